@@ -1,0 +1,205 @@
+/* tg_backward and tg_grad: seeds in, a walk, gradients out. */
+#include "autograd/walk.h"
+#include "core/kernels/kernels.h"
+
+/* A tensor that L may be: alive, float, and with a gradient to walk. */
+static tg_slot *read_output(const tg_tensor *t, const char *who) {
+    tg_slot *s = tg_slot_of(t, who);
+    char text[160];
+    if (s && !s->requires_grad) {
+        tg_fail(TG_ERR_TAPE, "%s: %s has no history: nothing it was computed from requires a gradient", who,
+                tg_describe(t, text, sizeof text));
+        return NULL;
+    }
+    if (s && s->node && tg_tape_node(s->node->id) != s->node) {
+        tg_fail(TG_ERR_TAPE, "%s: %s was recorded on another tape than the current one", who,
+                tg_describe(t, text, sizeof text));
+        return NULL;
+    }
+    return s;
+}
+
+/* The seed given for `out`, or a one. Its handle belongs to the tape. */
+static tg_slot *read_seed(const tg_slot *out, const tg_tensor *seed, const char *who) {
+    char text[160], other[160];
+    tg_describe(tg_handle(out), text, sizeof text);
+    if (!seed) {
+        if (out->a.numel == 1) return tg_slot_of((tg_full)((tg_dtype)out->a.dtype, 1, tg_array_shape(&out->a)), who);
+        tg_fail(TG_ERR_SHAPE, "%s: %s is not a scalar; pass a seed of its shape", who, text);
+        return NULL;
+    }
+    tg_slot *s = tg_slot_with_data(seed, who);
+    if (!s) return NULL;
+    if (s->a.dtype == out->a.dtype && tg_shape_equal(tg_array_shape(&s->a), tg_array_shape(&out->a))) return s;
+    tg_fail(s->a.dtype != out->a.dtype ? TG_ERR_DTYPE : TG_ERR_SHAPE, "%s: the seed %s does not match %s", who,
+            tg_describe(seed, other, sizeof other), text);
+    return NULL;
+}
+
+/* ---- backward ---- */
+
+/* Makes the gradient of a goal its own: contiguous, in memory nothing else sees. */
+static tg_status own_value(tg_goal *g) {
+    tg_array *v = &g->cell.value;
+    if (tg_array_is_contiguous(v) && tg_array_is_exclusive(v)) return TG_OK;
+    tg_array copy = {0};
+    tg_status s = tg_array_alloc(&copy, (tg_dtype)v->dtype, tg_array_shape(v));
+    if (s != TG_OK) return s;
+    tg_array_copy(&copy, v);
+    tg_array_drop(v);
+    *v = copy;
+    return TG_OK;
+}
+
+/* All that can fail comes first: a tensor for each new gradient is made ready in cell.handle. */
+static tg_status prepare(tg_goal *g) {
+    if (g->slot->grad) return TG_OK;
+    tg_status s = own_value(g);
+    tg_slot *kept = s == TG_OK ? tg_slot_new_kept("backward") : NULL;
+    if (!kept) return tg_error_status();
+    g->cell.handle = tg_handle(kept);
+    return TG_OK;
+}
+
+static void commit(tg_goal *g) {
+    if (!g->cell.handle) {
+        tg_slot *grad = tg_slot_peek(g->slot->grad);
+        tg_map_axpy(1, &g->cell.value, &grad->a);
+        grad->a.buffer->version++;
+        return;
+    }
+    tg_slot_peek(g->cell.handle)->a = g->cell.value;
+    g->cell.value.data = NULL, g->cell.value.buffer = NULL;
+    g->slot->grad = g->cell.handle;
+}
+
+static tg_status store_gradients(tg_walk *w) {
+    tg_status s = TG_OK;
+    for (int64_t i = 0; s == TG_OK && i < w->cap_goals; i++)
+        if (w->goal[i].cell.value.data) s = prepare(&w->goal[i]);
+    for (int64_t i = 0; i < w->cap_goals; i++) {
+        tg_goal *g = &w->goal[i];
+        if (s == TG_OK && g->cell.value.data)
+            commit(g);
+        else if (s != TG_OK && g->cell.handle)
+            tg_free(g->cell.handle);
+    }
+    return s;
+}
+
+tg_status(tg_backward)(tg_tensor *out, tg_backward_opts opts) {
+    if (tg_error_status() != TG_OK) return tg_error_status();
+    tg_slot *s = read_output(out, "tg_backward");
+    if (!s) return tg_error_status();
+    tg_tape *tape = tg_tape_get();
+    int64_t before = tape->region.count;
+    tg_slot *seed = read_seed(s, opts.seed, "tg_backward");
+    tg_walk w;
+    tg_status status = seed ? tg_walk_begin(&w, 1, &s, false, opts.retain, true) : tg_error_status();
+    if (status == TG_OK) {
+        status = tg_walk_seed(&w, s, seed);
+        if (status == TG_OK) status = tg_walk_run(&w);
+        if (status == TG_OK) status = store_gradients(&w);
+        tg_walk_end(&w);
+    }
+    tg_region_rewind(&tape->region, before);
+    return status;
+}
+
+tg_tensor *(tg_grad_of)(const tg_tensor *t) {
+    tg_slot *s = tg_slot_of(t, "tg_grad_of");
+    if (!s) return tg_poison();
+    char text[160];
+    if (!s->grad) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_grad_of: %s has no gradient yet", tg_describe(t, text, sizeof text));
+        return tg_poison();
+    }
+    tg_slot *g = tg_slot_new("grad_of");
+    if (!g) return tg_poison();
+    tg_array_share(&g->a, &tg_slot_peek(s->grad)->a);
+    return tg_handle(g);
+}
+
+bool tg_has_grad(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_of(t, "tg_has_grad");
+    return s && s->grad;
+}
+
+tg_status(tg_zero_grad)(tg_tensor *t) {
+    tg_slot *s = tg_slot_of(t, "tg_zero_grad");
+    if (!s) return tg_error_status();
+    if (s->grad) tg_free(s->grad);
+    s->grad = NULL;
+    return TG_OK;
+}
+
+/* ---- grad ---- */
+
+static tg_status add_goals(tg_walk *w, int n, tg_tensor *const *in) {
+    for (int i = 0; i < n; i++) {
+        tg_slot *s = tg_slot_of(in[i], "tg_grad");
+        char text[160];
+        if (s && !s->requires_grad)
+            return tg_fail(TG_ERR_TAPE, "tg_grad: input %d, %s, does not require a gradient", i,
+                           tg_describe(in[i], text, sizeof text));
+        if (!s || !tg_walk_goal(w, s, true)) return tg_error_status();
+    }
+    return TG_OK;
+}
+
+/* The gradient of one input as a tensor on the tape. */
+static tg_tensor *take_gradient(tg_walk *w, int i, const tg_tensor *in, bool allow_unused) {
+    tg_slot *s = tg_slot_peek(in);
+    tg_cell *c = &tg_walk_goal(w, s, false)->cell;
+    if (c->handle) return c->handle;
+    if (c->value.data) return tg_from_array(&c->value);
+    if (allow_unused) return (tg_zeros)((tg_dtype)s->a.dtype, tg_array_shape(&s->a));
+    char text[160];
+    tg_fail(TG_ERR_TAPE, "tg_grad: no output depends on input %d, %s", i, tg_describe(in, text, sizeof text));
+    return tg_poison();
+}
+
+static tg_status seed_all(tg_walk *w, int n, tg_slot *const *out, tg_tensor *const *seeds) {
+    for (int i = 0; i < n; i++) {
+        tg_slot *seed = read_seed(out[i], seeds ? seeds[i] : NULL, "tg_grad");
+        if (!seed || tg_walk_seed(w, out[i], seed) != TG_OK) return tg_error_status();
+    }
+    return TG_OK;
+}
+
+static tg_status grad_of(int n_out, tg_slot **slot, tg_tensor *const *out, int n_in, tg_tensor *const *in,
+                         tg_tensor **grads, tg_grad_opts opts) {
+    for (int i = 0; i < n_out; i++)
+        if (!(slot[i] = read_output(out[i], "tg_grad"))) return tg_error_status();
+    tg_walk w;
+    tg_status s = tg_walk_begin(&w, n_out, slot, opts.create_graph, opts.retain || opts.create_graph, false);
+    if (s != TG_OK) return s;
+    s = add_goals(&w, n_in, in);
+    if (s == TG_OK) s = seed_all(&w, n_out, slot, opts.seeds);
+    if (s == TG_OK) s = tg_walk_run(&w);
+    for (int i = 0; s == TG_OK && i < n_in; i++) {
+        grads[i] = take_gradient(&w, i, in[i], opts.allow_unused);
+        s = tg_error_status();
+    }
+    tg_walk_end(&w);
+    return s;
+}
+
+tg_status(tg_grad)(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
+                   tg_grad_opts opts) {
+    tg_status s = tg_error_status();
+    if (s == TG_OK && (n_out < 1 || n_in < 1 || !out || !in || !grads))
+        s = tg_fail(TG_ERR_ARGUMENT, "tg_grad: needs at least one output and one input");
+    tg_tape *tape = s == TG_OK ? tg_tape_get() : NULL;
+    if (tape) {
+        tg_arena_mark scratch = tg_arena_get_mark(&tape->scratch);
+        size_t bytes = (size_t)n_out * sizeof(tg_slot *);
+        tg_slot **slot = tg_arena_alloc(&tape->scratch, bytes);
+        s = slot ? grad_of(n_out, slot, out, n_in, in, grads, opts) : tg_fail_memory(bytes);
+        tg_arena_rewind(&tape->scratch, scratch);
+    } else {
+        s = tg_error_status();
+    }
+    for (int i = 0; s != TG_OK && grads && i < n_in; i++) grads[i] = tg_poison();
+    return s;
+}

@@ -1,0 +1,59 @@
+/* Gradients: the walk over the tape in reverse. */
+#ifndef TG_AUTOGRAD_GRAD_H
+#define TG_AUTOGRAD_GRAD_H
+
+#include "autograd/tape.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tg_backward_opts {
+    tg_tensor *seed; /* dL/d(out), of out's shape and dtype; needed unless out has one element (then 1) */
+    bool retain;     /* keep what the nodes saved, so that the same graph can be walked again */
+} tg_backward_opts;
+
+/* Adds dL/dt to the gradient of every leaf t that requires one and that L was computed from.
+ *     tg_backward(loss)     tg_backward(y, .seed = dy, .retain = true)
+ * Gradients accumulate until tg_zero_grad, so micro-batches are several calls. All or nothing: on any error the
+ * gradients are what they were. Errors: TG_ERR_SHAPE (out has many elements and no seed; a seed of another
+ * shape), TG_ERR_TAPE (out has no history; the graph was walked before without retain; a saved tensor was
+ * changed in place since, naming both ops), TG_ERR_LIFETIME, TG_ERR_MEMORY, or the pending error. */
+TG_API tg_status tg_backward(tg_tensor *out, tg_backward_opts opts);
+
+/* The accumulated gradient of t: a tensor on the current tape that shares the elements. The poison tensor and
+ * TG_ERR_ARGUMENT when there is none yet; tg_has_grad asks without an error. */
+TG_API tg_tensor *tg_grad_of(const tg_tensor *t);
+TG_API bool tg_has_grad(const tg_tensor *t);
+
+/* Forgets the gradient of t; the next backward starts anew. */
+TG_API tg_status tg_zero_grad(tg_tensor *t);
+
+typedef struct tg_grad_opts {
+    tg_tensor *const *seeds; /* one for each output; NULL, or a NULL in it, where the output has one element */
+    bool retain;             /* as above; create_graph implies it */
+    bool create_graph;       /* record the walk itself, so that the gradients can be differentiated again */
+    bool allow_unused;       /* an input the outputs do not depend on gets zeros instead of an error */
+} tg_grad_opts;
+
+/* grads[i] = sum over outputs o of (dL_o/d in[i])^T seed_o, for each i; the results belong to the current tape.
+ * Inputs may be leaves or intermediate results. No tensor's own gradient is read or written, which makes it the
+ * function for threads that share parameters.
+ *     tg_tensor *g[2];
+ *     tg_grad(1, &loss, 2, (tg_tensor *[]){w, b}, g, .create_graph = true);
+ * Errors as tg_backward, and TG_ERR_TAPE for an unused input. On error every grads[i] is the poison tensor. */
+TG_API tg_status tg_grad(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
+                         tg_grad_opts opts);
+
+#ifdef __cplusplus
+}
+#endif
+
+/* Options are named: tg_backward(y, .seed = dy). What is left out is zero. */
+#define tg_backward(out, ...) TG_STATUS_AT((tg_backward)((out), TG_OPTIONS(tg_backward_opts, __VA_ARGS__)))
+#define tg_grad(n_out, out, n_in, in, grads, ...) \
+    TG_STATUS_AT((tg_grad)((n_out), (out), (n_in), (in), (grads), TG_OPTIONS(tg_grad_opts, __VA_ARGS__)))
+#define tg_zero_grad(t) TG_STATUS_AT((tg_zero_grad)(t))
+#define tg_grad_of(t) TG_AT((tg_grad_of)(t))
+
+#endif

@@ -1,0 +1,59 @@
+/* Gradient checking: analytic gradients against central differences, in float64. It reports; it never prints.
+ *
+ * For a function y = f(x_1 .. x_n) and a random vector p of +-[0.5, 1.5) of y's shape it compares, for every
+ * element e of every x_i that requires a gradient,
+ *     analytic  = d(p . y)/de, from the tape
+ *     numeric   = (p . y(e + eps) - p . y(e - eps)) / (2 eps)
+ * and fails where |analytic - numeric| > atol + rtol |numeric|, or where either is not finite. Signed random
+ * projections see what sum(y) is blind to (the gradient of sum(softmax(x)) is zero). The defaults of eps, atol
+ * and rtol are those of torch.autograd.gradcheck.
+ */
+#ifndef TG_AUTOGRAD_GRADCHECK_H
+#define TG_AUTOGRAD_GRADCHECK_H
+
+#include "autograd/grad.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The function checked: computes one tensor (any shape, f64) from the inputs with recorded ops. It must be
+ * deterministic, and must not keep what it is given. */
+typedef tg_tensor *(*tg_gradcheck_fn)(tg_tensor *const *in, void *user);
+
+typedef struct tg_gradcheck_opts {
+    double eps, atol, rtol; /* 0 means 1e-6, 1e-5, 1e-3 */
+    int projections;        /* 0 means 2 random vectors */
+    uint64_t seed;          /* of the random vectors */
+    int order;              /* 0 or 1: first order. 2: checks the gradient of (v . grad) as well, v random */
+    bool allow_empty;       /* inputs or outputs without elements pass; by default nothing exercised fails */
+} tg_gradcheck_opts;
+
+typedef struct tg_gradcheck_report {
+    bool ok;
+    int64_t compared;  /* how many numbers */
+    /* the worst of them: the largest |analytic - numeric| / (atol + rtol |numeric|), infinite when not finite */
+    double worst;
+    int order;         /* 1 or 2 */
+    int input;         /* its input, -1 when nothing was compared */
+    int64_t element;   /* its row-major position in that input */
+    double analytic, numeric;
+    char message[512]; /* one line that says all this, or why nothing could be compared */
+} tg_gradcheck_report;
+
+/* Checks f at the inputs: f64 tensors, of which those that require a gradient are checked (others are passed
+ * through, of any dtype). They are not changed. Returns report.ok; an error in f or a handle that is not f64
+ * makes it false, with the error's text in the message, and leaves no error pending.
+ *     tg_gradcheck_report r;
+ *     if (!tg_gradcheck(my_f, NULL, 2, (tg_tensor *[]){x, w}, &r)) puts(r.message); */
+TG_API bool tg_gradcheck(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *in, tg_gradcheck_report *report,
+                         tg_gradcheck_opts opts);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_gradcheck(f, user, n, in, report, ...) \
+    ((tg_gradcheck)((f), (user), (n), (in), (report), TG_OPTIONS(tg_gradcheck_opts, __VA_ARGS__)))
+
+#endif

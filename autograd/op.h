@@ -1,0 +1,151 @@
+/* The op contract. Built-in ops and a user's own use the same struct and the same tg_apply; the library has no
+ * other way to make a differentiable op. examples/custom_op.c is a complete one; docs/add-an-op.md walks
+ * through it.
+ *
+ * The life of an op, in order:
+ *     tg_apply(op, inputs, attributes)
+ *       infer    checks shapes and dtypes, and says what the outputs look like
+ *       forward  computes the outputs from the inputs
+ *       a tg_node goes on the tape, when some input requires a gradient
+ *     tg_backward or tg_grad reaches the node
+ *       grad     receives dL/d(output), returns dL/d(input) for each input
+ *
+ * dL/d(input) may come in the broadcast shape: the walker sums it down to the input's shape and adds up the
+ * contributions of several uses, so no rule mentions broadcasting or fan-out.
+ */
+#ifndef TG_AUTOGRAD_OP_H
+#define TG_AUTOGRAD_OP_H
+
+#include "core/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tg_op tg_op;
+typedef struct tg_node tg_node;
+
+/* One application of an op, as infer and forward see it. Input arrays are NULL where an optional input was
+ * left out. */
+typedef struct tg_call {
+    const tg_op *op;
+    int n_in, n_out;
+    const tg_array *const *in;
+    tg_array *const *out;
+    const void *attr;       /* the op's attribute struct, or NULL */
+    tg_tensor *const *handle; /* the inputs' handles, for messages only */
+} tg_call;
+
+/* Attributes are plain values in a struct that the op describes field by field, so that a tape can be
+ * printed, exported and replayed. Every field has one of these C types. */
+typedef enum tg_attr_type {
+    TG_ATTR_INT,  /* int64_t */
+    TG_ATTR_REAL, /* double */
+    TG_ATTR_BOOL, /* bool */
+    TG_ATTR_DIMS, /* tg_shape: sizes or axes */
+    TG_ATTR_DTYPE /* tg_dtype */
+} tg_attr_type;
+
+typedef struct tg_attr_field {
+    const char *name;
+    tg_attr_type type;
+    size_t offset;
+} tg_attr_field;
+
+#define TG_MAX_OUT 3    /* outputs of one op */
+#define TG_VARIADIC (-1) /* n_in of an op that takes any number of inputs, at least one */
+
+/* Bit sets over inputs and outputs, for save, optional and no_grad. */
+#define TG_IN(i) (1u << (i))
+#define TG_OUT(i) (1u << (16 + (i)))
+#define TG_ALL_IN 0xffffu
+
+typedef void (*tg_grad_fn)(const tg_node *node, tg_tensor *const *dout, tg_tensor **din);
+
+/* Explicitly without gradient: comparisons, argmax. The output then never requires one. */
+#define TG_NO_GRAD tg_no_grad
+TG_API void tg_no_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **din);
+
+struct tg_op {
+    const char *name;    /* the public function's name without tg_, as in PyTorch where it has one */
+    const char *formula; /* "out = a * b", for the reference and the printed tape */
+    const char *kink;    /* the subgradient chosen where the derivative does not exist; NULL: none needed */
+    int n_in;            /* number of inputs (at most 16), or TG_VARIADIC */
+    int n_out;           /* 1 to TG_MAX_OUT; 0 means 1 */
+
+    unsigned save;     /* which inputs and outputs the gradient reads the elements of */
+    unsigned optional; /* which inputs may be NULL */
+    unsigned no_grad;  /* which inputs never get a gradient: indices, masks */
+
+    size_t attr_size; /* bytes of the attribute struct; 0: none */
+    const tg_attr_field *attrs;
+    int n_attrs;
+
+    /* Checks the inputs and lays out every output with tg_out(). On bad input returns tg_call_fail(...).
+     * An op whose output is a view of an input sets out->data itself, through the view functions of
+     * core/array.h, and leaves forward NULL. */
+    tg_status (*infer)(const tg_call *call);
+
+    /* Fills the outputs, which are allocated and contiguous. Inputs may have any strides. */
+    tg_status (*forward)(const tg_call *call);
+
+    /* The gradient, written with differentiable ops: dout[o] is dL/d(out o), of out o's shape; set din[i]
+     * for every i with tg_needs(node, i). In an op of several outputs dout[o] is NULL where L does not depend
+     * on out o. Because it is made of ops it can be recorded, which gives derivatives of any order. */
+    tg_grad_fn grad;
+
+    /* Optional: the same gradient on plain arrays, used when the walk is not recorded. din[i] comes empty, or,
+     * for an op that sets `accumulates` bit i, possibly holding a contiguous array of the input's shape that
+     * the result is to be added to. Share, or allocate with tg_array_alloc. The tests hold it equal to grad
+     * on every sample. */
+    tg_status (*grad_kernel)(const tg_node *node, const tg_array *const *dout, tg_array *din);
+    unsigned accumulates;
+};
+
+/* What the tape holds for one applied op. Rules read it; only the library writes it. */
+struct tg_node {
+    const tg_op *op;
+    int64_t id; /* position on the tape */
+    int n_in, n_out;
+    tg_tensor **in;   /* NULL where an optional input was left out */
+    tg_tensor **out;
+    const void *attr; /* cast to the op's attribute struct */
+    uint32_t *version; /* of each saved input and output, when it was saved */
+    int64_t first;    /* the lowest id among the nodes this one depends on, itself included */
+    bool walked;      /* a walk without `retain` has passed: what it saved is gone */
+};
+
+/* Applies the op: checks handles, infers, allocates, computes, records. `attr` is copied. Returns output 0;
+ * tg_apply_multi also stores outputs 0..n_out-1 in out. On failure every output is the poison tensor.
+ * TG_ERR_TAPE, when an input requires a gradient and op->grad is NULL. */
+TG_API tg_tensor *tg_apply(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr);
+TG_API tg_status tg_apply_multi(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr,
+                                tg_tensor **out);
+
+/* For infer: output o has this dtype and shape. */
+TG_API tg_status tg_out(const tg_call *call, int o, tg_dtype dtype, tg_shape shape);
+
+/* For infer: raises "<op>: <text>" and returns the status. tg_call_input(call, i) describes input i as
+ * "fc1.weight [785, 256] f32", for use in the text; up to four descriptions live at a time on a thread. */
+TG_API tg_status tg_call_fail(const tg_call *call, tg_status status, const char *format, ...) TG_PRINTF(3, 4);
+TG_API const char *tg_call_input(const tg_call *call, int i);
+
+/* Common shape rules. same: out 0 is like input 0. broadcast: all inputs float (any dtype when `any`), of one
+ * dtype, broadcast together. Both raise the error themselves. */
+TG_API tg_status tg_infer_same(const tg_call *call);
+TG_API tg_status tg_infer_broadcast(const tg_call *call);
+
+/* For grad: whether input i needs a gradient in this walk. */
+TG_API bool tg_needs(const tg_node *node, int i);
+
+/* For grad_kernel: the arrays of inputs and outputs, with elements only for the saved ones. */
+TG_API const tg_array *tg_node_in(const tg_node *node, int i);
+TG_API const tg_array *tg_node_out(const tg_node *node, int o);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_apply(op, in, n_in, attr) TG_AT((tg_apply)((op), (in), (n_in), (attr)))
+
+#endif

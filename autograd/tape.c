@@ -1,0 +1,282 @@
+/* The tape: recording, marks and rewinding, and which tape is current. */
+#include "autograd/tape_private.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#define HOT __attribute__((tls_model("initial-exec")))
+static _Thread_local HOT tg_tape *current;
+static _Thread_local tg_tape *own; /* the thread's own, freed when it ends */
+_Thread_local HOT bool tg_grad_off;
+
+/* ---- tapes ---- */
+
+static pthread_key_t at_thread_end;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void free_tape(void *p) {
+    tg_tape *tape = p;
+    tg_region_free(&tape->region);
+    tg_arena_free(&tape->arena);
+    tg_arena_free(&tape->scratch);
+    tg_sys_free(tape->node, (size_t)tape->cap_nodes * sizeof *tape->node);
+    tg_sys_free(tape, sizeof *tape);
+}
+
+static void make_key(void) { (void)pthread_key_create(&at_thread_end, free_tape); }
+
+static void make_current(tg_tape *tape) {
+    current = tape;
+    tg_current_region = tape ? &tape->region : NULL;
+}
+
+tg_tape *tg_tape_new(void) {
+    static atomic_uint_fast64_t serials;
+    tg_tape *tape = tg_sys_alloc(sizeof *tape);
+    if (!tape) {
+        tg_fail_memory(sizeof *tape);
+        return NULL;
+    }
+    memset(tape, 0, sizeof *tape);
+    tape->serial = ++serials;
+    return tape;
+}
+
+tg_tape *tg_tape_get(void) {
+    if (current) return current;
+    if (!own) {
+        own = tg_tape_new();
+        if (!own) return NULL;
+        pthread_once(&once, make_key);
+        pthread_setspecific(at_thread_end, own);
+    }
+    make_current(own);
+    return own;
+}
+
+/* Creation functions of core reach the tape's region this way. */
+static tg_region *region_of_tape(void) {
+    tg_tape *tape = tg_tape_get();
+    return tape ? &tape->region : NULL;
+}
+
+__attribute__((constructor)) static void register_region(void) { tg_region_make = region_of_tape; }
+
+tg_tape *tg_tape_current(void) { return tg_tape_get(); }
+
+tg_tape *tg_tape_use(tg_tape *tape) {
+    tg_tape *previous = tg_tape_get();
+    make_current(tape ? tape : own);
+    return previous;
+}
+
+void tg_tape_free(tg_tape *tape) {
+    if (!tape) return;
+    if (tape == own) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_tape_free: a thread's own tape lives as long as the thread");
+        return;
+    }
+    if (tape == current) make_current(own);
+    free_tape(tape);
+}
+
+int64_t tg_tape_nodes(void) { return current ? current->n_nodes : 0; }
+int64_t tg_tape_tensors(void) { return current ? current->region.count : 0; }
+
+const tg_node *tg_tape_node(int64_t i) {
+    return current && i >= 0 && i < current->n_nodes ? current->node[i] : NULL;
+}
+
+/* ---- nodes ---- */
+
+static int bits(unsigned set) { return __builtin_popcount(set); }
+
+/* A node is one block of the arena: the struct, inputs, outputs, versions of what is saved, attributes. */
+static tg_node *node_alloc(tg_tape *tape, const tg_op *op, int n_in, int n_out, const void *attr) {
+    int64_t cap = tape->cap_nodes;
+    void *table = tape->node;
+    if (!tg_grow(&table, &cap, tape->n_nodes, tape->n_nodes + 1, sizeof *tape->node)) return NULL;
+    tape->node = table;
+    tape->cap_nodes = cap;
+    size_t handles = (size_t)(n_in + n_out) * sizeof(tg_tensor *);
+    size_t versions = ((size_t)bits(op->save) * sizeof(uint32_t) + 7) & ~(size_t)7;
+    tg_node *node = tg_arena_alloc(&tape->arena, sizeof *node + handles + versions + op->attr_size);
+    if (!node) return NULL;
+    node->in = (tg_tensor **)(void *)(node + 1);
+    node->out = node->in + n_in;
+    node->version = (uint32_t *)(void *)(node->out + n_out);
+    node->attr = op->attr_size ? memcpy((char *)node->version + versions, attr, op->attr_size) : NULL;
+    return node;
+}
+
+tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node, tg_slot *s, int k)) {
+    int k = 0;
+    for (unsigned set = node->op->save; set; set &= set - 1, k++) {
+        int b = __builtin_ctz(set);
+        if (b < 16 ? b >= node->n_in : b - 16 >= node->n_out) continue;
+        tg_slot *s = tg_slot_peek(b < 16 ? node->in[b] : node->out[b - 16]);
+        tg_status status = s ? fn(node, s, k) : TG_OK;
+        if (status != TG_OK) return status;
+    }
+    return TG_OK;
+}
+
+static tg_status save(const tg_node *node, tg_slot *s, int k) {
+    tg_slot_pin(s);
+    node->version[k] = s->a.buffer ? s->a.buffer->version : 0;
+    return TG_OK;
+}
+
+static tg_status unsave(const tg_node *node, tg_slot *s, int k) {
+    (void)node, (void)k;
+    tg_slot_unpin(s);
+    return TG_OK;
+}
+
+void tg_node_unsave(tg_node *node) {
+    if (node->walked) return;
+    node->walked = true;
+    if (node->op->save) tg_each_saved(node, unsave);
+}
+
+static tg_status fail_no_rule(const tg_op *op, tg_slot *const *slots, int n_in) {
+    char text[160] = "an input";
+    for (int i = n_in - 1; i >= 0; i--)
+        if (slots[i] && slots[i]->requires_grad) tg_describe(tg_handle(slots[i]), text, sizeof text);
+    return tg_fail(TG_ERR_TAPE, "%s: the op defines no gradient, and %s requires one", op->name, text);
+}
+
+/* Ids are positions on one tape: a history cannot span two. */
+static tg_status check_history(const tg_tape *tape, const tg_op *op, tg_slot *const *slots, int n_in) {
+    for (int i = 0; i < n_in; i++) {
+        const tg_node *node = slots[i] ? slots[i]->node : NULL;
+        char text[160];
+        if (node && (node->id >= tape->n_nodes || tape->node[node->id] != node))
+            return tg_fail(TG_ERR_TAPE, "%s: %s was recorded on another tape than the current one (tg_detach drops its history)",
+                           op->name, tg_describe(tg_handle(slots[i]), text, sizeof text));
+    }
+    return TG_OK;
+}
+
+tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *const *out, int n_out,
+                    const void *attr) {
+    if (!op->grad) return fail_no_rule(op, slots, n_in);
+    tg_tape *tape = tg_tape_get();
+    if (tape && check_history(tape, op, slots, n_in) != TG_OK) return tg_error_status();
+    tg_node *node = tape ? node_alloc(tape, op, n_in, n_out, attr) : NULL;
+    if (!node) return tg_fail_memory(sizeof *node);
+    node->op = op;
+    node->id = node->first = tape->n_nodes;
+    node->n_in = n_in;
+    node->n_out = n_out;
+    node->walked = false;
+    for (int i = 0; i < n_in; i++) {
+        node->in[i] = slots[i] ? tg_handle(slots[i]) : NULL;
+        if (slots[i] && slots[i]->node && slots[i]->node->first < node->first) node->first = slots[i]->node->first;
+    }
+    for (int o = 0; o < n_out; o++) {
+        node->out[o] = tg_handle(out[o]);
+        out[o]->requires_grad = tg_dtype_is_float((tg_dtype)out[o]->a.dtype);
+        out[o]->node = node;
+    }
+    if (op->save) tg_each_saved(node, save);
+    tape->node[tape->n_nodes++] = node;
+    return TG_OK;
+}
+
+int tg_output_index(const tg_slot *s) {
+    int o = 0;
+    while (o < s->node->n_out - 1 && tg_slot_peek(s->node->out[o]) != s) o++;
+    return o;
+}
+
+/* ---- marks ---- */
+
+static uint32_t last_generation(const tg_tape *tape, int64_t tensors) {
+    return tensors ? tg_slot_at(&tape->region, tensors - 1)->generation : 0;
+}
+
+tg_mark tg_tape_mark(void) {
+    tg_tape *tape = tg_tape_get();
+    if (!tape) return (tg_mark){0};
+    tg_arena_mark a = tg_arena_get_mark(&tape->arena);
+    int64_t n = tape->region.count;
+    return (tg_mark){tape, tape->serial, n, tape->n_nodes, last_generation(tape, n), a.block, a.used};
+}
+
+tg_status(tg_tape_rewind)(tg_mark m) {
+    tg_tape *tape = tg_tape_get();
+    if (!tape) return tg_error_status();
+    if (m.tape != tape || m.serial != tape->serial)
+        return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark belongs to another tape than the current one");
+    if (m.tensors > tape->region.count || m.nodes > tape->n_nodes || m.last != last_generation(tape, m.tensors))
+        return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the tape was already rewound past this mark");
+    for (int64_t i = tape->n_nodes; i-- > m.nodes;) tg_node_unsave(tape->node[i]);
+    tape->n_nodes = m.nodes;
+    tg_arena_rewind(&tape->arena, (tg_arena_mark){m.block, m.used});
+    tg_region_rewind(&tape->region, m.tensors);
+    return TG_OK;
+}
+
+/* ---- what is recorded ---- */
+
+bool tg_set_grad_enabled(bool on) {
+    bool was = !tg_grad_off;
+    tg_grad_off = !on;
+    return was;
+}
+
+bool tg_grad_enabled(void) { return !tg_grad_off; }
+
+tg_tensor *(tg_set_requires_grad)(tg_tensor *t, bool on) {
+    tg_slot *s = tg_slot_of(t, "tg_set_requires_grad");
+    if (!s) return tg_poison();
+    char text[160];
+    if (on && !tg_dtype_is_float((tg_dtype)s->a.dtype)) {
+        tg_fail(TG_ERR_DTYPE, "tg_set_requires_grad: only f32 and f64 carry gradients, not %s",
+                tg_describe(t, text, sizeof text));
+        return tg_poison();
+    }
+    if (!on && s->node) {
+        tg_fail(TG_ERR_TAPE, "tg_set_requires_grad: %s is the result of %s; use tg_detach",
+                tg_describe(t, text, sizeof text), s->node->op->name);
+        return tg_poison();
+    }
+    s->requires_grad = on;
+    return t;
+}
+
+bool tg_requires_grad(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_of(t, "tg_requires_grad");
+    return s && s->requires_grad;
+}
+
+tg_tensor *(tg_param)(const tg_tensor *t) {
+    tg_tensor *kept = (tg_keep)(t);
+    if (tg_is_poison((tg_set_requires_grad)(kept, true)) && tg_is_alive(kept)) {
+        tg_free(kept);
+        kept = tg_poison();
+    }
+    return kept;
+}
+
+tg_tensor *(tg_detach)(const tg_tensor *t) {
+    tg_slot *s = tg_slot_with_data(t, "tg_detach");
+    tg_slot *d = s ? tg_slot_new("detach") : NULL;
+    if (!d) return tg_poison();
+    tg_array_share(&d->a, &s->a);
+    return tg_handle(d);
+}
+
+tg_status tg_retain_grad(tg_tensor *t) {
+    tg_slot *s = tg_slot_of(t, "tg_retain_grad");
+    if (!s) return tg_error_status();
+    s->retain_grad = s->node != NULL;
+    return TG_OK;
+}
+
+const tg_node *tg_node_of(const tg_tensor *t) {
+    tg_slot *s = tg_slot_of(t, "tg_node_of");
+    return s ? s->node : NULL;
+}

@@ -1,0 +1,46 @@
+/* Private. The tape's insides, and what the walk borrows from the ops. */
+#ifndef TG_AUTOGRAD_TAPE_PRIVATE_H
+#define TG_AUTOGRAD_TAPE_PRIVATE_H
+
+#include "autograd/grad.h"
+#include "core/slot.h"
+
+struct tg_tape {
+    tg_region region;  /* its tensors */
+    tg_arena arena;    /* its nodes */
+    tg_arena scratch;  /* tables of the walks under way; nested walks nest here too */
+    tg_node **node;    /* by id */
+    int64_t n_nodes, cap_nodes;
+    uint64_t serial;
+};
+
+/* The current tape of this thread, made at the first call; NULL with TG_ERR_MEMORY raised. */
+tg_tape *tg_tape_get(void);
+
+extern _Thread_local bool tg_grad_off; /* recording is on by default, so zero means on */
+
+/* Puts the application of op on the tape: outputs `out` become results that require a gradient, and what op->save
+ * names is pinned. `slots` are the inputs' (NULL: left out). */
+tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *const *out, int n_out, const void *attr);
+
+/* The id of the node that made s, or -1 for a leaf. */
+static inline int64_t tg_node_id(const tg_slot *s) { return s->node ? s->node->id : -1; }
+
+/* Which output of its node s is. */
+int tg_output_index(const tg_slot *s);
+
+/* Calls fn for the slot of each saved input and output that is still alive. k counts all saved ones, in the order
+ * of node->version. Stops at the first failure. */
+tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node, tg_slot *s, int k));
+
+/* Gives up what the node saved, once. */
+void tg_node_unsave(tg_node *node);
+
+/* The two ops a recorded walk needs itself. Autograd includes no op: the table is defined in ops/registry.c. */
+typedef struct tg_walk_ops {
+    tg_tensor *(*add)(tg_tensor *a, tg_tensor *b);
+    tg_tensor *(*sum_to)(tg_tensor *x, tg_shape shape);
+} tg_walk_ops;
+extern const tg_walk_ops tg_walk_ops_table;
+
+#endif

@@ -1,0 +1,377 @@
+#include "autograd/walk.h"
+#include "core/kernels/kernels.h"
+
+#include <string.h>
+
+static _Thread_local __attribute__((tls_model("initial-exec"))) tg_walk *innermost; /* for tg_needs */
+
+/* ---- tables ---- */
+
+static void *scratch(tg_walk *w, size_t n, size_t size) {
+    size_t bytes;
+    void *p = tg_size_mul(n, size, &bytes) ? tg_arena_alloc(&w->tape->scratch, bytes) : NULL;
+    if (p) return memset(p, 0, bytes);
+    tg_fail_memory(n * size);
+    return NULL;
+}
+
+tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, bool record, bool retain, bool collect) {
+    *w = (tg_walk){.tape = tg_tape_get(), .record = record, .retain = retain, .collect = collect, .high = -1};
+    if (!w->tape) return tg_error_status();
+    w->scratch = tg_arena_get_mark(&w->tape->scratch);
+    w->outer = innermost;
+    for (int i = 0; i < n; i++) {
+        const tg_node *node = out[i]->node;
+        if (!node) continue;
+        if (w->high < 0 || node->first < w->low) w->low = node->first;
+        if (node->id > w->high) w->high = node->id;
+    }
+    size_t nodes = (size_t)(w->high - w->low + 1);
+    w->cap_goals = 64;
+    w->goal = scratch(w, (size_t)w->cap_goals, sizeof *w->goal);
+    if (w->high >= 0) w->cell = scratch(w, nodes, sizeof *w->cell);
+    if (w->high >= 0 && !collect) w->useful = scratch(w, nodes, sizeof *w->useful);
+    bool complete = w->goal && (w->high < 0 || (w->cell && (collect || w->useful)));
+    if (complete)
+        innermost = w;
+    else
+        tg_arena_rewind(&w->tape->scratch, w->scratch);
+    return complete ? TG_OK : tg_error_status();
+}
+
+static void drop_cell(tg_cell *c) {
+    tg_array_drop(&c->value);
+    c->handle = NULL;
+}
+
+void tg_walk_end(tg_walk *w) {
+    for (int64_t i = w->high - w->low; w->cell && i >= 0; i--)
+        for (int o = 0; w->cell[i] && o < w->tape->node[w->low + i]->n_out; o++) drop_cell(&w->cell[i][o]);
+    for (int64_t i = 0; i < w->cap_goals; i++)
+        if (w->goal[i].slot) drop_cell(&w->goal[i].cell);
+    tg_arena_rewind(&w->tape->scratch, w->scratch);
+    innermost = w->outer;
+}
+
+/* Fibonacci hashing of the slot's address, linear probing. */
+static tg_goal *probe(tg_goal *table, int64_t cap, const tg_slot *slot) {
+    uint64_t h = ((uintptr_t)slot >> 6) * UINT64_C(0x9E3779B97F4A7C15);
+    for (int64_t i = (int64_t)(h >> 32) & (cap - 1);; i = (i + 1) & (cap - 1))
+        if (!table[i].slot || table[i].slot == slot) return &table[i];
+}
+
+static bool grow_goals(tg_walk *w) {
+    int64_t cap = 2 * w->cap_goals;
+    tg_goal *table = scratch(w, (size_t)cap, sizeof *table);
+    if (!table) return false;
+    for (int64_t i = 0; i < w->cap_goals; i++)
+        if (w->goal[i].slot) *probe(table, cap, w->goal[i].slot) = w->goal[i];
+    w->goal = table;
+    w->cap_goals = cap;
+    return true;
+}
+
+tg_goal *tg_walk_goal(tg_walk *w, tg_slot *slot, bool make) {
+    tg_goal *g = probe(w->goal, w->cap_goals, slot);
+    if (g->slot) return g;
+    if (!make) return NULL;
+    if (4 * (w->n_goals + 1) > 3 * w->cap_goals) {
+        if (!grow_goals(w)) return NULL;
+        g = probe(w->goal, w->cap_goals, slot);
+    }
+    g->slot = slot;
+    w->n_goals++;
+    return g;
+}
+
+/* The cells of a node's outputs, made at the first contribution. Single cells are recycled: a walk of any length
+ * needs as many as are open at once. */
+static tg_cell *cells_of(tg_walk *w, const tg_node *node) {
+    tg_cell **c = &w->cell[node->id - w->low];
+    if (*c) return *c;
+    if (node->n_out == 1 && w->free) {
+        *c = w->free;
+        w->free = (*c)->next;
+    } else {
+        *c = scratch(w, (size_t)node->n_out, sizeof **c);
+    }
+    return *c;
+}
+
+/* Where contributions to s are added up; NULL: nowhere, nobody asks for them (or no memory, with the error raised). */
+static tg_cell *cell_of(tg_walk *w, tg_slot *s) {
+    if (s->node) {
+        tg_cell *c = cells_of(w, s->node);
+        return c ? c + tg_output_index(s) : NULL;
+    }
+    tg_goal *g = tg_walk_goal(w, s, w->collect);
+    return g ? &g->cell : NULL;
+}
+
+/* ---- adding up ---- */
+
+/* Sums the array g, of a shape that `like` broadcasts to, down to like's shape. */
+static tg_status sum_down(tg_array *g, const tg_array *like) {
+    tg_shape kept = tg_array_shape(g);
+    unsigned axes = 0;
+    int extra = g->rank - like->rank;
+    for (int i = 0; i < g->rank; i++)
+        if (i < extra || (like->shape[i - extra] == 1 && g->shape[i] != 1)) axes |= 1u << i, kept.dim[i] = 1;
+    tg_array sum = {0};
+    tg_status s = tg_array_alloc(&sum, (tg_dtype)g->dtype, kept);
+    if (s != TG_OK) return s;
+    tg_reduce(TG_SUM, g, axes, &sum);
+    tg_array_drop(g);
+    bool viewed = tg_array_reshape(g, &sum, tg_array_shape(like));
+    tg_array_drop(&sum);
+    return viewed ? TG_OK : tg_fail_memory(0);
+}
+
+static bool same_shape(const tg_array *a, const tg_array *b) {
+    return a->rank == b->rank && memcmp(a->shape, b->shape, a->rank * sizeof *a->shape) == 0;
+}
+
+/* cell += g, taking g over. The first contribution is moved; memory that something else can see is never written. */
+static tg_status add_value(tg_cell *c, tg_array *g) {
+    if (!c->value.data) {
+        c->value = *g;
+        g->data = NULL, g->buffer = NULL;
+        return TG_OK;
+    }
+    tg_status s = TG_OK;
+    if (tg_array_is_exclusive(&c->value)) {
+        tg_map_axpy(1, g, &c->value);
+    } else {
+        tg_array sum = {0};
+        s = tg_array_alloc(&sum, (tg_dtype)g->dtype, tg_array_shape(g));
+        if (s == TG_OK) {
+            tg_map_binary(TG_BINARY_ADD, &c->value, g, &sum);
+            tg_array_drop(&c->value);
+            c->value = sum;
+        }
+    }
+    tg_array_drop(g);
+    return s;
+}
+
+static tg_status fail_rule(const tg_node *node, int i, const tg_array *g) {
+    char want[160], got[96];
+    tg_describe(node->in[i], want, sizeof want);
+    return tg_fail(TG_ERR_SHAPE, "%s: its gradient rule returned %s %s for input %d, which is %s", node->op->name,
+                   tg_shape_text(tg_array_shape(g), got, sizeof got), tg_dtype_name((tg_dtype)g->dtype), i, want);
+}
+
+/* Whether a gradient array is of the input's dtype and of a shape that sums down to the input's. */
+static bool fits(const tg_array *g, const tg_array *like) {
+    tg_shape both;
+    return g->dtype == like->dtype && tg_shape_broadcast(tg_array_shape(g), tg_array_shape(like), &both) &&
+           tg_shape_equal(both, tg_array_shape(g));
+}
+
+/* Takes over the contribution g to input i. */
+static tg_status contribute_value(tg_walk *w, const tg_node *node, int i, tg_array *g) {
+    tg_slot *s = tg_slot_of(node->in[i], node->op->name);
+    tg_status status = s ? TG_OK : tg_error_status();
+    if (s && !fits(g, &s->a)) status = fail_rule(node, i, g);
+    if (status == TG_OK && !same_shape(g, &s->a)) status = sum_down(g, &s->a);
+    tg_cell *c = status == TG_OK ? cell_of(w, s) : NULL;
+    if (c) return add_value(c, g);
+    tg_array_drop(g);
+    return tg_error_status();
+}
+
+static tg_status contribute_handle(tg_walk *w, const tg_node *node, int i, tg_tensor *g) {
+    tg_slot *s = tg_slot_of(node->in[i], node->op->name);
+    tg_slot *gs = tg_slot_with_data(g, node->op->name);
+    if (!s || !gs) return tg_error_status();
+    if (!fits(&gs->a, &s->a)) return fail_rule(node, i, &gs->a);
+    if (!same_shape(&gs->a, &s->a)) g = tg_walk_ops_table.sum_to(g, tg_array_shape(&s->a));
+    tg_cell *c = cell_of(w, s);
+    if (c) c->handle = c->handle ? tg_walk_ops_table.add(c->handle, g) : g;
+    return tg_error_status();
+}
+
+tg_status tg_walk_seed(tg_walk *w, tg_slot *out, tg_slot *seed) {
+    tg_cell *c = cell_of(w, out);
+    if (!c) return tg_error_status();
+    if (w->record) {
+        c->handle = c->handle ? tg_walk_ops_table.add(c->handle, tg_handle(seed)) : tg_handle(seed);
+        return tg_error_status();
+    }
+    tg_array g = {0};
+    tg_array_share(&g, &seed->a);
+    return add_value(c, &g);
+}
+
+/* ---- one node ---- */
+
+bool tg_needs(const tg_node *node, int i) {
+    const tg_slot *s = tg_slot_peek(node->in[i]);
+    if (!s || !s->requires_grad || (i < 16 && node->op->no_grad & TG_IN(i))) return false;
+    tg_walk *w = innermost;
+    if (!w || w->collect) return true;
+    if (tg_walk_goal(w, (tg_slot *)s, false)) return true;
+    return s->node && s->node->id >= w->low && w->useful[s->node->id - w->low];
+}
+
+const tg_array *tg_node_in(const tg_node *node, int i) {
+    const tg_slot *s = tg_slot_peek(node->in[i]);
+    return s ? &s->a : NULL;
+}
+
+const tg_array *tg_node_out(const tg_node *node, int o) {
+    const tg_slot *s = tg_slot_peek(node->out[o]);
+    return s ? &s->a : NULL;
+}
+
+static tg_status fail_missing(const tg_node *node, int i) {
+    return tg_fail(TG_ERR_TAPE, "%s: its gradient rule returned nothing for input %d", node->op->name, i);
+}
+
+/* For an op that can add to what is there: hands it the cell of input i, if nothing else sees that memory. */
+static void lend_cell(tg_walk *w, const tg_node *node, int i, tg_array *din) {
+    tg_slot *s = tg_slot_peek(node->in[i]);
+    tg_cell *c = s ? cell_of(w, s) : NULL;
+    if (!c || !c->value.data || !tg_array_is_exclusive(&c->value) || !tg_array_is_contiguous(&c->value)) return;
+    *din = c->value;
+    c->value.data = NULL, c->value.buffer = NULL;
+}
+
+/* What one call of a rule needs by input: on the stack for few, in the scratch arena for many. */
+#define FEW 8
+
+static tg_status step_kernel(tg_walk *w, const tg_node *node, tg_cell *cells) {
+    const tg_array *dout[TG_MAX_OUT];
+    tg_array few[FEW], *din = few;
+    if (node->n_in > FEW && !(din = scratch(w, (size_t)node->n_in, sizeof *din))) return tg_error_status();
+    for (int o = 0; o < node->n_out; o++) dout[o] = cells[o].value.data ? &cells[o].value : NULL;
+    for (int i = 0; i < node->n_in; i++) {
+        din[i].data = NULL, din[i].buffer = NULL;
+        if (i < 16 && node->op->accumulates & TG_IN(i) && tg_needs(node, i)) lend_cell(w, node, i, &din[i]);
+    }
+    tg_status s = node->op->grad_kernel(node, dout, din);
+    for (int i = 0; i < node->n_in; i++) {
+        bool needed = s == TG_OK && tg_needs(node, i);
+        if (needed && !din[i].data) s = fail_missing(node, i);
+        if (needed && din[i].data)
+            s = contribute_value(w, node, i, &din[i]);
+        else
+            tg_array_drop(&din[i]);
+    }
+    return s;
+}
+
+/* Runs the rule made of ops; din receives its results. */
+static tg_status call_rule(tg_walk *w, const tg_node *node, tg_tensor *const *dout, tg_tensor ***din) {
+    if (node->n_in > FEW && !(*din = scratch(w, (size_t)node->n_in, sizeof **din))) return tg_error_status();
+    memset(*din, 0, (size_t)node->n_in * sizeof **din);
+    node->op->grad(node, dout, *din);
+    for (int i = 0; i < node->n_in; i++)
+        if (tg_error_status() == TG_OK && tg_needs(node, i) && !(*din)[i]) fail_missing(node, i);
+    return tg_error_status();
+}
+
+static tg_status step_values(tg_walk *w, const tg_node *node, tg_cell *cells) {
+    tg_tensor *dout[TG_MAX_OUT], *few[FEW], **din = few;
+    tg_mark before = tg_tape_mark();
+    tg_status s = TG_OK;
+    for (int o = 0; s == TG_OK && o < node->n_out; o++) {
+        dout[o] = NULL;
+        if (!cells[o].value.data) continue;
+        dout[o] = tg_from_array(&cells[o].value);
+        s = tg_error_status();
+    }
+    if (s == TG_OK) s = call_rule(w, node, dout, &din);
+    for (int i = 0; s == TG_OK && i < node->n_in; i++) {
+        if (!tg_needs(node, i)) continue;
+        tg_slot *g = tg_slot_with_data(din[i], node->op->name);
+        tg_array value = {0};
+        if (g) tg_array_share(&value, &g->a);
+        s = g ? contribute_value(w, node, i, &value) : tg_error_status();
+    }
+    tg_tape_rewind(before);
+    return s;
+}
+
+static tg_status step_recorded(tg_walk *w, const tg_node *node, tg_cell *cells) {
+    tg_tensor *dout[TG_MAX_OUT], *few[FEW], **din = few;
+    for (int o = 0; o < node->n_out; o++) dout[o] = cells[o].handle;
+    tg_status s = call_rule(w, node, dout, &din);
+    for (int i = 0; s == TG_OK && i < node->n_in; i++)
+        if (tg_needs(node, i)) s = contribute_handle(w, node, i, din[i]);
+    return s;
+}
+
+static tg_status check_version(const tg_node *node, tg_slot *s, int k) {
+    if (!s->a.buffer || s->a.buffer->version == node->version[k]) return TG_OK;
+    char text[160];
+    tg_describe(tg_handle(s), text, sizeof text);
+    return tg_fail(TG_ERR_TAPE,
+                   "backward: %s needs the elements of %s (made by %s) as they were, but they have since been changed "
+                   "in place by %s",
+                   node->op->name, text, s->maker.op, s->a.buffer->changed_by ? s->a.buffer->changed_by : "the user");
+}
+
+/* ---- the loop ---- */
+
+static void mark_useful(tg_walk *w) {
+    for (int64_t id = w->low; id <= w->high; id++) {
+        const tg_node *node = w->tape->node[id];
+        bool useful = false;
+        for (int i = 0; !useful && i < node->n_in; i++) useful = node->in[i] && tg_needs(node, i);
+        w->useful[id - w->low] = useful;
+    }
+}
+
+static bool holds(const tg_walk *w, const tg_cell *c) { return w->record ? c->handle != NULL : c->value.data != NULL; }
+
+/* The gradients of a node's outputs are complete here: copies for those that are goals themselves. */
+static tg_status capture(tg_walk *w, const tg_node *node, tg_cell *cells) {
+    for (int o = 0; o < node->n_out; o++) {
+        tg_slot *s = tg_slot_peek(node->out[o]);
+        if (!s || !holds(w, &cells[o])) continue;
+        tg_goal *g = tg_walk_goal(w, s, w->collect && s->retain_grad);
+        if (!g && tg_error_status() != TG_OK) return tg_error_status();
+        if (!g) continue;
+        g->cell.handle = cells[o].handle;
+        if (!w->record) tg_array_share(&g->cell.value, &cells[o].value);
+    }
+    return TG_OK;
+}
+
+static tg_status step(tg_walk *w, tg_node *node, tg_cell *cells) {
+    if (node->walked)
+        return tg_fail(TG_ERR_TAPE, "backward: the graph of %s was walked before and what it saved is gone (.retain keeps it)",
+                       node->op->name);
+    tg_status s = node->op->save ? tg_each_saved(node, check_version) : TG_OK;
+    if (s != TG_OK) return s;
+    if (w->record) return step_recorded(w, node, cells);
+    s = node->op->grad_kernel ? step_kernel(w, node, cells) : step_values(w, node, cells);
+    if (s == TG_OK && !w->retain) tg_node_unsave(node);
+    return s;
+}
+
+static void recycle(tg_walk *w, const tg_node *node, tg_cell *cells) {
+    for (int o = 0; o < node->n_out; o++) drop_cell(&cells[o]);
+    w->cell[node->id - w->low] = NULL;
+    if (node->n_out != 1) return;
+    cells->next = w->free;
+    w->free = cells;
+}
+
+tg_status tg_walk_run(tg_walk *w) {
+    bool was_off = tg_grad_off;
+    tg_grad_off = !w->record;
+    if (w->useful) mark_useful(w);
+    tg_status s = TG_OK;
+    for (int64_t id = w->high; s == TG_OK && id >= w->low && w->cell; id--) {
+        tg_cell *cells = w->cell[id - w->low];
+        if (!cells) continue;
+        tg_node *node = w->tape->node[id];
+        s = capture(w, node, cells);
+        if (s == TG_OK && (!w->useful || w->useful[id - w->low])) s = step(w, node, cells);
+        recycle(w, node, cells);
+    }
+    tg_grad_off = was_off;
+    return s;
+}

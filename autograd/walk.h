@@ -1,0 +1,57 @@
+/* Private. The walk over the tape in reverse, shared by tg_backward and tg_grad.
+ *
+ * The tape's order is a topological one, so the walk is a loop from the highest node down: when it reaches a node,
+ * every use of its outputs has been passed and their gradients are complete. What has been added up for a tensor so far
+ * is its cell. A node's cells hang off a table by node id; the cells of leaves, and of tensors whose gradient the caller
+ * asked for, are found by slot in a small hash table.
+ *
+ * Two modes. Values: gradients are plain arrays, every rule runs in a nested scope of the tape that is rewound after it,
+ * and first contributions are moved, not added to zeros. Recorded (create_graph): gradients are tensors, and rules,
+ * un-broadcasting and adding up are themselves ops on the tape.
+ */
+#ifndef TG_AUTOGRAD_WALK_H
+#define TG_AUTOGRAD_WALK_H
+
+#include "autograd/tape_private.h"
+
+typedef struct tg_cell {
+    tg_array value;         /* values mode: dL/dt so far; no data yet: no contribution */
+    tg_tensor *handle;      /* recorded mode: the same, NULL: none */
+    struct tg_cell *next;   /* in the free list */
+} tg_cell;
+
+typedef struct tg_goal { /* a tensor whose gradient leaves the walk */
+    tg_slot *slot;       /* NULL: an empty place of the hash table */
+    tg_cell cell;
+} tg_goal;
+
+typedef struct tg_walk {
+    tg_tape *tape;
+    bool record, retain;
+    bool collect;      /* backward: every leaf reached becomes a goal; otherwise the goals are fixed */
+    int64_t low, high; /* node ids [low, high] */
+    tg_cell **cell;    /* [high - low + 1]: the n_out cells of a node, NULL while untouched */
+    bool *useful;      /* fixed goals: whether node low + i depends on one; NULL when collecting */
+    tg_cell *free;
+    tg_goal *goal;     /* hash table, n_goals of cap_goals (a power of two) in use */
+    int64_t n_goals, cap_goals;
+    tg_arena_mark scratch;
+    struct tg_walk *outer; /* the walk this one is nested in */
+} tg_walk;
+
+/* Prepares a walk from `out` (n tensors) for the given mode. On failure nothing needs undoing. */
+tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, bool record, bool retain, bool collect);
+
+/* The goal of a slot; made when absent and `make`. NULL: absent, or no memory (then an error is pending). */
+tg_goal *tg_walk_goal(tg_walk *w, tg_slot *slot, bool make);
+
+/* Adds a seed to the gradient of `out`. Records only read it. */
+tg_status tg_walk_seed(tg_walk *w, tg_slot *out, tg_slot *seed);
+
+/* The loop. Afterwards the goals hold their gradients. */
+tg_status tg_walk_run(tg_walk *w);
+
+/* Drops all that the walk holds. */
+void tg_walk_end(tg_walk *w);
+
+#endif

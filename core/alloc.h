@@ -1,0 +1,69 @@
+/* Private. The one allocation function, buffers and the arena. */
+#ifndef TG_CORE_ALLOC_H
+#define TG_CORE_ALLOC_H
+
+#include "core/array.h"
+#include "core/memory.h"
+
+#include <stdatomic.h>
+
+/* 64-byte aligned, not cleared; NULL on failure (natural or injected), without raising an error. size 0 is
+ * served as 1. tg_sys_free takes the same size. */
+void *tg_sys_alloc(size_t size);
+void tg_sys_free(void *p, size_t size);
+
+/* Grows *p (of `used` elements, capacity *cap) to hold at least `need` elements: doubling, contents kept. False
+ * on failure, with everything as before. */
+bool tg_grow(void **p, int64_t *cap, int64_t used, int64_t need, size_t element);
+
+/* TG_ERR_MEMORY with the number of bytes. */
+tg_status tg_fail_memory(size_t bytes);
+
+#define TG_ALIGN 64
+
+struct tg_buffer {
+    atomic_int refs;
+    uint32_t version;     /* counts in-place changes */
+    size_t size;          /* usable bytes at data */
+    int32_t size_class;   /* of the cache; -1: not cached */
+    tg_buffer *next_free; /* in the cache */
+    const char *changed_by; /* the op of the last in-place change; NULL: none, or the user through tg_data_mut */
+};
+
+/* The elements start one alignment unit behind the header. */
+static inline void *tg_buffer_data(tg_buffer *b) { return (char *)b + TG_ALIGN; }
+
+/* A buffer with one reference, of at least size bytes plus 64 that kernels may read past; NULL on failure. */
+tg_buffer *tg_buffer_new(size_t size);
+void tg_buffer_free(tg_buffer *b); /* when the last reference is gone */
+
+static inline void tg_buffer_ref(tg_buffer *b) {
+    if (b) atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+}
+
+/* A sole owner needs no atomic write: nobody else can take a reference meanwhile. */
+static inline void tg_buffer_unref(tg_buffer *b) {
+    if (!b) return;
+    if (atomic_load_explicit(&b->refs, memory_order_acquire) == 1 ||
+        atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
+        tg_buffer_free(b);
+}
+
+/* An arena: bump allocation in blocks that double, freed together. Blocks stay for reuse until tg_arena_free. */
+typedef struct tg_arena_block tg_arena_block;
+typedef struct tg_arena {
+    tg_arena_block *first, *current;
+    size_t used; /* of current */
+} tg_arena;
+typedef struct tg_arena_mark {
+    tg_arena_block *block;
+    size_t used;
+} tg_arena_mark;
+
+/* 16-byte aligned, not cleared; NULL on failure. */
+void *tg_arena_alloc(tg_arena *arena, size_t size);
+tg_arena_mark tg_arena_get_mark(const tg_arena *arena);
+void tg_arena_rewind(tg_arena *arena, tg_arena_mark mark);
+void tg_arena_free(tg_arena *arena);
+
+#endif

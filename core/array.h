@@ -1,0 +1,77 @@
+/* An array: a strided view of elements in a reference-counted buffer. It is the plain value inside every
+ * tensor, and what the forward of an op and all kernels work on. It has no name, no tape and no gradient.
+ *
+ * Element (i0, i1, ...) lies at data + (i0*stride[0] + i1*stride[1] + ...) * element size. Strides count
+ * elements, not bytes; 0 repeats an element along its axis (broadcast), negative ones walk backwards.
+ *
+ * Users meet arrays in one place: the forward function of an op of their own.
+ */
+#ifndef TG_CORE_ARRAY_H
+#define TG_CORE_ARRAY_H
+
+#include "core/shape.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tg_buffer tg_buffer; /* reference-counted storage, 64-byte aligned, with a version counter */
+
+typedef struct tg_array {
+    void *data;        /* element (0, 0, ...); NULL: not allocated yet */
+    tg_buffer *buffer; /* what keeps data alive; this array holds one reference */
+    int64_t numel;
+    uint8_t dtype; /* a tg_dtype */
+    uint8_t rank;
+    int64_t shape[TG_MAX_RANK];
+    int64_t stride[TG_MAX_RANK];
+} tg_array;
+
+TG_API tg_shape tg_array_shape(const tg_array *a);
+
+/* Sets dtype, shape and contiguous (row-major) strides, without storage. TG_ERR_MEMORY when the number of
+ * bytes does not fit. */
+TG_API tg_status tg_array_layout(tg_array *a, tg_dtype dtype, tg_shape shape);
+
+/* Layout, then a fresh buffer with undefined content. On failure a->data is NULL. */
+TG_API tg_status tg_array_alloc(tg_array *a, tg_dtype dtype, tg_shape shape);
+
+/* dst becomes another reference to src's elements (no copy of them). */
+TG_API void tg_array_share(tg_array *dst, const tg_array *src);
+
+/* Drops the reference. The array then has no data; its dtype, shape and strides stay readable. */
+TG_API void tg_array_drop(tg_array *a);
+
+TG_API bool tg_array_is_contiguous(const tg_array *a);
+
+/* True when no other array shares the buffer and no element is visited twice: it may be written in place. */
+TG_API bool tg_array_is_exclusive(const tg_array *a);
+
+/* Views, without data movement; *out must be empty or a drop-able array, and holds its own reference.
+ * broadcast: `a` repeated to `shape`, which it must broadcast to (TG_ERR_SHAPE otherwise).
+ * permute: out axis i is axis order[i] of a (a permutation of 0..rank-1; not checked).
+ * reshape: false when the strides of `a` cannot express the new shape (a copy is then needed); the numbers of
+ * elements must agree (not checked). */
+TG_API tg_status tg_array_broadcast(tg_array *out, const tg_array *a, tg_shape shape);
+TG_API void tg_array_permute(tg_array *out, const tg_array *a, const int *order);
+TG_API bool tg_array_reshape(tg_array *out, const tg_array *a, tg_shape shape);
+
+/* Copies all elements, converting between any two dtypes; shapes must be equal (not checked). Float to
+ * integer truncates toward zero; values outside the target's range (and NaN) give its lowest value; anything
+ * to bool is "!= 0", NaN included. src and dst must not overlap. */
+TG_API void tg_array_copy(const tg_array *dst, const tg_array *src);
+
+/* *out becomes `a` itself when contiguous, else a contiguous copy. */
+TG_API tg_status tg_array_contiguous(tg_array *out, const tg_array *a);
+
+/* Element at linear row-major position i in [0, numel), as double. int64 beyond 2^53 rounds. */
+TG_API double tg_array_get(const tg_array *a, int64_t i);
+TG_API void tg_array_set(const tg_array *a, int64_t i, double value);
+
+/* Every element = value (converted as tg_array_copy does from f64). */
+TG_API void tg_array_fill(const tg_array *a, double value);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

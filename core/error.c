@@ -1,0 +1,103 @@
+/* The error state of a thread: the first failure, its text, and the user's line once a call-site macro knows it. */
+#include "core/slot.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_MAX 512
+
+static _Thread_local struct {
+    tg_status status;
+    char text[TEXT_MAX];
+} error;
+
+_Thread_local TG_HOT bool tg_error_unstamped;
+
+/* ---- strict mode: of the process ---- */
+
+static atomic_int strict = -1; /* -1: the environment has not been asked yet */
+
+static bool is_strict(void) {
+    int on = atomic_load_explicit(&strict, memory_order_relaxed);
+    if (on >= 0) return on;
+    const char *text = getenv("TG_STRICT");
+    int unread = -1;
+    atomic_compare_exchange_strong(&strict, &unread, text && strcmp(text, "1") == 0);
+    return atomic_load(&strict);
+}
+
+bool tg_set_strict(bool on) {
+    bool was = is_strict();
+    atomic_store(&strict, on);
+    return was;
+}
+
+static void stop_if_strict(void) {
+    if (!is_strict()) return;
+    fprintf(stderr, "%s\n", error.text);
+    abort();
+}
+
+/* ---- raising ---- */
+
+tg_status tg_fail(tg_status status, const char *format, ...) {
+    if (error.status != TG_OK) {
+        if (tg_error_unstamped) stop_if_strict();
+        return error.status;
+    }
+    if (status == TG_OK) return TG_OK;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error.text, sizeof error.text, format, args);
+    va_end(args);
+    error.status = status;
+    tg_error_unstamped = true;
+    return status;
+}
+
+tg_status tg_fail_memory(size_t bytes) {
+    return tg_fail(TG_ERR_MEMORY, "out of memory: %zu bytes could not be allocated", bytes);
+}
+
+const char *tg_base_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+void tg_error_stamp(const char *file, int line) {
+    if (error.status == TG_OK || !tg_error_unstamped) return;
+    if (file) {
+        char site[128];
+        int n = snprintf(site, sizeof site, "   (%.100s:%d)", tg_base_name(file), line);
+        size_t end = strlen(error.text), last = TEXT_MAX - 1 - (size_t)n;
+        memcpy(error.text + (end < last ? end : last), site, (size_t)n + 1);
+    }
+    tg_error_unstamped = false;
+    stop_if_strict();
+}
+
+tg_status tg_status_at(tg_status status, const char *file, int line) {
+    if (tg_error_unstamped) tg_error_stamp(file, line);
+    return status;
+}
+
+/* ---- asking ---- */
+
+tg_status tg_error_status(void) { return error.status; }
+
+const char *tg_error_message(void) { return error.text; }
+
+void tg_error_clear(void) {
+    error.status = TG_OK;
+    error.text[0] = '\0';
+    tg_error_unstamped = false;
+}
+
+const char *tg_status_name(tg_status status) {
+    static const char *const name[] = {"TG_OK",           "TG_ERR_SHAPE",    "TG_ERR_DTYPE",
+                                       "TG_ERR_ARGUMENT", "TG_ERR_LIFETIME", "TG_ERR_TAPE",
+                                       "TG_ERR_MEMORY",   "TG_ERR_IO",       "TG_ERR_FORMAT"};
+    return (unsigned)status < sizeof name / sizeof *name ? name[status] : "unknown status";
+}

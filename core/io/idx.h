@@ -1,0 +1,35 @@
+/* IDX files, the format of MNIST: one array of rank 1 to 8, big-endian, plain or gzip-compressed.
+ *
+ *     byte 0, 1   zero
+ *     byte 2      element type: 0x08 u8, 0x09 i8, 0x0B i16, 0x0C i32, 0x0D f32, 0x0E f64
+ *     byte 3      rank
+ *     then        the sizes, 4 bytes each, and the elements in row-major order
+ */
+#ifndef TG_CORE_IO_IDX_H
+#define TG_CORE_IO_IDX_H
+
+#include "core/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The array in the file, on the current tape: u8 as TG_U8; i8, i16 and i32 as TG_I32; f32 and f64 as they
+ * are. gzip is recognised by content, not by name. A file that is missing, unreadable or not a regular file
+ * is TG_ERR_IO; one with a wrong magic number, type or rank, or with fewer or more bytes than its header
+ * declares, is TG_ERR_FORMAT. The declared size is checked before memory is asked for. Poison while an error
+ * is pending. */
+TG_API tg_tensor *tg_load_idx(const char *path);
+
+/* Writes t, u8, bool (as u8), i32, f32 or f64, of rank 1 to 8 with sizes below 2^32; compressed when the path
+ * ends in ".gz". The file appears whole or not at all: a failure leaves an old one as it was. */
+TG_API tg_status tg_save_idx(const tg_tensor *t, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_load_idx(path) TG_AT((tg_load_idx)(path))
+#define tg_save_idx(t, path) TG_STATUS_AT((tg_save_idx)((t), (path)))
+
+#endif

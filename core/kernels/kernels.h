@@ -1,0 +1,81 @@
+/* Private. Raw numeric loops on arrays: no names, no gradients, no errors. Callers have checked shapes and
+ * dtypes; outputs are allocated. Unless said otherwise every operand has the output's shape (broadcast operands
+ * come with stride 0), any strides, and f32 or f64 throughout.
+ *
+ * The functions here walk the arrays; the work on each innermost run is done by a kernel from the table tg_kernels, which start-up
+ * fills from the plain C reference and then from the best instruction set the machine has (TG_ISA=ref, avx2, avx512, neon chooses).
+ */
+#ifndef TG_CORE_KERNELS_H
+#define TG_CORE_KERNELS_H
+
+#include "core/array.h"
+
+/* Elementwise functions of one argument, with up to two parameters p: rows of core/kernels/unary.def. */
+typedef enum tg_unary {
+#define TG_UNARY(NAME, ...) TG_UNARY_##NAME,
+#include "core/kernels/unary.def"
+#undef TG_UNARY
+    TG_UNARY_COUNT
+} tg_unary;
+
+/* out = f(x), and dx = g * f'(x), where f' may use y = f(x). x or y is NULL where f' does not use it. */
+void tg_map_unary(tg_unary f, const tg_array *x, const tg_array *out, const double p[2]);
+void tg_map_unary_grad(tg_unary f, const tg_array *g, const tg_array *x, const tg_array *y, const tg_array *dx,
+                       const double p[2]);
+/* Whether f' reads x, and whether it reads y: what an op has to save. */
+bool tg_unary_uses_x(tg_unary f);
+bool tg_unary_uses_y(tg_unary f);
+
+/* Elementwise functions of two arguments: rows of core/kernels/binary.def. */
+typedef enum tg_binary {
+#define TG_BINARY(NAME, ...) TG_BINARY_##NAME,
+#include "core/kernels/binary.def"
+#undef TG_BINARY
+    TG_BINARY_COUNT
+} tg_binary;
+
+/* out = f(a, b). ADD SUB MUL DIV MAXIMUM MINIMUM also for i32 and i64 (integer division truncates; by zero gives 0). */
+void tg_map_binary(tg_binary f, const tg_array *a, const tg_array *b, const tg_array *out);
+
+/* Comparisons, any dtype, out is bool: EQ NE LT LE GT GE. */
+typedef enum tg_compare { TG_EQ, TG_NE, TG_LT, TG_LE, TG_GT, TG_GE } tg_compare;
+void tg_map_compare(tg_compare f, const tg_array *a, const tg_array *b, const tg_array *out);
+
+/* out = condition ? a : b, any dtype; condition is bool or u8. */
+void tg_map_where(const tg_array *condition, const tg_array *a, const tg_array *b, const tg_array *out);
+
+/* out = scale * x + shift, f32, f64, and i32/i64 (scale and shift truncated). */
+void tg_map_affine(const tg_array *x, double scale, double shift, const tg_array *out);
+
+/* y += alpha * x, in place. */
+void tg_map_axpy(double alpha, const tg_array *x, const tg_array *y);
+
+/* Reductions over the axes in the bit set `axes`; out has size 1 along them. Sums are pairwise (f32 and f64): error grows with log n.
+ * Also for i32/i64/u8/bool inputs of SUM and PROD when out is i64. MAX and MIN propagate NaN. AND, OR: out is bool. Empty SUM is 0, PROD 1. */
+typedef enum tg_reduction { TG_SUM, TG_PROD, TG_MAX, TG_MIN, TG_AND, TG_OR } tg_reduction;
+void tg_reduce(tg_reduction f, const tg_array *x, unsigned axes, const tg_array *out);
+
+/* Along one axis: y = softmax(x), y = log_softmax(x), both shifted by the maximum; a row of all -inf gives NaN for softmax (as PyTorch).
+ * Gradients: dx = y * (g - sum(g*y));   dx = g - exp(y) * sum(g). */
+void tg_map_softmax(const tg_array *x, int axis, const tg_array *y);
+void tg_map_softmax_grad(const tg_array *g, const tg_array *y, int axis, const tg_array *dx);
+void tg_map_log_softmax(const tg_array *x, int axis, const tg_array *y);
+void tg_map_log_softmax_grad(const tg_array *g, const tg_array *y, int axis, const tg_array *dx);
+
+/* Position of the first maximum (minimum) along an axis, as i64; NaN counts as the extreme. out has size 1 along it. */
+void tg_arg_extreme(bool maximum, const tg_array *x, int axis, const tg_array *out);
+
+/* map_gather: out[.., j, ..] = x[.., index[.., j, ..], ..] along axis; index (i64 or i32) has out's shape; x agrees with it on the other axes or is larger.
+ * map_scatter_add: x[.., index[.., j, ..], ..] += src[.., j, ..]. Indices have been checked; equal indices add up in row-major order. */
+void tg_map_gather(const tg_array *x, int axis, const tg_array *index, const tg_array *out);
+void tg_map_scatter_add(const tg_array *x, int axis, const tg_array *index, const tg_array *src);
+
+/* C = alpha * A B + beta * C, for A [.., m, k], B [.., k, n], C [.., m, n] with equal leading (batch) axes (broadcast ones by stride 0).
+ * beta = 0 ignores what C held. C's last axis has stride 1; A and B may have any strides (a copy is made only when neither of the two last axes
+ * has stride 1). k = 0 gives beta * C. TG_ERR_MEMORY when a copy cannot be made. f32 and f64. */
+tg_status tg_gemm(double alpha, const tg_array *a, const tg_array *b, double beta, const tg_array *c);
+
+/* The instruction set in use: "ref", "avx2", "avx512", "neon". */
+const char *tg_isa(void);
+
+#endif

@@ -1,0 +1,46 @@
+/* Memory: what the library has allocated, and a way to make it fail.
+ *
+ * Every allocation of the library goes through one function. Buffers come from it by way of a cache of size
+ * classes that is private to each thread, tensor slots and tape nodes by way of arenas, so a steady training
+ * step calls malloc not once; tg_memory_stats counts the calls.
+ */
+#ifndef TG_CORE_MEMORY_H
+#define TG_CORE_MEMORY_H
+
+#include "core/shape.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tg_memory_stats {
+    uint64_t mallocs;        /* calls to the system's allocator so far, all threads */
+    uint64_t frees;          /* calls to free so far */
+    size_t live_buffer_bytes; /* bytes in buffers that some tensor or node holds */
+    size_t peak_buffer_bytes; /* the most of these since the start or tg_memory_reset_peak */
+    size_t system_bytes;     /* bytes obtained from the system and not given back: buffers live and cached,
+                                arenas, tables */
+} tg_memory_stats;
+
+TG_API tg_memory_stats tg_memory_get_stats(void);
+TG_API void tg_memory_reset_peak(void);
+
+/* Gives this thread's cached, unused buffers back to the system. */
+TG_API void tg_memory_trim(void);
+
+/* Failure injection for tests: the n-th allocation from now on this thread (1 is the next) fails, and only
+ * that one; -1 turns it off. tg_memory_fail_from makes every one from the n-th on fail. While either is on,
+ * buffers bypass the cache, so that each request is an allocation that can fail. */
+TG_API void tg_memory_fail_at(int64_t n);
+TG_API void tg_memory_fail_from(int64_t n);
+
+/* For layers, optimisers and ops of one's own: memory from that one function, so that it is counted and can be made to
+ * fail. 64-byte aligned, not cleared; NULL on failure, without an error raised. Size 0 is served as 1; tg_dealloc takes the
+ * same size, and ignores NULL. */
+TG_API void *tg_alloc(size_t size);
+TG_API void tg_dealloc(void *p, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,28 @@
+/* Threads. Loops run on OpenMP's team; BLAS runs single-threaded inside them. Work is split along outputs in
+ * blocks that do not depend on the number of threads, so results are bit-identical at any number. */
+#ifndef TG_CORE_PARALLEL_H
+#define TG_CORE_PARALLEL_H
+
+#include "core/error.h"
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How many threads this thread's ops may use; at least 1. The default is OpenMP's (OMP_NUM_THREADS or the
+ * number of cores); without OpenMP it is always 1. Returns the previous number. */
+TG_API int tg_set_num_threads(int n);
+TG_API int tg_num_threads(void);
+
+/* Calls body(context, begin, end) for consecutive blocks of `grain` (the last may be shorter) that cover
+ * [0, n), in parallel when there is more than one block and more than one thread. grain is at least 1. The
+ * body must not raise errors nor touch the tape. Nested calls run on one thread. */
+TG_API void tg_parallel_for(int64_t n, int64_t grain, void (*body)(void *context, int64_t begin, int64_t end),
+                            void *context);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

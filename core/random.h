@@ -1,0 +1,51 @@
+/* Random numbers, counter-based: Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy
+ * as 1, 2, 3", SC 2011). Number i of a stream is a function of (seed, i) alone, so results do not depend on
+ * the thread count. */
+#ifndef TG_CORE_RANDOM_H
+#define TG_CORE_RANDOM_H
+
+#include "core/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The bare block function: four 32-bit words from a 128-bit counter and a 64-bit key. */
+TG_API void tg_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+
+/* A stream. Zero-initialised it is a valid one (seed 0). `next` is the number of 128-bit blocks used. */
+typedef struct tg_rng {
+    uint64_t seed;
+    uint64_t next;
+} tg_rng;
+
+/* This thread's default stream, used by the functions below. tg_seed restarts it. */
+TG_API tg_rng *tg_default_rng(void);
+TG_API void tg_seed(uint64_t seed);
+
+/* Single numbers from a stream: 64 random bits; uniform in [0, 1) with 53 bits; standard normal
+ * (Box-Muller); an integer in [0, n) without bias (Lemire's method). n = 0 gives 0. Each uses one block
+ * (tg_rng_below rarely more). rng NULL is this thread's default stream. */
+TG_API uint64_t tg_rng_bits(tg_rng *rng);
+TG_API double tg_rng_uniform(tg_rng *rng);
+TG_API double tg_rng_normal(tg_rng *rng);
+TG_API uint64_t tg_rng_below(tg_rng *rng, uint64_t n);
+
+/* Fisher-Yates: a uniformly random order of the n values. */
+TG_API void tg_rng_shuffle(tg_rng *rng, int64_t *values, int64_t n);
+
+/* Tensors on the current tape, f32 or f64: uniform in [low, high), normal with mean and deviation. One block
+ * makes four f32 or two f64. low = high gives just that; low > high or a bound that is not finite is
+ * TG_ERR_ARGUMENT.
+ *     tg_rand(TG_F32, -1, 1, 2, 3)     tg_randn(TG_F64, 0, 1, 8) */
+TG_API tg_tensor *tg_rand(tg_dtype dtype, double low, double high, tg_shape shape);
+TG_API tg_tensor *tg_randn(tg_dtype dtype, double mean, double deviation, tg_shape shape);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_rand(dtype, low, high, ...) TG_AT((tg_rand)((dtype), (low), (high), TG_SHAPE(__VA_ARGS__)))
+#define tg_randn(dtype, mean, dev, ...) TG_AT((tg_randn)((dtype), (mean), (dev), TG_SHAPE(__VA_ARGS__)))
+
+#endif

@@ -1,0 +1,66 @@
+/* Element types, shapes and broadcasting. */
+#ifndef TG_CORE_SHAPE_H
+#define TG_CORE_SHAPE_H
+
+#include "core/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TG_MAX_RANK 8
+
+/* float32 is zero, so it is what an option left out means. Only the two float types carry gradients. */
+typedef enum tg_dtype { TG_F32 = 0, TG_F64, TG_I32, TG_I64, TG_U8, TG_BOOL } tg_dtype;
+#define TG_DTYPES 6
+
+TG_API size_t tg_dtype_size(tg_dtype dtype);      /* bytes an element: 4 8 4 8 1 1 */
+TG_API const char *tg_dtype_name(tg_dtype dtype); /* "f32" "f64" "i32" "i64" "u8" "bool" */
+TG_API bool tg_dtype_is_float(tg_dtype dtype);
+
+/* A list of up to eight sizes or axes. Rank 0 is a scalar and has one element; any size may be zero. */
+typedef struct tg_shape {
+    int rank;
+    int64_t dim[TG_MAX_RANK];
+} tg_shape;
+
+/* TG_SHAPE(2, 3) is the shape [2, 3]; more than eight sizes do not compile. The scalar shape is TG_SCALAR. */
+#ifndef __cplusplus
+#define TG_SHAPE(...) \
+    ((tg_shape){(int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), {__VA_ARGS__}})
+#define TG_SCALAR ((tg_shape){0, {0}})
+#else
+} /* C++ has no compound literals; a template counts instead */
+template <class... N> inline tg_shape TG_SHAPE(N... n) { return tg_shape{(int)sizeof...(N), {(int64_t)n...}}; }
+#define TG_SCALAR (tg_shape{})
+extern "C" {
+#endif
+
+/* The number of elements, or -1 when a size is negative or the product overflows int64. */
+TG_API int64_t tg_shape_numel(tg_shape shape);
+
+TG_API bool tg_shape_equal(tg_shape a, tg_shape b);
+
+/* NumPy's broadcasting: sizes are aligned at the last axis; they must be equal or one of them 1, and a
+ * missing axis counts as 1. Returns false, leaving *out alone, when the two do not fit. */
+TG_API bool tg_shape_broadcast(tg_shape a, tg_shape b, tg_shape *out);
+
+/* Writes "[64, 784]" ("[]" for a scalar) and a final NUL into buf, cut to n bytes. Returns buf. */
+TG_API char *tg_shape_text(tg_shape shape, char *buf, size_t n);
+
+/* `axis` counted from the end when negative; -1 when it is outside [-rank, rank). */
+TG_API int tg_axis(int axis, int rank);
+
+/* Checked arithmetic on sizes: false on overflow, *out is then undefined. */
+TG_API bool tg_size_mul(size_t a, size_t b, size_t *out);
+TG_API bool tg_size_add(size_t a, size_t b, size_t *out);
+/* a rounded up to a multiple of `to`, a power of two. */
+TG_API bool tg_size_pad(size_t a, size_t to, size_t *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,93 @@
+/* Private. What a handle stands for.
+ *
+ * A slot is 256 bytes at a fixed address that is reused but never unmapped. A handle is the slot's address with
+ * the slot's generation in its upper 16 bits; the generation changes when the tensor dies, so a handle kept too
+ * long no longer matches. (65,536 reuses of one slot bring a generation back; a stale handle would have to sleep
+ * through exactly a multiple of that.) The address must fit 48 bits, which user space of x86-64 and AArch64
+ * Linux does; tg_region checks it when it obtains memory.
+ */
+#ifndef TG_CORE_SLOT_H
+#define TG_CORE_SLOT_H
+
+#include "core/alloc.h"
+#include "core/tensor.h"
+
+struct tg_node;
+
+typedef struct tg_maker { /* what made a tensor */
+    const char *op;       /* "matmul"; static */
+    const char *file;     /* NULL until the call-site macro notes it */
+    int line;
+} tg_maker;
+
+typedef struct tg_slot {
+    uint16_t generation;
+    bool alive, kept, poison, requires_grad, released, retain_grad;
+    uint32_t pins;        /* nodes that saved the elements; tape tensors only */
+    tg_array a;
+    struct tg_node *node; /* autograd's; core never looks inside */
+    tg_tensor *grad;      /* autograd's: a kept tensor owned by this one, or NULL */
+    const char *name;     /* NULL: none. Owned: tg_slot frees it */
+    tg_maker maker, before; /* of this tensor, and of the one that had the slot before */
+} tg_slot;
+
+_Static_assert(sizeof(void *) == 8, "tapegrad needs a 64-bit platform: handles carry their generation");
+_Static_assert(sizeof(tg_slot) <= 256, "a slot is at most four cache lines");
+
+#define TG_HANDLE_BITS 48
+#define TG_HANDLE_MASK ((UINT64_C(1) << TG_HANDLE_BITS) - 1)
+
+static inline tg_tensor *tg_handle(const tg_slot *s) {
+    return (tg_tensor *)((uintptr_t)s | (uintptr_t)s->generation << TG_HANDLE_BITS);
+}
+
+/* The slot if the handle is valid (poison is), NULL otherwise; raises nothing. */
+static inline tg_slot *tg_slot_peek(const tg_tensor *t) {
+    tg_slot *s = (tg_slot *)((uintptr_t)t & TG_HANDLE_MASK);
+    return s && s->alive && s->generation == (uint16_t)((uintptr_t)t >> TG_HANDLE_BITS) ? s : NULL;
+}
+
+/* The slot of a handle given to function `who`; NULL with the error raised ("who: input is ...") for NULL and
+ * stale handles, NULL with the error already pending for poison. */
+tg_slot *tg_slot_of(const tg_tensor *t, const char *who);
+
+/* The same, and it must still have its elements (not released). */
+tg_slot *tg_slot_with_data(const tg_tensor *t, const char *who);
+
+/* A region: the slots of one tape, in order of creation. New tensors go to the current region of the thread. */
+typedef struct tg_region {
+    tg_slot **chunk; /* of TG_CHUNK_SLOTS slots each */
+    int64_t n_chunks, cap_chunks;
+    int64_t count;   /* live positions: slots [0, count) */
+    int64_t stamped; /* slots before this have had their file:line noted, or never will */
+} tg_region;
+#define TG_CHUNK_SLOTS 256
+
+extern _Thread_local tg_region *tg_current_region; /* set by autograd; never NULL after tg_region_current() */
+
+/* The current region; on a thread's first call asks the function autograd registered to make one. NULL with an
+ * error raised when there is no memory. */
+tg_region *tg_region_current(void);
+extern tg_region *(*tg_region_make)(void);
+
+/* A new tape slot, alive, with an empty array and `op` as maker; NULL with TG_ERR_MEMORY raised. */
+tg_slot *tg_slot_new(const char *op);
+tg_slot *tg_slot_at(const tg_region *r, int64_t i);
+/* Kills the slots from position `count` on. */
+void tg_region_rewind(tg_region *r, int64_t count);
+void tg_region_free(tg_region *r);
+
+/* A slot outside any region, for kept tensors. */
+tg_slot *tg_slot_new_kept(const char *op);
+/* Ends the life of a slot: drops elements, name and gradient, changes the generation. */
+void tg_slot_kill(tg_slot *s);
+
+/* The poison tensor: one for the process. */
+tg_tensor *tg_poison(void);
+
+/* Saved elements: pinning keeps them through tg_release. For tape slots; a no-op for kept ones, which other
+ * threads may be reading. */
+void tg_slot_pin(tg_slot *s);
+void tg_slot_unpin(tg_slot *s);
+
+#endif

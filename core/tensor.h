@@ -1,0 +1,129 @@
+/* Tensors: what users hold.
+ *
+ * A tg_tensor * is a handle. Three rules say how long it lives:
+ *  1. What an op or a creation function returns belongs to the current tape; it lives until the tape is
+ *     rewound past it (tg_tape_rewind).
+ *  2. What tg_keep or tg_param returns lives until its owner calls tg_free.
+ *  3. A handle used after that is an error (TG_ERR_LIFETIME) that names the op and the line that made it.
+ *
+ * Rule 3 holds because a handle is not a plain address: it carries, in bits the machine's addresses leave
+ * free, the generation of the slot it points to, and every use compares the two. Never dereference it.
+ * No function returns NULL: on failure the result is the poison tensor (core/error.h).
+ *
+ * Threads: every thread has its own tape, and a handle belongs to the thread that made it. Kept tensors may be
+ * read by many threads at once as long as none of them writes.
+ */
+#ifndef TG_CORE_TENSOR_H
+#define TG_CORE_TENSOR_H
+
+#include "core/array.h"
+
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tg_tensor tg_tensor; /* opaque, and never defined: see above */
+
+/* ---- creation: the result belongs to the current tape, has no history and needs no gradient ---- */
+
+/* All elements zero, one, or `value` converted to dtype. A negative size, or sizes whose product overflows,
+ * is TG_ERR_SHAPE.     tg_zeros(TG_F32, 2, 3)     tg_full(TG_F64, 0.5, 10) */
+TG_API tg_tensor *tg_zeros(tg_dtype dtype, tg_shape shape);
+TG_API tg_tensor *tg_ones(tg_dtype dtype, tg_shape shape);
+TG_API tg_tensor *tg_full(tg_dtype dtype, double value, tg_shape shape);
+
+/* A rank-0 tensor. */
+TG_API tg_tensor *tg_scalar(tg_dtype dtype, double value);
+
+/* A copy of numel(shape) elements at `data`, which are of type dtype in row-major order.
+ *     float v[4] = {1, 2, 3, 4};  x = tg_from(TG_F32, v, 2, 2); */
+TG_API tg_tensor *tg_from(tg_dtype dtype, const void *data, tg_shape shape);
+
+/* A view of the array `a` as a tensor (it shares the buffer). For ops and loaders. */
+TG_API tg_tensor *tg_from_array(const tg_array *a);
+
+/* ---- what a tensor is ---- */
+
+/* On a bad handle these raise an error and return 0 (TG_F32, an empty name, a scalar's shape). */
+TG_API int tg_rank(const tg_tensor *t);
+TG_API int64_t tg_numel(const tg_tensor *t);
+TG_API int64_t tg_size(const tg_tensor *t, int axis); /* size of one axis; negative axes count from the end */
+TG_API tg_shape tg_shape_of(const tg_tensor *t);
+TG_API tg_dtype tg_dtype_of(const tg_tensor *t);
+TG_API bool tg_is_contiguous(const tg_tensor *t);
+TG_API bool tg_is_poison(const tg_tensor *t); /* the result of a failed op; raises nothing */
+TG_API bool tg_is_alive(const tg_tensor *t);  /* false: NULL, poison, rewound or freed; raises nothing */
+
+/* The poison tensor itself, for a layer of one's own that fails: tg_fail(...), then return tg_poison(). */
+TG_API tg_tensor *tg_poison(void);
+
+/* Names appear in error messages, printed tapes and checkpoints. The string is copied. Returns t. */
+TG_API tg_tensor *tg_set_name(tg_tensor *t, const char *name);
+TG_API const char *tg_name(const tg_tensor *t); /* "" when it has none */
+
+/* ---- its elements ---- */
+
+/* The value of a one-element tensor of any dtype, as double. NaN and an error otherwise. */
+TG_API double tg_item(const tg_tensor *t);
+
+/* The element at linear row-major position i, as double. NaN and an error when i is outside [0, numel). */
+TG_API double tg_get(const tg_tensor *t, int64_t i);
+
+/* The elements, in place, as numel values of the tensor's dtype in row-major order; only for contiguous
+ * tensors (an error and NULL otherwise). Const for reading; tg_data_mut counts as an in-place change, so a
+ * gradient that needed the old values will refuse. The pointer is valid as long as the handle. */
+TG_API const void *tg_data(const tg_tensor *t);
+TG_API void *tg_data_mut(tg_tensor *t);
+
+/* Copies all elements to `out` in row-major order, whatever the strides. `bytes` must be numel * element
+ * size, as a check. */
+TG_API tg_status tg_copy_out(const tg_tensor *t, void *out, size_t bytes);
+
+/* The array inside; valid as long as the handle. NULL and an error on a bad handle or a released tensor. */
+TG_API const tg_array *tg_array_of(const tg_tensor *t);
+
+/* ---- how long it lives ---- */
+
+/* A new handle to the same elements that the caller owns and must tg_free. It has no history; a name and the
+ * wish for a gradient carry over. The argument stays what it was, on its tape. */
+TG_API tg_tensor *tg_keep(const tg_tensor *t);
+
+/* Frees a kept tensor and its gradient. NULL and poison are ignored; a tape tensor is an error; a second free
+ * is an error. Nodes that still refer to it report so in backward. */
+TG_API void tg_free(tg_tensor *t);
+
+/* Gives up the elements of an intermediate before its rewind: memory returns as soon as no recorded node
+ * needs them for its gradient. The handle stays valid for shape and name; reading elements is an error.
+ * Ignored for kept tensors. For layers. */
+TG_API void tg_release(tg_tensor *t);
+
+/* ---- printing, as NumPy prints: four decimals, aligned columns, long axes shortened with "..." ---- */
+
+/* Writes at most n bytes with the final NUL; returns the length that the whole text has (as snprintf). */
+TG_API size_t tg_to_text(const tg_tensor *t, char *buf, size_t n);
+/* The text and a newline. */
+TG_API void tg_print(FILE *file, const tg_tensor *t);
+
+/* "fc1.weight [784, 256] f32", for messages; cut to n bytes. Raises nothing, also for bad handles. */
+TG_API char *tg_describe(const tg_tensor *t, char *buf, size_t n);
+
+/* What the call-site macros call: notes file:line as the place that made t, and in a pending error that has
+ * no place yet. Returns t. */
+TG_API tg_tensor *tg_at(tg_tensor *t, const char *file, int line);
+
+#ifdef __cplusplus
+}
+#endif
+
+/* Creation with the sizes written out: tg_zeros(TG_F32, 2, 3). A tg_shape `s` goes through the parenthesised
+ * name: (tg_zeros)(TG_F32, s). */
+#define tg_zeros(dtype, ...) TG_AT((tg_zeros)((dtype), TG_SHAPE(__VA_ARGS__)))
+#define tg_ones(dtype, ...) TG_AT((tg_ones)((dtype), TG_SHAPE(__VA_ARGS__)))
+#define tg_full(dtype, value, ...) TG_AT((tg_full)((dtype), (value), TG_SHAPE(__VA_ARGS__)))
+#define tg_scalar(dtype, value) TG_AT((tg_scalar)((dtype), (value)))
+#define tg_from(dtype, data, ...) TG_AT((tg_from)((dtype), (data), TG_SHAPE(__VA_ARGS__)))
+#define tg_keep(t) TG_AT((tg_keep)(t))
+
+#endif

@@ -1,0 +1,123 @@
+/* Changes of elements, not of history. */
+#include "ops/inplace.h"
+
+#include "autograd/tape.h"
+#include "core/kernels/kernels.h"
+#include "core/slot.h"
+
+/* ---- what may be changed ---- */
+
+/* Whether two index tuples reach the same element. */
+static bool repeats(const tg_array *a) {
+    for (int i = 0; i < a->rank; i++)
+        if (a->shape[i] > 1 && a->stride[i] == 0) return true;
+    return false;
+}
+
+/* The slot of a tensor that may be changed in place; NULL with the error raised. */
+static tg_slot *target(const char *who, tg_tensor *x) {
+    tg_slot *s = tg_slot_with_data(x, who);
+    if (!s) return NULL;
+    char text[160];
+    tg_describe(x, text, sizeof text);
+    if (s->requires_grad && s->node)
+        tg_fail(TG_ERR_TAPE, "%s: %s is the result of %s and requires a gradient", who, text,
+                s->node->op->name);
+    else if (s->requires_grad && tg_grad_enabled())
+        tg_fail(TG_ERR_TAPE, "%s: %s requires a gradient and recording is on (tg_set_grad_enabled(false))",
+                who, text);
+    else if (repeats(&s->a))
+        tg_fail(TG_ERR_ARGUMENT, "%s: %s shows one element in several places (tg_contiguous copies)", who,
+                text);
+    else
+        return s;
+    return NULL;
+}
+
+static tg_status changed(const char *who, tg_slot *s) {
+    s->a.buffer->version++;
+    s->a.buffer->changed_by = who;
+    return TG_OK;
+}
+
+/* ---- what it is changed with ---- */
+
+static bool same_elements(const tg_array *a, const tg_array *b) {
+    if (a->data != b->data || a->dtype != b->dtype) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->stride[i] != b->stride[i] && a->shape[i] > 1) return false;
+    return true;
+}
+
+/* *out = src broadcast to x's shape, to be dropped: a view, or a copy where writing to x would change what is read. */
+static tg_status operand(const char *who, const tg_slot *x, const tg_tensor *src, tg_array *out) {
+    *out = (tg_array){0};
+    tg_slot *s = tg_slot_with_data(src, who);
+    if (!s) return tg_error_status();
+    tg_shape shape = tg_array_shape(&x->a), both;
+    char text[160], other[160];
+    if (!tg_shape_broadcast(shape, tg_array_shape(&s->a), &both) || !tg_shape_equal(shape, both))
+        return tg_fail(TG_ERR_SHAPE, "%s: %s does not broadcast to %s", who,
+                       tg_describe(src, text, sizeof text), tg_describe(tg_handle(x), other, sizeof other));
+    tg_status status = tg_array_broadcast(out, &s->a, shape);
+    if (status != TG_OK || out->buffer != x->a.buffer || same_elements(out, &x->a)) return status;
+    tg_array copy = {0};
+    status = tg_array_alloc(&copy, (tg_dtype)out->dtype, shape);
+    if (status == TG_OK) tg_array_copy(&copy, out);
+    tg_array_drop(out);
+    *out = copy;
+    return status;
+}
+
+/* The same for arithmetic: of x's dtype, which is f32 or f64. */
+static tg_status number(const char *who, const tg_slot *x, const tg_tensor *y, tg_array *out) {
+    char text[160], other[160];
+    tg_status s = operand(who, x, y, out);
+    if (s != TG_OK || (out->dtype == x->a.dtype && tg_dtype_is_float((tg_dtype)out->dtype))) return s;
+    tg_array_drop(out);
+    return tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, both the same, was given %s and %s", who,
+                   tg_describe(tg_handle(x), text, sizeof text), tg_describe(y, other, sizeof other));
+}
+
+/* ---- the changes ---- */
+
+tg_status(tg_copy_)(tg_tensor *x, const tg_tensor *src) {
+    tg_array from;
+    tg_slot *s = target("copy_", x);
+    if (!s || operand("copy_", s, src, &from) != TG_OK) return tg_error_status();
+    if (!same_elements(&from, &s->a)) tg_array_copy(&s->a, &from);
+    tg_array_drop(&from);
+    return changed("copy_", s);
+}
+
+tg_status(tg_fill_)(tg_tensor *x, double value) {
+    tg_slot *s = target("fill_", x);
+    if (!s) return tg_error_status();
+    tg_array_fill(&s->a, value);
+    return changed("fill_", s);
+}
+
+tg_status(tg_zero_)(tg_tensor *x) {
+    tg_slot *s = target("zero_", x);
+    if (!s) return tg_error_status();
+    tg_array_fill(&s->a, 0);
+    return changed("zero_", s);
+}
+
+tg_status(tg_add_)(tg_tensor *x, const tg_tensor *y, double alpha) {
+    tg_array from;
+    tg_slot *s = target("add_", x);
+    if (!s || number("add_", s, y, &from) != TG_OK) return tg_error_status();
+    tg_map_axpy(alpha, &from, &s->a);
+    tg_array_drop(&from);
+    return changed("add_", s);
+}
+
+tg_status(tg_mul_)(tg_tensor *x, const tg_tensor *y) {
+    tg_array from;
+    tg_slot *s = target("mul_", x);
+    if (!s || number("mul_", s, y, &from) != TG_OK) return tg_error_status();
+    tg_map_binary(TG_BINARY_MUL, &s->a, &from, &s->a);
+    tg_array_drop(&from);
+    return changed("mul_", s);
+}

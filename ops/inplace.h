@@ -1,0 +1,30 @@
+/* In-place changes. They change elements, not history: allowed on tensors that need no gradient, and on any leaf
+ * while recording is off (tg_set_grad_enabled(false)), as optimisers do; otherwise TG_ERR_TAPE. Each raises the
+ * buffer's version, so that a backward pass that needed the old values refuses and names both ops. All return TG_OK
+ * or the error, and change nothing on error. */
+#ifndef TG_OPS_INPLACE_H
+#define TG_OPS_INPLACE_H
+
+#include "autograd/op.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+TG_API tg_status tg_copy_(tg_tensor *x, const tg_tensor *src);                /* x = src, broadcast and converted */
+TG_API tg_status tg_fill_(tg_tensor *x, double value);                        /* x = value */
+TG_API tg_status tg_zero_(tg_tensor *x);                                      /* x = 0 */
+TG_API tg_status tg_add_(tg_tensor *x, const tg_tensor *y, double alpha);     /* x += alpha * y, y broadcast */
+TG_API tg_status tg_mul_(tg_tensor *x, const tg_tensor *y);                   /* x *= y, y broadcast */
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_copy_(x, src) TG_STATUS_AT((tg_copy_)((x), (src)))
+#define tg_fill_(x, value) TG_STATUS_AT((tg_fill_)((x), (value)))
+#define tg_zero_(x) TG_STATUS_AT((tg_zero_)(x))
+#define tg_add_(x, y, alpha) TG_STATUS_AT((tg_add_)((x), (y), (alpha)))
+#define tg_mul_(x, y) TG_STATUS_AT((tg_mul_)((x), (y)))
+
+#endif

@@ -1,0 +1,263 @@
+#include "ops/nn/optim.h"
+
+#include "core/memory.h"
+#include "core/parallel.h"
+#include "ops/view.h"
+
+#include <math.h>
+
+#ifdef _OPENMP
+#define SIMD _Pragma("omp simd")
+#else
+#define SIMD
+#endif
+
+/* ---- the updates: one pass over a parameter ---- */
+
+/* What an update reads and writes, for one parameter. All of the parameter's dtype and length. */
+typedef struct job {
+    void *p, *m, *v;
+    const void *g;
+    double lr, decay;       /* decay: times p, is added to g */
+    double momentum;        /* SGD; the velocity is m, NULL without momentum */
+    bool nesterov;
+    double beta1, beta2, eps;
+    double step, root, keep; /* p = keep p - step m / (root sqrt(v) + eps) */
+} job;
+
+typedef void (*update_fn)(void *context, int64_t begin, int64_t end);
+
+#define DEFINE_SGD(T, name)                                                                            \
+    static void name(void *context, int64_t begin, int64_t end) {                                      \
+        const job *j = context;                                                                        \
+        T *restrict p = j->p;                                                                          \
+        const T *restrict g = j->g;                                                                    \
+        const T lr = (T)j->lr, decay = (T)j->decay;                                                    \
+        SIMD for (int64_t i = begin; i < end; i++) p[i] -= lr * (decay != 0 ? g[i] + decay * p[i] : g[i]); \
+    }
+
+/* v = momentum v + d;  p -= lr (nesterov ? d + momentum v : v) */
+#define DEFINE_MOMENTUM(T, name)                                                 \
+    static void name(void *context, int64_t begin, int64_t end) {                \
+        const job *j = context;                                                  \
+        T *restrict p = j->p, *restrict v = j->m;                                \
+        const T *restrict g = j->g;                                              \
+        const T lr = (T)j->lr, decay = (T)j->decay, momentum = (T)j->momentum;   \
+        const bool nesterov = j->nesterov;                                       \
+        SIMD for (int64_t i = begin; i < end; i++) {                             \
+            T d = decay != 0 ? g[i] + decay * p[i] : g[i];                       \
+            v[i] = momentum * v[i] + d;                                          \
+            p[i] -= lr * (nesterov ? d + momentum * v[i] : v[i]);                \
+        }                                                                        \
+    }
+
+#define DEFINE_ADAM(T, name, SQRT)                                                       \
+    static void name(void *context, int64_t begin, int64_t end) {                        \
+        const job *j = context;                                                          \
+        T *restrict p = j->p, *restrict m = j->m, *restrict v = j->v;                    \
+        const T *restrict g = j->g;                                                      \
+        const T decay = (T)j->decay, b1 = (T)j->beta1, b2 = (T)j->beta2;                 \
+        const T c1 = (T)(1 - j->beta1), c2 = (T)(1 - j->beta2), eps = (T)j->eps;         \
+        const T step = (T)j->step, root = (T)j->root, keep = (T)j->keep;                 \
+        SIMD for (int64_t i = begin; i < end; i++) {                                     \
+            T d = decay != 0 ? g[i] + decay * p[i] : g[i];                               \
+            m[i] = b1 * m[i] + c1 * d;                                                   \
+            v[i] = b2 * v[i] + c2 * d * d;                                               \
+            p[i] = keep * p[i] - step * m[i] / (root * SQRT(v[i]) + eps);                \
+        }                                                                                \
+    }
+
+DEFINE_SGD(float, sgd_f32)
+DEFINE_SGD(double, sgd_f64)
+DEFINE_MOMENTUM(float, momentum_f32)
+DEFINE_MOMENTUM(double, momentum_f64)
+DEFINE_ADAM(float, adam_f32, sqrtf)
+DEFINE_ADAM(double, adam_f64, sqrt)
+
+/* ---- optimisers ---- */
+
+/* What is remembered about the model's parameter of the same number. Moments are kept tensors of its dtype and shape. */
+typedef struct state {
+    tg_tensor *param;     /* whose state it is; another handle means that the model replaced it */
+    tg_tensor *moment[2]; /* as many as the optimiser has */
+    tg_tensor *grad;      /* during a step; NULL: none */
+    int64_t steps;
+} state;
+
+struct tg_optim {
+    tg_model *model;
+    double lr;
+    int n_moments;
+    bool adam;
+    tg_sgd_opts sgd;
+    tg_adam_opts opts;
+    update_fn update[2]; /* f32, f64 */
+    state *at;
+    int count; /* states at `at`, and its size */
+};
+
+static tg_optim *make(const char *who, tg_optim o) {
+    if (!o.model) {
+        tg_fail(TG_ERR_ARGUMENT, "%s: the model is NULL", who);
+        return NULL;
+    }
+    if (!(o.lr >= 0) || isinf(o.lr)) {
+        tg_fail(TG_ERR_ARGUMENT, "%s: the learning rate %g is negative or not finite", who, o.lr);
+        return NULL;
+    }
+    tg_optim *optim = tg_alloc(sizeof *optim);
+    if (optim)
+        *optim = o;
+    else
+        tg_fail(TG_ERR_MEMORY, "%s: no memory", who);
+    return optim;
+}
+
+tg_optim *(tg_sgd)(tg_model *model, double lr, tg_sgd_opts opts) {
+    if (!(opts.momentum >= 0) || isinf(opts.momentum) || !(opts.weight_decay >= 0) || isinf(opts.weight_decay)) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_sgd: momentum %g or weight_decay %g is negative or not finite", opts.momentum,
+                opts.weight_decay);
+        return NULL;
+    }
+    bool momentum = opts.momentum > 0;
+    if (opts.nesterov && !momentum) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_sgd: nesterov needs a momentum");
+        return NULL;
+    }
+    return make("tg_sgd", (tg_optim){.model = model, .lr = lr, .n_moments = momentum, .sgd = opts,
+                                     .update = {momentum ? momentum_f32 : sgd_f32, momentum ? momentum_f64 : sgd_f64}});
+}
+
+tg_optim *(tg_adam)(tg_model *model, double lr, tg_adam_opts opts) {
+    if (opts.beta1 == 0) opts.beta1 = 0.9;
+    if (opts.beta2 == 0) opts.beta2 = 0.999;
+    if (opts.eps == 0) opts.eps = 1e-8;
+    const char *wrong = !(opts.beta1 > 0 && opts.beta1 < 1)                      ? "beta1"
+                        : !(opts.beta2 > 0 && opts.beta2 < 1)                    ? "beta2"
+                        : !(opts.eps > 0) || isinf(opts.eps)                     ? "eps"
+                        : !(opts.weight_decay >= 0) || isinf(opts.weight_decay) ? "weight_decay"
+                                                                                 : NULL;
+    if (wrong) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_adam: %s is out of range: beta1 %g, beta2 %g, eps %g, weight_decay %g", wrong,
+                opts.beta1, opts.beta2, opts.eps, opts.weight_decay);
+        return NULL;
+    }
+    return make("tg_adam", (tg_optim){.model = model, .lr = lr, .n_moments = 2, .adam = true, .opts = opts,
+                                      .update = {adam_f32, adam_f64}});
+}
+
+static void forget(state *s) {
+    for (int k = 0; k < 2; k++)
+        if (s->moment[k]) tg_free(s->moment[k]);
+    *s = (state){0};
+}
+
+void tg_optim_free(tg_optim *optim) {
+    if (!optim) return;
+    for (int i = 0; i < optim->count; i++) forget(&optim->at[i]);
+    tg_dealloc(optim->at, (size_t)optim->count * sizeof *optim->at);
+    tg_dealloc(optim, sizeof *optim);
+}
+
+static bool check_optim(const tg_optim *optim, const char *who) {
+    if (!optim) tg_fail(TG_ERR_ARGUMENT, "%s: the optimiser is NULL", who);
+    return optim;
+}
+
+double tg_optim_lr(const tg_optim *optim) { return check_optim(optim, "tg_optim_lr") ? optim->lr : NAN; }
+
+tg_status tg_optim_set_lr(tg_optim *optim, double lr) {
+    if (!check_optim(optim, "tg_optim_set_lr")) return tg_error_status();
+    if (!(lr >= 0) || isinf(lr))
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set_lr: the learning rate %g is negative or not finite", lr);
+    optim->lr = lr;
+    return TG_OK;
+}
+
+/* ---- a step: everything that can fail, then the updates ---- */
+
+/* A state, maybe empty, for each of n parameters. */
+static tg_status grow(tg_optim *o, int n) {
+    if (n <= o->count) return TG_OK;
+    size_t bytes;
+    state *at = tg_size_mul((size_t)n, sizeof *at, &bytes) ? tg_alloc(bytes) : NULL;
+    if (!at) return tg_fail(TG_ERR_MEMORY, "tg_optim_step: no memory for the state of %d parameters", n);
+    for (int i = 0; i < n; i++) at[i] = i < o->count ? o->at[i] : (state){0};
+    tg_dealloc(o->at, (size_t)o->count * sizeof *at);
+    o->at = at, o->count = n;
+    return TG_OK;
+}
+
+/* Makes sure of everything the update of p needs. A state that was not there before has steps = 0. */
+static tg_status prepare(const tg_optim *o, state *s, tg_tensor *p) {
+    if (s->param != p) forget(s);
+    s->param = p;
+    s->grad = NULL;
+    if (!tg_data(p)) return tg_error_status();
+    if (!tg_has_grad(p)) return TG_OK;
+    s->grad = (tg_contiguous)((tg_grad_of)(p));
+    for (int k = 0; k < o->n_moments && !s->moment[k]; k++) {
+        s->moment[k] = (tg_keep)((tg_zeros)(tg_dtype_of(p), tg_shape_of(p)));
+        if (tg_is_poison(s->moment[k])) s->moment[k] = NULL;
+    }
+    return tg_error_status();
+}
+
+static tg_status prepare_all(tg_optim *o, int n) {
+    tg_status status = grow(o, n);
+    int used = 0;
+    for (int i = 0; status == TG_OK && i < n; i++) {
+        status = prepare(o, &o->at[i], tg_model_at(o->model, i));
+        used += o->at[i].grad != NULL;
+    }
+    if (status == TG_OK && !used)
+        status = tg_fail(TG_ERR_TAPE, "tg_optim_step: no parameter has a gradient; call tg_backward first");
+    if (status != TG_OK)
+        for (int i = 0; i < o->count; i++)
+            if (o->at[i].steps == 0) forget(&o->at[i]);
+    return status;
+}
+
+static job job_of(const tg_optim *o, const state *s) {
+    job j = {.lr = o->lr, .p = tg_data_mut(s->param), .g = tg_data(s->grad)};
+    if (s->moment[0]) j.m = tg_data_mut(s->moment[0]);
+    if (s->moment[1]) j.v = tg_data_mut(s->moment[1]);
+    if (!o->adam) {
+        j.decay = o->sgd.weight_decay, j.momentum = o->sgd.momentum, j.nesterov = o->sgd.nesterov;
+        return j;
+    }
+    double t = (double)s->steps;
+    j.beta1 = o->opts.beta1, j.beta2 = o->opts.beta2, j.eps = o->opts.eps;
+    j.decay = o->opts.decoupled ? 0 : o->opts.weight_decay;
+    j.keep = o->opts.decoupled ? 1 - o->lr * o->opts.weight_decay : 1;
+    j.step = o->lr / (1 - pow(j.beta1, t));
+    j.root = 1 / sqrt(1 - pow(j.beta2, t));
+    return j;
+}
+
+static void update(const tg_optim *o, state *s) {
+    s->steps++;
+    job j = job_of(o, s);
+    tg_parallel_for(tg_numel(s->param), 1 << 15, o->update[tg_dtype_of(s->param) == TG_F64], &j);
+    (tg_zero_grad)(s->param);
+}
+
+tg_status(tg_optim_step)(tg_optim *optim) {
+    if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!check_optim(optim, "tg_optim_step")) return tg_error_status();
+    int n = tg_model_count(optim->model);
+    tg_mark before = tg_tape_mark();
+    bool recording = tg_set_grad_enabled(false);
+    tg_status status = tg_error_status() == TG_OK ? prepare_all(optim, n) : tg_error_status();
+    for (int i = 0; status == TG_OK && i < n; i++)
+        if (optim->at[i].grad) update(optim, &optim->at[i]);
+    tg_set_grad_enabled(recording);
+    (tg_tape_rewind)(before);
+    return status;
+}
+
+void tg_model_zero_grad(tg_model *model) {
+    int n = model ? tg_model_count(model) : 0;
+    if (!model) tg_fail(TG_ERR_ARGUMENT, "tg_model_zero_grad: the model is NULL");
+    for (int i = 0; i < n; i++) (tg_zero_grad)(tg_model_at(model, i));
+}

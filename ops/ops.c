@@ -1,0 +1,83 @@
+#include "ops/ops.h"
+
+/* ---- shape rules ---- */
+
+tg_status tg_call_axis(const tg_call *call, int64_t axis, int *out) {
+    int rank = call->in[0]->rank;
+    if (axis < -rank || axis >= rank)
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "axis %lld is outside the %d of %s", (long long)axis, rank,
+                            tg_call_input(call, 0));
+    *out = tg_axis_of(axis, rank);
+    return TG_OK;
+}
+
+tg_status tg_call_axes(const tg_call *call, tg_shape axes, unsigned *out) {
+    unsigned set = 0;
+    for (int i = 0; i < axes.rank; i++) {
+        int axis;
+        tg_status s = tg_call_axis(call, axes.dim[i], &axis);
+        if (s != TG_OK) return s;
+        if (set >> axis & 1)
+            return tg_call_fail(call, TG_ERR_ARGUMENT, "axis %d of %s is named twice", axis,
+                                tg_call_input(call, 0));
+        set |= 1u << axis;
+    }
+    *out = tg_axis_set(axes, call->in[0]->rank);
+    return TG_OK;
+}
+
+tg_status tg_call_float(const tg_call *call, int i) {
+    if (tg_dtype_is_float((tg_dtype)call->in[i]->dtype)) return TG_OK;
+    return tg_call_fail(call, TG_ERR_DTYPE, "takes f32 or f64, was given %s", tg_call_input(call, i));
+}
+
+tg_status tg_call_pair(const tg_call *call, int i, int j, tg_shape *shape) {
+    const tg_array *a = call->in[i], *b = call->in[j];
+    if (a->dtype != b->dtype)
+        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
+                            tg_call_input(call, i), tg_call_input(call, j));
+    if (!tg_shape_broadcast(tg_array_shape(a), tg_array_shape(b), shape))
+        return tg_call_fail(call, TG_ERR_SHAPE, "shapes do not broadcast: %s and %s", tg_call_input(call, i),
+                            tg_call_input(call, j));
+    return TG_OK;
+}
+
+unsigned tg_axis_set(tg_shape axes, int rank) {
+    unsigned set = 0;
+    for (int i = 0; i < axes.rank; i++) set |= 1u << tg_axis_of(axes.dim[i], rank);
+    return axes.rank ? set : (1u << rank) - 1;
+}
+
+/* ---- borrowed views ---- */
+
+tg_array tg_borrow_broadcast(const tg_array *a, const tg_array *like) {
+    tg_array v = *a;
+    int lead = like->rank - a->rank;
+    v.rank = like->rank;
+    v.numel = like->numel;
+    for (int i = 0; i < like->rank; i++) {
+        v.shape[i] = like->shape[i];
+        v.stride[i] = i >= lead && a->shape[i - lead] == like->shape[i] ? a->stride[i - lead] : 0;
+    }
+    return v;
+}
+
+tg_array tg_borrow_reshape(const tg_array *a, tg_shape shape) {
+    tg_array v = *a;
+    v.rank = (uint8_t)shape.rank;
+    int from = a->rank - 1;
+    int64_t dense = 1; /* the stride of an added axis: what a contiguous array has there */
+    for (int i = shape.rank - 1; i >= 0; i--) {
+        while (from >= 0 && a->shape[from] == 1) from--;
+        v.shape[i] = shape.dim[i];
+        v.stride[i] = shape.dim[i] == 1 ? dense : a->stride[from--];
+        dense = v.stride[i] * shape.dim[i];
+    }
+    return v;
+}
+
+tg_array tg_borrow_number(double value, const tg_array *like, int64_t *storage) {
+    tg_array one = {.data = storage, .numel = 1, .dtype = like->dtype};
+    tg_array_set(&one, 0, value);
+    return tg_borrow_broadcast(&one, like);
+}

@@ -1,0 +1,26 @@
+#include "ops/registry.h"
+
+#include "autograd/tape_private.h"
+#include "ops/ops.h"
+
+#include <string.h>
+
+static const tg_op_entry table[] = {
+#define OP(name, family) {&tg_op_##name, #family},
+#include "ops/ops.def"
+#undef OP
+};
+
+const tg_op_entry *tg_op_table(int *count) {
+    *count = (int)(sizeof table / sizeof *table);
+    return table;
+}
+
+const tg_op *tg_op_find(const char *name) {
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (strcmp(table[i].op->name, name) == 0) return table[i].op;
+    return NULL;
+}
+
+/* What the walk borrows when it is recorded itself. */
+const tg_walk_ops tg_walk_ops_table = {.add = (tg_add), .sum_to = (tg_sum_to)};

@@ -1,0 +1,44 @@
+/* tapegrad: reverse-mode automatic differentiation of tensor programs.
+ *
+ * This is the one header to include. The manual is the headers below, each a page:
+ *
+ *   core/error.h      how errors are reported           core/tensor.h   tensors: creation, access, lifetime
+ *   core/random.h     random numbers                    core/memory.h   statistics, failure injection
+ *   core/parallel.h   threads                           core/io/idx.h   IDX files
+ *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
+ *   autograd/grad.h   tg_backward and tg_grad           autograd/gradcheck.h  checking gradients
+ *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers
+ */
+#ifndef TAPEGRAD_H
+#define TAPEGRAD_H
+
+#include "core/error.h"
+#include "core/io/idx.h"
+#include "core/memory.h"
+#include "core/parallel.h"
+#include "core/random.h"
+#include "core/tensor.h"
+
+#include "autograd/grad.h"
+#include "autograd/gradcheck.h"
+#include "autograd/op.h"
+#include "autograd/tape.h"
+
+#include "ops/arithmetic.h"
+#include "ops/elementwise.h"
+#include "ops/index.h"
+#include "ops/inplace.h"
+#include "ops/matmul.h"
+#include "ops/reduce.h"
+#include "ops/registry.h"
+#include "ops/select.h"
+#include "ops/softmax.h"
+#include "ops/view.h"
+
+#include "ops/nn/init.h"
+#include "ops/nn/layers.h"
+#include "ops/nn/loss.h"
+#include "ops/nn/model.h"
+#include "ops/nn/optim.h"
+
+#endif

@@ -1,0 +1,26 @@
+#include <check.h>
+#include <stdlib.h>
+
+TCase *tcase_tape(void);
+TCase *tcase_backward(void);
+TCase *tcase_grad(void);
+TCase *tcase_op(void);
+TCase *tcase_gradcheck(void);
+TCase *tcase_memory(void);
+TCase *tcase_deep(void);
+
+int main(void) {
+    Suite *suite = suite_create("autograd");
+    suite_add_tcase(suite, tcase_tape());
+    suite_add_tcase(suite, tcase_backward());
+    suite_add_tcase(suite, tcase_grad());
+    suite_add_tcase(suite, tcase_op());
+    suite_add_tcase(suite, tcase_gradcheck());
+    suite_add_tcase(suite, tcase_memory());
+    suite_add_tcase(suite, tcase_deep());
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,100 @@
+/* A steady step calls malloc not once; any allocation can fail and nothing changes. */
+#include "helpers.h"
+
+static tg_mark start;
+static tg_tensor *w, *b;
+
+static void setup(void) {
+    tg_error_clear();
+    start = tg_tape_mark();
+    w = param(TG_SHAPE(5, 4));
+    b = param(TG_SHAPE(4));
+}
+
+static void teardown(void) {
+    tg_memory_fail_at(-1);
+    expect_ok();
+    tg_free(w);
+    tg_free(b);
+    tg_tape_rewind(start);
+}
+
+static tg_status work(bool twice) {
+    tg_tensor *x = tg_full(TG_F64, 0.1, 3, 5), *h = tg_tanh(tg_add(tg_matmul(x, w), b)), *g[2];
+    tg_tensor *loss = tg_mean(tg_mul(tg_log_softmax(h, -1), tg_slice(h, 1, 0, 1, 1)));
+    if (!twice) return tg_backward(loss);
+    tg_grad(1, &loss, 2, ((tg_tensor *[]){w, b}), g, .create_graph = true);
+    return tg_backward(tg_add(tg_sum(tg_square(g[0])), tg_sum(tg_square(g[1]))));
+}
+
+static tg_status step(bool twice) {
+    tg_mark m = tg_tape_mark();
+    tg_status s = work(twice);
+    tg_tape_rewind(m);
+    return s;
+}
+
+START_TEST(test_steady_step_makes_no_malloc) {
+    bool twice = _i == 1;
+    for (int i = 0; i < 5; i++) ck_assert_int_eq(step(twice), TG_OK);
+    uint64_t mallocs = tg_memory_get_stats().mallocs;
+    for (int i = 0; i < 20; i++) {
+        ck_assert_int_eq(step(twice), TG_OK);
+        tg_zero_grad(w);
+        tg_zero_grad(b);
+    }
+    ck_assert_uint_eq(tg_memory_get_stats().mallocs, mallocs);
+}
+END_TEST
+
+START_TEST(test_nothing_stays_behind) {
+    step(false), step(true);
+    tg_zero_grad(w), tg_zero_grad(b);
+    size_t live = tg_memory_get_stats().live_buffer_bytes;
+    for (int i = 0; i < 10; i++) step(i % 2);
+    tg_zero_grad(w), tg_zero_grad(b);
+    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+}
+END_TEST
+
+/* The n-th allocation fails, for every n until one step passes untouched: the error is there, gradients are what they
+ * were, and the step works afterwards. */
+START_TEST(test_any_allocation_can_fail) {
+    bool twice = _i == 1;
+    ck_assert_int_eq(step(false), TG_OK);
+    double before[20], after[20];
+    tg_mark m = tg_tape_mark();
+    tg_copy_out(tg_grad_of(w), before, sizeof before);
+    tg_tape_rewind(m);
+    size_t live = tg_memory_get_stats().live_buffer_bytes;
+    int failures = 0;
+    for (int n = 1;; n++) {
+        tg_memory_fail_at(n);
+        tg_status s = step(twice);
+        tg_memory_fail_at(-1);
+        if (s == TG_OK) break;
+        failures++;
+        ck_assert_int_eq(s, TG_ERR_MEMORY);
+        ck_assert_int_eq(tg_error_status(), TG_ERR_MEMORY);
+        tg_error_clear();
+        m = tg_tape_mark();
+        tg_copy_out(tg_grad_of(w), after, sizeof after);
+        tg_tape_rewind(m);
+        ck_assert_mem_eq(before, after, sizeof before);
+        ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+        ck_assert_int_lt(n, 10000);
+    }
+    ck_assert_int_gt(failures, 20);
+    expect_ok();
+}
+END_TEST
+
+TCase *tcase_memory(void) {
+    TCase *tc = tcase_create("memory");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, test_steady_step_makes_no_malloc, 0, 2);
+    tcase_add_test(tc, test_nothing_stays_behind);
+    tcase_add_loop_test(tc, test_any_allocation_can_fail, 0, 2);
+    tcase_set_timeout(tc, 60);
+    return tc;
+}

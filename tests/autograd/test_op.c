@@ -1,0 +1,243 @@
+/* The op contract, from the side of an op of a user's own. */
+#include "helpers.h"
+
+#include <stddef.h>
+
+static tg_mark start;
+
+static void setup(void) {
+    tg_error_clear();
+    start = tg_tape_mark();
+}
+
+static void teardown(void) {
+    expect_ok();
+    tg_tape_rewind(start);
+}
+
+/* cube: out = x^3 */
+static tg_status cube_forward(const tg_call *c) {
+    for (int64_t i = 0; i < c->out[0]->numel; i++) {
+        double v = tg_array_get(c->in[0], i);
+        tg_array_set(c->out[0], i, v * v * v);
+    }
+    return TG_OK;
+}
+static void cube_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    din[0] = tg_mul(dout[0], tg_mul_scalar(tg_square(n->in[0]), 3));
+}
+static const tg_op cube = {.name = "cube", .formula = "out = x^3", .n_in = 1, .save = TG_IN(0),
+                           .infer = tg_infer_same, .forward = cube_forward, .grad = cube_grad};
+
+START_TEST(test_own_op) {
+    tg_tensor *x = leaf(2), *y = tg_apply(&cube, &x, 1, NULL), *g, *h;
+    expect_value(y, 8);
+    ck_assert_int_eq(tg_grad(1, &y, 1, &x, &g, .create_graph = true), TG_OK);
+    expect_value(g, 12);
+    ck_assert_int_eq(tg_grad(1, &g, 1, &x, &h), TG_OK);
+    expect_value(h, 12);
+    tg_tensor *z = tg_apply(&cube, &x, 1, NULL);
+    ck_assert_int_eq(tg_backward(z), TG_OK);
+    expect_value(tg_grad_of(x), 12);
+}
+END_TEST
+
+START_TEST(test_wrong_inputs) {
+    tg_tensor *i = tg_set_name(tg_zeros(TG_I64, 3), "idx"), *x = leaf(1);
+    ck_assert(tg_is_poison(tg_apply(&cube, &i, 1, NULL)));
+    expect_error(TG_ERR_DTYPE, "cube", "idx [3] i64", "test_op.c");
+    ck_assert(tg_is_poison(tg_apply(&cube, ((tg_tensor *[]){x, x}), 2, NULL)));
+    expect_error(TG_ERR_ARGUMENT, "cube", "takes 1", "given 2");
+    tg_tensor *none = NULL;
+    ck_assert(tg_is_poison(tg_apply(&cube, &none, 1, NULL)));
+    expect_error(TG_ERR_ARGUMENT, "cube", "NULL");
+}
+END_TEST
+
+START_TEST(test_missing_rule_fails_when_recorded) {
+    tg_op op = cube;
+    op.grad = NULL;
+    tg_tensor *x = tg_set_name(leaf(2), "x"), *c = tg_scalar(TG_F64, 2);
+    expect_value(tg_apply(&op, &c, 1, NULL), 8);
+    int64_t before = tg_tape_tensors();
+    ck_assert(tg_is_poison(tg_apply(&op, &x, 1, NULL)));
+    expect_error(TG_ERR_TAPE, "cube", "no gradient", "x []");
+    ck_assert_int_eq(tg_tape_tensors(), before);
+}
+END_TEST
+
+START_TEST(test_explicitly_without_gradient) {
+    tg_op op = cube;
+    op.grad = TG_NO_GRAD;
+    tg_tensor *x = leaf(2), *y = tg_apply(&op, &x, 1, NULL);
+    ck_assert(!tg_requires_grad(y));
+    expect_value(y, 8);
+}
+END_TEST
+
+static void forgetful(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) { (void)n, (void)dout, (void)din; }
+static void too_large(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    (void)n, (void)dout;
+    din[0] = tg_ones(TG_F64, 3, 5);
+}
+static void wrong_dtype(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    (void)n, (void)dout;
+    din[0] = tg_ones(TG_F32, 2);
+}
+static void failing(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    (void)n;
+    din[0] = tg_add(dout[0], tg_ones(TG_F64, 7));
+}
+static tg_status failing_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    (void)dout;
+    tg_array_alloc(&din[0], TG_F64, tg_array_shape(tg_node_in(n, 0)));
+    return tg_fail(TG_ERR_ARGUMENT, "cube: cannot");
+}
+static tg_status forgetful_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    (void)n, (void)dout, (void)din;
+    return TG_OK;
+}
+
+START_TEST(test_rules_that_misbehave) {
+    const struct {
+        tg_grad_fn grad;
+        tg_status (*kernel)(const tg_node *, const tg_array *const *, tg_array *);
+        tg_status status;
+        const char *word;
+    } rows[] = {{forgetful, NULL, TG_ERR_TAPE, "returned nothing for input 0"},
+                {too_large, NULL, TG_ERR_SHAPE, "[3, 5]"},
+                {wrong_dtype, NULL, TG_ERR_SHAPE, "f32"},
+                {failing, NULL, TG_ERR_SHAPE, "[7]"},
+                {cube_grad, failing_kernel, TG_ERR_ARGUMENT, "cannot"},
+                {cube_grad, forgetful_kernel, TG_ERR_TAPE, "returned nothing for input 0"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        tg_op op = cube;
+        op.grad = rows[i].grad;
+        op.grad_kernel = rows[i].kernel;
+        tg_tensor *x = param(TG_SHAPE(2)), *y = tg_sum(tg_apply(&op, &x, 1, NULL)), *g;
+        ck_assert_int_eq(tg_backward(y), rows[i].status);
+        expect_error(rows[i].status, rows[i].word);
+        ck_assert(!tg_has_grad(x));
+        y = tg_sum(tg_apply(&op, &x, 1, NULL));
+        if (!rows[i].kernel) {
+            ck_assert_int_eq(tg_grad(1, &y, 1, &x, &g, .create_graph = true), rows[i].status);
+            expect_error(rows[i].status, rows[i].word);
+        }
+        tg_free(x);
+    }
+}
+END_TEST
+
+/* divmod-like: two outputs, out0 = a * x, out1 = x^2, with an attribute a. */
+typedef struct pair_attr {
+    double a;
+} pair_attr;
+static const tg_attr_field pair_fields[] = {{"a", TG_ATTR_REAL, offsetof(pair_attr, a)}};
+static tg_status pair_infer(const tg_call *c) {
+    tg_status s = tg_out(c, 0, TG_F64, tg_array_shape(c->in[0]));
+    return s == TG_OK ? tg_out(c, 1, TG_F64, tg_array_shape(c->in[0])) : s;
+}
+static tg_status pair_forward(const tg_call *c) {
+    for (int64_t i = 0; i < c->out[0]->numel; i++) {
+        double v = tg_array_get(c->in[0], i);
+        tg_array_set(c->out[0], i, ((const pair_attr *)c->attr)->a * v);
+        tg_array_set(c->out[1], i, v * v);
+    }
+    return TG_OK;
+}
+static void pair_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    tg_tensor *sum = NULL;
+    if (dout[0]) sum = tg_mul_scalar(dout[0], ((const pair_attr *)n->attr)->a);
+    if (dout[1]) {
+        tg_tensor *two = tg_mul(dout[1], tg_mul_scalar(n->in[0], 2));
+        sum = sum ? tg_add(sum, two) : two;
+    }
+    din[0] = sum;
+}
+static const tg_op pair = {.name = "pair", .formula = "out0 = a x, out1 = x^2", .n_in = 1, .n_out = 2, .save = TG_IN(0),
+                           .attr_size = sizeof(pair_attr), .attrs = pair_fields, .n_attrs = 1,
+                           .infer = pair_infer, .forward = pair_forward, .grad = pair_grad};
+
+START_TEST(test_several_outputs) {
+    tg_tensor *x = leaf(3), *out[2];
+    pair_attr attr = {5};
+    ck_assert_int_eq(tg_apply_multi(&pair, &x, 1, &attr, out), TG_OK);
+    attr.a = 99; /* was copied */
+    ck_assert_int_eq(tg_backward(out[1], .retain = true), TG_OK);
+    expect_value(tg_grad_of(x), 6);
+    ck_assert_int_eq(tg_backward(out[0], .retain = true), TG_OK);
+    expect_value(tg_grad_of(x), 11);
+    ck_assert_int_eq(tg_backward(tg_mul(out[0], out[1])), TG_OK); /* 5 x^3 */
+    expect_value(tg_grad_of(x), 11 + 15 * 9);
+}
+END_TEST
+
+/* addall: any number of inputs, of which NULL ones would be an error. */
+static tg_status addall_forward(const tg_call *c) {
+    for (int64_t i = 0; i < c->out[0]->numel; i++) {
+        double sum = 0;
+        for (int k = 0; k < c->n_in; k++) sum += tg_array_get(c->in[k], i);
+        tg_array_set(c->out[0], i, sum);
+    }
+    return TG_OK;
+}
+static void addall_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    for (int i = 0; i < n->n_in; i++) din[i] = dout[0];
+}
+static const tg_op addall = {.name = "addall", .formula = "out = sum in", .n_in = TG_VARIADIC, .infer = tg_infer_same,
+                             .forward = addall_forward, .grad = addall_grad};
+
+START_TEST(test_many_inputs) {
+    enum { MANY = 100 };
+    tg_tensor *x[MANY];
+    for (int i = 0; i < MANY; i++) x[i] = leaf(i);
+    tg_tensor *y = tg_apply(&addall, x, MANY, NULL);
+    expect_value(y, MANY * (MANY - 1) / 2);
+    ck_assert_int_eq(tg_backward(tg_square(y)), TG_OK);
+    for (int i = 0; i < MANY; i++) expect_value(tg_grad_of(x[i]), MANY * (MANY - 1));
+    ck_assert(tg_is_poison(tg_apply(&addall, x, 0, NULL)));
+    expect_error(TG_ERR_ARGUMENT, "addall", "at least one");
+}
+END_TEST
+
+/* mul_add: out = a * b + c, c optional. */
+static tg_status mul_add_forward(const tg_call *c) {
+    double k = c->in[2] ? tg_array_get(c->in[2], 0) : 0;
+    tg_array_set(c->out[0], 0, tg_array_get(c->in[0], 0) * tg_array_get(c->in[1], 0) + k);
+    return TG_OK;
+}
+static void mul_add_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    if (tg_needs(n, 0)) din[0] = tg_mul(dout[0], n->in[1]);
+    if (tg_needs(n, 1)) din[1] = tg_mul(dout[0], n->in[0]);
+    if (n->in[2] && tg_needs(n, 2)) din[2] = dout[0];
+}
+static const tg_op mul_add = {.name = "mul_add", .formula = "out = a b + c", .n_in = 3, .optional = TG_IN(2),
+                              .save = TG_IN(0) | TG_IN(1), .infer = tg_infer_same, .forward = mul_add_forward,
+                              .grad = mul_add_grad};
+
+START_TEST(test_optional_input) {
+    tg_tensor *a = leaf(2), *b = leaf(3), *c = leaf(4);
+    tg_tensor *y = tg_apply(&mul_add, ((tg_tensor *[]){a, b, NULL}), 3, NULL);
+    expect_value(y, 6);
+    ck_assert_int_eq(tg_backward(y), TG_OK);
+    expect_value(tg_grad_of(b), 2);
+    y = tg_apply(&mul_add, ((tg_tensor *[]){a, b, c}), 3, NULL);
+    ck_assert_int_eq(tg_backward(y), TG_OK);
+    expect_value(tg_grad_of(a), 6);
+    expect_value(tg_grad_of(c), 1);
+}
+END_TEST
+
+TCase *tcase_op(void) {
+    TCase *tc = tcase_create("op");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_test(tc, test_own_op);
+    tcase_add_test(tc, test_wrong_inputs);
+    tcase_add_test(tc, test_missing_rule_fails_when_recorded);
+    tcase_add_test(tc, test_explicitly_without_gradient);
+    tcase_add_test(tc, test_rules_that_misbehave);
+    tcase_add_test(tc, test_several_outputs);
+    tcase_add_test(tc, test_many_inputs);
+    tcase_add_test(tc, test_optional_input);
+    return tc;
+}

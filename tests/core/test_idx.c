@@ -1,0 +1,585 @@
+#define _XOPEN_SOURCE 700
+#include "core/io/idx.h"
+#include "core/memory.h"
+#include "core/slot.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+TCase *tcase_idx(void);
+
+/* Each test has a folder of its own, which is empty again, but for what the test says, when it ends. */
+static char folder[512], plain[600], packed[600];
+static int64_t tensors_before;
+
+static void setup(void) {
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/tapegrad-XXXXXX", base ? base : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(plain, sizeof plain, "%s/digits.idx", folder);
+    snprintf(packed, sizeof packed, "%s/digits.idx.gz", folder);
+    tg_error_clear();
+    tensors_before = tg_region_current()->count;
+}
+
+static int files_in_folder(bool remove_them) {
+    int n = 0;
+    DIR *dir = opendir(folder);
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
+        if (e->d_name[0] == '.') continue;
+        n++;
+        char path[1024];
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (remove_them) remove(path);
+    }
+    closedir(dir);
+    return n;
+}
+
+static void teardown(void) {
+    tg_memory_fail_at(-1);
+    tg_error_clear();
+    files_in_folder(true);
+    ck_assert_int_eq(rmdir(folder), 0);
+    tg_region_rewind(tg_region_current(), tensors_before);
+}
+
+static void write_file(const char *path, const void *bytes, size_t n) {
+    FILE *f = fopen(path, "wb");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(bytes, 1, n, f), n);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static size_t read_file(const char *path, void *bytes, size_t room) {
+    FILE *f = fopen(path, "rb");
+    ck_assert_ptr_nonnull(f);
+    const size_t n = fread(bytes, 1, room, f);
+    fclose(f);
+    return n;
+}
+
+static bool exists(const char *path) { return access(path, F_OK) == 0; }
+
+/* Whether the library was built with zlib: it then can write .gz. */
+static bool has_zlib(void) {
+    const bool ok = tg_save_idx(tg_zeros(TG_U8, 1), packed) == TG_OK;
+    if (!ok) {
+        ck_assert_int_eq(tg_error_status(), TG_ERR_IO);
+        ck_assert_ptr_nonnull(strstr(tg_error_message(), "no zlib"));
+    }
+    tg_error_clear();
+    remove(packed);
+    return ok;
+}
+
+/* The pending error has this status, names the file and says this; then it is cleared. */
+static void expect_error(tg_status status, const char *path, const char *says) {
+    const char *message = tg_error_message();
+    ck_assert_msg(tg_error_status() == status, "%s: %s", tg_status_name(tg_error_status()), message);
+    ck_assert_msg(strstr(message, path) != NULL, "no path in: %s", message);
+    ck_assert_msg(strstr(message, says) != NULL, "no \"%s\" in: %s", says, message);
+    ck_assert_msg(strstr(message, "test_idx.c") != NULL, "no place in: %s", message);
+    tg_error_clear();
+}
+
+static void expect_bad_file(const char *path, tg_status status, const char *says) {
+    const size_t live = tg_memory_get_stats().live_buffer_bytes;
+    ck_assert(tg_is_poison(tg_load_idx(path)));
+    expect_error(status, path, says);
+    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+}
+
+static int open_descriptors(void) {
+    int n = 0;
+    for (int fd = 0; fd < 256; fd++) n += lseek(fd, 0, SEEK_CUR) != -1 || errno != EBADF;
+    return n;
+}
+
+/* ---- what the format means, from bytes written out by hand ---- */
+
+static const struct by_hand {
+    const char *name;
+    size_t n;
+    unsigned char bytes[64];
+    tg_dtype dtype;
+    tg_shape shape;
+    double value[4];
+} by_hand[] = {
+    {"u8", 12, {0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 128, 255}, TG_U8, {1, {4}}, {0, 1, 128, 255}},
+    {"i8", 12, {0, 0, 9, 1, 0, 0, 0, 4, 0, 127, 128, 255}, TG_I32, {1, {4}}, {0, 127, -128, -1}},
+    {"i16",
+     16,
+     {0, 0, 11, 1, 0, 0, 0, 4, 1, 2, 0x7f, 0xff, 0x80, 0, 0xff, 0xfe},
+     TG_I32,
+     {1, {4}},
+     {258, 32767, -32768, -2}},
+    {"i32",
+     28,
+     {0, 0, 12,   2,    0,    0,    0,    2, 0, 0, 0,    2,    1,    2,
+      3, 4, 0x7f, 0xff, 0xff, 0xff, 0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff},
+     TG_I32,
+     {2, {2, 2}},
+     {16909060, 2147483647, -2147483648.0, -1}},
+    {"f32",
+     24,
+     {0, 0, 13, 1, 0, 0, 0, 4, 0x3f, 0x80, 0, 0, 0xc0, 0x20, 0, 0, 0, 0, 0, 0, 0x7f, 0x80, 0, 0},
+     TG_F32,
+     {1, {4}},
+     {1, -2.5, 0, INFINITY}},
+    {"f64",
+     40,
+     {0, 0, 14, 1, 0,    0,    0,    4,    0x3f, 0xf0, 0,    0,    0,    0,    0, 0, 0xc0, 4, 0, 0,
+      0, 0, 0,  0, 0x3f, 0xb9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9a, 0xff, 0xf0, 0, 0, 0,    0, 0, 0},
+     TG_F64,
+     {1, {4}},
+     {1, -2.5, 0.1, -INFINITY}},
+    {"rank 8",
+     38,
+     {0, 0, 8, 8, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0,
+      2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 7, 9},
+     TG_U8,
+     {8, {1, 1, 1, 2, 1, 1, 1, 1}},
+     {7, 9}},
+    {"no elements", 12, {0, 0, 14, 2, 0, 0, 0, 0, 0, 0, 0, 3}, TG_F64, {2, {0, 3}}, {0}},
+};
+
+START_TEST(reads_by_hand) {
+    const struct by_hand *h = &by_hand[_i];
+    write_file(plain, h->bytes, h->n);
+    const int before = open_descriptors();
+    const tg_tensor *t = tg_load_idx(plain);
+    ck_assert_msg(tg_error_status() == TG_OK, "%s: %s", h->name, tg_error_message());
+    ck_assert_int_eq(open_descriptors(), before);
+    ck_assert_int_eq(tg_dtype_of(t), h->dtype);
+    ck_assert(tg_shape_equal(tg_shape_of(t), h->shape));
+    for (int64_t i = 0; i < tg_numel(t); i++) ck_assert(tg_get(t, i) == h->value[i]);
+}
+END_TEST
+
+/* Writing gives the same bytes back where the type is kept. */
+START_TEST(writes_by_hand) {
+    const struct by_hand *h = &by_hand[_i];
+    if (h->bytes[2] == 9 || h->bytes[2] == 11) return;
+    write_file(plain, h->bytes, h->n);
+    const tg_tensor *t = tg_load_idx(plain);
+    remove(plain);
+    ck_assert_int_eq(tg_save_idx(t, plain), TG_OK);
+    unsigned char bytes[128];
+    ck_assert_uint_eq(read_file(plain, bytes, sizeof bytes), h->n);
+    ck_assert_mem_eq(bytes, h->bytes, h->n);
+    ck_assert_int_eq(files_in_folder(false), 1);
+}
+END_TEST
+
+/* ---- round trips ---- */
+
+static const tg_dtype written[] = {TG_U8, TG_BOOL, TG_I32, TG_F32, TG_F64};
+static const tg_shape round_shapes[] = {{1, {1}},
+                                        {1, {0}},
+                                        {2, {3, 5}},
+                                        {3, {7, 28, 28}},
+                                        {4, {2, 0, 3, 1}},
+                                        {1, {20000}},
+                                        {8, {1, 2, 1, 3, 1, 2, 1, 2}}};
+enum { WRITTEN = sizeof written / sizeof written[0], SHAPES = sizeof round_shapes / sizeof round_shapes[0] };
+
+static tg_tensor *build(tg_dtype dtype, tg_shape shape) {
+    tg_tensor *t = (tg_zeros)(dtype, shape);
+    const tg_array *a = tg_array_of(t);
+    for (int64_t i = 0; i < a->numel; i++)
+        tg_array_set(a, i,
+                     dtype == TG_BOOL || dtype == TG_U8 ? (double)(i * 7 % 256) : (double)i * 1234.567 - 9e4);
+    return t;
+}
+
+static void round_trip(tg_dtype dtype, tg_shape shape, const char *path) {
+    const tg_tensor *t = build(dtype, shape);
+    ck_assert_msg(tg_save_idx(t, path) == TG_OK, "%s", tg_error_message());
+    const tg_tensor *back = tg_load_idx(path);
+    ck_assert_msg(tg_error_status() == TG_OK, "%s", tg_error_message());
+    ck_assert_int_eq(tg_dtype_of(back), dtype == TG_BOOL ? TG_U8 : dtype);
+    ck_assert(tg_shape_equal(tg_shape_of(back), shape));
+    if (tg_numel(t) > 0)
+        ck_assert_mem_eq(tg_data(back), tg_data(t), (size_t)tg_numel(t) * tg_dtype_size(dtype));
+}
+
+START_TEST(round_trips) {
+    const bool zlib = has_zlib();
+    const int before = open_descriptors();
+    for (int i = 0; i < WRITTEN; i++) {
+        round_trip(written[i], round_shapes[_i], plain);
+        if (zlib) round_trip(written[i], round_shapes[_i], packed);
+    }
+    ck_assert_int_eq(open_descriptors(), before);
+    ck_assert_int_eq(files_in_folder(false), 1 + zlib);
+}
+END_TEST
+
+START_TEST(saves_views) {
+    const float v[6] = {1, 2, 3, 4, 5, 6};
+    const int order[2] = {1, 0};
+    tg_array view = {0};
+    tg_array_permute(&view, tg_array_of(tg_from(TG_F32, v, 2, 3)), order);
+    ck_assert_int_eq(tg_save_idx(tg_from_array(&view), plain), TG_OK);
+    tg_array_drop(&view);
+    const float expected[6] = {1, 4, 2, 5, 3, 6};
+    const tg_tensor *back = tg_load_idx(plain);
+    ck_assert(tg_shape_equal(tg_shape_of(back), TG_SHAPE(3, 2)));
+    ck_assert_mem_eq(tg_data(back), expected, sizeof expected);
+}
+END_TEST
+
+/* Content decides, not the name: gzip under a plain name, and the other way round. */
+START_TEST(gzip_by_content) {
+    if (!has_zlib()) return;
+    const tg_tensor *t = build(TG_U8, TG_SHAPE(100, 100));
+    unsigned char bytes[3] = {0};
+    ck_assert_int_eq(tg_save_idx(t, packed), TG_OK);
+    ck_assert_uint_eq(read_file(packed, bytes, 3), 3);
+    ck_assert_uint_eq(bytes[0], 0x1f);
+    ck_assert_uint_eq(bytes[1], 0x8b);
+    ck_assert_int_eq(rename(packed, plain), 0);
+    ck_assert_mem_eq(tg_data(tg_load_idx(plain)), tg_data(t), 10000);
+    ck_assert_int_eq(tg_save_idx(t, plain), TG_OK);
+    ck_assert_int_eq(rename(plain, packed), 0);
+    ck_assert_mem_eq(tg_data(tg_load_idx(packed)), tg_data(t), 10000);
+}
+END_TEST
+
+/* ---- bad files ---- */
+
+static const struct bad_file {
+    size_t n;
+    unsigned char bytes[48];
+    const char *says;
+} bad_files[] = {
+    {0, {0}, "truncated: a header of 4 bytes, 0 present"},
+    {3, {0, 0, 8}, "truncated: a header of 4 bytes, 3 present"},
+    {4, {1, 0, 8, 1}, "not an IDX file"},
+    {4, {'P', 'K', 3, 4}, "504b0304"},
+    {8, {0, 7, 8, 1, 0, 0, 0, 0}, "not an IDX file"},
+    {8, {0, 0, 10, 1, 0, 0, 0, 0}, "unknown element type 0x0a"},
+    {8, {0, 0, 0, 1, 0, 0, 0, 0}, "unknown element type 0x00"},
+    {8, {0, 0, 15, 1, 0, 0, 0, 0}, "unknown element type 0x0f"},
+    {5, {0, 0, 8, 0, 1}, "rank 0, must be 1 to 8"},
+    {40, {0, 0, 8, 9}, "rank 9, must be 1 to 8"},
+    {8, {0, 0, 8, 255, 0, 0, 0, 0}, "rank 255"},
+    {4, {0, 0, 8, 2}, "truncated: a header of 12 bytes, 4 present"},
+    {11, {0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0}, "truncated: a header of 12 bytes, 11 present"},
+    {11, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3}, "truncated: the header declares 12 bytes, 11 present"},
+    {13, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4, 5}, "trailing bytes: the header declares 12 bytes, 13 present"},
+    {15, {0, 0, 14, 1, 0, 0, 0, 1}, "truncated: the header declares 16 bytes, 15 present"},
+    {13, {0, 0, 8, 2, 0, 0, 0, 0, 0, 0, 0, 5, 1}, "trailing bytes: the header declares 12 bytes, 13 present"},
+    /* a terabyte of f64 */
+    {12,
+     {0, 0, 14, 2, 0, 2, 0, 0, 0, 16, 0, 0},
+     "truncated: the header declares 1099511627788 bytes, 12 present"},
+    {36,
+     {0, 0, 14, 8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
+     "load_idx"},
+    /* 2^62 elements of 8 bytes; 2^128 of one */
+    {16,
+     {0, 0, 14, 2, 128, 0, 0, 0, 128, 0, 0, 0},
+     "more bytes than can be counted: [2147483648, 2147483648]"},
+    {20,
+     {0, 0, 8, 4, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
+     "more bytes than can be counted"},
+};
+
+START_TEST(bad_content) {
+    const struct bad_file *b = &bad_files[_i];
+    write_file(plain, b->bytes, b->n);
+    const int before = open_descriptors();
+    const uint64_t mallocs = tg_memory_get_stats().mallocs;
+    expect_bad_file(plain, TG_ERR_FORMAT, b->says);
+    ck_assert_uint_eq(tg_memory_get_stats().mallocs, mallocs); /* refused before any memory is asked for */
+    ck_assert_int_eq(open_descriptors(), before);
+}
+END_TEST
+
+/* Every prefix of a good file, and the file with a byte more. */
+START_TEST(every_prefix) {
+    ck_assert_int_eq(tg_save_idx(build(TG_I32, TG_SHAPE(2, 3)), plain), TG_OK);
+    unsigned char bytes[64] = {0};
+    const size_t n = read_file(plain, bytes, sizeof bytes);
+    ck_assert_uint_eq(n, 36);
+    for (size_t i = 0; i < n; i++) {
+        write_file(plain, bytes, i);
+        expect_bad_file(plain, TG_ERR_FORMAT, "truncated");
+    }
+    write_file(plain, bytes, n + 1);
+    expect_bad_file(plain, TG_ERR_FORMAT, "trailing bytes");
+}
+END_TEST
+
+/* Prefixes of a compressed file, and every byte of it damaged: gzip's check sum notices. */
+static size_t compressed_sample(unsigned char *bytes, size_t room, tg_shape shape) {
+    ck_assert_int_eq(tg_save_idx(build(TG_U8, shape), packed), TG_OK);
+    const size_t n = read_file(packed, bytes, room);
+    ck_assert_uint_lt(n, room);
+    return n;
+}
+
+START_TEST(every_compressed_prefix) {
+    if (!has_zlib()) return;
+    static unsigned char bytes[4096];
+    const size_t n = compressed_sample(bytes, sizeof bytes, TG_SHAPE(30, 30));
+    for (size_t i = 0; i < n; i++) {
+        write_file(packed, bytes, i);
+        expect_bad_file(packed, TG_ERR_FORMAT, "load_idx");
+    }
+    write_file(packed, bytes, n);
+    ck_assert_int_eq(tg_numel(tg_load_idx(packed)), 900);
+}
+END_TEST
+
+START_TEST(every_compressed_byte) {
+    if (!has_zlib()) return;
+    static unsigned char bytes[4096];
+    const size_t n = compressed_sample(bytes, sizeof bytes, TG_SHAPE(30, 30));
+    for (size_t i = 10; i < n; i++) { /* after gzip's header of 10 bytes, most of which nobody checks */
+        bytes[i] ^= 0x41;
+        write_file(packed, bytes, n);
+        expect_bad_file(packed, TG_ERR_FORMAT, "load_idx");
+        bytes[i] ^= 0x41;
+    }
+}
+END_TEST
+
+/* gzip of up to 64 bytes by hand (RFC 1952, RFC 1951): header, one stored block, CRC-32, length. */
+static void write_packed(const unsigned char *content, size_t n) {
+    unsigned char b[128] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1, (unsigned char)n, 0, (unsigned char)~n,
+                            255};
+    size_t at = 15;
+    uint32_t crc = UINT32_MAX;
+    for (size_t i = 0; i < n; i++) {
+        b[at++] = content[i];
+        crc ^= content[i];
+        for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xedb88320) : 0);
+    }
+    for (int k = 0; k < 4; k++) b[at++] = (unsigned char)(~crc >> 8 * k);
+    b[at] = (unsigned char)n;
+    write_file(packed, b, at + 4);
+}
+
+START_TEST(reads_compressed_by_hand) {
+    const struct by_hand *h = &by_hand[_i];
+    const bool zlib = has_zlib();
+    write_packed(h->bytes, h->n);
+    if (!zlib) {
+        expect_bad_file(packed, TG_ERR_IO, "no zlib");
+        return;
+    }
+    const tg_tensor *t = tg_load_idx(packed);
+    ck_assert_msg(tg_error_status() == TG_OK, "%s: %s", h->name, tg_error_message());
+    ck_assert_int_eq(tg_dtype_of(t), h->dtype);
+    ck_assert(tg_shape_equal(tg_shape_of(t), h->shape));
+    for (int64_t i = 0; i < tg_numel(t); i++) ck_assert(tg_get(t, i) == h->value[i]);
+}
+END_TEST
+
+static const struct bad_packed {
+    size_t n;
+    unsigned char bytes[24];
+    const char *says;
+} bad_packed[] = {
+    {0, {0}, "truncated: a header of 4 bytes, 0 present"},
+    {4, {9, 9, 9, 9}, "not an IDX file"},
+    {6, {0, 0, 8, 1, 0, 0}, "truncated: a header of 8 bytes, 6 present"},
+    {11, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3}, "truncated: the header declares 12 bytes, 11 present"},
+    {13,
+     {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4, 5},
+     "trailing bytes: the header declares 12 bytes, more are present"},
+    {12, {0, 0, 14, 2, 0, 2, 0, 0, 0, 16, 0, 0}, "declares 1099511627788 bytes, more than the"},
+};
+
+START_TEST(bad_compressed_content) {
+    if (!has_zlib()) return;
+    const struct bad_packed *b = &bad_packed[_i];
+    write_packed(b->bytes, b->n);
+    const int before = open_descriptors();
+    const size_t peak_before = tg_memory_get_stats().system_bytes;
+    expect_bad_file(packed, TG_ERR_FORMAT, b->says);
+    ck_assert_uint_lt(tg_memory_get_stats().system_bytes, peak_before + (1 << 20));
+    ck_assert_int_eq(open_descriptors(), before);
+}
+END_TEST
+
+START_TEST(not_a_readable_file) {
+    const int before = open_descriptors();
+    expect_bad_file(plain, TG_ERR_IO, strerror(ENOENT));
+    expect_bad_file(folder, TG_ERR_IO, strerror(EISDIR));
+    ck_assert_int_eq(mkfifo(plain, 0600), 0);
+    expect_bad_file(plain, TG_ERR_IO, "not a regular file");
+    remove(plain);
+    write_file(plain, by_hand[0].bytes, by_hand[0].n);
+    ck_assert_int_eq(chmod(plain, 0), 0);
+    if (geteuid() != 0) expect_bad_file(plain, TG_ERR_IO, strerror(EACCES)); /* root may read everything */
+    ck_assert(tg_is_poison(tg_load_idx(NULL)));
+    expect_error(TG_ERR_ARGUMENT, "", "path is NULL");
+    ck_assert_int_eq(open_descriptors(), before);
+}
+END_TEST
+
+/* ---- what cannot be saved ---- */
+
+START_TEST(bad_tensors) {
+    ck_assert_int_eq(tg_save_idx(tg_zeros(TG_I64, 2), plain), TG_ERR_DTYPE);
+    expect_error(TG_ERR_DTYPE, "", "[2] i64");
+    ck_assert_int_eq(tg_save_idx(tg_scalar(TG_F32, 1), plain), TG_ERR_SHAPE);
+    expect_error(TG_ERR_SHAPE, "", "rank 0, must be 1 to 8");
+    ck_assert_int_eq(tg_save_idx(tg_zeros(TG_U8, INT64_C(1) << 32, 0), plain), TG_ERR_SHAPE);
+    expect_error(TG_ERR_SHAPE, "", "[4294967296, 0] u8");
+    ck_assert_int_eq(tg_save_idx(NULL, plain), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "", "save_idx");
+    ck_assert_int_eq(tg_save_idx(tg_zeros(TG_U8, 1), NULL), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "", "path is NULL");
+    ck_assert_int_eq(files_in_folder(false), 0);
+}
+END_TEST
+
+START_TEST(bad_places) {
+    const tg_tensor *t = tg_zeros(TG_U8, 4);
+    char path[1024];
+    snprintf(path, sizeof path, "%s/missing/x.idx", folder);
+    ck_assert_int_eq(tg_save_idx(t, path), TG_ERR_IO);
+    expect_error(TG_ERR_IO, path, strerror(ENOENT));
+    ck_assert_int_eq(tg_save_idx(t, folder), TG_ERR_IO);
+    expect_error(TG_ERR_IO, folder, strerror(EISDIR));
+    ck_assert_int_eq(mkfifo(plain, 0600), 0);
+    ck_assert_int_eq(tg_save_idx(t, plain), TG_ERR_IO);
+    expect_error(TG_ERR_IO, plain, "not a regular file");
+    ck_assert_int_eq(files_in_folder(false), 1);
+}
+END_TEST
+
+/* While an error is pending neither starts. */
+START_TEST(pending_error) {
+    const tg_tensor *t = tg_zeros(TG_U8, 4);
+    ck_assert_int_eq(tg_save_idx(t, plain), TG_OK);
+    tg_fail(TG_ERR_TAPE, "earlier");
+    ck_assert(tg_is_poison(tg_load_idx(plain)));
+    remove(plain);
+    ck_assert_int_eq(tg_save_idx(t, plain), TG_ERR_TAPE);
+    ck_assert(!exists(plain));
+    ck_assert_ptr_nonnull(strstr(tg_error_message(), "earlier"));
+}
+END_TEST
+
+/* The disk "fills up" (a limit on file sizes): the old file stays, and no other is left behind. */
+static void save_limited(const char *path, const tg_tensor *big) {
+    struct rlimit was, limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &was), 0);
+    limit = was;
+    limit.rlim_cur = 4096;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    const tg_status status = tg_save_idx(big, path);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &was), 0);
+    signal(SIGXFSZ, handler);
+    ck_assert_int_eq(status, TG_ERR_IO);
+}
+
+START_TEST(failed_save_keeps_the_old_file) {
+    const bool zlib = has_zlib();
+    tg_tensor *big = tg_zeros(TG_F64, 100000);
+    double *v = tg_data_mut(big);
+    uint64_t x = 1;
+    for (int i = 0; i < 100000; i++) { /* incompressible */
+        x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        v[i] = (double)(x >> 11);
+    }
+    const int before = open_descriptors();
+    for (int k = 0; k < 1 + zlib; k++) {
+        const char *path = k == 0 ? plain : packed;
+        ck_assert_int_eq(tg_save_idx(tg_ones(TG_U8, 3), path), TG_OK);
+        save_limited(path, big);
+        expect_error(TG_ERR_IO, path, strerror(EFBIG));
+        ck_assert_int_eq(tg_numel(tg_load_idx(path)), 3);
+    }
+    ck_assert_int_eq(files_in_folder(false), 1 + zlib);
+    ck_assert_int_eq(open_descriptors(), before);
+}
+END_TEST
+
+START_TEST(keeps_the_mode) {
+    const tg_tensor *t = tg_zeros(TG_U8, 4);
+    struct stat st;
+    ck_assert_int_eq(tg_save_idx(t, plain), TG_OK);
+    ck_assert_int_eq(chmod(plain, 0640), 0);
+    ck_assert_int_eq(tg_save_idx(t, plain), TG_OK);
+    ck_assert_int_eq(stat(plain, &st), 0);
+    ck_assert_uint_eq(st.st_mode & 0777, 0640);
+}
+END_TEST
+
+/* Every allocation of the library in turn fails. */
+START_TEST(no_memory) {
+    const bool zlib = has_zlib();
+    const char *path = _i == 0 ? plain : packed;
+    if (_i == 1 && !zlib) return;
+    const int order[2] = {1, 0};
+    tg_array view = {0};
+    tg_array_permute(&view, tg_array_of(build(TG_F64, TG_SHAPE(20, 30))), order);
+    const tg_tensor *t = tg_from_array(&view);
+    tg_array_drop(&view);
+    const int before = open_descriptors();
+    int save_failures = 0, load_failures = 0;
+    for (int64_t n = 1;; n++, save_failures++) {
+        tg_memory_fail_at(n);
+        const tg_status status = tg_save_idx(t, path);
+        tg_memory_fail_at(-1);
+        if (status == TG_OK) break;
+        ck_assert_int_eq(status, TG_ERR_MEMORY);
+        ck_assert_int_eq(files_in_folder(false), 0);
+        tg_error_clear();
+    }
+    for (int64_t n = 1;; n++, load_failures++) {
+        tg_memory_fail_at(n);
+        const tg_tensor *back = tg_load_idx(path);
+        tg_memory_fail_at(-1);
+        if (!tg_is_poison(back)) break;
+        ck_assert_int_eq(tg_error_status(), TG_ERR_MEMORY);
+        tg_error_clear();
+    }
+    ck_assert_int_ge(save_failures, 2); /* the contiguous copy and the file's name */
+    ck_assert_int_ge(load_failures, 1);
+    ck_assert_int_eq(open_descriptors(), before);
+    ck_assert_int_eq(files_in_folder(false), 1);
+}
+END_TEST
+
+TCase *tcase_idx(void) {
+    TCase *tc = tcase_create("idx");
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_loop_test(tc, reads_by_hand, 0, sizeof by_hand / sizeof by_hand[0]);
+    tcase_add_loop_test(tc, reads_compressed_by_hand, 0, sizeof by_hand / sizeof by_hand[0]);
+    tcase_add_loop_test(tc, writes_by_hand, 0, sizeof by_hand / sizeof by_hand[0]);
+    tcase_add_loop_test(tc, round_trips, 0, SHAPES);
+    tcase_add_test(tc, saves_views);
+    tcase_add_test(tc, gzip_by_content);
+    tcase_add_loop_test(tc, bad_content, 0, sizeof bad_files / sizeof bad_files[0]);
+    tcase_add_test(tc, every_prefix);
+    tcase_add_test(tc, every_compressed_prefix);
+    tcase_add_test(tc, every_compressed_byte);
+    tcase_add_loop_test(tc, bad_compressed_content, 0, sizeof bad_packed / sizeof bad_packed[0]);
+    tcase_add_test(tc, not_a_readable_file);
+    tcase_add_test(tc, bad_tensors);
+    tcase_add_test(tc, bad_places);
+    tcase_add_test(tc, pending_error);
+    tcase_add_test(tc, failed_save_keeps_the_old_file);
+    tcase_add_test(tc, keeps_the_mode);
+    tcase_add_loop_test(tc, no_memory, 0, 2);
+    return tc;
+}

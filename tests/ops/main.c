@@ -1,0 +1,26 @@
+/* The suite of ops/. TG_FAST=1 takes fewer sizes and projections. The coverage cases come last: they judge what the
+ * others counted, so they mean something only in a run of all cases. */
+#include "tests/ops/harness.h"
+
+#include <stdlib.h>
+
+int main(void) {
+    if (!coverage_open()) {
+        perror("coverage");
+        return EXIT_FAILURE;
+    }
+    Suite *suite = suite_create("ops");
+    suite_add_tcase(suite, tcase_conventions());
+    suite_add_tcase(suite, tcase_errors());
+    suite_add_tcase(suite, tcase_samples());
+    suite_add_tcase(suite, tcase_golden());
+    suite_add_tcase(suite, tcase_mutants());
+    suite_add_tcase(suite, tcase_reference());
+    if (!getenv("CK_RUN_CASE")) suite_add_tcase(suite, tcase_coverage());
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    coverage_print(stdout);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,24 @@
+#include <check.h>
+#include <stdlib.h>
+
+TCase *tcase_model(void);
+TCase *tcase_init(void);
+TCase *tcase_layers(void);
+TCase *tcase_loss(void);
+TCase *tcase_optim(void);
+TCase *tcase_training(void);
+
+int main(void) {
+    Suite *suite = suite_create("nn");
+    suite_add_tcase(suite, tcase_model());
+    suite_add_tcase(suite, tcase_init());
+    suite_add_tcase(suite, tcase_layers());
+    suite_add_tcase(suite, tcase_loss());
+    suite_add_tcase(suite, tcase_optim());
+    suite_add_tcase(suite, tcase_training());
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,58 @@
+/* Every row in every kind it has, through every check that the kind asks for. */
+#include "tests/ops/harness.h"
+
+#define PLAINLY (KIND(K_PLAIN) | KIND(K_SCALAR) | KIND(K_ONE) | KIND(K_LEFT) | KIND(K_RIGHT) | KIND(K_BOTH) | \
+                 KIND(K_STRIDED) | KIND(K_EXPANDED) | KIND(K_REPEATED) | KIND(K_LARGE) | KIND(K_SMALL) | KIND(K_SIZES))
+
+static void for_each_trial(int row, unsigned kinds, void (*run)(const trial *t)) {
+    for (int k = 0; k < K_OPTIONS; k++) {
+        if (!(kinds & KIND(k))) continue;
+        trial t;
+        for (int v = 0; trial_make(&t, sample_at(row), (kind)k, v); v++) run(&t);
+    }
+}
+
+START_TEST(f32_and_f64_agree) { for_each_trial(_i, PLAINLY, check_value); }
+END_TEST
+
+START_TEST(gradients_match_differences) { for_each_trial(_i, PLAINLY, check_first); }
+END_TEST
+
+/* The sizes around vector widths change loops, not formulas: to second order only in the full run. */
+START_TEST(second_derivatives_match_differences) {
+    for_each_trial(_i, fast_mode() ? PLAINLY & ~KIND(K_SIZES) : PLAINLY, check_second);
+}
+END_TEST
+
+START_TEST(both_forms_of_the_gradient_agree) { for_each_trial(_i, PLAINLY, check_kernel); }
+END_TEST
+
+START_TEST(f32_gradients_agree) { for_each_trial(_i, PLAINLY, check_f32_gradient); }
+END_TEST
+
+START_TEST(size_zero) { for_each_trial(_i, KIND(K_EMPTY), check_empty); }
+END_TEST
+
+START_TEST(nan_spreads_where_it_should) { for_each_trial(_i, KIND(K_NAN), check_nan); }
+END_TEST
+
+START_TEST(infinities_agree) { for_each_trial(_i, KIND(K_INF), check_inf); }
+END_TEST
+
+static void clear(void) { tg_error_clear(); }
+
+TCase *tcase_samples(void) {
+    TCase *t = tcase_create("samples");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, clear, clear);
+    int n = n_samples();
+    tcase_add_loop_test(t, f32_and_f64_agree, 0, n);
+    tcase_add_loop_test(t, gradients_match_differences, 0, n);
+    tcase_add_loop_test(t, second_derivatives_match_differences, 0, n);
+    tcase_add_loop_test(t, both_forms_of_the_gradient_agree, 0, n);
+    tcase_add_loop_test(t, f32_gradients_agree, 0, n);
+    tcase_add_loop_test(t, size_zero, 0, n);
+    tcase_add_loop_test(t, nan_spreads_where_it_should, 0, n);
+    tcase_add_loop_test(t, infinities_agree, 0, n);
+    return t;
+}

@@ -1,0 +1,63 @@
+#!/bin/sh
+# Installs what is missing, builds with gcc and ASan, UBSan and LSan, and runs all tests. Without --fast it goes on:
+# clang, Valgrind, and ShellCheck over the scripts. The last line is "N passed, N failed". usage: run.sh [--fast]
+set -eu
+cd "$(dirname "$0")/.."
+fast=
+case "${1-}" in
+--fast) fast=yes ;;
+'') ;;
+*) echo "usage: sh tests/run.sh [--fast]" >&2 && exit 2 ;;
+esac
+
+sh .ci/install gcc g++ libc6-dev meson ninja-build pkg-config check libsleef-dev libopenblas-dev zlib1g-dev
+[ -n "$fast" ] || sh .ci/install clang libomp-dev valgrind shellcheck
+
+# configure FOLDER OPTION...: the first time only.
+configure() {
+    [ -f "$1/build.ninja" ] || meson setup -Dwerror=true "$@"
+    ninja -C "$1"
+}
+
+# tally RESULT.json: adds a run's tests to `passed` and `failed`. A Check binary counts its own; any other test is one.
+passed=0 failed=0
+tally() {
+    counts=$(awk '
+        { ok = /"result": "(OK|EXPECTEDFAIL)"/; skipped = /"result": "SKIP"/ }
+        !/"result": "EXPECTEDFAIL"/ && match($0, /Checks: [0-9]+, Failures: [0-9]+, Errors: [0-9]+/) {
+            split(substr($0, RSTART, RLENGTH), n, /[^0-9]+/)
+            bad = n[3] + n[4]
+            passed += n[2] - bad
+            failed += bad + (!ok && bad == 0)
+            next
+        }
+        { passed += ok; failed += !ok && !skipped }
+        END { print passed + 0, failed + 0 }' "$1")
+    passed=$((passed + ${counts% *})) failed=$((failed + ${counts#* }))
+}
+
+# run_tests FOLDER LOG OPTION...
+run_tests() {
+    folder=$1 log=$1/meson-logs/$2.json
+    shift 2
+    rm -f "$log"
+    meson test -C "$folder" --no-rebuild --print-errorlogs "$@" || [ -f "$log" ] || failed=$((failed + 1))
+    [ ! -f "$log" ] || tally "$log"
+}
+
+echo '== gcc, sanitizers'
+configure build/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
+run_tests build/asan testlog
+
+if [ -z "$fast" ]; then
+    echo '== clang'
+    CC=clang configure build/clang -Dc_args=-gdwarf-4 # Valgrind of Debian 12 reads no later one
+    run_tests build/clang testlog
+    echo '== valgrind'
+    run_tests build/clang testlog-valgrind --setup valgrind
+    echo '== shellcheck'
+    if shellcheck .ci/* tests/*.sh tests/install/run.sh examples/*.sh; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+fi
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,50 @@
+#!/bin/sh
+# What the folders promise: who may include whom, which headers are public, how long files and functions get.
+# usage: structure.sh [SOURCE_ROOT]; prints each breach, and fails when there is one.
+set -u
+cd "${1:-.}" || exit 1
+found=$(
+    say() { sed "s|^|$1: |"; }
+
+    # The arrows: core <- autograd <- ops.
+    grep -rnE '#include *["<](autograd/|ops/|tapegrad\.h)' core | say 'core includes what is above it'
+    grep -rnE '#include *["<](ops/|tapegrad\.h)' autograd | say 'autograd includes what is above it'
+    grep -rnE '#include *["<]([^">]*\.\./|core/|autograd/|ops/)' examples | say 'examples include <tapegrad.h>, and each other'
+    grep -rn '#include *"' core autograd ops | grep -E '#include *"[^/"]*"|#include *"[^"]*\.\./' |
+        say 'not written from the root'
+
+    # A header is private when its first line says so; the others are installed, by name in meson.build.
+    for h in core/*.h core/io/*.h autograd/*.h ops/*.h ops/nn/*.h; do
+        [ -e "$h" ] || continue
+        folder=${h%%/*}
+        if head -n 1 "$h" | grep -q '^/\* Private\.'; then
+            grep -n "'${h#*/}'" "$folder/meson.build" | say "$h is private, but installed"
+            grep -n "#include \"$h\"" -r ops/nn | say 'ops/nn includes a private header'
+        else
+            grep -q "'${h#*/}'" "$folder/meson.build" || echo "$h: neither private nor installed"
+        fi
+    done
+    grep -rn '#include "core/kernels/' ops/nn | say 'ops/nn includes a private header'
+
+    # Whatever is not hidden, ignored or a build.
+    for f in *; do
+        case $f in
+        core | autograd | ops | examples | tests | docs) ;;
+        meson.build | meson_options.txt | README.md | LICENSE) ;;
+        *) [ -d "$f/meson-private" ] || [ "$f" = build ] || echo "$f: not among the agreed names" ;;
+        esac
+    done
+
+    find core autograd ops examples -name '*.[ch]' | while read -r f; do
+        awk -v most=450 'END { if (NR > most) print FILENAME ": " NR " lines, at most " most }' "$f"
+        awk -v most=60 '
+            /^[a-zA-Z_].*\) *\{ *$/ { start = FNR; name = $0 }
+            /^\}/ {
+                if (start && FNR - start >= most)
+                    print FILENAME ":" start ": " FNR - start + 1 " lines, at most " most ": " name
+                start = 0
+            }' "$f"
+    done
+    grep -rnE 'TODO|FIXME|XXX|HACK' core autograd ops examples | say 'left open'
+)
+[ -z "$found" ] || { printf '%s\n' "$found" && exit 1; }
