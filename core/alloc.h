@@ -7,10 +7,40 @@
 
 #include <stdatomic.h>
 
+/* For the few small thread-local variables that every op reads: found at a fixed offset, without a call. */
+#define TG_HOT __attribute__((tls_model("initial-exec")))
+
+/* Under AddressSanitizer, memory that waits for reuse is off limits. */
+#if defined(__SANITIZE_ADDRESS__)
+#define TG_HAVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TG_HAVE_ASAN 1
+#endif
+#endif
+#ifdef TG_HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#define TG_HIDE(p, size) ASAN_POISON_MEMORY_REGION((p), (size))
+#define TG_SHOW(p, size) ASAN_UNPOISON_MEMORY_REGION((p), (size))
+#else
+#define TG_HIDE(p, size) ((void)(p), (void)(size))
+#define TG_SHOW(p, size) ((void)(p), (void)(size))
+#endif
+
 /* 64-byte aligned, not cleared; NULL on failure (natural or injected), without raising an error. size 0 is
- * served as 1. tg_sys_free takes the same size. */
+ * served as 1. tg_sys_free takes the same size, and ignores NULL. */
 void *tg_sys_alloc(size_t size);
 void tg_sys_free(void *p, size_t size);
+
+/* Calls that reached the system, and the bytes it has not been given back. */
+typedef struct tg_sys_counts {
+    _Atomic uint64_t mallocs, frees;
+    atomic_size_t bytes;
+} tg_sys_counts;
+extern tg_sys_counts tg_sys;
+
+/* While this thread injects failures, buffers bypass the cache. */
+extern _Thread_local TG_HOT bool tg_injecting;
 
 /* Grows *p (of `used` elements, capacity *cap) to hold at least `need` elements: doubling, contents kept. False
  * on failure, with everything as before. */

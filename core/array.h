@@ -29,14 +29,16 @@ typedef struct tg_array {
 
 TG_API tg_shape tg_array_shape(const tg_array *a);
 
-/* Sets dtype, shape and contiguous (row-major) strides, without storage. TG_ERR_MEMORY when the number of
- * bytes does not fit. */
+/* Sets dtype, shape and contiguous (row-major) strides, without storage; what *a held is overwritten, not
+ * dropped. TG_ERR_DTYPE for an unknown dtype, TG_ERR_SHAPE for a shape without a number of elements (tg_shape_numel),
+ * TG_ERR_MEMORY when the number of bytes does not fit; a->data and a->buffer are NULL in any case. */
 TG_API tg_status tg_array_layout(tg_array *a, tg_dtype dtype, tg_shape shape);
 
 /* Layout, then a fresh buffer with undefined content. On failure a->data is NULL. */
 TG_API tg_status tg_array_alloc(tg_array *a, tg_dtype dtype, tg_shape shape);
 
-/* dst becomes another reference to src's elements (no copy of them). */
+/* dst becomes another reference to src's elements (no copy of them). dst must be empty or a drop-able array,
+ * here and wherever an array comes out below. */
 TG_API void tg_array_share(tg_array *dst, const tg_array *src);
 
 /* Drops the reference. The array then has no data; its dtype, shape and strides stay readable. */
@@ -47,7 +49,7 @@ TG_API bool tg_array_is_contiguous(const tg_array *a);
 /* True when no other array shares the buffer and no element is visited twice: it may be written in place. */
 TG_API bool tg_array_is_exclusive(const tg_array *a);
 
-/* Views, without data movement; *out must be empty or a drop-able array, and holds its own reference.
+/* Views, without data movement; *out holds its own reference, and may be *a itself.
  * broadcast: `a` repeated to `shape`, which it must broadcast to (TG_ERR_SHAPE otherwise).
  * permute: out axis i is axis order[i] of a (a permutation of 0..rank-1; not checked).
  * reshape: false when the strides of `a` cannot express the new shape (a copy is then needed); the numbers of

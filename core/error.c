@@ -1,4 +1,4 @@
-/* The error state of a thread: the first failure, its text, and the user's line once a call-site macro knows it. */
+/* The error state of a thread: the first failure, its text, and the user's line once a macro tells. */
 #include "core/slot.h"
 
 #include <stdarg.h>

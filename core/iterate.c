@@ -18,7 +18,7 @@ static int sorted_axes(const tg_array *a, int *axis) {
 
 static bool merges(const tg_loop *l, const tg_array *const a[], int axis) {
     for (int k = 0; k < l->operands; k++)
-        if (l->stride[k][l->rank - 1] != a[k]->stride[axis] * a[k]->shape[axis]) return false;
+        if (l->stride[k][l->rank - 1] != a[k]->stride[axis] * a[0]->shape[axis]) return false;
     return true;
 }
 

@@ -29,10 +29,10 @@ typedef struct tg_loop {
  * 0). `cost` is the work an element means, in units of an addition, at least 1. */
 void tg_iterate(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg);
 
-/* The stride of `a` as one run over all its elements: 1 when contiguous, 0 when one element is repeated (or there
- * is only one), -1 when it is neither. */
+/* The stride of `a` as one run over all its elements: 1 when contiguous, 0 when one element is repeated, -1 when it
+ * is neither. */
 static inline int64_t tg_flat_stride(const tg_array *a) {
-    if (a->numel == 1) return 0;
+    if (a->numel == 1) return 1;
     int64_t expect = 1;
     bool dense = true, repeat = true;
     for (int i = a->rank - 1; i >= 0; i--) {

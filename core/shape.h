@@ -27,10 +27,14 @@ typedef struct tg_shape {
     int64_t dim[TG_MAX_RANK];
 } tg_shape;
 
-/* TG_SHAPE(2, 3) is the shape [2, 3]; more than eight sizes do not compile. The scalar shape is TG_SCALAR. */
+/* TG_SHAPE(2, 3) is the shape [2, 3]; more than eight sizes do not compile (an array of size -1). The scalar
+ * shape is TG_SCALAR. */
 #ifndef __cplusplus
+#define TG_SHAPE_BYTES(...) sizeof((int64_t[]){__VA_ARGS__})
 #define TG_SHAPE(...) \
-    ((tg_shape){(int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), {__VA_ARGS__}})
+    ((tg_shape){(int)(TG_SHAPE_BYTES(__VA_ARGS__) / sizeof(int64_t) / \
+                      sizeof(char[TG_SHAPE_BYTES(__VA_ARGS__) <= sizeof(int64_t[TG_MAX_RANK]) ? 1 : -1])), \
+                {__VA_ARGS__}})
 #define TG_SCALAR ((tg_shape){0, {0}})
 #else
 } /* C++ has no compound literals; a template counts instead */
@@ -39,7 +43,8 @@ template <class... N> inline tg_shape TG_SHAPE(N... n) { return tg_shape{(int)si
 extern "C" {
 #endif
 
-/* The number of elements, or -1 when a size is negative or the product overflows int64. */
+/* The number of elements, or -1 when the rank is not 0 to 8, a size is negative, or the product of the sizes
+ * that are not zero overflows int64. */
 TG_API int64_t tg_shape_numel(tg_shape shape);
 
 TG_API bool tg_shape_equal(tg_shape a, tg_shape b);

@@ -21,7 +21,7 @@ typedef struct tg_maker { /* what made a tensor */
 } tg_maker;
 
 typedef struct tg_slot {
-    uint16_t generation;
+    _Alignas(TG_ALIGN) uint16_t generation;
     bool alive, kept, poison, requires_grad, released, retain_grad;
     uint32_t pins;        /* nodes that saved the elements; tape tensors only */
     tg_array a;
@@ -32,7 +32,7 @@ typedef struct tg_slot {
 } tg_slot;
 
 _Static_assert(sizeof(void *) == 8, "tapegrad needs a 64-bit platform: handles carry their generation");
-_Static_assert(sizeof(tg_slot) <= 256, "a slot is at most four cache lines");
+_Static_assert(sizeof(tg_slot) == 256, "a slot is four cache lines");
 
 #define TG_HANDLE_BITS 48
 #define TG_HANDLE_MASK ((UINT64_C(1) << TG_HANDLE_BITS) - 1)
@@ -63,7 +63,7 @@ typedef struct tg_region {
 } tg_region;
 #define TG_CHUNK_SLOTS 256
 
-extern _Thread_local tg_region *tg_current_region; /* set by autograd; never NULL after tg_region_current() */
+extern _Thread_local TG_HOT tg_region *tg_current_region; /* set by autograd; never NULL after tg_region_current() */
 
 /* The current region; on a thread's first call asks the function autograd registered to make one. NULL with an
  * error raised when there is no memory. */
@@ -89,5 +89,14 @@ tg_tensor *tg_poison(void);
  * threads may be reading. */
 void tg_slot_pin(tg_slot *s);
 void tg_slot_unpin(tg_slot *s);
+
+/* What a call-site macro notes besides: the place of a pending error that has none yet, and of a tensor's
+ * node through the function autograd sets here (NULL: none). */
+extern _Thread_local TG_HOT bool tg_error_unstamped;
+void tg_error_stamp(const char *file, int line);
+extern void (*tg_node_stamp)(struct tg_node *node, const char *file, int line);
+
+/* The last component of a path, for messages. */
+const char *tg_base_name(const char *path);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define TOLERANCE 1e-12
 
@@ -252,13 +253,18 @@ static tg_status run_tape(const problem *p, mat W2_value, mat b2_value, by_tape 
 
 static double worst = 0; /* the largest difference of the whole run */
 
+/* One number; what rounds to zero has no sign. */
+static void cell(double v) { printf("%8.4f", fabs(v) < 5e-5 ? 0 : v); }
+
 static void row(const char *left, const mat *m, tg_tensor *t, int i) {
+    if (i >= m->rows) {
+        printf("%s\n", left);
+        return;
+    }
     printf("%-31s", left);
-    for (int j = 0; j < CLASSES; j++)
-        if (i < m->rows && j < m->cols) printf("%8.4f", at(m, i, j));
-        else printf("%8s", "");
-    printf(" ");
-    for (int j = 0; i < m->rows && j < m->cols; j++) printf("%8.4f", tg_get(t, i * m->cols + j));
+    for (int j = 0; j < m->cols; j++) cell(at(m, i, j));
+    printf("%*s", 8 * (CLASSES - m->cols) + 1, "");
+    for (int j = 0; j < m->cols; j++) cell(tg_get(t, i * m->cols + j));
     printf("\n");
 }
 
@@ -271,10 +277,13 @@ static void show(const char *formula, mat hand, tg_tensor *tape) {
     }
     worst = fmax(worst, largest);
 
-    char text[32];
-    if (largest > 0) snprintf(text, sizeof text, "    differ by %.1e", largest);
-    else snprintf(text, sizeof text, "    equal in every bit");
-    for (int i = 0; i < hand.rows || i < 2; i++) row(i == 0 ? formula : i == 1 ? text : "", &hand, tape, i);
+    char difference[32];
+    if (largest > 0) snprintf(difference, sizeof difference, "    differ by %.1e", largest);
+    else snprintf(difference, sizeof difference, "    no difference");
+    const char *left[2] = {formula, difference};
+    int wide = strlen(formula) > 30; /* a long formula has a line to itself */
+    if (wide) printf("%s\n", formula);
+    for (int i = 0; i < hand.rows || i < 2 - wide; i++) row(i < 2 - wide ? left[i + wide] : "", &hand, tape, i);
 }
 
 static void heading(const char *text) { printf("\n%-31s%8s%25s\n", text, "by hand", "tape"); }
@@ -293,8 +302,7 @@ static void report(const problem *p, const by_hand *h, const by_tape *t) {
     show("A1 = relu(Z1)", h->A1, t->A1);
     show("Z2 = A1 W2 + b2", h->Z2, t->Z2);
     show(p->prediction, h->P, t->P);
-    printf("%s\n", p->loss);
-    show("", h->L, t->L);
+    show(p->loss, h->L, t->L);
 
     heading("Backward, from the loss down");
     show(p->start, h->dP, t->dP);
@@ -317,7 +325,10 @@ static void introduce(void) {
            "    Z1 = X W1 + b1     A1 = relu(Z1)     Z2 = A1 W2 + b2     P = g(Z2)\n\n"
            "Rows are samples. X [n, inputs], W1 [inputs, hidden], W2 [hidden, outputs].\n"
            "P is the prediction, Y the target, L the mean loss of n = %d samples, and\n"
-           "dZ2 stands for dL/dZ2. Given in all three:\n\n", N);
+           "dZ2 stands for dL/dZ2. The loss is matched to g each time, such that dP times\n"
+           "the slope of g comes out as dZ2 = (P - Y) / n in all three: everything below\n"
+           "that line is the same program.\n\n"
+           "Given in all three:\n\n", N);
     print_given("X", X);
     print_given("W1", W1);
     print_given("b1", b1);

@@ -60,10 +60,11 @@ static const tg_op swish_op = {
     .grad = swish_grad,
 };
 
-/* The function that users call. */
+/* The function that users call, and a macro of the same name that notes their line, for messages. */
 static tg_tensor *swish(tg_tensor *x, double beta) {
-    return tg_apply(&swish_op, &x, 1, &(swish_attr){.beta = beta});
+    return (tg_apply)(&swish_op, &x, 1, &(swish_attr){.beta = beta});
 }
+#define swish(x, beta) TG_AT((swish)((x), (beta)))
 
 /* ---- two bad rules ---- */
 
@@ -131,7 +132,7 @@ static void print_derivatives(void) {
     tg_tensor *x = tg_set_requires_grad(tg_from(TG_F64, ((double[]){-4, -2, -1, 0, 1, 2, 4}), 7), true);
     tg_mark mark = tg_tape_mark();
     tg_tensor *y = swish(x, 1), *sum = tg_sum(y), *first, *sum_first, *second;
-    printf("\nThe node on the tape:\n");
+    printf("\nOn the tape:\n");
     tg_tape_print(stdout, mark);
 
     tg_grad(1, &sum, 1, &x, &first, .create_graph = true);
@@ -153,7 +154,7 @@ int main(void) {
         ok = false;
     }
 
-    /* Bad input is refused by infer; the message names the op, the tensor and this line. */
+    /* Bad input is refused by infer; the message names the op, the tensor and the line. */
     swish(tg_set_name(tg_from(TG_I64, ((int64_t[]){1, 2}), 2), "counts"), 1);
     printf("\nAn integer tensor: %s\n", tg_error_message());
     ok &= tg_error_status() == TG_ERR_DTYPE;

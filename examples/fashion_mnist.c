@@ -79,7 +79,8 @@ static bool parse(int argc, char **argv, options *to) {
         }
         const char *value = o->type == FLAG ? "" : argv[++i]; /* argv ends with NULL */
         if (!value || !set_option(o, to, value)) {
-            fprintf(stderr, "fashion_mnist: %s: %s\n", o->name, value ? "not such a value" : "no value");
+            fprintf(stderr, "fashion_mnist: %s %s %s\n", o->name, value ? "does not take" : "needs a value",
+                    value ? value : "");
             return false;
         }
     }
@@ -119,7 +120,8 @@ static tg_status load(dataset *d, const char *folder, const char *part, int64_t 
     char images[4096], labels[4096];
     snprintf(images, sizeof images, "%s/%s-images-idx3-ubyte.gz", folder, part);
     snprintf(labels, sizeof labels, "%s/%s-labels-idx1-ubyte.gz", folder, part);
-    return set_dataset(d, tg_load_idx(images), tg_load_idx(labels), limit);
+    tg_tensor *loaded = tg_load_idx(images);
+    return set_dataset(d, loaded, tg_load_idx(labels), limit);
 }
 
 static tg_status draw(dataset *d, int64_t n, uint64_t seed, int64_t limit) {

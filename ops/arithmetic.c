@@ -1,5 +1,7 @@
 #include "ops/ops.h"
 
+#include <math.h>
+
 /* f32, f64, i32 and i64. */
 static tg_status numbers_only(const tg_call *call) {
     tg_dtype dtype = (tg_dtype)call->in[0]->dtype;
@@ -38,7 +40,7 @@ static tg_status scale_new(double scale, const tg_array *g, tg_array *din) {
         return TG_OK;
     }
     tg_status s = tg_array_alloc(din, (tg_dtype)g->dtype, tg_array_shape(g));
-    if (s == TG_OK) tg_map_affine(g, scale, 0, din);
+    if (s == TG_OK) tg_map_affine(g, scale, -0.0, din);
     return s;
 }
 
@@ -139,7 +141,7 @@ static tg_status div_grad_kernel(const tg_node *n, const tg_array *const *dout, 
     tg_status s = map_new(TG_BINARY_DIV, dout[0], tg_node_in(n, 1), &da);
     if (s == TG_OK && tg_needs(n, 1)) {
         s = map_new(TG_BINARY_MUL, &da, tg_node_out(n, 0), &din[1]);
-        if (s == TG_OK) tg_map_affine(&din[1], -1, 0, &din[1]);
+        if (s == TG_OK) tg_map_affine(&din[1], -1, -0.0, &din[1]);
     }
     if (s == TG_OK && tg_needs(n, 0)) tg_array_share(&din[0], &da);
     tg_array_drop(&da);
@@ -170,10 +172,23 @@ static const tg_attr_field affine_fields[] = {
     {"shift", TG_ATTR_REAL, offsetof(affine_attr, shift)},
 };
 
+/* An integer tensor times 0.5 would be all zeros: numbers that the dtype does not have are refused. */
+static bool dtype_has(double number, tg_dtype dtype) {
+    if (tg_dtype_is_float(dtype)) return true;
+    double end = dtype == TG_I32 ? 0x1p31 : 0x1p63;
+    return number >= -end && number < end && number == trunc(number);
+}
+
 static tg_status affine_infer(const tg_call *call) {
     const tg_array *x = call->in[0];
+    const affine_attr *attr = call->attr;
+    tg_dtype dtype = (tg_dtype)x->dtype;
     tg_status s = numbers_only(call);
-    return s == TG_OK ? tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(x)) : s;
+    if (s != TG_OK) return s;
+    if (!dtype_has(attr->scale, dtype) || !dtype_has(attr->shift, dtype))
+        return tg_call_fail(call, TG_ERR_DTYPE, "%g * x + %g is not %s, for %s (tg_to converts)", attr->scale,
+                            attr->shift, tg_dtype_name(dtype), tg_call_input(call, 0));
+    return tg_out(call, 0, dtype, tg_array_shape(x));
 }
 
 static tg_status affine_forward(const tg_call *call) {
@@ -206,5 +221,6 @@ tg_tensor *(tg_affine)(tg_tensor *x, double scale, double shift) {
     return tg_apply1(&tg_op_affine, x, &(affine_attr){scale, shift});
 }
 tg_tensor *(tg_add_scalar)(tg_tensor *x, double s) { return tg_affine(x, 1, s); }
-tg_tensor *(tg_mul_scalar)(tg_tensor *x, double s) { return tg_affine(x, s, 0); }
-tg_tensor *(tg_neg)(tg_tensor *x) { return tg_affine(x, -1, 0); }
+/* Adding -0 changes no number; adding 0 would make 0 of -0. */
+tg_tensor *(tg_mul_scalar)(tg_tensor *x, double s) { return tg_affine(x, s, -0.0); }
+tg_tensor *(tg_neg)(tg_tensor *x) { return tg_affine(x, -1, -0.0); }

@@ -10,17 +10,17 @@
 extern "C" {
 #endif
 
-TG_API tg_tensor *tg_exp(tg_tensor *x);     /* e^x */
-TG_API tg_tensor *tg_log(tg_tensor *x);     /* natural logarithm; log 0 = -inf, NaN below 0 */
-TG_API tg_tensor *tg_sqrt(tg_tensor *x);    /* NaN below 0; derivative +inf at 0 */
-TG_API tg_tensor *tg_square(tg_tensor *x);  /* x^2 */
-TG_API tg_tensor *tg_abs(tg_tensor *x);     /* |x|; derivative 0 at 0 */
+TG_API tg_tensor *tg_exp(tg_tensor *x);    /* e^x */
+TG_API tg_tensor *tg_log(tg_tensor *x);    /* natural logarithm; log 0 = -inf, NaN below 0 */
+TG_API tg_tensor *tg_sqrt(tg_tensor *x);   /* NaN below 0; derivative +inf at 0 */
+TG_API tg_tensor *tg_square(tg_tensor *x); /* x^2 */
+TG_API tg_tensor *tg_abs(tg_tensor *x);    /* |x|; derivative 0 at 0 */
 TG_API tg_tensor *tg_tanh(tg_tensor *x);
-TG_API tg_tensor *tg_sigmoid(tg_tensor *x); /* 1 / (1 + e^-x), without overflow at any x */
-TG_API tg_tensor *tg_relu(tg_tensor *x);    /* max(x, 0); derivative 0 at 0 */
-TG_API tg_tensor *tg_softplus(tg_tensor *x); /* log(1 + e^x), without overflow: x for x > 20 (as PyTorch) */
+TG_API tg_tensor *tg_sigmoid(tg_tensor *x);    /* 1 / (1 + e^-x), without overflow at any x */
+TG_API tg_tensor *tg_relu(tg_tensor *x);       /* max(x, 0); derivative 0 at 0 */
+TG_API tg_tensor *tg_softplus(tg_tensor *x);   /* log(1 + e^x), without overflow: x for x > 20 (as PyTorch) */
 TG_API tg_tensor *tg_logsigmoid(tg_tensor *x); /* log of the sigmoid, exact at any x */
-TG_API tg_tensor *tg_sign(tg_tensor *x);    /* -1, 0 or 1; derivative 0 */
+TG_API tg_tensor *tg_sign(tg_tensor *x);       /* -1, 0 or 1; derivative 0 */
 
 #ifdef __cplusplus
 }

@@ -21,8 +21,8 @@ static int64_t read(const tg_array *dense, int64_t i) {
     return dense->dtype == TG_I32 ? ((const int32_t *)dense->data)[i] : ((const int64_t *)dense->data)[i];
 }
 
-/* *out = the indices, to be dropped, all counted from the start of an axis of this size: shared or copied. The
- * row-major place of the first that is outside goes to *bad, -1 when there is none. */
+/* *out = the indices, to be dropped, all counted from the start of an axis of this size: shared or copied.
+ * The row-major place of the first that is outside goes to *bad, -1 when there is none. */
 static tg_status positions(const tg_array *index, int64_t size, tg_array *out, int64_t *bad) {
     *out = (tg_array){0};
     *bad = -1;
@@ -96,7 +96,7 @@ static tg_status index_fits(const tg_call *call) {
     bool fits = index->rank == x->rank;
     for (int i = 0; fits && i < x->rank; i++) fits = i == axis || index->shape[i] <= x->shape[i];
     if (fits) return TG_OK;
-    return tg_call_fail(call, TG_ERR_SHAPE, "off axis %d the index must fit in x: %s, x is %s", axis,
+    return tg_call_fail(call, TG_ERR_SHAPE, "off axis %d the index must not be larger: %s into %s", axis,
                         tg_call_input(call, 1), tg_call_input(call, 0));
 }
 

@@ -49,7 +49,8 @@ static bool same_elements(const tg_array *a, const tg_array *b) {
     return true;
 }
 
-/* *out = src broadcast to x's shape, to be dropped: a view, or a copy where writing to x would change what is read. */
+/* *out = src broadcast to x's shape, to be dropped: a view, or a copy where writing to x would change what
+ * is read. */
 static tg_status operand(const char *who, const tg_slot *x, const tg_tensor *src, tg_array *out) {
     *out = (tg_array){0};
     tg_slot *s = tg_slot_with_data(src, who);

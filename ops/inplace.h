@@ -1,7 +1,7 @@
-/* In-place changes. They change elements, not history: allowed on tensors that need no gradient, and on any leaf
- * while recording is off (tg_set_grad_enabled(false)), as optimisers do; otherwise TG_ERR_TAPE. Each raises the
- * buffer's version, so that a backward pass that needed the old values refuses and names both ops. All return TG_OK
- * or the error, and change nothing on error. */
+/* In-place changes. They change elements, not history: allowed on tensors that need no gradient, and on any
+ * leaf while recording is off (tg_set_grad_enabled(false)), as optimisers do; otherwise TG_ERR_TAPE. Each
+ * raises the buffer's version, so that a backward pass that needed the old values refuses and names both
+ * ops. All return TG_OK or the error, and change nothing on error. */
 #ifndef TG_OPS_INPLACE_H
 #define TG_OPS_INPLACE_H
 
@@ -11,11 +11,11 @@
 extern "C" {
 #endif
 
-TG_API tg_status tg_copy_(tg_tensor *x, const tg_tensor *src);                /* x = src, broadcast and converted */
-TG_API tg_status tg_fill_(tg_tensor *x, double value);                        /* x = value */
-TG_API tg_status tg_zero_(tg_tensor *x);                                      /* x = 0 */
-TG_API tg_status tg_add_(tg_tensor *x, const tg_tensor *y, double alpha);     /* x += alpha * y, y broadcast */
-TG_API tg_status tg_mul_(tg_tensor *x, const tg_tensor *y);                   /* x *= y, y broadcast */
+TG_API tg_status tg_copy_(tg_tensor *x, const tg_tensor *src); /* x = src, broadcast and converted */
+TG_API tg_status tg_fill_(tg_tensor *x, double value);         /* x = value */
+TG_API tg_status tg_zero_(tg_tensor *x);                       /* x = 0 */
+TG_API tg_status tg_add_(tg_tensor *x, const tg_tensor *y, double alpha); /* x += alpha * y, y broadcast */
+TG_API tg_status tg_mul_(tg_tensor *x, const tg_tensor *y);               /* x *= y, y broadcast */
 
 #ifdef __cplusplus
 }

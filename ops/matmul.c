@@ -1,6 +1,6 @@
-/* Products of matrices and of batches of them. Inside, everything is in matrix form: vectors have their added axis,
- * A is [batch.., m, k], B [batch.., k, n], C [batch.., m, n] with equal batch axes, broadcast ones with stride 0.
- * The views are borrowed: no elements move, and transposes are swapped strides.
+/* Products of matrices and of batches of them. Inside, everything is in matrix form: vectors have their
+ * added axis, A is [batch.., m, k], B [batch.., k, n], C [batch.., m, n] with equal batch axes, broadcast
+ * ones with stride 0. The views are borrowed: no elements move, and transposes are swapped strides.
  */
 #include "ops/ops.h"
 
@@ -141,7 +141,8 @@ static tg_array at_batch(tg_array v, int i, int64_t first) {
     return v;
 }
 
-/* C = A B + beta C, where C may have stride 0 along batch axes: there the products add up, one after the other. */
+/* C = A B + beta C, where C may have stride 0 along batch axes: there the products add up, one after the
+ * other. */
 static tg_status accumulate(const tg_array *a, const tg_array *b, double beta, const tg_array *c) {
     int i = 0;
     while (i < c->rank - 2 && (c->stride[i] != 0 || c->shape[i] == 1)) i++;

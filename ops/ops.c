@@ -5,14 +5,17 @@
 tg_status tg_call_axis(const tg_call *call, int64_t axis, int *out) {
     int rank = call->in[0]->rank;
     if (axis < -rank || axis >= rank)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "axis %lld is outside the %d of %s", (long long)axis, rank,
-                            tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%s has no axis %lld", tg_call_input(call, 0),
+                            (long long)axis);
     *out = tg_axis_of(axis, rank);
     return TG_OK;
 }
 
 tg_status tg_call_axes(const tg_call *call, tg_shape axes, unsigned *out) {
     unsigned set = 0;
+    if (axes.rank < 0 || axes.rank > TG_MAX_RANK)
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes named, for %s", axes.rank,
+                            tg_call_input(call, 0));
     for (int i = 0; i < axes.rank; i++) {
         int axis;
         tg_status s = tg_call_axis(call, axes.dim[i], &axis);

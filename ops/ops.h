@@ -24,7 +24,8 @@ static inline tg_tensor *tg_apply2(const tg_op *op, tg_tensor *a, tg_tensor *b, 
 
 /* ---- for infer; all raise the error themselves ---- */
 
-/* *out = `axis` counted from the end when negative, an axis of input 0; TG_ERR_ARGUMENT when it has no such axis. */
+/* *out = `axis` counted from the end when negative, an axis of input 0; TG_ERR_ARGUMENT when it has no such
+ * axis. */
 tg_status tg_call_axis(const tg_call *call, int64_t axis, int *out);
 
 /* The same for a list of distinct axes, as a bit set; an empty list means all of them. */
@@ -51,7 +52,8 @@ static inline tg_shape tg_shape_kept(tg_shape shape, unsigned axes) {
 /* The accepted `axis`, for a tensor of this rank. */
 static inline int tg_axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
 
-/* ---- borrowed views: they hold no reference, so they are not dropped, and live no longer than what they view ---- */
+/* ---- borrowed views: they hold no reference, so they are not dropped, and live no longer than what they
+ * view ---- */
 
 /* `a` repeated to the shape of `like`, which it is known to broadcast to. */
 tg_array tg_borrow_broadcast(const tg_array *a, const tg_array *like);

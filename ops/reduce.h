@@ -3,8 +3,8 @@
  *     tg_sum(x)                                          // over all axes: a scalar
  *     tg_sum(x, .axes = TG_SHAPE(0, -1), .keepdim = true) // over the first and the last
  *
- * Negative axes count from the end; an axis outside the rank or named twice is TG_ERR_ARGUMENT. With keepdim the
- * reduced axes stay, with size 1. f32 and f64; sums are pairwise, so that rounding grows with log n.
+ * Negative axes count from the end; an axis outside the rank or named twice is TG_ERR_ARGUMENT. With keepdim
+ * the reduced axes stay, with size 1. f32 and f64; sums are pairwise, so that rounding grows with log n.
  */
 #ifndef TG_OPS_REDUCE_H
 #define TG_OPS_REDUCE_H
@@ -20,7 +20,7 @@ typedef struct tg_reduce_opts {
     bool keepdim;
 } tg_reduce_opts;
 
-TG_API tg_tensor *tg_sum(tg_tensor *x, tg_reduce_opts opts);  /* of nothing: 0. Integers and bool sum to i64 */
+TG_API tg_tensor *tg_sum(tg_tensor *x, tg_reduce_opts opts); /* of nothing: 0. Integers and bool sum to i64 */
 TG_API tg_tensor *tg_mean(tg_tensor *x, tg_reduce_opts opts); /* of nothing: NaN */
 
 /* The largest element; NaN when there is one. Where several tie, the gradient is split evenly among them (as

@@ -47,7 +47,7 @@ static tg_status where_infer(const tg_call *call) {
     if (s == TG_OK) s = tg_call_pair(call, 1, 2, &shape);
     if (s != TG_OK) return s;
     if (!tg_shape_broadcast(shape, tg_array_shape(call->in[0]), &shape))
-        return tg_call_fail(call, TG_ERR_SHAPE, "shapes do not broadcast: condition %s, %s and %s",
+        return tg_call_fail(call, TG_ERR_SHAPE, "shapes do not broadcast: condition %s, then %s and %s",
                             tg_call_input(call, 0), tg_call_input(call, 1), tg_call_input(call, 2));
     return tg_out(call, 0, (tg_dtype)call->in[1]->dtype, shape);
 }

@@ -18,7 +18,8 @@ static int64_t position(int64_t i, int64_t size, int64_t low, int64_t high) {
     return clamp(i < 0 ? i + size : i, low, high);
 }
 
-/* x[.., start:stop:step, ..], borrowed. Going up, positions run in [0, size], going down in [-1, size - 1]. */
+/* x[.., start:stop:step, ..], borrowed. Going up, positions run in [0, size], going down in [-1, size - 1].
+ */
 static tg_array sliced(const tg_array *x, const void *attr) {
     const slice_attr *s = attr;
     tg_array v = *x;

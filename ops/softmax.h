@@ -1,5 +1,5 @@
-/* Softmax along one axis, shifted by the maximum so that nothing overflows. f32 and f64; negative axes count from
- * the end. */
+/* Softmax along one axis, shifted by the maximum so that nothing overflows. f32 and f64; negative axes count
+ * from the end. */
 #ifndef TG_OPS_SOFTMAX_H
 #define TG_OPS_SOFTMAX_H
 

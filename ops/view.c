@@ -86,28 +86,38 @@ tg_tensor *(tg_reshape)(tg_tensor *x, tg_shape shape) {
     return tg_apply1(&tg_op_reshape, x, &(shape_attr){shape});
 }
 
-static tg_tensor *fail_axis(const char *who, tg_status status, const tg_tensor *x, int axis,
-                            const char *why) {
+/* Raises "<who>: x [2, 3] f32 <what> <axis>". */
+static tg_tensor *fail_axis(const char *who, tg_status status, const tg_tensor *x, const char *what,
+                            int axis) {
     char text[160];
-    tg_fail(status, "%s: axis %d of %s %s", who, axis, tg_describe(x, text, sizeof text), why);
+    tg_fail(status, "%s: %s %s %d", who, tg_describe(x, text, sizeof text), what, axis);
     return tg_poison();
 }
 
 tg_tensor *(tg_squeeze)(tg_tensor *x, int axis) {
-    tg_shape from = tg_shape_of(x), to = {0};
+    if (!tg_slot_of(x, "squeeze")) return tg_poison();
+    const tg_slot *slot = tg_slot_of(x, "squeeze");
+    if (!slot) return tg_poison();
+    tg_shape from = tg_array_shape(&slot->a), to = {0};
     int at = tg_axis(axis, from.rank);
-    if (at < 0) return fail_axis("squeeze", TG_ERR_ARGUMENT, x, axis, "does not exist");
-    if (from.dim[at] != 1) return fail_axis("squeeze", TG_ERR_SHAPE, x, axis, "is not of size 1");
+    if (at < 0) return fail_axis("squeeze", TG_ERR_ARGUMENT, x, "has no axis", axis);
+    if (from.dim[at] != 1)
+        return fail_axis("squeeze", TG_ERR_SHAPE, x, "does not have size 1 along axis", axis);
     for (int i = 0; i < from.rank; i++)
         if (i != at) to.dim[to.rank++] = from.dim[i];
     return (tg_reshape)(x, to);
 }
 
 tg_tensor *(tg_unsqueeze)(tg_tensor *x, int axis) {
-    tg_shape from = tg_shape_of(x), to = {from.rank + 1, {0}};
+    if (!tg_slot_of(x, "unsqueeze")) return tg_poison();
+    const tg_slot *slot = tg_slot_of(x, "unsqueeze");
+    if (!slot) return tg_poison();
+    tg_shape from = tg_array_shape(&slot->a), to = {from.rank + 1, {0}};
     int at = tg_axis(axis, to.rank);
-    if (at < 0) return fail_axis("unsqueeze", TG_ERR_ARGUMENT, x, axis, "cannot be: it is out of range");
-    if (to.rank > TG_MAX_RANK) return fail_axis("unsqueeze", TG_ERR_SHAPE, x, axis, "would be one too many");
+    if (at < 0) return fail_axis("unsqueeze", TG_ERR_ARGUMENT, x, "has no place for a new axis", axis);
+    if (to.rank > TG_MAX_RANK)
+        return fail_axis("unsqueeze", TG_ERR_SHAPE, x, "has all axes there can be, and no room for axis",
+                         axis);
     for (int i = 0; i < to.rank; i++) to.dim[i] = i == at ? 1 : from.dim[i - (i > at)];
     return (tg_reshape)(x, to);
 }
@@ -170,10 +180,13 @@ tg_tensor *(tg_permute)(tg_tensor *x, tg_shape order) {
 }
 
 tg_tensor *(tg_transpose)(tg_tensor *x, int axis0, int axis1) {
-    tg_shape order = {tg_rank(x), {0}};
+    if (!tg_slot_of(x, "transpose")) return tg_poison();
+    const tg_slot *slot = tg_slot_of(x, "transpose");
+    if (!slot) return tg_poison();
+    tg_shape order = {slot->a.rank, {0}};
     int a = tg_axis(axis0, order.rank), b = tg_axis(axis1, order.rank);
     if (a < 0 || b < 0)
-        return fail_axis("transpose", TG_ERR_ARGUMENT, x, a < 0 ? axis0 : axis1, "does not exist");
+        return fail_axis("transpose", TG_ERR_ARGUMENT, x, "has no axis", a < 0 ? axis0 : axis1);
     for (int i = 0; i < order.rank; i++) order.dim[i] = i == a ? b : i == b ? a : i;
     return (tg_permute)(x, order);
 }
@@ -190,7 +203,7 @@ static tg_status expand_infer(const tg_call *call) {
         if (shape.dim[i] == -1 && i >= lead) shape.dim[i] = x->shape[i - lead];
     if (tg_shape_numel(shape) < 0 || !tg_shape_broadcast(shape, tg_array_shape(x), &both) ||
         !tg_shape_equal(shape, both))
-        return fail_shape(call, "does not broadcast", wanted);
+        return fail_shape(call, "the sizes do not broadcast", wanted);
     return tg_array_broadcast(call->out[0], x, shape);
 }
 

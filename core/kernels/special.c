@@ -10,7 +10,7 @@ double tg_lgamma(double x) {
     return lgamma_r(x, &sign);
 }
 
-/* tan(pi x) and sin(pi x) from the distance to the nearest integer, so that they are exact where it matters. */
+/* x less the nearest integer: tan(pi x) and sin(pi x) of it keep their accuracy near their zeros. */
 static double reduced(double x) { return x - nearbyint(x); }
 
 /* psi(x) = psi(x + 1) - 1/x up to x >= 10, where the asymptotic series
@@ -44,18 +44,17 @@ double tg_trigamma(double x) {
     return (1 + (0.5 + series * x) / x) / x + sum;
 }
 
-/* Winitzki's closed form is right to two digits; each Halley step triples them. For |x| > 1/2 the residue is
- * taken as erfc(y) - (1 - |x|), where 1 - |x| is exact. */
+/* Winitzki's closed form (near 0, the first term of the series) is right to two digits; each Halley step triples
+ * them. For |x| > 1/2 the residue is taken as (1 - |x|) - erfc(y), where 1 - |x| is exact. */
 double tg_erfinv(double x) {
+    const double half_root_pi = 0.88622692545275801365, c = 0.147;
     double a = fabs(x);
     if (!(a < 1)) return a == 1 ? copysign(INFINITY, x) : NAN;
-    if (a < 1e-9) return x * (sqrt(pi) / 2);
-    const double c = 0.147;
     double l = log1p(-a * a), h = 2 / (pi * c) + l / 2;
-    double y = sqrt(sqrt(h * h - l / c) - h);
+    double y = a < 0.1 ? a * half_root_pi : sqrt(sqrt(h * h - l / c) - h);
     for (int i = 0; i < 3; i++) {
         double residue = a > 0.5 ? (1 - a) - erfc(y) : erf(y) - a;
-        double u = residue * (sqrt(pi) / 2) * exp(y * y);
+        double u = residue * half_root_pi * exp(y * y);
         y -= u / (1 + y * u);
     }
     return copysign(y, x);

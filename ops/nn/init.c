@@ -11,9 +11,10 @@ static void *elements(tg_tensor *w, const char *who) {
     return NULL;
 }
 
-/* w[i] = centre + scale * draw(rng), or just centre without `draw`. Every element takes one number of the stream, whatever
- * the dtype: f32 gets the f64 values, rounded. */
-static tg_status fill(tg_tensor *w, const char *who, double centre, double scale, double (*draw)(tg_rng *), tg_rng *rng) {
+/* w[i] = centre + scale * draw(rng), or just centre without `draw`. Every element takes one number of the
+ * stream, whatever the dtype: f32 gets the f64 values, rounded. */
+static tg_status fill(tg_tensor *w, const char *who, double centre, double scale, double (*draw)(tg_rng *),
+                      tg_rng *rng) {
     void *data = elements(w, who);
     if (!data) return tg_error_status();
     int64_t n = tg_numel(w);
@@ -46,12 +47,14 @@ tg_status tg_init_ones(tg_tensor *w, tg_rng *rng, const void *user) {
     return fill(w, "tg_init_ones", 1, 0, NULL, rng);
 }
 
-/* For w [out, in, kernel...]: sqrt(numerator / fan_in), or over fan_in + fan_out when `both`; 0 for a w without elements,
- * where there is nothing to fill. Negative, with an error raised, when w has no such axes. */
+/* For w [out, in, kernel...]: sqrt(numerator / fan_in), or over fan_in + fan_out when `both`; 0 for a w
+ * without elements, where there is nothing to fill. Negative, with an error raised, when w has no such
+ * axes. */
 static double width(const tg_tensor *w, const char *who, double numerator, bool both) {
     if (!tg_is_alive(w) || tg_rank(w) < 2) {
         char text[160];
-        tg_fail(TG_ERR_SHAPE, "%s: needs a weight [out, in, ...], was given %s", who, tg_describe(w, text, sizeof text));
+        tg_fail(TG_ERR_SHAPE, "%s: needs a weight [out, in, ...], was given %s", who,
+                tg_describe(w, text, sizeof text));
         return -1;
     }
     double kernel = 1;
@@ -88,6 +91,7 @@ tg_status tg_init_xavier_normal(tg_tensor *w, tg_rng *rng, const void *user) {
 tg_status tg_init_uniform(tg_tensor *w, tg_rng *rng, const void *user) {
     const double *bound = user;
     if (!bound || !(*bound >= 0) || isinf(*bound))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_init_uniform: `user` points to a finite bound that is not negative");
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "tg_init_uniform: `user` points to a finite bound that is not negative");
     return fill_uniform(w, "tg_init_uniform", *bound, rng);
 }

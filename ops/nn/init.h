@@ -1,5 +1,5 @@
-/* Initial values of weights. A weight has shape [out, in] (or [out, in, kernel...]); fan_in is the number of inputs of one
- * output, in * kernel, fan_out = out * kernel. Gains and bounds follow torch.nn.init. */
+/* Initial values of weights. A weight has shape [out, in] (or [out, in, kernel...]); fan_in is the number
+ * of inputs of one output, in * kernel, fan_out = out * kernel. Gains and bounds follow torch.nn.init. */
 #ifndef TG_OPS_NN_INIT_H
 #define TG_OPS_NN_INIT_H
 
@@ -13,13 +13,13 @@ extern "C" {
 TG_API tg_status tg_init_zeros(tg_tensor *w, tg_rng *rng, const void *user);
 TG_API tg_status tg_init_ones(tg_tensor *w, tg_rng *rng, const void *user);
 
-/* He et al., "Delving deep into rectifiers" (2015), for relu: uniform in +-sqrt(6 / fan_in), or normal with deviation
- * sqrt(2 / fan_in). */
+/* He et al., "Delving deep into rectifiers" (2015), for relu: uniform in +-sqrt(6 / fan_in), or normal
+ * with deviation sqrt(2 / fan_in). */
 TG_API tg_status tg_init_kaiming_uniform(tg_tensor *w, tg_rng *rng, const void *user);
 TG_API tg_status tg_init_kaiming_normal(tg_tensor *w, tg_rng *rng, const void *user);
 
-/* Glorot and Bengio (2010), for tanh and sigmoid: uniform in +-sqrt(6 / (fan_in + fan_out)), or normal with deviation
- * sqrt(2 / (fan_in + fan_out)). */
+/* Glorot and Bengio (2010), for tanh and sigmoid: uniform in +-sqrt(6 / (fan_in + fan_out)), or normal
+ * with deviation sqrt(2 / (fan_in + fan_out)). */
 TG_API tg_status tg_init_xavier_uniform(tg_tensor *w, tg_rng *rng, const void *user);
 TG_API tg_status tg_init_xavier_normal(tg_tensor *w, tg_rng *rng, const void *user);
 

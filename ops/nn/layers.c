@@ -13,7 +13,8 @@
 static bool join(char buf[NAME_SIZE], const char *layer, const char *part) {
     int n = layer && *layer ? snprintf(buf, NAME_SIZE, "%s.%s", layer, part) : 0;
     if (n > 0 && n < NAME_SIZE) return true;
-    tg_fail(TG_ERR_ARGUMENT, n ? "dense: the name is longer than %d characters" : "dense: a layer needs a name",
+    tg_fail(TG_ERR_ARGUMENT,
+            n ? "dense: the name is longer than %d characters" : "dense: a layer needs a name",
             NAME_SIZE - 8);
     return false;
 }

@@ -35,7 +35,7 @@ static bool check_unit(const char *op, const char *what, tg_tensor *x) {
     if (!a) return false;
     bool plain = tg_array_is_contiguous(a);
     for (int64_t i = 0; i < a->numel; i++) {
-        double v = !plain                ? tg_array_get(a, i)
+        double v = !plain               ? tg_array_get(a, i)
                    : a->dtype == TG_F64 ? ((const double *)a->data)[i]
                                         : ((const float *)a->data)[i];
         if (!(v < 0 || v > 1)) continue;
@@ -64,16 +64,16 @@ static tg_tensor *cross(tg_tensor *y, tg_tensor *a, tg_tensor *b) {
     return (tg_neg)(mean_of((tg_add)((tg_mul)(y, a), (tg_mul)((tg_affine)(y, -1, 1), b))));
 }
 
-/* log s(z) and log(1 - s(z)) = log s(-z) are smooth and exact at any z, so that the gradient,
- * -y s(-z) + (1 - y) s(z) = s(z) - y, needs no case for z = 0; and where one term is 0, the other has all its digits. */
+/* log s(z) and log(1 - s(z)) = log s(-z) are smooth and exact at any z, so that the gradient, -y s(-z) +
+ * (1 - y) s(z) = s(z) - y, needs no case for z = 0; and where one term is 0, the other has all its digits. */
 tg_tensor *(tg_binary_cross_entropy_with_logits)(tg_tensor *logits, tg_tensor *target) {
     const char *op = "binary_cross_entropy_with_logits";
     if (!check_pair(op, logits, target) || !check_unit(op, "target", target)) return tg_poison();
     return cross(target, (tg_logsigmoid)(logits), (tg_logsigmoid)((tg_neg)(logits)));
 }
 
-/* max(log p, -100), with gradient 0 where the bound holds: there p is replaced before the logarithm too, since 0 times
- * the slope 1/0 would be NaN. */
+/* max(log p, -100), with gradient 0 where the bound holds: there p is replaced before the logarithm too,
+ * since 0 times the slope 1/0 would be NaN. */
 static tg_tensor *bounded_log(tg_tensor *p) {
     tg_tensor *tiny = (tg_lt)(p, (tg_scalar)(tg_dtype_of(p), exp(-100)));
     return (tg_masked_fill)((tg_log)((tg_masked_fill)(p, tiny, 1)), tiny, -100);
@@ -96,8 +96,8 @@ static bool check_class_range(const char *op, const tg_tensor *x, const tg_tenso
         int64_t c = t->dtype == TG_I64 ? ((const int64_t *)t->data)[at] : ((const int32_t *)t->data)[at];
         if (c >= 0 && c < classes) continue;
         char text[160];
-        tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, outside [0, %lld) of %s", op, (long long)i, (long long)c,
-                (long long)classes, tg_describe(x, text, sizeof text));
+        tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, outside [0, %lld) of %s", op, (long long)i,
+                (long long)c, (long long)classes, tg_describe(x, text, sizeof text));
         return false;
     }
     return t;
@@ -131,7 +131,8 @@ tg_tensor *(tg_nll_loss)(tg_tensor *log_p, tg_tensor *target) {
 }
 
 tg_tensor *(tg_cross_entropy)(tg_tensor *logits, tg_tensor *target) {
-    return check_classes("cross_entropy", logits, target) ? pick((tg_log_softmax)(logits, 1), target) : tg_poison();
+    return check_classes("cross_entropy", logits, target) ? pick((tg_log_softmax)(logits, 1), target)
+                                                          : tg_poison();
 }
 
 static double element(const tg_array *a, int64_t at) {
@@ -156,7 +157,8 @@ double tg_accuracy(tg_tensor *logits, tg_tensor *target) {
     int64_t n = x->shape[0], right = 0;
     for (int64_t i = 0; i < n; i++) {
         int64_t at = i * t->stride[0];
-        right += is_largest(x, i, t->dtype == TG_I64 ? ((const int64_t *)t->data)[at] : ((const int32_t *)t->data)[at]);
+        right += is_largest(
+            x, i, t->dtype == TG_I64 ? ((const int64_t *)t->data)[at] : ((const int32_t *)t->data)[at]);
     }
     return (double)right / (double)n; /* of no rows: NaN */
 }

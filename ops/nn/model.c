@@ -110,8 +110,8 @@ void tg_model_truncate(tg_model *model, int count) {
 
 /* ---- parameters ---- */
 
-/* The stream of a parameter: Philox turns (seed of the model, hash of the name) into its seed, so that streams of related
- * seeds or names have nothing in common. */
+/* The stream of a parameter: Philox turns (seed of the model, hash of the name) into its seed, so that
+ * streams of related seeds or names have nothing in common. */
 static tg_rng stream_of(uint64_t seed, uint64_t hash) {
     const uint32_t counter[4] = {(uint32_t)hash, (uint32_t)(hash >> 32), 0, 0};
     const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
@@ -120,9 +120,10 @@ static tg_rng stream_of(uint64_t seed, uint64_t hash) {
     return (tg_rng){.seed = (uint64_t)out[1] << 32 | out[0]};
 }
 
-/* A filled parameter that the caller owns, or the poison tensor. `init` may use ops: they are not recorded, and what
- * they put on the tape is rewound. */
-static tg_tensor *make(const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user, tg_rng rng) {
+/* A filled parameter that the caller owns, or the poison tensor. `init` may use ops: they are not
+ * recorded, and what they put on the tape is rewound. */
+static tg_tensor *make(const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user,
+                       tg_rng rng) {
     tg_mark before = tg_tape_mark();
     bool recording = tg_set_grad_enabled(false);
     tg_tensor *p = (tg_param)(tg_set_name((tg_zeros)(dtype, shape), name));
@@ -139,8 +140,8 @@ static tg_tensor *make(const char *name, tg_dtype dtype, tg_shape shape, tg_init
     return p;
 }
 
-static tg_tensor *add_parameter(tg_model *m, const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init,
-                                const void *user) {
+static tg_tensor *add_parameter(tg_model *m, const char *name, tg_dtype dtype, tg_shape shape,
+                                tg_init_fn init, const void *user) {
     uint64_t hash = hash_of(name);
     size_t size = strlen(name) + 1;
     char *copy = reserve(m) ? tg_alloc(size) : NULL;
@@ -156,8 +157,8 @@ static tg_tensor *add_parameter(tg_model *m, const char *name, tg_dtype dtype, t
         tg_dealloc(copy, size);
         if (tg_is_poison(p)) return p;
         tg_free(p);
-        tg_fail(again ? TG_ERR_ARGUMENT : TG_ERR_MEMORY, "tg_model_param: %s %s", again ? "the initialiser made" :
-                "no memory for", name);
+        tg_fail(again ? TG_ERR_ARGUMENT : TG_ERR_MEMORY, "tg_model_param: %s %s",
+                again ? "the initialiser made" : "no memory for", name);
         return tg_poison();
     }
     m->at[m->count] = (entry){p, copy, hash};
@@ -178,8 +179,8 @@ static tg_tensor *check_parameter(tg_tensor *p, const char *name, tg_dtype dtype
     return tg_poison();
 }
 
-tg_tensor *(tg_model_param)(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init,
-                            const void *user) {
+tg_tensor *(tg_model_param)(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape,
+                            tg_init_fn init, const void *user) {
     if (!check_model(model, "tg_model_param")) return tg_poison();
     if (!name || !*name) {
         tg_fail(TG_ERR_ARGUMENT, "tg_model_param: a parameter needs a name");
@@ -189,7 +190,8 @@ tg_tensor *(tg_model_param)(tg_model *model, const char *name, tg_dtype dtype, t
     if (i >= 0) return check_parameter(model->at[i].tensor, name, dtype, shape);
     if (tg_error_status() != TG_OK) return tg_poison();
     if (!tg_dtype_is_float(dtype)) {
-        tg_fail(TG_ERR_DTYPE, "tg_model_param: %s cannot be %s: parameters are f32 or f64", name, tg_dtype_name(dtype));
+        tg_fail(TG_ERR_DTYPE, "tg_model_param: %s cannot be %s: parameters are f32 or f64", name,
+                tg_dtype_name(dtype));
         return tg_poison();
     }
     return add_parameter(model, name, dtype, shape, init, user);

@@ -18,8 +18,8 @@
 typedef struct job {
     void *p, *m, *v;
     const void *g;
-    double lr, decay;       /* decay: times p, is added to g */
-    double momentum;        /* SGD; the velocity is m, NULL without momentum */
+    double lr, decay; /* decay: times p, is added to g */
+    double momentum;  /* SGD; the velocity is m, NULL without momentum */
     bool nesterov;
     double beta1, beta2, eps;
     double step, root, keep; /* p = keep p - step m / (root sqrt(v) + eps) */
@@ -27,44 +27,47 @@ typedef struct job {
 
 typedef void (*update_fn)(void *context, int64_t begin, int64_t end);
 
-#define DEFINE_SGD(T, name)                                                                            \
-    static void name(void *context, int64_t begin, int64_t end) {                                      \
-        const job *j = context;                                                                        \
-        T *restrict p = j->p;                                                                          \
-        const T *restrict g = j->g;                                                                    \
-        const T lr = (T)j->lr, decay = (T)j->decay;                                                    \
-        SIMD for (int64_t i = begin; i < end; i++) p[i] -= lr * (decay != 0 ? g[i] + decay * p[i] : g[i]); \
+/* Options are coefficients, not branches, so that the loops vectorise. */
+
+/* p -= lr (g + decay p) */
+#define DEFINE_SGD(T, name) \
+    static void name(void *context, int64_t begin, int64_t end) { \
+        const job *j = context; \
+        T *restrict p = j->p; \
+        const T *restrict g = j->g; \
+        const T lr = (T)j->lr, decay = (T)j->decay; \
+        SIMD for (int64_t i = begin; i < end; i++) p[i] -= lr * (g[i] + decay * p[i]); \
     }
 
-/* v = momentum v + d;  p -= lr (nesterov ? d + momentum v : v) */
-#define DEFINE_MOMENTUM(T, name)                                                 \
-    static void name(void *context, int64_t begin, int64_t end) {                \
-        const job *j = context;                                                  \
-        T *restrict p = j->p, *restrict v = j->m;                                \
-        const T *restrict g = j->g;                                              \
-        const T lr = (T)j->lr, decay = (T)j->decay, momentum = (T)j->momentum;   \
-        const bool nesterov = j->nesterov;                                       \
-        SIMD for (int64_t i = begin; i < end; i++) {                             \
-            T d = decay != 0 ? g[i] + decay * p[i] : g[i];                       \
-            v[i] = momentum * v[i] + d;                                          \
-            p[i] -= lr * (nesterov ? d + momentum * v[i] : v[i]);                \
-        }                                                                        \
+/* d = g + decay p;  v = momentum v + d;  p -= lr v, or lr (d + momentum v) */
+#define DEFINE_MOMENTUM(T, name) \
+    static void name(void *context, int64_t begin, int64_t end) { \
+        const job *j = context; \
+        T *restrict p = j->p, *restrict v = j->m; \
+        const T *restrict g = j->g; \
+        const T lr = (T)j->lr, decay = (T)j->decay, momentum = (T)j->momentum; \
+        const T of_d = j->nesterov ? 1 : 0, of_v = j->nesterov ? momentum : 1; \
+        SIMD for (int64_t i = begin; i < end; i++) { \
+            T d = g[i] + decay * p[i]; \
+            v[i] = momentum * v[i] + d; \
+            p[i] -= lr * (of_d * d + of_v * v[i]); \
+        } \
     }
 
-#define DEFINE_ADAM(T, name, SQRT)                                                       \
-    static void name(void *context, int64_t begin, int64_t end) {                        \
-        const job *j = context;                                                          \
-        T *restrict p = j->p, *restrict m = j->m, *restrict v = j->v;                    \
-        const T *restrict g = j->g;                                                      \
-        const T decay = (T)j->decay, b1 = (T)j->beta1, b2 = (T)j->beta2;                 \
-        const T c1 = (T)(1 - j->beta1), c2 = (T)(1 - j->beta2), eps = (T)j->eps;         \
-        const T step = (T)j->step, root = (T)j->root, keep = (T)j->keep;                 \
-        SIMD for (int64_t i = begin; i < end; i++) {                                     \
-            T d = decay != 0 ? g[i] + decay * p[i] : g[i];                               \
-            m[i] = b1 * m[i] + c1 * d;                                                   \
-            v[i] = b2 * v[i] + c2 * d * d;                                               \
-            p[i] = keep * p[i] - step * m[i] / (root * SQRT(v[i]) + eps);                \
-        }                                                                                \
+#define DEFINE_ADAM(T, name, SQRT) \
+    static void name(void *context, int64_t begin, int64_t end) { \
+        const job *j = context; \
+        T *restrict p = j->p, *restrict m = j->m, *restrict v = j->v; \
+        const T *restrict g = j->g; \
+        const T decay = (T)j->decay, b1 = (T)j->beta1, b2 = (T)j->beta2; \
+        const T c1 = (T)(1 - j->beta1), c2 = (T)(1 - j->beta2), eps = (T)j->eps; \
+        const T step = (T)j->step, root = (T)j->root, keep = (T)j->keep; \
+        SIMD for (int64_t i = begin; i < end; i++) { \
+            T d = g[i] + decay * p[i]; \
+            m[i] = b1 * m[i] + c1 * d; \
+            v[i] = b2 * v[i] + c2 * d * d; \
+            p[i] = keep * p[i] - step * m[i] / (root * SQRT(v[i]) + eps); \
+        } \
     }
 
 DEFINE_SGD(float, sgd_f32)
@@ -76,7 +79,8 @@ DEFINE_ADAM(double, adam_f64, sqrt)
 
 /* ---- optimisers ---- */
 
-/* What is remembered about the model's parameter of the same number. Moments are kept tensors of its dtype and shape. */
+/* What is remembered about the model's parameter of the same number. Moments are kept tensors of its dtype
+ * and shape. */
 typedef struct state {
     tg_tensor *param;     /* whose state it is; another handle means that the model replaced it */
     tg_tensor *moment[2]; /* as many as the optimiser has */
@@ -114,9 +118,10 @@ static tg_optim *make(const char *who, tg_optim o) {
 }
 
 tg_optim *(tg_sgd)(tg_model *model, double lr, tg_sgd_opts opts) {
-    if (!(opts.momentum >= 0) || isinf(opts.momentum) || !(opts.weight_decay >= 0) || isinf(opts.weight_decay)) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_sgd: momentum %g or weight_decay %g is negative or not finite", opts.momentum,
-                opts.weight_decay);
+    if (!(opts.momentum >= 0) || isinf(opts.momentum) || !(opts.weight_decay >= 0) ||
+        isinf(opts.weight_decay)) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_sgd: momentum %g or weight_decay %g is negative or not finite",
+                opts.momentum, opts.weight_decay);
         return NULL;
     }
     bool momentum = opts.momentum > 0;
@@ -124,25 +129,33 @@ tg_optim *(tg_sgd)(tg_model *model, double lr, tg_sgd_opts opts) {
         tg_fail(TG_ERR_ARGUMENT, "tg_sgd: nesterov needs a momentum");
         return NULL;
     }
-    return make("tg_sgd", (tg_optim){.model = model, .lr = lr, .n_moments = momentum, .sgd = opts,
-                                     .update = {momentum ? momentum_f32 : sgd_f32, momentum ? momentum_f64 : sgd_f64}});
+    return make("tg_sgd",
+                (tg_optim){.model = model,
+                           .lr = lr,
+                           .n_moments = momentum,
+                           .sgd = opts,
+                           .update = {momentum ? momentum_f32 : sgd_f32, momentum ? momentum_f64 : sgd_f64}});
 }
 
 tg_optim *(tg_adam)(tg_model *model, double lr, tg_adam_opts opts) {
     if (opts.beta1 == 0) opts.beta1 = 0.9;
     if (opts.beta2 == 0) opts.beta2 = 0.999;
     if (opts.eps == 0) opts.eps = 1e-8;
-    const char *wrong = !(opts.beta1 > 0 && opts.beta1 < 1)                      ? "beta1"
-                        : !(opts.beta2 > 0 && opts.beta2 < 1)                    ? "beta2"
-                        : !(opts.eps > 0) || isinf(opts.eps)                     ? "eps"
+    const char *wrong = !(opts.beta1 > 0 && opts.beta1 < 1)                     ? "beta1"
+                        : !(opts.beta2 > 0 && opts.beta2 < 1)                   ? "beta2"
+                        : !(opts.eps > 0) || isinf(opts.eps)                    ? "eps"
                         : !(opts.weight_decay >= 0) || isinf(opts.weight_decay) ? "weight_decay"
-                                                                                 : NULL;
+                                                                                : NULL;
     if (wrong) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_adam: %s is out of range: beta1 %g, beta2 %g, eps %g, weight_decay %g", wrong,
-                opts.beta1, opts.beta2, opts.eps, opts.weight_decay);
+        tg_fail(TG_ERR_ARGUMENT, "tg_adam: %s is out of range: beta1 %g, beta2 %g, eps %g, weight_decay %g",
+                wrong, opts.beta1, opts.beta2, opts.eps, opts.weight_decay);
         return NULL;
     }
-    return make("tg_adam", (tg_optim){.model = model, .lr = lr, .n_moments = 2, .adam = true, .opts = opts,
+    return make("tg_adam", (tg_optim){.model = model,
+                                      .lr = lr,
+                                      .n_moments = 2,
+                                      .adam = true,
+                                      .opts = opts,
                                       .update = {adam_f32, adam_f64}});
 }
 
@@ -169,7 +182,8 @@ double tg_optim_lr(const tg_optim *optim) { return check_optim(optim, "tg_optim_
 tg_status tg_optim_set_lr(tg_optim *optim, double lr) {
     if (!check_optim(optim, "tg_optim_set_lr")) return tg_error_status();
     if (!(lr >= 0) || isinf(lr))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set_lr: the learning rate %g is negative or not finite", lr);
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set_lr: the learning rate %g is negative or not finite",
+                       lr);
     optim->lr = lr;
     return TG_OK;
 }

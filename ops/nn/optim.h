@@ -1,5 +1,5 @@
-/* Optimisers. A step uses the gradients that tg_backward accumulated and clears them. All or nothing: on any error the
- * parameters, their gradients and the optimiser's state are what they were.
+/* Optimisers. A step uses the gradients that tg_backward accumulated and clears them. All or nothing: on
+ * any error the parameters, their gradients and the optimiser's state are what they were.
  */
 #ifndef TG_OPS_NN_OPTIM_H
 #define TG_OPS_NN_OPTIM_H
@@ -12,9 +12,10 @@ extern "C" {
 
 typedef struct tg_optim tg_optim;
 
-/* Of a model: every parameter it has at the time of each step, so layers that appear later are included. Parameters
- * without a gradient are skipped; a step in which none has one is TG_ERR_TAPE. The model must outlive the optimiser. NULL
- * with an error raised when an option is out of range (lr < 0, beta outside [0, 1), eps < 0) or there is no memory. */
+/* Of a model: every parameter it has at the time of each step, so layers that appear later are included.
+ * Parameters without a gradient are skipped; a step in which none has one is TG_ERR_TAPE. The model must
+ * outlive the optimiser. NULL with an error raised when an option is out of range (lr < 0, beta outside
+ * [0, 1), eps < 0) or there is no memory. */
 
 /* v = momentum * v + g (+ weight_decay * p);  p -= lr * (nesterov ? g + momentum * v : v). torch.optim.SGD.
  * nesterov needs a momentum. */

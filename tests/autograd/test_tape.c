@@ -1,5 +1,7 @@
 #include "helpers.h"
 
+#include <stdlib.h>
+
 START_TEST(test_mark_and_rewind) {
     tg_mark start = tg_tape_mark();
     int64_t tensors = tg_tape_tensors(), nodes = tg_tape_nodes();

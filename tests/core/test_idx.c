@@ -284,9 +284,10 @@ static const struct bad_file {
     {12,
      {0, 0, 14, 2, 0, 2, 0, 0, 0, 16, 0, 0},
      "truncated: the header declares 1099511627788 bytes, 12 present"},
+    /* four sizes of 2^32 - 1, one of 2^24, then zeros: the product of the others does not fit */
     {36,
-     {0, 0, 14, 8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
-     "load_idx"},
+     {0, 0, 14, 8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1},
+     "more bytes than can be counted"},
     /* 2^62 elements of 8 bytes; 2^128 of one */
     {16,
      {0, 0, 14, 2, 128, 0, 0, 0, 128, 0, 0, 0},

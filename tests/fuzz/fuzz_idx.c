@@ -1,4 +1,5 @@
 /* Loads the input as an IDX file and, where that works, saves and loads it again: the two tensors must agree.
+ * LIBRARY is the static one, built with zlib.
  *
  *     clang -fsanitize=fuzzer,address,undefined -DTG_NO_SITES -I. tests/fuzz/fuzz_idx.c LIBRARY
  *

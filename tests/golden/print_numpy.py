@@ -8,7 +8,8 @@ import math
 import numpy as np
 
 np.set_printoptions(precision=4)
-NP = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64, "U8": np.uint8, "BOOL": np.bool_}
+NP = {"F32": np.float32, "F64": np.float64, "I32": np.int32, "I64": np.int64, "U8": np.uint8,
+      "BOOL": np.bool_}
 nan, inf = math.nan, math.inf
 
 
@@ -39,7 +40,8 @@ def emit(dtype, shape, values, start, step, a):
                 data, column = data.rstrip() + "\n     ", len(item)
             data += item
         data += "}"
-    print("    {TG_%s, %s, %s, %s, %s,\n     %s}," % (dtype, sizes, data, number(start), number(step), text(a)))
+    print("    {TG_%s, %s, %s, %s, %s,\n     %s}," %
+          (dtype, sizes, data, number(start), number(step), text(a)))
 
 
 def row(dtype, values, shape=None):
@@ -57,8 +59,8 @@ def ramp(dtype, shape, start=0, step=1):
 
 print("/* Written by tests/golden/print_numpy.py with NumPy %s. */" % np.__version__)
 
-scalars = [0, -0.0, 1, -2.5, 0.1, 1 / 3, 1e-4, 9.99e-5, 999999, 1e6, 16777216, 1e15, 1e16, 1.5e-7, 1e22, -1e38, nan,
-           inf, -inf, 2.0**-44, 123456.789]
+scalars = [0, -0.0, 1, -2.5, 0.1, 1 / 3, 1e-4, 9.99e-5, 999999, 1e6, 16777216, 1e15, 1e16, 1.5e-7, 1e22,
+           -1e38, nan, inf, -inf, 2.0**-44, 123456.789]
 for v in scalars:
     row("F64", v)
     row("F32", v)
@@ -70,8 +72,10 @@ for dtype, v in [("I32", -7), ("I64", 12345678901), ("U8", 255), ("BOOL", 1), ("
 floats = [
     [1, 2, 3], [-1.5, 2, 3.25], [0.5, 0.25, 0.125, 0.0625, 1 / 3], [1e-5, 1], [1, 1000], [1, 1001],
     [0.0001, 0.1], [0.00005, 1], [9.99995], [9.99994, 99.99996], [0.99995, 99999999], [12345678.123456, 1e5],
-    [123456.78, 200], [1e6, 1e3], [999999, 1e3], [1e8, 1e7], [1e100, 1e-100], [-1e-300, 1e300, 0], [0, 0, -0.0],
-    [nan, 1], [inf, 1], [-inf, 1, 22], [nan, inf, -inf], [nan, nan], [inf, inf], [nan, 12345, 1.5], [-inf, 1e-9, nan],
+    [123456.78, 200], [1e6, 1e3], [999999, 1e3], [1e8, 1e7], [1e100, 1e-100], [-1e-300, 1e300, 0],
+    [0, 0, -0.0],
+    [nan, 1], [inf, 1], [-inf, 1, 22], [nan, inf, -inf], [nan, nan], [inf, inf], [nan, 12345, 1.5],
+    [-inf, 1e-9, nan],
     [2.5e-5, 0.15625, 0.03125], [0.15625, 0.09375, 0.28125], [1e-45, 2.2e-44], [5e-324, 1e-310, 1],
     [0.1, 0.2, 0.30000000000000004], [100, 20.5, 3.125, 4.0625], [16777216, 16777217], [2.0**-44, 2.0**-100],
     [1 / 3 * 10**k for k in range(-3, 4)], [1.00005, 2.00015, 2.00025], [123.45678, -0.00012345678, 5],

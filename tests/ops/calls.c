@@ -49,7 +49,6 @@ UNARY(sigmoid)
 UNARY(relu)
 UNARY(softplus)
 UNARY(logsigmoid)
-UNARY(logsigmoid)
 UNARY(sign)
 UNARY(contiguous)
 CALL(affine, tg_affine(in[0], a->v[0], a->v[1]))      /* scale, shift */

@@ -1,10 +1,15 @@
-/* The suite of ops/. TG_FAST=1 takes fewer sizes and projections. The coverage cases come last: they judge what the
+/* The suite of ops/. With --reference it prints docs/ops.md instead. TG_FAST=1 takes fewer sizes and projections. The coverage cases come last: they judge what the
  * others counted, so they mean something only in a run of all cases. */
 #include "tests/ops/harness.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "--reference") == 0) {
+        print_op_reference(stdout);
+        return EXIT_SUCCESS;
+    }
     if (!coverage_open()) {
         perror("coverage");
         return EXIT_FAILURE;

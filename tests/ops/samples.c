@@ -1,10 +1,10 @@
 #include "tests/ops/samples.h"
 
-extern const family samples_arithmetic, samples_elementwise, samples_matmul, samples_reduce, samples_view,
+extern const family samples_arithmetic, samples_elementwise, samples_matmul, samples_reduce, samples_max, samples_view,
     samples_slice, samples_softmax, samples_index, samples_select;
 
 static const family *const all[] = {
-    &samples_arithmetic, &samples_elementwise, &samples_matmul, &samples_reduce,
+    &samples_arithmetic, &samples_elementwise, &samples_matmul, &samples_reduce, &samples_max,
     &samples_view,       &samples_slice,       &samples_softmax, &samples_index,
     &samples_select,
 };

@@ -15,6 +15,10 @@
 /* Rows without a float input: the kinds that only vary its values say nothing new. */
 #define NO_FLOATS .skip = KIND(K_LARGE) | KIND(K_SMALL) | KIND(K_NAN) | KIND(K_INF), .why = "no float input"
 
+/* For maxima: no ties, and something to choose from along the axes reduced. */
+#define DISTINCT(shape) {shape, .distinct = true}
+#define NOT_EMPTY(letters) .nonempty = letters, .why = "of nothing there is no largest: test_errors.c"
+
 #define KINDS_BROADCAST (KIND(K_LEFT) | KIND(K_RIGHT) | KIND(K_BOTH))
 
 #define FAMILY(name, ...) \

@@ -1,8 +1,8 @@
 #include "tests/ops/samples.h"
 
 static const sample rows[] = {
-    {"exp", NULL, {{"ab", .large = {20, 80}}}, .any_shape = true},
-    {"exp", "negative", {{"abc", .lo = -10, .hi = -1, .large = {-80, -20}}}, .any_shape = true},
+    {"exp", NULL, {{"ab", .large = {70, 80}}}, .any_shape = true},
+    {"exp", "negative", {{"abc", .lo = -10, .hi = -1, .large = {-80, -70}}}, .any_shape = true},
     {"log", NULL, {{"ab", .lo = 0.2, .hi = 3, .large = {100, 1e6}, .small = {1e-3, 1e-2}}}, .any_shape = true},
     {"log", "near 1", {{"abc", .lo = 0.9, .hi = 1.1, .large = {1e3, 1e6}, .small = {1e-3, 1e-2}}}, .any_shape = true},
     {"sqrt", NULL, {{"ab", .lo = 0.2, .hi = 3, .large = {1e3, 1e6}, .small = {1e-3, 1e-2}}}, .any_shape = true},
@@ -18,8 +18,6 @@ static const sample rows[] = {
     {"softplus", "about the switch", {{"abc", .lo = 18, .hi = 22, .kink = {20}, .n_kinks = 1}}, .any_shape = true},
     {"logsigmoid", NULL, {{"ab", .large = {-80, 80}}}, .any_shape = true},
     {"logsigmoid", "rank 3", {{"abc", .lo = -10, .hi = 10, .large = {-1e4, 1e4}}}, .any_shape = true},
-    {"logsigmoid", NULL, {{"ab", .large = {-80, 80}}}, .any_shape = true},
-    {"logsigmoid", "rank 3", {{"abc", .lo = -10, .hi = 10}}, .any_shape = true},
     {"sign", NULL, {{"ab", .kink = {0}, .n_kinks = 1}}, .any_shape = true},
 };
 

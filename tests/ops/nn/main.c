@@ -7,6 +7,7 @@ TCase *tcase_layers(void);
 TCase *tcase_loss(void);
 TCase *tcase_optim(void);
 TCase *tcase_training(void);
+TCase *tcase_endurance(void);
 
 int main(void) {
     Suite *suite = suite_create("nn");
@@ -16,6 +17,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_loss());
     suite_add_tcase(suite, tcase_optim());
     suite_add_tcase(suite, tcase_training());
+    suite_add_tcase(suite, tcase_endurance());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -1,0 +1,156 @@
+/* The one allocation function, with failure injection and counters, and the arena. */
+#include "core/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the system ---- */
+
+/* No address space holds more; asking anyway would only annoy sanitizers. */
+#define SYS_MAX (SIZE_MAX >> 17)
+
+tg_sys_counts tg_sys;
+
+/* Allocation number `at` from now fails, and with `on` all later ones. */
+_Thread_local TG_HOT bool tg_injecting;
+static _Thread_local struct {
+    int64_t at;
+    bool on;
+} injection;
+
+static void inject(int64_t n, bool on) {
+    tg_injecting = n > 0;
+    injection.at = n;
+    injection.on = on;
+}
+
+void tg_memory_fail_at(int64_t n) { inject(n, false); }
+void tg_memory_fail_from(int64_t n) { inject(n, true); }
+
+static bool injected_failure(void) {
+    if (injection.at > 1) {
+        injection.at--;
+        return false;
+    }
+    bool fails = injection.at == 1;
+    if (!injection.on) injection.at = 0;
+    return fails;
+}
+
+void *tg_sys_alloc(size_t size) {
+    if (tg_injecting && injected_failure()) return NULL;
+    size_t padded; /* aligned_alloc takes multiples of the alignment */
+    if (size > SYS_MAX || !tg_size_pad(size ? size : 1, TG_ALIGN, &padded)) return NULL;
+    void *p = aligned_alloc(TG_ALIGN, padded);
+    if (!p) return NULL;
+    atomic_fetch_add_explicit(&tg_sys.mallocs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&tg_sys.bytes, size, memory_order_relaxed);
+    return p;
+}
+
+void tg_sys_free(void *p, size_t size) {
+    if (!p) return;
+    atomic_fetch_add_explicit(&tg_sys.frees, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&tg_sys.bytes, size, memory_order_relaxed);
+    free(p);
+}
+
+bool tg_grow(void **p, int64_t *cap, int64_t used, int64_t need, size_t element) {
+    if (need <= *cap) return true;
+    int64_t to = *cap > 0 ? *cap : 8;
+    while (to < need)
+        if (__builtin_mul_overflow(to, 2, &to)) return false;
+    size_t bytes;
+    if (!tg_size_mul((size_t)to, element, &bytes)) return false;
+    void *q = tg_sys_alloc(bytes);
+    if (!q) return false;
+    if (used > 0) memcpy(q, *p, (size_t)used * element);
+    tg_sys_free(*p, (size_t)*cap * element);
+    *p = q;
+    *cap = to;
+    return true;
+}
+
+/* ---- the arena ---- */
+
+#define ARENA_FIRST ((size_t)16 << 10) /* usable bytes of the first block */
+#define ARENA_MOST ((size_t)16 << 20)  /* where doubling stops */
+
+struct tg_arena_block {
+    tg_arena_block *next;
+    size_t size; /* usable bytes, behind one alignment unit */
+};
+
+static char *arena_data(tg_arena_block *b) { return (char *)b + TG_ALIGN; }
+
+/* A new block of at least `need` usable bytes behind `last`, the end of the list (NULL: there is none). */
+static tg_arena_block *arena_append(tg_arena *arena, tg_arena_block *last, size_t need) {
+    size_t size = last ? (last->size < ARENA_MOST ? last->size * 2 : last->size) : ARENA_FIRST;
+    size_t bytes;
+    if (size < need) size = need;
+    if (!tg_size_add(size, TG_ALIGN, &bytes)) return NULL;
+    tg_arena_block *b = tg_sys_alloc(bytes);
+    if (!b) return NULL;
+    *b = (tg_arena_block){NULL, size};
+    TG_HIDE(arena_data(b), size);
+    *(last ? &last->next : &arena->first) = b;
+    return b;
+}
+
+/* Moves on to a block that holds `need` bytes; the ones passed over stay empty until a rewind. */
+static bool arena_advance(tg_arena *arena, size_t need) {
+    tg_arena_block *last = arena->current, *b = last ? last->next : arena->first;
+    while (b && b->size < need) {
+        last = b;
+        b = b->next;
+    }
+    if (!b) b = arena_append(arena, last, need);
+    if (!b) return false;
+    arena->current = b;
+    arena->used = 0;
+    return true;
+}
+
+void *tg_arena_alloc(tg_arena *arena, size_t size) {
+    size_t need;
+    if (!tg_size_pad(size, 16, &need)) return NULL;
+    bool fits = arena->current && need <= arena->current->size - arena->used;
+    if (!fits && !arena_advance(arena, need)) return NULL;
+    char *p = arena_data(arena->current) + arena->used;
+    arena->used += need;
+    TG_SHOW(p, size);
+    return p;
+}
+
+tg_arena_mark tg_arena_get_mark(const tg_arena *arena) {
+    return (tg_arena_mark){arena->current, arena->used};
+}
+
+/* Hides what was handed out since the mark, and no more: rewinds of a large arena are frequent. */
+static void arena_hide(const tg_arena *arena, tg_arena_mark mark) {
+#ifdef TG_HAVE_ASAN
+    tg_arena_block *b = mark.block ? mark.block : arena->first;
+    size_t from = mark.used;
+    for (; arena->current && b != arena->current; b = b->next, from = 0)
+        TG_HIDE(arena_data(b) + from, b->size - from);
+    if (arena->current) TG_HIDE(arena_data(b) + from, arena->used - from);
+#else
+    (void)arena, (void)mark;
+#endif
+}
+
+void tg_arena_rewind(tg_arena *arena, tg_arena_mark mark) {
+    arena_hide(arena, mark);
+    arena->current = mark.block;
+    arena->used = mark.used;
+}
+
+void tg_arena_free(tg_arena *arena) {
+    for (tg_arena_block *b = arena->first; b;) {
+        tg_arena_block *next = b->next;
+        TG_SHOW(arena_data(b), b->size);
+        tg_sys_free(b, b->size + TG_ALIGN);
+        b = next;
+    }
+    *arena = (tg_arena){0};
+}

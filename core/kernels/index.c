@@ -1,0 +1,144 @@
+/* Gather, scatter-add, and the position of an extreme. */
+#include "core/kernels/table.h"
+#include "core/parallel.h"
+
+#include <string.h>
+
+/* `a` with the axis taken out. It borrows a's elements: no reference is counted. */
+static tg_array without_axis(const tg_array *a, int axis) {
+    tg_array r = *a;
+    r.rank = 0;
+    r.numel = 1;
+    for (int i = 0; i < a->rank; i++) {
+        if (i == axis) continue;
+        r.shape[r.rank] = a->shape[i];
+        r.stride[r.rank++] = a->stride[i];
+        r.numel *= a->shape[i];
+    }
+    return r;
+}
+static int64_t stride_of(const tg_array *a, int axis) { return a->rank > 0 ? a->stride[axis] : 0; }
+static int64_t size_of(const tg_array *a, int axis) { return a->rank > 0 ? a->shape[axis] : 1; }
+
+typedef struct indexing {
+    int dtype, index_dtype;
+    int64_t size;            /* bytes an element */
+    int64_t step;            /* of x along the axis */
+    int64_t n;               /* scatter: sizes and strides along the axis */
+    int64_t index_step, src_step;
+} indexing;
+
+static int64_t index_at(const indexing *t, const char *p, int64_t i) {
+    return t->index_dtype == TG_I32 ? ((const int32_t *)(const void *)p)[i] : ((const int64_t *)(const void *)p)[i];
+}
+
+/* p = {out, index, x}. One index for the whole run moves a row; otherwise element by element. */
+static void gather_run(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+    const indexing *t = arg;
+    int64_t size = t->size, row = t->step * size;
+    if (s[1] == 0 && s[0] == 1 && s[2] == 1) {
+        memcpy(p[0], p[2] + index_at(t, p[1], 0) * row, (size_t)(n * size));
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const char *x = p[2] + i * s[2] * size + index_at(t, p[1], i * s[1]) * row;
+        char *out = p[0] + i * s[0] * size;
+        if (size == 4)
+            memcpy(out, x, 4);
+        else if (size == 8)
+            memcpy(out, x, 8);
+        else
+            *out = *x;
+    }
+}
+
+void tg_map_gather(const tg_array *x, int axis, const tg_array *index, const tg_array *out) {
+    indexing t = {.dtype = x->dtype, .index_dtype = index->dtype, .step = stride_of(x, axis)};
+    t.size = (int64_t)tg_dtype_size((tg_dtype)x->dtype);
+    tg_array origin = *x; /* stays at 0 along the axis */
+    if (x->rank > 0) origin.stride[axis] = 0;
+    tg_iterate(3, (const tg_array *[]){out, index, &origin}, 4, gather_run, &t);
+}
+
+#define ADD_AT(T, U) \
+    for (int64_t i = 0; i < n; i++) { \
+        T *x = (T *)(void *)q[2] + i * s[2] + index_at(t, q[1], i * s[1]) * t->step; \
+        *x = (T)((U)*x + (U)((const T *)(void *)q[0])[i * s[0]]); \
+    }
+
+/* p = {src, index, x}, one position of the axis. Equal indices of different lanes meet only in broadcast x. */
+static void scatter_row(const indexing *t, int64_t n, char *const q[], const int64_t s[]) {
+    if (s[1] == 0 && tg_dtype_is_float((tg_dtype)t->dtype)) {
+        char *x = q[2] + index_at(t, q[1], 0) * t->step * t->size;
+        tg_kernels_for(t->dtype)->binary[TG_BINARY_ADD](n, (char *[]){x, x, q[0]}, (int64_t[]){s[2], s[2], s[0]},
+                                                        NULL);
+        return;
+    }
+    switch (t->dtype) {
+    case TG_F32: ADD_AT(float, float) break;
+    case TG_F64: ADD_AT(double, double) break;
+    case TG_I32: ADD_AT(int32_t, uint32_t) break;
+    case TG_I64: ADD_AT(int64_t, uint64_t) break;
+    default: ADD_AT(uint8_t, uint8_t) break;
+    }
+}
+
+static void scatter_run(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+    const indexing *t = arg;
+    char *q[3] = {p[0], p[1], p[2]};
+    int64_t index_size = t->index_dtype == TG_I32 ? 4 : 8;
+    for (int64_t j = 0; j < t->n; j++) {
+        scatter_row(t, n, q, s);
+        q[0] += t->src_step * t->size;
+        q[1] += t->index_step * index_size;
+    }
+}
+
+/* Threads share the positions across the axis, which never meet; along the axis each goes in order. */
+void tg_map_scatter_add(const tg_array *x, int axis, const tg_array *index, const tg_array *src) {
+    if (src->numel == 0) return;
+    indexing t = {.dtype = x->dtype, .index_dtype = index->dtype, .step = stride_of(x, axis)};
+    t.size = (int64_t)tg_dtype_size((tg_dtype)x->dtype);
+    t.n = size_of(src, axis);
+    t.index_step = stride_of(index, axis);
+    t.src_step = stride_of(src, axis);
+    tg_array s = without_axis(src, axis), i = without_axis(index, axis), o = without_axis(x, axis);
+    tg_iterate(3, (const tg_array *[]){&s, &i, &o}, 4 * (t.n < TG_BLOCK ? t.n : TG_BLOCK), scatter_run, &t);
+}
+
+typedef struct extreme {
+    bool maximum;
+    int dtype;
+    int64_t n, step;
+} extreme;
+
+/* NaN, the only value that differs from itself, beats everything; the first of equals stays. */
+#define EXTREME(T) \
+    for (int64_t i = 0; i < n; i++) { \
+        const T *x = (const T *)(void *)p[1] + i * s[1]; \
+        T best = x[0]; \
+        int64_t at = 0; \
+        for (int64_t j = 1; j < t->n && best == best; j++) { \
+            T v = x[j * t->step]; \
+            if ((t->maximum ? v > best : v < best) || v != v) best = v, at = j; \
+        } \
+        out[i * s[0]] = at; \
+    }
+
+static void extreme_run(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+    const extreme *t = arg;
+    int64_t *out = (int64_t *)(void *)p[0];
+    switch (t->dtype) {
+    case TG_F32: EXTREME(float) break;
+    case TG_F64: EXTREME(double) break;
+    case TG_I32: EXTREME(int32_t) break;
+    case TG_I64: EXTREME(int64_t) break;
+    default: EXTREME(uint8_t) break;
+    }
+}
+
+void tg_arg_extreme(bool maximum, const tg_array *x, int axis, const tg_array *out) {
+    extreme t = {maximum, x->dtype, size_of(x, axis), stride_of(x, axis)};
+    tg_array o = without_axis(out, axis), a = without_axis(x, axis);
+    tg_iterate(2, (const tg_array *[]){&o, &a}, t.n < TG_BLOCK ? t.n : TG_BLOCK, extreme_run, &t);
+}

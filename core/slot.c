@@ -1,0 +1,268 @@
+/* Slots: where they come from, what makes a handle valid, and what is said about one that is not. */
+#include "core/slot.h"
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- chunks of slots: obtained for ever, so that a stale handle always points at a readable slot ---- */
+
+typedef struct chunk {
+    struct chunk *next;      /* of all, in `chunks` */
+    struct chunk *next_free; /* of those that no region has */
+    tg_slot slot[TG_CHUNK_SLOTS];
+} chunk;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static chunk *chunks, *free_chunks;
+
+static chunk *chunk_obtain(void) {
+    chunk *c = tg_sys_alloc(sizeof *c);
+    if (!c) return NULL;
+    if ((uintptr_t)(c + 1) >> TG_HANDLE_BITS) { /* no room for the generation */
+        tg_sys_free(c, sizeof *c);
+        return NULL;
+    }
+    memset(c, 0, sizeof *c);
+    for (int i = 0; i < TG_CHUNK_SLOTS; i++) c->slot[i].generation = 1;
+    c->next = chunks;
+    chunks = c;
+    return c;
+}
+
+static tg_slot *chunk_take(void) {
+    pthread_mutex_lock(&lock);
+    chunk *c = free_chunks;
+    if (c)
+        free_chunks = c->next_free;
+    else
+        c = chunk_obtain();
+    pthread_mutex_unlock(&lock);
+    return c ? c->slot : NULL;
+}
+
+static void chunk_give_back(tg_slot *first) {
+    chunk *c = (chunk *)(void *)((char *)first - offsetof(chunk, slot));
+    pthread_mutex_lock(&lock);
+    c->next_free = free_chunks;
+    free_chunks = c;
+    pthread_mutex_unlock(&lock);
+}
+
+/* ---- life and death ---- */
+
+static tg_slot *slot_start(tg_slot *s, const char *op, bool kept) {
+    s->alive = true;
+    s->kept = kept;
+    s->requires_grad = s->released = s->retain_grad = false;
+    s->pins = 0;
+    s->a.data = s->a.buffer = NULL;
+    s->a.numel = 0;
+    s->a.dtype = s->a.rank = 0;
+    s->node = NULL;
+    s->grad = NULL;
+    s->name = NULL;
+    s->before = s->maker;
+    s->maker = (tg_maker){op, NULL, 0};
+    return s;
+}
+
+static uint16_t next_generation(uint16_t g) { return g == UINT16_MAX ? 1 : (uint16_t)(g + 1); }
+
+static void kept_put(tg_slot *s);
+
+/* What few tensors have. The gradient of a gradient is never stored, so this nests once. */
+static void drop_extras(tg_slot *s) {
+    if (s->name) tg_sys_free((void *)(uintptr_t)s->name, strlen(s->name) + 1);
+    s->name = NULL;
+    tg_slot *grad = tg_slot_peek(s->grad);
+    s->grad = NULL;
+    if (grad) tg_slot_kill(grad);
+}
+
+void tg_slot_kill(tg_slot *s) {
+    s->alive = false;
+    s->generation = next_generation(s->generation);
+    tg_buffer_unref(s->a.buffer);
+    s->a.data = s->a.buffer = NULL;
+    if (s->name || s->grad) drop_extras(s);
+    if (s->kept) kept_put(s);
+}
+
+/* ---- regions ---- */
+
+_Thread_local TG_HOT tg_region *tg_current_region;
+tg_region *(*tg_region_make)(void);
+
+tg_region *tg_region_current(void) {
+    if (tg_current_region) return tg_current_region;
+    tg_region *r = tg_region_make ? tg_region_make() : NULL;
+    if (!r) tg_fail(TG_ERR_MEMORY, "no tape for a tensor to live on");
+    return r;
+}
+
+static bool region_grow(tg_region *r) {
+    void *table = r->chunk;
+    if (!tg_grow(&table, &r->cap_chunks, r->n_chunks, r->n_chunks + 1, sizeof *r->chunk)) return false;
+    r->chunk = table;
+    tg_slot *first = chunk_take();
+    if (!first) return false;
+    r->chunk[r->n_chunks++] = first;
+    return true;
+}
+
+tg_slot *tg_slot_at(const tg_region *r, int64_t i) {
+    uint64_t u = (uint64_t)i;
+    return &r->chunk[u / TG_CHUNK_SLOTS][u % TG_CHUNK_SLOTS];
+}
+
+tg_slot *tg_slot_new(const char *op) {
+    tg_region *r = tg_region_current();
+    if (!r) return NULL;
+    if (r->count == r->n_chunks * TG_CHUNK_SLOTS && !region_grow(r)) {
+        tg_fail_memory(sizeof(chunk));
+        return NULL;
+    }
+    return slot_start(tg_slot_at(r, r->count++), op, false);
+}
+
+/* Youngest first, so that the cache hands the buffers out again in the order of a step like the last. */
+void tg_region_rewind(tg_region *r, int64_t count) {
+    while (r->count > count) tg_slot_kill(tg_slot_at(r, --r->count));
+    if (r->stamped > r->count) r->stamped = r->count;
+}
+
+void tg_region_free(tg_region *r) {
+    tg_region_rewind(r, 0);
+    for (int64_t i = 0; i < r->n_chunks; i++) chunk_give_back(r->chunk[i]);
+    tg_sys_free(r->chunk, (size_t)r->cap_chunks * sizeof *r->chunk);
+    *r = (tg_region){0};
+    if (tg_current_region == r) tg_current_region = NULL;
+}
+
+/* ---- kept slots: a queue of free ones, linked through `node`; the longest unused goes first, so that a
+ * generation comes back late ---- */
+
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+static tg_slot *kept_first, *kept_last;
+
+static void kept_append(tg_slot *s) {
+    s->node = NULL;
+    if (kept_first)
+        kept_last->node = (struct tg_node *)(void *)s;
+    else
+        kept_first = s;
+    kept_last = s;
+}
+
+static void kept_put(tg_slot *s) {
+    pthread_mutex_lock(&kept_lock);
+    kept_append(s);
+    pthread_mutex_unlock(&kept_lock);
+}
+
+static tg_slot *kept_take(void) {
+    pthread_mutex_lock(&kept_lock);
+    if (!kept_first) {
+        tg_slot *slot = chunk_take();
+        for (int i = 0; slot && i < TG_CHUNK_SLOTS; i++) kept_append(&slot[i]);
+    }
+    tg_slot *s = kept_first;
+    if (s) kept_first = (tg_slot *)(void *)s->node;
+    pthread_mutex_unlock(&kept_lock);
+    return s;
+}
+
+tg_slot *tg_slot_new_kept(const char *op) {
+    tg_slot *s = kept_take();
+    if (s) return slot_start(s, op, true);
+    tg_fail_memory(sizeof(chunk));
+    return NULL;
+}
+
+/* ---- handles ---- */
+
+static tg_slot poison = {
+    .generation = 1, .alive = true, .kept = true, .poison = true, .maker = {.op = "a failed op"}};
+
+tg_tensor *tg_poison(void) { return tg_handle(&poison); }
+
+/* Who made the tensor of generation g, as long as the slot remembers; NULL after that. */
+static const tg_maker *maker_of_dead(const tg_slot *s, uint16_t g) {
+    uint16_t once = next_generation(g), twice = next_generation(once);
+    if (s->alive) return s->generation == once ? &s->before : NULL;
+    return s->generation == once ? &s->maker : s->generation == twice ? &s->before : NULL;
+}
+
+static void fail_stale(const tg_tensor *t, const char *who) {
+    const tg_slot *s = (const tg_slot *)((uintptr_t)t & TG_HANDLE_MASK);
+    const tg_maker *m = maker_of_dead(s, (uint16_t)((uintptr_t)t >> TG_HANDLE_BITS));
+    if (!m) {
+        tg_fail(TG_ERR_LIFETIME, "%s: input was made in an earlier step and %s", who,
+                s->kept ? "was freed" : "its tape was rewound past it");
+        return;
+    }
+    char site[128] = "";
+    if (m->file) snprintf(site, sizeof site, " (%.100s:%d)", tg_base_name(m->file), m->line);
+    tg_fail(TG_ERR_LIFETIME, "%s: input was made by %s%s and %s", who, m->op, site,
+            s->kept ? "was freed" : "its tape was rewound past it");
+}
+
+tg_slot *tg_slot_of(const tg_tensor *t, const char *who) {
+    tg_slot *s = tg_slot_peek(t);
+    if (s && !s->poison) return s;
+    if (s) {
+        if (tg_error_status() == TG_OK)
+            tg_fail(TG_ERR_LIFETIME, "%s: input is the result of a failed op", who);
+    } else if (((uintptr_t)t & TG_HANDLE_MASK) == 0) {
+        tg_fail(TG_ERR_ARGUMENT, "%s: input is NULL", who);
+    } else {
+        fail_stale(t, who);
+    }
+    return NULL;
+}
+
+tg_slot *tg_slot_with_data(const tg_tensor *t, const char *who) {
+    tg_slot *s = tg_slot_of(t, who);
+    if (!s || (s->a.data && !s->released)) return s;
+    char text[192], site[128] = "";
+    if (s->maker.file)
+        snprintf(site, sizeof site, " (%.100s:%d)", tg_base_name(s->maker.file), s->maker.line);
+    tg_fail(TG_ERR_LIFETIME, "%s: %s, made by %s%s, was released; its elements are gone", who,
+            tg_describe(t, text, sizeof text), s->maker.op, site);
+    return NULL;
+}
+
+void tg_slot_pin(tg_slot *s) {
+    if (!s->kept) s->pins++;
+}
+
+void tg_slot_unpin(tg_slot *s) {
+    if (s->kept || s->pins == 0) return;
+    if (--s->pins == 0 && s->released) tg_array_drop(&s->a);
+}
+
+/* ---- call sites ---- */
+
+void (*tg_node_stamp)(struct tg_node *node, const char *file, int line);
+
+static void stamp(tg_slot *s, const char *file, int line) {
+    if (s->maker.file) return;
+    s->maker.file = file;
+    s->maker.line = line;
+    if (s->node && tg_node_stamp) tg_node_stamp(s->node, file, line);
+}
+
+/* All that the call made gets its place: a composed op makes several tensors. */
+tg_tensor *tg_at(tg_tensor *t, const char *file, int line) {
+    tg_region *r = tg_current_region;
+    if (r && r->stamped < r->count) {
+        for (int64_t i = r->stamped; i < r->count; i++) stamp(tg_slot_at(r, i), file, line);
+        r->stamped = r->count;
+    }
+    if (tg_error_unstamped) tg_error_stamp(file, line);
+    tg_slot *s = tg_slot_peek(t);
+    if (s && s->kept && !s->poison) stamp(s, file, line);
+    return t;
+}

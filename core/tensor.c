@@ -1,0 +1,267 @@
+/* Tensors as users hold them: creation, questions, elements, and how long they live. */
+#include "core/tensor.h"
+
+#include "core/slot.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT 224 /* a description: name, shape, dtype */
+
+/* ---- creation ---- */
+
+/* Why a tensor of this type and shape cannot be, in the name of `op`. */
+static tg_status fail_create(const char *op, tg_dtype dtype, const tg_shape *shape) {
+    char text[TEXT];
+    if ((unsigned)dtype >= TG_DTYPES)
+        return tg_fail(TG_ERR_DTYPE, "%s: no dtype has the number %d", op, (int)dtype);
+    if (shape->rank < 0 || shape->rank > TG_MAX_RANK)
+        return tg_fail(TG_ERR_SHAPE, "%s: a tensor has 0 to %d axes, not %d", op, TG_MAX_RANK, shape->rank);
+    tg_shape_text(*shape, text, sizeof text);
+    for (int i = 0; i < shape->rank; i++)
+        if (shape->dim[i] < 0) return tg_fail(TG_ERR_SHAPE, "%s: the shape %s has a negative size", op, text);
+    return tg_fail(TG_ERR_SHAPE, "%s: the shape %s has more elements than can be counted", op, text);
+}
+
+/* A new tape tensor with undefined elements, or NULL. */
+static tg_slot *create(const char *op, tg_dtype dtype, const tg_shape *shape) {
+    int64_t numel = tg_shape_numel(*shape);
+    if ((unsigned)dtype >= TG_DTYPES || numel < 0 || (size_t)numel > PTRDIFF_MAX / tg_dtype_size(dtype)) {
+        fail_create(op, dtype, shape);
+        return NULL;
+    }
+    tg_array a;
+    if (tg_array_alloc(&a, dtype, *shape) != TG_OK) return NULL;
+    tg_slot *s = tg_slot_new(op);
+    if (s)
+        s->a = a;
+    else
+        tg_array_drop(&a);
+    return s;
+}
+
+static tg_tensor *filled(const char *op, tg_dtype dtype, tg_shape shape, double value) {
+    tg_slot *s = create(op, dtype, &shape);
+    if (!s) return tg_poison();
+    tg_array_fill(&s->a, value);
+    return tg_handle(s);
+}
+
+tg_tensor *(tg_zeros)(tg_dtype dtype, tg_shape shape) { return filled("zeros", dtype, shape, 0); }
+tg_tensor *(tg_ones)(tg_dtype dtype, tg_shape shape) { return filled("ones", dtype, shape, 1); }
+tg_tensor *(tg_full)(tg_dtype dtype, double value, tg_shape shape) {
+    return filled("full", dtype, shape, value);
+}
+tg_tensor *(tg_scalar)(tg_dtype dtype, double value) { return filled("scalar", dtype, TG_SCALAR, value); }
+
+tg_tensor *(tg_from)(tg_dtype dtype, const void *data, tg_shape shape) {
+    if (!data && tg_shape_numel(shape) > 0) {
+        tg_fail(TG_ERR_ARGUMENT, "from: the data pointer is NULL");
+        return tg_poison();
+    }
+    tg_slot *s = create("from", dtype, &shape);
+    if (!s) return tg_poison();
+    tg_array from = s->a;
+    from.data = (void *)(uintptr_t)data;
+    if (dtype == TG_BOOL) from.dtype = TG_U8; /* so that any byte but 0 becomes 1 */
+    tg_array_copy(&s->a, &from);
+    return tg_handle(s);
+}
+
+tg_tensor *tg_from_array(const tg_array *a) {
+    if (!a || !a->data) {
+        tg_fail(TG_ERR_ARGUMENT, "from_array: the array is NULL or has no elements allocated");
+        return tg_poison();
+    }
+    tg_slot *s = tg_slot_new("from_array");
+    if (!s) return tg_poison();
+    tg_array_share(&s->a, a);
+    return tg_handle(s);
+}
+
+/* ---- what a tensor is ---- */
+
+int tg_rank(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_of(t, "tg_rank");
+    return s ? s->a.rank : 0;
+}
+
+int64_t tg_numel(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_of(t, "tg_numel");
+    return s ? s->a.numel : 0;
+}
+
+int64_t tg_size(const tg_tensor *t, int axis) {
+    const tg_slot *s = tg_slot_of(t, "tg_size");
+    if (!s) return 0;
+    int i = tg_axis(axis, s->a.rank);
+    char text[TEXT];
+    if (i >= 0) return s->a.shape[i];
+    tg_fail(TG_ERR_ARGUMENT, "tg_size: %s has no axis %d", tg_describe(t, text, sizeof text), axis);
+    return 0;
+}
+
+tg_shape tg_shape_of(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_of(t, "tg_shape_of");
+    return s ? tg_array_shape(&s->a) : TG_SCALAR;
+}
+
+tg_dtype tg_dtype_of(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_of(t, "tg_dtype_of");
+    return s ? (tg_dtype)s->a.dtype : TG_F32;
+}
+
+bool tg_is_contiguous(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_of(t, "tg_is_contiguous");
+    return s && tg_array_is_contiguous(&s->a);
+}
+
+bool tg_is_poison(const tg_tensor *t) { return t == tg_poison(); }
+
+bool tg_is_alive(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_peek(t);
+    return s && !s->poison;
+}
+
+/* ---- names ---- */
+
+/* Gives s a copy of `name` (NULL or "": none); false when there is no memory, with the old name kept. */
+static bool set_name(tg_slot *s, const char *name) {
+    char *copy = NULL;
+    if (name && *name) {
+        size_t n = strlen(name) + 1;
+        copy = tg_sys_alloc(n);
+        if (!copy) {
+            tg_fail_memory(n);
+            return false;
+        }
+        memcpy(copy, name, n);
+    }
+    if (s->name) tg_sys_free((void *)(uintptr_t)s->name, strlen(s->name) + 1);
+    s->name = copy;
+    return true;
+}
+
+tg_tensor *tg_set_name(tg_tensor *t, const char *name) {
+    tg_slot *s = tg_slot_of(t, "tg_set_name");
+    return s && set_name(s, name) ? t : tg_poison();
+}
+
+const char *tg_name(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_of(t, "tg_name");
+    return s && s->name ? s->name : "";
+}
+
+char *tg_describe(const tg_tensor *t, char *buf, size_t n) {
+    char shape[TEXT];
+    const tg_slot *s = tg_slot_peek(t);
+    if (!s || s->poison)
+        snprintf(buf, n, "%s", s ? "the result of a failed op" : t ? "a dead tensor" : "NULL");
+    else
+        snprintf(buf, n, "%s%s%s %s", s->name ? s->name : "", s->name ? " " : "",
+                 tg_shape_text(tg_array_shape(&s->a), shape, sizeof shape),
+                 tg_dtype_name((tg_dtype)s->a.dtype));
+    return buf;
+}
+
+/* ---- its elements ---- */
+
+double tg_item(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_with_data(t, "tg_item");
+    char text[TEXT];
+    if (!s) return NAN;
+    if (s->a.numel == 1) return tg_array_get(&s->a, 0);
+    tg_fail(TG_ERR_SHAPE, "tg_item: %s has %" PRId64 " elements, not one", tg_describe(t, text, sizeof text),
+            s->a.numel);
+    return NAN;
+}
+
+double tg_get(const tg_tensor *t, int64_t i) {
+    const tg_slot *s = tg_slot_with_data(t, "tg_get");
+    char text[TEXT];
+    if (!s) return NAN;
+    if (i >= 0 && i < s->a.numel) return tg_array_get(&s->a, i);
+    tg_fail(TG_ERR_ARGUMENT, "tg_get: %s has no element %" PRId64, tg_describe(t, text, sizeof text), i);
+    return NAN;
+}
+
+static tg_slot *dense(const tg_tensor *t, const char *who) {
+    tg_slot *s = tg_slot_with_data(t, who);
+    char text[TEXT];
+    if (!s || tg_array_is_contiguous(&s->a)) return s;
+    tg_fail(TG_ERR_ARGUMENT, "%s: the elements of %s do not lie in row-major order; tg_copy_out gathers them",
+            who, tg_describe(t, text, sizeof text));
+    return NULL;
+}
+
+const void *tg_data(const tg_tensor *t) {
+    const tg_slot *s = dense(t, "tg_data");
+    return s ? s->a.data : NULL;
+}
+
+void *tg_data_mut(tg_tensor *t) {
+    tg_slot *s = dense(t, "tg_data_mut");
+    if (!s) return NULL;
+    if (s->a.buffer) {
+        s->a.buffer->version++;
+        s->a.buffer->changed_by = NULL;
+    }
+    return s->a.data;
+}
+
+tg_status tg_copy_out(const tg_tensor *t, void *out, size_t bytes) {
+    const tg_slot *s = tg_slot_with_data(t, "tg_copy_out");
+    char text[TEXT];
+    if (!s) return tg_error_status();
+    size_t need = (size_t)s->a.numel * tg_dtype_size((tg_dtype)s->a.dtype);
+    if (bytes != need)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_copy_out: %s has %zu bytes, not %zu",
+                       tg_describe(t, text, sizeof text), need, bytes);
+    if (!out && need) return tg_fail(TG_ERR_ARGUMENT, "tg_copy_out: the output pointer is NULL");
+    tg_array to;
+    tg_status status = tg_array_layout(&to, (tg_dtype)s->a.dtype, tg_array_shape(&s->a));
+    if (status != TG_OK) return status;
+    to.data = out;
+    tg_array_copy(&to, &s->a);
+    return TG_OK;
+}
+
+const tg_array *tg_array_of(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_with_data(t, "tg_array_of");
+    return s ? &s->a : NULL;
+}
+
+/* ---- how long it lives ---- */
+
+tg_tensor *(tg_keep)(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_with_data(t, "tg_keep");
+    tg_slot *k = s ? tg_slot_new_kept("keep") : NULL;
+    if (!k) return tg_poison();
+    tg_array_share(&k->a, &s->a);
+    k->requires_grad = s->requires_grad;
+    if (s->name && !set_name(k, s->name)) {
+        tg_slot_kill(k);
+        return tg_poison();
+    }
+    return tg_handle(k);
+}
+
+void tg_free(tg_tensor *t) {
+    if (!t || tg_is_poison(t)) return;
+    tg_slot *s = tg_slot_of(t, "tg_free");
+    char text[TEXT];
+    if (s && s->kept)
+        tg_slot_kill(s);
+    else if (s)
+        tg_fail(TG_ERR_ARGUMENT, "tg_free: %s belongs to the tape; only kept tensors are freed",
+                tg_describe(t, text, sizeof text));
+}
+
+void tg_release(tg_tensor *t) {
+    tg_slot *s = tg_slot_of(t, "tg_release");
+    if (!s || s->kept) return;
+    s->released = true;
+    if (s->pins == 0) tg_array_drop(&s->a);
+}

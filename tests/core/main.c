@@ -1,0 +1,58 @@
+/* Core alone has no tape: a region for each thread stands in for it. */
+#include "core/slot.h"
+#include "tests/core/helpers.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+TCase *tcase_error(void);
+TCase *tcase_shape(void);
+TCase *tcase_alloc(void);
+TCase *tcase_buffer(void);
+TCase *tcase_parallel(void);
+TCase *tcase_array(void);
+TCase *tcase_tensor(void);
+TCase *tcase_slot(void);
+TCase *tcase_random(void);
+TCase *tcase_print(void);
+TCase *tcase_idx(void);
+TCase *tcase_kernels(void);
+
+const char *program;
+
+static pthread_key_t key;
+
+static void free_region(void *p) {
+    tg_region_free(p);
+    free(p);
+}
+
+static tg_region *make_region(void) {
+    tg_region *r = calloc(1, sizeof *r);
+    tg_current_region = r;
+    pthread_setspecific(key, r);
+    return r;
+}
+
+int main(int argc, char **argv) {
+    program = argv[0];
+    if (argc > 1 && strcmp(argv[1], "fail") == 0) { /* test_error.c runs this to see TG_STRICT at work */
+        tg_fail(TG_ERR_SHAPE, "sizes differ");
+        tg_status_at(tg_error_status(), "train.c", 41);
+        return 0;
+    }
+    pthread_key_create(&key, free_region);
+    tg_region_make = make_region;
+    TCase *(*const make[])(void) = {tcase_error, tcase_shape,    tcase_alloc,  tcase_buffer, tcase_parallel, tcase_array,
+                                    tcase_tensor, tcase_slot, tcase_random, tcase_print,  tcase_idx,      tcase_kernels};
+    Suite *suite = suite_create("core");
+    for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    if (tg_current_region) free_region(tg_current_region);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,245 @@
+#include "tests/ops/nn/helpers.h"
+
+/* x, W, b and the gradient of y, of sizes [rows, IN], [OUT, IN], [OUT] and [rows, OUT] */
+enum { IN = 3, OUT = 2 };
+
+static double number(int i) { return (double)((i * 7) % 11) / 4 - 1; }
+
+static tg_tensor *numbers(tg_dtype dtype, tg_shape shape, int from) {
+    tg_tensor *t = (tg_zeros)(dtype, shape);
+    for (int i = 0; i < tg_numel(t); i++) tg_array_set(tg_array_of(t), i, number(from + i));
+    return t;
+}
+
+static tg_status fill_numbers(tg_tensor *w, tg_rng *rng, const void *user) {
+    (void)rng, (void)user;
+    return tg_copy_(w, numbers(tg_dtype_of(w), tg_shape_of(w), 100));
+}
+
+/* Shapes of x: [.., IN]. */
+static const tg_shape inputs[] = {{1, {IN}},          {2, {1, IN}}, {2, {4, IN}},   {3, {2, 3, IN}},
+                                  {4, {2, 1, 3, IN}}, {2, {0, IN}}, {3, {2, 0, IN}}};
+
+/* All values are multiples of 1/16, so that both dtypes give them exactly. */
+static void check_dense(tg_dtype dtype, tg_shape shape, bool bias) {
+    tg_model *m = tg_model_new(1);
+    tg_tensor *x = tg_set_requires_grad(numbers(dtype, shape, 0), true);
+    tg_tensor *y = tg_dense(m, "fc", x, OUT, .no_bias = !bias, .init = fill_numbers);
+    expect_ok();
+    ck_assert_int_eq(tg_model_count(m), bias ? 2 : 1);
+    tg_tensor *w = tg_model_find(m, "fc.weight"), *b = bias ? tg_model_find(m, "fc.bias") : NULL;
+    if (bias) {
+        for (int o = 0; o < OUT; o++) ck_assert(tg_get(b, o) == 0);
+        bool was = tg_set_grad_enabled(false);
+        tg_copy_(b, numbers(dtype, TG_SHAPE(OUT), 50));
+        tg_set_grad_enabled(was);
+        y = tg_dense(m, "fc", x, OUT);
+    }
+    shape.dim[shape.rank - 1] = OUT;
+    ck_assert(tg_shape_equal(tg_shape_of(y), shape));
+    ck_assert_int_eq(tg_dtype_of(y), dtype);
+    tg_tensor *dy = numbers(dtype, shape, 30);
+    ck_assert_msg(tg_backward(y, .seed = dy) == TG_OK, "%s", tg_error_message());
+
+    int rows = (int)(tg_numel(x) / IN);
+    double dw[OUT][IN] = {{0}}, db[OUT] = {0};
+    for (int r = 0; r < rows; r++) {
+        double dx[IN] = {0};
+        for (int o = 0; o < OUT; o++) {
+            double sum = bias ? number(50 + o) : 0, g = number(30 + r * OUT + o);
+            for (int i = 0; i < IN; i++) {
+                sum += number(r * IN + i) * number(100 + o * IN + i);
+                dx[i] += g * number(100 + o * IN + i);
+                dw[o][i] += g * number(r * IN + i);
+            }
+            db[o] += g;
+            expect_close(tg_get(y, r * OUT + o), sum, 0);
+        }
+        for (int i = 0; i < IN; i++) expect_close(tg_get(tg_grad_of(x), r * IN + i), dx[i], 0);
+    }
+    expect_elements(tg_grad_of(w), &dw[0][0], 0);
+    if (bias) expect_elements(tg_grad_of(b), db, 0);
+    tg_model_free(m);
+}
+
+START_TEST(dense_is_x_wt_plus_b) {
+    for (int i = 0; i < COUNT(inputs); i++)
+        for (int bias = 0; bias < 2; bias++) {
+            tg_mark before = tg_tape_mark();
+            check_dense(_i ? TG_F64 : TG_F32, inputs[i], bias);
+            tg_tape_rewind(before);
+        }
+}
+END_TEST
+
+/* Default initial values: those of tg_init_kaiming_uniform, from the stream of (seed, name). */
+START_TEST(dense_starts_as_he_says) {
+    tg_model *a = tg_model_new(5), *b = tg_model_new(5);
+    tg_dense(a, "fc", tg_zeros(TG_F32, 1, 50), 40);
+    tg_tensor *w = tg_model_param(b, "fc.weight", TG_F32, TG_SHAPE(40, 50), tg_init_kaiming_uniform, NULL);
+    expect_ok();
+    ck_assert_mem_eq(tg_data(tg_model_find(a, "fc.weight")), tg_data(w), 2000 * sizeof(float));
+    tg_model_free(a), tg_model_free(b);
+}
+END_TEST
+
+/* One name twice: f(x) = fc(fc(x)); the gradient is the sum over both uses. */
+START_TEST(one_name_is_one_parameter) {
+    tg_model *m = tg_model_new(3);
+    double v[] = {0.5, -1.5};
+    tg_tensor *x = tg_from(TG_F64, v, 1, 2);
+    tg_tensor *h = tg_dense(m, "fc", x, 2), *y = tg_dense(m, "fc", h, 2);
+    ck_assert_int_eq(tg_model_count(m), 2);
+    ck_assert_int_eq(tg_backward(tg_sum(y)), TG_OK);
+    tg_tensor *w = tg_model_find(m, "fc.weight");
+    double want[4], db[2];
+    for (int o = 0; o < 2; o++) {
+        double through = tg_get(w, o) + tg_get(w, 2 + o); /* d sum(y) / dh[o] */
+        for (int i = 0; i < 2; i++) want[2 * o + i] = tg_get(h, i) + through * v[i];
+        db[o] = 1 + through;
+    }
+    expect_elements(tg_grad_of(w), want, 1e-15);
+    expect_elements(tg_grad_of(tg_model_find(m, "fc.bias")), db, 1e-15);
+    tg_model_free(m);
+}
+END_TEST
+
+START_TEST(wrong_inputs_name_the_culprit) {
+    tg_model *m = tg_model_new(1);
+    tg_dense(m, "fc1", tg_zeros(TG_F32, 2, 784), 8);
+    expect_ok();
+    int64_t tensors = tg_tape_tensors();
+    ck_assert(tg_is_poison(tg_dense(m, "fc1", tg_zeros(TG_F32, 2, 785), 8)));
+    expect_error(TG_ERR_SHAPE, "fc1.weight", "[8, 784] f32", "[8, 785] f32", "test_layers.c:");
+    ck_assert(tg_is_poison(tg_dense(m, "fc1", tg_zeros(TG_F64, 2, 784), 8)));
+    expect_error(TG_ERR_SHAPE, "fc1.weight", "f32", "f64");
+    tg_dense(m, "fc1", tg_zeros(TG_F32, 2, 784), 9);
+    expect_error(TG_ERR_SHAPE, "fc1.weight", "[8, 784]", "[9, 784]");
+    tg_dense(m, "fc2", tg_scalar(TG_F32, 1), 8);
+    expect_error(TG_ERR_SHAPE, "dense", "[] f32");
+    tg_dense(m, "fc2", tg_zeros(TG_I64, 2, 4), 8);
+    expect_error(TG_ERR_DTYPE, "dense", "[2, 4] i64");
+    tg_dense(m, "fc2", tg_zeros(TG_F32, 2, 4), 0);
+    expect_error(TG_ERR_ARGUMENT, "dense", "0");
+    tg_dense(m, "", tg_zeros(TG_F32, 2, 4), 3);
+    expect_error(TG_ERR_ARGUMENT, "name");
+    tg_dense(m, NULL, tg_zeros(TG_F32, 2, 4), 3);
+    expect_error(TG_ERR_ARGUMENT, "name");
+    tg_dense(NULL, "fc", tg_zeros(TG_F32, 2, 4), 3);
+    expect_error(TG_ERR_ARGUMENT, "model is NULL");
+    tg_dense(m, "fc2", NULL, 3);
+    expect_error(TG_ERR_ARGUMENT, "NULL");
+    ck_assert_int_eq(tg_model_count(m), 2);
+    ck_assert_int_eq(tg_tape_tensors(), tensors + 9); /* the inputs above, and nothing of the layer's */
+    tg_model_free(m);
+}
+END_TEST
+
+START_TEST(long_names_fit_or_are_refused) {
+    tg_model *m = tg_model_new(1);
+    char name[300];
+    memset(name, 'a', sizeof name);
+    name[248] = 0;
+    ck_assert(tg_is_alive(tg_dense(m, name, tg_zeros(TG_F32, 1, 2), 2)));
+    expect_ok();
+    name[248] = 'a', name[249] = 0;
+    ck_assert(tg_is_poison(tg_dense(m, name, tg_zeros(TG_F32, 1, 2), 2)));
+    expect_error(TG_ERR_ARGUMENT, "248");
+    ck_assert_int_eq(tg_model_count(m), 2);
+    tg_model_free(m);
+}
+END_TEST
+
+/* The first error goes through, and no parameter is made. */
+START_TEST(poison_passes_through) {
+    tg_model *m = tg_model_new(1);
+    tg_tensor *bad = tg_matmul(tg_zeros(TG_F32, 2, 3), tg_zeros(TG_F32, 4, 5));
+    ck_assert(tg_is_poison(tg_dense(m, "b", tg_relu(tg_dense(m, "a", bad, 5)), 2)));
+    expect_error(TG_ERR_SHAPE, "matmul", "[2, 3]", "[4, 5]");
+    ck_assert_int_eq(tg_model_count(m), 0);
+    tg_model_free(m);
+}
+END_TEST
+
+/* The product without the bias is given up at once: what stays is y. */
+START_TEST(the_product_is_released) {
+    tg_model *m = tg_model_new(1);
+    tg_tensor *x = tg_zeros(TG_F32, 1024, 8);
+    tg_dense(m, "fc", x, 256);
+    size_t before = tg_memory_get_stats().live_buffer_bytes;
+    tg_dense(m, "fc", x, 256);
+    size_t grown = tg_memory_get_stats().live_buffer_bytes - before, one = 1024 * 256 * sizeof(float);
+    ck_assert_uint_ge(grown, one);
+    ck_assert_uint_lt(grown, one + one / 2);
+    expect_ok();
+    tg_model_free(m);
+}
+END_TEST
+
+typedef struct layer_call {
+    tg_model *model;
+    tg_tensor *x;
+} layer_call;
+
+static void call_layer(void *context) {
+    layer_call *c = context;
+    tg_dense(c->model, "fc", c->x, 4);
+}
+
+/* On a model without the layer and on one that has it, with a gradient. */
+static void check_failures(bool there) {
+    int64_t failures = 0;
+    for (int64_t n = 1, most = 1; n <= most + 3; n++) {
+        tg_mark before = tg_tape_mark();
+        tg_model *m = tg_model_new(1);
+        layer_call c = {m, tg_ones(TG_F32, 2, 3, 5)};
+        tg_dense(m, "first", tg_ones(TG_F32, 5), 2);
+        if (there) ck_assert_int_eq(tg_backward(tg_sum(tg_dense(m, "fc", c.x, 4))), TG_OK);
+        int had = tg_model_count(m);
+        if (n == 1) {
+            most = count_allocations(call_layer, &c);
+            tg_model_truncate(m, had);
+        }
+        size_t size;
+        tg_tensor *last = tg_model_at(m, had - 2);
+        void *value = bytes_of(last, &size);
+        size_t live = tg_memory_get_stats().live_buffer_bytes;
+        int64_t nodes = tg_tape_nodes();
+        tg_memory_fail_at(n);
+        call_layer(&c);
+        tg_memory_fail_at(-1);
+        if (tg_error_status() != TG_OK) {
+            failures++;
+            expect_error(TG_ERR_MEMORY, "");
+            ck_assert_int_eq(tg_model_count(m), had);
+            ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+            ck_assert_int_eq(tg_tape_nodes(), nodes);
+            ck_assert_mem_eq(tg_data(last), value, size);
+            ck_assert(tg_has_grad(last) == there);
+            if (there) ck_assert(tg_get(tg_grad_of(last), 0) == 6);
+            call_layer(&c);
+        }
+        expect_ok();
+        ck_assert_int_eq(tg_model_count(m), 4);
+        free(value);
+        tg_model_free(m);
+        tg_tape_rewind(before);
+    }
+    ck_assert_int_ge(failures, there ? 2 : 6);
+}
+
+START_TEST(every_allocation_may_fail) { check_failures(_i); }
+END_TEST
+
+TCase *tcase_layers(void) {
+    TCase *t = tcase_create("layers");
+    tcase_add_loop_test(t, dense_is_x_wt_plus_b, 0, 2);
+    tcase_add_test(t, dense_starts_as_he_says);
+    tcase_add_test(t, one_name_is_one_parameter);
+    tcase_add_test(t, wrong_inputs_name_the_culprit);
+    tcase_add_test(t, long_names_fit_or_are_refused);
+    tcase_add_test(t, poison_passes_through);
+    tcase_add_test(t, the_product_is_released);
+    tcase_add_loop_test(t, every_allocation_may_fail, 0, 2);
+    return t;
+}

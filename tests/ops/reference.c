@@ -1,0 +1,71 @@
+/* The op reference, docs/ops.md, as the table of ops has it. */
+#include "tests/ops/harness.h"
+
+#include <string.h>
+
+static int rows_of(const tg_op *op) {
+    int n = 0;
+    for (int i = 0; i < n_samples(); i++) n += op_of(find_call(sample_at(i)->call)) == op;
+    return n;
+}
+
+static void print_attributes(FILE *f, const tg_op *op) {
+    static const char *const types[] = {"integer", "real", "bool", "sizes", "dtype"};
+    for (int i = 0; i < op->n_attrs; i++)
+        fprintf(f, "%s`%s` (%s)", i ? ", " : "", op->attrs[i].name, types[op->attrs[i].type]);
+    if (op->n_attrs == 0) fputs("none", f);
+}
+
+static void print_saved(FILE *f, const tg_op *op) {
+    const char *comma = "";
+    for (int i = 0; i < 16; i++) {
+        if (!(op->save & TG_IN(i))) continue;
+        fprintf(f, "%sinput %d", comma, i);
+        comma = ", ";
+    }
+    for (int o = 0; o < TG_MAX_OUT; o++) {
+        if (!(op->save & TG_OUT(o))) continue;
+        fprintf(f, "%soutput %d", comma, o);
+        comma = ", ";
+    }
+    if (!*comma) fputs("nothing", f);
+}
+
+static void print_op(FILE *f, const tg_op *op) {
+    fprintf(f, "### %s\n\n    %s\n\n", op->name, op->formula);
+    fputs("- inputs: ", f);
+    if (op->n_in == TG_VARIADIC)
+        fputs("any number", f);
+    else
+        fprintf(f, "%d", op->n_in);
+    for (int i = 0; i < 16 && i < op->n_in; i++) {
+        if (op->no_grad & TG_IN(i)) fprintf(f, "; no gradient to input %d", i);
+        if (op->optional & TG_IN(i)) fprintf(f, "; input %d may be NULL", i);
+    }
+    fprintf(f, "\n- outputs: %d\n- attributes: ", op->n_out ? op->n_out : 1);
+    print_attributes(f, op);
+    if (has_gradient(op)) {
+        fprintf(f, "\n- gradient: any order%s", op->grad_kernel ? "; fused form for walks that are not recorded" : "");
+        fprintf(f, "\n- saved for it: ");
+        print_saved(f, op);
+        if (op->kink) fprintf(f, "\n- where there is no derivative: %s", op->kink);
+    } else {
+        fputs("\n- gradient: none", f);
+    }
+    fprintf(f, "\n- rows of samples: %d\n\n", rows_of(op));
+}
+
+void print_op_reference(FILE *f) {
+    int n;
+    const tg_op_entry *table = tg_op_table(&n);
+    fputs("# The ops\n\n", f);
+    fprintf(f,
+            "The %d primitives of `ops/ops.def`, one section a family; the public functions are in the header of the same\n"
+            "name, `ops/<family>.h`. Further functions of these headers are shorthands for them. This page is printed by\n"
+            "`test_ops --reference`; a test fails when it is out of date.\n\n",
+            n);
+    for (int i = 0; i < n; i++) {
+        if (i == 0 || strcmp(table[i].family, table[i - 1].family) != 0) fprintf(f, "## %s\n\n", table[i].family);
+        print_op(f, table[i].op);
+    }
+}
