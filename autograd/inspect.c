@@ -43,7 +43,7 @@ static void print_node(FILE *file, const tg_node *n) {
     for (int o = 0; o < n->n_out; o++)
         fprintf(file, "%s %s", o ? "," : "", tg_describe(n->out[o], text, sizeof text));
     const tg_slot *s = tg_slot_peek(n->out[0]);
-    if (s && s->maker.file) fprintf(file, "   %s:%d", s->maker.file, s->maker.line);
+    if (s && s->maker.file) fprintf(file, "   %s:%d", tg_base_name(s->maker.file), s->maker.line);
     fputc('\n', file);
 }
 

@@ -29,7 +29,7 @@ static tg_status read_inputs(const tg_op *op, tg_tensor *const *handle, int n, i
         tg_slot *s = NULL;
         if (handle[i] || i >= 16 || !(op->optional & TG_IN(i))) {
             s = tg_slot_peek(handle[i]);
-            if (!s || s->poison || !s->a.data) s = tg_slot_with_data(handle[i], op->name);
+            if (!s || s->poison || s->released || !s->a.data) s = tg_slot_with_data(handle[i], op->name);
             if (!s) return tg_error_status();
         }
         in->slot[i] = s;

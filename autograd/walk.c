@@ -339,11 +339,18 @@ static tg_status capture(tg_walk *w, const tg_node *node, tg_cell *cells) {
     return TG_OK;
 }
 
-static tg_status step(tg_walk *w, tg_node *node, tg_cell *cells) {
+/* Rules may rely on it: what the node refers to is there, and what it saved is as it was. */
+static tg_status check_node(const tg_node *node) {
     if (node->walked)
         return tg_fail(TG_ERR_TAPE, "backward: the graph of %s was walked before and what it saved is gone (.retain keeps it)",
                        node->op->name);
-    tg_status s = node->op->save ? tg_each_saved(node, check_version) : TG_OK;
+    for (int i = 0; i < node->n_in; i++)
+        if (node->in[i] && !tg_slot_of(node->in[i], node->op->name)) return tg_error_status();
+    return node->op->save ? tg_each_saved(node, check_version) : TG_OK;
+}
+
+static tg_status step(tg_walk *w, tg_node *node, tg_cell *cells) {
+    tg_status s = check_node(node);
     if (s != TG_OK) return s;
     if (w->record) return step_recorded(w, node, cells);
     s = node->op->grad_kernel ? step_kernel(w, node, cells) : step_values(w, node, cells);
@@ -360,8 +367,9 @@ static void recycle(tg_walk *w, const tg_node *node, tg_cell *cells) {
 }
 
 tg_status tg_walk_run(tg_walk *w) {
-    bool was_off = tg_grad_off;
+    bool was_off = tg_grad_off, was_reading = tg_reading_saved;
     tg_grad_off = !w->record;
+    tg_reading_saved = true;
     if (w->useful) mark_useful(w);
     tg_status s = TG_OK;
     for (int64_t id = w->high; s == TG_OK && id >= w->low && w->cell; id--) {
@@ -373,5 +381,6 @@ tg_status tg_walk_run(tg_walk *w) {
         recycle(w, node, cells);
     }
     tg_grad_off = was_off;
+    tg_reading_saved = was_reading;
     return s;
 }

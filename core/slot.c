@@ -53,8 +53,7 @@ static void chunk_give_back(tg_slot *first) {
 /* ---- life and death ---- */
 
 static tg_slot *slot_start(tg_slot *s, const char *op, bool kept) {
-    s->alive = true;
-    s->kept = kept;
+    if (s->kept != kept) s->kept = kept; /* once: a kept slot stays one, and others may be reading */
     s->requires_grad = s->released = s->retain_grad = false;
     s->pins = 0;
     s->a.data = s->a.buffer = NULL;
@@ -65,6 +64,7 @@ static tg_slot *slot_start(tg_slot *s, const char *op, bool kept) {
     s->name = NULL;
     s->before = s->maker;
     s->maker = (tg_maker){op, NULL, 0};
+    atomic_store_explicit(&s->alive, true, memory_order_relaxed);
     return s;
 }
 
@@ -82,8 +82,9 @@ static void drop_extras(tg_slot *s) {
 }
 
 void tg_slot_kill(tg_slot *s) {
-    s->alive = false;
-    s->generation = next_generation(s->generation);
+    uint16_t generation = atomic_load_explicit(&s->generation, memory_order_relaxed);
+    atomic_store_explicit(&s->alive, false, memory_order_relaxed);
+    atomic_store_explicit(&s->generation, next_generation(generation), memory_order_relaxed);
     tg_buffer_unref(s->a.buffer);
     s->a.data = s->a.buffer = NULL;
     if (s->name || s->grad) drop_extras(s);
@@ -190,9 +191,9 @@ tg_tensor *tg_poison(void) { return tg_handle(&poison); }
 
 /* Who made the tensor of generation g, as long as the slot remembers; NULL after that. */
 static const tg_maker *maker_of_dead(const tg_slot *s, uint16_t g) {
-    uint16_t once = next_generation(g), twice = next_generation(once);
-    if (s->alive) return s->generation == once ? &s->before : NULL;
-    return s->generation == once ? &s->maker : s->generation == twice ? &s->before : NULL;
+    uint16_t once = next_generation(g), twice = next_generation(once), now = s->generation;
+    if (s->alive) return now == once ? &s->before : NULL;
+    return now == once ? &s->maker : now == twice ? &s->before : NULL;
 }
 
 static void fail_stale(const tg_tensor *t, const char *who) {
@@ -223,9 +224,11 @@ tg_slot *tg_slot_of(const tg_tensor *t, const char *who) {
     return NULL;
 }
 
+_Thread_local TG_HOT bool tg_reading_saved;
+
 tg_slot *tg_slot_with_data(const tg_tensor *t, const char *who) {
     tg_slot *s = tg_slot_of(t, who);
-    if (!s || (s->a.data && !s->released)) return s;
+    if (!s || (s->a.data && (!s->released || tg_reading_saved))) return s;
     char text[192], site[128] = "";
     if (s->maker.file)
         snprintf(site, sizeof site, " (%.100s:%d)", tg_base_name(s->maker.file), s->maker.line);
@@ -245,13 +248,10 @@ void tg_slot_unpin(tg_slot *s) {
 
 /* ---- call sites ---- */
 
-void (*tg_node_stamp)(struct tg_node *node, const char *file, int line);
-
 static void stamp(tg_slot *s, const char *file, int line) {
     if (s->maker.file) return;
     s->maker.file = file;
     s->maker.line = line;
-    if (s->node && tg_node_stamp) tg_node_stamp(s->node, file, line);
 }
 
 /* All that the call made gets its place: a composed op makes several tensors. */

@@ -21,8 +21,11 @@ typedef struct tg_maker { /* what made a tensor */
 } tg_maker;
 
 typedef struct tg_slot {
-    _Alignas(TG_ALIGN) uint16_t generation;
-    bool alive, kept, poison, requires_grad, released, retain_grad;
+    /* The first two are atomic because a stale handle to a kept tensor may be checked while another thread has
+     * the slot; what they guard is the owner's alone. */
+    _Alignas(TG_ALIGN) _Atomic uint16_t generation;
+    atomic_bool alive;
+    bool kept, poison, requires_grad, released, retain_grad;
     uint32_t pins;        /* nodes that saved the elements; tape tensors only */
     tg_array a;
     struct tg_node *node; /* autograd's; core never looks inside */
@@ -38,13 +41,18 @@ _Static_assert(sizeof(tg_slot) == 256, "a slot is four cache lines");
 #define TG_HANDLE_MASK ((UINT64_C(1) << TG_HANDLE_BITS) - 1)
 
 static inline tg_tensor *tg_handle(const tg_slot *s) {
-    return (tg_tensor *)((uintptr_t)s | (uintptr_t)s->generation << TG_HANDLE_BITS);
+    uintptr_t generation = atomic_load_explicit(&s->generation, memory_order_relaxed);
+    return (tg_tensor *)((uintptr_t)s | generation << TG_HANDLE_BITS);
 }
 
 /* The slot if the handle is valid (poison is), NULL otherwise; raises nothing. */
 static inline tg_slot *tg_slot_peek(const tg_tensor *t) {
     tg_slot *s = (tg_slot *)((uintptr_t)t & TG_HANDLE_MASK);
-    return s && s->alive && s->generation == (uint16_t)((uintptr_t)t >> TG_HANDLE_BITS) ? s : NULL;
+    uint16_t generation = (uint16_t)((uintptr_t)t >> TG_HANDLE_BITS);
+    return s && atomic_load_explicit(&s->alive, memory_order_relaxed) &&
+                   atomic_load_explicit(&s->generation, memory_order_relaxed) == generation
+               ? s
+               : NULL;
 }
 
 /* The slot of a handle given to function `who`; NULL with the error raised ("who: input is ...") for NULL and
@@ -90,11 +98,12 @@ tg_tensor *tg_poison(void);
 void tg_slot_pin(tg_slot *s);
 void tg_slot_unpin(tg_slot *s);
 
-/* What a call-site macro notes besides: the place of a pending error that has none yet, and of a tensor's
- * node through the function autograd sets here (NULL: none). */
+/* Set while gradient rules run, which may read what was saved of a released tensor. */
+extern _Thread_local TG_HOT bool tg_reading_saved;
+
+/* What a call-site macro notes besides: the place of a pending error that has none yet. */
 extern _Thread_local TG_HOT bool tg_error_unstamped;
 void tg_error_stamp(const char *file, int line);
-extern void (*tg_node_stamp)(struct tg_node *node, const char *file, int line);
 
 /* The last component of a path, for messages. */
 const char *tg_base_name(const char *path);

@@ -79,8 +79,8 @@ static bool parse(int argc, char **argv, options *to) {
         }
         const char *value = o->type == FLAG ? "" : argv[++i]; /* argv ends with NULL */
         if (!value || !set_option(o, to, value)) {
-            fprintf(stderr, "fashion_mnist: %s %s %s\n", o->name, value ? "does not take" : "needs a value",
-                    value ? value : "");
+            if (value) fprintf(stderr, "fashion_mnist: %s does not take %s\n", o->name, value);
+            else fprintf(stderr, "fashion_mnist: %s needs a value\n", o->name);
             return false;
         }
     }

@@ -54,6 +54,10 @@ INLINE void loop_1(int64_t n, char *const p[], const int64_t s[], const double *
     const S *x = (const S *)(void *)p[1];
     V p0 = K((S)arg[0]), p1 = K((S)arg[1]);
     int64_t i = 0, so = s[0], sx = s[1], step;
+    if (n == 1) {
+        *out = lane0(f(K(*x), p0, p1));
+        return;
+    }
     if (n >= W && so == 1 && is_whole(sx)) {
         const S *q = whole(x, sx, copies, &step);
         for (; i + W <= n; i += W, q += step) vstore(out + i, f(vload(q), p0, p1));
@@ -69,6 +73,10 @@ INLINE void loop_2(int64_t n, char *const p[], const int64_t s[], const double *
     const S *x = (const S *)(void *)p[1], *y = (const S *)(void *)p[2];
     V p0 = K((S)arg[0]), p1 = K((S)arg[1]);
     int64_t i = 0, so = s[0], sx = s[1], sy = s[2], step, step_y;
+    if (n == 1) {
+        *out = lane0(f(K(*x), K(*y), p0, p1));
+        return;
+    }
     if (n >= W && so == 1 && is_whole(sx) && is_whole(sy)) {
         const S *q = whole(x, sx, copies[0], &step), *r = whole(y, sy, copies[1], &step_y);
         for (; i + W <= n; i += W, q += step, r += step_y) vstore(out + i, f(vload(q), vload(r), p0, p1));
@@ -88,6 +96,10 @@ INLINE void loop_grad(int64_t n, char *const p[], const int64_t s[], const doubl
     const S *y = use_y ? (const S *)(void *)p[3] : g;
     V p0 = K((S)arg[0]), p1 = K((S)arg[1]);
     int64_t i = 0, so = s[0], sg = s[1], sx = use_x ? s[2] : sg, sy = use_y ? s[3] : sg, step, step_x, step_y;
+    if (n == 1) {
+        *out = lane0(f(K(*g), K(*x), K(*y), p0, p1));
+        return;
+    }
     if (n >= W && so == 1 && is_whole(sg) && is_whole(sx) && is_whole(sy)) {
         const S *q = whole(g, sg, copies[0], &step), *t = whole(x, sx, copies[1], &step_x);
         const S *u = whole(y, sy, copies[2], &step_y);
@@ -172,16 +184,12 @@ static void run_where(int64_t n, char *const p[], const int64_t s[], const void 
  * W, so sums agree to the bit between instruction sets. */
 enum { LANES = 256 / (int)sizeof(S), ACCS = LANES / W, BLOCK = 1024, ROWS = 32, LEVELS = 56 };
 
-typedef V fold_v(V a, V b);
-typedef S fold_s(S a, S b);
-INLINE V sum_v(V a, V b) { return a + b; }
-INLINE V prod_v(V a, V b) { return a * b; }
-INLINE V max_v(V a, V b) { return vmax(a, b); }
-INLINE V min_v(V a, V b) { return vmin(a, b); }
-INLINE S sum_s(S a, S b) { return a + b; }
-INLINE S prod_s(S a, S b) { return a * b; }
-INLINE S max_s(S a, S b) { return a > b || a != a ? a : b; }
-INLINE S min_s(S a, S b) { return a < b || a != a ? a : b; }
+typedef V fold(V a, V b);
+INLINE V op_sum(V a, V b) { return a + b; }
+INLINE V op_prod(V a, V b) { return a * b; }
+INLINE V op_max(V a, V b) { return vmax(a, b); }
+INLINE V op_min(V a, V b) { return vmin(a, b); }
+INLINE S fold_two(S a, S b, fold *f) { return lane0(f(K(a), K(b))); }
 
 /* m elements, and the neutral element in the lanes behind them. */
 INLINE V load_padded(const S *x, int64_t s, int64_t m, S neutral) {
@@ -189,62 +197,58 @@ INLINE V load_padded(const S *x, int64_t s, int64_t m, S neutral) {
     return m >= W ? vload_part(x, s, W) : select(first(m), vload_part(x, s, m), K(neutral));
 }
 
-INLINE S fold_block(int64_t n, const S *x, int64_t s, fold_v *fv, fold_s *fs, S neutral) {
+INLINE S fold_block(int64_t n, const S *x, int64_t s, fold *f, S neutral) {
     V acc[ACCS];
-    S lane[W];
     int used = n >= LANES ? ACCS : (int)((n + W - 1) / W);
     int64_t i = 0;
-    for (int k = 0; k < used; k++) acc[k] = K(neutral);
+    for (int k = 0; k < ACCS; k++) acc[k] = K(neutral);
     if (s == 1)
         for (; i + LANES <= n; i += LANES)
-            for (int k = 0; k < ACCS; k++) acc[k] = fv(acc[k], vload(x + i + k * W));
+            for (int k = 0; k < ACCS; k++) acc[k] = f(acc[k], vload(x + i + k * W));
     for (; i < n; i += LANES)
         for (int k = 0; k < ACCS && i + k * W < n; k++)
-            acc[k] = fv(acc[k], load_padded(x + (i + k * W) * s, s, n - i - k * W, neutral));
+            acc[k] = f(acc[k], load_padded(x + (i + k * W) * s, s, n - i - k * W, neutral));
     for (int h = ACCS / 2; h > 0; h /= 2)
-        for (int k = 0; k < h && k + h < used; k++) acc[k] = fv(acc[k], acc[k + h]);
-    vstore(lane, used > 0 ? acc[0] : K(neutral));
-    for (int h = W / 2; h > 0; h /= 2)
-        for (int k = 0; k < h; k++) lane[k] = fs(lane[k], lane[k + h]);
-    return lane[0];
+        for (int k = 0; k < h && k + h < used; k++) acc[k] = f(acc[k], acc[k + h]);
+    return across(acc[0], f);
 }
 
 /* Partial results of equally many blocks meet in a binary counter: level l holds 2^l blocks, so that an element takes
  * part in log2(blocks) additions. count is the number of blocks that came before. */
-INLINE S carry(S part, int64_t count, S *level, fold_s *f) {
+INLINE void carry(S part, int64_t count, S *level, fold *f) {
     int l = 0;
-    for (; count & 1; count >>= 1) part = f(level[l++], part);
-    return level[l] = part;
+    for (; count & 1; count >>= 1) part = fold_two(level[l++], part, f);
+    level[l] = part;
 }
-INLINE S carried(int64_t count, const S *level, fold_s *f, S neutral) {
+INLINE S carried(int64_t count, const S *level, fold *f, S neutral) {
     S total = neutral;
     for (int l = 0; count; count >>= 1, l++)
-        if (count & 1) total = f(level[l], total);
+        if (count & 1) total = fold_two(level[l], total, f);
     return total;
 }
 
-INLINE void fold_row(int64_t n, const S *x, int64_t s, S *out, fold_v *fv, fold_s *fs, S neutral) {
+INLINE void fold_row(int64_t n, const S *x, int64_t s, S *out, fold *f, S neutral) {
     if (n <= BLOCK) {
-        *out = fold_block(n, x, s, fv, fs, neutral);
+        *out = fold_block(n, x, s, f, neutral);
         return;
     }
     S level[LEVELS];
     int64_t count = 0;
     for (int64_t i = 0; i < n; i += BLOCK, count++)
-        carry(fold_block(n - i < BLOCK ? n - i : BLOCK, x + i * s, s, fv, fs, neutral), count, level, fs);
-    *out = carried(count, level, fs, neutral);
+        carry(fold_block(n - i < BLOCK ? n - i : BLOCK, x + i * s, s, f, neutral), count, level, f);
+    *out = carried(count, level, f, neutral);
 }
 
 typedef struct lanes {
     V acc[ACCS];
 } lanes;
 
-INLINE lanes fold_lanes(lanes a, lanes b, fold_v *f) {
+INLINE lanes fold_lanes(lanes a, lanes b, fold *f) {
     for (int k = 0; k < ACCS; k++) a.acc[k] = f(a.acc[k], b.acc[k]);
     return a;
 }
 
-INLINE lanes fold_rows(int64_t rows, int64_t row_stride, int64_t n, const S *x, int64_t s, fold_v *f, S neutral) {
+INLINE lanes fold_rows(int64_t rows, int64_t row_stride, int64_t n, const S *x, int64_t s, fold *f, S neutral) {
     lanes sum;
     for (int k = 0; k < ACCS; k++) sum.acc[k] = K(neutral);
     for (; rows > 0; rows--, x += row_stride) {
@@ -257,7 +261,7 @@ INLINE lanes fold_rows(int64_t rows, int64_t row_stride, int64_t n, const S *x, 
     return sum;
 }
 
-INLINE void fold_col(int64_t rows, int64_t row_stride, int64_t n, const S *x, int64_t s, S *out, fold_v *f,
+INLINE void fold_col(int64_t rows, int64_t row_stride, int64_t n, const S *x, int64_t s, S *out, fold *f,
                      S neutral) {
     lanes level[LEVELS], total;
     int64_t count = 0;
@@ -276,10 +280,10 @@ INLINE void fold_col(int64_t rows, int64_t row_stride, int64_t n, const S *x, in
 
 #define FOLD(NAME, NEUTRAL) \
     static void row_##NAME(int64_t n, const void *x, int64_t s, void *out) { \
-        fold_row(n, x, s, out, NAME##_v, NAME##_s, NEUTRAL); \
+        fold_row(n, x, s, out, op_##NAME, NEUTRAL); \
     } \
     static void col_##NAME(int64_t rows, int64_t row_stride, int64_t n, const void *x, int64_t s, void *out) { \
-        fold_col(rows, row_stride, n, x, s, out, NAME##_v, NEUTRAL); \
+        fold_col(rows, row_stride, n, x, s, out, op_##NAME, NEUTRAL); \
     }
 FOLD(sum, 0)
 FOLD(prod, 1)
@@ -303,9 +307,9 @@ INLINE S sum_terms(int64_t n, const row *r, row_term *f) {
     for (int64_t first = 0; first < n; first += BLOCK, count++) {
         int64_t m = n - first < BLOCK ? n - first : BLOCK;
         for (int64_t i = 0; i < m; i += W) vstore(term + i, f(r, first + i, lanes_left(m - i)));
-        carry(fold_block(m, term, 1, sum_v, sum_s, 0), count, level, sum_s);
+        carry(fold_block(m, term, 1, op_sum, 0), count, level, op_sum);
     }
-    return carried(count, level, sum_s, 0);
+    return carried(count, level, op_sum, 0);
 }
 INLINE V load(const S *p, int64_t i, int64_t m) { return m == W ? vload(p + i) : vload_part(p + i, 1, m); }
 INLINE void store(S *p, int64_t i, int64_t m, V v) {
@@ -371,6 +375,30 @@ static void row_log_softmax_grad(int64_t n, char *const p[]) {
     }
 }
 
+/* ---- small matrix products ---- */
+
+/* Row by row, W columns at once. B is packed first when its rows are not contiguous. */
+static void small_gemm(const tg_small_gemm *g) {
+    S packed[TG_SMALL_GEMM], *c = g->c;
+    const S *a = g->a, *b = g->b;
+    int64_t bs = g->b_row;
+    V alpha = K((S)g->alpha), beta = K((S)g->beta);
+    if (g->b_col != 1 && g->n > 1) {
+        for (int64_t l = 0; l < g->k; l++)
+            for (int64_t j = 0; j < g->n; j++) packed[l * g->n + j] = b[l * g->b_row + j * g->b_col];
+        b = packed, bs = g->n;
+    }
+    for (int64_t i = 0; i < g->m; i++, a += g->a_row, c += g->c_row)
+        for (int64_t j = 0; j < g->n; j += W) {
+            int64_t m = lanes_left(g->n - j);
+            V sum = K(0);
+            for (int64_t l = 0; l < g->k; l++) sum += K(a[l * g->a_col]) * load(b + l * bs, j, m);
+            sum *= alpha;
+            if (g->beta != 0) sum += beta * load(c, j, m);
+            store(c, j, m, sum);
+        }
+}
+
 /* ---- the set ---- */
 
 #define SET_NAME__(isa, suffix) tg_kernels_##isa##_##suffix
@@ -396,4 +424,5 @@ const tg_kernel_set SET_NAME = {
     .softmax_grad = row_softmax_grad,
     .log_softmax = row_log_softmax,
     .log_softmax_grad = row_log_softmax_grad,
+    .small_gemm = small_gemm,
 };

@@ -2,6 +2,7 @@
  * alone, so that a product is the same to the bit at any number of threads.
  */
 #include "core/kernels/gemm.h"
+#include "core/kernels/table.h"
 #include "core/parallel.h"
 
 #include <cblas.h>
@@ -43,15 +44,20 @@ typedef struct problem {
     for (int64_t i = 0; i < p->m; i++) \
         for (int64_t j = 0; j < p->n; j++) { \
             const T *x = a + i * p->a.rs, *y = b + j * p->b.cs; \
-            T sum = 0, *out = c + i * p->c.rs + j; \
-            for (int64_t l = 0; l < p->k; l++, x += p->a.cs, y += p->b.rs) sum += *x * *y; \
-            *out = (T)p->alpha * sum + (p->beta != 0 ? (T)p->beta * *out : 0); \
+            double sum = 0; \
+            T *out = c + i * p->c.rs + j; \
+            for (int64_t l = 0; l < p->k; l++, x += p->a.cs, y += p->b.rs) sum += (double)*x * (double)*y; \
+            *out = (T)(p->alpha * sum + (p->beta != 0 ? p->beta * (double)*out : 0)); \
         }
 static void direct_f32(const problem *p) { DIRECT(float) }
 static void direct_f64(const problem *p) { DIRECT(double) }
 
 static void direct(const problem *p) {
-    if (p->f64)
+    if (p->k * p->n <= TG_SMALL_GEMM)
+        tg_kernels_for(p->f64)->small_gemm(&(tg_small_gemm){
+            p->m, p->n, p->k, p->a.rs, p->a.cs, p->b.rs, p->b.cs, p->c.rs, p->a.data, p->b.data, p->c.data,
+            p->alpha, p->beta});
+    else if (p->f64)
         direct_f64(p);
     else
         direct_f32(p);
@@ -189,16 +195,17 @@ static void set_batch(problem *p, const tg_array *a, const tg_array *b, const tg
     for (int k = 0; k < 3; k++) memmove(p->stride[k], p->stride[k] + at, sizeof(int64_t) * (size_t)p->rank);
 }
 
-static problem set_up(double alpha, const tg_array *a, const tg_array *b, double beta, const tg_array *c) {
+static void set_up(problem *p, double alpha, const tg_array *a, const tg_array *b, double beta, const tg_array *c) {
     int i = c->rank - 2, j = c->rank - 1;
-    problem p = {.f64 = c->dtype == TG_F64, .alpha = alpha, .beta = beta};
-    p.size = p.f64 ? 8 : 4;
-    p.m = c->shape[i], p.n = c->shape[j], p.k = a->shape[j];
-    p.a = (matrix){a->data, a->stride[i], a->stride[j], false};
-    p.b = (matrix){b->data, b->stride[i], b->stride[j], false};
-    p.c = (matrix){c->data, c->stride[i], 1, false};
-    set_batch(&p, a, b, c);
-    return p;
+    p->f64 = c->dtype == TG_F64;
+    p->size = p->f64 ? 8 : 4;
+    p->alpha = alpha, p->beta = beta;
+    p->m = c->shape[i], p->n = c->shape[j], p->k = a->shape[j];
+    p->a = (matrix){a->data, a->stride[i], a->stride[j], false};
+    p->b = (matrix){b->data, b->stride[i], b->stride[j], false};
+    p->c = (matrix){c->data, c->stride[i], 1, false};
+    p->rank = 0;
+    if (c->rank > 2) set_batch(p, a, b, c);
 }
 
 /* Tiles of 512 x 512, halved until there is work for 16 threads or a tile is worth some 20 us. */
@@ -243,9 +250,6 @@ static void run(problem *p) {
     tg_parallel_for(batches * p->tiles_m * p->tiles_n, together, tiles, p);
 }
 
-/* Below this many multiplications a call of BLAS costs more than the loop itself. */
-#define DIRECT_WORK 512
-
 /* Brings A and B into a layout that BLAS takes, by a copy where it must. What even then has a leading dimension
  * beyond BLAS's int stays with the direct loop. */
 static tg_status lay_out(problem *p, const tg_array *a, const tg_array *b, const tg_array *c, tg_array *copy) {
@@ -254,17 +258,22 @@ static tg_status lay_out(problem *p, const tg_array *a, const tg_array *b, const
         tg_status status = a_fits ? TG_OK : row_major(&copy[0], a);
         if (status == TG_OK && !b_fits) status = row_major(&copy[1], b);
         if (status != TG_OK) return status;
-        *p = set_up(p->alpha, a_fits ? a : &copy[0], b_fits ? b : &copy[1], p->beta, c);
+        set_up(p, p->alpha, a_fits ? a : &copy[0], b_fits ? b : &copy[1], p->beta, c);
         a_fits = blas_layout(&p->a, p->m, p->k), b_fits = blas_layout(&p->b, p->k, p->n);
     }
     p->direct = !a_fits || !b_fits || (p->m > 1 && p->c.rs > tg_gemm_int_max);
     return TG_OK;
 }
 
+/* Below this many multiplications a call of BLAS costs more than the small kernel. */
+#define SMALL_WORK 2048
+
 tg_status tg_gemm(double alpha, const tg_array *a, const tg_array *b, double beta, const tg_array *c) {
     if (c->numel == 0) return TG_OK;
-    problem p = set_up(alpha, a, b, beta, c);
-    p.direct = (double)p.m * (double)p.n * (double)p.k <= DIRECT_WORK;
+    problem p;
+    set_up(&p, alpha, a, b, beta, c);
+    double panel = (double)p.k * (double)p.n;
+    p.direct = p.k == 0 || (panel * (double)p.m <= SMALL_WORK && panel <= TG_SMALL_GEMM);
     if (p.direct && p.rank == 0) {
         direct(&p);
         return TG_OK;

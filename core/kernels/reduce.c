@@ -207,6 +207,11 @@ void tg_reduce(tg_reduction f, const tg_array *x, unsigned reduce_axes, const tg
         tg_array_fill(out, f == TG_PROD || f == TG_AND ? 1 : 0);
         return;
     }
+    int64_t run = out->numel == 1 ? tg_flat_stride(x) : -1;
+    if (run >= 0 && f < TG_FOLDS && tg_dtype_is_float((tg_dtype)x->dtype)) {
+        tg_kernels_for(x->dtype)->row[f](x->numel, x->data, run, out->data);
+        return;
+    }
     plan p = {.x = x, .out = out, .f = f};
     p.x_size = (int64_t)tg_dtype_size((tg_dtype)x->dtype);
     p.out_size = (int64_t)tg_dtype_size((tg_dtype)out->dtype);

@@ -24,6 +24,17 @@ typedef void tg_fold_col(int64_t rows, int64_t row_stride, int64_t n, const void
 /* One row of n elements, stride 1 each. softmax: p = {y, x}; gradient: p = {dx, g, y}. */
 typedef void tg_row(int64_t n, char *const p[]);
 
+/* C = alpha A B + beta C for one small product: k*n is at most TG_SMALL_GEMM. Strides in elements; C's columns have
+ * stride 1. beta = 0 ignores C. */
+typedef struct tg_small_gemm {
+    int64_t m, n, k, a_row, a_col, b_row, b_col, c_row;
+    const void *a, *b;
+    void *c;
+    double alpha, beta;
+} tg_small_gemm;
+typedef void tg_small_gemm_fn(const tg_small_gemm *g);
+#define TG_SMALL_GEMM 1024
+
 /* Runs: p[0] is the output, then the inputs; strides in elements. */
 typedef struct tg_kernel_set {
     tg_run *unary[TG_UNARY_COUNT];      /* p = {out, x}; arg = double p[2] */
@@ -36,6 +47,7 @@ typedef struct tg_kernel_set {
     tg_fold_row *row[TG_FOLDS];
     tg_fold_col *col[TG_FOLDS];
     tg_row *softmax, *softmax_grad, *log_softmax, *log_softmax_grad;
+    tg_small_gemm_fn *small_gemm;
 } tg_kernel_set;
 
 typedef struct tg_kernels {

@@ -42,7 +42,7 @@ typedef double S;
 
 #if defined(TG_ISA_REF)
 #define ISA ref
-#define BYTES ((int)sizeof(S))
+#define BYTES (TG_REAL / 8)
 #elif defined(TG_ISA_AVX2)
 #include <immintrin.h>
 #define ISA avx2
@@ -199,6 +199,30 @@ static inline void vstore_part(S *p, int64_t s, int64_t m, V v) {
         *p = lane0(v);
     else
         spread(p, s, m, v);
+}
+
+/* f over all lanes, by halves: lane i with lane i + W/2, then with lane i + W/4, ... */
+static inline __attribute__((always_inline)) S across(V v, V (*f)(V, V)) {
+#define HALVE(...) v = f(v, __builtin_shufflevector(v, v, __VA_ARGS__))
+#if BYTES * 8 / TG_REAL == 16
+    HALVE(8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+    HALVE(4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11);
+    HALVE(2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13);
+    HALVE(1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14);
+#elif BYTES * 8 / TG_REAL == 8
+    HALVE(4, 5, 6, 7, 0, 1, 2, 3);
+    HALVE(2, 3, 0, 1, 6, 7, 4, 5);
+    HALVE(1, 0, 3, 2, 5, 4, 7, 6);
+#elif BYTES * 8 / TG_REAL == 4
+    HALVE(2, 3, 0, 1);
+    HALVE(1, 0, 3, 2);
+#elif BYTES * 8 / TG_REAL == 2
+    HALVE(1, 0);
+#else
+    (void)f;
+#endif
+#undef HALVE
+    return lane0(v);
 }
 
 /* Functions that the instruction set lacks: one lane at a time. */

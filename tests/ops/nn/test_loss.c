@@ -154,6 +154,11 @@ START_TEST(probabilities_at_the_ends) {
         expect_close(tg_item(loss), 50, 1e-15);
         expect_elements(gradient(loss, x), ((double[]){0.25, 0, 0, -0.25}), 1e-15);
     }
+    /* Before the bound, the logarithm itself. */
+    const double small = 1e-40;
+    tg_tensor *x = leaf(TG_F64, &small, TG_SHAPE(1)), *loss = bce(x, tg_ones(TG_F64, 1));
+    expect_close(tg_item(loss), -log(small), 1e-15);
+    expect_close(tg_item(gradient(loss, x)), -1 / small, 1e-15);
     ck_assert(isnan(tg_item(bce(tg_full(TG_F64, NAN, 1), tg_ones(TG_F64, 1)))));
     ck_assert(isnan(tg_item(bce_logits(tg_full(TG_F64, NAN, 1), tg_ones(TG_F64, 1)))));
     ck_assert(isnan(tg_item(mse(tg_full(TG_F64, NAN, 1), tg_ones(TG_F64, 1)))));

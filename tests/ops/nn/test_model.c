@@ -156,10 +156,12 @@ static tg_status with_ops(tg_tensor *w, tg_rng *rng, const void *user) {
 START_TEST(initialisers_that_fail_or_use_ops) {
     tg_model *m = tg_model_new(1);
     int64_t tensors = tg_tape_tensors(), nodes = tg_tape_nodes();
+    size_t live = tg_memory_get_stats().live_buffer_bytes;
     ck_assert(tg_is_poison(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), refuse, &(bool){true})));
     expect_error(TG_ERR_IO, "no such file");
     ck_assert(tg_is_poison(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), refuse, &(bool){false})));
     expect_error(TG_ERR_IO, "w");
+    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
     ck_assert_int_eq(tg_model_count(m), 0);
     tg_tensor *w = tg_model_param(m, "w", TG_F32, TG_SHAPE(2), with_ops, NULL);
     expect_ok();
