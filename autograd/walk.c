@@ -127,10 +127,6 @@ static tg_status sum_down(tg_array *g, const tg_array *like) {
     return viewed ? TG_OK : tg_fail_memory(0);
 }
 
-static bool same_shape(const tg_array *a, const tg_array *b) {
-    return a->rank == b->rank && memcmp(a->shape, b->shape, a->rank * sizeof *a->shape) == 0;
-}
-
 /* cell += g, taking g over. The first contribution is moved; memory that something else can see is never written. */
 static tg_status add_value(tg_cell *c, tg_array *g) {
     if (!c->value.data) {
@@ -164,6 +160,7 @@ static tg_status fail_rule(const tg_node *node, int i, const tg_array *g) {
 /* Whether a gradient array is of the input's dtype and of a shape that sums down to the input's. */
 static bool fits(const tg_array *g, const tg_array *like) {
     tg_shape both;
+    if (g->dtype == like->dtype && tg_array_same_shape(g, like)) return true;
     return g->dtype == like->dtype && tg_shape_broadcast(tg_array_shape(g), tg_array_shape(like), &both) &&
            tg_shape_equal(both, tg_array_shape(g));
 }
@@ -173,7 +170,7 @@ static tg_status contribute_value(tg_walk *w, const tg_node *node, int i, tg_arr
     tg_slot *s = tg_slot_of(node->in[i], node->op->name);
     tg_status status = s ? TG_OK : tg_error_status();
     if (s && !fits(g, &s->a)) status = fail_rule(node, i, g);
-    if (status == TG_OK && !same_shape(g, &s->a)) status = sum_down(g, &s->a);
+    if (status == TG_OK && !tg_array_same_shape(g, &s->a)) status = sum_down(g, &s->a);
     tg_cell *c = status == TG_OK ? cell_of(w, s) : NULL;
     if (c) return add_value(c, g);
     tg_array_drop(g);
@@ -185,7 +182,7 @@ static tg_status contribute_handle(tg_walk *w, const tg_node *node, int i, tg_te
     tg_slot *gs = tg_slot_with_data(g, node->op->name);
     if (!s || !gs) return tg_error_status();
     if (!fits(&gs->a, &s->a)) return fail_rule(node, i, &gs->a);
-    if (!same_shape(&gs->a, &s->a)) g = tg_walk_ops_table.sum_to(g, tg_array_shape(&s->a));
+    if (!tg_array_same_shape(&gs->a, &s->a)) g = tg_walk_ops_table.sum_to(g, tg_array_shape(&s->a));
     tg_cell *c = cell_of(w, s);
     if (c) c->handle = c->handle ? tg_walk_ops_table.add(c->handle, g) : g;
     return tg_error_status();

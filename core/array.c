@@ -8,8 +8,15 @@
 
 tg_shape tg_array_shape(const tg_array *a) {
     tg_shape s = {a->rank, {0}};
-    memcpy(s.dim, a->shape, a->rank * sizeof *s.dim);
+    for (int i = 0; i < a->rank; i++) s.dim[i] = a->shape[i];
     return s;
+}
+
+bool tg_array_same_shape(const tg_array *a, const tg_array *b) {
+    if (a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->shape[i] != b->shape[i]) return false;
+    return true;
 }
 
 /* ---- storage ---- */
@@ -80,7 +87,19 @@ static void assign(tg_array *dst, const tg_array *v) {
     *dst = value;
 }
 
-void tg_array_share(tg_array *dst, const tg_array *src) { assign(dst, src); }
+/* As assign, but copies only the axes there are: this runs several times for every op. */
+void tg_array_share(tg_array *dst, const tg_array *src) {
+    void *data = src->data;
+    tg_buffer *buffer = src->buffer;
+    tg_buffer_ref(buffer);
+    tg_array_drop(dst);
+    dst->data = data;
+    dst->buffer = buffer;
+    dst->numel = src->numel;
+    dst->dtype = src->dtype;
+    dst->rank = src->rank;
+    for (int i = 0; i < src->rank; i++) dst->shape[i] = src->shape[i], dst->stride[i] = src->stride[i];
+}
 
 void tg_array_drop(tg_array *a) {
     tg_buffer_unref(a->buffer);

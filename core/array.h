@@ -28,6 +28,7 @@ typedef struct tg_array {
 } tg_array;
 
 TG_API tg_shape tg_array_shape(const tg_array *a);
+TG_API bool tg_array_same_shape(const tg_array *a, const tg_array *b);
 
 /* Sets dtype, shape and contiguous (row-major) strides, without storage; what *a held is overwritten, not
  * dropped. TG_ERR_DTYPE for an unknown dtype, TG_ERR_SHAPE for a shape without a number of elements (tg_shape_numel),

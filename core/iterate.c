@@ -2,6 +2,13 @@
 
 #include "core/parallel.h"
 
+/* The merged loop: shape[rank - 1] is the length of a run. rank is at least 1. */
+typedef struct loop {
+    int operands, rank;
+    int64_t shape[TG_MAX_RANK];
+    int64_t stride[TG_MAX_OPERANDS][TG_MAX_RANK]; /* elements */
+} loop;
+
 static int64_t magnitude(int64_t s) { return s < 0 ? -s : s; }
 
 /* The axes with more than one element, outermost first: by falling stride of a[0], ties in the array's order. */
@@ -16,7 +23,7 @@ static int sorted_axes(const tg_array *a, int *axis) {
     return n;
 }
 
-static bool merges(const tg_loop *l, const tg_array *const a[], int axis) {
+static bool merges(const loop *l, const tg_array *const a[], int axis) {
     for (int k = 0; k < l->operands; k++)
         if (l->stride[k][l->rank - 1] != a[k]->stride[axis] * a[0]->shape[axis]) return false;
     return true;
@@ -29,7 +36,7 @@ static void swap(int64_t *a, int64_t *b) {
 }
 
 /* A short last axis would make many short runs: the longest axis takes its place. */
-static void lengthen_run(tg_loop *l) {
+static void lengthen_run(loop *l) {
     int last = l->rank - 1, longest = last;
     for (int i = 0; i < last; i++)
         if (l->shape[i] > l->shape[longest]) longest = i;
@@ -38,7 +45,7 @@ static void lengthen_run(tg_loop *l) {
     for (int k = 0; k < l->operands; k++) swap(&l->stride[k][last], &l->stride[k][longest]);
 }
 
-static void merge_axes(tg_loop *l, const tg_array *const a[]) {
+static void merge_axes(loop *l, const tg_array *const a[]) {
     int axis[TG_MAX_RANK];
     int n = sorted_axes(a[0], axis);
     for (int i = 0; i < n; i++) {
@@ -57,52 +64,45 @@ static void merge_axes(tg_loop *l, const tg_array *const a[]) {
 }
 
 typedef struct task {
-    const tg_loop *loop;
     tg_run *run;
     const void *arg;
+    tg_grid grid; /* its last axis: the pieces of a run */
+    int64_t n, unit, step[TG_MAX_OPERANDS];
+    char *data[TG_MAX_OPERANDS];
 } task;
 
-/* Pieces [begin, end): piece i is part i % units of run i / units. */
 static void run_pieces(void *context, int64_t begin, int64_t end) {
     const task *t = context;
-    const tg_loop *l = t->loop;
-    int last = l->rank - 1;
-    int64_t index[TG_MAX_RANK] = {0}, outer = begin / l->units, part = begin % l->units;
-    int64_t step[TG_MAX_OPERANDS], bytes[TG_MAX_OPERANDS][TG_MAX_RANK];
-    char *p[TG_MAX_OPERANDS], *q[TG_MAX_OPERANDS];
-    for (int k = 0; k < l->operands; k++) {
-        p[k] = l->data[k];
-        step[k] = l->stride[k][last];
-        for (int d = 0; d < l->rank; d++) bytes[k][d] = l->stride[k][d] * l->size[k];
-    }
-    for (int d = last - 1; d >= 0; d--) {
-        index[d] = outer % l->shape[d];
-        outer /= l->shape[d];
-        for (int k = 0; k < l->operands; k++) p[k] += index[d] * bytes[k][d];
-    }
+    int64_t index[TG_MAX_RANK + 1];
+    const int64_t *piece = &index[t->grid.rank - 1];
+    char *p[TG_MAX_OPERANDS];
+    for (int k = 0; k < t->grid.operands; k++) p[k] = t->data[k];
+    tg_grid_seek(&t->grid, begin, index, p);
     for (int64_t i = begin; i < end; i++) {
-        int64_t first = part * l->unit, left = l->shape[last] - first;
-        for (int k = 0; k < l->operands; k++) q[k] = p[k] + first * bytes[k][last];
-        t->run(left < l->unit ? left : l->unit, q, step, t->arg);
-        if (++part < l->units) continue;
-        part = 0;
-        tg_step(last, l->shape, index, l->operands, p, (const int64_t(*)[TG_MAX_RANK])bytes);
+        int64_t left = t->n - *piece * t->unit;
+        t->run(left < t->unit ? left : t->unit, p, t->step, t->arg);
+        tg_grid_step(&t->grid, index, p);
     }
 }
 
 void tg_iterate(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
     if (a[0]->numel == 0) return;
-    tg_loop l = {.operands = operands};
-    for (int k = 0; k < operands; k++) {
-        l.data[k] = a[k]->data;
-        l.size[k] = (int64_t)tg_dtype_size((tg_dtype)a[k]->dtype);
-    }
+    loop l = {.operands = operands};
     merge_axes(&l, a);
     lengthen_run(&l);
-    int64_t block = TG_BLOCK / cost > 0 ? TG_BLOCK / cost : 1, n = l.shape[l.rank - 1], runs = 1;
-    for (int i = 0; i < l.rank - 1; i++) runs *= l.shape[i];
-    l.unit = n < block ? n : block;
-    l.units = (n + l.unit - 1) / l.unit;
-    task t = {&l, run, arg};
-    tg_parallel_for(runs * l.units, block / l.unit, run_pieces, &t);
+    int last = l.rank - 1;
+    int64_t block = TG_BLOCK / cost > 0 ? TG_BLOCK / cost : 1, pieces = 1;
+    task t = {.run = run, .arg = arg, .grid = {.operands = operands, .rank = l.rank}, .n = l.shape[last]};
+    t.unit = t.n < block ? t.n : block;
+    for (int d = 0; d < l.rank; d++) {
+        t.grid.shape[d] = d < last ? l.shape[d] : (t.n + t.unit - 1) / t.unit;
+        pieces *= t.grid.shape[d];
+    }
+    for (int k = 0; k < operands; k++) {
+        int64_t size = (int64_t)tg_dtype_size((tg_dtype)a[k]->dtype);
+        t.data[k] = a[k]->data;
+        t.step[k] = l.stride[k][last];
+        for (int d = 0; d < l.rank; d++) t.grid.bytes[k][d] = l.stride[k][d] * size * (d < last ? 1 : t.unit);
+    }
+    tg_parallel_for(pieces, block / t.unit, run_pieces, &t);
 }

@@ -12,16 +12,6 @@
 /* Works on n elements: operand k is at p[k] and advances by s[k] elements. */
 typedef void tg_run(int64_t n, char *const p[], const int64_t s[], const void *arg);
 
-/* The merged loop: shape[rank - 1] is the length of a run. rank is at least 1. */
-typedef struct tg_loop {
-    int operands, rank;
-    int64_t shape[TG_MAX_RANK];
-    int64_t stride[TG_MAX_OPERANDS][TG_MAX_RANK]; /* elements */
-    int64_t size[TG_MAX_OPERANDS];                /* bytes an element */
-    char *data[TG_MAX_OPERANDS];
-    int64_t unit, units; /* elements of a run handled at once, and pieces in a run */
-} tg_loop;
-
 /* A block is about this many elements of cheap work: some 5 us, the cost of waking a thread. */
 #define TG_BLOCK 32768
 
@@ -44,17 +34,30 @@ static inline int64_t tg_flat_stride(const tg_array *a) {
     return dense ? 1 : repeat ? 0 : -1;
 }
 
-/* For each coordinate of [0, shape), rank axes: moves p[] on by one in row-major order. Returns false after the
- * last. */
-static inline bool tg_step(int rank, const int64_t *shape, int64_t *index, int operands, char **p,
-                           const int64_t (*byte_stride)[TG_MAX_RANK]) {
-    for (int d = rank - 1; d >= 0; d--) {
-        for (int k = 0; k < operands; k++) p[k] += byte_stride[k][d];
-        if (++index[d] < shape[d]) return true;
-        for (int k = 0; k < operands; k++) p[k] -= byte_stride[k][d] * shape[d];
+/* Coordinates in row-major order, and pointers that go with them. Axis d has shape[d] steps of bytes[k][d]. */
+typedef struct tg_grid {
+    int operands, rank;
+    int64_t shape[TG_MAX_RANK + 1];
+    int64_t bytes[TG_MAX_OPERANDS][TG_MAX_RANK + 1];
+} tg_grid;
+
+/* index[] becomes the coordinates of number i, and p[] moves there from the origin. */
+static inline void tg_grid_seek(const tg_grid *g, int64_t i, int64_t *index, char **p) {
+    for (int d = g->rank - 1; d >= 0; d--) {
+        index[d] = i % g->shape[d];
+        i /= g->shape[d];
+        for (int k = 0; k < g->operands; k++) p[k] += index[d] * g->bytes[k][d];
+    }
+}
+
+/* On to the next; from the last to the origin. */
+static inline void tg_grid_step(const tg_grid *g, int64_t *index, char **p) {
+    for (int d = g->rank - 1; d >= 0; d--) {
+        for (int k = 0; k < g->operands; k++) p[k] += g->bytes[k][d];
+        if (++index[d] < g->shape[d]) return;
+        for (int k = 0; k < g->operands; k++) p[k] -= g->bytes[k][d] * g->shape[d];
         index[d] = 0;
     }
-    return false;
 }
 
 #endif

@@ -39,6 +39,10 @@ tg_status tg_call_pair(const tg_call *call, int i, int j, tg_shape *shape) {
     if (a->dtype != b->dtype)
         return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
                             tg_call_input(call, i), tg_call_input(call, j));
+    if (tg_array_same_shape(a, b)) {
+        *shape = tg_array_shape(a);
+        return TG_OK;
+    }
     if (!tg_shape_broadcast(tg_array_shape(a), tg_array_shape(b), shape))
         return tg_call_fail(call, TG_ERR_SHAPE, "shapes do not broadcast: %s and %s", tg_call_input(call, i),
                             tg_call_input(call, j));

@@ -197,10 +197,23 @@ INLINE V load_padded(const S *x, int64_t s, int64_t m, S neutral) {
     return m >= W ? vload_part(x, s, W) : select(first(m), vload_part(x, s, m), K(neutral));
 }
 
+INLINE S fold_accs(V *acc, int used, fold *f) {
+    for (int h = ACCS / 2; h > 0; h /= 2)
+        for (int k = 0; k < h && k + h < used; k++) acc[k] = f(acc[k], acc[k + h]);
+    return across(acc[0], f);
+}
+
+INLINE S fold_short(int64_t n, const S *x, int64_t s, fold *f, S neutral) {
+    V acc[ACCS];
+    int used = 0;
+    for (int64_t i = 0; i < n; i += W) acc[used++] = f(K(neutral), load_padded(x + i * s, s, n - i, neutral));
+    return used > 0 ? fold_accs(acc, used, f) : neutral;
+}
+
 INLINE S fold_block(int64_t n, const S *x, int64_t s, fold *f, S neutral) {
     V acc[ACCS];
-    int used = n >= LANES ? ACCS : (int)((n + W - 1) / W);
     int64_t i = 0;
+    if (n < LANES) return fold_short(n, x, s, f, neutral);
     for (int k = 0; k < ACCS; k++) acc[k] = K(neutral);
     if (s == 1)
         for (; i + LANES <= n; i += LANES)
@@ -208,9 +221,7 @@ INLINE S fold_block(int64_t n, const S *x, int64_t s, fold *f, S neutral) {
     for (; i < n; i += LANES)
         for (int k = 0; k < ACCS && i + k * W < n; k++)
             acc[k] = f(acc[k], load_padded(x + (i + k * W) * s, s, n - i - k * W, neutral));
-    for (int h = ACCS / 2; h > 0; h /= 2)
-        for (int k = 0; k < h && k + h < used; k++) acc[k] = f(acc[k], acc[k + h]);
-    return across(acc[0], f);
+    return fold_accs(acc, ACCS, f);
 }
 
 /* Partial results of equally many blocks meet in a binary counter: level l holds 2^l blocks, so that an element takes
@@ -292,25 +303,14 @@ FOLD(min, (S)INFINITY)
 
 /* ---- softmax of a row ---- */
 
-/* Blocks of BLOCK elements, so that what is summed stays in the first-level cache. The sum of the blocks' values is
- * pairwise. Block functions leave the values to sum in term[] and may store to the row. */
+/* The terms of a sum are made W at a time and go straight into the accumulators that fold_block would use. */
 typedef struct row {
     S *y;
     const S *a, *b;
-    V c;
+    V c, last; /* last: the terms that were made last */
 } row;
 typedef V row_term(const row *r, int64_t i, int64_t m);
 
-INLINE S sum_terms(int64_t n, const row *r, row_term *f) {
-    S level[LEVELS], term[BLOCK];
-    int64_t count = 0;
-    for (int64_t first = 0; first < n; first += BLOCK, count++) {
-        int64_t m = n - first < BLOCK ? n - first : BLOCK;
-        for (int64_t i = 0; i < m; i += W) vstore(term + i, f(r, first + i, lanes_left(m - i)));
-        carry(fold_block(m, term, 1, op_sum, 0), count, level, op_sum);
-    }
-    return carried(count, level, op_sum, 0);
-}
 INLINE V load(const S *p, int64_t i, int64_t m) { return m == W ? vload(p + i) : vload_part(p + i, 1, m); }
 INLINE void store(S *p, int64_t i, int64_t m, V v) {
     if (m == W)
@@ -319,10 +319,33 @@ INLINE void store(S *p, int64_t i, int64_t m, V v) {
         vstore_part(p + i, 1, m, v);
 }
 
+/* n terms, at most BLOCK, from `begin` on. */
+INLINE S sum_block(int64_t begin, int64_t n, row *r, row_term *f) {
+    V acc[ACCS];
+    int used = 0;
+    for (int64_t i = 0, k = 0; i < n; i += W, k = (k + 1) % ACCS) {
+        int64_t m = lanes_left(n - i);
+        r->last = f(r, begin + i, m);
+        V v = m < W ? select(first(m), r->last, K(0)) : r->last;
+        acc[k] = used < ACCS ? K(0) + v : acc[k] + v;
+        used += used < ACCS;
+    }
+    return fold_accs(acc, used, op_sum);
+}
+
+INLINE S sum_terms(int64_t n, row *r, row_term *f) {
+    S level[LEVELS];
+    int64_t count = 0;
+    if (n <= BLOCK) return sum_block(0, n, r, f);
+    for (int64_t i = 0; i < n; i += BLOCK, count++)
+        carry(sum_block(i, n - i < BLOCK ? n - i : BLOCK, r, f), count, level, op_sum);
+    return carried(count, level, op_sum, 0);
+}
+
 INLINE V term_exp(const row *r, int64_t i, int64_t m) { return vexp(load(r->a, i, m) - r->c); }
 INLINE V term_exp_kept(const row *r, int64_t i, int64_t m) {
     V e = term_exp(r, i, m);
-    store(r->y, i, m, e);
+    if (m == W) vstore(r->y + i, e);
     return e;
 }
 INLINE V term_product(const row *r, int64_t i, int64_t m) { return load(r->a, i, m) * load(r->b, i, m); }
@@ -331,19 +354,18 @@ INLINE V term_product(const row *r, int64_t i, int64_t m) { return load(r->a, i,
 static void row_softmax(int64_t n, char *const p[]) {
     S *y = (S *)(void *)p[0], largest;
     row_max(n, p[1], 1, &largest);
-    row r = {y, (const S *)(void *)p[1], NULL, K(largest)};
+    row r = {y, (const S *)(void *)p[1], NULL, K(largest), K(0)};
     V sum = K(sum_terms(n, &r, term_exp_kept));
-    for (int64_t i = 0; i < n; i += W) {
-        int64_t m = lanes_left(n - i);
-        store(y, i, m, load(y, i, m) / sum);
-    }
+    int64_t i = 0;
+    for (; i + W <= n; i += W) vstore(y + i, vload(y + i) / sum);
+    if (i < n) vstore_part(y + i, 1, n - i, r.last / sum);
 }
 
 /* dx = y (g - sum g y) */
 static void row_softmax_grad(int64_t n, char *const p[]) {
     S *dx = (S *)(void *)p[0];
     const S *g = (const S *)(void *)p[1], *y = (const S *)(void *)p[2];
-    row r = {NULL, g, y, K(0)};
+    row r = {NULL, g, y, K(0), K(0)};
     V sum = K(sum_terms(n, &r, term_product));
     for (int64_t i = 0; i < n; i += W) {
         int64_t m = lanes_left(n - i);
@@ -356,7 +378,7 @@ static void row_log_softmax(int64_t n, char *const p[]) {
     S *y = (S *)(void *)p[0], largest;
     const S *x = (const S *)(void *)p[1];
     row_max(n, x, 1, &largest);
-    row r = {NULL, x, NULL, K(largest)};
+    row r = {NULL, x, NULL, K(largest), K(0)};
     V log_sum = vlog(K(sum_terms(n, &r, term_exp)));
     for (int64_t i = 0; i < n; i += W) {
         int64_t m = lanes_left(n - i);

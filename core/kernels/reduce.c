@@ -48,66 +48,41 @@ static axis pop(axes *a) {
     int i = --a->rank;
     return (axis){a->shape[i], {a->stride[0][i], a->stride[1][i]}};
 }
-static int64_t count(const axes *a) {
-    int64_t n = 1;
-    for (int i = 0; i < a->rank; i++) n *= a->shape[i];
-    return n;
-}
-
 typedef struct plan {
     const tg_array *x, *out;
     tg_reduction f;
     int64_t x_size, out_size; /* bytes an element */
-    axes kept, reduced;       /* what is left after line and lanes were taken off */
     axis line;                /* the innermost reduced axis */
     axis lanes;               /* the kept axis that a column fold runs along; size 1: row folds */
     bool columns;
     int64_t width, pieces;    /* lanes that are folded at once, and how many times that makes */
+    int64_t lines;            /* points of the grid `reduced` */
+    tg_grid kept, reduced;    /* the other axes; kept ends with the pieces. Operands: x, out; x */
 } plan;
-
-/* Moves *p to element number i of the axes; index[] becomes its coordinates. */
-static void seek(const axes *a, int64_t i, int64_t *index, int64_t *x_offset, int64_t *out_offset) {
-    for (int d = a->rank - 1; d >= 0; d--) {
-        index[d] = i % a->shape[d];
-        i /= a->shape[d];
-        *x_offset += index[d] * a->stride[0][d];
-        *out_offset += index[d] * a->stride[1][d];
-    }
-}
-
-/* The next coordinates of the axes; x moves along. */
-static void advance(const axes *a, int64_t *index, const char **x, int64_t size) {
-    for (int d = a->rank - 1; d >= 0; d--) {
-        *x += a->stride[0][d] * size;
-        if (++index[d] < a->shape[d]) return;
-        *x -= a->stride[0][d] * a->shape[d] * size;
-        index[d] = 0;
-    }
-}
 
 /* ---- f32 and f64 ---- */
 
 /* The n outputs that begin at x: the results of all lines meet in a binary counter, so that sums stay pairwise. */
-static void fold_real(const plan *p, const char *x, int64_t n, char *out) {
+static void fold_real(const plan *p, char *x, int64_t n, char *out) {
     static const tg_binary combine[TG_FOLDS] = {TG_BINARY_ADD, TG_BINARY_MUL, TG_BINARY_MAXIMUM,
                                                 TG_BINARY_MINIMUM};
     enum { LEVELS = 56 };
     const tg_kernel_set *set = tg_kernels_for(p->x->dtype);
     double level[LEVELS][256 / sizeof(double)], part[256 / sizeof(double)];
     const int64_t one[3] = {1, 1, 1};
-    int64_t index[TG_MAX_RANK] = {0}, lines = count(&p->reduced), full = 0;
-    for (int64_t i = 0; i < lines; i++) {
+    int64_t index[TG_MAX_RANK + 1] = {0}, full = 0;
+    for (int64_t i = 0; i < p->lines; i++) {
         if (p->columns)
             set->col[p->f](p->line.size, p->line.stride[0], n, x, p->lanes.stride[0], part);
         else
             set->row[p->f](p->line.size, x, p->line.stride[0], part);
-        if (lines == 1) break;
+        if (p->lines == 1) break;
         int l = 0;
         for (int64_t c = i; c & 1; c >>= 1, l++)
             set->binary[combine[p->f]](n, (char *[]){(char *)part, (char *)level[l], (char *)part}, one, NULL);
         memcpy(level[l], part, (size_t)(n * p->x_size));
         full = i + 1;
-        advance(&p->reduced, index, &x, p->x_size);
+        tg_grid_step(&p->reduced, index, &x);
     }
     for (int l = 0, first = 1; full; full >>= 1, l++) {
         if (!(full & 1)) continue;
@@ -146,16 +121,16 @@ static int64_t fold_u8(tg_reduction f, int64_t n, const void *x, int64_t s, int6
 static int64_t fold_f32(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) { FOLD_TRUTH(float) }
 static int64_t fold_f64(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) { FOLD_TRUTH(double) }
 
-static void fold_integer(const plan *p, const char *x, char *out) {
+static void fold_integer(const plan *p, char *x, char *out) {
     static int64_t (*const fold[TG_DTYPES])(tg_reduction, int64_t, const void *, int64_t, int64_t) = {
         [TG_F32] = fold_f32, [TG_F64] = fold_f64, [TG_I32] = fold_i32,
         [TG_I64] = fold_i64, [TG_U8] = fold_u8,   [TG_BOOL] = fold_u8};
     static const int64_t neutral[] = {
         [TG_SUM] = 0, [TG_PROD] = 1, [TG_MAX] = INT64_MIN, [TG_MIN] = INT64_MAX, [TG_AND] = 1, [TG_OR] = 0};
-    int64_t acc = neutral[p->f], index[TG_MAX_RANK] = {0}, lines = count(&p->reduced);
-    for (int64_t i = 0; i < lines; i++) {
+    int64_t acc = neutral[p->f], index[TG_MAX_RANK + 1] = {0};
+    for (int64_t i = 0; i < p->lines; i++) {
         acc = fold[p->x->dtype](p->f, p->line.size, x, p->line.stride[0], acc);
-        advance(&p->reduced, index, &x, p->x_size);
+        tg_grid_step(&p->reduced, index, &x);
     }
     if (p->out_size == 8) *(int64_t *)(void *)out = acc;
     if (p->out_size == 4) *(int32_t *)(void *)out = (int32_t)acc;
@@ -168,37 +143,56 @@ static bool is_real(const plan *p) {
     return tg_dtype_is_float((tg_dtype)p->x->dtype) && p->f < TG_FOLDS;
 }
 
-/* Pieces [begin, end) of the outputs. */
+/* Points [begin, end) of the kept grid. */
 static void fold_pieces(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
+    int64_t index[TG_MAX_RANK + 1];
+    const int64_t *piece = &index[p->kept.rank - 1];
+    char *at[2] = {p->x->data, p->out->data};
+    tg_grid_seek(&p->kept, begin, index, at);
     for (int64_t i = begin; i < end; i++) {
-        int64_t first = i % p->pieces * p->width, left = p->lanes.size - first, index[TG_MAX_RANK];
-        int64_t x_offset = first * p->lanes.stride[0], out_offset = first * p->lanes.stride[1];
-        seek(&p->kept, i / p->pieces, index, &x_offset, &out_offset);
-        const char *x = (const char *)p->x->data + x_offset * p->x_size;
-        char *out = (char *)p->out->data + out_offset * p->out_size;
+        int64_t left = p->lanes.size - *piece * p->width;
         if (is_real(p))
-            fold_real(p, x, left < p->width ? left : p->width, out);
+            fold_real(p, at[0], left < p->width ? left : p->width, at[1]);
         else
-            fold_integer(p, x, out);
+            fold_integer(p, at[0], at[1]);
+        tg_grid_step(&p->kept, index, at);
     }
 }
 
 /* Columns when a kept axis runs closer in memory than the reduced ones, or when rows would be very short. */
-static void choose_columns(plan *p) {
-    p->line = pop(&p->reduced);
+static void choose_columns(plan *p, axes *kept) {
     p->lanes = (axis){1, {0, 0}};
     p->width = p->pieces = 1;
-    if (!is_real(p) || p->kept.rank == 0) return;
-    axis last = pop(&p->kept);
-    p->columns = magnitude(last.stride[0]) < magnitude(p->line.stride[0]) || (p->line.size < 16 && last.size >= 32);
+    if (!is_real(p) || kept->rank == 0) return;
+    axis last = pop(kept);
+    p->columns = magnitude(last.stride[0]) < magnitude(p->line.stride[0]) || (p->line.size < 6 && last.size >= 32);
     if (!p->columns) {
-        p->kept.rank++;
+        kept->rank++;
         return;
     }
     p->lanes = last;
     p->width = TG_FOLD_LANES(p->x_size);
     p->pieces = (last.size + p->width - 1) / p->width;
+}
+
+/* Returns the number of points. */
+static int64_t make_grid(const plan *p, const axes *a, int operands, tg_grid *g) {
+    const int64_t size[2] = {p->x_size, p->out_size};
+    int64_t n = 1;
+    *g = (tg_grid){.operands = operands, .rank = a->rank};
+    for (int d = 0; d < a->rank; d++) {
+        n *= g->shape[d] = a->shape[d];
+        for (int k = 0; k < operands; k++) g->bytes[k][d] = a->stride[k][d] * size[k];
+    }
+    return n;
+}
+
+static bool one_run(tg_reduction f, const tg_array *x, const tg_array *out) {
+    int64_t step = out->numel == 1 ? tg_flat_stride(x) : -1;
+    if (step < 0 || f >= TG_FOLDS || !tg_dtype_is_float((tg_dtype)x->dtype)) return false;
+    tg_kernels_for(x->dtype)->row[f](x->numel, x->data, step, out->data);
+    return true;
 }
 
 void tg_reduce(tg_reduction f, const tg_array *x, unsigned reduce_axes, const tg_array *out) {
@@ -207,23 +201,25 @@ void tg_reduce(tg_reduction f, const tg_array *x, unsigned reduce_axes, const tg
         tg_array_fill(out, f == TG_PROD || f == TG_AND ? 1 : 0);
         return;
     }
-    int64_t run = out->numel == 1 ? tg_flat_stride(x) : -1;
-    if (run >= 0 && f < TG_FOLDS && tg_dtype_is_float((tg_dtype)x->dtype)) {
-        tg_kernels_for(x->dtype)->row[f](x->numel, x->data, run, out->data);
-        return;
-    }
+    if (one_run(f, x, out)) return;
     plan p = {.x = x, .out = out, .f = f};
+    axes kept = {0}, reduced = {0};
     p.x_size = (int64_t)tg_dtype_size((tg_dtype)x->dtype);
     p.out_size = (int64_t)tg_dtype_size((tg_dtype)out->dtype);
     for (int i = 0; i < x->rank; i++) {
         if (x->shape[i] == 1) continue;
-        bool reduced = reduce_axes >> i & 1;
-        insert_axis(reduced ? &p.reduced : &p.kept, x->shape[i], x->stride[i], reduced ? 0 : out->stride[i]);
+        bool gone = reduce_axes >> i & 1; /* with stride 0 in out, which merges with everything */
+        insert_axis(gone ? &reduced : &kept, x->shape[i], x->stride[i], gone ? 0 : out->stride[i]);
     }
-    merge(&p.kept);
-    /* Reduced axes have stride 0 in out, which merges with everything. */
-    merge(&p.reduced);
-    choose_columns(&p);
-    int64_t tasks = count(&p.kept) * p.pieces, work = x->numel / tasks;
+    merge(&kept);
+    merge(&reduced);
+    p.line = pop(&reduced);
+    choose_columns(&p, &kept);
+    p.lines = make_grid(&p, &reduced, 1, &p.reduced);
+    int64_t tasks = make_grid(&p, &kept, 2, &p.kept) * p.pieces, work = x->numel / tasks;
+    int last = p.kept.rank++;
+    p.kept.shape[last] = p.pieces;
+    p.kept.bytes[0][last] = p.width * p.lanes.stride[0] * p.x_size;
+    p.kept.bytes[1][last] = p.width * p.lanes.stride[1] * p.out_size;
     tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, fold_pieces, &p);
 }

@@ -12,11 +12,10 @@ typedef struct plan {
     int operands; /* a[0] is the output */
     const tg_array *a[3];
     int64_t size; /* bytes an element */
-    int rank;     /* of the axes below: all but the softmax axis, and but the one that lanes run along */
-    int64_t shape[TG_MAX_RANK], stride[3][TG_MAX_RANK];
+    tg_grid grid; /* all but the softmax axis; its last axis: the pieces of the lanes */
     int64_t n, step[3];       /* the softmax axis */
     int64_t lanes, across[3]; /* the axis across it */
-    int64_t width, pieces;
+    int64_t width;            /* lanes at once; 1: rows */
 } plan;
 
 static int64_t magnitude(int64_t s) { return s < 0 ? -s : s; }
@@ -82,21 +81,23 @@ static void rows(const plan *p, char *const at[]) {
     f[p->form](p->n, at);
 }
 
-static void pieces(void *context, int64_t begin, int64_t end) {
+static void run_pieces(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
+    bool forward = p->form == SOFTMAX || p->form == LOG_SOFTMAX;
+    int64_t index[TG_MAX_RANK + 1];
+    const int64_t *piece = &index[p->grid.rank - 1];
+    char *at[3];
+    for (int k = 0; k < p->operands; k++) at[k] = p->a[k]->data;
+    tg_grid_seek(&p->grid, begin, index, at);
     for (int64_t i = begin; i < end; i++) {
-        int64_t first = i % p->pieces * p->width, left = p->lanes - first, outer = i / p->pieces;
-        int64_t m = left < p->width ? left : p->width;
-        char *at[3];
-        for (int k = 0; k < p->operands; k++) at[k] = (char *)p->a[k]->data + first * p->across[k] * p->size;
-        for (int d = p->rank - 1; d >= 0; d--) {
-            for (int k = 0; k < p->operands; k++) at[k] += outer % p->shape[d] * p->stride[k][d] * p->size;
-            outer /= p->shape[d];
-        }
+        int64_t left = p->lanes - *piece * p->width, m = left < p->width ? left : p->width;
         if (p->width == 1)
             rows(p, at);
+        else if (forward)
+            columns_forward(p, at, m);
         else
-            (p->form == SOFTMAX || p->form == LOG_SOFTMAX ? columns_forward : columns_grad)(p, at, m);
+            columns_grad(p, at, m);
+        tg_grid_step(&p->grid, index, at);
     }
 }
 
@@ -110,11 +111,38 @@ static int lane_axis(const tg_array *out, int axis) {
     return best;
 }
 
+static void add_axis(plan *p, int64_t size, const int64_t *stride) {
+    int d = p->grid.rank++;
+    p->grid.shape[d] = size;
+    for (int k = 0; k < p->operands; k++) p->grid.bytes[k][d] = stride[k] * p->size;
+}
+
+/* Fills the grid and returns its number of points. lane_axis is -1 for rows. */
+static int64_t set_grid(plan *p, int axis, int lane_axis) {
+    const tg_array *out = p->a[0];
+    int64_t tasks = 1, stride[3];
+    for (int i = 0; i < out->rank; i++) {
+        for (int k = 0; k < p->operands; k++) stride[k] = p->a[k]->stride[i];
+        if (i == lane_axis) {
+            p->lanes = out->shape[i];
+            for (int k = 0; k < p->operands; k++) p->across[k] = stride[k];
+        } else if (i != axis && out->shape[i] > 1) {
+            add_axis(p, out->shape[i], stride);
+            tasks *= out->shape[i];
+        }
+    }
+    int64_t pieces = (p->lanes + p->width - 1) / p->width;
+    for (int k = 0; k < p->operands; k++) stride[k] = p->width * p->across[k];
+    add_axis(p, pieces, stride);
+    return tasks * pieces;
+}
+
 static void run(form which, int operands, const tg_array *const a[], int axis) {
     const tg_array *out = a[0];
     if (out->numel == 0) return;
     plan p = {.set = tg_kernels_for(out->dtype), .form = which, .operands = operands, .n = 1, .lanes = 1};
     p.size = (int64_t)tg_dtype_size((tg_dtype)out->dtype);
+    p.grid.operands = operands;
     bool rowwise = true;
     if (out->rank > 0) p.n = out->shape[axis];
     for (int k = 0; k < operands; k++) {
@@ -122,24 +150,10 @@ static void run(form which, int operands, const tg_array *const a[], int axis) {
         if (out->rank > 0) p.step[k] = a[k]->stride[axis];
         rowwise = rowwise && (p.step[k] == 1 || p.n == 1);
     }
-    int lanes = rowwise ? -1 : lane_axis(out, axis);
-    for (int i = 0; i < out->rank; i++) {
-        if (i == axis) continue;
-        if (i == lanes) {
-            p.lanes = out->shape[i];
-            for (int k = 0; k < operands; k++) p.across[k] = a[k]->stride[i];
-            continue;
-        }
-        p.shape[p.rank] = out->shape[i];
-        for (int k = 0; k < operands; k++) p.stride[k][p.rank] = a[k]->stride[i];
-        p.rank++;
-    }
     p.width = rowwise ? 1 : TG_FOLD_LANES(p.size);
-    p.pieces = (p.lanes + p.width - 1) / p.width;
-    int64_t tasks = p.pieces, work;
-    for (int d = 0; d < p.rank; d++) tasks *= p.shape[d];
-    work = 8 * (out->numel / tasks); /* an element costs an exponential */
-    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, pieces, &p);
+    int64_t tasks = set_grid(&p, axis, rowwise ? -1 : lane_axis(out, axis));
+    int64_t work = 8 * (out->numel / tasks); /* an element costs an exponential */
+    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, run_pieces, &p);
 }
 
 void tg_map_softmax(const tg_array *x, int axis, const tg_array *y) {

@@ -23,7 +23,8 @@ typedef struct values {
 #define VECTOR(...) {1 + 1, {sizeof((double[]){__VA_ARGS__}) / sizeof(double)}, {__VA_ARGS__}}
 #define MATRIX(m, n, ...) {1 + 2, {m, n}, {__VA_ARGS__}}
 #define EMPTY(...) {1 + sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), {__VA_ARGS__}}
-#define VECTOR_OF(type, ...) {1 + 1, {sizeof((double[]){__VA_ARGS__}) / sizeof(double)}, {__VA_ARGS__}, TG_##type}
+#define VECTOR_OF(type, ...) \
+    {1 + 1, {sizeof((double[]){__VA_ARGS__}) / sizeof(double)}, {__VA_ARGS__}, TG_##type}
 #define MATRIX_OF(type, m, n, ...) {1 + 2, {m, n}, {__VA_ARGS__}, TG_##type}
 
 /* `rank` holds rank + 1, so that a field left out is no tensor. */

@@ -1,13 +1,13 @@
-/* Checks of gradients, in f64: against central differences to two orders, and of the two forms of a rule against
- * each other. */
+/* Checks of gradients, in f64: against central differences to two orders, and of the two forms of a rule
+ * against each other. */
 #include "tests/ops/harness.h"
 
 #include <math.h>
 
 static tg_tensor *plainly(tg_tensor *const *leaf, void *user) { return trial_run(user, leaf); }
 
-/* f + f^2/2: its dL/df depends on x, so that the second order sees how a rule passes it on. Without it the second
- * order of a linear op would compare zeros. */
+/* f + f^2/2: its dL/df depends on x, so that the second order sees how a rule passes it on. Without it the
+ * second order of a linear op would compare zeros. */
 static tg_tensor *curved(tg_tensor *const *leaf, void *user) {
     tg_tensor *y = trial_run(user, leaf);
     return tg_add(y, tg_mul_scalar(tg_mul(y, y), 0.5));
@@ -42,7 +42,7 @@ void check_second(const trial *t) {
     if (t->kind != K_LARGE) run_gradcheck(t, curved, 2, C_SECOND);
 }
 
-/* The gradients of p . f by leaf, walk recorded or not. Returns how many, 0 when nothing is differentiable. */
+/* The gradients of p . f by leaf, walk recorded or not. Returns how many: 0 when none is differentiable. */
 static int walk(const trial *t, bool record, tg_tensor **x, tg_tensor **g) {
     tg_tensor *leaf[MAX_IN];
     int n = 0;
@@ -73,19 +73,23 @@ void check_kernel(const trial *t) {
     for (int i = 0; i < n; i++) {
         double atol = 1e-12 * largest(written[i]);
         int64_t numel = tg_numel(x[i]);
-        ck_assert_msg(tg_shape_equal(tg_shape_of(fused[i]), tg_shape_of(x[i])), "%s: walk: gradient shape", t->name);
-        ck_assert_msg(tg_shape_equal(tg_shape_of(written[i]), tg_shape_of(x[i])), "%s: recorded: gradient shape", t->name);
+        ck_assert_msg(tg_shape_equal(tg_shape_of(fused[i]), tg_shape_of(x[i])), "%s: walk: gradient shape",
+                      t->name);
+        ck_assert_msg(tg_shape_equal(tg_shape_of(written[i]), tg_shape_of(x[i])),
+                      "%s: recorded: gradient shape", t->name);
         for (int64_t k = 0; k < numel; k++) {
             double a = tg_get(fused[i], k), b = tg_get(written[i], k);
-            ck_assert_msg(close_to(a, b, 1e-12, atol), "%s: gradient %d element %lld: grad_kernel %.17g, grad %.17g",
-                          t->name, i, (long long)k, a, b);
+            ck_assert_msg(close_to(a, b, 1e-12, atol),
+                          "%s: gradient %d element %lld: grad_kernel %.17g, grad %.17g", t->name, i,
+                          (long long)k, a, b);
         }
         cover(t->op, t->kind, C_KERNEL, 1 + numel);
     }
     tg_tape_rewind(mark);
 }
 
-/* Inputs or outputs without elements: gradients exist, have the input's shape, and are zero where nothing flows. */
+/* Inputs or outputs without elements: gradients exist, have the input's shape, and are zero where nothing
+ * flows. */
 void check_empty(const trial *t) {
     check_value(t);
     if (!differentiable(t)) return;

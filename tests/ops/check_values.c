@@ -22,15 +22,16 @@ static int64_t compare(const trial *t, const tg_tensor *a, const tg_tensor *b, d
     int64_t n = tg_numel(a);
     for (int64_t k = 0; k < n; k++) {
         double x = tg_get(a, k), y = tg_get(b, k);
-        ck_assert_msg(close_to(x, y, rtol, atol), "%s: element %lld: f32 %.9g, f64 %.17g", t->name, (long long)k, x, y);
+        ck_assert_msg(close_to(x, y, rtol, atol), "%s: element %lld: f32 %.9g, f64 %.17g", t->name,
+                      (long long)k, x, y);
     }
     return n;
 }
 
 static double f32_rtol(const trial *t) { return t->row->f32_rtol > 0 ? t->row->f32_rtol : 2e-6; }
 
-/* Rounding in a sum is relative to its terms, not to the result: rows of such ops state f32_atol for a domain of
- * magnitude one, and it grows with the domain. Elementwise results may only underflow. */
+/* Rounding in a sum is relative to its terms, not to the result: rows of such ops state f32_atol for a domain
+ * of magnitude one, and it grows with the domain. Elementwise results may only underflow. */
 static double f32_atol(const trial *t) {
     double magnitude = 1;
     for (int i = 0; i < t->n_in; i++) {
@@ -46,8 +47,8 @@ static void check_types(const trial *t, const tg_tensor *y32, const tg_tensor *y
     tg_dtype a = tg_dtype_of(y32), b = tg_dtype_of(y64);
     bool one_output_type = a == b && (!tg_dtype_is_float(b) || t->call->fn == find_call("to")->fn);
     bool follows = a == TG_F32 && b == TG_F64;
-    ck_assert_msg(one_output_type || follows, "%s: gives %s from f32 and %s from f64", t->name, tg_dtype_name(a),
-                  tg_dtype_name(b));
+    ck_assert_msg(one_output_type || follows, "%s: gives %s from f32 and %s from f64", t->name,
+                  tg_dtype_name(a), tg_dtype_name(b));
 }
 
 void check_value(const trial *t) {
@@ -99,7 +100,8 @@ void check_f32_gradient(const trial *t) {
 static bool differs(double a, double b) { return !(a == b || (isnan(a) && isnan(b))); }
 
 /* Whether out[k] depends on the element that was replaced: it does when +-1e6 there changes it. */
-static void dependence(const trial *t, tg_tensor **leaf, int l, int64_t e, const tg_tensor *y, bool *depends) {
+static void dependence(const trial *t, tg_tensor **leaf, int l, int64_t e, const tg_tensor *y,
+                       bool *depends) {
     const tg_array *x = tg_array_of(leaf[l]);
     double was = tg_array_get(x, e);
     for (int sign = -1; sign <= 1; sign += 2) {
@@ -110,7 +112,7 @@ static void dependence(const trial *t, tg_tensor **leaf, int l, int64_t e, const
     tg_array_set(x, e, was);
 }
 
-/* NaN in element e of leaf l must reach exactly the outputs that depend on that element, in a float result. */
+/* NaN in element e of leaf l must reach exactly the outputs that depend on it, if they are floats. */
 static void nan_in_lane(const trial *t, tg_dtype f, tg_tensor **leaf, int l, int64_t e) {
     const tg_array *x = tg_array_of(leaf[l]);
     double was = tg_array_get(x, e);
@@ -125,8 +127,9 @@ static void nan_in_lane(const trial *t, tg_dtype f, tg_tensor **leaf, int l, int
     fail_if_error(t, "NaN");
     for (int64_t k = 0; k < n; k++)
         if (isnan(tg_get(z, k)) != (depends[k] && tg_dtype_is_float(tg_dtype_of(y))))
-            ck_abort_msg("%s: %s NaN at %lld of input %d: output %lld is %g, but %s on it", t->name, tg_dtype_name(f),
-                         (long long)e, t->input_of[l], (long long)k, tg_get(z, k), depends[k] ? "depends" : "does not depend");
+            ck_abort_msg("%s: %s NaN at %lld of input %d: output %lld is %g, but %s on it", t->name,
+                         tg_dtype_name(f), (long long)e, t->input_of[l], (long long)k, tg_get(z, k),
+                         depends[k] ? "depends" : "does not depend");
     free(depends);
     cover(t->op, K_NAN, C_VALUE, n);
 }

@@ -1,4 +1,4 @@
-/* What was checked. Check runs tests in child processes, so the counts lie in memory that all of them share. */
+/* What was checked. Check runs tests in child processes: the counts lie in memory that all of them share. */
 #define _DEFAULT_SOURCE /* MAP_ANONYMOUS */
 #include "tests/ops/harness.h"
 
@@ -78,10 +78,13 @@ static void print_totals(FILE *f) {
             for (int k = 0; k < N_KINDS; k++) sum += covered_by(table[o].op, (kind)k, (check)c);
         fprintf(f, "  %-28s %9lld\n", names[c], (long long)sum);
     }
-    fprintf(f, "Mutants: %lld planted, %lld caught, %lld equivalent. Golden numbers: %lld cases, worst error %.2g of f64.\n",
+    fprintf(f,
+            "Mutants: %lld planted, %lld caught, %lld equivalent. Golden numbers: %lld cases, worst error "
+            "%.2g of f64.\n",
             (long long)counted(T_PLANTED), (long long)counted(T_CAUGHT), (long long)counted(T_EQUIVALENT),
             (long long)counted(T_GOLDEN), shared->worst);
-    fprintf(f, "Exact cases: %lld. Error inputs: %lld.\n", (long long)counted(T_EXACT), (long long)counted(T_ERRORS));
+    fprintf(f, "Exact cases: %lld. Error inputs: %lld.\n", (long long)counted(T_EXACT),
+            (long long)counted(T_ERRORS));
 }
 
 void coverage_print(FILE *f) {

@@ -1,4 +1,5 @@
-/* Files of the source tree, found from TG_SOURCE_ROOT, from the current folder, or from where this file was compiled. */
+/* Files of the source tree, found from TG_SOURCE_ROOT, from the current folder, or from where this file was
+ * compiled. */
 #include "tests/ops/harness.h"
 
 #include <stdlib.h>

@@ -43,8 +43,8 @@ bool has_gradient(const tg_op *op);
 
 /* ---- rows ---- */
 
-/* The kinds of input. A row's own kind is K_PLAIN unless it says otherwise; all others are derived from it wherever
- * they apply. */
+/* The kinds of input. A row's own kind is K_PLAIN unless it says otherwise; all others are derived from it
+ * wherever they apply. */
 typedef enum kind {
     K_PLAIN,    /* as the row stands */
     K_SCALAR,   /* 0-d */
@@ -55,7 +55,7 @@ typedef enum kind {
     K_BOTH,     /* both do */
     K_STRIDED,  /* column order with offset; gaps; negative strides. The output's gradient likewise */
     K_EXPANDED, /* stride 0 along the first axis */
-    K_REPEATED, /* one handle for all inputs of equal spec; with one float input, that input used by two calls */
+    K_REPEATED, /* one handle for all inputs of equal spec; with one float input, two calls that use it */
     K_LARGE,    /* large magnitudes */
     K_SMALL,    /* small ones */
     K_SIZES,    /* each size in turn 1, 7, 8, 9, 15, 16, 17, 33: around the vector widths */
@@ -68,7 +68,7 @@ typedef enum kind {
 #define KIND(k) (1u << (k))
 
 typedef struct input_spec {
-    const char *shape;     /* a letter an axis, or a digit for that size: "ab", "1b", "" for 0-d. NULL: no input */
+    const char *shape;     /* a letter an axis, a digit for that size: "ab", "1b", "" for 0-d. NULL: none */
     tg_dtype dtype;        /* TG_F32 stands for the float type under test */
     double lo, hi;         /* the domain; both 0: [-2, 2]. Integers: lo <= value < hi */
     double large[2];       /* the domain of K_LARGE; both 0: 100 times as wide */

@@ -1,5 +1,5 @@
-/* Trials to tensors, and the harness's own two ops, through which every layout reaches the op under test while the
- * gradient check still works on plain leaves. */
+/* Trials to tensors, and the harness's own two ops, through which every layout reaches the op under test
+ * while the gradient check still works on plain leaves. */
 #include "tests/ops/harness.h"
 
 #include <math.h>
@@ -51,8 +51,13 @@ static tg_status layout_infer(const tg_call *c) {
 
 static void layout_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **din);
 
-static const tg_op layout_op = {.name = "test_layout", .n_in = 1, .attr_size = sizeof(layout_attr),
-                                .attrs = layout_fields, .n_attrs = 1, .infer = layout_infer, .grad = layout_grad};
+static const tg_op layout_op = {.name = "test_layout",
+                                .n_in = 1,
+                                .attr_size = sizeof(layout_attr),
+                                .attrs = layout_fields,
+                                .n_attrs = 1,
+                                .infer = layout_infer,
+                                .grad = layout_grad};
 
 static void layout_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
     din[0] = tg_apply(&layout_op, &dout[0], 1, node->attr);
@@ -79,8 +84,13 @@ static void repeat_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor *
     din[0] = dout[0];
 }
 
-static const tg_op repeat_op = {.name = "test_repeat", .n_in = 1, .attr_size = sizeof(repeat_attr),
-                                .attrs = repeat_fields, .n_attrs = 1, .infer = repeat_infer, .grad = repeat_grad};
+static const tg_op repeat_op = {.name = "test_repeat",
+                                .n_in = 1,
+                                .attr_size = sizeof(repeat_attr),
+                                .attrs = repeat_fields,
+                                .n_attrs = 1,
+                                .infer = repeat_infer,
+                                .grad = repeat_grad};
 
 /* ---- values ---- */
 

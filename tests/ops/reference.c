@@ -45,7 +45,8 @@ static void print_op(FILE *f, const tg_op *op) {
     fprintf(f, "\n- outputs: %d\n- attributes: ", op->n_out ? op->n_out : 1);
     print_attributes(f, op);
     if (has_gradient(op)) {
-        fprintf(f, "\n- gradient: any order%s", op->grad_kernel ? "; fused form for walks that are not recorded" : "");
+        fprintf(f, "\n- gradient: any order%s",
+                op->grad_kernel ? "; fused form for walks that are not recorded" : "");
         fprintf(f, "\n- saved for it: ");
         print_saved(f, op);
         if (op->kink) fprintf(f, "\n- where there is no derivative: %s", op->kink);
@@ -60,12 +61,15 @@ void print_op_reference(FILE *f) {
     const tg_op_entry *table = tg_op_table(&n);
     fputs("# The ops\n\n", f);
     fprintf(f,
-            "The %d primitives of `ops/ops.def`, one section a family; the public functions are in the header of the same\n"
-            "name, `ops/<family>.h`. Further functions of these headers are shorthands for them. This page is printed by\n"
+            "The %d primitives of `ops/ops.def`, one section a family; the public functions are in the "
+            "header of the same\n"
+            "name, `ops/<family>.h`. Further functions of these headers are shorthands for them. This page "
+            "is printed by\n"
             "`test_ops --reference`; a test fails when it is out of date.\n\n",
             n);
     for (int i = 0; i < n; i++) {
-        if (i == 0 || strcmp(table[i].family, table[i - 1].family) != 0) fprintf(f, "## %s\n\n", table[i].family);
+        if (i == 0 || strcmp(table[i].family, table[i - 1].family) != 0)
+            fprintf(f, "## %s\n\n", table[i].family);
         print_op(f, table[i].op);
     }
 }

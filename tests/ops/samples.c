@@ -1,12 +1,11 @@
 #include "tests/ops/samples.h"
 
-extern const family samples_arithmetic, samples_elementwise, samples_matmul, samples_reduce, samples_max, samples_view,
-    samples_slice, samples_softmax, samples_index, samples_select;
+extern const family samples_arithmetic, samples_elementwise, samples_matmul, samples_reduce, samples_max;
+extern const family samples_view, samples_slice, samples_softmax, samples_index, samples_select;
 
 static const family *const all[] = {
-    &samples_arithmetic, &samples_elementwise, &samples_matmul, &samples_reduce, &samples_max,
-    &samples_view,       &samples_slice,       &samples_softmax, &samples_index,
-    &samples_select,
+    &samples_arithmetic, &samples_elementwise, &samples_matmul,  &samples_reduce, &samples_max,
+    &samples_view,       &samples_slice,       &samples_softmax, &samples_index,  &samples_select,
 };
 
 int families(const family *const **out) {

@@ -12,6 +12,9 @@ static const sample rows[] = {
 };
 
 #define NO_AXIS "a 0-d tensor has no axis to name: test_errors.c"
-static const exemption exempt[] = {{"softmax", KIND(K_SCALAR), NO_AXIS}, {"log_softmax", KIND(K_SCALAR), NO_AXIS}};
+static const exemption exempt[] = {
+    {"softmax", KIND(K_SCALAR), NO_AXIS},
+    {"log_softmax", KIND(K_SCALAR), NO_AXIS},
+};
 
 FAMILY(softmax, EXEMPT(exempt));

@@ -6,7 +6,8 @@
 static const sample rows[] = {
     {"reshape", NULL, {{"ab"}}, ARG(SIZE('b'), SIZE('a'))},
     {"reshape", "flat", {{"abc"}}, ARG(-1)},
-    {"reshape", "left over", {{"abc"}}, ARG(SIZE('c'), -1), .nonempty = "c", .why = "-1 has no size beside a zero"},
+    {"reshape", "left over", {{"abc"}}, ARG(SIZE('c'), -1), .nonempty = "c",
+     .why = "-1 has no size beside a zero"},
     {"reshape", "0-d", {{""}}, ARG(1, 1), .kind = K_SCALAR},
     {"reshape", "I64", {{"ab", TG_I64, -9, 10}}, ARG(SIZE('b'), SIZE('a')), NO_FLOATS},
     {"unsqueeze", NULL, {{"ab"}}, ARG(1)},

@@ -1,4 +1,5 @@
-/* The meta-test: no op without samples, no kind that applies and was not exercised, no row without its reasons. */
+/* The meta-test: no op without samples, no kind that applies and was not exercised, no row without its
+ * reasons. */
 #include "tests/ops/harness.h"
 
 #include <string.h>
@@ -31,11 +32,13 @@ START_TEST(every_op_has_samples) {
     for (int f = 0; f < n; f++)
         for (int i = 0; i < all[f]->n_rows; i++) {
             if (strcmp(find_call(all[f]->rows[i].call)->op, op->name) != 0) continue;
-            ck_assert_msg(strcmp(all[f]->name, entry(_i)->family) == 0, "%s is of family %s; its row stands in samples_%s.c",
-                          op->name, entry(_i)->family, all[f]->name);
+            ck_assert_msg(strcmp(all[f]->name, entry(_i)->family) == 0,
+                          "%s is of family %s; its row stands in samples_%s.c", op->name, entry(_i)->family,
+                          all[f]->name);
             rows++;
         }
-    ck_assert_msg(rows > 0, "%s has no samples: add rows to tests/ops/samples_%s.c", op->name, entry(_i)->family);
+    ck_assert_msg(rows > 0, "%s has no samples: add rows to tests/ops/samples_%s.c", op->name,
+                  entry(_i)->family);
 }
 END_TEST
 
@@ -46,8 +49,8 @@ START_TEST(every_kind_is_exercised) {
         if (k == K_OPTIONS)
             for (int n = options_of(op); n > 0; n--) cover_case(op, K_OPTIONS);
         int64_t least = k == K_OPTIONS ? 2 : 1;
-        ck_assert_msg(covered(op, (kind)k) >= least, "%s: no sample of kind %s, and no reason given why not", op->name,
-                      kind_name((kind)k));
+        ck_assert_msg(covered(op, (kind)k) >= least, "%s: no sample of kind %s, and no reason given why not",
+                      op->name, kind_name((kind)k));
     }
 }
 END_TEST
@@ -60,8 +63,8 @@ START_TEST(every_order_is_checked) {
         for (int c = 0; c < COUNT(orders); c++) {
             if (not_applicable(op, (kind)k) || (k == K_EMPTY && orders[c] == C_F32_GRAD)) continue;
             if (fast_mode() && k == K_SIZES && orders[c] == C_SECOND) continue;
-            ck_assert_msg(covered_by(op, (kind)k, orders[c]) > 0, "%s: kind %s: nothing compared in check %d", op->name,
-                          kind_name((kind)k), (int)orders[c]);
+            ck_assert_msg(covered_by(op, (kind)k, orders[c]) > 0, "%s: kind %s: nothing compared in check %d",
+                          op->name, kind_name((kind)k), (int)orders[c]);
         }
 }
 END_TEST
@@ -75,8 +78,8 @@ START_TEST(exemptions_are_needed) {
         const tg_op *op = tg_op_find(e->op);
         ck_assert_msg(op && e->why, "samples_%s.c: exemption %d", all[_i]->name, i);
         for (int k = 0; k < N_KINDS; k++)
-            ck_assert_msg(!(e->kinds & KIND(k)) || covered(op, (kind)k) == 0, "%s has samples of kind %s: drop the exemption",
-                          e->op, kind_name((kind)k));
+            ck_assert_msg(!(e->kinds & KIND(k)) || covered(op, (kind)k) == 0,
+                          "%s has samples of kind %s: drop the exemption", e->op, kind_name((kind)k));
     }
 }
 END_TEST
@@ -85,7 +88,8 @@ START_TEST(rows_give_reasons) {
     const sample *s = sample_at(_i);
     const char *label = s->label ? s->label : "";
     ck_assert_msg(find_call(s->call), "%s: no such call", s->call);
-    ck_assert_msg(!(s->skip || s->frozen || s->nonempty) || s->why, "%s[%s] leaves kinds out without a reason", s->call, label);
+    ck_assert_msg(!(s->skip || s->frozen || s->nonempty) || s->why,
+                  "%s[%s] leaves kinds out without a reason", s->call, label);
     ck_assert_msg(!(s->f32_rtol > 0 || s->f32_atol > 0 || s->eps > 0) || s->reason,
                   "%s[%s] has tolerances of its own without a reason", s->call, label);
     for (int i = 0; i < _i; i++) {

@@ -1,11 +1,13 @@
-/* Bad input. For each op by hand: shapes, dtypes, axes and indices that do not fit, with what the message must say. For
- * every row by itself: NULL, a stale handle, poison, mixed float types, and every allocation failing in turn. */
+/* Bad input. For each op by hand: shapes, dtypes, axes and indices that do not fit, with what the message
+ * must say. For every row by itself: NULL, a stale handle, poison, mixed float types, and every allocation
+ * failing in turn. */
 #include "tests/ops/cases.h"
 
 #include <string.h>
 
 #define SHAPE(...) {1 + sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), {__VA_ARGS__}}
-#define SHAPE_OF(type, ...) {1 + sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), {__VA_ARGS__}, .dtype = TG_##type}
+#define SHAPE_OF(type, ...) \
+    {1 + sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), {__VA_ARGS__}, .dtype = TG_##type}
 
 typedef struct bad {
     const char *call;
@@ -26,11 +28,14 @@ typedef struct bad {
         {name, ARG(0, -3), {SHAPE(2, 3)}, TG_ERR_ARGUMENT, {"axis -3", "left [2, 3]"}}, \
         {name, ARG(0, 1, -1), {SHAPE(2, 3)}, TG_ERR_ARGUMENT, {"axis 1", "twice", "left [2, 3]"}}
 #define BAD_INDEX(name) \
-    {name, ARG(2), {SHAPE(2, 3), SHAPE_OF(I64, 2, 3), SHAPE(2, 3)}, TG_ERR_ARGUMENT, {"axis 2", "left [2, 3]"}}, \
+    {name, ARG(2), {SHAPE(2, 3), SHAPE_OF(I64, 2, 3), SHAPE(2, 3)}, TG_ERR_ARGUMENT, \
+     {"axis 2", "left [2, 3]"}}, \
         {name, ARG(0), {SHAPE(3), SHAPE(2), SHAPE(2)}, TG_ERR_DTYPE, {"right [2] f", "i64 or i32"}}, \
         {name, ARG(0), {SHAPE(3), SHAPE_OF(U8, 2), SHAPE(2)}, TG_ERR_DTYPE, {"right [2] u8"}}, \
-        {name, ARG(0), {SHAPE(3), VECTOR_OF(I64, 0, 3), SHAPE(2)}, TG_ERR_ARGUMENT, {"index 3", "axis 0", "left [3]"}}, \
-        {name, ARG(0), {SHAPE(3), VECTOR_OF(I32, -4, 0), SHAPE(2)}, TG_ERR_ARGUMENT, {"index -4", "left [3]"}}, \
+        {name, ARG(0), {SHAPE(3), VECTOR_OF(I64, 0, 3), SHAPE(2)}, TG_ERR_ARGUMENT, \
+         {"index 3", "axis 0", "left [3]"}}, \
+        {name, ARG(0), {SHAPE(3), VECTOR_OF(I32, -4, 0), SHAPE(2)}, TG_ERR_ARGUMENT, \
+         {"index -4", "left [3]"}}, \
         {name, ARG(0), {SHAPE(0), VECTOR_OF(I64, 0), SHAPE(1)}, TG_ERR_ARGUMENT, {"index 0", "left [0]"}}, \
         {name, ARG(0), {SCALAR(1), SHAPE_OF(I64, 1), SHAPE(1)}, TG_ERR_ARGUMENT, {"left [] f"}}
 
@@ -42,15 +47,18 @@ static const bad table[] = {
     {"add", {0}, {SHAPE(0), SHAPE(2)}, TG_ERR_SHAPE, {"left [0]", "right [2]"}},
     {"affine", ARG(2, 1), {SHAPE_OF(BOOL, 2)}, TG_ERR_DTYPE, {"left [2] bool"}},
 
-    BAD_FLOAT("exp"), BAD_FLOAT("log"), BAD_FLOAT("sqrt"), BAD_FLOAT("square"), BAD_FLOAT("abs"), BAD_FLOAT("tanh"),
-    BAD_FLOAT("sigmoid"), BAD_FLOAT("relu"), BAD_FLOAT("softplus"), BAD_FLOAT("logsigmoid"), BAD_FLOAT("sign"),
+    BAD_FLOAT("exp"), BAD_FLOAT("log"), BAD_FLOAT("sqrt"), BAD_FLOAT("square"), BAD_FLOAT("abs"),
+    BAD_FLOAT("tanh"), BAD_FLOAT("sigmoid"), BAD_FLOAT("relu"), BAD_FLOAT("softplus"),
+    BAD_FLOAT("logsigmoid"), BAD_FLOAT("sign"),
 
-    {"matmul", {0}, {SHAPE(2, 3), SHAPE(2, 3)}, TG_ERR_SHAPE, {"inner sizes", "left [2, 3] f", "right [2, 3] f"}},
+    {"matmul", {0}, {SHAPE(2, 3), SHAPE(2, 3)}, TG_ERR_SHAPE,
+     {"inner sizes", "left [2, 3] f", "right [2, 3] f"}},
     {"matmul", {0}, {SHAPE(3), SHAPE(2)}, TG_ERR_SHAPE, {"inner sizes", "left [3]", "right [2]"}},
     {"matmul", {0}, {SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"left [2, 3]", "right [2]"}},
     {"matmul", {0}, {SCALAR(1), SHAPE(2, 3)}, TG_ERR_SHAPE, {"left [] f", "right [2, 3]"}},
     {"matmul", {0}, {SHAPE(2, 3), SCALAR(1)}, TG_ERR_SHAPE, {"left [2, 3]", "right [] f"}},
-    {"matmul", {0}, {SHAPE(2, 1, 3), SHAPE(3, 3, 1)}, TG_ERR_SHAPE, {"batch", "left [2, 1, 3]", "right [3, 3, 1]"}},
+    {"matmul", {0}, {SHAPE(2, 1, 3), SHAPE(3, 3, 1)}, TG_ERR_SHAPE,
+     {"batch", "left [2, 1, 3]", "right [3, 3, 1]"}},
     {"matmul", {0}, {SHAPE_OF(I32, 2, 2), SHAPE_OF(I32, 2, 2)}, TG_ERR_DTYPE, {"left [2, 2] i32"}},
     {"matmul", {0}, {SHAPE(2, 2), SHAPE_OF(BOOL, 2, 2)}, TG_ERR_DTYPE, {"right [2, 2] bool"}},
 
@@ -93,7 +101,8 @@ static const bad table[] = {
     {"slice", ARG(1, 0, 2, 1), {SHAPE(2)}, TG_ERR_ARGUMENT, {"axis 1", "left [2]"}},
     {"slice", ARG(0, 0, 1, 1), {SCALAR(1)}, TG_ERR_ARGUMENT, {"axis 0", "left [] f"}},
     {"slice_scatter", ARG(0, 0, 2, 1), {SHAPE(3), SHAPE(3)}, TG_ERR_SHAPE, {"left [3]", "right [3]", "[2]"}},
-    {"slice_scatter", ARG(0, 0, 2, 1), {SHAPE(3), SHAPE_OF(I32, 2)}, TG_ERR_DTYPE, {"left [3] f", "right [2] i32"}},
+    {"slice_scatter", ARG(0, 0, 2, 1), {SHAPE(3), SHAPE_OF(I32, 2)}, TG_ERR_DTYPE,
+     {"left [3] f", "right [2] i32"}},
     {"slice_scatter", ARG(0, 0, 2, 0), {SHAPE(3), SHAPE(2)}, TG_ERR_ARGUMENT, {"step", "left [3]"}},
     {"slice_scatter", ARG(-1, 0, 1, 1), {SCALAR(1), SHAPE(1)}, TG_ERR_ARGUMENT, {"axis -1", "left [] f"}},
 
@@ -107,18 +116,23 @@ static const bad table[] = {
     BAD_INDEX("gather"), BAD_INDEX("scatter_add"), BAD_INDEX("index_select"),
     {"gather", ARG(0), {SHAPE(2, 3), SHAPE_OF(I64, 2)}, TG_ERR_SHAPE, {"left [2, 3]", "right [2] i64"}},
     {"gather", ARG(0), {SHAPE(2, 3), SHAPE_OF(I64, 2, 4)}, TG_ERR_SHAPE, {"left [2, 3]", "right [2, 4] i64"}},
-    {"scatter_add", ARG(0), {SHAPE(3), SHAPE_OF(I64, 2), SHAPE(1)}, TG_ERR_SHAPE, {"right [2] i64", "third [1]"}},
-    {"scatter_add", ARG(0), {SHAPE(2, 3), SHAPE_OF(I64, 2), SHAPE(2)}, TG_ERR_SHAPE, {"left [2, 3]", "right [2] i64"}},
-    {"scatter_add", ARG(0), {SHAPE(3), SHAPE_OF(I64, 2), SHAPE_OF(I64, 2)}, TG_ERR_DTYPE, {"left [3] f", "third [2] i64"}},
+    {"scatter_add", ARG(0), {SHAPE(3), SHAPE_OF(I64, 2), SHAPE(1)}, TG_ERR_SHAPE,
+     {"right [2] i64", "third [1]"}},
+    {"scatter_add", ARG(0), {SHAPE(2, 3), SHAPE_OF(I64, 2), SHAPE(2)}, TG_ERR_SHAPE,
+     {"left [2, 3]", "right [2] i64"}},
+    {"scatter_add", ARG(0), {SHAPE(3), SHAPE_OF(I64, 2), SHAPE_OF(I64, 2)}, TG_ERR_DTYPE,
+     {"left [3] f", "third [2] i64"}},
     {"index_select", ARG(0), {SHAPE(2, 3), SHAPE_OF(I64, 2, 1)}, TG_ERR_SHAPE, {"right [2, 1] i64"}},
 
     {"where", {0}, {SHAPE(2), SHAPE(2), SHAPE(2)}, TG_ERR_DTYPE, {"left [2] f", "bool"}},
     {"where", {0}, {SHAPE_OF(BOOL, 2), SHAPE(2), SHAPE(3)}, TG_ERR_SHAPE, {"right [2] f", "third [3] f"}},
     {"where", {0}, {SHAPE_OF(BOOL, 3), SHAPE(2), SHAPE(2)}, TG_ERR_SHAPE, {"left [3] bool", "right [2] f"}},
-    {"where", {0}, {SHAPE_OF(BOOL, 2), SHAPE(2), SHAPE_OF(I32, 2)}, TG_ERR_DTYPE, {"right [2] f", "third [2] i32"}},
+    {"where", {0}, {SHAPE_OF(BOOL, 2), SHAPE(2), SHAPE_OF(I32, 2)}, TG_ERR_DTYPE,
+     {"right [2] f", "third [2] i32"}},
     {"masked_fill", ARG(1), {SHAPE(2), SHAPE(2)}, TG_ERR_DTYPE, {"right [2] f", "bool"}},
     {"masked_fill", ARG(1), {SHAPE(2), SHAPE_OF(BOOL, 3)}, TG_ERR_SHAPE, {"left [2] f", "right [3] bool"}},
-    {"masked_fill", ARG(1), {SHAPE(2), SHAPE_OF(BOOL, 3, 2)}, TG_ERR_SHAPE, {"left [2] f", "right [3, 2] bool"}},
+    {"masked_fill", ARG(1), {SHAPE(2), SHAPE_OF(BOOL, 3, 2)}, TG_ERR_SHAPE,
+     {"left [2] f", "right [3, 2] bool"}},
 };
 
 static void expect_error(const char *what, tg_tensor *y, tg_status status) {
@@ -128,7 +142,8 @@ static void expect_error(const char *what, tg_tensor *y, tg_status status) {
 }
 
 static void expect_text(const char *what, const char *text) {
-    ck_assert_msg(strstr(tg_error_message(), text), "%s: the message lacks \"%s\": %s", what, text, tg_error_message());
+    ck_assert_msg(strstr(tg_error_message(), text), "%s: the message lacks \"%s\": %s", what, text,
+                  tg_error_message());
 }
 
 START_TEST(bad_input_is_named) {
@@ -169,8 +184,8 @@ static void row_inputs(int row, trial *t, tg_tensor **in) {
 /* The message may name the function called in place of the op. */
 static void expect_name(const trial *t) {
     const char *message = tg_error_message();
-    ck_assert_msg(strstr(message, t->call->op) || strstr(message, t->call->name), "%s: the message names no op: %s",
-                  t->name, message);
+    ck_assert_msg(strstr(message, t->call->op) || strstr(message, t->call->name),
+                  "%s: the message names no op: %s", t->name, message);
 }
 
 START_TEST(null_is_refused) {

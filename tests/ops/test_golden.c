@@ -1,5 +1,6 @@
-/* Values and gradients against PyTorch's: tests/golden/ops.golden, written by make_golden.py, which describes the
- * format. In f64 to 1e-12, in f32 to 2e-6, relative to the element or, where terms cancel, to the largest term. */
+/* Values and gradients against PyTorch's: tests/golden/ops.golden, written by make_golden.py, which describes
+ * the format. In f64 to 1e-12, in f32 to 2e-6, relative to the element or, where terms cancel, to the largest
+ * term. */
 #include "tests/ops/harness.h"
 
 #include <math.h>
@@ -115,15 +116,19 @@ static void compare(const golden_case *c, const char *what, const tg_tensor *got
                     tg_dtype f, double scale) {
     char a[80], b[80];
     ck_assert_msg(tg_error_status() == TG_OK, "%s, line %d: %s", c->call, c->line, tg_error_message());
-    ck_assert_msg(tg_shape_equal(tg_shape_of(got), tg_shape_of(want)), "%s, line %d: %s: shape %s, PyTorch's %s", c->call,
-                  c->line, what, tg_shape_text(tg_shape_of(got), a, sizeof a), tg_shape_text(tg_shape_of(want), b, sizeof b));
+    ck_assert_msg(tg_shape_equal(tg_shape_of(got), tg_shape_of(want)),
+                  "%s, line %d: %s: shape %s, PyTorch's %s", c->call, c->line, what,
+                  tg_shape_text(tg_shape_of(got), a, sizeof a),
+                  tg_shape_text(tg_shape_of(want), b, sizeof b));
     double tolerance = f == TG_F64 ? 1e-12 : 2e-6;
     for (int64_t k = 0, n = tg_numel(got); k < n; k++) {
         double x = tg_get(got, k), y = tg_get(want, k);
-        if (f == TG_F32 && tg_dtype_is_float(tg_dtype_of(got))) y = (double)(float)y; /* overflows as f32 does */
+        if (f == TG_F32 && tg_dtype_is_float(tg_dtype_of(got)))
+            y = (double)(float)y; /* overflows as f32 does */
         double atol = tolerance * scale + (f == TG_F32 ? 1e-37 : 0);
-        ck_assert_msg(close_to(x, y, tolerance, atol), "%s, line %d, %s: %s, element %lld is %.17g, PyTorch has %.17g",
-                      c->call, c->line, tg_dtype_name(f), what, (long long)k, x, y);
+        ck_assert_msg(close_to(x, y, tolerance, atol),
+                      "%s, line %d, %s: %s, element %lld is %.17g, PyTorch has %.17g", c->call, c->line,
+                      tg_dtype_name(f), what, (long long)k, x, y);
         if (f == TG_F64 && isfinite(y) && x != y) raise_worst(fabs(x - y) / fmax(fabs(y), scale));
     }
 }
@@ -143,7 +148,8 @@ static void check_case(const golden_case *c, tg_dtype f) {
     compare(c, "value", y, c->out, f, c->scale);
     if (n == 0) return;
     for (int record = 0; record < 2; record++) {
-        tg_grad(1, &y, n, x, g, .seeds = &c->seed, .retain = true, .create_graph = record, .allow_unused = true);
+        tg_grad(1, &y, n, x, g, .seeds = &c->seed, .retain = true, .create_graph = record,
+                .allow_unused = true);
         for (int i = 0; i < n; i++) compare(c, names[which[i]], g[i], c->grad[which[i]], f, c->grad_scale);
     }
 }
@@ -172,7 +178,9 @@ static char *run_case(char *at) {
 START_TEST(values_and_gradients_are_pytorchs) {
     int n, cases = 0;
     const tg_op *op = tg_op_table(&n)[_i].op;
-    ck_assert_msg(golden, "tests/golden/ops.golden is not readable: run from the root of the sources, or set TG_SOURCE_ROOT");
+    ck_assert_msg(
+        golden,
+        "tests/golden/ops.golden is not readable: run from the root of the sources, or set TG_SOURCE_ROOT");
     for (char *at = golden; *at;) {
         char name[32] = "";
         const call *c = sscanf(at, "case %31s", name) == 1 ? find_call(name) : NULL;

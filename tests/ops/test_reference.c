@@ -11,7 +11,8 @@ START_TEST(docs_ops_md_is_current) {
     ck_assert_ptr_nonnull(f);
     print_op_reference(f);
     fclose(f);
-    ck_assert_msg(page, "docs/ops.md is not readable: run from the root of the sources, or set TG_SOURCE_ROOT");
+    ck_assert_msg(page,
+                  "docs/ops.md is not readable: run from the root of the sources, or set TG_SOURCE_ROOT");
     bool current = strcmp(page, text) == 0;
     free(page);
     free(text);

@@ -1,8 +1,9 @@
 /* Every row in every kind it has, through every check that the kind asks for. */
 #include "tests/ops/harness.h"
 
-#define PLAINLY (KIND(K_PLAIN) | KIND(K_SCALAR) | KIND(K_ONE) | KIND(K_LEFT) | KIND(K_RIGHT) | KIND(K_BOTH) | \
-                 KIND(K_STRIDED) | KIND(K_EXPANDED) | KIND(K_REPEATED) | KIND(K_LARGE) | KIND(K_SMALL) | KIND(K_SIZES))
+#define PLAINLY \
+    (KIND(K_PLAIN) | KIND(K_SCALAR) | KIND(K_ONE) | KIND(K_LEFT) | KIND(K_RIGHT) | KIND(K_BOTH) | \
+     KIND(K_STRIDED) | KIND(K_EXPANDED) | KIND(K_REPEATED) | KIND(K_LARGE) | KIND(K_SMALL) | KIND(K_SIZES))
 
 static void for_each_trial(int row, unsigned kinds, void (*run)(const trial *t)) {
     for (int k = 0; k < K_OPTIONS; k++) {

@@ -6,9 +6,9 @@
 
 #define MAX_SPEC (TG_MAX_RANK + 1)
 
-static const char *const kind_names[N_KINDS] = {
-    "plain", "scalar", "empty", "one", "left", "right", "both", "strided", "expanded", "repeated",
-    "large", "small", "sizes", "nan", "inf", "options", "kink"};
+static const char *const kind_names[N_KINDS] = {"plain", "scalar",  "empty",    "one",      "left",  "right",
+                                                "both",  "strided", "expanded", "repeated", "large", "small",
+                                                "sizes", "nan",     "inf",      "options",  "kink"};
 
 const char *kind_name(kind k) { return kind_names[k]; }
 
@@ -66,7 +66,8 @@ static bool narrow_one(draft *d, int input, int variant) {
 static bool narrow_both(draft *d, int variant) {
     static const narrowing how[][2] = {{first_to_one, last_to_one}, {last_to_one, drop_first}};
     int last = d->t->n_in - 1;
-    if (variant >= COUNT(how) || d->t->n_in < 2 || strlen(d->spec[0]) < 2 || strlen(d->spec[last]) < 2) return false;
+    if (variant >= COUNT(how) || d->t->n_in < 2 || strlen(d->spec[0]) < 2 || strlen(d->spec[last]) < 2)
+        return false;
     how[variant][0](d->spec[0]);
     how[variant][1](d->spec[last]);
     for (int i = 1; i < last; i++) first_to_one(d->spec[i]);
@@ -155,29 +156,40 @@ static bool derive(draft *d, int variant) {
     case K_SCALAR:
         for (int i = 0; i < t->n_in; i++) to_scalar(d->spec[i]);
         return t->row->any_shape && variant == 0;
-    case K_EMPTY: return derive_empty(d, variant);
-    case K_ONE: return derive_one(d, variant);
-    case K_LEFT: return t->row->any_shape && narrow_one(d, 0, variant);
-    case K_RIGHT: return t->row->any_shape && narrow_one(d, last, variant);
-    case K_BOTH: return t->row->any_shape && narrow_both(d, variant);
-    case K_STRIDED: t->layout = (layout)(variant + 1); return t->layout < N_LAYOUTS;
-    case K_EXPANDED: return derive_expanded(d, variant);
-    case K_REPEATED: return derive_repeated(d, variant);
-    case K_SIZES: return derive_size(d, variant);
+    case K_EMPTY:
+        return derive_empty(d, variant);
+    case K_ONE:
+        return derive_one(d, variant);
+    case K_LEFT:
+        return t->row->any_shape && narrow_one(d, 0, variant);
+    case K_RIGHT:
+        return t->row->any_shape && narrow_one(d, last, variant);
+    case K_BOTH:
+        return t->row->any_shape && narrow_both(d, variant);
+    case K_STRIDED:
+        t->layout = (layout)(variant + 1);
+        return t->layout < N_LAYOUTS;
+    case K_EXPANDED:
+        return derive_expanded(d, variant);
+    case K_REPEATED:
+        return derive_repeated(d, variant);
+    case K_SIZES:
+        return derive_size(d, variant);
     case K_PLAIN:
     case K_LARGE:
     case K_SMALL:
     case K_NAN:
-    case K_INF: return variant == 0;
-    default: return false;
+    case K_INF:
+        return variant == 0;
+    default:
+        return false;
     }
 }
 
 static void set_shape(draft *d, int i) {
     tg_shape *s = &d->t->shape[i];
     *s = (tg_shape){0, {0}};
-    for (const char *c = d->spec[i]; *c; c++)
-        s->dim[s->rank++] = *c >= 'a' ? d->size[*c - 'a'] : *c - '0';
+    for (const char *c = d->spec[i]; *c; c++) s->dim[s->rank++] = *c >= 'a' ? d->size[*c - 'a'] : *c - '0';
 }
 
 static void set_arguments(draft *d) {
@@ -211,7 +223,7 @@ static uint64_t hash_text(const char *s) { /* FNV-1a */
     return h;
 }
 
-/* A kind other than the row's own is derived unless the row skips it; its own kind is the row as it stands. */
+/* A kind other than the row's own is derived unless the row skips it; its own is the row as it stands. */
 static bool begin(draft *d, kind k, int variant) {
     const sample *row = d->t->row;
     kind own = row->kind;
