@@ -11,13 +11,15 @@ typedef struct loop {
 
 static int64_t magnitude(int64_t s) { return s < 0 ? -s : s; }
 
-/* The axes with more than one element, outermost first: by falling stride of a[0], ties in the array's order. */
+/* The axes with more than one element, outermost first: by falling stride of a[0], ties in the array's
+ * order. */
 static int sorted_axes(const tg_array *a, int *axis) {
     int n = 0;
     for (int i = 0; i < a->rank; i++) {
         if (a->shape[i] == 1) continue;
         int j = n++;
-        for (; j > 0 && magnitude(a->stride[axis[j - 1]]) < magnitude(a->stride[i]); j--) axis[j] = axis[j - 1];
+        for (; j > 0 && magnitude(a->stride[axis[j - 1]]) < magnitude(a->stride[i]); j--)
+            axis[j] = axis[j - 1];
         axis[j] = i;
     }
     return n;

@@ -1,6 +1,6 @@
-/* Private. One loop over several strided arrays of one shape. Axes are sorted by the first array's strides and
- * merged where all arrays allow, so that the innermost run is long; the runs are shared among threads in
- * blocks that do not depend on the number of threads.
+/* Private. One loop over several strided arrays of one shape. Axes are sorted by the first array's
+ * strides and merged where all arrays allow, so that the innermost run is long; the runs are shared among
+ * threads in blocks that do not depend on the number of threads.
  */
 #ifndef TG_CORE_ITERATE_H
 #define TG_CORE_ITERATE_H
@@ -15,12 +15,12 @@ typedef void tg_run(int64_t n, char *const p[], const int64_t s[], const void *a
 /* A block is about this many elements of cheap work: some 5 us, the cost of waking a thread. */
 #define TG_BLOCK 32768
 
-/* Calls run on pieces that cover all elements of the arrays, which have the shape of a[0] (broadcast ones by stride
- * 0). `cost` is the work an element means, in units of an addition, at least 1. */
+/* Calls run on pieces that cover all elements of the arrays, which have the shape of a[0] (broadcast ones
+ * by stride 0). `cost` is the work an element means, in units of an addition, at least 1. */
 void tg_iterate(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg);
 
-/* The stride of `a` as one run over all its elements: 1 when contiguous, 0 when one element is repeated, -1 when it
- * is neither. */
+/* The stride of `a` as one run over all its elements: 1 when contiguous, 0 when one element is repeated,
+ * -1 when it is neither. */
 static inline int64_t tg_flat_stride(const tg_array *a) {
     if (a->numel == 1) return 1;
     int64_t expect = 1;
@@ -34,7 +34,8 @@ static inline int64_t tg_flat_stride(const tg_array *a) {
     return dense ? 1 : repeat ? 0 : -1;
 }
 
-/* Coordinates in row-major order, and pointers that go with them. Axis d has shape[d] steps of bytes[k][d]. */
+/* Coordinates in row-major order, and pointers that go with them. Axis d has shape[d] steps of
+ * bytes[k][d]. */
 typedef struct tg_grid {
     int operands, rank;
     int64_t shape[TG_MAX_RANK + 1];

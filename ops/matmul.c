@@ -62,8 +62,10 @@ static tg_array transposed(tg_array v) {
 
 /* [batch.., m, n] as [batch * m, n]; false when the strides do not allow it. */
 static bool flatten(tg_array *v) {
-    int64_t rows = 1, stride = 0;
-    for (int i = v->rank - 2; i >= 0; i--) {
+    int last = v->rank - 1;
+    if (last < 1) return false;
+    int64_t rows = 1, stride = 0, n = v->shape[last], step = v->stride[last];
+    for (int i = last - 1; i >= 0; i--) {
         if (v->shape[i] == 1) continue;
         if (rows == 1)
             stride = v->stride[i];
@@ -71,8 +73,8 @@ static bool flatten(tg_array *v) {
             return false;
         rows *= v->shape[i];
     }
-    v->shape[1] = v->shape[v->rank - 1], v->stride[1] = v->stride[v->rank - 1];
-    v->shape[0] = rows, v->stride[0] = rows == 1 ? v->shape[1] * v->stride[1] : stride;
+    v->shape[1] = n, v->stride[1] = step;
+    v->shape[0] = rows, v->stride[0] = rows == 1 ? n * step : stride;
     v->rank = 2;
     return true;
 }

@@ -17,7 +17,7 @@ tg_status tg_call_axes(const tg_call *call, tg_shape axes, unsigned *out) {
         return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes named, for %s", axes.rank,
                             tg_call_input(call, 0));
     for (int i = 0; i < axes.rank; i++) {
-        int axis;
+        int axis = 0;
         tg_status s = tg_call_axis(call, axes.dim[i], &axis);
         if (s != TG_OK) return s;
         if (set >> axis & 1)

@@ -26,6 +26,13 @@ found=$(
     done
     grep -rn '#include "core/kernels/' ops/nn | say 'ops/nn includes a private header'
 
+    # Every source is built.
+    find core autograd ops tests -name '*.c' ! -path 'tests/install/*' | while read -r f; do
+        name=${f##*/}
+        grep -rqE --include=meson.build "['/]${name%.c}(\.c)?'" core autograd ops tests ||
+            echo "$f: in no meson.build"
+    done
+
     # Whatever is not hidden, ignored or a build.
     for f in *; do
         case $f in

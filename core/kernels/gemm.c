@@ -1,5 +1,5 @@
-/* Matrix products. BLAS does the work on tiles of C, one thread each; the sizes of the tiles depend on the shapes
- * alone, so that a product is the same to the bit at any number of threads.
+/* Matrix products. BLAS does the work on tiles of C, one thread each; the sizes of the tiles depend on
+ * the shapes alone, so that a product is the same to the bit at any number of threads.
  */
 #include "core/kernels/gemm.h"
 #include "core/kernels/table.h"
@@ -12,7 +12,8 @@
 
 int64_t tg_gemm_int_max = INT_MAX;
 
-/* Two thread pools fight: OpenBLAS keeps to the calling thread. Weak, since another CBLAS has no such function. */
+/* Two thread pools fight: OpenBLAS keeps to the calling thread. Weak, since another CBLAS has no such
+ * function. */
 extern void openblas_set_num_threads(int n) __attribute__((weak));
 static void single_threaded_blas(void) {
     if (openblas_set_num_threads) openblas_set_num_threads(1);
@@ -54,9 +55,9 @@ static void direct_f64(const problem *p) { DIRECT(double) }
 
 static void direct(const problem *p) {
     if (p->k * p->n <= TG_SMALL_GEMM)
-        tg_kernels_for(p->f64)->small_gemm(&(tg_small_gemm){
-            p->m, p->n, p->k, p->a.rs, p->a.cs, p->b.rs, p->b.cs, p->c.rs, p->a.data, p->b.data, p->c.data,
-            p->alpha, p->beta});
+        tg_kernels_for(p->f64)->small_gemm(&(tg_small_gemm){p->m, p->n, p->k, p->a.rs, p->a.cs, p->b.rs,
+                                                            p->b.cs, p->c.rs, p->a.data, p->b.data, p->c.data,
+                                                            p->alpha, p->beta});
     else if (p->f64)
         direct_f64(p);
     else
@@ -68,8 +69,8 @@ static int ld(const matrix *x) {
     return n > 0 ? (int)n : 1;
 }
 
-/* y = alpha op(A) x + beta y, for a C of one column or row. A has `rows` rows before op. beta is 0 or 1 here: y has
- * been scaled. */
+/* y = alpha op(A) x + beta y, for a C of one column or row. A has `rows` rows before op. beta is 0 or 1
+ * here: y has been scaled. */
 static void gemv(const problem *p, const matrix *a, bool transpose, int64_t rows, int64_t cols, const char *x,
                  int64_t incx, char *y, int64_t incy) {
     CBLAS_TRANSPOSE t = transpose != a->transposed ? CblasTrans : CblasNoTrans;
@@ -91,8 +92,9 @@ static void gemm(const problem *p) {
         cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, p->alpha, (const double *)(void *)p->a.data, ld(&p->a),
                     (const double *)(void *)p->b.data, ld(&p->b), p->beta, (double *)(void *)p->c.data, ldc);
     else
-        cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, (float)p->alpha, (const float *)(void *)p->a.data, ld(&p->a),
-                    (const float *)(void *)p->b.data, ld(&p->b), (float)p->beta, (float *)(void *)p->c.data, ldc);
+        cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, (float)p->alpha, (const float *)(void *)p->a.data,
+                    ld(&p->a), (const float *)(void *)p->b.data, ld(&p->b), (float)p->beta,
+                    (float *)(void *)p->c.data, ldc);
 }
 
 /* C *= beta; beta = 0 clears C whatever it held. */
@@ -173,8 +175,8 @@ static bool blas_layout(matrix *x, int64_t rows, int64_t cols) {
     return (plain || x->transposed) && (x->transposed ? x->cs : x->rs) <= tg_gemm_int_max;
 }
 
-/* The batch axes of more than one element. While B is the same for all of an axis and A and C go on in even steps of
- * rows, the axis is part of m: one large product in place of many. */
+/* The batch axes of more than one element. While B is the same for all of an axis and A and C go on in
+ * even steps of rows, the axis is part of m: one large product in place of many. */
 static void set_batch(problem *p, const tg_array *a, const tg_array *b, const tg_array *c) {
     bool merging = true;
     int at = TG_MAX_RANK;
@@ -195,7 +197,8 @@ static void set_batch(problem *p, const tg_array *a, const tg_array *b, const tg
     for (int k = 0; k < 3; k++) memmove(p->stride[k], p->stride[k] + at, sizeof(int64_t) * (size_t)p->rank);
 }
 
-static void set_up(problem *p, double alpha, const tg_array *a, const tg_array *b, double beta, const tg_array *c) {
+static void set_up(problem *p, double alpha, const tg_array *a, const tg_array *b, double beta,
+                   const tg_array *c) {
     int i = c->rank - 2, j = c->rank - 1;
     p->f64 = c->dtype == TG_F64;
     p->size = p->f64 ? 8 : 4;
@@ -250,9 +253,10 @@ static void run(problem *p) {
     tg_parallel_for(batches * p->tiles_m * p->tiles_n, together, tiles, p);
 }
 
-/* Brings A and B into a layout that BLAS takes, by a copy where it must. What even then has a leading dimension
- * beyond BLAS's int stays with the direct loop. */
-static tg_status lay_out(problem *p, const tg_array *a, const tg_array *b, const tg_array *c, tg_array *copy) {
+/* Brings A and B into a layout that BLAS takes, by a copy where it must. What even then has a leading
+ * dimension beyond BLAS's int stays with the direct loop. */
+static tg_status lay_out(problem *p, const tg_array *a, const tg_array *b, const tg_array *c,
+                         tg_array *copy) {
     bool a_fits = blas_layout(&p->a, p->m, p->k), b_fits = blas_layout(&p->b, p->k, p->n);
     if (!a_fits || !b_fits) {
         tg_status status = a_fits ? TG_OK : row_major(&copy[0], a);

@@ -22,14 +22,15 @@ static int64_t size_of(const tg_array *a, int axis) { return a->rank > 0 ? a->sh
 
 typedef struct indexing {
     int dtype, index_dtype;
-    int64_t size;            /* bytes an element */
-    int64_t step;            /* of x along the axis */
-    int64_t n;               /* scatter: sizes and strides along the axis */
+    int64_t size; /* bytes an element */
+    int64_t step; /* of x along the axis */
+    int64_t n;    /* scatter: sizes and strides along the axis */
     int64_t index_step, src_step;
 } indexing;
 
 static int64_t index_at(const indexing *t, const char *p, int64_t i) {
-    return t->index_dtype == TG_I32 ? ((const int32_t *)(const void *)p)[i] : ((const int64_t *)(const void *)p)[i];
+    return t->index_dtype == TG_I32 ? ((const int32_t *)(const void *)p)[i]
+                                    : ((const int64_t *)(const void *)p)[i];
 }
 
 /* p = {out, index, x}. One index for the whole run moves a row; otherwise element by element. */
@@ -66,20 +67,26 @@ void tg_map_gather(const tg_array *x, int axis, const tg_array *index, const tg_
         *x = (T)((U)*x + (U)((const T *)(void *)q[0])[i * s[0]]); \
     }
 
-/* p = {src, index, x}, one position of the axis. Equal indices of different lanes meet only in broadcast x. */
+/* p = {src, index, x}, one position of the axis. Equal indices of different lanes meet only in broadcast
+ * x. */
 static void scatter_row(const indexing *t, int64_t n, char *const q[], const int64_t s[]) {
     if (s[1] == 0 && tg_dtype_is_float((tg_dtype)t->dtype)) {
         char *x = q[2] + index_at(t, q[1], 0) * t->step * t->size;
-        tg_kernels_for(t->dtype)->binary[TG_BINARY_ADD](n, (char *[]){x, x, q[0]}, (int64_t[]){s[2], s[2], s[0]},
-                                                        NULL);
+        tg_kernels_for(t->dtype)->binary[TG_BINARY_ADD](n, (char *[]){x, x, q[0]},
+                                                        (int64_t[]){s[2], s[2], s[0]}, NULL);
         return;
     }
     switch (t->dtype) {
-    case TG_F32: ADD_AT(float, float) break;
-    case TG_F64: ADD_AT(double, double) break;
-    case TG_I32: ADD_AT(int32_t, uint32_t) break;
-    case TG_I64: ADD_AT(int64_t, uint64_t) break;
-    default: ADD_AT(uint8_t, uint8_t) break;
+    case TG_F32:
+        ADD_AT(float, float) break;
+    case TG_F64:
+        ADD_AT(double, double) break;
+    case TG_I32:
+        ADD_AT(int32_t, uint32_t) break;
+    case TG_I64:
+        ADD_AT(int64_t, uint64_t) break;
+    default:
+        ADD_AT(uint8_t, uint8_t) break;
     }
 }
 
@@ -129,11 +136,16 @@ static void extreme_run(int64_t n, char *const p[], const int64_t s[], const voi
     const extreme *t = arg;
     int64_t *out = (int64_t *)(void *)p[0];
     switch (t->dtype) {
-    case TG_F32: EXTREME(float) break;
-    case TG_F64: EXTREME(double) break;
-    case TG_I32: EXTREME(int32_t) break;
-    case TG_I64: EXTREME(int64_t) break;
-    default: EXTREME(uint8_t) break;
+    case TG_F32:
+        EXTREME(float) break;
+    case TG_F64:
+        EXTREME(double) break;
+    case TG_I32:
+        EXTREME(int32_t) break;
+    case TG_I64:
+        EXTREME(int64_t) break;
+    default:
+        EXTREME(uint8_t) break;
     }
 }
 

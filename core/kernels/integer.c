@@ -14,7 +14,7 @@
 #define ARITHMETICS(T, U, X) \
     ARITHMETIC(add_##X, T, U, (U)a + (U)b) \
     ARITHMETIC(sub_##X, T, U, (U)a - (U)b) \
-    ARITHMETIC(mul_##X, T, U, (U)a * (U)b) \
+    ARITHMETIC(mul_##X, T, U, ((U)a) * ((U)b)) \
     ARITHMETIC(div_##X, T, U, b == 0 ? 0 : b == -1 ? (T)(0 - (U)a) : a / b) \
     ARITHMETIC(max_##X, T, U, a > b ? a : b) \
     ARITHMETIC(min_##X, T, U, a < b ? a : b)
@@ -51,8 +51,9 @@ COMPARES(unsigned char, u8)
 
 tg_run *tg_integer_compare(tg_compare f, int dtype) {
     static tg_run *const table[][3] = {
-        [TG_EQ] = {eq_i32, eq_i64, eq_u8}, [TG_NE] = {ne_i32, ne_i64, ne_u8}, [TG_LT] = {lt_i32, lt_i64, lt_u8},
-        [TG_LE] = {le_i32, le_i64, le_u8}, [TG_GT] = {gt_i32, gt_i64, gt_u8}, [TG_GE] = {ge_i32, ge_i64, ge_u8},
+        [TG_EQ] = {eq_i32, eq_i64, eq_u8}, [TG_NE] = {ne_i32, ne_i64, ne_u8},
+        [TG_LT] = {lt_i32, lt_i64, lt_u8}, [TG_LE] = {le_i32, le_i64, le_u8},
+        [TG_GT] = {gt_i32, gt_i64, gt_u8}, [TG_GE] = {ge_i32, ge_i64, ge_u8},
     };
     if (tg_dtype_is_float((tg_dtype)dtype)) return NULL;
     return table[f][dtype == TG_I32 ? 0 : dtype == TG_I64 ? 1 : 2];

@@ -1,9 +1,12 @@
 /* Private. Raw numeric loops on arrays: no names, no gradients, no errors. Callers have checked shapes and
- * dtypes; outputs are allocated. Unless said otherwise every operand has the output's shape (broadcast operands
- * come with stride 0), any strides, and f32 or f64 throughout.
+ * dtypes; outputs are allocated. Unless said otherwise every operand has the output's shape (broadcast
+ * operands come with stride 0), any strides, and f32 or f64 throughout. An output may be one of the inputs,
+ * element for element, in the elementwise functions (tg_map_unary to tg_map_axpy); nowhere else may they
+ * overlap.
  *
- * The functions here walk the arrays; the work on each innermost run is done by a kernel from the table tg_kernels, which start-up
- * fills from the plain C reference and then from the best instruction set the machine has (TG_ISA=ref, avx2, avx512, neon chooses).
+ * The functions here walk the arrays; the work on each innermost run is done by a kernel from the tables
+ * in core/kernels/table.h, of which the first use picks the best that the machine can run (TG_ISA=ref,
+ * avx2, avx512 or neon picks another; one that the machine lacks is ignored).
  */
 #ifndef TG_CORE_KERNELS_H
 #define TG_CORE_KERNELS_H
@@ -20,8 +23,8 @@ typedef enum tg_unary {
 
 /* out = f(x), and dx = g * f'(x), where f' may use y = f(x). x or y is NULL where f' does not use it. */
 void tg_map_unary(tg_unary f, const tg_array *x, const tg_array *out, const double p[2]);
-void tg_map_unary_grad(tg_unary f, const tg_array *g, const tg_array *x, const tg_array *y, const tg_array *dx,
-                       const double p[2]);
+void tg_map_unary_grad(tg_unary f, const tg_array *g, const tg_array *x, const tg_array *y,
+                       const tg_array *dx, const double p[2]);
 /* Whether f' reads x, and whether it reads y: what an op has to save. */
 bool tg_unary_uses_x(tg_unary f);
 bool tg_unary_uses_y(tg_unary f);
@@ -34,7 +37,8 @@ typedef enum tg_binary {
     TG_BINARY_COUNT
 } tg_binary;
 
-/* out = f(a, b). ADD SUB MUL DIV MAXIMUM MINIMUM also for i32 and i64 (integer division truncates; by zero gives 0). */
+/* out = f(a, b). ADD SUB MUL DIV MAXIMUM MINIMUM also for i32 and i64 (division truncates; by zero gives
+ * 0). */
 void tg_map_binary(tg_binary f, const tg_array *a, const tg_array *b, const tg_array *out);
 
 /* Comparisons, any dtype, out is bool: EQ NE LT LE GT GE. */
@@ -50,29 +54,35 @@ void tg_map_affine(const tg_array *x, double scale, double shift, const tg_array
 /* y += alpha * x, in place. */
 void tg_map_axpy(double alpha, const tg_array *x, const tg_array *y);
 
-/* Reductions over the axes in the bit set `axes`; out has size 1 along them. Sums are pairwise (f32 and f64): error grows with log n.
- * Also for i32/i64/u8/bool inputs of SUM and PROD when out is i64. MAX and MIN propagate NaN. AND, OR: out is bool. Empty SUM is 0, PROD 1. */
+/* Reductions over the axes in the bit set `axes`; out has size 1 along them. Sums are pairwise (f32 and
+ * f64): error grows with log n. SUM and PROD of i32, i64, u8 or bool have an i64 out; MAX and MIN of them
+ * keep the dtype. MAX and MIN propagate NaN. AND, OR: any x, out is bool. Empty SUM is 0, PROD 1. */
 typedef enum tg_reduction { TG_SUM, TG_PROD, TG_MAX, TG_MIN, TG_AND, TG_OR } tg_reduction;
 void tg_reduce(tg_reduction f, const tg_array *x, unsigned axes, const tg_array *out);
 
-/* Along one axis: y = softmax(x), y = log_softmax(x), both shifted by the maximum; a row of all -inf gives NaN for softmax (as PyTorch).
- * Gradients: dx = y * (g - sum(g*y));   dx = g - exp(y) * sum(g). */
+/* Along one axis: y = softmax(x), y = log_softmax(x), both shifted by the maximum; a row of all -inf
+ * gives NaN (as PyTorch). Gradients: dx = y * (g - sum(g*y)); dx = g - exp(y) * sum(g). */
 void tg_map_softmax(const tg_array *x, int axis, const tg_array *y);
 void tg_map_softmax_grad(const tg_array *g, const tg_array *y, int axis, const tg_array *dx);
 void tg_map_log_softmax(const tg_array *x, int axis, const tg_array *y);
 void tg_map_log_softmax_grad(const tg_array *g, const tg_array *y, int axis, const tg_array *dx);
 
-/* Position of the first maximum (minimum) along an axis, as i64; NaN counts as the extreme. out has size 1 along it. */
+/* Position of the first maximum (minimum) along an axis, as i64; NaN counts as the extreme. out has size
+ * 1 along it. */
 void tg_arg_extreme(bool maximum, const tg_array *x, int axis, const tg_array *out);
 
-/* map_gather: out[.., j, ..] = x[.., index[.., j, ..], ..] along axis; index (i64 or i32) has out's shape; x agrees with it on the other axes or is larger.
- * map_scatter_add: x[.., index[.., j, ..], ..] += src[.., j, ..]. Indices have been checked; equal indices add up in row-major order. */
+/* map_gather: out[.., j, ..] = x[.., index[.., j, ..], ..] along axis; index (i64 or i32) has out's
+ * shape; x agrees with it on the other axes or is larger. Any dtype. map_scatter_add: x[.., index[.., j,
+ * ..], ..] += src[.., j, ..]. Equal indices add up in row-major order. Indices have been checked; an axis
+ * of a scalar is 0. */
 void tg_map_gather(const tg_array *x, int axis, const tg_array *index, const tg_array *out);
 void tg_map_scatter_add(const tg_array *x, int axis, const tg_array *index, const tg_array *src);
 
-/* C = alpha * A B + beta * C, for A [.., m, k], B [.., k, n], C [.., m, n] with equal leading (batch) axes (broadcast ones by stride 0).
- * beta = 0 ignores what C held. C's last axis has stride 1; A and B may have any strides (a copy is made only when neither of the two last axes
- * has stride 1). k = 0 gives beta * C. TG_ERR_MEMORY when a copy cannot be made. f32 and f64. */
+/* C = alpha * A B + beta * C, for A [.., m, k], B [.., k, n], C [.., m, n] with equal leading (batch)
+ * axes (broadcast ones by stride 0). beta = 0 ignores what C held. C's last axis has stride 1; A and B
+ * may have any strides (a copy is made only when neither of the two last axes has stride 1 and the
+ * product is not small). k = 0 gives beta * C. TG_ERR_MEMORY, with C unchanged, when a copy cannot be
+ * made. f32 and f64. */
 tg_status tg_gemm(double alpha, const tg_array *a, const tg_array *b, double beta, const tg_array *c);
 
 /* The instruction set in use: "ref", "avx2", "avx512", "neon". */

@@ -13,7 +13,8 @@ bool tg_unary_uses_x(tg_unary f) { return unary_use[f].x; }
 bool tg_unary_uses_y(tg_unary f) { return unary_use[f].y; }
 
 /* Small arrays that are one run go straight to the kernel; a scalar op then costs a few nanoseconds. */
-static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
+static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run,
+                         const void *arg) {
     static const int64_t ones[TG_MAX_OPERANDS] = {1, 1, 1, 1};
     char *p[TG_MAX_OPERANDS];
     int64_t s[TG_MAX_OPERANDS], n = a[0]->numel;
@@ -35,7 +36,9 @@ enum { CHEAP = 1, DEAR = 4 };
 
 /* The powers that have a function of their own. */
 static tg_unary power(double p) {
-    return p == 2 ? TG_UNARY_SQUARE : p == 0.5 ? TG_UNARY_SQRT : p == -1 ? TG_UNARY_RECIPROCAL : TG_UNARY_POW_SCALAR;
+    if (p == 2) return TG_UNARY_SQUARE;
+    if (p == 0.5) return TG_UNARY_SQRT;
+    return p == -1 ? TG_UNARY_RECIPROCAL : TG_UNARY_POW_SCALAR;
 }
 
 void tg_map_unary(tg_unary f, const tg_array *x, const tg_array *out, const double p[2]) {
@@ -44,8 +47,8 @@ void tg_map_unary(tg_unary f, const tg_array *x, const tg_array *out, const doub
     apply(2, (const tg_array *[]){out, x}, DEAR, tg_kernels_for(x->dtype)->unary[f], p ? p : none);
 }
 
-void tg_map_unary_grad(tg_unary f, const tg_array *g, const tg_array *x, const tg_array *y, const tg_array *dx,
-                       const double p[2]) {
+void tg_map_unary_grad(tg_unary f, const tg_array *g, const tg_array *x, const tg_array *y,
+                       const tg_array *dx, const double p[2]) {
     static const double none[2];
     if (f == TG_UNARY_POW_SCALAR && p[0] == 2) f = TG_UNARY_SQUARE;
     const tg_array *const a[] = {dx, g, unary_use[f].x ? x : g, unary_use[f].y ? y : g};

@@ -1,6 +1,7 @@
-/* Reductions over any axes. The axes fall into kept and reduced ones; within each kind they are sorted by stride and
- * merged. An output is then one row (the reduced axis with the smallest stride is the innermost of all), or one lane
- * of a column fold (a kept axis is). Only outputs are shared among threads.
+/* Reductions over any axes. The axes fall into kept and reduced ones; within each kind they are sorted by
+ * stride and merged. An output is then one row (the reduced axis with the smallest stride is the
+ * innermost of all), or one lane of a column fold (a kept axis is). Only outputs are shared among
+ * threads.
  */
 #include "core/kernels/table.h"
 #include "core/parallel.h"
@@ -51,23 +52,25 @@ static axis pop(axes *a) {
 typedef struct plan {
     const tg_array *x, *out;
     tg_reduction f;
+    const tg_kernel_set *set; /* NULL: integers and truth values */
     int64_t x_size, out_size; /* bytes an element */
     axis line;                /* the innermost reduced axis */
     axis lanes;               /* the kept axis that a column fold runs along; size 1: row folds */
     bool columns;
-    int64_t width, pieces;    /* lanes that are folded at once, and how many times that makes */
-    int64_t lines;            /* points of the grid `reduced` */
-    tg_grid kept, reduced;    /* the other axes; kept ends with the pieces. Operands: x, out; x */
+    int64_t width, pieces; /* lanes that are folded at once, and how many times that makes */
+    int64_t lines;         /* points of the grid `reduced` */
+    tg_grid kept, reduced; /* the other axes; kept ends with the pieces. Operands: x, out; x */
 } plan;
 
 /* ---- f32 and f64 ---- */
 
-/* The n outputs that begin at x: the results of all lines meet in a binary counter, so that sums stay pairwise. */
+/* The n outputs that begin at x: the results of all lines meet in a binary counter, so that sums stay
+ * pairwise. */
 static void fold_real(const plan *p, char *x, int64_t n, char *out) {
     static const tg_binary combine[TG_FOLDS] = {TG_BINARY_ADD, TG_BINARY_MUL, TG_BINARY_MAXIMUM,
                                                 TG_BINARY_MINIMUM};
     enum { LEVELS = 56 };
-    const tg_kernel_set *set = tg_kernels_for(p->x->dtype);
+    const tg_kernel_set *set = p->set;
     double level[LEVELS][256 / sizeof(double)], part[256 / sizeof(double)];
     const int64_t one[3] = {1, 1, 1};
     int64_t index[TG_MAX_RANK + 1] = {0}, full = 0;
@@ -79,7 +82,8 @@ static void fold_real(const plan *p, char *x, int64_t n, char *out) {
         if (p->lines == 1) break;
         int l = 0;
         for (int64_t c = i; c & 1; c >>= 1, l++)
-            set->binary[combine[p->f]](n, (char *[]){(char *)part, (char *)level[l], (char *)part}, one, NULL);
+            set->binary[combine[p->f]](n, (char *[]){(char *)part, (char *)level[l], (char *)part}, one,
+                                       NULL);
         memcpy(level[l], part, (size_t)(n * p->x_size));
         full = i + 1;
         tg_grid_step(&p->reduced, index, &x);
@@ -89,7 +93,8 @@ static void fold_real(const plan *p, char *x, int64_t n, char *out) {
         if (first)
             memcpy(part, level[l], (size_t)(n * p->x_size));
         else
-            set->binary[combine[p->f]](n, (char *[]){(char *)part, (char *)level[l], (char *)part}, one, NULL);
+            set->binary[combine[p->f]](n, (char *[]){(char *)part, (char *)level[l], (char *)part}, one,
+                                       NULL);
         first = 0;
     }
     for (int64_t i = 0; i < n; i++)
@@ -102,24 +107,49 @@ static void fold_real(const plan *p, char *x, int64_t n, char *out) {
     for (int64_t i = 0; i < n; i++) { \
         T v = ((const T *)x)[i * s]; \
         switch (f) { \
-        case TG_SUM: acc = (int64_t)((uint64_t)acc + (uint64_t)v); break; \
-        case TG_PROD: acc = (int64_t)((uint64_t)acc * (uint64_t)v); break; \
-        case TG_MAX: acc = acc > (int64_t)v ? acc : (int64_t)v; break; \
-        case TG_MIN: acc = acc < (int64_t)v ? acc : (int64_t)v; break; \
-        case TG_AND: acc = acc && v != 0; break; \
-        case TG_OR: acc = acc || v != 0; break; \
+        case TG_SUM: \
+            acc = (int64_t)((uint64_t)acc + (uint64_t)v); \
+            break; \
+        case TG_PROD: \
+            acc = (int64_t)((uint64_t)acc * (uint64_t)v); \
+            break; \
+        case TG_MAX: \
+            acc = acc > (int64_t)v ? acc : (int64_t)v; \
+            break; \
+        case TG_MIN: \
+            acc = acc < (int64_t)v ? acc : (int64_t)v; \
+            break; \
+        case TG_AND: \
+            acc = acc && v != 0; \
+            break; \
+        case TG_OR: \
+            acc = acc || v != 0; \
+            break; \
         } \
     } \
     return acc;
-static int64_t fold_i32(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) { FOLD_INTEGER(int32_t) }
-static int64_t fold_i64(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) { FOLD_INTEGER(int64_t) }
-static int64_t fold_u8(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) { FOLD_INTEGER(uint8_t) }
+static int64_t fold_i32(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
+    FOLD_INTEGER(int32_t)
+}
+static int64_t fold_i64(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
+    FOLD_INTEGER(int64_t)
+}
+static int64_t fold_u8(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
+    FOLD_INTEGER(uint8_t)
+}
 
 #define FOLD_TRUTH(T) \
-    for (int64_t i = 0; i < n; i++) acc = f == TG_AND ? acc && ((const T *)x)[i * s] != 0 : acc || ((const T *)x)[i * s] != 0; \
+    for (int64_t i = 0; i < n; i++) { \
+        bool v = ((const T *)x)[i * s] != 0; \
+        acc = f == TG_AND ? acc && v : acc || v; \
+    } \
     return acc;
-static int64_t fold_f32(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) { FOLD_TRUTH(float) }
-static int64_t fold_f64(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) { FOLD_TRUTH(double) }
+static int64_t fold_f32(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
+    FOLD_TRUTH(float)
+}
+static int64_t fold_f64(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
+    FOLD_TRUTH(double)
+}
 
 static void fold_integer(const plan *p, char *x, char *out) {
     static int64_t (*const fold[TG_DTYPES])(tg_reduction, int64_t, const void *, int64_t, int64_t) = {
@@ -139,10 +169,6 @@ static void fold_integer(const plan *p, char *x, char *out) {
 
 /* ---- both ---- */
 
-static bool is_real(const plan *p) {
-    return tg_dtype_is_float((tg_dtype)p->x->dtype) && p->f < TG_FOLDS;
-}
-
 /* Points [begin, end) of the kept grid. */
 static void fold_pieces(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
@@ -152,7 +178,9 @@ static void fold_pieces(void *context, int64_t begin, int64_t end) {
     tg_grid_seek(&p->kept, begin, index, at);
     for (int64_t i = begin; i < end; i++) {
         int64_t left = p->lanes.size - *piece * p->width;
-        if (is_real(p))
+        if (p->set && p->lines == 1 && !p->columns)
+            p->set->row[p->f](p->line.size, at[0], p->line.stride[0], at[1]);
+        else if (p->set)
             fold_real(p, at[0], left < p->width ? left : p->width, at[1]);
         else
             fold_integer(p, at[0], at[1]);
@@ -164,9 +192,10 @@ static void fold_pieces(void *context, int64_t begin, int64_t end) {
 static void choose_columns(plan *p, axes *kept) {
     p->lanes = (axis){1, {0, 0}};
     p->width = p->pieces = 1;
-    if (!is_real(p) || kept->rank == 0) return;
+    if (!p->set || kept->rank == 0) return;
     axis last = pop(kept);
-    p->columns = magnitude(last.stride[0]) < magnitude(p->line.stride[0]) || (p->line.size < 6 && last.size >= 32);
+    p->columns =
+        magnitude(last.stride[0]) < magnitude(p->line.stride[0]) || (p->line.size < 6 && last.size >= 32);
     if (!p->columns) {
         kept->rank++;
         return;
@@ -188,21 +217,20 @@ static int64_t make_grid(const plan *p, const axes *a, int operands, tg_grid *g)
     return n;
 }
 
-static bool one_run(tg_reduction f, const tg_array *x, const tg_array *out) {
-    int64_t step = out->numel == 1 ? tg_flat_stride(x) : -1;
-    if (step < 0 || f >= TG_FOLDS || !tg_dtype_is_float((tg_dtype)x->dtype)) return false;
-    tg_kernels_for(x->dtype)->row[f](x->numel, x->data, step, out->data);
-    return true;
-}
-
 void tg_reduce(tg_reduction f, const tg_array *x, unsigned reduce_axes, const tg_array *out) {
     if (out->numel == 0) return;
     if (x->numel == 0) {
         tg_array_fill(out, f == TG_PROD || f == TG_AND ? 1 : 0);
         return;
     }
-    if (one_run(f, x, out)) return;
-    plan p = {.x = x, .out = out, .f = f};
+    bool real = tg_dtype_is_float((tg_dtype)x->dtype) && f < TG_FOLDS;
+    const tg_kernel_set *set = real ? tg_kernels_for(x->dtype) : NULL;
+    int64_t step = real && out->numel == 1 ? tg_flat_stride(x) : -1;
+    if (step >= 0) {
+        set->row[f](x->numel, x->data, step, out->data);
+        return;
+    }
+    plan p = {.x = x, .out = out, .f = f, .set = set};
     axes kept = {0}, reduced = {0};
     p.x_size = (int64_t)tg_dtype_size((tg_dtype)x->dtype);
     p.out_size = (int64_t)tg_dtype_size((tg_dtype)out->dtype);

@@ -1,5 +1,6 @@
-/* Softmax and its gradient along any axis. Rows with stride 1 have a kernel. Otherwise LANES columns go through
- * together, each step being one elementwise or column kernel; the result of a step stands in the output array.
+/* Softmax and its gradient along any axis. Rows with stride 1 have a kernel. Otherwise LANES columns go
+ * through together, each step being one elementwise or column kernel; the result of a step stands in the
+ * output array.
  */
 #include "core/kernels/table.h"
 #include "core/parallel.h"
@@ -11,8 +12,8 @@ typedef struct plan {
     form form;
     int operands; /* a[0] is the output */
     const tg_array *a[3];
-    int64_t size; /* bytes an element */
-    tg_grid grid; /* all but the softmax axis; its last axis: the pieces of the lanes */
+    int64_t size;             /* bytes an element */
+    tg_grid grid;             /* all but the softmax axis; its last axis: the pieces of the lanes */
     int64_t n, step[3];       /* the softmax axis */
     int64_t lanes, across[3]; /* the axis across it */
     int64_t width;            /* lanes at once; 1: rows */
@@ -21,7 +22,9 @@ typedef struct plan {
 static int64_t magnitude(int64_t s) { return s < 0 ? -s : s; }
 
 /* p[k] + i rows on */
-static char *row(const plan *p, char *const at[], int k, int64_t i) { return at[k] + i * p->step[k] * p->size; }
+static char *row(const plan *p, char *const at[], int k, int64_t i) {
+    return at[k] + i * p->step[k] * p->size;
+}
 
 /* out = f(a, b) for each of the n rows of m lanes, where b is one row of its own with stride 1. */
 static void with_row(const plan *p, tg_binary f, char *const at[], int k, void *b, int64_t m) {
@@ -49,7 +52,8 @@ static void columns_forward(const plan *p, char *const at[], int64_t m) {
         with_row(p, TG_BINARY_DIV, at, 0, sum, m);
         return;
     }
-    p->set->unary[TG_UNARY_LOG](m, (char *[]){(char *)sum, (char *)sum}, (int64_t[]){1, 1}, (const double[]){0, 0});
+    p->set->unary[TG_UNARY_LOG](m, (char *[]){(char *)sum, (char *)sum}, (int64_t[]){1, 1},
+                                (const double[]){0, 0});
     with_row(p, TG_BINARY_SUB, at, 1, largest, m);
     with_row(p, TG_BINARY_SUB, at, 0, sum, m);
 }
@@ -77,7 +81,8 @@ static void columns_grad(const plan *p, char *const at[], int64_t m) {
 }
 
 static void rows(const plan *p, char *const at[]) {
-    tg_row *const f[] = {p->set->softmax, p->set->softmax_grad, p->set->log_softmax, p->set->log_softmax_grad};
+    tg_row *const f[] = {p->set->softmax, p->set->softmax_grad, p->set->log_softmax,
+                         p->set->log_softmax_grad};
     f[p->form](p->n, at);
 }
 

@@ -13,23 +13,31 @@ double tg_lgamma(double x) {
 /* x less the nearest integer: tan(pi x) and sin(pi x) of it keep their accuracy near their zeros. */
 static double reduced(double x) { return x - nearbyint(x); }
 
+/* c[0] + c[1] t + ... + c[6] t^6 */
+static double polynomial(const double c[7], double t) {
+    double sum = 0;
+    for (int i = 6; i >= 0; i--) sum = sum * t + c[i];
+    return sum;
+}
+
 /* psi(x) = psi(x + 1) - 1/x up to x >= 10, where the asymptotic series
  * log x - 1/(2x) - sum B_2k / (2k x^2k) is exact to 1e-16; psi(1 - x) - psi(x) = pi / tan(pi x) on the left. */
 double tg_digamma(double x) {
+    static const double b[7] = {1.0 / 12,  -1.0 / 120,     1.0 / 252, -1.0 / 240,
+                                1.0 / 132, -691.0 / 32760, 1.0 / 12};
     if (x == 0) return copysign(INFINITY, -x);
     if (x == -INFINITY || (x < 0 && x == floor(x))) return NAN;
     if (x < 0) return tg_digamma(1 - x) - pi / tan(pi * reduced(x));
     double sum = 0;
     for (; x < 10; x += 1) sum += 1 / x;
     double t = 1 / (x * x);
-    double series = t * (1.0 / 12 - t * (1.0 / 120 - t * (1.0 / 252 - t * (1.0 / 240 - t * (1.0 / 132 -
-                    t * (691.0 / 32760 - t / 12))))));
-    return log(x) - 0.5 / x - series - sum;
+    return log(x) - 0.5 / x - t * polynomial(b, t) - sum;
 }
 
 /* psi'(x) = psi'(x + 1) + 1/x^2; asymptotically 1/x + 1/(2x^2) + sum B_2k / x^(2k+1);
  * psi'(1 - x) + psi'(x) = (pi / sin(pi x))^2. */
 double tg_trigamma(double x) {
+    static const double b[7] = {1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730, 7.0 / 6};
     if (x == -INFINITY) return NAN;
     if (x <= 0 && x == floor(x)) return INFINITY;
     if (x < 0) {
@@ -39,13 +47,11 @@ double tg_trigamma(double x) {
     double sum = 0;
     for (; x < 10; x += 1) sum += 1 / (x * x);
     double t = 1 / (x * x);
-    double series = t * (1.0 / 6 - t * (1.0 / 30 - t * (1.0 / 42 - t * (1.0 / 30 - t * (5.0 / 66 -
-                    t * (691.0 / 2730 - t * 7 / 6))))));
-    return (1 + (0.5 + series * x) / x) / x + sum;
+    return (1 + (0.5 + t * polynomial(b, t) * x) / x) / x + sum;
 }
 
-/* Winitzki's closed form (near 0, the first term of the series) is right to two digits; each Halley step triples
- * them. For |x| > 1/2 the residue is taken as (1 - |x|) - erfc(y), where 1 - |x| is exact. */
+/* Winitzki's closed form (near 0, the first term of the series) is right to two digits; each Halley step
+ * triples them. For |x| > 1/2 the residue is taken as (1 - |x|) - erfc(y), where 1 - |x| is exact. */
 double tg_erfinv(double x) {
     const double half_root_pi = 0.88622692545275801365, c = 0.147;
     double a = fabs(x);

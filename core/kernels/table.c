@@ -4,7 +4,9 @@
 #include <string.h>
 
 #define SETS(isa) extern const tg_kernel_set tg_kernels_##isa##_f32, tg_kernels_##isa##_f64;
+/* clang-format off */
 #define TABLE(isa) {#isa, {&tg_kernels_##isa##_f32, &tg_kernels_##isa##_f64}}
+/* clang-format on */
 
 SETS(ref)
 #if TG_BUILT_AVX2

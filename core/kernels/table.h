@@ -1,6 +1,6 @@
-/* Private. The table of kernels: for each of f32 and f64, one function per elementwise function, reduction and
- * softmax. A kernel works on one run: n elements along one axis. core/kernels/body.c is compiled once per
- * instruction set and real type, and each copy fills a whole tg_kernel_set.
+/* Private. The table of kernels: for each of f32 and f64, one function per elementwise function,
+ * reduction and softmax. A kernel works on one run: n elements along one axis. core/kernels/body.c is
+ * compiled once per instruction set and real type, and each copy fills a whole tg_kernel_set.
  */
 #ifndef TG_CORE_KERNELS_TABLE_H
 #define TG_CORE_KERNELS_TABLE_H
@@ -13,19 +13,20 @@
 /* The reductions that reals have a kernel for: TG_SUM, TG_PROD, TG_MAX, TG_MIN. */
 #define TG_FOLDS 4
 
-/* Folds n elements of stride s to *out. Sums are pairwise over blocks of 1024. n = 0 gives the neutral element. */
+/* Folds n elements of stride s to *out. Sums are pairwise over blocks of 1024. n = 0 gives the neutral
+ * element. */
 typedef void tg_fold_row(int64_t n, const void *x, int64_t s, void *out);
 
-/* Folds `rows` rows of n elements to out[n]; row i starts at x + i*row_stride, its elements are s apart. n is at
- * most TG_FOLD_LANES(size). Sums are pairwise over blocks of 32 rows. */
+/* Folds `rows` rows of n elements to out[n]; row i starts at x + i*row_stride, its elements are s apart.
+ * n is at most TG_FOLD_LANES(size). Sums are pairwise over blocks of 32 rows. */
 typedef void tg_fold_col(int64_t rows, int64_t row_stride, int64_t n, const void *x, int64_t s, void *out);
 #define TG_FOLD_LANES(element_size) ((int)(256 / (element_size)))
 
 /* One row of n elements, stride 1 each. softmax: p = {y, x}; gradient: p = {dx, g, y}. */
 typedef void tg_row(int64_t n, char *const p[]);
 
-/* C = alpha A B + beta C for one small product: k*n is at most TG_SMALL_GEMM. Strides in elements; C's columns have
- * stride 1. beta = 0 ignores C. */
+/* C = alpha A B + beta C for one small product: k*n is at most TG_SMALL_GEMM. Strides in elements; C's
+ * columns have stride 1. beta = 0 ignores C. */
 typedef struct tg_small_gemm {
     int64_t m, n, k, a_row, a_col, b_row, b_col, c_row;
     const void *a, *b;
@@ -41,9 +42,9 @@ typedef struct tg_kernel_set {
     tg_run *unary_grad[TG_UNARY_COUNT]; /* p = {dx, g, x, y}; arg = double p[2] */
     tg_run *binary[TG_BINARY_COUNT];    /* p = {out, a, b} */
     tg_run *compare[6];                 /* p = {out, a, b}, out is bool; by tg_compare */
-    tg_run *where;                      /* p = {out, condition, a, b}; moves bits: serves any dtype of this size */
-    tg_run *affine;                     /* p = {out, x}; arg = double {scale, shift} */
-    tg_run *axpy;                       /* p = {y, x, y}; arg = double {alpha, unused} */
+    tg_run *where;  /* p = {out, condition, a, b}; moves bits: for any dtype of its size */
+    tg_run *affine; /* p = {out, x}; arg = double {scale, shift} */
+    tg_run *axpy;   /* p = {y, x, y}; arg = double {alpha, unused} */
     tg_fold_row *row[TG_FOLDS];
     tg_fold_col *col[TG_FOLDS];
     tg_row *softmax, *softmax_grad, *log_softmax, *log_softmax_grad;
@@ -64,8 +65,8 @@ static inline const tg_kernels *tg_kernels_get(void) {
 }
 static inline const tg_kernel_set *tg_kernels_for(int dtype) { return tg_kernels_get()->real[dtype]; }
 
-/* For tests: the table of an instruction set that was built and that this machine runs, or NULL; and a switch of
- * the one in use, false where there is none. */
+/* For tests: the table of an instruction set that was built and that this machine runs, or NULL; and a
+ * switch of the one in use, false where there is none. */
 const tg_kernels *tg_kernels_of_isa(const char *isa);
 bool tg_kernels_use(const char *isa);
 

@@ -1,5 +1,5 @@
-/* Private. What core/kernels/body.c is written in, for one real type and one instruction set; the only place that
- * knows them. The build defines TG_REAL (32 or 64) and one of TG_ISA_REF, TG_ISA_AVX2, TG_ISA_AVX512, TG_ISA_NEON.
+/* Private. What core/kernels/body.c is written in, for one real type and one instruction set; the only place
+ * that knows them. The build defines TG_REAL (32 or 64) and one of TG_ISA_REF, _AVX2, _AVX512, _NEON.
  *
  *   S, V, M       the real type; a vector of W of them; a mask, one integer an element
  *   K(c)          a vector with c in every lane
@@ -35,8 +35,8 @@ typedef double S;
 #define TG_USE_SLEEF 0
 #endif
 
-/* For each instruction set: BYTES of a vector, its NATIVE type, BITS (the type masks are cast to), SLEEF's suffixes,
- * and the few operations that have no operator. */
+/* For each instruction set: BYTES of a vector, its NATIVE type, BITS (the type masks are cast to),
+ * SLEEF's suffixes, and the few operations that have no operator. */
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
 
@@ -126,9 +126,7 @@ static inline V K(S c) { return c - (V){0}; }
 static inline S lane0(V v) { return v[0]; }
 static inline V select(M m, V a, V b) { return (V)SELECT(m, a, b); }
 static inline V vabs(V x) { return (V)((M)x & bits(~SIGN_BIT)); }
-static inline V vcopysign(V x, V sign) {
-    return (V)(((M)x & bits(~SIGN_BIT)) | ((M)sign & bits(SIGN_BIT)));
-}
+static inline V vcopysign(V x, V sign) { return (V)(((M)x & bits(~SIGN_BIT)) | ((M)sign & bits(SIGN_BIT))); }
 #if defined(TG_ISA_NEON)
 static inline V vsqrt(V x) { return (V)NEON(vsqrt)((NATIVE)x); }
 static inline V vfloor(V x) { return (V)NEON(vrndm)((NATIVE)x); }
@@ -166,23 +164,21 @@ static inline M first(int64_t m) {
 #endif
 }
 
-/* m <= W elements, s apart, by way of memory. */
-static __attribute__((noinline)) V collect(const S *p, int64_t s, int64_t m) {
-    S lane[W];
+/* m <= W elements, s apart, to and from W elements in memory. They are not handed over as vectors: gcc
+ * forgets to clear the upper halves of x86's registers when a function ends in a call with a vector
+ * argument, and every SSE instruction that follows then stalls. */
+static __attribute__((noinline)) void collect(const S *p, int64_t s, int64_t m, S *lane) {
     for (int64_t i = 0; i < W; i++) lane[i] = p[i < m ? i * s : 0];
-    return vload(lane);
 }
-static __attribute__((noinline)) void spread(S *p, int64_t s, int64_t m, V v) {
-    S lane[W], *from = lane;
-    vstore(lane, v);
+static __attribute__((noinline)) void spread(S *p, int64_t s, int64_t m, const S *lane) {
     if (s != 1 || m == W) {
         for (int64_t i = 0; i < m; i++) p[i * s] = lane[i];
         return;
     }
     for (int h = W / 2; h > 0; h /= 2) {
         if (!(m & h)) continue;
-        memcpy(p, from, (size_t)h * sizeof(S));
-        p += h, from += h;
+        memcpy(p, lane, (size_t)h * sizeof(S));
+        p += h, lane += h;
     }
 }
 
@@ -192,13 +188,18 @@ static inline V vload_part(const S *p, int64_t s, int64_t m) {
 #if defined(LOAD_FIRST)
     if (s == 1) return select(first(m), (V)LOAD_FIRST(p, m), K(*p));
 #endif
-    return collect(p, s, m);
+    S lane[W];
+    collect(p, s, m, lane);
+    return vload(lane);
 }
 static inline void vstore_part(S *p, int64_t s, int64_t m, V v) {
-    if (m == 1)
+    S lane[W];
+    if (m == 1) {
         *p = lane0(v);
-    else
-        spread(p, s, m, v);
+        return;
+    }
+    vstore(lane, v);
+    spread(p, s, m, lane);
 }
 
 /* f over all lanes, by halves: lane i with lane i + W/2, then with lane i + W/4, ... */
@@ -310,13 +311,9 @@ static inline V vsoftplus(V x) { return vmax(x, K(0)) + vlog1p(vexp(-vabs(x))); 
 #define SELU_ALPHA K((S)1.6732632423543772848170429916717)
 
 static inline V normal_cdf(V x) { return K((S)0.5) * verfc(x * K((S)-0.70710678118654752440)); }
-static inline V normal_density(V x) {
-    return K((S)0.39894228040143267794) * vexp(K((S)-0.5) * (x * x));
-}
+static inline V normal_density(V x) { return K((S)0.39894228040143267794) * vexp(K((S)-0.5) * (x * x)); }
 /* 2u = 2 sqrt(2/pi) (x + 0.044715 x^3) */
-static inline V gelu_2u(V x) {
-    return K((S)1.59576912160573071176) * (x + K((S)0.044715) * (x * x * x));
-}
+static inline V gelu_2u(V x) { return K((S)1.59576912160573071176) * (x + K((S)0.044715) * (x * x * x)); }
 static inline V gelu_2u_slope(V x) {
     return K((S)1.59576912160573071176) * (K(1) + K((S)(3 * 0.044715)) * (x * x));
 }
@@ -341,8 +338,6 @@ static inline V sinc_slope(V t) {
     return select(q < K((S)0.25), -t * series, (t * vcos(t) - vsin(t)) / q);
 }
 /* r = fmod(a, b) moved to the side of b */
-static inline V with_sign_of(V r, V b) {
-    return select(both(r != K(0), (r < K(0)) != (b < K(0))), r + b, r);
-}
+static inline V with_sign_of(V r, V b) { return select(both(r != K(0), (r < K(0)) != (b < K(0))), r + b, r); }
 
 #endif

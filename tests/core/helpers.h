@@ -16,15 +16,16 @@ extern const char *program; /* what main was called as */
 static inline void expect_error_at(int line, tg_status status, const char *words) {
     ck_assert_msg(tg_error_status() == status, "line %d: %s instead of %s: %s", line,
                   tg_status_name(tg_error_status()), tg_status_name(status), tg_error_message());
-    ck_assert_msg(strstr(tg_error_message(), words), "line %d: no \"%s\" in: %s", line, words, tg_error_message());
+    ck_assert_msg(strstr(tg_error_message(), words), "line %d: no \"%s\" in: %s", line, words,
+                  tg_error_message());
     tg_error_clear();
 }
 
 /* The same, and the text is no more than that. */
 #define expect_message(status, text) expect_message_at(__LINE__, (status), (text))
 static inline void expect_message_at(int line, tg_status status, const char *text) {
-    ck_assert_msg(strcmp(tg_error_message(), text) == 0, "line %d: \"%s\" instead of \"%s\"", line, tg_error_message(),
-                  text);
+    ck_assert_msg(strcmp(tg_error_message(), text) == 0, "line %d: \"%s\" instead of \"%s\"", line,
+                  tg_error_message(), text);
     expect_error_at(line, status, text);
 }
 

@@ -34,7 +34,8 @@ END_TEST
 
 START_TEST(place_is_noted_once) {
     tg_status_at(TG_OK, "early.c", 1);
-    ck_assert_int_eq(tg_status_at(tg_fail(TG_ERR_TAPE, "backward: no"), "/home/me/src/train.c", 41), TG_ERR_TAPE);
+    ck_assert_int_eq(tg_status_at(tg_fail(TG_ERR_TAPE, "backward: no"), "/home/me/src/train.c", 41),
+                     TG_ERR_TAPE);
     tg_status_at(TG_ERR_TAPE, "other.c", 7);
     tg_at(tg_poison(), "other.c", 8);
     expect_message(TG_ERR_TAPE, "backward: no   (train.c:41)");
@@ -54,7 +55,8 @@ START_TEST(long_texts_are_cut_before_the_place) {
         tg_status_at(TG_ERR_SHAPE, "dir/train.c", 123456);
         size_t length = strlen(tg_error_message());
         ck_assert_uint_le(length, 511);
-        ck_assert_str_eq(tg_error_message() + length - strlen("x   (train.c:123456)"), "x   (train.c:123456)");
+        ck_assert_str_eq(tg_error_message() + length - strlen("x   (train.c:123456)"),
+                         "x   (train.c:123456)");
         tg_error_clear();
     }
     tg_fail(TG_ERR_SHAPE, "%s", text);
@@ -75,8 +77,9 @@ START_TEST(raising_allocates_nothing) {
 END_TEST
 
 START_TEST(status_names) {
-    static const char *const name[] = {"TG_OK",          "TG_ERR_SHAPE",  "TG_ERR_DTYPE", "TG_ERR_ARGUMENT", "TG_ERR_LIFETIME",
-                                       "TG_ERR_TAPE", "TG_ERR_MEMORY", "TG_ERR_IO",    "TG_ERR_FORMAT"};
+    static const char *const name[] = {"TG_OK",           "TG_ERR_SHAPE",    "TG_ERR_DTYPE",
+                                       "TG_ERR_ARGUMENT", "TG_ERR_LIFETIME", "TG_ERR_TAPE",
+                                       "TG_ERR_MEMORY",   "TG_ERR_IO",       "TG_ERR_FORMAT"};
     for (int i = 0; i < COUNT(name); i++) ck_assert_str_eq(tg_status_name((tg_status)i), name[i]);
     ck_assert_int_eq(COUNT(name) - 1, TG_ERR_FORMAT);
     ck_assert_str_eq(tg_status_name((tg_status)99), "unknown status");
@@ -126,7 +129,8 @@ static void strict_after_a_clear(void) {
 }
 
 static void strict_off_again(void) {
-    if (tg_set_strict(true) || !tg_set_strict(false) || tg_set_strict(false)) fputs("wrong previous setting", stderr);
+    if (tg_set_strict(true) || !tg_set_strict(false) || tg_set_strict(false))
+        fputs("wrong previous setting", stderr);
     tg_fail(TG_ERR_SHAPE, "first");
     tg_status_at(TG_ERR_SHAPE, "train.c", 41);
     tg_fail(TG_ERR_SHAPE, "second");

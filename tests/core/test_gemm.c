@@ -1,5 +1,5 @@
-/* Matrix products against the triple loop in long double: every layout of A and B, batches, accumulation, empty
- * sizes, the split for BLAS's int, and any number of threads.
+/* Matrix products against the triple loop in long double: every layout of A and B, batches, accumulation,
+ * empty sizes, the split for BLAS's int, and any number of threads.
  */
 #include "core/kernels/gemm.h"
 #include "core/memory.h"
@@ -30,7 +30,17 @@ static tg_array fresh(tg_dtype dtype, tg_shape shape) {
 }
 
 /* How a matrix [rows, cols] with leading axes lies in memory. */
-enum layout { PLAIN, TRANSPOSED, PADDED, PADDED_TRANSPOSED, STRIDED, BACKWARDS, REPEATED_ROW, REPEATED_COLUMN, LAYOUTS };
+enum layout {
+    PLAIN,
+    TRANSPOSED,
+    PADDED,
+    PADDED_TRANSPOSED,
+    STRIDED,
+    BACKWARDS,
+    REPEATED_ROW,
+    REPEATED_COLUMN,
+    LAYOUTS
+};
 
 static tg_array laid_out(tg_dtype dtype, tg_shape s, enum layout how) {
     int i = s.rank - 2, j = s.rank - 1;
@@ -75,16 +85,19 @@ static void check_gemm(double alpha, const tg_array *a, const tg_array *b, doubl
             long double v = (long double)at(a, batch, row, l) * at(b, batch, l, col);
             sum += v, size += fabsl(v);
         }
-        long double old = beta == 0 ? 0 : beta * (long double)tg_array_get(&before, i), want = alpha * sum + old;
+        long double old = beta == 0 ? 0 : beta * (long double)tg_array_get(&before, i),
+                    want = alpha * sum + old;
         double most = (double)(k + 3) * eps * (double)(fabs(alpha) * size + fabsl(old));
-        ck_assert_msg(fabs(tg_array_get(c, i) - (double)want) <= most, "[%d, %d] x [%d, %d], element %d: %.9g, not %.9Lg",
-                      (int)m, (int)k, (int)k, (int)n, (int)i, tg_array_get(c, i), want);
+        ck_assert_msg(fabs(tg_array_get(c, i) - (double)want) <= most,
+                      "[%d, %d] x [%d, %d], element %d: %.9g, not %.9Lg", (int)m, (int)k, (int)k, (int)n,
+                      (int)i, tg_array_get(c, i), want);
     }
     tg_array_drop(&before);
 }
 
-static const int64_t sizes[][3] = {{1, 1, 1}, {3, 4, 5},   {8, 8, 8},    {9, 8, 8},  {1, 40, 30}, {40, 1, 30},
-                                   {1, 1, 700}, {33, 17, 1}, {31, 33, 65}, {70, 64, 3}, {2, 300, 4}};
+static const int64_t sizes[][3] = {{1, 1, 1},    {3, 4, 5},   {8, 8, 8},   {9, 8, 8},
+                                   {1, 40, 30},  {40, 1, 30}, {1, 1, 700}, {33, 17, 1},
+                                   {31, 33, 65}, {70, 64, 3}, {2, 300, 4}};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 static void check_layouts(tg_dtype dtype, const int64_t *z) {
@@ -111,7 +124,8 @@ START_TEST(sizes_beyond_int) {
 }
 END_TEST
 
-/* Batches [2, 3]: each of A, B with both axes, one, or none of its own; rows of A that go on evenly, or not. */
+/* Batches [2, 3]: each of A, B with both axes, one, or none of its own; rows of A that go on evenly, or
+ * not. */
 START_TEST(batches) {
     for (int who = 0; who < 16; who++)
         for (int i = 0; i < SIZES; i++) {
@@ -160,7 +174,8 @@ END_TEST
 
 START_TEST(copy_that_fails) {
     for (int n = 1; n <= 2; n++) {
-        tg_array a = laid_out(TG_F32, TG_SHAPE(40, 50), STRIDED), b = laid_out(TG_F32, TG_SHAPE(50, 40), BACKWARDS);
+        tg_array a = laid_out(TG_F32, TG_SHAPE(40, 50), STRIDED),
+                 b = laid_out(TG_F32, TG_SHAPE(50, 40), BACKWARDS);
         tg_array c = fresh(TG_F32, TG_SHAPE(40, 40));
         tg_memory_fail_at(n);
         ck_assert_int_eq(tg_gemm(1, &a, &b, 0, &c), TG_ERR_MEMORY);
@@ -173,11 +188,13 @@ START_TEST(copy_that_fails) {
 END_TEST
 
 START_TEST(threads_change_nothing) {
-    static const int64_t z[][3] = {{700, 300, 257}, {64, 256, 784}, {1, 3000, 1500}, {3000, 1, 1500}, {130, 1100, 513}};
+    static const int64_t z[][3] = {
+        {700, 300, 257}, {64, 256, 784}, {1, 3000, 1500}, {3000, 1, 1500}, {130, 1100, 513}};
     for (int i = 0; i < 5; i++)
         for (int t = 0; t < 4; t++) {
             tg_array a = laid_out(TG_F32, TG_SHAPE(z[i][0], z[i][2]), t % 2 ? TRANSPOSED : PLAIN);
-            tg_array b = laid_out(TG_F32, TG_SHAPE(z[i][2], z[i][1]), t / 2 ? TRANSPOSED : PLAIN), first = {0};
+            tg_array b = laid_out(TG_F32, TG_SHAPE(z[i][2], z[i][1]), t / 2 ? TRANSPOSED : PLAIN),
+                     first = {0};
             for (int n = 1; n <= 4; n++) {
                 tg_array c = fresh(TG_F32, TG_SHAPE(z[i][0], z[i][1]));
                 tg_set_num_threads(n);

@@ -1,4 +1,4 @@
-/* Every slot of every instruction set that was built and runs here. Three properties, each looped over the tables:
+/* Every slot of every instruction set that was built and runs here. Three properties, looped over the tables:
  *   accuracy  f32 and f64 agree with the f64 reference within the ulps that the row states;
  *   slope     the gradient column is the derivative of the value column (central differences, f64);
  *   layout    any length, alignment and strides give the bits that one contiguous run gives.
@@ -19,7 +19,8 @@ enum { N = 812 };
 static const char *const isas[] = {"ref", "avx2", "avx512", "neon"};
 enum { ISAS = sizeof isas / sizeof *isas };
 
-/* A domain [lo, hi], parameters, and bounds on the error of value and gradient in ulps of max(|result|, scale). */
+/* A domain [lo, hi], parameters, and bounds on the error of value and gradient in ulps of max(|result|,
+ * scale). */
 static const struct row {
     const char *name;
     double lo, hi, p[2];
@@ -89,13 +90,13 @@ static const struct row_2 {
     double lo, hi, lo_b, hi_b, ulp;
 } rows_2[TG_BINARY_COUNT] = {
 #define ROW_2(NAME, ...) [TG_BINARY_##NAME] = {#NAME, __VA_ARGS__}
-    ROW_2(ADD, -10, 10, -10, 10, 0.5),       ROW_2(SUB, -10, 10, -10, 10, 0.5),
-    ROW_2(MUL, -10, 10, -10, 10, 0.5),       ROW_2(DIV, -10, 10, 0.5, 10, 0.5),
-    ROW_2(MAXIMUM, -10, 10, -10, 10, 0),     ROW_2(MINIMUM, -10, 10, -10, 10, 0),
-    ROW_2(POW, 0.01, 20, -5, 5, 1),          ROW_2(FMOD, -50, 50, -7, 7, 0),
-    ROW_2(REMAINDER, -50, 50, -7, 7, 1),     ROW_2(ATAN2, -10, 10, -10, 10, 1),
-    ROW_2(HYPOT, -10, 10, -10, 10, 1),       ROW_2(XLOGY, -10, 10, 0.01, 10, 2),
-    ROW_2(LOGADDEXP, -50, 50, -50, 50, 2),   ROW_2(COPYSIGN, -10, 10, -10, 10, 0),
+    ROW_2(ADD, -10, 10, -10, 10, 0.5),     ROW_2(SUB, -10, 10, -10, 10, 0.5),
+    ROW_2(MUL, -10, 10, -10, 10, 0.5),     ROW_2(DIV, -10, 10, 0.5, 10, 0.5),
+    ROW_2(MAXIMUM, -10, 10, -10, 10, 0),   ROW_2(MINIMUM, -10, 10, -10, 10, 0),
+    ROW_2(POW, 0.01, 20, -5, 5, 1),        ROW_2(FMOD, -50, 50, -7, 7, 0),
+    ROW_2(REMAINDER, -50, 50, -7, 7, 1),   ROW_2(ATAN2, -10, 10, -10, 10, 1),
+    ROW_2(HYPOT, -10, 10, -10, 10, 1),     ROW_2(XLOGY, -10, 10, 0.01, 10, 2),
+    ROW_2(LOGADDEXP, -50, 50, -50, 50, 2), ROW_2(COPYSIGN, -10, 10, -10, 10, 0),
 };
 
 static size_t size_of(int dtype) { return dtype == TG_F32 ? 4 : 8; }
@@ -111,7 +112,8 @@ static void set(int dtype, void *p, int64_t i, double v) {
 
 /* n values that fill [lo, hi] evenly but out of order. */
 static void fill(int dtype, void *p, int64_t n, double lo, double hi) {
-    for (int64_t i = 0; i < n; i++) set(dtype, p, i, lo + (hi - lo) * (double)(i * 397 % n) / (double)(n - 1));
+    for (int64_t i = 0; i < n; i++)
+        set(dtype, p, i, lo + (hi - lo) * (double)(i * 397 % n) / (double)(n - 1));
 }
 
 /* |got - want| in units of the last place of want (or of scale, if that is larger). */
@@ -124,7 +126,7 @@ static double ulps(int dtype, double got, double want, double scale) {
 static const int64_t ones[4] = {1, 1, 1, 1};
 
 typedef struct fixture {
-    double x[N], y[N], g[N], out[N];    /* of the dtype under test, as raw storage */
+    double x[N], y[N], g[N], out[N];     /* of the dtype under test, as raw storage */
     double wx[N], wy[N], wg[N], want[N]; /* the same numbers in f64, and the reference's results */
 } fixture;
 static fixture f;
@@ -197,12 +199,13 @@ START_TEST(slopes) {
             double x[3] = {0, lo + (hi - lo) * (i + 0.37) / 200, 0}, y[3];
             x[0] = x[1] - h, x[2] = x[1] + h;
             ref->unary[u](3, (char *[]){(char *)y, (char *)x}, ones, r->p);
-            ref->unary_grad[u](1, (char *[]){(char *)&d, (char *)&g, (char *)&x[1], (char *)&y[1]}, ones, r->p);
+            ref->unary_grad[u](1, (char *[]){(char *)&d, (char *)&g, (char *)&x[1], (char *)&y[1]}, ones,
+                               r->p);
             double left = (y[1] - y[0]) / h, right = (y[2] - y[1]) / h, slope = (y[2] - y[0]) / (2 * h);
             if (fabs(left - right) > 1e-2 * fmax(1, fabs(slope)) || fabs(slope) > 100) continue;
             compared++;
-            ck_assert_msg(fabs(d - slope) <= 1e-6 * fmax(1, fabs(slope)), "%s'(%g) = %.12g, differences %.12g",
-                          r->name, x[1], d, slope);
+            ck_assert_msg(fabs(d - slope) <= 1e-6 * fmax(1, fabs(slope)),
+                          "%s'(%g) = %.12g, differences %.12g", r->name, x[1], d, slope);
         }
         ck_assert_msg(compared > 100, "%s: only %d points compared", r->name, compared);
     }
@@ -279,16 +282,16 @@ START_TEST(conventions) {
             set(dtype, g, 0, 1);
             k->real[dtype]->unary[t->f](1, (char *[]){y, x}, ones, t->p);
             k->real[dtype]->unary_grad[t->f](1, (char *[]){d, g, x, y}, ones, t->p);
-            ck_assert_msg(same(dtype, get(dtype, y, 0), t->y), "%s %s(%g) = %.17g", k->isa, rows[t->f].name, t->x,
-                          get(dtype, y, 0));
-            ck_assert_msg(same(dtype, get(dtype, d, 0), t->d), "%s %s'(%g) = %.17g", k->isa, rows[t->f].name, t->x,
-                          get(dtype, d, 0));
+            ck_assert_msg(same(dtype, get(dtype, y, 0), t->y), "%s %s(%g) = %.17g", k->isa, rows[t->f].name,
+                          t->x, get(dtype, y, 0));
+            ck_assert_msg(same(dtype, get(dtype, d, 0), t->d), "%s %s'(%g) = %.17g", k->isa, rows[t->f].name,
+                          t->x, get(dtype, d, 0));
         }
 }
 END_TEST
 
-/* One run of a kernel with `operands` inputs at the given strides, from storage at a shifted address. The pattern of
- * inputs is the same whatever the strides. */
+/* One run of a kernel with `operands` inputs at the given strides, from storage at a shifted address. The
+ * pattern of inputs is the same whatever the strides. */
 enum { ROOM = 2 * N + 40 };
 static double arena[5][ROOM];
 static const double numbers[2] = {0.75, 0.25};
@@ -300,7 +303,8 @@ static void start(int dtype, int64_t n, int operands, int nan_at, const int64_t 
         p[k] = (char *)arena[k] + (size_t)(origin + shift) * size_of(dtype);
         for (int64_t i = 0; k > 0 && i < n; i++)
             if (s[k] != 0 || i == 0)
-                set(dtype, p[k], i * s[k], i == nan_at ? (double)NAN : 0.11 * k + 0.007 * (double)(i * 31 % 101));
+                set(dtype, p[k], i * s[k],
+                    i == nan_at ? (double)NAN : 0.11 * k + 0.007 * (double)(i * 31 % 101));
     }
 }
 
@@ -316,17 +320,20 @@ static void check_layout(const char *isa, const char *what, tg_run *run, int dty
         run(1, (char *[]){one[0], one[1], one[2], one[3], one[4]}, ones, numbers);
         bool nan = isnan(get(dtype, one[0], 0)) && isnan(get(dtype, p[0], i * s[0]));
         ck_assert_msg(nan || memcmp(one[0], p[0] + i * s[0] * (int64_t)size, size) == 0,
-                      "%s %s f%d: element %d of %d, strides %d %d, is %.17g, alone %.17g", isa, what, dtype ? 64 : 32,
-                      (int)i, (int)n, (int)s[0], (int)s[1], get(dtype, p[0], i * s[0]), get(dtype, one[0], 0));
+                      "%s %s f%d: element %d of %d, strides %d %d, is %.17g, alone %.17g", isa, what,
+                      dtype ? 64 : 32, (int)i, (int)n, (int)s[0], (int)s[1], get(dtype, p[0], i * s[0]),
+                      get(dtype, one[0], 0));
     }
     unsigned char behind = 0x5a;
     for (size_t b = 0; b < size; b++)
-        ck_assert(n == 0 || s[0] < 0 || ((unsigned char *)p[0] + (n - 1) * s[0] * (int64_t)size)[size + b] == behind);
+        ck_assert(n == 0 || s[0] < 0 ||
+                  ((unsigned char *)p[0] + (n - 1) * s[0] * (int64_t)size)[size + b] == behind);
 }
 
 static void check_layouts(const char *isa, const char *what, tg_run *run, int dtype, int operands) {
-    static const int64_t strides[][5] = {{1, 1, 1, 1, 1}, {1, 0, 1, 1, 1}, {1, 1, 0, 0, 1}, {1, 2, 1, 2, 1},
-                                         {2, 1, 1, 0, 1}, {-1, 1, -1, 1, 1}, {1, -1, -1, -1, -1}, {1, 0, 0, 0, 0}};
+    static const int64_t strides[][5] = {{1, 1, 1, 1, 1},     {1, 0, 1, 1, 1}, {1, 1, 0, 0, 1},
+                                         {1, 2, 1, 2, 1},     {2, 1, 1, 0, 1}, {-1, 1, -1, 1, 1},
+                                         {1, -1, -1, -1, -1}, {1, 0, 0, 0, 0}};
     const int w = isa[0] == 'r' ? 1 : (int)((isa[3] == '5' ? 64 : isa[0] == 'n' ? 16 : 32) / size_of(dtype));
     const int64_t lengths[] = {0, 1, w - 1, w, w + 1, 2 * w + 1, 64};
     for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
@@ -371,8 +378,9 @@ START_TEST(nan_stays) {
                 set(dtype, p[1], lane, (double)NAN);
                 k->real[dtype]->unary[u](33, p, s, rows[u].p);
                 for (int i = 0; i < 33; i++)
-                    ck_assert_msg(isnan(get(dtype, p[0], i)) == (i == lane), "%s %s: lane %d of NaN in %d gives %g",
-                                  k->isa, rows[u].name, i, lane, get(dtype, p[0], i));
+                    ck_assert_msg(isnan(get(dtype, p[0], i)) == (i == lane),
+                                  "%s %s: lane %d of NaN in %d gives %g", k->isa, rows[u].name, i, lane,
+                                  get(dtype, p[0], i));
             }
             fill(dtype, p[1], 33, 1, 2);
             fill(dtype, p[2], 33, 1, 2);

@@ -17,13 +17,15 @@ static void visit(void *context, int64_t begin, int64_t end) {
     visits *v = context;
     int64_t full = begin + v->grain;
     atomic_fetch_add(&v->calls, 1);
-    if (begin % v->grain != 0 || begin >= end || end != (full < v->n ? full : v->n)) atomic_fetch_add(&v->misplaced, 1);
+    if (begin % v->grain != 0 || begin >= end || end != (full < v->n ? full : v->n))
+        atomic_fetch_add(&v->misplaced, 1);
     for (int64_t i = begin; i < end; i++) atomic_fetch_add(&v->at[i], 1);
 }
 
 static const struct {
     int64_t n, grain;
-} loops[] = {{0, 1}, {-5, 1}, {1, 1}, {1, 100}, {7, 3}, {9, 3}, {10, 3}, {100, 1}, {1000, 7}, {1000, 999}, {1000, 5000}};
+} loops[] = {{0, 1},  {-5, 1},  {1, 1},    {1, 100},    {7, 3},      {9, 3},
+             {10, 3}, {100, 1}, {1000, 7}, {1000, 999}, {1000, 5000}};
 
 START_TEST(every_block_once) {
     int before = tg_num_threads();

@@ -1,5 +1,5 @@
-/* Reductions, softmax, extremes, gather and scatter-add against plain loops, for awkward shapes, strides and axes,
- * under every instruction set, and to the bit at 1 to 4 threads.
+/* Reductions, softmax, extremes, gather and scatter-add against plain loops, for awkward shapes, strides
+ * and axes, under every instruction set, and to the bit at 1 to 4 threads.
  */
 #include "core/kernels/table.h"
 #include "core/parallel.h"
@@ -42,7 +42,8 @@ static tg_array fresh(tg_dtype dtype, tg_shape shape) {
 static tg_array turned(tg_dtype dtype, tg_shape shape) {
     tg_shape back = {shape.rank, {0}};
     int order[TG_MAX_RANK];
-    for (int i = 0; i < shape.rank; i++) order[i] = (i + 1) % shape.rank, back.dim[(i + 1) % shape.rank] = shape.dim[i];
+    for (int i = 0; i < shape.rank; i++)
+        order[i] = (i + 1) % shape.rank, back.dim[(i + 1) % shape.rank] = shape.dim[i];
     tg_array a = fresh(dtype, back), v = {0};
     tg_array_permute(&v, &a, order);
     tg_array_drop(&a);
@@ -69,10 +70,11 @@ static int64_t project(int64_t i, tg_shape big, tg_shape small) {
 }
 
 static const tg_shape shapes[] = {
-    {0, {0}},        {1, {1}},         {1, {7}},       {1, {1023}},        {1, {1024}},     {1, {5000}},
-    {2, {1, 9}},     {2, {9, 1}},      {2, {3, 5}},    {2, {64, 10}},      {2, {10, 64}},   {2, {100, 130}},
-    {2, {1025, 65}}, {2, {2000, 3}},   {3, {4, 5, 6}}, {3, {2, 33, 65}},   {3, {65, 3, 70}}, {4, {3, 4, 5, 6}},
-    {4, {5, 1, 7, 1}}, {4, {2, 8, 9, 9}}, {2, {0, 3}}, {2, {3, 0}},
+    {0, {0}},         {1, {1}},         {1, {7}},          {1, {1023}},       {1, {1024}},
+    {1, {5000}},      {2, {1, 9}},      {2, {9, 1}},       {2, {3, 5}},       {2, {64, 10}},
+    {2, {10, 64}},    {2, {100, 130}},  {2, {1025, 65}},   {2, {2000, 3}},    {3, {4, 5, 6}},
+    {3, {2, 33, 65}}, {3, {65, 3, 70}}, {4, {3, 4, 5, 6}}, {4, {5, 1, 7, 1}}, {4, {2, 8, 9, 9}},
+    {2, {0, 3}},      {2, {3, 0}},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes, MOST = 80000 };
 
@@ -96,7 +98,8 @@ static void expect(tg_reduction f, const tg_array *x, tg_shape out) {
     }
 }
 
-/* Pairwise: at most log2(n) + 32 roundings (a lane of a block takes up to 32 in a row) on the way of any element. */
+/* Pairwise: at most log2(n) + 32 roundings (a lane of a block takes up to 32 in a row) on the way of any
+ * element. */
 static double bound(tg_reduction f, tg_dtype dtype, int64_t terms, int64_t i) {
     double eps = dtype == TG_F32 ? 0x1p-24 : 0x1p-53;
     if (f == TG_SUM) return eps * (33 + log2((double)terms + 1)) * (double)weight[i];
@@ -113,9 +116,10 @@ static void check_reduce(tg_reduction f, const tg_array *x, unsigned axes) {
     int64_t terms = out.numel ? x->numel / out.numel : 0;
     for (int64_t i = 0; i < out.numel; i++) {
         double got = tg_array_get(&out, i);
-        ck_assert_msg(fabs(got - (double)want[i]) <= bound(f, (tg_dtype)x->dtype, terms, i) || got == (double)want[i],
-                      "%s reduction %d of %d elements, axes %x: out %d is %.17g, not %.17Lg", tg_isa(), (int)f,
-                      (int)x->numel, axes, (int)i, got, want[i]);
+        ck_assert_msg(fabs(got - (double)want[i]) <= bound(f, (tg_dtype)x->dtype, terms, i) ||
+                          got == (double)want[i],
+                      "%s reduction %d of %d elements, axes %x: out %d is %.17g, not %.17Lg", tg_isa(),
+                      (int)f, (int)x->numel, axes, (int)i, got, want[i]);
     }
     tg_array_drop(&out);
 }
@@ -176,7 +180,8 @@ START_TEST(nan_in_every_place) {
 END_TEST
 
 START_TEST(integers_and_truth) {
-    tg_array x = fresh(TG_I32, TG_SHAPE(5, 7, 3)), sum = {0}, most = {0}, any = {0}, b = fresh(TG_BOOL, TG_SHAPE(5, 7, 3));
+    tg_array x = fresh(TG_I32, TG_SHAPE(5, 7, 3)), sum = {0}, most = {0}, any = {0},
+             b = fresh(TG_BOOL, TG_SHAPE(5, 7, 3));
     ck_assert_int_eq(tg_array_alloc(&sum, TG_I64, TG_SHAPE(5, 1, 3)), TG_OK);
     ck_assert_int_eq(tg_array_alloc(&most, TG_I32, TG_SHAPE(5, 1, 3)), TG_OK);
     ck_assert_int_eq(tg_array_alloc(&any, TG_BOOL, TG_SHAPE(5, 1, 3)), TG_OK);
@@ -241,8 +246,8 @@ static void check_softmax(tg_dtype dtype, tg_shape s, int axis, int way) {
 }
 
 START_TEST(softmax) {
-    static const tg_shape some[] = {{0, {0}},       {1, {1}},      {1, {37}},     {2, {5, 10}},
-                                    {2, {10, 5}},   {2, {3, 130}}, {2, {130, 3}}, {3, {3, 17, 5}},
+    static const tg_shape some[] = {{0, {0}},        {1, {1}},      {1, {37}},     {2, {5, 10}},
+                                    {2, {10, 5}},    {2, {3, 130}}, {2, {130, 3}}, {3, {3, 17, 5}},
                                     {3, {2, 3, 70}}, {2, {0, 4}}};
     if (!tg_kernels_use(isas[_i])) return;
     for (size_t i = 0; i < sizeof some / sizeof *some; i++)
@@ -252,11 +257,13 @@ START_TEST(softmax) {
 }
 END_TEST
 
-/* [1000, 0] is finite, -inf counts as nothing, and a row of nothing but -inf is NaN; by rows and by columns. */
+/* [1000, 0] is finite, -inf counts as nothing, and a row of nothing but -inf is NaN; by rows and by
+ * columns. */
 START_TEST(softmax_of_extremes) {
     if (!tg_kernels_use(isas[_i])) return;
     for (int axis = 0; axis < 2; axis++) {
-        tg_array x = fresh(TG_F32, axis ? TG_SHAPE(3, 2) : TG_SHAPE(2, 3)), y = fresh(TG_F32, tg_array_shape(&x));
+        tg_array x = fresh(TG_F32, axis ? TG_SHAPE(3, 2) : TG_SHAPE(2, 3)),
+                 y = fresh(TG_F32, tg_array_shape(&x));
         static const double in[3][2] = {{1000, 0}, {-INFINITY, 3}, {-INFINITY, -INFINITY}};
         static const double plain[3][2] = {{1, 0}, {0, 1}, {NAN, NAN}};
         static const double logs[3][2] = {{0, -1000}, {-INFINITY, 0}, {NAN, NAN}};
@@ -264,8 +271,10 @@ START_TEST(softmax_of_extremes) {
         for (int form = 0; form < 2; form++) {
             (form ? tg_map_log_softmax : tg_map_softmax)(&x, axis, &y);
             for (int i = 0; i < 6; i++) {
-                double got = tg_array_get(&y, axis ? i : i % 2 * 3 + i / 2), w = (form ? logs : plain)[i / 2][i % 2];
-                ck_assert_msg(got == w || (isnan(got) && isnan(w)), "axis %d form %d: %g, not %g", axis, form, got, w);
+                double got = tg_array_get(&y, axis ? i : i % 2 * 3 + i / 2),
+                       w = (form ? logs : plain)[i / 2][i % 2];
+                ck_assert_msg(got == w || (isnan(got) && isnan(w)), "axis %d form %d: %g, not %g", axis, form,
+                              got, w);
             }
         }
         tg_array_drop(&x), tg_array_drop(&y);
@@ -294,7 +303,8 @@ START_TEST(gather_and_scatter) {
             tg_shape s = TG_SHAPE(5, 4, 3), t = s;
             t.dim[axis] = 7;
             bool repeated = way % 2 == 1 && axis != 2;
-            tg_array x = fresh(way < 2 ? TG_F32 : TG_F64, s), y = fresh((tg_dtype)x.dtype, s), index = {0}, i = {0};
+            tg_array x = fresh(way < 2 ? TG_F32 : TG_F64, s), y = fresh((tg_dtype)x.dtype, s), index = {0},
+                     i = {0};
             tg_array out = fresh((tg_dtype)x.dtype, t), sum = fresh(TG_F64, s);
             i = fresh(way < 2 ? TG_I64 : TG_I32, repeated ? TG_SHAPE(t.dim[0], t.dim[1], 1) : t);
             for (int64_t k = 0; k < i.numel; k++) tg_array_set(&i, k, (double)(k * 5 % 11 % s.dim[axis]));

@@ -8,7 +8,8 @@ START_TEST(dtypes) {
         size_t size;
         const char *name;
         bool is_float;
-    } want[] = {{4, "f32", true}, {8, "f64", true}, {4, "i32", false}, {8, "i64", false}, {1, "u8", false}, {1, "bool", false}};
+    } want[] = {{4, "f32", true},  {8, "f64", true}, {4, "i32", false},
+                {8, "i64", false}, {1, "u8", false}, {1, "bool", false}};
     ck_assert_int_eq(COUNT(want), TG_DTYPES);
     for (int i = 0; i < TG_DTYPES; i++) {
         ck_assert_uint_eq(tg_dtype_size((tg_dtype)i), want[i].size);
@@ -109,7 +110,8 @@ static const struct {
 
 START_TEST(broadcasting) {
     for (int swap = 0; swap < 2; swap++) {
-        tg_shape a = swap ? broadcasts[_i].b : broadcasts[_i].a, b = swap ? broadcasts[_i].a : broadcasts[_i].b;
+        tg_shape a = swap ? broadcasts[_i].b : broadcasts[_i].a,
+                 b = swap ? broadcasts[_i].a : broadcasts[_i].b;
         tg_shape out = {2, {77, 78}};
         ck_assert_int_eq(tg_shape_broadcast(a, b, &out), broadcasts[_i].fits);
         ck_assert(tg_shape_equal(out, broadcasts[_i].fits ? broadcasts[_i].both : TG_SHAPE(77, 78)));
@@ -125,7 +127,9 @@ static const struct {
     int axis, rank, want;
 } axes[] = {{0, 3, 0}, {2, 3, 2}, {3, 3, -1}, {-1, 3, 2}, {-3, 3, 0}, {-4, 3, -1}, {0, 0, -1}, {-1, 0, -1}};
 
-START_TEST(axis_counts_from_the_end) { ck_assert_int_eq(tg_axis(axes[_i].axis, axes[_i].rank), axes[_i].want); }
+START_TEST(axis_counts_from_the_end) {
+    ck_assert_int_eq(tg_axis(axes[_i].axis, axes[_i].rank), axes[_i].want);
+}
 END_TEST
 
 START_TEST(checked_sizes) {

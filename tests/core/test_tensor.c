@@ -43,7 +43,8 @@ static tg_tensor *transposed(void) {
 
 START_TEST(creation_in_every_dtype) {
     tg_dtype dtype = (tg_dtype)_i;
-    tg_tensor *z = tg_zeros(dtype, 2, 3), *o = tg_ones(dtype, 4), *f = tg_full(dtype, 2, 1, 2), *s = tg_scalar(dtype, 1);
+    tg_tensor *z = tg_zeros(dtype, 2, 3), *o = tg_ones(dtype, 4), *f = tg_full(dtype, 2, 1, 2),
+              *s = tg_scalar(dtype, 1);
     ck_assert(tg_shape_equal(tg_shape_of(z), TG_SHAPE(2, 3)) && tg_rank(z) == 2 && tg_numel(z) == 6);
     ck_assert(tg_rank(s) == 0 && tg_numel(s) == 1 && tg_item(s) == 1);
     ck_assert(tg_dtype_of(z) == dtype && tg_dtype_of(s) == dtype);
@@ -93,11 +94,18 @@ static const struct {
     {TG_F32, {2, {0, -1}}, TG_ERR_SHAPE, "zeros: the shape [0, -1] has a negative size"},
     {TG_F32, {9, {1}}, TG_ERR_SHAPE, "zeros: a tensor has 0 to 8 axes, not 9"},
     {TG_F32, {-2, {1}}, TG_ERR_SHAPE, "zeros: a tensor has 0 to 8 axes, not -2"},
-    {TG_F32, {2, {INT64_MAX, 2}}, TG_ERR_SHAPE,
+    {TG_F32,
+     {2, {INT64_MAX, 2}},
+     TG_ERR_SHAPE,
      "zeros: the shape [9223372036854775807, 2] has more elements than can be counted"},
-    {TG_F64, {1, {INT64_MAX / 8 + 1}}, TG_ERR_SHAPE,
+    {TG_F64,
+     {1, {INT64_MAX / 8 + 1}},
+     TG_ERR_SHAPE,
      "zeros: the shape [1152921504606846976] has more elements than can be counted"},
-    {TG_U8, {1, {INT64_MAX}}, TG_ERR_MEMORY, "out of memory: 9223372036854775807 bytes could not be allocated"},
+    {TG_U8,
+     {1, {INT64_MAX}},
+     TG_ERR_MEMORY,
+     "out of memory: 9223372036854775807 bytes could not be allocated"},
     {(tg_dtype)6, {1, {1}}, TG_ERR_DTYPE, "zeros: no dtype has the number 6"},
 };
 
@@ -139,30 +147,64 @@ END_TEST
 static void ask_all(tg_tensor *t, int which) {
     char buf[8];
     switch (which) {
-    case 0: ck_assert_int_eq(tg_rank(t), 0); break;
-    case 1: ck_assert_int_eq(tg_numel(t), 0); break;
-    case 2: ck_assert_int_eq(tg_size(t, 0), 0); break;
-    case 3: ck_assert(tg_shape_equal(tg_shape_of(t), TG_SCALAR)); break;
-    case 4: ck_assert_int_eq(tg_dtype_of(t), TG_F32); break;
-    case 5: ck_assert(!tg_is_contiguous(t)); break;
-    case 6: ck_assert(tg_is_poison(tg_set_name(t, "y"))); break;
-    case 7: ck_assert_str_eq(tg_name(t), ""); break;
-    case 8: ck_assert(isnan(tg_item(t))); break;
-    case 9: ck_assert(isnan(tg_get(t, 0))); break;
-    case 10: ck_assert_ptr_null(tg_data(t)); break;
-    case 11: ck_assert_ptr_null(tg_data_mut(t)); break;
-    case 12: ck_assert_int_ne(tg_copy_out(t, buf, sizeof buf), TG_OK); break;
-    case 13: ck_assert_ptr_null(tg_array_of(t)); break;
-    case 14: ck_assert(tg_is_poison(tg_keep(t))); break;
-    case 15: tg_release(t); break;
-    default: break;
+    case 0:
+        ck_assert_int_eq(tg_rank(t), 0);
+        break;
+    case 1:
+        ck_assert_int_eq(tg_numel(t), 0);
+        break;
+    case 2:
+        ck_assert_int_eq(tg_size(t, 0), 0);
+        break;
+    case 3:
+        ck_assert(tg_shape_equal(tg_shape_of(t), TG_SCALAR));
+        break;
+    case 4:
+        ck_assert_int_eq(tg_dtype_of(t), TG_F32);
+        break;
+    case 5:
+        ck_assert(!tg_is_contiguous(t));
+        break;
+    case 6:
+        ck_assert(tg_is_poison(tg_set_name(t, "y")));
+        break;
+    case 7:
+        ck_assert_str_eq(tg_name(t), "");
+        break;
+    case 8:
+        ck_assert(isnan(tg_item(t)));
+        break;
+    case 9:
+        ck_assert(isnan(tg_get(t, 0)));
+        break;
+    case 10:
+        ck_assert_ptr_null(tg_data(t));
+        break;
+    case 11:
+        ck_assert_ptr_null(tg_data_mut(t));
+        break;
+    case 12:
+        ck_assert_int_ne(tg_copy_out(t, buf, sizeof buf), TG_OK);
+        break;
+    case 13:
+        ck_assert_ptr_null(tg_array_of(t));
+        break;
+    case 14:
+        ck_assert(tg_is_poison(tg_keep(t)));
+        break;
+    case 15:
+        tg_release(t);
+        break;
+    default:
+        break;
     }
 }
 #define QUESTIONS 16
 
-static const char *const who[QUESTIONS] = {"tg_rank",  "tg_numel", "tg_size",     "tg_shape_of", "tg_dtype_of", "tg_is_contiguous",
-                                    "tg_set_name", "tg_name",  "tg_item",     "tg_get",      "tg_data",     "tg_data_mut",
-                                    "tg_copy_out", "tg_array_of", "tg_keep", "tg_release"};
+static const char *const who[QUESTIONS] = {"tg_rank",     "tg_numel",         "tg_size",     "tg_shape_of",
+                                           "tg_dtype_of", "tg_is_contiguous", "tg_set_name", "tg_name",
+                                           "tg_item",     "tg_get",           "tg_data",     "tg_data_mut",
+                                           "tg_copy_out", "tg_array_of",      "tg_keep",     "tg_release"};
 
 START_TEST(bad_handles_everywhere) {
     char want[200];

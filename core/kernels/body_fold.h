@@ -1,0 +1,231 @@
+/* Private. The part of core/kernels/body.c that reduces: folds of rows and columns, and softmax of a row. */
+#ifndef TG_CORE_KERNELS_BODY_FOLD_H
+#define TG_CORE_KERNELS_BODY_FOLD_H
+
+#include "core/kernels/body_map.h"
+
+/* A run is folded into LANES accumulators, element i into lane i % LANES, and these by halving. Neither
+ * depends on W, so sums agree to the bit between instruction sets. */
+enum { LANES = 256 / (int)sizeof(S), ACCS = LANES / W, BLOCK = 1024, ROWS = 32, LEVELS = 56 };
+
+typedef V fold(V a, V b);
+INLINE V op_sum(V a, V b) { return a + b; }
+INLINE V op_prod(V a, V b) { return a * b; }
+INLINE V op_max(V a, V b) { return vmax(a, b); }
+INLINE V op_min(V a, V b) { return vmin(a, b); }
+INLINE S fold_two(S a, S b, fold *f) { return lane0(f(K(a), K(b))); }
+
+/* m elements, and the neutral element in the lanes behind them. */
+INLINE V load_padded(const S *x, int64_t s, int64_t m, S neutral) {
+    if (m >= W && s == 1) return vload(x);
+    return m >= W ? vload_part(x, s, W) : select(first(m), vload_part(x, s, m), K(neutral));
+}
+
+INLINE S fold_accs(V *acc, int used, fold *f) {
+    for (int h = ACCS / 2; h > 0; h /= 2)
+        for (int k = 0; k < h && k + h < used; k++) acc[k] = f(acc[k], acc[k + h]);
+    return across(acc[0], f);
+}
+
+INLINE S fold_short(int64_t n, const S *x, int64_t s, fold *f, S neutral) {
+    V acc[ACCS];
+    int used = 0;
+    for (int64_t i = 0; i < n; i += W) acc[used++] = f(K(neutral), load_padded(x + i * s, s, n - i, neutral));
+    return used > 0 ? fold_accs(acc, used, f) : neutral;
+}
+
+INLINE S fold_block(int64_t n, const S *x, int64_t s, fold *f, S neutral) {
+    V acc[ACCS];
+    int64_t i = 0;
+    if (n < LANES) return fold_short(n, x, s, f, neutral);
+#pragma GCC unroll 8
+    for (int k = 0; k < ACCS; k++) acc[k] = K(neutral);
+    if (s == 1)
+        for (; i + LANES <= n; i += LANES)
+#pragma GCC unroll 8
+            for (int k = 0; k < ACCS; k++) acc[k] = f(acc[k], vload(x + i + k * W));
+    for (; i < n; i += LANES)
+        for (int k = 0; k < ACCS && i + k * W < n; k++)
+            acc[k] = f(acc[k], load_padded(x + (i + k * W) * s, s, n - i - k * W, neutral));
+    return fold_accs(acc, ACCS, f);
+}
+
+/* Partial results of equally many blocks meet in a binary counter: level l holds 2^l blocks, so that an
+ * element takes part in log2(blocks) additions. count is the number of blocks that came before. */
+INLINE void carry(S part, int64_t count, S *level, fold *f) {
+    int l = 0;
+    for (; count & 1; count >>= 1) part = fold_two(level[l++], part, f);
+    level[l] = part;
+}
+INLINE S carried(int64_t count, const S *level, fold *f, S neutral) {
+    S total = neutral;
+    for (int l = 0; count; count >>= 1, l++)
+        if (count & 1) total = fold_two(level[l], total, f);
+    return total;
+}
+
+INLINE void fold_row(int64_t n, const S *x, int64_t s, S *out, fold *f, S neutral) {
+    if (n <= BLOCK) {
+        *out = fold_block(n, x, s, f, neutral);
+        return;
+    }
+    S level[LEVELS];
+    int64_t count = 0;
+    for (int64_t i = 0; i < n; i += BLOCK, count++)
+        carry(fold_block(n - i < BLOCK ? n - i : BLOCK, x + i * s, s, f, neutral), count, level, f);
+    *out = carried(count, level, f, neutral);
+}
+
+typedef struct lanes {
+    V acc[ACCS];
+} lanes;
+
+INLINE lanes fold_lanes(lanes a, lanes b, fold *f) {
+#pragma GCC unroll 8
+    for (int k = 0; k < ACCS; k++) a.acc[k] = f(a.acc[k], b.acc[k]);
+    return a;
+}
+
+INLINE lanes fold_rows(int64_t rows, int64_t row_stride, int64_t n, const S *x, int64_t s, fold *f,
+                       S neutral) {
+    lanes sum;
+#pragma GCC unroll 8
+    for (int k = 0; k < ACCS; k++) sum.acc[k] = K(neutral);
+    for (; rows > 0; rows--, x += row_stride) {
+        if (n == LANES && s == 1)
+#pragma GCC unroll 8
+            for (int k = 0; k < ACCS; k++) sum.acc[k] = f(sum.acc[k], vload(x + k * W));
+        else
+            for (int k = 0; k < ACCS && k * W < n; k++)
+                sum.acc[k] = f(sum.acc[k], load_padded(x + k * W * s, s, n - k * W, neutral));
+    }
+    return sum;
+}
+
+INLINE void fold_col(int64_t rows, int64_t row_stride, int64_t n, const S *x, int64_t s, S *out, fold *f,
+                     S neutral) {
+    lanes level[LEVELS], total;
+    int64_t count = 0;
+    for (int64_t i = 0; i < rows || count == 0; i += ROWS, count++) {
+        int64_t m = rows - i < ROWS ? rows - i : ROWS, c = count;
+        int l = 0;
+        total = fold_rows(m, row_stride, n, x + i * row_stride, s, f, neutral);
+        for (; c & 1; c >>= 1) total = fold_lanes(level[l++], total, f);
+        level[l] = total;
+    }
+    int l = __builtin_ctzll((unsigned long long)count);
+    for (int64_t c = count >> (l + 1); c; c >>= 1)
+        if (l++, c & 1) total = fold_lanes(level[l], total, f);
+    for (int k = 0; k * W < n; k++) vstore_part(out + k * W, 1, lanes_left(n - k * W), total.acc[k]);
+}
+
+#define FOLD(NAME, NEUTRAL) \
+    static void row_##NAME(int64_t n, const void *x, int64_t s, void *out) { \
+        fold_row(n, x, s, out, op_##NAME, NEUTRAL); \
+    } \
+    static void col_##NAME(int64_t rows, int64_t row_stride, int64_t n, const void *x, int64_t s, \
+                           void *out) { \
+        fold_col(rows, row_stride, n, x, s, out, op_##NAME, NEUTRAL); \
+    }
+FOLD(sum, 0)
+FOLD(prod, 1)
+FOLD(max, -(S)INFINITY)
+FOLD(min, (S)INFINITY)
+
+/* ---- softmax of a row ---- */
+
+/* The terms of a sum are made W at a time and go straight into the accumulators that fold_block would use. */
+typedef struct row {
+    S *y;
+    const S *a, *b;
+    V c, last; /* last: the terms that were made last */
+} row;
+typedef V row_term(const row *r, int64_t i, int64_t m);
+
+INLINE V load(const S *p, int64_t i, int64_t m) { return m == W ? vload(p + i) : vload_part(p + i, 1, m); }
+INLINE void store(S *p, int64_t i, int64_t m, V v) {
+    if (m == W)
+        vstore(p + i, v);
+    else
+        vstore_part(p + i, 1, m, v);
+}
+
+/* n terms, at most BLOCK, from `begin` on. */
+INLINE S sum_block(int64_t begin, int64_t n, row *r, row_term *f) {
+    V acc[ACCS];
+    int used = 0;
+    for (int64_t i = 0, k = 0; i < n; i += W, k = (k + 1) % ACCS) {
+        int64_t m = lanes_left(n - i);
+        r->last = f(r, begin + i, m);
+        V v = m < W ? select(first(m), r->last, K(0)) : r->last;
+        acc[k] = used < ACCS ? K(0) + v : acc[k] + v;
+        used += used < ACCS;
+    }
+    return fold_accs(acc, used, op_sum);
+}
+
+INLINE S sum_terms(int64_t n, row *r, row_term *f) {
+    S level[LEVELS];
+    int64_t count = 0;
+    if (n <= BLOCK) return sum_block(0, n, r, f);
+    for (int64_t i = 0; i < n; i += BLOCK, count++)
+        carry(sum_block(i, n - i < BLOCK ? n - i : BLOCK, r, f), count, level, op_sum);
+    return carried(count, level, op_sum, 0);
+}
+
+INLINE V term_exp(const row *r, int64_t i, int64_t m) { return vexp(load(r->a, i, m) - r->c); }
+INLINE V term_exp_kept(const row *r, int64_t i, int64_t m) {
+    V e = term_exp(r, i, m);
+    if (m == W) vstore(r->y + i, e);
+    return e;
+}
+INLINE V term_product(const row *r, int64_t i, int64_t m) { return load(r->a, i, m) * load(r->b, i, m); }
+
+/* y = e^(x - max) / sum e^(x - max) */
+static void row_softmax(int64_t n, char *const p[]) {
+    S *y = (S *)(void *)p[0], largest;
+    row_max(n, p[1], 1, &largest);
+    row r = {y, (const S *)(void *)p[1], NULL, K(largest), K(0)};
+    V sum = K(sum_terms(n, &r, term_exp_kept));
+    int64_t i = 0;
+    for (; i + W <= n; i += W) vstore(y + i, vload(y + i) / sum);
+    if (i < n) vstore_part(y + i, 1, n - i, r.last / sum);
+}
+
+/* dx = y (g - sum g y) */
+static void row_softmax_grad(int64_t n, char *const p[]) {
+    S *dx = (S *)(void *)p[0];
+    const S *g = (const S *)(void *)p[1], *y = (const S *)(void *)p[2];
+    row r = {NULL, g, y, K(0), K(0)};
+    V sum = K(sum_terms(n, &r, term_product));
+    for (int64_t i = 0; i < n; i += W) {
+        int64_t m = lanes_left(n - i);
+        store(dx, i, m, load(y, i, m) * (load(g, i, m) - sum));
+    }
+}
+
+/* y = x - max - log sum e^(x - max) */
+static void row_log_softmax(int64_t n, char *const p[]) {
+    S *y = (S *)(void *)p[0], largest;
+    const S *x = (const S *)(void *)p[1];
+    row_max(n, x, 1, &largest);
+    row r = {NULL, x, NULL, K(largest), K(0)};
+    V log_sum = vlog(K(sum_terms(n, &r, term_exp)));
+    for (int64_t i = 0; i < n; i += W) {
+        int64_t m = lanes_left(n - i);
+        store(y, i, m, load(x, i, m) - r.c - log_sum);
+    }
+}
+
+/* dx = g - e^y sum g */
+static void row_log_softmax_grad(int64_t n, char *const p[]) {
+    S *dx = (S *)(void *)p[0], total;
+    const S *g = (const S *)(void *)p[1], *y = (const S *)(void *)p[2];
+    row_sum(n, g, 1, &total);
+    for (int64_t i = 0; i < n; i += W) {
+        int64_t m = lanes_left(n - i);
+        store(dx, i, m, load(g, i, m) - vexp(load(y, i, m)) * K(total));
+    }
+}
+
+#endif
