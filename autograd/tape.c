@@ -15,8 +15,7 @@ _Thread_local HOT bool tg_grad_off;
 static pthread_key_t at_thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-static void free_tape(void *p) {
-    tg_tape *tape = p;
+static void free_tape(tg_tape *tape) {
     tg_region_free(&tape->region);
     tg_arena_free(&tape->arena);
     tg_arena_free(&tape->scratch);
@@ -24,12 +23,19 @@ static void free_tape(void *p) {
     tg_sys_free(tape, sizeof *tape);
 }
 
-static void make_key(void) { (void)pthread_key_create(&at_thread_end, free_tape); }
-
 static void make_current(tg_tape *tape) {
     current = tape;
     tg_current_region = tape ? &tape->region : NULL;
 }
+
+/* Destructors of other thread-locals may still call the library: they would get a new tape. */
+static void end_thread(void *tape) {
+    make_current(NULL);
+    own = NULL;
+    free_tape(tape);
+}
+
+static void make_key(void) { (void)pthread_key_create(&at_thread_end, end_thread); }
 
 tg_tape *tg_tape_new(void) {
     static atomic_uint_fast64_t serials;

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Installs what is missing, builds with gcc and ASan, UBSan and LSan, and runs all tests. Without --fast it goes on:
-# clang, Valgrind, and ShellCheck over the scripts. The last line is "N passed, N failed". usage: run.sh [--fast]
+# Installs what is missing, builds with gcc and ASan, UBSan and LSan, and runs all tests. Then the same with clang, under
+# Valgrind, and ShellCheck over the scripts. --fast: less than a minute; the sanitizers only, without the cases tagged
+# "slow" and the AVX-512 kernels. The last line is "N passed, N failed". usage: sh tests/run.sh [--fast]
 set -eu
 cd "$(dirname "$0")/.."
 fast=
@@ -45,11 +46,16 @@ run_tests() {
     [ ! -f "$log" ] || tally "$log"
 }
 
-echo '== gcc, sanitizers'
-configure build/asan --buildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false
-run_tests build/asan testlog
-
-if [ -z "$fast" ]; then
+sanitizers='-Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false'
+# shellcheck disable=SC2086  # a list of options
+if [ -n "$fast" ]; then
+    export TG_FAST=1 CK_EXCLUDE_TAGS=slow
+    configure build/fast $sanitizers -Dkernels=avx2
+    run_tests build/fast testlog --no-suite install
+else
+    echo '== gcc, sanitizers'
+    configure build/asan $sanitizers
+    run_tests build/asan testlog
     echo '== clang'
     CC=clang configure build/clang -Dc_args=-gdwarf-4 # Valgrind of Debian 12 reads no later one
     run_tests build/clang testlog

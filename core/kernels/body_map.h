@@ -11,8 +11,6 @@
 #include "core/kernels/table.h"
 #include "core/kernels/traits.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 typedef V value_1(V x, V p0, V p1);
 typedef V gradient_1(V g, V x, V y, V p0, V p1);
 typedef V value_2(V a, V b, V p0, V p1);

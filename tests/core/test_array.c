@@ -419,7 +419,8 @@ static void check_copy(tg_shape shape, tg_dtype from, tg_dtype to) {
     tg_array_copy(&dst, &src);
     for (int64_t i = 0; i < src.numel; i++) {
         double x = tg_array_get(&src, i), y = tg_array_get(&dst, i);
-        if (y != (to == TG_BOOL && from != TG_BOOL ? x != 0 : x)) /* no assertion an element: each costs a write */
+        double want = to == TG_BOOL && from != TG_BOOL ? x != 0 : x;
+        if (y != want) /* no assertion an element: each costs a write */
             ck_abort_msg("element %d: %g from %g", (int)i, y, x);
     }
     tg_array_drop(&src);

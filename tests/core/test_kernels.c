@@ -12,6 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* ck_assert_msg writes to a file at every call, which is slow once an element. */
+#define REQUIRE(ok, ...) \
+    do { \
+        if (!(ok)) ck_abort_msg(__VA_ARGS__); \
+    } while (0)
+
 TCase *tcase_kernels(void);
 
 enum { N = 812 };
@@ -153,12 +159,12 @@ static void check_unary(const tg_kernels *k, int dtype, int u) {
     memcpy(f.out, f.y, sizeof f.y);
     ref->unary[u](N, (char *[]){(char *)f.want, (char *)f.wx}, ones, p);
     double most = worst(dtype, r->scale);
-    ck_assert_msg(most <= r->ulp, "%s %s f%d: %g ulp", k->isa, r->name, dtype ? 64 : 32, most);
+    REQUIRE(most <= r->ulp, "%s %s f%d: %g ulp", k->isa, r->name, dtype ? 64 : 32, most);
     widen(dtype, f.wy, f.y);
     s->unary_grad[u](N, (char *[]){(char *)f.out, (char *)f.g, (char *)f.x, (char *)f.y}, ones, p);
     ref->unary_grad[u](N, (char *[]){(char *)f.want, (char *)f.wg, (char *)f.wx, (char *)f.wy}, ones, p);
     most = worst(dtype, r->scale);
-    ck_assert_msg(most <= r->grad_ulp, "%s %s gradient f%d: %g ulp", k->isa, r->name, dtype ? 64 : 32, most);
+    REQUIRE(most <= r->grad_ulp, "%s %s gradient f%d: %g ulp", k->isa, r->name, dtype ? 64 : 32, most);
 }
 
 START_TEST(unary_accuracy) {
@@ -182,7 +188,7 @@ START_TEST(binary_accuracy) {
             k->real[dtype]->binary[b](N, (char *[]){(char *)f.out, (char *)f.x, (char *)f.y}, ones, NULL);
             ref->binary[b](N, (char *[]){(char *)f.want, (char *)f.wx, (char *)f.wy}, ones, NULL);
             double most = worst(dtype, 0);
-            ck_assert_msg(most <= r->ulp, "%s %s f%d: %g ulp", k->isa, r->name, dtype ? 64 : 32, most);
+            REQUIRE(most <= r->ulp, "%s %s f%d: %g ulp", k->isa, r->name, dtype ? 64 : 32, most);
         }
 }
 END_TEST
@@ -204,10 +210,10 @@ START_TEST(slopes) {
             double left = (y[1] - y[0]) / h, right = (y[2] - y[1]) / h, slope = (y[2] - y[0]) / (2 * h);
             if (fabs(left - right) > 1e-2 * fmax(1, fabs(slope)) || fabs(slope) > 100) continue;
             compared++;
-            ck_assert_msg(fabs(d - slope) <= 1e-6 * fmax(1, fabs(slope)),
-                          "%s'(%g) = %.12g, differences %.12g", r->name, x[1], d, slope);
+            REQUIRE(fabs(d - slope) <= 1e-6 * fmax(1, fabs(slope)), "%s'(%g) = %.12g, differences %.12g",
+                    r->name, x[1], d, slope);
         }
-        ck_assert_msg(compared > 100, "%s: only %d points compared", r->name, compared);
+        REQUIRE(compared > 100, "%s: only %d points compared", r->name, compared);
     }
 }
 END_TEST
@@ -282,10 +288,10 @@ START_TEST(conventions) {
             set(dtype, g, 0, 1);
             k->real[dtype]->unary[t->f](1, (char *[]){y, x}, ones, t->p);
             k->real[dtype]->unary_grad[t->f](1, (char *[]){d, g, x, y}, ones, t->p);
-            ck_assert_msg(same(dtype, get(dtype, y, 0), t->y), "%s %s(%g) = %.17g", k->isa, rows[t->f].name,
-                          t->x, get(dtype, y, 0));
-            ck_assert_msg(same(dtype, get(dtype, d, 0), t->d), "%s %s'(%g) = %.17g", k->isa, rows[t->f].name,
-                          t->x, get(dtype, d, 0));
+            REQUIRE(same(dtype, get(dtype, y, 0), t->y), "%s %s(%g) = %.17g", k->isa, rows[t->f].name, t->x,
+                    get(dtype, y, 0));
+            REQUIRE(same(dtype, get(dtype, d, 0), t->d), "%s %s'(%g) = %.17g", k->isa, rows[t->f].name, t->x,
+                    get(dtype, d, 0));
         }
 }
 END_TEST
@@ -319,15 +325,16 @@ static void check_layout(const char *isa, const char *what, tg_run *run, int dty
         for (int k = 1; k <= operands; k++) memcpy(one[k], p[k] + i * s[k] * (int64_t)size, size);
         run(1, (char *[]){one[0], one[1], one[2], one[3], one[4]}, ones, numbers);
         bool nan = isnan(get(dtype, one[0], 0)) && isnan(get(dtype, p[0], i * s[0]));
-        ck_assert_msg(nan || memcmp(one[0], p[0] + i * s[0] * (int64_t)size, size) == 0,
-                      "%s %s f%d: element %d of %d, strides %d %d, is %.17g, alone %.17g", isa, what,
-                      dtype ? 64 : 32, (int)i, (int)n, (int)s[0], (int)s[1], get(dtype, p[0], i * s[0]),
-                      get(dtype, one[0], 0));
+        REQUIRE(nan || memcmp(one[0], p[0] + i * s[0] * (int64_t)size, size) == 0,
+                "%s %s f%d: element %d of %d, strides %d %d, is %.17g, alone %.17g", isa, what,
+                dtype ? 64 : 32, (int)i, (int)n, (int)s[0], (int)s[1], get(dtype, p[0], i * s[0]),
+                get(dtype, one[0], 0));
     }
     unsigned char behind = 0x5a;
     for (size_t b = 0; b < size; b++)
-        ck_assert(n == 0 || s[0] < 0 ||
-                  ((unsigned char *)p[0] + (n - 1) * s[0] * (int64_t)size)[size + b] == behind);
+        REQUIRE(n == 0 || s[0] < 0 ||
+                    ((unsigned char *)p[0] + (n - 1) * s[0] * (int64_t)size)[size + b] == behind,
+                "%s %s writes past the end", isa, what);
 }
 
 static void check_layouts(const char *isa, const char *what, tg_run *run, int dtype, int operands) {
@@ -378,9 +385,8 @@ START_TEST(nan_stays) {
                 set(dtype, p[1], lane, (double)NAN);
                 k->real[dtype]->unary[u](33, p, s, rows[u].p);
                 for (int i = 0; i < 33; i++)
-                    ck_assert_msg(isnan(get(dtype, p[0], i)) == (i == lane),
-                                  "%s %s: lane %d of NaN in %d gives %g", k->isa, rows[u].name, i, lane,
-                                  get(dtype, p[0], i));
+                    REQUIRE(isnan(get(dtype, p[0], i)) == (i == lane), "%s %s: lane %d of NaN in %d gives %g",
+                            k->isa, rows[u].name, i, lane, get(dtype, p[0], i));
             }
             fill(dtype, p[1], 33, 1, 2);
             fill(dtype, p[2], 33, 1, 2);
@@ -389,8 +395,8 @@ START_TEST(nan_stays) {
                     set(dtype, p[3 - side], lane, 0.5);
                     set(dtype, p[side], lane, (double)NAN);
                     k->real[dtype]->binary[b](33, p, s, NULL);
-                    ck_assert_msg(isnan(get(dtype, p[0], lane)) || (b == TG_BINARY_COPYSIGN && side == 2),
-                                  "%s %s loses NaN in lane %d", k->isa, rows_2[b].name, lane);
+                    REQUIRE(isnan(get(dtype, p[0], lane)) || (b == TG_BINARY_COPYSIGN && side == 2),
+                            "%s %s loses NaN in lane %d", k->isa, rows_2[b].name, lane);
                 }
         }
 }
@@ -421,8 +427,8 @@ static const struct known {
 START_TEST(special_functions) {
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         double got = known[i].f(known[i].x);
-        ck_assert_msg(ulps(TG_F64, got, known[i].y, 0) <= 4 || fabs(got - known[i].y) <= known[i].absolute,
-                      "row %d: %.17g, not %.17g", (int)i, got, known[i].y);
+        REQUIRE(ulps(TG_F64, got, known[i].y, 0) <= 4 || fabs(got - known[i].y) <= known[i].absolute,
+                "row %d: %.17g, not %.17g", (int)i, got, known[i].y);
     }
 }
 END_TEST

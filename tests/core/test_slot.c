@@ -277,7 +277,7 @@ START_TEST(a_million_tensors) {
     pthread_attr_t small;
     void *result;
     pthread_attr_init(&small);
-    pthread_attr_setstacksize(&small, 64 << 10);
+    pthread_attr_setstacksize(&small, 256 * 1024);
     ck_assert_int_eq(pthread_create(&thread, &small, many, NULL), 0);
     pthread_join(thread, &result);
     pthread_attr_destroy(&small);

@@ -27,7 +27,7 @@ static void run_gradcheck(const trial *t, tg_gradcheck_fn f, int order, check c)
     tg_gradcheck_report r;
     trial copy = *t;
     tg_gradcheck(f, &copy, t->n_leaves, leaf, &r, .order = order, .seed = t->seed, .eps = t->row->eps,
-                 .projections = fast_mode() ? 1 : 2);
+                 .projections = fast_mode() || t->kind == K_SIZES ? 1 : 2);
     ck_assert_msg(r.ok, "%s: %s%s", t->name, f == curved ? "f + f^2/2: " : "", r.message);
     cover(t->op, t->kind, c, r.compared);
     fail_if_error(t, "gradcheck");
@@ -36,9 +36,10 @@ static void run_gradcheck(const trial *t, tg_gradcheck_fn f, int order, check c)
 
 void check_first(const trial *t) { run_gradcheck(t, plainly, 1, C_FIRST); }
 
-/* In large magnitudes the square of f drowns the differences in rounding: f alone there. */
+/* In large magnitudes the square of f drowns the differences in rounding: f alone there. The sizes around
+ * vector widths change loops, not formulas: once is enough. */
 void check_second(const trial *t) {
-    run_gradcheck(t, plainly, 2, C_SECOND);
+    if (t->kind != K_SIZES) run_gradcheck(t, plainly, 2, C_SECOND);
     if (t->kind != K_LARGE) run_gradcheck(t, curved, 2, C_SECOND);
 }
 
@@ -79,9 +80,9 @@ void check_kernel(const trial *t) {
                       "%s: recorded: gradient shape", t->name);
         for (int64_t k = 0; k < numel; k++) {
             double a = tg_get(fused[i], k), b = tg_get(written[i], k);
-            ck_assert_msg(close_to(a, b, 1e-12, atol),
-                          "%s: gradient %d element %lld: grad_kernel %.17g, grad %.17g", t->name, i,
-                          (long long)k, a, b);
+            if (!close_to(a, b, 1e-12, atol))
+                ck_abort_msg("%s: gradient %d element %lld: grad_kernel %.17g, grad %.17g", t->name, i,
+                             (long long)k, a, b);
         }
         cover(t->op, t->kind, C_KERNEL, 1 + numel);
     }

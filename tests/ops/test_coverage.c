@@ -102,6 +102,7 @@ END_TEST
 
 TCase *tcase_coverage(void) {
     TCase *t = tcase_create("coverage");
+    tcase_set_tags(t, "slow");
     const family *const *all;
     int n;
     tg_op_table(&n);

@@ -18,6 +18,7 @@ static void clear(void) { tg_error_clear(); }
 
 TCase *tcase_mutants(void) {
     TCase *t = tcase_create("mutants");
+    tcase_set_tags(t, "slow");
     int n;
     tg_op_table(&n);
     tcase_set_timeout(t, 120);

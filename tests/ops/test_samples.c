@@ -19,7 +19,6 @@ END_TEST
 START_TEST(gradients_match_differences) { for_each_trial(_i, PLAINLY, check_first); }
 END_TEST
 
-/* The sizes around vector widths change loops, not formulas: to second order only in the full run. */
 START_TEST(second_derivatives_match_differences) {
     for_each_trial(_i, fast_mode() ? PLAINLY & ~KIND(K_SIZES) : PLAINLY, check_second);
 }
@@ -44,6 +43,7 @@ static void clear(void) { tg_error_clear(); }
 
 TCase *tcase_samples(void) {
     TCase *t = tcase_create("samples");
+    tcase_set_tags(t, "slow");
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, clear, clear);
     int n = n_samples();
