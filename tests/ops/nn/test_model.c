@@ -205,7 +205,7 @@ START_TEST(every_allocation_may_fail) {
         int64_t failures = 0;
         for (int64_t n = 1, most = 1; n <= most + 3; n++) {
             tg_model *m = tg_model_new(1);
-            char name[8];
+            char name[16];
             for (int i = 0; i < had; i++) {
                 snprintf(name, sizeof name, "p%d", i);
                 tg_model_param(m, name, TG_F32, TG_SHAPE(3), tg_init_ones, NULL);
