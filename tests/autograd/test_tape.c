@@ -167,14 +167,23 @@ START_TEST(test_printed_tape) {
 }
 END_TEST
 
-static void clean(void) {
+static tg_mark before;
+
+static void setup(void) {
     tg_error_clear();
+    before = tg_tape_mark();
+}
+
+/* Without forks the next test goes on with this tape. */
+static void teardown(void) {
+    expect_ok();
     tg_set_grad_enabled(true);
+    tg_tape_rewind(before);
 }
 
 TCase *tcase_tape(void) {
     TCase *tc = tcase_create("tape");
-    tcase_add_checked_fixture(tc, clean, clean);
+    tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, test_mark_and_rewind);
     tcase_add_test(tc, test_use_after_rewind_names_maker_and_line);
     tcase_add_test(tc, test_marks_are_checked);
