@@ -211,9 +211,10 @@ static void set_up(problem *p, double alpha, const tg_array *a, const tg_array *
     if (c->rank > 2) set_batch(p, a, b, c);
 }
 
-/* Tiles of 512 x 512, halved until there is work for 16 threads or a tile is worth some 20 us. */
+/* Tiles of 512 x 512, halved until there is work for 16 threads or a tile is worth some 300 us: a smaller one packs its
+ * operands too often, and a team of threads costs more than it brings when the machine is busy. */
 static void set_tiles(problem *p, int64_t batches) {
-    const double enough = 1 << 20;
+    const double enough = 1 << 24;
     p->tile_m = least(p->m, 512), p->tile_n = least(p->n, 512);
     for (;;) {
         p->tiles_m = (p->m + p->tile_m - 1) / p->tile_m;
@@ -249,7 +250,7 @@ static void run(problem *p) {
     for (int d = 0; d < p->rank; d++) batches *= p->shape[d];
     set_tiles(p, batches);
     double work = (double)p->tile_m * (double)p->tile_n * (double)p->k;
-    int64_t together = work < 1 << 20 ? (int64_t)((1 << 20) / work) : 1;
+    int64_t together = work < 1 << 24 ? (int64_t)((1 << 24) / work) : 1;
     tg_parallel_for(batches * p->tiles_m * p->tiles_n, together, tiles, p);
 }
 
