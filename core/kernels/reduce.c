@@ -71,7 +71,7 @@ static void fold_real(const plan *p, char *x, int64_t n, char *out) {
                                                 TG_BINARY_MINIMUM};
     enum { LEVELS = 56 };
     const tg_kernel_set *set = p->set;
-    double level[LEVELS][256 / sizeof(double)], part[256 / sizeof(double)];
+    _Alignas(32) char level[LEVELS][256], part[256];
     const int64_t one[3] = {1, 1, 1};
     int64_t index[TG_MAX_RANK + 1] = {0}, full = 0;
     for (int64_t i = 0; i < p->lines; i++) {
@@ -82,8 +82,7 @@ static void fold_real(const plan *p, char *x, int64_t n, char *out) {
         if (p->lines == 1) break;
         int l = 0;
         for (int64_t c = i; c & 1; c >>= 1, l++)
-            set->binary[combine[p->f]](n, (char *[]){(char *)part, (char *)level[l], (char *)part}, one,
-                                       NULL);
+            set->binary[combine[p->f]](n, (char *[]){part, level[l], part}, one, NULL);
         memcpy(level[l], part, (size_t)(n * p->x_size));
         full = i + 1;
         tg_grid_step(&p->reduced, index, &x);
@@ -93,12 +92,11 @@ static void fold_real(const plan *p, char *x, int64_t n, char *out) {
         if (first)
             memcpy(part, level[l], (size_t)(n * p->x_size));
         else
-            set->binary[combine[p->f]](n, (char *[]){(char *)part, (char *)level[l], (char *)part}, one,
-                                       NULL);
+            set->binary[combine[p->f]](n, (char *[]){part, level[l], part}, one, NULL);
         first = 0;
     }
     for (int64_t i = 0; i < n; i++)
-        memcpy(out + i * p->lanes.stride[1] * p->out_size, (char *)part + i * p->x_size, (size_t)p->out_size);
+        memcpy(out + i * p->lanes.stride[1] * p->out_size, part + i * p->x_size, (size_t)p->out_size);
 }
 
 /* ---- integers and truth values: one output at a time, in int64 ---- */

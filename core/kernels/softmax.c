@@ -27,7 +27,7 @@ static char *row(const plan *p, char *const at[], int k, int64_t i) {
 }
 
 /* out = f(a, b) for each of the n rows of m lanes, where b is one row of its own with stride 1. */
-static void with_row(const plan *p, tg_binary f, char *const at[], int k, void *b, int64_t m) {
+static void with_row(const plan *p, tg_binary f, char *const at[], int k, char *b, int64_t m) {
     for (int64_t i = 0; i < p->n; i++)
         p->set->binary[f](m, (char *[]){row(p, at, 0, i), row(p, at, k, i), b},
                           (int64_t[]){p->across[0], p->across[k], 1}, NULL);
@@ -43,7 +43,7 @@ static void fold(const plan *p, tg_reduction f, char *const at[], int k, int64_t
 }
 
 static void columns_forward(const plan *p, char *const at[], int64_t m) {
-    double largest[32], sum[32];
+    _Alignas(32) char largest[256], sum[256]; /* one value a lane */
     fold(p, TG_MAX, at, 1, m, largest);
     with_row(p, TG_BINARY_SUB, at, 1, largest, m);
     map_rows(p, TG_UNARY_EXP, at, 0, m);
@@ -52,8 +52,7 @@ static void columns_forward(const plan *p, char *const at[], int64_t m) {
         with_row(p, TG_BINARY_DIV, at, 0, sum, m);
         return;
     }
-    p->set->unary[TG_UNARY_LOG](m, (char *[]){(char *)sum, (char *)sum}, (int64_t[]){1, 1},
-                                (const double[]){0, 0});
+    p->set->unary[TG_UNARY_LOG](m, (char *[]){sum, sum}, (int64_t[]){1, 1}, (const double[]){0, 0});
     with_row(p, TG_BINARY_SUB, at, 1, largest, m);
     with_row(p, TG_BINARY_SUB, at, 0, sum, m);
 }
@@ -66,7 +65,7 @@ static void both_rows(const plan *p, tg_binary f, char *const at[], int a, int b
 }
 
 static void columns_grad(const plan *p, char *const at[], int64_t m) {
-    double sum[32];
+    _Alignas(32) char sum[256];
     if (p->form == SOFTMAX_GRAD) {
         both_rows(p, TG_BINARY_MUL, at, 1, 2, m);
         fold(p, TG_SUM, at, 0, m, sum);
