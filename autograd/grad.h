@@ -40,7 +40,7 @@ typedef struct tg_grad_opts {
  * Inputs may be leaves or intermediate results. No tensor's own gradient is read or written, which makes it the
  * function for threads that share parameters.
  *     tg_tensor *g[2];
- *     tg_grad(1, &loss, 2, (tg_tensor *[]){w, b}, g, .create_graph = true);
+ *     tg_grad(1, &loss, 2, ((tg_tensor *[]){w, b}), g, .create_graph = true);   // a macro: mind the parentheses
  * Errors as tg_backward, and TG_ERR_TAPE for an unused input. On error every grads[i] is the poison tensor. */
 TG_API tg_status tg_grad(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                          tg_grad_opts opts);

@@ -45,7 +45,7 @@ typedef struct tg_gradcheck_report {
  * through, of any dtype). They are not changed. Returns report.ok; an error in f or a handle that is not f64
  * makes it false, with the error's text in the message, and leaves no error pending.
  *     tg_gradcheck_report r;
- *     if (!tg_gradcheck(my_f, NULL, 2, (tg_tensor *[]){x, w}, &r)) puts(r.message); */
+ *     if (!tg_gradcheck(my_f, NULL, 2, ((tg_tensor *[]){x, w}), &r)) puts(r.message); */
 TG_API bool tg_gradcheck(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *in, tg_gradcheck_report *report,
                          tg_gradcheck_opts opts);
 
