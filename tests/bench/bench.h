@@ -1,5 +1,5 @@
 /* The bench: workloads by name, timed one step at a time. Names, shapes and optimisers are those of the PyTorch
- * programs that tests/bench/peer.py times, so the two columns can be put side by side. */
+ * side of the comparison, so the two columns can be put side by side. */
 #ifndef TESTS_BENCH_BENCH_H
 #define TESTS_BENCH_BENCH_H
 
