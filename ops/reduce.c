@@ -1,11 +1,11 @@
-#include "ops/ops.h"
+#include "ops/axes.h"
 
-static const tg_attr_field over_axes[] = {
+const tg_attr_field tg_over_axes[2] = {
     {"axes", TG_ATTR_DIMS, offsetof(tg_reduce_opts, axes)},
     {"keepdim", TG_ATTR_BOOL, offsetof(tg_reduce_opts, keepdim)},
 };
 
-static unsigned axes_of(const void *attr, int rank) {
+unsigned tg_axes_of(const void *attr, int rank) {
     return tg_axis_set(((const tg_reduce_opts *)attr)->axes, rank);
 }
 
@@ -17,20 +17,20 @@ static tg_shape reduced(const tg_array *x, unsigned axes, bool keepdim) {
     return out;
 }
 
-static tg_status infer_as(const tg_call *call, tg_dtype dtype) {
+tg_status tg_infer_over(const tg_call *call, tg_dtype dtype) {
     const tg_reduce_opts *attr = call->attr;
     unsigned axes;
     tg_status s = tg_call_axes(call, attr->axes, &axes);
     return s == TG_OK ? tg_out(call, 0, dtype, reduced(call->in[0], axes, attr->keepdim)) : s;
 }
 
-/* A largest element needs one to choose from. */
+/* A largest or smallest element needs one to choose from. */
 static tg_status not_empty(const tg_call *call, unsigned axes) {
     const tg_array *x = call->in[0];
     for (int i = 0; i < x->rank; i++)
         if (axes >> i & 1 && x->shape[i] == 0)
-            return tg_call_fail(call, TG_ERR_SHAPE, "axis %d of %s is empty: it has no largest element", i,
-                                tg_call_input(call, 0));
+            return tg_call_fail(call, TG_ERR_SHAPE, "axis %d of %s is empty: it has no %s element", i,
+                                tg_call_input(call, 0), call->op == &tg_op_amin ? "smallest" : "largest");
     return TG_OK;
 }
 
@@ -41,10 +41,13 @@ static tg_status reduce(const tg_call *call, tg_reduction f, unsigned axes) {
     return TG_OK;
 }
 
-/* t, which has out's shape, with the reduced axes back as size 1: it then broadcasts against in 0. */
-static tg_tensor *kept(const tg_node *n, tg_tensor *t) {
+tg_status tg_fold_over(const tg_call *call, tg_reduction f) {
+    return reduce(call, f, tg_axes_of(call->attr, call->in[0]->rank));
+}
+
+tg_tensor *tg_kept(const tg_node *n, tg_tensor *t) {
     tg_shape x = tg_shape_of(n->in[0]);
-    return (tg_reshape)(t, tg_shape_kept(x, axes_of(n->attr, x.rank)));
+    return (tg_reshape)(t, tg_shape_kept(x, tg_axes_of(n->attr, x.rank)));
 }
 
 /* din = g repeated along the reduced axes, without a copy. */
@@ -58,27 +61,25 @@ static tg_status repeat(const tg_array *g, const tg_array *x, unsigned axes, tg_
 
 static tg_status sum_infer(const tg_call *call) {
     tg_dtype dtype = (tg_dtype)call->in[0]->dtype;
-    return infer_as(call, tg_dtype_is_float(dtype) ? dtype : TG_I64);
+    return tg_infer_over(call, tg_dtype_is_float(dtype) ? dtype : TG_I64);
 }
 
-static tg_status sum_forward(const tg_call *call) {
-    return reduce(call, TG_SUM, axes_of(call->attr, call->in[0]->rank));
-}
+static tg_status sum_forward(const tg_call *call) { return tg_fold_over(call, TG_SUM); }
 
 static void sum_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    din[0] = (tg_expand)(kept(n, dout[0]), tg_shape_of(n->in[0]));
+    din[0] = (tg_expand)(tg_kept(n, dout[0]), tg_shape_of(n->in[0]));
 }
 
 static tg_status sum_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *x = tg_node_in(n, 0);
-    return repeat(dout[0], x, axes_of(n->attr, x->rank), &din[0]);
+    return repeat(dout[0], x, tg_axes_of(n->attr, x->rank), &din[0]);
 }
 
 const tg_op tg_op_sum = {
     .name = "sum",
     .formula = "out = sum of x over axes",
     .n_in = 1,
-    TG_ATTRS(tg_reduce_opts, over_axes),
+    TG_ATTRS(tg_reduce_opts, tg_over_axes),
     .infer = sum_infer,
     .forward = sum_forward,
     .grad = sum_grad,
@@ -98,13 +99,13 @@ static double count_of(const tg_array *x, unsigned axes) {
 
 static tg_status mean_infer(const tg_call *call) {
     tg_status s = tg_call_float(call, 0);
-    return s == TG_OK ? infer_as(call, (tg_dtype)call->in[0]->dtype) : s;
+    return s == TG_OK ? tg_infer_over(call, (tg_dtype)call->in[0]->dtype) : s;
 }
 
 /* Divides, for the mean of equal numbers to be that number: n * (1/n) need not round to 1. */
 static tg_status mean_forward(const tg_call *call) {
     const tg_array *x = call->in[0], *out = call->out[0];
-    unsigned axes = axes_of(call->attr, x->rank);
+    unsigned axes = tg_axes_of(call->attr, x->rank);
     int64_t storage;
     tg_array n = tg_borrow_number(count_of(x, axes), out, &storage);
     reduce(call, TG_SUM, axes);
@@ -114,13 +115,13 @@ static tg_status mean_forward(const tg_call *call) {
 
 static void mean_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const tg_array *x = tg_node_in(n, 0);
-    double share = 1 / count_of(x, axes_of(n->attr, x->rank));
-    din[0] = (tg_expand)(kept(n, tg_mul_scalar(dout[0], share)), tg_array_shape(x));
+    double share = 1 / count_of(x, tg_axes_of(n->attr, x->rank));
+    din[0] = (tg_expand)(tg_kept(n, tg_mul_scalar(dout[0], share)), tg_array_shape(x));
 }
 
 static tg_status mean_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *x = tg_node_in(n, 0), *g = dout[0];
-    unsigned axes = axes_of(n->attr, x->rank);
+    unsigned axes = tg_axes_of(n->attr, x->rank);
     tg_array scaled = {0};
     tg_status s = tg_array_alloc(&scaled, (tg_dtype)g->dtype, tg_array_shape(g));
     if (s != TG_OK) return s;
@@ -134,7 +135,7 @@ const tg_op tg_op_mean = {
     .name = "mean",
     .formula = "out = (sum of x over axes) / (number of elements summed)",
     .n_in = 1,
-    TG_ATTRS(tg_reduce_opts, over_axes),
+    TG_ATTRS(tg_reduce_opts, tg_over_axes),
     .infer = mean_infer,
     .forward = mean_forward,
     .grad = mean_grad,
@@ -143,9 +144,9 @@ const tg_op tg_op_mean = {
 
 tg_tensor *(tg_mean)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_mean, x, &opts); }
 
-/* ---- amax:  dx = g / (number that tie) where x is the largest, else 0 ---- */
+/* ---- amax, amin:  dx = g / (number that tie) where x is the largest (smallest), else 0 ---- */
 
-static tg_status amax_infer(const tg_call *call) {
+static tg_status extreme_infer(const tg_call *call) {
     const tg_reduce_opts *attr = call->attr;
     unsigned axes;
     tg_status s = tg_call_axes(call, attr->axes, &axes);
@@ -153,15 +154,14 @@ static tg_status amax_infer(const tg_call *call) {
     return s == TG_OK ? mean_infer(call) : s;
 }
 
-static tg_status amax_forward(const tg_call *call) {
-    return reduce(call, TG_MAX, axes_of(call->attr, call->in[0]->rank));
-}
+static tg_status amax_forward(const tg_call *call) { return tg_fold_over(call, TG_MAX); }
 
-static void amax_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+/* Of amax and amin. */
+static void extreme_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *x = n->in[0];
-    tg_tensor *ties = tg_to(tg_eq(x, kept(n, n->out[0])), tg_dtype_of(x));
+    tg_tensor *ties = tg_to(tg_eq(x, tg_kept(n, n->out[0])), tg_dtype_of(x));
     tg_tensor *count = tg_sum(ties, .axes = ((const tg_reduce_opts *)n->attr)->axes, .keepdim = true);
-    din[0] = tg_mul(ties, tg_div(kept(n, dout[0]), count));
+    din[0] = tg_mul(ties, tg_div(tg_kept(n, dout[0]), count));
 }
 
 const tg_op tg_op_amax = {
@@ -170,13 +170,29 @@ const tg_op tg_op_amax = {
     .kink = "split evenly among the elements that tie",
     .n_in = 1,
     .save = TG_IN(0) | TG_OUT(0),
-    TG_ATTRS(tg_reduce_opts, over_axes),
-    .infer = amax_infer,
+    TG_ATTRS(tg_reduce_opts, tg_over_axes),
+    .infer = extreme_infer,
     .forward = amax_forward,
-    .grad = amax_grad,
+    .grad = extreme_grad,
 };
 
 tg_tensor *(tg_amax)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_amax, x, &opts); }
+
+static tg_status amin_forward(const tg_call *call) { return tg_fold_over(call, TG_MIN); }
+
+const tg_op tg_op_amin = {
+    .name = "amin",
+    .formula = "out = smallest element of x over axes",
+    .kink = "split evenly among the elements that tie",
+    .n_in = 1,
+    .save = TG_IN(0) | TG_OUT(0),
+    TG_ATTRS(tg_reduce_opts, tg_over_axes),
+    .infer = extreme_infer,
+    .forward = amin_forward,
+    .grad = extreme_grad,
+};
+
+tg_tensor *(tg_amin)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_amin, x, &opts); }
 
 /* ---- sum_to:  dx = g, repeated ---- */
 

@@ -5,7 +5,7 @@
 
 static const double pi = 3.14159265358979323846;
 
-double tg_lgamma(double x) {
+double tg_scalar_lgamma(double x) {
     int sign;
     return lgamma_r(x, &sign);
 }
@@ -22,12 +22,12 @@ static double polynomial(const double c[7], double t) {
 
 /* psi(x) = psi(x + 1) - 1/x up to x >= 10, where the asymptotic series
  * log x - 1/(2x) - sum B_2k / (2k x^2k) is exact to 1e-16; psi(1 - x) - psi(x) = pi / tan(pi x) on the left. */
-double tg_digamma(double x) {
+double tg_scalar_digamma(double x) {
     static const double b[7] = {1.0 / 12,  -1.0 / 120,     1.0 / 252, -1.0 / 240,
                                 1.0 / 132, -691.0 / 32760, 1.0 / 12};
     if (x == 0) return copysign(INFINITY, -x);
     if (x == -INFINITY || (x < 0 && x == floor(x))) return NAN;
-    if (x < 0) return tg_digamma(1 - x) - pi / tan(pi * reduced(x));
+    if (x < 0) return tg_scalar_digamma(1 - x) - pi / tan(pi * reduced(x));
     double sum = 0;
     for (; x < 10; x += 1) sum += 1 / x;
     double t = 1 / (x * x);
@@ -36,13 +36,13 @@ double tg_digamma(double x) {
 
 /* psi'(x) = psi'(x + 1) + 1/x^2; asymptotically 1/x + 1/(2x^2) + sum B_2k / x^(2k+1);
  * psi'(1 - x) + psi'(x) = (pi / sin(pi x))^2. */
-double tg_trigamma(double x) {
+double tg_scalar_trigamma(double x) {
     static const double b[7] = {1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730, 7.0 / 6};
     if (x == -INFINITY) return NAN;
     if (x <= 0 && x == floor(x)) return INFINITY;
     if (x < 0) {
         double s = pi / sin(pi * reduced(x));
-        return s * s - tg_trigamma(1 - x);
+        return s * s - tg_scalar_trigamma(1 - x);
     }
     double sum = 0;
     for (; x < 10; x += 1) sum += 1 / (x * x);
@@ -52,7 +52,7 @@ double tg_trigamma(double x) {
 
 /* Winitzki's closed form (near 0, the first term of the series) is right to two digits; each Halley step
  * triples them. For |x| > 1/2 the residue is taken as (1 - |x|) - erfc(y), where 1 - |x| is exact. */
-double tg_erfinv(double x) {
+double tg_scalar_erfinv(double x) {
     const double half_root_pi = 0.88622692545275801365, c = 0.147;
     double a = fabs(x);
     if (!(a < 1)) return a == 1 ? copysign(INFINITY, x) : NAN;

@@ -251,7 +251,14 @@ INLINE S across(V v, V (*f)(V, V)) {
     INLINE V v##f(V x) { return (V)SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA)((NATIVE)x); }
 #define LIBM_2(f, ulp) \
     INLINE V v##f(V x, V y) { return (V)SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA)((NATIVE)x, (NATIVE)y); }
+/* The plain forms of sin, cos and tan take another path for a whole vector when one lane is large or NaN; these
+ * choose lane by lane, so that an element's result does not depend on its neighbours. */
+#define SLEEF_LANES_(f, type, isa) Sleef_finz_##f##type##_u10##isa
+#define SLEEF_LANES(f, type, isa) SLEEF_LANES_(f, type, isa)
+#define CIRCULAR(f) \
+    INLINE V v##f(V x) { return (V)SLEEF_LANES(f, SLEEF_TYPE, SLEEF_ISA)((NATIVE)x); }
 #else
+#define CIRCULAR(f) LANEWISE_1(v##f, MATH(f))
 #define LIBM_1(f, ulp) LANEWISE_1(v##f, MATH(f))
 #define LIBM_2(f, ulp) LANEWISE_2(v##f, MATH(f))
 #endif
@@ -263,9 +270,9 @@ LIBM_1(log, u10)
 LIBM_1(log2, u10)
 LIBM_1(log10, u10)
 LIBM_1(log1p, u10)
-LIBM_1(sin, u10)
-LIBM_1(cos, u10)
-LIBM_1(tan, u10)
+CIRCULAR(sin)
+CIRCULAR(cos)
+CIRCULAR(tan)
 LIBM_1(asin, u10)
 LIBM_1(acos, u10)
 LIBM_1(atan, u10)
@@ -281,10 +288,10 @@ LIBM_2(pow, u10)
 LIBM_2(atan2, u10)
 LIBM_2(hypot, u05)
 LANEWISE_2(vfmod, MATH(fmod))
-LANEWISE_1(vlgamma, tg_lgamma)
-LANEWISE_1(vdigamma, tg_digamma)
-LANEWISE_1(vtrigamma, tg_trigamma)
-LANEWISE_1(verfinv, tg_erfinv)
+LANEWISE_1(vlgamma, tg_scalar_lgamma)
+LANEWISE_1(vdigamma, tg_scalar_digamma)
+LANEWISE_1(vtrigamma, tg_scalar_trigamma)
+LANEWISE_1(verfinv, tg_scalar_erfinv)
 
 /* ---- what the rows of unary.def and binary.def are made of ---- */
 

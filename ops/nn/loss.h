@@ -1,10 +1,13 @@
-/* Losses: the mean over all elements (or rows), a scalar. Shapes must be equal, not merely broadcastable:
- * (N, 1) against (N) is TG_ERR_SHAPE. Targets are treated as constants unless they require a gradient
- * themselves.
+/* Losses: the mean over all elements (or rows), a scalar, unless `.reduction` says otherwise. Shapes must be
+ * equal, not merely broadcastable: (N, 1) against (N) is TG_ERR_SHAPE. Targets are treated as constants
+ * unless they require a gradient themselves. Options are named fields, all of them optional:
  *
- * Each of the three comes fused, from the raw output of the network ("logits"), and as the plain
+ *     tg_mse_loss(y, t)
+ *     tg_cross_entropy(z, c, .label_smoothing = 0.1, .ignore_index = -100)
+ *
+ * Each of the three below comes fused, from the raw output of the network ("logits"), and as the plain
  * composition that courses teach, so that the start gradient of both can be compared: for n rows it is
- * (y_hat - y)/n in either.
+ * (y_hat - y)/n in either. The others are in ops/nn/loss_more.h.
  */
 #ifndef TG_OPS_NN_LOSS_H
 #define TG_OPS_NN_LOSS_H
@@ -15,24 +18,61 @@
 extern "C" {
 #endif
 
+typedef enum tg_loss_reduction {
+    TG_REDUCTION_MEAN,
+    TG_REDUCTION_SUM,
+    TG_REDUCTION_NONE,      /* the loss of each element (or row) */
+    TG_REDUCTION_BATCH_MEAN /* the sum divided by the size of the first axis */
+} tg_loss_reduction;
+
+typedef struct tg_loss_opts {
+    tg_loss_reduction reduction;
+} tg_loss_opts;
+
 /* mean((prediction - target)^2). */
-TG_API tg_tensor *tg_mse_loss(tg_tensor *prediction, tg_tensor *target);
+TG_API tg_tensor *tg_mse_loss(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts);
+
+/* Weights have the dtype of the logits and broadcast to their shape. */
+typedef struct tg_bce_opts {
+    tg_loss_reduction reduction;
+    tg_tensor *weight;     /* a factor of each element's loss */
+    tg_tensor *pos_weight; /* a factor of y log s(z) alone: above 1 for rare positives. From logits only */
+} tg_bce_opts;
 
 /* mean(-[y log s(z) + (1 - y) log(1 - s(z))]) for s = sigmoid, by way of tg_logsigmoid, so that value and
  * gradient are exact at any finite z: 1000 for z = -1000, y = 1. Target y in [0, 1] (TG_ERR_ARGUMENT
  * otherwise: labels of -1 and 1 are a silent bug), of z's dtype and shape. */
-TG_API tg_tensor *tg_binary_cross_entropy_with_logits(tg_tensor *logits, tg_tensor *target);
+TG_API tg_tensor *tg_binary_cross_entropy_with_logits(tg_tensor *logits, tg_tensor *target, tg_bce_opts opts);
 
 /* The same from probabilities p: mean(-[y log p + (1 - y) log(1 - p)]), each log no smaller than -100 (as
  * PyTorch), where that bound holds with gradient 0. p outside [0, 1] is TG_ERR_ARGUMENT. */
-TG_API tg_tensor *tg_binary_cross_entropy(tg_tensor *p, tg_tensor *target);
+TG_API tg_tensor *tg_binary_cross_entropy(tg_tensor *p, tg_tensor *target, tg_bce_opts opts);
 
-/* mean over rows of -log softmax(logits)[class]: logits [n, classes], target [n] of class numbers, i64 or
- * i32. A class outside [0, classes) is TG_ERR_ARGUMENT naming row and class. */
-TG_API tg_tensor *tg_cross_entropy(tg_tensor *logits, tg_tensor *target);
+/* The mean is weighted: the sum of the rows' losses over the sum of their weights, ignored rows left out (NaN
+ * when all are ignored). */
+typedef struct tg_cross_entropy_opts {
+    tg_loss_reduction reduction;
+    tg_tensor *weight;      /* [classes], of the logits' dtype: the weight of a row is that of its class */
+    int64_t ignore_index;   /* rows of this class, which may lie outside [0, classes), count nothing */
+    bool ignore;            /* needed for ignore_index 0 only, which otherwise means none */
+    double label_smoothing; /* e in [0, 1]: targets (1 - e) onehot + e / classes */
+} tg_cross_entropy_opts;
 
-/* The last step of the plain composition: mean over rows of -log_p[class], for log_p [n, classes]. */
-TG_API tg_tensor *tg_nll_loss(tg_tensor *log_p, tg_tensor *target);
+/* mean over rows of -log softmax(logits)[class]: logits [n, classes, ...], target [n, ...] of class numbers,
+ * i64 or i32. A class outside [0, classes) is TG_ERR_ARGUMENT naming row and class. A target of the logits'
+ * own shape and dtype holds probabilities p of the classes: mean over rows of -sum(p log softmax(logits));
+ * its mean is over rows, not weighted, and nothing can be ignored. */
+TG_API tg_tensor *tg_cross_entropy(tg_tensor *logits, tg_tensor *target, tg_cross_entropy_opts opts);
+
+typedef struct tg_nll_opts {
+    tg_loss_reduction reduction; /* the fields mean what they mean above */
+    tg_tensor *weight;
+    int64_t ignore_index;
+    bool ignore;
+} tg_nll_opts;
+
+/* The last step of the plain composition: mean over rows of -log_p[class], for log_p [n, classes, ...]. */
+TG_API tg_tensor *tg_nll_loss(tg_tensor *log_p, tg_tensor *target, tg_nll_opts opts);
 
 /* The fraction of rows whose largest logit is the target's; a number, not a tensor; NaN on error.
  * Among equal logits the first is the largest; a row with a NaN counts as wrong. No gradient. */
@@ -42,10 +82,15 @@ TG_API double tg_accuracy(tg_tensor *logits, tg_tensor *target);
 }
 #endif
 
-#define tg_mse_loss(prediction, target) TG_AT((tg_mse_loss)((prediction), (target)))
-#define tg_binary_cross_entropy_with_logits(z, y) TG_AT((tg_binary_cross_entropy_with_logits)((z), (y)))
-#define tg_binary_cross_entropy(p, y) TG_AT((tg_binary_cross_entropy)((p), (y)))
-#define tg_cross_entropy(logits, target) TG_AT((tg_cross_entropy)((logits), (target)))
-#define tg_nll_loss(log_p, target) TG_AT((tg_nll_loss)((log_p), (target)))
+#define tg_mse_loss(prediction, target, ...) \
+    TG_AT((tg_mse_loss)((prediction), (target), TG_OPTIONS(tg_loss_opts, __VA_ARGS__)))
+#define tg_binary_cross_entropy_with_logits(z, y, ...) \
+    TG_AT((tg_binary_cross_entropy_with_logits)((z), (y), TG_OPTIONS(tg_bce_opts, __VA_ARGS__)))
+#define tg_binary_cross_entropy(p, y, ...) \
+    TG_AT((tg_binary_cross_entropy)((p), (y), TG_OPTIONS(tg_bce_opts, __VA_ARGS__)))
+#define tg_cross_entropy(logits, target, ...) \
+    TG_AT((tg_cross_entropy)((logits), (target), TG_OPTIONS(tg_cross_entropy_opts, __VA_ARGS__)))
+#define tg_nll_loss(log_p, target, ...) \
+    TG_AT((tg_nll_loss)((log_p), (target), TG_OPTIONS(tg_nll_opts, __VA_ARGS__)))
 
 #endif

@@ -4,6 +4,7 @@
 TCase *tcase_tape(void);
 TCase *tcase_backward(void);
 TCase *tcase_grad(void);
+TCase *tcase_functional(void);
 TCase *tcase_op(void);
 TCase *tcase_gradcheck(void);
 TCase *tcase_memory(void);
@@ -14,6 +15,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_tape());
     suite_add_tcase(suite, tcase_backward());
     suite_add_tcase(suite, tcase_grad());
+    suite_add_tcase(suite, tcase_functional());
     suite_add_tcase(suite, tcase_op());
     suite_add_tcase(suite, tcase_gradcheck());
     suite_add_tcase(suite, tcase_memory());

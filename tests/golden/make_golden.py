@@ -2,6 +2,7 @@
 """Writes ops.golden: values and gradients of every op as PyTorch computes them in float64.
 
 usage: python3 make_golden.py > ops.golden        (PyTorch on the CPU; nothing else)
+       python3 make_golden.py NAME > NAME.golden  (the cases of cases_NAME.py)
 
 The numbers are compared by tests/ops/test_golden.c. Running this again must change nothing: inputs come from
 a generator with fixed seeds, on a grid that float32 holds exactly, so that one file serves both float types.
@@ -22,8 +23,10 @@ the others this script says in PyTorch's words what ours mean:
     integer division           stays an integer, truncated; PyTorch's / gives a float
 """
 
+import importlib
 import math
 import random
+import sys
 
 import torch
 
@@ -487,6 +490,9 @@ def selection():
 
 
 def main():
+    if sys.argv[1:]:
+        importlib.import_module("cases_" + sys.argv[1]).main()
+        return
     print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py")
     for cases in (arithmetic, unary, products, reductions, views, softmaxes, indexing, selection):
         rng.seed(cases.__name__)  # cases added at the end of one family change no others

@@ -4,6 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+/* A call is no composition unless it says so. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 /* Numbers from position `from` on, as a shape or list of axes. */
 static tg_shape dims(const arguments *a, int from) {
     tg_shape s = {0, {0}};
@@ -111,9 +114,23 @@ static const call calls[] = {
     {"to_and_back", "to", call_to_and_back}, {"max_index", "max", call_max_index},
 };
 
+/* Those of the newer families stand in calls_<family>.c. */
+extern const call_table calls_shape;
+extern const call_table calls_elementwise, calls_structured;
+extern const call_table calls_reduce, calls_loss;
+
 const call *find_call(const char *name) {
-    for (int i = 0; i < COUNT(calls); i++)
-        if (strcmp(calls[i].name, name) == 0) return &calls[i];
+    const call_table *const tables[] = {
+        &(call_table){calls, COUNT(calls)},
+        &calls_elementwise,
+        &calls_structured,
+        &calls_reduce,
+        &calls_loss,
+        &calls_shape,
+    };
+    for (int t = 0; t < COUNT(tables); t++)
+        for (int i = 0; i < tables[t]->n; i++)
+            if (strcmp(tables[t]->calls[i].name, name) == 0) return &tables[t]->calls[i];
     return NULL;
 }
 

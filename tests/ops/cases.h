@@ -27,6 +27,51 @@ typedef struct values {
     {1 + 1, {sizeof((double[]){__VA_ARGS__}) / sizeof(double)}, {__VA_ARGS__}, TG_##type}
 #define MATRIX_OF(type, m, n, ...) {1 + 2, {m, n}, {__VA_ARGS__}, TG_##type}
 
+#define SHAPE(...) {1 + sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), {__VA_ARGS__}}
+#define SHAPE_OF(type, ...) \
+    {1 + sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), {__VA_ARGS__}, .dtype = TG_##type}
+
+/* An exact case: conventions_<family>.c, listed in test_conventions.c. */
+typedef struct convention {
+    const char *what, *call;
+    arguments arg;
+    values in[3];
+    values out;
+    values grad[3]; /* of sum(seed * out); absent: not compared */
+    values seed;    /* absent: ones */
+    kind kind;      /* what it counts as, beside an exact case */
+} convention;
+
+typedef struct convention_table {
+    const convention *rows;
+    int n;
+} convention_table;
+
+#define NAN_ NAN
+#define INF INFINITY
+#define AT_KINK .kind = K_KINK
+
+/* Bad input: errors_<family>.c, listed in test_errors.c. */
+typedef struct bad {
+    const char *call;
+    arguments arg;
+    values in[3]; /* named left, right and third */
+    tg_status status;
+    const char *says[5]; /* beside the name of the op */
+} bad;
+
+typedef struct bad_table {
+    const bad *rows;
+    int n;
+} bad_table;
+
+#define BAD_PAIR(name) \
+    {name, {0}, {SHAPE(2, 3), SHAPE(2, 2)}, TG_ERR_SHAPE, {"left [2, 3] f", "right [2, 2] f"}}, \
+        {name, {0}, {SHAPE(2), SHAPE_OF(I32, 2)}, TG_ERR_DTYPE, {"left [2] f", "right [2] i32"}}
+#define BAD_FLOAT(name) \
+    {name, {0}, {SHAPE_OF(I64, 4)}, TG_ERR_DTYPE, {"left [4] i64", "f32"}}, \
+        {name, {0}, {SHAPE_OF(BOOL, 2, 2)}, TG_ERR_DTYPE, {"left [2, 2] bool"}}
+
 /* `rank` holds rank + 1, so that a field left out is no tensor. */
 static inline bool is_present(const values *v) { return v->rank > 0; }
 

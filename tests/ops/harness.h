@@ -32,9 +32,15 @@ typedef tg_tensor *(*call_fn)(tg_tensor *const *in, const arguments *arg);
 
 typedef struct call {
     const char *name; /* of the public function, without tg_; what rows and golden cases refer to */
-    const char *op;   /* the op it applies */
+    const char *op;   /* the op it applies; of a composition, its main one */
     call_fn fn;
+    bool composed;    /* a composition: errors may name another of its ops */
 } call;
+
+typedef struct call_table {
+    const call *calls;
+    int n;
+} call_table;
 
 const call *find_call(const char *name); /* NULL: none */
 const tg_op *op_of(const call *c);       /* NULL: not in the table */
@@ -222,6 +228,8 @@ TCase *tcase_mutants(void);
 TCase *tcase_conventions(void);
 TCase *tcase_errors(void);
 TCase *tcase_golden(void);
+TCase *tcase_create_ops(void);
+TCase *tcase_structured(void);
 TCase *tcase_reference(void);
 TCase *tcase_coverage(void); /* last: it looks at what the others counted */
 

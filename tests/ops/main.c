@@ -20,6 +20,8 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, tcase_errors());
     suite_add_tcase(suite, tcase_samples());
     suite_add_tcase(suite, tcase_golden());
+    suite_add_tcase(suite, tcase_structured());
+    suite_add_tcase(suite, tcase_create_ops());
     suite_add_tcase(suite, tcase_mutants());
     suite_add_tcase(suite, tcase_reference());
     if (!getenv("CK_RUN_CASE")) suite_add_tcase(suite, tcase_coverage());

@@ -6,9 +6,19 @@ static const sample rows[] = {
     {"max_index", NULL, {{"ab", .distinct = true, .constant = true}}, ARG(0, -1), NOT_EMPTY("b")},
     {"argmax", NULL, {DISTINCT("ab")}, ARG(-1), NOT_EMPTY("b")},
     {"argmax", "axis 1", {DISTINCT("abc")}, ARG(1), NOT_EMPTY("b")},
+    {"min", NULL, {DISTINCT("ab")}, ARG(0, -1), NOT_EMPTY("b")},
+    {"min", "axis 1, keepdim", {DISTINCT("abc")}, ARG(1, 1), NOT_EMPTY("b")},
+    {"min_index", NULL, {{"ab", .distinct = true, .constant = true}}, ARG(0, -1), NOT_EMPTY("b")},
+    {"argmin", NULL, {DISTINCT("ab")}, ARG(-1), NOT_EMPTY("b")},
+    {"argmin", "axis 1", {DISTINCT("abc")}, ARG(1), NOT_EMPTY("b")},
 };
 
 #define NO_AXIS "a 0-d tensor has no axis to name: test_errors.c"
-static const exemption exempt[] = {{"max", KIND(K_SCALAR), NO_AXIS}, {"argmax", KIND(K_SCALAR), NO_AXIS}};
+static const exemption exempt[] = {
+    {"max", KIND(K_SCALAR), NO_AXIS},
+    {"argmax", KIND(K_SCALAR), NO_AXIS},
+    {"min", KIND(K_SCALAR), NO_AXIS},
+    {"argmin", KIND(K_SCALAR), NO_AXIS},
+};
 
 FAMILY(max, EXEMPT(exempt));

@@ -2,20 +2,6 @@
  * must be met exactly, in f32 and f64. */
 #include "tests/ops/cases.h"
 
-typedef struct convention {
-    const char *what, *call;
-    arguments arg;
-    values in[3];
-    values out;
-    values grad[3]; /* of sum(seed * out); absent: not compared */
-    values seed;    /* absent: ones */
-    kind kind;      /* what it counts as, beside an exact case */
-} convention;
-
-#define NAN_ NAN
-#define INF INFINITY
-#define AT_KINK .kind = K_KINK
-
 static const convention cases[] = {
     /* ---- kinks ---- */
     {"abs'(0) = 0", "abs", {0}, {VECTOR(-2, 0, 3)}, VECTOR(2, 0, 3), {VECTOR(-1, 0, 1)}, AT_KINK},
@@ -234,12 +220,53 @@ static void run(const convention *c, tg_dtype f) {
     tg_tape_rewind(mark);
 }
 
+/* Those of the newer families stand in conventions_<family>.c. */
+extern const convention_table conventions_structured;
+extern const convention_table conventions_elementwise;
+extern const convention_table conventions_reduce, conventions_loss;
+extern const convention_table conventions_shape;
+
+static const convention_table *const others[] = {
+    &conventions_shape,
+    &conventions_elementwise,
+    &conventions_structured,
+    &conventions_reduce,
+    &conventions_loss,
+};
+
+static int n_cases(void) {
+    int n = COUNT(cases);
+    for (int t = 0; t < COUNT(others); t++) n += others[t]->n;
+    return n;
+}
+
+static const convention *case_at(int i) {
+    if (i < COUNT(cases)) return &cases[i];
+    i -= COUNT(cases);
+    int t = 0;
+    while (i >= others[t]->n) i -= others[t++]->n;
+    return &others[t]->rows[i];
+}
+
 START_TEST(value_is_exact) {
-    const convention *c = &cases[_i];
+    const convention *c = case_at(_i);
     run(c, TG_F32);
     run(c, TG_F64);
     count_up(T_EXACT, 1);
     if (c->kind == K_KINK) cover_case(op_of(find_call(c->call)), K_KINK);
+}
+END_TEST
+
+/* The slope of selu on the left of 0 is no number that f32 and f64 share: it is held against that at -1e-30. */
+START_TEST(selu_at_zero_has_the_slope_of_the_left) {
+    for (tg_dtype f = TG_F32; f <= TG_F64; f++) {
+        values points = VECTOR(-1e-30, 0, 1e-30);
+        tg_tensor *x = tg_set_requires_grad(tensor_of(&points, f), true), *y = tg_selu(x), *g;
+        tg_tensor *seed = (tg_ones)(f, tg_shape_of(y));
+        tg_grad(1, &y, 1, &x, &g, .seeds = &seed);
+        ck_assert(tg_get(g, 1) == tg_get(g, 0) && tg_get(g, 1) > 1.5 && tg_get(g, 2) < 1.1);
+    }
+    cover_case(tg_op_find("selu"), K_KINK);
 }
 END_TEST
 
@@ -268,7 +295,8 @@ TCase *tcase_conventions(void) {
     TCase *t = tcase_create("conventions");
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, clear, clear);
-    tcase_add_loop_test(t, value_is_exact, 0, COUNT(cases));
+    tcase_add_loop_test(t, value_is_exact, 0, n_cases());
+    tcase_add_test(t, selu_at_zero_has_the_slope_of_the_left);
     tcase_add_test(t, softmax_of_all_minus_inf_is_nan);
     tcase_add_test(t, long_f32_sums_do_not_stall);
     return t;

@@ -32,6 +32,7 @@ START_TEST(every_op_has_samples) {
     for (int f = 0; f < n; f++)
         for (int i = 0; i < all[f]->n_rows; i++) {
             if (strcmp(find_call(all[f]->rows[i].call)->op, op->name) != 0) continue;
+            if (find_call(all[f]->rows[i].call)->composed) continue;
             ck_assert_msg(strcmp(all[f]->name, entry(_i)->family) == 0,
                           "%s is of family %s; its row stands in samples_%s.c", op->name, entry(_i)->family,
                           all[f]->name);

@@ -7,7 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char *golden;
+/* ops.golden, and those of the newer families. */
+static const char *const golden_files[] = {
+    "tests/golden/ops.golden",
+    "tests/golden/shape.golden",
+    "tests/golden/elementwise.golden",
+    "tests/golden/structured.golden",
+    "tests/golden/reduce.golden",
+    "tests/golden/loss.golden",
+};
+static char *texts[COUNT(golden_files)];
+static char *golden; /* the one being read */
 
 /* ---- reading: `at` moves on over what was read ---- */
 
@@ -175,33 +185,45 @@ static char *run_case(char *at) {
     return next;
 }
 
-START_TEST(values_and_gradients_are_pytorchs) {
-    int n, cases = 0;
-    const tg_op *op = tg_op_table(&n)[_i].op;
-    ck_assert_msg(
-        golden,
-        "tests/golden/ops.golden is not readable: run from the root of the sources, or set TG_SOURCE_ROOT");
+/* The cases of this op in the file that is being read. Returns how many. */
+static int run_file(const tg_op *op) {
+    int cases = 0;
     for (char *at = golden; *at;) {
         char name[32] = "";
         const call *c = sscanf(at, "case %31s", name) == 1 ? find_call(name) : NULL;
-        ck_assert_msg(c || !*name, "ops.golden: no call %s", name);
+        ck_assert_msg(c || !*name, "golden numbers: no call %s", name);
         bool ours = c && op_of(c) == op;
         at = ours ? run_case(at) : next_line(at);
         cases += ours;
     }
-    ck_assert_msg(cases > 0, "%s: no golden numbers: add cases to tests/golden/make_golden.py", op->name);
+    return cases;
+}
+
+START_TEST(values_and_gradients_are_pytorchs) {
+    int n, cases = 0;
+    const tg_op *op = tg_op_table(&n)[_i].op;
+    for (int f = 0; f < COUNT(golden_files); f++) {
+        golden = texts[f];
+        ck_assert_msg(golden, "%s is not readable: run from the root of the sources, or set TG_SOURCE_ROOT",
+                      golden_files[f]);
+        cases += run_file(op);
+    }
+    ck_assert_msg(cases > 0, "%s: no golden numbers: add cases to tests/golden/", op->name);
 }
 END_TEST
 
 static void clear(void) { tg_error_clear(); }
 
 static void load(void) {
-    if (!golden) golden = read_source_file("tests/golden/ops.golden");
+    for (int f = 0; f < COUNT(golden_files); f++)
+        if (!texts[f]) texts[f] = read_source_file(golden_files[f]);
 }
 
 static void drop(void) {
-    free(golden);
-    golden = NULL;
+    for (int f = 0; f < COUNT(golden_files); f++) {
+        free(texts[f]);
+        texts[f] = NULL;
+    }
 }
 
 TCase *tcase_golden(void) {

@@ -1,0 +1,133 @@
+/* Activation functions: rows of a table, and those with numbers to set below it. */
+#include "ops/unary.h"
+
+#include <math.h>
+
+/* min(x, 0): e^x of it is finite where the other branch of a choice is taken, so that no inf * 0 gets into
+ * second derivatives. */
+static tg_tensor *negative_part(tg_tensor *x) { return tg_masked_fill(x, above(x, 0), 0); }
+
+/* g above 0, scale * e^(x/width) g below */
+static tg_tensor *exponential_side(tg_tensor *g, tg_tensor *x, double width, double scale) {
+    tg_tensor *slope = tg_mul_scalar(tg_exp(tg_mul_scalar(negative_part(x), 1 / width)), scale);
+    return tg_where(above(x, 0), g, tg_mul(g, slope));
+}
+
+#define SELU_SCALE 1.0507009873554804934193349852946
+#define SELU_ALPHA 1.6732632423543772848170429916717
+
+/* Phi(x) + x phi(x) */
+static tg_tensor *gelu_slope(tg_tensor *x) {
+    tg_tensor *cdf = tg_mul_scalar(tg_erfc(tg_mul_scalar(x, -0.70710678118654752440)), 0.5);
+    tg_tensor *density = tg_mul_scalar(tg_exp(tg_mul_scalar(tg_square(x), -0.5)), 0.39894228040143267794);
+    return tg_add(cdf, tg_mul(x, density));
+}
+
+/* s(v) + x v' s(v) s(-v), v = 2 sqrt(2/pi) (x + 0.044715 x^3): (1 + tanh u) / 2 = s(2u) */
+static tg_tensor *gelu_tanh_slope(tg_tensor *x) {
+    const double c = 1.59576912160573071176;
+    tg_tensor *square = tg_square(x);
+    tg_tensor *v = tg_mul(tg_mul_scalar(x, c), tg_affine(square, 0.044715, 1));
+    tg_tensor *v_slope = tg_affine(square, c * 3 * 0.044715, c), *s = tg_sigmoid(v);
+    return tg_add(s, tg_mul(tg_mul(x, v_slope), tg_mul(s, tg_sigmoid(tg_neg(v)))));
+}
+
+/* s(x) (1 + x s(-x)) */
+static tg_tensor *silu_slope(tg_tensor *x) {
+    return tg_mul(tg_sigmoid(x), tg_affine(tg_mul(x, tg_sigmoid(tg_neg(x))), 1, 1));
+}
+
+/* t + x (1 - t^2) s(x), t = tanh(softplus(x)) */
+static tg_tensor *mish_slope(tg_tensor *x) {
+    tg_tensor *t = tg_tanh(tg_softplus(x));
+    tg_tensor *t_slope = tg_mul(tg_mul(tg_affine(t, -1, 1), tg_affine(t, 1, 1)), tg_sigmoid(x));
+    return tg_add(t, tg_mul(x, t_slope));
+}
+
+/* g/6 between -3 and 3 */
+static tg_tensor *hardsigmoid_side(tg_tensor *g, tg_tensor *x) {
+    tg_tensor *zero = number(g, 0);
+    return tg_where(above(x, -3), tg_where(below(x, 3), tg_mul_scalar(g, 1.0 / 6), zero), zero);
+}
+
+/* 0, (x/3 + 1/2) g or g, on the left of, between and on the right of -3 and 3 */
+static tg_tensor *hardswish_side(tg_tensor *g, tg_tensor *x) {
+    tg_tensor *middle = tg_where(below(x, 3), tg_mul(g, tg_affine(x, 1.0 / 3, 0.5)), g);
+    return tg_where(tg_le(x, number(x, -3)), number(g, 0), middle);
+}
+
+/* name, kernel, formula, kink, derivative times g (of x = in 0) */
+#define ROWS(ROW) \
+    ROW(selu, SELU, "1.0507 (x > 0 ? x : 1.67326 (e^x - 1))", "that of the left at 0", \
+        exponential_side(tg_mul_scalar(g, SELU_SCALE), x, 1, SELU_ALPHA)) \
+    ROW(gelu, GELU, "x Phi(x)", NULL, tg_mul(g, gelu_slope(x))) \
+    ROW(gelu_tanh, GELU_TANH, "x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2", NULL, \
+        tg_mul(g, gelu_tanh_slope(x))) \
+    ROW(silu, SILU, "x / (1 + e^-x)", NULL, tg_mul(g, silu_slope(x))) \
+    ROW(mish, MISH, "x tanh(log(1 + e^x))", NULL, tg_mul(g, mish_slope(x))) \
+    ROW(softsign, SOFTSIGN, "x / (1 + |x|)", NULL, tg_div(g, tg_square(tg_affine(tg_abs(x), 1, 1)))) \
+    ROW(hardsigmoid, HARDSIGMOID, "min(max(x + 3, 0), 6) / 6", "0 at -3 and 3", hardsigmoid_side(g, x)) \
+    ROW(hardswish, HARDSWISH, "x min(max(x + 3, 0), 6) / 6", "0 at -3, 1 at 3", hardswish_side(g, x))
+
+ROWS(UNARY_OP)
+
+/* ---- with numbers to set ---- */
+
+static const tg_attr_field leaky_relu_fields[] = {{"slope", TG_ATTR_REAL, FIRST_PARAMETER}};
+static const tg_attr_field elu_fields[] = {{"alpha", TG_ATTR_REAL, FIRST_PARAMETER}};
+static const tg_attr_field celu_fields[] = {{"alpha", TG_ATTR_REAL, FIRST_PARAMETER}};
+static const tg_attr_field softplus_with_fields[] = {{"beta", TG_ATTR_REAL, FIRST_PARAMETER},
+                                                     {"threshold", TG_ATTR_REAL, SECOND_PARAMETER}};
+static const tg_attr_field hardtanh_fields[] = {{"lo", TG_ATTR_REAL, FIRST_PARAMETER},
+                                                {"hi", TG_ATTR_REAL, SECOND_PARAMETER}};
+
+/* What the function divides by. */
+static tg_status divisor_infer(const tg_call *call) {
+    if (parameters_of(call->attr)[0] == 0)
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%s must not be 0, for %s", call->op->attrs[0].name,
+                            tg_call_input(call, 0));
+    return tg_infer_same(call);
+}
+
+static tg_status bounds_infer(const tg_call *call) {
+    const double *p = parameters_of(call->attr);
+    if (!(p[0] < p[1]))
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "lo %g is not below hi %g, for %s", p[0], p[1],
+                            tg_call_input(call, 0));
+    return tg_infer_same(call);
+}
+
+/* g between the bounds */
+static tg_tensor *hardtanh_side(tg_tensor *g, tg_tensor *x, double lo, double hi) {
+    return tg_masked_fill(tg_masked_fill(g, tg_le(x, number(x, lo)), 0), tg_ge(x, number(x, hi)), 0);
+}
+
+static tg_tensor *softplus_side(tg_tensor *g, tg_tensor *x, double beta, double threshold) {
+    tg_tensor *steep = tg_mul_scalar(x, beta);
+    return tg_where(above(steep, threshold), g, tg_mul(g, tg_sigmoid(steep)));
+}
+
+UNARY_OP_WITH(leaky_relu, LEAKY_RELU, "x > 0 ? x : slope * x", "slope at 0", tg_infer_same,
+              tg_where(above(x, 0), g, tg_mul_scalar(g, p[0])))
+UNARY_OP_WITH(elu, ELU, "x > 0 ? x : alpha (e^x - 1)", "alpha at 0", tg_infer_same,
+              exponential_side(g, x, 1, p[0]))
+UNARY_OP_WITH(celu, CELU, "x > 0 ? x : alpha (e^(x/alpha) - 1)", NULL, divisor_infer,
+              exponential_side(g, x, p[0], 1))
+UNARY_OP_WITH(softplus_with, SOFTPLUS, "log(1 + e^(beta x)) / beta, x above the threshold", NULL,
+              divisor_infer, softplus_side(g, x, p[0], p[1]))
+UNARY_OP_WITH(hardtanh, HARDTANH, "min(max(x, lo), hi)", "0 at the bounds", bounds_infer,
+              hardtanh_side(g, x, p[0], p[1]))
+
+#define PARAMETERS(...) &(tg_parameters){{__VA_ARGS__}}
+
+tg_tensor *(tg_leaky_relu)(tg_tensor *x, double slope) {
+    return tg_apply1(&tg_op_leaky_relu, x, PARAMETERS(slope));
+}
+tg_tensor *(tg_elu)(tg_tensor *x, double alpha) { return tg_apply1(&tg_op_elu, x, PARAMETERS(alpha)); }
+tg_tensor *(tg_celu)(tg_tensor *x, double alpha) { return tg_apply1(&tg_op_celu, x, PARAMETERS(alpha)); }
+tg_tensor *(tg_softplus_with)(tg_tensor *x, double beta, double threshold) {
+    return tg_apply1(&tg_op_softplus_with, x, PARAMETERS(beta, threshold));
+}
+tg_tensor *(tg_hardtanh)(tg_tensor *x, double lo, double hi) {
+    return tg_apply1(&tg_op_hardtanh, x, PARAMETERS(lo, hi));
+}

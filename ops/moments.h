@@ -1,0 +1,40 @@
+/* Variance, standard deviation and vector norms over any set of axes. Compositions; f32 and f64. */
+#ifndef TG_OPS_MOMENTS_H
+#define TG_OPS_MOMENTS_H
+
+#include "autograd/op.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* sum((x - mean)^2) / (n - correction) for n elements, in two passes: no E[x^2] - E[x]^2. Of fewer elements
+ * than that leaves any: NaN. */
+typedef struct tg_var_opts {
+    tg_shape axes; /* left out: all of them */
+    bool keepdim;
+    bool biased;       /* divide by n */
+    double correction; /* 0, left out: 1, the unbiased estimate (as PyTorch) */
+} tg_var_opts;
+TG_API tg_tensor *tg_var(tg_tensor *x, tg_var_opts opts);
+TG_API tg_tensor *tg_std(tg_tensor *x, tg_var_opts opts); /* its root; at 0 with gradient 0 */
+
+/* sum(|x|^p)^(1/p); the sum of |x| for p = 1, the largest |x| for p = INFINITY, the smallest for p =
+ * -INFINITY. At a norm of 0 the gradient is 0; ties for the infinite norms split evenly, and of nothing these
+ * are TG_ERR_SHAPE. Other p <= 0 and NaN are TG_ERR_ARGUMENT. */
+typedef struct tg_vector_norm_opts {
+    tg_shape axes; /* left out: all of them */
+    bool keepdim;
+    double p; /* 0, left out: 2 */
+} tg_vector_norm_opts;
+TG_API tg_tensor *tg_norm(tg_tensor *x, tg_vector_norm_opts opts);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_var(x, ...) TG_AT((tg_var)((x), TG_OPTIONS(tg_var_opts, __VA_ARGS__)))
+#define tg_std(x, ...) TG_AT((tg_std)((x), TG_OPTIONS(tg_var_opts, __VA_ARGS__)))
+#define tg_norm(x, ...) TG_AT((tg_norm)((x), TG_OPTIONS(tg_vector_norm_opts, __VA_ARGS__)))
+
+#endif

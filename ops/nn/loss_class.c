@@ -1,0 +1,223 @@
+/* Losses of a class, or of probabilities of the classes, for each row. Declared in ops/nn/loss.h. */
+#include "ops/nn/loss_parts.h"
+
+#include "ops/arithmetic.h"
+#include "ops/index.h"
+#include "ops/reduce.h"
+#include "ops/select.h"
+#include "ops/softmax.h"
+#include "ops/view.h"
+
+#include <math.h>
+
+/* ---- checks ---- */
+
+static bool ignores(const tg_cross_entropy_opts *opts) { return opts->ignore || opts->ignore_index != 0; }
+
+static bool check_class_range(const char *op, const tg_tensor *x, const tg_tensor *target,
+                              const tg_cross_entropy_opts *opts) {
+    const tg_array *t = tg_array_of(target);
+    int64_t classes = tg_size(x, 1);
+    bool plain = t && tg_array_is_contiguous(t);
+    for (int64_t i = 0; t && i < t->numel; i++) {
+        int64_t c = !plain               ? (int64_t)tg_array_get(t, i)
+                    : t->dtype == TG_I64 ? ((const int64_t *)t->data)[i]
+                                         : ((const int32_t *)t->data)[i];
+        if ((c >= 0 && c < classes) || (ignores(opts) && c == opts->ignore_index)) continue;
+        char text[160];
+        tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, outside [0, %lld) of %s", op, (long long)i,
+                (long long)c, (long long)classes, tg_describe(x, text, sizeof text));
+        return false;
+    }
+    return t;
+}
+
+/* [n, classes, ...] without the classes is [n, ...] */
+static bool shapes_fit(const tg_tensor *x, const tg_tensor *target) {
+    if (tg_rank(x) < 2 || tg_rank(target) != tg_rank(x) - 1) return false;
+    for (int i = 0; i < tg_rank(target); i++)
+        if (tg_size(target, i) != tg_size(x, i == 0 ? 0 : i + 1)) return false;
+    return true;
+}
+
+/* x [n, classes, ...] float, target [n, ...] of class numbers. */
+static bool check_classes(const char *op, const tg_tensor *x, const tg_tensor *target,
+                          const tg_cross_entropy_opts *opts) {
+    char a[160], b[160];
+    tg_rank(x), tg_rank(target);
+    if (!tg_is_alive(x) || !tg_is_alive(target)) return false;
+    tg_describe(x, a, sizeof a), tg_describe(target, b, sizeof b);
+    tg_dtype classes = tg_dtype_of(target);
+    if (!tg_dtype_is_float(tg_dtype_of(x)))
+        tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, was given %s", op, a);
+    else if (classes != TG_I64 && classes != TG_I32)
+        tg_fail(TG_ERR_DTYPE, "%s: class numbers are i64 or i32, was given target %s, for %s", op, b, a);
+    else if (!shapes_fit(x, target))
+        tg_fail(TG_ERR_SHAPE, "%s: needs [n, classes, ...] and target [n, ...], was given %s and target %s",
+                op, a, b);
+    else
+        return check_class_range(op, x, target, opts);
+    return false;
+}
+
+static bool check_options(const char *op, const tg_tensor *x, const tg_cross_entropy_opts *opts) {
+    const tg_tensor *w = opts->weight;
+    char a[160], b[160];
+    if (!(opts->label_smoothing >= 0 && opts->label_smoothing <= 1)) {
+        tg_fail(TG_ERR_ARGUMENT, "%s: label_smoothing is %g, outside [0, 1]", op, opts->label_smoothing);
+        return false;
+    }
+    if (!w) return true;
+    tg_rank(w);
+    if (!tg_is_alive(w)) return false;
+    if (tg_dtype_of(w) == tg_dtype_of(x) && tg_rank(w) == 1 && tg_size(w, 0) == tg_size(x, 1)) return true;
+    tg_describe(w, a, sizeof a), tg_describe(x, b, sizeof b);
+    tg_fail(tg_dtype_of(w) == tg_dtype_of(x) ? TG_ERR_SHAPE : TG_ERR_DTYPE,
+            "%s: weight %s is not [classes] of %s", op, a, b);
+    return false;
+}
+
+/* ---- class numbers ---- */
+
+/* The weight [classes] along axis 1 of x. */
+static tg_tensor *along_classes(tg_tensor *weight, const tg_tensor *x) {
+    tg_shape shape = {tg_rank(x), {0}};
+    for (int i = 0; i < shape.rank; i++) shape.dim[i] = i == 1 ? tg_size(x, 1) : 1;
+    return (tg_reshape)(weight, shape);
+}
+
+static tg_tensor *sum_of_classes(tg_tensor *x) {
+    return (tg_sum)(x, (tg_reduce_opts){.axes = {1, {1}}, .keepdim = false});
+}
+
+/* What the rows of a loss have in common. */
+typedef struct rows {
+    tg_tensor *target;  /* ignored rows have class 0 */
+    tg_tensor *ignored; /* bool, or NULL */
+    tg_tensor *weight;  /* 0 in ignored rows; NULL: 1 everywhere */
+} rows;
+
+static tg_tensor *without_ignored(const rows *r, tg_tensor *x) {
+    return r->ignored ? (tg_masked_fill)(x, r->ignored, 0) : x;
+}
+
+static rows look_at(tg_tensor *target, const tg_cross_entropy_opts *opts) {
+    rows r = {target, NULL, NULL};
+    if (ignores(opts)) {
+        tg_tensor *index = (tg_scalar)(tg_dtype_of(target), (double)opts->ignore_index);
+        r.ignored = (tg_eq)(target, index);
+        r.target = without_ignored(&r, target);
+    }
+    if (opts->weight) {
+        tg_tensor *flat = (tg_reshape)(r.target, (tg_shape){1, {tg_numel(target)}});
+        tg_tensor *each = (tg_index_select)(opts->weight, 0, flat);
+        r.weight = without_ignored(&r, (tg_reshape)(each, tg_shape_of(target)));
+    }
+    return r;
+}
+
+/* Each row's loss: -w[class] log_p[class], smoothed -e/classes sum(w log_p). */
+static tg_tensor *row_losses(tg_tensor *log_p, const rows *r, const tg_cross_entropy_opts *opts) {
+    double e = opts->label_smoothing;
+    tg_tensor *picked = (tg_squeeze)((tg_gather)(log_p, 1, (tg_unsqueeze)(r->target, 1)), 1);
+    if (r->weight) picked = (tg_mul)(picked, r->weight);
+    if (e > 0) {
+        tg_tensor *all = opts->weight ? (tg_mul)(log_p, along_classes(opts->weight, log_p)) : log_p;
+        tg_tensor *smooth = (tg_mul_scalar)(sum_of_classes(all), e / (double)tg_size(log_p, 1));
+        picked = (tg_add)((tg_mul_scalar)(picked, 1 - e), smooth);
+    }
+    return (tg_neg)(without_ignored(r, picked));
+}
+
+static tg_tensor *class_loss(const char *op, tg_tensor *log_p, tg_tensor *target,
+                             const tg_cross_entropy_opts *opts) {
+    if (!tg_is_alive(log_p)) return log_p;
+    if (!opts->weight && !ignores(opts) && opts->label_smoothing == 0 && opts->reduction == TG_REDUCTION_MEAN)
+        return (
+            tg_neg)(tg_loss_reduce(op, (tg_gather)(log_p, 1, (tg_unsqueeze)(target, 1)), TG_REDUCTION_MEAN));
+    rows r = look_at(target, opts);
+    tg_tensor *loss = row_losses(log_p, &r, opts), *count;
+    if (opts->reduction != TG_REDUCTION_MEAN || (!r.weight && !r.ignored))
+        return tg_loss_reduce(op, loss, opts->reduction);
+    if (r.weight)
+        count = tg_loss_reduce(op, r.weight, TG_REDUCTION_SUM);
+    else
+        count = (tg_affine)(tg_loss_reduce(op, (tg_to)(r.ignored, tg_dtype_of(log_p)), TG_REDUCTION_SUM), -1,
+                            (double)tg_numel(target));
+    return (tg_div)(tg_loss_reduce(op, loss, TG_REDUCTION_SUM), count);
+}
+
+tg_tensor *(tg_nll_loss)(tg_tensor *log_p, tg_tensor *target, tg_nll_opts o) {
+    const char *op = "nll_loss";
+    tg_cross_entropy_opts opts = {o.reduction, o.weight, o.ignore_index, o.ignore, 0};
+    if (!check_classes(op, log_p, target, &opts) || !check_options(op, log_p, &opts)) return tg_poison();
+    return class_loss(op, log_p, target, &opts);
+}
+
+/* ---- cross-entropy ---- */
+
+static bool are_probabilities(const tg_tensor *x, const tg_tensor *target) {
+    return tg_is_alive(x) && tg_is_alive(target) && tg_rank(x) >= 2 && tg_dtype_is_float(tg_dtype_of(x)) &&
+           tg_dtype_is_float(tg_dtype_of(target)) && tg_shape_equal(tg_shape_of(x), tg_shape_of(target));
+}
+
+/* Each row's loss: -sum(w p log_p), with p smoothed. */
+static tg_tensor *probability_loss(const char *op, tg_tensor *x, tg_tensor *p,
+                                   const tg_cross_entropy_opts *opts) {
+    double e = opts->label_smoothing;
+    if (ignores(opts)) {
+        tg_fail(TG_ERR_ARGUMENT, "%s: ignore_index needs class numbers, the target holds probabilities", op);
+        return tg_poison();
+    }
+    if (e > 0) p = (tg_affine)(p, 1 - e, e / (double)tg_size(x, 1));
+    tg_tensor *terms = (tg_mul)(p, (tg_log_softmax)(x, 1));
+    if (opts->weight) terms = (tg_mul)(terms, along_classes(opts->weight, x));
+    return (tg_neg)(tg_loss_reduce(op, sum_of_classes(terms), opts->reduction));
+}
+
+tg_tensor *(tg_cross_entropy)(tg_tensor *logits, tg_tensor *target, tg_cross_entropy_opts opts) {
+    const char *op = "cross_entropy";
+    if (are_probabilities(logits, target)) {
+        if (!tg_loss_pair(op, logits, target) || !check_options(op, logits, &opts)) return tg_poison();
+        return probability_loss(op, logits, target, &opts);
+    }
+    if (!check_classes(op, logits, target, &opts) || !check_options(op, logits, &opts)) return tg_poison();
+    return class_loss(op, (tg_log_softmax)(logits, 1), target, &opts);
+}
+
+/* ---- accuracy ---- */
+
+static double element(const tg_array *a, int64_t at) {
+    return a->dtype == TG_F64 ? ((const double *)a->data)[at] : ((const float *)a->data)[at];
+}
+
+/* Whether element `c` of row `i` is the first largest. A row with a NaN has no largest. */
+static bool is_largest(const tg_array *x, int64_t i, int64_t c) {
+    int64_t row = i * x->stride[0];
+    double mine = element(x, row + c * x->stride[1]);
+    for (int64_t j = 0; j < x->shape[1]; j++) {
+        double other = element(x, row + j * x->stride[1]);
+        if (!(j < c ? other < mine : other <= mine)) return false;
+    }
+    return true;
+}
+
+double tg_accuracy(tg_tensor *logits, tg_tensor *target) {
+    static const tg_cross_entropy_opts none = {0};
+    if (!check_classes("accuracy", logits, target, &none)) return NAN;
+    const tg_array *x = tg_array_of(logits), *t = tg_array_of(target);
+    if (!x || !t) return NAN;
+    if (x->rank != 2) {
+        char text[160];
+        tg_fail(TG_ERR_SHAPE, "accuracy: needs [n, classes], was given %s",
+                tg_describe(logits, text, sizeof text));
+        return NAN;
+    }
+    int64_t n = x->shape[0], right = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = i * t->stride[0];
+        right += is_largest(
+            x, i, t->dtype == TG_I64 ? ((const int64_t *)t->data)[at] : ((const int32_t *)t->data)[at]);
+    }
+    return (double)right / (double)n; /* of no rows: NaN */
+}

@@ -1,0 +1,144 @@
+#include "ops/nn/loss_more.h"
+
+#include "ops/arithmetic.h"
+#include "ops/binary.h"
+#include "ops/elementwise.h"
+#include "ops/functions.h"
+#include "ops/moments.h"
+#include "ops/nn/loss_parts.h"
+#include "ops/reduce.h"
+#include "ops/select.h"
+#include "ops/view.h"
+
+#include <math.h>
+
+static const double log_2_pi = 1.8378770664093454836;
+
+static bool check_positive(const char *op, const char *what, double v) {
+    if (v > 0 && isfinite(v)) return true;
+    tg_fail(TG_ERR_ARGUMENT, "%s: %s is %g: it must be positive and finite", op, what, v);
+    return false;
+}
+
+/* ---- of a difference ---- */
+
+tg_tensor *(tg_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts) {
+    if (!tg_loss_pair("l1_loss", prediction, target)) return tg_poison();
+    return tg_loss_reduce("l1_loss", (tg_abs)((tg_sub)(prediction, target)), opts.reduction);
+}
+
+/* c (d - c/2) with c = d bounded by +-delta: d^2/2 inside, delta |d| - delta^2/2 outside, and no kink at
+ * 0. */
+static tg_tensor *huber(tg_tensor *prediction, tg_tensor *target, double delta) {
+    tg_tensor *d = (tg_sub)(prediction, target), *c = (tg_clamp)(d, -delta, delta);
+    return (tg_mul)(c, (tg_sub)(d, (tg_mul_scalar)(c, 0.5)));
+}
+
+tg_tensor *(tg_huber_loss)(tg_tensor *prediction, tg_tensor *target, tg_huber_opts opts) {
+    const char *op = "huber_loss";
+    double delta = opts.delta == 0 ? 1 : opts.delta;
+    if (!tg_loss_pair(op, prediction, target) || !check_positive(op, "delta", delta)) return tg_poison();
+    return tg_loss_reduce(op, huber(prediction, target, delta), opts.reduction);
+}
+
+tg_tensor *(tg_smooth_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_smooth_l1_opts opts) {
+    const char *op = "smooth_l1_loss";
+    double beta = opts.beta == 0 ? 1 : opts.beta;
+    if (!tg_loss_pair(op, prediction, target) || !check_positive(op, "beta", beta)) return tg_poison();
+    tg_tensor *scaled = (tg_mul_scalar)(huber(prediction, target, beta), 1 / beta);
+    return tg_loss_reduce(op, scaled, opts.reduction);
+}
+
+/* ---- of distributions ---- */
+
+tg_tensor *(tg_kl_div)(tg_tensor *log_q, tg_tensor *target, tg_kl_div_opts opts) {
+    tg_tensor *terms;
+    if (!tg_loss_pair("kl_div", log_q, target)) return tg_poison();
+    if (opts.log_target)
+        terms = (tg_mul)((tg_exp)(target), (tg_sub)(target, log_q));
+    else
+        terms = (tg_sub)((tg_xlogy)(target, target), (tg_mul)(target, log_q));
+    return tg_loss_reduce("kl_div", terms, opts.reduction);
+}
+
+static bool check_variance(const char *op, const tg_tensor *variance) {
+    const tg_array *v = tg_array_of(variance);
+    char text[160];
+    for (int64_t i = 0; v && i < v->numel; i++) {
+        if (!(tg_array_get(v, i) < 0)) continue;
+        tg_fail(TG_ERR_ARGUMENT, "%s: variance %s has %g at position %lld", op,
+                tg_describe(variance, text, sizeof text), tg_array_get(v, i), (long long)i);
+        return false;
+    }
+    return v;
+}
+
+tg_tensor *(tg_gaussian_nll_loss)(tg_tensor *mean, tg_tensor *target, tg_tensor *variance,
+                                  tg_gaussian_nll_opts opts) {
+    const char *op = "gaussian_nll_loss";
+    double eps = opts.eps == 0 ? 1e-6 : opts.eps;
+    if (!tg_loss_pair(op, mean, target) || !check_positive(op, "eps", eps)) return tg_poison();
+    if (!variance) tg_fail(TG_ERR_ARGUMENT, "%s: variance is NULL", op);
+    if (!variance || !tg_loss_weight(op, "variance", variance, mean) || !check_variance(op, variance))
+        return tg_poison();
+    /* max(variance, eps), the missing part as a constant */
+    tg_tensor *missing = (tg_detach)((tg_relu)((tg_affine)(variance, -1, eps)));
+    tg_tensor *v = (tg_add)(variance, missing);
+    tg_tensor *square = (tg_square)((tg_sub)(mean, target));
+    tg_tensor *terms = (tg_add)((tg_log)(v), (tg_div)(square, v));
+    return tg_loss_reduce(op, (tg_affine)(terms, 0.5, opts.full ? 0.5 * log_2_pi : 0), opts.reduction);
+}
+
+/* ---- of labels 1 and -1 ---- */
+
+static bool check_signs(const char *op, const tg_tensor *y) {
+    const tg_array *a = tg_array_of(y);
+    char text[160];
+    for (int64_t i = 0; a && i < a->numel; i++) {
+        double v = tg_array_get(a, i);
+        if (v == 1 || v == -1) continue;
+        tg_fail(TG_ERR_ARGUMENT, "%s: label %s has %g at position %lld: it must be 1 or -1", op,
+                tg_describe(y, text, sizeof text), v, (long long)i);
+        return false;
+    }
+    return a;
+}
+
+/* max(0, x), with slope 1 at 0 */
+static tg_tensor *positive_part(tg_tensor *x) { return (tg_clamp)(x, 0, INFINITY); }
+
+tg_tensor *(tg_hinge_embedding_loss)(tg_tensor *x, tg_tensor *y, tg_hinge_opts opts) {
+    const char *op = "hinge_embedding_loss";
+    double margin = opts.margin == 0 ? 1 : opts.margin;
+    if (!tg_loss_pair(op, x, y) || !check_signs(op, y)) return tg_poison();
+    tg_tensor *alike = (tg_gt)(y, (tg_scalar)(tg_dtype_of(y), 0));
+    tg_tensor *apart = positive_part((tg_affine)(x, -1, margin));
+    return tg_loss_reduce(op, (tg_where)(alike, x, apart), opts.reduction);
+}
+
+tg_tensor *(tg_hinge_loss)(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts) {
+    const char *op = "hinge_loss";
+    double margin = opts.margin == 0 ? 1 : opts.margin;
+    if (!tg_loss_pair(op, score, y) || !check_signs(op, y)) return tg_poison();
+    return tg_loss_reduce(op, positive_part((tg_affine)((tg_mul)(y, score), -1, margin)), opts.reduction);
+}
+
+/* ---- of angles ---- */
+
+static tg_tensor *bounded_norm(tg_tensor *x, tg_shape axis, double eps) {
+    return (tg_clamp)((tg_norm)(x, (tg_vector_norm_opts){axis, false, 2}), eps, INFINITY);
+}
+
+tg_tensor *(tg_cosine_similarity)(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_opts opts) {
+    double eps = opts.eps == 0 ? 1e-8 : opts.eps;
+    if (!check_positive("cosine_similarity", "eps", eps)) return tg_poison();
+    tg_tensor *product = (tg_mul)(a, b);
+    if (!tg_is_alive(product)) return product;
+    /* the norm of a repeated operand is that of what it stands for */
+    tg_shape shape = tg_shape_of(product), over = {1, {axis}};
+    if (!tg_shape_equal(tg_shape_of(a), shape)) a = (tg_expand)(a, shape);
+    if (!tg_shape_equal(tg_shape_of(b), shape)) b = (tg_expand)(b, shape);
+    tg_tensor *dot = (tg_sum)(product, (tg_reduce_opts){over, false});
+    if (tg_is_alive(product)) tg_release(product);
+    return (tg_div)(dot, (tg_mul)(bounded_norm(a, over, eps), bounded_norm(b, over, eps)));
+}

@@ -1,0 +1,32 @@
+/* Parts of losses, for one of your own:
+ *
+ *     tg_tensor *my_loss(tg_tensor *x, tg_tensor *target) {
+ *         if (!tg_loss_pair("my_loss", x, target)) return tg_poison();
+ *         return tg_loss_reduce("my_loss", tg_abs(tg_sub(x, target)), TG_REDUCTION_MEAN);
+ *     }
+ *
+ * `op` is the name that messages give.
+ */
+#ifndef TG_OPS_NN_LOSS_PARTS_H
+#define TG_OPS_NN_LOSS_PARTS_H
+
+#include "ops/nn/loss.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Both alive, of one float dtype and equal shapes; raises the error otherwise. */
+TG_API bool tg_loss_pair(const char *op, const tg_tensor *x, const tg_tensor *target);
+
+/* weight, called `what` in messages, is NULL or has x's dtype and broadcasts to x's shape; raises the error
+ * otherwise. */
+TG_API bool tg_loss_weight(const char *op, const char *what, const tg_tensor *weight, const tg_tensor *x);
+
+/* x reduced. A reduced x is released: it is taken to be an intermediate that only gradients still read. */
+TG_API tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduction);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,215 @@
+/* layer_norm and rms_norm: fused loops over rows, and the same gradient made of ops. */
+#include "core/parallel.h"
+#include "ops/ops.h"
+
+#include <float.h>
+#include <math.h>
+
+typedef struct norm_attr {
+    int64_t axes;
+    double eps;
+} norm_attr;
+
+static const tg_attr_field fields[] = {
+    {"axes", TG_ATTR_INT, offsetof(norm_attr, axes)},
+    {"eps", TG_ATTR_REAL, offsetof(norm_attr, eps)},
+};
+
+/* Rows of n elements, all contiguous; w, b, y, dw, db may be NULL. */
+typedef struct norm {
+    const void *x, *w, *b, *g;
+    void *y, *dw, *db; /* y: the result, or dx */
+    double *stats;     /* [rows, 2]: mean and 1 / deviation */
+    int64_t rows, n;
+    double eps;
+    bool centred, wide; /* wide: f64 */
+} norm;
+
+#define COLUMNS 64 /* in one block of a sum over rows */
+
+#define TG_T float
+#define TG_F(name) name##_f32
+#include "ops/norm_rows.def"
+#define TG_T double
+#define TG_F(name) name##_f64
+#include "ops/norm_rows.def"
+
+static void some_forward(void *context, int64_t begin, int64_t end) {
+    const norm *c = context;
+    (c->wide ? forward_rows_f64 : forward_rows_f32)(c, begin, end);
+}
+static void some_rows(void *context, int64_t begin, int64_t end) {
+    const norm *c = context;
+    (c->wide ? backward_rows_f64 : backward_rows_f32)(c, begin, end);
+}
+static void some_columns(void *context, int64_t begin, int64_t end) {
+    const norm *c = context;
+    (c->wide ? backward_columns_f64 : backward_columns_f32)(c, begin, end);
+}
+
+/* ---- shape rule ---- */
+
+static tg_status infer(const tg_call *call) {
+    const tg_array *x = call->in[0];
+    int64_t axes = ((const norm_attr *)call->attr)->axes;
+    tg_status s = tg_call_float(call, 0);
+    if (s != TG_OK) return s;
+    if (axes < 1 || axes > x->rank)
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%s has no %lld last axes", tg_call_input(call, 0),
+                            (long long)axes);
+    for (int i = 1; i < call->n_in; i++) {
+        const tg_array *p = call->in[i];
+        if (!p) continue;
+        if (p->dtype != x->dtype)
+            return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
+                                tg_call_input(call, 0), tg_call_input(call, i));
+        bool fits = p->rank == axes;
+        for (int j = 0; fits && j < p->rank; j++) fits = p->shape[j] == x->shape[x->rank - axes + j];
+        if (!fits)
+            return tg_call_fail(call, TG_ERR_SHAPE, "%s is not of the shape of the last %lld axes of %s",
+                                tg_call_input(call, i), (long long)axes, tg_call_input(call, 0));
+    }
+    return tg_infer_same(call);
+}
+
+/* ---- forward ---- */
+
+static norm rows_of(const tg_array *x, const void *attr, bool centred) {
+    const norm_attr *a = attr;
+    norm c = {.n = 1, .eps = a->eps, .centred = centred, .wide = x->dtype == TG_F64};
+    for (int i = x->rank - (int)a->axes; i < x->rank; i++) c.n *= x->shape[i];
+    c.rows = c.n ? x->numel / c.n : 0;
+    return c;
+}
+
+static int64_t grain(const norm *c) { return c->n >= 8192 ? 1 : 8192 / (c->n ? c->n : 1); }
+
+static tg_status contiguous_or_none(tg_array *out, const tg_array *a) {
+    return a ? tg_array_contiguous(out, a) : TG_OK;
+}
+
+static tg_status forward(const tg_call *call, bool centred) {
+    norm c = rows_of(call->in[0], call->attr, centred);
+    tg_array dense[3] = {{0}};
+    tg_status s = TG_OK;
+    for (int i = 0; s == TG_OK && i < call->n_in; i++) s = contiguous_or_none(&dense[i], call->in[i]);
+    if (s == TG_OK) {
+        c.x = dense[0].data, c.w = dense[1].data, c.b = dense[2].data, c.y = call->out[0]->data;
+        tg_parallel_for(c.rows, grain(&c), some_forward, &c);
+    }
+    for (int i = 0; i < 3; i++) tg_array_drop(&dense[i]);
+    return s;
+}
+
+static tg_status layer_forward(const tg_call *call) { return forward(call, true); }
+static tg_status rms_forward(const tg_call *call) { return forward(call, false); }
+
+/* ---- gradient: with z the normalised x and h = g * w,
+ *      dx = (h - mean(h) - z * mean(h * z)) / deviation,  dw = g * z,  db = g ---- */
+
+static tg_tensor *row_mean(const tg_node *n, tg_tensor *t) {
+    tg_shape axes = {(int)((const norm_attr *)n->attr)->axes, {0}};
+    for (int i = 0; i < axes.rank; i++) axes.dim[i] = -1 - i;
+    return tg_mean(t, .axes = axes, .keepdim = true);
+}
+
+static void grad(const tg_node *n, tg_tensor *g, tg_tensor **din, bool centred) {
+    tg_tensor *x = n->in[0], *w = n->in[1];
+    tg_tensor *c = centred ? tg_sub(x, row_mean(n, x)) : x;
+    double eps = ((const norm_attr *)n->attr)->eps;
+    tg_tensor *deviation = tg_sqrt(tg_add_scalar(row_mean(n, tg_square(c)), eps));
+    tg_tensor *z = tg_div(c, deviation), *h = w ? tg_mul(g, w) : g;
+    if (tg_needs(n, 0)) {
+        tg_tensor *d = tg_sub(h, tg_mul(z, row_mean(n, tg_mul(h, z))));
+        din[0] = tg_div(centred ? tg_sub(d, row_mean(n, h)) : d, deviation);
+    }
+    if (tg_needs(n, 1)) din[1] = tg_mul(g, z);
+    if (n->n_in > 2 && tg_needs(n, 2)) din[2] = g;
+}
+
+static void layer_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    grad(n, dout[0], din, true);
+}
+static void rms_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    grad(n, dout[0], din, false);
+}
+
+/* Storage for the gradients that are needed. */
+static tg_status prepare(const tg_node *n, norm *c, tg_array *din) {
+    tg_status s = TG_OK;
+    void *data[3] = {NULL};
+    for (int i = 0; s == TG_OK && i < n->n_in; i++) {
+        if (!tg_needs(n, i)) continue;
+        const tg_array *a = tg_node_in(n, i);
+        s = tg_array_alloc(&din[i], (tg_dtype)a->dtype, tg_array_shape(a));
+        data[i] = din[i].data;
+    }
+    c->y = data[0], c->dw = data[1], c->db = data[2];
+    return s;
+}
+
+static tg_status grad_kernel(const tg_node *n, const tg_array *g, tg_array *din, bool centred) {
+    const tg_array *in[3] = {tg_node_in(n, 0), n->in[1] ? tg_node_in(n, 1) : NULL, g};
+    norm c = rows_of(in[0], n->attr, centred);
+    tg_array dense[3] = {{0}}, stats = {0};
+    tg_status s = prepare(n, &c, din);
+    for (int i = 0; s == TG_OK && i < 3; i++) s = contiguous_or_none(&dense[i], in[i]);
+    if (s == TG_OK) s = tg_array_alloc(&stats, TG_F64, TG_SHAPE(c.rows, 2));
+    if (s == TG_OK) {
+        c.x = dense[0].data, c.w = dense[1].data, c.g = dense[2].data, c.stats = stats.data;
+        tg_parallel_for(c.rows, grain(&c), some_rows, &c);
+        if (c.dw || c.db) tg_parallel_for((c.n + COLUMNS - 1) / COLUMNS, 1, some_columns, &c);
+    }
+    for (int i = 0; i < 3; i++) tg_array_drop(&dense[i]);
+    tg_array_drop(&stats);
+    return s;
+}
+
+static tg_status layer_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    return grad_kernel(n, dout[0], din, true);
+}
+static tg_status rms_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    return grad_kernel(n, dout[0], din, false);
+}
+
+const tg_op tg_op_layer_norm = {
+    .name = "layer_norm",
+    .formula = "out = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias, over the last axes",
+    .n_in = 3,
+    .save = TG_IN(0) | TG_IN(1),
+    .optional = TG_IN(1) | TG_IN(2),
+    TG_ATTRS(norm_attr, fields),
+    .infer = infer,
+    .forward = layer_forward,
+    .grad = layer_grad,
+    .grad_kernel = layer_grad_kernel,
+};
+
+const tg_op tg_op_rms_norm = {
+    .name = "rms_norm",
+    .formula = "out = x / sqrt(mean(x^2) + eps) * weight, over the last axes",
+    .n_in = 2,
+    .save = TG_IN(0) | TG_IN(1),
+    .optional = TG_IN(1),
+    TG_ATTRS(norm_attr, fields),
+    .infer = infer,
+    .forward = rms_forward,
+    .grad = rms_grad,
+    .grad_kernel = rms_grad_kernel,
+};
+
+tg_tensor *(tg_layer_norm)(tg_tensor *x, tg_norm_opts o) {
+    tg_tensor *in[3] = {x, o.weight, o.bias};
+    norm_attr a = {o.axes ? o.axes : 1, o.eps != 0 ? o.eps : 1e-5};
+    return (tg_apply)(&tg_op_layer_norm, in, 3, &a);
+}
+
+tg_tensor *(tg_rms_norm)(tg_tensor *x, tg_norm_opts o) {
+    if (o.bias) {
+        tg_fail(TG_ERR_ARGUMENT, "rms_norm: takes no bias");
+        return tg_poison();
+    }
+    double eps = o.eps;
+    if (eps == 0) eps = tg_is_alive(x) && tg_dtype_of(x) == TG_F64 ? DBL_EPSILON : (double)FLT_EPSILON;
+    return tg_apply2(&tg_op_rms_norm, x, o.weight, &(norm_attr){o.axes ? o.axes : 1, eps});
+}

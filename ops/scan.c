@@ -1,0 +1,213 @@
+#include "ops/scan.h"
+
+#include "core/iterate.h"
+#include "core/parallel.h"
+#include "ops/ops.h"
+
+typedef struct scan_attr {
+    int64_t axis;
+    bool reverse, exclusive;
+} scan_attr;
+
+static const tg_attr_field fields[] = {
+    {"axis", TG_ATTR_INT, offsetof(scan_attr, axis)},
+    {"reverse", TG_ATTR_BOOL, offsetof(scan_attr, reverse)},
+    {"exclusive", TG_ATTR_BOOL, offsetof(scan_attr, exclusive)},
+};
+
+/* ---- the loop: arrays are contiguous, [outer, n, inner]; up to LANES neighbours run along n together
+ * ---- */
+
+enum { LANES = 64 };
+
+typedef struct scan scan;
+typedef void scan_body(const scan *s, int64_t at, int64_t lanes);
+
+struct scan {
+    const void *a, *b; /* b of the linear scan only */
+    void *out;
+    int64_t n, inner, blocks; /* blocks of lanes in `inner` */
+    bool reverse, exclusive;
+    scan_body *body;
+};
+
+/* T elements, ACC the running value. NEXT takes it from `before` over element k. */
+#define SCAN(NAME, T, ACC, FIRST, NEXT) \
+    static void NAME(const scan *s, int64_t at, int64_t lanes) { \
+        const T *a = s->a, *b = s->b; \
+        T *out = s->out; \
+        ACC acc[LANES]; \
+        int64_t step = s->reverse ? -s->inner : s->inner; \
+        (void)b; \
+        for (int64_t l = 0; l < lanes; l++) acc[l] = FIRST; \
+        if (s->reverse) at += (s->n - 1) * s->inner; \
+        for (int64_t i = 0; i < s->n; i++, at += step) \
+            for (int64_t l = 0; l < lanes; l++) { \
+                int64_t k = at + l; \
+                ACC before = acc[l]; \
+                acc[l] = NEXT; \
+                out[k] = (T)(s->exclusive ? before : acc[l]); \
+            } \
+    }
+
+SCAN(sum_f32, float, double, 0, before + (double)a[k])
+SCAN(sum_f64, double, double, 0, before + a[k])
+SCAN(sum_i64, uint64_t, uint64_t, 0, before + a[k])
+SCAN(prod_f32, float, double, 1, before *(double)a[k])
+SCAN(prod_f64, double, double, 1, before *a[k])
+SCAN(prod_i64, uint64_t, uint64_t, 1, before *a[k])
+/* The state before the first step is 0 whatever a is: an infinite a must not make NaN of it. */
+SCAN(linear_f32, float, double, 0, i == 0 ? (double)b[k] : (double)a[k] * before + (double)b[k])
+SCAN(linear_f64, double, double, 0, i == 0 ? b[k] : a[k] * before + b[k])
+
+static void run_blocks(void *context, int64_t begin, int64_t end) {
+    const scan *s = context;
+    for (int64_t i = begin; i < end; i++) {
+        int64_t first = i % s->blocks * LANES, left = s->inner - first;
+        s->body(s, i / s->blocks * s->n * s->inner + first, left < LANES ? left : LANES);
+    }
+}
+
+static void run(scan *s, const scan_attr *attr, const tg_array *out) {
+    int axis = tg_axis_of(attr->axis, out->rank);
+    if (out->numel == 0) return;
+    s->n = out->shape[axis];
+    s->inner = 1;
+    for (int i = axis + 1; i < out->rank; i++) s->inner *= out->shape[i];
+    s->blocks = (s->inner + LANES - 1) / LANES;
+    s->out = out->data;
+    s->reverse = attr->reverse;
+    s->exclusive = attr->exclusive;
+    int64_t tasks = out->numel / (s->n * s->inner) * s->blocks, work = out->numel / tasks;
+    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, run_blocks, s);
+}
+
+/* *to becomes x, contiguous and of `dtype`. */
+static tg_status prepare(tg_array *to, const tg_array *x, tg_dtype dtype) {
+    if (x->dtype == dtype) return tg_array_contiguous(to, x);
+    tg_status s = tg_array_alloc(to, dtype, tg_array_shape(x));
+    if (s == TG_OK) tg_array_copy(to, x);
+    return s;
+}
+
+static tg_status scan_infer(const tg_call *call) {
+    int axis;
+    tg_dtype dtype = (tg_dtype)call->in[0]->dtype;
+    tg_status s = tg_call_axis(call, ((const scan_attr *)call->attr)->axis, &axis);
+    if (s != TG_OK) return s;
+    return tg_out(call, 0, tg_dtype_is_float(dtype) ? dtype : TG_I64, tg_array_shape(call->in[0]));
+}
+
+static tg_status forward(const tg_call *call, scan_body *f32, scan_body *f64, scan_body *i64) {
+    tg_dtype dtype = (tg_dtype)call->out[0]->dtype;
+    tg_array x = {0};
+    tg_status s = prepare(&x, call->in[0], dtype);
+    scan work = {.a = x.data, .body = dtype == TG_F32 ? f32 : dtype == TG_F64 ? f64 : i64};
+    if (s == TG_OK) run(&work, call->attr, call->out[0]);
+    tg_array_drop(&x);
+    return s;
+}
+
+/* ---- cumsum:  dx = cumsum(g) from the other end ---- */
+
+static tg_status cumsum_forward(const tg_call *call) { return forward(call, sum_f32, sum_f64, sum_i64); }
+
+static void cumsum_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    const scan_attr *s = n->attr;
+    din[0] = tg_cumsum(dout[0], (int)s->axis, !s->reverse, s->exclusive);
+}
+
+const tg_op tg_op_cumsum = {
+    .name = "cumsum",
+    .formula = "out[i] = x[0] + .. + x[i] along axis",
+    .n_in = 1,
+    TG_ATTRS(scan_attr, fields),
+    .infer = scan_infer,
+    .forward = cumsum_forward,
+    .grad = cumsum_grad,
+};
+
+tg_tensor *(tg_cumsum)(tg_tensor *x, int axis, tg_scan_opts opts) {
+    return tg_apply1(&tg_op_cumsum, x, &(scan_attr){axis, opts.reverse, opts.exclusive});
+}
+
+/* ---- cumprod:  dx[i] = (product before i) * s[i]; nothing is divided, so zeros are like any other number
+ * ---- exclusive: s[i] = g[i+1] + x[i+1] s[i+1];  inclusive: s[i] = g[i] + x[i+1] s[i+1] = g[i] + t[i] with
+ * t[i] = (x g)[i+1] + x[i+1] t[i+1]. Both are linear scans from the other end. */
+
+static tg_status cumprod_forward(const tg_call *call) { return forward(call, prod_f32, prod_f64, prod_i64); }
+
+static void cumprod_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    const scan_attr *attr = n->attr;
+    tg_tensor *x = n->in[0], *g = dout[0], *s;
+    int axis = (int)attr->axis;
+    tg_tensor *before = tg_cumprod(x, axis, attr->reverse, true);
+    if (attr->exclusive)
+        s = tg_linear_scan(x, g, axis, !attr->reverse);
+    else
+        s = tg_add(g, tg_linear_scan(x, tg_mul(x, g), axis, !attr->reverse));
+    din[0] = tg_mul(before, s);
+}
+
+const tg_op tg_op_cumprod = {
+    .name = "cumprod",
+    .formula = "out[i] = x[0] * .. * x[i] along axis",
+    .n_in = 1,
+    .save = TG_IN(0),
+    TG_ATTRS(scan_attr, fields),
+    .infer = scan_infer,
+    .forward = cumprod_forward,
+    .grad = cumprod_grad,
+};
+
+tg_tensor *(tg_cumprod)(tg_tensor *x, int axis, tg_scan_opts opts) {
+    return tg_apply1(&tg_op_cumprod, x, &(scan_attr){axis, opts.reverse, opts.exclusive});
+}
+
+/* ---- linear_scan:  db = the scan of a and g from the other end,  da = db * out ---- */
+
+static tg_status linear_infer(const tg_call *call) {
+    const tg_array *a = call->in[0], *b = call->in[1];
+    tg_status s = tg_call_float(call, 0);
+    if (s != TG_OK) return s;
+    if (a->dtype != b->dtype)
+        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
+                            tg_call_input(call, 0), tg_call_input(call, 1));
+    if (!tg_array_same_shape(a, b))
+        return tg_call_fail(call, TG_ERR_SHAPE, "shapes differ: %s and %s (tg_expand repeats)",
+                            tg_call_input(call, 0), tg_call_input(call, 1));
+    return scan_infer(call);
+}
+
+static tg_status linear_forward(const tg_call *call) {
+    tg_dtype dtype = (tg_dtype)call->out[0]->dtype;
+    tg_array a = {0}, b = {0};
+    tg_status s = prepare(&a, call->in[0], dtype);
+    if (s == TG_OK) s = prepare(&b, call->in[1], dtype);
+    scan work = {.a = a.data, .b = b.data, .body = dtype == TG_F32 ? linear_f32 : linear_f64};
+    if (s == TG_OK) run(&work, call->attr, call->out[0]);
+    tg_array_drop(&a);
+    tg_array_drop(&b);
+    return s;
+}
+
+static void linear_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    const scan_attr *s = n->attr;
+    din[1] = tg_linear_scan(n->in[0], dout[0], (int)s->axis, !s->reverse);
+    if (tg_needs(n, 0)) din[0] = tg_mul(din[1], n->out[0]);
+}
+
+const tg_op tg_op_linear_scan = {
+    .name = "linear_scan",
+    .formula = "out[0] = 0,  out[i + 1] = a[i] * out[i] + b[i] along axis",
+    .n_in = 2,
+    .save = TG_IN(0) | TG_OUT(0),
+    TG_ATTRS(scan_attr, fields),
+    .infer = linear_infer,
+    .forward = linear_forward,
+    .grad = linear_grad,
+};
+
+tg_tensor *(tg_linear_scan)(tg_tensor *a, tg_tensor *b, int axis, bool reverse) {
+    return tg_apply2(&tg_op_linear_scan, a, b, &(scan_attr){axis, reverse, true});
+}

@@ -1,0 +1,128 @@
+/* Calls of the structured ops: normalisation, convolution, pooling, attention. */
+#include "tests/ops/harness.h"
+
+#include <string.h>
+
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+#define CALL(name, expression) \
+    static tg_tensor *call_##name(tg_tensor *const *in, const arguments *a) { return expression; }
+
+static int64_t at(const arguments *a, int i) { return i < a->n ? (int64_t)a->v[i] : 0; }
+
+/* An input that an option may leave out, but a row does not: NULL is refused as for the others. */
+static tg_tensor *given_to(const char *op, tg_tensor *t) {
+    if (!t) tg_fail(TG_ERR_ARGUMENT, "%s: an input of the row is missing", op);
+    return t ? t : tg_poison();
+}
+#define given(t) given_to(__func__ + strlen("call_"), (t))
+
+#define STRIDE \
+    { at(a, 0), at(a, 1) }
+#define PADDING \
+    { at(a, 2), at(a, 3) }
+#define DILATION \
+    { at(a, 4), at(a, 5) }
+#define WINDOW .stride = STRIDE, .padding = PADDING, .dilation = DILATION, .groups = at(a, 6)
+
+CALL(conv2d, tg_conv2d(in[0], in[1], WINDOW))
+CALL(conv2d_bias, tg_conv2d(in[0], in[1], WINDOW, .bias = given(in[2])))
+CALL(conv1d, tg_conv1d(in[0], in[1], .stride = at(a, 0), .padding = at(a, 1), .dilation = at(a, 2),
+                       .groups = at(a, 3)))
+CALL(conv2d_input, tg_conv2d_input(in[0], in[1], at(a, 7), at(a, 8), WINDOW))
+CALL(conv2d_weight, tg_conv2d_weight(in[0], in[1], at(a, 7), at(a, 8), WINDOW))
+CALL(conv_transpose2d, tg_conv_transpose2d(in[0], in[1], WINDOW, .output_padding = {at(a, 7), at(a, 8)}))
+CALL(conv_transpose2d_bias,
+     tg_conv_transpose2d(in[0], in[1], WINDOW, .output_padding = {at(a, 7), at(a, 8)}, .bias = given(in[2])))
+
+/* axes, eps */
+CALL(layer_norm, tg_layer_norm(in[0], .axes = (int)a->v[0], .eps = a->v[1]))
+CALL(layer_norm_affine,
+     tg_layer_norm(in[0], .axes = (int)a->v[0], .eps = a->v[1], .weight = given(in[1]), .bias = given(in[2])))
+CALL(rms_norm, tg_rms_norm(in[0], .axes = (int)a->v[0], .eps = a->v[1]))
+CALL(rms_norm_weight, tg_rms_norm(in[0], .axes = (int)a->v[0], .eps = a->v[1], .weight = given(in[1])))
+/* groups, eps */
+CALL(group_norm, tg_group_norm(in[0], at(a, 0), .eps = a->v[1], .weight = given(in[1]), .bias = given(in[2])))
+/* eps */
+CALL(batch_norm,
+     tg_batch_norm(in[0], .training = true, .eps = a->v[0], .weight = given(in[1]), .bias = given(in[2])))
+/* after x: running mean, running variance */
+CALL(batch_norm_eval,
+     tg_batch_norm(in[0], .running_mean = given(in[1]), .running_var = given(in[2]), .eps = a->v[0]))
+
+/* stride, padding, kernel, dilation; size of the image */
+#define KERNEL \
+    { at(a, 4), at(a, 5) }
+#define SLIDING .kernel = KERNEL, .stride = STRIDE, .padding = PADDING, .dilation = {at(a, 6), at(a, 7)}
+CALL(max_pool2d, tg_max_pool2d(in[0], SLIDING))
+CALL(unfold, tg_unfold(in[0], SLIDING))
+CALL(fold, tg_fold(in[0], at(a, 8), at(a, 9), SLIDING))
+/* stride, padding, kernel, exclude_padding; size of the image */
+#define MEANS .kernel = KERNEL, .stride = STRIDE, .padding = PADDING, .exclude_padding = a->v[6] != 0
+CALL(avg_pool2d, tg_avg_pool2d(in[0], MEANS))
+CALL(avg_pool2d_input, tg_avg_pool2d_input(in[0], at(a, 7), at(a, 8), MEANS))
+CALL(adaptive_avg_pool2d, tg_adaptive_avg_pool2d(in[0], at(a, 0), at(a, 1)))
+
+static tg_tensor *call_max_pool2d_index(tg_tensor *const *in, const arguments *a) {
+    tg_tensor *index = NULL, *value = tg_max_pool2d(in[0], SLIDING, .index = &index);
+    return index ? index : value;
+}
+
+/* causal, scale */
+CALL(attention,
+     tg_scaled_dot_product_attention(in[0], in[1], in[2], .causal = a->v[0] != 0, .scale = a->v[1]))
+CALL(attention_mask, tg_scaled_dot_product_attention(in[0], in[1], in[2], .causal = a->v[0] != 0,
+                                                     .scale = a->v[1], .mask = given(in[3])))
+/* with a mask that hides all */
+CALL(attention_hidden, tg_scaled_dot_product_attention(in[0], in[1], in[2], .causal = a->n > 0,
+                                                       .mask = tg_zeros(TG_BOOL, 1, 1)))
+/* padding, padding index */
+CALL(embedding, tg_embedding(in[0], in[1], .padding = a->v[0] != 0, .padding_index = at(a, 1)))
+/* size, align_corners; or scale */
+CALL(nearest, tg_interpolate(in[0], .size = {at(a, 0), at(a, 1)}))
+CALL(nearest_scale, tg_interpolate(in[0], .scale = {a->v[0], a->v[1]}))
+CALL(bilinear,
+     tg_interpolate(in[0], .size = {at(a, 0), at(a, 1)}, .align_corners = a->v[2] != 0, .mode = TG_BILINEAR))
+CALL(bilinear_scale, tg_interpolate(in[0], .scale = {a->v[0], a->v[1]}, .mode = TG_BILINEAR))
+
+#define SELF(name) \
+    { #name, #name, call_##name }
+#define WITH(name, op) \
+    { #name, #op, call_##name }
+#define MADE_OF(name, op) \
+    { #name, #op, call_##name, .composed = true }
+static const call calls[] = {
+    SELF(conv2d),
+    SELF(conv2d_input),
+    SELF(conv2d_weight),
+    SELF(layer_norm),
+    SELF(rms_norm),
+    SELF(max_pool2d),
+    SELF(avg_pool2d),
+    SELF(avg_pool2d_input),
+    SELF(unfold),
+    SELF(fold),
+    {"max_pool2d_index", "max_pool2d", call_max_pool2d_index},
+    {"adaptive_avg_pool2d", "avg_pool2d", call_adaptive_avg_pool2d},
+    /* the same ops with their optional inputs */
+    WITH(conv2d_bias, conv2d),
+    WITH(layer_norm_affine, layer_norm),
+    WITH(rms_norm_weight, rms_norm),
+    MADE_OF(conv1d, conv2d),
+    MADE_OF(conv_transpose2d, conv2d_input),
+    MADE_OF(conv_transpose2d_bias, conv2d_input),
+    MADE_OF(group_norm, layer_norm),
+    MADE_OF(batch_norm, div),
+    MADE_OF(batch_norm_eval, div),
+    MADE_OF(attention, softmax),
+    MADE_OF(attention_mask, softmax),
+    MADE_OF(attention_hidden, softmax),
+    MADE_OF(embedding, index_select),
+    MADE_OF(nearest, index_select),
+    MADE_OF(nearest_scale, index_select),
+    MADE_OF(bilinear, index_select),
+    MADE_OF(bilinear_scale, index_select),
+};
+
+extern const call_table calls_structured;
+const call_table calls_structured = {calls, COUNT(calls)};

@@ -1,0 +1,120 @@
+/* What rows cannot say: dropout's random mask and the running statistics of batch_norm. */
+#include "tests/ops/harness.h"
+
+#include <math.h>
+
+/* Each element is 0 or x / (1 - p), the gradient is the same mask, and about a share p is 0, within 6
+ * deviations of the binomial distribution. The same seed gives the same mask. */
+START_TEST(dropout_masks_and_scales) {
+    const double p = 0.3, keep = 1 / (1 - p);
+    const int64_t n = 20000;
+    tg_dtype f = _i ? TG_F64 : TG_F32;
+    tg_tensor *x = tg_set_requires_grad(tg_full(f, 2, n), true), *g;
+    tg_seed(5);
+    tg_tensor *y = tg_dropout(x, p, true), *sum = tg_sum(y);
+    tg_seed(5);
+    tg_tensor *again = tg_dropout(x, p, true);
+    ck_assert_int_eq(tg_grad(1, &sum, 1, &x, &g), TG_OK);
+    int64_t zeros = 0;
+    for (int64_t i = 0; i < n; i++) {
+        bool dropped = tg_get(g, i) == 0;
+        zeros += dropped;
+        ck_assert_double_eq_tol(tg_get(g, i), dropped ? 0 : keep, 1e-6);
+        ck_assert_double_eq(tg_get(y, i), 2 * tg_get(g, i));
+        ck_assert_double_eq(tg_get(y, i), tg_get(again, i));
+    }
+    ck_assert_double_lt(fabs((double)zeros - p * (double)n), 6 * sqrt((double)n * p * (1 - p)));
+}
+END_TEST
+
+START_TEST(dropout_is_off_outside_training) {
+    tg_tensor *x = tg_full(TG_F32, 2, 5);
+    ck_assert_ptr_eq(tg_dropout(x, 0.5, false), x);
+    ck_assert_ptr_eq(tg_dropout(x, 0, true), x);
+    ck_assert_double_eq(tg_item(tg_sum(tg_dropout(x, 1, true))), 0);
+}
+END_TEST
+
+START_TEST(dropout_refuses_odd_probabilities) {
+    static const double odd[] = {-0.1, 1.1, NAN};
+    tg_tensor *x = tg_full(TG_F32, 2, 5);
+    ck_assert(tg_is_poison(tg_dropout(x, odd[_i], true)));
+    ck_assert_int_eq(tg_error_status(), TG_ERR_ARGUMENT);
+}
+END_TEST
+
+/* Of the batch 1, 3 | 2, 6: means 2 and 4, variances with n - 1 2 and 8. */
+START_TEST(batch_norm_moves_the_running_statistics) {
+    const double values[4] = {1, 2, 3, 6};
+    tg_tensor *x = tg_from(TG_F64, values, 2, 2);
+    tg_tensor *mean = tg_zeros(TG_F64, 2), *var = tg_ones(TG_F64, 2);
+    tg_set_requires_grad(x, true);
+    tg_batch_norm(x, .running_mean = mean, .running_var = var, .training = true, .momentum = 0.25);
+    ck_assert_msg(tg_error_status() == TG_OK, "%s", tg_error_message());
+    ck_assert_double_eq_tol(tg_get(mean, 0), 0.5, 1e-15);
+    ck_assert_double_eq_tol(tg_get(mean, 1), 1, 1e-15);
+    ck_assert_double_eq_tol(tg_get(var, 0), 0.75 + 0.25 * 2, 1e-15);
+    ck_assert_double_eq_tol(tg_get(var, 1), 0.75 + 0.25 * 8, 1e-15);
+    ck_assert(!tg_requires_grad(mean));
+    tg_tensor *y = tg_batch_norm(x, .running_mean = mean, .running_var = var, .eps = 0.25);
+    ck_assert_double_eq_tol(tg_get(y, 3), (6 - 1) / sqrt(0.75 + 0.25 * 8 + 0.25), 1e-14);
+    ck_assert_double_eq_tol(tg_get(mean, 1), 1, 1e-15);
+}
+END_TEST
+
+/* After a failure both running values are what they were. */
+START_TEST(batch_norm_fails_whole) {
+    tg_tensor *x = tg_rand(TG_F64, 1, 2, 8, 3);
+    for (int64_t n = 1;; n++) {
+        tg_mark mark = tg_tape_mark();
+        tg_tensor *mean = tg_zeros(TG_F64, 3), *var = tg_ones(TG_F64, 3);
+        tg_memory_fail_at(n);
+        tg_tensor *y = tg_batch_norm(x, .running_mean = mean, .running_var = var, .training = true);
+        tg_memory_fail_at(-1);
+        bool failed = tg_is_poison(y);
+        ck_assert_int_eq(tg_error_status(), failed ? TG_ERR_MEMORY : TG_OK);
+        ck_assert_int_eq(tg_get(mean, 0) == 0, failed);
+        ck_assert_int_eq(tg_get(var, 0) == 1, failed);
+        tg_error_clear();
+        tg_tape_rewind(mark);
+        if (!failed) break;
+        ck_assert_int_lt(n, 1000);
+    }
+}
+END_TEST
+
+/* Blocks of images must not change a bit: one thread against four. */
+START_TEST(convolution_is_the_same_on_any_threads) {
+    tg_tensor *x = tg_rand(TG_F32, -1, 1, 7, 8, 20, 20), *w = tg_rand(TG_F32, -1, 1, 16, 8, 3, 3),
+              *both[2][3];
+    int was = tg_set_num_threads(1);
+    tg_set_requires_grad(x, true), tg_set_requires_grad(w, true);
+    for (int i = 0; i < 2; i++) {
+        tg_set_num_threads(i ? 4 : 1);
+        tg_tensor *y = tg_conv2d(x, w, .padding = {1, 1}), *loss = tg_sum(tg_square(y)), *in[2] = {x, w};
+        both[i][0] = y;
+        ck_assert_int_eq(tg_grad(1, &loss, 2, in, both[i] + 1), TG_OK);
+    }
+    tg_set_num_threads(was);
+    for (int k = 0; k < 3; k++)
+        for (int64_t i = 0, n = tg_numel(both[0][k]); i < n; i++)
+            ck_assert_double_eq(tg_get(both[0][k], i), tg_get(both[1][k], i));
+}
+END_TEST
+
+static void clear(void) {
+    tg_memory_fail_at(-1);
+    tg_error_clear();
+}
+
+TCase *tcase_structured(void) {
+    TCase *t = tcase_create("structured");
+    tcase_add_checked_fixture(t, clear, clear);
+    tcase_add_loop_test(t, dropout_masks_and_scales, 0, 2);
+    tcase_add_test(t, dropout_is_off_outside_training);
+    tcase_add_loop_test(t, dropout_refuses_odd_probabilities, 0, 3);
+    tcase_add_test(t, batch_norm_moves_the_running_statistics);
+    tcase_add_test(t, batch_norm_fails_whole);
+    tcase_add_test(t, convolution_is_the_same_on_any_threads);
+    return t;
+}
