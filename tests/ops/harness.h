@@ -162,6 +162,7 @@ typedef struct trial {
 bool trial_make(trial *t, const sample *row, kind k, int variant);
 const char *kind_name(kind k);
 bool fast_mode(void); /* TG_FAST=1 */
+bool chosen(const tg_op *op); /* TG_OP=add,mul: only these; unset: all */
 
 /* The leaves, contiguous, of float type f. `grad`: those that a gradient can flow to require one. */
 void trial_leaves(const trial *t, tg_dtype f, bool grad, tg_tensor **leaf);

@@ -6,6 +6,8 @@
      KIND(K_STRIDED) | KIND(K_EXPANDED) | KIND(K_REPEATED) | KIND(K_LARGE) | KIND(K_SMALL) | KIND(K_SIZES))
 
 static void for_each_trial(int row, unsigned kinds, void (*run)(const trial *t)) {
+    const call *c = find_call(sample_at(row)->call);
+    if (c && op_of(c) && !chosen(op_of(c))) return;
     for (int k = 0; k < K_OPTIONS; k++) {
         if (!(kinds & KIND(k))) continue;
         trial t;
