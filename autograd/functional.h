@@ -14,8 +14,6 @@
 extern "C" {
 #endif
 
-typedef tg_tensor *(*tg_function)(tg_tensor *const *in, void *user);
-
 /* out[i] = J_i^T v: reverse mode, one walk. v has f's output's shape. *y (when not NULL) is f's value. */
 TG_API tg_status tg_vjp(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v, tg_tensor **y,
                         tg_tensor **out);

@@ -95,7 +95,7 @@ tg_status(tg_backward)(tg_tensor *out, tg_backward_opts opts) {
     int64_t before = tape->region.count;
     tg_slot *seed = read_seed(s, opts.seed, "tg_backward");
     tg_walk w;
-    tg_status status = seed ? tg_walk_begin(&w, 1, &s, false, opts.retain, true) : tg_error_status();
+    tg_status status = seed ? tg_walk_begin(&w, 1, &s, (tg_walk_mode){.retain = opts.retain, .collect = true}) : tg_error_status();
     if (status == TG_OK) {
         status = tg_walk_seed(&w, s, seed);
         if (status == TG_OK) status = tg_walk_run(&w);
@@ -167,12 +167,13 @@ static tg_status seed_all(tg_walk *w, int n, tg_slot *const *out, tg_tensor *con
     return TG_OK;
 }
 
-static tg_status grad_of(int n_out, tg_slot **slot, tg_tensor *const *out, int n_in, tg_tensor *const *in,
+static tg_status grad_of(int64_t floor, int n_out, tg_slot **slot, tg_tensor *const *out, int n_in, tg_tensor *const *in,
                          tg_tensor **grads, tg_grad_opts opts) {
     for (int i = 0; i < n_out; i++)
         if (!(slot[i] = read_output(out[i], "tg_grad"))) return tg_error_status();
     tg_walk w;
-    tg_status s = tg_walk_begin(&w, n_out, slot, opts.create_graph, opts.retain || opts.create_graph, false);
+    tg_walk_mode mode = {.record = opts.create_graph, .retain = opts.retain || opts.create_graph, .floor = floor};
+    tg_status s = tg_walk_begin(&w, n_out, slot, mode);
     if (s != TG_OK) return s;
     s = add_goals(&w, n_in, in);
     if (s == TG_OK) s = seed_all(&w, n_out, slot, opts.seeds);
@@ -185,8 +186,8 @@ static tg_status grad_of(int n_out, tg_slot **slot, tg_tensor *const *out, int n
     return s;
 }
 
-tg_status(tg_grad)(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
-                   tg_grad_opts opts) {
+tg_status tg_grad_above(int64_t floor, int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in,
+                        tg_tensor **grads, tg_grad_opts opts) {
     tg_status s = tg_error_status();
     if (s == TG_OK && (n_out < 1 || n_in < 1 || !out || !in || !grads))
         s = tg_fail(TG_ERR_ARGUMENT, "tg_grad: needs at least one output and one input");
@@ -195,11 +196,16 @@ tg_status(tg_grad)(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const 
         tg_arena_mark scratch = tg_arena_get_mark(&tape->scratch);
         size_t bytes = (size_t)n_out * sizeof(tg_slot *);
         tg_slot **slot = tg_arena_alloc(&tape->scratch, bytes);
-        s = slot ? grad_of(n_out, slot, out, n_in, in, grads, opts) : tg_fail_memory(bytes);
+        s = slot ? grad_of(floor, n_out, slot, out, n_in, in, grads, opts) : tg_fail_memory(bytes);
         tg_arena_rewind(&tape->scratch, scratch);
     } else {
         s = tg_error_status();
     }
     for (int i = 0; s != TG_OK && grads && i < n_in; i++) grads[i] = tg_poison();
     return s;
+}
+
+tg_status(tg_grad)(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
+                   tg_grad_opts opts) {
+    return tg_grad_above(0, n_out, out, n_in, in, grads, opts);
 }

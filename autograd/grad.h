@@ -29,6 +29,9 @@ TG_API bool tg_has_grad(const tg_tensor *t);
 /* Forgets the gradient of t; the next backward starts anew. */
 TG_API tg_status tg_zero_grad(tg_tensor *t);
 
+/* A program as a function: one tensor, made of n others with recorded ops. */
+typedef tg_tensor *(*tg_function)(tg_tensor *const *in, void *user);
+
 typedef struct tg_grad_opts {
     tg_tensor *const *seeds; /* one for each output; NULL, or a NULL in it, where the output has one element */
     bool retain;             /* as above; create_graph implies it */
@@ -45,6 +48,19 @@ typedef struct tg_grad_opts {
 TG_API tg_status tg_grad(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                          tg_grad_opts opts);
 
+/* A hook sees dL/dt once a walk has completed it: for a result, before the walk goes on to what it was computed from;
+ * for a leaf, before the gradient is stored or returned. It returns the gradient, or another tensor of that shape and
+ * dtype to take its place, or NULL for "as it is"; it must not change its argument in place. In a recorded walk what it
+ * computes is recorded too.
+ *     static tg_tensor *clipped(tg_tensor *grad, void *user) { return tg_clamp(grad, .min = -1, .max = 1); }
+ *     tg_register_hook(h, clipped, NULL);
+ * A tensor may have several; each is given what the one registered before it returned. They go with the tensor, or with
+ * tg_remove_hooks. Errors: TG_ERR_TAPE when t requires no gradient; a hook that fails fails the walk. As
+ * torch.Tensor.register_hook. */
+typedef tg_tensor *(*tg_hook)(tg_tensor *grad, void *user);
+TG_API tg_status tg_register_hook(tg_tensor *t, tg_hook hook, void *user);
+TG_API tg_status tg_remove_hooks(tg_tensor *t);
+
 #ifdef __cplusplus
 }
 #endif
@@ -53,6 +69,7 @@ TG_API tg_status tg_grad(int n_out, tg_tensor *const *out, int n_in, tg_tensor *
 #define tg_backward(out, ...) TG_STATUS_AT((tg_backward)((out), TG_OPTIONS(tg_backward_opts, __VA_ARGS__)))
 #define tg_grad(n_out, out, n_in, in, grads, ...) \
     TG_STATUS_AT((tg_grad)((n_out), (out), (n_in), (in), (grads), TG_OPTIONS(tg_grad_opts, __VA_ARGS__)))
+#define tg_register_hook(t, hook, user) TG_STATUS_AT((tg_register_hook)((t), (hook), (user)))
 #define tg_zero_grad(t) TG_STATUS_AT((tg_zero_grad)(t))
 #define tg_grad_of(t) TG_AT((tg_grad_of)(t))
 

@@ -11,6 +11,7 @@ static void print_value(FILE *file, tg_attr_type type, const void *p) {
     case TG_ATTR_BOOL: fputs(*(const bool *)p ? "true" : "false", file); break;
     case TG_ATTR_DIMS: fputs(tg_shape_text(*(const tg_shape *)p, text, sizeof text), file); break;
     case TG_ATTR_DTYPE: fputs(tg_dtype_name(*(const tg_dtype *)p), file); break;
+    case TG_ATTR_NAME: fputs(*(const char *const *)p, file); break;
     }
 }
 

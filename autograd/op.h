@@ -43,7 +43,8 @@ typedef enum tg_attr_type {
     TG_ATTR_REAL, /* double */
     TG_ATTR_BOOL, /* bool */
     TG_ATTR_DIMS, /* tg_shape: sizes or axes */
-    TG_ATTR_DTYPE /* tg_dtype */
+    TG_ATTR_DTYPE, /* tg_dtype */
+    TG_ATTR_NAME   /* const char *, a static string */
 } tg_attr_type;
 
 typedef struct tg_attr_field {
@@ -58,7 +59,7 @@ typedef struct tg_attr_field {
 /* Bit sets over inputs and outputs, for save, optional and no_grad. */
 #define TG_IN(i) (1u << (i))
 #define TG_OUT(i) (1u << (16 + (i)))
-#define TG_ALL_IN 0xffffu
+#define TG_ALL_IN 0xffffu /* in save: all, however many there are */
 
 typedef void (*tg_grad_fn)(const tg_node *node, tg_tensor *const *dout, tg_tensor **din);
 

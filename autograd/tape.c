@@ -96,7 +96,15 @@ const tg_node *tg_tape_node(int64_t i) {
 
 /* ---- nodes ---- */
 
-static int bits(unsigned set) { return __builtin_popcount(set); }
+/* The gradient reads input i; TG_ALL_IN means those beyond the sixteenth too. */
+static bool saves_input(const tg_op *op, int i) {
+    return i < 16 ? op->save >> i & 1 : (op->save & TG_ALL_IN) == TG_ALL_IN;
+}
+
+static int n_saved(const tg_op *op, int n_in) {
+    int beyond = n_in > 16 && saves_input(op, 16) ? n_in - 16 : 0;
+    return __builtin_popcount(op->save) + beyond;
+}
 
 /* A node is one block of the arena: the struct, inputs, outputs, versions of what is saved, attributes. */
 static tg_node *node_alloc(tg_tape *tape, const tg_op *op, int n_in, int n_out, const void *attr) {
@@ -106,7 +114,7 @@ static tg_node *node_alloc(tg_tape *tape, const tg_op *op, int n_in, int n_out, 
     tape->node = table;
     tape->cap_nodes = cap;
     size_t handles = (size_t)(n_in + n_out) * sizeof(tg_tensor *);
-    size_t versions = ((size_t)bits(op->save) * sizeof(uint32_t) + 7) & ~(size_t)7;
+    size_t versions = ((size_t)n_saved(op, n_in) * sizeof(uint32_t) + 7) & ~(size_t)7;
     tg_node *node = tg_arena_alloc(&tape->arena, sizeof *node + handles + versions + op->attr_size);
     if (!node) return NULL;
     node->in = (tg_tensor **)(void *)(node + 1);
@@ -117,13 +125,15 @@ static tg_node *node_alloc(tg_tape *tape, const tg_op *op, int n_in, int n_out, 
 }
 
 tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node, tg_slot *s, int k)) {
-    int k = 0;
-    for (unsigned set = node->op->save; set; set &= set - 1, k++) {
-        int b = __builtin_ctz(set);
-        if (b < 16 ? b >= node->n_in : b - 16 >= node->n_out) continue;
-        tg_slot *s = tg_slot_peek(b < 16 ? node->in[b] : node->out[b - 16]);
+    const tg_op *op = node->op;
+    int k = 0, n = node->n_in + node->n_out;
+    for (int i = 0; i < n; i++) {
+        int o = i - node->n_in;
+        if (o < 0 ? !saves_input(op, i) : !(op->save & TG_OUT(o))) continue;
+        tg_slot *s = tg_slot_peek(o < 0 ? node->in[i] : node->out[o]);
         tg_status status = s ? fn(node, s, k) : TG_OK;
         if (status != TG_OK) return status;
+        k++;
     }
     return TG_OK;
 }

@@ -15,23 +15,24 @@ static void *scratch(tg_walk *w, size_t n, size_t size) {
     return NULL;
 }
 
-tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, bool record, bool retain, bool collect) {
-    *w = (tg_walk){.tape = tg_tape_get(), .record = record, .retain = retain, .collect = collect, .high = -1};
+tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mode) {
+    *w = (tg_walk){.tape = tg_tape_get(), .mode = mode, .low = INT64_MAX, .high = -1};
     if (!w->tape) return tg_error_status();
     w->scratch = tg_arena_get_mark(&w->tape->scratch);
     w->outer = innermost;
     for (int i = 0; i < n; i++) {
         const tg_node *node = out[i]->node;
-        if (!node) continue;
-        if (w->high < 0 || node->first < w->low) w->low = node->first;
+        if (!node || node->id < mode.floor) continue;
+        if (node->first < w->low) w->low = node->first;
         if (node->id > w->high) w->high = node->id;
     }
+    if (w->low < mode.floor) w->low = mode.floor;
     size_t nodes = (size_t)(w->high - w->low + 1);
     w->cap_goals = 64;
     w->goal = scratch(w, (size_t)w->cap_goals, sizeof *w->goal);
     if (w->high >= 0) w->cell = scratch(w, nodes, sizeof *w->cell);
-    if (w->high >= 0 && !collect) w->useful = scratch(w, nodes, sizeof *w->useful);
-    bool complete = w->goal && (w->high < 0 || (w->cell && (collect || w->useful)));
+    if (w->high >= 0 && !mode.collect) w->useful = scratch(w, nodes, sizeof *w->useful);
+    bool complete = w->goal && (w->high < 0 || (w->cell && (mode.collect || w->useful)));
     if (complete)
         innermost = w;
     else
@@ -100,11 +101,11 @@ static tg_cell *cells_of(tg_walk *w, const tg_node *node) {
 
 /* Where contributions to s are added up; NULL: nowhere, nobody asks for them (or no memory, with the error raised). */
 static tg_cell *cell_of(tg_walk *w, tg_slot *s) {
-    if (s->node) {
+    if (!tg_walk_leaf(w, s)) {
         tg_cell *c = cells_of(w, s->node);
         return c ? c + tg_output_index(s) : NULL;
     }
-    tg_goal *g = tg_walk_goal(w, s, w->collect);
+    tg_goal *g = tg_walk_goal(w, s, w->mode.collect);
     return g ? &g->cell : NULL;
 }
 
@@ -191,7 +192,7 @@ static tg_status contribute_handle(tg_walk *w, const tg_node *node, int i, tg_te
 tg_status tg_walk_seed(tg_walk *w, tg_slot *out, tg_slot *seed) {
     tg_cell *c = cell_of(w, out);
     if (!c) return tg_error_status();
-    if (w->record) {
+    if (w->mode.record) {
         c->handle = c->handle ? tg_walk_ops_table.add(c->handle, tg_handle(seed)) : tg_handle(seed);
         return tg_error_status();
     }
@@ -206,9 +207,9 @@ bool tg_needs(const tg_node *node, int i) {
     const tg_slot *s = tg_slot_peek(node->in[i]);
     if (!s || !s->requires_grad || (i < 16 && node->op->no_grad & TG_IN(i))) return false;
     tg_walk *w = innermost;
-    if (!w || w->collect) return true;
+    if (!w || w->mode.collect) return true;
     if (tg_walk_goal(w, (tg_slot *)s, false)) return true;
-    return s->node && s->node->id >= w->low && w->useful[s->node->id - w->low];
+    return !tg_walk_leaf(w, s) && w->useful[s->node->id - w->low];
 }
 
 const tg_array *tg_node_in(const tg_node *node, int i) {
@@ -320,18 +321,19 @@ static void mark_useful(tg_walk *w) {
     }
 }
 
-static bool holds(const tg_walk *w, const tg_cell *c) { return w->record ? c->handle != NULL : c->value.data != NULL; }
+static bool holds(const tg_walk *w, const tg_cell *c) { return w->mode.record ? c->handle != NULL : c->value.data != NULL; }
 
 /* The gradients of a node's outputs are complete here: copies for those that are goals themselves. */
 static tg_status capture(tg_walk *w, const tg_node *node, tg_cell *cells) {
     for (int o = 0; o < node->n_out; o++) {
         tg_slot *s = tg_slot_peek(node->out[o]);
         if (!s || !holds(w, &cells[o])) continue;
-        tg_goal *g = tg_walk_goal(w, s, w->collect && s->retain_grad);
+        if (s->hooks && tg_hooks_run(w, s, &cells[o]) != TG_OK) return tg_error_status();
+        tg_goal *g = tg_walk_goal(w, s, w->mode.collect && s->retain_grad);
         if (!g && tg_error_status() != TG_OK) return tg_error_status();
         if (!g) continue;
         g->cell.handle = cells[o].handle;
-        if (!w->record) tg_array_share(&g->cell.value, &cells[o].value);
+        if (!w->mode.record) tg_array_share(&g->cell.value, &cells[o].value);
     }
     return TG_OK;
 }
@@ -346,12 +348,23 @@ static tg_status check_node(const tg_node *node) {
     return node->op->save ? tg_each_saved(node, check_version) : TG_OK;
 }
 
+/* The gradients of leaves are complete when the walk is. A part of a walk leaves them to the whole. */
+static tg_status leaf_hooks(tg_walk *w) {
+    tg_status s = TG_OK;
+    for (int64_t i = 0; s == TG_OK && w->mode.floor == 0 && i < w->cap_goals; i++) {
+        tg_goal *g = &w->goal[i];
+        if (g->slot && g->slot->hooks && tg_walk_leaf(w, g->slot) && holds(w, &g->cell))
+            s = tg_hooks_run(w, g->slot, &g->cell);
+    }
+    return s;
+}
+
 static tg_status step(tg_walk *w, tg_node *node, tg_cell *cells) {
     tg_status s = check_node(node);
     if (s != TG_OK) return s;
-    if (w->record) return step_recorded(w, node, cells);
+    if (w->mode.record) return step_recorded(w, node, cells);
     s = node->op->grad_kernel ? step_kernel(w, node, cells) : step_values(w, node, cells);
-    if (s == TG_OK && !w->retain) tg_node_unsave(node);
+    if (s == TG_OK && !w->mode.retain) tg_node_unsave(node);
     return s;
 }
 
@@ -365,7 +378,7 @@ static void recycle(tg_walk *w, const tg_node *node, tg_cell *cells) {
 
 tg_status tg_walk_run(tg_walk *w) {
     bool was_off = tg_grad_off, was_reading = tg_reading_saved;
-    tg_grad_off = !w->record;
+    tg_grad_off = !w->mode.record;
     tg_reading_saved = true;
     if (w->useful) mark_useful(w);
     tg_status s = TG_OK;
@@ -377,6 +390,7 @@ tg_status tg_walk_run(tg_walk *w) {
         if (s == TG_OK && (!w->useful || w->useful[id - w->low])) s = step(w, node, cells);
         recycle(w, node, cells);
     }
+    if (s == TG_OK) s = leaf_hooks(w);
     tg_grad_off = was_off;
     tg_reading_saved = was_reading;
     return s;

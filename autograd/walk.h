@@ -25,10 +25,15 @@ typedef struct tg_goal { /* a tensor whose gradient leaves the walk */
     tg_cell cell;
 } tg_goal;
 
+typedef struct tg_walk_mode {
+    bool record, retain;
+    bool collect;  /* backward: every leaf reached becomes a goal; otherwise the goals are fixed */
+    int64_t floor; /* results of nodes below this id count as leaves; above 0 in the walk of a part of the tape */
+} tg_walk_mode;
+
 typedef struct tg_walk {
     tg_tape *tape;
-    bool record, retain;
-    bool collect;      /* backward: every leaf reached becomes a goal; otherwise the goals are fixed */
+    tg_walk_mode mode;
     int64_t low, high; /* node ids [low, high] */
     tg_cell **cell;    /* [high - low + 1]: the n_out cells of a node, NULL while untouched */
     bool *useful;      /* fixed goals: whether node low + i depends on one; NULL when collecting */
@@ -40,7 +45,7 @@ typedef struct tg_walk {
 } tg_walk;
 
 /* Prepares a walk from `out` (n tensors) for the given mode. On failure nothing needs undoing. */
-tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, bool record, bool retain, bool collect);
+tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mode);
 
 /* The goal of a slot; made when absent and `make`. NULL: absent, or no memory (then an error is pending). */
 tg_goal *tg_walk_goal(tg_walk *w, tg_slot *slot, bool make);
@@ -53,5 +58,15 @@ tg_status tg_walk_run(tg_walk *w);
 
 /* Drops all that the walk holds. */
 void tg_walk_end(tg_walk *w);
+
+/* tg_grad down to node `floor`. */
+tg_status tg_grad_above(int64_t floor, int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in,
+                        tg_tensor **grads, tg_grad_opts opts);
+
+/* Whether s is a leaf of this walk. */
+static inline bool tg_walk_leaf(const tg_walk *w, const tg_slot *s) { return !s->node || s->node->id < w->low; }
+
+/* Lets the hooks of s see, and replace, the gradient in c. */
+tg_status tg_hooks_run(const tg_walk *w, const tg_slot *s, tg_cell *c);
 
 #endif

@@ -62,6 +62,7 @@ static tg_slot *slot_start(tg_slot *s, const char *op, bool kept) {
     s->node = NULL;
     s->grad = NULL;
     s->name = NULL;
+    s->hooks = NULL;
     s->before = s->maker;
     s->maker = (tg_maker){op, NULL, 0};
     atomic_store_explicit(&s->alive, true, memory_order_relaxed);
@@ -72,10 +73,18 @@ static uint16_t next_generation(uint16_t g) { return g == UINT16_MAX ? 1 : (uint
 
 static void kept_put(tg_slot *s);
 
+void tg_slot_drop_hooks(tg_slot *s) {
+    for (tg_hooked *h; (h = s->hooks);) {
+        s->hooks = h->next;
+        tg_sys_free(h, sizeof *h);
+    }
+}
+
 /* What few tensors have. The gradient of a gradient is never stored, so this nests once. */
 static void drop_extras(tg_slot *s) {
     if (s->name) tg_sys_free((void *)(uintptr_t)s->name, strlen(s->name) + 1);
     s->name = NULL;
+    tg_slot_drop_hooks(s);
     tg_slot *grad = tg_slot_peek(s->grad);
     s->grad = NULL;
     if (grad) tg_slot_kill(grad);
@@ -87,7 +96,7 @@ void tg_slot_kill(tg_slot *s) {
     atomic_store_explicit(&s->generation, next_generation(generation), memory_order_relaxed);
     tg_buffer_unref(s->a.buffer);
     s->a.data = s->a.buffer = NULL;
-    if (s->name || s->grad) drop_extras(s);
+    if (s->name || s->grad || s->hooks) drop_extras(s);
     if (s->kept) kept_put(s);
 }
 

@@ -20,6 +20,12 @@ typedef struct tg_maker { /* what made a tensor */
     int line;
 } tg_maker;
 
+typedef struct tg_hooked { /* a function that sees a tensor's gradient */
+    tg_tensor *(*hook)(tg_tensor *grad, void *user);
+    void *user;
+    struct tg_hooked *next;
+} tg_hooked;
+
 typedef struct tg_slot {
     /* The first two are atomic because a stale handle to a kept tensor may be checked while another thread has
      * the slot; what they guard is the owner's alone. */
@@ -31,6 +37,7 @@ typedef struct tg_slot {
     struct tg_node *node; /* autograd's; core never looks inside */
     tg_tensor *grad;      /* autograd's: a kept tensor owned by this one, or NULL */
     const char *name;     /* NULL: none. Owned: tg_slot frees it */
+    struct tg_hooked *hooks; /* autograd's, in a chain through `next`; freed with the tensor */
     tg_maker maker, before; /* of this tensor, and of the one that had the slot before */
 } tg_slot;
 
@@ -87,6 +94,7 @@ void tg_region_free(tg_region *r);
 
 /* A slot outside any region, for kept tensors. */
 tg_slot *tg_slot_new_kept(const char *op);
+void tg_slot_drop_hooks(tg_slot *s);
 /* Ends the life of a slot: drops elements, name and gradient, changes the generation. */
 void tg_slot_kill(tg_slot *s);
 

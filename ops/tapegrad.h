@@ -7,6 +7,7 @@
  *   core/parallel.h   threads                           core/io/idx.h   IDX files
  *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
  *   autograd/grad.h   tg_backward and tg_grad           autograd/gradcheck.h  checking gradients
+ *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
  *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers
  */
 #ifndef TAPEGRAD_H
@@ -19,6 +20,7 @@
 #include "core/random.h"
 #include "core/tensor.h"
 
+#include "autograd/checkpoint.h"
 #include "autograd/functional.h"
 #include "autograd/grad.h"
 #include "autograd/gradcheck.h"

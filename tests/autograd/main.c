@@ -8,6 +8,8 @@ TCase *tcase_functional(void);
 TCase *tcase_op(void);
 TCase *tcase_gradcheck(void);
 TCase *tcase_memory(void);
+TCase *tcase_checkpoint(void);
+TCase *tcase_hook(void);
 TCase *tcase_deep(void);
 
 int main(void) {
@@ -19,6 +21,8 @@ int main(void) {
     suite_add_tcase(suite, tcase_op());
     suite_add_tcase(suite, tcase_gradcheck());
     suite_add_tcase(suite, tcase_memory());
+    suite_add_tcase(suite, tcase_checkpoint());
+    suite_add_tcase(suite, tcase_hook());
     suite_add_tcase(suite, tcase_deep());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,30 @@
+/* Activation checkpointing: memory for time. A part of a program is run twice, and what it computes in between is not
+ * kept from the forward pass to the backward pass (Chen, Xu, Zhang, Guestrin, "Training deep nets with sublinear memory
+ * cost", 2016). Gradients are the same to the bit.
+ */
+#ifndef TG_AUTOGRAD_CHECKPOINT_H
+#define TG_AUTOGRAD_CHECKPOINT_H
+
+#include "autograd/grad.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* f(in, user), where the tape keeps the inputs and the result alone. The backward pass, when it gets there, runs f again
+ * and walks back through what it records, so f must compute the same again: numbers from this thread's default stream
+ * (dropout) are, `user` must still be valid, and the inputs must not have been changed in place (an error in backward).
+ *     x = tg_checkpoint(block, &layer[i], 1, &x);
+ * Gradients flow to the inputs and to whatever else f reads that requires one: the parameters of a model need not be
+ * listed. They may be recorded (.create_graph), and checkpoints nest. `name` is what errors and the printed tape call f:
+ * the macro gives the text of its first argument. The string must be static. Where nothing requires a gradient this is a
+ * plain call of f. As torch.utils.checkpoint. */
+TG_API tg_tensor *tg_checkpoint(const char *name, tg_function f, void *user, int n, tg_tensor *const *in);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_checkpoint(f, user, n, in) TG_AT((tg_checkpoint)(#f, (f), (user), (n), (in)))
+
+#endif

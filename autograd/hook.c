@@ -1,0 +1,62 @@
+/* Hooks: functions of the user's that see gradients on their way. */
+#include "autograd/walk.h"
+
+tg_status(tg_register_hook)(tg_tensor *t, tg_hook hook, void *user) {
+    tg_slot *s = tg_slot_of(t, "tg_register_hook");
+    char text[160];
+    if (!s) return tg_error_status();
+    if (!hook) return tg_fail(TG_ERR_ARGUMENT, "tg_register_hook: the hook is NULL");
+    if (!s->requires_grad)
+        return tg_fail(TG_ERR_TAPE, "tg_register_hook: no gradient flows to %s", tg_describe(t, text, sizeof text));
+    tg_hooked *h = tg_sys_alloc(sizeof *h), **last = &s->hooks;
+    if (!h) return tg_fail_memory(sizeof *h);
+    *h = (tg_hooked){hook, user, NULL};
+    while (*last) last = &(*last)->next;
+    *last = h;
+    return TG_OK;
+}
+
+tg_status tg_remove_hooks(tg_tensor *t) {
+    tg_slot *s = tg_slot_of(t, "tg_remove_hooks");
+    if (!s) return tg_error_status();
+    tg_slot_drop_hooks(s);
+    return TG_OK;
+}
+
+/* What a hook returned, if it can stand for the gradient of s. */
+static tg_slot *read_result(const tg_tensor *g, const tg_slot *s) {
+    tg_slot *r = tg_slot_with_data(g, "hook");
+    char text[160], of[160];
+    if (!r || (r->a.dtype == s->a.dtype && tg_array_same_shape(&r->a, &s->a))) return r;
+    tg_fail(TG_ERR_SHAPE, "hook: returned %s for the gradient of %s", tg_describe(g, text, sizeof text),
+            tg_describe(tg_handle(s), of, sizeof of));
+    return NULL;
+}
+
+static tg_status run_on_handle(const tg_hooked *h, const tg_slot *s, tg_cell *c) {
+    tg_tensor *g = h->hook(c->handle, h->user);
+    if (tg_error_status() != TG_OK || !g) return tg_error_status();
+    if (read_result(g, s)) c->handle = g;
+    return tg_error_status();
+}
+
+/* What the hook makes on the way goes with the nested scope. */
+static tg_status run_on_value(const tg_hooked *h, const tg_slot *s, tg_cell *c) {
+    tg_mark before = tg_tape_mark();
+    tg_tensor *shown = tg_from_array(&c->value), *g = NULL;
+    if (!tg_is_poison(shown)) g = h->hook(shown, h->user);
+    tg_slot *r = g && tg_error_status() == TG_OK ? read_result(g, s) : NULL;
+    if (r && g != shown) {
+        tg_array_drop(&c->value);
+        tg_array_share(&c->value, &r->a);
+    }
+    (tg_tape_rewind)(before);
+    return tg_error_status();
+}
+
+tg_status tg_hooks_run(const tg_walk *w, const tg_slot *s, tg_cell *c) {
+    tg_status status = TG_OK;
+    for (const tg_hooked *h = s->hooks; h && status == TG_OK; h = h->next)
+        status = w->mode.record ? run_on_handle(h, s, c) : run_on_value(h, s, c);
+    return status;
+}
