@@ -68,6 +68,7 @@ static void commit(tg_goal *g) {
         grad->a.buffer->version++;
         return;
     }
+    tg_buffer_share(g->cell.value.buffer);
     tg_slot_peek(g->cell.handle)->a = g->cell.value;
     g->cell.value.data = NULL, g->cell.value.buffer = NULL;
     g->slot->grad = g->cell.handle;

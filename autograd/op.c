@@ -140,7 +140,7 @@ tg_status tg_infer_same(const tg_call *call) {
     const tg_array *x = call->in[0];
     if (!tg_dtype_is_float((tg_dtype)x->dtype))
         return tg_call_fail(call, TG_ERR_DTYPE, "takes f32 or f64, was given %s", tg_call_input(call, 0));
-    return tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(x));
+    return tg_array_layout_like(call->out[0], (tg_dtype)x->dtype, x);
 }
 
 tg_status tg_infer_broadcast(const tg_call *call) {

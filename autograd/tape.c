@@ -102,17 +102,20 @@ static bool saves_input(const tg_op *op, int i) {
 }
 
 static int n_saved(const tg_op *op, int n_in) {
-    int beyond = n_in > 16 && saves_input(op, 16) ? n_in - 16 : 0;
-    return __builtin_popcount(op->save) + beyond;
+    int n = n_in > 16 && saves_input(op, 16) ? n_in - 16 : 0;
+    for (unsigned set = op->save; set; set &= set - 1) n++;
+    return n;
 }
 
 /* A node is one block of the arena: the struct, inputs, outputs, versions of what is saved, attributes. */
 static tg_node *node_alloc(tg_tape *tape, const tg_op *op, int n_in, int n_out, const void *attr) {
     int64_t cap = tape->cap_nodes;
     void *table = tape->node;
-    if (!tg_grow(&table, &cap, tape->n_nodes, tape->n_nodes + 1, sizeof *tape->node)) return NULL;
-    tape->node = table;
-    tape->cap_nodes = cap;
+    if (tape->n_nodes == cap) {
+        if (!tg_grow(&table, &cap, tape->n_nodes, tape->n_nodes + 1, sizeof *tape->node)) return NULL;
+        tape->node = table;
+        tape->cap_nodes = cap;
+    }
     size_t handles = (size_t)(n_in + n_out) * sizeof(tg_tensor *);
     size_t versions = ((size_t)n_saved(op, n_in) * sizeof(uint32_t) + 7) & ~(size_t)7;
     tg_node *node = tg_arena_alloc(&tape->arena, sizeof *node + handles + versions + op->attr_size);
@@ -163,15 +166,16 @@ static tg_status fail_no_rule(const tg_op *op, tg_slot *const *slots, int n_in) 
     return tg_fail(TG_ERR_TAPE, "%s: the op defines no gradient, and %s requires one", op->name, text);
 }
 
-/* Ids are positions on one tape: a history cannot span two. */
-static tg_status check_history(const tg_tape *tape, const tg_op *op, tg_slot *const *slots, int n_in) {
-    for (int i = 0; i < n_in; i++) {
-        const tg_node *node = slots[i] ? slots[i]->node : NULL;
-        char text[160];
-        if (node && (node->id >= tape->n_nodes || tape->node[node->id] != node))
-            return tg_fail(TG_ERR_TAPE, "%s: %s was recorded on another tape than the current one (tg_detach drops its history)",
-                           op->name, tg_describe(tg_handle(slots[i]), text, sizeof text));
-    }
+/* Input i is s. Ids are positions on one tape: a history cannot span two. */
+static tg_status set_input(const tg_tape *tape, tg_node *node, int i, const tg_slot *s) {
+    const tg_node *from = s ? s->node : NULL;
+    char text[160];
+    node->in[i] = s ? tg_handle(s) : NULL;
+    if (!from) return TG_OK;
+    if (from->id >= tape->n_nodes || tape->node[from->id] != from)
+        return tg_fail(TG_ERR_TAPE, "%s: %s was recorded on another tape than the current one (tg_detach drops its history)",
+                       node->op->name, tg_describe(node->in[i], text, sizeof text));
+    if (from->first < node->first) node->first = from->first;
     return TG_OK;
 }
 
@@ -179,7 +183,6 @@ tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *c
                     const void *attr) {
     if (!op->grad) return fail_no_rule(op, slots, n_in);
     tg_tape *tape = tg_tape_get();
-    if (tape && check_history(tape, op, slots, n_in) != TG_OK) return tg_error_status();
     tg_node *node = tape ? node_alloc(tape, op, n_in, n_out, attr) : NULL;
     if (!node) return tg_fail_memory(sizeof *node);
     node->op = op;
@@ -187,10 +190,8 @@ tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *c
     node->n_in = n_in;
     node->n_out = n_out;
     node->walked = false;
-    for (int i = 0; i < n_in; i++) {
-        node->in[i] = slots[i] ? tg_handle(slots[i]) : NULL;
-        if (slots[i] && slots[i]->node && slots[i]->node->first < node->first) node->first = slots[i]->node->first;
-    }
+    for (int i = 0; i < n_in; i++)
+        if (set_input(tape, node, i, slots[i]) != TG_OK) return tg_error_status();
     for (int o = 0; o < n_out; o++) {
         node->out[o] = tg_handle(out[o]);
         out[o]->requires_grad = tg_dtype_is_float((tg_dtype)out[o]->a.dtype);

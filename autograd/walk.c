@@ -161,18 +161,21 @@ static tg_status fail_rule(const tg_node *node, int i, const tg_array *g) {
 /* Whether a gradient array is of the input's dtype and of a shape that sums down to the input's. */
 static bool fits(const tg_array *g, const tg_array *like) {
     tg_shape both;
-    if (g->dtype == like->dtype && tg_array_same_shape(g, like)) return true;
     return g->dtype == like->dtype && tg_shape_broadcast(tg_array_shape(g), tg_array_shape(like), &both) &&
            tg_shape_equal(both, tg_array_shape(g));
 }
 
+/* g, a rule's gradient of input i, which is s, in the input's shape. */
+static tg_status to_shape_of(const tg_node *node, int i, const tg_slot *s, tg_array *g) {
+    if (g->dtype == s->a.dtype && tg_array_same_shape(g, &s->a)) return TG_OK;
+    return fits(g, &s->a) ? sum_down(g, &s->a) : fail_rule(node, i, g);
+}
+
 /* Takes over the contribution g to input i. */
 static tg_status contribute_value(tg_walk *w, const tg_node *node, int i, tg_array *g) {
-    tg_slot *s = tg_slot_of(node->in[i], node->op->name);
-    tg_status status = s ? TG_OK : tg_error_status();
-    if (s && !fits(g, &s->a)) status = fail_rule(node, i, g);
-    if (status == TG_OK && !tg_array_same_shape(g, &s->a)) status = sum_down(g, &s->a);
-    tg_cell *c = status == TG_OK ? cell_of(w, s) : NULL;
+    tg_slot *s = tg_slot_peek(node->in[i]);
+    if (!s) s = tg_slot_of(node->in[i], node->op->name); /* the rule freed it */
+    tg_cell *c = s && to_shape_of(node, i, s, g) == TG_OK ? cell_of(w, s) : NULL;
     if (c) return add_value(c, g);
     tg_array_drop(g);
     return tg_error_status();
@@ -203,14 +206,15 @@ tg_status tg_walk_seed(tg_walk *w, tg_slot *out, tg_slot *seed) {
 
 /* ---- one node ---- */
 
-bool tg_needs(const tg_node *node, int i) {
+static inline bool needs(tg_walk *w, const tg_node *node, int i) {
     const tg_slot *s = tg_slot_peek(node->in[i]);
     if (!s || !s->requires_grad || (i < 16 && node->op->no_grad & TG_IN(i))) return false;
-    tg_walk *w = innermost;
     if (!w || w->mode.collect) return true;
     if (tg_walk_goal(w, (tg_slot *)s, false)) return true;
     return !tg_walk_leaf(w, s) && w->useful[s->node->id - w->low];
 }
+
+bool tg_needs(const tg_node *node, int i) { return needs(innermost, node, i); }
 
 const tg_array *tg_node_in(const tg_node *node, int i) {
     const tg_slot *s = tg_slot_peek(node->in[i]);
@@ -245,11 +249,11 @@ static tg_status step_kernel(tg_walk *w, const tg_node *node, tg_cell *cells) {
     for (int o = 0; o < node->n_out; o++) dout[o] = cells[o].value.data ? &cells[o].value : NULL;
     for (int i = 0; i < node->n_in; i++) {
         din[i].data = NULL, din[i].buffer = NULL;
-        if (i < 16 && node->op->accumulates & TG_IN(i) && tg_needs(node, i)) lend_cell(w, node, i, &din[i]);
+        if (i < 16 && node->op->accumulates & TG_IN(i) && needs(w, node, i)) lend_cell(w, node, i, &din[i]);
     }
     tg_status s = node->op->grad_kernel(node, dout, din);
     for (int i = 0; i < node->n_in; i++) {
-        bool needed = s == TG_OK && tg_needs(node, i);
+        bool needed = s == TG_OK && needs(w, node, i);
         if (needed && !din[i].data) s = fail_missing(node, i);
         if (needed && din[i].data)
             s = contribute_value(w, node, i, &din[i]);
@@ -265,7 +269,7 @@ static tg_status call_rule(tg_walk *w, const tg_node *node, tg_tensor *const *do
     memset(*din, 0, (size_t)node->n_in * sizeof **din);
     node->op->grad(node, dout, *din);
     for (int i = 0; i < node->n_in; i++)
-        if (tg_error_status() == TG_OK && tg_needs(node, i) && !(*din)[i]) fail_missing(node, i);
+        if (tg_error_status() == TG_OK && needs(w, node, i) && !(*din)[i]) fail_missing(node, i);
     return tg_error_status();
 }
 
@@ -281,7 +285,7 @@ static tg_status step_values(tg_walk *w, const tg_node *node, tg_cell *cells) {
     }
     if (s == TG_OK) s = call_rule(w, node, dout, &din);
     for (int i = 0; s == TG_OK && i < node->n_in; i++) {
-        if (!tg_needs(node, i)) continue;
+        if (!needs(w, node, i)) continue;
         tg_slot *g = tg_slot_with_data(din[i], node->op->name);
         tg_array value = {0};
         if (g) tg_array_share(&value, &g->a);
@@ -296,7 +300,7 @@ static tg_status step_recorded(tg_walk *w, const tg_node *node, tg_cell *cells) 
     for (int o = 0; o < node->n_out; o++) dout[o] = cells[o].handle;
     tg_status s = call_rule(w, node, dout, &din);
     for (int i = 0; s == TG_OK && i < node->n_in; i++)
-        if (tg_needs(node, i)) s = contribute_handle(w, node, i, din[i]);
+        if (needs(w, node, i)) s = contribute_handle(w, node, i, din[i]);
     return s;
 }
 
@@ -316,7 +320,7 @@ static void mark_useful(tg_walk *w) {
     for (int64_t id = w->low; id <= w->high; id++) {
         const tg_node *node = w->tape->node[id];
         bool useful = false;
-        for (int i = 0; !useful && i < node->n_in; i++) useful = node->in[i] && tg_needs(node, i);
+        for (int i = 0; !useful && i < node->n_in; i++) useful = node->in[i] && needs(w, node, i);
         w->useful[id - w->low] = useful;
     }
 }
@@ -329,7 +333,8 @@ static tg_status capture(tg_walk *w, const tg_node *node, tg_cell *cells) {
         tg_slot *s = tg_slot_peek(node->out[o]);
         if (!s || !holds(w, &cells[o])) continue;
         if (s->hooks && tg_hooks_run(w, s, &cells[o]) != TG_OK) return tg_error_status();
-        tg_goal *g = tg_walk_goal(w, s, w->mode.collect && s->retain_grad);
+        if (w->mode.collect && !s->retain_grad) continue;
+        tg_goal *g = tg_walk_goal(w, s, w->mode.collect);
         if (!g && tg_error_status() != TG_OK) return tg_error_status();
         if (!g) continue;
         g->cell.handle = cells[o].handle;
@@ -344,7 +349,8 @@ static tg_status check_node(const tg_node *node) {
         return tg_fail(TG_ERR_TAPE, "backward: the graph of %s was walked before and what it saved is gone (.retain keeps it)",
                        node->op->name);
     for (int i = 0; i < node->n_in; i++)
-        if (node->in[i] && !tg_slot_of(node->in[i], node->op->name)) return tg_error_status();
+        if (node->in[i] && !tg_slot_peek(node->in[i]) && !tg_slot_of(node->in[i], node->op->name))
+            return tg_error_status();
     return node->op->save ? tg_each_saved(node, check_version) : TG_OK;
 }
 

@@ -112,8 +112,8 @@ static bool arena_advance(tg_arena *arena, size_t need) {
 }
 
 void *tg_arena_alloc(tg_arena *arena, size_t size) {
-    size_t need;
-    if (!tg_size_pad(size, 16, &need)) return NULL;
+    if (size > SIZE_MAX - 15) return NULL;
+    size_t need = (size + 15) & ~(size_t)15;
     bool fits = arena->current && need <= arena->current->size - arena->used;
     if (!fits && !arena_advance(arena, need)) return NULL;
     char *p = arena_data(arena->current) + arena->used;

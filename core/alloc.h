@@ -53,6 +53,7 @@ tg_status tg_fail_memory(size_t bytes);
 
 struct tg_buffer {
     atomic_int refs;
+    bool shared;          /* a kept tensor has held it, so that other threads may: references are counted atomically */
     uint32_t version;     /* counts in-place changes */
     size_t size;          /* usable bytes at data */
     int32_t size_class;   /* of the cache; -1: not cached */
@@ -67,16 +68,30 @@ static inline void *tg_buffer_data(tg_buffer *b) { return (char *)b + TG_ALIGN; 
 tg_buffer *tg_buffer_new(size_t size);
 void tg_buffer_free(tg_buffer *b); /* when the last reference is gone */
 
+static inline int tg_buffer_refs(const tg_buffer *b) { return atomic_load_explicit(&b->refs, memory_order_acquire); }
+
+/* A locked instruction costs as much as the rest of a scalar op, and what never left its thread needs none. */
 static inline void tg_buffer_ref(tg_buffer *b) {
-    if (b) atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    if (!b) return;
+    if (b->shared)
+        atomic_fetch_add_explicit(&b->refs, 1, memory_order_relaxed);
+    else
+        atomic_store_explicit(&b->refs, tg_buffer_refs(b) + 1, memory_order_relaxed);
 }
 
 /* A sole owner needs no atomic write: nobody else can take a reference meanwhile. */
 static inline void tg_buffer_unref(tg_buffer *b) {
     if (!b) return;
-    if (atomic_load_explicit(&b->refs, memory_order_acquire) == 1 ||
-        atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1)
+    int refs = tg_buffer_refs(b);
+    if (refs == 1 || (b->shared && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1))
         tg_buffer_free(b);
+    else if (!b->shared)
+        atomic_store_explicit(&b->refs, refs - 1, memory_order_relaxed);
+}
+
+/* Before a kept tensor gets it. */
+static inline void tg_buffer_share(tg_buffer *b) {
+    if (b && !b->shared) b->shared = true; /* of a kept tensor's buffer others may be reading the flag */
 }
 
 /* An arena: bump allocation in blocks that double, freed together. Blocks stay for reuse until tg_arena_free. */

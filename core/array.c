@@ -69,6 +69,22 @@ tg_status tg_array_layout(tg_array *a, tg_dtype dtype, tg_shape shape) {
     return layout(a, dtype, &shape, &bytes);
 }
 
+/* The sizes are known to be sound; a wider dtype may still be too much. */
+tg_status tg_array_layout_like(tg_array *a, tg_dtype dtype, const tg_array *like) {
+    if (dtype != (tg_dtype)like->dtype) return tg_array_layout(a, dtype, tg_array_shape(like));
+    int64_t stride = 1;
+    for (int i = like->rank - 1; i >= 0; i--) {
+        a->shape[i] = like->shape[i];
+        a->stride[i] = stride;
+        if (like->shape[i] > 0) stride *= like->shape[i];
+    }
+    a->data = a->buffer = NULL;
+    a->numel = like->numel;
+    a->dtype = like->dtype;
+    a->rank = like->rank;
+    return TG_OK;
+}
+
 tg_status tg_array_alloc(tg_array *a, tg_dtype dtype, tg_shape shape) {
     size_t bytes;
     tg_status s = layout(a, dtype, &shape, &bytes);
@@ -142,7 +158,7 @@ static bool visits_once(const tg_array *a) {
 }
 
 bool tg_array_is_exclusive(const tg_array *a) {
-    return a->buffer && atomic_load_explicit(&a->buffer->refs, memory_order_acquire) == 1 && visits_once(a);
+    return a->buffer && tg_buffer_refs(a->buffer) == 1 && visits_once(a);
 }
 
 /* ---- views ---- */

@@ -35,6 +35,9 @@ TG_API bool tg_array_same_shape(const tg_array *a, const tg_array *b);
  * TG_ERR_MEMORY when the number of bytes does not fit; a->data and a->buffer are NULL in any case. */
 TG_API tg_status tg_array_layout(tg_array *a, tg_dtype dtype, tg_shape shape);
 
+/* The same with the shape of `like`, which must be an array's. */
+TG_API tg_status tg_array_layout_like(tg_array *a, tg_dtype dtype, const tg_array *like);
+
 /* Layout, then a fresh buffer with undefined content. On failure a->data is NULL. */
 TG_API tg_status tg_array_alloc(tg_array *a, tg_dtype dtype, tg_shape shape);
 

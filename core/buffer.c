@@ -164,6 +164,7 @@ void tg_memory_trim(void) {
 
 static tg_buffer *start(tg_buffer *b) {
     atomic_init(&b->refs, 1);
+    b->shared = false;
     b->version = 0;
     b->changed_by = NULL;
     return b;

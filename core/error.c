@@ -8,11 +8,8 @@
 
 #define TEXT_MAX 512
 
-static _Thread_local struct {
-    tg_status status;
-    char text[TEXT_MAX];
-} error;
-
+static _Thread_local char message[TEXT_MAX];
+static _Thread_local TG_HOT tg_status pending;
 _Thread_local TG_HOT bool tg_error_unstamped;
 
 /* ---- strict mode: of the process ---- */
@@ -36,23 +33,23 @@ bool tg_set_strict(bool on) {
 
 static void stop_if_strict(void) {
     if (!is_strict()) return;
-    fprintf(stderr, "%s\n", error.text);
+    fprintf(stderr, "%s\n", message);
     abort();
 }
 
 /* ---- raising ---- */
 
 tg_status tg_fail(tg_status status, const char *format, ...) {
-    if (error.status != TG_OK) {
+    if (pending != TG_OK) {
         if (tg_error_unstamped) stop_if_strict();
-        return error.status;
+        return pending;
     }
     if (status == TG_OK) return TG_OK;
     va_list args;
     va_start(args, format);
-    vsnprintf(error.text, sizeof error.text, format, args);
+    vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    error.status = status;
+    pending = status;
     tg_error_unstamped = true;
     return status;
 }
@@ -67,12 +64,12 @@ const char *tg_base_name(const char *path) {
 }
 
 void tg_error_stamp(const char *file, int line) {
-    if (error.status == TG_OK || !tg_error_unstamped) return;
+    if (pending == TG_OK || !tg_error_unstamped) return;
     if (file) {
         char site[128];
         int n = snprintf(site, sizeof site, "   (%.100s:%d)", tg_base_name(file), line);
-        size_t end = strlen(error.text), last = TEXT_MAX - 1 - (size_t)n;
-        memcpy(error.text + (end < last ? end : last), site, (size_t)n + 1);
+        size_t end = strlen(message), last = TEXT_MAX - 1 - (size_t)n;
+        memcpy(message + (end < last ? end : last), site, (size_t)n + 1);
     }
     tg_error_unstamped = false;
     stop_if_strict();
@@ -85,13 +82,13 @@ tg_status tg_status_at(tg_status status, const char *file, int line) {
 
 /* ---- asking ---- */
 
-tg_status tg_error_status(void) { return error.status; }
+tg_status tg_error_status(void) { return pending; }
 
-const char *tg_error_message(void) { return error.text; }
+const char *tg_error_message(void) { return message; }
 
 void tg_error_clear(void) {
-    error.status = TG_OK;
-    error.text[0] = '\0';
+    pending = TG_OK;
+    message[0] = '\0';
     tg_error_unstamped = false;
 }
 

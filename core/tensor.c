@@ -239,6 +239,7 @@ tg_tensor *(tg_keep)(const tg_tensor *t) {
     const tg_slot *s = tg_slot_with_data(t, "tg_keep");
     tg_slot *k = s ? tg_slot_new_kept("keep") : NULL;
     if (!k) return tg_poison();
+    tg_buffer_share(s->a.buffer);
     tg_array_share(&k->a, &s->a);
     k->requires_grad = s->requires_grad;
     if (s->name && !set_name(k, s->name)) {

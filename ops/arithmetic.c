@@ -11,10 +11,8 @@ static tg_status numbers_only(const tg_call *call) {
 }
 
 static tg_status two_numbers(const tg_call *call) {
-    tg_shape shape;
-    tg_status s = tg_call_pair(call, 0, 1, &shape);
-    if (s == TG_OK) s = numbers_only(call);
-    return s == TG_OK ? tg_out(call, 0, (tg_dtype)call->in[0]->dtype, shape) : s;
+    tg_status s = tg_infer_pair(call);
+    return s == TG_OK ? numbers_only(call) : s;
 }
 
 /* out = f(a, b), where both broadcast to out. Most often both have its shape, and there is nothing to spread. */

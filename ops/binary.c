@@ -12,11 +12,9 @@ static tg_status map(const tg_call *call, tg_binary f) {
 
 /* f32, f64, i32 and i64. */
 static tg_status numbers_infer(const tg_call *call) {
-    tg_shape shape;
     tg_dtype dtype = (tg_dtype)call->in[0]->dtype;
     tg_status s = dtype == TG_I32 || dtype == TG_I64 ? TG_OK : tg_call_float(call, 0);
-    if (s == TG_OK) s = tg_call_pair(call, 0, 1, &shape);
-    return s == TG_OK ? tg_out(call, 0, dtype, shape) : s;
+    return s == TG_OK ? tg_infer_pair(call) : s;
 }
 
 /* f32 and f64. */

@@ -49,6 +49,15 @@ tg_status tg_call_pair(const tg_call *call, int i, int j, tg_shape *shape) {
     return TG_OK;
 }
 
+tg_status tg_infer_pair(const tg_call *call) {
+    const tg_array *a = call->in[0], *b = call->in[1];
+    if (a->dtype == b->dtype && tg_array_same_shape(a, b))
+        return tg_array_layout_like(call->out[0], (tg_dtype)a->dtype, a);
+    tg_shape shape;
+    tg_status s = tg_call_pair(call, 0, 1, &shape);
+    return s == TG_OK ? tg_out(call, 0, (tg_dtype)a->dtype, shape) : s;
+}
+
 unsigned tg_axis_set(tg_shape axes, int rank) {
     unsigned set = 0;
     for (int i = 0; i < axes.rank; i++) set |= 1u << tg_axis_of(axes.dim[i], rank);

@@ -37,6 +37,9 @@ tg_status tg_call_float(const tg_call *call, int i);
 /* Inputs i and j have one dtype, and shapes that broadcast to *shape. */
 tg_status tg_call_pair(const tg_call *call, int i, int j, tg_shape *shape);
 
+/* Inputs 0 and 1 are such a pair; lays out output 0 of their dtype and shape. */
+tg_status tg_infer_pair(const tg_call *call);
+
 /* ---- for gradients ---- */
 
 /* The bit set of a list of axes that infer has accepted. */
