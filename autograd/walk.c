@@ -3,112 +3,6 @@
 
 #include <string.h>
 
-static _Thread_local __attribute__((tls_model("initial-exec"))) tg_walk *innermost; /* for tg_needs */
-
-/* ---- tables ---- */
-
-static void *scratch(tg_walk *w, size_t n, size_t size) {
-    size_t bytes;
-    void *p = tg_size_mul(n, size, &bytes) ? tg_arena_alloc(&w->tape->scratch, bytes) : NULL;
-    if (p) return memset(p, 0, bytes);
-    tg_fail_memory(n * size);
-    return NULL;
-}
-
-tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mode) {
-    *w = (tg_walk){.tape = tg_tape_get(), .mode = mode, .low = INT64_MAX, .high = -1};
-    if (!w->tape) return tg_error_status();
-    w->scratch = tg_arena_get_mark(&w->tape->scratch);
-    w->outer = innermost;
-    for (int i = 0; i < n; i++) {
-        const tg_node *node = out[i]->node;
-        if (!node || node->id < mode.floor) continue;
-        if (node->first < w->low) w->low = node->first;
-        if (node->id > w->high) w->high = node->id;
-    }
-    if (w->low < mode.floor) w->low = mode.floor;
-    size_t nodes = (size_t)(w->high - w->low + 1);
-    w->cap_goals = 64;
-    w->goal = scratch(w, (size_t)w->cap_goals, sizeof *w->goal);
-    if (w->high >= 0) w->cell = scratch(w, nodes, sizeof *w->cell);
-    if (w->high >= 0 && !mode.collect) w->useful = scratch(w, nodes, sizeof *w->useful);
-    bool complete = w->goal && (w->high < 0 || (w->cell && (mode.collect || w->useful)));
-    if (complete)
-        innermost = w;
-    else
-        tg_arena_rewind(&w->tape->scratch, w->scratch);
-    return complete ? TG_OK : tg_error_status();
-}
-
-static void drop_cell(tg_cell *c) {
-    tg_array_drop(&c->value);
-    c->handle = NULL;
-}
-
-void tg_walk_end(tg_walk *w) {
-    for (int64_t i = w->high - w->low; w->cell && i >= 0; i--)
-        for (int o = 0; w->cell[i] && o < w->tape->node[w->low + i]->n_out; o++) drop_cell(&w->cell[i][o]);
-    for (int64_t i = 0; i < w->cap_goals; i++)
-        if (w->goal[i].slot) drop_cell(&w->goal[i].cell);
-    tg_arena_rewind(&w->tape->scratch, w->scratch);
-    innermost = w->outer;
-}
-
-/* Fibonacci hashing of the slot's address, linear probing. */
-static tg_goal *probe(tg_goal *table, int64_t cap, const tg_slot *slot) {
-    uint64_t h = ((uintptr_t)slot >> 6) * UINT64_C(0x9E3779B97F4A7C15);
-    for (int64_t i = (int64_t)(h >> 32) & (cap - 1);; i = (i + 1) & (cap - 1))
-        if (!table[i].slot || table[i].slot == slot) return &table[i];
-}
-
-static bool grow_goals(tg_walk *w) {
-    int64_t cap = 2 * w->cap_goals;
-    tg_goal *table = scratch(w, (size_t)cap, sizeof *table);
-    if (!table) return false;
-    for (int64_t i = 0; i < w->cap_goals; i++)
-        if (w->goal[i].slot) *probe(table, cap, w->goal[i].slot) = w->goal[i];
-    w->goal = table;
-    w->cap_goals = cap;
-    return true;
-}
-
-tg_goal *tg_walk_goal(tg_walk *w, tg_slot *slot, bool make) {
-    tg_goal *g = probe(w->goal, w->cap_goals, slot);
-    if (g->slot) return g;
-    if (!make) return NULL;
-    if (4 * (w->n_goals + 1) > 3 * w->cap_goals) {
-        if (!grow_goals(w)) return NULL;
-        g = probe(w->goal, w->cap_goals, slot);
-    }
-    g->slot = slot;
-    w->n_goals++;
-    return g;
-}
-
-/* The cells of a node's outputs, made at the first contribution. Single cells are recycled: a walk of any length
- * needs as many as are open at once. */
-static tg_cell *cells_of(tg_walk *w, const tg_node *node) {
-    tg_cell **c = &w->cell[node->id - w->low];
-    if (*c) return *c;
-    if (node->n_out == 1 && w->free) {
-        *c = w->free;
-        w->free = (*c)->next;
-    } else {
-        *c = scratch(w, (size_t)node->n_out, sizeof **c);
-    }
-    return *c;
-}
-
-/* Where contributions to s are added up; NULL: nowhere, nobody asks for them (or no memory, with the error raised). */
-static tg_cell *cell_of(tg_walk *w, tg_slot *s) {
-    if (!tg_walk_leaf(w, s)) {
-        tg_cell *c = cells_of(w, s->node);
-        return c ? c + tg_output_index(s) : NULL;
-    }
-    tg_goal *g = tg_walk_goal(w, s, w->mode.collect);
-    return g ? &g->cell : NULL;
-}
-
 /* ---- adding up ---- */
 
 /* Sums the array g, of a shape that `like` broadcasts to, down to like's shape. */
@@ -175,7 +69,7 @@ static tg_status to_shape_of(const tg_node *node, int i, const tg_slot *s, tg_ar
 static tg_status contribute_value(tg_walk *w, const tg_node *node, int i, tg_array *g) {
     tg_slot *s = tg_slot_peek(node->in[i]);
     if (!s) s = tg_slot_of(node->in[i], node->op->name); /* the rule freed it */
-    tg_cell *c = s && to_shape_of(node, i, s, g) == TG_OK ? cell_of(w, s) : NULL;
+    tg_cell *c = s && to_shape_of(node, i, s, g) == TG_OK ? tg_walk_cell(w, s) : NULL;
     if (c) return add_value(c, g);
     tg_array_drop(g);
     return tg_error_status();
@@ -187,13 +81,13 @@ static tg_status contribute_handle(tg_walk *w, const tg_node *node, int i, tg_te
     if (!s || !gs) return tg_error_status();
     if (!fits(&gs->a, &s->a)) return fail_rule(node, i, &gs->a);
     if (!tg_array_same_shape(&gs->a, &s->a)) g = tg_walk_ops_table.sum_to(g, tg_array_shape(&s->a));
-    tg_cell *c = cell_of(w, s);
+    tg_cell *c = tg_walk_cell(w, s);
     if (c) c->handle = c->handle ? tg_walk_ops_table.add(c->handle, g) : g;
     return tg_error_status();
 }
 
 tg_status tg_walk_seed(tg_walk *w, tg_slot *out, tg_slot *seed) {
-    tg_cell *c = cell_of(w, out);
+    tg_cell *c = tg_walk_cell(w, out);
     if (!c) return tg_error_status();
     if (w->mode.record) {
         c->handle = c->handle ? tg_walk_ops_table.add(c->handle, tg_handle(seed)) : tg_handle(seed);
@@ -214,7 +108,7 @@ static inline bool needs(tg_walk *w, const tg_node *node, int i) {
     return !tg_walk_leaf(w, s) && w->useful[s->node->id - w->low];
 }
 
-bool tg_needs(const tg_node *node, int i) { return needs(innermost, node, i); }
+bool tg_needs(const tg_node *node, int i) { return needs(tg_walk_innermost, node, i); }
 
 const tg_array *tg_node_in(const tg_node *node, int i) {
     const tg_slot *s = tg_slot_peek(node->in[i]);
@@ -233,7 +127,7 @@ static tg_status fail_missing(const tg_node *node, int i) {
 /* For an op that can add to what is there: hands it the cell of input i, if nothing else sees that memory. */
 static void lend_cell(tg_walk *w, const tg_node *node, int i, tg_array *din) {
     tg_slot *s = tg_slot_peek(node->in[i]);
-    tg_cell *c = s ? cell_of(w, s) : NULL;
+    tg_cell *c = s ? tg_walk_cell(w, s) : NULL;
     if (!c || !c->value.data || !tg_array_is_exclusive(&c->value) || !tg_array_is_contiguous(&c->value)) return;
     *din = c->value;
     c->value.data = NULL, c->value.buffer = NULL;
@@ -245,7 +139,7 @@ static void lend_cell(tg_walk *w, const tg_node *node, int i, tg_array *din) {
 static tg_status step_kernel(tg_walk *w, const tg_node *node, tg_cell *cells) {
     const tg_array *dout[TG_MAX_OUT];
     tg_array few[FEW], *din = few;
-    if (node->n_in > FEW && !(din = scratch(w, (size_t)node->n_in, sizeof *din))) return tg_error_status();
+    if (node->n_in > FEW && !(din = tg_walk_scratch(w, (size_t)node->n_in, sizeof *din))) return tg_error_status();
     for (int o = 0; o < node->n_out; o++) dout[o] = cells[o].value.data ? &cells[o].value : NULL;
     for (int i = 0; i < node->n_in; i++) {
         din[i].data = NULL, din[i].buffer = NULL;
@@ -265,7 +159,7 @@ static tg_status step_kernel(tg_walk *w, const tg_node *node, tg_cell *cells) {
 
 /* Runs the rule made of ops; din receives its results. */
 static tg_status call_rule(tg_walk *w, const tg_node *node, tg_tensor *const *dout, tg_tensor ***din) {
-    if (node->n_in > FEW && !(*din = scratch(w, (size_t)node->n_in, sizeof **din))) return tg_error_status();
+    if (node->n_in > FEW && !(*din = tg_walk_scratch(w, (size_t)node->n_in, sizeof **din))) return tg_error_status();
     memset(*din, 0, (size_t)node->n_in * sizeof **din);
     node->op->grad(node, dout, *din);
     for (int i = 0; i < node->n_in; i++)
@@ -375,7 +269,7 @@ static tg_status step(tg_walk *w, tg_node *node, tg_cell *cells) {
 }
 
 static void recycle(tg_walk *w, const tg_node *node, tg_cell *cells) {
-    for (int o = 0; o < node->n_out; o++) drop_cell(&cells[o]);
+    for (int o = 0; o < node->n_out; o++) tg_walk_drop(&cells[o]);
     w->cell[node->id - w->low] = NULL;
     if (node->n_out != 1) return;
     cells->next = w->free;

@@ -50,6 +50,15 @@ tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mod
 /* The goal of a slot; made when absent and `make`. NULL: absent, or no memory (then an error is pending). */
 tg_goal *tg_walk_goal(tg_walk *w, tg_slot *slot, bool make);
 
+/* Where contributions to s are added up; NULL: nowhere, nobody asks for them (or no memory, with the error raised). */
+tg_cell *tg_walk_cell(tg_walk *w, tg_slot *s);
+void tg_walk_drop(tg_cell *c);
+
+/* n zeroed elements that live as long as the walk; NULL with the error raised. */
+void *tg_walk_scratch(tg_walk *w, size_t n, size_t size);
+
+extern _Thread_local TG_HOT tg_walk *tg_walk_innermost; /* of this thread; NULL: none */
+
 /* Adds a seed to the gradient of `out`. Records only read it. */
 tg_status tg_walk_seed(tg_walk *w, tg_slot *out, tg_slot *seed);
 
