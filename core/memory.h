@@ -9,6 +9,8 @@
 
 #include "core/shape.h"
 
+#include <stdio.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -24,6 +26,24 @@ typedef struct tg_memory_stats {
 
 TG_API tg_memory_stats tg_memory_get_stats(void);
 TG_API void tg_memory_reset_peak(void);
+
+/* A line of the program, the op it called, and what is live of what that made. */
+typedef struct tg_memory_site {
+    const char *op;
+    const char *file; /* NULL: not noted, as for gradients that tg_backward keeps */
+    int line;
+    size_t bytes;     /* in buffers; one that several tensors share counts for the first of them */
+    int64_t tensors;  /* how many of these buffers */
+} tg_memory_site;
+
+/* The `most` places with the most live bytes go to site[0 ..], largest first; returns how many places there are, or -1
+ * and TG_ERR_MEMORY. They are those of the tensors on this thread's current tape and of all kept ones; call it while no
+ * other thread makes or frees kept tensors. */
+TG_API int64_t tg_memory_sites(tg_memory_site *site, int64_t most);
+
+/* Live and peak bytes, and the twenty largest places:
+ *     1638400 in 2 by matmul   (train.c:41) */
+TG_API void tg_memory_print(FILE *file);
 
 /* Gives this thread's cached, unused buffers back to the system. */
 TG_API void tg_memory_trim(void);

@@ -191,6 +191,21 @@ tg_slot *tg_slot_new_kept(const char *op) {
     return NULL;
 }
 
+int64_t tg_slots_alive(const tg_slot **slot, int64_t most) {
+    int64_t n = tg_current_region ? tg_current_region->count : 0;
+    for (int64_t i = 0; i < n && i < most; i++) slot[i] = tg_slot_at(tg_current_region, i);
+    pthread_mutex_lock(&lock);
+    for (const chunk *c = chunks; c; c = c->next)
+        for (int i = 0; i < TG_CHUNK_SLOTS; i++) {
+            const tg_slot *s = &c->slot[i];
+            if (!s->kept || !atomic_load_explicit(&s->alive, memory_order_relaxed)) continue;
+            if (n < most) slot[n] = s;
+            n++;
+        }
+    pthread_mutex_unlock(&lock);
+    return n;
+}
+
 /* ---- handles ---- */
 
 static tg_slot poison = {

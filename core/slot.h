@@ -95,6 +95,9 @@ void tg_region_free(tg_region *r);
 /* A slot outside any region, for kept tensors. */
 tg_slot *tg_slot_new_kept(const char *op);
 void tg_slot_drop_hooks(tg_slot *s);
+/* The slots in use of this thread's current region, in order, then all kept ones: the first `most` go to slot[];
+ * returns how many there are. */
+int64_t tg_slots_alive(const tg_slot **slot, int64_t most);
 /* Ends the life of a slot: drops elements, name and gradient, changes the generation. */
 void tg_slot_kill(tg_slot *s);
 

@@ -57,6 +57,42 @@ START_TEST(test_nothing_stays_behind) {
 }
 END_TEST
 
+/* Two lines that make tensors, a view of one, and a kept tensor. */
+START_TEST(test_live_bytes_by_line) {
+    tg_memory_site all[64];
+    int64_t before = tg_memory_sites(all, 0);
+    int line = __LINE__ + 2;
+    tg_tensor *two[2];
+    for (int i = 0; i < 2; i++) two[i] = tg_zeros(TG_F32, 1 << 20);
+    tg_tensor *view = tg_reshape(two[0], 1 << 10, 1 << 10), *kept = tg_keep(tg_full(TG_F64, 1, 1 << 18));
+    int64_t n = tg_memory_sites(all, 64);
+    ck_assert_int_eq(n, before + 2);
+    ck_assert_str_eq(all[0].op, "zeros");
+    ck_assert_int_eq(all[0].line, line);
+    ck_assert_ptr_nonnull(strstr(all[0].file, "test_memory.c"));
+    ck_assert_uint_ge(all[0].bytes, 2u << 22);
+    ck_assert_int_eq(all[0].tensors, 2);
+    ck_assert_str_eq(all[1].op, "full");
+    ck_assert_int_eq(all[1].line, line + 1);
+    char text[4000] = "";
+    FILE *file = fmemopen(text, sizeof text, "w");
+    tg_memory_print(file);
+    fclose(file);
+    ck_assert_msg(strstr(text, "in 2 by zeros   (test_memory.c:"), "%s", text);
+    ck_assert(tg_is_alive(view));
+    tg_free(kept);
+}
+END_TEST
+
+START_TEST(test_live_bytes_without_memory) {
+    tg_memory_site one;
+    tg_memory_fail_at(1);
+    ck_assert_int_eq(tg_memory_sites(&one, 1), -1);
+    tg_memory_fail_at(-1);
+    expect_error(TG_ERR_MEMORY, "out of memory");
+}
+END_TEST
+
 /* The n-th allocation fails, for every n until one step passes untouched: the error is there, gradients are what they
  * were, and the step works afterwards. */
 START_TEST(test_any_allocation_can_fail) {
@@ -94,6 +130,8 @@ TCase *tcase_memory(void) {
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, test_steady_step_makes_no_malloc, 0, 2);
     tcase_add_test(tc, test_nothing_stays_behind);
+    tcase_add_test(tc, test_live_bytes_by_line);
+    tcase_add_test(tc, test_live_bytes_without_memory);
     tcase_add_loop_test(tc, test_any_allocation_can_fail, 0, 2);
     tcase_set_timeout(tc, 60);
     return tc;
