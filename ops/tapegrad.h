@@ -35,6 +35,7 @@
 #include "ops/conv.h"
 #include "ops/create.h"
 #include "ops/diagonal.h"
+#include "ops/einsum.h"
 #include "ops/elementwise.h"
 #include "ops/functions.h"
 #include "ops/index.h"

@@ -232,6 +232,8 @@ tg_tensor *(tg_expand)(tg_tensor *x, tg_shape shape) {
     return tg_apply1(&tg_op_expand, x, &(shape_attr){shape});
 }
 
+tg_tensor *(tg_broadcast_to)(tg_tensor *x, tg_shape shape) { return (tg_expand)(x, shape); }
+
 /* ---- copies: contiguous, to ---- */
 
 static tg_status contiguous_infer(const tg_call *call) {

@@ -32,8 +32,10 @@ TG_API tg_tensor *tg_slice(tg_tensor *x, int axis, int64_t start, int64_t stop, 
 TG_API tg_tensor *tg_slice_scatter(tg_tensor *x, tg_tensor *src, int axis, int64_t start, int64_t stop,
                                    int64_t step);
 
-/* x repeated to `shape` by broadcasting; -1 keeps a size: tg_expand(x, 10, -1). */
+/* x repeated to `shape` by broadcasting; -1 keeps a size: tg_expand(x, 10, -1). tg_broadcast_to is another
+ * name for it. */
 TG_API tg_tensor *tg_expand(tg_tensor *x, tg_shape shape);
+TG_API tg_tensor *tg_broadcast_to(tg_tensor *x, tg_shape shape);
 
 /* An axis of size 1 removed (TG_ERR_SHAPE when its size is not 1), or added before `axis`. */
 TG_API tg_tensor *tg_squeeze(tg_tensor *x, int axis);
@@ -57,6 +59,7 @@ TG_API tg_tensor *tg_to(tg_tensor *x, tg_dtype dtype);
 #define tg_slice_scatter(x, src, axis, start, stop, step) \
     TG_AT((tg_slice_scatter)((x), (src), (axis), (start), (stop), (step)))
 #define tg_expand(x, ...) TG_AT((tg_expand)((x), TG_SHAPE(__VA_ARGS__)))
+#define tg_broadcast_to(x, ...) TG_AT((tg_broadcast_to)((x), TG_SHAPE(__VA_ARGS__)))
 #define tg_squeeze(x, axis) TG_AT((tg_squeeze)((x), (axis)))
 #define tg_unsqueeze(x, axis) TG_AT((tg_unsqueeze)((x), (axis)))
 #define tg_contiguous(x) TG_AT((tg_contiguous)(x))

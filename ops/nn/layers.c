@@ -1,9 +1,7 @@
 #include "ops/nn/layers.h"
 
-#include "ops/arithmetic.h"
 #include "ops/matmul.h"
 #include "ops/nn/init.h"
-#include "ops/view.h"
 
 #include <stdio.h>
 
@@ -35,29 +33,14 @@ static bool check_dense(tg_tensor *x, int64_t out) {
     return false;
 }
 
-/* x W^T. Further leading axes become one for the product, so that it is one GEMM, and its gradient too. */
-static tg_tensor *times_transposed(tg_tensor *x, tg_tensor *w) {
-    tg_tensor *wt = (tg_transpose)(w, 0, 1);
-    tg_shape shape = tg_shape_of(x), lead = shape;
-    if (shape.rank <= 2) return (tg_matmul)(x, wt);
-    lead.rank--;
-    tg_shape rows = TG_SHAPE(tg_shape_numel(lead), shape.dim[lead.rank]);
-    shape.dim[lead.rank] = tg_size(w, 0);
-    return (tg_reshape)((tg_matmul)((tg_reshape)(x, rows), wt), shape);
-}
-
 static tg_tensor *dense(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts) {
     char weight[NAME_SIZE], bias[NAME_SIZE];
     if (!join(weight, name, "weight") || !join(bias, name, "bias")) return tg_poison();
     tg_dtype dtype = tg_dtype_of(x);
     tg_init_fn init = opts.init ? opts.init : tg_init_kaiming_uniform;
     tg_tensor *w = (tg_model_param)(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init, NULL);
-    if (opts.no_bias) return times_transposed(x, w);
-    tg_tensor *b = (tg_model_param)(model, bias, dtype, TG_SHAPE(out), NULL, NULL);
-    if (tg_is_poison(w) || tg_is_poison(b)) return tg_poison();
-    tg_tensor *product = times_transposed(x, w), *y = (tg_add)(product, b);
-    if (!tg_is_poison(product)) tg_release(product); /* no gradient reads it */
-    return y;
+    tg_tensor *b = opts.no_bias ? NULL : (tg_model_param)(model, bias, dtype, TG_SHAPE(out), NULL, NULL);
+    return (tg_linear)(x, w, (tg_linear_opts){b});
 }
 
 tg_tensor *(tg_dense)(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts) {

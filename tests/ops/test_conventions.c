@@ -224,7 +224,7 @@ static void run(const convention *c, tg_dtype f) {
 extern const convention_table conventions_structured;
 extern const convention_table conventions_elementwise;
 extern const convention_table conventions_reduce, conventions_loss;
-extern const convention_table conventions_shape;
+extern const convention_table conventions_shape, conventions_products;
 
 static const convention_table *const others[] = {
     &conventions_shape,
@@ -232,6 +232,7 @@ static const convention_table *const others[] = {
     &conventions_structured,
     &conventions_reduce,
     &conventions_loss,
+    &conventions_products,
 };
 
 static int n_cases(void) {

@@ -121,7 +121,7 @@ static const bad table[] = {
 extern const bad_table errors_structured;
 extern const bad_table errors_elementwise;
 extern const bad_table errors_reduce, errors_loss;
-extern const bad_table errors_shape;
+extern const bad_table errors_shape, errors_products;
 
 static const bad_table *const others[] = {
     &errors_shape,
@@ -129,6 +129,7 @@ static const bad_table *const others[] = {
     &errors_structured,
     &errors_reduce,
     &errors_loss,
+    &errors_products,
 };
 
 static int n_bad(void) {
