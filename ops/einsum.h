@@ -20,12 +20,13 @@ extern "C" {
  * once, in the order A to Z, a to z. "..." stands for any number of axes, which broadcast, aligned at the
  * last; the output without "->" starts with them. Sizes of one letter must agree, or be 1, which broadcasts.
  *
- * f32 or f64, of one dtype (TG_ERR_DTYPE). A malformed equation is TG_ERR_ARGUMENT; letters or sizes that do not
- * fit the tensors are TG_ERR_SHAPE, and so is a result of more than eight axes, at any stage.
+ * f32 or f64, of one dtype (TG_ERR_DTYPE). A malformed equation is TG_ERR_ARGUMENT; letters or sizes that do
+ * not fit the tensors are TG_ERR_SHAPE, and so is a result of more than eight axes, at any stage.
  *
  * The tensors are multiplied from the left to the right, two at a time: a batch of matrix products where
- * letters are summed over, else elementwise. What letters can go is summed before. So the order of many operands
- * matters for the cost, not for the result. The form (tg_einsum)(equation, n, x) takes an array of n >= 1. */
+ * letters are summed over, else elementwise; letters that only one of them has, and nothing later, are summed
+ * over before. So the order of many operands matters for the cost, not for the result. The form
+ * (tg_einsum)(equation, n, x) takes an array of n >= 1. The result is always a tensor of its own. */
 TG_API tg_tensor *tg_einsum(const char *equation, int n, tg_tensor *const *x);
 
 #ifdef __cplusplus

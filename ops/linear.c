@@ -90,7 +90,8 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     if (tg_needs(n, 2)) din[2] = g;
 }
 
-/* din = A B, added to what din holds where the walker has lent the gradient so far. */
+/* din = A B, added to what din holds where the walker has lent the gradient so far. din is contiguous, so that
+ * its rows are a view. */
 static tg_status product(tg_array *din, const tg_array *like, const tg_array *a, const tg_array *b) {
     double beta = din->data ? 1 : 0;
     tg_array rows = {0};

@@ -10,7 +10,6 @@ static const sample rows[] = {
     {"addmm", "scaled", {{"ac"}, {"ab"}, {"bc"}}, ARG(0.5, -2), OF_SUMS},
     {"addmm", "row", {{"c"}, {"ab"}, {"bc"}}, ARG(2, 1), OF_SUMS},
     {"addmm", "scalar", {{""}, {"ab"}, {"bc"}}, ARG(1, 3), OF_SUMS},
-    {"broadcast_to", NULL, {{"1b"}}, ARG(SIZE('a'), SIZE('b'))},
 
     {"einsum2", "product", {{"ij"}, {"jk"}}, ARG(0), OF_SUMS},
     {"einsum2", "batch", {{"bij"}, {"bjk"}}, ARG(1), OF_SUMS},

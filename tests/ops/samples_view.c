@@ -23,6 +23,7 @@ static const sample rows[] = {
     {"expand", "new axis", {{"ab"}}, ARG(2, -1, -1)},
     {"expand", "last axis", {{"ab1"}}, ARG(-1, -1, 4)},
     {"expand", "0-d", {{""}}, ARG(2, 3), .kind = K_SCALAR},
+    {"broadcast_to", NULL, {{"1b"}}, ARG(SIZE('a'), SIZE('b'))},
     {"contiguous", NULL, {{"ab"}}, .any_shape = true},
     {"contiguous", "rank 3", {{"abc"}}, .any_shape = true},
     {"to_and_back", NULL, {{"ab", .grid = 0x1p-8}}, .any_shape = true, .eps = 0x1p-8,

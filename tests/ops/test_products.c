@@ -1,0 +1,77 @@
+/* What rows of the harness cannot say about the products. */
+#include "tests/ops/harness.h"
+
+static tg_tensor *counting(tg_shape shape) {
+    tg_tensor *x = (tg_zeros)(TG_F64, shape);
+    for (int64_t i = 0; i < tg_numel(x); i++) tg_array_set(tg_array_of(x), i, (double)(i % 7) - 3);
+    return x;
+}
+
+static void expect_same(const tg_tensor *a, const tg_tensor *b) {
+    ck_assert_msg(tg_error_status() == TG_OK, "%s", tg_error_message());
+    ck_assert(tg_shape_equal(tg_shape_of(a), tg_shape_of(b)));
+    for (int64_t i = 0; i < tg_numel(a); i++) ck_assert_double_eq(tg_get(a, i), tg_get(b, i));
+}
+
+START_TEST(einsum_counts_its_operands) {
+    tg_tensor *a = counting(TG_SHAPE(2, 3)), *b = counting(TG_SHAPE(3, 4));
+    expect_same(tg_einsum("ij,jk->ik", a, b), tg_matmul(a, b));
+    expect_same(tg_einsum("ij->ji", a), tg_transpose(a, 0, 1));
+}
+END_TEST
+
+START_TEST(einsum_needs_an_equation_and_operands) {
+    tg_tensor *a = counting(TG_SHAPE(2, 3));
+    for (int i = 0; i < 2; i++) {
+        ck_assert(tg_is_poison((tg_einsum)(i ? NULL : "ij", i, &a)));
+        ck_assert_int_eq(tg_error_status(), TG_ERR_ARGUMENT);
+        tg_error_clear();
+    }
+}
+END_TEST
+
+/* So that a name or a release of the result does not reach x. */
+START_TEST(einsum_returns_a_tensor_of_its_own) {
+    tg_tensor *a = counting(TG_SHAPE(2, 3)), *same = tg_einsum("ij->ij", a);
+    ck_assert_ptr_ne(same, a);
+    expect_same(same, a);
+    tg_release(same);
+    ck_assert_double_eq(tg_get(a, 0), -3);
+}
+END_TEST
+
+START_TEST(einsum_gives_up_what_no_gradient_reads) {
+    tg_tensor *a = counting(TG_SHAPE(64, 2)), *b = counting(TG_SHAPE(2, 64)), *c = counting(TG_SHAPE(64, 1));
+    size_t before = tg_memory_get_stats().live_buffer_bytes;
+    tg_tensor *y = tg_einsum("ij,jk,kl->il", a, b, c);
+    ck_assert_int_eq(tg_numel(y), 64);
+    ck_assert_uint_lt(tg_memory_get_stats().live_buffer_bytes - before, 64 * 64 * sizeof(double));
+}
+END_TEST
+
+/* Two uses of x and w: the second product is added to the gradient of the first. */
+START_TEST(linear_adds_to_the_gradient_so_far) {
+    tg_tensor *x = tg_set_requires_grad(counting(TG_SHAPE(2, 3, 4)), true);
+    tg_tensor *w = tg_set_requires_grad(counting(TG_SHAPE(5, 4)), true), *in[2] = {x, w}, *got[2], *want[2];
+    tg_tensor *one = tg_sum(tg_square(tg_add(tg_linear(x, w), tg_linear(x, w))));
+    tg_tensor *wt = tg_transpose(w, 0, 1);
+    tg_tensor *other = tg_sum(tg_square(tg_mul_scalar(tg_matmul(x, wt), 2)));
+    ck_assert_int_eq(tg_grad(1, &one, 2, in, got), TG_OK);
+    ck_assert_int_eq(tg_grad(1, &other, 2, in, want), TG_OK);
+    expect_same(got[0], want[0]);
+    expect_same(got[1], want[1]);
+}
+END_TEST
+
+static void clear(void) { tg_error_clear(); }
+
+TCase *tcase_products(void) {
+    TCase *t = tcase_create("products");
+    tcase_add_checked_fixture(t, clear, clear);
+    tcase_add_test(t, einsum_counts_its_operands);
+    tcase_add_test(t, einsum_needs_an_equation_and_operands);
+    tcase_add_test(t, einsum_returns_a_tensor_of_its_own);
+    tcase_add_test(t, einsum_gives_up_what_no_gradient_reads);
+    tcase_add_test(t, linear_adds_to_the_gradient_so_far);
+    return t;
+}
