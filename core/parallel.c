@@ -22,14 +22,21 @@ int tg_set_num_threads(int n) {
 }
 #endif
 
+int tg_threads_here(void) {
+#ifdef _OPENMP
+    if (omp_in_parallel()) return 1;
+#endif
+    return tg_num_threads();
+}
+
 void tg_parallel_for(int64_t n, int64_t grain, void (*body)(void *context, int64_t begin, int64_t end),
                      void *context) {
     if (n <= 0) return;
     int64_t last = (n - 1) / grain; /* block i is [i * grain, (i + 1) * grain), the last one ends at n */
 #ifdef _OPENMP
-    int threads = tg_num_threads();
+    int threads = tg_threads_here();
     if (threads > last + 1) threads = (int)(last + 1);
-    if (threads > 1 && !omp_in_parallel()) {
+    if (threads > 1) {
 #pragma omp parallel for schedule(static) num_threads(threads)
         for (int64_t i = 0; i <= last; i++) body(context, i * grain, i < last ? (i + 1) * grain : n);
         return;

@@ -16,6 +16,9 @@ extern "C" {
 TG_API int tg_set_num_threads(int n);
 TG_API int tg_num_threads(void);
 
+/* How many of these a loop started here would have: 1 inside another loop. */
+TG_API int tg_threads_here(void);
+
 /* Calls body(context, begin, end) for consecutive blocks of `grain` (the last may be shorter) that cover
  * [0, n), in parallel when there is more than one block and more than one thread. grain is at least 1. The
  * body must not raise errors nor touch the tape. Nested calls run on one thread. */

@@ -1,5 +1,5 @@
-/* Matrix products. BLAS does the work on tiles of C, one thread each; the sizes of the tiles depend on
- * the shapes alone, so that a product is the same to the bit at any number of threads.
+/* Matrix products. BLAS does the work on tiles of C, one thread each, chosen so that a product is the same to the bit at
+ * any number of threads.
  */
 #include "core/kernels/gemm.h"
 #include "core/kernels/table.h"
@@ -211,7 +211,27 @@ static void set_up(problem *p, double alpha, const tg_array *a, const tg_array *
     if (c->rank > 2) set_batch(p, a, b, c);
 }
 
-/* Tiles of 512 x 512, halved until there is work for 16 threads or a tile is worth some 300 us: a smaller one packs its
+/* OpenBLAS computes an element of C the same way wherever in a product it stands, if pieces start at multiples of 64 and
+ * none is so small that its kernels for small matrices (up to 10^6 multiplications) take over: threads_change_nothing in
+ * tests/core/test_gemm.c. So it gets a piece a thread along the longer side, or the whole: every piece packs one of the
+ * operands anew, which costs a tenth of the time at 256 rows. Pieces are worth 80 us. */
+static void set_pieces(problem *p, int64_t batches) {
+    const double enough = 1 << 22;
+    bool tall = p->m >= p->n;
+    int64_t size = tall ? p->m : p->n, piece = size, threads = tg_threads_here();
+    double work = (double)(tall ? p->n : p->m) * (double)p->k;
+    for (int64_t parts = batches < threads ? threads : 1; parts > 1; parts--) {
+        int64_t part = ((size + parts - 1) / parts + 63) / 64 * 64, last = size - (parts - 1) * part;
+        if (last <= 0 || (double)last * work < enough) continue;
+        piece = part;
+        break;
+    }
+    p->tile_m = tall ? piece : p->m, p->tile_n = tall ? p->n : piece;
+    p->tiles_m = (p->m + p->tile_m - 1) / p->tile_m;
+    p->tiles_n = (p->n + p->tile_n - 1) / p->tile_n;
+}
+
+/* For any other BLAS, and products with a vector, tiles that depend on the shapes alone. Tiles of 512 x 512, halved until there is work for 16 threads or a tile is worth some 300 us: a smaller one packs its
  * operands too often, and a team of threads costs more than it brings when the machine is busy. */
 static void set_tiles(problem *p, int64_t batches) {
     const double enough = 1 << 24;
@@ -248,7 +268,10 @@ static void run(problem *p) {
     pthread_once(&once, single_threaded_blas);
     int64_t batches = 1;
     for (int d = 0; d < p->rank; d++) batches *= p->shape[d];
-    set_tiles(p, batches);
+    if (openblas_set_num_threads && p->m > 1 && p->n > 1)
+        set_pieces(p, batches);
+    else
+        set_tiles(p, batches);
     double work = (double)p->tile_m * (double)p->tile_n * (double)p->k;
     int64_t together = work < 1 << 24 ? (int64_t)((1 << 24) / work) : 1;
     tg_parallel_for(batches * p->tiles_m * p->tiles_n, together, tiles, p);

@@ -4,6 +4,7 @@
 #include "core/kernels/gemm.h"
 #include "core/memory.h"
 #include "core/parallel.h"
+#include "core/random.h"
 
 #include <check.h>
 #include <math.h>
@@ -193,24 +194,38 @@ START_TEST(copy_that_fails) {
 }
 END_TEST
 
+/* C = A B + C at 1 to 4 threads. */
+static void check_threads(tg_dtype dtype, const int64_t *z, int turned) {
+    tg_array a = laid_out(dtype, TG_SHAPE(z[0], z[2]), turned % 2 ? TRANSPOSED : PLAIN);
+    tg_array b = laid_out(dtype, TG_SHAPE(z[2], z[1]), turned / 2 ? TRANSPOSED : PLAIN), first = {0};
+    for (int n = 1; n <= 4; n++) {
+        tg_array c = fresh(dtype, TG_SHAPE(z[0], z[1]));
+        tg_set_num_threads(n);
+        ck_assert_int_eq(tg_gemm(1, &a, &b, 1, &c), TG_OK);
+        if (n == 1) tg_array_share(&first, &c);
+        REQUIRE(memcmp(c.data, first.data, (size_t)c.numel * tg_dtype_size(dtype)) == 0,
+                "[%d, %d, %d], %d turned: %d threads", (int)z[0], (int)z[1], (int)z[2], turned, n);
+        tg_array_drop(&c);
+    }
+    tg_array_drop(&a), tg_array_drop(&b), tg_array_drop(&first);
+}
+
 START_TEST(threads_change_nothing) {
     static const int64_t z[][3] = {
         {700, 300, 257}, {64, 256, 784}, {1, 3000, 1500}, {3000, 1, 1500}, {130, 1100, 513}};
     for (int i = 0; i < 5; i++)
-        for (int t = 0; t < 4; t++) {
-            tg_array a = laid_out(TG_F32, TG_SHAPE(z[i][0], z[i][2]), t % 2 ? TRANSPOSED : PLAIN);
-            tg_array b = laid_out(TG_F32, TG_SHAPE(z[i][2], z[i][1]), t / 2 ? TRANSPOSED : PLAIN),
-                     first = {0};
-            for (int n = 1; n <= 4; n++) {
-                tg_array c = fresh(TG_F32, TG_SHAPE(z[i][0], z[i][1]));
-                tg_set_num_threads(n);
-                ck_assert_int_eq(tg_gemm(1, &a, &b, 1, &c), TG_OK);
-                if (n == 1) tg_array_share(&first, &c);
-                ck_assert_int_eq(memcmp(c.data, first.data, (size_t)c.numel * 4), 0);
-                tg_array_drop(&c);
-            }
-            tg_array_drop(&a), tg_array_drop(&b), tg_array_drop(&first);
-        }
+        for (int t = 0; t < 4; t++) check_threads((tg_dtype)_i, z[i], t);
+}
+END_TEST
+
+/* Sizes of any remainder, around the size from which a product is divided. */
+START_TEST(threads_change_nothing_at_odd_sizes) {
+    tg_rng rng = {.seed = 11};
+    for (int i = 0; i < 40; i++) {
+        int64_t z[3];
+        for (int k = 0; k < 3; k++) z[k] = 65 + (int64_t)tg_rng_below(&rng, 500);
+        check_threads((tg_dtype)_i, z, i % 4);
+    }
 }
 END_TEST
 
@@ -224,6 +239,7 @@ TCase *tcase_gemm(void) {
     tcase_add_test(tc, empty_sizes);
     tcase_add_test(tc, nan_goes_through);
     tcase_add_test(tc, copy_that_fails);
-    tcase_add_test(tc, threads_change_nothing);
+    tcase_add_loop_test(tc, threads_change_nothing, TG_F32, TG_F64 + 1);
+    tcase_add_loop_test(tc, threads_change_nothing_at_odd_sizes, TG_F32, TG_F64 + 1);
     return tc;
 }
