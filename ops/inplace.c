@@ -5,6 +5,8 @@
 #include "core/kernels/kernels.h"
 #include "core/slot.h"
 
+#include <math.h>
+
 /* ---- what may be changed ---- */
 
 /* Whether two index tuples reach the same element. */
@@ -121,4 +123,62 @@ tg_status(tg_mul_)(tg_tensor *x, const tg_tensor *y) {
     tg_map_binary(TG_BINARY_MUL, &s->a, &from, &s->a);
     tg_array_drop(&from);
     return changed("mul_", s);
+}
+
+/* ---- steps of optimisers ---- */
+
+/* Whether t can take part in a step of p; raises the error otherwise. */
+static bool fits_parameter(const char *who, const tg_slot *p, const tg_tensor *t) {
+    const tg_slot *s = tg_slot_with_data(t, who);
+    char text[160], other[160];
+    if (!s) return false;
+    tg_describe(tg_handle(p), text, sizeof text);
+    tg_describe(t, other, sizeof other);
+    if (!tg_dtype_is_float((tg_dtype)p->a.dtype) || s->a.dtype != p->a.dtype)
+        tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, all the same, was given %s and %s", who, text, other);
+    else if (!tg_array_same_shape(&s->a, &p->a))
+        tg_fail(TG_ERR_SHAPE, "%s: shapes differ: %s and %s", who, text, other);
+    else
+        return true;
+    return false;
+}
+
+/* The slots of what a step changes, the parameter first; false with the error raised. */
+static bool targets(const char *who, int n, tg_tensor *const *t, const tg_tensor *grad, tg_slot **s) {
+    for (int i = 0; i < n; i++)
+        if (!(s[i] = target(who, t[i])) || !fits_parameter(who, s[0], t[i])) return false;
+    return fits_parameter(who, s[0], grad);
+}
+
+tg_status(tg_sgd_)(tg_tensor *p, tg_tensor *velocity, const tg_tensor *grad, tg_sgd_update u) {
+    tg_slot *s[2];
+    if (!targets("sgd_", velocity ? 2 : 1, (tg_tensor *[]){p, velocity}, grad, s)) return tg_error_status();
+    const tg_array *g = &tg_slot_peek(grad)->a;
+    tg_sgd_step c = {u.lr, u.weight_decay, u.momentum, u.nesterov ? 1 : 0, u.nesterov ? u.momentum : 1};
+    if (!velocity) {
+        tg_map_sgd(&c, g, &s[0]->a);
+        return changed("sgd_", s[0]);
+    }
+    tg_map_momentum(&c, g, &s[1]->a, &s[0]->a);
+    changed("sgd_", s[1]);
+    return changed("sgd_", s[0]);
+}
+
+tg_status(tg_adam_)(tg_tensor *p, tg_tensor *m, tg_tensor *v, const tg_tensor *grad, tg_adam_update u) {
+    tg_slot *s[3];
+    if (!targets("adam_", 3, (tg_tensor *[]){p, m, v}, grad, s)) return tg_error_status();
+    if (u.t < 1) return tg_fail(TG_ERR_ARGUMENT, "adam_: steps count from 1, not %lld", (long long)u.t);
+    double t = (double)u.t;
+    tg_adam_step c = {.decay = u.decoupled ? 0 : u.weight_decay,
+                      .b1 = u.beta1,
+                      .c1 = 1 - u.beta1,
+                      .b2 = u.beta2,
+                      .c2 = 1 - u.beta2,
+                      .keep = u.decoupled ? 1 - u.lr * u.weight_decay : 1,
+                      .step = u.lr / (1 - pow(u.beta1, t)),
+                      .root = 1 / sqrt(1 - pow(u.beta2, t)),
+                      .eps = u.eps};
+    tg_map_adam(&c, &tg_slot_peek(grad)->a, &s[1]->a, &s[2]->a, &s[0]->a);
+    for (int i = 1; i < 3; i++) changed("adam_", s[i]);
+    return changed("adam_", s[0]);
 }

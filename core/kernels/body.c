@@ -2,6 +2,7 @@
  * them. */
 #include "core/kernels/body_fold.h"
 #include "core/kernels/body_map.h"
+#include "core/kernels/body_update.h"
 
 /* ---- small matrix products ---- */
 
@@ -50,6 +51,9 @@ const tg_kernel_set SET_NAME = {
     .where = run_where,
     .affine = run_affine,
     .axpy = run_axpy,
+    .sgd = run_sgd,
+    .momentum = run_momentum,
+    .adam = run_adam,
     .row = {[TG_SUM] = row_sum, [TG_PROD] = row_prod, [TG_MAX] = row_max, [TG_MIN] = row_min},
     .col = {[TG_SUM] = col_sum, [TG_PROD] = col_prod, [TG_MAX] = col_max, [TG_MIN] = col_min},
     .softmax = row_softmax,

@@ -79,6 +79,19 @@ void tg_map_affine(const tg_array *x, double scale, double shift, const tg_array
     apply(2, (const tg_array *[]){out, x}, CHEAP, run, (const double[]){scale, shift});
 }
 
+void tg_map_sgd(const tg_sgd_step *c, const tg_array *g, const tg_array *p) {
+    apply(2, (const tg_array *[]){p, g}, CHEAP, tg_kernels_for(p->dtype)->sgd, c);
+}
+
+void tg_map_momentum(const tg_sgd_step *c, const tg_array *g, const tg_array *v, const tg_array *p) {
+    apply(3, (const tg_array *[]){p, v, g}, CHEAP, tg_kernels_for(p->dtype)->momentum, c);
+}
+
+void tg_map_adam(const tg_adam_step *c, const tg_array *g, const tg_array *m, const tg_array *v,
+                 const tg_array *p) {
+    apply(4, (const tg_array *[]){p, m, v, g}, DEAR, tg_kernels_for(p->dtype)->adam, c);
+}
+
 void tg_map_axpy(double alpha, const tg_array *x, const tg_array *y) {
     tg_run *run = tg_kernels_for(y->dtype)->axpy;
     apply(3, (const tg_array *[]){y, x, y}, CHEAP, run, (const double[]){alpha, 0});

@@ -45,6 +45,9 @@ typedef struct tg_kernel_set {
     tg_run *where;  /* p = {out, condition, a, b}; moves bits: for any dtype of its size */
     tg_run *affine; /* p = {out, x}; arg = double {scale, shift} */
     tg_run *axpy;   /* p = {y, x, y}; arg = double {alpha, unused} */
+    tg_run *sgd;      /* p = {p, g}; arg = tg_sgd_step */
+    tg_run *momentum; /* p = {p, v, g}; the same */
+    tg_run *adam;     /* p = {p, m, v, g}; arg = tg_adam_step */
     tg_fold_row *row[TG_FOLDS];
     tg_fold_col *col[TG_FOLDS];
     tg_row *softmax, *softmax_grad, *log_softmax, *log_softmax_grad;

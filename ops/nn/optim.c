@@ -1,81 +1,10 @@
 #include "ops/nn/optim.h"
 
 #include "core/memory.h"
-#include "core/parallel.h"
+#include "ops/inplace.h"
 #include "ops/view.h"
 
 #include <math.h>
-
-#ifdef _OPENMP
-#define SIMD _Pragma("omp simd")
-#else
-#define SIMD
-#endif
-
-/* ---- the updates: one pass over a parameter ---- */
-
-/* What an update reads and writes, for one parameter. All of the parameter's dtype and length. */
-typedef struct job {
-    void *p, *m, *v;
-    const void *g;
-    double lr, decay; /* decay: times p, is added to g */
-    double momentum;  /* SGD; the velocity is m, NULL without momentum */
-    bool nesterov;
-    double beta1, beta2, eps;
-    double step, root, keep; /* p = keep p - step m / (root sqrt(v) + eps) */
-} job;
-
-typedef void (*update_fn)(void *context, int64_t begin, int64_t end);
-
-/* Options are coefficients, not branches, so that the loops vectorise. */
-
-/* p -= lr (g + decay p) */
-#define DEFINE_SGD(T, name) \
-    static void name(void *context, int64_t begin, int64_t end) { \
-        const job *j = context; \
-        T *restrict p = j->p; \
-        const T *restrict g = j->g; \
-        const T lr = (T)j->lr, decay = (T)j->decay; \
-        SIMD for (int64_t i = begin; i < end; i++) p[i] -= lr * (g[i] + decay * p[i]); \
-    }
-
-/* d = g + decay p;  v = momentum v + d;  p -= lr v, or lr (d + momentum v) */
-#define DEFINE_MOMENTUM(T, name) \
-    static void name(void *context, int64_t begin, int64_t end) { \
-        const job *j = context; \
-        T *restrict p = j->p, *restrict v = j->m; \
-        const T *restrict g = j->g; \
-        const T lr = (T)j->lr, decay = (T)j->decay, momentum = (T)j->momentum; \
-        const T of_d = j->nesterov ? 1 : 0, of_v = j->nesterov ? momentum : 1; \
-        SIMD for (int64_t i = begin; i < end; i++) { \
-            T d = g[i] + decay * p[i]; \
-            v[i] = momentum * v[i] + d; \
-            p[i] -= lr * (of_d * d + of_v * v[i]); \
-        } \
-    }
-
-#define DEFINE_ADAM(T, name, SQRT) \
-    static void name(void *context, int64_t begin, int64_t end) { \
-        const job *j = context; \
-        T *restrict p = j->p, *restrict m = j->m, *restrict v = j->v; \
-        const T *restrict g = j->g; \
-        const T decay = (T)j->decay, b1 = (T)j->beta1, b2 = (T)j->beta2; \
-        const T c1 = (T)(1 - j->beta1), c2 = (T)(1 - j->beta2), eps = (T)j->eps; \
-        const T step = (T)j->step, root = (T)j->root, keep = (T)j->keep; \
-        SIMD for (int64_t i = begin; i < end; i++) { \
-            T d = g[i] + decay * p[i]; \
-            m[i] = b1 * m[i] + c1 * d; \
-            v[i] = b2 * v[i] + c2 * d * d; \
-            p[i] = keep * p[i] - step * m[i] / (root * SQRT(v[i]) + eps); \
-        } \
-    }
-
-DEFINE_SGD(float, sgd_f32)
-DEFINE_SGD(double, sgd_f64)
-DEFINE_MOMENTUM(float, momentum_f32)
-DEFINE_MOMENTUM(double, momentum_f64)
-DEFINE_ADAM(float, adam_f32, sqrtf)
-DEFINE_ADAM(double, adam_f64, sqrt)
 
 /* ---- optimisers ---- */
 
@@ -95,7 +24,6 @@ struct tg_optim {
     bool adam;
     tg_sgd_opts sgd;
     tg_adam_opts opts;
-    update_fn update[2]; /* f32, f64 */
     state *at;
     int count; /* states at `at`, and its size */
 };
@@ -129,12 +57,7 @@ tg_optim *(tg_sgd)(tg_model *model, double lr, tg_sgd_opts opts) {
         tg_fail(TG_ERR_ARGUMENT, "tg_sgd: nesterov needs a momentum");
         return NULL;
     }
-    return make("tg_sgd",
-                (tg_optim){.model = model,
-                           .lr = lr,
-                           .n_moments = momentum,
-                           .sgd = opts,
-                           .update = {momentum ? momentum_f32 : sgd_f32, momentum ? momentum_f64 : sgd_f64}});
+    return make("tg_sgd", (tg_optim){.model = model, .lr = lr, .n_moments = momentum, .sgd = opts});
 }
 
 tg_optim *(tg_adam)(tg_model *model, double lr, tg_adam_opts opts) {
@@ -151,12 +74,7 @@ tg_optim *(tg_adam)(tg_model *model, double lr, tg_adam_opts opts) {
                 wrong, opts.beta1, opts.beta2, opts.eps, opts.weight_decay);
         return NULL;
     }
-    return make("tg_adam", (tg_optim){.model = model,
-                                      .lr = lr,
-                                      .n_moments = 2,
-                                      .adam = true,
-                                      .opts = opts,
-                                      .update = {adam_f32, adam_f64}});
+    return make("tg_adam", (tg_optim){.model = model, .lr = lr, .n_moments = 2, .adam = true, .opts = opts});
 }
 
 static void forget(state *s) {
@@ -232,27 +150,16 @@ static tg_status prepare_all(tg_optim *o, int n) {
     return status;
 }
 
-static job job_of(const tg_optim *o, const state *s) {
-    job j = {.lr = o->lr, .p = tg_data_mut(s->param), .g = tg_data(s->grad)};
-    if (s->moment[0]) j.m = tg_data_mut(s->moment[0]);
-    if (s->moment[1]) j.v = tg_data_mut(s->moment[1]);
-    if (!o->adam) {
-        j.decay = o->sgd.weight_decay, j.momentum = o->sgd.momentum, j.nesterov = o->sgd.nesterov;
-        return j;
-    }
-    double t = (double)s->steps;
-    j.beta1 = o->opts.beta1, j.beta2 = o->opts.beta2, j.eps = o->opts.eps;
-    j.decay = o->opts.decoupled ? 0 : o->opts.weight_decay;
-    j.keep = o->opts.decoupled ? 1 - o->lr * o->opts.weight_decay : 1;
-    j.step = o->lr / (1 - pow(j.beta1, t));
-    j.root = 1 / sqrt(1 - pow(j.beta2, t));
-    return j;
-}
-
+/* One pass over the parameter. It cannot fail: all is there, and of one shape. */
 static void update(const tg_optim *o, state *s) {
     s->steps++;
-    job j = job_of(o, s);
-    tg_parallel_for(tg_numel(s->param), 1 << 15, o->update[tg_dtype_of(s->param) == TG_F64], &j);
+    if (o->adam)
+        (tg_adam_)(s->param, s->moment[0], s->moment[1], s->grad,
+                   (tg_adam_update){o->lr, o->opts.beta1, o->opts.beta2, o->opts.eps, o->opts.weight_decay,
+                                    o->opts.decoupled, s->steps});
+    else
+        (tg_sgd_)(s->param, s->moment[0], s->grad,
+                  (tg_sgd_update){o->lr, o->sgd.momentum, o->sgd.weight_decay, o->sgd.nesterov});
     (tg_zero_grad)(s->param);
 }
 

@@ -230,6 +230,7 @@ TCase *tcase_conventions(void);
 TCase *tcase_errors(void);
 TCase *tcase_golden(void);
 TCase *tcase_create_ops(void);
+TCase *tcase_inplace(void);
 TCase *tcase_structured(void);
 TCase *tcase_products(void);
 TCase *tcase_reference(void);

@@ -20,6 +20,7 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, tcase_errors());
     suite_add_tcase(suite, tcase_samples());
     suite_add_tcase(suite, tcase_golden());
+    suite_add_tcase(suite, tcase_inplace());
     suite_add_tcase(suite, tcase_structured());
     suite_add_tcase(suite, tcase_products());
     suite_add_tcase(suite, tcase_create_ops());
