@@ -132,8 +132,8 @@ static double dot(const tg_tensor *a, const tg_tensor *b, const tg_tensor *value
     return sum;
 }
 
-/* J^T u comes from a walk that is not recorded, J v from walks of a recorded one: the two know of each other only
- * that they are of the same f. */
+/* J^T u comes from a walk that is not recorded, J v from differentiating a recorded one: all that the two share is
+ * the value of f. */
 void check_adjoint(const trial *t) {
     if (!differentiable(t)) return;
     tg_mark mark = tg_tape_mark();
