@@ -114,10 +114,11 @@ static fate try_in_trial(const trial *t, const mutation *how, int input, bool ke
     tg_mark mark = tg_tape_mark();
     tg_tensor *leaf[MAX_IN];
     trial_leaves(t, TG_F64, true, leaf);
+    int64_t first = tg_tape_nodes();
     trial_run(t, leaf);
     fail_if_error(t, "recording");
     int64_t n = tg_tape_nodes();
-    for (int64_t i = 0; i < n && best != CAUGHT; i++) {
+    for (int64_t i = first; i < n && best != CAUGHT; i++) {
         const tg_node *node = tg_tape_node(i);
         if (node->op != t->op || input >= node->n_in) continue;
         tg_mark inner = tg_tape_mark();
