@@ -1,5 +1,7 @@
 #include "helpers.h"
 
+#include <math.h>
+
 static tg_mark start;
 
 static void setup(void) {
@@ -100,6 +102,66 @@ START_TEST(test_linear_has_no_curvature) {
 }
 END_TEST
 
+/* ---- third derivatives, against closed forms ---- */
+
+static tg_tensor *wave(tg_tensor *x) { return tg_mul(tg_sin(x), tg_exp(tg_mul_scalar(x, 2))); }
+static tg_tensor *fifth(tg_tensor *x) { return tg_mul(tg_square(tg_square(x)), x); }
+static tg_tensor *tanh_of(tg_tensor *x) { return tg_tanh(x); }
+static tg_tensor *power(tg_tensor *x) { return tg_pow_scalar(x, 5); }
+static tg_tensor *quotient(tg_tensor *x) { return tg_div(x, tg_add_scalar(tg_square(x), 1)); }
+
+/* sin x e^(2x) is the imaginary part of e^((2 + i) x), and (2 + i)^3 = 2 + 11 i. */
+static double wave_3(double x) { return exp(2 * x) * (2 * sin(x) + 11 * cos(x)); }
+static double fifth_3(double x) { return 60 * x * x; }
+/* t' = 1 - t^2, t'' = -2 t t', t''' = (6 t^2 - 2) t' */
+static double tanh_3(double x) {
+    double t = tanh(x);
+    return (6 * t * t - 2) * (1 - t * t);
+}
+/* x / (1 + x^2) is the real part of 1 / (x + i), whose third derivative is -6 / (x + i)^4. */
+static double quotient_3(double x) {
+    double q = 1 + x * x;
+    return -6 * (x * x * x * x - 6 * x * x + 1) / (q * q * q * q);
+}
+
+static const struct {
+    tg_tensor *(*f)(tg_tensor *x);
+    double (*third)(double x);
+} cubic[] = {{wave, wave_3}, {fifth, fifth_3}, {power, fifth_3}, {tanh_of, tanh_3}, {quotient, quotient_3}};
+
+/* d(sum y)/dx, differentiable again. Elementwise functions: the derivative at each element. */
+static tg_tensor *differentiate(tg_tensor *y, tg_tensor *x) {
+    tg_tensor *sum = tg_sum(y), *g = NULL;
+    ck_assert_msg(tg_grad(1, &sum, 1, &x, &g, .create_graph = true) == TG_OK, "%s", tg_error_message());
+    return g;
+}
+
+START_TEST(test_third_derivative) {
+    const double at[] = {-1.25, -0.5, 0, 0.75, 1.5};
+    tg_tensor *x = tg_set_requires_grad(tg_from(TG_F64, at, 5), true), *y = cubic[_i].f(x);
+    for (int order = 0; order < 3; order++) y = differentiate(y, x);
+    for (int i = 0; i < 5; i++) {
+        double want = cubic[_i].third(at[i]);
+        ck_assert_double_eq_tol(tg_get(y, i), want, 1e-12 * (1 + fabs(want)));
+    }
+}
+END_TEST
+
+/* f = x^3 y^2 + e^(xy): the three orders of d3f / dx dx dy are equal, 12 x y + (2 y + x y^2) e^(xy). */
+START_TEST(test_mixed_third_derivatives) {
+    const double a = 0.75, b = -1.25, want = 12 * a * b + (2 * b + a * b * b) * exp(a * b);
+    tg_tensor *v[2] = {tg_set_requires_grad(tg_scalar(TG_F64, a), true),
+                       tg_set_requires_grad(tg_scalar(TG_F64, b), true)};
+    static const int order[3][3] = {{0, 0, 1}, {0, 1, 0}, {1, 0, 0}};
+    tg_tensor *f = tg_add(tg_mul(tg_mul(tg_square(v[0]), v[0]), tg_square(v[1])), tg_exp(tg_mul(v[0], v[1])));
+    for (int i = 0; i < 3; i++) {
+        tg_tensor *g = f;
+        for (int k = 0; k < 3; k++) g = differentiate(g, v[order[i][k]]);
+        ck_assert_double_eq_tol(tg_item(g), want, 1e-12);
+    }
+}
+END_TEST
+
 START_TEST(test_errors) {
     tg_tensor *in[1] = {vector(2, 3)}, *out[1];
     ck_assert_int_eq(tg_jacobian(NULL, NULL, 1, in, out), TG_ERR_ARGUMENT);
@@ -125,6 +187,8 @@ TCase *tcase_functional(void) {
     tcase_add_test(tc, test_jacobian);
     tcase_add_test(tc, test_hessian_and_hvp);
     tcase_add_test(tc, test_linear_has_no_curvature);
+    tcase_add_loop_test(tc, test_third_derivative, 0, sizeof cubic / sizeof *cubic);
+    tcase_add_test(tc, test_mixed_third_derivatives);
     tcase_add_test(tc, test_errors);
     return tc;
 }

@@ -19,28 +19,40 @@ static bool differentiable(const trial *t) {
     return false;
 }
 
-static void run_gradcheck(const trial *t, tg_gradcheck_fn f, int order, check c) {
-    if (!differentiable(t)) return;
+static tg_gradcheck_report gradcheck(const trial *t, tg_gradcheck_fn f, int order) {
     tg_mark mark = tg_tape_mark();
     tg_tensor *leaf[MAX_IN];
     trial_leaves(t, TG_F64, true, leaf);
     tg_gradcheck_report r;
     trial copy = *t;
     tg_gradcheck(f, &copy, t->n_leaves, leaf, &r, .order = order, .seed = t->seed, .eps = t->row->eps,
-                 .projections = fast_mode() || t->kind == K_SIZES ? 1 : 2);
-    ck_assert_msg(r.ok, "%s: %s%s", t->name, f == curved ? "f + f^2/2: " : "", r.message);
-    cover(t->op, t->kind, c, r.compared);
+                 .projections = fast_mode() || t->kind == K_SIZES ? 1 : 2, .allow_empty = t->kind == K_EMPTY);
     fail_if_error(t, "gradcheck");
     tg_tape_rewind(mark);
+    return r;
 }
 
-void check_first(const trial *t) { run_gradcheck(t, plainly, 1, C_FIRST); }
+bool derivatives_agree(const trial *t, char *message, size_t size) {
+    tg_gradcheck_report r = gradcheck(t, plainly, 1);
+    snprintf(message, size, "%s", r.message);
+    return r.ok;
+}
+
+/* A check of the second order makes that of the first too: half of the numbers are of each. */
+static void expect_agreement(const trial *t, tg_gradcheck_fn f, int order) {
+    tg_gradcheck_report r = gradcheck(t, f, order);
+    ck_assert_msg(r.ok, "%s: %s%s", t->name, f == curved ? "f + f^2/2: " : "", r.message);
+    cover(t->op, TG_F64, t->kind, C_FIRST, r.compared / order);
+    if (order == 2) cover(t->op, TG_F64, t->kind, C_SECOND, r.compared / 2);
+}
 
 /* In large magnitudes the square of f drowns the differences in rounding: f alone there. The sizes around
  * vector widths change loops, not formulas: once is enough. */
-void check_second(const trial *t) {
-    if (t->kind != K_SIZES) run_gradcheck(t, plainly, 2, C_SECOND);
-    if (t->kind != K_LARGE) run_gradcheck(t, curved, 2, C_SECOND);
+void check_derivatives(const trial *t) {
+    if (!differentiable(t)) return;
+    bool sizes = t->kind == K_SIZES;
+    expect_agreement(t, plainly, sizes ? 1 : 2);
+    if (t->kind != K_LARGE && !(sizes && fast_mode())) expect_agreement(t, curved, 2);
 }
 
 /* The gradients of p . f by leaf, walk recorded or not. Returns how many: 0 when none is differentiable. */
@@ -84,8 +96,67 @@ void check_kernel(const trial *t) {
                 ck_abort_msg("%s: gradient %d element %lld: grad_kernel %.17g, grad %.17g", t->name, i,
                              (long long)k, a, b);
         }
-        cover(t->op, t->kind, C_KERNEL, 1 + numel);
+        cover(t->op, TG_F64, t->kind, C_KERNEL, numel);
     }
+    tg_tape_rewind(mark);
+}
+
+/* ---- the adjoint identity ---- */
+
+/* The trial as a function of the leaves that take a gradient. */
+typedef struct part {
+    const trial *t;
+    tg_tensor *leaf[MAX_IN];
+    int which[MAX_IN];
+    int n;
+} part;
+
+static tg_tensor *partly(tg_tensor *const *x, void *user) {
+    part *p = user;
+    tg_tensor *leaf[MAX_IN];
+    for (int l = 0; l < p->t->n_leaves; l++) leaf[l] = p->leaf[l];
+    for (int i = 0; i < p->n; i++) leaf[p->which[i]] = x[i];
+    return trial_run(p->t, leaf);
+}
+
+/* sum a_k b_k, and the sum of magnitudes that its rounding is relative to. Where the value is NaN, as the mean of
+ * nothing, there is no derivative. */
+static double dot(const tg_tensor *a, const tg_tensor *b, const tg_tensor *value, double *magnitude) {
+    double sum = 0;
+    for (int64_t k = 0; k < tg_numel(a); k++) {
+        if (isnan(tg_get(value, k))) continue;
+        double term = tg_get(a, k) * tg_get(b, k);
+        sum += term;
+        *magnitude += fabs(term);
+    }
+    return sum;
+}
+
+/* J^T u comes from a walk that is not recorded, J v from differentiating a recorded one: all that the two share is
+ * the value of f. */
+void check_adjoint(const trial *t) {
+    if (!differentiable(t)) return;
+    tg_mark mark = tg_tape_mark();
+    part p = {.t = t};
+    tg_tensor *x[MAX_IN], *v[MAX_IN], *ju[MAX_IN], *jv, *y;
+    trial_leaves(t, TG_F64, true, p.leaf);
+    for (int l = 0; l < t->n_leaves; l++) {
+        if (!tg_requires_grad(p.leaf[l])) continue;
+        p.which[p.n] = l, x[p.n] = p.leaf[l];
+        v[p.n++] = signed_seed(p.leaf[l], TG_F64, t->seed + 1 + (uint64_t)l);
+    }
+    tg_jvp(partly, &p, p.n, x, v, &y, &jv);
+    fail_if_error(t, "J v");
+    tg_tensor *u = signed_seed(y, TG_F64, t->seed);
+    tg_vjp(partly, &p, p.n, x, u, NULL, ju);
+    fail_if_error(t, "J^T u");
+    double size = 0, right = 0, left = dot(u, jv, y, &size);
+    for (int i = 0; i < p.n; i++) right += dot(ju[i], v[i], v[i], &size);
+    /* beside the rounding of these sums, that of the terms which cancel in an element of J */
+    double rounding = 1e-12 * size + 1e-15 * (double)(tg_numel(u) + 1);
+    ck_assert_msg(close_to(left, right, 0, rounding), "%s: <u, J v> = %.17g, <J^T u, v> = %.17g", t->name, left,
+                  right);
+    cover(t->op, TG_F64, t->kind, C_ADJOINT, 1);
     tg_tape_rewind(mark);
 }
 
@@ -95,15 +166,8 @@ void check_empty(const trial *t) {
     check_value(t);
     if (!differentiable(t)) return;
     check_kernel(t);
-    tg_mark mark = tg_tape_mark();
-    tg_tensor *leaf[MAX_IN];
-    trial_leaves(t, TG_F64, true, leaf);
-    tg_gradcheck_report r;
-    trial copy = *t;
-    tg_gradcheck(plainly, &copy, t->n_leaves, leaf, &r, .order = 2, .seed = t->seed, .allow_empty = true);
+    check_adjoint(t);
+    check_f32_gradient(t);
     /* an empty mean is NaN; so is every difference of it, but no element is there to have a gradient */
-    ck_assert_msg(r.ok, "%s: %s", t->name, r.message);
-    cover(t->op, t->kind, C_FIRST, 1 + r.compared);
-    cover(t->op, t->kind, C_SECOND, 1 + r.compared);
-    tg_tape_rewind(mark);
+    expect_agreement(t, plainly, 2);
 }

@@ -51,6 +51,19 @@ static void check_types(const trial *t, const tg_tensor *y32, const tg_tensor *y
                   tg_dtype_name(a), tg_dtype_name(b));
 }
 
+/* Counts the numbers once, the trial for each dtype among the inputs. */
+static void cover_inputs(const trial *t, int64_t numbers) {
+    bool met[TG_DTYPES] = {false};
+    for (int i = 0; i < t->n_in; i++) met[t->row->in[i].dtype] = true;
+    met[TG_F64] = met[TG_F32];
+    for (int d = 0; d < TG_DTYPES; d++) {
+        if (!met[d]) continue;
+        cover_dtype(t->op, (tg_dtype)d);
+        cover(t->op, (tg_dtype)d, t->kind, C_VALUE, numbers);
+        numbers = 0;
+    }
+}
+
 void check_value(const trial *t) {
     tg_mark mark = tg_tape_mark();
     tg_tensor *leaf32[MAX_IN], *leaf64[MAX_IN];
@@ -60,7 +73,7 @@ void check_value(const trial *t) {
     fail_if_error(t, "value");
     check_types(t, y32, y64);
     ck_assert_msg(!tg_requires_grad(y64), "%s: requires a gradient, though no input does", t->name);
-    cover(t->op, t->kind, C_VALUE, 1 + compare(t, y32, y64, f32_rtol(t), f32_atol(t)));
+    cover_inputs(t, compare(t, y32, y64, f32_rtol(t), f32_atol(t)));
     tg_tape_rewind(mark);
 }
 
@@ -90,7 +103,7 @@ void check_f32_gradient(const trial *t) {
     for (int i = 0; i < n; i++) {
         double largest = 1;
         for (int64_t k = 0; k < tg_numel(g64[i]); k++) largest = fmax(largest, fabs(tg_get(g64[i], k)));
-        cover(t->op, t->kind, C_F32_GRAD, 1 + compare(t, g32[i], g64[i], rtol, atol * largest));
+        cover(t->op, TG_F32, t->kind, C_F32_GRAD, compare(t, g32[i], g64[i], rtol, atol * largest));
     }
     tg_tape_rewind(mark);
 }
@@ -131,7 +144,7 @@ static void nan_in_lane(const trial *t, tg_dtype f, tg_tensor **leaf, int l, int
                          tg_dtype_name(f), (long long)e, t->input_of[l], (long long)k, tg_get(z, k),
                          depends[k] ? "depends" : "does not depend");
     free(depends);
-    cover(t->op, K_NAN, C_VALUE, n);
+    cover(t->op, f, K_NAN, C_VALUE, n);
 }
 
 void check_nan(const trial *t) {
@@ -163,7 +176,7 @@ void check_inf(const trial *t) {
             tg_array_set(tg_array_of(b[l]), e / 2, inf);
             tg_tensor *y32 = trial_run(t, a), *y64 = trial_run(t, b);
             fail_if_error(t, "infinity");
-            cover(t->op, K_INF, C_VALUE, compare(t, y32, y64, f32_rtol(t), f32_atol(t)));
+            cover_inputs(t, compare(t, y32, y64, f32_rtol(t), f32_atol(t)));
             tg_array_set(tg_array_of(a[l]), e / 2, was);
             tg_array_set(tg_array_of(b[l]), e / 2, was);
             tg_tape_rewind(lane);

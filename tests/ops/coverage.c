@@ -7,11 +7,16 @@
 
 #define MAX_OPS 512
 
+typedef struct count {
+    int64_t trials, numbers;
+} count;
+
 typedef struct counts {
-    int64_t numbers[MAX_OPS][N_KINDS][N_CHECKS];
-    int64_t cases[MAX_OPS][N_KINDS];
+    count by[MAX_OPS][TG_DTYPES][N_KINDS][N_CHECKS];
+    int64_t cases[MAX_OPS][N_KINDS]; /* exact ones */
+    bool takes[MAX_OPS][TG_DTYPES];
     int64_t tally[N_TALLIES];
-    double worst;
+    double worst[2]; /* of f32 and f64 */
 } counts;
 
 static counts *shared;
@@ -21,19 +26,33 @@ bool coverage_open(void) {
     return shared != MAP_FAILED;
 }
 
-void cover(const tg_op *op, kind k, check c, int64_t numbers) {
-    shared->numbers[op_index(op)][k][c] += numbers;
-    if (c == C_VALUE) shared->cases[op_index(op)][k]++;
+void cover(const tg_op *op, tg_dtype d, kind k, check c, int64_t numbers) {
+    count *at = &shared->by[op_index(op)][d][k][c];
+    at->trials++;
+    at->numbers += numbers;
 }
 
 void cover_case(const tg_op *op, kind k) { shared->cases[op_index(op)][k]++; }
-int64_t covered(const tg_op *op, kind k) { return shared->cases[op_index(op)][k]; }
-int64_t covered_by(const tg_op *op, kind k, check c) { return shared->numbers[op_index(op)][k][c]; }
+void cover_dtype(const tg_op *op, tg_dtype d) { shared->takes[op_index(op)][d] = true; }
+bool takes_dtype(const tg_op *op, tg_dtype d) { return shared->takes[op_index(op)][d]; }
+
+int64_t covered_by(const tg_op *op, tg_dtype d, kind k, check c) {
+    return shared->by[op_index(op)][d][k][c].trials;
+}
+
+int64_t covered(const tg_op *op, kind k) {
+    int64_t sum = shared->cases[op_index(op)][k];
+    for (int d = 0; d < TG_DTYPES; d++) sum += covered_by(op, (tg_dtype)d, k, C_VALUE);
+    return sum;
+}
+
 void count_up(tally t, int64_t n) { shared->tally[t] += n; }
 int64_t counted(tally t) { return shared->tally[t]; }
-void raise_worst(double relative) {
-    if (relative > shared->worst) shared->worst = relative;
+void raise_worst(tg_dtype f, double relative) {
+    if (relative > shared->worst[f]) shared->worst[f] = relative;
 }
+
+/* ---- what need not be ---- */
 
 static const char *exempt(const tg_op *op, kind k) {
     const family *const *all;
@@ -55,44 +74,72 @@ const char *not_applicable(const tg_op *op, kind k) {
     return exempt(op, k);
 }
 
-static void print_row(FILE *f, const tg_op *op) {
-    fprintf(f, "%-14s", op->name);
-    for (int k = 0; k < N_KINDS; k++) {
-        if (not_applicable(op, (kind)k))
-            fprintf(f, "%9s", "-");
-        else
-            fprintf(f, "%9lld", (long long)covered(op, (kind)k));
+const char *not_in_dtype(const tg_op *op, tg_dtype d, kind k) {
+    if (!takes_dtype(op, d)) return "not taken";
+    if (k == K_OPTIONS || k == K_KINK) return "not counted by dtype";
+    if (!tg_dtype_is_float(d) && (k == K_LARGE || k == K_SMALL || k == K_NAN || k == K_INF))
+        return "kinds of floats";
+    return not_applicable(op, k);
+}
+
+/* ---- the matrix ---- */
+
+/* A cell: trials of the value, with ' where the gradient was checked, with '' where its derivatives were too. */
+static void print_cell(FILE *f, const tg_op *op, tg_dtype d, kind k) {
+    bool exact = k == K_OPTIONS || k == K_KINK;
+    if (exact ? not_applicable(op, k) : not_in_dtype(op, d, k)) {
+        fprintf(f, "%9s", "-");
+        return;
     }
-    fputc('\n', f);
+    int64_t n = exact ? covered(op, k) : covered_by(op, d, k, C_VALUE);
+    bool first = covered_by(op, d, k, d == TG_F32 ? C_F32_GRAD : C_FIRST) > 0;
+    char text[24];
+    snprintf(text, sizeof text, "%lld%s", (long long)n,
+             covered_by(op, d, k, C_SECOND) > 0 ? "''" : first ? "'" : "");
+    fprintf(f, "%9s", text);
+}
+
+static void print_op(FILE *f, const tg_op *op) {
+    for (int d = 0; d < TG_DTYPES; d++) {
+        if (!takes_dtype(op, (tg_dtype)d)) continue;
+        fprintf(f, "%-17s%-5s", op->name, tg_dtype_name((tg_dtype)d));
+        for (int k = 0; k < N_KINDS; k++) print_cell(f, op, (tg_dtype)d, (kind)k);
+        fputc('\n', f);
+    }
 }
 
 static void print_totals(FILE *f) {
-    static const char *const names[N_CHECKS] = {"value, f32 against f64", "first order", "second order",
-                                                "grad against grad_kernel", "gradient, f32 against f64"};
+    static const char *const names[N_CHECKS] = {"value", "first order", "second order",
+                                                "grad against grad_kernel", "adjoint identity",
+                                                "gradient, f32 against f64"};
     int n;
-    const tg_op_entry *table = tg_op_table(&n);
-    fprintf(f, "%d ops, %d rows. Numbers compared:\n", n, n_samples());
+    tg_op_table(&n);
+    fprintf(f, "%d ops, %d rows\n%-28s%9s%12s\n", n, n_samples(), "", "cases", "numbers");
     for (int c = 0; c < N_CHECKS; c++) {
-        int64_t sum = 0;
+        count sum = {0, 0};
         for (int o = 0; o < n; o++)
-            for (int k = 0; k < N_KINDS; k++) sum += covered_by(table[o].op, (kind)k, (check)c);
-        fprintf(f, "  %-28s %9lld\n", names[c], (long long)sum);
+            for (int d = 0; d < TG_DTYPES; d++)
+                for (int k = 0; k < N_KINDS; k++) {
+                    sum.trials += shared->by[o][d][k][c].trials;
+                    sum.numbers += shared->by[o][d][k][c].numbers;
+                }
+        fprintf(f, "%-28s%9lld%12lld\n", names[c], (long long)sum.trials, (long long)sum.numbers);
     }
-    fprintf(f,
-            "Mutants: %lld planted, %lld caught, %lld equivalent. Golden numbers: %lld cases, worst error "
-            "%.2g of f64.\n",
-            (long long)counted(T_PLANTED), (long long)counted(T_CAUGHT), (long long)counted(T_EQUIVALENT),
-            (long long)counted(T_GOLDEN), shared->worst);
-    fprintf(f, "Exact cases: %lld. Error inputs: %lld.\n", (long long)counted(T_EXACT),
-            (long long)counted(T_ERRORS));
 }
 
 void coverage_print(FILE *f) {
     int n;
     const tg_op_entry *table = tg_op_table(&n);
-    fprintf(f, "Trials by op and kind (- does not apply)\n%-14s", "");
+    fprintf(f, "Trials by op, dtype and kind; ' with first, '' with second derivatives; - does not apply\n%-22s",
+            "");
     for (int k = 0; k < N_KINDS; k++) fprintf(f, "%9s", kind_name((kind)k));
     fputc('\n', f);
-    for (int o = 0; o < n; o++) print_row(f, table[o].op);
+    for (int o = 0; o < n; o++) print_op(f, table[o].op);
     print_totals(f);
+    fprintf(f, "Mutants: %lld planted, %lld caught, %lld equivalent.\n", (long long)counted(T_PLANTED),
+            (long long)counted(T_CAUGHT), (long long)counted(T_EQUIVALENT));
+    fprintf(f, "Golden numbers: %lld cases, worst relative error %.2g in f64, %.2g in f32.\n",
+            (long long)counted(T_GOLDEN), shared->worst[TG_F64], shared->worst[TG_F32]);
+    fprintf(f, "Exact cases: %lld. Error inputs: %lld.\n", (long long)counted(T_EXACT),
+            (long long)counted(T_ERRORS));
 }

@@ -5,7 +5,8 @@
  *   trial.c            row x kind -> trials (shapes, layouts, domains)
  *   inputs.c           trial -> tensors; ops of the harness that change the layout
  *   check_*.c          the checks of a trial
- *   mutants.c          wrong gradients planted on purpose, for the checks to catch
+ *   mutations.c        wrong gradients
+ *   mutants.c          plants them on purpose, for the checks to catch
  *   coverage.c         what was checked, and what applies but was not
  *
  * docs/testing.md says how to add an op.
@@ -153,6 +154,9 @@ typedef struct trial {
     int leaf_of[MAX_IN];  /* which leaf input i is: two inputs may share one */
     int input_of[MAX_IN]; /* which input describes leaf l */
     bool fan_out;         /* out = f(x) + 3 f(x) */
+    int lost;             /* 1 + the input whose (first) use returns no gradient; 0: none. For mutants.c */
+    tg_dtype held[MAX_IN]; /* draw only numbers that this dtype holds; TG_F32: any */
+    tg_dtype ints;         /* the dtype of masks and indices; TG_F32: the row's */
     arguments arg;
     uint64_t seed;
     char name[120];       /* "sum[axes] strided 2" */
@@ -164,7 +168,8 @@ const char *kind_name(kind k);
 bool fast_mode(void); /* TG_FAST=1 */
 bool chosen(const tg_op *op); /* TG_OP=add,mul: only these; unset: all */
 
-/* The leaves, contiguous, of float type f. `grad`: those that a gradient can flow to require one. */
+/* The leaves, contiguous, of float type f (or of an integer type, with `held`). `grad`: those
+ * that a gradient can flow to require one. */
 void trial_leaves(const trial *t, tg_dtype f, bool grad, tg_tensor **leaf);
 bool takes_gradient(const trial *t, int input);
 
@@ -179,37 +184,44 @@ tg_tensor *signed_seed(const tg_tensor *y, tg_dtype f, uint64_t seed);
 
 /* ---- checks: each raises a Check failure that names trial, element and numbers ---- */
 
-typedef enum check { C_VALUE, C_FIRST, C_SECOND, C_KERNEL, C_F32_GRAD, N_CHECKS } check;
+typedef enum check { C_VALUE, C_FIRST, C_SECOND, C_KERNEL, C_ADJOINT, C_F32_GRAD, N_CHECKS } check;
 
 void check_value(const trial *t);        /* f32 against f64 */
-void check_first(const trial *t);        /* against central differences */
-void check_second(const trial *t);       /* of f, and of f + f^2/2, whose dL/df depends on x */
+void check_dtypes(const trial *t);       /* integers against the same numbers in f64 */
+void check_derivatives(const trial *t);  /* against central differences, two orders: of f and of f + f^2/2 */
 void check_kernel(const trial *t);       /* walk recorded against not recorded, to 1e-12 */
+void check_adjoint(const trial *t);      /* <v, J u> = <J^T v, u> */
 void check_f32_gradient(const trial *t); /* f32 against f64 */
 void check_empty(const trial *t);        /* shapes of gradients without elements */
 void check_nan(const trial *t);
 void check_inf(const trial *t);
 
+/* The first order alone: whether differences agree with the gradient. False: `message` says where not. */
+bool derivatives_agree(const trial *t, char *message, size_t size);
+
 /* |a - b| <= rtol |b| + atol; NaN equals NaN, an infinity equals itself. */
 bool close_to(double a, double b, double rtol, double atol);
 void fail_if_error(const trial *t, const char *doing);
 
-/* ---- coverage: counts shared by all test processes ---- */
+/* ---- coverage: counts by op, dtype, kind and check, shared by all test processes ---- */
 
 bool coverage_open(void); /* false: no memory */
-void cover(const tg_op *op, kind k, check c, int64_t numbers);
+void cover(const tg_op *op, tg_dtype d, kind k, check c, int64_t numbers); /* one trial */
 void cover_case(const tg_op *op, kind k); /* an exact case: K_OPTIONS, K_KINK */
-int64_t covered(const tg_op *op, kind k);
-int64_t covered_by(const tg_op *op, kind k, check c);
-/* NULL when the kind applies to the op, else the reason why it does not. */
+void cover_dtype(const tg_op *op, tg_dtype d); /* the op takes it */
+bool takes_dtype(const tg_op *op, tg_dtype d);
+int64_t covered(const tg_op *op, kind k); /* trials of values in any dtype, and exact cases */
+int64_t covered_by(const tg_op *op, tg_dtype d, kind k, check c); /* trials */
+/* NULL when the kind applies to the op (in this dtype), else the reason why it does not. */
 const char *not_applicable(const tg_op *op, kind k);
+const char *not_in_dtype(const tg_op *op, tg_dtype d, kind k);
 void coverage_print(FILE *f);
 
 /* Counts by name: mutants planted and caught, golden cases, exact cases. */
 typedef enum tally { T_PLANTED, T_CAUGHT, T_EQUIVALENT, T_GOLDEN, T_EXACT, T_ERRORS, N_TALLIES } tally;
 void count_up(tally t, int64_t n);
 int64_t counted(tally t);
-void raise_worst(double relative); /* the largest relative error against golden numbers */
+void raise_worst(tg_dtype f, double relative); /* the largest relative error against golden numbers */
 
 /* ---- mutants ---- */
 

@@ -92,6 +92,26 @@ static const tg_op repeat_op = {.name = "test_repeat",
                                 .infer = repeat_infer,
                                 .grad = repeat_grad};
 
+/* ---- a use whose gradient gets lost: identity, with no gradient ---- */
+
+static void lossy_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
+    (void)node;
+    din[0] = tg_mul_scalar(dout[0], 0);
+}
+
+static const tg_op lossy_op = {.name = "test_lossy",
+                               .n_in = 1,
+                               .attr_size = sizeof(repeat_attr),
+                               .attrs = repeat_fields,
+                               .n_attrs = 1,
+                               .infer = repeat_infer,
+                               .grad = lossy_grad};
+
+static tg_tensor *lossy(tg_tensor *x) {
+    repeat_attr a = {tg_shape_of(x)};
+    return tg_apply(&lossy_op, &x, 1, &a);
+}
+
 /* ---- values ---- */
 
 static bool near_a_kink(const input_spec *in, double v, double distance) {
@@ -117,6 +137,16 @@ static double draw(const trial *t, int i, tg_rng *rng) {
     if (in->dtype == TG_F32) return draw_float(t, i, rng);
     if (in->dtype == TG_BOOL) return (double)tg_rng_below(rng, 2);
     return floor(t->lo[i] + (t->hi[i] - t->lo[i]) * tg_rng_uniform(rng));
+}
+
+/* The next whole number of the domain that t->held holds. */
+static double as_held(const trial *t, int i, double v) {
+    tg_dtype d = t->held[i];
+    if (d == TG_F32) return v;
+    v = ceil(v);
+    if (t->row->in[i].dtype == TG_F32 && v > t->hi[i]) v = floor(t->hi[i]);
+    if (d == TG_BOOL) return v != 0;
+    return d == TG_U8 ? fmax(v, 0) : v;
 }
 
 /* One value in each of n equal cells of the domain, away from the cells' ends, in random order. */
@@ -147,13 +177,14 @@ static tg_tensor *make_leaf(const trial *t, int l, tg_dtype f) {
     const input_spec *in = &t->row->in[i];
     tg_shape shape = t->shape[i];
     if (t->expand[i] >= 0) shape.dim[t->expand[i]] = shape.dim[t->expand[i]] ? 1 : 0;
-    tg_tensor *x = (tg_zeros)(in->dtype == TG_F32 ? f : in->dtype, shape);
+    tg_tensor *x = (tg_zeros)(in->dtype == TG_F32 ? f : t->ints != TG_F32 ? t->ints : in->dtype, shape);
     int64_t n = tg_numel(x);
     double *v = malloc(sizeof *v * (size_t)(n + 1));
     ck_assert_ptr_nonnull(v);
     tg_rng rng = {t->seed + (uint64_t)l, 0};
     if (in->distinct) draw_distinct(t, i, v, n, &rng);
-    for (int64_t k = 0; k < n; k++) tg_array_set(tg_array_of(x), k, in->distinct ? v[k] : draw(t, i, &rng));
+    for (int64_t k = 0; k < n; k++)
+        tg_array_set(tg_array_of(x), k, as_held(t, i, in->distinct ? v[k] : draw(t, i, &rng)));
     free(v);
     return tg_set_name(x, i == 0 ? "x" : i == 1 ? "y" : "z");
 }
@@ -179,7 +210,10 @@ tg_tensor *trial_run(const trial *t, tg_tensor *const *leaf) {
     tg_tensor *in[MAX_IN] = {NULL}, *arranged[MAX_IN];
     for (int l = 0; l < t->n_leaves; l++) arranged[l] = arrange(t, t->input_of[l], leaf[l]);
     for (int i = 0; i < t->n_in; i++) in[i] = arranged[t->leaf_of[i]];
+    tg_tensor **lost = t->lost ? &in[t->lost - 1] : NULL, *was = lost ? *lost : NULL;
+    if (lost) *lost = lossy(was);
     tg_tensor *y = t->call->fn(in, &t->arg);
+    if (lost) *lost = was;
     if (t->fan_out && tg_dtype_is_float(tg_dtype_of(y)))
         y = tg_add(y, tg_mul_scalar(t->call->fn(in, &t->arg), 3));
     return with_layout(y, t->layout);
@@ -189,7 +223,7 @@ tg_tensor *signed_seed(const tg_tensor *y, tg_dtype f, uint64_t seed) {
     tg_tensor *p = (tg_zeros)(f, tg_shape_of(y));
     tg_rng rng = {seed ^ 0x5eed, 0};
     for (int64_t k = 0, n = tg_numel(p); k < n; k++) {
-        double v = (double)(float)(0.5 + tg_rng_uniform(&rng));
+        double v = ldexp(floor(ldexp(0.5 + tg_rng_uniform(&rng), 16)), -16); /* f32 holds 3 v too */
         tg_array_set(tg_array_of(p), k, tg_rng_below(&rng, 2) ? v : -v);
     }
     return p;

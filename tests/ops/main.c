@@ -1,6 +1,6 @@
 /* The suite of ops/. With --reference it prints docs/ops.md instead. TG_FAST=1 takes fewer sizes and
- * projections; TG_OP=add,mul only the samples, golden numbers and mutants of these ops. The coverage cases come last: they judge what the others counted, so they mean something only
- * in a run of all cases. */
+ * projections; TG_OP=add,mul only the samples, golden numbers and mutants of these ops. The coverage cases come
+ * last: they judge what the others counted, so they mean something only in a run of all cases. */
 #include "tests/ops/harness.h"
 
 #include <stdlib.h>

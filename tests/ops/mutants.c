@@ -3,104 +3,9 @@
  * A row runs once; every node that the op under test recorded gives its inputs and attributes. The op is
  * then applied to copies of these inputs through a copy of its struct whose gradient is wrong, inside a
  * gradient check that must fail. The unchanged copy must pass, or a failure would prove nothing. */
-#include "tests/ops/harness.h"
+#include "tests/ops/mutants.h"
 
-#include <math.h>
 #include <string.h>
-
-typedef struct mutant mutant;
-
-/* Changes din[m->input]; false: the mutation cannot be here. */
-typedef bool (*mutation_fn)(const mutant *m, const tg_node *node, tg_tensor *const *dout, tg_tensor **din);
-
-typedef struct mutation {
-    const char *name;
-    mutation_fn fn;
-    int order; /* of the check that must catch it */
-} mutation;
-
-struct mutant {
-    tg_op op; /* first, so that a node's op leads here */
-    const tg_op *original;
-    const mutation *how; /* NULL: unchanged */
-    int input;
-    bool planted;
-};
-
-static bool sign_flipped(const mutant *m, const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
-    (void)node, (void)dout;
-    din[m->input] = tg_neg(din[m->input]);
-    return true;
-}
-
-static bool zeroed(const mutant *m, const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
-    (void)node, (void)dout;
-    din[m->input] = tg_mul_scalar(din[m->input], 0);
-    return true;
-}
-
-static bool times_1_03(const mutant *m, const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
-    (void)node, (void)dout;
-    din[m->input] = tg_mul_scalar(din[m->input], 1.03);
-    return true;
-}
-
-/* The gradients of this input and the next one of the same shape, swapped. */
-static bool swapped(const mutant *m, const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
-    (void)dout;
-    for (int j = m->input + 1; j < node->n_in; j++) {
-        if (!tg_needs(node, j) || !tg_shape_equal(tg_shape_of(node->in[j]), tg_shape_of(node->in[m->input])))
-            continue;
-        tg_tensor *mine = din[m->input];
-        din[m->input] = din[j];
-        din[j] = mine;
-        return true;
-    }
-    return false;
-}
-
-/* All elements in reverse order: every index wrong. */
-static bool reversed(const mutant *m, const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
-    (void)node, (void)dout;
-    tg_tensor *g = din[m->input];
-    for (int k = 0; k < tg_rank(g); k++) g = tg_slice(g, k, TG_END, TG_END, -1);
-    din[m->input] = g;
-    return tg_numel(g) > 1;
-}
-
-/* The elements in column order. */
-static bool transposed(const mutant *m, const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
-    (void)node, (void)dout;
-    tg_tensor *g = din[m->input];
-    int r = tg_rank(g);
-    if (r < 2 || tg_size(g, r - 1) < 2 || tg_size(g, r - 2) < 2) return false;
-    din[m->input] = (tg_reshape)(tg_transpose(g, r - 1, r - 2), tg_shape_of(g));
-    return true;
-}
-
-/* The chain rule forgotten: as if dL/d(out) were one. */
-static bool ignores_dout(const mutant *m, const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
-    tg_tensor *ones[TG_MAX_OUT] = {NULL}, *other[16] = {NULL};
-    if (node->n_in > 16) return false;
-    for (int o = 0; o < node->n_out; o++)
-        if (dout[o]) ones[o] = (tg_ones)(tg_dtype_of(dout[o]), tg_shape_of(dout[o]));
-    m->original->grad(node, ones, other);
-    din[m->input] = other[m->input];
-    return true;
-}
-
-/* Right to first order, but without history. */
-static bool detached(const mutant *m, const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
-    (void)node, (void)dout;
-    din[m->input] = tg_detach(din[m->input]);
-    return true;
-}
-
-static const mutation mutations[] = {
-    {"sign flipped", sign_flipped, 1}, {"zero", zeroed, 1},       {"times 1.03", times_1_03, 1},
-    {"swapped", swapped, 1},           {"reversed", reversed, 1}, {"transposed", transposed, 1},
-    {"ignores dout", ignores_dout, 1}, {"detached", detached, 2},
-};
 
 /* Rules that ask the node for its op's attributes see the copy, which has the same. */
 static void mutant_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
@@ -112,6 +17,11 @@ static void mutant_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor *
 /* The fused form, with the same mutations made on tensors that hold its results. */
 static tg_status mutant_kernel(const tg_node *node, const tg_array *const *dout, tg_array *din) {
     mutant *m = (mutant *)(uintptr_t)node->op;
+    if (m->how && !m->how->fn) {
+        m->planted |= din[m->input].data != NULL;
+        tg_array_drop(&din[m->input]);
+        return m->original->grad_kernel(node, dout, din);
+    }
     tg_status s = m->original->grad_kernel(node, dout, din);
     tg_tensor *d[TG_MAX_OUT] = {NULL}, *g[16] = {NULL};
     if (s != TG_OK || !m->how || node->n_in > 16 || !din[m->input].data) return s;
@@ -136,6 +46,7 @@ typedef struct subject {
     const void *attr;
     int n_in; /* of the node: the op may take any number */
     bool curved;
+    bool twice; /* out = f(x) + 3 f(x): the gradient of the first is added to that of the second */
     bool absent[16]; /* inputs left out: the gradient check gets the others */
 } subject;
 
@@ -145,6 +56,7 @@ static tg_tensor *apply_mutant(tg_tensor *const *in, void *user) {
     for (int i = 0; i < s->n_in; i++) all[i] = s->absent[i] ? NULL : *in++;
     tg_tensor *y = tg_apply(&s->m.op, all, s->n_in, s->attr);
     if (tg_dtype_of(y) == TG_F32) y = tg_to(y, TG_F64);
+    if (s->twice) y = tg_add(y, tg_mul_scalar(tg_apply(&s->m.op, all, s->n_in, s->attr), 3));
     return s->curved ? tg_add(y, tg_mul_scalar(tg_mul(y, y), 0.5)) : y;
 }
 
@@ -179,8 +91,8 @@ static fate try_in_node(const tg_node *node, const sample *row, const mutation *
     mutant right = {.op = *node->op, .original = node->op, .input = input};
     right.op.grad = mutant_grad;
     right.op.grad_kernel = kernel ? mutant_kernel : NULL;
-    right.op.accumulates = 0;
-    subject s = {right, node->attr, node->n_in, false, {false}};
+    if (how->fn) right.op.accumulates = 0;
+    subject s = {.m = right, .attr = node->attr, .n_in = node->n_in, .twice = !how->fn};
     if (node->n_in > 16 || copy_inputs(node, in) == 0 || !in[input] || !tg_requires_grad(in[input]))
         return NOT_PLANTED;
     if (tg_dtype_of(in[input]) != TG_F64) return NOT_PLANTED; /* the second half of to_and_back */
@@ -203,6 +115,7 @@ static fate try_in_trial(const trial *t, const mutation *how, int input, bool ke
     tg_tensor *leaf[MAX_IN];
     int64_t first = tg_tape_nodes(); /* below it lies what other tests have left */
     trial_leaves(t, TG_F64, true, leaf);
+    int64_t first = tg_tape_nodes();
     trial_run(t, leaf);
     fail_if_error(t, "recording");
     int64_t n = tg_tape_nodes();
@@ -219,12 +132,13 @@ static fate try_in_trial(const trial *t, const mutation *how, int input, bool ke
 }
 
 static fate try_everywhere(const tg_op *op, const mutation *how, int input, bool kernel) {
-    static const kind kinds[] = {K_PLAIN, K_STRIDED};
     fate best = NOT_PLANTED;
     for (int i = 0; i < n_samples() && best != CAUGHT; i++) {
+        const call *c = find_call(sample_at(i)->call);
+        if (op_of(c) != op || c->composed) continue;
         trial t;
-        for (int k = 0; k < COUNT(kinds) && best != CAUGHT; k++) {
-            if (!trial_make(&t, sample_at(i), kinds[k], 0) || t.op != op || t.call->composed) continue;
+        for (int k = 0; k < N_KINDS && best != CAUGHT; k++) {
+            if (!(how->kinds & KIND(k)) || !trial_make(&t, sample_at(i), (kind)k, 0)) continue;
             fate f = try_in_trial(&t, how, input, kernel);
             if (f > best) best = f;
         }
@@ -232,7 +146,34 @@ static fate try_everywhere(const tg_op *op, const mutation *how, int input, bool
     return best;
 }
 
-static const char *equivalent_why(const tg_op *op, const char *name, int input) {
+/* ---- a contribution lost between the ops ---- */
+
+static bool used_twice(const trial *t, int input) {
+    bool twice = t->fan_out;
+    for (int i = 0; i < t->n_in; i++) twice |= i != input && t->leaf_of[i] == t->leaf_of[input];
+    return twice;
+}
+
+/* Of the two uses that a row of kind repeated makes of an input, one gives no gradient: as in a walk that overwrites
+ * where it should add. */
+static fate try_lost(const tg_op *op, int input) {
+    fate best = NOT_PLANTED;
+    char message[300];
+    for (int i = 0; i < n_samples() && best != CAUGHT; i++) {
+        const call *c = find_call(sample_at(i)->call);
+        trial t;
+        if (op_of(c) != op || c->composed || !trial_make(&t, sample_at(i), K_REPEATED, 0)) continue;
+        if (input >= t.n_in || !takes_gradient(&t, input) || !used_twice(&t, input)) continue;
+        ck_assert_msg(derivatives_agree(&t, message, sizeof message), "%s: %s", t.name, message);
+        t.lost = 1 + input;
+        best = derivatives_agree(&t, message, sizeof message) ? ESCAPED : CAUGHT;
+    }
+    return best;
+}
+
+/* ---- the verdict ---- */
+
+static const char *listed(const tg_op *op, const char *name, int input) {
     const family *const *all;
     int n = families(&all);
     for (int f = 0; f < n; f++)
@@ -245,29 +186,50 @@ static const char *equivalent_why(const tg_op *op, const char *name, int input) 
     return NULL;
 }
 
-static void check_mutant(const tg_op *op, const mutation *how, int input, bool kernel) {
-    fate f = try_everywhere(op, how, input, kernel);
-    const char *form = kernel ? "grad_kernel" : "grad", *why = equivalent_why(op, how->name, input);
-    if (f == NOT_PLANTED) {
-        /* there is always a gradient to make zero: none of the rows records the op with one for this input */
-        ck_assert_msg(how->fn != zeroed || op->no_grad & TG_IN(input), "%s: no row exercises %s of input %d",
-                      op->name, form, input);
-        return;
-    }
+/* Of a gradient that is zero everywhere any part is as good as the whole. */
+static const char *equivalent_why(const tg_op *op, const char *name, int input) {
+    const char *why = listed(op, name, input);
+    bool part = strcmp(name, "not summed") == 0 || strcmp(name, "overwritten") == 0;
+    return why || !part ? why : listed(op, "zero", input);
+}
+
+/* Returns whether it was planted. */
+static bool judge(const tg_op *op, const char *form, const mutation *how, int input, fate f) {
+    const char *why = equivalent_why(op, how->name, input);
+    if (f == NOT_PLANTED) return false;
     ck_assert_msg(!(why && f == CAUGHT),
                   "%s: %s of input %d, %s, is listed as equivalent (%s), but is caught", op->name, form,
                   input, how->name, why);
     count_up(why ? T_EQUIVALENT : T_PLANTED, 1);
-    if (why) return;
+    if (why) return true;
     ck_assert_msg(f == CAUGHT, "%s: %s of input %d, %s, escaped", op->name, form, input, how->name);
     count_up(T_CAUGHT, 1);
+    return true;
+}
+
+static void check_mutant(const tg_op *op, const mutation *how, int input, bool kernel) {
+    const char *form = kernel ? "grad_kernel" : "grad";
+    bool planted = judge(op, form, how, input, try_everywhere(op, how, input, kernel));
+    ck_assert_msg(planted || !how->must || !how->must(op, input), "%s: no row exercises %s of input %d, %s",
+                  op->name, form, input, how->name);
+}
+
+/* The kernel, where it adds to what is there, and the walk between the ops. */
+static void check_overwritten(const tg_op *op, const mutation *how, int inputs) {
+    int planted = 0;
+    for (int i = 0; i < inputs; i++) {
+        if (op->grad_kernel && op->accumulates & TG_IN(i)) check_mutant(op, how, i, true);
+        planted += judge(op, "walk", how, i, try_lost(op, i));
+    }
+    ck_assert_msg(planted || not_applicable(op, K_REPEATED), "%s: no row uses an input twice", op->name);
 }
 
 void check_mutants(const tg_op *op) {
     int inputs = op->n_in == TG_VARIADIC ? 2 : op->n_in;
-    for (int k = 0; k < COUNT(mutations); k++)
-        for (int i = 0; i < inputs; i++) {
-            check_mutant(op, &mutations[k], i, false);
-            if (op->grad_kernel && mutations[k].order == 1) check_mutant(op, &mutations[k], i, true);
+    for (const mutation *how = mutations; how < mutations + n_mutations; how++)
+        for (int i = 0; how->fn && i < inputs; i++) {
+            check_mutant(op, how, i, false);
+            if (op->grad_kernel && how->order == 1) check_mutant(op, how, i, true);
         }
+    check_overwritten(op, &mutations[n_mutations - 1], inputs);
 }

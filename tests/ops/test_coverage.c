@@ -56,17 +56,34 @@ START_TEST(every_kind_is_exercised) {
 }
 END_TEST
 
-/* NaN and infinities are values only; empty inputs have no elements to differentiate in f32. */
+/* NaN and infinities are values only. */
 START_TEST(every_order_is_checked) {
-    static const check orders[] = {C_FIRST, C_SECOND, C_KERNEL, C_F32_GRAD};
+    static const struct {
+        check c;
+        tg_dtype d;
+        const char *name;
+    } orders[] = {{C_FIRST, TG_F64, "first order"},      {C_SECOND, TG_F64, "second order"},
+                  {C_KERNEL, TG_F64, "grad_kernel"},     {C_ADJOINT, TG_F64, "adjoint identity"},
+                  {C_F32_GRAD, TG_F32, "f32 gradient"}};
     const tg_op *op = entry(_i)->op;
     for (int k = 0; has_gradient(op) && k <= K_SIZES; k++)
         for (int c = 0; c < COUNT(orders); c++) {
-            if (not_applicable(op, (kind)k) || (k == K_EMPTY && orders[c] == C_F32_GRAD)) continue;
-            if (fast_mode() && k == K_SIZES && orders[c] == C_SECOND) continue;
-            ck_assert_msg(covered_by(op, (kind)k, orders[c]) > 0, "%s: kind %s: nothing compared in check %d",
-                          op->name, kind_name((kind)k), (int)orders[c]);
+            if (not_applicable(op, (kind)k)) continue;
+            if (fast_mode() && k == K_SIZES && orders[c].c == C_SECOND) continue;
+            ck_assert_msg(covered_by(op, orders[c].d, (kind)k, orders[c].c) > 0, "%s: kind %s: no %s", op->name,
+                          kind_name((kind)k), orders[c].name);
         }
+}
+END_TEST
+
+/* What an op takes in one trial of it, it must have been given in every kind. */
+START_TEST(every_dtype_is_exercised) {
+    const tg_op *op = entry(_i)->op;
+    for (int d = 0; d < TG_DTYPES; d++)
+        for (int k = 0; k < N_KINDS; k++)
+            ck_assert_msg(not_in_dtype(op, (tg_dtype)d, (kind)k) || covered_by(op, (tg_dtype)d, (kind)k, C_VALUE) > 0,
+                          "%s takes %s, but has no sample of it of kind %s", op->name, tg_dtype_name((tg_dtype)d),
+                          kind_name((kind)k));
 }
 END_TEST
 
@@ -110,6 +127,7 @@ TCase *tcase_coverage(void) {
     tcase_add_loop_test(t, every_op_has_samples, 0, n);
     tcase_add_loop_test(t, every_kind_is_exercised, 0, n);
     tcase_add_loop_test(t, every_order_is_checked, 0, n);
+    tcase_add_loop_test(t, every_dtype_is_exercised, 0, n);
     tcase_add_loop_test(t, exemptions_are_needed, 0, families(&all));
     tcase_add_loop_test(t, rows_give_reasons, 0, n_samples());
     return t;

@@ -5,6 +5,9 @@
     (KIND(K_PLAIN) | KIND(K_SCALAR) | KIND(K_ONE) | KIND(K_LEFT) | KIND(K_RIGHT) | KIND(K_BOTH) | \
      KIND(K_STRIDED) | KIND(K_EXPANDED) | KIND(K_REPEATED) | KIND(K_LARGE) | KIND(K_SMALL) | KIND(K_SIZES))
 
+/* Magnitudes, NaN and infinities are of floats. */
+#define INTEGRAL ((PLAINLY | KIND(K_EMPTY)) & ~(KIND(K_LARGE) | KIND(K_SMALL)))
+
 static void for_each_trial(int row, unsigned kinds, void (*run)(const trial *t)) {
     const call *c = find_call(sample_at(row)->call);
     if (c && op_of(c) && !chosen(op_of(c))) return;
@@ -18,15 +21,16 @@ static void for_each_trial(int row, unsigned kinds, void (*run)(const trial *t))
 START_TEST(f32_and_f64_agree) { for_each_trial(_i, PLAINLY, check_value); }
 END_TEST
 
-START_TEST(gradients_match_differences) { for_each_trial(_i, PLAINLY, check_first); }
+START_TEST(other_dtypes_agree) { for_each_trial(_i, INTEGRAL, check_dtypes); }
 END_TEST
 
-START_TEST(second_derivatives_match_differences) {
-    for_each_trial(_i, fast_mode() ? PLAINLY & ~KIND(K_SIZES) : PLAINLY, check_second);
-}
+START_TEST(derivatives_match_differences) { for_each_trial(_i, PLAINLY, check_derivatives); }
 END_TEST
 
 START_TEST(both_forms_of_the_gradient_agree) { for_each_trial(_i, PLAINLY, check_kernel); }
+END_TEST
+
+START_TEST(products_with_the_jacobian_are_adjoint) { for_each_trial(_i, PLAINLY, check_adjoint); }
 END_TEST
 
 START_TEST(f32_gradients_agree) { for_each_trial(_i, PLAINLY, check_f32_gradient); }
@@ -50,9 +54,10 @@ TCase *tcase_samples(void) {
     tcase_add_checked_fixture(t, clear, clear);
     int n = n_samples();
     tcase_add_loop_test(t, f32_and_f64_agree, 0, n);
-    tcase_add_loop_test(t, gradients_match_differences, 0, n);
-    tcase_add_loop_test(t, second_derivatives_match_differences, 0, n);
+    tcase_add_loop_test(t, other_dtypes_agree, 0, n);
+    tcase_add_loop_test(t, derivatives_match_differences, 0, n);
     tcase_add_loop_test(t, both_forms_of_the_gradient_agree, 0, n);
+    tcase_add_loop_test(t, products_with_the_jacobian_are_adjoint, 0, n);
     tcase_add_loop_test(t, f32_gradients_agree, 0, n);
     tcase_add_loop_test(t, size_zero, 0, n);
     tcase_add_loop_test(t, nan_spreads_where_it_should, 0, n);
