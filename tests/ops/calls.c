@@ -118,6 +118,7 @@ static const call calls[] = {
 extern const call_table calls_shape;
 extern const call_table calls_elementwise, calls_structured;
 extern const call_table calls_reduce, calls_loss;
+extern const call_table calls_linalg;
 
 const call *find_call(const char *name) {
     const call_table *const tables[] = {
@@ -126,6 +127,7 @@ const call *find_call(const char *name) {
         &calls_structured,
         &calls_reduce,
         &calls_loss,
+        &calls_linalg,
         &calls_shape,
     };
     for (int t = 0; t < COUNT(tables); t++)

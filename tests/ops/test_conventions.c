@@ -224,6 +224,7 @@ static void run(const convention *c, tg_dtype f) {
 extern const convention_table conventions_structured;
 extern const convention_table conventions_elementwise;
 extern const convention_table conventions_reduce, conventions_loss;
+extern const convention_table conventions_linalg;
 extern const convention_table conventions_shape;
 
 static const convention_table *const others[] = {
@@ -232,6 +233,7 @@ static const convention_table *const others[] = {
     &conventions_structured,
     &conventions_reduce,
     &conventions_loss,
+    &conventions_linalg,
 };
 
 static int n_cases(void) {

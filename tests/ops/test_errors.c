@@ -121,6 +121,7 @@ static const bad table[] = {
 extern const bad_table errors_structured;
 extern const bad_table errors_elementwise;
 extern const bad_table errors_reduce, errors_loss;
+extern const bad_table errors_linalg;
 extern const bad_table errors_shape;
 
 static const bad_table *const others[] = {
@@ -129,6 +130,7 @@ static const bad_table *const others[] = {
     &errors_structured,
     &errors_reduce,
     &errors_loss,
+    &errors_linalg,
 };
 
 static int n_bad(void) {

@@ -15,6 +15,7 @@ static const char *const golden_files[] = {
     "tests/golden/structured.golden",
     "tests/golden/reduce.golden",
     "tests/golden/loss.golden",
+    "tests/golden/linalg.golden",
 };
 static char *texts[COUNT(golden_files)];
 static char *golden; /* the one being read */
