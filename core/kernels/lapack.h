@@ -13,10 +13,10 @@
  * positive (NaN is not), or -1 when there is none. After such a pivot the content is undefined. */
 int64_t tg_cholesky_factor(const tg_array *a, bool upper);
 
-/* A = L U P in place: L in the lower triangle with the diagonal, U above it with ones on its diagonal, P the
- * exchanges of columns k and pivot[k], k = 0, 1, ... in this order, each the choice of the largest element left in row
- * k. `pivot` is [.., n, 1], i32. Returns the number of the first matrix with a 0 on the diagonal of L, or -1;
- * the factors are right in any case. A pivot of 0 leaves 0 right of it in its row of A. */
+/* A = L U P in place: L in the lower triangle with the diagonal, U above it with ones on its diagonal. P exchanges
+ * the rows k and pivot[k], k = 0, 1, .. in this order: column pivot[k] held the largest element left of row k.
+ * `pivot` is [.., n, 1], i32. Returns the number of the first matrix with a 0 on the diagonal of L, or -1; the
+ * factors are right in any case. */
 int64_t tg_lu_factor(const tg_array *a, const tg_array *pivot);
 
 /* B becomes A^-1 B, from the factors of A. B is [.., n, k], contiguous, k fits an int; lu and pivot have its
@@ -30,7 +30,8 @@ typedef struct tg_triangle {
 /* B becomes T^-1 B, T the triangle of A. A has the batch axes of B, with any strides. */
 void tg_solve_triangle(const tg_array *a, tg_triangle t, const tg_array *b);
 
-/* Whether factorisations go to LAPACK where the build has it; tests turn it off, and get the loops that serve builds without. */
+/* Whether factorisations go to LAPACK, in builds that have it. Tests turn it off, to run the loops of the
+ * others. */
 extern bool tg_use_lapack;
 
 #endif

@@ -92,8 +92,8 @@ static void check_lu(tg_dtype dtype, int64_t n, int64_t k) {
                     sum += v, size += fabsl(v);
                 }
                 for (int64_t l = 0; l < n; l++) size += fabsl((long double)at(&x, m, l, j));
-                REQUIRE(fabsl(sum) <= 8 * (long double)n * epsilon(&a) * size, "n %d: residual (%d, %d) is %.3Lg of %.3Lg",
-                        (int)n, (int)i, (int)j, sum, size);
+                REQUIRE(fabsl(sum) <= 8 * (long double)n * epsilon(&a) * size,
+                        "n %d: residual (%d, %d) is %.3Lg of %.3Lg", (int)n, (int)i, (int)j, sum, size);
             }
     tg_array_drop(&a), tg_array_drop(&b), tg_array_drop(&lu), tg_array_drop(&x), tg_array_drop(&pivot);
 }

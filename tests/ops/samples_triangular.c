@@ -2,7 +2,8 @@
 
 #define A(shape) {shape, .dominant = true}
 #define REFUSED (KIND(K_NAN) | KIND(K_INF))
-#define NO_ROWS .skip = KIND(K_EXPANDED) | REFUSED, .why = "such a matrix is not positive definite; batches are repeated"
+#define NO_ROWS \
+    .skip = KIND(K_EXPANDED) | REFUSED, .why = "such a matrix is not positive definite; batches are repeated"
 #define FINITE .skip = REFUSED, .why = "such a matrix is not positive definite: errors_linalg.c"
 
 /* upper, transpose, unit_diagonal */
