@@ -119,7 +119,7 @@ static tg_status cofactor_forward(const tg_call *call) {
     if (s == TG_OK) {
         for (int64_t i = 0; i < matrices(&f); i++) tg_array_set(&det, i, mend(&f, i));
         tg_fill_identity(&inverse);
-        tg_lu_apply(&f, &inverse);
+        tg_lu_apply(&f, false, &inverse);
         for (int64_t i = 0; i < matrices(&f); i++)
             scale_transposed(&inverse, tg_array_get(&det, i), n, i, call->out[0]);
     }

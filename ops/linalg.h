@@ -35,7 +35,7 @@ TG_API tg_tensor *tg_cholesky(tg_tensor *a, tg_cholesky_opts opts);
  * [.., n] of the shape of `a` without its last axis; X is the same. The axes before those broadcast. (So
  * with a [2, 2, 2], b [2, 2] is two vectors, while [1, 2, 2] is one matrix for both; as in PyTorch.) A
  * singular matrix, one with an exact 0 among its pivots, is TG_ERR_ARGUMENT; one that is nearly so gives
- * large numbers with large errors. */
+ * large numbers with large errors. The factors of `a` stay on the tape, for the gradient. */
 TG_API tg_tensor *tg_solve(tg_tensor *a, tg_tensor *b);
 
 /* The X with T X = b, where T is the lower triangle of `a`, diagonal included, and what lies above it is not

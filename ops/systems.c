@@ -58,31 +58,41 @@ tg_status tg_call_fail_matrix(const tg_call *call, int64_t number, const char *w
 
 /* ---- A X = B ---- */
 
+tg_array tg_as_columns(const tg_array *x, bool vectors) {
+    tg_array v = *x;
+    if (vectors) v.shape[v.rank] = v.stride[v.rank] = 1, v.rank++;
+    return v;
+}
+
 tg_array tg_copy_rhs(const tg_call *call) {
     const tg_array *b = call->in[1], *out = call->out[0];
-    tg_array x = tg_borrow_broadcast(b, out);
-    tg_array_copy(out, &x);
-    x = *out;
-    if (tg_are_vectors(tg_array_shape(call->in[0]), tg_array_shape(b)))
-        x.shape[x.rank] = x.stride[x.rank] = 1, x.rank++;
-    return x;
+    tg_array repeated = tg_borrow_broadcast(b, out);
+    tg_array_copy(out, &repeated);
+    return tg_as_columns(out, tg_are_vectors(tg_array_shape(call->in[0]), tg_array_shape(b)));
 }
 
 /* ---- factors ---- */
 
-tg_status tg_lu_of(const tg_array *a, tg_lu *f) {
-    tg_shape pivots = tg_array_shape(a);
-    pivots.dim[pivots.rank - 1] = 1;
-    *f = (tg_lu){.singular = -1};
-    tg_status s = tg_array_alloc(&f->lu, (tg_dtype)a->dtype, tg_array_shape(a));
-    if (s == TG_OK) s = tg_array_alloc(&f->pivot, TG_I32, pivots);
-    if (s != TG_OK) {
-        tg_lu_drop(f);
-        return s;
-    }
+tg_shape tg_pivot_shape(const tg_array *a) {
+    tg_shape s = tg_array_shape(a);
+    s.dim[s.rank - 1] = 1;
+    return s;
+}
+
+void tg_lu_fill(const tg_array *a, tg_lu *f) {
     tg_array_copy(&f->lu, a);
     f->singular = tg_lu_factor(&f->lu, &f->pivot);
-    return TG_OK;
+}
+
+tg_status tg_lu_of(const tg_array *a, tg_lu *f) {
+    *f = (tg_lu){.singular = -1};
+    tg_status s = tg_array_alloc(&f->lu, (tg_dtype)a->dtype, tg_array_shape(a));
+    if (s == TG_OK) s = tg_array_alloc(&f->pivot, TG_I32, tg_pivot_shape(a));
+    if (s == TG_OK)
+        tg_lu_fill(a, f);
+    else
+        tg_lu_drop(f);
+    return s;
 }
 
 void tg_lu_drop(tg_lu *f) {
@@ -90,9 +100,9 @@ void tg_lu_drop(tg_lu *f) {
     tg_array_drop(&f->pivot);
 }
 
-void tg_lu_apply(const tg_lu *f, const tg_array *x) {
+void tg_lu_apply(const tg_lu *f, bool transpose, const tg_array *x) {
     tg_array lu = tg_borrow_batch(&f->lu, x), pivot = tg_borrow_batch(&f->pivot, x);
-    tg_lu_solve(&lu, &pivot, x);
+    tg_lu_solve(&lu, &pivot, transpose, x);
 }
 
 void tg_fill_identity(const tg_array *x) {

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <stdatomic.h>
 
-bool tg_use_lapack = true;
+int64_t tg_lapack_from = 17; /* where they are equal on an AVX-512 machine, for f32 and f64 alike */
 
 #define REAL float
 #define NAME(name) name##_f32
@@ -31,6 +31,7 @@ bool tg_use_lapack = true;
 typedef struct batch {
     const tg_array *a, *pivot, *b;
     tg_triangle triangle; /* cholesky: .upper */
+    bool inverse;         /* of the exchanges */
     int64_t n, k;         /* of A and B */
     _Atomic int64_t failed; /* the least number of a matrix that failed; none: INT64_MAX */
 } batch;
@@ -96,9 +97,9 @@ static void row_task(void *context, int64_t begin, int64_t end) {
     const batch *w = context;
     for (int64_t i = begin; i < end; i++) {
         if (f64(w))
-            exchange_rows_f64(w->n, w->k, matrix(w->pivot, i), matrix(w->b, i));
+            exchange_rows_f64(w->n, w->k, matrix(w->pivot, i), w->inverse, matrix(w->b, i));
         else
-            exchange_rows_f32(w->n, w->k, matrix(w->pivot, i), matrix(w->b, i));
+            exchange_rows_f32(w->n, w->k, matrix(w->pivot, i), w->inverse, matrix(w->b, i));
     }
 }
 
@@ -128,9 +129,13 @@ void tg_solve_triangle(const tg_array *a, tg_triangle t, const tg_array *b) {
     run(&w, triangle_task);
 }
 
-void tg_lu_solve(const tg_array *lu, const tg_array *pivot, const tg_array *b) {
+/* A = L U P: P X = U^-1 L^-1 B. Transposed, L^T X = U^-T P B. */
+void tg_lu_solve(const tg_array *lu, const tg_array *pivot, bool transpose, const tg_array *b) {
     batch w = {.a = lu, .pivot = pivot, .b = b, .n = b->shape[b->rank - 2], .k = b->shape[b->rank - 1]};
-    tg_solve_triangle(lu, (tg_triangle){.upper = false}, b);
-    tg_solve_triangle(lu, (tg_triangle){.upper = true, .unit = true}, b);
-    run(&w, row_task);
+    tg_triangle l = {.transpose = transpose}, u = {.upper = true, .transpose = transpose, .unit = true};
+    w.inverse = !transpose;
+    if (transpose) run(&w, row_task);
+    tg_solve_triangle(lu, transpose ? u : l, b);
+    tg_solve_triangle(lu, transpose ? l : u, b);
+    if (!transpose) run(&w, row_task);
 }

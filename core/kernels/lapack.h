@@ -19,9 +19,9 @@ int64_t tg_cholesky_factor(const tg_array *a, bool upper);
  * factors are right in any case. */
 int64_t tg_lu_factor(const tg_array *a, const tg_array *pivot);
 
-/* B becomes A^-1 B, from the factors of A. B is [.., n, k], contiguous, k fits an int; lu and pivot have its
+/* B becomes A^-1 B, or A^-T B, from the factors of A. B is [.., n, k], contiguous, k fits an int; lu and pivot have its
  * batch axes, with any strides. */
-void tg_lu_solve(const tg_array *lu, const tg_array *pivot, const tg_array *b);
+void tg_lu_solve(const tg_array *lu, const tg_array *pivot, bool transpose, const tg_array *b);
 
 typedef struct tg_triangle {
     bool upper, transpose, unit; /* which triangle of A is read; A^T in place of A; ones for its diagonal */
@@ -30,8 +30,8 @@ typedef struct tg_triangle {
 /* B becomes T^-1 B, T the triangle of A. A has the batch axes of B, with any strides. */
 void tg_solve_triangle(const tg_array *a, tg_triangle t, const tg_array *b);
 
-/* Whether factorisations go to LAPACK, in builds that have it. Tests turn it off, to run the loops of the
- * others. */
-extern bool tg_use_lapack;
+/* The least n that goes to LAPACK, in builds that have it; below it the loops are faster, and other builds have
+ * nothing else. Tests turn it. */
+extern int64_t tg_lapack_from;
 
 #endif

@@ -64,8 +64,9 @@ static bool NAME(all_finite)(int64_t n, const REAL *a) {
 
 static bool NAME(cholesky)(int64_t n, REAL *a, bool upper) {
 #ifdef TG_HAVE_LAPACK
-    if (tg_use_lapack && !NAME(lapack_cholesky)(n, a, upper)) return false;
-    if (!tg_use_lapack)
+    if (n >= tg_lapack_from) {
+        if (!NAME(lapack_cholesky)(n, a, upper)) return false;
+    } else
 #endif
         NAME(cholesky_loop)(n, a, upper ? 1 : n, upper ? n : 1);
     for (int64_t i = 0; i < n; i++)
@@ -76,7 +77,7 @@ static bool NAME(cholesky)(int64_t n, REAL *a, bool upper) {
 /* What LAPACK does with NaN differs between libraries. */
 static bool NAME(lu)(int64_t n, REAL *a, int *pivot) {
 #ifdef TG_HAVE_LAPACK
-    if (tg_use_lapack && NAME(all_finite)(n * n, a))
+    if (n >= tg_lapack_from && NAME(all_finite)(n * n, a))
         NAME(lapack_lu)(n, a, pivot);
     else
 #endif
@@ -92,11 +93,13 @@ static void NAME(solve_triangle)(int64_t n, int64_t k, const REAL *a, tg_triangl
      t.unit ? CblasUnit : CblasNonUnit, (int)n, (int)k, 1, a, (int)n, b, (int)k);
 }
 
-/* P^-1 b: the exchanges, now of rows, the last one first. */
-static void NAME(exchange_rows)(int64_t n, int64_t k, const int *pivot, REAL *b) {
-    for (int64_t i = n - 1; i >= 0; i--)
+/* P b, or P^-1 b: the exchanges from the last one to the first. */
+static void NAME(exchange_rows)(int64_t n, int64_t k, const int *pivot, bool inverse, REAL *b) {
+    for (int64_t l = 0; l < n; l++) {
+        int64_t i = inverse ? n - 1 - l : l;
         for (int64_t j = 0; j < k && pivot[i] != i; j++) {
             REAL *x = b + i * k + j, *y = b + pivot[i] * k + j, swap = *x;
             *x = *y, *y = swap;
         }
+    }
 }

@@ -14,9 +14,13 @@ TCase *tcase_lapack(void);
     } while (0)
 
 static int threads;
-static void setup(void) { threads = tg_set_num_threads(1); }
+static int64_t lapack_from;
+static void setup(void) {
+    threads = tg_set_num_threads(1);
+    lapack_from = tg_lapack_from;
+}
 static void teardown(void) {
-    tg_use_lapack = true;
+    tg_lapack_from = lapack_from;
     tg_set_num_threads(threads);
 }
 
@@ -72,8 +76,8 @@ static void check_cholesky(tg_dtype dtype, int64_t n, bool upper) {
     tg_array_drop(&a), tg_array_drop(&l);
 }
 
-/* A X = B, for the X that the factors give. */
-static void check_lu(tg_dtype dtype, int64_t n, int64_t k) {
+/* A X = B or A^T X = B, for the X that the factors give. */
+static void check_lu(tg_dtype dtype, int64_t n, int64_t k, bool transpose) {
     tg_array a = fresh(dtype, TG_SHAPE(BATCH, n, n)), b = fresh(dtype, TG_SHAPE(BATCH, n, k));
     add_diagonal(&a, 0.75);
     tg_array lu = copy_of(&a), x = copy_of(&b), pivot = fresh(TG_I32, TG_SHAPE(BATCH, n, 1));
@@ -82,13 +86,13 @@ static void check_lu(tg_dtype dtype, int64_t n, int64_t k) {
         bool in_u = i % n > i / n % n;
         REQUIRE(!in_u || fabs(tg_array_get(&lu, i)) <= 1, "n %d: element %d of U", (int)n, (int)i);
     }
-    tg_lu_solve(&lu, &pivot, &x);
+    tg_lu_solve(&lu, &pivot, transpose, &x);
     for (int64_t m = 0; m < BATCH; m++)
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = 0; j < k; j++) {
                 long double sum = -(long double)at(&b, m, i, j), size = 0;
                 for (int64_t l = 0; l < n; l++) {
-                    long double v = (long double)at(&a, m, i, l) * at(&x, m, l, j);
+                    long double v = (long double)at(&a, m, transpose ? l : i, transpose ? i : l) * at(&x, m, l, j);
                     sum += v, size += fabsl(v);
                 }
                 for (int64_t l = 0; l < n; l++) size += fabsl((long double)at(&x, m, l, j));
@@ -101,11 +105,12 @@ static void check_lu(tg_dtype dtype, int64_t n, int64_t k) {
 START_TEST(factors_give_the_matrix_back) {
     for (int own = 0; own < 2; own++)
         for (tg_dtype f = TG_F32; f <= TG_F64; f++) {
-            tg_use_lapack = !own;
+            tg_lapack_from = own ? INT64_MAX : 0;
             check_cholesky(f, sizes[_i], false);
             check_cholesky(f, sizes[_i], true);
-            check_lu(f, sizes[_i], 1);
-            check_lu(f, sizes[_i], 5);
+            check_lu(f, sizes[_i], 1, false);
+            check_lu(f, sizes[_i], 5, false);
+            check_lu(f, sizes[_i], 5, true);
         }
 }
 END_TEST
@@ -117,10 +122,10 @@ START_TEST(loops_and_lapack_agree) {
         tg_array a = fresh(f, TG_SHAPE(n, n)), p = fresh(TG_I32, TG_SHAPE(n, 1)), q = copy_of(&p);
         add_diagonal(&a, 0.75);
         tg_array b = copy_of(&a);
+        tg_lapack_from = 0;
         tg_lu_factor(&a, &p);
-        tg_use_lapack = false;
+        tg_lapack_from = INT64_MAX;
         tg_lu_factor(&b, &q);
-        tg_use_lapack = true;
         for (int64_t i = 0; i < n; i++) ck_assert_int_eq((int)tg_array_get(&p, i), (int)tg_array_get(&q, i));
         for (int64_t i = 0; i < a.numel; i++)
             REQUIRE(fabs(tg_array_get(&a, i) - tg_array_get(&b, i)) <= 200 * (double)n * epsilon(&a),
@@ -134,7 +139,7 @@ END_TEST
 START_TEST(the_first_failure_is_named) {
     for (int own = 0; own < 2; own++)
         for (int n = 1; n <= 4; n++) {
-            tg_use_lapack = !own;
+            tg_lapack_from = own ? INT64_MAX : 0;
             tg_set_num_threads(1 + n % 2);
             tg_array a = fresh(TG_F64, TG_SHAPE(9, n, n)), pivot = fresh(TG_I32, TG_SHAPE(9, n, 1));
             tg_array_fill(&a, 0);
@@ -159,6 +164,7 @@ START_TEST(pivots_of_nan) {
         tg_array a = fresh(TG_F64, TG_SHAPE(3, 3)), pivot = fresh(TG_I32, TG_SHAPE(3, 1));
         tg_array_set(&a, i, i % 2 ? NAN : INFINITY);
         if (i == 8) tg_array_fill(&a, NAN);
+        tg_lapack_from = 0;
         tg_lu_factor(&a, &pivot);
         for (int64_t k = 0; k < 3; k++) {
             double p = tg_array_get(&pivot, k);
@@ -206,7 +212,7 @@ START_TEST(any_number_of_threads) {
             tg_array lu = copy_of(&a), l = copy_of(&a), x = copy_of(&b), pivot = fresh(TG_I32, TG_SHAPE(40, 33, 1));
             tg_set_num_threads(n);
             tg_lu_factor(&lu, &pivot);
-            tg_lu_solve(&lu, &pivot, &x);
+            tg_lu_solve(&lu, &pivot, false, &x);
             tg_cholesky_factor(&l, false);
             if (n == 1) want[0] = copy_of(&x), want[1] = copy_of(&l);
             size_t size = tg_dtype_size(f);
