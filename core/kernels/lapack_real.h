@@ -87,10 +87,15 @@ static bool NAME(lu)(int64_t n, REAL *a, int *pivot) {
     return true;
 }
 
+/* One column goes to trsv: trsm would pack A for it. */
 static void NAME(solve_triangle)(int64_t n, int64_t k, const REAL *a, tg_triangle t, REAL *b) {
-    BLAS(trsm)
-    (CblasRowMajor, CblasLeft, t.upper ? CblasUpper : CblasLower, t.transpose ? CblasTrans : CblasNoTrans,
-     t.unit ? CblasUnit : CblasNonUnit, (int)n, (int)k, 1, a, (int)n, b, (int)k);
+    CBLAS_UPLO part = t.upper ? CblasUpper : CblasLower;
+    CBLAS_TRANSPOSE turn = t.transpose ? CblasTrans : CblasNoTrans;
+    CBLAS_DIAG diagonal = t.unit ? CblasUnit : CblasNonUnit;
+    if (k == 1)
+        BLAS(trsv)(CblasRowMajor, part, turn, diagonal, (int)n, a, (int)n, b, 1);
+    else
+        BLAS(trsm)(CblasRowMajor, CblasLeft, part, turn, diagonal, (int)n, (int)k, 1, a, (int)n, b, (int)k);
 }
 
 /* P b, or P^-1 b: the exchanges from the last one to the first. */
