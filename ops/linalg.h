@@ -47,20 +47,19 @@ typedef struct tg_triangular_solve_opts {
 } tg_triangular_solve_opts;
 TG_API tg_tensor *tg_triangular_solve(tg_tensor *a, tg_tensor *b, tg_triangular_solve_opts opts);
 
-/* The inverse. To solve a system, tg_solve is faster and more accurate. (An op beside tg_solve because its
- * gradient is two products: that of a system would factorise again.) A singular matrix is
- * TG_ERR_ARGUMENT. */
+/* The inverse: as tg_solve with the unit matrix, but its gradient is two products and needs no factors. To
+ * solve a system, tg_solve is faster and more accurate. A singular matrix is TG_ERR_ARGUMENT. */
 TG_API tg_tensor *tg_inverse(tg_tensor *a);
 
 /* ---- determinants ---- */
 
 /* The determinant, [.., n, n] to [..]; of size 0 it is 1. It overflows early: the logarithm of a large one
- * is tg_slogdet. Its gradient is tg_cofactor(a), which a singular matrix has as well. */
+ * is tg_slogdet. Its gradient is tg_cofactor(a), which a singular matrix has as well (PyTorch gives 0). */
 TG_API tg_tensor *tg_det(tg_tensor *a);
 
-/* The matrix of cofactors, det(a) a^-T, also where `a` has no inverse: the transpose of the adjugate. It is 0 for a
- * matrix of rank n - 2 or less. The derivative of it at a singular matrix, so the second one of
- * tg_det, is TG_ERR_ARGUMENT. (Not in PyTorch, which computes it inside the gradient of det.) */
+/* The matrix of cofactors, det(a) a^-T, also where `a` has no inverse: the transpose of the adjugate. At rank
+ * n - 2 or less it is 0. NaN anywhere makes all of it NaN. Its derivative at a singular matrix, and so the
+ * second one of tg_det, is TG_ERR_ARGUMENT. (Not in PyTorch, where it is part of the gradient of det.) */
 TG_API tg_tensor *tg_cofactor(tg_tensor *a);
 
 /* log |det|, [.., n, n] to [..], and the sign of det, -1, 0 or 1, in *sign when that is not NULL (both outputs of
