@@ -79,14 +79,6 @@ static bool flatten(tg_array *v) {
     return true;
 }
 
-/* v with the batch axes of `like`. */
-static tg_array spread(const tg_array *v, const tg_array *like) {
-    tg_array target = *like;
-    for (int i = 1; i <= 2; i++) target.shape[target.rank - i] = v->shape[v->rank - i];
-    target.numel = tg_shape_numel(tg_array_shape(&target));
-    return tg_borrow_broadcast(v, &target);
-}
-
 /* The form of C = A B for arrays of the op's own shapes. When B is one matrix, all rows of A make one. */
 static product matrix_form(const tg_array *a, const tg_array *b, const tg_array *c) {
     product p = {*a, *b, *c};
@@ -94,8 +86,8 @@ static product matrix_form(const tg_array *a, const tg_array *b, const tg_array 
     if (a->rank == 1) insert_axis(&p.a, 0), insert_axis(&p.c, p.c.rank - 1);
     tg_array rows = p.a, out = p.c;
     if (p.b.rank == 2 && p.a.rank > 2 && flatten(&rows) && flatten(&out)) p.a = rows, p.c = out;
-    p.a = spread(&p.a, &p.c);
-    p.b = spread(&p.b, &p.c);
+    p.a = tg_borrow_batch(&p.a, &p.c);
+    p.b = tg_borrow_batch(&p.b, &p.c);
     return p;
 }
 

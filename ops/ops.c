@@ -78,6 +78,13 @@ tg_array tg_borrow_broadcast(const tg_array *a, const tg_array *like) {
     return v;
 }
 
+tg_array tg_borrow_batch(const tg_array *m, const tg_array *like) {
+    tg_array target = *like;
+    for (int i = 1; i <= 2; i++) target.shape[target.rank - i] = m->shape[m->rank - i];
+    target.numel = tg_shape_numel(tg_array_shape(&target));
+    return tg_borrow_broadcast(m, &target);
+}
+
 tg_array tg_borrow_reshape(const tg_array *a, tg_shape shape) {
     tg_array v = *a;
     v.rank = (uint8_t)shape.rank;

@@ -61,6 +61,9 @@ static inline int tg_axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? a
 /* `a` repeated to the shape of `like`, which it is known to broadcast to. */
 tg_array tg_borrow_broadcast(const tg_array *a, const tg_array *like);
 
+/* The matrices `m` repeated over the batch axes of `like`: all axes but the last two. */
+tg_array tg_borrow_batch(const tg_array *m, const tg_array *like);
+
 /* `a` with axes of size 1 added and removed, so that it has the sizes `shape`. */
 tg_array tg_borrow_reshape(const tg_array *a, tg_shape shape);
 

@@ -41,6 +41,7 @@
 #include "ops/index.h"
 #include "ops/inplace.h"
 #include "ops/join.h"
+#include "ops/linalg.h"
 #include "ops/logical.h"
 #include "ops/matmul.h"
 #include "ops/moments.h"

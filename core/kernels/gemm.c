@@ -15,8 +15,13 @@ int64_t tg_gemm_int_max = INT_MAX;
 /* Two thread pools fight: OpenBLAS keeps to the calling thread. Weak, since another CBLAS has no such
  * function. */
 extern void openblas_set_num_threads(int n) __attribute__((weak));
-static void single_threaded_blas(void) {
+static void single_threaded(void) {
     if (openblas_set_num_threads) openblas_set_num_threads(1);
+}
+
+void tg_blas_single_threaded(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, single_threaded);
 }
 
 /* A matrix inside an array: element (i, j) at data + i*rs + j*cs. */
@@ -264,8 +269,7 @@ static tg_status row_major(tg_array *out, const tg_array *a) {
 }
 
 static void run(problem *p) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, single_threaded_blas);
+    tg_blas_single_threaded();
     int64_t batches = 1;
     for (int d = 0; d < p->rank; d++) batches *= p->shape[d];
     if (openblas_set_num_threads && p->m > 1 && p->n > 1)

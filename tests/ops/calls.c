@@ -120,6 +120,8 @@ extern const call_table calls_elementwise, calls_structured;
 extern const call_table calls_reduce, calls_loss;
 extern const call_table calls_products;
 
+extern const call_table calls_linalg;
+
 const call *find_call(const char *name) {
     const call_table *const tables[] = {
         &(call_table){calls, COUNT(calls)},
@@ -128,6 +130,8 @@ const call *find_call(const char *name) {
         &calls_reduce,
         &calls_loss,
         &calls_products,
+
+        &calls_linalg,
         &calls_shape,
     };
     for (int t = 0; t < COUNT(tables); t++)

@@ -84,6 +84,7 @@ typedef struct input_spec {
     int n_kinks;
     char index_of;         /* integers in [-size, size) of that letter */
     bool distinct;         /* no two elements closer than ten steps: for maxima */
+    bool dominant;         /* square matrices, of which the diagonal outweighs the rest */
     double grid;           /* values are multiples of this; 0: none */
     bool constant;         /* no gradient is asked for */
 } input_spec;

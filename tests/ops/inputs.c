@@ -172,6 +172,17 @@ static bool leaf_takes_gradient(const trial *t, int leaf) {
     return false;
 }
 
+/* (x + n max I) / n: invertible and well conditioned, with a positive definite symmetric part. */
+static void make_dominant(const trial *t, int i, const tg_array *x) {
+    int64_t n = x->shape[x->rank - 1];
+    double more = (double)n * fmax(fabs(t->lo[i]), fabs(t->hi[i]));
+    if (x->shape[x->rank - 2] != n) return; /* one row, to be repeated */
+    for (int64_t k = 0; k < x->numel; k++) {
+        double v = tg_array_get(x, k) + (k % n == k / n % n ? more : 0);
+        tg_array_set(x, k, (double)(float)(v / (double)n));
+    }
+}
+
 static tg_tensor *make_leaf(const trial *t, int l, tg_dtype f) {
     int i = t->input_of[l];
     const input_spec *in = &t->row->in[i];
@@ -186,6 +197,7 @@ static tg_tensor *make_leaf(const trial *t, int l, tg_dtype f) {
     for (int64_t k = 0; k < n; k++)
         tg_array_set(tg_array_of(x), k, as_held(t, i, in->distinct ? v[k] : draw(t, i, &rng)));
     free(v);
+    if (in->dominant) make_dominant(t, i, tg_array_of(x));
     return tg_set_name(x, i == 0 ? "x" : i == 1 ? "y" : "z");
 }
 

@@ -7,8 +7,10 @@ extern const family samples_functions, samples_derivative, samples_activation, s
 extern const family samples_join, samples_pad, samples_diagonal, samples_sort, samples_scatter;
 extern const family samples_aggregate, samples_scan, samples_loss;
 extern const family samples_norm, samples_conv, samples_max_pool, samples_avg_pool, samples_unfold, samples_attention;
+extern const family samples_linalg, samples_determinant, samples_triangular;
 
 static const family *const all[] = {
+    &samples_linalg, &samples_determinant, &samples_triangular,
     &samples_norm, &samples_conv, &samples_max_pool, &samples_avg_pool, &samples_unfold, &samples_attention,
     &samples_aggregate, &samples_scan, &samples_loss, &samples_linear, &samples_products,
     &samples_join, &samples_pad, &samples_diagonal, &samples_sort, &samples_scatter,

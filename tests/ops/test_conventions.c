@@ -226,6 +226,8 @@ extern const convention_table conventions_elementwise;
 extern const convention_table conventions_reduce, conventions_loss;
 extern const convention_table conventions_shape, conventions_products;
 
+extern const convention_table conventions_linalg;
+
 static const convention_table *const others[] = {
     &conventions_shape,
     &conventions_elementwise,
@@ -233,6 +235,8 @@ static const convention_table *const others[] = {
     &conventions_reduce,
     &conventions_loss,
     &conventions_products,
+
+    &conventions_linalg,
 };
 
 static int n_cases(void) {

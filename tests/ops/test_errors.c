@@ -123,6 +123,8 @@ extern const bad_table errors_elementwise;
 extern const bad_table errors_reduce, errors_loss;
 extern const bad_table errors_shape, errors_products;
 
+extern const bad_table errors_linalg;
+
 static const bad_table *const others[] = {
     &errors_shape,
     &errors_elementwise,
@@ -130,6 +132,8 @@ static const bad_table *const others[] = {
     &errors_reduce,
     &errors_loss,
     &errors_products,
+
+    &errors_linalg,
 };
 
 static int n_bad(void) {

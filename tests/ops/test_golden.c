@@ -16,6 +16,8 @@ static const char *const golden_files[] = {
     "tests/golden/reduce.golden",
     "tests/golden/loss.golden",
     "tests/golden/products.golden",
+
+    "tests/golden/linalg.golden",
 };
 static char *texts[COUNT(golden_files)];
 
