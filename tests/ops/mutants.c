@@ -113,9 +113,8 @@ static fate try_in_trial(const trial *t, const mutation *how, int input, bool ke
     fate best = NOT_PLANTED;
     tg_mark mark = tg_tape_mark();
     tg_tensor *leaf[MAX_IN];
-    int64_t first = tg_tape_nodes(); /* below it lies what other tests have left */
     trial_leaves(t, TG_F64, true, leaf);
-    int64_t first = tg_tape_nodes();
+    int64_t first = tg_tape_nodes(); /* below it lies what other tests have left */
     trial_run(t, leaf);
     fail_if_error(t, "recording");
     int64_t n = tg_tape_nodes();
