@@ -1,7 +1,6 @@
 /* The kernels of one instruction set and one real type; core/kernels/traits.h says how the build chooses
  * them. */
-#include "core/kernels/body_fold.h"
-#include "core/kernels/body_map.h"
+#include "core/kernels/body_row.h"
 
 /* ---- small matrix products ---- */
 
@@ -56,5 +55,7 @@ const tg_kernel_set SET_NAME = {
     .softmax_grad = row_softmax_grad,
     .log_softmax = row_log_softmax,
     .log_softmax_grad = row_log_softmax_grad,
+    .norm = norm_rows,
+    .norm_grad = norm_rows_grad,
     .small_gemm = small_gemm,
 };
