@@ -55,6 +55,48 @@ INLINE S sum_terms(int64_t n, const row *r, row_term *f) {
     return carried(count, level, op_sum, 0);
 }
 
+/* Two sums in one pass. */
+typedef struct pair {
+    S a, b;
+} pair;
+typedef struct vpair {
+    V a, b;
+} vpair;
+typedef vpair row_terms(const row *r, int64_t i, int64_t m);
+
+INLINE pair sum_pair_block(int64_t begin, int64_t n, const row *r, row_terms *f) {
+    V a[ACCS], b[ACCS];
+    int64_t i = 0;
+    int used = 0;
+#pragma GCC unroll 8
+    for (int k = 0; k < ACCS; k++) a[k] = b[k] = K(0);
+    for (; i + LANES <= n; i += LANES)
+#pragma GCC unroll 8
+        for (int k = 0; k < ACCS; k++) {
+            vpair v = f(r, begin + i + k * W, W);
+            a[k] += v.a, b[k] += v.b;
+        }
+    for (; i < n; i += W, used++) {
+        M there = first(lanes_left(n - i));
+        vpair v = f(r, begin + i, lanes_left(n - i));
+        a[used] += select(there, v.a, K(0)), b[used] += select(there, v.b, K(0));
+    }
+    if (n >= LANES) used = ACCS;
+    return (pair){fold_accs(a, used, op_sum), fold_accs(b, used, op_sum)};
+}
+
+INLINE pair sum_pairs(int64_t n, const row *r, row_terms *f) {
+    S a[LEVELS], b[LEVELS];
+    int64_t count = 0;
+    if (n <= BLOCK) return sum_pair_block(0, n, r, f);
+    for (int64_t i = 0; i < n; i += BLOCK, count++) {
+        pair part = sum_pair_block(i, n - i < BLOCK ? n - i : BLOCK, r, f);
+        carry(part.a, count, a, op_sum);
+        carry(part.b, count, b, op_sum);
+    }
+    return (pair){carried(count, a, op_sum, 0), carried(count, b, op_sum, 0)};
+}
+
 /* ---- softmax ---- */
 
 INLINE V term_exp(const row *r, int64_t i, int64_t m) { return vexp(load(r->x, i, m) - r->shift); }
@@ -125,21 +167,23 @@ INLINE V weighted(const row *r, int64_t i, int64_t m) {
 }
 
 INLINE V term_x(const row *r, int64_t i, int64_t m) { return load(r->x, i, m); }
-INLINE V term_square(const row *r, int64_t i, int64_t m) {
-    V d = centred(r, i, m);
-    return d * d;
+INLINE vpair terms_distance(const row *r, int64_t i, int64_t m) {
+    V d = load(r->x, i, m) - r->shift;
+    return (vpair){d, d * d};
 }
-INLINE V term_product(const row *r, int64_t i, int64_t m) { return weighted(r, i, m) * centred(r, i, m); }
+INLINE vpair terms_product(const row *r, int64_t i, int64_t m) {
+    V h = weighted(r, i, m);
+    return (vpair){h, h * centred(r, i, m)};
+}
 
 /* Sets shift, rest and scale = 1 / sqrt(variance + eps). */
 INLINE S moments(const tg_norm_rows *p, row *r) {
     S n = (S)p->n;
-    r->shift = r->rest = K(0);
-    if (p->centred) {
-        r->shift = K(sum_terms(p->n, r, term_x) / n);
-        r->rest = K(sum_terms(p->n, r, centred) / n);
-    }
-    S scale = (S)(1 / sqrt((double)(sum_terms(p->n, r, term_square) / n) + p->eps));
+    r->shift = K(p->centred ? sum_terms(p->n, r, term_x) / n : 0);
+    pair d = sum_pairs(p->n, r, terms_distance);
+    S rest = p->centred ? d.a / n : 0, variance = d.b / n - rest * rest;
+    S scale = (S)(1 / sqrt((double)(variance < 0 ? 0 : variance) + p->eps));
+    r->rest = K(rest);
     r->scale = K(scale);
     return scale;
 }
@@ -180,8 +224,9 @@ static void norm_rows_grad(const tg_norm_rows *p) {
             r.slope = K(scale * scale);
         }
         if (p->y) {
-            r.mean = K(p->centred ? sum_terms(p->n, &r, weighted) / n : 0);
-            r.slope *= K(sum_terms(p->n, &r, term_product) / n);
+            pair h = sum_pairs(p->n, &r, terms_product);
+            r.mean = K(p->centred ? h.a / n : 0);
+            r.slope *= K(h.b / n);
             each(p->n, &r, step_norm_grad);
             r.y += p->n;
         }
