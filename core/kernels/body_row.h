@@ -157,6 +157,27 @@ static void row_log_softmax_grad(int64_t n, char *const p[]) {
     each(n, &r, step_log_softmax_grad);
 }
 
+/* loss = log sum e^x - x[class], where p[2] is x[class] */
+static void row_cross_entropy(int64_t n, char *const p[]) {
+    row r = {.x = (const S *)(void *)p[1]};
+    S most = largest(n, r.x), picked = *(const S *)(void *)p[2];
+    r.shift = K(most);
+    *(S *)(void *)p[0] = (most - picked) + lane0(vlog(K(sum_terms(n, &r, term_exp))));
+}
+
+/* dx = g softmax(x); the caller subtracts g from dx[class]. A row that does not count (g = 0) may hold anything. */
+static void row_cross_entropy_grad(int64_t n, char *const p[]) {
+    row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
+    S g = *(const S *)(void *)p[2];
+    if (g == 0) {
+        memset(r.y, 0, (size_t)n * sizeof(S));
+        return;
+    }
+    r.shift = K(largest(n, r.x));
+    r.scale = K(g / sum_terms(n, &r, term_exp_kept));
+    each(n, &r, step_softmax);
+}
+
 /* ---- layer_norm and rms_norm ---- */
 
 /* x less its mean. The mean is shift + rest: the rounded mean, and the mean of what it leaves. */

@@ -91,10 +91,31 @@ static void check_softmax(const tg_kernels *k, int dtype, int64_t n) {
     check(k->isa, "log_softmax gradient", dtype, &y, want, n, 8);
 }
 
+static void check_cross_entropy(const tg_kernels *k, int dtype, int64_t n) {
+    long double largest = -INFINITY, sum = 0;
+    size_t class = (size_t)(n / 2) * size_of(dtype);
+    fill(dtype, &x, n, 3, 37);
+    fill(dtype, &g, 1, 2.5, 1);
+    for (int64_t i = 0; i < n; i++) largest = fmaxl(largest, x.v[i]);
+    for (int64_t i = 0; i < n; i++) sum += expl(x.v[i] - largest);
+    want[0] = largest + logl(sum) - x.v[n / 2];
+    mark(&y);
+    k->real[dtype]->cross_entropy(n, (char *[]){(char *)y.raw, (char *)x.raw, (char *)x.raw + class});
+    check(k->isa, "cross_entropy", dtype, &y, want, 1, 2);
+
+    for (int64_t i = 0; i < n; i++) want[i] = g.v[0] * expl(x.v[i] - largest) / sum;
+    mark(&y);
+    k->real[dtype]->cross_entropy_grad(n, (char *[]){(char *)y.raw, (char *)x.raw, (char *)g.raw});
+    check(k->isa, "cross_entropy gradient", dtype, &y, want, n, 2);
+}
+
 START_TEST(softmax_rows) {
     const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
     for (int l = 0; k && l < LENGTHS; l++)
-        for (int dtype = 0; dtype < 2; dtype++) check_softmax(k, dtype, lengths[l]);
+        for (int dtype = 0; dtype < 2; dtype++) {
+            check_softmax(k, dtype, lengths[l]);
+            if (lengths[l] > 0) check_cross_entropy(k, dtype, lengths[l]);
+        }
 }
 END_TEST
 
