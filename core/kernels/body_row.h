@@ -1,5 +1,5 @@
-/* Private. The part of core/kernels/body.c that works on one row at a time, held in the cache from one pass over it to the
- * next: softmax and normalisation.
+/* Private. The part of core/kernels/body.c that works on one row at a time, which the cache holds from one pass over
+ * it to the next: softmax, cross-entropy and normalisation.
  */
 #ifndef TG_CORE_KERNELS_BODY_ROW_H
 #define TG_CORE_KERNELS_BODY_ROW_H

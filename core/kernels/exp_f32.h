@@ -1,5 +1,5 @@
 /* Private. Part of core/kernels/traits.h: e^x in vectors of f32, and what is quickest made of it. SLEEF's form costs a
- * call a vector and is half again as slow; both err by less than one ulp.
+ * call a vector, and sums of e^x cannot keep their accumulators in registers around it; both err by less than one ulp.
  */
 #ifndef TG_CORE_KERNELS_EXP_F32_H
 #define TG_CORE_KERNELS_EXP_F32_H
@@ -23,9 +23,9 @@ INLINE V times_power_of_2(V x, V n) {
 #endif
 }
 
-/* e^(x + rest) for a small rest, x in [-120, 89]. With n the whole number next to x / log 2 and r = x - n log 2, at most
- * log(2) / 2 in magnitude, e^x = 2^n e^r. The polynomial is the one of degree 6 that is nearest to e^r in relative terms:
- * 2^-28. */
+/* e^(x + rest) for a small rest, x in [-120, 89]. With n the whole number next to x / log 2 and r = x - n log 2, at
+ * most log(2) / 2 in magnitude, e^x = 2^n e^r. The polynomial is the one of degree 6 that is nearest to e^r in
+ * relative terms: 2^-28. */
 INLINE V exp_sum(V x, V rest) {
     V n = vrint(x * K(1.44269504f));
     V r = vfma(n, K(-0x1.62e4p-1f), x);
@@ -50,8 +50,8 @@ INLINE V bell(V x) {
     return exp_sum(power, vfma(half, x, -power));
 }
 
-/* Phi(x), given e = bell(x). Phi(-a) = bell(a) P(a), where P falls slowly from 1/2 as 1/a; its rational approximation on
- * [0, 15] is right to 2^-27, and as all its coefficients are positive, nothing cancels. */
+/* Phi(x), given e = bell(x). Phi(-a) = bell(a) P(a), where P falls slowly from 1/2 as 1/a; its rational approximation
+ * on [0, 15] is right to 2^-27, and as all its coefficients are positive, nothing cancels. */
 INLINE V cdf_of(V x, V e) {
     V a = at_most(vabs(x), 15);
     V top = vfma(K(0.00415325436f), a, K(0.0408812875f));

@@ -1,5 +1,5 @@
-/* Normalisation of rows: the kernel takes a block of them at a time. The sums over rows that dw and db are have one partial
- * sum for each block, so that they do not depend on the number of threads. */
+/* Normalisation of rows: the kernel takes a block of them at a time. dw and db, sums over rows, have one partial sum
+ * for each block, so that they do not depend on the number of threads. */
 #include "core/kernels/table.h"
 #include "core/parallel.h"
 
@@ -29,7 +29,8 @@ static void run_blocks(void *context, int64_t begin, int64_t end) {
     }
 }
 
-/* Blocks are long enough for the partial sums to be a small part of the data, and short enough for the sums to stay exact. */
+/* Blocks are long enough for the partial sums to be a small part of the data, and short enough for sums to stay exact:
+ * the partial ones are added pairwise. */
 static plan plan_of(const tg_row_norm *f, const tg_array *x) {
     plan p = {.all = {.n = f->n, .eps = f->eps, .centred = f->centred, .x = x->data}};
     p.all.rows = f->n ? x->numel / f->n : 0;

@@ -5,7 +5,9 @@
  *   K(c)          a vector with c in every lane
  *   select(m,a,b) a where the mask is set, b elsewhere; both(m,n) and either(m,n) combine masks
  *   vlarger(a,b)  the larger of two numbers, either of them where one is NaN
- *   v<name>       libm's function <name>, lane by lane: SLEEF's 1.0-ulp forms (tanh 3.5, erfc 1.5, hypot 0.5)
+ *   vfma(a,b,c)   a b + c, rounded once
+ *   v<name>       libm's function <name>, lane by lane: SLEEF's 1.0-ulp forms (tanh 3.5, erfc 1.5, hypot 0.5), and
+ *                 in vectors of f32 an e^x of our own
  *
  * + - * / and comparisons are the compilers' own vector operators, and a scalar's for the reference (W = 1).
  */

@@ -1,7 +1,7 @@
 /* usage: ulp [ISA]
- * Prints the largest error of each function, in units of the last place of the exact result, and where it was found: of f32
- * over every 1021st number of the domain, of f64 over random ones, half of them spread evenly and half by magnitude. The
- * exact result is libm's in long double. */
+ * Prints the largest error of each function, in units of the last place of the exact result, and where it was found: of
+ * f32 over every 1021st number of the domain, of f64 over random ones, half of them spread evenly and half by magnitude.
+ * The exact result is libm's in long double. */
 #include "core/kernels/table.h"
 #include "core/random.h"
 
@@ -134,8 +134,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         const struct function *f = &functions[i];
         worst narrow = over_f32(tg_kernels_for(TG_F32), f), wide = over_f64(tg_kernels_for(TG_F64), f);
-        printf("| `%s` | %g .. %g | %.2f | %.6g | %.2f | %.6g |\n", f->name, f->lo, f->hi, narrow.ulp, narrow.at, wide.ulp,
-               wide.at);
+        printf("| `%s` | %g .. %g | %.2f | %.6g | %.2f | %.6g |\n", f->name, f->lo, f->hi, narrow.ulp, narrow.at,
+               wide.ulp, wide.at);
     }
     return 0;
 }
