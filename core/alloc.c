@@ -1,8 +1,10 @@
 /* The one allocation function, with failure injection and counters, and the arena. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "core/alloc.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* ---- the system ---- */
 
@@ -37,11 +39,27 @@ static bool injected_failure(void) {
     return fails;
 }
 
+/* Long buffers start on a huge page and ask for more of them: a loop over several such buffers misses fewer address
+ * translations. The kernel may say no. */
+#define HUGE_PAGE ((size_t)2 << 20)
+
+static void *aligned(size_t size, size_t padded) {
+#ifdef MADV_HUGEPAGE
+    if (size >= HUGE_PAGE) {
+        void *p = aligned_alloc(HUGE_PAGE, padded);
+        if (p) madvise(p, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+        return p;
+    }
+#endif
+    (void)size;
+    return aligned_alloc(TG_ALIGN, padded);
+}
+
 void *tg_sys_alloc(size_t size) {
     if (tg_injecting && injected_failure()) return NULL;
     size_t padded; /* aligned_alloc takes multiples of the alignment */
-    if (size > SYS_MAX || !tg_size_pad(size ? size : 1, TG_ALIGN, &padded)) return NULL;
-    void *p = aligned_alloc(TG_ALIGN, padded);
+    if (size > SYS_MAX || !tg_size_pad(size ? size : 1, size < HUGE_PAGE ? TG_ALIGN : HUGE_PAGE, &padded)) return NULL;
+    void *p = aligned(size, padded);
     if (!p) return NULL;
     atomic_fetch_add_explicit(&tg_sys.mallocs, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&tg_sys.bytes, size, memory_order_relaxed);

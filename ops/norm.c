@@ -1,9 +1,7 @@
-/* layer_norm and rms_norm: fused loops over rows, and the same gradient made of ops. */
-#include "core/parallel.h"
+/* layer_norm and rms_norm: kernels on rows, and the same gradient made of ops. */
 #include "ops/ops.h"
 
 #include <float.h>
-#include <math.h>
 
 typedef struct norm_attr {
     int64_t axes;
@@ -14,38 +12,6 @@ static const tg_attr_field fields[] = {
     {"axes", TG_ATTR_INT, offsetof(norm_attr, axes)},
     {"eps", TG_ATTR_REAL, offsetof(norm_attr, eps)},
 };
-
-/* Rows of n elements, all contiguous; w, b, y, dw, db may be NULL. */
-typedef struct norm {
-    const void *x, *w, *b, *g;
-    void *y, *dw, *db; /* y: the result, or dx */
-    double *stats;     /* [rows, 2]: mean and 1 / deviation */
-    int64_t rows, n;
-    double eps;
-    bool centred, wide; /* wide: f64 */
-} norm;
-
-#define COLUMNS 64 /* in one block of a sum over rows */
-
-#define TG_T float
-#define TG_F(name) name##_f32
-#include "ops/norm_rows.def"
-#define TG_T double
-#define TG_F(name) name##_f64
-#include "ops/norm_rows.def"
-
-static void some_forward(void *context, int64_t begin, int64_t end) {
-    const norm *c = context;
-    (c->wide ? forward_rows_f64 : forward_rows_f32)(c, begin, end);
-}
-static void some_rows(void *context, int64_t begin, int64_t end) {
-    const norm *c = context;
-    (c->wide ? backward_rows_f64 : backward_rows_f32)(c, begin, end);
-}
-static void some_columns(void *context, int64_t begin, int64_t end) {
-    const norm *c = context;
-    (c->wide ? backward_columns_f64 : backward_columns_f32)(c, begin, end);
-}
 
 /* ---- shape rule ---- */
 
@@ -74,30 +40,37 @@ static tg_status infer(const tg_call *call) {
 
 /* ---- forward ---- */
 
-static norm rows_of(const tg_array *x, const void *attr, bool centred) {
+static tg_row_norm norm_of(const tg_array *x, const void *attr, bool centred) {
     const norm_attr *a = attr;
-    norm c = {.n = 1, .eps = a->eps, .centred = centred, .wide = x->dtype == TG_F64};
-    for (int i = x->rank - (int)a->axes; i < x->rank; i++) c.n *= x->shape[i];
-    c.rows = c.n ? x->numel / c.n : 0;
-    return c;
+    tg_row_norm f = {.n = 1, .eps = a->eps, .centred = centred};
+    for (int i = x->rank - (int)a->axes; i < x->rank; i++) f.n *= x->shape[i];
+    return f;
 }
 
-static int64_t grain(const norm *c) { return c->n >= 8192 ? 1 : 8192 / (c->n ? c->n : 1); }
+/* Contiguous forms of three arrays, of which some may be NULL and then stay so; to be dropped in any case. */
+typedef struct dense {
+    tg_array a[3];
+    const tg_array *p[3];
+} dense;
 
-static tg_status contiguous_or_none(tg_array *out, const tg_array *a) {
-    return a ? tg_array_contiguous(out, a) : TG_OK;
+static tg_status make_dense(dense *d, int n, const tg_array *const *from) {
+    tg_status s = TG_OK;
+    *d = (dense){0};
+    for (int i = 0; s == TG_OK && i < n; i++)
+        if (from[i] && (s = tg_array_contiguous(&d->a[i], from[i])) == TG_OK) d->p[i] = &d->a[i];
+    return s;
+}
+
+static void drop_dense(dense *d) {
+    for (int i = 0; i < 3; i++) tg_array_drop(&d->a[i]);
 }
 
 static tg_status forward(const tg_call *call, bool centred) {
-    norm c = rows_of(call->in[0], call->attr, centred);
-    tg_array dense[3] = {{0}};
-    tg_status s = TG_OK;
-    for (int i = 0; s == TG_OK && i < call->n_in; i++) s = contiguous_or_none(&dense[i], call->in[i]);
-    if (s == TG_OK) {
-        c.x = dense[0].data, c.w = dense[1].data, c.b = dense[2].data, c.y = call->out[0]->data;
-        tg_parallel_for(c.rows, grain(&c), some_forward, &c);
-    }
-    for (int i = 0; i < 3; i++) tg_array_drop(&dense[i]);
+    tg_row_norm f = norm_of(call->in[0], call->attr, centred);
+    dense d;
+    tg_status s = make_dense(&d, call->n_in, call->in);
+    if (s == TG_OK) tg_map_norm(&f, d.p[0], d.p[1], d.p[2], call->out[0]);
+    drop_dense(&d);
     return s;
 }
 
@@ -134,34 +107,19 @@ static void rms_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) 
     grad(n, dout[0], din, false);
 }
 
-/* Storage for the gradients that are needed. */
-static tg_status prepare(const tg_node *n, norm *c, tg_array *din) {
-    tg_status s = TG_OK;
-    void *data[3] = {NULL};
+static tg_status grad_kernel(const tg_node *n, const tg_array *g, tg_array *din, bool centred) {
+    const tg_array *in[3] = {g, tg_node_in(n, 0), n->in[1] ? tg_node_in(n, 1) : NULL}, *wanted[3] = {NULL};
+    tg_row_norm f = norm_of(in[1], n->attr, centred);
+    dense d;
+    tg_status s = make_dense(&d, 3, in);
     for (int i = 0; s == TG_OK && i < n->n_in; i++) {
         if (!tg_needs(n, i)) continue;
         const tg_array *a = tg_node_in(n, i);
         s = tg_array_alloc(&din[i], (tg_dtype)a->dtype, tg_array_shape(a));
-        data[i] = din[i].data;
+        wanted[i] = &din[i];
     }
-    c->y = data[0], c->dw = data[1], c->db = data[2];
-    return s;
-}
-
-static tg_status grad_kernel(const tg_node *n, const tg_array *g, tg_array *din, bool centred) {
-    const tg_array *in[3] = {tg_node_in(n, 0), n->in[1] ? tg_node_in(n, 1) : NULL, g};
-    norm c = rows_of(in[0], n->attr, centred);
-    tg_array dense[3] = {{0}}, stats = {0};
-    tg_status s = prepare(n, &c, din);
-    for (int i = 0; s == TG_OK && i < 3; i++) s = contiguous_or_none(&dense[i], in[i]);
-    if (s == TG_OK) s = tg_array_alloc(&stats, TG_F64, TG_SHAPE(c.rows, 2));
-    if (s == TG_OK) {
-        c.x = dense[0].data, c.w = dense[1].data, c.g = dense[2].data, c.stats = stats.data;
-        tg_parallel_for(c.rows, grain(&c), some_rows, &c);
-        if (c.dw || c.db) tg_parallel_for((c.n + COLUMNS - 1) / COLUMNS, 1, some_columns, &c);
-    }
-    for (int i = 0; i < 3; i++) tg_array_drop(&dense[i]);
-    tg_array_drop(&stats);
+    if (s == TG_OK) s = tg_map_norm_grad(&f, d.p[0], d.p[1], d.p[2], wanted[0], wanted[1], wanted[2]);
+    drop_dense(&d);
     return s;
 }
 

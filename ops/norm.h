@@ -1,6 +1,6 @@
 /* Normalisation: (x - mean) / sqrt(variance + eps), then times weight and plus bias where they are given.
  * The variance is that of all elements (divided by n, not n - 1), computed from differences to the mean,
- * in double. f32 and f64. An eps of 0 stands for the default, which is PyTorch's.
+ * which is taken twice: of the row, and of what the rounded first one leaves. f32 and f64. An eps of 0 stands for the default, which is PyTorch's.
  *
  *     y = tg_layer_norm(x, .weight = w, .bias = b) */
 #ifndef TG_OPS_NORM_H

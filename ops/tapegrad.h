@@ -55,6 +55,7 @@
 #include "ops/scatter.h"
 #include "ops/select.h"
 #include "ops/softmax.h"
+#include "ops/cross_entropy.h"
 #include "ops/sort.h"
 #include "ops/view.h"
 

@@ -2,6 +2,7 @@
  * them. */
 #include "core/kernels/body_fold.h"
 #include "core/kernels/body_map.h"
+#include "core/kernels/body_row.h"
 #include "core/kernels/body_update.h"
 
 /* ---- small matrix products ---- */
@@ -60,5 +61,9 @@ const tg_kernel_set SET_NAME = {
     .softmax_grad = row_softmax_grad,
     .log_softmax = row_log_softmax,
     .log_softmax_grad = row_log_softmax_grad,
+    .cross_entropy = row_cross_entropy,
+    .cross_entropy_grad = row_cross_entropy_grad,
+    .norm = norm_rows,
+    .norm_grad = norm_rows_grad,
     .small_gemm = small_gemm,
 };

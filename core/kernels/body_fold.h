@@ -1,4 +1,4 @@
-/* Private. The part of core/kernels/body.c that reduces: folds of rows and columns, and softmax of a row. */
+/* Private. The part of core/kernels/body.c that reduces: folds of rows and columns. */
 #ifndef TG_CORE_KERNELS_BODY_FOLD_H
 #define TG_CORE_KERNELS_BODY_FOLD_H
 
@@ -131,101 +131,5 @@ FOLD(sum, 0)
 FOLD(prod, 1)
 FOLD(max, -(S)INFINITY)
 FOLD(min, (S)INFINITY)
-
-/* ---- softmax of a row ---- */
-
-/* The terms of a sum are made W at a time and go straight into the accumulators that fold_block would use. */
-typedef struct row {
-    S *y;
-    const S *a, *b;
-    V c, last; /* last: the terms that were made last */
-} row;
-typedef V row_term(const row *r, int64_t i, int64_t m);
-
-INLINE V load(const S *p, int64_t i, int64_t m) { return m == W ? vload(p + i) : vload_part(p + i, 1, m); }
-INLINE void store(S *p, int64_t i, int64_t m, V v) {
-    if (m == W)
-        vstore(p + i, v);
-    else
-        vstore_part(p + i, 1, m, v);
-}
-
-/* n terms, at most BLOCK, from `begin` on. */
-INLINE S sum_block(int64_t begin, int64_t n, row *r, row_term *f) {
-    V acc[ACCS];
-    int used = 0;
-    for (int64_t i = 0, k = 0; i < n; i += W, k = (k + 1) % ACCS) {
-        int64_t m = lanes_left(n - i);
-        r->last = f(r, begin + i, m);
-        V v = m < W ? select(first(m), r->last, K(0)) : r->last;
-        acc[k] = used < ACCS ? K(0) + v : acc[k] + v;
-        used += used < ACCS;
-    }
-    return fold_accs(acc, used, op_sum);
-}
-
-INLINE S sum_terms(int64_t n, row *r, row_term *f) {
-    S level[LEVELS];
-    int64_t count = 0;
-    if (n <= BLOCK) return sum_block(0, n, r, f);
-    for (int64_t i = 0; i < n; i += BLOCK, count++)
-        carry(sum_block(i, n - i < BLOCK ? n - i : BLOCK, r, f), count, level, op_sum);
-    return carried(count, level, op_sum, 0);
-}
-
-INLINE V term_exp(const row *r, int64_t i, int64_t m) { return vexp(load(r->a, i, m) - r->c); }
-INLINE V term_exp_kept(const row *r, int64_t i, int64_t m) {
-    V e = term_exp(r, i, m);
-    if (m == W) vstore(r->y + i, e);
-    return e;
-}
-INLINE V term_product(const row *r, int64_t i, int64_t m) { return load(r->a, i, m) * load(r->b, i, m); }
-
-/* y = e^(x - max) / sum e^(x - max) */
-static void row_softmax(int64_t n, char *const p[]) {
-    S *y = (S *)(void *)p[0], largest;
-    row_max(n, p[1], 1, &largest);
-    row r = {y, (const S *)(void *)p[1], NULL, K(largest), K(0)};
-    V sum = K(sum_terms(n, &r, term_exp_kept));
-    int64_t i = 0;
-    for (; i + W <= n; i += W) vstore(y + i, vload(y + i) / sum);
-    if (i < n) vstore_part(y + i, 1, n - i, r.last / sum);
-}
-
-/* dx = y (g - sum g y) */
-static void row_softmax_grad(int64_t n, char *const p[]) {
-    S *dx = (S *)(void *)p[0];
-    const S *g = (const S *)(void *)p[1], *y = (const S *)(void *)p[2];
-    row r = {NULL, g, y, K(0), K(0)};
-    V sum = K(sum_terms(n, &r, term_product));
-    for (int64_t i = 0; i < n; i += W) {
-        int64_t m = lanes_left(n - i);
-        store(dx, i, m, load(y, i, m) * (load(g, i, m) - sum));
-    }
-}
-
-/* y = x - max - log sum e^(x - max) */
-static void row_log_softmax(int64_t n, char *const p[]) {
-    S *y = (S *)(void *)p[0], largest;
-    const S *x = (const S *)(void *)p[1];
-    row_max(n, x, 1, &largest);
-    row r = {NULL, x, NULL, K(largest), K(0)};
-    V log_sum = vlog(K(sum_terms(n, &r, term_exp)));
-    for (int64_t i = 0; i < n; i += W) {
-        int64_t m = lanes_left(n - i);
-        store(y, i, m, load(x, i, m) - r.c - log_sum);
-    }
-}
-
-/* dx = g - e^y sum g */
-static void row_log_softmax_grad(int64_t n, char *const p[]) {
-    S *dx = (S *)(void *)p[0], total;
-    const S *g = (const S *)(void *)p[1], *y = (const S *)(void *)p[2];
-    row_sum(n, g, 1, &total);
-    for (int64_t i = 0; i < n; i += W) {
-        int64_t m = lanes_left(n - i);
-        store(dx, i, m, load(g, i, m) - vexp(load(y, i, m)) * K(total));
-    }
-}
 
 #endif

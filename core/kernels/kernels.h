@@ -81,6 +81,25 @@ void tg_map_softmax_grad(const tg_array *g, const tg_array *y, int axis, const t
 void tg_map_log_softmax(const tg_array *x, int axis, const tg_array *y);
 void tg_map_log_softmax_grad(const tg_array *g, const tg_array *y, int axis, const tg_array *dx);
 
+/* Rows of n elements of x, and for each row one class (i64 or i32 in [-n, n), a negative one counted from the end) and
+ * one loss or g; all contiguous. loss = log sum e^x - x[class]; dx = g * (softmax(x) - onehot(class)), which is 0 where
+ * g is, whatever x holds. */
+void tg_map_cross_entropy(const tg_array *x, int64_t n, const tg_array *classes, const tg_array *loss);
+void tg_map_cross_entropy_grad(const tg_array *g, const tg_array *x, int64_t n, const tg_array *classes,
+                               const tg_array *dx);
+
+/* Rows of n elements, all arrays contiguous: z = x / sqrt(mean(x^2) + eps), of x less its mean where `centred`;
+ * y = z * w + b. w and b, of n elements, may be NULL. The gradients dx, dw = sum over rows of g * z and db = sum of g
+ * are NULL where they are not wanted; TG_ERR_MEMORY when partial sums find no room. */
+typedef struct tg_row_norm {
+    int64_t n;
+    double eps;
+    bool centred;
+} tg_row_norm;
+void tg_map_norm(const tg_row_norm *f, const tg_array *x, const tg_array *w, const tg_array *b, const tg_array *y);
+tg_status tg_map_norm_grad(const tg_row_norm *f, const tg_array *g, const tg_array *x, const tg_array *w,
+                           const tg_array *dx, const tg_array *dw, const tg_array *db);
+
 /* Position of the first maximum (minimum) along an axis, as i64; NaN counts as the extreme. out has size
  * 1 along it. */
 void tg_arg_extreme(bool maximum, const tg_array *x, int axis, const tg_array *out);

@@ -167,6 +167,16 @@ static void fold_integer(const plan *p, char *x, char *out) {
 
 /* ---- both ---- */
 
+/* Rows [begin, end) where no more than that is to be done: one kept axis, one reduced. */
+static void fold_plain_rows(void *context, int64_t begin, int64_t end) {
+    const plan *p = context;
+    tg_fold_row *fold = p->set->row[p->f];
+    const char *x = p->x->data;
+    char *out = p->out->data;
+    for (int64_t i = begin; i < end; i++)
+        fold(p->line.size, x + i * p->kept.bytes[0][0], p->line.stride[0], out + i * p->kept.bytes[1][0]);
+}
+
 /* Points [begin, end) of the kept grid. */
 static void fold_pieces(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
@@ -247,5 +257,6 @@ void tg_reduce(tg_reduction f, const tg_array *x, unsigned reduce_axes, const tg
     p.kept.shape[last] = p.pieces;
     p.kept.bytes[0][last] = p.width * p.lanes.stride[0] * p.x_size;
     p.kept.bytes[1][last] = p.width * p.lanes.stride[1] * p.out_size;
-    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, fold_pieces, &p);
+    bool plain = set && !p.columns && p.lines == 1 && last == 1;
+    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, plain ? fold_plain_rows : fold_pieces, &p);
 }

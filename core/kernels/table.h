@@ -22,8 +22,21 @@ typedef void tg_fold_row(int64_t n, const void *x, int64_t s, void *out);
 typedef void tg_fold_col(int64_t rows, int64_t row_stride, int64_t n, const void *x, int64_t s, void *out);
 #define TG_FOLD_LANES(element_size) ((int)(256 / (element_size)))
 
-/* One row of n elements, stride 1 each. softmax: p = {y, x}; gradient: p = {dx, g, y}. */
+/* One row of n elements, stride 1 each. softmax: p = {y, x}; gradient: p = {dx, g, y}. cross_entropy: p = {loss, x,
+ * x[class]}; gradient: p = {dx, x, g}; loss, x[class] and g are single numbers. The gradient leaves dx[class] -= g to
+ * do. */
 typedef void tg_row(int64_t n, char *const p[]);
+
+/* Rows of n elements, one after the other. Forward: y of x, w and b. Gradient: dx in y, of g, x and w; dw[n] and db[n]
+ * are added to, row by row. What is NULL is not there, or not wanted. */
+typedef struct tg_norm_rows {
+    int64_t rows, n;
+    const void *x, *g, *w, *b;
+    void *y, *dw, *db;
+    double eps;
+    bool centred;
+} tg_norm_rows;
+typedef void tg_norm_fn(const tg_norm_rows *r);
 
 /* C = alpha A B + beta C for one small product: k*n is at most TG_SMALL_GEMM. Strides in elements; C's
  * columns have stride 1. beta = 0 ignores C. */
@@ -51,6 +64,8 @@ typedef struct tg_kernel_set {
     tg_fold_row *row[TG_FOLDS];
     tg_fold_col *col[TG_FOLDS];
     tg_row *softmax, *softmax_grad, *log_softmax, *log_softmax_grad;
+    tg_row *cross_entropy, *cross_entropy_grad;
+    tg_norm_fn *norm, *norm_grad;
     tg_small_gemm_fn *small_gemm;
 } tg_kernel_set;
 

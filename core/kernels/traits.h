@@ -4,7 +4,10 @@
  *   S, V, M       the real type; a vector of W of them; a mask, one integer an element
  *   K(c)          a vector with c in every lane
  *   select(m,a,b) a where the mask is set, b elsewhere; both(m,n) and either(m,n) combine masks
- *   v<name>       libm's function <name>, lane by lane: SLEEF's 1.0-ulp forms (tanh 3.5, erfc 1.5, hypot 0.5)
+ *   vlarger(a,b)  the larger of two numbers, either of them where one is NaN
+ *   vfma(a,b,c)   a b + c, rounded once
+ *   v<name>       libm's function <name>, lane by lane: SLEEF's 1.0-ulp forms (tanh 3.5, erfc 1.5, hypot 0.5), and
+ *                 in vectors of f32 an e^x of our own
  *
  * + - * / and comparisons are the compilers' own vector operators, and a scalar's for the reference (W = 1).
  */
@@ -115,9 +118,11 @@ typedef int M;
 INLINE V K(S c) { return c; }
 INLINE S lane0(V v) { return v; }
 INLINE V select(M m, V a, V b) { return m ? a : b; }
+INLINE V vlarger(V a, V b) { return a > b ? a : b; }
 INLINE V vabs(V x) { return MATH(fabs)(x); }
 INLINE V vcopysign(V x, V sign) { return MATH(copysign)(x, sign); }
 INLINE V vsqrt(V x) { return MATH(sqrt)(x); }
+INLINE V vfma(V a, V b, V c) { return MATH(fma)(a, b, c); }
 INLINE V vfloor(V x) { return MATH(floor)(x); }
 INLINE V vceil(V x) { return MATH(ceil)(x); }
 INLINE V vtrunc(V x) { return MATH(trunc)(x); }
@@ -138,13 +143,17 @@ INLINE V select(M m, V a, V b) { return (V)SELECT(m, a, b); }
 INLINE V vabs(V x) { return (V)((M)x & bits(~SIGN_BIT)); }
 INLINE V vcopysign(V x, V sign) { return (V)(((M)x & bits(~SIGN_BIT)) | ((M)sign & bits(SIGN_BIT))); }
 #if defined(TG_ISA_NEON)
+INLINE V vlarger(V a, V b) { return (V)NEON(vmax)((NATIVE)a, (NATIVE)b); }
 INLINE V vsqrt(V x) { return (V)NEON(vsqrt)((NATIVE)x); }
+INLINE V vfma(V a, V b, V c) { return (V)NEON(vfma)((NATIVE)c, (NATIVE)a, (NATIVE)b); }
 INLINE V vfloor(V x) { return (V)NEON(vrndm)((NATIVE)x); }
 INLINE V vceil(V x) { return (V)NEON(vrndp)((NATIVE)x); }
 INLINE V vtrunc(V x) { return (V)NEON(vrnd)((NATIVE)x); }
 INLINE V vrint(V x) { return (V)NEON(vrndn)((NATIVE)x); }
 #else
+INLINE V vlarger(V a, V b) { return (V)X86(max)((NATIVE)a, (NATIVE)b); }
 INLINE V vsqrt(V x) { return (V)X86(sqrt)((NATIVE)x); }
+INLINE V vfma(V a, V b, V c) { return (V)X86(fmadd)((NATIVE)a, (NATIVE)b, (NATIVE)c); }
 INLINE V vfloor(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
 INLINE V vceil(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
 INLINE V vtrunc(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC); }
@@ -154,6 +163,10 @@ INLINE V vrint(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_NEAREST_INT | _MM
 
 INLINE M both(M m, M n) { return m & n; }
 INLINE M either(M m, M n) { return m | n; }
+
+/* NaN in either argument gives NaN. */
+INLINE V vmax(V a, V b) { return select(either(a > b, a != a), a, b); }
+INLINE V vmin(V a, V b) { return select(either(a < b, a != a), a, b); }
 
 INLINE V vload(const S *p) {
     V v;
@@ -263,7 +276,11 @@ INLINE S across(V v, V (*f)(V, V)) {
 #define LIBM_2(f, ulp) LANEWISE_2(v##f, MATH(f))
 #endif
 
+#if TG_REAL == 32 && !defined(TG_ISA_REF)
+#include "core/kernels/exp_f32.h"
+#else
 LIBM_1(exp, u10)
+#endif
 LIBM_1(exp2, u10)
 LIBM_1(expm1, u10)
 LIBM_1(log, u10)
@@ -295,19 +312,15 @@ LANEWISE_1(verfinv, tg_scalar_erfinv)
 
 /* ---- what the rows of unary.def and binary.def are made of ---- */
 
-/* NaN in either argument gives NaN. */
-INLINE V vmax(V a, V b) { return select(either(a > b, a != a), a, b); }
-INLINE V vmin(V a, V b) { return select(either(a < b, a != a), a, b); }
-
 /* e^-|x| never overflows. sigmoid(x) = 1 / (1 + e^-x) for x >= 0 and e^x / (1 + e^x) below. */
 INLINE V vsigmoid(V x) {
     V e = vexp(-vabs(x));
     return select(x < K(0), e, K(1)) / (K(1) + e);
 }
-/* sigmoid'(x) = sigmoid(x) sigmoid(-x) = e / (1 + e)^2, e = e^-|x| */
-INLINE V sigmoid_slope(V x) {
-    V e = vexp(-vabs(x));
-    return e / ((K(1) + e) * (K(1) + e));
+/* sigmoid(v) + t sigmoid'(v), where sigmoid'(v) = sigmoid(v) sigmoid(-v) = e / (1 + e)^2, e = e^-|v| */
+INLINE V sigmoid_and_slope(V v, V t) {
+    V e = vexp(-vabs(v)), r = K(1) / (K(1) + e);
+    return select(v < K(0), e, K(1)) * r + t * (e * r * r);
 }
 /* log(1 + e^x) */
 INLINE V vsoftplus(V x) { return vmax(x, K(0)) + vlog1p(vexp(-vabs(x))); }
@@ -316,8 +329,19 @@ INLINE V vsoftplus(V x) { return vmax(x, K(0)) + vlog1p(vexp(-vabs(x))); }
 #define SELU_SCALE K((S)1.0507009873554804934193349852946)
 #define SELU_ALPHA K((S)1.6732632423543772848170429916717)
 
+/* Phi(x), and Phi(x) + x Phi'(x) */
+#if TG_REAL == 32 && !defined(TG_ISA_REF)
+INLINE V normal_cdf(V x) { return cdf_of(x, bell(x)); }
+INLINE V gelu_slope(V x) {
+    V e = bell(x);
+    return cdf_of(x, e) + x * (K((S)0.39894228040143267794) * e);
+}
+#else
 INLINE V normal_cdf(V x) { return K((S)0.5) * verfc(x * K((S)-0.70710678118654752440)); }
-INLINE V normal_density(V x) { return K((S)0.39894228040143267794) * vexp(K((S)-0.5) * (x * x)); }
+INLINE V gelu_slope(V x) {
+    return normal_cdf(x) + x * (K((S)0.39894228040143267794) * vexp(K((S)-0.5) * (x * x)));
+}
+#endif
 /* 2u = 2 sqrt(2/pi) (x + 0.044715 x^3) */
 INLINE V gelu_2u(V x) { return K((S)1.59576912160573071176) * (x + K((S)0.044715) * (x * x * x)); }
 INLINE V gelu_2u_slope(V x) { return K((S)1.59576912160573071176) * (K(1) + K((S)(3 * 0.044715)) * (x * x)); }
@@ -326,9 +350,9 @@ INLINE V mish_tanh(V x) {
     V e = vexp(x), n = e * (e + K(2));
     return select(x > K(20), K(1), n / (n + K(2)));
 }
-INLINE V mish_tanh_slope(V x) {
+INLINE V mish_tanh_slope(V x) { /* d = n + 2, and 1 - tanh^2 = 4 (1 + e)^2 / d^2 */
     V e = vexp(x), d = e * (e + K(2)) + K(2);
-    return select(x > K(20), K(0), K(4) * (d - K(1)) / (d * d) * vsigmoid(x));
+    return select(x > K(20), K(0), K(4) * e * (K(1) + e) / (d * d));
 }
 /* d/dt sin(t)/t = (t cos t - sin t) / t^2, by its series where the two terms nearly cancel */
 INLINE V sinc_slope(V t) {

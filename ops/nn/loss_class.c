@@ -2,6 +2,7 @@
 #include "ops/nn/loss_parts.h"
 
 #include "ops/arithmetic.h"
+#include "ops/cross_entropy.h"
 #include "ops/index.h"
 #include "ops/reduce.h"
 #include "ops/select.h"
@@ -116,33 +117,40 @@ static rows look_at(tg_tensor *target, const tg_cross_entropy_opts *opts) {
     return r;
 }
 
-/* Each row's loss: -w[class] log_p[class], smoothed -e/classes sum(w log_p). */
-static tg_tensor *row_losses(tg_tensor *log_p, const rows *r, const tg_cross_entropy_opts *opts) {
-    double e = opts->label_smoothing;
-    tg_tensor *picked = (tg_squeeze)((tg_gather)(log_p, 1, (tg_unsqueeze)(r->target, 1)), 1);
-    if (r->weight) picked = (tg_mul)(picked, r->weight);
-    if (e > 0) {
-        tg_tensor *all = opts->weight ? (tg_mul)(log_p, along_classes(opts->weight, log_p)) : log_p;
-        tg_tensor *smooth = (tg_mul_scalar)(sum_of_classes(all), e / (double)tg_size(log_p, 1));
-        picked = (tg_add)((tg_mul_scalar)(picked, 1 - e), smooth);
-    }
-    return (tg_neg)(without_ignored(r, picked));
+/* -log_p[class] of each row, of logits or of log_p. */
+static tg_tensor *plain_losses(tg_tensor *x, tg_tensor *target, bool logits) {
+    if (logits && tg_rank(x) == 2) return (tg_softmax_cross_entropy)(x, target);
+    tg_tensor *log_p = logits ? (tg_log_softmax)(x, 1) : x;
+    return (tg_neg)((tg_squeeze)((tg_gather)(log_p, 1, (tg_unsqueeze)(target, 1)), 1));
 }
 
-static tg_tensor *class_loss(const char *op, tg_tensor *log_p, tg_tensor *target,
-                             const tg_cross_entropy_opts *opts) {
-    if (!tg_is_alive(log_p)) return log_p;
-    if (!opts->weight && !ignores(opts) && opts->label_smoothing == 0 && opts->reduction == TG_REDUCTION_MEAN)
-        return (
-            tg_neg)(tg_loss_reduce(op, (tg_gather)(log_p, 1, (tg_unsqueeze)(target, 1)), TG_REDUCTION_MEAN));
+/* Each row's loss: -w[class] log_p[class], smoothed -e/classes sum(w log_p). */
+static tg_tensor *row_losses(tg_tensor *x, const rows *r, const tg_cross_entropy_opts *opts, bool logits) {
+    double e = opts->label_smoothing;
+    if (e > 0 && logits) x = (tg_log_softmax)(x, 1);
+    tg_tensor *loss = plain_losses(x, r->target, logits && e == 0);
+    if (r->weight) loss = (tg_mul)(loss, r->weight);
+    if (e > 0) {
+        tg_tensor *all = opts->weight ? (tg_mul)(x, along_classes(opts->weight, x)) : x;
+        tg_tensor *smooth = (tg_mul_scalar)(sum_of_classes(all), e / (double)tg_size(x, 1));
+        loss = (tg_sub)((tg_mul_scalar)(loss, 1 - e), smooth);
+    }
+    return without_ignored(r, loss);
+}
+
+static tg_tensor *class_loss(const char *op, tg_tensor *x, tg_tensor *target, const tg_cross_entropy_opts *opts,
+                             bool logits) {
+    if (!tg_is_alive(x)) return x;
+    if (!opts->weight && !ignores(opts) && opts->label_smoothing == 0)
+        return tg_loss_reduce(op, plain_losses(x, target, logits), opts->reduction);
     rows r = look_at(target, opts);
-    tg_tensor *loss = row_losses(log_p, &r, opts), *count;
+    tg_tensor *loss = row_losses(x, &r, opts, logits), *count;
     if (opts->reduction != TG_REDUCTION_MEAN || (!r.weight && !r.ignored))
         return tg_loss_reduce(op, loss, opts->reduction);
     if (r.weight)
         count = tg_loss_reduce(op, r.weight, TG_REDUCTION_SUM);
     else
-        count = (tg_affine)(tg_loss_reduce(op, (tg_to)(r.ignored, tg_dtype_of(log_p)), TG_REDUCTION_SUM), -1,
+        count = (tg_affine)(tg_loss_reduce(op, (tg_to)(r.ignored, tg_dtype_of(x)), TG_REDUCTION_SUM), -1,
                             (double)tg_numel(target));
     return (tg_div)(tg_loss_reduce(op, loss, TG_REDUCTION_SUM), count);
 }
@@ -151,7 +159,7 @@ tg_tensor *(tg_nll_loss)(tg_tensor *log_p, tg_tensor *target, tg_nll_opts o) {
     const char *op = "nll_loss";
     tg_cross_entropy_opts opts = {o.reduction, o.weight, o.ignore_index, o.ignore, 0};
     if (!check_classes(op, log_p, target, &opts) || !check_options(op, log_p, &opts)) return tg_poison();
-    return class_loss(op, log_p, target, &opts);
+    return class_loss(op, log_p, target, &opts, false);
 }
 
 /* ---- cross-entropy ---- */
@@ -182,7 +190,7 @@ tg_tensor *(tg_cross_entropy)(tg_tensor *logits, tg_tensor *target, tg_cross_ent
         return probability_loss(op, logits, target, &opts);
     }
     if (!check_classes(op, logits, target, &opts) || !check_options(op, logits, &opts)) return tg_poison();
-    return class_loss(op, (tg_log_softmax)(logits, 1), target, &opts);
+    return class_loss(op, logits, target, &opts, true);
 }
 
 /* ---- accuracy ---- */

@@ -42,13 +42,23 @@ static bool chosen(const char *name, int n, char **names) {
     return n == 0;
 }
 
+/* Workload k of all tables, or NULL. */
+static const workload *workload_at(int k) {
+    static const workload *const tables[] = {model_workloads, row_workloads};
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+        for (const workload *w = tables[t]; w->name; w++)
+            if (k-- == 0) return w;
+    return NULL;
+}
+
 static int unknown(int n, char **names) {
+    const workload *w;
     for (int i = 0; i < n; i++) {
         int k = 0;
-        while (k < n_workloads && strcmp(workloads[k].name, names[i]) != 0) k++;
-        if (k < n_workloads) continue;
+        while ((w = workload_at(k)) && strcmp(w->name, names[i]) != 0) k++;
+        if (w) continue;
         fprintf(stderr, "bench: no workload \"%s\"; there are:", names[i]);
-        for (k = 0; k < n_workloads; k++) fprintf(stderr, " %s", workloads[k].name);
+        for (k = 0; (w = workload_at(k)); k++) fprintf(stderr, " %s", w->name);
         fputc('\n', stderr);
         return 1;
     }
@@ -66,8 +76,8 @@ int main(int argc, char **argv) {
     if (unknown(n, names)) return 2;
     tg_set_num_threads(threads);
     tg_seed(0);
-    for (int k = 0; k < n_workloads; k++) {
-        const workload *w = &workloads[k];
+    const workload *w;
+    for (int k = 0; (w = workload_at(k)); k++) {
         if (!chosen(w->name, n, names)) continue;
         void *state = w->make();
         double us = state ? microseconds(w, state) : 0;

@@ -12,7 +12,7 @@ typedef struct workload {
     void (*end)(void *state);
 } workload;
 
-extern const workload workloads[];
-extern const int n_workloads;
+/* The tables of workloads, each ended by one without a name. */
+extern const workload model_workloads[], row_workloads[];
 
 #endif

@@ -87,10 +87,10 @@ static void *mlp_make(int64_t batch) {
 static void *mlp_b64_make(void) { return mlp_make(64); }
 static void *mlp_b1024_make(void) { return mlp_make(1024); }
 
-const workload workloads[] = {
+const workload model_workloads[] = {
     {"chain1000", chain_make, chain_step, chain_end},
     {"xor", xor_make, training_step, training_end},
     {"mlp_b64", mlp_b64_make, training_step, training_end},
     {"mlp_b1024", mlp_b1024_make, training_step, training_end},
+    {0},
 };
-const int n_workloads = sizeof workloads / sizeof *workloads;

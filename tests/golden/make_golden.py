@@ -126,6 +126,9 @@ CALLS = {
     "to": lambda x, a: x.to(DTYPES[NUMBERS[int(a[0])]]),
     "softmax": lambda x, a: torch.softmax(x, int(a[0])),
     "log_softmax": lambda x, a: torch.log_softmax(x, int(a[0])),
+    "softmax_cross_entropy": lambda x, c, a: torch.nn.functional.cross_entropy(
+        x.movedim(-1, min(1, x.dim() - 1)), c.to(torch.int64), reduction="none"
+    ),
     "gather": lambda x, i, a: torch.gather(x, int(a[0]), wrapped(i, x.shape[int(a[0])])),
     "scatter_add": lambda x, i, s, a: x.scatter_add(int(a[0]), wrapped(i, x.shape[int(a[0])]), s),
     "index_select": lambda x, i, a: torch.index_select(x, int(a[0]), wrapped(i, x.shape[int(a[0])])),
@@ -429,6 +432,9 @@ def softmaxes():
         emit(call, [values(-math.inf, -math.inf)], (0,))
         emit(call, [values(math.inf, 0)], (0,))
         emit(call, [torch.tensor([[math.nan, 0], [1, 2]], dtype=torch.float64)], (1,))
+    for shape in [(3, 4), (1, 1), (5, 17), (2, 3, 33)]:
+        for dtype in ("i64", "i32"):
+            emit("softmax_cross_entropy", [floats(shape, -9, 9), ints(shape[:-1], 0, shape[-1], dtype)])
 
 
 def indexing():

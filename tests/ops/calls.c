@@ -75,6 +75,7 @@ CALL(unsqueeze, tg_unsqueeze(in[0], axis(a, 0)))
 CALL(to, tg_to(in[0], (tg_dtype)axis(a, 0)))
 CALL(softmax, tg_softmax(in[0], axis(a, 0)))
 CALL(log_softmax, tg_log_softmax(in[0], axis(a, 0)))
+BINARY(softmax_cross_entropy)
 CALL(gather, tg_gather(in[0], axis(a, 0), in[1]))
 CALL(scatter_add, tg_scatter_add(in[0], axis(a, 0), in[1], in[2]))
 CALL(index_select, tg_index_select(in[0], axis(a, 0), in[1]))
@@ -106,7 +107,7 @@ static const call calls[] = {
     SELF(relu), SELF(softplus), SELF(logsigmoid), SELF(sign),
     SELF(sum), SELF(mean), SELF(amax), SELF(max), SELF(argmax), SELF(sum_to),
     SELF(reshape), SELF(permute), SELF(slice), SELF(slice_scatter), SELF(expand), SELF(contiguous), SELF(to),
-    SELF(softmax), SELF(log_softmax), SELF(gather), SELF(scatter_add), SELF(index_select),
+    SELF(softmax), SELF(log_softmax), SELF(softmax_cross_entropy), SELF(gather), SELF(scatter_add), SELF(index_select),
     SELF(eq), SELF(ne), SELF(lt), SELF(le), SELF(gt), SELF(ge), SELF(where), SELF(masked_fill),
     {"add_scalar", "affine", call_add_scalar}, {"mul_scalar", "affine", call_mul_scalar},
     {"neg", "affine", call_neg}, {"transpose", "permute", call_transpose},

@@ -1,0 +1,259 @@
+/* Private. The part of core/kernels/body.c that works on one row at a time, which the cache holds from one pass over
+ * it to the next: softmax, cross-entropy and normalisation.
+ */
+#ifndef TG_CORE_KERNELS_BODY_ROW_H
+#define TG_CORE_KERNELS_BODY_ROW_H
+
+#include "core/kernels/body_fold.h"
+
+/* What the passes over a row read and write. */
+typedef struct row {
+    const S *x, *g, *w, *b;
+    S *y, *dw, *db;
+    V shift, rest, scale, mean, slope;
+} row;
+
+/* m lanes from element i on; m is W but at the end of the row. */
+typedef V row_term(const row *r, int64_t i, int64_t m);
+typedef void row_step(const row *r, int64_t i, int64_t m);
+
+INLINE V load(const S *p, int64_t i, int64_t m) { return m == W ? vload(p + i) : vload_part(p + i, 1, m); }
+INLINE void store(S *p, int64_t i, int64_t m, V v) {
+    if (m == W)
+        vstore(p + i, v);
+    else
+        vstore_part(p + i, 1, m, v);
+}
+
+INLINE void each(int64_t n, const row *r, row_step *f) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) f(r, i, W);
+    if (i < n) f(r, i, n - i);
+}
+
+/* n terms, at most BLOCK, from `begin` on. They go straight into the accumulators that fold_block would use. */
+INLINE S sum_block(int64_t begin, int64_t n, const row *r, row_term *f) {
+    V acc[ACCS];
+    int64_t i = 0;
+    int used = 0;
+#pragma GCC unroll 8
+    for (int k = 0; k < ACCS; k++) acc[k] = K(0);
+    for (; i + LANES <= n; i += LANES)
+#pragma GCC unroll 8
+        for (int k = 0; k < ACCS; k++) acc[k] += f(r, begin + i + k * W, W);
+    for (; i + W <= n; i += W, used++) acc[used] += f(r, begin + i, W);
+    if (i < n) acc[used++] += select(first(n - i), f(r, begin + i, n - i), K(0));
+    return fold_accs(acc, n < LANES ? used : ACCS, op_sum);
+}
+
+INLINE S sum_terms(int64_t n, const row *r, row_term *f) {
+    S level[LEVELS];
+    int64_t count = 0;
+    if (n <= BLOCK) return sum_block(0, n, r, f);
+    for (int64_t i = 0; i < n; i += BLOCK, count++)
+        carry(sum_block(i, n - i < BLOCK ? n - i : BLOCK, r, f), count, level, op_sum);
+    return carried(count, level, op_sum, 0);
+}
+
+/* Two sums in one pass. */
+typedef struct pair {
+    S a, b;
+} pair;
+typedef struct vpair {
+    V a, b;
+} vpair;
+typedef vpair row_terms(const row *r, int64_t i, int64_t m);
+
+INLINE pair sum_pair_block(int64_t begin, int64_t n, const row *r, row_terms *f) {
+    V a[ACCS], b[ACCS];
+    int64_t i = 0;
+    int used = 0;
+#pragma GCC unroll 8
+    for (int k = 0; k < ACCS; k++) a[k] = b[k] = K(0);
+    for (; i + LANES <= n; i += LANES)
+#pragma GCC unroll 8
+        for (int k = 0; k < ACCS; k++) {
+            vpair v = f(r, begin + i + k * W, W);
+            a[k] += v.a, b[k] += v.b;
+        }
+    for (; i < n; i += W, used++) {
+        M there = first(lanes_left(n - i));
+        vpair v = f(r, begin + i, lanes_left(n - i));
+        a[used] += select(there, v.a, K(0)), b[used] += select(there, v.b, K(0));
+    }
+    if (n >= LANES) used = ACCS;
+    return (pair){fold_accs(a, used, op_sum), fold_accs(b, used, op_sum)};
+}
+
+INLINE pair sum_pairs(int64_t n, const row *r, row_terms *f) {
+    S a[LEVELS], b[LEVELS];
+    int64_t count = 0;
+    if (n <= BLOCK) return sum_pair_block(0, n, r, f);
+    for (int64_t i = 0; i < n; i += BLOCK, count++) {
+        pair part = sum_pair_block(i, n - i < BLOCK ? n - i : BLOCK, r, f);
+        carry(part.a, count, a, op_sum);
+        carry(part.b, count, b, op_sum);
+    }
+    return (pair){carried(count, a, op_sum, 0), carried(count, b, op_sum, 0)};
+}
+
+/* ---- softmax ---- */
+
+INLINE V term_exp(const row *r, int64_t i, int64_t m) { return vexp(load(r->x, i, m) - r->shift); }
+INLINE V term_exp_kept(const row *r, int64_t i, int64_t m) {
+    V e = term_exp(r, i, m);
+    store(r->y, i, m, e);
+    return e;
+}
+INLINE V term_gy(const row *r, int64_t i, int64_t m) { return load(r->g, i, m) * load(r->x, i, m); }
+INLINE V term_g(const row *r, int64_t i, int64_t m) { return load(r->g, i, m); }
+
+/* The largest element, -inf of none. It need not look at NaN: they come back from the sum that follows. */
+INLINE V op_larger(V a, V b) { return vlarger(a, b); }
+INLINE S largest(int64_t n, const S *x) {
+    S out;
+    fold_row(n, x, 1, &out, op_larger, -(S)INFINITY);
+    return out;
+}
+
+INLINE void step_softmax(const row *r, int64_t i, int64_t m) { store(r->y, i, m, load(r->y, i, m) * r->scale); }
+INLINE void step_softmax_grad(const row *r, int64_t i, int64_t m) {
+    store(r->y, i, m, load(r->x, i, m) * (load(r->g, i, m) - r->mean));
+}
+INLINE void step_log_softmax(const row *r, int64_t i, int64_t m) {
+    store(r->y, i, m, load(r->x, i, m) - r->shift - r->rest);
+}
+INLINE void step_log_softmax_grad(const row *r, int64_t i, int64_t m) {
+    store(r->y, i, m, load(r->g, i, m) - vexp(load(r->x, i, m)) * r->mean);
+}
+
+/* y = e^(x - max) / sum e^(x - max) */
+static void row_softmax(int64_t n, char *const p[]) {
+    row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
+    r.shift = K(largest(n, r.x));
+    r.scale = K(1 / sum_terms(n, &r, term_exp_kept));
+    each(n, &r, step_softmax);
+}
+
+/* dx = y (g - sum g y) */
+static void row_softmax_grad(int64_t n, char *const p[]) {
+    row r = {.y = (S *)(void *)p[0], .g = (const S *)(void *)p[1], .x = (const S *)(void *)p[2]};
+    r.mean = K(sum_terms(n, &r, term_gy));
+    each(n, &r, step_softmax_grad);
+}
+
+/* y = x - max - log sum e^(x - max) */
+static void row_log_softmax(int64_t n, char *const p[]) {
+    row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
+    r.shift = K(largest(n, r.x));
+    r.rest = vlog(K(sum_terms(n, &r, term_exp)));
+    each(n, &r, step_log_softmax);
+}
+
+/* dx = g - e^y sum g */
+static void row_log_softmax_grad(int64_t n, char *const p[]) {
+    row r = {.y = (S *)(void *)p[0], .g = (const S *)(void *)p[1], .x = (const S *)(void *)p[2]};
+    r.mean = K(sum_terms(n, &r, term_g));
+    each(n, &r, step_log_softmax_grad);
+}
+
+/* loss = log sum e^x - x[class], where p[2] is x[class] */
+static void row_cross_entropy(int64_t n, char *const p[]) {
+    row r = {.x = (const S *)(void *)p[1]};
+    S most = largest(n, r.x), picked = *(const S *)(void *)p[2];
+    r.shift = K(most);
+    *(S *)(void *)p[0] = (most - picked) + lane0(vlog(K(sum_terms(n, &r, term_exp))));
+}
+
+/* dx = g softmax(x); the caller subtracts g from dx[class]. A row that does not count (g = 0) may hold anything. */
+static void row_cross_entropy_grad(int64_t n, char *const p[]) {
+    row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
+    S g = *(const S *)(void *)p[2];
+    if (g == 0) {
+        memset(r.y, 0, (size_t)n * sizeof(S));
+        return;
+    }
+    r.shift = K(largest(n, r.x));
+    r.scale = K(g / sum_terms(n, &r, term_exp_kept));
+    each(n, &r, step_softmax);
+}
+
+/* ---- layer_norm and rms_norm ---- */
+
+/* x less its mean. The mean is shift + rest: the rounded mean, and the mean of what it leaves. */
+INLINE V centred(const row *r, int64_t i, int64_t m) { return (load(r->x, i, m) - r->shift) - r->rest; }
+INLINE V weighted(const row *r, int64_t i, int64_t m) {
+    V g = load(r->g, i, m);
+    return r->w ? g * load(r->w, i, m) : g;
+}
+
+INLINE V term_x(const row *r, int64_t i, int64_t m) { return load(r->x, i, m); }
+INLINE vpair terms_distance(const row *r, int64_t i, int64_t m) {
+    V d = load(r->x, i, m) - r->shift;
+    return (vpair){d, d * d};
+}
+INLINE vpair terms_product(const row *r, int64_t i, int64_t m) {
+    V h = weighted(r, i, m);
+    return (vpair){h, h * centred(r, i, m)};
+}
+
+/* Sets shift, rest and scale = 1 / sqrt(variance + eps). */
+INLINE S moments(const tg_norm_rows *p, row *r) {
+    S n = (S)p->n;
+    r->shift = K(p->centred ? sum_terms(p->n, r, term_x) / n : 0);
+    pair d = sum_pairs(p->n, r, terms_distance);
+    S rest = p->centred ? d.a / n : 0, variance = d.b / n - rest * rest;
+    S scale = (S)(1 / sqrt((double)(variance < 0 ? 0 : variance) + p->eps));
+    r->rest = K(rest);
+    r->scale = K(scale);
+    return scale;
+}
+
+INLINE void step_norm(const row *r, int64_t i, int64_t m) {
+    V y = centred(r, i, m) * r->scale;
+    if (r->w) y *= load(r->w, i, m);
+    if (r->b) y += load(r->b, i, m);
+    store(r->y, i, m, y);
+}
+
+static void norm_rows(const tg_norm_rows *p) {
+    row r = {.x = p->x, .w = p->w, .b = p->b, .y = p->y};
+    for (int64_t k = 0; k < p->rows; k++, r.x += p->n, r.y += p->n) {
+        moments(p, &r);
+        each(p->n, &r, step_norm);
+    }
+}
+
+INLINE void step_norm_grad(const row *r, int64_t i, int64_t m) {
+    V d = centred(r, i, m);
+    store(r->y, i, m, ((weighted(r, i, m) - r->mean) - d * r->slope) * r->scale);
+}
+INLINE void step_dw(const row *r, int64_t i, int64_t m) {
+    store(r->dw, i, m, load(r->dw, i, m) + load(r->g, i, m) * (centred(r, i, m) * r->scale));
+}
+INLINE void step_db(const row *r, int64_t i, int64_t m) {
+    store(r->db, i, m, load(r->db, i, m) + load(r->g, i, m));
+}
+
+/* With d the centred x and h = g w: dx = (h - mean h - d mean(h d) scale^2) scale, dw += g d scale, db += g. */
+static void norm_rows_grad(const tg_norm_rows *p) {
+    row r = {.x = p->x, .g = p->g, .w = p->w, .y = p->y, .dw = p->dw, .db = p->db};
+    S n = (S)p->n;
+    for (int64_t k = 0; k < p->rows; k++, r.x += p->n, r.g += p->n) {
+        if (p->y || p->dw) {
+            S scale = moments(p, &r);
+            r.slope = K(scale * scale);
+        }
+        if (p->y) {
+            pair h = sum_pairs(p->n, &r, terms_product);
+            r.mean = K(p->centred ? h.a / n : 0);
+            r.slope *= K(h.b / n);
+            each(p->n, &r, step_norm_grad);
+            r.y += p->n;
+        }
+        if (p->dw) each(p->n, &r, step_dw);
+        if (p->db) each(p->n, &r, step_db);
+    }
+}
+
+#endif

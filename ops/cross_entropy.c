@@ -1,0 +1,79 @@
+/* Cross-entropy of logits and class numbers, a row at a time. Its oracle is the composition
+ * -gather(log_softmax(x), class). */
+#include "ops/ops.h"
+
+/* ---- shape rule ---- */
+
+static tg_status infer(const tg_call *call) {
+    const tg_array *x = call->in[0], *classes = call->in[1];
+    tg_status s = tg_call_float(call, 0);
+    if (s != TG_OK) return s;
+    if (classes->dtype != TG_I64 && classes->dtype != TG_I32)
+        return tg_call_fail(call, TG_ERR_DTYPE, "class numbers are i64 or i32: %s", tg_call_input(call, 1));
+    bool fits = x->rank > 0 && classes->rank == x->rank - 1;
+    for (int i = 0; fits && i < classes->rank; i++) fits = classes->shape[i] == x->shape[i];
+    if (!fits)
+        return tg_call_fail(call, TG_ERR_SHAPE, "needs [.., classes] and a class for each row [..]: %s and %s",
+                            tg_call_input(call, 0), tg_call_input(call, 1));
+    return tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(classes));
+}
+
+static tg_status check_classes(const tg_call *call, int64_t n) {
+    const tg_array *classes = call->in[1];
+    for (int64_t i = 0; i < classes->numel; i++) {
+        double c = tg_array_get(classes, i);
+        if (c < (double)-n || c >= (double)n)
+            return tg_call_fail(call, TG_ERR_ARGUMENT, "row %lld has class %.0f, outside %s", (long long)i, c,
+                                tg_call_input(call, 0));
+    }
+    return TG_OK;
+}
+
+static int64_t row_length(const tg_array *x) { return x->shape[x->rank - 1]; }
+
+/* ---- out = log sum e^x - x[class] ---- */
+
+static tg_status forward(const tg_call *call) {
+    tg_array x = {0}, classes = {0};
+    int64_t n = row_length(call->in[0]);
+    tg_status s = check_classes(call, n);
+    if (s == TG_OK) s = tg_array_contiguous(&x, call->in[0]);
+    if (s == TG_OK) s = tg_array_contiguous(&classes, call->in[1]);
+    if (s == TG_OK) tg_map_cross_entropy(&x, n, &classes, call->out[0]);
+    tg_array_drop(&x);
+    tg_array_drop(&classes);
+    return s;
+}
+
+/* ---- dx = g (softmax(x) - onehot(class)) ---- */
+
+static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    tg_tensor *g = tg_unsqueeze(dout[0], -1), *classes = tg_unsqueeze(n->in[1], -1);
+    din[0] = tg_scatter_add(tg_mul(tg_softmax(n->in[0], -1), g), -1, classes, tg_neg(g));
+}
+
+static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    const tg_array *in[3] = {dout[0], tg_node_in(n, 0), tg_node_in(n, 1)};
+    tg_array dense[3] = {{0}};
+    tg_status s = tg_array_alloc(&din[0], (tg_dtype)in[1]->dtype, tg_array_shape(in[1]));
+    for (int i = 0; s == TG_OK && i < 3; i++) s = tg_array_contiguous(&dense[i], in[i]);
+    if (s == TG_OK) tg_map_cross_entropy_grad(&dense[0], &dense[1], row_length(in[1]), &dense[2], &din[0]);
+    for (int i = 0; i < 3; i++) tg_array_drop(&dense[i]);
+    return s;
+}
+
+const tg_op tg_op_softmax_cross_entropy = {
+    .name = "softmax_cross_entropy",
+    .formula = "out = log(sum(e^x along the last axis)) - x[.., class]",
+    .n_in = 2,
+    .save = TG_IN(0) | TG_IN(1),
+    .no_grad = TG_IN(1),
+    .infer = infer,
+    .forward = forward,
+    .grad = grad,
+    .grad_kernel = grad_kernel,
+};
+
+tg_tensor *(tg_softmax_cross_entropy)(tg_tensor *x, tg_tensor *class_of_row) {
+    return tg_apply2(&tg_op_softmax_cross_entropy, x, class_of_row, NULL);
+}
