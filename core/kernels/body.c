@@ -1,5 +1,6 @@
 /* The kernels of one instruction set and one real type; core/kernels/traits.h says how the build chooses
  * them. */
+#include "core/kernels/body_attention.h"
 #include "core/kernels/body_fold.h"
 #include "core/kernels/body_map.h"
 
@@ -57,4 +58,6 @@ const tg_kernel_set SET_NAME = {
     .log_softmax = row_log_softmax,
     .log_softmax_grad = row_log_softmax_grad,
     .small_gemm = small_gemm,
+    .attention = attention,
+    .attention_grad = attention_grad,
 };

@@ -36,6 +36,26 @@ typedef struct tg_small_gemm {
 typedef void tg_small_gemm_fn(const tg_small_gemm *g);
 #define TG_SMALL_GEMM 1024
 
+/* Attention of one head for a block of n queries, at most TG_ATTENTION_QUERIES, that begins at query `first`: they see
+ * the keys 0..keys-1, or with causal those up to themselves. Rows of q, k [keys, e], v [keys, d], out and g have stride 1;
+ * strides in elements; a bool mask has bytes, another one elements. The gradient reads out and lse, and writes
+ * dq [n, e] and ds [n, keys] (by rows ds_row apart), and adds to dk and dv (contiguous), each unless NULL. dlse may be
+ * NULL. */
+typedef struct tg_attention_block {
+    int64_t n, first, keys, e, d;
+    bool causal, bool_mask;
+    double scale;
+    const void *q, *k, *v, *mask, *g, *dlse;
+    int64_t q_row, k_row, v_row, mask_row, mask_col, g_row, dlse_row, ds_row;
+    void *out, *lse; /* contiguous */
+    void *dq, *dk, *dv, *ds;
+    void *scratch; /* TG_ATTENTION_SCRATCH(e, d) elements, 64-byte aligned */
+} tg_attention_block;
+typedef void tg_attention_fn(const tg_attention_block *b);
+#define TG_ATTENTION_QUERIES 32
+#define TG_ATTENTION_KEYS 64 /* in one tile */
+#define TG_ATTENTION_SCRATCH(e, d) (TG_ATTENTION_QUERIES * (2 * ((e) + TG_ATTENTION_KEYS) + (d) + 4))
+
 /* Runs: p[0] is the output, then the inputs; strides in elements. */
 typedef struct tg_kernel_set {
     tg_run *unary[TG_UNARY_COUNT];      /* p = {out, x}; arg = double p[2] */
@@ -49,6 +69,7 @@ typedef struct tg_kernel_set {
     tg_fold_col *col[TG_FOLDS];
     tg_row *softmax, *softmax_grad, *log_softmax, *log_softmax_grad;
     tg_small_gemm_fn *small_gemm;
+    tg_attention_fn *attention, *attention_grad;
 } tg_kernel_set;
 
 typedef struct tg_kernels {

@@ -4,6 +4,7 @@
  *   S, V, M       the real type; a vector of W of them; a mask, one integer an element
  *   K(c)          a vector with c in every lane
  *   select(m,a,b) a where the mask is set, b elsewhere; both(m,n) and either(m,n) combine masks
+ *   vfma(a,b,c)   a b + c, rounded once where the instruction set can; vlarger(a,b) is either of them for NaN
  *   v<name>       libm's function <name>, lane by lane: SLEEF's 1.0-ulp forms (tanh 3.5, erfc 1.5, hypot 0.5)
  *
  * + - * / and comparisons are the compilers' own vector operators, and a scalar's for the reference (W = 1).
@@ -122,6 +123,8 @@ INLINE V vfloor(V x) { return MATH(floor)(x); }
 INLINE V vceil(V x) { return MATH(ceil)(x); }
 INLINE V vtrunc(V x) { return MATH(trunc)(x); }
 INLINE V vrint(V x) { return MATH(rint)(x); }
+INLINE V vfma(V a, V b, V c) { return a * b + c; }
+INLINE V vlarger(V a, V b) { return a > b ? a : b; }
 #else
 #if TG_REAL == 32
 typedef int32_t I;
@@ -143,12 +146,16 @@ INLINE V vfloor(V x) { return (V)NEON(vrndm)((NATIVE)x); }
 INLINE V vceil(V x) { return (V)NEON(vrndp)((NATIVE)x); }
 INLINE V vtrunc(V x) { return (V)NEON(vrnd)((NATIVE)x); }
 INLINE V vrint(V x) { return (V)NEON(vrndn)((NATIVE)x); }
+INLINE V vfma(V a, V b, V c) { return (V)NEON(vfma)((NATIVE)c, (NATIVE)a, (NATIVE)b); }
+INLINE V vlarger(V a, V b) { return (V)NEON(vmax)((NATIVE)a, (NATIVE)b); }
 #else
 INLINE V vsqrt(V x) { return (V)X86(sqrt)((NATIVE)x); }
 INLINE V vfloor(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); }
 INLINE V vceil(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC); }
 INLINE V vtrunc(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC); }
 INLINE V vrint(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+INLINE V vfma(V a, V b, V c) { return (V)X86(fmadd)((NATIVE)a, (NATIVE)b, (NATIVE)c); }
+INLINE V vlarger(V a, V b) { return (V)X86(max)((NATIVE)a, (NATIVE)b); }
 #endif
 #endif
 
@@ -201,6 +208,35 @@ INLINE void vstore_part(S *p, int64_t s, int64_t m, V v) {
         memcpy(p, from, (size_t)h * sizeof(S));
         p += h, from += h;
     }
+}
+
+/* Lane j of x[i] and lane i of x[j] change places. A step deals the lanes of x[i] and x[i + W/2] alternately to
+ * rows 2i and 2i + 1: the upper bit of the lane's number moves into the row's, and the other way round. */
+INLINE void vtranspose(V x[W]) {
+#if BYTES * 8 / TG_REAL == 16
+#define DEAL(a, b, h) \
+    __builtin_shufflevector(a, b, h, 16 + h, 1 + h, 17 + h, 2 + h, 18 + h, 3 + h, 19 + h, 4 + h, 20 + h, 5 + h, 21 + h, \
+                            6 + h, 22 + h, 7 + h, 23 + h)
+#elif BYTES * 8 / TG_REAL == 8
+#define DEAL(a, b, h) __builtin_shufflevector(a, b, h, 8 + h, 1 + h, 9 + h, 2 + h, 10 + h, 3 + h, 11 + h)
+#elif BYTES * 8 / TG_REAL == 4
+#define DEAL(a, b, h) __builtin_shufflevector(a, b, h, 4 + h, 1 + h, 5 + h)
+#elif BYTES * 8 / TG_REAL == 2
+#define DEAL(a, b, h) __builtin_shufflevector(a, b, h, 2 + h)
+#endif
+#if defined(DEAL)
+    V y[W];
+#pragma GCC unroll 4
+    for (int step = 1; step < W; step *= 2) {
+#pragma GCC unroll 16
+        for (int i = 0; i < W / 2; i++) y[2 * i] = DEAL(x[i], x[i + W / 2], 0), y[2 * i + 1] = DEAL(x[i], x[i + W / 2], W / 2);
+#pragma GCC unroll 16
+        for (int i = 0; i < W; i++) x[i] = y[i];
+    }
+#undef DEAL
+#else
+    (void)x;
+#endif
 }
 
 /* f over all lanes, by halves: lane i with lane i + W/2, then with lane i + W/4, ... */
