@@ -1,5 +1,5 @@
-/* Attention: out = P v, P = softmax(S), S = scale q k^T + mask. The second output is the logsumexp of the rows of S, from
- * which the backward pass has P again. */
+/* Attention: out = P v, P = softmax(S), S = scale q k^T + mask. The second output is the logsumexp of the rows
+ * of S, from which the backward pass has P again. */
 #include "core/kernels/attention.h"
 #include "ops/ops.h"
 
@@ -26,10 +26,11 @@ static tg_status check_input(const tg_call *call, int i) {
     tg_status s = tg_call_float(call, i);
     if (s != TG_OK) return s;
     if (x->dtype != call->in[Q]->dtype)
-        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)", tg_call_input(call, Q),
-                            tg_call_input(call, i));
+        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
+                            tg_call_input(call, Q), tg_call_input(call, i));
     if (x->rank < 2)
-        return tg_call_fail(call, TG_ERR_SHAPE, "%c needs [.., length, size]: %s", "qkv"[i], tg_call_input(call, i));
+        return tg_call_fail(call, TG_ERR_SHAPE, "%c needs [.., length, size]: %s", "qkv"[i],
+                            tg_call_input(call, i));
     return TG_OK;
 }
 
@@ -100,8 +101,8 @@ static tg_status with_rows(tg_array *out, const tg_array *a) {
 }
 
 /* in: q, k, v, mask. The three first are put into own, to be dropped. */
-static tg_status problem_of(tg_attention *a, const tg_array *const *in, const tg_array *out, const tg_array *lse,
-                            const attention_attr *attr, tg_array own[3]) {
+static tg_status problem_of(tg_attention *a, const tg_array *const *in, const tg_array *out,
+                            const tg_array *lse, const attention_attr *attr, tg_array own[3]) {
     tg_status s = TG_OK;
     for (int i = 0; s == TG_OK && i < 3; i++) s = with_rows(&own[i], in[i]);
     *a = (tg_attention){&own[Q], &own[K], &own[V], in[MASK], out, lse, attr->causal, attr->scale};
@@ -131,7 +132,8 @@ static tg_tensor *later_keys(int64_t l, int64_t s) {
     return mask;
 }
 
-/* P from scaled queries. softmax makes NaN of a row of -inf: its elements become 0, and pass nothing on. */
+/* P from scaled queries. softmax makes NaN of a row of -inf: its elements become 0, and pass nothing on. (With
+ * causal alone there is no such row.) */
 static tg_tensor *weights(const tg_node *n, tg_tensor *q) {
     tg_tensor *k = n->in[K], *mask = n->in[MASK], *score = tg_matmul(q, turned(k));
     if (((const attention_attr *)n->attr)->causal)
@@ -193,7 +195,8 @@ static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_a
 
 const tg_op tg_op_scaled_dot_product_attention = {
     .name = "scaled_dot_product_attention",
-    .formula = "out, logsumexp = softmax(scale q k^T + mask) v, and log sum(e^(scale q k^T + mask)) of each query",
+    .formula =
+        "out, logsumexp = softmax(scale q k^T + mask) v, and log sum(e^(scale q k^T + mask)) of each query",
     .n_in = INPUTS,
     .n_out = 2,
     .save = TG_IN(Q) | TG_IN(K) | TG_IN(V) | TG_IN(MASK) | TG_OUT(0) | TG_OUT(1),

@@ -8,21 +8,23 @@
 extern "C" {
 #endif
 
-/* softmax(scale q k^T + mask) v, for q [.., l, e], k [.., s, e], v [.., s, d]; the result is [.., l, d]. Leading axes
- * broadcast as in tg_matmul. mask, which broadcasts to [.., l, s], is bool and says which pairs take part, or is of q's
- * dtype and is added (it may require a gradient). With causal, query i sees the keys 0..i. A query that sees nothing, for
- * all its scores are -inf, gets 0, and passes no gradient on.
+/* softmax(scale q k^T + mask) v, for q [.., l, e], k [.., s, e], v [.., s, d]; the result is [.., l, d]. Leading
+ * axes broadcast as in tg_matmul. The mask broadcasts to [.., l, s]; a bool one says which pairs take part, one
+ * of q's dtype is added, and may require a gradient. With causal, query i sees the keys 0..i. A query that sees
+ * nothing, since all its scores are -inf, gets 0 and passes no gradient on. All this is as in PyTorch.
  *
- * Neither forward nor backward holds an [l, s] matrix: both work on tiles, and backward computes the scores anew from the
- * logsumexp of each query's scores. Two walks do hold one: one that is recorded, and the gradient of an added mask. Where
- * leading axes broadcast, gradients take the broadcast shape before they are summed.
+ * Neither pass holds an [l, s] matrix: both work on tiles, and the backward pass computes scores anew from the
+ * logsumexp of each query. What holds one is a walk that is recorded, and the gradient of an added mask. Where
+ * leading axes broadcast, gradients take the broadcast shape before they are summed. q, k and v may be views
+ * of any strides; those whose last axis has stride 1 are not copied.
  *
- * Errors: TG_ERR_SHAPE, TG_ERR_DTYPE, TG_ERR_MEMORY. The conventions are PyTorch's. */
+ * Errors: TG_ERR_SHAPE, TG_ERR_DTYPE, TG_ERR_MEMORY. */
 typedef struct tg_attention_opts {
     tg_tensor *mask;
     bool causal;
-    double scale;          /* default 1 / sqrt(e) */
-    tg_tensor **logsumexp; /* where not NULL: receives log sum e^score of each query, [.., l], differentiable */
+    double scale; /* default 1 / sqrt(e) */
+    tg_tensor *
+        *logsumexp; /* where not NULL: receives log sum e^score of each query, [.., l], differentiable */
 } tg_attention_opts;
 TG_API tg_tensor *tg_scaled_dot_product_attention(tg_tensor *q, tg_tensor *k, tg_tensor *v,
                                                   tg_attention_opts opts);

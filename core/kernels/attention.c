@@ -1,4 +1,4 @@
-/* Walks heads and blocks of queries; the kernel of the instruction set does a block (core/kernels/body_attention.h). */
+/* Walks heads and blocks of queries; the kernels of a block are in core/kernels/body_attention.h. */
 #include "core/kernels/attention.h"
 #include "core/kernels/table.h"
 #include "core/parallel.h"
@@ -9,9 +9,9 @@ typedef struct plan {
     const tg_attention *a;
     const tg_attention_gradient *d; /* NULL: forward */
     const tg_kernel_set *set;
-    int64_t size; /* bytes an element */
+    int64_t size;                          /* bytes an element */
     int64_t l, s, e, width, heads, blocks; /* width: of v; blocks of queries in a head */
-    int64_t grain; /* tasks that share a piece of scratch memory */
+    int64_t grain;                         /* tasks that share a piece of scratch memory */
     tg_array scratch;
 } plan;
 
@@ -20,7 +20,7 @@ static int64_t blocks_of(int64_t n) { return (n + TG_ATTENTION_QUERIES - 1) / TG
 
 /* ---- addresses ---- */
 
-/* The first element of a head in x, whose last `own` axes belong to the head; leading axes of size 1 repeat. */
+/* The first element of a head in x, whose last `own` axes are the head; leading axes of size 1 repeat. */
 static char *head_of(const plan *p, const tg_array *x, int own, int64_t head) {
     const tg_array *out = p->a->out;
     char *at = x->data;
@@ -38,7 +38,9 @@ static int64_t step_of(const tg_array *x, int back) {
     return x->rank >= back && x->shape[x->rank - back] > 1 ? x->stride[x->rank - back] : 0;
 }
 
-static char *rows_from(char *data, int64_t first, int64_t row, int64_t size) { return data + first * row * size; }
+static char *rows_from(char *data, int64_t first, int64_t row, int64_t size) {
+    return data + first * row * size;
+}
 
 /* ---- a block of queries ---- */
 
@@ -61,9 +63,16 @@ static void set_gradient(const plan *p, tg_attention_block *b, int64_t head) {
 static tg_attention_block block_at(const plan *p, int64_t head, int64_t block, char *scratch) {
     const tg_attention *a = p->a;
     int64_t first = block * TG_ATTENTION_QUERIES, size = p->size, q_row = step_of(a->q, 2);
-    tg_attention_block b = {
-        .n = least(p->l - first, TG_ATTENTION_QUERIES), .first = first, .e = p->e, .d = p->width, .causal = a->causal,
-        .scale = a->scale, .q_row = q_row, .k_row = step_of(a->k, 2), .v_row = step_of(a->v, 2), .scratch = scratch};
+    tg_attention_block b = {.n = least(p->l - first, TG_ATTENTION_QUERIES),
+                            .first = first,
+                            .e = p->e,
+                            .d = p->width,
+                            .causal = a->causal,
+                            .scale = a->scale,
+                            .q_row = q_row,
+                            .k_row = step_of(a->k, 2),
+                            .v_row = step_of(a->v, 2),
+                            .scratch = scratch};
     b.keys = a->causal ? least(p->s, first + b.n) : p->s;
     b.q = rows_from(head_of(p, a->q, 2, head), first, q_row, size);
     b.k = head_of(p, a->k, 2, head), b.v = head_of(p, a->v, 2, head);
@@ -82,7 +91,7 @@ static char *scratch_of(const plan *p, int64_t begin) {
     return (char *)p->scratch.data + begin / p->grain * p->scratch.shape[1] * p->size;
 }
 
-/* With causal the last blocks cost most: first and last ones take turns, so that halves of a head are equal. */
+/* With causal the last blocks cost most: first and last take turns, so that parts of a head cost the same. */
 static void some_blocks(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
     for (int64_t i = begin; i < end; i++) {
@@ -130,7 +139,8 @@ static tg_status run(const tg_attention *a, const tg_attention_gradient *d) {
     if (tasks == 0) return TG_OK;
     int64_t n = pieces(&p, tasks);
     p.grain = (tasks + n - 1) / n;
-    tg_status s = tg_array_alloc(&p.scratch, (tg_dtype)a->out->dtype, TG_SHAPE(n, TG_ATTENTION_SCRATCH(p.e, p.width)));
+    tg_status s =
+        tg_array_alloc(&p.scratch, (tg_dtype)a->out->dtype, TG_SHAPE(n, TG_ATTENTION_SCRATCH(p.e, p.width)));
     if (s == TG_OK) tg_parallel_for(tasks, p.grain, d ? some_heads : some_blocks, &p);
     tg_array_drop(&p.scratch);
     return s;

@@ -1,15 +1,16 @@
-/* Private. The part of core/kernels/body.c for attention: a block of queries against tiles of the keys they see.
+/* Private. The part of core/kernels/body.c for attention: a block of queries against tiles of keys.
  *
- * Queries lie along the lanes: a tile of scores is S^T [keys, span] = K Q^T. So the largest score and the sum of a query
- * are taken lane by lane, and of the four matrices only the block's own rows (q, g, out, dq) are ever transposed; k and v
- * stay where they are, whatever their strides. Lanes behind the last query hold zeros, and reach no result.
+ * Queries lie along the lanes: a tile of scores is S^T [keys, span] = K Q^T. So the largest score and the sum
+ * of a query are taken lane by lane, and only the block's own rows (of q, g, out and dq) are ever transposed:
+ * k and v stay where they are. Lanes behind the last query hold zeros, and reach no result.
  */
 #ifndef TG_CORE_KERNELS_BODY_ATTENTION_H
 #define TG_CORE_KERNELS_BODY_ATTENTION_H
 
 #include "core/kernels/body_fold.h"
 
-/* ---- products: C [m, n] = alpha A B, added to C when beta is not 0. A has any strides, B and C rows of stride 1 ---- */
+/* ---- products: C [m, n] = alpha A B, added to C unless beta is 0. A has any strides, B and C rows of
+ *      stride 1 ---- */
 
 /* Rows of C at once: with two vectors each they keep all registers busy. */
 #if defined(TG_ISA_REF) || defined(TG_ISA_AVX2)
@@ -59,14 +60,15 @@ __attribute__((noipa)) static void product(const tg_small_gemm *g) {
 /* ---- rows to lanes and back ---- */
 
 /* to [cols, span] = scale * from^T, for n rows of from; 0 in the lanes behind them. */
-__attribute__((noipa)) static void rows_to_lanes(S *to, int64_t span, const S *from, int64_t step, int64_t n, int64_t cols,
-                                                 double scale) {
+__attribute__((noipa)) static void rows_to_lanes(S *to, int64_t span, const S *from, int64_t step, int64_t n,
+                                                 int64_t cols, double scale) {
     for (int64_t i = 0; i < span; i += W)
         for (int64_t j = 0; j < cols; j += W) {
             V x[W];
             int64_t m = lanes_left(cols - j);
 #pragma GCC unroll 16
-            for (int r = 0; r < W; r++) x[r] = i + r < n ? K((S)scale) * load(from + (i + r) * step, j, m) : K(0);
+            for (int r = 0; r < W; r++)
+                x[r] = i + r < n ? K((S)scale) * load(from + (i + r) * step, j, m) : K(0);
             vtranspose(x);
 #pragma GCC unroll 16
             for (int c = 0; c < W; c++)
@@ -75,8 +77,8 @@ __attribute__((noipa)) static void rows_to_lanes(S *to, int64_t span, const S *f
 }
 
 /* n rows of to = factor * from^T, for from [cols, span]; one factor a lane. */
-__attribute__((noipa)) static void lanes_to_rows(S *to, int64_t step, const S *from, int64_t span, int64_t n, int64_t cols,
-                                                 const S *factor) {
+__attribute__((noipa)) static void lanes_to_rows(S *to, int64_t step, const S *from, int64_t span, int64_t n,
+                                                 int64_t cols, const S *factor) {
     for (int64_t i = 0; i < span; i += W)
         for (int64_t j = 0; j < cols; j += W) {
             V x[W], f = vload(factor + i);
@@ -94,9 +96,69 @@ __attribute__((noipa)) static void lanes_to_rows(S *to, int64_t step, const S *f
 
 typedef struct query_block {
     const tg_attention_block *b;
-    int64_t span;     /* n rounded up to whole vectors */
-    S *q, *score;      /* [e, span], scaled; [keys, span] */
+    int64_t span; /* n rounded up to whole vectors: the lanes of a row */
+    S *q, *score; /* [e, span], scaled; the tile [keys, span] */
 } query_block;
+
+INLINE query_block block_of(const tg_attention_block *b) {
+    query_block t = {b, (b->n + W - 1) / W * W, b->scratch, NULL};
+    t.score = t.q + b->e * t.span;
+    rows_to_lanes(t.q, t.span, b->q, b->q_row, b->n, b->e, b->scale);
+    return t;
+}
+
+INLINE int64_t keys_left(const tg_attention_block *b, int64_t j) {
+    return b->keys - j < TG_ATTENTION_KEYS ? b->keys - j : TG_ATTENTION_KEYS;
+}
+
+/* The products with a tile [m, span] of m keys; x: rows of k or v from the tile's first key on.
+ * tile = X Y, for Y [inner, span] */
+INLINE void make_tile(const query_block *t, int64_t m, S *tile, const S *x, int64_t x_row, const S *y,
+                      int64_t inner) {
+    product(&(tg_small_gemm){.m = m,
+                             .n = t->span,
+                             .k = inner,
+                             .a = x,
+                             .a_row = x_row,
+                             .a_col = 1,
+                             .b = y,
+                             .b_row = t->span,
+                             .c = tile,
+                             .c_row = t->span,
+                             .alpha = 1});
+}
+/* to [cols, span] += X^T tile */
+INLINE void add_to_queries(const query_block *t, int64_t m, const S *tile, const S *x, int64_t x_row, S *to,
+                           int64_t cols) {
+    product(&(tg_small_gemm){.m = cols,
+                             .n = t->span,
+                             .k = m,
+                             .a = x,
+                             .a_row = 1,
+                             .a_col = x_row,
+                             .b = tile,
+                             .b_row = t->span,
+                             .c = to,
+                             .c_row = t->span,
+                             .alpha = 1,
+                             .beta = 1});
+}
+/* to [m, cols] += alpha tile Y, for the block's rows Y [n, cols] of q or g */
+INLINE void add_to_keys(const query_block *t, int64_t m, const S *tile, const S *y, int64_t y_row, S *to,
+                        int64_t cols, double alpha) {
+    product(&(tg_small_gemm){.m = m,
+                             .n = cols,
+                             .k = t->b->n,
+                             .a = tile,
+                             .a_row = t->span,
+                             .a_col = 1,
+                             .b = y,
+                             .b_row = y_row,
+                             .c = to,
+                             .c_row = cols,
+                             .alpha = alpha,
+                             .beta = 1});
+}
 
 INLINE void fill(S *p, int64_t n, S value) {
     for (int64_t i = 0; i < n; i += W) vstore(p + i, K(value));
@@ -126,28 +188,21 @@ INLINE void hide_later(const query_block *t, int64_t j, int64_t m) {
     }
 }
 
-/* score [m, span] = K Q^T, masked, for the keys from j on */
+/* score = K Q^T, masked, for the m keys from j on */
 INLINE void scores(const query_block *t, int64_t j, int64_t m) {
     const tg_attention_block *b = t->b;
-    product(&(tg_small_gemm){m, t->span, b->e, b->k_row, 1, t->span, 1, t->span, (const S *)b->k + j * b->k_row, t->q,
-                             t->score, 1, 0});
+    make_tile(t, m, t->score, (const S *)b->k + j * b->k_row, b->k_row, t->q, b->e);
     if (b->mask) add_mask(t, j, m);
     if (b->causal && j + m > b->first + 1) hide_later(t, j, m);
-}
-
-INLINE query_block block_of(const tg_attention_block *b) {
-    query_block t = {b, (b->n + W - 1) / W * W, b->scratch, NULL};
-    t.score = t.q + b->e * t.span;
-    rows_to_lanes(t.q, t.span, b->q, b->q_row, b->n, b->e, b->scale);
-    return t;
 }
 
 INLINE V zero_if_hidden(V x) { return select(x == K(-(S)INFINITY), K(0), x); }
 
 /* ---- forward: tile after tile, with the largest score so far and sums relative to it ---- */
 
-/* score = e^(score - largest); what was summed before the tile is to be multiplied by factor. NaN in a score makes the
- * query's sum NaN, whatever `largest` is then. A query that has seen nothing keeps largest = -inf and sum = 0. */
+/* score = e^(score - largest); what was summed before the tile is to be multiplied by factor. NaN in a score
+ * makes the query's sum NaN, whatever `largest` is then. A query that has seen nothing keeps largest = -inf
+ * and sum = 0. */
 INLINE void soften(const query_block *t, int64_t m, S *largest, S *sum, S *factor) {
     for (int64_t i = 0; i < t->span; i += W) {
         S *s = t->score + i;
@@ -184,22 +239,20 @@ INLINE void finish(const query_block *t, S *largest, const S *sum, S *factor) {
 
 static void attention(const tg_attention_block *b) {
     query_block t = block_of(b);
-    int64_t span = t.span;
-    S *out = t.score + TG_ATTENTION_KEYS * span, *largest = out + b->d * span;
-    S *sum = largest + span, *factor = sum + span;
-    fill(out, b->d * span, 0);
-    fill(largest, span, -(S)INFINITY);
-    fill(sum, span, 0);
+    S *out = t.score + TG_ATTENTION_KEYS * t.span, *largest = out + b->d * t.span;
+    S *sum = largest + t.span, *factor = sum + t.span;
+    fill(out, b->d * t.span, 0);
+    fill(largest, t.span, -(S)INFINITY);
+    fill(sum, t.span, 0);
     for (int64_t j = 0; j < b->keys; j += TG_ATTENTION_KEYS) {
-        int64_t m = b->keys - j < TG_ATTENTION_KEYS ? b->keys - j : TG_ATTENTION_KEYS;
+        int64_t m = keys_left(b, j);
         scores(&t, j, m);
         soften(&t, m, largest, sum, factor);
-        if (j > 0) scale_lanes(out, b->d, span, factor);
-        product(&(tg_small_gemm){b->d, span, m, 1, b->v_row, span, 1, span, (const S *)b->v + j * b->v_row, t.score,
-                                 out, 1, 1});
+        if (j > 0) scale_lanes(out, b->d, t.span, factor);
+        add_to_queries(&t, m, t.score, (const S *)b->v + j * b->v_row, b->v_row, out, b->d);
     }
     finish(&t, largest, sum, factor);
-    lanes_to_rows(b->out, b->d, out, span, b->n, b->d, factor);
+    lanes_to_rows(b->out, b->d, out, t.span, b->n, b->d, factor);
 }
 
 /* ---- gradient: P = e^(S - lse), dS = P (g v^T - delta), delta = sum(g out) - dlse ---- */
@@ -238,40 +291,32 @@ INLINE void weigh(const query_block *t, int64_t m, S *slope, const S *lse, const
     }
 }
 
-/* dv += P^T g, dk += scale dS^T q, dq += dS k, for the m keys from j on */
-INLINE void add_gradients(const query_block *t, int64_t j, int64_t m, const S *slope, S *dq) {
+/* dv += P^T g, dk += scale dS^T q, dq += dS k, ds = dS, for the m keys from j on; one: 1 in each lane */
+INLINE void add_gradients(const query_block *t, int64_t j, int64_t m, const S *slope, S *dq, const S *one) {
     const tg_attention_block *b = t->b;
-    int64_t span = t->span;
-    if (b->dv)
-        product(&(tg_small_gemm){m, b->d, b->n, span, 1, b->g_row, 1, b->d, t->score, b->g, (S *)b->dv + j * b->d, 1, 1});
-    if (b->dk)
-        product(&(tg_small_gemm){m, b->e, b->n, span, 1, b->q_row, 1, b->e, slope, b->q, (S *)b->dk + j * b->e,
-                                 b->scale, 1});
-    if (b->dq)
-        product(&(tg_small_gemm){b->e, span, m, 1, b->k_row, span, 1, span, (const S *)b->k + j * b->k_row, slope, dq, 1,
-                                 1});
+    if (b->dv) add_to_keys(t, m, t->score, b->g, b->g_row, (S *)b->dv + j * b->d, b->d, 1);
+    if (b->dk) add_to_keys(t, m, slope, b->q, b->q_row, (S *)b->dk + j * b->e, b->e, b->scale);
+    if (b->dq) add_to_queries(t, m, slope, (const S *)b->k + j * b->k_row, b->k_row, dq, b->e);
+    if (b->ds) lanes_to_rows((S *)b->ds + j, b->ds_row, slope, t->span, b->n, m, one);
 }
 
 static void attention_grad(const tg_attention_block *b) {
     query_block t = block_of(b);
-    int64_t span = t.span;
-    S *slope = t.score + TG_ATTENTION_KEYS * span, *g = slope + TG_ATTENTION_KEYS * span, *dq = g + b->d * span;
-    S *lse = dq + b->e * span, *delta = lse + span, *factor = delta + span;
-    rows_to_lanes(g, span, b->g, b->g_row, b->n, b->d, 1);
+    S *slope = t.score + TG_ATTENTION_KEYS * t.span, *g = slope + TG_ATTENTION_KEYS * t.span;
+    S *dq = g + b->d * t.span, *lse = dq + b->e * t.span, *delta = lse + t.span, *factor = delta + t.span;
+    rows_to_lanes(g, t.span, b->g, b->g_row, b->n, b->d, 1);
     row_constants(&t, lse, delta);
-    fill(dq, b->e * span, 0);
+    fill(dq, b->e * t.span, 0);
+    fill(factor, t.span, 1);
     for (int64_t j = 0; j < b->keys; j += TG_ATTENTION_KEYS) {
-        int64_t m = b->keys - j < TG_ATTENTION_KEYS ? b->keys - j : TG_ATTENTION_KEYS;
+        int64_t m = keys_left(b, j);
         scores(&t, j, m);
-        product(&(tg_small_gemm){m, span, b->d, b->v_row, 1, span, 1, span, (const S *)b->v + j * b->v_row, g, slope, 1,
-                                 0});
+        make_tile(&t, m, slope, (const S *)b->v + j * b->v_row, b->v_row, g, b->d);
         weigh(&t, m, slope, lse, delta);
-        add_gradients(&t, j, m, slope, dq);
-        fill(factor, span, 1);
-        if (b->ds) lanes_to_rows((S *)b->ds + j, b->ds_row, slope, span, b->n, m, factor);
+        add_gradients(&t, j, m, slope, dq, factor);
     }
-    fill(factor, span, (S)b->scale);
-    if (b->dq) lanes_to_rows(b->dq, b->e, dq, span, b->n, b->e, factor);
+    fill(factor, t.span, (S)b->scale);
+    if (b->dq) lanes_to_rows(b->dq, b->e, dq, t.span, b->n, b->e, factor);
 }
 
 #endif

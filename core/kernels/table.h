@@ -25,8 +25,8 @@ typedef void tg_fold_col(int64_t rows, int64_t row_stride, int64_t n, const void
 /* One row of n elements, stride 1 each. softmax: p = {y, x}; gradient: p = {dx, g, y}. */
 typedef void tg_row(int64_t n, char *const p[]);
 
-/* C = alpha A B + beta C for one small product: k*n is at most TG_SMALL_GEMM. Strides in elements; C's
- * columns have stride 1. beta = 0 ignores C. */
+/* C = alpha A B + beta C for one small product; the table's kernel takes k*n up to TG_SMALL_GEMM. Strides in
+ * elements; C's columns have stride 1. beta = 0 ignores C. */
 typedef struct tg_small_gemm {
     int64_t m, n, k, a_row, a_col, b_row, b_col, c_row;
     const void *a, *b;
@@ -36,11 +36,11 @@ typedef struct tg_small_gemm {
 typedef void tg_small_gemm_fn(const tg_small_gemm *g);
 #define TG_SMALL_GEMM 1024
 
-/* Attention of one head for a block of n queries, at most TG_ATTENTION_QUERIES, that begins at query `first`: they see
- * the keys 0..keys-1, or with causal those up to themselves. Rows of q, k [keys, e], v [keys, d], out and g have stride 1;
- * strides in elements; a bool mask has bytes, another one elements. The gradient reads out and lse, and writes
- * dq [n, e] and ds [n, keys] (by rows ds_row apart), and adds to dk and dv (contiguous), each unless NULL. dlse may be
- * NULL. */
+/* Attention of one head for a block of n queries, at most TG_ATTENTION_QUERIES, the first of which is number
+ * `first`: they see the keys 0..keys-1, or with causal those up to themselves. Rows of q, k [keys, e],
+ * v [keys, d], out and g have stride 1; other strides in elements. A mask is bool or of the real type. The
+ * gradient reads out and lse, writes dq [n, e] and ds [n, keys], whose rows are ds_row apart, and adds to dk and
+ * dv (contiguous), each unless NULL. dlse may be NULL. core/kernels/attention.h has the formulas. */
 typedef struct tg_attention_block {
     int64_t n, first, keys, e, d;
     bool causal, bool_mask;

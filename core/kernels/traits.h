@@ -4,7 +4,8 @@
  *   S, V, M       the real type; a vector of W of them; a mask, one integer an element
  *   K(c)          a vector with c in every lane
  *   select(m,a,b) a where the mask is set, b elsewhere; both(m,n) and either(m,n) combine masks
- *   vfma(a,b,c)   a b + c, rounded once where the instruction set can; vlarger(a,b) is either of them for NaN
+ *   vfma(a,b,c)   a b + c, rounded once where the instruction set can
+ *   vlarger(a,b)  the larger; which of the two if one is NaN is left open
  *   v<name>       libm's function <name>, lane by lane: SLEEF's 1.0-ulp forms (tanh 3.5, erfc 1.5, hypot 0.5)
  *
  * + - * / and comparisons are the compilers' own vector operators, and a scalar's for the reference (W = 1).
@@ -210,13 +211,13 @@ INLINE void vstore_part(S *p, int64_t s, int64_t m, V v) {
     }
 }
 
-/* Lane j of x[i] and lane i of x[j] change places. A step deals the lanes of x[i] and x[i + W/2] alternately to
- * rows 2i and 2i + 1: the upper bit of the lane's number moves into the row's, and the other way round. */
+/* Lane j of x[i] and lane i of x[j] change places. A step deals the lanes of x[i] and x[i + W/2] alternately
+ * to rows 2i and 2i + 1: the highest bit of the lane's number moves into the row's, and the other way round. */
 INLINE void vtranspose(V x[W]) {
 #if BYTES * 8 / TG_REAL == 16
 #define DEAL(a, b, h) \
-    __builtin_shufflevector(a, b, h, 16 + h, 1 + h, 17 + h, 2 + h, 18 + h, 3 + h, 19 + h, 4 + h, 20 + h, 5 + h, 21 + h, \
-                            6 + h, 22 + h, 7 + h, 23 + h)
+    __builtin_shufflevector(a, b, h, 16 + h, 1 + h, 17 + h, 2 + h, 18 + h, 3 + h, 19 + h, 4 + h, 20 + h, \
+                            5 + h, 21 + h, 6 + h, 22 + h, 7 + h, 23 + h)
 #elif BYTES * 8 / TG_REAL == 8
 #define DEAL(a, b, h) __builtin_shufflevector(a, b, h, 8 + h, 1 + h, 9 + h, 2 + h, 10 + h, 3 + h, 11 + h)
 #elif BYTES * 8 / TG_REAL == 4
@@ -229,7 +230,10 @@ INLINE void vtranspose(V x[W]) {
 #pragma GCC unroll 4
     for (int step = 1; step < W; step *= 2) {
 #pragma GCC unroll 16
-        for (int i = 0; i < W / 2; i++) y[2 * i] = DEAL(x[i], x[i + W / 2], 0), y[2 * i + 1] = DEAL(x[i], x[i + W / 2], W / 2);
+        for (int i = 0; i < W / 2; i++) {
+            y[2 * i] = DEAL(x[i], x[i + W / 2], 0);
+            y[2 * i + 1] = DEAL(x[i], x[i + W / 2], W / 2);
+        }
 #pragma GCC unroll 16
         for (int i = 0; i < W; i++) x[i] = y[i];
     }

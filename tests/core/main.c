@@ -21,6 +21,7 @@ TCase *tcase_idx(void);
 TCase *tcase_kernels(void);
 TCase *tcase_reduce(void);
 TCase *tcase_gemm(void);
+TCase *tcase_attention(void);
 
 const char *program;
 
@@ -50,6 +51,7 @@ int main(int argc, char **argv) {
     TCase *(*const make[])(void) = {
         tcase_error,  tcase_shape,  tcase_alloc, tcase_buffer, tcase_parallel, tcase_array,  tcase_slot,
         tcase_tensor, tcase_random, tcase_print, tcase_idx,    tcase_kernels,  tcase_reduce, tcase_gemm,
+        tcase_attention,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

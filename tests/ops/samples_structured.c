@@ -273,17 +273,25 @@ static const sample unfold_rows[] = {
 #define HUGE_WHY "softmax of huge scores has no gradient to compare"
 #define SCORES .skip = HUGE_SCORES, .why = HUGE_WHY, OF_SUMS
 
-/* Equal keys give equal scores: the gradient of the queries is 0, and rounding all that there is to compare. */
-#define ONE_KEY .skip = HUGE_SCORES | KIND(K_EXPANDED), .why = HUGE_WHY "; a gradient of 0 where all keys are one", OF_SUMS
+/* Equal keys give equal scores: the gradient of the queries is 0, and only rounding is left to compare. */
+#define ONE_KEY \
+    .skip = HUGE_SCORES | KIND(K_EXPANDED), .why = HUGE_WHY "; a gradient of 0 where all keys are one", OF_SUMS
 
 #define MASKED \
     .skip = HUGE_SCORES | KIND(K_EXPANDED) | KIND(K_NAN), \
-    .why = "huge scores and equal keys as above; where a tile holds a hidden key, a weight of 0 times NaN is NaN", OF_SUMS
+    .why = "huge scores and equal keys as above; in a tile with a hidden key a weight of 0 times NaN is NaN", \
+    OF_SUMS
 
 static const sample attention_rows[] = {
     {"attention", NULL, {{"abc"}, {"adc"}, {"ade"}}, ARG(0, 0), .sizes = "a2b3c2d2e2", SCORES},
     {"attention", "causal, scale", {{"bc"}, {"dc"}, {"de"}}, ARG(1, 0.5), MASKED},
-    {"attention", "keys for all heads", {{"abc"}, {"dc"}, {"1de"}}, ARG(0, 0), .sizes = "a2d2", .kind = K_RIGHT, ONE_KEY},
+    {"attention",
+     "keys for all heads",
+     {{"abc"}, {"dc"}, {"1de"}},
+     ARG(0, 0),
+     .sizes = "a2d2",
+     .kind = K_RIGHT,
+     ONE_KEY},
     {"attention", "queries for all heads", {{"bc"}, {"1dc"}, {"ade"}}, ARG(1, 0), .kind = K_LEFT, MASKED},
     {"attention",
      "all broadcast",
@@ -294,8 +302,18 @@ static const sample attention_rows[] = {
      ONE_KEY},
     {"attention_mask", "bool", {{"bc"}, {"dc"}, {"de"}, {"bd", TG_BOOL}}, ARG(0, 0), MASKED},
     {"attention_mask", "bool, causal", {{"bc"}, {"dc"}, {"de"}, {"d", TG_BOOL}}, ARG(1, 0), MASKED},
-    {"attention_mask", "added", {{"abc"}, {"adc"}, {"ade"}, {"bd"}}, ARG(1, 0), .sizes = "a2b3c2d2e2", MASKED},
-    {"attention_mask", "added, one a key", {{"abc"}, {"adc"}, {"ade"}, {"d"}}, ARG(0, 2), .sizes = "a2b3c2d3e2", MASKED},
+    {"attention_mask",
+     "added",
+     {{"abc"}, {"adc"}, {"ade"}, {"bd"}},
+     ARG(1, 0),
+     .sizes = "a2b3c2d2e2",
+     MASKED},
+    {"attention_mask",
+     "added, one a key",
+     {{"abc"}, {"adc"}, {"ade"}, {"d"}},
+     ARG(0, 2),
+     .sizes = "a2b3c2d3e2",
+     MASKED},
     {"attention_logsumexp",
      NULL,
      {{"bc"}, {"dc"}, {"de", .constant = true}},
