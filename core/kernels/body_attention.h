@@ -49,8 +49,7 @@ INLINE void product_columns(const tg_small_gemm *g, int64_t j, const int vectors
     for (; i < g->m; i++) product_tile(g, i, j, 1, vectors, m);
 }
 
-/* noipa: called as from another file, for the reason that traits.h gives beside INLINE. */
-__attribute__((noipa)) static void product(const tg_small_gemm *g) {
+APART void product(const tg_small_gemm *g) {
     int64_t j = 0;
     for (; j + 2 * W <= g->n; j += 2 * W) product_columns(g, j, 2, W);
     for (; j + W <= g->n; j += W) product_columns(g, j, 1, W);
@@ -60,8 +59,8 @@ __attribute__((noipa)) static void product(const tg_small_gemm *g) {
 /* ---- rows to lanes and back ---- */
 
 /* to [cols, span] = scale * from^T, for n rows of from; 0 in the lanes behind them. */
-__attribute__((noipa)) static void rows_to_lanes(S *to, int64_t span, const S *from, int64_t step, int64_t n,
-                                                 int64_t cols, double scale) {
+APART void rows_to_lanes(S *to, int64_t span, const S *from, int64_t step, int64_t n, int64_t cols,
+                         double scale) {
     for (int64_t i = 0; i < span; i += W)
         for (int64_t j = 0; j < cols; j += W) {
             V x[W];
@@ -77,8 +76,8 @@ __attribute__((noipa)) static void rows_to_lanes(S *to, int64_t span, const S *f
 }
 
 /* n rows of to = factor * from^T, for from [cols, span]; one factor a lane. */
-__attribute__((noipa)) static void lanes_to_rows(S *to, int64_t step, const S *from, int64_t span, int64_t n,
-                                                 int64_t cols, const S *factor) {
+APART void lanes_to_rows(S *to, int64_t step, const S *from, int64_t span, int64_t n, int64_t cols,
+                         const S *factor) {
     for (int64_t i = 0; i < span; i += W)
         for (int64_t j = 0; j < cols; j += W) {
             V x[W], f = vload(factor + i);

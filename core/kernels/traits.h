@@ -46,6 +46,12 @@ typedef double S;
  * nothing of them, gcc 12 leaves the upper halves of x86's registers dirty, and each SSE instruction that
  * follows stalls. */
 #define INLINE static inline __attribute__((always_inline))
+/* For what is too large for that: called as a function of another file is. */
+#if defined(__clang__)
+#define APART __attribute__((noinline)) static
+#else
+#define APART __attribute__((noipa)) static
+#endif
 
 /* For each instruction set: BYTES of a vector, its NATIVE type, BITS (the type masks are cast to),
  * SLEEF's suffixes, and the few operations that have no operator. */
