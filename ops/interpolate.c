@@ -1,5 +1,5 @@
-/* Resizing of images, one axis after the other. Declared in ops/attention.h. */
-#include "ops/attention.h"
+/* Resizing of images, one axis after the other. */
+#include "ops/interpolate.h"
 
 #include "ops/ops.h"
 

@@ -1,5 +1,6 @@
 /* The kernels of one instruction set and one real type; core/kernels/traits.h says how the build chooses
  * them. */
+#include "core/kernels/body_attention.h"
 #include "core/kernels/body_fold.h"
 #include "core/kernels/body_map.h"
 #include "core/kernels/body_row.h"
@@ -66,4 +67,6 @@ const tg_kernel_set SET_NAME = {
     .norm = norm_rows,
     .norm_grad = norm_rows_grad,
     .small_gemm = small_gemm,
+    .attention = attention,
+    .attention_grad = attention_grad,
 };

@@ -38,8 +38,8 @@ typedef struct tg_norm_rows {
 } tg_norm_rows;
 typedef void tg_norm_fn(const tg_norm_rows *r);
 
-/* C = alpha A B + beta C for one small product: k*n is at most TG_SMALL_GEMM. Strides in elements; C's
- * columns have stride 1. beta = 0 ignores C. */
+/* C = alpha A B + beta C for one small product; the table's kernel takes k*n up to TG_SMALL_GEMM. Strides in
+ * elements; C's columns have stride 1. beta = 0 ignores C. */
 typedef struct tg_small_gemm {
     int64_t m, n, k, a_row, a_col, b_row, b_col, c_row;
     const void *a, *b;
@@ -48,6 +48,26 @@ typedef struct tg_small_gemm {
 } tg_small_gemm;
 typedef void tg_small_gemm_fn(const tg_small_gemm *g);
 #define TG_SMALL_GEMM 1024
+
+/* Attention of one head for a block of n queries, at most TG_ATTENTION_QUERIES, the first of which is number
+ * `first`: they see the keys 0..keys-1, or with causal those up to themselves. Rows of q, k [keys, e],
+ * v [keys, d], out and g have stride 1; other strides in elements. A mask is bool or of the real type. The
+ * gradient reads out and lse, writes dq [n, e] and ds [n, keys], whose rows are ds_row apart, and adds to dk and
+ * dv (contiguous), each unless NULL. dlse may be NULL. core/kernels/attention.h has the formulas. */
+typedef struct tg_attention_block {
+    int64_t n, first, keys, e, d;
+    bool causal, bool_mask;
+    double scale;
+    const void *q, *k, *v, *mask, *g, *dlse;
+    int64_t q_row, k_row, v_row, mask_row, mask_col, g_row, dlse_row, ds_row;
+    void *out, *lse; /* contiguous */
+    void *dq, *dk, *dv, *ds;
+    void *scratch; /* TG_ATTENTION_SCRATCH(e, d) elements, 64-byte aligned */
+} tg_attention_block;
+typedef void tg_attention_fn(const tg_attention_block *b);
+#define TG_ATTENTION_QUERIES 32
+#define TG_ATTENTION_KEYS 64 /* in one tile */
+#define TG_ATTENTION_SCRATCH(e, d) (TG_ATTENTION_QUERIES * (2 * ((e) + TG_ATTENTION_KEYS) + (d) + 4))
 
 /* Runs: p[0] is the output, then the inputs; strides in elements. */
 typedef struct tg_kernel_set {
@@ -67,6 +87,7 @@ typedef struct tg_kernel_set {
     tg_row *cross_entropy, *cross_entropy_grad;
     tg_norm_fn *norm, *norm_grad;
     tg_small_gemm_fn *small_gemm;
+    tg_attention_fn *attention, *attention_grad;
 } tg_kernel_set;
 
 typedef struct tg_kernels {

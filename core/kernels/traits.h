@@ -5,7 +5,7 @@
  *   K(c)          a vector with c in every lane
  *   select(m,a,b) a where the mask is set, b elsewhere; both(m,n) and either(m,n) combine masks
  *   vlarger(a,b)  the larger of two numbers, either of them where one is NaN
- *   vfma(a,b,c)   a b + c, rounded once
+ *   vfma(a,b,c)   a b + c, rounded once where the instruction set can
  *   v<name>       libm's function <name>, lane by lane: SLEEF's 1.0-ulp forms (tanh 3.5, erfc 1.5, hypot 0.5), and
  *                 in vectors of f32 an e^x of our own
  *
@@ -47,6 +47,12 @@ typedef double S;
  * nothing of them, gcc 12 leaves the upper halves of x86's registers dirty, and each SSE instruction that
  * follows stalls. */
 #define INLINE static inline __attribute__((always_inline))
+/* For what is too large for that: called as a function of another file is. */
+#if defined(__clang__)
+#define APART __attribute__((noinline)) static
+#else
+#define APART __attribute__((noipa)) static
+#endif
 
 /* For each instruction set: BYTES of a vector, its NATIVE type, BITS (the type masks are cast to),
  * SLEEF's suffixes, and the few operations that have no operator. */
@@ -214,6 +220,38 @@ INLINE void vstore_part(S *p, int64_t s, int64_t m, V v) {
         memcpy(p, from, (size_t)h * sizeof(S));
         p += h, from += h;
     }
+}
+
+/* Lane j of x[i] and lane i of x[j] change places. A step deals the lanes of x[i] and x[i + W/2] alternately
+ * to rows 2i and 2i + 1: the highest bit of the lane's number moves into the row's, and the other way round. */
+INLINE void vtranspose(V x[W]) {
+#if BYTES * 8 / TG_REAL == 16
+#define DEAL(a, b, h) \
+    __builtin_shufflevector(a, b, h, 16 + h, 1 + h, 17 + h, 2 + h, 18 + h, 3 + h, 19 + h, 4 + h, 20 + h, \
+                            5 + h, 21 + h, 6 + h, 22 + h, 7 + h, 23 + h)
+#elif BYTES * 8 / TG_REAL == 8
+#define DEAL(a, b, h) __builtin_shufflevector(a, b, h, 8 + h, 1 + h, 9 + h, 2 + h, 10 + h, 3 + h, 11 + h)
+#elif BYTES * 8 / TG_REAL == 4
+#define DEAL(a, b, h) __builtin_shufflevector(a, b, h, 4 + h, 1 + h, 5 + h)
+#elif BYTES * 8 / TG_REAL == 2
+#define DEAL(a, b, h) __builtin_shufflevector(a, b, h, 2 + h)
+#endif
+#if defined(DEAL)
+    V y[W];
+#pragma GCC unroll 4
+    for (int step = 1; step < W; step *= 2) {
+#pragma GCC unroll 16
+        for (int i = 0; i < W / 2; i++) {
+            y[2 * i] = DEAL(x[i], x[i + W / 2], 0);
+            y[2 * i + 1] = DEAL(x[i], x[i + W / 2], W / 2);
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < W; i++) x[i] = y[i];
+    }
+#undef DEAL
+#else
+    (void)x;
+#endif
 }
 
 /* f over all lanes, by halves: lane i with lane i + W/2, then with lane i + W/4, ... */

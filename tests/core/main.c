@@ -24,6 +24,7 @@ TCase *tcase_kernel_rows(void);
 TCase *tcase_reduce(void);
 TCase *tcase_gemm(void);
 TCase *tcase_lapack(void);
+TCase *tcase_attention(void);
 
 const char *program;
 
@@ -55,6 +56,7 @@ int main(int argc, char **argv) {
         tcase_tensor, tcase_random, tcase_print, tcase_idx,    tcase_kernels,  tcase_reduce, tcase_gemm, tcase_update,
         tcase_lapack,
         tcase_kernel_rows,
+        tcase_attention,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

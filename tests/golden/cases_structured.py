@@ -214,6 +214,18 @@ def attentions():
             emit("embedding", [floats((5, 3)), ints(shape, -5, 5)], numbers)
 
 
+def long_attentions():
+    """Longer than a tile of queries or keys."""
+    for q, k, v in [((70, 3), (130, 3), (130, 2)), ((2, 65, 17), (33, 17), (2, 33, 9))]:
+        mask = bools((q[-2], k[-2]))
+        mask[:, 0] = True
+        mask[5] = False  # sees nothing
+        for causal in (0, 1):
+            emit("attention", [floats(q), floats(k), floats(v)], (causal, 0))
+            emit("attention_mask", [floats(q), floats(k), floats(v), mask], (causal, 0))
+            emit("attention_mask", [floats(q), floats(k), floats(v), floats((k[-2],))], (causal, 0))
+
+
 def resizes():
     for shape in [(2, 1, 3, 4), (1, 2, 5, 2), (1, 1, 1, 1)]:
         for size in [(3, 4), (6, 8), (2, 2), (7, 5), (1, 1)]:
@@ -227,6 +239,6 @@ def resizes():
 
 def main():
     print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py structured")
-    for cases in (norms, convolutions, pools, attentions, resizes):
+    for cases in (norms, convolutions, pools, attentions, long_attentions, resizes):
         rng.seed(cases.__name__)  # cases added at the end of one family change no others
         cases()

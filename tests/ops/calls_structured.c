@@ -73,6 +73,20 @@ CALL(attention,
      tg_scaled_dot_product_attention(in[0], in[1], in[2], .causal = a->v[0] != 0, .scale = a->v[1]))
 CALL(attention_mask, tg_scaled_dot_product_attention(in[0], in[1], in[2], .causal = a->v[0] != 0,
                                                      .scale = a->v[1], .mask = given(in[3])))
+static tg_tensor *call_attention_logsumexp(tg_tensor *const *in, const arguments *a) {
+    tg_tensor *lse = NULL, *y = tg_scaled_dot_product_attention(in[0], in[1], in[2], .causal = a->v[0] != 0,
+                                                                .scale = a->v[1], .logsumexp = &lse);
+    return tg_is_poison(y) ? y : lse;
+}
+/* x with itself, and a mask */
+CALL(attention_self_mask,
+     tg_scaled_dot_product_attention(in[0], in[0], in[0], .causal = a->v[0] != 0, .mask = given(in[1])))
+/* both outputs: out + logsumexp */
+static tg_tensor *call_attention_both(tg_tensor *const *in, const arguments *a) {
+    tg_tensor *lse = NULL, *y = tg_scaled_dot_product_attention(in[0], in[1], in[2], .causal = a->v[0] != 0,
+                                                                .scale = a->v[1], .logsumexp = &lse);
+    return tg_add(y, tg_unsqueeze(lse, -1));
+}
 /* with a mask that hides all */
 CALL(attention_hidden, tg_scaled_dot_product_attention(in[0], in[1], in[2], .causal = a->n > 0,
                                                        .mask = tg_zeros(TG_BOOL, 1, 1)))
@@ -108,15 +122,18 @@ static const call calls[] = {
     WITH(conv2d_bias, conv2d),
     WITH(layer_norm_affine, layer_norm),
     WITH(rms_norm_weight, rms_norm),
+    WITH(attention, scaled_dot_product_attention),
+    WITH(attention_mask, scaled_dot_product_attention),
+    WITH(attention_hidden, scaled_dot_product_attention),
+    WITH(attention_logsumexp, scaled_dot_product_attention),
+    WITH(attention_self_mask, scaled_dot_product_attention),
+    MADE_OF(attention_both, scaled_dot_product_attention),
     MADE_OF(conv1d, conv2d),
     MADE_OF(conv_transpose2d, conv2d_input),
     MADE_OF(conv_transpose2d_bias, conv2d_input),
     MADE_OF(group_norm, layer_norm),
     MADE_OF(batch_norm, div),
     MADE_OF(batch_norm_eval, div),
-    MADE_OF(attention, softmax),
-    MADE_OF(attention_mask, softmax),
-    MADE_OF(attention_hidden, softmax),
     MADE_OF(embedding, index_select),
     MADE_OF(nearest, index_select),
     MADE_OF(nearest_scale, index_select),

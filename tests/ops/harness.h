@@ -246,6 +246,7 @@ TCase *tcase_create_ops(void);
 TCase *tcase_inplace(void);
 TCase *tcase_structured(void);
 TCase *tcase_products(void);
+TCase *tcase_attention(void);
 TCase *tcase_reference(void);
 TCase *tcase_coverage(void); /* last: it looks at what the others counted */
 

@@ -1,4 +1,4 @@
-/* The families norm, conv, max_pool, avg_pool and unfold, and compositions with them. */
+/* The families norm, conv, max_pool, avg_pool, unfold and attention, and compositions. */
 #include "tests/ops/samples.h"
 
 #define ROOM(letters) .frozen = letters, .why = "an image smaller than the window is an error: test_errors.c"
@@ -269,33 +269,80 @@ static const sample unfold_rows[] = {
     { shape, TG_I64, .index_of = letter }
 
 /* Products of numbers in the hundreds leave softmax with one element that matters. */
-#define SCORES \
-    .skip = KIND(K_LARGE) | KIND(K_INF), .why = "softmax of huge scores has no gradient to compare", OF_SUMS
+#define HUGE_SCORES KIND(K_LARGE) | KIND(K_INF)
+#define HUGE_WHY "softmax of huge scores has no gradient to compare"
+
+/* Equal keys give equal scores: the gradient of the queries is 0, and only rounding is left to compare. */
+#define ONE_KEY \
+    .skip = HUGE_SCORES | KIND(K_EXPANDED), .why = HUGE_WHY "; a gradient of 0 where all keys are one", OF_SUMS
 
 #define MASKED \
-    .skip = KIND(K_LARGE) | KIND(K_INF) | KIND(K_NAN), \
-    .why = "huge scores as above; a weight of 0 times NaN is NaN, and one key alone is seen whatever its " \
-           "score", \
+    .skip = HUGE_SCORES | KIND(K_EXPANDED) | KIND(K_NAN), \
+    .why = "huge scores and equal keys as above; in a tile with a hidden key a weight of 0 times NaN is NaN", \
     OF_SUMS
 
 static const sample attention_rows[] = {
     {"attention",
      NULL,
-     {{"abc"}, {"adc"}, {"ade"}},
+     {{"abc", .large = {-3, 3}}, {"adc", .large = {-3, 3}}, {"ade"}}, /* large values, not scores */
      ARG(0, 0),
      .sizes = "a2b3c2d2e2",
-     .nonempty = "d",
-     SCORES},
-    {"attention", "causal, scale", {{"bc"}, {"dc"}, {"de"}}, ARG(1, 0.5), .nonempty = "d", MASKED},
-    {"attention_mask", "bool", {{"bc"}, {"dc"}, {"de"}, {"bd", TG_BOOL}}, ARG(0, 0), .nonempty = "d", MASKED},
+     OF_SUMS},
+    {"attention", "causal, scale", {{"bc"}, {"dc"}, {"de"}}, ARG(1, 0.5), MASKED},
+    {"attention",
+     "keys for all heads",
+     {{"abc"}, {"dc"}, {"1de"}},
+     ARG(0, 0),
+     .sizes = "a2d2",
+     .kind = K_RIGHT,
+     ONE_KEY},
+    {"attention", "queries for all heads", {{"bc"}, {"1dc"}, {"ade"}}, ARG(1, 0), .kind = K_LEFT, MASKED},
+    {"attention",
+     "all broadcast",
+     {{"f1bc"}, {"adc"}, {"de"}},
+     ARG(0, 0),
+     .sizes = "a2b2c2d3e2f3",
+     .kind = K_BOTH,
+     ONE_KEY},
+    {"attention_mask", "bool", {{"bc"}, {"dc"}, {"de"}, {"bd", TG_BOOL}}, ARG(0, 0), MASKED},
+    {"attention_mask", "bool, causal", {{"bc"}, {"dc"}, {"de"}, {"d", TG_BOOL}}, ARG(1, 0), MASKED},
     {"attention_mask",
      "added",
      {{"abc"}, {"adc"}, {"ade"}, {"bd"}},
      ARG(1, 0),
      .sizes = "a2b3c2d2e2",
-     .nonempty = "d",
      MASKED},
+    {"attention_mask",
+     "added, one a key",
+     {{"abc"}, {"adc"}, {"ade"}, {"d"}},
+     ARG(0, 2),
+     .sizes = "a2b3c2d3e2",
+     MASKED},
+    {"attention_logsumexp",
+     NULL,
+     {{"bc"}, {"dc"}, {"de", .constant = true}},
+     ARG(1, 0),
+     .nonempty = "d",
+     .skip = HUGE_SCORES | KIND(K_NAN),
+     .why = "as above; of nothing it is -inf",
+     OF_SUMS},
+    {"attention_both",
+     NULL,
+     {{"abc"}, {"adc"}, {"ade"}},
+     ARG(0, 0.5),
+     .sizes = "a2b3c2d2e2",
+     .nonempty = "d",
+     .skip = HUGE_SCORES,
+     .why = "as above; of nothing it is -inf",
+     OF_SUMS},
+};
+
+/* Compositions. */
+static const sample embedding_rows[] = {
     {"embedding", NULL, {{"ab"}, INDEX("cd", 'a')}, ARG(0), .nonempty = "a", .why = "an index needs a row"},
+};
+
+static const sample interpolate_rows[] = {
     {"nearest", NULL, {{"ab34"}}, ARG(5, 2), .sizes = "a2b2"},
     {"nearest_scale", NULL, {{"ab34"}}, ARG(2, 1.5), .sizes = "a2b2"},
     {"bilinear",
@@ -337,6 +384,9 @@ static const exemption conv_exempt[] = {
     {"conv2d_input", KINDS_BROADCAST, BY_POSITION},  {"conv2d_input", KIND(K_SCALAR), FOUR_AXES},
     {"conv2d_weight", KINDS_BROADCAST, BY_POSITION}, {"conv2d_weight", KIND(K_SCALAR), FOUR_AXES},
 };
+static const exemption attention_exempt[] = {
+    {"scaled_dot_product_attention", KIND(K_SCALAR), "rank 0 is an error: test_errors.c"},
+};
 static const exemption max_pool_exempt[] = {{"max_pool2d", KIND(K_SCALAR), FOUR_AXES}};
 static const exemption avg_pool_exempt[] = {
     {"avg_pool2d", KIND(K_SCALAR), FOUR_AXES},
@@ -356,5 +406,7 @@ STRUCTURED(conv);
 STRUCTURED(max_pool);
 STRUCTURED(avg_pool);
 STRUCTURED(unfold);
-extern const family samples_attention;
-const family samples_attention = {"attention", attention_rows, COUNT(attention_rows)};
+STRUCTURED(attention);
+extern const family samples_embedding, samples_interpolate;
+const family samples_embedding = {"embedding", embedding_rows, COUNT(embedding_rows)};
+const family samples_interpolate = {"interpolate", interpolate_rows, COUNT(interpolate_rows)};
