@@ -11,8 +11,8 @@ extern "C" {
 
 /* out[..] = log sum e^x[.., :] - x[.., class[..]], which is -log softmax(x)[class], for x [.., classes] of f32 or f64
  * and class [..] of i64 or i32. Keeps nothing of x's size beside x itself: the gradient, softmax(x) less 1 at the class,
- * is made from x again, and is 0 for a row whose g is 0, even if the row holds NaN. A negative class counts from the
- * end; one outside [-classes, classes) is TG_ERR_ARGUMENT. A row of all -inf gives NaN, as PyTorch. */
+ * is made from x again. A negative class counts from the end; one outside [-classes, classes) is TG_ERR_ARGUMENT. A row
+ * of all -inf gives NaN, as PyTorch. */
 TG_API tg_tensor *tg_softmax_cross_entropy(tg_tensor *x, tg_tensor *class_of_row);
 
 #ifdef __cplusplus

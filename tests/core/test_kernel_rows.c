@@ -107,6 +107,13 @@ static void check_cross_entropy(const tg_kernels *k, int dtype, int64_t n) {
     mark(&y);
     k->real[dtype]->cross_entropy_grad(n, (char *[]){(char *)y.raw, (char *)x.raw, (char *)g.raw});
     check(k->isa, "cross_entropy gradient", dtype, &y, want, n, 2);
+
+    memset(want, 0, sizeof want);
+    memset(g.raw, 0, sizeof g.raw);
+    memset(x.raw, 0xff, sizeof x.raw); /* NaN */
+    mark(&y);
+    k->real[dtype]->cross_entropy_grad(n, (char *[]){(char *)y.raw, (char *)x.raw, (char *)g.raw});
+    check(k->isa, "cross_entropy gradient of an ignored row", dtype, &y, want, n, 0);
 }
 
 START_TEST(softmax_rows) {
