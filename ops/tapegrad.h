@@ -45,6 +45,7 @@
 #include "ops/pad.h"
 #include "ops/part.h"
 #include "ops/pool.h"
+#include "ops/recurrent.h"
 #include "ops/reduce.h"
 #include "ops/registry.h"
 #include "ops/scan.h"

@@ -2,6 +2,7 @@
  * them. */
 #include "core/kernels/body_fold.h"
 #include "core/kernels/body_map.h"
+#include "core/kernels/body_recurrent.h"
 
 /* ---- small matrix products ---- */
 
@@ -57,4 +58,8 @@ const tg_kernel_set SET_NAME = {
     .log_softmax = row_log_softmax,
     .log_softmax_grad = row_log_softmax_grad,
     .small_gemm = small_gemm,
+    .lstm = lstm_row,
+    .lstm_grad = lstm_grad_row,
+    .gru = gru_row,
+    .gru_grad = gru_grad_row,
 };
