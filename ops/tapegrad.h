@@ -62,5 +62,6 @@
 #include "ops/nn/loss_parts.h"
 #include "ops/nn/model.h"
 #include "ops/nn/optim.h"
+#include "ops/nn/recurrent.h"
 
 #endif

@@ -1,0 +1,70 @@
+#include "ops/nn/parts.h"
+
+#include "ops/arithmetic.h"
+#include "ops/matmul.h"
+#include "ops/view.h"
+
+#include <stdio.h>
+
+bool tg_join_name(char buf[TG_NAME_SIZE], const char *layer, const char *name, const char *part) {
+    int n = name && *name ? snprintf(buf, TG_NAME_SIZE, "%s.%s", name, part) : 0;
+    if (n > 0 && n < TG_NAME_SIZE) return true;
+    if (n)
+        tg_fail(TG_ERR_ARGUMENT, "%s: the name is longer than %d characters", layer, TG_NAME_SIZE - 8);
+    else
+        tg_fail(TG_ERR_ARGUMENT, "%s: a layer needs a name", layer);
+    return false;
+}
+
+tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part, tg_dtype dtype,
+                          tg_shape shape, tg_init_fn init, const void *user) {
+    char full[TG_NAME_SIZE];
+    if (!tg_join_name(full, layer, name, part)) return tg_poison();
+    return (tg_model_param)(model, full, dtype, shape, init, user);
+}
+
+bool tg_check_layer(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size) {
+    char text[160];
+    int is = tg_rank(x); /* reports a handle that is not valid */
+    if (!tg_is_alive(x)) return false;
+    tg_describe(x, text, sizeof text);
+    if (rank ? is != rank : is == 0)
+        tg_fail(TG_ERR_SHAPE, "%s: needs an input %s, was given %s", layer, form, text);
+    else if (!tg_dtype_is_float(tg_dtype_of(x)))
+        tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, was given %s", layer, text);
+    else if (size < 1)
+        tg_fail(TG_ERR_ARGUMENT, "%s: the size %lld for %s is not positive", layer, (long long)size, text);
+    else
+        return true;
+    return false;
+}
+
+static tg_tensor *times_transposed(tg_tensor *x, tg_tensor *w) {
+    tg_tensor *wt = (tg_transpose)(w, 0, 1);
+    tg_shape shape = tg_shape_of(x), lead = shape;
+    if (shape.rank <= 2) return (tg_matmul)(x, wt);
+    lead.rank--;
+    tg_shape rows = TG_SHAPE(tg_shape_numel(lead), shape.dim[lead.rank]);
+    shape.dim[lead.rank] = tg_size(w, 0);
+    return (tg_reshape)((tg_matmul)((tg_reshape)(x, rows), wt), shape);
+}
+
+tg_tensor *tg_rows_times(tg_tensor *x, tg_tensor *w, tg_tensor *b) {
+    if (tg_is_poison(w) || (b && tg_is_poison(b))) return tg_poison();
+    tg_tensor *product = times_transposed(x, w);
+    if (!b) return product;
+    tg_tensor *y = (tg_add)(product, b);
+    if (!tg_is_poison(product)) tg_release(product); /* no gradient reads it */
+    return y;
+}
+
+tg_layer_start tg_layer_begin(tg_model *model) {
+    return (tg_layer_start){model, model ? tg_model_count(model) : 0, tg_tape_mark()};
+}
+
+tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y) {
+    if (!tg_is_poison(y)) return y;
+    (tg_tape_rewind)(start.mark);
+    if (start.model) tg_model_truncate(start.model, start.had);
+    return y;
+}
