@@ -56,6 +56,7 @@
 #include "ops/view.h"
 
 #include "ops/nn/init.h"
+#include "ops/nn/layer.h"
 #include "ops/nn/layers.h"
 #include "ops/nn/loss.h"
 #include "ops/nn/loss_more.h"

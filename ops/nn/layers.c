@@ -3,7 +3,7 @@
 #include "ops/arithmetic.h"
 #include "ops/attention.h"
 #include "ops/nn/init.h"
-#include "ops/nn/parts.h"
+#include "ops/nn/layer.h"
 #include "ops/norm.h"
 #include "ops/part.h"
 #include "ops/view.h"
@@ -11,18 +11,18 @@
 /* ---- dense ---- */
 
 static tg_tensor *dense(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts) {
-    char weight[TG_NAME_SIZE], bias[TG_NAME_SIZE];
-    if (!tg_join_name(weight, "dense", name, "weight") || !tg_join_name(bias, "dense", name, "bias"))
+    char weight[TG_LAYER_NAME], bias[TG_LAYER_NAME];
+    if (!tg_layer_name(weight, "dense", name, "weight") || !tg_layer_name(bias, "dense", name, "bias"))
         return tg_poison();
     tg_dtype dtype = tg_dtype_of(x);
     tg_init_fn init = opts.init ? opts.init : tg_init_kaiming_uniform;
     tg_tensor *w = (tg_model_param)(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init, NULL), *b = NULL;
     if (!opts.no_bias) b = (tg_model_param)(model, bias, dtype, TG_SHAPE(out), NULL, NULL);
-    return tg_rows_times(x, w, b);
+    return tg_layer_linear(x, w, b);
 }
 
 tg_tensor *(tg_dense)(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts) {
-    if (!tg_check_layer("dense", x, 0, "[.., in]", out)) return tg_poison();
+    if (!tg_layer_check("dense", x, 0, "[.., in]", out)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, dense(model, name, x, out, opts));
 }
@@ -30,7 +30,7 @@ tg_tensor *(tg_dense)(tg_model *model, const char *name, tg_tensor *x, int64_t o
 /* ---- normalisation ---- */
 
 tg_tensor *(tg_norm_layer)(tg_model *model, const char *name, tg_tensor *x, tg_norm_layer_opts o) {
-    if (!tg_check_layer("norm_layer", x, 0, "[.., size]", 1)) return tg_poison();
+    if (!tg_layer_check("norm_layer", x, 0, "[.., size]", 1)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     tg_dtype dtype = tg_dtype_of(x);
     tg_shape size = TG_SHAPE(tg_size(x, -1));
@@ -78,8 +78,8 @@ static tg_tensor *join_heads(tg_tensor *x) {
 
 static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_t heads, tg_attend_opts o) {
     int64_t size = tg_size(x, 2);
-    char in[TG_NAME_SIZE], out[TG_NAME_SIZE];
-    if (!tg_join_name(in, "self_attention", name, "in") || !tg_join_name(out, "self_attention", name, "out"))
+    char in[TG_LAYER_NAME], out[TG_LAYER_NAME];
+    if (!tg_layer_name(in, "self_attention", name, "in") || !tg_layer_name(out, "self_attention", name, "out"))
         return tg_poison();
     tg_dense_opts dense_opts = {.no_bias = o.no_bias, .init = tg_init_xavier_uniform};
     tg_tensor *all = (tg_dense)(model, in, x, 3 * size, dense_opts), *part[3];
@@ -93,7 +93,7 @@ static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_
 
 tg_tensor *(tg_self_attention)(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
                                tg_attend_opts opts) {
-    if (!tg_check_layer("self_attention", x, 3, "[n, t, size]", heads)) return tg_poison();
+    if (!tg_layer_check("self_attention", x, 3, "[n, t, size]", heads)) return tg_poison();
     if (tg_size(x, 2) % heads != 0) {
         char text[160];
         tg_describe(x, text, sizeof text);

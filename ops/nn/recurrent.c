@@ -2,7 +2,7 @@
 
 #include "ops/arithmetic.h"
 #include "ops/nn/init.h"
-#include "ops/nn/parts.h"
+#include "ops/nn/layer.h"
 #include "ops/recurrent.h"
 
 #include <math.h>
@@ -40,7 +40,7 @@ static bool find_weights(weights *w, tg_model *model, const char *layer, const c
 static tg_tensor *lstm(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_lstm_opts o) {
     weights w;
     if (!find_weights(&w, model, "lstm", name, x, 4, hidden, !o.no_bias)) return tg_poison();
-    tg_tensor *b = w.b_ih ? (tg_add)(w.b_ih, w.b_hh) : NULL, *a = tg_rows_times(x, w.w_ih, b);
+    tg_tensor *b = w.b_ih ? (tg_add)(w.b_ih, w.b_hh) : NULL, *a = tg_layer_linear(x, w.w_ih, b);
     tg_tensor *y = (tg_lstm_scan)(a, w.w_hh, (tg_lstm_scan_opts){.h = o.h, .c = o.c, .cells = o.cells});
     if (!tg_is_poison(a)) tg_release(a); /* no gradient reads it */
     return y;
@@ -48,7 +48,7 @@ static tg_tensor *lstm(tg_model *model, const char *name, tg_tensor *x, int64_t 
 
 tg_tensor *(tg_lstm)(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_lstm_opts opts) {
     if (opts.cells) *opts.cells = tg_poison();
-    if (!tg_check_layer("lstm", x, 3, "[n, t, in]", hidden)) return tg_poison();
+    if (!tg_layer_check("lstm", x, 3, "[n, t, in]", hidden)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, lstm(model, name, x, hidden, opts));
 }
@@ -56,14 +56,14 @@ tg_tensor *(tg_lstm)(tg_model *model, const char *name, tg_tensor *x, int64_t hi
 static tg_tensor *gru(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_gru_opts o) {
     weights w;
     if (!find_weights(&w, model, "gru", name, x, 3, hidden, !o.no_bias)) return tg_poison();
-    tg_tensor *a = tg_rows_times(x, w.w_ih, w.b_ih);
+    tg_tensor *a = tg_layer_linear(x, w.w_ih, w.b_ih);
     tg_tensor *y = (tg_gru_scan)(a, w.w_hh, (tg_gru_scan_opts){.b = w.b_hh, .h = o.h});
     if (!tg_is_poison(a)) tg_release(a); /* no gradient reads it */
     return y;
 }
 
 tg_tensor *(tg_gru)(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_gru_opts opts) {
-    if (!tg_check_layer("gru", x, 3, "[n, t, in]", hidden)) return tg_poison();
+    if (!tg_layer_check("gru", x, 3, "[n, t, in]", hidden)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, gru(model, name, x, hidden, opts));
 }

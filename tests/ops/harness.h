@@ -231,6 +231,7 @@ TCase *tcase_errors(void);
 TCase *tcase_golden(void);
 TCase *tcase_create_ops(void);
 TCase *tcase_structured(void);
+TCase *tcase_recurrent(void);
 TCase *tcase_reference(void);
 TCase *tcase_coverage(void); /* last: it looks at what the others counted */
 

@@ -1,4 +1,4 @@
-#include "ops/nn/parts.h"
+#include "ops/nn/layer.h"
 
 #include "ops/arithmetic.h"
 #include "ops/matmul.h"
@@ -6,11 +6,11 @@
 
 #include <stdio.h>
 
-bool tg_join_name(char buf[TG_NAME_SIZE], const char *layer, const char *name, const char *part) {
-    int n = name && *name ? snprintf(buf, TG_NAME_SIZE, "%s.%s", name, part) : 0;
-    if (n > 0 && n < TG_NAME_SIZE) return true;
+bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name, const char *part) {
+    int n = name && *name ? snprintf(buf, TG_LAYER_NAME, "%s.%s", name, part) : 0;
+    if (n > 0 && n < TG_LAYER_NAME) return true;
     if (n)
-        tg_fail(TG_ERR_ARGUMENT, "%s: the name is longer than %d characters", layer, TG_NAME_SIZE - 8);
+        tg_fail(TG_ERR_ARGUMENT, "%s: the name is longer than %d characters", layer, TG_LAYER_NAME - 8);
     else
         tg_fail(TG_ERR_ARGUMENT, "%s: a layer needs a name", layer);
     return false;
@@ -18,12 +18,12 @@ bool tg_join_name(char buf[TG_NAME_SIZE], const char *layer, const char *name, c
 
 tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part, tg_dtype dtype,
                           tg_shape shape, tg_init_fn init, const void *user) {
-    char full[TG_NAME_SIZE];
-    if (!tg_join_name(full, layer, name, part)) return tg_poison();
+    char full[TG_LAYER_NAME];
+    if (!tg_layer_name(full, layer, name, part)) return tg_poison();
     return (tg_model_param)(model, full, dtype, shape, init, user);
 }
 
-bool tg_check_layer(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size) {
+bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size) {
     char text[160];
     int is = tg_rank(x); /* reports a handle that is not valid */
     if (!tg_is_alive(x)) return false;
@@ -49,7 +49,7 @@ static tg_tensor *times_transposed(tg_tensor *x, tg_tensor *w) {
     return (tg_reshape)((tg_matmul)((tg_reshape)(x, rows), wt), shape);
 }
 
-tg_tensor *tg_rows_times(tg_tensor *x, tg_tensor *w, tg_tensor *b) {
+tg_tensor *tg_layer_linear(tg_tensor *x, tg_tensor *w, tg_tensor *b) {
     if (tg_is_poison(w) || (b && tg_is_poison(b))) return tg_poison();
     tg_tensor *product = times_transposed(x, w);
     if (!b) return product;
