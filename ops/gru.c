@@ -6,17 +6,19 @@
 
 typedef struct gru {
     int64_t n, t, h;
-    const tg_array *a, *s, *w, *b, *h0;     /* s of a cell; w and b of a sequence */
-    const tg_array *y, *gates;              /* outputs */
-    const tg_array *dy, *dgates;            /* of them; NULL: zeros */
-    const tg_array *da, *ds, *dh_before;    /* dh of the state that goes into the step last passed */
+    const tg_array *a, *s, *w, *b, *h0;  /* s of a cell; w and b of a sequence */
+    const tg_array *y, *gates;           /* outputs */
+    const tg_array *dy, *dgates;         /* of them; NULL: zeros */
+    const tg_array *da, *ds, *dh_before; /* dh of the state that goes into the step last passed */
     const tg_kernel_set *kernels;
     atomic_int status;
 } gru;
 
 static gru gru_of(const tg_array *h) {
     bool sequence = h->rank > 2;
-    return (gru){.n = h->shape[0], .t = sequence ? h->shape[1] : 1, .h = h->shape[h->rank - 1],
+    return (gru){.n = h->shape[0],
+                 .t = sequence ? h->shape[1] : 1,
+                 .h = h->shape[h->rank - 1],
                  .kernels = tg_kernels_for(h->dtype)};
 }
 
@@ -27,8 +29,7 @@ static void forward_rows(void *context, int64_t begin, int64_t end) {
     for (int64_t t = 0; t < g->t; t++) {
         bool product = g->w && (t > 0 || g->h0);
         tg_status s = TG_OK;
-        if (product)
-            s = tg_step_product(t ? g->y : g->h0, t - 1, g->w, true, 0, g->gates, t, begin, end);
+        if (product) s = tg_step_product(t ? g->y : g->h0, t - 1, g->w, true, 0, g->gates, t, begin, end);
         if (s != TG_OK) atomic_store(&g->status, (int)s);
         for (int64_t i = begin; i < end; i++) {
             void *gates = tg_step_row(g->gates, i, t);
@@ -137,7 +138,8 @@ static tg_tensor *step_grad(tg_tensor *gates, tg_tensor *h0, tg_tensor *dh, tg_t
     tg_tensor *r = gate[0], *z = gate[1], *n = gate[2];
     tg_tensor *dn = tg_plus(tg_mul(dh, tg_affine(z, -1, 1)), extra[2]);
     tg_tensor *da_n = tg_mul(dn, tg_affine(tg_square(n), -1, 1));
-    tg_tensor *dr = tg_plus(tg_mul(da_n, gate[3]), extra[0]), *dz = tg_plus(tg_mul(dh, tg_sub(h0, n)), extra[1]);
+    tg_tensor *dr = tg_plus(tg_mul(da_n, gate[3]), extra[0]),
+              *dz = tg_plus(tg_mul(dh, tg_sub(h0, n)), extra[1]);
     tg_tensor *da_r = tg_mul(dr, tg_mul(r, tg_affine(r, -1, 1)));
     tg_tensor *da_z = tg_mul(dz, tg_mul(z, tg_affine(z, -1, 1)));
     *da = tg_concat(-1, da_r, da_z, da_n);
@@ -203,7 +205,8 @@ static tg_status cell_grad_kernel(const tg_node *n, const tg_array *const *dout,
 static tg_status prepare(gru *g, tg_array own[3]) {
     tg_dtype dtype = (tg_dtype)g->y->dtype;
     tg_status s = TG_OK;
-    for (int i = 0; s == TG_OK && i < 2; i++) s = tg_array_alloc(&own[i], dtype, TG_SHAPE(g->n, g->t, 3 * g->h));
+    for (int i = 0; s == TG_OK && i < 2; i++)
+        s = tg_array_alloc(&own[i], dtype, TG_SHAPE(g->n, g->t, 3 * g->h));
     if (s == TG_OK) s = tg_array_alloc(&own[2], dtype, TG_SHAPE(g->n, g->h));
     if (s == TG_OK && g->t == 0) tg_array_fill(&own[2], 0);
     g->da = &own[0], g->ds = &own[1], g->dh_before = &own[2];
@@ -212,8 +215,9 @@ static tg_status prepare(gru *g, tg_array own[3]) {
 
 static tg_status scan_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     enum { N = 6 };
-    const tg_array *all[N] = {tg_node_in(n, 1), n->in[3] ? tg_node_in(n, 3) : NULL, tg_node_out(n, 0),
-                              tg_node_out(n, 1), dout[0], dout[1]};
+    const tg_array *all[N] = {tg_node_in(n, 1),  n->in[3] ? tg_node_in(n, 3) : NULL,
+                              tg_node_out(n, 0), tg_node_out(n, 1),
+                              dout[0],           dout[1]};
     const tg_array *p[N];
     tg_array dense[N] = {{0}}, own[3] = {{0}};
     gru g = gru_of(all[2]);

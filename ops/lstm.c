@@ -7,9 +7,9 @@
 
 typedef struct lstm {
     int64_t n, t, h;
-    const tg_array *a, *w, *h0, *c0;           /* w and h0 of a sequence only */
-    const tg_array *y, *c, *gates;             /* outputs */
-    const tg_array *dy, *dc, *dgates;          /* of them; NULL: zeros */
+    const tg_array *a, *w, *h0, *c0;            /* w and h0 of a sequence only */
+    const tg_array *y, *c, *gates;              /* outputs */
+    const tg_array *dy, *dc, *dgates;           /* of them; NULL: zeros */
     const tg_array *da, *dh_before, *dc_before; /* dh, dc of what goes into the step last passed */
     const tg_kernel_set *kernels;
     atomic_int status;
@@ -17,7 +17,9 @@ typedef struct lstm {
 
 static lstm lstm_of(const tg_array *h) {
     bool sequence = h->rank > 2;
-    return (lstm){.n = h->shape[0], .t = sequence ? h->shape[1] : 1, .h = h->shape[h->rank - 1],
+    return (lstm){.n = h->shape[0],
+                  .t = sequence ? h->shape[1] : 1,
+                  .h = h->shape[h->rank - 1],
                   .kernels = tg_kernels_for(h->dtype)};
 }
 
@@ -28,14 +30,13 @@ static void forward_rows(void *context, int64_t begin, int64_t end) {
     for (int64_t t = 0; t < l->t; t++) {
         bool product = l->w && (t > 0 || l->h0);
         tg_status s = TG_OK;
-        if (product)
-            s = tg_step_product(t ? l->y : l->h0, t - 1, l->w, true, 0, l->gates, t, begin, end);
+        if (product) s = tg_step_product(t ? l->y : l->h0, t - 1, l->w, true, 0, l->gates, t, begin, end);
         if (s != TG_OK) atomic_store(&l->status, (int)s);
         for (int64_t i = begin; i < end; i++) {
             void *gates = tg_step_row(l->gates, i, t);
             l->kernels->lstm(&(tg_lstm_row){l->h, tg_step_row(l->a, i, t), product ? gates : NULL,
-                                            tg_row_before(l->c, l->c0, i, t), gates,
-                                            tg_step_row(l->c, i, t), tg_step_row(l->y, i, t)});
+                                            tg_row_before(l->c, l->c0, i, t), gates, tg_step_row(l->c, i, t),
+                                            tg_step_row(l->y, i, t)});
         }
     }
 }
@@ -136,7 +137,8 @@ static tg_tensor *slope(tg_tensor *gates, int64_t h) {
 static tg_tensor *step_grad(tg_tensor *gates, tg_tensor *c0, tg_tensor *c, tg_tensor *dh, tg_tensor **dc,
                             tg_tensor *dgates) {
     int64_t h = tg_size(c, -1);
-    tg_tensor *tanh_c = tg_tanh(c), *through = tg_mul(tg_gate(gates, h, 3), tg_affine(tg_square(tanh_c), -1, 1));
+    tg_tensor *tanh_c = tg_tanh(c),
+              *through = tg_mul(tg_gate(gates, h, 3), tg_affine(tg_square(tanh_c), -1, 1));
     tg_tensor *d = tg_plus(*dc, tg_mul(dh, through));
     tg_tensor *into[4] = {tg_mul(d, tg_gate(gates, h, 2)), tg_mul(d, c0), tg_mul(d, tg_gate(gates, h, 0)),
                           tg_mul(dh, tanh_c)};
@@ -154,7 +156,8 @@ static void cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
 static tg_tensor *step_of(tg_tensor *x, int64_t t) { return x ? tg_at_step(x, t) : NULL; }
 
 /* da of all steps into part[]; *dh and *dc become those of the first state. */
-static void scan_steps(const tg_node *n, tg_tensor *const *dout, tg_tensor **part, tg_tensor **dh, tg_tensor **dc) {
+static void scan_steps(const tg_node *n, tg_tensor *const *dout, tg_tensor **part, tg_tensor **dh,
+                       tg_tensor **dc) {
     const tg_array *y = tg_node_out(n, 0);
     int64_t rows = y->shape[0], h = y->shape[2];
     *dh = *dc = NULL;
@@ -162,7 +165,8 @@ static void scan_steps(const tg_node *n, tg_tensor *const *dout, tg_tensor **par
         tg_tensor *c0 = t > 0 ? tg_at_step(n->out[1], t - 1) : tg_or_zeros(n->in[3], y, rows, h);
         tg_tensor *d = tg_or_zeros(tg_plus(*dh, step_of(dout[0], t)), y, rows, h);
         *dc = tg_plus(*dc, step_of(dout[1], t));
-        part[t] = step_grad(tg_at_step(n->out[2], t), c0, tg_at_step(n->out[1], t), d, dc, step_of(dout[2], t));
+        part[t] =
+            step_grad(tg_at_step(n->out[2], t), c0, tg_at_step(n->out[1], t), d, dc, step_of(dout[2], t));
         *dh = tg_matmul(part[t], n->in[1]);
     }
 }
@@ -173,7 +177,8 @@ static void scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
     tg_tensor *dh, *dc, **part = tg_tensors_new(steps), *da = NULL;
     if (part) {
         scan_steps(n, dout, part, &dh, &dc);
-        da = steps ? tg_stack_steps(part, steps) : tg_zeros((tg_dtype)y->dtype, y->shape[0], 0, 4 * y->shape[2]);
+        da = steps ? tg_stack_steps(part, steps)
+                   : tg_zeros((tg_dtype)y->dtype, y->shape[0], 0, 4 * y->shape[2]);
         tg_tensors_free(part, steps);
     } else {
         da = dh = dc = tg_poison();
@@ -187,7 +192,8 @@ static void scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
 /* ---- gradient on arrays ---- */
 
 static tg_status cell_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
-    const tg_array *all[6] = {tg_node_in(n, 1), tg_node_out(n, 1), tg_node_out(n, 2), dout[0], dout[1], dout[2]};
+    const tg_array *all[6] = {tg_node_in(n, 1), tg_node_out(n, 1), tg_node_out(n, 2),
+                              dout[0],          dout[1],           dout[2]};
     const tg_array *p[6];
     tg_array dense[6] = {{0}};
     lstm l = lstm_of(all[1]);
@@ -215,9 +221,15 @@ static tg_status prepare(lstm *l, tg_array own[3]) {
 
 static tg_status scan_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     enum { N = 9 };
-    const tg_array *all[N] = {tg_node_in(n, 1), n->in[2] ? tg_node_in(n, 2) : NULL,
-                              n->in[3] ? tg_node_in(n, 3) : NULL, tg_node_out(n, 0), tg_node_out(n, 1),
-                              tg_node_out(n, 2), dout[0], dout[1], dout[2]};
+    const tg_array *all[N] = {tg_node_in(n, 1),
+                              n->in[2] ? tg_node_in(n, 2) : NULL,
+                              n->in[3] ? tg_node_in(n, 3) : NULL,
+                              tg_node_out(n, 0),
+                              tg_node_out(n, 1),
+                              tg_node_out(n, 2),
+                              dout[0],
+                              dout[1],
+                              dout[2]};
     const tg_array *p[N];
     tg_array dense[N] = {{0}}, own[3] = {{0}};
     lstm l = lstm_of(all[3]);

@@ -20,7 +20,8 @@ tg_status tg_step_product(const tg_array *a, int64_t ta, const tg_array *w, bool
                           const tg_array *c, int64_t tc, int64_t begin, int64_t end) {
     tg_array right = *w;
     if (transposed) tg_array_permute(&right, w, (const int[]){1, 0});
-    tg_array left = rows_at(a, ta, begin, end, right.shape[0]), out = rows_at(c, tc, begin, end, right.shape[1]);
+    tg_array left = rows_at(a, ta, begin, end, right.shape[0]),
+             out = rows_at(c, tc, begin, end, right.shape[1]);
     return tg_gemm(1, &left, &right, beta, &out);
 }
 
@@ -89,8 +90,8 @@ tg_status tg_call_gates(const tg_call *call, int rank, int gates, tg_shape *h) {
     tg_status s = tg_call_float(call, 0);
     if (s != TG_OK) return s;
     if (a->rank != rank || a->shape[rank - 1] % gates != 0)
-        return tg_call_fail(call, TG_ERR_SHAPE, "needs [n, %s%d h], was given %s", rank == 2 ? "" : "t, ", gates,
-                            tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_SHAPE, "needs [n, %s%d h], was given %s", rank == 2 ? "" : "t, ",
+                            gates, tg_call_input(call, 0));
     *h = tg_array_shape(a);
     h->dim[rank - 1] /= gates;
     return TG_OK;
@@ -104,8 +105,9 @@ tg_status tg_call_shape(const tg_call *call, int i, tg_shape want) {
                             tg_call_input(call, i));
     if (tg_shape_equal(tg_array_shape(x), want)) return TG_OK;
     char text[96];
-    return tg_call_fail(call, TG_ERR_SHAPE, "%s does not go with %s: it needs the shape %s", tg_call_input(call, i),
-                        tg_call_input(call, 0), tg_shape_text(want, text, sizeof text));
+    return tg_call_fail(call, TG_ERR_SHAPE, "%s does not go with %s: it needs the shape %s",
+                        tg_call_input(call, i), tg_call_input(call, 0),
+                        tg_shape_text(want, text, sizeof text));
 }
 
 /* ---- in ops ---- */

@@ -16,8 +16,8 @@ bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name,
     return false;
 }
 
-tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part, tg_dtype dtype,
-                          tg_shape shape, tg_init_fn init, const void *user) {
+tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part,
+                          tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user) {
     char full[TG_LAYER_NAME];
     if (!tg_layer_name(full, layer, name, part)) return tg_poison();
     return (tg_model_param)(model, full, dtype, shape, init, user);

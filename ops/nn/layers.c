@@ -16,7 +16,8 @@ static tg_tensor *dense(tg_model *model, const char *name, tg_tensor *x, int64_t
         return tg_poison();
     tg_dtype dtype = tg_dtype_of(x);
     tg_init_fn init = opts.init ? opts.init : tg_init_kaiming_uniform;
-    tg_tensor *w = (tg_model_param)(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init, NULL), *b = NULL;
+    tg_tensor *w = (tg_model_param)(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init, NULL),
+              *b = NULL;
     if (!opts.no_bias) b = (tg_model_param)(model, bias, dtype, TG_SHAPE(out), NULL, NULL);
     return tg_layer_linear(x, w, b);
 }
@@ -54,7 +55,8 @@ static tg_status init_normal(tg_tensor *w, tg_rng *rng, const void *user) {
 tg_tensor *(tg_embed)(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
                       tg_embed_opts o) {
     if (number < 1 || size < 1) {
-        tg_fail(TG_ERR_ARGUMENT, "embed: %lld rows of %lld are not positive", (long long)number, (long long)size);
+        tg_fail(TG_ERR_ARGUMENT, "embed: %lld rows of %lld are not positive", (long long)number,
+                (long long)size);
         return tg_poison();
     }
     tg_layer_start start = tg_layer_begin(model);
@@ -79,7 +81,8 @@ static tg_tensor *join_heads(tg_tensor *x) {
 static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_t heads, tg_attend_opts o) {
     int64_t size = tg_size(x, 2);
     char in[TG_LAYER_NAME], out[TG_LAYER_NAME];
-    if (!tg_layer_name(in, "self_attention", name, "in") || !tg_layer_name(out, "self_attention", name, "out"))
+    if (!tg_layer_name(in, "self_attention", name, "in") ||
+        !tg_layer_name(out, "self_attention", name, "out"))
         return tg_poison();
     tg_dense_opts dense_opts = {.no_bias = o.no_bias, .init = tg_init_xavier_uniform};
     tg_tensor *all = (tg_dense)(model, in, x, 3 * size, dense_opts), *part[3];
@@ -97,7 +100,8 @@ tg_tensor *(tg_self_attention)(tg_model *model, const char *name, tg_tensor *x, 
     if (tg_size(x, 2) % heads != 0) {
         char text[160];
         tg_describe(x, text, sizeof text);
-        tg_fail(TG_ERR_SHAPE, "self_attention: %lld heads do not divide the last axis of %s", (long long)heads, text);
+        tg_fail(TG_ERR_SHAPE, "self_attention: %lld heads do not divide the last axis of %s",
+                (long long)heads, text);
         return tg_poison();
     }
     tg_layer_start start = tg_layer_begin(model);

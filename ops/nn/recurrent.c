@@ -12,8 +12,8 @@ typedef struct weights {
     tg_tensor *w_ih, *w_hh, *b_ih, *b_hh;
 } weights;
 
-static bool find_weights(weights *w, tg_model *model, const char *layer, const char *name, tg_tensor *x, int gates,
-                         int64_t hidden, bool bias) {
+static bool find_weights(weights *w, tg_model *model, const char *layer, const char *name, tg_tensor *x,
+                         int gates, int64_t hidden, bool bias) {
     double bound = 1 / sqrt((double)hidden);
     if (hidden > INT64_MAX / gates) {
         tg_fail(TG_ERR_SHAPE, "%s: the hidden size %lld is too large", layer, (long long)hidden);
@@ -30,8 +30,8 @@ static bool find_weights(weights *w, tg_model *model, const char *layer, const c
                {"bias_hh", &w->b_hh, TG_SHAPE(rows)}};
     *w = (weights){0};
     for (int i = 0; i < (bias ? 4 : 2); i++) {
-        *all[i].to = tg_layer_param(model, layer, name, all[i].part, tg_dtype_of(x), all[i].shape, tg_init_uniform,
-                                    &bound);
+        *all[i].to = tg_layer_param(model, layer, name, all[i].part, tg_dtype_of(x), all[i].shape,
+                                    tg_init_uniform, &bound);
         if (tg_is_poison(*all[i].to)) return false;
     }
     return true;

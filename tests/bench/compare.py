@@ -84,10 +84,14 @@ def ratio(a, b):
     return f"{a / b:.2f}" if a and b else "-"
 
 
+def header(columns):
+    return ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+
+
 def workload_table(found):
     peers = [s for s in found if s != "tapegrad"]
-    lines = ["| workload | tapegrad | " + "".join(f"{p} | {p} / tapegrad | " for p in peers) + "floor | floor / tapegrad |",
-             "|---|" + "---|" * (3 + 2 * len(peers))]
+    columns = ["workload", "tapegrad", *(c for p in peers for c in (p, f"{p} / tapegrad")), "floor", "floor / tapegrad"]
+    lines = header(columns)
     for key, rounds in found["tapegrad"].items():
         ours, floor = middle(rounds, 0), middle(rounds, 1)
         row = f"| `{key[0]}` | {number(ours)} | "
@@ -101,7 +105,7 @@ def workload_table(found):
 def op_table(found):
     """A row an op; PyTorch's time over ours, forward / backward, at each size."""
     sizes = sorted({key[1] for key in found["tapegrad"]})
-    lines = ["| op | " + " | ".join(f"n = {n}" for n in sizes) + f" | ours at {sizes[-1]}, us |", "|---|" + "---|" * (len(sizes) + 1)]
+    lines = header(["op", *(f"n = {n}" for n in sizes), f"ours at {sizes[-1]}, us"])
     for name in dict.fromkeys(key[0] for key in found["tapegrad"]):
         cells = []
         for n in sizes:
@@ -152,7 +156,7 @@ def main():
     p.add_argument("--write", type=pathlib.Path)
     args = p.parse_args()
     args.bench = args.bench.resolve()
-    args.versions = {"Python": platform.python_version(), "PyTorch": has(args.python, "torch"), "JAX": has(args.python, "jax")}
+    args.versions = {"PyTorch": has(args.python, "torch"), "JAX": has(args.python, "jax")}
     if not args.versions["PyTorch"]:
         sys.exit(f"{args.python} has no PyTorch: name one that has with --python")
     text = report(args)

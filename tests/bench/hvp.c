@@ -53,7 +53,7 @@ static void end(void *state) {
     free(s);
 }
 
-static const workload rows[] = {{"hvp", make, step, end, 6 * 2.0 * SIZE * SIZE * SIZE, 0}};
+static const workload rows[] = {{"hvp", make, step, end, 6 * 2.0 * SIZE *SIZE *SIZE, 0}};
 
 extern const workload_table hvp_workloads;
 WORKLOADS(hvp_workloads, rows);

@@ -76,7 +76,10 @@ def xor():
         z = apply(p[1], jnp.tanh(apply(p[0], x)))
         return (jnp.logaddexp(0, z) - y * z).mean()
 
-    return stepper(lambda p: (jax.tree.map(lambda a, g: a - 0.1 * g, p, jax.grad(loss)(p)),), [[dense(2, 8), dense(8, 1)]])
+    def update(p):
+        return (jax.tree.map(lambda a, g: a - 0.1 * g, p, jax.grad(loss)(p)),)
+
+    return stepper(update, [[dense(2, 8), dense(8, 1)]])
 
 
 def mlp(batch):

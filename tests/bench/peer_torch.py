@@ -191,8 +191,8 @@ def rms_norm(x):
     return F.rms_norm(x, x.shape[-1:])
 
 
-UNARY = {f: getattr(torch, f) for f in """exp expm1 sqrt rsqrt square abs sin cos atan sinh tanh sigmoid relu log log1p tan
-    lgamma reciprocal erf""".split()}
+UNARY = {f: getattr(torch, f) for f in """exp expm1 sqrt rsqrt square abs sin cos atan sinh tanh sigmoid relu
+    log log1p tan lgamma reciprocal erf""".split()}
 UNARY.update({
     "logsigmoid": F.logsigmoid, "softplus": F.softplus, "gelu": F.gelu, "silu": F.silu, "mish": F.mish, "selu": F.selu,
     "hardswish": F.hardswish, "elu": F.elu, "clamp": lambda x: x.clamp(-1, 1),

@@ -440,7 +440,8 @@ static int recurrent_row(const tg_kernel_set *s, int dtype, int which, int64_t n
         s->lstm(&(tg_lstm_row){n, p[0], q[1], q[5], p[3], p[6], p[7]});
         break;
     case 1:
-        s->lstm_grad(&(tg_lstm_grad_row){n, p[0], q[5], p[7], {p[8], q[9]}, {q[10], q[11]}, q[1], p[3], p[6]});
+        s->lstm_grad(
+            &(tg_lstm_grad_row){n, p[0], q[5], p[7], {p[8], q[9]}, {q[10], q[11]}, q[1], p[3], p[6]});
         break;
     case 2:
         s->gru(&(tg_gru_row){n, p[0], q[1], q[2], q[5], p[3], p[6]});
@@ -474,12 +475,14 @@ START_TEST(recurrent_rows) {
             int64_t m = written(which, n, got[i], is);
             for (int64_t e = 0; e < m; e++) {
                 double a = get(dtype, got[i]->data, e), b = get(TG_F64, expect[i]->data, e);
-                REQUIRE(ulps(dtype, a, b, which % 2 ? 16 : 1) <= 4, "%s f%d row %d, %d units, output %d: element %d is %.17g, not %.17g",
-                        k->isa, dtype ? 64 : 32, which, (int)n, i, (int)e, a, b);
+                REQUIRE(ulps(dtype, a, b, which % 2 ? 16 : 1) <= 4,
+                        "%s f%d row %d, %d units, output %d: element %d is %.17g, not %.17g", k->isa,
+                        dtype ? 64 : 32, which, (int)n, i, (int)e, a, b);
             }
             const unsigned char *behind = (const unsigned char *)got[i]->data + (size_t)m * size_of(dtype);
             bool filled = m < (got[i] - is < 5 ? 4 * n : n);
-            REQUIRE(filled || *behind == 0x5a, "%s row %d writes past the end of output %d", k->isa, which, i);
+            REQUIRE(filled || *behind == 0x5a, "%s row %d writes past the end of output %d", k->isa, which,
+                    i);
         }
     }
 }
@@ -497,7 +500,8 @@ START_TEST(recurrent_rows_in_place) {
         s->lstm(&(tg_lstm_row){19, p[0], p[1], p[2], p[3], p[4], p[5]});
         s->lstm(&(tg_lstm_row){19, q[0], q[1], q[2], q[1], q[4], q[5]});
         ck_assert_mem_eq(p[3], q[1], 4 * 19 * size_of(dtype));
-        s->lstm_grad(&(tg_lstm_grad_row){19, p[0], p[2], p[6], {p[7], NULL}, {p[8], NULL}, NULL, p[9], p[10]});
+        s->lstm_grad(
+            &(tg_lstm_grad_row){19, p[0], p[2], p[6], {p[7], NULL}, {p[8], NULL}, NULL, p[9], p[10]});
         s->lstm_grad(&(tg_lstm_grad_row){19, q[0], q[2], q[6], {q[7], NULL}, {q[8], NULL}, NULL, q[9], q[8]});
         ck_assert_mem_eq(p[10], q[8], 19 * size_of(dtype));
         for (int i = 0; i < OPERANDS; i++) operand_fill(dtype, &apart[i], i, 4 * 19);

@@ -24,7 +24,8 @@ CALL(lstm_scan) { return (void)a, tg_lstm_scan(in[0], in[1]); }
 CALL(lstm_scan_all) {
     (void)a;
     tg_tensor *c, *gates;
-    tg_tensor *h = tg_lstm_scan(in[0], in[1], .h = given(in[2]), .c = given(in[3]), .cells = &c, .gates = &gates);
+    tg_tensor *h =
+        tg_lstm_scan(in[0], in[1], .h = given(in[2]), .c = given(in[3]), .cells = &c, .gates = &gates);
     return tg_concat(-1, h, c, gates);
 }
 CALL(lstm_scan_cells) {
@@ -50,9 +51,9 @@ CALL(gru_scan_states) { return (void)a, tg_gru_scan(in[0], in[1], .b = given(in[
 #define WITH(name, op) \
     { #name, #op, call_##name }
 static const call calls[] = {
-    WITH(lstm_cell, lstm_cell), WITH(lstm_cell_all, lstm_cell),   WITH(lstm_scan, lstm_scan),
-    WITH(lstm_scan_all, lstm_scan), WITH(lstm_scan_cells, lstm_scan), WITH(gru_cell, gru_cell),
-    WITH(gru_cell_all, gru_cell),   WITH(gru_scan, gru_scan),     WITH(gru_scan_all, gru_scan),
+    WITH(lstm_cell, lstm_cell),      WITH(lstm_cell_all, lstm_cell),   WITH(lstm_scan, lstm_scan),
+    WITH(lstm_scan_all, lstm_scan),  WITH(lstm_scan_cells, lstm_scan), WITH(gru_cell, gru_cell),
+    WITH(gru_cell_all, gru_cell),    WITH(gru_scan, gru_scan),         WITH(gru_scan_all, gru_scan),
     WITH(gru_scan_states, gru_scan),
 };
 

@@ -23,7 +23,10 @@ static const convention cases[] = {
      MATRIX(1, 6, 0, 1, 1, 0, 1, 0),
      {MATRIX(1, 4, 0, 0, 0, 0), MATRIX(1, 1, 0)},
      .seed = MATRIX(1, 6, 1, 1, 1, 1, 1, 1)},
-    {"lstm_scan starts from zeros", "lstm_scan", {0}, {STEPS(2, 4, 0, 0, 0, 0, 0, 0, 0, 0), MATRIX(4, 1, 1, 1, 1, 1)},
+    {"lstm_scan starts from zeros",
+     "lstm_scan",
+     {0},
+     {STEPS(2, 4, 0, 0, 0, 0, 0, 0, 0, 0), MATRIX(4, 1, 1, 1, 1, 1)},
      STEPS(2, 1, 0, 0)},
     {"gru_cell, the second gate keeps the state",
      "gru_cell_all",
@@ -39,7 +42,10 @@ static const convention cases[] = {
      MATRIX(1, 5, 1, 0, 0, 1, 5),
      {MATRIX(1, 3, 0, 0, 0), MATRIX(1, 3, 0, 0, 0), MATRIX(1, 1, 0)},
      .seed = MATRIX(1, 5, 1, 0, 0, 0, 0)},
-    {"gru_scan starts from zeros", "gru_scan", {0}, {STEPS(2, 3, 0, 0, 0, 0, 0, 0), MATRIX(3, 1, 1, 1, 1)},
+    {"gru_scan starts from zeros",
+     "gru_scan",
+     {0},
+     {STEPS(2, 3, 0, 0, 0, 0, 0, 0), MATRIX(3, 1, 1, 1, 1)},
      STEPS(2, 1, 0, 0)},
 };
 

@@ -22,13 +22,16 @@ static tg_tensor *lstm_by_hand(tg_tensor *const *in) {
     int64_t size = tg_size(in[1], 1);
     for (int64_t t = 0; t < tg_size(in[0], 1); t++) {
         tg_tensor *a = tg_add(at(in[0], t), tg_matmul(h, tg_transpose(in[1], 0, 1)));
-        c = tg_add(tg_mul(tg_sigmoid(gate(a, size, 1)), c), tg_mul(tg_sigmoid(gate(a, size, 0)), tg_tanh(gate(a, size, 2))));
+        c = tg_add(tg_mul(tg_sigmoid(gate(a, size, 1)), c),
+                   tg_mul(tg_sigmoid(gate(a, size, 0)), tg_tanh(gate(a, size, 2))));
         h = tg_mul(tg_sigmoid(gate(a, size, 3)), tg_tanh(c));
         all = join(all, h);
     }
     return all;
 }
-static tg_tensor *lstm_as_op(tg_tensor *const *in) { return tg_lstm_scan(in[0], in[1], .h = in[2], .c = in[3]); }
+static tg_tensor *lstm_as_op(tg_tensor *const *in) {
+    return tg_lstm_scan(in[0], in[1], .h = in[2], .c = in[3]);
+}
 static tg_tensor *lstm_by_cells(tg_tensor *const *in) {
     tg_tensor *h = in[2], *c = in[3], *all = NULL;
     for (int64_t t = 0; t < tg_size(in[0], 1); t++) {
@@ -52,7 +55,9 @@ static tg_tensor *gru_by_hand(tg_tensor *const *in) {
     }
     return all;
 }
-static tg_tensor *gru_as_op(tg_tensor *const *in) { return tg_gru_scan(in[0], in[1], .b = in[2], .h = in[3]); }
+static tg_tensor *gru_as_op(tg_tensor *const *in) {
+    return tg_gru_scan(in[0], in[1], .b = in[2], .h = in[3]);
+}
 static tg_tensor *gru_by_cells(tg_tensor *const *in) {
     tg_tensor *h = in[3], *all = NULL;
     for (int64_t t = 0; t < tg_size(in[0], 1); t++) {
@@ -88,7 +93,8 @@ static void expect_equal(const char *what, const tg_tensor *is, const tg_tensor 
     ck_assert_msg(tg_error_status() == TG_OK, "%s: %s", what, tg_error_message());
     for (int64_t i = 0; i < tg_numel(want); i++)
         ck_assert_msg(fabs(tg_get(is, i) - tg_get(want, i)) <= tolerance * fmax(1, fabs(tg_get(want, i))),
-                      "%s: element %lld is %.17g, not %.17g", what, (long long)i, tg_get(is, i), tg_get(want, i));
+                      "%s: element %lld is %.17g, not %.17g", what, (long long)i, tg_get(is, i),
+                      tg_get(want, i));
 }
 
 /* Value, gradient, and the gradient of a sum of gradients, which passes through every second derivative. */

@@ -239,7 +239,8 @@ END_TEST
 START_TEST(self_attention_is_attention) {
     tg_model *m = tg_model_new(6);
     tg_tensor *x = tg_randn(TG_F64, 0, 1, 2, 3, 4), *y[2];
-    for (int heads = 1; heads <= 2; heads++) y[heads - 1] = tg_self_attention(m, "a", x, heads, .causal = true);
+    for (int heads = 1; heads <= 2; heads++)
+        y[heads - 1] = tg_self_attention(m, "a", x, heads, .causal = true);
     expect_ok();
     ck_assert_int_eq(tg_model_count(m), 4);
     ck_assert(tg_shape_equal(tg_shape_of(tg_model_find(m, "a.in.weight")), TG_SHAPE(12, 4)));

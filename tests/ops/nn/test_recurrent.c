@@ -1,7 +1,6 @@
 /* Recurrent layers: parameters, the ops they are made of, states, failures. */
 #include "tests/ops/nn/helpers.h"
 
-
 enum { N = 3, T = 4, IN = 2, HIDDEN = 5 };
 
 typedef struct layer {
@@ -68,7 +67,8 @@ END_TEST
 START_TEST(states_carry_over) {
     tg_model *m = tg_model_new(3);
     tg_tensor *x = tg_randn(TG_F64, 0, 1, N, T, IN), *cells = NULL;
-    tg_tensor *x1 = tg_narrow(x, 1, 0, 1), *x2 = tg_narrow(x, 1, 1, T - 1), *whole = call(_i, m, x, NULL, NULL, false);
+    tg_tensor *x1 = tg_narrow(x, 1, 0, 1), *x2 = tg_narrow(x, 1, 1, T - 1),
+              *whole = call(_i, m, x, NULL, NULL, false);
     tg_tensor *first = _i ? tg_gru(m, "rnn", x1, HIDDEN) : tg_lstm(m, "rnn", x1, HIDDEN, .cells = &cells);
     tg_tensor *rest = call(_i, m, x2, tg_select(first, 1, -1), cells ? tg_select(cells, 1, -1) : NULL, false);
     tg_tensor *joined = tg_concat(1, first, rest);
