@@ -4,12 +4,12 @@ extern const family samples_arithmetic, samples_elementwise, samples_matmul, sam
 extern const family samples_view, samples_slice, samples_softmax, samples_index, samples_select;
 extern const family samples_functions, samples_derivative, samples_activation, samples_logical, samples_binary;
 extern const family samples_join, samples_pad, samples_diagonal, samples_sort, samples_scatter;
-extern const family samples_recurrent;
+extern const family samples_lstm, samples_gru;
 extern const family samples_aggregate, samples_scan, samples_loss;
 extern const family samples_norm, samples_conv, samples_max_pool, samples_avg_pool, samples_unfold, samples_attention;
 
 static const family *const all[] = {
-    &samples_recurrent,
+    &samples_lstm, &samples_gru,
     &samples_norm, &samples_conv, &samples_max_pool, &samples_avg_pool, &samples_unfold, &samples_attention,
     &samples_aggregate, &samples_scan, &samples_loss,
     &samples_join, &samples_pad, &samples_diagonal, &samples_sort, &samples_scatter,
