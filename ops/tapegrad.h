@@ -51,6 +51,7 @@
 #include "ops/pad.h"
 #include "ops/part.h"
 #include "ops/pool.h"
+#include "ops/recurrent.h"
 #include "ops/reduce.h"
 #include "ops/registry.h"
 #include "ops/scan.h"
@@ -62,11 +63,13 @@
 #include "ops/view.h"
 
 #include "ops/nn/init.h"
+#include "ops/nn/layer.h"
 #include "ops/nn/layers.h"
 #include "ops/nn/loss.h"
 #include "ops/nn/loss_more.h"
 #include "ops/nn/loss_parts.h"
 #include "ops/nn/model.h"
 #include "ops/nn/optim.h"
+#include "ops/nn/recurrent.h"
 
 #endif

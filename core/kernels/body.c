@@ -3,6 +3,7 @@
 #include "core/kernels/body_attention.h"
 #include "core/kernels/body_fold.h"
 #include "core/kernels/body_map.h"
+#include "core/kernels/body_recurrent.h"
 #include "core/kernels/body_row.h"
 #include "core/kernels/body_update.h"
 
@@ -69,4 +70,8 @@ const tg_kernel_set SET_NAME = {
     .small_gemm = small_gemm,
     .attention = attention,
     .attention_grad = attention_grad,
+    .lstm = lstm_row,
+    .lstm_grad = lstm_grad_row,
+    .gru = gru_row,
+    .gru_grad = gru_grad_row,
 };

@@ -68,6 +68,33 @@ typedef void tg_attention_fn(const tg_attention_block *b);
 #define TG_ATTENTION_QUERIES 32
 #define TG_ATTENTION_KEYS 64 /* in one tile */
 #define TG_ATTENTION_SCRATCH(e, d) (TG_ATTENTION_QUERIES * (2 * ((e) + TG_ATTENTION_KEYS) + (d) + 4))
+/* One row of a recurrent cell, n hidden units (ops/recurrent.h has the formulas). Gates lie n elements apart.
+ * An input that is NULL stands for zeros; an output may be an input of the same kind.
+ * LSTM: gates, c, h of the pre-activations a + more [4n] and the cell before, c0 [n]; and back: da and dc0 of
+ * dh[0] + dh[1], dc[0] + dc[1] and dgates. */
+typedef struct tg_lstm_row {
+    int64_t n;
+    const void *a, *more, *c0;
+    void *gates, *c, *h;
+} tg_lstm_row;
+typedef struct tg_lstm_grad_row {
+    int64_t n;
+    const void *gates, *c0, *c, *dh[2], *dc[2], *dgates;
+    void *da, *dc0;
+} tg_lstm_grad_row;
+
+/* GRU: gates [4n] (reset, update, new, and what reset multiplies) and h of a, s + b [3n] and the state before,
+ * h0 [n]; and back: da, ds [3n], and dh0 without what flows through s. */
+typedef struct tg_gru_row {
+    int64_t n;
+    const void *a, *s, *b, *h0;
+    void *gates, *h;
+} tg_gru_row;
+typedef struct tg_gru_grad_row {
+    int64_t n;
+    const void *gates, *h0, *dh[2], *dgates;
+    void *da, *ds, *dh0;
+} tg_gru_grad_row;
 
 /* Runs: p[0] is the output, then the inputs; strides in elements. */
 typedef struct tg_kernel_set {
@@ -88,6 +115,10 @@ typedef struct tg_kernel_set {
     tg_norm_fn *norm, *norm_grad;
     tg_small_gemm_fn *small_gemm;
     tg_attention_fn *attention, *attention_grad;
+    void (*lstm)(const tg_lstm_row *r);
+    void (*lstm_grad)(const tg_lstm_grad_row *r);
+    void (*gru)(const tg_gru_row *r);
+    void (*gru_grad)(const tg_gru_grad_row *r);
 } tg_kernel_set;
 
 typedef struct tg_kernels {

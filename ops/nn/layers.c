@@ -1,56 +1,111 @@
 #include "ops/nn/layers.h"
 
+#include "ops/arithmetic.h"
+#include "ops/attention.h"
+#include "ops/embedding.h"
 #include "ops/matmul.h"
 #include "ops/nn/init.h"
+#include "ops/nn/layer.h"
+#include "ops/norm.h"
+#include "ops/part.h"
+#include "ops/view.h"
 
-#include <stdio.h>
-
-#define NAME_SIZE 256
-
-/* "<layer>.<part>" in buf; false, with an error raised, when it does not fit or the layer has no name. */
-static bool join(char buf[NAME_SIZE], const char *layer, const char *part) {
-    int n = layer && *layer ? snprintf(buf, NAME_SIZE, "%s.%s", layer, part) : 0;
-    if (n > 0 && n < NAME_SIZE) return true;
-    tg_fail(TG_ERR_ARGUMENT,
-            n ? "dense: the name is longer than %d characters" : "dense: a layer needs a name",
-            NAME_SIZE - 8);
-    return false;
-}
-
-static bool check_dense(tg_tensor *x, int64_t out) {
-    char text[160];
-    int rank = tg_rank(x); /* reports a handle that is not valid */
-    if (!tg_is_alive(x)) return false;
-    tg_describe(x, text, sizeof text);
-    if (rank == 0)
-        tg_fail(TG_ERR_SHAPE, "dense: needs an input [.., in], was given %s", text);
-    else if (!tg_dtype_is_float(tg_dtype_of(x)))
-        tg_fail(TG_ERR_DTYPE, "dense: takes f32 or f64, was given %s", text);
-    else if (out < 1)
-        tg_fail(TG_ERR_ARGUMENT, "dense: the output size %lld of %s is not positive", (long long)out, text);
-    else
-        return true;
-    return false;
-}
+/* ---- dense ---- */
 
 static tg_tensor *dense(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts) {
-    char weight[NAME_SIZE], bias[NAME_SIZE];
-    if (!join(weight, name, "weight") || !join(bias, name, "bias")) return tg_poison();
+    char weight[TG_LAYER_NAME], bias[TG_LAYER_NAME];
+    if (!tg_layer_name(weight, "dense", name, "weight") || !tg_layer_name(bias, "dense", name, "bias"))
+        return tg_poison();
     tg_dtype dtype = tg_dtype_of(x);
     tg_init_fn init = opts.init ? opts.init : tg_init_kaiming_uniform;
-    tg_tensor *w = (tg_model_param)(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init, NULL);
-    tg_tensor *b = opts.no_bias ? NULL : (tg_model_param)(model, bias, dtype, TG_SHAPE(out), NULL, NULL);
+    tg_tensor *w = (tg_model_param)(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init, NULL),
+              *b = NULL;
+    if (!opts.no_bias) b = (tg_model_param)(model, bias, dtype, TG_SHAPE(out), NULL, NULL);
     return (tg_linear)(x, w, (tg_linear_opts){b});
 }
 
 tg_tensor *(tg_dense)(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts) {
-    if (!check_dense(x, out)) return tg_poison();
-    int had = model ? tg_model_count(model) : 0;
-    tg_mark before = tg_tape_mark();
-    tg_tensor *y = dense(model, name, x, out, opts);
-    if (tg_is_poison(y)) { /* leaves no trace */
-        (tg_tape_rewind)(before);
-        if (model) tg_model_truncate(model, had);
+    if (!tg_layer_check("dense", x, 0, "[.., in]", out)) return tg_poison();
+    tg_layer_start start = tg_layer_begin(model);
+    return tg_layer_end(start, dense(model, name, x, out, opts));
+}
+
+/* ---- normalisation ---- */
+
+tg_tensor *(tg_norm_layer)(tg_model *model, const char *name, tg_tensor *x, tg_norm_layer_opts o) {
+    if (!tg_layer_check("norm_layer", x, 0, "[.., size]", 1)) return tg_poison();
+    tg_layer_start start = tg_layer_begin(model);
+    tg_dtype dtype = tg_dtype_of(x);
+    tg_shape size = TG_SHAPE(tg_size(x, -1));
+    tg_norm_opts opts = {.eps = o.eps};
+    opts.weight = tg_layer_param(model, "norm_layer", name, "weight", dtype, size, tg_init_ones, NULL);
+    if (!o.rms && !o.no_bias)
+        opts.bias = tg_layer_param(model, "norm_layer", name, "bias", dtype, size, NULL, NULL);
+    return tg_layer_end(start, o.rms ? (tg_rms_norm)(x, opts) : (tg_layer_norm)(x, opts));
+}
+
+/* ---- embedding ---- */
+
+/* torch.nn.Embedding: standard normal. */
+static tg_status init_normal(tg_tensor *w, tg_rng *rng, const void *user) {
+    (void)user;
+    const tg_array *a = tg_array_of(w);
+    for (int64_t i = 0; a && i < a->numel; i++) tg_array_set(a, i, tg_rng_normal(rng));
+    return a ? TG_OK : tg_error_status();
+}
+
+tg_tensor *(tg_embed)(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
+                      tg_embed_opts o) {
+    if (number < 1 || size < 1) {
+        tg_fail(TG_ERR_ARGUMENT, "embed: %lld rows of %lld are not positive", (long long)number,
+                (long long)size);
+        return tg_poison();
     }
-    return y;
+    tg_layer_start start = tg_layer_begin(model);
+    tg_init_fn init = o.init ? o.init : init_normal;
+    tg_dtype dtype = o.f64 ? TG_F64 : TG_F32;
+    tg_tensor *w = tg_layer_param(model, "embed", name, "weight", dtype, TG_SHAPE(number, size), init, NULL);
+    return tg_layer_end(start, tg_is_poison(w) ? w : (tg_embedding)(w, index, (tg_embedding_opts){0}));
+}
+
+/* ---- self-attention ---- */
+
+/* [n, t, heads * d] as [n, heads, t, d], and back. */
+static tg_tensor *split_heads(tg_tensor *x, int64_t heads) {
+    tg_shape s = tg_shape_of(x);
+    return tg_transpose(tg_reshape(x, s.dim[0], s.dim[1], heads, s.dim[2] / heads), 1, 2);
+}
+static tg_tensor *join_heads(tg_tensor *x) {
+    tg_shape s = tg_shape_of(x);
+    return tg_reshape(tg_transpose(x, 1, 2), s.dim[0], s.dim[2], s.dim[1] * s.dim[3]);
+}
+
+static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_t heads, tg_attend_opts o) {
+    int64_t size = tg_size(x, 2);
+    char in[TG_LAYER_NAME], out[TG_LAYER_NAME];
+    if (!tg_layer_name(in, "self_attention", name, "in") ||
+        !tg_layer_name(out, "self_attention", name, "out"))
+        return tg_poison();
+    tg_dense_opts dense_opts = {.no_bias = o.no_bias, .init = tg_init_xavier_uniform};
+    tg_tensor *all = (tg_dense)(model, in, x, 3 * size, dense_opts), *part[3];
+    if (tg_is_poison(all)) return all;
+    for (int i = 0; i < 3; i++) part[i] = split_heads(tg_narrow(all, 2, i * size, size), heads);
+    tg_attention_opts opts = {.mask = o.mask, .causal = o.causal};
+    tg_tensor *y = (tg_scaled_dot_product_attention)(part[0], part[1], part[2], opts);
+    if (tg_is_poison(y)) return y;
+    return (tg_dense)(model, out, join_heads(y), size, dense_opts);
+}
+
+tg_tensor *(tg_self_attention)(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
+                               tg_attend_opts opts) {
+    if (!tg_layer_check("self_attention", x, 3, "[n, t, size]", heads)) return tg_poison();
+    if (tg_size(x, 2) % heads != 0) {
+        char text[160];
+        tg_describe(x, text, sizeof text);
+        tg_fail(TG_ERR_SHAPE, "self_attention: %lld heads do not divide the last axis of %s",
+                (long long)heads, text);
+        return tg_poison();
+    }
+    tg_layer_start start = tg_layer_begin(model);
+    return tg_layer_end(start, attend(model, name, x, heads, opts));
 }

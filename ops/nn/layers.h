@@ -19,11 +19,54 @@ typedef struct tg_dense_opts {
  *     h = tg_relu(tg_dense(m, "fc1", x, 256)); */
 TG_API tg_tensor *tg_dense(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts);
 
+/* Layer normalisation over the last axis of x [.., size] (torch.nn.LayerNorm(size)), with name.weight and
+ * name.bias [size], which start as ones and zeros:
+ *     y = (x - mean) / sqrt(variance + eps) * weight + bias
+ * With rms it is x / sqrt(mean(x^2) + eps) * weight (torch.nn.RMSNorm), which has no bias. An eps of 0 is the
+ * default of ops/norm.h.
+ *     x = tg_add(x, tg_dense(m, "b0.mlp", tg_norm_layer(m, "b0.norm", x), 128)); */
+typedef struct tg_norm_layer_opts {
+    bool rms, no_bias;
+    double eps;
+} tg_norm_layer_opts;
+TG_API tg_tensor *tg_norm_layer(tg_model *model, const char *name, tg_tensor *x, tg_norm_layer_opts opts);
+
+/* The rows of name.weight [number, size] that index (i64 or i32, any shape) names: [.., size]
+ * (torch.nn.Embedding(number, size), and like it the weight starts standard normal). f32, or f64 if asked for.
+ * An index outside [-number, number) is TG_ERR_ARGUMENT.
+ *     x = tg_add(tg_embed(m, "token", tokens, 96, 128), tg_embed(m, "place", tg_arange(TG_I64, 0, t, 1), 512, 128)); */
+typedef struct tg_embed_opts {
+    tg_init_fn init; /* NULL: standard normal */
+    bool f64;
+} tg_embed_opts;
+TG_API tg_tensor *tg_embed(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
+                           tg_embed_opts opts);
+
+/* Multi-head self-attention of x [n, t, size] (torch.nn.MultiheadAttention(size, heads, batch_first=True) with x as
+ * query, key and value): q, k, v = the thirds of x W_in^T + b_in, each cut into `heads` heads of size / heads;
+ *     y = concat over heads of softmax(q k^T / sqrt(size / heads) + mask) v, times W_out^T + b_out.
+ * Parameters name.in.weight [3 size, size], name.in.bias, name.out.weight [size, size], name.out.bias. With causal,
+ * step i sees the steps 0..i; mask is that of tg_scaled_dot_product_attention and broadcasts to [n, heads, t, t].
+ * heads does not divide size: TG_ERR_SHAPE.
+ *     x = tg_add(x, tg_self_attention(m, "b0.attention", tg_norm_layer(m, "b0.norm", x), 4, .causal = true)); */
+typedef struct tg_attend_opts {
+    tg_tensor *mask;
+    bool causal, no_bias;
+} tg_attend_opts;
+TG_API tg_tensor *tg_self_attention(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
+                                    tg_attend_opts opts);
+
 #ifdef __cplusplus
 }
 #endif
 
 #define tg_dense(model, name, x, out, ...) \
     TG_AT((tg_dense)((model), (name), (x), (out), TG_OPTIONS(tg_dense_opts, __VA_ARGS__)))
+#define tg_norm_layer(model, name, x, ...) \
+    TG_AT((tg_norm_layer)((model), (name), (x), TG_OPTIONS(tg_norm_layer_opts, __VA_ARGS__)))
+#define tg_embed(model, name, index, number, size, ...) \
+    TG_AT((tg_embed)((model), (name), (index), (number), (size), TG_OPTIONS(tg_embed_opts, __VA_ARGS__)))
+#define tg_self_attention(model, name, x, heads, ...) \
+    TG_AT((tg_self_attention)((model), (name), (x), (heads), TG_OPTIONS(tg_attend_opts, __VA_ARGS__)))
 
 #endif

@@ -1,54 +1,63 @@
-/* usage: bench THREADS [WORKLOAD ...]
- * Prints "name<TAB>microseconds per step" for each workload: the median of nine rounds of about 0.17 s. */
+/* usage: bench [--floor] THREADS [WORKLOAD ...]
+ * Prints "name<TAB>microseconds per step" for each workload: the median of nine rounds of about 0.17 s. With --floor a
+ * third column: the microseconds that the workload's matrix products and memory traffic take at the rates measured
+ * just before, 0 where the workload states neither. */
 #include "bench.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-enum { ROUNDS = 9 };
-static const double seconds = 1.5;
+extern const workload_table small_workloads, gpt_workloads, lstm_workloads, hvp_workloads, row_workloads,
+    attention_workloads;
+static const workload_table *const tables[] = {
+    &small_workloads, &gpt_workloads, &lstm_workloads, &hvp_workloads, &row_workloads, &attention_workloads,
+};
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+/* Workload number i of all tables; NULL behind the last. */
+static const workload *workload_at(int i) {
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; i -= tables[t++]->n)
+        if (i < tables[t]->n) return &tables[t]->rows[i];
+    return NULL;
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+/* ---- the machine's rates, by the library's own kernels ---- */
+
+typedef struct rates {
+    double flops, bytes; /* a second */
+} rates;
+
+static void product(void *state) {
+    tg_tensor **x = state;
+    tg_mark m = tg_tape_mark();
+    tg_matmul(x[0], x[1]);
+    tg_tape_rewind(m);
+}
+static void sum(void *state) {
+    tg_tensor **x = state;
+    tg_mark m = tg_tape_mark();
+    tg_add(x[0], x[1]);
+    tg_tape_rewind(m);
 }
 
-static double microseconds(const workload *w, void *state) {
-    for (int i = 0; i < 3; i++) w->step(state);
-    double t = now();
-    w->step(state);
-    double one = now() - t, round[ROUNDS];
-    long n = (long)(seconds / ROUNDS / (one > 1e-7 ? one : 1e-7));
-    if (n < 1) n = 1;
-    for (int r = 0; r < ROUNDS; r++) {
-        t = now();
-        for (long i = 0; i < n; i++) w->step(state);
-        round[r] = (now() - t) / (double)n;
-    }
-    qsort(round, ROUNDS, sizeof *round, ascending);
-    return round[ROUNDS / 2] * 1e6;
+/* A product of 1024 x 1024 x 1024, and a sum of arrays of 64 MiB: two are read, one is written. */
+static rates measure(void) {
+    tg_mark m = tg_tape_mark();
+    const int64_t n = 1024, length = INT64_C(1) << 24;
+    tg_tensor *a[2] = {tg_ones(TG_F32, n, n), tg_ones(TG_F32, n, n)};
+    tg_tensor *b[2] = {tg_ones(TG_F32, length), tg_ones(TG_F32, length)};
+    rates r = {2.0 * (double)(n * n * n) / seconds_a_step(product, a, 0.5),
+               3 * 4.0 * (double)length / seconds_a_step(sum, b, 0.5)};
+    tg_tape_rewind(m);
+    return r;
 }
+
+/* ---- the run ---- */
 
 static bool chosen(const char *name, int n, char **names) {
     for (int i = 0; i < n; i++)
         if (strcmp(names[i], name) == 0) return true;
     return n == 0;
-}
-
-/* Workload k of all tables, or NULL. */
-static const workload *workload_at(int k) {
-    static const workload *const tables[] = {model_workloads, row_workloads};
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
-        for (const workload *w = tables[t]; w->name; w++)
-            if (k-- == 0) return w;
-    return NULL;
 }
 
 static int unknown(int n, char **names) {
@@ -65,29 +74,40 @@ static int unknown(int n, char **names) {
     return 0;
 }
 
+static int run(const workload *w, const rates *machine) {
+    void *state = w->make();
+    double us = state ? seconds_a_step(w->step, state, 1.5) * 1e6 : 0;
+    if (!state || tg_error_status() != TG_OK) {
+        fprintf(stderr, "%s: %s\n", w->name, tg_error_message());
+        return 1;
+    }
+    printf("%s\t%.1f", w->name, us);
+    if (machine) printf("\t%.1f", (w->flops / machine->flops + w->bytes / machine->bytes) * 1e6);
+    putchar('\n');
+    fflush(stdout);
+    w->end(state);
+    return 0;
+}
+
 int main(int argc, char **argv) {
-    int threads = argc > 1 ? atoi(argv[1]) : 0;
+    bool floor = argc > 1 && strcmp(argv[1], "--floor") == 0;
+    int first = floor ? 2 : 1, threads = argc > first ? atoi(argv[first]) : 0;
     if (threads < 1) {
-        fprintf(stderr, "usage: %s THREADS [WORKLOAD ...]\n", argv[0]);
+        fprintf(stderr, "usage: %s [--floor] THREADS [WORKLOAD ...]\n", argv[0]);
         return 2;
     }
-    int n = argc - 2;
-    char **names = argv + 2;
+    int n = argc - first - 1;
+    char **names = argv + first + 1;
     if (unknown(n, names)) return 2;
     tg_set_num_threads(threads);
     tg_seed(0);
-    const workload *w;
-    for (int k = 0; (w = workload_at(k)); k++) {
-        if (!chosen(w->name, n, names)) continue;
-        void *state = w->make();
-        double us = state ? microseconds(w, state) : 0;
-        if (tg_error_status() != TG_OK) {
-            fprintf(stderr, "%s: %s\n", w->name, tg_error_message());
-            return 1;
-        }
-        printf("%s\t%.1f\n", w->name, us);
-        fflush(stdout);
-        w->end(state);
+    rates machine = {0};
+    if (floor) {
+        machine = measure();
+        printf("# sgemm %.1f Gflop/s, memory %.1f GB/s\n", machine.flops * 1e-9, machine.bytes * 1e-9);
     }
+    const workload *w;
+    for (int k = 0; (w = workload_at(k)); k++)
+        if (chosen(w->name, n, names) && run(w, floor ? &machine : NULL)) return 1;
     return 0;
 }

@@ -1,5 +1,5 @@
-/* The bench: workloads by name, timed one step at a time. Names, shapes and optimisers are those of the PyTorch
- * side of the comparison, so the two columns can be put side by side. */
+/* The bench: workloads by name, timed one step at a time. Names, shapes and optimisers are those of peer_torch.py,
+ * so the two columns can be put side by side. */
 #ifndef TESTS_BENCH_BENCH_H
 #define TESTS_BENCH_BENCH_H
 
@@ -10,9 +10,40 @@ typedef struct workload {
     void *(*make)(void);       /* state of the workload; NULL on failure, with an error pending */
     void (*step)(void *state); /* one training step, or one forward and backward */
     void (*end)(void *state);
+    double flops, bytes;       /* the floor of a step: what its matrix products compute, and what has to move through
+                                  memory; both 0: none stated */
 } workload;
 
-/* The tables of workloads, each ended by one without a name. */
-extern const workload model_workloads[], row_workloads[];
+/* One table a file; bench.c lists them. */
+typedef struct workload_table {
+    const workload *rows;
+    int n;
+} workload_table;
+
+#define WORKLOADS(name, rows) const workload_table name = {rows, (int)(sizeof(rows) / sizeof *(rows))}
+
+/* Median seconds a call of step(state) takes, after three to warm up. */
+double seconds_a_step(void (*step)(void *state), void *state, double seconds);
+
+/* ---- training of a model ---- */
+
+typedef tg_tensor *loss_fn(tg_model *model, tg_tensor *x, tg_tensor *y);
+typedef struct training {
+    tg_model *model;
+    tg_optim *optim;
+    tg_tensor *x, *y;
+    loss_fn *loss;
+} training;
+
+/* Takes the data into its keeping; the caller adds the optimiser. */
+training *training_make(tg_tensor *x, tg_tensor *y, loss_fn *loss);
+void training_step(void *state); /* loss, backward, optimiser */
+void training_end(void *state);
+
+/* n numbers of [0, classes) as i64, in this shape. */
+tg_tensor *random_classes(tg_shape shape, uint64_t classes);
+
+/* Bytes that Adam moves for n parameters: reads p, g, m and v, writes p, m and v, in f32. */
+#define ADAM_BYTES(n) (28.0 * (n))
 
 #endif

@@ -54,7 +54,7 @@ static void *softmax_make(void) { return rows(softmax); }
 static void *layer_norm_make(void) { return rows(layer_norm); }
 static void *sum_make(void) { return rows(sum); }
 
-const workload row_workloads[] = {
+static const workload table[] = {
     {"exp_1M", exp_make, function_step, function_end},
     {"tanh_1M", tanh_make, function_step, function_end},
     {"gelu_1M", gelu_make, function_step, function_end},
@@ -62,5 +62,7 @@ const workload row_workloads[] = {
     {"softmax_rows", softmax_make, function_step, function_end},
     {"layernorm_rows", layer_norm_make, function_step, function_end},
     {"sum_rows", sum_make, function_step, function_end},
-    {0},
 };
+
+extern const workload_table row_workloads;
+WORKLOADS(row_workloads, table);

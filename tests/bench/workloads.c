@@ -1,6 +1,5 @@
+/* The smallest models. */
 #include "bench.h"
-
-#include <stdlib.h>
 
 /* ---- chain1000: a thousand scalar additions and back ---- */
 
@@ -17,38 +16,6 @@ static void chain_step(void *state) {
 
 static void chain_end(void *state) { tg_free(state); }
 
-/* ---- training of a model ---- */
-
-typedef struct training {
-    tg_model *model;
-    tg_optim *optim;
-    tg_tensor *x, *y;
-    tg_tensor *(*loss)(tg_model *model, tg_tensor *x, tg_tensor *y);
-} training;
-
-static void training_step(void *state) {
-    training *t = state;
-    tg_mark m = tg_tape_mark();
-    tg_backward(t->loss(t->model, t->x, t->y));
-    tg_optim_step(t->optim);
-    tg_tape_rewind(m);
-}
-
-static void training_end(void *state) {
-    training *t = state;
-    tg_optim_free(t->optim);
-    tg_model_free(t->model);
-    tg_free(t->x);
-    tg_free(t->y);
-    free(t);
-}
-
-static training *training_make(tg_tensor *x, tg_tensor *y, tg_tensor *(*loss)(tg_model *, tg_tensor *, tg_tensor *)) {
-    training *t = malloc(sizeof *t);
-    if (t) *t = (training){tg_model_new(0), NULL, tg_keep(x), tg_keep(y), loss};
-    return t;
-}
-
 /* ---- xor: 2-8-1 with tanh, full batch, SGD 0.1 ---- */
 
 static tg_tensor *xor_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
@@ -63,7 +30,13 @@ static void *xor_make(void) {
     return t;
 }
 
-/* ---- mlp: 784-256-128-10 with relu, cross-entropy, Adam 1e-3 ---- */
+/* ---- mlp: 784-256-128-10 with relu, cross-entropy, Adam 1e-3 ----
+ * Floor: a product of 2 in out flops a sample and layer, once forward and twice back, but for the gradient of the
+ * images; Adam's pass over the parameters. */
+
+#define MLP_WEIGHTS (784.0 * 256 + 256 * 128 + 128 * 10)
+#define MLP_FLOPS(batch) (2.0 * (batch) * (3 * MLP_WEIGHTS - 784 * 256))
+#define MLP_BYTES ADAM_BYTES(MLP_WEIGHTS + 256 + 128 + 10)
 
 static tg_tensor *mlp_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
     x = tg_relu(tg_dense(m, "fc1", x, 256));
@@ -71,15 +44,9 @@ static tg_tensor *mlp_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
     return tg_cross_entropy(tg_dense(m, "out", x, 10), y);
 }
 
-static tg_tensor *random_classes(int64_t n, uint64_t classes) {
-    tg_tensor *y = tg_zeros(TG_I64, n);
-    int64_t *v = tg_data_mut(y);
-    for (int64_t i = 0; v && i < n; i++) v[i] = (int64_t)tg_rng_below(tg_default_rng(), classes);
-    return y;
-}
-
 static void *mlp_make(int64_t batch) {
-    training *t = training_make(tg_randn(TG_F32, 0, 1, batch, 784), random_classes(batch, 10), mlp_loss);
+    tg_tensor *x = tg_randn(TG_F32, 0, 1, batch, 784);
+    training *t = training_make(x, random_classes(TG_SHAPE(batch), 10), mlp_loss);
     if (t) t->optim = tg_adam(t->model, 1e-3);
     return t;
 }
@@ -87,10 +54,12 @@ static void *mlp_make(int64_t batch) {
 static void *mlp_b64_make(void) { return mlp_make(64); }
 static void *mlp_b1024_make(void) { return mlp_make(1024); }
 
-const workload model_workloads[] = {
-    {"chain1000", chain_make, chain_step, chain_end},
-    {"xor", xor_make, training_step, training_end},
-    {"mlp_b64", mlp_b64_make, training_step, training_end},
-    {"mlp_b1024", mlp_b1024_make, training_step, training_end},
-    {0},
+static const workload rows[] = {
+    {"chain1000", chain_make, chain_step, chain_end, 0, 0},
+    {"xor", xor_make, training_step, training_end, 0, 0},
+    {"mlp_b64", mlp_b64_make, training_step, training_end, MLP_FLOPS(64), MLP_BYTES},
+    {"mlp_b1024", mlp_b1024_make, training_step, training_end, MLP_FLOPS(1024), MLP_BYTES},
 };
+
+extern const workload_table small_workloads;
+WORKLOADS(small_workloads, rows);

@@ -409,6 +409,113 @@ START_TEST(nan_stays) {
 }
 END_TEST
 
+/* ---- rows of recurrent cells ---- */
+
+enum { UNITS = 40, GATES = 4 * UNITS };
+typedef struct operand {
+    double data[GATES + 1]; /* of the dtype under test, and one element behind that nobody may touch */
+} operand;
+
+/* Operand k of a row: the same numbers whatever the dtype. */
+static void *operand_fill(int dtype, operand *o, int k, int64_t n) {
+    memset(o, 0x5a, sizeof *o);
+    for (int64_t i = 0; i < n; i++)
+        set(dtype, o->data, i, (float)(-2 + 0.03125 * (double)((i * 37 + k * 11) % 129)));
+    return o->data;
+}
+
+enum { RECURRENT = 4, OPERANDS = 12 };
+
+/* Row kernel `which` at n units; `holes`: what may be missing is. Returns how many outputs there are in out[]. */
+static int recurrent_row(const tg_kernel_set *s, int dtype, int which, int64_t n, bool holes, operand *o,
+                         operand **out) {
+    void *p[OPERANDS];
+    for (int k = 0; k < OPERANDS; k++) p[k] = operand_fill(dtype, &o[k], k, k < 5 ? 4 * n : n);
+    const void *q[OPERANDS];
+    for (int k = 0; k < OPERANDS; k++) q[k] = holes ? NULL : p[k];
+    static const int outputs[RECURRENT][4] = {{3, 6, 7}, {3, 6}, {3, 6}, {3, 4, 6}};
+    static const int counts[RECURRENT] = {3, 2, 2, 3};
+    switch (which) {
+    case 0:
+        s->lstm(&(tg_lstm_row){n, p[0], q[1], q[5], p[3], p[6], p[7]});
+        break;
+    case 1:
+        s->lstm_grad(
+            &(tg_lstm_grad_row){n, p[0], q[5], p[7], {p[8], q[9]}, {q[10], q[11]}, q[1], p[3], p[6]});
+        break;
+    case 2:
+        s->gru(&(tg_gru_row){n, p[0], q[1], q[2], q[5], p[3], p[6]});
+        break;
+    default:
+        s->gru_grad(&(tg_gru_grad_row){n, p[0], q[5], {p[8], q[9]}, q[1], p[3], p[4], p[6]});
+    }
+    for (int i = 0; i < counts[which]; i++) out[i] = &o[outputs[which][i]];
+    return counts[which];
+}
+
+/* How many elements output `out` has: gates 4 n, pre-activations of a GRU 3 n. */
+static int64_t written(int which, int64_t n, const operand *out, const operand *o) {
+    return out != &o[3] && out != &o[4] ? n : which == 3 ? 3 * n : 4 * n;
+}
+
+/* Every length around the vector width against the f64 reference. The sums in a gradient have terms of some 16, which
+ * may cancel: their ulps count. */
+START_TEST(recurrent_rows) {
+    static const int64_t lengths[] = {0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, UNITS};
+    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernel_set *ref = tg_kernels_of_isa("ref")->real[TG_F64];
+    static operand is[OPERANDS], want[OPERANDS];
+    for (int at = 0; k && at < 2 * RECURRENT * 2 * (int)(sizeof lengths / sizeof *lengths); at++) {
+        int dtype = at % 2, which = at / 2 % RECURRENT, holes = at / 2 / RECURRENT % 2;
+        int64_t n = lengths[at / 4 / RECURRENT];
+        operand *got[4], *expect[4];
+        int count = recurrent_row(k->real[dtype], dtype, which, n, holes, is, got);
+        recurrent_row(ref, TG_F64, which, n, holes, want, expect);
+        for (int i = 0; i < count; i++) {
+            int64_t m = written(which, n, got[i], is);
+            for (int64_t e = 0; e < m; e++) {
+                double a = get(dtype, got[i]->data, e), b = get(TG_F64, expect[i]->data, e);
+                REQUIRE(ulps(dtype, a, b, which % 2 ? 16 : 1) <= 4,
+                        "%s f%d row %d, %d units, output %d: element %d is %.17g, not %.17g", k->isa,
+                        dtype ? 64 : 32, which, (int)n, i, (int)e, a, b);
+            }
+            const unsigned char *behind = (const unsigned char *)got[i]->data + (size_t)m * size_of(dtype);
+            bool filled = m < (got[i] - is < 5 ? 4 * n : n);
+            REQUIRE(filled || *behind == 0x5a, "%s row %d writes past the end of output %d", k->isa, which,
+                    i);
+        }
+    }
+}
+END_TEST
+
+/* The gates may be made where `more` lies, and dc0 where dc does: each element is read before it is written. */
+START_TEST(recurrent_rows_in_place) {
+    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    static operand apart[OPERANDS], same_place[OPERANDS];
+    for (int dtype = 0; k && dtype < 2; dtype++) {
+        const tg_kernel_set *s = k->real[dtype];
+        void *p[OPERANDS], *q[OPERANDS];
+        for (int i = 0; i < OPERANDS; i++) p[i] = operand_fill(dtype, &apart[i], i, 4 * 19);
+        for (int i = 0; i < OPERANDS; i++) q[i] = operand_fill(dtype, &same_place[i], i, 4 * 19);
+        s->lstm(&(tg_lstm_row){19, p[0], p[1], p[2], p[3], p[4], p[5]});
+        s->lstm(&(tg_lstm_row){19, q[0], q[1], q[2], q[1], q[4], q[5]});
+        ck_assert_mem_eq(p[3], q[1], 4 * 19 * size_of(dtype));
+        s->lstm_grad(
+            &(tg_lstm_grad_row){19, p[0], p[2], p[6], {p[7], NULL}, {p[8], NULL}, NULL, p[9], p[10]});
+        s->lstm_grad(&(tg_lstm_grad_row){19, q[0], q[2], q[6], {q[7], NULL}, {q[8], NULL}, NULL, q[9], q[8]});
+        ck_assert_mem_eq(p[10], q[8], 19 * size_of(dtype));
+        for (int i = 0; i < OPERANDS; i++) operand_fill(dtype, &apart[i], i, 4 * 19);
+        for (int i = 0; i < OPERANDS; i++) operand_fill(dtype, &same_place[i], i, 4 * 19);
+        s->gru(&(tg_gru_row){19, p[0], p[1], p[2], p[6], p[3], p[5]});
+        s->gru(&(tg_gru_row){19, q[0], q[1], q[2], q[6], q[1], q[5]});
+        ck_assert_mem_eq(p[3], q[1], 4 * 19 * size_of(dtype));
+        s->gru_grad(&(tg_gru_grad_row){19, p[0], p[6], {p[7], NULL}, NULL, p[9], p[10], p[11]});
+        s->gru_grad(&(tg_gru_grad_row){19, q[0], q[6], {q[7], NULL}, NULL, q[9], q[10], q[7]});
+        ck_assert_mem_eq(p[11], q[7], 19 * size_of(dtype));
+    }
+}
+END_TEST
+
 /* The digits are those of mpmath. */
 static const struct known {
     double (*f)(double);
@@ -450,6 +557,8 @@ TCase *tcase_kernels(void) {
     tcase_add_loop_test(tc, unary_layout, 0, ISAS);
     tcase_add_loop_test(tc, binary_layout, 0, ISAS);
     tcase_add_loop_test(tc, nan_stays, 0, ISAS);
+    tcase_add_loop_test(tc, recurrent_rows, 0, ISAS);
+    tcase_add_loop_test(tc, recurrent_rows_in_place, 0, ISAS);
     tcase_add_test(tc, special_functions);
     return tc;
 }

@@ -118,6 +118,7 @@ static const call calls[] = {
 /* Those of the newer families stand in calls_<family>.c. */
 extern const call_table calls_shape;
 extern const call_table calls_elementwise, calls_structured;
+extern const call_table calls_recurrent;
 extern const call_table calls_reduce, calls_loss;
 extern const call_table calls_products;
 
@@ -128,6 +129,7 @@ const call *find_call(const char *name) {
         &(call_table){calls, COUNT(calls)},
         &calls_elementwise,
         &calls_structured,
+        &calls_recurrent,
         &calls_reduce,
         &calls_loss,
         &calls_products,

@@ -247,6 +247,7 @@ TCase *tcase_inplace(void);
 TCase *tcase_structured(void);
 TCase *tcase_products(void);
 TCase *tcase_attention(void);
+TCase *tcase_recurrent(void);
 TCase *tcase_reference(void);
 TCase *tcase_coverage(void); /* last: it looks at what the others counted */
 

@@ -24,6 +24,7 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, tcase_structured());
     suite_add_tcase(suite, tcase_products());
     suite_add_tcase(suite, tcase_attention());
+    suite_add_tcase(suite, tcase_recurrent());
     suite_add_tcase(suite, tcase_create_ops());
     suite_add_tcase(suite, tcase_mutants());
     suite_add_tcase(suite, tcase_reference());

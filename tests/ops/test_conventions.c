@@ -222,6 +222,7 @@ static void run(const convention *c, tg_dtype f) {
 
 /* Those of the newer families stand in conventions_<family>.c. */
 extern const convention_table conventions_structured;
+extern const convention_table conventions_recurrent;
 extern const convention_table conventions_elementwise;
 extern const convention_table conventions_reduce, conventions_loss;
 extern const convention_table conventions_shape, conventions_products;
@@ -232,6 +233,7 @@ static const convention_table *const others[] = {
     &conventions_shape,
     &conventions_elementwise,
     &conventions_structured,
+    &conventions_recurrent,
     &conventions_reduce,
     &conventions_loss,
     &conventions_products,

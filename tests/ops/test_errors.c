@@ -127,6 +127,7 @@ static const bad table[] = {
 
 /* Those of the newer families stand in errors_<family>.c. */
 extern const bad_table errors_structured;
+extern const bad_table errors_recurrent;
 extern const bad_table errors_elementwise;
 extern const bad_table errors_reduce, errors_loss;
 extern const bad_table errors_shape, errors_products;
@@ -137,6 +138,7 @@ static const bad_table *const others[] = {
     &errors_shape,
     &errors_elementwise,
     &errors_structured,
+    &errors_recurrent,
     &errors_reduce,
     &errors_loss,
     &errors_products,

@@ -13,6 +13,7 @@ static const char *const golden_files[] = {
     "tests/golden/shape.golden",
     "tests/golden/elementwise.golden",
     "tests/golden/structured.golden",
+    "tests/golden/recurrent.golden",
     "tests/golden/reduce.golden",
     "tests/golden/loss.golden",
     "tests/golden/products.golden",

@@ -176,6 +176,99 @@ START_TEST(dense_keeps_its_output_alone) {
 }
 END_TEST
 
+/* ---- norm, embedding, self-attention ---- */
+
+START_TEST(norm_layer_is_layer_norm) {
+    tg_model *m = tg_model_new(1);
+    tg_tensor *x = numbers(TG_F64, TG_SHAPE(2, 3, 4), 0), *y = tg_norm_layer(m, "n", x, .eps = 0.25);
+    expect_ok();
+    ck_assert_int_eq(tg_model_count(m), 2);
+    tg_tensor *w = tg_model_find(m, "n.weight"), *b = tg_model_find(m, "n.bias");
+    for (int i = 0; i < 4; i++) ck_assert(tg_get(w, i) == 1 && tg_get(b, i) == 0);
+    ck_assert(tg_shape_equal(tg_shape_of(w), TG_SHAPE(4)) && tg_shape_equal(tg_shape_of(b), TG_SHAPE(4)));
+    tg_tensor *want = tg_layer_norm(x, .eps = 0.25);
+    for (int64_t i = 0; i < tg_numel(x); i++) expect_close(tg_get(y, i), tg_get(want, i), 0);
+    ck_assert_int_eq(tg_backward(tg_sum(tg_norm_layer(m, "n", x))), TG_OK);
+    ck_assert(tg_has_grad(w) && tg_has_grad(b));
+    tg_norm_layer(m, "r", x, .rms = true);
+    tg_norm_layer(m, "nb", x, .no_bias = true);
+    expect_ok();
+    ck_assert_int_eq(tg_model_count(m), 4);
+    ck_assert_str_eq(tg_name(tg_model_at(m, 2)), "r.weight");
+    tg_norm_layer(m, "n", numbers(TG_F64, TG_SHAPE(2, 5), 0));
+    expect_error(TG_ERR_SHAPE, "n.weight", "[5]", "[4]");
+    tg_norm_layer(m, "s", tg_scalar(TG_F32, 1));
+    expect_error(TG_ERR_SHAPE, "norm_layer", "[] f32");
+    tg_norm_layer(m, "", numbers(TG_F64, TG_SHAPE(2, 5), 0));
+    expect_error(TG_ERR_ARGUMENT, "norm_layer", "name");
+    ck_assert_int_eq(tg_model_count(m), 4);
+    tg_model_free(m);
+}
+END_TEST
+
+START_TEST(embed_takes_rows) {
+    const int64_t at[4] = {2, 0, -1, 2};
+    tg_model *m = tg_model_new(1);
+    tg_tensor *index = tg_from(TG_I64, at, 2, 2), *y = tg_embed(m, "tok", index, 3, 2, .init = fill_numbers);
+    expect_ok();
+    ck_assert(tg_shape_equal(tg_shape_of(y), TG_SHAPE(2, 2, 2)));
+    const double want[8] = {number(104), number(105), number(100), number(101),
+                            number(104), number(105), number(104), number(105)};
+    expect_elements(y, want, 0);
+    ck_assert_int_eq(tg_backward(tg_sum(y)), TG_OK);
+    const double counts[6] = {1, 1, 0, 0, 3, 3};
+    expect_elements(tg_grad_of(tg_model_find(m, "tok.weight")), counts, 0);
+    ck_assert_int_eq(tg_dtype_of(tg_embed(m, "wide", index, 50, 40, .f64 = true)), TG_F64);
+    tg_tensor *w = tg_model_find(m, "wide.weight");
+    double mean = 0, square = 0;
+    for (int i = 0; i < 2000; i++) mean += tg_get(w, i) / 2000, square += tg_get(w, i) * tg_get(w, i) / 2000;
+    ck_assert_double_lt(fabs(mean), 0.12);
+    ck_assert_double_lt(fabs(square - 1), 0.2);
+    tg_embed(m, "bad", index, 2, 2);
+    expect_error(TG_ERR_ARGUMENT, "2");
+    tg_embed(m, "bad", index, 0, 2);
+    expect_error(TG_ERR_ARGUMENT, "embed", "0");
+    tg_embed(m, "bad", tg_zeros(TG_F32, 2), 3, 2);
+    expect_error(TG_ERR_DTYPE, "f32");
+    ck_assert_int_eq(tg_model_count(m), 2);
+    tg_model_free(m);
+}
+END_TEST
+
+/* One head is plain attention; with causal the first step sees itself alone: its row is v times W_out. */
+START_TEST(self_attention_is_attention) {
+    tg_model *m = tg_model_new(6);
+    tg_tensor *x = tg_randn(TG_F64, 0, 1, 2, 3, 4), *y[2];
+    for (int heads = 1; heads <= 2; heads++)
+        y[heads - 1] = tg_self_attention(m, "a", x, heads, .causal = true);
+    expect_ok();
+    ck_assert_int_eq(tg_model_count(m), 4);
+    ck_assert(tg_shape_equal(tg_shape_of(tg_model_find(m, "a.in.weight")), TG_SHAPE(12, 4)));
+    ck_assert(tg_shape_equal(tg_shape_of(tg_model_find(m, "a.out.bias")), TG_SHAPE(4)));
+    tg_tensor *all = tg_dense(m, "a.in", x, 12), *part[3];
+    for (int i = 0; i < 3; i++) part[i] = tg_narrow(all, 2, 4 * i, 4);
+    tg_tensor *h = tg_scaled_dot_product_attention(part[0], part[1], part[2], .causal = true);
+    tg_tensor *want = tg_dense(m, "a.out", h, 4), *v = tg_dense(m, "a.out", part[2], 4), *head[2];
+    for (int i = 0; i < 24; i++) expect_close(tg_get(y[0], i), tg_get(want, i), 1e-14);
+    for (int i = 0; i < 4; i++) expect_close(tg_get(y[1], i), tg_get(v, i), 1e-14);
+    for (int i = 0; i < 2; i++) {
+        tg_tensor *p[3];
+        for (int k = 0; k < 3; k++) p[k] = tg_narrow(part[k], 2, 2 * i, 2);
+        head[i] = tg_scaled_dot_product_attention(p[0], p[1], p[2], .causal = true);
+    }
+    want = tg_dense(m, "a.out", tg_concat(2, head[0], head[1]), 4);
+    for (int i = 0; i < 24; i++) expect_close(tg_get(y[1], i), tg_get(want, i), 1e-14);
+    tg_self_attention(m, "a", x, 3);
+    expect_error(TG_ERR_SHAPE, "self_attention", "3 heads", "[2, 3, 4] f64");
+    tg_self_attention(m, "b", tg_zeros(TG_F32, 3, 4), 1);
+    expect_error(TG_ERR_SHAPE, "self_attention", "[3, 4] f32");
+    tg_self_attention(m, "b", x, 0);
+    expect_error(TG_ERR_ARGUMENT, "self_attention");
+    ck_assert_int_eq(tg_model_count(m), 4);
+    tg_model_free(m);
+}
+END_TEST
+
 typedef struct layer_call {
     tg_model *model;
     tg_tensor *x;
@@ -236,6 +329,9 @@ TCase *tcase_layers(void) {
     tcase_add_loop_test(t, dense_is_x_wt_plus_b, 0, 2);
     tcase_add_test(t, dense_starts_as_he_says);
     tcase_add_test(t, one_name_is_one_parameter);
+    tcase_add_test(t, norm_layer_is_layer_norm);
+    tcase_add_test(t, embed_takes_rows);
+    tcase_add_test(t, self_attention_is_attention);
     tcase_add_test(t, wrong_inputs_name_the_culprit);
     tcase_add_test(t, long_names_fit_or_are_refused);
     tcase_add_test(t, poison_passes_through);

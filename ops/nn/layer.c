@@ -1,0 +1,47 @@
+#include "ops/nn/layer.h"
+
+#include <stdio.h>
+
+bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name, const char *part) {
+    int n = name && *name ? snprintf(buf, TG_LAYER_NAME, "%s.%s", name, part) : 0;
+    if (n > 0 && n < TG_LAYER_NAME) return true;
+    if (n)
+        tg_fail(TG_ERR_ARGUMENT, "%s: the name is longer than %d characters", layer, TG_LAYER_NAME - 8);
+    else
+        tg_fail(TG_ERR_ARGUMENT, "%s: a layer needs a name", layer);
+    return false;
+}
+
+tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part,
+                          tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user) {
+    char full[TG_LAYER_NAME];
+    if (!tg_layer_name(full, layer, name, part)) return tg_poison();
+    return (tg_model_param)(model, full, dtype, shape, init, user);
+}
+
+bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size) {
+    char text[160];
+    int is = tg_rank(x); /* reports a handle that is not valid */
+    if (!tg_is_alive(x)) return false;
+    tg_describe(x, text, sizeof text);
+    if (rank ? is != rank : is == 0)
+        tg_fail(TG_ERR_SHAPE, "%s: needs an input %s, was given %s", layer, form, text);
+    else if (!tg_dtype_is_float(tg_dtype_of(x)))
+        tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, was given %s", layer, text);
+    else if (size < 1)
+        tg_fail(TG_ERR_ARGUMENT, "%s: the size %lld for %s is not positive", layer, (long long)size, text);
+    else
+        return true;
+    return false;
+}
+
+tg_layer_start tg_layer_begin(tg_model *model) {
+    return (tg_layer_start){model, model ? tg_model_count(model) : 0, tg_tape_mark()};
+}
+
+tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y) {
+    if (!tg_is_poison(y)) return y;
+    (tg_tape_rewind)(start.mark);
+    if (start.model) tg_model_truncate(start.model, start.had);
+    return y;
+}

@@ -1,0 +1,45 @@
+/* What layers are made of, for layers of one's own: a layer is a function of (model, name, input, options) that asks
+ * the model for its parameters and leaves nothing behind when it fails.
+ *
+ *     tg_tensor *scale(tg_model *m, const char *name, tg_tensor *x) {
+ *         tg_layer_start start = tg_layer_begin(m);
+ *         tg_tensor *w = tg_layer_param(m, "scale", name, "weight", tg_dtype_of(x), TG_SHAPE(tg_size(x, -1)),
+ *                                       tg_init_ones, NULL);
+ *         return tg_layer_end(start, tg_mul(x, w));
+ *     } */
+#ifndef TG_OPS_NN_LAYER_H
+#define TG_OPS_NN_LAYER_H
+
+#include "ops/nn/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where a layer begins; its end takes the result and returns it. When that is poison, the parameters that the layer
+ * has made and the tensors since its beginning are gone. */
+typedef struct tg_layer_start {
+    tg_model *model;
+    int had;
+    tg_mark mark;
+} tg_layer_start;
+TG_API tg_layer_start tg_layer_begin(tg_model *model);
+TG_API tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y);
+
+/* The parameter name.part, as tg_model_param. Errors name `layer`, the kind of layer: TG_ERR_ARGUMENT for no name, or
+ * one longer than 248 characters. */
+TG_API tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part,
+                                 tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user);
+
+/* "<name>.<part>" in buf, of TG_LAYER_NAME characters; false, with the same error raised, when it cannot be. */
+#define TG_LAYER_NAME 256
+TG_API bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name, const char *part);
+
+/* Whether x is f32 or f64 and has `rank` axes (0: at least one), and `size`, some size of the layer, is positive; else
+ * TG_ERR_DTYPE, TG_ERR_SHAPE ("<layer>: needs an input <form>") or TG_ERR_ARGUMENT. */
+TG_API bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

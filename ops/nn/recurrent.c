@@ -1,0 +1,70 @@
+#include "ops/nn/recurrent.h"
+
+#include "ops/arithmetic.h"
+#include "ops/matmul.h"
+#include "ops/nn/init.h"
+#include "ops/nn/layer.h"
+#include "ops/recurrent.h"
+
+#include <math.h>
+
+/* Weights and biases; the biases are NULL without. False: there is a poisoned one. */
+typedef struct weights {
+    tg_tensor *w_ih, *w_hh, *b_ih, *b_hh;
+} weights;
+
+static bool find_weights(weights *w, tg_model *model, const char *layer, const char *name, tg_tensor *x,
+                         int gates, int64_t hidden, bool bias) {
+    double bound = 1 / sqrt((double)hidden);
+    if (hidden > INT64_MAX / gates) {
+        tg_fail(TG_ERR_SHAPE, "%s: the hidden size %lld is too large", layer, (long long)hidden);
+        return false;
+    }
+    int64_t rows = gates * hidden;
+    const struct {
+        const char *part;
+        tg_tensor **to;
+        tg_shape shape;
+    } all[] = {{"weight_ih", &w->w_ih, TG_SHAPE(rows, tg_size(x, 2))},
+               {"weight_hh", &w->w_hh, TG_SHAPE(rows, hidden)},
+               {"bias_ih", &w->b_ih, TG_SHAPE(rows)},
+               {"bias_hh", &w->b_hh, TG_SHAPE(rows)}};
+    *w = (weights){0};
+    for (int i = 0; i < (bias ? 4 : 2); i++) {
+        *all[i].to = tg_layer_param(model, layer, name, all[i].part, tg_dtype_of(x), all[i].shape,
+                                    tg_init_uniform, &bound);
+        if (tg_is_poison(*all[i].to)) return false;
+    }
+    return true;
+}
+
+static tg_tensor *lstm(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_lstm_opts o) {
+    weights w;
+    if (!find_weights(&w, model, "lstm", name, x, 4, hidden, !o.no_bias)) return tg_poison();
+    tg_tensor *b = w.b_ih ? (tg_add)(w.b_ih, w.b_hh) : NULL, *a = (tg_linear)(x, w.w_ih, (tg_linear_opts){b});
+    tg_tensor *y = (tg_lstm_scan)(a, w.w_hh, (tg_lstm_scan_opts){.h = o.h, .c = o.c, .cells = o.cells});
+    if (!tg_is_poison(a)) tg_release(a); /* no gradient reads it */
+    return y;
+}
+
+tg_tensor *(tg_lstm)(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_lstm_opts opts) {
+    if (opts.cells) *opts.cells = tg_poison();
+    if (!tg_layer_check("lstm", x, 3, "[n, t, in]", hidden)) return tg_poison();
+    tg_layer_start start = tg_layer_begin(model);
+    return tg_layer_end(start, lstm(model, name, x, hidden, opts));
+}
+
+static tg_tensor *gru(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_gru_opts o) {
+    weights w;
+    if (!find_weights(&w, model, "gru", name, x, 3, hidden, !o.no_bias)) return tg_poison();
+    tg_tensor *a = (tg_linear)(x, w.w_ih, (tg_linear_opts){w.b_ih});
+    tg_tensor *y = (tg_gru_scan)(a, w.w_hh, (tg_gru_scan_opts){.b = w.b_hh, .h = o.h});
+    if (!tg_is_poison(a)) tg_release(a); /* no gradient reads it */
+    return y;
+}
+
+tg_tensor *(tg_gru)(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_gru_opts opts) {
+    if (!tg_layer_check("gru", x, 3, "[n, t, in]", hidden)) return tg_poison();
+    tg_layer_start start = tg_layer_begin(model);
+    return tg_layer_end(start, gru(model, name, x, hidden, opts));
+}

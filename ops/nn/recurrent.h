@@ -1,0 +1,49 @@
+/* Recurrent layers: functions of (model, name, sequence, hidden size, options). x is [n, t, in], samples first;
+ * the result is the hidden state after each step, [n, t, hidden]. f32 or f64, as x. The last state is
+ * tg_select(y, 1, -1). Parameters have PyTorch's names (without _l0), shapes and order of gates, and start as
+ * there, uniform in +-1 / sqrt(hidden).
+ *
+ *     y = tg_lstm(m, "rnn", x, 128);
+ *     y = tg_gru(m, "rnn", x, 128, .h = previous);
+ *
+ * Layers stack by name: tg_lstm(m, "l1", tg_lstm(m, "l0", x, 128), 128). Backwards in time is tg_flip(x, 1)
+ * before and after. */
+#ifndef TG_OPS_NN_RECURRENT_H
+#define TG_OPS_NN_RECURRENT_H
+
+#include "ops/nn/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* torch.nn.LSTM(in, hidden, batch_first=True): at each step
+ *     a = x W_ih^T + b_ih + h W_hh^T + b_hh     h, c = lstm_cell(a, c)     (ops/recurrent.h)
+ * with name.weight_ih [4 hidden, in], name.weight_hh [4 hidden, hidden], name.bias_ih and name.bias_hh
+ * [4 hidden]. h and c [n, hidden] are the states to start from, zeros where left out; cells takes c after each
+ * step, [n, t, hidden]. */
+typedef struct tg_lstm_opts {
+    tg_tensor *h, *c;
+    tg_tensor **cells;
+    bool no_bias;
+} tg_lstm_opts;
+TG_API tg_tensor *tg_lstm(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_lstm_opts opts);
+
+/* torch.nn.GRU(in, hidden, batch_first=True): h = gru_cell(x W_ih^T + b_ih, h W_hh^T + b_hh, h), with the same
+ * names and 3 in place of 4. */
+typedef struct tg_gru_opts {
+    tg_tensor *h;
+    bool no_bias;
+} tg_gru_opts;
+TG_API tg_tensor *tg_gru(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_gru_opts opts);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_lstm(model, name, x, hidden, ...) \
+    TG_AT((tg_lstm)((model), (name), (x), (hidden), TG_OPTIONS(tg_lstm_opts, __VA_ARGS__)))
+#define tg_gru(model, name, x, hidden, ...) \
+    TG_AT((tg_gru)((model), (name), (x), (hidden), TG_OPTIONS(tg_gru_opts, __VA_ARGS__)))
+
+#endif

@@ -1,0 +1,71 @@
+/* Private. What the recurrent ops share. A sequence is an array [n, t, width] and a state [n, width], both
+ * contiguous; a cell's operands are states, a sequence of one step. A missing array stands for zeros.
+ * Rows (samples) do not depend on each other: threads take some rows through all steps. */
+#ifndef TG_OPS_STEPS_H
+#define TG_OPS_STEPS_H
+
+#include "core/kernels/table.h"
+#include "ops/ops.h"
+
+/* Row i at step t. */
+static inline void *tg_step_row(const tg_array *x, int64_t i, int64_t t) {
+    if (!x) return NULL;
+    int64_t at = i * x->stride[0] + (x->rank > 2 ? t * x->stride[1] : 0);
+    return (char *)x->data + at * (int64_t)tg_dtype_size((tg_dtype)x->dtype);
+}
+
+/* Row i of what stood before step t: y at the step before, and x0 at the start. */
+static inline void *tg_row_before(const tg_array *y, const tg_array *x0, int64_t i, int64_t t) {
+    return t > 0 ? tg_step_row(y, i, t - 1) : tg_step_row(x0, i, 0);
+}
+
+/* c = a w + beta c for the rows [begin, end): the first columns of a at step ta and of c at step tc, as many
+ * as w has rows and columns. With transposed, w^T stands for w. */
+tg_status tg_step_product(const tg_array *a, int64_t ta, const tg_array *w, bool transposed, double beta,
+                          const tg_array *c, int64_t tc, int64_t begin, int64_t end);
+
+/* How many rows make a block of work; it depends on n alone, so results do not depend on the threads. */
+int64_t tg_step_grain(int64_t n);
+
+/* out[k] becomes in[k], contiguous, and p[k] points to it, or is NULL with in[k]. The caller drops out. */
+tg_status tg_all_contiguous(int n, const tg_array *const in[], tg_array out[], const tg_array *p[]);
+void tg_drop_all(int n, tg_array a[]);
+
+/* dw = sum over rows and steps of ds^T (what stood before), for ds [n, t, m], dw [m, h]; added to dw when it has
+ * data. db, likewise: the sum of ds. */
+tg_status tg_step_weight_grad(const tg_array *ds, const tg_array *y, const tg_array *h0, tg_array *dw);
+tg_status tg_step_bias_grad(const tg_array *ds, tg_array *db);
+
+/* ---- for infer ---- */
+
+/* Input 0 is f32 or f64 and has `rank` axes, the last of them `gates` times as long as the hidden state. *h becomes
+ * its shape with that state's size last. */
+tg_status tg_call_gates(const tg_call *call, int rank, int gates, tg_shape *h);
+
+/* Input i, when it is there, has this shape and the dtype of input 0. */
+tg_status tg_call_shape(const tg_call *call, int i, tg_shape want);
+
+/* ---- in differentiable ops ---- */
+
+/* x[:, t, :], and number k of the gates that lie side by side in the last axis of x. */
+tg_tensor *tg_at_step(tg_tensor *x, int64_t t);
+tg_tensor *tg_gate(tg_tensor *x, int64_t h, int k);
+
+/* a + b, where either may be NULL: b or a. */
+tg_tensor *tg_plus(tg_tensor *a, tg_tensor *b);
+tg_tensor *tg_or_zeros(tg_tensor *x, const tg_array *like, int64_t n, int64_t h);
+
+/* x0 and y at all steps but the last: [n, t, h]. */
+tg_tensor *tg_states_before(tg_tensor *y, tg_tensor *x0);
+
+/* ds^T before, summed over rows and steps. */
+tg_tensor *tg_step_outer(tg_tensor *ds, tg_tensor *before);
+
+/* Room for t tensors, NULL with an error raised; free it with tg_sys_free(p, tg_tensors_size(t)). */
+tg_tensor **tg_tensors_new(int64_t t);
+void tg_tensors_free(tg_tensor **p, int64_t t);
+
+/* The t tensors [n, width] as [n, t, width]. */
+tg_tensor *tg_stack_steps(tg_tensor **x, int64_t t);
+
+#endif

@@ -1,0 +1,248 @@
+#!/usr/bin/env python3
+"""PyTorch's side of the bench: the workloads of tests/bench/*.c under the same names, with the same shapes, losses and
+optimisers, timed the same way.
+
+usage: peer_torch.py THREADS [WORKLOAD ...]          prints name <tab> microseconds per step
+       peer_torch.py --ops THREADS [OP ...]          prints op <tab> n <tab> forward <tab> backward, as bench_ops
+"""
+
+import sys
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from timing import seconds_a_step
+
+
+def training(model, loss, optimiser):
+    def step():
+        optimiser.zero_grad(set_to_none=True)
+        loss(model).backward()
+        optimiser.step()
+
+    return step
+
+
+# ---- workloads ----
+
+
+def chain1000():
+    x = torch.ones((), requires_grad=True)
+
+    def step():
+        x.grad = None
+        y = x
+        for _ in range(1000):
+            y = y + x
+        y.backward()
+
+    return step
+
+
+def xor():
+    x = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    y = torch.tensor([[0.0], [1.0], [1.0], [0.0]])
+    model = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 1))
+    sgd = torch.optim.SGD(model.parameters(), lr=0.1)
+    return training(model, lambda m: F.binary_cross_entropy_with_logits(m(x), y), sgd)
+
+
+def classifier(model, x, classes=10):
+    y = torch.randint(0, classes, (x.shape[0],))
+    return training(model, lambda m: F.cross_entropy(m(x), y), torch.optim.Adam(model.parameters(), lr=1e-3))
+
+
+def mlp(batch):
+    model = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
+    return classifier(model, torch.randn(batch, 784))
+
+
+def cnn_b64():
+    def stage(channels, filters):
+        return [nn.Conv2d(channels, filters, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2)]
+
+    head = [nn.Flatten(), nn.Linear(32 * 7 * 7, 128), nn.ReLU(), nn.Linear(128, 10)]
+    return classifier(nn.Sequential(*stage(1, 16), *stage(16, 32), *head), torch.randn(64, 1, 28, 28))
+
+
+class Attention(nn.Module):
+    """Causal self-attention over [n, t, width]."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.into, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x):
+        parts = [p.unflatten(-1, (self.heads, -1)).transpose(1, 2) for p in self.into(x).chunk(3, -1)]
+        y = F.scaled_dot_product_attention(*parts, is_causal=True)
+        return self.out(y.transpose(1, 2).flatten(2))
+
+
+class Block(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.attend = nn.Sequential(nn.LayerNorm(width), Attention(width, heads))
+        self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(),
+                                 nn.Linear(4 * width, width))
+
+    def forward(self, x):
+        x = x + self.attend(x)
+        return x + self.mlp(x)
+
+
+class Decoder(nn.Module):
+    def __init__(self, tokens=96, width=128, context=128, blocks=4, heads=4):
+        super().__init__()
+        self.token, self.place = nn.Embedding(tokens, width), nn.Embedding(context, width)
+        self.body = nn.Sequential(*(Block(width, heads) for _ in range(blocks)), nn.LayerNorm(width),
+                                  nn.Linear(width, tokens, bias=False))
+
+    def forward(self, tokens):
+        return self.body(self.token(tokens) + self.place(torch.arange(tokens.shape[1])))
+
+
+def gpt():
+    x, y = torch.randint(0, 96, (16, 128)), torch.randint(0, 96, (16 * 128,))
+    model = Decoder()
+    adamw = torch.optim.AdamW(model.parameters(), lr=3e-4)
+    return training(model, lambda m: F.cross_entropy(m(x).flatten(0, 1), y), adamw)
+
+
+def recurrent(kind):
+    x, y = torch.randn(32, 32, 64), torch.randn(32, 32, 128)
+    model = kind(64, 128, batch_first=True)
+    return training(model, lambda m: F.mse_loss(m(x)[0], y), torch.optim.Adam(model.parameters(), lr=1e-3))
+
+
+def hvp():
+    x, y = torch.randn(64, 64), torch.randn(64, 1)
+    model = nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 1))
+    p = list(model.parameters())
+    v = [torch.randn_like(q) for q in p]
+
+    def step():
+        g = torch.autograd.grad(F.mse_loss(model(x), y), p, create_graph=True)
+        torch.autograd.grad(sum((a * b).sum() for a, b in zip(g, v)), p)
+
+    return step
+
+
+def there_and_back(f, shape, seed):
+    """f and its gradient in x, for a gradient of the output that seed() makes."""
+    x, dy = torch.randn(shape, requires_grad=True), seed(shape)
+
+    def step():
+        x.grad = None
+        f(x).backward(dy)
+
+    return step
+
+
+def million(f):
+    return lambda: there_and_back(f, 1 << 20, torch.ones)
+
+
+def rows(f):
+    return lambda: there_and_back(f, (2048, 512), torch.randn)
+
+
+WORKLOADS = {
+    "chain1000": chain1000,
+    "xor": xor,
+    "mlp_b64": lambda: mlp(64),
+    "mlp_b1024": lambda: mlp(1024),
+    "cnn_b64": cnn_b64,
+    "gpt": gpt,
+    "lstm": lambda: recurrent(nn.LSTM),
+    "gru": lambda: recurrent(nn.GRU),
+    "hvp": hvp,
+    "exp_1M": million(torch.exp),
+    "tanh_1M": million(torch.tanh),
+    "gelu_1M": million(F.gelu),
+    "sigmoid_1M": million(torch.sigmoid),
+    "softmax_rows": rows(lambda x: x.softmax(-1)),
+    "layernorm_rows": rows(lambda x: F.layer_norm(x, (512,))),
+    "sum_rows": rows(lambda x: x.sum(-1, keepdim=True).expand(2048, 512)),
+}
+
+# ---- single ops: the rows of ops.c ----
+
+
+def flat(n, i):
+    return (n,)
+
+
+def in_rows(n, i):
+    return (n // 256, 256)
+
+
+def square(n, i):
+    side = 1 << ((n.bit_length() - 1) // 2)
+    return (side, side)
+
+
+def images(n, i):
+    return (8, 4, 3, 3) if i else (n // 1024, 4, 16, 16)
+
+
+def rms_norm(x):
+    return F.rms_norm(x, x.shape[-1:])
+
+
+UNARY = {f: getattr(torch, f) for f in """exp expm1 sqrt rsqrt square abs sin cos atan sinh tanh sigmoid relu
+    log log1p tan lgamma reciprocal erf""".split()}
+UNARY.update({
+    "logsigmoid": F.logsigmoid, "softplus": F.softplus, "gelu": F.gelu, "silu": F.silu, "mish": F.mish, "selu": F.selu,
+    "hardswish": F.hardswish, "elu": F.elu, "clamp": lambda x: x.clamp(-1, 1),
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.01), "pow_scalar": lambda x: x**3,
+})
+BINARY = {
+    "add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div, "pow": torch.pow, "maximum": torch.maximum,
+    "atan2": torch.atan2, "hypot": torch.hypot, "logaddexp": torch.logaddexp,
+    "concat": lambda a, b: torch.cat((a, b)),
+}
+OVER = {
+    "sum": lambda x: x.sum(-1), "mean": lambda x: x.mean(-1), "sum_columns": lambda x: x.sum(0),
+    "amax": lambda x: x.amax(-1), "prod": lambda x: x.prod(-1), "logsumexp": lambda x: x.logsumexp(-1),
+    "var": lambda x: x.var(-1), "softmax": lambda x: x.softmax(-1), "log_softmax": lambda x: x.log_softmax(-1),
+    "layer_norm": lambda x: F.layer_norm(x, x.shape[-1:]), "rms_norm": rms_norm, "cumsum": lambda x: x.cumsum(-1),
+    "sort": lambda x: x.sort(-1).values, "transpose": lambda x: x.t().contiguous(),
+}
+IMAGES = {"max_pool2d": lambda x: F.max_pool2d(x, 2), "avg_pool2d": lambda x: F.avg_pool2d(x, 2)}
+POSITIVE = set("log log1p sqrt rsqrt tan lgamma reciprocal div pow prod".split())
+OPS = {name: (f, form, inputs)
+       for table, form, inputs in ((UNARY, flat, 1), (BINARY, flat, 2), (OVER, in_rows, 1),
+                                   ({"matmul": torch.matmul}, square, 2),
+                                   ({"conv2d": lambda x, w: F.conv2d(x, w, padding=1)}, images, 2), (IMAGES, images, 1))
+       for name, f in table.items()}
+
+
+def time_op(name, n):
+    f, form, inputs = OPS[name]
+    draw = (lambda s: 0.5 + torch.rand(s)) if name in POSITIVE else torch.randn
+    x = [draw(form(n, i)).requires_grad_() for i in range(inputs)]
+    ahead = seconds_a_step(lambda: f(*x), 0.09)
+    y = f(*x)
+    dy = torch.randn_like(y)
+    back = seconds_a_step(lambda: torch.autograd.grad(y, x, dy, retain_graph=True), 0.09)
+    print(f"{name}\t{n}\t{ahead * 1e6:.2f}\t{back * 1e6:.2f}", flush=True)
+
+
+def main():
+    arguments = sys.argv[1:]
+    ops = arguments[:1] == ["--ops"]
+    threads, *names = arguments[ops:] or ["1"]
+    torch.set_num_threads(int(threads))
+    torch.manual_seed(0)
+    for name in names or (OPS if ops else WORKLOADS):
+        if ops:
+            for n in (1 << 10, 1 << 15, 1 << 20):
+                time_op(name, n)
+        else:
+            print(f"{name}\t{seconds_a_step(WORKLOADS[name]()) * 1e6:.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
