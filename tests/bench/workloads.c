@@ -1,12 +1,18 @@
+/* The list of workloads, and the smallest of them. */
 #include "bench.h"
 
-#include <stdlib.h>
+const workload workloads[] = {
+#define WORKLOAD(name, kind) {#name, name##_make, kind##_step, kind##_end},
+#include "workloads.def"
+#undef WORKLOAD
+};
+const int n_workloads = sizeof workloads / sizeof *workloads;
 
 /* ---- chain1000: a thousand scalar additions and back ---- */
 
-static void *chain_make(void) { return tg_param(tg_scalar(TG_F32, 1)); }
+void *chain1000_make(void) { return tg_param(tg_scalar(TG_F32, 1)); }
 
-static void chain_step(void *state) {
+void chain_step(void *state) {
     tg_mark m = tg_tape_mark();
     tg_tensor *x = state, *y = x;
     tg_zero_grad(x);
@@ -15,39 +21,7 @@ static void chain_step(void *state) {
     tg_tape_rewind(m);
 }
 
-static void chain_end(void *state) { tg_free(state); }
-
-/* ---- training of a model ---- */
-
-typedef struct training {
-    tg_model *model;
-    tg_optim *optim;
-    tg_tensor *x, *y;
-    tg_tensor *(*loss)(tg_model *model, tg_tensor *x, tg_tensor *y);
-} training;
-
-static void training_step(void *state) {
-    training *t = state;
-    tg_mark m = tg_tape_mark();
-    tg_backward(t->loss(t->model, t->x, t->y));
-    tg_optim_step(t->optim);
-    tg_tape_rewind(m);
-}
-
-static void training_end(void *state) {
-    training *t = state;
-    tg_optim_free(t->optim);
-    tg_model_free(t->model);
-    tg_free(t->x);
-    tg_free(t->y);
-    free(t);
-}
-
-static training *training_make(tg_tensor *x, tg_tensor *y, tg_tensor *(*loss)(tg_model *, tg_tensor *, tg_tensor *)) {
-    training *t = malloc(sizeof *t);
-    if (t) *t = (training){tg_model_new(0), NULL, tg_keep(x), tg_keep(y), loss};
-    return t;
-}
+void chain_end(void *state) { tg_free(state); }
 
 /* ---- xor: 2-8-1 with tanh, full batch, SGD 0.1 ---- */
 
@@ -56,7 +30,7 @@ static tg_tensor *xor_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
     return tg_binary_cross_entropy_with_logits(tg_dense(m, "out", h, 1), y);
 }
 
-static void *xor_make(void) {
+void *xor_make(void) {
     const float x[] = {0, 0, 0, 1, 1, 0, 1, 1}, y[] = {0, 1, 1, 0};
     training *t = training_make(tg_from(TG_F32, x, 4, 2), tg_from(TG_F32, y, 4, 1), xor_loss);
     if (t) t->optim = tg_sgd(t->model, 0.1);
@@ -71,26 +45,11 @@ static tg_tensor *mlp_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
     return tg_cross_entropy(tg_dense(m, "out", x, 10), y);
 }
 
-static tg_tensor *random_classes(int64_t n, uint64_t classes) {
-    tg_tensor *y = tg_zeros(TG_I64, n);
-    int64_t *v = tg_data_mut(y);
-    for (int64_t i = 0; v && i < n; i++) v[i] = (int64_t)tg_rng_below(tg_default_rng(), classes);
-    return y;
-}
-
 static void *mlp_make(int64_t batch) {
     training *t = training_make(tg_randn(TG_F32, 0, 1, batch, 784), random_classes(batch, 10), mlp_loss);
     if (t) t->optim = tg_adam(t->model, 1e-3);
     return t;
 }
 
-static void *mlp_b64_make(void) { return mlp_make(64); }
-static void *mlp_b1024_make(void) { return mlp_make(1024); }
-
-const workload workloads[] = {
-    {"chain1000", chain_make, chain_step, chain_end},
-    {"xor", xor_make, training_step, training_end},
-    {"mlp_b64", mlp_b64_make, training_step, training_end},
-    {"mlp_b1024", mlp_b1024_make, training_step, training_end},
-};
-const int n_workloads = sizeof workloads / sizeof *workloads;
+void *mlp_b64_make(void) { return mlp_make(64); }
+void *mlp_b1024_make(void) { return mlp_make(1024); }
