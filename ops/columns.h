@@ -2,13 +2,8 @@
 #ifndef TG_OPS_COLUMNS_H
 #define TG_OPS_COLUMNS_H
 
+#include "core/kernels/conv.h"
 #include "ops/ops.h"
-
-/* One axis: window o sees the positions o * stride - padding + k * dilation for k in [0, kernel); those
- * outside [0, in) hold zeros. */
-typedef struct tg_window {
-    int64_t in, kernel, out, stride, padding, dilation;
-} tg_window;
 
 /* The attributes of ops with windows, sizes along height and width. */
 typedef struct tg_window_attr {

@@ -2,6 +2,7 @@
  * them. */
 #include "core/kernels/body_fold.h"
 #include "core/kernels/body_map.h"
+#include "core/kernels/body_window.h"
 
 /* ---- small matrix products ---- */
 
@@ -57,4 +58,7 @@ const tg_kernel_set SET_NAME = {
     .log_softmax = row_log_softmax,
     .log_softmax_grad = row_log_softmax_grad,
     .small_gemm = small_gemm,
+    .offset_gemm = offset_gemm,
+    .transpose = transpose,
+    .lanes = W,
 };

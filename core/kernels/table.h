@@ -36,6 +36,24 @@ typedef struct tg_small_gemm {
 typedef void tg_small_gemm_fn(const tg_small_gemm *g);
 #define TG_SMALL_GEMM 1024
 
+/* The product that convolution is made of: a matrix whose elements are found by adding two offsets, by a packed
+ * one.
+ *     c[i, j] = start[i, j] + sum over r of x[row[i] + sum[r]] * b[r, j],  j < lanes
+ * lanes is one or two times the set's `lanes`; b and c are contiguous. start_row is the distance of the rows of
+ * start: `lanes` for one like c, which c itself may be, 0 for one row that all share; NULL stands for zeros. */
+typedef struct tg_offset_gemm {
+    int64_t rows, sums, lanes;
+    const int64_t *row, *sum;
+    const void *x, *b, *start;
+    int64_t start_row;
+    void *c;
+} tg_offset_gemm;
+typedef void tg_offset_gemm_fn(const tg_offset_gemm *g);
+
+/* out[j * out_row + i] = x[i * x_row + j], i < rows, j < cols. */
+typedef void tg_transpose_fn(int64_t rows, int64_t cols, const void *x, int64_t x_row, void *out,
+                             int64_t out_row);
+
 /* Runs: p[0] is the output, then the inputs; strides in elements. */
 typedef struct tg_kernel_set {
     tg_run *unary[TG_UNARY_COUNT];      /* p = {out, x}; arg = double p[2] */
@@ -49,6 +67,9 @@ typedef struct tg_kernel_set {
     tg_fold_col *col[TG_FOLDS];
     tg_row *softmax, *softmax_grad, *log_softmax, *log_softmax_grad;
     tg_small_gemm_fn *small_gemm;
+    tg_offset_gemm_fn *offset_gemm;
+    tg_transpose_fn *transpose;
+    int lanes; /* elements of a vector */
 } tg_kernel_set;
 
 typedef struct tg_kernels {

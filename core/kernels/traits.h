@@ -4,6 +4,7 @@
  *   S, V, M       the real type; a vector of W of them; a mask, one integer an element
  *   K(c)          a vector with c in every lane
  *   select(m,a,b) a where the mask is set, b elsewhere; both(m,n) and either(m,n) combine masks
+ *   vfma(a,b,c)   a * b + c, rounded once where the instruction set can (not by the reference)
  *   v<name>       libm's function <name>, lane by lane: SLEEF's 1.0-ulp forms (tanh 3.5, erfc 1.5, hypot 0.5)
  *
  * + - * / and comparisons are the compilers' own vector operators, and a scalar's for the reference (W = 1).
@@ -151,6 +152,16 @@ INLINE V vtrunc(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_ZERO | _MM_FROUN
 INLINE V vrint(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 #endif
 #endif
+
+INLINE V vfma(V a, V b, V c) {
+#if defined(TG_ISA_REF)
+    return a * b + c;
+#elif defined(TG_ISA_NEON)
+    return (V)NEON(vfma)((NATIVE)c, (NATIVE)a, (NATIVE)b);
+#else
+    return (V)X86(fmadd)((NATIVE)a, (NATIVE)b, (NATIVE)c);
+#endif
+}
 
 INLINE M both(M m, M n) { return m & n; }
 INLINE M either(M m, M n) { return m | n; }

@@ -1,0 +1,131 @@
+/* Private. The part of core/kernels/body.c that serves sliding windows: the product of convolution, and
+ * transposes. */
+#ifndef TG_CORE_KERNELS_BODY_WINDOW_H
+#define TG_CORE_KERNELS_BODY_WINDOW_H
+
+#include "core/kernels/table.h"
+#include "core/kernels/traits.h"
+
+/* ---- products ---- */
+
+/* Rows of c that one pass over b makes: as many sums of one or two vectors as the registers hold, beside a row
+ * of b and an element of x. */
+#if defined(TG_ISA_AVX2)
+enum { TILE_1 = 12, TILE_2 = 6 };
+#elif defined(TG_ISA_REF)
+enum { TILE_1 = 4, TILE_2 = 4 };
+#else
+enum { TILE_1 = 14, TILE_2 = 14 };
+#endif
+
+/* Rows i .. i + rows of c, `left` of which exist: the last one stands in for the others. */
+INLINE void offset_tile(const tg_offset_gemm *g, int64_t i, int64_t left, int rows, int vectors) {
+    const int64_t width = vectors * W;
+    const S *b = g->b, *start = g->start;
+    S *c = (S *)g->c + i * width;
+    int64_t at[TILE_1];
+    V sum[TILE_1][2], w[2];
+#pragma GCC unroll 16
+    for (int k = 0; k < rows; k++) {
+        at[k] = g->row[i + (k < left ? k : left - 1)];
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) sum[k][v] = K(0);
+    }
+    for (int64_t r = 0; r < g->sums; r++, b += width) {
+        const S *x = (const S *)g->x + g->sum[r];
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) w[v] = vload(b + v * W);
+#pragma GCC unroll 16
+        for (int k = 0; k < rows; k++)
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) sum[k][v] = vfma(K(x[at[k]]), w[v], sum[k][v]);
+    }
+#pragma GCC unroll 16
+    for (int k = 0; k < rows; k++) {
+        if (k >= left) break;
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+            V first = start ? vload(start + (i + k) * g->start_row + v * W) : K(0);
+            vstore(c + k * width + v * W, first + sum[k][v]);
+        }
+    }
+}
+
+INLINE void offset_rows(const tg_offset_gemm *g, int tile, int vectors) {
+    int64_t i = 0;
+    for (; g->rows - i > tile / 2; i += tile) offset_tile(g, i, g->rows - i, tile, vectors);
+    if (i < g->rows) offset_tile(g, i, g->rows - i, tile / 2, vectors);
+}
+
+static void offset_gemm(const tg_offset_gemm *g) {
+    if (g->lanes == W)
+        offset_rows(g, TILE_1, 1);
+    else
+        offset_rows(g, TILE_2, 2);
+}
+
+/* ---- transposes ---- */
+
+/* Exchanges bit h of the number of a row with bit h of the number of a lane; done for all bits, rows and lanes
+ * have changed places. */
+#if !defined(TG_ISA_REF)
+#define UPPER(l, h) ((l) & (h) ? W + (l) - (h) : (l))
+#define LOWER(l, h) ((l) & (h) ? W + (l) : (l) + (h))
+#define LANES_2(F, h) F(0, h), F(1, h)
+#define LANES_4(F, h) LANES_2(F, h), F(2, h), F(3, h)
+#define LANES_8(F, h) LANES_4(F, h), F(4, h), F(5, h), F(6, h), F(7, h)
+#define LANES_16(F, h) \
+    LANES_8(F, h), F(8, h), F(9, h), F(10, h), F(11, h), F(12, h), F(13, h), F(14, h), F(15, h)
+#if BYTES * 8 / TG_REAL == 16
+#define ALL_LANES LANES_16
+#elif BYTES * 8 / TG_REAL == 8
+#define ALL_LANES LANES_8
+#elif BYTES * 8 / TG_REAL == 4
+#define ALL_LANES LANES_4
+#else
+#define ALL_LANES LANES_2
+#endif
+#define EXCHANGE(line, h) \
+    _Pragma("GCC unroll 16") for (int i = 0; i < W; i++) { \
+        if (i & (h) || (h) >= W) continue; \
+        V a = line[i], b = line[(i + (h)) % W]; \
+        line[i] = __builtin_shufflevector(a, b, ALL_LANES(UPPER, h)); \
+        line[(i + (h)) % W] = __builtin_shufflevector(a, b, ALL_LANES(LOWER, h)); \
+    }
+
+INLINE void transpose_square(const S *x, int64_t x_row, S *out, int64_t out_row) {
+    V line[W];
+#pragma GCC unroll 16
+    for (int i = 0; i < W; i++) line[i] = vload(x + i * x_row);
+    EXCHANGE(line, 1)
+#if BYTES * 8 / TG_REAL > 2
+    EXCHANGE(line, 2)
+#endif
+#if BYTES * 8 / TG_REAL > 4
+    EXCHANGE(line, 4)
+#endif
+#if BYTES * 8 / TG_REAL > 8
+    EXCHANGE(line, 8)
+#endif
+#pragma GCC unroll 16
+    for (int i = 0; i < W; i++) vstore(out + i * out_row, line[i]);
+}
+#else
+INLINE void transpose_square(const S *x, int64_t x_row, S *out, int64_t out_row) {
+    (void)x_row, (void)out_row;
+    *out = *x;
+}
+#endif
+
+static void transpose(int64_t rows, int64_t cols, const void *from, int64_t x_row, void *to, int64_t out_row) {
+    const S *x = from;
+    S *out = to;
+    int64_t whole_rows = rows - rows % W, whole_cols = cols - cols % W;
+    for (int64_t i = 0; i < whole_rows; i += W)
+        for (int64_t j = 0; j < whole_cols; j += W)
+            transpose_square(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = i < whole_rows ? whole_cols : 0; j < cols; j++) out[j * out_row + i] = x[i * x_row + j];
+}
+
+#endif
