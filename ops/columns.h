@@ -2,7 +2,7 @@
 #ifndef TG_OPS_COLUMNS_H
 #define TG_OPS_COLUMNS_H
 
-#include "core/kernels/conv.h"
+#include "core/kernels/window.h"
 #include "ops/ops.h"
 
 /* The attributes of ops with windows, sizes along height and width. */

@@ -60,5 +60,7 @@ const tg_kernel_set SET_NAME = {
     .small_gemm = small_gemm,
     .offset_gemm = offset_gemm,
     .transpose = transpose,
+    .max_two = max_two,
+    .max_two_grad = max_two_grad,
     .lanes = W,
 };

@@ -1,5 +1,5 @@
-/* Private. The part of core/kernels/body.c that serves sliding windows: the product of convolution, and
- * transposes. */
+/* Private. The part of core/kernels/body.c that serves sliding windows: the product of convolution,
+ * transposes, and max pooling by two. */
 #ifndef TG_CORE_KERNELS_BODY_WINDOW_H
 #define TG_CORE_KERNELS_BODY_WINDOW_H
 
@@ -66,9 +66,13 @@ static void offset_gemm(const tg_offset_gemm *g) {
 
 /* ---- transposes ---- */
 
-/* Exchanges bit h of the number of a row with bit h of the number of a lane; done for all bits, rows and lanes
- * have changed places. */
 #if !defined(TG_ISA_REF)
+/* Shuffles of two vectors a, b: F(l, h) is the number of the lane, among those of a and then of b, that comes to
+ * lane l. */
+#define SHUFFLE(a, b, F, h) __builtin_shufflevector(a, b, ALL_LANES(F, h))
+#define EVEN(l, h) (2 * (l))
+#define ODD(l, h) (2 * (l) + 1)
+#define MERGE(l, h) ((l) / 2 + (h) + (l) % 2 * W) /* a[h], b[h], a[h + 1], b[h + 1], .. */
 #define UPPER(l, h) ((l) & (h) ? W + (l) - (h) : (l))
 #define LOWER(l, h) ((l) & (h) ? W + (l) : (l) + (h))
 #define LANES_2(F, h) F(0, h), F(1, h)
@@ -85,12 +89,14 @@ static void offset_gemm(const tg_offset_gemm *g) {
 #else
 #define ALL_LANES LANES_2
 #endif
+/* Exchanges bit h of the number of a row with bit h of the number of a lane; done for all bits, rows and lanes
+ * have changed places. */
 #define EXCHANGE(line, h) \
     _Pragma("GCC unroll 16") for (int i = 0; i < W; i++) { \
         if (i & (h) || (h) >= W) continue; \
         V a = line[i], b = line[(i + (h)) % W]; \
-        line[i] = __builtin_shufflevector(a, b, ALL_LANES(UPPER, h)); \
-        line[(i + (h)) % W] = __builtin_shufflevector(a, b, ALL_LANES(LOWER, h)); \
+        line[i] = SHUFFLE(a, b, UPPER, h); \
+        line[(i + (h)) % W] = SHUFFLE(a, b, LOWER, h); \
     }
 
 INLINE void transpose_square(const S *x, int64_t x_row, S *out, int64_t out_row) {
@@ -126,6 +132,77 @@ static void transpose(int64_t rows, int64_t cols, const void *from, int64_t x_ro
             transpose_square(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = i < whole_rows ? whole_cols : 0; j < cols; j++) out[j * out_row + i] = x[i * x_row + j];
+}
+
+/* ---- max pooling by two ---- */
+
+#if defined(TG_ISA_REF)
+INLINE void deal(const S *x, int64_t m, V *even, V *odd) { (void)m, *even = x[0], *odd = x[1]; }
+INLINE void merge(S *x, int64_t m, V even, V odd) { (void)m, x[0] = even, x[1] = odd; }
+#else
+/* m pairs of neighbours: the first of each, and the second. */
+INLINE void deal(const S *x, int64_t m, V *even, V *odd) {
+    int64_t low = lanes_left(2 * m), high = 2 * m - low;
+    V a = load(x, 0, low), b = high > 0 ? load(x, W, high) : a;
+    *even = SHUFFLE(a, b, EVEN, 0);
+    *odd = SHUFFLE(a, b, ODD, 0);
+}
+INLINE void merge(S *x, int64_t m, V even, V odd) {
+    int64_t low = lanes_left(2 * m), high = 2 * m - low;
+    store(x, 0, low, SHUFFLE(even, odd, MERGE, 0));
+    if (high > 0) store(x, W, high, SHUFFLE(even, odd, MERGE, W / 2));
+}
+#endif
+
+/* Takes c where it is larger, or the first NaN; `place` says which was taken. */
+INLINE void take_larger(V c, V at, V *most, V *place) {
+    M larger = either(c > *most, both(c != c, *most == *most));
+    *most = select(larger, c, *most);
+    *place = select(larger, at, *place);
+}
+
+/* Places are offsets from the window's first element: 0, 1, width, width + 1. */
+static void max_two(const tg_max_two *p) {
+    int64_t cols = p->width / 2;
+    S *out = p->window, place[W];
+    int64_t *index = p->index;
+    V below = K((S)p->width);
+    for (int64_t i = 0; i + 1 < p->height; i += 2)
+        for (int64_t j = 0; j < cols; j += W) {
+            int64_t m = lanes_left(cols - j), first_at = i * p->width + 2 * j;
+            const S *x = (const S *)p->image + first_at;
+            V most, other, at = K(0);
+            deal(x, m, &most, &other);
+            take_larger(other, K(1), &most, &at);
+            V low, low_other;
+            deal(x + p->width, m, &low, &low_other);
+            take_larger(low, below, &most, &at);
+            take_larger(low_other, below + K(1), &most, &at);
+            store(out, 0, m, most);
+            vstore(place, at);
+            for (int64_t l = 0; l < m; l++) index[l] = first_at + 2 * l + (int32_t)place[l];
+            out += m, index += m;
+        }
+}
+
+static void max_two_grad(const tg_max_two *p) {
+    int64_t cols = p->width / 2, i = 0;
+    const S *g = p->window;
+    const int64_t *index = p->index;
+    S place[W] = {0}, *dx = p->image;
+    V below = K((S)p->width);
+    for (; i + 1 < p->height; i += 2, dx += 2 * p->width) {
+        for (int64_t j = 0; j < cols; j += W) {
+            int64_t m = lanes_left(cols - j), first_at = i * p->width + 2 * j;
+            for (int64_t l = 0; l < m; l++) place[l] = (S)(int32_t)(index[l] - first_at - 2 * l);
+            V v = load(g, 0, m), at = vload(place), none = K(0);
+            merge(dx + 2 * j, m, select(at == none, v, none), select(at == K(1), v, none));
+            merge(dx + p->width + 2 * j, m, select(at == below, v, none), select(at == below + K(1), v, none));
+            g += m, index += m;
+        }
+        if (p->width % 2) dx[p->width - 1] = dx[2 * p->width - 1] = 0;
+    }
+    if (i < p->height) memset(dx, 0, (size_t)p->width * sizeof(S));
 }
 
 #endif

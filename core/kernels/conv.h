@@ -3,12 +3,7 @@
 #define TG_CORE_KERNELS_CONV_H
 
 #include "core/array.h"
-
-/* One axis: window o sees the positions o * stride - padding + k * dilation for k in [0, kernel); those
- * outside [0, in) hold zeros. */
-typedef struct tg_window {
-    int64_t in, kernel, out, stride, padding, dilation;
-} tg_window;
+#include "core/kernels/window.h"
 
 /* The sizes; channels and filters are those of one group. Height and width. */
 typedef struct tg_conv {

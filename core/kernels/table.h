@@ -54,6 +54,17 @@ typedef void tg_offset_gemm_fn(const tg_offset_gemm *g);
 typedef void tg_transpose_fn(int64_t rows, int64_t cols, const void *x, int64_t x_row, void *out,
                              int64_t out_row);
 
+/* Max pooling by windows of 2 by 2, side by side, of one plane [height, width], width < 2^24: window (i, j) is the
+ * number i * (width / 2) + j of `window` and of `index`, which holds the position of its largest element in the plane:
+ * the first that ties, or the first NaN. The gradient goes the other way: image = window where index says, 0
+ * elsewhere. */
+typedef struct tg_max_two {
+    int64_t height, width;
+    void *image, *window;
+    int64_t *index;
+} tg_max_two;
+typedef void tg_max_two_fn(const tg_max_two *p);
+
 /* Runs: p[0] is the output, then the inputs; strides in elements. */
 typedef struct tg_kernel_set {
     tg_run *unary[TG_UNARY_COUNT];      /* p = {out, x}; arg = double p[2] */
@@ -69,6 +80,7 @@ typedef struct tg_kernel_set {
     tg_small_gemm_fn *small_gemm;
     tg_offset_gemm_fn *offset_gemm;
     tg_transpose_fn *transpose;
+    tg_max_two_fn *max_two, *max_two_grad;
     int lanes; /* elements of a vector */
 } tg_kernel_set;
 

@@ -19,6 +19,7 @@ TCase *tcase_random(void);
 TCase *tcase_print(void);
 TCase *tcase_idx(void);
 TCase *tcase_kernels(void);
+TCase *tcase_windows(void);
 TCase *tcase_reduce(void);
 TCase *tcase_gemm(void);
 
@@ -49,7 +50,7 @@ int main(int argc, char **argv) {
     tg_region_make = make_region;
     TCase *(*const make[])(void) = {
         tcase_error,  tcase_shape,  tcase_alloc, tcase_buffer, tcase_parallel, tcase_array,  tcase_slot,
-        tcase_tensor, tcase_random, tcase_print, tcase_idx,    tcase_kernels,  tcase_reduce, tcase_gemm,
+        tcase_tensor, tcase_random, tcase_print, tcase_idx,    tcase_kernels,  tcase_windows, tcase_reduce, tcase_gemm,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());
