@@ -102,8 +102,8 @@ static tg_status weight_infer(const tg_call *call) {
 typedef enum direction { TO_Y, TO_X, TO_W } direction;
 
 /* Computes y, x or w of the three from the two others; the one computed is contiguous. */
-static tg_status run(direction to, const tg_window_attr *a, const tg_array *x, const tg_array *w, const tg_array *y,
-                     const tg_array *bias, bool add) {
+static tg_status run(direction to, const tg_window_attr *a, const tg_array *x, const tg_array *w,
+                     const tg_array *y, const tg_array *bias, bool add) {
     tg_conv c = {.images = x->shape[0],
                  .groups = a->groups,
                  .channels = w->shape[1],

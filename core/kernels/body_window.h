@@ -93,7 +93,7 @@ static void offset_gemm(const tg_offset_gemm *g) {
  * have changed places. */
 #define EXCHANGE(line, h) \
     _Pragma("GCC unroll 16") for (int i = 0; i < W; i++) { \
-        if (i & (h) || (h) >= W) continue; \
+        if (i & (h)) continue; \
         V a = line[i], b = line[(i + (h)) % W]; \
         line[i] = SHUFFLE(a, b, UPPER, h); \
         line[(i + (h)) % W] = SHUFFLE(a, b, LOWER, h); \
@@ -123,7 +123,8 @@ INLINE void transpose_square(const S *x, int64_t x_row, S *out, int64_t out_row)
 }
 #endif
 
-static void transpose(int64_t rows, int64_t cols, const void *from, int64_t x_row, void *to, int64_t out_row) {
+static void transpose(int64_t rows, int64_t cols, const void *from, int64_t x_row, void *to,
+                      int64_t out_row) {
     const S *x = from;
     S *out = to;
     int64_t whole_rows = rows - rows % W, whole_cols = cols - cols % W;
@@ -131,7 +132,8 @@ static void transpose(int64_t rows, int64_t cols, const void *from, int64_t x_ro
         for (int64_t j = 0; j < whole_cols; j += W)
             transpose_square(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = i < whole_rows ? whole_cols : 0; j < cols; j++) out[j * out_row + i] = x[i * x_row + j];
+        for (int64_t j = i < whole_rows ? whole_cols : 0; j < cols; j++)
+            out[j * out_row + i] = x[i * x_row + j];
 }
 
 /* ---- max pooling by two ---- */
@@ -197,7 +199,8 @@ static void max_two_grad(const tg_max_two *p) {
             for (int64_t l = 0; l < m; l++) place[l] = (S)(int32_t)(index[l] - first_at - 2 * l);
             V v = load(g, 0, m), at = vload(place), none = K(0);
             merge(dx + 2 * j, m, select(at == none, v, none), select(at == K(1), v, none));
-            merge(dx + p->width + 2 * j, m, select(at == below, v, none), select(at == below + K(1), v, none));
+            merge(dx + p->width + 2 * j, m, select(at == below, v, none),
+                  select(at == below + K(1), v, none));
             g += m, index += m;
         }
         if (p->width % 2) dx[p->width - 1] = dx[2 * p->width - 1] = 0;

@@ -65,7 +65,8 @@ typedef struct sweep {
         }
 
 /* The block's results, [places, pitch], to the planes of the result. */
-static void place(const sweep *s, const tg_conv_block *b, const char *from, int64_t pitch, int64_t lanes, char *out) {
+static void place(const sweep *s, const tg_conv_block *b, const char *from, int64_t pitch, int64_t lanes,
+                  char *out) {
     const tg_conv_axis *y = &s->plan.axis[0], *x = &s->plan.axis[1];
     if (y->step == 1 && x->step == 1) {
         out += (size_t)(b->from[0] * s->width + b->from[1]) * s->size;
@@ -85,7 +86,8 @@ static void sweep_part(const void *context, int64_t part, char *scratch) {
     tg_conv_block b = tg_conv_block_at(p, part % blocks);
     const char *source = s->source + (size_t)(plane * p->depth * p->axis[0].in * p->axis[1].in) * s->size;
     char *slab = scratch + (size_t)(p->axis[0].block * p->axis[1].block * 2 * p->vector) * s->size;
-    tg_offset_gemm g = {b.size, p->sums, 0, p->pos, p->tap, tg_conv_see(p, &b, source, slab), NULL, NULL, 0, scratch};
+    tg_offset_gemm g = {b.size, p->sums, 0, p->pos, p->tap, tg_conv_see(p, &b, source, slab),
+                        NULL,   NULL,    0, scratch};
     for (int64_t lane = 0; lane < p->lanes; lane += 2 * p->vector) {
         g.lanes = tg_conv_panel_width(p, lane);
         g.b = s->panels + tg_conv_panel_at(p, group, lane);
@@ -120,8 +122,8 @@ static tg_status run_sweep(sweep *s, const char *w, const char *bias) {
     s->first = bias ? s->panels + (size_t)(p->sums * lanes) * s->size : NULL;
     tg_conv_pack(p, w, s->panels);
     if (bias) pad_bias(s, bias);
-    status = each_part(p->images * p->groups * tg_conv_blocks(p), block * p->sums * tg_conv_panels(p), p->dtype,
-                       block * 2 * p->vector + slab_size(p), sweep_part, s);
+    status = each_part(p->images * p->groups * tg_conv_blocks(p), block * p->sums * tg_conv_panels(p),
+                       p->dtype, block * 2 * p->vector + slab_size(p), sweep_part, s);
     tg_array_drop(&panels);
     return status;
 }
@@ -163,7 +165,8 @@ typedef struct weigh {
 } weigh;
 
 /* The block's part of g's planes, from one lane on, as [places, width]. */
-static void columns_of(const weigh *h, const tg_conv_block *b, const char *g, int64_t lanes, int64_t width, char *to) {
+static void columns_of(const weigh *h, const tg_conv_block *b, const char *g, int64_t lanes, int64_t width,
+                       char *to) {
     const tg_conv_axis *y = &h->plan.axis[0], *x = &h->plan.axis[1];
     g += (size_t)(b->from[0] * x->n + b->from[1]) * h->size;
     tg_kernels_for(h->plan.dtype)->transpose(lanes, b->size, g, y->n * x->n, to, width);
@@ -174,7 +177,8 @@ static void weigh_part(const void *context, int64_t part, char *scratch) {
     const weigh *h = context;
     const tg_conv_plan *p = &h->plan;
     const tg_conv_axis *y = &p->axis[0], *x = &p->axis[1];
-    int64_t panels = tg_conv_panels(p), group = part / panels % p->groups, share = part / (panels * p->groups);
+    int64_t panels = tg_conv_panels(p), group = part / panels % p->groups,
+            share = part / (panels * p->groups);
     int64_t lane = part % panels * 2 * p->vector, width = tg_conv_panel_width(p, lane);
     int64_t lanes = p->lanes - lane < width ? p->lanes - lane : width, end = (share + 1) * h->images;
     size_t columns = (size_t)(y->block * x->block * width) * h->size;
@@ -188,7 +192,8 @@ static void weigh_part(const void *context, int64_t part, char *scratch) {
             const char *source = h->x + (size_t)(plane * p->depth * y->in * x->in) * h->size;
             m.x = tg_conv_see(p, &b, source, scratch + columns);
             m.sums = b.size;
-            columns_of(h, &b, h->g + (size_t)((plane * p->lanes + lane) * y->n * x->n) * h->size, lanes, width, scratch);
+            columns_of(h, &b, h->g + (size_t)((plane * p->lanes + lane) * y->n * x->n) * h->size, lanes,
+                       width, scratch);
             tg_kernels_for(p->dtype)->offset_gemm(&m);
         }
 }
@@ -209,7 +214,8 @@ static tg_status weigh_all(weigh *h, void *w, bool add) {
     if (add) tg_conv_pack(p, w, h->sums);
     s = each_part(h->shares * panels, h->images * tg_conv_blocks(p) * block * p->sums, p->dtype,
                   block * 2 * p->vector + slab_size(p), weigh_part, h);
-    tg_array total = {.data = h->sums, .numel = share, .dtype = sums.dtype, .rank = 1, .shape = {share}, .stride = {1}};
+    tg_array total = {
+        .data = h->sums, .numel = share, .dtype = sums.dtype, .rank = 1, .shape = {share}, .stride = {1}};
     tg_array other = total;
     for (int64_t i = 1; s == TG_OK && i < h->shares; i++) {
         other.data = h->sums + (size_t)(i * share) * h->size;
@@ -220,7 +226,8 @@ static tg_status weigh_all(weigh *h, void *w, bool add) {
     return s;
 }
 
-tg_status tg_conv_weight(const tg_conv *c, const tg_array *x, const tg_array *g, const tg_array *w, bool add) {
+tg_status tg_conv_weight(const tg_conv *c, const tg_array *x, const tg_array *g, const tg_array *w,
+                         bool add) {
     weigh h = {.x = x->data, .g = g->data, .size = tg_dtype_size((tg_dtype)x->dtype)};
     tg_status s = tg_conv_plan_windows(&h.plan, c, (tg_dtype)x->dtype);
     if (s == TG_OK) s = weigh_all(&h, w->data, add);

@@ -41,7 +41,8 @@ static void some_panels(void *context, int64_t begin, int64_t end) {
     size_t size = tg_dtype_size(p->dtype);
     for (int64_t i = begin; i < end; i++) {
         int64_t group = i / tg_conv_panels(p), lane = i % tg_conv_panels(p) * 2 * p->vector;
-        int64_t width = tg_conv_panel_width(p, lane), lanes = p->lanes - lane < width ? p->lanes - lane : width;
+        int64_t width = tg_conv_panel_width(p, lane),
+                lanes = p->lanes - lane < width ? p->lanes - lane : width;
         char *w = k->w + (size_t)(group * p->group_step + lane * p->lane_step) * size;
         char *panel = k->panels + tg_conv_panel_at(p, group, lane);
         if (!k->back && lanes < width) memset(panel, 0, (size_t)(width * p->sums) * size);
@@ -52,7 +53,8 @@ static void some_panels(void *context, int64_t begin, int64_t end) {
 static void every_panel(const tg_conv_plan *p, char *w, char *panels, bool back) {
     packing k = {p, w, panels, back};
     int64_t work = 2 * p->vector * p->sums;
-    tg_parallel_for(p->groups * tg_conv_panels(p), work < 65536 ? 65536 / (work + 1) + 1 : 1, some_panels, &k);
+    tg_parallel_for(p->groups * tg_conv_panels(p), work < 65536 ? 65536 / (work + 1) + 1 : 1, some_panels,
+                    &k);
 }
 
 void tg_conv_pack(const tg_conv_plan *p, const void *w, void *panels) {

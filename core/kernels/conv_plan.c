@@ -161,7 +161,8 @@ static void see_row(const tg_conv_plan *p, const char *plane, int64_t y, int64_t
         return;
     }
     memset(to, 0, (size_t)left * size);
-    memcpy(to + (size_t)left * size, plane + (size_t)(y * in + x + left) * size, (size_t)(n - left - right) * size);
+    memcpy(to + (size_t)left * size, plane + (size_t)(y * in + x + left) * size,
+           (size_t)(n - left - right) * size);
     memset(to + (size_t)(n - right) * size, 0, (size_t)right * size);
 }
 
@@ -177,7 +178,8 @@ const void *tg_conv_see(const tg_conv_plan *p, const tg_conv_block *b, const voi
     for (int64_t d = 0; d < p->depth; d++) {
         const char *plane = (const char *)source + (size_t)(d * p->axis[0].in * p->axis[1].in) * size;
         for (int64_t i = 0; i < n[0]; i++)
-            see_row(p, plane, from[0] + i, from[1], n[1], (char *)slab + (size_t)(d * p->plane + i * p->row) * size);
+            see_row(p, plane, from[0] + i, from[1], n[1],
+                    (char *)slab + (size_t)(d * p->plane + i * p->row) * size);
     }
     return slab;
 }

@@ -26,8 +26,8 @@ typedef struct tg_conv_plan {
     int64_t depth, lanes, groups;
     int64_t images;
     int64_t depth_step, lane_step, group_step; /* in the weights */
-    int64_t sums;                  /* depth * taps * taps */
-    int64_t slab[2], row, plane;   /* the distance of rows and planes in a slab */
+    int64_t sums;                              /* depth * taps * taps */
+    int64_t slab[2], row, plane;               /* the distance of rows and planes in a slab */
     bool direct;
     int64_t vector, padded; /* lanes of a vector; `lanes` rounded up to whole ones */
     tg_array offsets;       /* i64: the three tables */

@@ -41,7 +41,8 @@ static int64_t largest_f32(const pool *p, const float *plane, int64_t i, int64_t
 static int64_t largest_f64(const pool *p, const double *plane, int64_t i, int64_t j) { LARGEST(double) }
 
 #define PLANE(T, largest) \
-    T *image = (T *)(void *)p->image + c * p->y.in * p->x.in, *window = (T *)(void *)p->windows + c * p->y.out * p->x.out; \
+    T *image = (T *)(void *)p->image + c * p->y.in * p->x.in, \
+      *window = (T *)(void *)p->windows + c * p->y.out * p->x.out; \
     int64_t *index = p->index + c * p->y.out * p->x.out; \
     if (p->grad) memset(image, 0, (size_t)(p->y.in * p->x.in) * sizeof(T)); \
     for (int64_t i = 0; i < p->y.out; i++) \
@@ -76,7 +77,9 @@ enum { GRAIN = 65536 /* elements of windows worth a thread */ };
 
 static void run(const tg_window w[2], const tg_array *image, const tg_array *windows, const tg_array *index,
                 bool grad) {
-    pool p = {w[0], w[1], image->data, windows->data, index->data, image->dtype, is_two(&w[0]) && is_two(&w[1]), grad};
+    pool p = {
+        w[0], w[1], image->data, windows->data, index->data, image->dtype, is_two(&w[0]) && is_two(&w[1]),
+        grad};
     int64_t work = w[0].out * w[1].out * w[0].kernel * w[1].kernel;
     tg_parallel_for(windows->numel / (w[0].out * w[1].out), work >= GRAIN ? 1 : GRAIN / work, planes, &p);
 }
@@ -85,6 +88,7 @@ void tg_max_pool(const tg_window window[2], const tg_array *x, const tg_array *o
     run(window, x, out, index, false);
 }
 
-void tg_max_pool_grad(const tg_window window[2], const tg_array *g, const tg_array *index, const tg_array *dx) {
+void tg_max_pool_grad(const tg_window window[2], const tg_array *g, const tg_array *index,
+                      const tg_array *dx) {
     run(window, dx, g, index, true);
 }

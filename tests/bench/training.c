@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-training *training_make(tg_tensor *x, tg_tensor *y, tg_tensor *(*loss)(tg_model *, tg_tensor *, tg_tensor *)) {
+training *training_make(tg_tensor *x, tg_tensor *y,
+                        tg_tensor *(*loss)(tg_model *, tg_tensor *, tg_tensor *)) {
     training *t = malloc(sizeof *t);
     if (t) *t = (training){tg_model_new(0), NULL, tg_keep(x), tg_keep(y), loss};
     return t;

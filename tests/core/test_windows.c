@@ -41,7 +41,8 @@ static void fill(int dtype, void *p, int64_t n, int salt) {
 enum { MOST = 64, SUMS = 40 };
 enum { NO_START, SHARED_ROW, ITSELF };
 
-static void check_offset_gemm(const tg_kernels *k, int dtype, int64_t rows, int64_t sums, int vectors, int start) {
+static void check_offset_gemm(const tg_kernels *k, int dtype, int64_t rows, int64_t sums, int vectors,
+                              int start) {
     static double x[MOST * 3 + SUMS * 5], b[SUMS * 32], c[(MOST + 1) * 32], bias[32], was[(MOST + 1) * 32];
     int64_t row[MOST], sum[SUMS], lanes = vectors * k->real[dtype]->lanes;
     for (int64_t i = 0; i < rows; i++) row[i] = i * 37 % MOST * 3;
@@ -53,7 +54,9 @@ static void check_offset_gemm(const tg_kernels *k, int dtype, int64_t rows, int6
     k->real[dtype]->offset_gemm(
         &(tg_offset_gemm){rows, sums, lanes, row, sum, x, b, from, start == ITSELF ? lanes : 0, c});
     for (int64_t i = 0; i < COUNT(c) / 32 * 32 && i < (rows + 1) * lanes; i++) {
-        double want = start == ITSELF ? get(dtype, was, i) : start == SHARED_ROW ? get(dtype, bias, i % lanes) : 0;
+        double want = start == ITSELF       ? get(dtype, was, i)
+                      : start == SHARED_ROW ? get(dtype, bias, i % lanes)
+                                            : 0;
         for (int64_t r = 0; r < sums && i < rows * lanes; r++)
             want += get(dtype, x, row[i / lanes] + sum[r]) * get(dtype, b, r * lanes + i % lanes);
         if (i >= rows * lanes) want = get(dtype, was, i); /* the row behind the last stays */
@@ -63,7 +66,8 @@ static void check_offset_gemm(const tg_kernels *k, int dtype, int64_t rows, int6
 }
 
 START_TEST(products_with_offsets) {
-    static const int64_t rows[] = {1, 2, 3, 5, 6, 7, 8, 12, 13, 14, 15, 21, 22, 28, 31, MOST}, sums[] = {0, 1, 2, SUMS};
+    static const int64_t rows[] = {1, 2, 3, 5, 6, 7, 8, 12, 13, 14, 15, 21, 22, 28, 31, MOST},
+                         sums[] = {0, 1, 2, SUMS};
     const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
     for (int64_t i = 0; k && i < COUNT(rows) * COUNT(sums); i++)
         for (int v = 0; v < 12; v++)
@@ -78,8 +82,8 @@ static void check_transpose(const tg_kernels *k, int dtype, int64_t rows, int64_
     for (int64_t i = 0; i < COUNT(out); i++) {
         bool inside = i / 41 < cols && i % 41 < rows;
         double want = inside ? get(dtype, x, i % 41 * 42 + i / 41) : whole(i, 6);
-        REQUIRE(get(dtype, out, i) == want, "%s f%d [%d, %d]: %g at %d, not %g", k->isa, dtype ? 64 : 32, (int)rows,
-                (int)cols, get(dtype, out, i), (int)i, want);
+        REQUIRE(get(dtype, out, i) == want, "%s f%d [%d, %d]: %g at %d, not %g", k->isa, dtype ? 64 : 32,
+                (int)rows, (int)cols, get(dtype, out, i), (int)i, want);
     }
 }
 
@@ -95,7 +99,8 @@ END_TEST
 /* ---- pooling ---- */
 
 /* The window's largest: the first that ties, or the first NaN. */
-static int64_t largest(int dtype, const void *plane, int64_t width, const tg_window w[2], int64_t i, int64_t j) {
+static int64_t largest(int dtype, const void *plane, int64_t width, const tg_window w[2], int64_t i,
+                       int64_t j) {
     int64_t best = -1;
     for (int64_t k = 0; k < w[0].kernel * w[1].kernel; k++) {
         int64_t y = i * w[0].stride - w[0].padding + k / w[1].kernel * w[0].dilation;
@@ -115,26 +120,31 @@ static tg_array made(int dtype, tg_shape shape, int salt) {
 }
 
 static void check_pool(int dtype, const tg_window w[2], bool nan) {
-    tg_array x = made(dtype, TG_SHAPE(3, w[0].in, w[1].in), 7), dx = made(dtype, TG_SHAPE(3, w[0].in, w[1].in), 8);
-    tg_array y = made(dtype, TG_SHAPE(3, w[0].out, w[1].out), 9), index = made(TG_I64, TG_SHAPE(3, w[0].out, w[1].out), 0);
+    tg_array x = made(dtype, TG_SHAPE(3, w[0].in, w[1].in), 7),
+             dx = made(dtype, TG_SHAPE(3, w[0].in, w[1].in), 8);
+    tg_array y = made(dtype, TG_SHAPE(3, w[0].out, w[1].out), 9),
+             index = made(TG_I64, TG_SHAPE(3, w[0].out, w[1].out), 0);
     tg_array want = made(dtype, TG_SHAPE(3, w[0].in, w[1].in), 8);
     for (int64_t i = 0; nan && i < x.numel; i += 5) set(dtype, x.data, i, (double)NAN);
     tg_max_pool(w, &x, &y, &index);
     tg_array_fill(&want, 0);
     for (int64_t i = 0, out = w[0].out * w[1].out, in = w[0].in * w[1].in; i < y.numel; i++) {
         int64_t first = i / out * in, size = dtype ? 8 : 4;
-        int64_t at = largest(dtype, (char *)x.data + first * size, w[1].in, w, i % out / w[1].out, i % w[1].out);
+        int64_t at =
+            largest(dtype, (char *)x.data + first * size, w[1].in, w, i % out / w[1].out, i % w[1].out);
         REQUIRE(((int64_t *)index.data)[i] == at, "%s f%d %d by %d: window %d takes %d, not %d", tg_isa(),
-                dtype ? 64 : 32, (int)w[0].in, (int)w[1].in, (int)i, (int)((int64_t *)index.data)[i], (int)at);
+                dtype ? 64 : 32, (int)w[0].in, (int)w[1].in, (int)i, (int)((int64_t *)index.data)[i],
+                (int)at);
         double got = get(dtype, y.data, i), should = get(dtype, x.data, first + at);
-        REQUIRE(got == should || (isnan(got) && isnan(should)), "window %d is %g, not %g", (int)i, got, should);
+        REQUIRE(got == should || (isnan(got) && isnan(should)), "window %d is %g, not %g", (int)i, got,
+                should);
         set(dtype, y.data, i, whole(i, 9));
         set(dtype, want.data, first + at, get(dtype, want.data, first + at) + whole(i, 9));
     }
     tg_max_pool_grad(w, &y, &index, &dx);
     for (int64_t i = 0; i < dx.numel; i++)
-        REQUIRE(get(dtype, dx.data, i) == get(dtype, want.data, i), "%s f%d: gradient %g at %d, not %g", tg_isa(),
-                dtype ? 64 : 32, get(dtype, dx.data, i), (int)i, get(dtype, want.data, i));
+        REQUIRE(get(dtype, dx.data, i) == get(dtype, want.data, i), "%s f%d: gradient %g at %d, not %g",
+                tg_isa(), dtype ? 64 : 32, get(dtype, dx.data, i), (int)i, get(dtype, want.data, i));
     tg_array_drop(&x), tg_array_drop(&dx), tg_array_drop(&y), tg_array_drop(&index), tg_array_drop(&want);
 }
 
@@ -200,7 +210,8 @@ static void visit(const tg_conv *c, visit_fn *f, void *to) {
     for (int64_t y = 0; y < c->images * filters * out; y++)
         for (int64_t t = 0; t < c->channels * kernel; t++) {
             int64_t image = y / out / filters, filter = y / out % filters, channel = t / kernel;
-            int64_t r = y % out / v[1].out * v[0].stride - v[0].padding + t % kernel / v[1].kernel * v[0].dilation;
+            int64_t r =
+                y % out / v[1].out * v[0].stride - v[0].padding + t % kernel / v[1].kernel * v[0].dilation;
             int64_t s = y % v[1].out * v[1].stride - v[1].padding + t % v[1].kernel * v[1].dilation;
             if (r < 0 || r >= v[0].in || s < 0 || s >= v[1].in) continue;
             int64_t plane = (image * c->groups + filter / c->filters) * c->channels + channel;
@@ -229,11 +240,13 @@ static void compare(const char *what, int i, int dtype, const tg_array *got, con
 static void check_conv(int i, int dtype) {
     const row *r = &rows[i];
     tg_conv c = {r->images, r->groups, r->channels, r->filters, {{0}}};
-    for (int k = 0; k < 2; k++) c.window[k] = window(r->in[k], r->kernel[k], r->stride[k], r->padding[k], r->dilation[k]);
+    for (int k = 0; k < 2; k++)
+        c.window[k] = window(r->in[k], r->kernel[k], r->stride[k], r->padding[k], r->dilation[k]);
     tg_shape sx = TG_SHAPE(r->images, r->groups * r->channels, r->in[0], r->in[1]);
     tg_shape sw = TG_SHAPE(r->groups * r->filters, r->channels, r->kernel[0], r->kernel[1]);
     tg_shape sy = TG_SHAPE(r->images, r->groups * r->filters, c.window[0].out, c.window[1].out);
-    case_arrays a = {made(dtype, sx, 1), made(dtype, sw, 2), made(dtype, sy, 3), made(dtype, TG_SHAPE(sw.dim[0]), 4)};
+    case_arrays a = {made(dtype, sx, 1), made(dtype, sw, 2), made(dtype, sy, 3),
+                     made(dtype, TG_SHAPE(sw.dim[0]), 4)};
     tg_array out[3] = {made(dtype, sx, 5), made(dtype, sw, 6), made(dtype, sy, 7)};
     sums s = {dtype, &a, calloc((size_t)a.x.numel + 1, 8), calloc((size_t)a.w.numel + 1, 8),
               calloc((size_t)a.y.numel + 1, 8)};
