@@ -59,6 +59,7 @@ const tg_kernel_set SET_NAME = {
     .log_softmax_grad = row_log_softmax_grad,
     .small_gemm = small_gemm,
     .offset_gemm = offset_gemm,
+    .offset_lines = offset_lines,
     .transpose = transpose,
     .max_two = max_two,
     .max_two_grad = max_two_grad,

@@ -8,8 +8,8 @@
 
 /* ---- products ---- */
 
-/* Rows of c that one pass over b makes: as many sums of one or two vectors as the registers hold, beside a row
- * of b and an element of x. */
+/* Rows of c that one pass over b makes: as many sums of one or two vectors as the registers hold, beside a
+ * row of b and an element of x. */
 #if defined(TG_ISA_AVX2)
 enum { TILE_1 = 12, TILE_2 = 6 };
 #elif defined(TG_ISA_REF)
@@ -64,11 +64,46 @@ static void offset_gemm(const tg_offset_gemm *g) {
         offset_rows(g, TILE_2, 2);
 }
 
+/* Rows i .. i + rows of c, two vectors from column j on; m0 and m1 lanes of them exist, m1 maybe none. */
+INLINE void line_tile(const tg_offset_lines *g, int64_t i, int64_t j, int rows) {
+    const S *w = (const S *)g->w + i, *start = g->start;
+    int64_t m0 = lanes_left(g->n - j), m1 = lanes_left(g->n - j - m0);
+    V sum[4][2];
+#pragma GCC unroll 4
+    for (int k = 0; k < rows; k++) sum[k][0] = sum[k][1] = K(0);
+    for (int64_t r = 0; r < g->sums; r++, w += g->width) {
+        const S *x = (const S *)g->x + g->sum[r] + j;
+        V a = load(x, 0, m0), b = m1 > 0 ? load(x, W, m1) : a;
+#pragma GCC unroll 4
+        for (int k = 0; k < rows; k++) {
+            sum[k][0] = vfma(K(w[k]), a, sum[k][0]);
+            sum[k][1] = vfma(K(w[k]), b, sum[k][1]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int k = 0; k < rows; k++) {
+        S *c = (S *)g->c + (i + k) * g->c_row + j;
+        V first = K(start ? start[i + k] : 0);
+        store(c, 0, m0, first + sum[k][0]);
+        if (m1 > 0) store(c, W, m1, first + sum[k][1]);
+    }
+}
+
+static void offset_lines(const tg_offset_lines *g) {
+    for (int64_t j = 0; j < g->n; j += 2 * W) {
+        int64_t i = 0;
+        for (; i + 4 <= g->rows; i += 4) line_tile(g, i, j, 4);
+        if (g->rows - i == 3) line_tile(g, i, j, 3);
+        if (g->rows - i == 2) line_tile(g, i, j, 2);
+        if (g->rows - i == 1) line_tile(g, i, j, 1);
+    }
+}
+
 /* ---- transposes ---- */
 
 #if !defined(TG_ISA_REF)
-/* Shuffles of two vectors a, b: F(l, h) is the number of the lane, among those of a and then of b, that comes to
- * lane l. */
+/* Shuffles of two vectors a, b: F(l, h) is the number of the lane, among those of a and then of b, that comes
+ * to lane l. */
 #define SHUFFLE(a, b, F, h) __builtin_shufflevector(a, b, ALL_LANES(F, h))
 #define EVEN(l, h) (2 * (l))
 #define ODD(l, h) (2 * (l) + 1)
@@ -89,8 +124,8 @@ static void offset_gemm(const tg_offset_gemm *g) {
 #else
 #define ALL_LANES LANES_2
 #endif
-/* Exchanges bit h of the number of a row with bit h of the number of a lane; done for all bits, rows and lanes
- * have changed places. */
+/* Exchanges bit h of the number of a row with bit h of the number of a lane; done for all bits, rows and
+ * lanes have changed places. */
 #define EXCHANGE(line, h) \
     _Pragma("GCC unroll 16") for (int i = 0; i < W; i++) { \
         if (i & (h)) continue; \

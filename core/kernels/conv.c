@@ -1,9 +1,9 @@
-/* The three products of convolution. All are one product of matrices, tg_offset_gemm, whose left factor is never
- * stored: an element of it is found in the image at the sum of two offsets, those of a place and of a tap (channel,
- * row and column of the kernel).
- *     forward, input: result[place, lane]  = sum over taps of source[place + tap] * weight[tap, lane]
- *     weight:         weight[tap, lane]    = sum over places of source[tap + place] * g[place, lane]
- * Lanes are neighbours in memory, so results come out transposed, block by block, while they are in the cache. */
+/* The three products of convolution. All are one product of matrices, tg_offset_gemm, whose left factor is
+ * never stored: an element of it is found in the image at the sum of two offsets, those of a place and of a
+ * tap (channel, row and column of the kernel).
+ *     forward, input:  result[place, lane] = sum over taps of source[place + tap] * weight[tap, lane]
+ *     weight:          weight[tap, lane]   = sum over places of source[tap + place] * g[place, lane]
+ * Lanes are neighbours in memory, so results are transposed, block by block, while they are in the cache. */
 #include "core/kernels/conv.h"
 #include "core/kernels/conv_plan.h"
 #include "core/parallel.h"
@@ -58,23 +58,64 @@ typedef struct sweep {
 #define SPREAD(T) \
     for (int64_t f = 0; f < lanes; f++) \
         for (int64_t i = 0; i < b->n[0]; i++) { \
-            const T *c = (const T *)(const void *)from + i * b->n[1] * pitch + f; \
+            const T *c = (const T *)(const void *)from + i * b->n[1] * place_step + f * lane_step; \
             int64_t row = y->start + (b->from[0] + i) * y->step; \
             T *to = (T *)(void *)out + (f * s->height + row) * s->width + x->start + b->from[1] * x->step; \
-            for (int64_t j = 0; j < b->n[1]; j++) to[j * x->step] = c[j * pitch]; \
+            for (int64_t j = 0; j < b->n[1]; j++) to[j * x->step] = c[j * place_step]; \
         }
 
-/* The block's results, [places, pitch], to the planes of the result. */
-static void place(const sweep *s, const tg_conv_block *b, const char *from, int64_t pitch, int64_t lanes,
-                  char *out) {
+/* The block's results to the planes of the result. They lie as [places, lanes] or as [lanes, places]: one
+ * of the two steps is 1. */
+static void place(const sweep *s, const tg_conv_block *b, const char *from, int64_t place_step,
+                  int64_t lane_step, int64_t lanes, char *out) {
     const tg_conv_axis *y = &s->plan.axis[0], *x = &s->plan.axis[1];
-    if (y->step == 1 && x->step == 1) {
-        out += (size_t)(b->from[0] * s->width + b->from[1]) * s->size;
-        tg_kernels_for(s->plan.dtype)->transpose(b->size, lanes, from, pitch, out, s->height * s->width);
-    } else if (s->plan.dtype == TG_F32) {
-        SPREAD(float)
-    } else {
-        SPREAD(double)
+    if (y->step != 1 || x->step != 1) {
+        if (s->plan.dtype == TG_F32) {
+            SPREAD(float)
+        } else {
+            SPREAD(double)
+        }
+        return;
+    }
+    int64_t plane = s->height * s->width;
+    out += (size_t)(b->from[0] * s->width + b->from[1]) * s->size;
+    if (lane_step == 1)
+        tg_kernels_for(s->plan.dtype)->transpose(b->size, lanes, from, place_step, out, plane);
+    else
+        for (int64_t f = 0; f < lanes; f++)
+            memcpy(out + (size_t)(f * plane) * s->size, from + (size_t)(f * lane_step) * s->size,
+                   (size_t)b->size * s->size);
+}
+
+/* Where lanes would leave most of a vector empty, neighbouring places of a row take their part. */
+static bool few_lanes(const tg_conv_plan *p) { return 2 * p->lanes <= p->vector && p->axis[1].stride == 1; }
+
+static void sweep_lines(const sweep *s, const tg_conv_block *b, int64_t group, const char *seen,
+                        char *scratch, char *out) {
+    const tg_conv_plan *p = &s->plan;
+    size_t step = (size_t)(p->axis[0].stride * p->row) * s->size;
+    tg_offset_lines g = {p->lanes, p->sums, b->n[1], p->padded, p->tap, seen, NULL, NULL, scratch, b->size};
+    g.w = s->panels + tg_conv_panel_at(p, group, 0);
+    if (s->first) g.start = s->first + (size_t)(group * p->padded) * s->size;
+    for (int64_t i = 0; i < b->n[0]; i++) {
+        tg_kernels_for(p->dtype)->offset_lines(&g);
+        g.x = (const char *)g.x + step;
+        g.c = (char *)g.c + (size_t)b->n[1] * s->size;
+    }
+    place(s, b, scratch, 1, b->size, p->lanes, out);
+}
+
+static void sweep_panels(const sweep *s, const tg_conv_block *b, int64_t group, const char *seen,
+                         char *scratch, char *out) {
+    const tg_conv_plan *p = &s->plan;
+    tg_offset_gemm g = {b->size, p->sums, 0, p->pos, p->tap, seen, NULL, NULL, 0, scratch};
+    for (int64_t lane = 0; lane < p->lanes; lane += g.lanes) {
+        g.lanes = tg_conv_panel_width(p, lane);
+        g.b = s->panels + tg_conv_panel_at(p, group, lane);
+        if (s->first) g.start = s->first + (size_t)(group * p->padded + lane) * s->size;
+        tg_kernels_for(p->dtype)->offset_gemm(&g);
+        place(s, b, scratch, g.lanes, 1, p->lanes - lane < g.lanes ? p->lanes - lane : g.lanes,
+              out + (size_t)(lane * s->height * s->width) * s->size);
     }
 }
 
@@ -85,17 +126,9 @@ static void sweep_part(const void *context, int64_t part, char *scratch) {
     int64_t blocks = tg_conv_blocks(p), group = part / blocks % p->groups, plane = part / blocks;
     tg_conv_block b = tg_conv_block_at(p, part % blocks);
     const char *source = s->source + (size_t)(plane * p->depth * p->axis[0].in * p->axis[1].in) * s->size;
+    char *out = s->result + (size_t)(plane * p->lanes * s->height * s->width) * s->size;
     char *slab = scratch + (size_t)(p->axis[0].block * p->axis[1].block * 2 * p->vector) * s->size;
-    tg_offset_gemm g = {b.size, p->sums, 0, p->pos, p->tap, tg_conv_see(p, &b, source, slab),
-                        NULL,   NULL,    0, scratch};
-    for (int64_t lane = 0; lane < p->lanes; lane += 2 * p->vector) {
-        g.lanes = tg_conv_panel_width(p, lane);
-        g.b = s->panels + tg_conv_panel_at(p, group, lane);
-        if (s->first) g.start = s->first + (size_t)(group * p->padded + lane) * s->size;
-        tg_kernels_for(p->dtype)->offset_gemm(&g);
-        char *out = s->result + (size_t)((plane * p->lanes + lane) * s->height * s->width) * s->size;
-        place(s, &b, scratch, g.lanes, p->lanes - lane < g.lanes ? p->lanes - lane : g.lanes, out);
-    }
+    (few_lanes(p) ? sweep_lines : sweep_panels)(s, &b, group, tg_conv_see(p, &b, source, slab), scratch, out);
 }
 
 static int64_t slab_size(const tg_conv_plan *p) { return p->direct ? 0 : p->depth * p->plane; }
@@ -152,8 +185,8 @@ tg_status tg_conv_input(const tg_conv *c, const tg_array *g, const tg_array *w, 
 
 /* ---- weights ---- */
 
-/* Each panel of weights sums over images in at most SHARES shares, which are added in order: enough for threads, and
- * the same whatever their number. */
+/* Each panel of weights sums over images in at most SHARES shares, which are added in order: enough for
+ * threads, and the same whatever their number. */
 enum { SHARES = 16 };
 
 typedef struct weigh {

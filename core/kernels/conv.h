@@ -11,11 +11,11 @@ typedef struct tg_conv {
     tg_window window[2];
 } tg_conv;
 
-/* For x [images, groups * channels, in, in], w [groups * filters, channels, kernel, kernel] and y [images, groups *
- * filters, out, out], contiguous and of one dtype, in each group
- *     y[n, f, i, j] = bias[f] + sum over c, k, l of w[f, c, k, l] * x[n, c, row k of window i, column l of window j]
- * (bias contiguous or NULL), and with g in the place of y the transposes of that in x and in w. tg_conv_weight adds
- * to w when `add` is set. TG_ERR_MEMORY with the result as it was. */
+/* For x [images, groups * channels, in, in], w [groups * filters, channels, kernel, kernel] and y [images,
+ * groups * filters, out, out], contiguous and of one dtype, in each group
+ *     y[n, f, i, j] = bias[f] + sum over c, k, l of w[f, c, k, l] * x[n, c, row k of window i, column l of j]
+ * (bias contiguous or NULL), and with g in the place of y the transposes of that in x and in w. tg_conv_weight
+ * adds to w when `add` is set. TG_ERR_MEMORY leaves w as it was. */
 tg_status tg_conv_forward(const tg_conv *c, const tg_array *x, const tg_array *w, const tg_array *bias,
                           const tg_array *y);
 tg_status tg_conv_input(const tg_conv *c, const tg_array *g, const tg_array *w, const tg_array *x);

@@ -25,8 +25,8 @@ static int64_t common_divisor(int64_t a, int64_t b) {
     return a;
 }
 
-/* Position i is the k-th of window (i + padding - k * dilation) / stride where that is whole: every stride / gcd(stride,
- * dilation)-th element of the kernel takes part, and each sees that much lower. */
+/* Position i is the k-th of window (i + padding - k * dilation) / stride where that is whole: every stride /
+ * gcd(stride, dilation)-th element of the kernel takes part, and each sees that much lower. */
 static tg_conv_axis positions(const tg_window *w, int64_t phase) {
     int64_t every = w->stride / common_divisor(w->stride, w->dilation), k = 0;
     while (k < w->kernel && (phase + w->padding - k * w->dilation) % w->stride) k++;
@@ -48,8 +48,8 @@ static tg_conv_axis positions(const tg_window *w, int64_t phase) {
 
 /* ---- blocks ---- */
 
-/* Results of a block: a multiple of every tile of the kernels, and with 32 lanes of f32 a twentieth of what a core's
- * second cache holds. Fewer where there would be fewer than FEW blocks for the threads to share. */
+/* Results of a block: a multiple of every tile of the kernels, and with 32 lanes of f32 a twentieth of what a
+ * core's second cache holds. Fewer where there would be fewer than FEW blocks for the threads to share. */
 enum { BLOCK = 336, FEW = 8 };
 
 static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }

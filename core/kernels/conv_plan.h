@@ -1,5 +1,5 @@
-/* Private. What the three products of convolution share: how results are cut into blocks, what a block sees of its
- * source, and the weights as panels of lanes. */
+/* Private. What the three products of convolution share: how results are cut into blocks, what a block sees of
+ * its source, and the weights as panels of lanes. */
 #ifndef TG_CORE_KERNELS_CONV_PLAN_H
 #define TG_CORE_KERNELS_CONV_PLAN_H
 
@@ -7,8 +7,8 @@
 #include "core/kernels/table.h"
 
 /* One axis. Result u in [0, n) stands at start + u * step of its plane. Its tap t in [0, taps) is the weight
- * kernel + t * kernel_step, and sees the source at u * stride + low + at + t * at_step; the taps together see
- * [0, span) behind u * stride + low. */
+ * kernel + t * kernel_step, and sees the source at u * stride + low + at + t * at_step; the taps together
+ * see [0, span) behind u * stride + low. */
 typedef struct tg_conv_axis {
     int64_t n, start, step;
     int64_t in, stride, low, span;
@@ -19,7 +19,8 @@ typedef struct tg_conv_axis {
 /* One group of one image: planes of the source are `depth`, those of the result, or of the other factor of a
  * weight, are `lanes`. A block of results sees a slab of the source, [depth, slab, slab]: a part of the source
  * itself (`direct`), or a copy with zeros around it. In a slab
- *     pos[p] + tap[t]  is where result p of a block finds what weight  weight[t] + lane * lane_step  multiplies. */
+ *     pos[p] + tap[t]  is where result p of a block finds what weight  weight[t] + lane * lane_step
+ * multiplies. */
 typedef struct tg_conv_plan {
     tg_dtype dtype;
     tg_conv_axis axis[2];
@@ -37,8 +38,8 @@ typedef struct tg_conv_plan {
 /* Results for windows over the input: the source is x, the lanes are filters. */
 tg_status tg_conv_plan_windows(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype);
 
-/* Results for positions of the input: the source is y, the lanes are channels. Those are meant that are phase[k]
- * modulo the stride along axis k: they share their taps. */
+/* Results for positions of the input: the source is y, the lanes are channels. Those are meant that are
+ * phase[k] modulo the stride along axis k: they share their taps. */
 tg_status tg_conv_plan_positions(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype, const int64_t phase[2]);
 
 void tg_conv_plan_drop(tg_conv_plan *p);
@@ -53,7 +54,8 @@ tg_conv_block tg_conv_block_at(const tg_conv_plan *p, int64_t i);
 /* What a block sees of the source planes at `source`; the slab is used unless the plan is direct. */
 const void *tg_conv_see(const tg_conv_plan *p, const tg_conv_block *b, const void *source, void *slab);
 
-/* Panels are two vectors of lanes wide, the last one maybe one. Panel i of a group begins at lane i * 2 * vector. */
+/* Panels are two vectors of lanes wide, the last one maybe one. Panel i of a group begins at lane
+ * i * 2 * vector. */
 static inline int64_t tg_conv_panels(const tg_conv_plan *p) {
     return (p->padded + 2 * p->vector - 1) / (2 * p->vector);
 }

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-/* Window o sees the positions o * stride - padding + k * dilation for k in [0, kernel); those outside [0, in) hold
- * zeros. */
+/* Window o sees the positions o * stride - padding + k * dilation for k in [0, kernel); those outside [0, in)
+ * hold zeros. */
 typedef struct tg_window {
     int64_t in, kernel, out, stride, padding, dilation;
 } tg_window;

@@ -1,5 +1,6 @@
-/* The bench: workloads by name, timed one step at a time. Names, shapes and optimisers are those of the PyTorch
- * side of the comparison, so the two columns can be put side by side. A new one is a line of workloads.def. */
+/* The bench: workloads by name, timed one step at a time. Names, shapes and optimisers are those of the
+ * PyTorch side of the comparison, so the two columns can be put side by side. A new one is a line of
+ * workloads.def. */
 #ifndef TESTS_BENCH_BENCH_H
 #define TESTS_BENCH_BENCH_H
 

@@ -1,5 +1,5 @@
-/* What slides windows: the table's product with offsets, transpose and pooling by two, of every instruction set that
- * was built and runs here, and the three products of convolution, against plain loops in double. */
+/* What slides windows: the table's product with offsets, transpose and pooling by two, of every instruction
+ * set that was built and runs here, and the three products of convolution, against plain loops in double. */
 #include "core/kernels/conv.h"
 #include "core/kernels/pool.h"
 #include "core/kernels/table.h"
@@ -72,6 +72,36 @@ START_TEST(products_with_offsets) {
     for (int64_t i = 0; k && i < COUNT(rows) * COUNT(sums); i++)
         for (int v = 0; v < 12; v++)
             check_offset_gemm(k, v % 2, rows[i / COUNT(sums)], sums[i % COUNT(sums)], v / 2 % 2 + 1, v / 4);
+}
+END_TEST
+
+static void check_offset_lines(const tg_kernels *k, int dtype, int64_t lines, int64_t sums, int64_t n,
+                               bool start) {
+    static double x[MOST * 2 + SUMS * 5], w[SUMS * 9], c[10 * 80], bias[9];
+    int64_t sum[SUMS];
+    for (int64_t r = 0; r < sums; r++) sum[r] = r * 11 % SUMS * 5;
+    fill(dtype, x, COUNT(x), 1), fill(dtype, w, COUNT(w), 2), fill(dtype, bias, 9, 3),
+        fill(dtype, c, COUNT(c), 4);
+    k->real[dtype]->offset_lines(
+        &(tg_offset_lines){lines, sums, n, 9, sum, x, w, start ? bias : NULL, c, 80});
+    for (int64_t i = 0; i < COUNT(c); i++) {
+        bool inside = i / 80 < lines && i % 80 < n;
+        double want = !inside ? whole(i, 4) : start ? get(dtype, bias, i / 80) : 0;
+        for (int64_t r = 0; r < sums && inside; r++)
+            want += get(dtype, w, r * 9 + i / 80) * get(dtype, x, sum[r] + i % 80);
+        REQUIRE(get(dtype, c, i) == want, "%s f%d %d lines, %d sums of %d: %g at %d, not %g", k->isa,
+                dtype ? 64 : 32, (int)lines, (int)sums, (int)n, get(dtype, c, i), (int)i, want);
+    }
+}
+
+START_TEST(lines_with_offsets) {
+    static const int64_t sums[] = {0, 1, SUMS},
+                         n[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 35, MOST, 70};
+    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    for (int64_t i = 0; k && i < COUNT(n) * COUNT(sums); i++)
+        for (int v = 0; v < 4; v++)
+            for (int64_t lines = 1; lines <= 9; lines++)
+                check_offset_lines(k, v % 2, lines, sums[i % COUNT(sums)], n[i / COUNT(sums)], v / 2);
 }
 END_TEST
 
@@ -167,8 +197,8 @@ END_TEST
 
 /* ---- convolution ---- */
 
-/* Sizes around the blocks of 336 places, the panels of two vectors and the tiles of rows; the options each alone, and
- * together. */
+/* Sizes around the blocks of 336 places, the panels of two vectors and the tiles of rows; the options each
+ * alone, and together. */
 typedef struct row {
     int64_t images, groups, channels, filters, in[2], kernel[2], stride[2], padding[2], dilation[2];
 } row;
@@ -186,6 +216,8 @@ static const row rows[] = {
     {2, 1, 3, 5, {13, 17}, {3, 2}, {1, 1}, {2, 1}, {2, 3}},
     {2, 1, 3, 5, {21, 26}, {3, 3}, {2, 4}, {3, 0}, {4, 6}},
     {2, 1, 3, 5, {21, 26}, {2, 3}, {5, 3}, {0, 4}, {1, 2}},
+    {2, 1, 3, 8, {20, 37}, {3, 3}, {3, 1}, {1, 2}, {2, 1}},
+    {2, 1, 7, 9, {6, 5}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
     {2, 3, 2, 35, {10, 12}, {3, 3}, {1, 2}, {0, 1}, {1, 1}},
     {2, 6, 1, 1, {20, 21}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
     {2, 20, 2, 1, {5, 4}, {2, 2}, {1, 1}, {0, 1}, {1, 1}},
@@ -283,6 +315,7 @@ TCase *tcase_windows(void) {
     tcase_add_checked_fixture(tc, NULL, choose_again);
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, products_with_offsets, 0, (int)COUNT(isas));
+    tcase_add_loop_test(tc, lines_with_offsets, 0, (int)COUNT(isas));
     tcase_add_loop_test(tc, transposes, 0, (int)COUNT(isas));
     tcase_add_loop_test(tc, pools, 0, (int)COUNT(isas));
     tcase_add_loop_test(tc, convolutions, 0, (int)COUNT(isas));

@@ -84,16 +84,17 @@ START_TEST(batch_norm_fails_whole) {
 }
 END_TEST
 
-/* Blocks, and shares of images in the sum of a weight's gradient, do not depend on the threads: every bit is the same at
- * 1 to 4 of them. 37 images make 13 shares, 20 x 20 places two blocks, 40 filters two panels. */
+/* Blocks, and shares of images in the sum of a weight's gradient, do not depend on the threads: every bit is the
+ * same at 1 to 4 of them. 37 images make 13 shares, 20 x 20 places two blocks, 40 filters two panels. */
 START_TEST(convolution_is_the_same_on_any_threads) {
     tg_dtype f = _i ? TG_F64 : TG_F32;
-    tg_tensor *in[3] = {tg_rand(f, -1, 1, 37, 3, 20, 20), tg_rand(f, -1, 1, 40, 3, 3, 3), tg_rand(f, -1, 1, 40)}, *all[4][4];
+    tg_tensor *x = tg_rand(f, -1, 1, 37, 3, 20, 20), *w = tg_rand(f, -1, 1, 40, 3, 3, 3);
+    tg_tensor *in[3] = {x, w, tg_rand(f, -1, 1, 40)}, *all[4][4];
     int was = tg_set_num_threads(1);
     for (int i = 0; i < 3; i++) tg_set_requires_grad(in[i], true);
     for (int i = 0; i < 4; i++) {
         tg_set_num_threads(i + 1);
-        tg_tensor *y = tg_conv2d(in[0], in[1], .bias = in[2], .padding = {1, 1});
+        tg_tensor *y = tg_conv2d(x, w, .bias = in[2], .padding = {1, 1});
         tg_tensor *loss = tg_sum(tg_square(tg_max_pool2d(y, .kernel = {2, 2})));
         all[i][0] = y;
         ck_assert_int_eq(tg_grad(1, &loss, 3, in, all[i] + 1), TG_OK);
