@@ -1,6 +1,6 @@
 /* conv2d and its two transposes. With T(x, w, g) = <g, conv2d(x, w)>, linear in each of the three,
  *     conv2d = dT/dg,  conv2d_input = dT/dx,  conv2d_weight = dT/dw,
- * so the gradients of each of the ops are the two others, to any order. The values are core/kernels/conv.h's. */
+ * so the gradients of each of the ops are the two others, to any order. core/kernels/conv.h computes. */
 #include "core/kernels/conv.h"
 #include "ops/columns.h"
 

@@ -84,8 +84,8 @@ START_TEST(batch_norm_fails_whole) {
 }
 END_TEST
 
-/* Blocks, and shares of images in the sum of a weight's gradient, do not depend on the threads: every bit is the
- * same at 1 to 4 of them. 37 images make 13 shares, 20 x 20 places two blocks, 40 filters two panels. */
+/* Blocks, and shares of images in the sum of a weight's gradient, do not depend on the threads: every bit is
+ * the same at 1 to 4 of them. 37 images make 13 shares, 20 x 20 places two blocks, 40 filters two panels. */
 START_TEST(convolution_is_the_same_on_any_threads) {
     tg_dtype f = _i ? TG_F64 : TG_F32;
     tg_tensor *x = tg_rand(f, -1, 1, 37, 3, 20, 20), *w = tg_rand(f, -1, 1, 40, 3, 3, 3);
