@@ -181,38 +181,3 @@ void tg_from_columns(tg_dtype dtype, const void *columns, int64_t channels, cons
     transfer t = {dtype, image, (char *)(uintptr_t)columns, windows[0], windows[1]};
     tg_parallel_for(channels, grain(windows), channels_from_columns, &t);
 }
-
-/* ---- images ---- */
-
-#define MAX_SLOTS 64
-
-typedef struct image_loop {
-    tg_image_fn body;
-    void *context;
-    int64_t grain;
-    tg_status status[MAX_SLOTS];
-} image_loop;
-
-static void some_images(void *context, int64_t begin, int64_t end) {
-    image_loop *loop = context;
-    int64_t slot = begin / loop->grain;
-    for (int64_t i = begin; i < end && loop->status[slot] == TG_OK; i++)
-        loop->status[slot] = loop->body(loop->context, i, slot);
-}
-
-int64_t tg_image_slots(int64_t images, int64_t work) {
-    int64_t n = tg_num_threads() < MAX_SLOTS ? tg_num_threads() : MAX_SLOTS;
-    int64_t worth = work >= GRAIN ? images : images / (GRAIN / (work ? work : 1) + 1) + 1;
-    if (worth < n) n = worth;
-    return images < n ? images : n;
-}
-
-tg_status tg_each_image(int64_t images, int64_t work, tg_image_fn body, void *context) {
-    if (images == 0) return TG_OK;
-    int64_t slots = tg_image_slots(images, work);
-    image_loop loop = {.body = body, .context = context, .grain = (images + slots - 1) / slots};
-    tg_parallel_for(images, loop.grain, some_images, &loop);
-    for (int64_t i = 0; i < slots; i++)
-        if (loop.status[i] != TG_OK) return loop.status[i];
-    return TG_OK;
-}

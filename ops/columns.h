@@ -2,13 +2,8 @@
 #ifndef TG_OPS_COLUMNS_H
 #define TG_OPS_COLUMNS_H
 
+#include "core/kernels/window.h"
 #include "ops/ops.h"
-
-/* One axis: window o sees the positions o * stride - padding + k * dilation for k in [0, kernel); those
- * outside [0, in) hold zeros. */
-typedef struct tg_window {
-    int64_t in, kernel, out, stride, padding, dilation;
-} tg_window;
 
 /* The attributes of ops with windows, sizes along height and width. */
 typedef struct tg_window_attr {
@@ -43,12 +38,5 @@ void tg_to_columns(tg_dtype dtype, const void *image, int64_t channels, const tg
                    void *columns);
 void tg_from_columns(tg_dtype dtype, const void *columns, int64_t channels, const tg_window windows[2],
                      void *image);
-
-/* Calls body(context, image, slot) for every image; images with equal slots go one after the other. Of slots
- * there are as many as threads, but no more than `images`, nor than pay for images of `work` elements each.
- * Returns the first status that is not TG_OK. */
-typedef tg_status (*tg_image_fn)(void *context, int64_t image, int64_t slot);
-int64_t tg_image_slots(int64_t images, int64_t work);
-tg_status tg_each_image(int64_t images, int64_t work, tg_image_fn body, void *context);
 
 #endif

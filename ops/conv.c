@@ -1,21 +1,8 @@
 /* conv2d and its two transposes. With T(x, w, g) = <g, conv2d(x, w)>, linear in each of the three,
  *     conv2d = dT/dg,  conv2d_input = dT/dx,  conv2d_weight = dT/dw,
- * so the gradients of each of the ops are the two others, to any order.
- *
- * Each image becomes the matrix of what the windows see (ops/columns.h), and each group of filters a
- * matrix product:
- *     y = W columns,  columns = W^T y,  W = y columns^T,
- * for W [filters, K], columns [K, P], y [filters, P]. Only one image's columns a thread exist at a time. */
+ * so the gradients of each of the ops are the two others, to any order. core/kernels/conv.h computes. */
+#include "core/kernels/conv.h"
 #include "ops/columns.h"
-
-typedef struct conv {
-    int64_t images, channels, filters, groups; /* channels and filters of one group */
-    tg_window window[2];
-    int64_t k, p;     /* rows and columns of the matrix of columns */
-    tg_array x, w, y; /* contiguous, borrowed */
-    tg_array columns; /* [slots, k, p]; without data where the image is that matrix itself */
-    double beta;      /* conv2d: 1 when y holds the bias; conv2d_weight: 1 when w holds the gradient so far */
-} conv;
 
 /* ---- shape rules ---- */
 
@@ -110,141 +97,41 @@ static tg_status weight_infer(const tg_call *call) {
     return tg_out(call, 0, (tg_dtype)x->dtype, out);
 }
 
-/* ---- one image ---- */
-
-static char *at(const tg_array *a, int64_t i) {
-    return (char *)a->data + (size_t)i * tg_dtype_size((tg_dtype)a->dtype);
-}
-
-static tg_array matrix(const tg_array *like, char *data, int64_t rows, int64_t columns) {
-    return (tg_array){.data = data,
-                      .numel = rows * columns,
-                      .dtype = like->dtype,
-                      .rank = 2,
-                      .shape = {rows, columns},
-                      .stride = {columns, 1}};
-}
-
-static tg_array transposed(tg_array m) {
-    tg_array t = m;
-    t.shape[0] = m.shape[1], t.shape[1] = m.shape[0];
-    t.stride[0] = m.stride[1], t.stride[1] = m.stride[0];
-    return t;
-}
-
-/* The matrices of one image and group. */
-typedef struct part {
-    char *image;
-    tg_array w, y, columns;
-} part;
-
-static part part_of(const conv *c, int64_t n, int64_t group, int64_t slot) {
-    int64_t g = n * c->groups + group;
-    char *image = at(&c->x, g * c->channels * c->window[0].in * c->window[1].in);
-    return (part){
-        .image = image,
-        .w = matrix(&c->w, at(&c->w, group * c->filters * c->k), c->filters, c->k),
-        .y = matrix(&c->y, at(&c->y, g * c->filters * c->p), c->filters, c->p),
-        .columns = matrix(&c->x, c->columns.data ? at(&c->columns, slot * c->k * c->p) : image, c->k, c->p),
-    };
-}
-
-static void see(const conv *c, const part *p) {
-    if (c->columns.data)
-        tg_to_columns((tg_dtype)c->x.dtype, p->image, c->channels, c->window, p->columns.data);
-}
-
-static tg_status image_forward(void *context, int64_t n, int64_t slot) {
-    const conv *c = context;
-    tg_status s = TG_OK;
-    for (int64_t g = 0; s == TG_OK && g < c->groups; g++) {
-        part p = part_of(c, n, g, slot);
-        see(c, &p);
-        s = tg_gemm(1, &p.w, &p.columns, c->beta, &p.y);
-    }
-    return s;
-}
-
-static tg_status image_input(void *context, int64_t n, int64_t slot) {
-    const conv *c = context;
-    tg_status s = TG_OK;
-    for (int64_t g = 0; s == TG_OK && g < c->groups; g++) {
-        part p = part_of(c, n, g, slot);
-        tg_array wt = transposed(p.w);
-        s = tg_gemm(1, &wt, &p.y, 0, &p.columns);
-        if (s == TG_OK && c->columns.data)
-            tg_from_columns((tg_dtype)c->x.dtype, p.columns.data, c->channels, c->window, p.image);
-    }
-    return s;
-}
-
-/* One image after the other: their products add up. */
-static tg_status all_weight(const conv *c) {
-    tg_status s = TG_OK;
-    if (c->beta == 0 && c->images * c->p == 0) tg_array_fill(&c->w, 0);
-    for (int64_t n = 0; n < c->images; n++)
-        for (int64_t g = 0; s == TG_OK && g < c->groups; g++) {
-            part p = part_of(c, n, g, 0);
-            see(c, &p);
-            tg_array seen = transposed(p.columns);
-            s = tg_gemm(1, &p.y, &seen, n > 0 ? 1 : c->beta, &p.w);
-        }
-    return s;
-}
-
-/* ---- all of them ---- */
-
-/* The images are their own columns where windows have one element and take each in turn. */
-static bool is_pointwise(const conv *c) {
-    for (int i = 0; i < 2; i++)
-        if (c->window[i].kernel != 1 || c->window[i].stride != 1 || c->window[i].padding != 0) return false;
-    return true;
-}
+/* ---- values ---- */
 
 typedef enum direction { TO_Y, TO_X, TO_W } direction;
 
 /* Computes y, x or w of the three from the two others; the one computed is contiguous. */
 static tg_status run(direction to, const tg_window_attr *a, const tg_array *x, const tg_array *w,
-                     const tg_array *y, double beta) {
-    conv c = {.images = x->shape[0],
-              .channels = w->shape[1],
-              .filters = w->shape[0] / a->groups,
-              .groups = a->groups,
-              .beta = beta};
+                     const tg_array *y, const tg_array *bias, bool add) {
+    tg_conv c = {.images = x->shape[0],
+                 .groups = a->groups,
+                 .channels = w->shape[1],
+                 .filters = w->shape[0] / a->groups};
+    tg_array dense[4] = {{0}};
+    const tg_array *of[4] = {x, w, y, bias};
+    tg_status s = TG_OK;
     tg_window_of(a, x->shape + 2, w->shape + 2, c.window);
-    c.k = c.channels * c.window[0].kernel * c.window[1].kernel;
-    c.p = c.window[0].out * c.window[1].out;
-    int64_t work = c.k * c.p * c.groups; /* its columns; the product costs a multiple */
-    int64_t slots = to == TO_W ? 1 : tg_image_slots(c.images, work);
-    tg_status s = tg_array_contiguous(&c.x, x);
-    if (s == TG_OK) s = tg_array_contiguous(&c.w, w);
-    if (s == TG_OK) s = tg_array_contiguous(&c.y, y);
-    if (s == TG_OK && !is_pointwise(&c))
-        s = tg_array_alloc(&c.columns, (tg_dtype)x->dtype, TG_SHAPE(slots, c.k, c.p));
+    for (int i = 0; s == TG_OK && i < 4; i++)
+        if (of[i]) s = tg_array_contiguous(&dense[i], of[i]);
     if (s == TG_OK)
-        s = to == TO_Y   ? tg_each_image(c.images, work, image_forward, &c)
-            : to == TO_X ? tg_each_image(c.images, work, image_input, &c)
-                         : all_weight(&c);
-    tg_array_drop(&c.x), tg_array_drop(&c.w), tg_array_drop(&c.y), tg_array_drop(&c.columns);
+        s = to == TO_Y   ? tg_conv_forward(&c, &dense[0], &dense[1], bias ? &dense[3] : NULL, &dense[2])
+            : to == TO_X ? tg_conv_input(&c, &dense[2], &dense[1], &dense[0])
+                         : tg_conv_weight(&c, &dense[0], &dense[2], &dense[1], add);
+    for (int i = 0; i < 4; i++) tg_array_drop(&dense[i]);
     return s;
 }
 
 static tg_status conv2d_forward(const tg_call *call) {
-    const tg_array *bias = call->in[2], *y = call->out[0];
-    if (bias) {
-        tg_array column = tg_borrow_reshape(bias, TG_SHAPE(bias->numel, 1, 1));
-        column = tg_borrow_broadcast(&column, y);
-        tg_array_copy(y, &column);
-    }
-    return run(TO_Y, call->attr, call->in[0], call->in[1], y, bias ? 1 : 0);
+    return run(TO_Y, call->attr, call->in[0], call->in[1], call->out[0], call->in[2], false);
 }
 
 static tg_status input_forward(const tg_call *call) {
-    return run(TO_X, call->attr, call->out[0], call->in[1], call->in[0], 0);
+    return run(TO_X, call->attr, call->out[0], call->in[1], call->in[0], NULL, false);
 }
 
 static tg_status weight_forward(const tg_call *call) {
-    return run(TO_W, call->attr, call->in[0], call->out[0], call->in[1], 0);
+    return run(TO_W, call->attr, call->in[0], call->out[0], call->in[1], NULL, false);
 }
 
 /* ---- gradients ---- */
@@ -297,12 +184,12 @@ static tg_status conv2d_grad_kernel(const tg_node *n, const tg_array *const *dou
     tg_status s = TG_OK;
     if (tg_needs(n, 0)) {
         s = tg_array_alloc(&din[0], (tg_dtype)x->dtype, tg_array_shape(x));
-        if (s == TG_OK) s = run(TO_X, n->attr, &din[0], w, g, 0);
+        if (s == TG_OK) s = run(TO_X, n->attr, &din[0], w, g, NULL, false);
     }
     if (s == TG_OK && tg_needs(n, 1)) {
-        double beta = din[1].data ? 1 : 0;
-        if (!din[1].data) s = tg_array_alloc(&din[1], (tg_dtype)w->dtype, tg_array_shape(w));
-        if (s == TG_OK) s = run(TO_W, n->attr, x, &din[1], g, beta);
+        bool add = din[1].data != NULL;
+        if (!add) s = tg_array_alloc(&din[1], (tg_dtype)w->dtype, tg_array_shape(w));
+        if (s == TG_OK) s = run(TO_W, n->attr, x, &din[1], g, NULL, add);
     }
     if (s == TG_OK && tg_needs(n, 2)) {
         s = tg_array_alloc(&din[2], (tg_dtype)g->dtype, TG_SHAPE(g->shape[1]));

@@ -5,6 +5,7 @@
  * x is [images, channels, height, width], w [filters, channels / groups, kernel height, kernel width],
  * bias [filters], and y [images, filters, height', width'] with
  *     height' = floor((height + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+ * Padding is zeros, and a NaN of w times such a zero is NaN; so are the zeros that the transposes see around g.
  * Pairs are {height, width}. Zero is the default of every option: a stride, dilation or number of groups
  * of 0 is 1. Sizes that do not fit each other, and a kernel that does not fit into the padded image, are
  * TG_ERR_SHAPE. */

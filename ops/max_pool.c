@@ -1,62 +1,6 @@
 /* The largest element of each window. Declared in ops/pool.h. */
-#include "core/parallel.h"
+#include "core/kernels/pool.h"
 #include "ops/columns.h"
-
-#include <math.h>
-
-typedef struct max_pool {
-    const void *x;
-    void *out;
-    int64_t *index;
-    tg_window y_axis, x_axis;
-    bool wide; /* f64 */
-} max_pool;
-
-/* ---- forward ---- */
-
-/* The part [*from, *to) of the kernel's elements that lies inside the image, for the window at o. */
-static void kernel_inside(const tg_window *w, int64_t o, int64_t *from, int64_t *to) {
-    int64_t start = o * w->stride - w->padding;
-    *from = start < 0 ? (-start + w->dilation - 1) / w->dilation : 0;
-    *to = (w->in - start + w->dilation - 1) / w->dilation;
-    if (*to > w->kernel) *to = w->kernel;
-}
-
-static double element(const max_pool *p, int64_t i) {
-    return p->wide ? ((const double *)p->x)[i] : (double)((const float *)p->x)[i];
-}
-
-/* The place in the plane at `plane` of the largest element of window (i, j): the first, or the first NaN. */
-static int64_t largest(const max_pool *p, int64_t plane, int64_t i, int64_t j) {
-    const tg_window *y = &p->y_axis, *x = &p->x_axis;
-    int64_t top, bottom, left, right, best = -1;
-    double most = 0;
-    kernel_inside(y, i, &top, &bottom);
-    kernel_inside(x, j, &left, &right);
-    for (int64_t k = top; k < bottom; k++)
-        for (int64_t l = left; l < right; l++) {
-            int64_t row = i * y->stride - y->padding + k * y->dilation;
-            int64_t at = row * x->in + j * x->stride - x->padding + l * x->dilation;
-            double v = element(p, plane + at);
-            if (best >= 0 && !(v > most) && !(isnan(v) && !isnan(most))) continue;
-            best = at, most = v;
-        }
-    return best;
-}
-
-static void planes(void *context, int64_t begin, int64_t end) {
-    const max_pool *p = context;
-    int64_t in = p->y_axis.in * p->x_axis.in, out = p->y_axis.out * p->x_axis.out;
-    for (int64_t c = begin; c < end; c++)
-        for (int64_t i = 0; i < out; i++) {
-            int64_t at = largest(p, c * in, i / p->x_axis.out, i % p->x_axis.out);
-            p->index[c * out + i] = at;
-            if (p->wide)
-                ((double *)p->out)[c * out + i] = ((const double *)p->x)[c * in + at];
-            else
-                ((float *)p->out)[c * out + i] = ((const float *)p->x)[c * in + at];
-        }
-}
 
 static tg_status infer(const tg_call *call) {
     const tg_array *x = call->in[0];
@@ -84,9 +28,7 @@ static tg_status forward(const tg_call *call) {
     tg_array dense = {0};
     tg_status s = tg_array_contiguous(&dense, x);
     if (s != TG_OK) return s;
-    max_pool p = {dense.data, call->out[0]->data, call->out[1]->data, w[0], w[1], x->dtype == TG_F64};
-    int64_t work = w[0].out * w[1].out * w[0].kernel * w[1].kernel;
-    tg_parallel_for(x->shape[0] * x->shape[1], work >= 16384 ? 1 : 16384 / work, planes, &p);
+    tg_max_pool(w, &dense, call->out[0], call->out[1]);
     tg_array_drop(&dense);
     return TG_OK;
 }
@@ -104,21 +46,13 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
 
 static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *x = tg_node_in(n, 0);
+    const tg_window_attr *a = n->attr;
+    tg_window w[2];
+    tg_window_of(a, x->shape + 2, a->size.dim, w);
     tg_array g = {0};
     tg_status s = tg_array_contiguous(&g, dout[0]);
     if (s == TG_OK) s = tg_array_alloc(&din[0], (tg_dtype)x->dtype, tg_array_shape(x));
-    if (s == TG_OK) {
-        tg_shape windows = flat(tg_array_shape(&g));
-        tg_array dx = tg_borrow_reshape(&din[0], tg_array_shape(&din[0])), index = *tg_node_out(n, 1),
-                 from = g;
-        tg_array *all[3] = {&dx, &index, &from};
-        for (int i = 0; i < 3; i++) { /* contiguous: the two last axes are one */
-            all[i]->rank = 3, all[i]->shape[2] = i ? windows.dim[2] : x->shape[2] * x->shape[3];
-            all[i]->stride[2] = 1;
-        }
-        tg_array_fill(&din[0], 0);
-        tg_map_scatter_add(&dx, 2, &index, &from);
-    }
+    if (s == TG_OK) tg_max_pool_grad(w, &g, tg_node_out(n, 1), &din[0]);
     tg_array_drop(&g);
     return s;
 }

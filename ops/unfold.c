@@ -1,5 +1,8 @@
 /* unfold and fold: each is the transpose of the other, and so its gradient. Declared in ops/pool.h. */
+#include "core/parallel.h"
 #include "ops/columns.h"
+
+enum { GRAIN = 32768 /* elements worth a thread */ };
 
 typedef struct fold_attr {
     tg_window_attr
@@ -23,19 +26,20 @@ typedef struct folding {
     bool unfold;
 } folding;
 
-static tg_status one_image(void *context, int64_t n, int64_t slot) {
-    const folding *f = context;
+static void one_image(const folding *f, int64_t n) {
     tg_dtype dtype = (tg_dtype)f->from->dtype;
     size_t size = tg_dtype_size(dtype);
     int64_t images = f->from->shape[0];
     const char *from = (const char *)f->from->data + (size_t)(n * (f->from->numel / images)) * size;
     char *to = (char *)f->to->data + (size_t)(n * (f->to->numel / images)) * size;
-    (void)slot;
     if (f->unfold)
         tg_to_columns(dtype, from, f->channels, f->window, to);
     else
         tg_from_columns(dtype, from, f->channels, f->window, to);
-    return TG_OK;
+}
+
+static void some_images(void *context, int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; n++) one_image(context, n);
 }
 
 static tg_status run(const tg_call *call, bool unfold) {
@@ -46,9 +50,10 @@ static tg_status run(const tg_call *call, bool unfold) {
     const tg_array *image = unfold ? &dense : call->out[0];
     folding f = {.from = &dense, .to = call->out[0], .channels = image->shape[1], .unfold = unfold};
     tg_window_of(&a->window, image->shape + 2, a->kernel.dim, f.window);
-    s = tg_each_image(dense.shape[0], dense.numel / (dense.shape[0] ? dense.shape[0] : 1), one_image, &f);
+    int64_t images = dense.shape[0], work = images ? dense.numel / images : 0;
+    tg_parallel_for(images, work < GRAIN ? GRAIN / (work + 1) + 1 : 1, some_images, &f);
     tg_array_drop(&dense);
-    return s;
+    return TG_OK;
 }
 
 static tg_status unfold_forward(const tg_call *call) { return run(call, true); }

@@ -6,6 +6,7 @@
 #include "core/kernels/body_recurrent.h"
 #include "core/kernels/body_row.h"
 #include "core/kernels/body_update.h"
+#include "core/kernels/body_window.h"
 
 /* ---- small matrix products ---- */
 
@@ -74,4 +75,10 @@ const tg_kernel_set SET_NAME = {
     .lstm_grad = lstm_grad_row,
     .gru = gru_row,
     .gru_grad = gru_grad_row,
+    .offset_gemm = offset_gemm,
+    .offset_lines = offset_lines,
+    .transpose = transpose,
+    .max_two = max_two,
+    .max_two_grad = max_two_grad,
+    .lanes = W,
 };

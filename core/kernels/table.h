@@ -95,6 +95,46 @@ typedef struct tg_gru_grad_row {
     const void *gates, *h0, *dh[2], *dgates;
     void *da, *ds, *dh0;
 } tg_gru_grad_row;
+/* The product that convolution is made of: a matrix whose elements are found by adding two offsets, by a
+ * packed one.
+ *     c[i, j] = start[i, j] + sum over r of x[row[i] + sum[r]] * b[r, j],  j < lanes
+ * lanes is one or two times the set's `lanes`; b and c are contiguous. start_row is the distance of the rows
+ * of start: `lanes` for one like c, which c itself may be, 0 for one row that all share; NULL stands for
+ * zeros. */
+typedef struct tg_offset_gemm {
+    int64_t rows, sums, lanes;
+    const int64_t *row, *sum;
+    const void *x, *b, *start;
+    int64_t start_row;
+    void *c;
+} tg_offset_gemm;
+typedef void tg_offset_gemm_fn(const tg_offset_gemm *g);
+
+/* The same where c has few rows: its columns are neighbours in x, and w gives the factors.
+ *     c[i * c_row + j] = start[i] + sum over r of w[r * width + i] * x[sum[r] + j],  i < rows, j < n */
+typedef struct tg_offset_lines {
+    int64_t rows, sums, n, width;
+    const int64_t *sum;
+    const void *x, *w, *start; /* start: NULL stands for zeros */
+    void *c;
+    int64_t c_row;
+} tg_offset_lines;
+typedef void tg_offset_lines_fn(const tg_offset_lines *g);
+
+/* out[j * out_row + i] = x[i * x_row + j], i < rows, j < cols. */
+typedef void tg_transpose_fn(int64_t rows, int64_t cols, const void *x, int64_t x_row, void *out,
+                             int64_t out_row);
+
+/* Max pooling by windows of 2 by 2, side by side, of one plane [height, width], width < 2^24: window (i, j)
+ * is number i * (width / 2) + j of `window` and of `index`, which holds the position of its largest element in
+ * the plane: the first that ties, or the first NaN. The gradient goes the other way: image = window where
+ * index says, 0 elsewhere. */
+typedef struct tg_max_two {
+    int64_t height, width;
+    void *image, *window;
+    int64_t *index;
+} tg_max_two;
+typedef void tg_max_two_fn(const tg_max_two *p);
 
 /* Runs: p[0] is the output, then the inputs; strides in elements. */
 typedef struct tg_kernel_set {
@@ -119,6 +159,11 @@ typedef struct tg_kernel_set {
     void (*lstm_grad)(const tg_lstm_grad_row *r);
     void (*gru)(const tg_gru_row *r);
     void (*gru_grad)(const tg_gru_grad_row *r);
+    tg_offset_gemm_fn *offset_gemm;
+    tg_offset_lines_fn *offset_lines;
+    tg_transpose_fn *transpose;
+    tg_max_two_fn *max_two, *max_two_grad;
+    int lanes; /* elements of a vector */
 } tg_kernel_set;
 
 typedef struct tg_kernels {

@@ -128,7 +128,7 @@ INLINE V vlarger(V a, V b) { return a > b ? a : b; }
 INLINE V vabs(V x) { return MATH(fabs)(x); }
 INLINE V vcopysign(V x, V sign) { return MATH(copysign)(x, sign); }
 INLINE V vsqrt(V x) { return MATH(sqrt)(x); }
-INLINE V vfma(V a, V b, V c) { return MATH(fma)(a, b, c); }
+INLINE V vfma(V a, V b, V c) { return a * b + c; }
 INLINE V vfloor(V x) { return MATH(floor)(x); }
 INLINE V vceil(V x) { return MATH(ceil)(x); }
 INLINE V vtrunc(V x) { return MATH(trunc)(x); }
@@ -166,6 +166,7 @@ INLINE V vtrunc(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_ZERO | _MM_FROUN
 INLINE V vrint(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 #endif
 #endif
+
 
 INLINE M both(M m, M n) { return m & n; }
 INLINE M either(M m, M n) { return m | n; }

@@ -9,9 +9,10 @@
 #include <string.h>
 
 extern const workload_table small_workloads, gpt_workloads, lstm_workloads, hvp_workloads, row_workloads,
-    attention_workloads;
+    attention_workloads, cnn_workloads;
 static const workload_table *const tables[] = {
-    &small_workloads, &gpt_workloads, &lstm_workloads, &hvp_workloads, &row_workloads, &attention_workloads,
+    &small_workloads, &cnn_workloads, &gpt_workloads,       &lstm_workloads,
+    &hvp_workloads,   &row_workloads, &attention_workloads,
 };
 
 /* Workload number i of all tables; NULL behind the last. */

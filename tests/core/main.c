@@ -21,6 +21,7 @@ TCase *tcase_print(void);
 TCase *tcase_idx(void);
 TCase *tcase_kernels(void);
 TCase *tcase_kernel_rows(void);
+TCase *tcase_windows(void);
 TCase *tcase_reduce(void);
 TCase *tcase_gemm(void);
 TCase *tcase_lapack(void);
@@ -57,6 +58,7 @@ int main(int argc, char **argv) {
         tcase_lapack,
         tcase_kernel_rows,
         tcase_attention,
+        tcase_windows,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

@@ -1,0 +1,246 @@
+/* Private. The part of core/kernels/body.c that serves sliding windows: the product of convolution,
+ * transposes, and max pooling by two. */
+#ifndef TG_CORE_KERNELS_BODY_WINDOW_H
+#define TG_CORE_KERNELS_BODY_WINDOW_H
+
+#include "core/kernels/table.h"
+#include "core/kernels/traits.h"
+
+/* ---- products ---- */
+
+/* Rows of c that one pass over b makes: as many sums of one or two vectors as the registers hold, beside a
+ * row of b and an element of x. */
+#if defined(TG_ISA_AVX2)
+enum { TILE_1 = 12, TILE_2 = 6 };
+#elif defined(TG_ISA_REF)
+enum { TILE_1 = 4, TILE_2 = 4 };
+#else
+enum { TILE_1 = 14, TILE_2 = 14 };
+#endif
+
+/* Rows i .. i + rows of c, `left` of which exist: the last one stands in for the others. */
+INLINE void offset_tile(const tg_offset_gemm *g, int64_t i, int64_t left, int rows, int vectors) {
+    const int64_t width = vectors * W;
+    const S *b = g->b, *start = g->start;
+    S *c = (S *)g->c + i * width;
+    int64_t at[TILE_1];
+    V sum[TILE_1][2], w[2];
+#pragma GCC unroll 16
+    for (int k = 0; k < rows; k++) {
+        at[k] = g->row[i + (k < left ? k : left - 1)];
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) sum[k][v] = K(0);
+    }
+    for (int64_t r = 0; r < g->sums; r++, b += width) {
+        const S *x = (const S *)g->x + g->sum[r];
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) w[v] = vload(b + v * W);
+#pragma GCC unroll 16
+        for (int k = 0; k < rows; k++)
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) sum[k][v] = vfma(K(x[at[k]]), w[v], sum[k][v]);
+    }
+#pragma GCC unroll 16
+    for (int k = 0; k < rows; k++) {
+        if (k >= left) break;
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++) {
+            V first = start ? vload(start + (i + k) * g->start_row + v * W) : K(0);
+            vstore(c + k * width + v * W, first + sum[k][v]);
+        }
+    }
+}
+
+INLINE void offset_rows(const tg_offset_gemm *g, int tile, int vectors) {
+    int64_t i = 0;
+    for (; g->rows - i > tile / 2; i += tile) offset_tile(g, i, g->rows - i, tile, vectors);
+    if (i < g->rows) offset_tile(g, i, g->rows - i, tile / 2, vectors);
+}
+
+static void offset_gemm(const tg_offset_gemm *g) {
+    if (g->lanes == W)
+        offset_rows(g, TILE_1, 1);
+    else
+        offset_rows(g, TILE_2, 2);
+}
+
+/* Rows i .. i + rows of c, two vectors from column j on; m0 and m1 lanes of them exist, m1 maybe none. */
+INLINE void line_tile(const tg_offset_lines *g, int64_t i, int64_t j, int rows) {
+    const S *w = (const S *)g->w + i, *start = g->start;
+    int64_t m0 = lanes_left(g->n - j), m1 = lanes_left(g->n - j - m0);
+    V sum[4][2];
+#pragma GCC unroll 4
+    for (int k = 0; k < rows; k++) sum[k][0] = sum[k][1] = K(0);
+    for (int64_t r = 0; r < g->sums; r++, w += g->width) {
+        const S *x = (const S *)g->x + g->sum[r] + j;
+        V a = load(x, 0, m0), b = m1 > 0 ? load(x, W, m1) : a;
+#pragma GCC unroll 4
+        for (int k = 0; k < rows; k++) {
+            sum[k][0] = vfma(K(w[k]), a, sum[k][0]);
+            sum[k][1] = vfma(K(w[k]), b, sum[k][1]);
+        }
+    }
+#pragma GCC unroll 4
+    for (int k = 0; k < rows; k++) {
+        S *c = (S *)g->c + (i + k) * g->c_row + j;
+        V first = K(start ? start[i + k] : 0);
+        store(c, 0, m0, first + sum[k][0]);
+        if (m1 > 0) store(c, W, m1, first + sum[k][1]);
+    }
+}
+
+static void offset_lines(const tg_offset_lines *g) {
+    for (int64_t j = 0; j < g->n; j += 2 * W) {
+        int64_t i = 0;
+        for (; i + 4 <= g->rows; i += 4) line_tile(g, i, j, 4);
+        if (g->rows - i == 3) line_tile(g, i, j, 3);
+        if (g->rows - i == 2) line_tile(g, i, j, 2);
+        if (g->rows - i == 1) line_tile(g, i, j, 1);
+    }
+}
+
+/* ---- transposes ---- */
+
+#if !defined(TG_ISA_REF)
+/* Shuffles of two vectors a, b: F(l, h) is the number of the lane, among those of a and then of b, that comes
+ * to lane l. */
+#define SHUFFLE(a, b, F, h) __builtin_shufflevector(a, b, ALL_LANES(F, h))
+#define EVEN(l, h) (2 * (l))
+#define ODD(l, h) (2 * (l) + 1)
+#define MERGE(l, h) ((l) / 2 + (h) + (l) % 2 * W) /* a[h], b[h], a[h + 1], b[h + 1], .. */
+#define UPPER(l, h) ((l) & (h) ? W + (l) - (h) : (l))
+#define LOWER(l, h) ((l) & (h) ? W + (l) : (l) + (h))
+#define LANES_2(F, h) F(0, h), F(1, h)
+#define LANES_4(F, h) LANES_2(F, h), F(2, h), F(3, h)
+#define LANES_8(F, h) LANES_4(F, h), F(4, h), F(5, h), F(6, h), F(7, h)
+#define LANES_16(F, h) \
+    LANES_8(F, h), F(8, h), F(9, h), F(10, h), F(11, h), F(12, h), F(13, h), F(14, h), F(15, h)
+#if BYTES * 8 / TG_REAL == 16
+#define ALL_LANES LANES_16
+#elif BYTES * 8 / TG_REAL == 8
+#define ALL_LANES LANES_8
+#elif BYTES * 8 / TG_REAL == 4
+#define ALL_LANES LANES_4
+#else
+#define ALL_LANES LANES_2
+#endif
+/* Exchanges bit h of the number of a row with bit h of the number of a lane; done for all bits, rows and
+ * lanes have changed places. */
+#define EXCHANGE(line, h) \
+    _Pragma("GCC unroll 16") for (int i = 0; i < W; i++) { \
+        if (i & (h)) continue; \
+        V a = line[i], b = line[(i + (h)) % W]; \
+        line[i] = SHUFFLE(a, b, UPPER, h); \
+        line[(i + (h)) % W] = SHUFFLE(a, b, LOWER, h); \
+    }
+
+INLINE void transpose_square(const S *x, int64_t x_row, S *out, int64_t out_row) {
+    V line[W];
+#pragma GCC unroll 16
+    for (int i = 0; i < W; i++) line[i] = vload(x + i * x_row);
+    EXCHANGE(line, 1)
+#if BYTES * 8 / TG_REAL > 2
+    EXCHANGE(line, 2)
+#endif
+#if BYTES * 8 / TG_REAL > 4
+    EXCHANGE(line, 4)
+#endif
+#if BYTES * 8 / TG_REAL > 8
+    EXCHANGE(line, 8)
+#endif
+#pragma GCC unroll 16
+    for (int i = 0; i < W; i++) vstore(out + i * out_row, line[i]);
+}
+#else
+INLINE void transpose_square(const S *x, int64_t x_row, S *out, int64_t out_row) {
+    (void)x_row, (void)out_row;
+    *out = *x;
+}
+#endif
+
+static void transpose(int64_t rows, int64_t cols, const void *from, int64_t x_row, void *to,
+                      int64_t out_row) {
+    const S *x = from;
+    S *out = to;
+    int64_t whole_rows = rows - rows % W, whole_cols = cols - cols % W;
+    for (int64_t i = 0; i < whole_rows; i += W)
+        for (int64_t j = 0; j < whole_cols; j += W)
+            transpose_square(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t j = i < whole_rows ? whole_cols : 0; j < cols; j++)
+            out[j * out_row + i] = x[i * x_row + j];
+}
+
+/* ---- max pooling by two ---- */
+
+#if defined(TG_ISA_REF)
+INLINE void deal(const S *x, int64_t m, V *even, V *odd) { (void)m, *even = x[0], *odd = x[1]; }
+INLINE void merge(S *x, int64_t m, V even, V odd) { (void)m, x[0] = even, x[1] = odd; }
+#else
+/* m pairs of neighbours: the first of each, and the second. */
+INLINE void deal(const S *x, int64_t m, V *even, V *odd) {
+    int64_t low = lanes_left(2 * m), high = 2 * m - low;
+    V a = load(x, 0, low), b = high > 0 ? load(x, W, high) : a;
+    *even = SHUFFLE(a, b, EVEN, 0);
+    *odd = SHUFFLE(a, b, ODD, 0);
+}
+INLINE void merge(S *x, int64_t m, V even, V odd) {
+    int64_t low = lanes_left(2 * m), high = 2 * m - low;
+    store(x, 0, low, SHUFFLE(even, odd, MERGE, 0));
+    if (high > 0) store(x, W, high, SHUFFLE(even, odd, MERGE, W / 2));
+}
+#endif
+
+/* Takes c where it is larger, or the first NaN; `place` says which was taken. */
+INLINE void take_larger(V c, V at, V *most, V *place) {
+    M larger = either(c > *most, both(c != c, *most == *most));
+    *most = select(larger, c, *most);
+    *place = select(larger, at, *place);
+}
+
+/* Places are offsets from the window's first element: 0, 1, width, width + 1. */
+static void max_two(const tg_max_two *p) {
+    int64_t cols = p->width / 2;
+    S *out = p->window, place[W];
+    int64_t *index = p->index;
+    V below = K((S)p->width);
+    for (int64_t i = 0; i + 1 < p->height; i += 2)
+        for (int64_t j = 0; j < cols; j += W) {
+            int64_t m = lanes_left(cols - j), first_at = i * p->width + 2 * j;
+            const S *x = (const S *)p->image + first_at;
+            V most, other, at = K(0);
+            deal(x, m, &most, &other);
+            take_larger(other, K(1), &most, &at);
+            V low, low_other;
+            deal(x + p->width, m, &low, &low_other);
+            take_larger(low, below, &most, &at);
+            take_larger(low_other, below + K(1), &most, &at);
+            store(out, 0, m, most);
+            vstore(place, at);
+            for (int64_t l = 0; l < m; l++) index[l] = first_at + 2 * l + (int32_t)place[l];
+            out += m, index += m;
+        }
+}
+
+static void max_two_grad(const tg_max_two *p) {
+    int64_t cols = p->width / 2, i = 0;
+    const S *g = p->window;
+    const int64_t *index = p->index;
+    S place[W] = {0}, *dx = p->image;
+    V below = K((S)p->width);
+    for (; i + 1 < p->height; i += 2, dx += 2 * p->width) {
+        for (int64_t j = 0; j < cols; j += W) {
+            int64_t m = lanes_left(cols - j), first_at = i * p->width + 2 * j;
+            for (int64_t l = 0; l < m; l++) place[l] = (S)(int32_t)(index[l] - first_at - 2 * l);
+            V v = load(g, 0, m), at = vload(place), none = K(0);
+            merge(dx + 2 * j, m, select(at == none, v, none), select(at == K(1), v, none));
+            merge(dx + p->width + 2 * j, m, select(at == below, v, none),
+                  select(at == below + K(1), v, none));
+            g += m, index += m;
+        }
+        if (p->width % 2) dx[p->width - 1] = dx[2 * p->width - 1] = 0;
+    }
+    if (i < p->height) memset(dx, 0, (size_t)p->width * sizeof(S));
+}
+
+#endif
