@@ -320,6 +320,8 @@ static const sample attention_rows[] = {
      .kind = K_BOTH,
      ONE_KEY},
     {"attention_mask", "bool", {{"bc"}, {"dc"}, {"de"}, {"bd", TG_BOOL}}, ARG(0, 0), MASKED},
+    {"attention_mask", "bool, queries for all heads", {{"bc"}, {"1dc"}, {"ade"}, {"bd", TG_BOOL}}, ARG(0, 0),
+     .kind = K_LEFT, MASKED},
     {"attention_mask", "bool, causal", {{"bc"}, {"dc"}, {"de"}, {"d", TG_BOOL}}, ARG(1, 0), MASKED},
     {"attention_mask",
      "added",
