@@ -22,17 +22,16 @@ static tg_slot *read_output(const tg_tensor *t, const char *who) {
 /* The seed given for `out`, or a one. Its handle belongs to the tape. */
 static tg_slot *read_seed(const tg_slot *out, const tg_tensor *seed, const char *who) {
     char text[160], other[160];
-    tg_describe(tg_handle(out), text, sizeof text);
     if (!seed) {
         if (out->a.numel == 1) return tg_slot_of((tg_full)((tg_dtype)out->a.dtype, 1, tg_array_shape(&out->a)), who);
-        tg_fail(TG_ERR_SHAPE, "%s: %s is not a scalar; pass a seed of its shape", who, text);
+        tg_fail(TG_ERR_SHAPE, "%s: %s is not a scalar; pass a seed of its shape", who,
+                tg_describe(tg_handle(out), text, sizeof text));
         return NULL;
     }
     tg_slot *s = tg_slot_with_data(seed, who);
-    if (!s) return NULL;
-    if (s->a.dtype == out->a.dtype && tg_shape_equal(tg_array_shape(&s->a), tg_array_shape(&out->a))) return s;
+    if (!s || (s->a.dtype == out->a.dtype && tg_array_same_shape(&s->a, &out->a))) return s;
     tg_fail(s->a.dtype != out->a.dtype ? TG_ERR_DTYPE : TG_ERR_SHAPE, "%s: the seed %s does not match %s", who,
-            tg_describe(seed, other, sizeof other), text);
+            tg_describe(seed, other, sizeof other), tg_describe(tg_handle(out), text, sizeof text));
     return NULL;
 }
 
@@ -43,7 +42,7 @@ static tg_status own_value(tg_goal *g) {
     tg_array *v = &g->cell.value;
     if (tg_array_is_contiguous(v) && tg_array_is_exclusive(v)) return TG_OK;
     tg_array copy = {0};
-    tg_status s = tg_array_alloc(&copy, (tg_dtype)v->dtype, tg_array_shape(v));
+    tg_status s = tg_array_alloc_like(&copy, v);
     if (s != TG_OK) return s;
     tg_array_copy(&copy, v);
     tg_array_drop(v);

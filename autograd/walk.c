@@ -34,7 +34,7 @@ static tg_status add_value(tg_cell *c, tg_array *g) {
         tg_map_axpy(1, g, &c->value);
     } else {
         tg_array sum = {0};
-        s = tg_array_alloc(&sum, (tg_dtype)g->dtype, tg_array_shape(g));
+        s = tg_array_alloc_like(&sum, g);
         if (s == TG_OK) {
             tg_map_binary(TG_BINARY_ADD, &c->value, g, &sum);
             tg_array_drop(&c->value);

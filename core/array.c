@@ -84,14 +84,22 @@ tg_status tg_array_layout_like(tg_array *a, tg_dtype dtype, const tg_array *like
     return TG_OK;
 }
 
-tg_status tg_array_alloc(tg_array *a, tg_dtype dtype, tg_shape shape) {
-    size_t bytes;
-    tg_status s = layout(a, dtype, &shape, &bytes);
-    if (s != TG_OK) return s;
+static tg_status allocate(tg_array *a, size_t bytes) {
     a->buffer = tg_buffer_new(bytes);
     if (!a->buffer) return tg_fail_memory(bytes);
     a->data = tg_buffer_data(a->buffer);
     return TG_OK;
+}
+
+tg_status tg_array_alloc(tg_array *a, tg_dtype dtype, tg_shape shape) {
+    size_t bytes;
+    tg_status s = layout(a, dtype, &shape, &bytes);
+    return s == TG_OK ? allocate(a, bytes) : s;
+}
+
+tg_status tg_array_alloc_like(tg_array *a, const tg_array *like) {
+    tg_array_layout_like(a, (tg_dtype)like->dtype, like);
+    return allocate(a, (size_t)a->numel * tg_dtype_size((tg_dtype)a->dtype));
 }
 
 /* *dst = v with a reference of its own; dst may be what v was taken from. */

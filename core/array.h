@@ -38,8 +38,10 @@ TG_API tg_status tg_array_layout(tg_array *a, tg_dtype dtype, tg_shape shape);
 /* The same with the shape of `like`, which must be an array's. */
 TG_API tg_status tg_array_layout_like(tg_array *a, tg_dtype dtype, const tg_array *like);
 
-/* Layout, then a fresh buffer with undefined content. On failure a->data is NULL. */
+/* Layout, then a fresh buffer with undefined content. On failure a->data is NULL. alloc_like: of dtype and shape of
+ * `like`. */
 TG_API tg_status tg_array_alloc(tg_array *a, tg_dtype dtype, tg_shape shape);
+TG_API tg_status tg_array_alloc_like(tg_array *a, const tg_array *like);
 
 /* dst becomes another reference to src's elements (no copy of them). dst must be empty or a drop-able array,
  * here and wherever an array comes out below. */

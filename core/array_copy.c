@@ -187,7 +187,7 @@ tg_status tg_array_contiguous(tg_array *out, const tg_array *a) {
         if (out != a) tg_array_share(out, a);
         return TG_OK;
     }
-    tg_status s = tg_array_alloc(&dense, (tg_dtype)a->dtype, tg_array_shape(a));
+    tg_status s = tg_array_alloc_like(&dense, a);
     if (s != TG_OK) return s;
     tg_array_copy(&dense, a);
     tg_array_drop(out);

@@ -88,7 +88,7 @@ static tg_status lse_forward(const tg_call *call) {
         return TG_OK;
     }
     tg_status s = tg_array_alloc(&shift, (tg_dtype)x->dtype, tg_array_shape(&out));
-    if (s == TG_OK) s = tg_array_alloc(&terms, (tg_dtype)x->dtype, tg_array_shape(x));
+    if (s == TG_OK) s = tg_array_alloc_like(&terms, x);
     if (s == TG_OK) {
         finite_maximum(x, axes, &shift);
         tg_array repeated = tg_borrow_broadcast(&shift, x);

@@ -30,7 +30,7 @@ static tg_status map(const tg_call *call, tg_binary f) {
 
 /* din = f(g, x), where x broadcasts to g. */
 static tg_status map_new(tg_binary f, const tg_array *g, const tg_array *x, tg_array *din) {
-    tg_status s = tg_array_alloc(din, (tg_dtype)g->dtype, tg_array_shape(g));
+    tg_status s = tg_array_alloc_like(din, g);
     if (s != TG_OK) return s;
     map_spread(f, g, x, din);
     return TG_OK;
@@ -42,7 +42,7 @@ static tg_status scale_new(double scale, const tg_array *g, tg_array *din) {
         tg_array_share(din, g);
         return TG_OK;
     }
-    tg_status s = tg_array_alloc(din, (tg_dtype)g->dtype, tg_array_shape(g));
+    tg_status s = tg_array_alloc_like(din, g);
     if (s == TG_OK) tg_map_affine(g, scale, -0.0, din);
     return s;
 }

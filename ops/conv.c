@@ -183,12 +183,12 @@ static tg_status conv2d_grad_kernel(const tg_node *n, const tg_array *const *dou
     const tg_array *x = tg_node_in(n, 0), *w = tg_node_in(n, 1), *g = dout[0];
     tg_status s = TG_OK;
     if (tg_needs(n, 0)) {
-        s = tg_array_alloc(&din[0], (tg_dtype)x->dtype, tg_array_shape(x));
+        s = tg_array_alloc_like(&din[0], x);
         if (s == TG_OK) s = run(TO_X, n->attr, &din[0], w, g, NULL, false);
     }
     if (s == TG_OK && tg_needs(n, 1)) {
         bool add = din[1].data != NULL;
-        if (!add) s = tg_array_alloc(&din[1], (tg_dtype)w->dtype, tg_array_shape(w));
+        if (!add) s = tg_array_alloc_like(&din[1], w);
         if (s == TG_OK) s = run(TO_W, n->attr, x, &din[1], g, NULL, add);
     }
     if (s == TG_OK && tg_needs(n, 2)) {

@@ -114,7 +114,7 @@ static tg_status cofactor_forward(const tg_call *call) {
     tg_array inverse = {0}, det = {0};
     tg_lu f;
     tg_status s = tg_lu_of(a, &f);
-    if (s == TG_OK) s = tg_array_alloc(&inverse, (tg_dtype)a->dtype, tg_array_shape(a));
+    if (s == TG_OK) s = tg_array_alloc_like(&inverse, a);
     if (s == TG_OK) s = tg_array_alloc(&det, TG_F64, batch_shape(a));
     if (s == TG_OK) {
         for (int64_t i = 0; i < matrices(&f); i++) tg_array_set(&det, i, mend(&f, i));

@@ -79,7 +79,7 @@ static tg_array along(const tg_array *vector, int axis, const tg_array *like) {
 /* din = out with 0 everywhere where it is still empty. */
 static tg_status zeros_unless_lent(const tg_array *x, tg_array *din) {
     if (din->data) return TG_OK;
-    tg_status s = tg_array_alloc(din, (tg_dtype)x->dtype, tg_array_shape(x));
+    tg_status s = tg_array_alloc_like(din, x);
     if (s == TG_OK) tg_array_fill(din, 0);
     return s;
 }

@@ -19,7 +19,7 @@ static bool repeats(const tg_array *a) {
 /* The slot of a tensor that may be changed in place; NULL with the error raised. */
 static tg_slot *target(const char *who, tg_tensor *x) {
     tg_slot *s = tg_slot_with_data(x, who);
-    if (!s) return NULL;
+    if (!s || (!(s->requires_grad && (s->node || tg_grad_enabled())) && !repeats(&s->a))) return s;
     char text[160];
     tg_describe(x, text, sizeof text);
     if (s->requires_grad && s->node)
@@ -28,11 +28,9 @@ static tg_slot *target(const char *who, tg_tensor *x) {
     else if (s->requires_grad && tg_grad_enabled())
         tg_fail(TG_ERR_TAPE, "%s: %s requires a gradient and recording is on (tg_set_grad_enabled(false))",
                 who, text);
-    else if (repeats(&s->a))
+    else
         tg_fail(TG_ERR_ARGUMENT, "%s: %s shows one element in several places (tg_contiguous copies)", who,
                 text);
-    else
-        return s;
     return NULL;
 }
 
@@ -132,14 +130,14 @@ static bool fits_parameter(const char *who, const tg_slot *p, const tg_tensor *t
     const tg_slot *s = tg_slot_with_data(t, who);
     char text[160], other[160];
     if (!s) return false;
+    bool alike = tg_dtype_is_float((tg_dtype)p->a.dtype) && s->a.dtype == p->a.dtype;
+    if (alike && tg_array_same_shape(&s->a, &p->a)) return true;
     tg_describe(tg_handle(p), text, sizeof text);
     tg_describe(t, other, sizeof other);
-    if (!tg_dtype_is_float((tg_dtype)p->a.dtype) || s->a.dtype != p->a.dtype)
-        tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, all the same, was given %s and %s", who, text, other);
-    else if (!tg_array_same_shape(&s->a, &p->a))
+    if (alike)
         tg_fail(TG_ERR_SHAPE, "%s: shapes differ: %s and %s", who, text, other);
     else
-        return true;
+        tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, all the same, was given %s and %s", who, text, other);
     return false;
 }
 

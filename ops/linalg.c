@@ -46,7 +46,7 @@ static tg_status solve_grad_kernel(const tg_node *n, const tg_array *const *dout
     bool vectors = tg_are_vectors(tg_shape_of(n->in[0]), tg_shape_of(n->in[1]));
     tg_lu f = {.lu = *tg_node_out(n, 1), .pivot = *tg_node_out(n, 2)};
     tg_array own = {0};
-    tg_status s = tg_array_alloc(&own, (tg_dtype)g->dtype, tg_array_shape(g));
+    tg_status s = tg_array_alloc_like(&own, g);
     if (s != TG_OK) return s;
     tg_array_copy(&own, g);
     tg_array db = tg_as_columns(&own, vectors), x = tg_as_columns(tg_node_out(n, 0), vectors);

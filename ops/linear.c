@@ -46,6 +46,10 @@ static tg_shape rows_shape(tg_shape s) {
 
 /* [.., n] as [rows, n]: a view, or a copy where the strides of the leading axes allow none. */
 static tg_status as_rows(tg_array *out, const tg_array *a) {
+    if (a->rank == 2) {
+        tg_array_share(out, a);
+        return TG_OK;
+    }
     tg_shape rows = rows_shape(tg_array_shape(a));
     if (tg_array_reshape(out, a, rows)) return TG_OK;
     tg_array dense = {0};
@@ -95,7 +99,7 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
 static tg_status product(tg_array *din, const tg_array *like, const tg_array *a, const tg_array *b) {
     double beta = din->data ? 1 : 0;
     tg_array rows = {0};
-    tg_status s = din->data ? TG_OK : tg_array_alloc(din, (tg_dtype)like->dtype, tg_array_shape(like));
+    tg_status s = din->data ? TG_OK : tg_array_alloc_like(din, like);
     if (s == TG_OK) s = as_rows(&rows, din);
     if (s == TG_OK) s = tg_gemm(1, a, b, beta, &rows);
     tg_array_drop(&rows);

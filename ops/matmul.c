@@ -152,7 +152,7 @@ static tg_status accumulate(const tg_array *a, const tg_array *b, double beta, c
 /* Storage for the gradient of x where there is none to add to. Returns beta: whether there is. */
 static tg_status prepare(const tg_array *x, const tg_array *g, tg_array *din, double *beta) {
     *beta = din->data ? 1 : 0;
-    tg_status s = din->data ? TG_OK : tg_array_alloc(din, (tg_dtype)x->dtype, tg_array_shape(x));
+    tg_status s = din->data ? TG_OK : tg_array_alloc_like(din, x);
     if (s == TG_OK && *beta == 0 && g->numel == 0) tg_array_fill(din, 0); /* a sum of no products */
     return s;
 }

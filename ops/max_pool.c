@@ -51,7 +51,7 @@ static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_a
     tg_window_of(a, x->shape + 2, a->size.dim, w);
     tg_array g = {0};
     tg_status s = tg_array_contiguous(&g, dout[0]);
-    if (s == TG_OK) s = tg_array_alloc(&din[0], (tg_dtype)x->dtype, tg_array_shape(x));
+    if (s == TG_OK) s = tg_array_alloc_like(&din[0], x);
     if (s == TG_OK) tg_max_pool_grad(w, &g, tg_node_out(n, 1), &din[0]);
     tg_array_drop(&g);
     return s;

@@ -115,7 +115,7 @@ static tg_status grad_kernel(const tg_node *n, const tg_array *g, tg_array *din,
     for (int i = 0; s == TG_OK && i < n->n_in; i++) {
         if (!tg_needs(n, i)) continue;
         const tg_array *a = tg_node_in(n, i);
-        s = tg_array_alloc(&din[i], (tg_dtype)a->dtype, tg_array_shape(a));
+        s = tg_array_alloc_like(&din[i], a);
         wanted[i] = &din[i];
     }
     if (s == TG_OK) s = tg_map_norm_grad(&f, d.p[0], d.p[1], d.p[2], wanted[0], wanted[1], wanted[2]);

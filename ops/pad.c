@@ -81,7 +81,7 @@ static tg_status pad_grad_kernel(const tg_node *n, const tg_array *const *dout, 
         return TG_OK;
     }
     const tg_array *x = tg_node_in(n, 0);
-    tg_status s = tg_array_alloc(&din[0], (tg_dtype)x->dtype, tg_array_shape(x));
+    tg_status s = tg_array_alloc_like(&din[0], x);
     if (s == TG_OK) place(p, -1, dout[0], &din[0], 0);
     return s;
 }

@@ -123,7 +123,7 @@ static tg_status mean_grad_kernel(const tg_node *n, const tg_array *const *dout,
     const tg_array *x = tg_node_in(n, 0), *g = dout[0];
     unsigned axes = tg_axes_of(n->attr, x->rank);
     tg_array scaled = {0};
-    tg_status s = tg_array_alloc(&scaled, (tg_dtype)g->dtype, tg_array_shape(g));
+    tg_status s = tg_array_alloc_like(&scaled, g);
     if (s != TG_OK) return s;
     tg_map_affine(g, 1 / count_of(x, axes), 0, &scaled);
     s = repeat(&scaled, x, axes, &din[0]);

@@ -69,7 +69,7 @@ static void where_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
 /* din = g where mask equals `chosen`, 0 elsewhere */
 static tg_status masked_new(const tg_array *g, const tg_array *mask, bool chosen, tg_array *din) {
     int64_t storage;
-    tg_status s = tg_array_alloc(din, (tg_dtype)g->dtype, tg_array_shape(g));
+    tg_status s = tg_array_alloc_like(din, g);
     if (s != TG_OK) return s;
     tg_array spread = tg_borrow_broadcast(mask, g), zero = tg_borrow_number(0, g, &storage);
     tg_map_where(&spread, chosen ? g : &zero, chosen ? &zero : g, din);

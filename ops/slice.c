@@ -70,7 +70,7 @@ static void slice_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
 static tg_status slice_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *x = tg_node_in(n, 0);
     if (!din[0].data) {
-        tg_status s = tg_array_alloc(&din[0], (tg_dtype)x->dtype, tg_array_shape(x));
+        tg_status s = tg_array_alloc_like(&din[0], x);
         if (s != TG_OK) return s;
         tg_array_fill(&din[0], 0);
     }

@@ -35,7 +35,7 @@ static void softmax_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
 
 static tg_status softmax_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *y = tg_node_out(n, 0);
-    tg_status s = tg_array_alloc(&din[0], (tg_dtype)y->dtype, tg_array_shape(y));
+    tg_status s = tg_array_alloc_like(&din[0], y);
     if (s == TG_OK) tg_map_softmax_grad(dout[0], y, axis_of(n->attr, y), &din[0]);
     return s;
 }
@@ -70,7 +70,7 @@ static void log_softmax_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor
 
 static tg_status log_softmax_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *y = tg_node_out(n, 0);
-    tg_status s = tg_array_alloc(&din[0], (tg_dtype)y->dtype, tg_array_shape(y));
+    tg_status s = tg_array_alloc_like(&din[0], y);
     if (s == TG_OK) tg_map_log_softmax_grad(dout[0], y, axis_of(n->attr, y), &din[0]);
     return s;
 }

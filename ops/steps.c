@@ -49,7 +49,7 @@ static tg_array as_matrix(const tg_array *x) {
 }
 
 static tg_status states_before(tg_array *out, const tg_array *y, const tg_array *h0) {
-    tg_status s = tg_array_alloc(out, (tg_dtype)y->dtype, tg_array_shape(y));
+    tg_status s = tg_array_alloc_like(out, y);
     int64_t steps = y->shape[1];
     size_t row = (size_t)y->shape[2] * tg_dtype_size((tg_dtype)y->dtype);
     for (int64_t i = 0; s == TG_OK && y->numel > 0 && i < y->shape[0]; i++) {

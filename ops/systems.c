@@ -86,7 +86,7 @@ void tg_lu_fill(const tg_array *a, tg_lu *f) {
 
 tg_status tg_lu_of(const tg_array *a, tg_lu *f) {
     *f = (tg_lu){.singular = -1};
-    tg_status s = tg_array_alloc(&f->lu, (tg_dtype)a->dtype, tg_array_shape(a));
+    tg_status s = tg_array_alloc_like(&f->lu, a);
     if (s == TG_OK) s = tg_array_alloc(&f->pivot, TG_I32, tg_pivot_shape(a));
     if (s == TG_OK)
         tg_lu_fill(a, f);

@@ -34,7 +34,7 @@ static inline tg_status unary_forward(const tg_call *call, tg_unary f) {
 static inline tg_status unary_grad(const tg_node *n, const tg_array *g, tg_array *din, tg_unary f) {
     const tg_array *x = n->op->save & TG_IN(0) ? tg_node_in(n, 0) : NULL;
     const tg_array *y = n->op->save & TG_OUT(0) ? tg_node_out(n, 0) : NULL;
-    tg_status s = tg_array_alloc(din, (tg_dtype)g->dtype, tg_array_shape(g));
+    tg_status s = tg_array_alloc_like(din, g);
     if (s == TG_OK) tg_map_unary_grad(f, g, x, y, din, parameters_of(n->attr));
     return s;
 }

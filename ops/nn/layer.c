@@ -23,15 +23,14 @@ bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form,
     char text[160];
     int is = tg_rank(x); /* reports a handle that is not valid */
     if (!tg_is_alive(x)) return false;
+    if ((rank ? is == rank : is > 0) && tg_dtype_is_float(tg_dtype_of(x)) && size > 0) return true;
     tg_describe(x, text, sizeof text);
     if (rank ? is != rank : is == 0)
         tg_fail(TG_ERR_SHAPE, "%s: needs an input %s, was given %s", layer, form, text);
     else if (!tg_dtype_is_float(tg_dtype_of(x)))
         tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, was given %s", layer, text);
-    else if (size < 1)
-        tg_fail(TG_ERR_ARGUMENT, "%s: the size %lld for %s is not positive", layer, (long long)size, text);
     else
-        return true;
+        tg_fail(TG_ERR_ARGUMENT, "%s: the size %lld for %s is not positive", layer, (long long)size, text);
     return false;
 }
 

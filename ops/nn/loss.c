@@ -13,15 +13,15 @@ bool tg_loss_pair(const char *op, const tg_tensor *x, const tg_tensor *target) {
     char a[160], b[160];
     tg_rank(x), tg_rank(target); /* report handles that are not valid */
     if (!tg_is_alive(x) || !tg_is_alive(target)) return false;
+    bool alike = tg_dtype_is_float(tg_dtype_of(x)) && tg_dtype_of(x) == tg_dtype_of(target);
+    if (alike && tg_shape_equal(tg_shape_of(x), tg_shape_of(target))) return true;
     tg_describe(x, a, sizeof a), tg_describe(target, b, sizeof b);
     if (!tg_dtype_is_float(tg_dtype_of(x)))
         tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, was given %s", op, a);
-    else if (tg_dtype_of(x) != tg_dtype_of(target))
+    else if (!alike)
         tg_fail(TG_ERR_DTYPE, "%s: dtypes differ: %s and target %s (tg_to converts)", op, a, b);
-    else if (!tg_shape_equal(tg_shape_of(x), tg_shape_of(target)))
-        tg_fail(TG_ERR_SHAPE, "%s: shapes differ: %s and target %s (a loss does not broadcast)", op, a, b);
     else
-        return true;
+        tg_fail(TG_ERR_SHAPE, "%s: shapes differ: %s and target %s (a loss does not broadcast)", op, a, b);
     return false;
 }
 

@@ -47,17 +47,17 @@ static bool check_classes(const char *op, const tg_tensor *x, const tg_tensor *t
     char a[160], b[160];
     tg_rank(x), tg_rank(target);
     if (!tg_is_alive(x) || !tg_is_alive(target)) return false;
-    tg_describe(x, a, sizeof a), tg_describe(target, b, sizeof b);
     tg_dtype classes = tg_dtype_of(target);
+    if (tg_dtype_is_float(tg_dtype_of(x)) && (classes == TG_I64 || classes == TG_I32) && shapes_fit(x, target))
+        return check_class_range(op, x, target, opts);
+    tg_describe(x, a, sizeof a), tg_describe(target, b, sizeof b);
     if (!tg_dtype_is_float(tg_dtype_of(x)))
         tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, was given %s", op, a);
     else if (classes != TG_I64 && classes != TG_I32)
         tg_fail(TG_ERR_DTYPE, "%s: class numbers are i64 or i32, was given target %s, for %s", op, b, a);
-    else if (!shapes_fit(x, target))
+    else
         tg_fail(TG_ERR_SHAPE, "%s: needs [n, classes, ...] and target [n, ...], was given %s and target %s",
                 op, a, b);
-    else
-        return check_class_range(op, x, target, opts);
     return false;
 }
 
