@@ -7,6 +7,7 @@ TCase *tcase_layers(void);
 TCase *tcase_loss(void);
 TCase *tcase_optim(void);
 TCase *tcase_recurrent_layers(void);
+TCase *tcase_threads(void);
 TCase *tcase_training(void);
 TCase *tcase_endurance(void);
 
@@ -18,6 +19,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_loss());
     suite_add_tcase(suite, tcase_optim());
     suite_add_tcase(suite, tcase_recurrent_layers());
+    suite_add_tcase(suite, tcase_threads());
     suite_add_tcase(suite, tcase_training());
     suite_add_tcase(suite, tcase_endurance());
     SRunner *runner = srunner_create(suite);
