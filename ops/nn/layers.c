@@ -93,7 +93,10 @@ static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_
     tg_attention_opts opts = {.mask = o.mask, .causal = o.causal};
     tg_tensor *y = (tg_scaled_dot_product_attention)(part[0], part[1], part[2], opts);
     if (tg_is_poison(y)) return y;
-    return (tg_dense)(model, out, join_heads(y), size, dense_opts);
+    tg_tensor *joined = join_heads(y), *result = (tg_dense)(model, out, joined, size, dense_opts);
+    tg_tensor *inner[] = {all, part[0], part[1], part[2], y, joined}; /* from here on gradients alone read them */
+    for (int i = 0; i < 6 && !tg_is_poison(result); i++) tg_release(inner[i]);
+    return result;
 }
 
 tg_tensor *(tg_self_attention)(tg_model *model, const char *name, tg_tensor *x, int64_t heads,

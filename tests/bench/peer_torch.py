@@ -3,6 +3,7 @@
 optimisers, timed the same way.
 
 usage: peer_torch.py THREADS [WORKLOAD ...]          prints name <tab> microseconds per step
+       peer_torch.py --memory THREADS [WORKLOAD ...] prints name <tab> MiB, as bench --memory
        peer_torch.py --ops THREADS [OP ...]          prints op <tab> n <tab> forward <tab> backward, as bench_ops
 """
 
@@ -230,16 +231,36 @@ def time_op(name, n):
     print(f"{name}\t{n}\t{ahead * 1e6:.2f}\t{back * 1e6:.2f}", flush=True)
 
 
+def status_of(field):
+    with open("/proc/self/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith(field + ":")) / 1024
+
+
+def growth(name):
+    """MiB of resident memory at the peak of making the workload and five steps, above what there was before. What
+    PyTorch loads at its first training step is not counted: another workload has one before."""
+    WORKLOADS["xor"]()()
+    with open("/proc/self/clear_refs", "w") as f:
+        f.write("5")
+    before = status_of("VmRSS")
+    step = WORKLOADS[name]()
+    for _ in range(5):
+        step()
+    return status_of("VmHWM") - before
+
+
 def main():
     arguments = sys.argv[1:]
-    ops = arguments[:1] == ["--ops"]
-    threads, *names = arguments[ops:] or ["1"]
+    ops, memory = arguments[:1] == ["--ops"], arguments[:1] == ["--memory"]
+    threads, *names = arguments[ops or memory:] or ["1"]
     torch.set_num_threads(int(threads))
     torch.manual_seed(0)
     for name in names or (OPS if ops else WORKLOADS):
         if ops:
             for n in (1 << 10, 1 << 15, 1 << 20):
                 time_op(name, n)
+        elif memory:
+            print(f"{name}\t{growth(name):.1f}", flush=True)
         else:
             print(f"{name}\t{seconds_a_step(WORKLOADS[name]()) * 1e6:.1f}", flush=True)
 
