@@ -2,6 +2,7 @@
 
 #include "ops/arithmetic.h"
 #include "ops/attention.h"
+#include "ops/conv.h"
 #include "ops/embedding.h"
 #include "ops/matmul.h"
 #include "ops/nn/init.h"
@@ -28,6 +29,30 @@ tg_tensor *(tg_dense)(tg_model *model, const char *name, tg_tensor *x, int64_t o
     if (!tg_layer_check("dense", x, 0, "[.., in]", out)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, dense(model, name, x, out, opts));
+}
+
+/* ---- convolution ---- */
+
+static tg_tensor *convolve(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
+                           tg_conv_layer_opts o) {
+    tg_dtype dtype = tg_dtype_of(x);
+    tg_init_fn init = o.init ? o.init : tg_init_kaiming_uniform;
+    tg_conv2d_opts opts = {.groups = o.groups};
+    for (int i = 0; i < 2; i++)
+        opts.stride[i] = o.stride[i], opts.padding[i] = o.padding[i], opts.dilation[i] = o.dilation[i];
+    tg_shape shape = TG_SHAPE(filters, tg_size(x, 1) / (o.groups > 0 ? o.groups : 1),
+                              o.kernel[0] ? o.kernel[0] : 1, o.kernel[1] ? o.kernel[1] : 1);
+    tg_tensor *w = tg_layer_param(model, "conv_layer", name, "weight", dtype, shape, init, NULL);
+    if (!o.no_bias)
+        opts.bias = tg_layer_param(model, "conv_layer", name, "bias", dtype, TG_SHAPE(filters), NULL, NULL);
+    return (tg_conv2d)(x, w, opts);
+}
+
+tg_tensor *(tg_conv_layer)(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
+                           tg_conv_layer_opts opts) {
+    if (!tg_layer_check("conv_layer", x, 4, "[images, channels, height, width]", filters)) return tg_poison();
+    tg_layer_start start = tg_layer_begin(model);
+    return tg_layer_end(start, convolve(model, name, x, filters, opts));
 }
 
 /* ---- normalisation ---- */

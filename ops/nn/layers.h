@@ -19,6 +19,18 @@ typedef struct tg_dense_opts {
  *     h = tg_relu(tg_dense(m, "fc1", x, 256)); */
 TG_API tg_tensor *tg_dense(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts);
 
+/* Convolution of x [images, channels, height, width] with `filters` filters of kernel {height, width}
+ * (torch.nn.Conv2d): tg_conv2d with name.weight [filters, channels / groups, kernel..] and name.bias [filters]. A size
+ * left out of the kernel is 1; the other options are those of tg_conv2d, and init that of tg_dense.
+ *     x = tg_relu(tg_conv_layer(m, "conv1", x, 16, .kernel = {5, 5}, .padding = {2, 2})); */
+typedef struct tg_conv_layer_opts {
+    int64_t kernel[2], stride[2], padding[2], dilation[2], groups;
+    bool no_bias;
+    tg_init_fn init;
+} tg_conv_layer_opts;
+TG_API tg_tensor *tg_conv_layer(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
+                                tg_conv_layer_opts opts);
+
 /* Layer normalisation over the last axis of x [.., size] (torch.nn.LayerNorm(size)), with name.weight and
  * name.bias [size], which start as ones and zeros:
  *     y = (x - mean) / sqrt(variance + eps) * weight + bias
@@ -62,6 +74,8 @@ TG_API tg_tensor *tg_self_attention(tg_model *model, const char *name, tg_tensor
 
 #define tg_dense(model, name, x, out, ...) \
     TG_AT((tg_dense)((model), (name), (x), (out), TG_OPTIONS(tg_dense_opts, __VA_ARGS__)))
+#define tg_conv_layer(model, name, x, filters, ...) \
+    TG_AT((tg_conv_layer)((model), (name), (x), (filters), TG_OPTIONS(tg_conv_layer_opts, __VA_ARGS__)))
 #define tg_norm_layer(model, name, x, ...) \
     TG_AT((tg_norm_layer)((model), (name), (x), TG_OPTIONS(tg_norm_layer_opts, __VA_ARGS__)))
 #define tg_embed(model, name, index, number, size, ...) \

@@ -3,15 +3,9 @@
  * Floor: 2 flops a weight and place it is used at, once forward and twice back, but for the gradient of the images. */
 #include "bench.h"
 
-#include <stdio.h>
-
 static tg_tensor *conv_block(tg_model *m, const char *name, tg_tensor *x, int64_t filters) {
-    char weight[32], bias[32];
-    snprintf(weight, sizeof weight, "%s.weight", name), snprintf(bias, sizeof bias, "%s.bias", name);
-    tg_shape shape = TG_SHAPE(filters, tg_size(x, 1), 5, 5);
-    tg_tensor *w = tg_model_param(m, weight, TG_F32, shape, tg_init_kaiming_uniform, NULL);
-    tg_tensor *b = tg_model_param(m, bias, TG_F32, TG_SHAPE(filters), NULL, NULL);
-    return tg_max_pool2d(tg_relu(tg_conv2d(x, w, .bias = b, .padding = {2, 2})), .kernel = {2, 2});
+    x = tg_conv_layer(m, name, x, filters, .kernel = {5, 5}, .padding = {2, 2});
+    return tg_max_pool2d(tg_relu(x), .kernel = {2, 2});
 }
 
 static tg_tensor *cnn_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {

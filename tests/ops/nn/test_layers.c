@@ -178,6 +178,34 @@ END_TEST
 
 /* ---- norm, embedding, self-attention ---- */
 
+START_TEST(conv_layer_is_conv2d) {
+    tg_model *m = tg_model_new(1);
+    tg_tensor *x = numbers(TG_F64, TG_SHAPE(2, 4, 6, 7), 0);
+    tg_tensor *y = tg_conv_layer(m, "c", x, 6, .kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 0}, .groups = 2);
+    tg_tensor *w = tg_model_find(m, "c.weight"), *b = tg_model_find(m, "c.bias");
+    expect_ok();
+    ck_assert(tg_shape_equal(tg_shape_of(w), TG_SHAPE(6, 2, 3, 2)));
+    ck_assert(tg_shape_equal(tg_shape_of(b), TG_SHAPE(6)));
+    tg_tensor *z = tg_conv2d(x, w, .bias = b, .stride = {2, 1}, .padding = {1, 0}, .groups = 2);
+    ck_assert(tg_shape_equal(tg_shape_of(y), tg_shape_of(z)));
+    for (int64_t i = 0; i < tg_numel(y); i++) ck_assert_double_eq(tg_get(y, i), tg_get(z, i));
+    ck_assert_int_eq(tg_backward(tg_sum(tg_square(y))), TG_OK);
+    ck_assert(tg_has_grad(w) && tg_has_grad(b));
+    tg_conv_layer(m, "one", x, 3, .no_bias = true); /* a 1 x 1 kernel */
+    ck_assert(tg_shape_equal(tg_shape_of(tg_model_find(m, "one.weight")), TG_SHAPE(3, 4, 1, 1)));
+    ck_assert_int_eq(tg_model_count(m), 3);
+    expect_ok();
+    tg_conv_layer(m, "big", x, 3, .kernel = {9, 9});
+    expect_error(TG_ERR_SHAPE, "conv2d");
+    tg_conv_layer(m, "flat", tg_zeros(TG_F32, 4, 4), 3);
+    expect_error(TG_ERR_SHAPE, "conv_layer", "[4, 4]");
+    tg_conv_layer(m, "none", x, 0);
+    expect_error(TG_ERR_ARGUMENT, "conv_layer", "0");
+    ck_assert_int_eq(tg_model_count(m), 3); /* what failed left nothing */
+    tg_model_free(m);
+}
+END_TEST
+
 START_TEST(norm_layer_is_layer_norm) {
     tg_model *m = tg_model_new(1);
     tg_tensor *x = numbers(TG_F64, TG_SHAPE(2, 3, 4), 0), *y = tg_norm_layer(m, "n", x, .eps = 0.25);
@@ -329,6 +357,7 @@ TCase *tcase_layers(void) {
     tcase_add_loop_test(t, dense_is_x_wt_plus_b, 0, 2);
     tcase_add_test(t, dense_starts_as_he_says);
     tcase_add_test(t, one_name_is_one_parameter);
+    tcase_add_test(t, conv_layer_is_conv2d);
     tcase_add_test(t, norm_layer_is_layer_norm);
     tcase_add_test(t, embed_takes_rows);
     tcase_add_test(t, self_attention_is_attention);

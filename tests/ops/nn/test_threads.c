@@ -21,11 +21,8 @@ static tg_tensor *mlp(tg_model *m) {
 }
 
 static tg_tensor *convolution(tg_model *m, const char *name, tg_tensor *x, int64_t filters) {
-    char weight[32];
-    snprintf(weight, sizeof weight, "%s.weight", name);
-    tg_shape shape = TG_SHAPE(filters, tg_size(x, 1), 5, 5);
-    tg_tensor *w = tg_model_param(m, weight, TG_F32, shape, tg_init_kaiming_uniform, NULL);
-    return tg_max_pool2d(tg_relu(tg_conv2d(x, w, .padding = {2, 2})), .kernel = {2, 2});
+    x = tg_conv_layer(m, name, x, filters, .kernel = {5, 5}, .padding = {2, 2});
+    return tg_max_pool2d(tg_relu(x), .kernel = {2, 2});
 }
 
 static tg_tensor *cnn(tg_model *m) {
