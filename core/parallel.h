@@ -21,7 +21,8 @@ TG_API int tg_threads_here(void);
 
 /* Calls body(context, begin, end) for consecutive blocks of `grain` (the last may be shorter) that cover
  * [0, n), in parallel when there is more than one block and more than one thread. grain is at least 1. The
- * body must not raise errors nor touch the tape. Nested calls run on one thread. */
+ * body must not raise errors, touch the tape, or take or drop references to arrays made outside of it. Nested calls run
+ * on one thread. */
 TG_API void tg_parallel_for(int64_t n, int64_t grain, void (*body)(void *context, int64_t begin, int64_t end),
                             void *context);
 

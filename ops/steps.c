@@ -19,7 +19,10 @@ static tg_array rows_at(const tg_array *x, int64_t t, int64_t begin, int64_t end
 tg_status tg_step_product(const tg_array *a, int64_t ta, const tg_array *w, bool transposed, double beta,
                           const tg_array *c, int64_t tc, int64_t begin, int64_t end) {
     tg_array right = *w;
-    if (transposed) tg_array_permute(&right, w, (const int[]){1, 0});
+    if (transposed) { /* borrowed: several threads do this at once */
+        right.shape[0] = w->shape[1], right.stride[0] = w->stride[1];
+        right.shape[1] = w->shape[0], right.stride[1] = w->stride[0];
+    }
     tg_array left = rows_at(a, ta, begin, end, right.shape[0]),
              out = rows_at(c, tc, begin, end, right.shape[1]);
     return tg_gemm(1, &left, &right, beta, &out);

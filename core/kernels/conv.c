@@ -80,7 +80,7 @@ static void place(const sweep *s, const tg_conv_block *b, const char *from, int6
     int64_t plane = s->height * s->width;
     out += (size_t)(b->from[0] * s->width + b->from[1]) * s->size;
     if (lane_step == 1)
-        tg_kernels_for(s->plan.dtype)->transpose(b->size, lanes, from, place_step, out, plane);
+        tg_kernels_for((int)s->plan.dtype)->transpose(b->size, lanes, from, place_step, out, plane);
     else
         for (int64_t f = 0; f < lanes; f++)
             memcpy(out + (size_t)(f * plane) * s->size, from + (size_t)(f * lane_step) * s->size,
@@ -98,7 +98,7 @@ static void sweep_lines(const sweep *s, const tg_conv_block *b, int64_t group, c
     g.w = s->panels + tg_conv_panel_at(p, group, 0);
     if (s->first) g.start = s->first + (size_t)(group * p->padded) * s->size;
     for (int64_t i = 0; i < b->n[0]; i++) {
-        tg_kernels_for(p->dtype)->offset_lines(&g);
+        tg_kernels_for((int)p->dtype)->offset_lines(&g);
         g.x = (const char *)g.x + step;
         g.c = (char *)g.c + (size_t)b->n[1] * s->size;
     }
@@ -113,7 +113,7 @@ static void sweep_panels(const sweep *s, const tg_conv_block *b, int64_t group, 
         g.lanes = tg_conv_panel_width(p, lane);
         g.b = s->panels + tg_conv_panel_at(p, group, lane);
         if (s->first) g.start = s->first + (size_t)(group * p->padded + lane) * s->size;
-        tg_kernels_for(p->dtype)->offset_gemm(&g);
+        tg_kernels_for((int)p->dtype)->offset_gemm(&g);
         place(s, b, scratch, g.lanes, 1, p->lanes - lane < g.lanes ? p->lanes - lane : g.lanes,
               out + (size_t)(lane * s->height * s->width) * s->size);
     }
@@ -202,7 +202,7 @@ static void columns_of(const weigh *h, const tg_conv_block *b, const char *g, in
                        char *to) {
     const tg_conv_axis *y = &h->plan.axis[0], *x = &h->plan.axis[1];
     g += (size_t)(b->from[0] * x->n + b->from[1]) * h->size;
-    tg_kernels_for(h->plan.dtype)->transpose(lanes, b->size, g, y->n * x->n, to, width);
+    tg_kernels_for((int)h->plan.dtype)->transpose(lanes, b->size, g, y->n * x->n, to, width);
 }
 
 /* One share of one panel. */
@@ -227,7 +227,7 @@ static void weigh_part(const void *context, int64_t part, char *scratch) {
             m.sums = b.size;
             columns_of(h, &b, h->g + (size_t)((plane * p->lanes + lane) * y->n * x->n) * h->size, lanes,
                        width, scratch);
-            tg_kernels_for(p->dtype)->offset_gemm(&m);
+            tg_kernels_for((int)p->dtype)->offset_gemm(&m);
         }
 }
 

@@ -115,7 +115,7 @@ static tg_status complete(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype) {
     p->dtype = dtype;
     p->images = c->images, p->groups = c->groups;
     p->group_step = c->filters * c->channels * c->window[0].kernel * c->window[1].kernel;
-    p->vector = tg_kernels_for(dtype)->lanes;
+    p->vector = tg_kernels_for((int)dtype)->lanes;
     p->padded = ceil_div(p->lanes, p->vector) * p->vector;
     p->sums = p->depth * p->axis[0].taps * p->axis[1].taps;
     set_blocks(p->axis, p->images * p->groups);
