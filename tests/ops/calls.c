@@ -133,7 +133,6 @@ const call *find_call(const char *name) {
         &calls_reduce,
         &calls_loss,
         &calls_products,
-
         &calls_linalg,
         &calls_shape,
     };

@@ -1,6 +1,7 @@
 /* The op reference, docs/ops.md, as the table of ops has it. */
 #include "tests/ops/harness.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static int rows_of(const tg_op *op) {
@@ -10,7 +11,7 @@ static int rows_of(const tg_op *op) {
 }
 
 static void print_attributes(FILE *f, const tg_op *op) {
-    static const char *const types[] = {"integer", "real", "bool", "sizes", "dtype"};
+    static const char *const types[] = {"integer", "real", "bool", "sizes", "dtype", "name"};
     for (int i = 0; i < op->n_attrs; i++)
         fprintf(f, "%s`%s` (%s)", i ? ", " : "", op->attrs[i].name, types[op->attrs[i].type]);
     if (op->n_attrs == 0) fputs("none", f);
@@ -56,20 +57,63 @@ static void print_op(FILE *f, const tg_op *op) {
     fprintf(f, "\n- rows of samples: %d\n\n", rows_of(op));
 }
 
+/* ---- functions that are no primitives: what the public headers declare besides ---- */
+
+#define DECLARES "TG_API tg_tensor *tg_"
+
+/* The next function of a header from `at` on that returns a tensor; its name goes to name[64]. NULL: no more. */
+static const char *next_function(const char *at, char *name) {
+    at = strstr(at, DECLARES);
+    if (!at) return NULL;
+    at += strlen(DECLARES);
+    size_t n = strcspn(at, "(");
+    snprintf(name, 64, "%.*s", (int)(n < 63 ? n : 63), at);
+    return at + n;
+}
+
+static void print_compositions_of(FILE *f, const char *header) {
+    char name[64], *text = read_source_file(header);
+    for (const char *at = text; at && (at = next_function(at, name));) {
+        const call *c = find_call(name);
+        if (tg_op_find(name)) continue;
+        fprintf(f, "| `tg_%s` | `%s` | ", name, header);
+        fprintf(f, c ? "`%s` |\n" : "%s |\n", c ? c->op : "");
+    }
+    free(text);
+}
+
+/* The headers are those that the umbrella header includes. */
+static void print_compositions(FILE *f) {
+    fputs("## Compositions and shorthands\n\n"
+          "What else the headers offer is made of the primitives above, because that costs no speed or accuracy that "
+          "matters,\nor makes a tensor without history. The last column is the primitive that does most of the work, "
+          "and under which\nthe function is tested, where that is by rows of samples.\n\n"
+          "| function | header | mainly |\n|---|---|---|\n",
+          f);
+    char *text = read_source_file("ops/tapegrad.h"), header[64];
+    for (char *at = text; at && (at = strstr(at, "#include \"ops/"));) {
+        at += strlen("#include \"");
+        snprintf(header, sizeof header, "%.*s", (int)strcspn(at, "\""), at);
+        print_compositions_of(f, header);
+    }
+    free(text);
+}
+
 void print_op_reference(FILE *f) {
     int n;
     const tg_op_entry *table = tg_op_table(&n);
     fputs("# The ops\n\n", f);
     fprintf(f,
-            "The %d primitives of `ops/ops.def`, one section a family; the public functions are in the "
-            "header of the same\n"
-            "name, `ops/<family>.h`. Further functions of these headers are shorthands for them. This page "
-            "is printed by\n"
-            "`test_ops --reference`; a test fails when it is out of date.\n\n",
+            "The %d primitives of `ops/ops.def`, one section a family, and at the end the functions that are made "
+            "of them. The public\n"
+            "functions are in the headers; `ops/<family>.h` is the first place to look. This page is printed by "
+            "`test_ops --reference`;\n"
+            "a test fails when it is out of date.\n\n",
             n);
     for (int i = 0; i < n; i++) {
         if (i == 0 || strcmp(table[i].family, table[i - 1].family) != 0)
             fprintf(f, "## %s\n\n", table[i].family);
         print_op(f, table[i].op);
     }
+    print_compositions(f);
 }
