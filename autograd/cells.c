@@ -100,7 +100,7 @@ static tg_cell *cells_of(tg_walk *w, const tg_node *node) {
 tg_cell *tg_walk_cell(tg_walk *w, tg_slot *s) {
     if (!tg_walk_leaf(w, s)) {
         tg_cell *c = cells_of(w, s->node);
-        return c ? c + tg_output_index(s) : NULL;
+        return c && s->node->n_out > 1 ? c + tg_output_index(s) : c;
     }
     tg_goal *g = tg_walk_goal(w, s, w->mode.collect);
     return g ? &g->cell : NULL;

@@ -229,7 +229,8 @@ tg_status(tg_tape_rewind)(tg_mark m) {
         return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark belongs to another tape than the current one");
     if (m.tensors > tape->region.count || m.nodes > tape->n_nodes || m.last != last_generation(tape, m.tensors))
         return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the tape was already rewound past this mark");
-    for (int64_t i = tape->n_nodes; i-- > m.nodes;) tg_node_unsave(tape->node[i]);
+    for (int64_t i = tape->n_nodes; i-- > m.nodes;)
+        if (!tape->node[i]->walked) tg_node_unsave(tape->node[i]);
     tape->n_nodes = m.nodes;
     tg_arena_rewind(&tape->arena, (tg_arena_mark){m.block, m.used});
     tg_region_rewind(&tape->region, m.tensors);
