@@ -1,5 +1,5 @@
 /* The GRU cell, and a sequence of steps. As in ops/lstm.c a cell is a sequence of one step, and the gates are an
- * output, in terms of which the gradient is written. */
+ * output, in terms of which the gradient is written; in ops it is in ops/gru_grad.c. */
 #include "core/parallel.h"
 #include "ops/recurrent.h"
 #include "ops/steps.h"

@@ -1,6 +1,6 @@
 /* The LSTM cell, and a sequence of steps. A cell is a sequence of one step without a weight: both ops share the
  * loops and the rule. Gradients are written in terms of the gates, which are outputs, so that nothing is
- * computed twice. */
+ * computed twice; in ops they are in ops/lstm_grad.c. */
 #include "core/parallel.h"
 #include "ops/recurrent.h"
 #include "ops/steps.h"

@@ -18,8 +18,8 @@ tg_status tg_panels_pack(tg_panels *p, const tg_array *w, bool transposed);
 void tg_panels_drop(tg_panels *p);
 
 /* C = A B, or with `add` C += A B, for A [rows, k] and the packed B. Rows of A and C are a_row and c_row elements
- * apart; those of C have `padded` elements, of which zeros are computed for the columns behind n. A row of C is the same
- * to the bit in whatever company it is computed. */
+ * apart; those of C have `padded` elements, of which zeros are computed for the columns behind n. A row of C is
+ * the same to the bit whatever rows it is computed with. */
 void tg_panels_product(const tg_panels *p, int64_t rows, const void *a, int64_t a_row, bool add, void *c,
                        int64_t c_row);
 
