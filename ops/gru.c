@@ -1,17 +1,17 @@
 /* The GRU cell, and a sequence of steps. As in ops/lstm.c a cell is a sequence of one step, and the gates are an
- * output, in terms of which the gradient is written. */
+ * output, in terms of which the gradient is written; in ops it is in ops/gru_grad.c. */
 #include "core/parallel.h"
 #include "ops/recurrent.h"
 #include "ops/steps.h"
 
 typedef struct gru {
     int64_t n, t, h;
-    const tg_array *a, *s, *w, *b, *h0;  /* s of a cell; w and b of a sequence */
-    const tg_array *y, *gates;           /* outputs */
-    const tg_array *dy, *dgates;         /* of them; NULL: zeros */
-    const tg_array *da, *ds, *dh_before; /* dh of the state that goes into the step last passed */
+    const tg_array *a, *s, *w, *b, *h0; /* s of a cell; w and b of a sequence */
+    const tg_array *y, *gates;          /* outputs */
+    const tg_array *dy, *dgates;        /* of them; NULL: zeros */
+    const tg_array *da, *ds, *dh0;      /* dh0 of a cell */
+    tg_recurrence recur;                /* s = h w^T, and back dh = dh z + ds w */
     const tg_kernel_set *kernels;
-    atomic_int status;
 } gru;
 
 static gru gru_of(const tg_array *h) {
@@ -22,21 +22,18 @@ static gru gru_of(const tg_array *h) {
                  .kernels = tg_kernels_for(h->dtype)};
 }
 
-/* ---- the loops over steps. s = h w^T is made where the gates go. ---- */
+/* ---- the loops over steps ---- */
 
 static void forward_rows(void *context, int64_t begin, int64_t end) {
     gru *g = context;
     for (int64_t t = 0; t < g->t; t++) {
         bool product = g->w && (t > 0 || g->h0);
-        tg_status s = TG_OK;
-        if (product) s = tg_step_product(t ? g->y : g->h0, t - 1, g->w, true, 0, g->gates, t, begin, end);
-        if (s != TG_OK) atomic_store(&g->status, (int)s);
-        for (int64_t i = begin; i < end; i++) {
-            void *gates = tg_step_row(g->gates, i, t);
-            g->kernels->gru(&(tg_gru_row){g->h, tg_step_row(g->a, i, t),
-                                          product ? gates : tg_step_row(g->s, i, t), g->b ? g->b->data : NULL,
-                                          tg_row_before(g->y, g->h0, i, t), gates, tg_step_row(g->y, i, t)});
-        }
+        const tg_array *s = product ? &g->recur.right : g->s;
+        if (product) tg_recurrence_product(&g->recur, t ? g->y : g->h0, t - 1, false, begin, end);
+        for (int64_t i = begin; i < end; i++)
+            g->kernels->gru(&(tg_gru_row){g->h, tg_step_row(g->a, i, t), tg_step_row(s, i, 0),
+                                          g->b ? g->b->data : NULL, tg_row_before(g->y, g->h0, i, t),
+                                          tg_step_row(g->gates, i, t), tg_step_row(g->y, i, t)});
     }
 }
 
@@ -44,7 +41,7 @@ static void backward_rows(void *context, int64_t begin, int64_t end) {
     gru *g = context;
     for (int64_t t = g->t - 1; t >= 0; t--) {
         for (int64_t i = begin; i < end; i++) {
-            void *dh = tg_step_row(g->dh_before, i, 0);
+            void *dh = tg_step_row(g->w ? &g->recur.right : g->dh0, i, 0);
             g->kernels->gru_grad(&(tg_gru_grad_row){g->h,
                                                     tg_step_row(g->gates, i, t),
                                                     tg_row_before(g->y, g->h0, i, t),
@@ -54,15 +51,12 @@ static void backward_rows(void *context, int64_t begin, int64_t end) {
                                                     tg_step_row(g->ds, i, t),
                                                     dh});
         }
-        if (!g->w || (t == 0 && !g->h0)) continue;
-        tg_status s = tg_step_product(g->ds, t, g->w, false, 1, g->dh_before, 0, begin, end);
-        if (s != TG_OK) atomic_store(&g->status, (int)s);
+        if (g->w && (t > 0 || g->h0)) tg_recurrence_product(&g->recur, g->ds, t, true, begin, end);
     }
 }
 
-static tg_status run(gru *g, void (*rows)(void *, int64_t, int64_t)) {
+static void run(gru *g, void (*rows)(void *, int64_t, int64_t)) {
     tg_parallel_for(g->n, tg_step_grain(g->n), rows, g);
-    return (tg_status)atomic_load(&g->status);
 }
 
 /* ---- shape rules ---- */
@@ -104,7 +98,7 @@ static tg_status cell_forward(const tg_call *call) {
     tg_status s = tg_all_contiguous(3, call->in, dense, in);
     gru g = gru_of(call->out[0]);
     g.a = in[0], g.s = in[1], g.h0 = in[2], g.y = call->out[0], g.gates = call->out[1];
-    if (s == TG_OK) s = run(&g, forward_rows);
+    if (s == TG_OK) run(&g, forward_rows);
     tg_drop_all(3, dense);
     return s;
 }
@@ -115,74 +109,11 @@ static tg_status scan_forward(const tg_call *call) {
     tg_status s = tg_all_contiguous(4, call->in, dense, in);
     gru g = gru_of(call->out[0]);
     g.a = in[0], g.w = in[1], g.b = in[2], g.h0 = in[3], g.y = call->out[0], g.gates = call->out[1];
-    if (s == TG_OK) s = run(&g, forward_rows);
+    if (s == TG_OK) s = tg_recurrence_make(&g.recur, g.w, true, g.n);
+    if (s == TG_OK) run(&g, forward_rows);
+    tg_recurrence_drop(&g.recur);
     tg_drop_all(4, dense);
     return s;
-}
-
-/* ---- gradient in ops. With dh = dL/dh' and q = s_n:
- *      dn = dh (1 - z)      da_n = dn (1 - n^2)         ds_n = da_n r
- *      dz = dh (h - n)      da_z = ds_z = dz z (1 - z)
- *      dr = da_n q          da_r = ds_r = dr r (1 - r)
- * each of dr, dz, dn and ds_n plus what flows into that gate itself; dL/dh = dh z, and in a sequence + ds w. ---- */
-
-/* *da and *ds of one step; returns dh z. */
-static tg_tensor *step_grad(tg_tensor *gates, tg_tensor *h0, tg_tensor *dh, tg_tensor *dgates, tg_tensor **da,
-                            tg_tensor **ds) {
-    int64_t h = tg_size(h0, -1);
-    tg_tensor *gate[4], *extra[4] = {NULL};
-    for (int k = 0; k < 4; k++) {
-        gate[k] = tg_gate(gates, h, k);
-        if (dgates) extra[k] = tg_gate(dgates, h, k);
-    }
-    tg_tensor *r = gate[0], *z = gate[1], *n = gate[2];
-    tg_tensor *dn = tg_plus(tg_mul(dh, tg_affine(z, -1, 1)), extra[2]);
-    tg_tensor *da_n = tg_mul(dn, tg_affine(tg_square(n), -1, 1));
-    tg_tensor *dr = tg_plus(tg_mul(da_n, gate[3]), extra[0]),
-              *dz = tg_plus(tg_mul(dh, tg_sub(h0, n)), extra[1]);
-    tg_tensor *da_r = tg_mul(dr, tg_mul(r, tg_affine(r, -1, 1)));
-    tg_tensor *da_z = tg_mul(dz, tg_mul(z, tg_affine(z, -1, 1)));
-    *da = tg_concat(-1, da_r, da_z, da_n);
-    *ds = tg_concat(-1, da_r, da_z, tg_plus(tg_mul(da_n, r), extra[3]));
-    return tg_mul(dh, z);
-}
-
-static void cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    const tg_array *h = tg_node_in(n, 2);
-    tg_tensor *dh = tg_or_zeros(dout[0], h, h->shape[0], h->shape[1]);
-    din[2] = step_grad(n->out[1], n->in[2], dh, dout[1], &din[0], &din[1]);
-}
-
-static tg_tensor *step_of(tg_tensor *x, int64_t t) { return x ? tg_at_step(x, t) : NULL; }
-
-/* da and ds of all steps; returns dh of the first state. */
-static tg_tensor *scan_steps(const tg_node *n, tg_tensor *const *dout, tg_tensor **da, tg_tensor **ds) {
-    const tg_array *y = tg_node_out(n, 0);
-    int64_t rows = y->shape[0], h = y->shape[2];
-    tg_tensor *dh = NULL;
-    for (int64_t t = y->shape[1] - 1; t >= 0; t--) {
-        tg_tensor *h0 = t > 0 ? tg_at_step(n->out[0], t - 1) : tg_or_zeros(n->in[3], y, rows, h);
-        dh = tg_or_zeros(tg_plus(dh, step_of(dout[0], t)), y, rows, h);
-        dh = step_grad(tg_at_step(n->out[1], t), h0, dh, step_of(dout[1], t), &da[t], &ds[t]);
-        dh = tg_add(dh, tg_matmul(ds[t], n->in[1]));
-    }
-    return dh;
-}
-
-static void scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    const tg_array *y = tg_node_out(n, 0);
-    int64_t t = y->shape[1];
-    tg_tensor *dh = tg_poison(), *da = dh, *ds = dh, **part = tg_tensors_new(2 * t);
-    if (part) {
-        dh = scan_steps(n, dout, part, part + t);
-        da = ds = tg_zeros((tg_dtype)y->dtype, y->shape[0], 0, 3 * y->shape[2]);
-        if (t > 0) da = tg_stack_steps(part, t), ds = tg_stack_steps(part + t, t);
-        tg_tensors_free(part, 2 * t);
-    }
-    if (tg_needs(n, 0)) din[0] = da;
-    if (tg_needs(n, 1)) din[1] = tg_step_outer(ds, tg_states_before(n->out[0], n->in[3]));
-    if (tg_needs(n, 2)) din[2] = tg_sum(ds, .axes = TG_SHAPE(0, 1));
-    if (tg_needs(n, 3)) din[3] = tg_or_zeros(dh, y, y->shape[0], y->shape[2]);
 }
 
 /* ---- gradient on arrays ---- */
@@ -195,22 +126,20 @@ static tg_status cell_grad_kernel(const tg_node *n, const tg_array *const *dout,
     for (int i = 0; s == TG_OK && i < 3; i++)
         s = tg_array_alloc(&din[i], (tg_dtype)all[0]->dtype, TG_SHAPE(g.n, i < 2 ? 3 * g.h : g.h));
     g.h0 = p[0], g.gates = p[1], g.dy = p[2], g.dgates = p[3];
-    g.da = &din[0], g.ds = &din[1], g.dh_before = &din[2];
-    if (s == TG_OK) s = run(&g, backward_rows);
+    g.da = &din[0], g.ds = &din[1], g.dh0 = &din[2];
+    if (s == TG_OK) run(&g, backward_rows);
     tg_drop_all(4, dense);
     return s;
 }
 
-/* Storage for dL/da, dL/ds, and for dh, which ends as that of the first state. */
-static tg_status prepare(gru *g, tg_array own[3]) {
+/* da and ds into own, and what the product needs. */
+static tg_status prepare(gru *g, tg_array own[2]) {
     tg_dtype dtype = (tg_dtype)g->y->dtype;
     tg_status s = TG_OK;
     for (int i = 0; s == TG_OK && i < 2; i++)
         s = tg_array_alloc(&own[i], dtype, TG_SHAPE(g->n, g->t, 3 * g->h));
-    if (s == TG_OK) s = tg_array_alloc(&own[2], dtype, TG_SHAPE(g->n, g->h));
-    if (s == TG_OK && g->t == 0) tg_array_fill(&own[2], 0);
-    g->da = &own[0], g->ds = &own[1], g->dh_before = &own[2];
-    return s;
+    g->da = &own[0], g->ds = &own[1];
+    return s == TG_OK ? tg_recurrence_make(&g->recur, g->w, false, g->n) : s;
 }
 
 static tg_status scan_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
@@ -219,18 +148,19 @@ static tg_status scan_grad_kernel(const tg_node *n, const tg_array *const *dout,
                               tg_node_out(n, 0), tg_node_out(n, 1),
                               dout[0],           dout[1]};
     const tg_array *p[N];
-    tg_array dense[N] = {{0}}, own[3] = {{0}};
+    tg_array dense[N] = {{0}}, own[2] = {{0}};
     gru g = gru_of(all[2]);
     tg_status s = tg_all_contiguous(N, all, dense, p);
     g.w = p[0], g.h0 = p[1], g.y = p[2], g.gates = p[3], g.dy = p[4], g.dgates = p[5];
     if (s == TG_OK) s = prepare(&g, own);
-    if (s == TG_OK) s = run(&g, backward_rows);
+    if (s == TG_OK) run(&g, backward_rows);
     if (s == TG_OK && tg_needs(n, 1)) s = tg_step_weight_grad(&own[1], g.y, g.h0, &din[1]);
     if (s == TG_OK && tg_needs(n, 2)) s = tg_step_bias_grad(&own[1], &din[2]);
+    if (s == TG_OK && tg_needs(n, 3)) s = tg_recurrence_first(&g.recur, g.t, g.h, &din[3]);
     if (s == TG_OK && tg_needs(n, 0)) tg_array_share(&din[0], &own[0]);
-    if (s == TG_OK && tg_needs(n, 3)) tg_array_share(&din[3], &own[2]);
+    tg_recurrence_drop(&g.recur);
     tg_drop_all(N, dense);
-    tg_drop_all(3, own);
+    tg_drop_all(2, own);
     return s;
 }
 
@@ -244,7 +174,7 @@ const tg_op tg_op_gru_cell = {
     .save = TG_IN(2) | TG_OUT(1),
     .infer = cell_infer,
     .forward = cell_forward,
-    .grad = cell_grad,
+    .grad = tg_gru_cell_grad,
     .grad_kernel = cell_grad_kernel,
 };
 
@@ -258,7 +188,7 @@ const tg_op tg_op_gru_scan = {
     .accumulates = TG_IN(1),
     .infer = scan_infer,
     .forward = scan_forward,
-    .grad = scan_grad,
+    .grad = tg_gru_scan_grad,
     .grad_kernel = scan_grad_kernel,
 };
 

@@ -1,18 +1,18 @@
 /* The LSTM cell, and a sequence of steps. A cell is a sequence of one step without a weight: both ops share the
  * loops and the rule. Gradients are written in terms of the gates, which are outputs, so that nothing is
- * computed twice. */
+ * computed twice; in ops they are in ops/lstm_grad.c. */
 #include "core/parallel.h"
 #include "ops/recurrent.h"
 #include "ops/steps.h"
 
 typedef struct lstm {
     int64_t n, t, h;
-    const tg_array *a, *w, *h0, *c0;            /* w and h0 of a sequence only */
-    const tg_array *y, *c, *gates;              /* outputs */
-    const tg_array *dy, *dc, *dgates;           /* of them; NULL: zeros */
-    const tg_array *da, *dh_before, *dc_before; /* dh, dc of what goes into the step last passed */
+    const tg_array *a, *w, *h0, *c0;  /* w and h0 of a sequence only */
+    const tg_array *y, *c, *gates;    /* outputs */
+    const tg_array *dy, *dc, *dgates; /* of them; NULL: zeros */
+    const tg_array *da, *dc_before;   /* dc of what goes into the step last passed */
+    tg_recurrence recur;              /* h w^T, and back dh = da w */
     const tg_kernel_set *kernels;
-    atomic_int status;
 } lstm;
 
 static lstm lstm_of(const tg_array *h) {
@@ -29,15 +29,12 @@ static void forward_rows(void *context, int64_t begin, int64_t end) {
     lstm *l = context;
     for (int64_t t = 0; t < l->t; t++) {
         bool product = l->w && (t > 0 || l->h0);
-        tg_status s = TG_OK;
-        if (product) s = tg_step_product(t ? l->y : l->h0, t - 1, l->w, true, 0, l->gates, t, begin, end);
-        if (s != TG_OK) atomic_store(&l->status, (int)s);
-        for (int64_t i = begin; i < end; i++) {
-            void *gates = tg_step_row(l->gates, i, t);
-            l->kernels->lstm(&(tg_lstm_row){l->h, tg_step_row(l->a, i, t), product ? gates : NULL,
-                                            tg_row_before(l->c, l->c0, i, t), gates, tg_step_row(l->c, i, t),
-                                            tg_step_row(l->y, i, t)});
-        }
+        if (product) tg_recurrence_product(&l->recur, t ? l->y : l->h0, t - 1, false, begin, end);
+        for (int64_t i = begin; i < end; i++)
+            l->kernels->lstm(&(tg_lstm_row){l->h, tg_step_row(l->a, i, t),
+                                            product ? tg_step_row(&l->recur.right, i, 0) : NULL,
+                                            tg_row_before(l->c, l->c0, i, t), tg_step_row(l->gates, i, t),
+                                            tg_step_row(l->c, i, t), tg_step_row(l->y, i, t)});
     }
 }
 
@@ -52,21 +49,18 @@ static void backward_rows(void *context, int64_t begin, int64_t end) {
                                     tg_step_row(l->gates, i, t),
                                     tg_row_before(l->c, l->c0, i, t),
                                     tg_step_row(l->c, i, t),
-                                    {last ? NULL : tg_step_row(l->dh_before, i, 0), tg_step_row(l->dy, i, t)},
+                                    {last ? NULL : tg_step_row(&l->recur.right, i, 0), tg_step_row(l->dy, i, t)},
                                     {last ? NULL : dc, tg_step_row(l->dc, i, t)},
                                     tg_step_row(l->dgates, i, t),
                                     tg_step_row(l->da, i, t),
                                     dc});
         }
-        if (!l->w || (t == 0 && !l->h0)) continue;
-        tg_status s = tg_step_product(l->da, t, l->w, false, 0, l->dh_before, 0, begin, end);
-        if (s != TG_OK) atomic_store(&l->status, (int)s);
+        if (l->w && (t > 0 || l->h0)) tg_recurrence_product(&l->recur, l->da, t, false, begin, end);
     }
 }
 
-static tg_status run(lstm *l, void (*rows)(void *, int64_t, int64_t)) {
+static void run(lstm *l, void (*rows)(void *, int64_t, int64_t)) {
     tg_parallel_for(l->n, tg_step_grain(l->n), rows, l);
-    return (tg_status)atomic_load(&l->status);
 }
 
 /* ---- shape rules ---- */
@@ -102,7 +96,7 @@ static tg_status cell_forward(const tg_call *call) {
     tg_status s = tg_all_contiguous(2, call->in, dense, in);
     lstm l = lstm_of(call->out[0]);
     l.a = in[0], l.c0 = in[1], l.y = call->out[0], l.c = call->out[1], l.gates = call->out[2];
-    if (s == TG_OK) s = run(&l, forward_rows);
+    if (s == TG_OK) run(&l, forward_rows);
     tg_drop_all(2, dense);
     return s;
 }
@@ -114,79 +108,11 @@ static tg_status scan_forward(const tg_call *call) {
     lstm l = lstm_of(call->out[0]);
     l.a = in[0], l.w = in[1], l.h0 = in[2], l.c0 = in[3];
     l.y = call->out[0], l.c = call->out[1], l.gates = call->out[2];
-    if (s == TG_OK) s = run(&l, forward_rows);
+    if (s == TG_OK) s = tg_recurrence_make(&l.recur, l.w, true, l.n);
+    if (s == TG_OK) run(&l, forward_rows);
+    tg_recurrence_drop(&l.recur);
     tg_drop_all(4, dense);
     return s;
-}
-
-/* ---- gradient in ops. With dh = dL/dh' and dc = dL/dc' + dh o (1 - tanh(c')^2):
- *      di = dc g    df = dc c    dg = dc i    do = dh tanh(c')    each plus what flows into the gate itself
- *      da_i = di i (1 - i), .., da_g = dg (1 - g^2)               and dL/dc = dc f
- * In a sequence dh is dL/dy plus da w of the step after. ---- */
-
-static tg_tensor *slope(tg_tensor *gates, int64_t h) {
-    tg_tensor *part[4];
-    for (int k = 0; k < 4; k++) {
-        tg_tensor *v = tg_gate(gates, h, k);
-        part[k] = k == 2 ? tg_affine(tg_square(v), -1, 1) : tg_mul(v, tg_affine(v, -1, 1));
-    }
-    return (tg_concat)(-1, 4, part);
-}
-
-/* da of one step; *dc comes in as dL/dc', NULL for zeros, and leaves as dL/dc. */
-static tg_tensor *step_grad(tg_tensor *gates, tg_tensor *c0, tg_tensor *c, tg_tensor *dh, tg_tensor **dc,
-                            tg_tensor *dgates) {
-    int64_t h = tg_size(c, -1);
-    tg_tensor *tanh_c = tg_tanh(c),
-              *through = tg_mul(tg_gate(gates, h, 3), tg_affine(tg_square(tanh_c), -1, 1));
-    tg_tensor *d = tg_plus(*dc, tg_mul(dh, through));
-    tg_tensor *into[4] = {tg_mul(d, tg_gate(gates, h, 2)), tg_mul(d, c0), tg_mul(d, tg_gate(gates, h, 0)),
-                          tg_mul(dh, tanh_c)};
-    *dc = tg_mul(d, tg_gate(gates, h, 1));
-    return tg_mul(tg_plus((tg_concat)(-1, 4, into), dgates), slope(gates, h));
-}
-
-static void cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    const tg_array *c = tg_node_out(n, 1);
-    tg_tensor *dh = tg_or_zeros(dout[0], c, c->shape[0], c->shape[1]);
-    din[1] = dout[1];
-    din[0] = step_grad(n->out[2], n->in[1], n->out[1], dh, &din[1], dout[2]);
-}
-
-static tg_tensor *step_of(tg_tensor *x, int64_t t) { return x ? tg_at_step(x, t) : NULL; }
-
-/* da of all steps into part[]; *dh and *dc become those of the first state. */
-static void scan_steps(const tg_node *n, tg_tensor *const *dout, tg_tensor **part, tg_tensor **dh,
-                       tg_tensor **dc) {
-    const tg_array *y = tg_node_out(n, 0);
-    int64_t rows = y->shape[0], h = y->shape[2];
-    *dh = *dc = NULL;
-    for (int64_t t = y->shape[1] - 1; t >= 0; t--) {
-        tg_tensor *c0 = t > 0 ? tg_at_step(n->out[1], t - 1) : tg_or_zeros(n->in[3], y, rows, h);
-        tg_tensor *d = tg_or_zeros(tg_plus(*dh, step_of(dout[0], t)), y, rows, h);
-        *dc = tg_plus(*dc, step_of(dout[1], t));
-        part[t] =
-            step_grad(tg_at_step(n->out[2], t), c0, tg_at_step(n->out[1], t), d, dc, step_of(dout[2], t));
-        *dh = tg_matmul(part[t], n->in[1]);
-    }
-}
-
-static void scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    const tg_array *y = tg_node_out(n, 0);
-    int64_t steps = y->shape[1];
-    tg_tensor *dh, *dc, **part = tg_tensors_new(steps), *da = NULL;
-    if (part) {
-        scan_steps(n, dout, part, &dh, &dc);
-        da = steps ? tg_stack_steps(part, steps)
-                   : tg_zeros((tg_dtype)y->dtype, y->shape[0], 0, 4 * y->shape[2]);
-        tg_tensors_free(part, steps);
-    } else {
-        da = dh = dc = tg_poison();
-    }
-    if (tg_needs(n, 0)) din[0] = da;
-    if (tg_needs(n, 1)) din[1] = tg_step_outer(da, tg_states_before(n->out[0], n->in[2]));
-    if (tg_needs(n, 2)) din[2] = tg_or_zeros(dh, y, y->shape[0], y->shape[2]);
-    if (tg_needs(n, 3)) din[3] = tg_or_zeros(dc, y, y->shape[0], y->shape[2]);
 }
 
 /* ---- gradient on arrays ---- */
@@ -202,21 +128,19 @@ static tg_status cell_grad_kernel(const tg_node *n, const tg_array *const *dout,
     if (s == TG_OK) s = tg_array_alloc(&din[1], (tg_dtype)all[1]->dtype, tg_array_shape(all[1]));
     l.c0 = p[0], l.c = p[1], l.gates = p[2], l.dy = p[3], l.dc = p[4], l.dgates = p[5];
     l.da = &din[0], l.dc_before = &din[1];
-    if (s == TG_OK) s = run(&l, backward_rows);
+    if (s == TG_OK) run(&l, backward_rows);
     tg_drop_all(6, dense);
     return s;
 }
 
-/* Storage for dL/da and for dh and dc, which end as those of the first state. */
-static tg_status prepare(lstm *l, tg_array own[3]) {
+/* da and dc_before into own, and what the product needs. */
+static tg_status prepare(lstm *l, tg_array own[2]) {
     tg_dtype dtype = (tg_dtype)l->y->dtype;
     tg_status s = tg_array_alloc(&own[0], dtype, TG_SHAPE(l->n, l->t, 4 * l->h));
-    for (int i = 1; s == TG_OK && i < 3; i++) {
-        s = tg_array_alloc(&own[i], dtype, TG_SHAPE(l->n, l->h));
-        if (s == TG_OK && l->t == 0) tg_array_fill(&own[i], 0);
-    }
-    l->da = &own[0], l->dh_before = &own[1], l->dc_before = &own[2];
-    return s;
+    if (s == TG_OK) s = tg_array_alloc(&own[1], dtype, TG_SHAPE(l->n, l->h));
+    if (s == TG_OK && l->t == 0) tg_array_fill(&own[1], 0);
+    l->da = &own[0], l->dc_before = &own[1];
+    return s == TG_OK ? tg_recurrence_make(&l->recur, l->w, false, l->n) : s;
 }
 
 static tg_status scan_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
@@ -231,20 +155,20 @@ static tg_status scan_grad_kernel(const tg_node *n, const tg_array *const *dout,
                               dout[1],
                               dout[2]};
     const tg_array *p[N];
-    tg_array dense[N] = {{0}}, own[3] = {{0}};
+    tg_array dense[N] = {{0}}, own[2] = {{0}};
     lstm l = lstm_of(all[3]);
     tg_status s = tg_all_contiguous(N, all, dense, p);
     l.w = p[0], l.h0 = p[1], l.c0 = p[2], l.y = p[3], l.c = p[4], l.gates = p[5];
     l.dy = p[6], l.dc = p[7], l.dgates = p[8];
     if (s == TG_OK) s = prepare(&l, own);
-    if (s == TG_OK) s = run(&l, backward_rows);
+    if (s == TG_OK) run(&l, backward_rows);
     if (s == TG_OK && tg_needs(n, 1)) s = tg_step_weight_grad(&own[0], l.y, l.h0, &din[1]);
-    for (int i = 0; s == TG_OK && i < 3; i++) {
-        int input = i ? i + 1 : 0;
-        if (tg_needs(n, input)) tg_array_share(&din[input], &own[i]);
-    }
+    if (s == TG_OK && tg_needs(n, 2)) s = tg_recurrence_first(&l.recur, l.t, l.h, &din[2]);
+    if (s == TG_OK && tg_needs(n, 0)) tg_array_share(&din[0], &own[0]);
+    if (s == TG_OK && tg_needs(n, 3)) tg_array_share(&din[3], &own[1]);
+    tg_recurrence_drop(&l.recur);
     tg_drop_all(N, dense);
-    tg_drop_all(3, own);
+    tg_drop_all(2, own);
     return s;
 }
 
@@ -258,7 +182,7 @@ const tg_op tg_op_lstm_cell = {
     .save = TG_IN(1) | TG_OUT(1) | TG_OUT(2),
     .infer = cell_infer,
     .forward = cell_forward,
-    .grad = cell_grad,
+    .grad = tg_lstm_cell_grad,
     .grad_kernel = cell_grad_kernel,
 };
 
@@ -272,7 +196,7 @@ const tg_op tg_op_lstm_scan = {
     .accumulates = TG_IN(1),
     .infer = scan_infer,
     .forward = scan_forward,
-    .grad = scan_grad,
+    .grad = tg_lstm_scan_grad,
     .grad_kernel = scan_grad_kernel,
 };
 

@@ -6,26 +6,42 @@
 
 /* ---- on arrays ---- */
 
-/* The first `cols` columns of the rows [begin, end) at step t; borrowed. */
-static tg_array rows_at(const tg_array *x, int64_t t, int64_t begin, int64_t end, int64_t cols) {
-    return (tg_array){.data = tg_step_row(x, begin, t),
-                      .numel = (end - begin) * cols,
-                      .dtype = x->dtype,
-                      .rank = 2,
-                      .shape = {end - begin, cols},
-                      .stride = {x->stride[0], 1}};
+/* [n, width] or somewhat wider: rows lie an odd number of cache lines apart. */
+static tg_status rows_apart(tg_array *out, tg_dtype dtype, int64_t n, int64_t width) {
+    int64_t line = 64 / (int64_t)tg_dtype_size(dtype);
+    return tg_array_alloc(out, dtype, TG_SHAPE(n, ((width + line - 1) / line | 1) * line));
 }
 
-tg_status tg_step_product(const tg_array *a, int64_t ta, const tg_array *w, bool transposed, double beta,
-                          const tg_array *c, int64_t tc, int64_t begin, int64_t end) {
-    tg_array right = *w;
-    if (transposed) { /* borrowed: several threads do this at once */
-        right.shape[0] = w->shape[1], right.stride[0] = w->stride[1];
-        right.shape[1] = w->shape[0], right.stride[1] = w->stride[0];
-    }
-    tg_array left = rows_at(a, ta, begin, end, right.shape[0]),
-             out = rows_at(c, tc, begin, end, right.shape[1]);
-    return tg_gemm(1, &left, &right, beta, &out);
+tg_status tg_recurrence_make(tg_recurrence *r, const tg_array *w, bool transposed, int64_t n) {
+    *r = (tg_recurrence){0};
+    if (!w) return TG_OK;
+    tg_status s = tg_panels_pack(&r->w, w, transposed);
+    if (s == TG_OK) s = rows_apart(&r->left, (tg_dtype)w->dtype, n, r->w.k);
+    if (s == TG_OK) s = rows_apart(&r->right, (tg_dtype)w->dtype, n, r->w.padded);
+    return s;
+}
+
+void tg_recurrence_drop(tg_recurrence *r) {
+    tg_panels_drop(&r->w);
+    tg_array_drop(&r->left), tg_array_drop(&r->right);
+}
+
+void tg_recurrence_product(const tg_recurrence *r, const tg_array *x, int64_t t, bool add, int64_t begin,
+                           int64_t end) {
+    size_t bytes = (size_t)r->w.k * tg_dtype_size(r->w.dtype);
+    for (int64_t i = begin; bytes > 0 && i < end; i++)
+        memcpy(tg_step_row(&r->left, i, 0), tg_step_row(x, i, t), bytes);
+    tg_panels_product(&r->w, end - begin, tg_step_row(&r->left, begin, 0), r->left.stride[0], add,
+                      tg_step_row(&r->right, begin, 0), r->right.stride[0]);
+}
+
+tg_status tg_recurrence_first(const tg_recurrence *r, int64_t steps, int64_t h, tg_array *dh0) {
+    tg_array last = r->right;
+    tg_status s = tg_array_alloc(dh0, r->w.dtype, TG_SHAPE(last.shape[0], h));
+    last.shape[1] = h, last.numel = dh0->numel;
+    if (s == TG_OK && steps > 0) tg_array_copy(dh0, &last);
+    if (s == TG_OK && steps == 0) tg_array_fill(dh0, 0);
+    return s;
 }
 
 int64_t tg_step_grain(int64_t n) {

@@ -4,6 +4,7 @@
 #ifndef TG_OPS_STEPS_H
 #define TG_OPS_STEPS_H
 
+#include "core/kernels/panels.h"
 #include "core/kernels/table.h"
 #include "ops/ops.h"
 
@@ -19,10 +20,25 @@ static inline void *tg_row_before(const tg_array *y, const tg_array *x0, int64_t
     return t > 0 ? tg_step_row(y, i, t - 1) : tg_step_row(x0, i, 0);
 }
 
-/* c = a w + beta c for the rows [begin, end): the first columns of a at step ta and of c at step tc, as many
- * as w has rows and columns. With transposed, w^T stands for w. */
-tg_status tg_step_product(const tg_array *a, int64_t ta, const tg_array *w, bool transposed, double beta,
-                          const tg_array *c, int64_t tc, int64_t begin, int64_t end);
+/* The product that recurs. `right` has a row a sample, which becomes (with `add`, gains) a row of some sequence times
+ * w, at every step the same w: it is packed once. Rows of a sequence often lie a power of two apart, where they
+ * push each other out of the cache: products work on copies in `left`. */
+typedef struct tg_recurrence {
+    tg_panels w;
+    tg_array left, right; /* states, with room behind each row */
+} tg_recurrence;
+
+/* For n samples and w, with `transposed` w^T; without w (NULL) for a cell, which has no product. The caller drops it,
+ * after a failure too. */
+tg_status tg_recurrence_make(tg_recurrence *r, const tg_array *w, bool transposed, int64_t n);
+void tg_recurrence_drop(tg_recurrence *r);
+
+/* The rows [begin, end) of `right` from those of x at step t. */
+void tg_recurrence_product(const tg_recurrence *r, const tg_array *x, int64_t t, bool add, int64_t begin,
+                           int64_t end);
+
+/* *dh0 becomes the states that a walk back over `steps` steps has left in `right`, [n, h]; zeros after none. */
+tg_status tg_recurrence_first(const tg_recurrence *r, int64_t steps, int64_t h, tg_array *dh0);
 
 /* How many rows make a block of work; it depends on n alone, so results do not depend on the threads. */
 int64_t tg_step_grain(int64_t n);
@@ -35,6 +51,13 @@ void tg_drop_all(int n, tg_array a[]);
  * data. db, likewise: the sum of ds. */
 tg_status tg_step_weight_grad(const tg_array *ds, const tg_array *y, const tg_array *h0, tg_array *dw);
 tg_status tg_step_bias_grad(const tg_array *ds, tg_array *db);
+
+/* ---- gradients in ops (ops/lstm_grad.c, ops/gru_grad.c) ---- */
+
+void tg_lstm_cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din);
+void tg_lstm_scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din);
+void tg_gru_cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din);
+void tg_gru_scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din);
 
 /* ---- for infer ---- */
 

@@ -9,20 +9,22 @@
 /* ---- products ---- */
 
 /* Rows of c that one pass over b makes: as many sums of one or two vectors as the registers hold, beside a
- * row of b and an element of x. */
+ * row of b and an element of x. The last rows are left to about half of that, or
+ * to a few. */
 #if defined(TG_ISA_AVX2)
-enum { TILE_1 = 12, TILE_2 = 6 };
+enum { TILE_1 = 12, HALF_1 = 6, TILE_2 = 6, HALF_2 = 3 };
 #elif defined(TG_ISA_REF)
-enum { TILE_1 = 4, TILE_2 = 4 };
+enum { TILE_1 = 4, HALF_1 = 2, TILE_2 = 4, HALF_2 = 2 };
 #else
-enum { TILE_1 = 14, TILE_2 = 14 };
+enum { TILE_1 = 14, HALF_1 = 8, TILE_2 = 14, HALF_2 = 8 };
 #endif
+enum { FEW = 2 };
 
 /* Rows i .. i + rows of c, `left` of which exist: the last one stands in for the others. */
 INLINE void offset_tile(const tg_offset_gemm *g, int64_t i, int64_t left, int rows, int vectors) {
     const int64_t width = vectors * W;
     const S *b = g->b, *start = g->start;
-    S *c = (S *)g->c + i * width;
+    S *c = (S *)g->c + i * g->c_row;
     int64_t at[TILE_1];
     V sum[TILE_1][2], w[2];
 #pragma GCC unroll 16
@@ -46,22 +48,30 @@ INLINE void offset_tile(const tg_offset_gemm *g, int64_t i, int64_t left, int ro
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) {
             V first = start ? vload(start + (i + k) * g->start_row + v * W) : K(0);
-            vstore(c + k * width + v * W, first + sum[k][v]);
+            vstore(c + k * g->c_row + v * W, first + sum[k][v]);
         }
     }
 }
 
-INLINE void offset_rows(const tg_offset_gemm *g, int tile, int vectors) {
-    int64_t i = 0;
-    for (; g->rows - i > tile / 2; i += tile) offset_tile(g, i, g->rows - i, tile, vectors);
-    if (i < g->rows) offset_tile(g, i, g->rows - i, tile / 2, vectors);
+INLINE void offset_rows(const tg_offset_gemm *g, int tile, int half, int vectors) {
+    for (int64_t i = 0, left; (left = g->rows - i) > 0;)
+        if (left > 2 * half || (left > half && left <= tile)) {
+            offset_tile(g, i, left, tile, vectors);
+            i += tile;
+        } else if (left > FEW) {
+            offset_tile(g, i, left, half, vectors);
+            i += half;
+        } else {
+            offset_tile(g, i, left, FEW, vectors);
+            i += FEW;
+        }
 }
 
 static void offset_gemm(const tg_offset_gemm *g) {
     if (g->lanes == W)
-        offset_rows(g, TILE_1, 1);
+        offset_rows(g, TILE_1, HALF_1, 1);
     else
-        offset_rows(g, TILE_2, 2);
+        offset_rows(g, TILE_2, HALF_2, 2);
 }
 
 /* Rows i .. i + rows of c, two vectors from column j on; m0 and m1 lanes of them exist, m1 maybe none. */

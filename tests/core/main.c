@@ -26,6 +26,7 @@ TCase *tcase_reduce(void);
 TCase *tcase_gemm(void);
 TCase *tcase_lapack(void);
 TCase *tcase_attention(void);
+TCase *tcase_panels(void);
 
 const char *program;
 
@@ -59,6 +60,7 @@ int main(int argc, char **argv) {
         tcase_kernel_rows,
         tcase_attention,
         tcase_windows,
+        tcase_panels,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

@@ -42,9 +42,9 @@ enum { MOST = 64, SUMS = 40 };
 enum { NO_START, SHARED_ROW, ITSELF };
 
 static void check_offset_gemm(const tg_kernels *k, int dtype, int64_t rows, int64_t sums, int vectors,
-                              int start) {
-    static double x[MOST * 3 + SUMS * 5], b[SUMS * 32], c[(MOST + 1) * 32], bias[32], was[(MOST + 1) * 32];
-    int64_t row[MOST], sum[SUMS], lanes = vectors * k->real[dtype]->lanes;
+                              int start, int64_t gap) {
+    static double x[MOST * 3 + SUMS * 5], b[SUMS * 32], c[(MOST + 1) * 35], bias[32], was[(MOST + 1) * 35];
+    int64_t row[MOST], sum[SUMS], lanes = vectors * k->real[dtype]->lanes, c_row = lanes + gap;
     for (int64_t i = 0; i < rows; i++) row[i] = i * 37 % MOST * 3;
     for (int64_t r = 0; r < sums; r++) sum[r] = r * 11 % SUMS * 5;
     fill(dtype, x, COUNT(x), 1), fill(dtype, b, sums * lanes, 2), fill(dtype, bias, lanes, 3);
@@ -52,14 +52,15 @@ static void check_offset_gemm(const tg_kernels *k, int dtype, int64_t rows, int6
     memcpy(was, c, sizeof c);
     const void *from = start == NO_START ? NULL : start == ITSELF ? (const void *)c : (const void *)bias;
     k->real[dtype]->offset_gemm(
-        &(tg_offset_gemm){rows, sums, lanes, row, sum, x, b, from, start == ITSELF ? lanes : 0, c});
-    for (int64_t i = 0; i < COUNT(c) / 32 * 32 && i < (rows + 1) * lanes; i++) {
+        &(tg_offset_gemm){rows, sums, lanes, row, sum, x, b, from, start == ITSELF ? c_row : 0, c, c_row});
+    for (int64_t i = 0; i < (rows + 1) * c_row; i++) {
+        bool inside = i < rows * c_row && i % c_row < lanes;
         double want = start == ITSELF       ? get(dtype, was, i)
-                      : start == SHARED_ROW ? get(dtype, bias, i % lanes)
+                      : start == SHARED_ROW ? get(dtype, bias, i % c_row % lanes)
                                             : 0;
-        for (int64_t r = 0; r < sums && i < rows * lanes; r++)
-            want += get(dtype, x, row[i / lanes] + sum[r]) * get(dtype, b, r * lanes + i % lanes);
-        if (i >= rows * lanes) want = get(dtype, was, i); /* the row behind the last stays */
+        for (int64_t r = 0; r < sums && inside; r++)
+            want += get(dtype, x, row[i / c_row] + sum[r]) * get(dtype, b, r * lanes + i % c_row);
+        if (!inside) want = get(dtype, was, i); /* between rows, and behind the last */
         REQUIRE(get(dtype, c, i) == want, "%s f%d %d rows, %d sums, %d lanes: %g at %d, not %g", k->isa,
                 dtype ? 64 : 32, (int)rows, (int)sums, (int)lanes, get(dtype, c, i), (int)i, want);
     }
@@ -70,8 +71,9 @@ START_TEST(products_with_offsets) {
                          sums[] = {0, 1, 2, SUMS};
     const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
     for (int64_t i = 0; k && i < COUNT(rows) * COUNT(sums); i++)
-        for (int v = 0; v < 12; v++)
-            check_offset_gemm(k, v % 2, rows[i / COUNT(sums)], sums[i % COUNT(sums)], v / 2 % 2 + 1, v / 4);
+        for (int v = 0; v < 24; v++)
+            check_offset_gemm(k, v % 2, rows[i / COUNT(sums)], sums[i % COUNT(sums)], v / 2 % 2 + 1, v / 4 % 3,
+                              v / 12 * 3);
 }
 END_TEST
 

@@ -1,0 +1,71 @@
+/* The gradients of ops/lstm.c in ops. With dh = dL/dh' and dc = dL/dc' + dh o (1 - tanh(c')^2):
+ *     di = dc g    df = dc c    dg = dc i    do = dh tanh(c')    each plus what flows into the gate itself
+ *     da_i = di i (1 - i), .., da_g = dg (1 - g^2)               and dL/dc = dc f
+ * In a sequence dh is dL/dy plus da w of the step after. */
+#include "ops/recurrent.h"
+#include "ops/steps.h"
+
+static tg_tensor *slope(tg_tensor *gates, int64_t h) {
+    tg_tensor *part[4];
+    for (int k = 0; k < 4; k++) {
+        tg_tensor *v = tg_gate(gates, h, k);
+        part[k] = k == 2 ? tg_affine(tg_square(v), -1, 1) : tg_mul(v, tg_affine(v, -1, 1));
+    }
+    return (tg_concat)(-1, 4, part);
+}
+
+/* da of one step; *dc comes in as dL/dc', NULL for zeros, and leaves as dL/dc. */
+static tg_tensor *step_grad(tg_tensor *gates, tg_tensor *c0, tg_tensor *c, tg_tensor *dh, tg_tensor **dc,
+                            tg_tensor *dgates) {
+    int64_t h = tg_size(c, -1);
+    tg_tensor *tanh_c = tg_tanh(c),
+              *through = tg_mul(tg_gate(gates, h, 3), tg_affine(tg_square(tanh_c), -1, 1));
+    tg_tensor *d = tg_plus(*dc, tg_mul(dh, through));
+    tg_tensor *into[4] = {tg_mul(d, tg_gate(gates, h, 2)), tg_mul(d, c0), tg_mul(d, tg_gate(gates, h, 0)),
+                          tg_mul(dh, tanh_c)};
+    *dc = tg_mul(d, tg_gate(gates, h, 1));
+    return tg_mul(tg_plus((tg_concat)(-1, 4, into), dgates), slope(gates, h));
+}
+
+void tg_lstm_cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    const tg_array *c = tg_node_out(n, 1);
+    tg_tensor *dh = tg_or_zeros(dout[0], c, c->shape[0], c->shape[1]);
+    din[1] = dout[1];
+    din[0] = step_grad(n->out[2], n->in[1], n->out[1], dh, &din[1], dout[2]);
+}
+
+static tg_tensor *step_of(tg_tensor *x, int64_t t) { return x ? tg_at_step(x, t) : NULL; }
+
+/* da of all steps into part[]; *dh and *dc become those of the first state. */
+static void scan_steps(const tg_node *n, tg_tensor *const *dout, tg_tensor **part, tg_tensor **dh,
+                       tg_tensor **dc) {
+    const tg_array *y = tg_node_out(n, 0);
+    int64_t rows = y->shape[0], h = y->shape[2];
+    *dh = *dc = NULL;
+    for (int64_t t = y->shape[1] - 1; t >= 0; t--) {
+        tg_tensor *c0 = t > 0 ? tg_at_step(n->out[1], t - 1) : tg_or_zeros(n->in[3], y, rows, h);
+        tg_tensor *d = tg_or_zeros(tg_plus(*dh, step_of(dout[0], t)), y, rows, h);
+        *dc = tg_plus(*dc, step_of(dout[1], t));
+        part[t] =
+            step_grad(tg_at_step(n->out[2], t), c0, tg_at_step(n->out[1], t), d, dc, step_of(dout[2], t));
+        *dh = tg_matmul(part[t], n->in[1]);
+    }
+}
+
+void tg_lstm_scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    const tg_array *y = tg_node_out(n, 0);
+    int64_t steps = y->shape[1];
+    tg_tensor *dh, *dc, **part = tg_tensors_new(steps), *da = NULL;
+    if (part) {
+        scan_steps(n, dout, part, &dh, &dc);
+        da = steps ? tg_stack_steps(part, steps)
+                   : tg_zeros((tg_dtype)y->dtype, y->shape[0], 0, 4 * y->shape[2]);
+        tg_tensors_free(part, steps);
+    } else {
+        da = dh = dc = tg_poison();
+    }
+    if (tg_needs(n, 0)) din[0] = da;
+    if (tg_needs(n, 1)) din[1] = tg_step_outer(da, tg_states_before(n->out[0], n->in[2]));
+    if (tg_needs(n, 2)) din[2] = tg_or_zeros(dh, y, y->shape[0], y->shape[2]);
+    if (tg_needs(n, 3)) din[3] = tg_or_zeros(dc, y, y->shape[0], y->shape[2]);
+}
