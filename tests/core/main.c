@@ -24,6 +24,7 @@ TCase *tcase_kernel_rows(void);
 TCase *tcase_windows(void);
 TCase *tcase_reduce(void);
 TCase *tcase_gemm(void);
+TCase *tcase_gemm_threads(void);
 TCase *tcase_lapack(void);
 TCase *tcase_attention(void);
 TCase *tcase_panels(void);
@@ -54,13 +55,10 @@ int main(int argc, char **argv) {
     pthread_key_create(&key, free_region);
     tg_region_make = make_region;
     TCase *(*const make[])(void) = {
-        tcase_error,  tcase_shape,  tcase_alloc, tcase_buffer, tcase_parallel, tcase_array,  tcase_slot,
-        tcase_tensor, tcase_random, tcase_print, tcase_idx,    tcase_kernels,  tcase_reduce, tcase_gemm, tcase_update,
-        tcase_lapack,
-        tcase_kernel_rows,
-        tcase_attention,
-        tcase_windows,
-        tcase_panels,
+        tcase_error,  tcase_shape,  tcase_alloc,        tcase_buffer, tcase_parallel, tcase_array,
+        tcase_slot,   tcase_tensor, tcase_random,       tcase_print,  tcase_idx,      tcase_kernels,
+        tcase_reduce, tcase_gemm,   tcase_gemm_threads, tcase_update, tcase_lapack,   tcase_kernel_rows,
+        tcase_panels, tcase_windows, tcase_attention,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

@@ -17,6 +17,7 @@
     } while (0)
 
 TCase *tcase_gemm(void);
+TCase *tcase_gemm_threads(void);
 
 static int threads;
 static void setup(void) { threads = tg_set_num_threads(1); }
@@ -239,6 +240,14 @@ TCase *tcase_gemm(void) {
     tcase_add_test(tc, empty_sizes);
     tcase_add_test(tc, nan_goes_through);
     tcase_add_test(tc, copy_that_fails);
+    return tc;
+}
+
+TCase *tcase_gemm_threads(void) {
+    TCase *tc = tcase_create("gemm threads");
+    tcase_set_tags(tc, "slow");
+    tcase_set_timeout(tc, 120);
+    tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, threads_change_nothing, TG_F32, TG_F64 + 1);
     tcase_add_loop_test(tc, threads_change_nothing_at_odd_sizes, TG_F32, TG_F64 + 1);
     return tc;
