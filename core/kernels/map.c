@@ -37,6 +37,7 @@ enum { CHEAP = 1, DEAR = 4 };
 /* The powers that have a function of their own. */
 static tg_unary power(double p) {
     if (p == 2) return TG_UNARY_SQUARE;
+    if (p == 3) return TG_UNARY_CUBE;
     if (p == 0.5) return TG_UNARY_SQRT;
     return p == -1 ? TG_UNARY_RECIPROCAL : TG_UNARY_POW_SCALAR;
 }
@@ -50,7 +51,7 @@ void tg_map_unary(tg_unary f, const tg_array *x, const tg_array *out, const doub
 void tg_map_unary_grad(tg_unary f, const tg_array *g, const tg_array *x, const tg_array *y,
                        const tg_array *dx, const double p[2]) {
     static const double none[2];
-    if (f == TG_UNARY_POW_SCALAR && p[0] == 2) f = TG_UNARY_SQUARE;
+    if (f == TG_UNARY_POW_SCALAR && (p[0] == 2 || p[0] == 3)) f = power(p[0]);
     const tg_array *const a[] = {dx, g, unary_use[f].x ? x : g, unary_use[f].y ? y : g};
     apply(unary_use[f].y ? 4 : 3, a, DEAR, tg_kernels_for(g->dtype)->unary_grad[f], p ? p : none);
 }

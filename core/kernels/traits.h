@@ -171,9 +171,14 @@ INLINE V vrint(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_NEAREST_INT | _MM
 INLINE M both(M m, M n) { return m & n; }
 INLINE M either(M m, M n) { return m | n; }
 
-/* NaN in either argument gives NaN. */
+/* NaN in either argument gives NaN; of equal ones b. x86's own instructions give b in both cases. */
+#if defined(TG_ISA_AVX2) || defined(TG_ISA_AVX512)
+INLINE V vmax(V a, V b) { return select(a != a, a, (V)X86(max)((NATIVE)a, (NATIVE)b)); }
+INLINE V vmin(V a, V b) { return select(a != a, a, (V)X86(min)((NATIVE)a, (NATIVE)b)); }
+#else
 INLINE V vmax(V a, V b) { return select(either(a > b, a != a), a, b); }
 INLINE V vmin(V a, V b) { return select(either(a < b, a != a), a, b); }
+#endif
 
 INLINE V vload(const S *p) {
     V v;

@@ -37,6 +37,7 @@ static const struct row {
     ROW(ABS, -100, 100, {0}, 0, 0, 0),
     ROW(SIGN, -2, 2, {0}, 0, 0, 0),
     ROW(SQUARE, -100, 100, {0}, 0.5, 0.5, 0),
+    ROW(CUBE, -100, 100, {0}, 1.5, 2, 0), /* two roundings */
     ROW(SQRT, 0.001, 100, {0}, 0.5, 0.5, 0),
     ROW(RSQRT, 0.001, 100, {0}, 1.5, 2.5, 0),
     ROW(RECIPROCAL, -100, 100, {0}, 0.5, 1.5, 0),
