@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Writes ops.golden: values and gradients of every op as PyTorch computes them in float64.
+"""Writes golden numbers: values and gradients of every op as PyTorch computes them in float64.
 
-usage: python3 make_golden.py > ops.golden        (PyTorch on the CPU; nothing else)
-       python3 make_golden.py NAME > NAME.golden  (the cases of cases_NAME.py)
+usage: python3 make_golden.py | gzip -9n > ops.golden.gz             (PyTorch on the CPU; nothing else)
+       python3 make_golden.py NAME | gzip -9n > NAME.golden.gz       (the cases of cases_NAME.py)
 
 The numbers are compared by tests/ops/test_golden.c. Running this again must change nothing: inputs come from
 a generator with fixed seeds, on a grid that float32 holds exactly, so that one file serves both float types.

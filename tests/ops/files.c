@@ -5,18 +5,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#ifdef TG_HAVE_ZLIB
+#include <zlib.h>
+bool reads_compressed(void) { return true; }
+#else
+/* Plain files alone. */
+#define gzFile FILE *
+#define gzopen fopen
+#define gzclose fclose
+#define gzread(f, p, n) (int)fread((p), 1, (n), (f))
+bool reads_compressed(void) { return false; }
+#endif
+
+/* Compressed or not. */
 static char *read_file(const char *root, size_t n, const char *path) {
-    char full[4096];
+    char full[4096], *text = NULL;
     snprintf(full, sizeof full, "%.*s/%s", (int)n, root, path);
-    FILE *f = fopen(full, "rb");
-    if (!f) return NULL;
-    char *text = NULL;
-    long size = fseek(f, 0, SEEK_END) == 0 ? ftell(f) : -1;
-    rewind(f);
-    if (size >= 0) text = malloc((size_t)size + 1);
-    if (text) text[fread(text, 1, (size_t)size, f)] = '\0';
-    fclose(f);
-    return text;
+    gzFile f = gzopen(full, "rb");
+    size_t used = 0, room = 1 << 16;
+    int got = f ? 1 : 0;
+    while (got > 0) {
+        char *more = realloc(text, room *= 2);
+        if (!more) break;
+        text = more;
+        got = gzread(f, text + used, (unsigned)(room - used - 1));
+        used += got > 0 ? (size_t)got : 0;
+    }
+    if (f) gzclose(f);
+    if (text) text[used] = '\0';
+    if (got == 0) return text;
+    free(text);
+    return NULL;
 }
 
 char *read_source_file(const char *path) {

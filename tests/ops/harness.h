@@ -231,8 +231,9 @@ void check_mutants(const tg_op *op);
 
 /* ---- files of the source tree ---- */
 
-/* The text of a file named from the root of the sources; free() it. NULL: not readable. */
+/* The text of a file named from the root of the sources, uncompressed if it is a .gz; free() it. NULL: not readable. */
 char *read_source_file(const char *path);
+bool reads_compressed(void); /* with zlib only */
 
 void print_op_reference(FILE *f); /* docs/ops.md */
 

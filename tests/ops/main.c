@@ -19,7 +19,7 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, tcase_conventions());
     suite_add_tcase(suite, tcase_errors());
     suite_add_tcase(suite, tcase_samples());
-    suite_add_tcase(suite, tcase_golden());
+    if (reads_compressed()) suite_add_tcase(suite, tcase_golden());
     suite_add_tcase(suite, tcase_inplace());
     suite_add_tcase(suite, tcase_structured());
     suite_add_tcase(suite, tcase_products());

@@ -1,4 +1,4 @@
-/* Values and gradients against PyTorch's: tests/golden/ops.golden, written by make_golden.py, which describes
+/* Values and gradients against PyTorch's: tests/golden/ops.golden.gz, written by make_golden.py, which describes
  * the format. In f64 to 1e-12, in f32 to 2e-6, relative to the element or, where terms cancel, to the largest
  * term. */
 #include "tests/ops/harness.h"
@@ -7,18 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ops.golden, and those of the newer families. */
+/* The first ones, and those of the newer families. */
 static const char *const golden_files[] = {
-    "tests/golden/ops.golden",
-    "tests/golden/shape.golden",
-    "tests/golden/elementwise.golden",
-    "tests/golden/structured.golden",
-    "tests/golden/recurrent.golden",
-    "tests/golden/reduce.golden",
-    "tests/golden/loss.golden",
-    "tests/golden/products.golden",
+    "tests/golden/ops.golden.gz",
+    "tests/golden/shape.golden.gz",
+    "tests/golden/elementwise.golden.gz",
+    "tests/golden/structured.golden.gz",
+    "tests/golden/recurrent.golden.gz",
+    "tests/golden/reduce.golden.gz",
+    "tests/golden/loss.golden.gz",
+    "tests/golden/products.golden.gz",
 
-    "tests/golden/linalg.golden",
+    "tests/golden/linalg.golden.gz",
 };
 static char *texts[COUNT(golden_files)];
 
