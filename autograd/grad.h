@@ -52,7 +52,7 @@ TG_API tg_status tg_grad(int n_out, tg_tensor *const *out, int n_in, tg_tensor *
  * for a leaf, before the gradient is stored or returned. It returns the gradient, or another tensor of that shape and
  * dtype to take its place, or NULL for "as it is"; it must not change its argument in place. In a recorded walk what it
  * computes is recorded too.
- *     static tg_tensor *clipped(tg_tensor *grad, void *user) { return tg_clamp(grad, .min = -1, .max = 1); }
+ *     static tg_tensor *clipped(tg_tensor *grad, void *user) { return tg_clamp(grad, -1, 1); }
  *     tg_register_hook(h, clipped, NULL);
  * A tensor may have several; each is given what the one registered before it returned. They go with the tensor, or with
  * tg_remove_hooks. Errors: TG_ERR_TAPE when t requires no gradient; a hook that fails fails the walk. As

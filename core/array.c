@@ -11,13 +11,6 @@ tg_shape tg_array_shape(const tg_array *a) {
     return s;
 }
 
-bool tg_array_same_shape(const tg_array *a, const tg_array *b) {
-    if (a->rank != b->rank) return false;
-    for (int i = 0; i < a->rank; i++)
-        if (a->shape[i] != b->shape[i]) return false;
-    return true;
-}
-
 /* ---- storage ---- */
 
 /* Why an array of this type and shape cannot be. */

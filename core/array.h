@@ -28,7 +28,12 @@ typedef struct tg_array {
 } tg_array;
 
 TG_API tg_shape tg_array_shape(const tg_array *a);
-TG_API bool tg_array_same_shape(const tg_array *a, const tg_array *b);
+static inline bool tg_array_same_shape(const tg_array *a, const tg_array *b) {
+    if (a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->shape[i] != b->shape[i]) return false;
+    return true;
+}
 
 /* Sets dtype, shape and contiguous (row-major) strides, without storage; what *a held is overwritten, not
  * dropped. TG_ERR_DTYPE for an unknown dtype, TG_ERR_SHAPE for a shape without a number of elements (tg_shape_numel),

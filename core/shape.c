@@ -8,17 +8,15 @@
 static const struct {
     const char *name;
     uint8_t size;
-    bool is_float;
 } dtypes[TG_DTYPES] = {
-    [TG_F32] = {"f32", 4, true},  [TG_F64] = {"f64", 8, true}, [TG_I32] = {"i32", 4, false},
-    [TG_I64] = {"i64", 8, false}, [TG_U8] = {"u8", 1, false},  [TG_BOOL] = {"bool", 1, false},
+    [TG_F32] = {"f32", 4}, [TG_F64] = {"f64", 8}, [TG_I32] = {"i32", 4},
+    [TG_I64] = {"i64", 8}, [TG_U8] = {"u8", 1},   [TG_BOOL] = {"bool", 1},
 };
 
 static bool known(tg_dtype dtype) { return (unsigned)dtype < TG_DTYPES; }
 
 size_t tg_dtype_size(tg_dtype dtype) { return known(dtype) ? dtypes[dtype].size : 0; }
 const char *tg_dtype_name(tg_dtype dtype) { return known(dtype) ? dtypes[dtype].name : "unknown dtype"; }
-bool tg_dtype_is_float(tg_dtype dtype) { return known(dtype) && dtypes[dtype].is_float; }
 
 /* Zero sizes are left out of the overflow check's product but not of the result, so that the strides of every
  * accepted shape fit as well. */

@@ -19,7 +19,7 @@ typedef enum tg_dtype { TG_F32 = 0, TG_F64, TG_I32, TG_I64, TG_U8, TG_BOOL } tg_
 
 TG_API size_t tg_dtype_size(tg_dtype dtype);      /* bytes an element: 4 8 4 8 1 1 */
 TG_API const char *tg_dtype_name(tg_dtype dtype); /* "f32" "f64" "i32" "i64" "u8" "bool" */
-TG_API bool tg_dtype_is_float(tg_dtype dtype);
+static inline bool tg_dtype_is_float(tg_dtype dtype) { return dtype == TG_F32 || dtype == TG_F64; }
 
 /* A list of up to eight sizes or axes. Rank 0 is a scalar and has one element; any size may be zero. */
 typedef struct tg_shape {
