@@ -14,7 +14,7 @@ static void pack(const tg_panels *p, const char *w, bool transposed, int64_t j, 
     char *panel = (char *)p->data.data + (size_t)(j * p->k) * size;
     if (cols < width) memset(panel, 0, (size_t)(width * p->k) * size);
     if (transposed)
-        tg_kernels_for(p->dtype)->transpose(cols, p->k, w + (size_t)(j * p->k) * size, p->k, panel, width);
+        tg_kernels_for((int)p->dtype)->transpose(cols, p->k, w + (size_t)(j * p->k) * size, p->k, panel, width);
     else
         for (int64_t r = 0; r < p->k; r++)
             memcpy(panel + (size_t)(r * width) * size, w + (size_t)(r * p->n + j) * size, (size_t)cols * size);
@@ -40,7 +40,7 @@ void tg_panels_drop(tg_panels *p) {
 
 void tg_panels_product(const tg_panels *p, int64_t rows, const void *a, int64_t a_row, bool add, void *c,
                        int64_t c_row) {
-    const tg_kernel_set *set = tg_kernels_for(p->dtype);
+    const tg_kernel_set *set = tg_kernels_for((int)p->dtype);
     size_t size = tg_dtype_size(p->dtype);
     int64_t row[ROWS];
     for (int64_t i = 0; i < ROWS; i++) row[i] = i * a_row;
