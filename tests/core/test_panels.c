@@ -11,13 +11,13 @@ TCase *tcase_panels(void);
 enum { ROWS = 37, MOST = 67, GAP = 5, WIDE = MOST + 16 + GAP };
 
 static double whole(int64_t i, int salt) { return (double)((i * 7919 + salt * 104729) % 13 - 6); }
-static void set(int dtype, void *p, int64_t i, double v) {
+static void set(tg_dtype dtype, void *p, int64_t i, double v) {
     if (dtype == TG_F64)
         ((double *)p)[i] = v;
     else
         ((float *)p)[i] = (float)v;
 }
-static double get(int dtype, const void *p, int64_t i) {
+static double get(tg_dtype dtype, const void *p, int64_t i) {
     return dtype == TG_F64 ? ((const double *)p)[i] : (double)((const float *)p)[i];
 }
 
