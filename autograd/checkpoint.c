@@ -35,8 +35,6 @@ static bool is_repeated(const tg_node *node, int i) {
     return false;
 }
 
-static tg_tensor *zeros_like(const tg_tensor *t) { return (tg_zeros)(tg_dtype_of(t), tg_shape_of(t)); }
-
 /* The walk goes no deeper than what f recorded just now, in recorded walks too: from there on it is the outer walk's. */
 static tg_status gradients(const tg_node *node, tg_tensor *seed, tg_tensor **x, tg_tensor **din) {
     int n = 0;
@@ -49,7 +47,7 @@ static tg_status gradients(const tg_node *node, tg_tensor *seed, tg_tensor **x, 
     tg_grad_opts opts = {.seeds = &seed, .create_graph = record, .allow_unused = true};
     if (tg_grad_above(floor, 1, &y, n, x, g, opts) != TG_OK) return tg_error_status();
     for (int i = 0; i < node->n_in; i++)
-        if (tg_needs(node, i)) din[i] = is_repeated(node, i) ? zeros_like(node->in[i]) : *g++;
+        if (tg_needs(node, i)) din[i] = is_repeated(node, i) ? tg_zeros_like(node->in[i]) : *g++;
     return tg_error_status();
 }
 

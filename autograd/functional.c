@@ -22,13 +22,11 @@ static tg_status begin(call *c, tg_function f, void *user, int n, tg_tensor *con
     return tg_error_status();
 }
 
-static tg_tensor *zeros_like(const tg_tensor *t) { return (tg_zeros)(tg_dtype_of(t), tg_shape_of(t)); }
-
 /* out[i] = d(seed . y)/dx_i, zeros where y does not depend on x_i. */
 static tg_status gradients(call *c, tg_tensor *seed, tg_tensor **out, bool create_graph) {
     if (tg_requires_grad(c->y))
         return tg_grad(1, &c->y, c->n, c->x, out, .seeds = &seed, .create_graph = create_graph, .retain = true, .allow_unused = true);
-    for (int i = 0; i < c->n; i++) out[i] = zeros_like(c->x[i]);
+    for (int i = 0; i < c->n; i++) out[i] = tg_zeros_like(c->x[i]);
     return tg_error_status();
 }
 
@@ -38,7 +36,7 @@ static tg_status second(call *c, tg_tensor *const *v, int n_by, tg_tensor *const
     for (int i = 0; i < c->n; i++)
         if (tg_requires_grad(c->g[i])) c->live[n] = c->g[i], c->seed[n++] = v[i];
     if (n) return tg_grad(n, c->live, n_by, by, out, .seeds = c->seed, .retain = true, .allow_unused = true);
-    for (int k = 0; k < n_by; k++) out[k] = zeros_like(by[k]);
+    for (int k = 0; k < n_by; k++) out[k] = tg_zeros_like(by[k]);
     return tg_error_status();
 }
 
@@ -60,7 +58,7 @@ tg_status(tg_jvp)(tg_function f, void *user, int n, tg_tensor *const *in, tg_ten
     call c;
     tg_status s = begin(&c, f, user, n, in);
     if (s == TG_OK && y) *y = c.y;
-    tg_tensor *u = s == TG_OK ? (tg_set_requires_grad)(zeros_like(c.y), true) : NULL;
+    tg_tensor *u = s == TG_OK ? (tg_set_requires_grad)(tg_zeros_like(c.y), true) : NULL;
     if (s == TG_OK) s = gradients(&c, u, c.g, true);
     if (s == TG_OK) s = second(&c, v, 1, &u, out);
     return finish(s, 1, out);
@@ -97,7 +95,7 @@ static void put_row(tg_tensor *out, int64_t row, const tg_tensor *g) {
 /* out[i] = dy/dx_i for the y in c, where only the first n_by inputs are asked for. */
 static tg_status rows(call *c, int n_by, tg_tensor **out) {
     for (int i = 0; i < n_by; i++) out[i] = matrix(c->y, c->x[i]);
-    tg_tensor *e = zeros_like(c->y);
+    tg_tensor *e = tg_zeros_like(c->y);
     if (tg_error_status() != TG_OK || !tg_requires_grad(c->y)) return tg_error_status();
     for (int64_t row = 0; row < tg_numel(c->y); row++) {
         tg_mark mark = tg_tape_mark();

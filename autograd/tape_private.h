@@ -23,6 +23,8 @@ extern _Thread_local bool tg_grad_off; /* recording is on by default, so zero me
  * names is pinned. `slots` are the inputs' (NULL: left out). */
 tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *const *out, int n_out, const void *attr);
 
+static inline tg_tensor *tg_zeros_like(const tg_tensor *t) { return (tg_zeros)(tg_dtype_of(t), tg_shape_of(t)); }
+
 /* The id of the node that made s, or -1 for a leaf. */
 static inline int64_t tg_node_id(const tg_slot *s) { return s->node ? s->node->id : -1; }
 

@@ -15,16 +15,8 @@ static tg_status two_numbers(const tg_call *call) {
     return s == TG_OK ? numbers_only(call) : s;
 }
 
-/* out = f(a, b), where both broadcast to out. Most often both have its shape, and there is nothing to spread. */
-static void map_spread(tg_binary f, const tg_array *a, const tg_array *b, const tg_array *out) {
-    tg_array spread_a, spread_b;
-    if (!tg_array_same_shape(a, out)) spread_a = tg_borrow_broadcast(a, out), a = &spread_a;
-    if (!tg_array_same_shape(b, out)) spread_b = tg_borrow_broadcast(b, out), b = &spread_b;
-    tg_map_binary(f, a, b, out);
-}
-
 static tg_status map(const tg_call *call, tg_binary f) {
-    map_spread(f, call->in[0], call->in[1], call->out[0]);
+    tg_map_spread(f, call->in[0], call->in[1], call->out[0]);
     return TG_OK;
 }
 
@@ -32,7 +24,7 @@ static tg_status map(const tg_call *call, tg_binary f) {
 static tg_status map_new(tg_binary f, const tg_array *g, const tg_array *x, tg_array *din) {
     tg_status s = tg_array_alloc_like(din, g);
     if (s != TG_OK) return s;
-    map_spread(f, g, x, din);
+    tg_map_spread(f, g, x, din);
     return TG_OK;
 }
 

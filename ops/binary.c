@@ -4,9 +4,7 @@
 #include <math.h>
 
 static tg_status map(const tg_call *call, tg_binary f) {
-    const tg_array *out = call->out[0];
-    tg_array a = tg_borrow_broadcast(call->in[0], out), b = tg_borrow_broadcast(call->in[1], out);
-    tg_map_binary(f, &a, &b, out);
+    tg_map_spread(f, call->in[0], call->in[1], call->out[0]);
     return TG_OK;
 }
 

@@ -100,8 +100,6 @@ static tg_status forward(const tg_call *call) {
 
 /* ---- gradient:  dA = G B^T,  dB = A^T G ---- */
 
-static tg_tensor *swap_last(tg_tensor *t) { return tg_transpose(t, -1, -2); }
-
 /* [.., n] as [rows, n] */
 static tg_tensor *as_rows(tg_tensor *t) {
     tg_shape s = tg_shape_of(t);
@@ -116,13 +114,13 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     if (column) b = tg_unsqueeze(b, 1), g = tg_unsqueeze(g, -1);
     if (row) a = tg_unsqueeze(a, 0), g = tg_unsqueeze(g, -2);
     if (tg_needs(n, 0)) {
-        tg_tensor *da = tg_matmul(g, swap_last(b));
+        tg_tensor *da = tg_matmul(g, tg_swap_last(b));
         din[0] = row ? tg_squeeze(da, -2) : da;
     }
     if (tg_needs(n, 1)) {
         bool shared =
             tg_rank(b) == 2 && tg_rank(a) > 2; /* one matrix for all rows: one product, not a batch to sum */
-        tg_tensor *db = shared ? tg_matmul(swap_last(as_rows(a)), as_rows(g)) : tg_matmul(swap_last(a), g);
+        tg_tensor *db = shared ? tg_matmul(tg_swap_last(as_rows(a)), as_rows(g)) : tg_matmul(tg_swap_last(a), g);
         din[1] = column ? tg_squeeze(db, -1) : db;
     }
 }

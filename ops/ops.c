@@ -64,6 +64,13 @@ unsigned tg_axis_set(tg_shape axes, int rank) {
     return axes.rank ? set : (1u << rank) - 1;
 }
 
+tg_status tg_lent_or_zeros(tg_array *din, const tg_array *like) {
+    if (din->data) return TG_OK;
+    tg_status s = tg_array_alloc_like(din, like);
+    if (s == TG_OK) tg_array_fill(din, 0);
+    return s;
+}
+
 /* ---- borrowed views ---- */
 
 tg_array tg_borrow_broadcast(const tg_array *a, const tg_array *like) {
@@ -83,6 +90,14 @@ tg_array tg_borrow_batch(const tg_array *m, const tg_array *like) {
     for (int i = 1; i <= 2; i++) target.shape[target.rank - i] = m->shape[m->rank - i];
     target.numel = tg_shape_numel(tg_array_shape(&target));
     return tg_borrow_broadcast(m, &target);
+}
+
+/* Most often both have its shape, and there is nothing to spread. */
+void tg_map_spread(tg_binary f, const tg_array *a, const tg_array *b, const tg_array *out) {
+    tg_array spread_a, spread_b;
+    if (!tg_array_same_shape(a, out)) spread_a = tg_borrow_broadcast(a, out), a = &spread_a;
+    if (!tg_array_same_shape(b, out)) spread_b = tg_borrow_broadcast(b, out), b = &spread_b;
+    tg_map_binary(f, a, b, out);
 }
 
 tg_array tg_borrow_reshape(const tg_array *a, tg_shape shape) {

@@ -52,6 +52,12 @@ static inline tg_shape tg_shape_kept(tg_shape shape, unsigned axes) {
     return shape;
 }
 
+/* The matrices of t, transposed. */
+static inline tg_tensor *tg_swap_last(tg_tensor *t) { return tg_transpose(t, -1, -2); }
+
+/* For a grad_kernel that adds to part of its result: zeros like `like`, where the walker has lent no gradient. */
+tg_status tg_lent_or_zeros(tg_array *din, const tg_array *like);
+
 /* The accepted `axis`, for a tensor of this rank. */
 static inline int tg_axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
 
@@ -63,6 +69,9 @@ tg_array tg_borrow_broadcast(const tg_array *a, const tg_array *like);
 
 /* The matrices `m` repeated over the batch axes of `like`: all axes but the last two. */
 tg_array tg_borrow_batch(const tg_array *m, const tg_array *like);
+
+/* out = f(a, b), where both broadcast to out. */
+void tg_map_spread(tg_binary f, const tg_array *a, const tg_array *b, const tg_array *out);
 
 /* `a` with axes of size 1 added and removed, so that it has the sizes `shape`. */
 tg_array tg_borrow_reshape(const tg_array *a, tg_shape shape);

@@ -5,8 +5,6 @@
 #include "core/kernels/lapack.h"
 #include "ops/ops.h"
 
-static inline tg_tensor *tg_swap_last(tg_tensor *t) { return tg_transpose(t, -1, -2); }
-
 /* ---- for infer and forward; all raise the error themselves ---- */
 
 /* Input 0 is f32 or f64, [.., n, n]. */
