@@ -67,18 +67,14 @@ static tg_array transposed(const tg_array *m) {
     return t;
 }
 
-/* ---- forward: the product adds up to the bias, which the rows of y start from ---- */
+/* ---- forward ---- */
 
 static tg_status forward(const tg_call *call) {
     const tg_array *bias = call->in[2], *y = call->out[0];
     tg_array wt = transposed(call->in[1]), rows = {0}, out = {0};
     tg_status s = as_rows(&rows, call->in[0]);
     if (s == TG_OK) s = as_rows(&out, y);
-    if (s == TG_OK && bias) {
-        tg_array repeated = tg_borrow_broadcast(bias, y);
-        tg_array_copy(y, &repeated);
-    }
-    if (s == TG_OK) s = tg_gemm(1, &rows, &wt, bias ? 1 : 0, &out);
+    if (s == TG_OK) s = bias ? tg_gemm_bias(&rows, &wt, bias, &out) : tg_gemm(1, &rows, &wt, 0, &out);
     tg_array_drop(&rows), tg_array_drop(&out);
     return s;
 }

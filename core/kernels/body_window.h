@@ -20,11 +20,22 @@ enum { TILE_1 = 14, HALF_1 = 8, TILE_2 = 14, HALF_2 = 8 };
 #endif
 enum { FEW = 2 };
 
-/* Rows i .. i + rows of c, `left` of which exist: the last one stands in for the others. */
+/* What a tile made, [rows, vectors * W] one after the other, to rows of c that end within a vector. */
+INLINE void store_cut(const tg_offset_gemm *g, int64_t i, int64_t rows, int vectors, const S *made) {
+    const S *start = g->start;
+    for (int64_t k = 0; k < rows; k++, made += vectors * W) {
+        S *c = (S *)g->c + (i + k) * g->c_row;
+        for (int64_t l = 0; l < g->lanes; l++)
+            c[l] = (start ? start[(i + k) * g->start_row + l] : 0) + made[l];
+    }
+}
+
+/* Rows i .. i + rows of c, `left` of which exist: the last one stands in for the others. Lines of c are fetched while
+ * the sums are made. */
 INLINE void offset_tile(const tg_offset_gemm *g, int64_t i, int64_t left, int rows, int vectors) {
     const int64_t width = vectors * W;
     const S *b = g->b, *start = g->start;
-    S *c = (S *)g->c + i * g->c_row;
+    S *c = (S *)g->c + i * g->c_row, made[TILE_1 * 2 * W];
     int64_t at[TILE_1];
     V sum[TILE_1][2], w[2];
 #pragma GCC unroll 16
@@ -33,7 +44,12 @@ INLINE void offset_tile(const tg_offset_gemm *g, int64_t i, int64_t left, int ro
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) sum[k][v] = K(0);
     }
-    for (int64_t r = 0; r < g->sums; r++, b += width) {
+    if (g->fetch)
+#pragma GCC unroll 16
+        for (int k = 0; k < rows; k++)
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++) __builtin_prefetch(c + (k < left ? k : left - 1) * g->c_row + v * W);
+    for (int64_t r = 0; r < g->sums; r++, b += g->b_row) {
         const S *x = (const S *)g->x + g->sum[r];
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) w[v] = vload(b + v * W);
@@ -42,17 +58,20 @@ INLINE void offset_tile(const tg_offset_gemm *g, int64_t i, int64_t left, int ro
 #pragma GCC unroll 2
             for (int v = 0; v < vectors; v++) sum[k][v] = vfma(K(x[at[k]]), w[v], sum[k][v]);
     }
+    bool cut = g->lanes < width;
 #pragma GCC unroll 16
     for (int k = 0; k < rows; k++) {
         if (k >= left) break;
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; v++) {
-            V first = start ? vload(start + (i + k) * g->start_row + v * W) : K(0);
-            vstore(c + k * g->c_row + v * W, first + sum[k][v]);
+            V first = start && !cut ? vload(start + (i + k) * g->start_row + v * W) : K(0);
+            vstore(cut ? made + k * width + v * W : c + k * g->c_row + v * W, first + sum[k][v]);
         }
     }
+    if (cut) store_cut(g, i, left < rows ? left : rows, vectors, made);
 }
 
+/* A tile that is not full costs as much as one that is. */
 INLINE void offset_rows(const tg_offset_gemm *g, int tile, int half, int vectors) {
     for (int64_t i = 0, left; (left = g->rows - i) > 0;)
         if (left > 2 * half || (left > half && left <= tile)) {
@@ -68,7 +87,7 @@ INLINE void offset_rows(const tg_offset_gemm *g, int tile, int half, int vectors
 }
 
 static void offset_gemm(const tg_offset_gemm *g) {
-    if (g->lanes == W)
+    if (g->lanes <= W)
         offset_rows(g, TILE_1, HALF_1, 1);
     else
         offset_rows(g, TILE_2, HALF_2, 2);
@@ -168,17 +187,27 @@ INLINE void transpose_square(const S *x, int64_t x_row, S *out, int64_t out_row)
 }
 #endif
 
+/* Less than a square. */
+static void transpose_edge(int64_t rows, int64_t cols, const S *x, int64_t x_row, S *out, int64_t out_row) {
+    S from[W * W] = {0}, to[W * W];
+    for (int64_t i = 0; i < rows; i++) memcpy(from + i * W, x + i * x_row, (size_t)cols * sizeof(S));
+    transpose_square(from, W, to, W);
+    for (int64_t j = 0; j < cols; j++) memcpy(out + j * out_row, to + j * W, (size_t)rows * sizeof(S));
+}
+
 static void transpose(int64_t rows, int64_t cols, const void *from, int64_t x_row, void *to,
                       int64_t out_row) {
     const S *x = from;
     S *out = to;
-    int64_t whole_rows = rows - rows % W, whole_cols = cols - cols % W;
-    for (int64_t i = 0; i < whole_rows; i += W)
-        for (int64_t j = 0; j < whole_cols; j += W)
-            transpose_square(x + i * x_row + j, x_row, out + j * out_row + i, out_row);
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = i < whole_rows ? whole_cols : 0; j < cols; j++)
-            out[j * out_row + i] = x[i * x_row + j];
+    for (int64_t i = 0; i < rows; i += W)
+        for (int64_t j = 0; j < cols; j += W) {
+            int64_t down = lanes_left(rows - i), across = lanes_left(cols - j);
+            const S *corner = x + i * x_row + j;
+            if (down == W && across == W)
+                transpose_square(corner, x_row, out + j * out_row + i, out_row);
+            else
+                transpose_edge(down, across, corner, x_row, out + j * out_row + i, out_row);
+        }
 }
 
 /* ---- max pooling by two ---- */

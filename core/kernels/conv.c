@@ -108,9 +108,9 @@ static void sweep_lines(const sweep *s, const tg_conv_block *b, int64_t group, c
 static void sweep_panels(const sweep *s, const tg_conv_block *b, int64_t group, const char *seen,
                          char *scratch, char *out) {
     const tg_conv_plan *p = &s->plan;
-    tg_offset_gemm g = {b->size, p->sums, 0, p->pos, p->tap, seen, NULL, NULL, 0, scratch, 0};
+    tg_offset_gemm g = {.rows = b->size, .sums = p->sums, .row = p->pos, .sum = p->tap, .x = seen, .c = scratch};
     for (int64_t lane = 0; lane < p->lanes; lane += g.lanes) {
-        g.lanes = g.c_row = tg_conv_panel_width(p, lane);
+        g.lanes = g.b_row = g.c_row = tg_conv_panel_width(p, lane);
         g.b = s->panels + tg_conv_panel_at(p, group, lane);
         if (s->first) g.start = s->first + (size_t)(group * p->padded + lane) * s->size;
         tg_kernels_for((int)p->dtype)->offset_gemm(&g);
@@ -216,7 +216,8 @@ static void weigh_part(const void *context, int64_t part, char *scratch) {
     int64_t lanes = p->lanes - lane < width ? p->lanes - lane : width, end = (share + 1) * h->images;
     size_t columns = (size_t)(y->block * x->block * width) * h->size;
     char *c = h->sums + tg_conv_panel_at(p, share * p->groups + group, lane);
-    tg_offset_gemm m = {p->sums, 0, width, p->tap, p->pos, NULL, scratch, c, width, c, width};
+    tg_offset_gemm m = {.rows = p->sums, .lanes = width, .row = p->tap, .sum = p->pos, .b = scratch};
+    m.start = m.c = c, m.b_row = m.start_row = m.c_row = width;
     memset(scratch, 0, columns);
     for (int64_t n = share * h->images; n < end && n < p->images; n++)
         for (int64_t i = 0; i < tg_conv_blocks(p); i++) {

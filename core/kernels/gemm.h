@@ -1,4 +1,4 @@
-/* Private. What the matrix product shares with its tests and with what else calls BLAS. */
+/* Private. A matrix product in pieces of C: core/kernels/gemm.c divides it, core/kernels/gemm_piece.c computes one. */
 #ifndef TG_CORE_KERNELS_GEMM_H
 #define TG_CORE_KERNELS_GEMM_H
 
@@ -9,5 +9,32 @@ extern int64_t tg_gemm_int_max;
 
 /* Before the first call of BLAS or LAPACK: it is to run on the calling thread. */
 void tg_blas_single_threaded(void);
+
+/* A matrix inside an array: element (i, j) at data + i*rs + j*cs. */
+typedef struct tg_gemm_matrix {
+    char *data;
+    int64_t rs, cs;
+    bool transposed; /* for BLAS: rs is 1, and cs its leading dimension */
+} tg_gemm_matrix;
+
+/* C = alpha A B + beta C. */
+typedef struct tg_gemm_problem {
+    bool f64;
+    bool direct, blocks; /* not for BLAS: by plain loops, or by core/kernels/blocks.h */
+    int64_t size;        /* bytes an element */
+    int64_t m, n, k;
+    double alpha, beta;
+    tg_gemm_matrix a, b, c;
+    const char *bias; /* [n], what every row of C starts from, or NULL; only with blocks */
+    int rank;         /* of the batch axes */
+    int64_t shape[TG_MAX_RANK], stride[3][TG_MAX_RANK];
+    int64_t tile_m, tile_n, tiles_m, tiles_n;
+} tg_gemm_problem;
+
+/* Products with k * n up to TG_SMALL_GEMM and others that BLAS cannot take; no batch. */
+void tg_gemm_direct(const tg_gemm_problem *p);
+
+/* One product by the way that p names; scratch is for blocks. */
+void tg_gemm_piece(const tg_gemm_problem *p, void *scratch);
 
 #endif

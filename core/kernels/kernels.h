@@ -118,6 +118,9 @@ void tg_map_scatter_add(const tg_array *x, int axis, const tg_array *index, cons
  * made. f32 and f64. */
 tg_status tg_gemm(double alpha, const tg_array *a, const tg_array *b, double beta, const tg_array *c);
 
+/* C = A B with bias [n] added to each row; the rest as tg_gemm, but after a failure C may hold anything. */
+tg_status tg_gemm_bias(const tg_array *a, const tg_array *b, const tg_array *bias, const tg_array *c);
+
 /* The instruction set in use: "ref", "avx2", "avx512", "neon". */
 const char *tg_isa(void);
 

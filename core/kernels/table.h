@@ -98,15 +98,19 @@ typedef struct tg_gru_grad_row {
 /* The product that convolution and recurrent steps are made of: a matrix whose elements are found by adding
  * two offsets, by a packed one.
  *     c[i, j] = start[i, j] + sum over r of x[row[i] + sum[r]] * b[r, j],  j < lanes
- * lanes is one or two times the set's `lanes`; b is contiguous. c_row and start_row are the distances of rows:
- * start_row is 0 for one row that all share. start may be c itself; NULL stands for zeros. */
+ * lanes is at most two times the set's `lanes`; rows of b are filled up to whole vectors. b_row, c_row
+ * and start_row are the distances of rows: start_row is 0 for one row that all share. start may be c itself; NULL stands
+ * for zeros. */
 typedef struct tg_offset_gemm {
     int64_t rows, sums, lanes;
     const int64_t *row, *sum;
-    const void *x, *b, *start;
+    const void *x, *b;
+    int64_t b_row;
+    const void *start;
     int64_t start_row;
     void *c;
     int64_t c_row;
+    bool fetch; /* c is not in the cache */
 } tg_offset_gemm;
 typedef void tg_offset_gemm_fn(const tg_offset_gemm *g);
 

@@ -25,6 +25,7 @@ TCase *tcase_windows(void);
 TCase *tcase_reduce(void);
 TCase *tcase_gemm(void);
 TCase *tcase_gemm_threads(void);
+TCase *tcase_blocks(void);
 TCase *tcase_lapack(void);
 TCase *tcase_attention(void);
 TCase *tcase_panels(void);
@@ -58,7 +59,7 @@ int main(int argc, char **argv) {
         tcase_error,  tcase_shape,  tcase_alloc,        tcase_buffer, tcase_parallel, tcase_array,
         tcase_slot,   tcase_tensor, tcase_random,       tcase_print,  tcase_idx,      tcase_kernels,
         tcase_reduce, tcase_gemm,   tcase_gemm_threads, tcase_update, tcase_lapack,   tcase_kernel_rows,
-        tcase_panels, tcase_windows, tcase_attention,
+        tcase_panels, tcase_windows, tcase_attention,    tcase_blocks,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

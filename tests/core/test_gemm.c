@@ -180,8 +180,9 @@ START_TEST(nan_goes_through) {
 }
 END_TEST
 
-START_TEST(copy_that_fails) {
-    for (int n = 1; n <= 2; n++) {
+/* Those of the operands, and the scratch memory. */
+START_TEST(allocation_that_fails) {
+    for (int n = 1; n <= 3; n++) {
         tg_array a = laid_out(TG_F32, TG_SHAPE(40, 50), STRIDED),
                  b = laid_out(TG_F32, TG_SHAPE(50, 40), BACKWARDS);
         tg_array c = fresh(TG_F32, TG_SHAPE(40, 40));
@@ -239,7 +240,7 @@ TCase *tcase_gemm(void) {
     tcase_add_test(tc, batches);
     tcase_add_test(tc, empty_sizes);
     tcase_add_test(tc, nan_goes_through);
-    tcase_add_test(tc, copy_that_fails);
+    tcase_add_test(tc, allocation_that_fails);
     return tc;
 }
 

@@ -41,39 +41,44 @@ static void fill(int dtype, void *p, int64_t n, int salt) {
 enum { MOST = 64, SUMS = 40 };
 enum { NO_START, SHARED_ROW, ITSELF };
 
-static void check_offset_gemm(const tg_kernels *k, int dtype, int64_t rows, int64_t sums, int vectors,
+static void check_offset_gemm(const tg_kernels *k, int dtype, int64_t rows, int64_t sums, int64_t lanes,
                               int start, int64_t gap) {
-    static double x[MOST * 3 + SUMS * 5], b[SUMS * 32], c[(MOST + 1) * 35], bias[32], was[(MOST + 1) * 35];
-    int64_t row[MOST], sum[SUMS], lanes = vectors * k->real[dtype]->lanes, c_row = lanes + gap;
+    static double x[MOST * 3 + SUMS * 5], b[SUMS * 35], c[(MOST + 1) * 35], bias[32], was[(MOST + 1) * 35];
+    int64_t row[MOST], sum[SUMS], c_row = lanes + gap, vector = k->real[dtype]->lanes;
+    int64_t b_row = (lanes + vector - 1) / vector * vector + gap;
     for (int64_t i = 0; i < rows; i++) row[i] = i * 37 % MOST * 3;
     for (int64_t r = 0; r < sums; r++) sum[r] = r * 11 % SUMS * 5;
-    fill(dtype, x, COUNT(x), 1), fill(dtype, b, sums * lanes, 2), fill(dtype, bias, lanes, 3);
+    fill(dtype, x, COUNT(x), 1), fill(dtype, b, COUNT(b), 2), fill(dtype, bias, lanes, 3);
     fill(dtype, c, COUNT(c), 4);
     memcpy(was, c, sizeof c);
     const void *from = start == NO_START ? NULL : start == ITSELF ? (const void *)c : (const void *)bias;
-    k->real[dtype]->offset_gemm(
-        &(tg_offset_gemm){rows, sums, lanes, row, sum, x, b, from, start == ITSELF ? c_row : 0, c, c_row});
+    k->real[dtype]->offset_gemm(&(tg_offset_gemm){rows, sums, lanes, row, sum, x, b, b_row, from,
+                                                  start == ITSELF ? c_row : 0, c, c_row, gap != 0});
     for (int64_t i = 0; i < (rows + 1) * c_row; i++) {
         bool inside = i < rows * c_row && i % c_row < lanes;
         double want = start == ITSELF       ? get(dtype, was, i)
                       : start == SHARED_ROW ? get(dtype, bias, i % c_row % lanes)
                                             : 0;
         for (int64_t r = 0; r < sums && inside; r++)
-            want += get(dtype, x, row[i / c_row] + sum[r]) * get(dtype, b, r * lanes + i % c_row);
+            want += get(dtype, x, row[i / c_row] + sum[r]) * get(dtype, b, r * b_row + i % c_row);
         if (!inside) want = get(dtype, was, i); /* between rows, and behind the last */
         REQUIRE(get(dtype, c, i) == want, "%s f%d %d rows, %d sums, %d lanes: %g at %d, not %g", k->isa,
                 dtype ? 64 : 32, (int)rows, (int)sums, (int)lanes, get(dtype, c, i), (int)i, want);
     }
 }
 
+/* One vector and two, whole and cut. */
 START_TEST(products_with_offsets) {
     static const int64_t rows[] = {1, 2, 3, 5, 6, 7, 8, 12, 13, 14, 15, 21, 22, 28, 31, MOST},
                          sums[] = {0, 1, 2, SUMS};
     const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
     for (int64_t i = 0; k && i < COUNT(rows) * COUNT(sums); i++)
-        for (int v = 0; v < 24; v++)
-            check_offset_gemm(k, v % 2, rows[i / COUNT(sums)], sums[i % COUNT(sums)], v / 2 % 2 + 1, v / 4 % 3,
-                              v / 12 * 3);
+        for (int v = 0; v < 48; v++) {
+            int64_t lanes = (v / 2 % 2 + 1) * k->real[v % 2]->lanes - v / 24;
+            if (lanes > 0)
+                check_offset_gemm(k, v % 2, rows[i / COUNT(sums)], sums[i % COUNT(sums)], lanes, v / 4 % 3,
+                                  v / 12 % 2 * 3);
+        }
 }
 END_TEST
 
