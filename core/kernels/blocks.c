@@ -44,21 +44,23 @@ void tg_block_pack(tg_dtype dtype, int64_t k, int64_t cols, int64_t width, const
 
 /* ---- A: as it lies, or copied ---- */
 
-/* Lines of memory that are a multiple of 4 KiB apart share one set of the first cache, which has room for 8 to 12: a
- * block of such rows is copied to where they lie an odd number of lines apart. */
-static bool crowded(const tg_block_matrix *a, size_t size) {
+/* Lines of memory a multiple of 4 KiB apart share one set of the first cache, which has room for 8 to 12. And where A
+ * lies by columns, a kernel of few rows takes little of each line that it touches. */
+static bool better_copied(const tg_block_matrix *a, const tg_kernel_set *set, size_t size) {
     int64_t distance = (a->col == 1 ? a->row : a->col) * (int64_t)size;
-    return distance % L1_SET == 0 && distance != 0;
+    return (distance % L1_SET == 0 && distance != 0) || (a->col != 1 && 2 * set->gemm_rows * (int64_t)size < LINE);
 }
 
-static tg_block_matrix spread_out(const tg_block_matrix *a, int64_t rows, int64_t depth, size_t size, char *to) {
-    bool by_rows = a->col == 1;
-    int64_t lines = by_rows ? rows : depth, length = by_rows ? depth : rows;
-    int64_t step = by_rows ? DEPTH + LINE / (int64_t)size : ROWS;
-    for (int64_t i = 0; i < lines; i++)
-        copy_row(to + (size_t)(i * step) * size, by_rows ? at(a, i, 0, size) : at(a, 0, i, size),
-                 (size_t)length * size);
-    return by_rows ? (tg_block_matrix){to, step, 1} : (tg_block_matrix){to, 1, step};
+/* A block of A by rows, an odd number of lines apart. */
+static tg_block_matrix copied(const tg_block_matrix *a, const tg_kernel_set *set, int64_t rows, int64_t depth,
+                              size_t size, char *to) {
+    int64_t step = DEPTH + LINE / (int64_t)size;
+    if (a->col != 1)
+        set->transpose(depth, rows, a->data, a->col, to, step);
+    else
+        for (int64_t i = 0; i < rows; i++)
+            copy_row(to + (size_t)(i * step) * size, at(a, i, 0, size), (size_t)depth * size);
+    return (tg_block_matrix){to, step, 1};
 }
 
 /* ---- the blocks ---- */
@@ -67,7 +69,7 @@ typedef struct blocks {
     const tg_block_product *p;
     const tg_kernel_set *set;
     size_t size;
-    bool copies, in_place; /* A is spread out; whole panels are read where B lies */
+    bool copies, in_place; /* A is copied; whole panels are read where B lies */
     char *panels, *copy;
     int64_t i, j, r, rows, cols, depth; /* the block at hand: C [i.., j..] += A [i.., r..] B [r.., j..] */
     int64_t row[ROWS], sum[DEPTH];      /* offsets in A, or in the copy of a block */
@@ -101,7 +103,7 @@ static void block(blocks *w) {
     tg_block_matrix a = {at(&p->a, w->i, w->r, w->size), p->a.row, p->a.col};
     tg_block_matrix c = {p->c, p->c_row, 1}, from = w->r ? c : p->start;
     if (w->copies) {
-        a = spread_out(&a, w->rows, w->depth, w->size, w->copy);
+        a = copied(&a, w->set, w->rows, w->depth, w->size, w->copy);
         find_offsets(w, &a);
     }
     for (int64_t col = 0, n; col < w->cols; col += n) {
@@ -129,7 +131,7 @@ void tg_block_run(const tg_block_product *p, void *scratch) {
     blocks w;
     w.p = p, w.set = tg_kernels_for((int)p->dtype), w.size = tg_dtype_size(p->dtype);
     w.copy = scratch, w.panels = w.copy + (size_t)(ROWS * (DEPTH + LINE)) * w.size;
-    w.copies = crowded(&p->a, w.size), w.in_place = p->b.col == 1 && p->m <= ROWS;
+    w.copies = better_copied(&p->a, w.set, w.size), w.in_place = p->b.col == 1 && p->m <= ROWS;
     find_offsets(&w, &p->a);
     for (w.j = 0; w.j < p->n; w.j += COLS)
         for (w.r = 0; w.r < p->k; w.r += DEPTH) {
@@ -147,5 +149,6 @@ int64_t tg_block_scratch(tg_dtype dtype, int64_t n, int64_t k) {
 }
 
 int64_t tg_block_unit(tg_dtype dtype, bool of_rows) {
-    return of_rows ? ROWS / 2 : 2 * tg_kernels_for((int)dtype)->lanes;
+    const tg_kernel_set *set = tg_kernels_for((int)dtype);
+    return of_rows ? set->gemm_rows : 2 * set->lanes;
 }

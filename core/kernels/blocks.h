@@ -21,9 +21,9 @@ typedef struct tg_block_product {
     int64_t c_row;
 } tg_block_product;
 
-/* Runs on the calling thread. scratch has tg_block_scratch(dtype, n, k) elements, aligned to 64 bytes. An element of C is
- * the same to the bit whatever part of a matrix it is computed with: sums go through the same blocks of k in the same
- * order. */
+/* Runs on the calling thread. scratch has tg_block_scratch(dtype, n, k) elements, aligned to 64 bytes. An element of C
+ * is the same to the bit whatever part of a matrix it is computed with: sums go through the same blocks of k in the
+ * same order. */
 void tg_block_run(const tg_block_product *p, void *scratch);
 int64_t tg_block_scratch(tg_dtype dtype, int64_t n, int64_t k);
 

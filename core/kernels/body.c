@@ -81,4 +81,5 @@ const tg_kernel_set SET_NAME = {
     .max_two = max_two,
     .max_two_grad = max_two_grad,
     .lanes = W,
+    .gemm_rows = TILE_2,
 };

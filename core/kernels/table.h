@@ -98,9 +98,9 @@ typedef struct tg_gru_grad_row {
 /* The product that convolution and recurrent steps are made of: a matrix whose elements are found by adding
  * two offsets, by a packed one.
  *     c[i, j] = start[i, j] + sum over r of x[row[i] + sum[r]] * b[r, j],  j < lanes
- * lanes is at most two times the set's `lanes`; rows of b are filled up to whole vectors. b_row, c_row
- * and start_row are the distances of rows: start_row is 0 for one row that all share. start may be c itself; NULL stands
- * for zeros. */
+ * lanes is at most two times the set's `lanes`; rows of b are filled up to whole vectors. b_row, c_row and start_row
+ * are the distances of rows: start_row is 0 for one row that all share. start may be c itself; NULL stands for
+ * zeros. */
 typedef struct tg_offset_gemm {
     int64_t rows, sums, lanes;
     const int64_t *row, *sum;
@@ -167,7 +167,8 @@ typedef struct tg_kernel_set {
     tg_offset_lines_fn *offset_lines;
     tg_transpose_fn *transpose;
     tg_max_two_fn *max_two, *max_two_grad;
-    int lanes; /* elements of a vector */
+    int lanes;     /* elements of a vector */
+    int gemm_rows; /* that offset_gemm makes at a time */
 } tg_kernel_set;
 
 typedef struct tg_kernels {
