@@ -15,10 +15,11 @@ static const tg_attr_field fields[] = {
     {"exclusive", TG_ATTR_BOOL, offsetof(scan_attr, exclusive)},
 };
 
-/* ---- the loop: arrays are contiguous, [outer, n, inner]; up to LANES neighbours run along n together
- * ---- */
+/* ---- the loop: arrays are contiguous, [outer, n, inner]. Up to LANES neighbours run along n together, or ROWS rows
+ * where inner is 1: a sum alone would wait for each of its additions. More rows than four, and theirs and the result's
+ * are more lines than one set of the cache holds. ---- */
 
-enum { LANES = 64 };
+enum { LANES = 64, ROWS = 4 };
 
 typedef struct scan scan;
 typedef void scan_body(const scan *s, int64_t at, int64_t lanes);
@@ -26,14 +27,16 @@ typedef void scan_body(const scan *s, int64_t at, int64_t lanes);
 struct scan {
     const void *a, *b; /* b of the linear scan only */
     void *out;
-    int64_t n, inner, blocks; /* blocks of lanes in `inner` */
+    int64_t n, inner;
+    int64_t lanes, apart;  /* of a slab [n, inner], or all rows; the distance of two */
+    int64_t most, groups;  /* lanes that run together, and how many such groups a slab has */
     bool reverse, exclusive;
     scan_body *body;
 };
 
 /* T elements, ACC the running value. NEXT takes it from `before` over element k. */
 #define SCAN(NAME, T, ACC, FIRST, NEXT) \
-    static void NAME(const scan *s, int64_t at, int64_t lanes) { \
+    static inline void NAME##_lanes(const scan *s, int64_t at, int64_t lanes, int64_t apart) { \
         const T *a = s->a, *b = s->b; \
         T *out = s->out; \
         ACC acc[LANES]; \
@@ -43,11 +46,19 @@ struct scan {
         if (s->reverse) at += (s->n - 1) * s->inner; \
         for (int64_t i = 0; i < s->n; i++, at += step) \
             for (int64_t l = 0; l < lanes; l++) { \
-                int64_t k = at + l; \
+                int64_t k = at + l * apart; \
                 ACC before = acc[l]; \
                 acc[l] = NEXT; \
                 out[k] = (T)(s->exclusive ? before : acc[l]); \
             } \
+    } \
+    static void NAME(const scan *s, int64_t at, int64_t lanes) { \
+        if (s->inner > 1 || s->n == 1) \
+            NAME##_lanes(s, at, lanes, 1); \
+        else if (lanes == ROWS) \
+            NAME##_lanes(s, at, ROWS, s->n); \
+        else \
+            NAME##_lanes(s, at, lanes, s->n); \
     }
 
 SCAN(sum_f32, float, double, 0, before + (double)a[k])
@@ -60,11 +71,11 @@ SCAN(prod_i64, uint64_t, uint64_t, 1, before *a[k])
 SCAN(linear_f32, float, double, 0, i == 0 ? (double)b[k] : (double)a[k] * before + (double)b[k])
 SCAN(linear_f64, double, double, 0, i == 0 ? b[k] : a[k] * before + b[k])
 
-static void run_blocks(void *context, int64_t begin, int64_t end) {
+static void run_groups(void *context, int64_t begin, int64_t end) {
     const scan *s = context;
     for (int64_t i = begin; i < end; i++) {
-        int64_t first = i % s->blocks * LANES, left = s->inner - first;
-        s->body(s, i / s->blocks * s->n * s->inner + first, left < LANES ? left : LANES);
+        int64_t first = i % s->groups * s->most, left = s->lanes - first;
+        s->body(s, i / s->groups * s->n * s->inner + first * s->apart, left < s->most ? left : s->most);
     }
 }
 
@@ -74,12 +85,16 @@ static void run(scan *s, const scan_attr *attr, const tg_array *out) {
     s->n = out->shape[axis];
     s->inner = 1;
     for (int i = axis + 1; i < out->rank; i++) s->inner *= out->shape[i];
-    s->blocks = (s->inner + LANES - 1) / LANES;
+    bool rows = s->inner == 1;
+    s->lanes = rows ? out->numel / s->n : s->inner;
+    s->apart = rows ? s->n : 1;
+    s->most = rows ? ROWS : LANES;
+    s->groups = (s->lanes + s->most - 1) / s->most;
     s->out = out->data;
     s->reverse = attr->reverse;
     s->exclusive = attr->exclusive;
-    int64_t tasks = out->numel / (s->n * s->inner) * s->blocks, work = out->numel / tasks;
-    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, run_blocks, s);
+    int64_t tasks = out->numel / (s->n * s->lanes) * s->groups, work = out->numel / tasks;
+    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, run_groups, s);
 }
 
 /* *to becomes x, contiguous and of `dtype`. */

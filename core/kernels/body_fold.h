@@ -8,6 +8,7 @@
  * depends on W, so sums agree to the bit between instruction sets. */
 enum { LANES = 256 / (int)sizeof(S), ACCS = LANES / W, BLOCK = 1024, ROWS = 32, LEVELS = 56 };
 
+/* a is the new element, b what has been folded: the check of a maximum for NaN then does not wait for the last one. */
 typedef V fold(V a, V b);
 INLINE V op_sum(V a, V b) { return a + b; }
 INLINE V op_prod(V a, V b) { return a * b; }
@@ -43,10 +44,10 @@ INLINE S fold_block(int64_t n, const S *x, int64_t s, fold *f, S neutral) {
     if (s == 1)
         for (; i + LANES <= n; i += LANES)
 #pragma GCC unroll 8
-            for (int k = 0; k < ACCS; k++) acc[k] = f(acc[k], vload(x + i + k * W));
+            for (int k = 0; k < ACCS; k++) acc[k] = f(vload(x + i + k * W), acc[k]);
     for (; i < n; i += LANES)
         for (int k = 0; k < ACCS && i + k * W < n; k++)
-            acc[k] = f(acc[k], load_padded(x + (i + k * W) * s, s, n - i - k * W, neutral));
+            acc[k] = f(load_padded(x + (i + k * W) * s, s, n - i - k * W, neutral), acc[k]);
     return fold_accs(acc, ACCS, f);
 }
 
@@ -94,10 +95,10 @@ INLINE lanes fold_rows(int64_t rows, int64_t row_stride, int64_t n, const S *x, 
     for (; rows > 0; rows--, x += row_stride) {
         if (n == LANES && s == 1)
 #pragma GCC unroll 8
-            for (int k = 0; k < ACCS; k++) sum.acc[k] = f(sum.acc[k], vload(x + k * W));
+            for (int k = 0; k < ACCS; k++) sum.acc[k] = f(vload(x + k * W), sum.acc[k]);
         else
             for (int k = 0; k < ACCS && k * W < n; k++)
-                sum.acc[k] = f(sum.acc[k], load_padded(x + k * W * s, s, n - k * W, neutral));
+                sum.acc[k] = f(load_padded(x + k * W * s, s, n - k * W, neutral), sum.acc[k]);
     }
     return sum;
 }

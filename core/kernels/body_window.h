@@ -237,7 +237,7 @@ INLINE void take_larger(V c, V at, V *most, V *place) {
     *place = select(larger, at, *place);
 }
 
-/* Places are offsets from the window's first element: 0, 1, width, width + 1. */
+/* Places are offsets from the window's first element: 0, 1, width, width + 1. Positions are in the plane. */
 static void max_two(const tg_max_two *p) {
     int64_t cols = p->width / 2;
     S *out = p->window, place[W];
@@ -261,8 +261,13 @@ static void max_two(const tg_max_two *p) {
         }
 }
 
+/* With m = W these are vectors, and windows of the next rows may be among them. */
+INLINE void to_places(int64_t m, const int64_t *index, int64_t corner, S *place) {
+    for (int64_t l = 0; l < m; l++) place[l] = (S)(int32_t)(index[l] - corner - 2 * l);
+}
+
 static void max_two_grad(const tg_max_two *p) {
-    int64_t cols = p->width / 2, i = 0;
+    int64_t cols = p->width / 2, i = 0, left = p->height / 2 * cols;
     const S *g = p->window;
     const int64_t *index = p->index;
     S place[W] = {0}, *dx = p->image;
@@ -270,12 +275,15 @@ static void max_two_grad(const tg_max_two *p) {
     for (; i + 1 < p->height; i += 2, dx += 2 * p->width) {
         for (int64_t j = 0; j < cols; j += W) {
             int64_t m = lanes_left(cols - j), first_at = i * p->width + 2 * j;
-            for (int64_t l = 0; l < m; l++) place[l] = (S)(int32_t)(index[l] - first_at - 2 * l);
+            if (left >= W)
+                to_places(W, index, first_at, place);
+            else
+                to_places(m, index, first_at, place);
             V v = load(g, 0, m), at = vload(place), none = K(0);
             merge(dx + 2 * j, m, select(at == none, v, none), select(at == K(1), v, none));
             merge(dx + p->width + 2 * j, m, select(at == below, v, none),
                   select(at == below + K(1), v, none));
-            g += m, index += m;
+            g += m, index += m, left -= m;
         }
         if (p->width % 2) dx[p->width - 1] = dx[2 * p->width - 1] = 0;
     }

@@ -2,6 +2,7 @@
 #include "core/kernels/table.h"
 #include "core/parallel.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* `a` with the axis taken out. It borrows a's elements: no reference is counted. */
@@ -67,10 +68,9 @@ void tg_map_gather(const tg_array *x, int axis, const tg_array *index, const tg_
         *x = (T)((U)*x + (U)((const T *)(void *)q[0])[i * s[0]]); \
     }
 
-/* p = {src, index, x}, one position of the axis. Equal indices of different lanes meet only in broadcast
- * x. */
+/* q = {src, index, x}: n elements across the axis, or, with s[2] = 0, along it. */
 static void scatter_row(const indexing *t, int64_t n, char *const q[], const int64_t s[]) {
-    if (s[1] == 0 && tg_dtype_is_float((tg_dtype)t->dtype)) {
+    if (s[1] == 0 && s[2] != 0 && tg_dtype_is_float((tg_dtype)t->dtype)) {
         char *x = q[2] + index_at(t, q[1], 0) * t->step * t->size;
         tg_kernels_for(t->dtype)->binary[TG_BINARY_ADD](n, (char *[]){x, x, q[0]},
                                                         (int64_t[]){s[2], s[2], s[0]}, NULL);
@@ -90,14 +90,18 @@ static void scatter_row(const indexing *t, int64_t n, char *const q[], const int
     }
 }
 
+/* The longer steps are those of the outer loop. Equal indices of different lanes meet only in an x that is the same
+ * for all lanes; there the axis is the outer loop whatever its steps. */
 static void scatter_run(int64_t n, char *const p[], const int64_t s[], const void *arg) {
     const indexing *t = arg;
     char *q[3] = {p[0], p[1], p[2]};
-    int64_t index_size = t->index_dtype == TG_I32 ? 4 : 8;
-    for (int64_t j = 0; j < t->n; j++) {
-        scatter_row(t, n, q, s);
-        q[0] += t->src_step * t->size;
-        q[1] += t->index_step * index_size;
+    int64_t index_size = t->index_dtype == TG_I32 ? 4 : 8, along[3] = {t->src_step, t->index_step, 0};
+    bool across = s[2] == 0 || llabs(t->src_step) >= llabs(s[0]);
+    for (int64_t j = 0, steps = across ? t->n : n; j < steps; j++) {
+        scatter_row(t, across ? n : t->n, q, across ? s : along);
+        q[0] += (across ? t->src_step : s[0]) * t->size;
+        q[1] += (across ? t->index_step : s[1]) * index_size;
+        q[2] += (across ? 0 : s[2]) * t->size;
     }
 }
 

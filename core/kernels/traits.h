@@ -7,7 +7,7 @@
  *   vlarger(a,b)  the larger of two numbers, either of them where one is NaN
  *   vfma(a,b,c)   a b + c, rounded once where the instruction set can
  *   v<name>       libm's function <name>, lane by lane: SLEEF's 1.0-ulp forms (tanh 3.5, erfc 1.5, hypot 0.5), and
- *                 in vectors of f32 an e^x of our own
+ *                 in vectors of f32 an e^x and an erf of our own
  *
  * + - * / and comparisons are the compilers' own vector operators, and a scalar's for the reference (W = 1).
  */
@@ -89,11 +89,13 @@ typedef double S;
 #define SLEEF_TYPE f16
 #define X86(f) _mm512_##f##_ps
 #define MASK_BITS(m) _mm512_movepi32_mask((__m512i)(m))
+#define NAN_BITS(v) _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q)
 #else
 #define NATIVE __m512d
 #define SLEEF_TYPE d8
 #define X86(f) _mm512_##f##_pd
 #define MASK_BITS(m) _mm512_movepi64_mask((__m512i)(m))
+#define NAN_BITS(v) _mm512_cmp_pd_mask(v, v, _CMP_UNORD_Q)
 #endif
 #define ROUND X86(roundscale)
 #define SELECT(m, a, b) X86(mask_blend)(MASK_BITS(m), (NATIVE)(b), (NATIVE)(a))
@@ -172,7 +174,11 @@ INLINE M both(M m, M n) { return m & n; }
 INLINE M either(M m, M n) { return m | n; }
 
 /* NaN in either argument gives NaN; of equal ones b. x86's own instructions give b in both cases. */
-#if defined(TG_ISA_AVX2) || defined(TG_ISA_AVX512)
+#if defined(TG_ISA_AVX512)
+INLINE V a_if_nan(V a, V v) { return (V)X86(mask_mov)((NATIVE)v, NAN_BITS((NATIVE)a), (NATIVE)a); }
+INLINE V vmax(V a, V b) { return a_if_nan(a, (V)X86(max)((NATIVE)a, (NATIVE)b)); }
+INLINE V vmin(V a, V b) { return a_if_nan(a, (V)X86(min)((NATIVE)a, (NATIVE)b)); }
+#elif defined(TG_ISA_AVX2)
 INLINE V vmax(V a, V b) { return select(a != a, a, (V)X86(max)((NATIVE)a, (NATIVE)b)); }
 INLINE V vmin(V a, V b) { return select(a != a, a, (V)X86(min)((NATIVE)a, (NATIVE)b)); }
 #else
@@ -324,6 +330,7 @@ INLINE S across(V v, V (*f)(V, V)) {
 #include "core/kernels/exp_f32.h"
 #else
 LIBM_1(exp, u10)
+LIBM_1(erf, u10)
 #endif
 LIBM_1(exp2, u10)
 LIBM_1(expm1, u10)
@@ -343,7 +350,6 @@ LIBM_1(tanh, u35) /* 2.9 ulp measured over all of f32; twice the speed of u10 */
 LIBM_1(asinh, u10)
 LIBM_1(acosh, u10)
 LIBM_1(atanh, u10)
-LIBM_1(erf, u10)
 LIBM_1(erfc, u15)
 LIBM_2(pow, u10)
 LIBM_2(atan2, u10)
