@@ -14,6 +14,9 @@ static const char *at(const tg_block_matrix *x, int64_t i, int64_t j, size_t siz
     return (const char *)x->data + (i * x->row + j * x->col) * (int64_t)size;
 }
 
+/* Lines of memory a multiple of 4 KiB apart share one set of the first cache, which has room for 8 to 12. */
+static bool crowded(int64_t step, size_t size) { return step != 0 && step * (int64_t)size % L1_SET == 0; }
+
 /* ---- B: panels ---- */
 
 static void copy_row(char *to, const char *from, size_t bytes) {
@@ -44,11 +47,10 @@ void tg_block_pack(tg_dtype dtype, int64_t k, int64_t cols, int64_t width, const
 
 /* ---- A: as it lies, or copied ---- */
 
-/* Lines of memory a multiple of 4 KiB apart share one set of the first cache, which has room for 8 to 12. And where A
- * lies by columns, a kernel of few rows takes little of each line that it touches. */
+/* Where A lies by columns, a kernel of few rows takes little of each line that it touches. */
 static bool better_copied(const tg_block_matrix *a, const tg_kernel_set *set, size_t size) {
-    int64_t distance = (a->col == 1 ? a->row : a->col) * (int64_t)size;
-    return (distance % L1_SET == 0 && distance != 0) || (a->col != 1 && 2 * set->gemm_rows * (int64_t)size < LINE);
+    return crowded(a->col == 1 ? a->row : a->col, size) ||
+           (a->col != 1 && 2 * set->gemm_rows * (int64_t)size < LINE);
 }
 
 /* A block of A by rows, an odd number of lines apart. */
@@ -131,7 +133,7 @@ void tg_block_run(const tg_block_product *p, void *scratch) {
     blocks w;
     w.p = p, w.set = tg_kernels_for((int)p->dtype), w.size = tg_dtype_size(p->dtype);
     w.copy = scratch, w.panels = w.copy + (size_t)(ROWS * (DEPTH + LINE)) * w.size;
-    w.copies = better_copied(&p->a, w.set, w.size), w.in_place = p->b.col == 1 && p->m <= ROWS;
+    w.copies = better_copied(&p->a, w.set, w.size), w.in_place = p->b.col == 1 && p->m <= ROWS && !crowded(p->b.row, w.size);
     find_offsets(&w, &p->a);
     for (w.j = 0; w.j < p->n; w.j += COLS)
         for (w.r = 0; w.r < p->k; w.r += DEPTH) {

@@ -94,17 +94,19 @@ static void set_up(tg_gemm_problem *p, double alpha, const tg_array *a, const tg
     if (c->rank > 2) set_batch(p, a, b, c);
 }
 
+/* Multiplications that are worth a thread: by the blocks 10 us of them. */
+static double enough(const tg_gemm_problem *p) { return p->blocks ? 1 << 20 : 1 << 24; }
+
 /* For the blocks, which compute an element of C the same way wherever it stands: a piece a thread along the longer
- * side, or the whole. Every piece packs B, or its part of it, anew, and is worth at least 40 us. */
+ * side, or the whole. Every piece packs B, or its part of it, anew. */
 static void set_pieces(tg_gemm_problem *p, int64_t batches) {
-    const double enough = 1 << 22;
     bool tall = p->m >= p->n;
     int64_t unit = tg_block_unit(p->f64 ? TG_F64 : TG_F32, tall), threads = tg_threads_here();
     int64_t size = tall ? p->m : p->n, step = size;
     double work = (double)(tall ? p->n : p->m) * (double)p->k;
     for (int64_t parts = batches < threads ? threads : 1; parts > 1; parts--) {
         int64_t part = ((size + parts - 1) / parts + unit - 1) / unit * unit, last = size - (parts - 1) * part;
-        if (last <= 0 || (double)last * work < enough) continue;
+        if (last <= 0 || (double)last * work < enough(p)) continue;
         step = part;
         break;
     }
@@ -117,13 +119,12 @@ static void set_pieces(tg_gemm_problem *p, int64_t batches) {
  * worth some 300 us. A smaller one packs its operands too often, and a team of threads costs more than it brings when
  * the machine is busy. */
 static void set_tiles(tg_gemm_problem *p, int64_t batches) {
-    const double enough = 1 << 24;
     p->tile_m = least(p->m, 512), p->tile_n = least(p->n, 512);
     for (;;) {
         p->tiles_m = (p->m + p->tile_m - 1) / p->tile_m;
         p->tiles_n = (p->n + p->tile_n - 1) / p->tile_n;
         if ((double)p->tiles_m * (double)p->tiles_n * (double)batches >= 16) return;
-        if ((double)p->tile_m * (double)p->tile_n * (double)p->k < 2 * enough) return;
+        if ((double)p->tile_m * (double)p->tile_n * (double)p->k < 2 * enough(p)) return;
         int64_t *longer = p->tile_m >= p->tile_n ? &p->tile_m : &p->tile_n;
         if (*longer <= 64) return;
         *longer = (*longer / 2 + 63) / 64 * 64;
@@ -155,7 +156,7 @@ static tg_status run(tg_gemm_problem *p) {
         set_tiles(p, batches);
     n = batches * p->tiles_m * p->tiles_n;
     double work = (double)p->tile_m * (double)p->tile_n * (double)p->k;
-    job all = {.p = *p, .grain = work < 1 << 24 ? (int64_t)((1 << 24) / work) : 1};
+    job all = {.p = *p, .grain = work < enough(p) ? (int64_t)(enough(p) / work) : 1};
     tg_array scratch = {0};
     if (p->blocks) {
         tg_dtype dtype = p->f64 ? TG_F64 : TG_F32;
