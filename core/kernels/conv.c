@@ -6,44 +6,14 @@
  * Lanes are neighbours in memory, so results are transposed, block by block, while they are in the cache. */
 #include "core/kernels/conv.h"
 #include "core/kernels/conv_plan.h"
-#include "core/parallel.h"
+#include "core/kernels/parts.h"
 
 #include <string.h>
 
-/* ---- a loop over parts, each with scratch memory that the parts of a slot share ---- */
+enum { GRAIN = 65536 /* multiplications by a vector worth a thread */ };
 
-enum { SLOTS = 64, GRAIN = 65536 /* multiplications by a vector worth a thread */ };
-
-typedef void part_fn(const void *context, int64_t part, char *scratch);
-typedef struct parts {
-    part_fn *body;
-    const void *context;
-    int64_t grain;
-    size_t scratch_size;
-    char *scratch;
-} parts;
-
-static void some_parts(void *context, int64_t begin, int64_t end) {
-    const parts *all = context;
-    for (int64_t i = begin; i < end; i++)
-        all->body(all->context, i, all->scratch + (size_t)(begin / all->grain) * all->scratch_size);
-}
-
-/* n parts of `work` multiplications by a vector each; scratch is `elements` long. */
-static tg_status each_part(int64_t n, int64_t work, tg_dtype dtype, int64_t elements, part_fn *body,
-                           const void *context) {
-    if (n == 0) return TG_OK;
-    int64_t threads = tg_num_threads() < SLOTS ? tg_num_threads() : SLOTS;
-    int64_t least = work < GRAIN ? GRAIN / (work + 1) + 1 : 1, grain = (n + threads - 1) / threads;
-    if (grain < least) grain = least;
-    tg_array scratch = {0};
-    tg_status s = tg_array_alloc(&scratch, dtype, TG_SHAPE((n + grain - 1) / grain, elements));
-    if (s != TG_OK) return s;
-    parts all = {body, context, grain, (size_t)elements * tg_dtype_size(dtype), scratch.data};
-    tg_parallel_for(n, grain, some_parts, &all);
-    tg_array_drop(&scratch);
-    return TG_OK;
-}
+/* Parts of `work` such multiplications that are worth a thread. */
+static int64_t least_parts(int64_t work) { return work < GRAIN ? GRAIN / (work + 1) + 1 : 1; }
 
 /* ---- results for places ---- */
 
@@ -155,8 +125,8 @@ static tg_status run_sweep(sweep *s, const char *w, const char *bias) {
     s->first = bias ? s->panels + (size_t)(p->sums * lanes) * s->size : NULL;
     tg_conv_pack(p, w, s->panels);
     if (bias) pad_bias(s, bias);
-    status = each_part(p->images * p->groups * tg_conv_blocks(p), block * p->sums * tg_conv_panels(p),
-                       p->dtype, block * 2 * p->vector + slab_size(p), sweep_part, s);
+    int64_t work = block * p->sums * tg_conv_panels(p);
+    status = tg_each_part(p->images * p->groups * tg_conv_blocks(p), least_parts(work), p->dtype, block * 2 * p->vector + slab_size(p), sweep_part, s);
     tg_array_drop(&panels);
     return status;
 }
@@ -246,7 +216,7 @@ static tg_status weigh_all(weigh *h, void *w, bool add) {
     h->sums = sums.data;
     memset(h->sums, 0, (size_t)sums.numel * h->size);
     if (add) tg_conv_pack(p, w, h->sums);
-    s = each_part(h->shares * panels, h->images * tg_conv_blocks(p) * block * p->sums, p->dtype,
+    s = tg_each_part(h->shares * panels, least_parts(h->images * tg_conv_blocks(p) * block * p->sums), p->dtype,
                   block * 2 * p->vector + slab_size(p), weigh_part, h);
     tg_array total = {
         .data = h->sums, .numel = share, .dtype = sums.dtype, .rank = 1, .shape = {share}, .stride = {1}};

@@ -5,6 +5,7 @@
 #include "core/kernels/gemm.h"
 
 #include "core/kernels/blocks.h"
+#include "core/kernels/parts.h"
 #include "core/kernels/table.h"
 #include "core/parallel.h"
 
@@ -12,35 +13,24 @@
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Pieces run in groups of `grain`, each with scratch memory of its own. */
-typedef struct job {
-    tg_gemm_problem p;
-    int64_t grain;
-    size_t scratch_size;
-    char *scratch;
-} job;
-
-static void pieces(void *context, int64_t begin, int64_t end) {
-    const job *all = context;
-    for (int64_t i = begin; i < end; i++) {
-        tg_gemm_problem p = all->p;
-        int64_t batch = i / (p.tiles_m * p.tiles_n), row = i / p.tiles_n % p.tiles_m * p.tile_m;
-        int64_t col = i % p.tiles_n * p.tile_n;
-        for (int d = p.rank - 1; d >= 0; d--) {
-            int64_t at = batch % p.shape[d];
-            batch /= p.shape[d];
-            p.a.data += at * p.stride[0][d] * p.size;
-            p.b.data += at * p.stride[1][d] * p.size;
-            p.c.data += at * p.stride[2][d] * p.size;
-        }
-        p.a.data += row * p.a.rs * p.size;
-        p.b.data += col * p.b.cs * p.size;
-        p.c.data += (row * p.c.rs + col) * p.size;
-        if (p.bias) p.bias += col * p.size;
-        p.m = least(p.m - row, p.tile_m);
-        p.n = least(p.n - col, p.tile_n);
-        tg_gemm_piece(&p, all->scratch + (size_t)(begin / all->grain) * all->scratch_size);
+static void piece(const void *whole, int64_t i, char *scratch) {
+    tg_gemm_problem p = *(const tg_gemm_problem *)whole;
+    int64_t batch = i / (p.tiles_m * p.tiles_n), row = i / p.tiles_n % p.tiles_m * p.tile_m;
+    int64_t col = i % p.tiles_n * p.tile_n;
+    for (int d = p.rank - 1; d >= 0; d--) {
+        int64_t at = batch % p.shape[d];
+        batch /= p.shape[d];
+        p.a.data += at * p.stride[0][d] * p.size;
+        p.b.data += at * p.stride[1][d] * p.size;
+        p.c.data += at * p.stride[2][d] * p.size;
     }
+    p.a.data += row * p.a.rs * p.size;
+    p.b.data += col * p.b.cs * p.size;
+    p.c.data += (row * p.c.rs + col) * p.size;
+    if (p.bias) p.bias += col * p.size;
+    p.m = least(p.m - row, p.tile_m);
+    p.n = least(p.n - col, p.tile_n);
+    tg_gemm_piece(&p, scratch);
 }
 
 /* ---- the whole problem ---- */
@@ -148,29 +138,18 @@ static tg_status row_major(tg_array *out, const tg_array *a) {
 }
 
 static tg_status run(tg_gemm_problem *p) {
-    int64_t batches = 1, threads = tg_threads_here(), n;
+    tg_dtype dtype = p->f64 ? TG_F64 : TG_F32;
+    int64_t batches = 1;
     for (int d = 0; d < p->rank; d++) batches *= p->shape[d];
-    if (p->blocks)
-        set_pieces(p, batches);
-    else
-        set_tiles(p, batches);
-    n = batches * p->tiles_m * p->tiles_n;
-    double work = (double)p->tile_m * (double)p->tile_n * (double)p->k;
-    job all = {.p = *p, .grain = work < enough(p) ? (int64_t)(enough(p) / work) : 1};
-    tg_array scratch = {0};
     if (p->blocks) {
-        tg_dtype dtype = p->f64 ? TG_F64 : TG_F32;
-        int64_t elements = tg_block_scratch(dtype, p->tile_n, p->k);
-        if (all.grain * threads < n) all.grain = (n + threads - 1) / threads;
-        tg_status s = tg_array_alloc(&scratch, dtype, TG_SHAPE((n + all.grain - 1) / all.grain, elements));
-        if (s != TG_OK) return s;
-        all.scratch = scratch.data, all.scratch_size = (size_t)(elements * p->size);
+        set_pieces(p, batches);
     } else {
         tg_blas_single_threaded();
+        set_tiles(p, batches);
     }
-    tg_parallel_for(n, all.grain, pieces, &all);
-    tg_array_drop(&scratch);
-    return TG_OK;
+    double work = (double)p->tile_m * (double)p->tile_n * (double)p->k;
+    return tg_each_part(batches * p->tiles_m * p->tiles_n, (int64_t)(enough(p) / (work + 1)) + 1, dtype,
+                        p->blocks ? tg_block_scratch(dtype, p->tile_n, p->k) : 0, piece, p);
 }
 
 /* Brings A and B into a layout that BLAS and the blocks take, by a copy where it must. What even then has a leading
