@@ -39,7 +39,7 @@ static tg_status read_inputs(const tg_op *op, tg_tensor *const *handle, int n, i
 }
 
 static tg_status check_count(const tg_op *op, int n) {
-    if (n == op->n_in || (op->n_in == TG_VARIADIC && n > 0)) return TG_OK;
+    if (op->n_in == TG_VARIADIC ? n > 0 : n == op->n_in) return TG_OK;
     if (op->n_in == TG_VARIADIC) return tg_fail(TG_ERR_ARGUMENT, "%s: needs at least one input", op->name);
     return tg_fail(TG_ERR_ARGUMENT, "%s: takes %d inputs, was given %d", op->name, op->n_in, n);
 }

@@ -161,6 +161,7 @@ static tg_status step_kernel(tg_walk *w, const tg_node *node, tg_cell *cells) {
 static tg_status call_rule(tg_walk *w, const tg_node *node, tg_tensor *const *dout, tg_tensor ***din) {
     if (node->n_in > FEW && !(*din = tg_walk_scratch(w, (size_t)node->n_in, sizeof **din))) return tg_error_status();
     memset(*din, 0, (size_t)node->n_in * sizeof **din);
+    TG_NAMED(node->op->name);
     node->op->grad(node, dout, *din);
     for (int i = 0; i < node->n_in; i++)
         if (tg_error_status() == TG_OK && needs(w, node, i) && !(*din)[i]) fail_missing(node, i);

@@ -39,6 +39,25 @@ static void stop_if_strict(void) {
 
 /* ---- raising ---- */
 
+static _Thread_local TG_HOT const char *named; /* the function that errors name; NULL: the one that raises them */
+
+const char *tg_named_begin(const char *name) {
+    const char *outer = named;
+    if (!outer || !name) named = name;
+    return outer;
+}
+
+void tg_named_end(const char *const *outer) { named = *outer; }
+
+/* "conv2d: .." becomes "<named>: ..", and so does a text that names no function. */
+static void rename_function(void) {
+    char text[TEXT_MAX];
+    memcpy(text, message, sizeof text);
+    size_t name = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+    const char *rest = name > 0 && strncmp(text + name, ": ", 2) == 0 ? text + name + 2 : text;
+    snprintf(message, sizeof message, "%.100s: %.400s", named, rest);
+}
+
 tg_status tg_fail(tg_status status, const char *format, ...) {
     if (pending != TG_OK) {
         if (tg_error_unstamped) stop_if_strict();
@@ -49,6 +68,7 @@ tg_status tg_fail(tg_status status, const char *format, ...) {
     va_start(args, format);
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
+    if (named) rename_function();
     pending = status;
     tg_error_unstamped = true;
     return status;

@@ -59,6 +59,15 @@ TG_API bool tg_set_strict(bool on);
  * Returns the pending status, so that `return tg_fail(...)` reads well. Never allocates. */
 TG_API tg_status tg_fail(tg_status status, const char *format, ...) TG_PRINTF(2, 3);
 
+/* Inside a function made of others errors are to name it, not the function inside that raised them: from this line
+ * to the end of the block "conv2d: .." becomes "conv1d: ..". Of nested ones the outermost counts. `name` is static;
+ * NULL ends it for a block that calls functions of the user's own. autograd/composed.h has the form for several
+ * ops. */
+#define TG_NAMED(name) \
+    const char *tg_outer_name __attribute__((cleanup(tg_named_end))) = tg_named_begin(name)
+TG_API const char *tg_named_begin(const char *name);
+TG_API void tg_named_end(const char *const *outer);
+
 /* Status-returning calls note their caller's line through a macro of the same name; this is what it calls.
  * `(tg_backward)(loss, opts)` with the name in parentheses skips the macro. Returns `status`. */
 TG_API tg_status tg_status_at(tg_status status, const char *file, int line);

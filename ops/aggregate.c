@@ -155,6 +155,7 @@ tg_tensor *(tg_any)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op
 
 /* A composition: the sum of x != 0. */
 tg_tensor *(tg_count_nonzero)(tg_tensor *x, tg_reduce_opts opts) {
+    TG_COMPOSED("count_nonzero");
     tg_tensor *zero = tg_is_alive(x) ? tg_scalar(tg_dtype_of(x), 0) : x;
     tg_tensor *some = tg_ne(x, zero), *count = (tg_sum)(some, opts);
     if (tg_is_alive(some)) tg_release(some);

@@ -216,7 +216,16 @@ const tg_op tg_op_affine = {
 tg_tensor *(tg_affine)(tg_tensor *x, double scale, double shift) {
     return tg_apply1(&tg_op_affine, x, &(affine_attr){scale, shift});
 }
-tg_tensor *(tg_add_scalar)(tg_tensor *x, double s) { return tg_affine(x, 1, s); }
+tg_tensor *(tg_add_scalar)(tg_tensor *x, double s) {
+    TG_NAMED("add_scalar");
+    return tg_affine(x, 1, s);
+}
 /* Adding -0 changes no number; adding 0 would make 0 of -0. */
-tg_tensor *(tg_mul_scalar)(tg_tensor *x, double s) { return tg_affine(x, s, -0.0); }
-tg_tensor *(tg_neg)(tg_tensor *x) { return tg_affine(x, -1, -0.0); }
+tg_tensor *(tg_mul_scalar)(tg_tensor *x, double s) {
+    TG_NAMED("mul_scalar");
+    return tg_affine(x, s, -0.0);
+}
+tg_tensor *(tg_neg)(tg_tensor *x) {
+    TG_NAMED("neg");
+    return tg_affine(x, -1, -0.0);
+}

@@ -220,6 +220,7 @@ tg_tensor *(tg_avg_pool2d_input)(tg_tensor *g, int64_t height, int64_t width, tg
 }
 
 tg_tensor *(tg_adaptive_avg_pool2d)(tg_tensor *x, int64_t height, int64_t width) {
+    TG_NAMED("adaptive_avg_pool2d");
     avg_attr a = {.size = image_size(x), .windows = TG_SHAPE(height, width), .adaptive = true};
     return tg_apply1(&tg_op_avg_pool2d, x, &a);
 }

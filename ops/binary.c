@@ -149,15 +149,18 @@ static tg_tensor *add_scaled(tg_tensor *x, tg_tensor *product, double value) {
 }
 
 tg_tensor *(tg_lerp)(tg_tensor *a, tg_tensor *b, tg_tensor *weight) {
+    TG_COMPOSED("lerp");
     tg_tensor *difference = tg_sub(b, a), *step = tg_mul(weight, difference);
     tg_release(difference);
     return add_step(a, step);
 }
 
 tg_tensor *(tg_addcmul)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
+    TG_COMPOSED("addcmul");
     return add_scaled(x, tg_mul(a, b), value);
 }
 
 tg_tensor *(tg_addcdiv)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
+    TG_COMPOSED("addcdiv");
     return add_scaled(x, tg_div(a, b), value);
 }

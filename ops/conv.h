@@ -21,7 +21,7 @@ extern "C" {
 typedef struct tg_conv2d_opts {
     tg_tensor *bias;
     int64_t stride[2], padding[2], dilation[2], groups;
-    int64_t output_padding[2]; /* of tg_conv_transpose2d only */
+    int64_t output_padding[2]; /* of tg_conv_transpose2d only; TG_ERR_ARGUMENT elsewhere */
 } tg_conv2d_opts;
 
 typedef struct tg_conv1d_opts {
@@ -39,8 +39,8 @@ TG_API tg_tensor *tg_conv1d(tg_tensor *x, tg_tensor *w, tg_conv1d_opts opts);
  * groups, kernel height, kernel width]; bias [channels]. The result is [images, channels, height', width']
  * with
  *     height' = (height - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1;
- * output_padding, smaller than stride or dilation, chooses among the sizes that tg_conv2d takes to
- * `height`. */
+ * output_padding, smaller than the stride or the dilation (TG_ERR_ARGUMENT otherwise), makes it that much longer at the
+ * end: below the stride it chooses among the sizes that tg_conv2d takes to `height`. */
 TG_API tg_tensor *tg_conv_transpose2d(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts);
 
 /* The two transposes of tg_conv2d, which its gradient is made of: of y = conv2d(x, w), for g of y's shape,

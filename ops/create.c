@@ -5,6 +5,7 @@
 #define MOST 0x1p62 /* numbers; more are no int64 */
 
 tg_tensor *(tg_arange)(tg_dtype dtype, double start, double stop, double step) {
+    TG_NAMED("arange");
     double n = ceil((stop - start) / step);
     if (!isfinite(start) || !isfinite(stop) || step == 0 || !(n >= 0 && n < MOST)) {
         tg_fail(TG_ERR_ARGUMENT, "arange: no way from %g to %g in steps of %g", start, stop, step);
@@ -19,6 +20,7 @@ tg_tensor *(tg_arange)(tg_dtype dtype, double start, double stop, double step) {
 
 /* Counted from both ends, so that both are met exactly. */
 tg_tensor *(tg_linspace)(tg_dtype dtype, double start, double stop, int64_t n) {
+    TG_NAMED("linspace");
     if (n < 0) {
         tg_fail(TG_ERR_ARGUMENT, "linspace: the number of points is %lld", (long long)n);
         return tg_poison();
@@ -34,6 +36,7 @@ tg_tensor *(tg_linspace)(tg_dtype dtype, double start, double stop, int64_t n) {
 }
 
 tg_tensor *(tg_eye)(tg_dtype dtype, int64_t rows, int64_t columns) {
+    TG_NAMED("eye");
     tg_tensor *out = (tg_zeros)(dtype, TG_SHAPE(rows, columns));
     if (tg_is_poison(out)) return out;
     const tg_array *a = tg_array_of(out);

@@ -18,15 +18,14 @@ static tg_status infer(const tg_call *call) {
     return tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(classes));
 }
 
-static tg_status check_classes(const tg_call *call, int64_t n) {
-    const tg_array *classes = call->in[1];
-    for (int64_t i = 0; i < classes->numel; i++) {
-        double c = tg_array_get(classes, i);
-        if (c < (double)-n || c >= (double)n)
-            return tg_call_fail(call, TG_ERR_ARGUMENT, "row %lld has class %.0f, outside %s", (long long)i, c,
-                                tg_call_input(call, 0));
-    }
-    return TG_OK;
+/* The class numbers, contiguous, of x with n classes. */
+static tg_status check_classes(const char *op, const tg_array *dense, int64_t n, const tg_tensor *x) {
+    char text[160];
+    bool negative;
+    int64_t row = tg_first_outside(dense, n, &negative);
+    if (row < 0) return TG_OK;
+    return tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, outside the last axis of %s", op, (long long)row,
+                   (long long)tg_integer_at(dense, row), tg_describe(x, text, sizeof text));
 }
 
 static int64_t row_length(const tg_array *x) { return x->shape[x->rank - 1]; }
@@ -36,9 +35,9 @@ static int64_t row_length(const tg_array *x) { return x->shape[x->rank - 1]; }
 static tg_status forward(const tg_call *call) {
     tg_array x = {0}, classes = {0};
     int64_t n = row_length(call->in[0]);
-    tg_status s = check_classes(call, n);
+    tg_status s = tg_array_contiguous(&classes, call->in[1]);
+    if (s == TG_OK) s = check_classes(call->op->name, &classes, n, call->handle[0]);
     if (s == TG_OK) s = tg_array_contiguous(&x, call->in[0]);
-    if (s == TG_OK) s = tg_array_contiguous(&classes, call->in[1]);
     if (s == TG_OK) tg_map_cross_entropy(&x, n, &classes, call->out[0]);
     tg_array_drop(&x);
     tg_array_drop(&classes);
@@ -57,6 +56,7 @@ static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_a
     tg_array dense[3] = {{0}};
     tg_status s = tg_array_alloc(&din[0], (tg_dtype)in[1]->dtype, tg_array_shape(in[1]));
     for (int i = 0; s == TG_OK && i < 3; i++) s = tg_array_contiguous(&dense[i], in[i]);
+    if (s == TG_OK) s = check_classes(n->op->name, &dense[2], row_length(in[1]), n->in[0]);
     if (s == TG_OK) tg_map_cross_entropy_grad(&dense[0], &dense[1], row_length(in[1]), &dense[2], &din[0]);
     for (int i = 0; i < 3; i++) tg_array_drop(&dense[i]);
     return s;

@@ -159,11 +159,13 @@ static tg_tensor *embed(const char *who, tg_tensor *x, const tg_array *a, int64_
 }
 
 tg_tensor *(tg_diag_embed)(tg_tensor *x, int64_t offset) {
+    TG_COMPOSED("diag_embed");
     const tg_slot *slot = tg_slot_of(x, "diag_embed");
     return slot && !slot->poison ? embed("diag_embed", x, &slot->a, offset) : tg_poison();
 }
 
 tg_tensor *(tg_diag)(tg_tensor *x, int64_t offset) {
+    TG_NAMED("diag");
     const tg_slot *slot = tg_slot_of(x, "diag");
     if (!slot || slot->poison) return tg_poison();
     if (slot->a.rank == 1) return embed("diag", x, &slot->a, offset);
@@ -198,5 +200,11 @@ static tg_tensor *triangle(const char *who, tg_tensor *x, int64_t offset, bool l
     return out;
 }
 
-tg_tensor *(tg_tril)(tg_tensor *x, int64_t offset) { return triangle("tril", x, offset, true); }
-tg_tensor *(tg_triu)(tg_tensor *x, int64_t offset) { return triangle("triu", x, offset, false); }
+tg_tensor *(tg_tril)(tg_tensor *x, int64_t offset) {
+    TG_COMPOSED("tril");
+    return triangle("tril", x, offset, true);
+}
+tg_tensor *(tg_triu)(tg_tensor *x, int64_t offset) {
+    TG_COMPOSED("triu");
+    return triangle("triu", x, offset, false);
+}

@@ -115,6 +115,7 @@ static bool multiply(term *a, term *b, const plan *p, int k) {
 }
 
 tg_tensor *(tg_einsum)(const char *equation, int n, tg_tensor *const *x) {
+    TG_COMPOSED("einsum");
     plan p = {.equation = equation};
     if (!equation || n < 1) tg_fail(TG_ERR_ARGUMENT, "einsum: needs an equation and at least one operand");
     if (!equation || n < 1 || !tg_read_equation(&p, n, x)) return tg_poison();

@@ -33,6 +33,7 @@ static tg_tensor *padded(const tg_tensor *index, int64_t padding, int64_t size) 
 }
 
 tg_tensor *(tg_embedding)(tg_tensor *weight, tg_tensor *index, tg_embedding_opts o) {
+    TG_COMPOSED("embedding");
     int rank = tg_rank(weight);
     if (!tg_is_alive(weight)) return tg_poison();
     if (rank != 2) return fail(TG_ERR_SHAPE, "embedding: the weight needs [number, size]", weight);
@@ -56,6 +57,7 @@ tg_tensor *(tg_embedding)(tg_tensor *weight, tg_tensor *index, tg_embedding_opts
 /* ---- dropout ---- */
 
 tg_tensor *(tg_dropout)(tg_tensor *x, double p, bool training) {
+    TG_COMPOSED("dropout");
     int rank = tg_rank(x);
     (void)rank;
     if (!tg_is_alive(x)) return tg_poison();

@@ -17,28 +17,37 @@ static tg_status index_dtype(const tg_call *call) {
     return tg_call_fail(call, TG_ERR_DTYPE, "indices must be i64 or i32: %s", tg_call_input(call, 1));
 }
 
-static int64_t read(const tg_array *dense, int64_t i) {
-    return dense->dtype == TG_I32 ? ((const int32_t *)dense->data)[i] : ((const int64_t *)dense->data)[i];
+static tg_status fail_outside(const char *op, tg_tensor *const *in, int axis, const tg_array *index, int64_t bad) {
+    char place_text[200], x_text[160], index_text[160];
+    tg_shape place = tg_array_shape(index);
+    int64_t rest = bad;
+    for (int i = place.rank - 1; i >= 0; i--) {
+        int64_t n = place.dim[i];
+        place.dim[i] = rest % n;
+        rest /= n;
+    }
+    return tg_fail(TG_ERR_ARGUMENT, "%s: index %lld at %s of %s is outside axis %d of %s", op,
+                   (long long)tg_integer_at(index, bad), tg_shape_text(place, place_text, sizeof place_text),
+                   tg_describe(in[1], index_text, sizeof index_text), axis, tg_describe(in[0], x_text, sizeof x_text));
 }
 
-/* *out = the indices, to be dropped, all counted from the start of an axis of this size: shared or copied.
- * The row-major place of the first that is outside goes to *bad, -1 when there is none. */
-static tg_status positions(const tg_array *index, int64_t size, tg_array *out, int64_t *bad) {
+/* *out = the indices, to be dropped, all counted from the start of an axis of this size: shared or copied. One that is
+ * outside is an error, in the gradient too: the elements may have changed since the forward pass. in[0] and in[1] are
+ * the handles of x and index. */
+static tg_status positions(const char *op, tg_tensor *const *in, const tg_array *index, int64_t size, int axis,
+                           tg_array *out) {
     *out = (tg_array){0};
-    *bad = -1;
     tg_array dense = {0};
     tg_status s = tg_array_contiguous(&dense, index);
     if (s != TG_OK) return s;
-    bool negative = false;
-    for (int64_t i = 0; i < dense.numel && *bad < 0; i++) {
-        int64_t at = read(&dense, i);
-        negative |= at < 0;
-        if (at < -size || at >= size) *bad = i;
-    }
-    if (*bad < 0 && negative) {
+    bool negative;
+    int64_t bad = tg_first_outside(&dense, size, &negative);
+    if (bad >= 0) {
+        s = fail_outside(op, in, axis, &dense, bad);
+    } else if (negative) {
         s = tg_array_alloc(out, TG_I64, tg_array_shape(index));
         for (int64_t i = 0; s == TG_OK && i < dense.numel; i++) {
-            int64_t at = read(&dense, i);
+            int64_t at = tg_integer_at(&dense, i);
             ((int64_t *)out->data)[i] = at < 0 ? at + size : at;
         }
     } else {
@@ -48,24 +57,12 @@ static tg_status positions(const tg_array *index, int64_t size, tg_array *out, i
     return s;
 }
 
-/* The same for forward: one that is outside is an error. */
-static tg_status checked_positions(const tg_call *call, int axis, tg_array *out) {
-    const tg_array *x = call->in[0], *index = call->in[1];
-    int64_t bad, size = x->shape[axis];
-    tg_status s = positions(index, size, out, &bad);
-    if (s != TG_OK || bad < 0) return s;
-    tg_array_drop(out);
-    char text[200];
-    tg_shape place = tg_array_shape(index);
-    int64_t rest = bad;
-    for (int i = place.rank - 1; i >= 0; i--) {
-        int64_t n = place.dim[i];
-        place.dim[i] = rest % n;
-        rest /= n;
-    }
-    return tg_call_fail(call, TG_ERR_ARGUMENT, "index %.0f at %s of %s is outside axis %d of %s",
-                        tg_array_get(index, bad), tg_shape_text(place, text, sizeof text),
-                        tg_call_input(call, 1), axis, tg_call_input(call, 0));
+static tg_status call_positions(const tg_call *call, int axis, tg_array *out) {
+    return positions(call->op->name, call->handle, call->in[1], call->in[0]->shape[axis], axis, out);
+}
+
+static tg_status node_positions(const tg_node *n, int axis, tg_array *out) {
+    return positions(n->op->name, n->in, tg_node_in(n, 1), tg_node_in(n, 0)->shape[axis], axis, out);
 }
 
 /* A vector of indices along `axis`, repeated to the shape of `like`; borrowed. */
@@ -108,7 +105,7 @@ static tg_status gather_infer(const tg_call *call) {
 static tg_status gather_forward(const tg_call *call) {
     int axis = axis_of(call->attr, call->in[0]);
     tg_array at;
-    tg_status s = checked_positions(call, axis, &at);
+    tg_status s = call_positions(call, axis, &at);
     if (s == TG_OK) tg_map_gather(call->in[0], axis, &at, call->out[0]);
     tg_array_drop(&at);
     return s;
@@ -122,9 +119,8 @@ static void gather_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **di
 static tg_status gather_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *x = tg_node_in(n, 0);
     int axis = axis_of(n->attr, x);
-    int64_t bad;
     tg_array at;
-    tg_status s = positions(tg_node_in(n, 1), x->shape[axis], &at, &bad);
+    tg_status s = node_positions(n, axis, &at);
     if (s == TG_OK) s = zeros_unless_lent(x, &din[0]);
     if (s == TG_OK) tg_map_scatter_add(&din[0], axis, &at, dout[0]);
     tg_array_drop(&at);
@@ -167,7 +163,7 @@ static tg_status scatter_add_infer(const tg_call *call) {
 static tg_status scatter_add_forward(const tg_call *call) {
     int axis = axis_of(call->attr, call->in[0]);
     tg_array at;
-    tg_status s = checked_positions(call, axis, &at);
+    tg_status s = call_positions(call, axis, &at);
     if (s == TG_OK) {
         tg_array_copy(call->out[0], call->in[0]);
         tg_map_scatter_add(call->out[0], axis, &at, call->in[2]);
@@ -216,7 +212,7 @@ static tg_status index_select_infer(const tg_call *call) {
 static tg_status index_select_forward(const tg_call *call) {
     int axis = axis_of(call->attr, call->in[0]);
     tg_array at;
-    tg_status s = checked_positions(call, axis, &at);
+    tg_status s = call_positions(call, axis, &at);
     if (s != TG_OK) return s;
     tg_array spread = along(&at, axis, call->out[0]);
     tg_map_gather(call->in[0], axis, &spread, call->out[0]);
@@ -236,9 +232,8 @@ static void index_select_grad(const tg_node *n, tg_tensor *const *dout, tg_tenso
 static tg_status index_select_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *x = tg_node_in(n, 0);
     int axis = axis_of(n->attr, x);
-    int64_t bad;
     tg_array at;
-    tg_status s = positions(tg_node_in(n, 1), x->shape[axis], &at, &bad);
+    tg_status s = node_positions(n, axis, &at);
     if (s == TG_OK) s = zeros_unless_lent(x, &din[0]);
     if (s == TG_OK) {
         tg_array spread = along(&at, axis, dout[0]);

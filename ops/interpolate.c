@@ -69,6 +69,7 @@ static tg_tensor *linear(tg_tensor *x, int along, const axis *a, bool align) {
 }
 
 tg_tensor *(tg_interpolate)(tg_tensor *x, tg_interpolate_opts o) {
+    TG_COMPOSED("interpolate");
     axis a[2];
     int rank = tg_rank(x);
     if (!tg_is_alive(x)) return tg_poison();

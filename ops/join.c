@@ -132,6 +132,7 @@ static tg_tensor *stack_into(int axis, int n, tg_tensor *const *x, tg_tensor **w
 }
 
 tg_tensor *(tg_stack)(int axis, int n, tg_tensor *const *x) {
+    TG_COMPOSED("stack");
     tg_tensor *few[FEW];
     if (!can_stack(n, x)) return tg_poison();
     int rank = tg_rank(x[0]) + 1;

@@ -35,9 +35,24 @@ static tg_status forward(const tg_call *call) {
 
 /* ---- gradient:  dx[.., index[.., i, j]] += g[.., i, j] ---- */
 
+/* The positions are an output that the user may have changed. */
+static tg_status check_positions(const tg_node *n) {
+    const tg_array *index = tg_node_out(n, 1), *x = tg_node_in(n, 0);
+    char text[2][160];
+    bool negative;
+    int64_t bad = tg_first_outside(index, x->shape[2] * x->shape[3], &negative);
+    for (int64_t i = 0; bad < 0 && negative && i < index->numel; i++)
+        if (tg_integer_at(index, i) < 0) bad = i;
+    if (bad < 0) return TG_OK;
+    return tg_fail(TG_ERR_ARGUMENT, "%s: index %lld at element %lld of %s is outside axes 2 and 3 of %s", n->op->name,
+                   (long long)tg_integer_at(index, bad), (long long)bad, tg_describe(n->out[1], text[0], sizeof *text),
+                   tg_describe(n->in[0], text[1], sizeof *text));
+}
+
 static tg_shape flat(tg_shape s) { return TG_SHAPE(s.dim[0], s.dim[1], s.dim[2] * s.dim[3]); }
 
 static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    if (check_positions(n) != TG_OK) return;
     tg_shape shape = tg_shape_of(n->in[0]), windows = flat(tg_shape_of(dout[0]));
     tg_tensor *zeros = (tg_zeros)(tg_dtype_of(dout[0]), flat(shape));
     tg_tensor *index = (tg_reshape)(n->out[1], windows), *g = (tg_reshape)(dout[0], windows);
@@ -50,7 +65,8 @@ static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_a
     tg_window w[2];
     tg_window_of(a, x->shape + 2, a->size.dim, w);
     tg_array g = {0};
-    tg_status s = tg_array_contiguous(&g, dout[0]);
+    tg_status s = check_positions(n);
+    if (s == TG_OK) s = tg_array_contiguous(&g, dout[0]);
     if (s == TG_OK) s = tg_array_alloc_like(&din[0], x);
     if (s == TG_OK) tg_max_pool_grad(w, &g, tg_node_out(n, 1), &din[0]);
     tg_array_drop(&g);

@@ -31,6 +31,7 @@ static double count_over(const tg_tensor *x, tg_shape axes) {
 }
 
 tg_tensor *(tg_var)(tg_tensor *x, tg_var_opts opts) {
+    TG_COMPOSED("var");
     tg_tensor *mean = (tg_mean)(x, (tg_reduce_opts){opts.axes, true});
     if (!tg_is_alive(mean)) return mean;
     double correction = opts.biased ? 0 : opts.correction == 0 ? 1 : opts.correction;
@@ -42,7 +43,10 @@ tg_tensor *(tg_var)(tg_tensor *x, tg_var_opts opts) {
     return out;
 }
 
-tg_tensor *(tg_std)(tg_tensor *x, tg_var_opts opts) { return power((tg_var)(x, opts), 0.5); }
+tg_tensor *(tg_std)(tg_tensor *x, tg_var_opts opts) {
+    TG_COMPOSED("std");
+    return power((tg_var)(x, opts), 0.5);
+}
 
 /* sum(|x|^p)^(1/p) for a finite p. */
 static tg_tensor *finite_norm(tg_tensor *x, double p, tg_reduce_opts over) {
@@ -57,6 +61,7 @@ static tg_tensor *finite_norm(tg_tensor *x, double p, tg_reduce_opts over) {
 }
 
 tg_tensor *(tg_norm)(tg_tensor *x, tg_vector_norm_opts opts) {
+    TG_COMPOSED("norm");
     tg_reduce_opts over = {opts.axes, opts.keepdim};
     double p = opts.p == 0 ? 2 : opts.p;
     if (!(p > 0) && p != -INFINITY) {

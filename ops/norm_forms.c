@@ -43,6 +43,7 @@ static tg_tensor *scaled(tg_tensor *y, tg_tensor *weight, tg_tensor *bias) {
 }
 
 tg_tensor *(tg_group_norm)(tg_tensor *x, int64_t groups, tg_group_norm_opts o) {
+    TG_COMPOSED("group_norm");
     if (!check("group_norm", x)) return tg_poison();
     if (!is_channels("group_norm", o.weight, x) || !is_channels("group_norm", o.bias, x)) return tg_poison();
     tg_shape shape = tg_shape_of(x);
@@ -90,6 +91,7 @@ static tg_tensor *batch_norm_training(tg_tensor *x, const tg_batch_norm_opts *o,
 }
 
 tg_tensor *(tg_batch_norm)(tg_tensor *x, tg_batch_norm_opts o) {
+    TG_COMPOSED("batch_norm");
     tg_tensor *of_channels[4] = {o.weight, o.bias, o.running_mean, o.running_var};
     double eps = o.eps != 0 ? o.eps : 1e-5;
     if (!check("batch_norm", x)) return tg_poison();

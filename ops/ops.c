@@ -58,6 +58,35 @@ tg_status tg_infer_pair(const tg_call *call) {
     return s == TG_OK ? tg_out(call, 0, (tg_dtype)a->dtype, shape) : s;
 }
 
+/* ---- integers ---- */
+
+enum { PIECE = 256 };
+
+/* Whether all is well is asked for a whole piece, in a loop without a branch. */
+#define FIRST_OUTSIDE(T) \
+    for (int64_t from = 0; from < dense->numel; from += PIECE) { \
+        const T *at = (const T *)dense->data + from; \
+        int64_t n = dense->numel - from < PIECE ? dense->numel - from : PIECE; \
+        bool outside = false, below = false; \
+        for (int64_t i = 0; i < n; i++) { \
+            outside |= (at[i] < -size) | (at[i] >= size); \
+            below |= at[i] < 0; \
+        } \
+        *negative |= below; \
+        for (int64_t i = 0; outside && i < n; i++) \
+            if (at[i] < -size || at[i] >= size) return from + i; \
+    }
+
+int64_t tg_first_outside(const tg_array *dense, int64_t size, bool *negative) {
+    *negative = false;
+    if (dense->dtype == TG_I32) {
+        FIRST_OUTSIDE(int32_t)
+    } else {
+        FIRST_OUTSIDE(int64_t)
+    }
+    return -1;
+}
+
 unsigned tg_axis_set(tg_shape axes, int rank) {
     unsigned set = 0;
     for (int i = 0; i < axes.rank; i++) set |= 1u << tg_axis_of(axes.dim[i], rank);

@@ -40,6 +40,16 @@ tg_status tg_call_pair(const tg_call *call, int i, int j, tg_shape *shape);
 /* Inputs 0 and 1 are such a pair; lays out output 0 of their dtype and shape. */
 tg_status tg_infer_pair(const tg_call *call);
 
+/* ---- integers that say where to read or write: checked wherever they are used, and so in gradients as well ---- */
+
+/* Element i of a contiguous array of i32 or i64. */
+static inline int64_t tg_integer_at(const tg_array *dense, int64_t i) {
+    return dense->dtype == TG_I32 ? ((const int32_t *)dense->data)[i] : ((const int64_t *)dense->data)[i];
+}
+
+/* The first element of such an array outside [-size, size), or -1; and whether one before it is negative. */
+int64_t tg_first_outside(const tg_array *dense, int64_t size, bool *negative);
+
 /* ---- for gradients ---- */
 
 /* The bit set of a list of axes that infer has accepted. */

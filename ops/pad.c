@@ -146,6 +146,7 @@ static tg_shape aligned(tg_shape list, int rank) {
 }
 
 tg_tensor *(tg_pad)(tg_tensor *x, tg_pad_opts opts) {
+    TG_COMPOSED("pad");
     const tg_slot *slot = tg_slot_of(x, "pad");
     if (!slot || slot->poison) return tg_poison();
     tg_shape shape = tg_array_shape(&slot->a);

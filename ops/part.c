@@ -20,6 +20,7 @@ static const tg_array *along(const tg_tensor *x, const char *who, int axis, int 
 }
 
 tg_tensor *(tg_flatten)(tg_tensor *x, int first, int last) {
+    TG_NAMED("flatten");
     const tg_slot *slot = tg_slot_of(x, "flatten");
     if (!slot || slot->poison) return tg_poison();
     tg_shape from = tg_array_shape(&slot->a), to = {0};
@@ -37,6 +38,7 @@ tg_tensor *(tg_flatten)(tg_tensor *x, int first, int last) {
 }
 
 tg_tensor *(tg_select)(tg_tensor *x, int axis, int64_t index) {
+    TG_COMPOSED("select");
     int at = 0;
     const tg_array *a = along(x, "select", axis, &at);
     if (!a) return tg_poison();
@@ -48,6 +50,7 @@ tg_tensor *(tg_select)(tg_tensor *x, int axis, int64_t index) {
 }
 
 tg_tensor *(tg_narrow)(tg_tensor *x, int axis, int64_t start, int64_t length) {
+    TG_NAMED("narrow");
     int at = 0;
     const tg_array *a = along(x, "narrow", axis, &at);
     if (!a) return tg_poison();
@@ -75,6 +78,7 @@ static tg_status cut(tg_tensor *x, int axis, int n, const int64_t *sizes, tg_ten
 }
 
 tg_status(tg_split)(tg_tensor *x, int axis, int n, const int64_t *sizes, tg_tensor **out) {
+    TG_COMPOSED("split");
     int at = 0;
     poison_all(n, out);
     const tg_array *a = along(x, "split", axis, &at);
@@ -97,6 +101,7 @@ tg_status(tg_split)(tg_tensor *x, int axis, int n, const int64_t *sizes, tg_tens
 }
 
 int tg_chunk(tg_tensor *x, int axis, int n, tg_tensor **out) {
+    TG_COMPOSED("chunk");
     int at = 0;
     poison_all(n, out);
     const tg_array *a = along(x, "chunk", axis, &at);

@@ -20,6 +20,7 @@ static tg_tensor *fail_pair(const char *who, const char *what, const tg_tensor *
 }
 
 tg_tensor *(tg_dot)(tg_tensor *a, tg_tensor *b) {
+    TG_NAMED("dot");
     const tg_array *x = of_rank("dot", a, 1, "two vectors"), *y = of_rank("dot", b, 1, "two vectors");
     if (!x || !y) return tg_poison();
     if (x->numel != y->numel) return fail_pair("dot", "lengths differ", a, b);
@@ -27,6 +28,7 @@ tg_tensor *(tg_dot)(tg_tensor *a, tg_tensor *b) {
 }
 
 tg_tensor *(tg_outer)(tg_tensor *a, tg_tensor *b) {
+    TG_COMPOSED("outer");
     if (!of_rank("outer", a, 1, "two vectors") || !of_rank("outer", b, 1, "two vectors")) return tg_poison();
     tg_tensor *column = tg_unsqueeze(a, 1), *out = tg_mul(column, b);
     tg_release(column);
@@ -34,6 +36,7 @@ tg_tensor *(tg_outer)(tg_tensor *a, tg_tensor *b) {
 }
 
 tg_tensor *(tg_bmm)(tg_tensor *a, tg_tensor *b) {
+    TG_NAMED("bmm");
     const tg_array *x = of_rank("bmm", a, 3, "[n, i, k]"), *y = of_rank("bmm", b, 3, "[n, k, j]");
     if (!x || !y) return tg_poison();
     if (x->shape[0] != y->shape[0]) return fail_pair("bmm", "numbers of matrices differ", a, b);
@@ -56,6 +59,7 @@ static tg_tensor *without_value(tg_tensor *c) {
 }
 
 tg_tensor *(tg_addmm)(tg_tensor *c, tg_tensor *a, tg_tensor *b, double beta, double alpha) {
+    TG_COMPOSED("addmm");
     const tg_slot *slot = tg_slot_of(c, "addmm");
     const tg_array *x = of_rank("addmm", a, 2, "two matrices"), *y = of_rank("addmm", b, 2, "two matrices");
     if (!slot || slot->poison || !x || !y) return tg_poison();

@@ -107,6 +107,7 @@ tg_tensor *(tg_scatter)(tg_tensor *x, int axis, tg_tensor *index, tg_tensor *src
 /* ---- compositions ---- */
 
 tg_tensor *(tg_take_along_dim)(tg_tensor *x, tg_tensor *index, int axis) {
+    TG_COMPOSED("take_along_dim");
     const tg_slot *a = tg_slot_of(x, "take_along_dim"), *b = tg_slot_of(index, "take_along_dim");
     if (!a || !b || a->poison || b->poison) return tg_poison();
     tg_shape from = tg_array_shape(&a->a), at = tg_array_shape(&b->a), both;
@@ -130,6 +131,7 @@ tg_tensor *(tg_take_along_dim)(tg_tensor *x, tg_tensor *index, int axis) {
 }
 
 tg_tensor *(tg_one_hot)(tg_tensor *index, int64_t classes) {
+    TG_COMPOSED("one_hot");
     const tg_slot *slot = tg_slot_of(index, "one_hot");
     char text[160];
     if (!slot || slot->poison) return tg_poison();

@@ -185,6 +185,7 @@ tg_tensor *(tg_sort)(tg_tensor *x, tg_sort_opts opts) {
 /* ---- topk: the first of all in order ---- */
 
 tg_tensor *(tg_topk)(tg_tensor *x, int64_t k, tg_topk_opts opts) {
+    TG_COMPOSED("topk");
     const tg_slot *slot = tg_slot_of(x, "topk");
     tg_tensor *index = tg_poison(), *all, *out = tg_poison();
     char text[160];
@@ -202,6 +203,7 @@ tg_tensor *(tg_topk)(tg_tensor *x, int64_t k, tg_topk_opts opts) {
     all = sort_both(x, axis, !opts.smallest, &index);
     out = tg_slice(all, axis, 0, k, 1);
     tg_release(all);
-    if (opts.index) *opts.index = tg_slice(index, axis, 0, k, 1);
-    return out;
+    if (!opts.index || tg_is_poison(out)) return out;
+    *opts.index = tg_slice(index, axis, 0, k, 1);
+    return tg_is_poison(*opts.index) ? *opts.index : out;
 }

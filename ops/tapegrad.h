@@ -8,6 +8,7 @@
  *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
  *   autograd/grad.h   tg_backward and tg_grad           autograd/gradcheck.h  checking gradients
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
+ *   autograd/composed.h    functions made of others
  *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers
  */
 #ifndef TAPEGRAD_H
@@ -21,6 +22,7 @@
 #include "core/tensor.h"
 
 #include "autograd/checkpoint.h"
+#include "autograd/composed.h"
 #include "autograd/functional.h"
 #include "autograd/grad.h"
 #include "autograd/gradcheck.h"

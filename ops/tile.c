@@ -63,6 +63,7 @@ static tg_tensor *tile(const char *who, tg_tensor *x, const tg_array *a, tg_shap
 }
 
 tg_tensor *(tg_tile)(tg_tensor *x, tg_shape times) {
+    TG_COMPOSED("tile");
     const tg_array *a = array_of(x, "tile");
     if (!a) return tg_poison();
     if (times.rank < 0 || times.rank > TG_MAX_RANK)
@@ -71,6 +72,7 @@ tg_tensor *(tg_tile)(tg_tensor *x, tg_shape times) {
 }
 
 tg_tensor *(tg_repeat)(tg_tensor *x, tg_shape times) {
+    TG_COMPOSED("repeat");
     const tg_array *a = array_of(x, "repeat");
     if (!a) return tg_poison();
     if (times.rank < a->rank || times.rank > TG_MAX_RANK)
@@ -82,6 +84,7 @@ tg_tensor *(tg_repeat)(tg_tensor *x, tg_shape times) {
 /* ---- flip ---- */
 
 tg_tensor *(tg_flip)(tg_tensor *x, tg_shape axes) {
+    TG_COMPOSED("flip");
     const tg_array *a = array_of(x, "flip");
     if (!a) return tg_poison();
     int rank = a->rank;
@@ -110,6 +113,7 @@ tg_tensor *(tg_flip)(tg_tensor *x, tg_shape axes) {
 /* ---- roll:  out = x[-shift:], x[:-shift] ---- */
 
 tg_tensor *(tg_roll)(tg_tensor *x, int64_t shift, int axis) {
+    TG_COMPOSED("roll");
     const tg_array *a = array_of(x, "roll");
     if (!a) return tg_poison();
     int at = tg_axis(axis, a->rank);

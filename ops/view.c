@@ -95,6 +95,7 @@ static tg_tensor *fail_axis(const char *who, tg_status status, const tg_tensor *
 }
 
 tg_tensor *(tg_squeeze)(tg_tensor *x, int axis) {
+    TG_NAMED("squeeze");
     if (!tg_slot_of(x, "squeeze")) return tg_poison();
     const tg_slot *slot = tg_slot_of(x, "squeeze");
     if (!slot) return tg_poison();
@@ -109,6 +110,7 @@ tg_tensor *(tg_squeeze)(tg_tensor *x, int axis) {
 }
 
 tg_tensor *(tg_unsqueeze)(tg_tensor *x, int axis) {
+    TG_NAMED("unsqueeze");
     if (!tg_slot_of(x, "unsqueeze")) return tg_poison();
     const tg_slot *slot = tg_slot_of(x, "unsqueeze");
     if (!slot) return tg_poison();
@@ -180,6 +182,7 @@ tg_tensor *(tg_permute)(tg_tensor *x, tg_shape order) {
 }
 
 tg_tensor *(tg_transpose)(tg_tensor *x, int axis0, int axis1) {
+    TG_NAMED("transpose");
     if (!tg_slot_of(x, "transpose")) return tg_poison();
     const tg_slot *slot = tg_slot_of(x, "transpose");
     if (!slot) return tg_poison();
@@ -232,7 +235,10 @@ tg_tensor *(tg_expand)(tg_tensor *x, tg_shape shape) {
     return tg_apply1(&tg_op_expand, x, &(shape_attr){shape});
 }
 
-tg_tensor *(tg_broadcast_to)(tg_tensor *x, tg_shape shape) { return (tg_expand)(x, shape); }
+tg_tensor *(tg_broadcast_to)(tg_tensor *x, tg_shape shape) {
+    TG_NAMED("broadcast_to");
+    return (tg_expand)(x, shape);
+}
 
 /* ---- copies: contiguous, to ---- */
 

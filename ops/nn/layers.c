@@ -26,6 +26,7 @@ static tg_tensor *dense(tg_model *model, const char *name, tg_tensor *x, int64_t
 }
 
 tg_tensor *(tg_dense)(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts) {
+    TG_NAMED("dense");
     if (!tg_layer_check("dense", x, 0, "[.., in]", out)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, dense(model, name, x, out, opts));
@@ -50,6 +51,7 @@ static tg_tensor *convolve(tg_model *model, const char *name, tg_tensor *x, int6
 
 tg_tensor *(tg_conv_layer)(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
                            tg_conv_layer_opts opts) {
+    TG_NAMED("conv_layer");
     if (!tg_layer_check("conv_layer", x, 4, "[images, channels, height, width]", filters)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, convolve(model, name, x, filters, opts));
@@ -58,6 +60,7 @@ tg_tensor *(tg_conv_layer)(tg_model *model, const char *name, tg_tensor *x, int6
 /* ---- normalisation ---- */
 
 tg_tensor *(tg_norm_layer)(tg_model *model, const char *name, tg_tensor *x, tg_norm_layer_opts o) {
+    TG_NAMED("norm_layer");
     if (!tg_layer_check("norm_layer", x, 0, "[.., size]", 1)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     tg_dtype dtype = tg_dtype_of(x);
@@ -81,6 +84,7 @@ static tg_status init_normal(tg_tensor *w, tg_rng *rng, const void *user) {
 
 tg_tensor *(tg_embed)(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
                       tg_embed_opts o) {
+    TG_NAMED("embed");
     if (number < 1 || size < 1) {
         tg_fail(TG_ERR_ARGUMENT, "embed: %lld rows of %lld are not positive", (long long)number,
                 (long long)size);
@@ -126,6 +130,7 @@ static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_
 
 tg_tensor *(tg_self_attention)(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
                                tg_attend_opts opts) {
+    TG_NAMED("self_attention");
     if (!tg_layer_check("self_attention", x, 3, "[n, t, size]", heads)) return tg_poison();
     if (tg_size(x, 2) % heads != 0) {
         char text[160];

@@ -1,5 +1,7 @@
 #include "ops/nn/loss_parts.h"
 
+#include "autograd/composed.h"
+
 #include "ops/arithmetic.h"
 #include "ops/elementwise.h"
 #include "ops/reduce.h"
@@ -87,6 +89,7 @@ tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduct
 /* ---- mse and binary cross-entropy ---- */
 
 tg_tensor *(tg_mse_loss)(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts) {
+    TG_COMPOSED("mse_loss");
     if (!tg_loss_pair("mse_loss", prediction, target)) return tg_poison();
     return tg_loss_reduce("mse_loss", (tg_square)((tg_sub)(prediction, target)), opts.reduction);
 }
@@ -102,6 +105,7 @@ static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b
 /* log s(z) and log(1 - s(z)) = log s(-z) are smooth and exact at any z, so that the gradient, -y s(-z) +
  * (1 - y) s(z) = s(z) - y, needs no case for z = 0; and where one term is 0, the other has all its digits. */
 tg_tensor *(tg_binary_cross_entropy_with_logits)(tg_tensor *logits, tg_tensor *target, tg_bce_opts opts) {
+    TG_COMPOSED("binary_cross_entropy_with_logits");
     const char *op = "binary_cross_entropy_with_logits";
     if (!tg_loss_pair(op, logits, target) || !check_unit(op, "target", target)) return tg_poison();
     if (!tg_loss_weight(op, "weight", opts.weight, logits)) return tg_poison();
@@ -117,6 +121,7 @@ static tg_tensor *bounded_log(tg_tensor *p) {
 }
 
 tg_tensor *(tg_binary_cross_entropy)(tg_tensor *p, tg_tensor *target, tg_bce_opts opts) {
+    TG_COMPOSED("binary_cross_entropy");
     const char *op = "binary_cross_entropy";
     if (!tg_loss_pair(op, p, target) || !check_unit(op, "target", target) ||
         !check_unit(op, "probability", p))

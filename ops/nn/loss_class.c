@@ -1,6 +1,8 @@
 /* Losses of a class, or of probabilities of the classes, for each row. Declared in ops/nn/loss.h. */
 #include "ops/nn/loss_parts.h"
 
+#include "autograd/composed.h"
+
 #include "ops/arithmetic.h"
 #include "ops/cross_entropy.h"
 #include "ops/index.h"
@@ -156,6 +158,7 @@ static tg_tensor *class_loss(const char *op, tg_tensor *x, tg_tensor *target, co
 }
 
 tg_tensor *(tg_nll_loss)(tg_tensor *log_p, tg_tensor *target, tg_nll_opts o) {
+    TG_COMPOSED("nll_loss");
     const char *op = "nll_loss";
     tg_cross_entropy_opts opts = {o.reduction, o.weight, o.ignore_index, o.ignore, 0};
     if (!check_classes(op, log_p, target, &opts) || !check_options(op, log_p, &opts)) return tg_poison();
@@ -184,6 +187,7 @@ static tg_tensor *probability_loss(const char *op, tg_tensor *x, tg_tensor *p,
 }
 
 tg_tensor *(tg_cross_entropy)(tg_tensor *logits, tg_tensor *target, tg_cross_entropy_opts opts) {
+    TG_COMPOSED("cross_entropy");
     const char *op = "cross_entropy";
     if (are_probabilities(logits, target)) {
         if (!tg_loss_pair(op, logits, target) || !check_options(op, logits, &opts)) return tg_poison();

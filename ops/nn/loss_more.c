@@ -1,5 +1,7 @@
 #include "ops/nn/loss_more.h"
 
+#include "autograd/composed.h"
+
 #include "ops/arithmetic.h"
 #include "ops/binary.h"
 #include "ops/elementwise.h"
@@ -23,6 +25,7 @@ static bool check_positive(const char *op, const char *what, double v) {
 /* ---- of a difference ---- */
 
 tg_tensor *(tg_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts) {
+    TG_COMPOSED("l1_loss");
     if (!tg_loss_pair("l1_loss", prediction, target)) return tg_poison();
     return tg_loss_reduce("l1_loss", (tg_abs)((tg_sub)(prediction, target)), opts.reduction);
 }
@@ -35,6 +38,7 @@ static tg_tensor *huber(tg_tensor *prediction, tg_tensor *target, double delta) 
 }
 
 tg_tensor *(tg_huber_loss)(tg_tensor *prediction, tg_tensor *target, tg_huber_opts opts) {
+    TG_COMPOSED("huber_loss");
     const char *op = "huber_loss";
     double delta = opts.delta == 0 ? 1 : opts.delta;
     if (!tg_loss_pair(op, prediction, target) || !check_positive(op, "delta", delta)) return tg_poison();
@@ -42,6 +46,7 @@ tg_tensor *(tg_huber_loss)(tg_tensor *prediction, tg_tensor *target, tg_huber_op
 }
 
 tg_tensor *(tg_smooth_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_smooth_l1_opts opts) {
+    TG_COMPOSED("smooth_l1_loss");
     const char *op = "smooth_l1_loss";
     double beta = opts.beta == 0 ? 1 : opts.beta;
     if (!tg_loss_pair(op, prediction, target) || !check_positive(op, "beta", beta)) return tg_poison();
@@ -52,6 +57,7 @@ tg_tensor *(tg_smooth_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_smoo
 /* ---- of distributions ---- */
 
 tg_tensor *(tg_kl_div)(tg_tensor *log_q, tg_tensor *target, tg_kl_div_opts opts) {
+    TG_COMPOSED("kl_div");
     tg_tensor *terms;
     if (!tg_loss_pair("kl_div", log_q, target)) return tg_poison();
     if (opts.log_target)
@@ -75,6 +81,7 @@ static bool check_variance(const char *op, const tg_tensor *variance) {
 
 tg_tensor *(tg_gaussian_nll_loss)(tg_tensor *mean, tg_tensor *target, tg_tensor *variance,
                                   tg_gaussian_nll_opts opts) {
+    TG_COMPOSED("gaussian_nll_loss");
     const char *op = "gaussian_nll_loss";
     double eps = opts.eps == 0 ? 1e-6 : opts.eps;
     if (!tg_loss_pair(op, mean, target) || !check_positive(op, "eps", eps)) return tg_poison();
@@ -108,6 +115,7 @@ static bool check_signs(const char *op, const tg_tensor *y) {
 static tg_tensor *positive_part(tg_tensor *x) { return (tg_clamp)(x, 0, INFINITY); }
 
 tg_tensor *(tg_hinge_embedding_loss)(tg_tensor *x, tg_tensor *y, tg_hinge_opts opts) {
+    TG_COMPOSED("hinge_embedding_loss");
     const char *op = "hinge_embedding_loss";
     double margin = opts.margin == 0 ? 1 : opts.margin;
     if (!tg_loss_pair(op, x, y) || !check_signs(op, y)) return tg_poison();
@@ -117,6 +125,7 @@ tg_tensor *(tg_hinge_embedding_loss)(tg_tensor *x, tg_tensor *y, tg_hinge_opts o
 }
 
 tg_tensor *(tg_hinge_loss)(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts) {
+    TG_COMPOSED("hinge_loss");
     const char *op = "hinge_loss";
     double margin = opts.margin == 0 ? 1 : opts.margin;
     if (!tg_loss_pair(op, score, y) || !check_signs(op, y)) return tg_poison();
@@ -130,6 +139,7 @@ static tg_tensor *bounded_norm(tg_tensor *x, tg_shape axis, double eps) {
 }
 
 tg_tensor *(tg_cosine_similarity)(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_opts opts) {
+    TG_COMPOSED("cosine_similarity");
     double eps = opts.eps == 0 ? 1e-8 : opts.eps;
     if (!check_positive("cosine_similarity", "eps", eps)) return tg_poison();
     tg_tensor *product = (tg_mul)(a, b);

@@ -120,6 +120,12 @@ static tg_rng stream_of(uint64_t seed, uint64_t hash) {
     return (tg_rng){.seed = (uint64_t)out[1] << 32 | out[0]};
 }
 
+/* Its errors are its own, whatever layer asked for the parameter. */
+static tg_status run(tg_init_fn init, tg_tensor *p, tg_rng *rng, const void *user) {
+    TG_NAMED(NULL);
+    return init(p, rng, user);
+}
+
 /* A filled parameter that the caller owns, or the poison tensor. `init` may use ops: they are not
  * recorded, and what they put on the tape is rewound. */
 static tg_tensor *make(const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user,
@@ -128,7 +134,7 @@ static tg_tensor *make(const char *name, tg_dtype dtype, tg_shape shape, tg_init
     bool recording = tg_set_grad_enabled(false);
     tg_tensor *p = (tg_param)(tg_set_name((tg_zeros)(dtype, shape), name));
     if (tg_error_status() == TG_OK && init) {
-        tg_status s = init(p, &rng, user);
+        tg_status s = run(init, p, &rng, user);
         if (s != TG_OK) tg_fail(s, "tg_model_param: the initialiser of %s failed", name);
     }
     if (tg_error_status() != TG_OK) {

@@ -48,6 +48,7 @@ static tg_tensor *lstm(tg_model *model, const char *name, tg_tensor *x, int64_t 
 }
 
 tg_tensor *(tg_lstm)(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_lstm_opts opts) {
+    TG_NAMED("lstm");
     if (opts.cells) *opts.cells = tg_poison();
     if (!tg_layer_check("lstm", x, 3, "[n, t, in]", hidden)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
@@ -64,6 +65,7 @@ static tg_tensor *gru(tg_model *model, const char *name, tg_tensor *x, int64_t h
 }
 
 tg_tensor *(tg_gru)(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_gru_opts opts) {
+    TG_NAMED("gru");
     if (!tg_layer_check("gru", x, 3, "[n, t, in]", hidden)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, gru(model, name, x, hidden, opts));

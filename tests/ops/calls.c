@@ -112,7 +112,7 @@ static const call calls[] = {
     {"add_scalar", "affine", call_add_scalar}, {"mul_scalar", "affine", call_mul_scalar},
     {"neg", "affine", call_neg}, {"transpose", "permute", call_transpose},
     {"squeeze", "reshape", call_squeeze}, {"unsqueeze", "reshape", call_unsqueeze},
-    {"to_and_back", "to", call_to_and_back}, {"max_index", "max", call_max_index},
+    {"to_and_back", "to", call_to_and_back, false, "tg_dtype_of"}, {"max_index", "max", call_max_index},
 };
 
 /* Those of the newer families stand in calls_<family>.c. */

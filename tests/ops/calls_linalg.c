@@ -30,6 +30,7 @@ static tg_tensor *call_slogdet_sign(tg_tensor *const *in, const arguments *a) {
 
 /* From a factor, as users get theirs: the matrix x x^T + 1 is symmetric as a function of x, too. */
 static tg_tensor *call_cholesky_of_product(tg_tensor *const *in, const arguments *a) {
+    TG_COMPOSED("cholesky_of_product");
     if (tg_is_poison(in[0])) return in[0];
     tg_tensor *square = tg_matmul(in[0], tg_transpose(in[0], -1, -2));
     return tg_cholesky(tg_add(square, tg_eye(tg_dtype_of(square), tg_size(square, -1), tg_size(square, -1))),

@@ -1,12 +1,18 @@
 /* Calls of the losses, all of them compositions. The first number is the reduction. */
 #include "tests/ops/harness.h"
 
+#include <string.h>
+
 /* Options that a call leaves out are as usual. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 
 /* Numbers that a row leaves out are 0, the default. */
 /* A weight that may not be left out here. */
-#define GIVEN(weight) tg_contiguous(weight)
+static tg_tensor *given_to(const char *name, tg_tensor *weight) {
+    if (!weight) tg_fail(TG_ERR_ARGUMENT, "%s: an input of the row is missing", name);
+    return weight ? weight : tg_poison();
+}
+#define GIVEN(weight) given_to(__func__ + strlen("call_"), (weight))
 #define R (tg_loss_reduction)(int) a->v[0]
 #define CALL(name, expression) \
     static tg_tensor *call_##name(tg_tensor *const *in, const arguments *a) { return expression; }
@@ -51,9 +57,9 @@ static const call calls[] = {
     OF(cosine_similarity, div),
     OF(binary_cross_entropy, log),
     OF(binary_cross_entropy_weight, log),
-    OF(bce_with_logits, logsigmoid),
-    OF(bce_pos_weight, logsigmoid),
-    OF(bce_weight, logsigmoid),
+    {"bce_with_logits", "logsigmoid", call_bce_with_logits, true, "binary_cross_entropy_with_logits"},
+    {"bce_pos_weight", "logsigmoid", call_bce_pos_weight, true, "binary_cross_entropy_with_logits"},
+    {"bce_weight", "logsigmoid", call_bce_weight, true, "binary_cross_entropy_with_logits"},
     OF(cross_entropy, log_softmax),
     OF(cross_entropy_weight, log_softmax),
     OF(nll_loss, gather),

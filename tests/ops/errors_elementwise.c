@@ -32,7 +32,7 @@ static const bad table[] = {
     BAD_SHAPES("logical_and"), BAD_SHAPES("logical_or"), BAD_SHAPES("logical_xor"),
     {"addcmul", ARG(1), {SHAPE(2, 3), SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"mul", "right [2, 3] f"}},
     {"addcdiv", ARG(1), {SHAPE(2, 3), SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"div", "third [2] f"}},
-    {"lerp", {0}, {SHAPE(2, 3), SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"mul", "third [2] f"}},
+    {"lerp", {0}, {SHAPE(2, 3), SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"third [2] f"}},
 };
 
 extern const bad_table errors_elementwise;

@@ -112,9 +112,9 @@ static const bad table[] = {
      {SHAPE(2, 3), SHAPE_OF(I64, 2, 3)},
      TG_ERR_ARGUMENT,
      {"axis 2", "left [2, 3]"}},
-    {"one_hot", ARG(3), {VECTOR_OF(I64, 3)}, TG_ERR_ARGUMENT, {"scatter", "index 3"}},
+    {"one_hot", ARG(3), {VECTOR_OF(I64, 3)}, TG_ERR_ARGUMENT, {"index 3"}},
     {"one_hot", ARG(-1), {VECTOR_OF(I64, 0)}, TG_ERR_ARGUMENT, {"one_hot", "-1 classes", "left [1] i64"}},
-    {"one_hot", ARG(3), {SHAPE(2)}, TG_ERR_DTYPE, {"scatter", "i64 or i32"}},
+    {"one_hot", ARG(3), {SHAPE(2)}, TG_ERR_DTYPE, {"i64 or i32"}},
 };
 
 extern const bad_table errors_shape;

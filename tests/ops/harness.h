@@ -32,10 +32,11 @@ typedef struct arguments {
 typedef tg_tensor *(*call_fn)(tg_tensor *const *in, const arguments *arg);
 
 typedef struct call {
-    const char *name; /* of the public function, without tg_; what rows and golden cases refer to */
+    const char *name; /* of the public function, without tg_, and what tells variants apart: relu, concat_3 */
     const char *op;   /* the op it applies; of a composition, its main one */
     call_fn fn;
-    bool composed;    /* a composition: errors may name another of its ops */
+    bool composed;    /* a composition */
+    const char *public_name; /* the function's, where `name` does not begin with it */
 } call;
 
 typedef struct call_table {
@@ -242,6 +243,7 @@ TCase *tcase_samples(void);
 TCase *tcase_mutants(void);
 TCase *tcase_conventions(void);
 TCase *tcase_errors(void);
+TCase *tcase_changed(void);
 TCase *tcase_golden(void);
 TCase *tcase_create_ops(void);
 TCase *tcase_inplace(void);

@@ -18,6 +18,7 @@ int main(int argc, char **argv) {
     Suite *suite = suite_create("ops");
     suite_add_tcase(suite, tcase_conventions());
     suite_add_tcase(suite, tcase_errors());
+    suite_add_tcase(suite, tcase_changed());
     suite_add_tcase(suite, tcase_samples());
     if (reads_compressed()) suite_add_tcase(suite, tcase_golden());
     suite_add_tcase(suite, tcase_inplace());

@@ -196,7 +196,7 @@ START_TEST(conv_layer_is_conv2d) {
     ck_assert_int_eq(tg_model_count(m), 3);
     expect_ok();
     tg_conv_layer(m, "big", x, 3, .kernel = {9, 9});
-    expect_error(TG_ERR_SHAPE, "conv2d");
+    expect_error(TG_ERR_SHAPE, "conv_layer: ", "a window of [9, 9]");
     tg_conv_layer(m, "flat", tg_zeros(TG_F32, 4, 4), 3);
     expect_error(TG_ERR_SHAPE, "conv_layer", "[4, 4]");
     tg_conv_layer(m, "none", x, 0);
