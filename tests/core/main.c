@@ -29,6 +29,8 @@ TCase *tcase_blocks(void);
 TCase *tcase_lapack(void);
 TCase *tcase_attention(void);
 TCase *tcase_panels(void);
+TCase *tcase_pieces(void);
+TCase *tcase_folds(void);
 
 const char *program;
 
@@ -60,6 +62,7 @@ int main(int argc, char **argv) {
         tcase_slot,   tcase_tensor, tcase_random,       tcase_print,  tcase_idx,      tcase_kernels,
         tcase_reduce, tcase_gemm,   tcase_gemm_threads, tcase_update, tcase_lapack,   tcase_kernel_rows,
         tcase_panels, tcase_windows, tcase_attention,    tcase_blocks,
+        tcase_pieces, tcase_folds,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());
