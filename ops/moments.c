@@ -1,6 +1,6 @@
 #include "ops/moments.h"
 
-#include "ops/ops.h"
+#include "ops/spread.h"
 
 #include <math.h>
 
@@ -21,43 +21,63 @@ static tg_tensor *power(tg_tensor *x, double p) {
     return out;
 }
 
-/* How many elements x has for each of the results over accepted axes. */
-static double count_over(const tg_tensor *x, tg_shape axes) {
-    unsigned set = tg_axis_set(axes, tg_rank(x));
-    double n = 1;
-    for (int i = 0; i < tg_rank(x); i++)
-        if (set >> i & 1) n *= (double)tg_size(x, i);
-    return n;
+/* How many elements a result is made of, less the correction. */
+static double divisor(const tg_spread *s, const tg_var_opts *o) {
+    double correction = o->biased ? 0 : o->correction == 0 ? 1 : o->correction;
+    return fmax(0, s->n - correction);
+}
+
+/* The sum of c (c / left), for deviations whose squares may be out of range where their mean is not. */
+static tg_tensor *sum_of_shares(const tg_spread *s, tg_reduce_opts over, double left) {
+    tg_tensor *c = tg_mul(s->d, s->scale), *share = tg_mul_scalar(c, 1 / left), *terms = tg_mul(c, share);
+    tg_tensor *sum = (tg_sum)(terms, over);
+    release(terms);
+    return sum;
 }
 
 tg_tensor *(tg_var)(tg_tensor *x, tg_var_opts opts) {
     TG_COMPOSED("var");
-    tg_tensor *mean = (tg_mean)(x, (tg_reduce_opts){opts.axes, true});
-    if (!tg_is_alive(mean)) return mean;
-    double correction = opts.biased ? 0 : opts.correction == 0 ? 1 : opts.correction;
-    double left = fmax(0, count_over(x, opts.axes) - correction);
-    tg_tensor *deviation = tg_sub(x, mean), *square = tg_square(deviation);
-    tg_tensor *sum = (tg_sum)(square, (tg_reduce_opts){opts.axes, opts.keepdim});
-    tg_tensor *out = tg_mul_scalar(sum, 1 / left);
-    release(mean), release(deviation), release(square), release(sum);
+    tg_spread s = tg_spread_over(x, (tg_spread_opts){.axes = opts.axes, .keepdim = opts.keepdim});
+    if (!tg_is_alive(s.sum)) return s.sum;
+    double left = divisor(&s, &opts);
+    tg_tensor *out = s.scale ? sum_of_shares(&s, (tg_reduce_opts){opts.axes, opts.keepdim}, left)
+                             : tg_mul_scalar(s.sum, 1 / left);
+    release(s.mean), release(s.d), release(s.sum);
     return out;
+}
+
+/* size, in units of the scale, which has axes that it may lack. */
+static tg_tensor *in_units(tg_tensor *size, tg_tensor *scale) {
+    return tg_mul(size, (tg_reshape)(scale, tg_shape_of(size)));
 }
 
 tg_tensor *(tg_std)(tg_tensor *x, tg_var_opts opts) {
     TG_COMPOSED("std");
-    return power((tg_var)(x, opts), 0.5);
+    tg_spread s = tg_spread_over(x, (tg_spread_opts){.axes = opts.axes, .keepdim = opts.keepdim});
+    if (!tg_is_alive(s.sum)) return s.sum;
+    tg_tensor *out = power(tg_mul_scalar(s.sum, 1 / divisor(&s, &opts)), 0.5);
+    release(s.mean), release(s.d), release(s.sum);
+    return s.scale ? in_units(out, s.scale) : out;
 }
 
-/* sum(|x|^p)^(1/p) for a finite p. */
-static tg_tensor *finite_norm(tg_tensor *x, double p, tg_reduce_opts over) {
+/* sum(|x|^p)^(1/p) for a finite p; the sum goes to *sum. */
+static tg_tensor *plain_norm(tg_tensor *x, double p, tg_reduce_opts over, tg_tensor **sum) {
     tg_tensor *terms, *size = NULL;
     if (p == 2)
         terms = tg_square(x);
     else
         size = tg_abs(x), terms = power(size, p);
-    tg_tensor *sum = (tg_sum)(terms, over);
+    *sum = (tg_sum)(terms, over);
     release(size), release(terms);
-    return power(sum, 1 / p);
+    return power(*sum, 1 / p);
+}
+
+static tg_tensor *finite_norm(tg_tensor *x, double p, tg_reduce_opts over) {
+    tg_tensor *sum, *out = plain_norm(x, p, over, &sum);
+    if (!tg_is_alive(out) || tg_numel(x) == 0 || (tg_sum_is_safe(sum, 0) && tg_sum_is_safe(out, 0))) return out;
+    tg_tensor *scale = tg_scale_over(x, over.axes, 0, p == 2);
+    release(out);
+    return in_units(plain_norm(tg_div(x, scale), p, over, &sum), scale);
 }
 
 tg_tensor *(tg_norm)(tg_tensor *x, tg_vector_norm_opts opts) {

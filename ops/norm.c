@@ -1,5 +1,5 @@
 /* layer_norm and rms_norm: kernels on rows, and the same gradient made of ops. */
-#include "ops/ops.h"
+#include "ops/spread.h"
 
 #include <float.h>
 
@@ -80,21 +80,26 @@ static tg_status rms_forward(const tg_call *call) { return forward(call, false);
 /* ---- gradient: with z the normalised x and h = g * w,
  *      dx = (h - mean(h) - z * mean(h * z)) / deviation,  dw = g * z,  db = g ---- */
 
-static tg_tensor *row_mean(const tg_node *n, tg_tensor *t) {
+static tg_shape row_axes(const tg_node *n) {
     tg_shape axes = {(int)((const norm_attr *)n->attr)->axes, {0}};
     for (int i = 0; i < axes.rank; i++) axes.dim[i] = -1 - i;
-    return tg_mean(t, .axes = axes, .keepdim = true);
+    return axes;
+}
+
+static tg_tensor *row_mean(const tg_node *n, tg_tensor *t) {
+    return tg_mean(t, .axes = row_axes(n), .keepdim = true);
 }
 
 static void grad(const tg_node *n, tg_tensor *g, tg_tensor **din, bool centred) {
     tg_tensor *x = n->in[0], *w = n->in[1];
-    tg_tensor *c = centred ? tg_sub(x, row_mean(n, x)) : x;
     double eps = ((const norm_attr *)n->attr)->eps;
-    tg_tensor *deviation = tg_sqrt(tg_add_scalar(row_mean(n, tg_square(c)), eps));
-    tg_tensor *z = tg_div(c, deviation), *h = w ? tg_mul(g, w) : g;
+    tg_spread s = tg_spread_over(x, (tg_spread_opts){row_axes(n), .keepdim = true, .about_zero = !centred, .eps = eps});
+    if (!tg_is_alive(s.sum)) return;
+    tg_tensor *root = tg_spread_root(&s, eps), *z = tg_div(s.d, root), *h = w ? tg_mul(g, w) : g;
     if (tg_needs(n, 0)) {
         tg_tensor *d = tg_sub(h, tg_mul(z, row_mean(n, tg_mul(h, z))));
-        din[0] = tg_div(centred ? tg_sub(d, row_mean(n, h)) : d, deviation);
+        if (centred) d = tg_sub(d, row_mean(n, h));
+        din[0] = tg_div(d, s.scale ? tg_mul(root, s.scale) : root);
     }
     if (tg_needs(n, 1)) din[1] = tg_mul(g, z);
     if (n->n_in > 2 && tg_needs(n, 2)) din[2] = g;

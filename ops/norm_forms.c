@@ -1,6 +1,6 @@
 /* batch_norm and group_norm, made of other ops. */
 #include "autograd/tape.h"
-#include "ops/ops.h"
+#include "ops/spread.h"
 
 static tg_tensor *fail(const char *name, const char *what, const tg_tensor *t) {
     char text[160];
@@ -77,15 +77,13 @@ static bool move_running(const tg_batch_norm_opts *o, tg_tensor *mean, tg_tensor
 }
 
 static tg_tensor *batch_norm_training(tg_tensor *x, const tg_batch_norm_opts *o, double eps) {
-    tg_tensor *mean = tg_mean(x, .axes = others(x), .keepdim = true), *c = tg_sub(x, mean);
-    tg_tensor *square = tg_square(c), *var = tg_mean(square, .axes = others(x), .keepdim = true);
-    release(square);
-    tg_tensor *y = tg_div(c, tg_sqrt(tg_add_scalar(var, eps)));
-    y = scaled(y, o->weight, o->bias);
+    tg_spread s = tg_spread_over(x, (tg_spread_opts){.axes = others(x), .keepdim = true, .eps = eps});
+    tg_tensor *y = scaled(tg_div(s.d, tg_spread_root(&s, eps)), o->weight, o->bias);
     if (tg_is_poison(y)) return y;
-    double n = (double)tg_numel(x) / (double)tg_size(x, 1);
     bool was = tg_set_grad_enabled(false);
-    bool moved = move_running(o, mean, var, n / (n - 1));
+    tg_tensor *var = tg_mul_scalar(s.sum, 1 / s.n);
+    if (s.scale) var = tg_mul(tg_mul(var, s.scale), s.scale);
+    bool moved = move_running(o, s.mean, var, s.n / (s.n - 1));
     tg_set_grad_enabled(was);
     return moved ? y : tg_poison();
 }

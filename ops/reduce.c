@@ -1,5 +1,7 @@
 #include "ops/axes.h"
 
+#include <math.h>
+
 const tg_attr_field tg_over_axes[2] = {
     {"axes", TG_ATTR_DIMS, offsetof(tg_reduce_opts, axes)},
     {"keepdim", TG_ATTR_BOOL, offsetof(tg_reduce_opts, keepdim)},
@@ -102,15 +104,42 @@ static tg_status mean_infer(const tg_call *call) {
     return s == TG_OK ? tg_infer_over(call, (tg_dtype)call->in[0]->dtype) : s;
 }
 
+static bool all_finite(const tg_array *dense) {
+    for (int64_t i = 0; i < dense->numel; i++)
+        if (!isfinite(dense->dtype == TG_F64 ? ((double *)dense->data)[i] : (double)((float *)dense->data)[i]))
+            return false;
+    return true;
+}
+
+/* Where the sum has left the dtype, the sum of x / n, which is finite where the mean is. */
+static tg_status mean_of_shares(const tg_call *call, unsigned axes, double count) {
+    const tg_array *x = call->in[0], *out = call->out[0];
+    tg_array share = {0}, sum = {0}, kept;
+    int64_t storage;
+    tg_status s = tg_array_alloc_like(&share, x);
+    if (s == TG_OK) s = tg_array_alloc_like(&sum, out);
+    if (s == TG_OK) {
+        tg_array n = tg_borrow_number(count, x, &storage);
+        tg_map_binary(TG_BINARY_DIV, x, &n, &share);
+        kept = tg_borrow_reshape(&sum, tg_shape_kept(tg_array_shape(x), axes));
+        tg_reduce(TG_SUM, &share, axes, &kept);
+        for (int64_t i = 0; i < sum.numel; i++)
+            if (!isfinite(tg_array_get(out, i))) tg_array_set(out, i, tg_array_get(&sum, i));
+    }
+    tg_array_drop(&share), tg_array_drop(&sum);
+    return s;
+}
+
 /* Divides, for the mean of equal numbers to be that number: n * (1/n) need not round to 1. */
 static tg_status mean_forward(const tg_call *call) {
     const tg_array *x = call->in[0], *out = call->out[0];
     unsigned axes = tg_axes_of(call->attr, x->rank);
+    double count = count_of(x, axes);
     int64_t storage;
-    tg_array n = tg_borrow_number(count_of(x, axes), out, &storage);
+    tg_array n = tg_borrow_number(count, out, &storage);
     reduce(call, TG_SUM, axes);
     tg_map_binary(TG_BINARY_DIV, out, &n, out);
-    return TG_OK;
+    return x->numel > 0 && !all_finite(out) ? mean_of_shares(call, axes, count) : TG_OK;
 }
 
 static void mean_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {

@@ -6,11 +6,13 @@
 
 #include "core/kernels/body_fold.h"
 
+#include <float.h>
+
 /* What the passes over a row read and write. */
 typedef struct row {
     const S *x, *g, *w, *b;
     S *y, *dw, *db;
-    V shift, rest, scale, mean, slope;
+    V unit, shift, rest, scale, mean, slope, out;
 } row;
 
 /* m lanes from element i on; m is W but at the end of the row. */
@@ -180,14 +182,22 @@ static void row_cross_entropy_grad(int64_t n, char *const p[]) {
 
 /* ---- layer_norm and rms_norm ---- */
 
-/* x less its mean. The mean is shift + rest: the rounded mean, and the mean of what it leaves. */
-INLINE V centred(const row *r, int64_t i, int64_t m) { return (load(r->x, i, m) - r->shift) - r->rest; }
+/* x less its mean, in units that keep its square inside the dtype. The mean is shift + rest: the rounded mean, and the
+ * mean of what it leaves. */
+INLINE V centred(const row *r, int64_t i, int64_t m) {
+    return vfma(load(r->x, i, m), r->unit, -r->shift) - r->rest;
+}
 INLINE V weighted(const row *r, int64_t i, int64_t m) {
     V g = load(r->g, i, m);
     return r->w ? g * load(r->w, i, m) : g;
 }
 
 INLINE V term_x(const row *r, int64_t i, int64_t m) { return load(r->x, i, m); }
+INLINE V term_in_units(const row *r, int64_t i, int64_t m) { return load(r->x, i, m) * r->unit; }
+INLINE V term_square(const row *r, int64_t i, int64_t m) {
+    V d = centred(r, i, m);
+    return d * d;
+}
 INLINE vpair terms_distance(const row *r, int64_t i, int64_t m) {
     V d = load(r->x, i, m) - r->shift;
     return (vpair){d, d * d};
@@ -197,15 +207,61 @@ INLINE vpair terms_product(const row *r, int64_t i, int64_t m) {
     return (vpair){h, h * centred(r, i, m)};
 }
 
-/* Sets shift, rest and scale = 1 / sqrt(variance + eps). */
+/* Squares between 1 / SAFE and SAFE leave room for products of three; a remainder below NOISE of a mean is rounding. */
+#if TG_REAL == 32
+enum { LEAST_EXPONENT = -100 };
+#define SAFE 0x1p60
+#define NOISE 0x1p-19
+#else
+enum { LEAST_EXPONENT = -980 };
+#define SAFE 0x1p500
+#define NOISE 0x1p-48
+#endif
+
+/* 1, or the power of two that brings the largest element (or the root of eps, which will be added to the square) to
+ * [1, 2), where squares are not safe. */
+INLINE double unit_of(const tg_norm_rows *p, const row *r, double square) {
+    S largest = (S)sqrt(p->eps);
+    int exponent;
+    if (square + p->eps >= 1 / SAFE && square <= SAFE) return 1;
+    for (int64_t i = 0; i < p->n; i++) largest = MATH(fmax)(largest, MATH(fabs)(r->x[i]));
+    if (!(largest > 0 && largest <= (S)(TG_REAL == 32 ? FLT_MAX : DBL_MAX))) return 1;
+    frexp((double)largest, &exponent);
+    return ldexp(1, 1 - (exponent > LEAST_EXPONENT ? exponent : LEAST_EXPONENT));
+}
+
+/* The mean once more, of what its rounded value leaves: of equal numbers it is then that number, and none deviates. */
+APART S moments_with_care(const tg_norm_rows *p, row *r, double square) {
+    double unit = unit_of(p, r, square), n = (double)p->n, eps = sqrt(p->eps);
+    r->unit = K((S)unit);
+    r->shift = r->rest = K(0);
+    if (p->centred) {
+        S first = (S)(sum_terms(p->n, r, term_in_units) / (S)n);
+        r->shift = K(first);
+        S lost = sum_terms(p->n, r, centred) / (S)n, mean = first + lost, rest = (first - mean) + lost;
+        r->shift = K(mean);
+        r->rest = K(MATH(fabs)(rest) <= (S)NOISE * MATH(fabs)(lost) ? 0 : rest);
+    }
+    double root = sqrt((double)sum_terms(p->n, r, term_square) / n);
+    double inverse = 1 / hypot(root, eps * unit);
+    S scale = (S)(inverse > SAFE ? SAFE : inverse);
+    r->scale = K(scale);
+    r->out = K((S)(1 / hypot(root / unit, eps)));
+    return scale;
+}
+
+/* Sets unit, shift, rest, scale = 1 / sqrt(variance + eps) of x in units, and out, the same of x itself. */
 INLINE S moments(const tg_norm_rows *p, row *r) {
     S n = (S)p->n;
+    r->unit = K(1);
     r->shift = K(p->centred ? sum_terms(p->n, r, term_x) / n : 0);
     pair d = sum_pairs(p->n, r, terms_distance);
-    S rest = p->centred ? d.a / n : 0, variance = d.b / n - rest * rest;
-    S scale = (S)(1 / sqrt((double)(variance < 0 ? 0 : variance) + p->eps));
+    S rest = p->centred ? d.a / n : 0, square = d.b / n, variance = square - rest * rest;
+    bool safe = (double)square + p->eps >= 1 / SAFE && square <= (S)SAFE;
+    if (!(safe && variance + variance >= square)) return moments_with_care(p, r, (double)square);
+    S scale = (S)(1 / sqrt((double)variance + p->eps));
     r->rest = K(rest);
-    r->scale = K(scale);
+    r->scale = r->out = K(scale);
     return scale;
 }
 
@@ -226,7 +282,7 @@ static void norm_rows(const tg_norm_rows *p) {
 
 INLINE void step_norm_grad(const row *r, int64_t i, int64_t m) {
     V d = centred(r, i, m);
-    store(r->y, i, m, ((weighted(r, i, m) - r->mean) - d * r->slope) * r->scale);
+    store(r->y, i, m, ((weighted(r, i, m) - r->mean) - d * r->slope) * r->out);
 }
 INLINE void step_dw(const row *r, int64_t i, int64_t m) {
     store(r->dw, i, m, load(r->dw, i, m) + load(r->g, i, m) * (centred(r, i, m) * r->scale));
@@ -235,7 +291,7 @@ INLINE void step_db(const row *r, int64_t i, int64_t m) {
     store(r->db, i, m, load(r->db, i, m) + load(r->g, i, m));
 }
 
-/* With d the centred x and h = g w: dx = (h - mean h - d mean(h d) scale^2) scale, dw += g d scale, db += g. */
+/* With d the centred x and h = g w: dx = (h - mean h - d mean(h d) scale^2) out, dw += g d scale, db += g. */
 static void norm_rows_grad(const tg_norm_rows *p) {
     row r = {.x = p->x, .g = p->g, .w = p->w, .y = p->y, .dw = p->dw, .db = p->db};
     S n = (S)p->n;

@@ -12,6 +12,7 @@
 #include "ops/select.h"
 #include "ops/view.h"
 
+#include <float.h>
 #include <math.h>
 
 static const double log_2_pi = 1.8378770664093454836;
@@ -134,21 +135,24 @@ tg_tensor *(tg_hinge_loss)(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts) {
 
 /* ---- of angles ---- */
 
-static tg_tensor *bounded_norm(tg_tensor *x, tg_shape axis, double eps) {
-    return (tg_clamp)((tg_norm)(x, (tg_vector_norm_opts){axis, false, 2}), eps, INFINITY);
+/* x / max(|x|, eps), which no scale of x takes out of the dtype. */
+static tg_tensor *direction(tg_tensor *x, tg_shape axis, double eps) {
+    double least = fmax(eps, tg_dtype_of(x) == TG_F64 ? DBL_MIN : (double)FLT_MIN);
+    return (tg_div)(x, (tg_clamp)((tg_norm)(x, (tg_vector_norm_opts){axis, true, 2}), least, INFINITY));
 }
 
 tg_tensor *(tg_cosine_similarity)(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_opts opts) {
     TG_COMPOSED("cosine_similarity");
     double eps = opts.eps == 0 ? 1e-8 : opts.eps;
+    tg_shape shape, over = {1, {axis}};
     if (!check_positive("cosine_similarity", "eps", eps)) return tg_poison();
-    tg_tensor *product = (tg_mul)(a, b);
-    if (!tg_is_alive(product)) return product;
+    bool pair = tg_is_alive(a) && tg_is_alive(b) && tg_shape_broadcast(tg_shape_of(a), tg_shape_of(b), &shape);
+    if (!pair || tg_dtype_of(a) != tg_dtype_of(b)) return (tg_mul)(a, b); /* raises the error */
     /* the norm of a repeated operand is that of what it stands for */
-    tg_shape shape = tg_shape_of(product), over = {1, {axis}};
     if (!tg_shape_equal(tg_shape_of(a), shape)) a = (tg_expand)(a, shape);
     if (!tg_shape_equal(tg_shape_of(b), shape)) b = (tg_expand)(b, shape);
-    tg_tensor *dot = (tg_sum)(product, (tg_reduce_opts){over, false});
+    tg_tensor *product = (tg_mul)(direction(a, over, eps), direction(b, over, eps));
+    tg_tensor *cosine = (tg_sum)(product, (tg_reduce_opts){over, false});
     if (tg_is_alive(product)) tg_release(product);
-    return (tg_div)(dot, (tg_mul)(bounded_norm(a, over, eps), bounded_norm(b, over, eps)));
+    return cosine;
 }
