@@ -1,8 +1,8 @@
 /* The tape: recording, marks and rewinding, and which tape is current. */
 #include "autograd/tape_private.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 
 #define HOT __attribute__((tls_model("initial-exec")))
@@ -11,9 +11,6 @@ static _Thread_local tg_tape *own; /* the thread's own, freed when it ends */
 _Thread_local HOT bool tg_grad_off;
 
 /* ---- tapes ---- */
-
-static pthread_key_t at_thread_end;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void free_tape(tg_tape *tape) {
     tg_region_free(&tape->region);
@@ -29,13 +26,11 @@ static void make_current(tg_tape *tape) {
 }
 
 /* Destructors of other thread-locals may still call the library: they would get a new tape. */
-static void end_thread(void *tape) {
+static void end_thread(tg_thread_end *end) {
     make_current(NULL);
     own = NULL;
-    free_tape(tape);
+    free_tape((tg_tape *)(void *)((char *)end - offsetof(tg_tape, end)));
 }
-
-static void make_key(void) { (void)pthread_key_create(&at_thread_end, end_thread); }
 
 tg_tape *tg_tape_new(void) {
     static atomic_uint_fast64_t serials;
@@ -49,14 +44,20 @@ tg_tape *tg_tape_new(void) {
     return tape;
 }
 
+/* NULL with the error raised. */
+static tg_tape *open_own(void) {
+    tg_tape *tape = tg_tape_new();
+    if (!tape) return NULL;
+    tape->end.run = end_thread;
+    if (tg_at_thread_end(&tape->end)) return own = tape;
+    tg_fail(TG_ERR_MEMORY, "the system cannot note that this thread's tape ends with it: no thread-specific key is left");
+    free_tape(tape);
+    return NULL;
+}
+
 tg_tape *tg_tape_get(void) {
     if (current) return current;
-    if (!own) {
-        own = tg_tape_new();
-        if (!own) return NULL;
-        pthread_once(&once, make_key);
-        pthread_setspecific(at_thread_end, own);
-    }
+    if (!own && !open_own()) return NULL;
     make_current(own);
     return own;
 }

@@ -4,6 +4,7 @@
 
 #include "autograd/grad.h"
 #include "core/slot.h"
+#include "core/thread.h"
 
 struct tg_tape {
     tg_region region;  /* its tensors */
@@ -12,6 +13,7 @@ struct tg_tape {
     tg_node **node;    /* by id */
     int64_t n_nodes, cap_nodes;
     uint64_t serial;
+    tg_thread_end end; /* of a thread's own */
 };
 
 /* The current tape of this thread, made at the first call; NULL with TG_ERR_MEMORY raised. */

@@ -4,8 +4,9 @@
  * 80 96 112 128, 160 192 224 256, ... so at most a fifth of a buffer is unused.
  */
 #include "core/alloc.h"
+#include "core/thread.h"
 
-#include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 
 #define SMALLEST 64
@@ -18,6 +19,7 @@ typedef struct cache {
     tg_buffer *free[CLASSES];
     _Atomic int64_t live, high; /* bytes since the last flush, and the most they were since */
     struct cache *next, **link;
+    tg_thread_end end;
 } cache;
 
 #define SHARE_MAX (64 << 10)
@@ -27,8 +29,7 @@ static _Thread_local bool closed; /* the thread is ending: no new cache */
 
 static struct { _Atomic int64_t live, peak; /* without the threads' shares */ } total;
 
-static pthread_mutex_t caches_lock = PTHREAD_MUTEX_INITIALIZER;
-static cache *caches;
+static cache *caches; /* of all threads; under TG_LOCK_CACHES */
 
 /* ---- counting ---- */
 
@@ -60,13 +61,13 @@ static void count_uncached(int64_t bytes) { raise_peak(atomic_fetch_add(&total.l
 /* All threads' bytes now, and the highest they can have been as far as each thread knows. */
 static int64_t live_now(int64_t *peak) {
     int64_t live = get(&total.live), over = 0;
-    pthread_mutex_lock(&caches_lock);
+    tg_lock(TG_LOCK_CACHES);
     for (cache *c = caches; c; c = c->next) {
         int64_t above = get(&c->high) - get(&c->live);
         live += get(&c->live);
         if (above > over) over = above;
     }
-    pthread_mutex_unlock(&caches_lock);
+    tg_unlock(TG_LOCK_CACHES);
     *peak = get(&total.peak) > live + over ? get(&total.peak) : live + over;
     return live;
 }
@@ -84,9 +85,9 @@ tg_memory_stats tg_memory_get_stats(void) {
 
 void tg_memory_reset_peak(void) {
     int64_t peak, live = live_now(&peak);
-    pthread_mutex_lock(&caches_lock);
+    tg_lock(TG_LOCK_CACHES);
     for (cache *c = caches; c; c = c->next) set(&c->high, get(&c->live));
-    pthread_mutex_unlock(&caches_lock);
+    tg_unlock(TG_LOCK_CACHES);
     set(&total.peak, live);
 }
 
@@ -118,41 +119,36 @@ static void trim(cache *c) {
         }
 }
 
-static void close_cache(void *p) {
-    cache *c = p;
+static void close_cache(tg_thread_end *end) {
+    cache *c = (cache *)(void *)((char *)end - offsetof(cache, end));
     trim(c);
     flush(c);
-    pthread_mutex_lock(&caches_lock);
+    tg_lock(TG_LOCK_CACHES);
     *c->link = c->next;
     if (c->next) c->next->link = c->link;
-    pthread_mutex_unlock(&caches_lock);
+    tg_unlock(TG_LOCK_CACHES);
     tg_sys_free(c, sizeof *c);
     mine = NULL;
     closed = true;
 }
 
-static pthread_key_t at_thread_end;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static bool have_key;
-static void make_key(void) { have_key = pthread_key_create(&at_thread_end, close_cache) == 0; }
-
 /* NULL: this thread does without. */
 static cache *open_cache(void) {
     if (mine || closed || tg_injecting) return mine;
-    pthread_once(&once, make_key);
-    cache *c = have_key ? tg_sys_alloc(sizeof *c) : NULL;
+    cache *c = tg_sys_alloc(sizeof *c);
     if (!c) return NULL;
     memset(c, 0, sizeof *c);
-    if (pthread_setspecific(at_thread_end, c) != 0) {
+    c->end.run = close_cache;
+    if (!tg_at_thread_end(&c->end)) {
         tg_sys_free(c, sizeof *c);
         return NULL;
     }
-    pthread_mutex_lock(&caches_lock);
+    tg_lock(TG_LOCK_CACHES);
     c->next = caches;
     c->link = &caches;
     if (caches) caches->link = &c->next;
     caches = c;
-    pthread_mutex_unlock(&caches_lock);
+    tg_unlock(TG_LOCK_CACHES);
     return mine = c;
 }
 

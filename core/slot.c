@@ -1,7 +1,7 @@
 /* Slots: where they come from, what makes a handle valid, and what is said about one that is not. */
 #include "core/slot.h"
+#include "core/thread.h"
 
-#include <pthread.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +14,7 @@ typedef struct chunk {
     tg_slot slot[TG_CHUNK_SLOTS];
 } chunk;
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static chunk *chunks, *free_chunks;
+static chunk *chunks, *free_chunks; /* under TG_LOCK_CHUNKS */
 
 static chunk *chunk_obtain(void) {
     chunk *c = tg_sys_alloc(sizeof *c);
@@ -32,22 +31,22 @@ static chunk *chunk_obtain(void) {
 }
 
 static tg_slot *chunk_take(void) {
-    pthread_mutex_lock(&lock);
+    tg_lock(TG_LOCK_CHUNKS);
     chunk *c = free_chunks;
     if (c)
         free_chunks = c->next_free;
     else
         c = chunk_obtain();
-    pthread_mutex_unlock(&lock);
+    tg_unlock(TG_LOCK_CHUNKS);
     return c ? c->slot : NULL;
 }
 
 static void chunk_give_back(tg_slot *first) {
     chunk *c = (chunk *)(void *)((char *)first - offsetof(chunk, slot));
-    pthread_mutex_lock(&lock);
+    tg_lock(TG_LOCK_CHUNKS);
     c->next_free = free_chunks;
     free_chunks = c;
-    pthread_mutex_unlock(&lock);
+    tg_unlock(TG_LOCK_CHUNKS);
 }
 
 /* ---- life and death ---- */
@@ -154,8 +153,7 @@ void tg_region_free(tg_region *r) {
 /* ---- kept slots: a queue of free ones, linked through `node`; the longest unused goes first, so that a
  * generation comes back late ---- */
 
-static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
-static tg_slot *kept_first, *kept_last;
+static tg_slot *kept_first, *kept_last; /* under TG_LOCK_KEPT */
 
 static void kept_append(tg_slot *s) {
     s->node = NULL;
@@ -167,20 +165,20 @@ static void kept_append(tg_slot *s) {
 }
 
 static void kept_put(tg_slot *s) {
-    pthread_mutex_lock(&kept_lock);
+    tg_lock(TG_LOCK_KEPT);
     kept_append(s);
-    pthread_mutex_unlock(&kept_lock);
+    tg_unlock(TG_LOCK_KEPT);
 }
 
 static tg_slot *kept_take(void) {
-    pthread_mutex_lock(&kept_lock);
+    tg_lock(TG_LOCK_KEPT);
     if (!kept_first) {
         tg_slot *slot = chunk_take();
         for (int i = 0; slot && i < TG_CHUNK_SLOTS; i++) kept_append(&slot[i]);
     }
     tg_slot *s = kept_first;
     if (s) kept_first = (tg_slot *)(void *)s->node;
-    pthread_mutex_unlock(&kept_lock);
+    tg_unlock(TG_LOCK_KEPT);
     return s;
 }
 
@@ -194,7 +192,7 @@ tg_slot *tg_slot_new_kept(const char *op) {
 int64_t tg_slots_alive(const tg_slot **slot, int64_t most) {
     int64_t n = tg_current_region ? tg_current_region->count : 0;
     for (int64_t i = 0; i < n && i < most; i++) slot[i] = tg_slot_at(tg_current_region, i);
-    pthread_mutex_lock(&lock);
+    tg_lock(TG_LOCK_CHUNKS);
     for (const chunk *c = chunks; c; c = c->next)
         for (int i = 0; i < TG_CHUNK_SLOTS; i++) {
             const tg_slot *s = &c->slot[i];
@@ -202,7 +200,7 @@ int64_t tg_slots_alive(const tg_slot **slot, int64_t most) {
             if (n < most) slot[n] = s;
             n++;
         }
-    pthread_mutex_unlock(&lock);
+    tg_unlock(TG_LOCK_CHUNKS);
     return n;
 }
 

@@ -141,12 +141,10 @@ static tg_status run(tg_gemm_problem *p) {
     tg_dtype dtype = p->f64 ? TG_F64 : TG_F32;
     int64_t batches = 1;
     for (int d = 0; d < p->rank; d++) batches *= p->shape[d];
-    if (p->blocks) {
+    if (p->blocks)
         set_pieces(p, batches);
-    } else {
-        tg_blas_single_threaded();
+    else
         set_tiles(p, batches);
-    }
     double work = (double)p->tile_m * (double)p->tile_n * (double)p->k;
     return tg_each_part(batches * p->tiles_m * p->tiles_n, (int64_t)(enough(p) / (work + 1)) + 1, dtype,
                         p->blocks ? tg_block_scratch(dtype, p->tile_n, p->k) : 0, piece, p);

@@ -7,8 +7,9 @@
 /* The largest size that goes to BLAS in one call; tests turn it down. */
 extern int64_t tg_gemm_int_max;
 
-/* Before the first call of BLAS or LAPACK: it is to run on the calling thread. */
-void tg_blas_single_threaded(void);
+/* Around calls of BLAS and LAPACK: they are to run on the calling thread. begin's result goes to end. */
+int tg_blas_begin(void);
+void tg_blas_end(int threads);
 
 /* A matrix inside an array: element (i, j) at data + i*rs + j*cs. */
 typedef struct tg_gemm_matrix {

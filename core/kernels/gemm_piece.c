@@ -5,22 +5,9 @@
 
 #include <cblas.h>
 #include <limits.h>
-#include <pthread.h>
 #include <string.h>
 
 int64_t tg_gemm_int_max = INT_MAX;
-
-/* Two thread pools fight: OpenBLAS keeps to the calling thread. Weak, since another CBLAS has no such
- * function. */
-extern void openblas_set_num_threads(int n) __attribute__((weak));
-static void single_threaded(void) {
-    if (openblas_set_num_threads) openblas_set_num_threads(1);
-}
-
-void tg_blas_single_threaded(void) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, single_threaded);
-}
 
 /* ---- plain loops ---- */
 
@@ -137,6 +124,7 @@ void tg_gemm_piece(const tg_gemm_problem *whole, void *scratch) {
         by_blocks(&p, scratch);
         return;
     }
+    int threads = tg_blas_begin();
     for (int64_t left = whole->k; left > 0; left -= p.k) {
         p.k = left < tg_gemm_int_max ? left : tg_gemm_int_max;
         product(&p);
@@ -144,4 +132,5 @@ void tg_gemm_piece(const tg_gemm_problem *whole, void *scratch) {
         p.b.data += p.k * p.b.rs * p.size;
         p.beta = 1;
     }
+    tg_blas_end(threads);
 }

@@ -34,6 +34,7 @@ typedef struct batch {
     bool inverse;         /* of the exchanges */
     int64_t n, k;         /* of A and B */
     _Atomic int64_t failed; /* the least number of a matrix that failed; none: INT64_MAX */
+    void (*task)(void *batch, int64_t begin, int64_t end);
 } batch;
 
 /* Matrix number i of an array with any strides along the batch axes. */
@@ -53,13 +54,20 @@ static void note(batch *w, int64_t i) {
     }
 }
 
-static void run(batch *w, void (*body)(void *context, int64_t begin, int64_t end)) {
+static void with_blas(void *context, int64_t begin, int64_t end) {
+    const batch *w = context;
+    int threads = tg_blas_begin();
+    w->task(context, begin, end);
+    tg_blas_end(threads);
+}
+
+static void run(batch *w, void (*task)(void *batch, int64_t begin, int64_t end)) {
     const tg_array *x = w->b ? w->b : w->a;
     if (x->numel == 0) return;
-    tg_blas_single_threaded();
     double work = (double)w->n * (double)w->n * (double)w->k;
     w->failed = INT64_MAX;
-    tg_parallel_for(x->numel / (w->n * w->k), work < 1 << 17 ? (int64_t)((1 << 17) / work) : 1, body, w);
+    w->task = task;
+    tg_parallel_for(x->numel / (w->n * w->k), work < 1 << 17 ? (int64_t)((1 << 17) / work) : 1, with_blas, w);
 }
 
 static bool f64(const batch *w) { return w->a->dtype == TG_F64; }

@@ -72,7 +72,7 @@ static void measure(const struct size *z) {
 
 int main(void) {
     tg_set_num_threads(1);
-    tg_blas_single_threaded();
+    (void)tg_blas_begin();
     printf("%-34s %6s %6s\n", "", "ours", "BLAS");
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) measure(&sizes[i]);
     return 0;

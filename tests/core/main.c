@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 TCase *tcase_error(void);
 TCase *tcase_shape(void);
@@ -31,6 +32,8 @@ TCase *tcase_attention(void);
 TCase *tcase_panels(void);
 TCase *tcase_pieces(void);
 TCase *tcase_folds(void);
+TCase *tcase_thread(void);
+int limited_program(const char *mode);
 
 const char *program;
 
@@ -55,13 +58,14 @@ int main(int argc, char **argv) {
         tg_status_at(tg_error_status(), "train.c", 41);
         return 0;
     }
+    if (argc > 2 && strcmp(argv[1], "limited") == 0) _exit(limited_program(argv[2])); /* test_thread.c runs this */
     pthread_key_create(&key, free_region);
     tg_region_make = make_region;
     TCase *(*const make[])(void) = {
         tcase_error,  tcase_shape,  tcase_alloc,        tcase_buffer, tcase_parallel, tcase_array,
         tcase_slot,   tcase_tensor, tcase_random,       tcase_print,  tcase_idx,      tcase_kernels,
         tcase_reduce, tcase_gemm,   tcase_gemm_threads, tcase_update, tcase_lapack,   tcase_kernel_rows,
-        tcase_panels, tcase_windows, tcase_attention,    tcase_blocks,
+        tcase_panels, tcase_windows, tcase_attention,    tcase_blocks, tcase_thread,
         tcase_pieces, tcase_folds,
     };
     Suite *suite = suite_create("core");
