@@ -2,6 +2,7 @@
 #include "tests/ops/harness.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A call is no composition unless it says so. */
@@ -150,6 +151,14 @@ int op_index(const tg_op *op) {
     for (int i = 0; i < n; i++)
         if (table[i].op == op) return i;
     return -1;
+}
+
+bool chosen(const tg_op *op) {
+    const char *list = getenv("TG_OP");
+    size_t n = strlen(op->name);
+    for (const char *at = list; at && *at; at += strcspn(at, ","), at += *at == ',')
+        if (strncmp(at, op->name, n) == 0 && (at[n] == ',' || at[n] == '\0')) return true;
+    return !list || !*list;
 }
 
 bool has_gradient(const tg_op *op) { return op->grad && op->grad != TG_NO_GRAD; }

@@ -48,6 +48,7 @@ const call *find_call(const char *name); /* NULL: none */
 const tg_op *op_of(const call *c);       /* NULL: not in the table */
 int op_index(const tg_op *op);           /* in tg_op_table; -1 */
 bool has_gradient(const tg_op *op);
+bool chosen(const tg_op *op); /* TG_OP=add,mul: only these; unset: all */
 
 /* ---- rows ---- */
 
@@ -168,7 +169,6 @@ typedef struct trial {
 bool trial_make(trial *t, const sample *row, kind k, int variant);
 const char *kind_name(kind k);
 bool fast_mode(void); /* TG_FAST=1 */
-bool chosen(const tg_op *op); /* TG_OP=add,mul: only these; unset: all */
 
 /* The leaves, contiguous, of float type f (or of an integer type, with `held`). `grad`: those
  * that a gradient can flow to require one. */

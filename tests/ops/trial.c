@@ -17,14 +17,6 @@ bool fast_mode(void) {
     return v && *v && *v != '0';
 }
 
-bool chosen(const tg_op *op) {
-    const char *list = getenv("TG_OP");
-    size_t n = strlen(op->name);
-    for (const char *at = list; at && *at; at += strcspn(at, ","), at += *at == ',')
-        if (strncmp(at, op->name, n) == 0 && (at[n] == ',' || at[n] == '\0')) return true;
-    return !list || !*list;
-}
-
 /* What a trial is while it is being made: specs as texts, sizes by letter. */
 typedef struct draft {
     trial *t;

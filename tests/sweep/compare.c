@@ -1,0 +1,84 @@
+/* Distances in units in the last place of the exact result, counted. */
+#include "tests/sweep/sweep.h"
+
+#include <math.h>
+
+typedef struct format {
+    int digits, least, most; /* explicit digits; exponents of the least normal and of the largest number */
+} format;
+static const format formats[] = {[TG_F32] = {23, -126, 127}, [TG_F64] = {52, -1022, 1023}};
+
+/* An infinity counts as the number after the largest, and what rounds to it too. Scaled, so that it is one. */
+static double countable(double v, format f) {
+    double end = ldexp(1, f.most - 99);
+    double scaled = ldexp(v, -100);
+    return fabs(scaled) > end ? copysign(end, v) : scaled;
+}
+
+/* How far off, in units in the last place; of numbers below the least normal one, in least subnormals. */
+static double distance(double got, double want, tg_dtype d) {
+    format f = formats[d];
+    if (isnan(want) || isnan(got)) return isnan(want) && isnan(got) ? 0 : INFINITY;
+    double unit = ldexp(1, (want == 0 || ilogb(want) < f.least ? f.least : ilogb(want)) - f.digits);
+    if (fabs(want) < 1 && fabs(got) < 1) return fabs(got - want) / unit;
+    double w = countable(want, f), e = fabs(countable(got, f) - w);
+    if (w == 0) return fabs(got - want) / unit;
+    return e / ldexp(1, ilogb(w) - f.digits);
+}
+
+typedef struct place {
+    const golden *g;
+    const char *isa;
+    order o;
+    int point;
+    FILE *failures;
+} place;
+
+static const char *const order_names[N_ORDERS] = {"value", "first", "first, recorded", "second"};
+
+static void report(const place *p, double got, double want, double off) {
+    const golden *g = p->g;
+    fprintf(p->failures, "%-16s", g->call);
+    for (int i = 0; i < g->arg.n; i++) fprintf(p->failures, "%s%g", i ? ", " : "(", g->arg.v[i]);
+    fprintf(p->failures, "%s %s %-6s %-16s x", g->arg.n ? ")" : "", tg_dtype_name(g->dtype), p->isa,
+            order_names[p->o]);
+    for (int k = 0; k < g->width; k++) fprintf(p->failures, " %.17g", g->x[(int64_t)p->point * g->width + k]);
+    fprintf(p->failures, "  got %.17g  want %.17g  (%.3g ulp)\n", got, want, off);
+}
+
+static void count(const place *p, double got, double want, bool left_out, tally_of *t) {
+    const golden *g = p->g;
+    if (left_out) {
+        t->left_out++;
+        return;
+    }
+    double off = distance(got, want, g->dtype);
+    bool wrong = !(off <= bound_of(g, p->o));
+    t->compared++;
+    t->wrong += wrong;
+    if (wrong && p->failures) report(p, got, want, off);
+    if (off <= t->worst) return;
+    t->worst = off, t->got = got, t->want = want;
+    for (int k = 0; k < g->width && k < MAX_FREE; k++) t->at[k] = g->x[(int64_t)p->point * g->width + k];
+}
+
+void compare(const golden *g, const computed *c, tally_of by[N_ORDERS], FILE *failures, const char *isa) {
+    int m = g->n_free;
+    for (int n = 0; n < g->n_points; n++) {
+        place p = {g, isa, O_VALUE, n, failures};
+        count(&p, c->value[n], g->value[n], g->free_value[n], &by[O_VALUE]);
+        for (int i = 0, at = n * m; i < m; i++, at++) {
+            p.o = O_FIRST;
+            count(&p, c->first[at], g->first[at], g->free_first[at], &by[O_FIRST]);
+            p.o = O_RECORDED;
+            count(&p, c->recorded[at], g->first[at], g->free_first[at], &by[O_RECORDED]);
+        }
+        p.o = O_SECOND;
+        for (int i = 0; i < m; i++)
+            for (int j = 0; j < m; j++) {
+                int want = n * triangle(m) + corner(m, i, j);
+                count(&p, c->second[(n * m + i) * m + j], g->second[want], g->free_second[want],
+                      &by[O_SECOND]);
+            }
+    }
+}
