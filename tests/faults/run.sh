@@ -1,14 +1,15 @@
 #!/bin/sh
 # Plants faults in the source, one at a time, and sees which the tests notice. The lists are tests/faults/*.def; what
 # they hold and what this prints is in docs/testing.md.
-#   usage: sh tests/faults/run.sh [--check | --list] [--plain] [-j N] [-o FOLDER] [AREA | AREA.NUMBER]...
+#   usage: sh tests/faults/run.sh [--check | --list] [--first] [--plain] [-j N] [-o FOLDER] [AREA | AREA.NUMBER]...
 #   --check  only finds each old text in its file   --list  only prints the faults
+#   --first  runs only the suites that the lists name for a fault, not all others after them
 #   --plain  what no plain build notices is not tried under the sanitizers and at all sizes
 #   -j N     N at a time, each with a copy of the source and a build folder of its own in FOLDER (build/faults)
 set -eu
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 lists="$tree/tests/faults"
-folder="$tree/build/faults" jobs=1 plain=
+folder="$tree/build/faults" jobs=1 first= plain=
 usage() { sed -n 's/^# *\(usage.*\)/\1/p' "$0" >&2 && exit 2; }
 
 faults() { awk -v root="$1" -v mode="$2" -v name="${3-}" -f "$lists/faults.awk" "$lists"/*.def; }
@@ -17,6 +18,7 @@ while [ $# -gt 0 ]; do
     case $1 in
     --check) faults "$tree" check && exit 0 || exit 1 ;;
     --list) faults "$tree" list && exit 0 ;;
+    --first) first=yes plain=yes ;;
     --plain) plain=yes ;;
     -j) [ $# -gt 1 ] || usage && jobs=$2 && shift ;;
     -o) [ $# -gt 1 ] || usage && folder=$2 && shift ;;
@@ -96,7 +98,7 @@ one() {
     copy=$1 name=$2 file=$3 suites=$4
     order=$suites
     for other in $all; do
-        case " $suites " in *" $other "*) ;; *) order="$order $other" ;; esac
+        case "$first $suites " in yes* | *" $other "*) ;; *) order="$order $other" ;; esac
     done
     faults "$tree" plant "$name" >"$copy/planted" || { echo broken && return; }
     cp "$copy/planted" "$copy/$file"
@@ -133,7 +135,8 @@ mkdir -p "$folder"
 faults "$tree" list | chosen "$@" >"$folder/chosen"
 for i in $(seq "$jobs"); do prepare "$i"; done
 
-echo "without a fault:"
+[ -z "$first" ] || all=$(cut -f 3 "$folder/chosen" | tr ' ' '\n' | sort -u | tr '\n' ' ')
+echo "without a fault: $all"
 # shellcheck disable=SC2086  # a list of suites
 by=$(verdict "$folder/1" plain $all)
 [ "$by" = nobody ] || { echo "the suite $by fails as it is" >&2 && exit 1; }
