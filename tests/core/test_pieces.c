@@ -16,7 +16,7 @@ static const tg_shape shapes[] = {
     {2, {2, 16385}},      {3, {7, 31, 151}},      {4, {2, 4, 1025, 4}},       {1, {8193}},
     {2, {257, 129}},      {7, {2, 2, 2, 2, 2, 2, 513}},
 };
-enum { SHAPES = sizeof shapes / sizeof *shapes, FEW_SHAPES = 8, MOST = 100000 };
+enum { SHAPES = sizeof shapes / sizeof *shapes, FEW_SHAPES = 6, MOST = 100000 };
 
 /* Of the output, then of the inputs. */
 static const lay layouts[][4] = {
