@@ -62,7 +62,7 @@ else
     echo '== valgrind'
     run_tests build/clang testlog-valgrind --setup valgrind
     echo '== shellcheck'
-    if shellcheck .ci/* tests/*.sh tests/install/run.sh examples/*.sh; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    if shellcheck .ci/* tests/*.sh tests/install/run.sh tests/faults/run.sh examples/*.sh; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 fi
 
 echo "$passed passed, $failed failed"

@@ -67,8 +67,8 @@ static void fill_for(fold k, const laid *l) {
         double real = k.f == TG_SUM ? (double)(h % 13) - 6 : k.f == TG_PROD ? (h % 1009 == 3 ? 2 : h % 2 ? 1 : -1) : (double)(h % 100003) - 50000;
         int64_t wide = (int64_t)(h << 8) >> (h % 3 * 8);
         if (k.f == TG_PROD) wide |= 1;
-        if (k.f == TG_MIN) wide = (wide & INT64_MAX) | INT64_C(1) << 40;
-        if (k.f == TG_MAX) wide = -((wide & INT64_MAX) | INT64_C(1) << 40);
+        if (k.f == TG_MIN) wide = h % 97 == 5 ? wide : (wide & INT64_MAX) | INT64_C(1) << 40;
+        if (k.f == TG_MAX) wide = h % 97 < 5 ? wide : -((wide & INT64_MAX) | INT64_C(1) << 40);
         if (k.f == TG_AND) wide = h % 499 != 7, real = h % 499 == 7 ? 0 : h % 499 == 8 ? (double)NAN : 0x1p-149;
         if (k.f == TG_OR) wide = h % 499 == 7, real = h % 499 == 7 ? -0.5 : -0.0;
         put(k.dtype, (char *)l->whole.data + (size_t)i * l->size, real, wide);

@@ -268,10 +268,11 @@ static void check(const job *j, tg_shape shape, const lay how[4]) {
     }
 }
 
-/* One of the kind in all shapes, each with a third of the layouts. */
+/* One of the kind in all shapes, each with a third of the layouts, and small in all of them. */
 static void check_everywhere(job j) {
     for (int s = 0; s < (fast() ? FEW_SHAPES : SHAPES); s++)
         for (int i = s % 3; i < LAYOUTS; i += 3) check(&j, shapes[s], layouts[i]);
+    for (int i = 0; i < LAYOUTS; i++) check(&j, (tg_shape){6, {2, 3, 2, 3, 3, 7}}, layouts[i]), check(&j, (tg_shape){2, {31, 7}}, layouts[i]);
 }
 
 /* All others flat, with gaps, and repeated, just past one piece: of cheap loops the long one. */

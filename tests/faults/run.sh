@@ -60,9 +60,9 @@ binary() {
 
 # suite COPY BUILD NAME: 0 when it passes. NAME may be core/case, for one case of a binary.
 suite() {
-    copy=$1 build=$2 name=$3 case=
-    case $name in */*) case=${name#*/} name=${name%%/*} ;; esac
-    target=$(binary "$name")
+    copy=$1 build=$2 binary=$3 case=
+    case $binary in */*) case=${binary#*/} binary=${binary%%/*} ;; esac
+    target=$(binary "$binary")
     nice ninja -C "$copy/$build" "$target" >"$copy/build.out" 2>&1 || return 3
     [ -z "$case" ] || export CK_RUN_CASE="$case"
     status=0

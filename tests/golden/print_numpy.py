@@ -120,3 +120,29 @@ for dtype in NP:
 row("F32", [], (0, 3))
 row("F64", [], (2, 0, 3))
 row("I64", [], (600, 4, 0))
+
+# Rows that just fit a line and just do not, at every depth; axes of six and seven in a summary.
+for rank in range(1, 7):
+    for width in (1, 2, 3, 5):
+        ramp("I64", (1,) * (rank - 1) + (60,), 10 ** (width - 1), 0)
+ramp("F32", (1, 2, 1, 2, 30), 0.5, 0.25)
+ramp("F64", (2, 1, 2, 2, 2), -1, 1)
+ramp("F64", (2, 2, 1, 1, 2, 1, 2, 2), 1, 1)
+ramp("I32", (170, 6), 0, 1)
+ramp("I32", (150, 7), 0, 1)
+ramp("I32", (3, 6, 7, 9), 0, 1)
+
+# Ratios and smallest magnitudes that f32 and f64 see differently.
+row("F32", [1e-4, 0.05])
+row("F32", [np.nextafter(np.float32(1e-4), np.float32(0)), 0.05])
+found = {True: 0, False: 0}
+for k in range(1, 4000):
+    small = np.float32(0.01 + k / 8192)
+    large = np.float32(small * np.float32(1000))
+    for large in (large, np.nextafter(large, np.float32(1e9))):
+        single, double = large / small > 1000, float(large) / float(small) > 1000
+        if single != double and found[bool(single)] < 2:
+            found[bool(single)] += 1
+            row("F32", [small, large])
+for values in ([1e-100, 1], [1e100, 1e-5], [1e-100, 1e99], [1e99, 1e98, -1e-101], [0.99999999, 99999.9999], [9.999999999e9], [1, 1000, 999.99996]):
+    row("F64", values)
