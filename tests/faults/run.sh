@@ -9,7 +9,7 @@
 set -eu
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 lists="$tree/tests/faults"
-folder="$tree/build/faults" jobs=1 first= plain=
+folder="$tree/build/faults" jobs=1 first="" plain=""
 usage() { sed -n 's/^# *\(usage.*\)/\1/p' "$0" >&2 && exit 2; }
 
 faults() { awk -v root="$1" -v mode="$2" -v name="${3-}" -f "$lists/faults.awk" "$lists"/*.def; }
