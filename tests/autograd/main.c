@@ -11,6 +11,7 @@ TCase *tcase_memory(void);
 TCase *tcase_checkpoint(void);
 TCase *tcase_hook(void);
 TCase *tcase_deep(void);
+TCase *tcase_many(void);
 
 int main(void) {
     Suite *suite = suite_create("autograd");
@@ -24,6 +25,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_checkpoint());
     suite_add_tcase(suite, tcase_hook());
     suite_add_tcase(suite, tcase_deep());
+    suite_add_tcase(suite, tcase_many());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
