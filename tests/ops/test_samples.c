@@ -8,13 +8,30 @@
 /* Magnitudes, NaN and infinities are of floats. */
 #define INTEGRAL ((PLAINLY | KIND(K_EMPTY)) & ~(KIND(K_LARGE) | KIND(K_SMALL)))
 
+/* No trial leaves elements behind; and done over and over, none needs more of the system each time. */
+static void run_and_look(const trial *t, void (*run)(const trial *t), bool first) {
+    size_t bytes[3] = {0};
+    for (int i = 0; i < (first ? 3 : 1); i++) {
+        tg_mark before = tg_tape_mark();
+        size_t live = tg_memory_get_stats().live_buffer_bytes;
+        run(t);
+        tg_tape_rewind(before);
+        ck_assert_msg(tg_memory_get_stats().live_buffer_bytes == live, "%s, %s: %ld bytes of elements stay behind", t->row->call, kind_name(t->kind),
+                      (long)tg_memory_get_stats().live_buffer_bytes - (long)live);
+        if (first) tg_memory_trim();
+        bytes[i] = tg_memory_get_stats().system_bytes;
+    }
+    ck_assert_msg(bytes[1] == bytes[2], "%s, %s: %ld bytes of the system more each time", t->row->call, kind_name(t->kind), (long)bytes[2] - (long)bytes[1]);
+}
+
 static void for_each_trial(int row, unsigned kinds, void (*run)(const trial *t)) {
     const call *c = find_call(sample_at(row)->call);
     if (c && op_of(c) && !chosen(op_of(c))) return;
     for (int k = 0; k < K_OPTIONS; k++) {
         if (!(kinds & KIND(k))) continue;
         trial t;
-        for (int v = 0; trial_make(&t, sample_at(row), (kind)k, v); v++) run(&t);
+        for (int v = 0; trial_make(&t, sample_at(row), (kind)k, v); v++)
+            run_and_look(&t, run, v == 0 && (k == K_PLAIN || k == K_STRIDED));
     }
 }
 
