@@ -20,7 +20,7 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, tcase_errors());
     suite_add_tcase(suite, tcase_changed());
     suite_add_tcase(suite, tcase_samples());
-    if (reads_compressed()) suite_add_tcase(suite, tcase_golden());
+    suite_add_tcase(suite, tcase_golden());
     suite_add_tcase(suite, tcase_inplace());
     suite_add_tcase(suite, tcase_structured());
     suite_add_tcase(suite, tcase_products());
