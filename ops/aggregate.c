@@ -14,40 +14,43 @@ static tg_status prod_infer(const tg_call *call) {
 
 static tg_status prod_forward(const tg_call *call) { return tg_fold_over(call, TG_PROD); }
 
-/* The kept axes, then the others. */
-static tg_shape kept_first(unsigned axes, int rank) {
-    tg_shape order = {0};
+/* The reduced axes of a node's input as the last axis of all: [kept.., all of the reduced]. */
+typedef struct merged {
+    tg_shape order, back, shape, rows; /* permutations there and back; the shape between, and that of the result */
+} merged;
+
+static merged merge_of(const tg_node *n) {
+    tg_shape x = tg_shape_of(n->in[0]);
+    unsigned axes = tg_axes_of(n->attr, x.rank);
+    merged m = {.back = {.rank = x.rank}};
+    int64_t size = 1;
     for (int gone = 0; gone < 2; gone++)
-        for (int i = 0; i < rank; i++)
-            if ((int)(axes >> i & 1) == gone) order.dim[order.rank++] = i;
-    return order;
+        for (int i = 0; i < x.rank; i++) {
+            if ((int)(axes >> i & 1) != gone) continue;
+            m.back.dim[i] = m.order.rank;
+            m.order.dim[m.order.rank++] = i;
+            m.shape.dim[m.shape.rank++] = x.dim[i];
+            if (gone)
+                size *= x.dim[i];
+            else
+                m.rows.dim[m.rows.rank++] = x.dim[i];
+        }
+    m.rows.dim[m.rows.rank++] = size;
+    return m;
 }
 
-/* [kept.., reduced..] -> [kept.., all of the reduced]: the product of the elements before each one times the
- * product of those after it. Nothing is divided, so that zeros are like any other number. */
-static tg_tensor *product_of_others(tg_tensor *x, int n_reduced) {
-    tg_shape shape = tg_shape_of(x), rows = shape;
-    rows.rank -= n_reduced;
-    int64_t n = 1;
-    for (int i = rows.rank; i < shape.rank; i++) n *= shape.dim[i];
-    rows.dim[rows.rank++] = n;
-    x = (tg_reshape)(x, rows);
-    tg_tensor *before = tg_cumprod(x, -1, .exclusive = true);
-    tg_tensor *after = tg_cumprod(x, -1, .exclusive = true, .reverse = true);
-    return (tg_reshape)(tg_mul(before, after), shape);
+static tg_tensor *merge(const merged *m, tg_tensor *x) { return (tg_reshape)((tg_permute)(x, m->order), m->rows); }
+static tg_tensor *part(const merged *m, tg_tensor *rows) {
+    return (tg_permute)((tg_reshape)(rows, m->shape), m->back);
 }
 
+/* The product of the elements before each one times the product of those after it. Nothing is divided, so that zeros
+ * are like any other number. */
 static void prod_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    tg_tensor *x = n->in[0];
-    int rank = tg_rank(x), n_reduced = 0;
-    unsigned axes = tg_axes_of(n->attr, rank);
-    tg_shape order = kept_first(axes, rank), back = order;
-    for (int i = 0; i < rank; i++) {
-        back.dim[order.dim[i]] = i;
-        n_reduced += (int)(axes >> i & 1);
-    }
-    tg_tensor *others = (tg_permute)(product_of_others((tg_permute)(x, order), n_reduced), back);
-    din[0] = tg_mul(tg_kept(n, dout[0]), others);
+    merged m = merge_of(n);
+    tg_tensor *x = merge(&m, n->in[0]), *before = tg_cumprod(x, -1, .exclusive = true);
+    tg_tensor *after = tg_cumprod(x, -1, .exclusive = true, .reverse = true);
+    din[0] = tg_mul(tg_kept(n, dout[0]), part(&m, tg_mul(before, after)));
 }
 
 const tg_op tg_op_prod = {
@@ -63,7 +66,7 @@ const tg_op tg_op_prod = {
 
 tg_tensor *(tg_prod)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_prod, x, &opts); }
 
-/* ---- logsumexp:  dx = g exp(x - out) ---- */
+/* ---- logsumexp:  dx = g softmax(x) ---- */
 
 static tg_status lse_infer(const tg_call *call) {
     tg_status s = tg_call_float(call, 0);
@@ -75,6 +78,32 @@ static void finite_maximum(const tg_array *x, unsigned axes, const tg_array *shi
     tg_reduce(TG_MAX, x, axes, shift);
     for (int64_t i = 0; i < shift->numel; i++)
         if (!isfinite(tg_array_get(shift, i))) tg_array_set(shift, i, 0);
+}
+
+/* out = log of the sum of terms, which are e^(x - shift). A sum below 2 has one term of 1, and its logarithm is that of
+ * 1 + the others, of which the sum has lost digits: near a shift of 0 those of the result. The terms are used up. */
+static tg_status logarithm(const tg_array *terms, unsigned axes, const tg_array *shift, const tg_array *out) {
+    static const double none[2] = {0, 0};
+    bool near = false;
+    for (int64_t i = 0; i < out->numel && !near; i++)
+        near = tg_array_get(out, i) < 2 && fabs(tg_array_get(shift, i)) < 1;
+    tg_array others = {0};
+    tg_status s = near ? tg_array_alloc_like(&others, out) : TG_OK;
+    if (s != TG_OK) return s;
+    if (near) {
+        for (int64_t i = 0; i < terms->numel; i++)
+            if (tg_array_get(terms, i) == 1) tg_array_set(terms, i, 0);
+        tg_reduce(TG_SUM, terms, axes, &others);
+        for (int64_t i = 0; i < out->numel; i++)
+            if (tg_array_get(out, i) >= 1 && tg_array_get(out, i) < 2)
+                tg_array_set(out, i, log1p(tg_array_get(&others, i)));
+            else
+                tg_array_set(out, i, log(tg_array_get(out, i)));
+    } else {
+        tg_map_unary(TG_UNARY_LOG, out, out, none);
+    }
+    tg_array_drop(&others);
+    return TG_OK;
 }
 
 static tg_status lse_forward(const tg_call *call) {
@@ -95,20 +124,67 @@ static tg_status lse_forward(const tg_call *call) {
         tg_map_binary(TG_BINARY_SUB, x, &repeated, &terms);
         tg_map_unary(TG_UNARY_EXP, &terms, &terms, none);
         tg_reduce(TG_SUM, &terms, axes, &out);
-        tg_map_unary(TG_UNARY_LOG, &out, &out, none);
-        tg_map_binary(TG_BINARY_ADD, &out, &shift, &out);
+        s = logarithm(&terms, axes, &shift, &out);
+        if (s == TG_OK) tg_map_binary(TG_BINARY_ADD, &out, &shift, &out);
     }
     tg_array_drop(&shift);
     tg_array_drop(&terms);
     return s;
 }
 
-/* Where out is -inf all terms are 0, and exp(-inf - 0) says so; exp(-inf - -inf) would be NaN. */
+/* Set where out is -inf: all terms are 0, and the softmax of such a row is 0/0. NULL when nothing is. */
+static tg_tensor *of_nothing(tg_tensor *out) {
+    const tg_array *a = tg_is_alive(out) ? tg_array_of(out) : NULL;
+    for (int64_t i = 0; a && i < a->numel; i++)
+        if (tg_array_get(a, i) == -INFINITY) return tg_eq(out, tg_scalar(tg_dtype_of(out), -INFINITY));
+    return NULL;
+}
+
 static void lse_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    tg_tensor *y = tg_kept(n, n->out[0]);
-    tg_tensor *nothing = tg_eq(y, tg_scalar(tg_dtype_of(y), -INFINITY));
-    tg_tensor *share = tg_exp(tg_sub(n->in[0], tg_masked_fill(y, nothing, 0)));
+    tg_tensor *x = n->in[0], *nothing = of_nothing(tg_kept(n, n->out[0]));
+    if (nothing) x = tg_masked_fill(x, nothing, 0);
+    merged m = merge_of(n);
+    tg_tensor *share = part(&m, tg_softmax(merge(&m, x), -1));
+    if (nothing) share = tg_masked_fill(share, nothing, 0);
     din[0] = tg_mul(tg_kept(n, dout[0]), share);
+}
+
+/* Where out is infinite, x - out is not to be had: e^(x - out) is 1 for each x that is +inf too. */
+static void infinite_shares(const tg_array *x, const tg_array *out, const tg_array *share) {
+    for (int64_t i = 0; i < x->numel; i++)
+        if (isinf(tg_array_get(out, i)))
+            tg_array_set(share, i, tg_array_get(out, i) > 0 && tg_array_get(x, i) == INFINITY);
+}
+
+/* share = e^(x - out), over its sum where out is so large that its rounding shows. */
+static tg_status shares(const tg_array *x, const tg_array *out, unsigned axes, const tg_array *share) {
+    static const double none[2] = {0, 0};
+    tg_array repeated = tg_borrow_broadcast(out, x), sum = {0};
+    bool plain = true;
+    for (int64_t i = 0; i < out->numel; i++) plain &= fabs(tg_array_get(out, i)) <= 8;
+    tg_map_binary(TG_BINARY_SUB, x, &repeated, share);
+    tg_map_unary(TG_UNARY_EXP, share, share, none);
+    if (plain) return TG_OK;
+    infinite_shares(x, &repeated, share);
+    tg_status s = tg_array_alloc(&sum, (tg_dtype)x->dtype, tg_array_shape(out));
+    if (s != TG_OK) return s;
+    tg_reduce(TG_SUM, share, axes, &sum);
+    for (int64_t i = 0; i < sum.numel; i++)
+        if (tg_array_get(&sum, i) == 0) tg_array_set(&sum, i, 1);
+    tg_map_spread(TG_BINARY_DIV, share, &sum, share);
+    tg_array_drop(&sum);
+    return TG_OK;
+}
+
+static tg_status lse_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    const tg_array *x = tg_node_in(n, 0);
+    unsigned axes = tg_axes_of(n->attr, x->rank);
+    tg_shape kept = tg_shape_kept(tg_array_shape(x), axes);
+    tg_array out = tg_borrow_reshape(tg_node_out(n, 0), kept), g = tg_borrow_reshape(dout[0], kept);
+    tg_status s = tg_array_alloc_like(&din[0], x);
+    if (s == TG_OK && x->numel > 0) s = shares(x, &out, axes, &din[0]);
+    if (s == TG_OK) tg_map_spread(TG_BINARY_MUL, &din[0], &g, &din[0]);
+    return s;
 }
 
 const tg_op tg_op_logsumexp = {
@@ -120,6 +196,7 @@ const tg_op tg_op_logsumexp = {
     .infer = lse_infer,
     .forward = lse_forward,
     .grad = lse_grad,
+    .grad_kernel = lse_grad_kernel,
 };
 
 tg_tensor *(tg_logsumexp)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_logsumexp, x, &opts); }

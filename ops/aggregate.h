@@ -13,7 +13,8 @@ extern "C" {
 /* Of nothing: 1. Integers and bool give i64. The gradient is exact where elements are zero, to any order. */
 TG_API tg_tensor *tg_prod(tg_tensor *x, tg_reduce_opts opts);
 
-/* log(sum(exp(x))) without overflow. -inf, with gradient 0, where all elements are -inf, and of nothing. */
+/* log(sum(exp(x))) without overflow. -inf, with gradient 0, where all elements are -inf, and of nothing. Elements that
+ * are +inf share the gradient. */
 TG_API tg_tensor *tg_logsumexp(tg_tensor *x, tg_reduce_opts opts);
 
 /* Any dtype; what is not zero counts, NaN too. all and any give bool (of nothing: true, false), count_nonzero

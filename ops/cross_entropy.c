@@ -44,11 +44,28 @@ static tg_status forward(const tg_call *call) {
     return s;
 }
 
-/* ---- dx = g (softmax(x) - onehot(class)) ---- */
+/* ---- dx = g (softmax(x) - onehot(class)), and 0 where g is, whatever x holds ---- */
+
+/* softmax(x) - onehot(class): the element of the class is less the sum of the others, since p - 1 loses the digits of a p
+ * near 1. */
+static tg_tensor *distance(tg_tensor *x, tg_tensor *classes) {
+    tg_tensor *zeros = (tg_zeros)(tg_dtype_of(x), tg_shape_of(classes));
+    tg_tensor *others = tg_scatter(tg_softmax(x, -1), -1, classes, zeros);
+    return tg_scatter(others, -1, classes, tg_neg(tg_sum(others, .axes = TG_SHAPE(-1), .keepdim = true)));
+}
+
+/* Set where a row has a NaN or an infinity to which its zero gradient would come as a factor; NULL when none has. */
+static tg_tensor *rows_without_weight(tg_tensor *distance, tg_tensor *g) {
+    tg_tensor *zero = tg_eq(g, tg_scalar(tg_dtype_of(g), 0));
+    tg_tensor *bad = tg_logical_and(zero, tg_any(tg_isnan(tg_detach(distance)), .axes = TG_SHAPE(-1), .keepdim = true));
+    return tg_item(tg_any(bad)) != 0 ? bad : NULL;
+}
 
 static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    tg_tensor *g = tg_unsqueeze(dout[0], -1), *classes = tg_unsqueeze(n->in[1], -1);
-    din[0] = tg_scatter_add(tg_mul(tg_softmax(n->in[0], -1), g), -1, classes, tg_neg(g));
+    tg_tensor *x = n->in[0], *g = tg_unsqueeze(dout[0], -1), *classes = tg_unsqueeze(n->in[1], -1);
+    tg_tensor *d = distance(x, classes), *bad = rows_without_weight(d, g);
+    if (bad) d = distance(tg_masked_fill(x, bad, 0), classes);
+    din[0] = tg_mul(d, g);
 }
 
 static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {

@@ -21,7 +21,17 @@ static tg_tensor *row_sum(const tg_node *n, tg_tensor *t) {
     return tg_sum(t, .axes = TG_SHAPE(((const softmax_attr *)n->attr)->axis), .keepdim = true);
 }
 
-/* ---- out = e^x / sum e^x;  dx = out * (g - sum(g * out)) ---- */
+/* Where in each row the largest element of out stands, with the axis kept; NULL when none is above `limit`. */
+static tg_tensor *dominant(const tg_node *n, double limit) {
+    tg_tensor *y = tg_detach(n->out[0]), *index = NULL;
+    if (!tg_is_alive(y) || tg_numel(y) == 0) return NULL;
+    tg_tensor *most = tg_max(y, .axis = (int)((const softmax_attr *)n->attr)->axis, .keepdim = true, .index = &index);
+    tg_tensor *above = tg_any(tg_gt(most, tg_scalar(tg_dtype_of(y), limit)));
+    return tg_item(above) != 0 ? index : NULL;
+}
+
+/* ---- out = e^x / sum e^x;  dx = out * (g - sum(g * out)). Since the sum of out is 1, any number may be taken from all
+ *      of g: that of the largest is, whose out may be so near to 1 that g - g * out would have no digit left. ---- */
 
 static tg_status softmax_forward(const tg_call *call) {
     tg_map_softmax(call->in[0], axis_of(call->attr, call->in[0]), call->out[0]);
@@ -30,6 +40,8 @@ static tg_status softmax_forward(const tg_call *call) {
 
 static void softmax_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *g = dout[0], *y = n->out[0];
+    tg_tensor *top = dominant(n, 0.5);
+    if (top) g = tg_sub(g, tg_gather(g, (int)((const softmax_attr *)n->attr)->axis, top));
     din[0] = tg_mul(y, tg_sub(g, row_sum(n, tg_mul(g, y))));
 }
 
@@ -56,7 +68,8 @@ tg_tensor *(tg_softmax)(tg_tensor *x, int axis) {
     return tg_apply1(&tg_op_softmax, x, &(softmax_attr){axis});
 }
 
-/* ---- out = x - log sum e^x;  dx = g - e^out * sum(g) ---- */
+/* ---- out = x - log sum e^x;  dx = g - e^out * sum(g), which for the largest is
+ *      (1 - e^out) g - e^out * (sum of the other g) ---- */
 
 static tg_status log_softmax_forward(const tg_call *call) {
     tg_map_log_softmax(call->in[0], axis_of(call->attr, call->in[0]), call->out[0]);
@@ -64,8 +77,15 @@ static tg_status log_softmax_forward(const tg_call *call) {
 }
 
 static void log_softmax_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    tg_tensor *g = dout[0];
-    din[0] = tg_sub(g, tg_mul(tg_exp(n->out[0]), row_sum(n, g)));
+    tg_tensor *g = dout[0], *y = n->out[0], *dx = tg_sub(g, tg_mul(tg_exp(y), row_sum(n, g)));
+    tg_tensor *at = dominant(n, -0.69);
+    din[0] = dx;
+    if (!at) return;
+    int axis = (int)((const softmax_attr *)n->attr)->axis;
+    tg_tensor *top = tg_gather(y, axis, at), *mine = tg_gather(g, axis, at);
+    tg_tensor *others = row_sum(n, tg_scatter(g, axis, at, (tg_zeros)(tg_dtype_of(g), tg_shape_of(at))));
+    tg_tensor *of_top = tg_add(tg_mul(tg_expm1(top), mine), tg_mul(tg_exp(top), others));
+    din[0] = tg_scatter(dx, axis, at, tg_neg(of_top));
 }
 
 static tg_status log_softmax_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {

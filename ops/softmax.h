@@ -1,5 +1,6 @@
 /* Softmax along one axis, shifted by the maximum so that nothing overflows. f32 and f64; negative axes count
- * from the end. */
+ * from the end. What depends on 1 - p is made of the other probabilities where p is near 1. Elements that are +inf share
+ * the probability 1; a row of -inf alone gives NaN (as PyTorch, which gives NaN for +inf too). */
 #ifndef TG_OPS_SOFTMAX_H
 #define TG_OPS_SOFTMAX_H
 

@@ -95,6 +95,11 @@ static const convention cases[] = {
      {MATRIX(2, 1, 0, 0)}},
     {"softmax with a -inf among others: 0 there", "softmax", ARG(-1), {VECTOR(-INF, 0, 0)},
      VECTOR(0, 0.5, 0.5)},
+    {"softmax: an infinity takes it all", "softmax", ARG(-1), {VECTOR(1, INF)}, VECTOR(0, 1), {VECTOR(0, 0)}, VECTOR(2, 3)},
+    {"softmax: infinities share", "softmax", ARG(0), {MATRIX(3, 2, INF, 1, 1, 1, INF, -INF)}, MATRIX(3, 2, 0.5, 0.5, 0, 0.5, 0.5, 0)},
+    {"log_softmax of an infinity", "log_softmax", ARG(-1), {VECTOR(1, INF)}, VECTOR(-INF, 0), {VECTOR(2, -2)}, VECTOR(2, 3)},
+    {"softmax: the slope of a probability near 1 has the digits of the others",
+     "softmax", ARG(-1), {VECTOR(0, -1000)}, VECTOR(1, 0), {VECTOR(0, 0)}, VECTOR(0.1f, 3)},
     {"softmax of no rows", "softmax", ARG(-1), {EMPTY(0, 3)}, EMPTY(0, 3), {EMPTY(0, 3)}},
     {"softmax along an empty axis", "softmax", ARG(-1), {EMPTY(2, 0)}, EMPTY(2, 0), {EMPTY(2, 0)}},
 
