@@ -15,6 +15,8 @@ the number. A "-" is not compared: there is a choice, and tests/ops/conventions_
     value NUMBER...                              element OUTPUT of the result, one a point
     first NUMBER...                              by each of the m numbers that a gradient can flow to, one after the other
     second NUMBER...                             row by row, the upper triangle
+    terms NUMBER...                              where terms cancel in a result: their size, to 4 digits, which is what
+                                                 rounding is relative to; by point: of value, first, second. Or no such line
 """
 
 import math
@@ -23,8 +25,10 @@ import struct
 import sys
 
 import sweep_elementwise
-import sweep_points
-from sweep_case import reference
+import sweep_pairs
+import sweep_rows
+from sweep_case import reference, sizes_of_terms
+from sweep_points import LISTS
 
 
 def token(x, digits=16):
@@ -39,13 +43,12 @@ def token(x, digits=16):
     return f"{bits:016x}".rstrip("0") or "0"
 
 
-POINTS = {"reals": (1, lambda d: [(x,) for x in sweep_points.reals(d)])}
-CASES = sweep_elementwise.cases()
+CASES = sweep_elementwise.cases() + sweep_pairs.cases() + sweep_rows.cases()
 
 
 def text_of(job):
     case, dtype = job
-    points = [p for p in POINTS[case.points][1](dtype)]
+    points = LISTS[case.points][1](dtype)
     rows = [reference(case, p) for p in points]
     m = sum(w for i, w in enumerate(case.widths()) if case.kind(i) == "d")
     digits = 10 if dtype == "f32" else 16
@@ -55,6 +58,8 @@ def text_of(job):
     lines = [" ".join(str(v) for v in head)]
     for name, a, b in (("value", 0, 1), ("first", 1, 1 + m), ("second", 1 + m, 1 + m + m * (m + 1) // 2)):
         lines.append(" ".join([name] + [token(v, digits) for r in rows for v in r[a:b]]))
+    if case.terms:
+        lines.append(" ".join(["terms"] + [token(t, 4) for p in points for t in sizes_of_terms(case, p)]))
     return "\n".join(lines)
 
 
@@ -62,7 +67,7 @@ def main():
     wanted = sys.argv[1:]
     cases = [c for c in CASES if not wanted or c.call in wanted]
     for name in sorted({c.points for c in cases}):
-        width, make = POINTS[name]
+        width, make = LISTS[name]
         for dtype in ("f32", "f64"):
             points = make(dtype)
             print("points", name, dtype, len(points), width, *(token(x) for p in points for x in p))

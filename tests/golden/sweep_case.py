@@ -20,7 +20,8 @@ class Case:
     points: str  # the name of the list of points
     limits: bool = True  # infinities and poles are limits
     output: int = 0  # which element of the result, where it has several
-    refuse: object = None  # points at which nothing is compared
+    choices: object = None  # of the point: the orders that are not compared there, of "vfs": value, first, second
+    terms: object = None  # of the inputs as numbers: the size of the terms that make each result, where they cancel
     stepwise: bool = False  # zeros are zeros by definition
     ends: dict = field(default_factory=dict)  # what is no limit, by the text of the point
     kinds: str = field(default="")  # a letter an input: d differentiable, c constant, i integers; "": all d
@@ -103,59 +104,90 @@ def limit_of(near, far):
     return math.copysign(math.inf, far) if abs(far) > abs(near) else 0.0
 
 
-def towards(point, digits, side):
-    """The point with infinities and zeros replaced by what lies that many digits inside; a lone other number, at which
-    the function must have a pole, by what lies beside it."""
-
-    def inside(x):
-        if math.isinf(x):
-            return math.copysign(1, x) * mpf(10) ** digits
-        if x == 0:
-            return math.copysign(1, x) * side * mpf(10) ** -digits
-        return mpf(x) if len(point) > 1 else mpf(x) + side * mpf(10) ** (sign_digits(x) - digits)
-
-    return [inside(x) for x in point]
+def inside(x, digits, side):
+    """What lies that many digits within an infinity, off a zero, or beside another number."""
+    if math.isinf(x):
+        return math.copysign(1, x) * mpf(10) ** digits
+    if x == 0:
+        return math.copysign(1, x) * side * mpf(10) ** -digits
+    return mpf(x) + side * mpf(10) ** (int(mp.floor(mp.log10(abs(mpf(x))))) - digits)
 
 
-def sign_digits(x):
-    return int(mp.floor(mp.log10(abs(mpf(x)))))
+def the_end(point):
+    """Which of the numbers stands at an end: the one infinity, or else the one zero, or the only number there is. Where two
+    do, a limit depends on the way."""
+    for at_end in (math.isinf, lambda x: x == 0):
+        found = [i for i, x in enumerate(point) if at_end(x)]
+        if found:
+            return found[0] if len(found) == 1 else None
+    return 0 if len(point) == 1 else None
 
 
-def at_end(case, point):
-    """The limit from within the domain: at a zero from the side of its sign if that is inside; at another pole from both."""
-    found = []
+def limits_at_end(case, point, nothing):
+    """The limit from within the domain: at a zero from the side of its sign, or the value from the other; at another pole
+    from both."""
+    k, found = the_end(point), []
+    if k is None:
+        return nothing
+    turns = point[k] == 0 or math.isinf(point[k])
     for side in (1, -1):
         with mp.workdps(3000):
-            places = [towards(point, digits, side) for digits in (350, 700)]
+            places = [point[:k] + (inside(point[k], digits, side),) + point[k + 1 :] for digits in (350, 700)]
         terms = [agreed(case, p) for p in places]
-        if not mp.isnan(terms[0][0]):
-            limits = [limit_of(a, b) for a, b in zip(*terms)]
-            other_side = side < 0 and any(x == 0 for x in point)
-            found.append(limits[:1] + [SKIP] * (len(limits) - 1) if other_side else limits)
-            if any(x == 0 or math.isinf(x) for x in point):
-                break
+        if mp.isnan(terms[0][0]):
+            continue
+        limits = [limit_of(a, b) for a, b in zip(*terms)]
+        found.append(limits[:1] + nothing[1:] if turns and side < 0 else limits)
+        if turns:
+            break
     if not found:
-        return [math.nan] + [SKIP] * (len(terms[0]) - 1)
+        return [math.nan] + nothing[1:]
     return [a if a == b or (a != a and b != b) else SKIP for a, b in zip(found[0], found[-1])]
+
+
+def right_numbers(case, point, nothing):
+    if str(point) in case.ends:
+        return case.ends[str(point)]
+    if any(math.isnan(x) for x in point):
+        return [math.nan] + nothing[1:]
+    if not any(math.isinf(x) for x in point):
+        try:
+            right = [float(v) for v in agreed(case, point)]
+            return right if right[0] == right[0] else [math.nan] + nothing[1:]  # no slope outside the domain
+        except ZeroDivisionError:
+            pass
+    try:
+        return limits_at_end(case, point, nothing) if case.limits else nothing
+    except ZeroDivisionError:  # another pole
+        return nothing
 
 
 def reference(case, point):
     """Value, gradient and Hessian as doubles; SKIP where there is a choice."""
-    if case.refuse and case.refuse(point):
-        return None
-    if str(point) in case.ends:
-        return case.ends[str(point)]
-    nothing = [SKIP] * len(flat(case, [mpf("0.5")] * len(point)))
-    if any(math.isnan(x) for x in point):
-        return [math.nan] + nothing[1:]
-    ends = any(math.isinf(x) for x in point)
-    if ends and not case.limits:
+    m = sum(w for i, w in enumerate(case.widths()) if case.kind(i) == "d")
+    nothing = [SKIP] * (1 + m + m * (m + 1) // 2)
+    left_out = case.choices(point) if case.choices else ""
+    if left_out == "vfs":
         return nothing
-    try:
-        if not ends:
-            right = [float(v) for v in agreed(case, point)]
-            return [right[0]] + nothing[1:] if math.isnan(right[0]) else right  # no slope outside the domain
-    except ZeroDivisionError:
-        if not case.limits:
-            return nothing
-    return at_end(case, point)
+    right = list(right_numbers(case, point, nothing))
+    if "v" in left_out:
+        right[0] = SKIP
+    if "f" in left_out:
+        right[1 : 1 + m] = nothing[1 : 1 + m]
+    if "s" in left_out:
+        right[1 + m :] = nothing[1 + m :]
+    return right
+
+
+def sizes_of_terms(case, point):
+    """Aligned with reference(): what rounding is relative to beside the result itself; 0: nothing."""
+    rows, at = [], 0
+    for w in case.widths():
+        rows.append([mpf(x) for x in point[at : at + w]])
+        at += w
+    with mp.workdps(60):
+        try:
+            return [float(t) for t in case.terms(*rows)]
+        except (ZeroDivisionError, ValueError):
+            m = sum(w for i, w in enumerate(case.widths()) if case.kind(i) == "d")
+            return [0.0] * (1 + m + m * (m + 1) // 2)

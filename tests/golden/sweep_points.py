@@ -1,6 +1,7 @@
 """The points of the sweep: numbers that the dtype holds exactly, from the least subnormal to the largest, with what lies
 about the places where functions turn, saturate or overflow."""
 
+import itertools
 import math
 import random
 import struct
@@ -80,3 +81,73 @@ def scales(dtype, n):
     """n magnitudes from the least to nearly the largest."""
     lo, hi = EXPONENTS[dtype]
     return [2.0 ** round(lo + (hi - 1 - lo) * i / (n - 1)) for i in range(n)]
+
+
+def few(dtype, n):
+    """n numbers of each sign, for pairs and triples: both zeros, the ends, and what lies between."""
+    d = dtype
+    wide = {"f32": [1e-30, 1e-20, 1e20, 1e30], "f64": [1e-300, 1e-155, 1e155, 1e300]}[d]
+    saturated = {"f32": 88.5, "f64": 709.5}[d]
+    order = [1.5, 0.0, LARGEST[d], LEAST[d], wide[3], wide[0], 0.3, math.inf, wide[2], wide[1], saturated, 7, 2.0**-12, 1e10]
+    return [s * held(x, d) if math.isfinite(x) else s * x for x in order[:n] for s in (1, -1)]
+
+
+def products(*lists):
+    return list(itertools.product(*lists))
+
+
+def pairs(dtype):
+    return products(few(dtype, 10), few(dtype, 10)) + [(math.nan, 1.0), (1.0, math.nan)]
+
+
+def triples(dtype):
+    large, small = {"f32": (1e30, 1e-30), "f64": (1e300, 1e-300)}[dtype]
+    most = [1.5, -0.3, 0.0, LARGEST[dtype], -LARGEST[dtype], LEAST[dtype], large, -small]
+    return products([held(x, dtype) for x in most], [held(x, dtype) for x in most], [0.0, held(0.3, dtype), 1.0, 1.5, 2.0**20])
+
+
+def unit(dtype):
+    """Probabilities."""
+    return [0.0, 1.0, LEAST[dtype], held(1e-30, dtype), 2.0**-20, 0.25, 0.5, 1 - 2.0**-6, 1 - 2.0 ** -DIGITS[dtype]]
+
+
+PATTERNS = [(1, 0.5, -1), (0.625, 0.75, -0.25), (1, 0, 0), (1, 1, 1)]
+
+
+def vectors(dtype):
+    """Rows of three at all scales, and with one number of another scale beside 1."""
+    out = []
+    for s in scales(dtype, 25):
+        out += [tuple(float(s * c) for c in p) for p in PATTERNS] + [(s, 1.0, 0.5), (1.0, -s, 0.75)]
+    return [r for r in out if all(held(x, dtype) == x for x in r)]
+
+
+def positive(dtype):
+    return [tuple(abs(x) for x in r) for r in vectors(dtype)]
+
+
+def about(dtype):
+    """Twenty numbers for losses, of both signs."""
+    return few(dtype, 7)[:12] + [held(x, dtype) for x in (20.5, -20.5, 90, -90, 103, -103, 1000, -1000)]
+
+
+LISTS = {
+    "reals": (1, lambda d: [(x,) for x in reals(d)]),
+    "pairs": (2, pairs),
+    "triples": (3, triples),
+    "unit_pairs": (2, lambda d: products(unit(d), unit(d))),
+    "reals_and_unit": (2, lambda d: products([x for x in about(d) if math.isfinite(x)], unit(d))),
+    "reals_and_unit_and_weight": (3, lambda d: [p + (2.5,) for p in LISTS["reals_and_unit"][1](d)]),
+    "reals_and_signs": (2, lambda d: products([x for x in about(d) if math.isfinite(x)] + [1.0, -1.0], [1.0, -1.0])),
+    "log_and_unit": (2, lambda d: products([0.0, -1.5, -20.5, -88.5, -1000.0, held(-1e30, d)], unit(d))),
+    "log_and_log": (2, lambda d: products([0.0, -1.5, -20.5, -88.5, -1000.0], [0.0, -0.25, -3.0, -30.0, -87.0, -800.0])),
+    "with_variance": (3, lambda d: [(x, y, v) for x, y in products(few(d, 6)[::2], [0.0, -1.5, held(-1e20, d)])
+                                    for v in (2.0**-20, 0.75, 4.0, held(1e20, d), LARGEST[d])]),
+    "vectors": (3, vectors),
+    "vectors_and_class": (4, lambda d: [r + (1,) for r in vectors(d)]),
+    "vectors_and_weights": (6, lambda d: [r + (0.25, 0.0, 0.75) for r in vectors(d)]),
+    "planes": (4, lambda d: [(r[0], r[1], q[0], q[1]) for s in scales(d, 12) for r, q in
+                             (((s, s / 2), (s, -s / 4)), ((s, 0.0), (s / 4, s)), ((s, s), (1.0, 2.0)))
+                             if all(held(x, d) == x for x in r + q)]),
+    "scans": (6, lambda d: [r + q for r, q in zip(vectors(d)[::2], vectors(d)[::-2])]),
+}  # fmt: skip

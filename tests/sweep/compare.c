@@ -15,15 +15,16 @@ static double countable(double v, format f) {
     return fabs(scaled) > end ? copysign(end, v) : scaled;
 }
 
-/* How far off, in units in the last place; of numbers below the least normal one, in least subnormals. */
-static double distance(double got, double want, tg_dtype d) {
+/* How far off, in units in the last place of the result or of the larger terms that cancel in it; below the least normal
+ * number, in least subnormals. */
+static double distance(double got, double want, double terms, tg_dtype d) {
     format f = formats[d];
     if (isnan(want) || isnan(got)) return isnan(want) && isnan(got) ? 0 : INFINITY;
-    double unit = ldexp(1, (want == 0 || ilogb(want) < f.least ? f.least : ilogb(want)) - f.digits);
-    if (fabs(want) < 1 && fabs(got) < 1) return fabs(got - want) / unit;
-    double w = countable(want, f), e = fabs(countable(got, f) - w);
-    if (w == 0) return fabs(got - want) / unit;
-    return e / ldexp(1, ilogb(w) - f.digits);
+    double size = fabs(want) > terms ? fabs(want) : terms;
+    double unit = ldexp(1, (size == 0 || ilogb(size) < f.least ? f.least : ilogb(size)) - f.digits);
+    if (size < 1 && fabs(got) < 1) return fabs(got - want) / unit;
+    double w = countable(want, f), largest = fmax(fabs(w), ldexp(terms, -100));
+    return fabs(countable(got, f) - w) / ldexp(1, ilogb(largest) - f.digits);
 }
 
 typedef struct place {
@@ -46,13 +47,13 @@ static void report(const place *p, double got, double want, double off) {
     fprintf(p->failures, "  got %.17g  want %.17g  (%.3g ulp)\n", got, want, off);
 }
 
-static void count(const place *p, double got, double want, bool left_out, tally_of *t) {
+static void count(const place *p, double got, double want, double terms, bool left_out, tally_of *t) {
     const golden *g = p->g;
     if (left_out) {
         t->left_out++;
         return;
     }
-    double off = distance(got, want, g->dtype);
+    double off = distance(got, want, terms, g->dtype);
     bool wrong = !(off <= bound_of(g, p->o));
     t->compared++;
     t->wrong += wrong;
@@ -63,22 +64,24 @@ static void count(const place *p, double got, double want, bool left_out, tally_
 }
 
 void compare(const golden *g, const computed *c, tally_of by[N_ORDERS], FILE *failures, const char *isa) {
-    int m = g->n_free;
+    int m = g->n_free, all = 1 + m + triangle(m);
+    static const double none[1 + MAX_FREE + MAX_FREE * (MAX_FREE + 1) / 2] = {0};
     for (int n = 0; n < g->n_points; n++) {
+        const double *terms = g->terms ? g->terms + (int64_t)n * all : none;
         place p = {g, isa, O_VALUE, n, failures};
-        count(&p, c->value[n], g->value[n], g->free_value[n], &by[O_VALUE]);
+        count(&p, c->value[n], g->value[n], terms[0], g->free_value[n], &by[O_VALUE]);
         for (int i = 0, at = n * m; i < m; i++, at++) {
             p.o = O_FIRST;
-            count(&p, c->first[at], g->first[at], g->free_first[at], &by[O_FIRST]);
+            count(&p, c->first[at], g->first[at], terms[1 + i], g->free_first[at], &by[O_FIRST]);
             p.o = O_RECORDED;
-            count(&p, c->recorded[at], g->first[at], g->free_first[at], &by[O_RECORDED]);
+            count(&p, c->recorded[at], g->first[at], terms[1 + i], g->free_first[at], &by[O_RECORDED]);
         }
         p.o = O_SECOND;
         for (int i = 0; i < m; i++)
             for (int j = 0; j < m; j++) {
                 int want = n * triangle(m) + corner(m, i, j);
-                count(&p, c->second[(n * m + i) * m + j], g->second[want], g->free_second[want],
-                      &by[O_SECOND]);
+                count(&p, c->second[(n * m + i) * m + j], g->second[want], terms[1 + m + corner(m, i, j)],
+                      g->free_second[want], &by[O_SECOND]);
             }
     }
 }

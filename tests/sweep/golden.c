@@ -103,6 +103,14 @@ static void read_head(char *at, golden *g) {
     sweep_require(g->x != NULL, g->call, "no such points");
 }
 
+/* The line of terms follows the case whose it is. */
+static void read_terms(char *at) {
+    golden *g = &cases[n_cases - 1];
+    bool *none;
+    numbers(&at, (int64_t)g->n_points * (1 + g->n_free + triangle(g->n_free)), &g->terms, &none);
+    free(none);
+}
+
 /* Four lines: head, value, first, second. Each is cut off before it is read. */
 static void read_case(char *line[4]) {
     sweep_require(n_cases < MAX_CASES, "cases", "too many");
@@ -131,6 +139,10 @@ bool sweep_open(void) {
             read_points(line[0] + 7);
             continue;
         }
+        if (strncmp(line[0], "terms ", 6) == 0) {
+            read_terms(line[0] + 6);
+            continue;
+        }
         for (int i = 1; i < 4; i++) line[i] = cut_line(&at);
         read_case(line);
     }
@@ -141,7 +153,7 @@ void sweep_close(void) {
     for (int i = 0; i < n_lists; i++) free(lists[i].x);
     for (int i = 0; i < n_cases; i++) {
         golden *g = &cases[i];
-        free(g->value), free(g->first), free(g->second);
+        free(g->value), free(g->first), free(g->second), free(g->terms);
         free(g->free_value), free(g->free_first), free(g->free_second);
     }
     free(text);

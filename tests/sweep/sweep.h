@@ -30,6 +30,8 @@ typedef struct golden {
     const double *x;                             /* [n_points][width] */
     double *value, *first, *second;              /* [n_points], [n_points][n_free], [n_points][triangle] */
     bool *free_value, *free_first, *free_second; /* where nothing is compared */
+    double *
+        terms; /* [n_points][1 + n_free + triangle]: what rounding is relative to beside the result; NULL: nothing */
 } golden;
 
 static inline int triangle(int m) { return m * (m + 1) / 2; }
