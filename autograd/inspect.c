@@ -49,5 +49,9 @@ static void print_node(FILE *file, const tg_node *n) {
 }
 
 void tg_tape_print(FILE *file, tg_mark mark) {
+    if (!file) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_tape_print: the file is NULL");
+        return;
+    }
     for (int64_t i = mark.nodes; i < tg_tape_nodes(); i++) print_node(file, tg_tape_node(i));
 }

@@ -46,7 +46,12 @@ extern _Thread_local TG_HOT bool tg_injecting;
  * on failure, with everything as before. */
 bool tg_grow(void **p, int64_t *cap, int64_t used, int64_t need, size_t element);
 
-/* TG_ERR_MEMORY with the number of bytes. */
+/* As tg_fail, for what several functions stand on: the text names this one until tg_error_by puts the name of the one that
+ * the user called in its place, which it does where the pending error is of this kind. */
+tg_status tg_fail_below(tg_status status, const char *format, ...) TG_PRINTF(2, 3);
+tg_status tg_error_by(const char *who); /* returns the pending status */
+
+/* TG_ERR_MEMORY with the number of bytes, from below. */
 tg_status tg_fail_memory(size_t bytes);
 
 #define TG_ALIGN 64

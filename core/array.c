@@ -5,7 +5,14 @@
 
 #include <string.h>
 
+/* The name is that of a function of core/array.h, unless one above has a better one. */
+static bool given(const void *p, const char *who) {
+    if (!p) tg_fail_below(TG_ERR_ARGUMENT, "%s: the array is NULL", who);
+    return p;
+}
+
 tg_shape tg_array_shape(const tg_array *a) {
+    if (!given(a, "tg_array_shape")) return TG_SCALAR;
     tg_shape s = {a->rank, {0}};
     for (int i = 0; i < a->rank; i++) s.dim[i] = a->shape[i];
     return s;
@@ -17,14 +24,16 @@ tg_shape tg_array_shape(const tg_array *a) {
 static tg_status fail_layout(tg_array *a, tg_dtype dtype, const tg_shape *shape) {
     char text[200];
     *a = (tg_array){0};
-    if ((unsigned)dtype >= TG_DTYPES) return tg_fail(TG_ERR_DTYPE, "no dtype has the number %d", (int)dtype);
+    if ((unsigned)dtype >= TG_DTYPES)
+        return tg_fail_below(TG_ERR_DTYPE, "tg_array_layout: no dtype has the number %d", (int)dtype);
     tg_shape_text(*shape, text, sizeof text);
     if (tg_shape_numel(*shape) >= 0)
-        return tg_fail(TG_ERR_MEMORY, "out of memory: %s %s has more bytes than can be counted", text,
-                       tg_dtype_name(dtype));
-    return tg_fail(TG_ERR_SHAPE,
-                   "no array has the shape %s: more than %d axes, a negative size or too many elements", text,
-                   TG_MAX_RANK);
+        return tg_fail_below(TG_ERR_MEMORY, "tg_array_layout: out of memory: %s %s has more bytes than can be counted",
+                             text, tg_dtype_name(dtype));
+    return tg_fail_below(
+        TG_ERR_SHAPE,
+        "tg_array_layout: no array has the shape %s: more than %d axes, a negative size or too many elements", text,
+        TG_MAX_RANK);
 }
 
 /* Row-major: stride[i] is the product of the sizes behind i, with zero sizes counted as 1 (as in tg_shape_numel).
@@ -58,11 +67,12 @@ static inline tg_status layout(tg_array *a, tg_dtype dtype, const tg_shape *shap
 
 tg_status tg_array_layout(tg_array *a, tg_dtype dtype, tg_shape shape) {
     size_t bytes;
-    return layout(a, dtype, &shape, &bytes);
+    return given(a, "tg_array_layout") ? layout(a, dtype, &shape, &bytes) : tg_error_status();
 }
 
 /* The sizes are known to be sound; a wider dtype may still be too much. */
 tg_status tg_array_layout_like(tg_array *a, tg_dtype dtype, const tg_array *like) {
+    if (!given(a, "tg_array_layout_like") || !given(like, "tg_array_layout_like")) return tg_error_status();
     if (dtype != (tg_dtype)like->dtype) return tg_array_layout(a, dtype, tg_array_shape(like));
     int64_t stride = 1;
     for (int i = like->rank - 1; i >= 0; i--) {
@@ -86,11 +96,13 @@ static tg_status allocate(tg_array *a, size_t bytes) {
 
 tg_status tg_array_alloc(tg_array *a, tg_dtype dtype, tg_shape shape) {
     size_t bytes;
+    if (!given(a, "tg_array_alloc")) return tg_error_status();
     tg_status s = layout(a, dtype, &shape, &bytes);
     return s == TG_OK ? allocate(a, bytes) : s;
 }
 
 tg_status tg_array_alloc_like(tg_array *a, const tg_array *like) {
+    if (!given(a, "tg_array_alloc_like") || !given(like, "tg_array_alloc_like")) return tg_error_status();
     tg_array_layout_like(a, (tg_dtype)like->dtype, like);
     return allocate(a, (size_t)a->numel * tg_dtype_size((tg_dtype)a->dtype));
 }
@@ -105,6 +117,7 @@ static void assign(tg_array *dst, const tg_array *v) {
 
 /* As assign, but copies only the axes there are: this runs several times for every op. */
 void tg_array_share(tg_array *dst, const tg_array *src) {
+    if (!given(dst, "tg_array_share") || !given(src, "tg_array_share")) return;
     void *data = src->data;
     tg_buffer *buffer = src->buffer;
     tg_buffer_ref(buffer);
@@ -118,12 +131,14 @@ void tg_array_share(tg_array *dst, const tg_array *src) {
 }
 
 void tg_array_drop(tg_array *a) {
+    if (!a) return;
     tg_buffer_unref(a->buffer);
     a->data = a->buffer = NULL;
 }
 
 bool tg_array_is_contiguous(const tg_array *a) {
     int64_t stride = 1;
+    if (!given(a, "tg_array_is_contiguous")) return false;
     if (a->numel == 0) return true;
     for (int i = a->rank - 1; i >= 0; i--) {
         if (a->shape[i] == 1) continue;
@@ -158,18 +173,19 @@ static bool visits_once(const tg_array *a) {
 }
 
 bool tg_array_is_exclusive(const tg_array *a) {
-    return a->buffer && tg_buffer_refs(a->buffer) == 1 && visits_once(a);
+    return given(a, "tg_array_is_exclusive") && a->buffer && tg_buffer_refs(a->buffer) == 1 && visits_once(a);
 }
 
 /* ---- views ---- */
 
 tg_status tg_array_broadcast(tg_array *out, const tg_array *a, tg_shape shape) {
+    if (!given(out, "tg_array_broadcast") || !given(a, "tg_array_broadcast")) return tg_error_status();
     tg_shape both, from = tg_array_shape(a);
     if (!tg_shape_broadcast(from, shape, &both) || !tg_shape_equal(both, shape) ||
         tg_shape_numel(shape) < 0) {
         char text[200], to[200];
-        return tg_fail(TG_ERR_SHAPE, "broadcast: %s does not broadcast to %s",
-                       tg_shape_text(from, text, sizeof text), tg_shape_text(shape, to, sizeof to));
+        return tg_fail_below(TG_ERR_SHAPE, "tg_array_broadcast: %s does not broadcast to %s",
+                             tg_shape_text(from, text, sizeof text), tg_shape_text(shape, to, sizeof to));
     }
     tg_array v = *a;
     int extra = shape.rank - a->rank;

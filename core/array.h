@@ -49,7 +49,8 @@ TG_API tg_status tg_array_alloc(tg_array *a, tg_dtype dtype, tg_shape shape);
 TG_API tg_status tg_array_alloc_like(tg_array *a, const tg_array *like);
 
 /* dst becomes another reference to src's elements (no copy of them). dst must be empty or a drop-able array,
- * here and wherever an array comes out below. */
+ * here and wherever an array comes out below. An array that is NULL, as an optional input of an op may be, is
+ * TG_ERR_ARGUMENT, here and everywhere; but tg_array_drop ignores it, and those that say what they do not check. */
 TG_API void tg_array_share(tg_array *dst, const tg_array *src);
 
 /* Drops the reference. The array then has no data; its dtype, shape and strides stay readable. */

@@ -183,6 +183,7 @@ void tg_array_copy(const tg_array *dst, const tg_array *src) {
 
 tg_status tg_array_contiguous(tg_array *out, const tg_array *a) {
     tg_array dense;
+    if (!out || !a) return tg_fail(TG_ERR_ARGUMENT, "tg_array_contiguous: the array is NULL");
     if (tg_array_is_contiguous(a)) {
         if (out != a) tg_array_share(out, a);
         return TG_OK;
@@ -214,6 +215,10 @@ void tg_array_set(const tg_array *a, int64_t i, double value) {
 }
 
 void tg_array_fill(const tg_array *a, double value) {
+    if (!a) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_array_fill: the array is NULL");
+        return;
+    }
     union {
         float f32;
         double f64;

@@ -50,32 +50,61 @@ const char *tg_named_begin(const char *name) {
 void tg_named_end(const char *const *outer) { named = *outer; }
 
 /* "conv2d: .." becomes "<named>: ..", and so does a text that names no function. */
-static void rename_function(void) {
+static void rename_function(const char *name_now) {
     char text[TEXT_MAX];
     memcpy(text, message, sizeof text);
     size_t name = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
     const char *rest = name > 0 && strncmp(text + name, ": ", 2) == 0 ? text + name + 2 : text;
-    snprintf(message, sizeof message, "%.100s: %.400s", named, rest);
+    snprintf(message, sizeof message, "%.100s: %.400s", name_now, rest);
 }
 
-tg_status tg_fail(tg_status status, const char *format, ...) {
+/* Names and paths are the user's: whatever is in them, a message is one line of text. */
+static void make_printable(char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f) *text = '?';
+}
+
+static _Thread_local bool from_below;
+
+static tg_status raise(tg_status status, bool below, const char *format, va_list args) {
     if (pending != TG_OK) {
         if (tg_error_unstamped) stop_if_strict();
         return pending;
     }
     if (status == TG_OK) return TG_OK;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    if (named) rename_function();
+    vsnprintf(message, sizeof message, format ? format : "the error has no text", args);
+    make_printable(message);
+    from_below = below && !named;
+    if (named) rename_function(named);
     pending = status;
     tg_error_unstamped = true;
     return status;
 }
 
+tg_status tg_fail(tg_status status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    tg_status s = raise(status, false, format, args);
+    va_end(args);
+    return s;
+}
+
+tg_status tg_fail_below(tg_status status, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    tg_status s = raise(status, true, format, args);
+    va_end(args);
+    return s;
+}
+
+tg_status tg_error_by(const char *who) {
+    if (pending != TG_OK && from_below) rename_function(who);
+    from_below = false;
+    return pending;
+}
+
 tg_status tg_fail_memory(size_t bytes) {
-    return tg_fail(TG_ERR_MEMORY, "out of memory: %zu bytes could not be allocated", bytes);
+    return tg_fail_below(TG_ERR_MEMORY, "tg_alloc: out of memory: %zu bytes could not be allocated", bytes);
 }
 
 const char *tg_base_name(const char *path) {
@@ -88,6 +117,7 @@ void tg_error_stamp(const char *file, int line) {
     if (file) {
         char site[128];
         int n = snprintf(site, sizeof site, "   (%.100s:%d)", tg_base_name(file), line);
+        make_printable(site);
         size_t end = strlen(message), last = TEXT_MAX - 1 - (size_t)n;
         memcpy(message + (end < last ? end : last), site, (size_t)n + 1);
     }

@@ -78,11 +78,16 @@ static int64_t add_up(holding *h, int64_t n) {
 }
 
 int64_t tg_memory_sites(tg_memory_site *site, int64_t most) {
+    if (!site && most > 0) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_memory_sites: the array of places is NULL");
+        return -1;
+    }
     int64_t n = tg_slots_alive(NULL, 0);
     size_t bytes = (size_t)n * (sizeof(holding) + sizeof(tg_slot *));
     holding *h = tg_sys_alloc(bytes);
     if (!h) {
         tg_fail_memory(bytes);
+        tg_error_by("tg_memory_sites");
         return -1;
     }
     const tg_slot **slot = (const tg_slot **)(void *)(h + n);
@@ -101,6 +106,10 @@ enum { LINES = 20 };
 
 void tg_memory_print(FILE *file) {
     tg_memory_site site[LINES];
+    if (!file) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_memory_print: the file is NULL");
+        return;
+    }
     tg_memory_stats s = tg_memory_get_stats();
     int64_t n = tg_memory_sites(site, LINES);
     fprintf(file, "%12zu bytes live, %zu at the peak\n", s.live_buffer_bytes, s.peak_buffer_bytes);

@@ -37,7 +37,7 @@ typedef struct tg_memory_site {
 } tg_memory_site;
 
 /* The `most` places with the most live bytes go to site[0 ..], largest first; returns how many places there are, or -1
- * and TG_ERR_MEMORY. They are those of the tensors on this thread's current tape and of all kept ones; call it while no
+ * and TG_ERR_MEMORY or, for an array that is NULL, TG_ERR_ARGUMENT. They are those of the tensors on this thread's current tape and of all kept ones; call it while no
  * other thread makes or frees kept tensors. */
 TG_API int64_t tg_memory_sites(tg_memory_site *site, int64_t most);
 

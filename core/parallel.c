@@ -82,7 +82,8 @@ static void run_on_team(const loop *l, int threads) { (void)l, (void)threads; }
 
 void tg_parallel_for(int64_t n, int64_t grain, void (*body)(void *context, int64_t begin, int64_t end),
                      void *context) {
-    if (n <= 0) return;
+    if (!body) tg_fail(TG_ERR_ARGUMENT, "tg_parallel_for: the body is NULL");
+    if (n <= 0 || !body) return;
     if (grain < 1) grain = 1;
     const loop l = {body, context, n, grain, (n - 1) / grain};
     int threads = l.last > 0 ? tg_threads_here() : 1;

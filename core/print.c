@@ -380,6 +380,7 @@ static void put_array(printer *p, const tg_array *a) {
 }
 
 size_t tg_to_text(const tg_tensor *t, char *buf, size_t n) {
+    if (!buf) n = 0;
     printer p = {.out = {.buf = buf, .n = n}};
     const tg_slot *s = tg_slot_with_data(t, "to_text");
     if (s) put_array(&p, &s->a);
@@ -389,7 +390,8 @@ size_t tg_to_text(const tg_tensor *t, char *buf, size_t n) {
 
 void tg_print(FILE *file, const tg_tensor *t) {
     const tg_slot *s = tg_slot_with_data(t, "print");
-    if (!s) return;
+    if (!file) tg_fail(TG_ERR_ARGUMENT, "print: the file is NULL");
+    if (!s || !file) return;
     printer p = {.out = {.file = file}};
     put_array(&p, &s->a);
     putc('\n', file);

@@ -14,7 +14,7 @@ static const double TWO_PI = 6.283185307179586476925;
 static uint32_t high_word(uint64_t x) { return (uint32_t)(x >> 32); }
 static uint32_t low_word(uint64_t x) { return (uint32_t)x; }
 
-void tg_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
+static void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
     uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
     uint32_t k0 = key[0], k1 = key[1];
     for (int round = 0; round < ROUNDS; round++) {
@@ -29,6 +29,13 @@ void tg_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]
     out[0] = c0, out[1] = c1, out[2] = c2, out[3] = c3;
 }
 
+void tg_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
+    if (counter && key && out)
+        philox(counter, key, out);
+    else
+        tg_fail(TG_ERR_ARGUMENT, "tg_philox: the counter, the key or the result is NULL");
+}
+
 typedef struct block {
     uint32_t word[4];
 } block;
@@ -37,7 +44,7 @@ static block block_at(uint64_t seed, uint64_t index) {
     const uint32_t counter[4] = {low_word(index), high_word(index), 0, 0};
     const uint32_t key[2] = {low_word(seed), high_word(seed)};
     block b;
-    tg_philox(counter, key, b.word);
+    philox(counter, key, b.word);
     return b;
 }
 
@@ -105,6 +112,10 @@ uint64_t tg_rng_below(tg_rng *rng, uint64_t n) {
 }
 
 void tg_rng_shuffle(tg_rng *rng, int64_t *values, int64_t n) {
+    if (!values && n > 0) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_rng_shuffle: the values are NULL");
+        return;
+    }
     for (int64_t i = n - 1; i > 0; i--) {
         const int64_t j = (int64_t)tg_rng_below(rng, (uint64_t)i + 1);
         const int64_t v = values[i];
@@ -188,10 +199,10 @@ typedef void filler(void *context, int64_t begin, int64_t end);
 
 static tg_tensor *draw(const char *op, tg_dtype dtype, double a, double b, tg_shape shape, filler *fill) {
     tg_array array;
-    if (tg_array_alloc(&array, dtype, shape) != TG_OK) return tg_poison();
-    tg_slot *s = tg_slot_new(op);
+    tg_slot *s = tg_array_alloc(&array, dtype, shape) == TG_OK ? tg_slot_new(op) : NULL;
     if (!s) {
         tg_array_drop(&array);
+        tg_error_by(op);
         return tg_poison();
     }
     s->a = array;

@@ -34,14 +34,17 @@ int64_t tg_shape_numel(tg_shape shape) {
     return empty ? 0 : n;
 }
 
+static bool has_axes(const tg_shape *s) { return s->rank >= 0 && s->rank <= TG_MAX_RANK; }
+
 bool tg_shape_equal(tg_shape a, tg_shape b) {
-    if (a.rank != b.rank) return false;
+    if (a.rank != b.rank || !has_axes(&a)) return false;
     for (int i = 0; i < a.rank; i++)
         if (a.dim[i] != b.dim[i]) return false;
     return true;
 }
 
 bool tg_shape_broadcast(tg_shape a, tg_shape b, tg_shape *out) {
+    if (!has_axes(&a) || !has_axes(&b) || !out) return false;
     tg_shape both = a.rank > b.rank ? a : b;
     for (int i = 1; i <= both.rank; i++) { /* the i-th axis from the end */
         int64_t m = i <= a.rank ? a.dim[a.rank - i] : 1;
@@ -59,7 +62,7 @@ char *tg_shape_text(tg_shape shape, char *buf, size_t n) {
     for (int i = 0; i < shape.rank && i < TG_MAX_RANK; i++)
         used += (size_t)snprintf(text + used, sizeof text - used, "%s%" PRId64, i ? ", " : "", shape.dim[i]);
     snprintf(text + used, sizeof text - used, "]");
-    if (n) snprintf(buf, n, "%s", text);
+    if (n && buf) snprintf(buf, n, "%s", text);
     return buf;
 }
 
@@ -68,8 +71,8 @@ int tg_axis(int axis, int rank) {
     return axis < 0 ? axis + rank : axis;
 }
 
-bool tg_size_mul(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }
-bool tg_size_add(size_t a, size_t b, size_t *out) { return !__builtin_add_overflow(a, b, out); }
+bool tg_size_mul(size_t a, size_t b, size_t *out) { return out && !__builtin_mul_overflow(a, b, out); }
+bool tg_size_add(size_t a, size_t b, size_t *out) { return out && !__builtin_add_overflow(a, b, out); }
 
 bool tg_size_pad(size_t a, size_t to, size_t *out) {
     if (!tg_size_add(a, to - 1, out)) return false;

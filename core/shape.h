@@ -50,7 +50,7 @@ TG_API int64_t tg_shape_numel(tg_shape shape);
 TG_API bool tg_shape_equal(tg_shape a, tg_shape b);
 
 /* NumPy's broadcasting: sizes are aligned at the last axis; they must be equal or one of them 1, and a
- * missing axis counts as 1. Returns false, leaving *out alone, when the two do not fit. */
+ * missing axis counts as 1. Returns false, leaving *out alone, when the two do not fit or one has not 0 to 8 axes. */
 TG_API bool tg_shape_broadcast(tg_shape a, tg_shape b, tg_shape *out);
 
 /* Writes "[64, 784]" ("[]" for a scalar) and a final NUL into buf, cut to n bytes. Returns buf. */
@@ -59,7 +59,7 @@ TG_API char *tg_shape_text(tg_shape shape, char *buf, size_t n);
 /* `axis` counted from the end when negative; -1 when it is outside [-rank, rank). */
 TG_API int tg_axis(int axis, int rank);
 
-/* Checked arithmetic on sizes: false on overflow, *out is then undefined. */
+/* Checked arithmetic on sizes: false on overflow, *out is then undefined, and where out is NULL. */
 TG_API bool tg_size_mul(size_t a, size_t b, size_t *out);
 TG_API bool tg_size_add(size_t a, size_t b, size_t *out);
 /* a rounded up to a multiple of `to`, a power of two. */

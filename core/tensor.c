@@ -33,12 +33,13 @@ static tg_slot *create(const char *op, tg_dtype dtype, const tg_shape *shape) {
         return NULL;
     }
     tg_array a;
-    if (tg_array_alloc(&a, dtype, *shape) != TG_OK) return NULL;
-    tg_slot *s = tg_slot_new(op);
-    if (s)
+    tg_slot *s = tg_array_alloc(&a, dtype, *shape) == TG_OK ? tg_slot_new(op) : NULL;
+    if (s) {
         s->a = a;
-    else
+    } else {
         tg_array_drop(&a);
+        tg_error_by(op);
+    }
     return s;
 }
 
@@ -76,7 +77,7 @@ tg_tensor *tg_from_array(const tg_array *a) {
         return tg_poison();
     }
     tg_slot *s = tg_slot_new("from_array");
-    if (!s) return tg_poison();
+    if (!s) return tg_error_by("from_array"), tg_poison();
     tg_array_share(&s->a, a);
     return tg_handle(s);
 }
@@ -146,7 +147,9 @@ static bool set_name(tg_slot *s, const char *name) {
 
 tg_tensor *tg_set_name(tg_tensor *t, const char *name) {
     tg_slot *s = tg_slot_of(t, "tg_set_name");
-    return s && set_name(s, name) ? t : tg_poison();
+    if (s && set_name(s, name)) return t;
+    tg_error_by("tg_set_name");
+    return tg_poison();
 }
 
 const char *tg_name(const tg_tensor *t) {
@@ -157,6 +160,7 @@ const char *tg_name(const tg_tensor *t) {
 char *tg_describe(const tg_tensor *t, char *buf, size_t n) {
     char shape[TEXT];
     const tg_slot *s = tg_slot_peek(t);
+    if (!buf) n = 0;
     if (!s || s->poison)
         snprintf(buf, n, "%s", s ? "the result of a failed op" : t ? "a dead tensor" : "NULL");
     else
@@ -238,13 +242,13 @@ const tg_array *tg_array_of(const tg_tensor *t) {
 tg_tensor *(tg_keep)(const tg_tensor *t) {
     const tg_slot *s = tg_slot_with_data(t, "tg_keep");
     tg_slot *k = s ? tg_slot_new_kept("keep") : NULL;
-    if (!k) return tg_poison();
+    if (!k) return tg_error_by("keep"), tg_poison();
     tg_buffer_share(s->a.buffer);
     tg_array_share(&k->a, &s->a);
     k->requires_grad = s->requires_grad;
     if (s->name && !set_name(k, s->name)) {
         tg_slot_kill(k);
-        return tg_poison();
+        return tg_error_by("keep"), tg_poison();
     }
     return tg_handle(k);
 }

@@ -116,7 +116,7 @@ END_TEST
 
 START_TEST(memory_message) {
     ck_assert_int_eq(tg_fail_memory(1234), TG_ERR_MEMORY);
-    expect_message(TG_ERR_MEMORY, "out of memory: 1234 bytes could not be allocated");
+    expect_message(TG_ERR_MEMORY, "tg_alloc: out of memory: 1234 bytes could not be allocated");
 }
 END_TEST
 

@@ -492,6 +492,30 @@ START_TEST(filling) {
 }
 END_TEST
 
+/* An optional input of an op may be NULL. */
+START_TEST(null_arrays_are_errors) {
+    tg_array a = {0}, *none = NULL;
+    tg_array_shape(none);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_shape: the array is NULL");
+    ck_assert(!tg_array_is_contiguous(none) && !tg_array_is_exclusive(none));
+    expect_error(TG_ERR_ARGUMENT, "tg_array_is_contiguous");
+    ck_assert_int_eq(tg_array_layout(none, TG_F32, TG_SHAPE(2)), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_layout");
+    ck_assert_int_eq(tg_array_layout_like(&a, TG_F32, none), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_layout_like");
+    ck_assert_int_eq(tg_array_alloc(none, TG_F32, TG_SHAPE(2)), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_alloc");
+    ck_assert_int_eq(tg_array_alloc_like(&a, none), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_alloc_like");
+    ck_assert_int_eq(tg_array_broadcast(&a, none, TG_SHAPE(2)), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_broadcast");
+    ck_assert_int_eq(tg_array_contiguous(&a, none), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_contiguous");
+    tg_array_share(&a, none), tg_array_fill(none, 1), tg_array_drop(none);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_share");
+}
+END_TEST
+
 START_TEST(made_contiguous) {
     tg_array a = counting(TG_SHAPE(3, 4)), c = {0};
     ck_assert_int_eq(tg_array_contiguous(&c, &a), TG_OK);
@@ -531,6 +555,7 @@ TCase *tcase_array(void) {
     tcase_add_loop_test(tc, large_copies_at_any_number_of_threads, 0, COUNT(large));
     tcase_add_test(tc, nothing_else_is_written);
     tcase_add_test(tc, filling);
+    tcase_add_test(tc, null_arrays_are_errors);
     tcase_add_test(tc, made_contiguous);
     return tc;
 }

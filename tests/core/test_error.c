@@ -65,6 +65,30 @@ START_TEST(long_texts_are_cut_before_the_place) {
 }
 END_TEST
 
+/* Names and paths are the user's; UTF-8 in them stays. */
+START_TEST(messages_are_one_line) {
+    tg_fail(TG_ERR_ARGUMENT, "op: %s", "two\nlines\ta\x7f Z\xc3\xbcrich");
+    tg_status_at(TG_ERR_ARGUMENT, "a\nb.c", 3);
+    expect_message(TG_ERR_ARGUMENT, "op: two?lines?a? Z\xc3\xbcrich   (a?b.c:3)");
+    tg_fail(TG_ERR_ARGUMENT, NULL);
+    expect_error(TG_ERR_ARGUMENT, "no text");
+}
+END_TEST
+
+/* Of what several functions stand on: the name of the last one that could be asked, but not of another error. */
+START_TEST(errors_from_below_take_a_name) {
+    tg_fail_memory(12);
+    tg_error_by("zeros");
+    tg_error_by("later");
+    expect_message(TG_ERR_MEMORY, "zeros: out of memory: 12 bytes could not be allocated");
+    tg_fail(TG_ERR_SHAPE, "matmul: inner sizes differ");
+    tg_error_by("zeros");
+    expect_message(TG_ERR_SHAPE, "matmul: inner sizes differ");
+    tg_error_by("zeros");
+    expect_ok();
+}
+END_TEST
+
 START_TEST(raising_allocates_nothing) {
     tg_memory_fail_from(1);
     uint64_t before = tg_memory_get_stats().mallocs;
@@ -186,6 +210,8 @@ TCase *tcase_error(void) {
     tcase_add_test(tc, first_failure_stays);
     tcase_add_test(tc, place_is_noted_once);
     tcase_add_test(tc, long_texts_are_cut_before_the_place);
+    tcase_add_test(tc, messages_are_one_line);
+    tcase_add_test(tc, errors_from_below_take_a_name);
     tcase_add_test(tc, raising_allocates_nothing);
     tcase_add_test(tc, status_names);
     tcase_add_test(tc, threads_have_their_own);

@@ -1,6 +1,8 @@
 #include "core/shape.h"
 #include "tests/core/helpers.h"
 
+#include <limits.h>
+
 TCase *tcase_shape(void);
 
 START_TEST(dtypes) {
@@ -132,8 +134,23 @@ START_TEST(axis_counts_from_the_end) {
 }
 END_TEST
 
+/* Of these nothing is read, and the result stays as it was. */
+START_TEST(shapes_that_are_none) {
+    static const int ranks[] = {-1, 9, 1000, INT_MIN, INT_MAX};
+    tg_shape pair = TG_SHAPE(2, 3), out = TG_SHAPE(7);
+    for (int i = 0; i < COUNT(ranks); i++) {
+        tg_shape bad = {ranks[i], {2, 3}};
+        ck_assert(!tg_shape_broadcast(bad, pair, &out) && !tg_shape_broadcast(pair, bad, &out));
+        ck_assert(!tg_shape_equal(bad, bad));
+    }
+    ck_assert(!tg_shape_broadcast(pair, pair, NULL) && tg_shape_equal(out, TG_SHAPE(7)));
+    ck_assert_ptr_null(tg_shape_text(pair, NULL, 10));
+}
+END_TEST
+
 START_TEST(checked_sizes) {
     size_t n, half = SIZE_MAX / 2 + 1;
+    ck_assert(!tg_size_mul(1, 1, NULL) && !tg_size_add(1, 1, NULL) && !tg_size_pad(1, 64, NULL));
     ck_assert(tg_size_mul(half, 1, &n) && n == half);
     ck_assert(!tg_size_mul(half, 2, &n));
     ck_assert(tg_size_mul(0, SIZE_MAX, &n) && n == 0);
@@ -157,6 +174,7 @@ TCase *tcase_shape(void) {
     tcase_add_test(tc, shape_macro);
     tcase_add_loop_test(tc, broadcasting, 0, COUNT(broadcasts));
     tcase_add_loop_test(tc, axis_counts_from_the_end, 0, COUNT(axes));
+    tcase_add_test(tc, shapes_that_are_none);
     tcase_add_test(tc, checked_sizes);
     return tc;
 }

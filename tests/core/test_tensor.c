@@ -105,7 +105,7 @@ static const struct {
     {TG_U8,
      {1, {INT64_MAX}},
      TG_ERR_MEMORY,
-     "out of memory: 9223372036854775807 bytes could not be allocated"},
+     "zeros: out of memory: 9223372036854775807 bytes could not be allocated"},
     {(tg_dtype)6, {1, {1}}, TG_ERR_DTYPE, "zeros: no dtype has the number 6"},
 };
 
