@@ -51,7 +51,8 @@ static double second_order(const program *p, int n, tg_tensor *const *leaf, tg_t
 
 static void walk_back(const program *p, walk how, tg_tensor *y, int n, tg_tensor *const *leaf, outcome *o) {
     tg_tensor *g[MOST_LEAVES];
-    tg_status s = how == BACKWARD ? tg_backward(y) : tg_grad(1, &y, n, leaf, g, .create_graph = true, .allow_unused = true);
+    tg_status s = how == BACKWARD ? tg_backward(y)
+                                  : tg_grad(1, &y, n, leaf, g, .create_graph = true, .allow_unused = true);
     for (int l = 0; l < n && s == TG_OK; l++) collect(p, o, l, how == BACKWARD ? tg_grad_of(leaf[l]) : g[l]);
     if (how == RECORDED && s == TG_OK) o->second = second_order(p, n, leaf, g);
     if (tg_error_status() != TG_OK) finding(p, "the walk fails: %s", tg_error_message());
@@ -95,13 +96,17 @@ static bool equal(double a, double b, double rtol, double scale) {
     return close_enough(a, b, rtol, rtol * scale);
 }
 
-static void compare(const program *p, const outcome *a, const outcome *b, double rtol, const char *what, const char *detail) {
+static void compare(const program *p, const outcome *a, const outcome *b, double rtol, const char *what,
+                    const char *detail) {
     double scale = largest(a);
     if (!equal(a->y, b->y, rtol, scale)) finding(p, "%s %s: value %.17g and %.17g", what, detail, a->y, b->y);
-    if (a->n != b->n) finding(p, "%s %s: gradients of %lld and %lld elements", what, detail, (long long)a->n, (long long)b->n);
+    if (a->n != b->n)
+        finding(p, "%s %s: gradients of %lld and %lld elements", what, detail, (long long)a->n,
+                (long long)b->n);
     for (int64_t i = 0; i < a->n && i < b->n; i++)
         if (!equal(a->g[i], b->g[i], rtol, scale)) {
-            finding(p, "%s %s: gradient %lld is %.17g and %.17g", what, detail, (long long)i, a->g[i], b->g[i]);
+            finding(p, "%s %s: gradient %lld is %.17g and %.17g", what, detail, (long long)i, a->g[i],
+                    b->g[i]);
             return;
         }
 }
@@ -140,15 +145,19 @@ static double magnitude(const tg_tensor *t) {
 }
 
 /* The row's own tolerance of f32, 17 ulp where it has none, and as many ulp of f64. */
-static void compare_op(const program *p, const trial *t, tg_tensor *const *leaf, const tg_tensor *y, const char *set) {
+static void compare_op(const program *p, const trial *t, tg_tensor *const *leaf, const tg_tensor *y,
+                       const char *set) {
     double unit = tg_dtype_of(y) == TG_F64 ? ldexp(1, -29) : 1, scale = 1;
     double rtol = (t->row->f32_rtol > 0 ? t->row->f32_rtol : 2e-6) * unit;
     for (int l = 0; l < t->n_leaves; l++) scale *= magnitude(leaf[l]);
-    double atol = t->row->f32_atol > 0 ? fmax(t->row->f32_atol, 2e-6) * unit * scale : tg_dtype_of(y) == TG_F64 ? 1e-300 : 1e-37;
+    double atol = t->row->f32_atol > 0       ? fmax(t->row->f32_atol, 2e-6) * unit * scale
+                  : tg_dtype_of(y) == TG_F64 ? 1e-300
+                                             : 1e-37;
     tg_tensor *z = trial_run(t, leaf);
     for (int64_t i = 0, n = tg_numel(y); i < n; i++)
         if (!close_enough(tg_get(z, i), tg_get(y, i), rtol, atol)) {
-            finding(p, "%s: element %lld is %.17g, with %s %.17g", t->name, (long long)i, tg_get(y, i), set, tg_get(z, i));
+            finding(p, "%s: element %lld is %.17g, with %s %.17g", t->name, (long long)i, tg_get(y, i), set,
+                    tg_get(z, i));
             return;
         }
 }
@@ -181,15 +190,16 @@ static bool differences(const program *p, double y, double *slope, double *secon
     *slope = (up - down) / (2 * h);
     *second = (s1 - s2) / (2 * h);
     double scale = 1 + fabs(*slope), sides = fabs((up - y) - (y - down)) / h;
-    return fabs(y) < 1e6 && isfinite(*slope) && isfinite(*second) && sides < 1e-3 * scale && fabs(wide - *slope) < 1e-5 * scale &&
-           fabs(*second) < 1e2 * scale;
+    return fabs(y) < 1e6 && isfinite(*slope) && isfinite(*second) && sides < 1e-3 * scale &&
+           fabs(wide - *slope) < 1e-5 * scale && fabs(*second) < 1e2 * scale;
 }
 
 static bool check_differences(const program *p, const outcome *plain, const outcome *recorded) {
     double slope, second;
     if (!differences(p, plain->y, &slope, &second)) return false;
     double scale = 1 + fabs(slope) + 1e-3 * fabs(plain->y);
-    if (!(fabs(plain->slope - slope) <= 1e-4 * scale)) finding(p, "slope %.12g, by differences %.12g", plain->slope, slope);
+    if (!(fabs(plain->slope - slope) <= 1e-4 * scale))
+        finding(p, "slope %.12g, by differences %.12g", plain->slope, slope);
     if (!(fabs(recorded->second - second) <= 1e-3 * (scale + fabs(second))))
         finding(p, "second derivative %.12g, by differences %.12g", recorded->second, second);
     return true;
@@ -198,7 +208,11 @@ static bool check_differences(const program *p, const outcome *plain, const outc
 /* ---- all of it ---- */
 
 static void check_large(uint64_t seed) {
-    program p = {.seed = seed, .dtype = seed % 2 ? TG_F32 : TG_F64, .large = true, .compare = seed % 4 < 2, .steps = 3};
+    program p = {.seed = seed,
+                 .dtype = seed % 2 ? TG_F32 : TG_F64,
+                 .large = true,
+                 .compare = seed % 4 < 2,
+                 .steps = 3};
     check_threads(&p);
 }
 

@@ -11,7 +11,9 @@ uint64_t random_bits(uint64_t *state) { /* splitmix64: the library's own numbers
 }
 
 int64_t below(run *r, int64_t n) { return n > 0 ? (int64_t)(random_bits(&r->choice) % (uint64_t)n) : 0; }
-double between(run *r, double lo, double hi) { return lo + (hi - lo) * (double)below(r, 1 << 30) / (1 << 30); }
+double between(run *r, double lo, double hi) {
+    return lo + (hi - lo) * (double)below(r, 1 << 30) / (1 << 30);
+}
 
 /* ---- values ---- */
 
@@ -48,7 +50,8 @@ static tg_tensor *fit(run *r, tg_tensor *like, const trial *t, int input) {
     const input_spec *in = &t->row->in[input];
     tg_tensor *v = any_value(r);
     if (tg_numel(like) == 0) return like;
-    if (tg_shape_equal(tg_shape_of(v), tg_shape_of(like)) && in->lo == 0 && in->hi == 0 && below(r, 4) == 0) return v;
+    if (tg_shape_equal(tg_shape_of(v), tg_shape_of(like)) && in->lo == 0 && in->hi == 0 && below(r, 4) == 0)
+        return v;
     tg_tensor *bounded = tg_tanh(reshaped(v, like));
     if (in->dominant) return tg_add(like, tg_mul_scalar(bounded, 0.02));
     double half = (t->hi[input] - t->lo[input]) / 2, middle = (t->hi[input] + t->lo[input]) / 2;
@@ -75,10 +78,13 @@ static bool too_large(const trial *t) {
 }
 
 static bool choose_trial(run *r, sample *row, char *sizes, trial *t) {
-    static const kind kinds[] = {K_PLAIN, K_PLAIN, K_PLAIN, K_LEFT, K_RIGHT, K_BOTH, K_STRIDED, K_STRIDED, K_EXPANDED, K_REPEATED, K_ONE, K_SCALAR};
+    static const kind kinds[] = {K_PLAIN,   K_PLAIN,   K_PLAIN,    K_LEFT,     K_RIGHT, K_BOTH,
+                                 K_STRIDED, K_STRIDED, K_EXPANDED, K_REPEATED, K_ONE,   K_SCALAR};
     *row = *sample_at((int)below(r, n_samples()));
     if (r->p->large && below(r, 3)) grow(r, row, sizes);
-    if (!trial_make(t, row, row->kind != K_PLAIN ? row->kind : kinds[below(r, COUNT(kinds))], (int)below(r, 3))) return false;
+    if (!trial_make(t, row, row->kind != K_PLAIN ? row->kind : kinds[below(r, COUNT(kinds))],
+                    (int)below(r, 3)))
+        return false;
     t->seed = (uint64_t)below(r, INT64_MAX);
     return !too_large(t);
 }
@@ -113,7 +119,8 @@ void run_steps(run *r, int steps) {
 /* ---- a whole program ---- */
 
 static tg_shape leaf_shape(run *r) {
-    static const tg_shape small[] = {{2, {3, 4}}, {1, {5}}, {0, {0}}, {3, {2, 3, 2}}, {2, {4, 4}}, {2, {1, 6}}};
+    static const tg_shape small[] = {{2, {3, 4}},    {1, {5}},    {0, {0}},
+                                     {3, {2, 3, 2}}, {2, {4, 4}}, {2, {1, 6}}};
     static const tg_shape wide[] = {{2, {300, 300}}, {3, {40, 50, 60}}, {2, {4, 32769}}, {1, {100001}}};
     return r->p->large ? wide[below(r, COUNT(wide))] : small[below(r, COUNT(small))];
 }

@@ -60,10 +60,17 @@ static void step_release(run *r) {
 static void step_in_place(run *r) {
     tg_tensor *v = any_value(r), *c = constant(r, tg_shape_of(v)), *d = constant(r, tg_shape_of(v));
     switch (below(r, 4)) {
-    case 0: tg_add_(c, d, 0.5); break;
-    case 1: tg_mul_(c, d); break;
-    case 2: tg_fill_(c, 1.25); break;
-    default: tg_copy_(c, d);
+    case 0:
+        tg_add_(c, d, 0.5);
+        break;
+    case 1:
+        tg_mul_(c, d);
+        break;
+    case 2:
+        tg_fill_(c, 1.25);
+        break;
+    default:
+        tg_copy_(c, d);
     }
     add_value(r, tg_mul(v, c));
 }
@@ -75,7 +82,8 @@ static void step_changed(run *r) {
     tg_tensor *y = tg_sum(tg_mul(x, c));
     tg_fill_(c, 1);
     if (tg_error_status() == TG_OK && tg_requires_grad(y)) {
-        if (tg_backward(y) != TG_ERR_TAPE || tg_has_grad(x)) finding(r->p, "a change in place is not noticed");
+        if (tg_backward(y) != TG_ERR_TAPE || tg_has_grad(x))
+            finding(r->p, "a change in place is not noticed");
         tg_error_clear();
     }
     tg_tape_rewind(mark);
@@ -91,8 +99,10 @@ static void step_detour(run *r) { /* through the other float type, or around rec
 }
 
 void step_besides(run *r) {
-    static void (*const steps[])(run *) = {step_checkpoint, step_garbage, step_release, step_in_place, step_changed, step_detour, step_hook};
-    static const char *const names[] = {"checkpoint", "garbage", "release", "in place", "changed", "detour", "hook"};
+    static void (*const steps[])(run *) = {step_checkpoint, step_garbage, step_release, step_in_place,
+                                           step_changed,    step_detour,  step_hook};
+    static const char *const names[] = {"checkpoint", "garbage", "release", "in place",
+                                        "changed",    "detour",  "hook"};
     int64_t i = below(r, COUNT(steps));
     steps[i](r);
     if (tg_error_status() != TG_OK) finding(r->p, "the step %s fails: %s", names[i], tg_error_message());

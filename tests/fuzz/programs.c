@@ -5,8 +5,8 @@
  * COUNT programs (1,000; with TG_FAST=1 100), number i with the seed SEED + i; every 64th is large. A finding prints the line that runs
  * its program again. */
 #define _POSIX_C_SOURCE 200809L
-#include "core/alloc.h"
 #include "tests/fuzz/programs.h"
+#include "core/alloc.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -47,14 +47,16 @@ static struct sigaction before[COUNT(signals)]; /* a sanitizer's, which prints w
 
 static void crashed(void) {
     char text[80];
-    int n = snprintf(text, sizeof text, "FINDING: ends the process\n  replay: programs 1 %" PRIu64 "\n", seed);
+    int n =
+        snprintf(text, sizeof text, "FINDING: ends the process\n  replay: programs 1 %" PRIu64 "\n", seed);
     if (write(STDOUT_FILENO, text, (size_t)n) < 0) _exit(2);
 }
 
 static void on_signal(int number, siginfo_t *info, void *context) {
     crashed();
     for (int i = 0; i < COUNT(signals); i++)
-        if (signals[i] == number && before[i].sa_flags & SA_SIGINFO) before[i].sa_sigaction(number, info, context);
+        if (signals[i] == number && before[i].sa_flags & SA_SIGINFO)
+            before[i].sa_sigaction(number, info, context);
     _exit(1);
 }
 
@@ -77,7 +79,10 @@ void __wrap__mark_point(const char *file, int line);
 void __wrap__mark_point(const char *file, int line) { (void)file, (void)line; }
 
 int main(int argc, char **argv) {
-    int64_t count = argc > 1 ? strtoll(argv[1], NULL, 10) : getenv("TG_FAST") ? 100 : 1000, smooth = 0, large = 0;
+    int64_t count = argc > 1            ? strtoll(argv[1], NULL, 10)
+                    : getenv("TG_FAST") ? 100
+                                        : 1000,
+            smooth = 0, large = 0;
     seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     watch();
     for (int64_t i = 0; i < count; i++, seed++) {
@@ -85,8 +90,9 @@ int main(int argc, char **argv) {
         large += is_large;
         smooth += check_program(seed, is_large);
     }
-    printf("%" PRId64 " programs, %" PRId64 " smooth, %" PRId64 " large, %" PRId64 " steps of %d kinds, %" PRId64 " findings\n", count,
-           smooth, large, n_steps, n_met, n_findings);
+    printf("%" PRId64 " programs, %" PRId64 " smooth, %" PRId64 " large, %" PRId64
+           " steps of %d kinds, %" PRId64 " findings\n",
+           count, smooth, large, n_steps, n_met, n_findings);
     if (2 * smooth < count - large) printf("too few are smooth: differences say little\n");
     return n_findings != 0 || 2 * smooth < count - large;
 }

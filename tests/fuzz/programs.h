@@ -18,10 +18,10 @@ enum { MOST_LEAVES = 3, MOST_VALUES = 12 };
 typedef struct program {
     uint64_t seed;
     tg_dtype dtype;
-    bool large;      /* sizes that several threads share */
-    bool compare;    /* each op under every instruction set */
+    bool large;   /* sizes that several threads share */
+    bool compare; /* each op under every instruction set */
     int steps;
-    double at;       /* leaf l is base + at * direction */
+    double at; /* leaf l is base + at * direction */
 } program;
 
 /* The state of a run. The values are what steps choose their inputs from; the first `fixed` are not released. */
@@ -54,7 +54,7 @@ tg_tensor *constant(run *r, tg_shape shape);
 /* ---- program_steps.c, program_hooks.c ---- */
 void step_besides(run *r); /* one of those that are no op */
 void step_hook(run *r);
-void forget_users(void);   /* what checkpoints were given, at the start of a run */
+void forget_users(void); /* what checkpoints were given, at the start of a run */
 
 /* ---- program_check.c ---- */
 void compare_sets(const program *p, const trial *t, tg_tensor *const *leaf, const tg_tensor *y);
