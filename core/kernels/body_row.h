@@ -33,6 +33,16 @@ INLINE void each(int64_t n, const row *r, row_step *f) {
     if (i < n) f(r, i, n - i);
 }
 
+/* The same; f returns what it looked at, of which this is the largest. (Lanes behind the row's end repeat one of it.) */
+INLINE V op_larger(V a, V b) { return vlarger(a, b); }
+INLINE S each_largest(int64_t n, const row *r, row_term *f) {
+    V top = K(-(S)INFINITY);
+    int64_t i = 0;
+    for (; i + W <= n; i += W) top = vlarger(f(r, i, W), top);
+    if (i < n) top = vlarger(f(r, i, n - i), top);
+    return across(top, op_larger);
+}
+
 /* n terms, at most BLOCK, from `begin` on. They go straight into the accumulators that fold_block would use. */
 INLINE S sum_block(int64_t begin, int64_t n, const row *r, row_term *f) {
     V acc[ACCS];
@@ -101,83 +111,141 @@ INLINE pair sum_pairs(int64_t n, const row *r, row_terms *f) {
 
 /* ---- softmax ---- */
 
+/* A probability near 1 has lost the digits of what it lacks. It is the only one above 1/2: where there is one, what
+ * depends on 1 - p is made of the others. */
+
 INLINE V term_exp(const row *r, int64_t i, int64_t m) { return vexp(load(r->x, i, m) - r->shift); }
+INLINE V term_exp_others(const row *r, int64_t i, int64_t m) {
+    return select(load(r->x, i, m) == r->shift, K(0), term_exp(r, i, m));
+}
+/* In place of e^(x - inf): those that are infinite count 1 each. NaN stays. */
+INLINE V term_infinite(const row *r, int64_t i, int64_t m) {
+    V x = load(r->x, i, m);
+    return select(x == r->shift, K(1), select(x == x, K(0), x));
+}
 INLINE V term_exp_kept(const row *r, int64_t i, int64_t m) {
     V e = term_exp(r, i, m);
     store(r->y, i, m, e);
     return e;
 }
-INLINE V term_gy(const row *r, int64_t i, int64_t m) { return load(r->g, i, m) * load(r->x, i, m); }
+INLINE V term_infinite_kept(const row *r, int64_t i, int64_t m) {
+    V e = term_infinite(r, i, m);
+    store(r->y, i, m, e);
+    return e;
+}
+INLINE V term_y(const row *r, int64_t i, int64_t m) { return load(r->y, i, m); }
+INLINE V term_gy(const row *r, int64_t i, int64_t m) { return (load(r->g, i, m) - r->shift) * load(r->x, i, m); }
 INLINE V term_g(const row *r, int64_t i, int64_t m) { return load(r->g, i, m); }
 
 /* The largest element, -inf of none. It need not look at NaN: they come back from the sum that follows. */
-INLINE V op_larger(V a, V b) { return vlarger(a, b); }
 INLINE S largest(int64_t n, const S *x) {
     S out;
     fold_row(n, x, 1, &out, op_larger, -(S)INFINITY);
     return out;
 }
+INLINE int64_t first_equal(int64_t n, const S *x, S v) {
+    int64_t i = 0;
+    while (i < n - 1 && x[i] != v) i++;
+    return i;
+}
+
+/* Sets shift to the largest element, and returns the sum of e^(x - shift). */
+INLINE S sum_of_exp(int64_t n, row *r, bool kept) {
+    S most = largest(n, r->x);
+    r->shift = K(most);
+    if (most == (S)INFINITY) return sum_terms(n, r, kept ? term_infinite_kept : term_infinite);
+    return sum_terms(n, r, kept ? term_exp_kept : term_exp);
+}
+
+/* log of that sum. */
+INLINE S log_of_exp(int64_t n, const row *r, S sum) {
+    if (!(sum < 2)) return lane0(vlog(K(sum)));
+    return lane0(vlog1p(K(lane0(r->shift) == (S)INFINITY ? 0 : sum_terms(n, r, term_exp_others))));
+}
 
 INLINE void step_softmax(const row *r, int64_t i, int64_t m) { store(r->y, i, m, load(r->y, i, m) * r->scale); }
-INLINE void step_softmax_grad(const row *r, int64_t i, int64_t m) {
-    store(r->y, i, m, load(r->x, i, m) * (load(r->g, i, m) - r->mean));
+INLINE V step_softmax_grad(const row *r, int64_t i, int64_t m) {
+    V y = load(r->x, i, m);
+    store(r->y, i, m, y * ((load(r->g, i, m) - r->shift) - r->mean));
+    return y;
 }
 INLINE void step_log_softmax(const row *r, int64_t i, int64_t m) {
     store(r->y, i, m, load(r->x, i, m) - r->shift - r->rest);
 }
-INLINE void step_log_softmax_grad(const row *r, int64_t i, int64_t m) {
-    store(r->y, i, m, load(r->g, i, m) - vexp(load(r->x, i, m)) * r->mean);
+INLINE void step_log_infinite(const row *r, int64_t i, int64_t m) {
+    V x = load(r->x, i, m);
+    store(r->y, i, m, select(x == r->shift, -r->rest, x - r->shift));
+}
+INLINE V step_log_softmax_grad(const row *r, int64_t i, int64_t m) {
+    V y = load(r->x, i, m);
+    store(r->y, i, m, load(r->g, i, m) - vexp(y) * r->mean);
+    return y;
 }
 
 /* y = e^(x - max) / sum e^(x - max) */
 static void row_softmax(int64_t n, char *const p[]) {
     row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
-    r.shift = K(largest(n, r.x));
-    r.scale = K(1 / sum_terms(n, &r, term_exp_kept));
+    r.scale = K(1 / sum_of_exp(n, &r, true));
     each(n, &r, step_softmax);
 }
 
-/* dx = y (g - sum g y) */
+/* dx = y (g - sum g y), where with sum y = 1 any number may be taken from all of g: the g of a y above 1/2 is. */
 static void row_softmax_grad(int64_t n, char *const p[]) {
-    row r = {.y = (S *)(void *)p[0], .g = (const S *)(void *)p[1], .x = (const S *)(void *)p[2]};
+    row r = {.y = (S *)(void *)p[0], .g = (const S *)(void *)p[1], .x = (const S *)(void *)p[2], .shift = K(0)};
     r.mean = K(sum_terms(n, &r, term_gy));
-    each(n, &r, step_softmax_grad);
+    S top = each_largest(n, &r, step_softmax_grad);
+    if (!(top > (S)0.5)) return;
+    r.shift = K(r.g[first_equal(n, r.x, top)]);
+    r.mean = K(sum_terms(n, &r, term_gy));
+    each_largest(n, &r, step_softmax_grad);
 }
 
 /* y = x - max - log sum e^(x - max) */
 static void row_log_softmax(int64_t n, char *const p[]) {
     row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
-    r.shift = K(largest(n, r.x));
-    r.rest = vlog(K(sum_terms(n, &r, term_exp)));
-    each(n, &r, step_log_softmax);
+    S sum = sum_of_exp(n, &r, false);
+    r.rest = K(log_of_exp(n, &r, sum));
+    if (lane0(r.shift) == (S)INFINITY)
+        each(n, &r, step_log_infinite);
+    else
+        each(n, &r, step_log_softmax);
 }
 
-/* dx = g - e^y sum g */
+/* dx = g - e^y sum g; for an e^y above 1/2 it is (1 - e^y) g - e^y (sum of the other g) */
 static void row_log_softmax_grad(int64_t n, char *const p[]) {
     row r = {.y = (S *)(void *)p[0], .g = (const S *)(void *)p[1], .x = (const S *)(void *)p[2]};
     r.mean = K(sum_terms(n, &r, term_g));
-    each(n, &r, step_log_softmax_grad);
+    S top = each_largest(n, &r, step_log_softmax_grad);
+    if (!(top > (S)-0.69)) return;
+    int64_t at = first_equal(n, r.x, top);
+    row behind = r;
+    behind.g += at + 1;
+    S others = sum_terms(at, &r, term_g) + sum_terms(n - at - 1, &behind, term_g);
+    r.y[at] = -lane0(vexpm1(K(top))) * r.g[at] - lane0(vexp(K(top))) * others;
 }
 
 /* loss = log sum e^x - x[class], where p[2] is x[class] */
 static void row_cross_entropy(int64_t n, char *const p[]) {
     row r = {.x = (const S *)(void *)p[1]};
-    S most = largest(n, r.x), picked = *(const S *)(void *)p[2];
-    r.shift = K(most);
-    *(S *)(void *)p[0] = (most - picked) + lane0(vlog(K(sum_terms(n, &r, term_exp))));
+    S sum = sum_of_exp(n, &r, false), most = lane0(r.shift), picked = *(const S *)(void *)p[2];
+    bool likely = picked == most;
+    *(S *)(void *)p[0] = (likely ? 0 : most - picked) + (likely ? log_of_exp(n, &r, sum) : lane0(vlog(K(sum))));
 }
 
-/* dx = g softmax(x); the caller subtracts g from dx[class]. A row that does not count (g = 0) may hold anything. */
+/* dx = g (softmax(x) - onehot(class)), where p[3] is dx[class]. A row that does not count (g = 0) may hold anything. */
 static void row_cross_entropy_grad(int64_t n, char *const p[]) {
     row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
-    S g = *(const S *)(void *)p[2];
+    S g = *(const S *)(void *)p[2], *of_class = (S *)(void *)p[3];
     if (g == 0) {
         memset(r.y, 0, (size_t)n * sizeof(S));
         return;
     }
-    r.shift = K(largest(n, r.x));
-    r.scale = K(g / sum_terms(n, &r, term_exp_kept));
+    S sum = sum_of_exp(n, &r, true), share = *of_class, others = 0;
+    bool likely = share + share > sum;
+    if (likely) *of_class = 0, others = sum_terms(n, &r, term_y), sum = share + others;
+    r.scale = K(g / sum);
     each(n, &r, step_softmax);
+    *of_class = likely ? -(g * (others / sum)) : *of_class - g;
 }
 
 /* ---- layer_norm and rms_norm ---- */
@@ -258,7 +326,12 @@ INLINE S moments(const tg_norm_rows *p, row *r) {
     pair d = sum_pairs(p->n, r, terms_distance);
     S rest = p->centred ? d.a / n : 0, square = d.b / n, variance = square - rest * rest;
     bool safe = (double)square + p->eps >= 1 / SAFE && square <= (S)SAFE;
-    if (!(safe && variance + variance >= square)) return moments_with_care(p, r, (double)square);
+    if (!(safe && variance + variance >= square)) {
+        row careful = *r; /* the address of r itself goes nowhere, so that its vectors stay in registers */
+        S scale = moments_with_care(p, &careful, (double)square);
+        *r = careful;
+        return scale;
+    }
     S scale = (S)(1 / sqrt((double)variance + p->eps));
     r->rest = K(rest);
     r->scale = r->out = K(scale);

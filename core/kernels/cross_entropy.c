@@ -26,12 +26,9 @@ static void forward_rows(void *context, int64_t begin, int64_t end) {
 
 static void gradient_rows(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
-    const int64_t one[3] = {1, 1, 1};
-    for (int64_t i = begin; i < end; i++) {
-        char *g = element(p, p->g, i), *at = element(p, p->dx, place(p, i));
-        p->set->cross_entropy_grad(p->n, (char *[]){element(p, p->dx, i * p->n), element(p, p->x, i * p->n), g});
-        p->set->binary[TG_BINARY_SUB](1, (char *[]){at, at, g}, one, NULL);
-    }
+    for (int64_t i = begin; i < end; i++)
+        p->set->cross_entropy_grad(p->n, (char *[]){element(p, p->dx, i * p->n), element(p, p->x, i * p->n),
+                                                    element(p, p->g, i), element(p, p->dx, place(p, i))});
 }
 
 static void run(plan *p, void (*rows)(void *, int64_t, int64_t)) {

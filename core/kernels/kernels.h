@@ -75,7 +75,7 @@ typedef enum tg_reduction { TG_SUM, TG_PROD, TG_MAX, TG_MIN, TG_AND, TG_OR } tg_
 void tg_reduce(tg_reduction f, const tg_array *x, unsigned axes, const tg_array *out);
 
 /* Along one axis: y = softmax(x), y = log_softmax(x), both shifted by the maximum; a row of all -inf
- * gives NaN (as PyTorch). Gradients: dx = y * (g - sum(g*y)); dx = g - exp(y) * sum(g). */
+ * gives NaN (as PyTorch); elements that are +inf share the probability. Gradients: dx = y * (g - sum(g*y)); dx = g - exp(y) * sum(g). */
 void tg_map_softmax(const tg_array *x, int axis, const tg_array *y);
 void tg_map_softmax_grad(const tg_array *g, const tg_array *y, int axis, const tg_array *dx);
 void tg_map_log_softmax(const tg_array *x, int axis, const tg_array *y);

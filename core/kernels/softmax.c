@@ -5,6 +5,8 @@
 #include "core/kernels/table.h"
 #include "core/parallel.h"
 
+#include <math.h>
+
 typedef enum form { SOFTMAX, SOFTMAX_GRAD, LOG_SOFTMAX, LOG_SOFTMAX_GRAD } form;
 
 typedef struct plan {
@@ -42,6 +44,57 @@ static void fold(const plan *p, tg_reduction f, char *const at[], int k, int64_t
     p->set->col[f](p->n, p->step[k], m, at[k], p->across[k], out);
 }
 
+/* ---- lanes that need care: one at a time ---- */
+
+static double get(const plan *p, const char *base, int64_t i) {
+    const void *at = base + i * p->size;
+    return p->size == 4 ? *(const float *)at : *(const double *)at;
+}
+static void set(const plan *p, char *base, int64_t i, double v) {
+    void *at = base + i * p->size;
+    if (p->size == 4)
+        *(float *)at = (float)v;
+    else
+        *(double *)at = v;
+}
+static double get_row(const plan *p, char *const at[], int k, int64_t i, int64_t lane) {
+    return get(p, row(p, at, k, i), lane * p->across[k]);
+}
+
+/* The row of a lane's element v. */
+static int64_t row_of(const plan *p, char *const at[], int k, int64_t lane, double v) {
+    int64_t i = 0;
+    while (i < p->n - 1 && get_row(p, at, k, i, lane) != v) i++;
+    return i;
+}
+
+/* Elements that are infinite share the probability. */
+static void infinite_lane(const plan *p, char *const at[], int64_t lane) {
+    double count = 0, x;
+    for (int64_t i = 0; i < p->n; i++)
+        x = get_row(p, at, 1, i, lane), count += isnan(x) ? x : x == INFINITY;
+    for (int64_t i = 0; i < p->n; i++) {
+        double share = get_row(p, at, 1, i, lane) == INFINITY ? 1 / count : 0 * count;
+        set(p, row(p, at, 0, i), lane * p->across[0], p->form == SOFTMAX ? share : log(share));
+    }
+}
+static void infinite_lanes(const plan *p, char *const at[], const char *largest, int64_t m) {
+    for (int64_t j = 0; j < m; j++)
+        if (get(p, largest, j) == INFINITY) infinite_lane(p, at, j);
+}
+
+/* sum = its logarithm, where the rows hold e^(x - largest): with a probability above 1/2 that of 1 + the others. */
+static void log_of_sums(const plan *p, char *const at[], char *sum, int64_t m) {
+    for (int64_t j = 0; j < m; j++) {
+        double total = get(p, sum, j), others = 0;
+        for (int64_t i = 0; total < 2 && i < p->n; i++) {
+            double e = get_row(p, at, 0, i, j);
+            if (e != 1) others += e;
+        }
+        set(p, sum, j, total < 2 ? log1p(others) : log(total));
+    }
+}
+
 static void columns_forward(const plan *p, char *const at[], int64_t m) {
     _Alignas(32) char largest[256], sum[256]; /* one value a lane */
     fold(p, TG_MAX, at, 1, m, largest);
@@ -50,11 +103,12 @@ static void columns_forward(const plan *p, char *const at[], int64_t m) {
     fold(p, TG_SUM, at, 0, m, sum);
     if (p->form == SOFTMAX) {
         with_row(p, TG_BINARY_DIV, at, 0, sum, m);
-        return;
+    } else {
+        log_of_sums(p, at, sum, m);
+        with_row(p, TG_BINARY_SUB, at, 1, largest, m);
+        with_row(p, TG_BINARY_SUB, at, 0, sum, m);
     }
-    p->set->unary[TG_UNARY_LOG](m, (char *[]){sum, sum}, (int64_t[]){1, 1}, (const double[]){0, 0});
-    with_row(p, TG_BINARY_SUB, at, 1, largest, m);
-    with_row(p, TG_BINARY_SUB, at, 0, sum, m);
+    infinite_lanes(p, at, largest, m);
 }
 
 /* out = f(a, b), row by row. */
@@ -64,19 +118,38 @@ static void both_rows(const plan *p, tg_binary f, char *const at[], int a, int b
                           (int64_t[]){p->across[0], p->across[a], p->across[b]}, NULL);
 }
 
-static void columns_grad(const plan *p, char *const at[], int64_t m) {
-    _Alignas(32) char sum[256];
-    if (p->form == SOFTMAX_GRAD) {
-        both_rows(p, TG_BINARY_MUL, at, 1, 2, m);
-        fold(p, TG_SUM, at, 0, m, sum);
-        with_row(p, TG_BINARY_SUB, at, 1, sum, m);
-        both_rows(p, TG_BINARY_MUL, at, 0, 2, m);
-        return;
+/* dx = y (g - sum g y), the g of a y above 1/2 taken from all of them first. */
+static void columns_softmax_grad(const plan *p, char *const at[], int64_t m) {
+    _Alignas(32) char sum[256], top[256];
+    fold(p, TG_MAX, at, 2, m, top);
+    for (int64_t j = 0; j < m; j++) {
+        double y = get(p, top, j);
+        set(p, top, j, y > 0.5 ? get_row(p, at, 1, row_of(p, at, 2, j, y), j) : 0);
     }
+    with_row(p, TG_BINARY_SUB, at, 1, top, m);
+    both_rows(p, TG_BINARY_MUL, at, 0, 2, m);
+    fold(p, TG_SUM, at, 0, m, sum);
+    with_row(p, TG_BINARY_SUB, at, 1, top, m);
+    with_row(p, TG_BINARY_SUB, at, 0, sum, m);
+    both_rows(p, TG_BINARY_MUL, at, 0, 2, m);
+}
+
+/* dx = g - e^y sum g; for an e^y above 1/2, (1 - e^y) g - e^y (sum of the other g) */
+static void columns_log_softmax_grad(const plan *p, char *const at[], int64_t m) {
+    _Alignas(32) char sum[256], top[256];
     fold(p, TG_SUM, at, 1, m, sum);
     map_rows(p, TG_UNARY_EXP, at, 2, m);
     with_row(p, TG_BINARY_MUL, at, 0, sum, m);
     both_rows(p, TG_BINARY_SUB, at, 1, 0, m);
+    fold(p, TG_MAX, at, 2, m, top);
+    for (int64_t j = 0; j < m; j++) {
+        double y = get(p, top, j), others = 0;
+        if (!(y > -0.69)) continue;
+        int64_t k = row_of(p, at, 2, j, y);
+        for (int64_t i = 0; i < p->n; i++)
+            if (i != k) others += get_row(p, at, 1, i, j);
+        set(p, row(p, at, 0, k), j * p->across[0], -expm1(y) * get_row(p, at, 1, k, j) - exp(y) * others);
+    }
 }
 
 static void rows(const plan *p, char *const at[]) {
@@ -99,8 +172,10 @@ static void run_pieces(void *context, int64_t begin, int64_t end) {
             rows(p, at);
         else if (forward)
             columns_forward(p, at, m);
+        else if (p->form == SOFTMAX_GRAD)
+            columns_softmax_grad(p, at, m);
         else
-            columns_grad(p, at, m);
+            columns_log_softmax_grad(p, at, m);
         tg_grid_step(&p->grid, index, at);
     }
 }

@@ -23,8 +23,7 @@ typedef void tg_fold_col(int64_t rows, int64_t row_stride, int64_t n, const void
 #define TG_FOLD_LANES(element_size) ((int)(256 / (element_size)))
 
 /* One row of n elements, stride 1 each. softmax: p = {y, x}; gradient: p = {dx, g, y}. cross_entropy: p = {loss, x,
- * x[class]}; gradient: p = {dx, x, g}; loss, x[class] and g are single numbers. The gradient leaves dx[class] -= g to
- * do. */
+ * x[class]}; gradient: p = {dx, x, g, dx[class]}; loss, x[class] and g are single numbers. */
 typedef void tg_row(int64_t n, char *const p[]);
 
 /* Rows of n elements, one after the other. Forward: y of x, w and b. Gradient: dx in y, of g, x and w; dw[n] and db[n]

@@ -18,7 +18,7 @@
         if (!(ok)) ck_abort_msg(__VA_ARGS__); \
     } while (0)
 
-/* FLAT: row-major. GAPS: three apart. TURNED: the first axis innermost. ROTATED: the last axis outermost. BACK: from the
+/* FLAT: row-major. GAPS: two or three apart. TURNED: the first axis innermost. ROTATED: the last axis outermost. BACK: from the
  * end. ROW, COLUMN, ONE: repeated along the leading axes, the last axis, all axes. */
 typedef enum lay { FLAT, GAPS, TURNED, ROTATED, BACK, ROW, COLUMN, ONE, LAYS } lay;
 
@@ -55,7 +55,7 @@ static inline void find_places(laid *l, int64_t origin) {
 static inline laid lay_out(tg_dtype dtype, tg_shape shape, lay how) {
     enum { EDGE = 3 };
     laid l = {.size = tg_dtype_size(dtype)};
-    int64_t step = how == GAPS ? 3 : 1, stride[TG_MAX_RANK] = {0}, reach = 0;
+    int64_t step = how == GAPS ? 2 + shape.rank % 2 : 1, stride[TG_MAX_RANK] = {0}, reach = 0;
     for (int i = 0; i < shape.rank; i++) {
         int d = axis_at(how, shape.rank, i);
         if (how == ONE || (how == COLUMN && d == shape.rank - 1) || (how == ROW && d < shape.rank - 1)) continue;

@@ -139,7 +139,7 @@ static void check_fold(fold k, tg_shape shape, lay how, unsigned axes, lay how_o
 static const tg_shape wide[] = {
     {2, {97, 65}},    {2, {65, 97}},   {2, {1025, 33}},  {2, {33, 1025}},  {2, {3, 16385}},  {2, {16385, 3}},   {1, {33793}},
     {3, {5, 65, 129}}, {3, {129, 65, 5}}, {3, {33, 9, 129}}, {2, {2049, 129}}, {2, {17409, 2}}, {4, {9, 7, 33, 17}}, {3, {40, 2, 1025}},
-    {1, {100000}},
+    {1, {100000}}, {2, {40, 127}}, {3, {3, 40, 63}}, {3, {7, 31, 95}},
 };
 enum { WIDE = sizeof wide / sizeof *wide };
 
@@ -186,6 +186,37 @@ START_TEST(folds_of_nothing) {
 }
 END_TEST
 
+/* One element differs from all others, at the ends and around the blocks of long rows and columns. */
+START_TEST(one_of_many) {
+    static const int64_t lengths[] = {1, 2, 33, 65, 1025, 2049, 32769, 70001};
+    int64_t n = lengths[_i];
+    for (int k = 0; k < FOLDS; k++)
+        for (int axis = 0; axis < 2; axis++) {
+            if (axis == 0 && n > 33000) continue;
+            laid x = lay_out(folds[k].dtype, axis ? TG_SHAPE(2, n) : TG_SHAPE(n, 3), k % 3 ? FLAT : GAPS);
+            laid out = lay_out(result_of(folds[k]), axis ? TG_SHAPE(2, 1) : TG_SHAPE(1, 3), FLAT);
+            tg_reduction f = folds[k].f;
+            double same = f == TG_PROD || f == TG_AND || f == TG_MIN ? 1 : 0, other = f == TG_AND || f == TG_MIN ? 0 : f == TG_PROD ? 2 : 1;
+            tg_array_fill(&x.a, same);
+            const int64_t at[] = {0, 1, n / 2, n - 2, n - 1, 31, 32, 33, 63, 64, 1023, 1024, 1025, 32767, 32768};
+            for (size_t p = 0; p < sizeof at / sizeof *at; p++) {
+                if (at[p] < 0 || at[p] >= n) continue;
+                int64_t place = axis ? n + at[p] : at[p] * 3 + 1;
+                tg_array_set(&x.a, place, other);
+                for (int t = 1; t <= 3; t += 2) {
+                    tg_set_num_threads(t);
+                    tg_reduce(f, &x.a, 1u << axis, &out.a);
+                    for (int64_t i = 0; i < out.a.numel; i++)
+                        REQUIRE(tg_array_get(&out.a, i) == (i == 1 ? other : same), "fold %d of %s: %g where %d of %d differs, axis %d", (int)f, tg_dtype_name(folds[k].dtype),
+                                tg_array_get(&out.a, i), (int)at[p], (int)n, axis);
+                }
+                tg_array_set(&x.a, place, same);
+            }
+            lay_down(&x), lay_down(&out);
+        }
+}
+END_TEST
+
 /* NaN in one element only, wherever it is, of rows and columns of several blocks. */
 START_TEST(one_nan) {
     for (int64_t at = 0; at < 1100; at += at < 70 ? 1 : 37)
@@ -224,6 +255,17 @@ static void expect_line(int form, const laid *a, const laid *b, int64_t first, i
     }
 }
 
+/* What the gradients are given as y: of each line its softmax, or the logarithm of that. */
+static void soften(const laid *b, int axis, int form) {
+    tg_array copy = {0};
+    if (tg_array_alloc_like(&copy, &b->a) != TG_OK) ck_abort_msg("no memory");
+    if (form == 1) tg_map_softmax(&b->a, axis, &copy);
+    if (form == 3) tg_map_log_softmax(&b->a, axis, &copy);
+    for (int64_t i = 0; form % 2 && i < copy.numel; i++)
+        put((tg_dtype)copy.dtype, place_of(b, i), tg_array_get(&copy, i), 0);
+    tg_array_drop(&copy);
+}
+
 static void apply_softmax(int form, const laid *a, const laid *b, int axis, const laid *out) {
     if (form == 0) tg_map_softmax(&a->a, axis, &out->a);
     if (form == 1) tg_map_softmax_grad(&a->a, &b->a, axis, &out->a);
@@ -237,7 +279,7 @@ static void check_softmax(int form, tg_dtype dtype, tg_shape s, int axis, const 
     double *y = malloc((size_t)n * sizeof *y), unit = dtype == TG_F32 ? 0x1p-23 : 0x1p-52;
     char *first = malloc(out.bytes);
     for (int d = axis + 1; d < s.rank; d++) inner *= s.dim[d];
-    fill_reals(&a, 1), fill_reals(&b, 2);
+    fill_reals(&a, 1), fill_reals(&b, 2), soften(&b, axis, form);
     for (int t = 1; t <= 4; t += t == 1 ? 2 : 1) {
         tg_set_num_threads(t);
         memset(out.whole.data, 0xff, out.bytes);
@@ -505,6 +547,7 @@ TCase *tcase_folds(void) {
     tcase_add_loop_test(tc, folds_of_high_rank, 0, 3);
     tcase_add_test(tc, folds_of_the_reference);
     tcase_add_test(tc, folds_of_nothing);
+    tcase_add_loop_test(tc, one_of_many, 0, 8);
     tcase_add_test(tc, one_nan);
     tcase_add_loop_test(tc, softmax_in_all_layouts, 0, 9);
     tcase_add_loop_test(tc, norms_of_many_rows, 0, 12);
