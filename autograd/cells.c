@@ -18,8 +18,12 @@ tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mod
     if (!w->tape) return tg_error_status();
     w->scratch = tg_arena_get_mark(&w->tape->scratch);
     w->outer = tg_walk_innermost;
+    w->depth = w->outer ? w->outer->depth + 1 : 0;
+    if (w->depth >= TG_MAX_WALKS)
+        return tg_fail(TG_ERR_TAPE, "backward: %d walks are nested: does a hook or a gradient rule walk back to itself?",
+                       TG_MAX_WALKS);
     for (int i = 0; i < n; i++) {
-        const tg_node *node = out[i]->node;
+        const tg_node *node = out[i] ? out[i]->node : NULL;
         if (!node || node->id < mode.floor) continue;
         if (node->first < w->low) w->low = node->first;
         if (node->id > w->high) w->high = node->id;
@@ -79,8 +83,14 @@ tg_goal *tg_walk_goal(tg_walk *w, tg_slot *slot, bool make) {
         g = probe(w->goal, w->cap_goals, slot);
     }
     g->slot = slot;
+    g->handle = tg_handle(slot);
     w->n_goals++;
     return g;
+}
+
+tg_slot *tg_goal_slot(const tg_goal *g) {
+    tg_slot *s = tg_slot_peek(g->handle);
+    return s ? s : tg_slot_of(g->handle, "backward, at the end of its walk");
 }
 
 /* The cells of a node's outputs, made at the first contribution. Single cells are recycled: a walk of any length
@@ -95,6 +105,15 @@ static tg_cell *cells_of(tg_walk *w, const tg_node *node) {
         *c = tg_walk_scratch(w, (size_t)node->n_out, sizeof **c);
     }
     return *c;
+}
+
+tg_cell *tg_walk_cell_now(tg_walk *w, tg_slot *s) {
+    if (tg_walk_leaf(w, s)) {
+        tg_goal *g = tg_walk_goal(w, s, false);
+        return g ? &g->cell : NULL;
+    }
+    tg_cell *c = w->cell[s->node->id - w->low];
+    return c ? c + tg_output_index(s) : NULL;
 }
 
 tg_cell *tg_walk_cell(tg_walk *w, tg_slot *s) {

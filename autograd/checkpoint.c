@@ -17,51 +17,86 @@ static const tg_attr_field fields[] = {{"f", TG_ATTR_NAME, offsetof(checkpoint_a
 
 /* ---- gradient ---- */
 
-static tg_tensor *run_again(const tg_node *node) {
-    TG_NAMED(NULL);
+void tg_walks_itself(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
+    (void)dout, (void)din;
+    tg_fail(TG_ERR_TAPE, "%s: has no rule, but a walk", node->op->name);
+}
+
+/* The result of f as it is again, recorded above the tape; NULL with the error raised. */
+static tg_slot *run_again(const tg_node *node) {
     const checkpoint_attr *a = node->attr;
     tg_rng *rng = tg_default_rng(), now = *rng;
-    bool record = tg_set_grad_enabled(true);
+    tg_callback c = tg_callback_begin();
+    tg_set_grad_enabled(true);
     *rng = a->rng;
     tg_tensor *y = a->f(node->in, a->user);
     *rng = now;
-    tg_set_grad_enabled(record);
-    return y;
+    if (tg_callback_end(c, tg_error_status(), a->name) != TG_OK) return NULL;
+    return tg_callback_result(y, a->name);
 }
 
-/* An input given twice has one gradient: the first one has it, the others have zeros. */
-static bool is_repeated(const tg_node *node, int i) {
-    for (int j = 0; j < i; j++)
-        if (node->in[j] == node->in[i]) return true;
-    return false;
+static void move(tg_cell *to, tg_cell *from) {
+    to->value = from->value, to->handle = from->handle;
+    from->value.data = NULL, from->value.buffer = NULL, from->handle = NULL;
 }
 
-/* The walk goes no deeper than what f recorded just now, in recorded walks too: from there on it is the outer walk's. */
-static tg_status gradients(const tg_node *node, tg_tensor *seed, tg_tensor **x, tg_tensor **din) {
-    int n = 0;
-    int64_t floor = tg_tape_nodes();
-    bool record = tg_grad_enabled();
-    tg_tensor *y = run_again(node), **g = x + node->n_in;
-    if (tg_error_status() != TG_OK) return tg_error_status();
-    for (int i = 0; i < node->n_in; i++)
-        if (tg_needs(node, i) && !is_repeated(node, i)) x[n++] = node->in[i];
-    tg_grad_opts opts = {.seeds = &seed, .create_graph = record, .allow_unused = true};
-    if (tg_grad_above(floor, 1, &y, n, x, g, opts) != TG_OK) return tg_error_status();
-    for (int i = 0; i < node->n_in; i++)
-        if (tg_needs(node, i)) din[i] = is_repeated(node, i) ? tg_zeros_like(node->in[i]) : *g++;
-    return tg_error_status();
+/* What the outer walk has added up for each input so far goes into the inner one: contributions are then added in the
+ * order in which they would be without the checkpoint. An input given twice has one cell. */
+static tg_status lend_cells(tg_walk *outer, tg_walk *inner, const tg_node *node) {
+    for (int i = 0; i < node->n_in; i++) {
+        if (!tg_walk_needs(outer, node, i)) continue;
+        tg_slot *s = tg_slot_peek(node->in[i]);
+        tg_goal *g = tg_walk_goal(inner, s, true);
+        if (!g) return tg_error_status();
+        tg_cell *c = tg_walk_cell_now(outer, s);
+        if (c && (c->handle || c->value.data)) move(&g->cell, c);
+    }
+    return TG_OK;
 }
 
-static void checkpoint_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
-    tg_arena *arena = &tg_tape_get()->scratch;
-    tg_arena_mark before = tg_arena_get_mark(arena);
-    size_t bytes = 2 * (size_t)node->n_in * sizeof(tg_tensor *);
-    tg_tensor **x = tg_arena_alloc(arena, bytes);
-    if (x)
-        gradients(node, dout[0], x, din);
-    else
-        tg_fail_memory(bytes);
-    tg_arena_rewind(arena, before);
+static tg_status take_cells(tg_walk *outer, tg_walk *inner, const tg_node *node) {
+    for (int i = 0; i < node->n_in; i++) {
+        tg_slot *s = tg_slot_peek(node->in[i]);
+        tg_goal *g = s ? tg_walk_goal(inner, s, false) : NULL;
+        if (!g || !(g->cell.handle || g->cell.value.data)) continue;
+        tg_cell *c = tg_goal_slot(g) ? tg_walk_cell(outer, s) : NULL;
+        if (!c) return tg_error_status();
+        move(c, &g->cell);
+    }
+    return TG_OK;
+}
+
+/* dL/dy is moved, so that the inner walk finds it as the outer one would: in memory that nothing else sees. */
+static tg_status seed(tg_walk *w, tg_slot *y, tg_cell *of) {
+    if (w->mode.record) return tg_walk_seed(w, y, tg_slot_with_data(of->handle, "checkpoint"));
+    tg_cell *c = tg_walk_cell(w, y);
+    if (!c) return tg_error_status();
+    tg_array g = of->value;
+    of->value.data = NULL, of->value.buffer = NULL;
+    return tg_walk_add(c, &g);
+}
+
+static tg_status walk_part(tg_walk *w, const tg_node *node, tg_cell *cells, tg_slot *y, int64_t floor) {
+    tg_walk inner;
+    tg_walk_mode mode = {.record = w->mode.record, .retain = w->mode.record, .sparse = w->mode.sparse, .floor = floor};
+    tg_status s = tg_walk_begin(&inner, 1, &y, mode);
+    if (s != TG_OK) return s;
+    s = lend_cells(w, &inner, node);
+    if (s == TG_OK) s = seed(&inner, y, &cells[0]);
+    if (s == TG_OK) s = tg_walk_run(&inner);
+    if (s == TG_OK) s = take_cells(w, &inner, node);
+    tg_walk_end(&inner);
+    return s;
+}
+
+/* Without a record what f made again goes with the nested scope. The walk goes no deeper than that, in recorded walks
+ * too: from there on it is the outer walk's. */
+tg_status tg_checkpoint_walk(tg_walk *w, const tg_node *node, tg_cell *cells) {
+    tg_mark before = tg_tape_mark();
+    tg_slot *y = run_again(node);
+    tg_status s = y ? walk_part(w, node, cells, y, before.nodes) : tg_error_status();
+    if (!w->mode.record) (tg_tape_rewind)(before);
+    return s;
 }
 
 static const tg_op checkpoint_op = {
@@ -72,7 +107,7 @@ static const tg_op checkpoint_op = {
     .attr_size = sizeof(checkpoint_attr),
     .attrs = fields,
     .n_attrs = 1,
-    .grad = checkpoint_grad,
+    .grad = tg_walks_itself,
 };
 
 /* ---- forward ---- */
@@ -124,16 +159,23 @@ static tg_tensor *replace(tg_mark before, const checkpoint_attr *attr, int n, tg
     return tg_record(&checkpoint_op, slot, used, &out, 1, attr) == TG_OK ? tg_handle(out) : tg_poison();
 }
 
+/* What f makes of the inputs; the poison tensor when it fails. */
+static tg_tensor *run(const checkpoint_attr *a, tg_tensor *const *in) {
+    tg_callback c = tg_callback_begin();
+    tg_tensor *y = a->f(in, a->user);
+    return tg_callback_end(c, tg_error_status(), a->name) == TG_OK ? y : tg_poison();
+}
+
 tg_tensor *(tg_checkpoint)(const char *name, tg_function f, void *user, int n, tg_tensor *const *in) {
     if (tg_error_status() != TG_OK) return tg_poison();
     tg_tape *tape = tg_tape_get();
-    if (!f || !in || n < 1) tg_fail(TG_ERR_ARGUMENT, "checkpoint: needs a function and at least one input");
+    if (!name || !f || !in || n < 1) tg_fail(TG_ERR_ARGUMENT, "checkpoint: needs a function, its name and at least one input");
     for (int i = 0; f && in && i < n; i++) tg_slot_of(in[i], "checkpoint");
     if (!tape || tg_error_status() != TG_OK) return tg_poison();
     checkpoint_attr attr = {name, f, user, *tg_default_rng()};
     tg_mark before = tg_tape_mark();
-    tg_tensor *y = f(in, user);
-    tg_slot *s = tg_error_status() == TG_OK ? tg_slot_with_data(y, "checkpoint") : NULL;
+    tg_tensor *y = run(&attr, in);
+    tg_slot *s = tg_error_status() == TG_OK ? tg_callback_result(y, name) : NULL;
     if (s && !s->requires_grad) return y;
     tg_arena_mark scratch = tg_arena_get_mark(&tape->scratch);
     if (s) y = replace(before, &attr, n, in, s);

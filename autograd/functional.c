@@ -1,127 +1,184 @@
 #include "autograd/functional.h"
-#include "autograd/tape_private.h"
+#include "autograd/walk.h"
+
+#include <math.h>
 
 /* What a call needs by input, for any n: the inputs f is given, and first gradients. */
 typedef struct call {
+    const char *who;
     int n;
     tg_tensor **x, **g, **live, **seed;
     tg_tensor *y;
+    bool allow_unused, recording;
+    tg_tape *tape;
+    tg_arena_mark scratch;
 } call;
 
-static tg_status begin(call *c, tg_function f, void *user, int n, tg_tensor *const *in) {
+/* Input i as f is given it. A leaf that requires a gradient is itself, so that a function which reaches it by another
+ * way than `in`, as a network its parameters, is differentiated by it all the same. Others are leaves of their own on
+ * the same elements, and so is a leaf that comes again: the derivatives by the two are apart. */
+static tg_tensor *leaf_of(call *c, tg_tensor *const *in, int i) {
+    tg_slot *s = tg_slot_with_data(in[i], c->who);
+    bool itself = s && s->requires_grad && !s->node;
+    for (int j = 0; j < i; j++) itself = itself && in[j] != in[i];
+    return itself ? in[i] : (tg_set_requires_grad)((tg_detach)(in[i]), true);
+}
+
+/* y of the inputs, recorded whether recording is on or not. */
+static tg_status evaluate(call *c, tg_function f, void *user, tg_tensor *const *in) {
+    for (int i = 0; i < c->n; i++) c->x[i] = leaf_of(c, in, i);
     if (tg_error_status() != TG_OK) return tg_error_status();
-    if (!f || !in || n < 1) return tg_fail(TG_ERR_ARGUMENT, "functional: needs a function and at least one input");
+    tg_callback inside = tg_callback_begin();
+    tg_tensor *y = f(c->x, user);
+    if (tg_callback_end(inside, tg_error_status(), c->who) != TG_OK || !tg_callback_result(y, c->who))
+        return tg_error_status();
+    c->y = y;
+    for (int i = 0; i < c->n; i++) tg_slot_with_data(c->x[i], c->who); /* f may have freed it */
+    return tg_error_status();
+}
+
+/* `given` is whether the other arrays of the call are there. end() must follow. */
+static tg_status begin(call *c, const char *who, bool given, tg_function f, void *user, int n, tg_tensor *const *in,
+                       tg_functional_opts opts) {
+    *c = (call){.who = who, .n = n, .allow_unused = opts.allow_unused};
+    if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!f || !in || n < 1 || !given)
+        return tg_fail(TG_ERR_ARGUMENT, "%s: needs a function, at least one input, and arrays for all it takes and gives", who);
     tg_tape *tape = tg_tape_get();
+    if (!tape) return tg_error_status();
+    c->tape = tape;
+    c->scratch = tg_arena_get_mark(&tape->scratch);
+    c->recording = tg_set_grad_enabled(true);
     size_t bytes = 4 * (size_t)n * sizeof *c->x;
-    c->n = n;
-    c->x = tape ? tg_arena_alloc(&tape->arena, bytes) : NULL;
+    c->x = tg_arena_alloc(&tape->scratch, bytes);
     if (!c->x) return tg_fail_memory(bytes);
     c->g = c->x + n, c->live = c->g + n, c->seed = c->live + n;
-    for (int i = 0; i < n; i++) c->x[i] = (tg_set_requires_grad)((tg_detach)(in[i]), true);
-    if (tg_error_status() == TG_OK) c->y = f(c->x, user);
-    return tg_error_status();
+    return evaluate(c, f, user, in);
 }
 
-/* out[i] = d(seed . y)/dx_i, zeros where y does not depend on x_i. */
-static tg_status gradients(call *c, tg_tensor *seed, tg_tensor **out, bool create_graph) {
-    if (tg_requires_grad(c->y))
-        return tg_grad(1, &c->y, c->n, c->x, out, .seeds = &seed, .create_graph = create_graph, .retain = true, .allow_unused = true);
-    for (int i = 0; i < c->n; i++) out[i] = tg_zeros_like(c->x[i]);
-    return tg_error_status();
-}
-
-/* out[k] = d(sum_i v_i . g_i)/d(by[k]) for the first gradients g. Those that are constant have no history. */
-static tg_status second(call *c, tg_tensor *const *v, int n_by, tg_tensor *const *by, tg_tensor **out) {
-    int n = 0;
-    for (int i = 0; i < c->n; i++)
-        if (tg_requires_grad(c->g[i])) c->live[n] = c->g[i], c->seed[n++] = v[i];
-    if (n) return tg_grad(n, c->live, n_by, by, out, .seeds = c->seed, .retain = true, .allow_unused = true);
-    for (int k = 0; k < n_by; k++) out[k] = tg_zeros_like(by[k]);
-    return tg_error_status();
-}
-
-static tg_status finish(tg_status s, int n, tg_tensor **out) {
+/* On failure the n results are the poison tensor. *y becomes f's value, without the history that was walked here. */
+static tg_status end(call *c, tg_status s, int n, tg_tensor **out, tg_tensor **y) {
+    if (y) *y = s == TG_OK ? (tg_detach)(c->y) : tg_poison();
+    if (s == TG_OK) s = tg_error_status();
     for (int i = 0; s != TG_OK && out && i < n; i++) out[i] = tg_poison();
+    if (!c->tape) return s;
+    tg_arena_rewind(&c->tape->scratch, c->scratch);
+    tg_set_grad_enabled(c->recording);
     return s;
 }
 
-tg_status(tg_vjp)(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v, tg_tensor **y, tg_tensor **out) {
+/* out[i] = d(seed . y)/dx_i for the first n inputs; where y does not depend on x_i, zeros if allowed, else an error. */
+static tg_status gradients(call *c, tg_tensor *seed, int n, tg_tensor **out, bool create_graph) {
+    if (tg_requires_grad(c->y) || c->allow_unused)
+        return tg_grad_for((tg_grad_caller){.who = c->who}, 1, &c->y, n, c->x, out,
+                           (tg_grad_opts){.seeds = &seed, .create_graph = create_graph, .retain = true,
+                                          .allow_unused = c->allow_unused});
+    return tg_fail(TG_ERR_TAPE, "%s: the result of the function depends on no input by recorded ops (.allow_unused = true "
+                                "gives zeros)", c->who);
+}
+
+/* out[k] = d(sum_i v_i . g_i)/d(by[k]) for the first gradients g, of which some may be constant. */
+static tg_status second(call *c, tg_tensor *const *v, int n_by, tg_tensor *const *by, tg_tensor **out) {
+    return tg_grad_for((tg_grad_caller){.who = c->who}, c->n, c->g, n_by, by, out,
+                       (tg_grad_opts){.seeds = v, .retain = true, .allow_unused = true});
+}
+
+tg_status(tg_vjp)(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v, tg_tensor **y, tg_tensor **out,
+                  tg_functional_opts opts) {
     call c;
-    tg_status s = begin(&c, f, user, n, in);
-    if (s == TG_OK && y) *y = c.y;
-    if (s == TG_OK) s = gradients(&c, v, out, false);
-    return finish(s, n, out);
+    tg_status s = begin(&c, "tg_vjp", out, f, user, n, in, opts);
+    if (s == TG_OK) s = gradients(&c, v, n, out, false);
+    return end(&c, s, n, out, y);
 }
 
 tg_status(tg_jvp)(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **y,
-                  tg_tensor **out) {
+                  tg_tensor **out, tg_functional_opts opts) {
     call c;
-    tg_status s = begin(&c, f, user, n, in);
-    if (s == TG_OK && y) *y = c.y;
+    tg_status s = begin(&c, "tg_jvp", v && out, f, user, n, in, opts);
     tg_tensor *u = s == TG_OK ? (tg_set_requires_grad)(tg_zeros_like(c.y), true) : NULL;
-    if (s == TG_OK) s = gradients(&c, u, c.g, true);
+    if (s == TG_OK) s = gradients(&c, u, n, c.g, true);
     if (s == TG_OK) s = second(&c, v, 1, &u, out);
-    return finish(s, 1, out);
+    return end(&c, s, 1, out, y);
 }
 
-tg_status(tg_hvp)(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **out) {
+tg_status(tg_hvp)(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **out,
+                  tg_functional_opts opts) {
     call c;
-    tg_status s = begin(&c, f, user, n, in);
-    if (s == TG_OK) s = gradients(&c, NULL, c.g, true);
+    tg_status s = begin(&c, "tg_hvp", v && out, f, user, n, in, opts);
+    if (s == TG_OK) s = gradients(&c, NULL, n, c.g, true);
     if (s == TG_OK) s = second(&c, v, n, c.x, out);
-    return finish(s, n, out);
+    return end(&c, s, n, out, NULL);
 }
 
 /* ---- whole matrices: a walk per row ---- */
 
-static tg_tensor *matrix(const tg_tensor *y, const tg_tensor *x) {
-    tg_shape s = tg_shape_of(y), more = tg_shape_of(x);
+static tg_tensor *matrix(const call *c, const tg_tensor *x) {
+    tg_shape s = tg_shape_of(c->y), more = tg_shape_of(x);
     if (s.rank + more.rank > TG_MAX_RANK) {
-        tg_fail(TG_ERR_SHAPE, "tg_jacobian: %d and %d axes make more than %d", s.rank, more.rank, TG_MAX_RANK);
+        tg_fail(TG_ERR_SHAPE, "%s: %d and %d axes make more than %d", c->who, s.rank, more.rank, TG_MAX_RANK);
         return tg_poison();
     }
     for (int i = 0; i < more.rank; i++) s.dim[s.rank++] = more.dim[i];
-    return (tg_zeros)(tg_dtype_of(y), s);
+    return (tg_zeros)(tg_dtype_of(c->y), s);
 }
 
 static void put_row(tg_tensor *out, int64_t row, const tg_tensor *g) {
     const tg_array *to = tg_array_of(out), *from = tg_array_of(g);
-    tg_array line; /* borrows out's buffer */
-    if (tg_array_layout(&line, (tg_dtype)from->dtype, tg_array_shape(from)) != TG_OK) return;
-    line.data = (char *)to->data + (size_t)(row * from->numel) * tg_dtype_size((tg_dtype)from->dtype);
+    tg_array line; /* borrows out's buffer, so it has out's dtype: g has that of its input */
+    if (!to || !from || tg_array_layout(&line, (tg_dtype)to->dtype, tg_array_shape(from)) != TG_OK) return;
+    line.data = (char *)to->data + (size_t)(row * from->numel) * tg_dtype_size((tg_dtype)to->dtype);
     tg_array_copy(&line, from);
 }
 
+static bool has_nan(const tg_tensor *g) {
+    const tg_array *a = tg_array_of(g);
+    for (int64_t i = 0; a && i < a->numel; i++)
+        if (isnan(tg_array_get(a, i))) return true;
+    return false;
+}
+
+/* g_i = d(y[row])/dx_i, e being a row of zeros. If that is not a number anywhere, a zero of the seed may have met an
+ * infinite slope: the sparse walk, which is slow, tells. */
+static tg_status gradients_of_row(call *c, tg_tensor *e, int64_t row, int n_by, bool allow_unused) {
+    tg_array_set(tg_array_of(e), row, 1);
+    tg_grad_opts opts = {.seeds = &e, .retain = true, .allow_unused = allow_unused};
+    tg_status s = tg_grad_for((tg_grad_caller){.who = c->who}, 1, &c->y, n_by, c->x, c->g, opts);
+    bool nan = false;
+    for (int i = 0; s == TG_OK && i < n_by; i++) nan = nan || has_nan(c->g[i]);
+    if (nan) s = tg_grad_for((tg_grad_caller){.who = c->who, .sparse = true}, 1, &c->y, n_by, c->x, c->g, opts);
+    tg_array_set(tg_array_of(e), row, 0);
+    return s;
+}
+
 /* out[i] = dy/dx_i for the y in c, where only the first n_by inputs are asked for. */
-static tg_status rows(call *c, int n_by, tg_tensor **out) {
-    for (int i = 0; i < n_by; i++) out[i] = matrix(c->y, c->x[i]);
+static tg_status rows(call *c, int n_by, tg_tensor **out, bool allow_unused) {
+    for (int i = 0; i < n_by; i++) out[i] = matrix(c, c->x[i]);
     tg_tensor *e = tg_zeros_like(c->y);
-    if (tg_error_status() != TG_OK || !tg_requires_grad(c->y)) return tg_error_status();
+    if (tg_error_status() != TG_OK) return tg_error_status();
     for (int64_t row = 0; row < tg_numel(c->y); row++) {
         tg_mark mark = tg_tape_mark();
-        tg_array_set(tg_array_of(e), row, 1);
-        tg_status s = tg_grad(1, &c->y, n_by, c->x, c->g, .seeds = &e, .retain = true, .allow_unused = true);
+        tg_status s = gradients_of_row(c, e, row, n_by, allow_unused);
         for (int i = 0; s == TG_OK && i < n_by; i++) put_row(out[i], row, c->g[i]);
-        tg_array_set(tg_array_of(e), row, 0);
-        tg_tape_rewind(mark);
+        (tg_tape_rewind)(mark);
         if (s != TG_OK) return s;
     }
     return TG_OK;
 }
 
-tg_status(tg_jacobian)(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor **out) {
+tg_status(tg_jacobian)(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor **out, tg_functional_opts opts) {
     call c;
-    tg_status s = begin(&c, f, user, n, in);
-    return finish(s == TG_OK ? rows(&c, n, out) : s, n, out);
+    tg_status s = begin(&c, "tg_jacobian", out, f, user, n, in, opts);
+    if (s == TG_OK) s = rows(&c, n, out, opts.allow_unused);
+    return end(&c, s, n, out, NULL);
 }
 
-tg_tensor *(tg_hessian)(tg_function f, void *user, int n, tg_tensor *const *in) {
+tg_tensor *(tg_hessian)(tg_function f, void *user, int n, tg_tensor *const *in, tg_functional_opts opts) {
     call c;
     tg_tensor *h = tg_poison();
-    tg_status s = begin(&c, f, user, n, in);
-    if (s == TG_OK) s = gradients(&c, NULL, c.g, true);
+    tg_status s = begin(&c, "tg_hessian", true, f, user, n, in, opts);
+    if (s == TG_OK) s = gradients(&c, NULL, 1, c.g, true);
     if (s == TG_OK) c.y = c.g[0];
-    if (s == TG_OK) s = rows(&c, 1, &h);
-    finish(s, 1, &h);
+    if (s == TG_OK) s = rows(&c, 1, &h, true);
+    end(&c, s, 1, &h, NULL);
     return h;
 }

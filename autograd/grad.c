@@ -2,11 +2,11 @@
 #include "autograd/walk.h"
 #include "core/kernels/kernels.h"
 
-/* A tensor that L may be: alive, float, and with a gradient to walk. */
-static tg_slot *read_output(const tg_tensor *t, const char *who) {
+/* A tensor that L may be: alive, float, and with a gradient to walk, unless `constant` ones may be, too. */
+static tg_slot *read_output(const tg_tensor *t, const char *who, bool constant) {
     tg_slot *s = tg_slot_of(t, who);
     char text[160];
-    if (s && !s->requires_grad) {
+    if (s && !s->requires_grad && !constant) {
         tg_fail(TG_ERR_TAPE, "%s: %s has no history: nothing it was computed from requires a gradient", who,
                 tg_describe(t, text, sizeof text));
         return NULL;
@@ -52,6 +52,7 @@ static tg_status own_value(tg_goal *g) {
 
 /* All that can fail comes first: a tensor for each new gradient is made ready in cell.handle. */
 static tg_status prepare(tg_goal *g) {
+    if (!tg_goal_slot(g)) return tg_error_status();
     if (g->slot->grad) return TG_OK;
     tg_status s = own_value(g);
     tg_slot *kept = s == TG_OK ? tg_slot_new_kept("backward") : NULL;
@@ -89,10 +90,10 @@ static tg_status store_gradients(tg_walk *w) {
 
 tg_status(tg_backward)(tg_tensor *out, tg_backward_opts opts) {
     if (tg_error_status() != TG_OK) return tg_error_status();
-    tg_slot *s = read_output(out, "tg_backward");
+    tg_slot *s = read_output(out, "tg_backward", false);
     if (!s) return tg_error_status();
     tg_tape *tape = tg_tape_get();
-    int64_t before = tape->region.count;
+    int64_t tensors = tape->region.count, nodes = tape->n_nodes;
     tg_slot *seed = read_seed(s, opts.seed, "tg_backward");
     tg_walk w;
     tg_status status = seed ? tg_walk_begin(&w, 1, &s, (tg_walk_mode){.retain = opts.retain, .collect = true}) : tg_error_status();
@@ -102,7 +103,7 @@ tg_status(tg_backward)(tg_tensor *out, tg_backward_opts opts) {
         if (status == TG_OK) status = store_gradients(&w);
         tg_walk_end(&w);
     }
-    tg_region_rewind(&tape->region, before);
+    tg_tape_cut(tape, tensors, nodes);
     return status;
 }
 
@@ -135,12 +136,12 @@ tg_status(tg_zero_grad)(tg_tensor *t) {
 
 /* ---- grad ---- */
 
-static tg_status add_goals(tg_walk *w, int n, tg_tensor *const *in) {
+static tg_status add_goals(const char *who, tg_walk *w, int n, tg_tensor *const *in) {
     for (int i = 0; i < n; i++) {
-        tg_slot *s = tg_slot_of(in[i], "tg_grad");
+        tg_slot *s = tg_slot_of(in[i], who);
         char text[160];
         if (s && !s->requires_grad)
-            return tg_fail(TG_ERR_TAPE, "tg_grad: input %d, %s, does not require a gradient", i,
+            return tg_fail(TG_ERR_TAPE, "%s: input %d, %s, does not require a gradient", who, i,
                            tg_describe(in[i], text, sizeof text));
         if (!s || !tg_walk_goal(w, s, true)) return tg_error_status();
     }
@@ -148,56 +149,71 @@ static tg_status add_goals(tg_walk *w, int n, tg_tensor *const *in) {
 }
 
 /* The gradient of one input as a tensor on the tape. */
-static tg_tensor *take_gradient(tg_walk *w, int i, const tg_tensor *in, bool allow_unused) {
-    tg_slot *s = tg_slot_peek(in);
+static tg_tensor *take_gradient(const char *who, tg_walk *w, int i, const tg_tensor *in, bool allow_unused) {
+    tg_slot *s = tg_slot_of(in, who);
+    if (!s) return tg_poison(); /* a hook freed it */
     tg_cell *c = &tg_walk_goal(w, s, false)->cell;
     if (c->handle) return c->handle;
     if (c->value.data) return tg_from_array(&c->value);
     if (allow_unused) return (tg_zeros)((tg_dtype)s->a.dtype, tg_array_shape(&s->a));
     char text[160];
-    tg_fail(TG_ERR_TAPE, "tg_grad: no output depends on input %d, %s", i, tg_describe(in, text, sizeof text));
+    tg_fail(TG_ERR_TAPE, "%s: no output depends on input %d, %s (.allow_unused gives zeros)", who, i,
+            tg_describe(in, text, sizeof text));
     return tg_poison();
 }
 
-static tg_status seed_all(tg_walk *w, int n, tg_slot *const *out, tg_tensor *const *seeds) {
+static bool is_unused(tg_walk *w, const tg_tensor *in) {
+    tg_slot *s = tg_slot_peek(in);
+    const tg_goal *g = s ? tg_walk_goal(w, s, false) : NULL;
+    return g && !g->cell.handle && !g->cell.value.data;
+}
+
+/* Outputs without history have a seed that is checked and goes nowhere. */
+static tg_status seed_all(const char *who, tg_walk *w, int n, tg_tensor *const *out, tg_slot *const *slot, tg_tensor *const *seeds) {
     for (int i = 0; i < n; i++) {
-        tg_slot *seed = read_seed(out[i], seeds ? seeds[i] : NULL, "tg_grad");
-        if (!seed || tg_walk_seed(w, out[i], seed) != TG_OK) return tg_error_status();
+        tg_slot *seed = read_seed(tg_slot_peek(out[i]), seeds ? seeds[i] : NULL, who);
+        if (!seed || (slot[i] && tg_walk_seed(w, slot[i], seed) != TG_OK)) return tg_error_status();
     }
     return TG_OK;
 }
 
-static tg_status grad_of(int64_t floor, int n_out, tg_slot **slot, tg_tensor *const *out, int n_in, tg_tensor *const *in,
-                         tg_tensor **grads, tg_grad_opts opts) {
-    for (int i = 0; i < n_out; i++)
-        if (!(slot[i] = read_output(out[i], "tg_grad"))) return tg_error_status();
+static tg_status grad_of(tg_grad_caller caller, tg_walk_mode mode, int n_out, tg_slot **slot, tg_tensor *const *out, int n_in,
+                         tg_tensor *const *in, tg_tensor **grads, tg_grad_opts opts) {
+    const char *who = caller.who;
+    for (int i = 0; i < n_out; i++) {
+        if (!(slot[i] = read_output(out[i], who, opts.allow_unused))) return tg_error_status();
+        if (!slot[i]->requires_grad) slot[i] = NULL;
+    }
     tg_walk w;
-    tg_walk_mode mode = {.record = opts.create_graph, .retain = opts.retain || opts.create_graph, .floor = floor};
     tg_status s = tg_walk_begin(&w, n_out, slot, mode);
     if (s != TG_OK) return s;
-    s = add_goals(&w, n_in, in);
-    if (s == TG_OK) s = seed_all(&w, n_out, slot, opts.seeds);
+    s = add_goals(who, &w, n_in, in);
+    if (s == TG_OK) s = seed_all(who, &w, n_out, out, slot, opts.seeds);
     if (s == TG_OK) s = tg_walk_run(&w);
     for (int i = 0; s == TG_OK && i < n_in; i++) {
-        grads[i] = take_gradient(&w, i, in[i], opts.allow_unused);
+        grads[i] = take_gradient(who, &w, i, in[i], opts.allow_unused);
+        if (caller.unused) caller.unused[i] = is_unused(&w, in[i]);
         s = tg_error_status();
     }
     tg_walk_end(&w);
     return s;
 }
 
-tg_status tg_grad_above(int64_t floor, int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in,
-                        tg_tensor **grads, tg_grad_opts opts) {
+tg_status tg_grad_for(tg_grad_caller caller, int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in,
+                      tg_tensor **grads, tg_grad_opts opts) {
     tg_status s = tg_error_status();
     if (s == TG_OK && (n_out < 1 || n_in < 1 || !out || !in || !grads))
-        s = tg_fail(TG_ERR_ARGUMENT, "tg_grad: needs at least one output and one input");
+        s = tg_fail(TG_ERR_ARGUMENT, "%s: needs at least one output and one input, and an array for the gradients", caller.who);
     tg_tape *tape = s == TG_OK ? tg_tape_get() : NULL;
     if (tape) {
+        tg_walk_mode mode = {.record = opts.create_graph, .retain = opts.retain || opts.create_graph, .sparse = caller.sparse};
         tg_arena_mark scratch = tg_arena_get_mark(&tape->scratch);
+        int64_t tensors = tape->region.count, nodes = tape->n_nodes;
         size_t bytes = (size_t)n_out * sizeof(tg_slot *);
         tg_slot **slot = tg_arena_alloc(&tape->scratch, bytes);
-        s = slot ? grad_of(floor, n_out, slot, out, n_in, in, grads, opts) : tg_fail_memory(bytes);
+        s = slot ? grad_of(caller, mode, n_out, slot, out, n_in, in, grads, opts) : tg_fail_memory(bytes);
         tg_arena_rewind(&tape->scratch, scratch);
+        if (s != TG_OK) tg_tape_cut(tape, tensors, nodes);
     } else {
         s = tg_error_status();
     }
@@ -207,5 +223,5 @@ tg_status tg_grad_above(int64_t floor, int n_out, tg_tensor *const *out, int n_i
 
 tg_status(tg_grad)(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                    tg_grad_opts opts) {
-    return tg_grad_above(0, n_out, out, n_in, in, grads, opts);
+    return tg_grad_for((tg_grad_caller){.who = "tg_grad"}, n_out, out, n_in, in, grads, opts);
 }

@@ -33,10 +33,15 @@ static tg_slot *read_result(const tg_tensor *g, const tg_slot *s) {
     return NULL;
 }
 
+static tg_tensor *call(tg_hook hook, void *user, tg_tensor *g) {
+    tg_callback c = tg_callback_begin();
+    tg_tensor *r = hook(g, user);
+    return tg_callback_end(c, tg_error_status(), "hook") == TG_OK ? r : NULL;
+}
+
 static tg_status run_on_handle(const tg_hooked *h, const tg_slot *s, tg_cell *c) {
-    tg_tensor *g = h->hook(c->handle, h->user);
-    if (tg_error_status() != TG_OK || !g) return tg_error_status();
-    if (read_result(g, s)) c->handle = g;
+    tg_tensor *g = call(h->hook, h->user, c->handle);
+    if (g && read_result(g, s)) c->handle = g;
     return tg_error_status();
 }
 
@@ -44,8 +49,8 @@ static tg_status run_on_handle(const tg_hooked *h, const tg_slot *s, tg_cell *c)
 static tg_status run_on_value(const tg_hooked *h, const tg_slot *s, tg_cell *c) {
     tg_mark before = tg_tape_mark();
     tg_tensor *shown = tg_from_array(&c->value), *g = NULL;
-    if (!tg_is_poison(shown)) g = h->hook(shown, h->user);
-    tg_slot *r = g && tg_error_status() == TG_OK ? read_result(g, s) : NULL;
+    if (!tg_is_poison(shown)) g = call(h->hook, h->user, shown);
+    tg_slot *r = g ? read_result(g, s) : NULL;
     if (r && g != shown) {
         tg_array_drop(&c->value);
         tg_array_share(&c->value, &r->a);
@@ -54,9 +59,22 @@ static tg_status run_on_value(const tg_hooked *h, const tg_slot *s, tg_cell *c) 
     return tg_error_status();
 }
 
-tg_status tg_hooks_run(const tg_walk *w, const tg_slot *s, tg_cell *c) {
-    tg_status status = TG_OK;
-    for (const tg_hooked *h = s->hooks; h && status == TG_OK; h = h->next)
-        status = w->mode.record ? run_on_handle(h, s, c) : run_on_value(h, s, c);
-    return status;
+/* The hook behind h, which has run: h is looked up again, as it may have removed itself and the others. */
+static const tg_hooked *after(const tg_slot *s, const tg_hooked *h) {
+    const tg_hooked *now = s->hooks;
+    while (now && now != h) now = now->next;
+    return now ? now->next : NULL;
+}
+
+/* Those there are now: hooks that hooks register wait for the next walk. */
+tg_status tg_hooks_run(const tg_walk *w, tg_slot *s, tg_cell *c) {
+    const tg_tensor *t = tg_handle(s);
+    int64_t left = 0;
+    for (const tg_hooked *h = s->hooks; h; h = h->next) left++;
+    for (const tg_hooked *h = s->hooks; h && left > 0; h = after(s, h), left--) {
+        tg_status status = w->mode.record ? run_on_handle(h, s, c) : run_on_value(h, s, c);
+        if (status != TG_OK) return status;
+        if (!tg_slot_of(t, "hook")) return tg_error_status(); /* it freed the tensor */
+    }
+    return TG_OK;
 }

@@ -3,6 +3,15 @@
 
 #include <inttypes.h>
 
+/* Whether the field lies within its struct. */
+static bool is_sound(const tg_attr_field *f, size_t size) {
+    static const size_t bytes[] = {sizeof(int64_t), sizeof(double), sizeof(bool), sizeof(tg_shape), sizeof(tg_dtype),
+                                   sizeof(char *)};
+    return f->name && (unsigned)f->type <= TG_ATTR_NAME && f->offset <= size && bytes[f->type] <= size - f->offset;
+}
+
+static void print_name(FILE *file, const char *name) { fputs(name ? name : "NULL", file); }
+
 static void print_value(FILE *file, tg_attr_type type, const void *p) {
     char text[128];
     switch (type) {
@@ -11,7 +20,7 @@ static void print_value(FILE *file, tg_attr_type type, const void *p) {
     case TG_ATTR_BOOL: fputs(*(const bool *)p ? "true" : "false", file); break;
     case TG_ATTR_DIMS: fputs(tg_shape_text(*(const tg_shape *)p, text, sizeof text), file); break;
     case TG_ATTR_DTYPE: fputs(tg_dtype_name(*(const tg_dtype *)p), file); break;
-    case TG_ATTR_NAME: fputs(*(const char *const *)p, file); break;
+    case TG_ATTR_NAME: print_name(file, *(const char *const *)p); break;
     }
 }
 
@@ -34,8 +43,9 @@ static void print_node(FILE *file, const tg_node *n) {
         if (i) fputs(", ", file);
         print_input(file, n->in[i]);
     }
-    for (int i = 0; i < n->op->n_attrs; i++) {
+    for (int i = 0; n->op->attrs && i < n->op->n_attrs; i++) {
         const tg_attr_field *f = &n->op->attrs[i];
+        if (!is_sound(f, n->op->attr_size)) continue;
         fprintf(file, ", %s=", f->name);
         print_value(file, f->type, (const char *)n->attr + f->offset);
     }
@@ -49,9 +59,12 @@ static void print_node(FILE *file, const tg_node *n) {
 }
 
 void tg_tape_print(FILE *file, tg_mark mark) {
-    if (!file) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_tape_print: the file is NULL");
+    tg_tape *tape = tg_tape_get();
+    if (!file) tg_fail(TG_ERR_ARGUMENT, "tg_tape_print: the file is NULL");
+    if (!file || !tape) return;
+    if (mark.tape != tape || mark.serial != tape->serial || mark.nodes < 0) {
+        tg_fail(TG_ERR_TAPE, "tg_tape_print: the mark belongs to another tape than the current one");
         return;
     }
-    for (int64_t i = mark.nodes; i < tg_tape_nodes(); i++) print_node(file, tg_tape_node(i));
+    for (int64_t i = mark.nodes; i < tape->n_nodes; i++) print_node(file, tape->node[i]);
 }

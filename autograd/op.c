@@ -4,21 +4,21 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define FEW 16 /* inputs that fit the stack; more come from the tape's arena */
+#define FEW 16 /* inputs that fit the stack; more come from the tape's scratch arena */
 
 typedef struct inputs {
     tg_slot *slots_few[FEW], **slot;
     const tg_array *arrays_few[FEW], **array;
+    tg_arena_mark scratch; /* for many */
 } inputs;
 
-static tg_status reserve_inputs(inputs *in, int n) {
+static tg_status reserve_inputs(tg_tape *tape, inputs *in, int n) {
     in->slot = in->slots_few;
     in->array = in->arrays_few;
     if (n <= FEW) return TG_OK;
-    tg_tape *tape = tg_tape_get();
-    if (!tape) return tg_error_status();
     size_t bytes = (size_t)n * (sizeof *in->slot + sizeof *in->array);
-    in->slot = tg_arena_alloc(&tape->arena, bytes);
+    in->scratch = tg_arena_get_mark(&tape->scratch);
+    in->slot = tg_arena_alloc(&tape->scratch, bytes);
     if (!in->slot) return tg_fail_memory(bytes);
     in->array = (const tg_array **)(void *)(in->slot + n);
     return TG_OK;
@@ -38,15 +38,57 @@ static tg_status read_inputs(const tg_op *op, tg_tensor *const *handle, int n, i
     return TG_OK;
 }
 
-static tg_status check_count(const tg_op *op, int n) {
-    if (op->n_in == TG_VARIADIC ? n > 0 : n == op->n_in) return TG_OK;
+/* ---- the op's own struct: the user's memory, so each call asks ---- */
+
+static int outputs_of(const tg_op *op) { return op->n_out ? op->n_out : 1; }
+
+static inline bool is_sound(const tg_op *op, const void *attr) {
+    return op->name && op->infer && (unsigned)op->n_out <= TG_MAX_OUT &&
+           (attr ? op->attr_size <= TG_MAX_ATTR : op->attr_size == 0);
+}
+
+static tg_status fail_op(const tg_op *op) {
+    const char *name = op->name ? op->name : "an op without a name";
+    if (!op->name || !op->infer)
+        return tg_fail(TG_ERR_ARGUMENT, "%s: an op needs a name and infer, and has no %s", name,
+                       op->name ? "infer" : "name");
+    if ((unsigned)op->n_out > TG_MAX_OUT)
+        return tg_fail(TG_ERR_ARGUMENT, "%s: an op has 1 to %d outputs, and this one says %d", name, TG_MAX_OUT, op->n_out);
+    if (op->attr_size > TG_MAX_ATTR)
+        return tg_fail(TG_ERR_ARGUMENT, "%s: an op has at most %d bytes of attributes, and this one says %zu", name,
+                       TG_MAX_ATTR, op->attr_size);
+    return tg_fail(TG_ERR_ARGUMENT, "%s: its attributes, %zu bytes, were not given (attr is NULL)", name, op->attr_size);
+}
+
+static tg_status fail_count(const tg_op *op, int n) {
     if (op->n_in == TG_VARIADIC) return tg_fail(TG_ERR_ARGUMENT, "%s: needs at least one input", op->name);
+    if (op->n_in == n)
+        return tg_fail(TG_ERR_ARGUMENT, "%s: an op has at most 16 inputs, or TG_VARIADIC, and this one says %d", op->name, n);
     return tg_fail(TG_ERR_ARGUMENT, "%s: takes %d inputs, was given %d", op->name, op->n_in, n);
 }
 
+static tg_status fail_call(const tg_op *op, int n, const void *attr) {
+    if (!op) return tg_fail(TG_ERR_ARGUMENT, "tg_apply: the op is NULL");
+    if (!is_sound(op, attr)) return fail_op(op);
+    if (op->n_in == TG_VARIADIC ? n < 1 : n != op->n_in || (unsigned)n > 16) return fail_count(op, n);
+    return tg_fail(TG_ERR_ARGUMENT, "%s: the array of inputs is NULL", op->name);
+}
+
+static inline bool is_sound_call(const tg_op *op, tg_tensor *const *in, int n, const void *attr) {
+    return op && is_sound(op, attr) && (in || n == 0) && (n == op->n_in ? (unsigned)n <= 16 : n > 0 && op->n_in == TG_VARIADIC);
+}
+
+/* ---- one call ---- */
+
+static tg_status fail_output(const tg_op *op, int o, const char *why) {
+    return tg_fail(TG_ERR_ARGUMENT, "%s: its infer left output %d %s", op->name, o, why);
+}
+
 /* Storage for an output that infer laid out; views have theirs already. */
-static tg_status allocate_output(tg_array *a) {
+static tg_status allocate_output(const tg_op *op, int o, tg_array *a) {
     if (a->data) return TG_OK;
+    if (a->numel == 0 && a->rank == 0) return fail_output(op, o, "without a layout (tg_out gives one)");
+    if (!op->forward) return fail_output(op, o, "without elements, and the op has no forward");
     size_t bytes = (size_t)a->numel * tg_dtype_size((tg_dtype)a->dtype);
     a->buffer = tg_buffer_new(bytes);
     if (!a->buffer) return tg_fail_memory(bytes);
@@ -54,10 +96,21 @@ static tg_status allocate_output(tg_array *a) {
     return TG_OK;
 }
 
+/* Whether infer and forward have left the inputs alive. Only kept ones can have been freed. */
+static tg_status check_alive(const tg_call *call, uint64_t deaths) {
+    if (tg_kept_deaths == deaths) return TG_OK;
+    for (int i = 0; i < call->n_in; i++)
+        if (call->in[i] && !tg_slot_of(call->handle[i], call->op->name)) return tg_error_status();
+    return TG_OK;
+}
+
 static tg_status compute(const tg_op *op, const tg_call *call) {
+    uint64_t deaths = tg_kept_deaths;
     tg_status s = op->infer(call);
-    for (int o = 0; s == TG_OK && o < call->n_out; o++) s = allocate_output(call->out[o]);
-    return s == TG_OK && op->forward ? op->forward(call) : s;
+    for (int o = 0; s == TG_OK && o < call->n_out; o++) s = allocate_output(op, o, call->out[o]);
+    if (s != TG_OK || (s = check_alive(call, deaths)) != TG_OK || !op->forward) return s;
+    s = op->forward(call);
+    return s == TG_OK ? check_alive(call, deaths) : s;
 }
 
 /* Whether the results require a gradient: recording is on, and one flows to some input. */
@@ -77,37 +130,46 @@ static tg_status new_outputs(const tg_op *op, int n_out, tg_slot **slot, tg_arra
     return TG_OK;
 }
 
-static tg_status apply(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_slot **out, int n_out) {
-    inputs read;
+static tg_status apply_to(tg_tape *tape, const inputs *read, const tg_op *op, tg_tensor *const *in, int n_in,
+                          const void *attr, tg_slot **out) {
     tg_array *out_array[TG_MAX_OUT];
-    tg_status s = check_count(op, n_in);
-    if (s == TG_OK) s = reserve_inputs(&read, n_in);
-    if (s == TG_OK) s = read_inputs(op, in, n_in, &read);
-    if (s == TG_OK) s = new_outputs(op, n_out, out, out_array);
+    int n_out = outputs_of(op);
+    tg_status s = new_outputs(op, n_out, out, out_array);
     if (s != TG_OK) return s;
-    tg_call call = {op, n_in, n_out, read.array, out_array, attr, in};
+    tg_call call = {op, n_in, n_out, read->array, out_array, attr, in};
+    uint64_t outer = tg_callback_enter(tape);
     s = compute(op, &call);
-    if (s == TG_OK && wants_grad(op, read.slot, n_in)) s = tg_record(op, read.slot, n_in, out, n_out, attr);
+    s = tg_callback_leave(tape, outer, s, op->name);
+    if (s == TG_OK && wants_grad(op, read->slot, n_in)) s = tg_record(op, read->slot, n_in, out, n_out, attr);
     return s;
 }
 
-static int outputs_of(const tg_op *op) { return op->n_out ? op->n_out : 1; }
+/* The outputs' slots; after a failure the tape is as it was. */
+static tg_status apply(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_slot **out) {
+    tg_tape *tape = tg_tape_get();
+    if (!tape) return tg_error_status();
+    if (!is_sound_call(op, in, n_in, attr)) return fail_call(op, n_in, attr);
+    inputs read;
+    int64_t tensors = tape->region.count, nodes = tape->n_nodes;
+    tg_status s = reserve_inputs(tape, &read, n_in);
+    if (s == TG_OK) s = read_inputs(op, in, n_in, &read);
+    if (s == TG_OK) s = apply_to(tape, &read, op, in, n_in, attr, out);
+    if (n_in > FEW) tg_arena_rewind(&tape->scratch, read.scratch);
+    if (s != TG_OK) tg_tape_cut(tape, tensors, nodes);
+    return s;
+}
 
 tg_status(tg_apply_multi)(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_tensor **out) {
     tg_slot *slot[TG_MAX_OUT];
-    int n_out = outputs_of(op);
-    tg_region *region = tg_region_current();
-    int64_t before = region ? region->count : 0;
-    tg_status s = region ? apply(op, in, n_in, attr, slot, n_out) : tg_error_status();
-    if (s != TG_OK && region) tg_region_rewind(region, before);
-    for (int o = 0; o < n_out; o++) out[o] = s == TG_OK ? tg_handle(slot[o]) : tg_poison();
+    if (!out) return tg_fail(TG_ERR_ARGUMENT, "tg_apply_multi: the array of outputs is NULL");
+    tg_status s = apply(op, in, n_in, attr, slot);
+    for (int o = 0; op && o < TG_MAX_OUT && o < outputs_of(op); o++) out[o] = s == TG_OK ? tg_handle(slot[o]) : tg_poison();
     return s;
 }
 
 tg_tensor *(tg_apply)(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr) {
-    tg_tensor *out[TG_MAX_OUT];
-    (tg_apply_multi)(op, in, n_in, attr, out);
-    return out[0];
+    tg_slot *slot[TG_MAX_OUT];
+    return apply(op, in, n_in, attr, slot) == TG_OK ? tg_handle(slot[0]) : tg_poison();
 }
 
 void tg_no_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {

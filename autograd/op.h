@@ -54,6 +54,7 @@ typedef struct tg_attr_field {
 } tg_attr_field;
 
 #define TG_MAX_OUT 3    /* outputs of one op */
+#define TG_MAX_ATTR 65536 /* bytes of one op's attributes */
 #define TG_VARIADIC (-1) /* n_in of an op that takes any number of inputs, at least one */
 
 /* Bit sets over inputs and outputs, for save, optional and no_grad. */
@@ -78,13 +79,14 @@ struct tg_op {
     unsigned optional; /* which inputs may be NULL */
     unsigned no_grad;  /* which inputs never get a gradient: indices, masks */
 
-    size_t attr_size; /* bytes of the attribute struct; 0: none */
-    const tg_attr_field *attrs;
+    size_t attr_size; /* bytes of the attribute struct, at most TG_MAX_ATTR; 0: none */
+    const tg_attr_field *attrs; /* those that are printed and exported; each lies within the struct */
     int n_attrs;
 
-    /* Checks the inputs and lays out every output with tg_out(). On bad input returns tg_call_fail(...).
+    /* Checks the inputs and lays out every output with tg_out(). On bad input returns tg_call_fail(...). (Here and in
+     * forward and grad_kernel: a status other than TG_OK that was returned without raising it is raised by the caller.)
      * An op whose output is a view of an input sets out->data itself, through the view functions of
-     * core/array.h, and leaves forward NULL. */
+     * core/array.h, and may leave forward NULL. */
     tg_status (*infer)(const tg_call *call);
 
     /* Fills the outputs, which are allocated and contiguous. Inputs may have any strides. */
@@ -101,6 +103,10 @@ struct tg_op {
      * on every sample. */
     tg_status (*grad_kernel)(const tg_node *node, const tg_array *const *dout, tg_array *din);
     unsigned accumulates;
+
+    /* Each element of the output depends on those elements of the inputs alone that broadcast to its place. Jacobians
+     * ask: where no gradient reaches an element, an infinite slope there counts for nothing (autograd/functional.h). */
+    bool elementwise;
 };
 
 /* What the tape holds for one applied op. Rules read it; only the library writes it. */
@@ -111,14 +117,15 @@ struct tg_node {
     tg_tensor **in;   /* NULL where an optional input was left out */
     tg_tensor **out;
     const void *attr; /* cast to the op's attribute struct */
-    uint32_t *version; /* of each saved input and output, when it was saved */
+    uint64_t *version; /* of each saved input and output, when it was saved */
     int64_t first;    /* the lowest id among the nodes this one depends on, itself included */
     bool walked;      /* a walk without `retain` has passed: what it saved is gone */
 };
 
 /* Applies the op: checks handles, infers, allocates, computes, records. `attr` is copied. Returns output 0;
- * tg_apply_multi also stores outputs 0..n_out-1 in out. On failure every output is the poison tensor.
- * TG_ERR_TAPE, when an input requires a gradient and op->grad is NULL. */
+ * tg_apply_multi also stores outputs 0..n_out-1 in out. On failure every output is the poison tensor, and the tape is
+ * as it was. TG_ERR_ARGUMENT for an op without a name, infer or forward, with more outputs or attributes than it can
+ * have, or whose attributes were left out. TG_ERR_TAPE, when an input requires a gradient and op->grad is NULL. */
 TG_API tg_tensor *tg_apply(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr);
 TG_API tg_status tg_apply_multi(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr,
                                 tg_tensor **out);

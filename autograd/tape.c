@@ -1,17 +1,41 @@
 /* The tape: recording, marks and rewinding, and which tape is current. */
 #include "autograd/tape_private.h"
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 
-#define HOT __attribute__((tls_model("initial-exec")))
-static _Thread_local HOT tg_tape *current;
+_Thread_local TG_HOT tg_tape *tg_tape_now;
 static _Thread_local tg_tape *own; /* the thread's own, freed when it ends */
-_Thread_local HOT bool tg_grad_off;
+_Thread_local TG_HOT bool tg_grad_off;
+
+/* ---- the list of all tapes, by which one that was freed is told ---- */
+
+static tg_tape *tapes; /* under TG_LOCK_TAPES */
+
+/* Where the list refers to `tape`, which is compared and not looked into; NULL: it was freed. */
+static tg_tape **find(const tg_tape *tape) {
+    for (tg_tape **t = &tapes; *t; t = &(*t)->next)
+        if (*t == tape) return t;
+    return NULL;
+}
+
+static void delist(tg_tape *tape) {
+    tg_tape **t = find(tape);
+    *t = (*t)->next;
+}
+
+static void enlist(tg_tape *tape) {
+    static uint64_t serials;
+    tg_lock(TG_LOCK_TAPES);
+    tape->serial = ++serials;
+    tape->next = tapes;
+    tapes = tape;
+    tg_unlock(TG_LOCK_TAPES);
+}
 
 /* ---- tapes ---- */
 
+/* `tape` is off the list. */
 static void free_tape(tg_tape *tape) {
     tg_region_free(&tape->region);
     tg_arena_free(&tape->arena);
@@ -20,27 +44,33 @@ static void free_tape(tg_tape *tape) {
     tg_sys_free(tape, sizeof *tape);
 }
 
+/* Under the lock. */
 static void make_current(tg_tape *tape) {
-    current = tape;
+    if (tg_tape_now) tg_tape_now->users--;
+    if (tape) tape->users++;
+    tg_tape_now = tape;
     tg_current_region = tape ? &tape->region : NULL;
 }
 
 /* Destructors of other thread-locals may still call the library: they would get a new tape. */
 static void end_thread(tg_thread_end *end) {
+    tg_tape *tape = (tg_tape *)(void *)((char *)end - offsetof(tg_tape, end));
+    tg_lock(TG_LOCK_TAPES);
     make_current(NULL);
     own = NULL;
-    free_tape((tg_tape *)(void *)((char *)end - offsetof(tg_tape, end)));
+    delist(tape);
+    tg_unlock(TG_LOCK_TAPES);
+    free_tape(tape);
 }
 
 tg_tape *tg_tape_new(void) {
-    static atomic_uint_fast64_t serials;
     tg_tape *tape = tg_sys_alloc(sizeof *tape);
     if (!tape) {
         tg_fail_memory(sizeof *tape);
         return NULL;
     }
     memset(tape, 0, sizeof *tape);
-    tape->serial = ++serials;
+    enlist(tape);
     return tape;
 }
 
@@ -51,14 +81,16 @@ static tg_tape *open_own(void) {
     tape->end.run = end_thread;
     if (tg_at_thread_end(&tape->end)) return own = tape;
     tg_fail(TG_ERR_MEMORY, "the system cannot note that this thread's tape ends with it: no thread-specific key is left");
+    tg_lock(TG_LOCK_TAPES);
+    delist(tape);
+    tg_unlock(TG_LOCK_TAPES);
     free_tape(tape);
     return NULL;
 }
 
-tg_tape *tg_tape_get(void) {
-    if (current) return current;
+tg_tape *tg_tape_first(void) {
     if (!own && !open_own()) return NULL;
-    make_current(own);
+    tg_tape_put_back(own);
     return own;
 }
 
@@ -72,10 +104,35 @@ __attribute__((constructor)) static void register_region(void) { tg_region_make 
 
 tg_tape *tg_tape_current(void) { return tg_tape_get(); }
 
+static void fail_freed(const char *who) {
+    tg_fail(TG_ERR_ARGUMENT, "%s: the tape was freed before, or is none", who);
+}
+
 tg_tape *tg_tape_use(tg_tape *tape) {
-    tg_tape *previous = tg_tape_get();
-    make_current(tape ? tape : own);
+    tg_tape *previous = tg_tape_get(), *next = tape ? tape : own;
+    if (!previous || next == previous) return previous;
+    tg_lock(TG_LOCK_TAPES);
+    bool alive = find(next), taken = alive && next->users > 0;
+    if (alive && !taken) make_current(next);
+    tg_unlock(TG_LOCK_TAPES);
+    if (!alive) fail_freed("tg_tape_use");
+    if (taken) tg_fail(TG_ERR_TAPE, "tg_tape_use: the tape is current on another thread");
     return previous;
+}
+
+void tg_tape_put_back(tg_tape *tape) {
+    tg_lock(TG_LOCK_TAPES);
+    make_current(tape);
+    tg_unlock(TG_LOCK_TAPES);
+}
+
+/* Takes `tape` off the list; TG_OK: it is the caller's to free. */
+static tg_status take_off(tg_tape *tape) {
+    if (!find(tape)) return TG_ERR_ARGUMENT;
+    if (tape->callback || tape->users > (tape == tg_tape_now)) return TG_ERR_TAPE;
+    if (tape == tg_tape_now) make_current(own);
+    delist(tape);
+    return TG_OK;
 }
 
 void tg_tape_free(tg_tape *tape) {
@@ -84,15 +141,21 @@ void tg_tape_free(tg_tape *tape) {
         tg_fail(TG_ERR_ARGUMENT, "tg_tape_free: a thread's own tape lives as long as the thread");
         return;
     }
-    if (tape == current) make_current(own);
-    free_tape(tape);
+    tg_lock(TG_LOCK_TAPES);
+    tg_status s = take_off(tape);
+    tg_unlock(TG_LOCK_TAPES);
+    if (s == TG_OK) free_tape(tape);
+    if (s == TG_ERR_ARGUMENT) fail_freed("tg_tape_free");
+    if (s == TG_ERR_TAPE)
+        tg_fail(s, "tg_tape_free: the tape is in use: it is current on another thread, or the function that runs was "
+                   "called in the middle of work on it");
 }
 
-int64_t tg_tape_nodes(void) { return current ? current->n_nodes : 0; }
-int64_t tg_tape_tensors(void) { return current ? current->region.count : 0; }
+int64_t tg_tape_nodes(void) { return tg_tape_now ? tg_tape_now->n_nodes : 0; }
+int64_t tg_tape_tensors(void) { return tg_tape_now ? tg_tape_now->region.count : 0; }
 
 const tg_node *tg_tape_node(int64_t i) {
-    return current && i >= 0 && i < current->n_nodes ? current->node[i] : NULL;
+    return tg_tape_now && i >= 0 && i < tg_tape_now->n_nodes ? tg_tape_now->node[i] : NULL;
 }
 
 /* ---- nodes ---- */
@@ -118,12 +181,12 @@ static tg_node *node_alloc(tg_tape *tape, const tg_op *op, int n_in, int n_out, 
         tape->cap_nodes = cap;
     }
     size_t handles = (size_t)(n_in + n_out) * sizeof(tg_tensor *);
-    size_t versions = ((size_t)n_saved(op, n_in) * sizeof(uint32_t) + 7) & ~(size_t)7;
+    size_t versions = (size_t)n_saved(op, n_in) * sizeof(uint64_t);
     tg_node *node = tg_arena_alloc(&tape->arena, sizeof *node + handles + versions + op->attr_size);
     if (!node) return NULL;
     node->in = (tg_tensor **)(void *)(node + 1);
     node->out = node->in + n_in;
-    node->version = (uint32_t *)(void *)(node->out + n_out);
+    node->version = (uint64_t *)(void *)(node->out + n_out);
     node->attr = op->attr_size ? memcpy((char *)node->version + versions, attr, op->attr_size) : NULL;
     return node;
 }
@@ -192,7 +255,10 @@ tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *c
     node->n_out = n_out;
     node->walked = false;
     for (int i = 0; i < n_in; i++)
-        if (set_input(tape, node, i, slots[i]) != TG_OK) return tg_error_status();
+        if (set_input(tape, node, i, slots[i]) != TG_OK) {
+            tg_arena_rewind_to(&tape->arena, node);
+            return tg_error_status();
+        }
     for (int o = 0; o < n_out; o++) {
         node->out[o] = tg_handle(out[o]);
         out[o]->requires_grad = tg_dtype_is_float((tg_dtype)out[o]->a.dtype);
@@ -211,16 +277,33 @@ int tg_output_index(const tg_slot *s) {
 
 /* ---- marks ---- */
 
-static uint32_t last_generation(const tg_tape *tape, int64_t tensors) {
+static uint64_t last_generation(const tg_tape *tape, int64_t tensors) {
     return tensors ? tg_slot_at(&tape->region, tensors - 1)->generation : 0;
 }
 
 tg_mark tg_tape_mark(void) {
     tg_tape *tape = tg_tape_get();
     if (!tape) return (tg_mark){0};
-    tg_arena_mark a = tg_arena_get_mark(&tape->arena);
     int64_t n = tape->region.count;
-    return (tg_mark){tape, tape->serial, n, tape->n_nodes, last_generation(tape, n), a.block, a.used};
+    return (tg_mark){tape, tape->serial, tape->callback, n, tape->n_nodes, last_generation(tape, n)};
+}
+
+void tg_tape_cut(tg_tape *tape, int64_t tensors, int64_t nodes) {
+    if (tape->n_nodes > nodes) {
+        for (int64_t i = tape->n_nodes; i-- > nodes;)
+            if (!tape->node[i]->walked) tg_node_unsave(tape->node[i]);
+        tape->n_nodes = nodes;
+        tg_arena_rewind_to(&tape->arena, tape->node[nodes]);
+    }
+    tg_region_rewind(&tape->region, tensors);
+}
+
+static tg_status fail_callback(bool ended) {
+    if (ended)
+        return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark was taken inside a function called by the library that has "
+                                    "returned since; such marks end with it");
+    return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark was taken outside the function that is running (a hook, a rule, "
+                                "a function that is differentiated), which may rewind to its own marks only");
 }
 
 tg_status(tg_tape_rewind)(tg_mark m) {
@@ -228,13 +311,10 @@ tg_status(tg_tape_rewind)(tg_mark m) {
     if (!tape) return tg_error_status();
     if (m.tape != tape || m.serial != tape->serial)
         return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark belongs to another tape than the current one");
+    if (m.callback != tape->callback) return fail_callback(m.callback > tape->callback);
     if (m.tensors > tape->region.count || m.nodes > tape->n_nodes || m.last != last_generation(tape, m.tensors))
         return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the tape was already rewound past this mark");
-    for (int64_t i = tape->n_nodes; i-- > m.nodes;)
-        if (!tape->node[i]->walked) tg_node_unsave(tape->node[i]);
-    tape->n_nodes = m.nodes;
-    tg_arena_rewind(&tape->arena, (tg_arena_mark){m.block, m.used});
-    tg_region_rewind(&tape->region, m.tensors);
+    tg_tape_cut(tape, m.tensors, m.nodes);
     return TG_OK;
 }
 
@@ -273,7 +353,7 @@ bool tg_requires_grad(const tg_tensor *t) {
 
 tg_tensor *(tg_param)(const tg_tensor *t) {
     tg_tensor *kept = (tg_keep)(t);
-    if (tg_is_poison((tg_set_requires_grad)(kept, true)) && tg_is_alive(kept)) {
+    if (tg_is_alive(kept) && tg_is_poison((tg_set_requires_grad)(kept, true))) {
         tg_free(kept);
         kept = tg_poison();
     }

@@ -19,25 +19,29 @@ extern "C" {
 
 typedef struct tg_tape tg_tape;
 
-/* A position on a tape. Marks nest: rewinding to one makes all later marks invalid. */
+/* A position on a tape. Marks nest: rewinding to one makes all later marks invalid, for ever. The fields are the
+ * library's. */
 typedef struct tg_mark {
     tg_tape *tape;
     uint64_t serial; /* of the tape, so that a mark of a freed tape is noticed */
+    uint64_t callback; /* the function called by the library in which it was taken; 0: in none */
     int64_t tensors, nodes;
-    uint32_t last;   /* generation of the last tensor before it, so that a mark past a rewind is noticed */
-    void *block;     /* where the tape's arena stood */
-    size_t used;
+    uint64_t last; /* generation of the last tensor before it, so that a mark past a rewind is noticed */
 } tg_mark;
 
 TG_API tg_mark tg_tape_mark(void);
 
 /* Ends the life of every tape tensor and node made since the mark, in one pass. TG_ERR_TAPE when the mark
- * belongs to another tape or was itself rewound; nothing is changed then. Works while an error is pending. */
+ * belongs to another tape, was itself rewound, or was taken outside the function that is running for the library
+ * (see tg_callback); nothing is changed then. Works while an error is pending. */
 TG_API tg_status tg_tape_rewind(tg_mark mark);
 
 /* Explicit tapes, for programs that hold several at once. tg_tape_use makes `tape` current on this thread
  * (NULL: the thread's own) and returns the one it replaces. Freeing a tape ends its tensors; freeing the
- * current one makes the thread's own current. NULL on failure to allocate. */
+ * current one makes the thread's own current. NULL on failure to allocate.
+ * TG_ERR_ARGUMENT, and nothing changes, for a tape that was freed before, and for freeing a thread's own, which lives
+ * as long as the thread; TG_ERR_TAPE for one that is current on another thread, and for freeing one in the middle of
+ * a walk, an op or a function over it. */
 TG_API tg_tape *tg_tape_new(void);
 TG_API void tg_tape_free(tg_tape *tape);
 TG_API tg_tape *tg_tape_use(tg_tape *tape);
@@ -54,7 +58,8 @@ TG_API const tg_node *tg_tape_node(int64_t i);
 TG_API const tg_node *tg_node_of(const tg_tensor *t);
 
 /* Writes the nodes from `mark` on, one a line: id, op, attributes, inputs, output, place.
- *     #3 matmul(#2 [64, 256], fc2.weight [256, 128] f32) -> [64, 128] f32   train.c:41 */
+ *     #3 matmul(#2 [64, 256], fc2.weight [256, 128] f32) -> [64, 128] f32   train.c:41
+ * TG_ERR_ARGUMENT for a file that is NULL, TG_ERR_TAPE for a mark of another tape. */
 TG_API void tg_tape_print(FILE *file, tg_mark mark);
 
 /* ---- what is recorded ---- */
@@ -70,7 +75,7 @@ TG_API bool tg_grad_enabled(void);
 TG_API tg_tensor *tg_set_requires_grad(tg_tensor *t, bool on);
 TG_API bool tg_requires_grad(const tg_tensor *t);
 
-/* A parameter: tg_keep, then requires_grad. The caller owns the result. */
+/* A parameter: tg_keep, then requires_grad. The caller owns the result. f32 or f64 (TG_ERR_DTYPE). */
 TG_API tg_tensor *tg_param(const tg_tensor *t);
 
 /* The same elements without history: gradients stop here. On the current tape. */
@@ -78,6 +83,29 @@ TG_API tg_tensor *tg_detach(const tg_tensor *t);
 
 /* Makes tg_backward leave the gradient of this intermediate result in it, as it does for leaves. */
 TG_API tg_status tg_retain_grad(tg_tensor *t);
+
+/* ---- functions called by the library ---- */
+
+/* Gradient rules, hooks, forward and infer of ops, and the functions given to tg_checkpoint, tg_gradcheck, tg_jacobian
+ * and their like are called in the middle of something: what calls them holds positions of the tape, nodes and handles.
+ * While one runs it may do what any program may, but not take the tape away from under its caller: it rewinds to marks
+ * of its own only, which end with it, does not free the tape, and leaves the tape current that was (each else is
+ * TG_ERR_TAPE). Freeing a kept tensor that the caller still needs makes the call fail with TG_ERR_LIFETIME.
+ *
+ * A function of your own that takes functions and holds marks over their calls keeps the same peace by
+ *     tg_callback c = tg_callback_begin();
+ *     tg_status s = tg_callback_end(c, f(x), "fit: f");
+ * The end returns the status it is given; a failure that nobody raised is raised in the name of `who`. It also puts
+ * back the tape and the recording mode (tg_set_grad_enabled) that were, and the name that errors bear (TG_NAMED), which
+ * inside is each function's own. */
+typedef struct tg_callback {
+    tg_tape *tape;
+    uint64_t outer;
+    const char *named;
+    bool recording;
+} tg_callback;
+TG_API tg_callback tg_callback_begin(void);
+TG_API tg_status tg_callback_end(tg_callback callback, tg_status status, const char *who);
 
 #ifdef __cplusplus
 }

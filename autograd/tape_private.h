@@ -8,18 +8,52 @@
 
 struct tg_tape {
     tg_region region;  /* its tensors */
-    tg_arena arena;    /* its nodes */
+    tg_arena arena;    /* its nodes, and nothing else: where it stands follows from n_nodes */
     tg_arena scratch;  /* tables of the walks under way; nested walks nest here too */
     tg_node **node;    /* by id */
     int64_t n_nodes, cap_nodes;
     uint64_t serial;
     tg_thread_end end; /* of a thread's own */
+    uint64_t callback, callbacks; /* the number of the callback that runs, 0: none; how many there were */
+    int users;                    /* threads on which it is current, under the lock of the list of tapes */
+    tg_tape *next;                /* in that list */
 };
 
 /* The current tape of this thread, made at the first call; NULL with TG_ERR_MEMORY raised. */
-tg_tape *tg_tape_get(void);
+static inline tg_tape *tg_tape_get(void);
+extern _Thread_local TG_HOT tg_tape *tg_tape_now; /* the same, NULL before the first call */
+tg_tape *tg_tape_first(void);
+static inline tg_tape *tg_tape_get(void) { return tg_tape_now ? tg_tape_now : tg_tape_first(); }
 
-extern _Thread_local bool tg_grad_off; /* recording is on by default, so zero means on */
+extern _Thread_local TG_HOT bool tg_grad_off; /* recording is on by default, so zero means on */
+
+/* Ends the tensors and nodes from these positions on. */
+void tg_tape_cut(tg_tape *tape, int64_t tensors, int64_t nodes);
+
+/* ---- callbacks: see tg_callback in autograd/tape.h. These two are on every op's way and leave the recording mode as
+ * it is; marks compare the number. ---- */
+
+static inline uint64_t tg_callback_enter(tg_tape *tape) {
+    uint64_t outer = tape->callback;
+    tape->callback = ++tape->callbacks;
+    return outer;
+}
+
+tg_status tg_callback_failed(tg_tape *tape, tg_status status, const char *who);
+void tg_tape_put_back(tg_tape *tape); /* makes it current */
+
+/* The slot of the tensor that a callback returned; NULL with the error raised in the name of `who`. */
+tg_slot *tg_callback_result(const tg_tensor *y, const char *who);
+
+/* After each function that was called: the status it stands for. */
+static inline tg_status tg_callback_check(tg_tape *tape, tg_status status, const char *who) {
+    return status == TG_OK && tg_tape_now == tape ? TG_OK : tg_callback_failed(tape, status, who);
+}
+
+static inline tg_status tg_callback_leave(tg_tape *tape, uint64_t outer, tg_status status, const char *who) {
+    tape->callback = outer;
+    return tg_callback_check(tape, status, who);
+}
 
 /* Puts the application of op on the tape: outputs `out` become results that require a gradient, and what op->save
  * names is pinned. `slots` are the inputs' (NULL: left out). */

@@ -1,6 +1,7 @@
 #include "autograd/walk.h"
 #include "core/kernels/kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- adding up ---- */
@@ -22,13 +23,7 @@ static tg_status sum_down(tg_array *g, const tg_array *like) {
     return viewed ? TG_OK : tg_fail_memory(0);
 }
 
-/* cell += g, taking g over. The first contribution is moved; memory that something else can see is never written. */
-static tg_status add_value(tg_cell *c, tg_array *g) {
-    if (!c->value.data) {
-        c->value = *g;
-        g->data = NULL, g->buffer = NULL;
-        return TG_OK;
-    }
+static tg_status add_to(tg_cell *c, tg_array *g) {
     tg_status s = TG_OK;
     if (tg_array_is_exclusive(&c->value)) {
         tg_map_axpy(1, g, &c->value);
@@ -44,6 +39,15 @@ static tg_status add_value(tg_cell *c, tg_array *g) {
     tg_array_drop(g);
     return s;
 }
+
+static inline tg_status add_value(tg_cell *c, tg_array *g) {
+    if (c->value.data) return add_to(c, g);
+    c->value = *g;
+    g->data = NULL, g->buffer = NULL;
+    return TG_OK;
+}
+
+tg_status tg_walk_add(tg_cell *c, tg_array *g) { return add_value(c, g); }
 
 static tg_status fail_rule(const tg_node *node, int i, const tg_array *g) {
     char want[160], got[96];
@@ -95,7 +99,24 @@ tg_status tg_walk_seed(tg_walk *w, tg_slot *out, tg_slot *seed) {
     }
     tg_array g = {0};
     tg_array_share(&g, &seed->a);
-    return add_value(c, &g);
+    return tg_walk_add(c, &g);
+}
+
+/* ---- sparse walks ---- */
+
+static double at(const tg_array *a, int64_t i) { return tg_array_get(a, i); }
+
+/* g, the gradient of an elementwise op's input before it is summed down, has the shape of dout: where dout is 0 and g is
+ * not a number, which is 0 times infinity, it becomes 0. */
+static tg_status drop_unreached(const tg_node *node, const tg_array *dout, tg_array *g) {
+    if (!node->op->elementwise || !g->data || !tg_array_same_shape(dout, g) || g->data == dout->data) return TG_OK;
+    tg_array dense = {0};
+    tg_status s = tg_array_alloc_like(&dense, g);
+    if (s != TG_OK) return s;
+    for (int64_t i = 0; i < g->numel; i++) tg_array_set(&dense, i, at(dout, i) == 0 && isnan(at(g, i)) ? 0 : at(g, i));
+    tg_array_drop(g);
+    *g = dense;
+    return TG_OK;
 }
 
 /* ---- one node ---- */
@@ -109,6 +130,8 @@ static inline bool needs(tg_walk *w, const tg_node *node, int i) {
 }
 
 bool tg_needs(const tg_node *node, int i) { return needs(tg_walk_innermost, node, i); }
+
+bool tg_walk_needs(tg_walk *w, const tg_node *node, int i) { return needs(w, node, i); }
 
 const tg_array *tg_node_in(const tg_node *node, int i) {
     const tg_slot *s = tg_slot_peek(node->in[i]);
@@ -126,6 +149,7 @@ static tg_status fail_missing(const tg_node *node, int i) {
 
 /* For an op that can add to what is there: hands it the cell of input i, if nothing else sees that memory. */
 static void lend_cell(tg_walk *w, const tg_node *node, int i, tg_array *din) {
+    if (w->mode.sparse) return; /* which looks at each contribution alone */
     tg_slot *s = tg_slot_peek(node->in[i]);
     tg_cell *c = s ? tg_walk_cell(w, s) : NULL;
     if (!c || !c->value.data || !tg_array_is_exclusive(&c->value) || !tg_array_is_contiguous(&c->value)) return;
@@ -145,7 +169,8 @@ static tg_status step_kernel(tg_walk *w, const tg_node *node, tg_cell *cells) {
         din[i].data = NULL, din[i].buffer = NULL;
         if (i < 16 && node->op->accumulates & TG_IN(i) && needs(w, node, i)) lend_cell(w, node, i, &din[i]);
     }
-    tg_status s = node->op->grad_kernel(node, dout, din);
+    tg_status s = tg_callback_check(w->tape, node->op->grad_kernel(node, dout, din), node->op->name);
+    for (int i = 0; s == TG_OK && w->mode.sparse && i < node->n_in; i++) s = drop_unreached(node, dout[0], &din[i]);
     for (int i = 0; i < node->n_in; i++) {
         bool needed = s == TG_OK && needs(w, node, i);
         if (needed && !din[i].data) s = fail_missing(node, i);
@@ -157,15 +182,21 @@ static tg_status step_kernel(tg_walk *w, const tg_node *node, tg_cell *cells) {
     return s;
 }
 
+static void call_named(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
+    TG_NAMED(node->op->name);
+    node->op->grad(node, dout, din);
+}
+
 /* Runs the rule made of ops; din receives its results. */
 static tg_status call_rule(tg_walk *w, const tg_node *node, tg_tensor *const *dout, tg_tensor ***din) {
     if (node->n_in > FEW && !(*din = tg_walk_scratch(w, (size_t)node->n_in, sizeof **din))) return tg_error_status();
     memset(*din, 0, (size_t)node->n_in * sizeof **din);
-    TG_NAMED(node->op->name);
-    node->op->grad(node, dout, *din);
-    for (int i = 0; i < node->n_in; i++)
-        if (tg_error_status() == TG_OK && needs(w, node, i) && !(*din)[i]) fail_missing(node, i);
-    return tg_error_status();
+    tg_callback rule = tg_callback_begin();
+    call_named(node, dout, *din);
+    tg_status s = tg_callback_end(rule, tg_error_status(), node->op->name);
+    for (int i = 0; s == TG_OK && i < node->n_in; i++)
+        if (needs(w, node, i) && !(*din)[i]) s = fail_missing(node, i);
+    return s;
 }
 
 static tg_status step_values(tg_walk *w, const tg_node *node, tg_cell *cells) {
@@ -184,9 +215,12 @@ static tg_status step_values(tg_walk *w, const tg_node *node, tg_cell *cells) {
         tg_slot *g = tg_slot_with_data(din[i], node->op->name);
         tg_array value = {0};
         if (g) tg_array_share(&value, &g->a);
-        s = g ? contribute_value(w, node, i, &value) : tg_error_status();
+        if (g && w->mode.sparse) s = drop_unreached(node, &cells[0].value, &value);
+        if (g && s == TG_OK) s = contribute_value(w, node, i, &value);
+        if (!g) s = tg_error_status();
+        tg_array_drop(&value);
     }
-    tg_tape_rewind(before);
+    (tg_tape_rewind)(before);
     return s;
 }
 
@@ -251,20 +285,25 @@ static tg_status check_node(const tg_node *node) {
 
 /* The gradients of leaves are complete when the walk is. A part of a walk leaves them to the whole. */
 static tg_status leaf_hooks(tg_walk *w) {
-    tg_status s = TG_OK;
-    for (int64_t i = 0; s == TG_OK && w->mode.floor == 0 && i < w->cap_goals; i++) {
+    for (int64_t i = 0; w->mode.floor == 0 && i < w->cap_goals; i++) {
         tg_goal *g = &w->goal[i];
-        if (g->slot && g->slot->hooks && tg_walk_leaf(w, g->slot) && holds(w, &g->cell))
-            s = tg_hooks_run(w, g->slot, &g->cell);
+        tg_slot *s = g->slot ? tg_goal_slot(g) : NULL;
+        if (g->slot && !s) return tg_error_status();
+        if (s && s->hooks && tg_walk_leaf(w, s) && holds(w, &g->cell) && tg_hooks_run(w, s, &g->cell) != TG_OK)
+            return tg_error_status();
     }
-    return s;
+    return TG_OK;
 }
 
 static tg_status step(tg_walk *w, tg_node *node, tg_cell *cells) {
     tg_status s = check_node(node);
     if (s != TG_OK) return s;
-    if (w->mode.record) return step_recorded(w, node, cells);
-    s = node->op->grad_kernel ? step_kernel(w, node, cells) : step_values(w, node, cells);
+    if (node->op->grad_kernel && !w->mode.record)
+        s = step_kernel(w, node, cells);
+    else if (node->op->grad == tg_walks_itself)
+        s = tg_checkpoint_walk(w, node, cells);
+    else
+        s = w->mode.record ? step_recorded(w, node, cells) : step_values(w, node, cells);
     if (s == TG_OK && !w->mode.retain) tg_node_unsave(node);
     return s;
 }
@@ -278,6 +317,7 @@ static void recycle(tg_walk *w, const tg_node *node, tg_cell *cells) {
 }
 
 tg_status tg_walk_run(tg_walk *w) {
+    uint64_t outer = tg_callback_enter(w->tape);
     bool was_off = tg_grad_off, was_reading = tg_reading_saved;
     tg_grad_off = !w->mode.record;
     tg_reading_saved = true;
@@ -292,7 +332,8 @@ tg_status tg_walk_run(tg_walk *w) {
         recycle(w, node, cells);
     }
     if (s == TG_OK) s = leaf_hooks(w);
+    if (s == TG_OK) s = tg_error_status(); /* raised by a kernel or hook that said it was fine */
     tg_grad_off = was_off;
     tg_reading_saved = was_reading;
-    return s;
+    return tg_callback_leave(w->tape, outer, s, "backward");
 }

@@ -163,6 +163,15 @@ void tg_arena_rewind(tg_arena *arena, tg_arena_mark mark) {
     arena->used = mark.used;
 }
 
+static bool block_has(tg_arena_block *b, const char *p) { return p >= arena_data(b) && p < arena_data(b) + b->size; }
+
+void tg_arena_rewind_to(tg_arena *arena, const void *p) {
+    tg_arena_block *b = arena->current;
+    if (!block_has(b, p))
+        for (b = arena->first; !block_has(b, p);) b = b->next;
+    tg_arena_rewind(arena, (tg_arena_mark){b, (size_t)((const char *)p - arena_data(b))});
+}
+
 void tg_arena_free(tg_arena *arena) {
     for (tg_arena_block *b = arena->first; b;) {
         tg_arena_block *next = b->next;

@@ -59,7 +59,7 @@ tg_status tg_fail_memory(size_t bytes);
 struct tg_buffer {
     atomic_int refs;
     bool shared;          /* a kept tensor has held it, so that other threads may: references are counted atomically */
-    uint32_t version;     /* counts in-place changes */
+    uint64_t version;     /* counts in-place changes */
     size_t size;          /* usable bytes at data */
     int32_t size_class;   /* of the cache; -1: not cached */
     tg_buffer *next_free; /* in the cache */
@@ -114,6 +114,8 @@ typedef struct tg_arena_mark {
 void *tg_arena_alloc(tg_arena *arena, size_t size);
 tg_arena_mark tg_arena_get_mark(const tg_arena *arena);
 void tg_arena_rewind(tg_arena *arena, tg_arena_mark mark);
+/* To where p, which the arena has handed out, was not yet. */
+void tg_arena_rewind_to(tg_arena *arena, const void *p);
 void tg_arena_free(tg_arena *arena);
 
 #endif

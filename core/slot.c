@@ -68,7 +68,7 @@ static tg_slot *slot_start(tg_slot *s, const char *op, bool kept) {
     return s;
 }
 
-static uint16_t next_generation(uint16_t g) { return g == UINT16_MAX ? 1 : (uint16_t)(g + 1); }
+static uint64_t next_generation(uint64_t g) { return (uint16_t)(g + 1) ? g + 1 : g + 2; }
 
 static void kept_put(tg_slot *s);
 
@@ -89,14 +89,18 @@ static void drop_extras(tg_slot *s) {
     if (grad) tg_slot_kill(grad);
 }
 
+_Thread_local TG_HOT uint64_t tg_kept_deaths;
+
 void tg_slot_kill(tg_slot *s) {
-    uint16_t generation = atomic_load_explicit(&s->generation, memory_order_relaxed);
+    uint64_t generation = atomic_load_explicit(&s->generation, memory_order_relaxed);
     atomic_store_explicit(&s->alive, false, memory_order_relaxed);
     atomic_store_explicit(&s->generation, next_generation(generation), memory_order_relaxed);
     tg_buffer_unref(s->a.buffer);
     s->a.data = s->a.buffer = NULL;
     if (s->name || s->grad || s->hooks) drop_extras(s);
-    if (s->kept) kept_put(s);
+    if (!s->kept) return;
+    tg_kept_deaths++;
+    kept_put(s);
 }
 
 /* ---- regions ---- */
@@ -182,9 +186,11 @@ static tg_slot *kept_take(void) {
     return s;
 }
 
+static _Thread_local TG_HOT tg_slot *kept_made; /* by this thread since tg_at was last called */
+
 tg_slot *tg_slot_new_kept(const char *op) {
     tg_slot *s = kept_take();
-    if (s) return slot_start(s, op, true);
+    if (s) return kept_made = slot_start(s, op, true);
     tg_fail_memory(sizeof(chunk));
     return NULL;
 }
@@ -213,7 +219,7 @@ tg_tensor *tg_poison(void) { return tg_handle(&poison); }
 
 /* Who made the tensor of generation g, as long as the slot remembers; NULL after that. */
 static const tg_maker *maker_of_dead(const tg_slot *s, uint16_t g) {
-    uint16_t once = next_generation(g), twice = next_generation(once), now = s->generation;
+    uint16_t once = (uint16_t)next_generation(g), twice = (uint16_t)next_generation(once), now = (uint16_t)s->generation;
     if (s->alive) return now == once ? &s->before : NULL;
     return now == once ? &s->maker : now == twice ? &s->before : NULL;
 }
@@ -276,7 +282,8 @@ static void stamp(tg_slot *s, const char *file, int line) {
     s->maker.line = line;
 }
 
-/* All that the call made gets its place: a composed op makes several tensors. */
+/* All that the call made gets its place: a composed op makes several tensors. A kept tensor that the call only
+ * returned is not written to, as other threads may be reading it. */
 tg_tensor *tg_at(tg_tensor *t, const char *file, int line) {
     tg_region *r = tg_current_region;
     if (r && r->stamped < r->count) {
@@ -284,7 +291,7 @@ tg_tensor *tg_at(tg_tensor *t, const char *file, int line) {
         r->stamped = r->count;
     }
     if (tg_error_unstamped) tg_error_stamp(file, line);
-    tg_slot *s = tg_slot_peek(t);
-    if (s && s->kept && !s->poison) stamp(s, file, line);
+    if (kept_made && tg_slot_peek(t) == kept_made) stamp(kept_made, file, line);
+    kept_made = NULL;
     return t;
 }

@@ -1,10 +1,11 @@
 /* Private. What a handle stands for.
  *
  * A slot is 256 bytes at a fixed address that is reused but never unmapped. A handle is the slot's address with
- * the slot's generation in its upper 16 bits; the generation changes when the tensor dies, so a handle kept too
- * long no longer matches. (65,536 reuses of one slot bring a generation back; a stale handle would have to sleep
- * through exactly a multiple of that.) The address must fit 48 bits, which user space of x86-64 and AArch64
- * Linux does; tg_region checks it when it obtains memory.
+ * the low 16 bits of the slot's generation in its upper 16 bits; the generation changes when the tensor dies, so a
+ * handle kept too long no longer matches. (These bits are never 0, so 65,535 reuses of one slot bring them back; a
+ * stale handle would have to sleep through exactly a multiple of that. The generation itself never comes back, and
+ * marks compare all of it.) The address must fit 48 bits, which user space of x86-64 and AArch64 Linux does; tg_region
+ * checks it when it obtains memory.
  */
 #ifndef TG_CORE_SLOT_H
 #define TG_CORE_SLOT_H
@@ -29,9 +30,10 @@ typedef struct tg_hooked { /* a function that sees a tensor's gradient */
 typedef struct tg_slot {
     /* The first two are atomic because a stale handle to a kept tensor may be checked while another thread has
      * the slot; what they guard is the owner's alone. */
-    _Alignas(TG_ALIGN) _Atomic uint16_t generation;
+    _Alignas(TG_ALIGN) _Atomic uint64_t generation; /* counts the tensors that had the slot, without multiples of 65,536 */
     atomic_bool alive;
-    bool kept, poison, requires_grad, released, retain_grad;
+    bool kept, poison;
+    bool requires_grad : 1, released : 1, retain_grad : 1;
     uint32_t pins;        /* nodes that saved the elements; tape tensors only */
     tg_array a;
     struct tg_node *node; /* autograd's; core never looks inside */
@@ -48,8 +50,8 @@ _Static_assert(sizeof(tg_slot) == 256, "a slot is four cache lines");
 #define TG_HANDLE_MASK ((UINT64_C(1) << TG_HANDLE_BITS) - 1)
 
 static inline tg_tensor *tg_handle(const tg_slot *s) {
-    uintptr_t generation = atomic_load_explicit(&s->generation, memory_order_relaxed);
-    return (tg_tensor *)((uintptr_t)s | generation << TG_HANDLE_BITS);
+    uint64_t generation = atomic_load_explicit(&s->generation, memory_order_relaxed);
+    return (tg_tensor *)((uintptr_t)s | (uintptr_t)generation << TG_HANDLE_BITS);
 }
 
 /* The slot if the handle is valid (poison is), NULL otherwise; raises nothing. */
@@ -57,7 +59,7 @@ static inline tg_slot *tg_slot_peek(const tg_tensor *t) {
     tg_slot *s = (tg_slot *)((uintptr_t)t & TG_HANDLE_MASK);
     uint16_t generation = (uint16_t)((uintptr_t)t >> TG_HANDLE_BITS);
     return s && atomic_load_explicit(&s->alive, memory_order_relaxed) &&
-                   atomic_load_explicit(&s->generation, memory_order_relaxed) == generation
+                   (uint16_t)atomic_load_explicit(&s->generation, memory_order_relaxed) == generation
                ? s
                : NULL;
 }
@@ -98,6 +100,8 @@ void tg_slot_drop_hooks(tg_slot *s);
 /* The slots in use of this thread's current region, in order, then all kept ones: the first `most` go to slot[];
  * returns how many there are. */
 int64_t tg_slots_alive(const tg_slot **slot, int64_t most);
+/* How many kept tensors this thread has freed: whoever calls a user's function sees whether to look handles up again. */
+extern _Thread_local TG_HOT uint64_t tg_kept_deaths;
 /* Ends the life of a slot: drops elements, name and gradient, changes the generation. */
 void tg_slot_kill(tg_slot *s);
 

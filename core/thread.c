@@ -16,7 +16,7 @@
 
 static pthread_mutex_t locks[TG_LOCKS] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
                                           PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                          PTHREAD_MUTEX_INITIALIZER};
+                                          PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 
 /* These fail for a lock that its holder takes again, which nothing here does. */
 void tg_lock(tg_lock_name name) { (void)pthread_mutex_lock(&locks[name]); }

@@ -8,6 +8,7 @@
  * in the child by a thread that the child does not have. */
 typedef enum tg_lock_name {
     TG_LOCK_SETUP,  /* of what tg_thread_ready makes */
+    TG_LOCK_TAPES,  /* of the list of all tapes */
     TG_LOCK_KEPT,   /* of the free slots for kept tensors */
     TG_LOCK_CHUNKS, /* of all chunks of slots */
     TG_LOCK_CACHES, /* of the list of all threads' buffer caches */

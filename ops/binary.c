@@ -107,6 +107,7 @@ static tg_tensor *logaddexp_share(tg_tensor *a, tg_tensor *b) {
         .formula = "out = " FORMULA, \
         .kink = KINK, \
         .n_in = 2, \
+        .elementwise = true, \
         .save = SAVES, \
         .infer = INFER, \
         .forward = NAME##_forward, \

@@ -122,6 +122,7 @@ const tg_op tg_op_nan_to_num = {
     .formula = "out = x, or a number in place of NaN and infinities",
     .kink = "0 where something was replaced",
     .n_in = 1,
+    .elementwise = true,
     .save = TG_IN(0),
     TG_ATTRS(replace_attr, replace_fields),
     .infer = tg_infer_same,

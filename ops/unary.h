@@ -59,8 +59,8 @@ static inline tg_tensor *below(tg_tensor *x, double v) { return tg_lt(x, number(
     }
 
 #define UNARY_FIELDS(NAME, KERNEL, FORMULA, KINK) \
-    .name = #NAME, .formula = "out = " FORMULA, .kink = KINK, .n_in = 1, .save = SAVES_##KERNEL, \
-    .forward = NAME##_forward, .grad = NAME##_grad, .grad_kernel = NAME##_grad_kernel
+    .name = #NAME, .formula = "out = " FORMULA, .kink = KINK, .n_in = 1, .elementwise = true, \
+    .save = SAVES_##KERNEL, .forward = NAME##_forward, .grad = NAME##_grad, .grad_kernel = NAME##_grad_kernel
 
 /* An op without attributes, and its public function. */
 #define UNARY_OP(NAME, KERNEL, FORMULA, KINK, DERIVATIVE) \

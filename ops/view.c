@@ -293,6 +293,7 @@ const tg_op tg_op_to = {
     .name = "to",
     .formula = "out = x, converted to dtype",
     .n_in = 1,
+    .elementwise = true,
     TG_ATTRS(to_attr, to_fields),
     .infer = to_infer,
     .forward = copy_forward,

@@ -2,6 +2,7 @@
 
 #include "core/memory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct entry {
@@ -16,6 +17,7 @@ struct tg_model {
     int count, cap; /* cap is 0 or a power of two */
     int *table;     /* hash table of 2 cap places, open addressing: index into `at` plus 1, or 0 */
     bool evaluating;
+    int making; /* parameters whose initialiser is running */
 };
 
 /* FNV-1a, 64 bits. */
@@ -97,6 +99,10 @@ static void free_from(tg_model *m, int count) {
 
 void tg_model_free(tg_model *model) {
     if (!model) return;
+    if (model->making) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_model_free: an initialiser of the model is running");
+        return;
+    }
     free_from(model, 0);
     free_storage(model);
     tg_dealloc(model, sizeof *model);
@@ -120,10 +126,13 @@ static tg_rng stream_of(uint64_t seed, uint64_t hash) {
     return (tg_rng){.seed = (uint64_t)out[1] << 32 | out[0]};
 }
 
-/* Its errors are its own, whatever layer asked for the parameter. */
-static tg_status run(tg_init_fn init, tg_tensor *p, tg_rng *rng, const void *user) {
-    TG_NAMED(NULL);
-    return init(p, rng, user);
+/* The parameter is p, and still there afterwards. */
+static tg_status run(tg_init_fn init, const char *name, tg_tensor *p, tg_rng *rng, const void *user) {
+    char who[160];
+    snprintf(who, sizeof who, "tg_model_param: the initialiser of %.100s", name);
+    tg_callback c = tg_callback_begin();
+    tg_status s = tg_callback_end(c, init(p, rng, user), who);
+    return s == TG_OK && !tg_is_alive(p) ? tg_fail(TG_ERR_LIFETIME, "%s: freed the parameter", who) : s;
 }
 
 /* A filled parameter that the caller owns, or the poison tensor. `init` may use ops: they are not
@@ -133,10 +142,7 @@ static tg_tensor *make(const char *name, tg_dtype dtype, tg_shape shape, tg_init
     tg_mark before = tg_tape_mark();
     bool recording = tg_set_grad_enabled(false);
     tg_tensor *p = (tg_param)(tg_set_name((tg_zeros)(dtype, shape), name));
-    if (tg_error_status() == TG_OK && init) {
-        tg_status s = run(init, p, &rng, user);
-        if (s != TG_OK) tg_fail(s, "tg_model_param: the initialiser of %s failed", name);
-    }
+    if (tg_error_status() == TG_OK && init) run(init, name, p, &rng, user);
     if (tg_error_status() != TG_OK) {
         if (tg_is_alive(p)) tg_free(p);
         p = tg_poison();
@@ -156,7 +162,9 @@ static tg_tensor *add_parameter(tg_model *m, const char *name, tg_dtype dtype, t
         return tg_poison();
     }
     memcpy(copy, name, size);
+    m->making++;
     tg_tensor *p = make(name, dtype, shape, init, user, stream_of(m->seed, hash));
+    m->making--;
     /* `init` may have called back and filled the model up or made the same parameter. */
     bool again = table_find(m, name, hash) >= 0;
     if (tg_is_poison(p) || again || !reserve(m)) {

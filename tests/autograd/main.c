@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 TCase *tcase_tape(void);
+TCase *tcase_callback(void);
 TCase *tcase_backward(void);
 TCase *tcase_grad(void);
 TCase *tcase_functional(void);
@@ -16,6 +17,7 @@ TCase *tcase_many(void);
 int main(void) {
     Suite *suite = suite_create("autograd");
     suite_add_tcase(suite, tcase_tape());
+    suite_add_tcase(suite, tcase_callback());
     suite_add_tcase(suite, tcase_backward());
     suite_add_tcase(suite, tcase_grad());
     suite_add_tcase(suite, tcase_functional());

@@ -109,7 +109,7 @@ START_TEST(generations_skip_zero) {
     for (int i = 0; i < 3 * UINT16_MAX; i++) {
         tg_slot *s = tg_slot_new("x");
         if (i == 0) first = tg_handle(s);
-        zeros += s->generation == 0;
+        zeros += (uint16_t)s->generation == 0;
         matches += tg_slot_peek(first) != NULL;
         rewind_all();
     }

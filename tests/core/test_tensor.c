@@ -293,7 +293,7 @@ END_TEST
 START_TEST(elements_in_place) {
     tg_tensor *x = tg_set_name(tg_zeros(TG_F32, 2, 2), "x");
     const float *read = tg_data(x);
-    uint32_t version = tg_array_of(x)->buffer->version;
+    uint64_t version = tg_array_of(x)->buffer->version;
     tg_array_of(x)->buffer->changed_by = "add_";
     float *write = tg_data_mut(x);
     write[3] = 7;
