@@ -7,6 +7,10 @@
  * and fails where |analytic - numeric| > atol + rtol |numeric|, or where either is not finite. Signed random
  * projections see what sum(y) is blind to (the gradient of sum(softmax(x)) is zero). The defaults of eps, atol
  * and rtol are those of torch.autograd.gradcheck.
+ *
+ * It also fails where it would pass without having checked anything: when no input requires a gradient, when the result
+ * has no recorded history, when it depends on some input neither by recorded ops nor by its values, and when every
+ * derivative is 0, analytic and numeric.
  */
 #ifndef TG_AUTOGRAD_GRADCHECK_H
 #define TG_AUTOGRAD_GRADCHECK_H
@@ -18,15 +22,16 @@ extern "C" {
 #endif
 
 /* The function checked: computes one tensor (any shape, f64) from the inputs with recorded ops. It must be
- * deterministic, and must not keep what it is given. */
+ * deterministic, and must neither keep nor change what it is given. */
 typedef tg_tensor *(*tg_gradcheck_fn)(tg_tensor *const *in, void *user);
 
 typedef struct tg_gradcheck_opts {
-    double eps, atol, rtol; /* 0 means 1e-6, 1e-5, 1e-3 */
+    double eps, atol, rtol; /* 0 means 1e-6, 1e-5, 1e-3; negative or not finite is an error */
     int projections;        /* 0 means 2 random vectors */
     uint64_t seed;          /* of the random vectors */
     int order;              /* 0 or 1: first order. 2: checks the gradient of (v . grad) as well, v random */
-    bool allow_empty;       /* inputs or outputs without elements pass; by default nothing exercised fails */
+    bool allow_empty;       /* inputs without elements pass */
+    bool allow_zero;        /* so do inputs that f does not depend on, and functions all of whose derivatives are 0 */
 } tg_gradcheck_opts;
 
 typedef struct tg_gradcheck_report {
@@ -42,8 +47,12 @@ typedef struct tg_gradcheck_report {
 } tg_gradcheck_report;
 
 /* Checks f at the inputs: f64 tensors, of which those that require a gradient are checked (others are passed
- * through, of any dtype). They are not changed. Returns report.ok; an error in f or a handle that is not f64
- * makes it false, with the error's text in the message, and leaves no error pending.
+ * through, of any dtype). f is given the inputs themselves, one element of which is a step off during a call and
+ * afterwards what it was to the bit: f may reach them by another way than `in`, as a network does its parameters, and no
+ * other thread may use them meanwhile. (Given as copies are results of ops, inputs that repeat elements in memory or
+ * share them with another input, and a second mention of one.) Returns report.ok; an error in f, a bad option or a
+ * handle that is not f64 makes it false, with the error's text in the message, and leaves no error pending. `report` may
+ * be NULL.
  *     tg_gradcheck_report r;
  *     if (!tg_gradcheck(my_f, NULL, 2, ((tg_tensor *[]){x, w}), &r)) puts(r.message); */
 TG_API bool tg_gradcheck(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *in, tg_gradcheck_report *report,

@@ -172,6 +172,8 @@ static bool visits_once(const tg_array *a) {
     return true;
 }
 
+bool tg_array_visits_once(const tg_array *a) { return given(a, "tg_array_visits_once") && visits_once(a); }
+
 bool tg_array_is_exclusive(const tg_array *a) {
     return given(a, "tg_array_is_exclusive") && a->buffer && tg_buffer_refs(a->buffer) == 1 && visits_once(a);
 }

@@ -58,7 +58,10 @@ TG_API void tg_array_drop(tg_array *a);
 
 TG_API bool tg_array_is_contiguous(const tg_array *a);
 
-/* True when no other array shares the buffer and no element is visited twice: it may be written in place. */
+/* True when no two places of the array are one element in memory, as they are where a stride is 0. */
+TG_API bool tg_array_visits_once(const tg_array *a);
+
+/* True when that is so and no other array shares the buffer: it may be written in place. */
 TG_API bool tg_array_is_exclusive(const tg_array *a);
 
 /* Views, without data movement; *out holds its own reference, and may be *a itself.
