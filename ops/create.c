@@ -7,7 +7,8 @@
 tg_tensor *(tg_arange)(tg_dtype dtype, double start, double stop, double step) {
     TG_NAMED("arange");
     double n = ceil((stop - start) / step);
-    if (!isfinite(start) || !isfinite(stop) || step == 0 || !(n >= 0 && n < MOST)) {
+    bool away = step > 0 ? stop < start : stop > start; /* ceil makes -0 of a short way back */
+    if (!isfinite(start) || !isfinite(stop) || step == 0 || away || !(n >= 0 && n < MOST)) {
         tg_fail(TG_ERR_ARGUMENT, "arange: no way from %g to %g in steps of %g", start, stop, step);
         return tg_poison();
     }
@@ -28,7 +29,8 @@ tg_tensor *(tg_linspace)(tg_dtype dtype, double start, double stop, int64_t n) {
     tg_tensor *out = (tg_zeros)(dtype, TG_SHAPE(n));
     if (tg_is_poison(out)) return out;
     const tg_array *a = tg_array_of(out);
-    double step = n > 1 ? (stop - start) / (double)(n - 1) : 0;
+    double last = (double)(n - 1), step = n > 1 ? (stop - start) / last : 0;
+    if (!isfinite(step)) step = stop / last - start / last;
     for (int64_t i = 0; i < n; i++)
         tg_array_set(a, i,
                      i < n / 2 || n == 1 ? start + step * (double)i : stop - step * (double)(n - 1 - i));

@@ -68,11 +68,10 @@ tg_tensor *(tg_dropout)(tg_tensor *x, double p, bool training) {
     }
     if (!training || p == 0) return x;
     tg_dtype dtype = tg_dtype_of(x);
-    tg_tensor *u = (tg_rand)(dtype, 0, 1, tg_shape_of(x)), *keep = tg_ge(u, tg_scalar(dtype, p));
+    tg_tensor *u = (tg_rand)(dtype, 0, 1, tg_shape_of(x)), *dropped = tg_lt(u, tg_scalar(dtype, p));
     release(u);
-    tg_tensor *kept = tg_to(keep, dtype), *mask = tg_mul_scalar(kept, p < 1 ? 1 / (1 - p) : 0);
-    release(keep), release(kept);
-    tg_tensor *y = tg_mul(x, mask);
-    release(mask);
+    tg_tensor *scaled = tg_mul_scalar(x, p < 1 ? 1 / (1 - p) : 1);
+    tg_tensor *y = tg_masked_fill(scaled, dropped, 0); /* no product with 0: x may be infinite */
+    release(scaled), release(dropped);
     return y;
 }

@@ -4,6 +4,7 @@
 
 #include "ops/arithmetic.h"
 #include "ops/elementwise.h"
+#include "ops/logical.h"
 #include "ops/reduce.h"
 #include "ops/select.h"
 
@@ -62,6 +63,23 @@ bool tg_loss_weight(const char *op, const char *what, const tg_tensor *weight, c
     return false;
 }
 
+static bool has_nan(const tg_tensor *x) {
+    const tg_array *a = tg_is_alive(x) ? tg_array_of(x) : NULL;
+    int found = 0;
+    if (!a || !tg_array_is_contiguous(a)) return a;
+    for (int64_t i = 0; a->dtype == TG_F32 && i < a->numel; i++) found |= isnan(((const float *)a->data)[i]);
+    for (int64_t i = 0; a->dtype == TG_F64 && i < a->numel; i++) found |= isnan(((const double *)a->data)[i]);
+    return found;
+}
+
+tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x) {
+    tg_tensor *product = (tg_mul)(w, x);
+    if (!has_nan(product)) return product;
+    tg_tensor *infinite = (tg_eq)((tg_abs)((tg_detach)(x)), (tg_scalar)(tg_dtype_of(x), INFINITY));
+    tg_tensor *none = (tg_logical_and)((tg_eq)(w, (tg_scalar)(tg_dtype_of(w), 0)), infinite);
+    return (tg_mul)(w, (tg_masked_fill)(x, none, 0));
+}
+
 tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduction) {
     const tg_reduce_opts all = {{0}, false};
     tg_tensor *out;
@@ -88,17 +106,29 @@ tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduct
 
 /* ---- mse and binary cross-entropy ---- */
 
+/* How many elements each of x's is averaged over; 0 for other reductions. Squares may overflow where their mean does
+ * not: then it is the sum of d (d / n). */
+static double mean_over(const tg_tensor *x, tg_loss_reduction reduction) {
+    if (!tg_is_alive(x)) return 0;
+    if (reduction == TG_REDUCTION_MEAN) return (double)tg_numel(x);
+    return reduction == TG_REDUCTION_BATCH_MEAN && tg_rank(x) > 0 ? (double)tg_size(x, 0) : 0;
+}
+
 tg_tensor *(tg_mse_loss)(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts) {
     TG_COMPOSED("mse_loss");
     if (!tg_loss_pair("mse_loss", prediction, target)) return tg_poison();
-    return tg_loss_reduce("mse_loss", (tg_square)((tg_sub)(prediction, target)), opts.reduction);
+    tg_tensor *d = (tg_sub)(prediction, target);
+    tg_tensor *out = tg_loss_reduce("mse_loss", (tg_square)(d), opts.reduction);
+    double n = mean_over(d, opts.reduction);
+    if (n == 0 || !tg_is_alive(out) || !isinf(tg_item(out))) return out;
+    return tg_loss_reduce("mse_loss", (tg_mul)(d, (tg_mul_scalar)(d, 1 / n)), TG_REDUCTION_SUM);
 }
 
 /* -mean(w (y c a + (1 - y) b)), for a = log p and b = log(1 - p), weight w and pos_weight c. */
 static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b, tg_bce_opts opts) {
     tg_tensor *positive = opts.pos_weight ? (tg_mul)(y, opts.pos_weight) : y;
-    tg_tensor *terms = (tg_add)((tg_mul)(positive, a), (tg_mul)((tg_affine)(y, -1, 1), b));
-    if (opts.weight) terms = (tg_mul)(terms, opts.weight);
+    tg_tensor *terms = (tg_add)(tg_loss_weighed(positive, a), tg_loss_weighed((tg_affine)(y, -1, 1), b));
+    if (opts.weight) terms = tg_loss_weighed(opts.weight, terms);
     return (tg_neg)(tg_loss_reduce(op, terms, opts.reduction));
 }
 

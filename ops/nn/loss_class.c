@@ -119,6 +119,17 @@ static rows look_at(tg_tensor *target, const tg_cross_entropy_opts *opts) {
     return r;
 }
 
+/* Whether an ignored row holds what is not finite: its zero gradient would make NaN of it. */
+static bool has_infinite_row(const tg_tensor *x, const tg_tensor *ignored) {
+    const tg_array *a = tg_array_of(x), *skip = tg_is_alive(ignored) ? tg_array_of(ignored) : NULL;
+    int64_t inner = 1, classes = tg_size(x, 1);
+    for (int i = 2; i < tg_rank(x); i++) inner *= tg_size(x, i);
+    for (int64_t i = 0; skip && i < skip->numel; i++)
+        for (int64_t c = 0; tg_array_get(skip, i) != 0 && c < classes; c++)
+            if (!isfinite(tg_array_get(a, (i / inner * classes + c) * inner + i % inner))) return true;
+    return false;
+}
+
 /* -log_p[class] of each row, of logits or of log_p. */
 static tg_tensor *plain_losses(tg_tensor *x, tg_tensor *target, bool logits) {
     if (logits && tg_rank(x) == 2) return (tg_softmax_cross_entropy)(x, target);
@@ -131,11 +142,11 @@ static tg_tensor *row_losses(tg_tensor *x, const rows *r, const tg_cross_entropy
     double e = opts->label_smoothing;
     if (e > 0 && logits) x = (tg_log_softmax)(x, 1);
     tg_tensor *loss = plain_losses(x, r->target, logits && e == 0);
-    if (r->weight) loss = (tg_mul)(loss, r->weight);
+    if (r->weight) loss = tg_loss_weighed(r->weight, loss);
     if (e > 0) {
-        tg_tensor *all = opts->weight ? (tg_mul)(x, along_classes(opts->weight, x)) : x;
+        tg_tensor *all = opts->weight ? tg_loss_weighed(along_classes(opts->weight, x), x) : x;
         tg_tensor *smooth = (tg_mul_scalar)(sum_of_classes(all), e / (double)tg_size(x, 1));
-        loss = (tg_sub)((tg_mul_scalar)(loss, 1 - e), smooth);
+        loss = e < 1 ? (tg_sub)((tg_mul_scalar)(loss, 1 - e), smooth) : (tg_neg)(smooth);
     }
     return without_ignored(r, loss);
 }
@@ -146,6 +157,7 @@ static tg_tensor *class_loss(const char *op, tg_tensor *x, tg_tensor *target, co
     if (!opts->weight && !ignores(opts) && opts->label_smoothing == 0)
         return tg_loss_reduce(op, plain_losses(x, target, logits), opts->reduction);
     rows r = look_at(target, opts);
+    if (r.ignored && has_infinite_row(x, r.ignored)) x = (tg_masked_fill)(x, (tg_unsqueeze)(r.ignored, 1), 0);
     tg_tensor *loss = row_losses(x, &r, opts, logits), *count;
     if (opts->reduction != TG_REDUCTION_MEAN || (!r.weight && !r.ignored))
         return tg_loss_reduce(op, loss, opts->reduction);
@@ -181,8 +193,8 @@ static tg_tensor *probability_loss(const char *op, tg_tensor *x, tg_tensor *p,
         return tg_poison();
     }
     if (e > 0) p = (tg_affine)(p, 1 - e, e / (double)tg_size(x, 1));
-    tg_tensor *terms = (tg_mul)(p, (tg_log_softmax)(x, 1));
-    if (opts->weight) terms = (tg_mul)(terms, along_classes(opts->weight, x));
+    tg_tensor *terms = tg_loss_weighed(p, (tg_log_softmax)(x, 1));
+    if (opts->weight) terms = tg_loss_weighed(along_classes(opts->weight, x), terms);
     return (tg_neg)(tg_loss_reduce(op, sum_of_classes(terms), opts->reduction));
 }
 

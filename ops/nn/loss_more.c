@@ -31,11 +31,12 @@ tg_tensor *(tg_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_loss_opts o
     return tg_loss_reduce("l1_loss", (tg_abs)((tg_sub)(prediction, target)), opts.reduction);
 }
 
-/* c (d - c/2) with c = d bounded by +-delta: d^2/2 inside, delta |d| - delta^2/2 outside, and no kink at
+/* scale c (d - c/2) with c = d bounded by +-delta: d^2/2 inside, delta |d| - delta^2/2 outside, and no kink at
  * 0. */
-static tg_tensor *huber(tg_tensor *prediction, tg_tensor *target, double delta) {
+static tg_tensor *huber(tg_tensor *prediction, tg_tensor *target, double delta, double scale) {
     tg_tensor *d = (tg_sub)(prediction, target), *c = (tg_clamp)(d, -delta, delta);
-    return (tg_mul)(c, (tg_sub)(d, (tg_mul_scalar)(c, 0.5)));
+    tg_tensor *rest = (tg_sub)(d, (tg_mul_scalar)(c, 0.5));
+    return (tg_mul)(scale == 1 ? c : (tg_mul_scalar)(c, scale), rest);
 }
 
 tg_tensor *(tg_huber_loss)(tg_tensor *prediction, tg_tensor *target, tg_huber_opts opts) {
@@ -43,7 +44,7 @@ tg_tensor *(tg_huber_loss)(tg_tensor *prediction, tg_tensor *target, tg_huber_op
     const char *op = "huber_loss";
     double delta = opts.delta == 0 ? 1 : opts.delta;
     if (!tg_loss_pair(op, prediction, target) || !check_positive(op, "delta", delta)) return tg_poison();
-    return tg_loss_reduce(op, huber(prediction, target, delta), opts.reduction);
+    return tg_loss_reduce(op, huber(prediction, target, delta, 1), opts.reduction);
 }
 
 tg_tensor *(tg_smooth_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_smooth_l1_opts opts) {
@@ -51,20 +52,31 @@ tg_tensor *(tg_smooth_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_smoo
     const char *op = "smooth_l1_loss";
     double beta = opts.beta == 0 ? 1 : opts.beta;
     if (!tg_loss_pair(op, prediction, target) || !check_positive(op, "beta", beta)) return tg_poison();
-    tg_tensor *scaled = (tg_mul_scalar)(huber(prediction, target, beta), 1 / beta);
-    return tg_loss_reduce(op, scaled, opts.reduction);
+    /* a parabola too narrow for the dtype is none */
+    if (beta < (tg_dtype_of(prediction) == TG_F64 ? DBL_MIN : (double)FLT_MIN)) {
+        tg_tensor *distance = (tg_abs)((tg_sub)(prediction, target));
+        return tg_loss_reduce(op, distance, opts.reduction);
+    }
+    return tg_loss_reduce(op, huber(prediction, target, beta, 1 / beta), opts.reduction);
 }
 
 /* ---- of distributions ---- */
+
+/* p (log p - log_q), which is 0 where p is, even if both logarithms are -inf. */
+static tg_tensor *log_target_terms(tg_tensor *log_q, tg_tensor *log_p) {
+    tg_tensor *none = (tg_eq)(log_p, (tg_scalar)(tg_dtype_of(log_p), -INFINITY));
+    tg_tensor *distance = (tg_sub)((tg_masked_fill)(log_p, none, 0), (tg_masked_fill)(log_q, none, 0));
+    return (tg_mul)((tg_exp)(log_p), distance);
+}
 
 tg_tensor *(tg_kl_div)(tg_tensor *log_q, tg_tensor *target, tg_kl_div_opts opts) {
     TG_COMPOSED("kl_div");
     tg_tensor *terms;
     if (!tg_loss_pair("kl_div", log_q, target)) return tg_poison();
     if (opts.log_target)
-        terms = (tg_mul)((tg_exp)(target), (tg_sub)(target, log_q));
+        terms = log_target_terms(log_q, target);
     else
-        terms = (tg_sub)((tg_xlogy)(target, target), (tg_mul)(target, log_q));
+        terms = (tg_sub)((tg_xlogy)(target, target), tg_loss_weighed(target, log_q));
     return tg_loss_reduce("kl_div", terms, opts.reduction);
 }
 
@@ -92,8 +104,8 @@ tg_tensor *(tg_gaussian_nll_loss)(tg_tensor *mean, tg_tensor *target, tg_tensor 
     /* max(variance, eps), the missing part as a constant */
     tg_tensor *missing = (tg_detach)((tg_relu)((tg_affine)(variance, -1, eps)));
     tg_tensor *v = (tg_add)(variance, missing);
-    tg_tensor *square = (tg_square)((tg_sub)(mean, target));
-    tg_tensor *terms = (tg_add)((tg_log)(v), (tg_div)(square, v));
+    tg_tensor *square = (tg_square)((tg_div)((tg_sub)(mean, target), (tg_sqrt)(v)));
+    tg_tensor *terms = (tg_add)((tg_log)(v), square);
     return tg_loss_reduce(op, (tg_affine)(terms, 0.5, opts.full ? 0.5 * log_2_pi : 0), opts.reduction);
 }
 

@@ -23,6 +23,9 @@ TG_API bool tg_loss_pair(const char *op, const tg_tensor *x, const tg_tensor *ta
  * otherwise. */
 TG_API bool tg_loss_weight(const char *op, const char *what, const tg_tensor *weight, const tg_tensor *x);
 
+/* w x, for a weight that broadcasts to x: where w is 0 and x infinite it is 0, and no gradient passes on to that x. */
+TG_API tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x);
+
 /* x reduced. A reduced x is released: it is taken to be an intermediate that only gradients still read. */
 TG_API tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduction);
 

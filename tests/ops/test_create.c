@@ -24,6 +24,10 @@ static const creation table[] = {
     {"arange", {0, 1, 0}, -1, {0}, "steps of 0"},
     {"arange", {0, 0, 0}, -1, {0}, "steps of 0"},
     {"arange", {0, 1, -1}, -1, {0}, "from 0 to 1 in steps of -1"},
+    {"arange", {5, 4.5, 1}, -1, {0}, "from 5 to 4.5 in steps of 1"},
+    {"arange", {-1, -0.75, -1}, -1, {0}, "from -1 to -0.75 in steps of -1"},
+    {"arange", {1, 0.999, 1e30}, -1, {0}, "from 1 to 0.999"},
+    {"arange", {4.5, 5, 1}, 1, {4.5}, NULL},
     {"arange", {0, INFINITY, 1}, -1, {0}, "to inf"},
     {"arange", {NAN, 1, 1}, -1, {0}, "from nan"},
     {"arange", {0, 1, NAN}, -1, {0}, "steps of nan"},
@@ -79,6 +83,8 @@ START_TEST(ends_are_met) {
     ck_assert(tg_get(x, 0) == (double)0.1f && tg_get(x, 6) == (double)0.7f);
     x = tg_linspace(TG_F64, -1.0 / 3, 1.0 / 3, 1001);
     ck_assert(tg_get(x, 0) == -1.0 / 3 && tg_get(x, 1000) == 1.0 / 3 && fabs(tg_get(x, 500)) < 1e-15);
+    x = tg_linspace(TG_F64, -0x1p1023, 0x1p1023, 3);
+    ck_assert(tg_get(x, 0) == -0x1p1023 && tg_get(x, 1) == 0 && tg_get(x, 2) == 0x1p1023);
 }
 END_TEST
 

@@ -28,6 +28,18 @@ START_TEST(dropout_masks_and_scales) {
 }
 END_TEST
 
+/* What is dropped is 0, whatever it was, and so is its gradient. */
+START_TEST(dropout_drops_infinities) {
+    tg_tensor *x = tg_set_requires_grad((tg_full)(TG_F32, INFINITY, TG_SHAPE(100)), true), *g;
+    tg_tensor *y = tg_dropout(x, 0.5, true);
+    tg_grad(1, &y, 1, &x, &g, .seeds = (tg_tensor *[]){tg_ones(TG_F32, 100)});
+    for (int i = 0; i < 100; i++)
+        ck_assert(tg_get(y, i) == 0 ? tg_get(g, i) == 0 : tg_get(y, i) == INFINITY && tg_get(g, i) == 2);
+    y = tg_dropout(x, 1, true);
+    for (int i = 0; i < 100; i++) ck_assert(tg_get(y, i) == 0);
+}
+END_TEST
+
 START_TEST(dropout_is_off_outside_training) {
     tg_tensor *x = tg_full(TG_F32, 2, 5);
     ck_assert_ptr_eq(tg_dropout(x, 0.5, false), x);
@@ -117,6 +129,7 @@ TCase *tcase_structured(void) {
     TCase *t = tcase_create("structured");
     tcase_add_checked_fixture(t, clear, clear);
     tcase_add_loop_test(t, dropout_masks_and_scales, 0, 2);
+    tcase_add_test(t, dropout_drops_infinities);
     tcase_add_test(t, dropout_is_off_outside_training);
     tcase_add_loop_test(t, dropout_refuses_odd_probabilities, 0, 3);
     tcase_add_test(t, batch_norm_moves_the_running_statistics);
