@@ -32,6 +32,7 @@ TCase *tcase_attention(void);
 TCase *tcase_panels(void);
 TCase *tcase_pieces(void);
 TCase *tcase_folds(void);
+TCase *tcase_edges(void);
 TCase *tcase_views(void);
 TCase *tcase_thread(void);
 int limited_program(const char *mode);
@@ -69,7 +70,7 @@ int main(int argc, char **argv) {
         tcase_slot,   tcase_tensor, tcase_random,       tcase_print,  tcase_idx,      tcase_kernels,
         tcase_reduce, tcase_gemm,   tcase_gemm_threads, tcase_update, tcase_lapack,   tcase_kernel_rows,
         tcase_panels, tcase_windows, tcase_attention,    tcase_blocks, tcase_thread,
-        tcase_pieces, tcase_folds, tcase_teams, tcase_accounts, tcase_views,
+        tcase_pieces, tcase_folds, tcase_teams, tcase_accounts, tcase_views, tcase_edges,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

@@ -186,6 +186,11 @@ START_TEST(lists_that_grow) {
     }
     tg_sys_free(list, (size_t)cap * sizeof *list);
     ck_assert_uint_eq(tg_memory_get_stats().system_bytes, start);
+    void *few = NULL; /* more at once than there is room for, when there is room to spare */
+    cap = 0;
+    for (int64_t used = 0, need = 5; need < 5000; used = need / 2, need *= 3) ck_assert(tg_grow(&few, &cap, used, need, 24) && cap >= need);
+    tg_sys_free(few, (size_t)cap * 24);
+    ck_assert_uint_eq(tg_memory_get_stats().system_bytes, start);
 }
 END_TEST
 
@@ -210,6 +215,14 @@ START_TEST(pieces_of_an_arena) {
         tg_arena_rewind(&arena, mark);
         if (round == 1) ck_assert_ptr_nonnull(tg_arena_alloc(&arena, 700000)); /* and go on behind it */
     }
+    tg_arena_rewind(&arena, (tg_arena_mark){0});
+    for (size_t k = (size_t)1 << 14; k <= (size_t)1 << 19; k *= 2) /* pieces a little larger than the blocks there are */
+        for (int d = 0; d < 8; d++) {
+            unsigned char *p = tg_arena_alloc(&arena, k + 16 * (size_t)d);
+            memset(p, 0x5a, k + 16 * (size_t)d);
+            tg_arena_rewind(&arena, (tg_arena_mark){0});
+        }
+    for (int i = 0; i < PIECES; i++) ck_assert_ptr_nonnull(tg_arena_alloc(&arena, size[i]));
     uint64_t mallocs = tg_memory_get_stats().mallocs;
     tg_arena_rewind(&arena, (tg_arena_mark){0});
     for (int i = 0; i < PIECES; i++) ck_assert_ptr_nonnull(tg_arena_alloc(&arena, size[i]));
@@ -460,6 +473,14 @@ START_TEST(calls_that_fail) {
         }
         *tg_default_rng() = rng;
         ck_assert_uint_eq(live(), before);
+        size_t bytes = 0;
+        for (int k = 0; k < 3; k++) { /* nor does what succeeds keep anything */
+            calls[i].run();
+            tg_region_rewind(r, count);
+            if (k == 0) bytes = system_bytes();
+        }
+        ck_assert_msg(system_bytes() == bytes, "%s keeps %ld bytes", calls[i].name, (long)system_bytes() - (long)bytes);
+        *tg_default_rng() = rng;
     }
     unlink(path);
     tg_free(view);
