@@ -8,6 +8,7 @@
 #include "helpers.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 TCase *tcase_many(void);
@@ -31,7 +32,15 @@ static void equal(int line, double is, double want) {
     if (!(fabs(is - want) <= 1e-12 * fmax(1, fabs(want)))) ck_abort_msg("line %d: %.17g, not %.17g: %s", line, is, want, tg_error_message());
 }
 
-/* ---- an op of any number of inputs: out = sum over i of (i + 1) x_i^2, broadcast ---- */
+/* ---- an op of any number of inputs: out = times * sum over i of (i + 1) x_i^2, broadcast ---- */
+
+typedef struct mix_attr {
+    double times;
+    int64_t other;
+} mix_attr;
+static const tg_attr_field mix_fields[] = {{"times", TG_ATTR_REAL, offsetof(mix_attr, times)}, {"other", TG_ATTR_INT, offsetof(mix_attr, other)}};
+static const mix_attr once = {1, 77};
+static double times_of(const void *attr) { return ((const mix_attr *)attr)->other == 77 ? ((const mix_attr *)attr)->times : (double)NAN; }
 
 enum { MOST = 40 };
 static int without = -1; /* the input for which the rule returns nothing */
@@ -46,7 +55,7 @@ static tg_status mix_forward(const tg_call *c) {
     for (int64_t i = 0; i < c->out[0]->numel; i++) {
         double sum = 0;
         for (int k = 0; k < c->n_in; k++) sum += (k + 1) * pow(at_of(c->in[k], c->out[0], i), 2);
-        tg_array_set(c->out[0], i, sum);
+        tg_array_set(c->out[0], i, times_of(c->attr) * sum);
     }
     return TG_OK;
 }
@@ -54,7 +63,7 @@ static tg_status mix_forward(const tg_call *c) {
 static void mix_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     for (int k = 0; k < n->n_in; k++) {
         if (!tg_needs(n, k) || k == without) continue;
-        din[k] = tg_mul(dout[0], tg_mul_scalar(n->in[k], 2 * (k + 1)));
+        din[k] = tg_mul(dout[0], tg_mul_scalar(n->in[k], times_of(n->attr) * 2 * (k + 1)));
         if (k == too_wide) din[k] = tg_ones(TG_F64, 7, 5);
         if (k == too_narrow) din[k] = tg_to(din[k], TG_F32);
         if (k == failing) din[k] = tg_matmul(din[k], tg_ones(TG_F64, 9, 9));
@@ -69,13 +78,13 @@ static tg_status mix_kernel(const tg_node *n, const tg_array *const *dout, tg_ar
         tg_dtype dtype = k == too_narrow ? TG_F32 : TG_F64;
         tg_status s = tg_array_alloc(&din[k], dtype, k == too_wide ? TG_SHAPE(7, 5) : tg_array_shape(dout[0]));
         if (s != TG_OK) return s;
-        for (int64_t i = 0; i < dout[0]->numel && k != too_wide; i++) tg_array_set(&din[k], i, tg_array_get(dout[0], i) * 2 * (k + 1) * at_of(x, dout[0], i));
+        for (int64_t i = 0; i < dout[0]->numel && k != too_wide; i++) tg_array_set(&din[k], i, times_of(n->attr) * tg_array_get(dout[0], i) * 2 * (k + 1) * at_of(x, dout[0], i));
     }
     return TG_OK;
 }
 
 static tg_op mix = {.name = "mix", .formula = "out = sum of (i + 1) x_i^2", .n_in = TG_VARIADIC, .save = TG_ALL_IN,
-                    .infer = tg_infer_broadcast, .forward = mix_forward, .grad = mix_grad, .grad_kernel = mix_kernel};
+                    .attr_size = sizeof(mix_attr), .attrs = mix_fields, .n_attrs = 2, .infer = tg_infer_broadcast, .forward = mix_forward, .grad = mix_grad, .grad_kernel = mix_kernel};
 
 static const int counts[] = {1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 18, 24, MOST};
 enum { COUNTS = sizeof counts / sizeof *counts };
@@ -105,7 +114,7 @@ START_TEST(each_of_many_inputs) {
     int n = counts[_i / 2];
     mix.grad_kernel = _i % 2 ? mix_kernel : NULL;
     make_inputs(n, x);
-    tg_tensor *y = tg_sum(tg_apply(&mix, x, n, NULL));
+    tg_tensor *y = tg_sum(tg_apply(&mix, x, n, &once));
     ck_assert_int_eq(tg_backward(y, .retain = true), TG_OK);
     for (int i = 0; i < n; i++) {
         ck_assert_int_eq(tg_has_grad(x[i]), i % 5 != 4);
@@ -140,7 +149,7 @@ START_TEST(one_tensor_many_times) {
             tg_tensor *x = leaf(3), *other = leaf(2), *in[MOST], *g[2];
             double total = 0;
             for (int i = 0; i < n; i++) in[i] = i % 4 == 1 ? other : x, total += i % 4 == 1 ? 0 : 2 * (i + 1) * 3;
-            tg_tensor *y = tg_apply(&mix, in, n, NULL);
+            tg_tensor *y = tg_apply(&mix, in, n, &once);
             ck_assert_int_eq(tg_grad(1, &y, 2, ((tg_tensor *[]){x, other}), g, .create_graph = record, .retain = true, .allow_unused = true), TG_OK);
             EQUAL(tg_item(g[0]), total);
             ck_assert_int_eq(tg_backward(y), TG_OK);
@@ -208,7 +217,7 @@ START_TEST(rules_that_fail_at_one_input) {
                     tg_mark mark = tg_tape_mark();
                     some_inputs(n, x);
                     mix.grad_kernel = kernel ? mix_kernel : NULL;
-                    y = tg_sum(tg_apply(&mix, x, n, NULL));
+                    y = tg_sum(tg_apply(&mix, x, n, &once));
                     before was = look();
                     if (f == 1 && tg_numel(x[i]) == 1) continue; /* anything sums down to one element */
                     *fault[f] = i;
@@ -242,7 +251,7 @@ START_TEST(saved_inputs_that_change) {
                 tg_mark mark = tg_tape_mark();
                 some_inputs(n, x);
                 x[i] = kept;
-                tg_tensor *y = tg_sum(tg_apply(&mix, x, n, NULL));
+                tg_tensor *y = tg_sum(tg_apply(&mix, x, n, &once));
                 before was = look();
                 if (way % 2) {
                     tg_free(kept);
@@ -272,13 +281,13 @@ START_TEST(inputs_that_cannot_be_read) {
             tg_mark mark = tg_tape_mark();
             some_inputs(n, x);
             tg_tensor *was_x = x[i], *gone = row_of(1, 2), *saved = tg_set_requires_grad(row_of(1, 2), true);
-            tg_tensor *twice = tg_add(tg_apply(&mix, &saved, 1, NULL), tg_apply(&mix, &saved, 1, NULL));
+            tg_tensor *twice = tg_add(tg_apply(&mix, &saved, 1, &once), tg_apply(&mix, &saved, 1, &once));
             tg_release(gone), tg_release(saved);
             before was = look();
             tg_tensor *const bad[] = {gone, saved, NULL};
             for (int k = 0; k < 3; k++) {
                 x[i] = bad[k];
-                ck_assert(tg_is_poison(tg_apply(&mix, x, n, NULL)));
+                ck_assert(tg_is_poison(tg_apply(&mix, x, n, &once)));
                 UNCHANGED(was, "mix", k < 2 ? "released" : "NULL");
             }
             x[i] = was_x;
@@ -297,7 +306,7 @@ START_TEST(the_last_input_alone) {
         tg_tensor *x[MOST] = {NULL}, *g;
         for (int i = 0; i < n; i++) x[i] = tg_scalar(TG_F64, 2);
         tg_set_requires_grad(x[n - 1], true);
-        tg_tensor *y = tg_apply(&mix, x, n, NULL), *z = tg_square(y);
+        tg_tensor *y = tg_apply(&mix, x, n, &once), *z = tg_square(y);
         ck_assert(tg_requires_grad(y));
         ck_assert_int_eq(tg_grad(1, &z, 1, &x[n - 1], &g), TG_OK);
         EQUAL(tg_item(g), 2 * tg_item(y) * 2 * n * 2);
@@ -434,6 +443,73 @@ START_TEST(each_output_saved) {
         UNCHANGED(was, "powers", "changed");
     }
     tg_free(with_grad);
+}
+END_TEST
+
+/* All outputs are poison when one cannot be made, and none of them is on the tape. */
+static tg_status half_infer(const tg_call *c) {
+    tg_status s = powers_infer(c);
+    return s == TG_OK ? tg_call_fail(c, TG_ERR_SHAPE, "no: %s, %s, %s, %s", tg_call_input(c, 0), tg_call_input(c, 1), tg_call_input(c, 2), tg_call_input(c, 3)) : s;
+}
+
+START_TEST(outputs_of_a_failed_op) {
+    begin_with_grad();
+    for (int n = 1; n <= 3; n++) {
+        tg_op op = powers;
+        op.n_out = n, op.n_in = 4, op.infer = half_infer;
+        tg_tensor *x[4], *out[3];
+        for (int i = 0; i < 4; i++) x[i] = row_of(1, 1 + i);
+        before was = look();
+        ck_assert_int_eq(tg_apply_multi(&op, x, 4, NULL, out), TG_ERR_SHAPE);
+        for (int o = 0; o < n; o++) ck_assert(tg_is_poison(out[o]));
+        UNCHANGED(was, "powers: no: [1] f64, [2] f64, [3] f64, [4] f64");
+        for (int64_t k = 1; k < 5; k++) { /* no memory for one of them */
+            tg_memory_fail_at(k);
+            tg_status s = tg_apply_multi(&powers, x, 1, NULL, out);
+            tg_memory_fail_at(-1);
+            if (s == TG_OK) break;
+            for (int o = 0; o < 3; o++) ck_assert(tg_is_poison(out[o]));
+            UNCHANGED(was, "memory");
+        }
+    }
+    tg_free(with_grad);
+}
+END_TEST
+
+/* Sixteen inputs, of which any may be left out that the op says may. */
+static tg_status first_infer(const tg_call *c) { return tg_out(c, 0, TG_F64, TG_SCALAR); }
+static tg_status first_forward(const tg_call *c) {
+    double sum = 0;
+    for (int i = 0; i < c->n_in; i++) sum += c->in[i] ? (i + 1) * tg_array_get(c->in[i], 0) : 0;
+    tg_array_set(c->out[0], 0, sum);
+    return TG_OK;
+}
+static void first_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    for (int i = 0; i < n->n_in; i++)
+        if (n->in[i] && tg_needs(n, i)) din[i] = tg_mul_scalar(dout[0], i + 1);
+}
+
+START_TEST(inputs_left_out) {
+    for (int i = 0; i < 16; i++)
+        for (int k = 0; k < 16; k++) {
+            tg_op op = {.name = "first", .formula = "out = sum of (i + 1) x_i", .n_in = 16, .optional = TG_IN(i), .no_grad = TG_IN((i + 1) % 16), .infer = first_infer, .forward = first_forward, .grad = first_grad};
+            tg_tensor *x[16], *y;
+            double sum = 0;
+            for (int j = 0; j < 16; j++) x[j] = j == k ? NULL : leaf(1 + j), sum += j == k ? 0 : (j + 1) * (j + 1);
+            y = tg_apply(&op, x, 16, NULL);
+            if (i != k) {
+                ck_assert(tg_is_poison(y));
+                expect_error(TG_ERR_ARGUMENT, "first", "NULL");
+                continue;
+            }
+            EQUAL(tg_item(y), sum);
+            ck_assert_int_eq(tg_backward(y), TG_OK);
+            for (int j = 0; j < 16; j++) {
+                if (j == k) continue;
+                ck_assert_int_eq(tg_has_grad(x[j]), j != (i + 1) % 16);
+                if (tg_has_grad(x[j])) EQUAL(tg_item(tg_grad_of(x[j])), j + 1);
+            }
+        }
 }
 END_TEST
 
@@ -595,8 +671,8 @@ END_TEST
 START_TEST(modes_after_failures) {
     begin_with_grad();
     for (int off = 0; off < 2; off++) {
-        tg_tensor *x = leaf(2), *gone = row_of(1, 2), *y = tg_apply(&mix, &x, 1, NULL);
-        tg_tensor *w = tg_set_requires_grad(row_of(1, 2), true), *saved = tg_apply(&mix, &w, 1, NULL);
+        tg_tensor *x = leaf(2), *gone = row_of(1, 2), *y = tg_apply(&mix, &x, 1, &once);
+        tg_tensor *w = tg_set_requires_grad(row_of(1, 2), true), *saved = tg_apply(&mix, &w, 1, &once);
         tg_release(gone), tg_release(w);
         without = 0;
         tg_set_grad_enabled(!off);
@@ -621,7 +697,7 @@ static tg_tensor *noisy(tg_tensor *const *in, void *user) {
     (void)user;
     if (++runs == fails_at_run) tg_fail(TG_ERR_ARGUMENT, "noisy: cannot");
     tg_tensor *noise = tg_rand(TG_F64, 0, 1, 3), *three[3] = {tg_scalar(TG_F64, 1), tg_scalar(TG_F64, 1), third_of};
-    return tg_sum(tg_mul(tg_mul(in[0], noise), tg_apply(&mix, three, 3, NULL)));
+    return tg_sum(tg_mul(tg_mul(in[0], noise), tg_apply(&mix, three, 3, &once)));
 }
 
 START_TEST(checkpoints_leave_the_stream) {
@@ -657,7 +733,7 @@ END_TEST
 
 static tg_tensor *four(tg_tensor *const *in, void *user) {
     (void)user;
-    return tg_apply(&mix, in, 4, NULL);
+    return tg_apply(&mix, in, 4, &once);
 }
 
 START_TEST(checkpoints_of_several_inputs) {
@@ -763,7 +839,7 @@ static void off_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) 
     din[off.input] = off.second ? tg_add(tg_detach(g), tg_mul(error, tg_scalar(TG_F64, 0))) : tg_add(g, error);
 }
 static tg_op wrong_mix;
-static tg_tensor *call_wrong(tg_tensor *const *in, void *user) { return tg_apply(&wrong_mix, in, *(int *)user, NULL); }
+static tg_tensor *call_wrong(tg_tensor *const *in, void *user) { return tg_apply(&wrong_mix, in, *(int *)user, &once); }
 
 START_TEST(checker_at_its_edges) {
     wrong_mix = mix;
@@ -847,7 +923,7 @@ START_TEST(rewound_nodes_let_go) {
         tg_mark mark = tg_tape_mark();
         tg_tensor *x = tg_set_requires_grad(row_of(1, 500), true);
         tg_mark inner = tg_tape_mark();
-        for (int i = 0; i < n; i++) tg_apply(&mix, &x, 1, NULL);
+        for (int i = 0; i < n; i++) tg_apply(&mix, &x, 1, &once);
         tg_tape_rewind(inner);
         size_t with = tg_memory_get_stats().live_buffer_bytes;
         tg_release(x);
@@ -871,6 +947,8 @@ TCase *tcase_many(void) {
     tcase_add_loop_test(tc, each_set_of_outputs, 0, 4);
     tcase_add_test(tc, each_output_retained_and_hooked);
     tcase_add_test(tc, each_output_saved);
+    tcase_add_test(tc, outputs_of_a_failed_op);
+    tcase_add_test(tc, inputs_left_out);
     tcase_add_test(tc, walks_from_several_outputs);
     tcase_add_test(tc, hundreds_of_leaves);
     tcase_add_test(tc, accumulation_raises_the_version);

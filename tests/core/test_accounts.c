@@ -56,6 +56,12 @@ START_TEST(every_size_class) {
                 ck_assert_uint_ge(c->size, more);
                 touch_ends(c, more);
                 tg_buffer *d = tg_buffer_new(size), *e = tg_buffer_new(size);
+                tg_buffer_unref(d);
+                d = tg_buffer_new(2 * size + 2); /* nor of the class below its own */
+                ck_assert_uint_ge(d->size, 2 * size + 2);
+                touch_ends(d, 2 * size + 2);
+                tg_buffer_unref(d);
+                d = tg_buffer_new(size);
                 ck_assert(d != e && d->size == e->size && d->size >= size);
                 touch_ends(d, size), touch_ends(e, size);
                 tg_buffer_unref(c), tg_buffer_unref(d), tg_buffer_unref(e);
@@ -120,6 +126,83 @@ START_TEST(a_thread_s_bytes) {
     ck_assert_uint_eq(live(), start);
     ck_assert_uint_eq(system_bytes(), bytes);
     pthread_barrier_destroy(&barrier);
+}
+END_TEST
+
+static void *make_one(void *b) {
+    *(tg_buffer **)b = tg_buffer_new(1000);
+    return NULL;
+}
+static void *drop_one(void *b) {
+    tg_buffer_unref(*(tg_buffer **)b);
+    return NULL;
+}
+
+/* Few bytes that change threads: what is left in the share of a thread that ends is counted. */
+START_TEST(small_buffers_change_threads) {
+    pthread_t thread;
+    tg_buffer *b = NULL, *mine = tg_buffer_new(2000);
+    size_t start = live();
+    for (int i = 0; i < 5; i++) {
+        pthread_create(&thread, NULL, make_one, &b);
+        pthread_join(thread, NULL);
+        ck_assert_uint_eq(live(), start + b->size);
+        tg_buffer_unref(b);
+        ck_assert_uint_eq(live(), start);
+    }
+    size_t size = mine->size;
+    pthread_create(&thread, NULL, drop_one, &mine);
+    pthread_join(thread, NULL);
+    ck_assert_uint_eq(live(), start - size);
+}
+END_TEST
+
+/* ---- by line ---- */
+
+/* Places in the order of their bytes; equal lines of two files are two; views count for the first that holds the elements. */
+START_TEST(bytes_by_line) {
+    static const struct {
+        const char *op, *file;
+        int line;
+        int64_t floats;
+        int tensors;
+    } made[] = {{"zeros", "a.c", 10, 16, 1}, {"zeros", "b.c", 10, 32, 3}, {"ones", "a.c", 10, 1 << 12, 5}, {"zeros", "a.c", 11, 64, 2}, {"zeros", NULL, 0, 48, 4}, {"ones", "dir/a.c", 12, 24, 1}};
+    enum { PLACES = COUNT(made) };
+    tg_region *r = tg_region_current();
+    tg_region_rewind(r, 0);
+    tg_memory_site site[64];
+    int64_t others = tg_memory_sites(site, 64);
+    for (int i = 0; i < PLACES; i++)
+        for (int k = 0; k < made[i].tensors; k++) {
+            tg_slot *s = tg_slot_new(made[i].op), *view = NULL;
+            ck_assert_int_eq(tg_array_alloc(&s->a, TG_F32, TG_SHAPE(made[i].floats)), TG_OK);
+            if (made[i].file) tg_at(tg_handle(s), made[i].file, made[i].line);
+            r->stamped = r->count;
+            view = tg_slot_new("view");
+            tg_array_share(&view->a, &s->a);
+            tg_at(tg_handle(view), "view.c", 1);
+            s->maker.file = made[i].file;
+        }
+    int64_t n = tg_memory_sites(site, 64);
+    ck_assert_int_eq(n - others, PLACES);
+    for (int64_t i = 1; i < n; i++) ck_assert(site[i - 1].bytes >= site[i].bytes);
+    for (int i = 0; i < PLACES; i++) {
+        int found = 0;
+        for (int64_t k = 0; k < n; k++) {
+            if (strcmp(site[k].op, made[i].op) != 0 || site[k].line != made[i].line || (site[k].file != NULL) != (made[i].file != NULL)) continue;
+            if (made[i].file && strcmp(site[k].file, made[i].file) != 0) continue;
+            found++;
+            ck_assert_int_eq(site[k].tensors, made[i].tensors);
+            ck_assert_uint_eq(site[k].bytes, (size_t)made[i].floats * 4 * (size_t)made[i].tensors);
+        }
+        ck_assert_int_eq(found, 1);
+    }
+    for (int64_t k = 0; k < n; k++) ck_assert_str_ne(site[k].op, "view");
+    ck_assert_int_eq(tg_memory_sites(site, 2), n);
+    size_t bytes = system_bytes();
+    for (int most = 0; most < 64; most += 9) tg_memory_sites(site, most);
+    ck_assert_uint_eq(system_bytes(), bytes);
+    tg_region_rewind(r, 0);
 }
 END_TEST
 
@@ -495,6 +578,8 @@ TCase *tcase_accounts(void) {
     tcase_add_test(tc, every_size_class);
     tcase_add_test(tc, peaks_to_the_byte);
     tcase_add_test(tc, a_thread_s_bytes);
+    tcase_add_test(tc, small_buffers_change_threads);
+    tcase_add_test(tc, bytes_by_line);
     tcase_add_test(tc, references_of_several_threads);
     tcase_add_test(tc, kept_elements_are_shared);
     tcase_add_test(tc, lists_that_grow);

@@ -240,6 +240,39 @@ START_TEST(tensors_of_random_numbers) {
 }
 END_TEST
 
+/* ---- elements ---- */
+
+/* Every element of any rank can be read, and no more; copies take exactly the bytes that there are. */
+START_TEST(elements_and_their_bytes) {
+    for (int rank = 0; rank <= TG_MAX_RANK; rank++) {
+        tg_shape s = {rank, {2, 1, 3, 2, 1, 2, 1, 2}};
+        tg_tensor *t = (tg_zeros)(TG_F32, s);
+        int64_t n = tg_numel(t);
+        for (int64_t i = 0; i < n; i++) ((float *)tg_data_mut(t))[i] = (float)i;
+        for (int64_t i = 0; i < n; i++) ck_assert(tg_get(t, i) == (double)i);
+        for (int64_t i = -2; i < n + 2; i += i == -1 ? n + 1 : 1) {
+            ck_assert(isnan(tg_get(t, i)));
+            expect_error(TG_ERR_ARGUMENT, "no element");
+        }
+        float out[64] = {0};
+        for (size_t bytes = 0; bytes < 4 * (size_t)n + 3; bytes++) {
+            if (bytes == 4 * (size_t)n) continue;
+            ck_assert_int_eq((tg_copy_out)(t, out, bytes), TG_ERR_ARGUMENT);
+            expect_error(TG_ERR_ARGUMENT, "bytes");
+            ck_assert(out[0] == 0 && out[n - 1] == 0);
+        }
+        ck_assert_int_eq((tg_copy_out)(t, out, 4 * (size_t)n), TG_OK);
+        ck_assert(out[n - 1] == (float)(n - 1));
+    }
+    for (int64_t n = 1; n < 70; n += 3) { /* any byte but 0 is true */
+        unsigned char bytes[70];
+        for (int64_t i = 0; i < n; i++) bytes[i] = (unsigned char)(i * 37 % 5 * 60);
+        tg_tensor *t = (tg_from)(TG_BOOL, bytes, TG_SHAPE(n));
+        for (int64_t i = 0; i < n; i++) ck_assert_uint_eq(((const unsigned char *)tg_data(t))[i], bytes[i] != 0);
+    }
+}
+END_TEST
+
 /* ---- files ---- */
 
 static bool same_elements(const tg_tensor *t, const tg_tensor *u) {
@@ -326,6 +359,7 @@ TCase *tcase_edges(void) {
     tcase_add_test(tc, numbers_of_streams);
     tcase_add_test(tc, numbers_below);
     tcase_add_test(tc, tensors_of_random_numbers);
+    tcase_add_test(tc, elements_and_their_bytes);
     tcase_add_test(tc, files_of_all_lengths);
     tcase_add_test(tc, files_that_compress_well);
     tcase_add_test(tc, loops_of_all_lengths);

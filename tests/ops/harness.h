@@ -249,6 +249,7 @@ TCase *tcase_create_ops(void);
 TCase *tcase_inplace(void);
 TCase *tcase_structured(void);
 TCase *tcase_products(void);
+TCase *tcase_ranks(void);
 TCase *tcase_attention(void);
 TCase *tcase_recurrent(void);
 TCase *tcase_reference(void);
