@@ -314,6 +314,108 @@ START_TEST(the_last_input_alone) {
 }
 END_TEST
 
+/* Of all inputs only one comes from an earlier node, from far back. */
+START_TEST(one_input_with_a_history) {
+    for (int c = 0; c < COUNTS; c++)
+        for (int i = 0; i < counts[c]; i++)
+            for (int way = 0; way < 3; way++) {
+                int n = counts[c];
+                tg_tensor *x[MOST] = {NULL}, *far = leaf(3), *result = tg_square(far), *g;
+                for (int k = 0; k < 3; k++) tg_square(leaf(1)); /* other nodes between */
+                for (int k = 0; k < n; k++) x[k] = k == i ? result : leaf(2);
+                tg_tensor *y = tg_apply(&mix, x, n, &once);
+                double want = 2 * (i + 1) * 9 * 2 * 3;
+                if (way == 0) {
+                    ck_assert_int_eq(tg_backward(y), TG_OK);
+                    EQUAL(tg_item(tg_grad_of(far)), want);
+                } else {
+                    ck_assert_int_eq(tg_grad(1, &y, 1, &far, &g, .create_graph = way == 2), TG_OK);
+                    EQUAL(tg_item(g), want);
+                }
+            }
+}
+END_TEST
+
+/* ---- sharing: what one contribution may be written to ---- */
+
+/* a is used by three ops, whose gradients of it come shared with others, in every order; of every rank. */
+START_TEST(shared_contributions) {
+    for (int rank = 0; rank <= 6; rank++)
+        for (int order = 0; order < 27; order++) {
+            tg_shape s = {rank, {2, 1, 3, 2, 1, 2}};
+            tg_mark mark = tg_tape_mark();
+            size_t live = tg_memory_get_stats().live_buffer_bytes;
+            tg_tensor *in[3], *sum = NULL, *g[3];
+            for (int i = 0; i < 3; i++) in[i] = tg_set_requires_grad((tg_full)(TG_F64, 2 + i, s), true);
+            tg_tensor *a = in[0], *b = in[1], *c = in[2];
+            double want[3] = {0};
+            for (int k = 0, o = order; k < 3; k++, o /= 3) {
+                tg_tensor *y = o % 3 == 0 ? tg_add(a, b) : o % 3 == 1 ? tg_mul(a, c) : tg_sub(tg_add(a, c), b);
+                want[0] += o % 3 == 1 ? 4 : 1, want[1] += o % 3 == 0 ? 1 : o % 3 == 1 ? 0 : -1, want[2] += o % 3 == 0 ? 0 : o % 3 == 1 ? 2 : 1;
+                sum = sum ? tg_add(sum, y) : y;
+            }
+            tg_tensor *seed = (tg_ones)(TG_F64, s);
+            for (int record = 0; record < 2; record++) {
+                ck_assert_int_eq(tg_grad(1, &sum, 3, in, g, .seeds = &seed, .retain = true, .create_graph = record, .allow_unused = true), TG_OK);
+                for (int i = 0; i < 3; i++)
+                    for (int64_t e = 0; e < tg_numel(g[i]); e++) EQUAL(tg_get(g[i], e), want[i]);
+            }
+            ck_assert_int_eq(tg_backward(sum, .seed = seed), TG_OK);
+            for (int i = 0; i < 3; i++)
+                for (int64_t e = 0; tg_has_grad(in[i]) && e < tg_numel(a); e++) EQUAL(tg_get(tg_grad_of(in[i]), e), want[i]);
+            tg_tape_rewind(mark);
+            ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+        }
+}
+END_TEST
+
+/* Gradients summed down along leading axes and axes of size 1, of every rank, leave nothing behind. */
+START_TEST(sums_down_of_every_rank) {
+    for (int rank = 0; rank <= 5; rank++)
+        for (int extra = 0; rank + extra <= 6; extra++)
+            for (int way = 0; way < 3; way++) {
+                tg_mark mark = tg_tape_mark();
+                size_t live = tg_memory_get_stats().live_buffer_bytes;
+                tg_shape s = {rank, {1, 2, 1, 3, 1}}, full = {rank + extra, {0}};
+                int64_t times = 1;
+                for (int i = 0; i < full.rank; i++) {
+                    full.dim[i] = i < extra ? 2 : s.dim[i - extra] == 1 ? 3 : s.dim[i - extra];
+                    times *= i < extra || s.dim[i - extra] == 1 ? full.dim[i] : 1;
+                }
+                tg_tensor *x = tg_set_requires_grad((tg_full)(TG_F64, 2, s), true), *c = (tg_full)(TG_F64, 3, full), *y = tg_sum(tg_add(tg_mul(x, c), tg_mul(c, x))), *g;
+                if (way == 0) {
+                    ck_assert_int_eq(tg_backward(y), TG_OK);
+                    g = tg_grad_of(x);
+                } else {
+                    ck_assert_int_eq(tg_grad(1, &y, 1, &x, &g, .create_graph = way == 2), TG_OK);
+                }
+                ck_assert(tg_shape_equal(tg_shape_of(g), s));
+                for (int64_t e = 0; e < tg_numel(g); e++) EQUAL(tg_get(g, e), 6.0 * (double)times);
+                tg_tape_rewind(mark);
+                ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+            }
+}
+END_TEST
+
+/* What cannot be a parameter leaves nothing; a detached tensor of any rank has no history. */
+START_TEST(parameters_and_detached) {
+    begin_with_grad();
+    for (int rank = 0; rank <= 6; rank++) {
+        tg_shape s = {rank, {2, 1, 3, 2, 1, 2}};
+        tg_tensor *i64 = (tg_zeros)(TG_I64, s), *x = tg_set_requires_grad((tg_ones)(TG_F64, s), true), *y = tg_square(x);
+        before was = look();
+        ck_assert(tg_is_poison(tg_param(i64)));
+        UNCHANGED(was, "i64");
+        tg_mark mark = tg_tape_mark();
+        tg_tensor *d = tg_detach(y), *e = tg_detach(x);
+        ck_assert(!tg_requires_grad(d) && !tg_requires_grad(e) && !tg_node_of(d));
+        ck_assert(!tg_requires_grad(tg_square(d)));
+        tg_tape_rewind(mark);
+    }
+    tg_free(with_grad);
+}
+END_TEST
+
 /* ---- an op of three outputs: x, x^2, x^3, times what the attribute says ---- */
 
 static tg_status powers_infer(const tg_call *c) {
@@ -443,6 +545,25 @@ START_TEST(each_output_saved) {
         UNCHANGED(was, "powers", "changed");
     }
     tg_free(with_grad);
+}
+END_TEST
+
+/* An output of integers requires no gradient, wherever it stands among the others. */
+static int whole_output;
+static tg_status mixed_infer(const tg_call *c) {
+    tg_status s = TG_OK;
+    for (int o = 0; s == TG_OK && o < c->n_out; o++) s = tg_out(c, o, o == whole_output ? TG_I64 : TG_F64, tg_array_shape(c->in[0]));
+    return s;
+}
+
+START_TEST(outputs_of_integers) {
+    for (whole_output = 0; whole_output < 3; whole_output++) {
+        tg_op op = powers;
+        op.infer = mixed_infer;
+        tg_tensor *x = leaf(2), *out[3];
+        ck_assert_int_eq(tg_apply_multi(&op, &x, 1, NULL, out), TG_OK);
+        for (int o = 0; o < 3; o++) ck_assert_int_eq(tg_requires_grad(out[o]), o != whole_output);
+    }
 }
 END_TEST
 
@@ -944,6 +1065,11 @@ TCase *tcase_many(void) {
     tcase_add_test(tc, saved_inputs_that_change);
     tcase_add_test(tc, inputs_that_cannot_be_read);
     tcase_add_test(tc, the_last_input_alone);
+    tcase_add_test(tc, one_input_with_a_history);
+    tcase_add_test(tc, shared_contributions);
+    tcase_add_test(tc, sums_down_of_every_rank);
+    tcase_add_test(tc, parameters_and_detached);
+    tcase_add_test(tc, outputs_of_integers);
     tcase_add_loop_test(tc, each_set_of_outputs, 0, 4);
     tcase_add_test(tc, each_output_retained_and_hooked);
     tcase_add_test(tc, each_output_saved);
