@@ -58,13 +58,17 @@ binary() {
     esac
 }
 
-# suite COPY BUILD NAME: 0 when it passes. NAME may be core/case, for one case of a binary.
+# suite COPY BUILD NAME: 0 when it passes. NAME may be core/case, for one case of a binary, or ops:op,op.
 suite() {
-    copy=$1 build=$2 binary=$3 case=
-    case $binary in */*) case=${binary#*/} binary=${binary%%/*} ;; esac
+    copy=$1 build=$2 binary=$3 case="" ops=""
+    case $binary in
+    */*) case=${binary#*/} binary=${binary%%/*} ;;
+    *:*) ops=${binary#*:} binary=${binary%%:*} ;;
+    esac
     target=$(binary "$binary")
     nice ninja -C "$copy/$build" "$target" >"$copy/build.out" 2>&1 || return 3
     [ -z "$case" ] || export CK_RUN_CASE="$case"
+    [ -z "$ops" ] || export TG_OP="$ops"
     status=0
     (
         cd "$copy/$build"
@@ -72,7 +76,7 @@ suite() {
         if [ "$build" = plain ]; then export TG_FAST=1; else export CK_FORK=no UBSAN_OPTIONS=halt_on_error=1; fi
         nice timeout 600 "$target" >"$copy/test.out" 2>&1
     ) || status=1
-    unset CK_RUN_CASE
+    unset CK_RUN_CASE TG_OP
     return $status
 }
 
