@@ -703,18 +703,17 @@ START_TEST(accumulation_raises_the_version) {
         tg_shape s = {rank, {2, 1, 2, 3}};
         tg_tensor *w = tg_param((tg_ones)(TG_F64, s)), *x = tg_set_requires_grad((tg_ones)(TG_F64, s), true);
         size_t live = tg_memory_get_stats().live_buffer_bytes;
-        ck_assert_int_eq(tg_backward(tg_sum(tg_square(w))), TG_OK);
         tg_mark mark = tg_tape_mark();
+        ck_assert_int_eq(tg_backward(tg_sum(tg_square(w))), TG_OK);
         tg_tensor *y = tg_sum(tg_mul(x, tg_grad_of(w)));
         ck_assert_int_eq(tg_backward(tg_sum(tg_square(w))), TG_OK);
         ck_assert_int_eq(tg_backward(y), TG_ERR_TAPE);
         expect_error(TG_ERR_TAPE, "mul", "changed");
-        tg_tape_rewind(mark);
         EQUAL(tg_get(tg_grad_of(w), 0), 4);
-        tg_zero_grad(w);
         tg_tape_rewind(mark);
+        tg_zero_grad(w);
         ck_assert(!tg_has_grad(w));
-        ck_assert_uint_le(tg_memory_get_stats().live_buffer_bytes, live + 6 * 256);
+        ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
         tg_free(w);
     }
 }
