@@ -122,7 +122,7 @@ static tg_status gather_grad_kernel(const tg_node *n, const tg_array *const *dou
     tg_array at;
     tg_status s = node_positions(n, axis, &at);
     if (s == TG_OK) s = zeros_unless_lent(x, &din[0]);
-    if (s == TG_OK) tg_map_scatter_add(&din[0], axis, &at, dout[0]);
+    if (s == TG_OK) s = tg_map_scatter_add(&din[0], axis, &at, dout[0]);
     tg_array_drop(&at);
     return s;
 }
@@ -166,7 +166,7 @@ static tg_status scatter_add_forward(const tg_call *call) {
     tg_status s = call_positions(call, axis, &at);
     if (s == TG_OK) {
         tg_array_copy(call->out[0], call->in[0]);
-        tg_map_scatter_add(call->out[0], axis, &at, call->in[2]);
+        s = tg_map_scatter_add(call->out[0], axis, &at, call->in[2]);
     }
     tg_array_drop(&at);
     return s;
@@ -237,7 +237,7 @@ static tg_status index_select_grad_kernel(const tg_node *n, const tg_array *cons
     if (s == TG_OK) s = zeros_unless_lent(x, &din[0]);
     if (s == TG_OK) {
         tg_array spread = along(&at, axis, dout[0]);
-        tg_map_scatter_add(&din[0], axis, &spread, dout[0]);
+        s = tg_map_scatter_add(&din[0], axis, &spread, dout[0]);
     }
     tg_array_drop(&at);
     return s;

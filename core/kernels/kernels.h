@@ -106,10 +106,11 @@ void tg_arg_extreme(bool maximum, const tg_array *x, int axis, const tg_array *o
 
 /* map_gather: out[.., j, ..] = x[.., index[.., j, ..], ..] along axis; index (i64 or i32) has out's
  * shape; x agrees with it on the other axes or is larger. Any dtype. map_scatter_add: x[.., index[.., j,
- * ..], ..] += src[.., j, ..]. Equal indices add up in row-major order. Indices have been checked; an axis
+ * ..], ..] += src[.., j, ..]. Equal indices add up in row-major order, in double where many meet; TG_ERR_MEMORY, with x
+ * unchanged, when there is no room for that. Indices have been checked; an axis
  * of a scalar is 0. */
 void tg_map_gather(const tg_array *x, int axis, const tg_array *index, const tg_array *out);
-void tg_map_scatter_add(const tg_array *x, int axis, const tg_array *index, const tg_array *src);
+tg_status tg_map_scatter_add(const tg_array *x, int axis, const tg_array *index, const tg_array *src);
 
 /* C = alpha * A B + beta * C, for A [.., m, k], B [.., k, n], C [.., m, n] with equal leading (batch)
  * axes (broadcast ones by stride 0). beta = 0 ignores what C held. C's last axis has stride 1; A and B

@@ -493,7 +493,7 @@ START_TEST(gathers_and_scatters) {
             tg_map_gather(&x.a, axis, &index.a, &out.a);
             REQUIRE(first_wrong(&out) < 0, "gather %d %s, %s from %s: place %d, %d threads", _i, tg_dtype_name(dtype), lay_name(h[1]), lay_name(h[2]), (int)first_wrong(&out), n);
             memcpy(sum.whole.data, was, sum.bytes);
-            tg_map_scatter_add(&sum.a, axis, &index.a, &src.a);
+            ck_assert_int_eq(tg_map_scatter_add(&sum.a, axis, &index.a, &src.a), TG_OK);
             REQUIRE(first_wrong(&sum) < 0, "scatter %d %s, %s to %s: place %d, %d threads", _i, tg_dtype_name(real), lay_name(h[1]), lay_name(h[2]), (int)first_wrong(&sum), n);
         }
         free(was), free(places);

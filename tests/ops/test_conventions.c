@@ -301,6 +301,41 @@ START_TEST(long_f32_sums_do_not_stall) {
 }
 END_TEST
 
+/* Many elements that meet in one place: a running sum in f32 would stop at 2^24, and lose a part of each 0.1 long
+ * before. The second of the two lanes gets one element of each. */
+START_TEST(crowded_places_add_up_in_double) {
+    int64_t n = 17825792;
+    tg_mark mark = tg_tape_mark();
+    tg_tensor *one = tg_expand((tg_ones)(TG_F32, TG_SHAPE(1)), n), *at = tg_expand((tg_zeros)(TG_I64, TG_SHAPE(1)), n);
+    tg_tensor *out = tg_scatter_add((tg_zeros)(TG_F32, TG_SHAPE(3)), 0, at, one);
+    ck_assert(tg_get(out, 0) == (double)n && tg_get(out, 1) == 0);
+    tg_tape_rewind(mark);
+}
+END_TEST
+
+/* gradient of the tenths that a function picks out of x: k of them from place 0. */
+static void check_picked(tg_tensor *x, tg_tensor *picked, int64_t k) {
+    tg_tensor *g, *seed = (tg_full)(TG_F32, 0.1, tg_shape_of(picked));
+    for (int record = 0; record < 2; record++) {
+        ck_assert_int_eq(tg_grad(1, &picked, 1, &x, &g, .seeds = &seed, .retain = true, .create_graph = record), TG_OK);
+        double want = (double)(float)0.1 * (double)k;
+        ck_assert_msg(fabs(tg_get(g, 0) - want) <= 1e-7 * want, "%.9g, not %.9g", tg_get(g, 0), want);
+    }
+}
+
+START_TEST(gradients_of_crowded_places) {
+    int64_t n = 100000;
+    tg_tensor *x = tg_set_requires_grad((tg_ones)(TG_F32, TG_SHAPE(5, 3)), true);
+    tg_tensor *at = (tg_zeros)(TG_I64, TG_SHAPE(n)), *wide = (tg_zeros)(TG_I32, TG_SHAPE(n, 3));
+    for (int64_t i = 0; i < n; i += 10) tg_array_set(tg_array_of(at), i, 2);
+    check_picked(x, tg_index_select(x, 0, at), n - n / 10);
+    check_picked(x, tg_embedding(x, at), n - n / 10);
+    check_picked(x, tg_gather(x, 0, wide), n);
+    check_picked(x, tg_take_along_dim(x, tg_reshape(at, n, 1), 0), n - n / 10);
+    check_picked(x, tg_gather(x, 1, (tg_zeros)(TG_I64, TG_SHAPE(5, 1000))), 1000);
+}
+END_TEST
+
 static void clear(void) { tg_error_clear(); }
 
 TCase *tcase_conventions(void) {
@@ -311,5 +346,7 @@ TCase *tcase_conventions(void) {
     tcase_add_test(t, selu_at_zero_has_the_slope_of_the_left);
     tcase_add_test(t, softmax_of_all_minus_inf_is_nan);
     tcase_add_test(t, long_f32_sums_do_not_stall);
+    tcase_add_test(t, crowded_places_add_up_in_double);
+    tcase_add_test(t, gradients_of_crowded_places);
     return t;
 }
