@@ -129,6 +129,83 @@ START_TEST(test_identity) {
 }
 END_TEST
 
+static tg_tensor *tall(tg_tensor *const *in, void *user) {
+    (void)user;
+    tg_tensor *x = in[0];
+    for (int i = 0; i < 20; i++) x = tg_tanh(x);
+    return x;
+}
+
+/* ---- to the bit: contributions are added in the order of the plain call ---- */
+
+static tg_tensor *shared;
+/* p twice inside, once by a product that adds to what it is lent, and the input too */
+static tg_tensor *uses_twice(tg_tensor *const *in, void *user) {
+    (void)user;
+    tg_tensor *h = tg_tanh(tg_matmul(in[0], shared));
+    return tg_add(tg_matmul(h, shared), tg_mul(in[0], tg_slice(shared, 0, 0, 1, 1)));
+}
+static tg_tensor *returns_its_input(tg_tensor *const *in, void *user) {
+    (void)user;
+    tg_mul(in[0], shared);
+    return in[0];
+}
+static tg_tensor *nested(tg_tensor *const *in, void *user) {
+    tg_tensor *h = tg_checkpoint(uses_twice, user, 1, in), *sum = tg_add(h, tg_matmul(h, shared));
+    return tg_checkpoint(uses_twice, user, 1, &sum);
+}
+
+enum { BITS = 7 };
+/* Before, between and after two parts p and x are used as well. g: by x and by p. */
+static void outside_and_inside(tg_function f, bool checkpoint, bool record, tg_tensor *x, tg_tensor **g) {
+    tg_tensor *h = tg_mul(tg_matmul(x, shared), tg_add_scalar(x, 0.3));
+    for (int part = 0; part < 2; part++) {
+        h = checkpoint ? tg_checkpoint(f, NULL, 1, &h) : f(&h, NULL);
+        h = tg_add(tg_matmul(tg_tanh(h), shared), tg_mul(h, x));
+    }
+    tg_tensor *loss = tg_sum(tg_mul(tg_square(h), tg_sum(shared)));
+    tg_grad(1, &loss, 2, ((tg_tensor *[]){x, shared}), g, .create_graph = record);
+}
+
+START_TEST(test_the_order_of_contributions) {
+    static const tg_function fs[] = {uses_twice, nested, returns_its_input, tall};
+    tg_seed(5);
+    for (int dtype = TG_F32; dtype <= TG_F64; dtype++)
+        for (int i = 0; i < 4; i++)
+            for (int record = 0; record < 2; record++) {
+                tg_mark mark = tg_tape_mark();
+                tg_tensor *x = tg_set_requires_grad(tg_randn((tg_dtype)dtype, 0, 0.6, BITS, BITS), true), *plain[2], *again[2];
+                shared = tg_param(tg_randn((tg_dtype)dtype, 0, 0.6, BITS, BITS));
+                outside_and_inside(fs[i], false, record, x, plain);
+                outside_and_inside(fs[i], true, record, x, again);
+                expect_equal(again[0], plain[0]);
+                expect_equal(again[1], plain[1]);
+                tg_free(shared);
+                tg_tape_rewind(mark);
+            }
+}
+END_TEST
+
+/* An input that f does not use has no gradient from there, as in the plain call. */
+static tg_tensor *of_second(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_square(in[1]);
+}
+
+START_TEST(test_an_input_without_use) {
+    tg_tensor *x = leaf(3), *h = tg_exp(x), *z = leaf(2), *both[2] = {h, z}, *g[2];
+    tg_tensor *y = tg_checkpoint(of_second, NULL, 2, both);
+    ck_assert_int_eq(tg_grad(1, &y, 2, ((tg_tensor *[]){x, z}), g, .retain = true), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "input 0");
+    ck_assert_int_eq(tg_grad(1, &y, 2, ((tg_tensor *[]){x, z}), g, .retain = true, .allow_unused = true), TG_OK);
+    expect_value(g[0], 0);
+    expect_value(g[1], 4);
+    ck_assert_int_eq(tg_backward(tg_add(y, h)), TG_OK);
+    ck_assert_double_eq(tg_item(tg_grad_of(x)), tg_item(h));
+    expect_value(tg_grad_of(z), 4);
+}
+END_TEST
+
 /* More inputs than an op's bit sets have bits, and one of the last is changed. */
 enum { MANY = 40 };
 static tg_tensor *sum_of_squares(tg_tensor *const *in, void *user) {
@@ -167,13 +244,6 @@ START_TEST(test_random_numbers_come_again) {
     ck_assert_uint_eq(tg_default_rng()->next, next);
 }
 END_TEST
-
-static tg_tensor *tall(tg_tensor *const *in, void *user) {
-    (void)user;
-    tg_tensor *x = in[0];
-    for (int i = 0; i < 20; i++) x = tg_tanh(x);
-    return x;
-}
 
 START_TEST(test_keeps_the_result_alone) {
     tg_tensor *x = tg_set_requires_grad(tg_ones(TG_F64, 1000), true);
@@ -257,6 +327,8 @@ TCase *tcase_checkpoint(void) {
     tcase_add_test(tc, test_results_read_from_outside);
     tcase_add_test(tc, test_an_input_given_twice);
     tcase_add_test(tc, test_identity);
+    tcase_add_test(tc, test_the_order_of_contributions);
+    tcase_add_test(tc, test_an_input_without_use);
     tcase_add_test(tc, test_many_inputs_and_a_change_in_place);
     tcase_add_test(tc, test_random_numbers_come_again);
     tcase_add_test(tc, test_keeps_the_result_alone);

@@ -178,6 +178,228 @@ START_TEST(test_errors) {
 }
 END_TEST
 
+/* ---- by name: f reaches a leaf by another way than `in` ---- */
+
+static tg_tensor *named; /* a parameter */
+static tg_tensor *cubes_by_name(tg_tensor *const *in, void *user) {
+    (void)in, (void)user;
+    return tg_sum(tg_mul(tg_square(named), named));
+}
+static tg_tensor *squares_by_name(tg_tensor *const *in, void *user) {
+    (void)in, (void)user;
+    return tg_square(named);
+}
+
+START_TEST(test_leaves_by_name) {
+    named = param(TG_SHAPE(2)); /* 1, 2 */
+    tg_tensor *out, *y, *v = vector(10, 100);
+    bool was = tg_set_grad_enabled(_i == 0); /* f is recorded in any case */
+    ck_assert_int_eq(tg_vjp(squares_by_name, NULL, 1, &named, v, &y, &out), TG_OK);
+    expect_vector(y, 2, (double[]){1, 4});
+    ck_assert(!tg_requires_grad(y));
+    expect_vector(out, 2, (double[]){20, 400});
+    ck_assert_int_eq(tg_jvp(squares_by_name, NULL, 1, &named, &v, &y, &out), TG_OK);
+    expect_vector(y, 2, (double[]){1, 4});
+    expect_vector(out, 2, (double[]){20, 400});
+    ck_assert_int_eq(tg_jacobian(squares_by_name, NULL, 1, &named, &out), TG_OK);
+    expect_vector(out, 4, (double[]){2, 0, 0, 4});
+    expect_vector(tg_hessian(cubes_by_name, NULL, 1, &named), 4, (double[]){6, 0, 0, 12});
+    ck_assert_int_eq(tg_hvp(cubes_by_name, NULL, 1, &named, &v, &out), TG_OK);
+    expect_vector(out, 2, (double[]){60, 1200});
+    ck_assert(tg_set_grad_enabled(was) == (_i == 0));
+    ck_assert(!tg_has_grad(named) && tg_requires_grad(named));
+    tg_free(named);
+}
+END_TEST
+
+/* The partial derivatives of x y by two mentions of one leaf are apart, and of a result by what it was made of. */
+static tg_tensor *product(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_mul(in[0], in[1]);
+}
+
+START_TEST(test_mentions_are_apart) {
+    tg_tensor *x = leaf(3), *y = tg_square(x), *twice[2] = {x, x}, *both[2] = {x, y}, *g[2];
+    ck_assert_int_eq(tg_jacobian(product, NULL, 2, twice, g), TG_OK);
+    expect_value(g[0], 3);
+    expect_value(g[1], 3);
+    ck_assert_int_eq(tg_jacobian(product, NULL, 2, both, g), TG_OK);
+    expect_value(g[0], 9);
+    expect_value(g[1], 3);
+}
+END_TEST
+
+/* ---- what f does not depend on ---- */
+
+static tg_tensor *first(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_sum(tg_square(in[0]));
+}
+static tg_tensor *constant(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_sum(tg_detach(in[0]));
+}
+
+START_TEST(test_no_silent_zeros) {
+    tg_function of = _i ? constant : first;
+    const char *word = _i ? "depends on no input" : "input 1";
+    tg_tensor *in[2] = {vector(2, 3), vector(5, 7)}, *v[2] = {vector(1, 1), vector(1, 1)}, *out[2], *y;
+    tg_tensor *one = tg_scalar(TG_F64, 1);
+    double g = _i ? 0 : 2;
+    ck_assert_int_eq(tg_vjp(of, NULL, 2, in, one, &y, out), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "tg_vjp", word, "allow_unused");
+    ck_assert(tg_is_poison(y) && tg_is_poison(out[0]) && tg_is_poison(out[1]));
+    ck_assert_int_eq(tg_vjp(of, NULL, 2, in, one, &y, out, .allow_unused = true), TG_OK);
+    expect_vector(out[0], 2, (double[]){2 * g, 3 * g});
+    expect_vector(out[1], 2, (double[]){0, 0});
+    ck_assert_int_eq(tg_jvp(of, NULL, 2, in, v, &y, out), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "tg_jvp", word);
+    ck_assert_int_eq(tg_jvp(of, NULL, 2, in, v, &y, out, .allow_unused = true), TG_OK);
+    expect_value(out[0], 5 * g);
+    ck_assert_int_eq(tg_hvp(of, NULL, 2, in, v, out), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "tg_hvp", word);
+    ck_assert_int_eq(tg_hvp(of, NULL, 2, in, v, out, .allow_unused = true), TG_OK);
+    expect_vector(out[0], 2, (double[]){g, g});
+    ck_assert_int_eq(tg_jacobian(of, NULL, 2, in, out), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "tg_jacobian", _i ? "no history" : word);
+    ck_assert_int_eq(tg_jacobian(of, NULL, 2, in, out, .allow_unused = true), TG_OK);
+    expect_vector(out[1], 2, (double[]){0, 0});
+    tg_tensor *h = tg_hessian(of, NULL, 2, in); /* which asks for in[0] alone */
+    ck_assert_int_eq(tg_is_poison(h), _i);
+    if (_i) expect_error(TG_ERR_TAPE, "tg_hessian", word);
+    expect_vector(tg_hessian(of, NULL, 2, in, .allow_unused = true), 4, (double[]){g, 0, 0, g});
+}
+END_TEST
+
+/* ---- functions that change the dtype ---- */
+
+static tg_tensor *narrow(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_to(tg_square(in[0]), TG_F32);
+}
+static tg_tensor *widen(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_square(tg_to(in[0], TG_F64));
+}
+
+START_TEST(test_functions_that_change_the_dtype) {
+    enum { N = 37 }; /* so many that elements of another size leave the buffer */
+    tg_tensor *x = tg_full(_i ? TG_F32 : TG_F64, 3, N), *out, *back, *v = tg_full(_i ? TG_F32 : TG_F64, 2, N), *jv;
+    tg_function of = _i ? widen : narrow;
+    tg_dtype dtype = _i ? TG_F64 : TG_F32;
+    ck_assert_int_eq(tg_jacobian(of, NULL, 1, &x, &out), TG_OK);
+    ck_assert_int_eq(tg_dtype_of(out), dtype);
+    for (int i = 0; i < N * N; i++) ck_assert_double_eq(tg_get(out, i), i % (N + 1) == 0 ? 6 : 0);
+    ck_assert_int_eq(tg_vjp(of, NULL, 1, &x, tg_full(dtype, 5, N), NULL, &back), TG_OK);
+    ck_assert(tg_dtype_of(back) == tg_dtype_of(x) && tg_get(back, N - 1) == 30);
+    ck_assert_int_eq(tg_jvp(of, NULL, 1, &x, &v, NULL, &jv), TG_OK);
+    ck_assert(tg_dtype_of(jv) == dtype && tg_get(jv, N - 1) == 12);
+    ck_assert_int_eq(tg_vjp(of, NULL, 1, &x, tg_full(_i ? TG_F32 : TG_F64, 5, N), NULL, &back), TG_ERR_DTYPE);
+    expect_error(TG_ERR_DTYPE, "tg_vjp", "seed");
+    ck_assert_int_eq(tg_jvp(of, NULL, 1, &x, ((tg_tensor *[]){tg_ones(dtype, N)}), NULL, &jv), TG_ERR_DTYPE);
+    expect_error(TG_ERR_DTYPE, "tg_jvp", "seed");
+}
+END_TEST
+
+static tg_tensor *narrow_sum(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_sum(tg_mul(tg_to(tg_square(in[0]), TG_F32), tg_to(in[0], TG_F32)));
+}
+
+START_TEST(test_hessian_through_another_dtype) {
+    tg_tensor *x = vector(1, 2), *h = tg_hessian(narrow_sum, NULL, 1, &x);
+    expect_vector(h, 4, (double[]){6, 0, 0, 12});
+    ck_assert_int_eq(tg_dtype_of(h), TG_F64);
+}
+END_TEST
+
+/* ---- infinite slopes at other elements than the row's ---- */
+
+static tg_tensor *ends; /* 2, 3, 0, 1 */
+static tg_tensor *over_ends(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_div(in[0], ends);
+}
+static tg_tensor *scaled_root(tg_tensor *const *in, void *user) { /* a function of a function: x reaches each by s */
+    (void)user;
+    return tg_sqrt(tg_mul(in[0], ends));
+}
+static tg_tensor *log_of_ends(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_exp(tg_log(tg_mul(ends, in[0])));
+}
+static tg_tensor *power_of_ends(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_pow_scalar(tg_mul(ends, in[0]), 0.5);
+}
+static tg_tensor *atanh_of_ends(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_atanh(tg_mul(tg_mul_scalar(ends, 0.25), in[0])); /* at 2: 1, 1.5, 0, 0.5 */
+}
+static tg_tensor *total(tg_tensor *const *in, void *user) { return tg_sum(over_ends(in, user)); }
+
+START_TEST(test_infinite_slopes_stay_in_their_row) {
+    const double v[] = {2, 3, 0, 1};
+    ends = tg_from(TG_F64, v, 4);
+    static const struct {
+        tg_function f;
+        double at, want[4]; /* NaN stands for "not a number, as the slope there is" */
+    } rows[] = {{over_ends, 3, {1 / 2.0, 1 / 3.0, INFINITY, 1}},
+                {scaled_root, 4, {0.35355339059327376, 0.4330127018922193, NAN, 0.25}}, /* e / (2 sqrt(4 e)); at 0: inf * 0 */
+                {log_of_ends, 5, {2, 3, NAN, 1}},                                         /* at 0: 0 * inf */
+                {power_of_ends, 4, {0.35355339059327376, 0.4330127018922193, NAN, 0.25}},
+                {atanh_of_ends, 2, {INFINITY, -0.6, 0, 1 / 3.0}}}; /* (e/4) / (1 - (e/2)^2) */
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        tg_tensor *x = tg_scalar(TG_F64, rows[r].at), *j;
+        ck_assert_int_eq(tg_jacobian(rows[r].f, NULL, 1, &x, &j), TG_OK);
+        for (int i = 0; i < 4; i++) {
+            double is = tg_get(j, i), want = rows[r].want[i];
+            bool right = isnan(want) ? isnan(is) || is == 0 || isinf(is) : isinf(want) ? is == want : fabs(is - want) <= 1e-15;
+            ck_assert_msg(right, "row %zu, element %d: %.17g, not %.17g", r, i, is, want);
+        }
+    }
+    /* beyond elementwise ops arithmetic is arithmetic: 3 / (2, 3, 0, 1) summed has one slope, and it is infinite */
+    tg_tensor *x = tg_scalar(TG_F64, 3), *j;
+    ck_assert_int_eq(tg_jacobian(total, NULL, 1, &x, &j), TG_OK);
+    ck_assert(tg_item(j) == INFINITY);
+}
+END_TEST
+
+/* d2/dx2 of sum(a^2 sqrt(x)) by x: -a^2/4 x^(-3/2) on the diagonal, infinite at x = 0 and there alone. */
+static tg_tensor *roots(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_sum(tg_sqrt(in[0]));
+}
+
+START_TEST(test_infinite_curvature_stays_in_its_row) {
+    const double v[] = {4, 0, 1};
+    tg_tensor *x = tg_from(TG_F64, v, 3), *h = tg_hessian(roots, NULL, 1, &x);
+    const double want[9] = {-1 / 32.0, 0, 0, 0, -INFINITY, 0, 0, 0, -0.25};
+    for (int i = 0; i < 9; i++)
+        if (i != 4) ck_assert_double_eq(tg_get(h, i), want[i]);
+    ck_assert(!isfinite(tg_get(h, 4)));
+}
+END_TEST
+
+START_TEST(test_null_pointers) {
+    tg_tensor *x = vector(1, 2), *out, *v = vector(1, 1);
+    ck_assert_int_eq(tg_vjp(linear, NULL, 1, NULL, NULL, NULL, &out), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_vjp");
+    ck_assert_int_eq(tg_vjp(linear, NULL, 1, &x, NULL, NULL, NULL), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_vjp");
+    ck_assert_int_eq(tg_jvp(linear, NULL, 1, &x, NULL, NULL, &out), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_jvp");
+    ck_assert_int_eq(tg_jvp(linear, NULL, -1, &x, &v, NULL, &out), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_jvp");
+    ck_assert_int_eq(tg_hvp(linear, NULL, 1, &x, &v, NULL), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_hvp");
+    ck_assert_int_eq(tg_jacobian(linear, NULL, 0, &x, &out), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_jacobian");
+    ck_assert(tg_is_poison(tg_hessian(NULL, NULL, 1, &x)));
+    expect_error(TG_ERR_ARGUMENT, "tg_hessian");
+}
+END_TEST
+
 TCase *tcase_functional(void) {
     TCase *tc = tcase_create("functional");
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -190,5 +412,13 @@ TCase *tcase_functional(void) {
     tcase_add_loop_test(tc, test_third_derivative, 0, sizeof cubic / sizeof *cubic);
     tcase_add_test(tc, test_mixed_third_derivatives);
     tcase_add_test(tc, test_errors);
+    tcase_add_loop_test(tc, test_leaves_by_name, 0, 2);
+    tcase_add_test(tc, test_mentions_are_apart);
+    tcase_add_loop_test(tc, test_no_silent_zeros, 0, 2);
+    tcase_add_loop_test(tc, test_functions_that_change_the_dtype, 0, 2);
+    tcase_add_test(tc, test_hessian_through_another_dtype);
+    tcase_add_test(tc, test_infinite_slopes_stay_in_their_row);
+    tcase_add_test(tc, test_infinite_curvature_stays_in_its_row);
+    tcase_add_test(tc, test_null_pointers);
     return tc;
 }

@@ -63,6 +63,23 @@ START_TEST(test_unused) {
 }
 END_TEST
 
+START_TEST(test_outputs_without_history) {
+    tg_tensor *x = leaf(2), *c = tg_scalar(TG_F64, 3), *wide = tg_ones(TG_F64, 2), *y[3] = {c, tg_square(x), wide}, *g;
+    ck_assert_int_eq(tg_grad(1, &c, 1, &x, &g), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "no history");
+    for (int record = 0; record < 2; record++) {
+        ck_assert_int_eq(tg_grad(1, &c, 1, &x, &g, .allow_unused = true, .create_graph = record), TG_OK);
+        expect_value(g, 0);
+        ck_assert_int_eq(tg_grad(2, y, 1, &x, &g, .allow_unused = true, .create_graph = record, .retain = true), TG_OK);
+        expect_value(g, 4);
+        ck_assert_int_eq(tg_grad(3, y, 1, &x, &g, .allow_unused = true, .create_graph = record), TG_ERR_SHAPE);
+        expect_error(TG_ERR_SHAPE, "[2] f64", "seed"); /* is checked like any */
+    }
+    ck_assert_int_eq(tg_grad(1, &c, 1, &c, &g, .allow_unused = true), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "does not require");
+}
+END_TEST
+
 START_TEST(test_bad_arguments) {
     tg_tensor *x = leaf(2), *c = tg_scalar(TG_F64, 1), *y = tg_square(x), *g;
     ck_assert_int_eq(tg_grad(1, &y, 1, &c, &g), TG_ERR_TAPE);
@@ -70,6 +87,12 @@ START_TEST(test_bad_arguments) {
     ck_assert_int_eq(tg_grad(0, &y, 1, &x, &g), TG_ERR_ARGUMENT);
     expect_error(TG_ERR_ARGUMENT, "tg_grad");
     ck_assert_int_eq(tg_grad(1, NULL, 1, &x, &g), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_grad");
+    ck_assert_int_eq(tg_grad(1, &y, 1, NULL, &g), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_grad");
+    ck_assert_int_eq(tg_grad(1, &y, 1, &x, NULL), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_grad");
+    ck_assert_int_eq(tg_grad(-1, &y, -1, &x, &g), TG_ERR_ARGUMENT);
     expect_error(TG_ERR_ARGUMENT, "tg_grad");
 }
 END_TEST
@@ -161,6 +184,7 @@ TCase *tcase_grad(void) {
     tcase_add_test(tc, test_several_outputs_with_seeds);
     tcase_add_test(tc, test_output_that_is_the_input);
     tcase_add_test(tc, test_unused);
+    tcase_add_test(tc, test_outputs_without_history);
     tcase_add_test(tc, test_bad_arguments);
     tcase_add_test(tc, test_any_order);
     tcase_add_test(tc, test_third_order_closed_forms);

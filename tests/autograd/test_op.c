@@ -228,6 +228,114 @@ START_TEST(test_optional_input) {
 }
 END_TEST
 
+/* ---- structs that cannot be an op ---- */
+
+static tg_status lays_out_nothing(const tg_call *c) {
+    (void)c;
+    return TG_OK;
+}
+
+START_TEST(test_structs_that_are_no_op) {
+    tg_tensor *x = leaf(2), *out[4] = {x, x, x, x};
+    pair_attr attr = {5};
+    const struct {
+        tg_op op;
+        const void *attr;
+        const char *words[2];
+    } rows[] = {
+        {{.name = "wide", .n_in = 1, .n_out = 40, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"wide", "40"}},
+        {{.name = "wide", .n_in = 1, .n_out = TG_MAX_OUT + 1, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"wide", "4"}},
+        {{.name = "wide", .n_in = 1, .n_out = -3, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"wide", "-3"}},
+        {{.name = "blind", .n_in = 1, .forward = cube_forward}, NULL, {"blind", "infer"}},
+        {{.n_in = 1, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"without a name", ""}},
+        {{.name = "idle", .n_in = 1, .infer = tg_infer_same}, NULL, {"idle", "no forward"}},
+        {{.name = "bare", .n_in = 1, .infer = lays_out_nothing, .forward = cube_forward}, NULL, {"bare", "layout"}},
+        {{.name = "half", .n_in = 1, .n_out = 2, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"half", "output 1"}},
+        {{.name = "huge", .n_in = 1, .infer = tg_infer_same, .forward = cube_forward, .attr_size = SIZE_MAX}, &attr, {"huge", "attributes"}},
+        {{.name = "huge", .n_in = 1, .infer = tg_infer_same, .forward = cube_forward, .attr_size = TG_MAX_ATTR + 1}, &attr, {"huge", "attributes"}},
+        {{.name = "lost", .n_in = 1, .infer = tg_infer_same, .forward = cube_forward, .attr_size = 8}, NULL, {"lost", "not given"}},
+        {{.name = "many", .n_in = 17, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"many", "takes 17"}},
+    };
+    int64_t tensors = tg_tape_tensors(), nodes = tg_tape_nodes();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        tg_op op = rows[i].op;
+        op.grad = cube_grad;
+        ck_assert(tg_is_poison(tg_apply(&op, &x, 1, rows[i].attr)));
+        expect_error(TG_ERR_ARGUMENT, rows[i].words[0], rows[i].words[1]);
+        ck_assert_int_eq(tg_apply_multi(&op, &x, 1, rows[i].attr, out), TG_ERR_ARGUMENT);
+        expect_error(TG_ERR_ARGUMENT, rows[i].words[0], rows[i].words[1]);
+        ck_assert(tg_is_poison(out[0]) && out[3] == x);
+        ck_assert(tg_tape_tensors() == tensors && tg_tape_nodes() == nodes);
+    }
+    tg_tensor *seventeen[17];
+    for (int i = 0; i < 17; i++) seventeen[i] = x;
+    ck_assert(tg_is_poison(tg_apply(&rows[11].op, seventeen, 17, NULL)));
+    expect_error(TG_ERR_ARGUMENT, "many", "at most 16");
+}
+END_TEST
+
+START_TEST(test_null_pointers) {
+    tg_tensor *x = leaf(2), *out[1];
+    ck_assert(tg_is_poison(tg_apply(NULL, &x, 1, NULL)));
+    expect_error(TG_ERR_ARGUMENT, "op is NULL");
+    ck_assert(tg_is_poison(tg_apply(&cube, NULL, 1, NULL)));
+    expect_error(TG_ERR_ARGUMENT, "cube", "inputs is NULL");
+    ck_assert_int_eq(tg_apply_multi(NULL, &x, 1, NULL, out), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "op is NULL");
+    ck_assert_int_eq(tg_apply_multi(&cube, &x, 1, NULL, NULL), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "outputs is NULL");
+    ck_assert(tg_is_poison(tg_apply(&addall, &x, -1, NULL)));
+    expect_error(TG_ERR_ARGUMENT, "addall", "at least one");
+}
+END_TEST
+
+/* Fields that do not lie in the struct are not read. */
+START_TEST(test_printed_attributes) {
+    static const tg_attr_field fields[] = {{"far", TG_ATTR_REAL, 4096}, {"astride", TG_ATTR_DIMS, 0},
+                                           {"typeless", (tg_attr_type)99, 0}, {NULL, TG_ATTR_REAL, 0},
+                                           {"wraps", TG_ATTR_REAL, SIZE_MAX - 3}, {"a", TG_ATTR_REAL, 0}};
+    tg_op op = pair;
+    op.attrs = fields, op.n_attrs = 6;
+    tg_tensor *x = leaf(3), *out[2];
+    tg_mark mark = tg_tape_mark();
+    ck_assert_int_eq(tg_apply_multi(&op, &x, 1, &(pair_attr){5}, out), TG_OK);
+    char text[400] = "";
+    FILE *file = fmemopen(text, sizeof text, "w");
+    tg_tape_print(file, mark);
+    op.attrs = NULL; /* and none that are not there */
+    tg_tape_print(file, mark);
+    fclose(file);
+    ck_assert_msg(strstr(text, "pair(") && strstr(text, ", a=5)") && !strstr(text, "far") && !strstr(text, "astride") &&
+                      !strstr(text, "typeless") && !strstr(text, "wraps"), "%s", text);
+    tg_tape_rewind(mark); /* before op goes */
+}
+END_TEST
+
+/* What a forward recorded before it failed goes with it, and a longer tape is found again. */
+static tg_tensor *recorded;
+static tg_status fails_after_recording(const tg_call *c) {
+    for (int i = 0; i < 1000; i++) tg_square(recorded);
+    return tg_call_fail(c, TG_ERR_ARGUMENT, "cannot");
+}
+
+START_TEST(test_a_failed_forward_takes_its_nodes_along) {
+    tg_op op = cube;
+    op.forward = fails_after_recording;
+    tg_tensor *x = recorded = leaf(2), *y = tg_square(x);
+    int64_t tensors = tg_tape_tensors(), nodes = tg_tape_nodes();
+    size_t live = tg_memory_get_stats().live_buffer_bytes;
+    for (int i = 0; i < 3; i++) {
+        ck_assert(tg_is_poison(tg_apply(&op, &x, 1, NULL)));
+        expect_error(TG_ERR_ARGUMENT, "cube: cannot");
+        ck_assert(tg_tape_tensors() == tensors && tg_tape_nodes() == nodes);
+        ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+    }
+    tg_tensor *z = tg_square(y);
+    ck_assert_int_eq(tg_backward(z), TG_OK);
+    expect_value(tg_grad_of(x), 32);
+}
+END_TEST
+
 TCase *tcase_op(void) {
     TCase *tc = tcase_create("op");
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -239,5 +347,9 @@ TCase *tcase_op(void) {
     tcase_add_test(tc, test_several_outputs);
     tcase_add_test(tc, test_many_inputs);
     tcase_add_test(tc, test_optional_input);
+    tcase_add_test(tc, test_structs_that_are_no_op);
+    tcase_add_test(tc, test_null_pointers);
+    tcase_add_test(tc, test_printed_attributes);
+    tcase_add_test(tc, test_a_failed_forward_takes_its_nodes_along);
     return tc;
 }

@@ -1,6 +1,11 @@
 #include "helpers.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+
+static tg_mark before;
 
 START_TEST(test_mark_and_rewind) {
     tg_mark start = tg_tape_mark();
@@ -167,7 +172,96 @@ START_TEST(test_printed_tape) {
 }
 END_TEST
 
-static tg_mark before;
+/* ---- marks that were passed long ago, and tapes that are gone ---- */
+
+/* As many rewinds as bring the 16 bits of a handle back. */
+START_TEST(test_an_old_mark_stays_refused) {
+    tg_mark outer = tg_tape_mark();
+    leaf(1);
+    tg_mark old = tg_tape_mark();
+    for (int i = 0; i < 2 * 65535 + 3; i++) {
+        ck_assert_int_eq(tg_tape_rewind(outer), TG_OK);
+        leaf(2);
+        if (tg_tape_rewind(old) == TG_OK) ck_abort_msg("accepted after %d rewinds", i + 1);
+        tg_error_clear();
+    }
+    ck_assert_int_eq(tg_tape_rewind(outer), TG_OK);
+}
+END_TEST
+
+/* Calls that leave no tensor leave the tape where it was: a mark behind them is the one before them. */
+START_TEST(test_calls_that_leave_nothing) {
+    tg_tensor *x = leaf(1), *many[20], *out;
+    for (int i = 0; i < 20; i++) many[i] = x;
+    tg_tape_tensors();
+    tg_mark first = tg_tape_mark();
+    ck_assert(tg_is_poison((tg_concat)(0, 20, many)));
+    tg_error_clear();
+    ck_assert_int_eq(tg_jacobian(NULL, NULL, 20, many, &out), TG_ERR_ARGUMENT);
+    tg_error_clear();
+    tg_mark second = tg_tape_mark();
+    ck_assert(first.tensors == second.tensors && first.nodes == second.nodes && first.last == second.last);
+    ck_assert_int_eq(tg_tape_rewind(second), TG_OK);
+    ck_assert_int_eq(tg_tape_rewind(first), TG_OK);
+    ck_assert_int_eq(tg_backward(tg_square(x)), TG_OK);
+}
+END_TEST
+
+START_TEST(test_freed_tapes) {
+    tg_tape *mine = tg_tape_current(), *gone = tg_tape_new();
+    tg_tape_free(gone);
+    ck_assert_ptr_eq(tg_tape_use(gone), mine);
+    expect_error(TG_ERR_ARGUMENT, "tg_tape_use", "freed");
+    ck_assert_ptr_eq(tg_tape_current(), mine);
+    tg_tape_free(gone);
+    expect_error(TG_ERR_ARGUMENT, "tg_tape_free", "freed");
+    tg_tape *used = tg_tape_new();
+    tg_tape_use(used);
+    tg_mark mark = tg_tape_mark();
+    tg_tape_free(used); /* the current one */
+    ck_assert_ptr_eq(tg_tape_current(), mine);
+    ck_assert_int_eq(tg_tape_rewind(mark), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "another tape");
+    tg_tape_print(stderr, mark);
+    expect_error(TG_ERR_TAPE, "tg_tape_print");
+    tg_tape_print(NULL, before);
+    expect_error(TG_ERR_ARGUMENT, "tg_tape_print", "NULL");
+    tg_tape_free(NULL);
+    ck_assert_ptr_eq(tg_tape_use(NULL), mine);
+    tg_tape_use((tg_tape *)(void *)&mark);
+    expect_error(TG_ERR_ARGUMENT, "tg_tape_use");
+}
+END_TEST
+
+static tg_tape *theirs;
+static atomic_int stage;
+static void *holds_a_tape(void *unused) {
+    tg_tape_use(theirs);
+    tg_tensor *x = leaf(3);
+    atomic_store(&stage, 1);
+    while (atomic_load(&stage) != 2) sched_yield();
+    return tg_backward(tg_square(x)) == TG_OK && tg_item(tg_grad_of(x)) == 6 ? unused : NULL;
+}
+
+START_TEST(test_a_tape_is_current_on_one_thread) {
+    pthread_t thread;
+    void *ok;
+    theirs = tg_tape_new();
+    atomic_store(&stage, 0);
+    pthread_create(&thread, NULL, holds_a_tape, &stage);
+    while (atomic_load(&stage) != 1) sched_yield();
+    tg_tape *mine = tg_tape_use(theirs);
+    expect_error(TG_ERR_TAPE, "another thread");
+    ck_assert_ptr_eq(tg_tape_current(), mine);
+    tg_tape_free(theirs);
+    expect_error(TG_ERR_TAPE, "another thread");
+    atomic_store(&stage, 2);
+    pthread_join(thread, &ok);
+    ck_assert_ptr_nonnull(ok);
+    tg_tape_free(theirs); /* now nobody's */
+    expect_ok();
+}
+END_TEST
 
 static void setup(void) {
     tg_error_clear();
@@ -193,5 +287,9 @@ TCase *tcase_tape(void) {
     tcase_add_test(tc, test_release);
     tcase_add_test(tc, test_recording_modes);
     tcase_add_test(tc, test_printed_tape);
+    tcase_add_test(tc, test_an_old_mark_stays_refused);
+    tcase_add_test(tc, test_calls_that_leave_nothing);
+    tcase_add_test(tc, test_freed_tapes);
+    tcase_add_test(tc, test_a_tape_is_current_on_one_thread);
     return tc;
 }
