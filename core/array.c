@@ -189,6 +189,13 @@ tg_status tg_array_broadcast(tg_array *out, const tg_array *a, tg_shape shape) {
         return tg_fail_below(TG_ERR_SHAPE, "tg_array_broadcast: %s does not broadcast to %s",
                              tg_shape_text(from, text, sizeof text), tg_shape_text(shape, to, sizeof to));
     }
+    /* so that a copy of any array, this one too, has a size */
+    size_t bytes;
+    if (!tg_size_mul((size_t)tg_shape_numel(shape), tg_dtype_size((tg_dtype)a->dtype), &bytes) || bytes > PTRDIFF_MAX) {
+        char to[200];
+        return tg_fail(TG_ERR_MEMORY, "broadcast: %s %s has more bytes than can be counted",
+                       tg_shape_text(shape, to, sizeof to), tg_dtype_name((tg_dtype)a->dtype));
+    }
     tg_array v = *a;
     int extra = shape.rank - a->rank;
     for (int i = 0; i < shape.rank; i++)

@@ -65,7 +65,8 @@ TG_API bool tg_array_visits_once(const tg_array *a);
 TG_API bool tg_array_is_exclusive(const tg_array *a);
 
 /* Views, without data movement; *out holds its own reference, and may be *a itself.
- * broadcast: `a` repeated to `shape`, which it must broadcast to (TG_ERR_SHAPE otherwise).
+ * broadcast: `a` repeated to `shape`, which it must broadcast to (TG_ERR_SHAPE otherwise). The bytes of a copy must be
+ * countable (TG_ERR_MEMORY).
  * permute: out axis i is axis order[i] of a (a permutation of 0..rank-1; not checked).
  * reshape: false when the strides of `a` cannot express the new shape (a copy is then needed); the numbers of
  * elements must agree (not checked). */

@@ -86,6 +86,12 @@ TG_API const char *tg_status_name(tg_status status);
 #define TG_OPTIONS(type, ...) (type{__VA_ARGS__})
 #endif
 
+/* In options 0, left out, stands for the default. Where a number has another default, TG_ZERO asks for 0 itself. */
+#define TG_ZERO (-0.0)
+static inline double tg_option(double given, double standard) {
+    return given != 0 ? given : __builtin_signbit(given) ? 0 : standard;
+}
+
 /* TG_NO_SITES, defined before the first include, turns the file:line macros off. */
 #ifndef TG_NO_SITES
 #define TG_STATUS_AT(call) tg_status_at((call), __FILE__, __LINE__)

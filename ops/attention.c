@@ -80,6 +80,9 @@ static tg_status infer(const tg_call *call) {
     tg_shape shape;
     for (int i = 0; s == TG_OK && i < MASK; i++) s = check_input(call, i);
     if (s == TG_OK) s = check_sizes(call);
+    double scale = ((const attention_attr *)call->attr)->scale;
+    if (s == TG_OK && !isfinite(scale) && size_of(call->in[Q], 1) > 0)
+        s = tg_call_fail(call, TG_ERR_ARGUMENT, "the scale is %g, for %s", scale, tg_call_input(call, Q));
     if (s == TG_OK) s = score_shape(call, &shape);
     if (s == TG_OK) s = check_mask(call, shape);
     if (s != TG_OK) return s;
@@ -210,8 +213,8 @@ const tg_op tg_op_scaled_dot_product_attention = {
 
 tg_tensor *(tg_scaled_dot_product_attention)(tg_tensor *q, tg_tensor *k, tg_tensor *v, tg_attention_opts o) {
     tg_tensor *in[INPUTS] = {q, k, v, o.mask}, *out[2];
-    bool sized = o.scale == 0 && tg_is_alive(q) && tg_rank(q) > 0;
-    attention_attr attr = {o.causal, sized ? 1 / sqrt((double)tg_size(q, -1)) : o.scale};
+    bool sized = tg_is_alive(q) && tg_rank(q) > 0;
+    attention_attr attr = {o.causal, tg_option(o.scale, sized ? 1 / sqrt((double)tg_size(q, -1)) : 0)};
     (tg_apply_multi)(&tg_op_scaled_dot_product_attention, in, INPUTS, &attr, out);
     if (o.logsumexp)
         *o.logsumexp = out[1];

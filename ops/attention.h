@@ -22,9 +22,8 @@ extern "C" {
 typedef struct tg_attention_opts {
     tg_tensor *mask;
     bool causal;
-    double scale; /* default 1 / sqrt(e) */
-    tg_tensor *
-        *logsumexp; /* where not NULL: receives log sum e^score of each query, [.., l], differentiable */
+    double scale; /* default 1 / sqrt(e); TG_ZERO for 0. Not finite: TG_ERR_ARGUMENT */
+    tg_tensor **logsumexp; /* where not NULL: receives log sum e^score of each query, [.., l], differentiable */
 } tg_attention_opts;
 TG_API tg_tensor *tg_scaled_dot_product_attention(tg_tensor *q, tg_tensor *k, tg_tensor *v,
                                                   tg_attention_opts opts);

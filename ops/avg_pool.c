@@ -28,7 +28,7 @@ static const tg_attr_field fields[] = {
 static int64_t cover(const avg_attr *a, int axis, int64_t i, int64_t *from, int64_t *to) {
     int64_t in = a->size.dim[axis], out = a->windows.dim[axis];
     if (a->adaptive) {
-        *from = i / out * in + i % out * in / out;
+        *from = i * in / out;
         *to = ((i + 1) * in + out - 1) / out;
         return *to - *from;
     }
@@ -113,9 +113,10 @@ static tg_status infer(const tg_call *call, tg_shape want, tg_shape out) {
         return tg_call_fail(call, TG_ERR_SHAPE, "needs [images, channels, %lld, %lld]: %s",
                             (long long)want.dim[0], (long long)want.dim[1], tg_call_input(call, 0));
     for (int i = 0; i < 2; i++)
-        if (out.dim[i] < 1)
-            return tg_call_fail(call, TG_ERR_SHAPE, "the result would be %lld by %lld: %s",
-                                (long long)out.dim[0], (long long)out.dim[1], tg_call_input(call, 0));
+        if (out.dim[i] < 1 || want.dim[i] < 1)
+            return tg_call_fail(call, TG_ERR_SHAPE, "%lld by %lld elements cannot become %lld by %lld: %s",
+                                (long long)want.dim[0], (long long)want.dim[1], (long long)out.dim[0],
+                                (long long)out.dim[1], tg_call_input(call, 0));
     return tg_out(call, 0, (tg_dtype)x->dtype, TG_SHAPE(x->shape[0], x->shape[1], out.dim[0], out.dim[1]));
 }
 
@@ -199,7 +200,8 @@ static bool attributes(tg_shape size, tg_avg_pool2d_opts o, avg_attr *a) {
     for (int i = 0; i < 2; i++) {
         if (o.stride[i] == 0) o.stride[i] = o.kernel[i];
         if (!check(&o, i)) return false;
-        int64_t room = size.dim[i] > INT64_MAX / 4 ? -1 : size.dim[i] + 2 * o.padding[i] - o.kernel[i];
+        bool counts = size.dim[i] >= 0 && size.dim[i] <= INT64_MAX / 4;
+        int64_t room = counts ? size.dim[i] + 2 * o.padding[i] - o.kernel[i] : -1;
         a->windows.dim[i] = room < 0 ? 0 : room / o.stride[i] + 1;
     }
     a->kernel = TG_SHAPE(o.kernel[0], o.kernel[1]);
@@ -214,6 +216,7 @@ tg_tensor *(tg_avg_pool2d)(tg_tensor *x, tg_avg_pool2d_opts o) {
 }
 
 tg_tensor *(tg_avg_pool2d_input)(tg_tensor *g, int64_t height, int64_t width, tg_avg_pool2d_opts o) {
+    TG_NAMED("avg_pool2d_input");
     avg_attr a;
     return attributes(TG_SHAPE(height, width), o, &a) ? tg_apply1(&tg_op_avg_pool2d_input, g, &a)
                                                       : tg_poison();
@@ -222,5 +225,12 @@ tg_tensor *(tg_avg_pool2d_input)(tg_tensor *g, int64_t height, int64_t width, tg
 tg_tensor *(tg_adaptive_avg_pool2d)(tg_tensor *x, int64_t height, int64_t width) {
     TG_NAMED("adaptive_avg_pool2d");
     avg_attr a = {.size = image_size(x), .windows = TG_SHAPE(height, width), .adaptive = true};
+    for (int i = 0; i < 2; i++) {
+        int64_t most = INT64_C(1) << 31; /* so that the product of the two sizes fits */
+        if (a.size.dim[i] < most && a.windows.dim[i] < most) continue;
+        tg_fail(TG_ERR_SHAPE, "adaptive_avg_pool2d: %lld means of %lld elements are too many",
+                (long long)a.windows.dim[i], (long long)a.size.dim[i]);
+        return tg_poison();
+    }
     return tg_apply1(&tg_op_avg_pool2d, x, &a);
 }

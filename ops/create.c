@@ -22,8 +22,8 @@ tg_tensor *(tg_arange)(tg_dtype dtype, double start, double stop, double step) {
 /* Counted from both ends, so that both are met exactly. */
 tg_tensor *(tg_linspace)(tg_dtype dtype, double start, double stop, int64_t n) {
     TG_NAMED("linspace");
-    if (n < 0) {
-        tg_fail(TG_ERR_ARGUMENT, "linspace: the number of points is %lld", (long long)n);
+    if (n < 0 || !isfinite(start) || !isfinite(stop)) {
+        tg_fail(TG_ERR_ARGUMENT, "linspace: no %lld points from %g to %g", (long long)n, start, stop);
         return tg_poison();
     }
     tg_tensor *out = (tg_zeros)(dtype, TG_SHAPE(n));

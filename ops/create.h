@@ -14,7 +14,8 @@ extern "C" {
  *     tg_arange(TG_I64, 0, n, 1) */
 TG_API tg_tensor *tg_arange(tg_dtype dtype, double start, double stop, double step);
 
-/* n numbers at equal distances from start to stop, both included; of one number it is start. */
+/* n numbers at equal distances from start to stop, both included; of one number it is start. A negative n, or bounds
+ * that are not finite, are TG_ERR_ARGUMENT. */
 TG_API tg_tensor *tg_linspace(tg_dtype dtype, double start, double stop, int64_t n);
 
 /* The rows x columns matrix with ones on the diagonal. */

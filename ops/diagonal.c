@@ -28,9 +28,9 @@ static tg_array diagonal_of(const tg_array *x, const void *attr) {
         v.stride[v.rank++] = x->stride[i];
     }
     v.shape[v.rank] = n > 0 ? n : 0;
-    v.stride[v.rank++] = x->stride[row] + x->stride[column];
+    v.stride[v.rank++] = n > 1 ? x->stride[row] + x->stride[column] : 1; /* of an empty x the sum may not fit */
     v.numel = tg_shape_numel(tg_array_shape(&v));
-    if (n <= 0) return v;
+    if (v.numel == 0) return v;
     int64_t first = d->offset < 0 ? -d->offset * x->stride[row] : d->offset * x->stride[column];
     v.data = (char *)v.data + first * (int64_t)tg_dtype_size((tg_dtype)x->dtype);
     return v;
@@ -177,7 +177,7 @@ tg_tensor *(tg_diag)(tg_tensor *x, int64_t offset) {
 static tg_tensor *outside(const tg_array *x, int64_t offset, bool above) {
     int64_t rows = x->shape[x->rank - 2], n = x->shape[x->rank - 1];
     tg_tensor *mask = (tg_zeros)(TG_BOOL, TG_SHAPE(rows, n));
-    if (tg_is_poison(mask)) return mask;
+    if (tg_is_poison(mask) || n == 0) return mask;
     uint8_t *row = tg_array_of(mask)->data;
     int64_t shift = offset > n ? n : offset < -rows ? -rows : offset;
     for (int64_t i = 0; i < rows; i++, row += n) {

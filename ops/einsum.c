@@ -117,8 +117,11 @@ static bool multiply(term *a, term *b, const plan *p, int k) {
 tg_tensor *(tg_einsum)(const char *equation, int n, tg_tensor *const *x) {
     TG_COMPOSED("einsum");
     plan p = {.equation = equation};
-    if (!equation || n < 1) tg_fail(TG_ERR_ARGUMENT, "einsum: needs an equation and at least one operand");
-    if (!equation || n < 1 || !tg_read_equation(&p, n, x)) return tg_poison();
+    if (!equation || n < 1 || !x) {
+        tg_fail(TG_ERR_ARGUMENT, "einsum: needs an equation and at least one operand");
+        return tg_poison();
+    }
+    if (!tg_read_equation(&p, n, x)) return tg_poison();
     term out = next_operand(&p, x[0]);
     sum_out(&out, &(letters){0}, &p, 0);
     for (int k = 1; k < n; k++) {

@@ -2,6 +2,7 @@
 #include "ops/embedding.h"
 
 #include "autograd/tape.h"
+#include "core/random.h"
 #include "ops/ops.h"
 
 static tg_tensor *fail(tg_status status, const char *what, const tg_tensor *t) {
@@ -68,10 +69,12 @@ tg_tensor *(tg_dropout)(tg_tensor *x, double p, bool training) {
     }
     if (!training || p == 0) return x;
     tg_dtype dtype = tg_dtype_of(x);
+    tg_rng before = *tg_default_rng();
     tg_tensor *u = (tg_rand)(dtype, 0, 1, tg_shape_of(x)), *dropped = tg_lt(u, tg_scalar(dtype, p));
     release(u);
     tg_tensor *scaled = tg_mul_scalar(x, p < 1 ? 1 / (1 - p) : 1);
     tg_tensor *y = tg_masked_fill(scaled, dropped, 0); /* no product with 0: x may be infinite */
     release(scaled), release(dropped);
+    if (tg_is_poison(y)) *tg_default_rng() = before;
     return y;
 }

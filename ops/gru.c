@@ -56,7 +56,7 @@ static void backward_rows(void *context, int64_t begin, int64_t end) {
 }
 
 static void run(gru *g, void (*rows)(void *, int64_t, int64_t)) {
-    tg_parallel_for(g->n, tg_step_grain(g->n), rows, g);
+    if (g->h > 0) tg_parallel_for(g->n, tg_step_grain(g->n), rows, g);
 }
 
 /* ---- shape rules ---- */

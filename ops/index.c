@@ -57,7 +57,7 @@ static tg_status positions(const char *op, tg_tensor *const *in, const tg_array 
     return s;
 }
 
-static tg_status call_positions(const tg_call *call, int axis, tg_array *out) {
+tg_status tg_call_positions(const tg_call *call, int axis, tg_array *out) {
     return positions(call->op->name, call->handle, call->in[1], call->in[0]->shape[axis], axis, out);
 }
 
@@ -105,7 +105,7 @@ static tg_status gather_infer(const tg_call *call) {
 static tg_status gather_forward(const tg_call *call) {
     int axis = axis_of(call->attr, call->in[0]);
     tg_array at;
-    tg_status s = call_positions(call, axis, &at);
+    tg_status s = tg_call_positions(call, axis, &at);
     if (s == TG_OK) tg_map_gather(call->in[0], axis, &at, call->out[0]);
     tg_array_drop(&at);
     return s;
@@ -163,7 +163,7 @@ static tg_status scatter_add_infer(const tg_call *call) {
 static tg_status scatter_add_forward(const tg_call *call) {
     int axis = axis_of(call->attr, call->in[0]);
     tg_array at;
-    tg_status s = call_positions(call, axis, &at);
+    tg_status s = tg_call_positions(call, axis, &at);
     if (s == TG_OK) {
         tg_array_copy(call->out[0], call->in[0]);
         s = tg_map_scatter_add(call->out[0], axis, &at, call->in[2]);
@@ -212,7 +212,7 @@ static tg_status index_select_infer(const tg_call *call) {
 static tg_status index_select_forward(const tg_call *call) {
     int axis = axis_of(call->attr, call->in[0]);
     tg_array at;
-    tg_status s = call_positions(call, axis, &at);
+    tg_status s = tg_call_positions(call, axis, &at);
     if (s != TG_OK) return s;
     tg_array spread = along(&at, axis, call->out[0]);
     tg_map_gather(call->in[0], axis, &spread, call->out[0]);

@@ -16,10 +16,12 @@ static bool repeats(const tg_array *a) {
     return false;
 }
 
-/* The slot of a tensor that may be changed in place; NULL with the error raised. */
+/* The slot of a tensor that may be changed in place; NULL with the error raised. Memory without a buffer has no version
+ * to raise. */
 static tg_slot *target(const char *who, tg_tensor *x) {
     tg_slot *s = tg_slot_with_data(x, who);
-    if (!s || (!(s->requires_grad && (s->node || tg_grad_enabled())) && !repeats(&s->a))) return s;
+    bool with_history = s && s->requires_grad && (s->node || tg_grad_enabled());
+    if (!s || (!with_history && !repeats(&s->a) && s->a.buffer)) return s;
     char text[160];
     tg_describe(x, text, sizeof text);
     if (s->requires_grad && s->node)
@@ -28,6 +30,8 @@ static tg_slot *target(const char *who, tg_tensor *x) {
     else if (s->requires_grad && tg_grad_enabled())
         tg_fail(TG_ERR_TAPE, "%s: %s requires a gradient and recording is on (tg_set_grad_enabled(false))",
                 who, text);
+    else if (!s->a.buffer)
+        tg_fail(TG_ERR_ARGUMENT, "%s: %s lies in memory that is not the library's (tg_contiguous copies)", who, text);
     else
         tg_fail(TG_ERR_ARGUMENT, "%s: %s shows one element in several places (tg_contiguous copies)", who,
                 text);
@@ -141,16 +145,58 @@ static bool fits_parameter(const char *who, const tg_slot *p, const tg_tensor *t
     return false;
 }
 
-/* The slots of what a step changes, the parameter first; false with the error raised. */
-static bool targets(const char *who, int n, tg_tensor *const *t, const tg_tensor *grad, tg_slot **s) {
-    for (int i = 0; i < n; i++)
-        if (!(s[i] = target(who, t[i])) || !fits_parameter(who, s[0], t[i])) return false;
-    return fits_parameter(who, s[0], grad);
+/* The addresses from the first element of an array to its last. */
+static void extent(const tg_array *a, uintptr_t *from, uintptr_t *to) {
+    int64_t low = 0, high = 1;
+    for (int i = 0; i < a->rank; i++) *(a->stride[i] < 0 ? &low : &high) += (a->shape[i] - 1) * a->stride[i];
+    int64_t size = (int64_t)tg_dtype_size((tg_dtype)a->dtype);
+    *from = (uintptr_t)a->data + (uintptr_t)(low * size), *to = (uintptr_t)a->data + (uintptr_t)(high * size);
+}
+
+/* Whether the memory of no two of the n tensors overlaps; raises the error otherwise. */
+static bool are_apart(const char *who, int n, tg_tensor *const *t) {
+    uintptr_t from[4], to[4];
+    char text[160], other[160];
+    for (int i = 0; i < n; i++) {
+        const tg_array *a = &tg_slot_peek(t[i])->a;
+        if (a->numel == 0) return true;
+        extent(a, &from[i], &to[i]);
+        for (int j = 0; j < i; j++) {
+            if (from[i] >= to[j] || from[j] >= to[i]) continue;
+            tg_fail(TG_ERR_ARGUMENT, "%s: %s and %s share memory", who, tg_describe(t[j], text, sizeof text),
+                    tg_describe(t[i], other, sizeof other));
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The slots of the tensors t of a step: what it changes, the parameter first, and the gradient last; false with the
+ * error raised. */
+static bool targets(const char *who, int n, tg_tensor *const *t, tg_slot **s) {
+    for (int i = 0; i < n; i++) {
+        s[i] = i < n - 1 ? target(who, t[i]) : tg_slot_with_data(t[i], who);
+        if (!s[i] || !fits_parameter(who, s[0], t[i])) return false;
+    }
+    return are_apart(who, n, t);
+}
+
+/* Whether a number of a step is what its name says: not negative, finite, and below `end`. */
+static bool in_range(const char *who, const char *name, double v, double end) {
+    if (v >= 0 && v < end) return true;
+    tg_fail(TG_ERR_ARGUMENT, "%s: %s is %g, outside [0, %g)", who, name, v, end);
+    return false;
 }
 
 tg_status(tg_sgd_)(tg_tensor *p, tg_tensor *velocity, const tg_tensor *grad, tg_sgd_update u) {
-    tg_slot *s[2];
-    if (!targets("sgd_", velocity ? 2 : 1, (tg_tensor *[]){p, velocity}, grad, s)) return tg_error_status();
+    tg_slot *s[3];
+    tg_tensor *t[3] = {p, velocity ? velocity : (tg_tensor *)(uintptr_t)grad, (tg_tensor *)(uintptr_t)grad};
+    if (!targets("sgd_", velocity ? 3 : 2, t, s)) return tg_error_status();
+    if (!in_range("sgd_", "lr", u.lr, INFINITY) || !in_range("sgd_", "momentum", u.momentum, INFINITY) ||
+        !in_range("sgd_", "weight_decay", u.weight_decay, INFINITY))
+        return tg_error_status();
+    if (!velocity && (u.momentum > 0 || u.nesterov))
+        return tg_fail(TG_ERR_ARGUMENT, "sgd_: a momentum needs a velocity");
     const tg_array *g = &tg_slot_peek(grad)->a;
     tg_sgd_step c = {u.lr, u.weight_decay, u.momentum, u.nesterov ? 1 : 0, u.nesterov ? u.momentum : 1};
     if (!velocity) {
@@ -163,8 +209,12 @@ tg_status(tg_sgd_)(tg_tensor *p, tg_tensor *velocity, const tg_tensor *grad, tg_
 }
 
 tg_status(tg_adam_)(tg_tensor *p, tg_tensor *m, tg_tensor *v, const tg_tensor *grad, tg_adam_update u) {
-    tg_slot *s[3];
-    if (!targets("adam_", 3, (tg_tensor *[]){p, m, v}, grad, s)) return tg_error_status();
+    tg_slot *s[4];
+    if (!targets("adam_", 4, (tg_tensor *[]){p, m, v, (tg_tensor *)(uintptr_t)grad}, s)) return tg_error_status();
+    if (!in_range("adam_", "lr", u.lr, INFINITY) || !in_range("adam_", "beta1", u.beta1, 1) ||
+        !in_range("adam_", "beta2", u.beta2, 1) || !in_range("adam_", "eps", u.eps, INFINITY) ||
+        !in_range("adam_", "weight_decay", u.weight_decay, INFINITY))
+        return tg_error_status();
     if (u.t < 1) return tg_fail(TG_ERR_ARGUMENT, "adam_: steps count from 1, not %lld", (long long)u.t);
     double t = (double)u.t;
     tg_adam_step c = {.decay = u.decoupled ? 0 : u.weight_decay,

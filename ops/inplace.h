@@ -1,7 +1,8 @@
 /* In-place changes. They change elements, not history: allowed on tensors that need no gradient, and on any
  * leaf while recording is off (tg_set_grad_enabled(false)), as optimisers do; otherwise TG_ERR_TAPE. Each
  * raises the buffer's version, so that a backward pass that needed the old values refuses and names both
- * ops. All return TG_OK or the error, and change nothing on error. */
+ * ops. A tensor that shows one element in several places, or memory that no buffer of the library holds, is
+ * TG_ERR_ARGUMENT. All return TG_OK or the error, and change nothing on error. */
 #ifndef TG_OPS_INPLACE_H
 #define TG_OPS_INPLACE_H
 
@@ -18,7 +19,8 @@ TG_API tg_status tg_add_(tg_tensor *x, const tg_tensor *y, double alpha); /* x +
 TG_API tg_status tg_mul_(tg_tensor *x, const tg_tensor *y);               /* x *= y, y broadcast */
 
 /* ---- steps of optimisers, each one pass over a parameter p and its state. All tensors have p's shape and dtype (f32 or
- * f64); none may share elements with another. The optimisers of ops/nn/optim.h are made of these. ---- */
+ * f64), and none lies within the memory of another (TG_ERR_ARGUMENT). So is a number that is negative or not finite, a
+ * beta of 1 or more, and a momentum without a velocity. The optimisers of ops/nn/optim.h are made of these. ---- */
 
 /* With d = grad + weight_decay p:  p -= lr d  without a velocity (NULL), else
  *     velocity = momentum velocity + d;  p -= lr (nesterov ? d + momentum velocity : velocity).

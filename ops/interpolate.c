@@ -75,6 +75,8 @@ tg_tensor *(tg_interpolate)(tg_tensor *x, tg_interpolate_opts o) {
     if (!tg_is_alive(x)) return tg_poison();
     if (!tg_dtype_is_float(tg_dtype_of(x))) return fail(TG_ERR_DTYPE, "takes f32 or f64", x), tg_poison();
     if (rank != 4) return fail(TG_ERR_SHAPE, "needs four axes", x), tg_poison();
+    if (o.mode != TG_NEAREST && o.mode != TG_BILINEAR)
+        return fail(TG_ERR_ARGUMENT, "there is no such mode of interpolation", x), tg_poison();
     if (o.mode == TG_NEAREST && o.align_corners)
         return fail(TG_ERR_ARGUMENT, "align_corners is for bilinear", x), tg_poison();
     if (!read_axis(x, &o, 0, &a[0]) || !read_axis(x, &o, 1, &a[1])) return tg_poison();

@@ -95,7 +95,14 @@ const tg_op tg_op_concat = {
     .grad_kernel = concat_grad_kernel,
 };
 
+static bool has_inputs(const char *who, int n, tg_tensor *const *x) {
+    if (n > 0 && x) return true;
+    tg_fail(TG_ERR_ARGUMENT, n > 0 ? "%s: the array of inputs is NULL" : "%s: needs at least one input", who);
+    return false;
+}
+
 tg_tensor *(tg_concat)(int axis, int n, tg_tensor *const *x) {
+    if (!has_inputs("concat", n, x)) return tg_poison();
     return (tg_apply)(&tg_op_concat, x, n, &(concat_attr){axis});
 }
 
@@ -109,10 +116,10 @@ static tg_tensor *fail_text(const char *who, tg_status status, const tg_tensor *
     return tg_poison();
 }
 
-/* Whether there are tensors and all have one shape. */
+/* Whether there are tensors, all of one shape. */
 static bool can_stack(int n, tg_tensor *const *x) {
     char a[160], b[160];
-    if (n < 1) tg_fail(TG_ERR_ARGUMENT, "stack: needs at least one input");
+    if (!has_inputs("stack", n, x)) return false;
     for (int i = 0; i < n; i++) {
         const tg_slot *slot = tg_slot_of(x[i], "stack"), *first = tg_slot_of(x[0], "stack");
         if (!slot || !first || slot->poison) return false;
@@ -121,7 +128,7 @@ static bool can_stack(int n, tg_tensor *const *x) {
                 tg_describe(x[i], b, sizeof b));
         return false;
     }
-    return n > 0;
+    return true;
 }
 
 static tg_tensor *stack_into(int axis, int n, tg_tensor *const *x, tg_tensor **wide) {

@@ -8,7 +8,9 @@
 extern "C" {
 #endif
 
-/* n tensors one after the other along `axis`: tg_concat(axis, a, b, c), or (tg_concat)(axis, n, x) for an
+/* No tensors at all, or no array of them, is TG_ERR_ARGUMENT.
+ *
+ * n tensors one after the other along `axis`: tg_concat(axis, a, b, c), or (tg_concat)(axis, n, x) for an
  * array of them. They have one dtype and, off the axis, one shape (TG_ERR_DTYPE, TG_ERR_SHAPE); sizes
  * along the axis may be zero. */
 TG_API tg_tensor *tg_concat(int axis, int n, tg_tensor *const *x);

@@ -60,7 +60,7 @@ static void backward_rows(void *context, int64_t begin, int64_t end) {
 }
 
 static void run(lstm *l, void (*rows)(void *, int64_t, int64_t)) {
-    tg_parallel_for(l->n, tg_step_grain(l->n), rows, l);
+    if (l->h > 0) tg_parallel_for(l->n, tg_step_grain(l->n), rows, l);
 }
 
 /* ---- shape rules ---- */

@@ -165,14 +165,14 @@ static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_a
         if (s != TG_OK) return s;
         product p = matrix_form(&din[0], b, g);
         p.b = transposed(p.b);
-        s = accumulate(&p.c, &p.b, beta, &p.a);
+        if (g->numel > 0) s = accumulate(&p.c, &p.b, beta, &p.a);
     }
     if (s == TG_OK && tg_needs(n, 1)) {
         s = prepare(b, g, &din[1], &beta);
         if (s != TG_OK) return s;
         product p = matrix_form(a, &din[1], g);
         p.a = transposed(p.a);
-        s = accumulate(&p.a, &p.c, beta, &p.b);
+        if (g->numel > 0) s = accumulate(&p.a, &p.c, beta, &p.b);
     }
     return s;
 }

@@ -21,9 +21,14 @@ static tg_tensor *power(tg_tensor *x, double p) {
     return out;
 }
 
+static bool is_correction(double c) {
+    if (!isfinite(c)) tg_fail(TG_ERR_ARGUMENT, "var: the correction is %g", c);
+    return isfinite(c);
+}
+
 /* How many elements a result is made of, less the correction. */
 static double divisor(const tg_spread *s, const tg_var_opts *o) {
-    double correction = o->biased ? 0 : o->correction == 0 ? 1 : o->correction;
+    double correction = o->biased ? 0 : tg_option(o->correction, 1);
     return fmax(0, s->n - correction);
 }
 
@@ -37,6 +42,7 @@ static tg_tensor *sum_of_shares(const tg_spread *s, tg_reduce_opts over, double 
 
 tg_tensor *(tg_var)(tg_tensor *x, tg_var_opts opts) {
     TG_COMPOSED("var");
+    if (!is_correction(opts.correction)) return tg_poison();
     tg_spread s = tg_spread_over(x, (tg_spread_opts){.axes = opts.axes, .keepdim = opts.keepdim});
     if (!tg_is_alive(s.sum)) return s.sum;
     double left = divisor(&s, &opts);
@@ -53,6 +59,7 @@ static tg_tensor *in_units(tg_tensor *size, tg_tensor *scale) {
 
 tg_tensor *(tg_std)(tg_tensor *x, tg_var_opts opts) {
     TG_COMPOSED("std");
+    if (!is_correction(opts.correction)) return tg_poison();
     tg_spread s = tg_spread_over(x, (tg_spread_opts){.axes = opts.axes, .keepdim = opts.keepdim});
     if (!tg_is_alive(s.sum)) return s.sum;
     tg_tensor *out = power(tg_mul_scalar(s.sum, 1 / divisor(&s, &opts)), 0.5);

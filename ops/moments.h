@@ -8,13 +8,13 @@
 extern "C" {
 #endif
 
-/* sum((x - mean)^2) / (n - correction) for n elements, in two passes: no E[x^2] - E[x]^2. Of fewer elements
- * than that leaves any: NaN. */
+/* sum((x - mean)^2) / (n - correction) for n elements, in two passes: no E[x^2] - E[x]^2. Where that
+ * leaves no element it is divided by 0, as in PyTorch: NaN where the sum is 0, else infinite. */
 typedef struct tg_var_opts {
     tg_shape axes; /* left out: all of them */
     bool keepdim;
     bool biased;       /* divide by n */
-    double correction; /* 0, left out: 1, the unbiased estimate (as PyTorch) */
+    double correction; /* left out: 1, the unbiased estimate (as PyTorch). Not finite: TG_ERR_ARGUMENT */
 } tg_var_opts;
 TG_API tg_tensor *tg_var(tg_tensor *x, tg_var_opts opts);
 TG_API tg_tensor *tg_std(tg_tensor *x, tg_var_opts opts); /* its root; at 0 with gradient 0 */

@@ -2,6 +2,7 @@
 #include "ops/spread.h"
 
 #include <float.h>
+#include <math.h>
 
 typedef struct norm_attr {
     int64_t axes;
@@ -20,6 +21,10 @@ static tg_status infer(const tg_call *call) {
     int64_t axes = ((const norm_attr *)call->attr)->axes;
     tg_status s = tg_call_float(call, 0);
     if (s != TG_OK) return s;
+    double eps = ((const norm_attr *)call->attr)->eps;
+    if (!(eps >= 0 && eps < INFINITY))
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "eps is %g: it must be finite and not negative, for %s", eps,
+                            tg_call_input(call, 0));
     if (axes < 1 || axes > x->rank)
         return tg_call_fail(call, TG_ERR_ARGUMENT, "%s has no %lld last axes", tg_call_input(call, 0),
                             (long long)axes);
@@ -163,7 +168,7 @@ const tg_op tg_op_rms_norm = {
 
 tg_tensor *(tg_layer_norm)(tg_tensor *x, tg_norm_opts o) {
     tg_tensor *in[3] = {x, o.weight, o.bias};
-    norm_attr a = {o.axes ? o.axes : 1, o.eps != 0 ? o.eps : 1e-5};
+    norm_attr a = {o.axes ? o.axes : 1, tg_option(o.eps, 1e-5)};
     return (tg_apply)(&tg_op_layer_norm, in, 3, &a);
 }
 
@@ -172,7 +177,7 @@ tg_tensor *(tg_rms_norm)(tg_tensor *x, tg_norm_opts o) {
         tg_fail(TG_ERR_ARGUMENT, "rms_norm: takes no bias");
         return tg_poison();
     }
-    double eps = o.eps;
-    if (eps == 0) eps = tg_is_alive(x) && tg_dtype_of(x) == TG_F64 ? DBL_EPSILON : (double)FLT_EPSILON;
+    bool f64 = tg_is_alive(x) && tg_dtype_of(x) == TG_F64;
+    double eps = tg_option(o.eps, f64 ? DBL_EPSILON : (double)FLT_EPSILON);
     return tg_apply2(&tg_op_rms_norm, x, o.weight, &(norm_attr){o.axes ? o.axes : 1, eps});
 }

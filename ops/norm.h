@@ -1,6 +1,7 @@
 /* Normalisation: (x - mean) / sqrt(variance + eps), then times weight and plus bias where they are given.
  * The variance is that of all elements (divided by n, not n - 1), computed from differences to the mean,
- * which is taken twice: of the row, and of what the rounded first one leaves. f32 and f64. An eps of 0 stands for the default, which is PyTorch's.
+ * which is taken twice: of the row, and of what the rounded first one leaves. f32 and f64. An
+ * eps left out is PyTorch's default; TG_ZERO asks for 0. A negative eps, or one that is not finite, is TG_ERR_ARGUMENT.
  *
  *     y = tg_layer_norm(x, .weight = w, .bias = b) */
 #ifndef TG_OPS_NORM_H
@@ -29,7 +30,7 @@ typedef struct tg_batch_norm_opts {
     tg_tensor *weight, *bias;              /* [channels]; NULL: 1 and 0 */
     tg_tensor *running_mean, *running_var; /* [channels] */
     bool training;
-    double momentum; /* default 0.1 */
+    double momentum; /* in [0, 1]; default 0.1, TG_ZERO for 0 */
     double eps;      /* default 1e-5 */
 } tg_batch_norm_opts;
 

@@ -2,6 +2,8 @@
 #include "autograd/tape.h"
 #include "ops/spread.h"
 
+#include <math.h>
+
 static tg_tensor *fail(const char *name, const char *what, const tg_tensor *t) {
     char text[160];
     tg_fail(TG_ERR_SHAPE, "%s: %s: %s", name, what, tg_describe(t, text, sizeof text));
@@ -21,10 +23,13 @@ static bool is_channels(const char *name, const tg_tensor *t, const tg_tensor *x
     return fail(name, "not a vector of one number a channel", t), false;
 }
 
-static bool check(const char *name, const tg_tensor *x) {
+static bool check(const char *name, const tg_tensor *x, double eps) {
     int rank = tg_rank(x);
     if (!tg_is_alive(x)) return false;
-    return rank >= 2 ? true : (fail(name, "needs [images, channels, ..]", x), false);
+    if (rank < 2) return fail(name, "needs [images, channels, ..]", x), false;
+    if (eps >= 0 && eps < INFINITY) return true;
+    tg_fail(TG_ERR_ARGUMENT, "%s: eps is %g: it must be finite and not negative", name, eps);
+    return false;
 }
 
 /* A vector of channels in the form that broadcasts to x. */
@@ -44,12 +49,13 @@ static tg_tensor *scaled(tg_tensor *y, tg_tensor *weight, tg_tensor *bias) {
 
 tg_tensor *(tg_group_norm)(tg_tensor *x, int64_t groups, tg_group_norm_opts o) {
     TG_COMPOSED("group_norm");
-    if (!check("group_norm", x)) return tg_poison();
+    if (!check("group_norm", x, o.eps)) return tg_poison();
     if (!is_channels("group_norm", o.weight, x) || !is_channels("group_norm", o.bias, x)) return tg_poison();
     tg_shape shape = tg_shape_of(x);
     if (groups < 1 || shape.dim[1] % groups)
         return fail("group_norm", "its channels do not make equal groups", x);
-    int64_t images = shape.dim[0], rows = images * groups;
+    int64_t rows;
+    if (__builtin_mul_overflow(shape.dim[0], groups, &rows)) return fail("group_norm", "too many groups", x);
     tg_shape flat = TG_SHAPE(rows, rows ? tg_numel(x) / rows : 0);
     tg_tensor *y = tg_layer_norm((tg_reshape)(x, flat), .eps = o.eps);
     return scaled((tg_reshape)(y, shape), o.weight, o.bias);
@@ -63,7 +69,7 @@ static tg_shape others(const tg_tensor *x) {
 
 /* The running value moves towards the new one; both values first, so that a failure changes neither. */
 static bool move_running(const tg_batch_norm_opts *o, tg_tensor *mean, tg_tensor *var, double unbiased) {
-    double m = o->momentum != 0 ? o->momentum : 0.1;
+    double m = tg_option(o->momentum, 0.1);
     tg_tensor *running[2] = {o->running_mean, o->running_var}, *next[2] = {NULL, NULL}, *now[2] = {mean, var};
     for (int i = 0; i < 2; i++) {
         if (!running[i]) continue;
@@ -91,8 +97,12 @@ static tg_tensor *batch_norm_training(tg_tensor *x, const tg_batch_norm_opts *o,
 tg_tensor *(tg_batch_norm)(tg_tensor *x, tg_batch_norm_opts o) {
     TG_COMPOSED("batch_norm");
     tg_tensor *of_channels[4] = {o.weight, o.bias, o.running_mean, o.running_var};
-    double eps = o.eps != 0 ? o.eps : 1e-5;
-    if (!check("batch_norm", x)) return tg_poison();
+    double eps = tg_option(o.eps, 1e-5);
+    if (!check("batch_norm", x, eps)) return tg_poison();
+    if (!(o.momentum >= 0 && o.momentum <= 1)) {
+        tg_fail(TG_ERR_ARGUMENT, "batch_norm: momentum is %g, outside [0, 1]", o.momentum);
+        return tg_poison();
+    }
     for (int i = 0; i < 4; i++)
         if (!is_channels("batch_norm", of_channels[i], x)) return tg_poison();
     if (o.training) {

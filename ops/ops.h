@@ -50,6 +50,10 @@ static inline int64_t tg_integer_at(const tg_array *dense, int64_t i) {
 /* The first element of such an array outside [-size, size), or -1; and whether one before it is negative. */
 int64_t tg_first_outside(const tg_array *dense, int64_t size, bool *negative);
 
+/* *out = input 1, indices into `axis` of input 0, all counted from the start; to be dropped, after an error too. One
+ * that is outside is TG_ERR_ARGUMENT. (ops/index.c) */
+tg_status tg_call_positions(const tg_call *call, int axis, tg_array *out);
+
 /* ---- for gradients ---- */
 
 /* The bit set of a list of axes that infer has accepted. */

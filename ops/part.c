@@ -63,6 +63,16 @@ tg_tensor *(tg_narrow)(tg_tensor *x, int axis, int64_t start, int64_t length) {
 
 /* ---- several pieces ---- */
 
+/* Whether there is what n pieces are put into, and the array `sizes` if that is wanted. */
+static bool has_arrays(const char *who, int n, const void *sizes, const void *out) {
+    if (n >= 0 && (n == 0 || (sizes && out))) return true;
+    if (n < 0)
+        tg_fail(TG_ERR_ARGUMENT, "%s: cannot be cut into %d pieces", who, n);
+    else
+        tg_fail(TG_ERR_ARGUMENT, "%s: the array of %s is NULL", who, out ? "sizes" : "pieces");
+    return false;
+}
+
 static void poison_all(int n, tg_tensor **out) {
     for (int i = 0; i < n; i++) out[i] = tg_poison();
 }
@@ -80,7 +90,8 @@ static tg_status cut(tg_tensor *x, int axis, int n, const int64_t *sizes, tg_ten
 tg_status(tg_split)(tg_tensor *x, int axis, int n, const int64_t *sizes, tg_tensor **out) {
     TG_COMPOSED("split");
     int at = 0;
-    poison_all(n, out);
+    if (out) poison_all(n, out);
+    if (!has_arrays("split", n, sizes, out)) return tg_error_status();
     const tg_array *a = along(x, "split", axis, &at);
     if (!a) return tg_error_status();
     int64_t left = a->shape[at];
@@ -103,7 +114,8 @@ tg_status(tg_split)(tg_tensor *x, int axis, int n, const int64_t *sizes, tg_tens
 int tg_chunk(tg_tensor *x, int axis, int n, tg_tensor **out) {
     TG_COMPOSED("chunk");
     int at = 0;
-    poison_all(n, out);
+    if (out) poison_all(n, out);
+    if (!has_arrays("chunk", n, out, out)) return 0;
     const tg_array *a = along(x, "chunk", axis, &at);
     if (!a) return 0;
     if (n < 1) {
@@ -113,7 +125,7 @@ int tg_chunk(tg_tensor *x, int axis, int n, tg_tensor **out) {
     int64_t size = a->shape[at], each = size / n + (size % n != 0), from = 0;
     int pieces = each > 0 ? (int)((size - 1) / each + 1) : n; /* of an empty axis: n empty pieces */
     for (int i = 0; i < pieces; i++, from += each) {
-        out[i] = tg_slice(x, at, from, from + each, 1);
+        out[i] = tg_slice(x, at, from, each < size - from ? from + each : size, 1);
         if (!tg_is_poison(out[i])) continue;
         poison_all(n, out);
         return 0;

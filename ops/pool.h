@@ -22,7 +22,7 @@ typedef struct tg_max_pool2d_opts {
 TG_API tg_tensor *tg_max_pool2d(tg_tensor *x, tg_max_pool2d_opts opts);
 
 /* The mean of each window. Padding counts as zeros, which are part of the mean unless exclude_padding is
- * set. */
+ * set; at most half the kernel, TG_ERR_ARGUMENT otherwise. An image of no elements is TG_ERR_SHAPE. */
 typedef struct tg_avg_pool2d_opts {
     int64_t kernel[2], stride[2], padding[2];
     bool exclude_padding;

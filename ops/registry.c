@@ -12,12 +12,16 @@ static const tg_op_entry table[] = {
 };
 
 const tg_op_entry *tg_op_table(int *count) {
-    *count = (int)(sizeof table / sizeof *table);
+    if (count)
+        *count = (int)(sizeof table / sizeof *table);
+    else
+        tg_fail(TG_ERR_ARGUMENT, "tg_op_table: there is no place for the number of ops");
     return table;
 }
 
 const tg_op *tg_op_find(const char *name) {
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+    if (!name) tg_fail(TG_ERR_ARGUMENT, "tg_op_find: the name is NULL");
+    for (size_t i = 0; name && i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].op->name, name) == 0) return table[i].op;
     return NULL;
 }

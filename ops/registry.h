@@ -16,7 +16,7 @@ typedef struct tg_op_entry {
 /* All ops in the order of ops.def, and how many. */
 TG_API const tg_op_entry *tg_op_table(int *count);
 
-/* The op of that name, or NULL. */
+/* The op of that name, or NULL; without a name TG_ERR_ARGUMENT is raised as well. */
 TG_API const tg_op *tg_op_find(const char *name);
 
 #ifdef __cplusplus

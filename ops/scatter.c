@@ -52,22 +52,23 @@ static tg_grid grid_of(const tg_array *index, const tg_array *src, const tg_arra
 }
 
 static tg_status scatter_forward(const tg_call *call) {
-    const tg_array *index = call->in[1], *src = call->in[2], *out = call->out[0];
+    const tg_array *src = call->in[2], *out = call->out[0];
     int axis = axis_of(call->attr, out);
-    tg_grid g = grid_of(index, src, out, axis);
-    int64_t place[TG_MAX_RANK + 1] = {0}, size = out->shape[axis];
-    size_t bytes = tg_dtype_size((tg_dtype)out->dtype);
-    char *p[3] = {index->data, src->data, out->data};
-    tg_array_copy(out, call->in[0]);
-    for (int64_t i = 0; i < index->numel; i++, tg_grid_step(&g, place, p)) {
-        const void *at = p[0];
-        int64_t k = index->dtype == TG_I32 ? *(const int32_t *)at : *(const int64_t *)at;
-        if (k < -size || k >= size)
-            return tg_call_fail(call, TG_ERR_ARGUMENT, "index %lld of %s is outside axis %d of %s",
-                                (long long)k, tg_call_input(call, 1), axis, tg_call_input(call, 0));
-        memcpy(p[2] + (k < 0 ? k + size : k) * out->stride[axis] * (int64_t)bytes, p[1], bytes);
+    tg_array at;
+    tg_status s = tg_call_positions(call, axis, &at);
+    if (s == TG_OK) tg_array_copy(out, call->in[0]);
+    if (s == TG_OK && at.numel > 0) {
+        tg_grid g = grid_of(&at, src, out, axis);
+        int64_t place[TG_MAX_RANK + 1] = {0}, bytes = (int64_t)tg_dtype_size((tg_dtype)out->dtype);
+        char *p[3] = {at.data, src->data, out->data};
+        for (int64_t i = 0; i < at.numel; i++, tg_grid_step(&g, place, p)) {
+            const void *k = p[0];
+            int64_t to = at.dtype == TG_I32 ? *(const int32_t *)k : *(const int64_t *)k;
+            memcpy(p[2] + to * out->stride[axis] * bytes, p[1], (size_t)bytes);
+        }
     }
-    return TG_OK;
+    tg_array_drop(&at);
+    return s;
 }
 
 /* Which elements of src are in out: their number, scattered the same way, is still there. */

@@ -71,6 +71,7 @@
 #include "ops/nn/loss_more.h"
 #include "ops/nn/loss_parts.h"
 #include "ops/nn/model.h"
+#include "ops/nn/object.h"
 #include "ops/nn/optim.h"
 #include "ops/nn/recurrent.h"
 

@@ -96,9 +96,8 @@ static tg_tensor *fail_axis(const char *who, tg_status status, const tg_tensor *
 
 tg_tensor *(tg_squeeze)(tg_tensor *x, int axis) {
     TG_NAMED("squeeze");
-    if (!tg_slot_of(x, "squeeze")) return tg_poison();
     const tg_slot *slot = tg_slot_of(x, "squeeze");
-    if (!slot) return tg_poison();
+    if (!slot || slot->poison) return tg_poison();
     tg_shape from = tg_array_shape(&slot->a), to = {0};
     int at = tg_axis(axis, from.rank);
     if (at < 0) return fail_axis("squeeze", TG_ERR_ARGUMENT, x, "has no axis", axis);
@@ -111,9 +110,8 @@ tg_tensor *(tg_squeeze)(tg_tensor *x, int axis) {
 
 tg_tensor *(tg_unsqueeze)(tg_tensor *x, int axis) {
     TG_NAMED("unsqueeze");
-    if (!tg_slot_of(x, "unsqueeze")) return tg_poison();
     const tg_slot *slot = tg_slot_of(x, "unsqueeze");
-    if (!slot) return tg_poison();
+    if (!slot || slot->poison) return tg_poison();
     tg_shape from = tg_array_shape(&slot->a), to = {from.rank + 1, {0}};
     int at = tg_axis(axis, to.rank);
     if (at < 0) return fail_axis("unsqueeze", TG_ERR_ARGUMENT, x, "has no place for a new axis", axis);
@@ -183,9 +181,8 @@ tg_tensor *(tg_permute)(tg_tensor *x, tg_shape order) {
 
 tg_tensor *(tg_transpose)(tg_tensor *x, int axis0, int axis1) {
     TG_NAMED("transpose");
-    if (!tg_slot_of(x, "transpose")) return tg_poison();
     const tg_slot *slot = tg_slot_of(x, "transpose");
-    if (!slot) return tg_poison();
+    if (!slot || slot->poison) return tg_poison();
     tg_shape order = {slot->a.rank, {0}};
     int a = tg_axis(axis0, order.rank), b = tg_axis(axis1, order.rank);
     if (a < 0 || b < 0)
@@ -204,9 +201,12 @@ static tg_status expand_infer(const tg_call *call) {
     int lead = shape.rank - x->rank;
     for (int i = 0; i < shape.rank; i++)
         if (shape.dim[i] == -1 && i >= lead) shape.dim[i] = x->shape[i - lead];
-    if (tg_shape_numel(shape) < 0 || !tg_shape_broadcast(shape, tg_array_shape(x), &both) ||
-        !tg_shape_equal(shape, both))
+    for (int i = 0; i < shape.rank; i++)
+        if (shape.dim[i] < 0) return fail_shape(call, "a size is negative", wanted);
+    if (tg_shape_numel(shape) < 0) return fail_shape(call, "there are more elements than can be counted", wanted);
+    if (!tg_shape_broadcast(shape, tg_array_shape(x), &both) || !tg_shape_equal(shape, both))
         return fail_shape(call, "the sizes do not broadcast", wanted);
+    TG_NAMED(call->op->name);
     return tg_array_broadcast(call->out[0], x, shape);
 }
 

@@ -15,6 +15,8 @@ static void *elements(tg_tensor *w, const char *who) {
  * stream, whatever the dtype: f32 gets the f64 values, rounded. */
 static tg_status fill(tg_tensor *w, const char *who, double centre, double scale, double (*draw)(tg_rng *),
                       tg_rng *rng) {
+    TG_NAMED(who);
+    if (draw && !rng) return tg_fail(TG_ERR_ARGUMENT, "%s: there is no stream of random numbers", who);
     void *data = elements(w, who);
     if (!data) return tg_error_status();
     int64_t n = tg_numel(w);
@@ -51,6 +53,8 @@ tg_status tg_init_ones(tg_tensor *w, tg_rng *rng, const void *user) {
  * without elements, where there is nothing to fill. Negative, with an error raised, when w has no such
  * axes. */
 static double width(const tg_tensor *w, const char *who, double numerator, bool both) {
+    TG_NAMED(who);
+    tg_rank(w); /* reports a handle that is not valid */
     if (!tg_is_alive(w) || tg_rank(w) < 2) {
         char text[160];
         tg_fail(TG_ERR_SHAPE, "%s: needs a weight [out, in, ...], was given %s", who,

@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/* All are tg_init_fn; `user` is unused where not mentioned. They fill f32 or f64. */
+/* All are tg_init_fn; `user` is unused where not mentioned. They fill f32 or f64 (TG_ERR_DTYPE). A layer gives `user` by
+ * its option init_user. */
 TG_API tg_status tg_init_zeros(tg_tensor *w, tg_rng *rng, const void *user);
 TG_API tg_status tg_init_ones(tg_tensor *w, tg_rng *rng, const void *user);
 

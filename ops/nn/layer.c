@@ -1,12 +1,17 @@
 #include "ops/nn/layer.h"
 
 #include <stdio.h>
+#include <string.h>
 
 bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name, const char *part) {
+    if (!buf || !layer || !part) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_layer_name: the buffer, the layer or the part is NULL");
+        return false;
+    }
     int n = name && *name ? snprintf(buf, TG_LAYER_NAME, "%s.%s", name, part) : 0;
     if (n > 0 && n < TG_LAYER_NAME) return true;
     if (n)
-        tg_fail(TG_ERR_ARGUMENT, "%s: the name is longer than %d characters", layer, TG_LAYER_NAME - 8);
+        tg_fail(TG_ERR_ARGUMENT, "%s: the name is longer than %d characters", layer, TG_LAYER_NAME - 2 - (int)strlen(part));
     else
         tg_fail(TG_ERR_ARGUMENT, "%s: a layer needs a name", layer);
     return false;
@@ -14,13 +19,19 @@ bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name,
 
 tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part,
                           tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user) {
+    TG_NAMED(layer);
     char full[TG_LAYER_NAME];
     if (!tg_layer_name(full, layer, name, part)) return tg_poison();
     return (tg_model_param)(model, full, dtype, shape, init, user);
 }
 
 bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size) {
+    TG_NAMED(layer);
     char text[160];
+    if (!layer || !form) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_layer_check: the layer or the form is NULL");
+        return false;
+    }
     int is = tg_rank(x); /* reports a handle that is not valid */
     if (!tg_is_alive(x)) return false;
     if ((rank ? is == rank : is > 0) && tg_dtype_is_float(tg_dtype_of(x)) && size > 0) return true;

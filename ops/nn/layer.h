@@ -27,7 +27,7 @@ TG_API tg_layer_start tg_layer_begin(tg_model *model);
 TG_API tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y);
 
 /* The parameter name.part, as tg_model_param. Errors name `layer`, the kind of layer: TG_ERR_ARGUMENT for no name, or
- * one longer than 248 characters. */
+ * one with which name.part is longer than 255 characters. */
 TG_API tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part,
                                  tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user);
 

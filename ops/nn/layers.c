@@ -19,7 +19,7 @@ static tg_tensor *dense(tg_model *model, const char *name, tg_tensor *x, int64_t
         return tg_poison();
     tg_dtype dtype = tg_dtype_of(x);
     tg_init_fn init = opts.init ? opts.init : tg_init_kaiming_uniform;
-    tg_tensor *w = (tg_model_param)(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init, NULL),
+    tg_tensor *w = (tg_model_param)(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init, opts.init_user),
               *b = NULL;
     if (!opts.no_bias) b = (tg_model_param)(model, bias, dtype, TG_SHAPE(out), NULL, NULL);
     return (tg_linear)(x, w, (tg_linear_opts){b});
@@ -43,7 +43,7 @@ static tg_tensor *convolve(tg_model *model, const char *name, tg_tensor *x, int6
         opts.stride[i] = o.stride[i], opts.padding[i] = o.padding[i], opts.dilation[i] = o.dilation[i];
     tg_shape shape = TG_SHAPE(filters, tg_size(x, 1) / (o.groups > 0 ? o.groups : 1),
                               o.kernel[0] ? o.kernel[0] : 1, o.kernel[1] ? o.kernel[1] : 1);
-    tg_tensor *w = tg_layer_param(model, "conv_layer", name, "weight", dtype, shape, init, NULL);
+    tg_tensor *w = tg_layer_param(model, "conv_layer", name, "weight", dtype, shape, init, o.init_user);
     if (!o.no_bias)
         opts.bias = tg_layer_param(model, "conv_layer", name, "bias", dtype, TG_SHAPE(filters), NULL, NULL);
     return (tg_conv2d)(x, w, opts);
@@ -93,8 +93,16 @@ tg_tensor *(tg_embed)(tg_model *model, const char *name, tg_tensor *index, int64
     tg_layer_start start = tg_layer_begin(model);
     tg_init_fn init = o.init ? o.init : init_normal;
     tg_dtype dtype = o.f64 ? TG_F64 : TG_F32;
-    tg_tensor *w = tg_layer_param(model, "embed", name, "weight", dtype, TG_SHAPE(number, size), init, NULL);
+    tg_tensor *w = tg_layer_param(model, "embed", name, "weight", dtype, TG_SHAPE(number, size), init, o.init_user);
     return tg_layer_end(start, tg_is_poison(w) ? w : (tg_embedding)(w, index, (tg_embedding_opts){0}));
+}
+
+/* ---- dropout ---- */
+
+tg_tensor *(tg_dropout_layer)(tg_model *model, tg_tensor *x, double p) {
+    TG_NAMED("dropout_layer");
+    bool training = tg_model_training(model);
+    return tg_error_status() == TG_OK ? (tg_dropout)(x, p, training) : tg_poison();
 }
 
 /* ---- self-attention ---- */
@@ -132,7 +140,7 @@ tg_tensor *(tg_self_attention)(tg_model *model, const char *name, tg_tensor *x, 
                                tg_attend_opts opts) {
     TG_NAMED("self_attention");
     if (!tg_layer_check("self_attention", x, 3, "[n, t, size]", heads)) return tg_poison();
-    if (tg_size(x, 2) % heads != 0) {
+    if (tg_size(x, 2) % heads != 0 || tg_size(x, 2) > INT64_MAX / 3) {
         char text[160];
         tg_describe(x, text, sizeof text);
         tg_fail(TG_ERR_SHAPE, "self_attention: %lld heads do not divide the last axis of %s",

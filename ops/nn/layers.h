@@ -10,7 +10,8 @@ extern "C" {
 
 typedef struct tg_dense_opts {
     bool no_bias;
-    tg_init_fn init; /* of the weight; NULL: tg_init_kaiming_uniform. The bias starts at zero. */
+    tg_init_fn init;       /* of the weight; NULL: tg_init_kaiming_uniform. The bias starts at zero. */
+    const void *init_user; /* what init is given: .init = tg_init_uniform, .init_user = &bound */
 } tg_dense_opts;
 
 /* y = x W^T + b, for x [.., in], W = name.weight [out, in], b = name.bias [out]; y is [.., out]. (The
@@ -21,12 +22,13 @@ TG_API tg_tensor *tg_dense(tg_model *model, const char *name, tg_tensor *x, int6
 
 /* Convolution of x [images, channels, height, width] with `filters` filters of kernel {height, width}
  * (torch.nn.Conv2d): tg_conv2d with name.weight [filters, channels / groups, kernel..] and name.bias [filters]. A size
- * left out of the kernel is 1; the other options are those of tg_conv2d, and init that of tg_dense.
+ * left out of the kernel is 1; the other options are those of tg_conv2d, init and init_user those of tg_dense.
  *     x = tg_relu(tg_conv_layer(m, "conv1", x, 16, .kernel = {5, 5}, .padding = {2, 2})); */
 typedef struct tg_conv_layer_opts {
     int64_t kernel[2], stride[2], padding[2], dilation[2], groups;
     bool no_bias;
     tg_init_fn init;
+    const void *init_user;
 } tg_conv_layer_opts;
 TG_API tg_tensor *tg_conv_layer(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
                                 tg_conv_layer_opts opts);
@@ -50,9 +52,15 @@ TG_API tg_tensor *tg_norm_layer(tg_model *model, const char *name, tg_tensor *x,
 typedef struct tg_embed_opts {
     tg_init_fn init; /* NULL: standard normal */
     bool f64;
+    const void *init_user;
 } tg_embed_opts;
 TG_API tg_tensor *tg_embed(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
                            tg_embed_opts opts);
+
+/* tg_dropout (ops/embedding.h) with probability p while the model is in training (tg_model_set_training), x itself in
+ * evaluation. No parameters.
+ *     x = tg_dropout_layer(m, tg_relu(tg_dense(m, "fc1", x, 256)), 0.5); */
+TG_API tg_tensor *tg_dropout_layer(tg_model *model, tg_tensor *x, double p);
 
 /* Multi-head self-attention of x [n, t, size] (torch.nn.MultiheadAttention(size, heads, batch_first=True) with x as
  * query, key and value): q, k, v = the thirds of x W_in^T + b_in, each cut into `heads` heads of size / heads;
@@ -80,6 +88,7 @@ TG_API tg_tensor *tg_self_attention(tg_model *model, const char *name, tg_tensor
     TG_AT((tg_norm_layer)((model), (name), (x), TG_OPTIONS(tg_norm_layer_opts, __VA_ARGS__)))
 #define tg_embed(model, name, index, number, size, ...) \
     TG_AT((tg_embed)((model), (name), (index), (number), (size), TG_OPTIONS(tg_embed_opts, __VA_ARGS__)))
+#define tg_dropout_layer(model, x, p) TG_AT((tg_dropout_layer)((model), (x), (p)))
 #define tg_self_attention(model, name, x, heads, ...) \
     TG_AT((tg_self_attention)((model), (name), (x), (heads), TG_OPTIONS(tg_attend_opts, __VA_ARGS__)))
 

@@ -13,6 +13,7 @@
 /* ---- what losses share ---- */
 
 bool tg_loss_pair(const char *op, const tg_tensor *x, const tg_tensor *target) {
+    TG_NAMED(op);
     char a[160], b[160];
     tg_rank(x), tg_rank(target); /* report handles that are not valid */
     if (!tg_is_alive(x) || !tg_is_alive(target)) return false;
@@ -47,11 +48,12 @@ static bool check_unit(const char *op, const char *what, tg_tensor *x) {
 }
 
 bool tg_loss_weight(const char *op, const char *what, const tg_tensor *weight, const tg_tensor *x) {
+    TG_NAMED(op);
     char a[160], b[160];
     tg_shape both;
     if (!weight) return true;
-    tg_rank(weight);
-    if (!tg_is_alive(weight)) return false;
+    tg_rank(weight), tg_rank(x);
+    if (!tg_is_alive(weight) || !tg_is_alive(x)) return false;
     tg_describe(weight, a, sizeof a), tg_describe(x, b, sizeof b);
     if (tg_dtype_of(weight) != tg_dtype_of(x))
         tg_fail(TG_ERR_DTYPE, "%s: dtypes differ: %s %s and %s (tg_to converts)", op, what, a, b);
@@ -81,8 +83,11 @@ tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x) {
 }
 
 tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduction) {
+    TG_NAMED(op);
     const tg_reduce_opts all = {{0}, false};
     tg_tensor *out;
+    tg_rank(x);
+    if (!tg_is_alive(x)) return tg_poison();
     switch (reduction) {
     case TG_REDUCTION_NONE:
         return x;
@@ -94,13 +99,13 @@ tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduct
         break;
     case TG_REDUCTION_BATCH_MEAN:
         out = (tg_sum)(x, all);
-        if (tg_is_alive(x) && tg_rank(x) > 0) out = (tg_mul_scalar)(out, 1 / (double)tg_size(x, 0));
+        if (tg_rank(x) > 0) out = (tg_mul_scalar)(out, 1 / (double)tg_size(x, 0));
         break;
     default:
         tg_fail(TG_ERR_ARGUMENT, "%s: there is no reduction %d", op, (int)reduction);
         return tg_poison();
     }
-    if (tg_is_alive(x)) tg_release(x);
+    tg_release(x);
     return out;
 }
 

@@ -227,6 +227,7 @@ static bool is_largest(const tg_array *x, int64_t i, int64_t c) {
 }
 
 double tg_accuracy(tg_tensor *logits, tg_tensor *target) {
+    TG_NAMED("accuracy");
     static const tg_cross_entropy_opts none = {0};
     if (!check_classes("accuracy", logits, target, &none)) return NAN;
     const tg_array *x = tg_array_of(logits), *t = tg_array_of(target);

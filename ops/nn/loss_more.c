@@ -124,14 +124,20 @@ static bool check_signs(const char *op, const tg_tensor *y) {
     return a;
 }
 
+static bool check_margin(const char *op, double margin) {
+    if (isfinite(margin)) return true;
+    tg_fail(TG_ERR_ARGUMENT, "%s: the margin is %g: it must be finite", op, margin);
+    return false;
+}
+
 /* max(0, x), with slope 1 at 0 */
 static tg_tensor *positive_part(tg_tensor *x) { return (tg_clamp)(x, 0, INFINITY); }
 
 tg_tensor *(tg_hinge_embedding_loss)(tg_tensor *x, tg_tensor *y, tg_hinge_opts opts) {
     TG_COMPOSED("hinge_embedding_loss");
     const char *op = "hinge_embedding_loss";
-    double margin = opts.margin == 0 ? 1 : opts.margin;
-    if (!tg_loss_pair(op, x, y) || !check_signs(op, y)) return tg_poison();
+    double margin = tg_option(opts.margin, 1);
+    if (!tg_loss_pair(op, x, y) || !check_signs(op, y) || !check_margin(op, margin)) return tg_poison();
     tg_tensor *alike = (tg_gt)(y, (tg_scalar)(tg_dtype_of(y), 0));
     tg_tensor *apart = positive_part((tg_affine)(x, -1, margin));
     return tg_loss_reduce(op, (tg_where)(alike, x, apart), opts.reduction);
@@ -140,8 +146,8 @@ tg_tensor *(tg_hinge_embedding_loss)(tg_tensor *x, tg_tensor *y, tg_hinge_opts o
 tg_tensor *(tg_hinge_loss)(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts) {
     TG_COMPOSED("hinge_loss");
     const char *op = "hinge_loss";
-    double margin = opts.margin == 0 ? 1 : opts.margin;
-    if (!tg_loss_pair(op, score, y) || !check_signs(op, y)) return tg_poison();
+    double margin = tg_option(opts.margin, 1);
+    if (!tg_loss_pair(op, score, y) || !check_signs(op, y) || !check_margin(op, margin)) return tg_poison();
     return tg_loss_reduce(op, positive_part((tg_affine)((tg_mul)(y, score), -1, margin)), opts.reduction);
 }
 

@@ -1,6 +1,6 @@
 /* More losses, with the rules and reductions of ops/nn/loss.h: equal shapes, the mean unless `.reduction`
- * says otherwise. Where an option is a number, 0 (left out) stands for the default given here.
-  * Compositions. */
+ * says otherwise. Where an option is a number, 0 (left out) stands for the default given here;
+ * one that is not finite, or not positive where only that makes sense, is TG_ERR_ARGUMENT. Compositions. */
 #ifndef TG_OPS_NN_LOSS_MORE_H
 #define TG_OPS_NN_LOSS_MORE_H
 
@@ -40,7 +40,7 @@ TG_API tg_tensor *tg_kl_div(tg_tensor *log_q, tg_tensor *target, tg_kl_div_opts 
  * TG_ERR_ARGUMENT. */
 typedef struct tg_hinge_opts {
     tg_loss_reduction reduction;
-    double margin; /* 1 */
+    double margin; /* 1; TG_ZERO for 0 */
 } tg_hinge_opts;
 TG_API tg_tensor *tg_hinge_embedding_loss(tg_tensor *x, tg_tensor *y, tg_hinge_opts opts);
 

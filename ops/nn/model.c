@@ -1,6 +1,7 @@
 #include "ops/nn/model.h"
 
 #include "core/memory.h"
+#include "ops/nn/object.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,14 +12,15 @@ typedef struct entry {
     uint64_t hash;     /* of the name */
 } entry;
 
-struct tg_model {
+/* What a handle tg_model * stands for. */
+typedef struct store {
     uint64_t seed;
     entry *at;      /* in the order they were made */
     int count, cap; /* cap is 0 or a power of two */
     int *table;     /* hash table of 2 cap places, open addressing: index into `at` plus 1, or 0 */
     bool evaluating;
     int making; /* parameters whose initialiser is running */
-};
+} store;
 
 /* FNV-1a, 64 bits. */
 static uint64_t hash_of(const char *name) {
@@ -27,35 +29,31 @@ static uint64_t hash_of(const char *name) {
     return h;
 }
 
-tg_model *tg_model_new(uint64_t seed) {
-    tg_model *m = tg_alloc(sizeof *m);
-    if (m)
-        *m = (tg_model){.seed = seed};
-    else
-        tg_fail(TG_ERR_MEMORY, "tg_model_new: no memory");
-    return m;
-}
+static const char kind[] = "model";
 
-static bool check_model(const tg_model *model, const char *who) {
-    if (!model) tg_fail(TG_ERR_ARGUMENT, "%s: the model is NULL", who);
+static store *store_of(const tg_model *model, const char *who) { return tg_object_of(model, kind, who); }
+
+tg_model *tg_model_new(uint64_t seed) {
+    tg_model *model = tg_object_new(sizeof(store), kind, "tg_model_new");
+    if (model) store_of(model, "tg_model_new")->seed = seed;
     return model;
 }
 
 /* ---- the table ---- */
 
-static void table_put(tg_model *m, int i) {
+static void table_put(store *m, int i) {
     uint64_t mask = 2 * (uint64_t)m->cap - 1, place = m->at[i].hash & mask;
     while (m->table[place]) place = (place + 1) & mask;
     m->table[place] = i + 1;
 }
 
-static void table_rebuild(tg_model *m) {
+static void table_rebuild(store *m) {
     memset(m->table, 0, 2 * (size_t)m->cap * sizeof *m->table);
     for (int i = 0; i < m->count; i++) table_put(m, i);
 }
 
 /* The index of `name`, or -1. The table is at most half full, so that the search ends. */
-static int table_find(const tg_model *m, const char *name, uint64_t hash) {
+static int table_find(const store *m, const char *name, uint64_t hash) {
     if (!m->count) return -1;
     uint64_t mask = 2 * (uint64_t)m->cap - 1;
     for (uint64_t place = hash & mask; m->table[place]; place = (place + 1) & mask) {
@@ -65,16 +63,16 @@ static int table_find(const tg_model *m, const char *name, uint64_t hash) {
     return -1;
 }
 
-static void free_storage(tg_model *m) {
+static void free_storage(store *m) {
     tg_dealloc(m->at, (size_t)m->cap * sizeof *m->at);
     tg_dealloc(m->table, 2 * (size_t)m->cap * sizeof *m->table);
 }
 
 /* Room for one more entry, or false with everything as before. */
-static bool reserve(tg_model *m) {
+static bool reserve(store *m) {
     if (m->count < m->cap) return true;
     if (m->cap > INT32_MAX / 4) return false;
-    tg_model bigger = *m;
+    store bigger = *m;
     bigger.cap = m->cap ? 2 * m->cap : 16;
     bigger.at = tg_alloc((size_t)bigger.cap * sizeof *m->at);
     bigger.table = tg_alloc(2 * (size_t)bigger.cap * sizeof *m->table);
@@ -89,7 +87,7 @@ static bool reserve(tg_model *m) {
     return true;
 }
 
-static void free_from(tg_model *m, int count) {
+static void free_from(store *m, int count) {
     for (int i = count; i < m->count; i++) {
         if (tg_is_alive(m->at[i].tensor)) tg_free(m->at[i].tensor);
         tg_dealloc(m->at[i].name, strlen(m->at[i].name) + 1);
@@ -98,20 +96,22 @@ static void free_from(tg_model *m, int count) {
 }
 
 void tg_model_free(tg_model *model) {
-    if (!model) return;
-    if (model->making) {
+    store *m = model ? store_of(model, "tg_model_free") : NULL;
+    if (!m) return;
+    if (m->making) {
         tg_fail(TG_ERR_ARGUMENT, "tg_model_free: an initialiser of the model is running");
         return;
     }
-    free_from(model, 0);
-    free_storage(model);
-    tg_dealloc(model, sizeof *model);
+    free_from(m, 0);
+    free_storage(m);
+    tg_object_free(model);
 }
 
 void tg_model_truncate(tg_model *model, int count) {
-    if (!check_model(model, "tg_model_truncate") || count < 0 || count >= model->count) return;
-    free_from(model, count);
-    table_rebuild(model);
+    store *m = store_of(model, "tg_model_truncate");
+    if (!m || count < 0 || count >= m->count) return;
+    free_from(m, count);
+    table_rebuild(m);
 }
 
 /* ---- parameters ---- */
@@ -152,32 +152,39 @@ static tg_tensor *make(const char *name, tg_dtype dtype, tg_shape shape, tg_init
     return p;
 }
 
-static tg_tensor *add_parameter(tg_model *m, const char *name, tg_dtype dtype, tg_shape shape,
-                                tg_init_fn init, const void *user) {
-    uint64_t hash = hash_of(name);
+/* Room for one more, and a copy of the name; NULL with everything as before. */
+static char *prepare(store *m, const char *name) {
     size_t size = strlen(name) + 1;
     char *copy = reserve(m) ? tg_alloc(size) : NULL;
-    if (!copy) {
+    if (copy)
+        memcpy(copy, name, size);
+    else
         tg_fail(TG_ERR_MEMORY, "tg_model_param: no memory for %s", name);
-        return tg_poison();
-    }
-    memcpy(copy, name, size);
-    m->making++;
-    tg_tensor *p = make(name, dtype, shape, init, user, stream_of(m->seed, hash));
-    m->making--;
-    /* `init` may have called back and filled the model up or made the same parameter. */
-    bool again = table_find(m, name, hash) >= 0;
-    if (tg_is_poison(p) || again || !reserve(m)) {
-        tg_dealloc(copy, size);
-        if (tg_is_poison(p)) return p;
-        tg_free(p);
-        tg_fail(again ? TG_ERR_ARGUMENT : TG_ERR_MEMORY, "tg_model_param: %s %s",
-                again ? "the initialiser made" : "no memory for", name);
-        return tg_poison();
-    }
-    m->at[m->count] = (entry){p, copy, hash};
+    return copy;
+}
+
+/* `init` may have called back and filled the model up or made the same parameter. */
+static tg_status insert(store *m, entry e) {
+    if (table_find(m, e.name, e.hash) >= 0)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_model_param: the initialiser made %s", e.name);
+    if (!reserve(m)) return tg_fail(TG_ERR_MEMORY, "tg_model_param: no memory for %s", e.name);
+    m->at[m->count] = e;
     table_put(m, m->count++);
-    return p;
+    return TG_OK;
+}
+
+static tg_tensor *add_parameter(store *m, const char *name, tg_dtype dtype, tg_shape shape,
+                                tg_init_fn init, const void *user) {
+    uint64_t hash = hash_of(name);
+    char *copy = prepare(m, name);
+    if (!copy) return tg_poison();
+    m->making++;
+    tg_tensor *p = make(copy, dtype, shape, init, user, stream_of(m->seed, hash));
+    m->making--;
+    if (!tg_is_poison(p) && insert(m, (entry){p, copy, hash}) == TG_OK) return p;
+    if (!tg_is_poison(p)) tg_free(p);
+    tg_dealloc(copy, strlen(copy) + 1);
+    return tg_poison();
 }
 
 static tg_tensor *check_parameter(tg_tensor *p, const char *name, tg_dtype dtype, tg_shape shape) {
@@ -195,53 +202,62 @@ static tg_tensor *check_parameter(tg_tensor *p, const char *name, tg_dtype dtype
 
 tg_tensor *(tg_model_param)(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape,
                             tg_init_fn init, const void *user) {
-    if (!check_model(model, "tg_model_param")) return tg_poison();
+    TG_NAMED("tg_model_param");
+    store *m = store_of(model, "tg_model_param");
+    if (!m) return tg_poison();
     if (!name || !*name) {
         tg_fail(TG_ERR_ARGUMENT, "tg_model_param: a parameter needs a name");
         return tg_poison();
     }
-    int i = table_find(model, name, hash_of(name));
-    if (i >= 0) return check_parameter(model->at[i].tensor, name, dtype, shape);
+    int i = table_find(m, name, hash_of(name));
+    if (i >= 0) return check_parameter(m->at[i].tensor, name, dtype, shape);
     if (tg_error_status() != TG_OK) return tg_poison();
     if (!tg_dtype_is_float(dtype)) {
         tg_fail(TG_ERR_DTYPE, "tg_model_param: %s cannot be %s: parameters are f32 or f64", name,
                 tg_dtype_name(dtype));
         return tg_poison();
     }
-    return add_parameter(model, name, dtype, shape, init, user);
+    return add_parameter(m, name, dtype, shape, init, user);
 }
 
-int tg_model_count(const tg_model *model) { return check_model(model, "tg_model_count") ? model->count : 0; }
+int tg_model_count(const tg_model *model) {
+    const store *m = store_of(model, "tg_model_count");
+    return m ? m->count : 0;
+}
 
 tg_tensor *tg_model_at(const tg_model *model, int i) {
-    if (!check_model(model, "tg_model_at")) return tg_poison();
-    if (i >= 0 && i < model->count) return model->at[i].tensor;
-    tg_fail(TG_ERR_ARGUMENT, "tg_model_at: number %d is outside [0, %d)", i, model->count);
+    const store *m = store_of(model, "tg_model_at");
+    if (!m) return tg_poison();
+    if (i >= 0 && i < m->count) return m->at[i].tensor;
+    tg_fail(TG_ERR_ARGUMENT, "tg_model_at: number %d is outside [0, %d)", i, m->count);
     return tg_poison();
 }
 
 tg_tensor *tg_model_find(const tg_model *model, const char *name) {
-    if (!check_model(model, "tg_model_find")) return tg_poison();
-    int i = name ? table_find(model, name, hash_of(name)) : -1;
-    if (i >= 0) return model->at[i].tensor;
+    const store *m = store_of(model, "tg_model_find");
+    if (!m) return tg_poison();
+    int i = name ? table_find(m, name, hash_of(name)) : -1;
+    if (i >= 0) return m->at[i].tensor;
     tg_fail(TG_ERR_ARGUMENT, "tg_model_find: the model has no parameter %s", name ? name : "NULL");
     return tg_poison();
 }
 
 int64_t tg_model_numel(const tg_model *model) {
+    const store *m = store_of(model, "tg_model_numel");
     int64_t n = 0;
-    if (!check_model(model, "tg_model_numel")) return 0;
-    for (int i = 0; i < model->count; i++) n += tg_numel(model->at[i].tensor);
+    for (int i = 0; m && i < m->count; i++) n += tg_numel(m->at[i].tensor);
     return n;
 }
 
 bool tg_model_set_training(tg_model *model, bool on) {
-    if (!check_model(model, "tg_model_set_training")) return false;
-    bool was = !model->evaluating;
-    model->evaluating = !on;
+    store *m = store_of(model, "tg_model_set_training");
+    if (!m) return false;
+    bool was = !m->evaluating;
+    m->evaluating = !on;
     return was;
 }
 
 bool tg_model_training(const tg_model *model) {
-    return check_model(model, "tg_model_training") && !model->evaluating;
+    const store *m = store_of(model, "tg_model_training");
+    return m && !m->evaluating;
 }

@@ -15,10 +15,11 @@ extern "C" {
 typedef struct tg_model tg_model;
 
 /* A model without parameters, whose initial values come from the stream of `seed`. NULL with TG_ERR_MEMORY
- * raised when there is no memory; every function below takes a NULL model as an error, not a crash. */
+ * raised when there is no memory. To every function below a NULL model, and one that was freed, are an error
+ * (TG_ERR_ARGUMENT), not a crash. */
 TG_API tg_model *tg_model_new(uint64_t seed);
 
-/* Frees the parameters and their gradients. NULL is ignored. */
+/* Frees the parameters and their gradients. NULL is ignored; a second free is an error. */
 TG_API void tg_model_free(tg_model *model);
 
 /* How a new parameter is filled: called once with the empty parameter, its stream and `user`.
@@ -44,7 +45,7 @@ TG_API void tg_model_truncate(tg_model *model, int count);
 /* The number of elements of all parameters. */
 TG_API int64_t tg_model_numel(const tg_model *model);
 
-/* Training mode is on at first; layers that behave otherwise in evaluation (dropout) ask for it. Returns
+/* Training mode is on at first; layers that behave otherwise in evaluation (tg_dropout_layer) ask for it. Returns
  * the previous. */
 TG_API bool tg_model_set_training(tg_model *model, bool on);
 TG_API bool tg_model_training(const tg_model *model);

@@ -1,7 +1,9 @@
 #include "ops/nn/optim.h"
 
+#include "autograd/composed.h"
 #include "core/memory.h"
 #include "ops/inplace.h"
+#include "ops/nn/object.h"
 #include "ops/view.h"
 
 #include <math.h>
@@ -17,7 +19,8 @@ typedef struct state {
     int64_t steps;
 } state;
 
-struct tg_optim {
+/* What a handle tg_optim * stands for. */
+typedef struct optimiser {
     tg_model *model;
     double lr;
     int n_moments;
@@ -26,28 +29,26 @@ struct tg_optim {
     tg_adam_opts opts;
     state *at;
     int count; /* states at `at`, and its size */
-};
+} optimiser;
 
-static tg_optim *make(const char *who, tg_optim o) {
-    if (!o.model) {
-        tg_fail(TG_ERR_ARGUMENT, "%s: the model is NULL", who);
-        return NULL;
-    }
-    if (!(o.lr >= 0) || isinf(o.lr)) {
-        tg_fail(TG_ERR_ARGUMENT, "%s: the learning rate %g is negative or not finite", who, o.lr);
-        return NULL;
-    }
-    tg_optim *optim = tg_alloc(sizeof *optim);
-    if (optim)
-        *optim = o;
-    else
-        tg_fail(TG_ERR_MEMORY, "%s: no memory", who);
+static const char kind[] = "optimiser";
+
+static optimiser *optimiser_of(const tg_optim *optim, const char *who) { return tg_object_of(optim, kind, who); }
+
+static bool is_rate(double v) { return v >= 0 && !isinf(v); }
+
+static tg_optim *make(const char *who, optimiser o) {
+    TG_NAMED(who);
+    tg_model_count(o.model); /* reports a model that is not valid */
+    if (!is_rate(o.lr)) tg_fail(TG_ERR_ARGUMENT, "%s: the learning rate %g is negative or not finite", who, o.lr);
+    if (tg_error_status() != TG_OK) return NULL;
+    tg_optim *optim = tg_object_new(sizeof o, kind, who);
+    if (optim) *optimiser_of(optim, who) = o;
     return optim;
 }
 
 tg_optim *(tg_sgd)(tg_model *model, double lr, tg_sgd_opts opts) {
-    if (!(opts.momentum >= 0) || isinf(opts.momentum) || !(opts.weight_decay >= 0) ||
-        isinf(opts.weight_decay)) {
+    if (!is_rate(opts.momentum) || !is_rate(opts.weight_decay)) {
         tg_fail(TG_ERR_ARGUMENT, "tg_sgd: momentum %g or weight_decay %g is negative or not finite",
                 opts.momentum, opts.weight_decay);
         return NULL;
@@ -57,24 +58,24 @@ tg_optim *(tg_sgd)(tg_model *model, double lr, tg_sgd_opts opts) {
         tg_fail(TG_ERR_ARGUMENT, "tg_sgd: nesterov needs a momentum");
         return NULL;
     }
-    return make("tg_sgd", (tg_optim){.model = model, .lr = lr, .n_moments = momentum, .sgd = opts});
+    return make("tg_sgd", (optimiser){.model = model, .lr = lr, .n_moments = momentum, .sgd = opts});
 }
 
 tg_optim *(tg_adam)(tg_model *model, double lr, tg_adam_opts opts) {
-    if (opts.beta1 == 0) opts.beta1 = 0.9;
-    if (opts.beta2 == 0) opts.beta2 = 0.999;
-    if (opts.eps == 0) opts.eps = 1e-8;
-    const char *wrong = !(opts.beta1 > 0 && opts.beta1 < 1)                     ? "beta1"
-                        : !(opts.beta2 > 0 && opts.beta2 < 1)                   ? "beta2"
-                        : !(opts.eps > 0) || isinf(opts.eps)                    ? "eps"
-                        : !(opts.weight_decay >= 0) || isinf(opts.weight_decay) ? "weight_decay"
-                                                                                : NULL;
+    opts.beta1 = tg_option(opts.beta1, 0.9);
+    opts.beta2 = tg_option(opts.beta2, 0.999);
+    opts.eps = tg_option(opts.eps, 1e-8);
+    const char *wrong = !(opts.beta1 >= 0 && opts.beta1 < 1) ? "beta1"
+                        : !(opts.beta2 >= 0 && opts.beta2 < 1) ? "beta2"
+                        : !is_rate(opts.eps)                   ? "eps"
+                        : !is_rate(opts.weight_decay)          ? "weight_decay"
+                                                               : NULL;
     if (wrong) {
         tg_fail(TG_ERR_ARGUMENT, "tg_adam: %s is out of range: beta1 %g, beta2 %g, eps %g, weight_decay %g",
                 wrong, opts.beta1, opts.beta2, opts.eps, opts.weight_decay);
         return NULL;
     }
-    return make("tg_adam", (tg_optim){.model = model, .lr = lr, .n_moments = 2, .adam = true, .opts = opts});
+    return make("tg_adam", (optimiser){.model = model, .lr = lr, .n_moments = 2, .adam = true, .opts = opts});
 }
 
 static void forget(state *s) {
@@ -84,32 +85,32 @@ static void forget(state *s) {
 }
 
 void tg_optim_free(tg_optim *optim) {
-    if (!optim) return;
-    for (int i = 0; i < optim->count; i++) forget(&optim->at[i]);
-    tg_dealloc(optim->at, (size_t)optim->count * sizeof *optim->at);
-    tg_dealloc(optim, sizeof *optim);
+    optimiser *o = optim ? optimiser_of(optim, "tg_optim_free") : NULL;
+    if (!o) return;
+    for (int i = 0; i < o->count; i++) forget(&o->at[i]);
+    tg_dealloc(o->at, (size_t)o->count * sizeof *o->at);
+    tg_object_free(optim);
 }
 
-static bool check_optim(const tg_optim *optim, const char *who) {
-    if (!optim) tg_fail(TG_ERR_ARGUMENT, "%s: the optimiser is NULL", who);
-    return optim;
+double tg_optim_lr(const tg_optim *optim) {
+    const optimiser *o = optimiser_of(optim, "tg_optim_lr");
+    return o ? o->lr : NAN;
 }
-
-double tg_optim_lr(const tg_optim *optim) { return check_optim(optim, "tg_optim_lr") ? optim->lr : NAN; }
 
 tg_status tg_optim_set_lr(tg_optim *optim, double lr) {
-    if (!check_optim(optim, "tg_optim_set_lr")) return tg_error_status();
-    if (!(lr >= 0) || isinf(lr))
+    optimiser *o = optimiser_of(optim, "tg_optim_set_lr");
+    if (!o) return tg_error_status();
+    if (!is_rate(lr))
         return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set_lr: the learning rate %g is negative or not finite",
                        lr);
-    optim->lr = lr;
+    o->lr = lr;
     return TG_OK;
 }
 
 /* ---- a step: everything that can fail, then the updates ---- */
 
 /* A state, maybe empty, for each of n parameters. */
-static tg_status grow(tg_optim *o, int n) {
+static tg_status grow(optimiser *o, int n) {
     if (n <= o->count) return TG_OK;
     size_t bytes;
     state *at = tg_size_mul((size_t)n, sizeof *at, &bytes) ? tg_alloc(bytes) : NULL;
@@ -121,7 +122,7 @@ static tg_status grow(tg_optim *o, int n) {
 }
 
 /* Makes sure of everything the update of p needs. A state that was not there before has steps = 0. */
-static tg_status prepare(const tg_optim *o, state *s, tg_tensor *p) {
+static tg_status prepare(const optimiser *o, state *s, tg_tensor *p) {
     if (s->param != p) forget(s);
     s->param = p;
     s->grad = NULL;
@@ -135,7 +136,7 @@ static tg_status prepare(const tg_optim *o, state *s, tg_tensor *p) {
     return tg_error_status();
 }
 
-static tg_status prepare_all(tg_optim *o, int n) {
+static tg_status prepare_all(optimiser *o, int n) {
     tg_status status = grow(o, n);
     int used = 0;
     for (int i = 0; status == TG_OK && i < n; i++) {
@@ -151,7 +152,7 @@ static tg_status prepare_all(tg_optim *o, int n) {
 }
 
 /* One pass over the parameter. It cannot fail: all is there, and of one shape. */
-static void update(const tg_optim *o, state *s) {
+static void update(const optimiser *o, state *s) {
     s->steps++;
     if (o->adam)
         (tg_adam_)(s->param, s->moment[0], s->moment[1], s->grad,
@@ -164,21 +165,23 @@ static void update(const tg_optim *o, state *s) {
 }
 
 tg_status(tg_optim_step)(tg_optim *optim) {
+    TG_COMPOSED("tg_optim_step");
     if (tg_error_status() != TG_OK) return tg_error_status();
-    if (!check_optim(optim, "tg_optim_step")) return tg_error_status();
-    int n = tg_model_count(optim->model);
+    optimiser *o = optimiser_of(optim, "tg_optim_step");
+    int n = o ? tg_model_count(o->model) : 0;
+    if (tg_error_status() != TG_OK) return tg_error_status();
     tg_mark before = tg_tape_mark();
     bool recording = tg_set_grad_enabled(false);
-    tg_status status = tg_error_status() == TG_OK ? prepare_all(optim, n) : tg_error_status();
+    tg_status status = prepare_all(o, n);
     for (int i = 0; status == TG_OK && i < n; i++)
-        if (optim->at[i].grad) update(optim, &optim->at[i]);
+        if (o->at[i].grad) update(o, &o->at[i]);
     tg_set_grad_enabled(recording);
     (tg_tape_rewind)(before);
     return status;
 }
 
 void tg_model_zero_grad(tg_model *model) {
-    int n = model ? tg_model_count(model) : 0;
-    if (!model) tg_fail(TG_ERR_ARGUMENT, "tg_model_zero_grad: the model is NULL");
+    TG_NAMED("tg_model_zero_grad");
+    int n = tg_model_count(model);
     for (int i = 0; i < n; i++) (tg_zero_grad)(tg_model_at(model, i));
 }

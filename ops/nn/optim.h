@@ -14,8 +14,8 @@ typedef struct tg_optim tg_optim;
 
 /* Of a model: every parameter it has at the time of each step, so layers that appear later are included.
  * Parameters without a gradient are skipped; a step in which none has one is TG_ERR_TAPE. The model must
- * outlive the optimiser. NULL with an error raised when an option is out of range (lr < 0, beta outside
- * [0, 1), eps < 0) or there is no memory. */
+ * outlive the optimiser: a step without it is TG_ERR_ARGUMENT. NULL with an error raised when an option is out of
+ * range (a number negative or not finite, beta outside [0, 1)) there is no memory, or an error is pending. */
 
 /* v = momentum * v + g (+ weight_decay * p);  p -= lr * (nesterov ? g + momentum * v : v). torch.optim.SGD.
  * nesterov needs a momentum. */
@@ -28,7 +28,7 @@ TG_API tg_optim *tg_sgd(tg_model *model, double lr, tg_sgd_opts opts);
 /* Kingma and Ba (2015), as torch.optim.Adam: m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
  * p -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps). weight_decay adds weight_decay * p to g;
  * `decoupled` subtracts lr * weight_decay * p from p instead (AdamW, Loshchilov and Hutter 2019).
- * Zero means the default: beta1 0.9, beta2 0.999, eps 1e-8. */
+ * Left out: beta1 0.9, beta2 0.999, eps 1e-8; TG_ZERO asks for 0. */
 typedef struct tg_adam_opts {
     double beta1, beta2, eps, weight_decay;
     bool decoupled;
@@ -36,7 +36,9 @@ typedef struct tg_adam_opts {
 TG_API tg_optim *tg_adam(tg_model *model, double lr, tg_adam_opts opts);
 
 TG_API tg_status tg_optim_step(tg_optim *optim);
-TG_API void tg_optim_free(tg_optim *optim); /* NULL is ignored */
+
+/* NULL is ignored. An optimiser that was freed is TG_ERR_ARGUMENT, here and everywhere. */
+TG_API void tg_optim_free(tg_optim *optim);
 
 /* The learning rate, for schedules. */
 TG_API double tg_optim_lr(const tg_optim *optim);

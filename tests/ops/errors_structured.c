@@ -152,7 +152,8 @@ static const bad table[] = {
     {"unfold", ARG(1, 1, 0, 0, 2, 5), {SHAPE(1, 2, 4, 4)}, TG_ERR_SHAPE, {"left [1, 2, 4, 4]"}},
     {"fold", ARG(1, 1, 0, 0, 2, 2, 1, 1, 3, 4), {SHAPE(1, 8, 5)}, TG_ERR_SHAPE, {"left [1, 8, 5]"}},
     {"fold", ARG(1, 1, 0, 0, 2, 2, 1, 1, 3, 4), {SHAPE(1, 7, 6)}, TG_ERR_SHAPE, {"left [1, 7, 6]"}},
-    {"fold", ARG(1, 1, 0, 0, 2, 2, 1, 1, 0, 4), {SHAPE(1, 8, 6)}, TG_ERR_ARGUMENT, {"left [1, 8, 6]"}},
+    {"fold", ARG(1, 1, 0, 0, 2, 2, 1, 1, 0, 4), {SHAPE(1, 8, 6)}, TG_ERR_SHAPE, {"left [1, 8, 6]"}},
+    {"fold", ARG(1, 1, 0, 0, 2, 2, 1, 1, -1, 4), {SHAPE(1, 8, 6)}, TG_ERR_ARGUMENT, {"left [1, 8, 6]"}},
 
     {"attention", ARG(0, 0), {SHAPE(3), SHAPE(2, 3), SHAPE(2, 3)}, TG_ERR_SHAPE, {"q needs", "left [3]"}},
     {"attention", ARG(0, 0), {SHAPE(2, 3), SHAPE(2, 3), SHAPE(3)}, TG_ERR_SHAPE, {"v needs", "third [3]"}},

@@ -167,6 +167,8 @@ typedef struct trial {
 
 /* Trial number `variant` of a row and kind. False: there is none. */
 bool trial_make(trial *t, const sample *row, kind k, int variant);
+/* The row as it stands, but for the sizes of the letters a to z that are not negative here. */
+bool trial_make_sized(trial *t, const sample *row, const int64_t size[26]);
 const char *kind_name(kind k);
 bool fast_mode(void); /* TG_FAST=1 */
 
@@ -243,7 +245,9 @@ TCase *tcase_samples(void);
 TCase *tcase_mutants(void);
 TCase *tcase_conventions(void);
 TCase *tcase_errors(void);
+TCase *tcase_arguments(void);
 TCase *tcase_changed(void);
+TCase *tcase_huge(void);
 TCase *tcase_golden(void);
 TCase *tcase_create_ops(void);
 TCase *tcase_inplace(void);

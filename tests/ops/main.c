@@ -18,7 +18,9 @@ int main(int argc, char **argv) {
     Suite *suite = suite_create("ops");
     suite_add_tcase(suite, tcase_conventions());
     suite_add_tcase(suite, tcase_errors());
+    suite_add_tcase(suite, tcase_arguments());
     suite_add_tcase(suite, tcase_changed());
+    suite_add_tcase(suite, tcase_huge());
     suite_add_tcase(suite, tcase_samples());
     suite_add_tcase(suite, tcase_golden());
     suite_add_tcase(suite, tcase_inplace());

@@ -36,7 +36,7 @@ static const creation table[] = {
     {"linspace", {2, -2, 3}, 3, {2, 0, -2}, NULL},
     {"linspace", {3, 9, 1}, 1, {3}, NULL},
     {"linspace", {3, 9, 0}, 0, {0}, NULL},
-    {"linspace", {0, 1, -1}, -1, {0}, "linspace: the number of points is -1"},
+    {"linspace", {0, 1, -1}, -1, {0}, "linspace: no -1 points"},
     {"eye", {2, 3, 0}, 6, {1, 0, 0, 0, 1, 0}, NULL},
     {"eye", {3, 1, 0}, 3, {1, 0, 0}, NULL},
     {"eye", {0, 3, 0}, 0, {0}, NULL},

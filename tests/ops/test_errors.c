@@ -79,6 +79,8 @@ static const bad table[] = {
     {"expand", ARG(2, 4), {SHAPE(2, 3)}, TG_ERR_SHAPE, {"left [2, 3]", "[2, 4]"}},
     {"expand", ARG(3), {SHAPE(2, 3)}, TG_ERR_SHAPE, {"left [2, 3]", "[3]"}},
     {"expand", ARG(-1, 2, 3), {SHAPE(2, 3)}, TG_ERR_SHAPE, {"left [2, 3]", "[-1, 2, 3]"}},
+    {"expand", ARG(4294967296., 4294967296.), {SHAPE(1)}, TG_ERR_SHAPE, {"more elements", "left [1] f"}},
+    {"expand", ARG(1152921504606846976.), {SHAPE_OF(F64, 1)}, TG_ERR_MEMORY, {"bytes", "f64"}},
     {"to", ARG(17), {SHAPE(2)}, TG_ERR_ARGUMENT, {"17", "left [2]"}},
 
     {"slice", ARG(0, 0, 2, 0), {SHAPE(2)}, TG_ERR_ARGUMENT, {"step", "left [2]"}},

@@ -119,8 +119,99 @@ START_TEST(bad_input) {
     refuse(tg_sgd_(i32, NULL, i32, .lr = 1), TG_ERR_DTYPE, "sgd_", "i32");
     refuse(tg_adam_(x, x, rows, x, .t = 1), TG_ERR_SHAPE, "adam_", "[2, 3]");
     refuse(tg_adam_(x, x, x, two, .t = 1), TG_ERR_SHAPE, "adam_", "[2]");
-    refuse(tg_adam_(x, x, x, x, .lr = 1), TG_ERR_ARGUMENT, "adam_", "count from 1");
     expect(x, 1, 2, 3);
+}
+END_TEST
+
+/* Overlapping memory, in every pair of places, and beside it none. */
+START_TEST(steps_want_separate_tensors) {
+    tg_tensor *all = tg_zeros(TG_F64, 12), *part[4];
+    for (int i = 0; i < 4; i++) part[i] = tg_slice(all, 0, 3 * i, 3 * i + 3, 1);
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) {
+            if (i == j) continue;
+            tg_tensor *t[4] = {part[0], part[1], part[2], part[3]};
+            t[i] = j % 2 ? part[j] : tg_slice(all, 0, 3 * j + 2, j ? 3 * j - 1 : TG_END, j ? -1 : 4); /* backwards, wide */
+            refuse(tg_adam_(t[0], t[1], t[2], t[3], .lr = 1, .t = 1), TG_ERR_ARGUMENT, "adam_", "share memory");
+            if (i == 2 || j == 2) continue;
+            refuse(tg_sgd_(t[0], t[1], t[3], .lr = 1, .momentum = 0.5), TG_ERR_ARGUMENT, "sgd_", "share memory");
+        }
+    refuse(tg_sgd_(part[0], NULL, part[0], .lr = 1), TG_ERR_ARGUMENT, "sgd_", "share memory");
+    for (int i = 0; i < 12; i++) ck_assert_double_eq(tg_get(all, i), 0);
+    tg_fill_(part[3], 1);
+    tg_sgd_(part[0], part[1], part[3], .lr = 2, .momentum = 0.5);
+    tg_adam_(part[2], part[1], part[0], part[3], .lr = 1, .beta1 = 0.9, .beta2 = 0.9, .t = 1);
+    ck_assert_int_eq(tg_error_status(), TG_OK);
+}
+END_TEST
+
+START_TEST(steps_check_their_numbers) {
+    static const double odd[] = {-0.1, NAN, INFINITY, -INFINITY};
+    tg_tensor *x[4];
+    for (int i = 0; i < 4; i++) x[i] = vector(TG_F64, 1, 2, 3);
+    for (int i = 0; i < COUNT(odd); i++) {
+        double v = odd[i];
+        refuse(tg_sgd_(x[0], x[1], x[3], .lr = v), TG_ERR_ARGUMENT, "sgd_", "lr");
+        refuse(tg_sgd_(x[0], x[1], x[3], .lr = 1, .momentum = v), TG_ERR_ARGUMENT, "sgd_", "momentum");
+        refuse(tg_sgd_(x[0], x[1], x[3], .lr = 1, .weight_decay = v), TG_ERR_ARGUMENT, "sgd_", "weight_decay");
+        refuse(tg_adam_(x[0], x[1], x[2], x[3], .lr = v, .t = 1), TG_ERR_ARGUMENT, "adam_", "lr");
+        refuse(tg_adam_(x[0], x[1], x[2], x[3], .beta1 = v, .t = 1), TG_ERR_ARGUMENT, "adam_", "beta1");
+        refuse(tg_adam_(x[0], x[1], x[2], x[3], .beta2 = v, .t = 1), TG_ERR_ARGUMENT, "adam_", "beta2");
+        refuse(tg_adam_(x[0], x[1], x[2], x[3], .eps = v, .t = 1), TG_ERR_ARGUMENT, "adam_", "eps");
+        refuse(tg_adam_(x[0], x[1], x[2], x[3], .weight_decay = v, .t = 1), TG_ERR_ARGUMENT, "adam_", "weight_decay");
+    }
+    refuse(tg_adam_(x[0], x[1], x[2], x[3], .beta1 = 1, .t = 1), TG_ERR_ARGUMENT, "adam_", "beta1");
+    refuse(tg_adam_(x[0], x[1], x[2], x[3], .beta2 = 1, .t = 1), TG_ERR_ARGUMENT, "adam_", "beta2");
+    refuse(tg_adam_(x[0], x[1], x[2], x[3], .lr = 1), TG_ERR_ARGUMENT, "adam_", "count from 1");
+    refuse(tg_sgd_(x[0], NULL, x[3], .lr = 1, .momentum = 0.5), TG_ERR_ARGUMENT, "sgd_", "velocity");
+    refuse(tg_sgd_(x[0], NULL, x[3], .lr = 1, .nesterov = true), TG_ERR_ARGUMENT, "sgd_", "velocity");
+    for (int i = 0; i < 4; i++) expect(x[i], 1, 2, 3);
+}
+END_TEST
+
+/* Every state that a step changes has a new version: what saved it refuses, and names the step. */
+START_TEST(steps_raise_all_versions) {
+    for (int which = 0; which < 5; which++) {
+        tg_tensor *t[4], *leaf = tg_set_requires_grad(vector(TG_F64, 1, 2, 3), true);
+        for (int i = 0; i < 4; i++) t[i] = vector(TG_F64, 1, 2, 3);
+        tg_tensor *loss = tg_sum(tg_mul(leaf, t[which < 3 ? which : which - 3]));
+        if (which < 3)
+            tg_adam_(t[0], t[1], t[2], t[3], .lr = 0.1, .beta1 = 0.9, .beta2 = 0.9, .eps = 1, .t = 1);
+        else
+            tg_sgd_(t[0], t[1], t[3], .lr = 0.1, .momentum = 0.9);
+        refuse(tg_backward(loss), TG_ERR_TAPE, "mul", which < 3 ? "adam_" : "sgd_");
+    }
+}
+END_TEST
+
+/* A thousand steps with gradients of changing sign against the recurrence in long double. */
+START_TEST(adam_after_a_thousand_steps) {
+    tg_dtype f = (tg_dtype)_i;
+    const long double b1 = 0.9L, b2 = 0.999L;
+    long double p = 1, m = 0, v = 0;
+    tg_tensor *x = vector(f, 1, 1, 1), *first = tg_zeros(f, 3), *second = tg_zeros(f, 3), *g = tg_zeros(f, 3);
+    for (int t = 1; t <= 1000; t++) {
+        double d = t % 7 - 2.5;
+        tg_fill_(g, d);
+        tg_adam_(x, first, second, g, .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .t = t);
+        m = b1 * m + (1 - b1) * d, v = b2 * v + (1 - b2) * d * d;
+        p -= 1e-2L * (m / (1 - powl(b1, t))) / (sqrtl(v / (1 - powl(b2, t))) + 1e-8L);
+    }
+    ck_assert_int_eq(tg_error_status(), TG_OK);
+    for (int i = 0; i < 3; i++) ck_assert_double_eq_tol(tg_get(x, i), (double)p, f == TG_F64 ? 1e-12 : 1e-4);
+}
+END_TEST
+
+/* An array of the user's own has no buffer, and so no version. */
+START_TEST(borrowed_memory_is_refused) {
+    double own[3] = {1, 2, 3};
+    tg_array a = {.data = own, .numel = 3, .dtype = TG_F64, .rank = 1, .shape = {3}, .stride = {1}};
+    tg_tensor *x = tg_from_array(&a);
+    if (tg_error_status() == TG_OK) {
+        refuse(tg_fill_(x, 7), TG_ERR_ARGUMENT, "fill_", "memory");
+        refuse(tg_add_(x, tg_scalar(TG_F64, 1), 1), TG_ERR_ARGUMENT, "add_", "memory");
+    }
+    for (int i = 0; i < 3; i++) ck_assert_double_eq(own[i], i + 1);
 }
 END_TEST
 
@@ -135,5 +226,10 @@ TCase *tcase_inplace(void) {
     tcase_add_loop_test(t, adam, TG_F32, TG_F64 + 1);
     tcase_add_test(t, what_requires_a_gradient_is_refused);
     tcase_add_test(t, bad_input);
+    tcase_add_test(t, steps_want_separate_tensors);
+    tcase_add_test(t, steps_check_their_numbers);
+    tcase_add_test(t, steps_raise_all_versions);
+    tcase_add_loop_test(t, adam_after_a_thousand_steps, TG_F32, TG_F64 + 1);
+    tcase_add_test(t, borrowed_memory_is_refused);
     return t;
 }

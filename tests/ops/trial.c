@@ -232,7 +232,7 @@ static bool begin(draft *d, kind k, int variant) {
     return derive(d, variant);
 }
 
-bool trial_make(trial *t, const sample *row, kind k, int variant) {
+static bool make(trial *t, const sample *row, kind k, int variant, const int64_t *size) {
     memset(t, 0, sizeof *t);
     draft d = {.t = t};
     t->row = row, t->kind = k, t->n_in = inputs_of(row);
@@ -245,6 +245,8 @@ bool trial_make(trial *t, const sample *row, kind k, int variant) {
         set_domain(t, i);
     }
     read_sizes(&d, row->sizes);
+    for (int i = 0; size && i < 26; i++)
+        if (size[i] >= 0) d.size[i] = size[i];
     read_letters(&d, row);
     if (!begin(&d, k, variant)) return false;
     for (int i = 0; i < t->n_in; i++) set_shape(&d, i), set_index_range(&d, i);
@@ -255,4 +257,10 @@ bool trial_make(trial *t, const sample *row, kind k, int variant) {
              row->label ? row->label : "", row->label ? "]" : "", kind_name(k), variant);
     t->seed = hash_text(t->name);
     return true;
+}
+
+bool trial_make(trial *t, const sample *row, kind k, int variant) { return make(t, row, k, variant, NULL); }
+
+bool trial_make_sized(trial *t, const sample *row, const int64_t size[26]) {
+    return make(t, row, row->kind, 0, size);
 }

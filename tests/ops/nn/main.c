@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 TCase *tcase_model(void);
+TCase *tcase_misuse(void);
 TCase *tcase_init(void);
 TCase *tcase_layers(void);
 TCase *tcase_loss(void);
@@ -14,6 +15,7 @@ TCase *tcase_endurance(void);
 int main(void) {
     Suite *suite = suite_create("nn");
     suite_add_tcase(suite, tcase_model());
+    suite_add_tcase(suite, tcase_misuse());
     suite_add_tcase(suite, tcase_init());
     suite_add_tcase(suite, tcase_layers());
     suite_add_tcase(suite, tcase_loss());
