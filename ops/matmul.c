@@ -133,18 +133,45 @@ static tg_array at_batch(tg_array v, int i, int64_t first) {
     return v;
 }
 
-/* C = A B + beta C, where C may have stride 0 along batch axes: there the products add up, one after the
- * other. */
+/* Products that are added up one after the other; more of them are added up in halves. */
+enum { RUNNING = 16 };
+
+static tg_status accumulate(const tg_array *a, const tg_array *b, double beta, const tg_array *c);
+
+/* C with size 1 along the axes that it has stride 0 along; borrowed. */
+static tg_array without_repeats(tg_array c) {
+    for (int i = 0; i < c.rank - 2; i++)
+        if (c.stride[i] == 0) c.numel /= c.shape[i], c.shape[i] = 1;
+    return c;
+}
+
+/* The products [from, from + n) of the batch axis i, along which C has stride 0. */
+static tg_status add_products(const tg_array *a, const tg_array *b, double beta, const tg_array *c, int i, int64_t from,
+                              int64_t n) {
+    tg_status s = TG_OK;
+    for (int64_t j = from; n <= RUNNING && s == TG_OK && j < from + n; j++) {
+        tg_array aj = at_batch(*a, i, j), bj = at_batch(*b, i, j), cj = at_batch(*c, i, j);
+        s = accumulate(&aj, &bj, j == from ? beta : 1, &cj);
+    }
+    if (n <= RUNNING) return s;
+    tg_array once = without_repeats(*c), rest = {0};
+    s = tg_array_alloc_like(&rest, &once);
+    if (s == TG_OK) {
+        tg_array repeated = tg_borrow_broadcast(&rest, c);
+        s = add_products(a, b, 0, &repeated, i, from + n / 2, n - n / 2);
+    }
+    if (s == TG_OK) s = add_products(a, b, beta, c, i, from, n / 2);
+    if (s == TG_OK) tg_map_binary(TG_BINARY_ADD, &once, &rest, &once);
+    tg_array_drop(&rest);
+    return s;
+}
+
+/* C = A B + beta C, where C may have stride 0 along batch axes: there the products add up. */
 static tg_status accumulate(const tg_array *a, const tg_array *b, double beta, const tg_array *c) {
     int i = 0;
     while (i < c->rank - 2 && (c->stride[i] != 0 || c->shape[i] == 1)) i++;
     if (i == c->rank - 2) return tg_gemm(1, a, b, beta, c);
-    tg_status s = TG_OK;
-    for (int64_t j = 0; s == TG_OK && j < c->shape[i]; j++) {
-        tg_array aj = at_batch(*a, i, j), bj = at_batch(*b, i, j), cj = at_batch(*c, i, j);
-        s = accumulate(&aj, &bj, j ? 1 : beta, &cj);
-    }
-    return s;
+    return add_products(a, b, beta, c, i, 0, c->shape[i]);
 }
 
 /* Storage for the gradient of x where there is none to add to. Returns beta: whether there is. */

@@ -195,17 +195,11 @@ static tg_status multiply(tg_gemm_problem *p, const tg_array *a, const tg_array 
     return s;
 }
 
-tg_status tg_gemm(double alpha, const tg_array *a, const tg_array *b, double beta, const tg_array *c) {
-    if (c->numel == 0) return TG_OK;
+tg_status tg_gemm_once(double alpha, const tg_array *a, const tg_array *b, const tg_array *bias, double beta,
+                       const tg_array *c) {
     tg_gemm_problem p;
-    set_up(&p, alpha, a, b, beta, c);
-    return multiply(&p, a, b, NULL, c);
-}
-
-tg_status tg_gemm_bias(const tg_array *a, const tg_array *b, const tg_array *bias, const tg_array *c) {
-    if (c->numel == 0) return TG_OK;
-    tg_gemm_problem p;
-    set_up(&p, 1, a, b, 0, c);
+    set_up(&p, alpha, a, b, bias ? 0 : beta, c);
+    if (!bias) return multiply(&p, a, b, NULL, c);
     tg_array rows = *c; /* borrows */
     rows.data = bias->data;
     for (int i = 0; i < rows.rank; i++) rows.stride[i] = i == rows.rank - 1 ? bias->stride[0] : 0;

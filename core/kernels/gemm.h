@@ -1,4 +1,5 @@
-/* Private. A matrix product in pieces of C: core/kernels/gemm.c divides it, core/kernels/gemm_piece.c computes one. */
+/* Private. A matrix product in pieces of C: core/kernels/gemm_long.c cuts the inner axis, core/kernels/gemm.c
+ * divides C, core/kernels/gemm_piece.c computes one piece. */
 #ifndef TG_CORE_KERNELS_GEMM_H
 #define TG_CORE_KERNELS_GEMM_H
 
@@ -31,6 +32,10 @@ typedef struct tg_gemm_problem {
     int64_t shape[TG_MAX_RANK], stride[3][TG_MAX_RANK];
     int64_t tile_m, tile_n, tiles_m, tiles_n;
 } tg_gemm_problem;
+
+/* tg_gemm in one go, whatever the inner size, or with a bias (else NULL) tg_gemm_bias; c has elements. */
+tg_status tg_gemm_once(double alpha, const tg_array *a, const tg_array *b, const tg_array *bias, double beta,
+                       const tg_array *c);
 
 /* Products with k * n up to TG_SMALL_GEMM and others that BLAS cannot take; no batch. */
 void tg_gemm_direct(const tg_gemm_problem *p);

@@ -336,6 +336,33 @@ START_TEST(gradients_of_crowded_places) {
 }
 END_TEST
 
+/* Products with a long inner size, of tenths: what a running sum in f32 loses does not cancel. */
+static void check_tenth_products(tg_tensor *y, double n) {
+    double want = (double)0.1f * (double)0.1f * n;
+    for (int64_t i = 0; i < tg_numel(y); i += 7)
+        ck_assert_msg(fabs(tg_get(y, i) - want) <= 2e-6 * want, "%.9g, not %.9g", tg_get(y, i), want);
+}
+
+static tg_tensor *tenths(int64_t m, int64_t n) { return (tg_full)(TG_F32, 0.1, TG_SHAPE(m, n)); }
+
+START_TEST(long_products_keep_their_digits) {
+    int64_t k = 1 << 21, rows = 100003;
+    tg_mark mark = tg_tape_mark();
+    check_tenth_products(tg_matmul(tenths(1, k), tenths(k, 1)), (double)k);
+    check_tenth_products(tg_matmul(tenths(3, rows), tenths(rows, 1)), (double)rows);
+    check_tenth_products(tg_matmul(tenths(1, rows), tenths(rows, 17)), (double)rows);
+    check_tenth_products(tg_matmul(tg_transpose(tenths(rows, 7), 0, 1), tenths(rows, 9)), (double)rows);
+    tg_tensor *w = tg_set_requires_grad(tenths(5, 6), true), *y = tg_linear(tenths(rows, 6), w), *g, *seed = tenths(rows, 5);
+    ck_assert_int_eq(tg_grad(1, &y, 1, &w, &g, .seeds = &seed), TG_OK);
+    check_tenth_products(g, (double)rows);
+    w = tg_set_requires_grad((tg_full)(TG_F32, 0.1, TG_SHAPE(1, 2, 3)), true);
+    y = tg_matmul(w, (tg_full)(TG_F32, 0.1, TG_SHAPE(5000, 3, 2))), seed = (tg_full)(TG_F32, 0.1, TG_SHAPE(5000, 2, 2));
+    ck_assert_int_eq(tg_grad(1, &y, 1, &w, &g, .seeds = &seed), TG_OK);
+    check_tenth_products(g, 2 * 5000.0);
+    tg_tape_rewind(mark);
+}
+END_TEST
+
 static void clear(void) { tg_error_clear(); }
 
 TCase *tcase_conventions(void) {
@@ -348,5 +375,6 @@ TCase *tcase_conventions(void) {
     tcase_add_test(t, long_f32_sums_do_not_stall);
     tcase_add_test(t, crowded_places_add_up_in_double);
     tcase_add_test(t, gradients_of_crowded_places);
+    tcase_add_test(t, long_products_keep_their_digits);
     return t;
 }
