@@ -89,6 +89,19 @@ bool tg_grow(void **p, int64_t *cap, int64_t used, int64_t need, size_t element)
     return true;
 }
 
+/* ---- what was needed recently ---- */
+
+void tg_recent_turn(tg_recent *r) {
+    r->before = r->most;
+    r->most = 0;
+    r->events = 0;
+}
+
+void tg_recent_missed(tg_recent *r) {
+    if (r->gave && r->doubled < TG_WINDOW_DOUBLED) r->doubled++;
+    r->gave = false;
+}
+
 /* ---- the arena ---- */
 
 #define ARENA_FIRST ((size_t)16 << 10) /* usable bytes of the first block */
@@ -96,7 +109,8 @@ bool tg_grow(void **p, int64_t *cap, int64_t used, int64_t need, size_t element)
 
 struct tg_arena_block {
     tg_arena_block *next;
-    size_t size; /* usable bytes, behind one alignment unit */
+    size_t size;    /* usable bytes, behind one alignment unit */
+    int64_t number; /* from 1 */
 };
 
 static char *arena_data(tg_arena_block *b) { return (char *)b + TG_ALIGN; }
@@ -109,9 +123,10 @@ static tg_arena_block *arena_append(tg_arena *arena, tg_arena_block *last, size_
     if (!tg_size_add(size, TG_ALIGN, &bytes)) return NULL;
     tg_arena_block *b = tg_sys_alloc(bytes);
     if (!b) return NULL;
-    *b = (tg_arena_block){NULL, size};
+    *b = (tg_arena_block){NULL, size, last ? last->number + 1 : 1};
     TG_HIDE(arena_data(b), size);
     *(last ? &last->next : &arena->first) = b;
+    tg_recent_missed(&arena->recent);
     return b;
 }
 
@@ -157,10 +172,29 @@ static void arena_hide(const tg_arena *arena, tg_arena_mark mark) {
 #endif
 }
 
+/* Frees the list that starts at *link. */
+static void free_blocks(tg_arena_block **link) {
+    for (tg_arena_block *b = *link, *next; b; b = next) {
+        next = b->next;
+        TG_SHOW(arena_data(b), b->size);
+        tg_sys_free(b, b->size + TG_ALIGN);
+    }
+    *link = NULL;
+}
+
+/* Between rewinds an arena only grows: what is current before one is the furthest since the last. */
 void tg_arena_rewind(tg_arena *arena, tg_arena_mark mark) {
+    tg_recent *recent = &arena->recent;
     arena_hide(arena, mark);
+    if (arena->current) tg_recent_need(recent, arena->current->number);
     arena->current = mark.block;
     arena->used = mark.used;
+    if (!tg_recent_event(recent)) return;
+    tg_arena_block **link = &arena->first;
+    while (*link && (*link)->number <= tg_recent_most(recent)) link = &(*link)->next;
+    recent->gave = *link != NULL || recent->gave;
+    free_blocks(link);
+    tg_recent_turn(recent);
 }
 
 static bool block_has(tg_arena_block *b, const char *p) { return p >= arena_data(b) && p < arena_data(b) + b->size; }
@@ -173,11 +207,6 @@ void tg_arena_rewind_to(tg_arena *arena, const void *p) {
 }
 
 void tg_arena_free(tg_arena *arena) {
-    for (tg_arena_block *b = arena->first; b;) {
-        tg_arena_block *next = b->next;
-        TG_SHOW(arena_data(b), b->size);
-        tg_sys_free(b, b->size + TG_ALIGN);
-        b = next;
-    }
+    free_blocks(&arena->first);
     *arena = (tg_arena){0};
 }

@@ -46,6 +46,26 @@ extern _Thread_local TG_HOT bool tg_injecting;
  * on failure, with everything as before. */
 bool tg_grow(void **p, int64_t *cap, int64_t used, int64_t need, size_t element);
 
+/* How much of what is kept for reuse was needed recently: the most in the window of events under way and in the one
+ * before. What lies beyond may go back at a window's end; where it is missed, windows become twice as long, so that a
+ * step of any length soon fits one. */
+typedef struct tg_recent {
+    int64_t most, before;
+    uint32_t events, doubled;
+    bool gave; /* something back at a window's end, and nothing has been missed since */
+} tg_recent;
+enum { TG_WINDOW_BITS = 14, TG_WINDOW_DOUBLED = 8 }; /* 2^14 events at first, at most 2^22 */
+
+static inline void tg_recent_need(tg_recent *r, int64_t need) {
+    if (need > r->most) r->most = need;
+}
+static inline int64_t tg_recent_most(const tg_recent *r) { return r->most > r->before ? r->most : r->before; }
+
+/* Counts an event; true at the end of a window. */
+static inline bool tg_recent_event(tg_recent *r) { return ++r->events >> (TG_WINDOW_BITS + r->doubled) != 0; }
+void tg_recent_turn(tg_recent *r);   /* to the next window */
+void tg_recent_missed(tg_recent *r); /* something had to be obtained anew */
+
 /* As tg_fail, for what several functions stand on: the text names this one until tg_error_by puts the name of the one that
  * the user called in its place, which it does where the pending error is of this kind. */
 tg_status tg_fail_below(tg_status status, const char *format, ...) TG_PRINTF(2, 3);
@@ -99,11 +119,13 @@ static inline void tg_buffer_share(tg_buffer *b) {
     if (b && !b->shared) b->shared = true; /* of a kept tensor's buffer others may be reading the flag */
 }
 
-/* An arena: bump allocation in blocks that double, freed together. Blocks stay for reuse until tg_arena_free. */
+/* An arena: bump allocation in blocks that double, freed together. Blocks stay for reuse, as many as were used
+ * recently. */
 typedef struct tg_arena_block tg_arena_block;
 typedef struct tg_arena {
     tg_arena_block *first, *current;
-    size_t used; /* of current */
+    size_t used;      /* of current */
+    tg_recent recent; /* how many blocks; an event is a rewind */
 } tg_arena;
 typedef struct tg_arena_mark {
     tg_arena_block *block;

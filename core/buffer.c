@@ -14,15 +14,27 @@
 
 /* What a thread has: free buffers by class, and its share of the counters. The share is added to the process'
  * only when it has grown large, as one atomic addition costs more than the rest of taking a buffer. Only the
- * owner writes `live` and `high` (but for tg_memory_reset_peak); others read them for the statistics. */
+ * owner writes `live` and `high` (but for tg_memory_reset_peak); others read them for the statistics.
+ *
+ * How much may wait for reuse follows from what was live recently. Let h(t) be the bytes that the thread has taken less
+ * those that it has freed. A cache helps where h rises again after a fall, by the largest rise at most. The bound is
+ * somewhat more, as a step's classes are not all at their most at once: 1.0 to 1.3 times as much waits after steps of
+ * networks. A thread that only frees what others made has no rise, and keeps next to nothing. h is looked at when a share
+ * is added to the process'. */
 typedef struct cache {
     tg_buffer *free[CLASSES];
+    uint32_t used[CLASSES];     /* when the class was last taken from, in takes */
+    uint32_t takes;
+    int64_t waiting, bound;     /* bytes in free[], and the most these may be */
+    int64_t held, low;          /* h, and its least in this window */
+    tg_recent rise;             /* largest h - low; an event is a take */
     _Atomic int64_t live, high; /* bytes since the last flush, and the most they were since */
     struct cache *next, **link;
     tg_thread_end end;
 } cache;
 
 #define SHARE_MAX (64 << 10)
+#define WAITING_MIN ((int64_t)1 << 20) /* bytes that are not worth counting */
 
 static _Thread_local TG_HOT cache *mine;
 static _Thread_local bool closed; /* the thread is ending: no new cache */
@@ -41,10 +53,26 @@ static void raise_peak(int64_t to) {
     while (peak < to && !atomic_compare_exchange_weak(&total.peak, &peak, to)) continue;
 }
 
+/* What may be there, live and waiting, for a rise. */
+static int64_t bound_of(int64_t rise) {
+    int64_t bound = rise + rise / 4 * 3;
+    return bound > WAITING_MIN ? bound : WAITING_MIN;
+}
+
+/* h was or is at `held`. */
+static void note_rise(cache *c, int64_t held) {
+    if (held < c->low) c->low = held;
+    tg_recent_need(&c->rise, held - c->low);
+    c->bound = bound_of(tg_recent_most(&c->rise));
+}
+
 static void flush(cache *c) {
     int64_t share = get(&c->live);
     int64_t before = atomic_fetch_add(&total.live, share);
     raise_peak(before + get(&c->high));
+    note_rise(c, c->held + get(&c->high));
+    c->held += share;
+    note_rise(c, c->held);
     set(&c->live, 0);
     set(&c->high, 0);
 }
@@ -110,18 +138,46 @@ static size_t block_size(size_t usable) { return usable + TG_ALIGN + 64; }
 
 static void give_back(tg_buffer *b) { tg_sys_free(b, block_size(b->size)); }
 
-static void trim(cache *c) {
+static inline tg_buffer *pop(cache *c, int class) {
+    tg_buffer *b = c->free[class];
+    c->free[class] = b->next_free;
+    c->waiting -= (int64_t)b->size;
+    TG_SHOW(tg_buffer_data(b), b->size + 64);
+    return b;
+}
+
+static inline void push(cache *c, tg_buffer *b) {
+    TG_HIDE(tg_buffer_data(b), b->size + 64);
+    b->next_free = c->free[b->size_class];
+    c->free[b->size_class] = b;
+    c->waiting += (int64_t)b->size;
+}
+
+/* The class with something waiting that has not been taken from for longest. There is one. */
+static int idlest(const cache *c) {
+    int found = -1;
     for (int i = 0; i < CLASSES; i++)
-        for (tg_buffer *b; (b = c->free[i]);) {
-            c->free[i] = b->next_free;
-            TG_SHOW(tg_buffer_data(b), b->size + 64);
-            give_back(b);
-        }
+        if (c->free[i] && (found < 0 || c->takes - c->used[i] > c->takes - c->used[found])) found = i;
+    return found;
+}
+
+/* Gives back until no more than `most` bytes wait. */
+static void shrink(cache *c, int64_t most) {
+    while (c->waiting > most)
+        for (int i = idlest(c); c->free[i] && c->waiting > most;) give_back(pop(c, i));
+}
+
+static void turn_window(cache *c) {
+    tg_recent_turn(&c->rise);
+    c->low = c->held;
+    note_rise(c, c->held);
+    c->rise.gave |= c->waiting > c->bound;
+    shrink(c, c->bound);
 }
 
 static void close_cache(tg_thread_end *end) {
     cache *c = (cache *)(void *)((char *)end - offsetof(cache, end));
-    trim(c);
+    shrink(c, 0);
     flush(c);
     tg_lock(TG_LOCK_CACHES);
     *c->link = c->next;
@@ -139,6 +195,7 @@ static cache *open_cache(void) {
     if (!c) return NULL;
     memset(c, 0, sizeof *c);
     c->end.run = close_cache;
+    c->bound = WAITING_MIN;
     if (!tg_at_thread_end(&c->end)) {
         tg_sys_free(c, sizeof *c);
         return NULL;
@@ -153,7 +210,7 @@ static cache *open_cache(void) {
 }
 
 void tg_memory_trim(void) {
-    if (mine) trim(mine);
+    if (mine) shrink(mine, 0);
 }
 
 /* ---- buffers ---- */
@@ -166,49 +223,60 @@ static tg_buffer *start(tg_buffer *b) {
     return b;
 }
 
-/* From the system. What the cache holds may be what is missing, so it is given up before giving in. */
-static tg_buffer *obtain(int class, size_t usable) {
-    cache *c = open_cache();
+static tg_buffer *from_system(int class, size_t usable) {
     tg_buffer *b = tg_sys_alloc(block_size(usable));
-    if (!b && c && !tg_injecting) {
-        trim(c);
-        b = tg_sys_alloc(block_size(usable));
-    }
     if (!b) return NULL;
     b->size = usable;
     b->size_class = class;
-    if (c)
-        count(c, (int64_t)usable);
-    else
-        count_uncached((int64_t)usable);
-    return start(b);
+    return b;
+}
+
+/* With the new buffer no more is to be there, live or waiting, than the bound. */
+static void make_room(cache *c, int64_t bytes) {
+    int64_t rise = c->held + get(&c->live) + bytes - c->low, bound = bound_of(rise);
+    if (bound < c->bound) bound = c->bound;
+    if (c->waiting > bound - rise) shrink(c, bound - rise);
+}
+
+/* Nothing of the class waits. What waits of others may be what is missing, so it is given up before giving in. */
+static tg_buffer *obtain(cache *c, int class, size_t usable) {
+    if (!c || tg_injecting) return from_system(class, usable);
+    tg_recent_missed(&c->rise);
+    make_room(c, (int64_t)usable);
+    tg_buffer *b = from_system(class, usable);
+    if (b) return b;
+    shrink(c, 0);
+    return from_system(class, usable);
 }
 
 tg_buffer *tg_buffer_new(size_t size) {
     if (size > SIZE_MAX >> 17) return NULL;
     size_t usable;
     int class = class_of(size, &usable);
-    cache *c = mine;
-    tg_buffer *b = c && !tg_injecting ? c->free[class] : NULL;
-    if (!b) return obtain(class, usable);
-    c->free[class] = b->next_free;
-    TG_SHOW(tg_buffer_data(b), usable + 64);
-    count(c, (int64_t)usable);
+    cache *c = mine ? mine : open_cache();
+    bool waits = c && !tg_injecting && c->free[class];
+    tg_buffer *b = waits ? pop(c, class) : obtain(c, class, usable);
+    if (!b) return NULL;
+    if (c) {
+        count(c, (int64_t)usable);
+        c->used[class] = ++c->takes;
+        if (tg_recent_event(&c->rise)) turn_window(c);
+    } else {
+        count_uncached((int64_t)usable);
+    }
     return start(b);
 }
 
 void tg_buffer_free(tg_buffer *b) {
     cache *c = mine ? mine : open_cache();
+    if (c)
+        count(c, -(int64_t)b->size);
+    else
+        count_uncached(-(int64_t)b->size);
     if (!c || tg_injecting) {
-        if (c)
-            count(c, -(int64_t)b->size);
-        else
-            count_uncached(-(int64_t)b->size);
         give_back(b);
         return;
     }
-    count(c, -(int64_t)b->size);
-    TG_HIDE(tg_buffer_data(b), b->size + 64);
-    b->next_free = c->free[b->size_class];
-    c->free[b->size_class] = b;
+    push(c, b);
+    if (c->waiting > c->bound) shrink(c, c->bound);
 }

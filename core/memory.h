@@ -45,7 +45,8 @@ TG_API int64_t tg_memory_sites(tg_memory_site *site, int64_t most);
  *     1638400 in 2 by matmul   (train.c:41) */
 TG_API void tg_memory_print(FILE *file);
 
-/* Gives this thread's cached, unused buffers back to the system. */
+/* Gives this thread's cached, unused buffers back to the system, all of them; those that were not needed recently go by
+ * themselves (docs/memory.md). */
 TG_API void tg_memory_trim(void);
 
 /* Failure injection for tests: the n-th allocation from now on this thread (1 is the next) fails, and only

@@ -122,6 +122,7 @@ static bool region_grow(tg_region *r) {
     tg_slot *first = chunk_take();
     if (!first) return false;
     r->chunk[r->n_chunks++] = first;
+    tg_recent_missed(&r->recent);
     return true;
 }
 
@@ -140,15 +141,26 @@ tg_slot *tg_slot_new(const char *op) {
     return slot_start(tg_slot_at(r, r->count++), op, false);
 }
 
+/* Chunks that `count` positions do not need go to whoever takes one next; to the system they cannot go. */
+static void trim_region(tg_region *r, int64_t count) {
+    int64_t needed = (count + TG_CHUNK_SLOTS - 1) / TG_CHUNK_SLOTS;
+    r->recent.gave |= r->n_chunks > needed;
+    while (r->n_chunks > needed) chunk_give_back(r->chunk[--r->n_chunks]);
+}
+
 /* Youngest first, so that the cache hands the buffers out again in the order of a step like the last. */
 void tg_region_rewind(tg_region *r, int64_t count) {
+    tg_recent_need(&r->recent, r->count);
     while (r->count > count) tg_slot_kill(tg_slot_at(r, --r->count));
     if (r->stamped > r->count) r->stamped = r->count;
+    if (!tg_recent_event(&r->recent)) return;
+    trim_region(r, tg_recent_most(&r->recent));
+    tg_recent_turn(&r->recent);
 }
 
 void tg_region_free(tg_region *r) {
     tg_region_rewind(r, 0);
-    for (int64_t i = 0; i < r->n_chunks; i++) chunk_give_back(r->chunk[i]);
+    trim_region(r, 0);
     tg_sys_free(r->chunk, (size_t)r->cap_chunks * sizeof *r->chunk);
     *r = (tg_region){0};
     if (tg_current_region == r) tg_current_region = NULL;

@@ -77,6 +77,7 @@ typedef struct tg_region {
     int64_t n_chunks, cap_chunks;
     int64_t count;   /* live positions: slots [0, count) */
     int64_t stamped; /* slots before this have had their file:line noted, or never will */
+    tg_recent recent; /* how many positions; an event is a rewind */
 } tg_region;
 #define TG_CHUNK_SLOTS 256
 

@@ -35,6 +35,7 @@ TCase *tcase_folds(void);
 TCase *tcase_edges(void);
 TCase *tcase_views(void);
 TCase *tcase_thread(void);
+TCase *tcase_cache(void);
 int limited_program(const char *mode);
 TCase *tcase_accounts(void);
 TCase *tcase_teams(void);
@@ -69,7 +70,7 @@ int main(int argc, char **argv) {
         tcase_error,  tcase_shape,  tcase_alloc,        tcase_buffer, tcase_parallel, tcase_array,
         tcase_slot,   tcase_tensor, tcase_random,       tcase_print,  tcase_idx,      tcase_kernels,
         tcase_reduce, tcase_gemm,   tcase_gemm_threads, tcase_update, tcase_lapack,   tcase_kernel_rows,
-        tcase_panels, tcase_windows, tcase_attention,    tcase_blocks, tcase_thread,
+        tcase_panels, tcase_windows, tcase_attention,    tcase_blocks, tcase_thread, tcase_cache,
         tcase_pieces, tcase_folds, tcase_teams, tcase_accounts, tcase_views, tcase_edges,
     };
     Suite *suite = suite_create("core");
