@@ -27,6 +27,6 @@ TG_API tg_tensor *tg_checkpoint(const char *name, tg_function f, void *user, int
 }
 #endif
 
-#define tg_checkpoint(f, user, n, in) TG_AT((tg_checkpoint)(#f, (f), (user), (n), (in)))
+#define tg_checkpoint(f, ...) TG_AT((tg_checkpoint)(#f, (f), __VA_ARGS__))
 
 #endif

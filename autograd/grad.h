@@ -69,7 +69,7 @@ TG_API tg_status tg_remove_hooks(tg_tensor *t);
 #define tg_backward(out, ...) TG_STATUS_AT((tg_backward)((out), TG_OPTIONS(tg_backward_opts, __VA_ARGS__)))
 #define tg_grad(n_out, out, n_in, in, grads, ...) \
     TG_STATUS_AT((tg_grad)((n_out), (out), (n_in), (in), (grads), TG_OPTIONS(tg_grad_opts, __VA_ARGS__)))
-#define tg_register_hook(t, hook, user) TG_STATUS_AT((tg_register_hook)((t), (hook), (user)))
+#define tg_register_hook(...) TG_STATUS_AT((tg_register_hook)(__VA_ARGS__))
 #define tg_zero_grad(t) TG_STATUS_AT((tg_zero_grad)(t))
 #define tg_grad_of(t) TG_AT((tg_grad_of)(t))
 

@@ -92,7 +92,10 @@ static inline double tg_option(double given, double standard) {
     return given != 0 ? given : __builtin_signbit(given) ? 0 : standard;
 }
 
-/* TG_NO_SITES, defined before the first include, turns the file:line macros off. */
+/* A macro that notes the caller's line hands on what may hold a compound literal, an array or a struct, as __VA_ARGS__: the
+ * preprocessor takes it apart at its commas, the call puts it together again.
+ *
+ * TG_NO_SITES, defined before the first include, turns the file:line macros off. */
 #ifndef TG_NO_SITES
 #define TG_STATUS_AT(call) tg_status_at((call), __FILE__, __LINE__)
 #define TG_AT(call) tg_at((call), __FILE__, __LINE__)

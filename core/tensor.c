@@ -71,6 +71,14 @@ tg_tensor *(tg_from)(tg_dtype dtype, const void *data, tg_shape shape) {
     return tg_handle(s);
 }
 
+tg_tensor *tg_from_sizes(tg_dtype dtype, const void *data, int64_t s0, int64_t s1, int64_t s2, int64_t s3, int64_t s4,
+                         int64_t s5, int64_t s6, int64_t s7, int64_t s8, ...) {
+    tg_shape shape = {0, {s0, s1, s2, s3, s4, s5, s6, s7}};
+    while (shape.rank < TG_MAX_RANK && shape.dim[shape.rank] != TG_NO_SIZE) shape.rank++;
+    if (s8 != TG_NO_SIZE) shape.rank = TG_MAX_RANK + 1;
+    return (tg_from)(dtype, data, shape);
+}
+
 tg_tensor *tg_from_array(const tg_array *a) {
     if (!a || !a->data) {
         tg_fail(TG_ERR_ARGUMENT, "from_array: the array is NULL or has no elements allocated");

@@ -38,8 +38,13 @@ TG_API tg_tensor *tg_full(tg_dtype dtype, double value, tg_shape shape);
 TG_API tg_tensor *tg_scalar(tg_dtype dtype, double value);
 
 /* A copy of numel(shape) elements at `data`, which are of type dtype in row-major order.
- *     float v[4] = {1, 2, 3, 4};  x = tg_from(TG_F32, v, 2, 2); */
+ *     float v[4] = {1, 2, 3, 4};  x = tg_from(TG_F32, v, 2, 2);
+ *     i = tg_from(TG_I32, (int32_t[]){1, 2}, 2); */
 TG_API tg_tensor *tg_from(tg_dtype dtype, const void *data, tg_shape shape);
+
+/* What the macro tg_from calls: the sizes are those before the first TG_NO_SIZE; what follows s8 is ignored. */
+TG_API tg_tensor *tg_from_sizes(tg_dtype dtype, const void *data, int64_t s0, int64_t s1, int64_t s2, int64_t s3,
+                                int64_t s4, int64_t s5, int64_t s6, int64_t s7, int64_t s8, ...);
 
 /* A view of the array `a` as a tensor (it shares the buffer). For ops and loaders. */
 TG_API tg_tensor *tg_from_array(const tg_array *a);
@@ -123,7 +128,11 @@ TG_API tg_tensor *tg_at(tg_tensor *t, const char *file, int line);
 #define tg_ones(dtype, ...) TG_AT((tg_ones)((dtype), TG_SHAPE(__VA_ARGS__)))
 #define tg_full(dtype, value, ...) TG_AT((tg_full)((dtype), (value), TG_SHAPE(__VA_ARGS__)))
 #define tg_scalar(dtype, value) TG_AT((tg_scalar)((dtype), (value)))
-#define tg_from(dtype, data, ...) TG_AT((tg_from)((dtype), (data), TG_SHAPE(__VA_ARGS__)))
+/* The preprocessor sees commas in (int32_t[]){1, 2}, the compiler does not: it takes the sizes apart. */
+#define TG_NO_SIZE INT64_MIN
+#define TG_NO_SIZES \
+    TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE
+#define tg_from(...) TG_AT(tg_from_sizes(__VA_ARGS__, TG_NO_SIZES))
 #define tg_keep(t) TG_AT((tg_keep)(t))
 
 #endif

@@ -57,6 +57,6 @@ TG_API tg_tensor *tg_sum_to(tg_tensor *x, tg_shape shape);
 #define tg_min(x, ...) TG_AT((tg_min)((x), TG_OPTIONS(tg_max_opts, __VA_ARGS__)))
 #define tg_argmax(x, axis) TG_AT((tg_argmax)((x), (axis)))
 #define tg_argmin(x, axis) TG_AT((tg_argmin)((x), (axis)))
-#define tg_sum_to(x, shape) TG_AT((tg_sum_to)((x), (shape)))
+#define tg_sum_to(...) TG_AT((tg_sum_to)(__VA_ARGS__))
 
 #endif
