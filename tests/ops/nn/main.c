@@ -11,6 +11,7 @@ TCase *tcase_recurrent_layers(void);
 TCase *tcase_threads(void);
 TCase *tcase_training(void);
 TCase *tcase_endurance(void);
+TCase *tcase_states(void);
 
 int main(void) {
     Suite *suite = suite_create("nn");
@@ -24,6 +25,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_threads());
     suite_add_tcase(suite, tcase_training());
     suite_add_tcase(suite, tcase_endurance());
+    suite_add_tcase(suite, tcase_states());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
