@@ -71,14 +71,16 @@ const char *not_applicable(const tg_op *op, kind k) {
     if (k == K_REPEATED && !has_gradient(op)) return "no gradient to add up";
     if (k == K_OPTIONS && op->n_attrs == 0) return "no attributes";
     if (k == K_KINK && !op->kink) return "no kink";
+    if (k == K_SCALED && beyond_scales(op->name, -1)) return beyond_scales(op->name, -1);
     return exempt(op, k);
 }
 
 const char *not_in_dtype(const tg_op *op, tg_dtype d, kind k) {
     if (!takes_dtype(op, d)) return "not taken";
     if (k == K_OPTIONS || k == K_KINK) return "not counted by dtype";
-    if (!tg_dtype_is_float(d) && (k == K_LARGE || k == K_SMALL || k == K_NAN || k == K_INF))
+    if (!tg_dtype_is_float(d) && (k == K_LARGE || k == K_SMALL || k == K_NAN || k == K_INF || k == K_SCALED))
         return "kinds of floats";
+    if (k == K_SCALED && d == TG_F64) return "exact in some calls only: tests/sweep";
     return not_applicable(op, k);
 }
 

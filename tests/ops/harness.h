@@ -70,6 +70,7 @@ typedef enum kind {
     K_SIZES,    /* each size in turn 1, 7, 8, 9, 15, 16, 17, 33: around the vector widths */
     K_NAN,      /* NaN in each element in turn */
     K_INF,      /* +inf and -inf in each element in turn */
+    K_SCALED,   /* all numbers 2^-100, 2^-70, 2^70 and 2^100 times as large */
     K_OPTIONS,  /* at least two rows with different attributes */
     K_KINK,     /* exact values at the kink: test_conventions.c */
     N_KINDS
@@ -89,6 +90,7 @@ typedef struct input_spec {
     bool dominant;         /* square matrices, of which the diagonal outweighs the rest */
     double grid;           /* values are multiples of this; 0: none */
     bool constant;         /* no gradient is asked for */
+    bool bounded;          /* a domain that does not scale: probabilities, labels */
 } input_spec;
 
 typedef struct sample {
@@ -157,6 +159,7 @@ typedef struct trial {
     int leaf_of[MAX_IN];  /* which leaf input i is: two inputs may share one */
     int input_of[MAX_IN]; /* which input describes leaf l */
     bool fan_out;         /* out = f(x) + 3 f(x) */
+    int exponent;         /* of K_SCALED */
     int lost;             /* 1 + the input whose (first) use returns no gradient; 0: none. For mutants.c */
     tg_dtype held[MAX_IN]; /* draw only numbers that this dtype holds; TG_F32: any */
     tg_dtype ints;         /* the dtype of masks and indices; TG_F32: the row's */
@@ -196,6 +199,9 @@ void check_derivatives(const trial *t);  /* against central differences, two ord
 void check_kernel(const trial *t);       /* walk recorded against not recorded, to 1e-12 */
 void check_adjoint(const trial *t);      /* <v, J u> = <J^T v, u> */
 void check_f32_gradient(const trial *t); /* f32 against f64 */
+void check_scaled(const trial *t);       /* f32 against f64, f64 against powers of two, three orders, at all scales */
+const char *beyond_scales(const char *name, int exponent); /* why this call leaves the range at 2^exponent, or NULL */
+const char *wrong_at_scale(const trial *t); /* the same without a failure: the first wrong number, or NULL */
 void check_empty(const trial *t);        /* shapes of gradients without elements */
 void check_nan(const trial *t);
 void check_inf(const trial *t);
@@ -242,6 +248,7 @@ void print_op_reference(FILE *f); /* docs/ops.md */
 
 /* ---- the test cases ---- */
 TCase *tcase_samples(void);
+TCase *tcase_scales(void);
 TCase *tcase_mutants(void);
 TCase *tcase_conventions(void);
 TCase *tcase_errors(void);

@@ -22,6 +22,7 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, tcase_changed());
     suite_add_tcase(suite, tcase_huge());
     suite_add_tcase(suite, tcase_samples());
+    suite_add_tcase(suite, tcase_scales());
     suite_add_tcase(suite, tcase_golden());
     suite_add_tcase(suite, tcase_inplace());
     suite_add_tcase(suite, tcase_structured());

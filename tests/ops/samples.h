@@ -13,7 +13,8 @@
 #define OF_SUMS .f32_rtol = 1e-5, .f32_atol = 2e-6, .reason = "a sum of f32 terms may cancel"
 
 /* Rows without a float input: the kinds that only vary its values say nothing new. */
-#define NO_FLOATS .skip = KIND(K_LARGE) | KIND(K_SMALL) | KIND(K_NAN) | KIND(K_INF), .why = "no float input"
+#define NO_FLOATS \
+    .skip = KIND(K_LARGE) | KIND(K_SMALL) | KIND(K_NAN) | KIND(K_INF) | KIND(K_SCALED), .why = "no float input"
 
 /* For maxima: no ties, and something to choose from along the axes reduced. */
 #define DISTINCT(shape) {shape, .distinct = true}

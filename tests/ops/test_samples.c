@@ -1,6 +1,8 @@
 /* Every row in every kind it has, through every check that the kind asks for. */
 #include "tests/ops/harness.h"
 
+#include <string.h>
+
 #define PLAINLY \
     (KIND(K_PLAIN) | KIND(K_SCALAR) | KIND(K_ONE) | KIND(K_LEFT) | KIND(K_RIGHT) | KIND(K_BOTH) | \
      KIND(K_STRIDED) | KIND(K_EXPANDED) | KIND(K_REPEATED) | KIND(K_LARGE) | KIND(K_SMALL) | KIND(K_SIZES))
@@ -59,6 +61,40 @@ END_TEST
 START_TEST(nan_spreads_where_it_should) { for_each_trial(_i, KIND(K_NAN), check_nan); }
 END_TEST
 
+/* ---- faults that only the scales show ---- */
+
+#define NAIVE(name, expression) \
+    static tg_tensor *naive_##name(tg_tensor *const *in, const arguments *a) { \
+        (void)a; \
+        return expression; \
+    }
+NAIVE(norm, tg_sqrt(tg_sum(tg_square(in[0]))))                 /* the square leaves the range */
+NAIVE(hypot, tg_sqrt(tg_add(tg_square(in[0]), tg_square(in[1]))))
+NAIVE(abs, tg_mul(in[0], tg_div(in[0], tg_sqrt(tg_square(in[0]))))) /* right alone where the square is in range */
+NAIVE(div, tg_mul(in[0], tg_div(tg_mul(in[1], in[1]), tg_mul(tg_mul(in[1], in[1]), in[1])))) /* infinity by infinity */
+
+static const struct naive {
+    const char *call;
+    call_fn fn;
+} naive[] = {{"norm", naive_norm}, {"hypot", naive_hypot}, {"abs", naive_abs}, {"div", naive_div}};
+
+START_TEST(overflow_on_the_way_is_noticed) {
+    const call *right = find_call(naive[_i].call);
+    int i = 0, noticed = 0;
+    while (strcmp(sample_at(i)->call, right->name) != 0) i++;
+    trial t;
+    for (int v = 0; trial_make(&t, sample_at(i), K_SCALED, v); v++) {
+        call wrong = *right;
+        wrong.fn = naive[_i].fn, t.call = &wrong;
+        noticed += wrong_at_scale(&t) != NULL;
+    }
+    ck_assert_msg(noticed > 0, "%s: overflows on the way, and the scales do not show it", right->name);
+}
+END_TEST
+
+START_TEST(every_scale_agrees) { for_each_trial(_i, KIND(K_SCALED), check_scaled); }
+END_TEST
+
 START_TEST(infinities_agree) { for_each_trial(_i, KIND(K_INF), check_inf); }
 END_TEST
 
@@ -79,5 +115,14 @@ TCase *tcase_samples(void) {
     tcase_add_loop_test(t, size_zero, 0, n);
     tcase_add_loop_test(t, nan_spreads_where_it_should, 0, n);
     tcase_add_loop_test(t, infinities_agree, 0, n);
+    return t;
+}
+
+TCase *tcase_scales(void) {
+    TCase *t = tcase_create("scales");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, clear, clear);
+    tcase_add_loop_test(t, every_scale_agrees, 0, n_samples());
+    tcase_add_loop_test(t, overflow_on_the_way_is_noticed, 0, COUNT(naive));
     return t;
 }

@@ -8,7 +8,7 @@
 
 static const char *const kind_names[N_KINDS] = {"plain", "scalar",  "empty",    "one",      "left",  "right",
                                                 "both",  "strided", "expanded", "repeated", "large", "small",
-                                                "sizes", "nan",     "inf",      "options",  "kink"};
+                                                "sizes", "nan",     "inf",      "scaled",   "options", "kink"};
 
 const char *kind_name(kind k) { return kind_names[k]; }
 
@@ -149,6 +149,13 @@ static void set_domain(trial *t, int i) {
     t->hi[i] = own ? given[1] : t->hi[i] * factor;
 }
 
+static bool derive_scale(trial *t, int variant) {
+    static const int exponents[] = {100, -100, 70, -70};
+    if (variant >= (fast_mode() ? 2 : COUNT(exponents))) return false;
+    t->exponent = exponents[variant];
+    return true;
+}
+
 static bool derive(draft *d, int variant) {
     trial *t = d->t;
     int last = t->n_in - 1;
@@ -175,6 +182,8 @@ static bool derive(draft *d, int variant) {
         return derive_repeated(d, variant);
     case K_SIZES:
         return derive_size(d, variant);
+    case K_SCALED:
+        return derive_scale(t, variant);
     case K_PLAIN:
     case K_LARGE:
     case K_SMALL:
