@@ -32,10 +32,10 @@ static double divisor(const tg_spread *s, const tg_var_opts *o) {
     return fmax(0, s->n - correction);
 }
 
-/* The sum of c (c / left), for deviations whose squares may be out of range where their mean is not. */
-static tg_tensor *sum_of_shares(const tg_spread *s, tg_reduce_opts over, double left) {
-    tg_tensor *c = tg_mul(s->d, s->scale), *share = tg_mul_scalar(c, 1 / left), *terms = tg_mul(c, share);
-    tg_tensor *sum = (tg_sum)(terms, over);
+/* The sum of d (d / left), for deviations whose squares may be out of range where their mean is not. The gradient,
+ * 2 d / left, has no square. */
+static tg_tensor *sum_of_shares(tg_tensor *d, tg_reduce_opts over, double left) {
+    tg_tensor *terms = tg_mul(d, tg_mul_scalar(d, 1 / left)), *sum = (tg_sum)(terms, over);
     release(terms);
     return sum;
 }
@@ -43,11 +43,13 @@ static tg_tensor *sum_of_shares(const tg_spread *s, tg_reduce_opts over, double 
 tg_tensor *(tg_var)(tg_tensor *x, tg_var_opts opts) {
     TG_COMPOSED("var");
     if (!is_correction(opts.correction)) return tg_poison();
-    tg_spread s = tg_spread_over(x, (tg_spread_opts){.axes = opts.axes, .keepdim = opts.keepdim});
+    tg_spread s =
+        tg_spread_over(x, (tg_spread_opts){.axes = opts.axes, .keepdim = opts.keepdim, .unscaled = true});
     if (!tg_is_alive(s.sum)) return s.sum;
     double left = divisor(&s, &opts);
-    tg_tensor *out = s.scale ? sum_of_shares(&s, (tg_reduce_opts){opts.axes, opts.keepdim}, left)
-                             : tg_mul_scalar(s.sum, 1 / left);
+    bool plain = left == 0 || tg_sum_is_safe(s.sum, 0); /* of too few elements: NaN */
+    tg_tensor *out = plain ? tg_mul_scalar(s.sum, 1 / left)
+                           : sum_of_shares(s.d, (tg_reduce_opts){opts.axes, opts.keepdim}, left);
     release(s.mean), release(s.d), release(s.sum);
     return out;
 }
@@ -81,7 +83,8 @@ static tg_tensor *plain_norm(tg_tensor *x, double p, tg_reduce_opts over, tg_ten
 
 static tg_tensor *finite_norm(tg_tensor *x, double p, tg_reduce_opts over) {
     tg_tensor *sum, *out = plain_norm(x, p, over, &sum);
-    if (!tg_is_alive(out) || tg_numel(x) == 0 || (tg_sum_is_safe(sum, 0) && tg_sum_is_safe(out, 0))) return out;
+    if (!tg_is_alive(out) || tg_numel(x) == 0 || (tg_sum_is_safe(sum, 0) && tg_sum_is_safe(out, 0)))
+        return out;
     tg_tensor *scale = tg_scale_over(x, over.axes, 0, p == 2);
     release(out);
     return in_units(plain_norm(tg_div(x, scale), p, over, &sum), scale);

@@ -99,7 +99,7 @@ static bool plain_will_do(const tg_spread *s, double eps) {
 
 static tg_spread with_care(tg_tensor *x, const tg_spread_opts *o, const tg_spread *plain) {
     tg_spread s = {.n = plain->n};
-    if (!tg_sum_is_safe(plain->sum, s.n * o->eps)) s.scale = tg_scale_over(x, o->axes, sqrt(o->eps), true);
+    if (!o->unscaled && !tg_sum_is_safe(plain->sum, s.n * o->eps)) s.scale = tg_scale_over(x, o->axes, sqrt(o->eps), true);
     if (s.scale) x = tg_div(x, s.scale);
     s.d = o->about_zero ? x : centred(x, o->axes, &s.mean);
     s.sum = sum_of_squares(s.d, o);

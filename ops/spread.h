@@ -19,6 +19,7 @@ typedef struct tg_spread_opts {
     tg_shape axes;
     bool keepdim;    /* of the sum */
     bool about_zero; /* with 0 in place of the mean */
+    bool unscaled;   /* the scale is 1, and the sum may leave the dtype */
     double eps;      /* is going to be added to sum / n, and matters more than what is far below it */
 } tg_spread_opts;
 

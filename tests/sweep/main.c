@@ -14,6 +14,7 @@ static int run_all(const char *isa, FILE *failures) {
         for (int i = 0; i < sweep_cases(); i++) {
             const golden *g = sweep_case(i);
             const call *c = find_call(g->call);
+            if (!failures && sweep_awaits(g)) continue;
             sweep_require(c != NULL, g->call, "no such call");
             computed v = evaluate(g, c->fn);
             compare(g, &v, report_of(i, s), failures, sweep_isas[s]);
@@ -24,11 +25,8 @@ static int run_all(const char *isa, FILE *failures) {
 }
 
 static int print_table(const char *isa) {
-    printf("| %s | numbers | f32: value | first | second | f64: value | first | second "
-           "|\n|---|---|---|---|---|---|---|---|\n",
-           isa);
     run_all(isa, NULL);
-    report_print(stdout, -1, "| `%s` | %lld", " | ");
+    report_table(stdout, isa);
     return EXIT_SUCCESS;
 }
 
@@ -38,7 +36,7 @@ static int run_suite(void) {
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     printf("Largest errors, in units in the last place, of all instruction sets: numbers, f32, f64\n");
-    report_print(stdout, -1, "%-28s %9lld", " ");
+    report_print(stdout);
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed ? EXIT_FAILURE : EXIT_SUCCESS;

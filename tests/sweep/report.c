@@ -20,17 +20,13 @@ bool report_open(void) {
 
 tally_of *report_of(int c, int isa) { return shared[c][isa]; }
 
-/* The worst over instruction sets, or of one. */
-static tally_of worst_of(int c, int isa, order o) {
+/* The worst over instruction sets. */
+static tally_of worst_of(int c, order o) {
     tally_of all = {.worst = 0};
     for (int s = 0; s < N_ISAS; s++) {
         const tally_of *t = &shared[c][s][o];
-        if (isa >= 0 && s != isa) continue;
-        all.compared += t->compared, all.left_out += t->left_out, all.wrong += t->wrong;
-        if (!(t->worst <= all.worst)) {
-            int64_t compared = all.compared, left_out = all.left_out, wrong = all.wrong;
-            all = *t, all.compared = compared, all.left_out = left_out, all.wrong = wrong;
-        }
+        all.compared += t->compared, all.wrong += t->wrong;
+        if (!(t->worst <= all.worst)) all.worst = t->worst;
     }
     return all;
 }
@@ -47,31 +43,63 @@ void report_name(const golden *g, char *out, size_t size) {
                       i + 1 < g->arg.n ? "" : ")");
 }
 
-/* One line a case: numbers compared, then the worst of each order in f32 and in f64. The orders of a gradient by its two
- * forms are one column. */
-void report_print(FILE *f, int isa, const char *format, const char *separator) {
-    for (int c = 0; c < sweep_cases(); c++) {
-        const golden *g = sweep_case(c);
-        if (g->dtype != TG_F32) continue;
-        int wide = c;
-        while (wide < sweep_cases() && !(sweep_case(wide)->dtype == TG_F64 && is_same(sweep_case(wide), g)))
-            wide++;
-        char name[80];
-        report_name(g, name, sizeof name);
-        int64_t compared = 0;
-        double worst[2][3];
-        for (int d = 0; d < 2; d++) {
-            tally_of by[N_ORDERS];
-            for (int o = 0; o < N_ORDERS; o++)
-                by[o] = worst_of(d ? wide : c, isa, (order)o), compared += by[o].compared;
-            worst[d][0] = by[O_VALUE].worst;
-            worst[d][1] = fmax(by[O_FIRST].worst, by[O_RECORDED].worst);
-            worst[d][2] = by[O_SECOND].worst;
+typedef struct line {
+    char name[80];
+    int64_t compared;
+    double worst[2][3]; /* f32, f64: value, gradient by either form of its rule, second derivative */
+} line;
+
+/* What was compared of a function in both dtypes; false: nothing, or a case of f64, which its twin of f32 counts. */
+static bool read_line(int c, line *out) {
+    const golden *g = sweep_case(c);
+    if (g->dtype != TG_F32) return false;
+    int wide = c;
+    while (wide < sweep_cases() && !(sweep_case(wide)->dtype == TG_F64 && is_same(sweep_case(wide), g)))
+        wide++;
+    *out = (line){.compared = 0};
+    report_name(g, out->name, sizeof out->name);
+    for (int d = 0; d < 2 && wide < sweep_cases(); d++)
+        for (int o = 0; o < N_ORDERS; o++) {
+            tally_of t = worst_of(d ? wide : c, (order)o);
+            double *w = &out->worst[d][o == O_VALUE ? 0 : o == O_SECOND ? 2 : 1];
+            *w = fmax(*w, t.worst), out->compared += t.compared;
         }
-        if (compared == 0) continue;
-        fprintf(f, format, name, (long long)compared);
+    return out->compared > 0;
+}
+
+void report_print(FILE *f) {
+    line l;
+    for (int c = 0; c < sweep_cases(); c++) {
+        if (!read_line(c, &l)) continue;
+        fprintf(f, "%-28s%9lld", l.name, (long long)l.compared);
         for (int d = 0; d < 2; d++)
-            for (int o = 0; o < 3; o++) fprintf(f, "%s%9.3g", separator, worst[d][o]);
-        fprintf(f, "%s\n", strcmp(separator, " | ") == 0 ? " |" : "");
+            for (int o = 0; o < 3; o++) fprintf(f, "%10.3g", l.worst[d][o]);
+        fputc('\n', f);
+    }
+}
+
+static void print_dense(FILE *f, const char *name, tg_dtype d) {
+    double w = dense_worst(name, d);
+    if (w < 0)
+        fprintf(f, " |");
+    else
+        fprintf(f, " %.2f |", w);
+}
+
+void report_table(FILE *f, const char *isa) {
+    fprintf(f,
+            "| %s | numbers | f32: value, in its domain | everywhere | first | second "
+            "| f64: value, in its domain | everywhere | first | second "
+            "|\n|---|---|---|---|---|---|---|---|---|---|\n",
+            isa);
+    line l;
+    for (int c = 0; c < sweep_cases(); c++) {
+        if (!read_line(c, &l)) continue;
+        fprintf(f, "| `%s` | %lld |", l.name, (long long)l.compared);
+        for (int d = 0; d < 2; d++) {
+            print_dense(f, l.name, (tg_dtype)(d ? TG_F64 : TG_F32));
+            for (int o = 0; o < 3; o++) fprintf(f, " %.3g |", l.worst[d][o]);
+        }
+        fputc('\n', f);
     }
 }

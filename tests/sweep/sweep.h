@@ -5,6 +5,8 @@
  *   evaluate.c    value, gradient and Hessian of a call at the points, the gradient by both forms of the rules
  *   bounds.c      how far each may be off, in units in the last place, and why
  *   compare.c     measures and counts
+ *   dense.c       values at many more points, for the table of errors
+ *   report.c      the counts and the table
  *   test_sweep.c  the tests; wrong functions that must be noticed
  */
 #ifndef TG_TESTS_SWEEP_H
@@ -72,7 +74,9 @@ extern const char *const sweep_isas[N_ISAS];
 bool report_open(void);                                    /* false: no memory */
 tally_of *report_of(int number_of_case, int isa);          /* [N_ORDERS] */
 void report_name(const golden *g, char *out, size_t size); /* the call with its numbers */
-void report_print(FILE *f, int isa, const char *format, const char *separator);
+void report_print(FILE *f);
+void report_table(FILE *f, const char *isa); /* docs/performance.md */
+double dense_worst(const char *function, tg_dtype d); /* of the kernels in use; negative: no such function */
 
 bool sweep_awaits(const golden *g);
 TCase *tcase_sweep(void);

@@ -1,7 +1,8 @@
-/* usage: ulp [ISA]
- * Prints the largest error of each function, in units of the last place of the exact result, and where it was found: of
- * f32 over every 1021st number of the domain, of f64 over random ones, half of them spread evenly and half by magnitude.
- * The exact result is libm's in long double. */
+/* Values alone, at many more points than the sweep: f32 at every 1021st number of a function's domain, f64 at random ones,
+ * half of them spread evenly and half by magnitude. The exact result is libm's in long double. For the table of
+ * docs/performance.md. */
+#include "tests/sweep/sweep.h"
+
 #include "core/kernels/table.h"
 #include "core/random.h"
 
@@ -12,7 +13,6 @@
 enum { BATCH = 4096, RANDOM = 1 << 19, STEP = 1021 };
 
 typedef long double exact(long double x);
-
 
 static long double sigmoid(long double x) { return x < 0 ? expl(x) / (1 + expl(x)) : 1 / (1 + expl(-x)); }
 static long double softplus(long double x) { return fmaxl(x, 0) + log1pl(expl(-fabsl(x))); }
@@ -71,7 +71,7 @@ typedef struct worst {
     double ulp, at;
 } worst;
 
-static void compare(worst *w, double x, double got, long double right, int digits, int least) {
+static void widen(worst *w, double x, double got, long double right, int digits, int least) {
     int e = right == 0 ? least : ilogbl(right);
     double ulp = (double)(fabsl((long double)got - right) / ldexpl(1, (e > least ? e : least) - digits));
     if (!(ulp <= w->ulp)) *w = (worst){ulp, x};
@@ -83,8 +83,8 @@ static int32_t order_of(float x) {
     memcpy(&bits, &x, 4);
     return bits < 0 ? -(bits & 0x7fffffff) : bits;
 }
-static float float_at(int32_t order) {
-    uint32_t bits = order < 0 ? (uint32_t)-order | 0x80000000u : (uint32_t)order;
+static float float_at(int32_t place) {
+    uint32_t bits = place < 0 ? (uint32_t)-place | 0x80000000u : (uint32_t)place;
     float x;
     memcpy(&x, &bits, 4);
     return x;
@@ -101,7 +101,8 @@ static worst over_f32(const tg_kernel_set *s, const struct function *f) {
         int n = 0;
         for (; n < BATCH && i <= last; i += STEP) x[n++] = float_at((int32_t)i);
         s->unary[f->kernel](n, (char *[]){(char *)y, (char *)x}, ones, parameters);
-        for (int k = 0; k < n; k++) compare(&w, (double)x[k], (double)y[k], f->f((long double)x[k]), 23, -126);
+        for (int k = 0; k < n; k++)
+            widen(&w, (double)x[k], (double)y[k], f->f((long double)x[k]), 23, -126);
     }
     return w;
 }
@@ -119,23 +120,17 @@ static worst over_f64(const tg_kernel_set *s, const struct function *f) {
     for (int i = 0; i < RANDOM; i += BATCH) {
         for (int k = 0; k < BATCH; k++) x[k] = random_in(f, k);
         s->unary[f->kernel](BATCH, (char *[]){(char *)y, (char *)x}, ones, parameters);
-        for (int k = 0; k < BATCH; k++) compare(&w, x[k], y[k], f->f((long double)x[k]), 52, -1022);
+        for (int k = 0; k < BATCH; k++) widen(&w, x[k], y[k], f->f((long double)x[k]), 52, -1022);
     }
     return w;
 }
 
-int main(int argc, char **argv) {
-    if (argc > 1 && !tg_kernels_use(argv[1])) {
-        fprintf(stderr, "ulp: no instruction set \"%s\" here\n", argv[1]);
-        return 2;
-    }
-    tg_seed(0);
-    printf("| %s | domain | f32, ulp | at | f64, ulp | at |\n|---|---|---|---|---|---|\n", tg_isa());
+double dense_worst(const char *name, tg_dtype d) {
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-        const struct function *f = &functions[i];
-        worst narrow = over_f32(tg_kernels_for(TG_F32), f), wide = over_f64(tg_kernels_for(TG_F64), f);
-        printf("| `%s` | %g .. %g | %.2f | %.6g | %.2f | %.6g |\n", f->name, f->lo, f->hi, narrow.ulp, narrow.at,
-               wide.ulp, wide.at);
+        if (strcmp(functions[i].name, name) != 0) continue;
+        tg_seed(0);
+        const tg_kernel_set *s = tg_kernels_for(d);
+        return (d == TG_F32 ? over_f32(s, &functions[i]) : over_f64(s, &functions[i])).ulp;
     }
-    return 0;
+    return -1;
 }
