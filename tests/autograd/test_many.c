@@ -5,6 +5,7 @@
 #include "core/array.h"
 #include "core/memory.h"
 #include "core/random.h"
+#include "core/slot.h"
 #include "helpers.h"
 
 #include <math.h>
@@ -161,7 +162,7 @@ END_TEST
 /* ---- what is wrong with one of the inputs ---- */
 
 typedef struct before {
-    int64_t tensors, nodes;
+    int64_t tensors, nodes, slots;
     size_t live;
     double grad;
     tg_rng rng;
@@ -173,7 +174,7 @@ static before look(void) {
     tg_mark m = tg_tape_mark();
     double g = tg_has_grad(with_grad) ? tg_item(tg_grad_of(with_grad)) : -1;
     tg_tape_rewind(m);
-    return (before){tg_tape_tensors(), tg_tape_nodes(), tg_memory_get_stats().live_buffer_bytes, g, *tg_default_rng()};
+    return (before){tg_tape_tensors(), tg_tape_nodes(), tg_slots_alive(NULL, 0), tg_memory_get_stats().live_buffer_bytes, g, *tg_default_rng()};
 }
 
 /* The call failed with this, and nothing is changed. */
@@ -185,6 +186,7 @@ static void unchanged(int line, before was, const char *const *words) {
     before is = look();
     ck_assert_msg(is.tensors == was.tensors && is.nodes == was.nodes, "line %d: %d tensors and %d nodes, not %d and %d", line, (int)is.tensors, (int)is.nodes,
                   (int)was.tensors, (int)was.nodes);
+    ck_assert_msg(is.slots == was.slots, "line %d: %d kept tensors, not %d", line, (int)is.slots, (int)was.slots);
     ck_assert_msg(is.live == was.live, "line %d: %d bytes more", line, (int)is.live - (int)was.live);
     ck_assert_msg(is.grad == was.grad, "line %d: the gradient became %g from %g", line, is.grad, was.grad);
     ck_assert_msg(memcmp(&is.rng, &was.rng, sizeof is.rng) == 0, "line %d: the random stream moved", line);
@@ -660,16 +662,19 @@ END_TEST
 
 /* More leaves than a table of the walk has room for at first; with no memory for it, at each allocation. */
 START_TEST(hundreds_of_leaves) {
-    enum { LEAVES = 300 };
-    static tg_tensor *w[LEAVES], *g[LEAVES];
-    for (int i = 0; i < LEAVES; i++) w[i] = tg_param(row_of(i, 2));
+    enum { MANY = 300 };
+    static tg_tensor *w[MANY], *g[MANY];
+    for (int i = 0; i < MANY; i++) w[i] = tg_param(row_of(i, 2));
     int failures = 0;
-    for (int round = 0; round < 2; round++) /* the second time there are gradients to add to */
+    double had[MANY] = {0};
+    for (int round = 0; round < 3; round++) { /* the second time there are gradients to add to, the third some */
+        for (int i = 0; round == 2 && i < MANY; i += 2) tg_zero_grad(w[i]), had[i] = 0;
         for (int64_t n = 1;; n += 1 + n / 3) {
             tg_mark mark = tg_tape_mark();
             tg_tensor *sum = tg_scalar(TG_F64, 0);
-            for (int i = 0; i < LEAVES; i++) sum = tg_add(sum, tg_mul_scalar(tg_sum(tg_square(w[i])), i % 7));
+            for (int i = 0; i < MANY; i++) sum = tg_add(sum, tg_mul_scalar(tg_sum(tg_square(w[i])), i % 7));
             size_t live = tg_memory_get_stats().live_buffer_bytes;
+            int64_t slots = tg_slots_alive(NULL, 0);
             tg_memory_fail_at(n);
             tg_status s = tg_backward(sum, .retain = true);
             tg_memory_fail_at(-1);
@@ -677,23 +682,26 @@ START_TEST(hundreds_of_leaves) {
                 failures++;
                 expect_error(TG_ERR_MEMORY, "memory");
                 ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+                ck_assert_int_eq(tg_slots_alive(NULL, 0), slots);
             }
-            for (int i = 0; i < LEAVES; i++) {
-                ck_assert_int_eq(tg_has_grad(w[i]), s == TG_OK || round);
-                if (tg_has_grad(w[i])) EQUAL(tg_get(tg_grad_of(w[i]), 1), (round + (s == TG_OK)) * (i % 7) * 2 * (i + 0.25));
+            for (int i = 0; i < MANY; i++) {
+                had[i] += s == TG_OK;
+                ck_assert_int_eq(tg_has_grad(w[i]), had[i] > 0);
+                if (tg_has_grad(w[i])) EQUAL(tg_get(tg_grad_of(w[i]), 1), had[i] * (i % 7) * 2 * (i + 0.25));
             }
             if (s == TG_OK) {
-                ck_assert_int_eq(tg_grad(1, &sum, LEAVES, w, g), TG_OK);
-                for (int i = 0; i < LEAVES; i++) EQUAL(tg_get(g[i], 0), (i % 7) * 2.0 * i);
+                ck_assert_int_eq(tg_grad(1, &sum, MANY, w, g), TG_OK);
+                for (int i = 0; i < MANY; i++) EQUAL(tg_get(g[i], 0), (i % 7) * 2.0 * i);
                 tg_tape_rewind(mark);
                 break;
             }
             tg_tape_rewind(mark);
         }
+    }
     ck_assert_int_gt(failures, 3);
     size_t with = tg_memory_get_stats().live_buffer_bytes;
-    for (int i = 0; i < LEAVES; i++) tg_free(w[i]); /* and their gradients; the elements are the tape's as well */
-    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, with - LEAVES * 64);
+    for (int i = 0; i < MANY; i++) tg_free(w[i]); /* and their gradients; the elements are the tape's as well */
+    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, with - MANY * 64);
 }
 END_TEST
 
@@ -737,6 +745,13 @@ START_TEST(gradients_share_nothing) {
     ((double *)tg_data_mut(tg_grad_of(x)))[0] = 100;
     EQUAL(tg_get(tg_grad_of(x), 0), 100);
     for (int i = 1; i < 12; i++) EQUAL(tg_get(tg_grad_of(x), i), 3);
+    tg_tensor *r = tg_set_requires_grad((tg_ones)(TG_F64, TG_SHAPE(3, 4)), true); /* repeated, in memory of its own */
+    for (int round = 1; round <= 3; round++) {
+        ck_assert_int_eq(tg_backward(tg_mul_scalar(tg_sum(r), 2)), TG_OK);
+        ck_assert_int_eq(tg_backward(tg_mul_scalar(tg_sum(tg_mul_scalar(r, 1)), 3)), TG_OK);
+        ck_assert(tg_is_contiguous(tg_grad_of(r)));
+        for (int i = 0; i < 12; i++) EQUAL(tg_get(tg_grad_of(r), i), 5 * round);
+    }
 }
 END_TEST
 
@@ -865,7 +880,7 @@ START_TEST(checkpoints_of_several_inputs) {
     double v = 1 * 4 + 2 * 16 + 3 * 36 + 4 * 64;
     for (int i = 0; i < 4; i++) EQUAL(tg_item(tg_grad_of(x[i])), 2 * v * 2 * (i + 1) * 2 * (i + 1) * 2);
     size_t system = 0;
-    for (int round = 0; round < 4; round++) { /* what fails at any allocation leaves nothing */
+    for (int round = 0; round < 400; round++) { /* what fails at any allocation leaves nothing */
         tg_mark mark = tg_tape_mark();
         for (int64_t n = 1; n < 40; n++) {
             before was = look();
@@ -1054,6 +1069,138 @@ START_TEST(rewound_nodes_let_go) {
 }
 END_TEST
 
+/* ---- graphs at random, of nodes of one to three outputs ---- */
+
+/* out_o = slope_o (a + b) / 2: all numbers are exact. */
+enum { LEAVES = 4, NODES = 24 };
+static const double slope[3] = {1, -1, 2};
+static int fan_fails, fan_runs; /* the run that fails, if it is above 0 */
+
+static tg_status fan_forward(const tg_call *c) {
+    for (int o = 0; o < c->n_out; o++)
+        for (int64_t i = 0; i < c->out[o]->numel; i++)
+            tg_array_set(c->out[o], i, slope[o] * (tg_array_get(c->in[0], i) + tg_array_get(c->in[1], i)) / 2);
+    return TG_OK;
+}
+static tg_status fan_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    if (++fan_runs == fan_fails) return tg_fail(TG_ERR_ARGUMENT, "fan: cannot");
+    for (int k = 0; k < 2; k++) {
+        if (!tg_needs(n, k)) continue;
+        tg_status s = tg_array_alloc(&din[k], TG_F64, TG_SHAPE(2));
+        for (int64_t i = 0; s == TG_OK && i < 2; i++) {
+            double sum = 0;
+            for (int o = 0; o < n->n_out; o++) sum += dout[o] ? slope[o] * tg_array_get(dout[o], i) / 2 : 0;
+            tg_array_set(&din[k], i, sum);
+        }
+        if (s != TG_OK) return s;
+    }
+    return TG_OK;
+}
+static void fan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    if (++fan_runs == fan_fails) tg_fail(TG_ERR_ARGUMENT, "fan: cannot");
+    tg_tensor *sum = tg_zeros(TG_F64, 2);
+    for (int o = 0; o < n->n_out; o++)
+        if (dout[o]) sum = tg_add(sum, tg_mul_scalar(dout[o], slope[o] / 2));
+    for (int k = 0; k < 2; k++) din[k] = tg_needs(n, k) ? sum : NULL;
+}
+
+typedef struct graph {
+    tg_tensor *t[LEAVES + 3 * NODES];
+    int n, in[NODES][2], out[NODES], first[NODES]; /* numbers of tensors */
+    double adjoint[LEAVES + 3 * NODES];
+} graph;
+
+static void grow_graph(graph *g, const tg_op *ops, tg_rng *rng) {
+    for (g->n = 0; g->n < LEAVES; g->n++) g->t[g->n] = tg_set_requires_grad(row_of(g->n, 2), true);
+    for (int k = 0; k < NODES; k++) {
+        int outputs = 1 + (int)(tg_rng_uniform(rng) * 3), near = g->n < 9 ? g->n : 9;
+        for (int i = 0; i < 2; i++) g->in[k][i] = tg_rng_uniform(rng) < 0.3 ? (int)(tg_rng_uniform(rng) * g->n) : g->n - 1 - (int)(tg_rng_uniform(rng) * near);
+        g->first[k] = g->n, g->out[k] = outputs;
+        ck_assert_int_eq(tg_apply_multi(&ops[outputs - 1], (tg_tensor *[]){g->t[g->in[k][0]], g->t[g->in[k][1]]}, 2, NULL, &g->t[g->n]), TG_OK);
+        g->n += outputs;
+    }
+    memset(g->adjoint, 0, sizeof g->adjoint);
+    g->adjoint[g->n - 1] = 1;
+    for (int k = NODES - 1; k >= 0; k--) {
+        double sum = 0;
+        for (int o = 0; o < g->out[k]; o++) sum += slope[o] * g->adjoint[g->first[k] + o] / 2;
+        for (int i = 0; i < 2; i++) g->adjoint[g->in[k][i]] += sum;
+    }
+}
+
+/* Gradients of the leaves; and a walk that fails at each node in turn leaves all as it was, retained outputs too. */
+START_TEST(graphs_at_random) {
+    tg_op ops[3];
+    for (int o = 0; o < 3; o++)
+        ops[o] = (tg_op){.name = "fan", .formula = "out_o = s_o (a + b) / 2", .n_in = 2, .n_out = o + 1, .infer = powers_infer, .forward = fan_forward, .grad = fan_grad,
+                         .grad_kernel = _i % 2 ? fan_kernel : NULL};
+    tg_rng rng = {.seed = (uint64_t)(_i / 2)};
+    tg_tensor *seed = tg_ones(TG_F64, 2);
+    for (int round = 0; round < 60; round++) {
+        tg_mark mark = tg_tape_mark();
+        graph g;
+        grow_graph(&g, ops, &rng);
+        tg_tensor *y = g.t[g.n - 1], *d[LEAVES];
+        size_t live = tg_memory_get_stats().live_buffer_bytes;
+        int64_t tensors = tg_tape_tensors(), nodes = tg_tape_nodes(), slots = tg_slots_alive(NULL, 0);
+        for (fan_fails = 1;; fan_fails++) {
+            fan_runs = 0;
+            tg_status s = fan_fails % 2 ? tg_backward(y, .seed = seed, .retain = true)
+                                        : tg_grad(1, &y, LEAVES, g.t, d, .seeds = &seed, .retain = true, .allow_unused = true, .create_graph = fan_fails % 4 == 2);
+            if (fan_runs < fan_fails) {
+                ck_assert_int_eq(s, TG_OK);
+                break;
+            }
+            expect_error(TG_ERR_ARGUMENT, "fan");
+            ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+            ck_assert_int_eq(tg_tape_tensors(), tensors);
+            ck_assert_int_eq(tg_tape_nodes(), nodes);
+            ck_assert_int_eq(tg_slots_alive(NULL, 0), slots);
+        }
+        fan_fails = 0;
+        ck_assert_int_eq(tg_grad(1, &y, LEAVES, g.t, d, .seeds = &seed, .create_graph = true, .allow_unused = true), TG_OK);
+        for (int i = 0; i < LEAVES; i++) tg_zero_grad(g.t[i]);
+        for (int i = LEAVES; i < g.n; i += 2) tg_retain_grad(g.t[i]);
+        ck_assert_int_eq(tg_backward(y, .seed = seed), TG_OK);
+        for (int i = 0; i < g.n; i++) {
+            if (i < LEAVES) ck_assert(tg_get(d[i], 1) == g.adjoint[i]);
+            if (i < LEAVES || i % 2 == 0) ck_assert(tg_has_grad(g.t[i]) ? tg_get(tg_grad_of(g.t[i]), 1) == g.adjoint[i] : g.adjoint[i] == 0);
+        }
+        tg_tape_rewind(mark);
+    }
+}
+END_TEST
+
+/* Of several inputs each in turn is not reached: an error, or zeros. */
+START_TEST(inputs_that_are_not_reached) {
+    enum { N = 6 };
+    for (int set = 0; set < 1 << N; set++) {
+        tg_mark mark = tg_tape_mark();
+        tg_tensor *x[N], *g[N], *y = tg_square(tg_set_requires_grad(row_of(1, 2), true));
+        for (int i = 0; i < N; i++) {
+            x[i] = tg_set_requires_grad(row_of(i, 2), true);
+            if (set >> i & 1) y = tg_add(y, tg_mul_scalar(x[i], i + 1));
+        }
+        y = tg_sum(y);
+        int64_t tensors = tg_tape_tensors();
+        bool all = set == (1 << N) - 1;
+        ck_assert_int_eq(tg_grad(1, &y, N, x, g, .retain = true), all ? TG_OK : TG_ERR_TAPE);
+        if (!all) {
+            int missing = 0;
+            while (set >> missing & 1) missing++;
+            char text[32];
+            snprintf(text, sizeof text, "input %d", missing);
+            expect_error(TG_ERR_TAPE, "no output depends on", text);
+            ck_assert_int_eq(tg_tape_tensors(), tensors);
+            for (int i = 0; i < N; i++) ck_assert(tg_is_poison(g[i]));
+        }
+        ck_assert_int_eq(tg_grad(1, &y, N, x, g, .allow_unused = true), TG_OK);
+        for (int i = 0; i < N; i++) ck_assert(tg_get(g[i], 1) == (set >> i & 1 ? i + 1 : 0));
+        tg_tape_rewind(mark);
+    }
+}
+END_TEST
+
 TCase *tcase_many(void) {
     TCase *tc = tcase_create("many");
     tcase_set_timeout(tc, 120);
@@ -1089,5 +1236,7 @@ TCase *tcase_many(void) {
     tcase_add_test(tc, checker_at_infinity);
     tcase_add_test(tc, freed_tapes);
     tcase_add_test(tc, rewound_nodes_let_go);
+    tcase_add_loop_test(tc, graphs_at_random, 0, 4);
+    tcase_add_test(tc, inputs_that_are_not_reached);
     return tc;
 }
