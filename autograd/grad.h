@@ -18,7 +18,11 @@ typedef struct tg_backward_opts {
  * Gradients accumulate until tg_zero_grad, so micro-batches are several calls. All or nothing: on any error the
  * gradients are what they were. Errors: TG_ERR_SHAPE (out has many elements and no seed; a seed of another
  * shape), TG_ERR_TAPE (out has no history; the graph was walked before without retain; a saved tensor was
- * changed in place since, naming both ops), TG_ERR_LIFETIME, TG_ERR_MEMORY, or the pending error. */
+ * changed in place since, naming both ops), TG_ERR_LIFETIME, TG_ERR_MEMORY, or the pending error.
+ * A walk gives up what the nodes saved as it passes them, which holds the peak of memory down. So one that fails, for
+ * want of memory or by a rule or hook, has consumed the part of the graph that it had passed: tried again it is
+ * TG_ERR_TAPE, and the forward pass has to be repeated. With .retain = true nothing is given up, and it may be tried
+ * again. */
 TG_API tg_status tg_backward(tg_tensor *out, tg_backward_opts opts);
 
 /* The accumulated gradient of t: a tensor on the current tape that shares the elements. The poison tensor and
@@ -36,7 +40,8 @@ typedef struct tg_grad_opts {
     tg_tensor *const *seeds; /* one for each output; NULL, or a NULL in it, where the output has one element */
     bool retain;             /* as above; create_graph implies it */
     bool create_graph;       /* record the walk itself, so that the gradients can be differentiated again */
-    bool allow_unused;       /* an input the outputs do not depend on gets zeros instead of an error */
+    bool allow_unused;       /* an input the outputs do not depend on gets zeros instead of an error; outputs may then
+                              * have no history at all */
 } tg_grad_opts;
 
 /* grads[i] = sum over outputs o of (dL_o/d in[i])^T seed_o, for each i; the results belong to the current tape.
@@ -55,8 +60,9 @@ TG_API tg_status tg_grad(int n_out, tg_tensor *const *out, int n_in, tg_tensor *
  *     static tg_tensor *clipped(tg_tensor *grad, void *user) { return tg_clamp(grad, -1, 1); }
  *     tg_register_hook(h, clipped, NULL);
  * A tensor may have several; each is given what the one registered before it returned. They go with the tensor, or with
- * tg_remove_hooks. Errors: TG_ERR_TAPE when t requires no gradient; a hook that fails fails the walk. As
- * torch.Tensor.register_hook. */
+ * tg_remove_hooks, which a hook may call ("run once"): those removed run no more, and one registered by a hook waits for
+ * the next walk. Errors: TG_ERR_TAPE when t requires no gradient; a hook that fails fails the walk. What a hook may do to
+ * the tape: tg_callback, autograd/tape.h. As torch.Tensor.register_hook. */
 typedef tg_tensor *(*tg_hook)(tg_tensor *grad, void *user);
 TG_API tg_status tg_register_hook(tg_tensor *t, tg_hook hook, void *user);
 TG_API tg_status tg_remove_hooks(tg_tensor *t);

@@ -157,7 +157,7 @@ tg_tensor *tg_set_name(tg_tensor *t, const char *name) {
     tg_slot *s = tg_slot_of(t, "tg_set_name");
     if (s && set_name(s, name)) return t;
     tg_error_by("tg_set_name");
-    return tg_poison();
+    return s && s->kept ? t : tg_poison();
 }
 
 const char *tg_name(const tg_tensor *t) {

@@ -64,7 +64,8 @@ TG_API bool tg_is_alive(const tg_tensor *t);  /* false: NULL, poison, rewound or
 /* The poison tensor itself, for a layer of one's own that fails: tg_fail(...), then return tg_poison(). */
 TG_API tg_tensor *tg_poison(void);
 
-/* Names appear in error messages, printed tapes and checkpoints. The string is copied. Returns t. */
+/* Names appear in error messages, printed tapes and checkpoints. The string is copied. Returns t; where there is no
+ * memory, the poison tensor, but a kept t all the same: tg_set_name(tg_param(x), "w") must not lose it. */
 TG_API tg_tensor *tg_set_name(tg_tensor *t, const char *name);
 TG_API const char *tg_name(const tg_tensor *t); /* "" when it has none */
 

@@ -19,7 +19,8 @@ typedef struct tg_model tg_model;
  * (TG_ERR_ARGUMENT), not a crash. */
 TG_API tg_model *tg_model_new(uint64_t seed);
 
-/* Frees the parameters and their gradients. NULL is ignored; a second free is an error. */
+/* Frees the parameters and their gradients. NULL is ignored; a second free is an error, and so is one while an
+ * initialiser of the model runs (TG_ERR_ARGUMENT). */
 TG_API void tg_model_free(tg_model *model);
 
 /* How a new parameter is filled: called once with the empty parameter, its stream and `user`.

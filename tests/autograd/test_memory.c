@@ -125,6 +125,39 @@ START_TEST(test_any_allocation_can_fail) {
 }
 END_TEST
 
+/* A walk that memory ran out in is tried again: when it retained, with the same gradients; else as far as it had consumed
+ * nothing, or with an error, and never with other gradients. */
+START_TEST(test_a_failed_walk_again) {
+    bool retain = _i == 1;
+    double want[20], is[20];
+    int again = 0, refused = 0;
+    for (int n = 0;; n++) {
+        tg_mark m = tg_tape_mark();
+        tg_tensor *x = tg_full(TG_F64, 0.1, 3, 5), *h = tg_tanh(tg_add(tg_matmul(x, w), b));
+        tg_tensor *loss = tg_mean(tg_mul(tg_log_softmax(h, -1), tg_slice(h, 1, 0, 1, 1)));
+        tg_memory_fail_at(n > 0 ? n : -1);
+        tg_status s = tg_backward(loss, .retain = retain);
+        tg_memory_fail_at(-1);
+        bool failed = s != TG_OK;
+        if (failed) {
+            ck_assert(s == TG_ERR_MEMORY && !tg_has_grad(w) && !tg_has_grad(b));
+            tg_error_clear();
+            s = tg_backward(loss, .retain = retain);
+        }
+        ck_assert(s == TG_OK || (failed && !retain));
+        if (s == TG_OK) tg_copy_out(tg_grad_of(w), n ? is : want, sizeof is);
+        if (s == TG_OK && n) ck_assert_mem_eq(is, want, sizeof is);
+        if (s != TG_OK) expect_error(TG_ERR_TAPE, "walked before", "retain");
+        again += failed && s == TG_OK, refused += s != TG_OK;
+        tg_zero_grad(w), tg_zero_grad(b);
+        tg_tape_rewind(m);
+        if (n && !failed) break;
+        ck_assert_int_lt(n, 10000);
+    }
+    ck_assert(again > 0 && (refused > 0) == !retain);
+}
+END_TEST
+
 TCase *tcase_memory(void) {
     TCase *tc = tcase_create("memory");
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -133,6 +166,7 @@ TCase *tcase_memory(void) {
     tcase_add_test(tc, test_live_bytes_by_line);
     tcase_add_test(tc, test_live_bytes_without_memory);
     tcase_add_loop_test(tc, test_any_allocation_can_fail, 0, 2);
+    tcase_add_loop_test(tc, test_a_failed_walk_again, 0, 2);
     tcase_set_timeout(tc, 60);
     return tc;
 }

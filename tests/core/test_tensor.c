@@ -258,6 +258,13 @@ START_TEST(names_and_descriptions) {
     expect_error(TG_ERR_MEMORY, "8 bytes");
     ck_assert_str_eq(tg_name(x), "fc1.weight");
     tg_memory_fail_at(-1);
+    tg_tensor *kept = tg_keep(x);
+    tg_memory_fail_at(1);
+    ck_assert_ptr_eq(tg_set_name(kept, "another"), kept); /* its owner has it still */
+    tg_memory_fail_at(-1);
+    expect_error(TG_ERR_MEMORY, "8 bytes");
+    ck_assert_str_eq(tg_name(kept), "fc1.weight");
+    tg_free(kept);
     tg_set_name(x, tg_name(x));
     ck_assert_str_eq(tg_name(x), "fc1.weight");
     tg_set_name(x, "");
