@@ -67,7 +67,7 @@ char *tg_shape_text(tg_shape shape, char *buf, size_t n) {
 }
 
 int tg_axis(int axis, int rank) {
-    if (axis < -rank || axis >= rank) return -1;
+    if (rank < 0 || axis < -rank || axis >= rank) return -1;
     return axis < 0 ? axis + rank : axis;
 }
 

@@ -22,7 +22,8 @@ extern "C" {
 TG_API tg_tensor *tg_load_idx(const char *path);
 
 /* Writes t, u8, bool (as u8), i32, f32 or f64, of rank 1 to 8 with sizes below 2^32; compressed when the path
- * ends in ".gz". The file appears whole or not at all: a failure leaves an old one as it was. */
+ * ends in ".gz". The file appears whole or not at all: a failure leaves an old one as it was. A symbolic link stays, and
+ * the file it leads to is replaced. */
 TG_API tg_status tg_save_idx(const tg_tensor *t, const char *path);
 
 #ifdef __cplusplus

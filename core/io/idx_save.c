@@ -1,6 +1,6 @@
 /* Writing IDX: to a new file beside the old one, which takes the old one's name when all is on disk. */
-#ifndef _POSIX_C_SOURCE
-#define _POSIX_C_SOURCE 200809L
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* O_TMPFILE */
 #endif
 #include "core/io/idx.h"
 #include "core/slot.h"
@@ -8,7 +8,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,8 +27,9 @@ enum {
 
 typedef struct target {
     const char *path;
-    char *temporary; /* name of the new file */
-    size_t room;     /* bytes of that name */
+    char real[PATH_MAX];           /* where a symbolic link leads to, or the path itself */
+    char temporary[PATH_MAX + 64]; /* a name in the same folder */
+    bool nameless;                 /* the new file has no name yet, so that it goes with the process */
     int fd;
     bool compressed;
 #if TG_HAVE_ZLIB
@@ -81,41 +85,88 @@ static tg_status put_bytes(target *t, const void *bytes, int64_t n) {
     return TG_OK;
 }
 
-/* Creates the new file under a name that nobody has, with the mode of the old one. */
-static tg_status create(target *t, const struct stat *old) {
+/* The folder of the file, and a short name in it that no other save uses: any file name leaves room for it. */
+static void name_temporary(target *t) {
     static atomic_uint serial;
-    for (int i = 0; i < TRIES; i++) {
-        snprintf(t->temporary, t->room, "%s.tmp-%ld-%u", t->path, (long)getpid(),
-                 atomic_fetch_add(&serial, 1));
+    const char *slash = strrchr(t->real, '/');
+    int folder = slash ? (int)(slash - t->real) + 1 : 0;
+    snprintf(t->temporary, sizeof t->temporary, "%.*s.tg-%ld-%u.tmp", folder, t->real, (long)getpid(),
+             atomic_fetch_add(&serial, 1));
+}
+
+/* A file without a name, where the system has such; false: it has not. */
+static bool open_nameless(target *t) {
+#ifdef O_TMPFILE
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", t->real);
+    char *slash = strrchr(folder, '/');
+    if (slash) slash[slash == folder] = '\0';
+    t->fd = open(slash ? folder : ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0666);
+#endif
+    return t->nameless = t->fd >= 0;
+}
+
+/* Creates the new file, with the mode of the old one. */
+static tg_status create(target *t, const struct stat *old) {
+    for (int i = 0; i < TRIES && t->fd < 0 && !open_nameless(t); i++) {
+        name_temporary(t);
         t->fd = open(t->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (t->fd >= 0 || errno != EEXIST) break;
+        if (t->fd < 0 && errno != EEXIST) break;
     }
     if (t->fd < 0) return fail_errno("cannot create", t->path);
     tg_status status = TG_OK;
     if (old && fchmod(t->fd, old->st_mode & 0777) != 0) status = fail_errno("cannot create", t->path);
     if (status == TG_OK && t->compressed) status = start_compression(t);
     if (status == TG_OK) return TG_OK;
-    close(t->fd);
-    unlink(t->temporary);
+    (void)close(t->fd);
+    if (!t->nameless) (void)unlink(t->temporary);
     return status;
 }
 
-static tg_status target_open(target *t, const char *path) {
-    const size_t length = strlen(path), suffix = 48; /* ".tmp-", two numbers, NUL */
-    *t = (target){.path = path, .fd = -1, .room = length + suffix};
-    t->compressed = length >= 3 && strcmp(path + length - 3, ".gz") == 0;
+/* A link stays, and what it leads to is replaced. */
+static tg_status find_target(target *t) {
     struct stat st;
-    const bool old = stat(path, &st) == 0;
+    if (strlen(t->path) >= sizeof t->real) {
+        errno = ENAMETOOLONG;
+        return fail_errno("cannot write", t->path);
+    }
+    memcpy(t->real, t->path, strlen(t->path) + 1);
+    if (lstat(t->path, &st) != 0 || !S_ISLNK(st.st_mode) || realpath(t->path, t->real)) return TG_OK;
+    return fail_errno("cannot follow the link", t->path);
+}
+
+static tg_status target_open(target *t, const char *path) {
+    const size_t length = strlen(path);
+    t->path = path;
+    t->fd = -1;
+    t->compressed = length >= 3 && strcmp(path + length - 3, ".gz") == 0;
+#if TG_HAVE_ZLIB
+    t->gz = NULL;
+#endif
+    tg_status status = find_target(t);
+    if (status != TG_OK) return status;
+    struct stat st;
+    const bool old = stat(t->real, &st) == 0;
     if (old && S_ISDIR(st.st_mode)) {
         errno = EISDIR;
         return fail_errno("cannot write", path);
     }
     if (old && !S_ISREG(st.st_mode)) return tg_fail(TG_ERR_IO, "save_idx: not a regular file: %s", path);
-    t->temporary = tg_sys_alloc(t->room);
-    if (!t->temporary) return tg_fail_memory(t->room);
-    const tg_status status = create(t, old ? &st : NULL);
-    if (status != TG_OK) tg_sys_free(t->temporary, t->room);
-    return status;
+    return create(t, old ? &st : NULL);
+}
+
+/* A file without a name gets one that nobody has; a rename then replaces the old file at once. */
+static tg_status give_name(target *t) {
+    if (!t->nameless) return TG_OK;
+    char self[64];
+    snprintf(self, sizeof self, "/proc/self/fd/%d", t->fd);
+    for (int i = 0; i < TRIES; i++) {
+        name_temporary(t);
+        t->nameless = linkat(AT_FDCWD, self, AT_FDCWD, t->temporary, AT_SYMLINK_FOLLOW) != 0;
+        if (!t->nameless) return TG_OK;
+        if (errno != EEXIST) break;
+    }
+    return fail_errno("cannot create", t->path);
 }
 
 /* Gives the new file the name when `status` is TG_OK so far, and removes it otherwise. */
@@ -123,10 +174,10 @@ static tg_status target_close(target *t, tg_status status) {
     const tg_status ended = end_compression(t);
     if (status == TG_OK) status = ended;
     if (status == TG_OK && fsync(t->fd) != 0) status = fail_errno("cannot write", t->path);
+    if (status == TG_OK) status = give_name(t);
     if (close(t->fd) != 0 && status == TG_OK) status = fail_errno("cannot write", t->path);
-    if (status == TG_OK && rename(t->temporary, t->path) != 0) status = fail_errno("cannot replace", t->path);
-    if (status != TG_OK) unlink(t->temporary);
-    tg_sys_free(t->temporary, t->room);
+    if (status == TG_OK && rename(t->temporary, t->real) != 0) status = fail_errno("cannot replace", t->path);
+    if (status != TG_OK && !t->nameless) (void)unlink(t->temporary);
     return status;
 }
 
