@@ -195,6 +195,10 @@ INLINE void scores(const query_block *t, int64_t j, int64_t m) {
     if (b->causal && j + m > b->first + 1) hide_later(t, j, m);
 }
 
+/* e^x, NaN of NaN. The f64 function of -inf is 0, but raises the flag of an invalid operation: it gets a number of which
+ * the result is 0 as well. */
+INLINE V weight_of(V x) { return vexp(sizeof(S) == 8 ? select(x < K(-800), K(-800), x) : x); }
+
 INLINE V zero_if_hidden(V x) { return select(x == K(-(S)INFINITY), K(0), x); }
 
 /* ---- forward: tile after tile, with the largest score so far and sums relative to it ---- */
@@ -207,9 +211,9 @@ INLINE void soften(const query_block *t, int64_t m, S *largest, S *sum, S *facto
         S *s = t->score + i;
         V was = vload(largest + i), top = was, total = K(0);
         for (int64_t c = 0; c < m; c++) top = vlarger(vload(s + c * t->span), top);
-        V base = zero_if_hidden(top), f = vexp(was - base);
+        V base = zero_if_hidden(top), f = weight_of(was - base);
         for (int64_t c = 0; c < m; c++) {
-            V p = vexp(vload(s + c * t->span) - base);
+            V p = weight_of(vload(s + c * t->span) - base);
             vstore(s + c * t->span, p);
             total += p;
         }
@@ -283,7 +287,7 @@ INLINE void weigh(const query_block *t, int64_t m, S *slope, const S *lse, const
         V l = vload(lse + i), d = vload(delta + i);
         for (int64_t c = 0; c < m; c++) {
             S *s = t->score + c * t->span + i, *ds = slope + c * t->span + i;
-            V p = vexp(vload(s) - l);
+            V p = weight_of(vload(s) - l);
             vstore(s, p);
             vstore(ds, p * (vload(ds) - d));
         }
