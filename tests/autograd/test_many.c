@@ -30,7 +30,8 @@ static void teardown(void) {
 
 #define EQUAL(is, want) equal(__LINE__, is, want)
 static void equal(int line, double is, double want) {
-    if (!(fabs(is - want) <= 1e-12 * fmax(1, fabs(want)))) ck_abort_msg("line %d: %.17g, not %.17g: %s", line, is, want, tg_error_message());
+    if (!(fabs(is - want) <= 1e-12 * fmax(1, fabs(want))))
+        ck_abort_msg("line %d: %.17g, not %.17g: %s", line, is, want, tg_error_message());
 }
 
 /* ---- an op of any number of inputs: out = times * sum over i of (i + 1) x_i^2, broadcast ---- */
@@ -39,9 +40,12 @@ typedef struct mix_attr {
     double times;
     int64_t other;
 } mix_attr;
-static const tg_attr_field mix_fields[] = {{"times", TG_ATTR_REAL, offsetof(mix_attr, times)}, {"other", TG_ATTR_INT, offsetof(mix_attr, other)}};
+static const tg_attr_field mix_fields[] = {{"times", TG_ATTR_REAL, offsetof(mix_attr, times)},
+                                           {"other", TG_ATTR_INT, offsetof(mix_attr, other)}};
 static const mix_attr once = {1, 77};
-static double times_of(const void *attr) { return ((const mix_attr *)attr)->other == 77 ? ((const mix_attr *)attr)->times : (double)NAN; }
+static double times_of(const void *attr) {
+    return ((const mix_attr *)attr)->other == 77 ? ((const mix_attr *)attr)->times : (double)NAN;
+}
 
 enum { MOST = 40 };
 static int without = -1; /* the input for which the rule returns nothing */
@@ -77,15 +81,27 @@ static tg_status mix_kernel(const tg_node *n, const tg_array *const *dout, tg_ar
         if (k == failing) return tg_fail(TG_ERR_ARGUMENT, "mix: cannot");
         const tg_array *x = tg_node_in(n, k);
         tg_dtype dtype = k == too_narrow ? TG_F32 : TG_F64;
-        tg_status s = tg_array_alloc(&din[k], dtype, k == too_wide ? TG_SHAPE(7, 5) : tg_array_shape(dout[0]));
+        tg_status s =
+            tg_array_alloc(&din[k], dtype, k == too_wide ? TG_SHAPE(7, 5) : tg_array_shape(dout[0]));
         if (s != TG_OK) return s;
-        for (int64_t i = 0; i < dout[0]->numel && k != too_wide; i++) tg_array_set(&din[k], i, times_of(n->attr) * tg_array_get(dout[0], i) * 2 * (k + 1) * at_of(x, dout[0], i));
+        for (int64_t i = 0; i < dout[0]->numel && k != too_wide; i++)
+            tg_array_set(&din[k], i,
+                         times_of(n->attr) * tg_array_get(dout[0], i) * 2 * (k + 1) * at_of(x, dout[0], i));
     }
     return TG_OK;
 }
 
-static tg_op mix = {.name = "mix", .formula = "out = sum of (i + 1) x_i^2", .n_in = TG_VARIADIC, .save = TG_ALL_IN,
-                    .attr_size = sizeof(mix_attr), .attrs = mix_fields, .n_attrs = 2, .infer = tg_infer_broadcast, .forward = mix_forward, .grad = mix_grad, .grad_kernel = mix_kernel};
+static tg_op mix = {.name = "mix",
+                    .formula = "out = sum of (i + 1) x_i^2",
+                    .n_in = TG_VARIADIC,
+                    .save = TG_ALL_IN,
+                    .attr_size = sizeof(mix_attr),
+                    .attrs = mix_fields,
+                    .n_attrs = 2,
+                    .infer = tg_infer_broadcast,
+                    .forward = mix_forward,
+                    .grad = mix_grad,
+                    .grad_kernel = mix_kernel};
 
 static const int counts[] = {1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 18, 24, MOST};
 enum { COUNTS = sizeof counts / sizeof *counts };
@@ -119,7 +135,8 @@ START_TEST(each_of_many_inputs) {
     ck_assert_int_eq(tg_backward(y, .retain = true), TG_OK);
     for (int i = 0; i < n; i++) {
         ck_assert_int_eq(tg_has_grad(x[i]), i % 5 != 4);
-        for (int64_t e = 0; tg_has_grad(x[i]) && e < tg_numel(x[i]); e++) EQUAL(tg_get(tg_grad_of(x[i]), e), slope_of(i, x[i], n, e));
+        for (int64_t e = 0; tg_has_grad(x[i]) && e < tg_numel(x[i]); e++)
+            EQUAL(tg_get(tg_grad_of(x[i]), e), slope_of(i, x[i], n, e));
         tg_tensor *one;
         if (i % 5 == 4) continue;
         ck_assert_int_eq(tg_grad(1, &y, 1, &x[i], &one, .retain = true), TG_OK);
@@ -149,9 +166,12 @@ START_TEST(one_tensor_many_times) {
             int n = counts[c];
             tg_tensor *x = leaf(3), *other = leaf(2), *in[MOST], *g[2];
             double total = 0;
-            for (int i = 0; i < n; i++) in[i] = i % 4 == 1 ? other : x, total += i % 4 == 1 ? 0 : 2 * (i + 1) * 3;
+            for (int i = 0; i < n; i++)
+                in[i] = i % 4 == 1 ? other : x, total += i % 4 == 1 ? 0 : 2 * (i + 1) * 3;
             tg_tensor *y = tg_apply(&mix, in, n, &once);
-            ck_assert_int_eq(tg_grad(1, &y, 2, ((tg_tensor *[]){x, other}), g, .create_graph = record, .retain = true, .allow_unused = true), TG_OK);
+            ck_assert_int_eq(tg_grad(1, &y, 2, ((tg_tensor *[]){x, other}), g, .create_graph = record,
+                                     .retain = true, .allow_unused = true),
+                             TG_OK);
             EQUAL(tg_item(g[0]), total);
             ck_assert_int_eq(tg_backward(y), TG_OK);
             EQUAL(tg_item(tg_grad_of(x)), total);
@@ -174,19 +194,28 @@ static before look(void) {
     tg_mark m = tg_tape_mark();
     double g = tg_has_grad(with_grad) ? tg_item(tg_grad_of(with_grad)) : -1;
     tg_tape_rewind(m);
-    return (before){tg_tape_tensors(), tg_tape_nodes(), tg_slots_alive(NULL, 0), tg_memory_get_stats().live_buffer_bytes, g, *tg_default_rng()};
+    return (before){tg_tape_tensors(),
+                    tg_tape_nodes(),
+                    tg_slots_alive(NULL, 0),
+                    tg_memory_get_stats().live_buffer_bytes,
+                    g,
+                    *tg_default_rng()};
 }
 
 /* The call failed with this, and nothing is changed. */
 #define UNCHANGED(was, ...) unchanged(__LINE__, was, (const char *[]){__VA_ARGS__, NULL})
 static void unchanged(int line, before was, const char *const *words) {
     ck_assert_msg(tg_error_status() != TG_OK, "line %d: no error", line);
-    for (; *words; words++) ck_assert_msg(strstr(tg_error_message(), *words), "line %d: no \"%s\" in: %s", line, *words, tg_error_message());
+    for (; *words; words++)
+        ck_assert_msg(strstr(tg_error_message(), *words), "line %d: no \"%s\" in: %s", line, *words,
+                      tg_error_message());
     tg_error_clear();
     before is = look();
-    ck_assert_msg(is.tensors == was.tensors && is.nodes == was.nodes, "line %d: %d tensors and %d nodes, not %d and %d", line, (int)is.tensors, (int)is.nodes,
+    ck_assert_msg(is.tensors == was.tensors && is.nodes == was.nodes,
+                  "line %d: %d tensors and %d nodes, not %d and %d", line, (int)is.tensors, (int)is.nodes,
                   (int)was.tensors, (int)was.nodes);
-    ck_assert_msg(is.slots == was.slots, "line %d: %d kept tensors, not %d", line, (int)is.slots, (int)was.slots);
+    ck_assert_msg(is.slots == was.slots, "line %d: %d kept tensors, not %d", line, (int)is.slots,
+                  (int)was.slots);
     ck_assert_msg(is.live == was.live, "line %d: %d bytes more", line, (int)is.live - (int)was.live);
     ck_assert_msg(is.grad == was.grad, "line %d: the gradient became %g from %g", line, is.grad, was.grad);
     ck_assert_msg(memcmp(&is.rng, &was.rng, sizeof is.rng) == 0, "line %d: the random stream moved", line);
@@ -212,9 +241,9 @@ START_TEST(rules_that_fail_at_one_input) {
     for (int f = 0; f < 4; f++)
         for (int c = 0; c < COUNTS; c++)
             for (int kernel = 0; kernel < 2; kernel++)
-                for (int i = 0; i < counts[c]; i += counts[c] > 20 ? 5 : 1) {
+                for (int i = 0; i<counts[c]; i += counts[c]> 20 ? 5 : 1) {
                     tg_tensor *x[MOST] = {NULL}, *g[MOST], *y;
-                    char number[16];
+                    char number[32];
                     int n = counts[c];
                     tg_mark mark = tg_tape_mark();
                     some_inputs(n, x);
@@ -223,18 +252,19 @@ START_TEST(rules_that_fail_at_one_input) {
                     before was = look();
                     if (f == 1 && tg_numel(x[i]) == 1) continue; /* anything sums down to one element */
                     *fault[f] = i;
-                    snprintf(number, sizeof number, f < 3 ? "input %d" : "", i);
+                    snprintf(number, sizeof number, "input %d", i);
                     ck_assert_int_ne(tg_backward(y, .retain = true), TG_OK);
-                    UNCHANGED(was, "mix", number);
+                    UNCHANGED(was, "mix", f < 3 ? number : "mix");
                     was = look();
                     tg_mark walk = tg_tape_mark();
                     ck_assert_int_ne(tg_grad(1, &y, n, x, g, .retain = true), TG_OK);
                     for (int k = 0; k < n; k++) ck_assert(tg_is_poison(g[k]));
                     tg_tape_rewind(walk); /* the seed */
-                    UNCHANGED(was, "mix", number);
+                    UNCHANGED(was, "mix", f < 3 ? number : "mix");
                     *fault[f] = -1;
                     ck_assert_int_eq(tg_grad(1, &y, n, x, g), TG_OK); /* now it goes */
-                    EQUAL(tg_get(g[n - 1], 0), 2.0 * n * tg_get(x[n - 1], 0) * (tg_numel(x[n - 1]) == 1 && n > 1 ? 2 : 1));
+                    EQUAL(tg_get(g[n - 1], 0),
+                          2.0 * n * tg_get(x[n - 1], 0) * (tg_numel(x[n - 1]) == 1 && n > 1 ? 2 : 1));
                     tg_tape_rewind(mark);
                 }
     mix.grad_kernel = mix_kernel;
@@ -246,7 +276,7 @@ END_TEST
 START_TEST(saved_inputs_that_change) {
     begin_with_grad();
     for (int c = 1; c < COUNTS; c++)
-        for (int i = 1; i < counts[c]; i += counts[c] > 20 ? 3 : 1)
+        for (int i = 1; i<counts[c]; i += counts[c]> 20 ? 3 : 1)
             for (int way = 0; way < 4; way++) {
                 int n = counts[c];
                 tg_tensor *x[MOST] = {NULL}, *g[MOST], *kept = tg_param(tg_ones(TG_F64, 2));
@@ -262,7 +292,8 @@ START_TEST(saved_inputs_that_change) {
                     ((double *)tg_data_mut(kept))[1] = 7;
                 }
                 tg_mark walk = tg_tape_mark();
-                tg_status s = way < 2 ? tg_backward(y, .retain = true) : tg_grad(1, &y, 1, x, g, .create_graph = true);
+                tg_status s =
+                    way < 2 ? tg_backward(y, .retain = true) : tg_grad(1, &y, 1, x, g, .create_graph = true);
                 ck_assert_int_ne(s, TG_OK);
                 if (way >= 2) tg_tape_rewind(walk); /* what it recorded so far */
                 UNCHANGED(was, "mix", way % 2 ? "freed" : "changed");
@@ -352,19 +383,30 @@ START_TEST(shared_contributions) {
             tg_tensor *a = in[0], *b = in[1], *c = in[2];
             double want[3] = {0};
             for (int k = 0, o = order; k < 3; k++, o /= 3) {
-                tg_tensor *y = o % 3 == 0 ? tg_add(a, b) : o % 3 == 1 ? tg_mul(a, c) : tg_sub(tg_add(a, c), b);
-                want[0] += o % 3 == 1 ? 4 : 1, want[1] += o % 3 == 0 ? 1 : o % 3 == 1 ? 0 : -1, want[2] += o % 3 == 0 ? 0 : o % 3 == 1 ? 2 : 1;
+                tg_tensor *y = o % 3 == 0   ? tg_add(a, b)
+                               : o % 3 == 1 ? tg_mul(a, c)
+                                            : tg_sub(tg_add(a, c), b);
+                want[0] += o % 3 == 1 ? 4 : 1,
+                    want[1] += o % 3 == 0   ? 1
+                               : o % 3 == 1 ? 0
+                                            : -1,
+                    want[2] += o % 3 == 0   ? 0
+                               : o % 3 == 1 ? 2
+                                            : 1;
                 sum = sum ? tg_add(sum, y) : y;
             }
             tg_tensor *seed = (tg_ones)(TG_F64, s);
             for (int record = 0; record < 2; record++) {
-                ck_assert_int_eq(tg_grad(1, &sum, 3, in, g, .seeds = &seed, .retain = true, .create_graph = record, .allow_unused = true), TG_OK);
+                ck_assert_int_eq(tg_grad(1, &sum, 3, in, g, .seeds = &seed, .retain = true,
+                                         .create_graph = record, .allow_unused = true),
+                                 TG_OK);
                 for (int i = 0; i < 3; i++)
                     for (int64_t e = 0; e < tg_numel(g[i]); e++) EQUAL(tg_get(g[i], e), want[i]);
             }
             ck_assert_int_eq(tg_backward(sum, .seed = seed), TG_OK);
             for (int i = 0; i < 3; i++)
-                for (int64_t e = 0; tg_has_grad(in[i]) && e < tg_numel(a); e++) EQUAL(tg_get(tg_grad_of(in[i]), e), want[i]);
+                for (int64_t e = 0; tg_has_grad(in[i]) && e < tg_numel(a); e++)
+                    EQUAL(tg_get(tg_grad_of(in[i]), e), want[i]);
             tg_tape_rewind(mark);
             ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
         }
@@ -384,7 +426,9 @@ START_TEST(sums_down_of_every_rank) {
                     full.dim[i] = i < extra ? 2 : s.dim[i - extra] == 1 ? 3 : s.dim[i - extra];
                     times *= i < extra || s.dim[i - extra] == 1 ? full.dim[i] : 1;
                 }
-                tg_tensor *x = tg_set_requires_grad((tg_full)(TG_F64, 2, s), true), *c = (tg_full)(TG_F64, 3, full), *y = tg_sum(tg_add(tg_mul(x, c), tg_mul(c, x))), *g;
+                tg_tensor *x = tg_set_requires_grad((tg_full)(TG_F64, 2, s), true),
+                          *c = (tg_full)(TG_F64, 3, full), *y = tg_sum(tg_add(tg_mul(x, c), tg_mul(c, x))),
+                          *g;
                 if (way == 0) {
                     ck_assert_int_eq(tg_backward(y), TG_OK);
                     g = tg_grad_of(x);
@@ -404,7 +448,8 @@ START_TEST(parameters_and_detached) {
     begin_with_grad();
     for (int rank = 0; rank <= 6; rank++) {
         tg_shape s = {rank, {2, 1, 3, 2, 1, 2}};
-        tg_tensor *i64 = (tg_zeros)(TG_I64, s), *x = tg_set_requires_grad((tg_ones)(TG_F64, s), true), *y = tg_square(x);
+        tg_tensor *i64 = (tg_zeros)(TG_I64, s), *x = tg_set_requires_grad((tg_ones)(TG_F64, s), true),
+                  *y = tg_square(x);
         before was = look();
         ck_assert(tg_is_poison(tg_param(i64)));
         UNCHANGED(was, "i64");
@@ -437,7 +482,8 @@ static void powers_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **di
     for (int o = 0; o < n->n_out; o++) {
         if (!dout[o]) continue;
         seen_pattern |= 1 << o;
-        sum = tg_add(sum, tg_mul(dout[o], o ? tg_mul_scalar(o == 1 ? n->in[0] : tg_square(n->in[0]), o + 1) : one));
+        sum = tg_add(
+            sum, tg_mul(dout[o], o ? tg_mul_scalar(o == 1 ? n->in[0] : tg_square(n->in[0]), o + 1) : one));
     }
     din[0] = sum;
 }
@@ -454,8 +500,15 @@ static tg_status powers_kernel(const tg_node *n, const tg_array *const *dout, tg
     }
     return s;
 }
-static tg_op powers = {.name = "powers", .formula = "out_o = x^(o + 1)", .n_in = 1, .n_out = 3, .save = TG_IN(0) | TG_OUT(0) | TG_OUT(1) | TG_OUT(2),
-                       .infer = powers_infer, .forward = powers_forward, .grad = powers_grad, .grad_kernel = powers_kernel};
+static tg_op powers = {.name = "powers",
+                       .formula = "out_o = x^(o + 1)",
+                       .n_in = 1,
+                       .n_out = 3,
+                       .save = TG_IN(0) | TG_OUT(0) | TG_OUT(1) | TG_OUT(2),
+                       .infer = powers_infer,
+                       .forward = powers_forward,
+                       .grad = powers_grad,
+                       .grad_kernel = powers_kernel};
 
 static double weight_of(int o) { return o == 0 ? 2 : o == 1 ? -3 : 5; }
 
@@ -503,7 +556,8 @@ START_TEST(each_output_retained_and_hooked) {
             double factor = way ? 10 : 1, want = 0;
             powers.grad_kernel = way ? powers_kernel : NULL;
             tg_apply_multi(&powers, &x, 1, NULL, out);
-            tg_tensor *y = tg_add(tg_add(tg_mul_scalar(out[0], 2), tg_mul_scalar(out[1], -3)), tg_mul_scalar(out[2], 5));
+            tg_tensor *y =
+                tg_add(tg_add(tg_mul_scalar(out[0], 2), tg_mul_scalar(out[1], -3)), tg_mul_scalar(out[2], 5));
             for (int o = 0; o < 3; o++) want += weight_of(o) * (o == one ? factor : 1) * (o + 1) * pow(2, o);
             n_hooked = 0;
             ck_assert_int_eq(tg_register_hook(out[one], note, &factor), TG_OK);
@@ -537,7 +591,8 @@ START_TEST(each_output_saved) {
         ck_assert(isnan(tg_get(out[one], 0)));
         expect_error(TG_ERR_LIFETIME, "released");
         ck_assert_int_eq(tg_backward(y), TG_OK);
-        ck_assert_uint_lt(tg_memory_get_stats().live_buffer_bytes, live + 1600); /* x's gradient came, the output's elements went */
+        ck_assert_uint_lt(tg_memory_get_stats().live_buffer_bytes,
+                          live + 1600); /* x's gradient came, the output's elements went */
         tg_tensor *w = tg_set_requires_grad(row_of(2, 2), true);
         tg_apply_multi(&powers, &w, 1, NULL, out);
         y = tg_sum(tg_add(tg_add(out[0], out[1]), out[2]));
@@ -554,7 +609,8 @@ END_TEST
 static int whole_output;
 static tg_status mixed_infer(const tg_call *c) {
     tg_status s = TG_OK;
-    for (int o = 0; s == TG_OK && o < c->n_out; o++) s = tg_out(c, o, o == whole_output ? TG_I64 : TG_F64, tg_array_shape(c->in[0]));
+    for (int o = 0; s == TG_OK && o < c->n_out; o++)
+        s = tg_out(c, o, o == whole_output ? TG_I64 : TG_F64, tg_array_shape(c->in[0]));
     return s;
 }
 
@@ -572,7 +628,9 @@ END_TEST
 /* All outputs are poison when one cannot be made, and none of them is on the tape. */
 static tg_status half_infer(const tg_call *c) {
     tg_status s = powers_infer(c);
-    return s == TG_OK ? tg_call_fail(c, TG_ERR_SHAPE, "no: %s, %s, %s, %s", tg_call_input(c, 0), tg_call_input(c, 1), tg_call_input(c, 2), tg_call_input(c, 3)) : s;
+    return s == TG_OK ? tg_call_fail(c, TG_ERR_SHAPE, "no: %s, %s, %s, %s", tg_call_input(c, 0),
+                                     tg_call_input(c, 1), tg_call_input(c, 2), tg_call_input(c, 3))
+                      : s;
 }
 
 START_TEST(outputs_of_a_failed_op) {
@@ -615,10 +673,18 @@ static void first_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
 START_TEST(inputs_left_out) {
     for (int i = 0; i < 16; i++)
         for (int k = 0; k < 16; k++) {
-            tg_op op = {.name = "first", .formula = "out = sum of (i + 1) x_i", .n_in = 16, .optional = TG_IN(i), .no_grad = TG_IN((i + 1) % 16), .infer = first_infer, .forward = first_forward, .grad = first_grad};
+            tg_op op = {.name = "first",
+                        .formula = "out = sum of (i + 1) x_i",
+                        .n_in = 16,
+                        .optional = TG_IN(i),
+                        .no_grad = TG_IN((i + 1) % 16),
+                        .infer = first_infer,
+                        .forward = first_forward,
+                        .grad = first_grad};
             tg_tensor *x[16], *y;
             double sum = 0;
-            for (int j = 0; j < 16; j++) x[j] = j == k ? NULL : leaf(1 + j), sum += j == k ? 0 : (j + 1) * (j + 1);
+            for (int j = 0; j < 16; j++)
+                x[j] = j == k ? NULL : leaf(1 + j), sum += j == k ? 0 : (j + 1) * (j + 1);
             y = tg_apply(&op, x, 16, NULL);
             if (i != k) {
                 ck_assert(tg_is_poison(y));
@@ -653,7 +719,9 @@ START_TEST(walks_from_several_outputs) {
                     by_x += (1 + k) * (of + 1) * 0.5 * (of % 2 ? 3 : 1);
                     by_w += (1 + k) * (of + 1) * (of % 2 ? 2.25 : 1.5);
                 }
-                ck_assert_int_eq(tg_grad(n, out, 2, ((tg_tensor *[]){x, w}), g, .seeds = seed, .create_graph = record), TG_OK);
+                ck_assert_int_eq(
+                    tg_grad(n, out, 2, ((tg_tensor *[]){x, w}), g, .seeds = seed, .create_graph = record),
+                    TG_OK);
                 EQUAL(tg_item(g[0]), by_x);
                 EQUAL(tg_item(g[1]), by_w);
             }
@@ -667,7 +735,8 @@ START_TEST(hundreds_of_leaves) {
     for (int i = 0; i < MANY; i++) w[i] = tg_param(row_of(i, 2));
     int failures = 0;
     double had[MANY] = {0};
-    for (int round = 0; round < 3; round++) { /* the second time there are gradients to add to, the third some */
+    for (int round = 0; round < 3;
+         round++) { /* the second time there are gradients to add to, the third some */
         for (int i = 0; round == 2 && i < MANY; i += 2) tg_zero_grad(w[i]), had[i] = 0;
         for (int64_t n = 1;; n += 1 + n / 3) {
             tg_mark mark = tg_tape_mark();
@@ -700,7 +769,8 @@ START_TEST(hundreds_of_leaves) {
     }
     ck_assert_int_gt(failures, 3);
     size_t with = tg_memory_get_stats().live_buffer_bytes;
-    for (int i = 0; i < MANY; i++) tg_free(w[i]); /* and their gradients; the elements are the tape's as well */
+    for (int i = 0; i < MANY; i++)
+        tg_free(w[i]); /* and their gradients; the elements are the tape's as well */
     ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, with - MANY * 64);
 }
 END_TEST
@@ -729,7 +799,8 @@ END_TEST
 
 /* A leaf's gradient is its own: neither the seed, nor another leaf's, nor a view. */
 START_TEST(gradients_share_nothing) {
-    tg_tensor *a = tg_set_requires_grad(row_of(1, 4), true), *b = tg_set_requires_grad(row_of(2, 4), true), *c = leaf(3), *seed = row_of(5, 4);
+    tg_tensor *a = tg_set_requires_grad(row_of(1, 4), true), *b = tg_set_requires_grad(row_of(2, 4), true),
+              *c = leaf(3), *seed = row_of(5, 4);
     tg_tensor *y = tg_add(tg_add(a, b), tg_expand(c, 4)), *all[] = {a, b, c};
     ck_assert_int_eq(tg_backward(y, .seed = seed, .retain = true), TG_OK);
     ck_assert_int_eq(tg_backward(y, .seed = seed), TG_OK);
@@ -737,15 +808,19 @@ START_TEST(gradients_share_nothing) {
     EQUAL(tg_get(tg_grad_of(a), 1), 10.5);
     EQUAL(tg_item(tg_grad_of(c)), 2 * (5 + 5.25 + 5.5 + 5.75));
     for (int i = 0; i < 3; i++)
-        for (int k = 0; k < 3; k++) ck_assert_int_eq(tg_array_of(tg_grad_of(all[i]))->buffer == tg_array_of(tg_grad_of(all[k]))->buffer, i == k);
-    tg_tensor *x = tg_set_requires_grad((tg_ones)(TG_F64, TG_SHAPE(3, 4)), true); /* its gradient comes repeated, and turned */
+        for (int k = 0; k < 3; k++)
+            ck_assert_int_eq(
+                tg_array_of(tg_grad_of(all[i]))->buffer == tg_array_of(tg_grad_of(all[k]))->buffer, i == k);
+    tg_tensor *x = tg_set_requires_grad((tg_ones)(TG_F64, TG_SHAPE(3, 4)),
+                                        true); /* its gradient comes repeated, and turned */
     ck_assert_int_eq(tg_backward(tg_sum(tg_transpose(x, 0, 1))), TG_OK);
     ck_assert(tg_is_contiguous(tg_grad_of(x)));
     ck_assert_int_eq(tg_backward(tg_sum(tg_mul(tg_transpose(x, 0, 1), tg_transpose(x, 0, 1)))), TG_OK);
     ((double *)tg_data_mut(tg_grad_of(x)))[0] = 100;
     EQUAL(tg_get(tg_grad_of(x), 0), 100);
     for (int i = 1; i < 12; i++) EQUAL(tg_get(tg_grad_of(x), i), 3);
-    tg_tensor *r = tg_set_requires_grad((tg_ones)(TG_F64, TG_SHAPE(3, 4)), true); /* repeated, in memory of its own */
+    tg_tensor *r =
+        tg_set_requires_grad((tg_ones)(TG_F64, TG_SHAPE(3, 4)), true); /* repeated, in memory of its own */
     for (int round = 1; round <= 3; round++) {
         ck_assert_int_eq(tg_backward(tg_mul_scalar(tg_sum(r), 2)), TG_OK);
         ck_assert_int_eq(tg_backward(tg_mul_scalar(tg_sum(tg_mul_scalar(r, 1)), 3)), TG_OK);
@@ -773,13 +848,16 @@ START_TEST(several_hooks) {
         EQUAL(hooked[2], 6);
         EQUAL(hooked[3], 30);
         EQUAL(tg_item(g), 2310.0 * 4);
-        if (!record) ck_assert_uint_le(tg_memory_get_stats().live_buffer_bytes, live + 128); /* g and the seed */
+        if (!record)
+            ck_assert_uint_le(tg_memory_get_stats().live_buffer_bytes, live + 128); /* g and the seed */
     }
 }
 END_TEST
 
 static tg_tensor *narrow_hook(tg_tensor *grad, void *user) { return (void)user, tg_to(grad, TG_F32); }
-static tg_tensor *failing_hook(tg_tensor *grad, void *user) { return (void)user, tg_matmul(grad, tg_ones(TG_F64, 4, 4)); }
+static tg_tensor *failing_hook(tg_tensor *grad, void *user) {
+    return (void)user, tg_matmul(grad, tg_ones(TG_F64, 4, 4));
+}
 
 START_TEST(hooks_that_fail) {
     tg_hook const bad[] = {narrow_hook, failing_hook};
@@ -831,7 +909,8 @@ static tg_tensor *third_of; /* read by the third input of an inner op only */
 static tg_tensor *noisy(tg_tensor *const *in, void *user) {
     (void)user;
     if (++runs == fails_at_run) tg_fail(TG_ERR_ARGUMENT, "noisy: cannot");
-    tg_tensor *noise = tg_rand(TG_F64, 0, 1, 3), *three[3] = {tg_scalar(TG_F64, 1), tg_scalar(TG_F64, 1), third_of};
+    tg_tensor *noise = tg_rand(TG_F64, 0, 1, 3),
+              *three[3] = {tg_scalar(TG_F64, 1), tg_scalar(TG_F64, 1), third_of};
     return tg_sum(tg_mul(tg_mul(in[0], noise), tg_apply(&mix, three, 3, &once)));
 }
 
@@ -916,9 +995,12 @@ START_TEST(products_with_four_vectors) {
     static const double at[4] = {2, 3, 5, 7};
     tg_tensor *x[4], *v[4], *h[4], *y, *jv;
     double d[4], dd[4][4], f = 2.0 * 3 * 5 * 343;
-    for (int i = 0; i < 4; i++) x[i] = tg_full(TG_F64, at[i], 2), v[i] = tg_full(TG_F64, 1 + i, 2), d[i] = (i == 3 ? 3 : 1) * f / at[i];
     for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++) dd[i][j] = i == j ? (i == 3 ? 6 * f / 49 : 0) : (i == 3 || j == 3 ? 3 : 1) * f / (at[i] * at[j]);
+        x[i] = tg_full(TG_F64, at[i], 2), v[i] = tg_full(TG_F64, 1 + i, 2),
+        d[i] = (i == 3 ? 3 : 1) * f / at[i];
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++)
+            dd[i][j] = i == j ? (i == 3 ? 6 * f / 49 : 0) : (i == 3 || j == 3 ? 3 : 1) * f / (at[i] * at[j]);
     ck_assert_int_eq(tg_hvp(product, NULL, 4, x, v, h), TG_OK);
     double along = 0;
     for (int i = 0; i < 4; i++) {
@@ -971,10 +1053,13 @@ static void off_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) 
     tg_tensor *g = din[off.input], *error = (tg_zeros)(TG_F64, tg_shape_of(g));
     double *e = tg_data_mut(error), is = tg_get(g, off.element);
     e[off.element] = off.value != 0 ? off.value : is * off.relative;
-    din[off.input] = off.second ? tg_add(tg_detach(g), tg_mul(error, tg_scalar(TG_F64, 0))) : tg_add(g, error);
+    din[off.input] =
+        off.second ? tg_add(tg_detach(g), tg_mul(error, tg_scalar(TG_F64, 0))) : tg_add(g, error);
 }
 static tg_op wrong_mix;
-static tg_tensor *call_wrong(tg_tensor *const *in, void *user) { return tg_apply(&wrong_mix, in, *(int *)user, &once); }
+static tg_tensor *call_wrong(tg_tensor *const *in, void *user) {
+    return tg_apply(&wrong_mix, in, *(int *)user, &once);
+}
 
 START_TEST(checker_at_its_edges) {
     wrong_mix = mix;
@@ -987,7 +1072,8 @@ START_TEST(checker_at_its_edges) {
         for (int64_t e = 0; e < 3; e++) {
             off.input = i, off.element = e, off.second = false;
             off.value = 0, off.relative = 0.97e-3; /* inside of rtol */
-            ck_assert_msg(tg_gradcheck(call_wrong, &n, n, in, &r, .atol = 1e-12), "input %d: %s", i, r.message);
+            ck_assert_msg(tg_gradcheck(call_wrong, &n, n, in, &r, .atol = 1e-12), "input %d: %s", i,
+                          r.message);
             off.relative = 1.05e-3; /* and outside, to either side */
             ck_assert(!tg_gradcheck(call_wrong, &n, n, in, &r, .atol = 1e-12));
             ck_assert(r.input == i && r.element == e && r.order == 1 && r.worst > 1 && r.worst < 1.1);
@@ -1001,10 +1087,12 @@ START_TEST(checker_at_its_edges) {
                 ck_assert(r.input == i && r.element == e);
                 expect_ok();
             }
-            off.value = 0, off.relative = 0, off.second = true; /* the first order is right, the second has no history */
+            off.value = 0, off.relative = 0,
+            off.second = true; /* the first order is right, the second has no history */
             ck_assert(tg_gradcheck(call_wrong, &n, n, in, &r));
             ck_assert(!tg_gradcheck(call_wrong, &n, n, in, &r, .order = 2));
-            for (int64_t k = 0; k < 3; k++) EQUAL(tg_get(in[i], k), 1 + i + 0.25 * (double)k); /* inputs are what they were */
+            for (int64_t k = 0; k < 3; k++)
+                EQUAL(tg_get(in[i], k), 1 + i + 0.25 * (double)k); /* inputs are what they were */
         }
     off.relative = 0, off.second = false;
     ck_assert(tg_gradcheck(call_wrong, &n, n, in, &r, .order = 2));
@@ -1079,7 +1167,8 @@ static int fan_fails, fan_runs; /* the run that fails, if it is above 0 */
 static tg_status fan_forward(const tg_call *c) {
     for (int o = 0; o < c->n_out; o++)
         for (int64_t i = 0; i < c->out[o]->numel; i++)
-            tg_array_set(c->out[o], i, slope[o] * (tg_array_get(c->in[0], i) + tg_array_get(c->in[1], i)) / 2);
+            tg_array_set(c->out[o], i,
+                         slope[o] * (tg_array_get(c->in[0], i) + tg_array_get(c->in[1], i)) / 2);
     return TG_OK;
 }
 static tg_status fan_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
@@ -1114,9 +1203,14 @@ static void grow_graph(graph *g, const tg_op *ops, tg_rng *rng) {
     for (g->n = 0; g->n < LEAVES; g->n++) g->t[g->n] = tg_set_requires_grad(row_of(g->n, 2), true);
     for (int k = 0; k < NODES; k++) {
         int outputs = 1 + (int)(tg_rng_uniform(rng) * 3), near = g->n < 9 ? g->n : 9;
-        for (int i = 0; i < 2; i++) g->in[k][i] = tg_rng_uniform(rng) < 0.3 ? (int)(tg_rng_uniform(rng) * g->n) : g->n - 1 - (int)(tg_rng_uniform(rng) * near);
+        for (int i = 0; i < 2; i++)
+            g->in[k][i] = tg_rng_uniform(rng) < 0.3 ? (int)(tg_rng_uniform(rng) * g->n)
+                                                    : g->n - 1 - (int)(tg_rng_uniform(rng) * near);
         g->first[k] = g->n, g->out[k] = outputs;
-        ck_assert_int_eq(tg_apply_multi(&ops[outputs - 1], (tg_tensor *[]){g->t[g->in[k][0]], g->t[g->in[k][1]]}, 2, NULL, &g->t[g->n]), TG_OK);
+        ck_assert_int_eq(tg_apply_multi(&ops[outputs - 1],
+                                        (tg_tensor *[]){g->t[g->in[k][0]], g->t[g->in[k][1]]}, 2, NULL,
+                                        &g->t[g->n]),
+                         TG_OK);
         g->n += outputs;
     }
     memset(g->adjoint, 0, sizeof g->adjoint);
@@ -1132,7 +1226,13 @@ static void grow_graph(graph *g, const tg_op *ops, tg_rng *rng) {
 START_TEST(graphs_at_random) {
     tg_op ops[3];
     for (int o = 0; o < 3; o++)
-        ops[o] = (tg_op){.name = "fan", .formula = "out_o = s_o (a + b) / 2", .n_in = 2, .n_out = o + 1, .infer = powers_infer, .forward = fan_forward, .grad = fan_grad,
+        ops[o] = (tg_op){.name = "fan",
+                         .formula = "out_o = s_o (a + b) / 2",
+                         .n_in = 2,
+                         .n_out = o + 1,
+                         .infer = powers_infer,
+                         .forward = fan_forward,
+                         .grad = fan_grad,
                          .grad_kernel = _i % 2 ? fan_kernel : NULL};
     tg_rng rng = {.seed = (uint64_t)(_i / 2)};
     tg_tensor *seed = tg_ones(TG_F64, 2);
@@ -1146,7 +1246,8 @@ START_TEST(graphs_at_random) {
         for (fan_fails = 1;; fan_fails++) {
             fan_runs = 0;
             tg_status s = fan_fails % 2 ? tg_backward(y, .seed = seed, .retain = true)
-                                        : tg_grad(1, &y, LEAVES, g.t, d, .seeds = &seed, .retain = true, .allow_unused = true, .create_graph = fan_fails % 4 == 2);
+                                        : tg_grad(1, &y, LEAVES, g.t, d, .seeds = &seed, .retain = true,
+                                                  .allow_unused = true, .create_graph = fan_fails % 4 == 2);
             if (fan_runs < fan_fails) {
                 ck_assert_int_eq(s, TG_OK);
                 break;
@@ -1158,13 +1259,17 @@ START_TEST(graphs_at_random) {
             ck_assert_int_eq(tg_slots_alive(NULL, 0), slots);
         }
         fan_fails = 0;
-        ck_assert_int_eq(tg_grad(1, &y, LEAVES, g.t, d, .seeds = &seed, .create_graph = true, .allow_unused = true), TG_OK);
+        ck_assert_int_eq(
+            tg_grad(1, &y, LEAVES, g.t, d, .seeds = &seed, .create_graph = true, .allow_unused = true),
+            TG_OK);
         for (int i = 0; i < LEAVES; i++) tg_zero_grad(g.t[i]);
         for (int i = LEAVES; i < g.n; i += 2) tg_retain_grad(g.t[i]);
         ck_assert_int_eq(tg_backward(y, .seed = seed), TG_OK);
         for (int i = 0; i < g.n; i++) {
             if (i < LEAVES) ck_assert(tg_get(d[i], 1) == g.adjoint[i]);
-            if (i < LEAVES || i % 2 == 0) ck_assert(tg_has_grad(g.t[i]) ? tg_get(tg_grad_of(g.t[i]), 1) == g.adjoint[i] : g.adjoint[i] == 0);
+            if (i < LEAVES || i % 2 == 0)
+                ck_assert(tg_has_grad(g.t[i]) ? tg_get(tg_grad_of(g.t[i]), 1) == g.adjoint[i]
+                                              : g.adjoint[i] == 0);
         }
         tg_tape_rewind(mark);
     }

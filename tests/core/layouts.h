@@ -58,7 +58,8 @@ static inline laid lay_out(tg_dtype dtype, tg_shape shape, lay how) {
     int64_t step = how == GAPS ? 2 + shape.rank % 2 : 1, stride[TG_MAX_RANK] = {0}, reach = 0;
     for (int i = 0; i < shape.rank; i++) {
         int d = axis_at(how, shape.rank, i);
-        if (how == ONE || (how == COLUMN && d == shape.rank - 1) || (how == ROW && d < shape.rank - 1)) continue;
+        if (how == ONE || (how == COLUMN && d == shape.rank - 1) || (how == ROW && d < shape.rank - 1))
+            continue;
         stride[d] = how == BACK ? -step : step;
         reach += step * (shape.dim[d] > 0 ? shape.dim[d] - 1 : 0);
         step *= shape.dim[d] > 0 ? shape.dim[d] : 1;
@@ -84,7 +85,9 @@ static inline void lay_down(laid *l) {
     tg_array_drop(&l->whole);
 }
 
-static inline void *place_of(const laid *l, int64_t i) { return (char *)l->whole.data + (size_t)l->at[i] * l->size; }
+static inline void *place_of(const laid *l, int64_t i) {
+    return (char *)l->whole.data + (size_t)l->at[i] * l->size;
+}
 
 /* The elements, one after the other. */
 static inline void gather_dense(const laid *l, char *dense) {
@@ -118,7 +121,8 @@ static inline int64_t first_wrong(const laid *l) {
 }
 
 static inline const char *lay_name(lay l) {
-    static const char *const name[LAYS] = {"flat", "gaps", "turned", "rotated", "back", "row", "column", "one"};
+    static const char *const name[LAYS] = {"flat", "gaps", "turned", "rotated",
+                                           "back", "row",  "column", "one"};
     return name[l];
 }
 

@@ -166,7 +166,8 @@ START_TEST(bytes_by_line) {
         int line;
         int64_t floats;
         int tensors;
-    } made[] = {{"zeros", "a.c", 10, 16, 1}, {"zeros", "b.c", 10, 32, 3}, {"ones", "a.c", 10, 1 << 12, 5}, {"zeros", "a.c", 11, 64, 2}, {"zeros", NULL, 0, 48, 4}, {"ones", "dir/a.c", 12, 24, 1}};
+    } made[] = {{"zeros", "a.c", 10, 16, 1}, {"zeros", "b.c", 10, 32, 3}, {"ones", "a.c", 10, 1 << 12, 5},
+                {"zeros", "a.c", 11, 64, 2}, {"zeros", NULL, 0, 48, 4},   {"ones", "dir/a.c", 12, 24, 1}};
     enum { PLACES = COUNT(made) };
     tg_region *r = tg_region_current();
     tg_region_rewind(r, 0);
@@ -189,7 +190,9 @@ START_TEST(bytes_by_line) {
     for (int i = 0; i < PLACES; i++) {
         int found = 0;
         for (int64_t k = 0; k < n; k++) {
-            if (strcmp(site[k].op, made[i].op) != 0 || site[k].line != made[i].line || (site[k].file != NULL) != (made[i].file != NULL)) continue;
+            if (strcmp(site[k].op, made[i].op) != 0 || site[k].line != made[i].line ||
+                (site[k].file != NULL) != (made[i].file != NULL))
+                continue;
             if (made[i].file && strcmp(site[k].file, made[i].file) != 0) continue;
             found++;
             ck_assert_int_eq(site[k].tensors, made[i].tensors);
@@ -271,7 +274,8 @@ START_TEST(lists_that_grow) {
     ck_assert_uint_eq(tg_memory_get_stats().system_bytes, start);
     void *few = NULL; /* more at once than there is room for, when there is room to spare */
     cap = 0;
-    for (int64_t used = 0, need = 5; need < 5000; used = need / 2, need *= 3) ck_assert(tg_grow(&few, &cap, used, need, 24) && cap >= need);
+    for (int64_t used = 0, need = 5; need < 5000; used = need / 2, need *= 3)
+        ck_assert(tg_grow(&few, &cap, used, need, 24) && cap >= need);
     tg_sys_free(few, (size_t)cap * 24);
     ck_assert_uint_eq(tg_memory_get_stats().system_bytes, start);
 }
@@ -299,7 +303,8 @@ START_TEST(pieces_of_an_arena) {
         if (round == 1) ck_assert_ptr_nonnull(tg_arena_alloc(&arena, 700000)); /* and go on behind it */
     }
     tg_arena_rewind(&arena, (tg_arena_mark){0});
-    for (size_t k = (size_t)1 << 14; k <= (size_t)1 << 19; k *= 2) /* pieces a little larger than the blocks there are */
+    for (size_t k = (size_t)1 << 14; k <= (size_t)1 << 19;
+         k *= 2) /* pieces a little larger than the blocks there are */
         for (int d = 0; d < 8; d++) {
             unsigned char *p = tg_arena_alloc(&arena, k + 16 * (size_t)d);
             memset(p, 0x5a, k + 16 * (size_t)d);
@@ -325,7 +330,8 @@ START_TEST(a_slot_forgets_its_tensor) {
     int64_t count = r->count;
     for (int i = 0; i < 2; i++) {
         tg_slot *s = tg_slot_new("relu");
-        ck_assert(!s->requires_grad && !s->released && !s->retain_grad && s->pins == 0 && !s->grad && !s->name && !s->hooks && !s->node);
+        ck_assert(!s->requires_grad && !s->released && !s->retain_grad && s->pins == 0 && !s->grad &&
+                  !s->name && !s->hooks && !s->node);
         s->requires_grad = s->released = s->retain_grad = true;
         tg_region_rewind(r, count);
         tg_slot *k = tg_slot_new_kept("keep");
@@ -338,7 +344,8 @@ END_TEST
 
 /* A pinned tensor keeps its elements through tg_release until the last pin is gone, whatever its rank. */
 START_TEST(pins_count) {
-    static const tg_shape shapes[] = {{0, {0}}, {1, {50}}, {2, {5, 10}}, {3, {5, 5, 2}}, {6, {1, 2, 1, 3, 2, 5}}};
+    static const tg_shape shapes[] = {
+        {0, {0}}, {1, {50}}, {2, {5, 10}}, {3, {5, 5, 2}}, {6, {1, 2, 1, 3, 2, 5}}};
     tg_region *r = tg_region_current();
     int64_t count = r->count;
     for (int i = 0; i < COUNT(shapes); i++)
@@ -378,7 +385,8 @@ START_TEST(what_hangs_on_a_tensor) {
     size_t start = 0, before = 0;
     for (int round = 0; round < 3; round++) {
         if (round == 1) start = system_bytes(), before = live();
-        tg_tensor *k = (tg_keep)((tg_zeros)(TG_F32, TG_SHAPE(100))), *g = (tg_keep)((tg_zeros)(TG_F32, TG_SHAPE(100)));
+        tg_tensor *k = (tg_keep)((tg_zeros)(TG_F32, TG_SHAPE(100))),
+                  *g = (tg_keep)((tg_zeros)(TG_F32, TG_SHAPE(100)));
         tg_slot *s = tg_slot_peek(k);
         for (int i = 0; i < 40; i++) {
             char name[64] = "";
@@ -494,9 +502,7 @@ static tg_status run_keep(void) {
     tg_free(k);
     return TG_OK;
 }
-static tg_status run_name(void) {
-    return status_of(tg_set_name(view, "a view"));
-}
+static tg_status run_name(void) { return status_of(tg_set_name(view, "a view")); }
 static tg_status run_contiguous(void) {
     tg_array a = {0};
     tg_status s = tg_array_contiguous(&a, tg_array_of(view));
@@ -510,8 +516,16 @@ static tg_status run_sites(void) {
     return tg_memory_sites(&one, 1) < 0 ? tg_error_status() : TG_OK;
 }
 
-static const call calls[] = {{"zeros", run_zeros}, {"from", run_from}, {"rand", run_rand}, {"randn", run_randn}, {"keep", run_keep},
-                             {"set_name", run_name}, {"contiguous", run_contiguous}, {"save_idx", run_save}, {"load_idx", run_load}, {"sites", run_sites}};
+static const call calls[] = {{"zeros", run_zeros},
+                             {"from", run_from},
+                             {"rand", run_rand},
+                             {"randn", run_randn},
+                             {"keep", run_keep},
+                             {"set_name", run_name},
+                             {"contiguous", run_contiguous},
+                             {"save_idx", run_save},
+                             {"load_idx", run_load},
+                             {"sites", run_sites}};
 
 START_TEST(calls_that_fail) {
     tg_region *r = tg_region_current();
@@ -533,7 +547,8 @@ START_TEST(calls_that_fail) {
         tg_region_rewind(r, count);
         size_t before = live();
         for (int64_t n = 1;; n++) {
-            while (r->count < r->n_chunks * TG_CHUNK_SLOTS) tg_slot_new("filler"); /* the next slot needs a chunk */
+            while (r->count < r->n_chunks * TG_CHUNK_SLOTS)
+                tg_slot_new("filler"); /* the next slot needs a chunk */
             size_t bytes = system_bytes();
             int64_t chunks = r->n_chunks, cap = r->cap_chunks;
             count = r->count;
@@ -546,10 +561,13 @@ START_TEST(calls_that_fail) {
             if (s == TG_OK) break;
             ck_assert_int_eq(s, TG_ERR_MEMORY);
             expect_error(TG_ERR_MEMORY, "memory");
-            ck_assert_msg(live() == before, "%s: %d bytes stay behind when allocation %d fails", calls[i].name, (int)(live() - before), (int)n);
+            ck_assert_msg(live() == before, "%s: %d bytes stay behind when allocation %d fails",
+                          calls[i].name, (int)(live() - before), (int)n);
             if (chunks == r->n_chunks && cap == r->cap_chunks)
-                ck_assert_msg(system_bytes() == bytes, "%s: allocation %d: %ld bytes of the system", calls[i].name, (int)n, (long)system_bytes() - (long)bytes);
-            ck_assert_msg(!moved, "%s moves the random stream when allocation %d fails", calls[i].name, (int)n);
+                ck_assert_msg(system_bytes() == bytes, "%s: allocation %d: %ld bytes of the system",
+                              calls[i].name, (int)n, (long)system_bytes() - (long)bytes);
+            ck_assert_msg(!moved, "%s moves the random stream when allocation %d fails", calls[i].name,
+                          (int)n);
             ck_assert_msg(made == count, "%s leaves tensors when allocation %d fails", calls[i].name, (int)n);
             ck_assert_str_eq(tg_name(view), "a view");
             ck_assert_int_lt(n, 1000);
@@ -562,7 +580,8 @@ START_TEST(calls_that_fail) {
             tg_region_rewind(r, count);
             if (k == 0) bytes = system_bytes();
         }
-        ck_assert_msg(system_bytes() == bytes, "%s keeps %ld bytes", calls[i].name, (long)system_bytes() - (long)bytes);
+        ck_assert_msg(system_bytes() == bytes, "%s keeps %ld bytes", calls[i].name,
+                      (long)system_bytes() - (long)bytes);
         *tg_default_rng() = rng;
     }
     unlink(path);

@@ -55,7 +55,8 @@ START_TEST(messages_of_all_lengths) {
         ck_assert_uint_le(strlen(m), 511);
         char end[160];
         snprintf(end, sizeof end, "   (%.100s:%d)", n % 3 ? "train.c" : file, (int)n);
-        ck_assert_msg(strlen(m) >= strlen(end) && strcmp(m + strlen(m) - strlen(end), end) == 0, "%d: %s", (int)n, m);
+        ck_assert_msg(strlen(m) >= strlen(end) && strcmp(m + strlen(m) - strlen(end), end) == 0, "%d: %s",
+                      (int)n, m);
         ck_assert_uint_eq(strlen(m), cut + strlen(end) < 511 ? cut + strlen(end) : 511);
         tg_error_clear();
     }
@@ -64,8 +65,10 @@ END_TEST
 
 START_TEST(names) {
     static const int none[] = {-1, TG_ERR_FORMAT + 1, TG_ERR_FORMAT + 2, 1000};
-    for (int i = 0; i < COUNT(none); i++) ck_assert_str_eq(tg_status_name((tg_status)none[i]), "unknown status");
-    for (int s = TG_OK; s <= TG_ERR_FORMAT; s++) ck_assert(strncmp(tg_status_name((tg_status)s), "TG_", 3) == 0);
+    for (int i = 0; i < COUNT(none); i++)
+        ck_assert_str_eq(tg_status_name((tg_status)none[i]), "unknown status");
+    for (int s = TG_OK; s <= TG_ERR_FORMAT; s++)
+        ck_assert(strncmp(tg_status_name((tg_status)s), "TG_", 3) == 0);
     ck_assert_str_eq(tg_base_name("/x"), "x");
     ck_assert_str_eq(tg_base_name("x"), "x");
     ck_assert_str_eq(tg_base_name("a/b/c.c"), "c.c");
@@ -90,7 +93,8 @@ START_TEST(every_broadcast) {
                     tg_shape a = shape_of(i, ra), b = shape_of(j, rb), want = {ra > rb ? ra : rb, {0}}, out;
                     bool fits = true;
                     for (int k = 0; k < want.rank; k++) {
-                        int64_t m = k < want.rank - ra ? 1 : a.dim[k - want.rank + ra], n = k < want.rank - rb ? 1 : b.dim[k - want.rank + rb];
+                        int64_t m = k < want.rank - ra ? 1 : a.dim[k - want.rank + ra],
+                                n = k < want.rank - rb ? 1 : b.dim[k - want.rank + rb];
                         fits = fits && (m == n || m == 1 || n == 1);
                         want.dim[k] = m == 1 ? n : m;
                     }
@@ -125,13 +129,32 @@ START_TEST(shapes_of_eight_axes) {
     strcat(want, "]");
     ck_assert_str_eq(tg_shape_text(s, text, sizeof text), want);
     for (int rank = 0; rank <= TG_MAX_RANK; rank++)
-        for (int axis = -10; axis <= 10; axis++) ck_assert_int_eq(tg_axis(axis, rank), axis < -rank || axis >= rank ? -1 : axis < 0 ? axis + rank : axis);
+        for (int axis = -10; axis <= 10; axis++)
+            ck_assert_int_eq(tg_axis(axis, rank), axis < -rank || axis >= rank ? -1
+                                                  : axis < 0                   ? axis + rank
+                                                                               : axis);
 }
 END_TEST
 
 /* Products, sums and paddings of sizes near the end of their range. */
 START_TEST(sizes_near_the_end) {
-    static const size_t sizes[] = {0, 1, 15, 16, 17, 63, 64, 65, SIZE_MAX / 2, SIZE_MAX / 2 + 1, SIZE_MAX - 64, SIZE_MAX - 63, SIZE_MAX - 62, SIZE_MAX - 15, SIZE_MAX - 14, SIZE_MAX - 1, SIZE_MAX};
+    static const size_t sizes[] = {0,
+                                   1,
+                                   15,
+                                   16,
+                                   17,
+                                   63,
+                                   64,
+                                   65,
+                                   SIZE_MAX / 2,
+                                   SIZE_MAX / 2 + 1,
+                                   SIZE_MAX - 64,
+                                   SIZE_MAX - 63,
+                                   SIZE_MAX - 62,
+                                   SIZE_MAX - 15,
+                                   SIZE_MAX - 14,
+                                   SIZE_MAX - 1,
+                                   SIZE_MAX};
     static const size_t units[] = {1, 16, 64, 2 << 20};
     for (int i = 0; i < COUNT(sizes); i++) {
         size_t a = sizes[i], out;
@@ -156,7 +179,8 @@ END_TEST
 
 /* Block `index` of a stream, from its definition. */
 static void block(uint64_t seed, uint64_t index, uint32_t word[4]) {
-    tg_philox((uint32_t[4]){(uint32_t)index, (uint32_t)(index >> 32), 0, 0}, (uint32_t[2]){(uint32_t)seed, (uint32_t)(seed >> 32)}, word);
+    tg_philox((uint32_t[4]){(uint32_t)index, (uint32_t)(index >> 32), 0, 0},
+              (uint32_t[2]){(uint32_t)seed, (uint32_t)(seed >> 32)}, word);
 }
 static uint64_t wide(const uint32_t word[4], int i) { return (uint64_t)word[2 * i + 1] << 32 | word[2 * i]; }
 
@@ -177,7 +201,8 @@ START_TEST(numbers_of_streams) {
             block(r.seed, r.next, word);
             ck_assert(tg_rng_uniform(&r) == (double)(wide(word, 0) >> 11) * 0x1p-53);
             block(r.seed, r.next, word);
-            expect_normals((double)((wide(word, 0) >> 11) + 1) * 0x1p-53, (double)(wide(word, 1) >> 11) * 0x1p-53, z);
+            expect_normals((double)((wide(word, 0) >> 11) + 1) * 0x1p-53,
+                           (double)(wide(word, 1) >> 11) * 0x1p-53, z);
             double is = tg_rng_normal(&r);
             ck_assert(is == z[0] && r.next == start.next + 3);
         }
@@ -186,7 +211,18 @@ END_TEST
 
 /* The upper half of x n, where its lower half is not among the 2^64 mod n that are refused. */
 START_TEST(numbers_below) {
-    static const uint64_t ends[] = {1, 2, 3, 7, 1000, UINT64_C(1) << 31, UINT64_C(1) << 32, (UINT64_C(1) << 32) + 1, UINT64_C(3) << 62, (UINT64_C(1) << 63) + 1, UINT64_MAX, UINT64_C(0xfedcba9876543210)};
+    static const uint64_t ends[] = {1,
+                                    2,
+                                    3,
+                                    7,
+                                    1000,
+                                    UINT64_C(1) << 31,
+                                    UINT64_C(1) << 32,
+                                    (UINT64_C(1) << 32) + 1,
+                                    UINT64_C(3) << 62,
+                                    (UINT64_C(1) << 63) + 1,
+                                    UINT64_MAX,
+                                    UINT64_C(0xfedcba9876543210)};
     for (int i = 0; i < COUNT(ends); i++) {
         tg_rng r = {.seed = 99}, copy = r;
         for (int k = 0; k < 200; k++) {
@@ -222,7 +258,8 @@ START_TEST(tensors_of_random_numbers) {
             int64_t n = lengths[i], per = form / 2 ? 2 : 4;
             tg_rng start = {.seed = 77 + (uint64_t)form, .next = (UINT64_C(1) << 32) - 2};
             *tg_default_rng() = start;
-            tg_tensor *t = form % 2 ? (tg_randn)(form / 2 ? TG_F64 : TG_F32, 1, 2, TG_SHAPE(n)) : (tg_rand)(form / 2 ? TG_F64 : TG_F32, -1, 3, TG_SHAPE(n));
+            tg_tensor *t = form % 2 ? (tg_randn)(form / 2 ? TG_F64 : TG_F32, 1, 2, TG_SHAPE(n))
+                                    : (tg_rand)(form / 2 ? TG_F64 : TG_F32, -1, 3, TG_SHAPE(n));
             ck_assert(tg_default_rng()->next == start.next + (uint64_t)((n + per - 1) / per));
             for (int64_t k = 0; k < n; k++) {
                 uint32_t word[4];
@@ -230,9 +267,17 @@ START_TEST(tensors_of_random_numbers) {
                 block(start.seed, start.next + (uint64_t)(k / per), word);
                 if (form == 0) want = (double)(float)(-1 + 4 * ((double)(word[k % 4] >> 8) * 0x1p-24));
                 if (form == 2) want = -1 + 4 * ((double)(wide(word, (int)(k % 2)) >> 11) * 0x1p-53);
-                if (form == 1) expect_normals(((double)word[k % 4 / 2 * 2] + 1) * 0x1p-32, (double)word[k % 4 / 2 * 2 + 1] * 0x1p-32, z), want = (double)(float)(1 + 2 * z[k % 2]);
-                if (form == 3) expect_normals((double)((wide(word, 0) >> 11) + 1) * 0x1p-53, (double)(wide(word, 1) >> 11) * 0x1p-53, z), want = 1 + 2 * z[k % 2];
-                if (tg_get(t, k) != want) ck_abort_msg("form %d, element %d of %d: %.17g, not %.17g", form, (int)k, (int)n, tg_get(t, k), want);
+                if (form == 1)
+                    expect_normals(((double)word[k % 4 / 2 * 2] + 1) * 0x1p-32,
+                                   (double)word[k % 4 / 2 * 2 + 1] * 0x1p-32, z),
+                        want = (double)(float)(1 + 2 * z[k % 2]);
+                if (form == 3)
+                    expect_normals((double)((wide(word, 0) >> 11) + 1) * 0x1p-53,
+                                   (double)(wide(word, 1) >> 11) * 0x1p-53, z),
+                        want = 1 + 2 * z[k % 2];
+                if (tg_get(t, k) != want)
+                    ck_abort_msg("form %d, element %d of %d: %.17g, not %.17g", form, (int)k, (int)n,
+                                 tg_get(t, k), want);
             }
             tg_region_rewind(tg_region_current(), count);
         }
@@ -268,7 +313,8 @@ START_TEST(elements_and_their_bytes) {
         unsigned char bytes[70];
         for (int64_t i = 0; i < n; i++) bytes[i] = (unsigned char)(i * 37 % 5 * 60);
         tg_tensor *t = (tg_from)(TG_BOOL, bytes, TG_SHAPE(n));
-        for (int64_t i = 0; i < n; i++) ck_assert_uint_eq(((const unsigned char *)tg_data(t))[i], bytes[i] != 0);
+        for (int64_t i = 0; i < n; i++)
+            ck_assert_uint_eq(((const unsigned char *)tg_data(t))[i], bytes[i] != 0);
     }
 }
 END_TEST
@@ -284,20 +330,23 @@ static bool same_elements(const tg_tensor *t, const tg_tensor *u) {
 /* What is written comes back to the bit: lengths around a piece of 8 KiB, plain and compressed. */
 START_TEST(files_of_all_lengths) {
     static const tg_dtype dtypes[] = {TG_U8, TG_I32, TG_F32, TG_F64};
-    static const int64_t lengths[] = {1, 2, 1023, 1024, 1025, 2047, 2048, 2049, 3073, 4097, 8191, 8192, 8193, 10241, 20481};
+    static const int64_t lengths[] = {1,    2,    1023, 1024, 1025, 2047,  2048, 2049,
+                                      3073, 4097, 8191, 8192, 8193, 10241, 20481};
     char path[64];
     int64_t count = tg_region_current()->count;
     for (int gz = 0; gz < 2; gz++)
         for (int i = 0; i < COUNT(lengths) * COUNT(dtypes); i++) {
             snprintf(path, sizeof path, "edges-%ld.idx%s", (long)getpid(), gz ? ".gz" : "");
             tg_tensor *t = (tg_zeros)(dtypes[i % COUNT(dtypes)], TG_SHAPE(lengths[i / COUNT(dtypes)]));
-            for (int64_t k = 0; k < tg_numel(t); k++) tg_array_set(tg_array_of(t), k, (double)((k * 2654435761) % 251) - (i % 2 ? 100 : 0));
+            for (int64_t k = 0; k < tg_numel(t); k++)
+                tg_array_set(tg_array_of(t), k, (double)((k * 2654435761) % 251) - (i % 2 ? 100 : 0));
             if ((tg_save_idx)(t, path) != TG_OK && gz) { /* no zlib */
                 expect_error(TG_ERR_IO, "zlib");
                 return;
             }
             expect_ok();
-            ck_assert_msg(same_elements(t, (tg_load_idx)(path)), "%d of %s", (int)tg_numel(t), tg_dtype_name(tg_dtype_of(t)));
+            ck_assert_msg(same_elements(t, (tg_load_idx)(path)), "%d of %s", (int)tg_numel(t),
+                          tg_dtype_name(tg_dtype_of(t)));
             unlink(path);
             tg_region_rewind(tg_region_current(), count);
         }

@@ -26,7 +26,8 @@ static void put(tg_dtype dtype, void *to, double real, int64_t wide) {
     float narrow = (float)real;
     int32_t word = (int32_t)wide;
     uint8_t byte = dtype == TG_BOOL ? wide != 0 : (uint8_t)wide;
-    const void *from[] = {[TG_F32] = &narrow, [TG_F64] = &real, [TG_I32] = &word, [TG_I64] = &wide, [TG_U8] = &byte, [TG_BOOL] = &byte};
+    const void *from[] = {[TG_F32] = &narrow, [TG_F64] = &real, [TG_I32] = &word,
+                          [TG_I64] = &wide,   [TG_U8] = &byte,  [TG_BOOL] = &byte};
     memcpy(to, from[dtype], tg_dtype_size(dtype));
 }
 
@@ -45,7 +46,7 @@ static int64_t whole_at(const laid *l, int64_t i) {
     return *(const unsigned char *)place_of(l, i);
 }
 
-static bool is_real(int dtype) { return dtype == TG_F32 || dtype == TG_F64; }
+static bool is_real(tg_dtype dtype) { return dtype == TG_F32 || dtype == TG_F64; }
 
 /* ---- reductions ---- */
 
@@ -54,9 +55,10 @@ typedef struct fold {
     tg_dtype dtype;
 } fold;
 static const fold folds[] = {
-    {TG_SUM, TG_F32},  {TG_SUM, TG_I64}, {TG_MAX, TG_F64}, {TG_SUM, TG_F64}, {TG_PROD, TG_F32}, {TG_MIN, TG_I64}, {TG_OR, TG_F64},
-    {TG_SUM, TG_I32},  {TG_MIN, TG_F32}, {TG_MAX, TG_I64}, {TG_AND, TG_F32}, {TG_PROD, TG_I64}, {TG_MAX, TG_I32}, {TG_MIN, TG_U8},
-    {TG_PROD, TG_F64}, {TG_AND, TG_I32}, {TG_OR, TG_BOOL}, {TG_SUM, TG_U8},  {TG_MIN, TG_I32},
+    {TG_SUM, TG_F32}, {TG_SUM, TG_I64},  {TG_MAX, TG_F64}, {TG_SUM, TG_F64}, {TG_PROD, TG_F32},
+    {TG_MIN, TG_I64}, {TG_OR, TG_F64},   {TG_SUM, TG_I32}, {TG_MIN, TG_F32}, {TG_MAX, TG_I64},
+    {TG_AND, TG_F32}, {TG_PROD, TG_I64}, {TG_MAX, TG_I32}, {TG_MIN, TG_U8},  {TG_PROD, TG_F64},
+    {TG_AND, TG_I32}, {TG_OR, TG_BOOL},  {TG_SUM, TG_U8},  {TG_MIN, TG_I32},
 };
 enum { FOLDS = sizeof folds / sizeof *folds };
 
@@ -64,12 +66,17 @@ enum { FOLDS = sizeof folds / sizeof *folds };
 static void fill_for(fold k, const laid *l) {
     for (int64_t i = 0; i < l->whole.numel; i++) {
         uint64_t h = mixed((uint64_t)i);
-        double real = k.f == TG_SUM ? (double)(h % 13) - 6 : k.f == TG_PROD ? (h % 1009 == 3 ? 2 : h % 2 ? 1 : -1) : (double)(h % 100003) - 50000;
+        double real = k.f == TG_SUM    ? (double)(h % 13) - 6
+                      : k.f == TG_PROD ? (h % 1009 == 3 ? 2
+                                          : h % 2       ? 1
+                                                        : -1)
+                                       : (double)(h % 100003) - 50000;
         int64_t wide = (int64_t)(h << 8) >> (h % 3 * 8);
         if (k.f == TG_PROD) wide |= 1;
         if (k.f == TG_MIN) wide = h % 97 == 5 ? wide : (wide & INT64_MAX) | INT64_C(1) << 40;
         if (k.f == TG_MAX) wide = h % 97 < 5 ? wide : -((wide & INT64_MAX) | INT64_C(1) << 40);
-        if (k.f == TG_AND) wide = h % 499 != 7, real = h % 499 == 7 ? 0 : h % 499 == 8 ? (double)NAN : 0x1p-149;
+        if (k.f == TG_AND)
+            wide = h % 499 != 7, real = h % 499 == 7 ? 0 : h % 499 == 8 ? (double)NAN : 0x1p-149;
         if (k.f == TG_OR) wide = h % 499 == 7, real = h % 499 == 7 ? -0.5 : -0.0;
         put(k.dtype, (char *)l->whole.data + (size_t)i * l->size, real, wide);
     }
@@ -94,10 +101,14 @@ static void expect_fold(fold k, const laid *x, unsigned axes, laid *out) {
         if (!(axes >> d & 1)) step[d] = next, next *= x->a.shape[d];
     for (int64_t i = 0; i < n; i++) {
         sum_real[i] = k.f == TG_PROD ? 1 : k.f == TG_MAX ? -INFINITY : k.f == TG_MIN ? INFINITY : 0;
-        sum_whole[i] = k.f == TG_PROD || k.f == TG_AND ? 1 : k.f == TG_MAX ? INT64_MIN : k.f == TG_MIN ? INT64_MAX : 0;
+        sum_whole[i] = k.f == TG_PROD || k.f == TG_AND ? 1
+                       : k.f == TG_MAX                 ? INT64_MIN
+                       : k.f == TG_MIN                 ? INT64_MAX
+                                                       : 0;
     }
     for (int64_t i = 0; i < x->a.numel; i++) {
-        fold_in(k.f, real, &sum_real[at], &sum_whole[at], real ? real_at(x, i) : 0, real ? 0 : whole_at(x, i));
+        fold_in(k.f, real, &sum_real[at], &sum_whole[at], real ? real_at(x, i) : 0,
+                real ? 0 : whole_at(x, i));
         for (int d = x->a.rank - 1; d >= 0; d--) {
             at += step[d];
             if (++index[d] < x->a.shape[d]) break;
@@ -121,25 +132,27 @@ static void check_fold(fold k, tg_shape shape, lay how, unsigned axes, lay how_o
         if (axes >> d & 1) kept.dim[d] = 1;
     laid x = lay_out(k.dtype, shape, how), out = lay_out(result_of(k), kept, how_out);
     fill_for(k, &x);
-    sum_real = malloc((size_t)out.a.numel * sizeof *sum_real), sum_whole = malloc((size_t)out.a.numel * sizeof *sum_whole);
+    sum_real = malloc((size_t)out.a.numel * sizeof *sum_real),
+    sum_whole = malloc((size_t)out.a.numel * sizeof *sum_whole);
     expect_fold(k, &x, axes, &out);
     for (int t = 1; t <= 4; t += t == 1 ? 2 : 1) {
         tg_set_num_threads(t);
         memset(out.whole.data, 0x5b, out.bytes);
         tg_reduce(k.f, &x.a, axes, &out.a);
         int64_t wrong = first_wrong(&out);
-        REQUIRE(wrong < 0, "%s fold %d of %s, [%d .. %d] of rank %d, %s to %s, axes %x: place %d, %d threads", tg_isa(), (int)k.f,
-                tg_dtype_name(k.dtype), (int)shape.dim[0], (int)shape.dim[shape.rank - 1], shape.rank, lay_name(how),
-                lay_name(how_out), axes, (int)wrong, t);
+        REQUIRE(wrong < 0, "%s fold %d of %s, [%d .. %d] of rank %d, %s to %s, axes %x: place %d, %d threads",
+                tg_isa(), (int)k.f, tg_dtype_name(k.dtype), (int)shape.dim[0], (int)shape.dim[shape.rank - 1],
+                shape.rank, lay_name(how), lay_name(how_out), axes, (int)wrong, t);
     }
     free(sum_real), free(sum_whole);
     lay_down(&x), lay_down(&out);
 }
 
 static const tg_shape wide[] = {
-    {2, {97, 65}},    {2, {65, 97}},   {2, {1025, 33}},  {2, {33, 1025}},  {2, {3, 16385}},  {2, {16385, 3}},   {1, {33793}},
-    {3, {5, 65, 129}}, {3, {129, 65, 5}}, {3, {33, 9, 129}}, {2, {2049, 129}}, {2, {17409, 2}}, {4, {9, 7, 33, 17}}, {3, {40, 2, 1025}},
-    {1, {100000}}, {2, {40, 127}}, {3, {3, 40, 63}}, {3, {7, 31, 95}},
+    {2, {97, 65}},    {2, {65, 97}},    {2, {1025, 33}},     {2, {33, 1025}},    {2, {3, 16385}},
+    {2, {16385, 3}},  {1, {33793}},     {3, {5, 65, 129}},   {3, {129, 65, 5}},  {3, {33, 9, 129}},
+    {2, {2049, 129}}, {2, {17409, 2}},  {4, {9, 7, 33, 17}}, {3, {40, 2, 1025}}, {1, {100000}},
+    {2, {40, 127}},   {3, {3, 40, 63}}, {3, {7, 31, 95}},
 };
 enum { WIDE = sizeof wide / sizeof *wide };
 
@@ -150,17 +163,22 @@ START_TEST(folds_of_all_axes) {
     if (fast() && tg_shape_numel(s) > 60000) return;
     for (unsigned axes = 1; axes < 1u << s.rank; axes++)
         for (int how = 0; how < (s.rank > 1 ? (int)LAYS : BACK); how++)
-            for (int k = 0; k < 3; k++) check_fold(folds[turn++ % FOLDS], s, (lay)how, axes, how % 3 == 1 ? GAPS : FLAT);
+            for (int k = 0; k < 3; k++)
+                check_fold(folds[turn++ % FOLDS], s, (lay)how, axes, how % 3 == 1 ? GAPS : FLAT);
 }
 END_TEST
 
 START_TEST(folds_of_high_rank) {
-    static const tg_shape many[] = {{6, {2, 3, 4, 2, 3, 5}}, {5, {3, 2, 3, 4, 7}}, {8, {2, 1, 3, 2, 2, 3, 2, 5}}};
+    static const tg_shape many[] = {
+        {6, {2, 3, 4, 2, 3, 5}}, {5, {3, 2, 3, 4, 7}}, {8, {2, 1, 3, 2, 2, 3, 2, 5}}};
     tg_shape s = many[_i];
     int turn = _i;
     for (unsigned axes = 1; axes < 1u << s.rank; axes++)
         for (int k = 0; k < 4; k++, turn++)
-            check_fold(folds[turn % FOLDS], s, (lay)(turn % LAYS), axes, turn % 5 == 1 ? TURNED : turn % 5 == 2 ? ROTATED : FLAT);
+            check_fold(folds[turn % FOLDS], s, (lay)(turn % LAYS), axes,
+                       turn % 5 == 1   ? TURNED
+                       : turn % 5 == 2 ? ROTATED
+                                       : FLAT);
 }
 END_TEST
 
@@ -168,7 +186,8 @@ END_TEST
 START_TEST(folds_of_the_reference) {
     if (!tg_kernels_use("ref")) return;
     for (int k = 0; k < FOLDS; k++)
-        for (unsigned axes = 1; axes < 8; axes++) check_fold(folds[k], (tg_shape){3, {33, 9, 65}}, (lay)((unsigned)k % LAYS), axes, FLAT);
+        for (unsigned axes = 1; axes < 8; axes++)
+            check_fold(folds[k], (tg_shape){3, {33, 9, 65}}, (lay)((unsigned)k % LAYS), axes, FLAT);
 }
 END_TEST
 
@@ -176,11 +195,15 @@ START_TEST(folds_of_nothing) {
     static const struct {
         fold k;
         double result;
-    } empty[] = {{{TG_SUM, TG_F32}, 0}, {{TG_PROD, TG_F64}, 1}, {{TG_SUM, TG_I32}, 0}, {{TG_PROD, TG_I64}, 1}, {{TG_PROD, TG_U8}, 1}, {{TG_AND, TG_F32}, 1}, {{TG_OR, TG_I64}, 0}};
+    } empty[] = {{{TG_SUM, TG_F32}, 0}, {{TG_PROD, TG_F64}, 1}, {{TG_SUM, TG_I32}, 0}, {{TG_PROD, TG_I64}, 1},
+                 {{TG_PROD, TG_U8}, 1}, {{TG_AND, TG_F32}, 1},  {{TG_OR, TG_I64}, 0}};
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
-        laid x = lay_out(empty[i].k.dtype, TG_SHAPE(3, 0), FLAT), out = lay_out(result_of(empty[i].k), TG_SHAPE(3, 1), FLAT);
+        laid x = lay_out(empty[i].k.dtype, TG_SHAPE(3, 0), FLAT),
+             out = lay_out(result_of(empty[i].k), TG_SHAPE(3, 1), FLAT);
         tg_reduce(empty[i].k.f, &x.a, 2, &out.a);
-        for (int64_t j = 0; j < 3; j++) REQUIRE(tg_array_get(&out.a, j) == empty[i].result, "empty %d: %g", (int)i, tg_array_get(&out.a, j));
+        for (int64_t j = 0; j < 3; j++)
+            REQUIRE(tg_array_get(&out.a, j) == empty[i].result, "empty %d: %g", (int)i,
+                    tg_array_get(&out.a, j));
         lay_down(&x), lay_down(&out);
     }
 }
@@ -196,9 +219,13 @@ START_TEST(one_of_many) {
             laid x = lay_out(folds[k].dtype, axis ? TG_SHAPE(2, n) : TG_SHAPE(n, 3), k % 3 ? FLAT : GAPS);
             laid out = lay_out(result_of(folds[k]), axis ? TG_SHAPE(2, 1) : TG_SHAPE(1, 3), FLAT);
             tg_reduction f = folds[k].f;
-            double same = f == TG_PROD || f == TG_AND || f == TG_MIN ? 1 : 0, other = f == TG_AND || f == TG_MIN ? 0 : f == TG_PROD ? 2 : 1;
+            double same = f == TG_PROD || f == TG_AND || f == TG_MIN ? 1 : 0,
+                   other = f == TG_AND || f == TG_MIN ? 0
+                           : f == TG_PROD             ? 2
+                                                      : 1;
             tg_array_fill(&x.a, same);
-            const int64_t at[] = {0, 1, n / 2, n - 2, n - 1, 31, 32, 33, 63, 64, 1023, 1024, 1025, 32767, 32768};
+            const int64_t at[] = {0,  1,  n / 2, n - 2, n - 1, 31,    32,   33,
+                                  63, 64, 1023,  1024,  1025,  32767, 32768};
             for (size_t p = 0; p < sizeof at / sizeof *at; p++) {
                 if (at[p] < 0 || at[p] >= n) continue;
                 int64_t place = axis ? n + at[p] : at[p] * 3 + 1;
@@ -207,8 +234,10 @@ START_TEST(one_of_many) {
                     tg_set_num_threads(t);
                     tg_reduce(f, &x.a, 1u << axis, &out.a);
                     for (int64_t i = 0; i < out.a.numel; i++)
-                        REQUIRE(tg_array_get(&out.a, i) == (i == 1 ? other : same), "fold %d of %s: %g where %d of %d differs, axis %d", (int)f, tg_dtype_name(folds[k].dtype),
-                                tg_array_get(&out.a, i), (int)at[p], (int)n, axis);
+                        REQUIRE(tg_array_get(&out.a, i) == (i == 1 ? other : same),
+                                "fold %d of %s: %g where %d of %d differs, axis %d", (int)f,
+                                tg_dtype_name(folds[k].dtype), tg_array_get(&out.a, i), (int)at[p], (int)n,
+                                axis);
                 }
                 tg_array_set(&x.a, place, same);
             }
@@ -222,12 +251,14 @@ START_TEST(one_nan) {
     for (int64_t at = 0; at < 1100; at += at < 70 ? 1 : 37)
         for (int axis = 0; axis < 2; axis++)
             for (int f = TG_SUM; f <= TG_MIN; f++) {
-                laid x = lay_out((tg_dtype)(f % 2), axis ? TG_SHAPE(3, 1100) : TG_SHAPE(1100, 3), at % 2 ? FLAT : GAPS);
+                laid x = lay_out((tg_dtype)(f % 2), axis ? TG_SHAPE(3, 1100) : TG_SHAPE(1100, 3),
+                                 at % 2 ? FLAT : GAPS);
                 laid out = lay_out((tg_dtype)(f % 2), axis ? TG_SHAPE(3, 1) : TG_SHAPE(1, 3), FLAT);
                 for (int64_t i = 0; i < x.a.numel; i++) tg_array_set(&x.a, i, 1);
                 tg_array_set(&x.a, axis ? 1100 + at : at * 3 + 1, (double)NAN);
                 tg_reduce((tg_reduction)f, &x.a, 1u << axis, &out.a);
-                for (int64_t j = 0; j < 3; j++) REQUIRE(isnan(tg_array_get(&out.a, j)) == (j == 1), "NaN at %d of fold %d", (int)at, f);
+                for (int64_t j = 0; j < 3; j++)
+                    REQUIRE(isnan(tg_array_get(&out.a, j)) == (j == 1), "NaN at %d of fold %d", (int)at, f);
                 lay_down(&x), lay_down(&out);
             }
 }
@@ -235,14 +266,18 @@ END_TEST
 
 /* ---- softmax ---- */
 
-static double sample(int64_t i, int salt) { return (double)(mixed((uint64_t)i * 3 + (uint64_t)salt) % 8191) / 1024 - 4; }
+static double sample(int64_t i, int salt) {
+    return (double)(mixed((uint64_t)i * 3 + (uint64_t)salt) % 8191) / 1024 - 4;
+}
 
 static void fill_reals(const laid *l, int salt) {
-    for (int64_t i = 0; i < l->a.numel; i++) put((tg_dtype)l->a.dtype, place_of(l, i), sample(l->at[i], salt), 0);
+    for (int64_t i = 0; i < l->a.numel; i++)
+        put((tg_dtype)l->a.dtype, place_of(l, i), sample(l->at[i], salt), 0);
 }
 
 /* One line of n elements `step` apart in row-major order, from `first` on: what form 0 to 3 makes of a and b. */
-static void expect_line(int form, const laid *a, const laid *b, int64_t first, int64_t n, int64_t step, double *y) {
+static void expect_line(int form, const laid *a, const laid *b, int64_t first, int64_t n, int64_t step,
+                        double *y) {
     double most = -INFINITY, sum = 0;
     for (int64_t i = 0; i < n; i++) most = fmax(most, real_at(a, first + i * step));
     for (int64_t i = 0; i < n; i++) {
@@ -251,7 +286,10 @@ static void expect_line(int form, const laid *a, const laid *b, int64_t first, i
     }
     for (int64_t i = 0; i < n; i++) {
         double v = real_at(a, first + i * step), w = b ? real_at(b, first + i * step) : 0;
-        y[i] = form == 0 ? exp(v - most) / sum : form == 1 ? w * (v - sum) : form == 2 ? v - most - log(sum) : v - exp(w) * sum;
+        y[i] = form == 0   ? exp(v - most) / sum
+               : form == 1 ? w * (v - sum)
+               : form == 2 ? v - most - log(sum)
+                           : v - exp(w) * sum;
     }
 }
 
@@ -274,7 +312,8 @@ static void apply_softmax(int form, const laid *a, const laid *b, int axis, cons
 }
 
 static void check_softmax(int form, tg_dtype dtype, tg_shape s, int axis, const lay how[3]) {
-    laid out = lay_out(dtype, s, repeats(how[0]) ? FLAT : how[0]), a = lay_out(dtype, s, how[1]), b = lay_out(dtype, s, how[2]);
+    laid out = lay_out(dtype, s, repeats(how[0]) ? FLAT : how[0]), a = lay_out(dtype, s, how[1]),
+         b = lay_out(dtype, s, how[2]);
     int64_t n = s.dim[axis], inner = 1;
     double *y = malloc((size_t)n * sizeof *y), unit = dtype == TG_F32 ? 0x1p-23 : 0x1p-52;
     char *first = malloc(out.bytes);
@@ -292,8 +331,10 @@ static void check_softmax(int form, tg_dtype dtype, tg_shape s, int axis, const 
         expect_line(form, &a, form % 2 ? &b : NULL, from, n, inner, y);
         for (int64_t i = 0; i < n; i++) {
             double is = real_at(&out, from + i * inner), most = form % 2 ? 60 * sqrt((double)n) : 1;
-            REQUIRE(fabs(is - y[i]) <= 8 * unit * fmax(most, fabs(y[i])), "%s softmax form %d f%d of [%d .. %d], axis %d, %s: %.9g at %d of line %d, not %.9g",
-                    tg_isa(), form, dtype ? 64 : 32, (int)s.dim[0], (int)s.dim[s.rank - 1], axis, lay_name(how[1]), is, (int)i, (int)line, y[i]);
+            REQUIRE(fabs(is - y[i]) <= 8 * unit * fmax(most, fabs(y[i])),
+                    "%s softmax form %d f%d of [%d .. %d], axis %d, %s: %.9g at %d of line %d, not %.9g",
+                    tg_isa(), form, dtype ? 64 : 32, (int)s.dim[0], (int)s.dim[s.rank - 1], axis,
+                    lay_name(how[1]), is, (int)i, (int)line, y[i]);
         }
     }
     free(y), free(first);
@@ -301,12 +342,18 @@ static void check_softmax(int form, tg_dtype dtype, tg_shape s, int axis, const 
 }
 
 START_TEST(softmax_in_all_layouts) {
-    static const tg_shape some[] = {{2, {5, 65}},  {2, {129, 9}}, {3, {3, 33, 65}}, {6, {2, 3, 2, 3, 5, 33}}, {2, {3, 2049}}, {2, {1025, 3}}, {3, {2, 70, 1}}, {1, {9}}, {2, {4, 193}}};
-    static const lay how[][3] = {{FLAT, FLAT, FLAT}, {FLAT, TURNED, GAPS}, {FLAT, BACK, ROTATED}, {GAPS, ROW, FLAT}, {TURNED, TURNED, BACK}, {FLAT, FLAT, BACK}, {BACK, BACK, BACK}, {ROTATED, COLUMN, TURNED}};
+    static const tg_shape some[] = {
+        {2, {5, 65}},   {2, {129, 9}},  {3, {3, 33, 65}}, {6, {2, 3, 2, 3, 5, 33}},
+        {2, {3, 2049}}, {2, {1025, 3}}, {3, {2, 70, 1}},  {1, {9}},
+        {2, {4, 193}}};
+    static const lay how[][3] = {{FLAT, FLAT, FLAT}, {FLAT, TURNED, GAPS},     {FLAT, BACK, ROTATED},
+                                 {GAPS, ROW, FLAT},  {TURNED, TURNED, BACK},   {FLAT, FLAT, BACK},
+                                 {BACK, BACK, BACK}, {ROTATED, COLUMN, TURNED}};
     tg_shape s = some[_i];
     for (int axis = 0; axis < s.rank; axis++)
         for (size_t k = 0; k < sizeof how / sizeof *how; k++)
-            for (int form = 0; form < 4; form++) check_softmax(form, (tg_dtype)(((size_t)form + k) % 2), s, axis, how[k]);
+            for (int form = 0; form < 4; form++)
+                check_softmax(form, (tg_dtype)(((size_t)form + k) % 2), s, axis, how[k]);
 }
 END_TEST
 
@@ -317,7 +364,8 @@ typedef struct normed {
     double size_w; /* of the terms of dw and db */
 } normed;
 
-static void expect_norm(const tg_row_norm *f, const laid *x, const laid *g, const laid *w, const laid *b, normed *o) {
+static void expect_norm(const tg_row_norm *f, const laid *x, const laid *g, const laid *w, const laid *b,
+                        normed *o) {
     int64_t n = f->n, rows = n ? x->a.numel / n : 0;
     for (int64_t i = 0; i < n; i++) o->dw[i] = o->db[i] = 0;
     for (int64_t r = 0; r < rows; r++) {
@@ -326,13 +374,15 @@ static void expect_norm(const tg_row_norm *f, const laid *x, const laid *g, cons
         for (int64_t i = 0; i < n; i++) square += pow(real_at(x, r * n + i) - mean, 2) / (double)n;
         double scale = 1 / sqrt(square + f->eps);
         for (int64_t i = 0; i < n; i++) {
-            double z = (real_at(x, r * n + i) - mean) * scale, v = real_at(g, r * n + i), h = w ? v * real_at(w, i) : v;
+            double z = (real_at(x, r * n + i) - mean) * scale, v = real_at(g, r * n + i),
+                   h = w ? v * real_at(w, i) : v;
             o->y[r * n + i] = (w ? z * real_at(w, i) : z) + (b ? real_at(b, i) : 0);
             o->dw[i] += v * z, o->db[i] += v;
             h_mean += f->centred ? h / (double)n : 0, hz_mean += h * z / (double)n;
         }
         for (int64_t i = 0; i < n; i++) {
-            double z = (real_at(x, r * n + i) - mean) * scale, v = real_at(g, r * n + i), h = w ? v * real_at(w, i) : v;
+            double z = (real_at(x, r * n + i) - mean) * scale, v = real_at(g, r * n + i),
+                   h = w ? v * real_at(w, i) : v;
             o->dx[r * n + i] = (h - h_mean - z * hz_mean) * scale;
         }
     }
@@ -341,15 +391,19 @@ static void expect_norm(const tg_row_norm *f, const laid *x, const laid *g, cons
 static void near_all(const char *what, const laid *is, const double *want, int64_t rows, int64_t n, int t) {
     double unit = is->a.dtype == TG_F32 ? 0x1p-23 : 0x1p-52;
     for (int64_t i = 0; i < is->a.numel; i++)
-        REQUIRE(fabs(real_at(is, i) - want[i]) <= 64 * unit * fmax(4 * sqrt((double)rows), fabs(want[i])), "%s f%d of %d rows of %d, %d threads: %.9g at %d, not %.9g",
-                what, is->a.dtype ? 64 : 32, (int)rows, (int)n, t, real_at(is, i), (int)i, want[i]);
+        REQUIRE(fabs(real_at(is, i) - want[i]) <= 64 * unit * fmax(4 * sqrt((double)rows), fabs(want[i])),
+                "%s f%d of %d rows of %d, %d threads: %.9g at %d, not %.9g", what, is->a.dtype ? 64 : 32,
+                (int)rows, (int)n, t, real_at(is, i), (int)i, want[i]);
 }
 
-static void check_norm(tg_dtype dtype, int64_t rows, int64_t n, bool centred, unsigned wanted, bool weighted) {
+static void check_norm(tg_dtype dtype, int64_t rows, int64_t n, bool centred, unsigned wanted,
+                       bool weighted) {
     tg_row_norm f = {n, 0.01, centred};
-    laid x = lay_out(dtype, TG_SHAPE(rows, n), FLAT), g = lay_out(dtype, TG_SHAPE(rows, n), FLAT), w = lay_out(dtype, TG_SHAPE(n), FLAT);
+    laid x = lay_out(dtype, TG_SHAPE(rows, n), FLAT), g = lay_out(dtype, TG_SHAPE(rows, n), FLAT),
+         w = lay_out(dtype, TG_SHAPE(n), FLAT);
     laid b = lay_out(dtype, TG_SHAPE(n), FLAT), y = lay_out(dtype, TG_SHAPE(rows, n), FLAT);
-    laid d[3] = {lay_out(dtype, TG_SHAPE(rows, n), FLAT), lay_out(dtype, TG_SHAPE(n), FLAT), lay_out(dtype, TG_SHAPE(n), FLAT)};
+    laid d[3] = {lay_out(dtype, TG_SHAPE(rows, n), FLAT), lay_out(dtype, TG_SHAPE(n), FLAT),
+                 lay_out(dtype, TG_SHAPE(n), FLAT)};
     size_t room = (size_t)(rows * n) * sizeof(double);
     normed o = {malloc(room), malloc((size_t)n * 8), malloc((size_t)n * 8), malloc(room), 0};
     char *first[3] = {malloc(d[0].bytes), malloc(d[1].bytes), malloc(d[2].bytes)};
@@ -362,12 +416,15 @@ static void check_norm(tg_dtype dtype, int64_t rows, int64_t n, bool centred, un
         near_all("norm", &y, o.y, rows, n, t);
         const tg_array *to[3];
         const double *want[3] = {o.dx, o.dw, o.db};
-        for (int k = 0; k < 3; k++) to[k] = wanted >> k & 1 ? &d[k].a : NULL, memset(d[k].whole.data, 0xff, d[k].bytes);
-        ck_assert_int_eq(tg_map_norm_grad(&f, &g.a, &x.a, weighted ? &w.a : NULL, to[0], to[1], to[2]), TG_OK);
+        for (int k = 0; k < 3; k++)
+            to[k] = wanted >> k & 1 ? &d[k].a : NULL, memset(d[k].whole.data, 0xff, d[k].bytes);
+        ck_assert_int_eq(tg_map_norm_grad(&f, &g.a, &x.a, weighted ? &w.a : NULL, to[0], to[1], to[2]),
+                         TG_OK);
         for (int k = 0; k < 3; k++) {
             if (to[k]) near_all(k == 0 ? "dx" : k == 1 ? "dw" : "db", &d[k], want[k], rows, n, t);
             if (t == 1) memcpy(first[k], d[k].whole.data, d[k].bytes);
-            REQUIRE(memcmp(first[k], d[k].whole.data, d[k].bytes) == 0, "norm: gradient %d differs at %d threads", k, t);
+            REQUIRE(memcmp(first[k], d[k].whole.data, d[k].bytes) == 0,
+                    "norm: gradient %d differs at %d threads", k, t);
         }
     }
     free(o.dx), free(o.dw), free(o.db), free(o.y);
@@ -376,17 +433,20 @@ static void check_norm(tg_dtype dtype, int64_t rows, int64_t n, bool centred, un
 }
 
 START_TEST(norms_of_many_rows) {
-    static const int64_t size[][2] = {{1, 1}, {33, 7}, {65, 33}, {97, 129}, {32, 5}, {129, 17}, {3, 3073}, {4, 4099}, {17, 4097}, {2, 2049}, {1, 1025}, {260, 96}};
+    static const int64_t size[][2] = {{1, 1},    {33, 7},   {65, 33},   {97, 129}, {32, 5},   {129, 17},
+                                      {3, 3073}, {4, 4099}, {17, 4097}, {2, 2049}, {1, 1025}, {260, 96}};
     for (unsigned wanted = 1; wanted < 8; wanted++)
         for (int form = 0; form < 4; form++)
             if (size[_i][0] * size[_i][1] < 20000 || form == (int)wanted % 4)
-                check_norm((tg_dtype)(form & 1), size[_i][0], size[_i][1], (form >> 1) != (int)(wanted & 1), wanted, wanted % 3 != 0);
+                check_norm((tg_dtype)(form & 1), size[_i][0], size[_i][1], (form >> 1) != (int)(wanted & 1),
+                           wanted, wanted % 3 != 0);
 }
 END_TEST
 
 /* The second array of partial sums finds no room: the first is given back. */
 START_TEST(norm_without_memory) {
-    laid x = lay_out(TG_F32, TG_SHAPE(100, 8), FLAT), d = lay_out(TG_F32, TG_SHAPE(8), FLAT), e = lay_out(TG_F32, TG_SHAPE(8), FLAT);
+    laid x = lay_out(TG_F32, TG_SHAPE(100, 8), FLAT), d = lay_out(TG_F32, TG_SHAPE(8), FLAT),
+         e = lay_out(TG_F32, TG_SHAPE(8), FLAT);
     tg_row_norm f = {8, 0.01, true};
     fill_reals(&x, 1);
     for (int n = 1; n <= 2; n++) {
@@ -409,11 +469,13 @@ START_TEST(cross_entropy_of_many_rows) {
     for (int form = 0; form < 4; form++) {
         tg_dtype dtype = (tg_dtype)(form % 2), index = form / 2 ? TG_I32 : TG_I64;
         int64_t rows = size[_i][0], n = size[_i][1];
-        laid x = lay_out(dtype, TG_SHAPE(rows, n), FLAT), dx = lay_out(dtype, TG_SHAPE(rows, n), FLAT), loss = lay_out(dtype, TG_SHAPE(rows), FLAT);
+        laid x = lay_out(dtype, TG_SHAPE(rows, n), FLAT), dx = lay_out(dtype, TG_SHAPE(rows, n), FLAT),
+             loss = lay_out(dtype, TG_SHAPE(rows), FLAT);
         laid g = lay_out(dtype, TG_SHAPE(rows), FLAT), c = lay_out(index, TG_SHAPE(rows), FLAT);
         double unit = dtype ? 0x1p-52 : 0x1p-23;
         fill_reals(&x, 5), fill_reals(&g, 6);
-        for (int64_t r = 0; r < rows; r++) tg_array_set(&c.a, r, (double)((int64_t)(mixed((uint64_t)r) % (uint64_t)(2 * n)) - n));
+        for (int64_t r = 0; r < rows; r++)
+            tg_array_set(&c.a, r, (double)((int64_t)(mixed((uint64_t)r) % (uint64_t)(2 * n)) - n));
         for (int64_t r = 3; r < rows; r += 7) tg_array_set(&g.a, r, 0);
         for (int t = 1; t <= 4; t += t == 1 ? 2 : 1) {
             tg_set_num_threads(t);
@@ -427,11 +489,14 @@ START_TEST(cross_entropy_of_many_rows) {
                 for (int64_t i = 0; i < n; i++) most = fmax(most, real_at(&x, r * n + i));
                 for (int64_t i = 0; i < n; i++) sum += exp(real_at(&x, r * n + i) - most);
                 double want = most + log(sum) - real_at(&x, r * n + class);
-                REQUIRE(fabs(real_at(&loss, r) - want) <= 16 * unit * fmax(4, want), "loss %d is %.9g, not %.9g", (int)r, real_at(&loss, r), want);
+                REQUIRE(fabs(real_at(&loss, r) - want) <= 16 * unit * fmax(4, want),
+                        "loss %d is %.9g, not %.9g", (int)r, real_at(&loss, r), want);
                 for (int64_t i = 0; i < n; i++) {
                     want = weight * (exp(real_at(&x, r * n + i) - most) / sum - (i == class));
-                    REQUIRE(fabs(real_at(&dx, r * n + i) - want) <= 16 * unit * fmax(1, fabs(weight)) && (weight != 0 || real_at(&dx, r * n + i) == 0),
-                            "dx %d of row %d is %.9g, not %.9g", (int)i, (int)r, real_at(&dx, r * n + i), want);
+                    REQUIRE(fabs(real_at(&dx, r * n + i) - want) <= 16 * unit * fmax(1, fabs(weight)) &&
+                                (weight != 0 || real_at(&dx, r * n + i) == 0),
+                            "dx %d of row %d is %.9g, not %.9g", (int)i, (int)r, real_at(&dx, r * n + i),
+                            want);
                 }
             }
         }
@@ -458,23 +523,38 @@ static const struct {
     tg_shape x;
     int axis;
     int64_t places;
-} moves[] = {{{1, {300}}, 0, 9001},      {{2, {70, 150}}, 0, 129},  {{2, {150, 70}}, 1, 129}, {{2, {5, 9000}}, 0, 3},   {{2, {9000, 5}}, 1, 3},
-             {{6, {2, 3, 2, 5, 3, 7}}, 3, 11}, {{6, {2, 3, 2, 5, 3, 7}}, 5, 20}, {{3, {3, 40, 5}}, 1, 700}, {{3, {1, 4, 8193}}, 1, 2}, {{1, {5}}, 0, 70001}};
+} moves[] = {{{1, {300}}, 0, 9001},
+             {{2, {70, 150}}, 0, 129},
+             {{2, {150, 70}}, 1, 129},
+             {{2, {5, 9000}}, 0, 3},
+             {{2, {9000, 5}}, 1, 3},
+             {{6, {2, 3, 2, 5, 3, 7}}, 3, 11},
+             {{6, {2, 3, 2, 5, 3, 7}}, 5, 20},
+             {{3, {3, 40, 5}}, 1, 700},
+             {{3, {1, 4, 8193}}, 1, 2},
+             {{1, {5}}, 0, 70001}};
 enum { MOVES = sizeof moves / sizeof *moves };
 
 START_TEST(gathers_and_scatters) {
-    static const lay how[][3] = {{FLAT, FLAT, FLAT}, {FLAT, ROW, GAPS}, {GAPS, COLUMN, TURNED}, {TURNED, FLAT, BACK}, {FLAT, ONE, ROTATED}, {BACK, GAPS, FLAT}, {FLAT, COLUMN, FLAT}};
+    static const lay how[][3] = {{FLAT, FLAT, FLAT},   {FLAT, ROW, GAPS},    {GAPS, COLUMN, TURNED},
+                                 {TURNED, FLAT, BACK}, {FLAT, ONE, ROTATED}, {BACK, GAPS, FLAT},
+                                 {FLAT, COLUMN, FLAT}};
     tg_shape s = moves[_i].x, t = s;
     int axis = moves[_i].axis, turn = _i;
     t.dim[axis] = moves[_i].places;
     for (size_t k = 0; k < 2 * sizeof how / sizeof *how; k++, turn++) {
         const lay *h = how[k / 2];
         tg_dtype dtype = (tg_dtype)(turn % TG_DTYPES), real = dtype <= TG_I64 ? dtype : TG_U8;
-        laid out = lay_out(dtype, t, h[0]), index = lay_out(k % 2 ? TG_I32 : TG_I64, t, h[1]), x = lay_out(dtype, s, h[2]);
+        laid out = lay_out(dtype, t, h[0]), index = lay_out(k % 2 ? TG_I32 : TG_I64, t, h[1]),
+             x = lay_out(dtype, s, h[2]);
         laid src = lay_out(real, t, h[0]), sum = lay_out(real, s, h[2]);
-        for (int64_t i = 0; i < x.a.numel; i++) put(dtype, place_of(&x, i), sample(i, 7), (int64_t)(mixed((uint64_t)i) % 251));
-        for (int64_t i = 0; i < index.a.numel; i++) tg_array_set(&index.a, i, (double)(mixed((uint64_t)index.at[i] + 5) % (uint64_t)s.dim[axis]));
-        for (int64_t i = 0; i < src.a.numel; i++) put(real, place_of(&src, i), (double)(mixed((uint64_t)i) % 13) - 6, (int64_t)(mixed((uint64_t)i) % 100003));
+        for (int64_t i = 0; i < x.a.numel; i++)
+            put(dtype, place_of(&x, i), sample(i, 7), (int64_t)(mixed((uint64_t)i) % 251));
+        for (int64_t i = 0; i < index.a.numel; i++)
+            tg_array_set(&index.a, i, (double)(mixed((uint64_t)index.at[i] + 5) % (uint64_t)s.dim[axis]));
+        for (int64_t i = 0; i < src.a.numel; i++)
+            put(real, place_of(&src, i), (double)(mixed((uint64_t)i) % 13) - 6,
+                (int64_t)(mixed((uint64_t)i) % 100003));
         for (int64_t i = 0; i < sum.a.numel; i++) put(real, place_of(&sum, i), (double)(i % 5), i % 5);
         memcpy(out.image, out.whole.data, out.bytes), memcpy(sum.image, sum.whole.data, sum.bytes);
         int64_t *places = malloc((size_t)out.a.numel * sizeof *places);
@@ -485,16 +565,20 @@ START_TEST(gathers_and_scatters) {
         char *was = malloc(sum.bytes);
         memcpy(was, sum.whole.data, sum.bytes);
         for (int64_t i = 0; i < src.a.numel; i++) /* reals of whole numbers: any order */
-            put(real, place_of(&sum, places[i]), is_real(real) ? real_at(&sum, places[i]) + real_at(&src, i) : 0,
-                is_real(real) ? 0 : (int64_t)((uint64_t)whole_at(&sum, places[i]) + (uint64_t)whole_at(&src, i)));
+            put(real, place_of(&sum, places[i]),
+                is_real(real) ? real_at(&sum, places[i]) + real_at(&src, i) : 0,
+                is_real(real) ? 0
+                              : (int64_t)((uint64_t)whole_at(&sum, places[i]) + (uint64_t)whole_at(&src, i)));
         memcpy(sum.image, sum.whole.data, sum.bytes);
         for (int n = 1; n <= 4; n += n == 1 ? 2 : 1) {
             tg_set_num_threads(n);
             tg_map_gather(&x.a, axis, &index.a, &out.a);
-            REQUIRE(first_wrong(&out) < 0, "gather %d %s, %s from %s: place %d, %d threads", _i, tg_dtype_name(dtype), lay_name(h[1]), lay_name(h[2]), (int)first_wrong(&out), n);
+            REQUIRE(first_wrong(&out) < 0, "gather %d %s, %s from %s: place %d, %d threads", _i,
+                    tg_dtype_name(dtype), lay_name(h[1]), lay_name(h[2]), (int)first_wrong(&out), n);
             memcpy(sum.whole.data, was, sum.bytes);
             ck_assert_int_eq(tg_map_scatter_add(&sum.a, axis, &index.a, &src.a), TG_OK);
-            REQUIRE(first_wrong(&sum) < 0, "scatter %d %s, %s to %s: place %d, %d threads", _i, tg_dtype_name(real), lay_name(h[1]), lay_name(h[2]), (int)first_wrong(&sum), n);
+            REQUIRE(first_wrong(&sum) < 0, "scatter %d %s, %s to %s: place %d, %d threads", _i,
+                    tg_dtype_name(real), lay_name(h[1]), lay_name(h[2]), (int)first_wrong(&sum), n);
         }
         free(was), free(places);
         lay_down(&out), lay_down(&index), lay_down(&x), lay_down(&src), lay_down(&sum);
@@ -503,17 +587,22 @@ START_TEST(gathers_and_scatters) {
 END_TEST
 
 START_TEST(extremes_of_long_axes) {
-    static const tg_shape some[] = {{2, {3, 700}}, {2, {700, 3}}, {3, {5, 300, 7}}, {6, {2, 3, 2, 300, 3, 2}}, {2, {9000, 5}}, {1, {70000}}};
+    static const tg_shape some[] = {{2, {3, 700}},    {2, {700, 3}},
+                                    {3, {5, 300, 7}}, {6, {2, 3, 2, 300, 3, 2}},
+                                    {2, {9000, 5}},   {1, {70000}}};
     tg_shape s = some[_i];
     for (int axis = 0; axis < s.rank; axis++)
         for (int k = 0; k < 2 * TG_DTYPES; k++) {
             tg_dtype dtype = (tg_dtype)(k / 2);
             tg_shape t = s;
             t.dim[axis] = 1;
-            laid x = lay_out(dtype, s, (lay)((k + axis) % (s.rank > 1 ? ROW : TURNED))), out = lay_out(TG_I64, t, k % 3 ? FLAT : GAPS);
-            for (int64_t i = 0; i < x.a.numel; i++) { /* many ties, NaN here and there, i64 that f64 cannot tell apart */
+            laid x = lay_out(dtype, s, (lay)((k + axis) % (s.rank > 1 ? ROW : TURNED))),
+                 out = lay_out(TG_I64, t, k % 3 ? FLAT : GAPS);
+            for (int64_t i = 0; i < x.a.numel;
+                 i++) { /* many ties, NaN here and there, i64 that f64 cannot tell apart */
                 uint64_t h = mixed((uint64_t)i);
-                put(dtype, place_of(&x, i), h % 301 == 7 && i % 2 ? (double)NAN : (double)(h % 50), (int64_t)(h % 5) + (dtype == TG_I64 ? INT64_C(1) << 54 : 0));
+                put(dtype, place_of(&x, i), h % 301 == 7 && i % 2 ? (double)NAN : (double)(h % 50),
+                    (int64_t)(h % 5) + (dtype == TG_I64 ? INT64_C(1) << 54 : 0));
             }
             memcpy(out.image, out.whole.data, out.bytes);
             for (int64_t i = 0; i < out.a.numel; i++) {
@@ -523,7 +612,8 @@ START_TEST(extremes_of_long_axes) {
                     if (is_real(dtype)) {
                         double v = real_at(&x, b), w = real_at(&x, a);
                         if (!isnan(w) && (isnan(v) || (k % 2 ? v > w : v < w))) best = j;
-                    } else if (k % 2 ? whole_at(&x, b) > whole_at(&x, a) : whole_at(&x, b) < whole_at(&x, a)) {
+                    } else if (k % 2 ? whole_at(&x, b) > whole_at(&x, a)
+                                     : whole_at(&x, b) < whole_at(&x, a)) {
                         best = j;
                     }
                 }
@@ -532,7 +622,8 @@ START_TEST(extremes_of_long_axes) {
             for (int n = 1; n <= 4; n += n == 1 ? 2 : 1) {
                 tg_set_num_threads(n);
                 tg_arg_extreme(k % 2, &x.a, axis, &out.a);
-                REQUIRE(first_wrong(&out) < 0, "extreme %d of %s along %d of %d, %d threads", k % 2, tg_dtype_name(dtype), axis, _i, n);
+                REQUIRE(first_wrong(&out) < 0, "extreme %d of %s along %d of %d, %d threads", k % 2,
+                        tg_dtype_name(dtype), axis, _i, n);
             }
             lay_down(&x), lay_down(&out);
         }

@@ -10,20 +10,37 @@ TCase *tcase_pieces(void);
 
 /* TG_BLOCK and a quarter of it, a little less and more; runs along axes of all lengths; more axes than four. */
 static const tg_shape shapes[] = {
-    {1, {32769}},         {1, {98305}},           {6, {2, 3, 2, 3, 3, 911}},  {8, {2, 1, 5, 3, 2, 3, 4, 47}},
-    {2, {3, 10923}},      {2, {10923, 3}},        {5, {3, 3, 2, 2, 917}},     {6, {4, 3, 2, 5, 7, 41}},
-    {1, {32767}},         {1, {32768}},           {1, {100000}},              {6, {2, 5, 10, 10, 10, 10}},
-    {2, {2, 16385}},      {3, {7, 31, 151}},      {4, {2, 4, 1025, 4}},       {1, {8193}},
-    {2, {257, 129}},      {7, {2, 2, 2, 2, 2, 2, 513}},
+    {1, {32769}},
+    {1, {98305}},
+    {6, {2, 3, 2, 3, 3, 911}},
+    {8, {2, 1, 5, 3, 2, 3, 4, 47}},
+    {2, {3, 10923}},
+    {2, {10923, 3}},
+    {5, {3, 3, 2, 2, 917}},
+    {6, {4, 3, 2, 5, 7, 41}},
+    {1, {32767}},
+    {1, {32768}},
+    {1, {100000}},
+    {6, {2, 5, 10, 10, 10, 10}},
+    {2, {2, 16385}},
+    {3, {7, 31, 151}},
+    {4, {2, 4, 1025, 4}},
+    {1, {8193}},
+    {2, {257, 129}},
+    {7, {2, 2, 2, 2, 2, 2, 513}},
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes, FEW_SHAPES = 6, MOST = 100000 };
 
 /* Of the output, then of the inputs. */
 static const lay layouts[][4] = {
-    {FLAT, FLAT, FLAT, FLAT},     {FLAT, GAPS, FLAT, GAPS}, {FLAT, TURNED, FLAT, ROTATED}, {FLAT, ROW, COLUMN, FLAT},
-    {FLAT, ONE, FLAT, ONE},       {FLAT, FLAT, ONE, ROW},   {FLAT, BACK, ROTATED, COLUMN}, {GAPS, TURNED, BACK, ONE},
-    {TURNED, FLAT, TURNED, GAPS}, {ROTATED, ROTATED, ROTATED, ROTATED}, {BACK, BACK, BACK, BACK}, {FLAT, ONE, ONE, FLAT},
-    {FLAT, COLUMN, ROW, TURNED},  {GAPS, GAPS, GAPS, GAPS}, {FLAT, FLAT, FLAT, ONE},
+    {FLAT, FLAT, FLAT, FLAT},      {FLAT, GAPS, FLAT, GAPS},
+    {FLAT, TURNED, FLAT, ROTATED}, {FLAT, ROW, COLUMN, FLAT},
+    {FLAT, ONE, FLAT, ONE},        {FLAT, FLAT, ONE, ROW},
+    {FLAT, BACK, ROTATED, COLUMN}, {GAPS, TURNED, BACK, ONE},
+    {TURNED, FLAT, TURNED, GAPS},  {ROTATED, ROTATED, ROTATED, ROTATED},
+    {BACK, BACK, BACK, BACK},      {FLAT, ONE, ONE, FLAT},
+    {FLAT, COLUMN, ROW, TURNED},   {GAPS, GAPS, GAPS, GAPS},
+    {FLAT, FLAT, FLAT, ONE},
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 
@@ -52,7 +69,8 @@ static void number(tg_dtype dtype, int64_t i, int salt, void *to) {
     int64_t wide = (int64_t)(h << 8) >> (h % 7 * 8 + 3);
     int32_t word = (int32_t)wide;
     uint8_t byte = dtype == TG_BOOL ? h >> 9 & 1 : (uint8_t)(h >> 9);
-    const void *from[] = {[TG_F32] = &narrow, [TG_F64] = &real, [TG_I32] = &word, [TG_I64] = &wide, [TG_U8] = &byte, [TG_BOOL] = &byte};
+    const void *from[] = {[TG_F32] = &narrow, [TG_F64] = &real, [TG_I32] = &word,
+                          [TG_I64] = &wide,   [TG_U8] = &byte,  [TG_BOOL] = &byte};
     memcpy(to, from[dtype], tg_dtype_size(dtype));
 }
 
@@ -81,20 +99,25 @@ static void in_parts(const job *j, int64_t n, char *const p[], tg_run *run, cons
     }
 }
 
-static void apply_unary(const job *j, const tg_array *const a[]) { tg_map_unary((tg_unary)j->which, a[1], a[0], parameters); }
+static void apply_unary(const job *j, const tg_array *const a[]) {
+    tg_map_unary((tg_unary)j->which, a[1], a[0], parameters);
+}
 static void expect_unary(const job *j, int64_t n, char *const p[]) {
     in_parts(j, n, p, tg_kernels_for((int)j->dtype[0])->unary[j->which], parameters, 2);
 }
 
 static void apply_slope(const job *j, const tg_array *const a[]) {
     tg_unary f = (tg_unary)j->which;
-    tg_map_unary_grad(f, a[1], tg_unary_uses_x(f) ? a[2] : NULL, tg_unary_uses_y(f) ? a[3] : NULL, a[0], parameters);
+    tg_map_unary_grad(f, a[1], tg_unary_uses_x(f) ? a[2] : NULL, tg_unary_uses_y(f) ? a[3] : NULL, a[0],
+                      parameters);
 }
 static void expect_slope(const job *j, int64_t n, char *const p[]) {
     in_parts(j, n, p, tg_kernels_for((int)j->dtype[0])->unary_grad[j->which], parameters, 4);
 }
 
-static void apply_binary(const job *j, const tg_array *const a[]) { tg_map_binary((tg_binary)j->which, a[1], a[2], a[0]); }
+static void apply_binary(const job *j, const tg_array *const a[]) {
+    tg_map_binary((tg_binary)j->which, a[1], a[2], a[0]);
+}
 static void expect_binary(const job *j, int64_t n, char *const p[]) {
     in_parts(j, n, p, tg_kernels_for((int)j->dtype[0])->binary[j->which], NULL, 3);
 }
@@ -103,12 +126,23 @@ static void expect_binary(const job *j, int64_t n, char *const p[]) {
     for (int64_t i = 0; i < n; i++) { \
         T a = ((const T *)(void *)p[1])[i], b = ((const T *)(void *)p[2])[i], *out = (T *)(void *)p[0] + i; \
         switch ((tg_binary)j->which) { \
-        case TG_BINARY_ADD: *out = (T)((U)a + (U)b); break; \
-        case TG_BINARY_SUB: *out = (T)((U)a - (U)b); break; \
-        case TG_BINARY_MUL: *out = (T)((U)a * (U)b); break; \
-        case TG_BINARY_DIV: *out = b == 0 ? 0 : b == -1 ? (T)(0 - (U)a) : (T)(a / b); break; \
-        case TG_BINARY_MAXIMUM: *out = a > b ? a : b; break; \
-        default: *out = a < b ? a : b; \
+        case TG_BINARY_ADD: \
+            *out = (T)((U)a + (U)b); \
+            break; \
+        case TG_BINARY_SUB: \
+            *out = (T)((U)a - (U)b); \
+            break; \
+        case TG_BINARY_MUL: \
+            *out = (T)((U)a * (U)b); \
+            break; \
+        case TG_BINARY_DIV: \
+            *out = b == 0 ? 0 : b == -1 ? (T)(0 - (U)a) : (T)(a / b); \
+            break; \
+        case TG_BINARY_MAXIMUM: \
+            *out = a > b ? a : b; \
+            break; \
+        default: \
+            *out = a < b ? a : b; \
         } \
     }
 static void expect_whole_binary(const job *j, int64_t n, char *const p[]) {
@@ -119,7 +153,9 @@ static void expect_whole_binary(const job *j, int64_t n, char *const p[]) {
     }
 }
 
-static void apply_compare(const job *j, const tg_array *const a[]) { tg_map_compare((tg_compare)j->which, a[1], a[2], a[0]); }
+static void apply_compare(const job *j, const tg_array *const a[]) {
+    tg_map_compare((tg_compare)j->which, a[1], a[2], a[0]);
+}
 #define ALL_COMPARISONS(T) \
     for (int64_t i = 0; i < n; i++) { \
         T a = ((const T *)(const void *)p[1])[i], b = ((const T *)(const void *)p[2])[i]; \
@@ -132,15 +168,22 @@ static void apply_compare(const job *j, const tg_array *const a[]) { tg_map_comp
     }
 static void expect_compare(const job *j, int64_t n, char *const p[]) {
     switch (j->dtype[1]) {
-    case TG_F32: ALL_COMPARISONS(float) break;
-    case TG_F64: ALL_COMPARISONS(double) break;
-    case TG_I32: ALL_COMPARISONS(int32_t) break;
-    case TG_I64: ALL_COMPARISONS(int64_t) break;
-    default: ALL_COMPARISONS(uint8_t)
+    case TG_F32:
+        ALL_COMPARISONS(float) break;
+    case TG_F64:
+        ALL_COMPARISONS(double) break;
+    case TG_I32:
+        ALL_COMPARISONS(int32_t) break;
+    case TG_I64:
+        ALL_COMPARISONS(int64_t) break;
+    default:
+        ALL_COMPARISONS(uint8_t)
     }
 }
 
-static void apply_where(const job *j, const tg_array *const a[]) { (void)j, tg_map_where(a[1], a[2], a[3], a[0]); }
+static void apply_where(const job *j, const tg_array *const a[]) {
+    (void)j, tg_map_where(a[1], a[2], a[3], a[0]);
+}
 static void expect_where(const job *j, int64_t n, char *const p[]) {
     size_t size = tg_dtype_size(j->dtype[0]);
     for (int64_t i = 0; i < n; i++)
@@ -167,14 +210,23 @@ static void apply_axpy(const job *j, const tg_array *const a[]) { (void)j, tg_ma
 static void expect_axpy(const job *j, int64_t n, char *const p[]) {
     for (int64_t i = 0; i < n; i++)
         if (j->dtype[0] == TG_F32)
-            ((float *)(void *)p[0])[i] = ((float *)(void *)p[0])[i] + (float)-0.7 * ((float *)(void *)p[1])[i];
+            ((float *)(void *)p[0])[i] =
+                ((float *)(void *)p[0])[i] + (float)-0.7 * ((float *)(void *)p[1])[i];
         else
             ((double *)(void *)p[0])[i] = ((double *)(void *)p[0])[i] + -0.7 * ((double *)(void *)p[1])[i];
 }
 
 /* Parameter, states, gradient: 2, 3 or 4 operands. */
 static const tg_sgd_step sgd = {.lr = 0.1, .decay = 0.01, .momentum = 0.9, .of_d = 0.25, .of_v = 0.75};
-static const tg_adam_step adam = {.decay = 0.01, .b1 = 0.9, .c1 = 0.1, .b2 = 0.99, .c2 = 0.01, .keep = 0.999, .step = 0.002, .root = 1.5, .eps = 1e-8};
+static const tg_adam_step adam = {.decay = 0.01,
+                                  .b1 = 0.9,
+                                  .c1 = 0.1,
+                                  .b2 = 0.99,
+                                  .c2 = 0.01,
+                                  .keep = 0.999,
+                                  .step = 0.002,
+                                  .root = 1.5,
+                                  .eps = 1e-8};
 static void apply_update(const job *j, const tg_array *const a[]) {
     if (j->operands == 2) tg_map_sgd(&sgd, a[1], a[0]);
     if (j->operands == 3) tg_map_momentum(&sgd, a[2], a[1], a[0]);
@@ -183,7 +235,8 @@ static void apply_update(const job *j, const tg_array *const a[]) {
 static void expect_update(const job *j, int64_t n, char *const p[]) {
     const tg_kernel_set *set = tg_kernels_for((int)j->dtype[0]);
     tg_run *const run[] = {set->sgd, set->momentum, set->adam};
-    in_parts(j, n, p, run[j->operands - 2], j->operands == 4 ? (const void *)&adam : (const void *)&sgd, j->operands);
+    in_parts(j, n, p, run[j->operands - 2], j->operands == 4 ? (const void *)&adam : (const void *)&sgd,
+             j->operands);
 }
 
 /* ---- conversion ---- */
@@ -205,7 +258,8 @@ static int64_t whole_of(tg_dtype dtype, const char *p) {
 
 /* The lowest number of a type, and the first that is beyond it on either side. */
 static void convert_one(tg_dtype to, char *out, tg_dtype from, const char *in) {
-    static const double low[] = {[TG_I32] = -0x1p31, [TG_I64] = -0x1p63, [TG_U8] = 0}, high[] = {[TG_I32] = 0x1p31, [TG_I64] = 0x1p63, [TG_U8] = 256};
+    static const double low[] = {[TG_I32] = -0x1p31, [TG_I64] = -0x1p63, [TG_U8] = 0},
+                        high[] = {[TG_I32] = 0x1p31, [TG_I64] = 0x1p63, [TG_U8] = 256};
     bool real = from == TG_F32 || from == TG_F64;
     double d = real ? real_of(from, in) : 0;
     int64_t v = real ? 0 : whole_of(from, in);
@@ -229,7 +283,8 @@ static void convert_one(tg_dtype to, char *out, tg_dtype from, const char *in) {
 static void apply_copy(const job *j, const tg_array *const a[]) { (void)j, tg_array_copy(a[0], a[1]); }
 static void expect_copy(const job *j, int64_t n, char *const p[]) {
     size_t to = tg_dtype_size(j->dtype[0]), from = tg_dtype_size(j->dtype[1]);
-    for (int64_t i = 0; i < n; i++) convert_one(j->dtype[0], p[0] + (size_t)i * to, j->dtype[1], p[1] + (size_t)i * from);
+    for (int64_t i = 0; i < n; i++)
+        convert_one(j->dtype[0], p[0] + (size_t)i * to, j->dtype[1], p[1] + (size_t)i * from);
 }
 
 /* ---- one job in one layout ---- */
@@ -257,9 +312,12 @@ static void check(const job *j, tg_shape shape, const lay how[4]) {
         j->apply(j, a);
         for (int k = 0; k < j->operands; k++) {
             int64_t wrong = first_wrong(&l[k]);
-            REQUIRE(wrong < 0, "%s %s number %d, %s: [%d .. %d] of rank %d, operand %d %s (then %s): place %d of %d, %d threads",
-                    tg_isa(), j->name, j->which, tg_dtype_name(j->dtype[k]), (int)shape.dim[0], (int)shape.dim[shape.rank - 1],
-                    shape.rank, k, lay_name(how[k]), lay_name(how[1]), (int)wrong, (int)l[k].whole.numel, t);
+            REQUIRE(wrong < 0,
+                    "%s %s number %d, %s: [%d .. %d] of rank %d, operand %d %s (then %s): place %d of %d, %d "
+                    "threads",
+                    tg_isa(), j->name, j->which, tg_dtype_name(j->dtype[k]), (int)shape.dim[0],
+                    (int)shape.dim[shape.rank - 1], shape.rank, k, lay_name(how[k]), lay_name(how[1]),
+                    (int)wrong, (int)l[k].whole.numel, t);
         }
     }
     for (int k = 0; k < j->operands; k++) {
@@ -272,7 +330,9 @@ static void check(const job *j, tg_shape shape, const lay how[4]) {
 static void check_everywhere(job j) {
     for (int s = 0; s < (fast() ? FEW_SHAPES : SHAPES); s++)
         for (int i = s % 3; i < LAYOUTS; i += 3) check(&j, shapes[s], layouts[i]);
-    for (int i = 0; i < LAYOUTS; i++) check(&j, (tg_shape){6, {2, 3, 2, 3, 3, 7}}, layouts[i]), check(&j, (tg_shape){2, {31, 7}}, layouts[i]);
+    for (int i = 0; i < LAYOUTS; i++)
+        check(&j, (tg_shape){6, {2, 3, 2, 3, 3, 7}}, layouts[i]),
+            check(&j, (tg_shape){2, {31, 7}}, layouts[i]);
 }
 
 /* All others flat, with gaps, and repeated, just past one piece: of cheap loops the long one. */
@@ -333,7 +393,8 @@ START_TEST(all_slots) {
         check_some((job){"affine", 2, 1, 1, {t, t}, apply_affine, expect_affine});
     }
     for (tg_dtype t = TG_F32; t <= TG_BOOL; t++) {
-        for (int c = 0; c < 6; c++) check_some((job){"compare", 3, 1, c, {TG_BOOL, t, t}, apply_compare, expect_compare});
+        for (int c = 0; c < 6; c++)
+            check_some((job){"compare", 3, 1, c, {TG_BOOL, t, t}, apply_compare, expect_compare});
         check_some((job){"where", 4, 1, 0, {t, TG_BOOL, t, t}, apply_where, expect_where});
         for (tg_dtype from = TG_F32; from <= TG_BOOL; from++)
             check_some((job){"copy", 2, 1, 0, {t, from}, apply_copy, expect_copy});
@@ -356,15 +417,20 @@ END_TEST
 
 /* What is exact is the same to the bit under every instruction set, signs of zeros included. */
 START_TEST(exact_functions_agree) {
-    static const int unary[] = {TG_UNARY_NEG, TG_UNARY_ABS, TG_UNARY_RELU, TG_UNARY_FLOOR, TG_UNARY_CEIL, TG_UNARY_ROUND, TG_UNARY_TRUNC, TG_UNARY_CLAMP, TG_UNARY_HARDTANH, TG_UNARY_SIGN};
-    static const int binary[] = {TG_BINARY_ADD, TG_BINARY_SUB, TG_BINARY_MUL, TG_BINARY_DIV, TG_BINARY_MAXIMUM, TG_BINARY_MINIMUM, TG_BINARY_COPYSIGN};
+    static const int unary[] = {TG_UNARY_NEG,      TG_UNARY_ABS,   TG_UNARY_RELU,  TG_UNARY_FLOOR,
+                                TG_UNARY_CEIL,     TG_UNARY_ROUND, TG_UNARY_TRUNC, TG_UNARY_CLAMP,
+                                TG_UNARY_HARDTANH, TG_UNARY_SIGN};
+    static const int binary[] = {TG_BINARY_ADD,     TG_BINARY_SUB,     TG_BINARY_MUL,     TG_BINARY_DIV,
+                                 TG_BINARY_MAXIMUM, TG_BINARY_MINIMUM, TG_BINARY_COPYSIGN};
     static const char *const isas[] = {"avx2", "avx512", "neon"};
-    static const double values[] = {0.0, -0.0, 1, -1, 0.5, -2.5, 3, 1e30, -1e30, INFINITY, -INFINITY, 0x1p-149, -0x1p-149, NAN};
+    static const double values[] = {0.0,  -0.0,  1,        -1,        0.5,      -2.5,      3,
+                                    1e30, -1e30, INFINITY, -INFINITY, 0x1p-149, -0x1p-149, NAN};
     static const int64_t ones[4] = {1, 1, 1, 1};
     enum { N = sizeof values / sizeof *values };
     for (size_t i = 0; i < sizeof isas / sizeof *isas; i++)
         for (int dtype = 0; dtype < 2 && tg_kernels_of_isa(isas[i]); dtype++) {
-            const tg_kernel_set *is = tg_kernels_of_isa(isas[i])->real[dtype], *ref = tg_kernels_of_isa("ref")->real[dtype];
+            const tg_kernel_set *is = tg_kernels_of_isa(isas[i])->real[dtype],
+                                *ref = tg_kernels_of_isa("ref")->real[dtype];
             double store[4][N * N];
             char *x = (char *)store[0], *y = (char *)store[1], *a = (char *)store[2], *b = (char *)store[3];
             size_t size = dtype ? 8 : 4;
@@ -372,7 +438,8 @@ START_TEST(exact_functions_agree) {
                 if (dtype)
                     store[0][k] = values[k % N], store[1][k] = values[k / N];
                 else
-                    ((float *)(void *)x)[k] = (float)values[k % N], ((float *)(void *)y)[k] = (float)values[k / N];
+                    ((float *)(void *)x)[k] = (float)values[k % N],
+                                    ((float *)(void *)y)[k] = (float)values[k / N];
             for (size_t f = 0; f < sizeof unary / sizeof *unary + sizeof binary / sizeof *binary; f++) {
                 bool one = f < sizeof unary / sizeof *unary;
                 int which = one ? unary[f] : binary[f - sizeof unary / sizeof *unary];
@@ -381,8 +448,10 @@ START_TEST(exact_functions_agree) {
                 (one ? ref->unary : ref->binary)[which](N * N, q, ones, parameters);
                 for (int k = 0; k < N * N; k++)
                     REQUIRE(memcmp(a + (size_t)k * size, b + (size_t)k * size, size) == 0 ||
-                                (is_nan((tg_dtype)dtype, a + (size_t)k * size) && is_nan((tg_dtype)dtype, b + (size_t)k * size)),
-                            "%s f%d: function %d of %g and %g", isas[i], dtype ? 64 : 32, which, values[k % N], values[k / N]);
+                                (is_nan((tg_dtype)dtype, a + (size_t)k * size) &&
+                                 is_nan((tg_dtype)dtype, b + (size_t)k * size)),
+                            "%s f%d: function %d of %g and %g", isas[i], dtype ? 64 : 32, which,
+                            values[k % N], values[k / N]);
             }
         }
 }
@@ -399,7 +468,8 @@ START_TEST(powers) {
         tg_map_unary(TG_UNARY_POW_SCALAR, &x, &y, (const double[]){p[k], 0});
         tg_map_unary_grad(TG_UNARY_POW_SCALAR, &g, &x, &y, &d, (const double[]){p[k], 0});
         for (int i = 0; i < 37; i++) {
-            double v = tg_array_get(&x, i), slope = p[k] == 0 ? 0 : tg_array_get(&g, i) * p[k] * pow(v, p[k] - 1);
+            double v = tg_array_get(&x, i),
+                   slope = p[k] == 0 ? 0 : tg_array_get(&g, i) * p[k] * pow(v, p[k] - 1);
             REQUIRE(fabs(tg_array_get(&y, i) - pow(v, p[k])) <= 4e-16 * 4 * pow(v, p[k]), "%g^%g", v, p[k]);
             REQUIRE(fabs(tg_array_get(&d, i) - slope) <= 4e-15 * fabs(slope), "d %g^%g", v, p[k]);
         }
@@ -410,8 +480,31 @@ END_TEST
 
 /* The ends of the integer types, from each side and by each way. */
 START_TEST(ends_of_the_integers) {
-    static const double reals[] = {-0x1p63, -0x1.0000000000001p63, 0x1p63, 0x1.fffffffffffffp62, 0x1p62, -2147483648.0, -2147483648.9, -2147483649.0, 2147483647.0, 2147483647.9, 2147483648.0, 255, 255.5, 256, -0.5, -1, 0.25, -0.0, NAN, INFINITY, -INFINITY, 0x1p53};
-    static const int64_t wholes[] = {INT64_MIN, INT64_MAX, INT32_MIN, INT32_MAX, (int64_t)INT32_MIN - 1, (int64_t)INT32_MAX + 1, 255, 256, -1, 0, INT64_C(1) << 32, (INT64_C(1) << 53) + 1, -(INT64_C(1) << 41) - 3, INT64_C(1) << 62};
+    static const double reals[] = {-0x1p63,       -0x1.0000000000001p63,
+                                   0x1p63,        0x1.fffffffffffffp62,
+                                   0x1p62,        -2147483648.0,
+                                   -2147483648.9, -2147483649.0,
+                                   2147483647.0,  2147483647.9,
+                                   2147483648.0,  255,
+                                   255.5,         256,
+                                   -0.5,          -1,
+                                   0.25,          -0.0,
+                                   NAN,           INFINITY,
+                                   -INFINITY,     0x1p53};
+    static const int64_t wholes[] = {INT64_MIN,
+                                     INT64_MAX,
+                                     INT32_MIN,
+                                     INT32_MAX,
+                                     (int64_t)INT32_MIN - 1,
+                                     (int64_t)INT32_MAX + 1,
+                                     255,
+                                     256,
+                                     -1,
+                                     0,
+                                     INT64_C(1) << 32,
+                                     (INT64_C(1) << 53) + 1,
+                                     -(INT64_C(1) << 41) - 3,
+                                     INT64_C(1) << 62};
     enum { R = sizeof reals / sizeof *reals, N = sizeof wholes / sizeof *wholes };
     for (tg_dtype to = TG_F32; to <= TG_BOOL; to++)
         for (int n = 1; n <= 2; n++) {
@@ -426,12 +519,14 @@ START_TEST(ends_of_the_integers) {
                 tg_array_copy(&out, &from);
                 convert_one(to, want, dtype, in);
                 size_t size = tg_dtype_size(to);
-                REQUIRE(memcmp((char *)out.data + (size_t)(n - 1) * size, want, size) == 0 || is_nan(to, want), "case %d to %s", i,
-                        tg_dtype_name(to));
+                REQUIRE(memcmp((char *)out.data + (size_t)(n - 1) * size, want, size) == 0 ||
+                            is_nan(to, want),
+                        "case %d to %s", i, tg_dtype_name(to));
                 if (i < R) {
                     tg_array_fill(&out, reals[i]);
-                    REQUIRE(memcmp((char *)out.data + (size_t)(n - 1) * size, want, size) == 0 || is_nan(to, want), "fill %g as %s",
-                            reals[i], tg_dtype_name(to));
+                    REQUIRE(memcmp((char *)out.data + (size_t)(n - 1) * size, want, size) == 0 ||
+                                is_nan(to, want),
+                            "fill %g as %s", reals[i], tg_dtype_name(to));
                 }
                 tg_array_drop(&from), tg_array_drop(&out);
             }

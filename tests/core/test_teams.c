@@ -39,7 +39,8 @@ static void put_real(const laid *l, char *to, double real) {
 
 /* Whole numbers from -3 to 3. */
 static void fill_wholes(const laid *l, int salt) {
-    for (int64_t i = 0; i < l->a.numel; i++) put_real(l, place_of(l, i), (double)(mixed((uint64_t)(l->at[i] * 5 + salt)) % 7) - 3);
+    for (int64_t i = 0; i < l->a.numel; i++)
+        put_real(l, place_of(l, i), (double)(mixed((uint64_t)(l->at[i] * 5 + salt)) % 7) - 3);
 }
 
 /* image = these numbers where the elements lie. */
@@ -51,12 +52,16 @@ static void expect_reals(laid *l, const double *want) {
 /* ---- products ---- */
 
 /* [batch, m, k] x [batch, k, n]: of a batch of one there is none. Unit sizes of the tiles, a little more, and very uneven. */
-static const int64_t products[][4] = {{1, 97, 33, 130}, {1, 700, 18, 520}, {1, 18, 700, 520}, {1, 333, 331, 65}, {3, 65, 130, 33}, {1, 2, 3000, 300}, {1, 3000, 2, 300},
-                                      {7, 33, 17, 65},  {1, 1, 513, 700},  {1, 513, 1, 700},  {2, 1, 90, 700},   {1, 85, 1025, 513}, {5, 200, 3, 9}, {1, 1100, 40, 33}};
+static const int64_t products[][4] = {
+    {1, 97, 33, 130},  {1, 700, 18, 520},  {1, 18, 700, 520}, {1, 333, 331, 65}, {3, 65, 130, 33},
+    {1, 2, 3000, 300}, {1, 3000, 2, 300},  {7, 33, 17, 65},   {1, 1, 513, 700},  {1, 513, 1, 700},
+    {2, 1, 90, 700},   {1, 85, 1025, 513}, {5, 200, 3, 9},    {1, 1100, 40, 33}};
 enum { PRODUCTS = sizeof products / sizeof *products };
 
-static void expect_product(const laid *a, const laid *b, const laid *c, const laid *bias, double alpha, double beta, const int64_t z[4], double *want) {
-    for (int64_t i = 0; i < z[0] * z[1] * z[2]; i++) want[i] = beta * (beta != 0 ? real_at(c, i) : 0) + (bias ? real_at(bias, i % z[2]) : 0);
+static void expect_product(const laid *a, const laid *b, const laid *c, const laid *bias, double alpha,
+                           double beta, const int64_t z[4], double *want) {
+    for (int64_t i = 0; i < z[0] * z[1] * z[2]; i++)
+        want[i] = beta * (beta != 0 ? real_at(c, i) : 0) + (bias ? real_at(bias, i % z[2]) : 0);
     double *row = malloc((size_t)(z[2] * z[3]) * sizeof *row);
     for (int64_t batch = 0; batch < z[0]; batch++) {
         for (int64_t i = 0; i < z[2] * z[3]; i++) row[i] = real_at(b, batch * z[2] * z[3] + i);
@@ -71,11 +76,13 @@ static void expect_product(const laid *a, const laid *b, const laid *c, const la
     free(row);
 }
 
-static void check_product(tg_dtype dtype, const int64_t z[4], const lay how[3], double alpha, double beta, bool biased) {
+static void check_product(tg_dtype dtype, const int64_t z[4], const lay how[3], double alpha, double beta,
+                          bool biased) {
     bool batch = z[0] > 1;
     laid a = lay_out(dtype, batch ? TG_SHAPE(z[0], z[1], z[3]) : TG_SHAPE(z[1], z[3]), how[0]);
     laid b = lay_out(dtype, batch ? TG_SHAPE(z[0], z[3], z[2]) : TG_SHAPE(z[3], z[2]), how[1]);
-    laid c = lay_out(dtype, batch ? TG_SHAPE(z[0], z[1], z[2]) : TG_SHAPE(z[1], z[2]), how[2]), bias = lay_out(dtype, TG_SHAPE(z[2]), biased && z[2] % 2 ? GAPS : FLAT);
+    laid c = lay_out(dtype, batch ? TG_SHAPE(z[0], z[1], z[2]) : TG_SHAPE(z[1], z[2]), how[2]),
+         bias = lay_out(dtype, TG_SHAPE(z[2]), biased && z[2] % 2 ? GAPS : FLAT);
     double *want = malloc((size_t)c.a.numel * sizeof *want);
     char *before = malloc(c.bytes);
     fill_wholes(&a, 1), fill_wholes(&b, 2), fill_wholes(&c, 3), fill_wholes(&bias, 4);
@@ -88,17 +95,22 @@ static void check_product(tg_dtype dtype, const int64_t z[4], const lay how[3], 
         tg_set_num_threads(t);
         spoil_cache();
         memcpy(c.whole.data, before, c.bytes);
-        tg_status s = biased ? tg_gemm_bias(&a.a, &b.a, &bias.a, &c.a) : tg_gemm(alpha, &a.a, &b.a, beta, &c.a);
+        tg_status s =
+            biased ? tg_gemm_bias(&a.a, &b.a, &bias.a, &c.a) : tg_gemm(alpha, &a.a, &b.a, beta, &c.a);
         ck_assert_int_eq(s, TG_OK);
-        REQUIRE(first_wrong(&c) < 0, "%s f%d product %d: [%d, %d, %d], %s %s, alpha %g, beta %g, bias %d: place %d, %d threads", tg_isa(), dtype ? 64 : 32, (int)z[0],
-                (int)z[1], (int)z[2], (int)z[3], lay_name(how[0]), lay_name(how[1]), alpha, beta, biased, (int)first_wrong(&c), t);
+        REQUIRE(first_wrong(&c) < 0,
+                "%s f%d product %d: [%d, %d, %d], %s %s, alpha %g, beta %g, bias %d: place %d, %d threads",
+                tg_isa(), dtype ? 64 : 32, (int)z[0], (int)z[1], (int)z[2], (int)z[3], lay_name(how[0]),
+                lay_name(how[1]), alpha, beta, biased, (int)first_wrong(&c), t);
     }
     free(want), free(before);
     lay_down(&a), lay_down(&b), lay_down(&c), lay_down(&bias);
 }
 
 static void products_of(int i) {
-    static const lay how[][3] = {{FLAT, FLAT, FLAT}, {TURNED, FLAT, FLAT}, {FLAT, TURNED, FLAT}, {ROTATED, ROTATED, FLAT}, {GAPS, COLUMN, FLAT}, {FLAT, BACK, FLAT}, {ROW, FLAT, FLAT}};
+    static const lay how[][3] = {{FLAT, FLAT, FLAT},       {TURNED, FLAT, FLAT}, {FLAT, TURNED, FLAT},
+                                 {ROTATED, ROTATED, FLAT}, {GAPS, COLUMN, FLAT}, {FLAT, BACK, FLAT},
+                                 {ROW, FLAT, FLAT}};
     for (int k = 0; k < 7; k++) {
         tg_dtype dtype = (tg_dtype)((i + k) % 2);
         check_product(dtype, products[i], how[k], 1, k % 2, false);
@@ -121,16 +133,22 @@ typedef struct form {
     int64_t images, groups, channels, filters, in[2], kernel[2], stride[2], padding[2], dilation[2];
 } form;
 static const form forms[] = {
-    {1, 1, 3, 17, {40, 41}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},   {1, 1, 40, 70, {14, 15}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
-    {1, 1, 8, 3, {64, 65}, {5, 5}, {1, 1}, {2, 2}, {1, 1}},    {5, 1, 4, 33, {17, 19}, {3, 2}, {2, 1}, {1, 0}, {1, 1}},
-    {2, 3, 4, 6, {25, 26}, {3, 3}, {2, 2}, {1, 1}, {1, 2}},    {9, 1, 6, 8, {13, 12}, {3, 3}, {1, 1}, {0, 0}, {1, 1}},
-    {1, 4, 2, 5, {30, 70}, {4, 3}, {3, 2}, {2, 1}, {2, 1}},    {3, 1, 1, 1, {90, 91}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
-    {17, 1, 3, 9, {9, 9}, {2, 2}, {2, 2}, {0, 0}, {1, 1}},     {1, 1, 16, 16, {33, 340}, {1, 3}, {1, 1}, {0, 1}, {1, 1}},
+    {1, 1, 3, 17, {40, 41}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
+    {1, 1, 40, 70, {14, 15}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
+    {1, 1, 8, 3, {64, 65}, {5, 5}, {1, 1}, {2, 2}, {1, 1}},
+    {5, 1, 4, 33, {17, 19}, {3, 2}, {2, 1}, {1, 0}, {1, 1}},
+    {2, 3, 4, 6, {25, 26}, {3, 3}, {2, 2}, {1, 1}, {1, 2}},
+    {9, 1, 6, 8, {13, 12}, {3, 3}, {1, 1}, {0, 0}, {1, 1}},
+    {1, 4, 2, 5, {30, 70}, {4, 3}, {3, 2}, {2, 1}, {2, 1}},
+    {3, 1, 1, 1, {90, 91}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
+    {17, 1, 3, 9, {9, 9}, {2, 2}, {2, 2}, {0, 0}, {1, 1}},
+    {1, 1, 16, 16, {33, 340}, {1, 3}, {1, 1}, {0, 1}, {1, 1}},
 };
 enum { FORMS = sizeof forms / sizeof *forms };
 
 static tg_window window(int64_t in, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
-    return (tg_window){in, kernel, (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1, stride, padding, dilation};
+    return (tg_window){in,     kernel,  (in + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1,
+                       stride, padding, dilation};
 }
 
 typedef struct planes {
@@ -148,7 +166,8 @@ static void expect_conv(const tg_conv *c, planes *p) {
         int64_t image = y / out / filters, filter = y / out % filters;
         double g = real_at(&p->y, y), sum = 0;
         for (int64_t t = 0; t < c->channels * kernel; t++) {
-            int64_t r = y % out / v[1].out * v[0].stride - v[0].padding + t % kernel / v[1].kernel * v[0].dilation;
+            int64_t r =
+                y % out / v[1].out * v[0].stride - v[0].padding + t % kernel / v[1].kernel * v[0].dilation;
             int64_t s = y % v[1].out * v[1].stride - v[1].padding + t % v[1].kernel * v[1].dilation;
             if (r < 0 || r >= v[0].in || s < 0 || s >= v[1].in) continue;
             int64_t plane = (image * c->groups + filter / c->filters) * c->channels + t / kernel;
@@ -162,18 +181,27 @@ static void expect_conv(const tg_conv *c, planes *p) {
 
 static void is_exactly(const char *what, const laid *is, const double *want, double times, int t) {
     for (int64_t i = 0; i < is->a.numel; i++)
-        REQUIRE(real_at(is, i) == times * want[i], "%s %s f%d: %g at %d, not %g, %d threads", tg_isa(), what, is->a.dtype ? 64 : 32, real_at(is, i), (int)i, times * want[i], t);
+        REQUIRE(real_at(is, i) == times * want[i], "%s %s f%d: %g at %d, not %g, %d threads", tg_isa(), what,
+                is->a.dtype ? 64 : 32, real_at(is, i), (int)i, times * want[i], t);
 }
 
 static void conv_of(const form *f, tg_dtype dtype) {
     tg_conv c = {f->images, f->groups, f->channels, f->filters, {{0}}};
-    for (int k = 0; k < 2; k++) c.window[k] = window(f->in[k], f->kernel[k], f->stride[k], f->padding[k], f->dilation[k]);
+    for (int k = 0; k < 2; k++)
+        c.window[k] = window(f->in[k], f->kernel[k], f->stride[k], f->padding[k], f->dilation[k]);
     tg_shape sx = TG_SHAPE(f->images, f->groups * f->channels, f->in[0], f->in[1]);
     tg_shape sw = TG_SHAPE(f->groups * f->filters, f->channels, f->kernel[0], f->kernel[1]);
     tg_shape sy = TG_SHAPE(f->images, f->groups * f->filters, c.window[0].out, c.window[1].out);
-    planes p = {lay_out(dtype, sx, FLAT), lay_out(dtype, sw, FLAT), lay_out(dtype, sy, FLAT), lay_out(dtype, TG_SHAPE(sw.dim[0]), FLAT), NULL, NULL, NULL};
+    planes p = {lay_out(dtype, sx, FLAT),
+                lay_out(dtype, sw, FLAT),
+                lay_out(dtype, sy, FLAT),
+                lay_out(dtype, TG_SHAPE(sw.dim[0]), FLAT),
+                NULL,
+                NULL,
+                NULL};
     laid x = lay_out(dtype, sx, FLAT), w = lay_out(dtype, sw, FLAT), y = lay_out(dtype, sy, FLAT);
-    p.dx = malloc((size_t)x.a.numel * 8), p.dw = malloc((size_t)w.a.numel * 8), p.out = malloc((size_t)y.a.numel * 8);
+    p.dx = malloc((size_t)x.a.numel * 8), p.dw = malloc((size_t)w.a.numel * 8),
+    p.out = malloc((size_t)y.a.numel * 8);
     fill_wholes(&p.x, 1), fill_wholes(&p.w, 2), fill_wholes(&p.y, 3), fill_wholes(&p.bias, 4);
     expect_conv(&c, &p);
     int64_t plane = c.window[0].out * c.window[1].out;
@@ -189,11 +217,13 @@ static void conv_of(const form *f, tg_dtype dtype) {
         ck_assert_int_eq(tg_conv_forward(&c, &p.x.a, &p.w.a, &p.bias.a, &y.a), TG_OK);
         for (int64_t i = 0; i < y.a.numel; i++) {
             double want = p.out[i] + real_at(&p.bias, i / plane % sy.dim[1]);
-            REQUIRE(real_at(&y, i) == want, "%s forward: %g at %d, not %g, %d threads", tg_isa(), real_at(&y, i), (int)i, want, t);
+            REQUIRE(real_at(&y, i) == want, "%s forward: %g at %d, not %g, %d threads", tg_isa(),
+                    real_at(&y, i), (int)i, want, t);
         }
     }
     free(p.dx), free(p.dw), free(p.out);
-    lay_down(&p.x), lay_down(&p.w), lay_down(&p.y), lay_down(&p.bias), lay_down(&x), lay_down(&w), lay_down(&y);
+    lay_down(&p.x), lay_down(&p.w), lay_down(&p.y), lay_down(&p.bias), lay_down(&x), lay_down(&w),
+        lay_down(&y);
 }
 
 START_TEST(convolutions) {
@@ -207,13 +237,20 @@ END_TEST
 START_TEST(pools) {
     static const struct {
         int64_t planes, kernel, stride, padding, dilation, in[2];
-    } some[] = {{1, 2, 2, 0, 1, {301, 223}}, {77, 2, 2, 0, 1, {31, 17}}, {5, 3, 2, 1, 1, {90, 91}}, {1, 3, 1, 1, 2, {200, 70}}, {600, 2, 2, 0, 1, {5, 9}}, {33, 3, 3, 1, 1, {40, 8}}, {3, 2, 2, 0, 1, {2, 2049}}};
+    } some[] = {{1, 2, 2, 0, 1, {301, 223}}, {77, 2, 2, 0, 1, {31, 17}}, {5, 3, 2, 1, 1, {90, 91}},
+                {1, 3, 1, 1, 2, {200, 70}},  {600, 2, 2, 0, 1, {5, 9}},  {33, 3, 3, 1, 1, {40, 8}},
+                {3, 2, 2, 0, 1, {2, 2049}}};
     for (int k = 0; k < 4; k++) {
         tg_dtype dtype = (tg_dtype)(k % 2);
-        const tg_window w[2] = {window(some[_i].in[0], some[_i].kernel, some[_i].stride, some[_i].padding, some[_i].dilation), window(some[_i].in[1], some[_i].kernel, some[_i].stride, some[_i].padding, some[_i].dilation)};
+        const tg_window w[2] = {
+            window(some[_i].in[0], some[_i].kernel, some[_i].stride, some[_i].padding, some[_i].dilation),
+            window(some[_i].in[1], some[_i].kernel, some[_i].stride, some[_i].padding, some[_i].dilation)};
         int64_t n = some[_i].planes, in = w[0].in * w[1].in, out = w[0].out * w[1].out;
-        laid x = lay_out(dtype, TG_SHAPE(n, w[0].in, w[1].in), FLAT), y = lay_out(dtype, TG_SHAPE(n, w[0].out, w[1].out), FLAT), g = lay_out(dtype, TG_SHAPE(n, w[0].out, w[1].out), FLAT);
-        laid index = lay_out(TG_I64, TG_SHAPE(n, w[0].out, w[1].out), FLAT), dx = lay_out(dtype, TG_SHAPE(n, w[0].in, w[1].in), FLAT);
+        laid x = lay_out(dtype, TG_SHAPE(n, w[0].in, w[1].in), FLAT),
+             y = lay_out(dtype, TG_SHAPE(n, w[0].out, w[1].out), FLAT),
+             g = lay_out(dtype, TG_SHAPE(n, w[0].out, w[1].out), FLAT);
+        laid index = lay_out(TG_I64, TG_SHAPE(n, w[0].out, w[1].out), FLAT),
+             dx = lay_out(dtype, TG_SHAPE(n, w[0].in, w[1].in), FLAT);
         double *want = calloc((size_t)x.a.numel, sizeof *want);
         fill_wholes(&x, 1), fill_wholes(&g, 2); /* seven numbers: ties in nearly every window */
         for (int64_t i = 0; k / 2 && i < x.a.numel; i += 11) put_real(&x, place_of(&x, i), (double)NAN);
@@ -221,10 +258,12 @@ START_TEST(pools) {
         for (int64_t i = 0; i < y.a.numel; i++) {
             int64_t best = -1, first = i / out * in;
             for (int64_t at = 0; at < w[0].kernel * w[1].kernel; at++) {
-                int64_t r = i % out / w[1].out * w[0].stride - w[0].padding + at / w[1].kernel * w[0].dilation;
+                int64_t r =
+                    i % out / w[1].out * w[0].stride - w[0].padding + at / w[1].kernel * w[0].dilation;
                 int64_t s = i % w[1].out * w[1].stride - w[1].padding + at % w[1].kernel * w[1].dilation;
                 if (r < 0 || r >= w[0].in || s < 0 || s >= w[1].in) continue;
-                double v = real_at(&x, first + r * w[1].in + s), most = best < 0 ? 0 : real_at(&x, first + best);
+                double v = real_at(&x, first + r * w[1].in + s),
+                       most = best < 0 ? 0 : real_at(&x, first + best);
                 if (best < 0 || v > most || (isnan(v) && !isnan(most))) best = r * w[1].in + s;
             }
             memcpy(index.image + (size_t)index.at[i] * 8, &best, 8);
@@ -234,7 +273,8 @@ START_TEST(pools) {
         for (int t = 1; t <= 4; t += t == 1 ? 2 : 1) {
             tg_set_num_threads(t);
             tg_max_pool(w, &x.a, &y.a, &index.a);
-            REQUIRE(first_wrong(&index) < 0 && first_wrong(&y) < 0, "pool %d f%d: place %d, %d threads", _i, dtype ? 64 : 32, (int)first_wrong(&index), t);
+            REQUIRE(first_wrong(&index) < 0 && first_wrong(&y) < 0, "pool %d f%d: place %d, %d threads", _i,
+                    dtype ? 64 : 32, (int)first_wrong(&index), t);
             memset(dx.whole.data, 0xff, dx.bytes);
             tg_max_pool_grad(w, &g.a, &index.a, &dx.a);
             is_exactly("pool gradient", &dx, want, 1, t);
@@ -252,13 +292,18 @@ typedef struct scene {
     int64_t b, h, l, s, e, d;
     int kinds; /* bit 0: one head of keys for all, 1: causal, 2: bool mask, 3: added mask */
 } scene;
-static const scene scenes[] = {{1, 1, 70, 257, 5, 9, 2}, {2, 3, 33, 70, 16, 17, 1 | 8}, {1, 5, 129, 65, 8, 8, 2 | 4}, {3, 2, 32, 129, 70, 3, 8}, {1, 2, 97, 97, 67, 33, 2}, {1, 7, 40, 200, 3, 66, 1 | 2}, {2, 2, 1, 321, 9, 4, 4}, {1, 1, 200, 3, 4, 5, 2 | 8}, {1, 3, 65, 66, 33, 8, 0},
-    {1, 2, 34, 300, 5, 6, 0}, {2, 1, 40, 515, 3, 4, 1}, {1, 2, 34, 34, 5, 6, 2}, {1, 1, 66, 70, 4, 4, 2}, {1, 2, 70, 34, 3, 5, 2}, {2, 1, 2, 5, 4, 3, 2}};
+static const scene scenes[] = {
+    {1, 1, 70, 257, 5, 9, 2},  {2, 3, 33, 70, 16, 17, 1 | 8}, {1, 5, 129, 65, 8, 8, 2 | 4},
+    {3, 2, 32, 129, 70, 3, 8}, {1, 2, 97, 97, 67, 33, 2},     {1, 7, 40, 200, 3, 66, 1 | 2},
+    {2, 2, 1, 321, 9, 4, 4},   {1, 1, 200, 3, 4, 5, 2 | 8},   {1, 3, 65, 66, 33, 8, 0},
+    {1, 2, 34, 300, 5, 6, 0},  {2, 1, 40, 515, 3, 4, 1},      {1, 2, 34, 34, 5, 6, 2},
+    {1, 1, 66, 70, 4, 4, 2},   {1, 2, 70, 34, 3, 5, 2},       {2, 1, 2, 5, 4, 3, 2}};
 enum { SCENES = sizeof scenes / sizeof *scenes };
 
 /* Numbers of a little less than one, which all types hold. */
 static void fill_small(const laid *l, int salt) {
-    for (int64_t i = 0; i < l->a.numel; i++) put_real(l, place_of(l, i), (double)(mixed((uint64_t)(l->at[i] * 5 + salt)) % 257) / 256 - 0.5);
+    for (int64_t i = 0; i < l->a.numel; i++)
+        put_real(l, place_of(l, i), (double)(mixed((uint64_t)(l->at[i] * 5 + salt)) % 257) / 256 - 0.5);
 }
 
 typedef struct stage {
@@ -270,11 +315,15 @@ typedef struct stage {
 static void expect_query(const stage *p, int64_t head, int64_t i) {
     const scene *c = p->c;
     int64_t kv = c->kinds & 1 ? head / c->h : head;
-    double *score = calloc((size_t)c->s, 8), *dp = calloc((size_t)c->s, 8), most = -INFINITY, sum = 0, mean = 0, scale = 0.5;
+    double *score = calloc((size_t)c->s, 8), *dp = calloc((size_t)c->s, 8), most = -INFINITY, sum = 0,
+           mean = 0, scale = 0.5;
     for (int64_t j = 0; j < c->s; j++) {
-        for (int64_t n = 0; n < c->e; n++) score[j] += scale * real_at(&p->q, (head * c->l + i) * c->e + n) * real_at(&p->k, (kv * c->s + j) * c->e + n);
+        for (int64_t n = 0; n < c->e; n++)
+            score[j] += scale * real_at(&p->q, (head * c->l + i) * c->e + n) *
+                        real_at(&p->k, (kv * c->s + j) * c->e + n);
         if (c->kinds & 8) score[j] += real_at(&p->mask, i * c->s + j);
-        if ((c->kinds & 2 && j > i) || (c->kinds & 4 && !*(char *)place_of(&p->mask, i * c->s + j))) score[j] = -INFINITY;
+        if ((c->kinds & 2 && j > i) || (c->kinds & 4 && !*(char *)place_of(&p->mask, i * c->s + j)))
+            score[j] = -INFINITY;
         most = fmax(most, score[j]);
     }
     for (int64_t j = 0; j < c->s; j++) sum += score[j] = most == -INFINITY ? 0 : exp(score[j] - most);
@@ -282,7 +331,8 @@ static void expect_query(const stage *p, int64_t head, int64_t i) {
     for (int64_t j = 0; j < c->s; j++) {
         score[j] = sum > 0 ? score[j] / sum : 0;
         for (int64_t n = 0; n < c->d; n++) {
-            double v = real_at(&p->v, (kv * c->s + j) * c->d + n), g = real_at(&p->g, (head * c->l + i) * c->d + n);
+            double v = real_at(&p->v, (kv * c->s + j) * c->d + n),
+                   g = real_at(&p->g, (head * c->l + i) * c->d + n);
             p->want[0][(head * c->l + i) * c->d + n] += score[j] * v;
             p->want[4][(head * c->s + j) * c->d + n] += score[j] * g;
             dp[j] += g * v;
@@ -293,8 +343,10 @@ static void expect_query(const stage *p, int64_t head, int64_t i) {
         double ds = score[j] * (dp[j] - mean + real_at(&p->dlse, head * c->l + i));
         p->want[5][(head * c->l + i) * c->s + j] = ds;
         for (int64_t n = 0; n < c->e; n++) {
-            p->want[2][(head * c->l + i) * c->e + n] += scale * ds * real_at(&p->k, (kv * c->s + j) * c->e + n);
-            p->want[3][(head * c->s + j) * c->e + n] += scale * ds * real_at(&p->q, (head * c->l + i) * c->e + n);
+            p->want[2][(head * c->l + i) * c->e + n] +=
+                scale * ds * real_at(&p->k, (kv * c->s + j) * c->e + n);
+            p->want[3][(head * c->s + j) * c->e + n] +=
+                scale * ds * real_at(&p->q, (head * c->l + i) * c->e + n);
         }
     }
     free(score), free(dp);
@@ -303,27 +355,39 @@ static void expect_query(const stage *p, int64_t head, int64_t i) {
 static void is_near(const char *what, int number, const laid *is, const double *want, int t) {
     double tolerance = is->a.dtype == TG_F32 ? 2e-5 : 1e-13;
     for (int64_t i = 0; i < is->a.numel; i++)
-        REQUIRE(real_at(is, i) == want[i] || fabs(real_at(is, i) - want[i]) <= tolerance * fmax(1, fabs(want[i])), "%s attention %d f%d %s: %.9g at %d, not %.9g, %d threads",
-                tg_isa(), number, is->a.dtype ? 64 : 32, what, real_at(is, i), (int)i, want[i], t);
+        REQUIRE(real_at(is, i) == want[i] ||
+                    fabs(real_at(is, i) - want[i]) <= tolerance * fmax(1, fabs(want[i])),
+                "%s attention %d f%d %s: %.9g at %d, not %.9g, %d threads", tg_isa(), number,
+                is->a.dtype ? 64 : 32, what, real_at(is, i), (int)i, want[i], t);
 }
 
 static void attention_of(int number, tg_dtype f, lay masked) {
     const scene *c = &scenes[number];
     int64_t heads = c->kinds & 1 ? 1 : c->h;
     stage p = {.c = c};
-    p.q = lay_out(f, TG_SHAPE(c->b, c->h, c->l, c->e), FLAT), p.k = lay_out(f, TG_SHAPE(c->b, heads, c->s, c->e), FLAT), p.v = lay_out(f, TG_SHAPE(c->b, heads, c->s, c->d), FLAT);
-    p.mask = lay_out(c->kinds & 4 ? TG_BOOL : f, TG_SHAPE(c->l, c->s), masked), p.g = lay_out(f, TG_SHAPE(c->b, c->h, c->l, c->d), FLAT), p.dlse = lay_out(f, TG_SHAPE(c->b, c->h, c->l), masked);
+    p.q = lay_out(f, TG_SHAPE(c->b, c->h, c->l, c->e), FLAT),
+    p.k = lay_out(f, TG_SHAPE(c->b, heads, c->s, c->e), FLAT),
+    p.v = lay_out(f, TG_SHAPE(c->b, heads, c->s, c->d), FLAT);
+    p.mask = lay_out(c->kinds & 4 ? TG_BOOL : f, TG_SHAPE(c->l, c->s), masked),
+    p.g = lay_out(f, TG_SHAPE(c->b, c->h, c->l, c->d), FLAT),
+    p.dlse = lay_out(f, TG_SHAPE(c->b, c->h, c->l), masked);
     laid *const to[6] = {&p.out, &p.lse, &p.dq, &p.dk, &p.dv, &p.dmask};
-    const tg_shape shape[6] = {TG_SHAPE(c->b, c->h, c->l, c->d), TG_SHAPE(c->b, c->h, c->l), TG_SHAPE(c->b, c->h, c->l, c->e), TG_SHAPE(c->b, c->h, c->s, c->e), TG_SHAPE(c->b, c->h, c->s, c->d), TG_SHAPE(c->b, c->h, c->l, c->s)};
-    for (int i = 0; i < 6; i++) *to[i] = lay_out(f, shape[i], FLAT), p.want[i] = calloc((size_t)to[i]->a.numel, 8);
-    fill_small(&p.q, 1), fill_small(&p.k, 2), fill_small(&p.v, 3), fill_small(&p.g, 4), fill_small(&p.dlse, 5);
+    const tg_shape shape[6] = {TG_SHAPE(c->b, c->h, c->l, c->d), TG_SHAPE(c->b, c->h, c->l),
+                               TG_SHAPE(c->b, c->h, c->l, c->e), TG_SHAPE(c->b, c->h, c->s, c->e),
+                               TG_SHAPE(c->b, c->h, c->s, c->d), TG_SHAPE(c->b, c->h, c->l, c->s)};
+    for (int i = 0; i < 6; i++)
+        *to[i] = lay_out(f, shape[i], FLAT), p.want[i] = calloc((size_t)to[i]->a.numel, 8);
+    fill_small(&p.q, 1), fill_small(&p.k, 2), fill_small(&p.v, 3), fill_small(&p.g, 4),
+        fill_small(&p.dlse, 5);
     if (c->kinds & 4)
-        for (int64_t i = 0; i < p.mask.a.numel; i++) *(char *)place_of(&p.mask, i) = mixed((uint64_t)p.mask.at[i]) % 3 != 0 && i / c->s % 9 != 4;
+        for (int64_t i = 0; i < p.mask.a.numel; i++)
+            *(char *)place_of(&p.mask, i) = mixed((uint64_t)p.mask.at[i]) % 3 != 0 && i / c->s % 9 != 4;
     else
         fill_small(&p.mask, 6);
     for (int64_t head = 0; head < c->b * c->h; head++)
         for (int64_t i = 0; i < c->l; i++) expect_query(&p, head, i);
-    tg_attention a = {&p.q.a, &p.k.a, &p.v.a, c->kinds & 12 ? &p.mask.a : NULL, &p.out.a, &p.lse.a, c->kinds & 2, 0.5};
+    tg_attention a = {&p.q.a,   &p.k.a,   &p.v.a,       c->kinds & 12 ? &p.mask.a : NULL,
+                      &p.out.a, &p.lse.a, c->kinds & 2, 0.5};
     tg_attention_gradient d = {&p.g.a, &p.dlse.a, &p.dq.a, &p.dk.a, &p.dv.a, &p.dmask.a};
     char *first[6] = {NULL};
     for (int t = 1; t <= 4; t += t == 1 ? 2 : 1) {
@@ -336,7 +400,8 @@ static void attention_of(int number, tg_dtype f, lay masked) {
             static const char *const name[6] = {"out", "lse", "dq", "dk", "dv", "dmask"};
             is_near(name[i], number, to[i], p.want[i], t);
             if (t == 1) first[i] = memcpy(malloc(to[i]->bytes), to[i]->whole.data, to[i]->bytes);
-            REQUIRE(memcmp(first[i], to[i]->whole.data, to[i]->bytes) == 0, "attention %d: %s differs at %d threads", number, name[i], t);
+            REQUIRE(memcmp(first[i], to[i]->whole.data, to[i]->bytes) == 0,
+                    "attention %d: %s differs at %d threads", number, name[i], t);
         }
     }
     for (int i = 0; i < 6; i++) free(first[i]), free(p.want[i]), lay_down(to[i]);

@@ -25,7 +25,8 @@ static int64_t below(int64_t n) { return (int64_t)tg_rng_below(&rng, (uint64_t)n
 static void agree(const model *m, const char *what) {
     for (int64_t i = 0; i < m->a.numel; i++)
         if (tg_array_get(&m->a, i) != (double)m->id[i])
-            ck_abort_msg("%s: element %d of rank %d is %g, not %d", what, (int)i, m->a.rank, tg_array_get(&m->a, i), (int)m->id[i]);
+            ck_abort_msg("%s: element %d of rank %d is %g, not %d", what, (int)i, m->a.rank,
+                         tg_array_get(&m->a, i), (int)m->id[i]);
     const char *base = tg_buffer_data(m->a.buffer);
     int64_t first = ((const char *)m->a.data - base) / 4;
     bool dense = true, once = true;
@@ -84,7 +85,8 @@ static void draw_broadcast(model *m) {
     for (int64_t i = 0; i < tg_shape_numel(now); i++) {
         int64_t at[TG_MAX_RANK], place = 0;
         odometer(&now, i, at);
-        for (int d = 0; d < was.rank; d++) place = place * was.dim[d] + (was.dim[d] == 1 ? 0 : at[now.rank - was.rank + d]);
+        for (int d = 0; d < was.rank; d++)
+            place = place * was.dim[d] + (was.dim[d] == 1 ? 0 : at[now.rank - was.rank + d]);
         m->id[i] = old[place];
     }
     ck_assert_int_eq(tg_array_broadcast(&m->a, &m->a, now), TG_OK);
@@ -136,7 +138,8 @@ static void draw_part(model *m) {
     tg_shape was = tg_array_shape(&m->a), now = was;
     if (was.rank == 0) return;
     int axis = (int)below(was.rank);
-    int64_t size = was.dim[axis], step = 1 + below(2), start = below(size), count = (size - 1 - start) / step + 1;
+    int64_t size = was.dim[axis], step = 1 + below(2), start = below(size),
+            count = (size - 1 - start) / step + 1;
     bool back = below(2);
     if (back) count = start / step + 1, step = -step;
     static int64_t old[MOST];
@@ -187,21 +190,31 @@ START_TEST(views_of_views) {
         for (int64_t i = 0; i < m.a.numel; i++) ((int32_t *)m.a.data)[i] = (int32_t)i, m.id[i] = i;
         agree(&m, "fresh");
         bool more = true;
-        for (int k = 0; more && k < 7; k++)
-            switch (below(7)) {
+        for (int k = 0; more && k < 7; k++) switch (below(7)) {
             case 0:
-            case 1: draw_permute(&m); break;
-            case 2: draw_broadcast(&m); break;
+            case 1:
+                draw_permute(&m);
+                break;
+            case 2:
+                draw_broadcast(&m);
+                break;
             case 3:
-            case 4: more = draw_reshape(&m); break;
-            case 5: draw_part(&m); break;
-            default: draw_windows(&m);
+            case 4:
+                more = draw_reshape(&m);
+                break;
+            case 5:
+                draw_part(&m);
+                break;
+            default:
+                draw_windows(&m);
             }
         tg_array other = {0};
         tg_array_share(&other, &m.a);
         ck_assert(!tg_array_is_exclusive(&m.a));
-        for (int d = 0; d < other.rank; d++) ck_assert(other.shape[d] == m.a.shape[d] && other.stride[d] == m.a.stride[d]);
-        ck_assert(other.rank == m.a.rank && other.numel == m.a.numel && other.data == m.a.data && other.dtype == m.a.dtype);
+        for (int d = 0; d < other.rank; d++)
+            ck_assert(other.shape[d] == m.a.shape[d] && other.stride[d] == m.a.stride[d]);
+        ck_assert(other.rank == m.a.rank && other.numel == m.a.numel && other.data == m.a.data &&
+                  other.dtype == m.a.dtype);
         tg_array_drop(&other), tg_array_drop(&m.a);
     }
 }

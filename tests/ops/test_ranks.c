@@ -19,7 +19,8 @@ static void teardown(void) {
 /* Whole numbers of which many are equal; `salt` tells operands apart. */
 static tg_tensor *numbers(tg_dtype dtype, tg_shape shape, int salt) {
     tg_tensor *x = (tg_zeros)(dtype, shape);
-    for (int64_t i = 0; i < tg_numel(x); i++) tg_array_set(tg_array_of(x), i, (double)((i * 7919 + salt * 104729) % 13 + (i + salt) % 3) - 6);
+    for (int64_t i = 0; i < tg_numel(x); i++)
+        tg_array_set(tg_array_of(x), i, (double)((i * 7919 + salt * 104729) % 13 + (i + salt) % 3) - 6);
     return x;
 }
 
@@ -32,7 +33,8 @@ static tg_tensor *turned(tg_tensor *x) {
 
 static void same_elements(const char *what, int axis, const tg_tensor *a, const tg_tensor *b) {
     ck_assert_msg(tg_error_status() == TG_OK, "%s, axis %d: %s", what, axis, tg_error_message());
-    ck_assert_msg(tg_numel(a) == tg_numel(b) && tg_dtype_of(a) == tg_dtype_of(b), "%s, axis %d: %d elements, not %d", what, axis, (int)tg_numel(a), (int)tg_numel(b));
+    ck_assert_msg(tg_numel(a) == tg_numel(b) && tg_dtype_of(a) == tg_dtype_of(b),
+                  "%s, axis %d: %d elements, not %d", what, axis, (int)tg_numel(a), (int)tg_numel(b));
     for (int64_t i = 0; i < tg_numel(a); i++) {
         double x = tg_get(a, i), y = tg_get(b, i);
         if (x != y && !(isnan(x) && isnan(y)) && !(fabs(x - y) <= 1e-12 * fmax(1, fabs(y))))
@@ -56,7 +58,8 @@ static tg_tensor *positions(const tg_tensor *x, int axis, int64_t n, bool all) {
     int64_t size = s.dim[at];
     s.dim[at] = n;
     tg_tensor *index = (tg_zeros)(TG_I64, all ? s : TG_SHAPE(n));
-    for (int64_t i = 0; i < tg_numel(index); i++) tg_array_set(tg_array_of(index), i, (double)(i * 5 % 7 % (2 * size) - size));
+    for (int64_t i = 0; i < tg_numel(index); i++)
+        tg_array_set(tg_array_of(index), i, (double)(i * 5 % 7 % (2 * size) - size));
     return index;
 }
 
@@ -98,11 +101,14 @@ ALONG(select, tg_select(x, axis, -1))
 ALONG(concat, tg_concat(axis, x, x, x))
 ALONG(pad, tg_pad(x, .before = padded(x, axis, 2), .after = padded(x, axis, 1), .value = 3))
 ALONG(cut, tg_pad(x, .before = padded(x, axis, 1), .after = padded(x, axis, -1)))
-ALONG(replicate, tg_pad(x, .before = padded(x, axis, 2), .after = padded(x, axis, 3), .mode = TG_PAD_REPLICATE))
+ALONG(replicate,
+      tg_pad(x, .before = padded(x, axis, 2), .after = padded(x, axis, 3), .mode = TG_PAD_REPLICATE))
 ALONG(index_select, tg_index_select(x, axis, positions(x, axis, 5, false)))
 ALONG(gather, tg_gather(x, axis, positions(x, axis, 5, true)))
-ALONG(scatter_add, tg_scatter_add(x, axis, positions(x, axis, 5, true), tg_gather(x, axis, positions(x, axis, 5, true))))
-ALONG(scatter, tg_scatter(x, axis, positions(x, axis, 3, true), tg_gather(x, axis, positions(x, axis, 3, true))))
+ALONG(scatter_add,
+      tg_scatter_add(x, axis, positions(x, axis, 5, true), tg_gather(x, axis, positions(x, axis, 5, true))))
+ALONG(scatter,
+      tg_scatter(x, axis, positions(x, axis, 3, true), tg_gather(x, axis, positions(x, axis, 3, true))))
 ALONG(slice_scatter, tg_slice_scatter(x, tg_slice(x, axis, 0, 1, 1), axis, -1, TG_END, 1))
 
 static const struct {
@@ -110,11 +116,50 @@ static const struct {
     along *f;
     bool derived; /* has a gradient */
 } alongs[] = {
-#define A(NAME) {#NAME, along_##NAME, true}
-    A(sum), A(mean), A(prod), A(amax), A(amin), A(logsumexp), A(var), A(norm), A(max), A(min), {"argmax", along_argmax, false}, {"argmin", along_argmin, false},
-    {"any", along_any, false}, {"all", along_all, false}, A(softmax), A(log_softmax), A(cumsum), A(cumsum_back), A(cumprod), A(cumprod_back), A(linear_scan),
-    A(sort), A(sort_down), A(topk), A(flip), A(roll), A(slice), A(slice_two), A(slice_back), A(slice_back_two), A(slice_lowest), A(narrow), A(select), A(concat),
-    A(pad), A(cut), A(replicate), A(index_select), A(gather), A(scatter_add), A(scatter), A(slice_scatter),
+#define A(NAME) \
+    { #NAME, along_##NAME, true }
+    A(sum),
+    A(mean),
+    A(prod),
+    A(amax),
+    A(amin),
+    A(logsumexp),
+    A(var),
+    A(norm),
+    A(max),
+    A(min),
+    {"argmax", along_argmax, false},
+    {"argmin", along_argmin, false},
+    {"any", along_any, false},
+    {"all", along_all, false},
+    A(softmax),
+    A(log_softmax),
+    A(cumsum),
+    A(cumsum_back),
+    A(cumprod),
+    A(cumprod_back),
+    A(linear_scan),
+    A(sort),
+    A(sort_down),
+    A(topk),
+    A(flip),
+    A(roll),
+    A(slice),
+    A(slice_two),
+    A(slice_back),
+    A(slice_back_two),
+    A(slice_lowest),
+    A(narrow),
+    A(select),
+    A(concat),
+    A(pad),
+    A(cut),
+    A(replicate),
+    A(index_select),
+    A(gather),
+    A(scatter_add),
+    A(scatter),
+    A(slice_scatter),
 };
 enum { ALONGS = sizeof alongs / sizeof *alongs };
 
@@ -122,7 +167,8 @@ static void check_along(int which, tg_shape s, int axis, bool odd) {
     int at = tg_axis(axis, s.rank);
     int64_t outer = 1, inner = 1;
     for (int i = 0; i < s.rank; i++) *(i < at ? &outer : &inner) *= i == at ? 1 : s.dim[i];
-    tg_tensor *x = tg_set_requires_grad(numbers(TG_F64, s, 1), true), *three = tg_set_requires_grad(numbers(TG_F64, TG_SHAPE(outer, s.dim[at], inner), 1), true);
+    tg_tensor *x = tg_set_requires_grad(numbers(TG_F64, s, 1), true),
+              *three = tg_set_requires_grad(numbers(TG_F64, TG_SHAPE(outer, s.dim[at], inner), 1), true);
     tg_tensor *y = alongs[which].f(odd ? turned(x) : x, axis), *want = alongs[which].f(three, 1), *g, *h;
     same_elements(alongs[which].name, axis, y, want);
     if (!alongs[which].derived) return;
@@ -135,7 +181,8 @@ static void check_along(int which, tg_shape s, int axis, bool odd) {
 }
 
 START_TEST(along_each_axis) {
-    static const tg_shape shapes[] = {{7, {2, 3, 1, 2, 4, 2, 3}}, {8, {2, 1, 3, 2, 2, 3, 2, 2}}, {6, {3, 2, 3, 2, 2, 3}}};
+    static const tg_shape shapes[] = {
+        {7, {2, 3, 1, 2, 4, 2, 3}}, {8, {2, 1, 3, 2, 2, 3, 2, 2}}, {6, {3, 2, 3, 2, 2, 3}}};
     for (int k = 0; k < 3; k++)
         for (int axis = 0; axis < shapes[k].rank; axis++) {
             if (_i >= ALONGS) continue;
@@ -150,9 +197,14 @@ END_TEST
 /* ---- over a set of axes ---- */
 
 typedef tg_tensor *over(tg_tensor *x, tg_reduce_opts opts);
-static tg_tensor *over_var(tg_tensor *x, tg_reduce_opts o) { return tg_var(x, .axes = o.axes, .keepdim = o.keepdim, .biased = true); }
-static tg_tensor *over_norm(tg_tensor *x, tg_reduce_opts o) { return tg_norm(x, .axes = o.axes, .keepdim = o.keepdim); }
-static over *const overs[] = {tg_sum, tg_mean, tg_amax, tg_amin, tg_logsumexp, tg_any, tg_all, tg_count_nonzero, over_var, over_norm};
+static tg_tensor *over_var(tg_tensor *x, tg_reduce_opts o) {
+    return tg_var(x, .axes = o.axes, .keepdim = o.keepdim, .biased = true);
+}
+static tg_tensor *over_norm(tg_tensor *x, tg_reduce_opts o) {
+    return tg_norm(x, .axes = o.axes, .keepdim = o.keepdim);
+}
+static over *const overs[] = {tg_sum, tg_mean, tg_amax,          tg_amin,  tg_logsumexp,
+                              tg_any, tg_all,  tg_count_nonzero, over_var, over_norm};
 
 /* All sets of the axes of a tensor, in the order of memory or turned: the kept ones first, then the others as one. */
 START_TEST(over_each_set_of_axes) {
@@ -163,17 +215,21 @@ START_TEST(over_each_set_of_axes) {
         int64_t kept = 1, gone = 1;
         for (int pass = 0; pass < 2; pass++)
             for (int i = 0; i < s.rank; i++)
-                if ((int)(set >> i & 1) == pass) order.dim[order.rank++] = i, *(pass ? &gone : &kept) *= s.dim[i];
+                if ((int)(set >> i & 1) == pass)
+                    order.dim[order.rank++] = i, *(pass ? &gone : &kept) *= s.dim[i];
         for (int i = s.rank - 1; i >= 0; i--)
             if (set >> i & 1) axes.dim[axes.rank++] = (set + (unsigned)i) % 2 ? i : i - s.rank;
         for (size_t k = 0; k < sizeof overs / sizeof *overs; k++) {
-            tg_tensor *x = tg_set_requires_grad(numbers(TG_F64, s, 3), true), *two = tg_reshape((tg_permute)(x, order), kept, gone), *g, *h;
+            tg_tensor *x = tg_set_requires_grad(numbers(TG_F64, s, 3), true),
+                      *two = tg_reshape((tg_permute)(x, order), kept, gone), *g, *h;
             bool keep = (set + k) % 2;
-            tg_tensor *y = overs[k](set % 3 ? x : turned(x), (tg_reduce_opts){axes, keep}), *want = overs[k](two, (tg_reduce_opts){TG_SHAPE(1), false});
+            tg_tensor *y = overs[k](set % 3 ? x : turned(x), (tg_reduce_opts){axes, keep}),
+                      *want = overs[k](two, (tg_reduce_opts){TG_SHAPE(1), false});
             same_elements("a set of axes", (int)set, y, want);
             ck_assert_int_eq(tg_rank(y), keep ? s.rank : s.rank - axes.rank);
             if (!tg_requires_grad(y)) continue;
-            tg_tensor *seed = numbers(TG_F64, tg_shape_of(y), 2), *flat = (tg_reshape)(seed, tg_shape_of(want));
+            tg_tensor *seed = numbers(TG_F64, tg_shape_of(y), 2),
+                      *flat = (tg_reshape)(seed, tg_shape_of(want));
             tg_grad(1, &y, 1, &x, &g, .seeds = &seed, .retain = true);
             tg_grad(1, &want, 1, &x, &h, .seeds = &flat, .retain = true);
             same_elements("the gradient over a set of axes", (int)set, g, h);
@@ -186,27 +242,40 @@ END_TEST
 /* ---- two operands ---- */
 
 typedef tg_tensor *binary(tg_tensor *a, tg_tensor *b);
-static tg_tensor *chosen_by_sign(tg_tensor *a, tg_tensor *b) { return tg_where(tg_gt(a, tg_scalar(TG_F64, 0)), a, b); }
-static tg_tensor *filled_by_sign(tg_tensor *a, tg_tensor *b) { return tg_masked_fill(tg_add(a, b), tg_lt(b, tg_scalar(TG_F64, 0)), 2); }
-static binary *const binaries[] = {tg_add, tg_sub, tg_mul, tg_maximum, tg_minimum, tg_hypot, tg_atan2, tg_eq, tg_ne, tg_lt, tg_le, tg_gt, tg_ge,
-                                   tg_logical_and, tg_logical_or, tg_logical_xor, chosen_by_sign, filled_by_sign, tg_logaddexp, tg_copysign};
+static tg_tensor *chosen_by_sign(tg_tensor *a, tg_tensor *b) {
+    return tg_where(tg_gt(a, tg_scalar(TG_F64, 0)), a, b);
+}
+static tg_tensor *filled_by_sign(tg_tensor *a, tg_tensor *b) {
+    return tg_masked_fill(tg_add(a, b), tg_lt(b, tg_scalar(TG_F64, 0)), 2);
+}
+static binary *const binaries[] = {
+    tg_add,        tg_sub,         tg_mul,         tg_maximum,     tg_minimum,   tg_hypot,   tg_atan2,
+    tg_eq,         tg_ne,          tg_lt,          tg_le,          tg_gt,        tg_ge,      tg_logical_and,
+    tg_logical_or, tg_logical_xor, chosen_by_sign, filled_by_sign, tg_logaddexp, tg_copysign};
 
 START_TEST(broadcast_both_ways) {
     tg_shape full = {7, {2, 3, 2, 2, 3, 1, 2}};
     for (unsigned set = 0; set < 1u << full.rank; set++) {
         tg_mark mark = tg_tape_mark();
         tg_shape sa = full, sb = full;
-        for (int i = 0; i < full.rank; i++) *(set >> i & 1 ? &sa.dim[i] : i % 3 ? &sb.dim[i] : &sa.dim[6]) = set >> i & 1 || i % 3 ? 1 : sa.dim[6];
-        for (int cut = (int)(set % 3); cut > 0 && sb.dim[0] == 1 && sb.rank > 4; cut--) { /* missing axes repeat as well */
+        for (int i = 0; i < full.rank; i++)
+            *(set >> i & 1 ? &sa.dim[i]
+              : i % 3      ? &sb.dim[i]
+                           : &sa.dim[6]) = set >> i & 1 || i % 3 ? 1 : sa.dim[6];
+        for (int cut = (int)(set % 3); cut > 0 && sb.dim[0] == 1 && sb.rank > 4;
+             cut--) { /* missing axes repeat as well */
             for (int i = 1; i < sb.rank; i++) sb.dim[i - 1] = sb.dim[i];
             sb.rank--;
         }
         for (size_t k = 0; k < sizeof binaries / sizeof *binaries; k++) {
-            tg_tensor *a = tg_set_requires_grad(numbers(TG_F64, sa, 1), true), *b = tg_set_requires_grad(numbers(TG_F64, sb, 4), true);
+            tg_tensor *a = tg_set_requires_grad(numbers(TG_F64, sa, 1), true),
+                      *b = tg_set_requires_grad(numbers(TG_F64, sb, 4), true);
             tg_shape both;
             ck_assert(tg_shape_broadcast(sa, sb, &both));
-            tg_tensor *wide_a = tg_contiguous((tg_expand)(a, both)), *wide_b = tg_contiguous((tg_expand)(b, both));
-            tg_tensor *y = binaries[k](set % 2 ? a : turned(a), b), *want = binaries[k](wide_a, wide_b), *g[2], *h[2], *in[2] = {a, b};
+            tg_tensor *wide_a = tg_contiguous((tg_expand)(a, both)),
+                      *wide_b = tg_contiguous((tg_expand)(b, both));
+            tg_tensor *y = binaries[k](set % 2 ? a : turned(a), b), *want = binaries[k](wide_a, wide_b),
+                      *g[2], *h[2], *in[2] = {a, b};
             same_elements("broadcast", (int)set, y, want);
             if (!tg_requires_grad(y)) continue;
             tg_tensor *seed = numbers(TG_F64, both, 2);
@@ -223,8 +292,12 @@ END_TEST
 
 /* Batches of several axes, some repeated on either side, and vectors, against one product a matrix. */
 START_TEST(products_of_many_batch_axes) {
-    static const tg_shape as[] = {{6, {2, 1, 3, 2, 4, 5}}, {5, {3, 1, 2, 4, 5}}, {3, {2, 4, 5}}, {2, {4, 5}}, {1, {5}}, {7, {2, 1, 1, 2, 1, 4, 5}}, {4, {1, 3, 4, 5}}};
-    static const tg_shape bs[] = {{6, {2, 3, 3, 1, 5, 3}}, {4, {3, 2, 5, 3}}, {2, {5, 3}}, {1, {5}}, {5, {3, 3, 2, 5, 3}}, {7, {1, 3, 1, 2, 2, 5, 3}}, {3, {2, 5, 3}}};
+    static const tg_shape as[] = {
+        {6, {2, 1, 3, 2, 4, 5}},    {5, {3, 1, 2, 4, 5}}, {3, {2, 4, 5}}, {2, {4, 5}}, {1, {5}},
+        {7, {2, 1, 1, 2, 1, 4, 5}}, {4, {1, 3, 4, 5}}};
+    static const tg_shape bs[] = {
+        {6, {2, 3, 3, 1, 5, 3}}, {4, {3, 2, 5, 3}},          {2, {5, 3}},   {1, {5}},
+        {5, {3, 3, 2, 5, 3}},    {7, {1, 3, 1, 2, 2, 5, 3}}, {3, {2, 5, 3}}};
     for (int i = 0; i < 7; i++)
         for (int j = 0; j < 7; j++)
             for (int odd = 0; odd < 2; odd++) {
@@ -232,23 +305,31 @@ START_TEST(products_of_many_batch_axes) {
                 tg_shape la = as[i], lb = bs[j], lead;
                 la.rank = la.rank > 2 ? la.rank - 2 : 0, lb.rank = lb.rank > 2 ? lb.rank - 2 : 0;
                 if (!tg_shape_broadcast(la, lb, &lead)) continue;
-                tg_tensor *a = tg_set_requires_grad(numbers(TG_F64, as[i], 1), true), *b = tg_set_requires_grad(numbers(TG_F64, bs[j], 5), true), *in[2] = {a, b}, *g[2], *h[2];
+                tg_tensor *a = tg_set_requires_grad(numbers(TG_F64, as[i], 1), true),
+                          *b = tg_set_requires_grad(numbers(TG_F64, bs[j], 5), true), *in[2] = {a, b}, *g[2],
+                          *h[2];
                 tg_tensor *y = tg_matmul(odd ? turned(a) : a, odd ? turned(b) : b), *p = a, *q = b;
-                if (as[i].rank == 1) p = tg_unsqueeze(a, 0); /* [.., m, k, 1] times [.., 1, k, n], summed over k */
+                if (as[i].rank == 1)
+                    p = tg_unsqueeze(a, 0); /* [.., m, k, 1] times [.., 1, k, n], summed over k */
                 if (bs[j].rank == 1) q = tg_unsqueeze(b, 1);
                 if (tg_rank(p) == TG_MAX_RANK || tg_rank(q) == TG_MAX_RANK) continue;
-                tg_tensor *want = tg_sum(tg_mul(tg_unsqueeze(p, -1), tg_unsqueeze(q, -3)), .axes = TG_SHAPE(-2));
+                tg_tensor *want =
+                    tg_sum(tg_mul(tg_unsqueeze(p, -1), tg_unsqueeze(q, -3)), .axes = TG_SHAPE(-2));
                 same_elements("matmul", i * 10 + j, y, want);
-                tg_tensor *seed = numbers(TG_F64, tg_shape_of(y), 2), *flat = (tg_reshape)(seed, tg_shape_of(want));
+                tg_tensor *seed = numbers(TG_F64, tg_shape_of(y), 2),
+                          *flat = (tg_reshape)(seed, tg_shape_of(want));
                 for (int record = 0; record < 2; record++) {
                     tg_grad(1, &y, 2, in, g, .seeds = &seed, .retain = true, .create_graph = record);
                     tg_grad(1, &want, 2, in, h, .seeds = &flat, .retain = true);
-                    for (int k = 0; k < 2; k++) same_elements("the gradient of matmul", i * 10 + j, g[k], h[k]);
+                    for (int k = 0; k < 2; k++)
+                        same_elements("the gradient of matmul", i * 10 + j, g[k], h[k]);
                 }
-                ck_assert_int_eq(tg_backward(tg_sum(y), .retain = true), TG_OK); /* twice: the second adds to what is there */
+                ck_assert_int_eq(tg_backward(tg_sum(y), .retain = true),
+                                 TG_OK); /* twice: the second adds to what is there */
                 ck_assert_int_eq(tg_backward(tg_add(tg_sum(y), tg_sum(tg_matmul(a, b)))), TG_OK);
                 tg_grad(1, (tg_tensor *[]){tg_sum(want)}, 2, in, h);
-                for (int k = 0; k < 2; k++) same_elements("three gradients", k, tg_grad_of(in[k]), tg_mul_scalar(h[k], 3));
+                for (int k = 0; k < 2; k++)
+                    same_elements("three gradients", k, tg_grad_of(in[k]), tg_mul_scalar(h[k], 3));
                 tg_tape_rewind(mark);
             }
 }
@@ -258,15 +339,19 @@ END_TEST
 START_TEST(rows_of_many_axes) {
     tg_shape s = {6, {2, 1, 3, 2, 2, 5}};
     for (int odd = 0; odd < 2; odd++) {
-        tg_tensor *x = tg_set_requires_grad(numbers(TG_F64, s, 1), true), *w = tg_set_requires_grad(numbers(TG_F64, TG_SHAPE(3, 5), 2), true), *b = tg_set_requires_grad(numbers(TG_F64, TG_SHAPE(3), 3), true);
+        tg_tensor *x = tg_set_requires_grad(numbers(TG_F64, s, 1), true),
+                  *w = tg_set_requires_grad(numbers(TG_F64, TG_SHAPE(3, 5), 2), true),
+                  *b = tg_set_requires_grad(numbers(TG_F64, TG_SHAPE(3), 3), true);
         tg_tensor *in[3] = {x, w, b}, *g[3], *h[3], *rows = tg_reshape(x, 24, 5), *from = odd ? turned(x) : x;
-        tg_tensor *y = tg_linear(from, w, .bias = b), *want = tg_add(tg_matmul(rows, tg_transpose(w, 0, 1)), b);
+        tg_tensor *y = tg_linear(from, w, .bias = b),
+                  *want = tg_add(tg_matmul(rows, tg_transpose(w, 0, 1)), b);
         same_elements("linear", odd, y, want);
         tg_tensor *seed = numbers(TG_F64, tg_shape_of(y), 2), *flat = (tg_reshape)(seed, tg_shape_of(want));
         tg_grad(1, &y, 3, in, g, .seeds = &seed, .retain = true);
         tg_grad(1, &want, 3, in, h, .seeds = &flat, .retain = true);
         for (int k = 0; k < 3; k++) same_elements("the gradient of linear", k, g[k], h[k]);
-        tg_tensor *scale = tg_set_requires_grad(numbers(TG_F64, TG_SHAPE(2, 5), 7), true), *z = tg_layer_norm(from, .axes = 2, .weight = scale), *v[2] = {x, scale};
+        tg_tensor *scale = tg_set_requires_grad(numbers(TG_F64, TG_SHAPE(2, 5), 7), true),
+                  *z = tg_layer_norm(from, .axes = 2, .weight = scale), *v[2] = {x, scale};
         tg_tensor *one = tg_layer_norm(tg_reshape(x, 12, 10), .weight = tg_reshape(scale, 10));
         same_elements("layer_norm", odd, z, one);
         seed = numbers(TG_F64, s, 2), flat = tg_reshape(seed, 12, 10);

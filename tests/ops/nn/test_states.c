@@ -14,16 +14,22 @@ static size_t bytes_of_all(void) {
 static tg_tensor *param(tg_model *m, int i) {
     char name[64];
     snprintf(name, sizeof name, "layer%d.of.some.length.%0*d", i, 1 + i % 30, i);
-    return tg_model_param(m, name, i % 2 ? TG_F32 : TG_F64, TG_SHAPE(1 + i % 3, 2), tg_init_kaiming_uniform, NULL);
+    return tg_model_param(m, name, i % 2 ? TG_F32 : TG_F64, TG_SHAPE(1 + i % 3, 2), tg_init_kaiming_uniform,
+                          NULL);
 }
 
 static tg_optim *optim_of(tg_model *m, int kind) {
     switch (kind) {
-    case 0: return tg_sgd(m, 0.1);
-    case 1: return tg_sgd(m, 0.1, .momentum = 0.9);
-    case 2: return tg_sgd(m, 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1);
-    case 3: return tg_adam(m, 0.01);
-    default: return tg_adam(m, 0.01, .weight_decay = 0.2, .decoupled = true);
+    case 0:
+        return tg_sgd(m, 0.1);
+    case 1:
+        return tg_sgd(m, 0.1, .momentum = 0.9);
+    case 2:
+        return tg_sgd(m, 0.1, .momentum = 0.9, .nesterov = true, .weight_decay = 0.1);
+    case 3:
+        return tg_adam(m, 0.01);
+    default:
+        return tg_adam(m, 0.01, .weight_decay = 0.2, .decoupled = true);
     }
 }
 enum { KINDS = 5, MOST = 40 };
@@ -33,7 +39,8 @@ enum { KINDS = 5, MOST = 40 };
 static bool takes_part(int i, int step) { return (i + step) % 3 != 0; }
 
 static void gradient(tg_tensor *p, int step) {
-    ck_assert_msg(tg_backward(tg_sum(tg_mul_scalar(tg_square(p), step + 1.5))) == TG_OK, "%s", tg_error_message());
+    ck_assert_msg(tg_backward(tg_sum(tg_mul_scalar(tg_square(p), step + 1.5))) == TG_OK, "%s",
+                  tg_error_message());
 }
 
 /* Parameters that come one at a time and take part in some steps walk as each does with an optimiser of its own. */
@@ -117,7 +124,8 @@ START_TEST(steps_that_fail_change_nothing) {
                 ck_assert_int_eq(tg_tape_nodes(), nodes);
                 ck_assert_uint_le(tg_memory_get_stats().live_buffer_bytes, live);
                 for (int i = 0; i < N; i++)
-                    if (i != at) ck_assert(tg_get(tg_model_at(m, i), 1) == was[i] && tg_has_grad(tg_model_at(m, i)));
+                    if (i != at)
+                        ck_assert(tg_get(tg_model_at(m, i), 1) == was[i] && tg_has_grad(tg_model_at(m, i)));
                 tg_optim_free(o), tg_model_free(m);
                 expect_ok();
             }
@@ -265,7 +273,9 @@ static uint64_t hash_of(const char *name) {
     return h;
 }
 
-static void name_of(char text[32], unsigned i) { snprintf(text, 32, "%08x%08x", i * 2654435761U, (i + 7) * 2246822519U); }
+static void name_of(char text[32], unsigned i) {
+    snprintf(text, 32, "%08x%08x", i * 2654435761U, (i + 7) * 2246822519U);
+}
 
 static int by_hash(const void *a, const void *b) {
     const uint64_t *x = a, *y = b;
@@ -312,18 +322,22 @@ END_TEST
 /* Weights of every rank, no two sizes equal: the numbers of the stream times the width. */
 START_TEST(widths_of_every_rank) {
     static const int64_t sizes[] = {3, 2, 5, 4, 1, 7, 2, 3};
-    static tg_init_fn const init[] = {tg_init_kaiming_uniform, tg_init_kaiming_normal, tg_init_xavier_uniform, tg_init_xavier_normal};
+    static tg_init_fn const init[] = {tg_init_kaiming_uniform, tg_init_kaiming_normal, tg_init_xavier_uniform,
+                                      tg_init_xavier_normal};
     tg_shape shape = {.rank = _i};
     double kernel = 1;
     for (int d = 0; d < _i; d++) shape.dim[d] = sizes[d], kernel *= d > 1 ? (double)sizes[d] : 1;
     for (int k = 0; k < 4; k++) {
         tg_mark mark = tg_tape_mark();
-        double fan = (double)sizes[1] * kernel + (k >= 2 ? (double)sizes[0] * kernel : 0), width = sqrt((k % 2 ? 2 : 6) / fan);
+        double fan = (double)sizes[1] * kernel + (k >= 2 ? (double)sizes[0] * kernel : 0),
+               width = sqrt((k % 2 ? 2 : 6) / fan);
         tg_rng rng = {.seed = 5}, same = rng;
         tg_tensor *w = (tg_zeros)(TG_F64, shape);
         ck_assert_int_eq(init[k](w, &rng, NULL), TG_OK);
         for (int64_t i = 0; i < tg_numel(w); i++)
-            expect_close(tg_get(w, i), k % 2 ? width * tg_rng_normal(&same) : width * (2 * tg_rng_uniform(&same) - 1), 1e-14);
+            expect_close(tg_get(w, i),
+                         k % 2 ? width * tg_rng_normal(&same) : width * (2 * tg_rng_uniform(&same) - 1),
+                         1e-14);
         tg_tape_rewind(mark);
     }
 }
@@ -333,12 +347,15 @@ END_TEST
 
 typedef tg_tensor *layer(tg_model *m, tg_tensor *x);
 static tg_tensor *dense(tg_model *m, tg_tensor *x) { return tg_dense(m, "fc", x, 5); }
-static tg_tensor *conv(tg_model *m, tg_tensor *x) { return tg_conv_layer(m, "conv", x, 6, .kernel = {3, 3}, .groups = 3); }
+static tg_tensor *conv(tg_model *m, tg_tensor *x) {
+    return tg_conv_layer(m, "conv", x, 6, .kernel = {3, 3}, .groups = 3);
+}
 static tg_tensor *norm(tg_model *m, tg_tensor *x) { return tg_norm_layer(m, "norm", x); }
 static tg_tensor *attend(tg_model *m, tg_tensor *x) { return tg_self_attention(m, "att", x, 4); }
 static tg_tensor *embed(tg_model *m, tg_tensor *x) { return tg_embed(m, "emb", x, 9, 3, .f64 = true); }
 static layer *const layers[] = {dense, conv, norm, attend, embed};
-static const tg_shape given[] = {{2, {24, 6}}, {4, {1, 6, 4, 6}}, {3, {4, 6, 6}}, {3, {2, 6, 12}}, {2, {3, 4}}};
+static const tg_shape given[] = {
+    {2, {24, 6}}, {4, {1, 6, 4, 6}}, {3, {4, 6, 6}}, {3, {2, 6, 12}}, {2, {3, 4}}};
 
 /* In models that are empty and that are not, each allocation fails in turn. */
 START_TEST(layers_that_fail) {
@@ -379,7 +396,8 @@ START_TEST(grouped_filters) {
         tg_model *m = tg_model_new(2);
         tg_conv_layer(m, "c", tg_ones(TG_F32, 1, 12, 5, 4), 24, .kernel = {3, 2}, .groups = groups);
         expect_ok();
-        ck_assert(tg_shape_equal(tg_shape_of(tg_model_at(m, 0)), TG_SHAPE(24, 12 / (groups ? groups : 1), 3, 2)));
+        ck_assert(
+            tg_shape_equal(tg_shape_of(tg_model_at(m, 0)), TG_SHAPE(24, 12 / (groups ? groups : 1), 3, 2)));
         tg_model_free(m);
         tg_tape_rewind(mark);
     }
@@ -404,7 +422,8 @@ START_TEST(one_probability_outside) {
         for (int k = 0; k < COUNT(wrong); k++)
             for (int who = 0; who < 2; who++) {
                 tg_mark mark = tg_tape_mark();
-                tg_tensor *p = tg_full(_i ? TG_F64 : TG_F32, 0.5, 3, 4), *y = tg_full(_i ? TG_F64 : TG_F32, 0.25, 3, 4);
+                tg_tensor *p = tg_full(_i ? TG_F64 : TG_F32, 0.5, 3, 4),
+                          *y = tg_full(_i ? TG_F64 : TG_F32, 0.25, 3, 4);
                 tg_array_set(tg_array_of(who ? y : p), i, wrong[k]);
                 char place[32];
                 snprintf(place, sizeof place, "position %d", i);
@@ -436,7 +455,8 @@ START_TEST(one_class_outside) {
         for (int i = 0; i < 6; i++)
             for (int c = -1; c <= 4; c++) {
                 tg_mark mark = tg_tape_mark();
-                tg_tensor *x = (tg_zeros)(TG_F64, logits_of(rank, 4)), *t = (tg_zeros)(_i ? TG_I64 : TG_I32, rows_of(rank));
+                tg_tensor *x = (tg_zeros)(TG_F64, logits_of(rank, 4)),
+                          *t = (tg_zeros)(_i ? TG_I64 : TG_I32, rows_of(rank));
                 tg_array_set(tg_array_of(t), i, c);
                 bool inside = c >= 0 && c < 4;
                 ck_assert_int_eq(tg_is_alive(tg_cross_entropy(x, t)), inside);
@@ -473,19 +493,23 @@ START_TEST(weighted_means_of_every_rank) {
     for (int rank = 2; rank <= 6; rank++)
         for (int ignore = 0; ignore < 2; ignore++) {
             tg_mark mark = tg_tape_mark();
-            tg_tensor *x = (tg_zeros)(TG_F64, logits_of(rank, C)), *t = (tg_zeros)(TG_I64, rows_of(rank)), *w = tg_zeros(TG_F64, C);
+            tg_tensor *x = (tg_zeros)(TG_F64, logits_of(rank, C)), *t = (tg_zeros)(TG_I64, rows_of(rank)),
+                      *w = tg_zeros(TG_F64, C);
             for (int c = 0; c < C; c++) tg_array_set(tg_array_of(w), c, 0.5 + c);
             double sum = 0, weights = 0;
             int rest = rank == 2 ? 1 : 3;
             for (int r = 0; r < R; r++) {
                 int c = (r * 2 + r / 3) % C;
                 double total = 0, v[C];
-                for (int k = 0; k < C; k++) v[k] = ((r * C + k) * 5 % 7) / 3.0, total += exp(v[k]), tg_array_set(tg_array_of(x), (r / rest * C + k) * rest + r % rest, v[k]);
+                for (int k = 0; k < C; k++)
+                    v[k] = ((r * C + k) * 5 % 7) / 3.0, total += exp(v[k]),
+                    tg_array_set(tg_array_of(x), (r / rest * C + k) * rest + r % rest, v[k]);
                 bool out = ignore && r == 4;
                 tg_array_set(tg_array_of(t), r, out ? -7 : c);
                 if (!out) sum += (0.5 + c) * (log(total) - v[c]), weights += 0.5 + c;
             }
-            tg_tensor *loss = ignore ? tg_cross_entropy(x, t, .weight = w, .ignore_index = -7, .ignore = true) : tg_cross_entropy(x, t, .weight = w);
+            tg_tensor *loss = ignore ? tg_cross_entropy(x, t, .weight = w, .ignore_index = -7, .ignore = true)
+                                     : tg_cross_entropy(x, t, .weight = w);
             expect_ok();
             expect_close(tg_item(loss), sum / weights, 1e-13);
             tg_tape_rewind(mark);
