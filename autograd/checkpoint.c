@@ -40,6 +40,27 @@ static void move(tg_cell *to, tg_cell *from) {
     from->value.data = NULL, from->value.buffer = NULL, from->handle = NULL;
 }
 
+/* The cells of the outer walk that contributions may come to, made before the inner walk: its end takes back all scratch
+ * memory from its beginning on. */
+static tg_status make_cells(tg_walk *w, const tg_node *node) {
+    for (int i = 0; i < node->n_in; i++)
+        if (tg_walk_needs(w, node, i) && !tg_walk_cell(w, tg_slot_peek(node->in[i])) && tg_error_status() != TG_OK)
+            return tg_error_status();
+    return TG_OK;
+}
+
+/* Those that have stayed empty, so that the walk passes their nodes by. */
+static void forget_empty_cells(tg_walk *w, const tg_node *node) {
+    for (int i = 0; i < node->n_in; i++) {
+        const tg_slot *s = tg_slot_peek(node->in[i]);
+        if (!s || tg_walk_leaf(w, s)) continue;
+        tg_cell **cells = &w->cell[s->node->id - w->low];
+        bool empty = true;
+        for (int o = 0; *cells && o < s->node->n_out; o++) empty = empty && !(*cells)[o].handle && !(*cells)[o].value.data;
+        if (empty) *cells = NULL;
+    }
+}
+
 /* What the outer walk has added up for each input so far goes into the inner one: contributions are then added in the
  * order in which they would be without the checkpoint. An input given twice has one cell. */
 static tg_status lend_cells(tg_walk *outer, tg_walk *inner, const tg_node *node) {
@@ -59,9 +80,8 @@ static tg_status take_cells(tg_walk *outer, tg_walk *inner, const tg_node *node)
         tg_slot *s = tg_slot_peek(node->in[i]);
         tg_goal *g = s ? tg_walk_goal(inner, s, false) : NULL;
         if (!g || !(g->cell.handle || g->cell.value.data)) continue;
-        tg_cell *c = tg_goal_slot(g) ? tg_walk_cell(outer, s) : NULL;
-        if (!c) return tg_error_status();
-        move(c, &g->cell);
+        if (!tg_goal_slot(g)) return tg_error_status();
+        move(tg_walk_cell_now(outer, s), &g->cell);
     }
     return TG_OK;
 }
@@ -94,7 +114,9 @@ static tg_status walk_part(tg_walk *w, const tg_node *node, tg_cell *cells, tg_s
 tg_status tg_checkpoint_walk(tg_walk *w, const tg_node *node, tg_cell *cells) {
     tg_mark before = tg_tape_mark();
     tg_slot *y = run_again(node);
-    tg_status s = y ? walk_part(w, node, cells, y, before.nodes) : tg_error_status();
+    tg_status s = y ? make_cells(w, node) : tg_error_status();
+    if (s == TG_OK) s = walk_part(w, node, cells, y, before.nodes);
+    forget_empty_cells(w, node);
     if (!w->mode.record) (tg_tape_rewind)(before);
     return s;
 }
