@@ -298,44 +298,50 @@ INLINE double unit_of(const tg_norm_rows *p, const row *r, double square) {
     return ldexp(1, 1 - (exponent > LEAST_EXPONENT ? exponent : LEAST_EXPONENT));
 }
 
+/* What a row is normalised with. */
+typedef struct moments {
+    S unit, shift, rest, scale, out;
+} moments;
+
 /* The mean once more, of what its rounded value leaves: of equal numbers it is then that number, and none deviates. */
-APART S moments_with_care(const tg_norm_rows *p, row *r, double square) {
-    double unit = unit_of(p, r, square), n = (double)p->n, eps = sqrt(p->eps);
-    r->unit = K((S)unit);
-    r->shift = r->rest = K(0);
+APART moments moments_with_care(const tg_norm_rows *p, const S *x, double square) {
+    row r = {.x = x, .shift = K(0), .rest = K(0)};
+    double unit = unit_of(p, &r, square), n = (double)p->n, eps = sqrt(p->eps);
+    moments m = {.unit = (S)unit};
+    r.unit = K(m.unit);
     if (p->centred) {
-        S first = (S)(sum_terms(p->n, r, term_in_units) / (S)n);
-        r->shift = K(first);
-        S lost = sum_terms(p->n, r, centred) / (S)n, mean = first + lost, rest = (first - mean) + lost;
-        r->shift = K(mean);
-        r->rest = K(MATH(fabs)(rest) <= (S)NOISE * MATH(fabs)(lost) ? 0 : rest);
+        S first = (S)(sum_terms(p->n, &r, term_in_units) / (S)n);
+        r.shift = K(first);
+        S lost = sum_terms(p->n, &r, centred) / (S)n;
+        m.shift = first + lost, m.rest = (first - m.shift) + lost;
+        if (MATH(fabs)(m.rest) <= (S)NOISE * MATH(fabs)(lost)) m.rest = 0;
+        r.shift = K(m.shift), r.rest = K(m.rest);
     }
-    double root = sqrt((double)sum_terms(p->n, r, term_square) / n);
-    double inverse = 1 / hypot(root, eps * unit);
-    S scale = (S)(inverse > SAFE ? SAFE : inverse);
-    r->scale = K(scale);
-    r->out = K((S)(1 / hypot(root / unit, eps)));
-    return scale;
+    double root = sqrt((double)sum_terms(p->n, &r, term_square) / n), inverse = 1 / hypot(root, eps * unit);
+    m.scale = (S)(inverse > SAFE ? SAFE : inverse);
+    m.out = (S)(1 / hypot(root / unit, eps));
+    return m;
 }
 
-/* Sets unit, shift, rest, scale = 1 / sqrt(variance + eps) of x in units, and out, the same of x itself. */
-INLINE S moments(const tg_norm_rows *p, row *r) {
+/* Sets unit, shift, rest, scale = 1 / sqrt(variance + eps) of x in units, and out, the same of x itself. They are set
+ * one by one, and r's address is not passed on, so that its vectors stay in registers. */
+INLINE S find_moments(const tg_norm_rows *p, row *r) {
     S n = (S)p->n;
-    r->unit = K(1);
-    r->shift = K(p->centred ? sum_terms(p->n, r, term_x) / n : 0);
+    moments m = {.unit = 1};
+    m.shift = p->centred ? sum_terms(p->n, r, term_x) / n : 0;
+    r->shift = K(m.shift);
     pair d = sum_pairs(p->n, r, terms_distance);
-    S rest = p->centred ? d.a / n : 0, square = d.b / n, variance = square - rest * rest;
+    S square = d.b / n;
+    m.rest = p->centred ? d.a / n : 0;
+    S variance = square - m.rest * m.rest;
     bool safe = (double)square + p->eps >= 1 / SAFE && square <= (S)SAFE;
-    if (!(safe && variance + variance >= square)) {
-        row careful = *r; /* the address of r itself goes nowhere, so that its vectors stay in registers */
-        S scale = moments_with_care(p, &careful, (double)square);
-        *r = careful;
-        return scale;
-    }
-    S scale = (S)(1 / sqrt((double)variance + p->eps));
-    r->rest = K(rest);
-    r->scale = r->out = K(scale);
-    return scale;
+    if (safe && variance + variance >= square)
+        m.scale = m.out = (S)(1 / sqrt((double)variance + p->eps));
+    else
+        m = moments_with_care(p, r->x, (double)square);
+    r->unit = K(m.unit), r->shift = K(m.shift), r->rest = K(m.rest);
+    r->scale = K(m.scale), r->out = K(m.out);
+    return m.scale;
 }
 
 INLINE void step_norm(const row *r, int64_t i, int64_t m) {
@@ -348,7 +354,7 @@ INLINE void step_norm(const row *r, int64_t i, int64_t m) {
 static void norm_rows(const tg_norm_rows *p) {
     row r = {.x = p->x, .w = p->w, .b = p->b, .y = p->y};
     for (int64_t k = 0; k < p->rows; k++, r.x += p->n, r.y += p->n) {
-        moments(p, &r);
+        find_moments(p, &r);
         each(p->n, &r, step_norm);
     }
 }
@@ -370,7 +376,7 @@ static void norm_rows_grad(const tg_norm_rows *p) {
     S n = (S)p->n;
     for (int64_t k = 0; k < p->rows; k++, r.x += p->n, r.g += p->n) {
         if (p->y || p->dw) {
-            S scale = moments(p, &r);
+            S scale = find_moments(p, &r);
             r.slope = K(scale * scale);
         }
         if (p->y) {
