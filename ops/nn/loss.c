@@ -4,6 +4,7 @@
 
 #include "ops/arithmetic.h"
 #include "ops/elementwise.h"
+#include "ops/functions.h"
 #include "ops/logical.h"
 #include "ops/reduce.h"
 #include "ops/select.h"
@@ -148,11 +149,15 @@ tg_tensor *(tg_binary_cross_entropy_with_logits)(tg_tensor *logits, tg_tensor *t
     return cross(op, target, (tg_logsigmoid)(logits), (tg_logsigmoid)((tg_neg)(logits)), opts);
 }
 
-/* max(log p, -100), with gradient 0 where the bound holds: there p is replaced before the logarithm too,
- * since 0 times the slope 1/0 would be NaN. */
+/* max(log p, -100), and max(log(1 - p), -100), which has all its digits where p is small. The gradient is 0 where the bound
+ * holds: there p is replaced before the logarithm too, since 0 times the slope 1/0 would be NaN. */
 static tg_tensor *bounded_log(tg_tensor *p) {
     tg_tensor *tiny = (tg_lt)(p, (tg_scalar)(tg_dtype_of(p), exp(-100)));
     return (tg_masked_fill)((tg_log)((tg_masked_fill)(p, tiny, 1)), tiny, -100);
+}
+static tg_tensor *bounded_log_of_rest(tg_tensor *p) {
+    tg_tensor *tiny = (tg_eq)(p, (tg_scalar)(tg_dtype_of(p), 1));
+    return (tg_masked_fill)((tg_log1p)((tg_neg)((tg_masked_fill)(p, tiny, 0))), tiny, -100);
 }
 
 tg_tensor *(tg_binary_cross_entropy)(tg_tensor *p, tg_tensor *target, tg_bce_opts opts) {
@@ -166,5 +171,5 @@ tg_tensor *(tg_binary_cross_entropy)(tg_tensor *p, tg_tensor *target, tg_bce_opt
         tg_fail(TG_ERR_ARGUMENT, "%s: takes no pos_weight: only %s_with_logits does", op, op);
         return tg_poison();
     }
-    return cross(op, target, bounded_log(p), bounded_log((tg_affine)(p, -1, 1)), opts);
+    return cross(op, target, bounded_log(p), bounded_log_of_rest(p), opts);
 }

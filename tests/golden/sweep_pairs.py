@@ -166,11 +166,12 @@ def one_row(f):
     return lambda *rows: f(*(r[0] for r in rows))
 
 
-# log(e^a + e^b) is 0 on a curve, where a and b cancel; y - sigmoid(z) likewise.
+# log(e^a + e^b) is 0 on a curve, where a and b cancel; y - sigmoid(z) likewise. The slope by y is the difference of two
+# logarithms, log 2 each at z = 0.
 TERMS = {
     "logaddexp": one_row(lambda a, b: [max(abs(a), abs(b)), 0, 0, 0, 0, 0]),
-    "bce_with_logits": one_row(lambda z, y: [0, y, 0, 0, 0, 0]),
-    "bce_pos_weight": one_row(lambda z, y, w: [0, y * w, abs(z) * w, 0, w, 0]),
+    "bce_with_logits": one_row(lambda z, y: [0, y, mp.ln2, 0, 0, 0]),
+    "bce_pos_weight": one_row(lambda z, y, w: [0, y * w, max(abs(z), mp.ln2) * w, 0, w, 0]),
     "binary_cross_entropy": one_row(lambda p, y: [0, y / p, abs(mp.log(p)), y / p**2, 0, 0]),
     "gaussian_nll_loss": one_row(lambda m, t, v: [abs(mp.log(v)), 0, 0, 1 / v, 0, 0, 0, 0, 0, 1 / v**2]),
 }

@@ -101,8 +101,7 @@ static worst over_f32(const tg_kernel_set *s, const struct function *f) {
         int n = 0;
         for (; n < BATCH && i <= last; i += STEP) x[n++] = float_at((int32_t)i);
         s->unary[f->kernel](n, (char *[]){(char *)y, (char *)x}, ones, parameters);
-        for (int k = 0; k < n; k++)
-            widen(&w, (double)x[k], (double)y[k], f->f((long double)x[k]), 23, -126);
+        for (int k = 0; k < n; k++) widen(&w, (double)x[k], (double)y[k], f->f((long double)x[k]), 23, -126);
     }
     return w;
 }
