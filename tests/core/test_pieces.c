@@ -534,6 +534,62 @@ START_TEST(ends_of_the_integers) {
 }
 END_TEST
 
+/* Integers at both ends of each type, in all pairs. */
+START_TEST(pairs_of_ends) {
+    static const int64_t ends[] = {INT64_MIN,
+                                   INT64_MIN + 1,
+                                   INT64_MAX,
+                                   INT32_MIN,
+                                   INT32_MAX,
+                                   -1,
+                                   0,
+                                   1,
+                                   2,
+                                   -2,
+                                   127,
+                                   128,
+                                   -128,
+                                   255,
+                                   INT64_C(1) << 32,
+                                   (INT64_C(1) << 53) + 1,
+                                   INT64_C(0x7fffffff00000000)};
+    enum { N = sizeof ends / sizeof *ends, PAIRS = N * N };
+    for (tg_dtype dtype = TG_I32; dtype <= TG_U8; dtype++) {
+        tg_array x = {0}, y = {0}, out = {0}, is = {0};
+        char want[8 * PAIRS], *p[] = {want, NULL, NULL};
+        size_t size = tg_dtype_size(dtype);
+        ck_assert_int_eq(tg_array_alloc(&x, dtype, TG_SHAPE(PAIRS)), TG_OK);
+        ck_assert_int_eq(tg_array_alloc(&y, dtype, TG_SHAPE(PAIRS)), TG_OK);
+        ck_assert_int_eq(tg_array_alloc(&out, dtype, TG_SHAPE(PAIRS)), TG_OK);
+        ck_assert_int_eq(tg_array_alloc(&is, TG_BOOL, TG_SHAPE(PAIRS)), TG_OK);
+        p[1] = x.data, p[2] = y.data;
+        for (int i = 0; i < PAIRS; i++) { /* the lower bytes */
+            memcpy(p[1] + (size_t)i * size, &ends[i / N], size);
+            memcpy(p[2] + (size_t)i * size, &ends[i % N], size);
+        }
+        for (int f = TG_BINARY_ADD; f <= TG_BINARY_MINIMUM && dtype != TG_U8; f++) {
+            job j = {.which = f, .dtype = {dtype, dtype, dtype}};
+            tg_map_binary((tg_binary)f, &x, &y, &out);
+            expect_whole_binary(&j, PAIRS, p);
+            REQUIRE(memcmp(out.data, want, size * PAIRS) == 0, "binary %d of %s", f, tg_dtype_name(dtype));
+        }
+        for (int f = TG_EQ; f <= TG_GE; f++) {
+            job j = {.which = f, .dtype = {TG_BOOL, dtype, dtype}};
+            tg_map_compare((tg_compare)f, &x, &y, &is);
+            expect_compare(&j, PAIRS, p);
+            REQUIRE(memcmp(is.data, want, PAIRS) == 0, "comparison %d of %s", f, tg_dtype_name(dtype));
+        }
+        if (dtype != TG_U8) {
+            job j = {.which = 1, .dtype = {dtype, dtype}};
+            apply_affine(&j, (const tg_array *[]){&out, &x});
+            expect_affine(&j, PAIRS, p);
+            REQUIRE(memcmp(out.data, want, size * PAIRS) == 0, "affine of %s", tg_dtype_name(dtype));
+        }
+        tg_array_drop(&x), tg_array_drop(&y), tg_array_drop(&out), tg_array_drop(&is);
+    }
+}
+END_TEST
+
 TCase *tcase_pieces(void) {
     TCase *tc = tcase_create("pieces");
     tcase_set_timeout(tc, 240);
@@ -544,5 +600,6 @@ TCase *tcase_pieces(void) {
     tcase_add_test(tc, exact_functions_agree);
     tcase_add_test(tc, powers);
     tcase_add_test(tc, ends_of_the_integers);
+    tcase_add_test(tc, pairs_of_ends);
     return tc;
 }
