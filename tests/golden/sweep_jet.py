@@ -241,11 +241,14 @@ def of_polygamma(n):
 def of_sinc(order):
     """The derivatives of sin t / t at t = pi x, from t S^(m) + m S^(m-1) = sin^(m) t; digits make up for what cancels."""
 
+    def near_zero(n, t):
+        """sum over 2k >= n of (-1)^k t^(2k-n) / ((2k+1) (2k-n)!), where the recurrence would cancel."""
+        return mp.fsum((-1) ** k * t ** (2 * k - n) / ((2 * k + 1) * mp.factorial(2 * k - n)) for k in range((n + 1) // 2, n + 8))
+
     def f(x):
-        if x == 0:
-            d = [mpf(1), mpf(0), -mp.pi**2 / 3, mpf(0), mp.pi**4 / 5]
-            return tuple(d[order : order + 3])
         t = mp.pi * x
+        if abs(x) < 1e-6:
+            return tuple(near_zero(n, t) * mp.pi**n for n in range(order, order + 3))
         sine = [mp.sinpi(x), mp.cospi(x)]
         sine += [-sine[0], -sine[1], sine[0], sine[1]]
         s = [sine[0] / t]

@@ -31,6 +31,10 @@ def pow_(a, b):
         return exp(b * log(a))
     if a.v < 0 and b.v != mp.floor(b.v):
         raise ValueError("a power of a negative number")
+    if a.v == 0 and b.v > 0:
+        if b.v < 1:
+            raise ZeroDivisionError  # the slope
+        return Jet(mpf(0), [mpf(b.v == 1), mpf(0)], [mp.nan] * 3)
     v = mpf(1) if b.v == 0 else a.v ** int(b.v) if b.v == mp.floor(b.v) else a.v**b.v
     slope = mpf(0) if b.v == 0 else b.v * (a.v ** (b.v - 1) if a.v == 0 else a.v ** int(b.v - 1))
     return Jet(v, [slope, mpf(0) if a.v == 0 else mp.nan], [mp.nan] * 3)
@@ -69,7 +73,9 @@ def whole(x):
 
 def pow_choices(point):
     a, b = point
-    if math.isinf(b) and (a <= 0 or a == 1) or math.isinf(a) and (not whole(b) or a < 0) or minus_zero(a):
+    if a == 0 and 0 < abs(b) < 1:
+        return "vfs"  # no limit finds 0 or infinity there
+    if math.isnan(b) or math.isinf(b) and (a <= 0 or a == 1) or math.isinf(a) and (not whole(b) or a < 0) or minus_zero(a):
         return "vfs"
     return "s" if a <= 0 else "s" if b == 0 else ""
 
@@ -169,6 +175,7 @@ def one_row(f):
 # log(e^a + e^b) is 0 on a curve, where a and b cancel; y - sigmoid(z) likewise. The slope by y is the difference of two
 # logarithms, log 2 each at z = 0.
 TERMS = {
+    "atan2": one_row(lambda y, x: [0, 0, 0] + [1 / (x * x + y * y)] * 3),
     "logaddexp": one_row(lambda a, b: [max(abs(a), abs(b)), 0, 0, 0, 0, 0]),
     "bce_with_logits": one_row(lambda z, y: [0, y, mp.ln2, 0, 0, 0]),
     "bce_pos_weight": one_row(lambda z, y, w: [0, y * w, max(abs(z), mp.ln2) * w, 0, w, 0]),
