@@ -76,6 +76,7 @@ struct tg_op {
     int n_out;           /* 1 to TG_MAX_OUT; 0 means 1 */
 
     unsigned save;     /* which inputs and outputs the gradient reads the elements of */
+    unsigned save_f64; /* the same where input 0 is f64 and the rule reads others then; 0: as save */
     unsigned optional; /* which inputs may be NULL */
     unsigned no_grad;  /* which inputs never get a gradient: indices, masks */
 
@@ -119,6 +120,7 @@ struct tg_node {
     const void *attr; /* cast to the op's attribute struct */
     uint64_t *version; /* of each saved input and output, when it was saved */
     int64_t first;    /* the lowest id among the nodes this one depends on, itself included */
+    unsigned saved;   /* op->save or op->save_f64: what the rule may read here */
     bool walked;      /* a walk without `retain` has passed: what it saved is gone */
 };
 

@@ -160,19 +160,24 @@ const tg_node *tg_tape_node(int64_t i) {
 
 /* ---- nodes ---- */
 
-/* The gradient reads input i; TG_ALL_IN means those beyond the sixteenth too. */
-static bool saves_input(const tg_op *op, int i) {
-    return i < 16 ? op->save >> i & 1 : (op->save & TG_ALL_IN) == TG_ALL_IN;
+/* What the gradient reads. */
+static unsigned saved_of(const tg_op *op, const tg_slot *in0) {
+    return op->save_f64 && in0 && in0->a.dtype == TG_F64 ? op->save_f64 : op->save;
 }
 
-static int n_saved(const tg_op *op, int n_in) {
-    int n = n_in > 16 && saves_input(op, 16) ? n_in - 16 : 0;
-    for (unsigned set = op->save; set; set &= set - 1) n++;
+/* Input i is of the set; TG_ALL_IN means those beyond the sixteenth too. */
+static bool saves_input(unsigned set, int i) {
+    return i < 16 ? set >> i & 1 : (set & TG_ALL_IN) == TG_ALL_IN;
+}
+
+static int n_saved(unsigned set, int n_in) {
+    int n = n_in > 16 && saves_input(set, 16) ? n_in - 16 : 0;
+    for (; set; set &= set - 1) n++;
     return n;
 }
 
 /* A node is one block of the arena: the struct, inputs, outputs, versions of what is saved, attributes. */
-static tg_node *node_alloc(tg_tape *tape, const tg_op *op, int n_in, int n_out, const void *attr) {
+static tg_node *node_alloc(tg_tape *tape, const tg_op *op, unsigned saved, int n_in, int n_out, const void *attr) {
     int64_t cap = tape->cap_nodes;
     void *table = tape->node;
     if (tape->n_nodes == cap) {
@@ -181,22 +186,22 @@ static tg_node *node_alloc(tg_tape *tape, const tg_op *op, int n_in, int n_out, 
         tape->cap_nodes = cap;
     }
     size_t handles = (size_t)(n_in + n_out) * sizeof(tg_tensor *);
-    size_t versions = (size_t)n_saved(op, n_in) * sizeof(uint64_t);
+    size_t versions = (size_t)n_saved(saved, n_in) * sizeof(uint64_t);
     tg_node *node = tg_arena_alloc(&tape->arena, sizeof *node + handles + versions + op->attr_size);
     if (!node) return NULL;
     node->in = (tg_tensor **)(void *)(node + 1);
     node->out = node->in + n_in;
     node->version = (uint64_t *)(void *)(node->out + n_out);
+    node->saved = saved;
     node->attr = op->attr_size ? memcpy((char *)node->version + versions, attr, op->attr_size) : NULL;
     return node;
 }
 
 tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node, tg_slot *s, int k)) {
-    const tg_op *op = node->op;
     int k = 0, n = node->n_in + node->n_out;
     for (int i = 0; i < n; i++) {
         int o = i - node->n_in;
-        if (o < 0 ? !saves_input(op, i) : !(op->save & TG_OUT(o))) continue;
+        if (o < 0 ? !saves_input(node->saved, i) : !(node->saved & TG_OUT(o))) continue;
         tg_slot *s = tg_slot_peek(o < 0 ? node->in[i] : node->out[o]);
         tg_status status = s ? fn(node, s, k) : TG_OK;
         if (status != TG_OK) return status;
@@ -220,7 +225,7 @@ static tg_status unsave(const tg_node *node, tg_slot *s, int k) {
 void tg_node_unsave(tg_node *node) {
     if (node->walked) return;
     node->walked = true;
-    if (node->op->save) tg_each_saved(node, unsave);
+    if (node->saved) tg_each_saved(node, unsave);
 }
 
 static tg_status fail_no_rule(const tg_op *op, tg_slot *const *slots, int n_in) {
@@ -247,7 +252,8 @@ tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *c
                     const void *attr) {
     if (!op->grad) return fail_no_rule(op, slots, n_in);
     tg_tape *tape = tg_tape_get();
-    tg_node *node = tape ? node_alloc(tape, op, n_in, n_out, attr) : NULL;
+    unsigned saved = saved_of(op, n_in > 0 ? slots[0] : NULL);
+    tg_node *node = tape ? node_alloc(tape, op, saved, n_in, n_out, attr) : NULL;
     if (!node) return tg_fail_memory(sizeof *node);
     node->op = op;
     node->id = node->first = tape->n_nodes;
@@ -264,7 +270,7 @@ tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *c
         out[o]->requires_grad = tg_dtype_is_float((tg_dtype)out[o]->a.dtype);
         out[o]->node = node;
     }
-    if (op->save) tg_each_saved(node, save);
+    if (saved) tg_each_saved(node, save);
     tape->node[tape->n_nodes++] = node;
     return TG_OK;
 }

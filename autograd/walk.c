@@ -280,7 +280,7 @@ static tg_status check_node(const tg_node *node) {
     for (int i = 0; i < node->n_in; i++)
         if (node->in[i] && !tg_slot_peek(node->in[i]) && !tg_slot_of(node->in[i], node->op->name))
             return tg_error_status();
-    return node->op->save ? tg_each_saved(node, check_version) : TG_OK;
+    return node->saved ? tg_each_saved(node, check_version) : TG_OK;
 }
 
 /* The gradients of leaves are complete when the walk is. A part of a walk leaves them to the whole. */

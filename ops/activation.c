@@ -9,40 +9,49 @@ static tg_tensor *negative_part(tg_tensor *x) { return tg_masked_fill(x, above(x
 
 /* g above 0, scale * e^(x/width) g below */
 static tg_tensor *exponential_side(tg_tensor *g, tg_tensor *x, double width, double scale) {
-    tg_tensor *slope = tg_mul_scalar(tg_exp(tg_mul_scalar(negative_part(x), 1 / width)), scale);
+    tg_tensor *slope = tg_mul_scalar(tg_exp(tg_div(negative_part(x), number(x, width))), scale);
     return tg_where(above(x, 0), g, tg_mul(g, slope));
 }
 
 #define SELU_SCALE 1.0507009873554804934193349852946
 #define SELU_ALPHA 1.6732632423543772848170429916717
 
-/* Phi(x) + x phi(x) */
+/* Phi(x) + x phi(x), where -x phi(x) is the derivative of phi(x) = e^(-x^2/2) / sqrt(2 pi) */
 static tg_tensor *gelu_slope(tg_tensor *x) {
     tg_tensor *cdf = tg_mul_scalar(tg_erfc(tg_mul_scalar(x, -0.70710678118654752440)), 0.5);
-    tg_tensor *density = tg_mul_scalar(tg_exp(tg_mul_scalar(tg_square(x), -0.5)), 0.39894228040143267794);
-    return tg_add(cdf, tg_mul(x, density));
+    return tg_sub(cdf, tg_mul_scalar(tg_gaussian_derivative(x, 0.5, 1), 0.39894228040143267794));
 }
 
-/* s(v) + x v' s(v) s(-v), v = 2 sqrt(2/pi) (x + 0.044715 x^3): (1 + tanh u) / 2 = s(2u) */
-static tg_tensor *gelu_tanh_slope(tg_tensor *x) {
+/* The slopes of y = x s(v), s the sigmoid, are written as s(v) + y v' s(-v): the tail of y is representable where that
+ * of s is not. Beyond the bounds they have reached their limits, and no infinity meets a zero. */
+static tg_tensor *sigmoid_of(tg_tensor *v) { return tg_sigmoid_derivative(v, 0); }
+
+/* v = 2 sqrt(2/pi) (x + 0.044715 x^3): (1 + tanh u) / 2 = s(2u). The slope at x is 1 less that at -x: of the two the left
+ * one is made. */
+static tg_tensor *gelu_tanh_slope(tg_tensor *all) {
     const double c = 1.59576912160573071176;
-    tg_tensor *square = tg_square(x);
+    tg_tensor *right = above(all, 0), *x = tg_clamp(tg_where(right, tg_neg(all), all), -24, 0), *square = tg_square(x);
     tg_tensor *v = tg_mul(tg_mul_scalar(x, c), tg_affine(square, 0.044715, 1));
-    tg_tensor *v_slope = tg_affine(square, c * 3 * 0.044715, c), *s = tg_sigmoid(v);
-    return tg_add(s, tg_mul(tg_mul(x, v_slope), tg_mul(s, tg_sigmoid(tg_neg(v)))));
+    tg_tensor *v_slope = tg_affine(square, c * 3 * 0.044715, c);
+    tg_tensor *y_slope = tg_mul(tg_mul(tg_gelu_tanh(x), v_slope), sigmoid_of(tg_neg(v)));
+    tg_tensor *left = tg_add(sigmoid_of(v), y_slope);
+    return tg_where(right, tg_affine(left, -1, 1), left);
 }
 
-/* s(x) (1 + x s(-x)) */
-static tg_tensor *silu_slope(tg_tensor *x) {
-    return tg_mul(tg_sigmoid(x), tg_affine(tg_mul(x, tg_sigmoid(tg_neg(x))), 1, 1));
+static tg_tensor *silu_slope(tg_tensor *all) {
+    tg_tensor *x = tg_clamp(all, -1000, 1000);
+    return tg_add(sigmoid_of(x), tg_mul(tg_silu(x), sigmoid_of(tg_neg(x))));
 }
 
-/* t + x (1 - t^2) s(x), t = tanh(softplus(x)) */
-static tg_tensor *mish_slope(tg_tensor *x) {
-    tg_tensor *t = tg_tanh(tg_softplus(x));
-    tg_tensor *t_slope = tg_mul(tg_mul(tg_affine(t, -1, 1), tg_affine(t, 1, 1)), tg_sigmoid(x));
-    return tg_add(t, tg_mul(x, t_slope));
+/* t + x t', t = tanh(softplus(x)), x t' = x s(x) 4 s'(2 softplus(x)). Above 0, t is 2 s(2 softplus(x)) - 1. */
+static tg_tensor *mish_slope(tg_tensor *all) {
+    tg_tensor *x = tg_clamp(all, -1000, 1000), *twice = tg_mul_scalar(tg_softplus(x), 2);
+    tg_tensor *t = tg_where(above(x, 0), tg_affine(sigmoid_of(twice), 2, -1), tg_tanh(tg_softplus(x)));
+    return tg_add(t, tg_mul(tg_silu(x), tg_mul_scalar(tg_sigmoid_derivative(twice, 1), 4)));
 }
+
+/* g / d^2, without the square */
+static tg_tensor *over_twice(tg_tensor *g, tg_tensor *d) { return tg_div(tg_div(g, d), d); }
 
 /* g/6 between -3 and 3 */
 static tg_tensor *hardsigmoid_side(tg_tensor *g, tg_tensor *x) {
@@ -50,9 +59,9 @@ static tg_tensor *hardsigmoid_side(tg_tensor *g, tg_tensor *x) {
     return tg_where(above(x, -3), tg_where(below(x, 3), tg_mul_scalar(g, 1.0 / 6), zero), zero);
 }
 
-/* 0, (x/3 + 1/2) g or g, on the left of, between and on the right of -3 and 3 */
+/* 0, (2x + 3)/6 g or g, on the left of, between and on the right of -3 and 3 */
 static tg_tensor *hardswish_side(tg_tensor *g, tg_tensor *x) {
-    tg_tensor *middle = tg_where(below(x, 3), tg_mul(g, tg_affine(x, 1.0 / 3, 0.5)), g);
+    tg_tensor *middle = tg_where(below(x, 3), tg_mul(g, tg_mul_scalar(tg_affine(x, 2, 3), 1.0 / 6)), g);
     return tg_where(tg_le(x, number(x, -3)), number(g, 0), middle);
 }
 
@@ -65,7 +74,7 @@ static tg_tensor *hardswish_side(tg_tensor *g, tg_tensor *x) {
         tg_mul(g, gelu_tanh_slope(x))) \
     ROW(silu, SILU, "x / (1 + e^-x)", NULL, tg_mul(g, silu_slope(x))) \
     ROW(mish, MISH, "x tanh(log(1 + e^x))", NULL, tg_mul(g, mish_slope(x))) \
-    ROW(softsign, SOFTSIGN, "x / (1 + |x|)", NULL, tg_div(g, tg_square(tg_affine(tg_abs(x), 1, 1)))) \
+    ROW(softsign, SOFTSIGN, "x / (1 + |x|)", NULL, over_twice(g, tg_affine(tg_abs(x), 1, 1))) \
     ROW(hardsigmoid, HARDSIGMOID, "min(max(x + 3, 0), 6) / 6", "0 at -3 and 3", hardsigmoid_side(g, x)) \
     ROW(hardswish, HARDSWISH, "x min(max(x + 3, 0), 6) / 6", "0 at -3, 1 at 3", hardswish_side(g, x))
 
@@ -104,7 +113,7 @@ static tg_tensor *hardtanh_side(tg_tensor *g, tg_tensor *x, double lo, double hi
 
 static tg_tensor *softplus_side(tg_tensor *g, tg_tensor *x, double beta, double threshold) {
     tg_tensor *steep = tg_mul_scalar(x, beta);
-    return tg_where(above(steep, threshold), g, tg_mul(g, tg_sigmoid(steep)));
+    return tg_where(above(steep, threshold), g, tg_mul(g, sigmoid_of(steep)));
 }
 
 UNARY_OP_WITH(leaky_relu, LEAKY_RELU, "x > 0 ? x : slope * x", "slope at 0", tg_infer_same,

@@ -30,7 +30,7 @@ TG_API tg_tensor *tg_silu(tg_tensor *x);      /* x sigmoid(x) */
 TG_API tg_tensor *tg_mish(tg_tensor *x);      /* x tanh(softplus(x)) */
 TG_API tg_tensor *tg_softsign(tg_tensor *x);  /* x / (1 + |x|) */
 
-/* log(1 + e^(beta x)) / beta, and x itself where beta x > threshold. tg_softplus(x) is beta 1, threshold 20.
+/* log(1 + e^(beta x)) / beta, and x itself where beta x > threshold. tg_softplus(x) is beta 1 without a threshold.
  * beta 0: TG_ERR_ARGUMENT. */
 TG_API tg_tensor *tg_softplus_with(tg_tensor *x, double beta, double threshold);
 

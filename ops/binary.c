@@ -30,10 +30,17 @@ static tg_tensor *share(tg_tensor *g, tg_tensor *a, tg_tensor *b, tg_tensor *beh
     return tg_masked_fill(halved, behind, 0);
 }
 
-/* b a^(b-1), 0 for b = 0 */
-static tg_tensor *pow_by_base(tg_tensor *a, tg_tensor *b) {
-    tg_tensor *flat = tg_logical_and(tg_eq(b, number(b, 0)), tg_eq(a, number(a, 0)));
-    return tg_mul(b, tg_pow(tg_where(flat, number(a, 1), a), tg_affine(b, 1, -1)));
+/* b a^(b-1), 0 for b = 0; as b a^b / a where a^(b-1) may be the larger. Where a = 0 <= b, b is a constant: the
+ * derivative by the exponent is 0 there, to any order. */
+static tg_tensor *pow_by_base(tg_tensor *a, tg_tensor *all_b, tg_tensor *y) {
+    tg_tensor *zero = number(a, 0), *one = number(a, 1), *at_0 = tg_eq(a, zero);
+    tg_tensor *b = tg_where(tg_logical_and(at_0, tg_ge(all_b, zero)), tg_detach(all_b), all_b);
+    tg_tensor *small = tg_logical_and(tg_lt(tg_abs(a), one), tg_le(b, number(b, 0.5)));
+    tg_tensor *by_quotient = tg_logical_and(small, tg_logical_not(at_0));
+    tg_tensor *flat = tg_logical_and(at_0, tg_eq(b, zero));
+    tg_tensor *power = tg_pow(tg_where(tg_logical_or(flat, by_quotient), one, a), tg_affine(b, 1, -1));
+    tg_tensor *quotient = tg_div(tg_mul(b, tg_where(by_quotient, y, one)), tg_where(by_quotient, a, one));
+    return tg_where(by_quotient, quotient, tg_mul(b, power));
 }
 
 /* a^b log a, 0 for a = 0 and b >= 0 */
@@ -42,28 +49,80 @@ static tg_tensor *pow_by_exponent(tg_tensor *a, tg_tensor *b, tg_tensor *y) {
     return tg_mul(y, tg_log(tg_where(flat, number(a, 1), a)));
 }
 
-/* g a / (a^2 + b^2) */
-static tg_tensor *over_square(tg_tensor *g, tg_tensor *a, tg_tensor *b) {
-    return tg_div(tg_mul(g, a), tg_add(tg_square(a), tg_square(b)));
+/* With the larger of a and b in magnitude, the ratio p of the other to it and r = 1 / sqrt(1 + p^2), nothing overflows,
+ * and no derivative of what is made of them cancels. At (0, 0) p is 0, and the larger one 1. */
+typedef struct polar {
+    tg_tensor *a_larger, *larger, *p, *r;
+} polar;
+static polar polar_of(tg_tensor *a, tg_tensor *b) {
+    tg_tensor *a_larger = tg_gt(tg_abs(a), tg_abs(b)), *larger = tg_where(a_larger, a, b), *one = number(a, 1);
+    tg_tensor *safe = tg_where(tg_eq(larger, number(a, 0)), one, larger), *p = tg_div(tg_where(a_larger, b, a), safe);
+    return (polar){a_larger, safe, p, tg_reciprocal(tg_hypot(p, one))};
 }
 
-/* a / y, 0 for y = 0 */
-static tg_tensor *direction(tg_tensor *a, tg_tensor *y) {
-    return tg_div(a, tg_where(tg_eq(y, number(y, 0)), number(y, 1), y));
+/* a / sqrt(a^2 + b^2): 0 at (0, 0) */
+static tg_tensor *direction(tg_tensor *a, tg_tensor *b) {
+    polar q = polar_of(a, b);
+    return tg_mul(tg_sign(q.larger), tg_where(q.a_larger, q.r, tg_mul(q.p, q.r)));
 }
 
-/* b, 1 where a = 0 and b <= 0 */
-static tg_tensor *xlogy_argument(tg_tensor *a, tg_tensor *b) {
-    tg_tensor *flat = tg_logical_and(tg_eq(a, number(a, 0)), tg_le(b, number(b, 0)));
-    return tg_where(flat, number(b, 1), b);
+/* a / (a^2 + b^2): 0 at (0, 0) */
+static tg_tensor *over_square(tg_tensor *a, tg_tensor *b) {
+    polar q = polar_of(a, b);
+    tg_tensor *squared = tg_square(q.r);
+    return tg_div(tg_where(q.a_larger, squared, tg_mul(q.p, squared)), q.larger);
+}
+
+/* The n of a - b n = r: worked out anew from a / b alone it may be another one. */
+static tg_tensor *quotient(tg_tensor *a, tg_tensor *b, tg_tensor *r) {
+    return tg_round(tg_sub(tg_div(a, b), tg_div(r, b)));
+}
+
+/* a / b and log b; where a = 0 and b <= 0 both are 0, and so are their derivatives. */
+static tg_tensor *xlogy_flat(tg_tensor *a, tg_tensor *b) {
+    return tg_logical_and(tg_eq(a, number(a, 0)), tg_le(b, number(b, 0)));
+}
+static tg_tensor *xlogy_log(tg_tensor *a, tg_tensor *b) {
+    return tg_log(tg_where(xlogy_flat(a, b), number(b, 1), b));
+}
+static tg_tensor *xlogy_quotient(tg_tensor *a, tg_tensor *b) {
+    tg_tensor *flat = xlogy_flat(a, b);
+    return tg_div(tg_where(flat, number(a, 0), a), tg_where(flat, number(b, 1), b));
 }
 
 /* e^a / (e^a + e^b) = sigmoid(a - b); 0 for equal infinities, whose difference alone is NaN */
 static tg_tensor *logaddexp_share(tg_tensor *a, tg_tensor *b) {
     tg_tensor *tie = tg_logical_and(tg_eq(a, b), tg_logical_not(tg_isfinite(a))), *zero = number(a, 0);
     tg_tensor *difference = tg_sub(tg_where(tie, zero, a), tg_where(tie, zero, b));
-    return tg_masked_fill(tg_sigmoid(difference), tie, 0);
+    return tg_masked_fill(tg_sigmoid_derivative(difference, 0), tie, 0);
 }
+
+/* ---- derivatives on arrays ---- */
+
+/* *din = sign g f(a, b) */
+static tg_status slope(const tg_array *g, tg_binary f, const tg_array *a, const tg_array *b, double sign, tg_array *din) {
+    tg_status s = tg_array_alloc_like(din, g);
+    if (s != TG_OK) return s;
+    tg_map_spread(f, a, b, din);
+    tg_map_binary(TG_BINARY_MUL, g, din, din);
+    if (sign < 0) tg_map_affine(din, -1, -0.0, din);
+    return TG_OK;
+}
+
+#define GRAD_KERNEL(NAME, BY_A, A1, A2, BY_B, B1, B2, SIGN_B) \
+    static tg_status NAME##_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) { \
+        tg_status s = TG_OK; \
+        if (tg_needs(n, 0)) s = slope(dout[0], TG_BINARY_##BY_A, A1, A2, 1, &din[0]); \
+        if (s == TG_OK && tg_needs(n, 1)) s = slope(dout[0], TG_BINARY_##BY_B, B1, B2, SIGN_B, &din[1]); \
+        return s; \
+    }
+#define A tg_node_in(n, 0)
+#define B tg_node_in(n, 1)
+GRAD_KERNEL(pow, POW_SLOPE, A, B, POW_LOG, tg_node_out(n, 0), A, 1)
+GRAD_KERNEL(atan2, OVER_SQUARE, B, A, OVER_SQUARE, A, B, -1)
+GRAD_KERNEL(hypot, DIRECTION, A, B, DIRECTION, B, A, 1)
+#undef A
+#undef B
 
 #define NUMBERS numbers_infer
 #define FLOATS floats_infer
@@ -71,30 +130,30 @@ static tg_tensor *logaddexp_share(tg_tensor *a, tg_tensor *b) {
 #define IN_2 (TG_IN(0) | TG_IN(1))
 #define OUT TG_OUT(0)
 
-/* name, kernel, inputs, saves, formula, kink, derivatives times g by a and by b */
+/* name, kernel, inputs, saves, formula, kink, kernel of the gradient, derivatives times g by a and by b */
 #define ROWS(ROW) \
-    ROW(pow, POW, FLOATS, IN_2 | OUT, "a^b", "0 by a at b = 0, 0 by b at a = 0 <= b", \
-        tg_mul(g, pow_by_base(a, b)), tg_mul(g, pow_by_exponent(a, b, y))) \
-    ROW(maximum, MAXIMUM, NUMBERS, IN_2, "max(a, b)", "1/2 each where equal", share(g, a, b, tg_lt(a, b)), \
+    ROW(pow, POW, FLOATS, IN_2 | OUT, "a^b", "0 by a at b = 0; 0 by b, to any order, at a = 0 <= b", pow_grad_kernel, \
+        tg_mul(g, pow_by_base(a, b, y)), tg_mul(g, pow_by_exponent(a, b, y))) \
+    ROW(maximum, MAXIMUM, NUMBERS, IN_2, "max(a, b)", "1/2 each where equal", NULL, share(g, a, b, tg_lt(a, b)), \
         share(g, a, b, tg_gt(a, b))) \
-    ROW(minimum, MINIMUM, NUMBERS, IN_2, "min(a, b)", "1/2 each where equal", share(g, a, b, tg_gt(a, b)), \
+    ROW(minimum, MINIMUM, NUMBERS, IN_2, "min(a, b)", "1/2 each where equal", NULL, share(g, a, b, tg_gt(a, b)), \
         share(g, a, b, tg_lt(a, b))) \
-    ROW(fmod, FMOD, FLOATS, IN_2, "a - b trunc(a/b)", "1 and -a/b at the jumps", g, \
-        tg_neg(tg_mul(g, tg_trunc(tg_div(a, b))))) \
-    ROW(remainder, REMAINDER, FLOATS, IN_2, "a - b floor(a/b)", "1 and -a/b at the jumps", g, \
-        tg_neg(tg_mul(g, tg_floor(tg_div(a, b))))) \
-    ROW(atan2, ATAN2, FLOATS, IN_2, "the angle of (x = b, y = a)", NULL, over_square(g, b, a), \
-        tg_neg(over_square(g, a, b))) \
-    ROW(hypot, HYPOT, FLOATS, IN_2 | OUT, "sqrt(a^2 + b^2)", "0 at (0, 0)", tg_mul(g, direction(a, y)), \
-        tg_mul(g, direction(b, y))) \
-    ROW(xlogy, XLOGY, FLOATS, IN_2, "a log b", "0 where a = 0 and b <= 0", \
-        tg_mul(g, tg_log(xlogy_argument(a, b))), tg_mul(g, tg_div(a, xlogy_argument(a, b)))) \
-    ROW(logaddexp, LOGADDEXP, FLOATS, IN_2, "log(e^a + e^b)", "0 at equal infinities", \
+    ROW(fmod, FMOD, FLOATS, IN_2 | OUT, "a - b trunc(a/b)", "1 and -a/b at the jumps", NULL, g, \
+        tg_neg(tg_mul(g, quotient(a, b, y)))) \
+    ROW(remainder, REMAINDER, FLOATS, IN_2 | OUT, "a - b floor(a/b)", "1 and -a/b at the jumps", NULL, g, \
+        tg_neg(tg_mul(g, quotient(a, b, y)))) \
+    ROW(atan2, ATAN2, FLOATS, IN_2, "the angle of (x = b, y = a)", "0 at (0, 0)", atan2_grad_kernel, tg_mul(g, over_square(b, a)), \
+        tg_neg(tg_mul(g, over_square(a, b)))) \
+    ROW(hypot, HYPOT, FLOATS, IN_2, "sqrt(a^2 + b^2)", "0 at (0, 0)", hypot_grad_kernel, tg_mul(g, direction(a, b)), \
+        tg_mul(g, direction(b, a))) \
+    ROW(xlogy, XLOGY, FLOATS, IN_2, "a log b", "0 to any order where a = 0 and b <= 0", NULL, \
+        tg_mul(g, xlogy_log(a, b)), tg_mul(g, xlogy_quotient(a, b))) \
+    ROW(logaddexp, LOGADDEXP, FLOATS, IN_2, "log(e^a + e^b)", "0 at equal infinities", NULL, \
         tg_mul(g, logaddexp_share(a, b)), tg_mul(g, logaddexp_share(b, a))) \
-    ROW(copysign, COPYSIGN, FLOATS, IN_1 | OUT, "|a| with the sign of b", "0 by a at a = 0, 0 by b", \
+    ROW(copysign, COPYSIGN, FLOATS, IN_1 | OUT, "|a| with the sign of b", "0 by a at a = 0, 0 by b", NULL, \
         tg_mul(g, tg_mul(tg_sign(a), tg_sign(y))), zeros_like(g))
 
-#define DEFINE(NAME, KERNEL, INFER, SAVES, FORMULA, KINK, BY_A, BY_B) \
+#define DEFINE(NAME, KERNEL, INFER, SAVES, FORMULA, KINK, GRAD_KERNEL, BY_A, BY_B) \
     static tg_status NAME##_forward(const tg_call *call) { return map(call, TG_BINARY_##KERNEL); } \
     static void NAME##_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) { \
         tg_tensor *g = dout[0], *a = n->in[0], *b = n->in[1], *y = n->out[0]; \
@@ -112,6 +171,7 @@ static tg_tensor *logaddexp_share(tg_tensor *a, tg_tensor *b) {
         .infer = INFER, \
         .forward = NAME##_forward, \
         .grad = NAME##_grad, \
+        .grad_kernel = GRAD_KERNEL, \
     }; \
     tg_tensor *(tg_##NAME)(tg_tensor * a, tg_tensor * b) { return tg_apply2(&tg_op_##NAME, a, b, NULL); }
 
@@ -130,38 +190,4 @@ UNARY_OP_WITH(pow_scalar, POW_SCALAR, "x^exponent", NULL, tg_infer_same, pow_sca
 
 tg_tensor *(tg_pow_scalar)(tg_tensor *x, double exponent) {
     return tg_apply1(&tg_op_pow_scalar, x, &(tg_parameters){{exponent, 0}});
-}
-
-/* ---- compositions ---- */
-
-/* x + step, which nobody else needs */
-static tg_tensor *add_step(tg_tensor *x, tg_tensor *step) {
-    tg_tensor *y = tg_add(x, step);
-    tg_release(step);
-    return y;
-}
-
-/* x + value * product */
-static tg_tensor *add_scaled(tg_tensor *x, tg_tensor *product, double value) {
-    if (value == 1) return add_step(x, product);
-    tg_tensor *scaled = tg_mul_scalar(product, value);
-    tg_release(product);
-    return add_step(x, scaled);
-}
-
-tg_tensor *(tg_lerp)(tg_tensor *a, tg_tensor *b, tg_tensor *weight) {
-    TG_COMPOSED("lerp");
-    tg_tensor *difference = tg_sub(b, a), *step = tg_mul(weight, difference);
-    tg_release(difference);
-    return add_step(a, step);
-}
-
-tg_tensor *(tg_addcmul)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
-    TG_COMPOSED("addcmul");
-    return add_scaled(x, tg_mul(a, b), value);
-}
-
-tg_tensor *(tg_addcdiv)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
-    TG_COMPOSED("addcdiv");
-    return add_scaled(x, tg_div(a, b), value);
 }

@@ -12,40 +12,59 @@
 static tg_tensor *one_less(tg_tensor *x) { return tg_affine(x, -1, 1); }
 static tg_tensor *one_more(tg_tensor *x) { return tg_affine(x, 1, 1); }
 
-/* 1 - x^2, without cancellation near 1 */
-static tg_tensor *one_less_square(tg_tensor *x) { return tg_mul(one_less(x), one_more(x)); }
+/* 1 - x^2, without cancellation: near 1 its own, near 0 that of its derivative. At 1 the derivative is that of the square,
+ * where the product would have a factor 0. */
+static tg_tensor *one_less_square(tg_tensor *x) {
+    tg_tensor *near_0 = one_less(tg_square(x)), *near_1 = tg_mul(one_less(x), one_more(x));
+    tg_tensor *is_1 = tg_eq(tg_abs(x), number(x, 1));
+    return tg_where(tg_logical_or(below(tg_abs(x), 0.5), is_1), near_0, near_1);
+}
 
-/* sqrt(x^2 - 1), likewise */
-static tg_tensor *root_of_square_less_one(tg_tensor *x) {
-    return tg_mul(tg_sqrt(tg_affine(x, 1, -1)), tg_sqrt(one_more(x)));
+/* sqrt(1 + x^2), without overflow */
+static tg_tensor *root_of_one_more_square(tg_tensor *x) { return tg_hypot(x, number(x, 1)); }
+
+/* log 2 2^x as 2 log 2 2^(x-1), which overflows later: x - 1 is exact from 1 on */
+static tg_tensor *exp2_slope(tg_tensor *x) {
+    tg_tensor *high = above(x, 1), *one = tg_where(high, number(x, 1), number(x, 0));
+    return tg_mul(tg_where(high, number(x, 2 * LN2), number(x, LN2)), tg_exp2(tg_sub(x, one)));
+}
+
+/* 1 / sqrt(x^2 - 1), likewise; 0 at infinity */
+static tg_tensor *acosh_slope(tg_tensor *x) {
+    tg_tensor *is_1 = tg_eq(x, number(x, 1)), *is_infinite = tg_eq(x, number(x, INFINITY));
+    tg_tensor *finite = tg_where(is_infinite, number(x, 2), x), *at_1 = tg_where(is_1, finite, number(x, 1));
+    tg_tensor *off_1 = tg_where(is_1, number(x, 2), finite);
+    tg_tensor *product = tg_mul(tg_sqrt(tg_affine(off_1, 1, -1)), tg_sqrt(one_more(off_1)));
+    tg_tensor *root = tg_where(is_1, tg_sqrt(tg_affine(tg_square(at_1), 1, -1)), product);
+    return tg_masked_fill(tg_reciprocal(root), is_infinite, 0);
 }
 
 /* erf'(x) = 2/sqrt(pi) e^-x^2, times g */
 static tg_tensor *times_bell(tg_tensor *g, tg_tensor *x, double scale) {
-    return tg_mul(g, tg_mul_scalar(tg_exp(tg_neg(tg_square(x))), scale));
+    return tg_mul(g, tg_mul_scalar(tg_gaussian_derivative(x, 1, 0), scale));
 }
 
 #define STEP "0 at the jumps"
 
 /* name, kernel, formula, kink, derivative times g (of x = in 0, y = out) */
 #define ROWS(ROW) \
-    ROW(rsqrt, RSQRT, "1 / sqrt(x)", NULL, tg_mul(g, tg_mul_scalar(tg_mul(y, tg_square(y)), -0.5))) \
+    ROW(rsqrt, RSQRT, "1 / sqrt(x)", NULL, tg_mul(tg_mul(tg_mul(tg_mul_scalar(g, -0.5), y), y), y)) \
     ROW(reciprocal, RECIPROCAL, "1 / x", NULL, tg_neg(tg_mul(tg_mul(g, y), y))) \
-    ROW(exp2, EXP2, "2^x", NULL, tg_mul_scalar(tg_mul(g, y), LN2)) \
-    ROW(expm1, EXPM1, "e^x - 1", NULL, tg_mul(g, one_more(y))) \
-    ROW(log2, LOG2, "log x / log 2", NULL, tg_div(g, tg_mul_scalar(x, LN2))) \
-    ROW(log10, LOG10, "log x / log 10", NULL, tg_div(g, tg_mul_scalar(x, LN10))) \
+    ROW(exp2, EXP2, "2^x", NULL, tg_mul(g, exp2_slope(x))) \
+    ROW(expm1, EXPM1, "e^x - 1", NULL, tg_mul(g, tg_exp(x))) \
+    ROW(log2, LOG2, "log x / log 2", NULL, tg_div(tg_mul_scalar(g, 1 / LN2), x)) \
+    ROW(log10, LOG10, "log x / log 10", NULL, tg_div(tg_mul_scalar(g, 1 / LN10), x)) \
     ROW(log1p, LOG1P, "log(1 + x)", NULL, tg_div(g, one_more(x))) \
     ROW(sin, SIN, "sin x", NULL, tg_mul(g, tg_cos(x))) \
     ROW(cos, COS, "cos x", NULL, tg_neg(tg_mul(g, tg_sin(x)))) \
     ROW(tan, TAN, "tan x", NULL, tg_mul(g, one_more(tg_square(y)))) \
     ROW(asin, ASIN, "asin x", NULL, tg_div(g, tg_sqrt(one_less_square(x)))) \
     ROW(acos, ACOS, "acos x", NULL, tg_neg(tg_div(g, tg_sqrt(one_less_square(x))))) \
-    ROW(atan, ATAN, "atan x", NULL, tg_div(g, one_more(tg_square(x)))) \
+    ROW(atan, ATAN, "atan x", NULL, tg_mul(g, tg_square(tg_reciprocal(root_of_one_more_square(x))))) \
     ROW(sinh, SINH, "sinh x", NULL, tg_mul(g, tg_cosh(x))) \
     ROW(cosh, COSH, "cosh x", NULL, tg_mul(g, tg_sinh(x))) \
-    ROW(asinh, ASINH, "asinh x", NULL, tg_div(g, tg_sqrt(one_more(tg_square(x))))) \
-    ROW(acosh, ACOSH, "acosh x", NULL, tg_div(g, root_of_square_less_one(x))) \
+    ROW(asinh, ASINH, "asinh x", NULL, tg_div(g, root_of_one_more_square(x))) \
+    ROW(acosh, ACOSH, "acosh x", NULL, tg_mul(g, acosh_slope(x))) \
     ROW(atanh, ATANH, "atanh x", NULL, tg_div(g, one_less_square(x))) \
     ROW(erf, ERF, "erf x", NULL, times_bell(g, x, TWO_OVER_ROOT_PI)) \
     ROW(erfc, ERFC, "1 - erf x", NULL, times_bell(g, x, -TWO_OVER_ROOT_PI)) \

@@ -45,6 +45,12 @@ TG_API tg_tensor *tg_sinc(tg_tensor *x); /* sin(pi x) / (pi x), 1 at 0 */
 /* The derivative of sinc of this order, 0 <= order <= 20, accurate near 0; the gradient takes the next. */
 TG_API tg_tensor *tg_sinc_derivative(tg_tensor *x, int64_t order);
 
+/* The derivative of the sigmoid of this order, 0 <= order <= 20: relative accuracy in both tails, of the gradients too. */
+TG_API tg_tensor *tg_sigmoid_derivative(tg_tensor *x, int64_t order);
+
+/* The derivative of e^(-scale x^2) of this order, 0 <= order <= 20; scale > 0. */
+TG_API tg_tensor *tg_gaussian_derivative(tg_tensor *x, double scale, int64_t order);
+
 /* Steps: the derivative of the first four is 0, at the jumps too; that of frac is 1 everywhere. */
 TG_API tg_tensor *tg_floor(tg_tensor *x);
 TG_API tg_tensor *tg_ceil(tg_tensor *x);
@@ -91,6 +97,8 @@ TG_API tg_tensor *tg_nan_to_num(tg_tensor *x, double nan, double posinf, double 
 #define tg_polygamma(order, x) TG_AT((tg_polygamma)((order), (x)))
 #define tg_sinc(x) TG_AT((tg_sinc)(x))
 #define tg_sinc_derivative(x, order) TG_AT((tg_sinc_derivative)((x), (order)))
+#define tg_sigmoid_derivative(x, order) TG_AT((tg_sigmoid_derivative)((x), (order)))
+#define tg_gaussian_derivative(x, scale, order) TG_AT((tg_gaussian_derivative)((x), (scale), (order)))
 #define tg_floor(x) TG_AT((tg_floor)(x))
 #define tg_ceil(x) TG_AT((tg_ceil)(x))
 #define tg_round(x) TG_AT((tg_round)(x))

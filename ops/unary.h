@@ -6,10 +6,14 @@
 
 #include "ops/ops.h"
 
-/* SAVES_EXP, ...: what the kernel of the derivative reads, as bits for tg_op.save. */
+#include <math.h>
+
+/* SAVES_EXP, SAVES_F64_EXP, ...: what the kernel of the derivative reads, as bits for tg_op.save and .save_f64. */
+#define SAVES(dtype, X, Y) ((TG_USED_IN(dtype, X) ? TG_IN(0) : 0u) | (TG_USED_IN(dtype, Y) ? TG_OUT(0) : 0u))
 enum {
-#define TG_UNARY(KERNEL, READS_X, READS_Y, ...) \
-    SAVES_##KERNEL = (READS_X ? TG_IN(0) : 0u) | (READS_Y ? TG_OUT(0) : 0u),
+#define TG_UNARY(KERNEL, X, Y, ...) \
+    SAVES_##KERNEL = SAVES(TG_F32, X, Y), \
+    SAVES_F64_##KERNEL = SAVES(TG_F64, X, Y),
 #include "core/kernels/unary.def"
 #undef TG_UNARY
 };
@@ -21,9 +25,9 @@ typedef struct tg_parameters {
 #define FIRST_PARAMETER offsetof(tg_parameters, p[0])
 #define SECOND_PARAMETER offsetof(tg_parameters, p[1])
 
-/* Of an op without attributes: those of softplus, its steepness and where it becomes x. The others take none. */
+/* Of an op without attributes: those of softplus, its steepness and where it becomes x: nowhere. The others take none. */
 static inline const double *parameters_of(const void *attr) {
-    static const double fixed[2] = {1, 20};
+    static const double fixed[2] = {1, INFINITY};
     return attr ? ((const tg_parameters *)attr)->p : fixed;
 }
 
@@ -33,8 +37,8 @@ static inline tg_status unary_forward(const tg_call *call, tg_unary f) {
 }
 
 static inline tg_status unary_grad(const tg_node *n, const tg_array *g, tg_array *din, tg_unary f) {
-    const tg_array *x = n->op->save & TG_IN(0) ? tg_node_in(n, 0) : NULL;
-    const tg_array *y = n->op->save & TG_OUT(0) ? tg_node_out(n, 0) : NULL;
+    const tg_array *x = n->saved & TG_IN(0) ? tg_node_in(n, 0) : NULL;
+    const tg_array *y = n->saved & TG_OUT(0) ? tg_node_out(n, 0) : NULL;
     tg_status s = tg_array_alloc_like(din, g);
     if (s == TG_OK) tg_map_unary_grad(f, g, x, y, din, parameters_of(n->attr));
     return s;
@@ -43,6 +47,7 @@ static inline tg_status unary_grad(const tg_node *n, const tg_array *g, tg_array
 static inline tg_tensor *zeros_like(tg_tensor *t) { return (tg_zeros)(tg_dtype_of(t), tg_shape_of(t)); }
 static inline tg_tensor *number(tg_tensor *like, double v) { return tg_scalar(tg_dtype_of(like), v); }
 static inline tg_tensor *above(tg_tensor *x, double v) { return tg_gt(x, number(x, v)); }
+static inline bool is_f64(tg_tensor *x) { return tg_dtype_of(x) == TG_F64; }
 static inline tg_tensor *below(tg_tensor *x, double v) { return tg_lt(x, number(x, v)); }
 
 /* The functions of a row: g is the gradient of y = f(x), DERIVATIVE that of x; p the parameters. */
@@ -60,7 +65,8 @@ static inline tg_tensor *below(tg_tensor *x, double v) { return tg_lt(x, number(
 
 #define UNARY_FIELDS(NAME, KERNEL, FORMULA, KINK) \
     .name = #NAME, .formula = "out = " FORMULA, .kink = KINK, .n_in = 1, .elementwise = true, \
-    .save = SAVES_##KERNEL, .forward = NAME##_forward, .grad = NAME##_grad, .grad_kernel = NAME##_grad_kernel
+    .save = SAVES_##KERNEL, .save_f64 = SAVES_F64_##KERNEL, .forward = NAME##_forward, .grad = NAME##_grad, \
+    .grad_kernel = NAME##_grad_kernel
 
 /* An op without attributes, and its public function. */
 #define UNARY_OP(NAME, KERNEL, FORMULA, KINK, DERIVATIVE) \

@@ -8,8 +8,8 @@
 #ifndef TG_CORE_KERNELS_BODY_MAP_H
 #define TG_CORE_KERNELS_BODY_MAP_H
 
+#include "core/kernels/formulas.h"
 #include "core/kernels/table.h"
-#include "core/kernels/traits.h"
 
 typedef V value_1(V x, V p0, V p1);
 typedef V gradient_1(V g, V x, V y, V p0, V p1);
@@ -122,7 +122,7 @@ static const double no_parameters[2];
         loop_1(n, p, s, arg, value_##NAME); \
     } \
     static void run_gradient_##NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
-        loop_grad(n, p, s, arg, X, Y, gradient_##NAME); \
+        loop_grad(n, p, s, arg, TG_USED_IN(DTYPE, X), TG_USED_IN(DTYPE, Y), gradient_##NAME); \
     }
 #include "core/kernels/unary.def"
 #undef TG_UNARY

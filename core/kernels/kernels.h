@@ -25,9 +25,11 @@ typedef enum tg_unary {
 void tg_map_unary(tg_unary f, const tg_array *x, const tg_array *out, const double p[2]);
 void tg_map_unary_grad(tg_unary f, const tg_array *g, const tg_array *x, const tg_array *y,
                        const tg_array *dx, const double p[2]);
-/* Whether f' reads x, and whether it reads y: what an op has to save. */
-bool tg_unary_uses_x(tg_unary f);
-bool tg_unary_uses_y(tg_unary f);
+
+/* What unary.def says of x and y, and with it what an op has to save: f' does not read it (0), reads it (1), or reads
+ * it in one dtype alone. */
+enum { TG_USED_F32 = 2, TG_USED_F64 = 4 };
+#define TG_USED_IN(dtype, uses) (((uses) & (1 | ((dtype) == TG_F32 ? TG_USED_F32 : TG_USED_F64))) != 0)
 
 /* Elementwise functions of two arguments: rows of core/kernels/binary.def. */
 typedef enum tg_binary {

@@ -2,15 +2,12 @@
 #include "core/kernels/table.h"
 
 static const struct unary_use {
-    bool x, y;
+    int x, y;
 } unary_use[TG_UNARY_COUNT] = {
 #define TG_UNARY(NAME, X, Y, ...) [TG_UNARY_##NAME] = {X, Y},
 #include "core/kernels/unary.def"
 #undef TG_UNARY
 };
-
-bool tg_unary_uses_x(tg_unary f) { return unary_use[f].x; }
-bool tg_unary_uses_y(tg_unary f) { return unary_use[f].y; }
 
 /* Small arrays that are one run go straight to the kernel; a scalar op then costs a few nanoseconds. */
 static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run,
@@ -52,8 +49,9 @@ void tg_map_unary_grad(tg_unary f, const tg_array *g, const tg_array *x, const t
                        const tg_array *dx, const double p[2]) {
     static const double none[2];
     if (f == TG_UNARY_POW_SCALAR && (p[0] == 2 || p[0] == 3)) f = power(p[0]);
-    const tg_array *const a[] = {dx, g, unary_use[f].x ? x : g, unary_use[f].y ? y : g};
-    apply(unary_use[f].y ? 4 : 3, a, DEAR, tg_kernels_for(g->dtype)->unary_grad[f], p ? p : none);
+    bool use_x = TG_USED_IN(g->dtype, unary_use[f].x), use_y = TG_USED_IN(g->dtype, unary_use[f].y);
+    const tg_array *const a[] = {dx, g, use_x ? x : g, use_y ? y : g};
+    apply(use_y ? 4 : 3, a, DEAR, tg_kernels_for(g->dtype)->unary_grad[f], p ? p : none);
 }
 
 void tg_map_binary(tg_binary f, const tg_array *a, const tg_array *b, const tg_array *out) {

@@ -10,8 +10,12 @@ double tg_scalar_lgamma(double x) {
     return lgamma_r(x, &sign);
 }
 
-/* x less the nearest integer: tan(pi x) and sin(pi x) of it keep their accuracy near their zeros. */
+/* x less the nearest integer n is exact, where pi x is not: sin(pi x) = (-1)^n sin(pi (x - n)). */
 static double reduced(double x) { return x - nearbyint(x); }
+static double parity(double x) { return reduced(0.5 * nearbyint(x)) == 0 ? 1 : -1; }
+
+double tg_scalar_sinpi(double x) { return parity(x) * sin(pi * reduced(x)); }
+double tg_scalar_cospi(double x) { return parity(x) * sin(pi * (0.5 - fabs(reduced(x)))); }
 
 /* c[0] + c[1] t + ... + c[6] t^6 */
 static double polynomial(const double c[7], double t) {
@@ -39,6 +43,7 @@ double tg_scalar_digamma(double x) {
 double tg_scalar_trigamma(double x) {
     static const double b[7] = {1.0 / 6, -1.0 / 30, 1.0 / 42, -1.0 / 30, 5.0 / 66, -691.0 / 2730, 7.0 / 6};
     if (x == -INFINITY) return NAN;
+    if (x == INFINITY) return 0;
     if (x <= 0 && x == floor(x)) return INFINITY;
     if (x < 0) {
         double s = pi / sin(pi * reduced(x));

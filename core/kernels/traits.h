@@ -4,10 +4,13 @@
  *   S, V, M       the real type; a vector of W of them; a mask, one integer an element
  *   K(c)          a vector with c in every lane
  *   select(m,a,b) a where the mask is set, b elsewhere; both(m,n) and either(m,n) combine masks
+ *   any(m)        whether the mask is set in some lane
  *   vlarger(a,b)  the larger of two numbers, either of them where one is NaN
+ *   at_most(x,c), at_least(x,c)   x bounded by a number; x where it is NaN
  *   vfma(a,b,c)   a b + c, rounded once where the instruction set can
  *   v<name>       libm's function <name>, lane by lane: SLEEF's 1.0-ulp forms (tanh 3.5, erfc 1.5, hypot 0.5), and
- *                 in vectors of f32 an e^x and an erf of our own
+ *                 in vectors of f32 an e^x, an e^x - 1 and an erf of our own
+ *   IN_REAL(a,b)  a for f32, b for f64
  *
  * + - * / and comparisons are the compilers' own vector operators, and a scalar's for the reference (W = 1).
  */
@@ -25,12 +28,16 @@
 #if TG_REAL == 32
 typedef float S;
 #define MATH(name) name##f
+#define IN_REAL(narrow, wide) narrow
+#define DTYPE TG_F32
 #define COLLECT tg_collect_f32
 #define SPREAD tg_spread_f32
 #define S_SUFFIX f32
 #else
 typedef double S;
 #define MATH(name) name
+#define IN_REAL(narrow, wide) wide
+#define DTYPE TG_F64
 #define COLLECT tg_collect_f64
 #define SPREAD tg_spread_f64
 #define S_SUFFIX f64
@@ -173,6 +180,19 @@ INLINE V vrint(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_NEAREST_INT | _MM
 INLINE M both(M m, M n) { return m & n; }
 INLINE M either(M m, M n) { return m | n; }
 
+/* Whether the mask is set anywhere. */
+INLINE bool any(M m) {
+#if defined(TG_ISA_REF)
+    return m;
+#elif defined(TG_ISA_AVX512)
+    return MASK_BITS(m) != 0;
+#elif defined(TG_ISA_AVX2)
+    return X86(movemask)((NATIVE)m) != 0;
+#else
+    return vmaxvq_u32((uint32x4_t)m) != 0;
+#endif
+}
+
 /* NaN in either argument gives NaN; of equal ones b. x86's own instructions give b in both cases. */
 #if defined(TG_ISA_AVX512)
 INLINE V a_if_nan(V a, V v) { return (V)X86(mask_mov)((NATIVE)v, NAN_BITS((NATIVE)a), (NATIVE)a); }
@@ -184,6 +204,18 @@ INLINE V vmin(V a, V b) { return select(a != a, a, (V)X86(min)((NATIVE)a, (NATIV
 #else
 INLINE V vmax(V a, V b) { return select(either(a > b, a != a), a, b); }
 INLINE V vmin(V a, V b) { return select(either(a < b, a != a), a, b); }
+#endif
+
+/* x between bounds that are no NaN; x where it is NaN. */
+#if defined(TG_ISA_REF)
+INLINE V at_most(V x, S c) { return c < x ? c : x; }
+INLINE V at_least(V x, S c) { return c > x ? c : x; }
+#elif defined(TG_ISA_NEON)
+INLINE V at_most(V x, S c) { return (V)NEON(vmin)((NATIVE)x, (NATIVE)K(c)); }
+INLINE V at_least(V x, S c) { return (V)NEON(vmax)((NATIVE)x, (NATIVE)K(c)); }
+#else
+INLINE V at_most(V x, S c) { return (V)X86(min)((NATIVE)K(c), (NATIVE)x); }
+INLINE V at_least(V x, S c) { return (V)X86(max)((NATIVE)K(c), (NATIVE)x); }
 #endif
 
 INLINE V vload(const S *p) {
@@ -320,35 +352,52 @@ INLINE S across(V v, V (*f)(V, V)) {
 #define SLEEF_LANES(f, type, isa) SLEEF_LANES_(f, type, isa)
 #define CIRCULAR(f) \
     INLINE V v##f(V x) { return (V)SLEEF_LANES(f, SLEEF_TYPE, SLEEF_ISA)((NATIVE)x); }
+/* The documented range of a form ends at |x| = `most`, though the function does not: what lies beyond is libm's, lane
+ * by lane. */
+#define LIBM_1_WITHIN(f, ulp, most) \
+    LANEWISE_1(f##_beyond, MATH(f)) \
+    INLINE V f##_within(V x) { return (V)SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA)((NATIVE)x); } \
+    INLINE V v##f(V x) { \
+        M far = vabs(x) > K((S)(most)); \
+        V y = f##_within(x); \
+        if (__builtin_expect(any(far), 0)) y = select(far, f##_beyond(x), y); \
+        return y; \
+    }
 #else
 #define CIRCULAR(f) LANEWISE_1(v##f, MATH(f))
 #define LIBM_1(f, ulp) LANEWISE_1(v##f, MATH(f))
+#define LIBM_1_WITHIN(f, ulp, most) LANEWISE_1(f##_within, MATH(f)) LANEWISE_1(v##f, MATH(f))
 #define LIBM_2(f, ulp) LANEWISE_2(v##f, MATH(f))
 #endif
 
 #if TG_REAL == 32 && !defined(TG_ISA_REF)
+#define OWN_EXP 1
+#else
+#define OWN_EXP 0
+#endif
+#if OWN_EXP
 #include "core/kernels/exp_f32.h"
 #else
 LIBM_1(exp, u10)
+LIBM_1(expm1, u10)
 LIBM_1(erf, u10)
 #endif
 LIBM_1(exp2, u10)
-LIBM_1(expm1, u10)
 LIBM_1(log, u10)
 LIBM_1(log2, u10)
 LIBM_1(log10, u10)
-LIBM_1(log1p, u10)
+LIBM_1_WITHIN(log1p, u10, IN_REAL(1e38, 1e307))
 CIRCULAR(sin)
 CIRCULAR(cos)
 CIRCULAR(tan)
 LIBM_1(asin, u10)
 LIBM_1(acos, u10)
 LIBM_1(atan, u10)
-LIBM_1(sinh, u10)
-LIBM_1(cosh, u10)
+LIBM_1_WITHIN(sinh, u10, IN_REAL(88, 709))
+LIBM_1_WITHIN(cosh, u10, IN_REAL(88, 709))
 LIBM_1(tanh, u35) /* 2.9 ulp measured over all of f32; twice the speed of u10 */
-LIBM_1(asinh, u10)
-LIBM_1(acosh, u10)
+LIBM_1_WITHIN(asinh, u10, IN_REAL(1e19, 1e154))
+LIBM_1_WITHIN(acosh, u10, IN_REAL(1e19, 1e154))
 LIBM_1(atanh, u10)
 LIBM_1(erfc, u15)
 LIBM_2(pow, u10)
@@ -359,63 +408,5 @@ LANEWISE_1(vlgamma, tg_scalar_lgamma)
 LANEWISE_1(vdigamma, tg_scalar_digamma)
 LANEWISE_1(vtrigamma, tg_scalar_trigamma)
 LANEWISE_1(verfinv, tg_scalar_erfinv)
-
-/* ---- what the rows of unary.def and binary.def are made of ---- */
-
-/* e^-|x| never overflows. sigmoid(x) = 1 / (1 + e^-x) for x >= 0 and e^x / (1 + e^x) below. */
-INLINE V vsigmoid(V x) {
-    V e = vexp(-vabs(x));
-    return select(x < K(0), e, K(1)) / (K(1) + e);
-}
-/* sigmoid(v) + t sigmoid'(v), where sigmoid'(v) = sigmoid(v) sigmoid(-v) = e / (1 + e)^2, e = e^-|v| */
-INLINE V sigmoid_and_slope(V v, V t) {
-    V e = vexp(-vabs(v)), r = K(1) / (K(1) + e);
-    return select(v < K(0), e, K(1)) * r + t * (e * r * r);
-}
-/* log(1 + e^x) */
-INLINE V vsoftplus(V x) { return vmax(x, K(0)) + vlog1p(vexp(-vabs(x))); }
-
-#define PI ((S)3.14159265358979323846)
-#define SELU_SCALE K((S)1.0507009873554804934193349852946)
-#define SELU_ALPHA K((S)1.6732632423543772848170429916717)
-
-/* Phi(x), and Phi(x) + x Phi'(x) */
-#if TG_REAL == 32 && !defined(TG_ISA_REF)
-INLINE V normal_cdf(V x) { return cdf_of(x, bell(x)); }
-INLINE V gelu_slope(V x) {
-    V e = bell(x);
-    return cdf_of(x, e) + x * (K((S)0.39894228040143267794) * e);
-}
-#else
-INLINE V normal_cdf(V x) { return K((S)0.5) * verfc(x * K((S)-0.70710678118654752440)); }
-INLINE V gelu_slope(V x) {
-    return normal_cdf(x) + x * (K((S)0.39894228040143267794) * vexp(K((S)-0.5) * (x * x)));
-}
-#endif
-/* 2u = 2 sqrt(2/pi) (x + 0.044715 x^3) */
-INLINE V gelu_2u(V x) { return K((S)1.59576912160573071176) * (x + K((S)0.044715) * (x * x * x)); }
-INLINE V gelu_2u_slope(V x) { return K((S)1.59576912160573071176) * (K(1) + K((S)(3 * 0.044715)) * (x * x)); }
-/* tanh(log(1 + e^x)) = n / (n + 2), n = e^x (e^x + 2); its slope is (1 - tanh^2) sigmoid(x). */
-INLINE V mish_tanh(V x) {
-    V e = vexp(x), n = e * (e + K(2));
-    return select(x > K(20), K(1), n / (n + K(2)));
-}
-INLINE V mish_tanh_slope(V x) { /* d = n + 2, and 1 - tanh^2 = 4 (1 + e)^2 / d^2 */
-    V e = vexp(x), d = e * (e + K(2)) + K(2);
-    return select(x > K(20), K(0), K(4) * e * (K(1) + e) / (d * d));
-}
-/* d/dt sin(t)/t = (t cos t - sin t) / t^2, by its series where the two terms nearly cancel */
-INLINE V sinc_slope(V t) {
-    V q = t * t;
-    V series = K((S)(1 / 518918400.0)) - q * K((S)(1 / 93405312000.0));
-    series = K((S)(1 / 3991680.0)) - q * series;
-    series = K((S)(1 / 45360.0)) - q * series;
-    series = K((S)(1 / 840.0)) - q * series;
-    series = K((S)(1 / 30.0)) - q * series;
-    series = K((S)(1 / 3.0)) - q * series;
-    return select(q < K((S)0.25), -t * series, (t * vcos(t) - vsin(t)) / q);
-}
-/* r = fmod(a, b) moved to the side of b */
-INLINE V with_sign_of(V r, V b) { return select(both(r != K(0), (r < K(0)) != (b < K(0))), r + b, r); }
 
 #endif

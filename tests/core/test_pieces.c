@@ -107,9 +107,7 @@ static void expect_unary(const job *j, int64_t n, char *const p[]) {
 }
 
 static void apply_slope(const job *j, const tg_array *const a[]) {
-    tg_unary f = (tg_unary)j->which;
-    tg_map_unary_grad(f, a[1], tg_unary_uses_x(f) ? a[2] : NULL, tg_unary_uses_y(f) ? a[3] : NULL, a[0],
-                      parameters);
+    tg_map_unary_grad((tg_unary)j->which, a[1], a[2], a[3], a[0], parameters);
 }
 static void expect_slope(const job *j, int64_t n, char *const p[]) {
     in_parts(j, n, p, tg_kernels_for((int)j->dtype[0])->unary_grad[j->which], parameters, 4);

@@ -20,6 +20,7 @@ the others this script says in PyTorch's words what ours mean:
     sign(NaN)                  NaN; PyTorch gives 0
     negative indices           counted from the end; PyTorch refuses them in gather and its like
     negative steps of slices   as in Python; PyTorch refuses them
+    softplus                   exact at any x; PyTorch's is x from 20 on
     integer division           stays an integer, truncated; PyTorch's / gives a float
 """
 
@@ -103,7 +104,7 @@ CALLS = {
     "tanh": lambda x, a: torch.tanh(x),
     "sigmoid": lambda x, a: torch.sigmoid(x),
     "relu": lambda x, a: torch.relu(x),
-    "softplus": lambda x, a: torch.nn.functional.softplus(x),
+    "softplus": lambda x, a: torch.nn.functional.softplus(x, threshold=100),
     "logsigmoid": lambda x, a: torch.nn.functional.logsigmoid(x),
     "sign": lambda x, a: torch.sign(x),
     "matmul": lambda x, y, a: torch.matmul(x, y),

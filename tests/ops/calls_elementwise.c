@@ -36,6 +36,8 @@ CALL(celu, tg_celu(in[0], a->v[0]))                                /* alpha */
 CALL(softplus_with, tg_softplus_with(in[0], a->v[0], a->v[1]))     /* beta, threshold */
 CALL(hardtanh, tg_hardtanh(in[0], a->v[0], a->v[1]))               /* lo, hi */
 CALL(pow_scalar, tg_pow_scalar(in[0], a->v[0]))                    /* exponent */
+CALL(sigmoid_derivative, tg_sigmoid_derivative(in[0], (int64_t)a->v[0])) /* order */
+CALL(gaussian_derivative, tg_gaussian_derivative(in[0], a->v[0], (int64_t)a->v[1])) /* scale, order */
 CALL(addcmul, tg_addcmul(in[0], in[1], in[2], a->v[0]))            /* value */
 CALL(addcdiv, tg_addcdiv(in[0], in[1], in[2], a->v[0]))            /* value */
 
@@ -45,7 +47,9 @@ static const call calls[] = {
     SELF(polygamma) SELF(clamp) SELF(nan_to_num) SELF(leaky_relu) SELF(elu) SELF(celu) SELF(softplus_with)
     SELF(hardtanh) SELF(pow_scalar)
     {"sinc_derivative", "sinc", call_sinc_derivative},
-    {"lerp", "mul", call_lerp, .composed = true},
+    {"lerp", "lerp", call_lerp},
+    {"sigmoid_derivative", "sigmoid_derivative", call_sigmoid_derivative},
+    {"gaussian_derivative", "gaussian_derivative", call_gaussian_derivative},
     {"addcmul", "mul", call_addcmul, .composed = true},
     {"addcdiv", "div", call_addcdiv, .composed = true},
 };

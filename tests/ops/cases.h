@@ -40,6 +40,8 @@ typedef struct convention {
     values grad[3]; /* of sum(seed * out); absent: not compared */
     values seed;    /* absent: ones */
     kind kind;      /* what it counts as, beside an exact case */
+    double within[2];    /* f32, f64: relative, beside three of the least numbers; 0: exactly. SKIP: not in it */
+    values second[2][2]; /* [i][j]: the derivative by input j of that by input i */
 } convention;
 
 typedef struct convention_table {
@@ -47,6 +49,7 @@ typedef struct convention_table {
     int n;
 } convention_table;
 
+#define SKIP (-1)
 #define NAN_ NAN
 #define INF INFINITY
 #define AT_KINK .kind = K_KINK

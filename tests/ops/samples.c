@@ -3,7 +3,7 @@
 extern const family samples_arithmetic, samples_elementwise, samples_matmul, samples_reduce, samples_max;
 extern const family samples_linear, samples_products, samples_cross_entropy;
 extern const family samples_view, samples_slice, samples_softmax, samples_index, samples_select;
-extern const family samples_functions, samples_derivative, samples_activation, samples_logical, samples_binary;
+extern const family samples_functions, samples_derivative, samples_activation, samples_logical, samples_binary, samples_blend, samples_density;
 extern const family samples_join, samples_pad, samples_diagonal, samples_sort, samples_scatter;
 extern const family samples_lstm, samples_gru;
 extern const family samples_aggregate, samples_scan, samples_loss;
@@ -21,6 +21,7 @@ static const family *const all[] = {
     &samples_arithmetic, &samples_elementwise, &samples_matmul,  &samples_reduce, &samples_max,
     &samples_view,       &samples_slice,       &samples_softmax, &samples_index,  &samples_select,
     &samples_functions,       &samples_derivative,  &samples_activation, &samples_logical, &samples_binary,
+    &samples_blend, &samples_density,
 };
 
 int families(const family *const **out) {

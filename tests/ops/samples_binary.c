@@ -50,10 +50,6 @@ static const sample rows[] = {
     {"copysign", NULL, {PLANE("ab"), {"ab", .kink = {0}, .n_kinks = 1}}, .any_shape = true, SIGN_OF_NAN},
     {"copysign", "of negative", {BASE("abc", -2, -0.2), {"abc", .kink = {0}, .n_kinks = 1}},
      .any_shape = true, SIGN_OF_NAN},
-    {"lerp", NULL, {{"ab"}, {"ab"}, {"ab"}}, .any_shape = true, OF_SUMS},
-    {"addcmul", NULL, {{"ab"}, {"ab"}, {"ab"}}, ARG(-1.5), .any_shape = true, OF_SUMS},
-    {"addcmul", "value 1", {{"abc"}, {"abc"}, {"abc"}}, ARG(1), .any_shape = true, OF_SUMS},
-    {"addcdiv", NULL, {{"ab"}, {"ab"}, PLANE("ab")}, ARG(0.5), .any_shape = true, OF_SUMS},
 };
 
 #define ALWAYS_ZERO "the gradient by the sign is zero everywhere"

@@ -174,8 +174,9 @@ static const convention cases[] = {
 };
 
 /* Where -0 is wanted, 0 will not do. */
-static bool same(double got, double want) {
+static bool same(double got, double want, double within, double least) {
     if (isnan(want)) return isnan(got);
+    if (within > 0 && isfinite(got)) return fabs(got - want) <= within * fabs(want) + 3 * least;
     return got == want && (signbit(got) || !signbit(want));
 }
 
@@ -183,10 +184,11 @@ static void expect(const convention *c, const char *which, const tg_tensor *t, c
     ck_assert_msg(tg_error_status() == TG_OK, "%s: %s: %s", c->what, which, tg_error_message());
     tg_shape s = {want->rank - 1, {want->dim[0], want->dim[1], want->dim[2], want->dim[3]}};
     char got[80], wanted[80];
+    bool wide = tg_dtype_of(t) == TG_F64;
     ck_assert_msg(tg_shape_equal(tg_shape_of(t), s), "%s: %s has shape %s, not %s", c->what, which,
                   tg_shape_text(tg_shape_of(t), got, sizeof got), tg_shape_text(s, wanted, sizeof wanted));
     for (int64_t k = 0, n = tg_numel(t); k < n; k++)
-        ck_assert_msg(same(tg_get(t, k), want->v[k]), "%s: %s, %s: element %lld is %.17g, not %.17g", c->what,
+        ck_assert_msg(same(tg_get(t, k), want->v[k], c->within[wide], wide ? 0x1p-1074 : 0x1p-149), "%s: %s, %s: element %lld is %.17g, not %.17g", c->what,
                       tg_dtype_name(tg_dtype_of(t)), which, (long long)k, tg_get(t, k), want->v[k]);
 }
 
@@ -212,7 +214,22 @@ static void check_grads(const convention *c, tg_dtype f, tg_tensor *y, int n, tg
     }
 }
 
+/* By walks that are recorded, and then by one that is not. */
+static void check_second(const convention *c, tg_tensor *y, int n, tg_tensor **in) {
+    for (int i = 0; i < 2 && i < n; i++)
+        for (int j = 0; j < 2 && j < n; j++) {
+            tg_tensor *g, *h;
+            if (!is_present(&c->second[i][j])) continue;
+            tg_tensor *seed = (tg_ones)(tg_dtype_of(y), tg_shape_of(y));
+            tg_grad(1, &y, 1, &in[i], &g, .seeds = &seed, .retain = true, .create_graph = true);
+            seed = (tg_ones)(tg_dtype_of(y), tg_shape_of(g));
+            tg_grad(1, &g, 1, &in[j], &h, .seeds = &seed, .retain = true, .allow_unused = true);
+            expect(c, "second derivative", h, &c->second[i][j]);
+        }
+}
+
 static void run(const convention *c, tg_dtype f) {
+    if (c->within[f == TG_F64] < 0) return;
     tg_mark mark = tg_tape_mark();
     const call *called = find_call(c->call);
     ck_assert_msg(called && op_of(called), "%s: no call %s", c->what, c->call);
@@ -222,13 +239,14 @@ static void run(const convention *c, tg_dtype f) {
     expect(c, "value", y, &c->out);
     check_grads(c, f, y, n, in, false);
     check_grads(c, f, y, n, in, true);
+    check_second(c, y, n, in);
     tg_tape_rewind(mark);
 }
 
 /* Those of the newer families stand in conventions_<family>.c. */
 extern const convention_table conventions_structured;
 extern const convention_table conventions_recurrent;
-extern const convention_table conventions_elementwise;
+extern const convention_table conventions_elementwise, conventions_extremes;
 extern const convention_table conventions_reduce, conventions_loss;
 extern const convention_table conventions_shape, conventions_products;
 
@@ -237,6 +255,7 @@ extern const convention_table conventions_linalg;
 static const convention_table *const others[] = {
     &conventions_shape,
     &conventions_elementwise,
+    &conventions_extremes,
     &conventions_structured,
     &conventions_recurrent,
     &conventions_reduce,
