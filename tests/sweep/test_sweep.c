@@ -43,6 +43,32 @@ START_TEST(right_at_every_point) {
 }
 END_TEST
 
+/* ---- nothing is left out ---- */
+
+static bool is_swept(const tg_op *op) {
+    for (int i = 0; i < sweep_cases(); i++) {
+        const call *c = find_call(sweep_case(i)->call);
+        if (c && op_of(c) == op) return true;
+    }
+    return false;
+}
+
+/* What is elementwise, a reduction, a norm or a softmax, and has a gradient, has cases. */
+START_TEST(every_op_is_swept) {
+    static const char families_swept[] =
+        " arithmetic elementwise reduce max softmax cross_entropy functions derivative "
+        "activation binary norm aggregate scan ";
+    int n;
+    const tg_op_entry *e = &tg_op_table(&n)[_i];
+    char family_name[40];
+    snprintf(family_name, sizeof family_name, " %s ", e->family);
+    if (!strstr(families_swept, family_name) || !has_gradient(e->op)) return;
+    ck_assert_msg(is_swept(e->op),
+                  "%s has no numbers in tests/golden/sweep.golden.gz: add it to tests/golden/sweep_*.py",
+                  e->op->name);
+}
+END_TEST
+
 /* ---- what must be noticed ---- */
 
 /* A thousandth of a percent off in one place. */
@@ -132,7 +158,10 @@ TCase *tcase_sweep(void) {
     TCase *t = tcase_create("sweep");
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, clear, clear);
+    int ops;
+    tg_op_table(&ops);
     tcase_add_loop_test(t, right_at_every_point, 0, sweep_cases());
+    tcase_add_loop_test(t, every_op_is_swept, 0, ops);
     tcase_add_loop_test(t, what_is_wrong_is_noticed, 0, COUNT(planted));
     return t;
 }
