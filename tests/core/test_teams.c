@@ -55,7 +55,7 @@ static void expect_reals(laid *l, const double *want) {
 static const int64_t products[][4] = {
     {1, 97, 33, 130},  {1, 700, 18, 520},  {1, 18, 700, 520}, {1, 333, 331, 65}, {3, 65, 130, 33},
     {1, 2, 3000, 300}, {1, 3000, 2, 300},  {7, 33, 17, 65},   {1, 1, 513, 700},  {1, 513, 1, 700},
-    {2, 1, 90, 700},   {1, 85, 1025, 513}, {5, 200, 3, 9},    {1, 1100, 40, 33}};
+    {2, 1, 90, 700},   {1, 85, 1025, 513}, {5, 200, 3, 9},    {1, 1100, 40, 33}, {1, 600, 530, 9}};
 enum { PRODUCTS = sizeof products / sizeof *products };
 
 static void expect_product(const laid *a, const laid *b, const laid *c, const laid *bias, double alpha,
