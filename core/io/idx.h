@@ -15,9 +15,9 @@ extern "C" {
 #endif
 
 /* The array in the file, on the current tape: u8 as TG_U8; i8, i16 and i32 as TG_I32; f32 and f64 as they
- * are. gzip is recognised by content, not by name. A file that is missing, unreadable or not a regular file
- * is TG_ERR_IO; one with a wrong magic number, type or rank, or with fewer or more bytes than its header
- * declares, is TG_ERR_FORMAT. The declared size is checked before memory is asked for. Poison while an error
+ * are. gzip is recognised by content, not by name; several members, one behind the other, are one stream. A file that is missing, unreadable or not a regular file
+ * is TG_ERR_IO; one with a wrong magic number, type or rank, with fewer or more bytes than its header
+ * declares, or with anything behind the last gzip member, be it zeros, is TG_ERR_FORMAT. The declared size is checked before memory is asked for. Poison while an error
  * is pending. */
 TG_API tg_tensor *tg_load_idx(const char *path);
 

@@ -359,20 +359,25 @@ START_TEST(every_compressed_byte) {
 }
 END_TEST
 
-/* gzip of up to 64 bytes by hand (RFC 1952, RFC 1951): header, one stored block, CRC-32, length. */
-static void write_packed(const unsigned char *content, size_t n) {
-    unsigned char b[128] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1, (unsigned char)n, 0, (unsigned char)~n,
-                            255};
-    size_t at = 15;
+/* gzip of up to 64 bytes by hand (RFC 1952, RFC 1951), n + 23 bytes: header, one stored block, CRC-32, length. */
+static size_t pack(unsigned char *to, const unsigned char *content, size_t n) {
+    const unsigned char start[15] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1, (unsigned char)n, 0, (unsigned char)~n, 255};
+    size_t at = sizeof start;
+    memcpy(to, start, at);
     uint32_t crc = UINT32_MAX;
     for (size_t i = 0; i < n; i++) {
-        b[at++] = content[i];
+        to[at++] = content[i];
         crc ^= content[i];
         for (int k = 0; k < 8; k++) crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xedb88320) : 0);
     }
-    for (int k = 0; k < 4; k++) b[at++] = (unsigned char)(~crc >> 8 * k);
-    b[at] = (unsigned char)n;
-    write_file(packed, b, at + 4);
+    for (int k = 0; k < 4; k++) to[at++] = (unsigned char)(~crc >> 8 * k);
+    for (int k = 0; k < 4; k++) to[at++] = k == 0 ? (unsigned char)n : 0;
+    return at;
+}
+
+static void write_packed(const unsigned char *content, size_t n) {
+    unsigned char b[128];
+    write_file(packed, b, pack(b, content, n));
 }
 
 START_TEST(reads_compressed_by_hand) {
@@ -415,6 +420,70 @@ START_TEST(bad_compressed_content) {
     expect_bad_file(packed, TG_ERR_FORMAT, b->says);
     ck_assert_uint_lt(tg_memory_get_stats().system_bytes, peak_before + (1 << 20));
     ck_assert_int_eq(open_descriptors(), before);
+}
+END_TEST
+
+/* A file in two members, wherever it is divided, with empty members between; and each prefix of the second. */
+START_TEST(several_members) {
+    if (!has_zlib()) return;
+    const struct by_hand *h = &by_hand[0];
+    for (size_t first = 0; first <= h->n; first++) {
+        unsigned char b[256];
+        size_t n = pack(b, h->bytes, first);
+        for (int empty = 0; empty < 3; empty++) n += pack(b + n, NULL, 0);
+        const size_t last = n;
+        n += pack(b + n, h->bytes + first, h->n - first);
+        write_file(packed, b, n);
+        const tg_tensor *t = tg_load_idx(packed);
+        ck_assert_msg(tg_error_status() == TG_OK, "%zu: %s", first, tg_error_message());
+        for (int64_t i = 0; i < 4; i++) ck_assert(tg_get(t, i) == h->value[i]);
+        for (size_t cut = last + (first == h->n); cut < n; cut++) {
+            write_file(packed, b, cut);
+            expect_bad_file(packed, TG_ERR_FORMAT, "load_idx");
+        }
+    }
+}
+END_TEST
+
+static const struct behind {
+    size_t n;
+    unsigned char bytes[24];
+} behind[] = {
+    {1, {0}},          {1, {'x'}},        {1, {0x1f}},      {2, {0x1f, 0x8b}},       {2, {0, 0}},
+    {4, {1, 2, 3, 4}}, {3, {0, 0x1f, 0x8b}}, {18, {0}}, {10, {0x1f, 0x8b, 9, 0}}, {10, {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}},
+};
+
+/* Nothing may follow the last member: behind one, and behind two, and where zlib has read to the end of its buffer. */
+START_TEST(bytes_behind_members) {
+    if (!has_zlib()) return;
+    const struct behind *e = &behind[_i];
+    const struct by_hand *h = &by_hand[0];
+    unsigned char b[256], big[20000];
+    for (int members = 1; members <= 2; members++) {
+        size_t n = pack(b, h->bytes, h->n);
+        if (members == 2) n += pack(b + n, NULL, 0);
+        memcpy(b + n, e->bytes, e->n);
+        write_file(packed, b, n + e->n);
+        expect_bad_file(packed, TG_ERR_FORMAT, "trailing bytes");
+    }
+    memset(big, 0, sizeof big);
+    for (size_t room = 8160; room < 8200; room++) {
+        size_t n = 0; /* a member whose header carries a comment of any length (RFC 1952, FCOMMENT) */
+        unsigned char one[64];
+        const size_t packed_n = pack(one, h->bytes, h->n);
+        memcpy(big, one, 10);
+        big[3] = 16;
+        memset(big + 10, 'c', room);
+        big[10 + room] = 0;
+        n = 10 + room + 1;
+        memcpy(big + n, one + 10, packed_n - 10);
+        n += packed_n - 10;
+        write_file(packed, big, n);
+        ck_assert_int_eq(tg_numel(tg_load_idx(packed)), 4);
+        memcpy(big + n, e->bytes, e->n);
+        write_file(packed, big, n + e->n);
+        expect_bad_file(packed, TG_ERR_FORMAT, "trailing bytes");
+    }
 }
 END_TEST
 
@@ -635,6 +704,8 @@ TCase *tcase_idx(void) {
     tcase_add_test(tc, every_compressed_prefix);
     tcase_add_test(tc, every_compressed_byte);
     tcase_add_loop_test(tc, bad_compressed_content, 0, sizeof bad_packed / sizeof bad_packed[0]);
+    tcase_add_test(tc, several_members);
+    tcase_add_loop_test(tc, bytes_behind_members, 0, sizeof behind / sizeof behind[0]);
     tcase_add_test(tc, not_a_readable_file);
     tcase_add_test(tc, bad_tensors);
     tcase_add_test(tc, bad_places);

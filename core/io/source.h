@@ -1,0 +1,33 @@
+/* Private. A file to be read from its start to its end, whose content may be gzip-compressed. */
+#ifndef TG_CORE_IO_SOURCE_H
+#define TG_CORE_IO_SOURCE_H
+
+#include "core/error.h"
+
+#include <stdint.h>
+#if TG_HAVE_ZLIB
+#include <zlib.h>
+#endif
+
+typedef struct tg_source {
+    const char *path;
+    int fd;
+    int64_t size;    /* of the file */
+    bool compressed; /* it starts with gzip's magic number */
+    bool cut_off;    /* reading came to the end of the file inside a gzip member */
+#if TG_HAVE_ZLIB
+    z_stream z;
+    bool whole; /* a member was read to its end: at the end of the file there may be no more */
+    unsigned char packed[1 << 13];
+#endif
+} tg_source;
+
+/* TG_ERR_IO for what is missing, unreadable or no regular file; nothing is then open. */
+tg_status tg_source_open(tg_source *s, const char *path);
+void tg_source_close(tg_source *s);
+
+/* Reads n bytes or up to the end; how many, or -1 with an error raised. The members of a gzip file are one stream, and
+ * what follows them and is none is TG_ERR_FORMAT. */
+int64_t tg_source_read(tg_source *s, void *to, int64_t n);
+
+#endif
