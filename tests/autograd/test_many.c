@@ -737,7 +737,8 @@ START_TEST(hundreds_of_leaves) {
     double had[MANY] = {0};
     for (int round = 0; round < 3;
          round++) { /* the second time there are gradients to add to, the third some */
-        for (int i = 0; round == 2 && i < MANY; i += 2) tg_zero_grad(w[i]), had[i] = 0;
+        for (int i = 1; round == 2 && i < MANY; i += 2)
+            tg_zero_grad(w[i]), had[i] = 0; /* each needs a copy */
         for (int64_t n = 1;; n += 1 + n / 3) {
             tg_mark mark = tg_tape_mark();
             tg_tensor *sum = tg_scalar(TG_F64, 0);
@@ -1122,6 +1123,9 @@ START_TEST(checker_at_its_edges) {
 }
 END_TEST
 
+static tg_tensor *steepest(tg_tensor *const *in, void *user) {
+    return (void)user, tg_mul_scalar(tg_mul_scalar(in[0], 1e308), 1e10);
+}
 static tg_tensor *at_infinity(tg_tensor *const *in, void *user) { return (void)user, tg_log(in[0]); }
 
 /* An infinite slope is none that agrees, however the numbers compare. */
@@ -1130,6 +1134,56 @@ START_TEST(checker_at_infinity) {
     tg_tensor *x = tg_set_requires_grad(row_of(0, 3), true);
     ck_assert(!tg_gradcheck(at_infinity, NULL, 1, &x, &r));
     ck_assert(r.element == 0 && r.worst == INFINITY);
+    x = tg_set_requires_grad(tg_zeros(TG_F64, 1), true); /* both are infinite */
+    ck_assert(!tg_gradcheck(steepest, NULL, 1, &x, &r));
+    ck_assert(isinf(r.analytic) && r.analytic == r.numeric && r.worst == INFINITY);
+}
+END_TEST
+
+/* ---- the tape as text ---- */
+
+typedef struct many_attrs {
+    int64_t a;
+    double b;
+    bool c;
+    int64_t d;
+    tg_dtype e;
+} many_attrs;
+static const tg_attr_field many_fields[] = {{"a", TG_ATTR_INT, offsetof(many_attrs, a)},
+                                            {"b", TG_ATTR_REAL, offsetof(many_attrs, b)},
+                                            {"c", TG_ATTR_BOOL, offsetof(many_attrs, c)},
+                                            {"d", TG_ATTR_INT, offsetof(many_attrs, d)},
+                                            {"e", TG_ATTR_DTYPE, offsetof(many_attrs, e)}};
+
+/* Each attribute has its own value, and each output stands behind a comma. */
+START_TEST(nodes_as_text) {
+    tg_op op = powers;
+    op.attrs = many_fields, op.attr_size = sizeof(many_attrs), op.n_attrs = 5;
+    const many_attrs attr = {11, 2.5, true, 13, TG_I32};
+    for (op.n_out = 1; op.n_out <= 3; op.n_out++) {
+        tg_tensor *x = tg_set_requires_grad(row_of(1, 2), true), *out[3];
+        tg_mark mark = tg_tape_mark();
+        ck_assert_int_eq(tg_apply_multi(&op, &x, 1, &attr, out), TG_OK);
+        for (int o = 0; o < op.n_out; o++)
+            tg_set_name(out[o], (const char *[]){"first", "second", "third"}[o]);
+        FILE *file = tmpfile();
+        tg_tape_print(file, mark);
+        rewind(file);
+        char line[1000] = "";
+        ck_assert_ptr_nonnull(fgets(line, sizeof line, file));
+        fclose(file);
+        ck_assert_msg(strstr(line, ", a=11, b=2.5, c=true, d=13, e=i32) -> "), "%s", line);
+        const char *at = strstr(line, "->");
+        for (int o = 0; o < op.n_out; o++) {
+            ck_assert_msg((at = strstr(at, (const char *[]){"first", "second", "third"}[o])) != NULL, "%s",
+                          line);
+            const char *comma = strstr(at, ", ");
+            ck_assert_msg(o == op.n_out - 1 || comma, "%s", line);
+        }
+        int commas = 0;
+        for (const char *c = strstr(line, "->"); (c = strstr(c, "f64, ")); c++) commas++;
+        ck_assert_msg(commas == op.n_out - 1, "%s", line);
+    }
 }
 END_TEST
 
@@ -1359,6 +1413,7 @@ TCase *tcase_many(void) {
     tcase_add_test(tc, freed_tapes);
     tcase_add_test(tc, rewound_nodes_let_go);
     tcase_add_loop_test(tc, graphs_at_random, 0, 4);
+    tcase_add_test(tc, nodes_as_text);
     tcase_add_test(tc, inputs_that_are_not_reached);
     return tc;
 }

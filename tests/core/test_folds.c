@@ -10,10 +10,15 @@ TCase *tcase_folds(void);
 
 static int threads;
 static const char *in_use;
-static void setup(void) { threads = tg_num_threads(), in_use = tg_isa(); }
+static size_t live_before;
+static void setup(void) {
+    threads = tg_num_threads(), in_use = tg_isa();
+    live_before = tg_memory_get_stats().live_buffer_bytes;
+}
 static void teardown(void) {
     tg_set_num_threads(threads);
     tg_kernels_use(in_use);
+    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live_before); /* scratch arrays are gone */
 }
 static bool fast(void) { return getenv("TG_FAST") != NULL; }
 

@@ -14,10 +14,15 @@ TCase *tcase_teams(void);
 
 static int threads;
 static const char *in_use;
-static void setup(void) { threads = tg_num_threads(), in_use = tg_isa(); }
+static size_t live_before;
+static void setup(void) {
+    threads = tg_num_threads(), in_use = tg_isa();
+    live_before = tg_memory_get_stats().live_buffer_bytes;
+}
 static void teardown(void) {
     tg_set_num_threads(threads);
     tg_kernels_use(in_use);
+    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live_before); /* scratch arrays are gone */
 }
 
 static uint64_t mixed(uint64_t i) {
@@ -116,6 +121,8 @@ static void products_of(int i) {
         check_product(dtype, products[i], how[k], 1, k % 2, false);
         if (products[i][0] == 1 && k < 4) check_product(dtype, products[i], how[k], 1, 0, true);
         if (k == i % 7) check_product(dtype, products[i], how[k], -2, 3, false);
+        if (k == (i + 3) % 7) check_product(dtype, products[i], how[k], 1, 2, false);
+        if (k == (i + 5) % 7) check_product(dtype, products[i], how[k], 0.5, 1, false);
     }
 }
 

@@ -654,6 +654,53 @@ START_TEST(both_ends_are_met) {
 }
 END_TEST
 
+/* ---- softmax down of columns ---- */
+
+static double column_of(int i, int j, int n) {
+    if (j % 5 == 4 && (i == j % n || (j % 10 == 9 && i == (j + 1) % n))) return INFINITY;
+    return j % (n + 1) == i ? 25 : (double)(mixed((uint64_t)(i * 100 + j)) % 7) / 2;
+}
+
+/* Of each lane, whichever row is the largest, and wherever one or two are infinite. */
+START_TEST(softmax_of_columns) {
+    static const int lanes[] = {2, 9, 33, 70}, rows[] = {1, 2, 3, 6};
+    tg_dtype dtype = _i % 2 ? TG_F64 : TG_F32;
+    bool is_log = _i / 2;
+    double tolerance = dtype ? 1e-12 : 1e-5;
+    for (int a = 0; a < 16; a++) {
+        tg_mark mark = tg_tape_mark();
+        int n = rows[a / 4], m = lanes[a % 4];
+        tg_tensor *x = tg_zeros(dtype, n, m), *g = wholes(dtype, TG_SHAPE(n, m), 3);
+        for (int i = 0; i < n * m; i++) tg_array_set(tg_array_of(x), i, column_of(i / m, i % m, n));
+        tg_set_requires_grad(x, true);
+        tg_tensor *y = is_log ? tg_log_softmax(x, 0) : tg_softmax(x, 0);
+        ck_assert_int_eq(tg_backward(y, .seed = g), TG_OK);
+        for (int j = 0; j < m; j++) {
+            double largest = -INFINITY, total = 0, infinite = 0, sum = 0, p[6];
+            for (int i = 0; i < n; i++)
+                largest = fmax(largest, column_of(i, j, n)), infinite += isinf(column_of(i, j, n));
+            for (int i = 0; i < n; i++) total += exp(column_of(i, j, n) - largest);
+            for (int i = 0; i < n; i++) {
+                double v = column_of(i, j, n);
+                p[i] = infinite > 0 ? isinf(v) / infinite : exp(v - largest) / total;
+                NEAR(tg_get(y, i * m + j),
+                     is_log && infinite == 0 ? v - largest - log(total)
+                     : is_log                ? log(p[i])
+                                             : p[i],
+                     tolerance);
+                sum += tg_get(g, i * m + j) * (is_log ? 1 : p[i]);
+            }
+            for (int i = 0; i < n; i++) {
+                double at = tg_get(g, i * m + j);
+                NEAR(tg_get(tg_grad_of(x), i * m + j), is_log ? at - p[i] * sum : p[i] * (at - sum),
+                     tolerance);
+            }
+        }
+        tg_tape_rewind(mark);
+    }
+}
+END_TEST
+
 TCase *tcase_long(void) {
     TCase *t = tcase_create("long");
     tcase_set_timeout(t, 120);
@@ -672,5 +719,6 @@ TCase *tcase_long(void) {
     tcase_add_test(t, convolution_by_columns);
     tcase_add_test(t, rows_of_recurrent_cells);
     tcase_add_test(t, both_ends_are_met);
+    tcase_add_loop_test(t, softmax_of_columns, 0, 4);
     return t;
 }
