@@ -11,6 +11,7 @@ typedef struct call {
     tg_tensor *y;
     bool allow_unused, recording;
     tg_tape *tape;
+    int64_t tensors, nodes; /* that were on it */
     tg_arena_mark scratch;
 } call;
 
@@ -47,6 +48,7 @@ static tg_status begin(call *c, const char *who, bool given, tg_function f, void
     tg_tape *tape = tg_tape_get();
     if (!tape) return tg_error_status();
     c->tape = tape;
+    c->tensors = tape->region.count, c->nodes = tape->n_nodes;
     c->scratch = tg_arena_get_mark(&tape->scratch);
     c->recording = tg_set_grad_enabled(true);
     size_t bytes = 4 * (size_t)n * sizeof *c->x;
@@ -56,7 +58,8 @@ static tg_status begin(call *c, const char *who, bool given, tg_function f, void
     return evaluate(c, f, user, in);
 }
 
-/* On failure the n results are the poison tensor. *y becomes f's value, without the history that was walked here. */
+/* On failure the n results are the poison tensor, and the tape is as it was. *y becomes f's value, without the history
+ * that was walked here. */
 static tg_status end(call *c, tg_status s, int n, tg_tensor **out, tg_tensor **y) {
     if (y) *y = s == TG_OK ? (tg_detach)(c->y) : tg_poison();
     if (s == TG_OK) s = tg_error_status();
@@ -64,6 +67,7 @@ static tg_status end(call *c, tg_status s, int n, tg_tensor **out, tg_tensor **y
     if (!c->tape) return s;
     tg_arena_rewind(&c->tape->scratch, c->scratch);
     tg_set_grad_enabled(c->recording);
+    if (s != TG_OK) tg_tape_cut(c->tape, c->tensors, c->nodes);
     return s;
 }
 

@@ -48,7 +48,7 @@ static inline bool is_sound(const tg_op *op, const void *attr) {
 }
 
 static tg_status fail_op(const tg_op *op) {
-    const char *name = op->name ? op->name : "an op without a name";
+    const char *name = op->name ? op->name : "tg_apply";
     if (!op->name || !op->infer)
         return tg_fail(TG_ERR_ARGUMENT, "%s: an op needs a name and infer, and has no %s", name,
                        op->name ? "infer" : "name");
@@ -155,7 +155,7 @@ static tg_status apply(const tg_op *op, tg_tensor *const *in, int n_in, const vo
     if (s == TG_OK) s = read_inputs(op, in, n_in, &read);
     if (s == TG_OK) s = apply_to(tape, &read, op, in, n_in, attr, out);
     if (n_in > FEW) tg_arena_rewind(&tape->scratch, read.scratch);
-    if (s != TG_OK) tg_tape_cut(tape, tensors, nodes);
+    if (s != TG_OK) tg_tape_cut(tape, tensors, nodes), tg_error_by(op->name);
     return s;
 }
 
@@ -174,19 +174,24 @@ tg_tensor *(tg_apply)(const tg_op *op, tg_tensor *const *in, int n_in, const voi
 
 void tg_no_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
     (void)dout, (void)din;
-    tg_fail(TG_ERR_TAPE, "%s: has no gradient", node->op->name);
+    tg_fail(TG_ERR_TAPE, "%s: has no gradient", node ? node->op->name : "tg_no_grad");
 }
 
 /* ---- for the writers of ops ---- */
 
 tg_status tg_out(const tg_call *call, int o, tg_dtype dtype, tg_shape shape) {
+    if (o < 0 || o >= call->n_out)
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "lays out output %d of %d", o, call->n_out);
     return tg_array_layout(call->out[o], dtype, shape);
 }
 
 const char *tg_call_input(const tg_call *call, int i) {
     static _Thread_local char text[4][160];
     static _Thread_local unsigned next;
-    return tg_describe(call->handle[i], text[next++ % 4], sizeof *text);
+    char *buf = text[next++ % 4];
+    if (i >= 0 && i < call->n_in) return tg_describe(call->handle[i], buf, sizeof *text);
+    snprintf(buf, sizeof *text, "no input (%d of %d)", i, call->n_in);
+    return buf;
 }
 
 tg_status tg_call_fail(const tg_call *call, tg_status status, const char *format, ...) {
@@ -198,18 +203,25 @@ tg_status tg_call_fail(const tg_call *call, tg_status status, const char *format
     return tg_fail(status, "%s: %s", call->op->name, text);
 }
 
+static tg_status fail_left_out(const tg_call *call, int i) {
+    return tg_call_fail(call, TG_ERR_ARGUMENT, "input %d, whose shape is needed, was left out", i);
+}
+
 tg_status tg_infer_same(const tg_call *call) {
-    const tg_array *x = call->in[0];
+    const tg_array *x = call->n_in > 0 ? call->in[0] : NULL;
+    if (!x) return fail_left_out(call, 0);
     if (!tg_dtype_is_float((tg_dtype)x->dtype))
         return tg_call_fail(call, TG_ERR_DTYPE, "takes f32 or f64, was given %s", tg_call_input(call, 0));
     return tg_array_layout_like(call->out[0], (tg_dtype)x->dtype, x);
 }
 
 tg_status tg_infer_broadcast(const tg_call *call) {
-    const tg_array *a = call->in[0];
+    const tg_array *a = call->n_in > 0 ? call->in[0] : NULL;
+    if (!a) return fail_left_out(call, 0);
     tg_shape shape = tg_array_shape(a);
     for (int i = 0; i < call->n_in; i++) {
         const tg_array *b = call->in[i];
+        if (!b) return fail_left_out(call, i);
         if (!tg_dtype_is_float((tg_dtype)b->dtype))
             return tg_call_fail(call, TG_ERR_DTYPE, "takes f32 or f64, was given %s", tg_call_input(call, i));
         if (b->dtype != a->dtype)

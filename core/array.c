@@ -193,7 +193,7 @@ tg_status tg_array_broadcast(tg_array *out, const tg_array *a, tg_shape shape) {
     size_t bytes;
     if (!tg_size_mul((size_t)tg_shape_numel(shape), tg_dtype_size((tg_dtype)a->dtype), &bytes) || bytes > PTRDIFF_MAX) {
         char to[200];
-        return tg_fail(TG_ERR_MEMORY, "broadcast: %s %s has more bytes than can be counted",
+        return tg_fail_below(TG_ERR_MEMORY, "tg_array_broadcast: %s %s has more bytes than can be counted",
                        tg_shape_text(shape, to, sizeof to), tg_dtype_name((tg_dtype)a->dtype));
     }
     tg_array v = *a;

@@ -112,10 +112,8 @@ uint64_t tg_rng_below(tg_rng *rng, uint64_t n) {
 }
 
 void tg_rng_shuffle(tg_rng *rng, int64_t *values, int64_t n) {
-    if (!values && n > 0) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_rng_shuffle: the values are NULL");
-        return;
-    }
+    if (!values && n > 0) tg_fail(TG_ERR_ARGUMENT, "tg_rng_shuffle: the values are NULL");
+    if (!values || n < 2) return;
     for (int64_t i = n - 1; i > 0; i--) {
         const int64_t j = (int64_t)tg_rng_below(rng, (uint64_t)i + 1);
         const int64_t v = values[i];

@@ -1,3 +1,4 @@
+#include "autograd/composed.h"
 #include "core/slot.h"
 #include "ops/ops.h"
 
@@ -165,7 +166,7 @@ tg_tensor *(tg_diag_embed)(tg_tensor *x, int64_t offset) {
 }
 
 tg_tensor *(tg_diag)(tg_tensor *x, int64_t offset) {
-    TG_NAMED("diag");
+    TG_COMPOSED("diag");
     const tg_slot *slot = tg_slot_of(x, "diag");
     if (!slot || slot->poison) return tg_poison();
     if (slot->a.rank == 1) return embed("diag", x, &slot->a, offset);

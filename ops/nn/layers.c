@@ -1,5 +1,6 @@
 #include "ops/nn/layers.h"
 
+#include "autograd/composed.h"
 #include "ops/arithmetic.h"
 #include "ops/attention.h"
 #include "ops/conv.h"
@@ -100,7 +101,7 @@ tg_tensor *(tg_embed)(tg_model *model, const char *name, tg_tensor *index, int64
 /* ---- dropout ---- */
 
 tg_tensor *(tg_dropout_layer)(tg_model *model, tg_tensor *x, double p) {
-    TG_NAMED("dropout_layer");
+    TG_COMPOSED("dropout_layer");
     bool training = tg_model_training(model);
     return tg_error_status() == TG_OK ? (tg_dropout)(x, p, training) : tg_poison();
 }

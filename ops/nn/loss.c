@@ -14,6 +14,7 @@
 /* ---- what losses share ---- */
 
 bool tg_loss_pair(const char *op, const tg_tensor *x, const tg_tensor *target) {
+    if (!op) op = "tg_loss_pair";
     TG_NAMED(op);
     char a[160], b[160];
     tg_rank(x), tg_rank(target); /* report handles that are not valid */
@@ -49,6 +50,7 @@ static bool check_unit(const char *op, const char *what, tg_tensor *x) {
 }
 
 bool tg_loss_weight(const char *op, const char *what, const tg_tensor *weight, const tg_tensor *x) {
+    if (!op) op = "tg_loss_weight";
     TG_NAMED(op);
     char a[160], b[160];
     tg_shape both;
@@ -76,6 +78,7 @@ static bool has_nan(const tg_tensor *x) {
 }
 
 tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x) {
+    TG_COMPOSED("loss_weighed");
     tg_tensor *product = (tg_mul)(w, x);
     if (!has_nan(product)) return product;
     tg_tensor *infinite = (tg_eq)((tg_abs)((tg_detach)(x)), (tg_scalar)(tg_dtype_of(x), INFINITY));
@@ -84,7 +87,8 @@ tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x) {
 }
 
 tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduction) {
-    TG_NAMED(op);
+    if (!op) op = "tg_loss_reduce";
+    TG_COMPOSED(op);
     const tg_reduce_opts all = {{0}, false};
     tg_tensor *out;
     tg_rank(x);
@@ -106,7 +110,7 @@ tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduct
         tg_fail(TG_ERR_ARGUMENT, "%s: there is no reduction %d", op, (int)reduction);
         return tg_poison();
     }
-    tg_release(x);
+    if (tg_is_alive(out)) tg_release(x);
     return out;
 }
 
