@@ -1,4 +1,5 @@
-/* Hooks that leave the gradient as it is, whatever else they do: rewind, free and walk. */
+/* Hooks that leave the gradient as it is, whatever else they do: rewind, free, walk, remove themselves, and try to rewind
+ * below the walk, which is refused. */
 #include "tests/fuzz/programs.h"
 
 static tg_tensor *looks(tg_tensor *grad, void *user) {
@@ -25,6 +26,14 @@ static tg_tensor *rewinds(tg_tensor *grad, void *user) {
     return NULL;
 }
 
+static tg_tensor *rewinds_too_far(tg_tensor *grad, void *user) {
+    const tg_mark *mark = user;
+    (void)grad;
+    tg_tape_rewind(*mark);
+    tg_error_clear();
+    return NULL;
+}
+
 static tg_tensor *frees(tg_tensor *grad, void *user) {
     (void)user;
     tg_tensor *kept = tg_param(tg_square(grad));
@@ -46,9 +55,20 @@ static tg_tensor *walks(tg_tensor *grad, void *user) {
     return NULL;
 }
 
+static tg_tensor *removes(tg_tensor *grad, void *user) {
+    (void)grad;
+    tg_remove_hooks(user);
+    return NULL;
+}
+
 void step_hook(run *r) {
-    static const tg_hook hooks[] = {looks, returns_it, copies, rewinds, frees, walks};
+    static const tg_hook hooks[] = {looks,           returns_it, copies, rewinds,
+                                    rewinds_too_far, frees,      walks,  removes};
+    static tg_mark marks[64];
     tg_tensor *t = any_value(r);
     tg_hook hook = hooks[below(r, COUNT(hooks))];
-    if (tg_requires_grad(t)) tg_register_hook(t, hook, NULL);
+    tg_mark *mark = &marks[below(r, COUNT(marks))];
+    *mark = tg_tape_mark();
+    if (!tg_requires_grad(t)) return;
+    tg_register_hook(t, hook, hook == removes ? (void *)t : (void *)mark);
 }

@@ -1,0 +1,187 @@
+/* Hostile calls: every public function, with every kind of bad argument.
+ *
+ * hostile.awk reads the public headers and writes hostile_calls.c, in which each function is called with arguments drawn
+ * by the functions below. A sequence of calls starts from a seed and a fresh set of tensors, models and tapes; what calls
+ * return is what later calls are given. After each call hostile_check.c looks at what the manual promises of errors, and
+ * at what must not have changed.
+ *
+ *   hostile.c            sequences, findings, the command line
+ *   hostile_check.c      what holds before and after a call
+ *   hostile_values.c     numbers, texts, shapes, memory
+ *   hostile_tensors.c    tensors of all states and of other threads; arrays
+ *   hostile_objects.c    models, optimisers, tapes, marks, files
+ *   hostile_callbacks.c  functions that fail, misbehave, and call the library
+ *   hostile_ops.c        ops of a user's own, and applications of ops
+ *   hostile_own.c        calls that need more than their types say
+ *   hostile_exceptions   what is not called, and why
+ */
+#ifndef TG_TESTS_FUZZ_HOSTILE_H
+#define TG_TESTS_FUZZ_HOSTILE_H
+
+#include "ops/cross_entropy.h"
+#include "ops/tapegrad.h"
+
+#include <limits.h>
+#include <stdio.h>
+
+typedef struct hostile_call {
+    const char *name;
+    void (*make)(void);
+} hostile_call;
+
+extern const hostile_call hostile_calls[]; /* hostile_calls.c */
+extern const int n_hostile_calls;
+
+#define COUNT(array) (int)(sizeof(array) / sizeof *(array))
+#define CAPACITY 4096         /* elements of every array that a call is given */
+#define MOST_BYTES (1u << 20) /* an allocation of more fails, so that no call takes long */
+
+/* What a failing call must leave as it was. */
+typedef struct hostile_state {
+    size_t live_bytes;
+    int64_t tensors, nodes;
+    tg_tape *tape;
+    bool recording;
+    int threads;
+    tg_rng rng;
+} hostile_state;
+
+/* A call under way; a callback may make further ones. */
+typedef struct hostile_frame {
+    const hostile_call *call;
+    char text[2048]; /* the arguments, for findings */
+    int used;
+    unsigned badness; /* one argument in so many is bad; 0: none */
+    hostile_state before;
+    bool pending;          /* an error was pending before it */
+    char message[512];     /* that error's text */
+    bool disturbed;        /* a callback has changed what it likes */
+    int count;             /* the number drawn last */
+    const tg_op *op;       /* the op drawn last */
+    tg_tensor *last;       /* the tensor drawn last */
+    struct callback *user; /* what a callback is given */
+} hostile_frame;
+
+#define MOST_NESTED 4
+extern hostile_frame hostile_frames[MOST_NESTED];
+extern int hostile_depth; /* frames in use */
+extern int
+    hostile_composed; /* compositions under way: what fails inside goes with the end of the outermost */
+#define FRAME (&hostile_frames[hostile_depth - 1])
+
+/* ---- hostile.c ---- */
+uint64_t random_bits(void);
+int64_t below(int64_t n); /* 0 .. n - 1 */
+bool one_in(unsigned n);
+bool bad(void); /* whether this argument is to be a bad one */
+void finding(const char *format, ...) TG_PRINTF(1, 2);
+void make_call(const hostile_call *call);
+const hostile_call *find_hostile(const char *name); /* NULL: none */
+
+/* ---- hostile_check.c ---- */
+void note(const char *format, ...) TG_PRINTF(1, 2); /* adds to the text of the call */
+bool watch_output(void);                            /* false: that is not possible */
+void show_output(int fd);                           /* what was printed although nothing may be */
+hostile_state state_now(void);
+void call_begin(void);
+
+void end_void(void);
+void end_tg_tensor_p(tg_tensor *t);
+void end_tg_status(tg_status s);
+void end_bool_failed(bool failed, const char *as); /* whether the result says that the call failed */
+
+/* ---- results ---- */
+void end_tg_model_p(tg_model *m);
+void end_tg_optim_p(tg_optim *o);
+void end_tg_tape_p(tg_tape *t);
+void end_tg_mark(tg_mark m);
+void end_tg_layer_start(tg_layer_start s);
+void end_text(const char *s);
+void end_char_p(char *s);
+void end_const_void_p(const void *p);
+void end_void_p(void *p);
+void end_tg_array_p(const tg_array *a);
+void end_tg_node_p(const tg_node *n);
+void end_tg_op_p(const tg_op *op);
+void end_tg_op_entry_p(const tg_op_entry *e);
+void end_tg_rng_p(tg_rng *rng);
+
+/* ---- values ---- */
+int draw_int(const char *name);
+int64_t draw_int64_t(const char *name);
+size_t draw_size_t(const char *name);
+uint64_t draw_uint64_t(const char *name);
+double draw_double(const char *name);
+bool draw_bool(const char *name);
+int draw_enum(const char *name, int count);
+tg_shape draw_tg_shape(const char *name);
+tg_shape *draw_tg_shape_p(const char *name);
+size_t *draw_size_t_p(const char *name);
+int *draw_int_p(const char *name);
+int64_t *draw_int64_t_p(const char *name);
+uint32_t *draw_uint32_t_p(const char *name);
+const char *draw_text(const char *name);
+char *draw_char_p(const char *name);
+void *draw_void_p(const char *name);
+const void *draw_const_void_p(const char *name);
+void draw_open(const char *name); /* around the fields of options */
+void draw_close(void);
+bool draw_field(void);       /* whether the next field is given */
+void *scratch(size_t bytes); /* memory until the end of the sequence */
+void forget_scratch(void);
+
+/* ---- tensors ---- */
+tg_tensor *draw_tg_tensor_p(const char *name);
+tg_tensor **draw_tg_tensor_in(const char *name);
+tg_tensor **draw_tg_tensor_out(const char *name);
+tg_array *draw_tg_array_p(const char *name);
+bool start_threads(void); /* those whose tensors are used */
+void stop_threads(void);
+void make_tensors(void);
+void add_tensor(tg_tensor *t);
+void own_tensor(tg_tensor *t); /* freed at the end of the sequence */
+void free_tensors(void);
+
+/* ---- objects ---- */
+tg_model *draw_tg_model_p(const char *name);
+tg_optim *draw_tg_optim_p(const char *name);
+tg_tape *draw_tg_tape_p(const char *name);
+tg_mark draw_tg_mark(const char *name);
+tg_layer_start draw_tg_layer_start(const char *name);
+tg_rng *draw_tg_rng_p(const char *name);
+FILE *draw_FILE_p(const char *name);
+tg_gradcheck_report *draw_tg_gradcheck_report_p(const char *name);
+tg_memory_site *draw_tg_memory_site_p(const char *name);
+bool make_folder(void); /* for files that calls write */
+void remove_folder(void);
+const char *draw_path(const char *name);
+void make_objects(void);
+void free_objects(void);
+
+/* ---- callbacks ---- */
+tg_function draw_tg_function(const char *name);
+tg_gradcheck_fn draw_tg_gradcheck_fn(const char *name);
+tg_hook draw_tg_hook(const char *name);
+tg_init_fn draw_tg_init_fn(const char *name);
+void *draw_user(void);
+tg_tensor *misbehave(tg_tensor *const *in, int n); /* one of the things that a callback should not do */
+
+/* ---- ops ---- */
+const tg_op *draw_tg_op_p(const char *name);
+const void *draw_attr(void);
+tg_call *draw_tg_call_p(const char *name);
+tg_node *draw_tg_node_p(const char *name);
+void make_ops(void);
+
+/* ---- by hand ---- */
+void own_tg_alloc(void);
+void own_tg_model_free(void);
+void own_tg_optim_free(void);
+void own_tg_tape_free(void);
+void own_tg_parallel_for(void);
+void own_tg_rng_shuffle(void);
+void own_tg_from_array(void);
+void own_tg_composed_begin(void);
+void own_tg_callback_begin(void);
+
+#endif

@@ -1,0 +1,138 @@
+/* Callbacks: some do their work, some fail, and some do to the library what they should not. */
+#include "tests/fuzz/hostile.h"
+
+#include <string.h>
+
+typedef struct callback {
+    int n; /* tensors that it is given */
+} callback;
+
+void *draw_user(void) {
+    if (one_in(4)) return note(" user=NULL"), NULL;
+    FRAME->user = scratch(sizeof(callback));
+    note(" user");
+    return FRAME->user;
+}
+
+/* The call that is given a callback draws its count after it. */
+static int count_for(const void *user) {
+    const callback *c = user;
+    if (!c) return 0;
+    for (int i = 0; i < hostile_depth; i++)
+        if (hostile_frames[i].user == c) return hostile_frames[i].count;
+    return 0;
+}
+
+static void disturb(void) {
+    for (int i = 0; i < hostile_depth; i++) hostile_frames[i].disturbed = true;
+}
+
+/* A call such as ends what a frame below may still hold, or any. */
+static void call_back(void) {
+    static const char *const those[] = {
+        "tg_tape_rewind",    "tg_free",        "tg_remove_hooks", "tg_tape_use",
+        "tg_backward",       "tg_model_free",  "tg_optim_step",   "tg_release",
+        "tg_register_hook",  "tg_zero_grad",   "tg_tape_free",    "tg_set_grad_enabled",
+        "tg_data_mut",       "tg_fill_",       "tg_tape_mark",    "tg_optim_free",
+        "tg_model_truncate", "tg_memory_trim", "tg_seed",         "tg_grad"};
+    const hostile_call *c =
+        one_in(3) ? &hostile_calls[below(n_hostile_calls)] : find_hostile(those[below(COUNT(those))]);
+    if (hostile_depth == MOST_NESTED || !c) return;
+    disturb();
+    make_call(c);
+}
+
+static tg_tensor *result(tg_tensor *const *in, int n, int64_t kind) {
+    tg_tensor *x = n > 0 && in ? in[below(n)] : draw_tg_tensor_p("from callback");
+    switch (kind) {
+    case 0:
+        return x;
+    case 1:
+        return tg_square(x);
+    case 2:
+        return (tg_sum)(tg_mul(x, x), (tg_reduce_opts){0});
+    case 3:
+        return tg_mul(x, n > 1 && in ? in[n - 1] : x);
+    case 4:
+        return tg_to(x, tg_dtype_of(x) == TG_F64 ? TG_F32 : TG_F64);
+    case 5:
+        return (tg_ones)(TG_F32, tg_shape_of(x));
+    default:
+        return (tg_mean)(tg_sin(x), (tg_reduce_opts){0});
+    }
+}
+
+tg_tensor *misbehave(tg_tensor *const *in, int n) {
+    switch (below(8)) {
+    case 0:
+        return NULL;
+    case 1:
+        return tg_poison();
+    case 2:
+        return tg_fail(TG_ERR_ARGUMENT, "hostile: the callback fails"), tg_poison();
+    case 3:
+        return draw_tg_tensor_p("from callback");
+    case 4:
+        return tg_fail(TG_ERR_ARGUMENT, "hostile: the callback fails"), result(in, n, 1);
+    default:
+        for (int64_t times = 1 + below(3); times > 0; times--) call_back();
+        return result(in, n, below(7));
+    }
+}
+
+/* Notes and draws of a callback belong to the call that is under way, whichever that is. */
+static tg_tensor *behave(tg_tensor *const *in, int n) {
+    if (hostile_depth == 0) return result(in, n, 1);
+    return bad() || one_in(6) ? misbehave(in, n) : result(in, n, below(7));
+}
+
+static tg_tensor *function(tg_tensor *const *in, void *user) { return behave(in, count_for(user)); }
+
+tg_function draw_tg_function(const char *name) {
+    bool none = bad();
+    note(" %s=%s", name, none ? "NULL" : "function");
+    return none ? NULL : function;
+}
+
+tg_gradcheck_fn draw_tg_gradcheck_fn(const char *name) { return draw_tg_function(name); }
+
+static tg_tensor *hook(tg_tensor *grad, void *user) {
+    (void)user;
+    if (one_in(3)) return NULL;
+    return one_in(2) ? tg_mul_scalar(grad, 0.5) : behave(&grad, 1);
+}
+
+tg_hook draw_tg_hook(const char *name) {
+    bool none = bad();
+    note(" %s=%s", name, none ? "NULL" : "hook");
+    return none ? NULL : hook;
+}
+
+/* ---- initialisers ---- */
+
+static tg_status fails(tg_tensor *w, tg_rng *rng, const void *user) {
+    (void)w, (void)rng, (void)user;
+    return tg_fail(TG_ERR_ARGUMENT, "hostile: the initialiser fails");
+}
+
+static tg_status returns_a_status(tg_tensor *w, tg_rng *rng, const void *user) {
+    (void)w, (void)rng, (void)user;
+    return TG_ERR_IO;
+}
+
+static tg_status calls_back(tg_tensor *w, tg_rng *rng, const void *user) {
+    (void)user;
+    if (hostile_depth == 0) return TG_OK;
+    tg_rng_uniform(rng);
+    misbehave(&w, 1);
+    return TG_OK;
+}
+
+tg_init_fn draw_tg_init_fn(const char *name) {
+    static const tg_init_fn good[] = {tg_init_zeros, tg_init_ones, tg_init_kaiming_uniform,
+                                      tg_init_xavier_normal, tg_init_uniform};
+    static const tg_init_fn wrong[] = {fails, returns_a_status, calls_back};
+    note(" %s", name);
+    if (bad()) return wrong[below(COUNT(wrong))];
+    return one_in(2) ? NULL : good[below(COUNT(good))];
+}
