@@ -126,6 +126,81 @@ static void products_of(int i) {
     }
 }
 
+/* ---- products of three batch axes: repeated, with gaps, by BLAS in pieces ---- */
+
+enum { AXES = 5 };
+
+/* [2, 3, 2, rows, cols] of whole numbers; the batch axes of `repeated` have stride 0. Forms: plain, transposed, columns
+ * with gaps, rows that overlap, batches with gaps. */
+static tg_array batch_of(tg_dtype dtype, int64_t rows, int64_t cols, int repeated, int form, int salt) {
+    tg_array x = {0};
+    const int64_t shape[AXES] = {2, 3, 2, rows, cols};
+    int64_t step = form == 1 ? 1 : form == 2 ? 2 * cols : form == 3 && cols > 1 ? cols - 1 : cols;
+    int64_t across = form == 1 ? rows : form == 2 ? 2 : 1, all = 2 * rows * cols + 3;
+    ck_assert_int_eq(tg_array_alloc(&x, dtype, TG_SHAPE(2, 3, 2, all)), TG_OK);
+    for (int64_t i = 0; i < x.numel; i++)
+        tg_array_set(&x, i, (double)(mixed((uint64_t)(i * 5 + salt)) % 7) - 3);
+    x.rank = AXES, x.numel = 12 * rows * cols;
+    x.stride[3] = step, x.stride[4] = across;
+    if (form < 4)
+        x.stride[2] = rows * cols * (form == 2 ? 2 : 1), x.stride[1] = 2 * x.stride[2],
+        x.stride[0] = 3 * x.stride[1];
+    for (int d = 0; d < AXES; d++) {
+        x.shape[d] = shape[d];
+        if (d < 3 && repeated >> d & 1) x.stride[d] = 0;
+    }
+    return x;
+}
+
+static double number_at(const tg_array *x, const int64_t at[AXES]) {
+    int64_t i = 0;
+    for (int d = 0; d < AXES; d++) i += at[d] * x->stride[d];
+    return x->dtype == TG_F64 ? ((double *)x->data)[i] : (double)((float *)x->data)[i];
+}
+
+static void check_batches(tg_dtype dtype, const int64_t z[3], int which, double alpha, double beta) {
+    tg_array a = batch_of(dtype, z[0], z[2], which & 7, which % 5, 1),
+             b = batch_of(dtype, z[2], z[1], which * 3 % 8, which / 5 % 5, 2);
+    tg_array c = batch_of(dtype, z[0], z[1], 0, which % 2 ? 4 : 0, 3),
+             before = batch_of(dtype, z[0], z[1], 0, which % 2 ? 4 : 0, 3);
+    ck_assert_int_eq(tg_gemm(alpha, &a, &b, beta, &c), TG_OK);
+    int64_t at[AXES];
+    for (int64_t i = 0; i < c.numel; i++) {
+        int64_t rest = i;
+        for (int d = AXES - 1; d >= 0; d--) at[d] = rest % c.shape[d], rest /= c.shape[d];
+        double want = beta * number_at(&before, at), is = number_at(&c, at);
+        int64_t row = at[3], col = at[4];
+        for (int64_t k = 0; k < z[2]; k++) {
+            at[3] = row, at[4] = k;
+            double v = number_at(&a, at);
+            at[3] = k, at[4] = col;
+            want += alpha * v * number_at(&b, at);
+        }
+        REQUIRE(is == want, "%s f%d, [%d, %d, %d], case %d, alpha %g, beta %g, most %d: place %d", tg_isa(),
+                dtype ? 64 : 32, (int)z[0], (int)z[1], (int)z[2], which, alpha, beta, (int)tg_gemm_int_max,
+                (int)i);
+    }
+    tg_array_drop(&a), tg_array_drop(&b), tg_array_drop(&c), tg_array_drop(&before);
+}
+
+START_TEST(products_of_batches) {
+    static const int64_t sizes[][3] = {{5, 4, 7},   {33, 18, 40}, {3, 5, 1500}, {1, 9, 70},
+                                       {12, 1, 65}, {17, 33, 1},  {6, 2, 2}};
+    static const double factors[][2] = {{1, 0}, {-1, 1}, {1, 2}, {2, 0}, {0.5, -1}};
+    int64_t most = tg_gemm_int_max;
+    if (_i >= 2 && !tg_kernels_use("ref")) return;
+    for (int s = 0; s < 7; s++)
+        for (int which = 0; which < 40; which += s == 1 || s == 2 ? 3 : 1) {
+            tg_gemm_int_max = _i % 2 ? 20 + which % 3 * 25 : most;
+            check_batches((tg_dtype)((which + s) % 2), sizes[s], which, factors[which % 5][0],
+                          factors[which % 5][1]);
+            check_batches((tg_dtype)((which + s + 1) % 2), sizes[s], which, factors[(which + s) % 5][0],
+                          factors[(which + s) % 5][1]);
+        }
+    tg_gemm_int_max = most;
+}
+END_TEST
+
 START_TEST(matrix_products) { products_of(_i); }
 END_TEST
 
@@ -427,6 +502,7 @@ TCase *tcase_teams(void) {
     tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, matrix_products, 0, PRODUCTS);
+    tcase_add_loop_test(tc, products_of_batches, 0, 4);
     tcase_add_loop_test(tc, matrix_products_of_the_reference, 0, PRODUCTS);
     tcase_add_loop_test(tc, convolutions, 0, FORMS);
     tcase_add_loop_test(tc, pools, 0, 7);
