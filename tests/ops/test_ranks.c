@@ -362,6 +362,128 @@ START_TEST(rows_of_many_axes) {
 }
 END_TEST
 
+/* ---- slices, permutations, empty axes, scalars ---- */
+
+static int64_t bound(int64_t v, int64_t n, int64_t low, int64_t high) {
+    if (v == TG_END) return high;
+    if (v < 0) v += n;
+    return v < low ? low : v > high ? high : v;
+}
+
+/* Every start, stop and step of short axes, as Python has them; and the steps at both ends of their type. */
+START_TEST(every_slice) {
+    static const int64_t steps[] = {1, 2, 3, 4, -1, -2, -3, -4, INT64_MAX, INT64_MIN, INT64_MIN + 1, 7, -7};
+    for (int64_t n = 0; n <= 7; n++)
+        for (int k = 0; k < 13; k++)
+            for (int64_t a = -n - 2; a <= n + 2; a++)
+                for (int64_t b = -n - 2; b <= n + 2; b++) {
+                    tg_mark mark = tg_tape_mark();
+                    int64_t step = steps[k], from = a == n + 2 ? TG_END : a, to = b == n + 2 ? TG_END : b,
+                            count = 0;
+                    tg_tensor *x = tg_arange(TG_F64, 0, (double)n, 1), *y = tg_slice(x, 0, from, to, step);
+                    ck_assert_msg(tg_is_alive(y), "%s", tg_error_message());
+                    int64_t low = step < 0 ? -1 : 0, high = step < 0 ? n - 1 : n;
+                    int64_t i = bound(from, n, low, high),
+                            stop = to == TG_END && step < 0 ? -1 : bound(to, n, low, high);
+                    while (step > 0 ? i < stop : i > stop) {
+                        ck_assert_msg(count < tg_numel(y) && tg_get(y, count) == (double)i, "%d[%d:%d:%d]",
+                                      (int)n, (int)a, (int)b, (int)step);
+                        count++;
+                        if (step > n || step < -n) break;
+                        i += step;
+                    }
+                    ck_assert_msg(tg_numel(y) == count, "%d[%d:%d:%d]: %d", (int)n, (int)a, (int)b, (int)step,
+                                  (int)tg_numel(y));
+                    tg_tape_rewind(mark);
+                }
+}
+END_TEST
+
+/* Axes counted from either end, in an order that is not its own inverse: the gradient goes back. */
+START_TEST(permutations_and_back) {
+    for (int rank = 3; rank <= 8; rank++)
+        for (int by = 1; by < rank; by++)
+            for (unsigned set = 0; set < 1u << rank; set += 1 + set / 8) {
+                tg_mark mark = tg_tape_mark();
+                tg_shape s = {.rank = rank}, order = {.rank = rank};
+                for (int i = 0; i < rank; i++)
+                    s.dim[i] = 1 + (i + by) % 3, order.dim[i] = (i + by) % rank - (set >> i & 1 ? rank : 0);
+                tg_tensor *x = tg_set_requires_grad(numbers(TG_F64, s, 1), true), *y = (tg_permute)(x, order),
+                          *g, *back, *seed = numbers(TG_F64, tg_shape_of(y), 2);
+                ck_assert_int_eq(tg_grad(1, &y, 1, &x, &g, .seeds = &seed), TG_OK);
+                tg_shape inverse = {.rank = rank};
+                for (int i = 0; i < rank; i++) inverse.dim[(i + by) % rank] = i;
+                back = (tg_permute)(seed, inverse);
+                same_elements("the gradient of a permutation", rank * 100 + by, g, back);
+                tg_tape_rewind(mark);
+            }
+}
+END_TEST
+
+/* The largest of nothing is an error, along whichever axis it is nothing; of the others it is an empty result. */
+START_TEST(empty_axes) {
+    for (int rank = 1; rank <= 8; rank++)
+        for (int empty = 0; empty < rank; empty++)
+            for (unsigned set = 1; set < 1u << rank; set++) {
+                tg_mark mark = tg_tape_mark();
+                tg_shape s = {.rank = rank}, axes = {.rank = 0};
+                for (int i = 0; i < rank; i++) {
+                    s.dim[i] = i == empty ? 0 : 1 + i % 2;
+                    if (set >> i & 1) axes.dim[axes.rank++] = i;
+                }
+                tg_tensor *y = tg_amax((tg_zeros)(TG_F64, s), .axes = axes);
+                ck_assert_int_eq(tg_is_alive(y), !(set >> empty & 1));
+                ck_assert_int_eq(tg_error_status() == TG_OK, !(set >> empty & 1));
+                tg_error_clear();
+                tg_tape_rewind(mark);
+            }
+}
+END_TEST
+
+/* Whole numbers take whole scalars that fit. */
+START_TEST(scalars_of_whole_tensors) {
+    static const double numbers_of[] = {0,      1,       -3,      0.5,        -0.25, 1e-300,   0x1p31,
+                                        0x1p63, -0x1p31, -0x1p63, 0x1p31 - 1, NAN,   INFINITY, 1.0000001};
+    for (tg_dtype dtype = TG_I32; dtype <= TG_I64; dtype++)
+        for (int i = 0; i < 14; i++)
+            for (int j = 0; j < 14; j++) {
+                double end = dtype == TG_I32 ? 0x1p31 : 0x1p63, a = numbers_of[i], b = numbers_of[j];
+                bool fits = a == trunc(a) && b == trunc(b) && a >= -end && a < end && b >= -end && b < end;
+                tg_tensor *x = tg_ones(dtype, 3);
+                ck_assert_msg(tg_is_alive(tg_affine(x, a, b)) == fits, "%s: %g, %g: %s", tg_dtype_name(dtype),
+                              a, b, tg_error_message());
+                tg_error_clear();
+            }
+}
+END_TEST
+
+/* log(sum exp) of many rows, any of which is infinite one way or the other. */
+START_TEST(logsumexp_of_infinite_rows) {
+    enum { ROWS = 12, N = 5 };
+    for (int axis = 0; axis < 2; axis++)
+        for (int which = 0; which < ROWS; which++)
+            for (int form = 0; form < 3; form++) {
+                tg_mark mark = tg_tape_mark();
+                tg_tensor *x = axis ? tg_zeros(TG_F64, ROWS, N) : tg_zeros(TG_F64, N, ROWS);
+                for (int i = 0; i < ROWS * N; i++) {
+                    int row = axis ? i / N : i % ROWS, k = axis ? i % N : i / ROWS;
+                    double v = row == which && form == 0 ? -INFINITY
+                               : row == which && k == 3  ? (form == 1 ? INFINITY : -INFINITY)
+                                                         : k / 4.0 + row;
+                    tg_array_set(tg_array_of(x), i, v);
+                }
+                tg_tensor *y = tg_logsumexp(x, .axes = TG_SHAPE(axis));
+                for (int row = 0; row < ROWS; row++) {
+                    double sum = 0;
+                    for (int k = 0; k < N; k++) sum += exp(tg_get(x, axis ? row * N + k : k * ROWS + row));
+                    double want = log(sum), is = tg_get(y, row);
+                    ck_assert_msg(is == want || fabs(is - want) < 1e-12, "row %d: %g, not %g", row, is, want);
+                }
+                tg_tape_rewind(mark);
+            }
+}
+END_TEST
+
 TCase *tcase_ranks(void) {
     TCase *t = tcase_create("ranks");
     tcase_set_timeout(t, 120);
@@ -371,5 +493,10 @@ TCase *tcase_ranks(void) {
     tcase_add_test(t, broadcast_both_ways);
     tcase_add_test(t, products_of_many_batch_axes);
     tcase_add_test(t, rows_of_many_axes);
+    tcase_add_test(t, every_slice);
+    tcase_add_test(t, permutations_and_back);
+    tcase_add_test(t, empty_axes);
+    tcase_add_test(t, scalars_of_whole_tensors);
+    tcase_add_test(t, logsumexp_of_infinite_rows);
     return t;
 }
