@@ -100,7 +100,9 @@ START_TEST(scans_of_many_lanes) {
     static const tg_shape shapes[] = {{3, {2, 40, 65}}, {3, {3, 5, 129}}, {2, {9, 700}},    {2, {7, 3000}},
                                       {3, {2, 3, 64}},  {2, {1, 5}},      {3, {5, 300, 1}}, {2, {70000, 1}},
                                       {2, {11, 1}},     {3, {2, 9, 193}}};
-    tg_shape s = shapes[_i];
+    tg_shape s = _i < 10   ? shapes[_i]
+                 : _i < 26 ? TG_SHAPE(2, 6, 118 + _i)
+                           : TG_SHAPE(102 + _i, 6); /* every rest */
     for (int form = 0; form < 16; form++) {
         tg_mark mark = tg_tape_mark();
         tg_dtype dtype = (tg_dtype)(form % 4); /* f32, f64, i32, i64 */
@@ -706,7 +708,7 @@ TCase *tcase_long(void) {
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, sorts_of_all_lengths, 0, 25);
-    tcase_add_loop_test(t, scans_of_many_lanes, 0, 10);
+    tcase_add_loop_test(t, scans_of_many_lanes, 0, 42);
     tcase_add_test(t, large_whole_numbers);
     tcase_add_test(t, long_lists_of_indices);
     tcase_add_test(t, many_pieces_joined);

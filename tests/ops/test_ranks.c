@@ -420,6 +420,26 @@ START_TEST(permutations_and_back) {
 }
 END_TEST
 
+/* Shapes that differ along one axis: they join along that one alone. */
+START_TEST(joined_along_each_axis) {
+    for (int rank = 1; rank <= 8; rank++)
+        for (int differs = 0; differs < rank; differs++)
+            for (int axis = 0; axis < rank; axis++)
+                for (int place = 0; place < 3; place++) {
+                    tg_mark mark = tg_tape_mark();
+                    tg_shape s = {.rank = rank}, other;
+                    for (int i = 0; i < rank; i++) s.dim[i] = 1 + i % 3;
+                    other = s, other.dim[differs]++;
+                    tg_tensor *x[3];
+                    for (int i = 0; i < 3; i++) x[i] = (tg_ones)(TG_F64, i == place ? other : s);
+                    ck_assert_int_eq(tg_is_alive((tg_concat)(axis, 3, x)), axis == differs);
+                    ck_assert_int_eq(tg_error_status(), axis == differs ? TG_OK : TG_ERR_SHAPE);
+                    tg_error_clear();
+                    tg_tape_rewind(mark);
+                }
+}
+END_TEST
+
 /* The largest of nothing is an error, along whichever axis it is nothing; of the others it is an empty result. */
 START_TEST(empty_axes) {
     for (int rank = 1; rank <= 8; rank++)
@@ -495,6 +515,7 @@ TCase *tcase_ranks(void) {
     tcase_add_test(t, rows_of_many_axes);
     tcase_add_test(t, every_slice);
     tcase_add_test(t, permutations_and_back);
+    tcase_add_test(t, joined_along_each_axis);
     tcase_add_test(t, empty_axes);
     tcase_add_test(t, scalars_of_whole_tensors);
     tcase_add_test(t, logsumexp_of_infinite_rows);
