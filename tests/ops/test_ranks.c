@@ -5,6 +5,8 @@
 #include "tests/ops/harness.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 static tg_mark start;
 static void setup(void) {
@@ -362,6 +364,65 @@ START_TEST(rows_of_many_axes) {
 }
 END_TEST
 
+/* ---- matrices in batches ---- */
+
+enum { ORDER = 4, MATRICES = 12 };
+
+static tg_tensor *matrices(void) { /* symmetric, positive definite, no two alike */
+    tg_tensor *a = tg_zeros(TG_F64, 2, 1, 2, 3, ORDER, ORDER);
+    for (int i = 0; i < MATRICES; i++)
+        for (int r = 0; r < ORDER; r++)
+            for (int c = 0; c < ORDER; c++)
+                tg_array_set(tg_array_of(a), (i * ORDER + r) * ORDER + c,
+                             r == c ? 6 + i : (double)((r + c) * (i + 1) % 3) / 2);
+    return a;
+}
+static tg_tensor *cholesky_of(tg_tensor *a) { return tg_cholesky(a); }
+static tg_tensor *inverse_of(tg_tensor *a) { return tg_inverse(a); }
+static tg_tensor *det_of(tg_tensor *a) { return tg_det(a); }
+static tg_tensor *solve_of(tg_tensor *a) { return tg_solve(a, tg_narrow(a, -1, 0, 2)); }
+
+/* Each of many batch axes as by itself; of several that fail the first is named. */
+START_TEST(matrices_in_batches) {
+    static tg_tensor *(*const calls[])(tg_tensor *) = {cholesky_of, inverse_of, det_of, solve_of};
+    for (int k = 0; k < 4; k++)
+        for (int odd = 0; odd < 2; odd++) {
+            tg_mark mark = tg_tape_mark();
+            tg_tensor *a = matrices(),
+                      *y = calls[k](odd ? tg_transpose(tg_transpose(turned(a), 0, 3), 0, 3) : a);
+            int64_t each = tg_numel(y) / MATRICES;
+            for (int i = 0; i < MATRICES; i++) {
+                tg_tensor *one = calls[k](tg_narrow(tg_reshape(a, MATRICES, ORDER, ORDER), 0, i, 1));
+                for (int64_t e = 0; e < each; e++)
+                    ck_assert(fabs(tg_get(one, e) - tg_get(y, i * each + e)) <=
+                              1e-13 * fmax(1, fabs(tg_get(one, e))));
+            }
+            tg_tape_rewind(mark);
+        }
+    for (int first = 0; first < MATRICES; first++)
+        for (int second = first; second < MATRICES; second++)
+            for (int zero = 0; zero < 2; zero++) {
+                tg_mark mark = tg_tape_mark();
+                static char message[1000];
+                tg_tensor *a = matrices();
+                for (int m = 0; m < 2; m++) { /* the last pivot, negative or 0 */
+                    int64_t i = m ? second : first;
+                    for (int c = 0; c < ORDER; c++) {
+                        tg_array_set(tg_array_of(a), i * 16 + 12 + c, 0);
+                        tg_array_set(tg_array_of(a), i * 16 + 4 * c + 3, 0);
+                    }
+                    tg_array_set(tg_array_of(a), i * 16 + 15, zero ? 0 : -1);
+                    ck_assert(tg_is_poison(tg_cholesky(a)));
+                    if (m == 0) snprintf(message, sizeof message, "%s", tg_error_message());
+                    ck_assert_msg(m == 0 || strncmp(message, tg_error_message(), strcspn(message, "(")) == 0,
+                                  "%s, then %s", message, tg_error_message());
+                    tg_error_clear();
+                }
+                tg_tape_rewind(mark);
+            }
+}
+END_TEST
+
 /* ---- slices, permutations, empty axes, scalars ---- */
 
 static int64_t bound(int64_t v, int64_t n, int64_t low, int64_t high) {
@@ -513,6 +574,7 @@ TCase *tcase_ranks(void) {
     tcase_add_test(t, broadcast_both_ways);
     tcase_add_test(t, products_of_many_batch_axes);
     tcase_add_test(t, rows_of_many_axes);
+    tcase_add_test(t, matrices_in_batches);
     tcase_add_test(t, every_slice);
     tcase_add_test(t, permutations_and_back);
     tcase_add_test(t, joined_along_each_axis);
