@@ -71,6 +71,9 @@ void tg_recent_missed(tg_recent *r); /* something had to be obtained anew */
 tg_status tg_fail_below(tg_status status, const char *format, ...) TG_PRINTF(2, 3);
 tg_status tg_error_by(const char *who); /* returns the pending status */
 
+/* Raises, in the same way, why no array has this dtype and shape. */
+tg_status tg_fail_layout(const char *who, tg_dtype dtype, const tg_shape *shape);
+
 /* TG_ERR_MEMORY with the number of bytes, from below. */
 tg_status tg_fail_memory(size_t bytes);
 

@@ -20,20 +20,23 @@ tg_shape tg_array_shape(const tg_array *a) {
 
 /* ---- storage ---- */
 
-/* Why an array of this type and shape cannot be. */
-static tg_status fail_layout(tg_array *a, tg_dtype dtype, const tg_shape *shape) {
+tg_status tg_fail_layout(const char *who, tg_dtype dtype, const tg_shape *shape) {
     char text[200];
-    *a = (tg_array){0};
-    if ((unsigned)dtype >= TG_DTYPES)
-        return tg_fail_below(TG_ERR_DTYPE, "tg_array_layout: no dtype has the number %d", (int)dtype);
+    if ((unsigned)dtype >= TG_DTYPES) return tg_fail_below(TG_ERR_DTYPE, "%s: no dtype has the number %d", who, (int)dtype);
+    if (shape->rank < 0 || shape->rank > TG_MAX_RANK)
+        return tg_fail_below(TG_ERR_SHAPE, "%s: a tensor has 0 to %d axes, not %d", who, TG_MAX_RANK, shape->rank);
     tg_shape_text(*shape, text, sizeof text);
-    if (tg_shape_numel(*shape) >= 0)
-        return tg_fail_below(TG_ERR_MEMORY, "tg_array_layout: out of memory: %s %s has more bytes than can be counted",
-                             text, tg_dtype_name(dtype));
-    return tg_fail_below(
-        TG_ERR_SHAPE,
-        "tg_array_layout: no array has the shape %s: more than %d axes, a negative size or too many elements", text,
-        TG_MAX_RANK);
+    for (int i = 0; i < shape->rank; i++)
+        if (shape->dim[i] < 0) return tg_fail_below(TG_ERR_SHAPE, "%s: the shape %s has a negative size", who, text);
+    if (tg_shape_numel(*shape) < 0)
+        return tg_fail_below(TG_ERR_SHAPE, "%s: the shape %s has more elements than can be counted", who, text);
+    return tg_fail_below(TG_ERR_MEMORY, "%s: out of memory: %s %s has more bytes than can be counted", who, text,
+                         tg_dtype_name(dtype));
+}
+
+static tg_status fail_layout(tg_array *a, tg_dtype dtype, const tg_shape *shape) {
+    *a = (tg_array){0};
+    return tg_fail_layout("tg_array_layout", dtype, shape);
 }
 
 /* Row-major: stride[i] is the product of the sizes behind i, with zero sizes counted as 1 (as in tg_shape_numel).
@@ -183,19 +186,16 @@ bool tg_array_is_exclusive(const tg_array *a) {
 tg_status tg_array_broadcast(tg_array *out, const tg_array *a, tg_shape shape) {
     if (!given(out, "tg_array_broadcast") || !given(a, "tg_array_broadcast")) return tg_error_status();
     tg_shape both, from = tg_array_shape(a);
-    if (!tg_shape_broadcast(from, shape, &both) || !tg_shape_equal(both, shape) ||
-        tg_shape_numel(shape) < 0) {
+    if (tg_shape_numel(shape) < 0) return tg_fail_layout("tg_array_broadcast", (tg_dtype)a->dtype, &shape);
+    if (!tg_shape_broadcast(from, shape, &both) || !tg_shape_equal(both, shape)) {
         char text[200], to[200];
         return tg_fail_below(TG_ERR_SHAPE, "tg_array_broadcast: %s does not broadcast to %s",
                              tg_shape_text(from, text, sizeof text), tg_shape_text(shape, to, sizeof to));
     }
     /* so that a copy of any array, this one too, has a size */
     size_t bytes;
-    if (!tg_size_mul((size_t)tg_shape_numel(shape), tg_dtype_size((tg_dtype)a->dtype), &bytes) || bytes > PTRDIFF_MAX) {
-        char to[200];
-        return tg_fail_below(TG_ERR_MEMORY, "tg_array_broadcast: %s %s has more bytes than can be counted",
-                       tg_shape_text(shape, to, sizeof to), tg_dtype_name((tg_dtype)a->dtype));
-    }
+    if (!tg_size_mul((size_t)tg_shape_numel(shape), tg_dtype_size((tg_dtype)a->dtype), &bytes) || bytes > PTRDIFF_MAX)
+        return tg_fail_layout("tg_array_broadcast", (tg_dtype)a->dtype, &shape);
     tg_array v = *a;
     int extra = shape.rank - a->rank;
     for (int i = 0; i < shape.rank; i++)

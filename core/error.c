@@ -98,7 +98,7 @@ tg_status tg_fail_below(tg_status status, const char *format, ...) {
 }
 
 tg_status tg_error_by(const char *who) {
-    if (pending != TG_OK && from_below) rename_function(who);
+    if (pending != TG_OK && from_below && tg_error_unstamped) rename_function(who);
     from_below = false;
     return pending;
 }

@@ -217,13 +217,7 @@ static bool check(const char *op, tg_dtype dtype, tg_shape shape) {
         tg_fail(TG_ERR_DTYPE, "%s: dtype is %s, must be f32 or f64", op, tg_dtype_name(dtype));
         return false;
     }
-    if (tg_shape_numel(shape) < 0) {
-        char text[160];
-        tg_fail(TG_ERR_SHAPE, "%s: a size is negative or there are too many elements: %s", op,
-                tg_shape_text(shape, text, sizeof text));
-        return false;
-    }
-    return true;
+    return tg_shape_numel(shape) >= 0 || (tg_fail_layout(op, dtype, &shape), tg_error_by(op), false);
 }
 
 tg_tensor *(tg_rand)(tg_dtype dtype, double low, double high, tg_shape shape) {

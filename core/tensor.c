@@ -12,26 +12,8 @@
 
 /* ---- creation ---- */
 
-/* Why a tensor of this type and shape cannot be, in the name of `op`. */
-static tg_status fail_create(const char *op, tg_dtype dtype, const tg_shape *shape) {
-    char text[TEXT];
-    if ((unsigned)dtype >= TG_DTYPES)
-        return tg_fail(TG_ERR_DTYPE, "%s: no dtype has the number %d", op, (int)dtype);
-    if (shape->rank < 0 || shape->rank > TG_MAX_RANK)
-        return tg_fail(TG_ERR_SHAPE, "%s: a tensor has 0 to %d axes, not %d", op, TG_MAX_RANK, shape->rank);
-    tg_shape_text(*shape, text, sizeof text);
-    for (int i = 0; i < shape->rank; i++)
-        if (shape->dim[i] < 0) return tg_fail(TG_ERR_SHAPE, "%s: the shape %s has a negative size", op, text);
-    return tg_fail(TG_ERR_SHAPE, "%s: the shape %s has more elements than can be counted", op, text);
-}
-
 /* A new tape tensor with undefined elements, or NULL. */
 static tg_slot *create(const char *op, tg_dtype dtype, const tg_shape *shape) {
-    int64_t numel = tg_shape_numel(*shape);
-    if ((unsigned)dtype >= TG_DTYPES || numel < 0 || (size_t)numel > PTRDIFF_MAX / tg_dtype_size(dtype)) {
-        fail_create(op, dtype, shape);
-        return NULL;
-    }
     tg_array a;
     tg_slot *s = tg_array_alloc(&a, dtype, *shape) == TG_OK ? tg_slot_new(op) : NULL;
     if (s) {

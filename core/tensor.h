@@ -29,7 +29,7 @@ typedef struct tg_tensor tg_tensor; /* opaque, and never defined: see above */
 /* ---- creation: the result belongs to the current tape, has no history and needs no gradient ---- */
 
 /* All elements zero, one, or `value` converted to dtype. A negative size, or sizes whose product overflows,
- * is TG_ERR_SHAPE.     tg_zeros(TG_F32, 2, 3)     tg_full(TG_F64, 0.5, 10) */
+ * is TG_ERR_SHAPE, a number of bytes that does TG_ERR_MEMORY.     tg_zeros(TG_F32, 2, 3)     tg_full(TG_F64, 0.5, 10) */
 TG_API tg_tensor *tg_zeros(tg_dtype dtype, tg_shape shape);
 TG_API tg_tensor *tg_ones(tg_dtype dtype, tg_shape shape);
 TG_API tg_tensor *tg_full(tg_dtype dtype, double value, tg_shape shape);

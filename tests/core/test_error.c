@@ -81,6 +81,10 @@ START_TEST(errors_from_below_take_a_name) {
     tg_error_by("zeros");
     tg_error_by("later");
     expect_message(TG_ERR_MEMORY, "zeros: out of memory: 12 bytes could not be allocated");
+    tg_fail_memory(12);
+    tg_status_at(TG_ERR_MEMORY, "a.c", 3); /* the call that raised it has ended: it is no longer for others to name */
+    tg_error_by("later");
+    expect_message(TG_ERR_MEMORY, "tg_alloc: out of memory: 12 bytes could not be allocated   (a.c:3)");
     tg_fail(TG_ERR_SHAPE, "matmul: inner sizes differ");
     tg_error_by("zeros");
     expect_message(TG_ERR_SHAPE, "matmul: inner sizes differ");

@@ -127,7 +127,8 @@ END_TEST
 
 static const struct {
     int axis, rank, want;
-} axes[] = {{0, 3, 0}, {2, 3, 2}, {3, 3, -1}, {-1, 3, 2}, {-3, 3, 0}, {-4, 3, -1}, {0, 0, -1}, {-1, 0, -1}};
+} axes[] = {{0, 3, 0}, {2, 3, 2}, {3, 3, -1}, {-1, 3, 2}, {-3, 3, 0}, {-4, 3, -1}, {0, 0, -1}, {-1, 0, -1},
+          {0, -1, -1}, {-1, -1, -1}, {0, INT_MIN, -1}, {INT_MIN, 3, -1}, {INT_MAX, 3, -1}, {INT_MIN, INT_MAX, -1}};
 
 START_TEST(axis_counts_from_the_end) {
     ck_assert_int_eq(tg_axis(axes[_i].axis, axes[_i].rank), axes[_i].want);

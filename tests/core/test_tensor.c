@@ -81,6 +81,22 @@ START_TEST(creation_from_an_array) {
     expect_error(TG_ERR_ARGUMENT, "from_array");
     ck_assert(tg_is_poison(tg_from_array(&none)));
     expect_error(TG_ERR_ARGUMENT, "from_array");
+    const tg_array sound = *tg_array_of(t);
+    tg_array bad[] = {sound, sound, sound, sound, sound, sound, sound, sound};
+    bad[0].dtype = TG_DTYPES;
+    bad[1].dtype = 255;
+    bad[2].rank = TG_MAX_RANK + 1;
+    bad[3].rank = 255;
+    bad[4].numel = 7;
+    bad[5].numel = -6;
+    bad[6].shape[0] = -3, bad[6].shape[1] = -2;
+    bad[7].shape[0] = INT64_MAX;
+    for (int i = 0; i < COUNT(bad); i++) {
+        const int64_t count = tg_region_current()->count;
+        ck_assert(tg_is_poison(tg_from_array(&bad[i])));
+        expect_error(TG_ERR_ARGUMENT, "from_array: the array's dtype, rank and sizes");
+        ck_assert_int_eq(tg_region_current()->count, count);
+    }
 }
 END_TEST
 
@@ -100,8 +116,8 @@ static const struct {
      "zeros: the shape [9223372036854775807, 2] has more elements than can be counted"},
     {TG_F64,
      {1, {INT64_MAX / 8 + 1}},
-     TG_ERR_SHAPE,
-     "zeros: the shape [1152921504606846976] has more elements than can be counted"},
+     TG_ERR_MEMORY,
+     "zeros: out of memory: [1152921504606846976] f64 has more bytes than can be counted"},
     {TG_U8,
      {1, {INT64_MAX}},
      TG_ERR_MEMORY,

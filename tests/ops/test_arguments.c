@@ -214,11 +214,43 @@ START_TEST(dropout_of_infinities) {
 }
 END_TEST
 
+/* What fits together, but gives a result of 2^64 elements, or of 2^62 eight bytes each. */
+START_TEST(results_too_large) {
+    const int64_t n = INT64_C(1) << 32;
+    tg_tensor *one = tg_ones(TG_F64, 1, 1), *mask = tg_ones(TG_BOOL, 1, 1),
+              *long_mask = tg_expand(mask, n, 1), *square = tg_ones(TG_F64, 1, 1, 2, 2);
+    tg_tensor *row = tg_expand(one, 1, n), *column = tg_expand(one, n, 1), *less = tg_expand(one, n / 4, 1);
+    tg_tensor *rows = tg_expand(square, 1, n, 2, 2), *columns = tg_expand(square, n, 1, 2, 2);
+    tg_tensor *flat = tg_reshape(row, n);
+    const char *many = "[4294967296, 4294967296] has more elements than can be counted";
+    REFUSED(tg_add(row, column), TG_ERR_SHAPE, "add", many);
+    REFUSED(tg_pow(row, column), TG_ERR_SHAPE, "pow", many);
+    REFUSED(tg_maximum(column, row), TG_ERR_SHAPE, "maximum", many);
+    REFUSED(tg_eq(row, column), TG_ERR_SHAPE, "eq", many);
+    REFUSED(tg_logical_and(row, column), TG_ERR_SHAPE, "logical_and", many);
+    REFUSED(tg_addcmul(row, column, row, 1), TG_ERR_SHAPE, "addcmul", many);
+    REFUSED(tg_where(mask, row, column), TG_ERR_SHAPE, "where", many);
+    REFUSED(tg_where(long_mask, one, row), TG_ERR_SHAPE, "where", many);
+    REFUSED(tg_matmul(column, row), TG_ERR_SHAPE, "matmul", many);
+    REFUSED(tg_outer(flat, flat), TG_ERR_SHAPE, "outer", many);
+    REFUSED(tg_expand(one, n, n), TG_ERR_SHAPE, "expand", "more elements than can be counted");
+    REFUSED(tg_broadcast_to(one, n, n), TG_ERR_SHAPE, "broadcast_to", "more elements than can be counted");
+    many = "[4294967296, 4294967296, 2, 2] has more elements than can be counted";
+    REFUSED(tg_matmul(rows, columns), TG_ERR_SHAPE, "matmul", many);
+    REFUSED(tg_solve(rows, columns), TG_ERR_SHAPE, "solve", many);
+    const char *bytes = "[1073741824, 4294967296] f64 has more bytes than can be counted";
+    REFUSED(tg_mul(less, row), TG_ERR_MEMORY, "mul", bytes);
+    REFUSED(tg_matmul(less, row), TG_ERR_MEMORY, "matmul", bytes);
+    REFUSED(tg_expand(one, n / 4, n), TG_ERR_MEMORY, "expand", bytes);
+}
+END_TEST
+
 TCase *tcase_arguments(void) {
     TCase *t = tcase_create("arguments");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, pointers_and_counts);
     tcase_add_test(t, ranks);
+    tcase_add_test(t, results_too_large);
     tcase_add_test(t, numbers);
     tcase_add_test(t, zero_can_be_asked_for);
     tcase_add_test(t, modes_and_windows);
