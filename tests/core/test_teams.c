@@ -159,10 +159,11 @@ static double number_at(const tg_array *x, const int64_t at[AXES]) {
 }
 
 static void check_batches(tg_dtype dtype, const int64_t z[3], int which, double alpha, double beta) {
-    tg_array a = batch_of(dtype, z[0], z[2], which & 7, which % 5, 1),
-             b = batch_of(dtype, z[2], z[1], which * 3 % 8, which / 5 % 5, 2);
-    tg_array c = batch_of(dtype, z[0], z[1], 0, which % 2 ? 4 : 0, 3),
-             before = batch_of(dtype, z[0], z[1], 0, which % 2 ? 4 : 0, 3);
+    uint64_t h = mixed((uint64_t)which); /* repeated axes, forms, gaps in C */
+    int form = h >> 20 & 1 ? 4 : 0, of_a = (int)(h >> 8) & 1 ? 0 : (int)(h >> 9 & 255) % 5;
+    tg_array a = batch_of(dtype, z[0], z[2], (int)h & 7 & (int)(h >> 3), of_a, 1);
+    tg_array b = batch_of(dtype, z[2], z[1], (int)(h >> 24) & 7, (int)(h >> 28 & 255) % 5, 2);
+    tg_array c = batch_of(dtype, z[0], z[1], 0, form, 3), before = batch_of(dtype, z[0], z[1], 0, form, 3);
     ck_assert_int_eq(tg_gemm(alpha, &a, &b, beta, &c), TG_OK);
     int64_t at[AXES];
     for (int64_t i = 0; i < c.numel; i++) {
@@ -190,7 +191,7 @@ START_TEST(products_of_batches) {
     int64_t most = tg_gemm_int_max;
     if (_i >= 2 && !tg_kernels_use("ref")) return;
     for (int s = 0; s < 7; s++)
-        for (int which = 0; which < 40; which += s == 1 || s == 2 ? 3 : 1) {
+        for (int which = 0; which < 100; which += s == 1 || s == 2 ? 5 : 1) {
             tg_gemm_int_max = _i % 2 ? 20 + which % 3 * 25 : most;
             check_batches((tg_dtype)((which + s) % 2), sizes[s], which, factors[which % 5][0],
                           factors[which % 5][1]);
