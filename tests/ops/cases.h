@@ -41,7 +41,8 @@ typedef struct convention {
     values seed;    /* absent: ones */
     kind kind;      /* what it counts as, beside an exact case */
     double within[2];    /* f32, f64: relative, beside three of the least numbers; 0: exactly. SKIP: not in it */
-    values second[2][2]; /* [i][j]: the derivative by input j of that by input i */
+    values second[2][2]; /* [i][j]: the derivative by input j of that by input i, summed over its elements */
+    values second_seed;  /* in place of that sum, with `seed` for the first; absent: ones, and ones for the first too */
 } convention;
 
 typedef struct convention_table {

@@ -203,9 +203,13 @@ static int leaves(const convention *c, tg_dtype f, const tg_op *op, tg_tensor **
     return n;
 }
 
-static void check_grads(const convention *c, tg_dtype f, tg_tensor *y, int n, tg_tensor **in, bool record) {
+static tg_tensor *seed_of(const values *v, const tg_tensor *y) {
+    return is_present(v) ? tensor_of(v, tg_dtype_of(y)) : (tg_ones)(tg_dtype_of(y), tg_shape_of(y));
+}
+
+static void check_grads(const convention *c, tg_tensor *y, int n, tg_tensor **in, bool record) {
     static const char *const names[] = {"gradient of input 0", "gradient of input 1", "gradient of input 2"};
-    tg_tensor *seed = is_present(&c->seed) ? tensor_of(&c->seed, f) : (tg_ones)(f, tg_shape_of(y));
+    tg_tensor *seed = seed_of(&c->seed, y);
     for (int i = 0; i < n; i++) {
         tg_tensor *g;
         if (!is_present(&c->grad[i])) continue;
@@ -220,9 +224,10 @@ static void check_second(const convention *c, tg_tensor *y, int n, tg_tensor **i
         for (int j = 0; j < 2 && j < n; j++) {
             tg_tensor *g, *h;
             if (!is_present(&c->second[i][j])) continue;
-            tg_tensor *seed = (tg_ones)(tg_dtype_of(y), tg_shape_of(y));
+            const values none = {0};
+            tg_tensor *seed = seed_of(is_present(&c->second_seed) ? &c->seed : &none, y);
             tg_grad(1, &y, 1, &in[i], &g, .seeds = &seed, .retain = true, .create_graph = true);
-            seed = (tg_ones)(tg_dtype_of(y), tg_shape_of(g));
+            seed = seed_of(&c->second_seed, g);
             tg_grad(1, &g, 1, &in[j], &h, .seeds = &seed, .retain = true, .allow_unused = true);
             expect(c, "second derivative", h, &c->second[i][j]);
         }
@@ -237,8 +242,8 @@ static void run(const convention *c, tg_dtype f) {
     int n = leaves(c, f, op_of(called), in);
     tg_tensor *y = called->fn(in, &c->arg);
     expect(c, "value", y, &c->out);
-    check_grads(c, f, y, n, in, false);
-    check_grads(c, f, y, n, in, true);
+    check_grads(c, y, n, in, false);
+    check_grads(c, y, n, in, true);
     check_second(c, y, n, in);
     tg_tape_rewind(mark);
 }

@@ -55,7 +55,6 @@ static const char *const awaiting[] = {
     "addcmul",
     "atan2",
     "bce_pos_weight",
-    "bce_with_logits",
     "cumprod",
     "div",
     "fmod",
