@@ -521,6 +521,21 @@ START_TEST(empty_axes) {
 }
 END_TEST
 
+/* An axis named twice, at whichever two places of the list, is an error. */
+START_TEST(axes_named_twice) {
+    for (int rank = 2; rank <= 8; rank++)
+        for (int i = 0; i < rank; i++)
+            for (int j = 0; j < rank; j++) {
+                tg_shape s = {.rank = rank}, axes = {.rank = rank};
+                for (int k = 0; k < rank; k++)
+                    s.dim[k] = 2, axes.dim[k] = k == j ? i - (j % 2 ? rank : 0) : k;
+                ck_assert_int_eq(tg_is_alive(tg_sum((tg_ones)(TG_F64, s), .axes = axes)), i == j);
+                ck_assert_int_eq(tg_error_status() == TG_OK, i == j);
+                tg_error_clear();
+            }
+}
+END_TEST
+
 /* Whole numbers take whole scalars that fit. */
 START_TEST(scalars_of_whole_tensors) {
     static const double numbers_of[] = {0,      1,       -3,      0.5,        -0.25, 1e-300,   0x1p31,
@@ -579,6 +594,7 @@ TCase *tcase_ranks(void) {
     tcase_add_test(t, permutations_and_back);
     tcase_add_test(t, joined_along_each_axis);
     tcase_add_test(t, empty_axes);
+    tcase_add_test(t, axes_named_twice);
     tcase_add_test(t, scalars_of_whole_tensors);
     tcase_add_test(t, logsumexp_of_infinite_rows);
     return t;
