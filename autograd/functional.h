@@ -57,6 +57,62 @@ TG_API tg_status tg_hvp(tg_function f, void *user, int n, tg_tensor *const *in, 
 }
 #endif
 /* Options are named, last: tg_hvp(f, NULL, 1, &x, v, out, .allow_unused = true). */
+#ifndef __cplusplus
+#define TG_FUNCTION_AND_INPUTS \
+    tg_function f; \
+    void *user; \
+    int n; \
+    tg_tensor *const *in
+struct tg_vjp_pack { /* TG_PACKED */
+    TG_FUNCTION_AND_INPUTS;
+    tg_tensor *v;
+    tg_tensor **y;
+    tg_tensor **out;
+    bool allow_unused, end;
+};
+static inline tg_status tg_vjp_packed(struct tg_vjp_pack p) {
+    return (tg_vjp)(p.f, p.user, p.n, p.in, p.v, p.y, p.out, (tg_functional_opts){p.allow_unused});
+}
+struct tg_jvp_pack { /* TG_PACKED */
+    TG_FUNCTION_AND_INPUTS;
+    tg_tensor *const *v;
+    tg_tensor **y;
+    tg_tensor **out;
+    bool allow_unused, end;
+};
+static inline tg_status tg_jvp_packed(struct tg_jvp_pack p) {
+    return (tg_jvp)(p.f, p.user, p.n, p.in, p.v, p.y, p.out, (tg_functional_opts){p.allow_unused});
+}
+struct tg_jacobian_pack { /* TG_PACKED */
+    TG_FUNCTION_AND_INPUTS;
+    tg_tensor **out;
+    bool allow_unused, end;
+};
+static inline tg_status tg_jacobian_packed(struct tg_jacobian_pack p) {
+    return (tg_jacobian)(p.f, p.user, p.n, p.in, p.out, (tg_functional_opts){p.allow_unused});
+}
+struct tg_hessian_pack { /* TG_PACKED */
+    TG_FUNCTION_AND_INPUTS;
+    bool allow_unused, end;
+};
+static inline tg_tensor *tg_hessian_packed(struct tg_hessian_pack p) {
+    return (tg_hessian)(p.f, p.user, p.n, p.in, (tg_functional_opts){p.allow_unused});
+}
+struct tg_hvp_pack { /* TG_PACKED */
+    TG_FUNCTION_AND_INPUTS;
+    tg_tensor *const *v;
+    tg_tensor **out;
+    bool allow_unused, end;
+};
+static inline tg_status tg_hvp_packed(struct tg_hvp_pack p) {
+    return (tg_hvp)(p.f, p.user, p.n, p.in, p.v, p.out, (tg_functional_opts){p.allow_unused});
+}
+#define tg_vjp(...) TG_STATUS_AT(TG_PACKED(tg_vjp, __VA_ARGS__))
+#define tg_jvp(...) TG_STATUS_AT(TG_PACKED(tg_jvp, __VA_ARGS__))
+#define tg_jacobian(...) TG_STATUS_AT(TG_PACKED(tg_jacobian, __VA_ARGS__))
+#define tg_hessian(...) TG_AT(TG_PACKED(tg_hessian, __VA_ARGS__))
+#define tg_hvp(...) TG_STATUS_AT(TG_PACKED(tg_hvp, __VA_ARGS__))
+#else
 #define tg_vjp(f, user, n, in, v, y, out, ...) \
     TG_STATUS_AT((tg_vjp)((f), (user), (n), (in), (v), (y), (out), TG_OPTIONS(tg_functional_opts, __VA_ARGS__)))
 #define tg_jvp(f, user, n, in, v, y, out, ...) \
@@ -67,5 +123,6 @@ TG_API tg_status tg_hvp(tg_function f, void *user, int n, tg_tensor *const *in, 
     TG_AT((tg_hessian)((f), (user), (n), (in), TG_OPTIONS(tg_functional_opts, __VA_ARGS__)))
 #define tg_hvp(f, user, n, in, v, out, ...) \
     TG_STATUS_AT((tg_hvp)((f), (user), (n), (in), (v), (out), TG_OPTIONS(tg_functional_opts, __VA_ARGS__)))
+#endif
 
 #endif

@@ -48,7 +48,7 @@ typedef struct tg_grad_opts {
  * Inputs may be leaves or intermediate results. No tensor's own gradient is read or written, which makes it the
  * function for threads that share parameters.
  *     tg_tensor *g[2];
- *     tg_grad(1, &loss, 2, ((tg_tensor *[]){w, b}), g, .create_graph = true);   // a macro: mind the parentheses
+ *     tg_grad(1, &loss, 2, (tg_tensor *[]){w, b}, g, .create_graph = true);
  * Errors as tg_backward, and TG_ERR_TAPE for an unused input. On error every grads[i] is the poison tensor. */
 TG_API tg_status tg_grad(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                          tg_grad_opts opts);
@@ -73,8 +73,25 @@ TG_API tg_status tg_remove_hooks(tg_tensor *t);
 
 /* Options are named: tg_backward(y, .seed = dy). What is left out is zero. */
 #define tg_backward(out, ...) TG_STATUS_AT((tg_backward)((out), TG_OPTIONS(tg_backward_opts, __VA_ARGS__)))
+#ifndef __cplusplus
+struct tg_grad_pack { /* TG_PACKED */
+    int n_out;
+    tg_tensor *const *out;
+    int n_in;
+    tg_tensor *const *in;
+    tg_tensor **grads;
+    tg_tensor *const *seeds;
+    bool retain, create_graph, allow_unused, end;
+};
+static inline tg_status tg_grad_packed(struct tg_grad_pack p) {
+    const tg_grad_opts opts = {p.seeds, p.retain, p.create_graph, p.allow_unused};
+    return (tg_grad)(p.n_out, p.out, p.n_in, p.in, p.grads, opts);
+}
+#define tg_grad(...) TG_STATUS_AT(TG_PACKED(tg_grad, __VA_ARGS__))
+#else
 #define tg_grad(n_out, out, n_in, in, grads, ...) \
     TG_STATUS_AT((tg_grad)((n_out), (out), (n_in), (in), (grads), TG_OPTIONS(tg_grad_opts, __VA_ARGS__)))
+#endif
 #define tg_register_hook(...) TG_STATUS_AT((tg_register_hook)(__VA_ARGS__))
 #define tg_zero_grad(t) TG_STATUS_AT((tg_zero_grad)(t))
 #define tg_grad_of(t) TG_AT((tg_grad_of)(t))

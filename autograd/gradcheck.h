@@ -54,7 +54,7 @@ typedef struct tg_gradcheck_report {
  * handle that is not f64 makes it false, with the error's text in the message, and leaves no error pending. `report` may
  * be NULL.
  *     tg_gradcheck_report r;
- *     if (!tg_gradcheck(my_f, NULL, 2, ((tg_tensor *[]){x, w}), &r)) puts(r.message); */
+ *     if (!tg_gradcheck(my_f, NULL, 2, (tg_tensor *[]){x, w}, &r)) puts(r.message); */
 TG_API bool tg_gradcheck(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *in, tg_gradcheck_report *report,
                          tg_gradcheck_opts opts);
 
@@ -62,7 +62,27 @@ TG_API bool tg_gradcheck(tg_gradcheck_fn f, void *user, int n, tg_tensor *const 
 }
 #endif
 
+#ifndef __cplusplus
+struct tg_gradcheck_pack { /* TG_PACKED */
+    tg_gradcheck_fn f;
+    void *user;
+    int n;
+    tg_tensor *const *in;
+    tg_gradcheck_report *report;
+    double eps, atol, rtol;
+    int projections;
+    uint64_t seed;
+    int order;
+    bool allow_empty, allow_zero, end;
+};
+static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
+    const tg_gradcheck_opts opts = {p.eps, p.atol, p.rtol, p.projections, p.seed, p.order, p.allow_empty, p.allow_zero};
+    return (tg_gradcheck)(p.f, p.user, p.n, p.in, p.report, opts);
+}
+#define tg_gradcheck(...) TG_PACKED(tg_gradcheck, __VA_ARGS__)
+#else
 #define tg_gradcheck(f, user, n, in, report, ...) \
     ((tg_gradcheck)((f), (user), (n), (in), (report), TG_OPTIONS(tg_gradcheck_opts, __VA_ARGS__)))
+#endif
 
 #endif

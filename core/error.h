@@ -86,6 +86,10 @@ TG_API const char *tg_status_name(tg_status status);
 #define TG_OPTIONS(type, ...) (type{__VA_ARGS__})
 #endif
 
+/* The same in C where arguments before the options may be compound literals: all are members of one struct, in order, of
+ * which the options are the last but `end`. Arguments left out are NULL or 0, which the function then refuses. */
+#define TG_PACKED(function, ...) function##_packed((struct function##_pack){__VA_ARGS__, .end = 0})
+
 /* In options 0, left out, stands for the default. Where a number has another default, TG_ZERO asks for 0 itself. */
 #define TG_ZERO (-0.0)
 static inline double tg_option(double given, double standard) {

@@ -11,6 +11,28 @@ static tg_tensor *same(tg_tensor *grad, void *user) {
     return grad;
 }
 
+/* The same behind which named options may follow. */
+static int functions(tg_tensor *m, tg_tensor *v) {
+    tg_tensor *a = tg_set_requires_grad(tg_contiguous(m), true), *b = tg_set_requires_grad(tg_contiguous(v), true);
+    tg_tensor *l[] = {tg_sum(tg_mul(a, b)), tg_sum(a)}, *g[2], *y;
+    tg_gradcheck_report r;
+    if (tg_grad(1, l, 2, (tg_tensor *[]){a, b}, g, .retain = true) != TG_OK || tg_get(g[1], 0) != 4) return 11;
+    if (tg_grad(2, (tg_tensor *[]){l[0], l[1]}, 2, (tg_tensor *[]){a, b}, g, .allow_unused = true,
+                .seeds = (tg_tensor *[]){tg_scalar(TG_F64, 1), NULL}) != TG_OK)
+        return 12;
+    if (tg_get(g[0], 0) != 6 || tg_get(g[1], 1) != 6) return 13;
+    if (!tg_gradcheck(product, NULL, 2, (tg_tensor *[]){a, b}, &r)) return 14;
+    if (!tg_gradcheck(product, NULL, 2, (tg_tensor *[2]){a, b}, &r, .order = 2, .seed = 7) || r.compared < 12) return 15;
+    if (tg_vjp(product, NULL, 2, (tg_tensor *[]){m, v}, NULL, &y, g) != TG_OK || tg_get(g[1], 1) != 6) return 16;
+    if (tg_jvp(product, NULL, 2, (tg_tensor *[]){m, v}, (tg_tensor *[]){m, v}, NULL, &y, .allow_unused = true) != TG_OK)
+        return 17;
+    if (tg_item(y) != 2 * tg_item(product((tg_tensor *[]){m, v}, NULL))) return 18;
+    if (tg_jacobian(product, NULL, 2, (tg_tensor *[]){m, v}, (tg_tensor *[2]){NULL, NULL}) != TG_OK) return 19;
+    if (tg_rank(tg_hessian(product, NULL, 2, (tg_tensor *[]){m, v}, .allow_unused = true)) != 4) return 20;
+    if (tg_hvp(product, NULL, 2, (tg_tensor *[]){m, v}, (tg_tensor *[]){m, v}, g, .allow_unused = true) != TG_OK) return 21;
+    return tg_get(g[1], 1) == 6 ? 0 : 22;
+}
+
 /* Compound literals as arguments of macros: their commas are not the macro's. */
 static int literals(void) {
     tg_tensor *i = tg_from(TG_I32, (int32_t[]){1, 2}, 2), *m = tg_from(TG_F64, (double[]){1, 2, 3, 4}, 2, (int64_t)2);
@@ -26,7 +48,7 @@ static int literals(void) {
     int seen[2] = {0, 0};
     if (tg_register_hook(leaf, same, (int *[]){&seen[0], &seen[1]}[1]) != TG_OK) return 8;
     if (tg_backward(tg_sum(tg_square(leaf))) != TG_OK || seen[1] != 1) return 9;
-    return 0;
+    return functions(m, v);
 }
 
 int main(void) {
