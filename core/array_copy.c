@@ -215,8 +215,8 @@ void tg_array_set(const tg_array *a, int64_t i, double value) {
 }
 
 void tg_array_fill(const tg_array *a, double value) {
-    if (!a) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_array_fill: the array is NULL");
+    if (!a || a->dtype >= TG_DTYPES || (a->numel > 0 && !a->data)) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_array_fill: the array is NULL, has no dtype or no elements allocated");
         return;
     }
     union {

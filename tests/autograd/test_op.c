@@ -247,7 +247,7 @@ START_TEST(test_structs_that_are_no_op) {
         {{.name = "wide", .n_in = 1, .n_out = TG_MAX_OUT + 1, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"wide", "4"}},
         {{.name = "wide", .n_in = 1, .n_out = -3, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"wide", "-3"}},
         {{.name = "blind", .n_in = 1, .forward = cube_forward}, NULL, {"blind", "infer"}},
-        {{.n_in = 1, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"without a name", ""}},
+        {{.n_in = 1, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"tg_apply", "has no name"}},
         {{.name = "idle", .n_in = 1, .infer = tg_infer_same}, NULL, {"idle", "no forward"}},
         {{.name = "bare", .n_in = 1, .infer = lays_out_nothing, .forward = cube_forward}, NULL, {"bare", "layout"}},
         {{.name = "half", .n_in = 1, .n_out = 2, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"half", "output 1"}},

@@ -525,6 +525,20 @@ START_TEST(null_arrays_are_errors) {
     expect_error(TG_ERR_ARGUMENT, "tg_array_contiguous");
     tg_array_share(&a, none), tg_array_fill(none, 1), tg_array_drop(none);
     expect_error(TG_ERR_ARGUMENT, "tg_array_share");
+    tg_array bare, odd = counting(TG_SHAPE(2));
+    ck_assert_int_eq(tg_array_layout(&bare, TG_F64, TG_SHAPE(2, 3)), TG_OK);
+    tg_array_fill(&bare, 1);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_fill");
+    ck_assert_int_eq(tg_array_layout(&bare, TG_F64, TG_SCALAR), TG_OK);
+    tg_array_fill(&bare, 1);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_fill");
+    odd.dtype = 255;
+    tg_array_fill(&odd, 1);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_fill");
+    tg_array_drop(&odd);
+    tg_array_layout(&bare, TG_I32, TG_SHAPE(4, 0));
+    tg_array_fill(&bare, 1); /* of no elements, none are needed */
+    expect_ok();
 }
 END_TEST
 
