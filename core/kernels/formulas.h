@@ -17,6 +17,8 @@ INLINE V product_rest(V a, V b, V p) {
 #endif
 }
 
+#define NOTHING K((S)-0.0) /* which compilers add in no time: x + 0 is another x where it is -0 */
+
 #if !OWN_EXP
 /* p times e^-SHIFT or 1. */
 typedef struct power {
@@ -35,7 +37,7 @@ INLINE power exp_power(V x, V rest) {
 /* e^(-a x^2), x at most `most` */
 INLINE power gaussian(V x, V a, S most) {
     x = at_most(vabs(x), most);
-    return exp_power(-a * x * x, K(0));
+    return exp_power(-a * x * x, NOTHING);
 }
 INLINE power bell(V x) { return gaussian(x, K((S)0.5), IN_REAL(15, 39)); }
 #endif
@@ -82,26 +84,27 @@ INLINE V gated_slope(V x, V t, power e) {
 INLINE V silu_bounded(V x) { return at_most(vabs(x), IN_REAL(120, 800)); }
 INLINE V vsilu(V x) {
     V a = silu_bounded(x);
-    return gated(x, a, exp_power(-a, K(0)));
+    return gated(x, a, exp_power(-a, NOTHING));
 }
 INLINE V silu_slope(V x) {
     V a = silu_bounded(x);
-    return gated_slope(x, a, exp_power(-a, K(0)));
+    return gated_slope(x, a, exp_power(-a, NOTHING));
 }
 
 /* x (1 + tanh u) / 2 = x sigmoid(2u). e^(2u) multiplies the rounding errors of 2u by 2u, which is 100 in the tail: they
  * are carried along, in `rest`. */
-#define GELU_C 1.59576912160573071176 /* 2 sqrt(2/pi) */
-#define GELU_K 0.044715
-#define GELU_C_REST K((S)IN_REAL(-4.534068042105272e-08, -9.96930880911092e-17))
-#define GELU_K_REST K((S)IN_REAL(1.5461444854736329e-09, 2.1960211427085595e-18))
-INLINE power gelu_tanh_power(V a) { /* e^-2u, 2u = C (a + K a^3) */
-    V square = a * a, cubic = K((S)GELU_K) * square, w = K(1) + cubic;
-    V w_rest = cubic - (w - K(1)) + product_rest(K((S)GELU_K), square, cubic);
-    w_rest += K((S)GELU_K) * product_rest(a, a, square) + GELU_K_REST * square;
-    V u = a * w, u_rest = product_rest(a, w, u) + a * w_rest, v = K((S)GELU_C) * u;
-    V v_rest = product_rest(K((S)GELU_C), u, v) + K((S)GELU_C) * u_rest + GELU_C_REST * u;
-    return exp_power(-v, -v_rest);
+#define GELU_C 1.59576912160573071176  /* 2 sqrt(2/pi) */
+#define GELU_CK 0.0713548162726002488  /* C K, K = 0.044715 */
+#define GELU_C_TOP K((S)IN_REAL(0x1.98848p+0f, 0x1.9884533d436p+0)) /* C with room for w - C to be exact */
+#define GELU_C_REST K((S)IN_REAL(-2.66794495e-06, 1.7885919910836427e-14))
+#define GELU_CK_REST K((S)IN_REAL(2.39883247e-09, -6.175149918155315e-19))
+INLINE power gelu_tanh_power(V a) { /* e^-2u, 2u = a w, w = C + C K a^2 */
+    V square = a * a, w = vfma(K((S)GELU_CK), square, GELU_C_TOP);
+    V rest = vfma(GELU_CK_REST, square, GELU_C_REST);
+    rest = vfma(K((S)GELU_CK), product_rest(a, a, square), rest);
+    rest += product_rest(K((S)GELU_CK), square, w - GELU_C_TOP);
+    V v = a * w;
+    return exp_power(-v, -vfma(a, rest, product_rest(a, w, v)));
 }
 INLINE V gelu_tanh_bounded(V x) { return at_most(vabs(x), IN_REAL((S)11.2, 23)); }
 INLINE V vgelu_tanh(V x) {
@@ -109,7 +112,7 @@ INLINE V vgelu_tanh(V x) {
     return gated(x, a, gelu_tanh_power(a));
 }
 INLINE V gelu_tanh_slope(V x) {
-    V a = gelu_tanh_bounded(x), v_slope = K((S)GELU_C) * (K(1) + K((S)(3 * GELU_K)) * (a * a));
+    V a = gelu_tanh_bounded(x), v_slope = K((S)GELU_C) + K((S)(3 * GELU_CK)) * (a * a);
     return gated_slope(x, a * v_slope, gelu_tanh_power(a));
 }
 
@@ -119,13 +122,13 @@ INLINE V gelu_tanh_slope(V x) {
 INLINE V mish_bounded(V x) { return at_least(at_most(x, MISH_END), IN_REAL(-120, -800)); }
 INLINE V vmish(V x) {
     V z = mish_bounded(x);
-    power e = exp_power(z, K(0));
+    power e = exp_power(z, NOTHING);
     V f = of_power(e) + K(2);
     return select(x > K(MISH_END), x, times_power(z * f, e) / (of_power(e) * f + K(2)));
 }
 INLINE V mish_slope(V x) {
     V z = mish_bounded(x);
-    power e = exp_power(z, K(0));
+    power e = exp_power(z, NOTHING);
     V one = of_power(e), f = one + K(2), d = one * f + K(2);
     V sum = (f * d + K(4) * z * (K(1) + one)) / (d * d);
     return select(x > K(MISH_END), K(1), times_power(sum, e));
@@ -178,11 +181,27 @@ INLINE V celu_below(V x, V alpha) {
     V t = x / alpha;
     return select(vabs(t) < K(IN_REAL(0x1p-30f, 0x1p-60)), x, alpha * vexpm1(t));
 }
-/* 2^(x+1) overflows later than 2^x. x - 1 is exact. */
-INLINE V exp2_slope(V x) {
-    M high = x > K(1);
-    V scale = K((S)0.69314718055994530942);
-    return select(high, scale + scale, scale) * vexp2(select(high, x - K(1), x));
+/* Slopes made of y, and of x in the lanes where y does not tell: 2^x may overflow where its slope does not (x - 1 is
+ * exact), and e^x - 1 near -1 has lost the digits of e^x. */
+INLINE V exp2_slope(V x, V y) {
+    const S scale = (S)0.69314718055994530942;
+    V slope = K(scale) * y;
+    M over = y == K((S)INFINITY);
+    if (__builtin_expect(any(over), 0)) slope = select(over, K(2 * scale) * vexp2(x - K(1)), slope);
+    return slope;
+}
+INLINE V expm1_slope(V x, V y) {
+    V slope = y + K(1);
+    M low = slope < K((S)0x1p-5);
+    if (__builtin_expect(any(low), 0)) slope = select(low, vexp(x), slope);
+    return slope;
+}
+/* 1 / (1 + |x|)^2 */
+INLINE V softsign_grad(V g, V x) {
+    V root = K(1) + vabs(x), dx = g / (root * root);
+    M far = root > K(IN_REAL(0x1p60f, 0x1p500));
+    if (__builtin_expect(any(far), 0)) dx = select(far, g / root / root, dx);
+    return dx;
 }
 
 /* sin(pi x) and cos(pi x) / cos, with x less the nearest whole number n, and (-1)^n: exact, where pi x is not. */

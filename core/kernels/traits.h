@@ -359,9 +359,8 @@ INLINE S across(V v, V (*f)(V, V)) {
     INLINE V f##_within(V x) { return (V)SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA)((NATIVE)x); } \
     INLINE V v##f(V x) { \
         M far = vabs(x) > K((S)(most)); \
-        V y = f##_within(x); \
-        if (__builtin_expect(any(far), 0)) y = select(far, f##_beyond(x), y); \
-        return y; \
+        if (__builtin_expect(any(far), 0)) return select(far, f##_beyond(x), f##_within(x)); \
+        return f##_within(x); /* around a call nothing stays in registers */ \
     }
 #else
 #define CIRCULAR(f) LANEWISE_1(v##f, MATH(f))
