@@ -125,25 +125,23 @@ const tg_op tg_op_mul = {
 
 tg_tensor *(tg_mul)(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_mul, a, b, NULL); }
 
-/* ---- out = a / b;  da = g / b,  db = -(g / b) * out ---- */
+/* ---- out = a / b;  da = g / b,  db = -g (out / b): 1 / b may overflow where out / b does not ---- */
 
 static tg_status div_forward(const tg_call *call) { return map(call, TG_BINARY_DIV); }
 
 static void div_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    tg_tensor *da = tg_div(dout[0], n->in[1]);
-    if (tg_needs(n, 0)) din[0] = da;
-    if (tg_needs(n, 1)) din[1] = tg_neg(tg_mul(da, n->out[0]));
+    tg_tensor *g = dout[0], *b = n->in[1];
+    if (tg_needs(n, 0)) din[0] = tg_div(g, b);
+    if (tg_needs(n, 1)) din[1] = tg_neg(tg_mul(g, tg_div(n->out[0], b)));
 }
 
 static tg_status div_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
-    tg_array da = {0};
-    tg_status s = map_new(TG_BINARY_DIV, dout[0], tg_node_in(n, 1), &da);
-    if (s == TG_OK && tg_needs(n, 1)) {
-        s = map_new(TG_BINARY_MUL, &da, tg_node_out(n, 0), &din[1]);
-        if (s == TG_OK) tg_map_affine(&din[1], -1, -0.0, &din[1]);
-    }
-    if (s == TG_OK && tg_needs(n, 0)) tg_array_share(&din[0], &da);
-    tg_array_drop(&da);
+    const tg_array *g = dout[0], *b = tg_node_in(n, 1);
+    tg_status s = TG_OK;
+    if (tg_needs(n, 0)) s = map_new(TG_BINARY_DIV, g, b, &din[0]);
+    if (s != TG_OK || !tg_needs(n, 1)) return s;
+    s = map_new(TG_BINARY_QUOTIENT_SLOPE, tg_node_out(n, 0), b, &din[1]);
+    if (s == TG_OK) tg_map_binary(TG_BINARY_MUL, g, &din[1], &din[1]);
     return s;
 }
 

@@ -30,23 +30,34 @@ static tg_tensor *share(tg_tensor *g, tg_tensor *a, tg_tensor *b, tg_tensor *beh
     return tg_masked_fill(halved, behind, 0);
 }
 
-/* b a^(b-1), 0 for b = 0; as b a^b / a where a^(b-1) may be the larger. Where a = 0 <= b, b is a constant: the
- * derivative by the exponent is 0 there, to any order. */
-static tg_tensor *pow_by_base(tg_tensor *a, tg_tensor *all_b, tg_tensor *y) {
-    tg_tensor *zero = number(a, 0), *one = number(a, 1), *at_0 = tg_eq(a, zero);
-    tg_tensor *b = tg_where(tg_logical_and(at_0, tg_ge(all_b, zero)), tg_detach(all_b), all_b);
-    tg_tensor *small = tg_logical_and(tg_lt(tg_abs(a), one), tg_le(b, number(b, 0.5)));
-    tg_tensor *by_quotient = tg_logical_and(small, tg_logical_not(at_0));
-    tg_tensor *flat = tg_logical_and(at_0, tg_eq(b, zero));
-    tg_tensor *power = tg_pow(tg_where(tg_logical_or(flat, by_quotient), one, a), tg_affine(b, 1, -1));
-    tg_tensor *quotient = tg_div(tg_mul(b, tg_where(by_quotient, y, one)), tg_where(by_quotient, a, one));
-    return tg_where(by_quotient, quotient, tg_mul(b, power));
+/* Where an infinite operand makes a^b 0, it is 0 to any order. */
+static tg_tensor *pow_ended(tg_tensor *a, tg_tensor *b, tg_tensor *y) {
+    tg_tensor *finite = tg_logical_and(tg_isfinite(a), tg_isfinite(b));
+    return tg_logical_and(tg_eq(y, number(y, 0)), tg_logical_not(finite));
 }
 
-/* a^b log a, 0 for a = 0 and b >= 0 */
+/* b a^(b-1), 0 for b = 0; for 0 < a < 1 and b <= 1/2 as h (b h / a), h = a^(b/2): a^(b-1) or 1 / a may overflow where
+ * that does not. Where a = 0 <= b, b is a constant: the derivative by the exponent is 0 there, to any order. */
+static tg_tensor *pow_by_base(tg_tensor *a, tg_tensor *all_b, tg_tensor *y) {
+    tg_tensor *zero = number(a, 0), *one = number(a, 1), *ended = pow_ended(a, all_b, y), *positive = tg_gt(a, zero);
+    tg_tensor *at_0 = tg_logical_and(tg_eq(a, zero), tg_ge(all_b, zero));
+    tg_tensor *b = tg_where(ended, zero, tg_where(at_0, tg_detach(all_b), all_b));
+    tg_tensor *flat = tg_logical_and(tg_eq(b, zero), tg_logical_not(positive));
+    tg_tensor *base = tg_where(tg_logical_or(flat, ended), one, a), *below_1 = tg_logical_and(positive, tg_lt(base, one));
+    tg_tensor *halved = tg_logical_and(below_1, tg_le(b, number(b, 0.5)));
+    tg_tensor *power = tg_pow(base, tg_where(halved, tg_mul_scalar(b, 0.5), tg_affine(b, 1, -1)));
+    tg_tensor *quotient = tg_div(tg_mul(b, power), tg_where(halved, base, one));
+    return tg_mul(tg_where(halved, power, one), quotient);
+}
+
+/* a^b log a, 0 for a = 0 and b >= 0, NaN for a < 0; as h (h log a), h = a^(b/2): a^b may leave the range where its
+ * derivatives do not, such as h (h / a). */
 static tg_tensor *pow_by_exponent(tg_tensor *a, tg_tensor *b, tg_tensor *y) {
-    tg_tensor *flat = tg_logical_and(tg_eq(a, number(a, 0)), tg_ge(b, number(b, 0)));
-    return tg_mul(y, tg_log(tg_where(flat, number(a, 1), a)));
+    tg_tensor *zero = number(a, 0), *at_0 = tg_logical_and(tg_eq(a, zero), tg_ge(b, zero)), *ended = pow_ended(a, b, y);
+    tg_tensor *within = tg_where(tg_lt(a, zero), number(a, NAN), a);
+    tg_tensor *base = tg_where(tg_logical_or(at_0, ended), number(a, 1), within);
+    tg_tensor *h = tg_pow(base, tg_mul_scalar(tg_where(ended, zero, b), 0.5));
+    return tg_mul(h, tg_xlogy(h, base));
 }
 
 /* With the larger of a and b in magnitude, the ratio p of the other to it and r = 1 / sqrt(1 + p^2), nothing overflows,
@@ -73,9 +84,10 @@ static tg_tensor *over_square(tg_tensor *a, tg_tensor *b) {
     return tg_div(tg_where(q.a_larger, squared, tg_mul(q.p, squared)), q.larger);
 }
 
-/* The n of a - b n = r: worked out anew from a / b alone it may be another one. */
+/* The n of a - b n = r, a constant between jumps: worked out anew from a / b alone it may be another one. */
 static tg_tensor *quotient(tg_tensor *a, tg_tensor *b, tg_tensor *r) {
-    return tg_round(tg_sub(tg_div(a, b), tg_div(r, b)));
+    tg_tensor *divisor = tg_detach(b);
+    return tg_round(tg_sub(tg_div(tg_detach(a), divisor), tg_div(tg_detach(r), divisor)));
 }
 
 /* a / b and log b; where a = 0 and b <= 0 both are 0, and so are their derivatives. */

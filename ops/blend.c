@@ -3,27 +3,29 @@
 #include "core/iterate.h"
 #include "ops/unary.h"
 
+#include <float.h>
 #include <math.h>
 
 /* ---- out = a + w (b - a) ---- */
 
-/* Half the way, half = (b - a)/2, cannot overflow. From a while w < 1/2, not beyond the middle, and from b behind it: each
- * end is met exactly, and both parts are monotone. */
-#define LERP(T, NAME) \
+/* The way b - a, half of it where it may overflow: a half of a subnormal number is not exact. From a while w < 1/2, not
+ * beyond the middle, and from b behind it: each end is met exactly, and both parts are monotone. */
+#define LERP(T, NAME, FABS, MOST) \
     static void NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
         T *out = (T *)(void *)p[0]; \
         const T *a = (const T *)(void *)p[1], *b = (const T *)(void *)p[2], *w = (const T *)(void *)p[3]; \
         (void)arg; \
         for (int64_t i = 0; i < n; i++) { \
             T from = a[i * s[1]], to = b[i * s[2]], t = w[i * s[3]]; \
-            T half = to / 2 - from / 2, middle = to - half, near = from + (t + t) * half; \
+            T ways = FABS(from) + FABS(to) <= MOST ? 1 : 2, part = 1 / ways; \
+            T way = to * part - from * part, middle = to - way * ((T)0.5 * ways), near = from + ways * t * way; \
             if (from <= to ? near > middle : near < middle) near = middle; \
-            T far = to - (2 - (t + t)) * half; \
+            T far = to - (ways - ways * t) * way; \
             out[i * s[0]] = t == 0 ? from : t == 1 ? to : t < (T)0.5 ? near : far; \
         } \
     }
-LERP(float, lerp_f32)
-LERP(double, lerp_f64)
+LERP(float, lerp_f32, fabsf, FLT_MAX)
+LERP(double, lerp_f64, fabs, DBL_MAX)
 
 enum { LERP_COST = 4 };
 
@@ -70,25 +72,30 @@ static tg_tensor *add_step(tg_tensor *x, tg_tensor *step) {
     return y;
 }
 
-/* `value` where `here` is true, 1 elsewhere; of x's dtype */
-static tg_tensor *share_of(tg_tensor *x, double value, tg_tensor *here) {
-    return tg_where(here, number(x, value), number(x, 1));
+/* x times `value` where `here` is true */
+static tg_tensor *times_share(tg_tensor *x, double value, tg_tensor *here) {
+    return tg_mul(x, tg_where(here, number(x, value), number(x, 1)));
 }
 
-/* A value above 1 goes to the factor that is smaller in magnitude, one below 1 to the larger. */
+/* The value goes to the factor that is larger in magnitude, which rounds least; to the product where that overflows. */
 tg_tensor *(tg_addcmul)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
     TG_COMPOSED("addcmul");
     if (value == 1) return add_step(x, tg_mul(a, b));
-    tg_tensor *larger = tg_gt(tg_abs(a), tg_abs(b)), *of_a = fabs(value) < 1 ? larger : tg_logical_not(larger);
-    tg_tensor *left = tg_mul(a, share_of(a, value, of_a));
-    return add_step(x, tg_mul(left, tg_mul(b, share_of(a, value, tg_logical_not(of_a)))));
+    tg_tensor *size_a = tg_abs(a), *size_b = tg_abs(b), *of_a = tg_gt(size_a, size_b), *of_b = tg_logical_not(of_a);
+    if (fabs(value) < 1) return add_step(x, tg_mul(times_share(a, value, of_a), times_share(b, value, of_b)));
+    double most = (is_f64(x) ? DBL_MAX : (double)FLT_MAX) / fabs(value);
+    tg_tensor *fits = tg_le(tg_maximum(size_a, size_b), number(x, most));
+    of_a = tg_logical_and(of_a, fits), of_b = tg_logical_and(of_b, fits);
+    tg_tensor *product = tg_mul(times_share(a, value, of_a), times_share(b, value, of_b));
+    return add_step(x, times_share(product, value, tg_logical_not(fits)));
 }
 
-/* A value above 1 goes to the numerator where that is below 1, to the quotient elsewhere. */
+/* A value above 1 goes to the numerator where the quotient is below the least normal number, to the quotient elsewhere. */
 tg_tensor *(tg_addcdiv)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
     TG_COMPOSED("addcdiv");
     if (value == 1) return add_step(x, tg_div(a, b));
     if (fabs(value) < 1) return add_step(x, tg_mul_scalar(tg_div(a, b), value));
-    tg_tensor *small = below(tg_abs(a), 1), *left = tg_mul(a, share_of(a, value, small));
-    return add_step(x, tg_mul(tg_div(left, b), share_of(a, value, tg_logical_not(small))));
+    double least = is_f64(x) ? DBL_MIN : (double)FLT_MIN;
+    tg_tensor *small = tg_lt(tg_abs(a), tg_mul_scalar(tg_abs(b), least));
+    return add_step(x, times_share(tg_div(times_share(a, value, small), b), value, tg_logical_not(small)));
 }

@@ -228,14 +228,18 @@ INLINE V sinc_slope(V x) {
     V cosine = sign * vsin(K(PI) * (K((S)0.5) - vabs(f)));
     return select(q < K((S)0.25), K(-PI) * t * series, (cosine - vsinc(x)) / x);
 }
-/* The slopes of y = a^b. By a: b a^(b-1), 0 for b = 0; as b a^b / a where a^(b-1) may be the larger. By b: y log a, 0 for
- * a = 0 unless y is infinite. */
+/* The slopes of y = a^b. By a: b a^(b-1), 0 for b = 0 and where an infinite b makes the power 0; as b a^b / a where
+ * a^(b-1) may be the larger. By b: y log a, 0 for a = 0 unless y is infinite, and where an infinite a makes y 0. */
 INLINE V pow_slope(V a, V b) {
     M by_quotient = both(both(vabs(a) < K(1), a != K(0)), b <= K((S)0.5));
-    V slope = b * vpow(a, select(by_quotient, b, b - K(1))) / select(by_quotient, a, K(1));
-    return select(both(b == K(0), a == a), K(0), slope);
+    V raised = vpow(a, select(by_quotient, b, b - K(1))), slope = b * raised / select(by_quotient, a, K(1));
+    M flat = either(b == K(0), both(raised == K(0), vabs(b) == K((S)INFINITY)));
+    return select(both(flat, a == a), K(0), slope);
 }
-INLINE V pow_log(V y, V a) { return select(both(a == K(0), y - y == K(0)), K(0), y * vlog(a)); }
+INLINE V pow_log(V y, V a) {
+    M at_0 = both(a == K(0), y - y == K(0)), at_end = both(a == K((S)INFINITY), y == K(0));
+    return select(either(at_0, at_end), K(0), y * vlog(a));
+}
 
 /* a / sqrt(a^2 + b^2) and a / (a^2 + b^2), 0 at (0, 0), by the larger of the two in magnitude and the other's ratio to
  * it, so that no square overflows. */

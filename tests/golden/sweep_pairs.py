@@ -6,6 +6,7 @@ from mpmath import mp, mpf
 from sweep_case import Case
 from sweep_elementwise import constant, where
 from sweep_jet import Jet, absolute, exp, log, softplus, sqrt
+from sweep_points import LARGEST, LEAST
 
 NONE = 2  # the reduction
 
@@ -80,15 +81,26 @@ def pow_choices(point):
     return "s" if a <= 0 else "s" if b == 0 else ""
 
 
+def too_steep(*place):
+    """At the least subnormal number, 1 / x, a slope there, is infinite; second derivatives are found from it."""
+    return "s" if max(map(abs, place)) in LEAST.values() else ""
+
+
+def term_beyond(point, term):
+    """The term alone is infinite, and so is the sum, of two roundings."""
+    end = LARGEST["f64" if max(map(abs, point)) > LARGEST["f32"] else "f32"]
+    return "v" if abs(term(*map(mpf, point))) > end else ""
+
+
 BINARY = [
     ("add", lambda a, b: a + b, None), ("sub", lambda a, b: a - b, None), ("mul", lambda a, b: a * b, lambda p: "vfs" if 0 in p and math.inf in map(abs, p) else ""),
-    ("div", lambda a, b: a / b, None), ("pow", pow_, pow_choices),
+    ("div", lambda a, b: a / b, lambda p: too_steep(p[1]) if p[0] == 0 else ""), ("pow", pow_, pow_choices),
     ("maximum", larger, None), ("minimum", smaller, None),
     ("fmod", lambda a, b: quotient_steps(a, b, lambda q: mp.sign(q) * mp.floor(abs(q))),
      lambda p: "vfs" if math.isinf(p[0]) or math.isinf(p[1]) else ""),
     ("remainder", lambda a, b: quotient_steps(a, b, mp.floor),
      lambda p: "vfs" if math.isinf(p[0]) or math.isinf(p[1]) else ""),
-    ("atan2", atan2, lambda p: "vfs" if p[0] == 0 else ""),
+    ("atan2", atan2, lambda p: "vfs" if p[0] == 0 else too_steep(*p)),
     ("hypot", hypot, lambda p: "s" if p[0] == 0 == p[1] else ""),
     ("xlogy", xlogy, lambda p: "fs" if p[0] == 0 >= p[1] else "vfs" if minus_zero(p[1]) else ""),
     ("logaddexp", lambda a, b: b + softplus(a - b), None),
@@ -96,9 +108,10 @@ BINARY = [
 ]  # fmt: skip
 
 TERNARY = [
-    ("lerp", (), lambda a, b, w: a + w * (b - a)),
-    ("addcmul", (-1.5,), lambda x, a, b, v: x + a * b * v),
-    ("addcdiv", (0.5,), lambda x, a, b, v: x + a / b * v),
+    ("lerp", (), lambda a, b, w: a + w * (b - a), None),
+    ("addcmul", (-1.5,), lambda x, a, b, v: x + a * b * v, lambda p: term_beyond(p, lambda x, a, b: a * b * -1.5)),
+    ("addcdiv", (0.5,), lambda x, a, b, v: x + a / b * v,
+     lambda p: term_beyond(p, lambda x, a, b: a / b / 2) if p[2] else ""),
 ]
 
 # ---- losses without a reduction ----
@@ -191,9 +204,9 @@ def several(call, numbers, points, kinds, formula, choices=None):
 
 def cases():
     out = [several(call, (), "pairs", "dd", f, choices) for call, f, choices in BINARY]
-    for call, numbers, f in TERNARY:
+    for call, numbers, f, choices in TERNARY:
         formula = (lambda f, numbers: lambda *x: f(*x, *numbers))(f, numbers)
-        out.append(several(call, numbers, "triples", "ddd", formula))
+        out.append(several(call, numbers, "triples", "ddd", formula, choices))
     for call, numbers, points, kinds, f in LOSSES:
         choices = CHOICES.get(call, infinite if points == "pairs" else None)
         out.append(several(call, numbers, points, kinds, f, choices))

@@ -86,7 +86,6 @@ static int degree_of(const trial *t, int input) {
 #define SCORES "the scores, products of queries and keys, leave f32, and softmax is of them"
 #define GATES "the sums in the gates, products of inputs and weights, leave f32 with both signs"
 #define FACTORS "products of some elements leave f32, and others come of them in the same sum"
-#define AWAITS "awaits its mending"
 
 static const struct beyond {
     const char *call, *why;
@@ -105,16 +104,6 @@ static const struct beyond {
     {"triangular_solve", FACTORS, true},
     {"cumprod", FACTORS, true},
     {"linear_scan", FACTORS, true},
-    {"asinh", AWAITS},
-    {"acosh", AWAITS},
-    {"sinc", AWAITS},
-    {"sinc_derivative", AWAITS},
-    {"gelu_tanh", AWAITS},
-    {"pow", AWAITS},
-    {"atan2", AWAITS},
-    {"atan", AWAITS},
-    {"atanh", AWAITS},
-    {"softsign", AWAITS},
 };
 
 const char *beyond_scales(const char *name, int exponent) {
