@@ -36,17 +36,19 @@ static tg_tensor *pow_ended(tg_tensor *a, tg_tensor *b, tg_tensor *y) {
     return tg_logical_and(tg_eq(y, number(y, 0)), tg_logical_not(finite));
 }
 
-/* b a^(b-1), 0 for b = 0; for 0 < a < 1 and b <= 1/2 as h (b h / a), h = a^(b/2): a^(b-1) or 1 / a may overflow where
- * that does not. Where a = 0 <= b, b is a constant: the derivative by the exponent is 0 there, to any order. */
+/* b a^(b-1), 0 for b = 0. For a < 1 and b <= 1/2 as b a^b / a: b - 1 rounds, also to whole numbers; for a > 0 that is
+ * h (b h / a), h = a^(b/2), where a^(b-1) or 1 / a alone may overflow. Where a = 0 <= b, b is a constant: the
+ * derivative by the exponent is 0 there, to any order. */
 static tg_tensor *pow_by_base(tg_tensor *a, tg_tensor *all_b, tg_tensor *y) {
     tg_tensor *zero = number(a, 0), *one = number(a, 1), *ended = pow_ended(a, all_b, y), *positive = tg_gt(a, zero);
     tg_tensor *at_0 = tg_logical_and(tg_eq(a, zero), tg_ge(all_b, zero));
     tg_tensor *b = tg_where(ended, zero, tg_where(at_0, tg_detach(all_b), all_b));
     tg_tensor *flat = tg_logical_and(tg_eq(b, zero), tg_logical_not(positive));
-    tg_tensor *base = tg_where(tg_logical_or(flat, ended), one, a), *below_1 = tg_logical_and(positive, tg_lt(base, one));
-    tg_tensor *halved = tg_logical_and(below_1, tg_le(b, number(b, 0.5)));
-    tg_tensor *power = tg_pow(base, tg_where(halved, tg_mul_scalar(b, 0.5), tg_affine(b, 1, -1)));
-    tg_tensor *quotient = tg_div(tg_mul(b, power), tg_where(halved, base, one));
+    tg_tensor *base = tg_where(tg_logical_or(flat, ended), one, a);
+    tg_tensor *below_1 = tg_logical_and(tg_lt(base, one), tg_ne(base, zero));
+    tg_tensor *divided = tg_logical_and(below_1, tg_le(b, number(b, 0.5))), *halved = tg_logical_and(divided, positive);
+    tg_tensor *exponent = tg_where(divided, tg_where(halved, tg_mul_scalar(b, 0.5), b), tg_affine(b, 1, -1));
+    tg_tensor *power = tg_pow(base, exponent), *quotient = tg_div(tg_mul(b, power), tg_where(divided, base, one));
     return tg_mul(tg_where(halved, power, one), quotient);
 }
 

@@ -229,9 +229,10 @@ INLINE V sinc_slope(V x) {
     return select(q < K((S)0.25), K(-PI) * t * series, (cosine - vsinc(x)) / x);
 }
 /* The slopes of y = a^b. By a: b a^(b-1), 0 for b = 0 and where an infinite b makes the power 0; as b a^b / a where
- * a^(b-1) may be the larger. By b: y log a, 0 for a = 0 unless y is infinite, and where an infinite a makes y 0. */
+ * a^(b-1) may be the larger, or be defined where a^b is not. By b: y log a, 0 for a = 0 unless y is infinite, and where
+ * an infinite a makes y 0. */
 INLINE V pow_slope(V a, V b) {
-    M by_quotient = both(both(vabs(a) < K(1), a != K(0)), b <= K((S)0.5));
+    M by_quotient = both(both(a < K(1), a != K(0)), b <= K((S)0.5));
     V raised = vpow(a, select(by_quotient, b, b - K(1))), slope = b * raised / select(by_quotient, a, K(1));
     M flat = either(b == K(0), both(raised == K(0), vabs(b) == K((S)INFINITY)));
     return select(both(flat, a == a), K(0), slope);
