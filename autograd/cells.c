@@ -30,7 +30,7 @@ tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mod
     }
     if (w->low < mode.floor) w->low = mode.floor;
     size_t nodes = (size_t)(w->high - w->low + 1);
-    w->cap_goals = 64;
+    w->cap_goals = 16;
     w->goal = tg_walk_scratch(w, (size_t)w->cap_goals, sizeof *w->goal);
     if (w->high >= 0) w->cell = tg_walk_scratch(w, nodes, sizeof *w->cell);
     if (w->high >= 0 && !mode.collect) w->useful = tg_walk_scratch(w, nodes, sizeof *w->useful);

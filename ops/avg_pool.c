@@ -59,25 +59,29 @@ static void add(const pool *p, char *plane, int64_t i, double v) {
 static void gather_plane(const pool *p, const char *image, char *means) {
     const avg_attr *a = p->attr;
     int64_t width = a->size.dim[1], top, bottom, left, right;
-    for (int64_t i = 0; i < a->windows.dim[0]; i++)
+    for (int64_t i = 0; i < a->windows.dim[0]; i++) {
+        double rows = (double)cover(a, 0, i, &top, &bottom);
         for (int64_t j = 0; j < a->windows.dim[1]; j++) {
-            double n = (double)cover(a, 0, i, &top, &bottom) * (double)cover(a, 1, j, &left, &right), sum = 0;
+            double n = rows * (double)cover(a, 1, j, &left, &right), sum = 0;
             for (int64_t y = top; y < bottom; y++)
                 for (int64_t x = left; x < right; x++) sum += get(p, image, y * width + x);
             add(p, means, i * a->windows.dim[1] + j, sum / n);
         }
+    }
 }
 
 static void spread_plane(const pool *p, char *image, const char *means) {
     const avg_attr *a = p->attr;
     int64_t width = a->size.dim[1], top, bottom, left, right;
-    for (int64_t i = 0; i < a->windows.dim[0]; i++)
+    for (int64_t i = 0; i < a->windows.dim[0]; i++) {
+        double rows = (double)cover(a, 0, i, &top, &bottom);
         for (int64_t j = 0; j < a->windows.dim[1]; j++) {
-            double n = (double)cover(a, 0, i, &top, &bottom) * (double)cover(a, 1, j, &left, &right);
+            double n = rows * (double)cover(a, 1, j, &left, &right);
             double v = get(p, means, i * a->windows.dim[1] + j) / n;
             for (int64_t y = top; y < bottom; y++)
                 for (int64_t x = left; x < right; x++) add(p, image, y * width + x, v);
         }
+    }
 }
 
 static size_t plane_size(const pool *p, const tg_shape *s) {

@@ -62,27 +62,30 @@ tg_status tg_infer_pair(const tg_call *call) {
 
 enum { PIECE = 256 };
 
-/* Whether all is well is asked for a whole piece, in a loop without a branch. */
-#define FIRST_OUTSIDE(T) \
+/* Whether all is well, and nothing counted from the end, is asked for a whole piece, in a loop without a branch: by the
+ * signs of i and of size - 1 - i, which every processor gathers in vectors. */
+#define FIRST_OUTSIDE(T, U) \
     for (int64_t from = 0; from < dense->numel; from += PIECE) { \
         const T *at = (const T *)dense->data + from; \
         int64_t n = dense->numel - from < PIECE ? dense->numel - from : PIECE; \
-        bool outside = false, below = false; \
+        U room = 0, below = 0; \
         for (int64_t i = 0; i < n; i++) { \
-            outside |= (at[i] < -size) | (at[i] >= size); \
-            below |= at[i] < 0; \
+            room |= most - (U)at[i]; \
+            below |= (U)at[i]; \
         } \
-        *negative |= below; \
-        for (int64_t i = 0; outside && i < n; i++) \
+        *negative |= (T)below < 0; \
+        for (int64_t i = 0; (T)(room | below) < 0 && i < n; i++) \
             if (at[i] < -size || at[i] >= size) return from + i; \
     }
 
 int64_t tg_first_outside(const tg_array *dense, int64_t size, bool *negative) {
     *negative = false;
     if (dense->dtype == TG_I32) {
-        FIRST_OUTSIDE(int32_t)
+        uint32_t most = (uint32_t)(size <= INT32_MAX ? size - 1 : INT32_MAX);
+        FIRST_OUTSIDE(int32_t, uint32_t)
     } else {
-        FIRST_OUTSIDE(int64_t)
+        uint64_t most = (uint64_t)size - 1;
+        FIRST_OUTSIDE(int64_t, uint64_t)
     }
     return -1;
 }

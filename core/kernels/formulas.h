@@ -8,6 +8,8 @@
 
 #include "core/kernels/traits.h"
 
+#include <float.h>
+
 /* a b - p, exactly, where p is the rounded product. */
 INLINE V product_rest(V a, V b, V p) {
 #if defined(TG_ISA_REF)
@@ -186,21 +188,21 @@ INLINE V celu_below(V x, V alpha) {
 INLINE V exp2_slope(V x, V y) {
     const S scale = (S)0.69314718055994530942;
     V slope = K(scale) * y;
-    M over = y == K((S)INFINITY);
-    if (__builtin_expect(any(over), 0)) slope = select(over, K(2 * scale) * vexp2(x - K(1)), slope);
+    const V most = K(IN_REAL(FLT_MAX, DBL_MAX));
+    if (__builtin_expect(any_larger(y, most), 0)) slope = select(y > most, K(2 * scale) * vexp2(x - K(1)), slope);
     return slope;
 }
 INLINE V expm1_slope(V x, V y) {
+    const V least = K((S)0x1p-5);
     V slope = y + K(1);
-    M low = slope < K((S)0x1p-5);
-    if (__builtin_expect(any(low), 0)) slope = select(low, vexp(x), slope);
+    if (__builtin_expect(any_larger(least, slope), 0)) slope = select(least > slope, vexp(x), slope);
     return slope;
 }
 /* 1 / (1 + |x|)^2 */
 INLINE V softsign_grad(V g, V x) {
+    const V most = K(IN_REAL(0x1p60f, 0x1p500));
     V root = K(1) + vabs(x), dx = g / (root * root);
-    M far = root > K(IN_REAL(0x1p60f, 0x1p500));
-    if (__builtin_expect(any(far), 0)) dx = select(far, g / root / root, dx);
+    if (__builtin_expect(any_larger(root, most), 0)) dx = select(root > most, g / root / root, dx);
     return dx;
 }
 
@@ -257,11 +259,18 @@ INLINE V direction(V a, V b) {
     V larger, root, p = polar(a, b, &larger, &root, &a_larger);
     return vcopysign(select(a_larger, K(1), p) / root, a);
 }
-INLINE V over_square(V a, V b) {
+INLINE V over_square_with_care(V a, V b) {
     M a_larger;
     V larger, root, p = polar(a, b, &larger, &root, &a_larger);
     V top = select(a_larger, K(1), p) / (root * root);
     return vcopysign(top / select(larger == K(0), K(1), larger), a);
+}
+INLINE V over_square(V a, V b) {
+    const V least = K(IN_REAL(0x1p-60f, 0x1p-500)), most = K(IN_REAL(0x1p60f, 0x1p500));
+    V square = a * a + b * b, v = a / square;
+    M unsafe = either(square < least, square > most);
+    if (__builtin_expect(any(unsafe), 0)) v = select(unsafe, over_square_with_care(a, b), v);
+    return v;
 }
 /* r = fmod(a, b) moved to the side of b; a zero has the sign of b too. */
 INLINE V with_sign_of(V r, V b) {

@@ -4,7 +4,7 @@
  *   S, V, M       the real type; a vector of W of them; a mask, one integer an element
  *   K(c)          a vector with c in every lane
  *   select(m,a,b) a where the mask is set, b elsewhere; both(m,n) and either(m,n) combine masks
- *   any(m)        whether the mask is set in some lane
+ *   any(m)        whether the mask is set in some lane; any_larger(a,b) the same of a > b
  *   vlarger(a,b)  the larger of two numbers, either of them where one is NaN
  *   at_most(x,c), at_least(x,c)   x bounded by a number; x where it is NaN
  *   vfma(a,b,c)   a b + c, rounded once where the instruction set can
@@ -97,12 +97,14 @@ typedef double S;
 #define X86(f) _mm512_##f##_ps
 #define MASK_BITS(m) _mm512_movepi32_mask((__m512i)(m))
 #define NAN_BITS(v) _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q)
+#define LARGER_BITS(a, b) _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ)
 #else
 #define NATIVE __m512d
 #define SLEEF_TYPE d8
 #define X86(f) _mm512_##f##_pd
 #define MASK_BITS(m) _mm512_movepi64_mask((__m512i)(m))
 #define NAN_BITS(v) _mm512_cmp_pd_mask(v, v, _CMP_UNORD_Q)
+#define LARGER_BITS(a, b) _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ)
 #endif
 #define ROUND X86(roundscale)
 #define SELECT(m, a, b) X86(mask_blend)(MASK_BITS(m), (NATIVE)(b), (NATIVE)(a))
@@ -190,6 +192,15 @@ INLINE bool any(M m) {
     return X86(movemask)((NATIVE)m) != 0;
 #else
     return vmaxvq_u32((uint32x4_t)m) != 0;
+#endif
+}
+
+/* any(a > b), of which AVX-512 need not make a vector. */
+INLINE bool any_larger(V a, V b) {
+#if defined(TG_ISA_AVX512)
+    return LARGER_BITS((NATIVE)a, (NATIVE)b) != 0;
+#else
+    return any(a > b);
 #endif
 }
 
@@ -358,8 +369,8 @@ INLINE S across(V v, V (*f)(V, V)) {
     LANEWISE_1(f##_beyond, MATH(f)) \
     INLINE V f##_within(V x) { return (V)SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA)((NATIVE)x); } \
     INLINE V v##f(V x) { \
-        M far = vabs(x) > K((S)(most)); \
-        if (__builtin_expect(any(far), 0)) return select(far, f##_beyond(x), f##_within(x)); \
+        if (__builtin_expect(any_larger(vabs(x), K((S)(most))), 0)) \
+            return select(vabs(x) > K((S)(most)), f##_beyond(x), f##_within(x)); \
         return f##_within(x); /* around a call nothing stays in registers */ \
     }
 #else
