@@ -90,12 +90,14 @@ tg_tensor *(tg_addcmul)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) 
     return add_step(x, times_share(product, value, tg_logical_not(fits)));
 }
 
-/* A value above 1 goes to the numerator where the quotient is below the least normal number, to the quotient elsewhere. */
+/* A value above 1 goes to the quotient; to the numerator where the quotient is below the least normal number, unless it
+ * is the numerator that rounds more. */
 tg_tensor *(tg_addcdiv)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
     TG_COMPOSED("addcdiv");
     if (value == 1) return add_step(x, tg_div(a, b));
     if (fabs(value) < 1) return add_step(x, tg_mul_scalar(tg_div(a, b), value));
     double least = is_f64(x) ? DBL_MIN : (double)FLT_MIN;
-    tg_tensor *small = tg_lt(tg_abs(a), tg_mul_scalar(tg_abs(b), least));
+    tg_tensor *size = tg_abs(b), *small = tg_lt(tg_abs(a), tg_mul_scalar(size, least));
+    small = tg_logical_and(small, above(size, 1 / fabs(value)));
     return add_step(x, times_share(tg_div(times_share(a, value, small), b), value, tg_logical_not(small)));
 }
