@@ -11,12 +11,10 @@ static void release(tg_tensor *t) {
 
 static tg_tensor *is_zero(tg_tensor *x) { return tg_eq(x, tg_scalar(tg_dtype_of(x), 0)); }
 
-/* x^p for x >= 0 with derivative 0 at 0, where that of the power may be infinite. */
-static tg_tensor *power(tg_tensor *x, double p) {
+/* The root of x >= 0 with derivative 0 at 0, where it is infinite. */
+static tg_tensor *root_of(tg_tensor *x) {
     if (!tg_is_alive(x)) return x;
-    tg_tensor *zero = is_zero(x), *safe = tg_masked_fill(x, zero, 1);
-    tg_tensor *root = p == 0.5 ? tg_sqrt(safe) : tg_pow_scalar(safe, p);
-    tg_tensor *out = tg_masked_fill(root, zero, 0);
+    tg_tensor *zero = is_zero(x), *root = tg_sqrt(tg_masked_fill(x, zero, 1)), *out = tg_masked_fill(root, zero, 0);
     release(root);
     return out;
 }
@@ -64,46 +62,7 @@ tg_tensor *(tg_std)(tg_tensor *x, tg_var_opts opts) {
     if (!is_correction(opts.correction)) return tg_poison();
     tg_spread s = tg_spread_over(x, (tg_spread_opts){.axes = opts.axes, .keepdim = opts.keepdim});
     if (!tg_is_alive(s.sum)) return s.sum;
-    tg_tensor *out = power(tg_mul_scalar(s.sum, 1 / divisor(&s, &opts)), 0.5);
+    tg_tensor *out = root_of(tg_mul_scalar(s.sum, 1 / divisor(&s, &opts)));
     release(s.mean), release(s.d), release(s.sum);
     return s.scale ? in_units(out, s.scale) : out;
-}
-
-/* sum(|x|^p)^(1/p) for a finite p; the sum goes to *sum. */
-static tg_tensor *plain_norm(tg_tensor *x, double p, tg_reduce_opts over, tg_tensor **sum) {
-    tg_tensor *terms, *size = NULL;
-    if (p == 2)
-        terms = tg_square(x);
-    else
-        size = tg_abs(x), terms = power(size, p);
-    *sum = (tg_sum)(terms, over);
-    release(size), release(terms);
-    return power(*sum, 1 / p);
-}
-
-static tg_tensor *finite_norm(tg_tensor *x, double p, tg_reduce_opts over) {
-    tg_tensor *sum, *out = plain_norm(x, p, over, &sum);
-    if (!tg_is_alive(out) || tg_numel(x) == 0 || (tg_sum_is_safe(sum, 0) && tg_sum_is_safe(out, 0)))
-        return out;
-    tg_tensor *scale = tg_scale_over(x, over.axes, 0, p == 2);
-    release(out);
-    return in_units(plain_norm(tg_div(x, scale), p, over, &sum), scale);
-}
-
-tg_tensor *(tg_norm)(tg_tensor *x, tg_vector_norm_opts opts) {
-    TG_COMPOSED("norm");
-    tg_reduce_opts over = {opts.axes, opts.keepdim};
-    double p = opts.p == 0 ? 2 : opts.p;
-    if (!(p > 0) && p != -INFINITY) {
-        tg_fail(TG_ERR_ARGUMENT, "norm: p is %g: it must be more than 0, or -inf", p);
-        return tg_poison();
-    }
-    if (isfinite(p) && p != 1) return finite_norm(x, p, over);
-    tg_tensor *size = tg_abs(x), *out;
-    if (p == 1)
-        out = (tg_sum)(size, over);
-    else
-        out = p > 0 ? (tg_amax)(size, over) : (tg_amin)(size, over);
-    release(size);
-    return out;
 }

@@ -22,21 +22,20 @@ bool tg_sum_is_safe(const tg_tensor *sum, double more) {
 
 /* ---- the scale ---- */
 
-static double scale_of(double largest, double least, bool power) {
+static double scale_of(double largest, double least) {
     int exponent;
     if (largest == 0 || !isfinite(largest)) return 1;
     if (largest < least) largest = least;
-    if (!power) return largest;
     frexp(largest, &exponent);
     return ldexp(1, exponent - 1);
 }
 
-tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least, bool power) {
+tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least) {
     tg_tensor *size = tg_abs(tg_detach(x)), *scale = tg_amax(size, .axes = axes, .keepdim = true);
     release(size);
     const tg_array *a = tg_is_alive(scale) ? tg_array_of(scale) : NULL;
     if (a) least = fmax(least, a->dtype == TG_F64 ? 0x1p-980 : 0x1p-100);
-    for (int64_t i = 0; a && i < a->numel; i++) tg_array_set(a, i, scale_of(element(a, i), least, power));
+    for (int64_t i = 0; a && i < a->numel; i++) tg_array_set(a, i, scale_of(element(a, i), least));
     return scale;
 }
 
@@ -99,7 +98,7 @@ static bool plain_will_do(const tg_spread *s, double eps) {
 
 static tg_spread with_care(tg_tensor *x, const tg_spread_opts *o, const tg_spread *plain) {
     tg_spread s = {.n = plain->n};
-    if (!o->unscaled && !tg_sum_is_safe(plain->sum, s.n * o->eps)) s.scale = tg_scale_over(x, o->axes, sqrt(o->eps), true);
+    if (!o->unscaled && !tg_sum_is_safe(plain->sum, s.n * o->eps)) s.scale = tg_scale_over(x, o->axes, sqrt(o->eps));
     if (s.scale) x = tg_div(x, s.scale);
     s.d = o->about_zero ? x : centred(x, o->axes, &s.mean);
     s.sum = sum_of_squares(s.d, o);

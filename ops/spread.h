@@ -1,4 +1,4 @@
-/* Private. What variance, deviation, norms and normalisation share: a mean that is taken twice where once is not enough,
+/* Private. What variance, deviation and normalisation share: a mean that is taken twice where once is not enough,
  * and squares that stay inside the dtype. All of it can be differentiated to any order. Whether the plain formula will
  * do is judged by its results, which are few; only then is the longer way taken. */
 #ifndef TG_OPS_SPREAD_H
@@ -11,9 +11,9 @@
 bool tg_sum_is_safe(const tg_tensor *sum, double more);
 
 /* The largest |x| over `axes`, with size 1 there, as a constant that a homogeneous function of x may be taken out by;
- * no less than `least`, nor so small that products with it are subnormal; 1 in place of 0 and of what is not finite.
- * With `power` rounded down to a power of two, so that dividing by it is exact. */
-tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least, bool power);
+ * rounded down to a power of two, so that dividing by it is exact; no less than `least`, nor so small that products with
+ * it are subnormal; 1 in place of 0 and of what is not finite. */
+tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least);
 
 typedef struct tg_spread_opts {
     tg_shape axes;

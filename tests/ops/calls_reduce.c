@@ -61,7 +61,9 @@ static const call calls[] = {
     {"count_nonzero", "sum", call_count_nonzero, .composed = true},
     {"var", "mean", call_var, .composed = true},
     {"std", "mean", call_std, .composed = true},
-    {"norm", "sum", call_norm, .composed = true},
+    SELF(norm),
+    {"norm_largest", "amax", call_norm, .composed = true},
+    {"norm_smallest", "amin", call_norm, .composed = true},
 };
 
 extern const call_table calls_reduce;

@@ -260,6 +260,30 @@ static const convention cases[] = {
      .within = {1e-6, 1e-15}, .second = {{VECTOR(4.248354255291589e-18, 0, 0.25), VECTOR(-4.248354255291589e-18, -0.0,
      -0.25)}}},
 
+    /* ---- norms: an element that is nearly all of it, scales far apart, infinities ---- */
+    {"norm: the curvature of an element that is nearly all of it", "norm", ARG(2, 0), {VECTOR(1, 0x1p-12, 0x1p-13)},
+     SCALAR(1.0000000372529023), {VECTOR(0.9999999627470991, 0.00024414061590505349, 0.00012207030795252675)},
+     .within = {1e-5, 1e-9}, .second = {{VECTOR(7.4505797642566372e-8, -0.00024414059771516149,
+     -0.00012207029885758074)}}, .seed = SCALAR(1), .second_seed = VECTOR(1, 0, 0)},
+    {"3-norm: the same", "norm", ARG(3, 0), {VECTOR(1, -0x1p-12, 0x1p-13)}, SCALAR(1.000000000005457),
+     {VECTOR(0.99999999998908606, -5.9604644774740104e-8, 1.4901161193685026e-8)}, .within = {1e-5, 1e-9},
+     .second = {{VECTOR(3.2741809262932062e-11, 1.1920928954752864e-7, -2.9802322386882161e-8)}}, .seed = SCALAR(1),
+     .second_seed = VECTOR(1, 0, 0)},
+    {"1/2-norm of scales far apart", "norm", ARG(0.5, 0), {VECTOR(0x1p90, 1, 0.5)}, SCALAR(1.2379400392855004e+27),
+     {VECTOR(1.0000000000000485, 35184372088833.707, 49758216191610.012)}, .within = {1e-5, 1e-9},
+     .second = {{VECTOR(1.4210854715202004e-14, -17592186044416.354, 0.70710678118654752)}}, .seed = SCALAR(1),
+     .second_seed = VECTOR(0, 1, 0)},
+    {"1.5-norm of scales far apart", "norm", ARG(1.5, 0), {VECTOR(0x1p90, 0x1p60)}, SCALAR(1.2379400392854037e+27),
+     {VECTOR(0.99999999999999053, 3.0517578124999711e-5)}, .within = {1e-5, 1e-9}, .second = {{VECTOR(
+     1.1479437019748466e-41, -1.2325951644077842e-32)}}, .seed = SCALAR(1), .second_seed = VECTOR(1, 0)},
+    {"norm at an infinity", "norm", ARG(2, 0), {VECTOR(1, -INF, 2)}, SCALAR(INF), {VECTOR(0, -1, 0)},
+     .second = {{VECTOR(0, 0, 0)}}},
+    {"norm at two infinities", "norm", ARG(2, 0), {VECTOR(INF, -INF, 2)}, SCALAR(INF), {VECTOR(0.70710678118654752,
+     -0.70710678118654752, 0)}, .within = {1e-7, 1e-15}},
+    {"3-norm at an infinity", "norm", ARG(3, 0), {VECTOR(INF, 0, -2)}, SCALAR(INF), {VECTOR(1, 0, 0)}},
+    {"1-norm at an infinity", "norm", ARG(1, 0), {VECTOR(INF, 0, -2)}, SCALAR(INF), {VECTOR(1, 0, -1)}},
+    {"norm with a NaN is NaN", "norm", ARG(2, 0), {VECTOR(1, NAN_)}, SCALAR(NAN_)},
+
     /* ---- a row whose largest probability rounds to 1, or nearly ---- */
     {"softmax of 12 and 0, f32", "softmax", ARG(0), {VECTOR(12, 0)}, VECTOR(0.99999385582539779, 6.1441746022147178e-6),
      {VECTOR(6.1441368513331753e-6, -6.1441368513331753e-6)}, NARROW, .second = {{VECTOR(-6.1440613500339863e-6, 6.1440613500339863e-6)}},

@@ -20,7 +20,6 @@ typedef struct bound {
 static const bound usual = {"", {4, 4}, {84, 4.5e6}, {84, 4.5e6}};
 
 static const bound bounds[] = {
-    {"norm", {8, 100}, .why = "p other than 2: a root of a sum of powers, whose exponent 1 / p is rounded"},
     {"gaussian_nll_loss", .end = 16,
      .why = "the slope by the variance is that by its root, divided by twice the root"},
     {"tanh", .first = {2e7}, .second = {2e7}, .why = FROM_Y},
@@ -54,7 +53,6 @@ static const char *const awaiting[] = {
     "bce_pos_weight",
     "cumprod",
     "gaussian_nll_loss",
-    "norm",
     "prod",
 };
 
