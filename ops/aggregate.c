@@ -1,8 +1,10 @@
 #include "ops/aggregate.h"
 
 #include "ops/axes.h"
+#include "ops/scaled.h"
 #include "ops/scan.h"
 
+#include <float.h>
 #include <math.h>
 
 /* ---- prod:  dx = g times the product of the others ---- */
@@ -12,7 +14,54 @@ static tg_status prod_infer(const tg_call *call) {
     return tg_infer_over(call, tg_dtype_is_float(dtype) ? dtype : TG_I64);
 }
 
-static tg_status prod_forward(const tg_call *call) { return tg_fold_over(call, TG_PROD); }
+enum { SHORT = 64 };
+
+/* Whether partial products have not left the dtype: the results are normal and, in short rows, no element is far from 1.
+ * (A partial product of a long row that was 0 or infinite shows in the result, too; one that was subnormal, and has lost
+ * digits, does not.) Dense arrays are asked without a branch; of others it is not known. */
+static bool stays_in_range(const tg_array *x, const tg_array *out) {
+    double least = out->dtype == TG_F64 ? DBL_MIN : (double)FLT_MIN;
+    int far = 0;
+    for (int64_t i = 0; i < out->numel; i++) {
+        double v = fabs(tg_array_get(out, i));
+        far |= !(v >= least && v < INFINITY);
+    }
+    if (far || !tg_array_is_contiguous(x)) return false;
+    if (x->numel >= SHORT * out->numel) return true;
+    const float *f = x->data;
+    const double *d = x->data;
+    for (int64_t i = 0; x->dtype == TG_F32 && i < x->numel; i++)
+        far |= !(fabsf(f[i]) >= 0x1p-20f) | !(fabsf(f[i]) <= 0x1p20f);
+    for (int64_t i = 0; x->dtype == TG_F64 && i < x->numel; i++)
+        far |= !(fabs(d[i]) >= 0x1p-99) | !(fabs(d[i]) <= 0x1p99);
+    return !far;
+}
+
+/* Again, with the exponent apart. The reduced axes go last, so that the elements of a result follow one another. */
+static tg_status far_products(const tg_array *x, unsigned axes, const tg_array *out) {
+    int order[TG_MAX_RANK], rank = 0;
+    for (int gone = 0; gone < 2; gone++)
+        for (int i = 0; i < x->rank; i++)
+            if ((int)(axes >> i & 1) == gone) order[rank++] = i;
+    tg_array turned = {0}, rows = {0};
+    tg_array_permute(&turned, x, order);
+    tg_status s = tg_array_contiguous(&rows, &turned);
+    int64_t n = x->numel / out->numel;
+    for (int64_t r = 0; s == TG_OK && r < out->numel; r++) {
+        tg_scaled p = TG_SCALED_ONE;
+        for (int64_t k = r * n; k < (r + 1) * n; k++) p = tg_scaled_times(p, tg_array_get(&rows, k));
+        tg_array_set(out, r, tg_scaled_value(p));
+    }
+    tg_array_drop(&rows), tg_array_drop(&turned);
+    return s;
+}
+
+static tg_status prod_forward(const tg_call *call) {
+    const tg_array *x = call->in[0], *out = call->out[0];
+    tg_status s = tg_fold_over(call, TG_PROD);
+    if (s != TG_OK || x->numel == 0 || !tg_dtype_is_float((tg_dtype)x->dtype) || stays_in_range(x, out)) return s;
+    return far_products(x, tg_axes_of(call->attr, x->rank), out);
+}
 
 /* The reduced axes of a node's input as the last axis of all: [kept.., all of the reduced]. */
 typedef struct merged {

@@ -3,6 +3,9 @@
 #include "core/iterate.h"
 #include "core/parallel.h"
 #include "ops/ops.h"
+#include "ops/scaled.h"
+
+#include <string.h>
 
 typedef struct scan_attr {
     int64_t axis;
@@ -34,8 +37,8 @@ struct scan {
     scan_body *body;
 };
 
-/* T elements, ACC the running value. NEXT takes it from `before` over element k. */
-#define SCAN(NAME, T, ACC, FIRST, NEXT) \
+/* T elements, ACC the running value, VALUE the number it is. NEXT takes it from `before` over element k. */
+#define SCAN_OF(NAME, T, ACC, VALUE, FIRST, NEXT) \
     static inline void NAME##_lanes(const scan *s, int64_t at, int64_t lanes, int64_t apart) { \
         const T *a = s->a, *b = s->b; \
         T *out = s->out; \
@@ -49,7 +52,7 @@ struct scan {
                 int64_t k = at + l * apart; \
                 ACC before = acc[l]; \
                 acc[l] = NEXT; \
-                out[k] = (T)(s->exclusive ? before : acc[l]); \
+                out[k] = (T)VALUE(s->exclusive ? before : acc[l]); \
             } \
     } \
     static void NAME(const scan *s, int64_t at, int64_t lanes) { \
@@ -61,12 +64,16 @@ struct scan {
             NAME##_lanes(s, at, lanes, s->n); \
     }
 
+#define SCAN(NAME, T, ACC, FIRST, NEXT) SCAN_OF(NAME, T, ACC, , FIRST, NEXT)
+
 SCAN(sum_f32, float, double, 0, before + (double)a[k])
 SCAN(sum_f64, double, double, 0, before + a[k])
 SCAN(sum_i64, uint64_t, uint64_t, 0, before + a[k])
 SCAN(prod_f32, float, double, 1, before *(double)a[k])
 SCAN(prod_f64, double, double, 1, before *a[k])
 SCAN(prod_i64, uint64_t, uint64_t, 1, before *a[k])
+SCAN_OF(far_prod_f32, float, tg_scaled, tg_scaled_value, TG_SCALED_ONE, tg_scaled_times(before, (double)a[k]))
+SCAN_OF(far_prod_f64, double, tg_scaled, tg_scaled_value, TG_SCALED_ONE, tg_scaled_times(before, a[k]))
 /* The state before the first step is 0 whatever a is: an infinite a must not make NaN of it. */
 SCAN(linear_f32, float, double, 0, i == 0 ? (double)b[k] : (double)a[k] * before + (double)b[k])
 SCAN(linear_f64, double, double, 0, i == 0 ? b[k] : a[k] * before + b[k])
@@ -113,19 +120,41 @@ static tg_status scan_infer(const tg_call *call) {
     return tg_out(call, 0, tg_dtype_is_float(dtype) ? dtype : TG_I64, tg_array_shape(call->in[0]));
 }
 
-static tg_status forward(const tg_call *call, scan_body *f32, scan_body *f64, scan_body *i64) {
-    tg_dtype dtype = (tg_dtype)call->out[0]->dtype;
+/* Of a contiguous f32 or f64 array; no branch, since it is asked of every product. */
+static bool all_normal(const tg_array *a) {
+    const char *at = a->data;
+    int bad = 0;
+    uint32_t f;
+    uint64_t d;
+    for (int64_t i = 0; a->dtype == TG_F32 && i < a->numel; i++)
+        bad |= (memcpy(&f, at + 4 * i, 4), (f << 1) - (UINT32_C(1) << 24) >= UINT32_C(0xfe) << 24);
+    for (int64_t i = 0; a->dtype == TG_F64 && i < a->numel; i++)
+        bad |= (memcpy(&d, at + 8 * i, 8), (d << 1) - (UINT64_C(1) << 53) >= UINT64_C(0x7fe) << 53);
+    return !bad;
+}
+
+/* By the bodies for f32, f64 and i64; once more by the slower ones where a running value may have left its range. */
+static tg_status forward(const tg_call *call, scan_body *const bodies[3], scan_body *const careful[2]) {
+    const tg_array *out = call->out[0];
+    tg_dtype dtype = (tg_dtype)out->dtype;
+    int i = dtype == TG_F32 ? 0 : dtype == TG_F64 ? 1 : 2;
     tg_array x = {0};
     tg_status s = prepare(&x, call->in[0], dtype);
-    scan work = {.a = x.data, .body = dtype == TG_F32 ? f32 : dtype == TG_F64 ? f64 : i64};
-    if (s == TG_OK) run(&work, call->attr, call->out[0]);
+    scan work = {.a = x.data, .body = bodies[i]};
+    if (s == TG_OK) run(&work, call->attr, out);
+    if (s == TG_OK && careful && i < 2 && !all_normal(out)) {
+        work.body = careful[i];
+        run(&work, call->attr, out);
+    }
     tg_array_drop(&x);
     return s;
 }
 
 /* ---- cumsum:  dx = cumsum(g) from the other end ---- */
 
-static tg_status cumsum_forward(const tg_call *call) { return forward(call, sum_f32, sum_f64, sum_i64); }
+static tg_status cumsum_forward(const tg_call *call) {
+    return forward(call, (scan_body *const[]){sum_f32, sum_f64, sum_i64}, NULL);
+}
 
 static void cumsum_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const scan_attr *s = n->attr;
@@ -150,7 +179,10 @@ tg_tensor *(tg_cumsum)(tg_tensor *x, int axis, tg_scan_opts opts) {
  * ---- exclusive: s[i] = g[i+1] + x[i+1] s[i+1];  inclusive: s[i] = g[i] + x[i+1] s[i+1] = g[i] + t[i] with
  * t[i] = (x g)[i+1] + x[i+1] t[i+1]. Both are linear scans from the other end. */
 
-static tg_status cumprod_forward(const tg_call *call) { return forward(call, prod_f32, prod_f64, prod_i64); }
+static tg_status cumprod_forward(const tg_call *call) {
+    return forward(call, (scan_body *const[]){prod_f32, prod_f64, prod_i64},
+                   (scan_body *const[]){far_prod_f32, far_prod_f64});
+}
 
 static void cumprod_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const scan_attr *attr = n->attr;

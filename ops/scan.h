@@ -1,5 +1,5 @@
 /* Running results along one axis. Out has the shape of x. Integers and bool give i64; sums and products of
- * f32 run in double. A 0-d tensor has no axis (TG_ERR_ARGUMENT).
+ * f32 run in double, and a product that leaves the range may come back. A 0-d tensor has no axis (TG_ERR_ARGUMENT).
  *
  *     tg_cumsum(x, -1)                       // x0, x0 + x1, x0 + x1 + x2, ...
  *     tg_cumsum(x, -1, .exclusive = true)    // 0, x0, x0 + x1, ...

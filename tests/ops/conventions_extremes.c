@@ -284,6 +284,22 @@ static const convention cases[] = {
     {"1-norm at an infinity", "norm", ARG(1, 0), {VECTOR(INF, 0, -2)}, SCALAR(INF), {VECTOR(1, 0, -1)}},
     {"norm with a NaN is NaN", "norm", ARG(2, 0), {VECTOR(1, NAN_)}, SCALAR(NAN_)},
 
+    /* ---- products that leave the range and come back ---- */
+    {"prod over the range and back, f32", "prod", ARG(0), {VECTOR(1e30, 1e30, 1e-30, 1e-30)}, SCALAR(1), NARROW},
+    {"prod under the range and back, f32", "prod", ARG(0), {VECTOR(1e-30, 1e-20, 0.5, 1e30, 1e20)}, SCALAR(0.5), NARROW},
+    {"prod over the range and back, f64", "prod", ARG(0), {VECTOR(1e200, -1e300, 1e-200, 1e-300)}, SCALAR(-1), WIDE},
+    {"prod under the range and back, f64", "prod", ARG(0), {VECTOR(1e-160, 1e-160, 1e160, 2e160)}, SCALAR(2), WIDE},
+    {"prod by columns, f64", "prod", ARG(0, 0), {MATRIX(3, 2, 1e200, 1e-160, 1e200, 1e-160, 1e-300, 1e300)}, VECTOR(1e100,
+     1e-20), WIDE},
+    {"prod out of the range for good", "prod", ARG(0), {VECTOR(0x1p1000, 0x1p1000, -0x1p1000)}, SCALAR(-INF)},
+    {"prod of an infinity and 0 is NaN", "prod", ARG(0), {VECTOR(INF, 0, 2)}, SCALAR(NAN_)},
+    {"cumprod over the range and back, f64", "cumprod", ARG(0, 0, 0), {VECTOR(1e200, 1e200, 1e-200, -1e-200, 3)},
+     VECTOR(1e200, INF, 1e200, -1, -3), WIDE},
+    {"cumprod under the range and back, f64", "cumprod", ARG(0, 0, 1), {VECTOR(1e-160, 1e-160, 1e160, 1e160, 3)},
+     VECTOR(1, 1e-160, 1e-320, 1e-160, 1), WIDE},
+    {"cumprod over the range and back, f32", "cumprod", ARG(0, 0, 0), {VECTOR(1e30, 1e30, 1e-30, 1e-30)}, VECTOR(1e30,
+     INF, 1e30, 1), NARROW},
+
     /* ---- a row whose largest probability rounds to 1, or nearly ---- */
     {"softmax of 12 and 0, f32", "softmax", ARG(0), {VECTOR(12, 0)}, VECTOR(0.99999385582539779, 6.1441746022147178e-6),
      {VECTOR(6.1441368513331753e-6, -6.1441368513331753e-6)}, NARROW, .second = {{VECTOR(-6.1440613500339863e-6, 6.1440613500339863e-6)}},

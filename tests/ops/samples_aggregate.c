@@ -1,10 +1,7 @@
 /* Rows of family aggregate, and of the compositions of ops/moments.h. */
 #include "tests/ops/samples.h"
 
-#include <math.h>
-
 #define OF_PRODUCTS .f32_rtol = 1e-5, .reason = "a product of many f32 factors"
-#define OF_POWERS .f32_rtol = 1e-5, .f32_atol = 2e-6, .reason = "powers of sums of f32 terms"
 #define TRUTHS \
     .skip = KIND(K_NAN) | KIND(K_INF) | KIND(K_LARGE) | KIND(K_SMALL), \
     .why = "NaN is as true as any other number"
@@ -15,11 +12,6 @@
 #define FACTORS(shape) \
     { \
         shape, TG_F32, -2, 2, {-4, 4}, { -0.5, 0.5 } \
-    }
-/* Away from 0, where a norm has its kink. */
-#define AWAY(shape) \
-    { \
-        shape, TG_F32, 0.5, 2, {50, 200}, { 0.0005, 0.002 } \
     }
 
 static const sample rows[] = {
@@ -67,26 +59,6 @@ static const sample rows[] = {
      OF_SUMS,
      .skip = KIND(K_ONE) | KIND(K_SIZES) | KIND(K_SMALL) | KIND(K_EXPANDED),
      .why = "near equal elements the root has its kink"},
-    {"norm", NULL, {AWAY("ab")}, ARG(0, 0), OF_POWERS},
-    {"norm", "axis 1, keepdim", {AWAY("abc")}, ARG(2, 1, 1), OF_POWERS},
-    {"norm", "p 1", {{"ab", .kink = {0}, .n_kinks = 1}}, ARG(1, 0, 0), OF_POWERS},
-    {"norm", "p 3", {AWAY("abc")}, ARG(3, 0, 0, 2), OF_POWERS},
-    {"norm", "p 1.5", {AWAY("ab")}, ARG(1.5, 0), OF_POWERS},
-    {"norm", "p 0.5", {AWAY("ab")}, ARG(0.5, 0, -1), OF_POWERS},
-    {"norm_largest",
-     NULL,
-     {{"ab", TG_F32, 0.5, 2, .distinct = true}},
-     ARG(INFINITY, 0, 1),
-     .nonempty = "b",
-     .skip = KIND(K_LARGE) | KIND(K_SMALL) | KIND(K_NAN) | KIND(K_INF),
-     .why = "amax of abs"},
-    {"norm_smallest",
-     NULL,
-     {{"ab", TG_F32, 0.5, 2, .distinct = true}},
-     ARG(-INFINITY, 0, 1),
-     .nonempty = "b",
-     .skip = KIND(K_LARGE) | KIND(K_SMALL) | KIND(K_NAN) | KIND(K_INF),
-     .why = "amin of abs"},
 };
 
 static const exemption exempt[] = {
