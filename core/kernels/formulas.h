@@ -185,12 +185,14 @@ INLINE V celu_below(V x, V alpha) {
 }
 /* Slopes made of y, and of x in the lanes where y does not tell: 2^x may overflow where its slope does not (x - 1 is
  * exact), and e^x - 1 near -1 has lost the digits of e^x. */
-INLINE V exp2_slope(V x, V y) {
-    const S scale = (S)0.69314718055994530942;
-    V slope = K(scale) * y;
+INLINE V exp2_grad(V g, V x, V y) {
+    const S log_2 = (S)0.69314718055994530942;
+    V dx = g * y * K(log_2);
     const V most = K(IN_REAL(FLT_MAX, DBL_MAX));
-    if (__builtin_expect(any_larger(y, most), 0)) slope = select(y > most, K(2 * scale) * vexp2(x - K(1)), slope);
-    return slope;
+    if (__builtin_expect(any_larger(y, most), 0))
+        dx = select(y > most, g * (K(2 * log_2) * vexp2(x - K(1))), dx);
+    return dx;
+}
 }
 INLINE V expm1_slope(V x, V y) {
     const V least = K((S)0x1p-5);

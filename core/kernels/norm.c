@@ -34,6 +34,7 @@ static void run_blocks(void *context, int64_t begin, int64_t end) {
 static plan plan_of(const tg_row_norm *f, const tg_array *x) {
     plan p = {.all = {.n = f->n, .eps = f->eps, .centred = f->centred, .x = x->data}};
     p.all.rows = f->n ? x->numel / f->n : 0;
+    if (p.all.rows == 0) return p; /* n may be anything */
     p.block = f->n > 4096 ? 8 : 32;
     p.row_size = f->n * (int64_t)tg_dtype_size((tg_dtype)x->dtype);
     return p;
