@@ -193,7 +193,6 @@ INLINE V exp2_grad(V g, V x, V y) {
         dx = select(y > most, g * (K(2 * log_2) * vexp2(x - K(1))), dx);
     return dx;
 }
-}
 INLINE V expm1_slope(V x, V y) {
     const V least = K((S)0x1p-5);
     V slope = y + K(1);
