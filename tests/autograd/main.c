@@ -26,8 +26,8 @@ int main(void) {
     suite_add_tcase(suite, tcase_memory());
     suite_add_tcase(suite, tcase_checkpoint());
     suite_add_tcase(suite, tcase_hook());
-    suite_add_tcase(suite, tcase_deep());
     suite_add_tcase(suite, tcase_many());
+    suite_add_tcase(suite, tcase_deep()); /* last: tests that count slots would count its ten millions */
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -43,7 +43,7 @@ static const struct row {
     ROW(RECIPROCAL, -100, 100, {0}, 0.5, 1.5, 0),
     ROW(EXP, -80, 80, {0}, 1, 0.5, 0),
     ROW(EXP2, -100, 100, {0}, 1, 1.5, 0),
-    ROW(EXPM1, -10, 10, {0}, 1, 1.5, 0),
+    ROW(EXPM1, -10, 10, {0}, 1, 2, 0), /* the slope is e^x where x is low: as ELU */
     ROW(LOG, 0.001, 100, {0}, 1, 0.5, 0),
     ROW(LOG2, 0.001, 100, {0}, 1, 2, 0),
     ROW(LOG10, 0.001, 100, {0}, 1.1, 2, 0),
