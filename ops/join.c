@@ -16,7 +16,7 @@ static tg_array part_of(const tg_array *a, int axis, int64_t start, int64_t n) {
     tg_array v = *a;
     v.shape[axis] = n;
     v.numel = tg_shape_numel(tg_array_shape(&v));
-    v.data = (char *)a->data + start * a->stride[axis] * (int64_t)tg_dtype_size((tg_dtype)a->dtype);
+    if (v.numel > 0) v.data = (char *)a->data + start * a->stride[axis] * (int64_t)tg_dtype_size((tg_dtype)a->dtype);
     return v;
 }
 

@@ -122,9 +122,10 @@ int tg_chunk(tg_tensor *x, int axis, int n, tg_tensor **out) {
         fail_number("chunk", x, "cannot be cut into a number of pieces of", n);
         return 0;
     }
-    int64_t size = a->shape[at], each = size / n + (size % n != 0), from = 0;
+    int64_t size = a->shape[at], each = size / n + (size % n != 0);
     int pieces = each > 0 ? (int)((size - 1) / each + 1) : n; /* of an empty axis: n empty pieces */
-    for (int i = 0; i < pieces; i++, from += each) {
+    for (int i = 0; i < pieces; i++) {
+        int64_t from = i * each;
         out[i] = tg_slice(x, at, from, each < size - from ? from + each : size, 1);
         if (!tg_is_poison(out[i])) continue;
         poison_all(n, out);

@@ -67,10 +67,11 @@ int main(int argc, char **argv) {
     pthread_key_create(&key, free_region);
     tg_region_make = make_region;
     TCase *(*const make[])(void) = {
+        tcase_cache, /* first: what others needed recently would stay for reuse */
         tcase_error,  tcase_shape,  tcase_alloc,        tcase_buffer, tcase_parallel, tcase_array,
         tcase_slot,   tcase_tensor, tcase_random,       tcase_print,  tcase_idx,      tcase_kernels,
         tcase_reduce, tcase_gemm,   tcase_gemm_threads, tcase_update, tcase_lapack,   tcase_kernel_rows,
-        tcase_panels, tcase_windows, tcase_attention,    tcase_blocks, tcase_thread, tcase_cache,
+        tcase_panels, tcase_windows, tcase_attention,    tcase_blocks, tcase_thread,
         tcase_pieces, tcase_folds, tcase_teams, tcase_accounts, tcase_views, tcase_edges,
     };
     Suite *suite = suite_create("core");

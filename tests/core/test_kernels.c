@@ -31,6 +31,7 @@ static const struct row {
     const char *name;
     double lo, hi, p[2];
     double ulp, grad_ulp, scale;
+    double grad_scale; /* of f32 slopes that are made of y, and so are off by a part of 1 */
 } rows[TG_UNARY_COUNT] = {
 #define ROW(NAME, ...) [TG_UNARY_##NAME] = {#NAME, __VA_ARGS__}
     ROW(NEG, -100, 100, {0}, 0, 0, 0),
@@ -56,11 +57,11 @@ static const struct row {
     ROW(ATAN, -100, 100, {0}, 1, 2, 0),
     ROW(SINH, -80, 80, {0}, 1, 2, 0),
     ROW(COSH, -80, 80, {0}, 1, 2, 0),
-    ROW(TANH, -10, 10, {0}, 1.3, 2, 0),
+    ROW(TANH, -10, 10, {0}, 1.3, 2, 0, 1),
     ROW(ASINH, -100, 100, {0}, 1, 2, 0),
     ROW(ACOSH, 1.01, 100, {0}, 1, 2.5, 0),
     ROW(ATANH, -0.99, 0.99, {0}, 1.1, 2, 0),
-    ROW(SIGMOID, -80, 80, {0}, 2.5, 2, 0),
+    ROW(SIGMOID, -80, 80, {0}, 2.5, 2, 0, 1),
     ROW(LOGSIGMOID, -80, 80, {0}, 2, 3, 0),
     ROW(RELU, -10, 10, {0}, 0, 0, 0),
     ROW(LEAKY_RELU, -10, 10, {0.0625}, 1, 1, 0),
@@ -171,7 +172,7 @@ static void check_unary(const tg_kernels *k, int dtype, int u) {
     widen(dtype, f.wy, f.y);
     s->unary_grad[u](N, (char *[]){(char *)f.out, (char *)f.g, (char *)f.x, (char *)f.y}, ones, p);
     ref->unary_grad[u](N, (char *[]){(char *)f.want, (char *)f.wg, (char *)f.wx, (char *)f.wy}, ones, p);
-    most = worst(dtype, r->scale);
+    most = worst(dtype, dtype == TG_F32 ? fmax(r->scale, r->grad_scale) : r->scale);
     REQUIRE(most <= r->grad_ulp, "%s %s gradient f%d: %g ulp", k->isa, r->name, dtype ? 64 : 32, most);
 }
 

@@ -24,6 +24,7 @@ static double distance(double got, double want, double terms, tg_dtype d) {
     double unit = ldexp(1, (size == 0 || ilogb(size) < f.least ? f.least : ilogb(size)) - f.digits);
     if (size < 1 && fabs(got) < 1) return fabs(got - want) / unit;
     double w = countable(want, f), largest = fmax(fabs(w), ldexp(terms, -100));
+    if (largest == 0) return INFINITY; /* 0 is wanted, and no small number was got */
     return fabs(countable(got, f) - w) / ldexp(1, ilogb(largest) - f.digits);
 }
 
