@@ -64,7 +64,7 @@ TG_API tg_status tg_fail(tg_status status, const char *format, ...) TG_PRINTF(2,
  * NULL ends it for a block that calls functions of the user's own. autograd/composed.h has the form for several
  * ops. */
 #define TG_NAMED(name) \
-    const char *tg_outer_name __attribute__((cleanup(tg_named_end))) = tg_named_begin(name)
+    const char *tg_outer_name __attribute__((cleanup(tg_named_end), unused)) = tg_named_begin(name)
 TG_API const char *tg_named_begin(const char *name);
 TG_API void tg_named_end(const char *const *outer);
 

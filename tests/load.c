@@ -71,7 +71,7 @@ static pthread_key_t next_key(void) {
 
 static void load_and_unload(const char *path) {
     library l = load(path);
-    pthread_t thread;
+    pthread_t thread = 0;
     if (!works(&l) || pthread_create(&thread, NULL, user, &l) != 0) fail("wrong after dlopen");
     sem_wait(&used);
     dlclose(l.handle);

@@ -610,7 +610,7 @@ START_TEST(a_killed_save_leaves_nothing) {
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
         signal(SIGXFSZ, SIG_DFL);
         setrlimit(RLIMIT_FSIZE, &(struct rlimit){4096, 4096});
-        _exit(tg_save_idx(big, plain));
+        _exit((int)tg_save_idx(big, plain));
     }
     int status = 0;
     ck_assert_int_eq(waitpid(child, &status, 0), child);

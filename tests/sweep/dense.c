@@ -128,7 +128,7 @@ double dense_worst(const char *name, tg_dtype d) {
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
         if (strcmp(functions[i].name, name) != 0) continue;
         tg_seed(0);
-        const tg_kernel_set *s = tg_kernels_for(d);
+        const tg_kernel_set *s = tg_kernels_for((int)d);
         return (d == TG_F32 ? over_f32(s, &functions[i]) : over_f64(s, &functions[i])).ulp;
     }
     return -1;
