@@ -106,11 +106,11 @@ static tg_status check_alive(const tg_call *call, uint64_t deaths) {
 
 static tg_status compute(const tg_op *op, const tg_call *call) {
     uint64_t deaths = tg_kept_deaths;
-    tg_status s = op->infer(call);
+    tg_status pending = tg_error_status(), s = op->infer(call);
     for (int o = 0; s == TG_OK && o < call->n_out; o++) s = allocate_output(op, o, call->out[o]);
-    if (s != TG_OK || (s = check_alive(call, deaths)) != TG_OK || !op->forward) return s;
-    s = op->forward(call);
-    return s == TG_OK ? check_alive(call, deaths) : s;
+    if (s == TG_OK) s = check_alive(call, deaths);
+    if (s == TG_OK && op->forward && (s = op->forward(call)) == TG_OK) s = check_alive(call, deaths);
+    return s == TG_OK && pending == TG_OK ? tg_error_status() : s; /* what was raised counts, returned or not */
 }
 
 /* Whether the results require a gradient: recording is on, and one flows to some input. */

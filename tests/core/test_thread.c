@@ -175,6 +175,9 @@ START_TEST(programs) {
 #if defined(TG_HAVE_ASAN) || defined(__SANITIZE_THREAD__)
     if (_i == 1) return; /* the shadow is larger than any limit */
 #endif
+#if defined(__clang__)
+    if (_i > 0) return; /* LLVM's libomp ends the process where it cannot have a thread, tried or not */
+#endif
     int status = system(command);
     ck_assert(WIFEXITED(status));
     if (WEXITSTATUS(status) != SKIPPED) ck_assert_int_eq(WEXITSTATUS(status), 0);
