@@ -26,19 +26,24 @@ INLINE void product_tile(const tg_small_gemm *g, int64_t i, int64_t j, const int
     S *c = (S *)g->c + i * g->c_row + j;
     int64_t a_row = g->a_row, a_col = g->a_col, b_row = g->b_row;
     V sum[TALL][2], y[2], alpha = K((S)g->alpha);
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = K(0);
     for (int64_t l = g->k; l > 0; l--, a += a_col, b += b_row) {
-#pragma GCC unroll 2
+        UNROLL(2)
         for (int v = 0; v < vectors; v++) y[v] = load(b, v * W, m);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++)
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++) sum[r][v] = vfma(K(a[r * a_row]), y[v], sum[r][v]);
+        UNROLL(8)
+        for (int r = 0; r < rows; r++) {
+            V x = K(a[r * a_row]);
+            UNROLL(2)
+            for (int v = 0; v < vectors; v++) {
+                sum[r][v] = vfma(x, y[v], sum[r][v]);
+                settle(&sum[r][v]);
+            }
+        }
     }
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int r = 0; r < rows; r++, c += g->c_row)
-#pragma GCC unroll 2
+        UNROLL(2)
         for (int v = 0; v < vectors; v++)
             store(c, v * W, m, g->beta != 0 ? vfma(alpha, sum[r][v], load(c, v * W, m)) : alpha * sum[r][v]);
 }
@@ -65,11 +70,11 @@ APART void rows_to_lanes(S *to, int64_t span, const S *from, int64_t step, int64
         for (int64_t j = 0; j < cols; j += W) {
             V x[W];
             int64_t m = lanes_left(cols - j);
-#pragma GCC unroll 16
+            UNROLL(16)
             for (int r = 0; r < W; r++)
                 x[r] = i + r < n ? K((S)scale) * load(from + (i + r) * step, j, m) : K(0);
             vtranspose(x);
-#pragma GCC unroll 16
+            UNROLL(16)
             for (int c = 0; c < W; c++)
                 if (c < m) vstore(to + (j + c) * span + i, x[c]);
         }
@@ -82,10 +87,10 @@ APART void lanes_to_rows(S *to, int64_t step, const S *from, int64_t span, int64
         for (int64_t j = 0; j < cols; j += W) {
             V x[W], f = vload(factor + i);
             int64_t m = lanes_left(cols - j);
-#pragma GCC unroll 16
+            UNROLL(16)
             for (int c = 0; c < W; c++) x[c] = c < m ? f * vload(from + (j + c) * span + i) : K(0);
             vtranspose(x);
-#pragma GCC unroll 16
+            UNROLL(16)
             for (int r = 0; r < W; r++)
                 if (i + r < n) store(to + (i + r) * step, j, m, x[r]);
         }

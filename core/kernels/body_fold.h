@@ -39,11 +39,11 @@ INLINE S fold_block(int64_t n, const S *x, int64_t s, fold *f, S neutral) {
     V acc[ACCS];
     int64_t i = 0;
     if (n < LANES) return fold_short(n, x, s, f, neutral);
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int k = 0; k < ACCS; k++) acc[k] = K(neutral);
     if (s == 1)
         for (; i + LANES <= n; i += LANES)
-#pragma GCC unroll 8
+            UNROLL(8)
             for (int k = 0; k < ACCS; k++) acc[k] = f(vload(x + i + k * W), acc[k]);
     for (; i < n; i += LANES)
         for (int k = 0; k < ACCS && i + k * W < n; k++)
@@ -82,7 +82,7 @@ typedef struct lanes {
 } lanes;
 
 INLINE lanes fold_lanes(lanes a, lanes b, fold *f) {
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int k = 0; k < ACCS; k++) a.acc[k] = f(a.acc[k], b.acc[k]);
     return a;
 }
@@ -90,11 +90,11 @@ INLINE lanes fold_lanes(lanes a, lanes b, fold *f) {
 INLINE lanes fold_rows(int64_t rows, int64_t row_stride, int64_t n, const S *x, int64_t s, fold *f,
                        S neutral) {
     lanes sum;
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int k = 0; k < ACCS; k++) sum.acc[k] = K(neutral);
     for (; rows > 0; rows--, x += row_stride) {
         if (n == LANES && s == 1)
-#pragma GCC unroll 8
+            UNROLL(8)
             for (int k = 0; k < ACCS; k++) sum.acc[k] = f(vload(x + k * W), sum.acc[k]);
         else
             for (int k = 0; k < ACCS && k * W < n; k++)

@@ -48,10 +48,10 @@ INLINE S sum_block(int64_t begin, int64_t n, const row *r, row_term *f) {
     V acc[ACCS];
     int64_t i = 0;
     int used = 0;
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int k = 0; k < ACCS; k++) acc[k] = K(0);
     for (; i + LANES <= n; i += LANES)
-#pragma GCC unroll 8
+        UNROLL(8)
         for (int k = 0; k < ACCS; k++) acc[k] += f(r, begin + i + k * W, W);
     for (; i + W <= n; i += W, used++) acc[used] += f(r, begin + i, W);
     if (i < n) acc[used++] += select(first(n - i), f(r, begin + i, n - i), K(0));
@@ -80,10 +80,10 @@ INLINE pair sum_pair_block(int64_t begin, int64_t n, const row *r, row_terms *f)
     V a[ACCS], b[ACCS];
     int64_t i = 0;
     int used = 0;
-#pragma GCC unroll 8
+    UNROLL(8)
     for (int k = 0; k < ACCS; k++) a[k] = b[k] = K(0);
     for (; i + LANES <= n; i += LANES)
-#pragma GCC unroll 8
+        UNROLL(8)
         for (int k = 0; k < ACCS; k++) {
             vpair v = f(r, begin + i + k * W, W);
             a[k] += v.a, b[k] += v.b;

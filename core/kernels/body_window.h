@@ -38,31 +38,36 @@ INLINE void offset_tile(const tg_offset_gemm *g, int64_t i, int64_t left, int ro
     S *c = (S *)g->c + i * g->c_row, made[TILE_1 * 2 * W];
     int64_t at[TILE_1];
     V sum[TILE_1][2], w[2];
-#pragma GCC unroll 16
+    UNROLL(16)
     for (int k = 0; k < rows; k++) {
         at[k] = g->row[i + (k < left ? k : left - 1)];
-#pragma GCC unroll 2
+        UNROLL(2)
         for (int v = 0; v < vectors; v++) sum[k][v] = K(0);
     }
     if (g->fetch)
-#pragma GCC unroll 16
+        UNROLL(16)
         for (int k = 0; k < rows; k++)
-#pragma GCC unroll 2
+            UNROLL(2)
             for (int v = 0; v < vectors; v++) __builtin_prefetch(c + (k < left ? k : left - 1) * g->c_row + v * W);
     for (int64_t r = 0; r < g->sums; r++, b += g->b_row) {
         const S *x = (const S *)g->x + g->sum[r];
-#pragma GCC unroll 2
+        UNROLL(2)
         for (int v = 0; v < vectors; v++) w[v] = vload(b + v * W);
-#pragma GCC unroll 16
-        for (int k = 0; k < rows; k++)
-#pragma GCC unroll 2
-            for (int v = 0; v < vectors; v++) sum[k][v] = vfma(K(x[at[k]]), w[v], sum[k][v]);
+        UNROLL(16)
+        for (int k = 0; k < rows; k++) {
+            V e = K(x[at[k]]);
+            UNROLL(2)
+            for (int v = 0; v < vectors; v++) {
+                sum[k][v] = vfma(e, w[v], sum[k][v]);
+                settle(&sum[k][v]);
+            }
+        }
     }
     bool cut = g->lanes < width;
-#pragma GCC unroll 16
+    UNROLL(16)
     for (int k = 0; k < rows; k++) {
         if (k >= left) break;
-#pragma GCC unroll 2
+        UNROLL(2)
         for (int v = 0; v < vectors; v++) {
             V first = start && !cut ? vload(start + (i + k) * g->start_row + v * W) : K(0);
             vstore(cut ? made + k * width + v * W : c + k * g->c_row + v * W, first + sum[k][v]);
@@ -98,18 +103,18 @@ INLINE void line_tile(const tg_offset_lines *g, int64_t i, int64_t j, int rows) 
     const S *w = (const S *)g->w + i, *start = g->start;
     int64_t m0 = lanes_left(g->n - j), m1 = lanes_left(g->n - j - m0);
     V sum[4][2];
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int k = 0; k < rows; k++) sum[k][0] = sum[k][1] = K(0);
     for (int64_t r = 0; r < g->sums; r++, w += g->width) {
         const S *x = (const S *)g->x + g->sum[r] + j;
         V a = load(x, 0, m0), b = m1 > 0 ? load(x, W, m1) : a;
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int k = 0; k < rows; k++) {
             sum[k][0] = vfma(K(w[k]), a, sum[k][0]);
             sum[k][1] = vfma(K(w[k]), b, sum[k][1]);
         }
     }
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int k = 0; k < rows; k++) {
         S *c = (S *)g->c + (i + k) * g->c_row + j;
         V first = K(start ? start[i + k] : 0);
@@ -156,7 +161,7 @@ static void offset_lines(const tg_offset_lines *g) {
 /* Exchanges bit h of the number of a row with bit h of the number of a lane; done for all bits, rows and
  * lanes have changed places. */
 #define EXCHANGE(line, h) \
-    _Pragma("GCC unroll 16") for (int i = 0; i < W; i++) { \
+    UNROLL(16) for (int i = 0; i < W; i++) { \
         if (i & (h)) continue; \
         V a = line[i], b = line[(i + (h)) % W]; \
         line[i] = SHUFFLE(a, b, UPPER, h); \
@@ -165,7 +170,7 @@ static void offset_lines(const tg_offset_lines *g) {
 
 INLINE void transpose_square(const S *x, int64_t x_row, S *out, int64_t out_row) {
     V line[W];
-#pragma GCC unroll 16
+    UNROLL(16)
     for (int i = 0; i < W; i++) line[i] = vload(x + i * x_row);
     EXCHANGE(line, 1)
 #if BYTES * 8 / TG_REAL > 2
@@ -177,7 +182,7 @@ INLINE void transpose_square(const S *x, int64_t x_row, S *out, int64_t out_row)
 #if BYTES * 8 / TG_REAL > 8
     EXCHANGE(line, 8)
 #endif
-#pragma GCC unroll 16
+    UNROLL(16)
     for (int i = 0; i < W; i++) vstore(out + i * out_row, line[i]);
 }
 #else

@@ -61,6 +61,16 @@ typedef double S;
 #define APART __attribute__((noipa)) static
 #endif
 
+/* Stands before a loop of at most n rounds, a number known when it is compiled, that becomes so many copies of its
+ * body: only then do arrays of vectors live in registers. Clang takes a count to mean copies inside a loop that stays,
+ * and is told to leave no loop. */
+#define PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#define UNROLL(n) PRAGMA(clang loop unroll(full))
+#else
+#define UNROLL(n) PRAGMA(GCC unroll n)
+#endif
+
 /* For each instruction set: BYTES of a vector, its NATIVE type, BITS (the type masks are cast to),
  * SLEEF's suffixes, and the few operations that have no operator. */
 #define PASTE_(a, b) a##b
@@ -179,6 +189,18 @@ INLINE V vrint(V x) { return (V)ROUND((NATIVE)x, _MM_FROUND_TO_NEAREST_INT | _MM
 #endif
 
 
+/* v is computed here, before what is loaded below. Clang would load all that a tile multiplies before its first sum, and
+ * have no registers left for the sums. */
+INLINE void settle(V *v) {
+#if defined(__clang__) && defined(__x86_64__) && !defined(TG_ISA_REF)
+    __asm__ volatile("" : "+v"(*v) : : "memory");
+#elif defined(__clang__) && defined(TG_ISA_NEON)
+    __asm__ volatile("" : "+w"(*v) : : "memory");
+#else
+    (void)v;
+#endif
+}
+
 INLINE M both(M m, M n) { return m & n; }
 INLINE M either(M m, M n) { return m | n; }
 
@@ -293,14 +315,14 @@ INLINE void vtranspose(V x[W]) {
 #endif
 #if defined(DEAL)
     V y[W];
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int step = 1; step < W; step *= 2) {
-#pragma GCC unroll 16
+        UNROLL(16)
         for (int i = 0; i < W / 2; i++) {
             y[2 * i] = DEAL(x[i], x[i + W / 2], 0);
             y[2 * i + 1] = DEAL(x[i], x[i + W / 2], W / 2);
         }
-#pragma GCC unroll 16
+        UNROLL(16)
         for (int i = 0; i < W; i++) x[i] = y[i];
     }
 #undef DEAL
