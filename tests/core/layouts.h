@@ -4,6 +4,7 @@
 #define TESTS_CORE_LAYOUTS_H
 
 #include "core/array.h"
+#include "core/kernels/table.h"
 #include "core/memory.h"
 #include "core/parallel.h"
 
@@ -17,6 +18,31 @@
     do { \
         if (!(ok)) ck_abort_msg(__VA_ARGS__); \
     } while (0)
+
+static inline bool fast(void) { return getenv("TG_FAST") != NULL; }
+
+/* The fixture of a case whose tests change the number of threads and the instruction set: both are put back, and no
+ * scratch array may be left. */
+static struct {
+    int threads;
+    const char *isa;
+    size_t live;
+} setting;
+static inline void keep_setting(void) {
+    setting.threads = tg_num_threads(), setting.isa = tg_isa();
+    setting.live = tg_memory_get_stats().live_buffer_bytes;
+}
+static inline void restore_setting(void) {
+    tg_set_num_threads(setting.threads);
+    tg_kernels_use(setting.isa);
+    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, setting.live);
+}
+
+/* Bits of i, mixed. */
+static inline uint64_t mixed(uint64_t i) {
+    uint64_t h = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    return (h ^ h >> 29) * UINT64_C(0xbf58476d1ce4e5b9) >> 8;
+}
 
 /* FLAT: row-major. GAPS: two or three apart. TURNED: the first axis innermost. ROTATED: the last axis outermost. BACK: from the
  * end. ROW, COLUMN, ONE: repeated along the leading axes, the last axis, all axes. */

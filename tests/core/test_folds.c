@@ -8,25 +8,6 @@
 
 TCase *tcase_folds(void);
 
-static int threads;
-static const char *in_use;
-static size_t live_before;
-static void setup(void) {
-    threads = tg_num_threads(), in_use = tg_isa();
-    live_before = tg_memory_get_stats().live_buffer_bytes;
-}
-static void teardown(void) {
-    tg_set_num_threads(threads);
-    tg_kernels_use(in_use);
-    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live_before); /* scratch arrays are gone */
-}
-static bool fast(void) { return getenv("TG_FAST") != NULL; }
-
-static uint64_t mixed(uint64_t i) {
-    uint64_t h = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    return (h ^ h >> 29) * UINT64_C(0xbf58476d1ce4e5b9) >> 8;
-}
-
 static void put(tg_dtype dtype, void *to, double real, int64_t wide) {
     float narrow = (float)real;
     int32_t word = (int32_t)wide;
@@ -638,7 +619,7 @@ END_TEST
 TCase *tcase_folds(void) {
     TCase *tc = tcase_create("folds");
     tcase_set_timeout(tc, 240);
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, keep_setting, restore_setting);
     tcase_add_loop_test(tc, folds_of_all_axes, 0, WIDE);
     tcase_add_loop_test(tc, folds_of_high_rank, 0, 3);
     tcase_add_test(tc, folds_of_the_reference);

@@ -44,26 +44,7 @@ static const lay layouts[][4] = {
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 
-static bool fast(void) { return getenv("TG_FAST") != NULL; }
-static int threads;
-static const char *in_use;
-static size_t live_before;
-static void setup(void) {
-    threads = tg_num_threads(), in_use = tg_isa();
-    live_before = tg_memory_get_stats().live_buffer_bytes;
-}
-static void teardown(void) {
-    tg_set_num_threads(threads);
-    tg_kernels_use(in_use);
-    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live_before); /* scratch arrays are gone */
-}
-
 /* ---- numbers ---- */
-
-static uint64_t mixed(uint64_t i) {
-    uint64_t h = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    return (h ^ h >> 29) * UINT64_C(0xbf58476d1ce4e5b9) >> 8;
-}
 
 /* Element i of an operand: reals in (0, 2), now and then equal ones, signed zeros and NaN; integers of all sizes. */
 static void number(tg_dtype dtype, int64_t i, int salt, void *to) {
@@ -596,7 +577,7 @@ END_TEST
 TCase *tcase_pieces(void) {
     TCase *tc = tcase_create("pieces");
     tcase_set_timeout(tc, 240);
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, keep_setting, restore_setting);
     tcase_add_loop_test(tc, all_shapes_and_layouts, 0, 21);
     tcase_add_test(tc, all_slots);
     tcase_add_test(tc, reference_slots);

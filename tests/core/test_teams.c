@@ -12,24 +12,6 @@
 
 TCase *tcase_teams(void);
 
-static int threads;
-static const char *in_use;
-static size_t live_before;
-static void setup(void) {
-    threads = tg_num_threads(), in_use = tg_isa();
-    live_before = tg_memory_get_stats().live_buffer_bytes;
-}
-static void teardown(void) {
-    tg_set_num_threads(threads);
-    tg_kernels_use(in_use);
-    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live_before); /* scratch arrays are gone */
-}
-
-static uint64_t mixed(uint64_t i) {
-    uint64_t h = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    return (h ^ h >> 29) * UINT64_C(0xbf58476d1ce4e5b9) >> 8;
-}
-
 static double real_at(const laid *l, int64_t i) {
     float f;
     double d;
@@ -501,7 +483,7 @@ END_TEST
 TCase *tcase_teams(void) {
     TCase *tc = tcase_create("teams");
     tcase_set_timeout(tc, 240);
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, keep_setting, restore_setting);
     tcase_add_loop_test(tc, matrix_products, 0, PRODUCTS);
     tcase_add_loop_test(tc, products_of_batches, 0, 4);
     tcase_add_loop_test(tc, matrix_products_of_the_reference, 0, PRODUCTS);
