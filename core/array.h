@@ -74,6 +74,16 @@ TG_API tg_status tg_array_broadcast(tg_array *out, const tg_array *a, tg_shape s
 TG_API void tg_array_permute(tg_array *out, const tg_array *a, const int *order);
 TG_API bool tg_array_reshape(tg_array *out, const tg_array *a, tg_shape shape);
 
+/* The n places of `a` from `start` on along an axis (not checked): a view that borrows the elements and holds no
+ * reference, so it is not dropped. */
+static inline tg_array tg_array_part(const tg_array *a, int axis, int64_t start, int64_t n) {
+    tg_array v = *a;
+    v.shape[axis] = n;
+    v.numel = tg_shape_numel(tg_array_shape(&v));
+    if (v.numel > 0) v.data = (char *)a->data + start * a->stride[axis] * (int64_t)tg_dtype_size((tg_dtype)a->dtype);
+    return v;
+}
+
 /* Copies all elements, converting between any two dtypes; shapes must be equal (not checked). Float to
  * integer truncates toward zero; values outside the target's range (and NaN) give its lowest value; anything
  * to bool is "!= 0", NaN included. src and dst must not overlap. */

@@ -284,6 +284,6 @@ tg_tensor *(tg_count_nonzero)(tg_tensor *x, tg_reduce_opts opts) {
     TG_COMPOSED("count_nonzero");
     tg_tensor *zero = tg_is_alive(x) ? tg_scalar(tg_dtype_of(x), 0) : x;
     tg_tensor *some = tg_ne(x, zero), *count = (tg_sum)(some, opts);
-    if (tg_is_alive(some)) tg_release(some);
+    tg_drop_temporary(some);
     return count;
 }

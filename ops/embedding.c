@@ -11,10 +11,6 @@ static tg_tensor *fail(tg_status status, const char *what, const tg_tensor *t) {
     return tg_poison();
 }
 
-static void release(tg_tensor *t) {
-    if (!tg_is_poison(t)) tg_release(t);
-}
-
 /* The elements of a fresh tensor; NULL when it could not be made. */
 static void *fresh(tg_tensor *t) { return tg_is_poison(t) ? NULL : tg_array_of(t)->data; }
 
@@ -48,7 +44,7 @@ tg_tensor *(tg_embedding)(tg_tensor *weight, tg_tensor *index, tg_embedding_opts
     tg_tensor *rows = tg_index_select(weight, 0, tg_reshape(index, tg_numel(index)));
     if (o.padding && tg_requires_grad(rows)) {
         tg_tensor *kept = tg_where(padded(index, padding, size), tg_detach(rows), rows);
-        release(rows);
+        tg_drop_temporary(rows);
         rows = kept;
     }
     shape.dim[shape.rank++] = tg_size(weight, 1);
@@ -71,10 +67,10 @@ tg_tensor *(tg_dropout)(tg_tensor *x, double p, bool training) {
     tg_dtype dtype = tg_dtype_of(x);
     tg_rng before = *tg_default_rng();
     tg_tensor *u = (tg_rand)(dtype, 0, 1, tg_shape_of(x)), *dropped = tg_lt(u, tg_scalar(dtype, p));
-    release(u);
+    tg_drop_temporary(u);
     tg_tensor *scaled = tg_mul_scalar(x, p < 1 ? 1 / (1 - p) : 1);
     tg_tensor *y = tg_masked_fill(scaled, dropped, 0); /* no product with 0: x may be infinite */
-    release(scaled), release(dropped);
+    tg_drop_temporary(scaled), tg_drop_temporary(dropped);
     if (tg_is_poison(y)) *tg_default_rng() = before;
     return y;
 }

@@ -11,10 +11,6 @@ typedef struct axis {
     double ratio;
 } axis;
 
-static void release(tg_tensor *t) {
-    if (!tg_is_poison(t)) tg_release(t);
-}
-
 static bool fail(tg_status status, const char *what, const tg_tensor *x) {
     char text[160];
     tg_fail(status, "interpolate: %s: %s", what, tg_describe(x, text, sizeof text));
@@ -62,9 +58,9 @@ static tg_tensor *linear(tg_tensor *x, int along, const axis *a, bool align) {
     }
     tg_tensor *p = tg_index_select(x, along, low), *q = tg_index_select(x, along, high);
     tg_tensor *left = tg_mul(p, near), *right = tg_mul(q, far);
-    release(p), release(q);
+    tg_drop_temporary(p), tg_drop_temporary(q);
     tg_tensor *y = tg_add(left, right);
-    release(left), release(right);
+    tg_drop_temporary(left), tg_drop_temporary(right);
     return y;
 }
 
@@ -83,6 +79,6 @@ tg_tensor *(tg_interpolate)(tg_tensor *x, tg_interpolate_opts o) {
     if (o.mode == TG_NEAREST) return nearest(nearest(x, 2, &a[0]), 3, &a[1]);
     tg_tensor *rows = linear(x, 2, &a[0], o.align_corners);
     tg_tensor *y = tg_is_poison(rows) ? rows : linear(rows, 3, &a[1], o.align_corners);
-    release(rows);
+    tg_drop_temporary(rows);
     return y;
 }

@@ -11,15 +11,6 @@ static const tg_attr_field fields[] = {{"axis", TG_ATTR_INT, offsetof(concat_att
 
 static int axis_of(const void *attr, int rank) { return tg_axis_of(((const concat_attr *)attr)->axis, rank); }
 
-/* The n places from `start` along the axis; borrowed. */
-static tg_array part_of(const tg_array *a, int axis, int64_t start, int64_t n) {
-    tg_array v = *a;
-    v.shape[axis] = n;
-    v.numel = tg_shape_numel(tg_array_shape(&v));
-    if (v.numel > 0) v.data = (char *)a->data + start * a->stride[axis] * (int64_t)tg_dtype_size((tg_dtype)a->dtype);
-    return v;
-}
-
 /* Whether input i goes behind input 0. */
 static tg_status fits_first(const tg_call *call, int i, int axis) {
     const tg_array *x = call->in[0], *y = call->in[i];
@@ -54,7 +45,7 @@ static tg_status concat_forward(const tg_call *call) {
     int64_t at = 0;
     for (int i = 0; i < call->n_in; i++) {
         int64_t n = call->in[i]->shape[axis];
-        tg_array part = part_of(call->out[0], axis, at, n);
+        tg_array part = tg_array_part(call->out[0], axis, at, n);
         if (part.numel > 0) tg_array_copy(&part, call->in[i]);
         at += n;
     }
@@ -77,7 +68,7 @@ static tg_status concat_grad_kernel(const tg_node *n, const tg_array *const *dou
     int64_t at = 0;
     for (int i = 0; i < n->n_in; i++) {
         int64_t size = tg_node_in(n, i)->shape[axis];
-        tg_array part = part_of(dout[0], axis, at, size);
+        tg_array part = tg_array_part(dout[0], axis, at, size);
         if (tg_needs(n, i)) tg_array_share(&din[i], &part);
         at += size;
     }

@@ -4,18 +4,13 @@
 
 #include <math.h>
 
-/* What no gradient reads goes at once, what one reads stays for it. */
-static void release(tg_tensor *t) {
-    if (tg_is_alive(t)) tg_release(t);
-}
-
 static tg_tensor *is_zero(tg_tensor *x) { return tg_eq(x, tg_scalar(tg_dtype_of(x), 0)); }
 
 /* The root of x >= 0 with derivative 0 at 0, where it is infinite. */
 static tg_tensor *root_of(tg_tensor *x) {
     if (!tg_is_alive(x)) return x;
     tg_tensor *zero = is_zero(x), *root = tg_sqrt(tg_masked_fill(x, zero, 1)), *out = tg_masked_fill(root, zero, 0);
-    release(root);
+    tg_drop_temporary(root);
     return out;
 }
 
@@ -34,7 +29,7 @@ static double divisor(const tg_spread *s, const tg_var_opts *o) {
  * 2 d / left, has no square. */
 static tg_tensor *sum_of_shares(tg_tensor *d, tg_reduce_opts over, double left) {
     tg_tensor *terms = tg_mul(d, tg_mul_scalar(d, 1 / left)), *sum = (tg_sum)(terms, over);
-    release(terms);
+    tg_drop_temporary(terms);
     return sum;
 }
 
@@ -48,7 +43,7 @@ tg_tensor *(tg_var)(tg_tensor *x, tg_var_opts opts) {
     bool plain = left == 0 || tg_sum_is_safe(s.sum, 0); /* of too few elements: NaN */
     tg_tensor *out = plain ? tg_mul_scalar(s.sum, 1 / left)
                            : sum_of_shares(s.d, (tg_reduce_opts){opts.axes, opts.keepdim}, left);
-    release(s.mean), release(s.d), release(s.sum);
+    tg_drop_temporary(s.mean), tg_drop_temporary(s.d), tg_drop_temporary(s.sum);
     return out;
 }
 
@@ -63,6 +58,6 @@ tg_tensor *(tg_std)(tg_tensor *x, tg_var_opts opts) {
     tg_spread s = tg_spread_over(x, (tg_spread_opts){.axes = opts.axes, .keepdim = opts.keepdim});
     if (!tg_is_alive(s.sum)) return s.sum;
     tg_tensor *out = root_of(tg_mul_scalar(s.sum, 1 / divisor(&s, &opts)));
-    release(s.mean), release(s.d), release(s.sum);
+    tg_drop_temporary(s.mean), tg_drop_temporary(s.d), tg_drop_temporary(s.sum);
     return s.scale ? in_units(out, s.scale) : out;
 }

@@ -10,10 +10,6 @@ static tg_tensor *fail(const char *name, const char *what, const tg_tensor *t) {
     return tg_poison();
 }
 
-static void release(tg_tensor *t) {
-    if (!tg_is_poison(t)) tg_release(t);
-}
-
 /* t is NULL or a vector of the channels of x. Raises the error. */
 static bool is_channels(const char *name, const tg_tensor *t, const tg_tensor *x) {
     if (!t) return true;
@@ -40,10 +36,10 @@ static tg_tensor *column(tg_tensor *t, const tg_tensor *x) {
 
 static tg_tensor *scaled(tg_tensor *y, tg_tensor *weight, tg_tensor *bias) {
     tg_tensor *z = weight ? tg_mul(y, column(weight, y)) : y;
-    if (weight && !tg_is_poison(z)) release(y);
+    if (weight && !tg_is_poison(z)) tg_drop_temporary(y);
     if (!bias) return z;
     tg_tensor *sum = tg_add(z, column(bias, y));
-    release(z);
+    tg_drop_temporary(z);
     return sum;
 }
 

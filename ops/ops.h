@@ -75,6 +75,13 @@ tg_status tg_lent_or_zeros(tg_array *din, const tg_array *like);
 /* The accepted `axis`, for a tensor of this rank. */
 static inline int tg_axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
 
+/* ---- for compositions ---- */
+
+/* What no gradient reads of a temporary goes at once, what one reads stays for it. NULL and failed ones are let be. */
+static inline void tg_drop_temporary(tg_tensor *t) {
+    if (t && tg_is_alive(t)) tg_release(t);
+}
+
 /* ---- borrowed views: they hold no reference, so they are not dropped, and live no longer than what they
  * view ---- */
 

@@ -22,7 +22,6 @@ static int64_t position(int64_t i, int64_t size, int64_t low, int64_t high) {
  */
 static tg_array sliced(const tg_array *x, const void *attr) {
     const slice_attr *s = attr;
-    tg_array v = *x;
     int axis = tg_axis_of(s->axis, x->rank);
     int64_t size = x->shape[axis], count;
     int64_t step = clamp(s->step, -INT64_MAX, INT64_MAX);
@@ -33,11 +32,8 @@ static tg_array sliced(const tg_array *x, const void *attr) {
         count = stop > start ? (stop - start - 1) / step + 1 : 0;
     else
         count = start > stop ? (start - stop - 1) / -step + 1 : 0;
-    v.shape[axis] = count;
-    v.numel = tg_shape_numel(tg_array_shape(&v));
-    if (v.numel == 0) return v;
-    v.data = (char *)v.data + start * x->stride[axis] * (int64_t)tg_dtype_size((tg_dtype)x->dtype);
-    if (count > 1) v.stride[axis] *= step;
+    tg_array v = tg_array_part(x, axis, start, count);
+    if (v.numel > 0 && count > 1) v.stride[axis] *= step;
     return v;
 }
 

@@ -2,10 +2,6 @@
 
 #include <math.h>
 
-static void release(tg_tensor *t) {
-    if (t && tg_is_alive(t)) tg_release(t);
-}
-
 static double element(const tg_array *a, int64_t i) {
     return a->dtype == TG_F64 ? ((const double *)a->data)[i] : (double)((const float *)a->data)[i];
 }
@@ -23,16 +19,13 @@ bool tg_sum_is_safe(const tg_tensor *sum, double more) {
 /* ---- the scale ---- */
 
 static double scale_of(double largest, double least) {
-    int exponent;
     if (largest == 0 || !isfinite(largest)) return 1;
-    if (largest < least) largest = least;
-    frexp(largest, &exponent);
-    return ldexp(1, exponent - 1);
+    return tg_power_below(largest < least ? least : largest);
 }
 
 tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least) {
     tg_tensor *size = tg_abs(tg_detach(x)), *scale = tg_amax(size, .axes = axes, .keepdim = true);
-    release(size);
+    tg_drop_temporary(size);
     const tg_array *a = tg_is_alive(scale) ? tg_array_of(scale) : NULL;
     if (a) least = fmax(least, a->dtype == TG_F64 ? 0x1p-980 : 0x1p-100);
     for (int64_t i = 0; a && i < a->numel; i++) tg_array_set(a, i, scale_of(element(a, i), least));
@@ -62,7 +55,7 @@ static tg_tensor *remainder_of(tg_tensor *first, tg_tensor *lost, tg_tensor *mea
 static tg_tensor *centred(tg_tensor *x, tg_shape axes, tg_tensor **mean) {
     tg_tensor *first = mean_over(x, axes), *left = tg_sub(tg_detach(x), tg_detach(first));
     tg_tensor *lost = mean_over(left, axes);
-    release(left);
+    tg_drop_temporary(left);
     *mean = tg_add(first, lost);
     return tg_sub(tg_sub(x, *mean), remainder_of(first, lost, *mean));
 }
@@ -79,7 +72,7 @@ static double count_over(const tg_tensor *x, tg_shape axes) {
 
 static tg_tensor *sum_of_squares(tg_tensor *d, const tg_spread_opts *o) {
     tg_tensor *square = tg_square(d), *sum = tg_sum(square, .axes = o->axes, .keepdim = o->keepdim);
-    release(square);
+    tg_drop_temporary(square);
     return sum;
 }
 
@@ -114,8 +107,8 @@ tg_spread tg_spread_over(tg_tensor *x, tg_spread_opts o) {
     s.n = count_over(x, o.axes);
     if (tg_numel(x) == 0 || plain_will_do(&s, o.eps)) return s;
     tg_spread careful = with_care(x, &o, &s);
-    release(s.sum), release(s.mean);
-    if (s.mean) release(s.d);
+    tg_drop_temporary(s.sum), tg_drop_temporary(s.mean);
+    if (s.mean) tg_drop_temporary(s.d);
     return careful;
 }
 

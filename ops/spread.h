@@ -6,9 +6,18 @@
 
 #include "ops/ops.h"
 
+#include <math.h>
+
 /* Whether each element of a sum of squares (or other powers), with `more` added, is so far from the ends of its dtype
  * that terms, root and the derivatives of both keep their digits. False for NaN and for a handle that is not valid. */
 bool tg_sum_is_safe(const tg_tensor *sum, double more);
+
+/* v rounded down to a power of two, by which numbers are divided exactly; v > 0 and finite. */
+static inline double tg_power_below(double v) {
+    int exponent;
+    frexp(v, &exponent);
+    return ldexp(1, exponent - 1);
+}
 
 /* The largest |x| over `axes`, with size 1 there, as a constant that a homogeneous function of x may be taken out by;
  * rounded down to a power of two, so that dividing by it is exact; no less than `least`, nor so small that products with

@@ -28,11 +28,8 @@ static tg_status infer(const tg_call *call) {
  * no power leaves the dtype ---- */
 
 static double scale_of(double largest, double p) {
-    int exponent;
     if (largest == 0 || !isfinite(largest)) return 1;
-    if (p > 32) return largest; /* 2^p is too large */
-    frexp(largest, &exponent);
-    return ldexp(1, exponent - 1);
+    return p > 32 ? largest : tg_power_below(largest); /* 2^p may be too large */
 }
 
 /* What n is in units of a scale, both of x's shape with size 1 along the axes. */
@@ -224,6 +221,6 @@ tg_tensor *(tg_norm)(tg_tensor *x, tg_vector_norm_opts opts) {
     if (isfinite(p)) return tg_apply1(&tg_op_norm, x, &(norm_attr){.over = over, .p = p});
     TG_COMPOSED("norm");
     tg_tensor *size = tg_abs(x), *out = p > 0 ? (tg_amax)(size, over) : (tg_amin)(size, over);
-    if (tg_is_alive(size)) tg_release(size);
+    tg_drop_temporary(size);
     return out;
 }

@@ -13,18 +13,10 @@ typedef struct product {
     const tg_array *a, *b, *bias, *c;
 } product;
 
-/* `a` with the part [from, from + n) of an axis; borrowed. */
-static tg_array part(const tg_array *a, int axis, int64_t from, int64_t n) {
-    tg_array p = *a;
-    p.data = (char *)a->data + from * a->stride[axis] * (int64_t)tg_dtype_size((tg_dtype)a->dtype);
-    p.numel = a->numel / a->shape[axis] * n;
-    p.shape[axis] = n;
-    return p;
-}
-
 /* The terms [from, from + n). What needs memory comes first, so that C is written only once all of it is there. */
 static tg_status sum_terms(const product *p, int64_t from, int64_t n) {
-    tg_array a = part(p->a, p->a->rank - 1, from, n), b = part(p->b, p->b->rank - 2, from, n), rest = {0};
+    tg_array a = tg_array_part(p->a, p->a->rank - 1, from, n), b = tg_array_part(p->b, p->b->rank - 2, from, n);
+    tg_array rest = {0};
     if (n <= PIECE) return tg_gemm_once(p->alpha, &a, &b, p->bias, p->beta, p->c);
     int64_t half = (n / PIECE + 1) / 2 * PIECE;
     tg_status s = tg_array_alloc_like(&rest, p->c);
