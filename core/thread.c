@@ -37,6 +37,13 @@ static void in_child(void) {
     if (atomic_load(&teams)) atomic_store(&teams_lost, true);
 }
 
+static bool have_handlers; /* under TG_LOCK_SETUP */
+
+static bool register_handlers(void) { return pthread_atfork(before_fork, after_fork, in_child) == 0; }
+
+/* Before there are threads: a fork while one of them registers would leave its child the lock that it holds. */
+__attribute__((constructor)) static void register_early(void) { have_handlers = register_handlers(); }
+
 bool tg_teams_lost(void) { return atomic_load_explicit(&teams_lost, memory_order_relaxed); }
 
 bool tg_teams_begin(void) {
@@ -60,9 +67,9 @@ static void end_thread(void *unused) {
 }
 
 bool tg_thread_ready(void) {
-    static bool have_handlers, have_key;
+    static bool have_key;
     tg_lock(TG_LOCK_SETUP);
-    if (!have_handlers) have_handlers = pthread_atfork(before_fork, after_fork, in_child) == 0;
+    if (!have_handlers) have_handlers = register_handlers();
     if (!have_key) have_key = pthread_key_create(&at_end, end_thread) == 0;
     bool ready = have_handlers && have_key;
     tg_unlock(TG_LOCK_SETUP);
