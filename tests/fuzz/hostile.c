@@ -5,6 +5,7 @@
  * COUNT calls (50,000; with TG_FAST=1 5,000) in sequences of 64, number i with the seed SEED + i. A finding prints the call and the line that
  * makes its sequence again; `trace` prints every call before it is made. */
 #define _XOPEN_SOURCE 700
+#include "tests/fuzz/crash.h"
 #include "tests/fuzz/hostile.h"
 #include "core/alloc.h"
 
@@ -70,24 +71,6 @@ static void crashed(void) {
     dup2(report_fd, STDERR_FILENO);
 }
 
-static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-static struct sigaction before[COUNT(signals)]; /* a sanitizer's, which prints where it was */
-
-static void on_signal(int number, siginfo_t *info, void *context) {
-    crashed();
-    for (int i = 0; i < COUNT(signals); i++)
-        if (signals[i] == number && before[i].sa_flags & SA_SIGINFO)
-            before[i].sa_sigaction(number, info, context);
-    _exit(1);
-}
-
-#ifdef TG_HAVE_ASAN
-void __asan_on_error(void);
-void __asan_on_error(void) { crashed(); }
-const char *__ubsan_default_options(void);
-const char *__ubsan_default_options(void) { return "halt_on_error=1:abort_on_error=1:print_stacktrace=1"; }
-#endif
-
 static void on_exit_within(void) {
     if (hostile_depth) crashed();
 }
@@ -107,14 +90,12 @@ static void on_tick(int number) {
 static void watch(void) {
     report_fd = dup(STDERR_FILENO);
     const struct itimerval second = {{1, 0}, {1, 0}};
-    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_NODEFER};
-    action.sa_sigaction = on_signal;
     struct sigaction tick = {.sa_flags = SA_RESTART};
     tick.sa_handler = on_tick;
     sigaction(SIGPROF, &tick, NULL);
     setitimer(ITIMER_PROF, &second, NULL);
     atexit(on_exit_within);
-    for (int i = 0; i < COUNT(signals); i++) sigaction(signals[i], &action, &before[i]);
+    watch_crashes();
 }
 
 /* ---- allocations of more than MOST_BYTES fail (the linker's --wrap) ---- */

@@ -5,6 +5,7 @@
  * COUNT programs (1,000; with TG_FAST=1 100), number i with the seed SEED + i; every 64th is large. A finding prints the line that runs
  * its program again. */
 #define _POSIX_C_SOURCE 200809L
+#include "tests/fuzz/crash.h"
 #include "tests/fuzz/programs.h"
 #include "core/alloc.h"
 
@@ -42,35 +43,11 @@ void count_step(const char *name) {
 
 /* ---- a crash says which program it was ---- */
 
-static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-static struct sigaction before[COUNT(signals)]; /* a sanitizer's, which prints where it was */
-
 static void crashed(void) {
     char text[80];
     int n =
         snprintf(text, sizeof text, "FINDING: ends the process\n  replay: programs 1 %" PRIu64 "\n", seed);
     if (write(STDOUT_FILENO, text, (size_t)n) < 0) _exit(2);
-}
-
-static void on_signal(int number, siginfo_t *info, void *context) {
-    crashed();
-    for (int i = 0; i < COUNT(signals); i++)
-        if (signals[i] == number && before[i].sa_flags & SA_SIGINFO)
-            before[i].sa_sigaction(number, info, context);
-    _exit(1);
-}
-
-#ifdef TG_HAVE_ASAN
-void __asan_on_error(void);
-void __asan_on_error(void) { crashed(); }
-const char *__ubsan_default_options(void);
-const char *__ubsan_default_options(void) { return "halt_on_error=1:abort_on_error=1:print_stacktrace=1"; }
-#endif
-
-static void watch(void) {
-    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_NODEFER};
-    action.sa_sigaction = on_signal;
-    for (int i = 0; i < COUNT(signals); i++) sigaction(signals[i], &action, &before[i]);
 }
 
 /* ---- the harness of the op suite asserts through Check, which is not running (the linker's --wrap) ---- */
@@ -84,7 +61,7 @@ int main(int argc, char **argv) {
                                         : 1000,
             smooth = 0, large = 0;
     seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    watch();
+    watch_crashes();
     for (int64_t i = 0; i < count; i++, seed++) {
         bool is_large = seed % EVERY == 0;
         large += is_large;
