@@ -115,16 +115,26 @@ static inline void *place_of(const laid *l, int64_t i) {
     return (char *)l->whole.data + (size_t)l->at[i] * l->size;
 }
 
+/* Of 1, 4 or 8 bytes. */
+static inline void copy_element(void *to, const void *from, size_t size) {
+    if (size == 8)
+        memcpy(to, from, 8);
+    else if (size == 4)
+        memcpy(to, from, 4);
+    else
+        memcpy(to, from, 1);
+}
+
 /* The elements, one after the other. */
 static inline void gather_dense(const laid *l, char *dense) {
-    for (int64_t i = 0; i < l->a.numel; i++) memcpy(dense + (size_t)i * l->size, place_of(l, i), l->size);
+    for (int64_t i = 0; i < l->a.numel; i++) copy_element(dense + (size_t)i * l->size, place_of(l, i), l->size);
 }
 
 /* What the memory is to hold: what it holds now, but these elements. */
 static inline void expect_dense(laid *l, const char *dense) {
     memcpy(l->image, l->whole.data, l->bytes);
     for (int64_t i = 0; i < l->a.numel; i++)
-        memcpy(l->image + (size_t)l->at[i] * l->size, dense + (size_t)i * l->size, l->size);
+        copy_element(l->image + (size_t)l->at[i] * l->size, dense + (size_t)i * l->size, l->size);
 }
 
 static inline bool is_nan(tg_dtype dtype, const char *p) {

@@ -5,6 +5,7 @@
 #include "core/parallel.h"
 
 #include <check.h>
+#include <stdlib.h>
 #include <string.h>
 
 TCase *tcase_blocks(void);
@@ -16,7 +17,11 @@ static tg_array matrix(tg_dtype dtype, int64_t rows, int64_t cols, bool turned, 
     tg_array a = {0};
     int64_t lines = turned ? cols : rows, length = (turned ? rows : cols) + gap;
     ck_assert_int_eq(tg_array_alloc(&a, dtype, TG_SHAPE(lines, length)), TG_OK);
-    for (int64_t i = 0; i < a.numel; i++) tg_array_set(&a, i, whole(i, salt));
+    for (int64_t i = 0; i < a.numel; i++)
+        if (dtype == TG_F64)
+            ((double *)a.data)[i] = whole(i, salt);
+        else
+            ((float *)a.data)[i] = (float)whole(i, salt);
     a.shape[0] = rows, a.shape[1] = cols, a.numel = rows * cols;
     a.stride[turned] = length, a.stride[!turned] = 1;
     return a;
@@ -29,6 +34,23 @@ static double value(const tg_array *a, int64_t i, int64_t j) {
 
 enum { ZEROS, ITSELF, BIAS };
 
+/* [m, n]: what a holds, times b, added to what is there at the beginning. */
+static double *expect(const tg_array *a, const tg_array *b, const tg_array *was, const tg_array *bias, int start) {
+    int64_t m = a->shape[0], n = b->shape[1], k = a->shape[1];
+    double *want = calloc((size_t)(m * n), sizeof *want), *row = calloc((size_t)(k * n + 1), sizeof *row);
+    for (int64_t i = 0; i < k * n; i++) row[i] = value(b, i / n, i % n);
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++)
+            want[i * n + j] = start == ITSELF ? value(was, i, j) : start == BIAS ? tg_array_get(bias, j) : 0;
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t r = 0; r < k; r++) {
+            double v = value(a, i, r);
+            for (int64_t j = 0; j < n; j++) want[i * n + j] += v * row[r * n + j];
+        }
+    free(row);
+    return want;
+}
+
 static void check(const char *isa, tg_dtype dtype, const int64_t z[3], int turned, int start) {
     int64_t m = z[0], n = z[1], k = z[2], gap = turned ? 0 : 3;
     tg_array a = matrix(dtype, m, k, turned & 1, gap, 1), b = matrix(dtype, k, n, turned & 2, gap, 2);
@@ -36,15 +58,16 @@ static void check(const char *isa, tg_dtype dtype, const int64_t z[3], int turne
     ck_assert_int_eq(tg_array_alloc(&bias, dtype, TG_SHAPE(n)), TG_OK);
     for (int64_t j = 0; j < n; j++) tg_array_set(&bias, j, whole(j, 4));
     ck_assert_int_eq(start == BIAS ? tg_gemm_bias(&a, &b, &bias, &c) : tg_gemm(1, &a, &b, start == ITSELF, &c), TG_OK);
+    double *all_wanted = expect(&a, &b, &was, &bias, start);
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n + gap; j++) {
-            double want = start == ITSELF || j >= n ? value(&was, i, j) : start == BIAS ? tg_array_get(&bias, j) : 0;
-            for (int64_t r = 0; j < n && r < k; r++) want += value(&a, i, r) * value(&b, r, j);
+            double want = j < n ? all_wanted[i * n + j] : value(&was, i, j);
             if (value(&c, i, j) != want)
                 ck_abort_msg("%s f%d [%d, %d] [%d, %d], turned %d, start %d: %g at %d, %d, not %g", isa,
                              dtype == TG_F64 ? 64 : 32, (int)m, (int)k, (int)k, (int)n, turned, start, value(&c, i, j),
                              (int)i, (int)j, want);
         }
+    free(all_wanted);
     tg_array *all[] = {&a, &b, &c, &was, &bias};
     for (int i = 0; i < 5; i++) tg_array_drop(all[i]);
 }

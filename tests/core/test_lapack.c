@@ -45,9 +45,11 @@ static void add_diagonal(const tg_array *a, double v) {
         if (i % n == i / n % n) tg_array_set(a, i, tg_array_get(a, i) + v);
 }
 
+/* Of a row-major batch. */
 static double at(const tg_array *a, int64_t matrix, int64_t i, int64_t j) {
     int64_t rows = a->shape[a->rank - 2], columns = a->shape[a->rank - 1];
-    return tg_array_get(a, (matrix * rows + i) * columns + j);
+    int64_t place = (matrix * rows + i) * columns + j;
+    return a->dtype == TG_F64 ? ((double *)a->data)[place] : (double)((float *)a->data)[place];
 }
 
 static double epsilon(const tg_array *a) { return a->dtype == TG_F32 ? 0x1p-23 : 0x1p-52; }

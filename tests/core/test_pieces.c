@@ -57,7 +57,8 @@ static void number(tg_dtype dtype, int64_t i, int salt, void *to) {
     uint8_t byte = dtype == TG_BOOL ? h >> 9 & 1 : (uint8_t)(h >> 9);
     const void *from[] = {[TG_F32] = &narrow, [TG_F64] = &real, [TG_I32] = &word,
                           [TG_I64] = &wide,   [TG_U8] = &byte,  [TG_BOOL] = &byte};
-    memcpy(to, from[dtype], tg_dtype_size(dtype));
+    static const size_t size[] = {[TG_F32] = 4, [TG_F64] = 8, [TG_I32] = 4, [TG_I64] = 8, [TG_U8] = 1, [TG_BOOL] = 1};
+    copy_element(to, from[dtype], size[dtype]);
 }
 
 /* ---- jobs ---- */

@@ -93,8 +93,9 @@ static void expect(tg_reduction f, const tg_array *x, tg_shape out) {
         want[i] = f == TG_PROD ? 1 : f == TG_MAX ? -INFINITY : f == TG_MIN ? INFINITY : 0;
         weight[i] = 0;
     }
+    tg_shape in = tg_array_shape(x);
     for (int64_t i = 0; i < x->numel; i++) {
-        int64_t at = project(i, tg_array_shape(x), out);
+        int64_t at = project(i, in, out);
         long double v = tg_array_get(x, i);
         weight[at] += fabsl(v);
         if (f == TG_SUM) want[at] += v;
