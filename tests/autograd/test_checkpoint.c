@@ -1,4 +1,5 @@
 /* Checkpoints: the same gradients from less memory, whatever f reads. */
+#include "autograd/tape_private.h"
 #include "helpers.h"
 
 static tg_mark start;
@@ -305,9 +306,12 @@ START_TEST(test_any_allocation_can_fail) {
     for (int64_t n = 1;; n++) {
         tg_mark mark = tg_tape_mark();
         tg_tensor *x = input();
+        tg_arena_mark scratch = tg_arena_get_mark(&mark.tape->scratch);
         tg_memory_fail_at(n);
         tg_status s = tg_backward(tg_sum(two_layers(&x, NULL)));
         tg_memory_fail_at(-1);
+        tg_arena_mark now = tg_arena_get_mark(&mark.tape->scratch);
+        ck_assert_msg(memcmp(&now, &scratch, sizeof now) == 0, "allocation %d fails: scratch memory is left", (int)n);
         ck_assert(s == TG_OK || s == TG_ERR_MEMORY);
         ck_assert_int_eq(tg_has_grad(w), s == TG_OK);
         tg_error_clear();

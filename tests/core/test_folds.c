@@ -525,7 +525,7 @@ enum { MOVES = sizeof moves / sizeof *moves };
 START_TEST(gathers_and_scatters) {
     static const lay how[][3] = {{FLAT, FLAT, FLAT},   {FLAT, ROW, GAPS},    {GAPS, COLUMN, TURNED},
                                  {TURNED, FLAT, BACK}, {FLAT, ONE, ROTATED}, {BACK, GAPS, FLAT},
-                                 {FLAT, COLUMN, FLAT}};
+                                 {FLAT, COLUMN, FLAT}, {FLAT, COLUMN, GAPS}};
     tg_shape s = moves[_i].x, t = s;
     int axis = moves[_i].axis, turn = _i;
     t.dim[axis] = moves[_i].places;

@@ -217,6 +217,17 @@ static const form forms[] = {
     {3, 1, 1, 1, {90, 91}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
     {17, 1, 3, 9, {9, 9}, {2, 2}, {2, 2}, {0, 0}, {1, 1}},
     {1, 1, 16, 16, {33, 340}, {1, 3}, {1, 1}, {0, 1}, {1, 1}},
+    {0, 2, 3, 5, {9, 8}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
+    {1, 5, 1, 3, {6, 11}, {1, 1}, {1, 1}, {0, 0}, {1, 1}},
+    /* 15, 16, 17, 31, 32, 33, 34, 49 products for each output, about a run of 16 */
+    {2, 1, 5, 17, {9, 10}, {3, 1}, {1, 1}, {0, 0}, {1, 1}},
+    {2, 1, 4, 9, {9, 10}, {2, 2}, {1, 1}, {1, 0}, {1, 1}},
+    {2, 1, 17, 5, {5, 7}, {1, 1}, {1, 1}, {0, 0}, {1, 1}},
+    {2, 1, 31, 8, {5, 7}, {1, 1}, {1, 1}, {0, 0}, {1, 1}},
+    {2, 1, 8, 16, {6, 9}, {2, 2}, {1, 1}, {0, 1}, {1, 1}},
+    {2, 1, 11, 17, {7, 9}, {1, 3}, {1, 1}, {0, 1}, {1, 1}},
+    {2, 2, 17, 7, {5, 8}, {2, 1}, {1, 1}, {0, 0}, {1, 1}},
+    {2, 1, 1, 9, {20, 19}, {7, 7}, {1, 1}, {3, 3}, {1, 1}},
 };
 enum { FORMS = sizeof forms / sizeof *forms };
 
@@ -259,10 +270,15 @@ static void is_exactly(const char *what, const laid *is, const double *want, dou
                 is->a.dtype ? 64 : 32, real_at(is, i), (int)i, times * want[i], t);
 }
 
-static void conv_of(const form *f, tg_dtype dtype) {
+static tg_conv conv_as(const form *f) {
     tg_conv c = {f->images, f->groups, f->channels, f->filters, {{0}}};
     for (int k = 0; k < 2; k++)
         c.window[k] = window(f->in[k], f->kernel[k], f->stride[k], f->padding[k], f->dilation[k]);
+    return c;
+}
+
+static void conv_of(const form *f, tg_dtype dtype) {
+    tg_conv c = conv_as(f);
     tg_shape sx = TG_SHAPE(f->images, f->groups * f->channels, f->in[0], f->in[1]);
     tg_shape sw = TG_SHAPE(f->groups * f->filters, f->channels, f->kernel[0], f->kernel[1]);
     tg_shape sy = TG_SHAPE(f->images, f->groups * f->filters, c.window[0].out, c.window[1].out);
@@ -303,6 +319,70 @@ static void conv_of(const form *f, tg_dtype dtype) {
 START_TEST(convolutions) {
     for (int dtype = 0; dtype < 2; dtype++) conv_of(&forms[_i], (tg_dtype)dtype);
     if (tg_kernels_use("ref")) conv_of(&forms[_i], (tg_dtype)(_i % 2));
+}
+END_TEST
+
+/* ---- numbers whose sums depend on the order: the same bits at any number of threads ---- */
+
+/* Multiples of 1/4093, which no sum of them is to the bit. */
+static laid fractions(tg_dtype dtype, tg_shape shape, int salt) {
+    laid l = lay_out(dtype, shape, FLAT);
+    for (int64_t i = 0; i < l.a.numel; i++)
+        put_real(&l, place_of(&l, i), (double)(mixed((uint64_t)(i * 5 + salt)) % 8191) / 4093 - 1);
+    return l;
+}
+
+typedef struct results {
+    laid *of[3];
+    char *first[3];
+} results;
+
+static void same_bits(const char *what, int number, results *r, int t) {
+    for (int i = 0; i < 3 && r->of[i]; i++) {
+        if (t == 1) r->first[i] = memcpy(malloc(r->of[i]->bytes), r->of[i]->whole.data, r->of[i]->bytes);
+        REQUIRE(memcmp(r->first[i], r->of[i]->whole.data, r->of[i]->bytes) == 0,
+                "%s: %s %d: result %d has other bits at %d threads", tg_isa(), what, number, i, t);
+        if (t == 5) free(r->first[i]);
+    }
+}
+
+static void bits_of_conv(int number, tg_dtype dtype) {
+    const form *f = &forms[number];
+    tg_conv c = conv_as(f);
+    tg_shape of_x = TG_SHAPE(f->images, f->groups * f->channels, f->in[0], f->in[1]);
+    tg_shape of_w = TG_SHAPE(f->groups * f->filters, f->channels, f->kernel[0], f->kernel[1]);
+    tg_shape of_y = TG_SHAPE(f->images, of_w.dim[0], c.window[0].out, c.window[1].out);
+    laid x = fractions(dtype, of_x, 1), w = fractions(dtype, of_w, 2), g = fractions(dtype, of_y, 3);
+    laid dx = lay_out(dtype, of_x, FLAT), dw = lay_out(dtype, of_w, FLAT), y = lay_out(dtype, of_y, FLAT);
+    results r = {{&dx, &dw, &y}, {NULL}};
+    for (int t = 1; t <= 5; t++) {
+        tg_set_num_threads(t);
+        ck_assert_int_eq(tg_conv_input(&c, &g.a, &w.a, &dx.a), TG_OK);
+        ck_assert_int_eq(tg_conv_weight(&c, &x.a, &g.a, &dw.a, false), TG_OK);
+        ck_assert_int_eq(tg_conv_forward(&c, &x.a, &w.a, NULL, &y.a), TG_OK);
+        same_bits("convolution", number, &r, t);
+    }
+    lay_down(&x), lay_down(&w), lay_down(&g), lay_down(&dx), lay_down(&dw), lay_down(&y);
+}
+
+static void bits_of_product(int number, tg_dtype dtype) {
+    const int64_t *z = products[number];
+    laid a = fractions(dtype, TG_SHAPE(z[0], z[1], z[3]), 1), b = fractions(dtype, TG_SHAPE(z[0], z[3], z[2]), 2);
+    laid c = lay_out(dtype, TG_SHAPE(z[0], z[1], z[2]), FLAT);
+    results r = {{&c}, {NULL}};
+    for (int t = 1; t <= 5; t++) {
+        tg_set_num_threads(t);
+        ck_assert_int_eq(tg_gemm(1, &a.a, &b.a, 0, &c.a), TG_OK);
+        same_bits("product", number, &r, t);
+    }
+    lay_down(&a), lay_down(&b), lay_down(&c);
+}
+
+START_TEST(same_bits_at_any_number_of_threads) {
+    if (_i < FORMS)
+        bits_of_conv(_i, (tg_dtype)(_i % 2)), bits_of_conv(_i, (tg_dtype)(_i % 2 == 0));
+    else
+        bits_of_product(_i - FORMS, (tg_dtype)(_i % 2)), bits_of_product(_i - FORMS, (tg_dtype)(_i % 2 == 0));
 }
 END_TEST
 
@@ -371,7 +451,8 @@ static const scene scenes[] = {
     {3, 2, 32, 129, 70, 3, 8}, {1, 2, 97, 97, 67, 33, 2},     {1, 7, 40, 200, 3, 66, 1 | 2},
     {2, 2, 1, 321, 9, 4, 4},   {1, 1, 200, 3, 4, 5, 2 | 8},   {1, 3, 65, 66, 33, 8, 0},
     {1, 2, 34, 300, 5, 6, 0},  {2, 1, 40, 515, 3, 4, 1},      {1, 2, 34, 34, 5, 6, 2},
-    {1, 1, 66, 70, 4, 4, 2},   {1, 2, 70, 34, 3, 5, 2},       {2, 1, 2, 5, 4, 3, 2}};
+    {1, 1, 66, 70, 4, 4, 2},   {1, 2, 70, 34, 3, 5, 2},       {2, 1, 2, 5, 4, 3, 2},
+    {2, 4, 65, 260, 48, 50, 0}}; /* the last: work enough for seven threads */
 enum { SCENES = sizeof scenes / sizeof *scenes };
 
 /* Numbers of a little less than one, which all types hold. */
@@ -464,7 +545,7 @@ static void attention_of(int number, tg_dtype f, lay masked) {
                       &p.out.a, &p.lse.a, c->kinds & 2, 0.5};
     tg_attention_gradient d = {&p.g.a, &p.dlse.a, &p.dq.a, &p.dk.a, &p.dv.a, &p.dmask.a};
     char *first[6] = {NULL};
-    for (int t = 1; t <= 4; t += t == 1 ? 2 : 1) {
+    for (int t = 1; t <= 7; t = t == 1 ? 3 : t == 3 ? 4 : t + 3) {
         tg_set_num_threads(t);
         spoil_cache();
         for (int i = 0; i < 6; i++) memset(to[i]->whole.data, 0xff, to[i]->bytes);
@@ -497,6 +578,7 @@ TCase *tcase_teams(void) {
     tcase_add_loop_test(tc, products_of_batches, 0, 4);
     tcase_add_loop_test(tc, matrix_products_of_the_reference, 0, PRODUCTS);
     tcase_add_loop_test(tc, convolutions, 0, FORMS);
+    tcase_add_loop_test(tc, same_bits_at_any_number_of_threads, 0, FORMS + PRODUCTS);
     tcase_add_loop_test(tc, pools, 0, 7);
     tcase_add_loop_test(tc, attention_by_heads_and_blocks, 0, SCENES);
     return tc;

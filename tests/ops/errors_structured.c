@@ -12,6 +12,8 @@ static const bad table[] = {
      TG_ERR_SHAPE,
      {"layer_norm", "right [2]"}},
     {"layer_norm_affine", ARG(1, 0), {SHAPE(2, 3), SHAPE(3), SHAPE(1, 3)}, TG_ERR_SHAPE, {"third [1, 3]"}},
+    {"layer_norm_affine", ARG(2, 0), {SHAPE(2, 3, 4), SHAPE(3, 5), SHAPE(3, 5)}, TG_ERR_SHAPE, {"right [3, 5]"}},
+    {"layer_norm_affine", ARG(2, 0), {SHAPE(2, 3, 4), SHAPE(3, 4), SHAPE(3, 2)}, TG_ERR_SHAPE, {"third [3, 2]"}},
     {"rms_norm", ARG(1, 0), {SCALAR(1)}, TG_ERR_ARGUMENT, {"left [] f"}},
     {"rms_norm", ARG(1, 0), {SHAPE_OF(BOOL, 2)}, TG_ERR_DTYPE, {"left [2] bool"}},
     {"rms_norm_weight", ARG(2, 0), {SHAPE(2, 3), SHAPE(3)}, TG_ERR_SHAPE, {"rms_norm", "right [3]"}},

@@ -262,6 +262,7 @@ TCase *tcase_structured(void);
 TCase *tcase_products(void);
 TCase *tcase_ranks(void);
 TCase *tcase_long(void);
+TCase *tcase_views(void);
 TCase *tcase_attention(void);
 TCase *tcase_recurrent(void);
 TCase *tcase_reference(void);

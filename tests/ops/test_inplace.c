@@ -123,6 +123,30 @@ START_TEST(bad_input) {
 }
 END_TEST
 
+/* A change that was refused holds nothing: what was given to it is freed with its handles. */
+START_TEST(refused_operands_are_freed) {
+    tg_tensor *x = vector(TG_F64, 1, 2, 3);
+    for (int f = 0; f < 4; f++)
+        for (int of = 0; of < 4; of++) {
+            size_t live = tg_memory_get_stats().live_buffer_bytes;
+            tg_mark mark = tg_tape_mark();
+            tg_tensor *y = of == 0   ? tg_zeros(TG_F32, 3)
+                           : of == 1 ? tg_zeros(TG_I32, 3)
+                           : of == 2 ? tg_zeros(TG_F64, 2, 3)
+                                     : tg_zeros(TG_F64, 2);
+            if (f == 0) tg_add_(x, y, 1);
+            if (f == 1) tg_mul_(x, y);
+            if (f == 2) tg_sgd_(x, NULL, y, .lr = 1);
+            if (f == 3) tg_sgd_(x, y, x, .lr = 1, .momentum = 0.5);
+            ck_assert_int_ne(tg_error_status(), TG_OK);
+            tg_error_clear();
+            tg_tape_rewind(mark);
+            ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+        }
+    expect(x, 1, 2, 3);
+}
+END_TEST
+
 /* Overlapping memory, in every pair of places, and beside it none. */
 START_TEST(steps_want_separate_tensors) {
     tg_tensor *all = tg_zeros(TG_F64, 12), *part[4];
@@ -226,6 +250,7 @@ TCase *tcase_inplace(void) {
     tcase_add_loop_test(t, adam, TG_F32, TG_F64 + 1);
     tcase_add_test(t, what_requires_a_gradient_is_refused);
     tcase_add_test(t, bad_input);
+    tcase_add_test(t, refused_operands_are_freed);
     tcase_add_test(t, steps_want_separate_tensors);
     tcase_add_test(t, steps_check_their_numbers);
     tcase_add_test(t, steps_raise_all_versions);
