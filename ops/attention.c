@@ -122,7 +122,8 @@ static tg_status forward(const tg_call *call) {
 }
 
 /* ---- gradient: with g = dL/d(out), h = dL/d(logsumexp) and dS = P (g v^T - sum(g v^T P) + h),
- *      dq = scale dS k,  dk = scale dS^T q,  dv = P^T g,  dmask = dS ---- */
+ *      dq = scale dS k,  dk = scale dS^T q,  dv = P^T g,  dmask = dS. As in ops/softmax.c the g v^T of a P near 1 is taken
+ *      from all of its query's ---- */
 
 static tg_tensor *turned(tg_tensor *t) { return tg_transpose(t, -1, -2); }
 
@@ -148,13 +149,23 @@ static tg_tensor *weights(const tg_node *n, tg_tensor *q) {
     return tg_masked_fill(tg_softmax(tg_masked_fill(score, hidden, -INFINITY), -1), hidden, 0);
 }
 
+/* dp less the element of each row whose p is the largest, if some p are above 1/2. */
+static tg_tensor *less_dominant(tg_tensor *dp, tg_tensor *p) {
+    tg_tensor *top = tg_dominant(p, -1, 0.5);
+    if (!top || !tg_is_alive(dp)) return dp;
+    tg_shape shape = tg_shape_of(dp);
+    shape.dim[shape.rank - 1] = 1;
+    return tg_sub(dp, tg_gather(dp, -1, (tg_expand)(top, shape)));
+}
+
 static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     double scale = ((const attention_attr *)n->attr)->scale;
     tg_tensor *q = tg_mul_scalar(n->in[Q], scale), *p = weights(n, q), *g = dout[0], *out = n->out[0];
     if (!g) g = (tg_zeros)(tg_dtype_of(q), tg_shape_of(out));
     if (tg_needs(n, V)) din[V] = tg_matmul(turned(p), g);
     tg_tensor *dp = tg_matmul(g, turned(n->in[V]));
-    tg_tensor *slope = tg_sub(dp, tg_sum(tg_mul(dp, p), .axes = TG_SHAPE(-1), .keepdim = true));
+    tg_tensor *slope = less_dominant(dp, p);
+    slope = tg_sub(slope, tg_sum(tg_mul(slope, p), .axes = TG_SHAPE(-1), .keepdim = true));
     if (dout[1]) slope = tg_add(slope, tg_unsqueeze(dout[1], -1));
     tg_tensor *ds = tg_mul(p, slope);
     if (tg_needs(n, Q)) din[Q] = tg_mul_scalar(tg_matmul(ds, n->in[K]), scale);

@@ -14,7 +14,8 @@ extern "C" {
  * nothing, since all its scores are -inf, gets 0 and passes no gradient on. All this is as in PyTorch.
  *
  * Neither pass holds an [l, s] matrix: both work on tiles, and the backward pass computes scores anew from the
- * logsumexp of each query. What holds one is a walk that is recorded, and the gradient of an added mask. Where
+ * logsumexp of each query. What holds one is a walk that is recorded, and the gradient of an added mask. Where one
+ * key has nearly all of a query's probability, the gradient of its score has the digits of the others. Where
  * leading axes broadcast, gradients take the broadcast shape before they are summed. q, k and v may be views
  * of any strides; those whose last axis has stride 1 are not copied.
  *

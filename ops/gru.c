@@ -1,4 +1,4 @@
-/* The GRU cell, and a sequence of steps. As in ops/lstm.c a cell is a sequence of one step, and the gates are an
+/* The GRU cell, and a sequence of steps. As in ops/lstm.c a cell is a sequence of one step, and the pre-activations are an
  * output, in terms of which the gradient is written; in ops it is in ops/gru_grad.c. */
 #include "core/parallel.h"
 #include "ops/recurrent.h"
@@ -7,8 +7,8 @@
 typedef struct gru {
     int64_t n, t, h;
     const tg_array *a, *s, *w, *b, *h0; /* s of a cell; w and b of a sequence */
-    const tg_array *y, *gates;          /* outputs */
-    const tg_array *dy, *dgates;        /* of them; NULL: zeros */
+    const tg_array *y, *pre;            /* outputs */
+    const tg_array *dy, *dpre;          /* of them; NULL: zeros */
     const tg_array *da, *ds, *dh0;      /* dh0 of a cell */
     tg_recurrence recur;                /* s = h w^T, and back dh = dh z + ds w */
     const tg_kernel_set *kernels;
@@ -33,7 +33,7 @@ static void forward_rows(void *context, int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; i++)
             g->kernels->gru(&(tg_gru_row){g->h, tg_step_row(g->a, i, t), tg_step_row(s, i, 0),
                                           g->b ? g->b->data : NULL, tg_row_before(g->y, g->h0, i, t),
-                                          tg_step_row(g->gates, i, t), tg_step_row(g->y, i, t)});
+                                          tg_step_row(g->pre, i, t), tg_step_row(g->y, i, t)});
     }
 }
 
@@ -43,10 +43,10 @@ static void backward_rows(void *context, int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; i++) {
             void *dh = tg_step_row(g->w ? &g->recur.right : g->dh0, i, 0);
             g->kernels->gru_grad(&(tg_gru_grad_row){g->h,
-                                                    tg_step_row(g->gates, i, t),
+                                                    tg_step_row(g->pre, i, t),
                                                     tg_row_before(g->y, g->h0, i, t),
                                                     {t < g->t - 1 ? dh : NULL, tg_step_row(g->dy, i, t)},
-                                                    tg_step_row(g->dgates, i, t),
+                                                    tg_step_row(g->dpre, i, t),
                                                     tg_step_row(g->da, i, t),
                                                     tg_step_row(g->ds, i, t),
                                                     dh});
@@ -64,12 +64,12 @@ static void run(gru *g, void (*rows)(void *, int64_t, int64_t)) {
 static tg_status lay_out(const tg_call *call, tg_shape h) {
     tg_dtype dtype = (tg_dtype)call->in[0]->dtype;
     tg_status s = tg_out(call, 0, dtype, h);
-    tg_shape gates = h;
+    tg_shape pre = h;
     if (s != TG_OK) return s;
     if (h.dim[h.rank - 1] > INT64_MAX / 4)
         return tg_call_fail(call, TG_ERR_SHAPE, "the gates of %s are too long", tg_call_input(call, 0));
-    gates.dim[h.rank - 1] *= 4;
-    return tg_out(call, 1, dtype, gates);
+    pre.dim[h.rank - 1] *= 4;
+    return tg_out(call, 1, dtype, pre);
 }
 
 static tg_status cell_infer(const tg_call *call) {
@@ -97,7 +97,7 @@ static tg_status cell_forward(const tg_call *call) {
     const tg_array *in[3];
     tg_status s = tg_all_contiguous(3, call->in, dense, in);
     gru g = gru_of(call->out[0]);
-    g.a = in[0], g.s = in[1], g.h0 = in[2], g.y = call->out[0], g.gates = call->out[1];
+    g.a = in[0], g.s = in[1], g.h0 = in[2], g.y = call->out[0], g.pre = call->out[1];
     if (s == TG_OK) run(&g, forward_rows);
     tg_drop_all(3, dense);
     return s;
@@ -108,7 +108,7 @@ static tg_status scan_forward(const tg_call *call) {
     const tg_array *in[4];
     tg_status s = tg_all_contiguous(4, call->in, dense, in);
     gru g = gru_of(call->out[0]);
-    g.a = in[0], g.w = in[1], g.b = in[2], g.h0 = in[3], g.y = call->out[0], g.gates = call->out[1];
+    g.a = in[0], g.w = in[1], g.b = in[2], g.h0 = in[3], g.y = call->out[0], g.pre = call->out[1];
     if (s == TG_OK) s = tg_recurrence_make(&g.recur, g.w, true, g.n);
     if (s == TG_OK) run(&g, forward_rows);
     tg_recurrence_drop(&g.recur);
@@ -125,7 +125,7 @@ static tg_status cell_grad_kernel(const tg_node *n, const tg_array *const *dout,
     gru g = gru_of(all[0]);
     for (int i = 0; s == TG_OK && i < 3; i++)
         s = tg_array_alloc(&din[i], (tg_dtype)all[0]->dtype, TG_SHAPE(g.n, i < 2 ? 3 * g.h : g.h));
-    g.h0 = p[0], g.gates = p[1], g.dy = p[2], g.dgates = p[3];
+    g.h0 = p[0], g.pre = p[1], g.dy = p[2], g.dpre = p[3];
     g.da = &din[0], g.ds = &din[1], g.dh0 = &din[2];
     if (s == TG_OK) run(&g, backward_rows);
     tg_drop_all(4, dense);
@@ -151,7 +151,7 @@ static tg_status scan_grad_kernel(const tg_node *n, const tg_array *const *dout,
     tg_array dense[N] = {{0}}, own[2] = {{0}};
     gru g = gru_of(all[2]);
     tg_status s = tg_all_contiguous(N, all, dense, p);
-    g.w = p[0], g.h0 = p[1], g.y = p[2], g.gates = p[3], g.dy = p[4], g.dgates = p[5];
+    g.w = p[0], g.h0 = p[1], g.y = p[2], g.pre = p[3], g.dy = p[4], g.dpre = p[5];
     if (s == TG_OK) s = prepare(&g, own);
     if (s == TG_OK) run(&g, backward_rows);
     if (s == TG_OK && tg_needs(n, 1)) s = tg_step_weight_grad(&own[1], g.y, g.h0, &din[1]);
@@ -192,12 +192,15 @@ const tg_op tg_op_gru_scan = {
     .grad_kernel = scan_grad_kernel,
 };
 
-/* Out 0; the gates are given up unless asked for. */
+/* Out 0; the gates are made only when they are asked for. */
 static tg_tensor *outputs(const tg_op *op, tg_tensor *const *in, int n, tg_tensor **gates) {
+    TG_COMPOSED(op->name);
     tg_tensor *out[2];
-    if ((tg_apply_multi)(op, in, n, NULL, out) == TG_OK && !gates) tg_release(out[1]);
-    if (gates) *gates = out[1];
-    return out[0];
+    bool ok = (tg_apply_multi)(op, in, n, NULL, out) == TG_OK;
+    if (gates) *gates = ok ? tg_gates_of(out[1], false) : tg_poison();
+    if (gates && tg_is_poison(*gates)) ok = false;
+    if (ok) tg_release(out[1]);
+    return ok ? out[0] : tg_poison();
 }
 
 tg_tensor *(tg_gru_cell)(tg_tensor *a, tg_tensor *s, tg_tensor *h, tg_gru_cell_opts o) {

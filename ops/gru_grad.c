@@ -1,30 +1,28 @@
 /* The gradients of ops/gru.c in ops. With dh = dL/dh' and q = s_n:
- *     dn = dh (1 - z)      da_n = dn (1 - n^2)         ds_n = da_n r
- *     dz = dh (h - n)      da_z = ds_z = dz z (1 - z)
- *     dr = da_n q          da_r = ds_r = dr r (1 - r)
- * each of dr, dz, dn and ds_n plus what flows into that gate itself; dL/dh = dh z, and in a sequence + ds w. */
+ *     dn = dh (1 - z)      da_n = dn tanh'(a_n + r q)         ds_n = da_n r
+ *     dz = dh (h - n)      da_z = ds_z = dz sigmoid'(a_z + s_z)
+ *     dr = da_n q          da_r = ds_r = dr sigmoid'(a_r + s_r)
+ * each of da_r, da_z, da_n and ds_n plus what flows into that pre-activation itself, 1 - z as sigmoid(-(a_z + s_z));
+ * dL/dh = dh z, and in a sequence + ds w. */
 #include "ops/recurrent.h"
 #include "ops/steps.h"
 
 /* *da and *ds of one step; returns dh z. */
-static tg_tensor *step_grad(tg_tensor *gates, tg_tensor *h0, tg_tensor *dh, tg_tensor *dgates, tg_tensor **da,
+static tg_tensor *step_grad(tg_tensor *pre, tg_tensor *h0, tg_tensor *dh, tg_tensor *dpre, tg_tensor **da,
                             tg_tensor **ds) {
     int64_t h = tg_size(h0, -1);
-    tg_tensor *gate[4], *extra[4] = {NULL};
+    tg_tensor *a[4], *extra[4] = {NULL};
     for (int k = 0; k < 4; k++) {
-        gate[k] = tg_gate(gates, h, k);
-        if (dgates) extra[k] = tg_gate(dgates, h, k);
+        a[k] = tg_gate(pre, h, k);
+        if (dpre) extra[k] = tg_gate(dpre, h, k);
     }
-    tg_tensor *r = gate[0], *z = gate[1], *n = gate[2];
-    tg_tensor *dn = tg_plus(tg_mul(dh, tg_affine(z, -1, 1)), extra[2]);
-    tg_tensor *da_n = tg_mul(dn, tg_affine(tg_square(n), -1, 1));
-    tg_tensor *dr = tg_plus(tg_mul(da_n, gate[3]), extra[0]),
-              *dz = tg_plus(tg_mul(dh, tg_sub(h0, n)), extra[1]);
-    tg_tensor *da_r = tg_mul(dr, tg_mul(r, tg_affine(r, -1, 1)));
-    tg_tensor *da_z = tg_mul(dz, tg_mul(z, tg_affine(z, -1, 1)));
+    tg_tensor *dn = tg_mul(dh, tg_gate_sigmoid(tg_neg(a[1]))), *dz = tg_mul(dh, tg_less_tanh(h0, a[2]));
+    tg_tensor *da_n = tg_plus(tg_mul(dn, tg_tanh_slope(a[2])), extra[2]);
+    tg_tensor *da_r = tg_plus(tg_mul(tg_mul(da_n, a[3]), tg_sigmoid_slope(a[0])), extra[0]);
+    tg_tensor *da_z = tg_plus(tg_mul(dz, tg_sigmoid_slope(a[1])), extra[1]);
     *da = tg_concat(-1, da_r, da_z, da_n);
-    *ds = tg_concat(-1, da_r, da_z, tg_plus(tg_mul(da_n, r), extra[3]));
-    return tg_mul(dh, z);
+    *ds = tg_concat(-1, da_r, da_z, tg_plus(tg_mul(da_n, tg_gate_sigmoid(a[0])), extra[3]));
+    return tg_mul(dh, tg_gate_sigmoid(a[1]));
 }
 
 void tg_gru_cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {

@@ -1,17 +1,17 @@
 /* The LSTM cell, and a sequence of steps. A cell is a sequence of one step without a weight: both ops share the
- * loops and the rule. Gradients are written in terms of the gates, which are outputs, so that nothing is
- * computed twice; in ops they are in ops/lstm_grad.c. */
+ * loops and the rule. Gradients are written in terms of the pre-activations, which are an output: of a gate that has
+ * rounded to 1 its slope cannot be told. In ops they are in ops/lstm_grad.c. */
 #include "core/parallel.h"
 #include "ops/recurrent.h"
 #include "ops/steps.h"
 
 typedef struct lstm {
     int64_t n, t, h;
-    const tg_array *a, *w, *h0, *c0;  /* w and h0 of a sequence only */
-    const tg_array *y, *c, *gates;    /* outputs */
-    const tg_array *dy, *dc, *dgates; /* of them; NULL: zeros */
-    const tg_array *da, *dc_before;   /* dc of what goes into the step last passed */
-    tg_recurrence recur;              /* h w^T, and back dh = da w */
+    const tg_array *a, *w, *h0, *c0; /* w and h0 of a sequence only */
+    const tg_array *y, *c, *pre;     /* outputs */
+    const tg_array *dy, *dc, *dpre;  /* of them; NULL: zeros */
+    const tg_array *da, *dc_before;  /* dc of what goes into the step last passed */
+    tg_recurrence recur;             /* h w^T, and back dh = da w */
     const tg_kernel_set *kernels;
 } lstm;
 
@@ -33,7 +33,7 @@ static void forward_rows(void *context, int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; i++)
             l->kernels->lstm(&(tg_lstm_row){l->h, tg_step_row(l->a, i, t),
                                             product ? tg_step_row(&l->recur.right, i, 0) : NULL,
-                                            tg_row_before(l->c, l->c0, i, t), tg_step_row(l->gates, i, t),
+                                            tg_row_before(l->c, l->c0, i, t), tg_step_row(l->pre, i, t),
                                             tg_step_row(l->c, i, t), tg_step_row(l->y, i, t)});
     }
 }
@@ -46,12 +46,12 @@ static void backward_rows(void *context, int64_t begin, int64_t end) {
             void *dc = tg_step_row(l->dc_before, i, 0);
             l->kernels->lstm_grad(
                 &(tg_lstm_grad_row){l->h,
-                                    tg_step_row(l->gates, i, t),
+                                    tg_step_row(l->pre, i, t),
                                     tg_row_before(l->c, l->c0, i, t),
                                     tg_step_row(l->c, i, t),
                                     {last ? NULL : tg_step_row(&l->recur.right, i, 0), tg_step_row(l->dy, i, t)},
                                     {last ? NULL : dc, tg_step_row(l->dc, i, t)},
-                                    tg_step_row(l->dgates, i, t),
+                                    tg_step_row(l->dpre, i, t),
                                     tg_step_row(l->da, i, t),
                                     dc});
         }
@@ -95,7 +95,7 @@ static tg_status cell_forward(const tg_call *call) {
     const tg_array *in[2];
     tg_status s = tg_all_contiguous(2, call->in, dense, in);
     lstm l = lstm_of(call->out[0]);
-    l.a = in[0], l.c0 = in[1], l.y = call->out[0], l.c = call->out[1], l.gates = call->out[2];
+    l.a = in[0], l.c0 = in[1], l.y = call->out[0], l.c = call->out[1], l.pre = call->out[2];
     if (s == TG_OK) run(&l, forward_rows);
     tg_drop_all(2, dense);
     return s;
@@ -107,7 +107,7 @@ static tg_status scan_forward(const tg_call *call) {
     tg_status s = tg_all_contiguous(4, call->in, dense, in);
     lstm l = lstm_of(call->out[0]);
     l.a = in[0], l.w = in[1], l.h0 = in[2], l.c0 = in[3];
-    l.y = call->out[0], l.c = call->out[1], l.gates = call->out[2];
+    l.y = call->out[0], l.c = call->out[1], l.pre = call->out[2];
     if (s == TG_OK) s = tg_recurrence_make(&l.recur, l.w, true, l.n);
     if (s == TG_OK) run(&l, forward_rows);
     tg_recurrence_drop(&l.recur);
@@ -126,7 +126,7 @@ static tg_status cell_grad_kernel(const tg_node *n, const tg_array *const *dout,
     tg_status s = tg_all_contiguous(6, all, dense, p);
     if (s == TG_OK) s = tg_array_alloc(&din[0], (tg_dtype)all[2]->dtype, tg_array_shape(all[2]));
     if (s == TG_OK) s = tg_array_alloc(&din[1], (tg_dtype)all[1]->dtype, tg_array_shape(all[1]));
-    l.c0 = p[0], l.c = p[1], l.gates = p[2], l.dy = p[3], l.dc = p[4], l.dgates = p[5];
+    l.c0 = p[0], l.c = p[1], l.pre = p[2], l.dy = p[3], l.dc = p[4], l.dpre = p[5];
     l.da = &din[0], l.dc_before = &din[1];
     if (s == TG_OK) run(&l, backward_rows);
     tg_drop_all(6, dense);
@@ -158,8 +158,8 @@ static tg_status scan_grad_kernel(const tg_node *n, const tg_array *const *dout,
     tg_array dense[N] = {{0}}, own[2] = {{0}};
     lstm l = lstm_of(all[3]);
     tg_status s = tg_all_contiguous(N, all, dense, p);
-    l.w = p[0], l.h0 = p[1], l.c0 = p[2], l.y = p[3], l.c = p[4], l.gates = p[5];
-    l.dy = p[6], l.dc = p[7], l.dgates = p[8];
+    l.w = p[0], l.h0 = p[1], l.c0 = p[2], l.y = p[3], l.c = p[4], l.pre = p[5];
+    l.dy = p[6], l.dc = p[7], l.dpre = p[8];
     if (s == TG_OK) s = prepare(&l, own);
     if (s == TG_OK) run(&l, backward_rows);
     if (s == TG_OK && tg_needs(n, 1)) s = tg_step_weight_grad(&own[0], l.y, l.h0, &din[1]);
@@ -200,15 +200,17 @@ const tg_op tg_op_lstm_scan = {
     .grad_kernel = scan_grad_kernel,
 };
 
-/* Out 0; the others are given up unless asked for. */
+/* Out 0; the cells are given up unless asked for, and gates made only then. */
 static tg_tensor *outputs(const tg_op *op, tg_tensor *const *in, int n, tg_tensor **c, tg_tensor **gates) {
+    TG_COMPOSED(op->name);
     tg_tensor *out[3];
-    if ((tg_apply_multi)(op, in, n, NULL, out) == TG_OK) {
-        if (!c) tg_release(out[1]);
-        if (!gates) tg_release(out[2]);
-    }
+    bool ok = (tg_apply_multi)(op, in, n, NULL, out) == TG_OK;
+    if (gates) *gates = ok ? tg_gates_of(out[2], true) : tg_poison();
+    if (gates && tg_is_poison(*gates)) ok = false;
+    if (!ok) out[0] = out[1] = tg_poison();
+    if (ok) tg_release(out[2]);
+    if (ok && !c) tg_release(out[1]);
     if (c) *c = out[1];
-    if (gates) *gates = out[2];
     return out[0];
 }
 

@@ -1,30 +1,24 @@
-/* The gradients of ops/lstm.c in ops. With dh = dL/dh' and dc = dL/dc' + dh o (1 - tanh(c')^2):
- *     di = dc g    df = dc c    dg = dc i    do = dh tanh(c')    each plus what flows into the gate itself
- *     da_i = di i (1 - i), .., da_g = dg (1 - g^2)               and dL/dc = dc f
+/* The gradients of ops/lstm.c in ops. With dh = dL/dh' and dc = dL/dc' + dh o tanh'(c'):
+ *     di = dc g    df = dc c    dg = dc i    do = dh tanh(c')    and dL/dc = dc f
+ *     da_i = di sigmoid'(a_i), .., da_g = dg tanh'(a_g)          each plus what flows into a itself
  * In a sequence dh is dL/dy plus da w of the step after. */
 #include "ops/recurrent.h"
 #include "ops/steps.h"
 
-static tg_tensor *slope(tg_tensor *gates, int64_t h) {
-    tg_tensor *part[4];
-    for (int k = 0; k < 4; k++) {
-        tg_tensor *v = tg_gate(gates, h, k);
-        part[k] = k == 2 ? tg_affine(tg_square(v), -1, 1) : tg_mul(v, tg_affine(v, -1, 1));
-    }
-    return (tg_concat)(-1, 4, part);
-}
-
 /* da of one step; *dc comes in as dL/dc', NULL for zeros, and leaves as dL/dc. */
-static tg_tensor *step_grad(tg_tensor *gates, tg_tensor *c0, tg_tensor *c, tg_tensor *dh, tg_tensor **dc,
-                            tg_tensor *dgates) {
+static tg_tensor *step_grad(tg_tensor *pre, tg_tensor *c0, tg_tensor *c, tg_tensor *dh, tg_tensor **dc,
+                            tg_tensor *dpre) {
     int64_t h = tg_size(c, -1);
-    tg_tensor *tanh_c = tg_tanh(c),
-              *through = tg_mul(tg_gate(gates, h, 3), tg_affine(tg_square(tanh_c), -1, 1));
+    tg_tensor *a[4], *into[4];
+    for (int k = 0; k < 4; k++) a[k] = tg_gate(pre, h, k);
+    tg_tensor *through = tg_mul(tg_gate_sigmoid(a[3]), tg_tanh_slope(c));
     tg_tensor *d = tg_plus(*dc, tg_mul(dh, through));
-    tg_tensor *into[4] = {tg_mul(d, tg_gate(gates, h, 2)), tg_mul(d, c0), tg_mul(d, tg_gate(gates, h, 0)),
-                          tg_mul(dh, tanh_c)};
-    *dc = tg_mul(d, tg_gate(gates, h, 1));
-    return tg_mul(tg_plus((tg_concat)(-1, 4, into), dgates), slope(gates, h));
+    into[0] = tg_mul(tg_mul(d, tg_gate_tanh(a[2])), tg_sigmoid_slope(a[0]));
+    into[1] = tg_mul(tg_mul(d, c0), tg_sigmoid_slope(a[1]));
+    into[2] = tg_mul(tg_mul(d, tg_gate_sigmoid(a[0])), tg_tanh_slope(a[2]));
+    into[3] = tg_mul(tg_mul(dh, tg_gate_tanh(c)), tg_sigmoid_slope(a[3]));
+    *dc = tg_mul(d, tg_gate_sigmoid(a[1]));
+    return tg_plus((tg_concat)(-1, 4, into), dpre);
 }
 
 void tg_lstm_cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {

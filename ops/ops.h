@@ -69,6 +69,10 @@ static inline tg_shape tg_shape_kept(tg_shape shape, unsigned axes) {
 /* The matrices of t, transposed. */
 static inline tg_tensor *tg_swap_last(tg_tensor *t) { return tg_transpose(t, -1, -2); }
 
+/* Where along the axis the largest element of each row of y stands, with the axis kept; NULL when none is above `limit`. It
+ * has no history. (ops/softmax.c) */
+tg_tensor *tg_dominant(tg_tensor *y, int axis, double limit);
+
 /* For a grad_kernel that adds to part of its result: zeros like `like`, where the walker has lent no gradient. */
 tg_status tg_lent_or_zeros(tg_array *din, const tg_array *like);
 

@@ -1,6 +1,7 @@
 /* Recurrent cells, and whole sequences as one op. Pre-activations go in, so that what does not recur, the
  * product of all steps' inputs with their weight, is one matrix product before. f32 and f64. Gates lie side
- * by side in the last axis, in PyTorch's order; ops/nn/recurrent.h has the layers. */
+ * by side in the last axis, in PyTorch's order; ops/nn/recurrent.h has the layers. Gradients are right where gates have
+ * rounded to 1 or -1 as well. */
 #ifndef TG_OPS_RECURRENT_H
 #define TG_OPS_RECURRENT_H
 

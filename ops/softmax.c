@@ -21,11 +21,10 @@ static tg_tensor *row_sum(const tg_node *n, tg_tensor *t) {
     return tg_sum(t, .axes = TG_SHAPE(((const softmax_attr *)n->attr)->axis), .keepdim = true);
 }
 
-/* Where in each row the largest element of out stands, with the axis kept; NULL when none is above `limit`. */
-static tg_tensor *dominant(const tg_node *n, double limit) {
-    tg_tensor *y = tg_detach(n->out[0]), *index = NULL;
+tg_tensor *tg_dominant(tg_tensor *all, int axis, double limit) {
+    tg_tensor *y = tg_detach(all), *index = NULL;
     if (!tg_is_alive(y) || tg_numel(y) == 0) return NULL;
-    tg_tensor *most = tg_max(y, .axis = (int)((const softmax_attr *)n->attr)->axis, .keepdim = true, .index = &index);
+    tg_tensor *most = tg_max(y, .axis = axis, .keepdim = true, .index = &index);
     tg_tensor *above = tg_any(tg_gt(most, tg_scalar(tg_dtype_of(y), limit)));
     return tg_item(above) != 0 ? index : NULL;
 }
@@ -40,8 +39,9 @@ static tg_status softmax_forward(const tg_call *call) {
 
 static void softmax_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *g = dout[0], *y = n->out[0];
-    tg_tensor *top = dominant(n, 0.5);
-    if (top) g = tg_sub(g, tg_gather(g, (int)((const softmax_attr *)n->attr)->axis, top));
+    int axis = (int)((const softmax_attr *)n->attr)->axis;
+    tg_tensor *top = tg_dominant(y, axis, 0.5);
+    if (top) g = tg_sub(g, tg_gather(g, axis, top));
     din[0] = tg_mul(y, tg_sub(g, row_sum(n, tg_mul(g, y))));
 }
 
@@ -78,10 +78,10 @@ static tg_status log_softmax_forward(const tg_call *call) {
 
 static void log_softmax_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *g = dout[0], *y = n->out[0], *dx = tg_sub(g, tg_mul(tg_exp(y), row_sum(n, g)));
-    tg_tensor *at = dominant(n, -0.69);
+    int axis = (int)((const softmax_attr *)n->attr)->axis;
+    tg_tensor *at = tg_dominant(y, axis, -0.69);
     din[0] = dx;
     if (!at) return;
-    int axis = (int)((const softmax_attr *)n->attr)->axis;
     tg_tensor *top = tg_gather(y, axis, at), *mine = tg_gather(g, axis, at);
     tg_tensor *others = row_sum(n, tg_scatter(g, axis, at, (tg_zeros)(tg_dtype_of(g), tg_shape_of(at))));
     tg_tensor *of_top = tg_add(tg_mul(tg_expm1(top), mine), tg_mul(tg_exp(top), others));

@@ -135,6 +135,37 @@ tg_tensor *tg_at_step(tg_tensor *x, int64_t t) { return tg_squeeze(tg_slice(x, 1
 
 tg_tensor *tg_gate(tg_tensor *x, int64_t h, int k) { return tg_slice(x, -1, k * h, (k + 1) * h, 1); }
 
+tg_tensor *tg_gate_sigmoid(tg_tensor *a) { return tg_sigmoid_derivative(a, 0); }
+tg_tensor *tg_sigmoid_slope(tg_tensor *a) { return tg_sigmoid_derivative(a, 1); }
+
+/* 4 sigmoid'(2a) */
+tg_tensor *tg_tanh_slope(tg_tensor *a) {
+    return tg_mul_scalar(tg_sigmoid_derivative(tg_mul_scalar(a, 2), 1), 4);
+}
+
+/* Of both signs of a: 1 - tanh |a| = 2 sigmoid(-2 |a|). */
+static tg_tensor *tanh_rest(tg_tensor *a, tg_tensor *sign) {
+    return tg_mul(tg_mul_scalar(sign, 2), tg_sigmoid_derivative(tg_mul_scalar(tg_abs(a), -2), 0));
+}
+static tg_tensor *is_small(tg_tensor *a) { return tg_lt(tg_abs(a), tg_scalar(tg_dtype_of(a), 0.5)); }
+
+tg_tensor *tg_gate_tanh(tg_tensor *a) {
+    tg_tensor *sign = tg_sign(a);
+    return tg_where(is_small(a), tg_tanh(a), tg_sub(sign, tanh_rest(a, sign)));
+}
+tg_tensor *tg_less_tanh(tg_tensor *h, tg_tensor *a) {
+    tg_tensor *sign = tg_sign(a);
+    return tg_where(is_small(a), tg_sub(h, tg_tanh(a)), tg_add(tg_sub(h, sign), tanh_rest(a, sign)));
+}
+
+tg_tensor *tg_gates_of(tg_tensor *pre, bool last) {
+    int64_t h = tg_size(pre, -1) / 4;
+    tg_tensor *gate[4];
+    for (int k = 0; k < 4; k++) gate[k] = tg_gate(pre, h, k);
+    for (int k = 0; k < (last ? 4 : 3); k++) gate[k] = k == 2 ? tg_gate_tanh(gate[k]) : tg_gate_sigmoid(gate[k]);
+    return (tg_concat)(-1, 4, gate);
+}
+
 tg_tensor *tg_plus(tg_tensor *a, tg_tensor *b) { return a && b ? tg_add(a, b) : a ? a : b; }
 
 tg_tensor *tg_or_zeros(tg_tensor *x, const tg_array *like, int64_t n, int64_t h) {

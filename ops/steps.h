@@ -74,6 +74,17 @@ tg_status tg_call_shape(const tg_call *call, int i, tg_shape want);
 tg_tensor *tg_at_step(tg_tensor *x, int64_t t);
 tg_tensor *tg_gate(tg_tensor *x, int64_t h, int k);
 
+/* Functions of a pre-activation that are right in derivatives of any order where the gate has rounded to 1: sigmoid, tanh,
+ * h - tanh, and the slopes of the two first. */
+tg_tensor *tg_gate_sigmoid(tg_tensor *a);
+tg_tensor *tg_gate_tanh(tg_tensor *a);
+tg_tensor *tg_less_tanh(tg_tensor *h, tg_tensor *a);
+tg_tensor *tg_sigmoid_slope(tg_tensor *a);
+tg_tensor *tg_tanh_slope(tg_tensor *a);
+
+/* The four gates of pre-activations [.., 4h]: sigmoid, sigmoid, tanh and a sigmoid, or what it is of. */
+tg_tensor *tg_gates_of(tg_tensor *pre, bool last);
+
 /* a + b, where either may be NULL: b or a. */
 tg_tensor *tg_plus(tg_tensor *a, tg_tensor *b);
 tg_tensor *tg_or_zeros(tg_tensor *x, const tg_array *like, int64_t n, int64_t h);

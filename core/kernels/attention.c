@@ -1,4 +1,5 @@
-/* Walks heads and blocks of queries; the kernels of a block are in core/kernels/body_attention.h. */
+/* Walks heads and blocks of queries; the kernels of a block are in core/kernels/body_attention.h and
+ * core/kernels/body_attention_grad.h. */
 #include "core/kernels/attention.h"
 #include "core/kernels/table.h"
 #include "core/parallel.h"
@@ -12,7 +13,8 @@ typedef struct plan {
     int64_t size;                          /* bytes an element */
     int64_t l, s, e, width, heads, blocks; /* width: of v; blocks of queries in a head */
     int64_t grain;                         /* tasks that share a piece of scratch memory */
-    tg_array scratch;
+    int64_t group;                         /* blocks that share partial sums of dk and dv, if there are more */
+    tg_array scratch, partial;
 } plan;
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -101,19 +103,44 @@ static void some_blocks(void *context, int64_t begin, int64_t end) {
     }
 }
 
+/* Where a head's sums over queries are made: in the gradients themselves, or in partial sums [s, e] and [s, width], which
+ * are added to them with the last block of a group. */
+static char *partial_of(const plan *p, int64_t begin) {
+    return (char *)p->partial.data + begin / p->grain * p->partial.shape[1] * p->size;
+}
+
+static void add_partial(const plan *p, const tg_array *x, int64_t head, char *partial, int64_t cols) {
+    const double one[2] = {1};
+    char *to = head_of(p, x, 2, head);
+    const int64_t unit[3] = {1, 1, 1};
+    p->set->axpy(p->s * cols, (char *const[]){to, partial, to}, unit, one);
+    memset(partial, 0, (size_t)(p->s * cols * p->size));
+}
+
+static void end_group(const plan *p, int64_t head, char *partial) {
+    if (p->d->dk) add_partial(p, p->d->dk, head, partial, p->e);
+    if (p->d->dv) add_partial(p, p->d->dv, head, partial + p->s * p->e * p->size, p->width);
+}
+
 static void clear(const plan *p, const tg_array *x, int64_t head, int64_t rows, int64_t cols) {
     if (x) memset(head_of(p, x, 2, head), 0, (size_t)(rows * cols * p->size));
 }
 
 static void some_heads(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
+    bool grouped = p->partial.data;
+    char *partial = grouped ? partial_of(p, begin) : NULL;
+    if (grouped) memset(partial, 0, (size_t)(p->partial.shape[1] * p->size));
     for (int64_t head = begin; head < end; head++) {
         clear(p, p->d->dk, head, p->s, p->e);
         clear(p, p->d->dv, head, p->s, p->width);
         if (p->a->causal) clear(p, p->d->dmask, head, p->l, p->s);
         for (int64_t i = 0; i < p->blocks; i++) {
             tg_attention_block b = block_at(p, head, i, scratch_of(p, begin));
+            if (grouped && b.dk) b.dk = partial;
+            if (grouped && b.dv) b.dv = partial + p->s * p->e * p->size;
             p->set->attention_grad(&b);
+            if (grouped && ((i + 1) % p->group == 0 || i + 1 == p->blocks)) end_group(p, head, partial);
         }
     }
 }
@@ -134,15 +161,17 @@ static tg_status run(const tg_attention *a, const tg_attention_gradient *d) {
     p.l = a->out->shape[r - 2], p.width = a->out->shape[r - 1];
     p.s = a->k->shape[a->k->rank - 2], p.e = a->q->shape[a->q->rank - 1];
     for (int i = 0; i < r - 2; i++) p.heads *= a->out->shape[i];
-    p.blocks = blocks_of(p.l);
+    p.blocks = blocks_of(p.l), p.group = tg_attention_group(p.blocks);
     int64_t tasks = d ? p.heads : p.heads * p.blocks;
     if (tasks == 0) return TG_OK;
     int64_t n = pieces(&p, tasks);
     p.grain = (tasks + n - 1) / n;
-    tg_status s =
-        tg_array_alloc(&p.scratch, (tg_dtype)a->out->dtype, TG_SHAPE(n, TG_ATTENTION_SCRATCH(p.e, p.width)));
+    tg_dtype dtype = (tg_dtype)a->out->dtype;
+    tg_status s = tg_array_alloc(&p.scratch, dtype, TG_SHAPE(n, TG_ATTENTION_SCRATCH(p.e, p.width)));
+    if (s == TG_OK && d && (d->dk || d->dv) && p.group < p.blocks)
+        s = tg_array_alloc(&p.partial, dtype, TG_SHAPE(n, p.s * (p.e + p.width)));
     if (s == TG_OK) tg_parallel_for(tasks, p.grain, d ? some_heads : some_blocks, &p);
-    tg_array_drop(&p.scratch);
+    tg_array_drop(&p.scratch), tg_array_drop(&p.partial);
     return s;
 }
 

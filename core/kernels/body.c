@@ -1,6 +1,6 @@
 /* The kernels of one instruction set and one real type; core/kernels/traits.h says how the build chooses
  * them. */
-#include "core/kernels/body_attention.h"
+#include "core/kernels/body_attention_grad.h"
 #include "core/kernels/body_fold.h"
 #include "core/kernels/body_map.h"
 #include "core/kernels/body_recurrent.h"

@@ -235,6 +235,41 @@ INLINE void scale_lanes(S *x, int64_t rows, int64_t span, const S *factor) {
     }
 }
 
+/* How many keys share a partial sum; whether one ends before key j; whether there are several. */
+INLINE int64_t keys_of_group(const tg_attention_block *b) {
+    return TG_ATTENTION_KEYS * tg_attention_group((b->keys + TG_ATTENTION_KEYS - 1) / TG_ATTENTION_KEYS);
+}
+INLINE bool ends_group(const tg_attention_block *b, int64_t j, int64_t group) {
+    return b->keys > group && (j % group == 0 || j == b->keys);
+}
+
+/* total = total * factor + x, and x = 0; NULL: times 1 */
+INLINE void move_to_total(S *total, S *x, int64_t rows, int64_t span, const S *factor) {
+    for (int64_t i = 0; i < span; i += W) {
+        V f = factor ? vload(factor + i) : K(1);
+        for (int64_t r = i; r < rows * span; r += span) {
+            vstore(total + r, vfma(vload(total + r), f, vload(x + r)));
+            vstore(x + r, K(0));
+        }
+    }
+}
+
+/* What is summed over keys: relative to `largest`, and before this group to the largest before it. */
+typedef struct sums {
+    S *out, *largest, *sum, *factor;
+    S *total_out, *largest_before, *total_sum;
+} sums;
+
+INLINE void end_group(const query_block *t, const sums *s) {
+    for (int64_t i = 0; i < t->span; i += W) {
+        V top = vload(s->largest + i);
+        vstore(s->factor + i, weight_of(vload(s->largest_before + i) - zero_if_hidden(top)));
+        vstore(s->largest_before + i, top);
+    }
+    move_to_total(s->total_sum, s->sum, 1, t->span, s->factor);
+    move_to_total(s->total_out, s->out, t->b->d, t->span, s->factor);
+}
+
 /* lse = largest + log(sum), and factor = 1 / sum; -inf and 0 where nothing was seen */
 INLINE void finish(const query_block *t, S *largest, const S *sum, S *factor) {
     for (int64_t i = 0; i < t->span; i += W) {
@@ -247,84 +282,24 @@ INLINE void finish(const query_block *t, S *largest, const S *sum, S *factor) {
 
 static void attention(const tg_attention_block *b) {
     query_block t = block_of(b);
-    S *out = t.score + TG_ATTENTION_KEYS * t.span, *largest = out + b->d * t.span;
-    S *sum = largest + t.span, *factor = sum + t.span;
-    fill(out, b->d * t.span, 0);
-    fill(largest, t.span, -(S)INFINITY);
-    fill(sum, t.span, 0);
+    int64_t rows = b->d * t.span, group = keys_of_group(b);
+    sums s = {.out = t.score + TG_ATTENTION_KEYS * t.span};
+    s.total_out = s.out + rows, s.largest = s.total_out + rows, s.largest_before = s.largest + t.span;
+    s.sum = s.largest_before + t.span, s.total_sum = s.sum + t.span, s.factor = s.total_sum + t.span;
+    bool grouped = b->keys > group;
+    fill(s.out, grouped ? 2 * rows : rows, 0);
+    fill(s.largest, 2 * t.span, -(S)INFINITY);
+    fill(s.sum, 2 * t.span, 0);
     for (int64_t j = 0; j < b->keys; j += TG_ATTENTION_KEYS) {
         int64_t m = keys_left(b, j);
         scores(&t, j, m);
-        soften(&t, m, largest, sum, factor);
-        if (j > 0) scale_lanes(out, b->d, t.span, factor);
-        add_to_queries(&t, m, t.score, (const S *)b->v + j * b->v_row, b->v_row, out, b->d);
+        soften(&t, m, s.largest, s.sum, s.factor);
+        if (j % group > 0) scale_lanes(s.out, b->d, t.span, s.factor);
+        add_to_queries(&t, m, t.score, (const S *)b->v + j * b->v_row, b->v_row, s.out, b->d);
+        if (ends_group(b, j + m, group)) end_group(&t, &s);
     }
-    finish(&t, largest, sum, factor);
-    lanes_to_rows(b->out, b->d, out, t.span, b->n, b->d, factor);
-}
-
-/* ---- gradient: P = e^(S - lse), dS = P (g v^T - delta), delta = sum(g out) - dlse ---- */
-
-INLINE S dot(int64_t n, const S *a, const S *b) {
-    V sum = K(0);
-    int64_t i = 0;
-    for (; i + W <= n; i += W) sum = vfma(vload(a + i), vload(b + i), sum);
-    if (i < n) sum += select(first(n - i), load(a, i, n - i) * load(b, i, n - i), K(0));
-    return across(sum, op_sum);
-}
-
-/* lse of a query that saw nothing becomes 0: its P is e^-inf. */
-INLINE void row_constants(const query_block *t, S *lse, S *delta) {
-    const tg_attention_block *b = t->b;
-    fill(lse, t->span, 0);
-    fill(delta, t->span, 0);
-    for (int64_t i = 0; i < b->n; i++) {
-        S l = ((const S *)b->lse)[i];
-        lse[i] = l == -(S)INFINITY ? 0 : l;
-        delta[i] = dot(b->d, (const S *)b->g + i * b->g_row, (const S *)b->out + i * b->d);
-        if (b->dlse) delta[i] -= ((const S *)b->dlse)[i * b->dlse_row];
-    }
-}
-
-/* score = P, and slope = dS from g v^T */
-INLINE void weigh(const query_block *t, int64_t m, S *slope, const S *lse, const S *delta) {
-    for (int64_t i = 0; i < t->span; i += W) {
-        V l = vload(lse + i), d = vload(delta + i);
-        for (int64_t c = 0; c < m; c++) {
-            S *s = t->score + c * t->span + i, *ds = slope + c * t->span + i;
-            V p = weight_of(vload(s) - l);
-            vstore(s, p);
-            vstore(ds, p * (vload(ds) - d));
-        }
-    }
-}
-
-/* dv += P^T g, dk += scale dS^T q, dq += dS k, ds = dS, for the m keys from j on; one: 1 in each lane */
-INLINE void add_gradients(const query_block *t, int64_t j, int64_t m, const S *slope, S *dq, const S *one) {
-    const tg_attention_block *b = t->b;
-    if (b->dv) add_to_keys(t, m, t->score, b->g, b->g_row, (S *)b->dv + j * b->d, b->d, 1);
-    if (b->dk) add_to_keys(t, m, slope, b->q, b->q_row, (S *)b->dk + j * b->e, b->e, b->scale);
-    if (b->dq) add_to_queries(t, m, slope, (const S *)b->k + j * b->k_row, b->k_row, dq, b->e);
-    if (b->ds) lanes_to_rows((S *)b->ds + j, b->ds_row, slope, t->span, b->n, m, one);
-}
-
-static void attention_grad(const tg_attention_block *b) {
-    query_block t = block_of(b);
-    S *slope = t.score + TG_ATTENTION_KEYS * t.span, *g = slope + TG_ATTENTION_KEYS * t.span;
-    S *dq = g + b->d * t.span, *lse = dq + b->e * t.span, *delta = lse + t.span, *factor = delta + t.span;
-    rows_to_lanes(g, t.span, b->g, b->g_row, b->n, b->d, 1);
-    row_constants(&t, lse, delta);
-    fill(dq, b->e * t.span, 0);
-    fill(factor, t.span, 1);
-    for (int64_t j = 0; j < b->keys; j += TG_ATTENTION_KEYS) {
-        int64_t m = keys_left(b, j);
-        scores(&t, j, m);
-        make_tile(&t, m, slope, (const S *)b->v + j * b->v_row, b->v_row, g, b->d);
-        weigh(&t, m, slope, lse, delta);
-        add_gradients(&t, j, m, slope, dq, factor);
-    }
-    fill(factor, t.span, (S)b->scale);
-    if (b->dq) lanes_to_rows(b->dq, b->e, dq, t.span, b->n, b->e, factor);
+    finish(&t, s.largest, grouped ? s.total_sum : s.sum, s.factor);
+    lanes_to_rows(b->out, b->d, grouped ? s.total_out : s.out, t.span, b->n, b->d, s.factor);
 }
 
 #endif

@@ -19,29 +19,24 @@ static void lstm_row(const tg_lstm_row *r) {
         int64_t k = lanes_left(n - i);
         V a[4];
         for (int j = 0; j < 4; j++) a[j] = gate(r->a, n, j, i, k) + gate(r->more, n, j, i, k);
-        V in = vsigmoid(a[0]), forget = vsigmoid(a[1]), g = vtanh(a[2]), out = vsigmoid(a[3]);
-        V c = forget * gate(r->c0, n, 0, i, k) + in * g;
-        const V gates[4] = {in, forget, g, out};
-        for (int j = 0; j < 4; j++) set_gate(r->gates, n, j, i, k, gates[j]);
+        V c = vsigmoid(a[1]) * gate(r->c0, n, 0, i, k) + vsigmoid(a[0]) * tanh_curve(a[2]).y;
+        for (int j = 0; j < 4; j++) set_gate(r->pre, n, j, i, k, a[j]);
         set_gate(r->c, n, 0, i, k, c);
-        set_gate(r->h, n, 0, i, k, out * vtanh(c));
+        set_gate(r->h, n, 0, i, k, vsigmoid(a[3]) * tanh_curve(c).y);
     }
 }
 
 static void lstm_grad_row(const tg_lstm_grad_row *r) {
     for (int64_t n = r->n, i = 0; i < n; i += W) {
         int64_t k = lanes_left(n - i);
-        V in = gate(r->gates, n, 0, i, k), forget = gate(r->gates, n, 1, i, k);
-        V g = gate(r->gates, n, 2, i, k), out = gate(r->gates, n, 3, i, k);
-        V t = vtanh(gate(r->c, n, 0, i, k)), dh = sum_of(r->dh, i, k);
-        V dc = sum_of(r->dc, i, k) + dh * out * (K(1) - t * t);
-        V d[4] = {dc * g, dc * gate(r->c0, n, 0, i, k), dc * in, dh * t};
-        for (int j = 0; j < 4; j++) d[j] += gate(r->dgates, n, j, i, k);
-        set_gate(r->da, n, 0, i, k, d[0] * in * (K(1) - in));
-        set_gate(r->da, n, 1, i, k, d[1] * forget * (K(1) - forget));
-        set_gate(r->da, n, 2, i, k, d[2] * (K(1) - g * g));
-        set_gate(r->da, n, 3, i, k, d[3] * out * (K(1) - out));
-        set_gate(r->dc0, n, 0, i, k, dc * forget);
+        curve in = sigmoid_curve(gate(r->pre, n, 0, i, k)), forget = sigmoid_curve(gate(r->pre, n, 1, i, k));
+        curve g = tanh_curve(gate(r->pre, n, 2, i, k)), out = sigmoid_curve(gate(r->pre, n, 3, i, k));
+        curve t = tanh_curve(gate(r->c, n, 0, i, k));
+        V dh = sum_of(r->dh, i, k), dc = sum_of(r->dc, i, k) + dh * out.y * t.slope;
+        const V d[4] = {dc * g.y * in.slope, dc * gate(r->c0, n, 0, i, k) * forget.slope, dc * in.y * g.slope,
+                        dh * t.y * out.slope};
+        for (int j = 0; j < 4; j++) set_gate(r->da, n, j, i, k, d[j] + gate(r->dpre, n, j, i, k));
+        set_gate(r->dc0, n, 0, i, k, dc * forget.y);
     }
 }
 
@@ -50,11 +45,12 @@ static void gru_row(const tg_gru_row *r) {
         int64_t k = lanes_left(n - i);
         V s[3];
         for (int j = 0; j < 3; j++) s[j] = gate(r->s, n, j, i, k) + gate(r->b, n, j, i, k);
-        V reset = vsigmoid(gate(r->a, n, 0, i, k) + s[0]), z = vsigmoid(gate(r->a, n, 1, i, k) + s[1]);
-        V fresh = vtanh(gate(r->a, n, 2, i, k) + reset * s[2]);
-        const V gates[4] = {reset, z, fresh, s[2]};
-        V h = (K(1) - z) * fresh + z * gate(r->h0, n, 0, i, k);
-        for (int j = 0; j < 4; j++) set_gate(r->gates, n, j, i, k, gates[j]);
+        V reset = gate(r->a, n, 0, i, k) + s[0], update = gate(r->a, n, 1, i, k) + s[1];
+        V fresh = gate(r->a, n, 2, i, k) + vsigmoid(reset) * s[2];
+        const V pre[4] = {reset, update, fresh, s[2]};
+        curve z = sigmoid_curve(update);
+        V h = z.rest * tanh_curve(fresh).y + z.y * gate(r->h0, n, 0, i, k);
+        for (int j = 0; j < 4; j++) set_gate(r->pre, n, j, i, k, pre[j]);
         set_gate(r->h, n, 0, i, k, h);
     }
 }
@@ -62,19 +58,19 @@ static void gru_row(const tg_gru_row *r) {
 static void gru_grad_row(const tg_gru_grad_row *r) {
     for (int64_t n = r->n, i = 0; i < n; i += W) {
         int64_t k = lanes_left(n - i);
-        V reset = gate(r->gates, n, 0, i, k), z = gate(r->gates, n, 1, i, k);
-        V fresh = gate(r->gates, n, 2, i, k), q = gate(r->gates, n, 3, i, k);
-        V d[4], dh = sum_of(r->dh, i, k);
-        for (int j = 0; j < 4; j++) d[j] = gate(r->dgates, n, j, i, k);
-        V da = (d[2] + dh * (K(1) - z)) * (K(1) - fresh * fresh);
-        V dr = (d[0] + da * q) * reset * (K(1) - reset);
-        V dz = (d[1] + dh * (gate(r->h0, n, 0, i, k) - fresh)) * z * (K(1) - z);
-        const V pre[4] = {dr, dz, da, d[3] + da * reset};
+        curve reset = sigmoid_curve(gate(r->pre, n, 0, i, k)), z = sigmoid_curve(gate(r->pre, n, 1, i, k));
+        curve fresh = tanh_curve(gate(r->pre, n, 2, i, k));
+        V dpre[4], dh = sum_of(r->dh, i, k);
+        for (int j = 0; j < 4; j++) dpre[j] = gate(r->dpre, n, j, i, k);
+        V da = dpre[2] + dh * z.rest * fresh.slope;
+        V dr = dpre[0] + da * gate(r->pre, n, 3, i, k) * reset.slope;
+        V dz = dpre[1] + dh * less_tanh(gate(r->h0, n, 0, i, k), fresh) * z.slope;
+        const V d[4] = {dr, dz, da, dpre[3] + da * reset.y};
         for (int j = 0; j < 3; j++) {
-            set_gate(r->da, n, j, i, k, pre[j]);
-            set_gate(r->ds, n, j, i, k, pre[j < 2 ? j : 3]);
+            set_gate(r->da, n, j, i, k, d[j]);
+            set_gate(r->ds, n, j, i, k, d[j < 2 ? j : 3]);
         }
-        set_gate(r->dh0, n, 0, i, k, dh * z);
+        set_gate(r->dh0, n, 0, i, k, dh * z.y);
     }
 }
 

@@ -73,6 +73,30 @@ INLINE V sigmoid_curvature(V x) {
 }
 /* tanh'(x) = 4 sigmoid'(2x) */
 INLINE V tanh_slope(V x) { return K(4) * sigmoid_slope(x + x); }
+/* y = sigmoid(x) or tanh(x), what |y| lacks to 1, and dy/dx: of e^-|x|, for y may have rounded to 1. */
+typedef struct curve {
+    V y, rest, slope;
+} curve;
+INLINE curve sigmoid_curve(V x) {
+    V e = vexp(-vabs(x)), r = K(1) / (K(1) + e);
+    M left = x < K(0);
+    return (curve){select(left, e, K(1)) * r, select(left, K(1), e) * r, e * r * r};
+}
+INLINE curve tanh_curve(V x) {
+#if OWN_EXP /* 1 - e, e = e^(-2|x|) = s e^r: (1 - s) - s (e^r - 1), whose first term is exact where it matters */
+    V n, r = reduced(at_least(-vabs(x + x), -105), K(-0.0f), &n);
+    V less_one = vfma(exp_series(r) * r, r, r), s = times_power_of_2(K(1), n);
+    V e = vfma(s, less_one, s), q = K(1) / (K(1) + e), y = ((K(1) - s) - s * less_one) * q;
+#else
+    V e = vexp(-vabs(x + x)), q = K(1) / (K(1) + e), y = vtanh(x);
+#endif
+    return (curve){vcopysign(y, x), (e + e) * q, K(4) * e * q * q};
+}
+/* h - t.y, of which the digits may be those of t.rest */
+INLINE V less_tanh(V h, curve t) {
+    V one = vcopysign(K(1), t.y), rest = vcopysign(t.rest, t.y);
+    return select(t.rest < K((S)0.5), (h - one) + rest, h - t.y);
+}
 /* log(1 + e^x) */
 INLINE V vsoftplus(V x) { return vmax(x, K(0)) + log1p_within(vexp(-vabs(x))); }
 

@@ -66,32 +66,40 @@ typedef struct tg_attention_block {
 typedef void tg_attention_fn(const tg_attention_block *b);
 #define TG_ATTENTION_QUERIES 32
 #define TG_ATTENTION_KEYS 64 /* in one tile */
-#define TG_ATTENTION_SCRATCH(e, d) (TG_ATTENTION_QUERIES * (2 * ((e) + TG_ATTENTION_KEYS) + (d) + 4))
+#define TG_ATTENTION_SCRATCH(e, d) (TG_ATTENTION_QUERIES * (3 * (e) + 2 * (TG_ATTENTION_KEYS + (d)) + 5))
+/* Sums over n tiles or blocks are made of sums over so many, so that none has many more than sqrt(n) terms. */
+static inline int64_t tg_attention_group(int64_t n) {
+    int64_t group = 16;
+    while (group * group < n) group++;
+    return group;
+}
+
 /* One row of a recurrent cell, n hidden units (ops/recurrent.h has the formulas). Gates lie n elements apart.
- * An input that is NULL stands for zeros; an output may be an input of the same kind.
- * LSTM: gates, c, h of the pre-activations a + more [4n] and the cell before, c0 [n]; and back: da and dc0 of
- * dh[0] + dh[1], dc[0] + dc[1] and dgates. */
+ * An input that is NULL stands for zeros; an output may be an input of the same kind. The gates themselves are not kept:
+ * one that has rounded to 1 does not tell its slope.
+ * LSTM: pre = a + more [4n], and c, h of it and the cell before, c0 [n]; and back: da and dc0 of dh[0] + dh[1],
+ * dc[0] + dc[1] and dpre. */
 typedef struct tg_lstm_row {
     int64_t n;
     const void *a, *more, *c0;
-    void *gates, *c, *h;
+    void *pre, *c, *h;
 } tg_lstm_row;
 typedef struct tg_lstm_grad_row {
     int64_t n;
-    const void *gates, *c0, *c, *dh[2], *dc[2], *dgates;
+    const void *pre, *c0, *c, *dh[2], *dc[2], *dpre;
     void *da, *dc0;
 } tg_lstm_grad_row;
 
-/* GRU: gates [4n] (reset, update, new, and what reset multiplies) and h of a, s + b [3n] and the state before,
- * h0 [n]; and back: da, ds [3n], and dh0 without what flows through s. */
+/* GRU: pre [4n] (what reset, update and new are functions of, and what reset multiplies) and h of a, s + b [3n] and the
+ * state before, h0 [n]; and back: da, ds [3n], and dh0 without what flows through s. */
 typedef struct tg_gru_row {
     int64_t n;
     const void *a, *s, *b, *h0;
-    void *gates, *h;
+    void *pre, *h;
 } tg_gru_row;
 typedef struct tg_gru_grad_row {
     int64_t n;
-    const void *gates, *h0, *dh[2], *dgates;
+    const void *pre, *h0, *dh[2], *dpre;
     void *da, *ds, *dh0;
 } tg_gru_grad_row;
 /* The product that convolution and recurrent steps are made of: a matrix whose elements are found by adding

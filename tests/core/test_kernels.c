@@ -459,7 +459,7 @@ static int recurrent_row(const tg_kernel_set *s, int dtype, int which, int64_t n
     return counts[which];
 }
 
-/* How many elements output `out` has: gates 4 n, pre-activations of a GRU 3 n. */
+/* How many elements output `out` has: pre-activations 4 n, gradients of those of a GRU 3 n. */
 static int64_t written(int which, int64_t n, const operand *out, const operand *o) {
     return out != &o[3] && out != &o[4] ? n : which == 3 ? 3 * n : 4 * n;
 }
@@ -494,7 +494,7 @@ START_TEST(recurrent_rows) {
 }
 END_TEST
 
-/* The gates may be made where `more` lies, and dc0 where dc does: each element is read before it is written. */
+/* The pre-activations may be made where `more` lies, and dc0 where dc does: each element is read before it is written. */
 START_TEST(recurrent_rows_in_place) {
     const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
     static operand apart[OPERANDS], same_place[OPERANDS];

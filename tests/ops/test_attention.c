@@ -60,10 +60,11 @@ static void expect_near(const char *what, tg_tensor *a, tg_tensor *b) {
                          tg_get(b, i));
 }
 
+/* The longer one takes several groups of partial sums, the last of them of one tile. */
 START_TEST(fused_is_the_composition) {
-    options o = all[_i];
+    options o = all[_i % COUNT(all)];
     for (tg_dtype f = TG_F32; f <= TG_F64; f++) {
-        inputs x = make(f, o, 2, 3, 75, 20);
+        inputs x = _i < COUNT(all) ? make(f, o, 2, 3, 75, 20) : make(f, o, 1, 2, 1060, 4);
         tg_tensor *y[2] = {fused(&x, o), composed(&x, o)}, *leaf[2] = {x.qkv, x.mask}, *g[2][2];
         tg_tensor *seed = signed_seed(y[0], f, 3);
         for (int i = 0; i < 2; i++)
@@ -73,6 +74,70 @@ START_TEST(fused_is_the_composition) {
         expect_near("dL/d(q, k, v)", g[0][0], g[1][0]);
         if (o.added) expect_near("dL/d(mask)", g[0][1], g[1][1]);
     }
+}
+END_TEST
+
+/* Where one probability is near 1, dS of its key is as small as the others: each dS is right to rounding errors of
+ * p (1 - p) max |g v^T|, times those that the scores have already. By the definition in f64, both by grad_kernel and by
+ * grad. (e, d)-sums are short, and q and k whole numbers, so that scores are exact. */
+START_TEST(slopes_have_the_digits_of_the_other_probabilities) {
+    const int64_t l = 70, s = 150, size = 4;
+    bool causal = _i % 2, recorded = _i / 2 % 2;
+    tg_dtype f = (tg_dtype)(_i / 4);
+    tg_seed(5);
+    tg_tensor *q = tg_round(tg_randn(f, 0, 3, l, size)), *k = tg_round(tg_randn(f, 0, 3, s, size));
+    tg_tensor *v = tg_randn(f, 0, 1, s, size), *g = tg_randn(f, 0, 1, l, size), *ds, *want;
+    tg_tensor *mask = tg_set_requires_grad(tg_zeros(f, l, s), true), *later = tg_zeros(TG_BOOL, l, s);
+    tg_tensor *y = tg_scaled_dot_product_attention(q, k, v, .causal = causal, .mask = mask, .scale = 1);
+    tg_grad(1, &y, 1, &mask, &ds, .seeds = &g, .create_graph = recorded);
+    for (int64_t i = 0; causal && i < l; i++)
+        for (int64_t j = i + 1; j < s; j++) tg_array_set(tg_array_of(later), i * s + j, 1);
+    tg_tensor *score = tg_masked_fill(tg_to(tg_matmul(q, tg_transpose(k, 0, 1)), TG_F64), later, -INFINITY);
+    tg_tensor *dp = tg_matmul(tg_to(g, TG_F64), tg_transpose(tg_to(v, TG_F64), 0, 1));
+    tg_set_requires_grad(score, true);
+    tg_tensor *p = tg_softmax(score, -1);
+    tg_grad(1, &p, 1, &score, &want, .seeds = &dp);
+    ck_assert_msg(tg_error_status() == TG_OK, "%s", tg_error_message());
+    int heavy = 0;
+    for (int64_t i = 0; i < l; i++) {
+        double most = 0, rest;
+        for (int64_t j = 0; j < s; j++) most = fmax(most, fabs(tg_get(dp, i * s + j)));
+        for (int64_t j = 0; j < s; j++) {
+            double at = tg_get(p, i * s + j);
+            heavy += at > 0.999;
+            rest = 0;
+            for (int64_t m = 0; at > 0.5 && m < s; m++) rest += m == j ? 0 : tg_get(p, i * s + m);
+            double unit = (at > 0.5 ? rest : at) * most * (f == TG_F32 ? 1e-5 : 1e-13) + (f == TG_F32 ? 1e-44 : 0);
+            if (fabs(tg_get(ds, i * s + j) - tg_get(want, i * s + j)) > unit)
+                ck_abort_msg("query %lld, key %lld, p = %g: dS is %.9g, not %.9g", (long long)i, (long long)j, at,
+                             tg_get(ds, i * s + j), tg_get(want, i * s + j));
+        }
+    }
+    ck_assert_int_gt(heavy, 10);
+}
+END_TEST
+
+/* Sums over 20,000 queries and 20,000 keys of equal terms in f32, at equal probabilities. Gradients take these from the
+ * rounded logsumexp, which costs 5e-7 more. */
+START_TEST(long_sums_keep_their_digits) {
+    const int64_t n = 20000;
+    const int64_t l = _i ? n : 2, s = _i ? 2 : n;
+    tg_tensor *q = tg_full(TG_F32, 0.7f, l, 1), *k = tg_full(TG_F32, 0.3f, s, 1), *v = tg_full(TG_F32, 0.1f, s, 1), *g[3];
+    tg_array_set(tg_array_of(v), 0, 0.9f);
+    tg_tensor *in[3] = {tg_set_requires_grad(q, true), tg_set_requires_grad(k, true), tg_set_requires_grad(v, true)};
+    tg_tensor *lse, *y = tg_scaled_dot_product_attention(q, k, v, .logsumexp = &lse);
+    tg_tensor *loss = tg_add(tg_mul_scalar(tg_sum(y), 0.3f), tg_mul_scalar(tg_sum(lse), 0.7f));
+    ck_assert_int_eq(tg_grad(1, &loss, 3, in, g), TG_OK);
+    double a = 0.1f, b = 0.9f, x = 0.7f, z = 0.3f, h = 0.3f, w = 0.7f, mean = a + (b - a) / (double)s;
+    const double want[6] = {mean,
+                            x * z + log((double)s),
+                            w * z,
+                            (double)l * x * (h * (b - mean) + w) / (double)s,
+                            (double)l * x * (h * (a - mean) + w) / (double)s,
+                            h * (double)l / (double)s};
+    const double is[6] = {tg_get(y, 1), tg_get(lse, 1), tg_get(g[0], 1), tg_get(g[1], 0), tg_get(g[1], 1), tg_get(g[2], 1)};
+    for (int i = 0; i < 6; i++)
+        ck_assert_msg(fabs(is[i] - want[i]) <= (i < 2 ? 1e-6 : 1.5e-6) * fabs(want[i]), "number %d is %.9g, not %.9g", i, is[i], want[i]);
 }
 END_TEST
 
@@ -152,7 +217,10 @@ END_TEST
 TCase *tcase_attention(void) {
     TCase *t = tcase_create("attention");
     tcase_add_checked_fixture(t, clear, clear);
-    tcase_add_loop_test(t, fused_is_the_composition, 0, COUNT(all));
+    tcase_set_timeout(t, 60); /* the longer compositions under sanitizers */
+    tcase_add_loop_test(t, fused_is_the_composition, 0, 2 * COUNT(all));
+    tcase_add_loop_test(t, slopes_have_the_digits_of_the_other_probabilities, 0, 8);
+    tcase_add_loop_test(t, long_sums_keep_their_digits, 0, 2);
     tcase_add_loop_test(t, attention_is_the_same_on_any_threads, 2, 5);
     tcase_add_test(t, attention_holds_no_scores);
     tcase_add_test(t, attention_fails_whole);
