@@ -19,6 +19,8 @@ TCase *tcase_update(void);
 TCase *tcase_slot(void);
 TCase *tcase_random(void);
 TCase *tcase_print(void);
+TCase *tcase_streams(void);
+TCase *tcase_texts(void);
 TCase *tcase_idx(void);
 TCase *tcase_kernels(void);
 TCase *tcase_kernel_rows(void);
@@ -73,6 +75,7 @@ int main(int argc, char **argv) {
         tcase_reduce, tcase_gemm,   tcase_gemm_threads, tcase_update, tcase_lapack,   tcase_kernel_rows,
         tcase_panels, tcase_windows, tcase_attention,    tcase_blocks, tcase_thread,
         tcase_pieces, tcase_folds, tcase_teams, tcase_accounts, tcase_views, tcase_edges,
+        tcase_streams, tcase_texts,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

@@ -5,6 +5,7 @@
 #include "tests/core/helpers.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -188,6 +189,81 @@ START_TEST(a_region_passes_slots_on) {
 }
 END_TEST
 
+/* ---- which ---- */
+
+/* Of several classes the one that was not taken from for longest goes first, wherever it stands. */
+START_TEST(the_idlest_class_goes_first) {
+    static const size_t size[] = {MIB, 2 * MIB, MIB / 2};
+    enum { CLASSES = sizeof size / sizeof *size };
+    for (int idle = 0; idle < CLASSES; idle++) {
+        tg_memory_trim();
+        for (int n = 0; n < 2; n++) step(8, MIB); /* a rise that lets 14 MiB wait */
+        tg_memory_trim();
+        step(1, size[idle]);
+        for (int k = 0; k < CLASSES; k++)
+            if (k != idle) step(1, size[k]);
+        step(1, 12 * MIB); /* for which something must go */
+        uint64_t before = mallocs();
+        for (int k = 0; k < CLASSES; k++)
+            if (k != idle) step(1, size[k]);
+        ck_assert_msg(mallocs() == before, "class %d: %d others were given back", idle, (int)(mallocs() - before));
+        tg_memory_trim();
+    }
+}
+END_TEST
+
+/* The buffers of a step come again in its order. */
+START_TEST(a_step_finds_its_memory_again) {
+    enum { N = 20 };
+    const void *first[N];
+    tg_region *r = tg_region_current();
+    int64_t count = r->count;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < N; i++) {
+            const void *data = tg_data((tg_zeros)(TG_F32, TG_SHAPE(1000)));
+            if (round == 0) first[i] = data;
+            ck_assert_msg(first[i] == data, "tensor %d of round %d lies elsewhere", i, round);
+        }
+        tg_region_rewind(r, count);
+    }
+}
+END_TEST
+
+enum { THREADS = 3 };
+static sem_t may_start[THREADS], has_started, may_end[THREADS];
+
+static void *ends_when_told(void *which) {
+    int me = *(int *)which;
+    sem_wait(&may_start[me]);
+    tg_buffer_unref(tg_buffer_new(100000));
+    sem_post(&has_started);
+    sem_wait(&may_end[me]);
+    return NULL;
+}
+
+/* Threads' caches leave the list from its beginning, middle and end; the figures are right all the while. */
+START_TEST(threads_end_in_every_order) {
+    static const int orders[][THREADS] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    size_t bytes = owned(), live = tg_memory_get_stats().live_buffer_bytes;
+    for (int k = 0; k < COUNT(orders); k++) {
+        pthread_t thread[THREADS];
+        int number[THREADS] = {0, 1, 2};
+        sem_init(&has_started, 0, 0);
+        for (int i = 0; i < THREADS; i++) {
+            sem_init(&may_start[i], 0, 0), sem_init(&may_end[i], 0, 0);
+            ck_assert_int_eq(pthread_create(&thread[i], NULL, ends_when_told, &number[i]), 0);
+        }
+        for (int i = 0; i < THREADS; i++) sem_post(&may_start[i]), sem_wait(&has_started);
+        for (int i = 0; i < THREADS; i++) {
+            sem_post(&may_end[orders[k][i]]);
+            pthread_join(thread[orders[k][i]], NULL);
+            ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+        }
+    }
+    ck_assert_uint_eq(owned(), bytes);
+}
+END_TEST
+
 TCase *tcase_cache(void) {
     TCase *tc = tcase_create("cache");
     tcase_set_timeout(tc, 120);
@@ -201,5 +277,8 @@ TCase *tcase_cache(void) {
     tcase_add_test(tc, an_arena_gives_back_what_is_not_used);
     tcase_add_test(tc, an_arena_keeps_what_is_below_a_mark);
     tcase_add_test(tc, a_region_passes_slots_on);
+    tcase_add_test(tc, the_idlest_class_goes_first);
+    tcase_add_test(tc, a_step_finds_its_memory_again);
+    tcase_add_test(tc, threads_end_in_every_order);
     return tc;
 }

@@ -124,6 +124,38 @@ START_TEST(locks_are_free_in_a_child) {
 }
 END_TEST
 
+static tg_lock_name held;
+static atomic_int inside; /* 1: the lock is held, what it guards is half changed */
+
+static void *hold(void *unused) {
+    tg_lock(held);
+    atomic_store(&inside, 1);
+    usleep(20000);
+    atomic_store(&inside, 0);
+    tg_unlock(held);
+    return unused;
+}
+
+static int lock_works(void) {
+    if (atomic_load(&inside)) return 1;
+    for (int i = 0; i < TG_LOCKS; i++) tg_lock((tg_lock_name)i), tg_unlock((tg_lock_name)i);
+    return 0;
+}
+
+/* A fork waits until a lock is free, whichever it is: the child finds nothing half changed. */
+START_TEST(forks_wait_for_each_lock) {
+    if (SANITIZED_THREADS) return;
+    pthread_t other;
+    held = (tg_lock_name)_i;
+    atomic_store(&inside, 0);
+    ck_assert_int_eq(pthread_create(&other, NULL, hold, NULL), 0);
+    while (!atomic_load(&inside)) continue;
+    ck_assert_int_eq(in_child(lock_works), 0);
+    pthread_join(other, NULL);
+    ck_assert_int_eq(lock_works(), 0);
+}
+END_TEST
+
 /* ---- programs of their own, run by main.c for the tests below ---- */
 
 static int fork_before_threads(void) { return !loop_is_right() || tg_num_threads() != 3; }
@@ -262,6 +294,7 @@ TCase *tcase_thread(void) {
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_child_of_threaded_work);
     tcase_add_test(tc, locks_are_free_in_a_child);
+    tcase_add_loop_test(tc, forks_wait_for_each_lock, 0, TG_LOCKS);
     tcase_add_loop_test(tc, programs, 0, COUNT(modes));
     tcase_add_test(tc, a_number_of_threads_has_bounds);
     tcase_add_test(tc, threads_are_tried);

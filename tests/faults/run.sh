@@ -80,7 +80,7 @@ suite() {
     return $status
 }
 
-all='core autograd nn ops'
+all='core autograd nn sweep ops'
 
 # verdict COPY BUILD SUITE...: who notices, "nobody", or "unbuilt"
 verdict() {
