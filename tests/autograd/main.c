@@ -8,6 +8,7 @@ TCase *tcase_grad(void);
 TCase *tcase_functional(void);
 TCase *tcase_op(void);
 TCase *tcase_gradcheck(void);
+TCase *tcase_gradcheck_edges(void);
 TCase *tcase_memory(void);
 TCase *tcase_checkpoint(void);
 TCase *tcase_hook(void);
@@ -23,6 +24,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_functional());
     suite_add_tcase(suite, tcase_op());
     suite_add_tcase(suite, tcase_gradcheck());
+    suite_add_tcase(suite, tcase_gradcheck_edges());
     suite_add_tcase(suite, tcase_memory());
     suite_add_tcase(suite, tcase_checkpoint());
     suite_add_tcase(suite, tcase_hook());

@@ -150,7 +150,80 @@ START_TEST(inputs_that_are_not_reached) {
 }
 END_TEST
 
+/* Hooks of leaves that the walk does not reach do not run, nor those of leaves that no gradient is asked of. */
+START_TEST(hooks_that_are_not_reached) {
+    static double factor = 2;
+    for (int way = 0; way < 4; way++) {
+        tg_mark mark = tg_tape_mark();
+        tg_tensor *x = leaf(3), *unused = leaf(4), *both[2] = {x, unused}, *g[2];
+        tg_register_hook(unused, note, &factor);
+        tg_tensor *y = tg_square(x);
+        n_hooked = 0;
+        if (way < 2)
+            ck_assert_int_eq(tg_grad(1, &y, 2, both, g, .allow_unused = true, .create_graph = way == 1), TG_OK);
+        else
+            ck_assert_int_eq(tg_backward(y, .retain = way == 3), TG_OK);
+        ck_assert_int_eq(n_hooked, 0);
+        tg_tape_rewind(mark);
+    }
+}
+END_TEST
+
+/* In a Jacobian an element that is not a number stays one where it is reached, and there alone. */
+static tg_tensor *roots(tg_tensor *const *in, void *user) { return (void)user, tg_mul(tg_sqrt(in[0]), in[1]); }
+
+START_TEST(not_a_number_in_a_jacobian) {
+    enum { N = 4 };
+    for (int at = 0; at < N; at++) {
+        tg_tensor *in[2] = {row_of(1, N), row_of(2, N)}, *j[2];
+        for (int k = 0; k < 2; k++) tg_set_requires_grad(in[k], true);
+        tg_array_set(tg_array_of(in[0]), at, -1);
+        ck_assert_int_eq(tg_jacobian(roots, NULL, 2, in, j), TG_OK);
+        for (int i = 0; i < N * N; i++) {
+            bool diagonal = i / N == i % N, wrong = diagonal && i % N == at;
+            for (int k = 0; k < 2; k++)
+                ck_assert_msg(isnan(tg_get(j[k], i)) == wrong && (diagonal || tg_get(j[k], i) == 0), "input %d, element %d: %g", k,
+                              i, tg_get(j[k], i));
+        }
+    }
+}
+END_TEST
+
+/* ---- inputs that end while an op computes ---- */
+
+static tg_tensor *victim;
+static tg_status eat(const tg_call *c) {
+    tg_array_fill(c->out[0], 1);
+    tg_free(victim);
+    return TG_OK;
+}
+static const tg_op eater = {.name = "eater",
+                            .formula = "none",
+                            .n_in = TG_VARIADIC,
+                            .infer = tg_infer_broadcast,
+                            .forward = eat,
+                            .grad = TG_NO_GRAD};
+
+/* Whichever of the inputs it is, and however often its slot has been used. */
+START_TEST(inputs_eaten) {
+    enum { N = 5 };
+    for (int round = 0; round < 6; round++)
+        for (int which = 0; which < N; which++) {
+            tg_tensor *x[N];
+            for (int i = 0; i < N; i++) x[i] = tg_keep(tg_scalar(TG_F64, i));
+            victim = x[which];
+            ck_assert(tg_is_poison(tg_apply(&eater, x, N, NULL)));
+            expect_error(TG_ERR_LIFETIME, "eater");
+            for (int i = 0; i < N; i++)
+                if (i != which) tg_free(x[i]);
+        }
+}
+END_TEST
+
 void graphs_of_many(TCase *tc) {
     tcase_add_loop_test(tc, graphs_at_random, 0, 4);
     tcase_add_test(tc, inputs_that_are_not_reached);
+    tcase_add_test(tc, hooks_that_are_not_reached);
+    tcase_add_test(tc, not_a_number_in_a_jacobian);
+    tcase_add_test(tc, inputs_eaten);
 }

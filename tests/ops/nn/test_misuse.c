@@ -80,6 +80,53 @@ START_TEST(models_and_optimisers) {
 }
 END_TEST
 
+/* Numbers of optimisers, each in turn negative, infinite or not a number, when it is made and when it is changed. */
+START_TEST(numbers_of_optimisers) {
+    static const double bad[] = {-0.1, INFINITY, -INFINITY, NAN};
+    tg_model *m = tg_model_new(1);
+    tg_optim *o = tg_sgd(m, 0.1);
+    for (int i = 0; i < 4; i++) {
+        REFUSED(tg_sgd(m, bad[i]), "tg_sgd", "learning rate");
+        REFUSED(tg_sgd(m, 0.1, .momentum = bad[i]), "tg_sgd", "momentum");
+        REFUSED(tg_sgd(m, 0.1, .weight_decay = bad[i]), "tg_sgd", "weight_decay");
+        REFUSED(tg_adam(m, bad[i]), "tg_adam", "learning rate");
+        REFUSED(tg_adam(m, 0.1, .beta1 = bad[i]), "tg_adam", "beta1");
+        REFUSED(tg_adam(m, 0.1, .beta2 = bad[i]), "tg_adam", "beta2");
+        REFUSED(tg_adam(m, 0.1, .weight_decay = bad[i]), "tg_adam", "weight_decay");
+        if (i != 0) REFUSED(tg_adam(m, 0.1, .eps = bad[i]), "tg_adam", "eps");
+        REFUSED(tg_optim_set_lr(o, bad[i]), "tg_optim_set_lr", "learning rate");
+        ck_assert(tg_optim_lr(o) == 0.1);
+    }
+    tg_optim_free(o), tg_model_free(m);
+}
+END_TEST
+
+/* Objects of all sizes: zeros, aligned, gone once they are freed; the impossible ones are refused for want of memory. */
+START_TEST(objects_of_all_sizes) {
+    static const char one[] = "store", other[] = "store"; /* a kind is an address */
+    static const size_t sizes[] = {0, 1, 7, 16, 100, 4096, 1000001};
+    static const size_t large[] = {SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 16, SIZE_MAX / 2, SIZE_MAX / 2 + 1, (size_t)INT64_MAX - 15};
+    for (int i = 0; i < 7; i++) {
+        state at_first = state_of(0, NULL);
+        void *o = tg_object_new(sizes[i], one, "f");
+        unsigned char *p = tg_object_of(o, one, "f");
+        ck_assert(p && (uintptr_t)p % 16 == 0);
+        for (size_t k = 0; k < sizes[i]; k++) ck_assert(p[k] == 0);
+        REFUSED(tg_object_of(o, other, "g"), "g", "something else");
+        tg_object_free(o);
+        REFUSED(tg_object_of(o, one, "g"), "g", "was freed");
+        expect_state("an object", &at_first, 0, NULL);
+    }
+    for (int i = 0; i < 6; i++) {
+        state at_first = state_of(0, NULL);
+        ck_assert_ptr_null(tg_object_new(large[i], one, "f"));
+        ck_assert_msg(tg_error_status() == TG_ERR_MEMORY && strncmp(tg_error_message(), "f: ", 3) == 0, "%zu: %s", large[i],
+                      tg_error_message());
+        expect_state("an object", &at_first, 0, NULL);
+    }
+}
+END_TEST
+
 /* A freed handle stays one when the memory serves the next of its kind. */
 START_TEST(a_freed_model_is_not_the_next_one) {
     tg_model *first = freed_model();
@@ -222,6 +269,8 @@ TCase *tcase_misuse(void) {
     TCase *t = tcase_create("misuse");
     tcase_add_test(t, models_and_optimisers);
     tcase_add_test(t, a_freed_model_is_not_the_next_one);
+    tcase_add_test(t, numbers_of_optimisers);
+    tcase_add_test(t, objects_of_all_sizes);
     tcase_add_test(t, a_step_without_its_model);
     tcase_add_test(t, initialisers_that_free);
     tcase_add_test(t, layers_give_what_initialisers_need);
