@@ -38,6 +38,7 @@ TCase *tcase_edges(void);
 TCase *tcase_views(void);
 TCase *tcase_thread(void);
 TCase *tcase_thread_ends(void);
+TCase *tcase_crowds(void);
 TCase *tcase_long_products(void);
 TCase *tcase_cache(void);
 int limited_program(const char *mode);
@@ -77,7 +78,7 @@ int main(int argc, char **argv) {
         tcase_reduce, tcase_gemm,   tcase_gemm_threads, tcase_update, tcase_lapack,   tcase_kernel_rows,
         tcase_panels, tcase_windows, tcase_attention,    tcase_blocks, tcase_thread,
         tcase_pieces, tcase_folds, tcase_teams, tcase_accounts, tcase_views, tcase_edges,
-        tcase_streams, tcase_texts, tcase_thread_ends, tcase_long_products,
+        tcase_streams, tcase_texts, tcase_thread_ends, tcase_crowds, tcase_long_products,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

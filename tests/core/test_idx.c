@@ -409,6 +409,9 @@ static const struct bad_packed {
      {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4, 5},
      "trailing bytes: the header declares 12 bytes, more are present"},
     {12, {0, 0, 14, 2, 0, 2, 0, 0, 0, 16, 0, 0}, "declares 1099511627788 bytes, more than the"},
+    /* 31 bytes hold 31 times 1032, and what that leaves of one more */
+    {8, {0, 0, 8, 1, 0, 0, 0x80, 0xf8}, "declares 33024 bytes, more than the 31 present"},
+    {8, {0, 0, 8, 1, 0, 0, 0x80, 0xf7}, "truncated: the header declares 33023 bytes, 8 present"},
 };
 
 START_TEST(bad_compressed_content) {
