@@ -37,9 +37,11 @@ static void check_crowd(int64_t n, int64_t every, int axis, bool own, tg_dtype o
     ck_assert_int_eq(tg_map_scatter_add(&x.a, axis, &index.a, &src.a), TG_OK);
     for (int p = 0; p < PLACES; p++)
         for (int l = 0; l < LANES; l++) {
-            double is = tg_array_get(&x.a, axis ? l * PLACES + p : p * LANES + l), few = own ? 512 : 64;
+            double is = tg_array_get(&x.a, axis ? l * PLACES + p : p * LANES + l);
+            int64_t few = own ? 512 : 64;
             /* up to `few` terms are added in f32, one rounding each; more of them in double */
-            double bound = (double)(count[p][l] > few || (own && n > 512) ? 1 : few) * 0x1p-24 * want[p][l];
+            bool wide = own ? n > few : count[p][l] > few;
+            double bound = (double)(wide ? 1 : few) * 0x1p-24 * want[p][l];
             REQUIRE(fabs(is - want[p][l]) <= bound, "%d of %d at place %d, lane %d, axis %d, own %d: %.9g, not %.9g",
                     (int)count[p][l], (int)n, p, l, axis, own, is, want[p][l]);
         }
