@@ -96,21 +96,22 @@ static tg_status allocate_output(const tg_op *op, int o, tg_array *a) {
     return TG_OK;
 }
 
-/* Whether infer and forward have left the inputs alive. Only kept ones can have been freed. */
-static tg_status check_alive(const tg_call *call, uint64_t deaths) {
-    if (tg_kept_deaths == deaths) return TG_OK;
+/* After infer or forward: have they left the inputs alive? */
+static tg_status find_dead(const tg_call *call) {
     for (int i = 0; i < call->n_in; i++)
         if (call->in[i] && !tg_slot_of(call->handle[i], call->op->name)) return tg_error_status();
     return TG_OK;
 }
 
 static tg_status compute(const tg_op *op, const tg_call *call) {
-    uint64_t deaths = tg_kept_deaths;
-    tg_status pending = tg_error_status(), s = op->infer(call);
+    uint64_t deaths = tg_kept_deaths; /* only kept tensors can be freed */
+    tg_status pending = tg_error_pending, s = op->infer(call);
     for (int o = 0; s == TG_OK && o < call->n_out; o++) s = allocate_output(op, o, call->out[o]);
-    if (s == TG_OK) s = check_alive(call, deaths);
-    if (s == TG_OK && op->forward && (s = op->forward(call)) == TG_OK) s = check_alive(call, deaths);
-    return s == TG_OK && pending == TG_OK ? tg_error_status() : s; /* what was raised counts, returned or not */
+    if (s == TG_OK && tg_kept_deaths != deaths) s = find_dead(call);
+    if (s != TG_OK) return s;
+    if (op->forward && (s = op->forward(call)) != TG_OK) return s;
+    if (tg_kept_deaths != deaths && (s = find_dead(call)) != TG_OK) return s;
+    return pending == TG_OK ? tg_error_pending : TG_OK; /* what was raised counts, returned or not */
 }
 
 /* Whether the results require a gradient: recording is on, and one flows to some input. */

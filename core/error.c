@@ -9,7 +9,7 @@
 #define TEXT_MAX 512
 
 static _Thread_local char message[TEXT_MAX];
-static _Thread_local TG_HOT tg_status pending;
+_Thread_local TG_HOT tg_status tg_error_pending;
 _Thread_local TG_HOT bool tg_error_unstamped;
 
 /* ---- strict mode: of the process ---- */
@@ -67,16 +67,16 @@ static void make_printable(char *text) {
 static _Thread_local bool from_below;
 
 static tg_status raise(tg_status status, bool below, const char *format, va_list args) {
-    if (pending != TG_OK) {
+    if (tg_error_pending != TG_OK) {
         if (tg_error_unstamped) stop_if_strict();
-        return pending;
+        return tg_error_pending;
     }
     if (status == TG_OK) return TG_OK;
     vsnprintf(message, sizeof message, format ? format : "the error has no text", args);
     make_printable(message);
     from_below = below && !named;
     if (named) rename_function(named);
-    pending = status;
+    tg_error_pending = status;
     tg_error_unstamped = true;
     return status;
 }
@@ -98,9 +98,9 @@ tg_status tg_fail_below(tg_status status, const char *format, ...) {
 }
 
 tg_status tg_error_by(const char *who) {
-    if (pending != TG_OK && from_below && tg_error_unstamped) rename_function(who);
+    if (tg_error_pending != TG_OK && from_below && tg_error_unstamped) rename_function(who);
     from_below = false;
-    return pending;
+    return tg_error_pending;
 }
 
 tg_status tg_fail_memory(size_t bytes) {
@@ -113,7 +113,7 @@ const char *tg_base_name(const char *path) {
 }
 
 void tg_error_stamp(const char *file, int line) {
-    if (pending == TG_OK || !tg_error_unstamped) return;
+    if (tg_error_pending == TG_OK || !tg_error_unstamped) return;
     if (file) {
         char site[128];
         int n = snprintf(site, sizeof site, "   (%.100s:%d)", tg_base_name(file), line);
@@ -132,12 +132,12 @@ tg_status tg_status_at(tg_status status, const char *file, int line) {
 
 /* ---- asking ---- */
 
-tg_status tg_error_status(void) { return pending; }
+tg_status tg_error_status(void) { return tg_error_pending; }
 
 const char *tg_error_message(void) { return message; }
 
 void tg_error_clear(void) {
-    pending = TG_OK;
+    tg_error_pending = TG_OK;
     message[0] = '\0';
     tg_error_unstamped = false;
 }

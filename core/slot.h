@@ -117,6 +117,9 @@ void tg_slot_unpin(tg_slot *s);
 /* Set while gradient rules run, which may read what was saved of a released tensor. */
 extern _Thread_local TG_HOT bool tg_reading_saved;
 
+/* What tg_error_status() returns, for those who ask before and after each op. */
+extern _Thread_local TG_HOT tg_status tg_error_pending;
+
 /* What a call-site macro notes besides: the place of a pending error that has none yet. */
 extern _Thread_local TG_HOT bool tg_error_unstamped;
 void tg_error_stamp(const char *file, int line);

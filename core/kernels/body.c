@@ -1,6 +1,8 @@
 /* The kernels of one instruction set and one real type; core/kernels/traits.h says how the build chooses
  * them. */
+#include "core/kernels/body_attention.h"
 #include "core/kernels/body_attention_grad.h"
+#include "core/kernels/body_dot.h"
 #include "core/kernels/body_fold.h"
 #include "core/kernels/body_map.h"
 #include "core/kernels/body_recurrent.h"
@@ -69,6 +71,8 @@ const tg_kernel_set SET_NAME = {
     .norm = norm_rows,
     .norm_grad = norm_rows_grad,
     .small_gemm = small_gemm,
+    .row_dots = row_dots,
+    .column_dots = column_dots,
     .attention = attention,
     .attention_grad = attention_grad,
     .lstm = lstm_row,

@@ -3,6 +3,7 @@
 #include "core/kernels/gemm.h"
 
 #include "core/iterate.h"
+#include "core/kernels/table.h"
 #include "core/parallel.h"
 
 /* A product in f32 with a longer inner size is cut down to pieces of PIECE terms. */
@@ -27,9 +28,9 @@ static tg_status sum_terms(const product *p, int64_t from, int64_t n) {
     return s;
 }
 
-/* ---- a matrix and a vector: sums in double, at the speed of memory ---- */
+/* ---- a matrix and a vector: short sums, added in double, at the speed of memory ---- */
 
-enum { LANES = 8, OUTPUTS = 64 };
+enum { OUTPUTS = 1024 };
 
 /* out[i] = sum over l of matrix[i * row + l * step] vector[l * apart] */
 typedef struct vector_product {
@@ -39,35 +40,37 @@ typedef struct vector_product {
     double alpha, beta;
 } vector_product;
 
-static double dot(int64_t n, const float *x, const float *y) {
-    double lane[LANES] = {0}, sum = 0;
-    int64_t i = 0;
-    for (; i + LANES <= n; i += LANES)
-        for (int l = 0; l < LANES; l++) lane[l] += (double)x[i + l] * (double)y[i + l];
-    for (; i < n; i++) lane[0] += (double)x[i] * (double)y[i];
-    for (int l = 0; l < LANES; l++) sum += lane[l];
-    return sum;
+/* Neighbours in memory are those of one output, */
+static void by_rows(const vector_product *v, int64_t n, const float *x, double *sum) {
+    tg_kernels_for(TG_F32)->row_dots(&(tg_dots){v->k, v->row, 1, x, v->vector}, n, sum);
 }
 
-static void store(const vector_product *v, int64_t i, double sum) {
-    float *out = v->out + i * v->out_step;
-    *out = (float)(v->alpha * sum + (v->beta != 0 ? v->beta * (double)*out : 0));
+/* or those of one term, */
+static void by_columns(const vector_product *v, int64_t n, const float *x, double *sum) {
+    tg_dots_fn *add = tg_kernels_for(TG_F32)->column_dots;
+    for (int64_t l = 0; l < v->k; l += TG_DOT_TERMS) {
+        int64_t terms = v->k - l < TG_DOT_TERMS ? v->k - l : TG_DOT_TERMS;
+        add(&(tg_dots){terms, v->step, v->apart, x + l * v->step, v->vector + l * v->apart}, n, sum);
+    }
 }
 
-/* Outputs [begin, end), whichever way the matrix lies. */
+/* or there are none. */
+static void by_elements(const vector_product *v, int64_t n, const float *x, double *sum) {
+    for (int64_t l = 0; l < v->k; l++, x += v->step)
+        for (int64_t j = 0; j < n; j++) sum[j] += (double)x[j * v->row] * (double)v->vector[l * v->apart];
+}
+
 static void some_outputs(void *context, int64_t begin, int64_t end) {
     const vector_product *v = context;
-    if (v->step == 1 && v->apart == 1) {
-        for (int64_t i = begin; i < end; i++) store(v, i, dot(v->k, v->matrix + i * v->row, v->vector));
-        return;
-    }
+    bool rows = v->step == 1 && v->apart == 1;
     for (int64_t i = begin; i < end; i += OUTPUTS) {
         double sum[OUTPUTS] = {0};
         int64_t n = end - i < OUTPUTS ? end - i : OUTPUTS;
-        const float *x = v->matrix + i * v->row;
-        for (int64_t l = 0; l < v->k; l++, x += v->step)
-            for (int64_t j = 0; j < n; j++) sum[j] += (double)x[j * v->row] * (double)v->vector[l * v->apart];
-        for (int64_t j = 0; j < n; j++) store(v, i + j, sum[j]);
+        (rows ? by_rows : v->row == 1 ? by_columns : by_elements)(v, n, v->matrix + i * v->row, sum);
+        for (int64_t j = 0; j < n; j++) {
+            float *out = v->out + (i + j) * v->out_step;
+            *out = (float)(v->alpha * sum[j] + (v->beta != 0 ? v->beta * (double)*out : 0));
+        }
     }
 }
 
@@ -78,7 +81,8 @@ static void multiply_vector(const product *p, int64_t k) {
     v.matrix = column ? a->data : b->data, v.vector = column ? b->data : a->data;
     v.row = column ? a->stride[0] : b->stride[1], v.step = column ? a->stride[1] : b->stride[0];
     v.apart = column ? b->stride[0] : a->stride[1], v.out_step = c->stride[column ? 0 : 1];
-    tg_parallel_for(c->numel, v.step == 1 ? 1 + TG_BLOCK / k : OUTPUTS, some_outputs, &v);
+    int64_t share = c->numel / tg_threads_here() + 1; /* the more neighbours at once, the longer what is read in order */
+    tg_parallel_for(c->numel, v.step == 1 ? 4 + TG_BLOCK / k : share > 64 ? share : 64, some_outputs, &v);
 }
 
 static tg_status multiply(const product *p) {

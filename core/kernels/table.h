@@ -48,6 +48,16 @@ typedef struct tg_small_gemm {
 typedef void tg_small_gemm_fn(const tg_small_gemm *g);
 #define TG_SMALL_GEMM 1024
 
+/* A matrix by a vector y: short sums of the real type, added in double.
+ *   row_dots      sum[i] = sum over l < n of x[i * x_row + l] y[l]; y_step is 1
+ *   column_dots   sum[j] += sum over l < n of x[l * x_row + j] y[l * y_step], n <= TG_DOT_TERMS */
+typedef struct tg_dots {
+    int64_t n, x_row, y_step;
+    const void *x, *y;
+} tg_dots;
+typedef void tg_dots_fn(const tg_dots *d, int64_t outputs, double *sum);
+#define TG_DOT_TERMS 32
+
 /* Attention of one head for a block of n queries, at most TG_ATTENTION_QUERIES, the first of which is number
  * `first`: they see the keys 0..keys-1, or with causal those up to themselves. Rows of q, k [keys, e],
  * v [keys, d], out and g have stride 1; other strides in elements. A mask is bool or of the real type. The
@@ -165,6 +175,7 @@ typedef struct tg_kernel_set {
     tg_row *cross_entropy, *cross_entropy_grad;
     tg_norm_fn *norm, *norm_grad;
     tg_small_gemm_fn *small_gemm;
+    tg_dots_fn *row_dots, *column_dots;
     tg_attention_fn *attention, *attention_grad;
     void (*lstm)(const tg_lstm_row *r);
     void (*lstm_grad)(const tg_lstm_grad_row *r);
