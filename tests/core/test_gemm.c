@@ -185,19 +185,23 @@ START_TEST(nan_goes_through) {
 }
 END_TEST
 
-/* Those of the operands, and the scratch memory. */
+/* Those of the operands, and the scratch memory where the kernels take some. */
 START_TEST(allocation_that_fails) {
-    for (int n = 1; n <= 3; n++) {
+    tg_status s = TG_ERR_MEMORY;
+    int n = 0;
+    while (s != TG_OK) {
         tg_array a = laid_out(TG_F32, TG_SHAPE(40, 50), STRIDED),
                  b = laid_out(TG_F32, TG_SHAPE(50, 40), BACKWARDS);
         tg_array c = fresh(TG_F32, TG_SHAPE(40, 40));
-        tg_memory_fail_at(n);
-        ck_assert_int_eq(tg_gemm(1, &a, &b, 0, &c), TG_ERR_MEMORY);
+        tg_memory_fail_at(++n);
+        s = tg_gemm(1, &a, &b, 0, &c);
         tg_memory_fail_at(-1);
         tg_error_clear();
-        for (int64_t i = 0; i < c.numel; i++) ck_assert_double_eq(tg_array_get(&c, i), (float)number(i));
+        ck_assert(s == TG_OK || s == TG_ERR_MEMORY);
+        for (int64_t i = 0; s != TG_OK && i < c.numel; i++) ck_assert_double_eq(tg_array_get(&c, i), (float)number(i));
         tg_array_drop(&a), tg_array_drop(&b), tg_array_drop(&c);
     }
+    ck_assert_int_ge(n, 3);
 }
 END_TEST
 
