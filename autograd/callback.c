@@ -3,13 +3,32 @@
 
 tg_callback tg_callback_begin(void) {
     tg_tape *tape = tg_tape_get();
-    return (tg_callback){tape, tape ? tg_callback_enter(tape) : 0, tg_named_begin(NULL), !tg_grad_off};
+    tg_callback c = {.tape = tape, .recording = !tg_grad_off};
+    if (!tape) return c;
+    tg_callback_outer outer = tg_callback_enter(tape);
+    c.serial = tape->serial, c.number = tape->callback;
+    c.outer = outer.callback, c.depth = tape->depth++;
+    if (c.depth < TG_MAX_OPEN) tape->open[c.depth] = c.number;
+    c.named = tg_named_begin(NULL);
+    return c;
+}
+
+/* Begun, neither ended nor inside one that has, and no op or walk has begun since that still runs. */
+static bool is_open(const tg_callback *c) {
+    const tg_tape *tape = c->tape;
+    if (!tg_tape_is_ours(tape, c->serial) || c->depth < 0 || c->depth >= tape->depth || c->outer >= c->number) return false;
+    if (c->depth >= TG_MAX_OPEN) return c->number <= tape->callback;
+    bool innermost = tape->depth > TG_MAX_OPEN || tape->callback == tape->open[tape->depth - 1];
+    return innermost && c->number == tape->open[c->depth];
 }
 
 tg_status tg_callback_end(tg_callback c, tg_status status, const char *who) {
+    if (!is_open(&c))
+        return tg_fail(TG_ERR_TAPE, "tg_callback_end: nothing of the kind has begun, or it has ended already (%s)",
+                       who ? who : "for nobody");
     tg_named_end(&c.named);
     tg_grad_off = !c.recording;
-    return c.tape ? tg_callback_leave(c.tape, c.outer, status, who) : tg_error_status();
+    return tg_callback_leave(c.tape, (tg_callback_outer){c.outer, c.depth}, status, who);
 }
 
 tg_status tg_callback_failed(tg_tape *tape, tg_status status, const char *who) {

@@ -62,8 +62,8 @@ void tg_tape_print(FILE *file, tg_mark mark) {
     tg_tape *tape = tg_tape_get();
     if (!file) tg_fail(TG_ERR_ARGUMENT, "tg_tape_print: the file is NULL");
     if (!file || !tape) return;
-    if (mark.tape != tape || mark.serial != tape->serial || mark.nodes < 0) {
-        tg_fail(TG_ERR_TAPE, "tg_tape_print: the mark belongs to another tape than the current one");
+    if (!tg_mark_is_genuine(&mark) || mark.tape != tape || mark.serial != tape->serial) {
+        tg_fail(TG_ERR_TAPE, "tg_tape_print: the mark is none, or belongs to another tape than the current one");
         return;
     }
     for (int64_t i = mark.nodes; i < tape->n_nodes; i++) print_node(file, tape->node[i]);

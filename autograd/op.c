@@ -86,8 +86,9 @@ static tg_status fail_output(const tg_op *op, int o, const char *why) {
 
 /* Storage for an output that infer laid out; views have theirs already. */
 static tg_status allocate_output(const tg_op *op, int o, tg_array *a) {
+    if (!a->data && a->numel == 0 && a->rank == 0) return fail_output(op, o, "without a layout (tg_out gives one)");
+    if (!tg_array_is_sound(a)) return fail_output(op, o, "with fields that no array has");
     if (a->data) return TG_OK;
-    if (a->numel == 0 && a->rank == 0) return fail_output(op, o, "without a layout (tg_out gives one)");
     if (!op->forward) return fail_output(op, o, "without elements, and the op has no forward");
     size_t bytes = (size_t)a->numel * tg_dtype_size((tg_dtype)a->dtype);
     a->buffer = tg_buffer_new(bytes);
@@ -138,7 +139,7 @@ static tg_status apply_to(tg_tape *tape, const inputs *read, const tg_op *op, tg
     tg_status s = new_outputs(op, n_out, out, out_array);
     if (s != TG_OK) return s;
     tg_call call = {op, n_in, n_out, read->array, out_array, attr, in};
-    uint64_t outer = tg_callback_enter(tape);
+    tg_callback_outer outer = tg_callback_enter(tape);
     s = compute(op, &call);
     s = tg_callback_leave(tape, outer, s, op->name);
     if (s == TG_OK && wants_grad(op, read->slot, n_in)) s = tg_record(op, read->slot, n_in, out, n_out, attr);
@@ -180,7 +181,10 @@ void tg_no_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
 
 /* ---- for the writers of ops ---- */
 
+static tg_status fail_no_call(const char *who) { return tg_fail(TG_ERR_ARGUMENT, "%s: the call is NULL", who); }
+
 tg_status tg_out(const tg_call *call, int o, tg_dtype dtype, tg_shape shape) {
+    if (!call) return fail_no_call("tg_out");
     if (o < 0 || o >= call->n_out)
         return tg_call_fail(call, TG_ERR_ARGUMENT, "lays out output %d of %d", o, call->n_out);
     return tg_array_layout(call->out[o], dtype, shape);
@@ -190,6 +194,7 @@ const char *tg_call_input(const tg_call *call, int i) {
     static _Thread_local char text[4][160];
     static _Thread_local unsigned next;
     char *buf = text[next++ % 4];
+    if (!call) return fail_no_call("tg_call_input"), "";
     if (i >= 0 && i < call->n_in) return tg_describe(call->handle[i], buf, sizeof *text);
     snprintf(buf, sizeof *text, "no input (%d of %d)", i, call->n_in);
     return buf;
@@ -201,7 +206,7 @@ tg_status tg_call_fail(const tg_call *call, tg_status status, const char *format
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    return tg_fail(status, "%s: %s", call->op->name, text);
+    return call ? tg_fail(status, "%s: %s", call->op->name, text) : fail_no_call("tg_call_fail");
 }
 
 static tg_status fail_left_out(const tg_call *call, int i) {
@@ -209,6 +214,7 @@ static tg_status fail_left_out(const tg_call *call, int i) {
 }
 
 tg_status tg_infer_same(const tg_call *call) {
+    if (!call) return fail_no_call("tg_infer_same");
     const tg_array *x = call->n_in > 0 ? call->in[0] : NULL;
     if (!x) return fail_left_out(call, 0);
     if (!tg_dtype_is_float((tg_dtype)x->dtype))
@@ -217,6 +223,7 @@ tg_status tg_infer_same(const tg_call *call) {
 }
 
 tg_status tg_infer_broadcast(const tg_call *call) {
+    if (!call) return fail_no_call("tg_infer_broadcast");
     const tg_array *a = call->n_in > 0 ? call->in[0] : NULL;
     if (!a) return fail_left_out(call, 0);
     tg_shape shape = tg_array_shape(a);

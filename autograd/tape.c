@@ -19,6 +19,14 @@ static tg_tape **find(const tg_tape *tape) {
     return NULL;
 }
 
+bool tg_tape_is_ours(const tg_tape *tape, uint64_t serial) {
+    if (!tape || tape == tg_tape_now) return tape && tape->serial == serial;
+    tg_lock(TG_LOCK_TAPES);
+    bool is = find(tape) && tape->serial == serial && tape->users == 0;
+    tg_unlock(TG_LOCK_TAPES);
+    return is;
+}
+
 static void delist(tg_tape *tape) {
     tg_tape **t = find(tape);
     *t = (*t)->next;
@@ -287,11 +295,26 @@ static uint64_t last_generation(const tg_tape *tape, int64_t tensors) {
     return tensors ? tg_slot_at(&tape->region, tensors - 1)->generation : 0;
 }
 
+/* Both halves of a 128-bit product: every bit of a and b reaches most bits of the result. */
+static inline uint64_t mix(uint64_t a, uint64_t b) {
+    unsigned __int128 product = (unsigned __int128)(a ^ UINT64_C(0x9E3779B97F4A7C15)) * (b ^ UINT64_C(0xD6E8FEB86659FD93));
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Three products that do not wait for each other, with a factor each that tells their places. */
+static uint64_t seal_of(const tg_mark *m) {
+    return mix((uintptr_t)m->tape, m->serial) + 3 * mix(m->callback, (uint64_t)m->tensors) + 5 * mix((uint64_t)m->nodes, m->last);
+}
+
+bool tg_mark_is_genuine(const tg_mark *m) { return m->tape && m->seal == seal_of(m); }
+
 tg_mark tg_tape_mark(void) {
     tg_tape *tape = tg_tape_get();
     if (!tape) return (tg_mark){0};
     int64_t n = tape->region.count;
-    return (tg_mark){tape, tape->serial, tape->callback, n, tape->n_nodes, last_generation(tape, n)};
+    tg_mark m = {tape, tape->serial, tape->callback, n, tape->n_nodes, last_generation(tape, n), 0};
+    m.seal = seal_of(&m);
+    return m;
 }
 
 void tg_tape_cut(tg_tape *tape, int64_t tensors, int64_t nodes) {
@@ -315,6 +338,8 @@ static tg_status fail_callback(bool ended) {
 tg_status(tg_tape_rewind)(tg_mark m) {
     tg_tape *tape = tg_tape_get();
     if (!tape) return tg_error_status();
+    if (!tg_mark_is_genuine(&m))
+        return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark is none that tg_tape_mark has given");
     if (m.tape != tape || m.serial != tape->serial)
         return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark belongs to another tape than the current one");
     if (m.callback != tape->callback) return fail_callback(m.callback > tape->callback);

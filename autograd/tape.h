@@ -27,12 +27,13 @@ typedef struct tg_mark {
     uint64_t callback; /* the function called by the library in which it was taken; 0: in none */
     int64_t tensors, nodes;
     uint64_t last; /* generation of the last tensor before it, so that a mark past a rewind is noticed */
+    uint64_t seal; /* of the fields above, so that a mark that somebody has filled in is noticed */
 } tg_mark;
 
 TG_API tg_mark tg_tape_mark(void);
 
 /* Ends the life of every tape tensor and node made since the mark, in one pass. TG_ERR_TAPE when the mark
- * belongs to another tape, was itself rewound, or was taken outside the function that is running for the library
+ * is none that tg_tape_mark has given, belongs to another tape, was itself rewound, or was taken outside the function that is running for the library
  * (see tg_callback); nothing is changed then. Works while an error is pending. */
 TG_API tg_status tg_tape_rewind(tg_mark mark);
 
@@ -59,7 +60,7 @@ TG_API const tg_node *tg_node_of(const tg_tensor *t);
 
 /* Writes the nodes from `mark` on, one a line: id, op, attributes, inputs, output, place.
  *     #3 matmul(#2 [64, 256], fc2.weight [256, 128] f32) -> [64, 128] f32   train.c:41
- * TG_ERR_ARGUMENT for a file that is NULL, TG_ERR_TAPE for a mark of another tape. */
+ * TG_ERR_ARGUMENT for a file that is NULL, TG_ERR_TAPE for a mark that is none or of another tape. */
 TG_API void tg_tape_print(FILE *file, tg_mark mark);
 
 /* ---- what is recorded ---- */
@@ -97,10 +98,12 @@ TG_API tg_status tg_retain_grad(tg_tensor *t);
  *     tg_status s = tg_callback_end(c, f(x), "fit: f");
  * The end returns the status it is given; a failure that nobody raised is raised in the name of `who`. It also puts
  * back the tape and the recording mode (tg_set_grad_enabled) that were, and the name that errors bear (TG_NAMED), which
- * inside is each function's own. */
-typedef struct tg_callback {
+ * inside is each function's own. What has begun inside and not ended ends with it. A second end is TG_ERR_TAPE, and so is
+ * one of what never began; nothing is changed then. */
+typedef struct tg_callback { /* the fields are the library's */
     tg_tape *tape;
-    uint64_t outer;
+    uint64_t serial, number, outer;
+    int64_t depth;
     const char *named;
     bool recording;
 } tg_callback;

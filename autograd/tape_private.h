@@ -6,6 +6,8 @@
 #include "core/slot.h"
 #include "core/thread.h"
 
+#define TG_MAX_OPEN 256 /* of tg_callback_begin, one inside the other, that a tape knows one by one */
+
 struct tg_tape {
     tg_region region;  /* its tensors */
     tg_arena arena;    /* its nodes, and nothing else: where it stands follows from n_nodes */
@@ -15,6 +17,8 @@ struct tg_tape {
     uint64_t serial;
     tg_thread_end end; /* of a thread's own */
     uint64_t callback, callbacks; /* the number of the callback that runs, 0: none; how many there were */
+    int64_t depth;                /* how many of those that run began with tg_callback_begin; their numbers */
+    uint64_t open[TG_MAX_OPEN];
     int users;                    /* threads on which it is current, under the lock of the list of tapes */
     tg_tape *next;                /* in that list */
 };
@@ -27,14 +31,25 @@ static inline tg_tape *tg_tape_get(void) { return tg_tape_now ? tg_tape_now : tg
 
 extern _Thread_local TG_HOT bool tg_grad_off; /* recording is on by default, so zero means on */
 
+/* Whether this is a tape of that serial, which this thread may use; it is not looked into before. */
+bool tg_tape_is_ours(const tg_tape *tape, uint64_t serial);
+
+/* Whether tg_tape_mark has given it, rather than somebody filled it in. */
+bool tg_mark_is_genuine(const tg_mark *m);
+
 /* Ends the tensors and nodes from these positions on. */
 void tg_tape_cut(tg_tape *tape, int64_t tensors, int64_t nodes);
 
 /* ---- callbacks: see tg_callback in autograd/tape.h. These two are on every op's way and leave the recording mode as
  * it is; marks compare the number. ---- */
 
-static inline uint64_t tg_callback_enter(tg_tape *tape) {
-    uint64_t outer = tape->callback;
+typedef struct tg_callback_outer { /* what ran before */
+    uint64_t callback;
+    int64_t depth;
+} tg_callback_outer;
+
+static inline tg_callback_outer tg_callback_enter(tg_tape *tape) {
+    tg_callback_outer outer = {tape->callback, tape->depth};
     tape->callback = ++tape->callbacks;
     return outer;
 }
@@ -50,8 +65,9 @@ static inline tg_status tg_callback_check(tg_tape *tape, tg_status status, const
     return status == TG_OK && tg_tape_now == tape ? TG_OK : tg_callback_failed(tape, status, who);
 }
 
-static inline tg_status tg_callback_leave(tg_tape *tape, uint64_t outer, tg_status status, const char *who) {
-    tape->callback = outer;
+static inline tg_status tg_callback_leave(tg_tape *tape, tg_callback_outer outer, tg_status status, const char *who) {
+    tape->callback = outer.callback;
+    tape->depth = outer.depth;
     return tg_callback_check(tape, status, who);
 }
 

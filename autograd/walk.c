@@ -56,6 +56,13 @@ static tg_status fail_rule(const tg_node *node, int i, const tg_array *g) {
                    tg_shape_text(tg_array_shape(g), got, sizeof got), tg_dtype_name((tg_dtype)g->dtype), i, want);
 }
 
+/* A kernel of a user's own may have filled in anything. */
+static inline bool is_sound(const tg_node *node, int i, const tg_array *g) {
+    if (tg_array_is_sound(g)) return true;
+    tg_fail(TG_ERR_ARGUMENT, "%s: its gradient rule returned fields that no array has for input %d", node->op->name, i);
+    return false;
+}
+
 /* Whether a gradient array is of the input's dtype and of a shape that sums down to the input's. */
 static bool fits(const tg_array *g, const tg_array *like) {
     tg_shape both;
@@ -69,11 +76,18 @@ static tg_status to_shape_of(const tg_node *node, int i, const tg_slot *s, tg_ar
     return fits(g, &s->a) ? sum_down(g, &s->a) : fail_rule(node, i, g);
 }
 
+/* Both are one number, and nothing is left to be asked. */
+static inline bool is_number_like(const tg_array *g, const tg_array *like) {
+    return g->rank == 0 && like->rank == 0 && g->numel == 1 && g->dtype == like->dtype && g->buffer &&
+           g->data == tg_buffer_data(g->buffer);
+}
+
 /* Takes over the contribution g to input i. */
 static tg_status contribute_value(tg_walk *w, const tg_node *node, int i, tg_array *g) {
     tg_slot *s = tg_slot_peek(node->in[i]);
     if (!s) s = tg_slot_of(node->in[i], node->op->name); /* the rule freed it */
-    tg_cell *c = s && to_shape_of(node, i, s, g) == TG_OK ? tg_walk_cell(w, s) : NULL;
+    bool fit = s && (is_number_like(g, &s->a) || (is_sound(node, i, g) && to_shape_of(node, i, s, g) == TG_OK));
+    tg_cell *c = fit ? tg_walk_cell(w, s) : NULL;
     if (c) return add_value(c, g);
     tg_array_drop(g);
     return tg_error_status();
@@ -108,12 +122,13 @@ static double at(const tg_array *a, int64_t i) { return tg_array_get(a, i); }
 
 /* g, the gradient of an elementwise op's input before it is summed down, has the shape of dout: where dout is 0 and g is
  * not a number, which is 0 times infinity, it becomes 0. */
-static tg_status drop_unreached(const tg_node *node, const tg_array *dout, tg_array *g) {
+static tg_status drop_unreached(const tg_node *node, int i, const tg_array *dout, tg_array *g) {
+    if (g->data && !is_sound(node, i, g)) return tg_error_status();
     if (!node->op->elementwise || !g->data || !tg_array_same_shape(dout, g) || g->data == dout->data) return TG_OK;
     tg_array dense = {0};
     tg_status s = tg_array_alloc_like(&dense, g);
     if (s != TG_OK) return s;
-    for (int64_t i = 0; i < g->numel; i++) tg_array_set(&dense, i, at(dout, i) == 0 && isnan(at(g, i)) ? 0 : at(g, i));
+    for (int64_t k = 0; k < g->numel; k++) tg_array_set(&dense, k, at(dout, k) == 0 && isnan(at(g, k)) ? 0 : at(g, k));
     tg_array_drop(g);
     *g = dense;
     return TG_OK;
@@ -184,7 +199,7 @@ static tg_status step_kernel(tg_walk *w, const tg_node *node, tg_cell *cells) {
         if (i < 16 && node->op->accumulates & TG_IN(i) && needs(w, node, i)) lend_cell(w, node, i, &din[i]);
     }
     tg_status s = tg_callback_check(w->tape, node->op->grad_kernel(node, dout, din), node->op->name);
-    for (int i = 0; s == TG_OK && w->mode.sparse && i < node->n_in; i++) s = drop_unreached(node, dout[0], &din[i]);
+    for (int i = 0; s == TG_OK && w->mode.sparse && i < node->n_in; i++) s = drop_unreached(node, i, dout[0], &din[i]);
     for (int i = 0; i < node->n_in; i++) {
         bool needed = s == TG_OK && needs(w, node, i);
         if (needed && !din[i].data) s = fail_missing(node, i);
@@ -229,7 +244,7 @@ static tg_status step_values(tg_walk *w, const tg_node *node, tg_cell *cells) {
         tg_slot *g = tg_slot_with_data(din[i], node->op->name);
         tg_array value = {0};
         if (g) tg_array_share(&value, &g->a);
-        if (g && w->mode.sparse) s = drop_unreached(node, &cells[0].value, &value);
+        if (g && w->mode.sparse) s = drop_unreached(node, i, &cells[0].value, &value);
         if (g && s == TG_OK) s = contribute_value(w, node, i, &value);
         if (!g) s = tg_error_status();
         tg_array_drop(&value);
@@ -331,7 +346,7 @@ static void recycle(tg_walk *w, const tg_node *node, tg_cell *cells) {
 }
 
 tg_status tg_walk_run(tg_walk *w) {
-    uint64_t outer = tg_callback_enter(w->tape);
+    tg_callback_outer outer = tg_callback_enter(w->tape);
     bool was_off = tg_grad_off, was_reading = tg_reading_saved;
     tg_grad_off = !w->mode.record;
     tg_reading_saved = true;

@@ -143,4 +143,16 @@ void tg_arena_rewind(tg_arena *arena, tg_arena_mark mark);
 void tg_arena_rewind_to(tg_arena *arena, const void *p);
 void tg_arena_free(tg_arena *arena);
 
+/* ---- arrays that users fill in ---- */
+
+/* Whether it is an array: rank and dtype are known, numel is that of the shape and countable in bytes, and all elements lie
+ * in what the buffer holds. (Of memory without a buffer nobody knows.) One without data may become an array yet. */
+bool tg_array_is_sound_with_axes(const tg_array *a);
+
+/* Each op asks: a number alone, at the start of a buffer or of none yet, is told at once. */
+static inline bool tg_array_is_sound(const tg_array *a) {
+    const void *start = a->buffer ? tg_buffer_data(a->buffer) : NULL;
+    return (a->rank == 0 && a->numel == 1 && a->dtype < TG_DTYPES && a->data == start) || tg_array_is_sound_with_axes(a);
+}
+
 #endif

@@ -11,8 +11,64 @@ static bool given(const void *p, const char *who) {
     return p;
 }
 
+__attribute__((cold, noinline)) static void fail_array(const tg_array *a, const char *who) {
+    if (!given(a, who)) return;
+    tg_fail_below(TG_ERR_ARGUMENT, "%s: the fields are not those of an array: rank %d, dtype number %d, %lld elements", who,
+                  a->rank, a->dtype, (long long)a->numel);
+}
+
+/* What is read by axis and dtype: little, as this is on every op's way. */
+static inline bool readable(const tg_array *a, const char *who) {
+    bool is = a && a->rank <= TG_MAX_RANK && a->dtype < TG_DTYPES;
+    if (!is) fail_array(a, who);
+    return is;
+}
+
+/* Bytes from the first element on that hold all elements; of an array without elements none. */
+typedef struct extent {
+    int64_t low, high;
+} extent;
+
+/* Whether sizes, numel and strides go together and no more memory is meant than there can be. (So the product of an axis's
+ * stride and size can be counted too.) */
+static bool is_countable(const tg_array *a, extent *e) {
+    const int64_t most = INT64_MAX / 2;
+    if (a->rank > TG_MAX_RANK || a->dtype >= TG_DTYPES) return false;
+    int64_t item = (int64_t)tg_dtype_size((tg_dtype)a->dtype), n = 1;
+    bool empty = false, far = false;
+    *e = (extent){0, item};
+    for (int i = 0; i < a->rank; i++) {
+        int64_t size = a->shape[i], span, *end = a->stride[i] < 0 ? &e->low : &e->high;
+        empty |= size == 0;
+        if (size < 0 || (size > 0 && __builtin_mul_overflow(n, size, &n))) return false;
+        far |= __builtin_mul_overflow(size - 1, item, &span) || __builtin_mul_overflow(a->stride[i], span, &span) ||
+               __builtin_add_overflow(*end, span, end);
+    }
+    if (empty) *e = (extent){0, 0};
+    return a->numel == (empty ? 0 : n) && (empty || (n <= most / item && !far && -most < e->low && e->high < most));
+}
+
+/* In row-major order from the start of the buffer on, as layout and alloc make them: most are. */
+static bool is_as_made(const tg_array *a) {
+    int64_t n = 1, item = a->dtype == TG_F64 || a->dtype == TG_I64 ? 8 : 4;
+    if (a->rank > TG_MAX_RANK || a->dtype >= TG_DTYPES) return false;
+    for (int i = a->rank - 1; i >= 0; i--)
+        if (a->stride[i] != n || a->shape[i] < 1 || __builtin_mul_overflow(n, a->shape[i], &n)) return false;
+    if (n != a->numel || n > PTRDIFF_MAX / item) return false;
+    return !a->data || (a->buffer && a->data == tg_buffer_data(a->buffer) && (size_t)(n * item) <= a->buffer->size);
+}
+
+bool tg_array_is_sound_with_axes(const tg_array *a) {
+    extent e;
+    if (is_as_made(a)) return true;
+    if (!is_countable(a, &e)) return false;
+    if (a->numel == 0 || !a->data || !a->buffer) return true;
+    int64_t at = (int64_t)((uintptr_t)a->data - (uintptr_t)tg_buffer_data(a->buffer)), size = (int64_t)a->buffer->size;
+    return at >= 0 && at <= size && at + e.low >= 0 && e.high <= size - at;
+}
+
 tg_shape tg_array_shape(const tg_array *a) {
-    if (!given(a, "tg_array_shape")) return TG_SCALAR;
+    if (!readable(a, "tg_array_shape")) return TG_SCALAR;
     tg_shape s = {a->rank, {0}};
     for (int i = 0; i < a->rank; i++) s.dim[i] = a->shape[i];
     return s;
@@ -40,26 +96,26 @@ static tg_status fail_layout(tg_array *a, tg_dtype dtype, const tg_shape *shape)
 }
 
 /* Row-major: stride[i] is the product of the sizes behind i, with zero sizes counted as 1 (as in tg_shape_numel).
- * Returns that product for all axes; -1 when a size is negative or the product overflows. */
-static inline int64_t set_shape(tg_array *a, const tg_shape *shape) {
+ * Returns the number of elements; -1 when a size is negative or that product overflows. */
+static inline int64_t set_shape(tg_array *a, int rank, const int64_t *dim) {
     int64_t stride = 1;
-    a->rank = (uint8_t)shape->rank;
-    for (int i = shape->rank - 1; i >= 0; i--) {
-        int64_t n = shape->dim[i];
+    bool empty = false;
+    a->rank = (uint8_t)rank;
+    for (int i = rank - 1; i >= 0; i--) {
+        int64_t n = dim[i];
         a->shape[i] = n;
         a->stride[i] = stride;
+        empty |= n == 0;
         if (n < 0 || (n > 0 && __builtin_mul_overflow(stride, n, &stride))) return -1;
     }
-    return stride;
+    return empty ? 0 : stride;
 }
 
 /* On every op's way: one pass over the sizes, no copies of the shape. */
 static inline tg_status layout(tg_array *a, tg_dtype dtype, const tg_shape *shape, size_t *bytes) {
     if ((unsigned)dtype >= TG_DTYPES || (unsigned)shape->rank > TG_MAX_RANK)
         return fail_layout(a, dtype, shape);
-    int64_t numel = set_shape(a, shape);
-    for (int i = 0; i < shape->rank && numel > 0; i++)
-        if (shape->dim[i] == 0) numel = 0;
+    int64_t numel = set_shape(a, shape->rank, shape->dim);
     if (numel < 0 || !tg_size_mul((size_t)numel, tg_dtype_size(dtype), bytes) || *bytes > PTRDIFF_MAX)
         return fail_layout(a, dtype, shape);
     a->data = a->buffer = NULL;
@@ -73,21 +129,28 @@ tg_status tg_array_layout(tg_array *a, tg_dtype dtype, tg_shape shape) {
     return given(a, "tg_array_layout") ? layout(a, dtype, &shape, &bytes) : tg_error_status();
 }
 
-/* The sizes are known to be sound; a wider dtype may still be too much. */
+__attribute__((noinline)) static tg_status layout_otherwise(tg_array *a, tg_dtype dtype, const tg_array *like) {
+    if (!readable(like, "tg_array_layout_like")) return tg_error_status();
+    return tg_array_layout(a, dtype, tg_array_shape(like));
+}
+
+/* On every op's way too, so what is usual is copied and the rest left to tg_array_layout: another dtype, a size of 0, and
+ * whatever is not an array's shape. */
 tg_status tg_array_layout_like(tg_array *a, tg_dtype dtype, const tg_array *like) {
     if (!given(a, "tg_array_layout_like") || !given(like, "tg_array_layout_like")) return tg_error_status();
-    if (dtype != (tg_dtype)like->dtype) return tg_array_layout(a, dtype, tg_array_shape(like));
-    int64_t stride = 1;
-    for (int i = like->rank - 1; i >= 0; i--) {
-        a->shape[i] = like->shape[i];
+    int64_t stride = 1, sizes = 0;
+    bool usual = dtype == (tg_dtype)like->dtype && like->rank <= TG_MAX_RANK;
+    for (int i = like->rank - 1; usual && i >= 0; i--) {
+        sizes |= a->shape[i] = like->shape[i];
         a->stride[i] = stride;
-        if (like->shape[i] > 0) stride *= like->shape[i];
+        usual = !__builtin_mul_overflow(stride, like->shape[i], &stride);
     }
+    if (!usual || sizes < 0 || stride < 1) return layout_otherwise(a, dtype, like);
     a->data = a->buffer = NULL;
-    a->numel = like->numel;
+    a->numel = stride;
     a->dtype = like->dtype;
     a->rank = like->rank;
-    return TG_OK;
+    return (unsigned)dtype < TG_DTYPES ? TG_OK : layout_otherwise(a, dtype, like);
 }
 
 static tg_status allocate(tg_array *a, size_t bytes) {
@@ -105,9 +168,12 @@ tg_status tg_array_alloc(tg_array *a, tg_dtype dtype, tg_shape shape) {
 }
 
 tg_status tg_array_alloc_like(tg_array *a, const tg_array *like) {
-    if (!given(a, "tg_array_alloc_like") || !given(like, "tg_array_alloc_like")) return tg_error_status();
-    tg_array_layout_like(a, (tg_dtype)like->dtype, like);
-    return allocate(a, (size_t)a->numel * tg_dtype_size((tg_dtype)a->dtype));
+    if (!given(a, "tg_array_alloc_like") || !readable(like, "tg_array_alloc_like")) return tg_error_status();
+    size_t bytes;
+    tg_status s = tg_array_layout_like(a, (tg_dtype)like->dtype, like);
+    if (s != TG_OK) return s;
+    if (__builtin_mul_overflow((size_t)a->numel, tg_dtype_size((tg_dtype)a->dtype), &bytes)) bytes = SIZE_MAX;
+    return allocate(a, bytes);
 }
 
 /* *dst = v with a reference of its own; dst may be what v was taken from. */
@@ -121,6 +187,10 @@ static void assign(tg_array *dst, const tg_array *v) {
 /* As assign, but copies only the axes there are: this runs several times for every op. */
 void tg_array_share(tg_array *dst, const tg_array *src) {
     if (!given(dst, "tg_array_share") || !given(src, "tg_array_share")) return;
+    if (src->rank > TG_MAX_RANK) {
+        fail_array(src, "tg_array_share");
+        return;
+    }
     void *data = src->data;
     tg_buffer *buffer = src->buffer;
     tg_buffer_ref(buffer);
@@ -141,12 +211,11 @@ void tg_array_drop(tg_array *a) {
 
 bool tg_array_is_contiguous(const tg_array *a) {
     int64_t stride = 1;
-    if (!given(a, "tg_array_is_contiguous")) return false;
+    if (!readable(a, "tg_array_is_contiguous")) return false;
     if (a->numel == 0) return true;
     for (int i = a->rank - 1; i >= 0; i--) {
         if (a->shape[i] == 1) continue;
-        if (a->stride[i] != stride) return false;
-        stride *= a->shape[i];
+        if (a->stride[i] != stride || __builtin_mul_overflow(stride, a->shape[i], &stride)) return false;
     }
     return true;
 }
@@ -154,14 +223,16 @@ bool tg_array_is_contiguous(const tg_array *a) {
 /* No element is visited twice when, with axes in order of |stride|, each steps over all that the smaller ones
  * reach: |stride_k| > sum over i < k of |stride_i| (size_i - 1). Sufficient, and necessary for views of
  * contiguous arrays. */
-static bool visits_once(const tg_array *a) {
+static bool visits_once_by_strides(const tg_array *a) {
     int64_t reach = 0, below = -1;
-    if (a->numel <= 1 || tg_array_is_contiguous(a)) return true;
+    extent whole;
+    if (tg_array_is_contiguous(a)) return true;
+    if (!is_countable(a, &whole)) return false;
     for (int left = a->rank; left > 0; left--) {
         int64_t step = INT64_MAX, size = 1;
         int found = 0;
         for (int i = 0; i < a->rank; i++) { /* the next larger stride, and how many axes have it */
-            int64_t s = a->stride[i] < 0 ? -a->stride[i] : a->stride[i];
+            int64_t s = a->shape[i] == 1 ? 0 : a->stride[i] < 0 ? -a->stride[i] : a->stride[i];
             if (a->shape[i] == 1 || s <= below || s > step) continue;
             found = s == step ? found + 1 : 1;
             step = s;
@@ -175,16 +246,18 @@ static bool visits_once(const tg_array *a) {
     return true;
 }
 
-bool tg_array_visits_once(const tg_array *a) { return given(a, "tg_array_visits_once") && visits_once(a); }
+static inline bool visits_once(const tg_array *a) { return a->numel <= 1 || visits_once_by_strides(a); }
+
+bool tg_array_visits_once(const tg_array *a) { return readable(a, "tg_array_visits_once") && visits_once(a); }
 
 bool tg_array_is_exclusive(const tg_array *a) {
-    return given(a, "tg_array_is_exclusive") && a->buffer && tg_buffer_refs(a->buffer) == 1 && visits_once(a);
+    return readable(a, "tg_array_is_exclusive") && a->buffer && tg_buffer_refs(a->buffer) == 1 && visits_once(a);
 }
 
 /* ---- views ---- */
 
 tg_status tg_array_broadcast(tg_array *out, const tg_array *a, tg_shape shape) {
-    if (!given(out, "tg_array_broadcast") || !given(a, "tg_array_broadcast")) return tg_error_status();
+    if (!given(out, "tg_array_broadcast") || !readable(a, "tg_array_broadcast")) return tg_error_status();
     tg_shape both, from = tg_array_shape(a);
     if (tg_shape_numel(shape) < 0) return tg_fail_layout("tg_array_broadcast", (tg_dtype)a->dtype, &shape);
     if (!tg_shape_broadcast(from, shape, &both) || !tg_shape_equal(both, shape)) {
@@ -232,10 +305,21 @@ static int merge_axes(const tg_array *a, int64_t *size, int64_t *stride) {
     return n;
 }
 
+static bool can_reshape(const tg_array *out, const tg_array *a, const tg_shape *shape) {
+    char text[200];
+    if (!given(out, "tg_array_reshape") || !given(a, "tg_array_reshape")) return false;
+    if (!tg_array_is_sound(a)) return fail_array(a, "tg_array_reshape"), false;
+    if (tg_shape_numel(*shape) == a->numel) return true;
+    tg_fail_below(TG_ERR_SHAPE, "tg_array_reshape: the shape %s has not the array's %lld elements",
+                  tg_shape_text(*shape, text, sizeof text), (long long)a->numel);
+    return false;
+}
+
 /* Every merged axis must be cut into whole new axes, from the last backwards. */
 bool tg_array_reshape(tg_array *out, const tg_array *a, tg_shape shape) {
+    if (!can_reshape(out, a, &shape)) return false;
     tg_array v = *a;
-    set_shape(&v, &shape);
+    set_shape(&v, shape.rank, shape.dim);
     if (a->numel > 0 && !tg_array_is_contiguous(a)) {
         int64_t size[TG_MAX_RANK], stride[TG_MAX_RANK];
         int k = merge_axes(a, size, stride) - 1;

@@ -49,8 +49,9 @@ TG_API tg_status tg_array_alloc(tg_array *a, tg_dtype dtype, tg_shape shape);
 TG_API tg_status tg_array_alloc_like(tg_array *a, const tg_array *like);
 
 /* dst becomes another reference to src's elements (no copy of them). dst must be empty or a drop-able array,
- * here and wherever an array comes out below. An array that is NULL, as an optional input of an op may be, is
- * TG_ERR_ARGUMENT, here and everywhere; but tg_array_drop ignores it, and those that say what they do not check. */
+ * here and wherever an array comes out below. An array that is NULL, as an optional input of an op may be, or whose fields
+ * are not an array's (an axis too many, an unknown dtype, a numel that is not the shape's) is TG_ERR_ARGUMENT, here and
+ * everywhere; but tg_array_drop ignores NULL, and some say what they do not check. */
 TG_API void tg_array_share(tg_array *dst, const tg_array *src);
 
 /* Drops the reference. The array then has no data; its dtype, shape and strides stay readable. */
@@ -68,8 +69,8 @@ TG_API bool tg_array_is_exclusive(const tg_array *a);
  * broadcast: `a` repeated to `shape`, which it must broadcast to (TG_ERR_SHAPE otherwise). The bytes of a copy must be
  * countable (TG_ERR_MEMORY).
  * permute: out axis i is axis order[i] of a (a permutation of 0..rank-1; not checked).
- * reshape: false when the strides of `a` cannot express the new shape (a copy is then needed); the numbers of
- * elements must agree (not checked). */
+ * reshape: false when the strides of `a` cannot express the new shape (a copy is then needed), and with an error raised when
+ * the numbers of elements differ (TG_ERR_SHAPE). */
 TG_API tg_status tg_array_broadcast(tg_array *out, const tg_array *a, tg_shape shape);
 TG_API void tg_array_permute(tg_array *out, const tg_array *a, const int *order);
 TG_API bool tg_array_reshape(tg_array *out, const tg_array *a, tg_shape shape);

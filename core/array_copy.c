@@ -1,6 +1,7 @@
 /* Arrays: copies that convert, and single elements. */
 #include "core/array.h"
 
+#include "core/alloc.h"
 #include "core/parallel.h"
 
 #include <string.h>
@@ -184,6 +185,8 @@ void tg_array_copy(const tg_array *dst, const tg_array *src) {
 tg_status tg_array_contiguous(tg_array *out, const tg_array *a) {
     tg_array dense;
     if (!out || !a) return tg_fail(TG_ERR_ARGUMENT, "tg_array_contiguous: the array is NULL");
+    if (!tg_array_is_sound(a) || (a->numel > 0 && !a->data))
+        return tg_fail(TG_ERR_ARGUMENT, "tg_array_contiguous: the array has fields that no array has, or no elements allocated");
     if (tg_array_is_contiguous(a)) {
         if (out != a) tg_array_share(out, a);
         return TG_OK;
@@ -215,8 +218,8 @@ void tg_array_set(const tg_array *a, int64_t i, double value) {
 }
 
 void tg_array_fill(const tg_array *a, double value) {
-    if (!a || a->dtype >= TG_DTYPES || (a->numel > 0 && !a->data)) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_array_fill: the array is NULL, has no dtype or no elements allocated");
+    if (!a || !tg_array_is_sound(a) || (a->numel > 0 && !a->data)) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_array_fill: the array is NULL, has fields that no array has, or no elements allocated");
         return;
     }
     union {

@@ -66,9 +66,9 @@ tg_tensor *tg_from_array(const tg_array *a) {
         tg_fail(TG_ERR_ARGUMENT, "from_array: the array is NULL or has no elements allocated");
         return tg_poison();
     }
-    if ((unsigned)a->dtype >= TG_DTYPES || a->rank > TG_MAX_RANK || a->numel < 0 ||
-        tg_shape_numel(tg_array_shape(a)) != a->numel) {
-        tg_fail(TG_ERR_ARGUMENT, "from_array: the array's dtype, rank and sizes are not those of an array of its numel elements");
+    if (!tg_array_is_sound(a)) {
+        tg_fail(TG_ERR_ARGUMENT, "from_array: the array's dtype, rank and sizes are not those of an array of its numel elements, "
+                                 "or its strides leave its buffer");
         return tg_poison();
     }
     tg_slot *s = tg_slot_new("from_array");

@@ -46,7 +46,8 @@ TG_API tg_tensor *tg_from(tg_dtype dtype, const void *data, tg_shape shape);
 TG_API tg_tensor *tg_from_sizes(tg_dtype dtype, const void *data, int64_t s0, int64_t s1, int64_t s2, int64_t s3,
                                 int64_t s4, int64_t s5, int64_t s6, int64_t s7, int64_t s8, ...);
 
-/* A view of the array `a` as a tensor (it shares the buffer). For ops and loaders. */
+/* A view of the array `a` as a tensor (it shares the buffer). For ops and loaders. TG_ERR_ARGUMENT for an array without
+ * elements allocated, with fields that no array has, or whose elements lie outside of its buffer. */
 TG_API tg_tensor *tg_from_array(const tg_array *a);
 
 /* ---- what a tensor is ---- */

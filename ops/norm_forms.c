@@ -81,11 +81,11 @@ static bool move_running(const tg_batch_norm_opts *o, tg_tensor *mean, tg_tensor
 static tg_tensor *batch_norm_training(tg_tensor *x, const tg_batch_norm_opts *o, double eps) {
     tg_spread s = tg_spread_over(x, (tg_spread_opts){.axes = others(x), .keepdim = true, .eps = eps});
     tg_tensor *y = scaled(tg_div(s.d, tg_spread_root(&s, eps)), o->weight, o->bias);
-    if (tg_is_poison(y)) return y;
+    if (tg_is_poison(y) || (!o->running_mean && !o->running_var)) return y;
     bool was = tg_set_grad_enabled(false);
     tg_tensor *var = tg_mul_scalar(s.sum, 1 / s.n);
     if (s.scale) var = tg_mul(tg_mul(var, s.scale), s.scale);
-    bool moved = move_running(o, s.mean, var, s.n / (s.n - 1));
+    bool moved = !tg_is_poison(var) && move_running(o, s.mean, var, s.n / (s.n - 1));
     tg_set_grad_enabled(was);
     return moved ? y : tg_poison();
 }

@@ -96,6 +96,7 @@ static tg_spread with_care(tg_tensor *x, const tg_spread_opts *o, const tg_sprea
     s.d = o->about_zero ? x : centred(x, o->axes, &s.mean);
     s.sum = sum_of_squares(s.d, o);
     if (s.scale && s.mean) s.mean = tg_mul(s.mean, s.scale);
+    if (s.mean && !tg_is_alive(s.mean)) s.sum = s.mean; /* all or nothing: not everyone looks at the mean */
     return s;
 }
 

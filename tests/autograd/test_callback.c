@@ -478,6 +478,63 @@ START_TEST(test_the_public_pair) {
 }
 END_TEST
 
+/* What was not begun, or has ended, ends nothing: the mark stays outside. */
+static tg_callback stale_one;
+static tg_tensor *ends_another(tg_tensor *grad, void *user) {
+    tg_mark own = tg_tape_mark();
+    tg_callback forged = stale_one;
+    (void)grad, (void)user;
+    ck_assert_int_eq(tg_callback_end(stale_one, TG_OK, "fit: f"), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "tg_callback_end", "ended already");
+    for (forged.depth = -1; forged.depth < 4; forged.depth++) {
+        ck_assert_int_eq(tg_callback_end(forged, TG_OK, NULL), TG_ERR_TAPE);
+        expect_error(TG_ERR_TAPE, "tg_callback_end");
+    }
+    ck_assert_int_eq(tg_callback_end((tg_callback){0}, TG_OK, "fit: f"), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "tg_callback_end");
+    ck_assert_int_eq(tg_tape_rewind(outside), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "outside the function that is running");
+    ck_assert_int_eq(tg_tape_rewind(own), TG_OK);
+    tg_callback_begin(); /* which nobody ends */
+    return NULL;
+}
+
+START_TEST(test_ends_without_a_beginning) {
+    outside = tg_tape_mark();
+    tg_tensor *x = leaf(3);
+    stale_one = tg_callback_begin();
+    ck_assert_int_eq(tg_callback_end(stale_one, TG_OK, "fit: f"), TG_OK);
+    tg_register_hook(x, ends_another, NULL);
+    ck_assert_int_eq(tg_backward(tg_square(x)), TG_OK);
+    expect_value(tg_grad_of(x), 6);
+    ck_assert_int_eq(tg_tape_rewind(outside), TG_OK); /* what the hook left open has ended with it */
+    tg_tape *gone = tg_tape_new(), *was = tg_tape_use(gone);
+    tg_callback c = tg_callback_begin();
+    ck_assert_int_eq(tg_callback_end(c, TG_OK, "fit: f"), TG_OK);
+    tg_tape_use(was);
+    tg_tape_free(gone);
+    ck_assert_int_eq(tg_callback_end(c, TG_OK, "fit: f"), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "tg_callback_end");
+}
+END_TEST
+
+/* More of them, one inside the other, than the tape knows one by one. */
+START_TEST(test_deeply_nested_pairs) {
+    enum { DEEP = 600 };
+    static tg_callback c[DEEP];
+    outside = tg_tape_mark();
+    for (int i = 0; i < DEEP; i++) c[i] = tg_callback_begin();
+    for (int i = DEEP - 1; i >= 0; i--) {
+        ck_assert_int_eq(tg_tape_rewind(outside), TG_ERR_TAPE);
+        expect_error(TG_ERR_TAPE, "outside");
+        ck_assert_int_eq(tg_callback_end(c[i], TG_OK, "fit: f"), TG_OK);
+        ck_assert_int_eq(tg_callback_end(c[i], TG_OK, "fit: f"), TG_ERR_TAPE);
+        expect_error(TG_ERR_TAPE, "ended already");
+    }
+    ck_assert_int_eq(tg_tape_rewind(outside), TG_OK);
+}
+END_TEST
+
 TCase *tcase_callback(void) {
     TCase *tc = tcase_create("callback");
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -496,5 +553,7 @@ TCase *tcase_callback(void) {
     tcase_add_test(tc, test_a_raised_error_fails_the_walk);
     tcase_add_test(tc, test_functions_that_return_no_tensor);
     tcase_add_test(tc, test_the_public_pair);
+    tcase_add_test(tc, test_ends_without_a_beginning);
+    tcase_add_test(tc, test_deeply_nested_pairs);
     return tc;
 }

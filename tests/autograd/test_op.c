@@ -274,6 +274,69 @@ START_TEST(test_structs_that_are_no_op) {
 }
 END_TEST
 
+/* ---- arrays that an op fills in as none can be ---- */
+
+static int wrong; /* which field */
+enum { WRONG_FIELDS = 9 };
+
+static void fill_in_wrongly(tg_array *a) {
+    switch (wrong) {
+    case 0: a->rank = 200; break;
+    case 1: a->rank = 2, a->numel = 1; break;
+    case 2: a->dtype = 77; break;
+    case 3: a->numel = INT64_MAX; break;
+    case 4: a->numel = -1; break;
+    case 5: a->shape[0] = INT64_MIN, a->rank = 1; break;
+    case 6: a->rank = 1, a->shape[0] = a->numel = INT64_C(1) << 40, a->stride[0] = 1; break;
+    case 7: a->rank = 1, a->shape[0] = a->numel = 100, a->stride[0] = 1; break;
+    case 8: a->rank = 1, a->shape[0] = a->numel = 2, a->stride[0] = INT64_MIN; break;
+    }
+}
+
+/* The output is a view of the input, which ends where its buffer does. */
+static tg_status views_wrongly(const tg_call *c) {
+    tg_array_share(c->out[0], c->in[0]);
+    fill_in_wrongly(c->out[0]);
+    return TG_OK;
+}
+
+static tg_status gradient_filled_in_wrongly(const tg_node *node, const tg_array *const *dout, tg_array *din) {
+    (void)node;
+    tg_array_share(&din[0], dout[0]);
+    fill_in_wrongly(&din[0]);
+    return TG_OK;
+}
+
+START_TEST(test_arrays_filled_in_wrongly) {
+    wrong = _i;
+    tg_tensor *x = leaf(2);
+    int64_t tensors = tg_tape_tensors();
+    ck_assert(tg_is_poison(tg_apply(&(tg_op){.name = "peek", .n_in = 1, .infer = views_wrongly, .grad = TG_NO_GRAD}, &x, 1, NULL)));
+    expect_error(TG_ERR_ARGUMENT, "peek: its infer left output 0", "no array has");
+    ck_assert_int_eq(tg_tape_tensors(), tensors);
+    tg_op op = cube;
+    op.grad_kernel = gradient_filled_in_wrongly;
+    ck_assert_int_eq(tg_backward(tg_apply(&op, &x, 1, NULL)), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "cube: its gradient rule", "no array has");
+    ck_assert(!tg_is_alive(tg_grad_of(x)));
+    tg_error_clear();
+}
+END_TEST
+
+START_TEST(test_calls_that_are_null) {
+    ck_assert_int_eq(tg_out(NULL, 0, TG_F32, TG_SCALAR), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_out: the call is NULL");
+    ck_assert_int_eq(tg_call_fail(NULL, TG_ERR_SHAPE, "cannot"), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_call_fail: the call is NULL");
+    ck_assert_str_eq(tg_call_input(NULL, 0), "");
+    expect_error(TG_ERR_ARGUMENT, "tg_call_input: the call is NULL");
+    ck_assert_int_eq(tg_infer_same(NULL), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_infer_same: the call is NULL");
+    ck_assert_int_eq(tg_infer_broadcast(NULL), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_infer_broadcast: the call is NULL");
+}
+END_TEST
+
 START_TEST(test_null_pointers) {
     tg_tensor *x = leaf(2), *out[1];
     ck_assert(tg_is_poison(tg_apply(NULL, &x, 1, NULL)));
@@ -349,6 +412,8 @@ TCase *tcase_op(void) {
     tcase_add_test(tc, test_optional_input);
     tcase_add_test(tc, test_structs_that_are_no_op);
     tcase_add_test(tc, test_null_pointers);
+    tcase_add_loop_test(tc, test_arrays_filled_in_wrongly, 0, WRONG_FIELDS);
+    tcase_add_test(tc, test_calls_that_are_null);
     tcase_add_test(tc, test_printed_attributes);
     tcase_add_test(tc, test_a_failed_forward_takes_its_nodes_along);
     return tc;

@@ -61,6 +61,38 @@ START_TEST(test_marks_are_checked) {
 }
 END_TEST
 
+/* A mark of the future, of before the start, with the nodes of one and the tensors of another, and so on. */
+START_TEST(test_forged_marks) {
+    tg_tensor *x = leaf(2);
+    tg_mark genuine = tg_tape_mark();
+    tg_square(x);
+    tg_mark later = tg_tape_mark();
+    static const int64_t shift[] = {1, -1, 1000, -1000, INT64_MAX, INT64_MIN, INT64_C(1) << 32};
+    int64_t tensors = tg_tape_tensors(), nodes = tg_tape_nodes();
+    for (int i = 0; i < 7 * 7; i++) {
+        tg_mark m = genuine;
+        uint64_t by = (uint64_t)shift[i / 7];
+        switch (i % 7) {
+        case 0: m.tensors = (int64_t)((uint64_t)m.tensors + by); break;
+        case 1: m.nodes = (int64_t)((uint64_t)m.nodes + by); break;
+        case 2: m.tensors = m.nodes = shift[i / 7]; break;
+        case 3: m.last += by; break;
+        case 4: m.callback += by; break;
+        case 5: m.serial += by; break;
+        case 6: m.nodes = later.nodes, m.seal += by - 1; break;
+        }
+        ck_assert_int_eq(tg_tape_rewind(m), TG_ERR_TAPE);
+        expect_error(TG_ERR_TAPE, "tg_tape_rewind: the mark is none");
+        tg_tape_print(stderr, m);
+        expect_error(TG_ERR_TAPE, "tg_tape_print: the mark is none");
+    }
+    ck_assert_int_eq(tg_tape_rewind((tg_mark){0}), TG_ERR_TAPE);
+    expect_error(TG_ERR_TAPE, "the mark is none");
+    ck_assert(tg_tape_tensors() == tensors && tg_tape_nodes() == nodes);
+    ck_assert_int_eq(tg_tape_rewind(genuine), TG_OK);
+}
+END_TEST
+
 START_TEST(test_explicit_tapes) {
     tg_tape *other = tg_tape_new(), *mine = tg_tape_use(other);
     tg_tensor *x = leaf(2), *y = tg_square(x);
@@ -281,6 +313,7 @@ TCase *tcase_tape(void) {
     tcase_add_test(tc, test_mark_and_rewind);
     tcase_add_test(tc, test_use_after_rewind_names_maker_and_line);
     tcase_add_test(tc, test_marks_are_checked);
+    tcase_add_test(tc, test_forged_marks);
     tcase_add_test(tc, test_explicit_tapes);
     tcase_add_test(tc, test_kept_outlives_rewind);
     tcase_add_test(tc, test_freed_parameter_in_a_graph);

@@ -542,6 +542,92 @@ START_TEST(null_arrays_are_errors) {
 }
 END_TEST
 
+/* Fields such as no array has, of one of 2 by 3 f32 numbers in a buffer that has room for 16. */
+typedef struct wrong_field {
+    enum { RANK, DTYPE, NUMEL, SIZE, STRIDE, LAST_STRIDE, DATA } field;
+    int64_t value;
+} wrong_field;
+
+static const wrong_field wrong_fields[] = {
+    {RANK, 9},           {RANK, 255},          {RANK, 1},        {DTYPE, TG_DTYPES}, {DTYPE, 255},      {NUMEL, 7},
+    {NUMEL, -1},         {NUMEL, INT64_MIN},   {SIZE, -2},       {SIZE, 0},          {SIZE, INT64_MAX}, {SIZE, INT64_MIN},
+    {STRIDE, 14},        {STRIDE, -1},         {STRIDE, 1 << 30}, {STRIDE, INT64_MAX}, {STRIDE, INT64_MIN},
+    {STRIDE, INT64_MAX / 4}, {LAST_STRIDE, -2}, {LAST_STRIDE, INT64_MIN}, {DATA, 0},
+};
+
+static tg_array with_wrong_field(const tg_array *a, const wrong_field *w) {
+    tg_array v = *a;
+    switch (w->field) {
+    case RANK: v.rank = (uint8_t)w->value; break;
+    case DTYPE: v.dtype = (uint8_t)w->value; break;
+    case NUMEL: v.numel = w->value; break;
+    case SIZE: v.shape[0] = w->value; break;
+    case STRIDE: v.stride[0] = w->value; break;
+    case LAST_STRIDE: v.stride[1] = w->value; break;
+    case DATA: v.data = NULL; break;
+    }
+    return v;
+}
+
+/* Elements are not touched, and what is looked at is only what there can be: under the sanitizers, nothing else. */
+START_TEST(wrong_fields_are_errors) {
+    tg_array a = counting(TG_SHAPE(2, 3)), out = {0}, v = with_wrong_field(&a, &wrong_fields[_i]);
+    bool elements_alone = wrong_fields[_i].field >= STRIDE;
+    ck_assert_int_eq(tg_array_contiguous(&out, &v), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_contiguous");
+    tg_array_fill(&v, 9);
+    expect_error(TG_ERR_ARGUMENT, "tg_array_fill");
+    expect_elements(&a, 6, (int[]){0, 1, 2, 3, 4, 5});
+    if (!elements_alone) {
+        ck_assert(!tg_array_reshape(&out, &v, TG_SHAPE(6)));
+        expect_error(TG_ERR_ARGUMENT, "tg_array_reshape: the fields");
+    }
+    tg_array_is_contiguous(&v), tg_array_visits_once(&v), tg_array_is_exclusive(&v), tg_array_shape(&v);
+    tg_array_share(&out, &v), tg_array_broadcast(&out, &v, TG_SHAPE(4, 2, 3)), tg_array_drop(&out);
+    tg_error_clear();
+    tg_array_layout_like(&out, TG_F32, &v), tg_array_layout_like(&out, TG_F64, &v);
+    tg_error_clear();
+    bool made = tg_array_alloc_like(&out, &v) == TG_OK;
+    ck_assert(made == (tg_error_status() == TG_OK) && (made || !elements_alone) && (!made || tg_array_is_sound(&out)));
+    tg_error_clear();
+    tg_array_drop(&out);
+    tg_array_drop(&a);
+}
+END_TEST
+
+/* Sizes beside a 0 need not fit memory, only an integer. */
+START_TEST(nothing_is_an_array_too) {
+    const tg_shape empty[] = {TG_SHAPE(0, INT64_MAX), TG_SHAPE(INT64_MAX, 0), TG_SHAPE(2, 0, INT64_C(1) << 61), TG_SHAPE(0)};
+    for (int i = 0; i < COUNT(empty); i++)
+        for (int dtype = 0; dtype < TG_DTYPES; dtype++) {
+            tg_array a, out = {0};
+            ck_assert_int_eq(tg_array_alloc(&a, (tg_dtype)dtype, empty[i]), TG_OK);
+            tg_array_fill(&a, 1);
+            ck_assert(tg_array_is_sound(&a) && tg_array_contiguous(&out, &a) == TG_OK);
+            tg_array_drop(&a), tg_array_drop(&out);
+            ck_assert_int_eq(tg_array_alloc_like(&out, &a), TG_OK);
+            tg_array_drop(&out);
+        }
+    expect_ok();
+}
+END_TEST
+
+START_TEST(reshaping_to_another_number) {
+    tg_array a = counting(TG_SHAPE(2, 3)), out = {0};
+    const tg_shape wrong[] = {TG_SHAPE(5), TG_SHAPE(7), TG_SCALAR, TG_SHAPE(0), TG_SHAPE(-2, -3), {9, {6}}, {-1, {0}}};
+    for (int turned = 0; turned < 2; turned++) {
+        for (int i = 0; i < COUNT(wrong); i++) {
+            ck_assert(!tg_array_reshape(&out, &a, wrong[i]));
+            expect_error(TG_ERR_SHAPE, "tg_array_reshape: the shape");
+        }
+        tg_array_permute(&a, &a, (int[]){1, 0});
+    }
+    ck_assert(!tg_array_reshape(NULL, &a, TG_SHAPE(6)) && !tg_array_reshape(&out, NULL, TG_SHAPE(6)));
+    expect_error(TG_ERR_ARGUMENT, "tg_array_reshape: the array is NULL");
+    tg_array_drop(&a);
+}
+END_TEST
+
 START_TEST(made_contiguous) {
     tg_array a = counting(TG_SHAPE(3, 4)), c = {0};
     ck_assert_int_eq(tg_array_contiguous(&c, &a), TG_OK);
@@ -574,6 +660,9 @@ TCase *tcase_array(void) {
     tcase_add_loop_test(tc, reshaping, 0, COUNT(forms));
     tcase_add_test(tc, reshaping_corners);
     tcase_add_loop_test(tc, exclusive_strides, 0, COUNT(strides));
+    tcase_add_loop_test(tc, wrong_fields_are_errors, 0, COUNT(wrong_fields));
+    tcase_add_test(tc, nothing_is_an_array_too);
+    tcase_add_test(tc, reshaping_to_another_number);
     tcase_add_loop_test(tc, conversion, 0, TG_DTYPES * TG_DTYPES);
     tcase_add_test(tc, conversion_of_zeros_keeps_the_sign);
     tcase_add_test(tc, large_integers_stay_exact);

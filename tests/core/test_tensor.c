@@ -82,7 +82,7 @@ START_TEST(creation_from_an_array) {
     ck_assert(tg_is_poison(tg_from_array(&none)));
     expect_error(TG_ERR_ARGUMENT, "from_array");
     const tg_array sound = *tg_array_of(t);
-    tg_array bad[] = {sound, sound, sound, sound, sound, sound, sound, sound};
+    tg_array bad[] = {sound, sound, sound, sound, sound, sound, sound, sound, sound, sound, sound, sound};
     bad[0].dtype = TG_DTYPES;
     bad[1].dtype = 255;
     bad[2].rank = TG_MAX_RANK + 1;
@@ -91,6 +91,10 @@ START_TEST(creation_from_an_array) {
     bad[5].numel = -6;
     bad[6].shape[0] = -3, bad[6].shape[1] = -2;
     bad[7].shape[0] = INT64_MAX;
+    bad[8].stride[0] = 20; /* behind the buffer, before it, and where nothing can be */
+    bad[9].stride[1] = -1;
+    bad[10].stride[0] = INT64_MIN;
+    bad[11].data = (char *)bad[11].data + 64;
     for (int i = 0; i < COUNT(bad); i++) {
         const int64_t count = tg_region_current()->count;
         ck_assert(tg_is_poison(tg_from_array(&bad[i])));

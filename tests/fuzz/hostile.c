@@ -38,7 +38,7 @@ uint64_t random_bits(void) {
 
 int64_t below(int64_t n) { return n > 0 ? (int64_t)(random_bits() % (uint64_t)n) : 0; }
 bool one_in(unsigned n) { return below(n) == 0; }
-bool bad(void) { return hostile_depth && FRAME->badness && one_in(FRAME->badness); }
+bool bad(void) { return hostile_depth && (FRAME->garbage || (FRAME->badness && one_in(FRAME->badness))); }
 
 /* ---- findings ---- */
 
@@ -116,7 +116,7 @@ void make_call(const hostile_call *call) {
     static const unsigned badness[] = {0, 0, 12, 6, 2};
     hostile_frame *f = &hostile_frames[hostile_depth];
     memset(f, 0, offsetof(hostile_frame, message));
-    f->message[0] = '\0', f->disturbed = false, f->count = 0, f->op = NULL, f->last = NULL, f->user = NULL;
+    f->message[0] = '\0', f->disturbed = f->working = f->garbage = false, f->count = 0, f->op = NULL, f->last = NULL, f->user = NULL;
     f->call = call;
     f->badness = badness[below(COUNT(badness))];
     hostile_depth++;
@@ -140,6 +140,7 @@ static void end_sequence(tg_mark base) {
     if (tg_tape_rewind(base) != TG_OK) finding("cannot be rewound: %s", tg_error_message());
     tg_error_clear();
     forget_scratch();
+    forget_files();
 }
 
 static void run_sequence(int64_t n) {

@@ -8,8 +8,10 @@
  *   hostile.c            sequences, findings, the command line
  *   hostile_check.c      what holds before and after a call
  *   hostile_values.c     numbers, texts, shapes, memory
- *   hostile_tensors.c    tensors of all states and of other threads; arrays
- *   hostile_objects.c    models, optimisers, tapes, marks, files
+ *   hostile_tensors.c    tensors of all states; arrays, spoiled ones too
+ *   hostile_threads.c    another thread that works meanwhile, and one that has ended
+ *   hostile_objects.c    models, optimisers, tapes, marks, alive and ended
+ *   hostile_files.c      files and folders of all kinds
  *   hostile_callbacks.c  functions that fail, misbehave, and call the library
  *   hostile_ops.c        ops of a user's own, and applications of ops
  *   hostile_own.c        calls that need more than their types say
@@ -56,6 +58,8 @@ typedef struct hostile_frame {
     bool pending;          /* an error was pending before it */
     char message[512];     /* that error's text */
     bool disturbed;        /* a callback has changed what it likes */
+    bool working;          /* another thread works meanwhile */
+    bool garbage;          /* options are drawn, in all fields bad ones */
     int count;             /* the number drawn last */
     const tg_op *op;       /* the op drawn last */
     tg_tensor *last;       /* the tensor drawn last */
@@ -109,6 +113,7 @@ void end_tg_rng_p(tg_rng *rng);
 /* ---- values ---- */
 int draw_int(const char *name);
 int64_t draw_int64_t(const char *name);
+int64_t monster(void); /* a number that nothing has so many of */
 size_t draw_size_t(const char *name);
 uint64_t draw_uint64_t(const char *name);
 double draw_double(const char *name);
@@ -135,12 +140,23 @@ tg_tensor *draw_tg_tensor_p(const char *name);
 tg_tensor **draw_tg_tensor_in(const char *name);
 tg_tensor **draw_tg_tensor_out(const char *name);
 tg_array *draw_tg_array_p(const char *name);
-bool start_threads(void); /* those whose tensors are used */
-void stop_threads(void);
+void spoil_array(tg_array *a);
 void make_tensors(void);
 void add_tensor(tg_tensor *t);
 void own_tensor(tg_tensor *t); /* freed at the end of the sequence */
 void free_tensors(void);
+
+/* ---- threads ---- */
+enum { N_STALE = 16, N_FOREIGN = 4 };
+extern tg_tensor *stale[N_STALE];     /* have ended, in earlier sequences too */
+extern tg_tensor *foreign[N_FOREIGN]; /* on the tape of a thread that lives; the last one kept */
+extern tg_tensor *orphans[N_FOREIGN]; /* of a thread that has ended; the last one kept */
+extern tg_tape *foreign_tape;
+extern tg_mark foreign_mark;
+bool start_threads(void);
+void stop_threads(void);
+void start_work(void); /* of the thread that lives, which is under way when this returns */
+void await_work(void);
 
 /* ---- objects ---- */
 tg_model *draw_tg_model_p(const char *name);
@@ -152,11 +168,14 @@ tg_rng *draw_tg_rng_p(const char *name);
 FILE *draw_FILE_p(const char *name);
 tg_gradcheck_report *draw_tg_gradcheck_report_p(const char *name);
 tg_memory_site *draw_tg_memory_site_p(const char *name);
+void make_objects(void);
+void free_objects(void);
+
+/* ---- files ---- */
 bool make_folder(void); /* for files that calls write */
 void remove_folder(void);
 const char *draw_path(const char *name);
-void make_objects(void);
-void free_objects(void);
+void forget_files(void); /* those that calls have written */
 
 /* ---- callbacks ---- */
 tg_function draw_tg_function(const char *name);
@@ -180,8 +199,8 @@ void own_tg_optim_free(void);
 void own_tg_tape_free(void);
 void own_tg_parallel_for(void);
 void own_tg_rng_shuffle(void);
-void own_tg_from_array(void);
 void own_tg_composed_begin(void);
 void own_tg_callback_begin(void);
+void own_tg_callback_end(void);
 
 #endif

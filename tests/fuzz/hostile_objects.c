@@ -1,9 +1,6 @@
-/* Models, optimisers, tapes, marks and files. */
-#define _XOPEN_SOURCE 700
+/* Models, optimisers, tapes, marks; those that have ended are given too. */
 #include "tests/fuzz/hostile.h"
 
-#include <stdlib.h>
-#include <unistd.h>
 
 enum { N_MODELS = 3, N_OPTIMS = 4, N_TAPES = 3, N_MARKS = 6, N_STARTS = 3 };
 
@@ -14,26 +11,42 @@ static tg_tape *tapes[N_TAPES], *own_tape;
 static tg_mark marks[N_MARKS];
 static tg_layer_start starts[N_STARTS];
 static tg_rng stream;
-static FILE *sink;
-static tg_model *last_model;
+static tg_model *last_model, *dead_models[N_MODELS];
+static tg_optim *dead_optims[N_OPTIMS];
+static tg_tape *dead_tapes[N_TAPES];
 
 /* ---- models and optimisers ---- */
 
+/* None, one that was freed, or an object of another kind. */
+static tg_model *bad_model(void) {
+    if (one_in(3)) return NULL;
+    return one_in(3) ? (tg_model *)optims[below(N_OPTIMS)] : dead_models[below(N_MODELS)];
+}
+
+static tg_optim *bad_optim(void) {
+    if (one_in(3)) return NULL;
+    return one_in(3) ? (tg_optim *)models[below(N_MODELS)] : dead_optims[below(N_OPTIMS)];
+}
+
 tg_model *draw_tg_model_p(const char *name) {
-    tg_model *m = bad() ? NULL : models[below(N_MODELS)];
-    last_model = m;
-    note(" %s=%s", name, m ? "a model" : "NULL");
+    bool wrong = bad();
+    tg_model *m = wrong ? bad_model() : models[below(N_MODELS)];
+    last_model = wrong ? NULL : m;
+    note(" %s=%s", name, !m ? "NULL" : wrong ? "no model" : "a model");
     return m;
 }
 
 static void free_optim(int i) {
+    if (optims[i]) dead_optims[below(N_OPTIMS)] = optims[i];
     tg_optim_free(optims[i]);
     optims[i] = NULL;
 }
 
+/* Now and then before its optimisers. */
 static void free_model(int i) {
     for (int k = 0; k < N_OPTIMS; k++)
-        if (model_of[k] == models[i]) free_optim(k);
+        if (model_of[k] == models[i] && !bad()) free_optim(k);
+    if (models[i]) dead_models[below(N_MODELS)] = models[i];
     for (int k = 0; k < N_STARTS; k++)
         if (starts[k].model == models[i]) starts[k].model = NULL;
     tg_model_free(models[i]);
@@ -49,8 +62,9 @@ void end_tg_model_p(tg_model *m) {
 }
 
 tg_optim *draw_tg_optim_p(const char *name) {
-    tg_optim *o = bad() ? NULL : optims[below(N_OPTIMS)];
-    note(" %s=%s", name, o ? "an optimiser" : "NULL");
+    bool wrong = bad();
+    tg_optim *o = wrong ? bad_optim() : optims[below(N_OPTIMS)];
+    note(" %s=%s", name, !o ? "NULL" : wrong ? "no optimiser" : "an optimiser");
     return o;
 }
 
@@ -64,35 +78,59 @@ void end_tg_optim_p(tg_optim *o) {
 }
 
 void own_tg_model_free(void) {
+    bool wrong = bad();
     call_begin();
-    free_model((int)below(N_MODELS));
+    if (wrong)
+        tg_model_free(bad_model());
+    else
+        free_model((int)below(N_MODELS));
     end_void();
 }
 
 void own_tg_optim_free(void) {
+    bool wrong = bad();
     call_begin();
-    free_optim((int)below(N_OPTIMS));
+    if (wrong)
+        tg_optim_free(bad_optim());
+    else
+        free_optim((int)below(N_OPTIMS));
     end_void();
 }
 
 /* ---- tapes and marks ---- */
 
+/* One that was freed, unless a new one has its address. */
+static tg_tape *dead_tape(void) {
+    tg_tape *t = dead_tapes[below(N_TAPES)];
+    for (int i = 0; i < N_TAPES; i++)
+        if (t == tapes[i]) return NULL;
+    return t;
+}
+
+static tg_tape *bad_tape(void) { return one_in(2) ? dead_tape() : foreign_tape; }
+
 tg_tape *draw_tg_tape_p(const char *name) {
-    tg_tape *t = one_in(2) ? NULL : tapes[below(N_TAPES)];
-    note(" %s=%s", name, t ? "another tape" : "NULL");
+    bool wrong = bad();
+    tg_tape *t = wrong ? bad_tape() : one_in(2) ? NULL : tapes[below(N_TAPES)];
+    note(" %s=%s", name, !t ? "NULL" : wrong ? "no tape of ours" : "another tape");
     return t;
 }
 
 static void free_tape(int i) {
     tg_tape *t = tapes[i];
     tapes[i] = NULL;
+    if (t) dead_tapes[below(N_TAPES)] = t;
     tg_tape_free(t);
 }
 
 void end_tg_tape_p(tg_tape *t) {
     bool made = FRAME->call == find_hostile("tg_tape_new");
+    if (!made) {
+        end_void();
+        return;
+    }
     end_bool_failed(!t, t ? "a tape" : "NULL");
-    if (!t || !made) return;
+    if (!t) return;
     int i = (int)below(N_TAPES);
     free_tape(i);
     tapes[i] = t;
@@ -104,16 +142,50 @@ void own_tg_tape_free(void) {
     bool refused = bad();
     call_begin();
     if (refused)
-        tg_tape_free(own_tape);
+        tg_tape_free(one_in(2) ? own_tape : bad_tape());
     else
         free_tape(i);
     end_void();
 }
 
+static void fill_with_bits(void *p, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) ((unsigned char *)p)[i] = (unsigned char)random_bits();
+}
+
+/* Anything, another thread's, or one that was given with a field changed: of the future, of before the start. */
+static tg_mark forged_mark(tg_mark m) {
+    int64_t by = one_in(2) ? below(9) - 4 : monster();
+    switch (below(8)) {
+    case 0:
+        return (tg_mark){0};
+    case 1:
+        return foreign_mark;
+    case 2:
+        fill_with_bits(&m, sizeof m);
+        break;
+    case 3:
+        m.tensors = (int64_t)((uint64_t)m.tensors + (uint64_t)by);
+        break;
+    case 4:
+        m.nodes = (int64_t)((uint64_t)m.nodes + (uint64_t)by);
+        break;
+    case 5:
+        m.tensors = m.nodes = by;
+        break;
+    case 6:
+        m.last = one_in(2) ? random_bits() : m.last + (uint64_t)by;
+        break;
+    default:
+        m.tape = tg_tape_current(), m.serial += (uint64_t)by, m.callback += (uint64_t)below(2);
+    }
+    return m;
+}
+
 tg_mark draw_tg_mark(const char *name) {
     int64_t i = below(N_MARKS);
-    note(" %s=#%lld", name, (long long)i);
-    return bad() ? (tg_mark){0} : marks[i];
+    bool wrong = bad();
+    note(" %s=%s#%lld", name, wrong ? "forged from " : "", (long long)i);
+    return wrong ? forged_mark(marks[i]) : marks[i];
 }
 
 void end_tg_mark(tg_mark m) {
@@ -122,8 +194,14 @@ void end_tg_mark(tg_mark m) {
 }
 
 tg_layer_start draw_tg_layer_start(const char *name) {
+    tg_layer_start s = starts[below(N_STARTS)];
     note(" %s", name);
-    return bad() ? (tg_layer_start){0} : starts[below(N_STARTS)];
+    if (!bad()) return s;
+    if (one_in(3)) return (tg_layer_start){0};
+    if (one_in(2)) s.mark = forged_mark(s.mark);
+    if (one_in(2)) s.had = (int)monster();
+    if (one_in(2)) s.model = bad_model();
+    return s;
 }
 
 void end_tg_layer_start(tg_layer_start s) {
@@ -135,13 +213,8 @@ void end_tg_layer_start(tg_layer_start s) {
 
 tg_rng *draw_tg_rng_p(const char *name) {
     note(" %s", name);
+    if (bad()) fill_with_bits(&stream, sizeof stream);
     return bad() ? NULL : &stream;
-}
-
-FILE *draw_FILE_p(const char *name) {
-    bool none = bad();
-    note(" %s=%s", name, none ? "NULL" : "a file");
-    return none ? NULL : sink;
 }
 
 tg_gradcheck_report *draw_tg_gradcheck_report_p(const char *name) {
@@ -152,37 +225,6 @@ tg_gradcheck_report *draw_tg_gradcheck_report_p(const char *name) {
 tg_memory_site *draw_tg_memory_site_p(const char *name) {
     note(" %s", name);
     return bad() ? NULL : scratch(CAPACITY * sizeof(tg_memory_site));
-}
-
-/* ---- files ---- */
-
-static char folder[200];
-
-bool make_folder(void) {
-    const char *base = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/hostile-XXXXXX", base ? base : "/tmp");
-    sink = fopen("/dev/null", "w");
-    return sink && mkdtemp(folder);
-}
-
-static const char *const files[] = {"a.idx", "b.idx", "c.idx.gz", "two\nlines.idx", "\xff.idx"};
-
-/* From within a signal too. */
-void remove_folder(void) {
-    char path[sizeof folder + 40];
-    for (int i = 0; i < COUNT(files); i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, files[i]);
-        unlink(path);
-    }
-    rmdir(folder);
-}
-
-const char *draw_path(const char *name) {
-    (void)name;
-    if (bad()) return one_in(3) ? NULL : one_in(2) ? "" : "/dev/null";
-    char *path = scratch(sizeof folder + 40);
-    snprintf(path, sizeof folder + 40, "%s/%s", folder, bad() ? "none/x.idx" : files[below(COUNT(files))]);
-    return path;
 }
 
 /* ---- a sequence's own ---- */

@@ -20,10 +20,18 @@ static tg_status answer(const tg_call *call) {
     }
 }
 
+/* The output is a view of the input, or none; then it has fields of its own. */
+static void spoil_output(const tg_call *call) {
+    tg_array *out = call->out[below(call->n_out)];
+    if (one_in(2) && call->n_in > 0 && call->in[0]) tg_array_share(out, call->in[0]);
+    if (hostile_depth) spoil_array(out);
+}
+
 static tg_status infer(const tg_call *call) {
     tg_status s = hostile_depth ? answer(call) : TG_OK;
     if (s == TG_OK && one_in(16)) return TG_OK; /* without having laid out anything */
     for (int o = 0; o < call->n_out && s == TG_OK; o++) s = tg_out(call, o, TG_F32, TG_SHAPE(2, 3));
+    if (s == TG_OK && one_in(12)) spoil_output(call);
     return s;
 }
 
@@ -44,14 +52,31 @@ static tg_status grad_kernel(const tg_node *node, const tg_array *const *dout, t
     if (one_in(8)) return one_in(2) ? TG_ERR_SHAPE : tg_fail(TG_ERR_SHAPE, "hostile: the kernel refuses");
     for (int i = 0; i < node->n_in; i++)
         if (tg_needs(node, i) && dout[0] && !one_in(8)) tg_array_share(&din[i], dout[0]);
+    if (node->n_in > 0 && hostile_depth && one_in(12)) spoil_array(&din[below(node->n_in)]);
     return TG_OK;
 }
 
 static const tg_op right = {
     .name = "hostile_op", .formula = "out = 1", .n_in = 1, .infer = infer, .forward = forward, .grad = grad};
 
+/* Fields of attributes that do not lie in their struct, or are of no type. */
+static void spoil_attributes(tg_op *op) {
+    static const tg_attr_field wrong[] = {{"far", TG_ATTR_INT, 4000},
+                                          {"edge", TG_ATTR_DIMS, 8},
+                                          {"below", TG_ATTR_REAL, SIZE_MAX - 3},
+                                          {"typeless", (tg_attr_type)77, 0},
+                                          {NULL, TG_ATTR_BOOL, 0},
+                                          {"negative", (tg_attr_type)-1, 0}};
+    static const size_t sizes[] = {0, 1, 16, TG_MAX_ATTR, TG_MAX_ATTR + 1, SIZE_MAX};
+    op->attrs = one_in(4) ? NULL : wrong;
+    op->n_attrs = one_in(4) ? (int)monster() : COUNT(wrong);
+    if (op->attrs && op->n_attrs > COUNT(wrong)) op->n_attrs = COUNT(wrong);
+    op->attr_size = sizes[below(COUNT(sizes))];
+}
+
 static void spoil(tg_op *op) {
-    switch (below(10)) {
+    unsigned *const sets[] = {&op->save, &op->save_f64, &op->optional, &op->no_grad, &op->accumulates};
+    switch (below(8)) {
     case 0:
         op->infer = NULL;
         break;
@@ -68,19 +93,15 @@ static void spoil(tg_op *op) {
         op->n_out = (int)below(60) - 6;
         break;
     case 5:
-        op->save = (unsigned)random_bits();
+        *sets[below(COUNT(sets))] = (unsigned)random_bits();
         break;
     case 6:
-        op->optional = (unsigned)random_bits();
-        break;
-    case 7:
-        op->no_grad = (unsigned)random_bits();
-        break;
-    case 8:
-        op->accumulates = (unsigned)random_bits();
+        spoil_attributes(op);
         break;
     default:
-        op->name = NULL;
+        op->name = one_in(2) ? NULL : op->name;
+        op->formula = op->kink = NULL;
+        op->elementwise = one_in(2);
     }
 }
 
@@ -130,15 +151,16 @@ static void fill_field(const tg_attr_field *field, char *at) {
 const void *draw_attr(void) {
     const tg_op *op = FRAME->op;
     if (bad()) return note(" attr=NULL"), NULL;
-    char *attr = scratch(op ? op->attr_size : 0);
+    bool own = op >= ops && op < ops + N_OPS; /* its fields need not lie in it */
+    char *attr = scratch(op && op->attr_size <= TG_MAX_ATTR ? op->attr_size : 0);
     note(" attr={");
-    for (int i = 0; op && i < op->n_attrs; i++) fill_field(&op->attrs[i], attr + op->attrs[i].offset);
+    for (int i = 0; op && !own && i < op->n_attrs; i++) fill_field(&op->attrs[i], attr + op->attrs[i].offset);
     note(" }");
     return attr;
 }
 
-/* A call is what infer and forward are given; nobody has one that is NULL. */
 tg_call *draw_tg_call_p(const char *name) {
+    if (bad() && one_in(4)) return note(" %s=NULL", name), NULL;
     tg_call *call = scratch(sizeof *call);
     tg_array **array = scratch(2 * sizeof *array);
     tg_tensor **handle = scratch(sizeof *handle);

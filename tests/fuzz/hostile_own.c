@@ -38,34 +38,6 @@ void own_tg_rng_shuffle(void) {
     end_void();
 }
 
-/* An array whose fields are wrong, but whose memory is there. */
-static void spoil(tg_array *a) {
-    switch (below(5)) {
-    case 0:
-        a->rank = (uint8_t)(9 + below(240));
-        break;
-    case 1:
-        a->dtype = (uint8_t)(TG_DTYPES + below(100));
-        break;
-    case 2:
-        a->numel = draw_int64_t("numel");
-        break;
-    case 3:
-        a->shape[below(TG_MAX_RANK)] = draw_int64_t("shape");
-        break;
-    default:
-        a->data = NULL;
-    }
-}
-
-void own_tg_from_array(void) {
-    const tg_array *from = draw_tg_array_p("a");
-    tg_array a = from ? *from : (tg_array){0};
-    (void)spoil;
-    call_begin();
-    end_tg_tensor_p((tg_from_array)(from ? &a : NULL));
-}
-
 /* A composition of hostile calls. */
 void own_tg_composed_begin(void) {
     for (int i = 0; i < hostile_depth; i++) hostile_frames[i].disturbed = true;
@@ -80,6 +52,23 @@ void own_tg_composed_begin(void) {
     end_void();
 }
 
+/* One that has ended, or whose fields are anything. */
+static tg_callback forged_callback(tg_callback c) {
+    if (one_in(2)) return c;
+    if (one_in(2)) c.tape = draw_tg_tape_p("tape");
+    if (one_in(2)) c.outer = one_in(2) ? random_bits() : c.outer + (uint64_t)below(5) - 2;
+    if (one_in(3)) c.recording = !c.recording;
+    return c;
+}
+
+static tg_callback ended[4]; /* of earlier sequences too */
+
+void own_tg_callback_end(void) {
+    tg_callback none = forged_callback(ended[below(COUNT(ended))]);
+    call_begin();
+    end_tg_status(tg_callback_end(none, TG_OK, "hostile_callback"));
+}
+
 /* A function of a user's own that takes functions, and calls one. */
 void own_tg_callback_begin(void) {
     for (int i = 0; i < hostile_depth; i++) hostile_frames[i].disturbed = true;
@@ -87,5 +76,6 @@ void own_tg_callback_begin(void) {
     tg_callback c = tg_callback_begin();
     for (int64_t times = below(3); times > 0 && hostile_depth < MOST_NESTED; times--)
         make_call(&hostile_calls[below(n_hostile_calls)]);
+    ended[below(COUNT(ended))] = c;
     end_tg_status(tg_callback_end(c, tg_error_status(), "hostile_callback"));
 }

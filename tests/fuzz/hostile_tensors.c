@@ -1,70 +1,18 @@
 /* Tensors of every state: alive, NULL, poison, rewound, freed, released, of another thread that lives or has ended. */
-#define _POSIX_C_SOURCE 200809L
 #include "core/slot.h"
 #include "tests/fuzz/hostile.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
-enum { N_POOL = 48, N_FIRST = 20, N_STALE = 16, N_FOREIGN = 4, N_OWNED = 64, MOST_ELEMENTS = 512 };
+enum { N_POOL = 48, N_FIRST = 20, N_OWNED = 64, MOST_ELEMENTS = 512 };
 
 static tg_tensor *pool[N_POOL];       /* the first N_FIRST as made, then results */
-static tg_tensor *stale[N_STALE];     /* of earlier sequences too */
-static tg_tensor *foreign[N_FOREIGN]; /* on the tape of a thread that waits; the last one kept */
-static tg_tensor *orphans[N_FOREIGN]; /* of a thread that has ended; the last one kept */
+tg_tensor *stale[N_STALE];
 static tg_tensor *owned[N_OWNED];
 static int n_owned;
 
-/* ---- other threads ---- */
-
-static pthread_t waiting;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t change = PTHREAD_COND_INITIALIZER;
-static bool ready, over;
-
-static void make_foreign(tg_tensor **t) {
-    t[0] = tg_ones(TG_F32, 2, 3);
-    t[1] = tg_zeros(TG_I64, 3);
-    t[2] = tg_square(tg_set_requires_grad(tg_ones(TG_F32, 2, 3), true));
-    t[3] = tg_keep(t[0]);
-}
-
-static void *wait_for_the_end(void *arg) {
-    make_foreign(foreign);
-    pthread_mutex_lock(&lock);
-    ready = true;
-    pthread_cond_broadcast(&change);
-    while (!over) pthread_cond_wait(&change, &lock);
-    pthread_mutex_unlock(&lock);
-    tg_free(foreign[N_FOREIGN - 1]);
-    return arg;
-}
-
-static void *end_at_once(void *arg) {
-    make_foreign(orphans);
-    return arg;
-}
-
-bool start_threads(void) {
-    pthread_t short_lived;
-    if (pthread_create(&short_lived, NULL, end_at_once, NULL) != 0 || pthread_join(short_lived, NULL) != 0)
-        return false;
-    if (pthread_create(&waiting, NULL, wait_for_the_end, NULL) != 0) return false;
-    pthread_mutex_lock(&lock);
-    while (!ready) pthread_cond_wait(&change, &lock);
-    pthread_mutex_unlock(&lock);
-    return true;
-}
-
-void stop_threads(void) {
-    pthread_mutex_lock(&lock);
-    over = true;
-    pthread_cond_broadcast(&change);
-    pthread_mutex_unlock(&lock);
-    pthread_join(waiting, NULL);
-    tg_free(orphans[N_FOREIGN - 1]);
-}
+/* ---- the pool ---- */
 
 /* What calls have done to a tensor of another thread must not add up. */
 static void clean(tg_tensor *t) {
@@ -73,8 +21,6 @@ static void clean(tg_tensor *t) {
     tg_remove_hooks(t);
     tg_error_clear();
 }
-
-/* ---- the pool ---- */
 
 static double draw_element(void) {
     static const double special[] = {NAN, INFINITY, -INFINITY, 0, 1e30, -1e-30, 1};
@@ -235,28 +181,72 @@ tg_tensor **draw_tg_tensor_out(const char *name) {
 static tg_array *arrays[CAPACITY];
 static int n_arrays;
 
+/* Wrong fields over memory that is there; the reference is not its own. */
+void spoil_array(tg_array *a) {
+    int axis = (int)below(TG_MAX_RANK);
+    switch (below(8)) {
+    case 0:
+        a->rank = (uint8_t)(one_in(2) ? 9 + below(240) : 1 + below(8));
+        break;
+    case 1:
+        a->dtype = (uint8_t)(one_in(2) ? TG_DTYPES + below(250) : below(TG_DTYPES));
+        break;
+    case 2:
+        a->numel = draw_int64_t("numel");
+        break;
+    case 3:
+        a->shape[axis] = draw_int64_t("shape");
+        break;
+    case 4:
+        a->shape[axis] = a->numel = monster();
+        break;
+    case 5:
+        a->stride[axis] = one_in(2) ? monster() : below(9) - 4;
+        break;
+    case 6:
+        a->shape[axis] = 2, a->stride[axis] = monster(), a->rank = 8;
+        a->numel = tg_shape_numel(tg_array_shape(a));
+        break;
+    default:
+        a->data = NULL;
+    }
+}
+
 static void drop_arrays(void) {
     while (n_arrays > 0) tg_array_drop(arrays[--n_arrays]);
 }
 
 /* What lays an array out overwrites what it holds, so these get an empty one. */
-static bool lays_out(void) {
-    return strncmp(FRAME->call->name, "tg_array_layout", 15) == 0 ||
-           strncmp(FRAME->call->name, "tg_array_alloc", 14) == 0;
+static bool lays_out_first(const char *name) {
+    return strcmp(name, "a") == 0 && (strncmp(FRAME->call->name, "tg_array_layout", 15) == 0 ||
+                                      strncmp(FRAME->call->name, "tg_array_alloc", 14) == 0);
+}
+
+static tg_array *spoiled(const tg_array *a) {
+    tg_array *copy = scratch(sizeof *copy);
+    *copy = *a;
+    note("spoiled, ");
+    for (int64_t times = 1 + below(2); times > 0; times--) spoil_array(copy);
+    return copy;
+}
+
+/* "out", "dst": what the function writes, and drops before. "call": what the library has checked. */
+static bool is_left_whole(const char *name) {
+    return name[0] == 'o' || name[0] == 'd' || name[0] == 'c' || lays_out_first(name) || FRAME->call == find_hostile("tg_array_drop");
 }
 
 tg_array *draw_tg_array_p(const char *name) {
     note(" %s=", name);
-    if (bad()) return note("NULL"), NULL;
+    if (bad() && one_in(2)) return note("NULL"), NULL;
     tg_array *a = scratch(sizeof *a);
     const tg_slot *s = tg_slot_peek(good_tensor(""));
     bool empty =
-        (lays_out() && strcmp(name, "a") == 0) || !s || s->released || !s->a.data || n_arrays == CAPACITY;
+        lays_out_first(name) || !s || s->released || !s->a.data || n_arrays == CAPACITY;
     if (!empty) tg_array_share(a, &s->a);
     arrays[n_arrays] = a;
     n_arrays += n_arrays < CAPACITY - 1;
     note("%s, %d axes", empty ? "empty" : "an array", a->rank);
-    return a;
+    return bad() && !is_left_whole(name) ? spoiled(a) : a;
 }
 
 void free_tensors(void) {

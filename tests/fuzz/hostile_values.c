@@ -51,7 +51,7 @@ static const int64_t monsters[] = {-1,
                                    (1LL << 31) + 1,
                                    -(1LL << 33)};
 
-static int64_t monster(void) { return monsters[below(COUNT(monsters))]; }
+int64_t monster(void) { return monsters[below(COUNT(monsters))]; }
 
 static int draw_number_of(void) {
     static const int absurd[] = {-1, -2, INT_MIN, 9, 17, 40, 300, CAPACITY};
@@ -174,15 +174,24 @@ static const char *const equations[] = {
 static const char *const names[] = {"fc1", "fc2", "a.b", "x", "fc1.weight"};
 
 static const char *long_text(void) {
-    size_t n = (size_t)(240 + below(300));
+    size_t n = (size_t)(one_in(4) ? 100000 : 240 + below(300));
     char *s = scratch(n + 1);
     memset(s, 'n', n);
     return s;
 }
 
+/* It has no arguments. */
+static const char *bad_format(void) {
+    if (one_in(2)) return one_in(2) ? "hostile: 100%%, and\nanother line" : "hostile: ";
+    char *s = scratch(6001);
+    memset(s, 'n', 6000);
+    memcpy(s, "hostile: ", 9);
+    return s;
+}
+
 static const char *bad_text(void) {
-    static const char *const bad_ones[] = {"",  "%s%s%n", "two\nlines", "\x01\x7f\xff",
-                                           " ", "..",     "tab\there"};
+    static const char *const bad_ones[] = {"",  "%s%s%n", "two\nlines", "\x01\x7f\xff",   "\n",
+                                           " ", "..",     "tab\there",  "%99999d%*s%1$s", "\x1b[2J"};
     int64_t i = below(COUNT(bad_ones) + 2);
     return i < COUNT(bad_ones) ? bad_ones[i] : i == COUNT(bad_ones) ? long_text() : NULL;
 }
@@ -195,7 +204,7 @@ static bool starts_message(const char *name) {
 
 static const char *pick_text(const char *name) {
     if (strcmp(name, "path") == 0) return draw_path(name);
-    if (strcmp(name, "format") == 0) return "hostile: a text";
+    if (strcmp(name, "format") == 0) return bad() ? bad_format() : "hostile: a text";
     if (bad()) return starts_message(name) ? NULL : bad_text();
     if (starts_message(name)) return "hostile_layer";
     if (strcmp(name, "equation") == 0) return equations[below(COUNT(equations))];
@@ -239,6 +248,13 @@ const void *draw_const_void_p(const char *name) {
     return &number;
 }
 
-void draw_open(const char *name) { note(" %s={", name); }
-void draw_close(void) { note(" }"); }
-bool draw_field(void) { return one_in(3); }
+/* Options that were never set have anything in every field. */
+void draw_open(const char *name) {
+    FRAME->garbage = bad() && one_in(3);
+    note(" %s={", name);
+}
+void draw_close(void) {
+    FRAME->garbage = false;
+    note(" }");
+}
+bool draw_field(void) { return FRAME->garbage || one_in(3); }
