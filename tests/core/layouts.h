@@ -45,7 +45,7 @@ static inline uint64_t mixed(uint64_t i) {
 }
 
 /* FLAT: row-major. GAPS: two or three apart. TURNED: the first axis innermost. ROTATED: the last axis outermost. BACK: from the
- * end. ROW, COLUMN, ONE: repeated along the leading axes, the last axis, all axes. */
+ * end, with gaps where the rank is odd. ROW, COLUMN, ONE: repeated along the leading axes, the last axis, all axes. */
 typedef enum lay { FLAT, GAPS, TURNED, ROTATED, BACK, ROW, COLUMN, ONE, LAYS } lay;
 
 static inline bool repeats(lay l) { return l >= ROW; }
@@ -81,7 +81,7 @@ static inline void find_places(laid *l, int64_t origin) {
 static inline laid lay_out(tg_dtype dtype, tg_shape shape, lay how) {
     enum { EDGE = 3 };
     laid l = {.size = tg_dtype_size(dtype)};
-    int64_t step = how == GAPS ? 2 + shape.rank % 2 : 1, stride[TG_MAX_RANK] = {0}, reach = 0;
+    int64_t step = how == GAPS ? 2 + shape.rank % 2 : how == BACK ? 1 + shape.rank % 2 : 1, stride[TG_MAX_RANK] = {0}, reach = 0;
     for (int i = 0; i < shape.rank; i++) {
         int d = axis_at(how, shape.rank, i);
         if (how == ONE || (how == COLUMN && d == shape.rank - 1) || (how == ROW && d < shape.rank - 1))
