@@ -1,8 +1,8 @@
 #include "ops/aggregate.h"
 
 #include "ops/axes.h"
+#include "ops/multilinear.h"
 #include "ops/scaled.h"
-#include "ops/scan.h"
 
 #include <float.h>
 #include <math.h>
@@ -93,13 +93,19 @@ static tg_tensor *part(const merged *m, tg_tensor *rows) {
     return (tg_permute)((tg_reshape)(rows, m->shape), m->back);
 }
 
-/* The product of the elements before each one times the product of those after it. Nothing is divided, so that zeros
- * are like any other number. */
+/* That of cumprod for a gradient of its last element alone. Nothing is divided, so that zeros are like any other number. */
 static void prod_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     merged m = merge_of(n);
-    tg_tensor *x = merge(&m, n->in[0]), *before = tg_cumprod(x, -1, .exclusive = true);
-    tg_tensor *after = tg_cumprod(x, -1, .exclusive = true, .reverse = true);
-    din[0] = tg_mul(tg_kept(n, dout[0]), part(&m, tg_mul(before, after)));
+    tg_shape last = m.rows;
+    int axis = last.rank - 1;
+    if (m.rows.dim[axis] == 0) {
+        din[0] = (tg_zeros)(tg_dtype_of(n->in[0]), tg_shape_of(n->in[0]));
+        return;
+    }
+    last.dim[axis] = 1;
+    tg_tensor *g = tg_pad((tg_reshape)(dout[0], last), .before = TG_SHAPE(m.rows.dim[axis] - 1));
+    tg_tensor *rows = tg_cumprod_adjoint((tg_tensor *[]){merge(&m, n->in[0]), g}, 2, &(tg_scan_attr){.axis = -1});
+    din[0] = part(&m, rows);
 }
 
 const tg_op tg_op_prod = {

@@ -10,7 +10,8 @@
 extern "C" {
 #endif
 
-/* Of nothing: 1. Integers and bool give i64. The gradient is exact where elements are zero, to any order. */
+/* Of nothing: 1. Integers and bool give i64. The gradient is exact where elements are zero, and where products of some of
+ * them leave the range, to any order. */
 TG_API tg_tensor *tg_prod(tg_tensor *x, tg_reduce_opts opts);
 
 /* log(sum(exp(x))) without overflow. -inf, with gradient 0, where all elements are -inf, and of nothing. Elements that

@@ -111,6 +111,11 @@ static tg_tensor *logaddexp_share(tg_tensor *a, tg_tensor *b) {
     return tg_masked_fill(tg_sigmoid_derivative(difference, 0), tie, 0);
 }
 
+/* -g u^2 / 2, u = a / b: made of b, a quotient would underflow where its product with a large a does not. */
+static tg_tensor *half_square_slope(tg_tensor *g, tg_tensor *u) {
+    return tg_mul(tg_mul(tg_mul_scalar(g, -0.5), u), u);
+}
+
 /* ---- derivatives on arrays ---- */
 
 /* *din = sign g f(a, b) */
@@ -164,6 +169,8 @@ GRAD_KERNEL(hypot, DIRECTION, A, B, DIRECTION, B, A, 1)
         tg_mul(g, xlogy_log(a, b)), tg_mul(g, xlogy_quotient(a, b))) \
     ROW(logaddexp, LOGADDEXP, FLOATS, IN_2, "log(e^a + e^b)", "0 at equal infinities", NULL, \
         tg_mul(g, logaddexp_share(a, b)), tg_mul(g, logaddexp_share(b, a))) \
+    ROW(half_square_over, HALF_SQUARE_OVER, FLOATS, IN_2, "a^2 / (2 b)", NULL, NULL, tg_mul(g, tg_div(a, b)), \
+        half_square_slope(g, tg_div(a, b))) \
     ROW(copysign, COPYSIGN, FLOATS, IN_1 | OUT, "|a| with the sign of b", "0 by a at a = 0, 0 by b", NULL, \
         tg_mul(g, tg_mul(tg_sign(a), tg_sign(y))), zeros_like(g))
 
@@ -195,9 +202,17 @@ ROWS(DEFINE)
 
 static const tg_attr_field pow_scalar_fields[] = {{"exponent", TG_ATTR_REAL, FIRST_PARAMETER}};
 
-static tg_tensor *pow_scalar_side(tg_tensor *g, tg_tensor *x, double exponent) {
-    if (exponent == 0) return zeros_like(g);
-    return tg_mul(g, tg_mul_scalar(tg_pow_scalar(x, exponent - 1), exponent));
+/* p x^(p-1), as p h h of h = |x|^((p-1)/2) where the power alone may leave the dtype. */
+static tg_tensor *pow_scalar_slope(tg_tensor *x, double p) {
+    if ((fabs(p) >= 1 && fabs(p) <= 64) || p == 0.5) return tg_mul_scalar(tg_pow_scalar(x, p - 1), p);
+    bool whole = floor(p) == p;
+    tg_tensor *sign = whole ? tg_copysign(number(x, 1), tg_detach(x)) : NULL;
+    tg_tensor *h = tg_pow_scalar(whole ? tg_mul(x, sign) : x, (p - 1) / 2), *slope = tg_mul(tg_mul_scalar(h, p), h);
+    return fmod(p, 2) == 0 ? tg_mul(slope, sign) : slope;
+}
+
+static tg_tensor *pow_scalar_side(tg_tensor *g, tg_tensor *x, double p) {
+    return p == 0 ? zeros_like(g) : tg_mul(g, pow_scalar_slope(x, p));
 }
 
 UNARY_OP_WITH(pow_scalar, POW_SCALAR, "x^exponent", NULL, tg_infer_same, pow_scalar_side(g, x, p[0]))

@@ -38,6 +38,9 @@ TG_API tg_tensor *tg_xlogy(tg_tensor *a, tg_tensor *b);
 /* log(e^a + e^b) without overflow; derivatives 0 at two equal infinities */
 TG_API tg_tensor *tg_logaddexp(tg_tensor *a, tg_tensor *b);
 
+/* a^2 / (2 b), of which no part, nor any part of a derivative, leaves the range before the whole does */
+TG_API tg_tensor *tg_half_square_over(tg_tensor *a, tg_tensor *b);
+
 /* |a| with the sign of b, that of a zero or NaN too; derivative by a 0 at a = 0, by b 0 everywhere */
 TG_API tg_tensor *tg_copysign(tg_tensor *a, tg_tensor *b);
 
@@ -63,6 +66,7 @@ TG_API tg_tensor *tg_addcdiv(tg_tensor *x, tg_tensor *a, tg_tensor *b, double va
 #define tg_hypot(a, b) TG_AT((tg_hypot)((a), (b)))
 #define tg_xlogy(a, b) TG_AT((tg_xlogy)((a), (b)))
 #define tg_logaddexp(a, b) TG_AT((tg_logaddexp)((a), (b)))
+#define tg_half_square_over(a, b) TG_AT((tg_half_square_over)((a), (b)))
 #define tg_copysign(a, b) TG_AT((tg_copysign)((a), (b)))
 #define tg_lerp(a, b, weight) TG_AT((tg_lerp)((a), (b), (weight)))
 #define tg_addcmul(x, a, b, value) TG_AT((tg_addcmul)((x), (a), (b), (value)))

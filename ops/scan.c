@@ -2,20 +2,15 @@
 
 #include "core/iterate.h"
 #include "core/parallel.h"
-#include "ops/ops.h"
+#include "ops/multilinear.h"
 #include "ops/scaled.h"
 
 #include <string.h>
 
-typedef struct scan_attr {
-    int64_t axis;
-    bool reverse, exclusive;
-} scan_attr;
-
-static const tg_attr_field fields[] = {
-    {"axis", TG_ATTR_INT, offsetof(scan_attr, axis)},
-    {"reverse", TG_ATTR_BOOL, offsetof(scan_attr, reverse)},
-    {"exclusive", TG_ATTR_BOOL, offsetof(scan_attr, exclusive)},
+const tg_attr_field tg_scan_fields[3] = {
+    {"axis", TG_ATTR_INT, offsetof(tg_scan_attr, axis)},
+    {"reverse", TG_ATTR_BOOL, offsetof(tg_scan_attr, reverse)},
+    {"exclusive", TG_ATTR_BOOL, offsetof(tg_scan_attr, exclusive)},
 };
 
 /* ---- the loop: arrays are contiguous, [outer, n, inner]. Up to LANES neighbours run along n together, or ROWS rows
@@ -86,7 +81,7 @@ static void run_groups(void *context, int64_t begin, int64_t end) {
     }
 }
 
-static void run(scan *s, const scan_attr *attr, const tg_array *out) {
+static void run(scan *s, const tg_scan_attr *attr, const tg_array *out) {
     int axis = tg_axis_of(attr->axis, out->rank);
     if (out->numel == 0) return;
     s->n = out->shape[axis];
@@ -112,10 +107,10 @@ static tg_status prepare(tg_array *to, const tg_array *x, tg_dtype dtype) {
     return s;
 }
 
-static tg_status scan_infer(const tg_call *call) {
+tg_status tg_scan_infer(const tg_call *call) {
     int axis;
     tg_dtype dtype = (tg_dtype)call->in[0]->dtype;
-    tg_status s = tg_call_axis(call, ((const scan_attr *)call->attr)->axis, &axis);
+    tg_status s = tg_call_axis(call, ((const tg_scan_attr *)call->attr)->axis, &axis);
     if (s != TG_OK) return s;
     return tg_out(call, 0, tg_dtype_is_float(dtype) ? dtype : TG_I64, tg_array_shape(call->in[0]));
 }
@@ -157,7 +152,7 @@ static tg_status cumsum_forward(const tg_call *call) {
 }
 
 static void cumsum_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    const scan_attr *s = n->attr;
+    const tg_scan_attr *s = n->attr;
     din[0] = tg_cumsum(dout[0], (int)s->axis, !s->reverse, s->exclusive);
 }
 
@@ -165,19 +160,17 @@ const tg_op tg_op_cumsum = {
     .name = "cumsum",
     .formula = "out[i] = x[0] + .. + x[i] along axis",
     .n_in = 1,
-    TG_ATTRS(scan_attr, fields),
-    .infer = scan_infer,
+    TG_ATTRS(tg_scan_attr, tg_scan_fields),
+    .infer = tg_scan_infer,
     .forward = cumsum_forward,
     .grad = cumsum_grad,
 };
 
 tg_tensor *(tg_cumsum)(tg_tensor *x, int axis, tg_scan_opts opts) {
-    return tg_apply1(&tg_op_cumsum, x, &(scan_attr){axis, opts.reverse, opts.exclusive});
+    return tg_apply1(&tg_op_cumsum, x, &(tg_scan_attr){axis, opts.reverse, opts.exclusive});
 }
 
-/* ---- cumprod:  dx[i] = (product before i) * s[i]; nothing is divided, so zeros are like any other number
- * ---- exclusive: s[i] = g[i+1] + x[i+1] s[i+1];  inclusive: s[i] = g[i] + x[i+1] s[i+1] = g[i] + t[i] with
- * t[i] = (x g)[i+1] + x[i+1] t[i+1]. Both are linear scans from the other end. */
+/* ---- cumprod: its derivatives to all orders are in ops/multilinear.c ---- */
 
 static tg_status cumprod_forward(const tg_call *call) {
     return forward(call, (scan_body *const[]){prod_f32, prod_f64, prod_i64},
@@ -185,15 +178,7 @@ static tg_status cumprod_forward(const tg_call *call) {
 }
 
 static void cumprod_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    const scan_attr *attr = n->attr;
-    tg_tensor *x = n->in[0], *g = dout[0], *s;
-    int axis = (int)attr->axis;
-    tg_tensor *before = tg_cumprod(x, axis, attr->reverse, true);
-    if (attr->exclusive)
-        s = tg_linear_scan(x, g, axis, !attr->reverse);
-    else
-        s = tg_add(g, tg_linear_scan(x, tg_mul(x, g), axis, !attr->reverse));
-    din[0] = tg_mul(before, s);
+    din[0] = tg_cumprod_adjoint((tg_tensor *[]){n->in[0], dout[0]}, 2, n->attr);
 }
 
 const tg_op tg_op_cumprod = {
@@ -201,14 +186,14 @@ const tg_op tg_op_cumprod = {
     .formula = "out[i] = x[0] * .. * x[i] along axis",
     .n_in = 1,
     .save = TG_IN(0),
-    TG_ATTRS(scan_attr, fields),
-    .infer = scan_infer,
+    TG_ATTRS(tg_scan_attr, tg_scan_fields),
+    .infer = tg_scan_infer,
     .forward = cumprod_forward,
     .grad = cumprod_grad,
 };
 
 tg_tensor *(tg_cumprod)(tg_tensor *x, int axis, tg_scan_opts opts) {
-    return tg_apply1(&tg_op_cumprod, x, &(scan_attr){axis, opts.reverse, opts.exclusive});
+    return tg_apply1(&tg_op_cumprod, x, &(tg_scan_attr){axis, opts.reverse, opts.exclusive});
 }
 
 /* ---- linear_scan:  db = the scan of a and g from the other end,  da = db * out ---- */
@@ -223,7 +208,7 @@ static tg_status linear_infer(const tg_call *call) {
     if (!tg_array_same_shape(a, b))
         return tg_call_fail(call, TG_ERR_SHAPE, "shapes differ: %s and %s (tg_expand repeats)",
                             tg_call_input(call, 0), tg_call_input(call, 1));
-    return scan_infer(call);
+    return tg_scan_infer(call);
 }
 
 static tg_status linear_forward(const tg_call *call) {
@@ -239,7 +224,7 @@ static tg_status linear_forward(const tg_call *call) {
 }
 
 static void linear_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    const scan_attr *s = n->attr;
+    const tg_scan_attr *s = n->attr;
     din[1] = tg_linear_scan(n->in[0], dout[0], (int)s->axis, !s->reverse);
     if (tg_needs(n, 0)) din[0] = tg_mul(din[1], n->out[0]);
 }
@@ -249,12 +234,12 @@ const tg_op tg_op_linear_scan = {
     .formula = "out[0] = 0,  out[i + 1] = a[i] * out[i] + b[i] along axis",
     .n_in = 2,
     .save = TG_IN(0) | TG_OUT(0),
-    TG_ATTRS(scan_attr, fields),
+    TG_ATTRS(tg_scan_attr, tg_scan_fields),
     .infer = linear_infer,
     .forward = linear_forward,
     .grad = linear_grad,
 };
 
 tg_tensor *(tg_linear_scan)(tg_tensor *a, tg_tensor *b, int axis, bool reverse) {
-    return tg_apply2(&tg_op_linear_scan, a, b, &(scan_attr){axis, reverse, true});
+    return tg_apply2(&tg_op_linear_scan, a, b, &(tg_scan_attr){axis, reverse, true});
 }

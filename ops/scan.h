@@ -21,13 +21,13 @@ typedef struct tg_scan_opts {
 
 TG_API tg_tensor *tg_cumsum(tg_tensor *x, int axis, tg_scan_opts opts);
 
-/* The gradient is exact where elements are zero, to any order. */
+/* The gradient is exact where elements are zero, and where products of some of them leave the range, to any order. */
 TG_API tg_tensor *tg_cumprod(tg_tensor *x, int axis, tg_scan_opts opts);
 
 /* The state before each step of a linear recurrence that starts at 0:
  *     out[0] = 0,  out[i + 1] = a[i] out[i] + b[i]
  * or, reversed, out[n - 1] = 0, out[i - 1] = a[i] out[i] + b[i]. a and b have one shape, f32 or f64. It is
- * its own gradient with the direction turned round, and the gradients of cumprod and prod are made of it. */
+ * its own gradient with the direction turned round. */
 TG_API tg_tensor *tg_linear_scan(tg_tensor *a, tg_tensor *b, int axis, bool reverse);
 
 #ifdef __cplusplus

@@ -99,6 +99,15 @@ INLINE V less_tanh(V h, curve t) {
 }
 /* log(1 + e^x) */
 INLINE V vsoftplus(V x) { return vmax(x, K(0)) + log1p_within(vexp(-vabs(x))); }
+/* log(1 + e^(beta x)) / beta: x or 0, and a rest that for a small beta is representable where e^-|beta x| is not. */
+INLINE V softplus_with(V x, V beta) {
+    V t = x * beta, size = vabs(t), rest = log1p_within(vexp(-size)) / beta;
+    if (__builtin_expect(any_larger(K((S)0x1p-6), vabs(beta)), 0)) {
+        V q = vexp(size * K((S)-0.25));
+        rest = select(size > K(IN_REAL(80, 700)), q / beta * q * q * q, rest);
+    }
+    return select(t > K(0), x, K(0)) + rest;
+}
 
 /* y = x sigmoid(v), where v has the sign of x: max(x, 0) - a sigmoid(-|v|), a = |x|, e = e^-|v|; and dy/dx, which is s on
  * the left and 1 - s on the right, s = sigmoid(-|v|) (1 - t sigmoid(|v|)), t = a dv/dx. */
@@ -202,6 +211,14 @@ INLINE V asinh_slope(V x) {
     V s = square_scale(x), t = s * x;
     return s / vsqrt(s * s + t * t);
 }
+/* c e^x for a number c; where c is large it may be representable where e^x is not. */
+INLINE V times_exp(V c, V x) {
+    if (__builtin_expect(any_larger(vabs(c), K(64)), 0)) {
+        V q = vexp(x * K((S)0.25)), far = c * q * q * q * q;
+        return select(x < K(IN_REAL(-80, -700)), far, c * vexp(x));
+    }
+    return c * vexp(x);
+}
 /* alpha (e^(x/alpha) - 1), which is x where x/alpha underflows. */
 INLINE V celu_below(V x, V alpha) {
     V t = x / alpha;
@@ -255,6 +272,17 @@ INLINE V sinc_slope(V x) {
     V cosine = sign * vsin(K(PI) * (K((S)0.5) - vabs(f)));
     return select(q < K((S)0.25), K(-PI) * t * series, (cosine - vsinc(x)) / x);
 }
+/* p x^(p-1), as p h h of h = |x|^((p-1)/2) where x^(p-1) alone leaves the normal numbers. */
+INLINE V pow_scalar_slope(V x, V p) {
+    V raised = vpow(x, p - K(1)), slope = p * raised, size = vabs(raised);
+    M ended = either(size < K(IN_REAL(FLT_MIN, DBL_MIN)), size > K(IN_REAL(FLT_MAX, DBL_MAX)));
+    ended = both(ended, x != K(0));
+    if (__builtin_expect(any(ended), 0)) {
+        V h = vpow(vabs(x), (p - K(1)) * K((S)0.5));
+        slope = select(ended, vcopysign(p * h * h, slope), slope);
+    }
+    return select(p == K(0), K(0), slope);
+}
 /* The slopes of y = a^b. By a: b a^(b-1), 0 for b = 0 and where an infinite b makes the power 0; as b a^b / a where
  * a^(b-1) may be the larger, or be defined where a^b is not. By b: y log a, 0 for a = 0 unless y is infinite, and where
  * an infinite a makes y 0. */
@@ -296,6 +324,13 @@ INLINE V over_square(V a, V b) {
     M unsafe = either(square < least, square > most);
     if (__builtin_expect(any(unsafe), 0)) v = select(unsafe, over_square_with_care(a, b), v);
     return v;
+}
+/* a^2 / (2 b) as a (a / b / 2); where a / b alone is too large, a is no larger than 1, and a^2 does not underflow. */
+INLINE V half_square_over(V a, V b) {
+    const V half = K((S)0.5);
+    V u = a / b;
+    M tiny = both(vabs(a) < K(1), b != K(0));
+    return select(both(vabs(u) == K((S)INFINITY), tiny), a * a * half / b, a * (u * half));
 }
 /* r = fmod(a, b) moved to the side of b; a zero has the sign of b too. */
 INLINE V with_sign_of(V r, V b) {

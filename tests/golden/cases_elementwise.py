@@ -261,8 +261,16 @@ def ternary():
             emit("addcdiv", [floats(a), floats(b), floats(c, 0.5, 2)], (value,))
 
 
+def quotients():
+    CALLS["half_square_over"] = lambda x, y, a: x * x / y / 2
+    ELEMENTWISE.add("half_square_over")
+    for a, b in PAIRS:
+        emit("half_square_over", [floats(a, -2, 2), floats(b, 0.25, 2)])
+    emit("half_square_over", [values(1, -1, 0, 3, 1024), values(1, -2, 5, 2**-20, 2**20)])
+
+
 def main():
     print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py elementwise")
-    for cases in (unary, with_numbers, binary, ternary):
+    for cases in (unary, with_numbers, binary, ternary, quotients):
         rng.seed(cases.__name__)  # cases added at the end of one family change no others
         cases()

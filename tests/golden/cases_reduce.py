@@ -69,6 +69,35 @@ CALLS["cumprod"] = scan(torch.cumprod, 1)
 CALLS["linear_scan"] = linear_scan
 
 
+def along(f):
+    """The derivative of f(x) along each h in turn."""
+
+    def run(x, *rest):
+        *directions, a = rest
+        y = lambda x: f(x, a)
+        for h in directions:
+            y = (lambda g, h: lambda x: torch.autograd.functional.jvp(g, x, h, create_graph=True)[1])(y, h)
+        return y(x)
+
+    return run
+
+
+def adjoint(f):
+    """The gradient by x of g . the derivative of f(x) along each h."""
+
+    def run(x, g, *rest):
+        *directions, a = rest
+        with torch.enable_grad():
+            y = along(f)(x, *directions, a)
+            return torch.autograd.grad(y, x, g, create_graph=True)[0]
+
+    return run
+
+
+CALLS["cumprod_along"] = CALLS["cumprod_along_two"] = along(CALLS["cumprod"])
+CALLS["cumprod_adjoint"] = CALLS["cumprod_adjoint_along"] = adjoint(CALLS["cumprod"])
+
+
 def spread(f):
     def run(x, a):
         d = tuple(int(v) for v in a[2:]) or None
@@ -138,6 +167,19 @@ def scans():
             emit(call, [ints((3, 4), 0, 2, dtype)], (1, 0, 0))
 
 
+def derivatives():
+    for shape, axis in [((5,), 0), ((3, 5), -1), ((2, 3, 4), 1), ((1, 33), 1)]:
+        for reverse in (0, 1):
+            for exclusive in (0, 1):
+                x, g, h = (floats(shape, -1.5, 1.5) for _ in range(3))
+                for call, inputs in (("cumprod_along", (x, h)), ("cumprod_along_two", (x, g, h)),
+                                     ("cumprod_adjoint", (x, g)), ("cumprod_adjoint_along", (x, g, h))):
+                    emit(call, list(inputs), (axis, reverse, exclusive))
+    x, g, h = values(2, 0, 3, 0), values(1, 2, -1, 3), values(0, 1, 0, -2)
+    emit("cumprod_adjoint", [x, g], (0, 0, 0))
+    emit("cumprod_adjoint_along", [x, g, h], (0, 0, 0))
+
+
 def moments():
     for shape, d in AXES:
         if shape == ():
@@ -156,6 +198,6 @@ def moments():
 
 def main():
     print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py reduce")
-    for cases in (extremes, aggregates, scans, moments):
+    for cases in (extremes, aggregates, scans, moments, derivatives):
         rng.seed(cases.__name__)  # cases added at the end of one family change no others
         cases()

@@ -21,7 +21,7 @@
     DO(isnan) DO(isfinite)
 #define BINARIES(DO) \
     DO(pow) DO(maximum) DO(minimum) DO(fmod) DO(remainder) DO(atan2) DO(hypot) DO(xlogy) DO(logaddexp) \
-    DO(copysign) DO(logical_and) DO(logical_or) DO(logical_xor)
+    DO(half_square_over) DO(copysign) DO(logical_and) DO(logical_or) DO(logical_xor)
 
 UNARIES(UNARY)
 BINARIES(BINARY)

@@ -1,5 +1,7 @@
-/* Calls of the reductions: reduce, max, aggregate, scan, and the compositions of ops/moments.h. */
+/* Calls of the reductions: reduce, max, aggregate, scan, multilinear, and the compositions of ops/moments.h. */
 #include "tests/ops/harness.h"
+
+#include "ops/multilinear.h"
 
 /* A call is no composition unless it says so. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -28,6 +30,16 @@ CALL(argmin, tg_argmin(in[0], (int)a->v[0]))
 CALL(cumsum, tg_cumsum(in[0], (int)a->v[0], .reverse = a->v[1] != 0, .exclusive = a->v[2] != 0))
 CALL(cumprod, tg_cumprod(in[0], (int)a->v[0], .reverse = a->v[1] != 0, .exclusive = a->v[2] != 0))
 CALL(linear_scan, tg_linear_scan(in[0], in[1], (int)a->v[0], a->v[1] != 0)) /* axis, reverse */
+
+/* The same of the n first inputs. */
+static tg_scan_attr scan_of(const arguments *a) {
+    return (tg_scan_attr){(int64_t)a->v[0], a->v[1] != 0, a->v[2] != 0};
+}
+#define DERIVATIVE(name, n, op) CALL(name, tg_##op(in, n, (tg_scan_attr[]){scan_of(a)}))
+DERIVATIVE(cumprod_along, 2, cumprod_along)
+DERIVATIVE(cumprod_along_two, 3, cumprod_along)
+DERIVATIVE(cumprod_adjoint, 2, cumprod_adjoint)
+DERIVATIVE(cumprod_adjoint_along, 3, cumprod_adjoint)
 
 /* correction (0: 1, negative: biased), keepdim, axes; p in place of the correction */
 #define SPREAD(name) \
@@ -58,6 +70,10 @@ static const call calls[] = {
     SELF(cumsum),
     SELF(cumprod),
     SELF(linear_scan),
+    SELF(cumprod_along),
+    {"cumprod_along_two", "cumprod_along", call_cumprod_along_two},
+    SELF(cumprod_adjoint),
+    {"cumprod_adjoint_along", "cumprod_adjoint", call_cumprod_adjoint_along},
     {"count_nonzero", "sum", call_count_nonzero, .composed = true},
     {"var", "mean", call_var, .composed = true},
     {"std", "mean", call_std, .composed = true},

@@ -106,7 +106,6 @@ static const struct beyond {
     {"cofactor", FACTORS},
     {"cholesky_of_product", FACTORS, true},
     {"triangular_solve", FACTORS, true},
-    {"cumprod", FACTORS, true},
     {"linear_scan", FACTORS, true},
 };
 

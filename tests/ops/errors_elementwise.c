@@ -29,7 +29,7 @@ static const bad table[] = {
     REFUSED("gaussian_derivative", "scale 0", 0, 1), REFUSED("gaussian_derivative", "scale nan", NAN, 1),
     REFUSED("sinc_derivative", "-1", -1), REFUSED("sinc_derivative", "21", 21),
     BAD_PAIR("pow"), BAD_PAIR("maximum"), BAD_PAIR("minimum"), BAD_PAIR("fmod"), BAD_PAIR("remainder"),
-    BAD_PAIR("atan2"), BAD_PAIR("hypot"), BAD_PAIR("xlogy"), BAD_PAIR("logaddexp"), BAD_PAIR("copysign"),
+    BAD_PAIR("atan2"), BAD_PAIR("hypot"), BAD_PAIR("xlogy"), BAD_PAIR("logaddexp"), BAD_PAIR("half_square_over"), BAD_PAIR("copysign"),
     BAD_NUMBERS("maximum"), BAD_NUMBERS("minimum"), BAD_NUMBERS("pow"), BAD_NUMBERS("fmod"),
     {"maximum", {0}, {SHAPE_OF(I32, 2), SHAPE_OF(I64, 2)}, TG_ERR_DTYPE, {"left [2] i32", "right [2] i64"}},
     BAD_SHAPES("logical_and"), BAD_SHAPES("logical_or"), BAD_SHAPES("logical_xor"),

@@ -6,7 +6,7 @@ extern const family samples_view, samples_slice, samples_softmax, samples_index,
 extern const family samples_functions, samples_derivative, samples_activation, samples_logical, samples_binary, samples_blend, samples_density;
 extern const family samples_join, samples_pad, samples_diagonal, samples_sort, samples_scatter;
 extern const family samples_lstm, samples_gru;
-extern const family samples_aggregate, samples_scan, samples_loss, samples_vector_norm;
+extern const family samples_aggregate, samples_scan, samples_loss, samples_vector_norm, samples_multilinear;
 extern const family samples_linalg, samples_determinant, samples_triangular;
 extern const family samples_norm, samples_conv, samples_max_pool, samples_avg_pool, samples_unfold, samples_attention,
     samples_embedding, samples_interpolate;
@@ -15,7 +15,7 @@ static const family *const all[] = {
     &samples_linalg, &samples_determinant, &samples_triangular,
     &samples_lstm, &samples_gru,
     &samples_norm, &samples_conv, &samples_max_pool, &samples_avg_pool, &samples_unfold, &samples_attention,
-    &samples_vector_norm, &samples_aggregate, &samples_scan, &samples_loss, &samples_linear, &samples_products, &samples_cross_entropy,
+    &samples_vector_norm, &samples_aggregate, &samples_scan, &samples_multilinear, &samples_loss, &samples_linear, &samples_products, &samples_cross_entropy,
     &samples_embedding, &samples_interpolate,
     &samples_join, &samples_pad, &samples_diagonal, &samples_sort, &samples_scatter,
     &samples_arithmetic, &samples_elementwise, &samples_matmul,  &samples_reduce, &samples_max,

@@ -47,6 +47,8 @@ static const sample rows[] = {
     PAIR("xlogy", "rank 3", {"abc"}, PLANE("abc")),
     {"logaddexp", NULL, {{"ab"}, {"ab"}}, .any_shape = true, OF_SUMS},
     {"logaddexp", "wide", {BASE("abc", -5, 5), BASE("abc", -5, 5)}, .any_shape = true, OF_SUMS},
+    PAIR("half_square_over", NULL, {"ab"}, PLANE("ab")),
+    PAIR("half_square_over", "of negative", {"abc"}, BASE("abc", -2, -0.2)),
     {"copysign", NULL, {PLANE("ab"), {"ab", .kink = {0}, .n_kinks = 1}}, .any_shape = true, SIGN_OF_NAN},
     {"copysign", "of negative", {BASE("abc", -2, -0.2), {"abc", .kink = {0}, .n_kinks = 1}},
      .any_shape = true, SIGN_OF_NAN},

@@ -1,0 +1,26 @@
+/* Private. The derivatives of cumprod, a family that is closed: the gradients of its members are members. With y the
+ * running products of x, and d the derivative along each of the directions h1, .., hm in turn,
+ *     cumprod_along(x, h1, .., hm) = d y
+ *     cumprod_adjoint(x, g, h1, .., hm)[k] = d/dx[k] of the sum over i of g[i] d y[i]
+ * All inputs have one shape. Products are held with their exponents apart, so that one which leaves the dtype may come
+ * back by way of another. An element of g or h that is 0 is no term of a sum, infinite as what it would multiply may be. */
+#ifndef TG_OPS_MULTILINEAR_H
+#define TG_OPS_MULTILINEAR_H
+
+#include "ops/ops.h"
+
+typedef struct tg_scan_attr {
+    int64_t axis;
+    bool reverse, exclusive;
+} tg_scan_attr;
+
+extern const tg_attr_field tg_scan_fields[3];
+
+/* Lays out a result like input 0, with i64 for integers; the axis must exist. (ops/scan.c) */
+tg_status tg_scan_infer(const tg_call *call);
+
+/* Of the n tensors in[0 ..] = x, (g,) h1, .., hm. */
+tg_tensor *tg_cumprod_along(tg_tensor *const *in, int n, const tg_scan_attr *attr);
+tg_tensor *tg_cumprod_adjoint(tg_tensor *const *in, int n, const tg_scan_attr *attr);
+
+#endif
