@@ -7,9 +7,18 @@
  * second derivatives. */
 static tg_tensor *negative_part(tg_tensor *x) { return tg_masked_fill(x, above(x, 0), 0); }
 
+/* scale e^x. A large scale is taken as the fourth power of its root, so that no power of e^x underflows where its product
+ * with the scale does not. */
+static tg_tensor *scaled_exp(tg_tensor *x, double scale) {
+    if (fabs(scale) <= 64) return tg_mul_scalar(tg_exp(x), scale);
+    tg_tensor *root = tg_mul_scalar(tg_exp(tg_mul_scalar(x, 0.25)), sqrt(sqrt(fabs(scale))));
+    tg_tensor *y = tg_square(tg_square(root));
+    return scale < 0 ? tg_neg(y) : y;
+}
+
 /* g above 0, scale * e^(x/width) g below */
 static tg_tensor *exponential_side(tg_tensor *g, tg_tensor *x, double width, double scale) {
-    tg_tensor *slope = tg_mul_scalar(tg_exp(tg_div(negative_part(x), number(x, width))), scale);
+    tg_tensor *slope = scaled_exp(tg_div(negative_part(x), number(x, width)), scale);
     return tg_where(above(x, 0), g, tg_mul(g, slope));
 }
 
@@ -133,9 +142,16 @@ tg_tensor *(tg_leaky_relu)(tg_tensor *x, double slope) {
     return tg_apply1(&tg_op_leaky_relu, x, PARAMETERS(slope));
 }
 tg_tensor *(tg_elu)(tg_tensor *x, double alpha) { return tg_apply1(&tg_op_elu, x, PARAMETERS(alpha)); }
-tg_tensor *(tg_celu)(tg_tensor *x, double alpha) { return tg_apply1(&tg_op_celu, x, PARAMETERS(alpha)); }
+/* Of what f32 would round to 0 and divide by, its least number. */
+static double divisor_in(const tg_tensor *x, double v) {
+    bool lost = v != 0 && fabs(v) < 0x1p-149 && tg_is_alive(x) && tg_dtype_of(x) == TG_F32;
+    return lost ? copysign(0x1p-149, v) : v;
+}
+tg_tensor *(tg_celu)(tg_tensor *x, double alpha) {
+    return tg_apply1(&tg_op_celu, x, PARAMETERS(divisor_in(x, alpha)));
+}
 tg_tensor *(tg_softplus_with)(tg_tensor *x, double beta, double threshold) {
-    return tg_apply1(&tg_op_softplus_with, x, PARAMETERS(beta, threshold));
+    return tg_apply1(&tg_op_softplus_with, x, PARAMETERS(divisor_in(x, beta), threshold));
 }
 tg_tensor *(tg_hardtanh)(tg_tensor *x, double lo, double hi) {
     return tg_apply1(&tg_op_hardtanh, x, PARAMETERS(lo, hi));

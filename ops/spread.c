@@ -89,14 +89,42 @@ static bool plain_will_do(const tg_spread *s, double eps) {
     return tg_sum_is_safe(s->sum, s->n * eps) && (!s->mean || mean_is_exact_enough(s->mean, s->sum, s->n));
 }
 
+/* Where all numbers of a row are one, only eps has a scale, and x may be far larger: x is divided by the geometric mean of
+ * both, its differences, which are 0, are multiplied by *ratio, and the scale is that of eps. *ratio is NULL where there
+ * is no such row. All constants. */
+static tg_tensor *scale_of_differences(tg_tensor *x, const tg_spread_opts *o, tg_tensor **ratio) {
+    tg_tensor *scale = tg_scale_over(x, o->axes, sqrt(o->eps)), *mean;
+    *ratio = NULL;
+    if (o->about_zero || o->eps == 0 || !tg_is_alive(scale)) return scale;
+    tg_tensor *d = centred(tg_div(tg_detach(x), scale), o->axes, &mean), *largest;
+    largest = tg_amax(tg_abs(d), .axes = o->axes, .keepdim = true);
+    double least = fmax(tg_power_below(sqrt(o->eps)), tg_dtype_of(x) == TG_F64 ? 0x1p-980 : 0x1p-100);
+    if (!tg_is_alive(largest)) return largest;
+    const tg_array *l = tg_array_of(largest), *s = tg_array_of(scale);
+    for (int64_t i = 0; i < l->numel; i++) {
+        if (element(l, i) != 0) continue;
+        double middle = tg_power_below(sqrt(element(s, i)) * sqrt(least));
+        if (!*ratio) *ratio = (tg_full)(tg_dtype_of(x), 1, tg_shape_of(scale));
+        if (!tg_is_alive(*ratio)) break;
+        tg_array_set(tg_array_of(*ratio), i, middle / least);
+        tg_array_set(s, i, middle);
+    }
+    tg_drop_temporary(d), tg_drop_temporary(largest), tg_drop_temporary(mean);
+    return scale;
+}
+
 static tg_spread with_care(tg_tensor *x, const tg_spread_opts *o, const tg_spread *plain) {
     tg_spread s = {.n = plain->n};
-    if (!o->unscaled && !tg_sum_is_safe(plain->sum, s.n * o->eps)) s.scale = tg_scale_over(x, o->axes, sqrt(o->eps));
+    tg_tensor *ratio = NULL;
+    if (!o->unscaled && !tg_sum_is_safe(plain->sum, s.n * o->eps)) s.scale = scale_of_differences(x, o, &ratio);
     if (s.scale) x = tg_div(x, s.scale);
     s.d = o->about_zero ? x : centred(x, o->axes, &s.mean);
+    if (ratio) s.d = tg_mul(s.d, ratio);
     s.sum = sum_of_squares(s.d, o);
     if (s.scale && s.mean) s.mean = tg_mul(s.mean, s.scale);
-    if (s.mean && !tg_is_alive(s.mean)) s.sum = s.mean; /* all or nothing: not everyone looks at the mean */
+    if (ratio) s.scale = tg_div(s.scale, ratio);
+    /* all or nothing: not everyone looks at the mean and the scale */
+    if ((s.mean && !tg_is_alive(s.mean)) || (s.scale && !tg_is_alive(s.scale))) s.sum = tg_poison();
     return s;
 }
 

@@ -68,14 +68,18 @@ bool tg_loss_weight(const char *op, const char *what, const tg_tensor *weight, c
     return false;
 }
 
-static bool has_nan(const tg_tensor *x) {
-    const tg_array *a = tg_is_alive(x) ? tg_array_of(x) : NULL;
-    int found = 0;
-    if (!a || !tg_array_is_contiguous(a)) return a;
-    for (int64_t i = 0; a->dtype == TG_F32 && i < a->numel; i++) found |= isnan(((const float *)a->data)[i]);
-    for (int64_t i = 0; a->dtype == TG_F64 && i < a->numel; i++) found |= isnan(((const double *)a->data)[i]);
-    return found;
-}
+/* Whether TEST holds of some element; said of any array that is not contiguous. */
+#define HAS(NAME, TEST) \
+    static bool NAME(const tg_tensor *x) { \
+        const tg_array *a = tg_is_alive(x) ? tg_array_of(x) : NULL; \
+        int found = 0; \
+        if (!a || !tg_array_is_contiguous(a)) return a; \
+        for (int64_t i = 0; a->dtype == TG_F32 && i < a->numel; i++) found |= TEST(((const float *)a->data)[i]); \
+        for (int64_t i = 0; a->dtype == TG_F64 && i < a->numel; i++) found |= TEST(((const double *)a->data)[i]); \
+        return found; \
+    }
+HAS(has_nan, isnan)
+HAS(has_infinity, !!isinf)
 
 tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x) {
     TG_COMPOSED("loss_weighed");
@@ -134,10 +138,22 @@ tg_tensor *(tg_mse_loss)(tg_tensor *prediction, tg_tensor *target, tg_loss_opts 
     return tg_loss_reduce("mse_loss", (tg_mul)(d, (tg_mul_scalar)(d, 1 / n)), TG_REDUCTION_SUM);
 }
 
+/* y c a, for y in [0, 1] and c >= 0, where no product of two leaves the dtype unless all three do: y (c a), or where c a is
+ * infinite, the smaller of c and |a| times (y times the larger). */
+static tg_tensor *target_terms(tg_tensor *y, tg_tensor *c, tg_tensor *a) {
+    if (!c) return tg_loss_weighed(y, a);
+    tg_tensor *product = tg_loss_weighed(c, a);
+    if (!has_infinity(product)) return tg_loss_weighed(y, product);
+    tg_tensor *within = (tg_isfinite)(product), *one = (tg_scalar)(tg_dtype_of(y), 1), *steep = (tg_gt)(c, (tg_abs)(a));
+    tg_tensor *early = (tg_where)(within, one, y), *late = (tg_where)(within, y, one);
+    tg_tensor *larger = (tg_where)(steep, c, a), *smaller = (tg_where)(steep, a, c);
+    return tg_loss_weighed(late, (tg_mul)(smaller, tg_loss_weighed(early, larger)));
+}
+
 /* -mean(w (y c a + (1 - y) b)), for a = log p and b = log(1 - p), weight w and pos_weight c. */
 static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b, tg_bce_opts opts) {
-    tg_tensor *positive = opts.pos_weight ? (tg_mul)(y, opts.pos_weight) : y;
-    tg_tensor *terms = (tg_add)(tg_loss_weighed(positive, a), tg_loss_weighed((tg_affine)(y, -1, 1), b));
+    tg_tensor *positive = target_terms(y, opts.pos_weight, a);
+    tg_tensor *terms = (tg_add)(positive, tg_loss_weighed((tg_affine)(y, -1, 1), b));
     if (opts.weight) terms = tg_loss_weighed(opts.weight, terms);
     return (tg_neg)(tg_loss_reduce(op, terms, opts.reduction));
 }

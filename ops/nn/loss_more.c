@@ -104,9 +104,9 @@ tg_tensor *(tg_gaussian_nll_loss)(tg_tensor *mean, tg_tensor *target, tg_tensor 
     /* max(variance, eps), the missing part as a constant */
     tg_tensor *missing = (tg_detach)((tg_relu)((tg_affine)(variance, -1, eps)));
     tg_tensor *v = (tg_add)(variance, missing);
-    tg_tensor *square = (tg_square)((tg_div)((tg_sub)(mean, target), (tg_sqrt)(v)));
-    tg_tensor *terms = (tg_add)((tg_log)(v), square);
-    return tg_loss_reduce(op, (tg_affine)(terms, 0.5, opts.full ? 0.5 * log_2_pi : 0), opts.reduction);
+    tg_tensor *halved = (tg_affine)((tg_log)(v), 0.5, opts.full ? 0.5 * log_2_pi : 0);
+    tg_tensor *terms = (tg_add)(halved, (tg_half_square_over)((tg_sub)(mean, target), v));
+    return tg_loss_reduce(op, terms, opts.reduction);
 }
 
 /* ---- of labels 1 and -1 ---- */

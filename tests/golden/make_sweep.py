@@ -2,7 +2,7 @@
 """Writes the numbers of the sweep: value, first and second derivatives from the least subnormal to the largest number,
 by mpmath, at 40 digits or more.
 
-usage: python3 make_sweep.py [CALL ...] | gzip -9n > sweep.golden.gz        (mpmath and NumPy; gmpy2 makes it faster)
+usage: python3 make_sweep.py [CALL ...] | gzip -9n > sweep.golden.gz        (mpmath with gmpy2, NumPy)
 
 tests/sweep reads them. Running this again must change nothing. Numbers are the hexadecimal digits of a double without
 the zeros behind them: 3ff is 1, 7ff infinity, 7ff8 NaN; references of f32 are rounded to the first ten digits, 2^-28 of

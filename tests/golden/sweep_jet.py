@@ -298,6 +298,8 @@ def power(x, p):
     whole = p == mp.floor(p)
     if x.v < 0 and not whole:
         raise ValueError("a power of a negative number")
+    if x.v == 0 and not whole and p < 2:
+        raise ZeroDivisionError  # a slope, or the next
 
     def at(q):
         return x.v ** (int(q) if whole else q)

@@ -104,6 +104,7 @@ BINARY = [
     ("hypot", hypot, lambda p: "s" if p[0] == 0 == p[1] else ""),
     ("xlogy", xlogy, lambda p: "fs" if p[0] == 0 >= p[1] else "vfs" if minus_zero(p[1]) else ""),
     ("logaddexp", lambda a, b: b + softplus(a - b), None),
+    ("half_square_over", lambda a, b: a * a / b / 2, None),
     ("copysign", copysign, lambda p: "vfs" if minus_zero(p[1]) or math.isnan(p[1]) else "fs" if p[0] == 0 else ""),
 ]  # fmt: skip
 

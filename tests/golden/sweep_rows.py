@@ -184,11 +184,14 @@ def cases():
         row("std", (0, 0), lambda r: root(variance(r, 1), r), all_equal, terms=terms_of_std),
         row("softmax", (0,), lambda r: reciprocal(total([exp(x - r[1]) for x in r])), output=1),
         row("log_softmax", (0,), lambda r: r[1] - log_sum_exp(r), output=1),
-        row("layer_norm", (1, 2.0**-16), lambda r: layer_norm(r, mpf(2) ** -16, 0), subnormal_mean, terms=terms_of_layer_norm(2.0**-16)),
-        row("layer_norm", (1, 2.0**-60), lambda r: layer_norm(r, mpf(2) ** -60, 0), subnormal_mean, terms=terms_of_layer_norm(2.0**-60)),
-        row("rms_norm", (1, 2.0**-16), lambda r: rms_norm(r, mpf(2) ** -16, 0), terms=terms_of_rms_norm(2.0**-16)),
-        row("rms_norm", (1, 2.0**-60), lambda r: rms_norm(r, mpf(2) ** -60, 0), terms=terms_of_rms_norm(2.0**-60)),
     ]
+    for eps in (2.0**-16, 2.0**-60, 2.0**-100):
+        # layer_norm over one axis, one group of three channels, one channel of three numbers
+        for call, numbers, shape in (("layer_norm", (1, eps), "3"), ("group_norm_alone", (1, eps), "1,3"),
+                                     ("batch_norm_alone", (eps,), "3,1")):
+            out.append(Case(call, lambda in_, e=eps: layer_norm(in_[0], mpf(e), 0), numbers, [shape], "vectors",
+                            choices=subnormal_mean, terms=terms_of_layer_norm(eps)))
+        out.append(row("rms_norm", (1, eps), lambda r, e=eps: rms_norm(r, mpf(e), 0), terms=terms_of_rms_norm(eps)))
     for p in (0.5, 1, 1.5, 2, 3):
         choices = at_zero if p == 2 else zeros_are_kinks(p)
         out.append(row("norm", (p, 0), lambda r, p=p: norm(r, mpf(p)), choices, terms=terms_of_norm(p)))

@@ -46,6 +46,9 @@ CALL(group_norm, tg_group_norm(in[0], at(a, 0), .eps = a->v[1], .weight = given(
 /* eps */
 CALL(batch_norm,
      tg_batch_norm(in[0], .training = true, .eps = a->v[0], .weight = given(in[1]), .bias = given(in[2])))
+/* without weight and bias */
+CALL(group_norm_alone, tg_group_norm(in[0], at(a, 0), .eps = a->v[1]))
+CALL(batch_norm_alone, tg_batch_norm(in[0], .training = true, .eps = a->v[0]))
 /* after x: running mean, running variance */
 CALL(batch_norm_eval,
      tg_batch_norm(in[0], .running_mean = given(in[1]), .running_var = given(in[2]), .eps = a->v[0]))
@@ -133,6 +136,8 @@ static const call calls[] = {
     MADE_OF(conv_transpose2d_bias, conv2d_input),
     MADE_OF(group_norm, layer_norm),
     MADE_OF(batch_norm, div),
+    MADE_OF(group_norm_alone, layer_norm),
+    MADE_OF(batch_norm_alone, div),
     MADE_OF(batch_norm_eval, div),
     MADE_OF(embedding, index_select),
     {"nearest", "index_select", call_nearest, true, "interpolate"},

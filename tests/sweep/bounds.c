@@ -10,7 +10,6 @@
 typedef struct bound {
     const char *call;
     double value[2], first[2], second[2]; /* f32, f64; 0: the usual */
-    double end; /* derivatives so many times below the end of the range may overflow on the way; 0: none */
     const char *why;
 } bound;
 
@@ -20,8 +19,6 @@ typedef struct bound {
 static const bound usual = {"", {4, 4}, {84, 4.5e6}, {84, 4.5e6}};
 
 static const bound bounds[] = {
-    {"gaussian_nll_loss", .end = 16,
-     .why = "the slope by the variance is that by its root, divided by twice the root"},
     {"tanh", .first = {2e7}, .second = {2e7}, .why = FROM_Y},
     {"sigmoid", .first = {2e7}, .second = {2e7}, .why = FROM_Y},
     {"gelu", .second = {400}, .why = ZERO},
@@ -46,23 +43,4 @@ double bound_of(const golden *g, order o) {
     const double *otherwise = o == O_VALUE ? usual.value : o == O_SECOND ? usual.second : usual.first;
     int d = g->dtype == TG_F64;
     return of[d] > 0 ? of[d] : otherwise[d];
-}
-
-/* Swept only once their faults are mended. */
-static const char *const awaiting[] = {
-    "bce_pos_weight",
-    "cumprod",
-    "gaussian_nll_loss",
-    "prod",
-};
-
-bool sweep_awaits(const golden *g) {
-    for (int i = 0; i < COUNT(awaiting); i++)
-        if (strcmp(awaiting[i], g->call) == 0) return true;
-    return false;
-}
-
-double end_of_derivatives(const golden *g) {
-    double times = find(g->call)->end;
-    return times > 0 ? times : 1;
 }

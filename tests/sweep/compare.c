@@ -58,7 +58,7 @@ static void count(const place *p, double got, double want, double terms, bool le
         return;
     }
     bool beyond = p->o != O_VALUE && !isnan(want) && !isfinite(got) &&
-                  fabs(countable(want, formats[g->dtype])) >= end_of(g) / end_of_derivatives(g);
+                  fabs(countable(want, formats[g->dtype])) >= end_of(g);
     double off =
         beyond ? 0
                : distance(got, want, terms, g->dtype); /* a derivative out of range need not have a sign */

@@ -78,8 +78,6 @@ void report_print(FILE *f);
 void report_table(FILE *f, const char *isa); /* docs/performance.md */
 double dense_worst(const char *function, tg_dtype d); /* of the kernels in use; negative: no such function */
 
-double end_of_derivatives(const golden *g); /* 1: the end of the range */
-bool sweep_awaits(const golden *g);
 TCase *tcase_sweep(void);
 
 /* In units in the last place. */
