@@ -151,6 +151,7 @@ tg_tensor *(tg_celu)(tg_tensor *x, double alpha) {
     return tg_apply1(&tg_op_celu, x, PARAMETERS(divisor_in(x, alpha)));
 }
 tg_tensor *(tg_softplus_with)(tg_tensor *x, double beta, double threshold) {
+    if (threshold > 1000) threshold = 1000; /* there it is x, of which the product with beta may overflow */
     return tg_apply1(&tg_op_softplus_with, x, PARAMETERS(divisor_in(x, beta), threshold));
 }
 tg_tensor *(tg_hardtanh)(tg_tensor *x, double lo, double hi) {

@@ -108,6 +108,22 @@ static void prod_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
     din[0] = part(&m, rows);
 }
 
+static tg_status prod_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    const tg_array *x = tg_node_in(n, 0);
+    merged m = merge_of(n);
+    tg_array turned = {0}, rows = {0}, g = {0}, out = {0};
+    int order[TG_MAX_RANK], back[TG_MAX_RANK];
+    for (int i = 0; i < x->rank; i++) order[i] = (int)m.order.dim[i], back[i] = (int)m.back.dim[i];
+    tg_array_permute(&turned, x, order);
+    tg_status s = tg_array_contiguous(&rows, &turned);
+    if (s == TG_OK) s = tg_array_contiguous(&g, dout[0]);
+    if (s == TG_OK) s = tg_array_alloc_like(&out, &rows);
+    if (s == TG_OK) s = tg_prod_slopes(&rows, &g, m.rows.dim[m.rows.rank - 1], &out);
+    if (s == TG_OK) tg_array_permute(&din[0], &out, back);
+    tg_array_drop(&turned), tg_array_drop(&rows), tg_array_drop(&g), tg_array_drop(&out);
+    return s;
+}
+
 const tg_op tg_op_prod = {
     .name = "prod",
     .formula = "out = product of x over axes",
@@ -117,6 +133,7 @@ const tg_op tg_op_prod = {
     .infer = prod_infer,
     .forward = prod_forward,
     .grad = prod_grad,
+    .grad_kernel = prod_grad_kernel,
 };
 
 tg_tensor *(tg_prod)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_prod, x, &opts); }

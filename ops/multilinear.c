@@ -17,19 +17,20 @@ typedef struct job {
     int order;
     int64_t n, inner;
     int64_t lanes, apart, most, groups;
-    bool f64, reverse, exclusive;
+    bool f64, reverse, exclusive, only_last; /* g has one number a row, of the last element: inner is 1 */
 } job;
 
 /* ---- first gradients of what stays in range, with s[k] = g[k] + x[k+1] s[k+1]:  out[k] = (product before k) s[k];
  * exclusive, of the g of the element after ---- */
 
-/* Whether a product with v, of factors that have not left, may not be a normal number. */
-static inline int leaves(double v) {
+/* Whether v is neither 0 nor so near to 1 that a product of two such is a normal number. For f32 every other product is
+ * asked: a factor is no further from 1 than 2^149. */
+static inline int leaves(double v, double most) {
     double size = fabs(v);
-    return (!(size <= 0x1p500)) | ((size < 0x1p-500) & (size != 0));
+    return (!(size <= most)) | ((size < 1 / most) & (size != 0));
 }
 
-#define PLAIN(NAME, T) \
+#define PLAIN(NAME, T, STEP, MOST) \
     static inline bool NAME##_lanes(const job *j, int64_t at, int64_t lanes, int64_t apart, double *before) { \
         const T *x = j->x, *g = j->g; \
         T *out = j->out; \
@@ -43,18 +44,19 @@ static inline int leaves(double v) {
                 double v = (double)x[at + l * apart]; \
                 before[i * lanes + l] = acc[l]; \
                 acc[l] *= v; \
-                far |= leaves(v) | leaves(acc[l]); \
+                if (STEP == 1) far |= leaves(v, MOST); \
+                if (i % STEP == 0) far |= leaves(acc[l], MOST); \
             } \
-        for (int64_t l = 0; l < lanes; l++) acc[l] = 0; \
+        for (int64_t l = 0; l < lanes; l++) acc[l] = j->only_last ? (double)g[(at - j->n) / j->n + l] : 0; \
         for (int64_t i = j->n - 1; i >= 0; i--) { \
             at -= step; \
-            bool last = j->exclusive && i == j->n - 1; \
+            bool none = j->only_last || (j->exclusive && i == j->n - 1); \
             for (int64_t l = 0; l < lanes; l++) { \
                 int64_t k = at + l * apart; \
-                double s = last ? 0 : (double)g[k + ahead] + acc[l]; \
+                double s = none ? acc[l] : (double)g[k + ahead] + acc[l]; \
                 out[k] = (T)(before[i * lanes + l] * s); \
                 acc[l] = s * (double)x[k]; \
-                far |= leaves(s); \
+                if (i % STEP == 0) far |= leaves(s, MOST); \
             } \
         } \
         return !far; \
@@ -64,8 +66,8 @@ static inline int leaves(double v) {
         return lanes == ROWS ? NAME##_lanes(j, at, ROWS, j->n, before) \
                              : NAME##_lanes(j, at, lanes, j->n, before); \
     }
-PLAIN(plain_f32, float)
-PLAIN(plain_f64, double)
+PLAIN(plain_f32, float, 2, 0x1p350)
+PLAIN(plain_f64, double, 1, 0x1p500)
 
 /* ---- any order, any range; one lane ---- */
 
@@ -107,6 +109,13 @@ static tg_scaled top_of_product(const job *j, const tg_scaled *p, const tg_scale
     return sum;
 }
 
+/* What g adds to the sum at element i. */
+static double arriving(const job *j, int64_t at, int64_t i, int64_t step) {
+    if (j->only_last) return i == j->n - 1 ? element(j, j->g, at / j->n) : 0;
+    if (!j->exclusive) return element(j, j->g, at);
+    return i == j->n - 1 ? 0 : element(j, j->g, at + step);
+}
+
 /* With room for n + 1 polynomials: the products before each element, and one that runs. */
 static void with_care(const job *j, int64_t at, tg_scaled *before) {
     int64_t step = j->reverse ? -j->inner : j->inner, terms = INT64_C(1) << j->order;
@@ -121,7 +130,7 @@ static void with_care(const job *j, int64_t at, tg_scaled *before) {
     clear(j, p);
     for (int64_t i = j->n - 1; j->g && i >= 0; i--) {
         at -= step;
-        double g = !j->exclusive ? element(j, j->g, at) : i < j->n - 1 ? element(j, j->g, at + step) : 0;
+        double g = arriving(j, at, i, step);
         if (g != 0) p[0] = tg_scaled_sum(p[0], tg_scaled_times(TG_SCALED_ONE, g));
         set_element(j, at, top_of_product(j, before + i * terms, p));
         multiply(j, p, at);
@@ -186,6 +195,13 @@ static tg_status infer(const tg_call *call, int first_h) {
                                 tg_call_input(call, 0), tg_call_input(call, i));
     }
     return tg_scan_infer(call);
+}
+
+tg_status tg_prod_slopes(const tg_array *x, const tg_array *g, int64_t n, const tg_array *out) {
+    job j = {.x = x->data, .g = g->data, .only_last = true};
+    tg_array rows = *out;
+    rows.rank = 2, rows.shape[0] = n ? out->numel / n : 0, rows.shape[1] = n;
+    return run(&j, &(tg_scan_attr){.axis = -1}, &rows);
 }
 
 /* ---- the two ops ---- */

@@ -23,4 +23,7 @@ tg_status tg_scan_infer(const tg_call *call);
 tg_tensor *tg_cumprod_along(tg_tensor *const *in, int n, const tg_scan_attr *attr);
 tg_tensor *tg_cumprod_adjoint(tg_tensor *const *in, int n, const tg_scan_attr *attr);
 
+/* On contiguous arrays, of rows of n: out[r, k] = g[r] times the product of the elements of row r of x but for number k. */
+tg_status tg_prod_slopes(const tg_array *x, const tg_array *g, int64_t n, const tg_array *out);
+
 #endif

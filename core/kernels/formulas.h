@@ -99,14 +99,14 @@ INLINE V less_tanh(V h, curve t) {
 }
 /* log(1 + e^x) */
 INLINE V vsoftplus(V x) { return vmax(x, K(0)) + log1p_within(vexp(-vabs(x))); }
-/* log(1 + e^(beta x)) / beta: x or 0, and a rest that for a small beta is representable where e^-|beta x| is not. */
+/* log(1 + e^(beta x)) / beta, which for a small beta may be representable where e^(beta x) is not. */
 INLINE V softplus_with(V x, V beta) {
-    V t = x * beta, size = vabs(t), rest = log1p_within(vexp(-size)) / beta;
+    V t = x * beta, y = vsoftplus(t) / beta;
     if (__builtin_expect(any_larger(K((S)0x1p-6), vabs(beta)), 0)) {
-        V q = vexp(size * K((S)-0.25));
-        rest = select(size > K(IN_REAL(80, 700)), q / beta * q * q * q, rest);
+        V q = vexp(t * K((S)0.25));
+        y = select(t < K(IN_REAL(-80, -700)), q / beta * q * q * q, y);
     }
-    return select(t > K(0), x, K(0)) + rest;
+    return y;
 }
 
 /* y = x sigmoid(v), where v has the sign of x: max(x, 0) - a sigmoid(-|v|), a = |x|, e = e^-|v|; and dy/dx, which is s on
