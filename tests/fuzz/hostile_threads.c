@@ -13,7 +13,8 @@ tg_mark foreign_mark;
 static pthread_t worker;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t change = PTHREAD_COND_INITIALIZER;
-static enum { AWAITED, IDLE, ASKED, WORKING, OVER } now = AWAITED;
+enum { AWAITED, IDLE, ASKED, WORKING, OVER };
+static int now = AWAITED;
 static tg_tensor *handles[N_STALE]; /* those that have ended, as it is given them */
 static const char *wrong;           /* what it found */
 
@@ -27,7 +28,7 @@ static void pass_to(int state) {
 /* Returns the state, which is no longer `state`. */
 static int wait_while(int state) {
     pthread_mutex_lock(&lock);
-    while ((int)now == state) pthread_cond_wait(&change, &lock);
+    while (now == state) pthread_cond_wait(&change, &lock);
     int then = now;
     pthread_mutex_unlock(&lock);
     return then;
