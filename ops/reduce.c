@@ -195,8 +195,8 @@ static tg_status amax_forward(const tg_call *call) { return tg_fold_over(call, T
 /* Of amax and amin. Elsewhere 0 / count: 0, and NaN where the result is, which nothing ties with. */
 static void extreme_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *x = n->in[0], *ties = tg_eq(x, tg_kept(n, n->out[0]));
-    tg_tensor *count = tg_sum(ties, .axes = ((const tg_reduce_opts *)n->attr)->axes, .keepdim = true);
-    count = tg_to(count, tg_dtype_of(x));
+    tg_tensor *count = tg_to(ties, tg_dtype_of(x));
+    count = tg_sum(count, .axes = ((const tg_reduce_opts *)n->attr)->axes, .keepdim = true);
     din[0] = tg_where(ties, tg_div(tg_kept(n, dout[0]), count), tg_div(tg_scalar(tg_dtype_of(x), 0), count));
 }
 

@@ -164,19 +164,31 @@ COMPARE(LE, <=)
 COMPARE(GT, >)
 COMPARE(GE, >=)
 
+INLINE void choose(int64_t n, S *out, int64_t so, const unsigned char *c, int64_t sc, const S *a, int64_t sa, const S *b,
+                   int64_t sb) {
+    for (int64_t i = 0; i < n; i++) {
+        S yes = a[i * sa], no = b[i * sb];
+        out[i * so] = c[i * sc] ? yes : no;
+    }
+}
+
+/* Either choice may be one number for the whole run. */
 static void run_where(int64_t n, char *const p[], const int64_t s[], const void *arg) {
     const unsigned char *c = (const unsigned char *)p[1];
     S *out = (S *)(void *)p[0];
     const S *a = (const S *)(void *)p[2], *b = (const S *)(void *)p[3];
+    bool dense = s[0] == 1 && s[1] == 1;
     (void)arg;
-    if (s[0] == 1 && s[1] == 1 && s[2] == 1 && s[3] == 1) {
-        for (int64_t i = 0; i < n; i++) {
-            S yes = a[i], no = b[i];
-            out[i] = c[i] ? yes : no;
-        }
-    } else {
-        for (int64_t i = 0; i < n; i++) out[i * s[0]] = c[i * s[1]] ? a[i * s[2]] : b[i * s[3]];
-    }
+    if (dense && s[2] == 1 && s[3] == 1)
+        choose(n, out, 1, c, 1, a, 1, b, 1);
+    else if (dense && s[2] == 0 && s[3] == 1)
+        choose(n, out, 1, c, 1, a, 0, b, 1);
+    else if (dense && s[2] == 1 && s[3] == 0)
+        choose(n, out, 1, c, 1, a, 1, b, 0);
+    else if (dense && s[2] == 0 && s[3] == 0)
+        choose(n, out, 1, c, 1, a, 0, b, 0);
+    else
+        choose(n, out, s[0], c, s[1], a, s[2], b, s[3]);
 }
 
 #endif
