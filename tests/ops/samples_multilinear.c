@@ -2,7 +2,7 @@
 
 #define FACTORS(shape) \
     { \
-        shape, TG_F32, -2, 2, {-4, 4}, { -0.5, 0.5 } \
+        shape, TG_F32, -1.25, 1.25, {-2, 2}, { -0.5, 0.5 } \
     }
 #define OF_PRODUCTS \
     .f32_rtol = 1e-5, .f32_atol = 2e-6, .eps = 1e-5, .reason = "sums of products of many f32 factors, which may cancel"
