@@ -6,7 +6,7 @@
 #include "core/kernels/body_fold.h"
 #include "core/kernels/body_map.h"
 #include "core/kernels/body_recurrent.h"
-#include "core/kernels/body_row.h"
+#include "core/kernels/body_norm.h"
 #include "core/kernels/body_update.h"
 #include "core/kernels/body_window.h"
 

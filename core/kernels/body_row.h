@@ -1,5 +1,5 @@
 /* Private. The part of core/kernels/body.c that works on one row at a time, which the cache holds from one pass over
- * it to the next: softmax, cross-entropy and normalisation.
+ * it to the next: softmax and cross-entropy; core/kernels/body_norm.h has normalisation.
  */
 #ifndef TG_CORE_KERNELS_BODY_ROW_H
 #define TG_CORE_KERNELS_BODY_ROW_H
@@ -33,15 +33,17 @@ INLINE void each(int64_t n, const row *r, row_step *f) {
     if (i < n) f(r, i, n - i);
 }
 
-/* The same; f returns what it looked at, of which this is the largest. (Lanes behind the row's end repeat one of it.) */
+/* The same; f returns what it looked at, of which this is the largest, lane by lane and of all. (Lanes behind the row's
+ * end repeat one of it.) */
 INLINE V op_larger(V a, V b) { return vlarger(a, b); }
-INLINE S each_largest(int64_t n, const row *r, row_term *f) {
+INLINE V each_larger(int64_t n, const row *r, row_term *f) {
     V top = K(-(S)INFINITY);
     int64_t i = 0;
     for (; i + W <= n; i += W) top = vlarger(f(r, i, W), top);
     if (i < n) top = vlarger(f(r, i, n - i), top);
-    return across(top, op_larger);
+    return top;
 }
+INLINE S each_largest(int64_t n, const row *r, row_term *f) { return across(each_larger(n, r, f), op_larger); }
 
 /* n terms, at most BLOCK, from `begin` on. They go straight into the accumulators that fold_block would use. */
 INLINE S sum_block(int64_t begin, int64_t n, const row *r, row_term *f) {
@@ -246,149 +248,6 @@ static void row_cross_entropy_grad(int64_t n, char *const p[]) {
     r.scale = K(g / sum);
     each(n, &r, step_softmax);
     *of_class = likely ? -(g * (others / sum)) : *of_class - g;
-}
-
-/* ---- layer_norm and rms_norm ---- */
-
-/* x less its mean, in units that keep its square inside the dtype. The mean is shift + rest: the rounded mean, and the
- * mean of what it leaves. */
-INLINE V centred(const row *r, int64_t i, int64_t m) {
-    return vfma(load(r->x, i, m), r->unit, -r->shift) - r->rest;
-}
-INLINE V weighted(const row *r, int64_t i, int64_t m) {
-    V g = load(r->g, i, m);
-    return r->w ? g * load(r->w, i, m) : g;
-}
-
-INLINE V term_x(const row *r, int64_t i, int64_t m) { return load(r->x, i, m); }
-INLINE V term_in_units(const row *r, int64_t i, int64_t m) { return load(r->x, i, m) * r->unit; }
-INLINE V term_square(const row *r, int64_t i, int64_t m) {
-    V d = centred(r, i, m);
-    return d * d;
-}
-INLINE vpair terms_distance(const row *r, int64_t i, int64_t m) {
-    V d = load(r->x, i, m) - r->shift;
-    return (vpair){d, d * d};
-}
-INLINE vpair terms_product(const row *r, int64_t i, int64_t m) {
-    V h = weighted(r, i, m);
-    return (vpair){h, h * centred(r, i, m)};
-}
-
-/* Squares between 1 / SAFE and SAFE leave room for products of three; a remainder below NOISE of a mean is rounding. */
-#if TG_REAL == 32
-enum { LEAST_EXPONENT = -100 };
-#define SAFE 0x1p60
-#define NOISE 0x1p-19
-#else
-enum { LEAST_EXPONENT = -980 };
-#define SAFE 0x1p500
-#define NOISE 0x1p-48
-#endif
-
-/* 1, or the power of two that brings the largest element (or the root of eps, which will be added to the square) to
- * [1, 2), where squares are not safe. */
-INLINE double unit_of(const tg_norm_rows *p, const row *r, double square) {
-    S largest = (S)sqrt(p->eps);
-    int exponent;
-    if (square + p->eps >= 1 / SAFE && square <= SAFE) return 1;
-    for (int64_t i = 0; i < p->n; i++) largest = MATH(fmax)(largest, MATH(fabs)(r->x[i]));
-    if (!(largest > 0 && largest <= (S)(TG_REAL == 32 ? FLT_MAX : DBL_MAX))) return 1;
-    frexp((double)largest, &exponent);
-    return ldexp(1, 1 - (exponent > LEAST_EXPONENT ? exponent : LEAST_EXPONENT));
-}
-
-/* What a row is normalised with. */
-typedef struct moments {
-    S unit, shift, rest, scale, out;
-} moments;
-
-/* The mean once more, of what its rounded value leaves: of equal numbers it is then that number, and none deviates. */
-APART moments moments_with_care(const tg_norm_rows *p, const S *x, double square) {
-    row r = {.x = x, .shift = K(0), .rest = K(0)};
-    double unit = unit_of(p, &r, square), n = (double)p->n, eps = sqrt(p->eps);
-    moments m = {.unit = (S)unit};
-    r.unit = K(m.unit);
-    if (p->centred) {
-        S first = (S)(sum_terms(p->n, &r, term_in_units) / (S)n);
-        r.shift = K(first);
-        S lost = sum_terms(p->n, &r, centred) / (S)n;
-        m.shift = first + lost, m.rest = (first - m.shift) + lost;
-        if (MATH(fabs)(m.rest) <= (S)NOISE * MATH(fabs)(lost)) m.rest = 0;
-        r.shift = K(m.shift), r.rest = K(m.rest);
-    }
-    double root = sqrt((double)sum_terms(p->n, &r, term_square) / n), inverse = 1 / hypot(root, eps * unit);
-    m.scale = (S)(inverse > SAFE ? SAFE : inverse);
-    m.out = (S)(1 / hypot(root / unit, eps));
-    return m;
-}
-
-/* Sets unit, shift, rest, scale = 1 / sqrt(variance + eps) of x in units, and out, the same of x itself. They are set
- * one by one, and r's address is not passed on, so that its vectors stay in registers. */
-INLINE S find_moments(const tg_norm_rows *p, row *r) {
-    S n = (S)p->n;
-    moments m = {.unit = 1};
-    m.shift = p->centred ? sum_terms(p->n, r, term_x) / n : 0;
-    r->shift = K(m.shift);
-    pair d = sum_pairs(p->n, r, terms_distance);
-    S square = d.b / n;
-    m.rest = p->centred ? d.a / n : 0;
-    S variance = square - m.rest * m.rest;
-    bool safe = (double)square + p->eps >= 1 / SAFE && square <= (S)SAFE;
-    if (safe && variance + variance >= square)
-        m.scale = m.out = (S)(1 / sqrt((double)variance + p->eps));
-    else
-        m = moments_with_care(p, r->x, (double)square);
-    r->unit = K(m.unit), r->shift = K(m.shift), r->rest = K(m.rest);
-    r->scale = K(m.scale), r->out = K(m.out);
-    return m.scale;
-}
-
-INLINE void step_norm(const row *r, int64_t i, int64_t m) {
-    V y = centred(r, i, m) * r->scale;
-    if (r->w) y *= load(r->w, i, m);
-    if (r->b) y += load(r->b, i, m);
-    store(r->y, i, m, y);
-}
-
-static void norm_rows(const tg_norm_rows *p) {
-    row r = {.x = p->x, .w = p->w, .b = p->b, .y = p->y};
-    for (int64_t k = 0; k < p->rows; k++, r.x += p->n, r.y += p->n) {
-        find_moments(p, &r);
-        each(p->n, &r, step_norm);
-    }
-}
-
-INLINE void step_norm_grad(const row *r, int64_t i, int64_t m) {
-    V d = centred(r, i, m);
-    store(r->y, i, m, ((weighted(r, i, m) - r->mean) - d * r->slope) * r->out);
-}
-INLINE void step_dw(const row *r, int64_t i, int64_t m) {
-    store(r->dw, i, m, load(r->dw, i, m) + load(r->g, i, m) * (centred(r, i, m) * r->scale));
-}
-INLINE void step_db(const row *r, int64_t i, int64_t m) {
-    store(r->db, i, m, load(r->db, i, m) + load(r->g, i, m));
-}
-
-/* With d the centred x and h = g w: dx = (h - mean h - d mean(h d) scale^2) out, dw += g d scale, db += g. */
-static void norm_rows_grad(const tg_norm_rows *p) {
-    row r = {.x = p->x, .g = p->g, .w = p->w, .y = p->y, .dw = p->dw, .db = p->db};
-    S n = (S)p->n;
-    for (int64_t k = 0; k < p->rows; k++, r.x += p->n, r.g += p->n) {
-        if (p->y || p->dw) {
-            S scale = find_moments(p, &r);
-            r.slope = K(scale * scale);
-        }
-        if (p->y) {
-            pair h = sum_pairs(p->n, &r, terms_product);
-            r.mean = K(p->centred ? h.a / n : 0);
-            r.slope *= K(h.b / n);
-            each(p->n, &r, step_norm_grad);
-            r.y += p->n;
-        }
-        if (p->dw) each(p->n, &r, step_dw);
-        if (p->db) each(p->n, &r, step_db);
-    }
 }
 
 #endif
