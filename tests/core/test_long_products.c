@@ -7,9 +7,9 @@
 TCase *tcase_long_products(void);
 
 /* batch (1: none), m, n */
-static const int64_t shapes[][3] = {{1, 1, 1}, {1, 1, 9}, {1, 9, 1}, {1, 3, 5}, {2, 1, 3}, {3, 2, 1}, {1, 1, 130}, {1, 67, 1}};
+static const int64_t shapes[][3] = {{1, 1, 1}, {1, 1, 9}, {1, 9, 1}, {1, 3, 5}, {2, 1, 3}, {3, 2, 1}, {1, 1, 130}, {1, 67, 1}, {1, 1, 127}, {1, 63, 1}};
 static const int64_t lengths[] = {2047, 2048, 2049, 2305, 2561, 4097, 5000};
-/* Of A, B and C, whose columns lie side by side. */
+/* Of A, B and C, whose columns lie side by side; one column has gaps where A has. */
 static const lay how[][3] = {{FLAT, FLAT, FLAT}, {TURNED, FLAT, FLAT}, {FLAT, TURNED, FLAT}, {GAPS, GAPS, FLAT},
                              {ROW, BACK, FLAT},  {BACK, COLUMN, FLAT}, {FLAT, GAPS, FLAT}};
 static const double factors[][2] = {{1, 0}, {-2, 0}, {1, 1}, {0.5, 3}, {1, -1}};
@@ -35,7 +35,7 @@ static void check_product(const int64_t z[3], int64_t k, const lay as[3], const 
     bool batch = z[0] > 1;
     laid a = wholes(batch ? TG_SHAPE(z[0], z[1], k) : TG_SHAPE(z[1], k), as[0], 1);
     laid b = wholes(batch ? TG_SHAPE(z[0], k, z[2]) : TG_SHAPE(k, z[2]), as[1], 2);
-    laid c = wholes(batch ? TG_SHAPE(z[0], z[1], z[2]) : TG_SHAPE(z[1], z[2]), as[2], 3);
+    laid c = wholes(batch ? TG_SHAPE(z[0], z[1], z[2]) : TG_SHAPE(z[1], z[2]), z[2] == 1 && as[0] == GAPS ? GAPS : as[2], 3);
     laid bias = wholes(TG_SHAPE(z[2]), biased == 2 ? GAPS : FLAT, 4);
     memcpy(c.image, c.whole.data, c.bytes);
     for (int64_t i = 0; i < c.a.numel; i++) {
