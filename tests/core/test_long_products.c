@@ -7,7 +7,7 @@
 TCase *tcase_long_products(void);
 
 /* batch (1: none), m, n */
-static const int64_t shapes[][3] = {{1, 1, 1}, {1, 1, 9}, {1, 9, 1}, {1, 3, 5}, {2, 1, 3}, {3, 2, 1}, {1, 1, 130}, {1, 67, 1}, {1, 1, 127}, {1, 63, 1}};
+static const int64_t shapes[][3] = {{1, 1, 1}, {1, 1, 9}, {1, 9, 1}, {1, 3, 5}, {2, 1, 3}, {3, 2, 1}, {1, 1, 130}, {1, 67, 1}, {1, 1, 127}, {1, 63, 1}, {1, 1, 2047}, {1, 1023, 1}};
 static const int64_t lengths[] = {2047, 2048, 2049, 2305, 2561, 4097, 5000};
 /* Of A, B and C, whose columns lie side by side; one column has gaps where A has. */
 static const lay how[][3] = {{FLAT, FLAT, FLAT}, {TURNED, FLAT, FLAT}, {FLAT, TURNED, FLAT}, {GAPS, GAPS, FLAT},
