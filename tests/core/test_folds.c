@@ -619,6 +619,7 @@ END_TEST
 
 TCase *tcase_folds(void) {
     TCase *tc = tcase_create("folds");
+    tcase_set_tags(tc, "table");
     tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, keep_setting, restore_setting);
     tcase_add_loop_test(tc, folds_of_all_axes, 0, WIDE);

@@ -577,6 +577,7 @@ END_TEST
 
 TCase *tcase_pieces(void) {
     TCase *tc = tcase_create("pieces");
+    tcase_set_tags(tc, "table");
     tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, keep_setting, restore_setting);
     tcase_add_loop_test(tc, all_shapes_and_layouts, 0, 21);

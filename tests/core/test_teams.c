@@ -576,6 +576,7 @@ END_TEST
 
 TCase *tcase_teams(void) {
     TCase *tc = tcase_create("teams");
+    tcase_set_tags(tc, "table");
     tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, keep_setting, restore_setting);
     tcase_add_loop_test(tc, matrix_products, 0, PRODUCTS);

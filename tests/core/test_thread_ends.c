@@ -5,6 +5,7 @@
 #include "core/kernels/gemm.h"
 #include "core/thread.h"
 #include "tests/core/helpers.h"
+#include "tests/core/layouts.h"
 
 #include <fenv.h>
 #include <pthread.h>
@@ -96,6 +97,7 @@ END_TEST
 
 START_TEST(so_many_at_once) {
 #if !defined(__SANITIZE_THREAD__) && !defined(TG_HAVE_ASAN)
+    if (fast()) return; /* more than Valgrind has */
     setenv("OMP_STACKSIZE", "512k", 1);
     int had = tg_threads_to_be_had(1500);
     unsetenv("OMP_STACKSIZE");
@@ -108,6 +110,7 @@ END_TEST
 
 /* A mode is taken without the flags of exceptions, which stay those of the thread, and is noticed by each of its parts. */
 START_TEST(modes_without_flags) {
+    if (fast()) return; /* Valgrind has no flags of exceptions */
     static const int rounding[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO, FE_TONEAREST};
     uint64_t own = tg_float_word();
     for (int i = 0; i < COUNT(rounding); i++) {
