@@ -104,15 +104,15 @@ static tg_status find_dead(const tg_call *call) {
     return TG_OK;
 }
 
-static tg_status compute(const tg_op *op, const tg_call *call) {
+static tg_status compute(const tg_op *op, const tg_call *call, tg_status before) {
     uint64_t deaths = tg_kept_deaths; /* only kept tensors can be freed */
-    tg_status pending = tg_error_pending, s = op->infer(call);
+    tg_status s = op->infer(call);
     for (int o = 0; s == TG_OK && o < call->n_out; o++) s = allocate_output(op, o, call->out[o]);
     if (s == TG_OK && tg_kept_deaths != deaths) s = find_dead(call);
     if (s != TG_OK) return s;
     if (op->forward && (s = op->forward(call)) != TG_OK) return s;
     if (tg_kept_deaths != deaths && (s = find_dead(call)) != TG_OK) return s;
-    return pending == TG_OK ? tg_error_pending : TG_OK; /* what was raised counts, returned or not */
+    return before == TG_OK ? tg_error_pending : TG_OK; /* what was raised counts, returned or not */
 }
 
 /* Whether the results require a gradient: recording is on, and one flows to some input. */
@@ -133,14 +133,14 @@ static tg_status new_outputs(const tg_op *op, int n_out, tg_slot **slot, tg_arra
 }
 
 static tg_status apply_to(tg_tape *tape, const inputs *read, const tg_op *op, tg_tensor *const *in, int n_in,
-                          const void *attr, tg_slot **out) {
+                          const void *attr, tg_slot **out, tg_status before) {
     tg_array *out_array[TG_MAX_OUT];
     int n_out = outputs_of(op);
     tg_status s = new_outputs(op, n_out, out, out_array);
     if (s != TG_OK) return s;
     tg_call call = {op, n_in, n_out, read->array, out_array, attr, in};
     tg_callback_outer outer = tg_callback_enter(tape);
-    s = compute(op, &call);
+    s = compute(op, &call, before);
     s = tg_callback_leave(tape, outer, s, op->name);
     if (s == TG_OK && wants_grad(op, read->slot, n_in)) s = tg_record(op, read->slot, n_in, out, n_out, attr);
     return s;
@@ -148,6 +148,7 @@ static tg_status apply_to(tg_tape *tape, const inputs *read, const tg_op *op, tg
 
 /* The outputs' slots; after a failure the tape is as it was. */
 static tg_status apply(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_slot **out) {
+    tg_status before = tg_error_pending;
     tg_tape *tape = tg_tape_get();
     if (!tape) return tg_error_status();
     if (!is_sound_call(op, in, n_in, attr)) return fail_call(op, n_in, attr);
@@ -155,9 +156,9 @@ static tg_status apply(const tg_op *op, tg_tensor *const *in, int n_in, const vo
     int64_t tensors = tape->region.count, nodes = tape->n_nodes;
     tg_status s = reserve_inputs(tape, &read, n_in);
     if (s == TG_OK) s = read_inputs(op, in, n_in, &read);
-    if (s == TG_OK) s = apply_to(tape, &read, op, in, n_in, attr, out);
+    if (s == TG_OK) s = apply_to(tape, &read, op, in, n_in, attr, out, before);
     if (n_in > FEW) tg_arena_rewind(&tape->scratch, read.scratch);
-    if (s != TG_OK) tg_tape_cut(tape, tensors, nodes), tg_error_by(op->name);
+    if (s != TG_OK) tg_tape_cut(tape, tensors, nodes), tg_error_by(op->name, before);
     return s;
 }
 

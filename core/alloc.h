@@ -67,9 +67,10 @@ void tg_recent_turn(tg_recent *r);   /* to the next window */
 void tg_recent_missed(tg_recent *r); /* something had to be obtained anew */
 
 /* As tg_fail, for what several functions stand on: the text names this one until tg_error_by puts the name of the one that
- * the user called in its place, which it does where the pending error is of this kind. */
+ * the user called in its place, which it does where the pending error is of this kind and was raised in that call: `before`
+ * is what was pending when `who` was entered, and an error that was keeps its text. */
 tg_status tg_fail_below(tg_status status, const char *format, ...) TG_PRINTF(2, 3);
-tg_status tg_error_by(const char *who); /* returns the pending status */
+tg_status tg_error_by(const char *who, tg_status before); /* returns the pending status */
 
 /* Raises, in the same way, why no array has this dtype and shape. */
 tg_status tg_fail_layout(const char *who, tg_dtype dtype, const tg_shape *shape);

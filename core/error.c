@@ -97,7 +97,8 @@ tg_status tg_fail_below(tg_status status, const char *format, ...) {
     return s;
 }
 
-tg_status tg_error_by(const char *who) {
+tg_status tg_error_by(const char *who, tg_status before) {
+    if (before != TG_OK) return tg_error_pending;
     if (tg_error_pending != TG_OK && from_below && tg_error_unstamped) rename_function(who);
     from_below = false;
     return tg_error_pending;

@@ -82,12 +82,13 @@ int64_t tg_memory_sites(tg_memory_site *site, int64_t most) {
         tg_fail(TG_ERR_ARGUMENT, "tg_memory_sites: the array of places is NULL");
         return -1;
     }
+    tg_status before = tg_error_pending;
     int64_t n = tg_slots_alive(NULL, 0);
     size_t bytes = (size_t)n * (sizeof(holding) + sizeof(tg_slot *));
     holding *h = tg_sys_alloc(bytes);
     if (!h) {
         tg_fail_memory(bytes);
-        tg_error_by("tg_memory_sites");
+        tg_error_by("tg_memory_sites", before);
         return -1;
     }
     const tg_slot **slot = (const tg_slot **)(void *)(h + n);

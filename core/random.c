@@ -196,11 +196,12 @@ static void normal_f64(void *context, int64_t begin, int64_t end) {
 typedef void filler(void *context, int64_t begin, int64_t end);
 
 static tg_tensor *draw(const char *op, tg_dtype dtype, double a, double b, tg_shape shape, filler *fill) {
+    tg_status before = tg_error_pending;
     tg_array array;
     tg_slot *s = tg_array_alloc(&array, dtype, shape) == TG_OK ? tg_slot_new(op) : NULL;
     if (!s) {
         tg_array_drop(&array);
-        tg_error_by(op);
+        tg_error_by(op, before);
         return tg_poison();
     }
     s->a = array;
@@ -217,7 +218,8 @@ static bool check(const char *op, tg_dtype dtype, tg_shape shape) {
         tg_fail(TG_ERR_DTYPE, "%s: dtype is %s, must be f32 or f64", op, tg_dtype_name(dtype));
         return false;
     }
-    return tg_shape_numel(shape) >= 0 || (tg_fail_layout(op, dtype, &shape), tg_error_by(op), false);
+    tg_status before = tg_error_pending;
+    return tg_shape_numel(shape) >= 0 || (tg_fail_layout(op, dtype, &shape), tg_error_by(op, before), false);
 }
 
 tg_tensor *(tg_rand)(tg_dtype dtype, double low, double high, tg_shape shape) {

@@ -14,13 +14,14 @@
 
 /* A new tape tensor with undefined elements, or NULL. */
 static tg_slot *create(const char *op, tg_dtype dtype, const tg_shape *shape) {
+    tg_status before = tg_error_pending;
     tg_array a;
     tg_slot *s = tg_array_alloc(&a, dtype, *shape) == TG_OK ? tg_slot_new(op) : NULL;
     if (s) {
         s->a = a;
     } else {
         tg_array_drop(&a);
-        tg_error_by(op);
+        tg_error_by(op, before);
     }
     return s;
 }
@@ -71,8 +72,9 @@ tg_tensor *tg_from_array(const tg_array *a) {
                                  "or its strides leave its buffer");
         return tg_poison();
     }
+    tg_status before = tg_error_pending;
     tg_slot *s = tg_slot_new("from_array");
-    if (!s) return tg_error_by("from_array"), tg_poison();
+    if (!s) return tg_error_by("from_array", before), tg_poison();
     tg_array_share(&s->a, a);
     return tg_handle(s);
 }
@@ -141,9 +143,10 @@ static bool set_name(tg_slot *s, const char *name) {
 }
 
 tg_tensor *tg_set_name(tg_tensor *t, const char *name) {
+    tg_status before = tg_error_pending;
     tg_slot *s = tg_slot_of(t, "tg_set_name");
     if (s && set_name(s, name)) return t;
-    tg_error_by("tg_set_name");
+    tg_error_by("tg_set_name", before);
     return s && s->kept ? t : tg_poison();
 }
 
@@ -235,15 +238,16 @@ const tg_array *tg_array_of(const tg_tensor *t) {
 /* ---- how long it lives ---- */
 
 tg_tensor *(tg_keep)(const tg_tensor *t) {
+    tg_status before = tg_error_pending;
     const tg_slot *s = tg_slot_with_data(t, "tg_keep");
     tg_slot *k = s ? tg_slot_new_kept("keep") : NULL;
-    if (!k) return tg_error_by("keep"), tg_poison();
+    if (!k) return tg_error_by("keep", before), tg_poison();
     tg_buffer_share(s->a.buffer);
     tg_array_share(&k->a, &s->a);
     k->requires_grad = s->requires_grad;
     if (s->name && !set_name(k, s->name)) {
         tg_slot_kill(k);
-        return tg_error_by("keep"), tg_poison();
+        return tg_error_by("keep", before), tg_poison();
     }
     return tg_handle(k);
 }

@@ -2,6 +2,7 @@
 #include "helpers.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 static tg_mark start;
 
@@ -399,6 +400,24 @@ START_TEST(test_a_failed_forward_takes_its_nodes_along) {
 }
 END_TEST
 
+/* Of a function on arrays that the user called: it names the function, and no op that fails afterwards. */
+START_TEST(test_what_was_pending_is_not_renamed) {
+    tg_tensor *x = leaf(2), *bad = tg_poison();
+    tg_array a = {0};
+    tg_array_layout(&a, TG_F32, TG_SHAPE(-3));
+    char text[512];
+    snprintf(text, sizeof text, "%s", tg_error_message());
+    ck_assert_str_ne(text, "");
+    (tg_square)(bad);
+    (tg_mul)(x, bad);
+    (tg_apply)(&cube, &bad, 1, NULL);
+    (tg_apply)(&cube, NULL, 1, NULL);
+    (tg_add)(x, (tg_zeros)(TG_F64, TG_SHAPE(2)));
+    ck_assert_str_eq(tg_error_message(), text);
+    expect_error(TG_ERR_SHAPE, text);
+}
+END_TEST
+
 TCase *tcase_op(void) {
     TCase *tc = tcase_create("op");
     tcase_add_checked_fixture(tc, setup, teardown);
@@ -416,5 +435,6 @@ TCase *tcase_op(void) {
     tcase_add_test(tc, test_calls_that_are_null);
     tcase_add_test(tc, test_printed_attributes);
     tcase_add_test(tc, test_a_failed_forward_takes_its_nodes_along);
+    tcase_add_test(tc, test_what_was_pending_is_not_renamed);
     return tc;
 }
