@@ -2,7 +2,7 @@
 #include "tests/fuzz/hostile.h"
 
 
-enum { N_MODELS = 3, N_OPTIMS = 4, N_TAPES = 3, N_MARKS = 6, N_STARTS = 3 };
+enum { N_MODELS = 3, N_OPTIMS = 4, N_TAPES = 3, N_MARKS = 6, N_STARTS = 3, N_REFUSED = 64 };
 
 static tg_model *models[N_MODELS];
 static tg_optim *optims[N_OPTIMS];
@@ -14,6 +14,8 @@ static tg_rng stream;
 static tg_model *last_model, *dead_models[N_MODELS];
 static tg_optim *dead_optims[N_OPTIMS];
 static tg_tape *dead_tapes[N_TAPES];
+static tg_tape *refused[N_REFUSED]; /* freed within a callback, where a tape in use stays: once more at the end */
+static int n_refused;
 
 /* ---- models and optimisers ---- */
 
@@ -42,14 +44,20 @@ static void free_optim(int i) {
     optims[i] = NULL;
 }
 
-/* Now and then before its optimisers. */
-static void free_model(int i) {
+/* Now and then some stay, and end after their model. */
+static void free_optims_of(const tg_model *m) {
     for (int k = 0; k < N_OPTIMS; k++)
-        if (model_of[k] == models[i] && !bad()) free_optim(k);
-    if (models[i]) dead_models[below(N_MODELS)] = models[i];
+        if (model_of[k] == m && !bad()) free_optim(k);
+}
+
+/* The model stays where an initialiser of it is running. Models are kept tensors, which tell whether they are alive. */
+static void free_model(int i) {
+    tg_model *m = models[i];
+    tg_model_free(m);
+    if (tg_is_alive((const tg_tensor *)m)) return;
+    if (m) dead_models[below(N_MODELS)] = m;
     for (int k = 0; k < N_STARTS; k++)
-        if (starts[k].model == models[i]) starts[k].model = NULL;
-    tg_model_free(models[i]);
+        if (starts[k].model == m) starts[k].model = NULL;
     models[i] = NULL;
 }
 
@@ -57,8 +65,12 @@ void end_tg_model_p(tg_model *m) {
     end_bool_failed(!m, m ? "a model" : "NULL");
     if (!m) return;
     int i = (int)below(N_MODELS);
+    free_optims_of(models[i]);
     free_model(i);
-    models[i] = m;
+    if (models[i])
+        tg_model_free(m);
+    else
+        models[i] = m;
 }
 
 tg_optim *draw_tg_optim_p(const char *name) {
@@ -79,11 +91,13 @@ void end_tg_optim_p(tg_optim *o) {
 
 void own_tg_model_free(void) {
     bool wrong = bad();
+    int i = (int)below(N_MODELS);
+    if (!wrong) free_optims_of(models[i]);
     call_begin();
     if (wrong)
         tg_model_free(bad_model());
     else
-        free_model((int)below(N_MODELS));
+        free_model(i);
     end_void();
 }
 
@@ -120,6 +134,7 @@ static void free_tape(int i) {
     tg_tape *t = tapes[i];
     tapes[i] = NULL;
     if (t) dead_tapes[below(N_TAPES)] = t;
+    if (t && hostile_depth > 1 && n_refused < N_REFUSED) refused[n_refused++] = t;
     tg_tape_free(t);
 }
 
@@ -139,9 +154,9 @@ void end_tg_tape_p(tg_tape *t) {
 /* The thread's own is current at the start of a sequence, and is refused. */
 void own_tg_tape_free(void) {
     int i = (int)below(N_TAPES);
-    bool refused = bad();
+    bool wrong = bad();
     call_begin();
-    if (refused)
+    if (wrong)
         tg_tape_free(one_in(2) ? own_tape : bad_tape());
     else
         free_tape(i);
@@ -243,9 +258,13 @@ void make_objects(void) {
 
 void free_objects(void) {
     for (int i = 0; i < N_OPTIMS; i++) free_optim(i);
-    for (int i = 0; i < N_MODELS; i++) free_model(i);
+    for (int i = 0; i < N_MODELS; i++) {
+        free_optims_of(models[i]);
+        free_model(i);
+    }
     tg_tape_use(NULL);
     for (int i = 0; i < N_TAPES; i++) free_tape(i);
+    while (n_refused > 0) tg_tape_free(refused[--n_refused]); /* those that are gone are refused again */
     tg_set_grad_enabled(true);
     tg_set_num_threads(2);
 }
