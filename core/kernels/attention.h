@@ -21,7 +21,7 @@ tg_status tg_attention_forward(const tg_attention *a);
 
 /* From g = dL/d(out) [.., l, d], last axis of stride 1, and dlse = dL/d(lse) or NULL, with what forward wrote:
  *     dv = P^T g,  dS = P (g v^T - sum(g out) + dlse),  dq = scale dS k,  dk = scale dS^T q,  dmask = dS
- * each unless NULL, contiguous, with the leading axes of out; nothing is added to. dS of a P above 1/2 is made of the
+ * each unless NULL, contiguous, with the leading axes of out; nothing is added to. dS of a P above 3/4 is made of the
  * query's other P. One thread does a head from
  * its first query to its last, so that sums have one order. TG_ERR_MEMORY. */
 typedef struct tg_attention_gradient {

@@ -2,7 +2,8 @@
  * terms of core/kernels/body_attention.h.
  *
  * P = e^(S - lse), dS = P (dP - delta), dP = g v^T, delta = sum(g out) - dlse. Of a P near 1 that difference has lost its
- * digits. It is the only one of its query above 1/2: its dS is made of the others, as
+ * digits. One above 3/4 is the only one of its query, also where lse has rounded (of two equal keys both may be above 1/2):
+ * its dS is made of the others, as
  *     P (dP (sum of the other P) - (sum of the other P dP) + dlse)
  * when all keys have been seen.
  */
@@ -22,7 +23,7 @@ INLINE S dot(int64_t n, const S *a, const S *b) {
 /* What a pass over the keys knows and learns of each query. */
 typedef struct query_rows {
     S *lse, *delta;
-    S *others, *others_dp; /* sums of P and P dP, but for a P above 1/2 */
+    S *others, *others_dp; /* sums of P and P dP, but for a heavy P */
     S heavy[TG_ATTENTION_QUERIES], heavy_dp[TG_ATTENTION_QUERIES];
     int64_t key[TG_ATTENTION_QUERIES]; /* whose P is `heavy`; -1: none's */
 } query_rows;
@@ -44,15 +45,17 @@ INLINE void row_constants(const query_block *t, query_rows *r) {
     }
 }
 
-/* P and dP of key number `key`, in the lanes where P is above 1/2 */
+#define HEAVY ((S)0.75)
+
+/* P and dP of key number `key`, in the lanes where P is heavy */
 APART void note_heavy(query_rows *r, int64_t i, int64_t key, const S *p, const S *dp) {
     for (int k = 0; k < W; k++)
-        if (p[k] > (S)0.5) r->key[i + k] = key, r->heavy[i + k] = p[k], r->heavy_dp[i + k] = dp[k];
+        if (p[k] > HEAVY) r->key[i + k] = key, r->heavy[i + k] = p[k], r->heavy_dp[i + k] = dp[k];
 }
 
 /* score = P, and slope = dS from dP, for the m keys from j on */
 INLINE void weigh(const query_block *t, int64_t j, int64_t m, S *slope, query_rows *r) {
-    const V half = K((S)0.5);
+    const V most = K(HEAVY);
     for (int64_t i = 0; i < t->span; i += W) {
         V l = vload(r->lse + i), d = vload(r->delta + i);
         V others = vload(r->others + i), others_dp = vload(r->others_dp + i);
@@ -60,9 +63,9 @@ INLINE void weigh(const query_block *t, int64_t j, int64_t m, S *slope, query_ro
             S *s = t->score + c * t->span + i, *ds = slope + c * t->span + i;
             V p = weight_of(vload(s) - l), dp = vload(ds), q = p;
             vstore(s, p);
-            if (__builtin_expect(any_larger(p, half), 0)) {
+            if (__builtin_expect(any_larger(p, most), 0)) {
                 note_heavy(r, i, j + c, s, ds);
-                q = select(p > half, K(0), p);
+                q = select(p > most, K(0), p);
             }
             others += q, others_dp = vfma(q, dp, others_dp);
             vstore(ds, q * (dp - d));
@@ -80,7 +83,7 @@ INLINE void add_gradients(const query_block *t, int64_t j, int64_t m, const S *s
     if (b->ds) lanes_to_rows((S *)b->ds + j, b->ds_row, slope, t->span, b->n, m, one);
 }
 
-/* dS of the P above 1/2, which was 0 so far */
+/* dS of the heavy P, which was 0 so far */
 INLINE void add_heavy(const query_block *t, const query_rows *r, S *dq) {
     const tg_attention_block *b = t->b;
     for (int64_t i = 0; i < b->n; i++) {

@@ -214,12 +214,29 @@ START_TEST(harmless_data_raise_no_flags) {
 }
 END_TEST
 
+/* Both P of two equal keys are 1/2, but for the rounding of lse; with v = (1, -1), dS = (g/2, -g/2). */
+START_TEST(equal_keys_share) {
+    enum { N = 500 };
+    tg_dtype f = (tg_dtype)_i;
+    double tolerance = f == TG_F32 ? 2e-5 : 1e-12;
+    tg_tensor *q = tg_set_requires_grad(tg_rand(f, 20, 90, N, 1), true), *g = tg_rand(f, 0.5, 1, N, 1), *d[2];
+    tg_tensor *k = tg_set_requires_grad(tg_ones(f, 2, 1), true), *v = tg_full(f, 1, 2, 1);
+    tg_array_set(tg_array_of(v), 1, -1);
+    tg_tensor *loss = tg_sum(tg_mul(tg_scaled_dot_product_attention(q, k, v, .scale = 1), g));
+    double half = tg_item(tg_sum(tg_mul(q, g))) / 2;
+    ck_assert_int_eq(tg_grad(1, &loss, 2, (tg_tensor *[]){q, k}, d), TG_OK);
+    for (int64_t i = 0; i < N; i++) ck_assert_double_lt(fabs(tg_array_get(tg_array_of(d[0]), i)), tolerance);
+    for (int64_t i = 0; i < 2; i++) ck_assert_double_lt(fabs(tg_array_get(tg_array_of(d[1]), i) - (i ? -half : half)), tolerance * half);
+}
+END_TEST
+
 TCase *tcase_attention(void) {
     TCase *t = tcase_create("attention");
     tcase_add_checked_fixture(t, clear, clear);
     tcase_set_timeout(t, 60); /* the longer compositions under sanitizers */
     tcase_add_loop_test(t, fused_is_the_composition, 0, 2 * COUNT(all));
     tcase_add_loop_test(t, slopes_have_the_digits_of_the_other_probabilities, 0, 8);
+    tcase_add_loop_test(t, equal_keys_share, TG_F32, TG_F64 + 1);
     tcase_add_loop_test(t, long_sums_keep_their_digits, 0, 2);
     tcase_add_loop_test(t, attention_is_the_same_on_any_threads, 2, 5);
     tcase_add_test(t, attention_holds_no_scores);
