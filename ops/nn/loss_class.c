@@ -124,7 +124,7 @@ static bool has_infinite_row(const tg_tensor *x, const tg_tensor *ignored) {
     const tg_array *a = tg_array_of(x), *skip = tg_is_alive(ignored) ? tg_array_of(ignored) : NULL;
     int64_t inner = 1, classes = tg_size(x, 1);
     for (int i = 2; i < tg_rank(x); i++) inner *= tg_size(x, i);
-    for (int64_t i = 0; skip && i < skip->numel; i++)
+    for (int64_t i = 0; a && skip && i < skip->numel; i++) /* a: NULL where x was released, which is raised */
         for (int64_t c = 0; tg_array_get(skip, i) != 0 && c < classes; c++)
             if (!isfinite(tg_array_get(a, (i / inner * classes + c) * inner + i % inner))) return true;
     return false;

@@ -333,6 +333,20 @@ START_TEST(every_allocation_may_fail) {
 }
 END_TEST
 
+/* Rows that are ignored are looked at for what is not finite, where there are elements. */
+START_TEST(released_with_ignored_rows) {
+    tg_tensor *target = tg_zeros(TG_I64, 2);
+    for (int logits = 0; logits < 2; logits++) {
+        tg_tensor *x = tg_square(tg_ones(TG_F32, 2, 3)), *loss;
+        tg_release(x);
+        loss = logits ? tg_cross_entropy(x, target, .ignore = true, .ignore_index = 0)
+                      : tg_nll_loss(x, target, .ignore = true, .ignore_index = 0);
+        ck_assert(tg_is_poison(loss));
+        expect_error(TG_ERR_LIFETIME, logits ? "cross_entropy: " : "nll_loss: ", "released");
+    }
+}
+END_TEST
+
 TCase *tcase_loss(void) {
     TCase *t = tcase_create("loss");
     tcase_add_loop_test(t, as_pytorch, 0, COUNT(golden));
@@ -344,6 +358,7 @@ TCase *tcase_loss(void) {
     tcase_add_test(t, gradients_check);
     tcase_add_test(t, shapes_and_dtypes_must_agree);
     tcase_add_test(t, classes_must_exist);
+    tcase_add_test(t, released_with_ignored_rows);
     tcase_add_test(t, layouts_and_index_types);
     tcase_add_test(t, accuracy_counts_first_largest);
     tcase_add_loop_test(t, every_allocation_may_fail, 0, 5);
