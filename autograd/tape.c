@@ -19,10 +19,13 @@ static tg_tape **find(const tg_tape *tape) {
     return NULL;
 }
 
+/* Another thread's own, to which that one may come back at any time. */
+static bool is_of_other(const tg_tape *tape) { return tape->end.run && tape != own; }
+
 bool tg_tape_is_ours(const tg_tape *tape, uint64_t serial) {
     if (!tape || tape == tg_tape_now) return tape && tape->serial == serial;
     tg_lock(TG_LOCK_TAPES);
-    bool is = find(tape) && tape->serial == serial && tape->users == 0;
+    bool is = find(tape) && tape->serial == serial && tape->users == 0 && !is_of_other(tape);
     tg_unlock(TG_LOCK_TAPES);
     return is;
 }
@@ -120,11 +123,11 @@ tg_tape *tg_tape_use(tg_tape *tape) {
     tg_tape *previous = tg_tape_get(), *next = tape ? tape : own;
     if (!previous || next == previous) return previous;
     tg_lock(TG_LOCK_TAPES);
-    bool alive = find(next), taken = alive && next->users > 0;
+    bool alive = find(next), taken = alive && (next->users > 0 || is_of_other(next));
     if (alive && !taken) make_current(next);
     tg_unlock(TG_LOCK_TAPES);
     if (!alive) fail_freed("tg_tape_use");
-    if (taken) tg_fail(TG_ERR_TAPE, "tg_tape_use: the tape is current on another thread");
+    if (taken) tg_fail(TG_ERR_TAPE, "tg_tape_use: the tape is current on another thread, or its own");
     return previous;
 }
 
@@ -137,7 +140,7 @@ void tg_tape_put_back(tg_tape *tape) {
 /* Takes `tape` off the list; TG_OK: it is the caller's to free. */
 static tg_status take_off(tg_tape *tape) {
     if (!find(tape)) return TG_ERR_ARGUMENT;
-    if (tape->callback || tape->users > (tape == tg_tape_now)) return TG_ERR_TAPE;
+    if (tape->callback || tape->users > (tape == tg_tape_now) || is_of_other(tape)) return TG_ERR_TAPE;
     if (tape == tg_tape_now) make_current(own);
     delist(tape);
     return TG_OK;
@@ -155,7 +158,7 @@ void tg_tape_free(tg_tape *tape) {
     if (s == TG_OK) free_tape(tape);
     if (s == TG_ERR_ARGUMENT) fail_freed("tg_tape_free");
     if (s == TG_ERR_TAPE)
-        tg_fail(s, "tg_tape_free: the tape is in use: it is current on another thread, or the function that runs was "
+        tg_fail(s, "tg_tape_free: the tape is in use: it is current on another thread or its own, or the function that runs was "
                    "called in the middle of work on it");
 }
 

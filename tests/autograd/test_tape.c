@@ -295,6 +295,33 @@ START_TEST(test_a_tape_is_current_on_one_thread) {
 }
 END_TEST
 
+/* While that thread is on another one. */
+static void *leaves_its_own(void *other) {
+    theirs = tg_tape_current();
+    tg_tape_use(other);
+    atomic_store(&stage, 1);
+    while (atomic_load(&stage) != 2) sched_yield();
+    tg_tape_free(other);
+    return tg_tape_current() == theirs && tg_error_status() == TG_OK ? other : NULL;
+}
+
+START_TEST(test_a_threads_own_tape_is_for_it_alone) {
+    pthread_t thread;
+    void *ok;
+    atomic_store(&stage, 0);
+    pthread_create(&thread, NULL, leaves_its_own, tg_tape_new());
+    while (atomic_load(&stage) != 1) sched_yield();
+    tg_tape *mine = tg_tape_use(theirs);
+    expect_error(TG_ERR_TAPE, "another thread");
+    ck_assert_ptr_eq(tg_tape_current(), mine);
+    tg_tape_free(theirs);
+    expect_error(TG_ERR_TAPE, "another thread");
+    atomic_store(&stage, 2);
+    pthread_join(thread, &ok);
+    ck_assert_ptr_nonnull(ok);
+}
+END_TEST
+
 static void setup(void) {
     tg_error_clear();
     before = tg_tape_mark();
@@ -324,5 +351,6 @@ TCase *tcase_tape(void) {
     tcase_add_test(tc, test_calls_that_leave_nothing);
     tcase_add_test(tc, test_freed_tapes);
     tcase_add_test(tc, test_a_tape_is_current_on_one_thread);
+    tcase_add_test(tc, test_a_threads_own_tape_is_for_it_alone);
     return tc;
 }
