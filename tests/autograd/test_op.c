@@ -283,11 +283,11 @@ enum { WRONG_FIELDS = 9 };
 static void fill_in_wrongly(tg_array *a) {
     switch (wrong) {
     case 0: a->rank = 200; break;
-    case 1: a->rank = 2, a->numel = 1; break;
+    case 1: a->rank = 2, a->shape[0] = 2, a->stride[0] = a->shape[1] = a->stride[1] = a->numel = 1; break;
     case 2: a->dtype = 77; break;
     case 3: a->numel = INT64_MAX; break;
     case 4: a->numel = -1; break;
-    case 5: a->shape[0] = INT64_MIN, a->rank = 1; break;
+    case 5: a->rank = 1, a->shape[0] = INT64_MIN, a->stride[0] = 1; break;
     case 6: a->rank = 1, a->shape[0] = a->numel = INT64_C(1) << 40, a->stride[0] = 1; break;
     case 7: a->rank = 1, a->shape[0] = a->numel = 100, a->stride[0] = 1; break;
     case 8: a->rank = 1, a->shape[0] = a->numel = 2, a->stride[0] = INT64_MIN; break;
