@@ -8,15 +8,13 @@
 /* A derivative of order m of a product of elements x is the coefficient of e1 .. em in the product of (x + h1 e1 + .. +
  * hm em), where the square of each e is 0: a polynomial of 2^m coefficients, number S that of the e whose bits S has. */
 
-enum { MOST = 16, LANES = 64, ROWS = 4 };
+enum { MOST = 16, LANES = 64 };
 
-/* Arrays are contiguous, [outer, n, inner]; what is said in ops/scan.c of lanes and rows holds here too. */
 typedef struct job {
     const void *x, *g, *h[MOST]; /* without g: the derivative along h */
     void *out;
     int order;
-    int64_t n, inner;
-    int64_t lanes, apart, most, groups;
+    tg_scan_lines line;
     bool f64, reverse, exclusive, only_last; /* g has one number a row, of the last element: inner is 1 */
 } job;
 
@@ -36,10 +34,10 @@ static inline int leaves(double v, double most) {
         T *out = j->out; \
         double acc[LANES]; \
         int far = 0; \
-        int64_t step = j->reverse ? -j->inner : j->inner, ahead = j->exclusive ? step : 0; \
+        int64_t step = j->reverse ? -j->line.inner : j->line.inner, ahead = j->exclusive ? step : 0; \
         for (int64_t l = 0; l < lanes; l++) acc[l] = 1; \
-        if (j->reverse) at += (j->n - 1) * j->inner; \
-        for (int64_t i = 0; i < j->n; i++, at += step) \
+        if (j->reverse) at += (j->line.n - 1) * j->line.inner; \
+        for (int64_t i = 0; i < j->line.n; i++, at += step) \
             for (int64_t l = 0; l < lanes; l++) { \
                 double v = (double)x[at + l * apart]; \
                 before[i * lanes + l] = acc[l]; \
@@ -47,10 +45,10 @@ static inline int leaves(double v, double most) {
                 if (STEP == 1) far |= leaves(v, MOST); \
                 if (i % STEP == 0) far |= leaves(acc[l], MOST); \
             } \
-        for (int64_t l = 0; l < lanes; l++) acc[l] = j->only_last ? (double)g[(at - j->n) / j->n + l] : 0; \
-        for (int64_t i = j->n - 1; i >= 0; i--) { \
+        for (int64_t l = 0; l < lanes; l++) acc[l] = j->only_last ? (double)g[(at - j->line.n) / j->line.n + l] : 0; \
+        for (int64_t i = j->line.n - 1; i >= 0; i--) { \
             at -= step; \
-            bool none = j->only_last || (j->exclusive && i == j->n - 1); \
+            bool none = j->only_last || (j->exclusive && i == j->line.n - 1); \
             for (int64_t l = 0; l < lanes; l++) { \
                 int64_t k = at + l * apart; \
                 double s = none ? acc[l] : (double)g[k + ahead] + acc[l]; \
@@ -62,9 +60,9 @@ static inline int leaves(double v, double most) {
         return !far; \
     } \
     static bool NAME(const job *j, int64_t at, int64_t lanes, double *before) { \
-        if (j->inner > 1 || j->n == 1) return NAME##_lanes(j, at, lanes, 1, before); \
-        return lanes == ROWS ? NAME##_lanes(j, at, ROWS, j->n, before) \
-                             : NAME##_lanes(j, at, lanes, j->n, before); \
+        if (j->line.inner > 1 || j->line.n == 1) return NAME##_lanes(j, at, lanes, 1, before); \
+        return lanes == TG_SCAN_ROWS ? NAME##_lanes(j, at, TG_SCAN_ROWS, j->line.n, before) \
+                             : NAME##_lanes(j, at, lanes, j->line.n, before); \
     }
 PLAIN(plain_f32, float, 2, 0x1p350)
 PLAIN(plain_f64, double, 1, 0x1p500)
@@ -111,24 +109,24 @@ static tg_scaled top_of_product(const job *j, const tg_scaled *p, const tg_scale
 
 /* What g adds to the sum at element i. */
 static double arriving(const job *j, int64_t at, int64_t i, int64_t step) {
-    if (j->only_last) return i == j->n - 1 ? element(j, j->g, at / j->n) : 0;
+    if (j->only_last) return i == j->line.n - 1 ? element(j, j->g, at / j->line.n) : 0;
     if (!j->exclusive) return element(j, j->g, at);
-    return i == j->n - 1 ? 0 : element(j, j->g, at + step);
+    return i == j->line.n - 1 ? 0 : element(j, j->g, at + step);
 }
 
 /* With room for n + 1 polynomials: the products before each element, and one that runs. */
 static void with_care(const job *j, int64_t at, tg_scaled *before) {
-    int64_t step = j->reverse ? -j->inner : j->inner, terms = INT64_C(1) << j->order;
-    tg_scaled *p = before + j->n * terms;
-    if (j->reverse) at += (j->n - 1) * j->inner;
+    int64_t step = j->reverse ? -j->line.inner : j->line.inner, terms = INT64_C(1) << j->order;
+    tg_scaled *p = before + j->line.n * terms;
+    if (j->reverse) at += (j->line.n - 1) * j->line.inner;
     clear(j, p), p[0] = TG_SCALED_ONE;
-    for (int64_t i = 0; i < j->n; i++, at += step) {
+    for (int64_t i = 0; i < j->line.n; i++, at += step) {
         for (int64_t s = 0; s < terms; s++) before[i * terms + s] = p[s];
         multiply(j, p, at);
         if (!j->g) set_element(j, at, j->exclusive ? before[i * terms + terms - 1] : p[terms - 1]);
     }
     clear(j, p);
-    for (int64_t i = j->n - 1; j->g && i >= 0; i--) {
+    for (int64_t i = j->line.n - 1; j->g && i >= 0; i--) {
         at -= step;
         double g = arriving(j, at, i, step);
         if (g != 0) p[0] = tg_scaled_sum(p[0], tg_scaled_times(TG_SCALED_ONE, g));
@@ -141,29 +139,22 @@ static void with_care(const job *j, int64_t at, tg_scaled *before) {
 
 static void run_group(const void *context, int64_t part, char *scratch) {
     const job *j = context;
-    int64_t first = part % j->groups * j->most, left = j->lanes - first;
-    int64_t at = part / j->groups * j->n * j->inner + first * j->apart, lanes = left < j->most ? left : j->most;
+    int64_t at, lanes = tg_scan_group(&j->line, part, &at);
     double *before = (double *)(void *)scratch;
     if (j->g && j->order == 0 && (j->f64 ? plain_f64 : plain_f32)(j, at, lanes, before)) return;
-    for (int64_t l = 0; l < lanes; l++) with_care(j, at + l * j->apart, (tg_scaled *)(void *)scratch);
+    for (int64_t l = 0; l < lanes; l++) with_care(j, at + l * j->line.apart, (tg_scaled *)(void *)scratch);
 }
 
 static tg_status run(job *j, const tg_scan_attr *attr, const tg_array *out) {
     int axis = tg_axis_of(attr->axis, out->rank);
     if (out->numel == 0) return TG_OK;
-    j->n = out->shape[axis], j->inner = 1;
-    for (int i = axis + 1; i < out->rank; i++) j->inner *= out->shape[i];
-    bool rows = j->inner == 1;
-    j->lanes = rows ? out->numel / j->n : j->inner;
-    j->apart = rows ? j->n : 1;
-    j->most = rows ? ROWS : j->n > 4096 ? LANES / 4 : LANES;
-    j->groups = (j->lanes + j->most - 1) / j->most;
+    int64_t n = out->shape[axis];
+    j->line = tg_scan_divide(out, axis, n > 4096 ? LANES / 4 : LANES);
     j->out = out->data;
     j->f64 = out->dtype == TG_F64, j->reverse = attr->reverse, j->exclusive = attr->exclusive;
-    int64_t together = j->lanes < j->most ? j->lanes : j->most, work = j->n * together;
-    int64_t terms = (j->n + 1) << j->order, room = 2 * terms > work ? 2 * terms : work;
-    return tg_each_part(out->numel / (j->n * j->lanes) * j->groups, work < TG_BLOCK ? TG_BLOCK / work : 1, TG_F64,
-                        room, run_group, j);
+    int64_t together = j->line.lanes < j->line.most ? j->line.lanes : j->line.most, work = n * together;
+    int64_t terms = (n + 1) << j->order, room = 2 * terms > work ? 2 * terms : work;
+    return tg_each_part(j->line.all, work < TG_BLOCK ? TG_BLOCK / work : 1, TG_F64, room, run_group, j);
 }
 
 static tg_status forward(const tg_call *call, int first_h) {

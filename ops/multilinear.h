@@ -19,6 +19,22 @@ extern const tg_attr_field tg_scan_fields[3];
 /* Lays out a result like input 0, with i64 for integers; the axis must exist. (ops/scan.c) */
 tg_status tg_scan_infer(const tg_call *call);
 
+/* How a contiguous array [outer, n, inner] is walked along n, and by which tasks. Up to `most` neighbours run together, or
+ * TG_SCAN_ROWS rows where inner is 1: one running value alone would wait for each of its steps. More rows than four, and
+ * theirs and the result's are more lines than one set of the cache holds. (ops/scan.c) */
+enum { TG_SCAN_ROWS = 4 };
+typedef struct tg_scan_lines {
+    int64_t n, inner;
+    int64_t lanes, apart;      /* of a slab [n, inner], or all rows; the distance of two */
+    int64_t most, groups, all; /* lanes that run together; how many such groups a slab has, and the array */
+} tg_scan_lines;
+
+/* Of an array that has elements, at most `lanes` together. */
+tg_scan_lines tg_scan_divide(const tg_array *out, int axis, int64_t lanes);
+
+/* How many lanes group number i of all has; *at: the first element of the first of them. */
+int64_t tg_scan_group(const tg_scan_lines *l, int64_t i, int64_t *at);
+
 /* Of the n tensors in[0 ..] = x, (g,) h1, .., hm. */
 tg_tensor *tg_cumprod_along(tg_tensor *const *in, int n, const tg_scan_attr *attr);
 tg_tensor *tg_cumprod_adjoint(tg_tensor *const *in, int n, const tg_scan_attr *attr);

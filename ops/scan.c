@@ -13,11 +13,9 @@ const tg_attr_field tg_scan_fields[3] = {
     {"exclusive", TG_ATTR_BOOL, offsetof(tg_scan_attr, exclusive)},
 };
 
-/* ---- the loop: arrays are contiguous, [outer, n, inner]. Up to LANES neighbours run along n together, or ROWS rows
- * where inner is 1: a sum alone would wait for each of its additions. More rows than four, and theirs and the result's
- * are more lines than one set of the cache holds. ---- */
+/* ---- the loop ---- */
 
-enum { LANES = 64, ROWS = 4 };
+enum { LANES = 64 };
 
 typedef struct scan scan;
 typedef void scan_body(const scan *s, int64_t at, int64_t lanes);
@@ -25,9 +23,7 @@ typedef void scan_body(const scan *s, int64_t at, int64_t lanes);
 struct scan {
     const void *a, *b; /* b of the linear scan only */
     void *out;
-    int64_t n, inner;
-    int64_t lanes, apart;  /* of a slab [n, inner], or all rows; the distance of two */
-    int64_t most, groups;  /* lanes that run together, and how many such groups a slab has */
+    tg_scan_lines line;
     bool reverse, exclusive;
     scan_body *body;
 };
@@ -38,11 +34,11 @@ struct scan {
         const T *a = s->a, *b = s->b; \
         T *out = s->out; \
         ACC acc[LANES]; \
-        int64_t step = s->reverse ? -s->inner : s->inner; \
+        int64_t step = s->reverse ? -s->line.inner : s->line.inner; \
         (void)b; \
         for (int64_t l = 0; l < lanes; l++) acc[l] = FIRST; \
-        if (s->reverse) at += (s->n - 1) * s->inner; \
-        for (int64_t i = 0; i < s->n; i++, at += step) \
+        if (s->reverse) at += (s->line.n - 1) * s->line.inner; \
+        for (int64_t i = 0; i < s->line.n; i++, at += step) \
             for (int64_t l = 0; l < lanes; l++) { \
                 int64_t k = at + l * apart; \
                 ACC before = acc[l]; \
@@ -51,12 +47,12 @@ struct scan {
             } \
     } \
     static void NAME(const scan *s, int64_t at, int64_t lanes) { \
-        if (s->inner > 1 || s->n == 1) \
+        if (s->line.inner > 1 || s->line.n == 1) \
             NAME##_lanes(s, at, lanes, 1); \
-        else if (lanes == ROWS) \
-            NAME##_lanes(s, at, ROWS, s->n); \
+        else if (lanes == TG_SCAN_ROWS) \
+            NAME##_lanes(s, at, TG_SCAN_ROWS, s->line.n); \
         else \
-            NAME##_lanes(s, at, lanes, s->n); \
+            NAME##_lanes(s, at, lanes, s->line.n); \
     }
 
 #define SCAN(NAME, T, ACC, FIRST, NEXT) SCAN_OF(NAME, T, ACC, , FIRST, NEXT)
@@ -73,30 +69,40 @@ SCAN_OF(far_prod_f64, double, tg_scaled, tg_scaled_value, TG_SCALED_ONE, tg_scal
 SCAN(linear_f32, float, double, 0, i == 0 ? (double)b[k] : (double)a[k] * before + (double)b[k])
 SCAN(linear_f64, double, double, 0, i == 0 ? b[k] : a[k] * before + b[k])
 
+tg_scan_lines tg_scan_divide(const tg_array *out, int axis, int64_t lanes) {
+    tg_scan_lines l = {.n = out->shape[axis], .inner = 1};
+    for (int i = axis + 1; i < out->rank; i++) l.inner *= out->shape[i];
+    bool rows = l.inner == 1;
+    l.lanes = rows ? out->numel / l.n : l.inner;
+    l.apart = rows ? l.n : 1;
+    l.most = rows ? TG_SCAN_ROWS : lanes;
+    l.groups = (l.lanes + l.most - 1) / l.most;
+    l.all = out->numel / (l.n * l.lanes) * l.groups;
+    return l;
+}
+
+int64_t tg_scan_group(const tg_scan_lines *l, int64_t i, int64_t *at) {
+    int64_t first = i % l->groups * l->most, left = l->lanes - first;
+    *at = i / l->groups * l->n * l->inner + first * l->apart;
+    return left < l->most ? left : l->most;
+}
+
 static void run_groups(void *context, int64_t begin, int64_t end) {
     const scan *s = context;
-    for (int64_t i = begin; i < end; i++) {
-        int64_t first = i % s->groups * s->most, left = s->lanes - first;
-        s->body(s, i / s->groups * s->n * s->inner + first * s->apart, left < s->most ? left : s->most);
+    for (int64_t i = begin, at; i < end; i++) {
+        int64_t lanes = tg_scan_group(&s->line, i, &at);
+        s->body(s, at, lanes);
     }
 }
 
 static void run(scan *s, const tg_scan_attr *attr, const tg_array *out) {
-    int axis = tg_axis_of(attr->axis, out->rank);
     if (out->numel == 0) return;
-    s->n = out->shape[axis];
-    s->inner = 1;
-    for (int i = axis + 1; i < out->rank; i++) s->inner *= out->shape[i];
-    bool rows = s->inner == 1;
-    s->lanes = rows ? out->numel / s->n : s->inner;
-    s->apart = rows ? s->n : 1;
-    s->most = rows ? ROWS : LANES;
-    s->groups = (s->lanes + s->most - 1) / s->most;
+    s->line = tg_scan_divide(out, tg_axis_of(attr->axis, out->rank), LANES);
     s->out = out->data;
     s->reverse = attr->reverse;
     s->exclusive = attr->exclusive;
-    int64_t tasks = out->numel / (s->n * s->lanes) * s->groups, work = out->numel / tasks;
-    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, run_groups, s);
+    int64_t work = out->numel / s->line.all;
+    tg_parallel_for(s->line.all, work < TG_BLOCK ? TG_BLOCK / work : 1, run_groups, s);
 }
 
 /* *to becomes x, contiguous and of `dtype`. */
