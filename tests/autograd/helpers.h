@@ -33,4 +33,15 @@ static inline void expect_value(tg_tensor *t, double value) {
     ck_assert_msg(is == value, "%.17g instead of %.17g %s", is, value, tg_error_message());
 }
 
+/* The fixture of most cases: what a test leaves on the tape is rewound. */
+static tg_mark before_test;
+static inline void begin_test(void) {
+    tg_error_clear();
+    before_test = tg_tape_mark();
+}
+static inline void end_test(void) {
+    expect_ok();
+    tg_tape_rewind(before_test);
+}
+
 #endif

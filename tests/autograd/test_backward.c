@@ -2,18 +2,6 @@
 
 #include <math.h>
 
-static tg_mark start;
-
-static void setup(void) {
-    tg_error_clear();
-    start = tg_tape_mark();
-}
-
-static void teardown(void) {
-    expect_ok();
-    tg_tape_rewind(start);
-}
-
 START_TEST(test_chain_rule) {
     tg_tensor *x = leaf(0.5), *y = tg_exp(tg_square(x));
     ck_assert_int_eq(tg_backward(y), TG_OK);
@@ -191,7 +179,7 @@ END_TEST
 
 TCase *tcase_backward(void) {
     TCase *tc = tcase_create("backward");
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, begin_test, end_test);
     tcase_add_test(tc, test_chain_rule);
     tcase_add_test(tc, test_fan_out_adds_up);
     tcase_add_test(tc, test_same_gradient_for_two_leaves_is_not_shared_memory);

@@ -2,18 +2,6 @@
 
 #include <math.h>
 
-static tg_mark start;
-
-static void setup(void) {
-    tg_error_clear();
-    start = tg_tape_mark();
-}
-
-static void teardown(void) {
-    expect_ok();
-    tg_tape_rewind(start);
-}
-
 static tg_tensor *vector(double a, double b) {
     double v[2] = {a, b};
     return tg_from(TG_F64, v, 2);
@@ -402,7 +390,7 @@ END_TEST
 
 TCase *tcase_functional(void) {
     TCase *tc = tcase_create("functional");
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, begin_test, end_test);
     tcase_add_test(tc, test_vjp);
     tcase_add_test(tc, test_jvp);
     tcase_add_test(tc, test_adjoint_identity);

@@ -3,18 +3,6 @@
 #include <math.h>
 #include <pthread.h>
 
-static tg_mark start;
-
-static void setup(void) {
-    tg_error_clear();
-    start = tg_tape_mark();
-}
-
-static void teardown(void) {
-    expect_ok();
-    tg_tape_rewind(start);
-}
-
 START_TEST(test_leaves_and_intermediates) {
     tg_tensor *x = leaf(3), *b = leaf(4), *h = tg_square(x), *y = tg_mul(h, b), *g[3];
     ck_assert_int_eq(tg_grad(1, &y, 3, ((tg_tensor *[]){x, h, b}), g), TG_OK);
@@ -178,7 +166,7 @@ END_TEST
 
 TCase *tcase_grad(void) {
     TCase *tc = tcase_create("grad");
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, begin_test, end_test);
     tcase_add_test(tc, test_leaves_and_intermediates);
     tcase_add_test(tc, test_only_the_way_to_the_inputs_is_walked);
     tcase_add_test(tc, test_several_outputs_with_seeds);

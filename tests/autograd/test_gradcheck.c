@@ -2,18 +2,6 @@
 
 #include <math.h>
 
-static tg_mark start;
-
-static void setup(void) {
-    tg_error_clear();
-    start = tg_tape_mark();
-}
-
-static void teardown(void) {
-    expect_ok();
-    tg_tape_rewind(start);
-}
-
 static tg_tensor *smooth(tg_tensor *const *in, void *user) {
     (void)user;
     return tg_tanh(tg_mul(in[0], tg_exp(in[1])));
@@ -412,7 +400,7 @@ END_TEST
 
 TCase *tcase_gradcheck(void) {
     TCase *tc = tcase_create("gradcheck");
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, begin_test, end_test);
     tcase_add_test(tc, test_right_gradients_pass);
     tcase_add_test(tc, test_wrong_gradients_fail);
     tcase_add_test(tc, test_report_names_the_worst_element);

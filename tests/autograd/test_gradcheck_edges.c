@@ -3,16 +3,6 @@
 
 #include <math.h>
 
-static tg_mark start;
-static void setup(void) {
-    tg_error_clear();
-    start = tg_tape_mark();
-}
-static void teardown(void) {
-    expect_ok();
-    tg_tape_rewind(start);
-}
-
 enum { N = 4 };
 
 /* sum of (i + 1) x_i^2 */
@@ -110,7 +100,7 @@ END_TEST
 
 TCase *tcase_gradcheck_edges(void) {
     TCase *tc = tcase_create("gradcheck_edges");
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, begin_test, end_test);
     tcase_add_test(tc, inputs_that_share);
     tcase_add_test(tc, elements_that_repeat);
     tcase_add_test(tc, idle_inputs);

@@ -4,18 +4,6 @@
 #include <stddef.h>
 #include <stdio.h>
 
-static tg_mark start;
-
-static void setup(void) {
-    tg_error_clear();
-    start = tg_tape_mark();
-}
-
-static void teardown(void) {
-    expect_ok();
-    tg_tape_rewind(start);
-}
-
 /* cube: out = x^3 */
 static tg_status cube_forward(const tg_call *c) {
     for (int64_t i = 0; i < c->out[0]->numel; i++) {
@@ -420,7 +408,7 @@ END_TEST
 
 TCase *tcase_op(void) {
     TCase *tc = tcase_create("op");
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, begin_test, end_test);
     tcase_add_test(tc, test_own_op);
     tcase_add_test(tc, test_wrong_inputs);
     tcase_add_test(tc, test_missing_rule_fails_when_recorded);
