@@ -1,4 +1,5 @@
 /* Determinants, from the pivots of A = L U P. */
+#include "ops/scaled.h"
 #include "ops/systems.h"
 
 #include <float.h>
@@ -12,22 +13,21 @@ static int64_t matrices(const tg_lu *f) {
     return n;
 }
 
-static int64_t diagonal(const tg_lu *f, int64_t matrix, int64_t k) {
-    int64_t n = f->lu.shape[f->lu.rank - 1];
-    return (matrix * n + k) * n + k;
-}
+static int64_t rows(const tg_lu *f) { return f->lu.shape[f->lu.rank - 1]; }
+
+static int64_t diagonal(const tg_lu *f, int64_t matrix, int64_t k) { return (matrix * rows(f) + k) * rows(f) + k; }
 
 typedef struct determinant {
-    double value, log, sign; /* det, log |det|, sign of det */
+    tg_scaled value;
+    double log, sign; /* log |det|, sign of det */
 } determinant;
 
 static determinant determinant_of(const tg_lu *f, int64_t matrix) {
-    determinant d = {1, 0, 1};
-    int64_t n = f->lu.shape[f->lu.rank - 1];
-    for (int64_t k = 0; k < n; k++) {
+    determinant d = {TG_SCALED_ONE, 0, 1};
+    for (int64_t k = 0; k < rows(f); k++) {
         double v = tg_array_get(&f->lu, diagonal(f, matrix, k));
-        if (tg_array_get(&f->pivot, matrix * n + k) != (double)k) v = -v;
-        d.value *= v;
+        if (tg_array_get(&f->pivot, matrix * rows(f) + k) != (double)k) v = -v;
+        d.value = tg_scaled_times(d.value, v);
         d.log += log(fabs(v));
         d.sign *= v > 0 ? 1 : v < 0 ? -1 : v;
     }
@@ -55,7 +55,8 @@ static tg_status det_forward(const tg_call *call) {
     tg_lu f;
     tg_status s = tg_lu_of(call->in[0], &f);
     if (s != TG_OK) return s;
-    for (int64_t i = 0; i < matrices(&f); i++) tg_array_set(call->out[0], i, determinant_of(&f, i).value);
+    for (int64_t i = 0; i < matrices(&f); i++) 
+        tg_array_set(call->out[0], i, tg_scaled_value(determinant_of(&f, i).value));
     tg_lu_drop(&f);
     return TG_OK;
 }
@@ -78,54 +79,110 @@ tg_tensor *(tg_det)(tg_tensor *a) { return tg_apply1(&tg_op_det, a, NULL); }
 
 /* ---- cofactor: C = det(A) V, V = A^-T:  dA = <G, C> V - V G^T C ----
  * Cofactors are polynomials in A: a pivot of 0 is replaced by one so small that what it adds to them is lost in
- * rounding, and it cancels between det and V. With two such pivots all cofactors are 0. */
+ * rounding, and it cancels between det and V. With two such pivots all cofactors are 0. A matrix with pivots near the ends
+ * of the range is balanced: A = R B S with powers of two on the diagonals of R and S, so that
+ * C_ij = cofactor(B)_ij det(R) det(S) / (R_i S_j), of which no part leaves the range before the whole does. */
 
 /* Mends the pivots of a matrix and returns its determinant, by which its inverse is to be multiplied. */
-static double mend(const tg_lu *f, int64_t matrix) {
+static tg_scaled mend(const tg_lu *f, int64_t matrix) {
     double eps = f->lu.dtype == TG_F64 ? DBL_EPSILON : (double)FLT_EPSILON, largest = 0;
-    int64_t n = f->lu.shape[f->lu.rank - 1];
     int zeros = 0;
-    for (int64_t k = 0; k < n; k++)
+    for (int64_t k = 0; k < rows(f); k++)
         largest = fmax(largest, fabs(tg_array_get(&f->lu, diagonal(f, matrix, k))));
-    for (int64_t k = 0; k < n; k++) {
+    for (int64_t k = 0; k < rows(f); k++) {
         int64_t at = diagonal(f, matrix, k);
         if (tg_array_get(&f->lu, at) != 0) continue;
         tg_array_set(&f->lu, at, eps * eps * (largest > 0 ? largest : 1));
         zeros++;
     }
-    return zeros > 1 ? 0 : determinant_of(f, matrix).value;
+    return zeros > 1 ? (tg_scaled){0, 0} : determinant_of(f, matrix).value;
 }
 
-/* out = scale * inverse^T, for one matrix of n rows. */
-static void scale_transposed(const tg_array *inverse, double scale, int64_t n, int64_t matrix, const tg_array *out) {
-    tg_array from = {.data = (char *)inverse->data, .dtype = inverse->dtype, .rank = 2, .numel = n * n,
-                     .shape = {n, n}, .stride = {1, n}};
-    tg_array to = from;
-    int64_t offset = matrix * n * n * (int64_t)tg_dtype_size((tg_dtype)out->dtype);
-    from.data = (char *)inverse->data + offset;
-    to.data = (char *)out->data + offset;
-    to.stride[0] = n, to.stride[1] = 1;
-    tg_map_affine(&from, scale, 0, &to);
+/* Whether a pivot lies where V, or what replaces a pivot of 0, could leave the range. */
+static bool near_ends(const tg_lu *f, int64_t matrix) {
+    double most = f->lu.dtype == TG_F64 ? 0x1p400 : 0x1p40;
+    for (int64_t k = 0; k < rows(f); k++) {
+        double v = fabs(tg_array_get(&f->lu, diagonal(f, matrix, k)));
+        if (isfinite(v) && v != 0 && (v < 1 / most || v > most)) return true;
+    }
+    return false;
+}
+
+/* The n elements of b from `at` on, `step` apart, divided by the power of two that their largest has. */
+static int divide_line(const tg_array *b, int64_t at, int64_t step, int64_t n) {
+    double largest = 0;
+    int e = 0;
+    for (int64_t k = 0; k < n; k++) largest = fmax(largest, fabs(tg_array_get(b, at + k * step)));
+    if (isfinite(largest)) (void)frexp(largest, &e);
+    for (int64_t k = 0; k < n; k++) tg_array_set(b, at + k * step, ldexp(tg_array_get(b, at + k * step), -e));
+    return e;
+}
+
+/* Balances the matrices of b that are near the ends of the range, and says whether there are any. powers [.., n, 2]
+ * receives the exponents of R and S; they are 0 for the other matrices. */
+static bool balance(const tg_lu *f, const tg_array *b, const tg_array *powers) {
+    int64_t n = rows(f);
+    bool some = false;
+    tg_array_fill(powers, 0);
+    for (int64_t m = 0; m < matrices(f); m++) {
+        if (!near_ends(f, m)) continue;
+        some = true;
+        for (int64_t i = m * n; i < (m + 1) * n; i++) tg_array_set(powers, 2 * i, divide_line(b, i * n, 1, n));
+        for (int64_t j = 0; j < n; j++)
+            tg_array_set(powers, 2 * (m * n + j) + 1, divide_line(b, m * n * n + j, n, n));
+    }
+    return some;
+}
+
+/* out = det * inverse^T for one matrix, and what balanced it undone. */
+static void scale_transposed(const tg_array *inverse, tg_scaled det, int64_t matrix, const tg_array *powers,
+                             const tg_array *out) {
+    int64_t n = out->shape[out->rank - 1], first = matrix * n;
+    for (int64_t k = 0; k < 2 * n; k++) det.e += (int64_t)tg_array_get(powers, 2 * first + k);
+    for (int64_t i = first; i < first + n; i++) {
+        int64_t e = det.e - (int64_t)tg_array_get(powers, 2 * i);
+        for (int64_t j = first; j < first + n; j++) {
+            double v = det.m * tg_array_get(inverse, j * n + i - first);
+            tg_scaled c = {v, e - (int64_t)tg_array_get(powers, 2 * j + 1)};
+            tg_array_set(out, i * n + j - first, tg_scaled_value(c));
+        }
+    }
+}
+
+static tg_shape with_pairs(tg_shape s) {
+    s.dim[s.rank++] = 2;
+    return s;
 }
 
 static tg_status cofactor_forward(const tg_call *call) {
     const tg_array *a = call->in[0];
-    int64_t n = a->shape[a->rank - 1];
-    tg_array inverse = {0}, det = {0};
+    tg_array inverse = {0}, det = {0}, powers = {0};
+    tg_shape batch = batch_shape(a), lines = batch;
+    lines.dim[lines.rank++] = a->shape[a->rank - 1];
     tg_lu f;
+    if (a->numel == 0) return TG_OK;
     tg_status s = tg_lu_of(a, &f);
     if (s == TG_OK) s = tg_array_alloc_like(&inverse, a);
-    if (s == TG_OK) s = tg_array_alloc(&det, TG_F64, batch_shape(a));
+    if (s == TG_OK) s = tg_array_alloc(&det, TG_F64, with_pairs(batch));
+    if (s == TG_OK) s = tg_array_alloc(&powers, TG_I32, with_pairs(lines));
     if (s == TG_OK) {
-        for (int64_t i = 0; i < matrices(&f); i++) tg_array_set(&det, i, mend(&f, i));
+        tg_array_copy(&inverse, a);
+        if (balance(&f, &inverse, &powers)) tg_lu_fill(&inverse, &f);
+        for (int64_t i = 0; i < matrices(&f); i++) {
+            tg_scaled d = mend(&f, i);
+            tg_array_set(&det, 2 * i, d.m), tg_array_set(&det, 2 * i + 1, (double)d.e);
+        }
         tg_fill_identity(&inverse);
         tg_lu_apply(&f, false, &inverse);
-        for (int64_t i = 0; i < matrices(&f); i++)
-            scale_transposed(&inverse, tg_array_get(&det, i), n, i, call->out[0]);
+        for (int64_t i = 0; i < matrices(&f); i++) {
+            tg_scaled d = {tg_array_get(&det, 2 * i), (int64_t)tg_array_get(&det, 2 * i + 1)};
+            scale_transposed(&inverse, d, i, &powers, call->out[0]);
+        }
     }
     tg_lu_drop(&f);
     tg_array_drop(&inverse);
     tg_array_drop(&det);
+    tg_array_drop(&powers);
     return s;
 }
 

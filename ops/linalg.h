@@ -54,7 +54,8 @@ TG_API tg_tensor *tg_inverse(tg_tensor *a);
 /* ---- determinants ---- */
 
 /* The determinant, [.., n, n] to [..]; of size 0 it is 1. It overflows early: the logarithm of a large one
- * is tg_slogdet. Its gradient is tg_cofactor(a), which a singular matrix has as well (PyTorch gives 0). */
+ * is tg_slogdet. Its gradient is tg_cofactor(a), which a singular matrix has as well (PyTorch gives 0), and which is right
+ * where the determinant itself leaves the range. */
 TG_API tg_tensor *tg_det(tg_tensor *a);
 
 /* The matrix of cofactors, det(a) a^-T, also where `a` has no inverse: the transpose of the adjugate. At rank
