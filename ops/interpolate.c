@@ -41,7 +41,8 @@ static tg_tensor *nearest(tg_tensor *x, int along, const axis *a) {
     return tg_index_select(x, along, index);
 }
 
-/* (1 - t) x[low] + t x[high] for the two neighbours of each position. */
+/* (1 - t) x[low] + t x[high] for the two neighbours of each position. One that lies on an element, or beyond the last,
+ * has that element for both, each by half: with a weight of 0 the other, were it infinite, would make it NaN. */
 static tg_tensor *linear(tg_tensor *x, int along, const axis *a, bool align) {
     tg_shape column = along == 2 ? TG_SHAPE(a->out, 1) : TG_SHAPE(a->out);
     tg_tensor *low = tg_zeros(TG_I64, a->out), *high = tg_zeros(TG_I64, a->out);
@@ -51,10 +52,12 @@ static tg_tensor *linear(tg_tensor *x, int along, const axis *a, bool align) {
     for (int64_t i = 0; i < a->out; i++) {
         double at = align ? (double)i * a->ratio : fmax(((double)i + 0.5) * a->ratio - 0.5, 0);
         double first = fmin(floor(at), (double)(a->in - 1));
+        bool between = at > first && first < (double)(a->in - 1);
+        double t = between ? at - first : 0.5;
         ((int64_t *)tg_array_of(low)->data)[i] = (int64_t)first;
-        ((int64_t *)tg_array_of(high)->data)[i] = (int64_t)fmin(first + 1, (double)(a->in - 1));
-        tg_array_set(tg_array_of(far), i, at - first);
-        tg_array_set(tg_array_of(near), i, 1 - (at - first));
+        ((int64_t *)tg_array_of(high)->data)[i] = (int64_t)first + between;
+        tg_array_set(tg_array_of(far), i, t);
+        tg_array_set(tg_array_of(near), i, 1 - t);
     }
     tg_tensor *p = tg_index_select(x, along, low), *q = tg_index_select(x, along, high);
     tg_tensor *left = tg_mul(p, near), *right = tg_mul(q, far);

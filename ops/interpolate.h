@@ -9,8 +9,9 @@ extern "C" {
 #endif
 
 /* x [images, channels, height, width] resized to `size`, or by `scale` where size is left out: each place
- * of the result takes the nearest element, or the mean of the four around it, weighted by nearness. The
- * corners of the first and last *elements* coincide, or with align_corners their centres (bilinear only). */
+ * of the result takes the nearest element, or the mean of the four around it, weighted by nearness; those of
+ * weight 0 do not count, infinite or NaN as they may be. The corners of the first and last *elements* coincide,
+ * or with align_corners their centres (bilinear only). */
 typedef enum tg_interpolation { TG_NEAREST, TG_BILINEAR } tg_interpolation;
 typedef struct tg_interpolate_opts {
     int64_t size[2];
