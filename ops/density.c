@@ -68,12 +68,14 @@ static double gaussian_order(int n, double x, double s) {
 }
 
 static tg_status gaussian_derivative_forward(const tg_call *call) {
-    const double p[2] = {tg_scale_of(call->attr)};
-    switch (tg_order_of(call->attr)) {
-        case 0: tg_map_unary(TG_UNARY_GAUSSIAN, call->in[0], call->out[0], p); break;
-        case 1: tg_map_slope(call, TG_UNARY_GAUSSIAN, p); break;
-        default: tg_map_order(call, gaussian_order);
-    }
+    const double s = tg_scale_of(call->attr), p[2] = {s};
+    int64_t order = tg_order_of(call->attr);
+    if (order > 1 || s < 0x1p-30 || s > 0x1p30) /* the kernels take e^(-s x^2) for 0 before s has made up for it */
+        tg_map_order(call, gaussian_order);
+    else if (order == 1)
+        tg_map_slope(call, TG_UNARY_GAUSSIAN, p);
+    else
+        tg_map_unary(TG_UNARY_GAUSSIAN, call->in[0], call->out[0], p);
     return TG_OK;
 }
 

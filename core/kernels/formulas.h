@@ -45,8 +45,8 @@ INLINE power bell(V x) { return gaussian(x, K((S)0.5), IN_REAL(15, 39)); }
 #endif
 
 INLINE V bounded(V x, S most) { return at_least(at_most(x, most), -most); }
-/* Where e^(-a x^2) is 0, also times x^2. */
-INLINE S gaussian_end(V a) { return lane0(vsqrt(K(IN_REAL(118, 750)) / a)); }
+/* Where e^(-a x^2) is 0, also times a x^2, for a up to 2^30. */
+INLINE S gaussian_end(V a) { return lane0(vsqrt(K(IN_REAL(118, 760)) / a)); }
 
 #define PI ((S)3.14159265358979323846)
 #define ROOT_HALF ((S)0.70710678118654752440)
