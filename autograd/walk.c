@@ -71,7 +71,8 @@ static bool fits(const tg_array *g, const tg_array *like) {
 }
 
 /* g, a rule's gradient of input i, which is s, in the input's shape. */
-static tg_status to_shape_of(const tg_node *node, int i, const tg_slot *s, tg_array *g) {
+__attribute__((noinline)) static tg_status to_shape_of(const tg_node *node, int i, const tg_slot *s, tg_array *g) {
+    if (!is_sound(node, i, g)) return tg_error_status();
     if (g->dtype == s->a.dtype && tg_array_same_shape(g, &s->a)) return TG_OK;
     return fits(g, &s->a) ? sum_down(g, &s->a) : fail_rule(node, i, g);
 }
@@ -82,11 +83,9 @@ static inline bool is_number_like(const tg_array *g, const tg_array *like) {
            g->data == tg_buffer_data(g->buffer);
 }
 
-/* Takes over the contribution g to input i. */
-static tg_status contribute_value(tg_walk *w, const tg_node *node, int i, tg_array *g) {
-    tg_slot *s = tg_slot_peek(node->in[i]);
-    if (!s) s = tg_slot_of(node->in[i], node->op->name); /* the rule freed it */
-    bool fit = s && (is_number_like(g, &s->a) || (is_sound(node, i, g) && to_shape_of(node, i, s, g) == TG_OK));
+/* Takes over the contribution g to input i, which is s. */
+static tg_status contribute_value(tg_walk *w, const tg_node *node, int i, tg_slot *s, tg_array *g) {
+    bool fit = is_number_like(g, &s->a) || to_shape_of(node, i, s, g) == TG_OK;
     tg_cell *c = fit ? tg_walk_cell(w, s) : NULL;
     if (c) return add_value(c, g);
     tg_array_drop(g);
@@ -136,12 +135,12 @@ static tg_status drop_unreached(const tg_node *node, int i, const tg_array *dout
 
 /* ---- one node ---- */
 
-static inline bool needs(tg_walk *w, const tg_node *node, int i) {
-    const tg_slot *s = tg_slot_peek(node->in[i]);
-    if (!s || !s->requires_grad || (i < 16 && node->op->no_grad & TG_IN(i))) return false;
-    if (!w || w->mode.collect) return true;
-    if (tg_walk_goal(w, (tg_slot *)s, false)) return true;
-    return !tg_walk_leaf(w, s) && w->useful[s->node->id - w->low];
+/* Input i, if its gradient is asked for; NULL if not, and where a rule has freed it. */
+static inline tg_slot *needed(tg_walk *w, const tg_node *node, int i) {
+    tg_slot *s = tg_slot_peek(node->in[i]);
+    if (!s || !s->requires_grad || (i < 16 && node->op->no_grad & TG_IN(i))) return NULL;
+    if (!w || w->mode.collect || tg_walk_goal(w, s, false)) return s;
+    return !tg_walk_leaf(w, s) && w->useful[s->node->id - w->low] ? s : NULL;
 }
 
 /* Number i of the n inputs or outputs of the node. */
@@ -155,10 +154,10 @@ static bool is_there(const tg_node *node, int i, int n, const char *who) {
 }
 
 bool tg_needs(const tg_node *node, int i) {
-    return is_there(node, i, node ? node->n_in : 0, "tg_needs") && needs(tg_walk_innermost, node, i);
+    return is_there(node, i, node ? node->n_in : 0, "tg_needs") && needed(tg_walk_innermost, node, i);
 }
 
-bool tg_walk_needs(tg_walk *w, const tg_node *node, int i) { return needs(w, node, i); }
+bool tg_walk_needs(tg_walk *w, const tg_node *node, int i) { return needed(w, node, i) != NULL; }
 
 const tg_array *tg_node_in(const tg_node *node, int i) {
     if (!is_there(node, i, node ? node->n_in : 0, "tg_node_in")) return NULL;
@@ -196,15 +195,15 @@ static tg_status step_kernel(tg_walk *w, const tg_node *node, tg_cell *cells) {
     for (int o = 0; o < node->n_out; o++) dout[o] = cells[o].value.data ? &cells[o].value : NULL;
     for (int i = 0; i < node->n_in; i++) {
         din[i].data = NULL, din[i].buffer = NULL;
-        if (i < 16 && node->op->accumulates & TG_IN(i) && needs(w, node, i)) lend_cell(w, node, i, &din[i]);
+        if (i < 16 && node->op->accumulates & TG_IN(i) && needed(w, node, i)) lend_cell(w, node, i, &din[i]);
     }
     tg_status s = tg_callback_check(w->tape, node->op->grad_kernel(node, dout, din), node->op->name);
     for (int i = 0; s == TG_OK && w->mode.sparse && i < node->n_in; i++) s = drop_unreached(node, i, dout[0], &din[i]);
     for (int i = 0; i < node->n_in; i++) {
-        bool needed = s == TG_OK && needs(w, node, i);
-        if (needed && !din[i].data) s = fail_missing(node, i);
-        if (needed && din[i].data)
-            s = contribute_value(w, node, i, &din[i]);
+        tg_slot *in = s == TG_OK ? needed(w, node, i) : NULL;
+        if (in && !din[i].data) s = fail_missing(node, i);
+        if (in && din[i].data)
+            s = contribute_value(w, node, i, in, &din[i]);
         else
             tg_array_drop(&din[i]);
     }
@@ -224,7 +223,7 @@ static tg_status call_rule(tg_walk *w, const tg_node *node, tg_tensor *const *do
     call_named(node, dout, *din);
     tg_status s = tg_callback_end(rule, tg_error_status(), node->op->name);
     for (int i = 0; s == TG_OK && i < node->n_in; i++)
-        if (needs(w, node, i) && !(*din)[i]) s = fail_missing(node, i);
+        if (needed(w, node, i) && !(*din)[i]) s = fail_missing(node, i);
     return s;
 }
 
@@ -240,12 +239,13 @@ static tg_status step_values(tg_walk *w, const tg_node *node, tg_cell *cells) {
     }
     if (s == TG_OK) s = call_rule(w, node, dout, &din);
     for (int i = 0; s == TG_OK && i < node->n_in; i++) {
-        if (!needs(w, node, i)) continue;
+        tg_slot *in = needed(w, node, i);
+        if (!in) continue;
         tg_slot *g = tg_slot_with_data(din[i], node->op->name);
         tg_array value = {0};
         if (g) tg_array_share(&value, &g->a);
         if (g && w->mode.sparse) s = drop_unreached(node, i, &cells[0].value, &value);
-        if (g && s == TG_OK) s = contribute_value(w, node, i, &value);
+        if (g && s == TG_OK) s = contribute_value(w, node, i, in, &value);
         if (!g) s = tg_error_status();
         tg_array_drop(&value);
     }
@@ -258,7 +258,7 @@ static tg_status step_recorded(tg_walk *w, const tg_node *node, tg_cell *cells) 
     for (int o = 0; o < node->n_out; o++) dout[o] = cells[o].handle;
     tg_status s = call_rule(w, node, dout, &din);
     for (int i = 0; s == TG_OK && i < node->n_in; i++)
-        if (needs(w, node, i)) s = contribute_handle(w, node, i, din[i]);
+        if (needed(w, node, i)) s = contribute_handle(w, node, i, din[i]);
     return s;
 }
 
@@ -278,7 +278,7 @@ static void mark_useful(tg_walk *w) {
     for (int64_t id = w->low; id <= w->high; id++) {
         const tg_node *node = w->tape->node[id];
         bool useful = false;
-        for (int i = 0; !useful && i < node->n_in; i++) useful = node->in[i] && needs(w, node, i);
+        for (int i = 0; !useful && i < node->n_in; i++) useful = node->in[i] && needed(w, node, i);
         w->useful[id - w->low] = useful;
     }
 }

@@ -76,7 +76,7 @@ tg_status tg_error_by(const char *who, tg_status before); /* returns the pending
 tg_status tg_fail_layout(const char *who, tg_dtype dtype, const tg_shape *shape);
 
 /* TG_ERR_MEMORY with the number of bytes, from below. */
-tg_status tg_fail_memory(size_t bytes);
+__attribute__((cold)) tg_status tg_fail_memory(size_t bytes);
 
 #define TG_ALIGN 64
 

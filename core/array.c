@@ -67,11 +67,12 @@ bool tg_array_is_sound_with_axes(const tg_array *a) {
     return at >= 0 && at <= size && at + e.low >= 0 && e.high <= size - at;
 }
 
+/* Several times on every op's way. Of a loop over the axes compilers make a string copy, which takes longer than this. */
 tg_shape tg_array_shape(const tg_array *a) {
     if (!readable(a, "tg_array_shape")) return TG_SCALAR;
-    tg_shape s = {a->rank, {0}};
-    for (int i = 0; i < a->rank; i++) s.dim[i] = a->shape[i];
-    return s;
+#define SIZE(i) (i < a->rank ? a->shape[i] : 0)
+    return (tg_shape){a->rank, {SIZE(0), SIZE(1), SIZE(2), SIZE(3), SIZE(4), SIZE(5), SIZE(6), SIZE(7)}};
+#undef SIZE
 }
 
 /* ---- storage ---- */

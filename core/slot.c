@@ -64,7 +64,7 @@ static tg_slot *slot_start(tg_slot *s, const char *op, bool kept) {
     s->hooks = NULL;
     s->before = s->maker;
     s->maker = (tg_maker){op, NULL, 0};
-    atomic_store_explicit(&s->alive, true, memory_order_relaxed);
+    atomic_store_explicit(&s->tag, (uint16_t)atomic_load_explicit(&s->generation, memory_order_relaxed), memory_order_relaxed);
     return s;
 }
 
@@ -93,7 +93,7 @@ _Thread_local TG_HOT uint64_t tg_kept_deaths;
 
 void tg_slot_kill(tg_slot *s) {
     uint64_t generation = atomic_load_explicit(&s->generation, memory_order_relaxed);
-    atomic_store_explicit(&s->alive, false, memory_order_relaxed);
+    atomic_store_explicit(&s->tag, 0, memory_order_relaxed);
     atomic_store_explicit(&s->generation, next_generation(generation), memory_order_relaxed);
     tg_buffer_unref(s->a.buffer);
     s->a.data = s->a.buffer = NULL;
@@ -214,7 +214,7 @@ int64_t tg_slots_alive(const tg_slot **slot, int64_t most) {
     for (const chunk *c = chunks; c; c = c->next)
         for (int i = 0; i < TG_CHUNK_SLOTS; i++) {
             const tg_slot *s = &c->slot[i];
-            if (!s->kept || !atomic_load_explicit(&s->alive, memory_order_relaxed)) continue;
+            if (!s->kept || !tg_slot_is_alive(s)) continue;
             if (n < most) slot[n] = s;
             n++;
         }
@@ -225,14 +225,14 @@ int64_t tg_slots_alive(const tg_slot **slot, int64_t most) {
 /* ---- handles ---- */
 
 static tg_slot poison = {
-    .generation = 1, .alive = true, .kept = true, .poison = true, .maker = {.op = "a failed op"}};
+    .generation = 1, .tag = 1, .kept = true, .poison = true, .maker = {.op = "a failed op"}};
 
 tg_tensor *tg_poison(void) { return tg_handle(&poison); }
 
 /* Who made the tensor of generation g, as long as the slot remembers; NULL after that. */
 static const tg_maker *maker_of_dead(const tg_slot *s, uint16_t g) {
     uint16_t once = (uint16_t)next_generation(g), twice = (uint16_t)next_generation(once), now = (uint16_t)s->generation;
-    if (s->alive) return now == once ? &s->before : NULL;
+    if (tg_slot_is_alive(s)) return now == once ? &s->before : NULL;
     return now == once ? &s->maker : now == twice ? &s->before : NULL;
 }
 
@@ -256,8 +256,8 @@ tg_slot *tg_slot_of(const tg_tensor *t, const char *who) {
     if (s) {
         if (tg_error_status() == TG_OK)
             tg_fail(TG_ERR_LIFETIME, "%s: input is the result of a failed op", who);
-    } else if (((uintptr_t)t & TG_HANDLE_MASK) == 0) {
-        tg_fail(TG_ERR_ARGUMENT, "%s: input is NULL", who);
+    } else if ((uintptr_t)t >> TG_HANDLE_BITS == 0) {
+        tg_fail(TG_ERR_ARGUMENT, t ? "%s: input is a pointer that is no tensor" : "%s: input is NULL", who);
     } else {
         fail_stale(t, who);
     }

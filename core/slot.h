@@ -1,8 +1,8 @@
 /* Private. What a handle stands for.
  *
  * A slot is 256 bytes at a fixed address that is reused but never unmapped. A handle is the slot's address with
- * the low 16 bits of the slot's generation in its upper 16 bits; the generation changes when the tensor dies, so a
- * handle kept too long no longer matches. (These bits are never 0, so 65,535 reuses of one slot bring them back; a
+ * the slot's tag in its upper 16 bits: the low 16 bits of the generation, which counts the tensors that had the slot. The
+ * tag is 0 while there is none, so a handle kept too long no longer matches. (These bits are never 0, so 65,535 reuses of one slot bring them back; a
  * stale handle would have to sleep through exactly a multiple of that. The generation itself never comes back, and
  * marks compare all of it.) The address must fit 48 bits, which user space of x86-64 and AArch64 Linux does; tg_region
  * checks it when it obtains memory.
@@ -31,8 +31,8 @@ typedef struct tg_slot {
     /* The first two are atomic because a stale handle to a kept tensor may be checked while another thread has
      * the slot; what they guard is the owner's alone. */
     _Alignas(TG_ALIGN) _Atomic uint64_t generation; /* counts the tensors that had the slot, without multiples of 65,536 */
-    atomic_bool alive;
-    bool kept, poison;
+    _Atomic uint16_t tag; /* its low 16 bits while the tensor lives, 0 after that */
+    bool kept : 1, poison : 1, : 0; /* others may be reading them: a byte apart from what the owner writes */
     bool requires_grad : 1, released : 1, retain_grad : 1;
     uint32_t pins;        /* nodes that saved the elements; tape tensors only */
     tg_array a;
@@ -57,12 +57,11 @@ static inline tg_tensor *tg_handle(const tg_slot *s) {
 /* The slot if the handle is valid (poison is), NULL otherwise; raises nothing. */
 static inline tg_slot *tg_slot_peek(const tg_tensor *t) {
     tg_slot *s = (tg_slot *)((uintptr_t)t & TG_HANDLE_MASK);
-    uint16_t generation = (uint16_t)((uintptr_t)t >> TG_HANDLE_BITS);
-    return s && atomic_load_explicit(&s->alive, memory_order_relaxed) &&
-                   (uint16_t)atomic_load_explicit(&s->generation, memory_order_relaxed) == generation
-               ? s
-               : NULL;
+    uintptr_t tag = (uintptr_t)t >> TG_HANDLE_BITS; /* 0: NULL, or another pointer that no handle is */
+    return tag && atomic_load_explicit(&s->tag, memory_order_relaxed) == tag ? s : NULL;
 }
+
+static inline bool tg_slot_is_alive(const tg_slot *s) { return atomic_load_explicit(&s->tag, memory_order_relaxed) != 0; }
 
 /* The slot of a handle given to function `who`; NULL with the error raised ("who: input is ...") for NULL and
  * stale handles, NULL with the error already pending for poison. */

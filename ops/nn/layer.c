@@ -1,6 +1,5 @@
 #include "ops/nn/layer.h"
 
-#include <stdio.h>
 #include <string.h>
 
 bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name, const char *part) {
@@ -8,9 +7,14 @@ bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name,
         tg_fail(TG_ERR_ARGUMENT, "tg_layer_name: the buffer, the layer or the part is NULL");
         return false;
     }
-    int n = name && *name ? snprintf(buf, TG_LAYER_NAME, "%s.%s", name, part) : 0;
-    if (n > 0 && n < TG_LAYER_NAME) return true;
-    if (n)
+    size_t front = name ? strlen(name) : 0, back = strlen(part);
+    if (front > 0 && front < TG_LAYER_NAME && back < TG_LAYER_NAME - 1 - front) {
+        memcpy(buf, name, front);
+        buf[front] = '.';
+        memcpy(buf + front + 1, part, back + 1);
+        return true;
+    }
+    if (front)
         tg_fail(TG_ERR_ARGUMENT, "%s: the name is longer than %d characters", layer, TG_LAYER_NAME - 2 - (int)strlen(part));
     else
         tg_fail(TG_ERR_ARGUMENT, "%s: a layer needs a name", layer);

@@ -40,7 +40,7 @@ START_TEST(a_new_slot) {
     make("matmul", 1);
     rewind_all();
     tg_slot *s = tg_slot_new("relu"); /* the same one again */
-    ck_assert(s->alive && !s->kept && !s->poison && !s->requires_grad && !s->released && !s->retain_grad);
+    ck_assert(tg_slot_is_alive(s) && !s->kept && !s->poison && !s->requires_grad && !s->released && !s->retain_grad);
     ck_assert(s->pins == 0 && !s->node && !s->grad && !s->name && !s->a.data && !s->a.buffer &&
               s->a.numel == 0);
     ck_assert_str_eq(s->maker.op, "relu");
@@ -56,6 +56,9 @@ END_TEST
 START_TEST(null_and_poison) {
     ck_assert_ptr_null(tg_slot_of(NULL, "add"));
     expect_message(TG_ERR_ARGUMENT, "add: input is NULL");
+    int number = 0; /* a pointer that no function of the library has given: it is not looked behind */
+    ck_assert_ptr_null(tg_slot_of((tg_tensor *)(void *)&number, "add"));
+    expect_message(TG_ERR_ARGUMENT, "add: input is a pointer that is no tensor");
     ck_assert_ptr_null(tg_slot_peek(NULL));
     tg_fail(TG_ERR_SHAPE, "matmul: no");
     ck_assert_ptr_null(tg_slot_of(tg_poison(), "add"));
@@ -290,7 +293,7 @@ END_TEST
 START_TEST(kept_slots_die_once) {
     tg_slot *s = tg_slot_new_kept("keep");
     tg_tensor *t = tg_at(tg_handle(s), "lib/net.c", 12);
-    ck_assert(s->alive && s->kept && s->maker.line == 12);
+    ck_assert(tg_slot_is_alive(s) && s->kept && s->maker.line == 12);
     tg_at(t, "lib/net.c", 13);
     ck_assert_int_eq(s->maker.line, 12);
     tg_slot_kill(s);
