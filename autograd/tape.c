@@ -19,13 +19,13 @@ static tg_tape **find(const tg_tape *tape) {
     return NULL;
 }
 
-/* Another thread's own, to which that one may come back at any time. */
-static bool is_of_other(const tg_tape *tape) { return tape->end.run && tape != own; }
+/* Another thread is on it or may come back to it. Threads are told by where their `own` stands. */
+static bool is_of_other(const tg_tape *tape) { return tape->thread && tape->thread != &own; }
 
 bool tg_tape_is_ours(const tg_tape *tape, uint64_t serial) {
     if (!tape || tape == tg_tape_now) return tape && tape->serial == serial;
     tg_lock(TG_LOCK_TAPES);
-    bool is = find(tape) && tape->serial == serial && tape->users == 0 && !is_of_other(tape);
+    bool is = find(tape) && tape->serial == serial && !is_of_other(tape);
     tg_unlock(TG_LOCK_TAPES);
     return is;
 }
@@ -55,19 +55,28 @@ static void free_tape(tg_tape *tape) {
     tg_sys_free(tape, sizeof *tape);
 }
 
-/* Under the lock. */
+/* Under the lock. The thread keeps its own tape, and those on which functions run that the library has called: when
+ * such a function ends, its tape is put back. */
 static void make_current(tg_tape *tape) {
-    if (tg_tape_now) tg_tape_now->users--;
-    if (tape) tape->users++;
+    tg_tape *was = tg_tape_now;
+    if (was && was != own && !was->callback) was->thread = NULL;
+    if (tape) tape->thread = &own;
     tg_tape_now = tape;
     tg_current_region = tape ? &tape->region : NULL;
+}
+
+/* Under the lock. No function runs any more on what the thread still has. */
+static void leave_tapes(void) {
+    make_current(NULL);
+    for (tg_tape *t = tapes; t; t = t->next)
+        if (t->thread == &own) t->thread = NULL, t->callback = 0, t->depth = 0;
 }
 
 /* Destructors of other thread-locals may still call the library: they would get a new tape. */
 static void end_thread(tg_thread_end *end) {
     tg_tape *tape = (tg_tape *)(void *)((char *)end - offsetof(tg_tape, end));
     tg_lock(TG_LOCK_TAPES);
-    make_current(NULL);
+    leave_tapes();
     own = NULL;
     delist(tape);
     tg_unlock(TG_LOCK_TAPES);
@@ -123,11 +132,11 @@ tg_tape *tg_tape_use(tg_tape *tape) {
     tg_tape *previous = tg_tape_get(), *next = tape ? tape : own;
     if (!previous || next == previous) return previous;
     tg_lock(TG_LOCK_TAPES);
-    bool alive = find(next), taken = alive && (next->users > 0 || is_of_other(next));
+    bool alive = find(next), taken = alive && is_of_other(next);
     if (alive && !taken) make_current(next);
     tg_unlock(TG_LOCK_TAPES);
     if (!alive) fail_freed("tg_tape_use");
-    if (taken) tg_fail(TG_ERR_TAPE, "tg_tape_use: the tape is current on another thread, or its own");
+    if (taken) tg_fail(TG_ERR_TAPE, "tg_tape_use: the tape is current on another thread, its own, or where a function called there began");
     return previous;
 }
 
@@ -140,7 +149,7 @@ void tg_tape_put_back(tg_tape *tape) {
 /* Takes `tape` off the list; TG_OK: it is the caller's to free. */
 static tg_status take_off(tg_tape *tape) {
     if (!find(tape)) return TG_ERR_ARGUMENT;
-    if (tape->callback || tape->users > (tape == tg_tape_now) || is_of_other(tape)) return TG_ERR_TAPE;
+    if (is_of_other(tape) || tape->callback) return TG_ERR_TAPE;
     if (tape == tg_tape_now) make_current(own);
     delist(tape);
     return TG_OK;

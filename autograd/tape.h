@@ -41,8 +41,9 @@ TG_API tg_status tg_tape_rewind(tg_mark mark);
  * (NULL: the thread's own) and returns the one it replaces. Freeing a tape ends its tensors; freeing the
  * current one makes the thread's own current. NULL on failure to allocate.
  * TG_ERR_ARGUMENT, and nothing changes, for a tape that was freed before, and for freeing a thread's own, which lives
- * as long as the thread; TG_ERR_TAPE for one that is current on another thread or is that thread's own, which it comes
- * back to at any time, and for freeing one in the middle of a walk, an op or a function over it. */
+ * as long as the thread; TG_ERR_TAPE for one that another thread is on or comes back to (its own, and one on which a
+ * function runs that the library has called there), and for freeing one in the middle of a walk, an op or a function
+ * over it. */
 TG_API tg_tape *tg_tape_new(void);
 TG_API void tg_tape_free(tg_tape *tape);
 TG_API tg_tape *tg_tape_use(tg_tape *tape);

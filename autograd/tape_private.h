@@ -19,7 +19,7 @@ struct tg_tape {
     uint64_t callback, callbacks; /* the number of the callback that runs, 0: none; how many there were */
     int64_t depth;                /* how many of those that run began with tg_callback_begin; their numbers */
     uint64_t open[TG_MAX_OPEN];
-    int users;                    /* threads on which it is current, under the lock of the list of tapes */
+    const void *thread;           /* that has it, NULL: none; under the lock of the list of tapes */
     tg_tape *next;                /* in that list */
 };
 

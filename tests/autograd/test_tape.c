@@ -315,6 +315,59 @@ START_TEST(test_a_threads_own_tape_is_for_it_alone) {
 }
 END_TEST
 
+/* `theirs` is where a hook began that is on another tape meanwhile: it goes back, or lets its end put the tape back. */
+static tg_tape *meanwhile;
+static tg_tensor *on_another_tape(tg_tensor *grad, void *goes_back) {
+    tg_tape_use(meanwhile);
+    atomic_store(&stage, 1);
+    while (atomic_load(&stage) != 2) sched_yield();
+    if (goes_back) tg_tape_use(theirs);
+    return grad;
+}
+
+static void *walks_with_hook(void *goes_back) {
+    tg_tape_use(theirs);
+    tg_tensor *x = leaf(3), *y = tg_square(x);
+    tg_register_hook(y, on_another_tape, goes_back);
+    tg_status s = tg_backward(y);
+    bool refused = tg_error_status() == TG_ERR_TAPE && strstr(tg_error_message(), "left another tape");
+    tg_error_clear();
+    bool ok = goes_back ? s == TG_OK && tg_item(tg_grad_of(x)) == 6 : s == TG_ERR_TAPE && refused;
+    return ok && tg_tape_current() == theirs ? theirs : NULL;
+}
+
+START_TEST(test_a_tape_waits_for_the_function_that_left_it) {
+    theirs = tg_tape_new();
+    meanwhile = tg_tape_new();
+    refuse_their_tape(walks_with_hook, _i ? &stage : NULL);
+    tg_tape_free(theirs);
+    tg_tape_free(meanwhile);
+    expect_ok();
+}
+END_TEST
+
+/* In the middle of a function: none runs any more. */
+static void *ends(void *other) {
+    tg_tape_use(theirs);
+    tg_callback_begin();
+    tg_tape_use(other);
+    return other;
+}
+
+START_TEST(test_a_thread_ends_with_what_it_runs) {
+    pthread_t thread;
+    tg_tape *other = tg_tape_new();
+    theirs = tg_tape_new();
+    pthread_create(&thread, NULL, ends, other);
+    pthread_join(thread, NULL);
+    tg_tape *mine = tg_tape_use(theirs);
+    tg_tape_use(mine);
+    tg_tape_free(theirs);
+    tg_tape_free(other);
+    expect_ok();
+}
+END_TEST
+
 static void setup(void) {
     tg_error_clear();
     before = tg_tape_mark();
@@ -345,5 +398,7 @@ TCase *tcase_tape(void) {
     tcase_add_test(tc, test_freed_tapes);
     tcase_add_test(tc, test_a_tape_is_current_on_one_thread);
     tcase_add_test(tc, test_a_threads_own_tape_is_for_it_alone);
+    tcase_add_loop_test(tc, test_a_tape_waits_for_the_function_that_left_it, 0, 2);
+    tcase_add_test(tc, test_a_thread_ends_with_what_it_runs);
     return tc;
 }
