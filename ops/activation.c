@@ -1,4 +1,5 @@
 /* Activation functions: rows of a table, and those with numbers to set below it. */
+#include "ops/order.h"
 #include "ops/unary.h"
 
 #include <math.h>
@@ -16,9 +17,25 @@ static tg_tensor *scaled_exp(tg_tensor *x, double scale) {
     return scale < 0 ? tg_neg(y) : y;
 }
 
-/* g above 0, scale * e^(x/width) g below */
+static tg_tensor *sigmoid_of(tg_tensor *v) { return tg_sigmoid_derivative(v, 0); }
+
+/* s(beta x), s the sigmoid. Of a large beta it is taken whole, for the derivatives of s may underflow where their
+ * products with powers of beta do not. */
+static tg_tensor *steep_sigmoid(tg_tensor *x, double beta) {
+    if (fabs(beta) <= 64) return sigmoid_of(tg_mul_scalar(x, beta));
+    return tg_sigmoid_derivative_of(x, beta, 0);
+}
+
+/* e^(x/width), of a small width as s / (1 - s), for the same reason. */
+static tg_tensor *narrow_exp(tg_tensor *x, double width) {
+    double steep = 1 / width;
+    if (fabs(steep) <= 64 || isinf(steep)) return tg_exp(tg_div(x, number(x, width)));
+    return tg_div(steep_sigmoid(x, steep), steep_sigmoid(x, -steep));
+}
+
+/* g above 0, scale * e^(x/width) g below, where one of the two is 1 */
 static tg_tensor *exponential_side(tg_tensor *g, tg_tensor *x, double width, double scale) {
-    tg_tensor *slope = scaled_exp(tg_div(negative_part(x), number(x, width)), scale);
+    tg_tensor *left = negative_part(x), *slope = scale == 1 ? narrow_exp(left, width) : scaled_exp(left, scale);
     return tg_where(above(x, 0), g, tg_mul(g, slope));
 }
 
@@ -32,10 +49,9 @@ static tg_tensor *gelu_slope(tg_tensor *x) {
 }
 
 /* The slopes of y = x s(v), s the sigmoid, are written as s(v) + y v' s(-v): the tail of y is representable where that
- * of s is not. Beyond the bounds they have reached their limits, and no infinity meets a zero. */
-static tg_tensor *sigmoid_of(tg_tensor *v) { return tg_sigmoid_derivative(v, 0); }
-
-/* v = 2 sqrt(2/pi) (x + 0.044715 x^3): (1 + tanh u) / 2 = s(2u). The slope at x is 1 less that at -x: of the two the left
+ * of s is not. Beyond the bounds they have reached their limits, and no infinity meets a zero.
+ *
+ * v = 2 sqrt(2/pi) (x + 0.044715 x^3): (1 + tanh u) / 2 = s(2u). The slope at x is 1 less that at -x: of the two the left
  * one is made. */
 static tg_tensor *gelu_tanh_slope(tg_tensor *all) {
     const double c = 1.59576912160573071176;
@@ -122,7 +138,7 @@ static tg_tensor *hardtanh_side(tg_tensor *g, tg_tensor *x, double lo, double hi
 
 static tg_tensor *softplus_side(tg_tensor *g, tg_tensor *x, double beta, double threshold) {
     tg_tensor *steep = tg_mul_scalar(x, beta);
-    return tg_where(above(steep, threshold), g, tg_mul(g, sigmoid_of(steep)));
+    return tg_where(above(steep, threshold), g, tg_mul(g, steep_sigmoid(x, beta)));
 }
 
 UNARY_OP_WITH(leaky_relu, LEAKY_RELU, "x > 0 ? x : slope * x", "slope at 0", tg_infer_same,

@@ -21,6 +21,9 @@ tg_status tg_order_infer(const tg_call *call);
 /* out = f(order, x, scale), in double */
 void tg_map_order(const tg_call *call, double f(int order, double x, double scale));
 
+/* The n-th derivative of sigmoid(scale x): scale^n times tg_sigmoid_derivative(scale x, n), which alone may underflow. */
+tg_tensor *tg_sigmoid_derivative_of(tg_tensor *x, double scale, int64_t n);
+
 /* out = a kernel's derivative */
 void tg_map_slope(const tg_call *call, tg_unary f, const double p[2]);
 
