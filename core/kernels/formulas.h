@@ -187,9 +187,22 @@ INLINE V normal_tail(V a) {
     V t = a * K(ROOT_HALF), rest = product_rest(a, K(ROOT_HALF), t) + a * ROOT_HALF_REST;
     return K((S)0.5) * verfc(t) * (K(1) - rest * (t + vsqrt(t * t + K((S)1.2732395447351628))));
 }
+/* a Phi(-a) for an a so large that Phi(-a) may be subnormal: phi(a) (1 - 1/a^2 + 1*3/a^4 - 1*3*5/a^6 + ..) */
+INLINE V far_tail(V a) {
+    V square = a * a, q = K(1) / square, series = K(1) - K(13) * q;
+    series = K(1) - K(11) * q * series;
+    series = K(1) - K(9) * q * series;
+    series = K(1) - K(7) * q * series;
+    series = K(1) - K(5) * q * series;
+    series = K(1) - K(3) * q * series;
+    series = K(1) - q * series;
+    const V half = K((S)-0.5);
+    return times_power(BELL_AT_0 * series, exp_power(half * square, half * product_rest(a, a, square)));
+}
 INLINE V vgelu(V x) {
-    V a = at_most(vabs(x), 39);
-    return at_least(x, (S)-0.0) - a * normal_tail(a);
+    V a = at_most(vabs(x), IN_REAL(15, 39)), far = K(IN_REAL((S)12.5, 37)), tail = a * normal_tail(a);
+    if (__builtin_expect(any_larger(a, far), 0)) tail = select(a > far, far_tail(a), tail);
+    return at_least(x, (S)-0.0) - tail;
 }
 INLINE V gelu_slope(V x) {
     V a = at_most(vabs(x), 39), s = normal_tail(a) - times_power(BELL_AT_0 * a, bell(a));
@@ -229,7 +242,7 @@ INLINE V celu_below(V x, V alpha) {
 INLINE V exp2_grad(V g, V x, V y) {
     const S log_2 = (S)0.69314718055994530942;
     V dx = g * y * K(log_2);
-    const V most = K(IN_REAL(FLT_MAX, DBL_MAX));
+    const V most = K(IN_REAL(FLT_MAX, DBL_MAX) / 4); /* where g y may overflow, and g y log 2 does not */
     if (__builtin_expect(any_larger(y, most), 0))
         dx = select(y > most, g * (K(2 * log_2) * vexp2(x - K(1))), dx);
     return dx;

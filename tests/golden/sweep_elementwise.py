@@ -103,6 +103,7 @@ WITH_NUMBERS = [
     ("pow_scalar", (2.0**-20,), power), ("pow_scalar", (-(2.0**-20),), power), ("pow_scalar", (0.125,), power),
     ("pow_scalar", (300,), power), ("pow_scalar", (-301,), power),
     ("pow_scalar", (1.75,), power), ("pow_scalar", (-2.5,), power), ("pow_scalar", (10,), power),
+    ("pow_scalar", (20,), power), ("pow_scalar", (64,), power),
     ("polygamma", (1,), lambda x, n: polygamma(int(n), x)), ("polygamma", (2,), lambda x, n: polygamma(int(n), x)),
     ("sinc_derivative", (1,), lambda x, n: sinc(int(n), x)), ("sinc_derivative", (2,), lambda x, n: sinc(int(n), x)),
 ]  # fmt: skip

@@ -34,6 +34,24 @@ SATURATIONS = [
 ]  # fmt: skip
 
 
+# Where e^x, 2^x, e^(-x^2) and e^(-x^2/2) go over to the subnormal numbers and to 0, which e^x's multiples do a little later.
+ZONES = {
+    "f32": [(86.5, 111, 14), (125.5, 150, 5), (9.2, 10.3, 4), (13, 15, 4)],
+    "f64": [(707.5, 753, 14), (1021.5, 1075, 5), (26.4, 27.4, 4), (37.4, 39.2, 4)],
+}
+SQUARES = {"f32": (-75, 64), "f64": (-537, 512)}  # the exponents from which on x^2 is 0, or infinite
+
+
+def zones(dtype):
+    """Numbers of either sign there, and where the square, or the fourth power, leaves the range."""
+    out = []
+    for lo, hi, n in ZONES[dtype]:
+        out += [held(lo + (hi - lo) * (i + 0.29) / n, dtype) for i in range(n)]
+    for e in SQUARES[dtype]:
+        out += [1.375 * 2.0 ** (e + i) for i in (-12, -8, -5, -3, -2, -1, 0, 1, 3)] + [1.375 * 2.0 ** (e // 2)]
+    return [s * x for x in out for s in (1, -1)]
+
+
 def specials(dtype):
     """What every function is tried at, beside its own turns."""
     d = dtype
@@ -63,11 +81,12 @@ def spread(rng, dtype, n):
 
 
 def reals(dtype):
-    """Some 500 numbers: the special ones, all magnitudes, and those about the unit interval."""
+    """Some 600 numbers: the special ones, all magnitudes, those about the unit interval, and those of the zones."""
     rng = random.Random(1)
     out = specials(dtype) + spread(rng, dtype, 120)
     out += [held(rng.uniform(-30, 30), dtype) for _ in range(60)]
     out += [held(rng.uniform(-1.5, 1.5), dtype) for _ in range(40)]
+    out += zones(dtype)
     seen, distinct = set(), []
     for x in out:
         key = struct.pack("<d", x)
