@@ -1,7 +1,7 @@
 /* Normalisation: (x - mean) / sqrt(variance + eps), then times weight and plus bias where they are given.
  * The variance is that of all elements (divided by n, not n - 1), computed from differences to the mean,
  * which is taken twice: of the row, and of what the rounded first one leaves. Where one element has nearly all of a
- * row's squares, its gradient is made of the others (in tg_layer_norm and tg_rms_norm). f32 and f64. An
+ * row's squares, its gradient is made of the others. f32 and f64. An
  * eps left out is PyTorch's default; TG_ZERO asks for 0. A negative eps, or one that is not finite, is TG_ERR_ARGUMENT.
  *
  *     y = tg_layer_norm(x, .weight = w, .bias = b) */

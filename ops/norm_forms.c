@@ -63,10 +63,47 @@ static tg_shape others(const tg_tensor *x) {
     return axes;
 }
 
+/* [images, channels, ..] as [channels, images, ..], or back. */
+static tg_tensor *swapped(tg_tensor *t) { return tg_transpose(t, 0, 1); }
+
+/* The channels as rows of layer_norm. */
+static tg_tensor *by_rows(tg_tensor *x, double eps) {
+    tg_shape first = tg_shape_of(x);
+    int64_t images = first.dim[0], channels = first.dim[1];
+    first.dim[0] = channels, first.dim[1] = images;
+    tg_tensor *rows = (tg_reshape)(swapped(x), TG_SHAPE(channels, channels ? tg_numel(x) / channels : 0));
+    return swapped((tg_reshape)(tg_layer_norm(rows, .eps = eps), first));
+}
+
+/* Whether it costs less to copy x with its channels first, as rows, than not to have rows: of images with many places, and
+ * where there are so few numbers that calls are what costs. */
+static bool is_cheap_by_rows(const tg_tensor *x) {
+    return tg_numel(x) < 1024 || tg_numel(x) >= 16 * tg_size(x, 0) * tg_size(x, 1);
+}
+
+/* Whether a gradient will flow to a channel of which one element has nearly all the squares: layer_norm knows how. After a
+ * failure the spread is poison. */
+static bool is_dominated(tg_spread *s, tg_shape axes) {
+    if (!tg_is_alive(s->sum) || !tg_requires_grad(s->d) || tg_numel(s->d) == 0) return false;
+    tg_tensor *d = tg_detach(s->d), *most = tg_amax(d, .axes = axes, .keepdim = true);
+    tg_tensor *least = tg_amin(d, .axes = axes, .keepdim = true);
+    bool found = false, failed = !tg_is_alive(most) || !tg_is_alive(least);
+    for (int64_t i = 0; !failed && i < tg_numel(least); i++) {
+        double size = fmax(tg_array_get(tg_array_of(most), i), -tg_array_get(tg_array_of(least), i));
+        if (size * size > (0.875 - 1 / s->n) * tg_array_get(tg_array_of(s->sum), i)) found = true;
+    }
+    tg_drop_temporary(most), tg_drop_temporary(least), tg_drop_temporary(d);
+    if (failed) s->d = s->sum = tg_poison();
+    return found;
+}
+
 /* The running value moves towards the new one; both values first, so that a failure changes neither. */
-static bool move_running(const tg_batch_norm_opts *o, tg_tensor *mean, tg_tensor *var, double unbiased) {
-    double m = tg_option(o->momentum, 0.1);
-    tg_tensor *running[2] = {o->running_mean, o->running_var}, *next[2] = {NULL, NULL}, *now[2] = {mean, var};
+static bool move_running(const tg_batch_norm_opts *o, const tg_spread *s) {
+    double m = tg_option(o->momentum, 0.1), unbiased = s->n / (s->n - 1);
+    tg_tensor *var = tg_mul_scalar(s->sum, 1 / s->n);
+    if (s->scale) var = tg_mul(tg_mul(var, s->scale), s->scale);
+    if (tg_is_poison(var)) return false;
+    tg_tensor *running[2] = {o->running_mean, o->running_var}, *next[2] = {NULL, NULL}, *now[2] = {s->mean, var};
     for (int i = 0; i < 2; i++) {
         if (!running[i]) continue;
         tg_tensor *flat = tg_reshape(now[i], -1);
@@ -79,13 +116,19 @@ static bool move_running(const tg_batch_norm_opts *o, tg_tensor *mean, tg_tensor
 }
 
 static tg_tensor *batch_norm_training(tg_tensor *x, const tg_batch_norm_opts *o, double eps) {
-    tg_spread s = tg_spread_over(x, (tg_spread_opts){.axes = others(x), .keepdim = true, .eps = eps});
-    tg_tensor *y = scaled(tg_div(s.d, tg_spread_root(&s, eps)), o->weight, o->bias);
-    if (tg_is_poison(y) || (!o->running_mean && !o->running_var)) return y;
-    bool was = tg_set_grad_enabled(false);
-    tg_tensor *var = tg_mul_scalar(s.sum, 1 / s.n);
-    if (s.scale) var = tg_mul(tg_mul(var, s.scale), s.scale);
-    bool moved = !tg_is_poison(var) && move_running(o, s.mean, var, s.n / (s.n - 1));
+    tg_spread_opts over = {.axes = others(x), .keepdim = true, .eps = eps};
+    bool moves = o->running_mean || o->running_var, rows = is_cheap_by_rows(x), was = tg_grad_enabled();
+    tg_spread s = {0};
+    tg_set_grad_enabled(was && !rows);
+    if (!rows || moves) s = tg_spread_over(x, over);
+    tg_set_grad_enabled(was);
+    rows = rows || is_dominated(&s, over.axes);
+    tg_tensor *y = rows ? by_rows(x, eps) : tg_div(s.d, tg_spread_root(&s, eps));
+    if (rows) tg_drop_temporary(s.d);
+    y = scaled(y, o->weight, o->bias);
+    if (tg_is_poison(y) || !moves) return y;
+    tg_set_grad_enabled(false);
+    bool moved = move_running(o, &s);
     tg_set_grad_enabled(was);
     return moved ? y : tg_poison();
 }

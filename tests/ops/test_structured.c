@@ -75,9 +75,43 @@ START_TEST(batch_norm_moves_the_running_statistics) {
 }
 END_TEST
 
+/* Few numbers, many images, many places, and both; the last of the first image is `large`, so that it has nearly all squares. */
+static tg_tensor *batch(int form, double large) {
+    static const tg_shape shapes[4] = {{2, {8, 3}}, {2, {400, 3}}, {4, {40, 3, 8, 8}}, {4, {100, 3, 2, 2}}};
+    tg_tensor *x = (tg_rand)(TG_F64, -1, 1, shapes[form]);
+    double *v = tg_data_mut(x);
+    if (large != 0) v[tg_numel(x) / tg_size(x, 0) - 1] = large;
+    return tg_set_requires_grad(x, true);
+}
+
+static tg_tensor *channels_first(tg_tensor *t) { return tg_reshape(tg_transpose(t, 0, 1), 3, tg_numel(t) / 3); }
+
+static void same_numbers(tg_tensor *a, tg_tensor *b) {
+    ck_assert_msg(tg_error_status() == TG_OK, "%s", tg_error_message());
+    a = tg_reshape(a, -1), b = tg_reshape(b, -1);
+    for (int64_t i = 0; i < tg_numel(a); i++)
+        ck_assert_msg(fabs(tg_get(a, i) - tg_get(b, i)) <= 1e-9 * fabs(tg_get(b, i)), "[%d] %.17g, %.17g", (int)i, tg_get(a, i),
+                      tg_get(b, i));
+}
+
+/* Each channel is a row of layer_norm; with and without a dominant element, of either sign. */
+START_TEST(batch_norm_is_layer_norm_of_channels) {
+    tg_tensor *x = batch(_i / 3, (_i % 3 - 1) * 1e6), *w = (tg_rand)(TG_F64, 1, 2, tg_shape_of(x));
+    tg_tensor *mean = tg_zeros(TG_F64, 3), *var = tg_zeros(TG_F64, 3), *dx[2];
+    tg_tensor *y = tg_batch_norm(x, .training = true, .momentum = 1, .running_mean = mean, .running_var = var);
+    tg_tensor *rows = channels_first(x), *z = tg_layer_norm(rows);
+    tg_tensor *loss[2] = {tg_sum(tg_mul(y, w)), tg_sum(tg_mul(z, channels_first(w)))};
+    for (int i = 0; i < 2; i++) ck_assert_int_eq(tg_grad(1, &loss[i], 1, &x, &dx[i]), TG_OK);
+    same_numbers(channels_first(y), z);
+    same_numbers(dx[0], dx[1]);
+    same_numbers(mean, tg_mean(rows, .axes = TG_SHAPE(1)));
+    same_numbers(var, tg_var(rows, .axes = TG_SHAPE(1)));
+}
+END_TEST
+
 /* After a failure both running values are what they were. */
 START_TEST(batch_norm_fails_whole) {
-    tg_tensor *x = tg_rand(TG_F64, 1, 2, 8, 3);
+    tg_tensor *x = batch(_i, 0);
     for (int64_t n = 1;; n++) {
         tg_mark mark = tg_tape_mark();
         tg_tensor *mean = tg_zeros(TG_F64, 3), *var = tg_ones(TG_F64, 3);
@@ -133,7 +167,8 @@ TCase *tcase_structured(void) {
     tcase_add_test(t, dropout_is_off_outside_training);
     tcase_add_loop_test(t, dropout_refuses_odd_probabilities, 0, 3);
     tcase_add_test(t, batch_norm_moves_the_running_statistics);
-    tcase_add_test(t, batch_norm_fails_whole);
+    tcase_add_loop_test(t, batch_norm_is_layer_norm_of_channels, 0, 12);
+    tcase_add_loop_test(t, batch_norm_fails_whole, 0, 4);
     tcase_add_loop_test(t, convolution_is_the_same_on_any_threads, 0, 2);
     return t;
 }
