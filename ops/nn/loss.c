@@ -90,6 +90,17 @@ tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x) {
     return (tg_mul)(w, (tg_masked_fill)(x, none, 0));
 }
 
+/* The sum divided by the size of the first axis. Where the sum leaves the range this may not: it is then a multiple of the
+ * mean. */
+static tg_tensor *batch_mean(tg_tensor *x) {
+    const tg_reduce_opts all = {{0}, false};
+    double n = tg_rank(x) > 0 ? (double)tg_size(x, 0) : 1;
+    tg_tensor *out = (tg_sum)(x, all);
+    if (n != 1) out = (tg_mul_scalar)(out, 1 / n);
+    if (n == 1 || !tg_is_alive(out) || !isinf(tg_item(out))) return out;
+    return (tg_mul_scalar)((tg_mean)(x, all), (double)tg_numel(x) / n);
+}
+
 tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduction) {
     if (!op) op = "tg_loss_reduce";
     TG_COMPOSED(op);
@@ -107,8 +118,7 @@ tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduct
         out = (tg_sum)(x, all);
         break;
     case TG_REDUCTION_BATCH_MEAN:
-        out = (tg_sum)(x, all);
-        if (tg_rank(x) > 0) out = (tg_mul_scalar)(out, 1 / (double)tg_size(x, 0));
+        out = batch_mean(x);
         break;
     default:
         tg_fail(TG_ERR_ARGUMENT, "%s: there is no reduction %d", op, (int)reduction);

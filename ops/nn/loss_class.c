@@ -119,6 +119,18 @@ static rows look_at(tg_tensor *target, const tg_cross_entropy_opts *opts) {
     return r;
 }
 
+/* The weights of classes, for a mean: it is the same for any multiple of them, so where those of the rows are near the ends
+ * of the range, all are multiplied by the power of two that brings the largest of these to 1. */
+static tg_tensor *weights_near_one(tg_tensor *weight, const tg_tensor *of_rows) {
+    const tg_array *a = tg_is_alive(of_rows) ? tg_array_of(of_rows) : NULL;
+    double most = tg_dtype_of(weight) == TG_F64 ? 0x1p500 : 0x1p60, largest = 0;
+    int e;
+    for (int64_t i = 0; a && i < a->numel; i++) largest = fmax(largest, fabs(tg_array_get(a, i)));
+    if (largest == 0 || isinf(largest) || (largest >= 1 / most && largest <= most)) return weight;
+    (void)frexp(largest, &e); /* 2^-e itself may be too large */
+    return (tg_mul_scalar)((tg_mul_scalar)(weight, ldexp(1, -(e / 2))), ldexp(1, -(e - e / 2)));
+}
+
 /* Whether an ignored row holds what is not finite: its zero gradient would make NaN of it. */
 static bool has_infinite_row(const tg_tensor *x, const tg_tensor *ignored) {
     const tg_array *a = tg_array_of(x), *skip = tg_is_alive(ignored) ? tg_array_of(ignored) : NULL;
@@ -151,16 +163,20 @@ static tg_tensor *row_losses(tg_tensor *x, const rows *r, const tg_cross_entropy
     return without_ignored(r, loss);
 }
 
-static tg_tensor *class_loss(const char *op, tg_tensor *x, tg_tensor *target, const tg_cross_entropy_opts *opts,
-                             bool logits) {
+static tg_tensor *class_loss(const char *op, tg_tensor *x, tg_tensor *target, tg_cross_entropy_opts opts, bool logits) {
     if (!tg_is_alive(x)) return x;
-    if (!opts->weight && !ignores(opts) && opts->label_smoothing == 0)
-        return tg_loss_reduce(op, plain_losses(x, target, logits), opts->reduction);
-    rows r = look_at(target, opts);
+    if (!opts.weight && !ignores(&opts) && opts.label_smoothing == 0)
+        return tg_loss_reduce(op, plain_losses(x, target, logits), opts.reduction);
+    rows r = look_at(target, &opts);
+    if (r.weight && opts.reduction == TG_REDUCTION_MEAN) {
+        tg_tensor *given = opts.weight;
+        opts.weight = weights_near_one(given, r.weight);
+        if (opts.weight != given) r = look_at(target, &opts);
+    }
     if (r.ignored && has_infinite_row(x, r.ignored)) x = (tg_masked_fill)(x, (tg_unsqueeze)(r.ignored, 1), 0);
-    tg_tensor *loss = row_losses(x, &r, opts, logits), *count;
-    if (opts->reduction != TG_REDUCTION_MEAN || (!r.weight && !r.ignored))
-        return tg_loss_reduce(op, loss, opts->reduction);
+    tg_tensor *loss = row_losses(x, &r, &opts, logits), *count;
+    if (opts.reduction != TG_REDUCTION_MEAN || (!r.weight && !r.ignored))
+        return tg_loss_reduce(op, loss, opts.reduction);
     if (r.weight)
         count = tg_loss_reduce(op, r.weight, TG_REDUCTION_SUM);
     else
@@ -174,7 +190,7 @@ tg_tensor *(tg_nll_loss)(tg_tensor *log_p, tg_tensor *target, tg_nll_opts o) {
     const char *op = "nll_loss";
     tg_cross_entropy_opts opts = {o.reduction, o.weight, o.ignore_index, o.ignore, 0};
     if (!check_classes(op, log_p, target, &opts) || !check_options(op, log_p, &opts)) return tg_poison();
-    return class_loss(op, log_p, target, &opts, false);
+    return class_loss(op, log_p, target, opts, false);
 }
 
 /* ---- cross-entropy ---- */
@@ -206,7 +222,7 @@ tg_tensor *(tg_cross_entropy)(tg_tensor *logits, tg_tensor *target, tg_cross_ent
         return probability_loss(op, logits, target, &opts);
     }
     if (!check_classes(op, logits, target, &opts) || !check_options(op, logits, &opts)) return tg_poison();
-    return class_loss(op, logits, target, &opts, true);
+    return class_loss(op, logits, target, opts, true);
 }
 
 /* ---- accuracy ---- */
