@@ -58,7 +58,8 @@ binary() {
     esac
 }
 
-# suite COPY BUILD NAME: 0 when it passes. NAME may be core/case, for one case of a binary, or ops:op,op.
+# suite COPY BUILD NAME: 0 when it passes. NAME may be core/case, for one case of a binary, or ops:op,op. One that hangs, as
+# where a lock stays taken, is ended and has failed; the limit is several times what the longest takes.
 suite() {
     copy=$1 build=$2 binary=$3 case="" ops=""
     case $binary in
@@ -73,8 +74,14 @@ suite() {
     (
         cd "$copy/$build"
         export TG_SOURCE_ROOT="$copy" OMP_WAIT_POLICY=passive
-        if [ "$build" = plain ]; then export TG_FAST=1; else export CK_FORK=no UBSAN_OPTIONS=halt_on_error=1; fi
-        nice timeout 600 "$target" >"$copy/test.out" 2>&1
+        if [ "$build" = plain ]; then
+            export TG_FAST=1
+            limit=600
+        else
+            export CK_FORK=no UBSAN_OPTIONS=halt_on_error=1
+            limit=1800
+        fi
+        nice timeout -k 10 $limit "$target" >"$copy/test.out" 2>&1
     ) || status=1
     unset CK_RUN_CASE TG_OP
     return $status
