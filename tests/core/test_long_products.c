@@ -11,7 +11,8 @@ static const int64_t shapes[][3] = {{1, 1, 1}, {1, 1, 9}, {1, 9, 1}, {1, 3, 5}, 
 static const int64_t lengths[] = {2047, 2048, 2049, 2305, 2561, 4097, 5000};
 /* Of A, B and C, whose columns lie side by side; one column has gaps where A has. */
 static const lay how[][3] = {{FLAT, FLAT, FLAT}, {TURNED, FLAT, FLAT}, {FLAT, TURNED, FLAT}, {GAPS, GAPS, FLAT},
-                             {ROW, BACK, FLAT},  {BACK, COLUMN, FLAT}, {FLAT, GAPS, FLAT}};
+                             {ROW, BACK, FLAT},  {BACK, COLUMN, FLAT}, {FLAT, GAPS, FLAT},
+                             {TURNED, GAPS, FLAT}};
 static const double factors[][2] = {{1, 0}, {-2, 0}, {1, 1}, {0.5, 3}, {1, -1}};
 enum { SHAPES = sizeof shapes / sizeof *shapes, LENGTHS = sizeof lengths / sizeof *lengths, HOW = sizeof how / sizeof *how };
 

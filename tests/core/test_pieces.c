@@ -40,7 +40,7 @@ static const lay layouts[][4] = {
     {TURNED, FLAT, TURNED, GAPS},  {ROTATED, ROTATED, ROTATED, ROTATED},
     {BACK, BACK, BACK, BACK},      {FLAT, ONE, ONE, FLAT},
     {FLAT, COLUMN, ROW, TURNED},   {GAPS, GAPS, GAPS, GAPS},
-    {FLAT, FLAT, FLAT, ONE},
+    {FLAT, FLAT, FLAT, ONE},       {FLAT, FLAT, ONE, ONE},
 };
 enum { LAYOUTS = sizeof layouts / sizeof *layouts };
 

@@ -118,6 +118,8 @@ static const convention cases[] = {
      {VECTOR(1, 2, 3)},
      VECTOR(3, 2, 1, 2, 3, 2),
      {VECTOR(1, 3, 2)}},
+    {"reflect as far as there are elements, on both sides", "pad_index", ARG(1, 0, 1, 3, 3), {VECTOR(1, 2, 3, 4)},
+     VECTOR(4, 3, 2, 1, 2, 3, 4, 3, 2, 1), {VECTOR(2, 3, 3, 2)}},
     {"reflect: an empty axis that is not padded", "pad_index", ARG(1, 0, 1, 1, 1), {EMPTY(0, 2)}, EMPTY(0, 4),
      {EMPTY(0, 2)}},
     {"replicate repeats the end",
@@ -230,6 +232,7 @@ static const convention cases[] = {
      MATRIX(2, 1, 2, 4),
      {MATRIX(2, 2, 0, 1, 0, 1)}},
     {"one_hot", "one_hot", ARG(3), {VECTOR_OF(I64, 2, 0, -2)}, MATRIX(3, 3, 0, 0, 1, 1, 0, 0, 0, 1, 0)},
+    {"one_hot of no index among no classes", "one_hot", ARG(0), {{1 + 1, {0}, {0}, TG_I64}}, EMPTY(0, 0)},
     {"one_hot of no index", "one_hot", ARG(2), {{1 + 1, {0}, {0}, TG_I64}}, EMPTY(0, 2)},
 };
 

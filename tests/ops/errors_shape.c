@@ -40,6 +40,7 @@ static const bad table[] = {
 
     {"pad", ARG(0, 0, 1, -2, -1), {SHAPE(2)}, TG_ERR_SHAPE, {"left [2]", "-2 before", "-1 after", "axis 0"}},
     {"pad", ARG(0, 0, 2, 1, 1, 1, 1), {SHAPE(2)}, TG_ERR_ARGUMENT, {"left [2]", "fewer axes"}},
+    {"pad", ARG(0, 0, 1, 0, 4e18), {SHAPE(2)}, TG_ERR_SHAPE, {"left [2]", "0 before", "axis 0"}},
     {"pad", ARG(0, 0, 1, 4e18, 4e18), {SHAPE(2)}, TG_ERR_SHAPE, {"left [2]"}},
     {"pad", ARG(3, 0, 1, 1, 1), {SHAPE(2)}, TG_ERR_ARGUMENT, {"left [2]", "mode", "3"}},
     {"pad_index", ARG(1, 0, 1, 2, 0), {SHAPE(2)}, TG_ERR_SHAPE, {"pad", "left [2]", "axis 0"}},

@@ -169,7 +169,32 @@ START_TEST(nothing_is_a_sequence_too) {
 }
 END_TEST
 
-static void clear(void) { tg_error_clear(); }
+/* The cell, then the sequence: whichever allocation fails, there is neither a result nor gates. */
+START_TEST(gates_fail_with_the_result) {
+    tg_tensor *in[INPUTS], *s = tg_rand(TG_F64, -1, 1, 2, 9), *a = tg_rand(TG_F64, -1, 1, 2, 9);
+    make_inputs(true, TG_F64, 2, 4, 3, in);
+    bool failed = true;
+    for (int64_t n = 1; failed; n++) {
+        tg_mark mark = tg_tape_mark();
+        tg_tensor *gates = NULL;
+        tg_memory_fail_at(n);
+        tg_tensor *y = _i ? tg_gru_scan(in[0], in[1], .b = in[2], .h = in[3], .gates = &gates)
+                          : tg_gru_cell(a, s, in[3], .gates = &gates);
+        tg_memory_fail_at(-1);
+        failed = tg_error_status() != TG_OK;
+        ck_assert_int_eq(tg_is_poison(y), failed);
+        ck_assert_int_eq(tg_is_poison(gates), failed);
+        tg_error_clear();
+        tg_tape_rewind(mark);
+        ck_assert_int_lt(n, 1000);
+    }
+}
+END_TEST
+
+static void clear(void) {
+    tg_memory_fail_at(-1);
+    tg_error_clear();
+}
 
 TCase *tcase_recurrent(void) {
     TCase *t = tcase_create("recurrent");
@@ -179,5 +204,6 @@ TCase *tcase_recurrent(void) {
     tcase_add_loop_test(t, sequences_are_the_same_on_any_threads, 0, 2);
     tcase_add_loop_test(t, weight_gradients_add_up, 0, 2);
     tcase_add_loop_test(t, nothing_is_a_sequence_too, 0, 2);
+    tcase_add_loop_test(t, gates_fail_with_the_result, 0, 2);
     return t;
 }

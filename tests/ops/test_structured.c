@@ -109,6 +109,25 @@ START_TEST(batch_norm_is_layer_norm_of_channels) {
 }
 END_TEST
 
+/* The same batch times powers of two, also where its squares leave the dtype or are none of it: mean and variance are exact. */
+START_TEST(running_statistics_at_every_scale) {
+    static const int exponents[2][5] = {{-50, -20, 20, 33, 60}, {-500, -260, 90, 260, 500}};
+    const double values[4] = {1, 2, 3, 6};
+    tg_dtype f = _i ? TG_F64 : TG_F32;
+    for (int k = 0; k < 5; k++) {
+        double unit = ldexp(1, exponents[_i][k]);
+        tg_tensor *x = tg_mul_scalar(tg_to(tg_from(TG_F64, values, 2, 2), f), unit);
+        tg_tensor *mean = tg_zeros(f, 2), *var = tg_zeros(f, 2);
+        tg_batch_norm(x, .running_mean = mean, .running_var = var, .training = true, .momentum = 0.25);
+        ck_assert_msg(tg_error_status() == TG_OK, "%s", tg_error_message());
+        for (int c = 0; c < 2; c++) {
+            ck_assert_double_eq(tg_get(mean, c), 0.25 * (c ? 4 : 2) * unit);
+            ck_assert_double_eq(tg_get(var, c), 0.25 * (c ? 8 : 2) * unit * unit);
+        }
+    }
+}
+END_TEST
+
 /* After a failure both running values are what they were. */
 START_TEST(batch_norm_fails_whole) {
     tg_tensor *x = batch(_i, 0);
@@ -127,6 +146,15 @@ START_TEST(batch_norm_fails_whole) {
         if (!failed) break;
         ck_assert_int_lt(n, 1000);
     }
+}
+END_TEST
+
+/* What each axis but the last leaves on the way is given back. */
+START_TEST(reflecting_leaves_its_result_alone) {
+    tg_tensor *x = tg_rand(TG_F64, 0, 1, 16, 16, 16);
+    size_t before = tg_memory_get_stats().live_buffer_bytes, result = 18 * 18 * 18 * sizeof(double);
+    ck_assert(tg_is_alive(tg_pad(x, .before = TG_SHAPE(1, 1, 1), .after = TG_SHAPE(1, 1, 1), .mode = TG_PAD_REFLECT)));
+    ck_assert_uint_lt(tg_memory_get_stats().live_buffer_bytes - before, result + result / 2);
 }
 END_TEST
 
@@ -169,6 +197,8 @@ TCase *tcase_structured(void) {
     tcase_add_test(t, batch_norm_moves_the_running_statistics);
     tcase_add_loop_test(t, batch_norm_is_layer_norm_of_channels, 0, 12);
     tcase_add_loop_test(t, batch_norm_fails_whole, 0, 4);
+    tcase_add_loop_test(t, running_statistics_at_every_scale, 0, 2);
+    tcase_add_test(t, reflecting_leaves_its_result_alone);
     tcase_add_loop_test(t, convolution_is_the_same_on_any_threads, 0, 2);
     return t;
 }
