@@ -109,6 +109,16 @@ START_TEST(batch_norm_is_layer_norm_of_channels) {
 }
 END_TEST
 
+/* A batch too large to go by rows: 200 times the rows (-1, 1000), (0, 1001), (1, 1003), with eps = 22/9. The second
+ * channel's mean is no f32 number, and its rounding is a part of the deviations. */
+START_TEST(batch_norm_of_many_knows_its_mean) {
+    const double want[] = {-0.5669467095138409, -2.0 / 3, 0, -1.0 / 6, 0.5669467095138409, 5.0 / 6};
+    tg_tensor *rows = tg_to(tg_from(TG_F64, ((const double[]){-1, 1000, 0, 1001, 1, 1003}), 1, 3, 2), _i ? TG_F64 : TG_F32);
+    tg_tensor *x = tg_reshape(tg_expand(rows, 200, 3, 2), 600, 2), *y = tg_batch_norm(x, .training = true, .eps = 22.0 / 9);
+    for (int64_t i = 0; i < 1200; i++) ck_assert_double_eq_tol(tg_get(y, i), want[i % 6], _i ? 1e-13 : 1e-6);
+}
+END_TEST
+
 /* The same batch times powers of two, also where its squares leave the dtype or are none of it: mean and variance are exact. */
 START_TEST(running_statistics_at_every_scale) {
     static const int exponents[2][5] = {{-50, -20, 20, 33, 60}, {-500, -260, 90, 260, 500}};
@@ -196,6 +206,7 @@ TCase *tcase_structured(void) {
     tcase_add_loop_test(t, dropout_refuses_odd_probabilities, 0, 3);
     tcase_add_test(t, batch_norm_moves_the_running_statistics);
     tcase_add_loop_test(t, batch_norm_is_layer_norm_of_channels, 0, 12);
+    tcase_add_loop_test(t, batch_norm_of_many_knows_its_mean, 0, 2);
     tcase_add_loop_test(t, batch_norm_fails_whole, 0, 4);
     tcase_add_loop_test(t, running_statistics_at_every_scale, 0, 2);
     tcase_add_test(t, reflecting_leaves_its_result_alone);
