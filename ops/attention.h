@@ -11,7 +11,9 @@ extern "C" {
 /* softmax(scale q k^T + mask) v, for q [.., l, e], k [.., s, e], v [.., s, d]; the result is [.., l, d]. Leading
  * axes broadcast as in tg_matmul. The mask broadcasts to [.., l, s]; a bool one says which pairs take part, one
  * of q's dtype is added, and may require a gradient. With causal, query i sees the keys 0..i. A query that sees
- * nothing, since all its scores are -inf, gets 0 and passes no gradient on. All this is as in PyTorch.
+ * nothing, since all its scores are -inf, gets 0 and passes no gradient on. A key that is
+ * masked out takes part with weight 0 in products: an infinite or NaN v of it makes the result NaN, and an infinite or NaN k
+ * the gradient of q. All this is as in PyTorch.
  *
  * Neither pass holds an [l, s] matrix: both work on tiles, and the backward pass computes scores anew from the
  * logsumexp of each query. What holds one is a walk that is recorded, and the gradient of an added mask. Where one

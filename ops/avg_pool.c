@@ -3,6 +3,7 @@
 #include "core/parallel.h"
 #include "ops/ops.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct avg_attr {
@@ -56,16 +57,35 @@ static void add(const pool *p, char *plane, int64_t i, double v) {
         ((float *)(void *)plane)[i] += (float)v;
 }
 
+/* A window of a plane, [top, bottom) by [left, right). */
+typedef struct window {
+    int64_t top, bottom, left, right;
+} window;
+
+/* The sum of a window's elements, each times `unit`. */
+static inline double sum_of(const pool *p, const char *image, const window *w, double unit) {
+    int64_t width = p->attr->size.dim[1];
+    double sum = 0;
+    for (int64_t y = w->top; y < w->bottom; y++)
+        for (int64_t x = w->left; x < w->right; x++) sum += get(p, image, y * width + x) * unit;
+    return sum;
+}
+
+/* The sum divided by n. One that leaves the range is taken in units of a power of two, which no sum of less than 2^63
+ * elements leaves. */
+static double mean_of(const pool *p, const char *image, const window *w, double n) {
+    double sum = sum_of(p, image, w, 1);
+    return isfinite(sum) ? sum / n : sum_of(p, image, w, 0x1p-64) / n * 0x1p64;
+}
+
 static void gather_plane(const pool *p, const char *image, char *means) {
     const avg_attr *a = p->attr;
-    int64_t width = a->size.dim[1], top, bottom, left, right;
+    window w;
     for (int64_t i = 0; i < a->windows.dim[0]; i++) {
-        double rows = (double)cover(a, 0, i, &top, &bottom);
+        double rows = (double)cover(a, 0, i, &w.top, &w.bottom);
         for (int64_t j = 0; j < a->windows.dim[1]; j++) {
-            double n = rows * (double)cover(a, 1, j, &left, &right), sum = 0;
-            for (int64_t y = top; y < bottom; y++)
-                for (int64_t x = left; x < right; x++) sum += get(p, image, y * width + x);
-            add(p, means, i * a->windows.dim[1] + j, sum / n);
+            double n = rows * (double)cover(a, 1, j, &w.left, &w.right);
+            add(p, means, i * a->windows.dim[1] + j, mean_of(p, image, &w, n));
         }
     }
 }

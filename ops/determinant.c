@@ -186,7 +186,20 @@ static tg_status cofactor_forward(const tg_call *call) {
     return s;
 }
 
+/* The same of a matrix of two rows, which has its elements for cofactors: whatever their scales, and also where it is
+ * singular. */
+static tg_tensor *exchanged(tg_tensor *g) {
+    static const double f64[] = {1, -1, -1, 1};
+    static const float f32[] = {1, -1, -1, 1};
+    tg_dtype dtype = tg_dtype_of(g);
+    return tg_mul(tg_flip(g, -1, -2), (tg_from)(dtype, dtype == TG_F64 ? (const void *)f64 : f32, TG_SHAPE(2, 2)));
+}
+
 static void cofactor_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    if (tg_size(n->in[0], -1) == 2) {
+        din[0] = exchanged(dout[0]);
+        return;
+    }
     tg_tensor *g = dout[0], *c = n->out[0], *v = tg_swap_last(tg_inverse(n->in[0]));
     tg_tensor *along = tg_sum(tg_mul(g, c), .axes = TG_SHAPE(-1, -2), .keepdim = true);
     din[0] = tg_sub(tg_mul(along, v), tg_matmul(tg_matmul(v, tg_swap_last(g)), c));

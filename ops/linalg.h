@@ -3,7 +3,9 @@
  * allowed. A matrix that is not square is TG_ERR_SHAPE. A matrix that a function cannot work on is
  * TG_ERR_ARGUMENT, and the error names its number, counted over the batch in row-major order from 0.
  *
- * All have derivatives of every order. The work is done by LAPACK where the CBLAS library brings it
+ * All have derivatives of every order. Those of tg_cholesky, tg_solve, tg_triangular_solve and tg_inverse go through
+ * products of the result with gradients, which can leave the range, to infinity or NaN, where a matrix mixes scales, though
+ * the derivative itself does not; of a first derivative too, but more of a second. The work is done by LAPACK where the CBLAS library brings it
  * (OpenBLAS does) and by plain loops elsewhere. Results do not depend on the number of threads: a batch is
  * shared among them, a single matrix runs on one.
  */
@@ -59,8 +61,10 @@ TG_API tg_tensor *tg_inverse(tg_tensor *a);
 TG_API tg_tensor *tg_det(tg_tensor *a);
 
 /* The matrix of cofactors, det(a) a^-T, also where `a` has no inverse: the transpose of the adjugate. At rank
- * n - 2 or less it is 0. NaN anywhere makes all of it NaN. Its derivative at a singular matrix, and so the
- * second one of tg_det, is TG_ERR_ARGUMENT. (Not in PyTorch, where it is part of the gradient of det.) */
+ * n - 2 or less it is 0. NaN anywhere makes all of it NaN. (Not in PyTorch, where it is part of the gradient
+ * of det.) Its derivative, and so the second one of tg_det, is a choice of elements at n = 2. At other n it needs the
+ * inverse, of a singular matrix it is TG_ERR_ARGUMENT, and of one whose inverse or cofactors leave the range, as of
+ * diag(1e-200, 1, 1e200), it may be infinite or NaN: balance such a matrix first. */
 TG_API tg_tensor *tg_cofactor(tg_tensor *a);
 
 /* log |det|, [.., n, n] to [..], and the sign of det, -1, 0 or 1, in *sign when that is not NULL (both outputs of

@@ -2,6 +2,7 @@
 #include "ops/axes.h"
 #include "ops/spread.h"
 
+#include <float.h>
 #include <math.h>
 
 typedef struct norm_attr {
@@ -171,6 +172,30 @@ static tg_tensor *straight(tg_tensor *q, tg_tensor *x, tg_tensor *slope, tg_tens
     return tg_div(tg_div(q, n), c);
 }
 
+/* Where a product of a and b has left the dtype, or its normal numbers; NULL: nowhere. All of one shape. */
+static tg_tensor *spoiled(tg_tensor *product, tg_tensor *a, tg_tensor *b) {
+    const tg_array *p = tg_array_of(product), *x = tg_array_of(a), *y = tg_array_of(b);
+    double least = tg_dtype_of(product) == TG_F64 ? DBL_MIN : (double)FLT_MIN;
+    tg_tensor *where = NULL;
+    for (int64_t i = 0; p && x && y && i < p->numel; i++) {
+        double size = fabs(tg_array_get(p, i));
+        if (isfinite(size) && (size >= least || tg_array_get(x, i) == 0 || tg_array_get(y, i) == 0)) continue;
+        if (!where) where = (tg_zeros)(TG_BOOL, tg_shape_of(product));
+        if (!tg_is_alive(where)) return where;
+        tg_array_set(tg_array_of(where), i, 1);
+    }
+    return where;
+}
+
+/* a b / c, for a constant c, by which b is divided first where the product is spoiled. */
+static tg_tensor *product_over(tg_tensor *a, tg_tensor *b, tg_tensor *c) {
+    tg_tensor *product = tg_mul(a, b);
+    if (!tg_is_alive(product)) return product;
+    tg_tensor *early = spoiled(product, a, b), *one = number(a, 1);
+    if (!early) return tg_div(product, c);
+    return tg_div(tg_mul(a, tg_div(b, tg_where(early, c, one))), tg_where(early, one, c));
+}
+
 /* In units of a constant, c, in which n does not leave the dtype. The slope is constant at 0 and at infinity. */
 static tg_tensor *slope_grad(tg_tensor *g, tg_tensor *all_x, const norm_attr *a) {
     tg_tensor *q = tg_mul_scalar(g, a->p - 1);
@@ -181,7 +206,7 @@ static tg_tensor *slope_grad(tg_tensor *g, tg_tensor *all_x, const norm_attr *a)
     tg_tensor *rest = tg_masked_fill(tg_sub(q, tg_mul(t.q, tg_div(x, t.x))), t.mask, 0);
     tg_tensor *inner = tg_div(sum_over(tg_mul(rest, slope), a), n);
     tg_tensor *moved = tg_where(t.mask, number(q, 0), tg_div(t.q, tg_div(t.x, c)));
-    tg_tensor *turned = tg_div(tg_mul(slope, tg_add(moved, inner)), c);
+    tg_tensor *turned = product_over(slope, tg_add(moved, inner), c);
     if (a->p != 2) fixed = tg_logical_or(fixed, tg_eq(x, number(q, 0))), x = tg_masked_fill(x, fixed, 1);
     q = tg_masked_fill(q, t.mask, 0);
     return tg_masked_fill(tg_sub(straight(q, x, slope, n, c, a->p), turned), fixed, 0);
