@@ -1,12 +1,12 @@
 #include "ops/registry.h"
 
 #include "autograd/tape_private.h"
-#include "ops/ops.h"
+#include "ops/shared.h"
 
 #include <string.h>
 
 static const tg_op_entry table[] = {
-#define OP(name, family) {&tg_op_##name, #family},
+#define OP(name, room, file) {&tg_op_##name, #room, #file},
 #include "ops/ops.def"
 #undef OP
 };

@@ -10,7 +10,7 @@ extern "C" {
 
 typedef struct tg_op_entry {
     const tg_op *op;
-    const char *family; /* the file, ops/<family>.c */
+    const char *room, *file; /* it stands in ops/<room>/<file>.c */
 } tg_op_entry;
 
 /* All ops in the order of ops.def, and how many. */

@@ -123,7 +123,7 @@ INLINE V step_norm_grad(const row *r, int64_t i, int64_t m) {
 
 /* dx of a row of which one element, number t, has nearly all of the squares. What is left of h without its parts along d
  * and along the mean is small there, and differences of numbers as large as h would have lost its digits: it is made of
- * the others, as in ops/norm.c. */
+ * the others, as in ops/structured/layer_norm.c. */
 APART void norm_grad_with_dominant(const tg_norm_rows *p, const S *x, const S *g, S *dx, const moments m) {
     const S *w = p->w;
     double n = (double)p->n, unit = (double)m.unit, e = n * p->eps * unit * unit, most = -1;

@@ -1,5 +1,5 @@
 /* Private. The part of core/kernels/body.c that works on one row of a recurrent cell: `n` hidden units, whose
- * gates lie n elements apart. Formulas: ops/recurrent.h. */
+ * gates lie n elements apart. Formulas: ops/recurrent/recurrent.h. */
 #ifndef TG_CORE_KERNELS_BODY_RECURRENT_H
 #define TG_CORE_KERNELS_BODY_RECURRENT_H
 

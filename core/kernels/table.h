@@ -84,7 +84,7 @@ static inline int64_t tg_attention_group(int64_t n) {
     return group;
 }
 
-/* One row of a recurrent cell, n hidden units (ops/recurrent.h has the formulas). Gates lie n elements apart.
+/* One row of a recurrent cell, n hidden units (ops/recurrent/recurrent.h has the formulas). Gates lie n elements apart.
  * An input that is NULL stands for zeros; an output may be an input of the same kind. The gates themselves are not kept:
  * one that has rounded to 1 does not tell its slope.
  * LSTM: pre = a + more [4n], and c, h of it and the cell before, c0 [n]; and back: da and dc0 of dh[0] + dh[1],

@@ -1,16 +1,16 @@
 #include "ops/nn/layers.h"
 
 #include "autograd/composed.h"
-#include "ops/arithmetic.h"
-#include "ops/attention.h"
-#include "ops/conv.h"
-#include "ops/embedding.h"
-#include "ops/matmul.h"
+#include "ops/elementwise/arithmetic.h"
+#include "ops/structured/attention.h"
+#include "ops/structured/conv.h"
+#include "ops/index/embedding.h"
+#include "ops/products/matmul.h"
 #include "ops/nn/init.h"
 #include "ops/nn/layer.h"
-#include "ops/norm.h"
-#include "ops/part.h"
-#include "ops/view.h"
+#include "ops/structured/norm.h"
+#include "ops/shape/split.h"
+#include "ops/shape/view.h"
 
 /* ---- dense ---- */
 

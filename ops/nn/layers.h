@@ -37,7 +37,7 @@ TG_API tg_tensor *tg_conv_layer(tg_model *model, const char *name, tg_tensor *x,
  * name.bias [size], which start as ones and zeros:
  *     y = (x - mean) / sqrt(variance + eps) * weight + bias
  * With rms it is x / sqrt(mean(x^2) + eps) * weight (torch.nn.RMSNorm), which has no bias. An eps of 0 is the
- * default of ops/norm.h.
+ * default of ops/structured/norm.h.
  *     x = tg_add(x, tg_dense(m, "b0.mlp", tg_norm_layer(m, "b0.norm", x), 128)); */
 typedef struct tg_norm_layer_opts {
     bool rms, no_bias;
@@ -57,7 +57,7 @@ typedef struct tg_embed_opts {
 TG_API tg_tensor *tg_embed(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
                            tg_embed_opts opts);
 
-/* tg_dropout (ops/embedding.h) with probability p while the model is in training (tg_model_set_training), x itself in
+/* tg_dropout (ops/index/embedding.h) with probability p while the model is in training (tg_model_set_training), x itself in
  * evaluation. No parameters.
  *     x = tg_dropout_layer(m, tg_relu(tg_dense(m, "fc1", x, 256)), 0.5); */
 TG_API tg_tensor *tg_dropout_layer(tg_model *model, tg_tensor *x, double p);

@@ -2,12 +2,12 @@
 
 #include "autograd/composed.h"
 
-#include "ops/arithmetic.h"
-#include "ops/elementwise.h"
-#include "ops/functions.h"
-#include "ops/logical.h"
-#include "ops/reduce.h"
-#include "ops/select.h"
+#include "ops/elementwise/arithmetic.h"
+#include "ops/elementwise/basic.h"
+#include "ops/elementwise/math.h"
+#include "ops/elementwise/logical.h"
+#include "ops/reduce/reduce.h"
+#include "ops/elementwise/compare.h"
 
 #include <math.h>
 

@@ -3,13 +3,13 @@
 
 #include "autograd/composed.h"
 
-#include "ops/arithmetic.h"
-#include "ops/cross_entropy.h"
-#include "ops/index.h"
-#include "ops/reduce.h"
-#include "ops/select.h"
-#include "ops/softmax.h"
-#include "ops/view.h"
+#include "ops/elementwise/arithmetic.h"
+#include "ops/loss/cross_entropy.h"
+#include "ops/index/gather.h"
+#include "ops/reduce/reduce.h"
+#include "ops/elementwise/compare.h"
+#include "ops/loss/softmax.h"
+#include "ops/shape/view.h"
 
 #include <math.h>
 

@@ -2,15 +2,15 @@
 
 #include "autograd/composed.h"
 
-#include "ops/arithmetic.h"
-#include "ops/binary.h"
-#include "ops/elementwise.h"
-#include "ops/functions.h"
-#include "ops/moments.h"
+#include "ops/elementwise/arithmetic.h"
+#include "ops/elementwise/binary.h"
+#include "ops/elementwise/basic.h"
+#include "ops/elementwise/math.h"
+#include "ops/reduce/variance.h"
 #include "ops/nn/loss_parts.h"
-#include "ops/reduce.h"
-#include "ops/select.h"
-#include "ops/view.h"
+#include "ops/reduce/reduce.h"
+#include "ops/elementwise/compare.h"
+#include "ops/shape/view.h"
 
 #include <float.h>
 #include <math.h>

@@ -2,9 +2,9 @@
 
 #include "autograd/composed.h"
 #include "core/memory.h"
-#include "ops/inplace.h"
+#include "ops/elementwise/inplace.h"
 #include "ops/nn/object.h"
-#include "ops/view.h"
+#include "ops/shape/view.h"
 
 #include <math.h>
 

@@ -1,10 +1,10 @@
 #include "ops/nn/recurrent.h"
 
-#include "ops/arithmetic.h"
-#include "ops/matmul.h"
+#include "ops/elementwise/arithmetic.h"
+#include "ops/products/matmul.h"
 #include "ops/nn/init.h"
 #include "ops/nn/layer.h"
-#include "ops/recurrent.h"
+#include "ops/recurrent/recurrent.h"
 
 #include <math.h>
 

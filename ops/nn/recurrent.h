@@ -18,7 +18,7 @@ extern "C" {
 #endif
 
 /* torch.nn.LSTM(in, hidden, batch_first=True): at each step
- *     a = x W_ih^T + b_ih + h W_hh^T + b_hh     h, c = lstm_cell(a, c)     (ops/recurrent.h)
+ *     a = x W_ih^T + b_ih + h W_hh^T + b_hh     h, c = lstm_cell(a, c)     (ops/recurrent/recurrent.h)
  * with name.weight_ih [4 hidden, in], name.weight_hh [4 hidden, hidden], name.bias_ih and name.bias_hh
  * [4 hidden]. h and c [n, hidden] are the states to start from, zeros where left out; cells takes c after each
  * step, [n, t, hidden]. */

@@ -20,7 +20,7 @@
 #ifndef TG_TESTS_FUZZ_HOSTILE_H
 #define TG_TESTS_FUZZ_HOSTILE_H
 
-#include "ops/cross_entropy.h"
+#include "ops/loss/cross_entropy.h"
 #include "ops/tapegrad.h"
 
 #include <limits.h>

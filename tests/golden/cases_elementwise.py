@@ -1,4 +1,4 @@
-"""Golden cases of the elementwise families: functions, derivative, activation, logical, binary.
+"""Golden cases of the elementwise functions.
 
 Deliberate differences from PyTorch, beside those that make_golden.py names:
     trigamma                   PyTorch's is good to 1e-9 only: computed by mpmath, with it digamma's gradient
@@ -7,7 +7,7 @@ Deliberate differences from PyTorch, beside those that make_golden.py names:
     hardsigmoid                PyTorch's gradient in float64 multiplies by 1/6 in float32: relu6(x + 3) / 6 instead
     selu at NaN                gradient NaN here, finite in PyTorch
     copysign of infinities     gradient 1 or -1 here, NaN in PyTorch
-    hypot at (0, 0), infinity  gradient 0 and 1 here, NaN in PyTorch: tests/ops/conventions_elementwise.c
+    hypot at (0, 0), infinity  gradient 0 and 1 here, NaN in PyTorch: tests/ops/elementwise/exact.c
     xlogy at (0, b <= 0)       gradient by b 0 here; NaN in PyTorch at b = 0
     logaddexp, equal infinities   gradient 0 here
 """
@@ -272,5 +272,5 @@ def quotients():
 def main():
     print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py elementwise")
     for cases in (unary, with_numbers, binary, ternary, quotients):
-        rng.seed(cases.__name__)  # cases added at the end of one family change no others
+        rng.seed(cases.__name__)  # cases added at the end of one room change no others
         cases()

@@ -108,5 +108,5 @@ def systems():
 def main():
     print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py linalg")
     for cases in (squares, systems, singular):
-        rng.seed(cases.__name__)  # cases added at the end of one family change no others
+        rng.seed(cases.__name__)  # cases added at the end of one room change no others
         cases()

@@ -1,6 +1,6 @@
 """Golden cases of the losses. The first number is the reduction: mean, sum, none, batch mean.
 
-Deliberate differences from PyTorch, with exact cases in tests/ops/conventions_loss.c:
+Deliberate differences from PyTorch, with exact cases in tests/ops/loss/exact.c:
     kl_div at target 0             gradient 0 by the target from t log t; PyTorch has -inf there
     cosine_similarity below eps    gradient 0 by way of the norm that eps bounds; PyTorch lets it pass
     class numbers                  none is ignored unless asked for; PyTorch ignores -100
@@ -213,5 +213,5 @@ def angles():
 def main():
     print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py loss")
     for cases in (differences, distributions, labels, classes, weighted, angles):
-        rng.seed(cases.__name__)  # cases added at the end of one family change no others
+        rng.seed(cases.__name__)  # cases added at the end of one room change no others
         cases()

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from make_golden import CALLS, ELEMENTWISE, emit, floats, rng
 
-# The same list stands in tests/ops/calls_products.c.
+# The same list stands in tests/ops/products/calls.c.
 EQUATIONS = """
 ij,jk->ik  bij,bjk->bik  bij,bkj->bik  ij,kj  i,i->  i,j->ij  ij,ij->ij  ij,ij->ji  ij->ji  ij->  ij->i
 ii->  ii->i  iji->j  ...ij,...jk->...ik  ...ij,...jk  i...->...i  ...ij->ij  ba  aB  ij,jk->k
@@ -91,5 +91,5 @@ def broadcasting():
 def main():
     print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py products")
     for cases in (linears, fixed_ranks, equations, broadcasting):
-        rng.seed(cases.__name__)  # cases added at the end of one family change no others
+        rng.seed(cases.__name__)  # cases added at the end of one room change no others
         cases()

@@ -1,7 +1,7 @@
 """Golden cases of the reductions: amin, min, argmin, aggregate, scan, moments.
 
 linear_scan, and reversed and exclusive scans, are made of PyTorch ops here. Deliberate differences, with exact
-cases in tests/ops/conventions_reduce.c:
+cases in tests/ops/reduce/exact.c:
     logsumexp of all -inf      gradient 0 here, NaN in PyTorch
 """
 
@@ -199,5 +199,5 @@ def moments():
 def main():
     print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py reduce")
     for cases in (extremes, aggregates, scans, moments, derivatives):
-        rng.seed(cases.__name__)  # cases added at the end of one family change no others
+        rng.seed(cases.__name__)  # cases added at the end of one room change no others
         cases()

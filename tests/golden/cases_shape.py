@@ -1,7 +1,7 @@
 """The cases of shape.golden: joining, parts, padding, diagonals, sorting, scattering.
 
 Deliberate differences from PyTorch, beside those in make_golden.py:
-    scatter, equal indices     the last one stays and has the gradient: tests/ops/conventions_shape.c;
+    scatter, equal indices     the last one stays and has the gradient: tests/ops/shape/exact.c;
                                PyTorch leaves it open
     diag, flip                 views here, copies there: the same numbers
     one_hot, negative index    counted from the end; PyTorch refuses it

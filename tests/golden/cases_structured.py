@@ -240,5 +240,5 @@ def resizes():
 def main():
     print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py structured")
     for cases in (norms, convolutions, pools, attentions, long_attentions, resizes):
-        rng.seed(cases.__name__)  # cases added at the end of one family change no others
+        rng.seed(cases.__name__)  # cases added at the end of one room change no others
         cases()

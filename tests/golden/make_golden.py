@@ -501,7 +501,7 @@ def main():
         return
     print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py")
     for cases in (arithmetic, unary, products, reductions, views, softmaxes, indexing, selection):
-        rng.seed(cases.__name__)  # cases added at the end of one family change no others
+        rng.seed(cases.__name__)  # cases added at the end of one room change no others
         cases()
 
 

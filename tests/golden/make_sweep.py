@@ -6,7 +6,7 @@ usage: python3 make_sweep.py [CALL ...] | gzip -9n > sweep.golden.gz        (mpm
 
 tests/sweep reads them. Running this again must change nothing. Numbers are the hexadecimal digits of a double without
 the zeros behind them: 3ff is 1, 7ff infinity, 7ff8 NaN; references of f32 are rounded to the first ten digits, 2^-28 of
-the number. A "-" is not compared: there is a choice, and tests/ops/conventions_*.c say which, or there is no limit.
+the number. A "-" is not compared: there is a choice, and tests/ops/*/exact.c say which, or there is no limit.
 
     points NAME DTYPE COUNT WIDTH NUMBER...      WIDTH numbers a point
     case CALL NAME DTYPE OUTPUT NUMBERS NUMBER... INPUTS KIND:SHAPE...

@@ -1,4 +1,4 @@
-"""The sweep's elementwise functions: call of tests/ops/calls_*.c, formula in jets. Where mathematics leaves a choice
+"""The sweep's elementwise functions: call of tests/ops/*/calls.c, formula in jets. Where mathematics leaves a choice
 (kinks), the formula makes the one that the headers state."""
 
 from mpmath import mp, mpf

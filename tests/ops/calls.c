@@ -116,7 +116,7 @@ static const call calls[] = {
     {"to_and_back", "to", call_to_and_back, false, "tg_dtype_of"}, {"max_index", "max", call_max_index},
 };
 
-/* Those of the newer families stand in calls_<family>.c. */
+/* The rooms' stand in tests/ops/<room>/calls.c. */
 extern const call_table calls_shape;
 extern const call_table calls_elementwise, calls_structured;
 extern const call_table calls_recurrent;

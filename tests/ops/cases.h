@@ -31,7 +31,7 @@ typedef struct values {
 #define SHAPE_OF(type, ...) \
     {1 + sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t), {__VA_ARGS__}, .dtype = TG_##type}
 
-/* An exact case: conventions_<family>.c, listed in test_conventions.c. */
+/* An exact case: <room>/exact.c, listed in test_conventions.c. */
 typedef struct convention {
     const char *what, *call;
     arguments arg;
@@ -55,7 +55,7 @@ typedef struct convention_table {
 #define INF INFINITY
 #define AT_KINK .kind = K_KINK
 
-/* Bad input: errors_<family>.c, listed in test_errors.c. */
+/* Bad input: <room>/errors.c, listed in test_errors.c. */
 typedef struct bad {
     const char *call;
     arguments arg;

@@ -55,8 +55,8 @@ void raise_worst(tg_dtype f, double relative) {
 /* ---- what need not be ---- */
 
 static const char *exempt(const tg_op *op, kind k) {
-    const family *const *all;
-    int n = families(&all);
+    const sample_set *const *all;
+    int n = sample_sets(&all);
     for (int f = 0; f < n; f++)
         for (int i = 0; i < all[f]->n_exempt; i++) {
             const exemption *e = &all[f]->exempt[i];

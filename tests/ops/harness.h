@@ -1,7 +1,7 @@
 /* The op harness: one table row per sample, from which every kind of input and every check is derived.
  *
  *   calls.c            how each public function is called: name -> function of (inputs, numbers)
- *   samples_<family>.c rows, one file per family of ops/ops.def
+ *   <room>/<file>.c    rows of the ops of ops/<room>/<file>.c, or of several files of the room (samples.c)
  *   trial.c            row x kind -> trials (shapes, layouts, domains)
  *   inputs.c           trial -> tensors; ops of the harness that change the layout
  *   check_*.c          the checks of a trial
@@ -125,7 +125,7 @@ typedef struct equivalent {
     const char *why; /* why the mutant computes the same mathematics */
 } equivalent;
 
-typedef struct family {
+typedef struct sample_set { /* the rows of the ops of one file */
     const char *name;
     const sample *rows;
     int n_rows;
@@ -133,13 +133,13 @@ typedef struct family {
     int n_exempt;
     const equivalent *equal;
     int n_equal;
-} family;
+} sample_set;
 
 #define COUNT(array) (int)(sizeof(array) / sizeof *(array))
 
-int n_samples(void); /* rows of all families, numbered through */
+int n_samples(void); /* rows of all sets, numbered through */
 const sample *sample_at(int i);
-int families(const family *const **out);
+int sample_sets(const sample_set *const **out);
 
 /* ---- trials: one concrete set of inputs ---- */
 

@@ -174,8 +174,8 @@ static fate try_lost(const tg_op *op, int input) {
 /* ---- the verdict ---- */
 
 static const char *listed(const tg_op *op, const char *name, int input) {
-    const family *const *all;
-    int n = families(&all);
+    const sample_set *const *all;
+    int n = sample_sets(&all);
     for (int f = 0; f < n; f++)
         for (int i = 0; i < all[f]->n_equal; i++) {
             const equivalent *e = &all[f]->equal[i];

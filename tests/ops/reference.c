@@ -104,15 +104,15 @@ void print_op_reference(FILE *f) {
     const tg_op_entry *table = tg_op_table(&n);
     fputs("# The ops\n\n", f);
     fprintf(f,
-            "The %d primitives of `ops/ops.def`, one section a family, and at the end the functions that are made "
+            "The %d primitives of `ops/ops.def`, one section a file, and at the end the functions that are made "
             "of them. The public\n"
-            "functions are in the headers; `ops/<family>.h` is the first place to look. This page is printed by "
+            "functions are in the headers of the same room. This page is printed by "
             "`test_ops --reference`;\n"
             "a test fails when it is out of date.\n\n",
             n);
     for (int i = 0; i < n; i++) {
-        if (i == 0 || strcmp(table[i].family, table[i - 1].family) != 0)
-            fprintf(f, "## %s\n\n", table[i].family);
+        if (i == 0 || strcmp(table[i].file, table[i - 1].file) != 0)
+            fprintf(f, "## %s/%s\n\n", table[i].room, table[i].file);
         print_op(f, table[i].op);
     }
     print_compositions(f);

@@ -1,30 +1,30 @@
 #include "tests/ops/samples.h"
 
-extern const family samples_arithmetic, samples_elementwise, samples_matmul, samples_reduce, samples_max;
-extern const family samples_linear, samples_products, samples_cross_entropy;
-extern const family samples_view, samples_slice, samples_softmax, samples_index, samples_select;
-extern const family samples_functions, samples_derivative, samples_activation, samples_logical, samples_binary, samples_blend, samples_density;
-extern const family samples_join, samples_pad, samples_diagonal, samples_sort, samples_scatter;
-extern const family samples_lstm, samples_gru;
-extern const family samples_aggregate, samples_scan, samples_loss, samples_vector_norm, samples_multilinear;
-extern const family samples_linalg, samples_determinant, samples_triangular;
-extern const family samples_norm, samples_conv, samples_max_pool, samples_avg_pool, samples_unfold, samples_attention,
+extern const sample_set samples_arithmetic, samples_basic, samples_matmul, samples_reduce, samples_argmax;
+extern const sample_set samples_linear, samples_vectors, samples_cross_entropy;
+extern const sample_set samples_view, samples_slice, samples_softmax, samples_gather, samples_compare;
+extern const sample_set samples_math, samples_polygamma, samples_activation, samples_logical, samples_binary, samples_blend, samples_bells;
+extern const sample_set samples_join, samples_pad, samples_diagonal, samples_sort, samples_scatter;
+extern const sample_set samples_lstm, samples_gru;
+extern const sample_set samples_aggregate, samples_scan, samples_loss, samples_vector_norm, samples_multilinear;
+extern const sample_set samples_solve, samples_determinant, samples_triangular;
+extern const sample_set samples_layer_norm, samples_conv, samples_max_pool, samples_avg_pool, samples_unfold, samples_attention,
     samples_embedding, samples_interpolate;
 
-static const family *const all[] = {
-    &samples_linalg, &samples_determinant, &samples_triangular,
+static const sample_set *const all[] = {
+    &samples_solve, &samples_determinant, &samples_triangular,
     &samples_lstm, &samples_gru,
-    &samples_norm, &samples_conv, &samples_max_pool, &samples_avg_pool, &samples_unfold, &samples_attention,
-    &samples_vector_norm, &samples_aggregate, &samples_scan, &samples_multilinear, &samples_loss, &samples_linear, &samples_products, &samples_cross_entropy,
+    &samples_layer_norm, &samples_conv, &samples_max_pool, &samples_avg_pool, &samples_unfold, &samples_attention,
+    &samples_vector_norm, &samples_aggregate, &samples_scan, &samples_multilinear, &samples_loss, &samples_linear, &samples_vectors, &samples_cross_entropy,
     &samples_embedding, &samples_interpolate,
     &samples_join, &samples_pad, &samples_diagonal, &samples_sort, &samples_scatter,
-    &samples_arithmetic, &samples_elementwise, &samples_matmul,  &samples_reduce, &samples_max,
-    &samples_view,       &samples_slice,       &samples_softmax, &samples_index,  &samples_select,
-    &samples_functions,       &samples_derivative,  &samples_activation, &samples_logical, &samples_binary,
-    &samples_blend, &samples_density,
+    &samples_arithmetic, &samples_basic, &samples_matmul,  &samples_reduce, &samples_argmax,
+    &samples_view,       &samples_slice,       &samples_softmax, &samples_gather,  &samples_compare,
+    &samples_math,       &samples_polygamma,  &samples_activation, &samples_logical, &samples_binary,
+    &samples_blend, &samples_bells,
 };
 
-int families(const family *const **out) {
+int sample_sets(const sample_set *const **out) {
     *out = all;
     return COUNT(all);
 }

@@ -22,8 +22,8 @@
 
 #define KINDS_BROADCAST (KIND(K_LEFT) | KIND(K_RIGHT) | KIND(K_BOTH))
 
-#define FAMILY(name, ...) \
-    const family samples_##name = {#name, rows, COUNT(rows), __VA_ARGS__}
+#define SAMPLES(name, ...) \
+    const sample_set samples_##name = {#name, rows, COUNT(rows), __VA_ARGS__}
 #define EXEMPT(array) .exempt = (array), .n_exempt = COUNT(array)
 #define EQUAL(array) .equal = (array), .n_equal = COUNT(array)
 

@@ -1,6 +1,6 @@
 /* Arguments that are no tensors: pointers, counts, numbers and enums that no function may take on trust. */
 #include "tests/ops/harness.h"
-#include "ops/ops.h"
+#include "ops/shared.h"
 #include "tests/ops/state.h"
 
 #include <math.h>

@@ -248,7 +248,7 @@ static void run(const convention *c, tg_dtype f) {
     tg_tape_rewind(mark);
 }
 
-/* Those of the newer families stand in conventions_<family>.c. */
+/* The rooms' stand in tests/ops/<room>/exact.c. */
 extern const convention_table conventions_structured;
 extern const convention_table conventions_recurrent;
 extern const convention_table conventions_elementwise, conventions_extremes;

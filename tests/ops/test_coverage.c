@@ -27,19 +27,19 @@ static int options_of(const tg_op *op) {
 
 START_TEST(every_op_has_samples) {
     const tg_op *op = entry(_i)->op;
-    const family *const *all;
-    int n = families(&all), rows = 0;
+    const sample_set *const *all;
+    int n = sample_sets(&all), rows = 0;
     for (int f = 0; f < n; f++)
         for (int i = 0; i < all[f]->n_rows; i++) {
             if (strcmp(find_call(all[f]->rows[i].call)->op, op->name) != 0) continue;
             if (find_call(all[f]->rows[i].call)->composed) continue;
-            ck_assert_msg(strcmp(all[f]->name, entry(_i)->family) == 0,
-                          "%s is of family %s; its row stands in samples_%s.c", op->name, entry(_i)->family,
+            ck_assert_msg(strcmp(all[f]->name, entry(_i)->file) == 0,
+                          "%s stands in %s.c; its row in the set %s", op->name, entry(_i)->file,
                           all[f]->name);
             rows++;
         }
     ck_assert_msg(rows > 0, "%s has no samples: add rows to tests/ops/samples_%s.c", op->name,
-                  entry(_i)->family);
+                  entry(_i)->file);
 }
 END_TEST
 
@@ -89,8 +89,8 @@ END_TEST
 
 /* An exemption that covers a kind after all, or names no op, is a reason for nothing. */
 START_TEST(exemptions_are_needed) {
-    const family *const *all;
-    families(&all);
+    const sample_set *const *all;
+    sample_sets(&all);
     for (int i = 0; i < all[_i]->n_exempt; i++) {
         const exemption *e = &all[_i]->exempt[i];
         const tg_op *op = tg_op_find(e->op);
@@ -121,14 +121,14 @@ END_TEST
 TCase *tcase_coverage(void) {
     TCase *t = tcase_create("coverage");
     tcase_set_tags(t, "slow");
-    const family *const *all;
+    const sample_set *const *all;
     int n;
     tg_op_table(&n);
     tcase_add_loop_test(t, every_op_has_samples, 0, n);
     tcase_add_loop_test(t, every_kind_is_exercised, 0, n);
     tcase_add_loop_test(t, every_order_is_checked, 0, n);
     tcase_add_loop_test(t, every_dtype_is_exercised, 0, n);
-    tcase_add_loop_test(t, exemptions_are_needed, 0, families(&all));
+    tcase_add_loop_test(t, exemptions_are_needed, 0, sample_sets(&all));
     tcase_add_loop_test(t, rows_give_reasons, 0, n_samples());
     return t;
 }

@@ -129,7 +129,7 @@ static const bad table[] = {
      {"left [2] f", "right [3, 2] bool"}},
 };
 
-/* Those of the newer families stand in errors_<family>.c. */
+/* The rooms' stand in tests/ops/<room>/errors.c. */
 extern const bad_table errors_structured;
 extern const bad_table errors_recurrent;
 extern const bad_table errors_elementwise;

@@ -1,0 +1,175 @@
+/* Activation functions: rows of a table, and those with numbers to set below it. */
+#include "ops/elementwise/order.h"
+#include "ops/elementwise/unary.h"
+
+#include <math.h>
+
+/* min(x, 0): e^x of it is finite where the other branch of a choice is taken, so that no inf * 0 gets into
+ * second derivatives. */
+static tg_tensor *negative_part(tg_tensor *x) { return tg_masked_fill(x, above(x, 0), 0); }
+
+/* scale e^x. A large scale is taken as the fourth power of its root, so that no power of e^x underflows where its product
+ * with the scale does not. */
+static tg_tensor *scaled_exp(tg_tensor *x, double scale) {
+    if (fabs(scale) <= 64) return tg_mul_scalar(tg_exp(x), scale);
+    tg_tensor *root = tg_mul_scalar(tg_exp(tg_mul_scalar(x, 0.25)), sqrt(sqrt(fabs(scale))));
+    tg_tensor *y = tg_square(tg_square(root));
+    return scale < 0 ? tg_neg(y) : y;
+}
+
+static tg_tensor *sigmoid_of(tg_tensor *v) { return tg_sigmoid_derivative(v, 0); }
+
+/* s(beta x), s the sigmoid. Of a large beta it is taken whole, for the derivatives of s may underflow where their
+ * products with powers of beta do not. */
+static tg_tensor *steep_sigmoid(tg_tensor *x, double beta) {
+    if (fabs(beta) <= 64) return sigmoid_of(tg_mul_scalar(x, beta));
+    return tg_sigmoid_derivative_of(x, beta, 0);
+}
+
+/* e^(x/width), of a small width as s / (1 - s), for the same reason. */
+static tg_tensor *narrow_exp(tg_tensor *x, double width) {
+    double steep = 1 / width;
+    if (fabs(steep) <= 64 || isinf(steep)) return tg_exp(tg_div(x, number(x, width)));
+    return tg_div(steep_sigmoid(x, steep), steep_sigmoid(x, -steep));
+}
+
+/* g above 0, scale * e^(x/width) g below, where one of the two is 1 */
+static tg_tensor *exponential_side(tg_tensor *g, tg_tensor *x, double width, double scale) {
+    tg_tensor *left = negative_part(x), *slope = scale == 1 ? narrow_exp(left, width) : scaled_exp(left, scale);
+    return tg_where(above(x, 0), g, tg_mul(g, slope));
+}
+
+#define SELU_SCALE 1.0507009873554804934193349852946
+#define SELU_ALPHA 1.6732632423543772848170429916717
+
+/* Phi(x) + x phi(x), where -x phi(x) is the derivative of phi(x) = e^(-x^2/2) / sqrt(2 pi) */
+static tg_tensor *gelu_slope(tg_tensor *x) {
+    tg_tensor *cdf = tg_mul_scalar(tg_erfc(tg_mul_scalar(x, -0.70710678118654752440)), 0.5);
+    return tg_sub(cdf, tg_mul_scalar(tg_gaussian_derivative(x, 0.5, 1), 0.39894228040143267794));
+}
+
+/* The slopes of y = x s(v), s the sigmoid, are written as s(v) + y v' s(-v): the tail of y is representable where that
+ * of s is not. Beyond the bounds they have reached their limits, and no infinity meets a zero.
+ *
+ * v = 2 sqrt(2/pi) (x + 0.044715 x^3): (1 + tanh u) / 2 = s(2u). The slope at x is 1 less that at -x: of the two the left
+ * one is made. */
+static tg_tensor *gelu_tanh_slope(tg_tensor *all) {
+    const double c = 1.59576912160573071176;
+    tg_tensor *right = above(all, 0), *x = tg_clamp(tg_where(right, tg_neg(all), all), -24, 0), *square = tg_square(x);
+    tg_tensor *v = tg_mul(tg_mul_scalar(x, c), tg_affine(square, 0.044715, 1));
+    tg_tensor *v_slope = tg_affine(square, c * 3 * 0.044715, c);
+    tg_tensor *y_slope = tg_mul(tg_mul(tg_gelu_tanh(x), v_slope), sigmoid_of(tg_neg(v)));
+    tg_tensor *left = tg_add(sigmoid_of(v), y_slope);
+    return tg_where(right, tg_affine(left, -1, 1), left);
+}
+
+static tg_tensor *silu_slope(tg_tensor *all) {
+    tg_tensor *x = tg_clamp(all, -1000, 1000);
+    return tg_add(sigmoid_of(x), tg_mul(tg_silu(x), sigmoid_of(tg_neg(x))));
+}
+
+/* t + x t', t = tanh(softplus(x)), x t' = x s(x) 4 s'(2 softplus(x)). Above 0, t is 2 s(2 softplus(x)) - 1. */
+static tg_tensor *mish_slope(tg_tensor *all) {
+    tg_tensor *x = tg_clamp(all, -1000, 1000), *twice = tg_mul_scalar(tg_softplus(x), 2);
+    tg_tensor *t = tg_where(above(x, 0), tg_affine(sigmoid_of(twice), 2, -1), tg_tanh(tg_softplus(x)));
+    return tg_add(t, tg_mul(tg_silu(x), tg_mul_scalar(tg_sigmoid_derivative(twice, 1), 4)));
+}
+
+/* g / d^2, without the square */
+static tg_tensor *over_twice(tg_tensor *g, tg_tensor *d) { return tg_div(tg_div(g, d), d); }
+
+/* g/6 between -3 and 3 */
+static tg_tensor *hardsigmoid_side(tg_tensor *g, tg_tensor *x) {
+    tg_tensor *zero = number(g, 0);
+    return tg_where(above(x, -3), tg_where(below(x, 3), tg_mul_scalar(g, 1.0 / 6), zero), zero);
+}
+
+/* 0, (2x + 3)/6 g or g, on the left of, between and on the right of -3 and 3 */
+static tg_tensor *hardswish_side(tg_tensor *g, tg_tensor *x) {
+    tg_tensor *middle = tg_where(below(x, 3), tg_mul(g, tg_mul_scalar(tg_affine(x, 2, 3), 1.0 / 6)), g);
+    return tg_where(tg_le(x, number(x, -3)), number(g, 0), middle);
+}
+
+/* name, kernel, formula, kink, derivative times g (of x = in 0) */
+#define ROWS(ROW) \
+    ROW(selu, SELU, "1.0507 (x > 0 ? x : 1.67326 (e^x - 1))", "that of the left at 0", \
+        exponential_side(tg_mul_scalar(g, SELU_SCALE), x, 1, SELU_ALPHA)) \
+    ROW(gelu, GELU, "x Phi(x)", NULL, tg_mul(g, gelu_slope(x))) \
+    ROW(gelu_tanh, GELU_TANH, "x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2", NULL, \
+        tg_mul(g, gelu_tanh_slope(x))) \
+    ROW(silu, SILU, "x / (1 + e^-x)", NULL, tg_mul(g, silu_slope(x))) \
+    ROW(mish, MISH, "x tanh(log(1 + e^x))", NULL, tg_mul(g, mish_slope(x))) \
+    ROW(softsign, SOFTSIGN, "x / (1 + |x|)", NULL, over_twice(g, tg_affine(tg_abs(x), 1, 1))) \
+    ROW(hardsigmoid, HARDSIGMOID, "min(max(x + 3, 0), 6) / 6", "0 at -3 and 3", hardsigmoid_side(g, x)) \
+    ROW(hardswish, HARDSWISH, "x min(max(x + 3, 0), 6) / 6", "0 at -3, 1 at 3", hardswish_side(g, x))
+
+ROWS(UNARY_OP)
+
+/* ---- with numbers to set ---- */
+
+static const tg_attr_field leaky_relu_fields[] = {{"slope", TG_ATTR_REAL, FIRST_PARAMETER}};
+static const tg_attr_field elu_fields[] = {{"alpha", TG_ATTR_REAL, FIRST_PARAMETER}};
+static const tg_attr_field celu_fields[] = {{"alpha", TG_ATTR_REAL, FIRST_PARAMETER}};
+static const tg_attr_field softplus_with_fields[] = {{"beta", TG_ATTR_REAL, FIRST_PARAMETER},
+                                                     {"threshold", TG_ATTR_REAL, SECOND_PARAMETER}};
+static const tg_attr_field hardtanh_fields[] = {{"lo", TG_ATTR_REAL, FIRST_PARAMETER},
+                                                {"hi", TG_ATTR_REAL, SECOND_PARAMETER}};
+
+/* What the function divides by. */
+static tg_status divisor_infer(const tg_call *call) {
+    if (parameters_of(call->attr)[0] == 0)
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%s must not be 0, for %s", call->op->attrs[0].name,
+                            tg_call_input(call, 0));
+    return tg_infer_same(call);
+}
+
+static tg_status bounds_infer(const tg_call *call) {
+    const double *p = parameters_of(call->attr);
+    if (!(p[0] < p[1]))
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "lo %g is not below hi %g, for %s", p[0], p[1],
+                            tg_call_input(call, 0));
+    return tg_infer_same(call);
+}
+
+/* g between the bounds */
+static tg_tensor *hardtanh_side(tg_tensor *g, tg_tensor *x, double lo, double hi) {
+    return tg_masked_fill(tg_masked_fill(g, tg_le(x, number(x, lo)), 0), tg_ge(x, number(x, hi)), 0);
+}
+
+static tg_tensor *softplus_side(tg_tensor *g, tg_tensor *x, double beta, double threshold) {
+    tg_tensor *steep = tg_mul_scalar(x, beta);
+    return tg_where(above(steep, threshold), g, tg_mul(g, steep_sigmoid(x, beta)));
+}
+
+UNARY_OP_WITH(leaky_relu, LEAKY_RELU, "x > 0 ? x : slope * x", "slope at 0", tg_infer_same,
+              tg_where(above(x, 0), g, tg_mul_scalar(g, p[0])))
+UNARY_OP_WITH(elu, ELU, "x > 0 ? x : alpha (e^x - 1)", "alpha at 0", tg_infer_same,
+              exponential_side(g, x, 1, p[0]))
+UNARY_OP_WITH(celu, CELU, "x > 0 ? x : alpha (e^(x/alpha) - 1)", NULL, divisor_infer,
+              exponential_side(g, x, p[0], 1))
+UNARY_OP_WITH(softplus_with, SOFTPLUS, "log(1 + e^(beta x)) / beta, x above the threshold", NULL,
+              divisor_infer, softplus_side(g, x, p[0], p[1]))
+UNARY_OP_WITH(hardtanh, HARDTANH, "min(max(x, lo), hi)", "0 at the bounds", bounds_infer,
+              hardtanh_side(g, x, p[0], p[1]))
+
+#define PARAMETERS(...) &(tg_parameters){{__VA_ARGS__}}
+
+tg_tensor *(tg_leaky_relu)(tg_tensor *x, double slope) {
+    return tg_apply1(&tg_op_leaky_relu, x, PARAMETERS(slope));
+}
+tg_tensor *(tg_elu)(tg_tensor *x, double alpha) { return tg_apply1(&tg_op_elu, x, PARAMETERS(alpha)); }
+/* Of what f32 would round to 0 and divide by, its least number. */
+static double divisor_in(const tg_tensor *x, double v) {
+    bool lost = v != 0 && fabs(v) < 0x1p-149 && tg_is_alive(x) && tg_dtype_of(x) == TG_F32;
+    return lost ? copysign(0x1p-149, v) : v;
+}
+tg_tensor *(tg_celu)(tg_tensor *x, double alpha) {
+    return tg_apply1(&tg_op_celu, x, PARAMETERS(divisor_in(x, alpha)));
+}
+tg_tensor *(tg_softplus_with)(tg_tensor *x, double beta, double threshold) {
+    if (threshold > 1000) threshold = 1000; /* there it is x, of which the product with beta may overflow */
+    return tg_apply1(&tg_op_softplus_with, x, PARAMETERS(divisor_in(x, beta), threshold));
+}
+tg_tensor *(tg_hardtanh)(tg_tensor *x, double lo, double hi) {
+    return tg_apply1(&tg_op_hardtanh, x, PARAMETERS(lo, hi));
+}

@@ -1,0 +1,103 @@
+/* Functions of three tensors, element by element. */
+#include "autograd/composed.h"
+#include "core/iterate.h"
+#include "ops/elementwise/unary.h"
+
+#include <float.h>
+#include <math.h>
+
+/* ---- out = a + w (b - a) ---- */
+
+/* The way b - a, half of it where it may overflow: a half of a subnormal number is not exact. From a while w < 1/2, not
+ * beyond the middle, and from b behind it: each end is met exactly, and both parts are monotone. */
+#define LERP(T, NAME, FABS, MOST) \
+    static void NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
+        T *out = (T *)(void *)p[0]; \
+        const T *a = (const T *)(void *)p[1], *b = (const T *)(void *)p[2], *w = (const T *)(void *)p[3]; \
+        (void)arg; \
+        for (int64_t i = 0; i < n; i++) { \
+            T from = a[i * s[1]], to = b[i * s[2]], t = w[i * s[3]]; \
+            T ways = FABS(from) + FABS(to) <= MOST ? 1 : 2, part = 1 / ways; \
+            T way = to * part - from * part, middle = to - way * ((T)0.5 * ways), near = from + ways * t * way; \
+            if (from <= to ? near > middle : near < middle) near = middle; \
+            T far = to - (ways - ways * t) * way; \
+            out[i * s[0]] = t == 0 ? from : t == 1 ? to : t < (T)0.5 ? near : far; \
+        } \
+    }
+LERP(float, lerp_f32, fabsf, FLT_MAX)
+LERP(double, lerp_f64, fabs, DBL_MAX)
+
+enum { LERP_COST = 4 };
+
+static tg_status lerp_forward(const tg_call *call) {
+    const tg_array *out = call->out[0], *operand[4] = {out};
+    tg_array spread[3];
+    for (int i = 0; i < 3; i++) {
+        spread[i] = tg_borrow_broadcast(call->in[i], out);
+        operand[i + 1] = &spread[i];
+    }
+    tg_iterate(4, operand, LERP_COST, out->dtype == TG_F32 ? lerp_f32 : lerp_f64, NULL);
+    return TG_OK;
+}
+
+static void lerp_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    tg_tensor *g = dout[0], *a = n->in[0], *b = n->in[1], *w = n->in[2];
+    if (tg_needs(n, 0)) din[0] = tg_mul(g, tg_affine(w, -1, 1));
+    if (tg_needs(n, 1)) din[1] = tg_mul(g, w);
+    if (tg_needs(n, 2)) din[2] = tg_mul(g, tg_sub(b, a));
+}
+
+const tg_op tg_op_lerp = {
+    .name = "lerp",
+    .formula = "out = a + w (b - a)",
+    .n_in = 3,
+    .elementwise = true,
+    .save = TG_IN(0) | TG_IN(1) | TG_IN(2),
+    .infer = tg_infer_broadcast,
+    .forward = lerp_forward,
+    .grad = lerp_grad,
+};
+
+tg_tensor *(tg_lerp)(tg_tensor *a, tg_tensor *b, tg_tensor *weight) {
+    tg_tensor *in[3] = {a, b, weight};
+    return (tg_apply)(&tg_op_lerp, in, 3, NULL);
+}
+
+/* ---- compositions ---- */
+
+/* x + step, which nobody else needs */
+static tg_tensor *add_step(tg_tensor *x, tg_tensor *step) {
+    tg_tensor *y = tg_add(x, step);
+    tg_release(step);
+    return y;
+}
+
+/* x times `value` where `here` is true */
+static tg_tensor *times_share(tg_tensor *x, double value, tg_tensor *here) {
+    return tg_mul(x, tg_where(here, number(x, value), number(x, 1)));
+}
+
+/* The value goes to the factor that is larger in magnitude, which rounds least; to the product where that overflows. */
+tg_tensor *(tg_addcmul)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
+    TG_COMPOSED("addcmul");
+    if (value == 1) return add_step(x, tg_mul(a, b));
+    tg_tensor *size_a = tg_abs(a), *size_b = tg_abs(b), *of_a = tg_gt(size_a, size_b), *of_b = tg_logical_not(of_a);
+    if (fabs(value) < 1) return add_step(x, tg_mul(times_share(a, value, of_a), times_share(b, value, of_b)));
+    double most = (is_f64(x) ? DBL_MAX : (double)FLT_MAX) / fabs(value);
+    tg_tensor *fits = tg_le(tg_maximum(size_a, size_b), number(x, most));
+    of_a = tg_logical_and(of_a, fits), of_b = tg_logical_and(of_b, fits);
+    tg_tensor *product = tg_mul(times_share(a, value, of_a), times_share(b, value, of_b));
+    return add_step(x, times_share(product, value, tg_logical_not(fits)));
+}
+
+/* A value above 1 goes to the quotient; to the numerator where the quotient is below the least normal number, unless it
+ * is the numerator that rounds more. */
+tg_tensor *(tg_addcdiv)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
+    TG_COMPOSED("addcdiv");
+    if (value == 1) return add_step(x, tg_div(a, b));
+    if (fabs(value) < 1) return add_step(x, tg_mul_scalar(tg_div(a, b), value));
+    double least = is_f64(x) ? DBL_MIN : (double)FLT_MIN;
+    tg_tensor *size = tg_abs(b), *small = tg_lt(tg_abs(a), tg_mul_scalar(size, least));
+    small = tg_logical_and(small, above(size, 1 / fabs(value)));
+    return add_step(x, times_share(tg_div(times_share(a, value, small), b), value, tg_logical_not(small)));
+}

@@ -1,0 +1,31 @@
+/* Truth of elements: what is not zero is true, NaN too. Any dtype goes in, and the two of a pair may differ;
+ * out is bool, in the shape they broadcast to. Without gradient.
+ */
+#ifndef TG_OPS_ELEMENTWISE_LOGICAL_H
+#define TG_OPS_ELEMENTWISE_LOGICAL_H
+
+#include "autograd/op.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+TG_API tg_tensor *tg_logical_not(tg_tensor *x);
+TG_API tg_tensor *tg_logical_and(tg_tensor *a, tg_tensor *b);
+TG_API tg_tensor *tg_logical_or(tg_tensor *a, tg_tensor *b);
+TG_API tg_tensor *tg_logical_xor(tg_tensor *a, tg_tensor *b);
+TG_API tg_tensor *tg_isnan(tg_tensor *x);    /* false for integers */
+TG_API tg_tensor *tg_isfinite(tg_tensor *x); /* neither NaN nor infinite; true for integers */
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_logical_not(x) TG_AT((tg_logical_not)(x))
+#define tg_logical_and(a, b) TG_AT((tg_logical_and)((a), (b)))
+#define tg_logical_or(a, b) TG_AT((tg_logical_or)((a), (b)))
+#define tg_logical_xor(a, b) TG_AT((tg_logical_xor)((a), (b)))
+#define tg_isnan(x) TG_AT((tg_isnan)(x))
+#define tg_isfinite(x) TG_AT((tg_isfinite)(x))
+
+#endif

@@ -1,0 +1,154 @@
+/* Mathematical functions of one tensor: rows of one table; the few that take numbers stand below it. */
+#include "ops/elementwise/unary.h"
+
+#include <float.h>
+#include <math.h>
+
+#define LN2 0.69314718055994530942
+#define LN10 2.30258509299404568402
+#define TWO_OVER_ROOT_PI 1.12837916709551257390
+#define HALF_ROOT_PI 0.88622692545275801365
+
+static tg_tensor *one_less(tg_tensor *x) { return tg_affine(x, -1, 1); }
+static tg_tensor *one_more(tg_tensor *x) { return tg_affine(x, 1, 1); }
+
+/* 1 - x^2, without cancellation: near 1 its own, near 0 that of its derivative. At 1 the derivative is that of the square,
+ * where the product would have a factor 0. */
+static tg_tensor *one_less_square(tg_tensor *x) {
+    tg_tensor *near_0 = one_less(tg_square(x)), *near_1 = tg_mul(one_less(x), one_more(x));
+    tg_tensor *is_1 = tg_eq(tg_abs(x), number(x, 1));
+    return tg_where(tg_logical_or(below(tg_abs(x), 0.5), is_1), near_0, near_1);
+}
+
+/* sqrt(1 + x^2), without overflow */
+static tg_tensor *root_of_one_more_square(tg_tensor *x) { return tg_hypot(x, number(x, 1)); }
+
+/* log 2 2^x as 2 log 2 2^(x-1), which overflows later: x - 1 is exact from 1 on */
+static tg_tensor *exp2_slope(tg_tensor *x) {
+    tg_tensor *high = above(x, 1), *one = tg_where(high, number(x, 1), number(x, 0));
+    return tg_mul(tg_where(high, number(x, 2 * LN2), number(x, LN2)), tg_exp2(tg_sub(x, one)));
+}
+
+/* 1 / sqrt(x^2 - 1), likewise; 0 at infinity */
+static tg_tensor *acosh_slope(tg_tensor *x) {
+    tg_tensor *is_1 = tg_eq(x, number(x, 1)), *is_infinite = tg_eq(x, number(x, INFINITY));
+    tg_tensor *finite = tg_where(is_infinite, number(x, 2), x), *at_1 = tg_where(is_1, finite, number(x, 1));
+    tg_tensor *off_1 = tg_where(is_1, number(x, 2), finite);
+    tg_tensor *product = tg_mul(tg_sqrt(tg_affine(off_1, 1, -1)), tg_sqrt(one_more(off_1)));
+    tg_tensor *root = tg_where(is_1, tg_sqrt(tg_affine(tg_square(at_1), 1, -1)), product);
+    return tg_masked_fill(tg_reciprocal(root), is_infinite, 0);
+}
+
+/* erf'(x) = 2/sqrt(pi) e^-x^2, times g */
+static tg_tensor *times_bell(tg_tensor *g, tg_tensor *x, double scale) {
+    return tg_mul(g, tg_mul_scalar(tg_gaussian_derivative(x, 1, 0), scale));
+}
+
+#define STEP "0 at the jumps"
+
+/* name, kernel, formula, kink, derivative times g (of x = in 0, y = out) */
+#define ROWS(ROW) \
+    ROW(rsqrt, RSQRT, "1 / sqrt(x)", NULL, tg_mul(tg_mul(tg_mul(tg_mul_scalar(g, -0.5), y), y), y)) \
+    ROW(reciprocal, RECIPROCAL, "1 / x", NULL, tg_neg(tg_mul(tg_mul(g, y), y))) \
+    ROW(exp2, EXP2, "2^x", NULL, tg_mul(g, exp2_slope(x))) \
+    ROW(expm1, EXPM1, "e^x - 1", NULL, tg_mul(g, tg_exp(x))) \
+    ROW(log2, LOG2, "log x / log 2", NULL, tg_div(tg_mul_scalar(g, 1 / LN2), x)) \
+    ROW(log10, LOG10, "log x / log 10", NULL, tg_div(tg_mul_scalar(g, 1 / LN10), x)) \
+    ROW(log1p, LOG1P, "log(1 + x)", NULL, tg_div(g, one_more(x))) \
+    ROW(sin, SIN, "sin x", NULL, tg_mul(g, tg_cos(x))) \
+    ROW(cos, COS, "cos x", NULL, tg_neg(tg_mul(g, tg_sin(x)))) \
+    ROW(tan, TAN, "tan x", NULL, tg_mul(g, one_more(tg_square(y)))) \
+    ROW(asin, ASIN, "asin x", NULL, tg_div(g, tg_sqrt(one_less_square(x)))) \
+    ROW(acos, ACOS, "acos x", NULL, tg_neg(tg_div(g, tg_sqrt(one_less_square(x))))) \
+    ROW(atan, ATAN, "atan x", NULL, tg_mul(g, tg_square(tg_reciprocal(root_of_one_more_square(x))))) \
+    ROW(sinh, SINH, "sinh x", NULL, tg_mul(g, tg_cosh(x))) \
+    ROW(cosh, COSH, "cosh x", NULL, tg_mul(g, tg_sinh(x))) \
+    ROW(asinh, ASINH, "asinh x", NULL, tg_div(g, root_of_one_more_square(x))) \
+    ROW(acosh, ACOSH, "acosh x", NULL, tg_mul(g, acosh_slope(x))) \
+    ROW(atanh, ATANH, "atanh x", NULL, tg_div(g, one_less_square(x))) \
+    ROW(erf, ERF, "erf x", NULL, times_bell(g, x, TWO_OVER_ROOT_PI)) \
+    ROW(erfc, ERFC, "1 - erf x", NULL, times_bell(g, x, -TWO_OVER_ROOT_PI)) \
+    ROW(erfinv, ERFINV, "the y with erf y = x", NULL, \
+        tg_mul(g, tg_mul_scalar(tg_exp(tg_square(y)), HALF_ROOT_PI))) \
+    ROW(lgamma, LGAMMA, "log |gamma(x)|", NULL, tg_mul(g, tg_digamma(x))) \
+    ROW(digamma, DIGAMMA, "gamma'(x) / gamma(x)", NULL, tg_mul(g, tg_polygamma(1, x))) \
+    ROW(floor, FLOOR, "the largest integer <= x", STEP, zeros_like(g)) \
+    ROW(ceil, CEIL, "the smallest integer >= x", STEP, zeros_like(g)) \
+    ROW(round, ROUND, "the integer nearest to x, the even one of two", STEP, zeros_like(g)) \
+    ROW(trunc, TRUNC, "x without its fraction", STEP, zeros_like(g)) \
+    ROW(frac, FRAC, "x - trunc(x)", "1 at the jumps", g)
+
+ROWS(UNARY_OP)
+
+/* ---- out = min(max(x, lo), hi) ---- */
+
+static const tg_attr_field clamp_fields[] = {{"lo", TG_ATTR_REAL, FIRST_PARAMETER},
+                                             {"hi", TG_ATTR_REAL, SECOND_PARAMETER}};
+
+static tg_status clamp_infer(const tg_call *call) {
+    const double *p = parameters_of(call->attr);
+    if (isnan(p[0]) || isnan(p[1]))
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "a bound of %s is NaN: lo %g, hi %g",
+                            tg_call_input(call, 0), p[0], p[1]);
+    return tg_infer_same(call);
+}
+
+/* g where lo <= x <= hi */
+static tg_tensor *within(tg_tensor *g, tg_tensor *x, double lo, double hi) {
+    tg_tensor *zero = number(g, 0);
+    return tg_where(tg_ge(x, number(x, lo)), tg_where(tg_le(x, number(x, hi)), g, zero), zero);
+}
+
+UNARY_OP_WITH(clamp, CLAMP, "min(max(x, lo), hi)", "1 at the bounds", clamp_infer, within(g, x, p[0], p[1]))
+
+tg_tensor *(tg_clamp)(tg_tensor *x, double lo, double hi) {
+    return tg_apply1(&tg_op_clamp, x, &(tg_parameters){{lo, hi}});
+}
+
+/* ---- NaN and infinities replaced ---- */
+
+typedef struct replace_attr {
+    double nan, posinf, neginf;
+} replace_attr;
+
+static const tg_attr_field replace_fields[] = {{"nan", TG_ATTR_REAL, offsetof(replace_attr, nan)},
+                                               {"posinf", TG_ATTR_REAL, offsetof(replace_attr, posinf)},
+                                               {"neginf", TG_ATTR_REAL, offsetof(replace_attr, neginf)}};
+
+static double finite(double v, tg_dtype dtype) {
+    return isinf(v) ? copysign(dtype == TG_F32 ? (double)FLT_MAX : DBL_MAX, v) : v;
+}
+
+static tg_status nan_to_num_forward(const tg_call *call) {
+    const replace_attr *a = call->attr;
+    const tg_array *out = call->out[0];
+    tg_dtype dtype = (tg_dtype)out->dtype;
+    double plus = finite(a->posinf, dtype), minus = finite(a->neginf, dtype);
+    tg_array_copy(out, call->in[0]);
+    for (int64_t i = 0; i < out->numel; i++) {
+        double x = tg_array_get(out, i);
+        if (!isfinite(x)) tg_array_set(out, i, isnan(x) ? a->nan : x > 0 ? plus : minus);
+    }
+    return TG_OK;
+}
+
+static void nan_to_num_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    din[0] = tg_masked_fill(dout[0], tg_logical_not(tg_isfinite(n->in[0])), 0);
+}
+
+const tg_op tg_op_nan_to_num = {
+    .name = "nan_to_num",
+    .formula = "out = x, or a number in place of NaN and infinities",
+    .kink = "0 where something was replaced",
+    .n_in = 1,
+    .elementwise = true,
+    .save = TG_IN(0),
+    TG_ATTRS(replace_attr, replace_fields),
+    .infer = tg_infer_same,
+    .forward = nan_to_num_forward,
+    .grad = nan_to_num_grad,
+};
+
+tg_tensor *(tg_nan_to_num)(tg_tensor *x, double nan, double posinf, double neginf) {
+    return tg_apply1(&tg_op_nan_to_num, x, &(replace_attr){nan, posinf, neginf});
+}

@@ -1,0 +1,110 @@
+/* Mathematical functions of one tensor, element by element; out has x's shape. f32 and f64 only (TG_ERR_DTYPE
+ * otherwise). NaN in, NaN out, and NaN outside a function's domain. exp, log, sqrt and their like are in
+ * ops/elementwise/basic.h, powers in ops/elementwise/binary.h.
+ */
+#ifndef TG_OPS_ELEMENTWISE_MATH_H
+#define TG_OPS_ELEMENTWISE_MATH_H
+
+#include "autograd/op.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+TG_API tg_tensor *tg_rsqrt(tg_tensor *x);      /* 1 / sqrt(x) */
+TG_API tg_tensor *tg_reciprocal(tg_tensor *x); /* 1 / x */
+TG_API tg_tensor *tg_exp2(tg_tensor *x);       /* 2^x */
+TG_API tg_tensor *tg_expm1(tg_tensor *x);      /* e^x - 1, accurate near 0 */
+TG_API tg_tensor *tg_log2(tg_tensor *x);
+TG_API tg_tensor *tg_log10(tg_tensor *x);
+TG_API tg_tensor *tg_log1p(tg_tensor *x); /* log(1 + x), accurate near 0 */
+
+TG_API tg_tensor *tg_sin(tg_tensor *x);
+TG_API tg_tensor *tg_cos(tg_tensor *x);
+TG_API tg_tensor *tg_tan(tg_tensor *x);
+TG_API tg_tensor *tg_asin(tg_tensor *x);
+TG_API tg_tensor *tg_acos(tg_tensor *x);
+TG_API tg_tensor *tg_atan(tg_tensor *x);
+TG_API tg_tensor *tg_sinh(tg_tensor *x);
+TG_API tg_tensor *tg_cosh(tg_tensor *x);
+TG_API tg_tensor *tg_asinh(tg_tensor *x);
+TG_API tg_tensor *tg_acosh(tg_tensor *x);
+TG_API tg_tensor *tg_atanh(tg_tensor *x);
+
+TG_API tg_tensor *tg_erf(tg_tensor *x);     /* 2/sqrt(pi) times the integral of e^-t^2 from 0 to x */
+TG_API tg_tensor *tg_erfc(tg_tensor *x);    /* 1 - erf(x), accurate where erf is near 1 */
+TG_API tg_tensor *tg_erfinv(tg_tensor *x);  /* the inverse of erf; infinite at -1 and 1 */
+TG_API tg_tensor *tg_lgamma(tg_tensor *x);  /* log |gamma(x)| */
+TG_API tg_tensor *tg_digamma(tg_tensor *x); /* psi(x) = d/dx log gamma(x) */
+
+/* The derivative of psi of this order, 0 <= order <= 20: 0 is digamma, 1 trigamma. TG_ERR_ARGUMENT for other
+ * orders; the gradient takes the next one. */
+TG_API tg_tensor *tg_polygamma(int64_t order, tg_tensor *x);
+
+TG_API tg_tensor *tg_sinc(tg_tensor *x); /* sin(pi x) / (pi x), 1 at 0 */
+/* The derivative of sinc of this order, 0 <= order <= 20, accurate near 0; the gradient takes the next. */
+TG_API tg_tensor *tg_sinc_derivative(tg_tensor *x, int64_t order);
+
+/* The derivative of the sigmoid of this order, 0 <= order <= 20: relative accuracy in both tails, of the gradients too. */
+TG_API tg_tensor *tg_sigmoid_derivative(tg_tensor *x, int64_t order);
+
+/* The derivative of e^(-scale x^2) of this order, 0 <= order <= 20; scale > 0. */
+TG_API tg_tensor *tg_gaussian_derivative(tg_tensor *x, double scale, int64_t order);
+
+/* Steps: the derivative of the first four is 0, at the jumps too; that of frac is 1 everywhere. */
+TG_API tg_tensor *tg_floor(tg_tensor *x);
+TG_API tg_tensor *tg_ceil(tg_tensor *x);
+TG_API tg_tensor *tg_round(tg_tensor *x); /* to the nearest integer, halves to the even one */
+TG_API tg_tensor *tg_trunc(tg_tensor *x); /* towards 0 */
+TG_API tg_tensor *tg_frac(tg_tensor *x);  /* x - trunc(x): has the sign of x */
+
+/* min(max(x, lo), hi); infinite bounds bound nothing. The derivative is 1 at the bounds. hi where lo > hi. A
+ * bound that is NaN is TG_ERR_ARGUMENT. */
+TG_API tg_tensor *tg_clamp(tg_tensor *x, double lo, double hi);
+
+/* x with NaN, +inf and -inf replaced by these numbers; of the last two an infinity stands for the largest
+ * finite number of x's dtype with its sign: tg_nan_to_num(x, 0, INFINITY, -INFINITY). No gradient where
+ * something was replaced. */
+TG_API tg_tensor *tg_nan_to_num(tg_tensor *x, double nan, double posinf, double neginf);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_rsqrt(x) TG_AT((tg_rsqrt)(x))
+#define tg_reciprocal(x) TG_AT((tg_reciprocal)(x))
+#define tg_exp2(x) TG_AT((tg_exp2)(x))
+#define tg_expm1(x) TG_AT((tg_expm1)(x))
+#define tg_log2(x) TG_AT((tg_log2)(x))
+#define tg_log10(x) TG_AT((tg_log10)(x))
+#define tg_log1p(x) TG_AT((tg_log1p)(x))
+#define tg_sin(x) TG_AT((tg_sin)(x))
+#define tg_cos(x) TG_AT((tg_cos)(x))
+#define tg_tan(x) TG_AT((tg_tan)(x))
+#define tg_asin(x) TG_AT((tg_asin)(x))
+#define tg_acos(x) TG_AT((tg_acos)(x))
+#define tg_atan(x) TG_AT((tg_atan)(x))
+#define tg_sinh(x) TG_AT((tg_sinh)(x))
+#define tg_cosh(x) TG_AT((tg_cosh)(x))
+#define tg_asinh(x) TG_AT((tg_asinh)(x))
+#define tg_acosh(x) TG_AT((tg_acosh)(x))
+#define tg_atanh(x) TG_AT((tg_atanh)(x))
+#define tg_erf(x) TG_AT((tg_erf)(x))
+#define tg_erfc(x) TG_AT((tg_erfc)(x))
+#define tg_erfinv(x) TG_AT((tg_erfinv)(x))
+#define tg_lgamma(x) TG_AT((tg_lgamma)(x))
+#define tg_digamma(x) TG_AT((tg_digamma)(x))
+#define tg_polygamma(order, x) TG_AT((tg_polygamma)((order), (x)))
+#define tg_sinc(x) TG_AT((tg_sinc)(x))
+#define tg_sinc_derivative(x, order) TG_AT((tg_sinc_derivative)((x), (order)))
+#define tg_sigmoid_derivative(x, order) TG_AT((tg_sigmoid_derivative)((x), (order)))
+#define tg_gaussian_derivative(x, scale, order) TG_AT((tg_gaussian_derivative)((x), (scale), (order)))
+#define tg_floor(x) TG_AT((tg_floor)(x))
+#define tg_ceil(x) TG_AT((tg_ceil)(x))
+#define tg_round(x) TG_AT((tg_round)(x))
+#define tg_trunc(x) TG_AT((tg_trunc)(x))
+#define tg_frac(x) TG_AT((tg_frac)(x))
+#define tg_clamp(x, lo, hi) TG_AT((tg_clamp)((x), (lo), (hi)))
+#define tg_nan_to_num(x, nan, posinf, neginf) TG_AT((tg_nan_to_num)((x), (nan), (posinf), (neginf)))
+
+#endif

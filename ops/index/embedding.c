@@ -1,0 +1,76 @@
+/* Rows of a table by index, and dropout: compositions of other ops. */
+#include "ops/index/embedding.h"
+
+#include "autograd/tape.h"
+#include "core/random.h"
+#include "ops/shared.h"
+
+static tg_tensor *fail(tg_status status, const char *what, const tg_tensor *t) {
+    char text[160];
+    tg_fail(status, "%s: %s", what, tg_describe(t, text, sizeof text));
+    return tg_poison();
+}
+
+/* The elements of a fresh tensor; NULL when it could not be made. */
+static void *fresh(tg_tensor *t) { return tg_is_poison(t) ? NULL : tg_array_of(t)->data; }
+
+/* ---- embedding ---- */
+
+/* [n, 1] for the n indices, set where one is the padding. */
+static tg_tensor *padded(const tg_tensor *index, int64_t padding, int64_t size) {
+    const tg_array *a = tg_array_of(index);
+    if (!a) return tg_poison();
+    tg_tensor *mask = tg_zeros(TG_BOOL, a->numel, 1);
+    uint8_t *v = fresh(mask);
+    for (int64_t i = 0; v && i < a->numel; i++) {
+        double at = tg_array_get(a, i);
+        v[i] = (at < 0 ? at + (double)size : at) == (double)padding;
+    }
+    return mask;
+}
+
+tg_tensor *(tg_embedding)(tg_tensor *weight, tg_tensor *index, tg_embedding_opts o) {
+    TG_COMPOSED("embedding");
+    int rank = tg_rank(weight);
+    if (!tg_is_alive(weight)) return tg_poison();
+    if (rank != 2) return fail(TG_ERR_SHAPE, "embedding: the weight needs [number, size]", weight);
+    tg_shape shape = tg_shape_of(index);
+    if (!tg_is_alive(index)) return tg_poison();
+    if (shape.rank == TG_MAX_RANK) return fail(TG_ERR_SHAPE, "embedding: too many axes", index);
+    int64_t size = tg_size(weight, 0),
+            padding = o.padding_index < 0 ? o.padding_index + size : o.padding_index;
+    if (o.padding && (padding < 0 || padding >= size))
+        return fail(TG_ERR_ARGUMENT, "embedding: the padding index is outside the weight", weight);
+    tg_tensor *rows = tg_index_select(weight, 0, tg_reshape(index, tg_numel(index)));
+    if (o.padding && tg_requires_grad(rows)) {
+        tg_tensor *kept = tg_where(padded(index, padding, size), tg_detach(rows), rows);
+        tg_drop_temporary(rows);
+        rows = kept;
+    }
+    shape.dim[shape.rank++] = tg_size(weight, 1);
+    return (tg_reshape)(rows, shape);
+}
+
+/* ---- dropout ---- */
+
+tg_tensor *(tg_dropout)(tg_tensor *x, double p, bool training) {
+    TG_COMPOSED("dropout");
+    int rank = tg_rank(x);
+    (void)rank;
+    if (!tg_is_alive(x)) return tg_poison();
+    if (!tg_dtype_is_float(tg_dtype_of(x))) return fail(TG_ERR_DTYPE, "dropout: takes f32 or f64", x);
+    if (!(p >= 0 && p <= 1)) {
+        tg_fail(TG_ERR_ARGUMENT, "dropout: the probability %g is outside [0, 1]", p);
+        return tg_poison();
+    }
+    if (!training || p == 0) return x;
+    tg_dtype dtype = tg_dtype_of(x);
+    tg_rng before = *tg_default_rng();
+    tg_tensor *u = (tg_rand)(dtype, 0, 1, tg_shape_of(x)), *dropped = tg_lt(u, tg_scalar(dtype, p));
+    tg_drop_temporary(u);
+    tg_tensor *scaled = tg_mul_scalar(x, p < 1 ? 1 / (1 - p) : 1);
+    tg_tensor *y = tg_masked_fill(scaled, dropped, 0); /* no product with 0: x may be infinite */
+    tg_drop_temporary(scaled), tg_drop_temporary(dropped);
+    if (tg_is_poison(y)) *tg_default_rng() = before;
+    return y;
+}

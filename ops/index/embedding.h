@@ -1,0 +1,31 @@
+/* Rows of a table by index, and dropout: compositions of other ops. */
+#ifndef TG_OPS_INDEX_EMBEDDING_H
+#define TG_OPS_INDEX_EMBEDDING_H
+
+#include "autograd/op.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The rows of weight [n, d] that index (i64 or i32, any shape) names: [.., d]. With padding, no gradient
+ * flows from the places where the index is padding_index. Both may count from the end. */
+typedef struct tg_embedding_opts {
+    bool padding;
+    int64_t padding_index;
+} tg_embedding_opts;
+TG_API tg_tensor *tg_embedding(tg_tensor *weight, tg_tensor *index, tg_embedding_opts opts);
+
+/* In training each element is 0 with probability p, and divided by 1 - p otherwise; else x itself. The
+ * numbers come from this thread's default stream (core/random.h), one an element. */
+TG_API tg_tensor *tg_dropout(tg_tensor *x, double p, bool training);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_embedding(weight, index, ...) \
+    TG_AT((tg_embedding)((weight), (index), TG_OPTIONS(tg_embedding_opts, __VA_ARGS__)))
+#define tg_dropout(x, p, training) TG_AT((tg_dropout)((x), (p), (training)))
+
+#endif

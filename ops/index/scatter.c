@@ -1,0 +1,153 @@
+#include "core/iterate.h"
+#include "core/slot.h"
+#include "ops/shared.h"
+
+#include <string.h>
+
+typedef struct scatter_attr {
+    int64_t axis;
+} scatter_attr;
+
+static const tg_attr_field fields[] = {{"axis", TG_ATTR_INT, offsetof(scatter_attr, axis)}};
+
+static int axis_of(const void *attr, const tg_array *x) {
+    return tg_axis_of(((const scatter_attr *)attr)->axis, x->rank);
+}
+
+/* ---- scatter:  dx = g with 0 where src stands,  dsrc[.., j, ..] = g[.., index[.., j, ..], ..] ---- */
+
+/* The index has x's rank and, off the axis, at most x's sizes; src has the index's shape and x's dtype. */
+static tg_status scatter_infer(const tg_call *call) {
+    const tg_array *x = call->in[0], *index = call->in[1], *src = call->in[2];
+    int axis;
+    tg_status s = tg_call_axis(call, ((const scatter_attr *)call->attr)->axis, &axis);
+    if (s != TG_OK) return s;
+    if (index->dtype != TG_I64 && index->dtype != TG_I32)
+        return tg_call_fail(call, TG_ERR_DTYPE, "indices must be i64 or i32: %s", tg_call_input(call, 1));
+    if (x->dtype != src->dtype)
+        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
+                            tg_call_input(call, 0), tg_call_input(call, 2));
+    bool fits = index->rank == x->rank;
+    for (int i = 0; fits && i < x->rank; i++) fits = i == axis || index->shape[i] <= x->shape[i];
+    if (!fits)
+        return tg_call_fail(call, TG_ERR_SHAPE, "off axis %d the index must not be larger: %s into %s", axis,
+                            tg_call_input(call, 1), tg_call_input(call, 0));
+    if (!tg_array_same_shape(index, src))
+        return tg_call_fail(call, TG_ERR_SHAPE, "src and index differ in shape: %s and %s",
+                            tg_call_input(call, 2), tg_call_input(call, 1));
+    return tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(x));
+}
+
+/* Walks index (0), src (1) and the origin of out (2), which stays at 0 along the axis. */
+static tg_grid grid_of(const tg_array *index, const tg_array *src, const tg_array *out, int axis) {
+    const tg_array *a[3] = {index, src, out};
+    tg_grid g = {.operands = 3, .rank = index->rank};
+    for (int d = 0; d < g.rank; d++) {
+        g.shape[d] = index->shape[d];
+        for (int k = 0; k < 3; k++)
+            g.bytes[k][d] =
+                k == 2 && d == axis ? 0 : a[k]->stride[d] * (int64_t)tg_dtype_size((tg_dtype)a[k]->dtype);
+    }
+    return g;
+}
+
+static tg_status scatter_forward(const tg_call *call) {
+    const tg_array *src = call->in[2], *out = call->out[0];
+    int axis = axis_of(call->attr, out);
+    tg_array at;
+    tg_status s = tg_call_positions(call, axis, &at);
+    if (s == TG_OK) tg_array_copy(out, call->in[0]);
+    if (s == TG_OK && at.numel > 0) {
+        tg_grid g = grid_of(&at, src, out, axis);
+        int64_t place[TG_MAX_RANK + 1] = {0}, bytes = (int64_t)tg_dtype_size((tg_dtype)out->dtype);
+        char *p[3] = {at.data, src->data, out->data};
+        for (int64_t i = 0; i < at.numel; i++, tg_grid_step(&g, place, p)) {
+            const void *k = p[0];
+            int64_t to = at.dtype == TG_I32 ? *(const int32_t *)k : *(const int64_t *)k;
+            memcpy(p[2] + to * out->stride[axis] * bytes, p[1], (size_t)bytes);
+        }
+    }
+    tg_array_drop(&at);
+    return s;
+}
+
+/* Which elements of src are in out: their number, scattered the same way, is still there. */
+static tg_tensor *survivors(const tg_node *n, int axis) {
+    tg_shape shape = tg_shape_of(n->in[1]);
+    tg_tensor *number = (tg_zeros)(TG_I64, shape), *none = (tg_zeros)(TG_I64, tg_shape_of(n->in[0]));
+    if (tg_is_poison(number)) return number;
+    int64_t *v = tg_array_of(number)->data;
+    for (int64_t i = 0, count = tg_numel(number); i < count; i++) v[i] = i;
+    return tg_eq(tg_gather(tg_scatter(none, axis, n->in[1], number), axis, n->in[1]), number);
+}
+
+static void scatter_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    tg_tensor *g = dout[0], *zeros = (tg_zeros)(tg_dtype_of(g), tg_shape_of(n->in[1]));
+    int axis = (int)((const scatter_attr *)n->attr)->axis;
+    if (tg_needs(n, 0)) din[0] = tg_scatter(g, axis, n->in[1], zeros);
+    if (tg_needs(n, 2)) din[2] = tg_where(survivors(n, axis), tg_gather(g, axis, n->in[1]), zeros);
+}
+
+const tg_op tg_op_scatter = {
+    .name = "scatter",
+    .formula = "out = x, but out[.., index[.., j, ..], ..] = src[.., j, ..] along axis",
+    .n_in = 3,
+    .save = TG_IN(1),
+    .no_grad = TG_IN(1),
+    TG_ATTRS(scatter_attr, fields),
+    .infer = scatter_infer,
+    .forward = scatter_forward,
+    .grad = scatter_grad,
+};
+
+tg_tensor *(tg_scatter)(tg_tensor *x, int axis, tg_tensor *index, tg_tensor *src) {
+    tg_tensor *in[3] = {x, index, src};
+    return (tg_apply)(&tg_op_scatter, in, 3, &(scatter_attr){axis});
+}
+
+/* ---- compositions ---- */
+
+tg_tensor *(tg_take_along_dim)(tg_tensor *x, tg_tensor *index, int axis) {
+    TG_COMPOSED("take_along_dim");
+    const tg_slot *a = tg_slot_of(x, "take_along_dim"), *b = tg_slot_of(index, "take_along_dim");
+    if (!a || !b || a->poison || b->poison) return tg_poison();
+    tg_shape from = tg_array_shape(&a->a), at = tg_array_shape(&b->a), both;
+    char left[160], right[160];
+    int k = tg_axis(axis, from.rank);
+    bool fits = k >= 0 && from.rank == at.rank;
+    tg_shape rest = at;
+    if (fits) rest.dim[k] = from.dim[k];
+    if (!fits || !tg_shape_broadcast(from, rest, &both)) {
+        tg_fail(k < 0 ? TG_ERR_ARGUMENT : TG_ERR_SHAPE, "take_along_dim: %s and %s do not fit along axis %d",
+                tg_describe(x, left, sizeof left), tg_describe(index, right, sizeof right), axis);
+        return tg_poison();
+    }
+    rest = both;
+    rest.dim[k] = at.dim[k];
+    tg_tensor *wide = (tg_expand)(x, both), *places = (tg_expand)(index, rest);
+    tg_tensor *out = tg_gather(wide, k, places);
+    tg_release(wide);
+    tg_release(places);
+    return out;
+}
+
+tg_tensor *(tg_one_hot)(tg_tensor *index, int64_t classes) {
+    TG_COMPOSED("one_hot");
+    const tg_slot *slot = tg_slot_of(index, "one_hot");
+    char text[160];
+    if (!slot || slot->poison) return tg_poison();
+    tg_shape shape = tg_array_shape(&slot->a);
+    if (shape.rank == TG_MAX_RANK || classes < 0) {
+        tg_fail(shape.rank == TG_MAX_RANK ? TG_ERR_SHAPE : TG_ERR_ARGUMENT,
+                "one_hot: no room for an axis of %lld classes: %s", (long long)classes,
+                tg_describe(index, text, sizeof text));
+        return tg_poison();
+    }
+    shape.dim[shape.rank++] = 1;
+    tg_tensor *one = (tg_ones)(TG_I64, shape), *places = (tg_reshape)(index, shape);
+    shape.dim[shape.rank - 1] = classes;
+    tg_tensor *zeros = (tg_zeros)(TG_I64, shape), *out = tg_scatter(zeros, -1, places, one);
+    tg_release(one);
+    tg_release(zeros);
+    return out;
+}

@@ -1,0 +1,37 @@
+/* Sorting along one axis, f32, f64, i32, i64, u8 and bool. NaN counts as larger than everything, as in
+ * PyTorch. Elements that tie keep their order. The gradient goes back to where each value came from. */
+#ifndef TG_OPS_INDEX_SORT_H
+#define TG_OPS_INDEX_SORT_H
+
+#include "autograd/op.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The elements in order, and in *index (when not NULL) where each stood in x, as i64.
+ *     tg_sort(x, .axis = -1, .descending = true, .index = &order) */
+typedef struct tg_sort_opts {
+    int axis;
+    bool descending;
+    tg_tensor **index;
+} tg_sort_opts;
+TG_API tg_tensor *tg_sort(tg_tensor *x, tg_sort_opts opts);
+
+/* The k largest elements along the axis, largest first, or the k smallest, smallest first; in *index where
+ * each stood, the first one of those that tie. More than there are is TG_ERR_ARGUMENT. */
+typedef struct tg_topk_opts {
+    int axis;
+    bool smallest;
+    tg_tensor **index;
+} tg_topk_opts;
+TG_API tg_tensor *tg_topk(tg_tensor *x, int64_t k, tg_topk_opts opts);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_sort(x, ...) TG_AT((tg_sort)((x), TG_OPTIONS(tg_sort_opts, __VA_ARGS__)))
+#define tg_topk(x, k, ...) TG_AT((tg_topk)((x), (k), TG_OPTIONS(tg_topk_opts, __VA_ARGS__)))
+
+#endif

@@ -1,0 +1,23 @@
+/* Softmax along one axis, shifted by the maximum so that nothing overflows. f32 and f64; negative axes count
+ * from the end. What depends on 1 - p is made of the other probabilities where p is near 1. Elements that are +inf share
+ * the probability 1; a row of -inf alone gives NaN (as PyTorch, which gives NaN for +inf too). */
+#ifndef TG_OPS_LOSS_SOFTMAX_H
+#define TG_OPS_LOSS_SOFTMAX_H
+
+#include "autograd/op.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+TG_API tg_tensor *tg_softmax(tg_tensor *x, int axis);     /* e^x / sum e^x */
+TG_API tg_tensor *tg_log_softmax(tg_tensor *x, int axis); /* x - log sum e^x */
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_softmax(x, axis) TG_AT((tg_softmax)((x), (axis)))
+#define tg_log_softmax(x, axis) TG_AT((tg_log_softmax)((x), (axis)))
+
+#endif

@@ -1,0 +1,105 @@
+/* Private. What the recurrent ops share. A sequence is an array [n, t, width] and a state [n, width], both
+ * contiguous; a cell's operands are states, a sequence of one step. A missing array stands for zeros.
+ * Rows (samples) do not depend on each other: threads take some rows through all steps. */
+#ifndef TG_OPS_RECURRENT_SEQUENCE_H
+#define TG_OPS_RECURRENT_SEQUENCE_H
+
+#include "core/kernels/panels.h"
+#include "core/kernels/table.h"
+#include "ops/shared.h"
+
+/* Row i at step t. */
+static inline void *tg_step_row(const tg_array *x, int64_t i, int64_t t) {
+    if (!x) return NULL;
+    int64_t at = i * x->stride[0] + (x->rank > 2 ? t * x->stride[1] : 0);
+    return (char *)x->data + at * (int64_t)tg_dtype_size((tg_dtype)x->dtype);
+}
+
+/* Row i of what stood before step t: y at the step before, and x0 at the start. */
+static inline void *tg_row_before(const tg_array *y, const tg_array *x0, int64_t i, int64_t t) {
+    return t > 0 ? tg_step_row(y, i, t - 1) : tg_step_row(x0, i, 0);
+}
+
+/* The product that recurs. `right` has a row a sample, which becomes (with `add`, gains) a row of some sequence times
+ * w, at every step the same w: it is packed once. Rows of a sequence often lie a power of two apart, where they
+ * push each other out of the cache: products work on copies in `left`. */
+typedef struct tg_recurrence {
+    tg_panels w;
+    tg_array left, right; /* states, with room behind each row */
+} tg_recurrence;
+
+/* For n samples and w, with `transposed` w^T; without w (NULL) for a cell, which has no product. The caller drops it,
+ * after a failure too. */
+tg_status tg_recurrence_make(tg_recurrence *r, const tg_array *w, bool transposed, int64_t n);
+void tg_recurrence_drop(tg_recurrence *r);
+
+/* The rows [begin, end) of `right` from those of x at step t. */
+void tg_recurrence_product(const tg_recurrence *r, const tg_array *x, int64_t t, bool add, int64_t begin,
+                           int64_t end);
+
+/* *dh0 becomes the states that a walk back over `steps` steps has left in `right`, [n, h]; zeros after none. */
+tg_status tg_recurrence_first(const tg_recurrence *r, int64_t steps, int64_t h, tg_array *dh0);
+
+/* How many rows make a block of work; it depends on n alone, so results do not depend on the threads. */
+int64_t tg_step_grain(int64_t n);
+
+/* out[k] becomes in[k], contiguous, and p[k] points to it, or is NULL with in[k]. The caller drops out. */
+tg_status tg_all_contiguous(int n, const tg_array *const in[], tg_array out[], const tg_array *p[]);
+void tg_drop_all(int n, tg_array a[]);
+
+/* dw = sum over rows and steps of ds^T (what stood before), for ds [n, t, m], dw [m, h]; added to dw when it has
+ * data. db, likewise: the sum of ds. */
+tg_status tg_step_weight_grad(const tg_array *ds, const tg_array *y, const tg_array *h0, tg_array *dw);
+tg_status tg_step_bias_grad(const tg_array *ds, tg_array *db);
+
+/* ---- gradients in ops (ops/recurrent/lstm_grad.c, ops/recurrent/gru_grad.c) ---- */
+
+void tg_lstm_cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din);
+void tg_lstm_scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din);
+void tg_gru_cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din);
+void tg_gru_scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din);
+
+/* ---- for infer ---- */
+
+/* Input 0 is f32 or f64 and has `rank` axes, the last of them `gates` times as long as the hidden state. *h becomes
+ * its shape with that state's size last. */
+tg_status tg_call_gates(const tg_call *call, int rank, int gates, tg_shape *h);
+
+/* Input i, when it is there, has this shape and the dtype of input 0. */
+tg_status tg_call_shape(const tg_call *call, int i, tg_shape want);
+
+/* ---- in differentiable ops ---- */
+
+/* x[:, t, :], and number k of the gates that lie side by side in the last axis of x. */
+tg_tensor *tg_at_step(tg_tensor *x, int64_t t);
+tg_tensor *tg_gate(tg_tensor *x, int64_t h, int k);
+
+/* Functions of a pre-activation that are right in derivatives of any order where the gate has rounded to 1: sigmoid, tanh,
+ * h - tanh, and the slopes of the two first. */
+tg_tensor *tg_gate_sigmoid(tg_tensor *a);
+tg_tensor *tg_gate_tanh(tg_tensor *a);
+tg_tensor *tg_less_tanh(tg_tensor *h, tg_tensor *a);
+tg_tensor *tg_sigmoid_slope(tg_tensor *a);
+tg_tensor *tg_tanh_slope(tg_tensor *a);
+
+/* The four gates of pre-activations [.., 4h]: sigmoid, sigmoid, tanh and a sigmoid, or what it is of. */
+tg_tensor *tg_gates_of(tg_tensor *pre, bool last);
+
+/* a + b, where either may be NULL: b or a. */
+tg_tensor *tg_plus(tg_tensor *a, tg_tensor *b);
+tg_tensor *tg_or_zeros(tg_tensor *x, const tg_array *like, int64_t n, int64_t h);
+
+/* x0 and y at all steps but the last: [n, t, h]. */
+tg_tensor *tg_states_before(tg_tensor *y, tg_tensor *x0);
+
+/* ds^T before, summed over rows and steps. */
+tg_tensor *tg_step_outer(tg_tensor *ds, tg_tensor *before);
+
+/* Room for t tensors, NULL with an error raised; to be freed with the same t. */
+tg_tensor **tg_tensors_new(int64_t t);
+void tg_tensors_free(tg_tensor **p, int64_t t);
+
+/* The t tensors [n, width] as [n, t, width]. */
+tg_tensor *tg_stack_steps(tg_tensor **x, int64_t t);
+
+#endif

@@ -1,0 +1,41 @@
+/* Running results along one axis. Out has the shape of x. Integers and bool give i64; sums and products of
+ * f32 run in double, and a product that leaves the range may come back. A 0-d tensor has no axis (TG_ERR_ARGUMENT).
+ *
+ *     tg_cumsum(x, -1)                       // x0, x0 + x1, x0 + x1 + x2, ...
+ *     tg_cumsum(x, -1, .exclusive = true)    // 0, x0, x0 + x1, ...
+ *     tg_cumprod(x, 0, .reverse = true)      // from the end
+ */
+#ifndef TG_OPS_REDUCE_SCAN_H
+#define TG_OPS_REDUCE_SCAN_H
+
+#include "autograd/op.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tg_scan_opts {
+    bool reverse;   /* from the last element to the first */
+    bool exclusive; /* without the element itself: what came before it */
+} tg_scan_opts;
+
+TG_API tg_tensor *tg_cumsum(tg_tensor *x, int axis, tg_scan_opts opts);
+
+/* The gradient is exact where elements are zero, and where products of some of them leave the range, to any order. */
+TG_API tg_tensor *tg_cumprod(tg_tensor *x, int axis, tg_scan_opts opts);
+
+/* The state before each step of a linear recurrence that starts at 0:
+ *     out[0] = 0,  out[i + 1] = a[i] out[i] + b[i]
+ * or, reversed, out[n - 1] = 0, out[i - 1] = a[i] out[i] + b[i]. a and b have one shape, f32 or f64. It is
+ * its own gradient with the direction turned round. */
+TG_API tg_tensor *tg_linear_scan(tg_tensor *a, tg_tensor *b, int axis, bool reverse);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_cumsum(x, axis, ...) TG_AT((tg_cumsum)((x), (axis), TG_OPTIONS(tg_scan_opts, __VA_ARGS__)))
+#define tg_cumprod(x, axis, ...) TG_AT((tg_cumprod)((x), (axis), TG_OPTIONS(tg_scan_opts, __VA_ARGS__)))
+#define tg_linear_scan(a, b, axis, reverse) TG_AT((tg_linear_scan)((a), (b), (axis), (reverse)))
+
+#endif

@@ -1,0 +1,149 @@
+#include "ops/reduce/spread.h"
+
+#include <math.h>
+
+static double element(const tg_array *a, int64_t i) {
+    return a->dtype == TG_F64 ? ((const double *)a->data)[i] : (double)((const float *)a->data)[i];
+}
+
+bool tg_sum_is_safe(const tg_tensor *sum, double more) {
+    const tg_array *a = tg_is_alive(sum) ? tg_array_of(sum) : NULL;
+    double most = a && a->dtype == TG_F64 ? 0x1p500 : 0x1p60;
+    for (int64_t i = 0; a && i < a->numel; i++) {
+        double v = element(a, i) + more;
+        if (!(v >= 1 / most && v <= most)) return false;
+    }
+    return a;
+}
+
+/* ---- the scale ---- */
+
+static double scale_of(double largest, double least) {
+    if (largest == 0 || !isfinite(largest)) return 1;
+    return tg_power_below(largest < least ? least : largest);
+}
+
+tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least) {
+    tg_tensor *size = tg_abs(tg_detach(x)), *scale = tg_amax(size, .axes = axes, .keepdim = true);
+    tg_drop_temporary(size);
+    const tg_array *a = tg_is_alive(scale) ? tg_array_of(scale) : NULL;
+    if (a) least = fmax(least, a->dtype == TG_F64 ? 0x1p-980 : 0x1p-100);
+    for (int64_t i = 0; a && i < a->numel; i++) tg_array_set(a, i, scale_of(element(a, i), least));
+    return scale;
+}
+
+/* ---- the mean ---- */
+
+static tg_tensor *mean_over(tg_tensor *x, tg_shape axes) { return tg_mean(x, .axes = axes, .keepdim = true); }
+
+/* What mean = first + lost leaves of the two, exactly; 0 where it is no more than the rounding of `lost` itself, so that
+ * equal numbers have no deviation at all. A constant. */
+static tg_tensor *remainder_of(tg_tensor *first, tg_tensor *lost, tg_tensor *mean) {
+    tg_tensor *rest = (tg_zeros)(tg_dtype_of(mean), tg_shape_of(mean));
+    if (!tg_is_alive(rest) || !tg_is_alive(mean)) return rest;
+    const tg_array *f = tg_array_of(first), *l = tg_array_of(lost), *m = tg_array_of(mean), *r = tg_array_of(rest);
+    double noise = r->dtype == TG_F64 ? 0x1p-48 : 0x1p-19;
+    for (int64_t i = 0; i < r->numel; i++) {
+        double v = (element(f, i) - element(m, i)) + element(l, i);
+        tg_array_set(r, i, fabs(v) <= noise * fabs(element(l, i)) ? 0 : v);
+    }
+    return rest;
+}
+
+/* x less its mean, which goes to *mean. The mean of what the rounded mean leaves corrects it; the gradient is that of
+ * one mean. */
+static tg_tensor *centred(tg_tensor *x, tg_shape axes, tg_tensor **mean) {
+    tg_tensor *first = mean_over(x, axes), *left = tg_sub(tg_detach(x), tg_detach(first));
+    tg_tensor *lost = mean_over(left, axes);
+    tg_drop_temporary(left);
+    *mean = tg_add(first, lost);
+    return tg_sub(tg_sub(x, *mean), remainder_of(first, lost, *mean));
+}
+
+/* ---- both ---- */
+
+static double count_over(const tg_tensor *x, tg_shape axes) {
+    unsigned set = tg_axis_set(axes, tg_rank(x));
+    double n = 1;
+    for (int i = 0; i < tg_rank(x); i++)
+        if (set >> i & 1) n *= (double)tg_size(x, i);
+    return n;
+}
+
+static tg_tensor *sum_of_squares(tg_tensor *d, const tg_spread_opts *o) {
+    tg_tensor *square = tg_square(d), *sum = tg_sum(square, .axes = o->axes, .keepdim = o->keepdim);
+    tg_drop_temporary(square);
+    return sum;
+}
+
+/* Whether the deviation is so large next to the mean that the rounding of the mean is none of the deviation. */
+static bool mean_is_exact_enough(const tg_tensor *mean, const tg_tensor *sum, double n) {
+    const tg_array *m = tg_array_of(mean), *s = tg_array_of(sum);
+    for (int64_t i = 0; i < m->numel; i++)
+        if (!(256 * element(s, i) >= n * element(m, i) * element(m, i))) return false;
+    return true;
+}
+
+static bool plain_will_do(const tg_spread *s, double eps) {
+    if (!tg_is_alive(s->sum)) return true;
+    return tg_sum_is_safe(s->sum, s->n * eps) && (!s->mean || mean_is_exact_enough(s->mean, s->sum, s->n));
+}
+
+/* Where all numbers of a row are one, only eps has a scale, and x may be far larger: x is divided by the geometric mean of
+ * both, its differences, which are 0, are multiplied by *ratio, and the scale is that of eps. *ratio is NULL where there
+ * is no such row. All constants. */
+static tg_tensor *scale_of_differences(tg_tensor *x, const tg_spread_opts *o, tg_tensor **ratio) {
+    tg_tensor *scale = tg_scale_over(x, o->axes, sqrt(o->eps)), *mean;
+    *ratio = NULL;
+    if (o->about_zero || o->eps == 0 || !tg_is_alive(scale)) return scale;
+    tg_tensor *d = centred(tg_div(tg_detach(x), scale), o->axes, &mean), *largest;
+    largest = tg_amax(tg_abs(d), .axes = o->axes, .keepdim = true);
+    double least = fmax(tg_power_below(sqrt(o->eps)), tg_dtype_of(x) == TG_F64 ? 0x1p-980 : 0x1p-100);
+    if (!tg_is_alive(largest)) return largest;
+    const tg_array *l = tg_array_of(largest), *s = tg_array_of(scale);
+    for (int64_t i = 0; i < l->numel; i++) {
+        if (element(l, i) != 0) continue;
+        double middle = tg_power_below(sqrt(element(s, i)) * sqrt(least));
+        if (!*ratio) *ratio = (tg_full)(tg_dtype_of(x), 1, tg_shape_of(scale));
+        if (!tg_is_alive(*ratio)) break;
+        tg_array_set(tg_array_of(*ratio), i, middle / least);
+        tg_array_set(s, i, middle);
+    }
+    tg_drop_temporary(d), tg_drop_temporary(largest), tg_drop_temporary(mean);
+    return scale;
+}
+
+static tg_spread with_care(tg_tensor *x, const tg_spread_opts *o, const tg_spread *plain) {
+    tg_spread s = {.n = plain->n};
+    tg_tensor *ratio = NULL;
+    if (!o->unscaled && !tg_sum_is_safe(plain->sum, s.n * o->eps)) s.scale = scale_of_differences(x, o, &ratio);
+    if (s.scale) x = tg_div(x, s.scale);
+    s.d = o->about_zero ? x : centred(x, o->axes, &s.mean);
+    if (ratio) s.d = tg_mul(s.d, ratio);
+    s.sum = sum_of_squares(s.d, o);
+    if (s.scale && s.mean) s.mean = tg_mul(s.mean, s.scale);
+    if (ratio) s.scale = tg_div(s.scale, ratio);
+    /* all or nothing: not everyone looks at the mean and the scale */
+    if ((s.mean && !tg_is_alive(s.mean)) || (s.scale && !tg_is_alive(s.scale))) s.sum = tg_poison();
+    return s;
+}
+
+tg_spread tg_spread_over(tg_tensor *x, tg_spread_opts o) {
+    tg_spread s = {.d = x};
+    if (!o.about_zero) s.mean = mean_over(x, o.axes), s.d = tg_sub(x, s.mean);
+    s.sum = sum_of_squares(s.d, &o);
+    if (!tg_is_alive(s.sum)) return s;
+    s.n = count_over(x, o.axes);
+    if (tg_numel(x) == 0 || plain_will_do(&s, o.eps)) return s;
+    tg_spread careful = with_care(x, &o, &s);
+    tg_drop_temporary(s.sum), tg_drop_temporary(s.mean);
+    if (s.mean) tg_drop_temporary(s.d);
+    return careful;
+}
+
+tg_tensor *tg_spread_root(const tg_spread *s, double eps) {
+    tg_tensor *variance = tg_mul_scalar(s->sum, 1 / s->n);
+    if (!s->scale) return tg_sqrt(tg_add_scalar(variance, eps));
+    tg_tensor *unit = tg_reciprocal(s->scale), *share = tg_mul(tg_mul_scalar(unit, eps), unit);
+    return tg_sqrt(tg_add(variance, share));
+}

@@ -1,0 +1,32 @@
+/* Tensors made from a rule. As those of core/tensor.h they belong to the current tape, have no history and
+ * need no gradient; any dtype, computed in double and converted. */
+#ifndef TG_OPS_SHAPE_CREATE_H
+#define TG_OPS_SHAPE_CREATE_H
+
+#include "core/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* start, start + step, .. as far as `stop`, which itself is left out: ceil((stop - start) / step) numbers.
+ * A step of 0, one that leads away from stop, or bounds that are not finite, are TG_ERR_ARGUMENT.
+ *     tg_arange(TG_I64, 0, n, 1) */
+TG_API tg_tensor *tg_arange(tg_dtype dtype, double start, double stop, double step);
+
+/* n numbers at equal distances from start to stop, both included; of one number it is start. A negative n, or bounds
+ * that are not finite, are TG_ERR_ARGUMENT. */
+TG_API tg_tensor *tg_linspace(tg_dtype dtype, double start, double stop, int64_t n);
+
+/* The rows x columns matrix with ones on the diagonal. */
+TG_API tg_tensor *tg_eye(tg_dtype dtype, int64_t rows, int64_t columns);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_arange(dtype, start, stop, step) TG_AT((tg_arange)((dtype), (start), (stop), (step)))
+#define tg_linspace(dtype, start, stop, n) TG_AT((tg_linspace)((dtype), (start), (stop), (n)))
+#define tg_eye(dtype, rows, columns) TG_AT((tg_eye)((dtype), (rows), (columns)))
+
+#endif

@@ -1,0 +1,306 @@
+#include "core/slot.h"
+#include "ops/shared.h"
+
+typedef struct shape_attr { /* of reshape, expand */
+    tg_shape shape;
+} shape_attr;
+
+static const tg_attr_field shape_fields[] = {{"shape", TG_ATTR_DIMS, offsetof(shape_attr, shape)}};
+
+static tg_status fail_shape(const tg_call *call, const char *why, tg_shape shape) {
+    char text[200];
+    return tg_call_fail(call, TG_ERR_SHAPE, "%s: %s to %s", why, tg_call_input(call, 0),
+                        tg_shape_text(shape, text, sizeof text));
+}
+
+static tg_status rank_in_range(const tg_call *call, tg_shape shape) {
+    if (shape.rank >= 0 && shape.rank <= TG_MAX_RANK) return TG_OK;
+    return tg_call_fail(call, TG_ERR_SHAPE, "%d axes, the most is %d", shape.rank, TG_MAX_RANK);
+}
+
+/* ---- reshape:  dx = g in x's shape ---- */
+
+/* Replaces a -1 by what is left over. */
+static tg_status fill_in(const tg_call *call, tg_shape *shape) {
+    tg_shape wanted = *shape;
+    int64_t numel = call->in[0]->numel;
+    int open = -1;
+    for (int i = 0; i < shape->rank; i++) {
+        if (wanted.dim[i] >= 0) continue;
+        if (wanted.dim[i] < -1 || open >= 0) return fail_shape(call, "one size may be -1, none less", wanted);
+        open = i;
+        shape->dim[i] = 1;
+    }
+    int64_t known = tg_shape_numel(*shape);
+    if (open >= 0 && known == 0) return fail_shape(call, "any size would do for -1", wanted);
+    if (open >= 0 && known > 0) shape->dim[open] = numel / known;
+    if (tg_shape_numel(*shape) != numel) return fail_shape(call, "the numbers of elements differ", wanted);
+    return TG_OK;
+}
+
+static tg_status reshape_infer(const tg_call *call) {
+    tg_shape shape = ((const shape_attr *)call->attr)->shape;
+    tg_status s = rank_in_range(call, shape);
+    if (s == TG_OK) s = fill_in(call, &shape);
+    if (s != TG_OK || tg_array_reshape(call->out[0], call->in[0], shape)) return s;
+    return tg_out(call, 0, (tg_dtype)call->in[0]->dtype, shape);
+}
+
+/* Copies where infer could not make a view: x in row-major order, into out under x's shape. */
+static tg_status reshape_forward(const tg_call *call) {
+    const tg_array *x = call->in[0], *out = call->out[0];
+    if (out->buffer == x->buffer) return TG_OK;
+    tg_array under = {0};
+    tg_status s = tg_array_layout(&under, (tg_dtype)x->dtype, tg_array_shape(x));
+    under.data = out->data;
+    if (s == TG_OK) tg_array_copy(&under, x);
+    return s;
+}
+
+static void reshape_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    din[0] = (tg_reshape)(dout[0], tg_shape_of(n->in[0]));
+}
+
+static tg_status reshape_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    tg_shape shape = tg_array_shape(tg_node_in(n, 0));
+    if (tg_array_reshape(&din[0], dout[0], shape)) return TG_OK;
+    tg_array dense = {0};
+    tg_status s = tg_array_contiguous(&dense, dout[0]);
+    if (s == TG_OK) tg_array_reshape(&din[0], &dense, shape);
+    tg_array_drop(&dense);
+    return s;
+}
+
+const tg_op tg_op_reshape = {
+    .name = "reshape",
+    .formula = "out = the elements of x in row-major order, in another shape",
+    .n_in = 1,
+    TG_ATTRS(shape_attr, shape_fields),
+    .infer = reshape_infer,
+    .forward = reshape_forward,
+    .grad = reshape_grad,
+    .grad_kernel = reshape_grad_kernel,
+};
+
+tg_tensor *(tg_reshape)(tg_tensor *x, tg_shape shape) {
+    return tg_apply1(&tg_op_reshape, x, &(shape_attr){shape});
+}
+
+/* Raises "<who>: x [2, 3] f32 <what> <axis>". */
+static tg_tensor *fail_axis(const char *who, tg_status status, const tg_tensor *x, const char *what,
+                            int axis) {
+    char text[160];
+    tg_fail(status, "%s: %s %s %d", who, tg_describe(x, text, sizeof text), what, axis);
+    return tg_poison();
+}
+
+tg_tensor *(tg_squeeze)(tg_tensor *x, int axis) {
+    TG_NAMED("squeeze");
+    const tg_slot *slot = tg_slot_of(x, "squeeze");
+    if (!slot || slot->poison) return tg_poison();
+    tg_shape from = tg_array_shape(&slot->a), to = {0};
+    int at = tg_axis(axis, from.rank);
+    if (at < 0) return fail_axis("squeeze", TG_ERR_ARGUMENT, x, "has no axis", axis);
+    if (from.dim[at] != 1)
+        return fail_axis("squeeze", TG_ERR_SHAPE, x, "does not have size 1 along axis", axis);
+    for (int i = 0; i < from.rank; i++)
+        if (i != at) to.dim[to.rank++] = from.dim[i];
+    return (tg_reshape)(x, to);
+}
+
+tg_tensor *(tg_unsqueeze)(tg_tensor *x, int axis) {
+    TG_NAMED("unsqueeze");
+    const tg_slot *slot = tg_slot_of(x, "unsqueeze");
+    if (!slot || slot->poison) return tg_poison();
+    tg_shape from = tg_array_shape(&slot->a), to = {from.rank + 1, {0}};
+    int at = tg_axis(axis, to.rank);
+    if (at < 0) return fail_axis("unsqueeze", TG_ERR_ARGUMENT, x, "has no place for a new axis", axis);
+    if (to.rank > TG_MAX_RANK)
+        return fail_axis("unsqueeze", TG_ERR_SHAPE, x, "has all axes there can be, and no room for axis",
+                         axis);
+    for (int i = 0; i < to.rank; i++) to.dim[i] = i == at ? 1 : from.dim[i - (i > at)];
+    return (tg_reshape)(x, to);
+}
+
+/* ---- permute:  dx = g with the axes put back ---- */
+
+typedef struct order_attr {
+    tg_shape order;
+} order_attr;
+
+static const tg_attr_field order_fields[] = {{"order", TG_ATTR_DIMS, offsetof(order_attr, order)}};
+
+static tg_status permute_infer(const tg_call *call) {
+    tg_shape order = ((const order_attr *)call->attr)->order;
+    const tg_array *x = call->in[0];
+    if (order.rank != x->rank)
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes named, for %s", order.rank,
+                            tg_call_input(call, 0));
+    unsigned all;
+    tg_status s = tg_call_axes(call, order, &all);
+    if (s != TG_OK) return s;
+    int axes[TG_MAX_RANK];
+    for (int i = 0; i < order.rank; i++) axes[i] = tg_axis_of(order.dim[i], x->rank);
+    tg_array_permute(call->out[0], x, axes);
+    return TG_OK;
+}
+
+static void inverse(const tg_node *n, int rank, int *axes) {
+    const order_attr *attr = n->attr;
+    for (int i = 0; i < rank; i++) axes[tg_axis_of(attr->order.dim[i], rank)] = i;
+}
+
+static void permute_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    tg_shape back = {tg_rank(dout[0]), {0}};
+    int axes[TG_MAX_RANK];
+    inverse(n, back.rank, axes);
+    for (int i = 0; i < back.rank; i++) back.dim[i] = axes[i];
+    din[0] = (tg_permute)(dout[0], back);
+}
+
+static tg_status permute_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    int axes[TG_MAX_RANK];
+    inverse(n, dout[0]->rank, axes);
+    tg_array_permute(&din[0], dout[0], axes);
+    return TG_OK;
+}
+
+const tg_op tg_op_permute = {
+    .name = "permute",
+    .formula = "axis i of out = axis order[i] of x",
+    .n_in = 1,
+    TG_ATTRS(order_attr, order_fields),
+    .infer = permute_infer,
+    .grad = permute_grad,
+    .grad_kernel = permute_grad_kernel,
+};
+
+tg_tensor *(tg_permute)(tg_tensor *x, tg_shape order) {
+    return tg_apply1(&tg_op_permute, x, &(order_attr){order});
+}
+
+tg_tensor *(tg_transpose)(tg_tensor *x, int axis0, int axis1) {
+    TG_NAMED("transpose");
+    const tg_slot *slot = tg_slot_of(x, "transpose");
+    if (!slot || slot->poison) return tg_poison();
+    tg_shape order = {slot->a.rank, {0}};
+    int a = tg_axis(axis0, order.rank), b = tg_axis(axis1, order.rank);
+    if (a < 0 || b < 0)
+        return fail_axis("transpose", TG_ERR_ARGUMENT, x, "has no axis", a < 0 ? axis0 : axis1);
+    for (int i = 0; i < order.rank; i++) order.dim[i] = i == a ? b : i == b ? a : i;
+    return (tg_permute)(x, order);
+}
+
+/* ---- expand:  dx = g; the walker sums it down ---- */
+
+static tg_status expand_infer(const tg_call *call) {
+    tg_shape shape = ((const shape_attr *)call->attr)->shape, wanted = shape, both;
+    const tg_array *x = call->in[0];
+    tg_status s = rank_in_range(call, shape);
+    if (s != TG_OK) return s;
+    int lead = shape.rank - x->rank;
+    for (int i = 0; i < shape.rank; i++)
+        if (shape.dim[i] == -1 && i >= lead) shape.dim[i] = x->shape[i - lead];
+    for (int i = 0; i < shape.rank; i++)
+        if (shape.dim[i] < 0) return fail_shape(call, "a size is negative", wanted);
+    if (tg_shape_numel(shape) < 0) return fail_shape(call, "there are more elements than can be counted", wanted);
+    if (!tg_shape_broadcast(shape, tg_array_shape(x), &both) || !tg_shape_equal(shape, both))
+        return fail_shape(call, "the sizes do not broadcast", wanted);
+    TG_NAMED(call->op->name);
+    return tg_array_broadcast(call->out[0], x, shape);
+}
+
+static void pass_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    (void)n;
+    din[0] = dout[0];
+}
+
+static tg_status pass_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    (void)n;
+    tg_array_share(&din[0], dout[0]);
+    return TG_OK;
+}
+
+const tg_op tg_op_expand = {
+    .name = "expand",
+    .formula = "out = x, repeated along new axes and axes of size 1",
+    .n_in = 1,
+    TG_ATTRS(shape_attr, shape_fields),
+    .infer = expand_infer,
+    .grad = pass_grad,
+    .grad_kernel = pass_grad_kernel,
+};
+
+tg_tensor *(tg_expand)(tg_tensor *x, tg_shape shape) {
+    return tg_apply1(&tg_op_expand, x, &(shape_attr){shape});
+}
+
+tg_tensor *(tg_broadcast_to)(tg_tensor *x, tg_shape shape) {
+    TG_NAMED("broadcast_to");
+    return (tg_expand)(x, shape);
+}
+
+/* ---- copies: contiguous, to ---- */
+
+static tg_status contiguous_infer(const tg_call *call) {
+    return tg_out(call, 0, (tg_dtype)call->in[0]->dtype, tg_array_shape(call->in[0]));
+}
+
+static tg_status copy_forward(const tg_call *call) {
+    tg_array_copy(call->out[0], call->in[0]);
+    return TG_OK;
+}
+
+const tg_op tg_op_contiguous = {
+    .name = "contiguous",
+    .formula = "out = x, in row-major order",
+    .n_in = 1,
+    .infer = contiguous_infer,
+    .forward = copy_forward,
+    .grad = pass_grad,
+    .grad_kernel = pass_grad_kernel,
+};
+
+tg_tensor *(tg_contiguous)(tg_tensor *x) {
+    return tg_is_alive(x) && tg_is_contiguous(x) ? x : tg_apply1(&tg_op_contiguous, x, NULL);
+}
+
+typedef struct to_attr {
+    tg_dtype dtype;
+} to_attr;
+
+static const tg_attr_field to_fields[] = {{"dtype", TG_ATTR_DTYPE, offsetof(to_attr, dtype)}};
+
+static tg_status to_infer(const tg_call *call) {
+    tg_dtype dtype = ((const to_attr *)call->attr)->dtype;
+    if ((unsigned)dtype >= TG_DTYPES)
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d is not a dtype: %s", (int)dtype,
+                            tg_call_input(call, 0));
+    return tg_out(call, 0, dtype, tg_array_shape(call->in[0]));
+}
+
+static void to_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    din[0] = tg_to(dout[0], tg_dtype_of(n->in[0]));
+}
+
+static tg_status to_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    tg_status s = tg_array_alloc(&din[0], (tg_dtype)tg_node_in(n, 0)->dtype, tg_array_shape(dout[0]));
+    if (s == TG_OK) tg_array_copy(&din[0], dout[0]);
+    return s;
+}
+
+const tg_op tg_op_to = {
+    .name = "to",
+    .formula = "out = x, converted to dtype",
+    .n_in = 1,
+    .elementwise = true,
+    TG_ATTRS(to_attr, to_fields),
+    .infer = to_infer,
+    .forward = copy_forward,
+    .grad = to_grad,
+    .grad_kernel = to_grad_kernel,
+};
+
+tg_tensor *(tg_to)(tg_tensor *x, tg_dtype dtype) {
+    return tg_is_alive(x) && tg_dtype_of(x) == dtype ? x : tg_apply1(&tg_op_to, x, &(to_attr){dtype});
+}

@@ -1,0 +1,153 @@
+#include "ops/shared.h"
+
+/* ---- shape rules ---- */
+
+tg_status tg_call_axis(const tg_call *call, int64_t axis, int *out) {
+    int rank = call->in[0]->rank;
+    if (axis < -rank || axis >= rank)
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%s has no axis %lld", tg_call_input(call, 0),
+                            (long long)axis);
+    *out = tg_axis_of(axis, rank);
+    return TG_OK;
+}
+
+tg_status tg_call_axes(const tg_call *call, tg_shape axes, unsigned *out) {
+    unsigned set = 0;
+    if (axes.rank < 0 || axes.rank > TG_MAX_RANK)
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes named, for %s", axes.rank,
+                            tg_call_input(call, 0));
+    for (int i = 0; i < axes.rank; i++) {
+        int axis = 0;
+        tg_status s = tg_call_axis(call, axes.dim[i], &axis);
+        if (s != TG_OK) return s;
+        if (set >> axis & 1)
+            return tg_call_fail(call, TG_ERR_ARGUMENT, "axis %d of %s is named twice", axis,
+                                tg_call_input(call, 0));
+        set |= 1u << axis;
+    }
+    *out = tg_axis_set(axes, call->in[0]->rank);
+    return TG_OK;
+}
+
+tg_status tg_call_float(const tg_call *call, int i) {
+    if (tg_dtype_is_float((tg_dtype)call->in[i]->dtype)) return TG_OK;
+    return tg_call_fail(call, TG_ERR_DTYPE, "takes f32 or f64, was given %s", tg_call_input(call, i));
+}
+
+tg_status tg_call_pair(const tg_call *call, int i, int j, tg_shape *shape) {
+    const tg_array *a = call->in[i], *b = call->in[j];
+    if (a->dtype != b->dtype)
+        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
+                            tg_call_input(call, i), tg_call_input(call, j));
+    if (tg_array_same_shape(a, b)) {
+        *shape = tg_array_shape(a);
+        return TG_OK;
+    }
+    if (!tg_shape_broadcast(tg_array_shape(a), tg_array_shape(b), shape))
+        return tg_call_fail(call, TG_ERR_SHAPE, "shapes do not broadcast: %s and %s", tg_call_input(call, i),
+                            tg_call_input(call, j));
+    return TG_OK;
+}
+
+tg_status tg_infer_pair(const tg_call *call) {
+    const tg_array *a = call->in[0], *b = call->in[1];
+    if (a->dtype == b->dtype && tg_array_same_shape(a, b))
+        return tg_array_layout_like(call->out[0], (tg_dtype)a->dtype, a);
+    tg_shape shape;
+    tg_status s = tg_call_pair(call, 0, 1, &shape);
+    return s == TG_OK ? tg_out(call, 0, (tg_dtype)a->dtype, shape) : s;
+}
+
+/* ---- integers ---- */
+
+enum { PIECE = 256 };
+
+/* Whether all is well, and nothing counted from the end, is asked for a whole piece, in a loop without a branch: by the
+ * signs of i and of size - 1 - i, which every processor gathers in vectors. */
+#define FIRST_OUTSIDE(T, U) \
+    for (int64_t from = 0; from < dense->numel; from += PIECE) { \
+        const T *at = (const T *)dense->data + from; \
+        int64_t n = dense->numel - from < PIECE ? dense->numel - from : PIECE; \
+        U room = 0, below = 0; \
+        for (int64_t i = 0; i < n; i++) { \
+            room |= most - (U)at[i]; \
+            below |= (U)at[i]; \
+        } \
+        *negative |= (T)below < 0; \
+        for (int64_t i = 0; (T)(room | below) < 0 && i < n; i++) \
+            if (at[i] < -size || at[i] >= size) return from + i; \
+    }
+
+int64_t tg_first_outside(const tg_array *dense, int64_t size, bool *negative) {
+    *negative = false;
+    if (dense->dtype == TG_I32) {
+        uint32_t most = (uint32_t)(size <= INT32_MAX ? size - 1 : INT32_MAX);
+        FIRST_OUTSIDE(int32_t, uint32_t)
+    } else {
+        uint64_t most = (uint64_t)size - 1;
+        FIRST_OUTSIDE(int64_t, uint64_t)
+    }
+    return -1;
+}
+
+unsigned tg_axis_set(tg_shape axes, int rank) {
+    unsigned set = 0;
+    for (int i = 0; i < axes.rank; i++) set |= 1u << tg_axis_of(axes.dim[i], rank);
+    return axes.rank ? set : (1u << rank) - 1;
+}
+
+tg_status tg_lent_or_zeros(tg_array *din, const tg_array *like) {
+    if (din->data) return TG_OK;
+    tg_status s = tg_array_alloc_like(din, like);
+    if (s == TG_OK) tg_array_fill(din, 0);
+    return s;
+}
+
+/* ---- borrowed views ---- */
+
+tg_array tg_borrow_broadcast(const tg_array *a, const tg_array *like) {
+    tg_array v = *a;
+    int lead = like->rank - a->rank;
+    v.rank = like->rank;
+    v.numel = like->numel;
+    for (int i = 0; i < like->rank; i++) {
+        v.shape[i] = like->shape[i];
+        v.stride[i] = i >= lead && a->shape[i - lead] == like->shape[i] ? a->stride[i - lead] : 0;
+    }
+    return v;
+}
+
+tg_array tg_borrow_batch(const tg_array *m, const tg_array *like) {
+    tg_array target = *like;
+    for (int i = 1; i <= 2; i++) target.shape[target.rank - i] = m->shape[m->rank - i];
+    target.numel = tg_shape_numel(tg_array_shape(&target));
+    return tg_borrow_broadcast(m, &target);
+}
+
+/* Most often both have its shape, and there is nothing to spread. */
+void tg_map_spread(tg_binary f, const tg_array *a, const tg_array *b, const tg_array *out) {
+    tg_array spread_a, spread_b;
+    if (!tg_array_same_shape(a, out)) spread_a = tg_borrow_broadcast(a, out), a = &spread_a;
+    if (!tg_array_same_shape(b, out)) spread_b = tg_borrow_broadcast(b, out), b = &spread_b;
+    tg_map_binary(f, a, b, out);
+}
+
+tg_array tg_borrow_reshape(const tg_array *a, tg_shape shape) {
+    tg_array v = *a;
+    v.rank = (uint8_t)shape.rank;
+    int from = a->rank - 1;
+    int64_t dense = 1; /* the stride of an added axis: what a contiguous array has there */
+    for (int i = shape.rank - 1; i >= 0; i--) {
+        while (from >= 0 && a->shape[from] == 1) from--;
+        v.shape[i] = shape.dim[i];
+        v.stride[i] = shape.dim[i] == 1 ? dense : a->stride[from--];
+        dense = v.stride[i] * shape.dim[i];
+    }
+    return v;
+}
+
+tg_array tg_borrow_number(double value, const tg_array *like, int64_t *storage) {
+    tg_array one = {.data = storage, .numel = 1, .dtype = like->dtype};
+    tg_array_set(&one, 0, value);
+    return tg_borrow_broadcast(&one, like);
+}

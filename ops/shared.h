@@ -1,0 +1,107 @@
+/* Private. What the op files share: the declarations of all ops, and shorthands for writing them. */
+#ifndef TG_OPS_SHARED_H
+#define TG_OPS_SHARED_H
+
+#include "core/kernels/kernels.h"
+#include "ops/tapegrad.h"
+
+#define OP(name, room, file) extern const tg_op tg_op_##name;
+#include "ops/ops.def"
+#undef OP
+
+/* One input, two inputs. */
+static inline tg_tensor *tg_apply1(const tg_op *op, tg_tensor *x, const void *attr) {
+    return (tg_apply)(op, &x, 1, attr);
+}
+static inline tg_tensor *tg_apply2(const tg_op *op, tg_tensor *a, tg_tensor *b, const void *attr) {
+    tg_tensor *in[2] = {a, b};
+    return (tg_apply)(op, in, 2, attr);
+}
+
+/* The table of an op's attributes, for the designated fields attr_size, attrs and n_attrs. */
+#define TG_ATTRS(type, table) \
+    .attr_size = sizeof(type), .attrs = (table), .n_attrs = (int)(sizeof(table) / sizeof *(table))
+
+/* ---- for infer; all raise the error themselves ---- */
+
+/* *out = `axis` counted from the end when negative, an axis of input 0; TG_ERR_ARGUMENT when it has no such
+ * axis. */
+tg_status tg_call_axis(const tg_call *call, int64_t axis, int *out);
+
+/* The same for a list of distinct axes, as a bit set; an empty list means all of them. */
+tg_status tg_call_axes(const tg_call *call, tg_shape axes, unsigned *out);
+
+/* Input i is f32 or f64. */
+tg_status tg_call_float(const tg_call *call, int i);
+
+/* Inputs i and j have one dtype, and shapes that broadcast to *shape. */
+tg_status tg_call_pair(const tg_call *call, int i, int j, tg_shape *shape);
+
+/* Inputs 0 and 1 are such a pair; lays out output 0 of their dtype and shape. */
+tg_status tg_infer_pair(const tg_call *call);
+
+/* ---- integers that say where to read or write: checked wherever they are used, and so in gradients as well ---- */
+
+/* Element i of a contiguous array of i32 or i64. */
+static inline int64_t tg_integer_at(const tg_array *dense, int64_t i) {
+    return dense->dtype == TG_I32 ? ((const int32_t *)dense->data)[i] : ((const int64_t *)dense->data)[i];
+}
+
+/* The first element of such an array outside [-size, size), or -1; and whether one before it is negative. */
+int64_t tg_first_outside(const tg_array *dense, int64_t size, bool *negative);
+
+/* *out = input 1, indices into `axis` of input 0, all counted from the start; to be dropped, after an error too. One
+ * that is outside is TG_ERR_ARGUMENT. (ops/index/gather.c) */
+tg_status tg_call_positions(const tg_call *call, int axis, tg_array *out);
+
+/* ---- for gradients ---- */
+
+/* The bit set of a list of axes that infer has accepted. */
+unsigned tg_axis_set(tg_shape axes, int rank);
+
+/* `shape` with size 1 along the axes of the set. */
+static inline tg_shape tg_shape_kept(tg_shape shape, unsigned axes) {
+    for (int i = 0; i < shape.rank; i++)
+        if (axes >> i & 1) shape.dim[i] = 1;
+    return shape;
+}
+
+/* The matrices of t, transposed. */
+static inline tg_tensor *tg_swap_last(tg_tensor *t) { return tg_transpose(t, -1, -2); }
+
+/* Where along the axis the largest element of each row of y stands, with the axis kept; NULL when none is above `limit`. It
+ * has no history. (ops/loss/softmax.c) */
+tg_tensor *tg_dominant(tg_tensor *y, int axis, double limit);
+
+/* For a grad_kernel that adds to part of its result: zeros like `like`, where the walker has lent no gradient. */
+tg_status tg_lent_or_zeros(tg_array *din, const tg_array *like);
+
+/* The accepted `axis`, for a tensor of this rank. */
+static inline int tg_axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
+
+/* ---- for compositions ---- */
+
+/* What no gradient reads of a temporary goes at once, what one reads stays for it. NULL and failed ones are let be. */
+static inline void tg_drop_temporary(tg_tensor *t) {
+    if (t && tg_is_alive(t)) tg_release(t);
+}
+
+/* ---- borrowed views: they hold no reference, so they are not dropped, and live no longer than what they
+ * view ---- */
+
+/* `a` repeated to the shape of `like`, which it is known to broadcast to. */
+tg_array tg_borrow_broadcast(const tg_array *a, const tg_array *like);
+
+/* The matrices `m` repeated over the batch axes of `like`: all axes but the last two. */
+tg_array tg_borrow_batch(const tg_array *m, const tg_array *like);
+
+/* out = f(a, b), where both broadcast to out. */
+void tg_map_spread(tg_binary f, const tg_array *a, const tg_array *b, const tg_array *out);
+
+/* `a` with axes of size 1 added and removed, so that it has the sizes `shape`. */
+tg_array tg_borrow_reshape(const tg_array *a, tg_shape shape);
+
+/* One number in *storage, repeated to the shape and of the dtype of `like`. */
+tg_array tg_borrow_number(double value, const tg_array *like, int64_t *storage);
+
+#endif

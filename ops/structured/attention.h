@@ -1,0 +1,41 @@
+/* Attention, fused. */
+#ifndef TG_OPS_STRUCTURED_ATTENTION_H
+#define TG_OPS_STRUCTURED_ATTENTION_H
+
+#include "autograd/op.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* softmax(scale q k^T + mask) v, for q [.., l, e], k [.., s, e], v [.., s, d]; the result is [.., l, d]. Leading
+ * axes broadcast as in tg_matmul. The mask broadcasts to [.., l, s]; a bool one says which pairs take part, one
+ * of q's dtype is added, and may require a gradient. With causal, query i sees the keys 0..i. A query that sees
+ * nothing, since all its scores are -inf, gets 0 and passes no gradient on. A key that is
+ * masked out takes part with weight 0 in products: an infinite or NaN v of it makes the result NaN, and an infinite or NaN k
+ * the gradient of q. All this is as in PyTorch.
+ *
+ * Neither pass holds an [l, s] matrix: both work on tiles, and the backward pass computes scores anew from the
+ * logsumexp of each query. What holds one is a walk that is recorded, and the gradient of an added mask. Where one
+ * key has nearly all of a query's probability, the gradient of its score has the digits of the others. Where
+ * leading axes broadcast, gradients take the broadcast shape before they are summed. q, k and v may be views
+ * of any strides; those whose last axis has stride 1 are not copied.
+ *
+ * Errors: TG_ERR_SHAPE, TG_ERR_DTYPE, TG_ERR_MEMORY. */
+typedef struct tg_attention_opts {
+    tg_tensor *mask;
+    bool causal;
+    double scale; /* default 1 / sqrt(e); TG_ZERO for 0. Not finite: TG_ERR_ARGUMENT */
+    tg_tensor **logsumexp; /* where not NULL: receives log sum e^score of each query, [.., l], differentiable */
+} tg_attention_opts;
+TG_API tg_tensor *tg_scaled_dot_product_attention(tg_tensor *q, tg_tensor *k, tg_tensor *v,
+                                                  tg_attention_opts opts);
+
+#ifdef __cplusplus
+}
+#endif
+
+#define tg_scaled_dot_product_attention(q, k, v, ...) \
+    TG_AT((tg_scaled_dot_product_attention)((q), (k), (v), TG_OPTIONS(tg_attention_opts, __VA_ARGS__)))
+
+#endif

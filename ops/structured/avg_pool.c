@@ -1,0 +1,260 @@
+/* Means of windows, and their transpose. Both ops are linear in their input, and each is the gradient of
+ * the other. Declared in ops/structured/pool.h. */
+#include "core/parallel.h"
+#include "ops/shared.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct avg_attr {
+    tg_shape kernel, stride, padding; /* not of an adaptive pool */
+    tg_shape size;                    /* of the image */
+    tg_shape windows;                 /* their number along each axis */
+    bool exclude_padding, adaptive;
+} avg_attr;
+
+static const tg_attr_field fields[] = {
+    {"kernel", TG_ATTR_DIMS, offsetof(avg_attr, kernel)},
+    {"stride", TG_ATTR_DIMS, offsetof(avg_attr, stride)},
+    {"padding", TG_ATTR_DIMS, offsetof(avg_attr, padding)},
+    {"size", TG_ATTR_DIMS, offsetof(avg_attr, size)},
+    {"windows", TG_ATTR_DIMS, offsetof(avg_attr, windows)},
+    {"exclude_padding", TG_ATTR_BOOL, offsetof(avg_attr, exclude_padding)},
+    {"adaptive", TG_ATTR_BOOL, offsetof(avg_attr, adaptive)},
+};
+
+/* ---- windows ---- */
+
+/* Window i along an axis covers [*from, *to) of the image; returns by how many elements it divides. */
+static int64_t cover(const avg_attr *a, int axis, int64_t i, int64_t *from, int64_t *to) {
+    int64_t in = a->size.dim[axis], out = a->windows.dim[axis];
+    if (a->adaptive) {
+        *from = i * in / out;
+        *to = ((i + 1) * in + out - 1) / out;
+        return *to - *from;
+    }
+    int64_t start = i * a->stride.dim[axis] - a->padding.dim[axis], kernel = a->kernel.dim[axis];
+    *from = start < 0 ? 0 : start;
+    *to = start + kernel < in ? start + kernel : in;
+    return a->exclude_padding ? *to - *from : kernel;
+}
+
+typedef struct pool {
+    const avg_attr *attr;
+    char *image, *means; /* contiguous planes */
+    tg_dtype dtype;
+} pool;
+
+static double get(const pool *p, const char *plane, int64_t i) {
+    return p->dtype == TG_F64 ? ((const double *)(const void *)plane)[i]
+                              : (double)((const float *)(const void *)plane)[i];
+}
+
+static void add(const pool *p, char *plane, int64_t i, double v) {
+    if (p->dtype == TG_F64)
+        ((double *)(void *)plane)[i] += v;
+    else
+        ((float *)(void *)plane)[i] += (float)v;
+}
+
+/* A window of a plane, [top, bottom) by [left, right). */
+typedef struct window {
+    int64_t top, bottom, left, right;
+} window;
+
+/* The sum of a window's elements, each times `unit`. */
+static inline double sum_of(const pool *p, const char *image, const window *w, double unit) {
+    int64_t width = p->attr->size.dim[1];
+    double sum = 0;
+    for (int64_t y = w->top; y < w->bottom; y++)
+        for (int64_t x = w->left; x < w->right; x++) sum += get(p, image, y * width + x) * unit;
+    return sum;
+}
+
+/* The sum divided by n. One that leaves the range is taken in units of a power of two, which no sum of less than 2^63
+ * elements leaves. */
+static double mean_of(const pool *p, const char *image, const window *w, double n) {
+    double sum = sum_of(p, image, w, 1);
+    return isfinite(sum) ? sum / n : sum_of(p, image, w, 0x1p-64) / n * 0x1p64;
+}
+
+static void gather_plane(const pool *p, const char *image, char *means) {
+    const avg_attr *a = p->attr;
+    window w;
+    for (int64_t i = 0; i < a->windows.dim[0]; i++) {
+        double rows = (double)cover(a, 0, i, &w.top, &w.bottom);
+        for (int64_t j = 0; j < a->windows.dim[1]; j++) {
+            double n = rows * (double)cover(a, 1, j, &w.left, &w.right);
+            add(p, means, i * a->windows.dim[1] + j, mean_of(p, image, &w, n));
+        }
+    }
+}
+
+static void spread_plane(const pool *p, char *image, const char *means) {
+    const avg_attr *a = p->attr;
+    int64_t width = a->size.dim[1], top, bottom, left, right;
+    for (int64_t i = 0; i < a->windows.dim[0]; i++) {
+        double rows = (double)cover(a, 0, i, &top, &bottom);
+        for (int64_t j = 0; j < a->windows.dim[1]; j++) {
+            double n = rows * (double)cover(a, 1, j, &left, &right);
+            double v = get(p, means, i * a->windows.dim[1] + j) / n;
+            for (int64_t y = top; y < bottom; y++)
+                for (int64_t x = left; x < right; x++) add(p, image, y * width + x, v);
+        }
+    }
+}
+
+static size_t plane_size(const pool *p, const tg_shape *s) {
+    return (size_t)(s->dim[0] * s->dim[1]) * tg_dtype_size(p->dtype);
+}
+
+static void gather_planes(void *context, int64_t begin, int64_t end) {
+    const pool *p = context;
+    size_t image = plane_size(p, &p->attr->size), means = plane_size(p, &p->attr->windows);
+    for (int64_t c = begin; c < end; c++) {
+        memset(p->means + (size_t)c * means, 0, means);
+        gather_plane(p, p->image + (size_t)c * image, p->means + (size_t)c * means);
+    }
+}
+
+static void spread_planes(void *context, int64_t begin, int64_t end) {
+    const pool *p = context;
+    size_t image = plane_size(p, &p->attr->size), means = plane_size(p, &p->attr->windows);
+    for (int64_t c = begin; c < end; c++) {
+        memset(p->image + (size_t)c * image, 0, image);
+        spread_plane(p, p->image + (size_t)c * image, p->means + (size_t)c * means);
+    }
+}
+
+/* ---- the ops ---- */
+
+/* Input 0 has four axes, the last two of the sizes `want`; the output has the sizes `out` there. */
+static tg_status infer(const tg_call *call, tg_shape want, tg_shape out) {
+    const tg_array *x = call->in[0];
+    tg_status s = tg_call_float(call, 0);
+    if (s != TG_OK) return s;
+    if (x->rank != 4 || x->shape[2] != want.dim[0] || x->shape[3] != want.dim[1])
+        return tg_call_fail(call, TG_ERR_SHAPE, "needs [images, channels, %lld, %lld]: %s",
+                            (long long)want.dim[0], (long long)want.dim[1], tg_call_input(call, 0));
+    for (int i = 0; i < 2; i++)
+        if (out.dim[i] < 1 || want.dim[i] < 1)
+            return tg_call_fail(call, TG_ERR_SHAPE, "%lld by %lld elements cannot become %lld by %lld: %s",
+                                (long long)want.dim[0], (long long)want.dim[1], (long long)out.dim[0],
+                                (long long)out.dim[1], tg_call_input(call, 0));
+    return tg_out(call, 0, (tg_dtype)x->dtype, TG_SHAPE(x->shape[0], x->shape[1], out.dim[0], out.dim[1]));
+}
+
+static tg_status run(const tg_call *call, bool gather) {
+    const tg_array *x = call->in[0];
+    tg_array dense = {0};
+    tg_status s = tg_array_contiguous(&dense, x);
+    if (s != TG_OK) return s;
+    pool p = {.attr = call->attr, .dtype = (tg_dtype)x->dtype};
+    p.image = gather ? dense.data : call->out[0]->data;
+    p.means = gather ? call->out[0]->data : dense.data;
+    int64_t plane = p.attr->size.dim[0] * p.attr->size.dim[1];
+    tg_parallel_for(x->shape[0] * x->shape[1], plane >= 16384 ? 1 : 16384 / (plane ? plane : 1),
+                    gather ? gather_planes : spread_planes, &p);
+    tg_array_drop(&dense);
+    return TG_OK;
+}
+
+static tg_status pool_infer(const tg_call *call) {
+    const avg_attr *a = call->attr;
+    return infer(call, a->size, a->windows);
+}
+static tg_status input_infer(const tg_call *call) {
+    const avg_attr *a = call->attr;
+    return infer(call, a->windows, a->size);
+}
+static tg_status pool_forward(const tg_call *call) { return run(call, true); }
+static tg_status input_forward(const tg_call *call) { return run(call, false); }
+
+static void pool_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    din[0] = tg_apply1(&tg_op_avg_pool2d_input, dout[0], n->attr);
+}
+static void input_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    din[0] = tg_apply1(&tg_op_avg_pool2d, dout[0], n->attr);
+}
+
+const tg_op tg_op_avg_pool2d = {
+    .name = "avg_pool2d",
+    .formula = "out = mean of x in each window",
+    .n_in = 1,
+    TG_ATTRS(avg_attr, fields),
+    .infer = pool_infer,
+    .forward = pool_forward,
+    .grad = pool_grad,
+};
+
+const tg_op tg_op_avg_pool2d_input = {
+    .name = "avg_pool2d_input",
+    .formula = "out = each element of g, divided by its window's size, added to all of the window",
+    .n_in = 1,
+    TG_ATTRS(avg_attr, fields),
+    .infer = input_infer,
+    .forward = input_forward,
+    .grad = input_grad,
+};
+
+/* ---- public functions ---- */
+
+/* The size of the image, for tensors with four axes; others are for infer to refuse. */
+static tg_shape image_size(const tg_tensor *x) {
+    if (!tg_is_alive(x) || tg_rank(x) != 4) return TG_SHAPE(0, 0);
+    return TG_SHAPE(tg_size(x, 2), tg_size(x, 3));
+}
+
+static bool fail(const char *name, int64_t value) {
+    tg_fail(TG_ERR_ARGUMENT, "avg_pool2d: %s is %lld", name, (long long)value);
+    return false;
+}
+
+static bool check(const tg_avg_pool2d_opts *o, int i) {
+    if (o->kernel[i] < 1 || o->kernel[i] > INT32_MAX) return fail("the kernel's size", o->kernel[i]);
+    if (o->stride[i] < 1 || o->stride[i] > INT32_MAX) return fail("stride", o->stride[i]);
+    if (o->padding[i] < 0 || o->padding[i] > o->kernel[i] / 2)
+        return fail("padding, which half the kernel bounds,", o->padding[i]);
+    return true;
+}
+
+/* The attributes for an image of this size; false with the error raised. */
+static bool attributes(tg_shape size, tg_avg_pool2d_opts o, avg_attr *a) {
+    *a = (avg_attr){.size = size, .windows = TG_SHAPE(0, 0), .exclude_padding = o.exclude_padding};
+    for (int i = 0; i < 2; i++) {
+        if (o.stride[i] == 0) o.stride[i] = o.kernel[i];
+        if (!check(&o, i)) return false;
+        bool counts = size.dim[i] >= 0 && size.dim[i] <= INT64_MAX / 4;
+        int64_t room = counts ? size.dim[i] + 2 * o.padding[i] - o.kernel[i] : -1;
+        a->windows.dim[i] = room < 0 ? 0 : room / o.stride[i] + 1;
+    }
+    a->kernel = TG_SHAPE(o.kernel[0], o.kernel[1]);
+    a->stride = TG_SHAPE(o.stride[0], o.stride[1]);
+    a->padding = TG_SHAPE(o.padding[0], o.padding[1]);
+    return true;
+}
+
+tg_tensor *(tg_avg_pool2d)(tg_tensor *x, tg_avg_pool2d_opts o) {
+    avg_attr a;
+    return attributes(image_size(x), o, &a) ? tg_apply1(&tg_op_avg_pool2d, x, &a) : tg_poison();
+}
+
+tg_tensor *(tg_avg_pool2d_input)(tg_tensor *g, int64_t height, int64_t width, tg_avg_pool2d_opts o) {
+    TG_NAMED("avg_pool2d_input");
+    avg_attr a;
+    return attributes(TG_SHAPE(height, width), o, &a) ? tg_apply1(&tg_op_avg_pool2d_input, g, &a)
+                                                      : tg_poison();
+}
+
+tg_tensor *(tg_adaptive_avg_pool2d)(tg_tensor *x, int64_t height, int64_t width) {
+    TG_NAMED("adaptive_avg_pool2d");
+    avg_attr a = {.size = image_size(x), .windows = TG_SHAPE(height, width), .adaptive = true};
+    for (int i = 0; i < 2; i++) {
+        int64_t most = INT64_C(1) << 31; /* so that the product of the two sizes fits */
+        if (a.size.dim[i] < most && a.windows.dim[i] < most) continue;
+        tg_fail(TG_ERR_SHAPE, "adaptive_avg_pool2d: %lld means of %lld elements are too many",
+                (long long)a.windows.dim[i], (long long)a.size.dim[i]);
+        return tg_poison();
+    }
+    return tg_apply1(&tg_op_avg_pool2d, x, &a);
+}

@@ -1,0 +1,104 @@
+/* The public functions of ops/structured/conv.h: options to attributes, and the forms made of them. */
+#include "ops/structured/windows.h"
+
+static tg_window_attr attributes(const tg_conv2d_opts *o) {
+    return tg_window_options(o->stride, o->padding, o->dilation, o->groups);
+}
+
+/* Whether the option that only the transposed form has is left out. */
+static bool no_output_padding(const char *name, const tg_conv2d_opts *o) {
+    if (o->output_padding[0] == 0 && o->output_padding[1] == 0) return true;
+    tg_fail(TG_ERR_ARGUMENT, "%s: takes no output_padding: only conv_transpose2d does", name);
+    return false;
+}
+
+tg_tensor *(tg_conv2d)(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts) {
+    tg_tensor *in[3] = {x, w, opts.bias};
+    tg_window_attr a = attributes(&opts);
+    return no_output_padding("conv2d", &opts) ? (tg_apply)(&tg_op_conv2d, in, 3, &a) : tg_poison();
+}
+
+tg_tensor *(tg_conv2d_input)(tg_tensor *g, tg_tensor *w, int64_t height, int64_t width, tg_conv2d_opts opts) {
+    tg_window_attr a = attributes(&opts);
+    a.size = TG_SHAPE(height, width);
+    return no_output_padding("conv2d_input", &opts) ? tg_apply2(&tg_op_conv2d_input, g, w, &a) : tg_poison();
+}
+
+tg_tensor *(tg_conv2d_weight)(tg_tensor *x, tg_tensor *g, int64_t height, int64_t width,
+                              tg_conv2d_opts opts) {
+    tg_window_attr a = attributes(&opts);
+    a.size = TG_SHAPE(height, width);
+    return no_output_padding("conv2d_weight", &opts) ? tg_apply2(&tg_op_conv2d_weight, x, g, &a) : tg_poison();
+}
+
+/* Raises "<name>: .." unless t is a tensor of this rank. A failed tensor raises nothing more. */
+static bool has_rank(const char *name, const tg_tensor *t, int rank) {
+    char text[160];
+    int have = tg_rank(t); /* reports a handle that is not valid */
+    if (!tg_is_alive(t)) return false;
+    if (have == rank) return true;
+    tg_fail(TG_ERR_SHAPE, "%s: needs %d axes: %s", name, rank, tg_describe(t, text, sizeof text));
+    return false;
+}
+
+tg_tensor *(tg_conv1d)(tg_tensor *x, tg_tensor *w, tg_conv1d_opts o) {
+    TG_COMPOSED("conv1d");
+    if (!has_rank("conv1d", x, 3) || !has_rank("conv1d", w, 3)) return tg_poison();
+    tg_tensor *y = tg_conv2d(tg_unsqueeze(x, 2), tg_unsqueeze(w, 2), .bias = o.bias, .stride = {1, o.stride},
+                             .padding = {0, o.padding}, .dilation = {1, o.dilation}, .groups = o.groups);
+    return tg_squeeze(y, 2);
+}
+
+/* ---- transposed: conv2d_input, of the size that the options say ---- */
+
+/* Each of the three is positive (the padding: not negative) and fits 32 bits; else conv2d_input refuses it. */
+static bool in_range(int64_t stride, int64_t padding, int64_t dilation) {
+    return stride > 0 && stride <= INT32_MAX && padding >= 0 && padding <= INT32_MAX && dilation > 0 &&
+           dilation <= INT32_MAX;
+}
+
+/* The size along axis i of the image, and how many places g lacks there. More output padding than a stride has room
+ * for further windows, whose g is 0. */
+static bool transposed_size(tg_window_attr *a, int i, int64_t size, int64_t kernel, int64_t more, int64_t *lacks) {
+    int64_t stride = a->stride.dim[i], dilation = a->dilation.dim[i], padding = a->padding.dim[i];
+    *lacks = a->size.dim[i] = 0;
+    if (!in_range(stride, padding, dilation) || size > INT32_MAX || kernel > INT32_MAX) return true;
+    if (more < 0 || (more >= stride && more >= dilation && more > 0)) {
+        tg_fail(TG_ERR_ARGUMENT,
+                "conv_transpose2d: output_padding is %lld: it must not be negative, and smaller than the stride %lld "
+                "or the dilation %lld",
+                (long long)more, (long long)stride, (long long)dilation);
+        return false;
+    }
+    a->size.dim[i] = (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + more + 1;
+    *lacks = more / stride;
+    return true;
+}
+
+static bool is_bias(const tg_tensor *bias, int64_t channels) {
+    char text[160];
+    if (tg_numel(bias) == channels) return true;
+    tg_fail(TG_ERR_SHAPE, "conv_transpose2d: the bias must be [%lld], one number a channel: %s", (long long)channels,
+            tg_describe(bias, text, sizeof text));
+    return false;
+}
+
+tg_tensor *(tg_conv_transpose2d)(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts) {
+    TG_COMPOSED("conv_transpose2d");
+    if (!has_rank("conv_transpose2d", x, 4) || !has_rank("conv_transpose2d", w, 4)) return tg_poison();
+    if (opts.bias && !has_rank("conv_transpose2d", opts.bias, 1)) return tg_poison();
+    tg_window_attr a = attributes(&opts);
+    tg_shape lacks = {2, {0}};
+    a.size.rank = 2;
+    for (int i = 0; i < 2; i++)
+        if (!transposed_size(&a, i, tg_size(x, 2 + i), tg_size(w, 2 + i), opts.output_padding[i], &lacks.dim[i]))
+            return tg_poison();
+    bool padded = lacks.dim[0] > 0 || lacks.dim[1] > 0;
+    tg_tensor *g = padded ? tg_pad(x, .after = lacks) : x, *y = tg_apply2(&tg_op_conv2d_input, g, w, &a);
+    if (padded && !tg_is_poison(y)) tg_release(g);
+    if (!opts.bias || tg_is_poison(y)) return y;
+    if (!is_bias(opts.bias, tg_size(y, 1))) return tg_poison();
+    tg_tensor *sum = tg_add(y, tg_reshape(opts.bias, tg_numel(opts.bias), 1, 1));
+    tg_release(y);
+    return sum;
+}

@@ -1,0 +1,87 @@
+/* Resizing of images, one axis after the other. */
+#include "ops/structured/interpolate.h"
+
+#include "ops/shared.h"
+
+#include <math.h>
+
+/* One axis: place o of `out` looks at position o * ratio of `in` (in the units that the mode gives it). */
+typedef struct axis {
+    int64_t in, out;
+    double ratio;
+} axis;
+
+static bool fail(tg_status status, const char *what, const tg_tensor *x) {
+    char text[160];
+    tg_fail(status, "interpolate: %s: %s", what, tg_describe(x, text, sizeof text));
+    return false;
+}
+
+static bool read_axis(const tg_tensor *x, const tg_interpolate_opts *o, int i, axis *a) {
+    bool by_size = o->size[0] != 0 || o->size[1] != 0;
+    a->in = tg_size(x, 2 + i);
+    double out = by_size ? (double)o->size[i] : floor((double)a->in * o->scale[i]);
+    if (!(out >= 1 && out <= INT32_MAX) || a->in < 1)
+        return fail(TG_ERR_ARGUMENT, "needs an image, and a size or scale that leaves one", x);
+    a->out = (int64_t)out;
+    a->ratio = by_size ? (double)a->in / out : 1 / o->scale[i];
+    if (o->mode == TG_BILINEAR && o->align_corners)
+        a->ratio = a->out > 1 ? (double)(a->in - 1) / (double)(a->out - 1) : 0;
+    return true;
+}
+
+static tg_tensor *nearest(tg_tensor *x, int along, const axis *a) {
+    tg_tensor *index = tg_zeros(TG_I64, a->out);
+    if (tg_is_poison(index)) return index;
+    int64_t *v = tg_array_of(index)->data;
+    for (int64_t i = 0; i < a->out; i++) {
+        int64_t at = (int64_t)((double)i * a->ratio);
+        v[i] = at < a->in ? at : a->in - 1;
+    }
+    return tg_index_select(x, along, index);
+}
+
+/* (1 - t) x[low] + t x[high] for the two neighbours of each position. One that lies on an element, or beyond the last,
+ * has that element for both, each by half: with a weight of 0 the other, were it infinite, would make it NaN. */
+static tg_tensor *linear(tg_tensor *x, int along, const axis *a, bool align) {
+    tg_shape column = along == 2 ? TG_SHAPE(a->out, 1) : TG_SHAPE(a->out);
+    tg_tensor *low = tg_zeros(TG_I64, a->out), *high = tg_zeros(TG_I64, a->out);
+    tg_tensor *far = (tg_zeros)(tg_dtype_of(x), column), *near = (tg_zeros)(tg_dtype_of(x), column);
+    if (tg_is_poison(low) || tg_is_poison(high) || tg_is_poison(far) || tg_is_poison(near))
+        return tg_poison();
+    for (int64_t i = 0; i < a->out; i++) {
+        double at = align ? (double)i * a->ratio : fmax(((double)i + 0.5) * a->ratio - 0.5, 0);
+        double first = fmin(floor(at), (double)(a->in - 1));
+        bool between = at > first && first < (double)(a->in - 1);
+        double t = between ? at - first : 0.5;
+        ((int64_t *)tg_array_of(low)->data)[i] = (int64_t)first;
+        ((int64_t *)tg_array_of(high)->data)[i] = (int64_t)first + between;
+        tg_array_set(tg_array_of(far), i, t);
+        tg_array_set(tg_array_of(near), i, 1 - t);
+    }
+    tg_tensor *p = tg_index_select(x, along, low), *q = tg_index_select(x, along, high);
+    tg_tensor *left = tg_mul(p, near), *right = tg_mul(q, far);
+    tg_drop_temporary(p), tg_drop_temporary(q);
+    tg_tensor *y = tg_add(left, right);
+    tg_drop_temporary(left), tg_drop_temporary(right);
+    return y;
+}
+
+tg_tensor *(tg_interpolate)(tg_tensor *x, tg_interpolate_opts o) {
+    TG_COMPOSED("interpolate");
+    axis a[2];
+    int rank = tg_rank(x);
+    if (!tg_is_alive(x)) return tg_poison();
+    if (!tg_dtype_is_float(tg_dtype_of(x))) return fail(TG_ERR_DTYPE, "takes f32 or f64", x), tg_poison();
+    if (rank != 4) return fail(TG_ERR_SHAPE, "needs four axes", x), tg_poison();
+    if (o.mode != TG_NEAREST && o.mode != TG_BILINEAR)
+        return fail(TG_ERR_ARGUMENT, "there is no such mode of interpolation", x), tg_poison();
+    if (o.mode == TG_NEAREST && o.align_corners)
+        return fail(TG_ERR_ARGUMENT, "align_corners is for bilinear", x), tg_poison();
+    if (!read_axis(x, &o, 0, &a[0]) || !read_axis(x, &o, 1, &a[1])) return tg_poison();
+    if (o.mode == TG_NEAREST) return nearest(nearest(x, 2, &a[0]), 3, &a[1]);
+    tg_tensor *rows = linear(x, 2, &a[0], o.align_corners);
+    tg_tensor *y = tg_is_poison(rows) ? rows : linear(rows, 3, &a[1], o.align_corners);
+    tg_drop_temporary(rows);
+    return y;
+}

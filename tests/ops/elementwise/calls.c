@@ -1,0 +1,58 @@
+/* Calls of the elementwise functions. */
+#include "tests/ops/harness.h"
+
+/* A call is no composition unless it says so. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+#define CALL(name, expression) \
+    static tg_tensor *call_##name(tg_tensor *const *in, const arguments *a) { \
+        (void)a; \
+        return expression; \
+    }
+#define UNARY(name) CALL(name, tg_##name(in[0]))
+#define BINARY(name) CALL(name, tg_##name(in[0], in[1]))
+#define TERNARY(name) CALL(name, tg_##name(in[0], in[1], in[2]))
+
+#define UNARIES(DO) \
+    DO(rsqrt) DO(reciprocal) DO(exp2) DO(expm1) DO(log2) DO(log10) DO(log1p) DO(sin) DO(cos) DO(tan) \
+    DO(asin) DO(acos) DO(atan) DO(sinh) DO(cosh) DO(asinh) DO(acosh) DO(atanh) DO(erf) DO(erfc) DO(erfinv) \
+    DO(lgamma) DO(digamma) DO(floor) DO(ceil) DO(round) DO(trunc) DO(frac) DO(sinc) DO(selu) DO(gelu) \
+    DO(gelu_tanh) DO(silu) DO(mish) DO(softsign) DO(hardsigmoid) DO(hardswish) DO(logical_not) \
+    DO(isnan) DO(isfinite)
+#define BINARIES(DO) \
+    DO(pow) DO(maximum) DO(minimum) DO(fmod) DO(remainder) DO(atan2) DO(hypot) DO(xlogy) DO(logaddexp) \
+    DO(half_square_over) DO(copysign) DO(logical_and) DO(logical_or) DO(logical_xor)
+
+UNARIES(UNARY)
+BINARIES(BINARY)
+TERNARY(lerp)
+CALL(sinc_derivative, tg_sinc_derivative(in[0], (int64_t)a->v[0])) /* order */
+CALL(polygamma, tg_polygamma((int64_t)a->v[0], in[0]))             /* order */
+CALL(clamp, tg_clamp(in[0], a->v[0], a->v[1]))                     /* lo, hi */
+CALL(nan_to_num, tg_nan_to_num(in[0], a->v[0], a->v[1], a->v[2]))  /* nan, posinf, neginf */
+CALL(leaky_relu, tg_leaky_relu(in[0], a->v[0]))                    /* slope */
+CALL(elu, tg_elu(in[0], a->v[0]))                                  /* alpha */
+CALL(celu, tg_celu(in[0], a->v[0]))                                /* alpha */
+CALL(softplus_with, tg_softplus_with(in[0], a->v[0], a->v[1]))     /* beta, threshold */
+CALL(hardtanh, tg_hardtanh(in[0], a->v[0], a->v[1]))               /* lo, hi */
+CALL(pow_scalar, tg_pow_scalar(in[0], a->v[0]))                    /* exponent */
+CALL(sigmoid_derivative, tg_sigmoid_derivative(in[0], (int64_t)a->v[0])) /* order */
+CALL(gaussian_derivative, tg_gaussian_derivative(in[0], a->v[0], (int64_t)a->v[1])) /* scale, order */
+CALL(addcmul, tg_addcmul(in[0], in[1], in[2], a->v[0]))            /* value */
+CALL(addcdiv, tg_addcdiv(in[0], in[1], in[2], a->v[0]))            /* value */
+
+#define SELF(name) {#name, #name, call_##name},
+static const call calls[] = {
+    UNARIES(SELF) BINARIES(SELF)
+    SELF(polygamma) SELF(clamp) SELF(nan_to_num) SELF(leaky_relu) SELF(elu) SELF(celu) SELF(softplus_with)
+    SELF(hardtanh) SELF(pow_scalar)
+    {"sinc_derivative", "sinc", call_sinc_derivative},
+    {"lerp", "lerp", call_lerp},
+    {"sigmoid_derivative", "sigmoid_derivative", call_sigmoid_derivative},
+    {"gaussian_derivative", "gaussian_derivative", call_gaussian_derivative},
+    {"addcmul", "mul", call_addcmul, .composed = true},
+    {"addcdiv", "div", call_addcdiv, .composed = true},
+};
+
+extern const call_table calls_elementwise;
+const call_table calls_elementwise = {calls, COUNT(calls)};

@@ -1,0 +1,42 @@
+/* Bad input of the elementwise functions. */
+#include "tests/ops/cases.h"
+
+/* As BAD_FLOAT and BAD_PAIR, of calls with numbers. */
+#define BAD_TYPE(name, ...) \
+    {name, ARG(__VA_ARGS__), {SHAPE_OF(I32, 4)}, TG_ERR_DTYPE, {"left [4] i32", "f32"}}
+#define BAD_SHAPES(name) \
+    {name, {0}, {SHAPE(2, 3), SHAPE(2, 2)}, TG_ERR_SHAPE, {"left [2, 3] f", "right [2, 2] f"}}
+#define BAD_NUMBERS(name) {name, {0}, {SHAPE_OF(BOOL, 2), SHAPE_OF(BOOL, 2)}, TG_ERR_DTYPE, {"left [2] bool"}}
+#define REFUSED(name, text, ...) {name, ARG(__VA_ARGS__), {SHAPE(3)}, TG_ERR_ARGUMENT, {"left [3] f", text}}
+
+static const bad table[] = {
+    BAD_FLOAT("rsqrt"), BAD_FLOAT("reciprocal"), BAD_FLOAT("exp2"), BAD_FLOAT("expm1"), BAD_FLOAT("log2"),
+    BAD_FLOAT("log10"), BAD_FLOAT("log1p"), BAD_FLOAT("sin"), BAD_FLOAT("cos"), BAD_FLOAT("tan"),
+    BAD_FLOAT("asin"), BAD_FLOAT("acos"), BAD_FLOAT("atan"), BAD_FLOAT("sinh"), BAD_FLOAT("cosh"),
+    BAD_FLOAT("asinh"), BAD_FLOAT("acosh"), BAD_FLOAT("atanh"), BAD_FLOAT("erf"), BAD_FLOAT("erfc"),
+    BAD_FLOAT("erfinv"), BAD_FLOAT("lgamma"), BAD_FLOAT("digamma"), BAD_FLOAT("sinc"), BAD_FLOAT("floor"),
+    BAD_FLOAT("ceil"), BAD_FLOAT("round"), BAD_FLOAT("trunc"), BAD_FLOAT("frac"), BAD_FLOAT("selu"),
+    BAD_FLOAT("gelu"), BAD_FLOAT("gelu_tanh"), BAD_FLOAT("silu"), BAD_FLOAT("mish"), BAD_FLOAT("softsign"),
+    BAD_FLOAT("hardsigmoid"), BAD_FLOAT("hardswish"),
+    BAD_TYPE("clamp", 0, 1), BAD_TYPE("nan_to_num", 0, 1, 2), BAD_TYPE("leaky_relu", 0.1), BAD_TYPE("elu", 1),
+    BAD_TYPE("celu", 1), BAD_TYPE("softplus_with", 1, 20), BAD_TYPE("hardtanh", -1, 1),
+    BAD_TYPE("pow_scalar", 2), BAD_TYPE("polygamma", 1), BAD_TYPE("sinc_derivative", 1),
+    REFUSED("clamp", "NaN", NAN, 1), REFUSED("clamp", "NaN", 0, NAN), REFUSED("celu", "alpha", 0),
+    REFUSED("softplus_with", "beta", 0, 20), REFUSED("hardtanh", "lo 1", 1, 1),
+    REFUSED("hardtanh", "hi 0", 2, 0), REFUSED("polygamma", "-1", -1), REFUSED("polygamma", "21", 21),
+    BAD_TYPE("sigmoid_derivative", 1), BAD_TYPE("gaussian_derivative", 1, 1),
+    REFUSED("sigmoid_derivative", "21", 21), REFUSED("gaussian_derivative", "-1", 1, -1),
+    REFUSED("gaussian_derivative", "scale 0", 0, 1), REFUSED("gaussian_derivative", "scale nan", NAN, 1),
+    REFUSED("sinc_derivative", "-1", -1), REFUSED("sinc_derivative", "21", 21),
+    BAD_PAIR("pow"), BAD_PAIR("maximum"), BAD_PAIR("minimum"), BAD_PAIR("fmod"), BAD_PAIR("remainder"),
+    BAD_PAIR("atan2"), BAD_PAIR("hypot"), BAD_PAIR("xlogy"), BAD_PAIR("logaddexp"), BAD_PAIR("half_square_over"), BAD_PAIR("copysign"),
+    BAD_NUMBERS("maximum"), BAD_NUMBERS("minimum"), BAD_NUMBERS("pow"), BAD_NUMBERS("fmod"),
+    {"maximum", {0}, {SHAPE_OF(I32, 2), SHAPE_OF(I64, 2)}, TG_ERR_DTYPE, {"left [2] i32", "right [2] i64"}},
+    BAD_SHAPES("logical_and"), BAD_SHAPES("logical_or"), BAD_SHAPES("logical_xor"),
+    {"addcmul", ARG(1), {SHAPE(2, 3), SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"mul", "right [2, 3] f"}},
+    {"addcdiv", ARG(1), {SHAPE(2, 3), SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"div", "third [2] f"}},
+    {"lerp", {0}, {SHAPE(2, 3), SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"third [2] f"}},
+};
+
+extern const bad_table errors_elementwise;
+const bad_table errors_elementwise = {table, COUNT(table)};

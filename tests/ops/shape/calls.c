@@ -1,0 +1,118 @@
+/* Calls of joining, splitting, padding, diagonals, sorting and scattering. */
+#include "tests/ops/harness.h"
+
+/* A call is no composition unless it says so. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+/* The n numbers from position `from` on, or as many as there are, as a shape or list of axes. */
+static tg_shape list(const arguments *a, int from, int n) {
+    tg_shape s = {0, {0}};
+    for (int i = from; i < a->n && s.rank < n; i++) s.dim[s.rank++] = (int64_t)a->v[i];
+    return s;
+}
+
+static tg_shape dims(const arguments *a) { return list(a, 0, TG_MAX_RANK); }
+static int axis(const arguments *a, int i) { return (int)a->v[i]; }
+static int64_t whole(const arguments *a, int i) { return (int64_t)a->v[i]; }
+
+#define CALL(name, expression) \
+    static tg_tensor *call_##name(tg_tensor *const *in, const arguments *a) { return expression; }
+
+CALL(concat, (tg_concat)(axis(a, 0), 2, in)) /* axis */
+CALL(concat_1, (tg_concat)(axis(a, 0), 1, in))
+CALL(concat_3, (tg_concat)(axis(a, 0), 3, in))
+CALL(stack, (tg_stack)(axis(a, 0), 2, in)) /* axis */
+CALL(stack_3, (tg_stack)(axis(a, 0), 3, in))
+CALL(tile, (tg_tile)(in[0], dims(a)))
+CALL(repeat, (tg_repeat)(in[0], dims(a)))
+CALL(flip, (tg_flip)(in[0], dims(a)))
+CALL(roll, tg_roll(in[0], whole(a, 0), axis(a, 1)))                     /* shift, axis */
+CALL(flatten, tg_flatten(in[0], axis(a, 0), axis(a, 1)))                /* first, last */
+CALL(select, tg_select(in[0], axis(a, 0), whole(a, 1)))                 /* axis, index */
+CALL(narrow, tg_narrow(in[0], axis(a, 0), whole(a, 1), whole(a, 2)))    /* axis, start, length */
+CALL(diagonal, tg_diagonal(in[0], whole(a, 0), axis(a, 1), axis(a, 2))) /* offset, axes */
+CALL(diagonal_scatter, tg_diagonal_scatter(in[0], in[1], whole(a, 0), axis(a, 1), axis(a, 2)))
+CALL(diag_embed, tg_diag_embed(in[0], whole(a, 0))) /* offset */
+CALL(diag, tg_diag(in[0], whole(a, 0)))
+CALL(tril, tg_tril(in[0], whole(a, 0)))
+CALL(triu, tg_triu(in[0], whole(a, 0)))
+CALL(sort, tg_sort(in[0], .descending = a->v[0] != 0, .axis = axis(a, 1)))            /* descending, axis */
+CALL(topk, tg_topk(in[0], whole(a, 2), .smallest = a->v[0] != 0, .axis = axis(a, 1))) /* smallest, axis, k */
+CALL(scatter, tg_scatter(in[0], axis(a, 0), in[1], in[2]))
+CALL(take_along_dim, tg_take_along_dim(in[0], in[1], axis(a, 0)))
+CALL(one_hot, tg_one_hot(in[0], whole(a, 0))) /* classes */
+
+/* mode, value, n, then n numbers before and n after */
+static tg_tensor *call_pad(tg_tensor *const *in, const arguments *a) {
+    int n = axis(a, 2);
+    return tg_pad(in[0], .mode = (tg_pad_mode)axis(a, 0), .value = a->v[1], .before = list(a, 3, n),
+                  .after = list(a, 3 + n, n));
+}
+
+/* which piece, axis, sizes */
+static tg_tensor *call_split(tg_tensor *const *in, const arguments *a) {
+    int64_t sizes[MAX_ARG] = {0};
+    tg_tensor *out[MAX_ARG];
+    for (int i = 2; i < a->n; i++) sizes[i - 2] = whole(a, i);
+    tg_split(in[0], axis(a, 1), a->n - 2, sizes, out);
+    return out[axis(a, 0)];
+}
+
+/* which piece, axis, how many */
+static tg_tensor *call_chunk(tg_tensor *const *in, const arguments *a) {
+    tg_tensor *out[MAX_ARG];
+    int n = axis(a, 2), got = tg_chunk(in[0], axis(a, 1), n, out);
+    for (int i = 0; i < n; i++) ck_assert_int_eq(tg_is_poison(out[i]), i >= got);
+    return n > 0 ? out[axis(a, 0)] : tg_poison();
+}
+
+static tg_tensor *call_sort_index(tg_tensor *const *in, const arguments *a) {
+    tg_tensor *index = NULL;
+    tg_sort(in[0], .descending = a->v[0] != 0, .axis = axis(a, 1), .index = &index);
+    return index;
+}
+
+static tg_tensor *call_topk_index(tg_tensor *const *in, const arguments *a) {
+    tg_tensor *index = NULL;
+    tg_topk(in[0], whole(a, 2), .smallest = a->v[0] != 0, .axis = axis(a, 1), .index = &index);
+    return index;
+}
+
+#define SELF(name) \
+    { #name, #name, call_##name }
+#define OF(op, name) \
+    { #name, #op, call_##name, .composed = true }
+static const call calls[] = {
+    SELF(concat),
+    {"concat_1", "concat", call_concat_1},
+    {"concat_3", "concat", call_concat_3},
+    OF(concat, stack),
+    OF(concat, stack_3),
+    OF(expand, tile),
+    OF(expand, repeat),
+    OF(slice, flip),
+    OF(concat, roll),
+    OF(reshape, flatten),
+    OF(slice, select),
+    OF(slice, narrow),
+    OF(slice, split),
+    OF(slice, chunk),
+    SELF(pad),
+    SELF(diagonal),
+    SELF(diagonal_scatter),
+    OF(diagonal_scatter, diag_embed),
+    {"diag", "diagonal", call_diag, .composed = true},
+    OF(masked_fill, tril),
+    OF(masked_fill, triu),
+    {"pad_index", "index_select", call_pad, .composed = true},
+    SELF(sort),
+    {"sort_index", "sort", call_sort_index},
+    OF(sort, topk),
+    {"topk_index", "sort", call_topk_index, .composed = true},
+    SELF(scatter),
+    OF(gather, take_along_dim),
+    OF(scatter, one_hot),
+};
+
+extern const call_table calls_shape;
+const call_table calls_shape = {calls, COUNT(calls)};
