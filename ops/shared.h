@@ -3,7 +3,11 @@
 #define TG_OPS_SHARED_H
 
 #include "core/kernels/kernels.h"
-#include "ops/tapegrad.h"
+#include "autograd/composed.h"
+#include "autograd/functional.h"
+#include "autograd/tape.h"
+#include "core/tensor.h"
+#include "ops/rooms.h"
 
 #define OP(name, room, file) extern const tg_op tg_op_##name;
 #include "ops/ops.def"

@@ -38,7 +38,7 @@ found=$(
     done
     # A room never sees the layers and losses made of it.
     for room in ops/*/; do
-        [ "$room" = ops/nn/ ] || grep -rn '#include "ops/nn/' "$room" | say 'a room includes ops/nn'
+        [ "$room" = ops/nn/ ] || grep -rnE '#include "ops/(nn/|tapegrad\.h)' "$room" | say 'a room includes ops/nn'
     done
     grep -rn '#include "core/kernels/' ops/nn | say 'ops/nn includes a private header'
 

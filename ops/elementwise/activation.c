@@ -90,8 +90,26 @@ static tg_tensor *hardswish_side(tg_tensor *g, tg_tensor *x) {
     return tg_where(tg_le(x, number(x, -3)), number(g, 0), middle);
 }
 
+/* 4 sigmoid'(2x) of f64; 1 - y^2 of f32, which is not told from 0 where y has rounded to 1 */
+static tg_tensor *tanh_slope(tg_tensor *x, tg_tensor *y) {
+    if (!is_f64(x)) return tg_affine(tg_square(y), -1, 1);
+    return tg_mul_scalar(tg_sigmoid_derivative(tg_mul_scalar(x, 2), 1), 4);
+}
+
+/* y (1 - y) of f32: likewise */
+static tg_tensor *sigmoid_slope(tg_tensor *x, tg_tensor *y) {
+    return is_f64(x) ? tg_sigmoid_derivative(x, 1) : tg_mul(y, tg_affine(y, -1, 1));
+}
+
+#define FROM_Y "; in f32 the derivative is made of out: off by 1e-7 at most, by 1e-5 of itself from |x| = "
+
 /* name, kernel, formula, kink, derivative times g (of x = in 0) */
 #define ROWS(ROW) \
+    ROW(relu, RELU, "max(x, 0)", "0 at 0", tg_masked_fill(g, tg_le(y, number(y, 0)), 0)) \
+    ROW(tanh, TANH, "tanh x" FROM_Y "3 on", NULL, tg_mul(g, tanh_slope(x, y))) \
+    ROW(sigmoid, SIGMOID, "1 / (1 + e^-x)" FROM_Y "5 on", NULL, tg_mul(g, sigmoid_slope(x, y))) \
+    ROW(softplus, SOFTPLUS, "log(1 + e^x)", NULL, tg_mul(g, tg_sigmoid_derivative(x, 0))) \
+    ROW(logsigmoid, LOGSIGMOID, "-log(1 + e^-x)", NULL, tg_mul(g, tg_sigmoid_derivative(tg_neg(x), 0))) \
     ROW(selu, SELU, "1.0507 (x > 0 ? x : 1.67326 (e^x - 1))", "that of the left at 0", \
         exponential_side(tg_mul_scalar(g, SELU_SCALE), x, 1, SELU_ALPHA)) \
     ROW(gelu, GELU, "x Phi(x)", NULL, tg_mul(g, gelu_slope(x))) \

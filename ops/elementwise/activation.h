@@ -1,6 +1,6 @@
-/* Activation functions, element by element; out has x's shape. f32 and f64 only (TG_ERR_DTYPE otherwise). NaN
- * in, NaN out. relu, sigmoid, tanh and softplus are in ops/elementwise/basic.h. Where the derivative does not
- * exist, the one chosen stands beside the function; the choices are PyTorch's.
+/* Activation functions of one tensor, element by element; out has x's shape. f32 and f64 only (TG_ERR_DTYPE otherwise).
+ * NaN in, NaN out. Where the derivative does not exist, the one chosen stands beside the function; the choices are
+ * PyTorch's.
  */
 #ifndef TG_OPS_ELEMENTWISE_ACTIVATION_H
 #define TG_OPS_ELEMENTWISE_ACTIVATION_H
@@ -10,6 +10,15 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+TG_API tg_tensor *tg_relu(tg_tensor *x); /* max(x, 0); derivative 0 at 0 */
+
+/* The next two: in f32 the derivative is made of the result, which is all that is saved; it is right to 1e-7 absolutely,
+ * and 0 where the result has rounded to 1. In f64 it is made of x, and right to its last digits everywhere. */
+TG_API tg_tensor *tg_tanh(tg_tensor *x);
+TG_API tg_tensor *tg_sigmoid(tg_tensor *x); /* 1 / (1 + e^-x), without overflow at any x */
+TG_API tg_tensor *tg_softplus(tg_tensor *x);   /* log(1 + e^x), exact at any x */
+TG_API tg_tensor *tg_logsigmoid(tg_tensor *x); /* log of the sigmoid, exact at any x */
 
 /* x above 0, slope * x below; derivative slope at 0. Usual: slope 0.01. */
 TG_API tg_tensor *tg_leaky_relu(tg_tensor *x, double slope);
@@ -45,6 +54,11 @@ TG_API tg_tensor *tg_hardswish(tg_tensor *x);   /* x hardsigmoid(x); derivative 
 }
 #endif
 
+#define tg_relu(x) TG_AT((tg_relu)(x))
+#define tg_tanh(x) TG_AT((tg_tanh)(x))
+#define tg_sigmoid(x) TG_AT((tg_sigmoid)(x))
+#define tg_softplus(x) TG_AT((tg_softplus)(x))
+#define tg_logsigmoid(x) TG_AT((tg_logsigmoid)(x))
 #define tg_leaky_relu(x, slope) TG_AT((tg_leaky_relu)((x), (slope)))
 #define tg_elu(x, alpha) TG_AT((tg_elu)((x), (alpha)))
 #define tg_selu(x) TG_AT((tg_selu)(x))

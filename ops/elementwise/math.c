@@ -44,10 +44,22 @@ static tg_tensor *times_bell(tg_tensor *g, tg_tensor *x, double scale) {
     return tg_mul(g, tg_mul_scalar(tg_gaussian_derivative(x, 1, 0), scale));
 }
 
+/* -t, 0 or t as x < 0, x = 0, x > 0 */
+static tg_tensor *signed_by(tg_tensor *x, tg_tensor *t) {
+    tg_tensor *zero = number(x, 0);
+    return tg_where(tg_gt(x, zero), t, tg_where(tg_lt(x, zero), tg_neg(t), zero));
+}
+
 #define STEP "0 at the jumps"
 
 /* name, kernel, formula, kink, derivative times g (of x = in 0, y = out) */
 #define ROWS(ROW) \
+    ROW(exp, EXP, "e^x", NULL, tg_mul(g, y)) \
+    ROW(log, LOG, "log x", NULL, tg_div(g, x)) \
+    ROW(sqrt, SQRT, "sqrt(x)", NULL, tg_div(g, tg_add(y, y))) \
+    ROW(square, SQUARE, "x^2", NULL, tg_mul(g, tg_add(x, x))) \
+    ROW(abs, ABS, "|x|", "0 at 0", signed_by(x, g)) \
+    ROW(sign, SIGN, "-1, 0 or 1 as x < 0, x = 0, x > 0", "0 at 0", zeros_like(g)) \
     ROW(rsqrt, RSQRT, "1 / sqrt(x)", NULL, tg_mul(tg_mul(tg_mul(tg_mul_scalar(g, -0.5), y), y), y)) \
     ROW(reciprocal, RECIPROCAL, "1 / x", NULL, tg_neg(tg_mul(tg_mul(g, y), y))) \
     ROW(exp2, EXP2, "2^x", NULL, tg_mul(g, exp2_slope(x))) \

@@ -1,6 +1,6 @@
 /* Mathematical functions of one tensor, element by element; out has x's shape. f32 and f64 only (TG_ERR_DTYPE
- * otherwise). NaN in, NaN out, and NaN outside a function's domain. exp, log, sqrt and their like are in
- * ops/elementwise/basic.h, powers in ops/elementwise/binary.h.
+ * otherwise). NaN in, NaN out, and NaN outside a function's domain. Where the derivative does not exist, the one chosen
+ * stands beside the function. Powers are in ops/elementwise/binary.h.
  */
 #ifndef TG_OPS_ELEMENTWISE_MATH_H
 #define TG_OPS_ELEMENTWISE_MATH_H
@@ -11,6 +11,12 @@
 extern "C" {
 #endif
 
+TG_API tg_tensor *tg_exp(tg_tensor *x);        /* e^x */
+TG_API tg_tensor *tg_log(tg_tensor *x);        /* natural logarithm; log 0 = -inf, NaN below 0 */
+TG_API tg_tensor *tg_sqrt(tg_tensor *x);       /* NaN below 0; derivative +inf at 0 */
+TG_API tg_tensor *tg_square(tg_tensor *x);     /* x^2 */
+TG_API tg_tensor *tg_abs(tg_tensor *x);        /* |x|; derivative 0 at 0 */
+TG_API tg_tensor *tg_sign(tg_tensor *x);       /* -1, 0 or 1; derivative 0 */
 TG_API tg_tensor *tg_rsqrt(tg_tensor *x);      /* 1 / sqrt(x) */
 TG_API tg_tensor *tg_reciprocal(tg_tensor *x); /* 1 / x */
 TG_API tg_tensor *tg_exp2(tg_tensor *x);       /* 2^x */
@@ -71,6 +77,12 @@ TG_API tg_tensor *tg_nan_to_num(tg_tensor *x, double nan, double posinf, double 
 }
 #endif
 
+#define tg_exp(x) TG_AT((tg_exp)(x))
+#define tg_log(x) TG_AT((tg_log)(x))
+#define tg_sqrt(x) TG_AT((tg_sqrt)(x))
+#define tg_square(x) TG_AT((tg_square)(x))
+#define tg_abs(x) TG_AT((tg_abs)(x))
+#define tg_sign(x) TG_AT((tg_sign)(x))
 #define tg_rsqrt(x) TG_AT((tg_rsqrt)(x))
 #define tg_reciprocal(x) TG_AT((tg_reciprocal)(x))
 #define tg_exp2(x) TG_AT((tg_exp2)(x))

@@ -3,7 +3,9 @@
 #include "autograd/composed.h"
 
 #include "ops/elementwise/arithmetic.h"
-#include "ops/elementwise/basic.h"
+#include "ops/elementwise/activation.h"
+#include "ops/elementwise/math.h"
+#include "ops/elementwise/activation.h"
 #include "ops/elementwise/math.h"
 #include "ops/elementwise/logical.h"
 #include "ops/reduce/reduce.h"

@@ -4,7 +4,9 @@
 
 #include "ops/elementwise/arithmetic.h"
 #include "ops/elementwise/binary.h"
-#include "ops/elementwise/basic.h"
+#include "ops/elementwise/activation.h"
+#include "ops/elementwise/math.h"
+#include "ops/elementwise/activation.h"
 #include "ops/elementwise/math.h"
 #include "ops/reduce/variance.h"
 #include "ops/nn/loss_parts.h"

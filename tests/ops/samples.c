@@ -1,6 +1,6 @@
 #include "tests/ops/samples.h"
 
-extern const sample_set samples_arithmetic, samples_basic, samples_matmul, samples_reduce, samples_argmax;
+extern const sample_set samples_arithmetic, samples_matmul, samples_reduce, samples_argmax;
 extern const sample_set samples_linear, samples_vectors, samples_cross_entropy;
 extern const sample_set samples_view, samples_slice, samples_softmax, samples_gather, samples_compare;
 extern const sample_set samples_math, samples_polygamma, samples_activation, samples_logical, samples_binary, samples_blend, samples_bells;
@@ -18,7 +18,7 @@ static const sample_set *const all[] = {
     &samples_vector_norm, &samples_aggregate, &samples_scan, &samples_multilinear, &samples_loss, &samples_linear, &samples_vectors, &samples_cross_entropy,
     &samples_embedding, &samples_interpolate,
     &samples_join, &samples_pad, &samples_diagonal, &samples_sort, &samples_scatter,
-    &samples_arithmetic, &samples_basic, &samples_matmul,  &samples_reduce, &samples_argmax,
+    &samples_arithmetic, &samples_matmul,  &samples_reduce, &samples_argmax,
     &samples_view,       &samples_slice,       &samples_softmax, &samples_gather,  &samples_compare,
     &samples_math,       &samples_polygamma,  &samples_activation, &samples_logical, &samples_binary,
     &samples_blend, &samples_bells,

@@ -55,7 +55,7 @@ static bool is_swept(const tg_op *op) {
 
 /* What is elementwise, a reduction, a norm or a softmax, and has a gradient, has cases. */
 START_TEST(every_op_is_swept) {
-    static const char swept[] = " arithmetic basic reduce argmax softmax cross_entropy math polygamma activation binary "
+    static const char swept[] = " arithmetic reduce argmax softmax cross_entropy math polygamma activation binary "
                                 "layer_norm aggregate scan ";
     int n;
     const tg_op_entry *e = &tg_op_table(&n)[_i];

@@ -7,6 +7,15 @@
 #define TAIL .f32_rtol = 1e-5, .reason = "the left tail, e^(-x^2/2), multiplies the rounding of x^2 by x^2"
 
 static const sample rows[] = {
+    {"tanh", NULL, {{"ab", .large = {-30, 30}}}, .any_shape = true},
+    {"tanh", "rank 3", {{"abc", .lo = -5, .hi = 5, .large = {-1e4, 1e4}}}, .any_shape = true},
+    {"sigmoid", NULL, {{"ab", .large = {-80, 80}}}, .any_shape = true},
+    {"sigmoid", "rank 3", {{"abc", .lo = -10, .hi = 10, .large = {-1e4, 1e4}}}, .any_shape = true},
+    {"relu", NULL, {{"ab", .kink = {0}, .n_kinks = 1}}, .any_shape = true},
+    {"softplus", NULL, {{"ab", .large = {-80, 80}}}, .any_shape = true},
+    {"softplus", "right tail", {{"abc", .lo = 18, .hi = 22}}, .any_shape = true},
+    {"logsigmoid", NULL, {{"ab", .large = {-80, 80}}}, .any_shape = true},
+    {"logsigmoid", "rank 3", {{"abc", .lo = -10, .hi = 10, .large = {-1e4, 1e4}}}, .any_shape = true},
     WITH("leaky_relu", NULL, 0.01),
     WITH("leaky_relu", "steep", 3),
     WITH("leaky_relu", "negative slope", -0.5),

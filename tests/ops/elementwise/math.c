@@ -14,6 +14,18 @@
     .skip = KIND(K_NAN), .why = "a large neighbour changes the last place: the plain row has the kind"
 
 static const sample rows[] = {
+    {"exp", NULL, {{"ab", .large = {70, 80}}}, .any_shape = true},
+    {"exp", "negative", {{"abc", .lo = -10, .hi = -1, .large = {-80, -70}}}, .any_shape = true},
+    {"log", NULL, {{"ab", .lo = 0.2, .hi = 3, .large = {100, 1e6}, .small = {1e-3, 1e-2}}},
+     .any_shape = true},
+    {"log", "near 1", {{"abc", .lo = 0.9, .hi = 1.1, .large = {1e3, 1e6}, .small = {1e-3, 1e-2}}},
+     .any_shape = true},
+    {"sqrt", NULL, {{"ab", .lo = 0.2, .hi = 3, .large = {1e3, 1e6}, .small = {1e-3, 1e-2}}},
+     .any_shape = true},
+    {"square", NULL, {{"ab", .large = {50, 500}}}, .any_shape = true},
+    {"square", "rank 3", {{"abc", .large = {-500, -50}}}, .any_shape = true},
+    {"abs", NULL, {{"ab", .kink = {0}, .n_kinks = 1}}, .any_shape = true},
+    {"sign", NULL, {{"ab", .kink = {0}, .n_kinks = 1}}, .any_shape = true},
     PLAIN("rsqrt", .lo = 0.2, .hi = 3, .large = {100, 1e4}, .small = {0.01, 0.1}),
     PLAIN("reciprocal", .lo = 0.5, .hi = 2, .large = {50, 500}, .small = {0.01, 0.1}),
     LABELLED("reciprocal", "negative", .lo = -2, .hi = -0.5, .small = {-0.1, -0.01}),
@@ -72,8 +84,8 @@ static const exemption exempt[] = {
     {op, "transposed", input, ALWAYS_ZERO}, {op, "ignores dout", input, ALWAYS_ZERO}, \
     {op, "detached", input, ALWAYS_ZERO}
 static const equivalent equal[] = {
-    ZERO_GRADIENT("floor", -1), ZERO_GRADIENT("ceil", -1), ZERO_GRADIENT("round", -1),
-    ZERO_GRADIENT("trunc", -1),
+    ZERO_GRADIENT("sign", -1),  ZERO_GRADIENT("floor", -1), ZERO_GRADIENT("ceil", -1),
+    ZERO_GRADIENT("round", -1), ZERO_GRADIENT("trunc", -1),
 };
 
 SAMPLES(math, EXEMPT(exempt), EQUAL(equal));
