@@ -130,24 +130,27 @@ tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduct
     return out;
 }
 
-/* ---- mse and binary cross-entropy ---- */
-
-/* How many elements each of x's is averaged over; 0 for other reductions. Squares may overflow where their mean does
- * not: then it is the sum of d (d / n). */
-static double mean_over(const tg_tensor *x, tg_loss_reduction reduction) {
-    if (!tg_is_alive(x)) return 0;
-    if (reduction == TG_REDUCTION_MEAN) return (double)tg_numel(x);
-    return reduction == TG_REDUCTION_BATCH_MEAN && tg_rank(x) > 0 ? (double)tg_size(x, 0) : 0;
+double tg_loss_share(const char *op, const tg_tensor *out, const tg_tensor *like, tg_loss_reduction reduction) {
+    if (!op) op = "tg_loss_share";
+    TG_NAMED(op);
+    double n = 0;
+    tg_rank(out), tg_rank(like);
+    if (!tg_is_alive(out) || !tg_is_alive(like) || tg_numel(out) != 1) return 0;
+    if (reduction == TG_REDUCTION_MEAN) n = (double)tg_numel(like);
+    if (reduction == TG_REDUCTION_BATCH_MEAN) n = tg_rank(like) > 0 ? (double)tg_size(like, 0) : 1;
+    return n > 0 && isinf(tg_item(out)) ? 1 / n : 0;
 }
+
+/* ---- mse and binary cross-entropy ---- */
 
 tg_tensor *(tg_mse_loss)(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts) {
     TG_COMPOSED("mse_loss");
     if (!tg_loss_pair("mse_loss", prediction, target)) return tg_poison();
     tg_tensor *d = (tg_sub)(prediction, target);
     tg_tensor *out = tg_loss_reduce("mse_loss", (tg_square)(d), opts.reduction);
-    double n = mean_over(d, opts.reduction);
-    if (n == 0 || !tg_is_alive(out) || !isinf(tg_item(out))) return out;
-    return tg_loss_reduce("mse_loss", (tg_mul)(d, (tg_mul_scalar)(d, 1 / n)), TG_REDUCTION_SUM);
+    double share = tg_loss_share("mse_loss", out, d, opts.reduction);
+    if (share == 0) return out;
+    return tg_loss_reduce("mse_loss", (tg_mul)(d, (tg_mul_scalar)(d, share)), TG_REDUCTION_SUM);
 }
 
 /* y c a, for y in [0, 1] and c >= 0, where no product of two leaves the dtype unless all three do: y (c a), or where c a is
@@ -162,12 +165,21 @@ static tg_tensor *target_terms(tg_tensor *y, tg_tensor *c, tg_tensor *a) {
     return tg_loss_weighed(late, (tg_mul)(smaller, tg_loss_weighed(early, larger)));
 }
 
-/* -mean(w (y c a + (1 - y) b)), for a = log p and b = log(1 - p), weight w and pos_weight c. */
-static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b, tg_bce_opts opts) {
-    tg_tensor *positive = target_terms(y, opts.pos_weight, a);
+/* w (y c a + (1 - y) b), for a = log p and b = log(1 - p), weight w and pos_weight c. */
+static tg_tensor *cross_terms(tg_tensor *y, tg_tensor *a, tg_tensor *b, const tg_bce_opts *opts) {
+    tg_tensor *positive = target_terms(y, opts->pos_weight, a);
     tg_tensor *terms = (tg_add)(positive, tg_loss_weighed((tg_affine)(y, -1, 1), b));
-    if (opts.weight) terms = tg_loss_weighed(opts.weight, terms);
-    return (tg_neg)(tg_loss_reduce(op, terms, opts.reduction));
+    return opts->weight ? tg_loss_weighed(opts->weight, terms) : terms;
+}
+
+static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b, tg_bce_opts opts) {
+    tg_tensor *out = tg_loss_reduce(op, cross_terms(y, a, b, &opts), opts.reduction);
+    double share = tg_loss_share(op, out, y, opts.reduction);
+    if (share > 0) {
+        a = (tg_mul_scalar)(a, share), b = (tg_mul_scalar)(b, share);
+        out = tg_loss_reduce(op, cross_terms(y, a, b, &opts), TG_REDUCTION_SUM);
+    }
+    return (tg_neg)(out);
 }
 
 /* log s(z) and log(1 - s(z)) = log s(-z) are smooth and exact at any z, so that the gradient, -y s(-z) +

@@ -119,11 +119,11 @@ static rows look_at(tg_tensor *target, const tg_cross_entropy_opts *opts) {
     return r;
 }
 
-/* The weights of classes, for a mean: it is the same for any multiple of them, so where those of the rows are near the ends
- * of the range, all are multiplied by the power of two that brings the largest of these to 1. */
-static tg_tensor *weights_near_one(tg_tensor *weight, const tg_tensor *of_rows) {
+/* The weights of classes, for a mean: it is the same for any multiple of them, so where those of the rows are far from 1, by
+ * more than a factor `most`, all are multiplied by the power of two that brings the largest of these to 1. */
+static tg_tensor *weights_near_one(tg_tensor *weight, const tg_tensor *of_rows, double most) {
     const tg_array *a = tg_is_alive(of_rows) ? tg_array_of(of_rows) : NULL;
-    double most = tg_dtype_of(weight) == TG_F64 ? 0x1p500 : 0x1p60, largest = 0;
+    double largest = 0;
     int e;
     for (int64_t i = 0; a && i < a->numel; i++) largest = fmax(largest, fabs(tg_array_get(a, i)));
     if (largest == 0 || isinf(largest) || (largest >= 1 / most && largest <= most)) return weight;
@@ -149,40 +149,66 @@ static tg_tensor *plain_losses(tg_tensor *x, tg_tensor *target, bool logits) {
     return (tg_neg)((tg_squeeze)((tg_gather)(log_p, 1, (tg_unsqueeze)(target, 1)), 1));
 }
 
-/* Each row's loss: -w[class] log_p[class], smoothed -e/classes sum(w log_p). */
-static tg_tensor *row_losses(tg_tensor *x, const rows *r, const tg_cross_entropy_opts *opts, bool logits) {
+static tg_tensor *part(tg_tensor *x, double share) { return share == 1 ? x : (tg_mul_scalar)(x, share); }
+
+/* The sum of w log_p, times a number: of each where the sum leaves the range. */
+static tg_tensor *smoothing(tg_tensor *log_p, tg_tensor *weight, double number) {
+    tg_tensor *w = weight ? along_classes(weight, log_p) : NULL, *sum = sum_of_classes(w ? tg_loss_weighed(w, log_p) : log_p);
+    const tg_array *a = tg_is_alive(sum) ? tg_array_of(sum) : NULL;
+    bool within = true;
+    for (int64_t i = 0; a && i < a->numel; i++) within = within && !isinf(tg_array_get(a, i));
+    if (within) return (tg_mul_scalar)(sum, number);
+    log_p = (tg_mul_scalar)(log_p, number);
+    return sum_of_classes(w ? tg_loss_weighed(w, log_p) : log_p);
+}
+
+/* Each row's loss, times share: -w[class] log_p[class], smoothed -e/classes sum(w log_p). */
+static tg_tensor *row_losses(tg_tensor *x, const rows *r, const tg_cross_entropy_opts *opts, bool logits, double share) {
     double e = opts->label_smoothing;
     if (e > 0 && logits) x = (tg_log_softmax)(x, 1);
-    tg_tensor *loss = plain_losses(x, r->target, logits && e == 0);
+    tg_tensor *loss = part(plain_losses(x, r->target, logits && e == 0), share);
     if (r->weight) loss = tg_loss_weighed(r->weight, loss);
     if (e > 0) {
-        tg_tensor *all = opts->weight ? tg_loss_weighed(along_classes(opts->weight, x), x) : x;
-        tg_tensor *smooth = (tg_mul_scalar)(sum_of_classes(all), e / (double)tg_size(x, 1));
+        tg_tensor *smooth = smoothing(part(x, share), opts->weight, e / (double)tg_size(x, 1));
         loss = e < 1 ? (tg_sub)((tg_mul_scalar)(loss, 1 - e), smooth) : (tg_neg)(smooth);
     }
     return without_ignored(r, loss);
+}
+
+/* Those of rows, reduced; a mean of weighted rows divides by their weights. */
+static tg_tensor *reduced_rows(const char *op, tg_tensor *x, const rows *r, const tg_cross_entropy_opts *opts, bool logits,
+                               double share) {
+    tg_tensor *loss = row_losses(x, r, opts, logits, share), *count;
+    if (opts->reduction != TG_REDUCTION_MEAN || (!r->weight && !r->ignored))
+        return tg_loss_reduce(op, loss, share == 1 ? opts->reduction : TG_REDUCTION_SUM);
+    if (r->weight)
+        count = tg_loss_reduce(op, r->weight, TG_REDUCTION_SUM);
+    else
+        count = (tg_affine)(tg_loss_reduce(op, (tg_to)(r->ignored, tg_dtype_of(x)), TG_REDUCTION_SUM), -1,
+                            (double)tg_numel(r->target));
+    return (tg_div)(tg_loss_reduce(op, loss, TG_REDUCTION_SUM), part(count, share));
+}
+
+/* The rows with weights within a factor `most` of 1. */
+static rows look_near_one(tg_tensor *target, tg_cross_entropy_opts *opts, double most) {
+    rows r = look_at(target, opts);
+    if (!r.weight || opts->reduction != TG_REDUCTION_MEAN) return r;
+    tg_tensor *given = opts->weight;
+    opts->weight = weights_near_one(given, r.weight, most);
+    return opts->weight == given ? r : look_at(target, opts);
 }
 
 static tg_tensor *class_loss(const char *op, tg_tensor *x, tg_tensor *target, tg_cross_entropy_opts opts, bool logits) {
     if (!tg_is_alive(x)) return x;
     if (!opts.weight && !ignores(&opts) && opts.label_smoothing == 0)
         return tg_loss_reduce(op, plain_losses(x, target, logits), opts.reduction);
-    rows r = look_at(target, &opts);
-    if (r.weight && opts.reduction == TG_REDUCTION_MEAN) {
-        tg_tensor *given = opts.weight;
-        opts.weight = weights_near_one(given, r.weight);
-        if (opts.weight != given) r = look_at(target, &opts);
-    }
+    rows r = look_near_one(target, &opts, tg_dtype_of(x) == TG_F64 ? 0x1p500 : 0x1p60);
     if (r.ignored && has_infinite_row(x, r.ignored)) x = (tg_masked_fill)(x, (tg_unsqueeze)(r.ignored, 1), 0);
-    tg_tensor *loss = row_losses(x, &r, &opts, logits), *count;
-    if (opts.reduction != TG_REDUCTION_MEAN || (!r.weight && !r.ignored))
-        return tg_loss_reduce(op, loss, opts.reduction);
-    if (r.weight)
-        count = tg_loss_reduce(op, r.weight, TG_REDUCTION_SUM);
-    else
-        count = (tg_affine)(tg_loss_reduce(op, (tg_to)(r.ignored, tg_dtype_of(x)), TG_REDUCTION_SUM), -1,
-                            (double)tg_numel(target));
-    return (tg_div)(tg_loss_reduce(op, loss, TG_REDUCTION_SUM), count);
+    tg_tensor *out = reduced_rows(op, x, &r, &opts, logits, 1);
+    double share = tg_loss_share(op, out, target, opts.reduction);
+    if (share == 0) return out;
+    r = look_near_one(target, &opts, 1);
+    return reduced_rows(op, x, &r, &opts, logits, share);
 }
 
 tg_tensor *(tg_nll_loss)(tg_tensor *log_p, tg_tensor *target, tg_nll_opts o) {
@@ -201,6 +227,12 @@ static bool are_probabilities(const tg_tensor *x, const tg_tensor *target) {
 }
 
 /* Each row's loss: -sum(w p log_p), with p smoothed. */
+static tg_tensor *probability_terms(tg_tensor *x, tg_tensor *p, const tg_cross_entropy_opts *opts) {
+    tg_tensor *terms = tg_loss_weighed(p, (tg_log_softmax)(x, 1));
+    if (opts->weight) terms = tg_loss_weighed(along_classes(opts->weight, x), terms);
+    return sum_of_classes(terms);
+}
+
 static tg_tensor *probability_loss(const char *op, tg_tensor *x, tg_tensor *p,
                                    const tg_cross_entropy_opts *opts) {
     double e = opts->label_smoothing;
@@ -209,9 +241,11 @@ static tg_tensor *probability_loss(const char *op, tg_tensor *x, tg_tensor *p,
         return tg_poison();
     }
     if (e > 0) p = (tg_affine)(p, 1 - e, e / (double)tg_size(x, 1));
-    tg_tensor *terms = tg_loss_weighed(p, (tg_log_softmax)(x, 1));
-    if (opts->weight) terms = tg_loss_weighed(along_classes(opts->weight, x), terms);
-    return (tg_neg)(tg_loss_reduce(op, sum_of_classes(terms), opts->reduction));
+    tg_tensor *out = tg_loss_reduce(op, probability_terms(x, p, opts), opts->reduction);
+    double share = tg_loss_share(op, out, x, opts->reduction);
+    if (opts->reduction == TG_REDUCTION_MEAN) share *= (double)tg_size(x, 1); /* a term is a row */
+    if (share > 0) out = tg_loss_reduce(op, probability_terms(x, part(p, share), opts), TG_REDUCTION_SUM);
+    return (tg_neg)(out);
 }
 
 tg_tensor *(tg_cross_entropy)(tg_tensor *logits, tg_tensor *target, tg_cross_entropy_opts opts) {

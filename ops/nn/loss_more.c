@@ -25,20 +25,44 @@ static bool check_positive(const char *op, const char *what, double v) {
     return false;
 }
 
+/* Each loss is made of its terms; where their mean leaves the range though it need not, of share times its terms, each made
+ * of factors that have the share already. */
+static tg_tensor *part(tg_tensor *x, double share) { return share == 1 ? x : (tg_mul_scalar)(x, share); }
+
 /* ---- of a difference ---- */
+
+static tg_tensor *difference(tg_tensor *prediction, tg_tensor *target, double share) {
+    return (tg_sub)(part(prediction, share), part(target, share));
+}
+
+static tg_tensor *distance(const char *op, tg_tensor *prediction, tg_tensor *target, tg_loss_reduction reduction) {
+    tg_tensor *out = tg_loss_reduce(op, (tg_abs)((tg_sub)(prediction, target)), reduction);
+    double share = tg_loss_share(op, out, prediction, reduction);
+    if (share == 0) return out;
+    return tg_loss_reduce(op, (tg_abs)(difference(prediction, target, share)), TG_REDUCTION_SUM);
+}
 
 tg_tensor *(tg_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts) {
     TG_COMPOSED("l1_loss");
     if (!tg_loss_pair("l1_loss", prediction, target)) return tg_poison();
-    return tg_loss_reduce("l1_loss", (tg_abs)((tg_sub)(prediction, target)), opts.reduction);
+    return distance("l1_loss", prediction, target, opts.reduction);
 }
 
 /* scale c (d - c/2) with c = d bounded by +-delta: d^2/2 inside, delta |d| - delta^2/2 outside, and no kink at
  * 0. */
-static tg_tensor *huber(tg_tensor *prediction, tg_tensor *target, double delta, double scale) {
+static tg_tensor *huber_terms(tg_tensor *prediction, tg_tensor *target, double delta, double scale, double share) {
     tg_tensor *d = (tg_sub)(prediction, target), *c = (tg_clamp)(d, -delta, delta);
-    tg_tensor *rest = (tg_sub)(d, (tg_mul_scalar)(c, 0.5));
+    if (share != 1) d = difference(prediction, target, share);
+    tg_tensor *rest = (tg_sub)(d, (tg_mul_scalar)(c, 0.5 * share));
     return (tg_mul)(scale == 1 ? c : (tg_mul_scalar)(c, scale), rest);
+}
+
+static tg_tensor *huber(const char *op, tg_tensor *prediction, tg_tensor *target, double delta, double scale,
+                        tg_loss_reduction reduction) {
+    tg_tensor *out = tg_loss_reduce(op, huber_terms(prediction, target, delta, scale, 1), reduction);
+    double share = tg_loss_share(op, out, prediction, reduction);
+    if (share == 0) return out;
+    return tg_loss_reduce(op, huber_terms(prediction, target, delta, scale, share), TG_REDUCTION_SUM);
 }
 
 tg_tensor *(tg_huber_loss)(tg_tensor *prediction, tg_tensor *target, tg_huber_opts opts) {
@@ -46,7 +70,7 @@ tg_tensor *(tg_huber_loss)(tg_tensor *prediction, tg_tensor *target, tg_huber_op
     const char *op = "huber_loss";
     double delta = opts.delta == 0 ? 1 : opts.delta;
     if (!tg_loss_pair(op, prediction, target) || !check_positive(op, "delta", delta)) return tg_poison();
-    return tg_loss_reduce(op, huber(prediction, target, delta, 1), opts.reduction);
+    return huber(op, prediction, target, delta, 1, opts.reduction);
 }
 
 tg_tensor *(tg_smooth_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_smooth_l1_opts opts) {
@@ -55,31 +79,34 @@ tg_tensor *(tg_smooth_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_smoo
     double beta = opts.beta == 0 ? 1 : opts.beta;
     if (!tg_loss_pair(op, prediction, target) || !check_positive(op, "beta", beta)) return tg_poison();
     /* a parabola too narrow for the dtype is none */
-    if (beta < (tg_dtype_of(prediction) == TG_F64 ? DBL_MIN : (double)FLT_MIN)) {
-        tg_tensor *distance = (tg_abs)((tg_sub)(prediction, target));
-        return tg_loss_reduce(op, distance, opts.reduction);
-    }
-    return tg_loss_reduce(op, huber(prediction, target, beta, 1 / beta), opts.reduction);
+    if (beta < (tg_dtype_of(prediction) == TG_F64 ? DBL_MIN : (double)FLT_MIN))
+        return distance(op, prediction, target, opts.reduction);
+    return huber(op, prediction, target, beta, 1 / beta, opts.reduction);
 }
 
 /* ---- of distributions ---- */
 
 /* p (log p - log_q), which is 0 where p is, even if both logarithms are -inf. */
-static tg_tensor *log_target_terms(tg_tensor *log_q, tg_tensor *log_p) {
+static tg_tensor *log_target_terms(tg_tensor *log_q, tg_tensor *log_p, double share) {
     tg_tensor *none = (tg_eq)(log_p, (tg_scalar)(tg_dtype_of(log_p), -INFINITY));
     tg_tensor *distance = (tg_sub)((tg_masked_fill)(log_p, none, 0), (tg_masked_fill)(log_q, none, 0));
-    return (tg_mul)((tg_exp)(log_p), distance);
+    return (tg_mul)(part((tg_exp)(log_p), share), distance);
+}
+
+static tg_tensor *divergence_terms(tg_tensor *log_q, tg_tensor *target, bool log_target, double share) {
+    if (log_target) return log_target_terms(log_q, target, share);
+    tg_tensor *p = part(target, share);
+    return (tg_sub)((tg_xlogy)(p, target), tg_loss_weighed(p, log_q));
 }
 
 tg_tensor *(tg_kl_div)(tg_tensor *log_q, tg_tensor *target, tg_kl_div_opts opts) {
     TG_COMPOSED("kl_div");
-    tg_tensor *terms;
-    if (!tg_loss_pair("kl_div", log_q, target)) return tg_poison();
-    if (opts.log_target)
-        terms = log_target_terms(log_q, target);
-    else
-        terms = (tg_sub)((tg_xlogy)(target, target), tg_loss_weighed(target, log_q));
-    return tg_loss_reduce("kl_div", terms, opts.reduction);
+    const char *op = "kl_div";
+    if (!tg_loss_pair(op, log_q, target)) return tg_poison();
+    tg_tensor *out = tg_loss_reduce(op, divergence_terms(log_q, target, opts.log_target, 1), opts.reduction);
+    double share = tg_loss_share(op, out, target, opts.reduction);
+    if (share == 0) return out;
+    return tg_loss_reduce(op, divergence_terms(log_q, target, opts.log_target, share), TG_REDUCTION_SUM);
 }
 
 static bool check_variance(const char *op, const tg_tensor *variance) {
@@ -108,7 +135,11 @@ tg_tensor *(tg_gaussian_nll_loss)(tg_tensor *mean, tg_tensor *target, tg_tensor 
     tg_tensor *v = (tg_add)(variance, missing);
     tg_tensor *halved = (tg_affine)((tg_log)(v), 0.5, opts.full ? 0.5 * log_2_pi : 0);
     tg_tensor *terms = (tg_add)(halved, (tg_half_square_over)((tg_sub)(mean, target), v));
-    return tg_loss_reduce(op, terms, opts.reduction);
+    tg_tensor *out = tg_loss_reduce(op, terms, opts.reduction);
+    double share = tg_loss_share(op, out, mean, opts.reduction);
+    if (share == 0) return out;
+    terms = (tg_half_square_over)(difference(mean, target, sqrt(share)), v);
+    return tg_loss_reduce(op, (tg_add)(part(halved, share), terms), TG_REDUCTION_SUM);
 }
 
 /* ---- of labels 1 and -1 ---- */
@@ -135,14 +166,23 @@ static bool check_margin(const char *op, double margin) {
 /* max(0, x), with slope 1 at 0 */
 static tg_tensor *positive_part(tg_tensor *x) { return (tg_clamp)(x, 0, INFINITY); }
 
+static tg_tensor *embedding_terms(tg_tensor *x, tg_tensor *y, double margin, double share) {
+    tg_tensor *alike = (tg_gt)(y, (tg_scalar)(tg_dtype_of(y), 0));
+    return (tg_where)(alike, part(x, share), positive_part((tg_affine)(x, -share, margin * share)));
+}
+
 tg_tensor *(tg_hinge_embedding_loss)(tg_tensor *x, tg_tensor *y, tg_hinge_opts opts) {
     TG_COMPOSED("hinge_embedding_loss");
     const char *op = "hinge_embedding_loss";
     double margin = tg_option(opts.margin, 1);
     if (!tg_loss_pair(op, x, y) || !check_signs(op, y) || !check_margin(op, margin)) return tg_poison();
-    tg_tensor *alike = (tg_gt)(y, (tg_scalar)(tg_dtype_of(y), 0));
-    tg_tensor *apart = positive_part((tg_affine)(x, -1, margin));
-    return tg_loss_reduce(op, (tg_where)(alike, x, apart), opts.reduction);
+    tg_tensor *out = tg_loss_reduce(op, embedding_terms(x, y, margin, 1), opts.reduction);
+    double share = tg_loss_share(op, out, x, opts.reduction);
+    return share == 0 ? out : tg_loss_reduce(op, embedding_terms(x, y, margin, share), TG_REDUCTION_SUM);
+}
+
+static tg_tensor *hinge_terms(tg_tensor *score, tg_tensor *y, double margin, double share) {
+    return positive_part((tg_affine)((tg_mul)(y, score), -share, margin * share));
 }
 
 tg_tensor *(tg_hinge_loss)(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts) {
@@ -150,7 +190,9 @@ tg_tensor *(tg_hinge_loss)(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts) {
     const char *op = "hinge_loss";
     double margin = tg_option(opts.margin, 1);
     if (!tg_loss_pair(op, score, y) || !check_signs(op, y) || !check_margin(op, margin)) return tg_poison();
-    return tg_loss_reduce(op, positive_part((tg_affine)((tg_mul)(y, score), -1, margin)), opts.reduction);
+    tg_tensor *out = tg_loss_reduce(op, hinge_terms(score, y, margin, 1), opts.reduction);
+    double share = tg_loss_share(op, out, score, opts.reduction);
+    return share == 0 ? out : tg_loss_reduce(op, hinge_terms(score, y, margin, share), TG_REDUCTION_SUM);
 }
 
 /* ---- of angles ---- */

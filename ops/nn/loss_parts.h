@@ -29,6 +29,11 @@ TG_API tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x);
 /* x reduced. A reduced x is released: it is taken to be an intermediate that only gradients still read. */
 TG_API tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduction);
 
+/* A mean of terms that leave the range may stay in it: where `out`, the mean of as many terms as `like` has elements, is
+ * infinite, this is 1 / n for the n that it was divided by, and the sum of terms that have this as a factor of a factor is
+ * to take its place. 0 where there is nothing to be done: `out` is finite, or no mean. */
+TG_API double tg_loss_share(const char *op, const tg_tensor *out, const tg_tensor *like, tg_loss_reduction reduction);
+
 #ifdef __cplusplus
 }
 #endif

@@ -238,6 +238,8 @@ START_TEST(parts_of_layers_and_losses) {
     REFUSED(tg_loss_weight("mine", "weight", x, NULL), "mine", "NULL");
     REFUSED(tg_loss_reduce("mine", NULL, TG_REDUCTION_NONE), "mine", "NULL");
     REFUSED(tg_loss_reduce("mine", x, (tg_loss_reduction)4), "mine", "4");
+    REFUSED(tg_loss_share("mine", NULL, x, TG_REDUCTION_MEAN), "mine", "NULL");
+    REFUSED(tg_loss_share(NULL, x, NULL, TG_REDUCTION_MEAN), "tg_loss_share", "NULL");
     REFUSED(tg_accuracy(NULL, NULL), "accuracy", "NULL");
     REFUSED(tg_init_kaiming_normal(w, NULL, NULL), "tg_init_kaiming_normal", "stream");
     REFUSED(tg_init_xavier_uniform(NULL, NULL, NULL), "tg_init_xavier_uniform", "NULL");
