@@ -3,6 +3,7 @@
 #include "core/parallel.h"
 #include "ops/shared.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -57,36 +58,40 @@ static void add(const pool *p, char *plane, int64_t i, double v) {
         ((float *)(void *)plane)[i] += (float)v;
 }
 
-/* A window of a plane, [top, bottom) by [left, right). */
-typedef struct window {
-    int64_t top, bottom, left, right;
-} window;
-
-/* The sum of a window's elements, each times `unit`. */
-static inline double sum_of(const pool *p, const char *image, const window *w, double unit) {
-    int64_t width = p->attr->size.dim[1];
-    double sum = 0;
-    for (int64_t y = w->top; y < w->bottom; y++)
-        for (int64_t x = w->left; x < w->right; x++) sum += get(p, image, y * width + x) * unit;
-    return sum;
-}
-
-/* The sum divided by n. One that leaves the range is taken in units of a power of two, which no sum of less than 2^63
- * elements leaves. */
-static double mean_of(const pool *p, const char *image, const window *w, double n) {
-    double sum = sum_of(p, image, w, 1);
-    return isfinite(sum) ? sum / n : sum_of(p, image, w, 0x1p-64) / n * 0x1p64;
-}
-
 static void gather_plane(const pool *p, const char *image, char *means) {
     const avg_attr *a = p->attr;
-    window w;
+    int64_t width = a->size.dim[1], top, bottom, left, right;
     for (int64_t i = 0; i < a->windows.dim[0]; i++) {
-        double rows = (double)cover(a, 0, i, &w.top, &w.bottom);
+        double rows = (double)cover(a, 0, i, &top, &bottom);
         for (int64_t j = 0; j < a->windows.dim[1]; j++) {
-            double n = rows * (double)cover(a, 1, j, &w.left, &w.right);
-            add(p, means, i * a->windows.dim[1] + j, mean_of(p, image, &w, n));
+            double n = rows * (double)cover(a, 1, j, &left, &right), sum = 0;
+            for (int64_t y = top; y < bottom; y++)
+                for (int64_t x = left; x < right; x++) sum += get(p, image, y * width + x);
+            add(p, means, i * a->windows.dim[1] + j, sum / n);
         }
+    }
+}
+
+/* No branch, since this is asked of every plane. */
+static bool all_finite(const double *v, int64_t n) {
+    int bad = 0;
+    for (int64_t k = 0; k < n; k++) bad |= !(fabs(v[k]) <= DBL_MAX);
+    return !bad;
+}
+
+/* Means whose sum may have left the range, which only one of f64 can: in units of a power of two, which no sum of less than
+ * 2^63 elements leaves. Apart, so that the loop of planes keeps its registers. */
+__attribute__((noinline)) static void mend_plane(const double *image, const avg_attr *a, double *means) {
+    int64_t width = a->size.dim[1], top, bottom, left, right;
+    int64_t count = a->windows.dim[0] * a->windows.dim[1];
+    if (all_finite(means, count)) return;
+    for (int64_t k = 0; k < count; k++) {
+        if (isfinite(means[k])) continue;
+        double n = (double)cover(a, 0, k / a->windows.dim[1], &top, &bottom), sum = 0;
+        n *= (double)cover(a, 1, k % a->windows.dim[1], &left, &right);
+        for (int64_t y = top; y < bottom; y++)
+            for (int64_t x = left; x < right; x++) sum += image[y * width + x] * 0x1p-64;
+        means[k] = sum / n * 0x1p64;
     }
 }
 
@@ -114,6 +119,8 @@ static void gather_planes(void *context, int64_t begin, int64_t end) {
     for (int64_t c = begin; c < end; c++) {
         memset(p->means + (size_t)c * means, 0, means);
         gather_plane(p, p->image + (size_t)c * image, p->means + (size_t)c * means);
+        if (p->dtype != TG_F64) continue;
+        mend_plane((const void *)(p->image + (size_t)c * image), p->attr, (void *)(p->means + (size_t)c * means));
     }
 }
 
