@@ -60,10 +60,10 @@ found=$(
 
     find core autograd ops examples -name '*.[ch]' | while read -r f; do
         awk -v most=450 'END { if (NR > most) print FILENAME ": " NR " lines, at most " most }' "$f"
-        awk -v most=60 '
+        awk -v most=40 '
             /^[a-zA-Z_].*\) *\{ *$/ { start = FNR; name = $0 }
             /^\}/ {
-                if (start && FNR - start >= most)
+                if (start && FNR - start + 1 > most)
                     print FILENAME ":" start ": " FNR - start + 1 " lines, at most " most ": " name
                 start = 0
             }' "$f"

@@ -30,6 +30,14 @@ INLINE void store_cut(const tg_offset_gemm *g, int64_t i, int64_t rows, int vect
     }
 }
 
+/* Of the rows of c from its first on. */
+INLINE void fetch_rows(const S *c, int64_t c_row, int rows, int64_t left, int vectors) {
+    UNROLL(16)
+    for (int k = 0; k < rows; k++)
+        UNROLL(2)
+        for (int v = 0; v < vectors; v++) __builtin_prefetch(c + (k < left ? k : left - 1) * c_row + v * W);
+}
+
 /* Rows i .. i + rows of c, `left` of which exist: the last one stands in for the others. Lines of c are fetched while
  * the sums are made. */
 INLINE void offset_tile(const tg_offset_gemm *g, int64_t i, int64_t left, int rows, int vectors) {
@@ -44,11 +52,7 @@ INLINE void offset_tile(const tg_offset_gemm *g, int64_t i, int64_t left, int ro
         UNROLL(2)
         for (int v = 0; v < vectors; v++) sum[k][v] = K(0);
     }
-    if (g->fetch)
-        UNROLL(16)
-        for (int k = 0; k < rows; k++)
-            UNROLL(2)
-            for (int v = 0; v < vectors; v++) __builtin_prefetch(c + (k < left ? k : left - 1) * g->c_row + v * W);
+    if (g->fetch) fetch_rows(c, g->c_row, rows, left, vectors);
     for (int64_t r = 0; r < g->sums; r++, b += g->b_row) {
         const S *x = (const S *)g->x + g->sum[r];
         UNROLL(2)

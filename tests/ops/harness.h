@@ -245,6 +245,11 @@ char *read_source_file(const char *path);
 bool reads_compressed(void); /* with zlib only */
 
 void print_op_reference(FILE *f); /* docs/ops.md */
+void print_functions(FILE *f);    /* docs/functions.md */
+
+/* Sees each prototype of the public headers, without TG_API and on one line. */
+typedef void prototype_visitor(void *context, const char *header, const char *line);
+void each_prototype(prototype_visitor *see, void *context);
 
 /* ---- the test cases ---- */
 TCase *tcase_samples(void);

@@ -1,4 +1,5 @@
-/* The suite of ops/. With --reference it prints docs/ops.md instead. TG_FAST=1 takes fewer sizes and
+/* The suite of ops/. With --reference or --functions it prints docs/ops.md or
+ * docs/functions.md instead. TG_FAST=1 takes fewer sizes and
  * projections; TG_OP=add,mul only the samples, golden numbers and mutants of these ops. The coverage cases come
  * last: they judge what the others counted, so they mean something only in a run of all cases. */
 #include "tests/ops/harness.h"
@@ -9,6 +10,10 @@
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--reference") == 0) {
         print_op_reference(stdout);
+        return EXIT_SUCCESS;
+    }
+    if (argc > 1 && strcmp(argv[1], "--functions") == 0) {
+        print_functions(stdout);
         return EXIT_SUCCESS;
     }
     if (!coverage_open()) {

@@ -32,8 +32,32 @@ static void print_saved(FILE *f, const tg_op *op) {
     if (!*comma) fputs("nothing", f);
 }
 
+/* ---- where an op's function is declared ---- */
+
+typedef struct declaration {
+    const char *op;
+    char header[64], line[400]; /* "": the op has no function of its name */
+} declaration;
+
+static void see_declaration(void *context, const char *header, const char *line) {
+    declaration *d = context;
+    const char *at = strstr(line, "tg_");
+    size_t n = strlen(d->op);
+    while (at && !(strncmp(at + 3, d->op, n) == 0 && at[3 + n] == '(')) at = strstr(at + 1, "tg_");
+    if (!at || *d->line || (strchr(line, '(') && at > strchr(line, '('))) return;
+    snprintf(d->header, sizeof d->header, "%s", header);
+    snprintf(d->line, sizeof d->line, "%s", line);
+}
+
+static void print_declaration(FILE *f, const tg_op *op) {
+    declaration d = {.op = op->name};
+    each_prototype(see_declaration, &d);
+    if (*d.line) fprintf(f, "- function: `%s` (`%s`)\n", d.line, d.header);
+}
+
 static void print_op(FILE *f, const tg_op *op) {
     fprintf(f, "### %s\n\n    %s\n\n", op->name, op->formula);
+    print_declaration(f, op);
     fputs("- inputs: ", f);
     if (op->n_in == TG_VARIADIC)
         fputs("any number", f);
@@ -57,46 +81,29 @@ static void print_op(FILE *f, const tg_op *op) {
     fprintf(f, "\n- rows of samples: %d\n\n", rows_of(op));
 }
 
-/* ---- functions that are no primitives: what the public headers declare besides ---- */
+/* ---- functions that are no primitives: what the headers of ops/ declare besides ---- */
 
-#define DECLARES "TG_API tg_tensor *tg_"
-
-/* The next function of a header from `at` on that returns a tensor; its name goes to name[64]. NULL: no more. */
-static const char *next_function(const char *at, char *name) {
-    at = strstr(at, DECLARES);
-    if (!at) return NULL;
-    at += strlen(DECLARES);
-    size_t n = strcspn(at, "(");
-    snprintf(name, 64, "%.*s", (int)(n < 63 ? n : 63), at);
-    return at + n;
+static void print_composition(void *context, const char *header, const char *line) {
+    static const char returns[] = "tg_tensor *tg_";
+    char name[64];
+    if (strncmp(header, "ops/", 4) != 0 || strncmp(line, returns, strlen(returns)) != 0) return;
+    line += strlen(returns);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(line, "("), line);
+    const call *c = find_call(name);
+    if (tg_op_find(name)) return;
+    fprintf(context, "| `tg_%s` | `%s` | ", name, header);
+    fprintf(context, c ? "`%s` |\n" : "%s |\n", c ? c->op : "");
 }
 
-static void print_compositions_of(FILE *f, const char *header) {
-    char name[64], *text = read_source_file(header);
-    for (const char *at = text; at && (at = next_function(at, name));) {
-        const call *c = find_call(name);
-        if (tg_op_find(name)) continue;
-        fprintf(f, "| `tg_%s` | `%s` | ", name, header);
-        fprintf(f, c ? "`%s` |\n" : "%s |\n", c ? c->op : "");
-    }
-    free(text);
-}
-
-/* The headers are those that the umbrella header includes. */
 static void print_compositions(FILE *f) {
     fputs("## Compositions and shorthands\n\n"
           "What else the headers offer is made of the primitives above, because that costs no speed or accuracy that "
           "matters,\nor makes a tensor without history. The last column is the primitive that does most of the work, "
-          "and under which\nthe function is tested, where that is by rows of samples.\n\n"
+          "and under which\nthe function is tested, where that is by rows of samples. Prototypes of all functions are in "
+          "[functions.md](functions.md).\n\n"
           "| function | header | mainly |\n|---|---|---|\n",
           f);
-    char *text = read_source_file("ops/tapegrad.h"), header[64];
-    for (char *at = text; at && (at = strstr(at, "#include \"ops/"));) {
-        at += strlen("#include \"");
-        snprintf(header, sizeof header, "%.*s", (int)strcspn(at, "\""), at);
-        print_compositions_of(f, header);
-    }
-    free(text);
+    each_prototype(print_composition, f);
 }
 
 void print_op_reference(FILE *f) {
@@ -105,10 +112,8 @@ void print_op_reference(FILE *f) {
     fputs("# The ops\n\n", f);
     fprintf(f,
             "The %d primitives of `ops/ops.def`, one section a file, and at the end the functions that are made "
-            "of them. The public\n"
-            "functions are in the headers of the same room. This page is printed by "
-            "`test_ops --reference`;\n"
-            "a test fails when it is out of date.\n\n",
+            "of them. All\nprototypes are in [functions.md](functions.md). This page is printed by `test_ops --reference`; a "
+            "test fails when it is out of\ndate.\n\n",
             n);
     for (int i = 0; i < n; i++) {
         if (i == 0 || strcmp(table[i].file, table[i - 1].file) != 0)

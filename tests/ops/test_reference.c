@@ -4,19 +4,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-START_TEST(docs_ops_md_is_current) {
-    char *text = NULL, *page = read_source_file("docs/ops.md");
+static const struct generated {
+    const char *page, *option;
+    void (*print)(FILE *f);
+} generated[] = {{"docs/ops.md", "reference", print_op_reference}, {"docs/functions.md", "functions", print_functions}};
+
+START_TEST(generated_pages_are_current) {
+    const struct generated *g = &generated[_i];
+    char *text = NULL, *page = read_source_file(g->page);
     size_t size;
     FILE *f = open_memstream(&text, &size);
     ck_assert_ptr_nonnull(f);
-    print_op_reference(f);
+    g->print(f);
     fclose(f);
-    ck_assert_msg(page,
-                  "docs/ops.md is not readable: run from the root of the sources, or set TG_SOURCE_ROOT");
+    ck_assert_msg(page, "%s is not readable: run from the root of the sources, or set TG_SOURCE_ROOT", g->page);
     bool current = strcmp(page, text) == 0;
     free(page);
     free(text);
-    ck_assert_msg(current, "docs/ops.md is out of date: test_ops --reference > docs/ops.md");
+    ck_assert_msg(current, "%s is out of date: test_ops --%s > %s", g->page, g->option, g->page);
 }
 END_TEST
 
@@ -44,7 +49,7 @@ TCase *tcase_reference(void) {
     TCase *t = tcase_create("reference");
     int n;
     tg_op_table(&n);
-    tcase_add_test(t, docs_ops_md_is_current);
+    tcase_add_loop_test(t, generated_pages_are_current, 0, COUNT(generated));
     tcase_add_loop_test(t, table_is_whole, 0, n);
     tcase_add_test(t, unknown_names_are_not_found);
     return t;
