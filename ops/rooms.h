@@ -26,6 +26,7 @@
 #include "ops/reduce/reduce.h"
 #include "ops/reduce/scan.h"
 #include "ops/reduce/variance.h"
+#include "ops/reduce/vector_norm.h"
 
 #include "ops/products/einsum.h"
 #include "ops/products/matmul.h"

@@ -35,7 +35,7 @@
 #include "ops/nn/layer.h"
 #include "ops/nn/layers.h"
 #include "ops/nn/loss.h"
-#include "ops/nn/loss_more.h"
+#include "ops/nn/loss_distance.h"
 #include "ops/nn/loss_parts.h"
 #include "ops/nn/model.h"
 #include "ops/nn/object.h"

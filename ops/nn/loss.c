@@ -5,8 +5,6 @@
 #include "ops/elementwise/arithmetic.h"
 #include "ops/elementwise/activation.h"
 #include "ops/elementwise/math.h"
-#include "ops/elementwise/activation.h"
-#include "ops/elementwise/math.h"
 #include "ops/elementwise/logical.h"
 #include "ops/reduce/reduce.h"
 #include "ops/elementwise/compare.h"

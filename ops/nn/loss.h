@@ -7,7 +7,7 @@
  *
  * Each of the three below comes fused, from the raw output of the network ("logits"), and as the plain
  * composition that courses teach, so that the start gradient of both can be compared: for n rows it is
- * (y_hat - y)/n in either. The others are in ops/nn/loss_more.h.
+ * (y_hat - y)/n in either. The others are in ops/nn/loss_distance.h.
  */
 #ifndef TG_OPS_NN_LOSS_H
 #define TG_OPS_NN_LOSS_H

@@ -1,4 +1,4 @@
-/* Variance and standard deviation, which are compositions, and vector norms, over any set of axes; f32 and f64. */
+/* Variance and standard deviation over any set of axes: compositions; f32 and f64. */
 #ifndef TG_OPS_REDUCE_VARIANCE_H
 #define TG_OPS_REDUCE_VARIANCE_H
 
@@ -19,23 +19,11 @@ typedef struct tg_var_opts {
 TG_API tg_tensor *tg_var(tg_tensor *x, tg_var_opts opts);
 TG_API tg_tensor *tg_std(tg_tensor *x, tg_var_opts opts); /* its root; at 0 with gradient 0 */
 
-/* sum(|x|^p)^(1/p); the sum of |x| for p = 1, the largest |x| for p = INFINITY, the smallest for p =
- * -INFINITY. The gradient is sign(x) (|x| / norm)^(p-1), 0 at a norm of 0; with one infinite element it is the limit,
- * sign(x) there and, for p > 1, 0 elsewhere, and k of them have k^(1/p-1) each. Ties for the infinite norms split evenly, and of nothing these
- * are TG_ERR_SHAPE. Other p <= 0 and NaN are TG_ERR_ARGUMENT. */
-typedef struct tg_vector_norm_opts {
-    tg_shape axes; /* left out: all of them */
-    bool keepdim;
-    double p; /* 0, left out: 2 */
-} tg_vector_norm_opts;
-TG_API tg_tensor *tg_norm(tg_tensor *x, tg_vector_norm_opts opts);
-
 #ifdef __cplusplus
 }
 #endif
 
 #define tg_var(x, ...) TG_AT((tg_var)((x), TG_OPTIONS(tg_var_opts, __VA_ARGS__)))
 #define tg_std(x, ...) TG_AT((tg_std)((x), TG_OPTIONS(tg_var_opts, __VA_ARGS__)))
-#define tg_norm(x, ...) TG_AT((tg_norm)((x), TG_OPTIONS(tg_vector_norm_opts, __VA_ARGS__)))
 
 #endif

@@ -1,4 +1,6 @@
-/* Vector norms: their slope is of the shape of x, and an op like them. Declared in ops/reduce/variance.h. */
+/* Vector norms: their slope is of the shape of x, and an op like them. */
+#include "ops/reduce/vector_norm.h"
+
 #include "ops/reduce/axes.h"
 #include "ops/reduce/spread.h"
 

@@ -1,8 +1,9 @@
-/* More losses, with the rules and reductions of ops/nn/loss.h: equal shapes, the mean unless `.reduction`
+/* Losses that are distances: of numbers, of distributions, from a margin; and the cosine of an angle. They have the rules and
+ * reductions of ops/nn/loss.h: equal shapes, the mean unless `.reduction`
  * says otherwise. Where an option is a number, 0 (left out) stands for the default given here;
  * one that is not finite, or not positive where only that makes sense, is TG_ERR_ARGUMENT. Compositions. */
-#ifndef TG_OPS_NN_LOSS_MORE_H
-#define TG_OPS_NN_LOSS_MORE_H
+#ifndef TG_OPS_NN_LOSS_DISTANCE_H
+#define TG_OPS_NN_LOSS_DISTANCE_H
 
 #include "ops/nn/loss.h"
 

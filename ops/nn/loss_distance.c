@@ -1,17 +1,14 @@
-#include "ops/nn/loss_more.h"
+#include "ops/nn/loss_distance.h"
 
 #include "autograd/composed.h"
-
+#include "ops/elementwise/activation.h"
 #include "ops/elementwise/arithmetic.h"
 #include "ops/elementwise/binary.h"
-#include "ops/elementwise/activation.h"
+#include "ops/elementwise/compare.h"
 #include "ops/elementwise/math.h"
-#include "ops/elementwise/activation.h"
-#include "ops/elementwise/math.h"
-#include "ops/reduce/variance.h"
 #include "ops/nn/loss_parts.h"
 #include "ops/reduce/reduce.h"
-#include "ops/elementwise/compare.h"
+#include "ops/reduce/vector_norm.h"
 #include "ops/shape/view.h"
 
 #include <float.h>
