@@ -212,5 +212,8 @@ void end_void_p(void *p) { end_const_void_p(p); }
 void end_tg_array_p(const tg_array *a) { end_const_void_p(a); }
 void end_tg_node_p(const tg_node *n) { end_text(n ? n->op->name : NULL); }
 void end_tg_op_p(const tg_op *op) { end_text(op ? op->name : NULL); }
-void end_tg_op_entry_p(const tg_op_entry *e) { end_text(e ? e->room : NULL), end_text(e ? e->file : NULL); }
+void end_tg_op_entry_p(const tg_op_entry *e) {
+    if (e) seen = *e->room;
+    end_text(e ? e->file : NULL);
+}
 void end_tg_rng_p(tg_rng *rng) { end_const_void_p(rng); }
