@@ -115,6 +115,7 @@ END_TEST
 
 TCase *tcase_long_products(void) {
     TCase *tc = tcase_create("long_products");
+    tcase_set_tags(tc, "table");
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, keep_setting, restore_setting);
     tcase_add_loop_test(tc, products_of_long_rows, 0, SHAPES);

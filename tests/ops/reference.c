@@ -34,30 +34,31 @@ static void print_saved(FILE *f, const tg_op *op) {
 
 /* ---- where an op's function is declared ---- */
 
-typedef struct declaration {
-    const char *op;
-    char header[64], line[400]; /* "": the op has no function of its name */
-} declaration;
+static char *declaration[400]; /* by op: "- function: .."; NULL: none has its name */
 
+/* The name is what stands before the first parenthesis. */
 static void see_declaration(void *context, const char *header, const char *line) {
-    declaration *d = context;
-    const char *at = strstr(line, "tg_");
-    size_t n = strlen(d->op);
-    while (at && !(strncmp(at + 3, d->op, n) == 0 && at[3 + n] == '(')) at = strstr(at + 1, "tg_");
-    if (!at || *d->line || (strchr(line, '(') && at > strchr(line, '('))) return;
-    snprintf(d->header, sizeof d->header, "%s", header);
-    snprintf(d->line, sizeof d->line, "%s", line);
-}
-
-static void print_declaration(FILE *f, const tg_op *op) {
-    declaration d = {.op = op->name};
-    each_prototype(see_declaration, &d);
-    if (*d.line) fprintf(f, "- function: `%s` (`%s`)\n", d.line, d.header);
+    size_t n = strcspn(line, "(");
+    (void)context;
+    for (size_t i = 0; i < n; i++) {
+        char name[64];
+        if (strncmp(line + i, "tg_", 3) != 0 || (i && line[i - 1] != '*' && line[i - 1] != ' ')) continue;
+        snprintf(name, sizeof name, "%.*s", (int)(n - i - 3), line + i + 3);
+        const tg_op *op = tg_op_find(name);
+        int k = op ? op_index(op) : -1;
+        if (k < 0 || k >= COUNT(declaration) || declaration[k]) continue;
+        size_t size = strlen(line) + strlen(header) + 32;
+        declaration[k] = malloc(size);
+        if (declaration[k]) snprintf(declaration[k], size, "- function: `%s` (`%s`)\n", line, header);
+    }
 }
 
 static void print_op(FILE *f, const tg_op *op) {
+    char **declared = &declaration[op_index(op)];
     fprintf(f, "### %s\n\n    %s\n\n", op->name, op->formula);
-    print_declaration(f, op);
+    if (*declared) fputs(*declared, f);
+    free(*declared);
+    *declared = NULL;
     fputs("- inputs: ", f);
     if (op->n_in == TG_VARIADIC)
         fputs("any number", f);
@@ -109,6 +110,7 @@ static void print_compositions(FILE *f) {
 void print_op_reference(FILE *f) {
     int n;
     const tg_op_entry *table = tg_op_table(&n);
+    each_prototype(see_declaration, NULL);
     fputs("# The ops\n\n", f);
     fprintf(f,
             "The %d primitives of `ops/ops.def`, one section a file, and at the end the functions that are made "
