@@ -5,6 +5,7 @@
  *   core/error.h      how errors are reported           core/tensor.h   tensors: creation, access, lifetime
  *   core/random.h     random numbers                    core/memory.h   statistics, failure injection
  *   core/parallel.h   threads                           core/io/idx.h   IDX files
+ *   core/version.h    which version this is
  *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
  *   autograd/grad.h   tg_backward and tg_grad           autograd/gradcheck.h  checking gradients
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
@@ -20,6 +21,7 @@
 #include "core/parallel.h"
 #include "core/random.h"
 #include "core/tensor.h"
+#include "core/version.h"
 
 #include "autograd/checkpoint.h"
 #include "autograd/composed.h"

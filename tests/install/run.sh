@@ -20,6 +20,22 @@ cd "$work"
 "$@" "$flag" "$here/user.c" $(pkg-config --cflags tapegrad) "$dest$libdir/libtapegrad.a" \
     $(pkg-config --libs --static tapegrad | sed 's/-ltapegrad//') -o static && LD_LIBRARY_PATH='' ./static
 
+for page in LICENSE README.md docs/functions.md examples/fashion_mnist.c; do
+    [ -n "$(find "$dest" -path "*/share/doc/tapegrad/$page")" ] || { echo "not installed: $page" && exit 1; }
+done
+
+# As a subproject it is found by its name, and brings neither tests nor examples.
+mkdir -p parent/subprojects
+ln -sfn "$here/../.." parent/subprojects/tapegrad
+cat >parent/meson.build <<'END'
+project('parent', 'c')
+executable('user', 'user.c', dependencies: dependency('tapegrad', fallback: 'tapegrad'))
+END
+cp "$here/user.c" parent/user.c
+PKG_CONFIG_PATH='' meson setup parent/build parent >parent.log 2>&1 || { cat parent.log && exit 1; }
+grep -q 'subproject.*tapegrad' parent.log || { cat parent.log && exit 1; }
+meson introspect --targets parent/build | grep -q 'test_core\|fashion_mnist' && { echo 'the subproject has tests' && exit 1; }
+
 # Every header compiles by itself, first.
 headers=$(cd "$dest$includedir/tapegrad" && find . -name '*.h' | sort)
 for header in $headers; do

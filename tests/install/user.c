@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 #include <tapegrad.h>
 
 static tg_tensor *product(tg_tensor *const *in, void *user) {
@@ -52,6 +53,7 @@ static int literals(void) {
 }
 
 int main(void) {
+    if (strcmp(tg_version(), TG_VERSION) != 0 || TG_VERSION_MAJOR < 0) return 30;
     tg_tensor *x = tg_param(tg_full(TG_F64, 3, 2));
     if (tg_backward(tg_sum(tg_mul(x, x))) != TG_OK) return fputs(tg_error_message(), stderr), 1;
     double slope = tg_get(tg_grad_of(x), 1);

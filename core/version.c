@@ -1,0 +1,3 @@
+#include "core/version.h"
+
+const char *tg_version(void) { return TG_VERSION; }
