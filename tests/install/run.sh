@@ -36,6 +36,21 @@ PKG_CONFIG_PATH='' meson setup parent/build parent >parent.log 2>&1 || { cat par
 grep -q 'subproject.*tapegrad' parent.log || { cat parent.log && exit 1; }
 meson introspect --targets parent/build | grep -q 'test_core\|fashion_mnist' && { echo 'the subproject has tests' && exit 1; }
 
+if command -v cmake >/dev/null; then
+    mkdir -p cmake
+    cat >cmake/CMakeLists.txt <<'END'
+cmake_minimum_required(VERSION 3.16)
+project(user C)
+find_package(tapegrad 0.1 REQUIRED)
+add_executable(user user.c)
+target_link_libraries(user PRIVATE tapegrad::tapegrad)
+END
+    cp "$here/user.c" cmake/user.c
+    { CC="$*" cmake -S cmake -B cmake/build -DCMAKE_PREFIX_PATH="$dest${libdir%/lib*}" -DCMAKE_C_FLAGS="$flag" && cmake --build cmake/build; } \
+        >cmake.log 2>&1 || { cat cmake.log && exit 1; }
+    cmake/build/user
+fi
+
 # Every header compiles by itself, first.
 headers=$(cd "$dest$includedir/tapegrad" && find . -name '*.h' | sort)
 for header in $headers; do
