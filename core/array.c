@@ -311,7 +311,7 @@ static bool can_reshape(const tg_array *out, const tg_array *a, const tg_shape *
     if (!given(out, "tg_array_reshape") || !given(a, "tg_array_reshape")) return false;
     if (!tg_array_is_sound(a)) return fail_array(a, "tg_array_reshape"), false;
     if (tg_shape_numel(*shape) == a->numel) return true;
-    tg_fail_below(TG_ERR_SHAPE, "tg_array_reshape: the shape %s has not the array's %lld elements",
+    tg_fail_below(TG_ERR_SHAPE, "tg_array_reshape: the shape %s does not have the array's %lld elements",
                   tg_shape_text(*shape, text, sizeof text), (long long)a->numel);
     return false;
 }

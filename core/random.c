@@ -226,7 +226,7 @@ tg_tensor *(tg_rand)(tg_dtype dtype, double low, double high, tg_shape shape) {
     if (!check("rand", dtype, shape)) return tg_poison();
     if (dtype == TG_F32) low = (float)low, high = (float)high;
     if (!(low <= high) || !isfinite(high - low)) {
-        tg_fail(TG_ERR_ARGUMENT, "rand: no interval: low %g, high %g", low, high);
+        tg_fail(TG_ERR_ARGUMENT, "rand: no interval of finite length: low %g, high %g", low, high);
         return tg_poison();
     }
     return draw("rand", dtype, low, high, shape, dtype == TG_F32 ? uniform_f32 : uniform_f64);

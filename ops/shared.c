@@ -14,7 +14,7 @@ tg_status tg_call_axis(const tg_call *call, int64_t axis, int *out) {
 tg_status tg_call_axes(const tg_call *call, tg_shape axes, unsigned *out) {
     unsigned set = 0;
     if (axes.rank < 0 || axes.rank > TG_MAX_RANK)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes named, for %s", axes.rank,
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes are named, and a tensor has 0 to 8: %s", axes.rank,
                             tg_call_input(call, 0));
     for (int i = 0; i < axes.rank; i++) {
         int axis = 0;

@@ -197,7 +197,8 @@ tg_tensor *(tg_topk)(tg_tensor *x, int64_t k, tg_topk_opts opts) {
         if (axis < 0)
             tg_fail(TG_ERR_ARGUMENT, "topk: %s has no axis %d", text, opts.axis);
         else
-            tg_fail(TG_ERR_ARGUMENT, "topk: %s has along axis %d no %lld elements", text, axis, (long long)k);
+            tg_fail(TG_ERR_ARGUMENT, "topk: k is %lld, and axis %d of %s has %lld elements", (long long)k, axis,
+                    text, (long long)slot->a.shape[axis]);
         return out;
     }
     all = sort_both(x, axis, !opts.smallest, &index);

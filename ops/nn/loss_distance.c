@@ -111,7 +111,7 @@ static bool check_variance(const char *op, const tg_tensor *variance) {
     char text[160];
     for (int64_t i = 0; v && i < v->numel; i++) {
         if (!(tg_array_get(v, i) < 0)) continue;
-        tg_fail(TG_ERR_ARGUMENT, "%s: variance %s has %g at position %lld", op,
+        tg_fail(TG_ERR_ARGUMENT, "%s: variance %s has %g at position %lld: it must not be negative", op,
                 tg_describe(variance, text, sizeof text), tg_array_get(v, i), (long long)i);
         return false;
     }

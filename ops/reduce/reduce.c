@@ -244,7 +244,7 @@ static tg_status sum_to_infer(const tg_call *call) {
     if (s != TG_OK) return s;
     char text[200];
     if (to.rank < 0 || to.rank > TG_MAX_RANK)
-        return tg_call_fail(call, TG_ERR_SHAPE, "%d axes, the most is %d", to.rank, TG_MAX_RANK);
+        return tg_call_fail(call, TG_ERR_SHAPE, "%d axes were asked for, and a tensor has 0 to %d", to.rank, TG_MAX_RANK);
     if (tg_shape_numel(to) < 0 || !tg_shape_broadcast(to, x, &both) || !tg_shape_equal(both, x))
         return tg_call_fail(call, TG_ERR_SHAPE, "%s does not broadcast to %s",
                             tg_shape_text(to, text, sizeof text), tg_call_input(call, 0));

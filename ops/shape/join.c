@@ -20,7 +20,7 @@ static tg_status fits_first(const tg_call *call, int i, int axis) {
     bool fits = x->rank == y->rank;
     for (int d = 0; fits && d < x->rank; d++) fits = d == axis || x->shape[d] == y->shape[d];
     if (fits) return TG_OK;
-    return tg_call_fail(call, TG_ERR_SHAPE, "off axis %d the shapes differ: %s and %s", axis,
+    return tg_call_fail(call, TG_ERR_SHAPE, "apart from axis %d the shapes must be equal: %s and %s", axis,
                         tg_call_input(call, 0), tg_call_input(call, i));
 }
 
@@ -34,7 +34,7 @@ static tg_status concat_infer(const tg_call *call) {
         if (s != TG_OK) return s;
         int64_t more = call->in[i]->shape[axis];
         if (more > INT64_MAX - shape.dim[axis])
-            return tg_call_fail(call, TG_ERR_SHAPE, "axis %d would be too long", axis);
+            return tg_call_fail(call, TG_ERR_SHAPE, "axis %d of the result would have more elements than can be counted", axis);
         shape.dim[axis] += more;
     }
     return s == TG_OK ? tg_out(call, 0, (tg_dtype)x->dtype, shape) : s;

@@ -15,7 +15,7 @@ static tg_status fail_shape(const tg_call *call, const char *why, tg_shape shape
 
 static tg_status rank_in_range(const tg_call *call, tg_shape shape) {
     if (shape.rank >= 0 && shape.rank <= TG_MAX_RANK) return TG_OK;
-    return tg_call_fail(call, TG_ERR_SHAPE, "%d axes, the most is %d", shape.rank, TG_MAX_RANK);
+    return tg_call_fail(call, TG_ERR_SHAPE, "%d axes were asked for, and a tensor has 0 to %d", shape.rank, TG_MAX_RANK);
 }
 
 /* ---- reshape:  dx = g in x's shape ---- */
@@ -134,7 +134,7 @@ static tg_status permute_infer(const tg_call *call) {
     tg_shape order = ((const order_attr *)call->attr)->order;
     const tg_array *x = call->in[0];
     if (order.rank != x->rank)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes named, for %s", order.rank,
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes are named, and each axis must be, once: %s", order.rank,
                             tg_call_input(call, 0));
     unsigned all;
     tg_status s = tg_call_axes(call, order, &all);

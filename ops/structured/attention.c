@@ -82,7 +82,7 @@ static tg_status infer(const tg_call *call) {
     if (s == TG_OK) s = check_sizes(call);
     double scale = ((const attention_attr *)call->attr)->scale;
     if (s == TG_OK && !isfinite(scale) && size_of(call->in[Q], 1) > 0)
-        s = tg_call_fail(call, TG_ERR_ARGUMENT, "the scale is %g, for %s", scale, tg_call_input(call, Q));
+        s = tg_call_fail(call, TG_ERR_ARGUMENT, "the scale is %g: it must be finite, for %s", scale, tg_call_input(call, Q));
     if (s == TG_OK) s = score_shape(call, &shape);
     if (s == TG_OK) s = check_mask(call, shape);
     if (s != TG_OK) return s;

@@ -213,7 +213,7 @@ static tg_shape image_size(const tg_tensor *x) {
 }
 
 static bool fail(const char *name, int64_t value) {
-    tg_fail(TG_ERR_ARGUMENT, "avg_pool2d: %s is %lld", name, (long long)value);
+    tg_fail(TG_ERR_ARGUMENT, "avg_pool2d: %s is %lld, which is out of range", name, (long long)value);
     return false;
 }
 

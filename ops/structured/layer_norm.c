@@ -26,7 +26,7 @@ static tg_status infer(const tg_call *call) {
         return tg_call_fail(call, TG_ERR_ARGUMENT, "eps is %g: it must be finite and not negative, for %s", eps,
                             tg_call_input(call, 0));
     if (axes < 1 || axes > x->rank)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "%s has no %lld last axes", tg_call_input(call, 0),
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%s has fewer than the %lld axes to normalise", tg_call_input(call, 0),
                             (long long)axes);
     for (int i = 1; i < call->n_in; i++) {
         const tg_array *p = call->in[i];
