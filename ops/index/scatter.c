@@ -31,7 +31,7 @@ static tg_status scatter_infer(const tg_call *call) {
     for (int i = 0; fits && i < x->rank; i++) fits = i == axis || index->shape[i] <= x->shape[i];
     if (!fits)
         return tg_call_fail(call, TG_ERR_SHAPE,
-                        "apart from axis %d the index must not be larger than what it points into: %s, %s", axis,
+                            "apart from axis %d the index must not be larger than what it points into: %s, %s", axis,
                             tg_call_input(call, 1), tg_call_input(call, 0));
     if (!tg_array_same_shape(index, src))
         return tg_call_fail(call, TG_ERR_SHAPE, "src and index differ in shape: %s and %s",
