@@ -117,25 +117,14 @@ static const call calls[] = {
 };
 
 /* The rooms' stand in tests/ops/<room>/calls.c. */
-extern const call_table calls_shape;
-extern const call_table calls_elementwise, calls_structured;
-extern const call_table calls_recurrent;
-extern const call_table calls_reduce, calls_loss;
-extern const call_table calls_products;
-
-extern const call_table calls_linalg;
+#define DECLARED(room) extern const call_table calls_##room;
+#define LISTED(room) &calls_##room,
+ROOMS(DECLARED)
 
 const call *find_call(const char *name) {
     const call_table *const tables[] = {
         &(call_table){calls, COUNT(calls)},
-        &calls_elementwise,
-        &calls_structured,
-        &calls_recurrent,
-        &calls_reduce,
-        &calls_loss,
-        &calls_products,
-        &calls_linalg,
-        &calls_shape,
+        ROOMS(LISTED)
     };
     for (int t = 0; t < COUNT(tables); t++)
         for (int i = 0; i < tables[t]->n; i++)

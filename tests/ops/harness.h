@@ -39,6 +39,9 @@ typedef struct call {
     const char *public_name; /* the function's, where `name` does not begin with it */
 } call;
 
+/* The rooms that have calls.c, exact.c and errors.c: X(room) for each. */
+#define ROOMS(X) X(shape) X(elementwise) X(structured) X(recurrent) X(reduce) X(loss) X(products) X(linalg)
+
 typedef struct call_table {
     const call *calls;
     int n;

@@ -1,28 +1,17 @@
 #include "tests/ops/samples.h"
 
-extern const sample_set samples_arithmetic, samples_matmul, samples_reduce, samples_argmax;
-extern const sample_set samples_linear, samples_vectors, samples_cross_entropy;
-extern const sample_set samples_view, samples_slice, samples_softmax, samples_gather, samples_compare;
-extern const sample_set samples_math, samples_polygamma, samples_activation, samples_logical, samples_binary, samples_blend, samples_bells;
-extern const sample_set samples_join, samples_pad, samples_diagonal, samples_sort, samples_scatter;
-extern const sample_set samples_lstm, samples_gru;
-extern const sample_set samples_aggregate, samples_scan, samples_loss, samples_vector_norm, samples_multilinear;
-extern const sample_set samples_solve, samples_determinant, samples_triangular;
-extern const sample_set samples_layer_norm, samples_conv, samples_max_pool, samples_avg_pool, samples_unfold, samples_attention,
-    samples_embedding, samples_interpolate;
+/* In this order they are numbered through. */
+#define SETS(X) \
+    X(solve) X(determinant) X(triangular) X(lstm) X(gru) X(layer_norm) X(conv) X(max_pool) X(avg_pool) X(unfold) \
+    X(attention) X(vector_norm) X(aggregate) X(scan) X(multilinear) X(loss) X(linear) X(vectors) X(cross_entropy) \
+    X(embedding) X(interpolate) X(join) X(pad) X(diagonal) X(sort) X(scatter) X(arithmetic) X(matmul) X(reduce) \
+    X(argmax) X(view) X(slice) X(softmax) X(gather) X(compare) X(math) X(polygamma) X(activation) X(logical) \
+    X(binary) X(blend) X(bells)
 
-static const sample_set *const all[] = {
-    &samples_solve, &samples_determinant, &samples_triangular,
-    &samples_lstm, &samples_gru,
-    &samples_layer_norm, &samples_conv, &samples_max_pool, &samples_avg_pool, &samples_unfold, &samples_attention,
-    &samples_vector_norm, &samples_aggregate, &samples_scan, &samples_multilinear, &samples_loss, &samples_linear, &samples_vectors, &samples_cross_entropy,
-    &samples_embedding, &samples_interpolate,
-    &samples_join, &samples_pad, &samples_diagonal, &samples_sort, &samples_scatter,
-    &samples_arithmetic, &samples_matmul,  &samples_reduce, &samples_argmax,
-    &samples_view,       &samples_slice,       &samples_softmax, &samples_gather,  &samples_compare,
-    &samples_math,       &samples_polygamma,  &samples_activation, &samples_logical, &samples_binary,
-    &samples_blend, &samples_bells,
-};
+#define DECLARED(name) extern const sample_set samples_##name;
+#define LISTED(name) &samples_##name,
+SETS(DECLARED)
+static const sample_set *const all[] = {SETS(LISTED)};
 
 int sample_sets(const sample_set *const **out) {
     *out = all;

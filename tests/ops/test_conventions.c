@@ -249,26 +249,11 @@ static void run(const convention *c, tg_dtype f) {
 }
 
 /* The rooms' stand in tests/ops/<room>/exact.c. */
-extern const convention_table conventions_structured;
-extern const convention_table conventions_recurrent;
-extern const convention_table conventions_elementwise, conventions_extremes;
-extern const convention_table conventions_reduce, conventions_loss;
-extern const convention_table conventions_shape, conventions_products;
-
-extern const convention_table conventions_linalg;
-
-static const convention_table *const others[] = {
-    &conventions_shape,
-    &conventions_elementwise,
-    &conventions_extremes,
-    &conventions_structured,
-    &conventions_recurrent,
-    &conventions_reduce,
-    &conventions_loss,
-    &conventions_products,
-
-    &conventions_linalg,
-};
+#define DECLARED(room) extern const convention_table conventions_##room;
+#define LISTED(room) &conventions_##room,
+ROOMS(DECLARED)
+DECLARED(extremes) /* of elementwise */
+static const convention_table *const others[] = {ROOMS(LISTED) LISTED(extremes)};
 
 static int n_cases(void) {
     int n = COUNT(cases);

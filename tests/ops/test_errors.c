@@ -130,25 +130,10 @@ static const bad table[] = {
 };
 
 /* The rooms' stand in tests/ops/<room>/errors.c. */
-extern const bad_table errors_structured;
-extern const bad_table errors_recurrent;
-extern const bad_table errors_elementwise;
-extern const bad_table errors_reduce, errors_loss;
-extern const bad_table errors_shape, errors_products;
-
-extern const bad_table errors_linalg;
-
-static const bad_table *const others[] = {
-    &errors_shape,
-    &errors_elementwise,
-    &errors_structured,
-    &errors_recurrent,
-    &errors_reduce,
-    &errors_loss,
-    &errors_products,
-
-    &errors_linalg,
-};
+#define DECLARED(room) extern const bad_table errors_##room;
+#define LISTED(room) &errors_##room,
+ROOMS(DECLARED)
+static const bad_table *const others[] = {ROOMS(LISTED)};
 
 static int n_bad(void) {
     int n = COUNT(table);
