@@ -9,7 +9,7 @@ tg_tensor *(tg_arange)(tg_dtype dtype, double start, double stop, double step) {
     double n = ceil((stop - start) / step);
     bool away = step > 0 ? stop < start : stop > start; /* ceil makes -0 of a short way back */
     if (!isfinite(start) || !isfinite(stop) || step == 0 || away || !(n >= 0 && n < MOST)) {
-        tg_fail(TG_ERR_ARGUMENT, "arange: steps of %g do not lead from %g to %g", step, start, stop);
+        tg_fail(TG_ERR_ARGUMENT, "arange: cannot go from %g to %g in steps of %g", start, stop, step);
         return tg_poison();
     }
     tg_tensor *out = (tg_zeros)(dtype, TG_SHAPE((int64_t)n));
@@ -23,7 +23,7 @@ tg_tensor *(tg_arange)(tg_dtype dtype, double start, double stop, double step) {
 tg_tensor *(tg_linspace)(tg_dtype dtype, double start, double stop, int64_t n) {
     TG_NAMED("linspace");
     if (n < 0 || !isfinite(start) || !isfinite(stop)) {
-        tg_fail(TG_ERR_ARGUMENT, "linspace: needs finite ends and a number of points that is not negative: %lld from %g to %g",
+        tg_fail(TG_ERR_ARGUMENT, "linspace: there are no %lld points from %g to %g",
                 (long long)n, start, stop);
         return tg_poison();
     }
