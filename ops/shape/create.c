@@ -23,8 +23,7 @@ tg_tensor *(tg_arange)(tg_dtype dtype, double start, double stop, double step) {
 tg_tensor *(tg_linspace)(tg_dtype dtype, double start, double stop, int64_t n) {
     TG_NAMED("linspace");
     if (n < 0 || !isfinite(start) || !isfinite(stop)) {
-        tg_fail(TG_ERR_ARGUMENT, "linspace: there are no %lld points from %g to %g",
-                (long long)n, start, stop);
+        tg_fail(TG_ERR_ARGUMENT, "linspace: no %lld points lead from %g to %g", (long long)n, start, stop);
         return tg_poison();
     }
     tg_tensor *out = (tg_zeros)(dtype, TG_SHAPE(n));
