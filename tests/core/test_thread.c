@@ -126,10 +126,12 @@ END_TEST
 
 static tg_lock_name held;
 static atomic_int inside; /* 1: the lock is held, what it guards is half changed */
+static atomic_bool begun; /* it was taken: stays, however late that is looked at */
 
 static void *hold(void *unused) {
     tg_lock(held);
     atomic_store(&inside, 1);
+    atomic_store(&begun, true);
     usleep(20000);
     atomic_store(&inside, 0);
     tg_unlock(held);
@@ -148,8 +150,9 @@ START_TEST(forks_wait_for_each_lock) {
     pthread_t other;
     held = (tg_lock_name)_i;
     atomic_store(&inside, 0);
+    atomic_store(&begun, false);
     ck_assert_int_eq(pthread_create(&other, NULL, hold, NULL), 0);
-    while (!atomic_load(&inside)) continue;
+    while (!atomic_load(&begun)) continue;
     ck_assert_int_eq(in_child(lock_works), 0);
     pthread_join(other, NULL);
     ck_assert_int_eq(lock_works(), 0);
