@@ -43,9 +43,10 @@ static void move(tg_cell *to, tg_cell *from) {
 /* The cells of the outer walk that contributions may come to, made before the inner walk: its end takes back all scratch
  * memory from its beginning on. */
 static tg_status make_cells(tg_walk *w, const tg_node *node) {
-    for (int i = 0; i < node->n_in; i++)
-        if (tg_walk_needs(w, node, i) && !tg_walk_cell(w, tg_slot_peek(node->in[i])) && tg_error_status() != TG_OK)
-            return tg_error_status();
+    for (int i = 0; i < node->n_in; i++) {
+        tg_slot *s = tg_walk_needed(w, node, i);
+        if (s && !tg_walk_cell(w, s) && tg_error_status() != TG_OK) return tg_error_status();
+    }
     return TG_OK;
 }
 
@@ -65,8 +66,8 @@ static void forget_empty_cells(tg_walk *w, const tg_node *node) {
  * order in which they would be without the checkpoint. An input given twice has one cell. */
 static tg_status lend_cells(tg_walk *outer, tg_walk *inner, const tg_node *node) {
     for (int i = 0; i < node->n_in; i++) {
-        if (!tg_walk_needs(outer, node, i)) continue;
-        tg_slot *s = tg_slot_peek(node->in[i]);
+        tg_slot *s = tg_walk_needed(outer, node, i);
+        if (!s) continue;
         tg_goal *g = tg_walk_goal(inner, s, true);
         if (!g) return tg_error_status();
         tg_cell *c = tg_walk_cell_now(outer, s);

@@ -136,7 +136,9 @@ tg_tape *tg_tape_use(tg_tape *tape) {
     if (alive && !taken) make_current(next);
     tg_unlock(TG_LOCK_TAPES);
     if (!alive) fail_freed("tg_tape_use");
-    if (taken) tg_fail(TG_ERR_TAPE, "tg_tape_use: the tape is current on another thread, its own, or where a function called there began");
+    if (taken)
+        tg_fail(TG_ERR_TAPE,
+                "tg_tape_use: the tape is current on another thread, its own, or where a function called there began");
     return previous;
 }
 

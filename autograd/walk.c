@@ -157,7 +157,7 @@ bool tg_needs(const tg_node *node, int i) {
     return is_there(node, i, node ? node->n_in : 0, "tg_needs") && needed(tg_walk_innermost, node, i);
 }
 
-bool tg_walk_needs(tg_walk *w, const tg_node *node, int i) { return needed(w, node, i) != NULL; }
+tg_slot *tg_walk_needed(tg_walk *w, const tg_node *node, int i) { return needed(w, node, i); }
 
 const tg_array *tg_node_in(const tg_node *node, int i) {
     if (!is_there(node, i, node ? node->n_in : 0, "tg_node_in")) return NULL;

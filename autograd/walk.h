@@ -91,8 +91,8 @@ typedef struct tg_grad_caller {
 tg_status tg_grad_for(tg_grad_caller caller, int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in,
                       tg_tensor **grads, tg_grad_opts opts);
 
-/* Whether the walk w asks for the gradient of input i of a node on its way. */
-bool tg_walk_needs(tg_walk *w, const tg_node *node, int i);
+/* Input i of a node on the way of the walk w, if w asks for its gradient, else NULL. */
+tg_slot *tg_walk_needed(tg_walk *w, const tg_node *node, int i);
 
 /* The rule of a node that has a walk of its own in place of a rule: a checkpoint (autograd/checkpoint.c). As tg_no_grad,
  * it marks such a node and is not called. */

@@ -238,7 +238,8 @@ static void make_room(cache *c, int64_t bytes) {
     if (c->waiting > bound - rise) shrink(c, bound - rise);
 }
 
-/* Nothing of the class waits, which is rare. What waits of others may be what is missing, so it is given up before giving in. */
+/* Nothing of the class waits, which is rare. What waits of others may be what is missing, so it is given up before
+ * giving in. */
 __attribute__((noinline)) static tg_buffer *obtain(cache *c, int class, size_t usable) {
     if (!c || tg_injecting) return from_system(class, usable);
     tg_recent_missed(&c->rise);

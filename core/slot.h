@@ -2,9 +2,9 @@
  *
  * A slot is 256 bytes at a fixed address that is reused but never unmapped. A handle is the slot's address with
  * the slot's tag in its upper 16 bits: the low 16 bits of the generation, which counts the tensors that had the slot. The
- * tag is 0 while there is none, so a handle kept too long no longer matches. (These bits are never 0, so 65,535 reuses of one slot bring them back; a
- * stale handle would have to sleep through exactly a multiple of that. The generation itself never comes back, and
- * marks compare all of it.) The address must fit 48 bits, which user space of x86-64 and AArch64 Linux does; tg_region
+ * tag is 0 while there is none, so a handle kept too long no longer matches. (These bits are never 0, so 65,535 reuses
+ * of one slot bring them back; a stale handle would have to sleep through exactly a multiple of that. The generation
+ * itself never comes back, and marks compare all of it.) The address must fit 48 bits, which user space of x86-64 and AArch64 Linux does; tg_region
  * checks it when it obtains memory.
  */
 #ifndef TG_CORE_SLOT_H

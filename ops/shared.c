@@ -1,5 +1,7 @@
 #include "ops/shared.h"
 
+#include <string.h>
+
 /* ---- shape rules ---- */
 
 tg_status tg_call_axis(const tg_call *call, int64_t axis, int *out) {
@@ -150,4 +152,18 @@ tg_array tg_borrow_number(double value, const tg_array *like, int64_t *storage) 
     tg_array one = {.data = storage, .numel = 1, .dtype = like->dtype};
     tg_array_set(&one, 0, value);
     return tg_borrow_broadcast(&one, like);
+}
+
+bool tg_all_finite(const tg_array *dense, bool normal) {
+    const char *at = dense->data;
+    const uint32_t f_end = UINT32_C(0xff) << 24, f_least = (uint32_t)normal << 24;
+    const uint64_t d_end = UINT64_C(0x7ff) << 53, d_least = (uint64_t)normal << 53;
+    int bad = 0;
+    uint32_t f;
+    uint64_t d;
+    for (int64_t i = 0; dense->dtype == TG_F32 && i < dense->numel; i++)
+        bad |= (memcpy(&f, at + 4 * i, 4), (f << 1) - f_least >= f_end - f_least);
+    for (int64_t i = 0; dense->dtype == TG_F64 && i < dense->numel; i++)
+        bad |= (memcpy(&d, at + 8 * i, 8), (d << 1) - d_least >= d_end - d_least);
+    return !bad;
 }

@@ -2,10 +2,10 @@
 #ifndef TG_OPS_SHARED_H
 #define TG_OPS_SHARED_H
 
-#include "core/kernels/kernels.h"
 #include "autograd/composed.h"
 #include "autograd/functional.h"
 #include "autograd/tape.h"
+#include "core/kernels/kernels.h"
 #include "core/tensor.h"
 #include "ops/rooms.h"
 
@@ -44,6 +44,10 @@ tg_status tg_call_pair(const tg_call *call, int i, int j, tg_shape *shape);
 /* Inputs 0 and 1 are such a pair; lays out output 0 of their dtype and shape. */
 tg_status tg_infer_pair(const tg_call *call);
 
+/* Whether all elements of a contiguous f32 or f64 array are finite and, if asked, normal: neither 0 nor subnormal. There is
+ * no branch in it, since it is asked of every mean and product. */
+bool tg_all_finite(const tg_array *dense, bool normal);
+
 /* ---- integers that say where to read or write: checked wherever they are used, and so in gradients as well ---- */
 
 /* Element i of a contiguous array of i32 or i64. */
@@ -53,6 +57,10 @@ static inline int64_t tg_integer_at(const tg_array *dense, int64_t i) {
 
 /* The first element of such an array outside [-size, size), or -1; and whether one before it is negative. */
 int64_t tg_first_outside(const tg_array *dense, int64_t size, bool *negative);
+
+/* Input 1 is i64 or i32; it has input 0's rank and, apart from the axis, at most its sizes. (ops/index/gather.c) */
+tg_status tg_call_index_dtype(const tg_call *call);
+tg_status tg_call_index_fits(const tg_call *call, int axis);
 
 /* *out = input 1, indices into `axis` of input 0, all counted from the start; to be dropped, after an error too. One
  * that is outside is TG_ERR_ARGUMENT. (ops/index/gather.c) */

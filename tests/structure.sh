@@ -19,13 +19,10 @@ found=$(
         folder=${h%%/*}
         listed() {
             case $h in
-            ops/*/*) awk -v room="${h%/*}" -v name="${h##*/}" '
-                BEGIN { sub(/^ops\//, "", room); sub(/\.h$/, "", name) }
-                /^room_headers/ { on = 1 }
-                on && /^  / && match($0, /^  .[a-z]+.: \[/) { here = index($0, "\047" room "\047: [") }
-                on && here && index($0, "\047" name "\047") { found = 1 }
-                on && /^\}/ { on = 0 }
-                END { exit !found }' ops/meson.build ;;
+            ops/*/*)
+                room=${h%/*} name=${h##*/}
+                sed -n '/^room_headers/,/^}/p' ops/meson.build | tr -d '\n' | grep -q "'${room#ops/}': \[[^]]*'${name%.h}'"
+                ;;
             *) grep -q "'${h#*/}'" "$folder/meson.build" ;;
             esac
         }

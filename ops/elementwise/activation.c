@@ -103,7 +103,7 @@ static tg_tensor *sigmoid_slope(tg_tensor *x, tg_tensor *y) {
 
 #define FROM_Y "; in f32 the derivative is made of out: off by 1e-7 at most, by 1e-5 of itself from |x| = "
 
-/* name, kernel, formula, kink, derivative times g (of x = in 0) */
+/* name, kernel, formula, kink, derivative times g (of x = in 0, y = out) */
 #define ROWS(ROW) \
     ROW(relu, RELU, "max(x, 0)", "0 at 0", tg_masked_fill(g, tg_le(y, number(y, 0)), 0)) \
     ROW(tanh, TANH, "tanh x" FROM_Y "3 on", NULL, tg_mul(g, tanh_slope(x, y))) \

@@ -16,7 +16,7 @@ TG_API tg_tensor *tg_relu(tg_tensor *x); /* max(x, 0); derivative 0 at 0 */
 /* The next two: in f32 the derivative is made of the result, which is all that is saved; it is right to 1e-7 absolutely,
  * and 0 where the result has rounded to 1. In f64 it is made of x, and right to its last digits everywhere. */
 TG_API tg_tensor *tg_tanh(tg_tensor *x);
-TG_API tg_tensor *tg_sigmoid(tg_tensor *x); /* 1 / (1 + e^-x), without overflow at any x */
+TG_API tg_tensor *tg_sigmoid(tg_tensor *x);    /* 1 / (1 + e^-x), without overflow at any x */
 TG_API tg_tensor *tg_softplus(tg_tensor *x);   /* log(1 + e^x), exact at any x */
 TG_API tg_tensor *tg_logsigmoid(tg_tensor *x); /* log of the sigmoid, exact at any x */
 

@@ -12,7 +12,7 @@ static int axis_of(const void *attr, const tg_array *x) {
 
 /* ---- indices ---- */
 
-static tg_status index_dtype(const tg_call *call) {
+tg_status tg_call_index_dtype(const tg_call *call) {
     if (call->in[1]->dtype == TG_I64 || call->in[1]->dtype == TG_I32) return TG_OK;
     return tg_call_fail(call, TG_ERR_DTYPE, "indices must be i64 or i32: %s", tg_call_input(call, 1));
 }
@@ -83,19 +83,21 @@ static tg_status zeros_unless_lent(const tg_array *x, tg_array *din) {
 
 /* ---- gather:  dx[.., index[.., j, ..], ..] += g[.., j, ..] ---- */
 
-/* The index has x's rank and, off the axis, at most x's sizes. */
-static tg_status index_fits(const tg_call *call) {
+tg_status tg_call_index_fits(const tg_call *call, int axis) {
     const tg_array *x = call->in[0], *index = call->in[1];
-    int axis;
-    tg_status s = tg_call_axis(call, ((const index_attr *)call->attr)->axis, &axis);
-    if (s == TG_OK) s = index_dtype(call);
-    if (s != TG_OK) return s;
     bool fits = index->rank == x->rank;
     for (int i = 0; fits && i < x->rank; i++) fits = i == axis || index->shape[i] <= x->shape[i];
     if (fits) return TG_OK;
     return tg_call_fail(call, TG_ERR_SHAPE,
                         "apart from axis %d the index must not be larger than what it points into: %s, %s", axis,
                         tg_call_input(call, 1), tg_call_input(call, 0));
+}
+
+static tg_status index_fits(const tg_call *call) {
+    int axis;
+    tg_status s = tg_call_axis(call, ((const index_attr *)call->attr)->axis, &axis);
+    if (s == TG_OK) s = tg_call_index_dtype(call);
+    return s == TG_OK ? tg_call_index_fits(call, axis) : s;
 }
 
 static tg_status gather_infer(const tg_call *call) {
@@ -201,7 +203,7 @@ static tg_status index_select_infer(const tg_call *call) {
     const tg_array *x = call->in[0], *index = call->in[1];
     int axis;
     tg_status s = tg_call_axis(call, ((const index_attr *)call->attr)->axis, &axis);
-    if (s == TG_OK) s = index_dtype(call);
+    if (s == TG_OK) s = tg_call_index_dtype(call);
     if (s != TG_OK) return s;
     if (index->rank != 1)
         return tg_call_fail(call, TG_ERR_SHAPE, "the index must be a vector: %s", tg_call_input(call, 1));

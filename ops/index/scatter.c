@@ -21,18 +21,12 @@ static tg_status scatter_infer(const tg_call *call) {
     const tg_array *x = call->in[0], *index = call->in[1], *src = call->in[2];
     int axis;
     tg_status s = tg_call_axis(call, ((const scatter_attr *)call->attr)->axis, &axis);
+    if (s == TG_OK) s = tg_call_index_dtype(call);
+    if (s == TG_OK && x->dtype != src->dtype)
+        s = tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)", tg_call_input(call, 0),
+                         tg_call_input(call, 2));
+    if (s == TG_OK) s = tg_call_index_fits(call, axis);
     if (s != TG_OK) return s;
-    if (index->dtype != TG_I64 && index->dtype != TG_I32)
-        return tg_call_fail(call, TG_ERR_DTYPE, "indices must be i64 or i32: %s", tg_call_input(call, 1));
-    if (x->dtype != src->dtype)
-        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                            tg_call_input(call, 0), tg_call_input(call, 2));
-    bool fits = index->rank == x->rank;
-    for (int i = 0; fits && i < x->rank; i++) fits = i == axis || index->shape[i] <= x->shape[i];
-    if (!fits)
-        return tg_call_fail(call, TG_ERR_SHAPE,
-                            "apart from axis %d the index must not be larger than what it points into: %s, %s", axis,
-                            tg_call_input(call, 1), tg_call_input(call, 0));
     if (!tg_array_same_shape(index, src))
         return tg_call_fail(call, TG_ERR_SHAPE, "src and index differ in shape: %s and %s",
                             tg_call_input(call, 2), tg_call_input(call, 1));

@@ -1,6 +1,6 @@
 /* Determinants, from the pivots of A = L U P. */
-#include "ops/reduce/scaled.h"
 #include "ops/linalg/systems.h"
+#include "ops/reduce/scaled.h"
 
 #include <float.h>
 #include <math.h>
@@ -55,7 +55,7 @@ static tg_status det_forward(const tg_call *call) {
     tg_lu f;
     tg_status s = tg_lu_of(call->in[0], &f);
     if (s != TG_OK) return s;
-    for (int64_t i = 0; i < matrices(&f); i++) 
+    for (int64_t i = 0; i < matrices(&f); i++)
         tg_array_set(call->out[0], i, tg_scaled_value(determinant_of(&f, i).value));
     tg_lu_drop(&f);
     return TG_OK;

@@ -5,8 +5,8 @@
  *
  * All have derivatives of every order. Those of tg_cholesky, tg_solve, tg_triangular_solve and tg_inverse go through
  * products of the result with gradients, which can leave the range, to infinity or NaN, where a matrix mixes scales, though
- * the derivative itself does not; of a first derivative too, but more of a second. The work is done by LAPACK where the CBLAS library brings it
- * (OpenBLAS does) and by plain loops elsewhere. Results do not depend on the number of threads: a batch is
+ * the derivative itself does not; of a first derivative too, but more of a second. The work is done by LAPACK where the
+ * CBLAS library brings it (OpenBLAS does) and by plain loops elsewhere. Results do not depend on the number of threads: a batch is
  * shared among them, a single matrix runs on one.
  */
 #ifndef TG_OPS_LINALG_LINALG_H

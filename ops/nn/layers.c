@@ -2,15 +2,15 @@
 
 #include "autograd/composed.h"
 #include "ops/elementwise/arithmetic.h"
-#include "ops/structured/attention.h"
-#include "ops/structured/conv.h"
 #include "ops/index/embedding.h"
-#include "ops/products/matmul.h"
 #include "ops/nn/init.h"
 #include "ops/nn/layer.h"
-#include "ops/structured/norm.h"
+#include "ops/products/matmul.h"
 #include "ops/shape/split.h"
 #include "ops/shape/view.h"
+#include "ops/structured/attention.h"
+#include "ops/structured/conv.h"
+#include "ops/structured/norm.h"
 
 /* ---- dense ---- */
 

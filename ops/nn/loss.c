@@ -2,12 +2,12 @@
 
 #include "autograd/composed.h"
 
-#include "ops/elementwise/arithmetic.h"
 #include "ops/elementwise/activation.h"
-#include "ops/elementwise/math.h"
-#include "ops/elementwise/logical.h"
-#include "ops/reduce/reduce.h"
+#include "ops/elementwise/arithmetic.h"
 #include "ops/elementwise/compare.h"
+#include "ops/elementwise/logical.h"
+#include "ops/elementwise/math.h"
+#include "ops/reduce/reduce.h"
 
 #include <math.h>
 

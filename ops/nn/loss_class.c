@@ -4,11 +4,11 @@
 #include "autograd/composed.h"
 
 #include "ops/elementwise/arithmetic.h"
-#include "ops/loss/cross_entropy.h"
-#include "ops/index/gather.h"
-#include "ops/reduce/reduce.h"
 #include "ops/elementwise/compare.h"
+#include "ops/index/gather.h"
+#include "ops/loss/cross_entropy.h"
 #include "ops/loss/softmax.h"
+#include "ops/reduce/reduce.h"
 #include "ops/shape/view.h"
 
 #include <math.h>

@@ -1,9 +1,9 @@
 #include "ops/nn/recurrent.h"
 
 #include "ops/elementwise/arithmetic.h"
-#include "ops/products/matmul.h"
 #include "ops/nn/init.h"
 #include "ops/nn/layer.h"
+#include "ops/products/matmul.h"
 #include "ops/recurrent/recurrent.h"
 
 #include <math.h>

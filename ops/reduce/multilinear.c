@@ -2,8 +2,8 @@
 
 #include "core/kernels/parts.h"
 #include "core/parallel.h"
-#include "ops/reduce/scaled.h"
 #include "ops/recurrent/sequence.h"
+#include "ops/reduce/scaled.h"
 
 /* A derivative of order m of a product of elements x is the coefficient of e1 .. em in the product of (x + h1 e1 + .. +
  * hm em), where the square of each e is 0: a polynomial of 2^m coefficients, number S that of the e whose bits S has. */

@@ -105,19 +105,6 @@ static tg_status mean_infer(const tg_call *call) {
     return s == TG_OK ? tg_infer_over(call, (tg_dtype)call->in[0]->dtype) : s;
 }
 
-/* No branch, since this is asked of every mean. */
-static bool all_finite(const tg_array *dense) {
-    const char *at = dense->data;
-    int bad = 0;
-    uint32_t f;
-    uint64_t d;
-    for (int64_t i = 0; dense->dtype == TG_F32 && i < dense->numel; i++)
-        bad |= (memcpy(&f, at + 4 * i, 4), f << 1 >= UINT32_C(0xff) << 24);
-    for (int64_t i = 0; dense->dtype == TG_F64 && i < dense->numel; i++)
-        bad |= (memcpy(&d, at + 8 * i, 8), d << 1 >= UINT64_C(0x7ff) << 53);
-    return !bad;
-}
-
 /* Where the sum has left the dtype, the sum of x / n, which is finite where the mean is. */
 static tg_status mean_of_shares(const tg_call *call, unsigned axes, double count) {
     const tg_array *x = call->in[0], *out = call->out[0];
@@ -146,7 +133,7 @@ static tg_status mean_forward(const tg_call *call) {
     tg_array n = tg_borrow_number(count, out, &storage);
     reduce(call, TG_SUM, axes);
     tg_map_binary(TG_BINARY_DIV, out, &n, out);
-    return x->numel > 0 && !all_finite(out) ? mean_of_shares(call, axes, count) : TG_OK;
+    return x->numel > 0 && !tg_all_finite(out, false) ? mean_of_shares(call, axes, count) : TG_OK;
 }
 
 static void mean_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {

@@ -121,19 +121,6 @@ tg_status tg_scan_infer(const tg_call *call) {
     return tg_out(call, 0, tg_dtype_is_float(dtype) ? dtype : TG_I64, tg_array_shape(call->in[0]));
 }
 
-/* Of a contiguous f32 or f64 array; no branch, since it is asked of every product. */
-static bool all_normal(const tg_array *a) {
-    const char *at = a->data;
-    int bad = 0;
-    uint32_t f;
-    uint64_t d;
-    for (int64_t i = 0; a->dtype == TG_F32 && i < a->numel; i++)
-        bad |= (memcpy(&f, at + 4 * i, 4), (f << 1) - (UINT32_C(1) << 24) >= UINT32_C(0xfe) << 24);
-    for (int64_t i = 0; a->dtype == TG_F64 && i < a->numel; i++)
-        bad |= (memcpy(&d, at + 8 * i, 8), (d << 1) - (UINT64_C(1) << 53) >= UINT64_C(0x7fe) << 53);
-    return !bad;
-}
-
 /* By the bodies for f32, f64 and i64; once more by the slower ones where a running value may have left its range. */
 static tg_status forward(const tg_call *call, scan_body *const bodies[3], scan_body *const careful[2]) {
     const tg_array *out = call->out[0];
@@ -143,7 +130,7 @@ static tg_status forward(const tg_call *call, scan_body *const bodies[3], scan_b
     tg_status s = prepare(&x, call->in[0], dtype);
     scan work = {.a = x.data, .body = bodies[i]};
     if (s == TG_OK) run(&work, call->attr, out);
-    if (s == TG_OK && careful && i < 2 && !all_normal(out)) {
+    if (s == TG_OK && careful && i < 2 && !tg_all_finite(out, true)) {
         work.body = careful[i];
         run(&work, call->attr, out);
     }

@@ -3,7 +3,6 @@
 #include "core/parallel.h"
 #include "ops/shared.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -72,19 +71,12 @@ static void gather_plane(const pool *p, const char *image, char *means) {
     }
 }
 
-/* No branch, since this is asked of every plane. */
-static bool all_finite(const double *v, int64_t n) {
-    int bad = 0;
-    for (int64_t k = 0; k < n; k++) bad |= !(fabs(v[k]) <= DBL_MAX);
-    return !bad;
-}
-
 /* Means whose sum may have left the range, which only one of f64 can: in units of a power of two, which no sum of less than
  * 2^63 elements leaves. Apart, so that the loop of planes keeps its registers. */
 __attribute__((noinline)) static void mend_plane(const double *image, const avg_attr *a, double *means) {
     int64_t width = a->size.dim[1], top, bottom, left, right;
     int64_t count = a->windows.dim[0] * a->windows.dim[1];
-    if (all_finite(means, count)) return;
+    if (tg_all_finite(&(tg_array){.data = means, .numel = count, .dtype = TG_F64}, false)) return;
     for (int64_t k = 0; k < count; k++) {
         if (isfinite(means[k])) continue;
         double n = (double)cover(a, 0, k / a->windows.dim[1], &top, &bottom), sum = 0;
