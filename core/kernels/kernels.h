@@ -5,7 +5,7 @@
  * overlap.
  *
  * The functions here walk the arrays; the work on each innermost run is done by a kernel from the tables
- * in core/kernels/table.h, of which the first use picks the best that the machine can run (TG_ISA=ref,
+ * in core/kernels/simd/table.h, of which the first use picks the best that the machine can run (TG_ISA=ref,
  * avx2, avx512 or neon picks another; one that the machine lacks is ignored).
  */
 #ifndef TG_CORE_KERNELS_H
@@ -13,10 +13,10 @@
 
 #include "core/array.h"
 
-/* Elementwise functions of one argument, with up to two parameters p: rows of core/kernels/unary.def. */
+/* Elementwise functions of one argument, with up to two parameters p: rows of core/kernels/map/unary.def. */
 typedef enum tg_unary {
 #define TG_UNARY(NAME, ...) TG_UNARY_##NAME,
-#include "core/kernels/unary.def"
+#include "core/kernels/map/unary.def"
 #undef TG_UNARY
     TG_UNARY_COUNT
 } tg_unary;
@@ -31,10 +31,10 @@ void tg_map_unary_grad(tg_unary f, const tg_array *g, const tg_array *x, const t
 enum { TG_USED_F32 = 2, TG_USED_F64 = 4 };
 #define TG_USED_IN(dtype, uses) (((uses) & (1 | ((dtype) == TG_F32 ? TG_USED_F32 : TG_USED_F64))) != 0)
 
-/* Elementwise functions of two arguments: rows of core/kernels/binary.def. */
+/* Elementwise functions of two arguments: rows of core/kernels/map/binary.def. */
 typedef enum tg_binary {
 #define TG_BINARY(NAME, ...) TG_BINARY_##NAME,
-#include "core/kernels/binary.def"
+#include "core/kernels/map/binary.def"
 #undef TG_BINARY
     TG_BINARY_COUNT
 } tg_binary;

@@ -1,4 +1,4 @@
-/* Functions of two tensors: rows of a table. Values are kernels (core/kernels/binary.def). */
+/* Functions of two tensors: rows of a table. Values are kernels (core/kernels/map/binary.def). */
 #include "ops/elementwise/unary.h"
 
 #include <math.h>

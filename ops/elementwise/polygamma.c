@@ -1,5 +1,5 @@
 /* sinc and digamma, with their derivatives of every order. */
-#include "core/kernels/special.h"
+#include "core/kernels/map/special.h"
 #include "ops/elementwise/order.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* Private. What rows of elementwise functions of one tensor are made of: value and first derivative on plain
- * arrays are kernels (core/kernels/unary.def), called with up to two parameters; the same derivative, made of
+ * arrays are kernels (core/kernels/map/unary.def), called with up to two parameters; the same derivative, made of
  * ops, serves recorded walks. Attributes, if any, are two doubles at most, in the kernel's order. */
 #ifndef TG_OPS_ELEMENTWISE_UNARY_H
 #define TG_OPS_ELEMENTWISE_UNARY_H
@@ -14,7 +14,7 @@ enum {
 #define TG_UNARY(KERNEL, X, Y, ...) \
     SAVES_##KERNEL = SAVES(TG_F32, X, Y), \
     SAVES_F64_##KERNEL = SAVES(TG_F64, X, Y),
-#include "core/kernels/unary.def"
+#include "core/kernels/map/unary.def"
 #undef TG_UNARY
 };
 

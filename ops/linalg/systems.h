@@ -2,7 +2,7 @@
 #ifndef TG_OPS_LINALG_SYSTEMS_H
 #define TG_OPS_LINALG_SYSTEMS_H
 
-#include "core/kernels/lapack.h"
+#include "core/kernels/linalg/lapack.h"
 #include "ops/shared.h"
 
 /* ---- for infer and forward; all raise the error themselves ---- */

@@ -4,8 +4,8 @@
 #ifndef TG_OPS_RECURRENT_SEQUENCE_H
 #define TG_OPS_RECURRENT_SEQUENCE_H
 
-#include "core/kernels/panels.h"
-#include "core/kernels/table.h"
+#include "core/kernels/gemm/prepacked.h"
+#include "core/kernels/simd/table.h"
 #include "ops/shared.h"
 
 /* Row i at step t. */

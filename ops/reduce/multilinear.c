@@ -1,6 +1,6 @@
 #include "ops/reduce/multilinear.h"
 
-#include "core/kernels/parts.h"
+#include "core/kernels/tasks.h"
 #include "core/parallel.h"
 #include "ops/recurrent/sequence.h"
 #include "ops/reduce/scaled.h"

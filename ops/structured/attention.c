@@ -1,6 +1,6 @@
 /* Attention: out = P v, P = softmax(S), S = scale q k^T + mask. The second output is the logsumexp of the rows
  * of S, from which the backward pass has P again. */
-#include "core/kernels/attention.h"
+#include "core/kernels/attention/attention.h"
 #include "ops/shared.h"
 
 #include <math.h>

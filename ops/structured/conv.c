@@ -1,7 +1,7 @@
 /* conv2d and its two transposes. With T(x, w, g) = <g, conv2d(x, w)>, linear in each of the three,
  *     conv2d = dT/dg,  conv2d_input = dT/dx,  conv2d_weight = dT/dw,
- * so the gradients of each of the ops are the two others, to any order. core/kernels/conv.h computes. */
-#include "core/kernels/conv.h"
+ * so the gradients of each of the ops are the two others, to any order. core/kernels/conv/conv.h computes. */
+#include "core/kernels/conv/conv.h"
 #include "ops/structured/windows.h"
 
 /* ---- shape rules ---- */

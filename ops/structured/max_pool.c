@@ -1,5 +1,5 @@
 /* The largest element of each window. Declared in ops/structured/pool.h. */
-#include "core/kernels/pool.h"
+#include "core/kernels/conv/max_pool.h"
 #include "ops/structured/windows.h"
 
 static tg_status infer(const tg_call *call) {

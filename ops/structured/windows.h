@@ -2,7 +2,7 @@
 #ifndef TG_OPS_STRUCTURED_WINDOWS_H
 #define TG_OPS_STRUCTURED_WINDOWS_H
 
-#include "core/kernels/window.h"
+#include "core/kernels/conv/window.h"
 #include "ops/shared.h"
 
 /* The attributes of ops with windows, sizes along height and width. */

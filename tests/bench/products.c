@@ -2,7 +2,7 @@
  * Prints the rate of matrix products at the sizes of layers, tg_gemm's and cblas_sgemm's in turn, on one thread, in
  * Gflop/s: the best of 40 rounds of about 5 ms each. "T" marks an operand that lies transposed. */
 #include "core/array.h"
-#include "core/kernels/gemm.h"
+#include "core/kernels/gemm/gemm.h"
 #include "core/parallel.h"
 
 #include <cblas.h>

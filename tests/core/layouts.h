@@ -4,7 +4,7 @@
 #define TESTS_CORE_LAYOUTS_H
 
 #include "core/array.h"
-#include "core/kernels/table.h"
+#include "core/kernels/simd/table.h"
 #include "core/memory.h"
 #include "core/parallel.h"
 

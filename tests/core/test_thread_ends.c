@@ -2,7 +2,7 @@
 #define _DEFAULT_SOURCE
 #include "core/alloc.h"
 #include "core/float_mode.h"
-#include "core/kernels/gemm.h"
+#include "core/kernels/gemm/gemm.h"
 #include "core/thread.h"
 #include "tests/core/helpers.h"
 #include "tests/core/layouts.h"

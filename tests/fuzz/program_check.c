@@ -1,5 +1,5 @@
 /* What two runs of a program must agree in. */
-#include "core/kernels/table.h"
+#include "core/kernels/simd/table.h"
 #include "tests/fuzz/programs.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 /* Long rows and long runs, against plain loops: sorts, scans and scatters past every block; numbers beyond 2^53; a thousand
  * steps of the optimisers; gradients that an op adds to in place; windows of every kind; recurrent rows at several threads.
  */
-#include "core/kernels/table.h"
+#include "core/kernels/simd/table.h"
 #include "core/parallel.h"
 #include "tests/ops/harness.h"
 

@@ -3,7 +3,7 @@
  * docs/performance.md. */
 #include "tests/sweep/sweep.h"
 
-#include "core/kernels/table.h"
+#include "core/kernels/simd/table.h"
 #include "core/random.h"
 
 #include <math.h>

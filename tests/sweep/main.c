@@ -2,7 +2,7 @@
  * --table prints the largest errors as docs/performance.md has them; --failures each number that is out of its bound. */
 #include "tests/sweep/sweep.h"
 
-#include "core/kernels/table.h"
+#include "core/kernels/simd/table.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Every case for every instruction set that was built and that the machine has; functions that are wrong on purpose. */
 #include "tests/sweep/sweep.h"
 
-#include "core/kernels/table.h"
+#include "core/kernels/simd/table.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,0 +1,185 @@
+#include "core/kernels/conv/plan.h"
+#include "core/parallel.h"
+
+#include <string.h>
+
+/* ---- axes ---- */
+
+static tg_conv_axis windows(const tg_window *w) {
+    return (tg_conv_axis){.n = w->out,
+                          .step = 1,
+                          .in = w->in,
+                          .stride = w->stride,
+                          .low = -w->padding,
+                          .span = w->dilation * (w->kernel - 1) + 1,
+                          .taps = w->kernel,
+                          .at_step = w->dilation,
+                          .kernel_step = 1};
+}
+
+static int64_t common_divisor(int64_t a, int64_t b) {
+    while (b) {
+        int64_t rest = a % b;
+        a = b, b = rest;
+    }
+    return a;
+}
+
+/* Position i is the k-th of window (i + padding - k * dilation) / stride where that is whole: every stride /
+ * gcd(stride, dilation)-th element of the kernel takes part, and each sees that much lower. */
+static tg_conv_axis positions(const tg_window *w, int64_t phase) {
+    int64_t every = w->stride / common_divisor(w->stride, w->dilation), k = 0;
+    while (k < w->kernel && (phase + w->padding - k * w->dilation) % w->stride) k++;
+    int64_t taps = k < w->kernel ? (w->kernel - 1 - k) / every + 1 : 0;
+    int64_t fall = every * w->dilation / w->stride, below = taps > 1 ? (taps - 1) * fall : 0;
+    return (tg_conv_axis){.n = phase < w->in ? (w->in - 1 - phase) / w->stride + 1 : 0,
+                          .start = phase,
+                          .step = w->stride,
+                          .in = w->out,
+                          .stride = 1,
+                          .low = taps ? (phase + w->padding - k * w->dilation) / w->stride - below : 0,
+                          .span = below + 1,
+                          .taps = taps,
+                          .at = below,
+                          .at_step = -fall,
+                          .kernel = k,
+                          .kernel_step = every};
+}
+
+/* ---- blocks ---- */
+
+/* Results of a block: a multiple of every tile of the kernels, and with 32 lanes of f32 a twentieth of what a
+ * core's second cache holds. Fewer where there would be fewer than FEW blocks for the threads to share. */
+enum { BLOCK = 336, FEW = 8 };
+
+static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static void even_out(tg_conv_axis *a, int64_t most) {
+    a->blocks = ceil_div(a->n, most);
+    a->block = a->blocks ? ceil_div(a->n, a->blocks) : 0;
+}
+
+/* A block has several rows only where it is as wide as the result: it is then one run of it. */
+static void set_blocks(tg_conv_axis axis[2], int64_t parts) {
+    even_out(&axis[1], BLOCK);
+    int64_t rows = axis[1].blocks > 1 || axis[1].block == 0 ? 1 : BLOCK / axis[1].block;
+    while (rows > 1 && ceil_div(axis[0].n, rows) * parts < FEW) rows /= 2;
+    even_out(&axis[0], rows);
+}
+
+int64_t tg_conv_blocks(const tg_conv_plan *p) { return p->axis[0].blocks * p->axis[1].blocks; }
+
+tg_conv_block tg_conv_block_at(const tg_conv_plan *p, int64_t i) {
+    int64_t number[2] = {i / p->axis[1].blocks, i % p->axis[1].blocks};
+    tg_conv_block b;
+    for (int k = 0; k < 2; k++) {
+        const tg_conv_axis *a = &p->axis[k];
+        b.from[k] = number[k] * a->block;
+        b.n[k] = a->n - b.from[k] < a->block ? a->n - b.from[k] : a->block;
+    }
+    b.size = b.n[0] * b.n[1];
+    return b;
+}
+
+/* ---- the plan ---- */
+
+static void set_slab(tg_conv_plan *p) {
+    p->direct = true;
+    for (int k = 0; k < 2; k++) {
+        const tg_conv_axis *a = &p->axis[k];
+        p->slab[k] = a->block ? (a->block - 1) * a->stride + a->span : 0;
+        if (a->low < 0 || (a->n - 1) * a->stride + a->low + a->span > a->in) p->direct = false;
+    }
+    p->row = p->direct ? p->axis[1].in : p->slab[1];
+    p->plane = p->row * (p->direct ? p->axis[0].in : p->slab[0]);
+}
+
+/* kernel_row is the length of a kernel's row in the weights. */
+static void set_tables(tg_conv_plan *p, int64_t kernel_row) {
+    const tg_conv_axis *y = &p->axis[0], *x = &p->axis[1];
+    int64_t *tap = p->tap, *weight = p->weight;
+    for (int64_t i = 0; i < y->block; i++)
+        for (int64_t j = 0; j < x->block; j++)
+            p->pos[i * x->block + j] = i * y->stride * p->row + j * x->stride;
+    for (int64_t d = 0; d < p->depth; d++)
+        for (int64_t k = 0; k < y->taps; k++)
+            for (int64_t l = 0; l < x->taps; l++) {
+                int64_t row = (y->kernel + k * y->kernel_step) * kernel_row;
+                *tap++ = d * p->plane + (y->at + k * y->at_step) * p->row + x->at + l * x->at_step;
+                *weight++ = d * p->depth_step + row + x->kernel + l * x->kernel_step;
+            }
+}
+
+/* The rest of a plan whose axes, depth, lanes and steps are set. */
+static tg_status complete(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype) {
+    p->dtype = dtype;
+    p->images = c->images, p->groups = c->groups;
+    p->group_step = c->filters * c->channels * c->window[0].kernel * c->window[1].kernel;
+    p->vector = tg_kernels_for((int)dtype)->lanes;
+    p->padded = ceil_div(p->lanes, p->vector) * p->vector;
+    p->sums = p->depth * p->axis[0].taps * p->axis[1].taps;
+    set_blocks(p->axis, p->images * p->groups);
+    set_slab(p);
+    int64_t block = p->axis[0].block * p->axis[1].block;
+    tg_status s = tg_array_alloc(&p->offsets, TG_I64, TG_SHAPE(block + 2 * p->sums));
+    if (s != TG_OK) return s;
+    p->pos = p->offsets.data, p->tap = p->pos + block, p->weight = p->tap + p->sums;
+    set_tables(p, c->window[1].kernel);
+    return TG_OK;
+}
+
+tg_status tg_conv_plan_windows(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype) {
+    int64_t kernel = c->window[0].kernel * c->window[1].kernel;
+    *p = (tg_conv_plan){.axis = {windows(&c->window[0]), windows(&c->window[1])},
+                        .depth = c->channels,
+                        .lanes = c->filters,
+                        .depth_step = kernel,
+                        .lane_step = c->channels * kernel};
+    return complete(p, c, dtype);
+}
+
+tg_status tg_conv_plan_positions(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype, const int64_t phase[2]) {
+    int64_t kernel = c->window[0].kernel * c->window[1].kernel;
+    *p = (tg_conv_plan){.axis = {positions(&c->window[0], phase[0]), positions(&c->window[1], phase[1])},
+                        .depth = c->filters,
+                        .lanes = c->channels,
+                        .depth_step = c->channels * kernel,
+                        .lane_step = kernel};
+    return complete(p, c, dtype);
+}
+
+void tg_conv_plan_drop(tg_conv_plan *p) { tg_array_drop(&p->offsets); }
+
+/* ---- what a block sees ---- */
+
+/* Row y of a source plane from column x on: n elements, with zeros outside. */
+static void see_row(const tg_conv_plan *p, const char *plane, int64_t y, int64_t x, int64_t n, char *to) {
+    size_t size = tg_dtype_size(p->dtype);
+    int64_t in = p->axis[1].in, left = x < 0 ? -x : 0, right = x + n > in ? x + n - in : 0;
+    if (y < 0 || y >= p->axis[0].in || left + right >= n) {
+        memset(to, 0, (size_t)n * size);
+        return;
+    }
+    memset(to, 0, (size_t)left * size);
+    memcpy(to + (size_t)left * size, plane + (size_t)(y * in + x + left) * size,
+           (size_t)(n - left - right) * size);
+    memset(to + (size_t)(n - right) * size, 0, (size_t)right * size);
+}
+
+const void *tg_conv_see(const tg_conv_plan *p, const tg_conv_block *b, const void *source, void *slab) {
+    int64_t from[2], n[2];
+    size_t size = tg_dtype_size(p->dtype);
+    for (int k = 0; k < 2; k++) {
+        const tg_conv_axis *a = &p->axis[k];
+        from[k] = b->from[k] * a->stride + a->low;
+        n[k] = (b->n[k] - 1) * a->stride + a->span;
+    }
+    if (p->direct) return (const char *)source + (size_t)(from[0] * p->row + from[1]) * size;
+    for (int64_t d = 0; d < p->depth; d++) {
+        const char *plane = (const char *)source + (size_t)(d * p->axis[0].in * p->axis[1].in) * size;
+        for (int64_t i = 0; i < n[0]; i++)
+            see_row(p, plane, from[0] + i, from[1], n[1],
+                    (char *)slab + (size_t)(d * p->plane + i * p->row) * size);
+    }
+    return slab;
+}

@@ -1,0 +1,73 @@
+/* Private. What the three products of convolution share: how results are cut into blocks, what a block sees of
+ * its source, and the weights as panels of lanes. */
+#ifndef TG_CORE_KERNELS_CONV_PLAN_H
+#define TG_CORE_KERNELS_CONV_PLAN_H
+
+#include "core/kernels/conv/conv.h"
+#include "core/kernels/simd/table.h"
+
+/* One axis. Result u in [0, n) stands at start + u * step of its plane. Its tap t in [0, taps) is the weight
+ * kernel + t * kernel_step, and sees the source at u * stride + low + at + t * at_step; the taps together
+ * see [0, span) behind u * stride + low. */
+typedef struct tg_conv_axis {
+    int64_t n, start, step;
+    int64_t in, stride, low, span;
+    int64_t taps, at, at_step, kernel, kernel_step;
+    int64_t block, blocks; /* results that are computed together, and how many times that */
+} tg_conv_axis;
+
+/* One group of one image: planes of the source are `depth`, those of the result, or of the other factor of a
+ * weight, are `lanes`. A block of results sees a slab of the source, [depth, slab, slab]: a part of the source
+ * itself (`direct`), or a copy with zeros around it. In a slab
+ *     pos[p] + tap[t]  is where result p of a block finds what weight  weight[t] + lane * lane_step
+ * multiplies. */
+typedef struct tg_conv_plan {
+    tg_dtype dtype;
+    tg_conv_axis axis[2];
+    int64_t depth, lanes, groups;
+    int64_t images;
+    int64_t depth_step, lane_step, group_step; /* in the weights */
+    int64_t sums;                              /* depth * taps * taps */
+    int64_t slab[2], row, plane;               /* the distance of rows and planes in a slab */
+    bool direct;
+    int64_t vector, padded; /* lanes of a vector; `lanes` rounded up to whole ones */
+    tg_array offsets;       /* i64: the three tables */
+    int64_t *pos, *tap, *weight;
+} tg_conv_plan;
+
+/* Results for windows over the input: the source is x, the lanes are filters. */
+tg_status tg_conv_plan_windows(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype);
+
+/* Results for positions of the input: the source is y, the lanes are channels. Those are meant that are
+ * phase[k] modulo the stride along axis k: they share their taps. */
+tg_status tg_conv_plan_positions(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype, const int64_t phase[2]);
+
+void tg_conv_plan_drop(tg_conv_plan *p);
+
+/* A block: results [from, from + n) along each axis. */
+typedef struct tg_conv_block {
+    int64_t from[2], n[2], size; /* size = n[0] * n[1] */
+} tg_conv_block;
+int64_t tg_conv_blocks(const tg_conv_plan *p);
+tg_conv_block tg_conv_block_at(const tg_conv_plan *p, int64_t i);
+
+/* What a block sees of the source planes at `source`; the slab is used unless the plan is direct. */
+const void *tg_conv_see(const tg_conv_plan *p, const tg_conv_block *b, const void *source, void *slab);
+
+/* Panels are two vectors of lanes wide, the last one maybe one. Panel i of a group begins at lane
+ * i * 2 * vector. */
+static inline int64_t tg_conv_panels(const tg_conv_plan *p) {
+    return (p->padded + 2 * p->vector - 1) / (2 * p->vector);
+}
+static inline int64_t tg_conv_panel_width(const tg_conv_plan *p, int64_t lane) {
+    return p->padded - lane < 2 * p->vector ? p->padded - lane : 2 * p->vector;
+}
+
+/* Where a panel lies in an array [groups, panels, sums, width], bytes from its beginning. */
+size_t tg_conv_panel_at(const tg_conv_plan *p, int64_t group, int64_t lane);
+
+/* The weights as such an array, with zeros in the lanes behind the last; and back again. */
+void tg_conv_pack(const tg_conv_plan *p, const void *w, void *panels);
+void tg_conv_unpack(const tg_conv_plan *p, const void *panels, void *w);
+
+#endif

@@ -1,0 +1,194 @@
+/* Private. The part of core/kernels/simd/kernel_set.c that works element by element.
+ *
+ * Every element goes through the same vector expression wherever it stands: whole vectors straight from
+ * memory, the rest and strided runs by way of a staged vector. So no result depends on how a run was cut,
+ * and with that on the number of threads. (SLEEF's sin, cos and tan choose their method for a vector as a
+ * whole; blocks of work are multiples of a vector, so that threads change nothing there either.)
+ */
+#ifndef TG_CORE_KERNELS_MAP_ELEMENTWISE_H
+#define TG_CORE_KERNELS_MAP_ELEMENTWISE_H
+
+#include "core/kernels/map/formulas.h"
+#include "core/kernels/simd/table.h"
+
+typedef V value_1(V x, V p0, V p1);
+typedef V gradient_1(V g, V x, V y, V p0, V p1);
+typedef V value_2(V a, V b, V p0, V p1);
+
+#define TG_UNARY(NAME, X, Y, VALUE, GRADIENT) \
+    INLINE V value_##NAME(V x, V p0, V p1) { \
+        (void)x, (void)p0, (void)p1; \
+        return VALUE; \
+    } \
+    INLINE V gradient_##NAME(V g, V x, V y, V p0, V p1) { \
+        (void)g, (void)x, (void)y, (void)p0, (void)p1; \
+        return GRADIENT; \
+    }
+#include "core/kernels/map/unary.def"
+#undef TG_UNARY
+#define TG_BINARY(NAME, VALUE) \
+    INLINE V binary_##NAME(V a, V b, V p0, V p1) { \
+        (void)p0, (void)p1; \
+        return VALUE; \
+    }
+#include "core/kernels/map/binary.def"
+#undef TG_BINARY
+INLINE V value_affine(V x, V scale, V shift) { return x * scale + shift; }
+INLINE V value_axpy(V x, V y, V alpha, V unused) {
+    (void)unused;
+    return y + alpha * x;
+}
+
+/* Where a loop over whole vectors starts, and how it advances: by W at stride 1; at stride 0 it stays on
+ * W copies. */
+INLINE const S *whole(const S *p, int64_t s, S *copies, int64_t *step) {
+    *step = s == 0 ? 0 : W;
+    if (s != 0) return p;
+    vstore(copies, K(*p));
+    return copies;
+}
+INLINE bool is_whole(int64_t s) { return s == 1 || s == 0; }
+INLINE int64_t lanes_left(int64_t n) { return n < W ? n : W; }
+
+INLINE void loop_1(int64_t n, char *const p[], const int64_t s[], const double *arg, value_1 *f) {
+    S *out = (S *)(void *)p[0], copies[W];
+    const S *x = (const S *)(void *)p[1];
+    V p0 = K((S)arg[0]), p1 = K((S)arg[1]);
+    int64_t i = 0, so = s[0], sx = s[1], step;
+    if (n == 1) {
+        *out = lane0(f(K(*x), p0, p1));
+        return;
+    }
+    if (n >= W && so == 1 && is_whole(sx)) {
+        const S *q = whole(x, sx, copies, &step);
+        for (; i + W <= n; i += W, q += step) vstore(out + i, f(vload(q), p0, p1));
+    }
+    for (; i < n; i += W) {
+        int64_t m = lanes_left(n - i);
+        vstore_part(out + i * so, so, m, f(vload_part(x + i * sx, sx, m), p0, p1));
+    }
+}
+
+INLINE void loop_2(int64_t n, char *const p[], const int64_t s[], const double *arg, value_2 *f) {
+    S *out = (S *)(void *)p[0], copies[2][W];
+    const S *x = (const S *)(void *)p[1], *y = (const S *)(void *)p[2];
+    V p0 = K((S)arg[0]), p1 = K((S)arg[1]);
+    int64_t i = 0, so = s[0], sx = s[1], sy = s[2], step, step_y;
+    if (n == 1) {
+        *out = lane0(f(K(*x), K(*y), p0, p1));
+        return;
+    }
+    if (n >= W && so == 1 && is_whole(sx) && is_whole(sy)) {
+        const S *q = whole(x, sx, copies[0], &step), *r = whole(y, sy, copies[1], &step_y);
+        for (; i + W <= n; i += W, q += step, r += step_y) vstore(out + i, f(vload(q), vload(r), p0, p1));
+    }
+    for (; i < n; i += W) {
+        int64_t m = lanes_left(n - i);
+        V v = vload_part(x + i * sx, sx, m), w = vload_part(y + i * sy, sy, m);
+        vstore_part(out + i * so, so, m, f(v, w, p0, p1));
+    }
+}
+
+/* An operand that the gradient does not use is not there: g takes its place. */
+INLINE void loop_grad(int64_t n, char *const p[], const int64_t s[], const double *arg, bool use_x,
+                      bool use_y, gradient_1 *f) {
+    S *out = (S *)(void *)p[0], copies[3][W];
+    const S *g = (const S *)(void *)p[1], *x = use_x ? (const S *)(void *)p[2] : g;
+    const S *y = use_y ? (const S *)(void *)p[3] : g;
+    V p0 = K((S)arg[0]), p1 = K((S)arg[1]);
+    int64_t i = 0, so = s[0], sg = s[1], sx = use_x ? s[2] : sg, sy = use_y ? s[3] : sg, step, step_x, step_y;
+    if (n == 1) {
+        *out = lane0(f(K(*g), K(*x), K(*y), p0, p1));
+        return;
+    }
+    if (n >= W && so == 1 && is_whole(sg) && is_whole(sx) && is_whole(sy)) {
+        const S *q = whole(g, sg, copies[0], &step), *t = whole(x, sx, copies[1], &step_x);
+        const S *u = whole(y, sy, copies[2], &step_y);
+        for (; i + W <= n; i += W, q += step, t += step_x, u += step_y)
+            vstore(out + i, f(vload(q), vload(t), vload(u), p0, p1));
+    }
+    for (; i < n; i += W) {
+        int64_t m = lanes_left(n - i);
+        V gv = vload_part(g + i * sg, sg, m), xv = use_x ? vload_part(x + i * sx, sx, m) : gv;
+        V yv = use_y ? vload_part(y + i * sy, sy, m) : gv;
+        vstore_part(out + i * so, so, m, f(gv, xv, yv, p0, p1));
+    }
+}
+
+static const double no_parameters[2];
+
+#define TG_UNARY(NAME, X, Y, VALUE, GRADIENT) \
+    static void run_##NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
+        loop_1(n, p, s, arg, value_##NAME); \
+    } \
+    static void run_gradient_##NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
+        loop_grad(n, p, s, arg, TG_USED_IN(DTYPE, X), TG_USED_IN(DTYPE, Y), gradient_##NAME); \
+    }
+#include "core/kernels/map/unary.def"
+#undef TG_UNARY
+#define TG_BINARY(NAME, VALUE) \
+    static void run_binary_##NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
+        (void)arg; \
+        loop_2(n, p, s, no_parameters, binary_##NAME); \
+    }
+#include "core/kernels/map/binary.def"
+#undef TG_BINARY
+
+static void run_affine(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+    loop_1(n, p, s, arg, value_affine);
+}
+static void run_axpy(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+    loop_2(n, p, s, arg, value_axpy);
+}
+
+/* ---- comparison and choice: plain loops that compilers vectorise ---- */
+
+#define COMPARE(NAME, OP) \
+    static void run_##NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
+        unsigned char *out = (unsigned char *)p[0]; \
+        const S *a = (const S *)(void *)p[1], *b = (const S *)(void *)p[2]; \
+        (void)arg; \
+        if (s[0] == 1 && s[1] == 1 && s[2] == 1) { \
+            for (int64_t i = 0; i < n; i++) out[i] = a[i] OP b[i]; \
+        } else if (s[0] == 1 && s[1] == 1 && s[2] == 0) { \
+            const S c = *b; \
+            for (int64_t i = 0; i < n; i++) out[i] = a[i] OP c; \
+        } else { \
+            for (int64_t i = 0; i < n; i++) out[i * s[0]] = a[i * s[1]] OP b[i * s[2]]; \
+        } \
+    }
+COMPARE(EQ, ==)
+COMPARE(NE, !=)
+COMPARE(LT, <)
+COMPARE(LE, <=)
+COMPARE(GT, >)
+COMPARE(GE, >=)
+
+INLINE void choose(int64_t n, S *out, int64_t so, const unsigned char *c, int64_t sc, const S *a, int64_t sa, const S *b,
+                   int64_t sb) {
+    for (int64_t i = 0; i < n; i++) {
+        S yes = a[i * sa], no = b[i * sb];
+        out[i * so] = c[i * sc] ? yes : no;
+    }
+}
+
+/* Either choice may be one number for the whole run. */
+static void run_where(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+    const unsigned char *c = (const unsigned char *)p[1];
+    S *out = (S *)(void *)p[0];
+    const S *a = (const S *)(void *)p[2], *b = (const S *)(void *)p[3];
+    bool dense = s[0] == 1 && s[1] == 1;
+    (void)arg;
+    if (dense && s[2] == 1 && s[3] == 1)
+        choose(n, out, 1, c, 1, a, 1, b, 1);
+    else if (dense && s[2] == 0 && s[3] == 1)
+        choose(n, out, 1, c, 1, a, 0, b, 1);
+    else if (dense && s[2] == 1 && s[3] == 0)
+        choose(n, out, 1, c, 1, a, 1, b, 0);
+    else if (dense && s[2] == 0 && s[3] == 0)
+        choose(n, out, 1, c, 1, a, 0, b, 0);
+    else
+        choose(n, out, s[0], c, s[1], a, s[2], b, s[3]);
+}
+
+#endif

@@ -1,0 +1,97 @@
+/* The elementwise functions: which kernel, and how it walks over the arrays. */
+#include "core/kernels/simd/table.h"
+
+static const struct unary_use {
+    int x, y;
+} unary_use[TG_UNARY_COUNT] = {
+#define TG_UNARY(NAME, X, Y, ...) [TG_UNARY_##NAME] = {X, Y},
+#include "core/kernels/map/unary.def"
+#undef TG_UNARY
+};
+
+/* Small arrays that are one run go straight to the kernel; a scalar op then costs a few nanoseconds. */
+static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run,
+                         const void *arg) {
+    static const int64_t ones[TG_MAX_OPERANDS] = {1, 1, 1, 1};
+    char *p[TG_MAX_OPERANDS];
+    int64_t s[TG_MAX_OPERANDS], n = a[0]->numel;
+    for (int k = 0; k < operands; k++) p[k] = a[k]->data;
+    if (n == 1) {
+        run(1, p, ones, arg);
+        return;
+    }
+    int k = 0;
+    while (k < operands && (s[k] = tg_flat_stride(a[k])) >= 0) k++;
+    if (k < operands || n > TG_BLOCK / cost)
+        tg_iterate(operands, a, cost, run, arg);
+    else if (n > 0)
+        run(n, p, s, arg);
+}
+
+/* What an element costs, in additions: memory-bound loops 1, anything with a division or a function 4. */
+enum { CHEAP = 1, DEAR = 4 };
+
+/* The powers that have a function of their own. */
+static tg_unary power(double p) {
+    if (p == 2) return TG_UNARY_SQUARE;
+    if (p == 3) return TG_UNARY_CUBE;
+    if (p == 0.5) return TG_UNARY_SQRT;
+    return p == -1 ? TG_UNARY_RECIPROCAL : TG_UNARY_POW_SCALAR;
+}
+
+void tg_map_unary(tg_unary f, const tg_array *x, const tg_array *out, const double p[2]) {
+    static const double none[2];
+    if (f == TG_UNARY_POW_SCALAR) f = power(p[0]);
+    apply(2, (const tg_array *[]){out, x}, DEAR, tg_kernels_for(x->dtype)->unary[f], p ? p : none);
+}
+
+void tg_map_unary_grad(tg_unary f, const tg_array *g, const tg_array *x, const tg_array *y,
+                       const tg_array *dx, const double p[2]) {
+    static const double none[2];
+    if (f == TG_UNARY_POW_SCALAR && (p[0] == 2 || p[0] == 3)) f = power(p[0]);
+    bool use_x = TG_USED_IN(g->dtype, unary_use[f].x), use_y = TG_USED_IN(g->dtype, unary_use[f].y);
+    const tg_array *const a[] = {dx, g, use_x ? x : g, use_y ? y : g};
+    apply(use_y ? 4 : 3, a, DEAR, tg_kernels_for(g->dtype)->unary_grad[f], p ? p : none);
+}
+
+void tg_map_binary(tg_binary f, const tg_array *a, const tg_array *b, const tg_array *out) {
+    bool real = tg_dtype_is_float((tg_dtype)a->dtype);
+    tg_run *run = real ? tg_kernels_for(a->dtype)->binary[f] : tg_integer_binary(f, a->dtype);
+    apply(3, (const tg_array *[]){out, a, b}, f <= TG_BINARY_MINIMUM ? CHEAP : DEAR, run, NULL);
+}
+
+void tg_map_compare(tg_compare f, const tg_array *a, const tg_array *b, const tg_array *out) {
+    bool real = tg_dtype_is_float((tg_dtype)a->dtype);
+    tg_run *run = real ? tg_kernels_for(a->dtype)->compare[f] : tg_integer_compare(f, a->dtype);
+    apply(3, (const tg_array *[]){out, a, b}, CHEAP, run, NULL);
+}
+
+void tg_map_where(const tg_array *condition, const tg_array *a, const tg_array *b, const tg_array *out) {
+    size_t size = tg_dtype_size((tg_dtype)out->dtype);
+    tg_run *run = size == 1 ? tg_where_bytes : tg_kernels_for(size == 4 ? TG_F32 : TG_F64)->where;
+    apply(4, (const tg_array *[]){out, condition, a, b}, CHEAP, run, NULL);
+}
+
+void tg_map_affine(const tg_array *x, double scale, double shift, const tg_array *out) {
+    bool real = tg_dtype_is_float((tg_dtype)x->dtype);
+    tg_run *run = real ? tg_kernels_for(x->dtype)->affine : tg_integer_affine(x->dtype);
+    apply(2, (const tg_array *[]){out, x}, CHEAP, run, (const double[]){scale, shift});
+}
+
+void tg_map_sgd(const tg_sgd_step *c, const tg_array *g, const tg_array *p) {
+    apply(2, (const tg_array *[]){p, g}, CHEAP, tg_kernels_for(p->dtype)->sgd, c);
+}
+
+void tg_map_momentum(const tg_sgd_step *c, const tg_array *g, const tg_array *v, const tg_array *p) {
+    apply(3, (const tg_array *[]){p, v, g}, CHEAP, tg_kernels_for(p->dtype)->momentum, c);
+}
+
+void tg_map_adam(const tg_adam_step *c, const tg_array *g, const tg_array *m, const tg_array *v,
+                 const tg_array *p) {
+    apply(4, (const tg_array *[]){p, m, v, g}, DEAR, tg_kernels_for(p->dtype)->adam, c);
+}
+
+void tg_map_axpy(double alpha, const tg_array *x, const tg_array *y) {
+    tg_run *run = tg_kernels_for(y->dtype)->axpy;
+    apply(3, (const tg_array *[]){y, x, y}, CHEAP, run, (const double[]){alpha, 0});
+}

@@ -1,0 +1,253 @@
+/* Private. The part of core/kernels/simd/kernel_set.c that works on one row at a time, which the cache holds from one pass over
+ * it to the next: softmax and cross-entropy; core/kernels/reduce/norm.h has normalisation.
+ */
+#ifndef TG_CORE_KERNELS_REDUCE_SOFTMAX_H
+#define TG_CORE_KERNELS_REDUCE_SOFTMAX_H
+
+#include "core/kernels/reduce/pairwise.h"
+
+#include <float.h>
+
+/* What the passes over a row read and write. */
+typedef struct row {
+    const S *x, *g, *w, *b;
+    S *y, *dw, *db;
+    V unit, shift, rest, scale, mean, slope, out;
+} row;
+
+/* m lanes from element i on; m is W but at the end of the row. */
+typedef V row_term(const row *r, int64_t i, int64_t m);
+typedef void row_step(const row *r, int64_t i, int64_t m);
+
+INLINE V load(const S *p, int64_t i, int64_t m) { return m == W ? vload(p + i) : vload_part(p + i, 1, m); }
+INLINE void store(S *p, int64_t i, int64_t m, V v) {
+    if (m == W)
+        vstore(p + i, v);
+    else
+        vstore_part(p + i, 1, m, v);
+}
+
+INLINE void each(int64_t n, const row *r, row_step *f) {
+    int64_t i = 0;
+    for (; i + W <= n; i += W) f(r, i, W);
+    if (i < n) f(r, i, n - i);
+}
+
+/* The same; f returns what it looked at, of which this is the largest, lane by lane and of all. (Lanes behind the row's
+ * end repeat one of it.) */
+INLINE V op_larger(V a, V b) { return vlarger(a, b); }
+INLINE V each_larger(int64_t n, const row *r, row_term *f) {
+    V top = K(-(S)INFINITY);
+    int64_t i = 0;
+    for (; i + W <= n; i += W) top = vlarger(f(r, i, W), top);
+    if (i < n) top = vlarger(f(r, i, n - i), top);
+    return top;
+}
+INLINE S each_largest(int64_t n, const row *r, row_term *f) { return across(each_larger(n, r, f), op_larger); }
+
+/* n terms, at most BLOCK, from `begin` on. They go straight into the accumulators that fold_block would use. */
+INLINE S sum_block(int64_t begin, int64_t n, const row *r, row_term *f) {
+    V acc[ACCS];
+    int64_t i = 0;
+    int used = 0;
+    UNROLL(8)
+    for (int k = 0; k < ACCS; k++) acc[k] = K(0);
+    for (; i + LANES <= n; i += LANES)
+        UNROLL(8)
+        for (int k = 0; k < ACCS; k++) acc[k] += f(r, begin + i + k * W, W);
+    for (; i + W <= n; i += W, used++) acc[used] += f(r, begin + i, W);
+    if (i < n) acc[used++] += select(first(n - i), f(r, begin + i, n - i), K(0));
+    return fold_accs(acc, n < LANES ? used : ACCS, op_sum);
+}
+
+INLINE S sum_terms(int64_t n, const row *r, row_term *f) {
+    S level[LEVELS];
+    int64_t count = 0;
+    if (n <= BLOCK) return sum_block(0, n, r, f);
+    for (int64_t i = 0; i < n; i += BLOCK, count++)
+        carry(sum_block(i, n - i < BLOCK ? n - i : BLOCK, r, f), count, level, op_sum);
+    return carried(count, level, op_sum, 0);
+}
+
+/* Two sums in one pass. */
+typedef struct pair {
+    S a, b;
+} pair;
+typedef struct vpair {
+    V a, b;
+} vpair;
+typedef vpair row_terms(const row *r, int64_t i, int64_t m);
+
+INLINE pair sum_pair_block(int64_t begin, int64_t n, const row *r, row_terms *f) {
+    V a[ACCS], b[ACCS];
+    int64_t i = 0;
+    int used = 0;
+    UNROLL(8)
+    for (int k = 0; k < ACCS; k++) a[k] = b[k] = K(0);
+    for (; i + LANES <= n; i += LANES)
+        UNROLL(8)
+        for (int k = 0; k < ACCS; k++) {
+            vpair v = f(r, begin + i + k * W, W);
+            a[k] += v.a, b[k] += v.b;
+        }
+    for (; i < n; i += W, used++) {
+        M there = first(lanes_left(n - i));
+        vpair v = f(r, begin + i, lanes_left(n - i));
+        a[used] += select(there, v.a, K(0)), b[used] += select(there, v.b, K(0));
+    }
+    if (n >= LANES) used = ACCS;
+    return (pair){fold_accs(a, used, op_sum), fold_accs(b, used, op_sum)};
+}
+
+INLINE pair sum_pairs(int64_t n, const row *r, row_terms *f) {
+    S a[LEVELS], b[LEVELS];
+    int64_t count = 0;
+    if (n <= BLOCK) return sum_pair_block(0, n, r, f);
+    for (int64_t i = 0; i < n; i += BLOCK, count++) {
+        pair part = sum_pair_block(i, n - i < BLOCK ? n - i : BLOCK, r, f);
+        carry(part.a, count, a, op_sum);
+        carry(part.b, count, b, op_sum);
+    }
+    return (pair){carried(count, a, op_sum, 0), carried(count, b, op_sum, 0)};
+}
+
+/* ---- softmax ---- */
+
+/* A probability near 1 has lost the digits of what it lacks. It is the only one above 1/2: where there is one, what
+ * depends on 1 - p is made of the others. */
+
+INLINE V term_exp(const row *r, int64_t i, int64_t m) { return vexp(load(r->x, i, m) - r->shift); }
+INLINE V term_exp_others(const row *r, int64_t i, int64_t m) {
+    return select(load(r->x, i, m) == r->shift, K(0), term_exp(r, i, m));
+}
+/* In place of e^(x - inf): those that are infinite count 1 each. NaN stays. */
+INLINE V term_infinite(const row *r, int64_t i, int64_t m) {
+    V x = load(r->x, i, m);
+    return select(x == r->shift, K(1), select(x == x, K(0), x));
+}
+INLINE V term_exp_kept(const row *r, int64_t i, int64_t m) {
+    V e = term_exp(r, i, m);
+    store(r->y, i, m, e);
+    return e;
+}
+INLINE V term_infinite_kept(const row *r, int64_t i, int64_t m) {
+    V e = term_infinite(r, i, m);
+    store(r->y, i, m, e);
+    return e;
+}
+INLINE V term_y(const row *r, int64_t i, int64_t m) { return load(r->y, i, m); }
+INLINE V term_gy(const row *r, int64_t i, int64_t m) { return (load(r->g, i, m) - r->shift) * load(r->x, i, m); }
+INLINE V term_g(const row *r, int64_t i, int64_t m) { return load(r->g, i, m); }
+
+/* The largest element, -inf of none. It need not look at NaN: they come back from the sum that follows. */
+INLINE S largest(int64_t n, const S *x) {
+    S out;
+    fold_row(n, x, 1, &out, op_larger, -(S)INFINITY);
+    return out;
+}
+INLINE int64_t first_equal(int64_t n, const S *x, S v) {
+    int64_t i = 0;
+    while (i < n - 1 && x[i] != v) i++;
+    return i;
+}
+
+/* Sets shift to the largest element, and returns the sum of e^(x - shift). */
+INLINE S sum_of_exp(int64_t n, row *r, bool kept) {
+    S most = largest(n, r->x);
+    r->shift = K(most);
+    if (most == (S)INFINITY) return sum_terms(n, r, kept ? term_infinite_kept : term_infinite);
+    return sum_terms(n, r, kept ? term_exp_kept : term_exp);
+}
+
+/* log of that sum. */
+INLINE S log_of_exp(int64_t n, const row *r, S sum) {
+    if (!(sum < 2)) return lane0(vlog(K(sum)));
+    return lane0(vlog1p(K(lane0(r->shift) == (S)INFINITY ? 0 : sum_terms(n, r, term_exp_others))));
+}
+
+INLINE void step_softmax(const row *r, int64_t i, int64_t m) { store(r->y, i, m, load(r->y, i, m) * r->scale); }
+INLINE V step_softmax_grad(const row *r, int64_t i, int64_t m) {
+    V y = load(r->x, i, m);
+    store(r->y, i, m, y * ((load(r->g, i, m) - r->shift) - r->mean));
+    return y;
+}
+INLINE void step_log_softmax(const row *r, int64_t i, int64_t m) {
+    store(r->y, i, m, load(r->x, i, m) - r->shift - r->rest);
+}
+INLINE void step_log_infinite(const row *r, int64_t i, int64_t m) {
+    V x = load(r->x, i, m);
+    store(r->y, i, m, select(x == r->shift, -r->rest, x - r->shift));
+}
+INLINE V step_log_softmax_grad(const row *r, int64_t i, int64_t m) {
+    V y = load(r->x, i, m);
+    store(r->y, i, m, load(r->g, i, m) - vexp(y) * r->mean);
+    return y;
+}
+
+/* y = e^(x - max) / sum e^(x - max) */
+static void row_softmax(int64_t n, char *const p[]) {
+    row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
+    r.scale = K(1 / sum_of_exp(n, &r, true));
+    each(n, &r, step_softmax);
+}
+
+/* dx = y (g - sum g y), where with sum y = 1 any number may be taken from all of g: the g of a y above 1/2 is. */
+static void row_softmax_grad(int64_t n, char *const p[]) {
+    row r = {.y = (S *)(void *)p[0], .g = (const S *)(void *)p[1], .x = (const S *)(void *)p[2], .shift = K(0)};
+    r.mean = K(sum_terms(n, &r, term_gy));
+    S top = each_largest(n, &r, step_softmax_grad);
+    if (!(top > (S)0.5)) return;
+    r.shift = K(r.g[first_equal(n, r.x, top)]);
+    r.mean = K(sum_terms(n, &r, term_gy));
+    each_largest(n, &r, step_softmax_grad);
+}
+
+/* y = x - max - log sum e^(x - max) */
+static void row_log_softmax(int64_t n, char *const p[]) {
+    row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
+    S sum = sum_of_exp(n, &r, false);
+    r.rest = K(log_of_exp(n, &r, sum));
+    if (lane0(r.shift) == (S)INFINITY)
+        each(n, &r, step_log_infinite);
+    else
+        each(n, &r, step_log_softmax);
+}
+
+/* dx = g - e^y sum g; for an e^y above 1/2 it is (1 - e^y) g - e^y (sum of the other g) */
+static void row_log_softmax_grad(int64_t n, char *const p[]) {
+    row r = {.y = (S *)(void *)p[0], .g = (const S *)(void *)p[1], .x = (const S *)(void *)p[2]};
+    r.mean = K(sum_terms(n, &r, term_g));
+    S top = each_largest(n, &r, step_log_softmax_grad);
+    if (!(top > (S)-0.69)) return;
+    int64_t at = first_equal(n, r.x, top);
+    row behind = r;
+    behind.g += at + 1;
+    S others = sum_terms(at, &r, term_g) + sum_terms(n - at - 1, &behind, term_g);
+    r.y[at] = -lane0(vexpm1(K(top))) * r.g[at] - lane0(vexp(K(top))) * others;
+}
+
+/* loss = log sum e^x - x[class], where p[2] is x[class] */
+static void row_cross_entropy(int64_t n, char *const p[]) {
+    row r = {.x = (const S *)(void *)p[1]};
+    S sum = sum_of_exp(n, &r, false), most = lane0(r.shift), picked = *(const S *)(void *)p[2];
+    bool likely = picked == most;
+    *(S *)(void *)p[0] = (likely ? 0 : most - picked) + (likely ? log_of_exp(n, &r, sum) : lane0(vlog(K(sum))));
+}
+
+/* dx = g (softmax(x) - onehot(class)), where p[3] is dx[class]. A row that does not count (g = 0) may hold anything. */
+static void row_cross_entropy_grad(int64_t n, char *const p[]) {
+    row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
+    S g = *(const S *)(void *)p[2], *of_class = (S *)(void *)p[3];
+    if (g == 0) {
+        memset(r.y, 0, (size_t)n * sizeof(S));
+        return;
+    }
+    S sum = sum_of_exp(n, &r, true), share = *of_class, others = 0;
+    bool likely = share + share > sum;
+    if (likely) *of_class = 0, others = sum_terms(n, &r, term_y), sum = share + others;
+    r.scale = K(g / sum);
+    each(n, &r, step_softmax);
+    *of_class = likely ? -(g * (others / sum)) : *of_class - g;
+}
+
+#endif

@@ -1,0 +1,89 @@
+/* The kernels of one instruction set and one real type; core/kernels/simd/vector.h says how the build chooses
+ * them. */
+#include "core/kernels/attention/forward.h"
+#include "core/kernels/attention/backward.h"
+#include "core/kernels/gemm/gemv.h"
+#include "core/kernels/reduce/pairwise.h"
+#include "core/kernels/map/elementwise.h"
+#include "core/kernels/map/recurrent.h"
+#include "core/kernels/reduce/norm.h"
+#include "core/kernels/map/optimizer.h"
+#include "core/kernels/gemm/micro_kernel.h"
+
+/* ---- small matrix products ---- */
+
+/* Row by row, W columns at once. B is packed first when its rows are not contiguous. */
+static void small_gemm(const tg_small_gemm *g) {
+    S packed[TG_SMALL_GEMM], *c = g->c;
+    const S *a = g->a, *b = g->b;
+    int64_t bs = g->b_row;
+    V alpha = K((S)g->alpha), beta = K((S)g->beta);
+    if (g->b_col != 1 && g->n > 1) {
+        for (int64_t l = 0; l < g->k; l++)
+            for (int64_t j = 0; j < g->n; j++) packed[l * g->n + j] = b[l * g->b_row + j * g->b_col];
+        b = packed, bs = g->n;
+    }
+    for (int64_t i = 0; i < g->m; i++, a += g->a_row, c += g->c_row)
+        for (int64_t j = 0; j < g->n; j += W) {
+            int64_t m = lanes_left(g->n - j);
+            V sum = K(0);
+            for (int64_t l = 0; l < g->k; l++) sum += K(a[l * g->a_col]) * load(b + l * bs, j, m);
+            sum *= alpha;
+            if (g->beta != 0) sum += beta * load(c, j, m);
+            store(c, j, m, sum);
+        }
+}
+
+/* ---- the set ---- */
+
+#define SET_NAME__(isa, suffix) tg_kernels_##isa##_##suffix
+#define SET_NAME_(isa, suffix) SET_NAME__(isa, suffix)
+#define SET_NAME SET_NAME_(ISA, S_SUFFIX)
+extern const tg_kernel_set SET_NAME;
+const tg_kernel_set SET_NAME = {
+#define TG_UNARY(NAME, X, Y, VALUE, GRADIENT) \
+    .unary[TG_UNARY_##NAME] = run_##NAME, .unary_grad[TG_UNARY_##NAME] = run_gradient_##NAME,
+#include "core/kernels/map/unary.def"
+#undef TG_UNARY
+#define TG_BINARY(NAME, VALUE) .binary[TG_BINARY_##NAME] = run_binary_##NAME,
+#include "core/kernels/map/binary.def"
+#undef TG_BINARY
+    .compare = {[TG_EQ] = run_EQ,
+                [TG_NE] = run_NE,
+                [TG_LT] = run_LT,
+                [TG_LE] = run_LE,
+                [TG_GT] = run_GT,
+                [TG_GE] = run_GE},
+    .where = run_where,
+    .affine = run_affine,
+    .axpy = run_axpy,
+    .sgd = run_sgd,
+    .momentum = run_momentum,
+    .adam = run_adam,
+    .row = {[TG_SUM] = row_sum, [TG_PROD] = row_prod, [TG_MAX] = row_max, [TG_MIN] = row_min},
+    .col = {[TG_SUM] = col_sum, [TG_PROD] = col_prod, [TG_MAX] = col_max, [TG_MIN] = col_min},
+    .softmax = row_softmax,
+    .softmax_grad = row_softmax_grad,
+    .log_softmax = row_log_softmax,
+    .log_softmax_grad = row_log_softmax_grad,
+    .cross_entropy = row_cross_entropy,
+    .cross_entropy_grad = row_cross_entropy_grad,
+    .norm = norm_rows,
+    .norm_grad = norm_rows_grad,
+    .small_gemm = small_gemm,
+    .row_dots = row_dots,
+    .column_dots = column_dots,
+    .attention = attention,
+    .attention_grad = attention_grad,
+    .lstm = lstm_row,
+    .lstm_grad = lstm_grad_row,
+    .gru = gru_row,
+    .gru_grad = gru_grad_row,
+    .offset_gemm = offset_gemm,
+    .offset_lines = offset_lines,
+    .transpose = transpose,
+    .max_two = max_two,
+    .max_two_grad = max_two_grad,
+    .lanes = W,
+    .gemm_rows = TILE_2,
+};

@@ -1,0 +1,217 @@
+/* Private. The table of kernels: for each of f32 and f64, one function per elementwise function,
+ * reduction and softmax. A kernel works on one run: n elements along one axis. core/kernels/simd/kernel_set.c is
+ * compiled once per instruction set and real type, and each copy fills a whole tg_kernel_set.
+ */
+#ifndef TG_CORE_KERNELS_SIMD_TABLE_H
+#define TG_CORE_KERNELS_SIMD_TABLE_H
+
+#include "core/iterate.h"
+#include "core/kernels/kernels.h"
+
+#include <stdatomic.h>
+
+/* The reductions that reals have a kernel for: TG_SUM, TG_PROD, TG_MAX, TG_MIN. */
+#define TG_FOLDS 4
+
+/* Folds n elements of stride s to *out. Sums are pairwise over blocks of 1024. n = 0 gives the neutral
+ * element. */
+typedef void tg_fold_row(int64_t n, const void *x, int64_t s, void *out);
+
+/* Folds `rows` rows of n elements to out[n]; row i starts at x + i*row_stride, its elements are s apart.
+ * n is at most TG_FOLD_LANES(size). Sums are pairwise over blocks of 32 rows. */
+typedef void tg_fold_col(int64_t rows, int64_t row_stride, int64_t n, const void *x, int64_t s, void *out);
+#define TG_FOLD_LANES(element_size) ((int)(256 / (element_size)))
+
+/* One row of n elements, stride 1 each. softmax: p = {y, x}; gradient: p = {dx, g, y}. cross_entropy: p = {loss, x,
+ * x[class]}; gradient: p = {dx, x, g, dx[class]}; loss, x[class] and g are single numbers. */
+typedef void tg_row(int64_t n, char *const p[]);
+
+/* Rows of n elements, one after the other. Forward: y of x, w and b. Gradient: dx in y, of g, x and w; dw[n] and db[n]
+ * are added to, row by row. What is NULL is not there, or not wanted. */
+typedef struct tg_norm_rows {
+    int64_t rows, n;
+    const void *x, *g, *w, *b;
+    void *y, *dw, *db;
+    double eps;
+    bool centred;
+} tg_norm_rows;
+typedef void tg_norm_fn(const tg_norm_rows *r);
+
+/* C = alpha A B + beta C for one small product; the table's kernel takes k*n up to TG_SMALL_GEMM. Strides in
+ * elements; C's columns have stride 1. beta = 0 ignores C. */
+typedef struct tg_small_gemm {
+    int64_t m, n, k, a_row, a_col, b_row, b_col, c_row;
+    const void *a, *b;
+    void *c;
+    double alpha, beta;
+} tg_small_gemm;
+typedef void tg_small_gemm_fn(const tg_small_gemm *g);
+#define TG_SMALL_GEMM 1024
+
+/* A matrix by a vector y: short sums of the real type, added in double.
+ *   row_dots      sum[i] = sum over l < n of x[i * x_row + l] y[l]; y_step is 1
+ *   column_dots   sum[j] += sum over l < n of x[l * x_row + j] y[l * y_step], n <= TG_DOT_TERMS */
+typedef struct tg_dots {
+    int64_t n, x_row, y_step;
+    const void *x, *y;
+} tg_dots;
+typedef void tg_dots_fn(const tg_dots *d, int64_t outputs, double *sum);
+#define TG_DOT_TERMS 32
+
+/* Attention of one head for a block of n queries, at most TG_ATTENTION_QUERIES, the first of which is number
+ * `first`: they see the keys 0..keys-1, or with causal those up to themselves. Rows of q, k [keys, e],
+ * v [keys, d], out and g have stride 1; other strides in elements. A mask is bool or of the real type. The
+ * gradient reads out and lse, writes dq [n, e] and ds [n, keys], whose rows are ds_row apart, and adds to dk and
+ * dv (contiguous), each unless NULL. dlse may be NULL. core/kernels/attention/attention.h has the formulas. */
+typedef struct tg_attention_block {
+    int64_t n, first, keys, e, d;
+    bool causal, bool_mask;
+    double scale;
+    const void *q, *k, *v, *mask, *g, *dlse;
+    int64_t q_row, k_row, v_row, mask_row, mask_col, g_row, dlse_row, ds_row;
+    void *out, *lse; /* contiguous */
+    void *dq, *dk, *dv, *ds;
+    void *scratch; /* TG_ATTENTION_SCRATCH(e, d) elements, 64-byte aligned */
+} tg_attention_block;
+typedef void tg_attention_fn(const tg_attention_block *b);
+#define TG_ATTENTION_QUERIES 32
+#define TG_ATTENTION_KEYS 64 /* in one tile */
+#define TG_ATTENTION_SCRATCH(e, d) (TG_ATTENTION_QUERIES * (3 * (e) + 2 * (TG_ATTENTION_KEYS + (d)) + 5))
+/* Sums over n tiles or blocks are made of sums over so many, so that none has many more than sqrt(n) terms. */
+static inline int64_t tg_attention_group(int64_t n) {
+    int64_t group = 16;
+    while (group * group < n) group++;
+    return group;
+}
+
+/* One row of a recurrent cell, n hidden units (ops/recurrent/recurrent.h has the formulas). Gates lie n elements apart.
+ * An input that is NULL stands for zeros; an output may be an input of the same kind. The gates themselves are not kept:
+ * one that has rounded to 1 does not tell its slope.
+ * LSTM: pre = a + more [4n], and c, h of it and the cell before, c0 [n]; and back: da and dc0 of dh[0] + dh[1],
+ * dc[0] + dc[1] and dpre. */
+typedef struct tg_lstm_row {
+    int64_t n;
+    const void *a, *more, *c0;
+    void *pre, *c, *h;
+} tg_lstm_row;
+typedef struct tg_lstm_grad_row {
+    int64_t n;
+    const void *pre, *c0, *c, *dh[2], *dc[2], *dpre;
+    void *da, *dc0;
+} tg_lstm_grad_row;
+
+/* GRU: pre [4n] (what reset, update and new are functions of, and what reset multiplies) and h of a, s + b [3n] and the
+ * state before, h0 [n]; and back: da, ds [3n], and dh0 without what flows through s. */
+typedef struct tg_gru_row {
+    int64_t n;
+    const void *a, *s, *b, *h0;
+    void *pre, *h;
+} tg_gru_row;
+typedef struct tg_gru_grad_row {
+    int64_t n;
+    const void *pre, *h0, *dh[2], *dpre;
+    void *da, *ds, *dh0;
+} tg_gru_grad_row;
+/* The product that convolution and recurrent steps are made of: a matrix whose elements are found by adding
+ * two offsets, by a packed one.
+ *     c[i, j] = start[i, j] + sum over r of x[row[i] + sum[r]] * b[r, j],  j < lanes
+ * lanes is at most two times the set's `lanes`; rows of b are filled up to whole vectors. b_row, c_row and start_row
+ * are the distances of rows: start_row is 0 for one row that all share. start may be c itself; NULL stands for
+ * zeros. */
+typedef struct tg_offset_gemm {
+    int64_t rows, sums, lanes;
+    const int64_t *row, *sum;
+    const void *x, *b;
+    int64_t b_row;
+    const void *start;
+    int64_t start_row;
+    void *c;
+    int64_t c_row;
+    bool fetch; /* c is not in the cache */
+} tg_offset_gemm;
+typedef void tg_offset_gemm_fn(const tg_offset_gemm *g);
+
+/* The same where c has few rows: its columns are neighbours in x, and w gives the factors.
+ *     c[i * c_row + j] = start[i] + sum over r of w[r * width + i] * x[sum[r] + j],  i < rows, j < n */
+typedef struct tg_offset_lines {
+    int64_t rows, sums, n, width;
+    const int64_t *sum;
+    const void *x, *w, *start; /* start: NULL stands for zeros */
+    void *c;
+    int64_t c_row;
+} tg_offset_lines;
+typedef void tg_offset_lines_fn(const tg_offset_lines *g);
+
+/* out[j * out_row + i] = x[i * x_row + j], i < rows, j < cols. */
+typedef void tg_transpose_fn(int64_t rows, int64_t cols, const void *x, int64_t x_row, void *out,
+                             int64_t out_row);
+
+/* Max pooling by windows of 2 by 2, side by side, of one plane [height, width], width < 2^24: window (i, j)
+ * is number i * (width / 2) + j of `window` and of `index`, which holds the position of its largest element in
+ * the plane: the first that ties, or the first NaN. The gradient goes the other way: image = window where
+ * index says, 0 elsewhere. */
+typedef struct tg_max_two {
+    int64_t height, width;
+    void *image, *window;
+    int64_t *index;
+} tg_max_two;
+typedef void tg_max_two_fn(const tg_max_two *p);
+
+/* Runs: p[0] is the output, then the inputs; strides in elements. */
+typedef struct tg_kernel_set {
+    tg_run *unary[TG_UNARY_COUNT];      /* p = {out, x}; arg = double p[2] */
+    tg_run *unary_grad[TG_UNARY_COUNT]; /* p = {dx, g, x, y}; arg = double p[2] */
+    tg_run *binary[TG_BINARY_COUNT];    /* p = {out, a, b} */
+    tg_run *compare[6];                 /* p = {out, a, b}, out is bool; by tg_compare */
+    tg_run *where;  /* p = {out, condition, a, b}; moves bits: for any dtype of its size */
+    tg_run *affine; /* p = {out, x}; arg = double {scale, shift} */
+    tg_run *axpy;   /* p = {y, x, y}; arg = double {alpha, unused} */
+    tg_run *sgd;      /* p = {p, g}; arg = tg_sgd_step */
+    tg_run *momentum; /* p = {p, v, g}; the same */
+    tg_run *adam;     /* p = {p, m, v, g}; arg = tg_adam_step */
+    tg_fold_row *row[TG_FOLDS];
+    tg_fold_col *col[TG_FOLDS];
+    tg_row *softmax, *softmax_grad, *log_softmax, *log_softmax_grad;
+    tg_row *cross_entropy, *cross_entropy_grad;
+    tg_norm_fn *norm, *norm_grad;
+    tg_small_gemm_fn *small_gemm;
+    tg_dots_fn *row_dots, *column_dots;
+    tg_attention_fn *attention, *attention_grad;
+    void (*lstm)(const tg_lstm_row *r);
+    void (*lstm_grad)(const tg_lstm_grad_row *r);
+    void (*gru)(const tg_gru_row *r);
+    void (*gru_grad)(const tg_gru_grad_row *r);
+    tg_offset_gemm_fn *offset_gemm;
+    tg_offset_lines_fn *offset_lines;
+    tg_transpose_fn *transpose;
+    tg_max_two_fn *max_two, *max_two_grad;
+    int lanes;     /* elements of a vector */
+    int gemm_rows; /* that offset_gemm makes at a time */
+} tg_kernel_set;
+
+typedef struct tg_kernels {
+    const char *isa;
+    const tg_kernel_set *real[2]; /* by dtype: TG_F32, TG_F64 */
+} tg_kernels;
+
+/* The table in use. Chosen on first use: threads that race choose the same one. */
+extern _Atomic(const tg_kernels *) tg_kernels_current;
+const tg_kernels *tg_kernels_choose(void);
+static inline const tg_kernels *tg_kernels_get(void) {
+    const tg_kernels *k = atomic_load_explicit(&tg_kernels_current, memory_order_acquire);
+    return k ? k : tg_kernels_choose();
+}
+static inline const tg_kernel_set *tg_kernels_for(int dtype) { return tg_kernels_get()->real[dtype]; }
+
+/* For tests: the table of an instruction set that was built and that this machine runs, or NULL; and a
+ * switch of the one in use, false where there is none. */
+const tg_kernels *tg_kernels_of_isa(const char *isa);
+bool tg_kernels_use(const char *isa);
+
+/* Integer and bool runs (core/kernels/map/integer.c), NULL for dtypes and functions that have none. */
+tg_run *tg_integer_binary(tg_binary f, int dtype);
+tg_run *tg_integer_compare(tg_compare f, int dtype);
+tg_run *tg_integer_affine(int dtype);
+extern tg_run tg_where_bytes;
+
+#endif
