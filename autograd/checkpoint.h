@@ -7,7 +7,7 @@
 #ifndef TG_AUTOGRAD_CHECKPOINT_H
 #define TG_AUTOGRAD_CHECKPOINT_H
 
-#include "autograd/grad.h"
+#include "autograd/backward.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -17,7 +17,7 @@
 #ifndef TG_AUTOGRAD_FUNCTIONAL_H
 #define TG_AUTOGRAD_FUNCTIONAL_H
 
-#include "autograd/grad.h"
+#include "autograd/backward.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -15,7 +15,7 @@
 #ifndef TG_AUTOGRAD_GRADCHECK_H
 #define TG_AUTOGRAD_GRADCHECK_H
 
-#include "autograd/grad.h"
+#include "autograd/backward.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -2,7 +2,7 @@
 #ifndef TG_AUTOGRAD_TAPE_PRIVATE_H
 #define TG_AUTOGRAD_TAPE_PRIVATE_H
 
-#include "autograd/grad.h"
+#include "autograd/backward.h"
 #include "core/slot.h"
 #include "core/thread.h"
 

@@ -7,7 +7,7 @@
  *   core/parallel.h   threads                           core/io/idx.h   IDX files
  *   core/version.h    which version this is
  *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
- *   autograd/grad.h   tg_backward and tg_grad           autograd/gradcheck.h  checking gradients
+ *   autograd/backward.h    tg_backward and tg_grad      autograd/gradcheck.h   checking gradients
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
  *   autograd/composed.h    functions made of others
  *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers
@@ -23,10 +23,10 @@
 #include "core/tensor.h"
 #include "core/version.h"
 
+#include "autograd/backward.h"
 #include "autograd/checkpoint.h"
 #include "autograd/composed.h"
 #include "autograd/functional.h"
-#include "autograd/grad.h"
 #include "autograd/gradcheck.h"
 #include "autograd/op.h"
 #include "autograd/tape.h"

@@ -12,7 +12,7 @@
 #ifndef TG_OPS_NN_LOSS_H
 #define TG_OPS_NN_LOSS_H
 
-#include "autograd/grad.h"
+#include "autograd/backward.h"
 
 #ifdef __cplusplus
 extern "C" {

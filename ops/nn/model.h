@@ -5,7 +5,7 @@
 #ifndef TG_OPS_NN_MODEL_H
 #define TG_OPS_NN_MODEL_H
 
-#include "autograd/grad.h"
+#include "autograd/backward.h"
 #include "core/random.h"
 
 #ifdef __cplusplus

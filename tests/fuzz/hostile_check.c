@@ -65,7 +65,7 @@ static bool passes_on(void) {
     return is_call("tg_at") || is_call("tg_set_name") || is_call("tg_status_at") || is_call("tg_layer_end");
 }
 
-/* A walk that fails has given up what the nodes that it passed had saved (autograd/grad.h), such as the elements of a
+/* A walk that fails has given up what the nodes that it passed had saved (autograd/backward.h), such as the elements of a
  * released tensor. */
 static bool gives_up(void) { return is_call("tg_backward") || is_call("tg_grad"); }
 

@@ -1,6 +1,6 @@
 /* Gradients: the walk over the tape in reverse. */
-#ifndef TG_AUTOGRAD_GRAD_H
-#define TG_AUTOGRAD_GRAD_H
+#ifndef TG_AUTOGRAD_BACKWARD_H
+#define TG_AUTOGRAD_BACKWARD_H
 
 #include "autograd/tape.h"
 
