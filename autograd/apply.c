@@ -1,7 +1,6 @@
 /* Applying an op: check, infer, allocate, compute, record. */
 #include "autograd/tape_private.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 #define FEW 16 /* inputs that fit the stack; more come from the tape's scratch arena */
@@ -76,6 +75,129 @@ static tg_status fail_call(const tg_op *op, int n, const void *attr) {
 
 static inline bool is_sound_call(const tg_op *op, tg_tensor *const *in, int n, const void *attr) {
     return op && is_sound(op, attr) && (in || n == 0) && (n == op->n_in ? (unsigned)n <= 16 : n > 0 && op->n_in == TG_VARIADIC);
+}
+
+/* ---- recording: a node goes on the tape ---- */
+
+/* What the gradient reads. */
+static unsigned saved_of(const tg_op *op, const tg_slot *in0) {
+    return op->save_f64 && in0 && in0->a.dtype == TG_F64 ? op->save_f64 : op->save;
+}
+
+/* Input i is of the set; TG_ALL_IN means those beyond the sixteenth too. */
+static bool saves_input(unsigned set, int i) {
+    return i < 16 ? set >> i & 1 : (set & TG_ALL_IN) == TG_ALL_IN;
+}
+
+static int n_saved(unsigned set, int n_in) {
+    int n = n_in > 16 && saves_input(set, 16) ? n_in - 16 : 0;
+    for (; set; set &= set - 1) n++;
+    return n;
+}
+
+/* A node is one block of the arena: the struct, inputs, outputs, versions of what is saved, attributes. */
+static tg_node *node_alloc(tg_tape *tape, const tg_op *op, unsigned saved, int n_in, int n_out, const void *attr) {
+    int64_t cap = tape->cap_nodes;
+    void *table = tape->node;
+    if (tape->n_nodes == cap) {
+        if (!tg_grow(&table, &cap, tape->n_nodes, tape->n_nodes + 1, sizeof *tape->node)) return NULL;
+        tape->node = table;
+        tape->cap_nodes = cap;
+    }
+    size_t handles = (size_t)(n_in + n_out) * sizeof(tg_tensor *);
+    size_t versions = (size_t)n_saved(saved, n_in) * sizeof(uint64_t);
+    tg_node *node = tg_arena_alloc(&tape->arena, sizeof *node + handles + versions + op->attr_size);
+    if (!node) return NULL;
+    node->in = (tg_tensor **)(void *)(node + 1);
+    node->out = node->in + n_in;
+    node->version = (uint64_t *)(void *)(node->out + n_out);
+    node->saved = saved;
+    node->attr = op->attr_size ? memcpy((char *)node->version + versions, attr, op->attr_size) : NULL;
+    return node;
+}
+
+tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node, tg_slot *s, int k)) {
+    int k = 0, n = node->n_in + node->n_out;
+    for (int i = 0; i < n; i++) {
+        int o = i - node->n_in;
+        if (o < 0 ? !saves_input(node->saved, i) : !(node->saved & TG_OUT(o))) continue;
+        tg_slot *s = tg_slot_peek(o < 0 ? node->in[i] : node->out[o]);
+        tg_status status = s ? fn(node, s, k) : TG_OK;
+        if (status != TG_OK) return status;
+        k++;
+    }
+    return TG_OK;
+}
+
+static tg_status save(const tg_node *node, tg_slot *s, int k) {
+    tg_slot_pin(s);
+    node->version[k] = s->a.buffer ? s->a.buffer->version : 0;
+    return TG_OK;
+}
+
+static tg_status unsave(const tg_node *node, tg_slot *s, int k) {
+    (void)node, (void)k;
+    tg_slot_unpin(s);
+    return TG_OK;
+}
+
+void tg_node_unsave(tg_node *node) {
+    if (node->walked) return;
+    node->walked = true;
+    if (node->saved) tg_each_saved(node, unsave);
+}
+
+static tg_status fail_no_rule(const tg_op *op, tg_slot *const *slots, int n_in) {
+    char text[160] = "an input";
+    for (int i = n_in - 1; i >= 0; i--)
+        if (slots[i] && slots[i]->requires_grad) tg_describe(tg_handle(slots[i]), text, sizeof text);
+    return tg_fail(TG_ERR_TAPE, "%s: the op defines no gradient, and %s requires one", op->name, text);
+}
+
+/* Input i is s. Ids are positions on one tape: a history cannot span two. */
+static tg_status set_input(const tg_tape *tape, tg_node *node, int i, const tg_slot *s) {
+    const tg_node *from = s ? s->node : NULL;
+    char text[160];
+    node->in[i] = s ? tg_handle(s) : NULL;
+    if (!from) return TG_OK;
+    if (from->id >= tape->n_nodes || tape->node[from->id] != from)
+        return tg_fail(TG_ERR_TAPE, "%s: %s was recorded on another tape than the current one (tg_detach drops its history)",
+                       node->op->name, tg_describe(node->in[i], text, sizeof text));
+    if (from->first < node->first) node->first = from->first;
+    return TG_OK;
+}
+
+tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *const *out, int n_out,
+                    const void *attr) {
+    if (!op->grad) return fail_no_rule(op, slots, n_in);
+    tg_tape *tape = tg_tape_get();
+    unsigned saved = saved_of(op, n_in > 0 ? slots[0] : NULL);
+    tg_node *node = tape ? node_alloc(tape, op, saved, n_in, n_out, attr) : NULL;
+    if (!node) return tg_fail_memory(sizeof *node);
+    node->op = op;
+    node->id = node->first = tape->n_nodes;
+    node->n_in = n_in;
+    node->n_out = n_out;
+    node->walked = false;
+    for (int i = 0; i < n_in; i++)
+        if (set_input(tape, node, i, slots[i]) != TG_OK) {
+            tg_arena_rewind_to(&tape->arena, node);
+            return tg_error_status();
+        }
+    for (int o = 0; o < n_out; o++) {
+        node->out[o] = tg_handle(out[o]);
+        out[o]->requires_grad = tg_dtype_is_float((tg_dtype)out[o]->a.dtype);
+        out[o]->node = node;
+    }
+    if (saved) tg_each_saved(node, save);
+    tape->node[tape->n_nodes++] = node;
+    return TG_OK;
+}
+
+int tg_output_index(const tg_slot *s) {
+    int o = 0;
+    while (o < s->node->n_out - 1 && tg_slot_peek(s->node->out[o]) != s) o++;
+    return o;
 }
 
 /* ---- one call ---- */
@@ -178,67 +300,4 @@ tg_tensor *(tg_apply)(const tg_op *op, tg_tensor *const *in, int n_in, const voi
 void tg_no_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
     (void)dout, (void)din;
     tg_fail(TG_ERR_TAPE, "%s: has no gradient", node ? node->op->name : "tg_no_grad");
-}
-
-/* ---- for the writers of ops ---- */
-
-static tg_status fail_no_call(const char *who) { return tg_fail(TG_ERR_ARGUMENT, "%s: the call is NULL", who); }
-
-tg_status tg_out(const tg_call *call, int o, tg_dtype dtype, tg_shape shape) {
-    if (!call) return fail_no_call("tg_out");
-    if (o < 0 || o >= call->n_out)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "lays out output %d of %d", o, call->n_out);
-    return tg_array_layout(call->out[o], dtype, shape);
-}
-
-const char *tg_call_input(const tg_call *call, int i) {
-    static _Thread_local char text[4][160];
-    static _Thread_local unsigned next;
-    char *buf = text[next++ % 4];
-    if (!call) return fail_no_call("tg_call_input"), "";
-    if (i >= 0 && i < call->n_in) return tg_describe(call->handle[i], buf, sizeof *text);
-    snprintf(buf, sizeof *text, "no input (%d of %d)", i, call->n_in);
-    return buf;
-}
-
-tg_status tg_call_fail(const tg_call *call, tg_status status, const char *format, ...) {
-    char text[400];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    return call ? tg_fail(status, "%s: %s", call->op->name, text) : fail_no_call("tg_call_fail");
-}
-
-static tg_status fail_left_out(const tg_call *call, int i) {
-    return tg_call_fail(call, TG_ERR_ARGUMENT, "input %d, whose shape is needed, was left out", i);
-}
-
-tg_status tg_infer_same(const tg_call *call) {
-    if (!call) return fail_no_call("tg_infer_same");
-    const tg_array *x = call->n_in > 0 ? call->in[0] : NULL;
-    if (!x) return fail_left_out(call, 0);
-    if (!tg_dtype_is_float((tg_dtype)x->dtype))
-        return tg_call_fail(call, TG_ERR_DTYPE, "takes f32 or f64, was given %s", tg_call_input(call, 0));
-    return tg_array_layout_like(call->out[0], (tg_dtype)x->dtype, x);
-}
-
-tg_status tg_infer_broadcast(const tg_call *call) {
-    if (!call) return fail_no_call("tg_infer_broadcast");
-    const tg_array *a = call->n_in > 0 ? call->in[0] : NULL;
-    if (!a) return fail_left_out(call, 0);
-    tg_shape shape = tg_array_shape(a);
-    for (int i = 0; i < call->n_in; i++) {
-        const tg_array *b = call->in[i];
-        if (!b) return fail_left_out(call, i);
-        if (!tg_dtype_is_float((tg_dtype)b->dtype))
-            return tg_call_fail(call, TG_ERR_DTYPE, "takes f32 or f64, was given %s", tg_call_input(call, i));
-        if (b->dtype != a->dtype)
-            return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                                tg_call_input(call, 0), tg_call_input(call, i));
-        if (i && !tg_shape_broadcast(shape, tg_array_shape(b), &shape))
-            return tg_call_fail(call, TG_ERR_SHAPE, "shapes do not broadcast: %s and %s", tg_call_input(call, 0),
-                                tg_call_input(call, i));
-    }
-    return tg_out(call, 0, (tg_dtype)a->dtype, shape);
 }

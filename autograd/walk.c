@@ -143,33 +143,7 @@ static inline tg_slot *needed(tg_walk *w, const tg_node *node, int i) {
     return !tg_walk_leaf(w, s) && w->useful[s->node->id - w->low] ? s : NULL;
 }
 
-/* Number i of the n inputs or outputs of the node. */
-static bool is_there(const tg_node *node, int i, int n, const char *who) {
-    if (node && i >= 0 && i < n) return true;
-    if (node)
-        tg_fail(TG_ERR_ARGUMENT, "%s: %s has no number %d", who, node->op->name, i);
-    else
-        tg_fail(TG_ERR_ARGUMENT, "%s: the node is NULL", who);
-    return false;
-}
-
-bool tg_needs(const tg_node *node, int i) {
-    return is_there(node, i, node ? node->n_in : 0, "tg_needs") && needed(tg_walk_innermost, node, i);
-}
-
 tg_slot *tg_walk_needed(tg_walk *w, const tg_node *node, int i) { return needed(w, node, i); }
-
-const tg_array *tg_node_in(const tg_node *node, int i) {
-    if (!is_there(node, i, node ? node->n_in : 0, "tg_node_in")) return NULL;
-    const tg_slot *s = tg_slot_peek(node->in[i]);
-    return s ? &s->a : NULL;
-}
-
-const tg_array *tg_node_out(const tg_node *node, int o) {
-    if (!is_there(node, o, node ? node->n_out : 0, "tg_node_out")) return NULL;
-    const tg_slot *s = tg_slot_peek(node->out[o]);
-    return s ? &s->a : NULL;
-}
 
 static tg_status fail_missing(const tg_node *node, int i) {
     return tg_fail(TG_ERR_TAPE, "%s: its gradient rule returned nothing for input %d", node->op->name, i);
