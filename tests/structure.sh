@@ -37,6 +37,18 @@ found=$(
     for room in ops/*/; do
         [ "$room" = ops/nn/ ] || grep -rnE '#include "ops/(nn/|tapegrad\.h)' "$room" | say 'a room includes ops/nn'
     done
+    # The same rooms in ops/, tests/ops/ and tests/golden/, and the same files for each op.
+    for room in ops/*/; do
+        room=${room#ops/} room=${room%/}
+        [ "$room" = nn ] && continue
+        for f in "tests/ops/$room/calls.c" "tests/ops/$room/errors.c" "tests/ops/$room/exact.c" \
+            "tests/golden/cases_$room.py" "tests/golden/$room.golden.gz"; do
+            [ -e "$f" ] || echo "$f: missing, though there is the room ops/$room"
+        done
+    done
+    sed -n 's/^OP([a-z0-9_]*, \([a-z_]*\), \([a-z_]*\))$/\1 \2/p' ops/ops.def | sort -u | while read -r room name; do
+        [ -e "tests/ops/$room/$name.c" ] || echo "tests/ops/$room/$name.c: missing, though there is ops/$room/$name.c"
+    done
     grep -rn '#include "core/kernels/' ops/nn | say 'ops/nn includes a private header'
 
     # Every source is built.

@@ -6,7 +6,7 @@ of det at a singular matrix is 0 in PyTorch; ours is the adjugate, which expansi
 
 import torch
 
-from make_golden import CALLS, emit, floats, rng
+from make_golden import CALLS, emit, floats, rng, write
 
 
 def triangular(a, b, numbers):
@@ -106,7 +106,4 @@ def systems():
 
 
 def main():
-    print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py linalg")
-    for cases in (squares, systems, singular):
-        rng.seed(cases.__name__)  # cases added at the end of one room change no others
-        cases()
+    write("linalg", ("squares", squares), ("systems", systems), ("singular", singular))

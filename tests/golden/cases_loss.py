@@ -8,10 +8,12 @@ Deliberate differences from PyTorch, with exact cases in tests/ops/loss/exact.c:
 hinge_loss, which PyTorch has not, is composed here.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F
 
-from make_golden import CALLS, emit, floats, ints, rng, values
+from make_golden import CALLS, emit, floats, ints, rng, values, write
 
 REDUCTIONS = ["mean", "sum", "none"]
 
@@ -210,8 +212,45 @@ def angles():
     emit("cosine_similarity", [floats((3, 4)), floats((4,))], (1, 0))
 
 
+CALLS.update({
+    "softmax": lambda x, a: torch.softmax(x, int(a[0])),
+    "log_softmax": lambda x, a: torch.log_softmax(x, int(a[0])),
+    "softmax_cross_entropy": lambda x, c, a: torch.nn.functional.cross_entropy(
+        x.movedim(-1, min(1, x.dim() - 1)), c.to(torch.int64), reduction="none"
+    ),
+})
+
+
+def softmaxes():
+    for call in ("softmax", "log_softmax"):
+        for shape, axis in [
+            ((3, 4), -1),
+            ((3, 4), 0),
+            ((2, 3, 4), 1),
+            ((17,), 0),
+            ((33, 2), 0),
+            ((3, 1), 1),
+            ((0, 3), 1),
+            ((3, 0), 1),
+        ]:
+            emit(call, [floats(shape, -4, 4)], (axis,))
+        emit(call, [values(1000, 0, -1000)], (0,))
+        emit(call, [values(-math.inf, 0, 1)], (0,))
+        emit(call, [values(-math.inf, -math.inf)], (0,))
+        emit(call, [torch.tensor([[math.nan, 0], [1, 2]], dtype=torch.float64)], (1,))
+    for shape in [(3, 4), (1, 1), (5, 17), (2, 3, 33)]:
+        for dtype in ("i64", "i32"):
+            emit("softmax_cross_entropy", [floats(shape, -9, 9), ints(shape[:-1], 0, shape[-1], dtype)])
+
+
 def main():
-    print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py loss")
-    for cases in (differences, distributions, labels, classes, weighted, angles):
-        rng.seed(cases.__name__)  # cases added at the end of one room change no others
-        cases()
+    write(
+        "loss",
+        ("softmaxes", softmaxes),
+        ("differences", differences),
+        ("distributions", distributions),
+        ("labels", labels),
+        ("classes", classes),
+        ("weighted", weighted),
+        ("angles", angles),
+    )

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from make_golden import CALLS, ELEMENTWISE, emit, floats, rng
+from make_golden import CALLS, ELEMENTWISE, emit, floats, rng, write
 
 # The same list stands in tests/ops/products/calls.c.
 EQUATIONS = """
@@ -88,8 +88,39 @@ def broadcasting():
         emit("einsum2", [floats(s) for s in shapes], (number,))
 
 
+CALLS["matmul"] = lambda x, y, a: torch.matmul(x, y)
+
+
+def matrices():
+    pairs = [
+        ((3, 4), (4, 2)),
+        ((4,), (4,)),
+        ((3, 4), (4,)),
+        ((3,), (3, 4)),
+        ((5, 3, 4), (5, 4, 2)),
+        ((3, 4), (5, 4, 2)),
+        ((5, 3, 4), (4, 2)),
+        ((5, 3, 4), (4,)),
+        ((4,), (5, 4, 2)),
+        ((2, 1, 3, 4), (5, 4, 2)),
+        ((1, 3, 4), (5, 4, 2)),
+        ((2, 0), (0, 3)),
+        ((0, 2), (2, 3)),
+        ((0, 3, 4), (4, 2)),
+        ((1, 1), (1, 1)),
+        ((17, 9), (9, 33)),
+        ((2, 5, 1, 7), (1, 7, 3)),
+    ]
+    for a, b in pairs:
+        emit("matmul", [floats(a), floats(b)])
+
+
 def main():
-    print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py products")
-    for cases in (linears, fixed_ranks, equations, broadcasting):
-        rng.seed(cases.__name__)  # cases added at the end of one room change no others
-        cases()
+    write(
+        "products",
+        ("products", matrices),
+        ("linears", linears),
+        ("fixed_ranks", fixed_ranks),
+        ("equations", equations),
+        ("broadcasting", broadcasting),
+    )

@@ -5,7 +5,7 @@ Ours take pre-activations. So the modules' input weight is the identity, and the
 
 import torch
 
-from make_golden import CALLS, emit, floats, rng
+from make_golden import CALLS, emit, floats, rng, write
 
 
 def module(kind, size, hidden, w, b=None):
@@ -86,6 +86,4 @@ def recurrent():
 
 
 def main():
-    print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py recurrent")
-    rng.seed("recurrent")
-    recurrent()
+    write("recurrent", ("recurrent", recurrent))

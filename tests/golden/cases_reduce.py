@@ -9,11 +9,35 @@ import math
 
 import torch
 
-from make_golden import CALLS, ELEMENTWISE, bools, distinct, emit, floats, ints, reduce_all, rng, values, wrap
+from make_golden import CALLS, ELEMENTWISE, bools, distinct, emit, floats, ints, rng, values, write
 
 AXES = [((3, 5), ()), ((), ()), ((3, 5), (0,)), ((3, 5), (-1,)), ((2, 3, 4), (0, 2)), ((2, 3, 4), (1,)),
         ((17,), ()), ((2, 3, 4), ()), ((1, 33), (1,))]
-ELEMENTWISE |= {"amin", "min", "min_index", "argmin", "all", "any", "count_nonzero"}
+ELEMENTWISE |= {"amax", "max", "max_index", "argmax", "amin", "min", "min_index", "argmin", "all", "any", "count_nonzero"}
+
+
+def axes(numbers):
+    return tuple(int(v) for v in numbers[1:]) or None
+
+
+def reduce_all(f):
+    return lambda x, a: f(x, axes(a), bool(a[0])) if axes(a) else f(x, tuple(range(x.dim())), bool(a[0]))
+
+
+def wrap(x):
+    """Integer sums in i64."""
+    return x if x.is_floating_point() else x.to(torch.int64)
+
+
+CALLS.update({
+    "sum": reduce_all(lambda x, d, k: torch.sum(wrap(x), d, k) if x.dim() else wrap(x).clone()),
+    "mean": reduce_all(lambda x, d, k: torch.mean(x, d, k) if x.dim() else x.clone()),
+    "amax": reduce_all(lambda x, d, k: torch.amax(x, d, k) if x.dim() else x.clone()),
+    "max": lambda x, a: torch.max(x, int(a[1]), bool(a[0])).values,
+    "max_index": lambda x, a: torch.max(x, int(a[1]), bool(a[0])).indices,
+    "argmax": lambda x, a: torch.argmax(x, int(a[0])),
+    "sum_to": lambda x, a: x.sum_to_size([int(v) for v in a]),
+})
 
 
 def prod(x, d, keep):
@@ -196,8 +220,60 @@ def moments():
         emit("norm", [values(0, 3, -4)], (p, 0))
 
 
+def reductions():
+    for call in ("sum", "mean", "amax"):
+        make = distinct if call == "amax" else floats
+        for shape, sets in [
+            ((3, 4), [(), (0,), (1,), (-1,), (0, 1)]),
+            ((2, 3, 4), [(), (1,), (0, 2), (-1, 0), (0, 1, 2)]),
+            ((17,), [(0,)]),
+            ((), [()]),
+            ((2, 1, 3), [(1,), (0, 1)]),
+        ]:
+            for chosen in sets:
+                for keep in (0, 1):
+                    emit(call, [make(shape)], (keep, *chosen))
+        emit(call, [floats((0, 3))], (0, 1))
+    for call in ("sum", "mean"):
+        emit(call, [floats((0, 3))], (0,))
+        emit(call, [floats((0, 3))], (1, 0))
+    emit("amax", [values(3, 1, 3, 3)], (0,))
+    emit("amax", [values(5, math.nan, 7)], (0,))
+    emit("amax", [torch.tensor([[1.0, 4, 4], [2, 2, 2]], dtype=torch.float64)], (0, 1))
+    emit("amax", [torch.tensor([[1.0, 4, 4], [2, 2, 2]], dtype=torch.float64)], (1, 0))
+    emit("sum", [ints((3, 4), -9, 9, "i32")], (0, 1))
+    emit("sum", [bools((3, 4))], (0,))
+    for call in ("max", "max_index"):
+        for shape, axis in [((3, 4), 0), ((3, 4), 1), ((2, 3, 4), -2), ((17,), 0)]:
+            for keep in (0, 1):
+                emit(call, [distinct(shape)], (keep, axis))
+        emit(call, [values(1, math.nan, 7)], (0, 0))
+        emit(call, [values(1, 4, 4, 2)], (0, 0))
+    for shape, axis in [((3, 4), 0), ((3, 4), 1), ((2, 3, 4), -2), ((17,), 0)]:
+        emit("argmax", [distinct(shape)], (axis,))
+    emit("argmax", [values(2, math.nan, 7, math.nan)], (0,))
+    emit("argmax", [values(2, 7, 7)], (0,))
+    for shape, to in [
+        ((3, 4), (4,)),
+        ((3, 4), (3, 1)),
+        ((3, 4), (1, 1)),
+        ((3, 4), (3, 4)),
+        ((2, 3, 4), (3, 1)),
+        ((2, 3, 4), (4,)),
+        ((0, 4), (4,)),
+        ((0, 4), (1, 4)),
+        ((), ()),
+    ]:
+        emit("sum_to", [floats(shape)], to)
+
+
 def main():
-    print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py reduce")
-    for cases in (extremes, aggregates, scans, moments, derivatives):
-        rng.seed(cases.__name__)  # cases added at the end of one room change no others
-        cases()
+    write(
+        "reduce",
+        ("reductions", reductions),
+        ("extremes", extremes),
+        ("aggregates", aggregates),
+        ("scans", scans),
+        ("moments", moments),
+        ("derivatives", derivatives),
+    )

@@ -1,15 +1,17 @@
-"""The cases of shape.golden: joining, parts, padding, diagonals, sorting, scattering.
+"""Golden cases of shapes: views, slices, joining, parts, padding, diagonals.
 
-Deliberate differences from PyTorch, beside those in make_golden.py:
-    scatter, equal indices     the last one stays and has the gradient: tests/ops/shape/exact.c;
-                               PyTorch leaves it open
+Deliberate differences from PyTorch:
+    negative steps of slices   as in Python; PyTorch refuses them
     diag, flip                 views here, copies there: the same numbers
-    one_hot, negative index    counted from the end; PyTorch refuses it
 """
+
+import math
 
 import torch
 
-from make_golden import CALLS, ELEMENTWISE, bools, distinct, emit, floats, ints, rng, values, wrapped
+from make_golden import CALLS, DTYPES, ELEMENTWISE, SHAPES, bools, emit, floats, ints, rng, values, write
+
+END = math.inf
 
 MODES = ["constant", "reflect", "replicate"]
 
@@ -31,14 +33,6 @@ def pad(x, a):
         flat = torch.nn.functional.pad(flat, (before[i], after[i]), mode=MODES[int(a[0])])
         x = flat.reshape(*rows.shape[:-1], flat.shape[-1]).movedim(-1, axis)
     return x
-
-
-def order(x, a):
-    return torch.sort(x, dim=int(a[1]), descending=bool(a[0]), stable=True)
-
-
-def best(x, a):
-    return torch.topk(x, int(a[2]), dim=int(a[1]), largest=not a[0])
 
 
 OURS = {
@@ -64,13 +58,6 @@ OURS = {
     "diag": lambda x, a: torch.diag(x, int(a[0])),
     "tril": lambda x, a: torch.tril(x, int(a[0])),
     "triu": lambda x, a: torch.triu(x, int(a[0])),
-    "sort": lambda x, a: order(x, a).values,
-    "sort_index": lambda x, a: order(x, a).indices,
-    "topk": lambda x, a: best(x, a).values,
-    "topk_index": lambda x, a: best(x, a).indices,
-    "scatter": lambda x, i, s, a: torch.scatter(x, int(a[0]), wrapped(i, x.shape[int(a[0])]), s),
-    "take_along_dim": lambda x, i, a: torch.take_along_dim(x, wrapped(i, x.shape[int(a[0])]), int(a[0])),
-    "one_hot": lambda i, a: torch.nn.functional.one_hot(i.to(torch.int64), int(a[0])),
 }
 CALLS.update(OURS)
 ELEMENTWISE.update(OURS)  # every output is one of the inputs
@@ -183,49 +170,118 @@ def diagonals():
             emit(call, [floats((3, 4))], (offset,))
 
 
-def sorting():
-    for descending in (0, 1):
-        for shape, axis in [((3, 4), 0), ((3, 4), 1), ((2, 3, 4), -2), ((17,), 0), ((2, 33), 1), ((100,), 0), ((0, 3), 1)]:
-            emit("sort", [distinct(shape)], (descending, axis))
-            emit("sort_index", [distinct(shape)], (descending, axis))
-        ties = ints((5, 40), 0, 4).double()
-        emit("sort", [ties], (descending, 1))
-        emit("sort_index", [ties], (descending, 1))
-        ends = values(1, torch.nan, -torch.inf, 0, -0.0, torch.inf, torch.nan, -3)
-        emit("sort", [ends], (descending, 0))
-        emit("sort_index", [ends], (descending, 0))
-        for dtype in ("i32", "i64", "u8", "bool"):
-            x = ints((3, 20), 0 if dtype in ("u8", "bool") else -9, 2 if dtype == "bool" else 9, dtype)
-            emit("sort", [x], (descending, 1))
-            emit("sort_index", [x], (descending, 1))
-        for shape, axis, k in [((3, 4), 0, 2), ((3, 4), 1, 4), ((2, 3, 4), -2, 1), ((17,), 0, 5), ((7,), 0, 0)]:
-            emit("topk", [distinct(shape)], (descending, axis, k))
-            emit("topk_index", [distinct(shape)], (descending, axis, k))
+NUMBERS = ["f64", "f64", "i32", "i64", "u8", "bool"]  # by tg_dtype; f32 is shown as f64, which holds it
 
 
-def permuted(shape, axis):
-    """Indices along the axis without equal ones in a row."""
-    rows = torch.zeros(shape, dtype=torch.int64).movedim(axis, -1)
-    flat = [rng.sample(range(rows.shape[-1]), rows.shape[-1]) for _ in range(rows.numel() // rows.shape[-1])]
-    return torch.tensor(flat).reshape(rows.shape).movedim(-1, axis).contiguous()
+def positions(numbers, size):
+    """The indices that a slice takes along an axis of this size."""
+    start, stop, step = (None if math.isinf(v) else int(v) for v in numbers[1:])
+    return torch.tensor(list(range(size))[slice(start, stop, step)], dtype=torch.int64)
 
 
-def scattering():
-    for shape, index, axis in [((5,), (5,), 0), ((3, 4), (3, 2), 0), ((3, 4), (2, 4), 1), ((2, 3, 4), (2, 3, 4), -1)]:
-        for dtype in (torch.int64, torch.int32):
-            at = permuted(index, axis).to(dtype)
-            emit("scatter", [floats(shape), at, floats(index)], (axis,))
-    emit("scatter", [floats((3, 4)), ints((0, 4), 0, 1), floats((0, 4))], (0,))
-    emit("scatter", [ints((6,), 0, 9), permuted((4,), 0), ints((4,), 0, 9)], (0,))
-    for shape, index, axis in [((3, 4), (3, 2), 1), ((3, 4), (1, 4), 0), ((1, 4), (3, 2), 1), ((2, 3, 4), (2, 5, 1), 1)]:
-        n = shape[axis]
-        emit("take_along_dim", [floats(shape), ints(index, -n, n)], (axis,))
-    for shape, classes in [((5,), 4), ((), 3), ((2, 3), 7), ((0,), 3)]:
-        emit("one_hot", [ints(shape, 0, min(classes, 4))], (classes,))
+def take_slice(x, numbers):
+    axis = int(numbers[0])
+    return x.index_select(axis, positions(numbers, x.shape[axis]))
+
+
+def put_slice(x, src, numbers):
+    axis = int(numbers[0])
+    return x.index_copy(axis, positions(numbers, x.shape[axis]), src)
+
+
+CALLS.update({
+    "reshape": lambda x, a: x.reshape([int(v) for v in a]),
+    "permute": lambda x, a: x.permute([int(v) for v in a]),
+    "transpose": lambda x, a: x.transpose(int(a[0]), int(a[1])),
+    "squeeze": lambda x, a: x.squeeze(int(a[0])),
+    "unsqueeze": lambda x, a: x.unsqueeze(int(a[0])),
+    "slice": take_slice,
+    "slice_scatter": put_slice,
+    "expand": lambda x, a: x.expand([int(v) for v in a]),
+    "contiguous": lambda x, a: x.contiguous().clone(),
+    "to": lambda x, a: x.to(DTYPES[NUMBERS[int(a[0])]]),
+})
+ELEMENTWISE.update("""reshape permute transpose squeeze unsqueeze slice slice_scatter expand contiguous to""".split())
+
+
+def views():
+    for shape, to in [
+        ((3, 4), (4, 3)),
+        ((3, 4), (-1,)),
+        ((2, 3, 4), (6, -1)),
+        ((), (1, 1)),
+        ((0, 3), (3, 0)),
+        ((1,), ()),
+    ]:
+        emit("reshape", [floats(shape)], to)
+    for shape, order in [
+        ((3, 4), (1, 0)),
+        ((2, 3, 4), (2, 0, 1)),
+        ((2, 3, 4), (-1, 1, 0)),
+        ((), ()),
+        ((0, 3), (1, 0)),
+    ]:
+        emit("permute", [floats(shape)], order)
+    emit("transpose", [floats((2, 3, 4))], (0, -1))
+    emit("transpose", [ints((3, 4), 0, 9)], (0, 1))
+    emit("squeeze", [floats((3, 1, 4))], (1,))
+    emit("squeeze", [floats((3, 1))], (-1,))
+    emit("unsqueeze", [floats((3, 4))], (0,))
+    emit("unsqueeze", [floats((3, 4))], (-1,))
+    emit("unsqueeze", [floats(())], (0,))
+    for shape, to in [
+        ((1, 4), (3, 4)),
+        ((4,), (2, 3, 4)),
+        ((3, 1), (-1, 5)),
+        ((), (2, 2)),
+        ((1, 3), (0, 3)),
+        ((3, 4), (2, -1, -1)),
+    ]:
+        emit("expand", [floats(shape)], to)
+    for start, stop, step in [
+        (0, END, 1),
+        (1, 3, 1),
+        (0, END, 2),
+        (-3, -1, 1),
+        (3, 1, 1),
+        (-100, 100, 3),
+        (END, END, -1),
+        (-1, 0, -2),
+        (5, 1, -1),
+        (2, END, -1),
+        (100, -100, -1),
+    ]:
+        for shape, axis in [((7,), 0), ((3, 6), 1), ((6, 2, 2), 0)]:
+            emit("slice", [floats(shape)], (axis, start, stop, step))
+    for shape, src, numbers in [
+        ((7,), (3,), (0, 1, 4, 1)),
+        ((3, 6), (3, 3), (1, 0, END, 2)),
+        ((3, 6), (3, 6), (-1, END, END, -1)),
+        ((4, 2), (0, 2), (0, 2, 2, 1)),
+        ((7,), (2,), (0, -2, END, 1)),
+    ]:
+        emit("slice_scatter", [floats(shape), floats(src)], numbers)
+    for dtype in (2, 3, 5):
+        emit("to", [floats((3, 4), -9, 9)], (dtype,))
+    emit("to", [floats((3, 4), 0, 9)], (4,))
+    emit("to", [ints((3, 4), -9, 9)], (1,))
+    emit("to", [bools((3, 4))], (1,))
+    emit("to", [ints((5,), -9, 9)], (5,))
+
+
+def copies():
+    for shape in SHAPES:
+        emit("contiguous", [floats(shape, -4.0, 4.0)])
+    emit("contiguous", [values(-math.inf, -1000, -0.5, -0.0, 0, 0.5, 1000, math.inf, math.nan)])
 
 
 def main():
-    print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py shape")
-    for cases in (join, parts, padding, diagonals, sorting, scattering):
-        rng.seed("shape " + cases.__name__)
-        cases()
+    write(
+        "shape",
+        ("views", views),
+        ("copies", copies),
+        ("shape join", join),
+        ("shape parts", parts),
+        ("shape padding", padding),
+        ("shape diagonals", diagonals),
+    )

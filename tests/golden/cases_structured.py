@@ -1,13 +1,12 @@
 """Golden cases of the structured ops: normalisation, convolution, pooling, attention, resizing.
 
-Deliberate differences from PyTorch: negative indices and a padding index count from the end; a convolution wants all four
-axes; a query that a mask lets see nothing gets 0 (as PyTorch's attention, not as softmax).
+Deliberate differences from PyTorch: a convolution wants all four axes; a query that a mask lets see nothing gets 0 (as PyTorch's attention, not as softmax).
 """
 
 import torch
 import torch.nn.functional as F
 
-from make_golden import CALLS, bools, distinct, emit, floats, ints, rng, wrapped
+from make_golden import CALLS, bools, distinct, emit, floats, rng, write
 
 
 def pair(a, i, default=1):
@@ -73,11 +72,6 @@ def last(x, a):
     return x.shape[-(int(a[0]) or 1) :]
 
 
-def embedding(w, i, a):
-    padding = int(a[1]) % w.shape[0] if a[0] else None
-    return F.embedding(wrapped(i, w.shape[0]), w, padding_idx=padding)
-
-
 def attention(q, k, v, mask, a):
     if a[0]:
         causal = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
@@ -116,7 +110,6 @@ CALLS.update({
     "adaptive_avg_pool2d": lambda x, a: F.adaptive_avg_pool2d(x, (int(a[0]), int(a[1]))),
     "unfold": lambda x, a: F.unfold(x, **sliding(a)),
     "fold": lambda x, a: F.fold(x, (int(a[8]), int(a[9])), **sliding(a)),
-    "embedding": embedding,
     "attention": lambda q, k, v, a: attention(q, k, v, None, a),
     "attention_mask": attention,
     "nearest": lambda x, a: resize(x, "nearest", size=pair(a, 0)),
@@ -209,9 +202,6 @@ def attentions():
                 emit("attention", [floats(q), floats(k), floats(v)], (causal, scale))
             emit("attention_mask", [floats(q), floats(k), floats(v), mask], (causal, 0))
             emit("attention_mask", [floats(q), floats(k), floats(v), floats((q[-2], k[-2]))], (causal, 0))
-    for shape in [(4,), (2, 3), (), (0,)]:
-        for numbers in ((0, 0), (1, 0), (1, -1), (1, 2)):
-            emit("embedding", [floats((5, 3)), ints(shape, -5, 5)], numbers)
 
 
 def long_attentions():
@@ -238,7 +228,12 @@ def resizes():
 
 
 def main():
-    print("# PyTorch", torch.__version__.split("+")[0], "float64; written by make_golden.py structured")
-    for cases in (norms, convolutions, pools, attentions, long_attentions, resizes):
-        rng.seed(cases.__name__)  # cases added at the end of one room change no others
-        cases()
+    write(
+        "structured",
+        ("norms", norms),
+        ("convolutions", convolutions),
+        ("pools", pools),
+        ("attentions", attentions),
+        ("long_attentions", long_attentions),
+        ("resizes", resizes),
+    )

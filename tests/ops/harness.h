@@ -1,7 +1,8 @@
 /* The op harness: one table row per sample, from which every kind of input and every check is derived.
  *
- *   calls.c            how each public function is called: name -> function of (inputs, numbers)
- *   <room>/<file>.c    rows of the ops of ops/<room>/<file>.c, or of several files of the room (samples.c)
+ *   <room>/calls.c     how each public function is called: name -> function of (inputs, numbers)
+ *   <room>/<file>.c    rows of the ops of ops/<room>/<file>.c
+ *   <room>/exact.c     exact values; errors.c: bad input
  *   trial.c            row x kind -> trials (shapes, layouts, domains)
  *   inputs.c           trial -> tensors; ops of the harness that change the layout
  *   check_*.c          the checks of a trial
@@ -39,8 +40,8 @@ typedef struct call {
     const char *public_name; /* the function's, where `name` does not begin with it */
 } call;
 
-/* The rooms that have calls.c, exact.c and errors.c: X(room) for each. */
-#define ROOMS(X) X(shape) X(elementwise) X(structured) X(recurrent) X(reduce) X(loss) X(products) X(linalg)
+/* The rooms, each with calls.c, exact.c and errors.c, and golden numbers: X(room) for each. */
+#define ROOMS(X) X(shape) X(index) X(elementwise) X(structured) X(recurrent) X(reduce) X(loss) X(products) X(linalg)
 
 typedef struct call_table {
     const call *calls;
@@ -75,7 +76,7 @@ typedef enum kind {
     K_INF,      /* +inf and -inf in each element in turn */
     K_SCALED,   /* all numbers 2^-100, 2^-70, 2^70 and 2^100 times as large */
     K_OPTIONS,  /* at least two rows with different attributes */
-    K_KINK,     /* exact values at the kink: test_conventions.c */
+    K_KINK,     /* exact values at the kink: <room>/exact.c */
     N_KINDS
 } kind;
 #define KIND(k) (1u << (k))

@@ -18,7 +18,7 @@
 
 /* For maxima: no ties, and something to choose from along the axes reduced. */
 #define DISTINCT(shape) {shape, .distinct = true}
-#define NOT_EMPTY(letters) .nonempty = letters, .why = "of nothing there is no largest: test_errors.c"
+#define NOT_EMPTY(letters) .nonempty = letters, .why = "of nothing there is no largest: reduce/errors.c"
 
 #define KINDS_BROADCAST (KIND(K_LEFT) | KIND(K_RIGHT) | KIND(K_BOTH))
 

@@ -1,4 +1,4 @@
-/* Values and gradients against PyTorch's: tests/golden/ops.golden.gz, written by make_golden.py, which describes
+/* Values and gradients against PyTorch's: tests/golden/<room>.golden.gz, written by make_golden.py, which describes
  * the format. In f64 to 1e-12, in f32 to 2e-6, relative to the element or, where terms cancel, to the largest
  * term. */
 #include "tests/ops/harness.h"
@@ -7,20 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GOLDEN(room) "tests/golden/" #room ".golden.gz",
 /* The first is all that can be read without zlib. */
-static const char *const golden_files[] = {
-    "tests/golden/few.golden",
-    "tests/golden/ops.golden.gz",
-    "tests/golden/shape.golden.gz",
-    "tests/golden/elementwise.golden.gz",
-    "tests/golden/structured.golden.gz",
-    "tests/golden/recurrent.golden.gz",
-    "tests/golden/reduce.golden.gz",
-    "tests/golden/loss.golden.gz",
-    "tests/golden/products.golden.gz",
-
-    "tests/golden/linalg.golden.gz",
-};
+static const char *const golden_files[] = {"tests/golden/few.golden", ROOMS(GOLDEN)};
 static char *texts[COUNT(golden_files)];
 static int n_files(void) { return reads_compressed() ? COUNT(golden_files) : 1; }
 
@@ -64,7 +53,7 @@ static tg_dtype read_type(char **at) {
         *at += strlen(types[i].name);
         return types[i].type;
     }
-    ck_abort_msg("ops.golden: unknown type at: %.20s", *at);
+    ck_abort_msg("golden: unknown type at: %.20s", *at);
     return TG_F32;
 }
 
@@ -72,7 +61,7 @@ static void read_values(char **at, tg_tensor *t) {
     for (int64_t k = 0, n = tg_numel(t); k < n; k++) {
         char *end;
         double v = strtod(*at, &end);
-        if (end == *at) ck_abort_msg("ops.golden: a number is missing at: %.20s", *at);
+        if (end == *at) ck_abort_msg("golden: a number is missing at: %.20s", *at);
         tg_array_set(tg_array_of(t), k, v);
         *at = end;
     }
@@ -128,7 +117,7 @@ static void read_case(char *at, tg_dtype f, golden_case *c) {
             c->scale = strtod(at + 6, &second);
             c->grad_scale = strtod(second, NULL);
         } else {
-            ck_abort_msg("ops.golden: what is: %.20s", at);
+            ck_abort_msg("golden: what is: %.20s", at);
         }
     }
 }
@@ -166,7 +155,7 @@ static void check_case(const golden_case *c, tg_dtype f) {
         which[n] = i, x[n++] = c->in[i];
     }
     const call *called = find_call(c->call);
-    ck_assert_msg(called, "ops.golden: no call %s", c->call);
+    ck_assert_msg(called, "golden: no call %s", c->call);
     tg_tensor *y = called->fn(c->in, &c->arg);
     compare(c, "value", y, c->out, f, c->scale);
     if (n == 0) return;

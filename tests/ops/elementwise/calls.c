@@ -14,18 +14,26 @@
 #define TERNARY(name) CALL(name, tg_##name(in[0], in[1], in[2]))
 
 #define UNARIES(DO) \
+    DO(exp) DO(log) DO(sqrt) DO(square) DO(abs) DO(tanh) DO(sigmoid) DO(relu) DO(softplus) DO(logsigmoid) DO(sign) \
     DO(rsqrt) DO(reciprocal) DO(exp2) DO(expm1) DO(log2) DO(log10) DO(log1p) DO(sin) DO(cos) DO(tan) \
     DO(asin) DO(acos) DO(atan) DO(sinh) DO(cosh) DO(asinh) DO(acosh) DO(atanh) DO(erf) DO(erfc) DO(erfinv) \
     DO(lgamma) DO(digamma) DO(floor) DO(ceil) DO(round) DO(trunc) DO(frac) DO(sinc) DO(selu) DO(gelu) \
     DO(gelu_tanh) DO(silu) DO(mish) DO(softsign) DO(hardsigmoid) DO(hardswish) DO(logical_not) \
     DO(isnan) DO(isfinite)
 #define BINARIES(DO) \
+    DO(add) DO(sub) DO(mul) DO(div) DO(eq) DO(ne) DO(lt) DO(le) DO(gt) DO(ge) \
     DO(pow) DO(maximum) DO(minimum) DO(fmod) DO(remainder) DO(atan2) DO(hypot) DO(xlogy) DO(logaddexp) \
     DO(half_square_over) DO(copysign) DO(logical_and) DO(logical_or) DO(logical_xor)
 
 UNARIES(UNARY)
 BINARIES(BINARY)
+UNARY(neg)
+TERNARY(where)
 TERNARY(lerp)
+CALL(affine, tg_affine(in[0], a->v[0], a->v[1]))                   /* scale, shift */
+CALL(add_scalar, tg_add_scalar(in[0], a->v[0]))
+CALL(mul_scalar, tg_mul_scalar(in[0], a->v[0]))
+CALL(masked_fill, tg_masked_fill(in[0], in[1], a->v[0]))           /* value */
 CALL(sinc_derivative, tg_sinc_derivative(in[0], (int64_t)a->v[0])) /* order */
 CALL(polygamma, tg_polygamma((int64_t)a->v[0], in[0]))             /* order */
 CALL(clamp, tg_clamp(in[0], a->v[0], a->v[1]))                     /* lo, hi */
@@ -43,9 +51,12 @@ CALL(addcdiv, tg_addcdiv(in[0], in[1], in[2], a->v[0]))            /* value */
 
 #define SELF(name) {#name, #name, call_##name},
 static const call calls[] = {
-    UNARIES(SELF) BINARIES(SELF)
+    UNARIES(SELF) BINARIES(SELF) SELF(affine) SELF(where) SELF(masked_fill)
     SELF(polygamma) SELF(clamp) SELF(nan_to_num) SELF(leaky_relu) SELF(elu) SELF(celu) SELF(softplus_with)
     SELF(hardtanh) SELF(pow_scalar)
+    {"neg", "affine", call_neg},
+    {"add_scalar", "affine", call_add_scalar},
+    {"mul_scalar", "affine", call_mul_scalar},
     {"sinc_derivative", "sinc", call_sinc_derivative},
     {"lerp", "lerp", call_lerp},
     {"sigmoid_derivative", "sigmoid_derivative", call_sigmoid_derivative},

@@ -25,7 +25,7 @@ static const sample rows[] = {
 
 static const exemption exempt[] = {
     {"masked_fill", KIND(K_LEFT) | KIND(K_BOTH),
-     "the result has x's shape: a wider mask is an error, test_errors.c"},
+     "the result has x's shape: a wider mask is an error, elementwise/errors.c"},
 };
 
 SAMPLES(compare, EXEMPT(exempt));

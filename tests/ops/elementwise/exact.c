@@ -2,6 +2,81 @@
 #include "tests/ops/cases.h"
 
 static const convention cases[] = {
+    /* ---- kinks ---- */
+    {"abs'(0) = 0", "abs", {0}, {VECTOR(-2, 0, 3)}, VECTOR(2, 0, 3), {VECTOR(-1, 0, 1)}, AT_KINK},
+    {"abs'(-0) = 0", "abs", {0}, {VECTOR(-0.0)}, VECTOR(0), {VECTOR(0)}, AT_KINK},
+    {"relu'(0) = 0", "relu", {0}, {VECTOR(-1, 0, 2)}, VECTOR(0, 0, 2), {VECTOR(0, 0, 1)}, AT_KINK},
+    {"relu'(-0) = 0", "relu", {0}, {VECTOR(-0.0)}, VECTOR(0), {VECTOR(0)}, AT_KINK},
+    {"sign'= 0 everywhere", "sign", {0}, {VECTOR(-2, 0, 5)}, VECTOR(-1, 0, 1), {VECTOR(0, 0, 0)}, AT_KINK},
+
+    /* ---- NaN ---- */
+    {"relu(NaN) = NaN", "relu", {0}, {VECTOR(NAN_, 1)}, VECTOR(NAN_, 1)},
+    {"sign(NaN) = NaN", "sign", {0}, {VECTOR(NAN_)}, VECTOR(NAN_)},
+    {"abs(NaN) = NaN", "abs", {0}, {VECTOR(NAN_)}, VECTOR(NAN_)},
+    {"sqrt(-1) = NaN", "sqrt", {0}, {VECTOR(-1)}, VECTOR(NAN_)},
+    {"log(-1) = NaN", "log", {0}, {VECTOR(-1)}, VECTOR(NAN_)},
+    {"where: no NaN from the other side", "where", {0},
+     {VECTOR_OF(BOOL, 1, 0), VECTOR(1, NAN_), VECTOR(NAN_, 2)}, VECTOR(1, 2),
+     {{0}, VECTOR(1, 0), VECTOR(0, 1)}},
+    {"masked_fill covers a NaN", "masked_fill", ARG(0), {VECTOR(NAN_, 3), VECTOR_OF(BOOL, 1, 0)},
+     VECTOR(0, 3),
+     {VECTOR(0, 1)}},
+    {"NaN == NaN is false", "eq", {0}, {VECTOR(NAN_, 1), VECTOR(NAN_, 1)}, VECTOR(0, 1)},
+    {"NaN != NaN is true", "ne", {0}, {VECTOR(NAN_, 1), VECTOR(NAN_, 1)}, VECTOR(1, 0)},
+    {"NaN < 1 is false", "lt", {0}, {VECTOR(NAN_, 0, 1), VECTOR(1, 1, 1)}, VECTOR(0, 1, 0)},
+    {"NaN <= NaN is false", "le", {0}, {VECTOR(NAN_, 1), VECTOR(NAN_, 1)}, VECTOR(0, 1)},
+    {"1 > NaN is false", "gt", {0}, {VECTOR(1, 2), VECTOR(NAN_, 1)}, VECTOR(0, 1)},
+    {"NaN >= NaN is false", "ge", {0}, {VECTOR(NAN_, 1), VECTOR(NAN_, 1)}, VECTOR(0, 1)},
+    {"-0 equals 0", "eq", {0}, {VECTOR(-0.0), VECTOR(0)}, VECTOR(1)},
+
+    /* ---- division, zero, infinity ---- */
+    {"1/0, -1/0, 0/0", "div", {0}, {VECTOR(1, -1, 0), VECTOR(0, 0, 0)}, VECTOR(INF, -INF, NAN_)},
+    {"integers: division truncates, by zero gives 0", "div", {0},
+     {VECTOR_OF(I32, 7, -7, 7, 5), VECTOR_OF(I32, 2, 2, -2, 0)}, VECTOR(3, -3, -3, 0)},
+    {"i64 likewise", "div", {0}, {VECTOR_OF(I64, 7, -7, 7, 5), VECTOR_OF(I64, 2, 2, -2, 0)},
+     VECTOR(3, -3, -3, 0)},
+    {"i32: the lowest by -1 wraps instead of trapping", "div", {0},
+     {VECTOR_OF(I32, -2147483648.0), VECTOR_OF(I32, -1)}, VECTOR(-2147483648.0)},
+    {"i32 sums wrap around", "add", {0}, {VECTOR_OF(I32, 2147483647.0), VECTOR_OF(I32, 1)},
+     VECTOR(-2147483648.0)},
+    {"log 0 = -inf, slope inf", "log", {0}, {VECTOR(0)}, VECTOR(-INF), {VECTOR(INF)}},
+    {"sqrt 0 = 0, slope inf", "sqrt", {0}, {VECTOR(0)}, VECTOR(0), {VECTOR(INF)}},
+    {"exp 0 = 1", "exp", {0}, {VECTOR(0, -INF, INF)}, VECTOR(1, 0, INF), {VECTOR(1, 0, INF)}},
+    {"square of infinities", "square", {0}, {VECTOR(-INF, INF)}, VECTOR(INF, INF)},
+    {"-0 is the negative of 0", "neg", {0}, {VECTOR(0)}, VECTOR(-0.0)},
+    {"-0 keeps its sign under a factor", "mul_scalar", ARG(3), {VECTOR(-0.0)}, VECTOR(-0.0)},
+    {"sqrt -0 = -0, slope -inf", "sqrt", {0}, {VECTOR(-0.0)}, VECTOR(-0.0), {VECTOR(-INF)}},
+    {"-0 + -0 = -0", "add", {0}, {VECTOR(-0.0), VECTOR(-0.0)}, VECTOR(-0.0)},
+    {"0 * x + 1", "affine", ARG(0, 1), {VECTOR(-3, 5)}, VECTOR(1, 1), {VECTOR(0, 0)}},
+
+    /* ---- saturation ---- */
+    {"tanh at its ends", "tanh", {0}, {VECTOR(-INF, -1000, 0, 1000, INF)}, VECTOR(-1, -1, 0, 1, 1),
+     {VECTOR(0, 0, 1, 0, 0)}},
+    {"sigmoid at its ends", "sigmoid", {0}, {VECTOR(-INF, -1000, 0, 1000, INF)}, VECTOR(0, 0, 0.5, 1, 1),
+     {VECTOR(0, 0, 0.25, 0, 0)}},
+    {"softplus(1000) = 1000", "softplus", {0}, {VECTOR(1000, -1000, 100, INF, -INF)},
+     VECTOR(1000, 0, 100, INF, 0),
+     {VECTOR(1, 0, 1, 1, 0)}},
+    {"logsigmoid(-1000) = -1000", "logsigmoid", {0}, {VECTOR(-1000, 1000, -100)}, VECTOR(-1000, 0, -100),
+     {VECTOR(1, 0, 1)}},
+    {"relu of infinities", "relu", {0}, {VECTOR(-INF, INF)}, VECTOR(0, INF), {VECTOR(0, 1)}},
+
+    /* ---- nothing ---- */
+    {"a broadcast against nothing", "add", {0}, {EMPTY(0, 2), VECTOR(1, 2)}, EMPTY(0, 2),
+     {EMPTY(0, 2), VECTOR(0, 0)}},
+
+    /* ---- one handle for both inputs ---- */
+    {"x + x", "add", {0}, {VECTOR(1, 2), {-1}}, VECTOR(2, 4), {VECTOR(2, 2)}},
+    {"x - x", "sub", {0}, {VECTOR(1, 2), {-1}}, VECTOR(0, 0), {VECTOR(0, 0)}},
+    {"x * x", "mul", {0}, {VECTOR(3, -4), {-1}}, VECTOR(9, 16), {VECTOR(6, -8)}},
+    {"x / x", "div", {0}, {VECTOR(2, -4), {-1}}, VECTOR(1, 1), {VECTOR(0, 0)}},
+
+    /* ---- broadcasting ---- */
+    {"a scalar's gradient is the sum", "mul", {0}, {SCALAR(2), VECTOR(1, 2, 3)}, VECTOR(2, 4, 6),
+     {SCALAR(6), VECTOR(2, 2, 2)}},
+    {"column times row", "mul", {0}, {MATRIX(2, 1, 2, 3), MATRIX(1, 2, 5, 7)}, MATRIX(2, 2, 10, 14, 15, 21),
+     {MATRIX(2, 1, 12, 12), MATRIX(1, 2, 5, 5)}},
+
     /* ---- steps ---- */
     {"floor'= 0, at the jumps too", "floor", {0}, {VECTOR(-1.5, -1, 0.5, 2)}, VECTOR(-2, -1, 0, 2),
      {VECTOR(0, 0, 0, 0)}, AT_KINK},

@@ -20,7 +20,7 @@ static const sample rows[] = {
 };
 
 #define BY_POSITION "indices go by position: shapes do not broadcast"
-#define NO_AXIS "a 0-d tensor has no axis to name: test_errors.c"
+#define NO_AXIS "a 0-d tensor has no axis to name: index/errors.c"
 static const exemption exempt[] = {
     {"gather", KINDS_BROADCAST, BY_POSITION},      {"gather", KIND(K_SCALAR), NO_AXIS},
     {"scatter_add", KINDS_BROADCAST, BY_POSITION}, {"scatter_add", KIND(K_SCALAR), NO_AXIS},

@@ -31,7 +31,7 @@ static const sample rows[] = {
 };
 
 static const exemption exempt[] = {
-    {"scatter", KIND(K_SCALAR), "a 0-d tensor has no axis to name: shape/errors.c"},
+    {"scatter", KIND(K_SCALAR), "a 0-d tensor has no axis to name: index/errors.c"},
     {"scatter", KINDS_BROADCAST, "indices go by position: shapes do not broadcast"},
 };
 

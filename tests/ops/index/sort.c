@@ -1,6 +1,6 @@
 #include "tests/ops/samples.h"
 
-#define NAN_MOVES "NaN goes to the end, not where the number stood: shape/exact.c"
+#define NAN_MOVES "NaN goes to the end, not where the number stood: index/exact.c"
 #define NO_NAN .skip = KIND(K_NAN), .why = NAN_MOVES
 #define NO_TIES .skip = KIND(K_NAN) | KIND(K_EXPANDED), .why = "repeated rows tie; " NAN_MOVES
 
@@ -45,7 +45,7 @@ static const sample rows[] = {
 };
 
 static const exemption exempt[] = {
-    {"sort", KIND(K_SCALAR), "a 0-d tensor has no axis to name: shape/errors.c"},
+    {"sort", KIND(K_SCALAR), "a 0-d tensor has no axis to name: index/errors.c"},
     {"sort", KIND(K_NAN), NAN_MOVES},
 };
 

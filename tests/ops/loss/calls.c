@@ -1,4 +1,5 @@
-/* Calls of the losses, all of them compositions. The first number is the reduction. */
+/* Calls of softmax, log_softmax and the losses, which are compositions but for softmax_cross_entropy: the first number of
+ * these is the reduction. */
 #include "tests/ops/harness.h"
 
 #include <string.h>
@@ -16,6 +17,14 @@ static tg_tensor *given_to(const char *name, tg_tensor *weight) {
 #define R (tg_loss_reduction)(int) a->v[0]
 #define CALL(name, expression) \
     static tg_tensor *call_##name(tg_tensor *const *in, const arguments *a) { return expression; }
+
+CALL(softmax, tg_softmax(in[0], (int)a->v[0]))         /* axis */
+CALL(log_softmax, tg_log_softmax(in[0], (int)a->v[0])) /* axis */
+
+static tg_tensor *call_softmax_cross_entropy(tg_tensor *const *in, const arguments *a) {
+    (void)a;
+    return tg_softmax_cross_entropy(in[0], in[1]);
+}
 
 CALL(mse_loss, tg_mse_loss(in[0], in[1], R))
 CALL(l1_loss, tg_l1_loss(in[0], in[1], R))
@@ -43,9 +52,14 @@ CALL(nll_loss, tg_nll_loss(in[0], in[1], R, .ignore = a->v[1] != 0, .ignore_inde
 CALL(nll_loss_weight, tg_nll_loss(in[0], in[1], R, .weight = GIVEN(in[2]), .ignore = a->v[1] != 0,
                                   .ignore_index = (int64_t)a->v[2]))
 
+#define SELF(name) \
+    { #name, #name, call_##name }
 #define OF(name, op) \
     { #name, #op, call_##name, true }
 static const call calls[] = {
+    SELF(softmax),
+    SELF(log_softmax),
+    SELF(softmax_cross_entropy),
     OF(mse_loss, square),
     OF(l1_loss, abs),
     OF(huber_loss, clamp),

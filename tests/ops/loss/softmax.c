@@ -11,7 +11,7 @@ static const sample rows[] = {
     {"log_softmax", "axis 1 of 3", {{"abc", WIDE}}, ARG(1), OF_SUMS},
 };
 
-#define NO_AXIS "a 0-d tensor has no axis to name: test_errors.c"
+#define NO_AXIS "a 0-d tensor has no axis to name: loss/errors.c"
 static const exemption exempt[] = {
     {"softmax", KIND(K_SCALAR), NO_AXIS},
     {"log_softmax", KIND(K_SCALAR), NO_AXIS},

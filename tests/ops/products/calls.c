@@ -1,4 +1,4 @@
-/* Calls of the products: linear, the products of fixed ranks, and einsum, whose equation is a number here. */
+/* Calls of the products: matmul, linear, the products of fixed ranks, and einsum, whose equation is a number here. */
 #include "tests/ops/harness.h"
 
 #include <string.h>
@@ -17,6 +17,7 @@ static tg_tensor *given(tg_tensor *t) {
     return t ? t : tg_poison();
 }
 
+CALL(matmul, tg_matmul(in[0], in[1]))
 CALL(linear, tg_linear(in[0], in[1]))
 CALL(linear_bias, tg_linear(in[0], in[1], .bias = given(in[2])))
 CALL(dot, tg_dot(in[0], in[1]))
@@ -102,6 +103,7 @@ CALL(einsum_same, einsum(4, ((tg_tensor *[]){in[0], in[0], in[0], in[0]}), a)) /
 #define MADE_OF(name, op) \
     { #name, #op, call_##name, .composed = true }
 static const call calls[] = {
+    {"matmul", "matmul", call_matmul},
     {"linear", "linear", call_linear},
     {"linear_bias", "linear", call_linear_bias},
     {"broadcast_to", "expand", call_broadcast_to},

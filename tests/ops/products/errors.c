@@ -2,6 +2,16 @@
 #include "tests/ops/cases.h"
 
 static const bad table[] = {
+    {"matmul", {0}, {SHAPE(2, 3), SHAPE(2, 3)}, TG_ERR_SHAPE,
+     {"inner sizes", "left [2, 3] f", "right [2, 3] f"}},
+    {"matmul", {0}, {SHAPE(3), SHAPE(2)}, TG_ERR_SHAPE, {"inner sizes", "left [3]", "right [2]"}},
+    {"matmul", {0}, {SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"left [2, 3]", "right [2]"}},
+    {"matmul", {0}, {SCALAR(1), SHAPE(2, 3)}, TG_ERR_SHAPE, {"left [] f", "right [2, 3]"}},
+    {"matmul", {0}, {SHAPE(2, 3), SCALAR(1)}, TG_ERR_SHAPE, {"left [2, 3]", "right [] f"}},
+    {"matmul", {0}, {SHAPE(2, 1, 3), SHAPE(3, 3, 1)}, TG_ERR_SHAPE,
+     {"batch", "left [2, 1, 3]", "right [3, 3, 1]"}},
+    {"matmul", {0}, {SHAPE_OF(I32, 2, 2), SHAPE_OF(I32, 2, 2)}, TG_ERR_DTYPE, {"left [2, 2] i32"}},
+    {"matmul", {0}, {SHAPE(2, 2), SHAPE_OF(BOOL, 2, 2)}, TG_ERR_DTYPE, {"right [2, 2] bool"}},
     {"linear", {0}, {SHAPE(2, 3), SHAPE(4, 2)}, TG_ERR_SHAPE, {"left [2, 3]", "2 inputs", "right [4, 2]"}},
     {"linear", {0}, {SHAPE(2, 3), SHAPE(3)}, TG_ERR_SHAPE, {"weight", "right [3]"}},
     {"linear", {0}, {SHAPE(2, 3), SHAPE(1, 4, 3)}, TG_ERR_SHAPE, {"weight", "right [1, 4, 3]"}},

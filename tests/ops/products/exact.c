@@ -2,6 +2,17 @@
 #include "tests/ops/cases.h"
 
 static const convention cases[] = {
+    /* ---- nothing ---- */
+    {"a product with inner size 0 is 0", "matmul", {0}, {EMPTY(2, 0), EMPTY(0, 2)}, MATRIX(2, 2, 0, 0, 0, 0),
+     {EMPTY(2, 0), EMPTY(0, 2)}},
+    {"the dot product of nothing is 0", "matmul", {0}, {EMPTY(0), EMPTY(0)}, SCALAR(0), {EMPTY(0), EMPTY(0)}},
+    {"a product without rows", "matmul", {0}, {EMPTY(0, 2), MATRIX(2, 1, 3, 4)}, EMPTY(0, 1),
+     {EMPTY(0, 2), MATRIX(2, 1, 0, 0)}},
+
+    /* ---- one handle for both inputs ---- */
+    {"x x for a matrix", "matmul", {0}, {MATRIX(2, 2, 1, 2, 3, 4), {-1}}, MATRIX(2, 2, 7, 10, 15, 22),
+     {MATRIX(2, 2, 7, 11, 9, 13)}},
+
     {"linear, the weight is [out, in]",
      "linear_bias",
      {0},

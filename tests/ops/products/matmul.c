@@ -17,7 +17,7 @@ static const sample rows[] = {
 };
 
 static const exemption exempt[] = {
-    {"matmul", KIND(K_SCALAR), "rank 0 is an error: test_errors.c"},
+    {"matmul", KIND(K_SCALAR), "rank 0 is an error: products/errors.c"},
 };
 
 SAMPLES(matmul, EXEMPT(exempt));

@@ -13,7 +13,7 @@ static const sample rows[] = {
     {"argmin", "axis 1", {DISTINCT("abc")}, ARG(1), NOT_EMPTY("b")},
 };
 
-#define NO_AXIS "a 0-d tensor has no axis to name: test_errors.c"
+#define NO_AXIS "a 0-d tensor has no axis to name: reduce/errors.c"
 static const exemption exempt[] = {
     {"max", KIND(K_SCALAR), NO_AXIS},
     {"argmax", KIND(K_SCALAR), NO_AXIS},

@@ -1,4 +1,4 @@
-/* Calls of the reductions: reduce, max, aggregate, scan, multilinear, and the compositions of ops/reduce/variance.h. */
+/* Calls of the reductions: reduce, argmax, aggregate, scan, multilinear, and the compositions of ops/reduce/variance.h. */
 #include "tests/ops/harness.h"
 
 #include "ops/reduce/multilinear.h"
@@ -17,13 +17,19 @@ static tg_shape axes(const arguments *a, int from) {
 /* keepdim, axes */
 #define OVER(name) CALL(name, tg_##name(in[0], .keepdim = a->v[0] != 0, .axes = axes(a, 1)))
 
+OVER(sum)
+OVER(mean)
+OVER(amax)
 OVER(amin)
 OVER(prod)
 OVER(logsumexp)
 OVER(all)
 OVER(any)
 OVER(count_nonzero)
-CALL(min, tg_min(in[0], .keepdim = a->v[0] != 0, .axis = (int)a->v[1])) /* keepdim, axis */
+CALL(sum_to, tg_sum_to(in[0], axes(a, 0)))
+CALL(max, tg_max(in[0], .keepdim = a->v[0] != 0, .axis = (int)a->v[1])) /* keepdim, axis */
+CALL(min, tg_min(in[0], .keepdim = a->v[0] != 0, .axis = (int)a->v[1]))
+CALL(argmax, tg_argmax(in[0], (int)a->v[0]))
 CALL(argmin, tg_argmin(in[0], (int)a->v[0]))
 
 /* axis, reverse, exclusive */
@@ -49,7 +55,13 @@ SPREAD(var)
 SPREAD(std)
 CALL(norm, tg_norm(in[0], .p = a->v[0], .keepdim = a->v[1] != 0, .axes = axes(a, 2)))
 
-/* The index output of tg_min. */
+/* The index outputs of tg_max and tg_min. */
+static tg_tensor *call_max_index(tg_tensor *const *in, const arguments *a) {
+    tg_tensor *index = NULL;
+    tg_tensor *value = tg_max(in[0], .keepdim = a->v[0] != 0, .axis = (int)a->v[1], .index = &index);
+    return index ? index : value;
+}
+
 static tg_tensor *call_min_index(tg_tensor *const *in, const arguments *a) {
     tg_tensor *index = NULL;
     tg_tensor *value = tg_min(in[0], .keepdim = a->v[0] != 0, .axis = (int)a->v[1], .index = &index);
@@ -59,6 +71,13 @@ static tg_tensor *call_min_index(tg_tensor *const *in, const arguments *a) {
 #define SELF(name) \
     { #name, #name, call_##name }
 static const call calls[] = {
+    SELF(sum),
+    SELF(mean),
+    SELF(sum_to),
+    SELF(amax),
+    SELF(max),
+    SELF(argmax),
+    {"max_index", "max", call_max_index},
     SELF(amin),
     SELF(min),
     SELF(argmin),

@@ -2,6 +2,46 @@
 #include "tests/ops/cases.h"
 
 static const convention cases[] = {
+    /* ---- kinks ---- */
+    {"amax: two tie, half each", "amax", ARG(0), {VECTOR(3, 1, 3)}, SCALAR(3), {VECTOR(0.5, 0, 0.5)},
+     AT_KINK},
+    {"amax: four tie, a quarter each", "amax", ARG(0), {MATRIX(2, 2, 7, 7, 7, 7)}, SCALAR(7),
+     {MATRIX(2, 2, 0.25, 0.25, 0.25, 0.25)}, AT_KINK},
+    {"amax along an axis: ties in each row by themselves", "amax", ARG(0, 1), {MATRIX(2, 2, 5, 5, 1, 2)},
+     VECTOR(5, 2),
+     {MATRIX(2, 2, 0.5, 0.5, 0, 1)}, AT_KINK},
+    {"amax of infinities ties too", "amax", ARG(0), {VECTOR(INF, 0, INF)}, SCALAR(INF), {VECTOR(0.5, 0, 0.5)},
+     AT_KINK},
+    {"max: all to the first that ties", "max", ARG(0, 0), {VECTOR(1, 4, 4)}, SCALAR(4), {VECTOR(0, 1, 0)},
+     AT_KINK},
+    {"max, keepdim: all to the first, by column", "max", ARG(1, 0), {MATRIX(2, 2, 3, 1, 3, 2)},
+     MATRIX(1, 2, 3, 2),
+     {MATRIX(2, 2, 1, 0, 0, 1)}, AT_KINK},
+    {"max's index is the first that ties", "max_index", ARG(0, 0), {VECTOR(1, 4, 4)}, SCALAR(1)},
+    {"argmax is the first that ties", "argmax", ARG(0), {VECTOR(9, 2, 9)}, SCALAR(0)},
+
+    /* ---- NaN ---- */
+    {"amax with a NaN is NaN, wherever it stands", "amax", ARG(0, 1), {MATRIX(3, 2, NAN_, 1, 2, NAN_, 3, 4)},
+     VECTOR(NAN_, NAN_, 4)},
+    {"max with a NaN is NaN", "max", ARG(0, 0), {VECTOR(1, NAN_, 7)}, SCALAR(NAN_), {VECTOR(0, 1, 0)}},
+    {"argmax finds the NaN", "argmax", ARG(0), {VECTOR(1, NAN_, 7, NAN_)}, SCALAR(1)},
+
+    /* ---- nothing ---- */
+    {"the sum of nothing is 0", "sum", ARG(0), {EMPTY(0)}, SCALAR(0), {EMPTY(0)}},
+    {"sums of nothing along an axis", "sum", ARG(0, 1), {EMPTY(2, 0)}, VECTOR(0, 0), {EMPTY(2, 0)}},
+    {"no sums at all", "sum", ARG(0, 1), {EMPTY(0, 3)}, EMPTY(0), {EMPTY(0, 3)}},
+    {"the mean of nothing is NaN", "mean", ARG(0), {EMPTY(0)}, SCALAR(NAN_), {EMPTY(0)}},
+    {"means of nothing along an axis", "mean", ARG(1, 1), {EMPTY(2, 0)}, MATRIX(2, 1, NAN_, NAN_),
+     {EMPTY(2, 0)}},
+    {"sum_to of nothing is 0", "sum_to", {0}, {EMPTY(0, 2)}, SCALAR(0), {EMPTY(0, 2)}},
+    {"amax along the axis that has elements", "amax", ARG(0, 1), {EMPTY(0, 2)}, EMPTY(0), {EMPTY(0, 2)}},
+
+    /* ---- sums keep what a running sum in f32 would lose ---- */
+    {"integers sum to i64", "sum", ARG(0), {VECTOR_OF(I32, 2147483647.0, 2147483647.0)},
+     SCALAR(4294967294.0)},
+    {"bool sums count", "sum", ARG(0), {VECTOR_OF(BOOL, 1, 0, 1, 1)}, SCALAR(3)},
+    {"the mean of equals is that number", "mean", ARG(0), {VECTOR(0.1f, 0.1f, 0.1f)}, SCALAR(0.1f)},
+
     /* ---- products ---- */
     {"prod: one zero, the others are the slope there",
      "prod",

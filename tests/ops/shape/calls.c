@@ -1,5 +1,7 @@
-/* Calls of joining, splitting, padding, diagonals, sorting and scattering. */
+/* Calls of views, slices, joining, splitting, padding and diagonals. */
 #include "tests/ops/harness.h"
+
+#include <math.h>
 
 /* A call is no composition unless it says so. */
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
@@ -14,10 +16,21 @@ static tg_shape list(const arguments *a, int from, int n) {
 static tg_shape dims(const arguments *a) { return list(a, 0, TG_MAX_RANK); }
 static int axis(const arguments *a, int i) { return (int)a->v[i]; }
 static int64_t whole(const arguments *a, int i) { return (int64_t)a->v[i]; }
+static int64_t bound(const arguments *a, int i) { return isinf(a->v[i]) ? TG_END : whole(a, i); }
 
 #define CALL(name, expression) \
     static tg_tensor *call_##name(tg_tensor *const *in, const arguments *a) { return expression; }
 
+CALL(reshape, (tg_reshape)(in[0], dims(a)))
+CALL(permute, (tg_permute)(in[0], dims(a)))
+CALL(transpose, tg_transpose(in[0], axis(a, 0), axis(a, 1)))
+CALL(expand, (tg_expand)(in[0], dims(a)))
+CALL(squeeze, tg_squeeze(in[0], axis(a, 0)))
+CALL(unsqueeze, tg_unsqueeze(in[0], axis(a, 0)))
+CALL(to, tg_to(in[0], (tg_dtype)axis(a, 0)))
+CALL(slice, tg_slice(in[0], axis(a, 0), bound(a, 1), bound(a, 2), bound(a, 3))) /* axis, start, stop, step */
+/* the same, after x and src */
+CALL(slice_scatter, tg_slice_scatter(in[0], in[1], axis(a, 0), bound(a, 1), bound(a, 2), bound(a, 3)))
 CALL(concat, (tg_concat)(axis(a, 0), 2, in)) /* axis */
 CALL(concat_1, (tg_concat)(axis(a, 0), 1, in))
 CALL(concat_3, (tg_concat)(axis(a, 0), 3, in))
@@ -36,11 +49,18 @@ CALL(diag_embed, tg_diag_embed(in[0], whole(a, 0))) /* offset */
 CALL(diag, tg_diag(in[0], whole(a, 0)))
 CALL(tril, tg_tril(in[0], whole(a, 0)))
 CALL(triu, tg_triu(in[0], whole(a, 0)))
-CALL(sort, tg_sort(in[0], .descending = a->v[0] != 0, .axis = axis(a, 1)))            /* descending, axis */
-CALL(topk, tg_topk(in[0], whole(a, 2), .smallest = a->v[0] != 0, .axis = axis(a, 1))) /* smallest, axis, k */
-CALL(scatter, tg_scatter(in[0], axis(a, 0), in[1], in[2]))
-CALL(take_along_dim, tg_take_along_dim(in[0], in[1], axis(a, 0)))
-CALL(one_hot, tg_one_hot(in[0], whole(a, 0))) /* classes */
+
+static tg_tensor *call_contiguous(tg_tensor *const *in, const arguments *a) {
+    (void)a;
+    return tg_contiguous(in[0]);
+}
+
+/* x through the other float type and back, so that `to` can be held against differences in f64. */
+static tg_tensor *call_to_and_back(tg_tensor *const *in, const arguments *a) {
+    (void)a;
+    tg_dtype f = tg_dtype_of(in[0]);
+    return tg_to(tg_to(in[0], f == TG_F64 ? TG_F32 : TG_F64), f);
+}
 
 /* mode, value, n, then n numbers before and n after */
 static tg_tensor *call_pad(tg_tensor *const *in, const arguments *a) {
@@ -66,23 +86,22 @@ static tg_tensor *call_chunk(tg_tensor *const *in, const arguments *a) {
     return n > 0 ? out[axis(a, 0)] : tg_poison();
 }
 
-static tg_tensor *call_sort_index(tg_tensor *const *in, const arguments *a) {
-    tg_tensor *index = NULL;
-    tg_sort(in[0], .descending = a->v[0] != 0, .axis = axis(a, 1), .index = &index);
-    return index;
-}
-
-static tg_tensor *call_topk_index(tg_tensor *const *in, const arguments *a) {
-    tg_tensor *index = NULL;
-    tg_topk(in[0], whole(a, 2), .smallest = a->v[0] != 0, .axis = axis(a, 1), .index = &index);
-    return index;
-}
-
 #define SELF(name) \
     { #name, #name, call_##name }
 #define OF(op, name) \
     { #name, #op, call_##name, .composed = true }
 static const call calls[] = {
+    SELF(reshape),
+    SELF(permute),
+    SELF(expand),
+    SELF(contiguous),
+    SELF(to),
+    {"to_and_back", "to", call_to_and_back, false, "tg_dtype_of"},
+    SELF(slice),
+    SELF(slice_scatter),
+    {"transpose", "permute", call_transpose},
+    {"squeeze", "reshape", call_squeeze},
+    {"unsqueeze", "reshape", call_unsqueeze},
     SELF(concat),
     {"concat_1", "concat", call_concat_1},
     {"concat_3", "concat", call_concat_3},
@@ -105,13 +124,6 @@ static const call calls[] = {
     OF(masked_fill, tril),
     OF(masked_fill, triu),
     {"pad_index", "index_select", call_pad, .composed = true},
-    SELF(sort),
-    {"sort_index", "sort", call_sort_index},
-    OF(sort, topk),
-    {"topk_index", "sort", call_topk_index, .composed = true},
-    SELF(scatter),
-    OF(gather, take_along_dim),
-    OF(scatter, one_hot),
 };
 
 extern const call_table calls_shape;

@@ -1,7 +1,31 @@
-/* Exact cases of joining, splitting, padding, diagonals, sorting and scattering. */
+/* Exact cases of views, slices, joining, splitting, padding and diagonals. */
 #include "tests/ops/cases.h"
 
 static const convention cases[] = {
+    /* ---- nothing ---- */
+    {"a slice of nothing", "slice", ARG(0, 2, 1, 1), {VECTOR(1, 2, 3)}, EMPTY(0), {VECTOR(0, 0, 0)}},
+
+    /* ---- indices ---- */
+    {"slice clamps as Python does", "slice", ARG(0, -100, 100, 2), {VECTOR(1, 2, 3)}, VECTOR(1, 3),
+     {VECTOR(1, 0, 1)}},
+    {"slice backwards: [::-1]", "slice", ARG(0, INF, INF, -1), {VECTOR(1, 2, 3)}, VECTOR(3, 2, 1),
+     {VECTOR(3, 2, 1)},
+     VECTOR(1, 2, 3)},
+    {"slice backwards: [-1:0:-2]", "slice", ARG(0, -1, 0, -2), {VECTOR(1, 2, 3, 4)}, VECTOR(4, 2)},
+    {"slice_scatter: no gradient to what is covered", "slice_scatter", ARG(0, 0, 2, 1),
+     {VECTOR(1, 2, 3), VECTOR(8, 9)}, VECTOR(8, 9, 3), {VECTOR(0, 0, 1), VECTOR(1, 1)}},
+
+    /* ---- conversion ---- */
+    {"to i32 truncates toward zero; NaN and too large give the lowest", "to", ARG(TG_I32),
+     {VECTOR(1.9, -1.9, NAN_, 3e9, -3e9)}, VECTOR(1, -1, -2147483648.0, -2147483648.0, -2147483648.0)},
+    {"to bool is != 0, NaN included", "to", ARG(TG_BOOL), {VECTOR(0, -0.0, 0.5, NAN_)}, VECTOR(0, 0, 1, 1)},
+    {"from bool", "to", ARG(TG_F64), {VECTOR_OF(BOOL, 1, 0)}, VECTOR(1, 0)},
+
+    /* ---- broadcasting ---- */
+    {"expand's gradient is the sum", "expand", ARG(3, 2), {MATRIX(1, 2, 1, 2)},
+     MATRIX(3, 2, 1, 2, 1, 2, 1, 2),
+     {MATRIX(1, 2, 3, 3)}},
+
     /* ---- join ---- */
     {"concat of one is a copy", "concat_1", ARG(0), {VECTOR(1, 2)}, VECTOR(1, 2), {VECTOR(1, 1)}},
     {"concat with nothing",
@@ -164,76 +188,6 @@ static const convention cases[] = {
      {MATRIX(2, 2, 1, 2, 3, 4)},
      MATRIX(2, 2, 0, 0, 0, 0),
      {MATRIX(2, 2, 0, 0, 0, 0)}},
-
-    /* ---- sort ---- */
-    {"sort: ties keep their order, and each its gradient",
-     "sort",
-     ARG(0, 0),
-     {VECTOR(2, 1, 2, 1)},
-     VECTOR(1, 1, 2, 2),
-     {VECTOR(30, 10, 40, 20)},
-     VECTOR(10, 20, 30, 40),
-     AT_KINK},
-    {"sort, descending: ties keep their order too",
-     "sort",
-     ARG(1, 0),
-     {VECTOR(2, 1, 2, 1)},
-     VECTOR(2, 2, 1, 1),
-     {VECTOR(10, 30, 20, 40)},
-     VECTOR(10, 20, 30, 40),
-     AT_KINK},
-    {"sort's index: the first that ties comes first",
-     "sort_index",
-     ARG(1, 0),
-     {VECTOR(2, 1, 2)},
-     VECTOR(0, 2, 1)},
-    {"-0 and 0 tie", "sort_index", ARG(0, 0), {VECTOR(0, -0.0, -1)}, VECTOR(2, 0, 1)},
-    {"NaN comes last",
-     "sort",
-     ARG(0, 0),
-     {VECTOR(NAN_, INF, 1, -INF)},
-     VECTOR(-INF, 1, INF, NAN_),
-     {VECTOR(4, 3, 2, 1)},
-     VECTOR(1, 2, 3, 4)},
-    {"NaN comes first, descending",
-     "sort_index",
-     ARG(1, 0),
-     {VECTOR(1, NAN_, INF, NAN_)},
-     VECTOR(1, 3, 2, 0)},
-    {"sort of nothing", "sort", ARG(0, 0), {EMPTY(0, 2)}, EMPTY(0, 2), {EMPTY(0, 2)}},
-    {"topk: the first that tie", "topk_index", ARG(0, 0, 2), {VECTOR(1, 5, 5, 5)}, VECTOR(1, 2)},
-    {"topk: gradient to the chosen ones",
-     "topk",
-     ARG(1, 0, 2),
-     {VECTOR(3, 1, 2)},
-     VECTOR(1, 2),
-     {VECTOR(0, 1, 2)},
-     VECTOR(1, 2)},
-    {"top none", "topk", ARG(0, 0, 0), {VECTOR(3, 1)}, EMPTY(0), {VECTOR(0, 0)}},
-
-    /* ---- scatter ---- */
-    {"scatter: the last of equal indices stays, and has the gradient",
-     "scatter",
-     ARG(0),
-     {VECTOR(1, 2, 3), VECTOR_OF(I64, 0, 0, -1), VECTOR(7, 8, 9)},
-     VECTOR(8, 2, 9),
-     {VECTOR(0, 5, 0), {0}, VECTOR(0, 4, 6)},
-     VECTOR(4, 5, 6)},
-    {"scatter of nothing",
-     "scatter",
-     ARG(0),
-     {VECTOR(1, 2), {1 + 1, {0}, {0}, TG_I64}, EMPTY(0)},
-     VECTOR(1, 2),
-     {VECTOR(1, 1), {0}, EMPTY(0)}},
-    {"take_along_dim broadcasts the index",
-     "take_along_dim",
-     ARG(1),
-     {MATRIX(2, 2, 1, 2, 3, 4), MATRIX_OF(I64, 1, 1, -1)},
-     MATRIX(2, 1, 2, 4),
-     {MATRIX(2, 2, 0, 1, 0, 1)}},
-    {"one_hot", "one_hot", ARG(3), {VECTOR_OF(I64, 2, 0, -2)}, MATRIX(3, 3, 0, 0, 1, 1, 0, 0, 0, 1, 0)},
-    {"one_hot of no index among no classes", "one_hot", ARG(0), {{1 + 1, {0}, {0}, TG_I64}}, EMPTY(0, 0)},
-    {"one_hot of no index", "one_hot", ARG(2), {{1 + 1, {0}, {0}, TG_I64}}, EMPTY(0, 2)},
 };
 
 extern const convention_table conventions_shape;

@@ -21,7 +21,7 @@ static const sample rows[] = {
     {"slice_scatter", "backwards", {{"abc"}, {"abc"}}, ARG(1, END, END, -1)},
 };
 
-#define NO_AXIS "a 0-d tensor has no axis to name: test_errors.c"
+#define NO_AXIS "a 0-d tensor has no axis to name: shape/errors.c"
 static const exemption exempt[] = {
     {"slice", KIND(K_SCALAR), NO_AXIS},
     {"slice_scatter", KIND(K_SCALAR), NO_AXIS},

@@ -93,8 +93,6 @@ static tg_tensor *call_attention_both(tg_tensor *const *in, const arguments *a) 
 /* with a mask that hides all */
 CALL(attention_hidden, tg_scaled_dot_product_attention(in[0], in[1], in[2], .causal = a->n > 0,
                                                        .mask = tg_zeros(TG_BOOL, 1, 1)))
-/* padding, padding index */
-CALL(embedding, tg_embedding(in[0], in[1], .padding = a->v[0] != 0, .padding_index = at(a, 1)))
 /* size, align_corners; or scale */
 CALL(nearest, tg_interpolate(in[0], .size = {at(a, 0), at(a, 1)}))
 CALL(nearest_scale, tg_interpolate(in[0], .scale = {a->v[0], a->v[1]}))
@@ -139,7 +137,6 @@ static const call calls[] = {
     MADE_OF(group_norm_alone, layer_norm),
     MADE_OF(batch_norm_alone, layer_norm),
     MADE_OF(batch_norm_eval, div),
-    MADE_OF(embedding, index_select),
     {"nearest", "index_select", call_nearest, true, "interpolate"},
     {"nearest_scale", "index_select", call_nearest_scale, true, "interpolate"},
     {"bilinear", "index_select", call_bilinear, true, "interpolate"},

@@ -187,8 +187,6 @@ static const bad table[] = {
     {"attention_self_mask", ARG(0, 0), {SHAPE(2, 3), SHAPE(3, 3)}, TG_ERR_SHAPE, {"mask", "right [3, 3]", "[2, 2]"}},
     {"attention_self_mask", ARG(0, 0), {SHAPE(2, 3), SHAPE(4, 2, 2)}, TG_ERR_SHAPE, {"mask", "right [4, 2, 2]"}},
     {"attention_self_mask", ARG(0, 0), {SHAPE(2, 3), SHAPE_OF(I32, 2, 2)}, TG_ERR_DTYPE, {"mask", "right [2, 2] i32"}},
-    {"embedding", ARG(0), {SHAPE(3), SHAPE_OF(I64, 2)}, TG_ERR_SHAPE, {"embedding", "left [3]"}},
-    {"embedding", ARG(1, 3), {SHAPE(3, 2), SHAPE_OF(I64, 2)}, TG_ERR_ARGUMENT, {"padding", "left [3, 2]"}},
     {"nearest", ARG(0, 3), {SHAPE(1, 1, 2, 2)}, TG_ERR_ARGUMENT, {"interpolate", "left [1, 1, 2, 2]"}},
     {"nearest", ARG(3, 3), {SHAPE(1, 2, 2)}, TG_ERR_SHAPE, {"interpolate", "left [1, 2, 2]"}},
     {"bilinear", ARG(3, 3, 0), {SHAPE(1, 1, 0, 2)}, TG_ERR_ARGUMENT, {"interpolate", "left [1, 1, 0, 2]"}},

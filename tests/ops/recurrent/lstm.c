@@ -11,7 +11,7 @@
         shape, TG_F32, -0.5, 0.5, { -5, 5 } \
     }
 
-static const sample lstm_rows[] = {
+static const sample rows[] = {
     {"lstm_cell", NULL, {{"a8"}, {"a2"}}, OF_SUMS},
     {"lstm_cell_all", NULL, {{"a4"}, {"a1"}}, OF_SUMS},
     {"lstm_scan", NULL, {{"ab4"}, WEIGHT("41")}, .sizes = "a2b3", NO_NAN, OF_SUMS},
@@ -19,24 +19,11 @@ static const sample lstm_rows[] = {
     {"lstm_scan_cells", NULL, {{"ab4"}, WEIGHT("41"), {"a1"}}, .sizes = "a3b2", SHORT, OF_SUMS},
 };
 
-static const sample gru_rows[] = {
-    {"gru_cell", NULL, {{"a6"}, {"a6"}, {"a2"}}, OF_SUMS},
-    {"gru_cell_all", NULL, {{"a3"}, {"a3"}, {"a1"}}, OF_SUMS},
-    {"gru_scan", NULL, {{"ab3"}, WEIGHT("31")}, .sizes = "a2b3", NO_NAN, OF_SUMS},
-    {"gru_scan_all", NULL, {{"ab6"}, WEIGHT("62"), {"6"}, {"a2"}}, .sizes = "a2b2", SHORT, OF_SUMS},
-    {"gru_scan_states", NULL, {{"ab9"}, WEIGHT("93"), {"9"}, {"a3"}}, .sizes = "a2b2", SHORT, OF_SUMS},
-};
-
 #define ONE_FORM "each input has its own shape, with two or three axes"
-static const exemption lstm_exempt[] = {
+static const exemption exempt[] = {
     {"lstm_cell", KIND(K_SCALAR) | KINDS_BROADCAST, ONE_FORM},
     {"lstm_scan", KIND(K_SCALAR) | KINDS_BROADCAST, ONE_FORM},
 };
-static const exemption gru_exempt[] = {
-    {"gru_cell", KIND(K_SCALAR) | KINDS_BROADCAST, ONE_FORM},
-    {"gru_scan", KIND(K_SCALAR) | KINDS_BROADCAST, ONE_FORM},
-};
 
-extern const sample_set samples_lstm, samples_gru;
-const sample_set samples_lstm = {"lstm", lstm_rows, COUNT(lstm_rows), EXEMPT(lstm_exempt)};
-const sample_set samples_gru = {"gru", gru_rows, COUNT(gru_rows), EXEMPT(gru_exempt)};
+extern const sample_set samples_lstm;
+SAMPLES(lstm, EXEMPT(exempt));
