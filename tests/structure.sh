@@ -58,8 +58,9 @@ found=$(
             echo "$f: in no meson.build"
     done
 
-    # One version, in meson.build and in the header.
+    # One version, in meson.build, in the header and in the wrap.
     version=$(sed -n "s/^project('tapegrad'.* version: '\\([0-9.]*\\)'.*/\\1/p" meson.build)
+    grep -q "^revision = v$version$" ops/tapegrad.wrap || echo "ops/tapegrad.wrap: the revision is not v$version"
     grep -q "^#define TG_VERSION \"$version\"$" core/version.h || echo "core/version.h: TG_VERSION is not $version"
     numbers=$(sed -n 's/^#define TG_VERSION_[MP][A-Z]* //p' core/version.h | paste -sd. -)
     [ "$numbers" = "$version" ] || echo "core/version.h: the numbers are $numbers, not $version"

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Installs the build into a folder of its own and compiles programs against that, as a user would.
-# usage: run.sh BUILD LIBDIR INCLUDEDIR CFLAG CXX CC...
+# usage: run.sh BUILD LIBDIR INCLUDEDIR CFLAG CXX OTHER CC...
+# OTHER is a compiler that did not build the library, '' for none.
 set -eu
-build=$1 libdir=$2 includedir=$3 flag=$4 cxx=$5
-shift 5
+build=$1 libdir=$2 includedir=$3 flag=$4 cxx=$5 other=$6
+shift 6
 here=$(cd "$(dirname "$0")" && pwd)
 dest=$build/installed
 work=$build/installed/work
@@ -16,11 +17,19 @@ cd "$work"
 
 # shellcheck disable=SC2046  # the flags are separate words
 "$@" "$flag" "$here/user.c" $(pkg-config --cflags --libs tapegrad) -o shared && ./shared
-# shellcheck disable=SC2046
-"$@" "$flag" "$here/user.c" $(pkg-config --cflags tapegrad) "$dest$libdir/libtapegrad.a" \
-    $(pkg-config --libs --static tapegrad | sed 's/-ltapegrad//') -o static && LD_LIBRARY_PATH='' ./static
+# link_statically COMPILER FLAG: with what the .pc says, whichever compiler it is.
+link_statically() {
+    # shellcheck disable=SC2046
+    "$@" "$here/user.c" $(pkg-config --cflags tapegrad) "$dest$libdir/libtapegrad.a" \
+        $(pkg-config --libs --static tapegrad | sed 's/-ltapegrad//') -o static && LD_LIBRARY_PATH='' ./static
+}
+link_statically "$@" "$flag"
+if [ -n "$other" ]; then
+    link_statically "$other" "$flag"
+    [ "$(ldd static | grep -c 'libg*omp\.')" -le 1 ] || { echo 'two OpenMP runtimes in one program' && ldd static && exit 1; }
+fi
 
-for page in LICENSE README.md docs/functions.md examples/fashion_mnist.c; do
+for page in LICENSE tapegrad.wrap README.md docs/functions.md examples/fashion_mnist.c; do
     [ -n "$(find "$dest" -path "*/share/doc/tapegrad/$page")" ] || { echo "not installed: $page" && exit 1; }
 done
 
@@ -36,6 +45,26 @@ PKG_CONFIG_PATH='' meson setup parent/build parent >parent.log 2>&1 || { cat par
 grep -q 'subproject.*tapegrad' parent.log || { cat parent.log && exit 1; }
 meson introspect --targets parent/build | grep -q 'test_core\|fashion_mnist' && { echo 'the subproject has tests' && exit 1; }
 
+# So is a repository by the wrap, once it says where: one of these sources, tagged as the wrap says.
+if command -v git >/dev/null; then
+    mkdir -p repository wrapped/subprojects
+    for part in core autograd ops docs examples meson.build meson_options.txt LICENSE README.md; do
+        cp -R "$here/../../$part" repository
+    done
+    revision=$(sed -n 's/^revision = //p' "$here/../../ops/tapegrad.wrap")
+    (cd repository && git init -q && git add . && git -c user.name=user -c user.email=user@localhost commit -qm tapegrad && git tag "$revision")
+    sed "s|^url = .*|url = file://$work/repository|" "$here/../../ops/tapegrad.wrap" >wrapped/subprojects/tapegrad.wrap
+    cat >wrapped/meson.build <<'END'
+project('wrapped', 'c')
+executable('user', 'user.c', dependencies: dependency('tapegrad'))
+END
+    cp "$here/user.c" wrapped/user.c
+    PKG_CONFIG_PATH='' meson setup wrapped/build wrapped >wrapped.log 2>&1 || { cat wrapped.log && exit 1; }
+    [ -e wrapped/subprojects/tapegrad/ops/tapegrad.h ] || { cat wrapped.log && exit 1; }
+else
+    echo 'no git: the wrap was not tried'
+fi
+
 if command -v cmake >/dev/null; then
     mkdir -p cmake
     cat >cmake/CMakeLists.txt <<'END'
@@ -44,11 +73,13 @@ project(user C)
 find_package(tapegrad 0.1 REQUIRED)
 add_executable(user user.c)
 target_link_libraries(user PRIVATE tapegrad::tapegrad)
+add_executable(static user.c)
+target_link_libraries(static PRIVATE tapegrad::static)
 END
     cp "$here/user.c" cmake/user.c
     { CC="$*" cmake -S cmake -B cmake/build -DCMAKE_PREFIX_PATH="$dest${libdir%/lib*}" -DCMAKE_C_FLAGS="$flag" && cmake --build cmake/build; } \
         >cmake.log 2>&1 || { cat cmake.log && exit 1; }
-    cmake/build/user
+    cmake/build/user && LD_LIBRARY_PATH='' cmake/build/static
 fi
 
 # Every header compiles by itself, first.
