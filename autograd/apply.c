@@ -28,7 +28,7 @@ static tg_status read_inputs(const tg_op *op, tg_tensor *const *handle, int n, i
         tg_slot *s = NULL;
         if (handle[i] || i >= 16 || !(op->optional & TG_IN(i))) {
             s = tg_slot_peek(handle[i]);
-            if (!s || s->poison || s->released || !s->a.data) s = tg_slot_with_data(handle[i], op->name);
+            if (!s || s->released || !s->a.data) s = tg_slot_with_data(handle[i], op->name);
             if (!s) return tg_error_status();
         }
         in->slot[i] = s;
@@ -179,6 +179,7 @@ tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *c
     node->n_in = n_in;
     node->n_out = n_out;
     node->walked = false;
+    node->walk = NULL;
     for (int i = 0; i < n_in; i++)
         if (set_input(tape, node, i, slots[i]) != TG_OK) {
             tg_arena_rewind_to(&tape->arena, node);

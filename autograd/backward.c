@@ -37,9 +37,9 @@ static tg_slot *read_seed(const tg_slot *out, const tg_tensor *seed, const char 
 
 /* ---- backward ---- */
 
-/* Makes the gradient of a goal its own: contiguous, in memory nothing else sees. */
-static tg_status own_value(tg_goal *g) {
-    tg_array *v = &g->cell.value;
+/* Makes the gradient of a target its own: contiguous, in memory nothing else sees. */
+static tg_status own_value(tg_target *t) {
+    tg_array *v = &t->adjoint.value;
     if (tg_array_is_contiguous(v) && tg_array_is_exclusive(v)) return TG_OK;
     tg_array copy = {0};
     tg_status s = tg_array_alloc_like(&copy, v);
@@ -50,40 +50,40 @@ static tg_status own_value(tg_goal *g) {
     return TG_OK;
 }
 
-/* All that can fail comes first: a tensor for each new gradient is made ready in cell.handle. */
-static tg_status prepare(tg_goal *g) {
-    if (!tg_goal_slot(g)) return tg_error_status();
-    if (g->slot->grad) return TG_OK;
-    tg_status s = own_value(g);
+/* All that can fail comes first: a tensor is made ready for each new gradient. */
+static tg_status prepare(tg_target *t) {
+    if (!tg_target_slot(t)) return tg_error_status();
+    if (t->slot->grad) return TG_OK;
+    tg_status s = own_value(t);
     tg_slot *kept = s == TG_OK ? tg_slot_new_kept("backward") : NULL;
     if (!kept) return tg_error_status();
-    g->cell.handle = tg_handle(kept);
+    t->kept = tg_handle(kept);
     return TG_OK;
 }
 
-static void commit(tg_goal *g) {
-    if (!g->cell.handle) {
-        tg_slot *grad = tg_slot_peek(g->slot->grad);
-        tg_map_axpy(1, &g->cell.value, &grad->a);
+static void commit(tg_target *t) {
+    if (!t->kept) {
+        tg_slot *grad = tg_slot_peek(t->slot->grad);
+        tg_map_axpy(1, &t->adjoint.value, &grad->a);
         grad->a.buffer->version++;
         return;
     }
-    tg_buffer_share(g->cell.value.buffer);
-    tg_slot_peek(g->cell.handle)->a = g->cell.value;
-    g->cell.value.data = NULL, g->cell.value.buffer = NULL;
-    g->slot->grad = g->cell.handle;
+    tg_buffer_share(t->adjoint.value.buffer);
+    tg_slot_peek(t->kept)->a = t->adjoint.value;
+    t->adjoint.value.data = NULL, t->adjoint.value.buffer = NULL;
+    t->slot->grad = t->kept;
 }
 
 static tg_status store_gradients(tg_walk *w) {
     tg_status s = TG_OK;
-    for (int64_t i = 0; s == TG_OK && i < w->cap_goals; i++)
-        if (w->goal[i].cell.value.data) s = prepare(&w->goal[i]);
-    for (int64_t i = 0; i < w->cap_goals; i++) {
-        tg_goal *g = &w->goal[i];
-        if (s == TG_OK && g->cell.value.data)
-            commit(g);
-        else if (s != TG_OK && g->cell.handle)
-            tg_free(g->cell.handle);
+    for (int64_t i = 0; s == TG_OK && i < w->cap_targets; i++)
+        if (w->target[i].adjoint.value.data) s = prepare(&w->target[i]);
+    for (int64_t i = 0; i < w->cap_targets; i++) {
+        tg_target *t = &w->target[i];
+        if (s == TG_OK && t->adjoint.value.data)
+            commit(t);
+        else if (s != TG_OK && t->kept)
+            tg_free(t->kept);
     }
     return s;
 }
@@ -96,7 +96,7 @@ tg_status(tg_backward)(tg_tensor *out, tg_backward_opts opts) {
     int64_t tensors = tape->region.count, nodes = tape->n_nodes;
     tg_slot *seed = read_seed(s, opts.seed, "tg_backward");
     tg_walk w;
-    tg_status status = seed ? tg_walk_begin(&w, 1, &s, (tg_walk_mode){.retain = opts.retain, .collect = true}) : tg_error_status();
+    tg_status status = seed ? tg_walk_begin(&w, 1, &s, (tg_walk_mode){.retain = opts.retain, .all_leaves = true}) : tg_error_status();
     if (status == TG_OK) {
         status = tg_walk_seed(&w, s, seed);
         if (status == TG_OK) status = tg_walk_run(&w);
@@ -136,63 +136,54 @@ tg_status(tg_zero_grad)(tg_tensor *t) {
 
 /* ---- grad ---- */
 
-static tg_status add_goals(const char *who, tg_walk *w, int n, tg_tensor *const *in) {
+static tg_status add_targets(const char *who, tg_walk *w, int n, tg_tensor *const *in) {
     for (int i = 0; i < n; i++) {
         tg_slot *s = tg_slot_of(in[i], who);
         char text[160];
         if (s && !s->requires_grad)
             return tg_fail(TG_ERR_TAPE, "%s: input %d, %s, does not require a gradient", who, i,
                            tg_describe(in[i], text, sizeof text));
-        if (!s || !tg_walk_goal(w, s, true)) return tg_error_status();
+        if (!s || !tg_walk_add_target(w, s)) return tg_error_status();
     }
     return TG_OK;
 }
 
 /* The gradient of one input as a tensor on the tape. */
-static tg_tensor *take_gradient(const char *who, tg_walk *w, int i, const tg_tensor *in, bool allow_unused) {
-    tg_slot *s = tg_slot_of(in, who);
+static tg_tensor *take_gradient(tg_grad_caller caller, const tg_walk *w, int i, const tg_tensor *in, bool allow_unused) {
+    tg_slot *s = tg_slot_of(in, caller.who);
     if (!s) return tg_poison(); /* a hook freed it */
-    tg_cell *c = &tg_walk_goal(w, s, false)->cell;
-    if (c->handle) return c->handle;
-    if (c->value.data) return tg_from_array(&c->value);
+    const tg_adjoint *a = &tg_walk_find_target(w, s)->adjoint;
+    if (caller.unused) caller.unused[i] = tg_adjoint_is_empty(a);
+    if (a->handle) return a->handle;
+    if (a->value.data) return tg_from_array(&a->value);
     if (allow_unused) return (tg_zeros)((tg_dtype)s->a.dtype, tg_array_shape(&s->a));
     char text[160];
-    tg_fail(TG_ERR_TAPE, "%s: no output depends on input %d, %s (.allow_unused gives zeros)", who, i,
+    tg_fail(TG_ERR_TAPE, "%s: no output depends on input %d, %s (.allow_unused gives zeros)", caller.who, i,
             tg_describe(in, text, sizeof text));
     return tg_poison();
 }
 
-static bool is_unused(tg_walk *w, const tg_tensor *in) {
-    tg_slot *s = tg_slot_peek(in);
-    const tg_goal *g = s ? tg_walk_goal(w, s, false) : NULL;
-    return g && !g->cell.handle && !g->cell.value.data;
-}
-
 /* Outputs without history have a seed that is checked and goes nowhere. */
-static tg_status seed_all(const char *who, tg_walk *w, int n, tg_tensor *const *out, tg_slot *const *slot, tg_tensor *const *seeds) {
+static tg_status seed_all(const char *who, tg_walk *w, int n, tg_slot *const *out, tg_tensor *const *seeds) {
     for (int i = 0; i < n; i++) {
-        tg_slot *seed = read_seed(tg_slot_peek(out[i]), seeds ? seeds[i] : NULL, who);
-        if (!seed || (slot[i] && tg_walk_seed(w, slot[i], seed) != TG_OK)) return tg_error_status();
+        tg_slot *seed = read_seed(out[i], seeds ? seeds[i] : NULL, who);
+        if (!seed || (out[i]->requires_grad && tg_walk_seed(w, out[i], seed) != TG_OK)) return tg_error_status();
     }
     return TG_OK;
 }
 
 static tg_status grad_of(tg_grad_caller caller, tg_walk_mode mode, int n_out, tg_slot **slot, tg_tensor *const *out, int n_in,
                          tg_tensor *const *in, tg_tensor **grads, tg_grad_opts opts) {
-    const char *who = caller.who;
-    for (int i = 0; i < n_out; i++) {
-        if (!(slot[i] = read_output(out[i], who, opts.allow_unused))) return tg_error_status();
-        if (!slot[i]->requires_grad) slot[i] = NULL;
-    }
+    for (int i = 0; i < n_out; i++)
+        if (!(slot[i] = read_output(out[i], caller.who, opts.allow_unused))) return tg_error_status();
     tg_walk w;
     tg_status s = tg_walk_begin(&w, n_out, slot, mode);
     if (s != TG_OK) return s;
-    s = add_goals(who, &w, n_in, in);
-    if (s == TG_OK) s = seed_all(who, &w, n_out, out, slot, opts.seeds);
+    s = add_targets(caller.who, &w, n_in, in);
+    if (s == TG_OK) s = seed_all(caller.who, &w, n_out, slot, opts.seeds);
     if (s == TG_OK) s = tg_walk_run(&w);
     for (int i = 0; s == TG_OK && i < n_in; i++) {
-        grads[i] = take_gradient(who, &w, i, in[i], opts.allow_unused);
-        if (caller.unused) caller.unused[i] = is_unused(&w, in[i]);
+        grads[i] = take_gradient(caller, &w, i, in[i], opts.allow_unused);
         s = tg_error_status();
     }
     tg_walk_end(&w);

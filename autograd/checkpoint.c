@@ -35,89 +35,89 @@ static tg_slot *run_again(const tg_node *node) {
     return tg_callback_result(y, a->name);
 }
 
-static void move(tg_cell *to, tg_cell *from) {
+static void move(tg_adjoint *to, tg_adjoint *from) {
     to->value = from->value, to->handle = from->handle;
     from->value.data = NULL, from->value.buffer = NULL, from->handle = NULL;
 }
 
-/* The cells of the outer walk that contributions may come to, made before the inner walk: its end takes back all scratch
- * memory from its beginning on. */
-static tg_status make_cells(tg_walk *w, const tg_node *node) {
+/* The adjoints of the outer walk that contributions may come to, made before the inner walk: its end takes back all
+ * scratch memory from its beginning on. */
+static tg_status make_adjoints(tg_walk *w, const tg_node *node) {
     for (int i = 0; i < node->n_in; i++) {
         tg_slot *s = tg_walk_needed(w, node, i);
-        if (s && !tg_walk_cell(w, s) && tg_error_status() != TG_OK) return tg_error_status();
+        if (s && !tg_walk_adjoint(w, s) && tg_error_status() != TG_OK) return tg_error_status();
     }
     return TG_OK;
 }
 
 /* Those that have stayed empty, so that the walk passes their nodes by. */
-static void forget_empty_cells(tg_walk *w, const tg_node *node) {
+static void forget_empty_adjoints(tg_walk *w, const tg_node *node) {
     for (int i = 0; i < node->n_in; i++) {
         const tg_slot *s = tg_slot_peek(node->in[i]);
         if (!s || tg_walk_leaf(w, s)) continue;
-        tg_cell **cells = &w->cell[s->node->id - w->low];
+        tg_adjoint **adjoints = &w->adjoint[s->node->id - w->low];
         bool empty = true;
-        for (int o = 0; *cells && o < s->node->n_out; o++) empty = empty && !(*cells)[o].handle && !(*cells)[o].value.data;
-        if (empty) *cells = NULL;
+        for (int o = 0; *adjoints && o < s->node->n_out; o++) empty = empty && tg_adjoint_is_empty(&(*adjoints)[o]);
+        if (empty) *adjoints = NULL;
     }
 }
 
-/* What the outer walk has added up for each input so far goes into the inner one: contributions are then added in the
- * order in which they would be without the checkpoint. An input given twice has one cell. */
-static tg_status lend_cells(tg_walk *outer, tg_walk *inner, const tg_node *node) {
+/* What the outer walk has accumulated for each input so far moves to the inner one: contributions are then added in the
+ * order in which they would be without the checkpoint. An input given twice has one adjoint. */
+static tg_status move_in(tg_walk *outer, tg_walk *inner, const tg_node *node) {
     for (int i = 0; i < node->n_in; i++) {
         tg_slot *s = tg_walk_needed(outer, node, i);
         if (!s) continue;
-        tg_goal *g = tg_walk_goal(inner, s, true);
-        if (!g) return tg_error_status();
-        tg_cell *c = tg_walk_cell_now(outer, s);
-        if (c && (c->handle || c->value.data)) move(&g->cell, c);
+        tg_target *t = tg_walk_add_target(inner, s);
+        if (!t) return tg_error_status();
+        tg_adjoint *a = tg_walk_find_adjoint(outer, s);
+        if (a && !tg_adjoint_is_empty(a)) move(&t->adjoint, a);
     }
     return TG_OK;
 }
 
-static tg_status take_cells(tg_walk *outer, tg_walk *inner, const tg_node *node) {
+static tg_status move_out(tg_walk *outer, tg_walk *inner, const tg_node *node) {
     for (int i = 0; i < node->n_in; i++) {
         tg_slot *s = tg_slot_peek(node->in[i]);
-        tg_goal *g = s ? tg_walk_goal(inner, s, false) : NULL;
-        if (!g || !(g->cell.handle || g->cell.value.data)) continue;
-        if (!tg_goal_slot(g)) return tg_error_status();
-        move(tg_walk_cell_now(outer, s), &g->cell);
+        tg_target *t = s ? tg_walk_find_target(inner, s) : NULL;
+        if (!t || tg_adjoint_is_empty(&t->adjoint)) continue;
+        if (!tg_target_slot(t)) return tg_error_status();
+        move(tg_walk_find_adjoint(outer, s), &t->adjoint);
     }
     return TG_OK;
 }
 
 /* dL/dy is moved, so that the inner walk finds it as the outer one would: in memory that nothing else sees. */
-static tg_status seed(tg_walk *w, tg_slot *y, tg_cell *of) {
+static tg_status seed(tg_walk *w, tg_slot *y, tg_adjoint *of) {
     if (w->mode.record) return tg_walk_seed(w, y, tg_slot_with_data(of->handle, "checkpoint"));
-    tg_cell *c = tg_walk_cell(w, y);
-    if (!c) return tg_error_status();
+    tg_adjoint *a = tg_walk_adjoint(w, y);
+    if (!a) return tg_error_status();
     tg_array g = of->value;
     of->value.data = NULL, of->value.buffer = NULL;
-    return tg_walk_add(c, &g);
+    return tg_adjoint_accumulate(a, &g);
 }
 
-static tg_status walk_part(tg_walk *w, const tg_node *node, tg_cell *cells, tg_slot *y, int64_t floor) {
+static tg_status walk_part(tg_walk *w, const tg_node *node, tg_adjoint *adjoints, tg_slot *y, int64_t floor) {
     tg_walk inner;
     tg_walk_mode mode = {.record = w->mode.record, .retain = w->mode.record, .sparse = w->mode.sparse, .floor = floor};
     tg_status s = tg_walk_begin(&inner, 1, &y, mode);
     if (s != TG_OK) return s;
-    s = lend_cells(w, &inner, node);
-    if (s == TG_OK) s = seed(&inner, y, &cells[0]);
+    s = move_in(w, &inner, node);
+    if (s == TG_OK) s = seed(&inner, y, &adjoints[0]);
     if (s == TG_OK) s = tg_walk_run(&inner);
-    if (s == TG_OK) s = take_cells(w, &inner, node);
+    if (s == TG_OK) s = move_out(w, &inner, node);
     tg_walk_end(&inner);
     return s;
 }
 
 /* Without a record what f made again goes with the nested scope. The walk goes no deeper than that, in recorded walks
  * too: from there on it is the outer walk's. */
-tg_status tg_checkpoint_walk(tg_walk *w, const tg_node *node, tg_cell *cells) {
+tg_status tg_checkpoint_walk(tg_walk *w, const tg_node *node, tg_adjoint *adjoints) {
     tg_mark before = tg_tape_mark();
     tg_slot *y = run_again(node);
-    tg_status s = y ? make_cells(w, node) : tg_error_status();
-    if (s == TG_OK) s = walk_part(w, node, cells, y, before.nodes);
-    forget_empty_cells(w, node);
+    tg_status s = y ? make_adjoints(w, node) : tg_error_status();
+    if (s == TG_OK) s = walk_part(w, node, adjoints, y, before.nodes);
+    forget_empty_adjoints(w, node);
     if (!w->mode.record) (tg_tape_rewind)(before);
     return s;
 }
@@ -137,7 +137,7 @@ static const tg_op checkpoint_op = {
 
 /* What nodes from `first` on read of tensors made before them that require a gradient, each once; the first n of `read`
  * are there already. Returns how many in all. */
-static int collect(int64_t first, tg_tensor **read, int n) {
+static int find_read(int64_t first, tg_tensor **read, int n) {
     for (int64_t id = first; id < tg_tape_nodes(); id++) {
         const tg_node *node = tg_tape_node(id);
         for (int i = 0; i < node->n_in; i++) {
@@ -166,7 +166,7 @@ static tg_tensor *replace(tg_mark before, const checkpoint_attr *attr, int n, tg
         return tg_poison();
     }
     memcpy(read, in, (size_t)n * sizeof *read);
-    int all = collect(before.nodes, read, n), used = 0;
+    int all = find_read(before.nodes, read, n), used = 0;
     tg_slot **slot = (tg_slot **)(void *)(read + most);
     tg_array value = {0};
     tg_array_share(&value, &y->a);

@@ -39,21 +39,21 @@ static tg_tensor *call(tg_hook hook, void *user, tg_tensor *g) {
     return tg_callback_end(c, tg_error_status(), "hook") == TG_OK ? r : NULL;
 }
 
-static tg_status run_on_handle(const tg_hooked *h, const tg_slot *s, tg_cell *c) {
-    tg_tensor *g = call(h->hook, h->user, c->handle);
-    if (g && read_result(g, s)) c->handle = g;
+static tg_status run_on_handle(const tg_hooked *h, const tg_slot *s, tg_adjoint *a) {
+    tg_tensor *g = call(h->hook, h->user, a->handle);
+    if (g && read_result(g, s)) a->handle = g;
     return tg_error_status();
 }
 
 /* What the hook makes on the way goes with the nested scope. */
-static tg_status run_on_value(const tg_hooked *h, const tg_slot *s, tg_cell *c) {
+static tg_status run_on_value(const tg_hooked *h, const tg_slot *s, tg_adjoint *a) {
     tg_mark before = tg_tape_mark();
-    tg_tensor *shown = tg_from_array(&c->value), *g = NULL;
+    tg_tensor *shown = tg_from_array(&a->value), *g = NULL;
     if (!tg_is_poison(shown)) g = call(h->hook, h->user, shown);
     tg_slot *r = g ? read_result(g, s) : NULL;
     if (r && g != shown) {
-        tg_array_drop(&c->value);
-        tg_array_share(&c->value, &r->a);
+        tg_array_drop(&a->value);
+        tg_array_share(&a->value, &r->a);
     }
     (tg_tape_rewind)(before);
     return tg_error_status();
@@ -67,12 +67,12 @@ static const tg_hooked *after(const tg_slot *s, const tg_hooked *h) {
 }
 
 /* Those there are now: hooks that hooks register wait for the next walk. */
-tg_status tg_hooks_run(const tg_walk *w, tg_slot *s, tg_cell *c) {
+tg_status tg_hooks_run(const tg_walk *w, tg_slot *s, tg_adjoint *a) {
     const tg_tensor *t = tg_handle(s);
     int64_t left = 0;
     for (const tg_hooked *h = s->hooks; h; h = h->next) left++;
     for (const tg_hooked *h = s->hooks; h && left > 0; h = after(s, h), left--) {
-        tg_status status = w->mode.record ? run_on_handle(h, s, c) : run_on_value(h, s, c);
+        tg_status status = w->mode.record ? run_on_handle(h, s, a) : run_on_value(h, s, a);
         if (status != TG_OK) return status;
         if (!tg_slot_of(t, "hook")) return tg_error_status(); /* it freed the tensor */
     }

@@ -79,7 +79,7 @@ static bool is_there(const tg_node *node, int i, int n, const char *who) {
 }
 
 bool tg_needs(const tg_node *node, int i) {
-    return is_there(node, i, node ? node->n_in : 0, "tg_needs") && tg_walk_needed(tg_walk_innermost, node, i);
+    return is_there(node, i, node ? node->n_in : 0, "tg_needs") && tg_walk_needed(node->walk, node, i);
 }
 
 const tg_array *tg_node_in(const tg_node *node, int i) {

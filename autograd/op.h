@@ -10,8 +10,8 @@
  *     tg_backward or tg_grad reaches the node
  *       grad     receives dL/d(output), returns dL/d(input) for each input
  *
- * dL/d(input) may come in the broadcast shape: the walker sums it down to the input's shape and adds up the
- * contributions of several uses, so no rule mentions broadcasting or fan-out.
+ * dL/d(input) may come in the broadcast shape: the walk sums it down to the input's shape and accumulates
+ * the contributions of several uses, so no rule mentions broadcasting or fan-out.
  */
 #ifndef TG_AUTOGRAD_OP_H
 #define TG_AUTOGRAD_OP_H
@@ -122,6 +122,7 @@ struct tg_node {
     int64_t first;    /* the lowest id among the nodes this one depends on, itself included */
     unsigned saved;   /* op->save or op->save_f64: what the rule may read here */
     bool walked;      /* a walk without `retain` has passed: what it saved is gone */
+    const struct tg_walk *walk; /* the one that is calling the rule; NULL: none */
 };
 
 /* Applies the op: checks handles, infers, allocates, computes, records. `attr` is copied. Returns output 0;
@@ -145,7 +146,8 @@ TG_API const char *tg_call_input(const tg_call *call, int i);
 TG_API tg_status tg_infer_same(const tg_call *call);
 TG_API tg_status tg_infer_broadcast(const tg_call *call);
 
-/* For grad: whether input i needs a gradient in this walk. */
+/* For grad: whether input i needs a gradient in the walk that calls the rule (node->walk); outside of any, whether one
+ * flows to it. */
 TG_API bool tg_needs(const tg_node *node, int i);
 
 /* For grad_kernel: the arrays of inputs and outputs, with elements only for the saved ones. */

@@ -1,80 +1,151 @@
+/* The walk: a loop over the nodes in reverse, their rules, and the adjoints these contribute to. */
 #include "autograd/walk.h"
 #include "core/kernels/kernels.h"
 
-#include <math.h>
 #include <string.h>
 
-/* ---- adding up ---- */
+static _Thread_local TG_HOT int walks; /* that this thread is in the middle of, one inside the other */
 
-/* Sums the array g, of a shape that `like` broadcasts to, down to like's shape. */
-static tg_status sum_down(tg_array *g, const tg_array *like) {
-    tg_shape kept = tg_array_shape(g);
-    unsigned axes = 0;
-    int extra = g->rank - like->rank;
-    for (int i = 0; i < g->rank; i++)
-        if (i < extra || (like->shape[i - extra] == 1 && g->shape[i] != 1)) axes |= 1u << i, kept.dim[i] = 1;
-    tg_array sum = {0};
-    tg_status s = tg_array_alloc(&sum, (tg_dtype)g->dtype, kept);
-    if (s != TG_OK) return s;
-    tg_reduce(TG_SUM, g, axes, &sum);
-    tg_array_drop(g);
-    bool viewed = tg_array_reshape(g, &sum, tg_array_shape(like));
-    tg_array_drop(&sum);
-    return viewed ? TG_OK : tg_fail_memory(0);
+void *tg_walk_scratch(tg_walk *w, size_t n, size_t size) {
+    size_t bytes;
+    void *p = tg_size_mul(n, size, &bytes) ? tg_arena_alloc(&w->tape->scratch, bytes) : NULL;
+    if (p) return memset(p, 0, bytes);
+    tg_fail_memory(n * size);
+    return NULL;
 }
 
-static tg_status add_to(tg_cell *c, tg_array *g) {
+/* ---- begin and end ---- */
+
+static tg_status make_tables(tg_walk *w) {
+    size_t nodes = (size_t)(w->high - w->low + 1);
+    w->cap_targets = 16;
+    if (!(w->target = tg_walk_scratch(w, (size_t)w->cap_targets, sizeof *w->target))) return tg_error_status();
+    if (w->high < 0) return TG_OK;
+    if (!(w->adjoint = tg_walk_scratch(w, nodes, sizeof *w->adjoint))) return tg_error_status();
+    if (!w->mode.all_leaves && !(w->on_path = tg_walk_scratch(w, nodes, sizeof *w->on_path))) return tg_error_status();
+    return TG_OK;
+}
+
+tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mode) {
+    *w = (tg_walk){.tape = tg_tape_get(), .mode = mode, .low = INT64_MAX, .high = -1};
+    if (!w->tape) return tg_error_status();
+    if (walks >= TG_MAX_WALKS)
+        return tg_fail(TG_ERR_TAPE, "backward: %d walks are nested: does a hook or a gradient rule walk back to itself?",
+                       TG_MAX_WALKS);
+    for (int i = 0; i < n; i++) {
+        const tg_node *node = out[i]->requires_grad ? out[i]->node : NULL;
+        if (!node || node->id < mode.floor) continue;
+        if (node->first < w->low) w->low = node->first;
+        if (node->id > w->high) w->high = node->id;
+    }
+    if (w->low < mode.floor) w->low = mode.floor;
+    w->scratch = tg_arena_get_mark(&w->tape->scratch);
+    tg_status s = make_tables(w);
+    if (s == TG_OK)
+        walks++;
+    else
+        tg_arena_rewind(&w->tape->scratch, w->scratch);
+    return s;
+}
+
+void tg_walk_end(tg_walk *w) {
+    for (int64_t i = w->high - w->low; w->adjoint && i >= 0; i--)
+        for (int o = 0; w->adjoint[i] && o < w->tape->node[w->low + i]->n_out; o++) tg_adjoint_drop(&w->adjoint[i][o]);
+    for (int64_t i = 0; i < w->cap_targets; i++)
+        if (w->target[i].slot) tg_adjoint_drop(&w->target[i].adjoint);
+    tg_arena_rewind(&w->tape->scratch, w->scratch);
+    walks--;
+}
+
+/* ---- adjoints ---- */
+
+void tg_adjoint_drop(tg_adjoint *a) {
+    tg_array_drop(&a->value);
+    a->handle = NULL;
+}
+
+/* Those of a node's outputs, made at the first contribution. Single ones are used again: a walk of any length needs as
+ * many as are open at once. */
+static tg_adjoint *adjoints_of(tg_walk *w, const tg_node *node) {
+    tg_adjoint **a = &w->adjoint[node->id - w->low];
+    if (*a) return *a;
+    if (node->n_out == 1 && w->free) {
+        *a = w->free;
+        w->free = (*a)->next;
+    } else {
+        *a = tg_walk_scratch(w, (size_t)node->n_out, sizeof **a);
+    }
+    return *a;
+}
+
+static void drop_adjoints(tg_walk *w, const tg_node *node, tg_adjoint *adjoints) {
+    for (int o = 0; o < node->n_out; o++) tg_adjoint_drop(&adjoints[o]);
+    w->adjoint[node->id - w->low] = NULL;
+    if (node->n_out != 1) return;
+    adjoints->next = w->free;
+    w->free = adjoints;
+}
+
+tg_adjoint *tg_walk_find_adjoint(const tg_walk *w, const tg_slot *s) {
+    if (tg_walk_leaf(w, s)) {
+        tg_target *t = tg_walk_find_target(w, s);
+        return t ? &t->adjoint : NULL;
+    }
+    tg_adjoint *a = w->adjoint[s->node->id - w->low];
+    return a ? a + tg_output_index(s) : NULL;
+}
+
+tg_adjoint *tg_walk_adjoint(tg_walk *w, tg_slot *s) {
+    if (!tg_walk_leaf(w, s)) {
+        tg_adjoint *a = adjoints_of(w, s->node);
+        return a && s->node->n_out > 1 ? a + tg_output_index(s) : a;
+    }
+    tg_target *t = w->mode.all_leaves ? tg_walk_add_target(w, s) : tg_walk_find_target(w, s);
+    return t ? &t->adjoint : NULL;
+}
+
+/* ---- accumulating ---- */
+
+static tg_status add_to(tg_adjoint *a, tg_array *g) {
     tg_status s = TG_OK;
-    if (tg_array_is_exclusive(&c->value)) {
-        tg_map_axpy(1, g, &c->value);
+    if (tg_array_is_exclusive(&a->value)) {
+        tg_map_axpy(1, g, &a->value);
     } else {
         tg_array sum = {0};
         s = tg_array_alloc_like(&sum, g);
         if (s == TG_OK) {
-            tg_map_binary(TG_BINARY_ADD, &c->value, g, &sum);
-            tg_array_drop(&c->value);
-            c->value = sum;
+            tg_map_binary(TG_BINARY_ADD, &a->value, g, &sum);
+            tg_array_drop(&a->value);
+            a->value = sum;
         }
     }
     tg_array_drop(g);
     return s;
 }
 
-static inline tg_status add_value(tg_cell *c, tg_array *g) {
-    if (c->value.data) return add_to(c, g);
-    c->value = *g;
+static inline tg_status accumulate(tg_adjoint *a, tg_array *g) {
+    if (a->value.data) return add_to(a, g);
+    a->value = *g;
     g->data = NULL, g->buffer = NULL;
     return TG_OK;
 }
 
-tg_status tg_walk_add(tg_cell *c, tg_array *g) { return add_value(c, g); }
+tg_status tg_adjoint_accumulate(tg_adjoint *a, tg_array *g) { return accumulate(a, g); }
 
-static tg_status fail_rule(const tg_node *node, int i, const tg_array *g) {
-    char want[160], got[96];
-    tg_describe(node->in[i], want, sizeof want);
-    return tg_fail(TG_ERR_SHAPE, "%s: its gradient rule returned %s %s for input %d, which is %s", node->op->name,
-                   tg_shape_text(tg_array_shape(g), got, sizeof got), tg_dtype_name((tg_dtype)g->dtype), i, want);
+static void accumulate_recorded(tg_adjoint *a, tg_tensor *g) {
+    a->handle = a->handle ? tg_walk_ops_table.add(a->handle, g) : g;
 }
 
-/* A kernel of a user's own may have filled in anything. */
-static inline bool is_sound(const tg_node *node, int i, const tg_array *g) {
-    if (tg_array_is_sound(g)) return true;
-    tg_fail(TG_ERR_ARGUMENT, "%s: its gradient rule returned fields that no array has for input %d", node->op->name, i);
-    return false;
-}
-
-/* Whether a gradient array is of the input's dtype and of a shape that sums down to the input's. */
-static bool fits(const tg_array *g, const tg_array *like) {
-    tg_shape both;
-    return g->dtype == like->dtype && tg_shape_broadcast(tg_array_shape(g), tg_array_shape(like), &both) &&
-           tg_shape_equal(both, tg_array_shape(g));
-}
-
-/* g, a rule's gradient of input i, which is s, in the input's shape. */
-__attribute__((noinline)) static tg_status to_shape_of(const tg_node *node, int i, const tg_slot *s, tg_array *g) {
-    if (!is_sound(node, i, g)) return tg_error_status();
-    if (g->dtype == s->a.dtype && tg_array_same_shape(g, &s->a)) return TG_OK;
-    return fits(g, &s->a) ? sum_down(g, &s->a) : fail_rule(node, i, g);
+tg_status tg_walk_seed(tg_walk *w, tg_slot *out, tg_slot *seed) {
+    tg_adjoint *a = tg_walk_adjoint(w, out);
+    if (!a) return tg_error_status();
+    if (w->mode.record) {
+        accumulate_recorded(a, tg_handle(seed));
+        return tg_error_status();
+    }
+    tg_array g = {0};
+    tg_array_share(&g, &seed->a);
+    return accumulate(a, &g);
 }
 
 /* Both are one number, and nothing is left to be asked. */
@@ -84,100 +155,56 @@ static inline bool is_number_like(const tg_array *g, const tg_array *like) {
 }
 
 /* Takes over the contribution g to input i, which is s. */
-static tg_status contribute_value(tg_walk *w, const tg_node *node, int i, tg_slot *s, tg_array *g) {
-    bool fit = is_number_like(g, &s->a) || to_shape_of(node, i, s, g) == TG_OK;
-    tg_cell *c = fit ? tg_walk_cell(w, s) : NULL;
-    if (c) return add_value(c, g);
+static tg_status contribute(tg_walk *w, const tg_node *node, int i, tg_slot *s, tg_array *g) {
+    bool fit = is_number_like(g, &s->a) || tg_contribution_fit(node, i, s, g) == TG_OK;
+    tg_adjoint *a = fit ? tg_walk_adjoint(w, s) : NULL;
+    if (a) return accumulate(a, g);
     tg_array_drop(g);
     return tg_error_status();
 }
 
-static tg_status contribute_handle(tg_walk *w, const tg_node *node, int i, tg_tensor *g) {
-    tg_slot *s = tg_slot_of(node->in[i], node->op->name);
-    tg_slot *gs = tg_slot_with_data(g, node->op->name);
-    if (!s || !gs) return tg_error_status();
-    if (!fits(&gs->a, &s->a)) return fail_rule(node, i, &gs->a);
-    if (!tg_array_same_shape(&gs->a, &s->a)) g = tg_walk_ops_table.sum_to(g, tg_array_shape(&s->a));
-    tg_cell *c = tg_walk_cell(w, s);
-    if (c) c->handle = c->handle ? tg_walk_ops_table.add(c->handle, g) : g;
+static tg_status contribute_recorded(tg_walk *w, const tg_node *node, int i, tg_slot *s, tg_tensor *g) {
+    g = tg_contribution_fit_recorded(node, i, s, g);
+    tg_adjoint *a = g ? tg_walk_adjoint(w, s) : NULL;
+    if (a) accumulate_recorded(a, g);
     return tg_error_status();
 }
 
-tg_status tg_walk_seed(tg_walk *w, tg_slot *out, tg_slot *seed) {
-    tg_cell *c = tg_walk_cell(w, out);
-    if (!c) return tg_error_status();
-    if (w->mode.record) {
-        c->handle = c->handle ? tg_walk_ops_table.add(c->handle, tg_handle(seed)) : tg_handle(seed);
-        return tg_error_status();
-    }
-    tg_array g = {0};
-    tg_array_share(&g, &seed->a);
-    return tg_walk_add(c, &g);
-}
+/* ---- the rule of one node ---- */
 
-/* ---- sparse walks ---- */
-
-static double at(const tg_array *a, int64_t i) { return tg_array_get(a, i); }
-
-/* g, the gradient of an elementwise op's input before it is summed down, has the shape of dout: where dout is 0 and g is
- * not a number, which is 0 times infinity, it becomes 0. */
-static tg_status drop_unreached(const tg_node *node, int i, const tg_array *dout, tg_array *g) {
-    if (g->data && !is_sound(node, i, g)) return tg_error_status();
-    if (!node->op->elementwise || !g->data || !tg_array_same_shape(dout, g) || g->data == dout->data) return TG_OK;
-    tg_array dense = {0};
-    tg_status s = tg_array_alloc_like(&dense, g);
-    if (s != TG_OK) return s;
-    for (int64_t k = 0; k < g->numel; k++) tg_array_set(&dense, k, at(dout, k) == 0 && isnan(at(g, k)) ? 0 : at(g, k));
-    tg_array_drop(g);
-    *g = dense;
-    return TG_OK;
-}
-
-/* ---- one node ---- */
-
-/* Input i, if its gradient is asked for; NULL if not, and where a rule has freed it. */
-static inline tg_slot *needed(tg_walk *w, const tg_node *node, int i) {
-    tg_slot *s = tg_slot_peek(node->in[i]);
-    if (!s || !s->requires_grad || (i < 16 && node->op->no_grad & TG_IN(i))) return NULL;
-    if (!w || w->mode.collect || tg_walk_goal(w, s, false)) return s;
-    return !tg_walk_leaf(w, s) && w->useful[s->node->id - w->low] ? s : NULL;
-}
-
-tg_slot *tg_walk_needed(tg_walk *w, const tg_node *node, int i) { return needed(w, node, i); }
+/* What one call of a rule needs by input: on the stack for few, in the scratch arena for many. */
+#define FEW 8
 
 static tg_status fail_missing(const tg_node *node, int i) {
     return tg_fail(TG_ERR_TAPE, "%s: its gradient rule returned nothing for input %d", node->op->name, i);
 }
 
-/* For an op that can add to what is there: hands it the cell of input i, if nothing else sees that memory. */
-static void lend_cell(tg_walk *w, const tg_node *node, int i, tg_array *din) {
-    if (w->mode.sparse) return; /* which looks at each contribution alone */
-    tg_slot *s = tg_slot_peek(node->in[i]);
-    tg_cell *c = s ? tg_walk_cell(w, s) : NULL;
-    if (!c || !c->value.data || !tg_array_is_exclusive(&c->value) || !tg_array_is_contiguous(&c->value)) return;
-    *din = c->value;
-    c->value.data = NULL, c->value.buffer = NULL;
+/* For an op that adds to what is there: *din begins as the adjoint of input i, if nothing else sees that memory. */
+static void begin_with_adjoint(tg_walk *w, const tg_node *node, int i, tg_array *din) {
+    tg_slot *s = w->mode.sparse ? NULL : tg_walk_needed(w, node, i); /* a sparse walk looks at each contribution alone */
+    tg_adjoint *a = s ? tg_walk_adjoint(w, s) : NULL;
+    if (!a || !a->value.data || !tg_array_is_exclusive(&a->value) || !tg_array_is_contiguous(&a->value)) return;
+    *din = a->value;
+    a->value.data = NULL, a->value.buffer = NULL;
 }
 
-/* What one call of a rule needs by input: on the stack for few, in the scratch arena for many. */
-#define FEW 8
-
-static tg_status step_kernel(tg_walk *w, const tg_node *node, tg_cell *cells) {
+static tg_status step_kernel(tg_walk *w, const tg_node *node, const tg_adjoint *adjoints) {
     const tg_array *dout[TG_MAX_OUT];
     tg_array few[FEW], *din = few;
     if (node->n_in > FEW && !(din = tg_walk_scratch(w, (size_t)node->n_in, sizeof *din))) return tg_error_status();
-    for (int o = 0; o < node->n_out; o++) dout[o] = cells[o].value.data ? &cells[o].value : NULL;
+    for (int o = 0; o < node->n_out; o++) dout[o] = adjoints[o].value.data ? &adjoints[o].value : NULL;
     for (int i = 0; i < node->n_in; i++) {
         din[i].data = NULL, din[i].buffer = NULL;
-        if (i < 16 && node->op->accumulates & TG_IN(i) && needed(w, node, i)) lend_cell(w, node, i, &din[i]);
+        if (i < 16 && node->op->accumulates & TG_IN(i)) begin_with_adjoint(w, node, i, &din[i]);
     }
     tg_status s = tg_callback_check(w->tape, node->op->grad_kernel(node, dout, din), node->op->name);
-    for (int i = 0; s == TG_OK && w->mode.sparse && i < node->n_in; i++) s = drop_unreached(node, i, dout[0], &din[i]);
+    for (int i = 0; s == TG_OK && w->mode.sparse && i < node->n_in; i++)
+        s = tg_contribution_drop_unreached(node, i, dout[0], &din[i]);
     for (int i = 0; i < node->n_in; i++) {
-        tg_slot *in = s == TG_OK ? needed(w, node, i) : NULL;
+        tg_slot *in = s == TG_OK ? tg_walk_needed(w, node, i) : NULL;
         if (in && !din[i].data) s = fail_missing(node, i);
         if (in && din[i].data)
-            s = contribute_value(w, node, i, in, &din[i]);
+            s = contribute(w, node, i, in, &din[i]);
         else
             tg_array_drop(&din[i]);
     }
@@ -195,45 +222,77 @@ static tg_status call_rule(tg_walk *w, const tg_node *node, tg_tensor *const *do
     memset(*din, 0, (size_t)node->n_in * sizeof **din);
     tg_callback rule = tg_callback_begin();
     call_named(node, dout, *din);
-    tg_status s = tg_callback_end(rule, tg_error_status(), node->op->name);
-    for (int i = 0; s == TG_OK && i < node->n_in; i++)
-        if (needed(w, node, i) && !(*din)[i]) s = fail_missing(node, i);
-    return s;
+    return tg_callback_end(rule, tg_error_status(), node->op->name);
 }
 
-static tg_status step_values(tg_walk *w, const tg_node *node, tg_cell *cells) {
+/* din, of the rule's scope, is the contribution to input i, which is s. */
+static tg_status contribute_tensor(tg_walk *w, const tg_node *node, int i, tg_slot *s, const tg_tensor *din,
+                                   const tg_array *dout) {
+    const tg_slot *g = tg_slot_with_data(din, node->op->name);
+    if (!g) return tg_error_status();
+    tg_array value = {0};
+    tg_array_share(&value, &g->a);
+    if (!w->mode.sparse || tg_contribution_drop_unreached(node, i, dout, &value) == TG_OK)
+        return contribute(w, node, i, s, &value);
+    tg_array_drop(&value);
+    return tg_error_status();
+}
+
+static tg_status step_values(tg_walk *w, const tg_node *node, const tg_adjoint *adjoints) {
     tg_tensor *dout[TG_MAX_OUT], *few[FEW], **din = few;
     tg_mark before = tg_tape_mark();
     tg_status s = TG_OK;
     for (int o = 0; s == TG_OK && o < node->n_out; o++) {
         dout[o] = NULL;
-        if (!cells[o].value.data) continue;
-        dout[o] = tg_from_array(&cells[o].value);
+        if (!adjoints[o].value.data) continue;
+        dout[o] = tg_from_array(&adjoints[o].value);
         s = tg_error_status();
     }
     if (s == TG_OK) s = call_rule(w, node, dout, &din);
     for (int i = 0; s == TG_OK && i < node->n_in; i++) {
-        tg_slot *in = needed(w, node, i);
-        if (!in) continue;
-        tg_slot *g = tg_slot_with_data(din[i], node->op->name);
-        tg_array value = {0};
-        if (g) tg_array_share(&value, &g->a);
-        if (g && w->mode.sparse) s = drop_unreached(node, i, &cells[0].value, &value);
-        if (g && s == TG_OK) s = contribute_value(w, node, i, in, &value);
-        if (!g) s = tg_error_status();
-        tg_array_drop(&value);
+        tg_slot *in = tg_walk_needed(w, node, i);
+        if (in) s = din[i] ? contribute_tensor(w, node, i, in, din[i], &adjoints[0].value) : fail_missing(node, i);
     }
     (tg_tape_rewind)(before);
     return s;
 }
 
-static tg_status step_recorded(tg_walk *w, const tg_node *node, tg_cell *cells) {
+static tg_status step_recorded(tg_walk *w, const tg_node *node, const tg_adjoint *adjoints) {
     tg_tensor *dout[TG_MAX_OUT], *few[FEW], **din = few;
-    for (int o = 0; o < node->n_out; o++) dout[o] = cells[o].handle;
+    for (int o = 0; o < node->n_out; o++) dout[o] = adjoints[o].handle;
     tg_status s = call_rule(w, node, dout, &din);
-    for (int i = 0; s == TG_OK && i < node->n_in; i++)
-        if (needed(w, node, i)) s = contribute_handle(w, node, i, din[i]);
+    for (int i = 0; s == TG_OK && i < node->n_in; i++) {
+        tg_slot *in = tg_walk_needed(w, node, i);
+        if (in) s = din[i] ? contribute_recorded(w, node, i, in, din[i]) : fail_missing(node, i);
+    }
     return s;
+}
+
+/* ---- the loop ---- */
+
+static void mark_on_path(tg_walk *w) {
+    for (int64_t id = w->low; id <= w->high; id++) {
+        const tg_node *node = w->tape->node[id];
+        bool on_path = false;
+        for (int i = 0; !on_path && i < node->n_in; i++) on_path = node->in[i] && tg_walk_needed(w, node, i);
+        w->on_path[id - w->low] = on_path;
+    }
+}
+
+/* The adjoints of a node's outputs are complete here: hooks see them, and those that are targets themselves share them. */
+static tg_status complete_outputs(tg_walk *w, const tg_node *node, tg_adjoint *adjoints) {
+    for (int o = 0; o < node->n_out; o++) {
+        tg_slot *s = tg_slot_peek(node->out[o]);
+        if (!s || tg_adjoint_is_empty(&adjoints[o])) continue;
+        if (s->hooks && tg_hooks_run(w, s, &adjoints[o]) != TG_OK) return tg_error_status();
+        if (w->mode.all_leaves && !s->retain_grad) continue;
+        tg_target *t = w->mode.all_leaves ? tg_walk_add_target(w, s) : tg_walk_find_target(w, s);
+        if (!t && tg_error_status() != TG_OK) return tg_error_status();
+        if (!t) continue;
+        t->adjoint.handle = adjoints[o].handle;
+        if (!w->mode.record) tg_array_share(&t->adjoint.value, &adjoints[o].value);
+    }
+    return TG_OK;
 }
 
 static tg_status check_version(const tg_node *node, tg_slot *s, int k) {
@@ -244,35 +303,6 @@ static tg_status check_version(const tg_node *node, tg_slot *s, int k) {
                    "backward: %s needs the elements of %s (made by %s) as they were, but they have since been changed "
                    "in place by %s",
                    node->op->name, text, s->maker.op, s->a.buffer->changed_by ? s->a.buffer->changed_by : "the user");
-}
-
-/* ---- the loop ---- */
-
-static void mark_useful(tg_walk *w) {
-    for (int64_t id = w->low; id <= w->high; id++) {
-        const tg_node *node = w->tape->node[id];
-        bool useful = false;
-        for (int i = 0; !useful && i < node->n_in; i++) useful = node->in[i] && needed(w, node, i);
-        w->useful[id - w->low] = useful;
-    }
-}
-
-static bool holds(const tg_walk *w, const tg_cell *c) { return w->mode.record ? c->handle != NULL : c->value.data != NULL; }
-
-/* The gradients of a node's outputs are complete here: copies for those that are goals themselves. */
-static tg_status capture(tg_walk *w, const tg_node *node, tg_cell *cells) {
-    for (int o = 0; o < node->n_out; o++) {
-        tg_slot *s = tg_slot_peek(node->out[o]);
-        if (!s || !holds(w, &cells[o])) continue;
-        if (s->hooks && tg_hooks_run(w, s, &cells[o]) != TG_OK) return tg_error_status();
-        if (w->mode.collect && !s->retain_grad) continue;
-        tg_goal *g = tg_walk_goal(w, s, w->mode.collect);
-        if (!g && tg_error_status() != TG_OK) return tg_error_status();
-        if (!g) continue;
-        g->cell.handle = cells[o].handle;
-        if (!w->mode.record) tg_array_share(&g->cell.value, &cells[o].value);
-    }
-    return TG_OK;
 }
 
 /* Rules may rely on it: what the node refers to is there, and what it saved is as it was. */
@@ -288,35 +318,32 @@ static tg_status check_node(const tg_node *node) {
 
 /* The gradients of leaves are complete when the walk is. A part of a walk leaves them to the whole. */
 static tg_status leaf_hooks(tg_walk *w) {
-    for (int64_t i = 0; w->mode.floor == 0 && i < w->cap_goals; i++) {
-        tg_goal *g = &w->goal[i];
-        tg_slot *s = g->slot ? tg_goal_slot(g) : NULL;
-        if (g->slot && !s) return tg_error_status();
-        if (s && s->hooks && tg_walk_leaf(w, s) && holds(w, &g->cell) && tg_hooks_run(w, s, &g->cell) != TG_OK)
+    for (int64_t i = 0; w->mode.floor == 0 && i < w->cap_targets; i++) {
+        tg_target *t = &w->target[i];
+        tg_slot *s = t->slot ? tg_target_slot(t) : NULL;
+        if (t->slot && !s) return tg_error_status();
+        if (s && s->hooks && tg_walk_leaf(w, s) && !tg_adjoint_is_empty(&t->adjoint) &&
+            tg_hooks_run(w, s, &t->adjoint) != TG_OK)
             return tg_error_status();
     }
     return TG_OK;
 }
 
-static tg_status step(tg_walk *w, tg_node *node, tg_cell *cells) {
+/* The rule may ask the node which walk this is (tg_needs); a walk may be nested in another's rule for the same node. */
+static tg_status step(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
+    const tg_walk *outer = node->walk;
     tg_status s = check_node(node);
     if (s != TG_OK) return s;
+    node->walk = w;
     if (node->op->grad_kernel && !w->mode.record)
-        s = step_kernel(w, node, cells);
+        s = step_kernel(w, node, adjoints);
     else if (node->op->grad == tg_walks_itself)
-        s = tg_checkpoint_walk(w, node, cells);
+        s = tg_checkpoint_walk(w, node, adjoints);
     else
-        s = w->mode.record ? step_recorded(w, node, cells) : step_values(w, node, cells);
+        s = w->mode.record ? step_recorded(w, node, adjoints) : step_values(w, node, adjoints);
+    node->walk = outer;
     if (s == TG_OK && !w->mode.retain) tg_node_unsave(node);
     return s;
-}
-
-static void recycle(tg_walk *w, const tg_node *node, tg_cell *cells) {
-    for (int o = 0; o < node->n_out; o++) tg_walk_drop(&cells[o]);
-    w->cell[node->id - w->low] = NULL;
-    if (node->n_out != 1) return;
-    cells->next = w->free;
-    w->free = cells;
 }
 
 tg_status tg_walk_run(tg_walk *w) {
@@ -324,15 +351,15 @@ tg_status tg_walk_run(tg_walk *w) {
     bool was_off = tg_grad_off, was_reading = tg_reading_saved;
     tg_grad_off = !w->mode.record;
     tg_reading_saved = true;
-    if (w->useful) mark_useful(w);
+    if (w->on_path) mark_on_path(w);
     tg_status s = TG_OK;
-    for (int64_t id = w->high; s == TG_OK && id >= w->low && w->cell; id--) {
-        tg_cell *cells = w->cell[id - w->low];
-        if (!cells) continue;
+    for (int64_t id = w->high; s == TG_OK && id >= w->low && w->adjoint; id--) {
+        tg_adjoint *adjoints = w->adjoint[id - w->low];
+        if (!adjoints) continue;
         tg_node *node = w->tape->node[id];
-        s = capture(w, node, cells);
-        if (s == TG_OK && (!w->useful || w->useful[id - w->low])) s = step(w, node, cells);
-        recycle(w, node, cells);
+        s = complete_outputs(w, node, adjoints);
+        if (s == TG_OK && (!w->on_path || w->on_path[id - w->low])) s = step(w, node, adjoints);
+        drop_adjoints(w, node, adjoints);
     }
     if (s == TG_OK) s = leaf_hooks(w);
     if (s == TG_OK) s = tg_error_status(); /* raised by a kernel or hook that said it was fine */

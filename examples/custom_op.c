@@ -90,7 +90,7 @@ static tg_tensor *apply_op(tg_tensor *const *in, void *user) {
     return tg_apply(op, in, 1, &(swish_attr){.beta = 1.5});
 }
 
-/* The op amid others: x used twice, and a column broadcast. The walker adds up; no rule has to. */
+/* The op amid others: x used twice, and a column broadcast. The walk accumulates; no rule has to. */
 static tg_tensor *amid_others(tg_tensor *const *in, void *user) {
     (void)user;
     return tg_mul(swish(tg_add(in[0], in[1]), 0.5), swish(in[0], 2));

@@ -98,7 +98,7 @@ unsigned tg_axis_set(tg_shape axes, int rank) {
     return axes.rank ? set : (1u << rank) - 1;
 }
 
-tg_status tg_lent_or_zeros(tg_array *din, const tg_array *like) {
+tg_status tg_adjoint_or_zeros(tg_array *din, const tg_array *like) {
     if (din->data) return TG_OK;
     tg_status s = tg_array_alloc_like(din, like);
     if (s == TG_OK) tg_array_fill(din, 0);

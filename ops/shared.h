@@ -85,8 +85,8 @@ static inline tg_tensor *tg_swap_last(tg_tensor *t) { return tg_transpose(t, -1,
  * has no history. (ops/loss/softmax.c) */
 tg_tensor *tg_dominant(tg_tensor *y, int axis, double limit);
 
-/* For a grad_kernel that adds to part of its result: zeros like `like`, where the walker has lent no gradient. */
-tg_status tg_lent_or_zeros(tg_array *din, const tg_array *like);
+/* For a grad_kernel that adds to part of its result: zeros like `like`, unless the adjoint so far is there. */
+tg_status tg_adjoint_or_zeros(tg_array *din, const tg_array *like);
 
 /* The accepted `axis`, for a tensor of this rank. */
 static inline int tg_axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }

@@ -74,7 +74,7 @@ static tg_array along(const tg_array *vector, int axis, const tg_array *like) {
 }
 
 /* din = out with 0 everywhere where it is still empty. */
-static tg_status zeros_unless_lent(const tg_array *x, tg_array *din) {
+static tg_status zeros_unless_there(const tg_array *x, tg_array *din) {
     if (din->data) return TG_OK;
     tg_status s = tg_array_alloc_like(din, x);
     if (s == TG_OK) tg_array_fill(din, 0);
@@ -124,7 +124,7 @@ static tg_status gather_grad_kernel(const tg_node *n, const tg_array *const *dou
     int axis = axis_of(n->attr, x);
     tg_array at;
     tg_status s = node_positions(n, axis, &at);
-    if (s == TG_OK) s = zeros_unless_lent(x, &din[0]);
+    if (s == TG_OK) s = zeros_unless_there(x, &din[0]);
     if (s == TG_OK) s = tg_map_scatter_add(&din[0], axis, &at, dout[0]);
     tg_array_drop(&at);
     return s;
@@ -237,7 +237,7 @@ static tg_status index_select_grad_kernel(const tg_node *n, const tg_array *cons
     int axis = axis_of(n->attr, x);
     tg_array at;
     tg_status s = node_positions(n, axis, &at);
-    if (s == TG_OK) s = zeros_unless_lent(x, &din[0]);
+    if (s == TG_OK) s = zeros_unless_there(x, &din[0]);
     if (s == TG_OK) {
         tg_array spread = along(&at, axis, dout[0]);
         s = tg_map_scatter_add(&din[0], axis, &spread, dout[0]);

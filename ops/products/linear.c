@@ -79,7 +79,7 @@ static tg_status forward(const tg_call *call) {
     return s;
 }
 
-/* ---- gradient; that of the bias is g, which the walker sums down ---- */
+/* ---- gradient; that of the bias is g, which the walk sums down ---- */
 
 static tg_tensor *rows_of(tg_tensor *t) { return (tg_reshape)(t, rows_shape(tg_shape_of(t))); }
 
@@ -90,7 +90,7 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     if (tg_needs(n, 2)) din[2] = g;
 }
 
-/* din = A B, added to what din holds where the walker has lent the gradient so far. din is contiguous, so that
+/* din = A B, added to din where that comes as the adjoint so far. din is contiguous, so that
  * its rows are a view. */
 static tg_status product(tg_array *din, const tg_array *like, const tg_array *a, const tg_array *b) {
     double beta = din->data ? 1 : 0;

@@ -182,7 +182,7 @@ static tg_status prepare(const tg_array *x, const tg_array *g, tg_array *din, do
     return s;
 }
 
-/* The walker may lend the gradient so far: a weight that is used at every step adds up inside the product. */
+/* din may come as the adjoint so far: a weight that is used at every step adds up inside the product. */
 static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *a = tg_node_in(n, 0), *b = tg_node_in(n, 1), *g = dout[0];
     double beta;

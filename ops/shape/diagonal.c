@@ -62,7 +62,7 @@ static void diagonal_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **
 
 /* Adds to the gradient so far, where there is one. */
 static tg_status diagonal_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
-    tg_status s = tg_lent_or_zeros(&din[0], tg_node_in(n, 0));
+    tg_status s = tg_adjoint_or_zeros(&din[0], tg_node_in(n, 0));
     if (s != TG_OK) return s;
     tg_array part = diagonal_of(&din[0], n->attr);
     tg_map_axpy(1, dout[0], &part);

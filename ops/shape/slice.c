@@ -64,7 +64,7 @@ static void slice_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
 
 /* Adds to the gradient so far, where there is one: reading a long tensor slice by slice stays linear. */
 static tg_status slice_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
-    tg_status s = tg_lent_or_zeros(&din[0], tg_node_in(n, 0));
+    tg_status s = tg_adjoint_or_zeros(&din[0], tg_node_in(n, 0));
     if (s != TG_OK) return s;
     tg_array part = sliced(&din[0], n->attr);
     tg_map_axpy(1, dout[0], &part);

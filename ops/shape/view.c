@@ -191,7 +191,7 @@ tg_tensor *(tg_transpose)(tg_tensor *x, int axis0, int axis1) {
     return (tg_permute)(x, order);
 }
 
-/* ---- expand:  dx = g; the walker sums it down ---- */
+/* ---- expand:  dx = g; the walk sums it down ---- */
 
 static tg_status expand_infer(const tg_call *call) {
     tg_shape shape = ((const shape_attr *)call->attr)->shape, wanted = shape, both;

@@ -178,7 +178,7 @@ static void weight_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **di
     if (tg_needs(n, 1)) din[1] = apply_conv2d(n, x, dw);
 }
 
-/* The walker may lend the gradient so far of the weight: the products add up to it. */
+/* That of the weight may come as the adjoint so far: the products add up to it. */
 static tg_status conv2d_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *x = tg_node_in(n, 0), *w = tg_node_in(n, 1), *g = dout[0];
     tg_status s = TG_OK;

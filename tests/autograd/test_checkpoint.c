@@ -140,7 +140,7 @@ static tg_tensor *tall(tg_tensor *const *in, void *user) {
 /* ---- to the bit: contributions are added in the order of the plain call ---- */
 
 static tg_tensor *shared;
-/* p twice inside, once by a product that adds to what it is lent, and the input too */
+/* p twice inside, once by a product that adds to the adjoint so far, and the input too */
 static tg_tensor *uses_twice(tg_tensor *const *in, void *user) {
     (void)user;
     tg_tensor *h = tg_tanh(tg_matmul(in[0], shared));

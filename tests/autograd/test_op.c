@@ -217,6 +217,33 @@ START_TEST(test_optional_input) {
 }
 END_TEST
 
+/* out = a * b. While `inner` is not NULL, its rule first walks its own node for the input given there. */
+static tg_tensor *inner;
+static bool asked[4]; /* tg_needs(a), tg_needs(b) within the inner walk, then in the outer one */
+static void walking_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    tg_tensor *by = inner, *g;
+    inner = NULL;
+    if (by) tg_grad(1, n->out, 1, &by, &g, .retain = true);
+    for (int i = 0; i < 2; i++) asked[by ? 2 + i : i] = tg_needs(n, i);
+    mul_add_grad(n, dout, din);
+}
+
+/* What is needed is what the walk asks for that calls the rule, also after another walk of the same node within it;
+ * outside of walks, what a gradient flows to. */
+START_TEST(test_needs_are_the_calling_walk_s) {
+    tg_op op = mul_add;
+    op.grad = walking_grad;
+    tg_tensor *a = leaf(2), *b = leaf(3), *y = tg_apply(&op, ((tg_tensor *[]){a, b, NULL}), 3, NULL), *g;
+    const tg_node *n = tg_node_of(y);
+    inner = b;
+    ck_assert_int_eq(tg_grad(1, &y, 1, &a, &g, .create_graph = _i), TG_OK);
+    expect_value(g, 3);
+    const bool want[4] = {false, true, true, false};
+    for (int i = 0; i < 4; i++) ck_assert_msg(asked[i] == want[i], "%d", i);
+    ck_assert(tg_needs(n, 0) && tg_needs(n, 1));
+}
+END_TEST
+
 /* ---- structs that cannot be an op ---- */
 
 static tg_status lays_out_nothing(const tg_call *c) {
@@ -417,6 +444,7 @@ TCase *tcase_op(void) {
     tcase_add_test(tc, test_several_outputs);
     tcase_add_test(tc, test_many_inputs);
     tcase_add_test(tc, test_optional_input);
+    tcase_add_loop_test(tc, test_needs_are_the_calling_walk_s, 0, 2);
     tcase_add_test(tc, test_structs_that_are_no_op);
     tcase_add_test(tc, test_null_pointers);
     tcase_add_loop_test(tc, test_arrays_filled_in_wrongly, 0, WRONG_FIELDS);

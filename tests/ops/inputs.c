@@ -68,7 +68,7 @@ tg_tensor *with_layout(tg_tensor *x, layout l) {
     return l == LAYOUT_PLAIN ? x : tg_apply(&layout_op, &x, 1, &a);
 }
 
-/* ---- stride 0; the walker sums the gradient down ---- */
+/* ---- stride 0; the walk sums the gradient down ---- */
 
 typedef struct repeat_attr {
     tg_shape shape;

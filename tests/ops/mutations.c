@@ -96,7 +96,7 @@ static tg_tensor *all_but_first_zero(tg_tensor *g, tg_shape narrow) {
 }
 
 /* One slice along the broadcast axes in place of the sum over them: of the gradient, where the rule leaves the sum
- * to the walker, or of dout, where the rule sums by itself. */
+ * to the walk, or of dout, where the rule sums by itself. */
 static bool not_summed(const mutant *m, const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *first[TG_MAX_OUT] = {NULL}, *wide[16] = {NULL}, *other[16] = {NULL};
     tg_shape in = tg_shape_of(node->in[m->input]), out = tg_shape_of(node->out[0]), both;

@@ -283,11 +283,11 @@ END_TEST
 
 /* ---- ops that add to the gradient so far ---- */
 
-typedef struct lent {
+typedef struct adding_op {
     const char *name;
     tg_shape x;
     tg_tensor *(*f)(tg_tensor *x);
-} lent;
+} adding_op;
 
 static tg_tensor *indices(int64_t n, int64_t size) {
     tg_tensor *t = tg_zeros(TG_I64, n);
@@ -305,13 +305,13 @@ static tg_tensor *of_diagonal(tg_tensor *x) { return tg_diagonal(x, 1, 0, 1); }
 static tg_tensor *of_filter(tg_tensor *x) {
     return tg_conv2d(wholes(TG_F64, TG_SHAPE(6, 1, 5, 6), 15), tg_reshape(x, 1, 1, 3, 4));
 }
-static const lent lents[] = {
+static const adding_op adding_ops[] = {
     {"matmul, left", {2, {3, 4}}, of_left},    {"matmul, right", {2, {3, 4}}, of_right},
     {"linear, input", {2, {3, 4}}, of_input},  {"linear, weight", {2, {3, 4}}, of_weight},
     {"slice", {2, {3, 4}}, of_slice},          {"gather", {2, {3, 4}}, of_gather},
     {"index_select", {2, {3, 4}}, of_select},  {"diagonal", {2, {3, 4}}, of_diagonal},
     {"conv2d, weight", {2, {3, 4}}, of_filter}};
-enum { LENTS = sizeof lents / sizeof *lents };
+enum { N_ADDING_OPS = sizeof adding_ops / sizeof *adding_ops };
 
 /* The other use of x, whose gradient is there first: shared with b, turned, repeated, or its own. */
 static tg_tensor *other_use(int which, tg_tensor *x, tg_tensor *b) {
@@ -323,7 +323,7 @@ static tg_tensor *other_use(int which, tg_tensor *x, tg_tensor *b) {
 }
 
 START_TEST(gradients_added_to) {
-    const lent *l = &lents[_i];
+    const adding_op *l = &adding_ops[_i];
     for (int which = 0; which < 5; which++)
         for (int order = 0; order < 2; order++)
             for (int twice = 0; twice < 2; twice++) {
@@ -712,7 +712,7 @@ TCase *tcase_long(void) {
     tcase_add_test(t, large_whole_numbers);
     tcase_add_test(t, long_lists_of_indices);
     tcase_add_test(t, many_pieces_joined);
-    tcase_add_loop_test(t, gradients_added_to, 0, LENTS);
+    tcase_add_loop_test(t, gradients_added_to, 0, N_ADDING_OPS);
     tcase_add_test(t, long_training);
     tcase_add_test(t, steps_raise_versions);
     tcase_add_test(t, changes_by_views_of_itself);

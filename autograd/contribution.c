@@ -1,0 +1,71 @@
+/* What a gradient rule returned for one input, between the rule and the adjoint it is accumulated into. */
+#include "autograd/walk.h"
+#include "core/kernels/kernels.h"
+
+#include <math.h>
+
+static tg_status fail_rule(const tg_node *node, int i, const tg_array *g) {
+    char want[160], got[96];
+    tg_describe(node->in[i], want, sizeof want);
+    return tg_fail(TG_ERR_SHAPE, "%s: its gradient rule returned %s %s for input %d, which is %s", node->op->name,
+                   tg_shape_text(tg_array_shape(g), got, sizeof got), tg_dtype_name((tg_dtype)g->dtype), i, want);
+}
+
+/* A kernel of a user's own may have filled in anything. */
+static inline bool is_sound(const tg_node *node, int i, const tg_array *g) {
+    if (tg_array_is_sound(g)) return true;
+    tg_fail(TG_ERR_ARGUMENT, "%s: its gradient rule returned fields that no array has for input %d", node->op->name, i);
+    return false;
+}
+
+/* Whether a gradient array is of the input's dtype and of a shape that sums down to the input's. */
+static bool fits(const tg_array *g, const tg_array *like) {
+    tg_shape both;
+    return g->dtype == like->dtype && tg_shape_broadcast(tg_array_shape(g), tg_array_shape(like), &both) &&
+           tg_shape_equal(both, tg_array_shape(g));
+}
+
+/* Sums the array g, of a shape that `like` broadcasts to, down to like's shape. */
+static tg_status sum_down(tg_array *g, const tg_array *like) {
+    tg_shape kept = tg_array_shape(g);
+    unsigned axes = 0;
+    int extra = g->rank - like->rank;
+    for (int i = 0; i < g->rank; i++)
+        if (i < extra || (like->shape[i - extra] == 1 && g->shape[i] != 1)) axes |= 1u << i, kept.dim[i] = 1;
+    tg_array sum = {0};
+    tg_status s = tg_array_alloc(&sum, (tg_dtype)g->dtype, kept);
+    if (s != TG_OK) return s;
+    tg_reduce(TG_SUM, g, axes, &sum);
+    tg_array_drop(g);
+    bool viewed = tg_array_reshape(g, &sum, tg_array_shape(like));
+    tg_array_drop(&sum);
+    return viewed ? TG_OK : tg_fail_memory(0);
+}
+
+tg_status tg_contribution_fit(const tg_node *node, int i, const tg_slot *s, tg_array *g) {
+    if (!is_sound(node, i, g)) return tg_error_status();
+    if (g->dtype == s->a.dtype && tg_array_same_shape(g, &s->a)) return TG_OK;
+    return fits(g, &s->a) ? sum_down(g, &s->a) : fail_rule(node, i, g);
+}
+
+tg_tensor *tg_contribution_fit_recorded(const tg_node *node, int i, const tg_slot *s, tg_tensor *g) {
+    const tg_slot *gs = tg_slot_with_data(g, node->op->name);
+    if (!gs) return NULL;
+    if (!fits(&gs->a, &s->a)) return fail_rule(node, i, &gs->a), NULL;
+    return tg_array_same_shape(&gs->a, &s->a) ? g : tg_walk_ops_table.sum_to(g, tg_array_shape(&s->a));
+}
+
+static double at(const tg_array *a, int64_t i) { return tg_array_get(a, i); }
+
+/* Before it is summed down g has the shape of dout. */
+tg_status tg_contribution_drop_unreached(const tg_node *node, int i, const tg_array *dout, tg_array *g) {
+    if (g->data && !is_sound(node, i, g)) return tg_error_status();
+    if (!node->op->elementwise || !g->data || !tg_array_same_shape(dout, g) || g->data == dout->data) return TG_OK;
+    tg_array dense = {0};
+    tg_status s = tg_array_alloc_like(&dense, g);
+    if (s != TG_OK) return s;
+    for (int64_t k = 0; k < g->numel; k++) tg_array_set(&dense, k, at(dout, k) == 0 && isnan(at(g, k)) ? 0 : at(g, k));
+    tg_array_drop(g);
+    *g = dense;
+    return TG_OK;
+}
