@@ -2,10 +2,10 @@
 """Runs the bench and its peers in turn, several rounds, and puts the medians side by side.
 
 usage: compare.py BENCH [--rounds 3] [--threads 1 2] [--workloads NAME ...] [--ops [NAME ...]] [--peer SCRIPT]
-                  [--python PYTHON] [--write docs/performance.md]
+                  [--python PYTHON]
 
 BENCH is the built program tests/bench/bench; bench_ops lies beside it. PYTHON runs the peers and has PyTorch and, if it
-is to take part, JAX. With --write the tables replace what stands between the marker comments of that file.
+is to take part, JAX. tables.py writes the tables of docs/ with it.
 """
 
 import argparse
@@ -18,7 +18,6 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-MARKS = {False: ("<!-- bench: begin -->", "<!-- bench: end -->"), True: ("<!-- ops: begin -->", "<!-- ops: end -->")}
 
 
 def environment():
@@ -136,14 +135,6 @@ def report(args):
     return "\n".join(lines)
 
 
-def write(path, marks, text):
-    old = path.read_text()
-    if any(old.count(m) != 1 for m in marks):
-        sys.exit(f"{path} has to hold {marks[0]} and {marks[1]} once each")
-    before, rest = old.split(marks[0])
-    path.write_text(before + marks[0] + "\n" + text + marks[1] + rest.split(marks[1])[1])
-
-
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("bench", type=pathlib.Path)
@@ -153,16 +144,12 @@ def main():
     p.add_argument("--ops", nargs="*")
     p.add_argument("--peer", type=pathlib.Path, default=HERE / "peer_torch.py")
     p.add_argument("--python", default=sys.executable)
-    p.add_argument("--write", type=pathlib.Path)
     args = p.parse_args()
     args.bench = args.bench.resolve()
     args.versions = {"PyTorch": has(args.python, "torch"), "JAX": has(args.python, "jax")}
     if not args.versions["PyTorch"]:
         sys.exit(f"{args.python} has no PyTorch: name one that has with --python")
-    text = report(args)
-    print(text)
-    if args.write:
-        write(args.write, MARKS[args.ops is not None], text)
+    print(report(args))
 
 
 if __name__ == "__main__":

@@ -149,6 +149,17 @@ def rows(f):
     return lambda: there_and_back(f, (2048, 512), torch.randn)
 
 
+def attention(batch, heads, length, size):
+    qkv = torch.randn(batch, length, 3, heads, size, requires_grad=True)
+    seed = torch.randn(batch, heads, length, size)
+
+    def step():
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        torch.autograd.grad(F.scaled_dot_product_attention(q, k, v, is_causal=True), qkv, seed)
+
+    return step
+
+
 WORKLOADS = {
     "chain1000": chain1000,
     "xor": xor,
@@ -166,6 +177,8 @@ WORKLOADS = {
     "softmax_rows": rows(lambda x: x.softmax(-1)),
     "layernorm_rows": rows(lambda x: F.layer_norm(x, (512,))),
     "sum_rows": rows(lambda x: x.sum(-1, keepdim=True).expand(2048, 512)),
+    "attention_gpt": lambda: attention(16, 4, 128, 32),
+    "attention_512": lambda: attention(4, 8, 512, 64),
 }
 
 # ---- single ops: the rows of ops.c ----

@@ -1,6 +1,6 @@
 /* Values alone, at many more points than the sweep: f32 at every 1021st number of a function's domain, f64 at random ones,
  * half of them spread evenly and half by magnitude. The exact result is libm's in long double. For the table of
- * docs/performance.md. */
+ * docs/performance-tables.md. */
 #include "tests/sweep/sweep.h"
 
 #include "core/kernels/simd/table.h"

@@ -1,5 +1,5 @@
 /* The suite of the sweep. usage: test_sweep [--table [ISA] | --failures [ISA]]
- * --table prints the largest errors as docs/performance.md has them; --failures each number that is out of its bound. */
+ * --table prints the largest errors as docs/performance-tables.md has them; --failures each number that is out of its bound. */
 #include "tests/sweep/sweep.h"
 
 #include "core/kernels/simd/table.h"

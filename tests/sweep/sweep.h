@@ -75,7 +75,7 @@ bool report_open(void);                                    /* false: no memory *
 tally_of *report_of(int number_of_case, int isa);          /* [N_ORDERS] */
 void report_name(const golden *g, char *out, size_t size); /* the call with its numbers */
 void report_print(FILE *f);
-void report_table(FILE *f, const char *isa); /* docs/performance.md */
+void report_table(FILE *f, const char *isa); /* docs/performance-tables.md */
 double dense_worst(const char *function, tg_dtype d); /* of the kernels in use; negative: no such function */
 
 TCase *tcase_sweep(void);
