@@ -36,7 +36,8 @@ TG_API void tg_rng_shuffle(tg_rng *rng, int64_t *values, int64_t n);
 
 /* Tensors on the current tape, f32 or f64: uniform in [low, high), normal with mean and deviation. One block
  * makes four f32 or two f64. low = high gives just that; low > high or a bound that is not finite is
- * TG_ERR_ARGUMENT.
+ * TG_ERR_ARGUMENT. Of two such calls among the arguments of one call C does not say which is first
+ * (docs/evaluation-order.md): give each a name.
  *     tg_rand(TG_F32, -1, 1, 2, 3)     tg_randn(TG_F64, 0, 1, 8) */
 TG_API tg_tensor *tg_rand(tg_dtype dtype, double low, double high, tg_shape shape);
 TG_API tg_tensor *tg_randn(tg_dtype dtype, double mean, double deviation, tg_shape shape);

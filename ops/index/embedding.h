@@ -17,7 +17,8 @@ typedef struct tg_embedding_opts {
 TG_API tg_tensor *tg_embedding(tg_tensor *weight, tg_tensor *index, tg_embedding_opts opts);
 
 /* In training each element is 0 with probability p, and divided by 1 - p otherwise; else x itself. The
- * numbers come from this thread's default stream (core/random.h), one an element. */
+ * numbers come from this thread's default stream (core/random.h), one an element; two such
+ * calls among the arguments of one call come in either order (docs/evaluation-order.md). */
 TG_API tg_tensor *tg_dropout(tg_tensor *x, double p, bool training);
 
 #ifdef __cplusplus

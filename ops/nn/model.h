@@ -29,7 +29,8 @@ typedef tg_status (*tg_init_fn)(tg_tensor *parameter, tg_rng *rng, const void *u
 
 /* The parameter `name`, made with this dtype and shape on the first call. The model owns it. A later call
  * with another dtype or shape is TG_ERR_SHAPE, naming both. The random stream of a parameter depends on
- * the model's seed and its name only, so adding a layer does not change the others' initial values. */
+ * the model's seed and its name only, so adding a layer does not change the others' initial values. Two calls among the
+ * arguments of one call make theirs in either order (docs/evaluation-order.md). */
 TG_API tg_tensor *tg_model_param(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape,
                                  tg_init_fn init, const void *user);
 

@@ -16,7 +16,8 @@ static tg_tensor *cnn_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
 }
 
 static void *cnn_make(void) {
-    training *t = training_make(tg_randn(TG_F32, 0, 1, 64, 1, 28, 28), random_classes(TG_SHAPE(64), 10), cnn_loss);
+    tg_tensor *x = tg_randn(TG_F32, 0, 1, 64, 1, 28, 28), *y = random_classes(TG_SHAPE(64), 10);
+    training *t = training_make(x, y, cnn_loss);
     if (t) t->optim = tg_adam(t->model, 1e-3);
     return t;
 }

@@ -37,7 +37,8 @@ static void *elements(tg_tensor *(*f)(tg_tensor *)) {
 }
 
 static void *rows(tg_tensor *(*f)(tg_tensor *)) {
-    return function_make(tg_randn(TG_F32, 0, 1, ROWS, COLUMNS), tg_randn(TG_F32, 0, 1, ROWS, COLUMNS), f);
+    tg_tensor *x = tg_randn(TG_F32, 0, 1, ROWS, COLUMNS), *seed = tg_randn(TG_F32, 0, 1, ROWS, COLUMNS);
+    return function_make(x, seed, f);
 }
 
 static tg_tensor *softmax(tg_tensor *x) { return tg_softmax(x, -1); }
