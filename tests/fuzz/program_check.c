@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const sets[] = {"ref", "avx2", "avx512", "neon"};
-
 /* ---- one run: the value, the gradients of all leaves one after the other, their elements as they are ---- */
 
 typedef enum walk { NO_WALK, BACKWARD, RECORDED } walk;
@@ -126,10 +124,10 @@ static void check_threads(const program *p) {
 }
 
 static void check_sets(const program *p, const outcome *usual) {
-    for (int i = 0; i < COUNT(sets); i++) {
-        if (!tg_kernels_use(sets[i])) continue;
+    for (int i = 0; tg_kernel_isas[i]; i++) {
+        if (!tg_kernels_use(tg_kernel_isas[i])) continue;
         outcome o = run_once(p, BACKWARD);
-        compare(p, usual, &o, 1e-8, "instruction sets: the usual and", sets[i]);
+        compare(p, usual, &o, 1e-8, "instruction sets: the usual and", tg_kernel_isas[i]);
         free(o.g);
     }
     tg_kernels_choose();
@@ -165,8 +163,8 @@ static void compare_op(const program *p, const trial *t, tg_tensor *const *leaf,
 void compare_sets(const program *p, const trial *t, tg_tensor *const *leaf, const tg_tensor *y) {
     tg_mark mark = tg_tape_mark();
     bool was = tg_set_grad_enabled(false);
-    for (int i = 0; i < COUNT(sets) && tg_dtype_is_float(tg_dtype_of(y)); i++)
-        if (tg_kernels_use(sets[i])) compare_op(p, t, leaf, y, sets[i]);
+    for (int i = 0; tg_kernel_isas[i] && tg_dtype_is_float(tg_dtype_of(y)); i++)
+        if (tg_kernels_use(tg_kernel_isas[i])) compare_op(p, t, leaf, y, tg_kernel_isas[i]);
     tg_kernels_choose();
     tg_set_grad_enabled(was);
     tg_tape_rewind(mark);

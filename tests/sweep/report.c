@@ -9,7 +9,7 @@
 
 enum { MOST_CASES = 1024 };
 
-static tally_of (*shared)[N_ISAS][N_ORDERS];
+static tally_of (*shared)[MOST_ISAS][N_ORDERS];
 
 bool report_open(void) {
     size_t size = sizeof *shared * MOST_CASES;
@@ -23,7 +23,7 @@ tally_of *report_of(int c, int isa) { return shared[c][isa]; }
 /* The worst over instruction sets. */
 static tally_of worst_of(int c, order o) {
     tally_of all = {.worst = 0};
-    for (int s = 0; s < N_ISAS; s++) {
+    for (int s = 0; s < MOST_ISAS; s++) {
         const tally_of *t = &shared[c][s][o];
         all.compared += t->compared, all.wrong += t->wrong;
         if (!(t->worst <= all.worst)) all.worst = t->worst;

@@ -68,8 +68,7 @@ typedef struct tally_of {
 } tally_of;
 void compare(const golden *g, const computed *c, tally_of by[N_ORDERS], FILE *failures, const char *isa);
 
-enum { N_ISAS = 4 };
-extern const char *const sweep_isas[N_ISAS];
+enum { MOST_ISAS = 8 }; /* instruction sets: tg_kernel_isas, by number */
 
 bool report_open(void);                                    /* false: no memory */
 tally_of *report_of(int number_of_case, int isa);          /* [N_ORDERS] */

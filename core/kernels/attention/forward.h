@@ -13,11 +13,7 @@
  *      stride 1 ---- */
 
 /* Rows of C at once: with two vectors each they keep all registers busy. */
-#if defined(TG_ISA_REF) || defined(TG_ISA_AVX2)
-enum { TALL = 4 };
-#else
-enum { TALL = 8 };
-#endif
+enum { TALL = MR_2 < 8 ? 4 : 8 };
 
 /* `rows` rows of `vectors` vectors, all in registers; a last vector has m lanes. */
 INLINE void product_tile(const tg_small_gemm *g, int64_t i, int64_t j, const int rows, const int vectors,

@@ -48,7 +48,6 @@ INLINE const S *whole(const S *p, int64_t s, S *copies, int64_t *step) {
     return copies;
 }
 INLINE bool is_whole(int64_t s) { return s == 1 || s == 0; }
-INLINE int64_t lanes_left(int64_t n) { return n < W ? n : W; }
 
 INLINE void loop_1(int64_t n, char *const p[], const int64_t s[], const double *arg, value_1 *f) {
     S *out = (S *)(void *)p[0], copies[W];

@@ -12,7 +12,7 @@
 
 /* a b - p, exactly, where p is the rounded product. */
 INLINE V product_rest(V a, V b, V p) {
-#if defined(TG_ISA_REF)
+#if defined(NO_VECTORS)
     return MATH(fma)(a, b, -p);
 #else
     return vfma(a, b, -p);

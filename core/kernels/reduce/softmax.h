@@ -19,14 +19,6 @@ typedef struct row {
 typedef V row_term(const row *r, int64_t i, int64_t m);
 typedef void row_step(const row *r, int64_t i, int64_t m);
 
-INLINE V load(const S *p, int64_t i, int64_t m) { return m == W ? vload(p + i) : vload_part(p + i, 1, m); }
-INLINE void store(S *p, int64_t i, int64_t m, V v) {
-    if (m == W)
-        vstore(p + i, v);
-    else
-        vstore_part(p + i, 1, m, v);
-}
-
 INLINE void each(int64_t n, const row *r, row_step *f) {
     int64_t i = 0;
     for (; i + W <= n; i += W) f(r, i, W);

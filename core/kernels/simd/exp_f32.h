@@ -1,4 +1,4 @@
-/* Private. Part of core/kernels/simd/vector.h: e^x in vectors of f32, and what is quickest made of it. SLEEF's form costs a
+/* Private. Part of core/kernels/simd/libm.h: e^x in vectors of f32, and what is quickest made of it. SLEEF's form costs a
  * call a vector, and sums of e^x cannot keep their accumulators in registers around it; both err by less than one ulp.
  */
 #ifndef TG_CORE_KERNELS_SIMD_EXP_F32_H
@@ -6,8 +6,8 @@
 
 /* x 2^n for whole n in [-160, 160]: in two steps, each with a power that is a normal number. */
 INLINE V times_power_of_2(V x, V n) {
-#if defined(TG_ISA_AVX512)
-    return (V)_mm512_scalef_ps((NATIVE)x, (NATIVE)n);
+#if defined(SCALE_BY_POWER)
+    return (V)SCALE_BY_POWER(x, n);
 #else
     M whole = __builtin_convertvector(n, M), half = whole >> 1;
     return x * (V)((half + 127) << 23) * (V)((whole - half + 127) << 23);

@@ -1,5 +1,4 @@
-/* The kernels of one instruction set and one real type; core/kernels/simd/vector.h says how the build chooses
- * them. */
+/* The kernels of one instruction set and one real type; core/kernels/simd/vector.h says how the build chooses them. */
 #include "core/kernels/attention/forward.h"
 #include "core/kernels/attention/backward.h"
 #include "core/kernels/gemm/gemv.h"
@@ -9,6 +8,8 @@
 #include "core/kernels/reduce/norm.h"
 #include "core/kernels/map/optimizer.h"
 #include "core/kernels/gemm/micro_kernel.h"
+#include "core/kernels/conv/max_pool_2x2.h"
+#include "core/kernels/simd/transpose.h"
 
 /* ---- small matrix products ---- */
 
@@ -36,9 +37,7 @@ static void small_gemm(const tg_small_gemm *g) {
 
 /* ---- the set ---- */
 
-#define SET_NAME__(isa, suffix) tg_kernels_##isa##_##suffix
-#define SET_NAME_(isa, suffix) SET_NAME__(isa, suffix)
-#define SET_NAME SET_NAME_(ISA, S_SUFFIX)
+#define SET_NAME PASTE(PASTE(tg_kernels_, TG_ISA), PASTE(_, REAL_SUFFIX))
 extern const tg_kernel_set SET_NAME;
 const tg_kernel_set SET_NAME = {
 #define TG_UNARY(NAME, X, Y, VALUE, GRADIENT) \
@@ -85,5 +84,5 @@ const tg_kernel_set SET_NAME = {
     .max_two = max_two,
     .max_two_grad = max_two_grad,
     .lanes = W,
-    .gemm_rows = TILE_2,
+    .gemm_rows = MR_2,
 };

@@ -203,6 +203,9 @@ static inline const tg_kernels *tg_kernels_get(void) {
 }
 static inline const tg_kernel_set *tg_kernels_for(int dtype) { return tg_kernels_get()->real[dtype]; }
 
+/* The names of all instruction sets, the best first, NULL behind the last; not every build has all of them. */
+extern const char *const tg_kernel_isas[];
+
 /* For tests: the table of an instruction set that was built and that this machine runs, or NULL; and a
  * switch of the one in use, false where there is none. */
 const tg_kernels *tg_kernels_of_isa(const char *isa);

@@ -5,6 +5,7 @@
 #include "core/kernels/simd/table.h"
 #include "core/memory.h"
 #include "core/parallel.h"
+#include "tests/core/kernels/isas.h"
 
 #include <check.h>
 #include <math.h>
@@ -168,14 +169,12 @@ static void check(tg_dtype f, int64_t l, int64_t s, int64_t e, int64_t d, mask_k
     drop(&p);
 }
 
-static const char *const isas[] = {"ref", "avx2", "avx512", "neon"};
-enum { ISAS = sizeof isas / sizeof *isas };
 
 START_TEST(tiles_are_the_definition) {
     static const int64_t sizes[][4] = {{1, 1, 1, 1},     {1, 130, 8, 3},  {33, 64, 16, 17}, {32, 65, 7, 32},
                                        {70, 130, 33, 9}, {65, 17, 1, 40}, {31, 0, 4, 5},    {4, 3, 0, 2},
                                        {5, 6, 3, 0},     {40, 129, 4, 48}};
-    if (!tg_kernels_use(isas[_i])) return;
+    if (!tg_kernels_use(tg_kernel_isas[_i])) return;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for (int m = 0; m < MASKS; m++)
             for (int causal = 0; causal < 2; causal++)
@@ -242,7 +241,7 @@ END_TEST
 TCase *tcase_attention(void) {
     TCase *t = tcase_create("attention");
     tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_loop_test(t, tiles_are_the_definition, 0, ISAS);
+    tcase_add_loop_test(t, tiles_are_the_definition, 0, isa_count());
     tcase_add_test(t, gradients_may_be_left_out);
     tcase_add_loop_test(t, threads_change_no_bit, 2, 5);
     tcase_add_test(t, no_memory_is_an_error);

@@ -4,6 +4,7 @@
 #include "core/kernels/conv/max_pool.h"
 #include "core/kernels/simd/table.h"
 #include "core/parallel.h"
+#include "tests/core/kernels/isas.h"
 
 #include <check.h>
 #include <math.h>
@@ -18,7 +19,6 @@
 
 TCase *tcase_windows(void);
 
-static const char *const isas[] = {"ref", "avx2", "avx512", "neon"};
 
 static double get(int dtype, const void *p, int64_t i) {
     return dtype == TG_F64 ? ((const double *)p)[i] : (double)((const float *)p)[i];
@@ -71,7 +71,7 @@ static void check_offset_gemm(const tg_kernels *k, int dtype, int64_t rows, int6
 START_TEST(products_with_offsets) {
     static const int64_t rows[] = {1, 2, 3, 5, 6, 7, 8, 12, 13, 14, 15, 21, 22, 28, 31, MOST},
                          sums[] = {0, 1, 2, SUMS};
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     for (int64_t i = 0; k && i < COUNT(rows) * COUNT(sums); i++)
         for (int v = 0; v < 48; v++) {
             int64_t lanes = (v / 2 % 2 + 1) * k->real[v % 2]->lanes - v / 24;
@@ -104,7 +104,7 @@ static void check_offset_lines(const tg_kernels *k, int dtype, int64_t lines, in
 START_TEST(lines_with_offsets) {
     static const int64_t sums[] = {0, 1, SUMS},
                          n[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 35, MOST, 70};
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     for (int64_t i = 0; k && i < COUNT(n) * COUNT(sums); i++)
         for (int v = 0; v < 4; v++)
             for (int64_t lines = 1; lines <= 9; lines++)
@@ -126,7 +126,7 @@ static void check_transpose(const tg_kernels *k, int dtype, int64_t rows, int64_
 
 START_TEST(transposes) {
     static const int64_t sizes[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 40};
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     for (int64_t i = 0; k && i < COUNT(sizes) * COUNT(sizes); i++)
         for (int dtype = 0; dtype < 2; dtype++)
             check_transpose(k, dtype, sizes[i / COUNT(sizes)], sizes[i % COUNT(sizes)]);
@@ -192,7 +192,7 @@ static tg_window window(int64_t in, int64_t kernel, int64_t stride, int64_t padd
 
 START_TEST(pools) {
     static const int64_t sizes[] = {2, 3, 4, 7, 15, 16, 17, 31, 32, 33, 35, 64, 66, 67};
-    if (!tg_kernels_use(isas[_i])) return;
+    if (!tg_kernels_use(tg_kernel_isas[_i])) return;
     for (int64_t i = 0; i < COUNT(sizes); i++)
         for (int k = 0; k < 4; k++) {
             check_pool(k % 2, (tg_window[]){window(5, 2, 2, 0, 1), window(sizes[i], 2, 2, 0, 1)}, k / 2);
@@ -309,7 +309,7 @@ static void check_conv(int i, int dtype) {
 }
 
 START_TEST(convolutions) {
-    if (!tg_kernels_use(isas[_i])) return;
+    if (!tg_kernels_use(tg_kernel_isas[_i])) return;
     for (int i = 0; i < COUNT(rows); i++)
         for (int dtype = 0; dtype < 2; dtype++) check_conv(i, dtype);
 }
@@ -321,10 +321,10 @@ TCase *tcase_windows(void) {
     TCase *tc = tcase_create("windows");
     tcase_add_checked_fixture(tc, NULL, choose_again);
     tcase_set_timeout(tc, 120);
-    tcase_add_loop_test(tc, products_with_offsets, 0, (int)COUNT(isas));
-    tcase_add_loop_test(tc, lines_with_offsets, 0, (int)COUNT(isas));
-    tcase_add_loop_test(tc, transposes, 0, (int)COUNT(isas));
-    tcase_add_loop_test(tc, pools, 0, (int)COUNT(isas));
-    tcase_add_loop_test(tc, convolutions, 0, (int)COUNT(isas));
+    tcase_add_loop_test(tc, products_with_offsets, 0, isa_count());
+    tcase_add_loop_test(tc, lines_with_offsets, 0, isa_count());
+    tcase_add_loop_test(tc, transposes, 0, isa_count());
+    tcase_add_loop_test(tc, pools, 0, isa_count());
+    tcase_add_loop_test(tc, convolutions, 0, isa_count());
     return tc;
 }

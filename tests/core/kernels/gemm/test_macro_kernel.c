@@ -3,6 +3,7 @@
  * exact, so that results are compared to the bit. */
 #include "core/kernels/simd/table.h"
 #include "core/parallel.h"
+#include "tests/core/kernels/isas.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -80,10 +81,9 @@ static const int64_t sizes[][3] = {{5, 71, 40},    {84, 32, 33},   {85, 33, 64},
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 START_TEST(products_by_blocks) {
-    static const char *const isas[] = {"ref", "avx2", "avx512", "neon"};
-    if (!tg_kernels_use(isas[_i])) return;
+    if (!tg_kernels_use(tg_kernel_isas[_i])) return;
     for (int i = 0; i < SIZES; i++)
-        for (int v = 0; v < 24; v++) check(isas[_i], v % 2 ? TG_F64 : TG_F32, sizes[i], v / 2 % 4, v / 8);
+        for (int v = 0; v < 24; v++) check(tg_kernel_isas[_i], v % 2 ? TG_F64 : TG_F32, sizes[i], v / 2 % 4, v / 8);
 }
 END_TEST
 
@@ -127,7 +127,7 @@ TCase *tcase_blocks(void) {
     TCase *t = tcase_create("blocks");
     tcase_add_checked_fixture(t, NULL, choose_again);
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, products_by_blocks, 0, 4);
+    tcase_add_loop_test(t, products_by_blocks, 0, isa_count());
     tcase_add_test(t, any_number_of_threads);
     tcase_add_test(t, batches_at_any_number_of_threads);
     return t;

@@ -2,6 +2,7 @@
  * numbers are small and whole: their products and sums are exact, so that results are compared to the bit. */
 #include "core/kernels/gemm/prepacked.h"
 #include "core/kernels/simd/table.h"
+#include "tests/core/kernels/isas.h"
 
 #include <check.h>
 #include <string.h>
@@ -48,13 +49,12 @@ static void check_product(const char *isa, tg_dtype dtype, int64_t rows, int64_t
 }
 
 START_TEST(products_with_panels) {
-    static const char *const isas[] = {"ref", "avx2", "avx512", "neon"};
     static const int64_t rows[] = {0, 1, 3, 15, 16, 17, 33, ROWS}, sizes[] = {0, 1, 5, 16, 31, 32, 33, MOST};
-    if (!tg_kernels_use(isas[_i])) return;
+    if (!tg_kernels_use(tg_kernel_isas[_i])) return;
     for (int v = 0; v < 8; v++)
         for (int i = 0; i < 8; i++)
             for (int j = 0; j < 64; j++)
-                check_product(isas[_i], v % 2 ? TG_F64 : TG_F32, rows[i], sizes[j % 8], sizes[j / 8], v & 2, v & 4);
+                check_product(tg_kernel_isas[_i], v % 2 ? TG_F64 : TG_F32, rows[i], sizes[j % 8], sizes[j / 8], v & 2, v & 4);
 }
 END_TEST
 
@@ -63,6 +63,6 @@ static void choose_again(void) { tg_kernels_choose(); }
 TCase *tcase_panels(void) {
     TCase *t = tcase_create("panels");
     tcase_add_checked_fixture(t, NULL, choose_again);
-    tcase_add_loop_test(t, products_with_panels, 0, 4);
+    tcase_add_loop_test(t, products_with_panels, 0, isa_count());
     return t;
 }

@@ -4,6 +4,7 @@
  * was.
  */
 #include "core/kernels/simd/table.h"
+#include "tests/core/kernels/isas.h"
 #include "tests/core/layouts.h"
 
 TCase *tcase_pieces(void);
@@ -407,14 +408,13 @@ START_TEST(exact_functions_agree) {
                                 TG_UNARY_HARDTANH, TG_UNARY_SIGN};
     static const int binary[] = {TG_BINARY_ADD,     TG_BINARY_SUB,     TG_BINARY_MUL,     TG_BINARY_DIV,
                                  TG_BINARY_MAXIMUM, TG_BINARY_MINIMUM, TG_BINARY_COPYSIGN};
-    static const char *const isas[] = {"avx2", "avx512", "neon"};
     static const double values[] = {0.0,  -0.0,  1,        -1,        0.5,      -2.5,      3,
                                     1e30, -1e30, INFINITY, -INFINITY, 0x1p-149, -0x1p-149, NAN};
     static const int64_t ones[4] = {1, 1, 1, 1};
     enum { N = sizeof values / sizeof *values };
-    for (size_t i = 0; i < sizeof isas / sizeof *isas; i++)
-        for (int dtype = 0; dtype < 2 && tg_kernels_of_isa(isas[i]); dtype++) {
-            const tg_kernel_set *is = tg_kernels_of_isa(isas[i])->real[dtype],
+    for (int i = 0; i < isa_count(); i++)
+        for (int dtype = 0; dtype < 2 && tg_kernels_of_isa(tg_kernel_isas[i]); dtype++) {
+            const tg_kernel_set *is = tg_kernels_of_isa(tg_kernel_isas[i])->real[dtype],
                                 *ref = tg_kernels_of_isa("ref")->real[dtype];
             double store[4][N * N];
             char *x = (char *)store[0], *y = (char *)store[1], *a = (char *)store[2], *b = (char *)store[3];
@@ -435,7 +435,7 @@ START_TEST(exact_functions_agree) {
                     REQUIRE(memcmp(a + (size_t)k * size, b + (size_t)k * size, size) == 0 ||
                                 (is_nan((tg_dtype)dtype, a + (size_t)k * size) &&
                                  is_nan((tg_dtype)dtype, b + (size_t)k * size)),
-                            "%s f%d: function %d of %g and %g", isas[i], dtype ? 64 : 32, which,
+                            "%s f%d: function %d of %g and %g", tg_kernel_isas[i], dtype ? 64 : 32, which,
                             values[k % N], values[k / N]);
             }
         }

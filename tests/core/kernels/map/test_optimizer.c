@@ -1,5 +1,6 @@
 /* The optimisers' kernels against the reference: every instruction set, length and stride, to the bit. */
 #include "core/kernels/simd/table.h"
+#include "tests/core/kernels/isas.h"
 
 #include <check.h>
 #include <math.h>
@@ -8,7 +9,6 @@
 TCase *tcase_update(void);
 
 enum { MOST = 812, STRIDE = 3, OPERANDS = 4 };
-static const char *const isas[] = {"avx2", "avx512", "neon"};
 static double start[OPERANDS][MOST * STRIDE + 8], wide[2][OPERANDS][MOST * STRIDE + 8];
 static float narrow[2][OPERANDS][MOST * STRIDE + 8];
 
@@ -45,10 +45,10 @@ static void compare(tg_run *run, tg_run *reference, bool f64, int64_t n, const i
 
 START_TEST(agrees_with_the_reference) {
     static const int64_t strides[][OPERANDS] = {{1, 1, 1, 1}, {3, 1, 1, 1}, {1, 2, 3, 1}, {1, 1, 1, 0}};
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]), *ref = tg_kernels_of_isa("ref");
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]), *ref = tg_kernels_of_isa("ref");
     for (int f64 = 0; k && f64 < 2; f64++) {
         const tg_kernel_set *a = k->real[f64], *b = ref->real[f64];
-        const int64_t w = (isas[_i][3] == '5' ? 64 : isas[_i][0] == 'n' ? 16 : 32) / (f64 ? 8 : 4);
+        const int64_t w = a->lanes;
         const int64_t lengths[] = {0, 1, w - 1, w, w + 1, 2 * w + 1, 64, MOST};
         for (int l = 0; l < 8; l++)
             for (int i = 0; i < 4; i++) {
@@ -82,7 +82,7 @@ END_TEST
 TCase *tcase_update(void) {
     TCase *t = tcase_create("update");
     tcase_add_checked_fixture(t, setup, NULL);
-    tcase_add_loop_test(t, agrees_with_the_reference, 0, 3);
+    tcase_add_loop_test(t, agrees_with_the_reference, 0, isa_count());
     tcase_add_test(t, reference_is_the_formula);
     return t;
 }

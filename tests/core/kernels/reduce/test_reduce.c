@@ -3,6 +3,7 @@
  */
 #include "core/kernels/simd/table.h"
 #include "core/parallel.h"
+#include "tests/core/kernels/isas.h"
 
 #include <check.h>
 #include <math.h>
@@ -16,8 +17,6 @@
 
 TCase *tcase_reduce(void);
 
-static const char *const isas[] = {"ref", "avx2", "avx512", "neon"};
-enum { ISAS = sizeof isas / sizeof *isas };
 static const char *in_use;
 static int threads;
 
@@ -132,7 +131,7 @@ static void check_reduce(tg_reduction f, const tg_array *x, unsigned axes) {
 }
 
 START_TEST(reductions) {
-    if (!tg_kernels_use(isas[_i])) return;
+    if (!tg_kernels_use(tg_kernel_isas[_i])) return;
     for (int i = 0; i < SHAPES; i++)
         for (tg_dtype dtype = TG_F32; dtype <= TG_F64; dtype++)
             for (unsigned axes = 0; axes < 1u << shapes[i].rank; axes++)
@@ -155,11 +154,11 @@ START_TEST(sums_agree) {
             want_sum = fresh(TG_F32, without(shapes[i], axes)), got = fresh(TG_F32, without(shapes[i], axes));
             tg_kernels_use("ref");
             tg_reduce(TG_SUM, &x, axes, &want_sum);
-            for (int k = 1; k < ISAS; k++) {
-                if (!tg_kernels_use(isas[k])) continue;
+            for (int k = 0; k < isa_count(); k++) {
+                if (!tg_kernels_use(tg_kernel_isas[k])) continue;
                 tg_reduce(TG_SUM, &x, axes, &got);
                 REQUIRE(memcmp(got.data, want_sum.data, (size_t)got.numel * 4) == 0, "%s, shape %d, axes %x",
-                        isas[k], i, axes);
+                        tg_kernel_isas[k], i, axes);
             }
             tg_array_drop(&x), tg_array_drop(&want_sum), tg_array_drop(&got);
         }
@@ -187,7 +186,7 @@ START_TEST(sums_are_pairwise) {
 END_TEST
 
 START_TEST(nan_in_every_place) {
-    if (!tg_kernels_use(isas[_i])) return;
+    if (!tg_kernels_use(tg_kernel_isas[_i])) return;
     for (int n = 1; n <= 130; n += 43)
         for (int at = 0; at < n; at++)
             for (int columns = 0; columns < 2; columns++) {
@@ -276,7 +275,7 @@ START_TEST(softmax) {
     static const tg_shape some[] = {{0, {0}},        {1, {1}},      {1, {37}},     {2, {5, 10}},
                                     {2, {10, 5}},    {2, {3, 130}}, {2, {130, 3}}, {3, {3, 17, 5}},
                                     {3, {2, 3, 70}}, {2, {0, 4}}};
-    if (!tg_kernels_use(isas[_i])) return;
+    if (!tg_kernels_use(tg_kernel_isas[_i])) return;
     for (size_t i = 0; i < sizeof some / sizeof *some; i++)
         for (tg_dtype dtype = TG_F32; dtype <= TG_F64; dtype++)
             for (int axis = 0; axis < some[i].rank || axis == 0; axis++)
@@ -287,7 +286,7 @@ END_TEST
 /* [1000, 0] is finite, -inf counts as nothing, and a row of nothing but -inf is NaN; by rows and by
  * columns. */
 START_TEST(softmax_of_extremes) {
-    if (!tg_kernels_use(isas[_i])) return;
+    if (!tg_kernels_use(tg_kernel_isas[_i])) return;
     for (int axis = 0; axis < 2; axis++) {
         tg_array x = fresh(TG_F32, axis ? TG_SHAPE(3, 2) : TG_SHAPE(2, 3)),
                  y = fresh(TG_F32, tg_array_shape(&x));
@@ -387,13 +386,13 @@ TCase *tcase_reduce(void) {
     tcase_set_timeout(tc, 120);
     tcase_set_tags(tc, "long-double"); /* Valgrind computes long double in 64 bits */
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_add_loop_test(tc, reductions, 0, ISAS);
+    tcase_add_loop_test(tc, reductions, 0, isa_count());
     tcase_add_test(tc, sums_agree);
     tcase_add_test(tc, sums_are_pairwise);
-    tcase_add_loop_test(tc, nan_in_every_place, 0, ISAS);
+    tcase_add_loop_test(tc, nan_in_every_place, 0, isa_count());
     tcase_add_test(tc, integers_and_truth);
-    tcase_add_loop_test(tc, softmax, 0, ISAS);
-    tcase_add_loop_test(tc, softmax_of_extremes, 0, ISAS);
+    tcase_add_loop_test(tc, softmax, 0, isa_count());
+    tcase_add_loop_test(tc, softmax_of_extremes, 0, isa_count());
     tcase_add_test(tc, extremes);
     tcase_add_test(tc, gather_and_scatter);
     tcase_add_test(tc, threads_change_nothing);

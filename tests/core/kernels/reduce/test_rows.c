@@ -3,6 +3,7 @@
  * beyond the block of 1024 from which on partial sums meet.
  */
 #include "core/kernels/simd/table.h"
+#include "tests/core/kernels/isas.h"
 
 #include <check.h>
 #include <math.h>
@@ -12,8 +13,6 @@ TCase *tcase_kernel_rows(void);
 
 enum { N = 2500, ROWS = 3 };
 
-static const char *const isas[] = {"ref", "avx2", "avx512", "neon"};
-enum { ISAS = sizeof isas / sizeof *isas };
 
 static const int64_t lengths[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 812, 1024, 1025, N};
 enum { LENGTHS = sizeof lengths / sizeof *lengths };
@@ -117,7 +116,7 @@ static void check_cross_entropy(const tg_kernels *k, int dtype, int64_t n) {
 }
 
 START_TEST(softmax_rows) {
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     for (int l = 0; k && l < LENGTHS; l++)
         for (int dtype = 0; dtype < 2; dtype++) {
             check_softmax(k, dtype, lengths[l]);
@@ -128,7 +127,7 @@ END_TEST
 
 /* A NaN makes the whole row NaN, wherever it stands; an infinity takes it all. */
 START_TEST(softmax_nan) {
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     for (int i = 0; k && i < 2 * 33; i++) {
         float row[33], out[33];
         for (int j = 0; j < 33; j++) row[j] = (float)j;
@@ -195,7 +194,7 @@ static void check_norm_grad(const tg_kernels *k, int dtype, tg_norm_rows p, bool
 }
 
 START_TEST(norm_rows) {
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     for (int l = 0; k && l < LENGTHS; l++)
         for (int form = 0; form < 8; form++) {
             int dtype = form & 1;
@@ -212,7 +211,7 @@ END_TEST
 
 /* What is not wanted may be missing; rows without elements and no rows at all write nothing. */
 START_TEST(norm_parts) {
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     if (!k) return;
     tg_norm_rows p = {.rows = 0, .n = 17, .eps = 1e-2, .centred = true};
     p.x = x.raw, p.g = g.raw, p.y = y.raw;
@@ -233,7 +232,7 @@ END_TEST
 
 /* Far from 0 and next to each other: the mean must be more exact than the type can hold it. */
 START_TEST(norm_offset) {
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     if (!k) return;
     tg_norm_rows p = {.rows = 1, .n = 300, .eps = 1e-5, .centred = true};
     for (int i = 0; i < 300; i++) {
@@ -249,10 +248,10 @@ TCase *tcase_kernel_rows(void) {
     TCase *tc = tcase_create("kernel_rows");
     tcase_set_timeout(tc, 60);
     tcase_set_tags(tc, "long-double"); /* Valgrind computes long double in 64 bits */
-    tcase_add_loop_test(tc, softmax_rows, 0, ISAS);
-    tcase_add_loop_test(tc, softmax_nan, 0, ISAS);
-    tcase_add_loop_test(tc, norm_rows, 0, ISAS);
-    tcase_add_loop_test(tc, norm_parts, 0, ISAS);
-    tcase_add_loop_test(tc, norm_offset, 0, ISAS);
+    tcase_add_loop_test(tc, softmax_rows, 0, isa_count());
+    tcase_add_loop_test(tc, softmax_nan, 0, isa_count());
+    tcase_add_loop_test(tc, norm_rows, 0, isa_count());
+    tcase_add_loop_test(tc, norm_parts, 0, isa_count());
+    tcase_add_loop_test(tc, norm_offset, 0, isa_count());
     return tc;
 }

@@ -6,6 +6,7 @@
 #include "core/kernels/map/special.h"
 #include "core/kernels/simd/table.h"
 #include "core/parallel.h"
+#include "tests/core/kernels/isas.h"
 
 #include <check.h>
 #include <math.h>
@@ -22,8 +23,6 @@ TCase *tcase_kernels(void);
 
 enum { N = 812 };
 
-static const char *const isas[] = {"ref", "avx2", "avx512", "neon"};
-enum { ISAS = sizeof isas / sizeof *isas };
 
 /* A domain [lo, hi], parameters, and bounds on the error of value and gradient in ulps of max(|result|,
  * scale). */
@@ -181,14 +180,14 @@ static void check_unary(const tg_kernels *k, int dtype, int u) {
 }
 
 START_TEST(unary_accuracy) {
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     for (int u = 0; k && u < TG_UNARY_COUNT; u++)
         for (int dtype = 0; dtype < 2; dtype++) check_unary(k, dtype, u);
 }
 END_TEST
 
 START_TEST(binary_accuracy) {
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     const tg_kernel_set *ref = tg_kernels_of_isa("ref")->real[TG_F64];
     for (int b = 0; k && b < TG_BINARY_COUNT; b++)
         for (int dtype = 0; dtype < 2; dtype++) {
@@ -292,7 +291,7 @@ static bool same(int dtype, double got, double want) {
 }
 
 START_TEST(conventions) {
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     for (size_t i = 0; k && i < sizeof points / sizeof *points; i++)
         for (int dtype = 0; dtype < 2; dtype++) {
             const struct point *t = &points[i];
@@ -365,7 +364,7 @@ static void check_layouts(const char *isa, const char *what, tg_run *run, int dt
 }
 
 START_TEST(unary_layout) {
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     for (int u = 0; k && u < TG_UNARY_COUNT; u++)
         for (int dtype = 0; dtype < 2; dtype++) {
             check_layouts(k->isa, rows[u].name, k->real[dtype]->unary[u], dtype, 1);
@@ -375,7 +374,7 @@ START_TEST(unary_layout) {
 END_TEST
 
 START_TEST(binary_layout) {
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     for (int dtype = 0; k && dtype < 2; dtype++) {
         for (int b = 0; b < TG_BINARY_COUNT; b++)
             check_layouts(k->isa, rows_2[b].name, k->real[dtype]->binary[b], dtype, 2);
@@ -387,7 +386,7 @@ END_TEST
 
 /* NaN comes out of every function that does not ignore its argument, in every lane. */
 START_TEST(nan_stays) {
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     for (int dtype = 0; k && dtype < 2; dtype++)
         for (int lane = 0; lane < 33; lane++) {
             const int64_t s[5] = {1, 1, 1, 1, 1};
@@ -468,7 +467,7 @@ static int64_t written(int which, int64_t n, const operand *out, const operand *
  * may cancel: their ulps count. */
 START_TEST(recurrent_rows) {
     static const int64_t lengths[] = {0, 1, 3, 4, 5, 7, 8, 9, 15, 16, 17, 33, UNITS};
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     const tg_kernel_set *ref = tg_kernels_of_isa("ref")->real[TG_F64];
     static operand is[OPERANDS], want[OPERANDS];
     for (int at = 0; k && at < 2 * RECURRENT * 2 * (int)(sizeof lengths / sizeof *lengths); at++) {
@@ -496,7 +495,7 @@ END_TEST
 
 /* The pre-activations may be made where `more` lies, and dc0 where dc does: each element is read before it is written. */
 START_TEST(recurrent_rows_in_place) {
-    const tg_kernels *k = tg_kernels_of_isa(isas[_i]);
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     static operand apart[OPERANDS], same_place[OPERANDS];
     for (int dtype = 0; k && dtype < 2; dtype++) {
         const tg_kernel_set *s = k->real[dtype];
@@ -556,15 +555,15 @@ END_TEST
 TCase *tcase_kernels(void) {
     TCase *tc = tcase_create("kernels");
     tcase_set_timeout(tc, 120);
-    tcase_add_loop_test(tc, unary_accuracy, 0, ISAS);
-    tcase_add_loop_test(tc, binary_accuracy, 0, ISAS);
+    tcase_add_loop_test(tc, unary_accuracy, 0, isa_count());
+    tcase_add_loop_test(tc, binary_accuracy, 0, isa_count());
     tcase_add_test(tc, slopes);
-    tcase_add_loop_test(tc, conventions, 0, ISAS);
-    tcase_add_loop_test(tc, unary_layout, 0, ISAS);
-    tcase_add_loop_test(tc, binary_layout, 0, ISAS);
-    tcase_add_loop_test(tc, nan_stays, 0, ISAS);
-    tcase_add_loop_test(tc, recurrent_rows, 0, ISAS);
-    tcase_add_loop_test(tc, recurrent_rows_in_place, 0, ISAS);
+    tcase_add_loop_test(tc, conventions, 0, isa_count());
+    tcase_add_loop_test(tc, unary_layout, 0, isa_count());
+    tcase_add_loop_test(tc, binary_layout, 0, isa_count());
+    tcase_add_loop_test(tc, nan_stays, 0, isa_count());
+    tcase_add_loop_test(tc, recurrent_rows, 0, isa_count());
+    tcase_add_loop_test(tc, recurrent_rows_in_place, 0, isa_count());
     tcase_add_test(tc, special_functions);
     return tc;
 }
