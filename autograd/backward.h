@@ -53,10 +53,13 @@ typedef struct tg_grad_opts {
 TG_API tg_status tg_grad(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                          tg_grad_opts opts);
 
-/* A hook sees dL/dt once a walk has completed it: for a result, before the walk goes on to what it was computed from;
- * for a leaf, before the gradient is stored or returned. It returns the gradient, or another tensor of that shape and
- * dtype to take its place, or NULL for "as it is"; it must not change its argument in place. In a recorded walk what it
- * computes is recorded too.
+/* A hook sees dL/dt once a walk has completed it, before the walk goes on to the nodes below: for a result, when the walk
+ * reaches the node that made it; for a leaf, when it has passed the lowest of the nodes on its way that read the leaf, a
+ * checkpoint being one node. So the last layer's parameters come first, and those that one node completes in the order of
+ * its inputs. (A leaf that no node reads, because the walk began at it, comes at the end.) Gradients are stored or
+ * returned when the whole walk is done.
+ * The hook returns the gradient, or another tensor of that shape and dtype to take its place, or NULL for "as it is"; it
+ * must not change its argument in place. In a recorded walk what it computes is recorded too.
  *     static tg_tensor *clipped(tg_tensor *grad, void *user) { return tg_clamp(grad, -1, 1); }
  *     tg_register_hook(h, clipped, NULL);
  * A tensor may have several; each is given what the one registered before it returned. They go with the tensor, or with

@@ -78,3 +78,59 @@ tg_status tg_hooks_run(const tg_walk *w, tg_slot *s, tg_adjoint *a) {
     }
     return TG_OK;
 }
+
+/* ---- when those of leaves run ----
+ *
+ * The adjoint of a leaf is complete once the walk has passed the lowest node on path that reads it. That node is looked
+ * for where a leaf has hooks, and nowhere else. */
+
+/* The walk has just passed node `from`. On path are, of the nodes below, those with an adjoint already and what they
+ * depend on; `from` itself may be the last that reads a leaf. */
+static tg_status find_last_readers(tg_walk *w, int64_t from) {
+    bool *reached = tg_walk_scratch(w, (size_t)(from - w->low + 1), sizeof *reached);
+    if (!reached) return tg_error_status();
+    reached[from - w->low] = true;
+    for (int64_t id = from; id >= w->low; id--) {
+        const tg_node *node = w->tape->node[id];
+        if (!reached[id - w->low] && !w->adjoint[id - w->low]) continue;
+        for (int i = 0; i < node->n_in; i++) {
+            tg_slot *s = tg_walk_needed(w, node, i);
+            if (s && !tg_walk_leaf(w, s)) reached[s->node->id - w->low] = true;
+            if (!s || !s->hooks || !tg_walk_leaf(w, s)) continue;
+            tg_target *t = tg_walk_add_target(w, s);
+            if (!t) return tg_error_status();
+            t->last_reader = id;
+        }
+    }
+    return TG_OK;
+}
+
+static tg_status run_on_leaf(tg_walk *w, tg_target *t, tg_slot *s) {
+    if (!s->hooks || t->complete || !tg_walk_leaf(w, s) || tg_adjoint_is_empty(&t->adjoint)) return TG_OK;
+    t->complete = true;
+    return tg_hooks_run(w, s, &t->adjoint);
+}
+
+tg_status tg_hooks_of_leaves(tg_walk *w, const tg_node *node) {
+    if (!w->readers_known && find_last_readers(w, node->id) != TG_OK) return tg_error_status();
+    w->readers_known = true;
+    tg_status status = TG_OK;
+    for (int i = 0; status == TG_OK && i < node->n_in; i++) {
+        tg_slot *s = tg_slot_peek(node->in[i]);
+        tg_target *t = s && s->hooks ? tg_walk_find_target(w, s) : NULL;
+        if (t && t->last_reader == node->id) status = run_on_leaf(w, t, s);
+    }
+    return status;
+}
+
+/* Those that no node on path reads, because the walk began at them, and those that got their hooks while it was under
+ * way. A part of a walk leaves them to the whole. */
+tg_status tg_hooks_of_other_leaves(tg_walk *w) {
+    for (int64_t i = 0; w->mode.floor == 0 && i < w->cap_targets; i++) {
+        tg_target *t = &w->target[i];
+        if (!t->slot) continue;
+        tg_slot *s = tg_target_slot(t);
+        if (!s || run_on_leaf(w, t, s) != TG_OK) return tg_error_status();
+    }
+    return TG_OK;
+}

@@ -316,19 +316,6 @@ static tg_status check_node(const tg_node *node) {
     return node->saved ? tg_each_saved(node, check_version) : TG_OK;
 }
 
-/* The gradients of leaves are complete when the walk is. A part of a walk leaves them to the whole. */
-static tg_status leaf_hooks(tg_walk *w) {
-    for (int64_t i = 0; w->mode.floor == 0 && i < w->cap_targets; i++) {
-        tg_target *t = &w->target[i];
-        tg_slot *s = t->slot ? tg_target_slot(t) : NULL;
-        if (t->slot && !s) return tg_error_status();
-        if (s && s->hooks && tg_walk_leaf(w, s) && !tg_adjoint_is_empty(&t->adjoint) &&
-            tg_hooks_run(w, s, &t->adjoint) != TG_OK)
-            return tg_error_status();
-    }
-    return TG_OK;
-}
-
 /* The rule may ask the node which walk this is (tg_needs); a walk may be nested in another's rule for the same node. */
 static tg_status step(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     const tg_walk *outer = node->walk;
@@ -346,6 +333,14 @@ static tg_status step(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     return s;
 }
 
+/* The node's outputs have their adjoints, and its inputs receive theirs. */
+static tg_status pass(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
+    tg_status s = complete_outputs(w, node, adjoints);
+    if (s == TG_OK && (!w->on_path || w->on_path[node->id - w->low])) s = step(w, node, adjoints);
+    drop_adjoints(w, node, adjoints);
+    return s;
+}
+
 tg_status tg_walk_run(tg_walk *w) {
     tg_callback_outer outer = tg_callback_enter(w->tape);
     bool was_off = tg_grad_off, was_reading = tg_reading_saved;
@@ -355,13 +350,10 @@ tg_status tg_walk_run(tg_walk *w) {
     tg_status s = TG_OK;
     for (int64_t id = w->high; s == TG_OK && id >= w->low && w->adjoint; id--) {
         tg_adjoint *adjoints = w->adjoint[id - w->low];
-        if (!adjoints) continue;
-        tg_node *node = w->tape->node[id];
-        s = complete_outputs(w, node, adjoints);
-        if (s == TG_OK && (!w->on_path || w->on_path[id - w->low])) s = step(w, node, adjoints);
-        drop_adjoints(w, node, adjoints);
+        if (adjoints) s = pass(w, w->tape->node[id], adjoints);
+        if (s == TG_OK && w->hooked) s = tg_hooks_of_leaves(w, w->tape->node[id]);
     }
-    if (s == TG_OK) s = leaf_hooks(w);
+    if (s == TG_OK) s = tg_hooks_of_other_leaves(w);
     if (s == TG_OK) s = tg_error_status(); /* raised by a kernel or hook that said it was fine */
     tg_grad_off = was_off;
     tg_reading_saved = was_reading;

@@ -26,6 +26,8 @@ typedef struct tg_target { /* a tensor whose gradient leaves the walk */
     tg_tensor *handle;     /* of it: a rule or hook may free the tensor, and the slot then be another's */
     tg_adjoint adjoint;
     tg_tensor *kept;       /* tg_backward's: made ready to become the tensor's gradient; NULL: it has one already */
+    int64_t last_reader;   /* a leaf's: the lowest node on path that reads it; 0 where that is not known (hook.c) */
+    bool complete;         /* a leaf's: its hooks have run */
 } tg_target;
 
 typedef struct tg_walk_mode {
@@ -44,6 +46,7 @@ typedef struct tg_walk {
     tg_adjoint *free;     /* to be used again */
     tg_target *target;    /* hash table, n_targets of cap_targets (a power of two) in use */
     int64_t n_targets, cap_targets;
+    bool hooked, readers_known; /* a leaf among the targets has hooks; the last readers of such leaves have been looked for */
     tg_arena_mark scratch;
 } tg_walk;
 
@@ -120,6 +123,10 @@ tg_status tg_checkpoint_walk(tg_walk *w, const tg_node *node, tg_adjoint *adjoin
 
 /* Lets the hooks of s see, and replace, its adjoint. */
 tg_status tg_hooks_run(const tg_walk *w, tg_slot *s, tg_adjoint *a);
+
+/* The same for the leaves whose adjoints are complete now that the walk has passed `node`, and at its end for all others. */
+tg_status tg_hooks_of_leaves(tg_walk *w, const tg_node *node);
+tg_status tg_hooks_of_other_leaves(tg_walk *w);
 
 /* ---- tg_grad for another function ---- */
 

@@ -12,6 +12,7 @@ TCase *tcase_gradcheck_edges(void);
 TCase *tcase_memory(void);
 TCase *tcase_checkpoint(void);
 TCase *tcase_hook(void);
+TCase *tcase_leaf_hooks(void);
 TCase *tcase_deep(void);
 TCase *tcase_many(void);
 
@@ -28,6 +29,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_memory());
     suite_add_tcase(suite, tcase_checkpoint());
     suite_add_tcase(suite, tcase_hook());
+    suite_add_tcase(suite, tcase_leaf_hooks());
     suite_add_tcase(suite, tcase_many());
     suite_add_tcase(suite, tcase_deep()); /* last: tests that count slots would count its ten millions */
     SRunner *runner = srunner_create(suite);
