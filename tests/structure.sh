@@ -1,5 +1,6 @@
 #!/bin/sh
-# What the folders promise: who may include whom, which headers are public, how long files and functions get.
+# What the folders promise: who may include whom, which headers are public, how long files and functions get; and what pages
+# say about where things stand.
 # usage: structure.sh [SOURCE_ROOT]; prints each breach, and fails when there is one.
 set -u
 cd "${1:-.}" || exit 1
@@ -84,6 +85,31 @@ found=$(
                 start = 0
             }' "$f"
     done
+    # What a page calls "`file`: `name`" stands in that file: a function's definition, or, in a header, a declaration or a type.
+    stands_in() {
+        case $1 in
+        *.c) grep -qE "^[a-zA-Z][^;=]*[ *(]$2\\)?\\([^;]*\$" "$1" ;;
+        *.h) grep -qE "[ *(]$2\\)?\\(|^\} $2;|^(typedef )?struct $2 \{" "$1" ;;
+        esac
+    }
+    cat README.md docs/*.md | tr '\n' ' ' | tr -s ' ' | grep -oE '`[a-z_0-9/]+\.[ch]`: `[a-z_0-9]+`(, `[a-z_0-9]+`)*' |
+        tr -d '`:,' | while read -r file names; do
+        for name in $names; do
+            [ -e "$file" ] && stands_in "$file" "$name" || echo "docs: $name does not stand in $file"
+        done
+    done
+
+    # docs/architecture.md is a trip through six files, by hops that are numbered and begin with a function of the file.
+    [ "$(sed -n 's/^## [1-9]\. `\([^`]*\)`.*/\1/p' docs/architecture.md | paste -sd' ' -)" = \
+        'core/array.h autograd/op.h autograd/apply.c autograd/walk.c autograd/backward.c ops/products/linear.c' ] ||
+        echo 'docs/architecture.md: not the six files of the trip'
+    awk '/^## / { file = $3; sub(/:$/, "", file) } /^# / { file = "" }
+        file != "" && /^[0-9]+\. / {
+            if ($1 != ++hop "." || $2 != file ":" || $3 !~ /^`[a-z_0-9]+`/)
+                print FILENAME ":" FNR ": not hop " hop ", of " file ": " $0
+        }
+        END { if (!hop) print FILENAME ": no hops" }' docs/architecture.md
+
     grep -rnE 'TODO|FIXME|XXX|HACK' core autograd ops examples | say 'left open'
 )
 [ -z "$found" ] || { printf '%s\n' "$found" && exit 1; }
