@@ -41,7 +41,7 @@ configure() {
 prepare() {
     copy=$folder/$1
     mkdir -p "$copy"
-    for part in core autograd ops tests examples docs README.md meson.build meson_options.txt; do
+    for part in core autograd ops tests examples docs README.md LICENSE meson.build meson_options.txt; do
         (cd "$tree" && find "$part" -type f) | while read -r file; do
             mkdir -p "$copy/$(dirname "$file")"
             cmp -s "$tree/$file" "$copy/$file" || cp "$tree/$file" "$copy/$file"
