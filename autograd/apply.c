@@ -1,5 +1,5 @@
 /* Applying an op: check, infer, allocate, compute, record. */
-#include "autograd/tape_private.h"
+#include "autograd/apply.h"
 
 #include <string.h>
 

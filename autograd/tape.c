@@ -1,5 +1,5 @@
 /* The tape: which one is current on a thread, marks and rewinding. apply.c puts nodes on it. */
-#include "autograd/tape_private.h"
+#include "autograd/apply.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -1,8 +1,8 @@
-/* Private. The tape's insides, and what the walk borrows from the ops. */
+/* Private. The tape's insides, and what surrounds each function that the library calls. */
 #ifndef TG_AUTOGRAD_TAPE_PRIVATE_H
 #define TG_AUTOGRAD_TAPE_PRIVATE_H
 
-#include "autograd/backward.h"
+#include "autograd/tape.h"
 #include "core/slot.h"
 #include "core/thread.h"
 
@@ -70,31 +70,5 @@ static inline tg_status tg_callback_leave(tg_tape *tape, tg_callback_outer outer
     tape->depth = outer.depth;
     return tg_callback_check(tape, status, who);
 }
-
-/* Puts the application of op on the tape: outputs `out` become results that require a gradient, and what op->save
- * names is pinned. `slots` are the inputs' (NULL: left out). */
-tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *const *out, int n_out, const void *attr);
-
-static inline tg_tensor *tg_zeros_like(const tg_tensor *t) { return (tg_zeros)(tg_dtype_of(t), tg_shape_of(t)); }
-
-/* The id of the node that made s, or -1 for a leaf. */
-static inline int64_t tg_node_id(const tg_slot *s) { return s->node ? s->node->id : -1; }
-
-/* Which output of its node s is. */
-int tg_output_index(const tg_slot *s);
-
-/* Calls fn for the slot of each saved input and output that is still alive. k counts all saved ones, in the order
- * of node->version. Stops at the first failure. */
-tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node, tg_slot *s, int k));
-
-/* Gives up what the node saved, once. */
-void tg_node_unsave(tg_node *node);
-
-/* The two ops a recorded walk needs itself. Autograd includes no op: the table is defined in ops/registry.c. */
-typedef struct tg_walk_ops {
-    tg_tensor *(*add)(tg_tensor *a, tg_tensor *b);
-    tg_tensor *(*sum_to)(tg_tensor *x, tg_shape shape);
-} tg_walk_ops;
-extern const tg_walk_ops tg_walk_ops_table;
 
 #endif

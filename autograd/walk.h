@@ -13,7 +13,8 @@
 #ifndef TG_AUTOGRAD_WALK_H
 #define TG_AUTOGRAD_WALK_H
 
-#include "autograd/tape_private.h"
+#include "autograd/apply.h"
+#include "autograd/backward.h"
 
 typedef struct tg_adjoint { /* dL/dt so far; both empty: no contribution yet */
     tg_array value;         /* values mode */
@@ -95,6 +96,13 @@ void tg_adjoint_drop(tg_adjoint *a);
 
 /* a += g, taking g over. The first contribution is moved; memory that something else can see is never written. */
 tg_status tg_adjoint_accumulate(tg_adjoint *a, tg_array *g);
+
+/* The two ops a recorded walk needs itself. Autograd includes no op: the table is defined in ops/registry.c. */
+typedef struct tg_walk_ops {
+    tg_tensor *(*add)(tg_tensor *a, tg_tensor *b);
+    tg_tensor *(*sum_to)(tg_tensor *x, tg_shape shape);
+} tg_walk_ops;
+extern const tg_walk_ops tg_walk_ops_table;
 
 /* ---- nodes ---- */
 

@@ -1,6 +1,6 @@
 #include "ops/registry.h"
 
-#include "autograd/tape_private.h"
+#include "autograd/walk.h"
 #include "ops/shared.h"
 
 #include <string.h>

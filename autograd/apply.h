@@ -1,0 +1,21 @@
+/* Private. Recording: the node that stands for one application of an op, and what it holds on to. */
+#ifndef TG_AUTOGRAD_APPLY_H
+#define TG_AUTOGRAD_APPLY_H
+
+#include "autograd/tape_private.h"
+
+/* Puts the application of op on the tape: outputs `out` become results that require a gradient, and what op->save
+ * names is pinned. `slots` are the inputs' (NULL: left out). */
+tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *const *out, int n_out, const void *attr);
+
+/* Which output of its node s is. */
+int tg_output_index(const tg_slot *s);
+
+/* Calls fn for the slot of each saved input and output that is still alive. k counts all saved ones, in the order
+ * of node->version. Stops at the first failure. */
+tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node, tg_slot *s, int k));
+
+/* Gives up what the node saved, once. */
+void tg_node_unsave(tg_node *node);
+
+#endif
