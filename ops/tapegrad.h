@@ -5,7 +5,7 @@
  *   core/error.h      how errors are reported           core/tensor.h   tensors: creation, access, lifetime
  *   core/random.h     random numbers                    core/memory.h   statistics, failure injection
  *   core/parallel.h   threads                           core/io/idx.h   IDX files
- *   core/version.h    which version this is
+ *   core/version.h    which version this is             core/update.h   steps of optimisers on arrays
  *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
  *   autograd/backward.h    tg_backward and tg_grad      autograd/gradcheck.h   checking gradients
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
@@ -21,6 +21,7 @@
 #include "core/parallel.h"
 #include "core/random.h"
 #include "core/tensor.h"
+#include "core/update.h"
 #include "core/version.h"
 
 #include "autograd/backward.h"
@@ -33,6 +34,7 @@
 
 #include "ops/rooms.h"
 
+#include "ops/nn/hyper.h"
 #include "ops/nn/init.h"
 #include "ops/nn/layer.h"
 #include "ops/nn/layers.h"

@@ -56,20 +56,6 @@ void tg_map_affine(const tg_array *x, double scale, double shift, const tg_array
 /* y += alpha * x, in place. */
 void tg_map_axpy(double alpha, const tg_array *x, const tg_array *y);
 
-/* One step of an optimiser in one pass: p, and its state m, v, changed in place by the gradient g. With d = g + decay p:
- *     sgd        p -= lr d
- *     momentum   v = momentum v + d;  p -= lr (of_d d + of_v v)
- *     adam       m = b1 m + c1 d;  v = b2 v + c2 d^2;  p = keep p - step m / (root sqrt(v) + eps) */
-typedef struct tg_sgd_step {
-    double lr, decay, momentum, of_d, of_v;
-} tg_sgd_step;
-typedef struct tg_adam_step {
-    double decay, b1, c1, b2, c2, keep, step, root, eps;
-} tg_adam_step;
-void tg_map_sgd(const tg_sgd_step *c, const tg_array *g, const tg_array *p);
-void tg_map_momentum(const tg_sgd_step *c, const tg_array *g, const tg_array *v, const tg_array *p);
-void tg_map_adam(const tg_adam_step *c, const tg_array *g, const tg_array *m, const tg_array *v, const tg_array *p);
-
 /* Reductions over the axes in the bit set `axes`; out has size 1 along them. Sums are pairwise (f32 and
  * f64): error grows with log n. SUM and PROD of i32, i64, u8 or bool have an i64 out; MAX and MIN of them
  * keep the dtype. MAX and MIN propagate NaN. AND, OR: any x, out is bool. Empty SUM is 0, PROD 1. */

@@ -5,8 +5,6 @@
 #include "core/kernels/kernels.h"
 #include "core/slot.h"
 
-#include <math.h>
-
 /* ---- what may be changed ---- */
 
 /* Whether two index tuples reach the same element. */
@@ -127,106 +125,9 @@ tg_status(tg_mul_)(tg_tensor *x, const tg_tensor *y) {
     return changed("mul_", s);
 }
 
-/* ---- steps of optimisers ---- */
-
-/* Whether t can take part in a step of p; raises the error otherwise. */
-static bool fits_parameter(const char *who, const tg_slot *p, const tg_tensor *t) {
-    const tg_slot *s = tg_slot_with_data(t, who);
-    char text[160], other[160];
-    if (!s) return false;
-    bool alike = tg_dtype_is_float((tg_dtype)p->a.dtype) && s->a.dtype == p->a.dtype;
-    if (alike && tg_array_same_shape(&s->a, &p->a)) return true;
-    tg_describe(tg_handle(p), text, sizeof text);
-    tg_describe(t, other, sizeof other);
-    if (alike)
-        tg_fail(TG_ERR_SHAPE, "%s: shapes differ: %s and %s", who, text, other);
-    else
-        tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, all the same, was given %s and %s", who, text, other);
-    return false;
-}
-
-/* The addresses from the first element of an array to its last. */
-static void extent(const tg_array *a, uintptr_t *from, uintptr_t *to) {
-    int64_t low = 0, high = 1;
-    for (int i = 0; i < a->rank; i++) *(a->stride[i] < 0 ? &low : &high) += (a->shape[i] - 1) * a->stride[i];
-    int64_t size = (int64_t)tg_dtype_size((tg_dtype)a->dtype);
-    *from = (uintptr_t)a->data + (uintptr_t)(low * size), *to = (uintptr_t)a->data + (uintptr_t)(high * size);
-}
-
-/* Whether the memory of no two of the n tensors overlaps; raises the error otherwise. */
-static bool are_apart(const char *who, int n, tg_tensor *const *t) {
-    uintptr_t from[4], to[4];
-    char text[160], other[160];
-    for (int i = 0; i < n; i++) {
-        const tg_array *a = &tg_slot_peek(t[i])->a;
-        if (a->numel == 0) return true;
-        extent(a, &from[i], &to[i]);
-        for (int j = 0; j < i; j++) {
-            if (from[i] >= to[j] || from[j] >= to[i]) continue;
-            tg_fail(TG_ERR_ARGUMENT, "%s: %s and %s share memory", who, tg_describe(t[j], text, sizeof text),
-                    tg_describe(t[i], other, sizeof other));
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The slots of the tensors t of a step: what it changes, the parameter first, and the gradient last; false with the
- * error raised. */
-static bool targets(const char *who, int n, tg_tensor *const *t, tg_slot **s) {
-    for (int i = 0; i < n; i++) {
-        s[i] = i < n - 1 ? target(who, t[i]) : tg_slot_with_data(t[i], who);
-        if (!s[i] || !fits_parameter(who, s[0], t[i])) return false;
-    }
-    return are_apart(who, n, t);
-}
-
-/* Whether a number of a step is what its name says: not negative, finite, and below `end`. */
-static bool in_range(const char *who, const char *name, double v, double end) {
-    if (v >= 0 && v < end) return true;
-    tg_fail(TG_ERR_ARGUMENT, "%s: %s is %g, outside [0, %g)", who, name, v, end);
-    return false;
-}
-
-tg_status(tg_sgd_)(tg_tensor *p, tg_tensor *velocity, const tg_tensor *grad, tg_sgd_update u) {
-    tg_slot *s[3];
-    tg_tensor *t[3] = {p, velocity ? velocity : (tg_tensor *)(uintptr_t)grad, (tg_tensor *)(uintptr_t)grad};
-    if (!targets("sgd_", velocity ? 3 : 2, t, s)) return tg_error_status();
-    if (!in_range("sgd_", "lr", u.lr, INFINITY) || !in_range("sgd_", "momentum", u.momentum, INFINITY) ||
-        !in_range("sgd_", "weight_decay", u.weight_decay, INFINITY))
-        return tg_error_status();
-    if (!velocity && (u.momentum > 0 || u.nesterov))
-        return tg_fail(TG_ERR_ARGUMENT, "sgd_: a momentum needs a velocity");
-    const tg_array *g = &tg_slot_peek(grad)->a;
-    tg_sgd_step c = {u.lr, u.weight_decay, u.momentum, u.nesterov ? 1 : 0, u.nesterov ? u.momentum : 1};
-    if (!velocity) {
-        tg_map_sgd(&c, g, &s[0]->a);
-        return changed("sgd_", s[0]);
-    }
-    tg_map_momentum(&c, g, &s[1]->a, &s[0]->a);
-    changed("sgd_", s[1]);
-    return changed("sgd_", s[0]);
-}
-
-tg_status(tg_adam_)(tg_tensor *p, tg_tensor *m, tg_tensor *v, const tg_tensor *grad, tg_adam_update u) {
-    tg_slot *s[4];
-    if (!targets("adam_", 4, (tg_tensor *[]){p, m, v, (tg_tensor *)(uintptr_t)grad}, s)) return tg_error_status();
-    if (!in_range("adam_", "lr", u.lr, INFINITY) || !in_range("adam_", "beta1", u.beta1, 1) ||
-        !in_range("adam_", "beta2", u.beta2, 1) || !in_range("adam_", "eps", u.eps, INFINITY) ||
-        !in_range("adam_", "weight_decay", u.weight_decay, INFINITY))
-        return tg_error_status();
-    if (u.t < 1) return tg_fail(TG_ERR_ARGUMENT, "adam_: steps count from 1, not %lld", (long long)u.t);
-    double t = (double)u.t;
-    tg_adam_step c = {.decay = u.decoupled ? 0 : u.weight_decay,
-                      .b1 = u.beta1,
-                      .c1 = 1 - u.beta1,
-                      .b2 = u.beta2,
-                      .c2 = 1 - u.beta2,
-                      .keep = u.decoupled ? 1 - u.lr * u.weight_decay : 1,
-                      .step = u.lr / (1 - pow(u.beta1, t)),
-                      .root = 1 / sqrt(1 - pow(u.beta2, t)),
-                      .eps = u.eps};
-    tg_map_adam(&c, &tg_slot_peek(grad)->a, &s[1]->a, &s[2]->a, &s[0]->a);
-    for (int i = 1; i < 3; i++) changed("adam_", s[i]);
-    return changed("adam_", s[0]);
+const tg_array *tg_inplace(tg_tensor *x, const char *who) {
+    tg_slot *s = target(who ? who : "tg_inplace", x);
+    if (!s) return NULL;
+    changed(who, s);
+    return &s->a;
 }

@@ -7,89 +7,96 @@
 #include "ops/shape/view.h"
 
 #include <math.h>
-
-/* ---- optimisers ---- */
+#include <string.h>
 
 /* What is remembered about the model's parameter of the same number. Moments are kept tensors of its dtype
  * and shape. */
 typedef struct state {
-    tg_tensor *param;     /* whose state it is; another handle means that the model replaced it */
-    tg_tensor *moment[2]; /* as many as the optimiser has */
-    tg_tensor *grad;      /* during a step; NULL: none */
+    tg_tensor *param; /* whose state it is; another handle means that the model replaced it */
+    tg_tensor *moment[TG_MAX_MOMENTS];
+    unsigned fresh;  /* bit set: the moments that the step under way has made */
+    tg_tensor *grad; /* during a step; NULL: none */
     int64_t steps;
 } state;
 
 /* What a handle tg_optim * stands for. */
 typedef struct optimiser {
     tg_model *model;
+    const tg_optim_rule *rule;
     double lr;
-    int n_moments;
-    bool adam;
-    tg_sgd_opts sgd;
-    tg_adam_opts opts;
+    unsigned kept; /* bit set: the moments that the options ask for */
+    int running;   /* functions of the rule */
+    int count;     /* states at `at`, behind which as many calls have room */
     state *at;
-    int count; /* states at `at`, and its size */
+    tg_optim_call *call;
+    _Alignas(16) char opts[]; /* rule->opts_size bytes */
 } optimiser;
 
 static const char kind[] = "optimiser";
 
 static optimiser *optimiser_of(const tg_optim *optim, const char *who) { return tg_object_of(optim, kind, who); }
 
-static bool is_rate(double v) { return v >= 0 && !isinf(v); }
-
-static tg_optim *make(const char *who, optimiser o) {
-    TG_NAMED(who);
-    tg_model_count(o.model); /* reports a model that is not valid */
-    if (!is_rate(o.lr)) tg_fail(TG_ERR_ARGUMENT, "%s: the learning rate %g is negative or not finite", who, o.lr);
-    if (tg_error_status() != TG_OK) return NULL;
-    tg_optim *optim = tg_object_new(sizeof o, kind, who);
-    if (optim) *optimiser_of(optim, who) = o;
-    return optim;
+/* One that may be changed now. */
+static optimiser *idle_optimiser_of(tg_optim *optim, const char *who) {
+    optimiser *o = optimiser_of(optim, who);
+    if (!o || !o->running) return o;
+    tg_fail(TG_ERR_ARGUMENT, "%s: a function of the rule %s is running", who, o->rule->name);
+    return NULL;
 }
 
-tg_optim *(tg_sgd)(tg_model *model, double lr, tg_sgd_opts opts) {
-    if (!is_rate(opts.momentum) || !is_rate(opts.weight_decay)) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_sgd: momentum %g or weight_decay %g is negative or not finite",
-                opts.momentum, opts.weight_decay);
-        return NULL;
-    }
-    bool momentum = opts.momentum > 0;
-    if (opts.nesterov && !momentum) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_sgd: nesterov needs a momentum");
-        return NULL;
-    }
-    return make("tg_sgd", (optimiser){.model = model, .lr = lr, .n_moments = momentum, .sgd = opts});
+/* ---- hyperparameters ---- */
+
+/* The learning rate is every optimiser's; where the rule's own lie in the options, it lies alone. */
+static const tg_hyper rate = {.name = "lr", .type = TG_ATTR_REAL};
+
+static const tg_hyper *find(const optimiser *o, const char *name) {
+    if (name && strcmp(name, rate.name) == 0) return &rate;
+    const tg_hyper *h = tg_hyper_find(o->rule->hypers, o->rule->n_hypers, name);
+    if (!h)
+        tg_fail(TG_ERR_ARGUMENT, "tg_optim_get: %s has no hyperparameter \"%s\"", o->rule->name, name ? name : "NULL");
+    return h;
 }
 
-tg_optim *(tg_adam)(tg_model *model, double lr, tg_adam_opts opts) {
-    opts.beta1 = tg_option(opts.beta1, 0.9);
-    opts.beta2 = tg_option(opts.beta2, 0.999);
-    opts.eps = tg_option(opts.eps, 1e-8);
-    const char *wrong = !(opts.beta1 >= 0 && opts.beta1 < 1) ? "beta1"
-                        : !(opts.beta2 >= 0 && opts.beta2 < 1) ? "beta2"
-                        : !is_rate(opts.eps)                   ? "eps"
-                        : !is_rate(opts.weight_decay)          ? "weight_decay"
-                                                               : NULL;
-    if (wrong) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_adam: %s is out of range: beta1 %g, beta2 %g, eps %g, weight_decay %g",
-                wrong, opts.beta1, opts.beta2, opts.eps, opts.weight_decay);
-        return NULL;
-    }
-    return make("tg_adam", (optimiser){.model = model, .lr = lr, .n_moments = 2, .adam = true, .opts = opts});
+/* Whether the rule takes the options, each of which is in its range; they then say which moments are kept. */
+static tg_status accept(optimiser *o) {
+    const tg_optim_rule *r = o->rule;
+    o->running++;
+    tg_status s = r->check ? r->check(o->opts) : TG_OK;
+    o->running--;
+    if (s != TG_OK) return tg_fail(s, "tg_optim_set: %s refuses its options", r->name);
+    o->kept = 0;
+    for (int k = 0; k < r->n_moments; k++)
+        if (!r->moments[k].when || tg_hyper_get(find(o, r->moments[k].when), o->opts) != 0) o->kept |= 1u << k;
+    return TG_OK;
 }
 
-static void forget(state *s) {
-    for (int k = 0; k < 2; k++)
-        if (s->moment[k]) tg_free(s->moment[k]);
-    *s = (state){0};
+static tg_status set(optimiser *o, const char *name, double value) {
+    const tg_hyper *h = find(o, name);
+    if (!h) return tg_error_status();
+    if (h == &rate && !(value >= 0 && value < INFINITY))
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set: the learning rate is %g, outside [0, inf)", value);
+    if (h == &rate) return tg_hyper_set(h, &o->lr, value);
+    double was = tg_hyper_get(h, o->opts);
+    if (tg_hyper_set(h, o->opts, value) != TG_OK) return tg_error_status();
+    if (accept(o) == TG_OK) return TG_OK;
+    return tg_hyper_set(h, o->opts, was), tg_error_status();
 }
 
-void tg_optim_free(tg_optim *optim) {
-    optimiser *o = optim ? optimiser_of(optim, "tg_optim_free") : NULL;
-    if (!o) return;
-    for (int i = 0; i < o->count; i++) forget(&o->at[i]);
-    tg_dealloc(o->at, (size_t)o->count * sizeof *o->at);
-    tg_object_free(optim);
+const tg_optim_rule *tg_optim_rule_of(const tg_optim *optim) {
+    const optimiser *o = optimiser_of(optim, "tg_optim_rule_of");
+    return o ? o->rule : NULL;
+}
+
+double tg_optim_get(const tg_optim *optim, const char *name) {
+    const optimiser *o = optimiser_of(optim, "tg_optim_get");
+    const tg_hyper *h = o ? find(o, name) : NULL;
+    return h ? tg_hyper_get(h, h == &rate ? (const void *)&o->lr : o->opts) : NAN;
+}
+
+tg_status(tg_optim_set)(tg_optim *optim, const char *name, double value) {
+    TG_NAMED("tg_optim_set");
+    optimiser *o = idle_optimiser_of(optim, "tg_optim_set");
+    return o ? set(o, name, value) : tg_error_status();
 }
 
 double tg_optim_lr(const tg_optim *optim) {
@@ -98,28 +105,103 @@ double tg_optim_lr(const tg_optim *optim) {
 }
 
 tg_status tg_optim_set_lr(tg_optim *optim, double lr) {
-    optimiser *o = optimiser_of(optim, "tg_optim_set_lr");
-    if (!o) return tg_error_status();
-    if (!is_rate(lr))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set_lr: the learning rate %g is negative or not finite",
-                       lr);
-    o->lr = lr;
+    TG_NAMED("tg_optim_set_lr");
+    optimiser *o = idle_optimiser_of(optim, "tg_optim_set_lr");
+    return o ? set(o, rate.name, lr) : tg_error_status();
+}
+
+void tg_optim_print(FILE *file, const tg_optim *optim) {
+    const optimiser *o = optimiser_of(optim, "tg_optim_print");
+    if (o && !file) tg_fail(TG_ERR_ARGUMENT, "tg_optim_print: the file is NULL");
+    if (!o || !file) return;
+    fprintf(file, "%s(", o->rule->name);
+    tg_hyper_print(file, &rate, &o->lr);
+    for (int i = 0; i < o->rule->n_hypers; i++) {
+        fputs(", ", file);
+        tg_hyper_print(file, &o->rule->hypers[i], o->opts);
+    }
+    fputs(")\n", file);
+}
+
+/* ---- an optimiser from a rule ---- */
+
+static tg_status check_moments(const tg_optim_rule *r) {
+    if (r->n_moments < 0 || r->n_moments > TG_MAX_MOMENTS || (r->n_moments > 0 && !r->moments))
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: %s has %d moments%s; a rule has 0 to %d", r->name, r->n_moments,
+                       r->moments ? "" : " and no list of them", TG_MAX_MOMENTS);
+    for (int k = 0; k < r->n_moments; k++) {
+        const tg_optim_moment *m = &r->moments[k];
+        if (!m->name || !*m->name) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: moment %d of %s has no name", k, r->name);
+        if (m->when && !tg_hyper_find(r->hypers, r->n_hypers, m->when))
+            return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: %s is kept when %s is set, which %s does not have", m->name, m->when,
+                           r->name);
+    }
     return TG_OK;
 }
 
-/* ---- a step: everything that can fail, then the updates ---- */
+static tg_status check_rule(const tg_optim_rule *r) {
+    if (!r) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: the rule is NULL");
+    if (!r->name || !*r->name) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: the rule has no name");
+    if (!r->step) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: the rule %s has no step", r->name);
+    if (r->opts_size > TG_MAX_ATTR)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: the options of %s have %zu bytes, at most %d", r->name, r->opts_size,
+                       TG_MAX_ATTR);
+    if (tg_hyper_check(r->hypers, r->n_hypers, r->opts_size) != TG_OK) return tg_error_status();
+    if (tg_hyper_find(r->hypers, r->n_hypers, rate.name))
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: %s has an lr, which is every optimiser's and not the rule's", r->name);
+    return check_moments(r);
+}
+
+tg_optim *tg_optim_new(tg_model *model, const tg_optim_rule *rule, double lr, const void *opts) {
+    TG_NAMED("tg_optim_new");
+    tg_model_count(model); /* reports a model that is not valid */
+    if (tg_error_status() != TG_OK || check_rule(rule) != TG_OK) return NULL;
+    tg_optim *optim = tg_object_new(sizeof(optimiser) + rule->opts_size, kind, "tg_optim_new");
+    if (!optim) return NULL;
+    optimiser *o = optimiser_of(optim, "tg_optim_new");
+    o->model = model, o->rule = rule;
+    if (opts && rule->opts_size) memcpy(o->opts, opts, rule->opts_size);
+    if (set(o, rate.name, lr) == TG_OK && tg_hyper_complete(rule->hypers, rule->n_hypers, o->opts) == TG_OK &&
+        accept(o) == TG_OK)
+        return optim;
+    tg_object_free(optim);
+    return NULL;
+}
+
+static void forget(state *s) {
+    for (int k = 0; k < TG_MAX_MOMENTS; k++)
+        if (s->moment[k] && tg_is_alive(s->moment[k])) tg_free(s->moment[k]);
+    *s = (state){0};
+}
+
+enum { ROOM = sizeof(state) + sizeof(tg_optim_call) }; /* bytes for one parameter */
+
+void tg_optim_free(tg_optim *optim) {
+    optimiser *o = optim ? idle_optimiser_of(optim, "tg_optim_free") : NULL;
+    if (!o) return;
+    for (int i = 0; i < o->count; i++) forget(&o->at[i]);
+    tg_dealloc(o->at, (size_t)o->count * ROOM);
+    tg_object_free(optim);
+}
 
 /* A state, maybe empty, for each of n parameters. */
 static tg_status grow(optimiser *o, int n) {
     if (n <= o->count) return TG_OK;
     size_t bytes;
-    state *at = tg_size_mul((size_t)n, sizeof *at, &bytes) ? tg_alloc(bytes) : NULL;
+    state *at = tg_size_mul((size_t)n, ROOM, &bytes) ? tg_alloc(bytes) : NULL;
     if (!at) return tg_fail(TG_ERR_MEMORY, "tg_optim_step: no memory for the state of %d parameters", n);
     for (int i = 0; i < n; i++) at[i] = i < o->count ? o->at[i] : (state){0};
-    tg_dealloc(o->at, (size_t)o->count * sizeof *at);
-    o->at = at, o->count = n;
+    tg_dealloc(o->at, (size_t)o->count * ROOM);
+    o->at = at, o->count = n, o->call = (tg_optim_call *)(void *)(at + n);
     return TG_OK;
 }
+
+static tg_tensor *new_moment(const tg_tensor *p) {
+    tg_tensor *m = (tg_keep)((tg_zeros)(tg_dtype_of(p), tg_shape_of(p)));
+    return tg_is_poison(m) ? NULL : m;
+}
+
+/* ---- a step: everything that can fail, then the updates ---- */
 
 /* Makes sure of everything the update of p needs. A state that was not there before has steps = 0. */
 static tg_status prepare(const optimiser *o, state *s, tg_tensor *p) {
@@ -129,11 +211,53 @@ static tg_status prepare(const optimiser *o, state *s, tg_tensor *p) {
     if (!tg_data(p)) return tg_error_status();
     if (!tg_has_grad(p)) return TG_OK;
     s->grad = (tg_contiguous)((tg_grad_of)(p));
-    for (int k = 0; k < o->n_moments && !s->moment[k]; k++) {
-        s->moment[k] = (tg_keep)((tg_zeros)(tg_dtype_of(p), tg_shape_of(p)));
-        if (tg_is_poison(s->moment[k])) s->moment[k] = NULL;
+    for (int k = 0; k < o->rule->n_moments && tg_error_status() == TG_OK; k++) {
+        if (!(o->kept >> k & 1)) continue;
+        if (s->moment[k]) {
+            tg_data(s->moment[k]); /* reports one that was freed */
+        } else {
+            s->moment[k] = new_moment(p);
+            s->fresh |= 1u << k;
+        }
     }
     return tg_error_status();
+}
+
+static void fill(const optimiser *o, const state *s, tg_optim_call *call) {
+    *call = (tg_optim_call){.rule = o->rule, .opts = o->opts, .lr = o->lr, .t = s->steps + 1, .handle = s->param};
+    call->param = tg_array_of(s->param);
+    call->grad = tg_array_of(s->grad);
+    for (int k = 0; k < o->rule->n_moments; k++)
+        if (o->kept >> k & 1) call->moment[k] = tg_array_of(s->moment[k]);
+}
+
+/* The rule's own preparation, after which everything must still be there. */
+static tg_status run_prepare(optimiser *o, int used) {
+    static const char who[] = "tg_optim_step: prepare";
+    o->running++;
+    tg_callback c = tg_callback_begin();
+    tg_status status = tg_callback_end(c, o->rule->prepare(o->call, used), who);
+    o->running--;
+    for (int i = 0; status == TG_OK && i < o->count; i++) {
+        const state *s = &o->at[i];
+        bool whole = !s->grad || (tg_is_alive(s->param) && tg_is_alive(s->grad));
+        for (int k = 0; s->grad && k < TG_MAX_MOMENTS; k++) whole = whole && (!s->moment[k] || tg_is_alive(s->moment[k]));
+        if (!whole) status = tg_fail(TG_ERR_LIFETIME, "%s: freed a parameter or a moment", who);
+    }
+    return status == TG_OK ? tg_error_status() : status;
+}
+
+/* What a step that failed has made goes again. */
+static void undo(optimiser *o) {
+    for (int i = 0; i < o->count; i++) {
+        state *s = &o->at[i];
+        for (int k = 0; k < TG_MAX_MOMENTS; k++) {
+            if (!(s->fresh >> k & 1)) continue;
+            if (s->moment[k]) tg_free(s->moment[k]);
+            s->moment[k] = NULL;
+        }
+        s->fresh = 0;
+    }
 }
 
 static tg_status prepare_all(optimiser *o, int n) {
@@ -141,40 +265,39 @@ static tg_status prepare_all(optimiser *o, int n) {
     int used = 0;
     for (int i = 0; status == TG_OK && i < n; i++) {
         status = prepare(o, &o->at[i], tg_model_at(o->model, i));
-        used += o->at[i].grad != NULL;
+        if (status == TG_OK && o->at[i].grad) fill(o, &o->at[i], &o->call[used++]);
     }
     if (status == TG_OK && !used)
         status = tg_fail(TG_ERR_TAPE, "tg_optim_step: no parameter has a gradient; call tg_backward first");
-    if (status != TG_OK)
-        for (int i = 0; i < o->count; i++)
-            if (o->at[i].steps == 0) forget(&o->at[i]);
+    if (status == TG_OK && o->rule->prepare) status = run_prepare(o, used);
+    if (status != TG_OK) undo(o);
     return status;
 }
 
-/* One pass over the parameter. It cannot fail: all is there, and of one shape. */
-static void update(const optimiser *o, state *s) {
-    s->steps++;
-    if (o->adam)
-        (tg_adam_)(s->param, s->moment[0], s->moment[1], s->grad,
-                   (tg_adam_update){o->lr, o->opts.beta1, o->opts.beta2, o->opts.eps, o->opts.weight_decay,
-                                    o->opts.decoupled, s->steps});
-    else
-        (tg_sgd_)(s->param, s->moment[0], s->grad,
-                  (tg_sgd_update){o->lr, o->sgd.momentum, o->sgd.weight_decay, o->sgd.nesterov});
+/* It cannot fail: all is there, and of one shape. */
+static void update(optimiser *o, state *s, const tg_optim_call *call) {
+    for (int k = 0; k < o->rule->n_moments; k++)
+        if (call->moment[k]) tg_inplace(s->moment[k], o->rule->name);
+    tg_inplace(s->param, o->rule->name);
+    o->running++;
+    o->rule->step(call);
+    o->running--;
+    s->steps++, s->fresh = 0;
     (tg_zero_grad)(s->param);
 }
 
 tg_status(tg_optim_step)(tg_optim *optim) {
     TG_COMPOSED("tg_optim_step");
     if (tg_error_status() != TG_OK) return tg_error_status();
-    optimiser *o = optimiser_of(optim, "tg_optim_step");
+    optimiser *o = idle_optimiser_of(optim, "tg_optim_step");
     int n = o ? tg_model_count(o->model) : 0;
     if (tg_error_status() != TG_OK) return tg_error_status();
     tg_mark before = tg_tape_mark();
     bool recording = tg_set_grad_enabled(false);
     tg_status status = prepare_all(o, n);
+    const tg_optim_call *call = o->call;
     for (int i = 0; status == TG_OK && i < n; i++)
-        if (o->at[i].grad) update(o, &o->at[i]);
+        if (o->at[i].grad) update(o, &o->at[i], call++);
     tg_set_grad_enabled(recording);
     (tg_tape_rewind)(before);
     return status;
@@ -184,4 +307,65 @@ void tg_model_zero_grad(tg_model *model) {
     TG_NAMED("tg_model_zero_grad");
     int n = tg_model_count(model);
     for (int i = 0; i < n; i++) (tg_zero_grad)(tg_model_at(model, i));
+}
+
+/* ---- state ---- */
+
+tg_status(tg_optim_get_state)(const tg_optim *optim, int i, tg_optim_state *out) {
+    TG_NAMED("tg_optim_get_state");
+    const optimiser *o = optimiser_of(optim, "tg_optim_get_state");
+    const tg_tensor *p = o ? tg_model_at(o->model, i) : NULL;
+    if (!o || tg_is_poison(p)) return tg_error_status();
+    if (!out) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_get_state: the place for the state is NULL");
+    *out = (tg_optim_state){0};
+    if (i >= o->count || o->at[i].param != p) return TG_OK;
+    out->steps = o->at[i].steps;
+    for (int k = 0; k < o->rule->n_moments; k++) out->moment[k] = o->at[i].moment[k];
+    return TG_OK;
+}
+
+/* A copy of moment k for the parameter of s. */
+static tg_status take_moment(const optimiser *o, state *s, int k, const tg_tensor *given) {
+    static const char who[] = "tg_optim_set_state";
+    char text[160], other[160];
+    const char *name = k < o->rule->n_moments ? o->rule->moments[k].name : "";
+    if (!given)
+        return o->kept >> k & 1 ? tg_fail(TG_ERR_ARGUMENT, "%s: the moment %s of %s is missing", who, name,
+                                          tg_describe(s->param, text, sizeof text))
+                                : TG_OK;
+    if (k >= o->rule->n_moments)
+        return tg_fail(TG_ERR_ARGUMENT, "%s: moment %d is given, and %s has %d", who, k, o->rule->name, o->rule->n_moments);
+    bool alike = tg_dtype_of(given) == tg_dtype_of(s->param) && tg_shape_equal(tg_shape_of(given), tg_shape_of(s->param));
+    if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!alike)
+        return tg_fail(TG_ERR_SHAPE, "%s: the moment %s is %s, which is not like %s", who, name,
+                       tg_describe(given, text, sizeof text), tg_describe(s->param, other, sizeof other));
+    s->moment[k] = new_moment(s->param);
+    return s->moment[k] ? (tg_copy_)(s->moment[k], given) : tg_error_status();
+}
+
+static tg_status set_state(optimiser *o, int i, tg_tensor *p, const tg_optim_state *in) {
+    state fresh = {.param = p, .steps = in->steps};
+    tg_status status = grow(o, tg_model_count(o->model));
+    for (int k = 0; status == TG_OK && in->steps > 0 && k < TG_MAX_MOMENTS; k++)
+        status = take_moment(o, &fresh, k, in->moment[k]);
+    forget(status == TG_OK ? &o->at[i] : &fresh);
+    if (status == TG_OK) o->at[i] = fresh;
+    return status;
+}
+
+tg_status(tg_optim_set_state)(tg_optim *optim, int i, const tg_optim_state *in) {
+    TG_NAMED("tg_optim_set_state");
+    if (tg_error_status() != TG_OK) return tg_error_status();
+    optimiser *o = idle_optimiser_of(optim, "tg_optim_set_state");
+    tg_tensor *p = o ? tg_model_at(o->model, i) : NULL;
+    if (!o || tg_is_poison(p)) return tg_error_status();
+    if (!in || in->steps < 0)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set_state: %s", in ? "the number of steps is negative" : "the state is NULL");
+    tg_mark before = tg_tape_mark();
+    bool recording = tg_set_grad_enabled(false);
+    tg_status status = set_state(o, i, p, in);
+    tg_set_grad_enabled(recording);
+    (tg_tape_rewind)(before);
+    return status;
 }

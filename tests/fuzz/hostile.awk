@@ -77,7 +77,7 @@ function read_types(text,    s, name, body, part) {
         name = s; sub(/ \{.*/, "", name); sub(/.* /, "", name)
         body = s; sub(/^[^{]*\{/, "", body); sub(/\}[^}]*$/, "", body)
         if (s ~ /^typedef enum/) enums[name] = split(body, part, ",") - (trimmed(body) ~ /,$/)
-        else if (name ~ /_(opts|update)$/) { options[name] = body; option_names[++n_options] = name }
+        else if (name ~ /_opts$/) { options[name] = body; option_names[++n_options] = name }
     }
 }
 

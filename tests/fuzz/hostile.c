@@ -128,6 +128,7 @@ void make_call(const hostile_call *call) {
 static void start_sequence(void) {
     tg_error_clear();
     make_ops();
+    make_rules();
     make_objects();
     make_tensors();
     tg_error_clear();

@@ -14,6 +14,7 @@
  *   hostile_files.c      files and folders of all kinds
  *   hostile_callbacks.c  functions that fail, misbehave, and call the library
  *   hostile_ops.c        ops of a user's own, and applications of ops
+ *   hostile_rules.c      rules of optimisers, a user's own among them
  *   hostile_own.c        calls that need more than their types say
  *   hostile_exceptions   what is not called, and why
  */
@@ -97,6 +98,7 @@ void end_bool_failed(bool failed, const char *as); /* whether the result says th
 /* ---- results ---- */
 void end_tg_model_p(tg_model *m);
 void end_tg_optim_p(tg_optim *o);
+void end_tg_optim_rule_p(const tg_optim_rule *r);
 void end_tg_tape_p(tg_tape *t);
 void end_tg_mark(tg_mark m);
 void end_tg_layer_start(tg_layer_start s);
@@ -191,6 +193,11 @@ const void *draw_attr(void);
 tg_call *draw_tg_call_p(const char *name);
 tg_node *draw_tg_node_p(const char *name);
 void make_ops(void);
+
+/* ---- rules ---- */
+const tg_optim_rule *draw_tg_optim_rule_p(const char *name);
+tg_optim_state *draw_tg_optim_state_p(const char *name);
+void make_rules(void);
 
 /* ---- by hand ---- */
 void own_tg_alloc(void);

@@ -38,9 +38,12 @@ tg_model *draw_tg_model_p(const char *name) {
     return m;
 }
 
+/* The optimiser stays where a function of its rule is running. Both are kept tensors, which tell whether they are alive. */
 static void free_optim(int i) {
-    if (optims[i]) dead_optims[below(N_OPTIMS)] = optims[i];
-    tg_optim_free(optims[i]);
+    tg_optim *o = optims[i];
+    tg_optim_free(o);
+    if (tg_is_alive((const tg_tensor *)o)) return;
+    if (o) dead_optims[below(N_OPTIMS)] = o;
     optims[i] = NULL;
 }
 
@@ -50,7 +53,7 @@ static void free_optims_of(const tg_model *m) {
         if (model_of[k] == m && !bad()) free_optim(k);
 }
 
-/* The model stays where an initialiser of it is running. Models are kept tensors, which tell whether they are alive. */
+/* The model stays where an initialiser of it is running. */
 static void free_model(int i) {
     tg_model *m = models[i];
     tg_model_free(m);
@@ -85,6 +88,10 @@ void end_tg_optim_p(tg_optim *o) {
     if (!o) return;
     int i = (int)below(N_OPTIMS);
     free_optim(i);
+    if (optims[i]) {
+        tg_optim_free(o);
+        return;
+    }
     optims[i] = o;
     model_of[i] = last_model;
 }

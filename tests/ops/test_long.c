@@ -1,6 +1,5 @@
-/* Long rows and long runs, against plain loops: sorts, scans and scatters past every block; numbers beyond 2^53; a thousand
- * steps of the optimisers; gradients that an op adds to in place; windows of every kind; recurrent rows at several threads.
- */
+/* Long rows and long runs, against plain loops: sorts, scans and scatters past every block; numbers beyond 2^53; gradients
+ * that an op adds to in place; windows of every kind; recurrent rows at several threads. */
 #include "core/kernels/simd/table.h"
 #include "core/parallel.h"
 #include "tests/ops/harness.h"
@@ -351,89 +350,6 @@ START_TEST(gradients_added_to) {
 }
 END_TEST
 
-/* ---- optimisers ---- */
-
-static double gradient_at(int64_t t, int64_t i) {
-    return sin((double)t * 0.7 + (double)i) + 0.3 * (double)(i % 3);
-}
-
-/* Fifteen hundred steps of each, with and without each option, in double by the formula. */
-START_TEST(long_training) {
-    enum { N = 11, STEPS = 1500 };
-    for (int form = 0; form < 8; form++) {
-        tg_dtype dtype = (tg_dtype)(form % 2);
-        tg_mark mark = tg_tape_mark();
-        bool decoupled = form & 2;
-        double decay = form & 4 ? 0.02 : 0, p[N], m[N] = {0}, v[N] = {0}, tolerance = dtype ? 1e-11 : 2e-4;
-        tg_tensor *tp = tg_zeros(dtype, N), *tm = tg_zeros(dtype, N), *tv = tg_zeros(dtype, N),
-                  *g = tg_zeros(dtype, N);
-        for (int i = 0; i < N; i++) p[i] = i - 5, tg_array_set(tg_array_of(tp), i, p[i]);
-        for (int64_t t = 1; t <= STEPS; t++) {
-            for (int i = 0; i < N; i++) tg_array_set(tg_array_of(g), i, gradient_at(t, i));
-            ck_assert_int_eq(tg_adam_(tp, tm, tv, g, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
-                                      .weight_decay = decay, .decoupled = decoupled, .t = t),
-                             TG_OK);
-            for (int i = 0; i < N; i++) {
-                double d = tg_get(g, i);
-                if (decoupled)
-                    p[i] *= 1 - 0.01 * decay;
-                else
-                    d += decay * p[i];
-                m[i] = 0.9 * m[i] + 0.1 * d, v[i] = 0.999 * v[i] + 0.001 * d * d;
-                p[i] -= 0.01 * (m[i] / (1 - pow(0.9, (double)t))) /
-                        (sqrt(v[i] / (1 - pow(0.999, (double)t))) + 1e-8);
-            }
-            for (int i = 0; i < N && (t < 4 || t % 250 == 0); i++)
-                NEAR(tg_get(tp, i), p[i], tolerance * (dtype ? 1 : 0.02 * sqrt((double)t))),
-                    NEAR(tg_get(tm, i), m[i], tolerance), NEAR(tg_get(tv, i), v[i], tolerance);
-        }
-        tg_tape_rewind(mark);
-    }
-    for (int form = 0; form < 16; form++) {
-        tg_dtype dtype = (tg_dtype)(form % 2);
-        tg_mark mark = tg_tape_mark();
-        bool with = form & 8, nesterov = with && form & 2;
-        double decay = form & 4 ? 0.02 : 0, p[N], v[N] = {0}, tolerance = dtype ? 1e-12 : 1e-5;
-        tg_tensor *tp = tg_zeros(dtype, N), *tv = tg_zeros(dtype, N), *g = tg_zeros(dtype, N);
-        for (int i = 0; i < N; i++) p[i] = i - 5, tg_array_set(tg_array_of(tp), i, p[i]);
-        for (int64_t t = 1; t <= 60; t++) {
-            for (int i = 0; i < N; i++) tg_array_set(tg_array_of(g), i, gradient_at(t, i));
-            ck_assert_int_eq(tg_sgd_(tp, with ? tv : NULL, g, .lr = 0.05, .momentum = with ? 0.9 : 0,
-                                     .weight_decay = decay, .nesterov = nesterov),
-                             TG_OK);
-            for (int i = 0; i < N; i++) {
-                double d = tg_get(g, i) + decay * p[i];
-                v[i] = 0.9 * v[i] + d;
-                p[i] -= 0.05 * (!with ? d : nesterov ? d + 0.9 * v[i] : v[i]);
-                NEAR(tg_get(tp, i), p[i], tolerance);
-            }
-        }
-        tg_tape_rewind(mark);
-    }
-}
-END_TEST
-
-/* Each of the states that a step changes raises its version: what saved it refuses, and names the step. */
-START_TEST(steps_raise_versions) {
-    for (int which = 0; which < 5; which++) {
-        tg_tensor *x = tg_set_requires_grad(tg_ones(TG_F64, 3), true), *s[3], *g = tg_ones(TG_F64, 3);
-        for (int i = 0; i < 3; i++) s[i] = tg_keep(tg_ones(TG_F64, 3));
-        tg_tensor *y = tg_sum(tg_mul(x, s[which % 3])), *other = tg_sum(tg_mul(x, g));
-        if (which < 3)
-            tg_adam_(s[0], s[1], s[2], g, .lr = 0.1, .beta1 = 0.9, .beta2 = 0.9, .eps = 1, .t = 1);
-        else
-            tg_sgd_(s[0], s[1], g, .lr = 0.1, .momentum = 0.5);
-        ck_assert_int_eq(tg_backward(y), TG_ERR_TAPE);
-        ck_assert_msg(strstr(tg_error_message(), which < 3 ? "adam_" : "sgd_") &&
-                          strstr(tg_error_message(), "mul"),
-                      "%s", tg_error_message());
-        tg_error_clear();
-        ck_assert_int_eq(tg_backward(other), TG_OK); /* the gradient itself is only read */
-        for (int i = 0; i < 3; i++) tg_free(s[i]);
-    }
-}
-END_TEST
-
 /* Changes of a tensor by a view of itself that overlaps: as if the view had been copied first. */
 START_TEST(changes_by_views_of_itself) {
     for (int way = 0; way < 6; way++)
@@ -713,8 +629,6 @@ TCase *tcase_long(void) {
     tcase_add_test(t, long_lists_of_indices);
     tcase_add_test(t, many_pieces_joined);
     tcase_add_loop_test(t, gradients_added_to, 0, N_ADDING_OPS);
-    tcase_add_test(t, long_training);
-    tcase_add_test(t, steps_raise_versions);
     tcase_add_test(t, changes_by_views_of_itself);
     tcase_add_test(t, means_of_windows);
     tcase_add_test(t, columns_of_windows);

@@ -1,5 +1,6 @@
 /* The elementwise functions: which kernel, and how it walks over the arrays. */
 #include "core/kernels/simd/table.h"
+#include "core/update.h"
 
 static const struct unary_use {
     int x, y;
@@ -78,15 +79,15 @@ void tg_map_affine(const tg_array *x, double scale, double shift, const tg_array
     apply(2, (const tg_array *[]){out, x}, CHEAP, run, (const double[]){scale, shift});
 }
 
-void tg_map_sgd(const tg_sgd_step *c, const tg_array *g, const tg_array *p) {
+void tg_update_sgd(const tg_sgd_step *c, const tg_array *g, const tg_array *p) {
     apply(2, (const tg_array *[]){p, g}, CHEAP, tg_kernels_for(p->dtype)->sgd, c);
 }
 
-void tg_map_momentum(const tg_sgd_step *c, const tg_array *g, const tg_array *v, const tg_array *p) {
+void tg_update_momentum(const tg_sgd_step *c, const tg_array *g, const tg_array *v, const tg_array *p) {
     apply(3, (const tg_array *[]){p, v, g}, CHEAP, tg_kernels_for(p->dtype)->momentum, c);
 }
 
-void tg_map_adam(const tg_adam_step *c, const tg_array *g, const tg_array *m, const tg_array *v,
+void tg_update_adam(const tg_adam_step *c, const tg_array *g, const tg_array *m, const tg_array *v,
                  const tg_array *p) {
     apply(4, (const tg_array *[]){p, m, v, g}, DEAR, tg_kernels_for(p->dtype)->adam, c);
 }

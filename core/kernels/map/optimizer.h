@@ -3,6 +3,7 @@
 #define TG_CORE_KERNELS_MAP_OPTIMIZER_H
 
 #include "core/kernels/map/elementwise.h"
+#include "core/update.h"
 
 /* x[0] is the parameter, the last one the gradient; all but the gradient are changed. */
 typedef void update(V *x, const void *step);

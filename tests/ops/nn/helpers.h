@@ -31,7 +31,7 @@ static inline void expect_close_at(int line, double is, double want, double tole
 }
 
 /* Each element of t is within tolerance of want[i]. */
-#define expect_elements(t, want, tolerance) expect_elements_at(__LINE__, t, want, tolerance)
+#define expect_elements(...) expect_elements_at(__LINE__, __VA_ARGS__) /* (t, want, tolerance) */
 static inline void expect_elements_at(int line, const tg_tensor *t, const double *want, double tolerance) {
     expect_ok();
     for (int64_t i = 0; i < tg_numel(t); i++) expect_close_at(line, tg_get(t, i), want[i], tolerance);

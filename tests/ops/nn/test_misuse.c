@@ -56,6 +56,12 @@ static void refuse_optim(tg_optim *o, const char *what) {
     REFUSED(tg_optim_step(o), "tg_optim_step", what);
     REFUSED(tg_optim_lr(o), "tg_optim_lr", what);
     REFUSED(tg_optim_set_lr(o, 0.1), "tg_optim_set_lr", what);
+    REFUSED(tg_optim_get(o, "lr"), "tg_optim_get", what);
+    REFUSED(tg_optim_set(o, "lr", 0.1), "tg_optim_set", what);
+    REFUSED(tg_optim_rule_of(o), "tg_optim_rule_of", what);
+    REFUSED(tg_optim_print(stdout, o), "tg_optim_print", what);
+    REFUSED(tg_optim_get_state(o, 0, &(tg_optim_state){0}), "tg_optim_get_state", what);
+    REFUSED(tg_optim_set_state(o, 0, &(tg_optim_state){0}), "tg_optim_set_state", what);
     if (o) REFUSED(tg_optim_free(o), "tg_optim_free", what);
 }
 

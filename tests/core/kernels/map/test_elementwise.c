@@ -4,6 +4,7 @@
  * was.
  */
 #include "core/kernels/simd/table.h"
+#include "core/update.h"
 #include "tests/core/kernels/isas.h"
 #include "tests/core/layouts.h"
 
@@ -214,9 +215,9 @@ static const tg_adam_step adam = {.decay = 0.01,
                                   .root = 1.5,
                                   .eps = 1e-8};
 static void apply_update(const job *j, const tg_array *const a[]) {
-    if (j->operands == 2) tg_map_sgd(&sgd, a[1], a[0]);
-    if (j->operands == 3) tg_map_momentum(&sgd, a[2], a[1], a[0]);
-    if (j->operands == 4) tg_map_adam(&adam, a[3], a[1], a[2], a[0]);
+    if (j->operands == 2) tg_update_sgd(&sgd, a[1], a[0]);
+    if (j->operands == 3) tg_update_momentum(&sgd, a[2], a[1], a[0]);
+    if (j->operands == 4) tg_update_adam(&adam, a[3], a[1], a[2], a[0]);
 }
 static void expect_update(const job *j, int64_t n, char *const p[]) {
     const tg_kernel_set *set = tg_kernels_for((int)j->dtype[0]);

@@ -1,5 +1,6 @@
 /* The optimisers' kernels against the reference: every instruction set, length and stride, to the bit. */
 #include "core/kernels/simd/table.h"
+#include "core/update.h"
 #include "tests/core/kernels/isas.h"
 
 #include <check.h>
