@@ -285,7 +285,7 @@ static tg_status apply(const tg_op *op, tg_tensor *const *in, int n_in, const vo
     return s;
 }
 
-tg_status(tg_apply_multi)(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_tensor **out) {
+tg_status tg_apply_multi(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_tensor **out) {
     tg_slot *slot[TG_MAX_OUT];
     if (!out) return tg_fail(TG_ERR_ARGUMENT, "tg_apply_multi: the array of outputs is NULL");
     tg_status s = apply(op, in, n_in, attr, slot);
@@ -293,7 +293,7 @@ tg_status(tg_apply_multi)(const tg_op *op, tg_tensor *const *in, int n_in, const
     return s;
 }
 
-tg_tensor *(tg_apply)(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr) {
+tg_tensor *tg_apply(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr) {
     tg_slot *slot[TG_MAX_OUT];
     return apply(op, in, n_in, attr, slot) == TG_OK ? tg_handle(slot[0]) : tg_poison();
 }

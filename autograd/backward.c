@@ -23,7 +23,7 @@ static tg_slot *read_output(const tg_tensor *t, const char *who, bool constant) 
 static tg_slot *read_seed(const tg_slot *out, const tg_tensor *seed, const char *who) {
     char text[160], other[160];
     if (!seed) {
-        if (out->a.numel == 1) return tg_slot_of((tg_full)((tg_dtype)out->a.dtype, 1, tg_array_shape(&out->a)), who);
+        if (out->a.numel == 1) return tg_slot_of(tg_full_with((tg_dtype)out->a.dtype, 1, tg_array_shape(&out->a)), who);
         tg_fail(TG_ERR_SHAPE, "%s: %s is not a scalar; pass a seed of its shape", who,
                 tg_describe(tg_handle(out), text, sizeof text));
         return NULL;
@@ -88,7 +88,7 @@ static tg_status store_gradients(tg_walk *w) {
     return s;
 }
 
-tg_status(tg_backward)(tg_tensor *out, tg_backward_opts opts) {
+tg_status tg_backward_with(tg_tensor *out, tg_backward_opts opts) {
     if (tg_error_status() != TG_OK) return tg_error_status();
     tg_slot *s = read_output(out, "tg_backward", false);
     if (!s) return tg_error_status();
@@ -107,7 +107,7 @@ tg_status(tg_backward)(tg_tensor *out, tg_backward_opts opts) {
     return status;
 }
 
-tg_tensor *(tg_grad_of)(const tg_tensor *t) {
+tg_tensor *tg_grad_of(const tg_tensor *t) {
     tg_slot *s = tg_slot_of(t, "tg_grad_of");
     if (!s) return tg_poison();
     char text[160];
@@ -126,7 +126,7 @@ bool tg_has_grad(const tg_tensor *t) {
     return s && s->grad;
 }
 
-tg_status(tg_zero_grad)(tg_tensor *t) {
+tg_status tg_zero_grad(tg_tensor *t) {
     tg_slot *s = tg_slot_of(t, "tg_zero_grad");
     if (!s) return tg_error_status();
     if (s->grad) tg_free(s->grad);
@@ -156,7 +156,7 @@ static tg_tensor *take_gradient(tg_grad_caller caller, const tg_walk *w, int i, 
     if (caller.unused) caller.unused[i] = tg_adjoint_is_empty(a);
     if (a->handle) return a->handle;
     if (a->value.data) return tg_from_array(&a->value);
-    if (allow_unused) return (tg_zeros)((tg_dtype)s->a.dtype, tg_array_shape(&s->a));
+    if (allow_unused) return tg_zeros_with((tg_dtype)s->a.dtype, tg_array_shape(&s->a));
     char text[160];
     tg_fail(TG_ERR_TAPE, "%s: no output depends on input %d, %s (.allow_unused gives zeros)", caller.who, i,
             tg_describe(in, text, sizeof text));
@@ -212,7 +212,7 @@ tg_status tg_grad_for(tg_grad_caller caller, int n_out, tg_tensor *const *out, i
     return s;
 }
 
-tg_status(tg_grad)(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
+tg_status tg_grad_with(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                    tg_grad_opts opts) {
     return tg_grad_for((tg_grad_caller){.who = "tg_grad"}, n_out, out, n_in, in, grads, opts);
 }

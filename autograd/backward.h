@@ -11,6 +11,7 @@ extern "C" {
 typedef struct tg_backward_opts {
     tg_tensor *seed; /* dL/d(out), of out's shape and dtype; needed unless out has one element (then 1) */
     bool retain;     /* keep what the nodes saved, so that the same graph can be walked again */
+    char end; /* no option: ops/calls.h */
 } tg_backward_opts;
 
 /* Adds dL/dt to the gradient of every leaf t that requires one and that L was computed from.
@@ -23,7 +24,7 @@ typedef struct tg_backward_opts {
  * want of memory or by a rule or hook, has consumed the part of the graph that it had passed: tried again it is
  * TG_ERR_TAPE, and the forward pass has to be repeated. With .retain = true nothing is given up, and it may be tried
  * again. */
-TG_API tg_status tg_backward(tg_tensor *out, tg_backward_opts opts);
+TG_API tg_status tg_backward_with(tg_tensor *out, tg_backward_opts opts);
 
 /* The accumulated gradient of t: a tensor on the current tape that shares the elements. The poison tensor and
  * TG_ERR_ARGUMENT when there is none yet; tg_has_grad asks without an error. */
@@ -42,6 +43,7 @@ typedef struct tg_grad_opts {
     bool create_graph;       /* record the walk itself, so that the gradients can be differentiated again */
     bool allow_unused;       /* an input the outputs do not depend on gets zeros instead of an error; outputs may then
                               * have no history at all */
+    char end; /* no option: ops/calls.h */
 } tg_grad_opts;
 
 /* grads[i] = sum over outputs o of (dL_o/d in[i])^T seed_o, for each i; the results belong to the current tape.
@@ -50,7 +52,7 @@ typedef struct tg_grad_opts {
  *     tg_tensor *g[2];
  *     tg_grad(1, &loss, 2, (tg_tensor *[]){w, b}, g, .create_graph = true);
  * Errors as tg_backward, and TG_ERR_TAPE for an unused input. On error every grads[i] is the poison tensor. */
-TG_API tg_status tg_grad(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
+TG_API tg_status tg_grad_with(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                          tg_grad_opts opts);
 
 /* A hook sees dL/dt once a walk has completed it, before the walk goes on to the nodes below: for a result, when the walk
@@ -73,30 +75,5 @@ TG_API tg_status tg_remove_hooks(tg_tensor *t);
 #ifdef __cplusplus
 }
 #endif
-
-/* Options are named: tg_backward(y, .seed = dy). What is left out is zero. */
-#define tg_backward(out, ...) TG_STATUS_AT((tg_backward)((out), TG_OPTIONS(tg_backward_opts, __VA_ARGS__)))
-#ifndef __cplusplus
-struct tg_grad_pack { /* TG_PACKED */
-    int n_out;
-    tg_tensor *const *out;
-    int n_in;
-    tg_tensor *const *in;
-    tg_tensor **grads;
-    tg_tensor *const *seeds;
-    bool retain, create_graph, allow_unused, end;
-};
-static inline tg_status tg_grad_packed(struct tg_grad_pack p) {
-    const tg_grad_opts opts = {p.seeds, p.retain, p.create_graph, p.allow_unused};
-    return (tg_grad)(p.n_out, p.out, p.n_in, p.in, p.grads, opts);
-}
-#define tg_grad(...) TG_STATUS_AT(TG_PACKED(tg_grad, __VA_ARGS__))
-#else
-#define tg_grad(n_out, out, n_in, in, grads, ...) \
-    TG_STATUS_AT((tg_grad)((n_out), (out), (n_in), (in), (grads), TG_OPTIONS(tg_grad_opts, __VA_ARGS__)))
-#endif
-#define tg_register_hook(...) TG_STATUS_AT((tg_register_hook)(__VA_ARGS__))
-#define tg_zero_grad(t) TG_STATUS_AT((tg_zero_grad)(t))
-#define tg_grad_of(t) TG_AT((tg_grad_of)(t))
 
 #endif

@@ -118,7 +118,7 @@ tg_status tg_checkpoint_walk(tg_walk *w, const tg_node *node, tg_adjoint *adjoin
     tg_status s = y ? make_adjoints(w, node) : tg_error_status();
     if (s == TG_OK) s = walk_part(w, node, adjoints, y, before.nodes);
     forget_empty_adjoints(w, node);
-    if (!w->mode.record) (tg_tape_rewind)(before);
+    if (!w->mode.record) tg_tape_rewind(before);
     return s;
 }
 
@@ -170,7 +170,7 @@ static tg_tensor *replace(tg_mark before, const checkpoint_attr *attr, int n, tg
     tg_slot **slot = (tg_slot **)(void *)(read + most);
     tg_array value = {0};
     tg_array_share(&value, &y->a);
-    (tg_tape_rewind)(before);
+    tg_tape_rewind(before);
     for (int i = 0; i < all; i++)
         if ((slot[used] = tg_slot_peek(read[i]))) used++;
     tg_slot *out = tg_slot_new("checkpoint");
@@ -189,7 +189,7 @@ static tg_tensor *run(const checkpoint_attr *a, tg_tensor *const *in) {
     return tg_callback_end(c, tg_error_status(), a->name) == TG_OK ? y : tg_poison();
 }
 
-tg_tensor *(tg_checkpoint)(const char *name, tg_function f, void *user, int n, tg_tensor *const *in) {
+tg_tensor *tg_checkpoint_with(const char *name, tg_function f, void *user, int n, tg_tensor *const *in) {
     if (tg_error_status() != TG_OK) return tg_poison();
     tg_tape *tape = tg_tape_get();
     if (!name || !f || !in || n < 1) tg_fail(TG_ERR_ARGUMENT, "checkpoint: needs a function, its name and at least one input");
@@ -204,6 +204,6 @@ tg_tensor *(tg_checkpoint)(const char *name, tg_function f, void *user, int n, t
     if (s) y = replace(before, &attr, n, in, s);
     tg_arena_rewind(&tape->scratch, scratch);
     if (tg_error_status() == TG_OK) return y;
-    (tg_tape_rewind)(before);
+    tg_tape_rewind(before);
     return tg_poison();
 }

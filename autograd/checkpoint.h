@@ -21,12 +21,10 @@ extern "C" {
  * listed. They may be recorded (.create_graph), and checkpoints nest. `name` is what errors and the printed tape call f:
  * the macro gives the text of its first argument. The string must be static. Where nothing requires a gradient this is a
  * plain call of f. What f may do to the tape: tg_callback, autograd/tape.h. As torch.utils.checkpoint. */
-TG_API tg_tensor *tg_checkpoint(const char *name, tg_function f, void *user, int n, tg_tensor *const *in);
+TG_API tg_tensor *tg_checkpoint_with(const char *name, tg_function f, void *user, int n, tg_tensor *const *in);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_checkpoint(f, ...) TG_AT((tg_checkpoint)(#f, (f), __VA_ARGS__))
 
 #endif

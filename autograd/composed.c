@@ -8,6 +8,6 @@ tg_composed tg_composed_begin(const char *name) {
 }
 
 void tg_composed_end(const tg_composed *c) {
-    if (c->outermost && tg_error_status() != TG_OK) (tg_tape_rewind)(c->mark);
+    if (c->outermost && tg_error_status() != TG_OK) tg_tape_rewind(c->mark);
     tg_named_end(&c->outer);
 }

@@ -15,7 +15,7 @@ typedef struct call {
     tg_arena_mark scratch;
 } call;
 
-static tg_tensor *zeros_like(const tg_tensor *t) { return (tg_zeros)(tg_dtype_of(t), tg_shape_of(t)); }
+static tg_tensor *zeros_like(const tg_tensor *t) { return tg_zeros_with(tg_dtype_of(t), tg_shape_of(t)); }
 
 /* Input i as f is given it. A leaf that requires a gradient is itself, so that a function which reaches it by another
  * way than `in`, as a network its parameters, is differentiated by it all the same. Others are leaves of their own on
@@ -24,7 +24,7 @@ static tg_tensor *leaf_of(call *c, tg_tensor *const *in, int i) {
     tg_slot *s = tg_slot_with_data(in[i], c->who);
     bool itself = s && s->requires_grad && !s->node;
     for (int j = 0; j < i; j++) itself = itself && in[j] != in[i];
-    return itself ? in[i] : (tg_set_requires_grad)((tg_detach)(in[i]), true);
+    return itself ? in[i] : tg_set_requires_grad(tg_detach(in[i]), true);
 }
 
 /* y of the inputs, recorded whether recording is on or not. */
@@ -63,7 +63,7 @@ static tg_status begin(call *c, const char *who, bool given, tg_function f, void
 /* On failure the n results are the poison tensor, and the tape is as it was. *y becomes f's value, without the history
  * that was walked here. */
 static tg_status end(call *c, tg_status s, int n, tg_tensor **out, tg_tensor **y) {
-    if (y) *y = s == TG_OK ? (tg_detach)(c->y) : tg_poison();
+    if (y) *y = s == TG_OK ? tg_detach(c->y) : tg_poison();
     if (s == TG_OK) s = tg_error_status();
     for (int i = 0; s != TG_OK && out && i < n; i++) out[i] = tg_poison();
     if (!c->tape) return s;
@@ -89,7 +89,7 @@ static tg_status second(call *c, tg_tensor *const *v, int n_by, tg_tensor *const
                        (tg_grad_opts){.seeds = v, .retain = true, .allow_unused = true});
 }
 
-tg_status(tg_vjp)(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v, tg_tensor **y, tg_tensor **out,
+tg_status tg_vjp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v, tg_tensor **y, tg_tensor **out,
                   tg_functional_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_vjp", out, f, user, n, in, opts);
@@ -97,17 +97,17 @@ tg_status(tg_vjp)(tg_function f, void *user, int n, tg_tensor *const *in, tg_ten
     return end(&c, s, n, out, y);
 }
 
-tg_status(tg_jvp)(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **y,
+tg_status tg_jvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **y,
                   tg_tensor **out, tg_functional_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_jvp", v && out, f, user, n, in, opts);
-    tg_tensor *u = s == TG_OK ? (tg_set_requires_grad)(zeros_like(c.y), true) : NULL;
+    tg_tensor *u = s == TG_OK ? tg_set_requires_grad(zeros_like(c.y), true) : NULL;
     if (s == TG_OK) s = gradients(&c, u, n, c.g, true);
     if (s == TG_OK) s = second(&c, v, 1, &u, out);
     return end(&c, s, 1, out, y);
 }
 
-tg_status(tg_hvp)(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **out,
+tg_status tg_hvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **out,
                   tg_functional_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_hvp", v && out, f, user, n, in, opts);
@@ -125,7 +125,7 @@ static tg_tensor *matrix(const call *c, const tg_tensor *x) {
         return tg_poison();
     }
     for (int i = 0; i < more.rank; i++) s.dim[s.rank++] = more.dim[i];
-    return (tg_zeros)(tg_dtype_of(c->y), s);
+    return tg_zeros_with(tg_dtype_of(c->y), s);
 }
 
 static void put_row(tg_tensor *out, int64_t row, const tg_tensor *g) {
@@ -165,20 +165,20 @@ static tg_status rows(call *c, int n_by, tg_tensor **out, bool allow_unused) {
         tg_mark mark = tg_tape_mark();
         tg_status s = gradients_of_row(c, e, row, n_by, allow_unused);
         for (int i = 0; s == TG_OK && i < n_by; i++) put_row(out[i], row, c->g[i]);
-        (tg_tape_rewind)(mark);
+        tg_tape_rewind(mark);
         if (s != TG_OK) return s;
     }
     return TG_OK;
 }
 
-tg_status(tg_jacobian)(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor **out, tg_functional_opts opts) {
+tg_status tg_jacobian_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor **out, tg_functional_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_jacobian", out, f, user, n, in, opts);
     if (s == TG_OK) s = rows(&c, n, out, opts.allow_unused);
     return end(&c, s, n, out, NULL);
 }
 
-tg_tensor *(tg_hessian)(tg_function f, void *user, int n, tg_tensor *const *in, tg_functional_opts opts) {
+tg_tensor *tg_hessian_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_functional_opts opts) {
     call c;
     tg_tensor *h = tg_poison();
     tg_status s = begin(&c, "tg_hessian", true, f, user, n, in, opts);

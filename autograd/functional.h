@@ -25,16 +25,17 @@ extern "C" {
 
 typedef struct tg_functional_opts {
     bool allow_unused; /* an input that f does not depend on gets zeros instead of an error */
+    char end; /* no option: ops/calls.h */
 } tg_functional_opts;
 
 /* out[i] = J_i^T v: reverse mode, one walk. v has f's output's shape and dtype; NULL is 1 for a one-element f. *y (when not NULL) is f's value. */
-TG_API tg_status tg_vjp(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v, tg_tensor **y,
+TG_API tg_status tg_vjp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v, tg_tensor **y,
                         tg_tensor **out, tg_functional_opts opts);
 
 /* *out = sum_i J_i v_i: forward mode, by differentiating J^T u by u: two walks, at any dummy u because J^T u is linear
  * in it (the double-backward identity; see J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
  * v[i] has in[i]'s shape and dtype; NULL is 1 for a one-element input, here and in tg_hvp. */
-TG_API tg_status tg_jvp(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **y,
+TG_API tg_status tg_jvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **y,
                         tg_tensor **out, tg_functional_opts opts);
 
 /* out[i] = J_i, of shape [f's output.., in[i].., ] and f's output's dtype: a walk per output element. More than eight
@@ -42,87 +43,19 @@ TG_API tg_status tg_jvp(tg_function f, void *user, int n, tg_tensor *const *in, 
  * A row is the walk from one element of the output. Where it goes through elementwise ops (see tg_op), the other elements
  * count for nothing, so that an infinite slope at one of them is not multiplied by the zero that reaches it: the Jacobian
  * of 3 / (2, 3, 0, 1) by the 3 is (1/2, 1/3, inf, 1), the third being the slope there. */
-TG_API tg_status tg_jacobian(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor **out,
+TG_API tg_status tg_jacobian_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor **out,
                              tg_functional_opts opts);
 
 /* The second derivatives of a one-element f by in[0] (the others are constants): shape [in[0].., in[0]..]. Rows as
  * those of a Jacobian. */
-TG_API tg_tensor *tg_hessian(tg_function f, void *user, int n, tg_tensor *const *in, tg_functional_opts opts);
+TG_API tg_tensor *tg_hessian_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_functional_opts opts);
 
 /* out[i] = sum_j (d2f / dx_i dx_j) v_j for a one-element f: two walks, no Hessian. */
-TG_API tg_status tg_hvp(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **out,
+TG_API tg_status tg_hvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **out,
                         tg_functional_opts opts);
 
 #ifdef __cplusplus
 }
-#endif
-/* Options are named, last: tg_hvp(f, NULL, 1, &x, v, out, .allow_unused = true). */
-#ifndef __cplusplus
-#define TG_FUNCTION_AND_INPUTS \
-    tg_function f; \
-    void *user; \
-    int n; \
-    tg_tensor *const *in
-struct tg_vjp_pack { /* TG_PACKED */
-    TG_FUNCTION_AND_INPUTS;
-    tg_tensor *v;
-    tg_tensor **y;
-    tg_tensor **out;
-    bool allow_unused, end;
-};
-static inline tg_status tg_vjp_packed(struct tg_vjp_pack p) {
-    return (tg_vjp)(p.f, p.user, p.n, p.in, p.v, p.y, p.out, (tg_functional_opts){p.allow_unused});
-}
-struct tg_jvp_pack { /* TG_PACKED */
-    TG_FUNCTION_AND_INPUTS;
-    tg_tensor *const *v;
-    tg_tensor **y;
-    tg_tensor **out;
-    bool allow_unused, end;
-};
-static inline tg_status tg_jvp_packed(struct tg_jvp_pack p) {
-    return (tg_jvp)(p.f, p.user, p.n, p.in, p.v, p.y, p.out, (tg_functional_opts){p.allow_unused});
-}
-struct tg_jacobian_pack { /* TG_PACKED */
-    TG_FUNCTION_AND_INPUTS;
-    tg_tensor **out;
-    bool allow_unused, end;
-};
-static inline tg_status tg_jacobian_packed(struct tg_jacobian_pack p) {
-    return (tg_jacobian)(p.f, p.user, p.n, p.in, p.out, (tg_functional_opts){p.allow_unused});
-}
-struct tg_hessian_pack { /* TG_PACKED */
-    TG_FUNCTION_AND_INPUTS;
-    bool allow_unused, end;
-};
-static inline tg_tensor *tg_hessian_packed(struct tg_hessian_pack p) {
-    return (tg_hessian)(p.f, p.user, p.n, p.in, (tg_functional_opts){p.allow_unused});
-}
-struct tg_hvp_pack { /* TG_PACKED */
-    TG_FUNCTION_AND_INPUTS;
-    tg_tensor *const *v;
-    tg_tensor **out;
-    bool allow_unused, end;
-};
-static inline tg_status tg_hvp_packed(struct tg_hvp_pack p) {
-    return (tg_hvp)(p.f, p.user, p.n, p.in, p.v, p.out, (tg_functional_opts){p.allow_unused});
-}
-#define tg_vjp(...) TG_STATUS_AT(TG_PACKED(tg_vjp, __VA_ARGS__))
-#define tg_jvp(...) TG_STATUS_AT(TG_PACKED(tg_jvp, __VA_ARGS__))
-#define tg_jacobian(...) TG_STATUS_AT(TG_PACKED(tg_jacobian, __VA_ARGS__))
-#define tg_hessian(...) TG_AT(TG_PACKED(tg_hessian, __VA_ARGS__))
-#define tg_hvp(...) TG_STATUS_AT(TG_PACKED(tg_hvp, __VA_ARGS__))
-#else
-#define tg_vjp(f, user, n, in, v, y, out, ...) \
-    TG_STATUS_AT((tg_vjp)((f), (user), (n), (in), (v), (y), (out), TG_OPTIONS(tg_functional_opts, __VA_ARGS__)))
-#define tg_jvp(f, user, n, in, v, y, out, ...) \
-    TG_STATUS_AT((tg_jvp)((f), (user), (n), (in), (v), (y), (out), TG_OPTIONS(tg_functional_opts, __VA_ARGS__)))
-#define tg_jacobian(f, user, n, in, out, ...) \
-    TG_STATUS_AT((tg_jacobian)((f), (user), (n), (in), (out), TG_OPTIONS(tg_functional_opts, __VA_ARGS__)))
-#define tg_hessian(f, user, n, in, ...) \
-    TG_AT((tg_hessian)((f), (user), (n), (in), TG_OPTIONS(tg_functional_opts, __VA_ARGS__)))
-#define tg_hvp(f, user, n, in, v, out, ...) \
-    TG_STATUS_AT((tg_hvp)((f), (user), (n), (in), (v), (out), TG_OPTIONS(tg_functional_opts, __VA_ARGS__)))
 #endif
 
 #endif

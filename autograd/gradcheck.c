@@ -29,7 +29,7 @@ static const char who[] = "tg_gradcheck";
 
 /* +-[0.5, 1.5): no element is weighted near zero, and signs differ. */
 static tg_tensor *random_like(check *c, const tg_tensor *t) {
-    tg_tensor *v = (tg_zeros)(TG_F64, tg_shape_of(t));
+    tg_tensor *v = tg_zeros_with(TG_F64, tg_shape_of(t));
     const tg_array *a = tg_is_poison(v) ? NULL : tg_array_of(v);
     for (int64_t i = 0; a && i < a->numel; i++) {
         double u = tg_rng_uniform(&c->rng);
@@ -97,7 +97,7 @@ static double evaluate(check *c, tg_tensor **g) {
     } else if (first_gradients(c, g) == TG_OK) {
         for (int k = 0; k < c->n_which; k++) value += dot(c->v[k], g[k]);
     }
-    (tg_tape_rewind)(mark);
+    tg_tape_rewind(mark);
     return tg_error_status() == TG_OK ? value : NAN;
 }
 
@@ -165,9 +165,9 @@ static tg_tensor *leaf_of(const check *c, tg_tensor *const *in, int i) {
     bool itself = !s->node && tg_array_visits_once(&s->a) && !shares_memory(c, in, i, &s->a);
     for (int j = 0; j < i; j++) itself = itself && in[j] != in[i];
     if (itself) return in[i];
-    tg_tensor *copy = (tg_zeros)(TG_F64, tg_array_shape(&s->a));
+    tg_tensor *copy = tg_zeros_with(TG_F64, tg_array_shape(&s->a));
     if (!tg_is_poison(copy)) tg_array_copy(tg_array_of(copy), &s->a);
-    return (tg_set_requires_grad)(copy, true);
+    return tg_set_requires_grad(copy, true);
 }
 
 static tg_status read_inputs(check *c, tg_tensor *const *in) {
@@ -204,10 +204,10 @@ static tg_status run_order(check *c, int order) {
         for (int i = 0; i < c->n_which; i++) c->v[i] = random_like(c, c->in[c->which[i]]);
         tg_mark walked = tg_tape_mark();
         if (analytic(c, g) == TG_OK) {
-            (tg_tape_rewind)(walked);
+            tg_tape_rewind(walked);
             numeric(c, g);
         }
-        (tg_tape_rewind)(mark);
+        tg_tape_rewind(mark);
     }
     return tg_error_status();
 }
@@ -295,12 +295,12 @@ static void run(check *c, tg_tape *tape, tg_tensor *const *in) {
     if (read_options(c, in) == TG_OK && read_inputs(c, in) == TG_OK && c->n_which)
         for (int order = 1; order <= (c->opts.order == 2 ? 2 : 1) && tg_error_status() == TG_OK; order++) run_order(c, order);
     conclude(c);
-    (tg_tape_rewind)(mark);
+    tg_tape_rewind(mark);
     tg_arena_rewind(&tape->scratch, scratch);
     tg_set_grad_enabled(was);
 }
 
-bool(tg_gradcheck)(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *in, tg_gradcheck_report *report,
+bool tg_gradcheck_with(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *in, tg_gradcheck_report *report,
                    tg_gradcheck_opts opts) {
     tg_gradcheck_report none;
     check c = {.f = f, .user = user, .n = n, .opts = opts, .r = report ? report : &none, .rng = {.seed = opts.seed}};

@@ -32,6 +32,7 @@ typedef struct tg_gradcheck_opts {
     int order;              /* 0 or 1: first order. 2: checks the gradient of (v . grad) as well, v random */
     bool allow_empty;       /* inputs without elements pass */
     bool allow_zero;        /* so do inputs that f does not depend on, and functions all of whose derivatives are 0 */
+    char end; /* no option: ops/calls.h */
 } tg_gradcheck_opts;
 
 typedef struct tg_gradcheck_report {
@@ -55,34 +56,11 @@ typedef struct tg_gradcheck_report {
  * be NULL.
  *     tg_gradcheck_report r;
  *     if (!tg_gradcheck(my_f, NULL, 2, (tg_tensor *[]){x, w}, &r)) puts(r.message); */
-TG_API bool tg_gradcheck(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *in, tg_gradcheck_report *report,
+TG_API bool tg_gradcheck_with(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *in, tg_gradcheck_report *report,
                          tg_gradcheck_opts opts);
 
 #ifdef __cplusplus
 }
-#endif
-
-#ifndef __cplusplus
-struct tg_gradcheck_pack { /* TG_PACKED */
-    tg_gradcheck_fn f;
-    void *user;
-    int n;
-    tg_tensor *const *in;
-    tg_gradcheck_report *report;
-    double eps, atol, rtol;
-    int projections;
-    uint64_t seed;
-    int order;
-    bool allow_empty, allow_zero, end;
-};
-static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
-    const tg_gradcheck_opts opts = {p.eps, p.atol, p.rtol, p.projections, p.seed, p.order, p.allow_empty, p.allow_zero};
-    return (tg_gradcheck)(p.f, p.user, p.n, p.in, p.report, opts);
-}
-#define tg_gradcheck(...) TG_PACKED(tg_gradcheck, __VA_ARGS__)
-#else
-#define tg_gradcheck(f, user, n, in, report, ...) \
-    ((tg_gradcheck)((f), (user), (n), (in), (report), TG_OPTIONS(tg_gradcheck_opts, __VA_ARGS__)))
 #endif
 
 #endif

@@ -1,7 +1,7 @@
 /* Hooks: functions of the user's that see gradients on their way. */
 #include "autograd/walk.h"
 
-tg_status(tg_register_hook)(tg_tensor *t, tg_hook hook, void *user) {
+tg_status tg_register_hook(tg_tensor *t, tg_hook hook, void *user) {
     tg_slot *s = tg_slot_of(t, "tg_register_hook");
     char text[160];
     if (!s) return tg_error_status();
@@ -55,7 +55,7 @@ static tg_status run_on_value(const tg_hooked *h, const tg_slot *s, tg_adjoint *
         tg_array_drop(&a->value);
         tg_array_share(&a->value, &r->a);
     }
-    (tg_tape_rewind)(before);
+    tg_tape_rewind(before);
     return tg_error_status();
 }
 

@@ -158,6 +158,4 @@ TG_API const tg_array *tg_node_out(const tg_node *node, int o);
 }
 #endif
 
-#define tg_apply(...) TG_AT((tg_apply)(__VA_ARGS__))
-
 #endif

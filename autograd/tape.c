@@ -226,7 +226,7 @@ static tg_status fail_callback(bool ended) {
                                 "a function that is differentiated), which may rewind to its own marks only");
 }
 
-tg_status(tg_tape_rewind)(tg_mark m) {
+tg_status tg_tape_rewind(tg_mark m) {
     tg_tape *tape = tg_tape_get();
     if (!tape) return tg_error_status();
     if (!tg_mark_is_genuine(&m))
@@ -250,7 +250,7 @@ bool tg_set_grad_enabled(bool on) {
 
 bool tg_grad_enabled(void) { return !tg_grad_off; }
 
-tg_tensor *(tg_set_requires_grad)(tg_tensor *t, bool on) {
+tg_tensor *tg_set_requires_grad(tg_tensor *t, bool on) {
     tg_slot *s = tg_slot_of(t, "tg_set_requires_grad");
     if (!s) return tg_poison();
     char text[160];
@@ -273,16 +273,16 @@ bool tg_requires_grad(const tg_tensor *t) {
     return s && s->requires_grad;
 }
 
-tg_tensor *(tg_param)(const tg_tensor *t) {
-    tg_tensor *kept = (tg_keep)(t);
-    if (tg_is_alive(kept) && tg_is_poison((tg_set_requires_grad)(kept, true))) {
+tg_tensor *tg_param(const tg_tensor *t) {
+    tg_tensor *kept = tg_keep(t);
+    if (tg_is_alive(kept) && tg_is_poison(tg_set_requires_grad(kept, true))) {
         tg_free(kept);
         kept = tg_poison();
     }
     return kept;
 }
 
-tg_tensor *(tg_detach)(const tg_tensor *t) {
+tg_tensor *tg_detach(const tg_tensor *t) {
     tg_slot *s = tg_slot_with_data(t, "tg_detach");
     tg_slot *d = s ? tg_slot_new("detach") : NULL;
     if (!d) return tg_poison();

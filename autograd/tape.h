@@ -115,9 +115,4 @@ TG_API tg_status tg_callback_end(tg_callback callback, tg_status status, const c
 }
 #endif
 
-#define tg_param(t) TG_AT((tg_param)(t))
-#define tg_detach(t) TG_AT((tg_detach)(t))
-#define tg_set_requires_grad(t, on) TG_AT((tg_set_requires_grad)((t), (on)))
-#define tg_tape_rewind(mark) TG_STATUS_AT((tg_tape_rewind)(mark))
-
 #endif

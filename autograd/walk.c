@@ -253,7 +253,7 @@ static tg_status step_values(tg_walk *w, const tg_node *node, const tg_adjoint *
         tg_slot *in = tg_walk_needed(w, node, i);
         if (in) s = din[i] ? contribute_tensor(w, node, i, in, din[i], &adjoints[0].value) : fail_missing(node, i);
     }
-    (tg_tape_rewind)(before);
+    tg_tape_rewind(before);
     return s;
 }
 

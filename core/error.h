@@ -68,8 +68,8 @@ TG_API tg_status tg_fail(tg_status status, const char *format, ...) TG_PRINTF(2,
 TG_API const char *tg_named_begin(const char *name);
 TG_API void tg_named_end(const char *const *outer);
 
-/* Status-returning calls note their caller's line through a macro of the same name; this is what it calls.
- * `(tg_backward)(loss, opts)` with the name in parentheses skips the macro. Returns `status`. */
+/* What the macros of ops/calls.h call: in a pending error that has no place yet, notes file:line as that of the user's
+ * call. Returns `status`. */
 TG_API tg_status tg_status_at(tg_status status, const char *file, int line);
 
 /* The name of a status, "TG_ERR_SHAPE". */
@@ -79,33 +79,10 @@ TG_API const char *tg_status_name(tg_status status);
 }
 #endif
 
-/* An options struct from named fields; C++ before 20 names none and gives them in order. */
-#ifndef __cplusplus
-#define TG_OPTIONS(type, ...) ((type){__VA_ARGS__})
-#else
-#define TG_OPTIONS(type, ...) (type{__VA_ARGS__})
-#endif
-
-/* The same in C where arguments before the options may be compound literals: all are members of one struct, in order, of
- * which the options are the last but `end`. Arguments left out are NULL or 0, which the function then refuses. */
-#define TG_PACKED(function, ...) function##_packed((struct function##_pack){__VA_ARGS__, .end = 0})
-
 /* In options 0, left out, stands for the default. Where a number has another default, TG_ZERO asks for 0 itself. */
 #define TG_ZERO (-0.0)
 static inline double tg_option(double given, double standard) {
     return given != 0 ? given : __builtin_signbit(given) ? 0 : standard;
 }
-
-/* A macro that notes the caller's line hands on what may hold a compound literal, an array or a struct, as __VA_ARGS__: the
- * preprocessor takes it apart at its commas, the call puts it together again.
- *
- * TG_NO_SITES, defined before the first include, turns the file:line macros off. */
-#ifndef TG_NO_SITES
-#define TG_STATUS_AT(call) tg_status_at((call), __FILE__, __LINE__)
-#define TG_AT(call) tg_at((call), __FILE__, __LINE__)
-#else
-#define TG_STATUS_AT(call) (call)
-#define TG_AT(call) (call)
-#endif
 
 #endif

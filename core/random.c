@@ -222,7 +222,7 @@ static bool check(const char *op, tg_dtype dtype, tg_shape shape) {
     return tg_shape_numel(shape) >= 0 || (tg_fail_layout(op, dtype, &shape), tg_error_by(op, before), false);
 }
 
-tg_tensor *(tg_rand)(tg_dtype dtype, double low, double high, tg_shape shape) {
+tg_tensor *tg_rand_with(tg_dtype dtype, double low, double high, tg_shape shape) {
     if (!check("rand", dtype, shape)) return tg_poison();
     if (dtype == TG_F32) low = (float)low, high = (float)high;
     if (!(low <= high) || !isfinite(high - low)) {
@@ -232,7 +232,7 @@ tg_tensor *(tg_rand)(tg_dtype dtype, double low, double high, tg_shape shape) {
     return draw("rand", dtype, low, high, shape, dtype == TG_F32 ? uniform_f32 : uniform_f64);
 }
 
-tg_tensor *(tg_randn)(tg_dtype dtype, double mean, double deviation, tg_shape shape) {
+tg_tensor *tg_randn_with(tg_dtype dtype, double mean, double deviation, tg_shape shape) {
     if (!check("randn", dtype, shape)) return tg_poison();
     if (!isfinite(mean) || !(deviation >= 0) || isinf(deviation)) {
         tg_fail(TG_ERR_ARGUMENT, "randn: mean %g must be finite and deviation %g at least 0", mean,

@@ -39,14 +39,11 @@ TG_API void tg_rng_shuffle(tg_rng *rng, int64_t *values, int64_t n);
  * TG_ERR_ARGUMENT. Of two such calls among the arguments of one call C does not say which is first
  * (docs/evaluation-order.md): give each a name.
  *     tg_rand(TG_F32, -1, 1, 2, 3)     tg_randn(TG_F64, 0, 1, 8) */
-TG_API tg_tensor *tg_rand(tg_dtype dtype, double low, double high, tg_shape shape);
-TG_API tg_tensor *tg_randn(tg_dtype dtype, double mean, double deviation, tg_shape shape);
+TG_API tg_tensor *tg_rand_with(tg_dtype dtype, double low, double high, tg_shape shape);
+TG_API tg_tensor *tg_randn_with(tg_dtype dtype, double mean, double deviation, tg_shape shape);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_rand(dtype, low, high, ...) TG_AT((tg_rand)((dtype), (low), (high), TG_SHAPE(__VA_ARGS__)))
-#define tg_randn(dtype, mean, dev, ...) TG_AT((tg_randn)((dtype), (mean), (dev), TG_SHAPE(__VA_ARGS__)))
 
 #endif

@@ -33,14 +33,14 @@ static tg_tensor *filled(const char *op, tg_dtype dtype, tg_shape shape, double 
     return tg_handle(s);
 }
 
-tg_tensor *(tg_zeros)(tg_dtype dtype, tg_shape shape) { return filled("zeros", dtype, shape, 0); }
-tg_tensor *(tg_ones)(tg_dtype dtype, tg_shape shape) { return filled("ones", dtype, shape, 1); }
-tg_tensor *(tg_full)(tg_dtype dtype, double value, tg_shape shape) {
+tg_tensor *tg_zeros_with(tg_dtype dtype, tg_shape shape) { return filled("zeros", dtype, shape, 0); }
+tg_tensor *tg_ones_with(tg_dtype dtype, tg_shape shape) { return filled("ones", dtype, shape, 1); }
+tg_tensor *tg_full_with(tg_dtype dtype, double value, tg_shape shape) {
     return filled("full", dtype, shape, value);
 }
-tg_tensor *(tg_scalar)(tg_dtype dtype, double value) { return filled("scalar", dtype, TG_SCALAR, value); }
+tg_tensor *tg_scalar(tg_dtype dtype, double value) { return filled("scalar", dtype, TG_SCALAR, value); }
 
-tg_tensor *(tg_from)(tg_dtype dtype, const void *data, tg_shape shape) {
+tg_tensor *tg_from_with(tg_dtype dtype, const void *data, tg_shape shape) {
     if (!data && tg_shape_numel(shape) > 0) {
         tg_fail(TG_ERR_ARGUMENT, "from: the data pointer is NULL");
         return tg_poison();
@@ -59,7 +59,7 @@ tg_tensor *tg_from_sizes(tg_dtype dtype, const void *data, int64_t s0, int64_t s
     tg_shape shape = {0, {s0, s1, s2, s3, s4, s5, s6, s7}};
     while (shape.rank < TG_MAX_RANK && shape.dim[shape.rank] != TG_NO_SIZE) shape.rank++;
     if (s8 != TG_NO_SIZE) shape.rank = TG_MAX_RANK + 1;
-    return (tg_from)(dtype, data, shape);
+    return tg_from_with(dtype, data, shape);
 }
 
 tg_tensor *tg_from_array(const tg_array *a) {
@@ -237,7 +237,7 @@ const tg_array *tg_array_of(const tg_tensor *t) {
 
 /* ---- how long it lives ---- */
 
-tg_tensor *(tg_keep)(const tg_tensor *t) {
+tg_tensor *tg_keep(const tg_tensor *t) {
     tg_status before = tg_error_pending;
     const tg_slot *s = tg_slot_with_data(t, "tg_keep");
     tg_slot *k = s ? tg_slot_new_kept("keep") : NULL;

@@ -30,9 +30,9 @@ typedef struct tg_tensor tg_tensor; /* opaque, and never defined: see above */
 
 /* All elements zero, one, or `value` converted to dtype. A negative size, or sizes whose product overflows,
  * is TG_ERR_SHAPE, a number of bytes that does TG_ERR_MEMORY.     tg_zeros(TG_F32, 2, 3)     tg_full(TG_F64, 0.5, 10) */
-TG_API tg_tensor *tg_zeros(tg_dtype dtype, tg_shape shape);
-TG_API tg_tensor *tg_ones(tg_dtype dtype, tg_shape shape);
-TG_API tg_tensor *tg_full(tg_dtype dtype, double value, tg_shape shape);
+TG_API tg_tensor *tg_zeros_with(tg_dtype dtype, tg_shape shape);
+TG_API tg_tensor *tg_ones_with(tg_dtype dtype, tg_shape shape);
+TG_API tg_tensor *tg_full_with(tg_dtype dtype, double value, tg_shape shape);
 
 /* A rank-0 tensor. */
 TG_API tg_tensor *tg_scalar(tg_dtype dtype, double value);
@@ -40,9 +40,10 @@ TG_API tg_tensor *tg_scalar(tg_dtype dtype, double value);
 /* A copy of numel(shape) elements at `data`, which are of type dtype in row-major order.
  *     float v[4] = {1, 2, 3, 4};  x = tg_from(TG_F32, v, 2, 2);
  *     i = tg_from(TG_I32, (int32_t[]){1, 2}, 2); */
-TG_API tg_tensor *tg_from(tg_dtype dtype, const void *data, tg_shape shape);
+TG_API tg_tensor *tg_from_with(tg_dtype dtype, const void *data, tg_shape shape);
 
-/* What the macro tg_from calls: the sizes are those before the first TG_NO_SIZE; what follows s8 is ignored. */
+/* The same with the sizes one by one: they are those before the first TG_NO_SIZE; what follows s8 is ignored. */
+#define TG_NO_SIZE INT64_MIN
 TG_API tg_tensor *tg_from_sizes(tg_dtype dtype, const void *data, int64_t s0, int64_t s1, int64_t s2, int64_t s3,
                                 int64_t s4, int64_t s5, int64_t s6, int64_t s7, int64_t s8, ...);
 
@@ -123,18 +124,5 @@ TG_API tg_tensor *tg_at(tg_tensor *t, const char *file, int line);
 #ifdef __cplusplus
 }
 #endif
-
-/* Creation with the sizes written out: tg_zeros(TG_F32, 2, 3). A tg_shape `s` goes through the parenthesised
- * name: (tg_zeros)(TG_F32, s). */
-#define tg_zeros(dtype, ...) TG_AT((tg_zeros)((dtype), TG_SHAPE(__VA_ARGS__)))
-#define tg_ones(dtype, ...) TG_AT((tg_ones)((dtype), TG_SHAPE(__VA_ARGS__)))
-#define tg_full(dtype, value, ...) TG_AT((tg_full)((dtype), (value), TG_SHAPE(__VA_ARGS__)))
-#define tg_scalar(dtype, value) TG_AT((tg_scalar)((dtype), (value)))
-/* The preprocessor sees commas in (int32_t[]){1, 2}, the compiler does not: it takes the sizes apart. */
-#define TG_NO_SIZE INT64_MIN
-#define TG_NO_SIZES \
-    TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE
-#define tg_from(...) TG_AT(tg_from_sizes(__VA_ARGS__, TG_NO_SIZES))
-#define tg_keep(t) TG_AT((tg_keep)(t))
 
 #endif

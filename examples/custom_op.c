@@ -62,7 +62,7 @@ static const tg_op swish_op = {
 
 /* The function that users call, and a macro of the same name that notes their line, for messages. */
 static tg_tensor *swish(tg_tensor *x, double beta) {
-    return (tg_apply)(&swish_op, &x, 1, &(swish_attr){.beta = beta});
+    return tg_apply(&swish_op, &x, 1, &(swish_attr){.beta = beta});
 }
 #define swish(x, beta) TG_AT((swish)((x), (beta)))
 

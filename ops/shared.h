@@ -15,11 +15,11 @@
 
 /* One input, two inputs. */
 static inline tg_tensor *tg_apply1(const tg_op *op, tg_tensor *x, const void *attr) {
-    return (tg_apply)(op, &x, 1, attr);
+    return tg_apply(op, &x, 1, attr);
 }
 static inline tg_tensor *tg_apply2(const tg_op *op, tg_tensor *a, tg_tensor *b, const void *attr) {
     tg_tensor *in[2] = {a, b};
-    return (tg_apply)(op, in, 2, attr);
+    return tg_apply(op, in, 2, attr);
 }
 
 /* The table of an op's attributes, for the designated fields attr_size, attrs and n_attrs. */

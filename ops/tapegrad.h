@@ -11,6 +11,7 @@
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
  *   autograd/composed.h    functions made of others
  *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers
+ *   ops/calls.h       how a call is written: named options, sizes, the line it notes
  */
 #ifndef TAPEGRAD_H
 #define TAPEGRAD_H
@@ -45,5 +46,7 @@
 #include "ops/nn/object.h"
 #include "ops/nn/optim.h"
 #include "ops/nn/recurrent.h"
+
+#include "ops/calls.h" /* last: the macros of the calls */
 
 #endif

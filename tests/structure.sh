@@ -52,6 +52,12 @@ found=$(
     done
     grep -rn '#include "core/kernels/' ops/nn | say 'ops/nn includes a private header'
 
+    # What a call looks like is in one header, which the library does without.
+    grep -rn '#include "ops/calls.h"' core autograd ops --include='*.[ch]' | grep -v '^ops/tapegrad.h:' | say 'the library includes ops/calls.h'
+    grep -rnE '^#define tg_[a-z0-9_]+\(' core autograd ops --include='*.h' | grep -v '^ops/calls.h:' | say 'a macro over a function, which belongs in ops/calls.h'
+    grep -rnE '\(tg_[a-z0-9_]+\)\([^)]*[,)] *[;,)]' core ops autograd examples docs README.md | grep -vE '\(tg_(tensor|dtype|shape|status|loss_reduction|pad_mode)\)' | say 'a call with its name in parentheses'
+    sh tests/calls.sh --check
+
     # Every source is built.
     find core autograd ops tests -name '*.c' ! -path 'tests/install/*' | while read -r f; do
         name=${f##*/}
@@ -75,7 +81,7 @@ found=$(
         esac
     done
 
-    find core autograd ops examples -name '*.[ch]' | while read -r f; do
+    find core autograd ops examples -name '*.[ch]' ! -path ops/calls.h | while read -r f; do
         awk -v most=450 'END { if (NR > most) print FILENAME ": " NR " lines, at most " most }' "$f"
         awk -v most=40 '
             /^[a-zA-Z_].*\) *\{ *$/ { start = FNR; name = $0 }

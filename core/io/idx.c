@@ -147,7 +147,7 @@ static tg_status load(tg_source *s, tg_array *a) {
     return status;
 }
 
-tg_tensor *(tg_load_idx)(const char *path) {
+tg_tensor *tg_load_idx(const char *path) {
     if (tg_error_status() != TG_OK) return tg_poison();
     if (!path) {
         tg_fail(TG_ERR_ARGUMENT, "load_idx: path is NULL");

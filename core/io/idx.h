@@ -30,7 +30,4 @@ TG_API tg_status tg_save_idx(const tg_tensor *t, const char *path);
 }
 #endif
 
-#define tg_load_idx(path) TG_AT((tg_load_idx)(path))
-#define tg_save_idx(t, path) TG_STATUS_AT((tg_save_idx)((t), (path)))
-
 #endif

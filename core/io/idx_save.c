@@ -253,7 +253,7 @@ static tg_status check(const tg_tensor *t, const tg_array *a) {
     return TG_OK;
 }
 
-tg_status(tg_save_idx)(const tg_tensor *t, const char *path) {
+tg_status tg_save_idx(const tg_tensor *t, const char *path) {
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!path) return tg_fail(TG_ERR_ARGUMENT, "save_idx: path is NULL");
     const tg_slot *s = tg_slot_with_data(t, "save_idx");

@@ -128,7 +128,7 @@ ROWS(UNARY_OP)
 static const tg_attr_field leaky_relu_fields[] = {{"slope", TG_ATTR_REAL, FIRST_PARAMETER}};
 static const tg_attr_field elu_fields[] = {{"alpha", TG_ATTR_REAL, FIRST_PARAMETER}};
 static const tg_attr_field celu_fields[] = {{"alpha", TG_ATTR_REAL, FIRST_PARAMETER}};
-static const tg_attr_field softplus_with_fields[] = {{"beta", TG_ATTR_REAL, FIRST_PARAMETER},
+static const tg_attr_field softplus_beta_fields[] = {{"beta", TG_ATTR_REAL, FIRST_PARAMETER},
                                                      {"threshold", TG_ATTR_REAL, SECOND_PARAMETER}};
 static const tg_attr_field hardtanh_fields[] = {{"lo", TG_ATTR_REAL, FIRST_PARAMETER},
                                                 {"hi", TG_ATTR_REAL, SECOND_PARAMETER}};
@@ -165,29 +165,29 @@ UNARY_OP_WITH(elu, ELU, "x > 0 ? x : alpha (e^x - 1)", "alpha at 0", tg_infer_sa
               exponential_side(g, x, 1, p[0]))
 UNARY_OP_WITH(celu, CELU, "x > 0 ? x : alpha (e^(x/alpha) - 1)", NULL, divisor_infer,
               exponential_side(g, x, p[0], 1))
-UNARY_OP_WITH(softplus_with, SOFTPLUS, "log(1 + e^(beta x)) / beta, x above the threshold", NULL,
+UNARY_OP_WITH(softplus_beta, SOFTPLUS, "log(1 + e^(beta x)) / beta, x above the threshold", NULL,
               divisor_infer, softplus_side(g, x, p[0], p[1]))
 UNARY_OP_WITH(hardtanh, HARDTANH, "min(max(x, lo), hi)", "0 at the bounds", bounds_infer,
               hardtanh_side(g, x, p[0], p[1]))
 
 #define PARAMETERS(...) &(tg_parameters){{__VA_ARGS__}}
 
-tg_tensor *(tg_leaky_relu)(tg_tensor *x, double slope) {
+tg_tensor *tg_leaky_relu(tg_tensor *x, double slope) {
     return tg_apply1(&tg_op_leaky_relu, x, PARAMETERS(slope));
 }
-tg_tensor *(tg_elu)(tg_tensor *x, double alpha) { return tg_apply1(&tg_op_elu, x, PARAMETERS(alpha)); }
+tg_tensor *tg_elu(tg_tensor *x, double alpha) { return tg_apply1(&tg_op_elu, x, PARAMETERS(alpha)); }
 /* Of what f32 would round to 0 and divide by, its least number. */
 static double divisor_in(const tg_tensor *x, double v) {
     bool lost = v != 0 && fabs(v) < 0x1p-149 && tg_is_alive(x) && tg_dtype_of(x) == TG_F32;
     return lost ? copysign(0x1p-149, v) : v;
 }
-tg_tensor *(tg_celu)(tg_tensor *x, double alpha) {
+tg_tensor *tg_celu(tg_tensor *x, double alpha) {
     return tg_apply1(&tg_op_celu, x, PARAMETERS(divisor_in(x, alpha)));
 }
-tg_tensor *(tg_softplus_with)(tg_tensor *x, double beta, double threshold) {
+tg_tensor *tg_softplus_beta(tg_tensor *x, double beta, double threshold) {
     if (threshold > 1000) threshold = 1000; /* there it is x, of which the product with beta may overflow */
-    return tg_apply1(&tg_op_softplus_with, x, PARAMETERS(divisor_in(x, beta), threshold));
+    return tg_apply1(&tg_op_softplus_beta, x, PARAMETERS(divisor_in(x, beta), threshold));
 }
-tg_tensor *(tg_hardtanh)(tg_tensor *x, double lo, double hi) {
+tg_tensor *tg_hardtanh(tg_tensor *x, double lo, double hi) {
     return tg_apply1(&tg_op_hardtanh, x, PARAMETERS(lo, hi));
 }

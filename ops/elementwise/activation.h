@@ -41,7 +41,7 @@ TG_API tg_tensor *tg_softsign(tg_tensor *x);  /* x / (1 + |x|) */
 
 /* log(1 + e^(beta x)) / beta, and x itself where beta x > threshold. tg_softplus(x) is beta 1 without a threshold.
  * beta 0: TG_ERR_ARGUMENT. */
-TG_API tg_tensor *tg_softplus_with(tg_tensor *x, double beta, double threshold);
+TG_API tg_tensor *tg_softplus_beta(tg_tensor *x, double beta, double threshold);
 
 /* min(max(x, lo), hi), as tg_clamp, but with derivative 0 at the bounds. Usual: -1, 1. TG_ERR_ARGUMENT unless
  * lo < hi. */
@@ -53,24 +53,5 @@ TG_API tg_tensor *tg_hardswish(tg_tensor *x);   /* x hardsigmoid(x); derivative 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_relu(x) TG_AT((tg_relu)(x))
-#define tg_tanh(x) TG_AT((tg_tanh)(x))
-#define tg_sigmoid(x) TG_AT((tg_sigmoid)(x))
-#define tg_softplus(x) TG_AT((tg_softplus)(x))
-#define tg_logsigmoid(x) TG_AT((tg_logsigmoid)(x))
-#define tg_leaky_relu(x, slope) TG_AT((tg_leaky_relu)((x), (slope)))
-#define tg_elu(x, alpha) TG_AT((tg_elu)((x), (alpha)))
-#define tg_selu(x) TG_AT((tg_selu)(x))
-#define tg_celu(x, alpha) TG_AT((tg_celu)((x), (alpha)))
-#define tg_gelu(x) TG_AT((tg_gelu)(x))
-#define tg_gelu_tanh(x) TG_AT((tg_gelu_tanh)(x))
-#define tg_silu(x) TG_AT((tg_silu)(x))
-#define tg_mish(x) TG_AT((tg_mish)(x))
-#define tg_softsign(x) TG_AT((tg_softsign)(x))
-#define tg_softplus_with(x, beta, threshold) TG_AT((tg_softplus_with)((x), (beta), (threshold)))
-#define tg_hardtanh(x, lo, hi) TG_AT((tg_hardtanh)((x), (lo), (hi)))
-#define tg_hardsigmoid(x) TG_AT((tg_hardsigmoid)(x))
-#define tg_hardswish(x) TG_AT((tg_hardswish)(x))
 
 #endif

@@ -66,7 +66,7 @@ const tg_op tg_op_add = {
     .grad_kernel = add_grad_kernel,
 };
 
-tg_tensor *(tg_add)(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_add, a, b, NULL); }
+tg_tensor *tg_add(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_add, a, b, NULL); }
 
 /* ---- out = a - b ---- */
 
@@ -93,7 +93,7 @@ const tg_op tg_op_sub = {
     .grad_kernel = sub_grad_kernel,
 };
 
-tg_tensor *(tg_sub)(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_sub, a, b, NULL); }
+tg_tensor *tg_sub(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_sub, a, b, NULL); }
 
 /* ---- out = a * b ---- */
 
@@ -123,7 +123,7 @@ const tg_op tg_op_mul = {
     .grad_kernel = mul_grad_kernel,
 };
 
-tg_tensor *(tg_mul)(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_mul, a, b, NULL); }
+tg_tensor *tg_mul(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_mul, a, b, NULL); }
 
 /* ---- out = a / b;  da = g / b,  db = -g (out / b): 1 / b may overflow where out / b does not ---- */
 
@@ -157,7 +157,7 @@ const tg_op tg_op_div = {
     .grad_kernel = div_grad_kernel,
 };
 
-tg_tensor *(tg_div)(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_div, a, b, NULL); }
+tg_tensor *tg_div(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_div, a, b, NULL); }
 
 /* ---- out = scale * x + shift ---- */
 
@@ -216,19 +216,19 @@ const tg_op tg_op_affine = {
     .grad_kernel = affine_grad_kernel,
 };
 
-tg_tensor *(tg_affine)(tg_tensor *x, double scale, double shift) {
+tg_tensor *tg_affine(tg_tensor *x, double scale, double shift) {
     return tg_apply1(&tg_op_affine, x, &(affine_attr){scale, shift});
 }
-tg_tensor *(tg_add_scalar)(tg_tensor *x, double s) {
+tg_tensor *tg_add_scalar(tg_tensor *x, double s) {
     TG_NAMED("add_scalar");
     return tg_affine(x, 1, s);
 }
 /* Adding -0 changes no number; adding 0 would make 0 of -0. */
-tg_tensor *(tg_mul_scalar)(tg_tensor *x, double s) {
+tg_tensor *tg_mul_scalar(tg_tensor *x, double s) {
     TG_NAMED("mul_scalar");
     return tg_affine(x, s, -0.0);
 }
-tg_tensor *(tg_neg)(tg_tensor *x) {
+tg_tensor *tg_neg(tg_tensor *x) {
     TG_NAMED("neg");
     return tg_affine(x, -1, -0.0);
 }

@@ -30,13 +30,4 @@ TG_API tg_tensor *tg_neg(tg_tensor *x);                  /* -x */
 }
 #endif
 
-#define tg_add(a, b) TG_AT((tg_add)((a), (b)))
-#define tg_sub(a, b) TG_AT((tg_sub)((a), (b)))
-#define tg_mul(a, b) TG_AT((tg_mul)((a), (b)))
-#define tg_div(a, b) TG_AT((tg_div)((a), (b)))
-#define tg_affine(x, scale, shift) TG_AT((tg_affine)((x), (scale), (shift)))
-#define tg_add_scalar(x, s) TG_AT((tg_add_scalar)((x), (s)))
-#define tg_mul_scalar(x, s) TG_AT((tg_mul_scalar)((x), (s)))
-#define tg_neg(x) TG_AT((tg_neg)(x))
-
 #endif

@@ -62,7 +62,7 @@ const tg_op tg_op_sigmoid_derivative = {
 tg_tensor *tg_sigmoid_derivative_of(tg_tensor *x, double scale, int64_t order) {
     return tg_apply1(&tg_op_sigmoid_derivative, x, &(tg_order){order, scale});
 }
-tg_tensor *(tg_sigmoid_derivative)(tg_tensor *x, int64_t order) { return tg_sigmoid_derivative_of(x, 1, order); }
+tg_tensor *tg_sigmoid_derivative(tg_tensor *x, int64_t order) { return tg_sigmoid_derivative_of(x, 1, order); }
 
 /* ---- G(x) = e^(-s x^2) ---- */
 
@@ -115,6 +115,6 @@ const tg_op tg_op_gaussian_derivative = {
     .grad = gaussian_derivative_grad,
 };
 
-tg_tensor *(tg_gaussian_derivative)(tg_tensor *x, double scale, int64_t order) {
+tg_tensor *tg_gaussian_derivative(tg_tensor *x, double scale, int64_t order) {
     return tg_apply1(&tg_op_gaussian_derivative, x, &(tg_order){order, scale});
 }

@@ -218,6 +218,6 @@ static tg_tensor *pow_scalar_side(tg_tensor *g, tg_tensor *x, double p) {
 
 UNARY_OP_WITH(pow_scalar, POW_SCALAR, "x^exponent", NULL, tg_infer_same, pow_scalar_side(g, x, p[0]))
 
-tg_tensor *(tg_pow_scalar)(tg_tensor *x, double exponent) {
+tg_tensor *tg_pow_scalar(tg_tensor *x, double exponent) {
     return tg_apply1(&tg_op_pow_scalar, x, &(tg_parameters){{exponent, 0}});
 }

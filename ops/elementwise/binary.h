@@ -56,20 +56,4 @@ TG_API tg_tensor *tg_addcdiv(tg_tensor *x, tg_tensor *a, tg_tensor *b, double va
 }
 #endif
 
-#define tg_pow(a, b) TG_AT((tg_pow)((a), (b)))
-#define tg_pow_scalar(x, exponent) TG_AT((tg_pow_scalar)((x), (exponent)))
-#define tg_maximum(a, b) TG_AT((tg_maximum)((a), (b)))
-#define tg_minimum(a, b) TG_AT((tg_minimum)((a), (b)))
-#define tg_fmod(a, b) TG_AT((tg_fmod)((a), (b)))
-#define tg_remainder(a, b) TG_AT((tg_remainder)((a), (b)))
-#define tg_atan2(y, x) TG_AT((tg_atan2)((y), (x)))
-#define tg_hypot(a, b) TG_AT((tg_hypot)((a), (b)))
-#define tg_xlogy(a, b) TG_AT((tg_xlogy)((a), (b)))
-#define tg_logaddexp(a, b) TG_AT((tg_logaddexp)((a), (b)))
-#define tg_half_square_over(a, b) TG_AT((tg_half_square_over)((a), (b)))
-#define tg_copysign(a, b) TG_AT((tg_copysign)((a), (b)))
-#define tg_lerp(a, b, weight) TG_AT((tg_lerp)((a), (b), (weight)))
-#define tg_addcmul(x, a, b, value) TG_AT((tg_addcmul)((x), (a), (b), (value)))
-#define tg_addcdiv(x, a, b, value) TG_AT((tg_addcdiv)((x), (a), (b), (value)))
-
 #endif

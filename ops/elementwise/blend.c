@@ -58,9 +58,9 @@ const tg_op tg_op_lerp = {
     .grad = lerp_grad,
 };
 
-tg_tensor *(tg_lerp)(tg_tensor *a, tg_tensor *b, tg_tensor *weight) {
+tg_tensor *tg_lerp(tg_tensor *a, tg_tensor *b, tg_tensor *weight) {
     tg_tensor *in[3] = {a, b, weight};
-    return (tg_apply)(&tg_op_lerp, in, 3, NULL);
+    return tg_apply(&tg_op_lerp, in, 3, NULL);
 }
 
 /* ---- compositions ---- */
@@ -78,7 +78,7 @@ static tg_tensor *times_share(tg_tensor *x, double value, tg_tensor *here) {
 }
 
 /* The value goes to the factor that is larger in magnitude, which rounds least; to the product where that overflows. */
-tg_tensor *(tg_addcmul)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
+tg_tensor *tg_addcmul(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
     TG_COMPOSED("addcmul");
     if (value == 1) return add_step(x, tg_mul(a, b));
     tg_tensor *size_a = tg_abs(a), *size_b = tg_abs(b), *of_a = tg_gt(size_a, size_b), *of_b = tg_logical_not(of_a);
@@ -92,7 +92,7 @@ tg_tensor *(tg_addcmul)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) 
 
 /* A value above 1 goes to the quotient; to the numerator where the quotient is below the least normal number, unless it
  * is the numerator that rounds more. */
-tg_tensor *(tg_addcdiv)(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
+tg_tensor *tg_addcdiv(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
     TG_COMPOSED("addcdiv");
     if (value == 1) return add_step(x, tg_div(a, b));
     if (fabs(value) < 1) return add_step(x, tg_mul_scalar(tg_div(a, b), value));

@@ -97,9 +97,9 @@ const tg_op tg_op_where = {
     .grad_kernel = where_grad_kernel,
 };
 
-tg_tensor *(tg_where)(tg_tensor *condition, tg_tensor *a, tg_tensor *b) {
+tg_tensor *tg_where(tg_tensor *condition, tg_tensor *a, tg_tensor *b) {
     tg_tensor *in[3] = {condition, a, b};
-    return (tg_apply)(&tg_op_where, in, 3, NULL);
+    return tg_apply(&tg_op_where, in, 3, NULL);
 }
 
 /* ---- out = mask ? value : x ---- */
@@ -151,7 +151,7 @@ const tg_op tg_op_masked_fill = {
     .grad_kernel = masked_fill_grad_kernel,
 };
 
-tg_tensor *(tg_masked_fill)(tg_tensor *x, tg_tensor *mask, double value) {
+tg_tensor *tg_masked_fill(tg_tensor *x, tg_tensor *mask, double value) {
     tg_tensor *in[2] = {x, mask};
-    return (tg_apply)(&tg_op_masked_fill, in, 2, &(fill_attr){value});
+    return tg_apply(&tg_op_masked_fill, in, 2, &(fill_attr){value});
 }

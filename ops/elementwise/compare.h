@@ -27,13 +27,4 @@ TG_API tg_tensor *tg_masked_fill(tg_tensor *x, tg_tensor *mask, double value);
 }
 #endif
 
-#define tg_eq(a, b) TG_AT((tg_eq)((a), (b)))
-#define tg_ne(a, b) TG_AT((tg_ne)((a), (b)))
-#define tg_lt(a, b) TG_AT((tg_lt)((a), (b)))
-#define tg_le(a, b) TG_AT((tg_le)((a), (b)))
-#define tg_gt(a, b) TG_AT((tg_gt)((a), (b)))
-#define tg_ge(a, b) TG_AT((tg_ge)((a), (b)))
-#define tg_where(condition, a, b) TG_AT((tg_where)((condition), (a), (b)))
-#define tg_masked_fill(x, mask, value) TG_AT((tg_masked_fill)((x), (mask), (value)))
-
 #endif

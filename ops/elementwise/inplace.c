@@ -84,7 +84,7 @@ static tg_status number(const char *who, const tg_slot *x, const tg_tensor *y, t
 
 /* ---- the changes ---- */
 
-tg_status(tg_copy_)(tg_tensor *x, const tg_tensor *src) {
+tg_status tg_copy_(tg_tensor *x, const tg_tensor *src) {
     tg_array from;
     tg_slot *s = target("copy_", x);
     if (!s || operand("copy_", s, src, &from) != TG_OK) return tg_error_status();
@@ -93,21 +93,21 @@ tg_status(tg_copy_)(tg_tensor *x, const tg_tensor *src) {
     return changed("copy_", s);
 }
 
-tg_status(tg_fill_)(tg_tensor *x, double value) {
+tg_status tg_fill_(tg_tensor *x, double value) {
     tg_slot *s = target("fill_", x);
     if (!s) return tg_error_status();
     tg_array_fill(&s->a, value);
     return changed("fill_", s);
 }
 
-tg_status(tg_zero_)(tg_tensor *x) {
+tg_status tg_zero_(tg_tensor *x) {
     tg_slot *s = target("zero_", x);
     if (!s) return tg_error_status();
     tg_array_fill(&s->a, 0);
     return changed("zero_", s);
 }
 
-tg_status(tg_add_)(tg_tensor *x, const tg_tensor *y, double alpha) {
+tg_status tg_add_(tg_tensor *x, const tg_tensor *y, double alpha) {
     tg_array from;
     tg_slot *s = target("add_", x);
     if (!s || number("add_", s, y, &from) != TG_OK) return tg_error_status();
@@ -116,7 +116,7 @@ tg_status(tg_add_)(tg_tensor *x, const tg_tensor *y, double alpha) {
     return changed("add_", s);
 }
 
-tg_status(tg_mul_)(tg_tensor *x, const tg_tensor *y) {
+tg_status tg_mul_(tg_tensor *x, const tg_tensor *y) {
     tg_array from;
     tg_slot *s = target("mul_", x);
     if (!s || number("mul_", s, y, &from) != TG_OK) return tg_error_status();

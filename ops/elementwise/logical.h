@@ -21,11 +21,4 @@ TG_API tg_tensor *tg_isfinite(tg_tensor *x); /* neither NaN nor infinite; true f
 }
 #endif
 
-#define tg_logical_not(x) TG_AT((tg_logical_not)(x))
-#define tg_logical_and(a, b) TG_AT((tg_logical_and)((a), (b)))
-#define tg_logical_or(a, b) TG_AT((tg_logical_or)((a), (b)))
-#define tg_logical_xor(a, b) TG_AT((tg_logical_xor)((a), (b)))
-#define tg_isnan(x) TG_AT((tg_isnan)(x))
-#define tg_isfinite(x) TG_AT((tg_isfinite)(x))
-
 #endif

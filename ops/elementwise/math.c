@@ -113,7 +113,7 @@ static tg_tensor *within(tg_tensor *g, tg_tensor *x, double lo, double hi) {
 
 UNARY_OP_WITH(clamp, CLAMP, "min(max(x, lo), hi)", "1 at the bounds", clamp_infer, within(g, x, p[0], p[1]))
 
-tg_tensor *(tg_clamp)(tg_tensor *x, double lo, double hi) {
+tg_tensor *tg_clamp(tg_tensor *x, double lo, double hi) {
     return tg_apply1(&tg_op_clamp, x, &(tg_parameters){{lo, hi}});
 }
 
@@ -161,6 +161,6 @@ const tg_op tg_op_nan_to_num = {
     .grad = nan_to_num_grad,
 };
 
-tg_tensor *(tg_nan_to_num)(tg_tensor *x, double nan, double posinf, double neginf) {
+tg_tensor *tg_nan_to_num(tg_tensor *x, double nan, double posinf, double neginf) {
     return tg_apply1(&tg_op_nan_to_num, x, &(replace_attr){nan, posinf, neginf});
 }

@@ -91,8 +91,8 @@ const tg_op tg_op_sinc = {
     .grad = sinc_grad,
 };
 
-tg_tensor *(tg_sinc)(tg_tensor *x) { return tg_apply1(&tg_op_sinc, x, &(tg_order){.order = 0}); }
-tg_tensor *(tg_sinc_derivative)(tg_tensor *x, int64_t order) {
+tg_tensor *tg_sinc(tg_tensor *x) { return tg_apply1(&tg_op_sinc, x, &(tg_order){.order = 0}); }
+tg_tensor *tg_sinc_derivative(tg_tensor *x, int64_t order) {
     return tg_apply1(&tg_op_sinc, x, &(tg_order){.order = order});
 }
 
@@ -164,6 +164,6 @@ const tg_op tg_op_polygamma = {
     .grad = polygamma_grad,
 };
 
-tg_tensor *(tg_polygamma)(int64_t order, tg_tensor *x) {
+tg_tensor *tg_polygamma(int64_t order, tg_tensor *x) {
     return tg_apply1(&tg_op_polygamma, x, &(tg_order){.order = order});
 }

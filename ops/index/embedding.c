@@ -20,7 +20,7 @@ static void *fresh(tg_tensor *t) { return tg_is_poison(t) ? NULL : tg_array_of(t
 static tg_tensor *padded(const tg_tensor *index, int64_t padding, int64_t size) {
     const tg_array *a = tg_array_of(index);
     if (!a) return tg_poison();
-    tg_tensor *mask = tg_zeros(TG_BOOL, a->numel, 1);
+    tg_tensor *mask = tg_zeros_with(TG_BOOL, TG_SHAPE(a->numel, 1));
     uint8_t *v = fresh(mask);
     for (int64_t i = 0; v && i < a->numel; i++) {
         double at = tg_array_get(a, i);
@@ -29,7 +29,7 @@ static tg_tensor *padded(const tg_tensor *index, int64_t padding, int64_t size) 
     return mask;
 }
 
-tg_tensor *(tg_embedding)(tg_tensor *weight, tg_tensor *index, tg_embedding_opts o) {
+tg_tensor *tg_embedding_with(tg_tensor *weight, tg_tensor *index, tg_embedding_opts o) {
     TG_COMPOSED("embedding");
     int rank = tg_rank(weight);
     if (!tg_is_alive(weight)) return tg_poison();
@@ -41,19 +41,19 @@ tg_tensor *(tg_embedding)(tg_tensor *weight, tg_tensor *index, tg_embedding_opts
             padding = o.padding_index < 0 ? o.padding_index + size : o.padding_index;
     if (o.padding && (padding < 0 || padding >= size))
         return fail(TG_ERR_ARGUMENT, "embedding: the padding index is outside the weight", weight);
-    tg_tensor *rows = tg_index_select(weight, 0, tg_reshape(index, tg_numel(index)));
+    tg_tensor *rows = tg_index_select(weight, 0, tg_reshape_with(index, TG_SHAPE(tg_numel(index))));
     if (o.padding && tg_requires_grad(rows)) {
         tg_tensor *kept = tg_where(padded(index, padding, size), tg_detach(rows), rows);
         tg_drop_temporary(rows);
         rows = kept;
     }
     shape.dim[shape.rank++] = tg_size(weight, 1);
-    return (tg_reshape)(rows, shape);
+    return tg_reshape_with(rows, shape);
 }
 
 /* ---- dropout ---- */
 
-tg_tensor *(tg_dropout)(tg_tensor *x, double p, bool training) {
+tg_tensor *tg_dropout(tg_tensor *x, double p, bool training) {
     TG_COMPOSED("dropout");
     int rank = tg_rank(x);
     (void)rank;
@@ -66,7 +66,7 @@ tg_tensor *(tg_dropout)(tg_tensor *x, double p, bool training) {
     if (!training || p == 0) return x;
     tg_dtype dtype = tg_dtype_of(x);
     tg_rng before = *tg_default_rng();
-    tg_tensor *u = (tg_rand)(dtype, 0, 1, tg_shape_of(x)), *dropped = tg_lt(u, tg_scalar(dtype, p));
+    tg_tensor *u = tg_rand_with(dtype, 0, 1, tg_shape_of(x)), *dropped = tg_lt(u, tg_scalar(dtype, p));
     tg_drop_temporary(u);
     tg_tensor *scaled = tg_mul_scalar(x, p < 1 ? 1 / (1 - p) : 1);
     tg_tensor *y = tg_masked_fill(scaled, dropped, 0); /* no product with 0: x may be infinite */

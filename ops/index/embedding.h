@@ -13,8 +13,9 @@ extern "C" {
 typedef struct tg_embedding_opts {
     bool padding;
     int64_t padding_index;
+    char end; /* no option: ops/calls.h */
 } tg_embedding_opts;
-TG_API tg_tensor *tg_embedding(tg_tensor *weight, tg_tensor *index, tg_embedding_opts opts);
+TG_API tg_tensor *tg_embedding_with(tg_tensor *weight, tg_tensor *index, tg_embedding_opts opts);
 
 /* In training each element is 0 with probability p, and divided by 1 - p otherwise; else x itself. The
  * numbers come from this thread's default stream (core/random.h), one an element; two such
@@ -24,9 +25,5 @@ TG_API tg_tensor *tg_dropout(tg_tensor *x, double p, bool training);
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_embedding(weight, index, ...) \
-    TG_AT((tg_embedding)((weight), (index), TG_OPTIONS(tg_embedding_opts, __VA_ARGS__)))
-#define tg_dropout(x, p, training) TG_AT((tg_dropout)((x), (p), (training)))
 
 #endif

@@ -115,7 +115,7 @@ static tg_status gather_forward(const tg_call *call) {
 }
 
 static void gather_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    tg_tensor *zeros = (tg_zeros)(tg_dtype_of(dout[0]), tg_shape_of(n->in[0]));
+    tg_tensor *zeros = tg_zeros_with(tg_dtype_of(dout[0]), tg_shape_of(n->in[0]));
     din[0] = tg_scatter_add(zeros, (int)((const index_attr *)n->attr)->axis, n->in[1], dout[0]);
 }
 
@@ -144,7 +144,7 @@ const tg_op tg_op_gather = {
     .grad_kernel = gather_grad_kernel,
 };
 
-tg_tensor *(tg_gather)(tg_tensor *x, int axis, tg_tensor *index) {
+tg_tensor *tg_gather(tg_tensor *x, int axis, tg_tensor *index) {
     return tg_apply2(&tg_op_gather, x, index, &(index_attr){axis});
 }
 
@@ -192,9 +192,9 @@ const tg_op tg_op_scatter_add = {
     .grad = scatter_add_grad,
 };
 
-tg_tensor *(tg_scatter_add)(tg_tensor *x, int axis, tg_tensor *index, tg_tensor *src) {
+tg_tensor *tg_scatter_add(tg_tensor *x, int axis, tg_tensor *index, tg_tensor *src) {
     tg_tensor *in[3] = {x, index, src};
-    return (tg_apply)(&tg_op_scatter_add, in, 3, &(index_attr){axis});
+    return tg_apply(&tg_op_scatter_add, in, 3, &(index_attr){axis});
 }
 
 /* ---- index_select:  dx[.., index[j], ..] += g[.., j, ..] ---- */
@@ -224,12 +224,12 @@ static tg_status index_select_forward(const tg_call *call) {
 }
 
 static void index_select_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    tg_tensor *g = dout[0], *zeros = (tg_zeros)(tg_dtype_of(g), tg_shape_of(n->in[0]));
+    tg_tensor *g = dout[0], *zeros = tg_zeros_with(tg_dtype_of(g), tg_shape_of(n->in[0]));
     tg_shape shape = tg_shape_of(g), column = shape;
     int axis = tg_axis_of(((const index_attr *)n->attr)->axis, shape.rank);
     for (int i = 0; i < column.rank; i++)
         if (i != axis) column.dim[i] = 1;
-    din[0] = tg_scatter_add(zeros, axis, (tg_expand)((tg_reshape)(n->in[1], column), shape), g);
+    din[0] = tg_scatter_add(zeros, axis, tg_expand_with(tg_reshape_with(n->in[1], column), shape), g);
 }
 
 static tg_status index_select_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
@@ -260,6 +260,6 @@ const tg_op tg_op_index_select = {
     .grad_kernel = index_select_grad_kernel,
 };
 
-tg_tensor *(tg_index_select)(tg_tensor *x, int axis, tg_tensor *index) {
+tg_tensor *tg_index_select(tg_tensor *x, int axis, tg_tensor *index) {
     return tg_apply2(&tg_op_index_select, x, index, &(index_attr){axis});
 }

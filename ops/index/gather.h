@@ -26,8 +26,4 @@ TG_API tg_tensor *tg_index_select(tg_tensor *x, int axis, tg_tensor *index);
 }
 #endif
 
-#define tg_gather(x, axis, index) TG_AT((tg_gather)((x), (axis), (index)))
-#define tg_scatter_add(x, axis, index, src) TG_AT((tg_scatter_add)((x), (axis), (index), (src)))
-#define tg_index_select(x, axis, index) TG_AT((tg_index_select)((x), (axis), (index)))
-
 #endif

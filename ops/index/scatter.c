@@ -69,7 +69,7 @@ static tg_status scatter_forward(const tg_call *call) {
 /* Which elements of src are in out: their number, scattered the same way, is still there. */
 static tg_tensor *survivors(const tg_node *n, int axis) {
     tg_shape shape = tg_shape_of(n->in[1]);
-    tg_tensor *number = (tg_zeros)(TG_I64, shape), *none = (tg_zeros)(TG_I64, tg_shape_of(n->in[0]));
+    tg_tensor *number = tg_zeros_with(TG_I64, shape), *none = tg_zeros_with(TG_I64, tg_shape_of(n->in[0]));
     if (tg_is_poison(number)) return number;
     int64_t *v = tg_array_of(number)->data;
     for (int64_t i = 0, count = tg_numel(number); i < count; i++) v[i] = i;
@@ -77,7 +77,7 @@ static tg_tensor *survivors(const tg_node *n, int axis) {
 }
 
 static void scatter_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    tg_tensor *g = dout[0], *zeros = (tg_zeros)(tg_dtype_of(g), tg_shape_of(n->in[1]));
+    tg_tensor *g = dout[0], *zeros = tg_zeros_with(tg_dtype_of(g), tg_shape_of(n->in[1]));
     int axis = (int)((const scatter_attr *)n->attr)->axis;
     if (tg_needs(n, 0)) din[0] = tg_scatter(g, axis, n->in[1], zeros);
     if (tg_needs(n, 2)) din[2] = tg_where(survivors(n, axis), tg_gather(g, axis, n->in[1]), zeros);
@@ -95,14 +95,14 @@ const tg_op tg_op_scatter = {
     .grad = scatter_grad,
 };
 
-tg_tensor *(tg_scatter)(tg_tensor *x, int axis, tg_tensor *index, tg_tensor *src) {
+tg_tensor *tg_scatter(tg_tensor *x, int axis, tg_tensor *index, tg_tensor *src) {
     tg_tensor *in[3] = {x, index, src};
-    return (tg_apply)(&tg_op_scatter, in, 3, &(scatter_attr){axis});
+    return tg_apply(&tg_op_scatter, in, 3, &(scatter_attr){axis});
 }
 
 /* ---- compositions ---- */
 
-tg_tensor *(tg_take_along_dim)(tg_tensor *x, tg_tensor *index, int axis) {
+tg_tensor *tg_take_along_dim(tg_tensor *x, tg_tensor *index, int axis) {
     TG_COMPOSED("take_along_dim");
     const tg_slot *a = tg_slot_of(x, "take_along_dim"), *b = tg_slot_of(index, "take_along_dim");
     if (!a || !b || a->poison || b->poison) return tg_poison();
@@ -119,14 +119,14 @@ tg_tensor *(tg_take_along_dim)(tg_tensor *x, tg_tensor *index, int axis) {
     }
     rest = both;
     rest.dim[k] = at.dim[k];
-    tg_tensor *wide = (tg_expand)(x, both), *places = (tg_expand)(index, rest);
+    tg_tensor *wide = tg_expand_with(x, both), *places = tg_expand_with(index, rest);
     tg_tensor *out = tg_gather(wide, k, places);
     tg_release(wide);
     tg_release(places);
     return out;
 }
 
-tg_tensor *(tg_one_hot)(tg_tensor *index, int64_t classes) {
+tg_tensor *tg_one_hot(tg_tensor *index, int64_t classes) {
     TG_COMPOSED("one_hot");
     const tg_slot *slot = tg_slot_of(index, "one_hot");
     char text[160];
@@ -139,9 +139,9 @@ tg_tensor *(tg_one_hot)(tg_tensor *index, int64_t classes) {
         return tg_poison();
     }
     shape.dim[shape.rank++] = 1;
-    tg_tensor *one = (tg_ones)(TG_I64, shape), *places = (tg_reshape)(index, shape);
+    tg_tensor *one = tg_ones_with(TG_I64, shape), *places = tg_reshape_with(index, shape);
     shape.dim[shape.rank - 1] = classes;
-    tg_tensor *zeros = (tg_zeros)(TG_I64, shape), *out = tg_scatter(zeros, -1, places, one);
+    tg_tensor *zeros = tg_zeros_with(TG_I64, shape), *out = tg_scatter(zeros, -1, places, one);
     tg_release(one);
     tg_release(zeros);
     return out;

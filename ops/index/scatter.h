@@ -24,8 +24,4 @@ TG_API tg_tensor *tg_one_hot(tg_tensor *index, int64_t classes);
 }
 #endif
 
-#define tg_scatter(x, axis, index, src) TG_AT((tg_scatter)((x), (axis), (index), (src)))
-#define tg_take_along_dim(x, index, axis) TG_AT((tg_take_along_dim)((x), (index), (axis)))
-#define tg_one_hot(index, classes) TG_AT((tg_one_hot)((index), (classes)))
-
 #endif

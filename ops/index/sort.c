@@ -153,7 +153,7 @@ static tg_status sort_forward(const tg_call *call) {
 
 static void sort_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const tg_array *x = tg_node_in(n, 0);
-    tg_tensor *zeros = (tg_zeros)((tg_dtype)x->dtype, tg_array_shape(x));
+    tg_tensor *zeros = tg_zeros_with((tg_dtype)x->dtype, tg_array_shape(x));
     din[0] = tg_scatter_add(zeros, axis_of(n->attr, x), n->out[1], dout[0]);
 }
 
@@ -172,19 +172,19 @@ const tg_op tg_op_sort = {
 
 static tg_tensor *sort_both(tg_tensor *x, int axis, bool descending, tg_tensor **index) {
     tg_tensor *out[2];
-    (tg_apply_multi)(&tg_op_sort, &x, 1, &(sort_attr){axis, descending}, out);
+    tg_apply_multi(&tg_op_sort, &x, 1, &(sort_attr){axis, descending}, out);
     *index = out[1];
     return out[0];
 }
 
-tg_tensor *(tg_sort)(tg_tensor *x, tg_sort_opts opts) {
+tg_tensor *tg_sort_with(tg_tensor *x, tg_sort_opts opts) {
     tg_tensor *index;
     return sort_both(x, opts.axis, opts.descending, opts.index ? opts.index : &index);
 }
 
 /* ---- topk: the first of all in order ---- */
 
-tg_tensor *(tg_topk)(tg_tensor *x, int64_t k, tg_topk_opts opts) {
+tg_tensor *tg_topk_with(tg_tensor *x, int64_t k, tg_topk_opts opts) {
     TG_COMPOSED("topk");
     const tg_slot *slot = tg_slot_of(x, "topk");
     tg_tensor *index = tg_poison(), *all, *out = tg_poison();

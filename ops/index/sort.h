@@ -15,8 +15,9 @@ typedef struct tg_sort_opts {
     int axis;
     bool descending;
     tg_tensor **index;
+    char end; /* no option: ops/calls.h */
 } tg_sort_opts;
-TG_API tg_tensor *tg_sort(tg_tensor *x, tg_sort_opts opts);
+TG_API tg_tensor *tg_sort_with(tg_tensor *x, tg_sort_opts opts);
 
 /* The k largest elements along the axis, largest first, or the k smallest, smallest first; in *index where
  * each stood, the first one of those that tie. More than there are is TG_ERR_ARGUMENT. */
@@ -24,14 +25,12 @@ typedef struct tg_topk_opts {
     int axis;
     bool smallest;
     tg_tensor **index;
+    char end; /* no option: ops/calls.h */
 } tg_topk_opts;
-TG_API tg_tensor *tg_topk(tg_tensor *x, int64_t k, tg_topk_opts opts);
+TG_API tg_tensor *tg_topk_with(tg_tensor *x, int64_t k, tg_topk_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_sort(x, ...) TG_AT((tg_sort)((x), TG_OPTIONS(tg_sort_opts, __VA_ARGS__)))
-#define tg_topk(x, k, ...) TG_AT((tg_topk)((x), (k), TG_OPTIONS(tg_topk_opts, __VA_ARGS__)))
 
 #endif

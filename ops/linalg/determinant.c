@@ -75,7 +75,7 @@ const tg_op tg_op_det = {
     .grad = det_grad,
 };
 
-tg_tensor *(tg_det)(tg_tensor *a) { return tg_apply1(&tg_op_det, a, NULL); }
+tg_tensor *tg_det(tg_tensor *a) { return tg_apply1(&tg_op_det, a, NULL); }
 
 /* ---- cofactor: C = det(A) V, V = A^-T:  dA = <G, C> V - V G^T C ----
  * Cofactors are polynomials in A: a pivot of 0 is replaced by one so small that what it adds to them is lost in
@@ -192,7 +192,7 @@ static tg_tensor *exchanged(tg_tensor *g) {
     static const double f64[] = {1, -1, -1, 1};
     static const float f32[] = {1, -1, -1, 1};
     tg_dtype dtype = tg_dtype_of(g);
-    return tg_mul(tg_flip(g, -1, -2), (tg_from)(dtype, dtype == TG_F64 ? (const void *)f64 : f32, TG_SHAPE(2, 2)));
+    return tg_mul(tg_flip_with(g, TG_SHAPE(-1, -2)), tg_from_with(dtype, dtype == TG_F64 ? (const void *)f64 : f32, TG_SHAPE(2, 2)));
 }
 
 static void cofactor_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
@@ -201,7 +201,7 @@ static void cofactor_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **
         return;
     }
     tg_tensor *g = dout[0], *c = n->out[0], *v = tg_swap_last(tg_inverse(n->in[0]));
-    tg_tensor *along = tg_sum(tg_mul(g, c), .axes = TG_SHAPE(-1, -2), .keepdim = true);
+    tg_tensor *along = tg_sum_with(tg_mul(g, c), (tg_reduce_opts){.axes = TG_SHAPE(-1, -2), .keepdim = true});
     din[0] = tg_sub(tg_mul(along, v), tg_matmul(tg_matmul(v, tg_swap_last(g)), c));
 }
 
@@ -215,7 +215,7 @@ const tg_op tg_op_cofactor = {
     .grad = cofactor_grad,
 };
 
-tg_tensor *(tg_cofactor)(tg_tensor *a) { return tg_apply1(&tg_op_cofactor, a, NULL); }
+tg_tensor *tg_cofactor(tg_tensor *a) { return tg_apply1(&tg_op_cofactor, a, NULL); }
 
 /* ---- slogdet:  dA = g A^-T ---- */
 
@@ -255,9 +255,9 @@ const tg_op tg_op_slogdet = {
     .grad = slogdet_grad,
 };
 
-tg_tensor *(tg_slogdet)(tg_tensor *a, tg_slogdet_opts opts) {
+tg_tensor *tg_slogdet_with(tg_tensor *a, tg_slogdet_opts opts) {
     tg_tensor *out[2];
-    (tg_apply_multi)(&tg_op_slogdet, &a, 1, NULL, out);
+    tg_apply_multi(&tg_op_slogdet, &a, 1, NULL, out);
     if (opts.sign) *opts.sign = tg_is_poison(out[1]) ? out[1] : tg_detach(out[1]);
     return out[0];
 }

@@ -28,8 +28,9 @@ extern "C" {
  *     tg_tensor *l = tg_cholesky(covariance);     log det is 2 * sum(log(diagonal(l))) */
 typedef struct tg_cholesky_opts {
     bool upper;
+    char end; /* no option: ops/calls.h */
 } tg_cholesky_opts;
-TG_API tg_tensor *tg_cholesky(tg_tensor *a, tg_cholesky_opts opts);
+TG_API tg_tensor *tg_cholesky_with(tg_tensor *a, tg_cholesky_opts opts);
 
 /* ---- systems ---- */
 
@@ -46,8 +47,9 @@ TG_API tg_tensor *tg_solve(tg_tensor *a, tg_tensor *b);
  * shapes of b are those of tg_solve. A 0 on the diagonal is no error: it divides to infinities and NaN. */
 typedef struct tg_triangular_solve_opts {
     bool upper, transpose, unit_diagonal;
+    char end; /* no option: ops/calls.h */
 } tg_triangular_solve_opts;
-TG_API tg_tensor *tg_triangular_solve(tg_tensor *a, tg_tensor *b, tg_triangular_solve_opts opts);
+TG_API tg_tensor *tg_triangular_solve_with(tg_tensor *a, tg_tensor *b, tg_triangular_solve_opts opts);
 
 /* The inverse: as tg_solve with the unit matrix, but its gradient is two products and needs no factors. To
  * solve a system, tg_solve is faster and more accurate. A singular matrix is TG_ERR_ARGUMENT. */
@@ -73,20 +75,12 @@ TG_API tg_tensor *tg_cofactor(tg_tensor *a);
  *     tg_slogdet(a, .sign = &sign) */
 typedef struct tg_slogdet_opts {
     tg_tensor **sign;
+    char end; /* no option: ops/calls.h */
 } tg_slogdet_opts;
-TG_API tg_tensor *tg_slogdet(tg_tensor *a, tg_slogdet_opts opts);
+TG_API tg_tensor *tg_slogdet_with(tg_tensor *a, tg_slogdet_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_cholesky(a, ...) TG_AT((tg_cholesky)((a), TG_OPTIONS(tg_cholesky_opts, __VA_ARGS__)))
-#define tg_solve(a, b) TG_AT((tg_solve)((a), (b)))
-#define tg_triangular_solve(a, b, ...) \
-    TG_AT((tg_triangular_solve)((a), (b), TG_OPTIONS(tg_triangular_solve_opts, __VA_ARGS__)))
-#define tg_inverse(a) TG_AT((tg_inverse)(a))
-#define tg_det(a) TG_AT((tg_det)(a))
-#define tg_cofactor(a) TG_AT((tg_cofactor)(a))
-#define tg_slogdet(a, ...) TG_AT((tg_slogdet)((a), TG_OPTIONS(tg_slogdet_opts, __VA_ARGS__)))
 
 #endif

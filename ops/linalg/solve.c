@@ -73,7 +73,7 @@ const tg_op tg_op_solve = {
     .grad_kernel = solve_grad_kernel,
 };
 
-tg_tensor *(tg_solve)(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_solve, a, b, NULL); }
+tg_tensor *tg_solve(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_solve, a, b, NULL); }
 
 /* ---- inverse: Y = A^-1:  dA = -Y^T G Y^T ---- */
 
@@ -104,4 +104,4 @@ const tg_op tg_op_inverse = {
     .grad = inverse_grad,
 };
 
-tg_tensor *(tg_inverse)(tg_tensor *a) { return tg_apply1(&tg_op_inverse, a, NULL); }
+tg_tensor *tg_inverse(tg_tensor *a) { return tg_apply1(&tg_op_inverse, a, NULL); }

@@ -49,16 +49,16 @@ static tg_status forward(const tg_call *call) {
 /* softmax(x) - onehot(class): the element of the class is less the sum of the others, since p - 1 loses the digits of a p
  * near 1. */
 static tg_tensor *distance(tg_tensor *x, tg_tensor *classes) {
-    tg_tensor *zeros = (tg_zeros)(tg_dtype_of(x), tg_shape_of(classes));
+    tg_tensor *zeros = tg_zeros_with(tg_dtype_of(x), tg_shape_of(classes));
     tg_tensor *others = tg_scatter(tg_softmax(x, -1), -1, classes, zeros);
-    return tg_scatter(others, -1, classes, tg_neg(tg_sum(others, .axes = TG_SHAPE(-1), .keepdim = true)));
+    return tg_scatter(others, -1, classes, tg_neg(tg_sum_with(others, (tg_reduce_opts){.axes = TG_SHAPE(-1), .keepdim = true})));
 }
 
 /* Set where a row has a NaN or an infinity to which its zero gradient would come as a factor; NULL when none has. */
 static tg_tensor *rows_without_weight(tg_tensor *distance, tg_tensor *g) {
     tg_tensor *zero = tg_eq(g, tg_scalar(tg_dtype_of(g), 0));
-    tg_tensor *bad = tg_logical_and(zero, tg_any(tg_isnan(tg_detach(distance)), .axes = TG_SHAPE(-1), .keepdim = true));
-    return tg_item(tg_any(bad)) != 0 ? bad : NULL;
+    tg_tensor *bad = tg_logical_and(zero, tg_any_with(tg_isnan(tg_detach(distance)), (tg_reduce_opts){.axes = TG_SHAPE(-1), .keepdim = true}));
+    return tg_item(tg_any_with(bad, (tg_reduce_opts){0})) != 0 ? bad : NULL;
 }
 
 static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
@@ -91,6 +91,6 @@ const tg_op tg_op_softmax_cross_entropy = {
     .grad_kernel = grad_kernel,
 };
 
-tg_tensor *(tg_softmax_cross_entropy)(tg_tensor *x, tg_tensor *class_of_row) {
+tg_tensor *tg_softmax_cross_entropy(tg_tensor *x, tg_tensor *class_of_row) {
     return tg_apply2(&tg_op_softmax_cross_entropy, x, class_of_row, NULL);
 }

@@ -19,6 +19,4 @@ TG_API tg_tensor *tg_softmax_cross_entropy(tg_tensor *x, tg_tensor *class_of_row
 }
 #endif
 
-#define tg_softmax_cross_entropy(x, class_of_row) TG_AT((tg_softmax_cross_entropy)((x), (class_of_row)))
-
 #endif

@@ -18,14 +18,14 @@ static int axis_of(const void *attr, const tg_array *x) {
 
 /* sum of t along the node's axis, which stays with size 1 */
 static tg_tensor *row_sum(const tg_node *n, tg_tensor *t) {
-    return tg_sum(t, .axes = TG_SHAPE(((const softmax_attr *)n->attr)->axis), .keepdim = true);
+    return tg_sum_with(t, (tg_reduce_opts){.axes = TG_SHAPE(((const softmax_attr *)n->attr)->axis), .keepdim = true});
 }
 
 tg_tensor *tg_dominant(tg_tensor *all, int axis, double limit) {
     tg_tensor *y = tg_detach(all), *index = NULL;
     if (!tg_is_alive(y) || tg_numel(y) == 0) return NULL;
-    tg_tensor *most = tg_max(y, .axis = axis, .keepdim = true, .index = &index);
-    tg_tensor *above = tg_any(tg_gt(most, tg_scalar(tg_dtype_of(y), limit)));
+    tg_tensor *most = tg_max_with(y, (tg_max_opts){.axis = axis, .keepdim = true, .index = &index});
+    tg_tensor *above = tg_any_with(tg_gt(most, tg_scalar(tg_dtype_of(y), limit)), (tg_reduce_opts){0});
     return tg_item(above) != 0 ? index : NULL;
 }
 
@@ -64,7 +64,7 @@ const tg_op tg_op_softmax = {
     .grad_kernel = softmax_grad_kernel,
 };
 
-tg_tensor *(tg_softmax)(tg_tensor *x, int axis) {
+tg_tensor *tg_softmax(tg_tensor *x, int axis) {
     return tg_apply1(&tg_op_softmax, x, &(softmax_attr){axis});
 }
 
@@ -83,7 +83,7 @@ static void log_softmax_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor
     din[0] = dx;
     if (!at) return;
     tg_tensor *top = tg_gather(y, axis, at), *mine = tg_gather(g, axis, at);
-    tg_tensor *others = row_sum(n, tg_scatter(g, axis, at, (tg_zeros)(tg_dtype_of(g), tg_shape_of(at))));
+    tg_tensor *others = row_sum(n, tg_scatter(g, axis, at, tg_zeros_with(tg_dtype_of(g), tg_shape_of(at))));
     tg_tensor *of_top = tg_add(tg_mul(tg_expm1(top), mine), tg_mul(tg_exp(top), others));
     din[0] = tg_scatter(dx, axis, at, tg_neg(of_top));
 }
@@ -107,6 +107,6 @@ const tg_op tg_op_log_softmax = {
     .grad_kernel = log_softmax_grad_kernel,
 };
 
-tg_tensor *(tg_log_softmax)(tg_tensor *x, int axis) {
+tg_tensor *tg_log_softmax(tg_tensor *x, int axis) {
     return tg_apply1(&tg_op_log_softmax, x, &(softmax_attr){axis});
 }

@@ -17,7 +17,4 @@ TG_API tg_tensor *tg_log_softmax(tg_tensor *x, int axis); /* x - log sum e^x */
 }
 #endif
 
-#define tg_softmax(x, axis) TG_AT((tg_softmax)((x), (axis)))
-#define tg_log_softmax(x, axis) TG_AT((tg_log_softmax)((x), (axis)))
-
 #endif

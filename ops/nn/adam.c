@@ -40,7 +40,7 @@ static const tg_optim_rule rule = {
     .step = step,
 };
 
-tg_optim *(tg_adam)(tg_model *model, double lr, tg_adam_opts opts) {
+tg_optim *tg_adam_with(tg_model *model, double lr, tg_adam_opts opts) {
     TG_NAMED("tg_adam");
     return tg_optim_new(model, &rule, lr, &opts);
 }

@@ -26,7 +26,7 @@ tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, 
     TG_NAMED(layer);
     char full[TG_LAYER_NAME];
     if (!tg_layer_name(full, layer, name, part)) return tg_poison();
-    return (tg_model_param)(model, full, dtype, shape, init, user);
+    return tg_model_param(model, full, dtype, shape, init, user);
 }
 
 bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size) {
@@ -55,7 +55,7 @@ tg_layer_start tg_layer_begin(tg_model *model) {
 
 tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y) {
     if (!tg_is_poison(y)) return y;
-    (tg_tape_rewind)(start.mark);
+    tg_tape_rewind(start.mark);
     if (start.model) tg_model_truncate(start.model, start.had);
     return y;
 }

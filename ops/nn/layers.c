@@ -20,13 +20,13 @@ static tg_tensor *dense(tg_model *model, const char *name, tg_tensor *x, int64_t
         return tg_poison();
     tg_dtype dtype = tg_dtype_of(x);
     tg_init_fn init = opts.init ? opts.init : tg_init_kaiming_uniform;
-    tg_tensor *w = (tg_model_param)(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init, opts.init_user),
+    tg_tensor *w = tg_model_param(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init, opts.init_user),
               *b = NULL;
-    if (!opts.no_bias) b = (tg_model_param)(model, bias, dtype, TG_SHAPE(out), NULL, NULL);
-    return (tg_linear)(x, w, (tg_linear_opts){b});
+    if (!opts.no_bias) b = tg_model_param(model, bias, dtype, TG_SHAPE(out), NULL, NULL);
+    return tg_linear_with(x, w, (tg_linear_opts){.bias = b});
 }
 
-tg_tensor *(tg_dense)(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts) {
+tg_tensor *tg_dense_with(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts) {
     TG_NAMED("dense");
     if (!tg_layer_check("dense", x, 0, "[.., in]", out)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
@@ -47,10 +47,10 @@ static tg_tensor *convolve(tg_model *model, const char *name, tg_tensor *x, int6
     tg_tensor *w = tg_layer_param(model, "conv_layer", name, "weight", dtype, shape, init, o.init_user);
     if (!o.no_bias)
         opts.bias = tg_layer_param(model, "conv_layer", name, "bias", dtype, TG_SHAPE(filters), NULL, NULL);
-    return (tg_conv2d)(x, w, opts);
+    return tg_conv2d_with(x, w, opts);
 }
 
-tg_tensor *(tg_conv_layer)(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
+tg_tensor *tg_conv_layer_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
                            tg_conv_layer_opts opts) {
     TG_NAMED("conv_layer");
     if (!tg_layer_check("conv_layer", x, 4, "[images, channels, height, width]", filters)) return tg_poison();
@@ -60,7 +60,7 @@ tg_tensor *(tg_conv_layer)(tg_model *model, const char *name, tg_tensor *x, int6
 
 /* ---- normalisation ---- */
 
-tg_tensor *(tg_norm_layer)(tg_model *model, const char *name, tg_tensor *x, tg_norm_layer_opts o) {
+tg_tensor *tg_norm_layer_with(tg_model *model, const char *name, tg_tensor *x, tg_norm_layer_opts o) {
     TG_NAMED("norm_layer");
     if (!tg_layer_check("norm_layer", x, 0, "[.., size]", 1)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
@@ -70,7 +70,7 @@ tg_tensor *(tg_norm_layer)(tg_model *model, const char *name, tg_tensor *x, tg_n
     opts.weight = tg_layer_param(model, "norm_layer", name, "weight", dtype, size, tg_init_ones, NULL);
     if (!o.rms && !o.no_bias)
         opts.bias = tg_layer_param(model, "norm_layer", name, "bias", dtype, size, NULL, NULL);
-    return tg_layer_end(start, o.rms ? (tg_rms_norm)(x, opts) : (tg_layer_norm)(x, opts));
+    return tg_layer_end(start, o.rms ? tg_rms_norm_with(x, opts) : tg_layer_norm_with(x, opts));
 }
 
 /* ---- embedding ---- */
@@ -83,7 +83,7 @@ static tg_status init_normal(tg_tensor *w, tg_rng *rng, const void *user) {
     return a ? TG_OK : tg_error_status();
 }
 
-tg_tensor *(tg_embed)(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
+tg_tensor *tg_embed_with(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
                       tg_embed_opts o) {
     TG_NAMED("embed");
     if (number < 1 || size < 1) {
@@ -95,15 +95,15 @@ tg_tensor *(tg_embed)(tg_model *model, const char *name, tg_tensor *index, int64
     tg_init_fn init = o.init ? o.init : init_normal;
     tg_dtype dtype = o.f64 ? TG_F64 : TG_F32;
     tg_tensor *w = tg_layer_param(model, "embed", name, "weight", dtype, TG_SHAPE(number, size), init, o.init_user);
-    return tg_layer_end(start, tg_is_poison(w) ? w : (tg_embedding)(w, index, (tg_embedding_opts){0}));
+    return tg_layer_end(start, tg_is_poison(w) ? w : tg_embedding_with(w, index, (tg_embedding_opts){0}));
 }
 
 /* ---- dropout ---- */
 
-tg_tensor *(tg_dropout_layer)(tg_model *model, tg_tensor *x, double p) {
+tg_tensor *tg_dropout_layer(tg_model *model, tg_tensor *x, double p) {
     TG_COMPOSED("dropout_layer");
     bool training = tg_model_training(model);
-    return tg_error_status() == TG_OK ? (tg_dropout)(x, p, training) : tg_poison();
+    return tg_error_status() == TG_OK ? tg_dropout(x, p, training) : tg_poison();
 }
 
 /* ---- self-attention ---- */
@@ -111,11 +111,11 @@ tg_tensor *(tg_dropout_layer)(tg_model *model, tg_tensor *x, double p) {
 /* [n, t, heads * d] as [n, heads, t, d], and back. */
 static tg_tensor *split_heads(tg_tensor *x, int64_t heads) {
     tg_shape s = tg_shape_of(x);
-    return tg_transpose(tg_reshape(x, s.dim[0], s.dim[1], heads, s.dim[2] / heads), 1, 2);
+    return tg_transpose(tg_reshape_with(x, TG_SHAPE(s.dim[0], s.dim[1], heads, s.dim[2] / heads)), 1, 2);
 }
 static tg_tensor *join_heads(tg_tensor *x) {
     tg_shape s = tg_shape_of(x);
-    return tg_reshape(tg_transpose(x, 1, 2), s.dim[0], s.dim[2], s.dim[1] * s.dim[3]);
+    return tg_reshape_with(tg_transpose(x, 1, 2), TG_SHAPE(s.dim[0], s.dim[2], s.dim[1] * s.dim[3]));
 }
 
 static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_t heads, tg_attend_opts o) {
@@ -125,19 +125,19 @@ static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_
         !tg_layer_name(out, "self_attention", name, "out"))
         return tg_poison();
     tg_dense_opts dense_opts = {.no_bias = o.no_bias, .init = tg_init_xavier_uniform};
-    tg_tensor *all = (tg_dense)(model, in, x, 3 * size, dense_opts), *part[3];
+    tg_tensor *all = tg_dense_with(model, in, x, 3 * size, dense_opts), *part[3];
     if (tg_is_poison(all)) return all;
     for (int i = 0; i < 3; i++) part[i] = split_heads(tg_narrow(all, 2, i * size, size), heads);
     tg_attention_opts opts = {.mask = o.mask, .causal = o.causal};
-    tg_tensor *y = (tg_scaled_dot_product_attention)(part[0], part[1], part[2], opts);
+    tg_tensor *y = tg_scaled_dot_product_attention_with(part[0], part[1], part[2], opts);
     if (tg_is_poison(y)) return y;
-    tg_tensor *joined = join_heads(y), *result = (tg_dense)(model, out, joined, size, dense_opts);
+    tg_tensor *joined = join_heads(y), *result = tg_dense_with(model, out, joined, size, dense_opts);
     tg_tensor *inner[] = {all, part[0], part[1], part[2], y, joined}; /* from here on gradients alone read them */
     for (int i = 0; i < 6 && !tg_is_poison(result); i++) tg_release(inner[i]);
     return result;
 }
 
-tg_tensor *(tg_self_attention)(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
+tg_tensor *tg_self_attention_with(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
                                tg_attend_opts opts) {
     TG_NAMED("self_attention");
     if (!tg_layer_check("self_attention", x, 3, "[n, t, size]", heads)) return tg_poison();

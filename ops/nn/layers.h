@@ -12,13 +12,14 @@ typedef struct tg_dense_opts {
     bool no_bias;
     tg_init_fn init;       /* of the weight; NULL: tg_init_kaiming_uniform. The bias starts at zero. */
     const void *init_user; /* what init is given: .init = tg_init_uniform, .init_user = &bound */
+    char end; /* no option: ops/calls.h */
 } tg_dense_opts;
 
 /* y = x W^T + b, for x [.., in], W = name.weight [out, in], b = name.bias [out]; y is [.., out]. (The
  * weight lies as in torch.nn.Linear.) f32 or f64, as x. Another input size than the first time is
  * TG_ERR_SHAPE.
  *     h = tg_relu(tg_dense(m, "fc1", x, 256)); */
-TG_API tg_tensor *tg_dense(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts);
+TG_API tg_tensor *tg_dense_with(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts);
 
 /* Convolution of x [images, channels, height, width] with `filters` filters of kernel {height, width}
  * (torch.nn.Conv2d): tg_conv2d with name.weight [filters, channels / groups, kernel..] and name.bias [filters]. A size
@@ -29,8 +30,9 @@ typedef struct tg_conv_layer_opts {
     bool no_bias;
     tg_init_fn init;
     const void *init_user;
+    char end; /* no option: ops/calls.h */
 } tg_conv_layer_opts;
-TG_API tg_tensor *tg_conv_layer(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
+TG_API tg_tensor *tg_conv_layer_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
                                 tg_conv_layer_opts opts);
 
 /* Layer normalisation over the last axis of x [.., size] (torch.nn.LayerNorm(size)), with name.weight and
@@ -42,8 +44,9 @@ TG_API tg_tensor *tg_conv_layer(tg_model *model, const char *name, tg_tensor *x,
 typedef struct tg_norm_layer_opts {
     bool rms, no_bias;
     double eps;
+    char end; /* no option: ops/calls.h */
 } tg_norm_layer_opts;
-TG_API tg_tensor *tg_norm_layer(tg_model *model, const char *name, tg_tensor *x, tg_norm_layer_opts opts);
+TG_API tg_tensor *tg_norm_layer_with(tg_model *model, const char *name, tg_tensor *x, tg_norm_layer_opts opts);
 
 /* The rows of name.weight [number, size] that index (i64 or i32, any shape) names: [.., size]
  * (torch.nn.Embedding(number, size), and like it the weight starts standard normal). f32, or f64 if asked for.
@@ -53,8 +56,9 @@ typedef struct tg_embed_opts {
     tg_init_fn init; /* NULL: standard normal */
     bool f64;
     const void *init_user;
+    char end; /* no option: ops/calls.h */
 } tg_embed_opts;
-TG_API tg_tensor *tg_embed(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
+TG_API tg_tensor *tg_embed_with(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
                            tg_embed_opts opts);
 
 /* tg_dropout (ops/index/embedding.h) with probability p while the model is in training (tg_model_set_training), x itself in
@@ -72,24 +76,13 @@ TG_API tg_tensor *tg_dropout_layer(tg_model *model, tg_tensor *x, double p);
 typedef struct tg_attend_opts {
     tg_tensor *mask;
     bool causal, no_bias;
+    char end; /* no option: ops/calls.h */
 } tg_attend_opts;
-TG_API tg_tensor *tg_self_attention(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
+TG_API tg_tensor *tg_self_attention_with(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
                                     tg_attend_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_dense(model, name, x, out, ...) \
-    TG_AT((tg_dense)((model), (name), (x), (out), TG_OPTIONS(tg_dense_opts, __VA_ARGS__)))
-#define tg_conv_layer(model, name, x, filters, ...) \
-    TG_AT((tg_conv_layer)((model), (name), (x), (filters), TG_OPTIONS(tg_conv_layer_opts, __VA_ARGS__)))
-#define tg_norm_layer(model, name, x, ...) \
-    TG_AT((tg_norm_layer)((model), (name), (x), TG_OPTIONS(tg_norm_layer_opts, __VA_ARGS__)))
-#define tg_embed(model, name, index, number, size, ...) \
-    TG_AT((tg_embed)((model), (name), (index), (number), (size), TG_OPTIONS(tg_embed_opts, __VA_ARGS__)))
-#define tg_dropout_layer(model, x, p) TG_AT((tg_dropout_layer)((model), (x), (p)))
-#define tg_self_attention(model, name, x, heads, ...) \
-    TG_AT((tg_self_attention)((model), (name), (x), (heads), TG_OPTIONS(tg_attend_opts, __VA_ARGS__)))
 
 #endif

@@ -83,28 +83,28 @@ HAS(has_infinity, !!isinf)
 
 tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x) {
     TG_COMPOSED("loss_weighed");
-    tg_tensor *product = (tg_mul)(w, x);
+    tg_tensor *product = tg_mul(w, x);
     if (!has_nan(product)) return product;
-    tg_tensor *infinite = (tg_eq)((tg_abs)((tg_detach)(x)), (tg_scalar)(tg_dtype_of(x), INFINITY));
-    tg_tensor *none = (tg_logical_and)((tg_eq)(w, (tg_scalar)(tg_dtype_of(w), 0)), infinite);
-    return (tg_mul)(w, (tg_masked_fill)(x, none, 0));
+    tg_tensor *infinite = tg_eq(tg_abs(tg_detach(x)), tg_scalar(tg_dtype_of(x), INFINITY));
+    tg_tensor *none = tg_logical_and(tg_eq(w, tg_scalar(tg_dtype_of(w), 0)), infinite);
+    return tg_mul(w, tg_masked_fill(x, none, 0));
 }
 
 /* The sum divided by the size of the first axis. Where the sum leaves the range this may not: it is then a multiple of the
  * mean. */
 static tg_tensor *batch_mean(tg_tensor *x) {
-    const tg_reduce_opts all = {{0}, false};
+    const tg_reduce_opts all = {0};
     double n = tg_rank(x) > 0 ? (double)tg_size(x, 0) : 1;
-    tg_tensor *out = (tg_sum)(x, all);
-    if (n != 1) out = (tg_mul_scalar)(out, 1 / n);
+    tg_tensor *out = tg_sum_with(x, all);
+    if (n != 1) out = tg_mul_scalar(out, 1 / n);
     if (n == 1 || !tg_is_alive(out) || !isinf(tg_item(out))) return out;
-    return (tg_mul_scalar)((tg_mean)(x, all), (double)tg_numel(x) / n);
+    return tg_mul_scalar(tg_mean_with(x, all), (double)tg_numel(x) / n);
 }
 
 tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduction) {
     if (!op) op = "tg_loss_reduce";
     TG_COMPOSED(op);
-    const tg_reduce_opts all = {{0}, false};
+    const tg_reduce_opts all = {0};
     tg_tensor *out;
     tg_rank(x);
     if (!tg_is_alive(x)) return tg_poison();
@@ -112,10 +112,10 @@ tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduct
     case TG_REDUCTION_NONE:
         return x;
     case TG_REDUCTION_MEAN:
-        out = (tg_mean)(x, all);
+        out = tg_mean_with(x, all);
         break;
     case TG_REDUCTION_SUM:
-        out = (tg_sum)(x, all);
+        out = tg_sum_with(x, all);
         break;
     case TG_REDUCTION_BATCH_MEAN:
         out = batch_mean(x);
@@ -141,14 +141,14 @@ double tg_loss_share(const char *op, const tg_tensor *out, const tg_tensor *like
 
 /* ---- mse and binary cross-entropy ---- */
 
-tg_tensor *(tg_mse_loss)(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts) {
+tg_tensor *tg_mse_loss_with(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts) {
     TG_COMPOSED("mse_loss");
     if (!tg_loss_pair("mse_loss", prediction, target)) return tg_poison();
-    tg_tensor *d = (tg_sub)(prediction, target);
-    tg_tensor *out = tg_loss_reduce("mse_loss", (tg_square)(d), opts.reduction);
+    tg_tensor *d = tg_sub(prediction, target);
+    tg_tensor *out = tg_loss_reduce("mse_loss", tg_square(d), opts.reduction);
     double share = tg_loss_share("mse_loss", out, d, opts.reduction);
     if (share == 0) return out;
-    return tg_loss_reduce("mse_loss", (tg_mul)(d, (tg_mul_scalar)(d, share)), TG_REDUCTION_SUM);
+    return tg_loss_reduce("mse_loss", tg_mul(d, tg_mul_scalar(d, share)), TG_REDUCTION_SUM);
 }
 
 /* y c a, for y in [0, 1] and c >= 0, where no product of two leaves the dtype unless all three do: y (c a), or where c a is
@@ -157,16 +157,16 @@ static tg_tensor *target_terms(tg_tensor *y, tg_tensor *c, tg_tensor *a) {
     if (!c) return tg_loss_weighed(y, a);
     tg_tensor *product = tg_loss_weighed(c, a);
     if (!has_infinity(product)) return tg_loss_weighed(y, product);
-    tg_tensor *within = (tg_isfinite)(product), *one = (tg_scalar)(tg_dtype_of(y), 1), *steep = (tg_gt)(c, (tg_abs)(a));
-    tg_tensor *early = (tg_where)(within, one, y), *late = (tg_where)(within, y, one);
-    tg_tensor *larger = (tg_where)(steep, c, a), *smaller = (tg_where)(steep, a, c);
-    return tg_loss_weighed(late, (tg_mul)(smaller, tg_loss_weighed(early, larger)));
+    tg_tensor *within = tg_isfinite(product), *one = tg_scalar(tg_dtype_of(y), 1), *steep = tg_gt(c, tg_abs(a));
+    tg_tensor *early = tg_where(within, one, y), *late = tg_where(within, y, one);
+    tg_tensor *larger = tg_where(steep, c, a), *smaller = tg_where(steep, a, c);
+    return tg_loss_weighed(late, tg_mul(smaller, tg_loss_weighed(early, larger)));
 }
 
 /* w (y c a + (1 - y) b), for a = log p and b = log(1 - p), weight w and pos_weight c. */
 static tg_tensor *cross_terms(tg_tensor *y, tg_tensor *a, tg_tensor *b, const tg_bce_opts *opts) {
     tg_tensor *positive = target_terms(y, opts->pos_weight, a);
-    tg_tensor *terms = (tg_add)(positive, tg_loss_weighed((tg_affine)(y, -1, 1), b));
+    tg_tensor *terms = tg_add(positive, tg_loss_weighed(tg_affine(y, -1, 1), b));
     return opts->weight ? tg_loss_weighed(opts->weight, terms) : terms;
 }
 
@@ -174,35 +174,35 @@ static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b
     tg_tensor *out = tg_loss_reduce(op, cross_terms(y, a, b, &opts), opts.reduction);
     double share = tg_loss_share(op, out, y, opts.reduction);
     if (share > 0) {
-        a = (tg_mul_scalar)(a, share), b = (tg_mul_scalar)(b, share);
+        a = tg_mul_scalar(a, share), b = tg_mul_scalar(b, share);
         out = tg_loss_reduce(op, cross_terms(y, a, b, &opts), TG_REDUCTION_SUM);
     }
-    return (tg_neg)(out);
+    return tg_neg(out);
 }
 
 /* log s(z) and log(1 - s(z)) = log s(-z) are smooth and exact at any z, so that the gradient, -y s(-z) +
  * (1 - y) s(z) = s(z) - y, needs no case for z = 0; and where one term is 0, the other has all its digits. */
-tg_tensor *(tg_binary_cross_entropy_with_logits)(tg_tensor *logits, tg_tensor *target, tg_bce_opts opts) {
+tg_tensor *tg_binary_cross_entropy_with_logits_with(tg_tensor *logits, tg_tensor *target, tg_bce_opts opts) {
     TG_COMPOSED("binary_cross_entropy_with_logits");
     const char *op = "binary_cross_entropy_with_logits";
     if (!tg_loss_pair(op, logits, target) || !check_unit(op, "target", target)) return tg_poison();
     if (!tg_loss_weight(op, "weight", opts.weight, logits)) return tg_poison();
     if (!tg_loss_weight(op, "pos_weight", opts.pos_weight, logits)) return tg_poison();
-    return cross(op, target, (tg_logsigmoid)(logits), (tg_logsigmoid)((tg_neg)(logits)), opts);
+    return cross(op, target, tg_logsigmoid(logits), tg_logsigmoid(tg_neg(logits)), opts);
 }
 
 /* max(log p, -100), and max(log(1 - p), -100), which has all its digits where p is small. The gradient is 0 where the bound
  * holds: there p is replaced before the logarithm too, since 0 times the slope 1/0 would be NaN. */
 static tg_tensor *bounded_log(tg_tensor *p) {
-    tg_tensor *tiny = (tg_lt)(p, (tg_scalar)(tg_dtype_of(p), exp(-100)));
-    return (tg_masked_fill)((tg_log)((tg_masked_fill)(p, tiny, 1)), tiny, -100);
+    tg_tensor *tiny = tg_lt(p, tg_scalar(tg_dtype_of(p), exp(-100)));
+    return tg_masked_fill(tg_log(tg_masked_fill(p, tiny, 1)), tiny, -100);
 }
 static tg_tensor *bounded_log_of_rest(tg_tensor *p) {
-    tg_tensor *tiny = (tg_eq)(p, (tg_scalar)(tg_dtype_of(p), 1));
-    return (tg_masked_fill)((tg_log1p)((tg_neg)((tg_masked_fill)(p, tiny, 0))), tiny, -100);
+    tg_tensor *tiny = tg_eq(p, tg_scalar(tg_dtype_of(p), 1));
+    return tg_masked_fill(tg_log1p(tg_neg(tg_masked_fill(p, tiny, 0))), tiny, -100);
 }
 
-tg_tensor *(tg_binary_cross_entropy)(tg_tensor *p, tg_tensor *target, tg_bce_opts opts) {
+tg_tensor *tg_binary_cross_entropy_with(tg_tensor *p, tg_tensor *target, tg_bce_opts opts) {
     TG_COMPOSED("binary_cross_entropy");
     const char *op = "binary_cross_entropy";
     if (!tg_loss_pair(op, p, target) || !check_unit(op, "target", target) ||

@@ -27,26 +27,28 @@ typedef enum tg_loss_reduction {
 
 typedef struct tg_loss_opts {
     tg_loss_reduction reduction;
+    char end; /* no option: ops/calls.h */
 } tg_loss_opts;
 
 /* mean((prediction - target)^2). */
-TG_API tg_tensor *tg_mse_loss(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts);
+TG_API tg_tensor *tg_mse_loss_with(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts);
 
 /* Weights have the dtype of the logits and broadcast to their shape. */
 typedef struct tg_bce_opts {
     tg_loss_reduction reduction;
     tg_tensor *weight;     /* a factor of each element's loss */
     tg_tensor *pos_weight; /* a factor of y log s(z) alone: above 1 for rare positives. From logits only */
+    char end; /* no option: ops/calls.h */
 } tg_bce_opts;
 
 /* mean(-[y log s(z) + (1 - y) log(1 - s(z))]) for s = sigmoid, by way of tg_logsigmoid, so that value and
  * gradient are exact at any finite z: 1000 for z = -1000, y = 1. Target y in [0, 1] (TG_ERR_ARGUMENT
  * otherwise: labels of -1 and 1 are a silent bug), of z's dtype and shape. */
-TG_API tg_tensor *tg_binary_cross_entropy_with_logits(tg_tensor *logits, tg_tensor *target, tg_bce_opts opts);
+TG_API tg_tensor *tg_binary_cross_entropy_with_logits_with(tg_tensor *logits, tg_tensor *target, tg_bce_opts opts);
 
 /* The same from probabilities p: mean(-[y log p + (1 - y) log(1 - p)]), each log no smaller than -100 (as
  * PyTorch), where that bound holds with gradient 0. p outside [0, 1] is TG_ERR_ARGUMENT. */
-TG_API tg_tensor *tg_binary_cross_entropy(tg_tensor *p, tg_tensor *target, tg_bce_opts opts);
+TG_API tg_tensor *tg_binary_cross_entropy_with(tg_tensor *p, tg_tensor *target, tg_bce_opts opts);
 
 /* The mean is weighted: the sum of the rows' losses over the sum of their weights, ignored rows left out (NaN
  * when all are ignored). */
@@ -56,23 +58,25 @@ typedef struct tg_cross_entropy_opts {
     int64_t ignore_index;   /* rows of this class, which may lie outside [0, classes), count nothing */
     bool ignore;            /* needed for ignore_index 0 only, which otherwise means none */
     double label_smoothing; /* e in [0, 1]: targets (1 - e) onehot + e / classes */
+    char end; /* no option: ops/calls.h */
 } tg_cross_entropy_opts;
 
 /* mean over rows of -log softmax(logits)[class]: logits [n, classes, ...], target [n, ...] of class numbers,
  * i64 or i32. A class outside [0, classes) is TG_ERR_ARGUMENT naming row and class. A target of the logits'
  * own shape and dtype holds probabilities p of the classes: mean over rows of -sum(p log softmax(logits));
  * its mean is over rows, not weighted, and nothing can be ignored. */
-TG_API tg_tensor *tg_cross_entropy(tg_tensor *logits, tg_tensor *target, tg_cross_entropy_opts opts);
+TG_API tg_tensor *tg_cross_entropy_with(tg_tensor *logits, tg_tensor *target, tg_cross_entropy_opts opts);
 
 typedef struct tg_nll_opts {
     tg_loss_reduction reduction; /* the fields mean what they mean above */
     tg_tensor *weight;
     int64_t ignore_index;
     bool ignore;
+    char end; /* no option: ops/calls.h */
 } tg_nll_opts;
 
 /* The last step of the plain composition: mean over rows of -log_p[class], for log_p [n, classes, ...]. */
-TG_API tg_tensor *tg_nll_loss(tg_tensor *log_p, tg_tensor *target, tg_nll_opts opts);
+TG_API tg_tensor *tg_nll_loss_with(tg_tensor *log_p, tg_tensor *target, tg_nll_opts opts);
 
 /* The fraction of rows whose largest logit is the target's; a number, not a tensor; NaN on error.
  * Among equal logits the first is the largest; a row with a NaN counts as wrong. No gradient. */
@@ -81,16 +85,5 @@ TG_API double tg_accuracy(tg_tensor *logits, tg_tensor *target);
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_mse_loss(prediction, target, ...) \
-    TG_AT((tg_mse_loss)((prediction), (target), TG_OPTIONS(tg_loss_opts, __VA_ARGS__)))
-#define tg_binary_cross_entropy_with_logits(z, y, ...) \
-    TG_AT((tg_binary_cross_entropy_with_logits)((z), (y), TG_OPTIONS(tg_bce_opts, __VA_ARGS__)))
-#define tg_binary_cross_entropy(p, y, ...) \
-    TG_AT((tg_binary_cross_entropy)((p), (y), TG_OPTIONS(tg_bce_opts, __VA_ARGS__)))
-#define tg_cross_entropy(logits, target, ...) \
-    TG_AT((tg_cross_entropy)((logits), (target), TG_OPTIONS(tg_cross_entropy_opts, __VA_ARGS__)))
-#define tg_nll_loss(log_p, target, ...) \
-    TG_AT((tg_nll_loss)((log_p), (target), TG_OPTIONS(tg_nll_opts, __VA_ARGS__)))
 
 #endif

@@ -86,11 +86,11 @@ static bool check_options(const char *op, const tg_tensor *x, const tg_cross_ent
 static tg_tensor *along_classes(tg_tensor *weight, const tg_tensor *x) {
     tg_shape shape = {tg_rank(x), {0}};
     for (int i = 0; i < shape.rank; i++) shape.dim[i] = i == 1 ? tg_size(x, 1) : 1;
-    return (tg_reshape)(weight, shape);
+    return tg_reshape_with(weight, shape);
 }
 
 static tg_tensor *sum_of_classes(tg_tensor *x) {
-    return (tg_sum)(x, (tg_reduce_opts){.axes = {1, {1}}, .keepdim = false});
+    return tg_sum_with(x, (tg_reduce_opts){.axes = {1, {1}}, .keepdim = false});
 }
 
 /* What the rows of a loss have in common. */
@@ -101,20 +101,20 @@ typedef struct rows {
 } rows;
 
 static tg_tensor *without_ignored(const rows *r, tg_tensor *x) {
-    return r->ignored ? (tg_masked_fill)(x, r->ignored, 0) : x;
+    return r->ignored ? tg_masked_fill(x, r->ignored, 0) : x;
 }
 
 static rows look_at(tg_tensor *target, const tg_cross_entropy_opts *opts) {
     rows r = {target, NULL, NULL};
     if (ignores(opts)) {
-        tg_tensor *index = (tg_scalar)(tg_dtype_of(target), (double)opts->ignore_index);
-        r.ignored = (tg_eq)(target, index);
+        tg_tensor *index = tg_scalar(tg_dtype_of(target), (double)opts->ignore_index);
+        r.ignored = tg_eq(target, index);
         r.target = without_ignored(&r, target);
     }
     if (opts->weight) {
-        tg_tensor *flat = (tg_reshape)(r.target, (tg_shape){1, {tg_numel(target)}});
-        tg_tensor *each = (tg_index_select)(opts->weight, 0, flat);
-        r.weight = without_ignored(&r, (tg_reshape)(each, tg_shape_of(target)));
+        tg_tensor *flat = tg_reshape_with(r.target, (tg_shape){1, {tg_numel(target)}});
+        tg_tensor *each = tg_index_select(opts->weight, 0, flat);
+        r.weight = without_ignored(&r, tg_reshape_with(each, tg_shape_of(target)));
     }
     return r;
 }
@@ -128,7 +128,7 @@ static tg_tensor *weights_near_one(tg_tensor *weight, const tg_tensor *of_rows, 
     for (int64_t i = 0; a && i < a->numel; i++) largest = fmax(largest, fabs(tg_array_get(a, i)));
     if (largest == 0 || isinf(largest) || (largest >= 1 / most && largest <= most)) return weight;
     (void)frexp(largest, &e); /* 2^-e itself may be too large */
-    return (tg_mul_scalar)((tg_mul_scalar)(weight, ldexp(1, -(e / 2))), ldexp(1, -(e - e / 2)));
+    return tg_mul_scalar(tg_mul_scalar(weight, ldexp(1, -(e / 2))), ldexp(1, -(e - e / 2)));
 }
 
 /* Whether an ignored row holds what is not finite: its zero gradient would make NaN of it. */
@@ -144,12 +144,12 @@ static bool has_infinite_row(const tg_tensor *x, const tg_tensor *ignored) {
 
 /* -log_p[class] of each row, of logits or of log_p. */
 static tg_tensor *plain_losses(tg_tensor *x, tg_tensor *target, bool logits) {
-    if (logits && tg_rank(x) == 2) return (tg_softmax_cross_entropy)(x, target);
-    tg_tensor *log_p = logits ? (tg_log_softmax)(x, 1) : x;
-    return (tg_neg)((tg_squeeze)((tg_gather)(log_p, 1, (tg_unsqueeze)(target, 1)), 1));
+    if (logits && tg_rank(x) == 2) return tg_softmax_cross_entropy(x, target);
+    tg_tensor *log_p = logits ? tg_log_softmax(x, 1) : x;
+    return tg_neg(tg_squeeze(tg_gather(log_p, 1, tg_unsqueeze(target, 1)), 1));
 }
 
-static tg_tensor *part(tg_tensor *x, double share) { return share == 1 ? x : (tg_mul_scalar)(x, share); }
+static tg_tensor *part(tg_tensor *x, double share) { return share == 1 ? x : tg_mul_scalar(x, share); }
 
 /* The sum of w log_p, times a number: of each where the sum leaves the range. */
 static tg_tensor *smoothing(tg_tensor *log_p, tg_tensor *weight, double number) {
@@ -157,20 +157,20 @@ static tg_tensor *smoothing(tg_tensor *log_p, tg_tensor *weight, double number) 
     const tg_array *a = tg_is_alive(sum) ? tg_array_of(sum) : NULL;
     bool within = true;
     for (int64_t i = 0; a && i < a->numel; i++) within = within && !isinf(tg_array_get(a, i));
-    if (within) return (tg_mul_scalar)(sum, number);
-    log_p = (tg_mul_scalar)(log_p, number);
+    if (within) return tg_mul_scalar(sum, number);
+    log_p = tg_mul_scalar(log_p, number);
     return sum_of_classes(w ? tg_loss_weighed(w, log_p) : log_p);
 }
 
 /* Each row's loss, times share: -w[class] log_p[class], smoothed -e/classes sum(w log_p). */
 static tg_tensor *row_losses(tg_tensor *x, const rows *r, const tg_cross_entropy_opts *opts, bool logits, double share) {
     double e = opts->label_smoothing;
-    if (e > 0 && logits) x = (tg_log_softmax)(x, 1);
+    if (e > 0 && logits) x = tg_log_softmax(x, 1);
     tg_tensor *loss = part(plain_losses(x, r->target, logits && e == 0), share);
     if (r->weight) loss = tg_loss_weighed(r->weight, loss);
     if (e > 0) {
         tg_tensor *smooth = smoothing(part(x, share), opts->weight, e / (double)tg_size(x, 1));
-        loss = e < 1 ? (tg_sub)((tg_mul_scalar)(loss, 1 - e), smooth) : (tg_neg)(smooth);
+        loss = e < 1 ? tg_sub(tg_mul_scalar(loss, 1 - e), smooth) : tg_neg(smooth);
     }
     return without_ignored(r, loss);
 }
@@ -184,9 +184,9 @@ static tg_tensor *reduced_rows(const char *op, tg_tensor *x, const rows *r, cons
     if (r->weight)
         count = tg_loss_reduce(op, r->weight, TG_REDUCTION_SUM);
     else
-        count = (tg_affine)(tg_loss_reduce(op, (tg_to)(r->ignored, tg_dtype_of(x)), TG_REDUCTION_SUM), -1,
+        count = tg_affine(tg_loss_reduce(op, tg_to(r->ignored, tg_dtype_of(x)), TG_REDUCTION_SUM), -1,
                             (double)tg_numel(r->target));
-    return (tg_div)(tg_loss_reduce(op, loss, TG_REDUCTION_SUM), part(count, share));
+    return tg_div(tg_loss_reduce(op, loss, TG_REDUCTION_SUM), part(count, share));
 }
 
 /* The rows with weights within a factor `most` of 1. */
@@ -203,7 +203,7 @@ static tg_tensor *class_loss(const char *op, tg_tensor *x, tg_tensor *target, tg
     if (!opts.weight && !ignores(&opts) && opts.label_smoothing == 0)
         return tg_loss_reduce(op, plain_losses(x, target, logits), opts.reduction);
     rows r = look_near_one(target, &opts, tg_dtype_of(x) == TG_F64 ? 0x1p500 : 0x1p60);
-    if (r.ignored && has_infinite_row(x, r.ignored)) x = (tg_masked_fill)(x, (tg_unsqueeze)(r.ignored, 1), 0);
+    if (r.ignored && has_infinite_row(x, r.ignored)) x = tg_masked_fill(x, tg_unsqueeze(r.ignored, 1), 0);
     tg_tensor *out = reduced_rows(op, x, &r, &opts, logits, 1);
     double share = tg_loss_share(op, out, target, opts.reduction);
     if (share == 0) return out;
@@ -211,10 +211,10 @@ static tg_tensor *class_loss(const char *op, tg_tensor *x, tg_tensor *target, tg
     return reduced_rows(op, x, &r, &opts, logits, share);
 }
 
-tg_tensor *(tg_nll_loss)(tg_tensor *log_p, tg_tensor *target, tg_nll_opts o) {
+tg_tensor *tg_nll_loss_with(tg_tensor *log_p, tg_tensor *target, tg_nll_opts o) {
     TG_COMPOSED("nll_loss");
     const char *op = "nll_loss";
-    tg_cross_entropy_opts opts = {o.reduction, o.weight, o.ignore_index, o.ignore, 0};
+    tg_cross_entropy_opts opts = {o.reduction, o.weight, o.ignore_index, o.ignore, 0, 0};
     if (!check_classes(op, log_p, target, &opts) || !check_options(op, log_p, &opts)) return tg_poison();
     return class_loss(op, log_p, target, opts, false);
 }
@@ -228,7 +228,7 @@ static bool are_probabilities(const tg_tensor *x, const tg_tensor *target) {
 
 /* Each row's loss: -sum(w p log_p), with p smoothed. */
 static tg_tensor *probability_terms(tg_tensor *x, tg_tensor *p, const tg_cross_entropy_opts *opts) {
-    tg_tensor *terms = tg_loss_weighed(p, (tg_log_softmax)(x, 1));
+    tg_tensor *terms = tg_loss_weighed(p, tg_log_softmax(x, 1));
     if (opts->weight) terms = tg_loss_weighed(along_classes(opts->weight, x), terms);
     return sum_of_classes(terms);
 }
@@ -240,15 +240,15 @@ static tg_tensor *probability_loss(const char *op, tg_tensor *x, tg_tensor *p,
         tg_fail(TG_ERR_ARGUMENT, "%s: ignore_index needs class numbers, the target holds probabilities", op);
         return tg_poison();
     }
-    if (e > 0) p = (tg_affine)(p, 1 - e, e / (double)tg_size(x, 1));
+    if (e > 0) p = tg_affine(p, 1 - e, e / (double)tg_size(x, 1));
     tg_tensor *out = tg_loss_reduce(op, probability_terms(x, p, opts), opts->reduction);
     double share = tg_loss_share(op, out, x, opts->reduction);
     if (opts->reduction == TG_REDUCTION_MEAN) share *= (double)tg_size(x, 1); /* a term is a row */
     if (share > 0) out = tg_loss_reduce(op, probability_terms(x, part(p, share), opts), TG_REDUCTION_SUM);
-    return (tg_neg)(out);
+    return tg_neg(out);
 }
 
-tg_tensor *(tg_cross_entropy)(tg_tensor *logits, tg_tensor *target, tg_cross_entropy_opts opts) {
+tg_tensor *tg_cross_entropy_with(tg_tensor *logits, tg_tensor *target, tg_cross_entropy_opts opts) {
     TG_COMPOSED("cross_entropy");
     const char *op = "cross_entropy";
     if (are_probabilities(logits, target)) {

@@ -24,22 +24,22 @@ static bool check_positive(const char *op, const char *what, double v) {
 
 /* Each loss is made of its terms; where their mean leaves the range though it need not, of share times its terms, each made
  * of factors that have the share already. */
-static tg_tensor *part(tg_tensor *x, double share) { return share == 1 ? x : (tg_mul_scalar)(x, share); }
+static tg_tensor *part(tg_tensor *x, double share) { return share == 1 ? x : tg_mul_scalar(x, share); }
 
 /* ---- of a difference ---- */
 
 static tg_tensor *difference(tg_tensor *prediction, tg_tensor *target, double share) {
-    return (tg_sub)(part(prediction, share), part(target, share));
+    return tg_sub(part(prediction, share), part(target, share));
 }
 
 static tg_tensor *distance(const char *op, tg_tensor *prediction, tg_tensor *target, tg_loss_reduction reduction) {
-    tg_tensor *out = tg_loss_reduce(op, (tg_abs)((tg_sub)(prediction, target)), reduction);
+    tg_tensor *out = tg_loss_reduce(op, tg_abs(tg_sub(prediction, target)), reduction);
     double share = tg_loss_share(op, out, prediction, reduction);
     if (share == 0) return out;
-    return tg_loss_reduce(op, (tg_abs)(difference(prediction, target, share)), TG_REDUCTION_SUM);
+    return tg_loss_reduce(op, tg_abs(difference(prediction, target, share)), TG_REDUCTION_SUM);
 }
 
-tg_tensor *(tg_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts) {
+tg_tensor *tg_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts) {
     TG_COMPOSED("l1_loss");
     if (!tg_loss_pair("l1_loss", prediction, target)) return tg_poison();
     return distance("l1_loss", prediction, target, opts.reduction);
@@ -48,10 +48,10 @@ tg_tensor *(tg_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_loss_opts o
 /* scale c (d - c/2) with c = d bounded by +-delta: d^2/2 inside, delta |d| - delta^2/2 outside, and no kink at
  * 0. */
 static tg_tensor *huber_terms(tg_tensor *prediction, tg_tensor *target, double delta, double scale, double share) {
-    tg_tensor *d = (tg_sub)(prediction, target), *c = (tg_clamp)(d, -delta, delta);
+    tg_tensor *d = tg_sub(prediction, target), *c = tg_clamp(d, -delta, delta);
     if (share != 1) d = difference(prediction, target, share);
-    tg_tensor *rest = (tg_sub)(d, (tg_mul_scalar)(c, 0.5 * share));
-    return (tg_mul)(scale == 1 ? c : (tg_mul_scalar)(c, scale), rest);
+    tg_tensor *rest = tg_sub(d, tg_mul_scalar(c, 0.5 * share));
+    return tg_mul(scale == 1 ? c : tg_mul_scalar(c, scale), rest);
 }
 
 static tg_tensor *huber(const char *op, tg_tensor *prediction, tg_tensor *target, double delta, double scale,
@@ -62,7 +62,7 @@ static tg_tensor *huber(const char *op, tg_tensor *prediction, tg_tensor *target
     return tg_loss_reduce(op, huber_terms(prediction, target, delta, scale, share), TG_REDUCTION_SUM);
 }
 
-tg_tensor *(tg_huber_loss)(tg_tensor *prediction, tg_tensor *target, tg_huber_opts opts) {
+tg_tensor *tg_huber_loss_with(tg_tensor *prediction, tg_tensor *target, tg_huber_opts opts) {
     TG_COMPOSED("huber_loss");
     const char *op = "huber_loss";
     double delta = opts.delta == 0 ? 1 : opts.delta;
@@ -70,7 +70,7 @@ tg_tensor *(tg_huber_loss)(tg_tensor *prediction, tg_tensor *target, tg_huber_op
     return huber(op, prediction, target, delta, 1, opts.reduction);
 }
 
-tg_tensor *(tg_smooth_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_smooth_l1_opts opts) {
+tg_tensor *tg_smooth_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_smooth_l1_opts opts) {
     TG_COMPOSED("smooth_l1_loss");
     const char *op = "smooth_l1_loss";
     double beta = opts.beta == 0 ? 1 : opts.beta;
@@ -85,18 +85,18 @@ tg_tensor *(tg_smooth_l1_loss)(tg_tensor *prediction, tg_tensor *target, tg_smoo
 
 /* p (log p - log_q), which is 0 where p is, even if both logarithms are -inf. */
 static tg_tensor *log_target_terms(tg_tensor *log_q, tg_tensor *log_p, double share) {
-    tg_tensor *none = (tg_eq)(log_p, (tg_scalar)(tg_dtype_of(log_p), -INFINITY));
-    tg_tensor *distance = (tg_sub)((tg_masked_fill)(log_p, none, 0), (tg_masked_fill)(log_q, none, 0));
-    return (tg_mul)(part((tg_exp)(log_p), share), distance);
+    tg_tensor *none = tg_eq(log_p, tg_scalar(tg_dtype_of(log_p), -INFINITY));
+    tg_tensor *distance = tg_sub(tg_masked_fill(log_p, none, 0), tg_masked_fill(log_q, none, 0));
+    return tg_mul(part(tg_exp(log_p), share), distance);
 }
 
 static tg_tensor *divergence_terms(tg_tensor *log_q, tg_tensor *target, bool log_target, double share) {
     if (log_target) return log_target_terms(log_q, target, share);
     tg_tensor *p = part(target, share);
-    return (tg_sub)((tg_xlogy)(p, target), tg_loss_weighed(p, log_q));
+    return tg_sub(tg_xlogy(p, target), tg_loss_weighed(p, log_q));
 }
 
-tg_tensor *(tg_kl_div)(tg_tensor *log_q, tg_tensor *target, tg_kl_div_opts opts) {
+tg_tensor *tg_kl_div_with(tg_tensor *log_q, tg_tensor *target, tg_kl_div_opts opts) {
     TG_COMPOSED("kl_div");
     const char *op = "kl_div";
     if (!tg_loss_pair(op, log_q, target)) return tg_poison();
@@ -118,7 +118,7 @@ static bool check_variance(const char *op, const tg_tensor *variance) {
     return v;
 }
 
-tg_tensor *(tg_gaussian_nll_loss)(tg_tensor *mean, tg_tensor *target, tg_tensor *variance,
+tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tensor *variance,
                                   tg_gaussian_nll_opts opts) {
     TG_COMPOSED("gaussian_nll_loss");
     const char *op = "gaussian_nll_loss";
@@ -128,15 +128,15 @@ tg_tensor *(tg_gaussian_nll_loss)(tg_tensor *mean, tg_tensor *target, tg_tensor 
     if (!variance || !tg_loss_weight(op, "variance", variance, mean) || !check_variance(op, variance))
         return tg_poison();
     /* max(variance, eps), the missing part as a constant */
-    tg_tensor *missing = (tg_detach)((tg_relu)((tg_affine)(variance, -1, eps)));
-    tg_tensor *v = (tg_add)(variance, missing);
-    tg_tensor *halved = (tg_affine)((tg_log)(v), 0.5, opts.full ? 0.5 * log_2_pi : 0);
-    tg_tensor *terms = (tg_add)(halved, (tg_half_square_over)((tg_sub)(mean, target), v));
+    tg_tensor *missing = tg_detach(tg_relu(tg_affine(variance, -1, eps)));
+    tg_tensor *v = tg_add(variance, missing);
+    tg_tensor *halved = tg_affine(tg_log(v), 0.5, opts.full ? 0.5 * log_2_pi : 0);
+    tg_tensor *terms = tg_add(halved, tg_half_square_over(tg_sub(mean, target), v));
     tg_tensor *out = tg_loss_reduce(op, terms, opts.reduction);
     double share = tg_loss_share(op, out, mean, opts.reduction);
     if (share == 0) return out;
-    terms = (tg_half_square_over)(difference(mean, target, sqrt(share)), v);
-    return tg_loss_reduce(op, (tg_add)(part(halved, share), terms), TG_REDUCTION_SUM);
+    terms = tg_half_square_over(difference(mean, target, sqrt(share)), v);
+    return tg_loss_reduce(op, tg_add(part(halved, share), terms), TG_REDUCTION_SUM);
 }
 
 /* ---- of labels 1 and -1 ---- */
@@ -161,14 +161,14 @@ static bool check_margin(const char *op, double margin) {
 }
 
 /* max(0, x), with slope 1 at 0 */
-static tg_tensor *positive_part(tg_tensor *x) { return (tg_clamp)(x, 0, INFINITY); }
+static tg_tensor *positive_part(tg_tensor *x) { return tg_clamp(x, 0, INFINITY); }
 
 static tg_tensor *embedding_terms(tg_tensor *x, tg_tensor *y, double margin, double share) {
-    tg_tensor *alike = (tg_gt)(y, (tg_scalar)(tg_dtype_of(y), 0));
-    return (tg_where)(alike, part(x, share), positive_part((tg_affine)(x, -share, margin * share)));
+    tg_tensor *alike = tg_gt(y, tg_scalar(tg_dtype_of(y), 0));
+    return tg_where(alike, part(x, share), positive_part(tg_affine(x, -share, margin * share)));
 }
 
-tg_tensor *(tg_hinge_embedding_loss)(tg_tensor *x, tg_tensor *y, tg_hinge_opts opts) {
+tg_tensor *tg_hinge_embedding_loss_with(tg_tensor *x, tg_tensor *y, tg_hinge_opts opts) {
     TG_COMPOSED("hinge_embedding_loss");
     const char *op = "hinge_embedding_loss";
     double margin = tg_option(opts.margin, 1);
@@ -179,10 +179,10 @@ tg_tensor *(tg_hinge_embedding_loss)(tg_tensor *x, tg_tensor *y, tg_hinge_opts o
 }
 
 static tg_tensor *hinge_terms(tg_tensor *score, tg_tensor *y, double margin, double share) {
-    return positive_part((tg_affine)((tg_mul)(y, score), -share, margin * share));
+    return positive_part(tg_affine(tg_mul(y, score), -share, margin * share));
 }
 
-tg_tensor *(tg_hinge_loss)(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts) {
+tg_tensor *tg_hinge_loss_with(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts) {
     TG_COMPOSED("hinge_loss");
     const char *op = "hinge_loss";
     double margin = tg_option(opts.margin, 1);
@@ -197,21 +197,21 @@ tg_tensor *(tg_hinge_loss)(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts) {
 /* x / max(|x|, eps), which no scale of x takes out of the dtype. */
 static tg_tensor *direction(tg_tensor *x, tg_shape axis, double eps) {
     double least = fmax(eps, tg_dtype_of(x) == TG_F64 ? DBL_MIN : (double)FLT_MIN);
-    return (tg_div)(x, (tg_clamp)((tg_norm)(x, (tg_vector_norm_opts){axis, true, 2}), least, INFINITY));
+    return tg_div(x, tg_clamp(tg_norm_with(x, (tg_vector_norm_opts){.axes = axis, .keepdim = true}), least, INFINITY));
 }
 
-tg_tensor *(tg_cosine_similarity)(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_opts opts) {
+tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_opts opts) {
     TG_COMPOSED("cosine_similarity");
     double eps = opts.eps == 0 ? 1e-8 : opts.eps;
     tg_shape shape, over = {1, {axis}};
     if (!check_positive("cosine_similarity", "eps", eps)) return tg_poison();
     bool pair = tg_is_alive(a) && tg_is_alive(b) && tg_shape_broadcast(tg_shape_of(a), tg_shape_of(b), &shape);
-    if (!pair || tg_dtype_of(a) != tg_dtype_of(b)) return (tg_mul)(a, b); /* raises the error */
+    if (!pair || tg_dtype_of(a) != tg_dtype_of(b)) return tg_mul(a, b); /* raises the error */
     /* the norm of a repeated operand is that of what it stands for */
-    if (!tg_shape_equal(tg_shape_of(a), shape)) a = (tg_expand)(a, shape);
-    if (!tg_shape_equal(tg_shape_of(b), shape)) b = (tg_expand)(b, shape);
-    tg_tensor *product = (tg_mul)(direction(a, over, eps), direction(b, over, eps));
-    tg_tensor *cosine = (tg_sum)(product, (tg_reduce_opts){over, false});
+    if (!tg_shape_equal(tg_shape_of(a), shape)) a = tg_expand_with(a, shape);
+    if (!tg_shape_equal(tg_shape_of(b), shape)) b = tg_expand_with(b, shape);
+    tg_tensor *product = tg_mul(direction(a, over, eps), direction(b, over, eps));
+    tg_tensor *cosine = tg_sum_with(product, (tg_reduce_opts){.axes = over});
     if (tg_is_alive(product)) tg_release(product);
     return cosine;
 }

@@ -12,21 +12,23 @@ extern "C" {
 #endif
 
 /* mean|prediction - target|; slope 0 where they are equal. */
-TG_API tg_tensor *tg_l1_loss(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts);
+TG_API tg_tensor *tg_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts);
 
 /* For d = prediction - target: d^2/2 where |d| < delta, delta (|d| - delta/2) elsewhere. */
 typedef struct tg_huber_opts {
     tg_loss_reduction reduction;
     double delta; /* 1 */
+    char end; /* no option: ops/calls.h */
 } tg_huber_opts;
-TG_API tg_tensor *tg_huber_loss(tg_tensor *prediction, tg_tensor *target, tg_huber_opts opts);
+TG_API tg_tensor *tg_huber_loss_with(tg_tensor *prediction, tg_tensor *target, tg_huber_opts opts);
 
 /* The same divided by beta: d^2/(2 beta) where |d| < beta, |d| - beta/2 elsewhere. */
 typedef struct tg_smooth_l1_opts {
     tg_loss_reduction reduction;
     double beta; /* 1 */
+    char end; /* no option: ops/calls.h */
 } tg_smooth_l1_opts;
-TG_API tg_tensor *tg_smooth_l1_loss(tg_tensor *prediction, tg_tensor *target, tg_smooth_l1_opts opts);
+TG_API tg_tensor *tg_smooth_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_smooth_l1_opts opts);
 
 /* mean(p (log p - log_q)), from log_q = log probabilities of the model and p = target; a term with p = 0 is
  * 0. The mean is over elements; the divergence of distributions in rows is .reduction =
@@ -34,19 +36,21 @@ TG_API tg_tensor *tg_smooth_l1_loss(tg_tensor *prediction, tg_tensor *target, tg
 typedef struct tg_kl_div_opts {
     tg_loss_reduction reduction;
     bool log_target; /* the target is log p */
+    char end; /* no option: ops/calls.h */
 } tg_kl_div_opts;
-TG_API tg_tensor *tg_kl_div(tg_tensor *log_q, tg_tensor *target, tg_kl_div_opts opts);
+TG_API tg_tensor *tg_kl_div_with(tg_tensor *log_q, tg_tensor *target, tg_kl_div_opts opts);
 
 /* For y = 1: x. For y = -1: max(0, margin - x), with slope -1 at the margin (as PyTorch). Another y is
  * TG_ERR_ARGUMENT. */
 typedef struct tg_hinge_opts {
     tg_loss_reduction reduction;
     double margin; /* 1; TG_ZERO for 0 */
+    char end; /* no option: ops/calls.h */
 } tg_hinge_opts;
-TG_API tg_tensor *tg_hinge_embedding_loss(tg_tensor *x, tg_tensor *y, tg_hinge_opts opts);
+TG_API tg_tensor *tg_hinge_embedding_loss_with(tg_tensor *x, tg_tensor *y, tg_hinge_opts opts);
 
 /* max(0, margin - y s) of a score s and y = 1 or -1: the loss of a support vector machine. Slope as above. */
-TG_API tg_tensor *tg_hinge_loss(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts);
+TG_API tg_tensor *tg_hinge_loss_with(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts);
 
 /* mean of 1/2 (log v + (mean - target)^2 / v), v = max(variance, eps); the gradient passes to the variance
  * where eps bounds it, so that it can leave (as PyTorch). The variance has the shape of the others or
@@ -55,36 +59,21 @@ typedef struct tg_gaussian_nll_opts {
     tg_loss_reduction reduction;
     bool full;  /* with the constant log(2 pi)/2 */
     double eps; /* 1e-6 */
+    char end; /* no option: ops/calls.h */
 } tg_gaussian_nll_opts;
-TG_API tg_tensor *tg_gaussian_nll_loss(tg_tensor *mean, tg_tensor *target, tg_tensor *variance,
+TG_API tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tensor *variance,
                                        tg_gaussian_nll_opts opts);
 
 /* No loss, but one minus it is: the cosine of the angle between a and b along `axis`, which goes away. a and
  * b broadcast. sum(a b) / (max(|a|, eps) max(|b|, eps)); where a or b is 0 it is 0. */
 typedef struct tg_cosine_opts {
     double eps; /* 1e-8 */
+    char end; /* no option: ops/calls.h */
 } tg_cosine_opts;
-TG_API tg_tensor *tg_cosine_similarity(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_opts opts);
+TG_API tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_l1_loss(prediction, target, ...) \
-    TG_AT((tg_l1_loss)((prediction), (target), TG_OPTIONS(tg_loss_opts, __VA_ARGS__)))
-#define tg_huber_loss(prediction, target, ...) \
-    TG_AT((tg_huber_loss)((prediction), (target), TG_OPTIONS(tg_huber_opts, __VA_ARGS__)))
-#define tg_smooth_l1_loss(prediction, target, ...) \
-    TG_AT((tg_smooth_l1_loss)((prediction), (target), TG_OPTIONS(tg_smooth_l1_opts, __VA_ARGS__)))
-#define tg_kl_div(log_q, target, ...) \
-    TG_AT((tg_kl_div)((log_q), (target), TG_OPTIONS(tg_kl_div_opts, __VA_ARGS__)))
-#define tg_hinge_embedding_loss(x, y, ...) \
-    TG_AT((tg_hinge_embedding_loss)((x), (y), TG_OPTIONS(tg_hinge_opts, __VA_ARGS__)))
-#define tg_hinge_loss(score, y, ...) \
-    TG_AT((tg_hinge_loss)((score), (y), TG_OPTIONS(tg_hinge_opts, __VA_ARGS__)))
-#define tg_gaussian_nll_loss(mean, target, variance, ...) \
-    TG_AT((tg_gaussian_nll_loss)((mean), (target), (variance), TG_OPTIONS(tg_gaussian_nll_opts, __VA_ARGS__)))
-#define tg_cosine_similarity(a, b, axis, ...) \
-    TG_AT((tg_cosine_similarity)((a), (b), (axis), TG_OPTIONS(tg_cosine_opts, __VA_ARGS__)))
 
 #endif

@@ -141,14 +141,14 @@ static tg_tensor *make(const char *name, tg_dtype dtype, tg_shape shape, tg_init
                        tg_rng rng) {
     tg_mark before = tg_tape_mark();
     bool recording = tg_set_grad_enabled(false);
-    tg_tensor *p = (tg_param)(tg_set_name((tg_zeros)(dtype, shape), name));
+    tg_tensor *p = tg_param(tg_set_name(tg_zeros_with(dtype, shape), name));
     if (tg_error_status() == TG_OK && init) run(init, name, p, &rng, user);
     if (tg_error_status() != TG_OK) {
         if (tg_is_alive(p)) tg_free(p);
         p = tg_poison();
     }
     tg_set_grad_enabled(recording);
-    (tg_tape_rewind)(before);
+    tg_tape_rewind(before);
     return p;
 }
 
@@ -200,7 +200,7 @@ static tg_tensor *check_parameter(tg_tensor *p, const char *name, tg_dtype dtype
     return tg_poison();
 }
 
-tg_tensor *(tg_model_param)(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape,
+tg_tensor *tg_model_param(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape,
                             tg_init_fn init, const void *user) {
     TG_NAMED("tg_model_param");
     store *m = store_of(model, "tg_model_param");

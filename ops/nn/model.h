@@ -56,6 +56,4 @@ TG_API bool tg_model_training(const tg_model *model);
 }
 #endif
 
-#define tg_model_param(...) TG_AT((tg_model_param)(__VA_ARGS__))
-
 #endif

@@ -15,8 +15,8 @@ void *tg_object_new(size_t bytes, const char *kind, const char *who) {
         return NULL;
     }
     tg_mark before = tg_tape_mark();
-    tg_tensor *kept = (tg_keep)((tg_zeros)(TG_U8, TG_SHAPE((int64_t)all)));
-    (tg_tape_rewind)(before);
+    tg_tensor *kept = tg_keep(tg_zeros_with(TG_U8, TG_SHAPE((int64_t)all)));
+    tg_tape_rewind(before);
     if (tg_is_poison(kept)) return NULL;
     ((header *)tg_array_of(kept)->data)->kind = kind;
     return kept;

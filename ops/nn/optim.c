@@ -93,7 +93,7 @@ double tg_optim_get(const tg_optim *optim, const char *name) {
     return h ? tg_hyper_get(h, h == &rate ? (const void *)&o->lr : o->opts) : NAN;
 }
 
-tg_status(tg_optim_set)(tg_optim *optim, const char *name, double value) {
+tg_status tg_optim_set(tg_optim *optim, const char *name, double value) {
     TG_NAMED("tg_optim_set");
     optimiser *o = idle_optimiser_of(optim, "tg_optim_set");
     return o ? set(o, name, value) : tg_error_status();
@@ -197,7 +197,7 @@ static tg_status grow(optimiser *o, int n) {
 }
 
 static tg_tensor *new_moment(const tg_tensor *p) {
-    tg_tensor *m = (tg_keep)((tg_zeros)(tg_dtype_of(p), tg_shape_of(p)));
+    tg_tensor *m = tg_keep(tg_zeros_with(tg_dtype_of(p), tg_shape_of(p)));
     return tg_is_poison(m) ? NULL : m;
 }
 
@@ -210,7 +210,7 @@ static tg_status prepare(const optimiser *o, state *s, tg_tensor *p) {
     s->grad = NULL;
     if (!tg_data(p)) return tg_error_status();
     if (!tg_has_grad(p)) return TG_OK;
-    s->grad = (tg_contiguous)((tg_grad_of)(p));
+    s->grad = tg_contiguous(tg_grad_of(p));
     for (int k = 0; k < o->rule->n_moments && tg_error_status() == TG_OK; k++) {
         if (!(o->kept >> k & 1)) continue;
         if (s->moment[k]) {
@@ -283,10 +283,10 @@ static void update(optimiser *o, state *s, const tg_optim_call *call) {
     o->rule->step(call);
     o->running--;
     s->steps++, s->fresh = 0;
-    (tg_zero_grad)(s->param);
+    tg_zero_grad(s->param);
 }
 
-tg_status(tg_optim_step)(tg_optim *optim) {
+tg_status tg_optim_step(tg_optim *optim) {
     TG_COMPOSED("tg_optim_step");
     if (tg_error_status() != TG_OK) return tg_error_status();
     optimiser *o = idle_optimiser_of(optim, "tg_optim_step");
@@ -299,19 +299,19 @@ tg_status(tg_optim_step)(tg_optim *optim) {
     for (int i = 0; status == TG_OK && i < n; i++)
         if (o->at[i].grad) update(o, &o->at[i], call++);
     tg_set_grad_enabled(recording);
-    (tg_tape_rewind)(before);
+    tg_tape_rewind(before);
     return status;
 }
 
 void tg_model_zero_grad(tg_model *model) {
     TG_NAMED("tg_model_zero_grad");
     int n = tg_model_count(model);
-    for (int i = 0; i < n; i++) (tg_zero_grad)(tg_model_at(model, i));
+    for (int i = 0; i < n; i++) tg_zero_grad(tg_model_at(model, i));
 }
 
 /* ---- state ---- */
 
-tg_status(tg_optim_get_state)(const tg_optim *optim, int i, tg_optim_state *out) {
+tg_status tg_optim_get_state(const tg_optim *optim, int i, tg_optim_state *out) {
     TG_NAMED("tg_optim_get_state");
     const optimiser *o = optimiser_of(optim, "tg_optim_get_state");
     const tg_tensor *p = o ? tg_model_at(o->model, i) : NULL;
@@ -341,7 +341,7 @@ static tg_status take_moment(const optimiser *o, state *s, int k, const tg_tenso
         return tg_fail(TG_ERR_SHAPE, "%s: the moment %s is %s, which is not like %s", who, name,
                        tg_describe(given, text, sizeof text), tg_describe(s->param, other, sizeof other));
     s->moment[k] = new_moment(s->param);
-    return s->moment[k] ? (tg_copy_)(s->moment[k], given) : tg_error_status();
+    return s->moment[k] ? tg_copy_(s->moment[k], given) : tg_error_status();
 }
 
 static tg_status set_state(optimiser *o, int i, tg_tensor *p, const tg_optim_state *in) {
@@ -354,7 +354,7 @@ static tg_status set_state(optimiser *o, int i, tg_tensor *p, const tg_optim_sta
     return status;
 }
 
-tg_status(tg_optim_set_state)(tg_optim *optim, int i, const tg_optim_state *in) {
+tg_status tg_optim_set_state(tg_optim *optim, int i, const tg_optim_state *in) {
     TG_NAMED("tg_optim_set_state");
     if (tg_error_status() != TG_OK) return tg_error_status();
     optimiser *o = idle_optimiser_of(optim, "tg_optim_set_state");
@@ -366,6 +366,6 @@ tg_status(tg_optim_set_state)(tg_optim *optim, int i, const tg_optim_state *in) 
     bool recording = tg_set_grad_enabled(false);
     tg_status status = set_state(o, i, p, in);
     tg_set_grad_enabled(recording);
-    (tg_tape_rewind)(before);
+    tg_tape_rewind(before);
     return status;
 }

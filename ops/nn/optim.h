@@ -150,11 +150,11 @@ TG_API tg_optim *tg_adam(tg_model *model, double lr, tg_adam_opts opts);
 }
 #endif
 
-#define tg_sgd(model, lr, ...) ((tg_sgd)((model), (lr), TG_OPTIONS(tg_sgd_opts, __VA_ARGS__)))
-#define tg_adam(model, lr, ...) ((tg_adam)((model), (lr), TG_OPTIONS(tg_adam_opts, __VA_ARGS__)))
-#define tg_optim_step(optim) TG_STATUS_AT((tg_optim_step)(optim))
-#define tg_optim_set(optim, name, value) TG_STATUS_AT((tg_optim_set)((optim), (name), (value)))
-#define tg_optim_get_state(optim, i, state) TG_STATUS_AT((tg_optim_get_state)((optim), (i), (state)))
-#define tg_optim_set_state(optim, i, state) TG_STATUS_AT((tg_optim_set_state)((optim), (i), (state)))
+#define tg_sgd(model, lr, ...) (tg_sgd_with((model), (lr), TG_OPTIONS(tg_sgd_opts, __VA_ARGS__)))
+#define tg_adam(model, lr, ...) (tg_adam_with((model), (lr), TG_OPTIONS(tg_adam_opts, __VA_ARGS__)))
+#define tg_optim_step(optim) TG_STATUS_AT(tg_optim_step(optim))
+#define tg_optim_set(optim, name, value) TG_STATUS_AT(tg_optim_set((optim), (name), (value)))
+#define tg_optim_get_state(optim, i, state) TG_STATUS_AT(tg_optim_get_state((optim), (i), (state)))
+#define tg_optim_set_state(optim, i, state) TG_STATUS_AT(tg_optim_set_state((optim), (i), (state)))
 
 #endif

@@ -26,24 +26,21 @@ typedef struct tg_lstm_opts {
     tg_tensor *h, *c;
     tg_tensor **cells;
     bool no_bias;
+    char end; /* no option: ops/calls.h */
 } tg_lstm_opts;
-TG_API tg_tensor *tg_lstm(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_lstm_opts opts);
+TG_API tg_tensor *tg_lstm_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_lstm_opts opts);
 
 /* torch.nn.GRU(in, hidden, batch_first=True): h = gru_cell(x W_ih^T + b_ih, h W_hh^T + b_hh, h), with the same
  * names and 3 in place of 4. */
 typedef struct tg_gru_opts {
     tg_tensor *h;
     bool no_bias;
+    char end; /* no option: ops/calls.h */
 } tg_gru_opts;
-TG_API tg_tensor *tg_gru(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_gru_opts opts);
+TG_API tg_tensor *tg_gru_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_gru_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_lstm(model, name, x, hidden, ...) \
-    TG_AT((tg_lstm)((model), (name), (x), (hidden), TG_OPTIONS(tg_lstm_opts, __VA_ARGS__)))
-#define tg_gru(model, name, x, hidden, ...) \
-    TG_AT((tg_gru)((model), (name), (x), (hidden), TG_OPTIONS(tg_gru_opts, __VA_ARGS__)))
 
 #endif

@@ -39,7 +39,7 @@ static const tg_optim_rule rule = {
     .step = step,
 };
 
-tg_optim *(tg_sgd)(tg_model *model, double lr, tg_sgd_opts opts) {
+tg_optim *tg_sgd_with(tg_model *model, double lr, tg_sgd_opts opts) {
     TG_NAMED("tg_sgd");
     return tg_optim_new(model, &rule, lr, &opts);
 }

@@ -42,7 +42,7 @@ static void sum_out(term *x, const letters *other, const plan *p, int k) {
             axes.dim[axes.rank++] = i;
     }
     if (axes.rank == 0) return;
-    become(x, tg_sum(x->t, .axes = axes));
+    become(x, tg_sum_with(x->t, (tg_reduce_opts){.axes = axes}));
     x->l = kept;
 }
 
@@ -61,12 +61,12 @@ static void arrange(term *x, const letters *order) {
         axes.dim[i] = find(&x->l, order->at[i]);
         same = same && axes.dim[i] == i;
     }
-    if (!same) become(x, (tg_permute)(x->t, axes));
+    if (!same) become(x, tg_permute_with(x->t, axes));
     x->l = *order;
 }
 
 static void shaped(term *x, tg_shape shape) {
-    if (!tg_shape_equal(tg_shape_of(x->t), shape)) become(x, (tg_reshape)(x->t, shape));
+    if (!tg_shape_equal(tg_shape_of(x->t), shape)) become(x, tg_reshape_with(x->t, shape));
 }
 
 static tg_shape sizes(const plan *p, const letters *l) {
@@ -114,7 +114,7 @@ static bool multiply(term *a, term *b, const plan *p, int k) {
     return true;
 }
 
-tg_tensor *(tg_einsum)(const char *equation, int n, tg_tensor *const *x) {
+tg_tensor *tg_einsum_with(const char *equation, int n, tg_tensor *const *x) {
     TG_COMPOSED("einsum");
     plan p = {.equation = equation};
     if (!equation || n < 1 || !x) {
@@ -130,5 +130,5 @@ tg_tensor *(tg_einsum)(const char *equation, int n, tg_tensor *const *x) {
         if (!multiply(&out, &b, &p, k)) return tg_poison();
     }
     arrange(&out, &p.out);
-    return out.ours ? out.t : (tg_reshape)(out.t, tg_shape_of(out.t));
+    return out.ours ? out.t : tg_reshape_with(out.t, tg_shape_of(out.t));
 }

@@ -26,16 +26,14 @@ extern "C" {
  * The tensors are multiplied from the left to the right, two at a time: a batch of matrix products where
  * letters are summed over, else elementwise; letters that only one of them has, and nothing later, are summed
  * over before. So the order of many operands matters for the cost, not for the result. The form
- * (tg_einsum)(equation, n, x) takes an array of n >= 1. The result is always a tensor of its own. */
-TG_API tg_tensor *tg_einsum(const char *equation, int n, tg_tensor *const *x);
+ * tg_einsum_with(equation, n, x) takes an array of n >= 1. The result is always a tensor of its own. */
+TG_API tg_tensor *tg_einsum_with(const char *equation, int n, tg_tensor *const *x);
 
 #ifdef __cplusplus
 }
 #endif
 
 #ifndef __cplusplus
-#define tg_einsum(equation, ...) \
-    TG_AT((tg_einsum)((equation), TG_COUNT_TENSORS(__VA_ARGS__), (tg_tensor *[]){__VA_ARGS__}))
 #endif
 
 #endif

@@ -81,7 +81,7 @@ static tg_status forward(const tg_call *call) {
 
 /* ---- gradient; that of the bias is g, which the walk sums down ---- */
 
-static tg_tensor *rows_of(tg_tensor *t) { return (tg_reshape)(t, rows_shape(tg_shape_of(t))); }
+static tg_tensor *rows_of(tg_tensor *t) { return tg_reshape_with(t, rows_shape(tg_shape_of(t))); }
 
 static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *x = n->in[0], *w = n->in[1], *g = dout[0];
@@ -130,7 +130,7 @@ const tg_op tg_op_linear = {
     .grad_kernel = grad_kernel,
 };
 
-tg_tensor *(tg_linear)(tg_tensor *x, tg_tensor *w, tg_linear_opts opts) {
+tg_tensor *tg_linear_with(tg_tensor *x, tg_tensor *w, tg_linear_opts opts) {
     tg_tensor *in[3] = {x, w, opts.bias};
-    return (tg_apply)(&tg_op_linear, in, 3, NULL);
+    return tg_apply(&tg_op_linear, in, 3, NULL);
 }

@@ -105,7 +105,7 @@ static tg_tensor *as_rows(tg_tensor *t) {
     tg_shape s = tg_shape_of(t);
     int64_t rows = 1;
     for (int i = 0; i + 1 < s.rank; i++) rows *= s.dim[i];
-    return tg_reshape(t, rows, s.dim[s.rank - 1]);
+    return tg_reshape_with(t, TG_SHAPE(rows, s.dim[s.rank - 1]));
 }
 
 static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
@@ -216,4 +216,4 @@ const tg_op tg_op_matmul = {
     .grad_kernel = grad_kernel,
 };
 
-tg_tensor *(tg_matmul)(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_matmul, a, b, NULL); }
+tg_tensor *tg_matmul(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_matmul, a, b, NULL); }

@@ -17,13 +17,14 @@ TG_API tg_tensor *tg_matmul(tg_tensor *a, tg_tensor *b);
 
 typedef struct tg_linear_opts {
     tg_tensor *bias; /* [out]; NULL: none */
+    char end; /* no option: ops/calls.h */
 } tg_linear_opts;
 
 /* out = x w^T + bias, for x [.., in] and w [out, in], as torch.nn.functional.linear: one product, whatever
  * the leading axes of x.
  *     tg_linear(x, w, .bias = b)
  * Other shapes are TG_ERR_SHAPE. */
-TG_API tg_tensor *tg_linear(tg_tensor *x, tg_tensor *w, tg_linear_opts opts);
+TG_API tg_tensor *tg_linear_with(tg_tensor *x, tg_tensor *w, tg_linear_opts opts);
 
 /* The three below take just the ranks they name; others, and sizes that differ, are TG_ERR_SHAPE. */
 TG_API tg_tensor *tg_dot(tg_tensor *a, tg_tensor *b);   /* sum of a[i] b[i], of two vectors of one length */
@@ -38,12 +39,5 @@ TG_API tg_tensor *tg_addmm(tg_tensor *c, tg_tensor *a, tg_tensor *b, double beta
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_matmul(a, b) TG_AT((tg_matmul)((a), (b)))
-#define tg_linear(x, w, ...) TG_AT((tg_linear)((x), (w), TG_OPTIONS(tg_linear_opts, __VA_ARGS__)))
-#define tg_dot(a, b) TG_AT((tg_dot)((a), (b)))
-#define tg_outer(a, b) TG_AT((tg_outer)((a), (b)))
-#define tg_bmm(a, b) TG_AT((tg_bmm)((a), (b)))
-#define tg_addmm(c, a, b, beta, alpha) TG_AT((tg_addmm)((c), (a), (b), (beta), (alpha)))
 
 #endif

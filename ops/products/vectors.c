@@ -19,7 +19,7 @@ static tg_tensor *fail_pair(const char *who, const char *what, const tg_tensor *
     return tg_poison();
 }
 
-tg_tensor *(tg_dot)(tg_tensor *a, tg_tensor *b) {
+tg_tensor *tg_dot(tg_tensor *a, tg_tensor *b) {
     TG_NAMED("dot");
     const tg_array *x = of_rank("dot", a, 1, "two vectors"), *y = of_rank("dot", b, 1, "two vectors");
     if (!x || !y) return tg_poison();
@@ -27,7 +27,7 @@ tg_tensor *(tg_dot)(tg_tensor *a, tg_tensor *b) {
     return tg_matmul(a, b);
 }
 
-tg_tensor *(tg_outer)(tg_tensor *a, tg_tensor *b) {
+tg_tensor *tg_outer(tg_tensor *a, tg_tensor *b) {
     TG_COMPOSED("outer");
     if (!of_rank("outer", a, 1, "two vectors") || !of_rank("outer", b, 1, "two vectors")) return tg_poison();
     tg_tensor *column = tg_unsqueeze(a, 1), *out = tg_mul(column, b);
@@ -35,7 +35,7 @@ tg_tensor *(tg_outer)(tg_tensor *a, tg_tensor *b) {
     return out;
 }
 
-tg_tensor *(tg_bmm)(tg_tensor *a, tg_tensor *b) {
+tg_tensor *tg_bmm(tg_tensor *a, tg_tensor *b) {
     TG_NAMED("bmm");
     const tg_array *x = of_rank("bmm", a, 3, "[n, i, k]"), *y = of_rank("bmm", b, 3, "[n, k, j]");
     if (!x || !y) return tg_poison();
@@ -54,11 +54,11 @@ static tg_tensor *scaled(tg_tensor *t, double scale) {
 
 /* Zeros that keep the shape and history of c, and nothing of what it holds. */
 static tg_tensor *without_value(tg_tensor *c) {
-    tg_tensor *everywhere = (tg_ones)(TG_BOOL, TG_SCALAR);
+    tg_tensor *everywhere = tg_ones_with(TG_BOOL, TG_SCALAR);
     return tg_masked_fill(c, everywhere, 0);
 }
 
-tg_tensor *(tg_addmm)(tg_tensor *c, tg_tensor *a, tg_tensor *b, double beta, double alpha) {
+tg_tensor *tg_addmm(tg_tensor *c, tg_tensor *a, tg_tensor *b, double beta, double alpha) {
     TG_COMPOSED("addmm");
     const tg_slot *slot = tg_slot_of(c, "addmm");
     const tg_array *x = of_rank("addmm", a, 2, "two matrices"), *y = of_rank("addmm", b, 2, "two matrices");

@@ -196,19 +196,19 @@ const tg_op tg_op_gru_scan = {
 static tg_tensor *outputs(const tg_op *op, tg_tensor *const *in, int n, tg_tensor **gates) {
     TG_COMPOSED(op->name);
     tg_tensor *out[2];
-    bool ok = (tg_apply_multi)(op, in, n, NULL, out) == TG_OK;
+    bool ok = tg_apply_multi(op, in, n, NULL, out) == TG_OK;
     if (gates) *gates = ok ? tg_gates_of(out[1], false) : tg_poison();
     if (gates && tg_is_poison(*gates)) ok = false;
     if (ok) tg_release(out[1]);
     return ok ? out[0] : tg_poison();
 }
 
-tg_tensor *(tg_gru_cell)(tg_tensor *a, tg_tensor *s, tg_tensor *h, tg_gru_cell_opts o) {
+tg_tensor *tg_gru_cell_with(tg_tensor *a, tg_tensor *s, tg_tensor *h, tg_gru_cell_opts o) {
     tg_tensor *in[3] = {a, s, h};
     return outputs(&tg_op_gru_cell, in, 3, o.gates);
 }
 
-tg_tensor *(tg_gru_scan)(tg_tensor *a, tg_tensor *w, tg_gru_scan_opts o) {
+tg_tensor *tg_gru_scan_with(tg_tensor *a, tg_tensor *w, tg_gru_scan_opts o) {
     tg_tensor *in[4] = {a, w, o.b, o.h};
     return outputs(&tg_op_gru_scan, in, 4, o.gates);
 }

@@ -20,8 +20,8 @@ static tg_tensor *step_grad(tg_tensor *pre, tg_tensor *h0, tg_tensor *dh, tg_ten
     tg_tensor *da_n = tg_plus(tg_mul(dn, tg_tanh_slope(a[2])), extra[2]);
     tg_tensor *da_r = tg_plus(tg_mul(tg_mul(da_n, a[3]), tg_sigmoid_slope(a[0])), extra[0]);
     tg_tensor *da_z = tg_plus(tg_mul(dz, tg_sigmoid_slope(a[1])), extra[1]);
-    *da = tg_concat(-1, da_r, da_z, da_n);
-    *ds = tg_concat(-1, da_r, da_z, tg_plus(tg_mul(da_n, tg_gate_sigmoid(a[0])), extra[3]));
+    *da = tg_concat_with(-1, 3, (tg_tensor *[]){da_r, da_z, da_n});
+    *ds = tg_concat_with(-1, 3, (tg_tensor *[]){da_r, da_z, tg_plus(tg_mul(da_n, tg_gate_sigmoid(a[0])), extra[3])});
     return tg_mul(dh, tg_gate_sigmoid(a[1]));
 }
 
@@ -53,12 +53,12 @@ void tg_gru_scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
     tg_tensor *dh = tg_poison(), *da = dh, *ds = dh, **part = tg_tensors_new(2 * t);
     if (part) {
         dh = scan_steps(n, dout, part, part + t);
-        da = ds = tg_zeros((tg_dtype)y->dtype, y->shape[0], 0, 3 * y->shape[2]);
+        da = ds = tg_zeros_with((tg_dtype)y->dtype, TG_SHAPE(y->shape[0], 0, 3 * y->shape[2]));
         if (t > 0) da = tg_stack_steps(part, t), ds = tg_stack_steps(part + t, t);
         tg_tensors_free(part, 2 * t);
     }
     if (tg_needs(n, 0)) din[0] = da;
     if (tg_needs(n, 1)) din[1] = tg_step_outer(ds, tg_states_before(n->out[0], n->in[3]));
-    if (tg_needs(n, 2)) din[2] = tg_sum(ds, .axes = TG_SHAPE(0, 1));
+    if (tg_needs(n, 2)) din[2] = tg_sum_with(ds, (tg_reduce_opts){.axes = TG_SHAPE(0, 1)});
     if (tg_needs(n, 3)) din[3] = tg_or_zeros(dh, y, y->shape[0], y->shape[2]);
 }

@@ -204,7 +204,7 @@ const tg_op tg_op_lstm_scan = {
 static tg_tensor *outputs(const tg_op *op, tg_tensor *const *in, int n, tg_tensor **c, tg_tensor **gates) {
     TG_COMPOSED(op->name);
     tg_tensor *out[3];
-    bool ok = (tg_apply_multi)(op, in, n, NULL, out) == TG_OK;
+    bool ok = tg_apply_multi(op, in, n, NULL, out) == TG_OK;
     if (gates) *gates = ok ? tg_gates_of(out[2], true) : tg_poison();
     if (gates && tg_is_poison(*gates)) ok = false;
     if (!ok) out[0] = out[1] = tg_poison();
@@ -214,12 +214,12 @@ static tg_tensor *outputs(const tg_op *op, tg_tensor *const *in, int n, tg_tenso
     return out[0];
 }
 
-tg_tensor *(tg_lstm_cell)(tg_tensor *a, tg_tensor *c, tg_lstm_cell_opts o) {
+tg_tensor *tg_lstm_cell_with(tg_tensor *a, tg_tensor *c, tg_lstm_cell_opts o) {
     tg_tensor *in[2] = {a, c};
     return outputs(&tg_op_lstm_cell, in, 2, o.cell, o.gates);
 }
 
-tg_tensor *(tg_lstm_scan)(tg_tensor *a, tg_tensor *w, tg_lstm_scan_opts o) {
+tg_tensor *tg_lstm_scan_with(tg_tensor *a, tg_tensor *w, tg_lstm_scan_opts o) {
     tg_tensor *in[4] = {a, w, o.h, o.c};
     return outputs(&tg_op_lstm_scan, in, 4, o.cells, o.gates);
 }

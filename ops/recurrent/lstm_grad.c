@@ -18,7 +18,7 @@ static tg_tensor *step_grad(tg_tensor *pre, tg_tensor *c0, tg_tensor *c, tg_tens
     into[2] = tg_mul(tg_mul(d, tg_gate_sigmoid(a[0])), tg_tanh_slope(a[2]));
     into[3] = tg_mul(tg_mul(dh, tg_gate_tanh(c)), tg_sigmoid_slope(a[3]));
     *dc = tg_mul(d, tg_gate_sigmoid(a[1]));
-    return tg_plus((tg_concat)(-1, 4, into), dpre);
+    return tg_plus(tg_concat_with(-1, 4, into), dpre);
 }
 
 void tg_lstm_cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
@@ -53,7 +53,7 @@ void tg_lstm_scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
     if (part) {
         scan_steps(n, dout, part, &dh, &dc);
         da = steps ? tg_stack_steps(part, steps)
-                   : tg_zeros((tg_dtype)y->dtype, y->shape[0], 0, 4 * y->shape[2]);
+                   : tg_zeros_with((tg_dtype)y->dtype, TG_SHAPE(y->shape[0], 0, 4 * y->shape[2]));
         tg_tensors_free(part, steps);
     } else {
         da = dh = dc = tg_poison();

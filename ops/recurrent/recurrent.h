@@ -19,8 +19,9 @@ extern "C" {
  * x W_ih^T + h W_hh^T + b in torch.nn.LSTMCell. Other shapes: TG_ERR_SHAPE. */
 typedef struct tg_lstm_cell_opts {
     tg_tensor **cell, **gates;
+    char end; /* no option: ops/calls.h */
 } tg_lstm_cell_opts;
-TG_API tg_tensor *tg_lstm_cell(tg_tensor *a, tg_tensor *c, tg_lstm_cell_opts opts);
+TG_API tg_tensor *tg_lstm_cell_with(tg_tensor *a, tg_tensor *c, tg_lstm_cell_opts opts);
 
 /* t steps of it: step k takes a[:, k] + h w^T, for a [n, t, 4h] and the weight w [4h, h], from the state h and
  * the cell c [n, h], or from zeros. Returns h after each step [n, t, h]; the options take the cells [n, t, h] and
@@ -28,8 +29,9 @@ TG_API tg_tensor *tg_lstm_cell(tg_tensor *a, tg_tensor *c, tg_lstm_cell_opts opt
 typedef struct tg_lstm_scan_opts {
     tg_tensor *h, *c;
     tg_tensor **cells, **gates;
+    char end; /* no option: ops/calls.h */
 } tg_lstm_scan_opts;
-TG_API tg_tensor *tg_lstm_scan(tg_tensor *a, tg_tensor *w, tg_lstm_scan_opts opts);
+TG_API tg_tensor *tg_lstm_scan_with(tg_tensor *a, tg_tensor *w, tg_lstm_scan_opts opts);
 
 /* Gated recurrent unit (Cho et al. 2014, with the reset after the product, as torch.nn.GRUCell). With
  * a = x W_ih^T + b_ih, s = h W_hh^T + b_hh, both [n, 3h] in the order r, z, n, and the state h [n, h]:
@@ -37,8 +39,9 @@ TG_API tg_tensor *tg_lstm_scan(tg_tensor *a, tg_tensor *w, tg_lstm_scan_opts opt
  * Returns h'; the option takes (r, z, n, s_n) [n, 4h]. */
 typedef struct tg_gru_cell_opts {
     tg_tensor **gates;
+    char end; /* no option: ops/calls.h */
 } tg_gru_cell_opts;
-TG_API tg_tensor *tg_gru_cell(tg_tensor *a, tg_tensor *s, tg_tensor *h, tg_gru_cell_opts opts);
+TG_API tg_tensor *tg_gru_cell_with(tg_tensor *a, tg_tensor *s, tg_tensor *h, tg_gru_cell_opts opts);
 
 /* t steps of it, with s = h w^T + b at each: a [n, t, 3h], w [3h, h], b [3h] or zeros, and the first state h
  * [n, h] or zeros. Returns h after each step [n, t, h]; the option takes the gates [n, t, 4h]. (torch.nn.GRU
@@ -46,17 +49,12 @@ TG_API tg_tensor *tg_gru_cell(tg_tensor *a, tg_tensor *s, tg_tensor *h, tg_gru_c
 typedef struct tg_gru_scan_opts {
     tg_tensor *b, *h;
     tg_tensor **gates;
+    char end; /* no option: ops/calls.h */
 } tg_gru_scan_opts;
-TG_API tg_tensor *tg_gru_scan(tg_tensor *a, tg_tensor *w, tg_gru_scan_opts opts);
+TG_API tg_tensor *tg_gru_scan_with(tg_tensor *a, tg_tensor *w, tg_gru_scan_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_lstm_cell(a, c, ...) TG_AT((tg_lstm_cell)((a), (c), TG_OPTIONS(tg_lstm_cell_opts, __VA_ARGS__)))
-#define tg_lstm_scan(a, w, ...) TG_AT((tg_lstm_scan)((a), (w), TG_OPTIONS(tg_lstm_scan_opts, __VA_ARGS__)))
-#define tg_gru_cell(a, s, h, ...) \
-    TG_AT((tg_gru_cell)((a), (s), (h), TG_OPTIONS(tg_gru_cell_opts, __VA_ARGS__)))
-#define tg_gru_scan(a, w, ...) TG_AT((tg_gru_scan)((a), (w), TG_OPTIONS(tg_gru_scan_opts, __VA_ARGS__)))
 
 #endif

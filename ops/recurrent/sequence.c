@@ -163,26 +163,26 @@ tg_tensor *tg_gates_of(tg_tensor *pre, bool last) {
     tg_tensor *gate[4];
     for (int k = 0; k < 4; k++) gate[k] = tg_gate(pre, h, k);
     for (int k = 0; k < (last ? 4 : 3); k++) gate[k] = k == 2 ? tg_gate_tanh(gate[k]) : tg_gate_sigmoid(gate[k]);
-    return (tg_concat)(-1, 4, gate);
+    return tg_concat_with(-1, 4, gate);
 }
 
 tg_tensor *tg_plus(tg_tensor *a, tg_tensor *b) { return a && b ? tg_add(a, b) : a ? a : b; }
 
 tg_tensor *tg_or_zeros(tg_tensor *x, const tg_array *like, int64_t n, int64_t h) {
-    return x ? x : tg_zeros((tg_dtype)like->dtype, n, h);
+    return x ? x : tg_zeros_with((tg_dtype)like->dtype, TG_SHAPE(n, h));
 }
 
 tg_tensor *tg_states_before(tg_tensor *y, tg_tensor *x0) {
     tg_shape s = tg_shape_of(y);
     if (s.dim[1] == 0) return y;
-    tg_tensor *first = x0 ? x0 : tg_zeros(tg_dtype_of(y), s.dim[0], s.dim[2]);
-    return tg_concat(1, tg_unsqueeze(first, 1), tg_slice(y, 1, 0, s.dim[1] - 1, 1));
+    tg_tensor *first = x0 ? x0 : tg_zeros_with(tg_dtype_of(y), TG_SHAPE(s.dim[0], s.dim[2]));
+    return tg_concat_with(1, 2, (tg_tensor *[]){tg_unsqueeze(first, 1), tg_slice(y, 1, 0, s.dim[1] - 1, 1)});
 }
 
 tg_tensor *tg_step_outer(tg_tensor *ds, tg_tensor *before) {
     tg_shape s = tg_shape_of(ds);
     int64_t rows = s.dim[0] * s.dim[1];
-    tg_tensor *left = tg_reshape(ds, rows, s.dim[2]), *right = tg_reshape(before, rows, tg_size(before, 2));
+    tg_tensor *left = tg_reshape_with(ds, TG_SHAPE(rows, s.dim[2])), *right = tg_reshape_with(before, TG_SHAPE(rows, tg_size(before, 2)));
     return tg_matmul(tg_transpose(left, 0, 1), right);
 }
 
@@ -195,4 +195,4 @@ tg_tensor **tg_tensors_new(int64_t t) {
 
 void tg_tensors_free(tg_tensor **p, int64_t t) { tg_sys_free(p, (size_t)t * sizeof *p); }
 
-tg_tensor *tg_stack_steps(tg_tensor **x, int64_t t) { return (tg_stack)(1, (int)t, x); }
+tg_tensor *tg_stack_steps(tg_tensor **x, int64_t t) { return tg_stack_with(1, (int)t, x); }

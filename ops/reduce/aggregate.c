@@ -88,9 +88,9 @@ static merged merge_of(const tg_node *n) {
     return m;
 }
 
-static tg_tensor *merge(const merged *m, tg_tensor *x) { return (tg_reshape)((tg_permute)(x, m->order), m->rows); }
+static tg_tensor *merge(const merged *m, tg_tensor *x) { return tg_reshape_with(tg_permute_with(x, m->order), m->rows); }
 static tg_tensor *part(const merged *m, tg_tensor *rows) {
-    return (tg_permute)((tg_reshape)(rows, m->shape), m->back);
+    return tg_permute_with(tg_reshape_with(rows, m->shape), m->back);
 }
 
 /* That of cumprod for a gradient of its last element alone. Nothing is divided, so that zeros are like any other number. */
@@ -99,11 +99,11 @@ static void prod_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
     tg_shape last = m.rows;
     int axis = last.rank - 1;
     if (m.rows.dim[axis] == 0) {
-        din[0] = (tg_zeros)(tg_dtype_of(n->in[0]), tg_shape_of(n->in[0]));
+        din[0] = tg_zeros_with(tg_dtype_of(n->in[0]), tg_shape_of(n->in[0]));
         return;
     }
     last.dim[axis] = 1;
-    tg_tensor *g = tg_pad((tg_reshape)(dout[0], last), .before = TG_SHAPE(m.rows.dim[axis] - 1));
+    tg_tensor *g = tg_pad_with(tg_reshape_with(dout[0], last), (tg_pad_opts){.before = TG_SHAPE(m.rows.dim[axis] - 1)});
     tg_tensor *rows = tg_cumprod_adjoint((tg_tensor *[]){merge(&m, n->in[0]), g}, 2, &(tg_scan_attr){.axis = -1});
     din[0] = part(&m, rows);
 }
@@ -136,7 +136,7 @@ const tg_op tg_op_prod = {
     .grad_kernel = prod_grad_kernel,
 };
 
-tg_tensor *(tg_prod)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_prod, x, &opts); }
+tg_tensor *tg_prod_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_prod, x, &opts); }
 
 /* ---- logsumexp:  dx = g softmax(x) ---- */
 
@@ -271,7 +271,7 @@ const tg_op tg_op_logsumexp = {
     .grad_kernel = lse_grad_kernel,
 };
 
-tg_tensor *(tg_logsumexp)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_logsumexp, x, &opts); }
+tg_tensor *tg_logsumexp_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_logsumexp, x, &opts); }
 
 /* ---- all, any ---- */
 
@@ -299,14 +299,14 @@ const tg_op tg_op_any = {
     .grad = TG_NO_GRAD,
 };
 
-tg_tensor *(tg_all)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_all, x, &opts); }
-tg_tensor *(tg_any)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_any, x, &opts); }
+tg_tensor *tg_all_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_all, x, &opts); }
+tg_tensor *tg_any_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_any, x, &opts); }
 
 /* A composition: the sum of x != 0. */
-tg_tensor *(tg_count_nonzero)(tg_tensor *x, tg_reduce_opts opts) {
+tg_tensor *tg_count_nonzero_with(tg_tensor *x, tg_reduce_opts opts) {
     TG_COMPOSED("count_nonzero");
     tg_tensor *zero = tg_is_alive(x) ? tg_scalar(tg_dtype_of(x), 0) : x;
-    tg_tensor *some = tg_ne(x, zero), *count = (tg_sum)(some, opts);
+    tg_tensor *some = tg_ne(x, zero), *count = tg_sum_with(some, opts);
     tg_drop_temporary(some);
     return count;
 }

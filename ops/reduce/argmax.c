@@ -56,8 +56,8 @@ static void extreme_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
     const tg_array *x = tg_node_in(n, 0);
     int axis = axis_of(n->attr, x);
     tg_shape shape = tg_shape_kept(tg_array_shape(x), 1u << axis);
-    tg_tensor *zeros = (tg_zeros)((tg_dtype)x->dtype, tg_array_shape(x));
-    din[0] = tg_scatter_add(zeros, axis, (tg_reshape)(n->out[1], shape), (tg_reshape)(dout[0], shape));
+    tg_tensor *zeros = tg_zeros_with((tg_dtype)x->dtype, tg_array_shape(x));
+    din[0] = tg_scatter_add(zeros, axis, tg_reshape_with(n->out[1], shape), tg_reshape_with(dout[0], shape));
 }
 
 const tg_op tg_op_max = {
@@ -88,13 +88,13 @@ const tg_op tg_op_min = {
 
 static tg_tensor *apply_extreme(const tg_op *op, tg_tensor *x, tg_max_opts opts) {
     tg_tensor *out[2];
-    (tg_apply_multi)(op, &x, 1, &(along_attr){opts.axis, opts.keepdim}, out);
+    tg_apply_multi(op, &x, 1, &(along_attr){opts.axis, opts.keepdim}, out);
     if (opts.index) *opts.index = out[1];
     return out[0];
 }
 
-tg_tensor *(tg_max)(tg_tensor *x, tg_max_opts opts) { return apply_extreme(&tg_op_max, x, opts); }
-tg_tensor *(tg_min)(tg_tensor *x, tg_max_opts opts) { return apply_extreme(&tg_op_min, x, opts); }
+tg_tensor *tg_max_with(tg_tensor *x, tg_max_opts opts) { return apply_extreme(&tg_op_max, x, opts); }
+tg_tensor *tg_min_with(tg_tensor *x, tg_max_opts opts) { return apply_extreme(&tg_op_min, x, opts); }
 
 /* ---- argmax, argmin ---- */
 
@@ -122,7 +122,7 @@ const tg_op tg_op_argmax = {
     .grad = TG_NO_GRAD,
 };
 
-tg_tensor *(tg_argmax)(tg_tensor *x, int axis) {
+tg_tensor *tg_argmax(tg_tensor *x, int axis) {
     return tg_apply1(&tg_op_argmax, x, &(along_attr){axis, false});
 }
 
@@ -136,6 +136,6 @@ const tg_op tg_op_argmin = {
     .grad = TG_NO_GRAD,
 };
 
-tg_tensor *(tg_argmin)(tg_tensor *x, int axis) {
+tg_tensor *tg_argmin(tg_tensor *x, int axis) {
     return tg_apply1(&tg_op_argmin, x, &(along_attr){axis, false});
 }

@@ -249,8 +249,8 @@ const tg_op tg_op_cumprod_adjoint = {
 };
 
 tg_tensor *tg_cumprod_along(tg_tensor *const *in, int n, const tg_scan_attr *attr) {
-    return (tg_apply)(&tg_op_cumprod_along, in, n, attr);
+    return tg_apply(&tg_op_cumprod_along, in, n, attr);
 }
 tg_tensor *tg_cumprod_adjoint(tg_tensor *const *in, int n, const tg_scan_attr *attr) {
-    return (tg_apply)(&tg_op_cumprod_adjoint, in, n, attr);
+    return tg_apply(&tg_op_cumprod_adjoint, in, n, attr);
 }

@@ -50,7 +50,7 @@ tg_status tg_fold_over(const tg_call *call, tg_reduction f) {
 
 tg_tensor *tg_kept(const tg_node *n, tg_tensor *t) {
     tg_shape x = tg_shape_of(n->in[0]);
-    return (tg_reshape)(t, tg_shape_kept(x, tg_axes_of(n->attr, x.rank)));
+    return tg_reshape_with(t, tg_shape_kept(x, tg_axes_of(n->attr, x.rank)));
 }
 
 /* din = g repeated along the reduced axes, without a copy. */
@@ -70,7 +70,7 @@ static tg_status sum_infer(const tg_call *call) {
 static tg_status sum_forward(const tg_call *call) { return tg_fold_over(call, TG_SUM); }
 
 static void sum_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    din[0] = (tg_expand)(tg_kept(n, dout[0]), tg_shape_of(n->in[0]));
+    din[0] = tg_expand_with(tg_kept(n, dout[0]), tg_shape_of(n->in[0]));
 }
 
 static tg_status sum_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
@@ -89,7 +89,7 @@ const tg_op tg_op_sum = {
     .grad_kernel = sum_grad_kernel,
 };
 
-tg_tensor *(tg_sum)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_sum, x, &opts); }
+tg_tensor *tg_sum_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_sum, x, &opts); }
 
 /* ---- mean:  dx = g / n, repeated, for n elements a mean ---- */
 
@@ -139,7 +139,7 @@ static tg_status mean_forward(const tg_call *call) {
 static void mean_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const tg_array *x = tg_node_in(n, 0);
     double share = 1 / count_of(x, tg_axes_of(n->attr, x->rank));
-    din[0] = (tg_expand)(tg_kept(n, tg_mul_scalar(dout[0], share)), tg_array_shape(x));
+    din[0] = tg_expand_with(tg_kept(n, tg_mul_scalar(dout[0], share)), tg_array_shape(x));
 }
 
 static tg_status mean_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
@@ -165,7 +165,7 @@ const tg_op tg_op_mean = {
     .grad_kernel = mean_grad_kernel,
 };
 
-tg_tensor *(tg_mean)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_mean, x, &opts); }
+tg_tensor *tg_mean_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_mean, x, &opts); }
 
 /* ---- amax, amin:  dx = g / (number that tie) where x is the largest (smallest), else 0 ---- */
 
@@ -183,7 +183,7 @@ static tg_status amax_forward(const tg_call *call) { return tg_fold_over(call, T
 static void extreme_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *x = n->in[0], *ties = tg_eq(x, tg_kept(n, n->out[0]));
     tg_tensor *count = tg_to(ties, tg_dtype_of(x));
-    count = tg_sum(count, .axes = ((const tg_reduce_opts *)n->attr)->axes, .keepdim = true);
+    count = tg_sum_with(count, (tg_reduce_opts){.axes = ((const tg_reduce_opts *)n->attr)->axes, .keepdim = true});
     din[0] = tg_where(ties, tg_div(tg_kept(n, dout[0]), count), tg_div(tg_scalar(tg_dtype_of(x), 0), count));
 }
 
@@ -199,7 +199,7 @@ const tg_op tg_op_amax = {
     .grad = extreme_grad,
 };
 
-tg_tensor *(tg_amax)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_amax, x, &opts); }
+tg_tensor *tg_amax_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_amax, x, &opts); }
 
 static tg_status amin_forward(const tg_call *call) { return tg_fold_over(call, TG_MIN); }
 
@@ -215,7 +215,7 @@ const tg_op tg_op_amin = {
     .grad = extreme_grad,
 };
 
-tg_tensor *(tg_amin)(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_amin, x, &opts); }
+tg_tensor *tg_amin_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_amin, x, &opts); }
 
 /* ---- sum_to:  dx = g, repeated ---- */
 
@@ -248,7 +248,7 @@ static tg_status sum_to_forward(const tg_call *call) {
 }
 
 static void sum_to_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    din[0] = (tg_expand)(dout[0], tg_shape_of(n->in[0]));
+    din[0] = tg_expand_with(dout[0], tg_shape_of(n->in[0]));
 }
 
 static tg_status sum_to_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
@@ -266,6 +266,6 @@ const tg_op tg_op_sum_to = {
     .grad_kernel = sum_to_grad_kernel,
 };
 
-tg_tensor *(tg_sum_to)(tg_tensor *x, tg_shape shape) {
+tg_tensor *tg_sum_to(tg_tensor *x, tg_shape shape) {
     return tg_apply1(&tg_op_sum_to, x, &(sum_to_attr){shape});
 }

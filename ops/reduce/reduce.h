@@ -18,15 +18,16 @@ extern "C" {
 typedef struct tg_reduce_opts {
     tg_shape axes; /* left out (rank 0): all of them */
     bool keepdim;
+    char end; /* no option: ops/calls.h */
 } tg_reduce_opts;
 
-TG_API tg_tensor *tg_sum(tg_tensor *x, tg_reduce_opts opts); /* of nothing: 0. Integers and bool sum to i64 */
-TG_API tg_tensor *tg_mean(tg_tensor *x, tg_reduce_opts opts); /* of nothing: NaN */
+TG_API tg_tensor *tg_sum_with(tg_tensor *x, tg_reduce_opts opts); /* of nothing: 0. Integers and bool sum to i64 */
+TG_API tg_tensor *tg_mean_with(tg_tensor *x, tg_reduce_opts opts); /* of nothing: NaN */
 
 /* The largest, the smallest element; NaN when there is one. Where several tie, the gradient is split evenly
  * among them (as torch.amax). Of nothing: TG_ERR_SHAPE. */
-TG_API tg_tensor *tg_amax(tg_tensor *x, tg_reduce_opts opts);
-TG_API tg_tensor *tg_amin(tg_tensor *x, tg_reduce_opts opts);
+TG_API tg_tensor *tg_amax_with(tg_tensor *x, tg_reduce_opts opts);
+TG_API tg_tensor *tg_amin_with(tg_tensor *x, tg_reduce_opts opts);
 
 /* The largest (smallest) element along one axis, and in *index (when not NULL) its position as i64: the first
  * of those that tie, which gets all the gradient (as torch.max with dim). */
@@ -34,9 +35,10 @@ typedef struct tg_max_opts {
     int axis;
     bool keepdim;
     tg_tensor **index;
+    char end; /* no option: ops/calls.h */
 } tg_max_opts;
-TG_API tg_tensor *tg_max(tg_tensor *x, tg_max_opts opts);
-TG_API tg_tensor *tg_min(tg_tensor *x, tg_max_opts opts);
+TG_API tg_tensor *tg_max_with(tg_tensor *x, tg_max_opts opts);
+TG_API tg_tensor *tg_min_with(tg_tensor *x, tg_max_opts opts);
 
 /* The position of the first largest (smallest) element along `axis`, i64, without that axis. No gradient. */
 TG_API tg_tensor *tg_argmax(tg_tensor *x, int axis);
@@ -48,15 +50,5 @@ TG_API tg_tensor *tg_sum_to(tg_tensor *x, tg_shape shape);
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_sum(x, ...) TG_AT((tg_sum)((x), TG_OPTIONS(tg_reduce_opts, __VA_ARGS__)))
-#define tg_mean(x, ...) TG_AT((tg_mean)((x), TG_OPTIONS(tg_reduce_opts, __VA_ARGS__)))
-#define tg_amax(x, ...) TG_AT((tg_amax)((x), TG_OPTIONS(tg_reduce_opts, __VA_ARGS__)))
-#define tg_amin(x, ...) TG_AT((tg_amin)((x), TG_OPTIONS(tg_reduce_opts, __VA_ARGS__)))
-#define tg_max(x, ...) TG_AT((tg_max)((x), TG_OPTIONS(tg_max_opts, __VA_ARGS__)))
-#define tg_min(x, ...) TG_AT((tg_min)((x), TG_OPTIONS(tg_max_opts, __VA_ARGS__)))
-#define tg_argmax(x, axis) TG_AT((tg_argmax)((x), (axis)))
-#define tg_argmin(x, axis) TG_AT((tg_argmin)((x), (axis)))
-#define tg_sum_to(...) TG_AT((tg_sum_to)(__VA_ARGS__))
 
 #endif

@@ -146,7 +146,7 @@ static tg_status cumsum_forward(const tg_call *call) {
 
 static void cumsum_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const tg_scan_attr *s = n->attr;
-    din[0] = tg_cumsum(dout[0], (int)s->axis, !s->reverse, s->exclusive);
+    din[0] = tg_cumsum_with(dout[0], (int)s->axis, (tg_scan_opts){.reverse = !s->reverse, .exclusive = s->exclusive});
 }
 
 const tg_op tg_op_cumsum = {
@@ -159,7 +159,7 @@ const tg_op tg_op_cumsum = {
     .grad = cumsum_grad,
 };
 
-tg_tensor *(tg_cumsum)(tg_tensor *x, int axis, tg_scan_opts opts) {
+tg_tensor *tg_cumsum_with(tg_tensor *x, int axis, tg_scan_opts opts) {
     return tg_apply1(&tg_op_cumsum, x, &(tg_scan_attr){axis, opts.reverse, opts.exclusive});
 }
 
@@ -185,7 +185,7 @@ const tg_op tg_op_cumprod = {
     .grad = cumprod_grad,
 };
 
-tg_tensor *(tg_cumprod)(tg_tensor *x, int axis, tg_scan_opts opts) {
+tg_tensor *tg_cumprod_with(tg_tensor *x, int axis, tg_scan_opts opts) {
     return tg_apply1(&tg_op_cumprod, x, &(tg_scan_attr){axis, opts.reverse, opts.exclusive});
 }
 
@@ -233,6 +233,6 @@ const tg_op tg_op_linear_scan = {
     .grad = linear_grad,
 };
 
-tg_tensor *(tg_linear_scan)(tg_tensor *a, tg_tensor *b, int axis, bool reverse) {
+tg_tensor *tg_linear_scan(tg_tensor *a, tg_tensor *b, int axis, bool reverse) {
     return tg_apply2(&tg_op_linear_scan, a, b, &(tg_scan_attr){axis, reverse, true});
 }

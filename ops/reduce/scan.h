@@ -17,12 +17,13 @@ extern "C" {
 typedef struct tg_scan_opts {
     bool reverse;   /* from the last element to the first */
     bool exclusive; /* without the element itself: what came before it */
+    char end; /* no option: ops/calls.h */
 } tg_scan_opts;
 
-TG_API tg_tensor *tg_cumsum(tg_tensor *x, int axis, tg_scan_opts opts);
+TG_API tg_tensor *tg_cumsum_with(tg_tensor *x, int axis, tg_scan_opts opts);
 
 /* The gradient is exact where elements are zero, and where products of some of them leave the range, to any order. */
-TG_API tg_tensor *tg_cumprod(tg_tensor *x, int axis, tg_scan_opts opts);
+TG_API tg_tensor *tg_cumprod_with(tg_tensor *x, int axis, tg_scan_opts opts);
 
 /* The state before each step of a linear recurrence that starts at 0:
  *     out[0] = 0,  out[i + 1] = a[i] out[i] + b[i]
@@ -33,9 +34,5 @@ TG_API tg_tensor *tg_linear_scan(tg_tensor *a, tg_tensor *b, int axis, bool reve
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_cumsum(x, axis, ...) TG_AT((tg_cumsum)((x), (axis), TG_OPTIONS(tg_scan_opts, __VA_ARGS__)))
-#define tg_cumprod(x, axis, ...) TG_AT((tg_cumprod)((x), (axis), TG_OPTIONS(tg_scan_opts, __VA_ARGS__)))
-#define tg_linear_scan(a, b, axis, reverse) TG_AT((tg_linear_scan)((a), (b), (axis), (reverse)))
 
 #endif

@@ -24,7 +24,7 @@ static double scale_of(double largest, double least) {
 }
 
 tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least) {
-    tg_tensor *size = tg_abs(tg_detach(x)), *scale = tg_amax(size, .axes = axes, .keepdim = true);
+    tg_tensor *size = tg_abs(tg_detach(x)), *scale = tg_amax_with(size, (tg_reduce_opts){.axes = axes, .keepdim = true});
     tg_drop_temporary(size);
     const tg_array *a = tg_is_alive(scale) ? tg_array_of(scale) : NULL;
     if (a) least = fmax(least, a->dtype == TG_F64 ? 0x1p-980 : 0x1p-100);
@@ -34,12 +34,12 @@ tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least) {
 
 /* ---- the mean ---- */
 
-static tg_tensor *mean_over(tg_tensor *x, tg_shape axes) { return tg_mean(x, .axes = axes, .keepdim = true); }
+static tg_tensor *mean_over(tg_tensor *x, tg_shape axes) { return tg_mean_with(x, (tg_reduce_opts){.axes = axes, .keepdim = true}); }
 
 /* What mean = first + lost leaves of the two, exactly; 0 where it is no more than the rounding of `lost` itself, so that
  * equal numbers have no deviation at all. A constant. */
 static tg_tensor *remainder_of(tg_tensor *first, tg_tensor *lost, tg_tensor *mean) {
-    tg_tensor *rest = (tg_zeros)(tg_dtype_of(mean), tg_shape_of(mean));
+    tg_tensor *rest = tg_zeros_with(tg_dtype_of(mean), tg_shape_of(mean));
     if (!tg_is_alive(rest) || !tg_is_alive(mean)) return rest;
     const tg_array *f = tg_array_of(first), *l = tg_array_of(lost), *m = tg_array_of(mean), *r = tg_array_of(rest);
     double noise = r->dtype == TG_F64 ? 0x1p-48 : 0x1p-19;
@@ -71,7 +71,7 @@ static double count_over(const tg_tensor *x, tg_shape axes) {
 }
 
 static tg_tensor *sum_of_squares(tg_tensor *d, const tg_spread_opts *o) {
-    tg_tensor *square = tg_square(d), *sum = tg_sum(square, .axes = o->axes, .keepdim = o->keepdim);
+    tg_tensor *square = tg_square(d), *sum = tg_sum_with(square, (tg_reduce_opts){.axes = o->axes, .keepdim = o->keepdim});
     tg_drop_temporary(square);
     return sum;
 }
@@ -97,14 +97,14 @@ static tg_tensor *scale_of_differences(tg_tensor *x, const tg_spread_opts *o, tg
     *ratio = NULL;
     if (o->about_zero || o->eps == 0 || !tg_is_alive(scale)) return scale;
     tg_tensor *d = centred(tg_div(tg_detach(x), scale), o->axes, &mean), *largest;
-    largest = tg_amax(tg_abs(d), .axes = o->axes, .keepdim = true);
+    largest = tg_amax_with(tg_abs(d), (tg_reduce_opts){.axes = o->axes, .keepdim = true});
     double least = fmax(tg_power_below(sqrt(o->eps)), tg_dtype_of(x) == TG_F64 ? 0x1p-980 : 0x1p-100);
     if (!tg_is_alive(largest)) return largest;
     const tg_array *l = tg_array_of(largest), *s = tg_array_of(scale);
     for (int64_t i = 0; i < l->numel; i++) {
         if (element(l, i) != 0) continue;
         double middle = tg_power_below(sqrt(element(s, i)) * sqrt(least));
-        if (!*ratio) *ratio = (tg_full)(tg_dtype_of(x), 1, tg_shape_of(scale));
+        if (!*ratio) *ratio = tg_full_with(tg_dtype_of(x), 1, tg_shape_of(scale));
         if (!tg_is_alive(*ratio)) break;
         tg_array_set(tg_array_of(*ratio), i, middle / least);
         tg_array_set(s, i, middle);

@@ -30,6 +30,7 @@ typedef struct tg_spread_opts {
     bool about_zero; /* with 0 in place of the mean */
     bool unscaled;   /* the scale is 1, and the sum may leave the dtype */
     double eps;      /* is going to be added to sum / n, and matters more than what is far below it */
+    char end; /* no option: ops/calls.h */
 } tg_spread_opts;
 
 typedef struct tg_spread {

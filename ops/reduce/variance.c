@@ -28,12 +28,12 @@ static double divisor(const tg_spread *s, const tg_var_opts *o) {
 /* The sum of d (d / left), for deviations whose squares may be out of range where their mean is not. The gradient,
  * 2 d / left, has no square. */
 static tg_tensor *sum_of_shares(tg_tensor *d, tg_reduce_opts over, double left) {
-    tg_tensor *terms = tg_mul(d, tg_mul_scalar(d, 1 / left)), *sum = (tg_sum)(terms, over);
+    tg_tensor *terms = tg_mul(d, tg_mul_scalar(d, 1 / left)), *sum = tg_sum_with(terms, over);
     tg_drop_temporary(terms);
     return sum;
 }
 
-tg_tensor *(tg_var)(tg_tensor *x, tg_var_opts opts) {
+tg_tensor *tg_var_with(tg_tensor *x, tg_var_opts opts) {
     TG_COMPOSED("var");
     if (!is_correction(opts.correction)) return tg_poison();
     tg_spread s =
@@ -42,17 +42,17 @@ tg_tensor *(tg_var)(tg_tensor *x, tg_var_opts opts) {
     double left = divisor(&s, &opts);
     bool plain = left == 0 || tg_sum_is_safe(s.sum, 0); /* of too few elements: NaN */
     tg_tensor *out = plain ? tg_mul_scalar(s.sum, 1 / left)
-                           : sum_of_shares(s.d, (tg_reduce_opts){opts.axes, opts.keepdim}, left);
+                           : sum_of_shares(s.d, (tg_reduce_opts){.axes = opts.axes, .keepdim = opts.keepdim}, left);
     tg_drop_temporary(s.mean), tg_drop_temporary(s.d), tg_drop_temporary(s.sum);
     return out;
 }
 
 /* size, in units of the scale, which has axes that it may lack. */
 static tg_tensor *in_units(tg_tensor *size, tg_tensor *scale) {
-    return tg_mul(size, (tg_reshape)(scale, tg_shape_of(size)));
+    return tg_mul(size, tg_reshape_with(scale, tg_shape_of(size)));
 }
 
-tg_tensor *(tg_std)(tg_tensor *x, tg_var_opts opts) {
+tg_tensor *tg_std_with(tg_tensor *x, tg_var_opts opts) {
     TG_COMPOSED("std");
     if (!is_correction(opts.correction)) return tg_poison();
     tg_spread s = tg_spread_over(x, (tg_spread_opts){.axes = opts.axes, .keepdim = opts.keepdim});

@@ -15,15 +15,13 @@ typedef struct tg_var_opts {
     bool keepdim;
     bool biased;       /* divide by n */
     double correction; /* left out: 1, the unbiased estimate (as PyTorch). Not finite: TG_ERR_ARGUMENT */
+    char end; /* no option: ops/calls.h */
 } tg_var_opts;
-TG_API tg_tensor *tg_var(tg_tensor *x, tg_var_opts opts);
-TG_API tg_tensor *tg_std(tg_tensor *x, tg_var_opts opts); /* its root; at 0 with gradient 0 */
+TG_API tg_tensor *tg_var_with(tg_tensor *x, tg_var_opts opts);
+TG_API tg_tensor *tg_std_with(tg_tensor *x, tg_var_opts opts); /* its root; at 0 with gradient 0 */
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_var(x, ...) TG_AT((tg_var)((x), TG_OPTIONS(tg_var_opts, __VA_ARGS__)))
-#define tg_std(x, ...) TG_AT((tg_std)((x), TG_OPTIONS(tg_var_opts, __VA_ARGS__)))
 
 #endif

@@ -149,7 +149,7 @@ static tg_tensor *apply(tg_tensor *x, const norm_attr *a, bool slope) {
     return tg_apply1(&tg_op_norm, x, &with);
 }
 
-static tg_tensor *sum_over(tg_tensor *t, const norm_attr *a) { return tg_sum(t, .axes = a->over.axes, .keepdim = true); }
+static tg_tensor *sum_over(tg_tensor *t, const norm_attr *a) { return tg_sum_with(t, (tg_reduce_opts){.axes = a->over.axes, .keepdim = true}); }
 static tg_tensor *number(const tg_tensor *like, double v) { return tg_scalar(tg_dtype_of(like), v); }
 
 /* Where in a row the largest |x| stands alone; that x, else 1, and its q, else 0. */
@@ -159,7 +159,7 @@ typedef struct top {
 
 static top top_of(tg_tensor *q, tg_tensor *x, const norm_attr *a) {
     tg_tensor *size = tg_abs(tg_detach(x)), *zero = number(x, 0);
-    tg_tensor *largest = tg_eq(size, tg_amax(size, .axes = a->over.axes, .keepdim = true));
+    tg_tensor *largest = tg_eq(size, tg_amax_with(size, (tg_reduce_opts){.axes = a->over.axes, .keepdim = true}));
     tg_tensor *alone = tg_eq(sum_over(largest, a), tg_scalar(TG_I64, 1));
     top t = {.mask = tg_logical_and(largest, alone)};
     t.x = tg_masked_fill(sum_over(tg_where(t.mask, x, zero), a), tg_logical_not(alone), 1);
@@ -182,7 +182,7 @@ static tg_tensor *spoiled(tg_tensor *product, tg_tensor *a, tg_tensor *b) {
     for (int64_t i = 0; p && x && y && i < p->numel; i++) {
         double size = fabs(tg_array_get(p, i));
         if (isfinite(size) && (size >= least || tg_array_get(x, i) == 0 || tg_array_get(y, i) == 0)) continue;
-        if (!where) where = (tg_zeros)(TG_BOOL, tg_shape_of(product));
+        if (!where) where = tg_zeros_with(TG_BOOL, tg_shape_of(product));
         if (!tg_is_alive(where)) return where;
         tg_array_set(tg_array_of(where), i, 1);
     }
@@ -219,7 +219,7 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     if (!a->slope)
         din[0] = tg_mul(tg_kept(n, dout[0]), apply(n->in[0], a, true));
     else if (a->p == 1)
-        din[0] = (tg_zeros)(tg_dtype_of(dout[0]), tg_shape_of(dout[0]));
+        din[0] = tg_zeros_with(tg_dtype_of(dout[0]), tg_shape_of(dout[0]));
     else if (tg_is_alive(dout[0]) && tg_numel(dout[0]) == 0)
         din[0] = dout[0];
     else
@@ -238,8 +238,8 @@ const tg_op tg_op_norm = {
     .grad = grad,
 };
 
-tg_tensor *(tg_norm)(tg_tensor *x, tg_vector_norm_opts opts) {
-    tg_reduce_opts over = {opts.axes, opts.keepdim};
+tg_tensor *tg_norm_with(tg_tensor *x, tg_vector_norm_opts opts) {
+    tg_reduce_opts over = {.axes = opts.axes, .keepdim = opts.keepdim};
     double p = opts.p == 0 ? 2 : opts.p;
     if (!(p > 0) && p != -INFINITY) {
         tg_fail(TG_ERR_ARGUMENT, "norm: p is %g: it must be more than 0, or -inf", p);
@@ -247,7 +247,7 @@ tg_tensor *(tg_norm)(tg_tensor *x, tg_vector_norm_opts opts) {
     }
     if (isfinite(p)) return tg_apply1(&tg_op_norm, x, &(norm_attr){.over = over, .p = p});
     TG_COMPOSED("norm");
-    tg_tensor *size = tg_abs(x), *out = p > 0 ? (tg_amax)(size, over) : (tg_amin)(size, over);
+    tg_tensor *size = tg_abs(x), *out = p > 0 ? tg_amax_with(size, over) : tg_amin_with(size, over);
     tg_drop_temporary(size);
     return out;
 }

@@ -16,13 +16,12 @@ typedef struct tg_vector_norm_opts {
     tg_shape axes; /* left out: all of them */
     bool keepdim;
     double p; /* 0, left out: 2 */
+    char end; /* no option: ops/calls.h */
 } tg_vector_norm_opts;
-TG_API tg_tensor *tg_norm(tg_tensor *x, tg_vector_norm_opts opts);
+TG_API tg_tensor *tg_norm_with(tg_tensor *x, tg_vector_norm_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_norm(x, ...) TG_AT((tg_norm)((x), TG_OPTIONS(tg_vector_norm_opts, __VA_ARGS__)))
 
 #endif

@@ -4,7 +4,7 @@
 
 #define MOST 0x1p62 /* numbers; more are no int64 */
 
-tg_tensor *(tg_arange)(tg_dtype dtype, double start, double stop, double step) {
+tg_tensor *tg_arange(tg_dtype dtype, double start, double stop, double step) {
     TG_NAMED("arange");
     double n = ceil((stop - start) / step);
     bool away = step > 0 ? stop < start : stop > start; /* ceil makes -0 of a short way back */
@@ -12,7 +12,7 @@ tg_tensor *(tg_arange)(tg_dtype dtype, double start, double stop, double step) {
         tg_fail(TG_ERR_ARGUMENT, "arange: cannot go from %g to %g in steps of %g", start, stop, step);
         return tg_poison();
     }
-    tg_tensor *out = (tg_zeros)(dtype, TG_SHAPE((int64_t)n));
+    tg_tensor *out = tg_zeros_with(dtype, TG_SHAPE((int64_t)n));
     if (tg_is_poison(out)) return out;
     const tg_array *a = tg_array_of(out);
     for (int64_t i = 0; i < a->numel; i++) tg_array_set(a, i, start + step * (double)i);
@@ -20,13 +20,13 @@ tg_tensor *(tg_arange)(tg_dtype dtype, double start, double stop, double step) {
 }
 
 /* Counted from both ends, so that both are met exactly. */
-tg_tensor *(tg_linspace)(tg_dtype dtype, double start, double stop, int64_t n) {
+tg_tensor *tg_linspace(tg_dtype dtype, double start, double stop, int64_t n) {
     TG_NAMED("linspace");
     if (n < 0 || !isfinite(start) || !isfinite(stop)) {
         tg_fail(TG_ERR_ARGUMENT, "linspace: no %lld points lead from %g to %g", (long long)n, start, stop);
         return tg_poison();
     }
-    tg_tensor *out = (tg_zeros)(dtype, TG_SHAPE(n));
+    tg_tensor *out = tg_zeros_with(dtype, TG_SHAPE(n));
     if (tg_is_poison(out)) return out;
     const tg_array *a = tg_array_of(out);
     double last = (double)(n - 1), step = n > 1 ? (stop - start) / last : 0;
@@ -37,9 +37,9 @@ tg_tensor *(tg_linspace)(tg_dtype dtype, double start, double stop, int64_t n) {
     return out;
 }
 
-tg_tensor *(tg_eye)(tg_dtype dtype, int64_t rows, int64_t columns) {
+tg_tensor *tg_eye(tg_dtype dtype, int64_t rows, int64_t columns) {
     TG_NAMED("eye");
-    tg_tensor *out = (tg_zeros)(dtype, TG_SHAPE(rows, columns));
+    tg_tensor *out = tg_zeros_with(dtype, TG_SHAPE(rows, columns));
     if (tg_is_poison(out)) return out;
     const tg_array *a = tg_array_of(out);
     for (int64_t i = 0; i < rows && i < columns; i++) tg_array_set(a, i * columns + i, 1);

@@ -25,8 +25,4 @@ TG_API tg_tensor *tg_eye(tg_dtype dtype, int64_t rows, int64_t columns);
 }
 #endif
 
-#define tg_arange(dtype, start, stop, step) TG_AT((tg_arange)((dtype), (start), (stop), (step)))
-#define tg_linspace(dtype, start, stop, n) TG_AT((tg_linspace)((dtype), (start), (stop), (n)))
-#define tg_eye(dtype, rows, columns) TG_AT((tg_eye)((dtype), (rows), (columns)))
-
 #endif

@@ -56,7 +56,7 @@ static tg_status diagonal_infer(const tg_call *call) {
 
 static void diagonal_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const diagonal_attr *d = n->attr;
-    tg_tensor *zeros = (tg_zeros)(tg_dtype_of(dout[0]), tg_shape_of(n->in[0]));
+    tg_tensor *zeros = tg_zeros_with(tg_dtype_of(dout[0]), tg_shape_of(n->in[0]));
     din[0] = tg_diagonal_scatter(zeros, dout[0], d->offset, (int)d->axis0, (int)d->axis1);
 }
 
@@ -80,7 +80,7 @@ const tg_op tg_op_diagonal = {
     .grad_kernel = diagonal_grad_kernel,
 };
 
-tg_tensor *(tg_diagonal)(tg_tensor *x, int64_t offset, int axis0, int axis1) {
+tg_tensor *tg_diagonal(tg_tensor *x, int64_t offset, int axis0, int axis1) {
     return tg_apply1(&tg_op_diagonal, x, &(diagonal_attr){offset, axis0, axis1});
 }
 
@@ -114,7 +114,7 @@ static void scatter_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
     tg_tensor *g = dout[0];
     int axis0 = (int)d->axis0, axis1 = (int)d->axis1;
     if (tg_needs(n, 0)) {
-        tg_tensor *zeros = (tg_zeros)(tg_dtype_of(g), tg_shape_of(n->in[1]));
+        tg_tensor *zeros = tg_zeros_with(tg_dtype_of(g), tg_shape_of(n->in[1]));
         din[0] = tg_diagonal_scatter(g, zeros, d->offset, axis0, axis1);
     }
     if (tg_needs(n, 1)) din[1] = tg_diagonal(g, d->offset, axis0, axis1);
@@ -130,7 +130,7 @@ const tg_op tg_op_diagonal_scatter = {
     .grad = scatter_grad,
 };
 
-tg_tensor *(tg_diagonal_scatter)(tg_tensor *x, tg_tensor *src, int64_t offset, int axis0, int axis1) {
+tg_tensor *tg_diagonal_scatter(tg_tensor *x, tg_tensor *src, int64_t offset, int axis0, int axis1) {
     return tg_apply2(&tg_op_diagonal_scatter, x, src, &(diagonal_attr){offset, axis0, axis1});
 }
 
@@ -153,19 +153,19 @@ static tg_tensor *embed(const char *who, tg_tensor *x, const tg_array *a, int64_
     n += offset < 0 ? -offset : offset;
     shape.dim[shape.rank - 1] = shape.dim[shape.rank] = n;
     shape.rank++;
-    tg_tensor *zeros = (tg_zeros)((tg_dtype)a->dtype, shape);
+    tg_tensor *zeros = tg_zeros_with((tg_dtype)a->dtype, shape);
     tg_tensor *out = tg_diagonal_scatter(zeros, x, offset, -2, -1);
     tg_release(zeros);
     return out;
 }
 
-tg_tensor *(tg_diag_embed)(tg_tensor *x, int64_t offset) {
+tg_tensor *tg_diag_embed(tg_tensor *x, int64_t offset) {
     TG_COMPOSED("diag_embed");
     const tg_slot *slot = tg_slot_of(x, "diag_embed");
     return slot && !slot->poison ? embed("diag_embed", x, &slot->a, offset) : tg_poison();
 }
 
-tg_tensor *(tg_diag)(tg_tensor *x, int64_t offset) {
+tg_tensor *tg_diag(tg_tensor *x, int64_t offset) {
     TG_COMPOSED("diag");
     const tg_slot *slot = tg_slot_of(x, "diag");
     if (!slot || slot->poison) return tg_poison();
@@ -177,7 +177,7 @@ tg_tensor *(tg_diag)(tg_tensor *x, int64_t offset) {
 /* The elements (i, j) with j > i + offset, or with j < i + offset, as a mask over the last two axes. */
 static tg_tensor *outside(const tg_array *x, int64_t offset, bool above) {
     int64_t rows = x->shape[x->rank - 2], n = x->shape[x->rank - 1];
-    tg_tensor *mask = (tg_zeros)(TG_BOOL, TG_SHAPE(rows, n));
+    tg_tensor *mask = tg_zeros_with(TG_BOOL, TG_SHAPE(rows, n));
     if (tg_is_poison(mask) || n == 0) return mask;
     uint8_t *row = tg_array_of(mask)->data;
     int64_t shift = offset > n ? n : offset < -rows ? -rows : offset;
@@ -201,11 +201,11 @@ static tg_tensor *triangle(const char *who, tg_tensor *x, int64_t offset, bool l
     return out;
 }
 
-tg_tensor *(tg_tril)(tg_tensor *x, int64_t offset) {
+tg_tensor *tg_tril(tg_tensor *x, int64_t offset) {
     TG_COMPOSED("tril");
     return triangle("tril", x, offset, true);
 }
-tg_tensor *(tg_triu)(tg_tensor *x, int64_t offset) {
+tg_tensor *tg_triu(tg_tensor *x, int64_t offset) {
     TG_COMPOSED("triu");
     return triangle("triu", x, offset, false);
 }

@@ -33,12 +33,4 @@ TG_API tg_tensor *tg_triu(tg_tensor *x, int64_t offset);
 }
 #endif
 
-#define tg_diagonal(x, offset, axis0, axis1) TG_AT((tg_diagonal)((x), (offset), (axis0), (axis1)))
-#define tg_diagonal_scatter(x, src, offset, axis0, axis1) \
-    TG_AT((tg_diagonal_scatter)((x), (src), (offset), (axis0), (axis1)))
-#define tg_diag_embed(x, offset) TG_AT((tg_diag_embed)((x), (offset)))
-#define tg_diag(x, offset) TG_AT((tg_diag)((x), (offset)))
-#define tg_tril(x, offset) TG_AT((tg_tril)((x), (offset)))
-#define tg_triu(x, offset) TG_AT((tg_triu)((x), (offset)))
-
 #endif

@@ -92,9 +92,9 @@ static bool has_inputs(const char *who, int n, tg_tensor *const *x) {
     return false;
 }
 
-tg_tensor *(tg_concat)(int axis, int n, tg_tensor *const *x) {
+tg_tensor *tg_concat_with(int axis, int n, tg_tensor *const *x) {
     if (!has_inputs("concat", n, x)) return tg_poison();
-    return (tg_apply)(&tg_op_concat, x, n, &(concat_attr){axis});
+    return tg_apply(&tg_op_concat, x, n, &(concat_attr){axis});
 }
 
 /* ---- stack ---- */
@@ -124,12 +124,12 @@ static bool can_stack(int n, tg_tensor *const *x) {
 
 static tg_tensor *stack_into(int axis, int n, tg_tensor *const *x, tg_tensor **wide) {
     for (int i = 0; i < n; i++) wide[i] = tg_unsqueeze(x[i], axis);
-    tg_tensor *out = (tg_concat)(axis, n, wide);
+    tg_tensor *out = tg_concat_with(axis, n, wide);
     for (int i = 0; i < n; i++) tg_release(wide[i]);
     return out;
 }
 
-tg_tensor *(tg_stack)(int axis, int n, tg_tensor *const *x) {
+tg_tensor *tg_stack_with(int axis, int n, tg_tensor *const *x) {
     TG_COMPOSED("stack");
     tg_tensor *few[FEW];
     if (!can_stack(n, x)) return tg_poison();

@@ -10,24 +10,24 @@ extern "C" {
 
 /* No tensors at all, or no array of them, is TG_ERR_ARGUMENT.
  *
- * n tensors one after the other along `axis`: tg_concat(axis, a, b, c), or (tg_concat)(axis, n, x) for an
+ * n tensors one after the other along `axis`: tg_concat(axis, a, b, c), or tg_concat_with(axis, n, x) for an
  * array of them. They have one dtype and, off the axis, one shape (TG_ERR_DTYPE, TG_ERR_SHAPE); sizes
  * along the axis may be zero. */
-TG_API tg_tensor *tg_concat(int axis, int n, tg_tensor *const *x);
+TG_API tg_tensor *tg_concat_with(int axis, int n, tg_tensor *const *x);
 
 /* n tensors of one shape along a new axis: tg_stack(0, a, b) has shape [2, ..]. */
-TG_API tg_tensor *tg_stack(int axis, int n, tg_tensor *const *x);
+TG_API tg_tensor *tg_stack_with(int axis, int n, tg_tensor *const *x);
 
 /* Copies of x side by side: tg_tile(x, 2, 3) repeats a matrix twice downwards and three times to the
  * right. The numbers and the axes of x are aligned at the last; what is missing on either side counts as
  * 1. 0 gives an empty axis, a negative number is TG_ERR_ARGUMENT. tg_repeat is the same, but needs a
  * number for each axis (torch.Tensor.repeat). */
-TG_API tg_tensor *tg_tile(tg_tensor *x, tg_shape times);
-TG_API tg_tensor *tg_repeat(tg_tensor *x, tg_shape times);
+TG_API tg_tensor *tg_tile_with(tg_tensor *x, tg_shape times);
+TG_API tg_tensor *tg_repeat_with(tg_tensor *x, tg_shape times);
 
-/* The order along the axes reversed: tg_flip(x, 0, -1). A view. In the form (tg_flip)(x, axes) an empty list
+/* The order along the axes reversed: tg_flip(x, 0, -1). A view. In the form tg_flip_with(x, axes) an empty list
  * means all axes. */
-TG_API tg_tensor *tg_flip(tg_tensor *x, tg_shape axes);
+TG_API tg_tensor *tg_flip_with(tg_tensor *x, tg_shape axes);
 
 /* Moved by `shift` places towards the end of the axis; what leaves it comes in at the start. Negative
  * shifts go the other way, and any shift may be larger than the axis. */
@@ -39,14 +39,6 @@ TG_API tg_tensor *tg_roll(tg_tensor *x, int64_t shift, int axis);
 
 #ifndef __cplusplus
 #define TG_COUNT_TENSORS(...) ((int)(sizeof((tg_tensor *[]){__VA_ARGS__}) / sizeof(tg_tensor *)))
-#define tg_concat(axis, ...) \
-    TG_AT((tg_concat)((axis), TG_COUNT_TENSORS(__VA_ARGS__), (tg_tensor *[]){__VA_ARGS__}))
-#define tg_stack(axis, ...) \
-    TG_AT((tg_stack)((axis), TG_COUNT_TENSORS(__VA_ARGS__), (tg_tensor *[]){__VA_ARGS__}))
 #endif
-#define tg_tile(x, ...) TG_AT((tg_tile)((x), TG_SHAPE(__VA_ARGS__)))
-#define tg_repeat(x, ...) TG_AT((tg_repeat)((x), TG_SHAPE(__VA_ARGS__)))
-#define tg_flip(x, ...) TG_AT((tg_flip)((x), TG_SHAPE(__VA_ARGS__)))
-#define tg_roll(x, shift, axis) TG_AT((tg_roll)((x), (shift), (axis)))
 
 #endif

@@ -111,7 +111,7 @@ static int64_t mirror(int64_t i, int64_t size) { return i < 0 ? -i : i >= size ?
 /* Where each place of the padded axis comes from. */
 static tg_tensor *sources(int64_t size, int64_t before, int64_t after, bool reflect) {
     int64_t n = before + size + after;
-    tg_tensor *index = (tg_zeros)(TG_I64, TG_SHAPE(n));
+    tg_tensor *index = tg_zeros_with(TG_I64, TG_SHAPE(n));
     if (tg_is_poison(index)) return index;
     int64_t *at = tg_array_of(index)->data;
     for (int64_t i = 0; i < n; i++) at[i] = reflect ? mirror(i - before, size) : clamp(i - before, size);
@@ -135,7 +135,7 @@ static tg_tensor *pad_by_index(tg_tensor *x, tg_shape shape, const pad_attr *p, 
         out = tg_index_select(was, i, index);
         if (was != x) tg_release(was);
     }
-    return out == x ? (tg_reshape)(x, shape) : out;
+    return out == x ? tg_reshape_with(x, shape) : out;
 }
 
 /* The list aligned at the last of `rank` axes, filled up with 0. */
@@ -145,7 +145,7 @@ static tg_shape aligned(tg_shape list, int rank) {
     return out;
 }
 
-tg_tensor *(tg_pad)(tg_tensor *x, tg_pad_opts opts) {
+tg_tensor *tg_pad_with(tg_tensor *x, tg_pad_opts opts) {
     TG_COMPOSED("pad");
     const tg_slot *slot = tg_slot_of(x, "pad");
     if (!slot || slot->poison) return tg_poison();

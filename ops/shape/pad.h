@@ -23,13 +23,12 @@ typedef struct tg_pad_opts {
     tg_shape before, after;
     tg_pad_mode mode;
     double value; /* of TG_PAD_CONSTANT */
+    char end; /* no option: ops/calls.h */
 } tg_pad_opts;
-TG_API tg_tensor *tg_pad(tg_tensor *x, tg_pad_opts opts);
+TG_API tg_tensor *tg_pad_with(tg_tensor *x, tg_pad_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_pad(x, ...) TG_AT((tg_pad)((x), TG_OPTIONS(tg_pad_opts, __VA_ARGS__)))
 
 #endif

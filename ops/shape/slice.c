@@ -58,7 +58,7 @@ static tg_status slice_infer(const tg_call *call) {
 
 static void slice_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const slice_attr *s = n->attr;
-    tg_tensor *zeros = (tg_zeros)(tg_dtype_of(dout[0]), tg_shape_of(n->in[0]));
+    tg_tensor *zeros = tg_zeros_with(tg_dtype_of(dout[0]), tg_shape_of(n->in[0]));
     din[0] = tg_slice_scatter(zeros, dout[0], (int)s->axis, s->start, s->stop, s->step);
 }
 
@@ -82,7 +82,7 @@ const tg_op tg_op_slice = {
     .grad_kernel = slice_grad_kernel,
 };
 
-tg_tensor *(tg_slice)(tg_tensor *x, int axis, int64_t start, int64_t stop, int64_t step) {
+tg_tensor *tg_slice(tg_tensor *x, int axis, int64_t start, int64_t stop, int64_t step) {
     return tg_apply1(&tg_op_slice, x, &(slice_attr){axis, start, stop, step});
 }
 
@@ -115,7 +115,7 @@ static void scatter_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
     const slice_attr *s = n->attr;
     tg_tensor *g = dout[0];
     if (tg_needs(n, 0)) {
-        tg_tensor *zeros = (tg_zeros)(tg_dtype_of(g), tg_shape_of(n->in[1]));
+        tg_tensor *zeros = tg_zeros_with(tg_dtype_of(g), tg_shape_of(n->in[1]));
         din[0] = tg_slice_scatter(g, zeros, (int)s->axis, s->start, s->stop, s->step);
     }
     if (tg_needs(n, 1)) din[1] = tg_slice(g, (int)s->axis, s->start, s->stop, s->step);
@@ -131,7 +131,7 @@ const tg_op tg_op_slice_scatter = {
     .grad = scatter_grad,
 };
 
-tg_tensor *(tg_slice_scatter)(tg_tensor *x, tg_tensor *src, int axis, int64_t start, int64_t stop,
+tg_tensor *tg_slice_scatter(tg_tensor *x, tg_tensor *src, int axis, int64_t start, int64_t stop,
                               int64_t step) {
     return tg_apply2(&tg_op_slice_scatter, x, src, &(slice_attr){axis, start, stop, step});
 }

@@ -19,7 +19,7 @@ static const tg_array *along(const tg_tensor *x, const char *who, int axis, int 
     return NULL;
 }
 
-tg_tensor *(tg_flatten)(tg_tensor *x, int first, int last) {
+tg_tensor *tg_flatten(tg_tensor *x, int first, int last) {
     TG_NAMED("flatten");
     const tg_slot *slot = tg_slot_of(x, "flatten");
     if (!slot || slot->poison) return tg_poison();
@@ -34,10 +34,10 @@ tg_tensor *(tg_flatten)(tg_tensor *x, int first, int last) {
         else
             to.dim[to.rank++] = from.dim[i];
     }
-    return (tg_reshape)(x, to);
+    return tg_reshape_with(x, to);
 }
 
-tg_tensor *(tg_select)(tg_tensor *x, int axis, int64_t index) {
+tg_tensor *tg_select(tg_tensor *x, int axis, int64_t index) {
     TG_COMPOSED("select");
     int at = 0;
     const tg_array *a = along(x, "select", axis, &at);
@@ -49,7 +49,7 @@ tg_tensor *(tg_select)(tg_tensor *x, int axis, int64_t index) {
     return out;
 }
 
-tg_tensor *(tg_narrow)(tg_tensor *x, int axis, int64_t start, int64_t length) {
+tg_tensor *tg_narrow(tg_tensor *x, int axis, int64_t start, int64_t length) {
     TG_NAMED("narrow");
     int at = 0;
     const tg_array *a = along(x, "narrow", axis, &at);
@@ -87,7 +87,7 @@ static tg_status cut(tg_tensor *x, int axis, int n, const int64_t *sizes, tg_ten
     return TG_OK;
 }
 
-tg_status(tg_split)(tg_tensor *x, int axis, int n, const int64_t *sizes, tg_tensor **out) {
+tg_status tg_split(tg_tensor *x, int axis, int n, const int64_t *sizes, tg_tensor **out) {
     TG_COMPOSED("split");
     int at = 0;
     if (out) poison_all(n, out);

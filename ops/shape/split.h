@@ -33,9 +33,4 @@ TG_API int tg_chunk(tg_tensor *x, int axis, int n, tg_tensor **out);
 }
 #endif
 
-#define tg_flatten(x, first, last) TG_AT((tg_flatten)((x), (first), (last)))
-#define tg_select(x, axis, index) TG_AT((tg_select)((x), (axis), (index)))
-#define tg_narrow(x, axis, start, length) TG_AT((tg_narrow)((x), (axis), (start), (length)))
-#define tg_split(...) TG_STATUS_AT((tg_split)(__VA_ARGS__))
-
 #endif

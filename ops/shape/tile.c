@@ -27,11 +27,11 @@ static tg_tensor *tile_axis(tg_tensor *x, int axis, int64_t times) {
     tg_shape shape = tg_shape_of(x), wide = {4, {1, 1, shape.dim[axis], 1}};
     for (int i = 0; i < shape.rank; i++)
         if (i != axis) wide.dim[i < axis ? 0 : 3] *= shape.dim[i];
-    tg_tensor *one = (tg_reshape)(x, wide);
+    tg_tensor *one = tg_reshape_with(x, wide);
     wide.dim[1] = times;
-    tg_tensor *many = (tg_expand)(one, wide);
+    tg_tensor *many = tg_expand_with(one, wide);
     shape.dim[axis] *= times;
-    tg_tensor *out = (tg_reshape)(many, shape);
+    tg_tensor *out = tg_reshape_with(many, shape);
     tg_release(one);
     tg_release(many);
     return out;
@@ -52,7 +52,7 @@ static tg_tensor *tile(const char *who, tg_tensor *x, const tg_array *a, tg_shap
     }
     if (tg_shape_numel(full) < 0)
         return fail_number(who, TG_ERR_SHAPE, x, "becomes too large, of rank", full.rank);
-    tg_tensor *out = (tg_reshape)(x, from);
+    tg_tensor *out = tg_reshape_with(x, from);
     for (int i = full.rank - 1; i >= 0; i--) {
         if (by[i] == 1) continue;
         tg_tensor *was = out;
@@ -62,7 +62,7 @@ static tg_tensor *tile(const char *who, tg_tensor *x, const tg_array *a, tg_shap
     return out;
 }
 
-tg_tensor *(tg_tile)(tg_tensor *x, tg_shape times) {
+tg_tensor *tg_tile_with(tg_tensor *x, tg_shape times) {
     TG_COMPOSED("tile");
     const tg_array *a = array_of(x, "tile");
     if (!a) return tg_poison();
@@ -71,7 +71,7 @@ tg_tensor *(tg_tile)(tg_tensor *x, tg_shape times) {
     return tile("tile", x, a, times);
 }
 
-tg_tensor *(tg_repeat)(tg_tensor *x, tg_shape times) {
+tg_tensor *tg_repeat_with(tg_tensor *x, tg_shape times) {
     TG_COMPOSED("repeat");
     const tg_array *a = array_of(x, "repeat");
     if (!a) return tg_poison();
@@ -83,7 +83,7 @@ tg_tensor *(tg_repeat)(tg_tensor *x, tg_shape times) {
 
 /* ---- flip ---- */
 
-tg_tensor *(tg_flip)(tg_tensor *x, tg_shape axes) {
+tg_tensor *tg_flip_with(tg_tensor *x, tg_shape axes) {
     TG_COMPOSED("flip");
     const tg_array *a = array_of(x, "flip");
     if (!a) return tg_poison();
@@ -107,12 +107,12 @@ tg_tensor *(tg_flip)(tg_tensor *x, tg_shape axes) {
         out = tg_slice(was, i, TG_END, TG_END, -1);
         release_unless(was, x);
     }
-    return rank == 0 ? (tg_reshape)(x, TG_SCALAR) : out;
+    return rank == 0 ? tg_reshape_with(x, TG_SCALAR) : out;
 }
 
 /* ---- roll:  out = x[-shift:], x[:-shift] ---- */
 
-tg_tensor *(tg_roll)(tg_tensor *x, int64_t shift, int axis) {
+tg_tensor *tg_roll(tg_tensor *x, int64_t shift, int axis) {
     TG_COMPOSED("roll");
     const tg_array *a = array_of(x, "roll");
     if (!a) return tg_poison();
@@ -121,7 +121,7 @@ tg_tensor *(tg_roll)(tg_tensor *x, int64_t shift, int axis) {
     int64_t n = a->shape[at] > 0 ? a->shape[at] : 1, by = shift % n;
     int64_t cut = by > 0 ? n - by : -by;
     tg_tensor *part[2] = {tg_slice(x, at, cut, TG_END, 1), tg_slice(x, at, 0, cut, 1)};
-    tg_tensor *out = (tg_concat)(at, 2, part);
+    tg_tensor *out = tg_concat_with(at, 2, part);
     tg_release(part[0]);
     tg_release(part[1]);
     return out;

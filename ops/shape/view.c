@@ -58,7 +58,7 @@ static tg_status reshape_forward(const tg_call *call) {
 }
 
 static void reshape_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    din[0] = (tg_reshape)(dout[0], tg_shape_of(n->in[0]));
+    din[0] = tg_reshape_with(dout[0], tg_shape_of(n->in[0]));
 }
 
 static tg_status reshape_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
@@ -82,7 +82,7 @@ const tg_op tg_op_reshape = {
     .grad_kernel = reshape_grad_kernel,
 };
 
-tg_tensor *(tg_reshape)(tg_tensor *x, tg_shape shape) {
+tg_tensor *tg_reshape_with(tg_tensor *x, tg_shape shape) {
     return tg_apply1(&tg_op_reshape, x, &(shape_attr){shape});
 }
 
@@ -94,7 +94,7 @@ static tg_tensor *fail_axis(const char *who, tg_status status, const tg_tensor *
     return tg_poison();
 }
 
-tg_tensor *(tg_squeeze)(tg_tensor *x, int axis) {
+tg_tensor *tg_squeeze(tg_tensor *x, int axis) {
     TG_NAMED("squeeze");
     const tg_slot *slot = tg_slot_of(x, "squeeze");
     if (!slot || slot->poison) return tg_poison();
@@ -105,10 +105,10 @@ tg_tensor *(tg_squeeze)(tg_tensor *x, int axis) {
         return fail_axis("squeeze", TG_ERR_SHAPE, x, "does not have size 1 along axis", axis);
     for (int i = 0; i < from.rank; i++)
         if (i != at) to.dim[to.rank++] = from.dim[i];
-    return (tg_reshape)(x, to);
+    return tg_reshape_with(x, to);
 }
 
-tg_tensor *(tg_unsqueeze)(tg_tensor *x, int axis) {
+tg_tensor *tg_unsqueeze(tg_tensor *x, int axis) {
     TG_NAMED("unsqueeze");
     const tg_slot *slot = tg_slot_of(x, "unsqueeze");
     if (!slot || slot->poison) return tg_poison();
@@ -119,7 +119,7 @@ tg_tensor *(tg_unsqueeze)(tg_tensor *x, int axis) {
         return fail_axis("unsqueeze", TG_ERR_SHAPE, x, "has all axes there can be, and no room for axis",
                          axis);
     for (int i = 0; i < to.rank; i++) to.dim[i] = i == at ? 1 : from.dim[i - (i > at)];
-    return (tg_reshape)(x, to);
+    return tg_reshape_with(x, to);
 }
 
 /* ---- permute:  dx = g with the axes put back ---- */
@@ -155,7 +155,7 @@ static void permute_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
     int axes[TG_MAX_RANK];
     inverse(n, back.rank, axes);
     for (int i = 0; i < back.rank; i++) back.dim[i] = axes[i];
-    din[0] = (tg_permute)(dout[0], back);
+    din[0] = tg_permute_with(dout[0], back);
 }
 
 static tg_status permute_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
@@ -175,11 +175,11 @@ const tg_op tg_op_permute = {
     .grad_kernel = permute_grad_kernel,
 };
 
-tg_tensor *(tg_permute)(tg_tensor *x, tg_shape order) {
+tg_tensor *tg_permute_with(tg_tensor *x, tg_shape order) {
     return tg_apply1(&tg_op_permute, x, &(order_attr){order});
 }
 
-tg_tensor *(tg_transpose)(tg_tensor *x, int axis0, int axis1) {
+tg_tensor *tg_transpose(tg_tensor *x, int axis0, int axis1) {
     TG_NAMED("transpose");
     const tg_slot *slot = tg_slot_of(x, "transpose");
     if (!slot || slot->poison) return tg_poison();
@@ -188,7 +188,7 @@ tg_tensor *(tg_transpose)(tg_tensor *x, int axis0, int axis1) {
     if (a < 0 || b < 0)
         return fail_axis("transpose", TG_ERR_ARGUMENT, x, "has no axis", a < 0 ? axis0 : axis1);
     for (int i = 0; i < order.rank; i++) order.dim[i] = i == a ? b : i == b ? a : i;
-    return (tg_permute)(x, order);
+    return tg_permute_with(x, order);
 }
 
 /* ---- expand:  dx = g; the walk sums it down ---- */
@@ -231,13 +231,13 @@ const tg_op tg_op_expand = {
     .grad_kernel = pass_grad_kernel,
 };
 
-tg_tensor *(tg_expand)(tg_tensor *x, tg_shape shape) {
+tg_tensor *tg_expand_with(tg_tensor *x, tg_shape shape) {
     return tg_apply1(&tg_op_expand, x, &(shape_attr){shape});
 }
 
-tg_tensor *(tg_broadcast_to)(tg_tensor *x, tg_shape shape) {
+tg_tensor *tg_broadcast_to_with(tg_tensor *x, tg_shape shape) {
     TG_NAMED("broadcast_to");
-    return (tg_expand)(x, shape);
+    return tg_expand_with(x, shape);
 }
 
 /* ---- copies: contiguous, to ---- */
@@ -261,7 +261,7 @@ const tg_op tg_op_contiguous = {
     .grad_kernel = pass_grad_kernel,
 };
 
-tg_tensor *(tg_contiguous)(tg_tensor *x) {
+tg_tensor *tg_contiguous(tg_tensor *x) {
     return tg_is_alive(x) && tg_is_contiguous(x) ? x : tg_apply1(&tg_op_contiguous, x, NULL);
 }
 
@@ -301,6 +301,6 @@ const tg_op tg_op_to = {
     .grad_kernel = to_grad_kernel,
 };
 
-tg_tensor *(tg_to)(tg_tensor *x, tg_dtype dtype) {
+tg_tensor *tg_to(tg_tensor *x, tg_dtype dtype) {
     return tg_is_alive(x) && tg_dtype_of(x) == dtype ? x : tg_apply1(&tg_op_to, x, &(to_attr){dtype});
 }

@@ -14,10 +14,10 @@ extern "C" {
 /* The elements in row-major order under new sizes, one of which may be -1: whatever is left over.
  *     tg_reshape(x, 64, -1)
  * Numbers of elements that differ are TG_ERR_SHAPE. */
-TG_API tg_tensor *tg_reshape(tg_tensor *x, tg_shape shape);
+TG_API tg_tensor *tg_reshape_with(tg_tensor *x, tg_shape shape);
 
 /* Axis i of the result is axis order[i] of x: tg_permute(x, 2, 0, 1). Negative axes count from the end. */
-TG_API tg_tensor *tg_permute(tg_tensor *x, tg_shape order);
+TG_API tg_tensor *tg_permute_with(tg_tensor *x, tg_shape order);
 
 /* Two axes swapped: tg_transpose(x, 0, 1) is the matrix transpose. */
 TG_API tg_tensor *tg_transpose(tg_tensor *x, int axis0, int axis1);
@@ -34,8 +34,8 @@ TG_API tg_tensor *tg_slice_scatter(tg_tensor *x, tg_tensor *src, int axis, int64
 
 /* x repeated to `shape` by broadcasting; -1 keeps a size: tg_expand(x, 10, -1). tg_broadcast_to is another
  * name for it. */
-TG_API tg_tensor *tg_expand(tg_tensor *x, tg_shape shape);
-TG_API tg_tensor *tg_broadcast_to(tg_tensor *x, tg_shape shape);
+TG_API tg_tensor *tg_expand_with(tg_tensor *x, tg_shape shape);
+TG_API tg_tensor *tg_broadcast_to_with(tg_tensor *x, tg_shape shape);
 
 /* An axis of size 1 removed (TG_ERR_SHAPE when its size is not 1), or added before `axis`. */
 TG_API tg_tensor *tg_squeeze(tg_tensor *x, int axis);
@@ -51,18 +51,5 @@ TG_API tg_tensor *tg_to(tg_tensor *x, tg_dtype dtype);
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_reshape(x, ...) TG_AT((tg_reshape)((x), TG_SHAPE(__VA_ARGS__)))
-#define tg_permute(x, ...) TG_AT((tg_permute)((x), TG_SHAPE(__VA_ARGS__)))
-#define tg_transpose(x, axis0, axis1) TG_AT((tg_transpose)((x), (axis0), (axis1)))
-#define tg_slice(x, axis, start, stop, step) TG_AT((tg_slice)((x), (axis), (start), (stop), (step)))
-#define tg_slice_scatter(x, src, axis, start, stop, step) \
-    TG_AT((tg_slice_scatter)((x), (src), (axis), (start), (stop), (step)))
-#define tg_expand(x, ...) TG_AT((tg_expand)((x), TG_SHAPE(__VA_ARGS__)))
-#define tg_broadcast_to(x, ...) TG_AT((tg_broadcast_to)((x), TG_SHAPE(__VA_ARGS__)))
-#define tg_squeeze(x, axis) TG_AT((tg_squeeze)((x), (axis)))
-#define tg_unsqueeze(x, axis) TG_AT((tg_unsqueeze)((x), (axis)))
-#define tg_contiguous(x) TG_AT((tg_contiguous)(x))
-#define tg_to(x, dtype) TG_AT((tg_to)((x), (dtype)))
 
 #endif

@@ -129,7 +129,7 @@ static tg_tensor *turned(tg_tensor *t) { return tg_transpose(t, -1, -2); }
 
 /* [l, s], set where a key comes after the query: s > l. */
 static tg_tensor *later_keys(int64_t l, int64_t s) {
-    tg_tensor *mask = tg_zeros(TG_BOOL, l, s);
+    tg_tensor *mask = tg_zeros_with(TG_BOOL, TG_SHAPE(l, s));
     uint8_t *v = tg_is_poison(mask) ? NULL : tg_array_of(mask)->data;
     for (int64_t i = 0; v && i < l; i++)
         for (int64_t j = i + 1; j < s; j++) v[i * s + j] = 1;
@@ -155,17 +155,17 @@ static tg_tensor *less_dominant(tg_tensor *dp, tg_tensor *p) {
     if (!top || !tg_is_alive(dp)) return dp;
     tg_shape shape = tg_shape_of(dp);
     shape.dim[shape.rank - 1] = 1;
-    return tg_sub(dp, tg_gather(dp, -1, (tg_expand)(top, shape)));
+    return tg_sub(dp, tg_gather(dp, -1, tg_expand_with(top, shape)));
 }
 
 static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     double scale = ((const attention_attr *)n->attr)->scale;
     tg_tensor *q = tg_mul_scalar(n->in[Q], scale), *p = weights(n, q), *g = dout[0], *out = n->out[0];
-    if (!g) g = (tg_zeros)(tg_dtype_of(q), tg_shape_of(out));
+    if (!g) g = tg_zeros_with(tg_dtype_of(q), tg_shape_of(out));
     if (tg_needs(n, V)) din[V] = tg_matmul(turned(p), g);
     tg_tensor *dp = tg_matmul(g, turned(n->in[V]));
     tg_tensor *slope = less_dominant(dp, p);
-    slope = tg_sub(slope, tg_sum(tg_mul(slope, p), .axes = TG_SHAPE(-1), .keepdim = true));
+    slope = tg_sub(slope, tg_sum_with(tg_mul(slope, p), (tg_reduce_opts){.axes = TG_SHAPE(-1), .keepdim = true}));
     if (dout[1]) slope = tg_add(slope, tg_unsqueeze(dout[1], -1));
     tg_tensor *ds = tg_mul(p, slope);
     if (tg_needs(n, Q)) din[Q] = tg_mul_scalar(tg_matmul(ds, n->in[K]), scale);
@@ -222,11 +222,11 @@ const tg_op tg_op_scaled_dot_product_attention = {
     .grad_kernel = grad_kernel,
 };
 
-tg_tensor *(tg_scaled_dot_product_attention)(tg_tensor *q, tg_tensor *k, tg_tensor *v, tg_attention_opts o) {
+tg_tensor *tg_scaled_dot_product_attention_with(tg_tensor *q, tg_tensor *k, tg_tensor *v, tg_attention_opts o) {
     tg_tensor *in[INPUTS] = {q, k, v, o.mask}, *out[2];
     bool sized = tg_is_alive(q) && tg_rank(q) > 0;
     attention_attr attr = {o.causal, tg_option(o.scale, sized ? 1 / sqrt((double)tg_size(q, -1)) : 0)};
-    (tg_apply_multi)(&tg_op_scaled_dot_product_attention, in, INPUTS, &attr, out);
+    tg_apply_multi(&tg_op_scaled_dot_product_attention, in, INPUTS, &attr, out);
     if (o.logsumexp)
         *o.logsumexp = out[1];
     else if (!tg_is_poison(out[1]))

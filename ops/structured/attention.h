@@ -27,15 +27,13 @@ typedef struct tg_attention_opts {
     bool causal;
     double scale; /* default 1 / sqrt(e); TG_ZERO for 0. Not finite: TG_ERR_ARGUMENT */
     tg_tensor **logsumexp; /* where not NULL: receives log sum e^score of each query, [.., l], differentiable */
+    char end; /* no option: ops/calls.h */
 } tg_attention_opts;
-TG_API tg_tensor *tg_scaled_dot_product_attention(tg_tensor *q, tg_tensor *k, tg_tensor *v,
+TG_API tg_tensor *tg_scaled_dot_product_attention_with(tg_tensor *q, tg_tensor *k, tg_tensor *v,
                                                   tg_attention_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_scaled_dot_product_attention(q, k, v, ...) \
-    TG_AT((tg_scaled_dot_product_attention)((q), (k), (v), TG_OPTIONS(tg_attention_opts, __VA_ARGS__)))
 
 #endif

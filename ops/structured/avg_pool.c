@@ -233,19 +233,19 @@ static bool attributes(tg_shape size, tg_avg_pool2d_opts o, avg_attr *a) {
     return true;
 }
 
-tg_tensor *(tg_avg_pool2d)(tg_tensor *x, tg_avg_pool2d_opts o) {
+tg_tensor *tg_avg_pool2d_with(tg_tensor *x, tg_avg_pool2d_opts o) {
     avg_attr a;
     return attributes(image_size(x), o, &a) ? tg_apply1(&tg_op_avg_pool2d, x, &a) : tg_poison();
 }
 
-tg_tensor *(tg_avg_pool2d_input)(tg_tensor *g, int64_t height, int64_t width, tg_avg_pool2d_opts o) {
+tg_tensor *tg_avg_pool2d_input_with(tg_tensor *g, int64_t height, int64_t width, tg_avg_pool2d_opts o) {
     TG_NAMED("avg_pool2d_input");
     avg_attr a;
     return attributes(TG_SHAPE(height, width), o, &a) ? tg_apply1(&tg_op_avg_pool2d_input, g, &a)
                                                       : tg_poison();
 }
 
-tg_tensor *(tg_adaptive_avg_pool2d)(tg_tensor *x, int64_t height, int64_t width) {
+tg_tensor *tg_adaptive_avg_pool2d(tg_tensor *x, int64_t height, int64_t width) {
     TG_NAMED("adaptive_avg_pool2d");
     avg_attr a = {.size = image_size(x), .windows = TG_SHAPE(height, width), .adaptive = true};
     for (int i = 0; i < 2; i++) {

@@ -31,7 +31,7 @@ static bool check(const char *name, const tg_tensor *x, double eps) {
 /* A vector of channels in the form that broadcasts to x. */
 static tg_tensor *column(tg_tensor *t, const tg_tensor *x) {
     tg_shape s = {tg_rank(x) - 1, {tg_size(x, 1), 1, 1, 1, 1, 1, 1, 1}};
-    return (tg_reshape)(t, s);
+    return tg_reshape_with(t, s);
 }
 
 static tg_tensor *scaled(tg_tensor *y, tg_tensor *weight, tg_tensor *bias) {
@@ -43,7 +43,7 @@ static tg_tensor *scaled(tg_tensor *y, tg_tensor *weight, tg_tensor *bias) {
     return sum;
 }
 
-tg_tensor *(tg_group_norm)(tg_tensor *x, int64_t groups, tg_group_norm_opts o) {
+tg_tensor *tg_group_norm_with(tg_tensor *x, int64_t groups, tg_group_norm_opts o) {
     TG_COMPOSED("group_norm");
     if (!check("group_norm", x, o.eps)) return tg_poison();
     if (!is_channels("group_norm", o.weight, x) || !is_channels("group_norm", o.bias, x)) return tg_poison();
@@ -53,8 +53,8 @@ tg_tensor *(tg_group_norm)(tg_tensor *x, int64_t groups, tg_group_norm_opts o) {
     int64_t rows;
     if (__builtin_mul_overflow(shape.dim[0], groups, &rows)) return fail("group_norm", "too many groups", x);
     tg_shape flat = TG_SHAPE(rows, rows ? tg_numel(x) / rows : 0);
-    tg_tensor *y = tg_layer_norm((tg_reshape)(x, flat), .eps = o.eps);
-    return scaled((tg_reshape)(y, shape), o.weight, o.bias);
+    tg_tensor *y = tg_layer_norm_with(tg_reshape_with(x, flat), (tg_norm_opts){.eps = o.eps});
+    return scaled(tg_reshape_with(y, shape), o.weight, o.bias);
 }
 
 /* All axes but the channels. */
@@ -71,8 +71,8 @@ static tg_tensor *by_rows(tg_tensor *x, double eps) {
     tg_shape first = tg_shape_of(x);
     int64_t images = first.dim[0], channels = first.dim[1];
     first.dim[0] = channels, first.dim[1] = images;
-    tg_tensor *rows = (tg_reshape)(swapped(x), TG_SHAPE(channels, channels ? tg_numel(x) / channels : 0));
-    return swapped((tg_reshape)(tg_layer_norm(rows, .eps = eps), first));
+    tg_tensor *rows = tg_reshape_with(swapped(x), TG_SHAPE(channels, channels ? tg_numel(x) / channels : 0));
+    return swapped(tg_reshape_with(tg_layer_norm_with(rows, (tg_norm_opts){.eps = eps}), first));
 }
 
 /* Whether it costs less to copy x with its channels first, as rows, than not to have rows: of images with many places, and
@@ -85,8 +85,8 @@ static bool is_cheap_by_rows(const tg_tensor *x) {
  * failure the spread is poison. */
 static bool is_dominated(tg_spread *s, tg_shape axes) {
     if (!tg_is_alive(s->sum) || !tg_requires_grad(s->d) || tg_numel(s->d) == 0) return false;
-    tg_tensor *d = tg_detach(s->d), *most = tg_amax(d, .axes = axes, .keepdim = true);
-    tg_tensor *least = tg_amin(d, .axes = axes, .keepdim = true);
+    tg_tensor *d = tg_detach(s->d), *most = tg_amax_with(d, (tg_reduce_opts){.axes = axes, .keepdim = true});
+    tg_tensor *least = tg_amin_with(d, (tg_reduce_opts){.axes = axes, .keepdim = true});
     bool found = false, failed = !tg_is_alive(most) || !tg_is_alive(least);
     for (int64_t i = 0; !failed && i < tg_numel(least); i++) {
         double size = fmax(tg_array_get(tg_array_of(most), i), -tg_array_get(tg_array_of(least), i));
@@ -106,7 +106,7 @@ static bool move_running(const tg_batch_norm_opts *o, const tg_spread *s) {
     tg_tensor *running[2] = {o->running_mean, o->running_var}, *next[2] = {NULL, NULL}, *now[2] = {s->mean, var};
     for (int i = 0; i < 2; i++) {
         if (!running[i]) continue;
-        tg_tensor *flat = tg_reshape(now[i], -1);
+        tg_tensor *flat = tg_reshape_with(now[i], TG_SHAPE(-1));
         next[i] = tg_add(tg_mul_scalar(running[i], 1 - m), tg_mul_scalar(flat, i ? m * unbiased : m));
         if (tg_is_poison(next[i])) return false;
     }
@@ -133,7 +133,7 @@ static tg_tensor *batch_norm_training(tg_tensor *x, const tg_batch_norm_opts *o,
     return moved ? y : tg_poison();
 }
 
-tg_tensor *(tg_batch_norm)(tg_tensor *x, tg_batch_norm_opts o) {
+tg_tensor *tg_batch_norm_with(tg_tensor *x, tg_batch_norm_opts o) {
     TG_COMPOSED("batch_norm");
     tg_tensor *of_channels[4] = {o.weight, o.bias, o.running_mean, o.running_var};
     double eps = tg_option(o.eps, 1e-5);

@@ -146,7 +146,7 @@ static tg_window_attr sized(const tg_node *n, const tg_tensor *t) {
 static tg_tensor *apply_conv2d(const tg_node *n, tg_tensor *x, tg_tensor *w) {
     tg_tensor *in[3] = {x, w, NULL};
     tg_window_attr a = sized(n, NULL);
-    return (tg_apply)(&tg_op_conv2d, in, 3, &a);
+    return tg_apply(&tg_op_conv2d, in, 3, &a);
 }
 
 static tg_tensor *apply_input(const tg_node *n, tg_tensor *g, tg_tensor *w, tg_tensor *like) {
@@ -163,7 +163,7 @@ static void conv2d_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **di
     tg_tensor *x = n->in[0], *w = n->in[1], *g = dout[0];
     if (tg_needs(n, 0)) din[0] = apply_input(n, g, w, x);
     if (tg_needs(n, 1)) din[1] = apply_weight(n, x, g, w);
-    if (tg_needs(n, 2)) din[2] = tg_sum(g, .axes = TG_SHAPE(0, 2, 3));
+    if (tg_needs(n, 2)) din[2] = tg_sum_with(g, (tg_reduce_opts){.axes = TG_SHAPE(0, 2, 3)});
 }
 
 static void input_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {

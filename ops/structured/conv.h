@@ -22,18 +22,20 @@ typedef struct tg_conv2d_opts {
     tg_tensor *bias;
     int64_t stride[2], padding[2], dilation[2], groups;
     int64_t output_padding[2]; /* of tg_conv_transpose2d only; TG_ERR_ARGUMENT elsewhere */
+    char end; /* no option: ops/calls.h */
 } tg_conv2d_opts;
 
 typedef struct tg_conv1d_opts {
     tg_tensor *bias;
     int64_t stride, padding, dilation, groups;
+    char end; /* no option: ops/calls.h */
 } tg_conv1d_opts;
 
-TG_API tg_tensor *tg_conv2d(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts);
+TG_API tg_tensor *tg_conv2d_with(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts);
 
 /* For x [images, channels, length] and w [filters, channels / groups, kernel]: tg_conv2d with a height of
  * 1. */
-TG_API tg_tensor *tg_conv1d(tg_tensor *x, tg_tensor *w, tg_conv1d_opts opts);
+TG_API tg_tensor *tg_conv1d_with(tg_tensor *x, tg_tensor *w, tg_conv1d_opts opts);
 
 /* The transpose of tg_conv2d in x, for x [images, filters, height, width] and w [filters, channels /
  * groups, kernel height, kernel width]; bias [channels]. The result is [images, channels, height', width']
@@ -41,28 +43,19 @@ TG_API tg_tensor *tg_conv1d(tg_tensor *x, tg_tensor *w, tg_conv1d_opts opts);
  *     height' = (height - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1;
  * output_padding, smaller than the stride or the dilation (TG_ERR_ARGUMENT otherwise), makes it that much longer at the
  * end: below the stride it chooses among the sizes that tg_conv2d takes to `height`. */
-TG_API tg_tensor *tg_conv_transpose2d(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts);
+TG_API tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts);
 
 /* The two transposes of tg_conv2d, which its gradient is made of: of y = conv2d(x, w), for g of y's shape,
  *     conv2d_input(g, w)  = the x with <x, x'> = <g, conv2d(x', w)> for all x' of this height and width,
  *     conv2d_weight(x, g) = the w with <w, w'> = <g, conv2d(x, w')> for all w' of this kernel size.
  * A bias in the options is ignored. (torch.nn.grad has them by the same names.) */
-TG_API tg_tensor *tg_conv2d_input(tg_tensor *g, tg_tensor *w, int64_t height, int64_t width,
+TG_API tg_tensor *tg_conv2d_input_with(tg_tensor *g, tg_tensor *w, int64_t height, int64_t width,
                                   tg_conv2d_opts opts);
-TG_API tg_tensor *tg_conv2d_weight(tg_tensor *x, tg_tensor *g, int64_t height, int64_t width,
+TG_API tg_tensor *tg_conv2d_weight_with(tg_tensor *x, tg_tensor *g, int64_t height, int64_t width,
                                    tg_conv2d_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_conv2d(x, w, ...) TG_AT((tg_conv2d)((x), (w), TG_OPTIONS(tg_conv2d_opts, __VA_ARGS__)))
-#define tg_conv1d(x, w, ...) TG_AT((tg_conv1d)((x), (w), TG_OPTIONS(tg_conv1d_opts, __VA_ARGS__)))
-#define tg_conv_transpose2d(x, w, ...) \
-    TG_AT((tg_conv_transpose2d)((x), (w), TG_OPTIONS(tg_conv2d_opts, __VA_ARGS__)))
-#define tg_conv2d_input(g, w, height, width, ...) \
-    TG_AT((tg_conv2d_input)((g), (w), (height), (width), TG_OPTIONS(tg_conv2d_opts, __VA_ARGS__)))
-#define tg_conv2d_weight(x, g, height, width, ...) \
-    TG_AT((tg_conv2d_weight)((x), (g), (height), (width), TG_OPTIONS(tg_conv2d_opts, __VA_ARGS__)))
 
 #endif

@@ -12,19 +12,19 @@ static bool no_output_padding(const char *name, const tg_conv2d_opts *o) {
     return false;
 }
 
-tg_tensor *(tg_conv2d)(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts) {
+tg_tensor *tg_conv2d_with(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts) {
     tg_tensor *in[3] = {x, w, opts.bias};
     tg_window_attr a = attributes(&opts);
-    return no_output_padding("conv2d", &opts) ? (tg_apply)(&tg_op_conv2d, in, 3, &a) : tg_poison();
+    return no_output_padding("conv2d", &opts) ? tg_apply(&tg_op_conv2d, in, 3, &a) : tg_poison();
 }
 
-tg_tensor *(tg_conv2d_input)(tg_tensor *g, tg_tensor *w, int64_t height, int64_t width, tg_conv2d_opts opts) {
+tg_tensor *tg_conv2d_input_with(tg_tensor *g, tg_tensor *w, int64_t height, int64_t width, tg_conv2d_opts opts) {
     tg_window_attr a = attributes(&opts);
     a.size = TG_SHAPE(height, width);
     return no_output_padding("conv2d_input", &opts) ? tg_apply2(&tg_op_conv2d_input, g, w, &a) : tg_poison();
 }
 
-tg_tensor *(tg_conv2d_weight)(tg_tensor *x, tg_tensor *g, int64_t height, int64_t width,
+tg_tensor *tg_conv2d_weight_with(tg_tensor *x, tg_tensor *g, int64_t height, int64_t width,
                               tg_conv2d_opts opts) {
     tg_window_attr a = attributes(&opts);
     a.size = TG_SHAPE(height, width);
@@ -41,11 +41,11 @@ static bool has_rank(const char *name, const tg_tensor *t, int rank) {
     return false;
 }
 
-tg_tensor *(tg_conv1d)(tg_tensor *x, tg_tensor *w, tg_conv1d_opts o) {
+tg_tensor *tg_conv1d_with(tg_tensor *x, tg_tensor *w, tg_conv1d_opts o) {
     TG_COMPOSED("conv1d");
     if (!has_rank("conv1d", x, 3) || !has_rank("conv1d", w, 3)) return tg_poison();
-    tg_tensor *y = tg_conv2d(tg_unsqueeze(x, 2), tg_unsqueeze(w, 2), .bias = o.bias, .stride = {1, o.stride},
-                             .padding = {0, o.padding}, .dilation = {1, o.dilation}, .groups = o.groups);
+    tg_tensor *y = tg_conv2d_with(tg_unsqueeze(x, 2), tg_unsqueeze(w, 2), (tg_conv2d_opts){.bias = o.bias, .stride = {1, o.stride},
+                             .padding = {0, o.padding}, .dilation = {1, o.dilation}, .groups = o.groups});
     return tg_squeeze(y, 2);
 }
 
@@ -83,7 +83,7 @@ static bool is_bias(const tg_tensor *bias, int64_t channels) {
     return false;
 }
 
-tg_tensor *(tg_conv_transpose2d)(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts) {
+tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts) {
     TG_COMPOSED("conv_transpose2d");
     if (!has_rank("conv_transpose2d", x, 4) || !has_rank("conv_transpose2d", w, 4)) return tg_poison();
     if (opts.bias && !has_rank("conv_transpose2d", opts.bias, 1)) return tg_poison();
@@ -94,11 +94,11 @@ tg_tensor *(tg_conv_transpose2d)(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts
         if (!transposed_size(&a, i, tg_size(x, 2 + i), tg_size(w, 2 + i), opts.output_padding[i], &lacks.dim[i]))
             return tg_poison();
     bool padded = lacks.dim[0] > 0 || lacks.dim[1] > 0;
-    tg_tensor *g = padded ? tg_pad(x, .after = lacks) : x, *y = tg_apply2(&tg_op_conv2d_input, g, w, &a);
+    tg_tensor *g = padded ? tg_pad_with(x, (tg_pad_opts){.after = lacks}) : x, *y = tg_apply2(&tg_op_conv2d_input, g, w, &a);
     if (padded && !tg_is_poison(y)) tg_release(g);
     if (!opts.bias || tg_is_poison(y)) return y;
     if (!is_bias(opts.bias, tg_size(y, 1))) return tg_poison();
-    tg_tensor *sum = tg_add(y, tg_reshape(opts.bias, tg_numel(opts.bias), 1, 1));
+    tg_tensor *sum = tg_add(y, tg_reshape_with(opts.bias, TG_SHAPE(tg_numel(opts.bias), 1, 1)));
     tg_release(y);
     return sum;
 }

@@ -31,7 +31,7 @@ static bool read_axis(const tg_tensor *x, const tg_interpolate_opts *o, int i, a
 }
 
 static tg_tensor *nearest(tg_tensor *x, int along, const axis *a) {
-    tg_tensor *index = tg_zeros(TG_I64, a->out);
+    tg_tensor *index = tg_zeros_with(TG_I64, TG_SHAPE(a->out));
     if (tg_is_poison(index)) return index;
     int64_t *v = tg_array_of(index)->data;
     for (int64_t i = 0; i < a->out; i++) {
@@ -45,8 +45,8 @@ static tg_tensor *nearest(tg_tensor *x, int along, const axis *a) {
  * has that element for both, each by half: with a weight of 0 the other, were it infinite, would make it NaN. */
 static tg_tensor *linear(tg_tensor *x, int along, const axis *a, bool align) {
     tg_shape column = along == 2 ? TG_SHAPE(a->out, 1) : TG_SHAPE(a->out);
-    tg_tensor *low = tg_zeros(TG_I64, a->out), *high = tg_zeros(TG_I64, a->out);
-    tg_tensor *far = (tg_zeros)(tg_dtype_of(x), column), *near = (tg_zeros)(tg_dtype_of(x), column);
+    tg_tensor *low = tg_zeros_with(TG_I64, TG_SHAPE(a->out)), *high = tg_zeros_with(TG_I64, TG_SHAPE(a->out));
+    tg_tensor *far = tg_zeros_with(tg_dtype_of(x), column), *near = tg_zeros_with(tg_dtype_of(x), column);
     if (tg_is_poison(low) || tg_is_poison(high) || tg_is_poison(far) || tg_is_poison(near))
         return tg_poison();
     for (int64_t i = 0; i < a->out; i++) {
@@ -67,7 +67,7 @@ static tg_tensor *linear(tg_tensor *x, int along, const axis *a, bool align) {
     return y;
 }
 
-tg_tensor *(tg_interpolate)(tg_tensor *x, tg_interpolate_opts o) {
+tg_tensor *tg_interpolate_with(tg_tensor *x, tg_interpolate_opts o) {
     TG_COMPOSED("interpolate");
     axis a[2];
     int rank = tg_rank(x);

@@ -18,13 +18,12 @@ typedef struct tg_interpolate_opts {
     double scale[2];
     tg_interpolation mode;
     bool align_corners;
+    char end; /* no option: ops/calls.h */
 } tg_interpolate_opts;
-TG_API tg_tensor *tg_interpolate(tg_tensor *x, tg_interpolate_opts opts);
+TG_API tg_tensor *tg_interpolate_with(tg_tensor *x, tg_interpolate_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_interpolate(x, ...) TG_AT((tg_interpolate)((x), TG_OPTIONS(tg_interpolate_opts, __VA_ARGS__)))
 
 #endif

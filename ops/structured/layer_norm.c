@@ -92,20 +92,20 @@ static tg_shape row_axes(const tg_node *n) {
 }
 
 static tg_tensor *row_mean(const tg_node *n, tg_tensor *t) {
-    return tg_mean(t, .axes = row_axes(n), .keepdim = true);
+    return tg_mean_with(t, (tg_reduce_opts){.axes = row_axes(n), .keepdim = true});
 }
 
 /* x as [rows, elements]. */
 static tg_tensor *as_rows(const tg_node *n, tg_tensor *x) {
     int64_t each = norm_of(tg_node_in(n, 0), n->attr, false).n;
-    return tg_is_alive(x) && each > 0 ? tg_reshape(x, tg_numel(x) / each, each) : x;
+    return tg_is_alive(x) && each > 0 ? tg_reshape_with(x, TG_SHAPE(tg_numel(x) / each, each)) : x;
 }
 
 /* The others of each row, less their mean where that is given, and 0 in place of number `top`. */
 static tg_tensor *others_of(tg_tensor *x, tg_tensor *top, tg_tensor *mean) {
-    return tg_scatter(mean ? tg_sub(x, mean) : x, 1, top, (tg_zeros)(tg_dtype_of(x), tg_shape_of(top)));
+    return tg_scatter(mean ? tg_sub(x, mean) : x, 1, top, tg_zeros_with(tg_dtype_of(x), tg_shape_of(top)));
 }
-static tg_tensor *sum_of_row(tg_tensor *x) { return tg_sum(x, .axes = TG_SHAPE(1), .keepdim = true); }
+static tg_tensor *sum_of_row(tg_tensor *x) { return tg_sum_with(x, (tg_reduce_opts){.axes = TG_SHAPE(1), .keepdim = true}); }
 
 /* dx where an element of a row, number `top`, has nearly all of its squares: what is left of h without its parts along x
  * and along the mean is made of the others. With u and v their x and h, less their means where the row is centred, d and k
@@ -136,7 +136,7 @@ static tg_tensor *dominant(const tg_node *n, tg_tensor *z, double size, bool cen
     return tg_dominant(share, 1, 0.875 - (centred ? 1 / size : 0));
 }
 
-static tg_tensor *column(tg_tensor *t) { return tg_is_alive(t) ? tg_reshape(t, tg_numel(t), 1) : t; }
+static tg_tensor *column(tg_tensor *t) { return tg_is_alive(t) ? tg_reshape_with(t, TG_SHAPE(tg_numel(t), 1)) : t; }
 
 static void grad(const tg_node *n, tg_tensor *g, tg_tensor **din, bool centred) {
     tg_tensor *x = n->in[0], *w = n->in[1];
@@ -150,10 +150,10 @@ static void grad(const tg_node *n, tg_tensor *g, tg_tensor **din, bool centred) 
     tg_tensor *top = dominant(n, z, s.n, centred), *d = tg_sub(h, tg_mul(z, row_mean(n, tg_mul(h, z))));
     if (centred) d = tg_sub(d, row_mean(n, h));
     if (top) {
-        tg_tensor *unit = s.scale ? tg_reciprocal(s.scale) : tg_ones(tg_dtype_of(x), 1);
+        tg_tensor *unit = s.scale ? tg_reciprocal(s.scale) : tg_ones_with(tg_dtype_of(x), TG_SHAPE(1));
         tg_tensor *e = column(tg_mul(tg_mul_scalar(unit, s.n * eps), unit));
         d = with_dominant(top, as_rows(n, tg_mul(x, unit)), as_rows(n, h), e, centred);
-        d = (tg_reshape)(d, tg_shape_of(x));
+        d = tg_reshape_with(d, tg_shape_of(x));
     }
     din[0] = tg_div(d, s.scale ? tg_mul(root, s.scale) : root);
 }
@@ -214,13 +214,13 @@ const tg_op tg_op_rms_norm = {
     .grad_kernel = rms_grad_kernel,
 };
 
-tg_tensor *(tg_layer_norm)(tg_tensor *x, tg_norm_opts o) {
+tg_tensor *tg_layer_norm_with(tg_tensor *x, tg_norm_opts o) {
     tg_tensor *in[3] = {x, o.weight, o.bias};
     norm_attr a = {o.axes ? o.axes : 1, tg_option(o.eps, 1e-5)};
-    return (tg_apply)(&tg_op_layer_norm, in, 3, &a);
+    return tg_apply(&tg_op_layer_norm, in, 3, &a);
 }
 
-tg_tensor *(tg_rms_norm)(tg_tensor *x, tg_norm_opts o) {
+tg_tensor *tg_rms_norm_with(tg_tensor *x, tg_norm_opts o) {
     if (o.bias) {
         tg_fail(TG_ERR_ARGUMENT, "rms_norm: takes no bias");
         return tg_poison();

@@ -54,9 +54,9 @@ static tg_shape flat(tg_shape s) { return TG_SHAPE(s.dim[0], s.dim[1], s.dim[2] 
 static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     if (check_positions(n) != TG_OK) return;
     tg_shape shape = tg_shape_of(n->in[0]), windows = flat(tg_shape_of(dout[0]));
-    tg_tensor *zeros = (tg_zeros)(tg_dtype_of(dout[0]), flat(shape));
-    tg_tensor *index = (tg_reshape)(n->out[1], windows), *g = (tg_reshape)(dout[0], windows);
-    din[0] = (tg_reshape)(tg_scatter_add(zeros, 2, index, g), shape);
+    tg_tensor *zeros = tg_zeros_with(tg_dtype_of(dout[0]), flat(shape));
+    tg_tensor *index = tg_reshape_with(n->out[1], windows), *g = tg_reshape_with(dout[0], windows);
+    din[0] = tg_reshape_with(tg_scatter_add(zeros, 2, index, g), shape);
 }
 
 static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
@@ -87,7 +87,7 @@ const tg_op tg_op_max_pool2d = {
     .grad_kernel = grad_kernel,
 };
 
-tg_tensor *(tg_max_pool2d)(tg_tensor *x, tg_max_pool2d_opts o) {
+tg_tensor *tg_max_pool2d_with(tg_tensor *x, tg_max_pool2d_opts o) {
     tg_tensor *out[TG_MAX_OUT];
     for (int i = 0; i < 2; i++) o.stride[i] = o.stride[i] ? o.stride[i] : o.kernel[i];
     tg_window_attr a = tg_window_options(o.stride, o.padding, o.dilation, 1);

@@ -18,14 +18,15 @@ typedef struct tg_norm_opts {
     tg_tensor *weight, *bias; /* of the shape of the axes normalised over; NULL: 1 and 0 */
     int axes;                 /* how many of the last axes are normalised over; 0 stands for 1 */
     double eps;               /* default: layer_norm 1e-5, rms_norm the machine epsilon of the dtype */
+    char end; /* no option: ops/calls.h */
 } tg_norm_opts;
 
 /* Over the last axis or axes of each sample. */
-TG_API tg_tensor *tg_layer_norm(tg_tensor *x, tg_norm_opts opts);
+TG_API tg_tensor *tg_layer_norm_with(tg_tensor *x, tg_norm_opts opts);
 
 /* x / sqrt(mean(x^2) + eps) * weight (Zhang and Sennrich, "Root mean square layer normalization", NeurIPS
  * 2019). Takes no bias: TG_ERR_ARGUMENT. */
-TG_API tg_tensor *tg_rms_norm(tg_tensor *x, tg_norm_opts opts);
+TG_API tg_tensor *tg_rms_norm_with(tg_tensor *x, tg_norm_opts opts);
 
 typedef struct tg_batch_norm_opts {
     tg_tensor *weight, *bias;              /* [channels]; NULL: 1 and 0 */
@@ -33,30 +34,26 @@ typedef struct tg_batch_norm_opts {
     bool training;
     double momentum; /* in [0, 1]; default 0.1, TG_ZERO for 0 */
     double eps;      /* default 1e-5 */
+    char end; /* no option: ops/calls.h */
 } tg_batch_norm_opts;
 
 /* x is [images, channels, ..]; each channel is normalised over all images and places. In training with the
  * mean and variance of this batch, and the running ones, where given, move towards them: r = (1 -
  * momentum) r + momentum * batch, the variance being that with n - 1. Else with the running ones, which
  * must then be given; they get no gradient. */
-TG_API tg_tensor *tg_batch_norm(tg_tensor *x, tg_batch_norm_opts opts);
+TG_API tg_tensor *tg_batch_norm_with(tg_tensor *x, tg_batch_norm_opts opts);
 
 typedef struct tg_group_norm_opts {
     tg_tensor *weight, *bias; /* [channels]; NULL: 1 and 0 */
     double eps;               /* default 1e-5 */
+    char end; /* no option: ops/calls.h */
 } tg_group_norm_opts;
 
 /* x is [images, channels, ..]; each image is normalised over each of `groups` equal groups of channels. */
-TG_API tg_tensor *tg_group_norm(tg_tensor *x, int64_t groups, tg_group_norm_opts opts);
+TG_API tg_tensor *tg_group_norm_with(tg_tensor *x, int64_t groups, tg_group_norm_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_layer_norm(x, ...) TG_AT((tg_layer_norm)((x), TG_OPTIONS(tg_norm_opts, __VA_ARGS__)))
-#define tg_rms_norm(x, ...) TG_AT((tg_rms_norm)((x), TG_OPTIONS(tg_norm_opts, __VA_ARGS__)))
-#define tg_batch_norm(x, ...) TG_AT((tg_batch_norm)((x), TG_OPTIONS(tg_batch_norm_opts, __VA_ARGS__)))
-#define tg_group_norm(x, groups, ...) \
-    TG_AT((tg_group_norm)((x), (groups), TG_OPTIONS(tg_group_norm_opts, __VA_ARGS__)))
 
 #endif

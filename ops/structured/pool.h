@@ -18,20 +18,22 @@ extern "C" {
 typedef struct tg_max_pool2d_opts {
     int64_t kernel[2], stride[2], padding[2], dilation[2];
     tg_tensor **index;
+    char end; /* no option: ops/calls.h */
 } tg_max_pool2d_opts;
-TG_API tg_tensor *tg_max_pool2d(tg_tensor *x, tg_max_pool2d_opts opts);
+TG_API tg_tensor *tg_max_pool2d_with(tg_tensor *x, tg_max_pool2d_opts opts);
 
 /* The mean of each window. Padding counts as zeros, which are part of the mean unless exclude_padding is
  * set; at most half the kernel, TG_ERR_ARGUMENT otherwise. An image of no elements is TG_ERR_SHAPE. */
 typedef struct tg_avg_pool2d_opts {
     int64_t kernel[2], stride[2], padding[2];
     bool exclude_padding;
+    char end; /* no option: ops/calls.h */
 } tg_avg_pool2d_opts;
-TG_API tg_tensor *tg_avg_pool2d(tg_tensor *x, tg_avg_pool2d_opts opts);
+TG_API tg_tensor *tg_avg_pool2d_with(tg_tensor *x, tg_avg_pool2d_opts opts);
 
 /* The transpose: each element of g, divided as in tg_avg_pool2d, added to its window in an image of height
  * by width. */
-TG_API tg_tensor *tg_avg_pool2d_input(tg_tensor *g, int64_t height, int64_t width, tg_avg_pool2d_opts opts);
+TG_API tg_tensor *tg_avg_pool2d_input_with(tg_tensor *g, int64_t height, int64_t width, tg_avg_pool2d_opts opts);
 
 /* height by width means: window i covers floor(i in / out) up to ceil((i + 1) in / out). */
 TG_API tg_tensor *tg_adaptive_avg_pool2d(tg_tensor *x, int64_t height, int64_t width);
@@ -40,21 +42,13 @@ TG_API tg_tensor *tg_adaptive_avg_pool2d(tg_tensor *x, int64_t height, int64_t w
  * fold is the transpose: it adds up columns into an image of height by width. */
 typedef struct tg_unfold_opts {
     int64_t kernel[2], stride[2], padding[2], dilation[2];
+    char end; /* no option: ops/calls.h */
 } tg_unfold_opts;
-TG_API tg_tensor *tg_unfold(tg_tensor *x, tg_unfold_opts opts);
-TG_API tg_tensor *tg_fold(tg_tensor *x, int64_t height, int64_t width, tg_unfold_opts opts);
+TG_API tg_tensor *tg_unfold_with(tg_tensor *x, tg_unfold_opts opts);
+TG_API tg_tensor *tg_fold_with(tg_tensor *x, int64_t height, int64_t width, tg_unfold_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_max_pool2d(x, ...) TG_AT((tg_max_pool2d)((x), TG_OPTIONS(tg_max_pool2d_opts, __VA_ARGS__)))
-#define tg_avg_pool2d(x, ...) TG_AT((tg_avg_pool2d)((x), TG_OPTIONS(tg_avg_pool2d_opts, __VA_ARGS__)))
-#define tg_avg_pool2d_input(g, height, width, ...) \
-    TG_AT((tg_avg_pool2d_input)((g), (height), (width), TG_OPTIONS(tg_avg_pool2d_opts, __VA_ARGS__)))
-#define tg_adaptive_avg_pool2d(x, height, width) TG_AT((tg_adaptive_avg_pool2d)((x), (height), (width)))
-#define tg_unfold(x, ...) TG_AT((tg_unfold)((x), TG_OPTIONS(tg_unfold_opts, __VA_ARGS__)))
-#define tg_fold(x, height, width, ...) \
-    TG_AT((tg_fold)((x), (height), (width), TG_OPTIONS(tg_unfold_opts, __VA_ARGS__)))
 
 #endif

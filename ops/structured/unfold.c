@@ -132,12 +132,12 @@ static fold_attr attributes(const tg_unfold_opts *o) {
                        .kernel = TG_SHAPE(o->kernel[0], o->kernel[1])};
 }
 
-tg_tensor *(tg_unfold)(tg_tensor *x, tg_unfold_opts opts) {
+tg_tensor *tg_unfold_with(tg_tensor *x, tg_unfold_opts opts) {
     fold_attr a = attributes(&opts);
     return tg_apply1(&tg_op_unfold, x, &a);
 }
 
-tg_tensor *(tg_fold)(tg_tensor *x, int64_t height, int64_t width, tg_unfold_opts opts) {
+tg_tensor *tg_fold_with(tg_tensor *x, int64_t height, int64_t width, tg_unfold_opts opts) {
     fold_attr a = attributes(&opts);
     a.window.size = TG_SHAPE(height, width);
     return tg_apply1(&tg_op_fold, x, &a);

@@ -10,7 +10,7 @@ static inline tg_tensor *leaf(double value) { return tg_set_requires_grad(tg_sca
 
 /* A kept parameter filled with 1, 2, 3 ... */
 static inline tg_tensor *param(tg_shape shape) {
-    tg_tensor *t = (tg_zeros)(TG_F64, shape);
+    tg_tensor *t = tg_zeros_with(TG_F64, shape);
     double *v = tg_data_mut(t);
     for (int64_t i = 0; i < tg_numel(t); i++) v[i] = (double)(i + 1);
     return tg_param(t);

@@ -120,7 +120,7 @@ tg_status powers_forward(const tg_call *c) {
 }
 int seen_pattern;
 static void powers_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    tg_tensor *sum = (tg_zeros)(TG_F64, tg_shape_of(n->in[0])), *one = tg_scalar(TG_F64, 1);
+    tg_tensor *sum = tg_zeros_with(TG_F64, tg_shape_of(n->in[0])), *one = tg_scalar(TG_F64, 1);
     seen_pattern = 0;
     for (int o = 0; o < n->n_out; o++) {
         if (!dout[o]) continue;

@@ -222,7 +222,7 @@ static struct {
 static void off_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     mix_grad(n, dout, din);
     if (!tg_needs(n, off.input)) return;
-    tg_tensor *g = din[off.input], *error = (tg_zeros)(TG_F64, tg_shape_of(g));
+    tg_tensor *g = din[off.input], *error = tg_zeros_with(TG_F64, tg_shape_of(g));
     double *e = tg_data_mut(error), is = tg_get(g, off.element);
     e[off.element] = off.value != 0 ? off.value : is * off.relative;
     din[off.input] =

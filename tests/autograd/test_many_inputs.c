@@ -203,7 +203,7 @@ START_TEST(shared_contributions) {
             tg_mark mark = tg_tape_mark();
             size_t live = tg_memory_get_stats().live_buffer_bytes;
             tg_tensor *in[3], *sum = NULL, *g[3];
-            for (int i = 0; i < 3; i++) in[i] = tg_set_requires_grad((tg_full)(TG_F64, 2 + i, s), true);
+            for (int i = 0; i < 3; i++) in[i] = tg_set_requires_grad(tg_full_with(TG_F64, 2 + i, s), true);
             tg_tensor *a = in[0], *b = in[1], *c = in[2];
             double want[3] = {0};
             for (int k = 0, o = order; k < 3; k++, o /= 3) {
@@ -219,7 +219,7 @@ START_TEST(shared_contributions) {
                                             : 1;
                 sum = sum ? tg_add(sum, y) : y;
             }
-            tg_tensor *seed = (tg_ones)(TG_F64, s);
+            tg_tensor *seed = tg_ones_with(TG_F64, s);
             for (int record = 0; record < 2; record++) {
                 ck_assert_int_eq(tg_grad(1, &sum, 3, in, g, .seeds = &seed, .retain = true,
                                          .create_graph = record, .allow_unused = true),
@@ -250,8 +250,8 @@ START_TEST(sums_down_of_every_rank) {
                     full.dim[i] = i < extra ? 2 : s.dim[i - extra] == 1 ? (way < 3 ? 3 : 0) : s.dim[i - extra];
                     times *= i < extra || s.dim[i - extra] == 1 ? full.dim[i] : 1;
                 }
-                tg_tensor *x = tg_set_requires_grad((tg_full)(TG_F64, 2, s), true),
-                          *c = (tg_full)(TG_F64, 3, full), *y = tg_sum(tg_add(tg_mul(x, c), tg_mul(c, x))),
+                tg_tensor *x = tg_set_requires_grad(tg_full_with(TG_F64, 2, s), true),
+                          *c = tg_full_with(TG_F64, 3, full), *y = tg_sum(tg_add(tg_mul(x, c), tg_mul(c, x))),
                           *g;
                 if (way % 3 == 0) {
                     ck_assert_int_eq(tg_backward(y), TG_OK);
@@ -272,7 +272,7 @@ START_TEST(parameters_and_detached) {
     begin_with_grad();
     for (int rank = 0; rank <= 6; rank++) {
         tg_shape s = {rank, {2, 1, 3, 2, 1, 2}};
-        tg_tensor *i64 = (tg_zeros)(TG_I64, s), *x = tg_set_requires_grad((tg_ones)(TG_F64, s), true),
+        tg_tensor *i64 = tg_zeros_with(TG_I64, s), *x = tg_set_requires_grad(tg_ones_with(TG_F64, s), true),
                   *y = tg_square(x);
         before was = look();
         ck_assert(tg_is_poison(tg_param(i64)));

@@ -264,7 +264,7 @@ END_TEST
 START_TEST(accumulation_raises_the_version) {
     for (int rank = 0; rank <= 4; rank++) {
         tg_shape s = {rank, {2, 1, 2, 3}};
-        tg_tensor *w = tg_param((tg_ones)(TG_F64, s)), *x = tg_set_requires_grad((tg_ones)(TG_F64, s), true);
+        tg_tensor *w = tg_param(tg_ones_with(TG_F64, s)), *x = tg_set_requires_grad(tg_ones_with(TG_F64, s), true);
         size_t live = tg_memory_get_stats().live_buffer_bytes;
         tg_mark mark = tg_tape_mark();
         ck_assert_int_eq(tg_backward(tg_sum(tg_square(w))), TG_OK);
@@ -296,7 +296,7 @@ START_TEST(gradients_share_nothing) {
         for (int k = 0; k < 3; k++)
             ck_assert_int_eq(
                 tg_array_of(tg_grad_of(all[i]))->buffer == tg_array_of(tg_grad_of(all[k]))->buffer, i == k);
-    tg_tensor *x = tg_set_requires_grad((tg_ones)(TG_F64, TG_SHAPE(3, 4)),
+    tg_tensor *x = tg_set_requires_grad(tg_ones_with(TG_F64, TG_SHAPE(3, 4)),
                                         true); /* its gradient comes repeated, and turned */
     ck_assert_int_eq(tg_backward(tg_sum(tg_transpose(x, 0, 1))), TG_OK);
     ck_assert(tg_is_contiguous(tg_grad_of(x)));
@@ -305,7 +305,7 @@ START_TEST(gradients_share_nothing) {
     EQUAL(tg_get(tg_grad_of(x), 0), 100);
     for (int i = 1; i < 12; i++) EQUAL(tg_get(tg_grad_of(x), i), 3);
     tg_tensor *r =
-        tg_set_requires_grad((tg_ones)(TG_F64, TG_SHAPE(3, 4)), true); /* repeated, in memory of its own */
+        tg_set_requires_grad(tg_ones_with(TG_F64, TG_SHAPE(3, 4)), true); /* repeated, in memory of its own */
     for (int round = 1; round <= 3; round++) {
         ck_assert_int_eq(tg_backward(tg_mul_scalar(tg_sum(r), 2)), TG_OK);
         ck_assert_int_eq(tg_backward(tg_mul_scalar(tg_sum(tg_mul_scalar(r, 1)), 3)), TG_OK);
@@ -313,7 +313,7 @@ START_TEST(gradients_share_nothing) {
         for (int i = 0; i < 12; i++) EQUAL(tg_get(tg_grad_of(r), i), 5 * round);
     }
     for (int form = 0; form < 6; form++) { /* a view of what the rule behind it made, or repeated */
-        tg_tensor *v = tg_set_requires_grad((tg_ones)(TG_F64, TG_SHAPE(3, 4)), true), *turned = v;
+        tg_tensor *v = tg_set_requires_grad(tg_ones_with(TG_F64, TG_SHAPE(3, 4)), true), *turned = v;
         if (form == 0) turned = tg_transpose(v, 0, 1);
         if (form == 1) turned = tg_permute(tg_reshape(v, 3, 2, 2), 2, 0, 1);
         if (form == 2) turned = tg_flip(v, 0);

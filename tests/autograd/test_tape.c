@@ -227,7 +227,7 @@ START_TEST(test_calls_that_leave_nothing) {
     for (int i = 0; i < 20; i++) many[i] = x;
     tg_tape_tensors();
     tg_mark first = tg_tape_mark();
-    ck_assert(tg_is_poison((tg_concat)(0, 20, many)));
+    ck_assert(tg_is_poison(tg_concat_with(0, 20, many)));
     tg_error_clear();
     ck_assert_int_eq(tg_jacobian(NULL, NULL, 20, many, out), TG_ERR_ARGUMENT);
     tg_error_clear();

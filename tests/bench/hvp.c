@@ -26,7 +26,7 @@ static void *make(void) {
     s->y = tg_keep(tg_randn(TG_F32, 0, 1, SIZE, 1));
     loss_of(s);
     for (int i = 0; i < PARAMETERS; i++)
-        s->v[i] = tg_keep((tg_randn)(TG_F32, 0, 1, tg_shape_of(tg_model_at(s->model, i))));
+        s->v[i] = tg_keep(tg_randn_with(TG_F32, 0, 1, tg_shape_of(tg_model_at(s->model, i))));
     return s;
 }
 

@@ -196,12 +196,12 @@ static int measure(const row *r, int64_t n) {
     state s = {.row = r};
     for (int i = 0; i < (r->binary ? 2 : 1); i++) {
         tg_shape shape = shape_of(r, n, i);
-        tg_tensor *x = r->positive ? (tg_rand)(TG_F32, 0.5, 1.5, shape) : (tg_randn)(TG_F32, 0, 1, shape);
+        tg_tensor *x = r->positive ? tg_rand_with(TG_F32, 0.5, 1.5, shape) : tg_randn_with(TG_F32, 0, 1, shape);
         s.in[i] = tg_set_requires_grad(x, true);
     }
     double ahead = seconds_a_step(forward, &s, 0.09);
     s.y = r->f(s.in[0], s.in[1]);
-    s.dy = (tg_randn)(TG_F32, 0, 1, tg_shape_of(s.y));
+    s.dy = tg_randn_with(TG_F32, 0, 1, tg_shape_of(s.y));
     double back = seconds_a_step(backward, &s, 0.09);
     if (tg_error_status() != TG_OK) {
         fprintf(stderr, "%s: %s\n", r->name, tg_error_message());

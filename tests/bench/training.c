@@ -26,7 +26,7 @@ training *training_make(tg_tensor *x, tg_tensor *y, loss_fn *loss) {
 }
 
 tg_tensor *random_classes(tg_shape shape, uint64_t classes) {
-    tg_tensor *y = (tg_zeros)(TG_I64, shape);
+    tg_tensor *y = tg_zeros_with(TG_I64, shape);
     int64_t *v = tg_data_mut(y);
     for (int64_t i = 0, n = tg_numel(y); v && i < n; i++)
         v[i] = (int64_t)tg_rng_below(tg_default_rng(), classes);

@@ -3,6 +3,7 @@
  * all is as it was: bytes, slots, the random stream.
  */
 #define _POSIX_C_SOURCE 200809L
+#include "ops/tapegrad.h"
 #include "core/io/idx.h"
 #include "core/random.h"
 #include "core/slot.h"
@@ -246,7 +247,7 @@ START_TEST(kept_elements_are_shared) {
     static const int64_t sizes[] = {1, 15, 1024, 100000};
     int64_t count = tg_region_current()->count;
     for (int i = 0; i < COUNT(sizes); i++) {
-        tg_tensor *t = (tg_zeros)(TG_F32, TG_SHAPE(sizes[i])), *k = (tg_keep)(t);
+        tg_tensor *t = tg_zeros_with(TG_F32, TG_SHAPE(sizes[i])), *k = tg_keep(t);
         ck_assert(tg_array_of(t)->buffer->shared && tg_array_of(k)->buffer == tg_array_of(t)->buffer);
         ck_assert_int_eq(tg_buffer_refs(tg_array_of(k)->buffer), 2);
         tg_region_rewind(tg_region_current(), count);
@@ -351,7 +352,7 @@ START_TEST(pins_count) {
     for (int i = 0; i < COUNT(shapes); i++)
         for (int pins = 0; pins < 4; pins++) {
             size_t start = live();
-            tg_tensor *t = (tg_zeros)(TG_F64, shapes[i]);
+            tg_tensor *t = tg_zeros_with(TG_F64, shapes[i]);
             size_t with = live();
             tg_slot *s = tg_slot_peek(t);
             for (int k = 0; k < pins; k++) tg_slot_pin(s);
@@ -368,7 +369,7 @@ START_TEST(pins_count) {
             ck_assert_uint_eq(live(), start);
             tg_slot_unpin(s); /* of nothing */
             ck_assert_uint_eq(s->pins, 0);
-            tg_tensor *k = (tg_keep)((tg_zeros)(TG_F64, shapes[i]));
+            tg_tensor *k = tg_keep(tg_zeros_with(TG_F64, shapes[i]));
             tg_release(k); /* kept tensors stay */
             ck_assert_int_eq(tg_slot_with_data(k, "relu") != NULL, 1);
             tg_free(k);
@@ -385,8 +386,8 @@ START_TEST(what_hangs_on_a_tensor) {
     size_t start = 0, before = 0;
     for (int round = 0; round < 3; round++) {
         if (round == 1) start = system_bytes(), before = live();
-        tg_tensor *k = (tg_keep)((tg_zeros)(TG_F32, TG_SHAPE(100))),
-                  *g = (tg_keep)((tg_zeros)(TG_F32, TG_SHAPE(100)));
+        tg_tensor *k = tg_keep(tg_zeros_with(TG_F32, TG_SHAPE(100))),
+                  *g = tg_keep(tg_zeros_with(TG_F32, TG_SHAPE(100)));
         tg_slot *s = tg_slot_peek(k);
         for (int i = 0; i < 40; i++) {
             char name[64] = "";
@@ -413,7 +414,7 @@ END_TEST
 static void *many_tensors(void *unused) {
     (void)unused;
     tg_region_rewind(tg_region_current(), 0);
-    for (int i = 0; i < 5 * TG_CHUNK_SLOTS + 3; i++) ck_assert(tg_is_alive((tg_zeros)(TG_F32, TG_SHAPE(3))));
+    for (int i = 0; i < 5 * TG_CHUNK_SLOTS + 3; i++) ck_assert(tg_is_alive(tg_zeros_with(TG_F32, TG_SHAPE(3))));
     return NULL;
 }
 
@@ -436,7 +437,7 @@ START_TEST(all_that_are_alive) {
     static tg_tensor *kept[KEPT];
     int64_t before = tg_slots_alive(NULL, 0), count = tg_region_current()->count;
     for (int i = 0; i < KEPT; i++) {
-        kept[i] = (tg_keep)((tg_zeros)(TG_F32, TG_SHAPE(2)));
+        kept[i] = tg_keep(tg_zeros_with(TG_F32, TG_SHAPE(2)));
         tg_region_rewind(tg_region_current(), count);
     }
     ck_assert_int_eq(tg_slots_alive(NULL, 0), before + KEPT);
@@ -466,7 +467,7 @@ END_TEST
 START_TEST(versions_of_shared_elements) {
     tg_region *r = tg_region_current();
     int64_t count = r->count;
-    tg_tensor *t = (tg_zeros)(TG_F32, TG_SHAPE(3)), *k = (tg_keep)(t);
+    tg_tensor *t = tg_zeros_with(TG_F32, TG_SHAPE(3)), *k = tg_keep(t);
     tg_buffer *b = tg_array_of(t)->buffer;
     for (uint32_t i = 0; i < 5; i++) {
         ck_assert_uint_eq(b->version, i);
@@ -490,12 +491,12 @@ static char path[64];
 static tg_tensor *view; /* a kept one, strided */
 
 static tg_status status_of(const tg_tensor *t) { return tg_is_poison(t) ? tg_error_status() : TG_OK; }
-static tg_status run_zeros(void) { return status_of((tg_zeros)(TG_F64, TG_SHAPE(7, 9))); }
-static tg_status run_from(void) { return status_of((tg_from)(TG_BOOL, "0123456789ab", TG_SHAPE(12))); }
-static tg_status run_rand(void) { return status_of((tg_rand)(TG_F32, 0, 1, TG_SHAPE(1001))); }
-static tg_status run_randn(void) { return status_of((tg_randn)(TG_F64, 0, 1, TG_SHAPE(33))); }
+static tg_status run_zeros(void) { return status_of(tg_zeros_with(TG_F64, TG_SHAPE(7, 9))); }
+static tg_status run_from(void) { return status_of(tg_from_with(TG_BOOL, "0123456789ab", TG_SHAPE(12))); }
+static tg_status run_rand(void) { return status_of(tg_rand_with(TG_F32, 0, 1, TG_SHAPE(1001))); }
+static tg_status run_randn(void) { return status_of(tg_randn_with(TG_F64, 0, 1, TG_SHAPE(33))); }
 static tg_status run_keep(void) {
-    tg_tensor *k = (tg_keep)(view);
+    tg_tensor *k = tg_keep(view);
     if (tg_is_poison(k)) return tg_error_status();
     ck_assert_str_eq(tg_name(k), "a view");
     ck_assert(tg_slot_peek(k)->requires_grad);
@@ -509,8 +510,8 @@ static tg_status run_contiguous(void) {
     tg_array_drop(&a);
     return s;
 }
-static tg_status run_save(void) { return (tg_save_idx)(view, path); }
-static tg_status run_load(void) { return status_of((tg_load_idx)(path)); }
+static tg_status run_save(void) { return tg_save_idx(view, path); }
+static tg_status run_load(void) { return status_of(tg_load_idx(path)); }
 static tg_status run_sites(void) {
     tg_memory_site one;
     return tg_memory_sites(&one, 1) < 0 ? tg_error_status() : TG_OK;
@@ -532,13 +533,13 @@ START_TEST(calls_that_fail) {
     tg_region_rewind(r, 0);
     snprintf(path, sizeof path, "accounts-%ld.idx", (long)getpid());
     tg_array turned = {0};
-    tg_tensor *base = (tg_ones)(TG_F32, TG_SHAPE(4, 5, 6));
+    tg_tensor *base = tg_ones_with(TG_F32, TG_SHAPE(4, 5, 6));
     tg_array_permute(&turned, tg_array_of(base), (int[]){2, 1, 0});
-    view = (tg_keep)(tg_from_array(&turned));
+    view = tg_keep(tg_from_array(&turned));
     tg_array_drop(&turned);
     tg_set_name(view, "a view");
     tg_slot_peek(view)->requires_grad = true;
-    ck_assert_int_eq((tg_save_idx)(view, path), TG_OK);
+    ck_assert_int_eq(tg_save_idx(view, path), TG_OK);
     for (int i = 0; i < COUNT(calls); i++) {
         tg_rng rng = *tg_default_rng();
         int64_t count = r->count;

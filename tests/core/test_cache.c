@@ -1,5 +1,6 @@
 /* What stays for reuse is what was needed recently: buffers, arenas, slots. */
 #define _DEFAULT_SOURCE
+#include "ops/tapegrad.h"
 #include "core/alloc.h"
 #include "core/slot.h"
 #include "tests/core/helpers.h"
@@ -59,7 +60,7 @@ enum { BATCHES = 1000 };
 
 static void *loader(void *unused) {
     for (int i = 0; i < BATCHES; i++) {
-        hand.given = (tg_keep)((tg_ones)(TG_U8, TG_SHAPE((int64_t)MIB)));
+        hand.given = tg_keep(tg_ones_with(TG_U8, TG_SHAPE((int64_t)MIB)));
         tg_region_rewind(tg_region_current(), 0);
         pthread_barrier_wait(&hand.barrier); /* the other has it */
         pthread_barrier_wait(&hand.barrier); /* and has freed it */
@@ -226,7 +227,7 @@ START_TEST(a_step_finds_its_memory_again) {
     int64_t count = r->count;
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < N; i++) {
-            const void *data = tg_data((tg_zeros)(TG_F32, TG_SHAPE(1000)));
+            const void *data = tg_data(tg_zeros_with(TG_F32, TG_SHAPE(1000)));
             if (round == 0) first[i] = data;
             ck_assert_msg(first[i] == data, "tensor %d of round %d lies elsewhere", i, round);
         }

@@ -1,4 +1,5 @@
 /* Errors, shapes, sizes, random numbers and loops at all their edges, against what they are by definition. */
+#include "ops/tapegrad.h"
 #include "core/alloc.h"
 #include "core/io/idx.h"
 #include "core/parallel.h"
@@ -258,8 +259,8 @@ START_TEST(tensors_of_random_numbers) {
             int64_t n = lengths[i], per = form / 2 ? 2 : 4;
             tg_rng start = {.seed = 77 + (uint64_t)form, .next = (UINT64_C(1) << 32) - 2};
             *tg_default_rng() = start;
-            tg_tensor *t = form % 2 ? (tg_randn)(form / 2 ? TG_F64 : TG_F32, 1, 2, TG_SHAPE(n))
-                                    : (tg_rand)(form / 2 ? TG_F64 : TG_F32, -1, 3, TG_SHAPE(n));
+            tg_tensor *t = form % 2 ? tg_randn_with(form / 2 ? TG_F64 : TG_F32, 1, 2, TG_SHAPE(n))
+                                    : tg_rand_with(form / 2 ? TG_F64 : TG_F32, -1, 3, TG_SHAPE(n));
             ck_assert(tg_default_rng()->next == start.next + (uint64_t)((n + per - 1) / per));
             for (int64_t k = 0; k < n; k++) {
                 uint32_t word[4];
@@ -291,7 +292,7 @@ END_TEST
 START_TEST(elements_and_their_bytes) {
     for (int rank = 0; rank <= TG_MAX_RANK; rank++) {
         tg_shape s = {rank, {2, 1, 3, 2, 1, 2, 1, 2}};
-        tg_tensor *t = (tg_zeros)(TG_F32, s);
+        tg_tensor *t = tg_zeros_with(TG_F32, s);
         int64_t n = tg_numel(t);
         for (int64_t i = 0; i < n; i++) ((float *)tg_data_mut(t))[i] = (float)i;
         for (int64_t i = 0; i < n; i++) ck_assert(tg_get(t, i) == (double)i);
@@ -302,17 +303,17 @@ START_TEST(elements_and_their_bytes) {
         float out[64] = {0};
         for (size_t bytes = 0; bytes < 4 * (size_t)n + 3; bytes++) {
             if (bytes == 4 * (size_t)n) continue;
-            ck_assert_int_eq((tg_copy_out)(t, out, bytes), TG_ERR_ARGUMENT);
+            ck_assert_int_eq(tg_copy_out(t, out, bytes), TG_ERR_ARGUMENT);
             expect_error(TG_ERR_ARGUMENT, "bytes");
             ck_assert(out[0] == 0 && out[n - 1] == 0);
         }
-        ck_assert_int_eq((tg_copy_out)(t, out, 4 * (size_t)n), TG_OK);
+        ck_assert_int_eq(tg_copy_out(t, out, 4 * (size_t)n), TG_OK);
         ck_assert(out[n - 1] == (float)(n - 1));
     }
     for (int64_t n = 1; n < 70; n += 3) { /* any byte but 0 is true */
         unsigned char bytes[70];
         for (int64_t i = 0; i < n; i++) bytes[i] = (unsigned char)(i * 37 % 5 * 60);
-        tg_tensor *t = (tg_from)(TG_BOOL, bytes, TG_SHAPE(n));
+        tg_tensor *t = tg_from_with(TG_BOOL, bytes, TG_SHAPE(n));
         for (int64_t i = 0; i < n; i++)
             ck_assert_uint_eq(((const unsigned char *)tg_data(t))[i], bytes[i] != 0);
     }
@@ -337,15 +338,15 @@ START_TEST(files_of_all_lengths) {
     for (int gz = 0; gz < 2; gz++)
         for (int i = 0; i < COUNT(lengths) * COUNT(dtypes); i++) {
             snprintf(path, sizeof path, "edges-%ld.idx%s", (long)getpid(), gz ? ".gz" : "");
-            tg_tensor *t = (tg_zeros)(dtypes[i % COUNT(dtypes)], TG_SHAPE(lengths[i / COUNT(dtypes)]));
+            tg_tensor *t = tg_zeros_with(dtypes[i % COUNT(dtypes)], TG_SHAPE(lengths[i / COUNT(dtypes)]));
             for (int64_t k = 0; k < tg_numel(t); k++)
                 tg_array_set(tg_array_of(t), k, (double)((k * 2654435761) % 251) - (i % 2 ? 100 : 0));
-            if ((tg_save_idx)(t, path) != TG_OK && gz) { /* no zlib */
+            if (tg_save_idx(t, path) != TG_OK && gz) { /* no zlib */
                 expect_error(TG_ERR_IO, "zlib");
                 return;
             }
             expect_ok();
-            ck_assert_msg(same_elements(t, (tg_load_idx)(path)), "%d of %s", (int)tg_numel(t),
+            ck_assert_msg(same_elements(t, tg_load_idx(path)), "%d of %s", (int)tg_numel(t),
                           tg_dtype_name(tg_dtype_of(t)));
             unlink(path);
             tg_region_rewind(tg_region_current(), count);
@@ -358,9 +359,9 @@ START_TEST(files_that_compress_well) {
     char path[64];
     snprintf(path, sizeof path, "zeros-%ld.idx.gz", (long)getpid());
     int64_t count = tg_region_current()->count;
-    tg_tensor *t = (tg_zeros)(TG_U8, TG_SHAPE(1, 1, 2, 1, 5, 1, 1000, 1200));
-    if ((tg_save_idx)(t, path) == TG_OK)
-        ck_assert_msg(same_elements(t, (tg_load_idx)(path)), "%s", tg_error_message());
+    tg_tensor *t = tg_zeros_with(TG_U8, TG_SHAPE(1, 1, 2, 1, 5, 1, 1000, 1200));
+    if (tg_save_idx(t, path) == TG_OK)
+        ck_assert_msg(same_elements(t, tg_load_idx(path)), "%s", tg_error_message());
     else
         expect_error(TG_ERR_IO, "zlib");
     unlink(path);

@@ -1,4 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
+#include "ops/tapegrad.h"
 #include "core/error.h"
 #include "core/memory.h"
 #include "core/random.h"
@@ -101,10 +102,10 @@ START_TEST(what_was_pending_is_not_renamed) {
     tg_array a = *tg_array_of(t);
     tg_fail_memory(12);
     tg_memory_fail_from(1);
-    (tg_zeros)(TG_F32, TG_SHAPE(-1));
-    (tg_rand)(TG_F32, 0, 1, TG_SHAPE(-1));
-    (tg_randn)(TG_F32, 0, 1, TG_SHAPE(-1));
-    (tg_keep)(tg_poison());
+    tg_zeros_with(TG_F32, TG_SHAPE(-1));
+    tg_rand_with(TG_F32, 0, 1, TG_SHAPE(-1));
+    tg_randn_with(TG_F32, 0, 1, TG_SHAPE(-1));
+    tg_keep(tg_poison());
     tg_set_name(kept, "a name");
     tg_set_name(tg_poison(), "a name");
     ck_assert_int_eq(tg_memory_sites(NULL, 0), -1);

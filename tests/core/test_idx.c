@@ -1,4 +1,5 @@
 #define _GNU_SOURCE /* O_TMPFILE */
+#include "ops/tapegrad.h"
 #include "core/io/idx.h"
 #include "core/memory.h"
 #include "core/slot.h"
@@ -196,7 +197,7 @@ static const tg_shape round_shapes[] = {{1, {1}},
 enum { WRITTEN = sizeof written / sizeof written[0], SHAPES = sizeof round_shapes / sizeof round_shapes[0] };
 
 static tg_tensor *build(tg_dtype dtype, tg_shape shape) {
-    tg_tensor *t = (tg_zeros)(dtype, shape);
+    tg_tensor *t = tg_zeros_with(dtype, shape);
     const tg_array *a = tg_array_of(t);
     for (int64_t i = 0; i < a->numel; i++)
         tg_array_set(a, i,

@@ -1,3 +1,4 @@
+#include "ops/tapegrad.h"
 #include "core/slot.h"
 
 #include <check.h>

@@ -1,5 +1,6 @@
 /* Slots and handles: what a dead handle says, regions, places, kept slots, threads. */
 #define _POSIX_C_SOURCE 200809L
+#include "ops/tapegrad.h"
 #include "core/slot.h"
 #include "tests/core/helpers.h"
 
@@ -247,7 +248,7 @@ START_TEST(no_region_is_an_error) {
         ck_assert_ptr_null(tg_slot_new("op"));
         expect_error(TG_ERR_MEMORY, "no tape");
     }
-    ck_assert(tg_is_poison((tg_scalar)(TG_F32, 1)));
+    ck_assert(tg_is_poison(tg_scalar(TG_F32, 1)));
     ck_assert_ptr_eq(tg_at(tg_poison(), "a.c", 1), tg_poison());
     tg_region_make = make_region;
     tg_current_region = own;
@@ -377,8 +378,8 @@ static void *work(void *seed) {
     for (int step = 0; step < 200; step++) {
         tg_tensor *kept[20], *temporary = NULL;
         for (int i = 0; i < 20; i++) {
-            temporary = (tg_full)(TG_F64, (double)(uintptr_t)seed, TG_SHAPE(1 + step % 7, i));
-            kept[i] = tg_keep((tg_scalar)(TG_F64, i + (double)(uintptr_t)seed));
+            temporary = tg_full_with(TG_F64, (double)(uintptr_t)seed, TG_SHAPE(1 + step % 7, i));
+            kept[i] = tg_keep(tg_scalar(TG_F64, i + (double)(uintptr_t)seed));
         }
         if (tg_get(parameter, 1) != 5) return "the parameter changed";
         tg_tensor *mine = tg_keep(parameter);
@@ -396,7 +397,7 @@ static void *work(void *seed) {
 
 START_TEST(threads_do_not_meet) {
     pthread_t thread[3];
-    parameter = tg_keep((tg_full)(TG_F32, 5, TG_SHAPE(2)));
+    parameter = tg_keep(tg_full_with(TG_F32, 5, TG_SHAPE(2)));
     for (uintptr_t i = 0; i < 3; i++) pthread_create(&thread[i], NULL, work, (void *)(i * 1000));
     for (int i = 0; i < 3; i++) {
         void *result;

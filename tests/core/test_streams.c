@@ -1,5 +1,6 @@
 /* Draws against the definition of the stream: element by element from blocks of Philox, wherever in the stream they begin,
  * of every length about a block, at several threads. */
+#include "ops/tapegrad.h"
 #include "core/parallel.h"
 #include "core/random.h"
 #include "core/slot.h"

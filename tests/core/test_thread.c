@@ -1,5 +1,6 @@
 /* Forks, limits on threads, and the caller's floating-point mode. */
 #define _DEFAULT_SOURCE /* setresuid's relatives */
+#include "ops/tapegrad.h"
 #include "core/alloc.h"
 #include "core/float_mode.h"
 #include "core/parallel.h"
@@ -92,7 +93,7 @@ END_TEST
 
 static int keeps_and_frees(void) {
     for (int i = 0; i < 200; i++) {
-        tg_tensor *k = (tg_keep)((tg_scalar)(TG_F64, i));
+        tg_tensor *k = tg_keep(tg_scalar(TG_F64, i));
         if (tg_item(k) != i) return 1;
         tg_free(k);
         tg_memory_get_stats();

@@ -1,7 +1,7 @@
 /* Loads the input as an IDX file and, where that works, saves and loads it again: the two tensors must agree.
  * LIBRARY is the static one, built with zlib.
  *
- *     clang -fsanitize=fuzzer,address,undefined -DTG_NO_SITES -I. tests/fuzz/fuzz_idx.c LIBRARY
+ *     clang -fsanitize=fuzzer,address,undefined -I. tests/fuzz/fuzz_idx.c LIBRARY
  *
  * With -DTG_FUZZ_REPLAY it is a plain program that runs once over each file named on its command line.
  */

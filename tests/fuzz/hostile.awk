@@ -65,7 +65,7 @@ function write_options(name, fields,    n, field, i) {
     printf "\nstatic inline %s draw_%s(const char *name) {\n    %s o = {0};\n    draw_open(name);\n", name, name, name
     n = split(fields, field, ";")
     for (i = 1; i <= n; i++)
-        if (trimmed(field[i]) != "") write_field(field[i], name)
+        if (trimmed(field[i]) !~ /^(char end)?$/) write_field(field[i], name)
     print "    draw_close();\n    return o;\n}"
 }
 
@@ -106,7 +106,7 @@ function write_call(s,    name, result, args, n, part, i, list) {
         list = list (i > 1 ? ", " : "") "a" i
     }
     print "    call_begin();"
-    if (result == "void") printf "    (%s)(%s);\n    end_void();\n}\n", name, list
+    if (result == "void") printf "    %s(%s);\n    end_void();\n}\n", name, list
     else write_result(name, result, list)
 }
 
@@ -114,8 +114,8 @@ function write_result(name, result, list,    type) {
     type = drawn_type(result)
     if (!(("end_" type) in helpers)) type = "value"
     if (type == "value" && result ~ /\*/) fail(name ": no way to look at a " result "; give hostile.h an end_" drawn_type(result))
-    if (type != "value") printf "    end_%s((%s)(%s));\n}\n", type, name, list
-    else printf "    %s r = (%s)(%s);\n    (void)r;\n    end_void();\n}\n", result, name, list
+    if (type != "value") printf "    end_%s(%s(%s));\n}\n", type, name, list
+    else printf "    %s r = %s(%s);\n    (void)r;\n    end_void();\n}\n", result, name, list
 }
 
 FNR == 1 { file++; private = file > 2 && /^\/\* Private\./ }
@@ -151,6 +151,10 @@ END {
     for (name in exceptions)
         if (!(name in public)) fail(name ": an exception for what is no public function")
     print "\nconst hostile_call hostile_calls[] = {"
-    for (i = 1; i <= n_calls; i++) printf "    {\"%s\", %s%s},\n", calls[i], prefix[calls[i]], calls[i]
+    for (i = 1; i <= n_calls; i++) { # under the name that messages have
+        name = calls[i]
+        sub(/_with$/, "", name)
+        printf "    {\"%s\", %s%s},\n", name, prefix[calls[i]], calls[i]
+    }
     print "};\nconst int n_hostile_calls = sizeof hostile_calls / sizeof *hostile_calls;"
 }

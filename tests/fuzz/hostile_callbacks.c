@@ -50,15 +50,15 @@ static tg_tensor *result(tg_tensor *const *in, int n, int64_t kind) {
     case 1:
         return tg_square(x);
     case 2:
-        return (tg_sum)(tg_mul(x, x), (tg_reduce_opts){0});
+        return tg_sum_with(tg_mul(x, x), (tg_reduce_opts){0});
     case 3:
         return tg_mul(x, n > 1 && in ? in[n - 1] : x);
     case 4:
         return tg_to(x, tg_dtype_of(x) == TG_F64 ? TG_F32 : TG_F64);
     case 5:
-        return (tg_ones)(TG_F32, tg_shape_of(x));
+        return tg_ones_with(TG_F32, tg_shape_of(x));
     default:
-        return (tg_mean)(tg_sin(x), (tg_reduce_opts){0});
+        return tg_mean_with(tg_sin(x), (tg_reduce_opts){0});
     }
 }
 

@@ -29,7 +29,7 @@ static double draw_element(void) {
 }
 
 static tg_tensor *random_tensor(tg_dtype dtype, tg_shape shape) {
-    tg_tensor *t = (tg_zeros)(dtype, shape);
+    tg_tensor *t = tg_zeros_with(dtype, shape);
     const tg_array *a = tg_array_of(t);
     bool whole = !tg_dtype_is_float(dtype);
     for (int64_t i = 0; a && i < a->numel; i++)

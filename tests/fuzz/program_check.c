@@ -20,7 +20,7 @@ typedef struct outcome {
 
 static void collect(const program *p, outcome *o, int l, const tg_tensor *g) {
     int64_t n = tg_numel(g);
-    tg_tensor *d = (tg_zeros)(TG_F64, tg_shape_of(g));
+    tg_tensor *d = tg_zeros_with(TG_F64, tg_shape_of(g));
     direction_of(p, l, d);
     o->g = realloc(o->g, (size_t)(o->n + n + 1) * sizeof *o->g);
     if (!o->g) abort();
@@ -31,9 +31,9 @@ static void collect(const program *p, outcome *o, int l, const tg_tensor *g) {
 }
 
 static tg_tensor *dot_direction(const program *p, int l, tg_tensor *g) {
-    tg_tensor *d = (tg_zeros)(p->dtype, tg_shape_of(g));
+    tg_tensor *d = tg_zeros_with(p->dtype, tg_shape_of(g));
     direction_of(p, l, d);
-    return (tg_sum)(tg_mul(g, d), (tg_reduce_opts){0});
+    return tg_sum_with(tg_mul(g, d), (tg_reduce_opts){0});
 }
 
 /* The second derivative along the direction, from the recorded walk. */

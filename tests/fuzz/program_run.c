@@ -28,7 +28,7 @@ void add_value(run *r, tg_tensor *t) {
 }
 
 static tg_tensor *filled(tg_dtype dtype, tg_shape shape, uint64_t *state) {
-    tg_tensor *t = (tg_zeros)(dtype, shape);
+    tg_tensor *t = tg_zeros_with(dtype, shape);
     const tg_array *a = tg_array_of(t);
     for (int64_t i = 0; a && i < a->numel; i++)
         tg_array_set(a, i, (double)(float)((double)(random_bits(state) % 4000001) / 1e6 - 2));
@@ -42,7 +42,7 @@ static tg_tensor *reshaped(tg_tensor *v, const tg_tensor *like) {
     int64_t n = tg_numel(like), m = tg_numel(v);
     tg_tensor *flat = tg_reshape(v, -1);
     if (m < n) flat = tg_tile(flat, (n + m - 1) / m);
-    return (tg_reshape)(tg_slice(flat, 0, 0, n, 1), tg_shape_of(like));
+    return tg_reshape_with(tg_slice(flat, 0, 0, n, 1), tg_shape_of(like));
 }
 
 /* A value brought to the shape and into the domain of an input. `like` is a sample of that domain and keeps elements apart. */
@@ -142,7 +142,7 @@ void free_kept(void) {
 /* Every other one a parameter. */
 static tg_tensor *make_leaf(run *r, int l) {
     tg_tensor *x = constant(r, leaf_shape(r));
-    tg_tensor *d = (tg_zeros)(r->p->dtype, tg_shape_of(x));
+    tg_tensor *d = tg_zeros_with(r->p->dtype, tg_shape_of(x));
     direction_of(r->p, l, d);
     tg_add_(x, d, r->p->at);
     return l % 2 ? (kept[n_kept++] = tg_param(x)) : tg_set_requires_grad(x, true);
@@ -153,7 +153,7 @@ static tg_tensor *add_up(run *r) {
     tg_tensor *sum = NULL;
     for (int i = 0; i < r->n; i++) {
         tg_tensor *p = signed_seed(r->value[i], r->p->dtype, r->p->seed + (uint64_t)i);
-        tg_tensor *term = (tg_sum)(tg_mul(r->value[i], p), (tg_reduce_opts){0});
+        tg_tensor *term = tg_sum_with(tg_mul(r->value[i], p), (tg_reduce_opts){0});
         sum = sum ? tg_add(sum, term) : term;
     }
     return sum;

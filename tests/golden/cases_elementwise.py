@@ -112,7 +112,7 @@ WITH_NUMBERS = [
     ("leaky_relu", lambda x, a: F.leaky_relu(x, a[0]), [(0.0078125,), (0.5,), (-2,)]),
     ("elu", lambda x, a: F.elu(x, a[0]), [(1,), (0.25,), (3,)]),
     ("celu", lambda x, a: F.celu(x, a[0]), [(1,), (0.25,), (3,)]),
-    ("softplus_with", lambda x, a: F.softplus(x, a[0], a[1]), [(1, 20), (2, 20), (0.5, 1.2), (3, 4.1)]),
+    ("softplus_beta", lambda x, a: F.softplus(x, a[0], a[1]), [(1, 20), (2, 20), (0.5, 1.2), (3, 4.1)]),
     ("hardtanh", lambda x, a: F.hardtanh(x, a[0], a[1]), [(-1, 1), (-0.5, 2)]),
 ]
 

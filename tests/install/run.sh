@@ -29,6 +29,17 @@ if [ -n "$other" ]; then
     [ "$(ldd static | grep -c 'libg*omp\.')" -le 1 ] || { echo 'two OpenMP runtimes in one program' && ldd static && exit 1; }
 fi
 
+# README's program, as the strictest of users compile it.
+awk '/^```c$/ { on = 1; next } /^```$/ { exit } on' "$here/../../README.md" >xor.c
+cp xor.c xor.cc
+# shellcheck disable=SC2046
+for c in "$*" gcc clang; do
+    command -v "${c##* }" >/dev/null || continue
+    $c -std=c11 -Wall -Wextra -Wpedantic -Werror "$flag" xor.c "$here/user.c" -c $(pkg-config --cflags tapegrad)
+done
+# shellcheck disable=SC2046
+"$@" -std=c11 -Wall -Wextra -Wpedantic -Werror "$flag" xor.c $(pkg-config --cflags --libs tapegrad) -o xor && ./xor
+
 for page in LICENSE tapegrad.wrap README.md docs/functions.md examples/fashion_mnist.c; do
     [ -n "$(find "$dest" -path "*/share/doc/tapegrad/$page")" ] || { echo "not installed: $page" && exit 1; }
 done
@@ -94,5 +105,12 @@ for header in $headers; do
     printf '#include "%s"\n' "${header#./}"  >one.cc
     "$cxx" -std=c++17 -Wall -Wextra -Werror -I"$dest$includedir/tapegrad" -fsyntax-only one.cc
 done
+# shellcheck disable=SC2046
+for c in "$cxx" g++ clang++; do
+    command -v "${c##* }" >/dev/null || continue
+    $c -std=c++17 -Wall -Wextra -Werror "$flag" xor.cc "$here/user.cc" -c $(pkg-config --cflags tapegrad)
+done
+# shellcheck disable=SC2046
+"$cxx" -std=c++17 -Wall -Wextra -Werror "$flag" xor.cc $(pkg-config --cflags --libs tapegrad) -o xor_cxx && ./xor_cxx
 # shellcheck disable=SC2046
 "$cxx" -std=c++17 -Wall -Wextra -Werror "$flag" "$here/user.cc" $(pkg-config --cflags --libs tapegrad) -o cxx && ./cxx

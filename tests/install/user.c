@@ -58,6 +58,11 @@ int main(void) {
     if (tg_backward(tg_sum(tg_mul(x, x))) != TG_OK) return fputs(tg_error_message(), stderr), 1;
     double slope = tg_get(tg_grad_of(x), 1);
     tg_free(x);
+    tg_item(tg_zeros(TG_F64, 2)); /* an error, which knows this line */
+    char here[32];
+    snprintf(here, sizeof here, "user.c:%d)", __LINE__ - 2);
+    if (!strstr(tg_error_message(), here)) return fputs(tg_error_message(), stderr), 31;
+    tg_error_clear();
     int wrong = literals();
     if (wrong) return fprintf(stderr, "literals: %d: %s\n", wrong, tg_error_message()), 1;
     return slope == 6 ? 0 : 1;

@@ -81,7 +81,7 @@ static inline bool is_present(const values *v) { return v->rank > 0; }
 
 static inline tg_tensor *tensor_of(const values *v, tg_dtype f) {
     tg_shape s = {v->rank - 1, {v->dim[0], v->dim[1], v->dim[2], v->dim[3]}};
-    tg_tensor *x = (tg_zeros)(v->dtype == TG_F32 ? f : v->dtype, s);
+    tg_tensor *x = tg_zeros_with(v->dtype == TG_F32 ? f : v->dtype, s);
     for (int64_t k = 0, n = tg_numel(x); k < n && k < MAX_VALUES; k++) tg_array_set(tg_array_of(x), k, v->v[k]);
     return x;
 }

@@ -89,10 +89,10 @@ static void print_prototype(void *context, const char *header, const char *line)
 void print_functions(FILE *f) {
     page p = {.f = f};
     fputs("# Every public function\n\n"
-          "The C prototypes, header by header; what each function computes, takes and refuses is said there. Most are called "
-          "through a\nmacro of the same name, which notes the line of the call, and turns what follows the last argument here "
-          "into the struct of\noptions: `tg_sum(x, .axes = {1, {0}})`. This page is printed by `test_ops --functions`; a test "
-          "fails when it is out of date.\n\n",
+          "The C prototypes, header by header; what each function computes, takes and refuses is said there. A program calls "
+          "them\nthrough macros, which note the line of the call; that over `tg_f_with` is `tg_f`, where options, a shape or a "
+          "list of tensors is\nwritten out: `tg_sum(x, .keepdim = true)` is `tg_sum_with(x, (tg_reduce_opts){.keepdim = true})` "
+          "(`ops/calls.h`). This page is\nprinted by `test_ops --functions`; a test fails when it is out of date.\n\n",
           f);
     each_prototype(print_prototype, &p);
     fputs("```\n", f);

@@ -188,7 +188,7 @@ static tg_tensor *make_leaf(const trial *t, int l, tg_dtype f) {
     const input_spec *in = &t->row->in[i];
     tg_shape shape = t->shape[i];
     if (t->expand[i] >= 0) shape.dim[t->expand[i]] = shape.dim[t->expand[i]] ? 1 : 0;
-    tg_tensor *x = (tg_zeros)(in->dtype == TG_F32 ? f : t->ints != TG_F32 ? t->ints : in->dtype, shape);
+    tg_tensor *x = tg_zeros_with(in->dtype == TG_F32 ? f : t->ints != TG_F32 ? t->ints : in->dtype, shape);
     int64_t n = tg_numel(x);
     double *v = malloc(sizeof *v * (size_t)(n + 1));
     ck_assert_ptr_nonnull(v);
@@ -232,7 +232,7 @@ tg_tensor *trial_run(const trial *t, tg_tensor *const *leaf) {
 }
 
 tg_tensor *signed_seed(const tg_tensor *y, tg_dtype f, uint64_t seed) {
-    tg_tensor *p = (tg_zeros)(f, tg_shape_of(y));
+    tg_tensor *p = tg_zeros_with(f, tg_shape_of(y));
     tg_rng rng = {seed ^ 0x5eed, 0};
     for (int64_t k = 0, n = tg_numel(p); k < n; k++) {
         double v = ldexp(floor(ldexp(0.5 + tg_rng_uniform(&rng), 16)), -16); /* f32 holds 3 v too */

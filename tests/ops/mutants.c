@@ -66,7 +66,7 @@ static int copy_inputs(const tg_node *node, tg_tensor **in) {
     for (int i = 0; i < node->n_in; i++) {
         in[i] = NULL;
         if (!node->in[i]) continue;
-        in[i] = (tg_zeros)(tg_dtype_of(node->in[i]), tg_shape_of(node->in[i]));
+        in[i] = tg_zeros_with(tg_dtype_of(node->in[i]), tg_shape_of(node->in[i]));
         tg_array_copy(tg_array_of(in[i]), tg_array_of(node->in[i]));
         if (!tg_requires_grad(node->in[i])) continue;
         tg_set_requires_grad(in[i], true);

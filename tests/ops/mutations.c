@@ -48,7 +48,7 @@ static bool transposed(const mutant *m, const tg_node *node, tg_tensor *const *d
     tg_tensor *g = din[m->input];
     int r = tg_rank(g);
     if (r < 2 || tg_size(g, r - 1) < 2 || tg_size(g, r - 2) < 2) return false;
-    din[m->input] = (tg_reshape)(tg_transpose(g, r - 1, r - 2), tg_shape_of(g));
+    din[m->input] = tg_reshape_with(tg_transpose(g, r - 1, r - 2), tg_shape_of(g));
     return true;
 }
 
@@ -57,7 +57,7 @@ static bool ignores_dout(const mutant *m, const tg_node *node, tg_tensor *const 
     tg_tensor *ones[TG_MAX_OUT] = {NULL}, *other[16] = {NULL};
     if (node->n_in > 16) return false;
     for (int o = 0; o < node->n_out; o++)
-        if (dout[o]) ones[o] = (tg_ones)(tg_dtype_of(dout[o]), tg_shape_of(dout[o]));
+        if (dout[o]) ones[o] = tg_ones_with(tg_dtype_of(dout[o]), tg_shape_of(dout[o]));
     m->original->grad(node, ones, other);
     din[m->input] = other[m->input];
     return true;
@@ -83,7 +83,7 @@ static tg_tensor *first_slice(tg_tensor *g, tg_shape narrow) {
     tg_shape wide = tg_shape_of(g);
     for (int k = 0; k < wide.rank; k++)
         if (stretched(narrow, wide, k)) g = tg_slice(g, k, 0, 1, 1);
-    return (tg_reshape)(g, narrow);
+    return tg_reshape_with(g, narrow);
 }
 
 /* g where first_slice takes it, 0 elsewhere. */
@@ -91,7 +91,7 @@ static tg_tensor *all_but_first_zero(tg_tensor *g, tg_shape narrow) {
     tg_shape wide = tg_shape_of(g);
     for (int k = 0; k < wide.rank; k++)
         if (stretched(narrow, wide, k))
-            g = tg_slice_scatter((tg_zeros)(tg_dtype_of(g), wide), tg_slice(g, k, 0, 1, 1), k, 0, 1, 1);
+            g = tg_slice_scatter(tg_zeros_with(tg_dtype_of(g), wide), tg_slice(g, k, 0, 1, 1), k, 0, 1, 1);
     return g;
 }
 

@@ -36,14 +36,21 @@ static void print_saved(FILE *f, const tg_op *op) {
 
 static char *declaration[400]; /* by op: "- function: .."; NULL: none has its name */
 
-/* The name is what stands before the first parenthesis. */
+/* "sum" of "tg_tensor *tg_sum_with(tg_tensor *x, ..": what stands before the first parenthesis, without what says how
+ * its arguments are given. */
+static void name_of(const char *from, char name[64]) {
+    int n = (int)strcspn(from, "(");
+    if (n > 5 && strncmp(from + n - 5, "_with", 5) == 0) n -= 5;
+    snprintf(name, 64, "%.*s", n, from);
+}
+
 static void see_declaration(void *context, const char *header, const char *line) {
     size_t n = strcspn(line, "(");
     (void)context;
     for (size_t i = 0; i < n; i++) {
         char name[64];
         if (strncmp(line + i, "tg_", 3) != 0 || (i && line[i - 1] != '*' && line[i - 1] != ' ')) continue;
-        snprintf(name, sizeof name, "%.*s", (int)(n - i - 3), line + i + 3);
+        name_of(line + i + 3, name);
         const tg_op *op = tg_op_find(name);
         int k = op ? op_index(op) : -1;
         if (k < 0 || k >= COUNT(declaration) || declaration[k]) continue;
@@ -89,7 +96,7 @@ static void print_composition(void *context, const char *header, const char *lin
     char name[64];
     if (strncmp(header, "ops/", 4) != 0 || strncmp(line, returns, strlen(returns)) != 0) return;
     line += strlen(returns);
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(line, "("), line);
+    name_of(line, name);
     const call *c = find_call(name);
     if (tg_op_find(name)) return;
     fprintf(context, "| `tg_%s` | `%s` | ", name, header);

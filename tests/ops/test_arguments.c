@@ -34,19 +34,19 @@ START_TEST(pointers_and_counts) {
     const int64_t sizes[2] = {1, 1}, negative[2] = {3, -1};
     static const int counts[] = {0, -1, -2, INT32_MIN};
     for (int i = 0; i < COUNT(counts); i++) {
-        REFUSED((tg_concat)(0, counts[i], some), TG_ERR_ARGUMENT, "concat", "at least one");
-        REFUSED((tg_stack)(0, counts[i], some), TG_ERR_ARGUMENT, "stack", "at least one");
-        REFUSED((tg_einsum)("ij->i", counts[i], some), TG_ERR_ARGUMENT, "einsum", "at least one");
+        REFUSED(tg_concat_with(0, counts[i], some), TG_ERR_ARGUMENT, "concat", "at least one");
+        REFUSED(tg_stack_with(0, counts[i], some), TG_ERR_ARGUMENT, "stack", "at least one");
+        REFUSED(tg_einsum_with("ij->i", counts[i], some), TG_ERR_ARGUMENT, "einsum", "at least one");
         REFUSED(tg_apply(&tg_op_concat, some, counts[i], &(int64_t){0}), TG_ERR_ARGUMENT, "concat", "at least one");
         REFUSED(tg_chunk(x, 0, counts[i], out), TG_ERR_ARGUMENT, "chunk", "pieces");
         if (counts[i]) REFUSED(tg_split(x, 0, counts[i], sizes, out), TG_ERR_ARGUMENT, "split", "pieces");
     }
-    REFUSED((tg_concat)(0, 2, NULL), TG_ERR_ARGUMENT, "concat", "NULL");
-    REFUSED((tg_concat)(0, 2, none), TG_ERR_ARGUMENT, "concat", "NULL");
-    REFUSED((tg_stack)(0, 2, NULL), TG_ERR_ARGUMENT, "stack", "NULL");
-    REFUSED((tg_stack)(0, 2, none), TG_ERR_ARGUMENT, "stack", "NULL");
-    REFUSED((tg_einsum)("ij->i", 1, NULL), TG_ERR_ARGUMENT, "einsum", "operand");
-    REFUSED((tg_einsum)(NULL, 1, some), TG_ERR_ARGUMENT, "einsum", "equation");
+    REFUSED(tg_concat_with(0, 2, NULL), TG_ERR_ARGUMENT, "concat", "NULL");
+    REFUSED(tg_concat_with(0, 2, none), TG_ERR_ARGUMENT, "concat", "NULL");
+    REFUSED(tg_stack_with(0, 2, NULL), TG_ERR_ARGUMENT, "stack", "NULL");
+    REFUSED(tg_stack_with(0, 2, none), TG_ERR_ARGUMENT, "stack", "NULL");
+    REFUSED(tg_einsum_with("ij->i", 1, NULL), TG_ERR_ARGUMENT, "einsum", "operand");
+    REFUSED(tg_einsum_with(NULL, 1, some), TG_ERR_ARGUMENT, "einsum", "equation");
     REFUSED(tg_split(x, 0, 2, NULL, out), TG_ERR_ARGUMENT, "split", "sizes");
     REFUSED(tg_split(x, 0, 2, sizes, NULL), TG_ERR_ARGUMENT, "split", "pieces");
     REFUSED(tg_split(x, 0, 2, negative, out), TG_ERR_ARGUMENT, "split", "3");
@@ -60,14 +60,14 @@ START_TEST(ranks) {
     static const int odd_ranks[] = {-1, 9, 100, INT32_MIN, INT32_MAX};
     for (int i = 0; i < COUNT(odd_ranks); i++) {
         tg_shape odd = {odd_ranks[i], {0}};
-        REFUSED((tg_sum_to)(x, odd), TG_ERR_SHAPE, "sum_to", "axes");
-        REFUSED((tg_reshape)(x, odd), TG_ERR_SHAPE, "reshape", "axes");
-        REFUSED((tg_expand)(x, odd), TG_ERR_SHAPE, "expand", "axes");
-        REFUSED((tg_broadcast_to)(x, odd), TG_ERR_SHAPE, "broadcast_to", "axes");
-        REFUSED((tg_permute)(x, odd), TG_ERR_ARGUMENT, "permute", "axes");
-        REFUSED((tg_tile)(x, odd), TG_ERR_ARGUMENT, "tile", "axes");
-        REFUSED((tg_repeat)(x, odd), TG_ERR_ARGUMENT, "repeat", "axis");
-        REFUSED((tg_flip)(x, odd), TG_ERR_ARGUMENT, "flip", "axes");
+        REFUSED(tg_sum_to(x, odd), TG_ERR_SHAPE, "sum_to", "axes");
+        REFUSED(tg_reshape_with(x, odd), TG_ERR_SHAPE, "reshape", "axes");
+        REFUSED(tg_expand_with(x, odd), TG_ERR_SHAPE, "expand", "axes");
+        REFUSED(tg_broadcast_to_with(x, odd), TG_ERR_SHAPE, "broadcast_to", "axes");
+        REFUSED(tg_permute_with(x, odd), TG_ERR_ARGUMENT, "permute", "axes");
+        REFUSED(tg_tile_with(x, odd), TG_ERR_ARGUMENT, "tile", "axes");
+        REFUSED(tg_repeat_with(x, odd), TG_ERR_ARGUMENT, "repeat", "axis");
+        REFUSED(tg_flip_with(x, odd), TG_ERR_ARGUMENT, "flip", "axes");
         REFUSED(tg_sum(x, .axes = odd), TG_ERR_ARGUMENT, "sum", "axes");
         REFUSED(tg_var(x, .axes = odd), TG_ERR_ARGUMENT, "var", "axes");
         REFUSED(tg_std(x, .axes = odd), TG_ERR_ARGUMENT, "std", "axes");
@@ -78,7 +78,7 @@ START_TEST(ranks) {
         REFUSED(tg_pad(x, .before = odd), TG_ERR_ARGUMENT, "pad", "axes");
         REFUSED(tg_pad(x, .after = odd, .mode = TG_PAD_REFLECT), TG_ERR_ARGUMENT, "pad", "axes");
     }
-    REFUSED((tg_sum_to)(x, TG_SHAPE(-2, 3)), TG_ERR_SHAPE, "sum_to", "[-2, 3]");
+    REFUSED(tg_sum_to(x, TG_SHAPE(-2, 3)), TG_ERR_SHAPE, "sum_to", "[-2, 3]");
 }
 END_TEST
 

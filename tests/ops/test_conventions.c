@@ -33,7 +33,7 @@ static int leaves(const convention *c, tg_dtype f, const tg_op *op, tg_tensor **
 }
 
 static tg_tensor *seed_of(const values *v, const tg_tensor *y) {
-    return is_present(v) ? tensor_of(v, tg_dtype_of(y)) : (tg_ones)(tg_dtype_of(y), tg_shape_of(y));
+    return is_present(v) ? tensor_of(v, tg_dtype_of(y)) : tg_ones_with(tg_dtype_of(y), tg_shape_of(y));
 }
 
 static void check_grads(const convention *c, tg_tensor *y, int n, tg_tensor **in, bool record) {
@@ -109,7 +109,7 @@ START_TEST(selu_at_zero_has_the_slope_of_the_left) {
     for (tg_dtype f = TG_F32; f <= TG_F64; f++) {
         values points = VECTOR(-1e-30, 0, 1e-30);
         tg_tensor *x = tg_set_requires_grad(tensor_of(&points, f), true), *y = tg_selu(x), *g;
-        tg_tensor *seed = (tg_ones)(f, tg_shape_of(y));
+        tg_tensor *seed = tg_ones_with(f, tg_shape_of(y));
         tg_grad(1, &y, 1, &x, &g, .seeds = &seed);
         ck_assert(tg_get(g, 1) == tg_get(g, 0) && tg_get(g, 1) > 1.5 && tg_get(g, 2) < 1.1);
     }
@@ -119,7 +119,7 @@ END_TEST
 
 /* PyTorch's choice for a row of -inf alone: there is no finite shift, and every quotient is 0/0. */
 START_TEST(softmax_of_all_minus_inf_is_nan) {
-    tg_tensor *x = (tg_full)(TG_F64, -INFINITY, TG_SHAPE(3));
+    tg_tensor *x = tg_full_with(TG_F64, -INFINITY, TG_SHAPE(3));
     ck_assert(isnan(tg_get(tg_softmax(x, 0), 0)));
     ck_assert(isnan(tg_get(tg_log_softmax(x, 0), 2)));
 }
@@ -129,7 +129,7 @@ END_TEST
 START_TEST(long_f32_sums_do_not_stall) {
     int64_t n = 16777217;
     tg_mark mark = tg_tape_mark();
-    tg_tensor *x = (tg_ones)(TG_F32, TG_SHAPE(1)), *many = tg_expand(x, n);
+    tg_tensor *x = tg_ones_with(TG_F32, TG_SHAPE(1)), *many = tg_expand(x, n);
     ck_assert_msg(fabs(tg_item(tg_sum(many)) - (double)n) <= 1, "sum of %lld ones: %.9g", (long long)n,
                   tg_item(tg_sum(many)));
     tg_tape_rewind(mark);
@@ -141,8 +141,8 @@ END_TEST
 START_TEST(crowded_places_add_up_in_double) {
     int64_t n = 17825792;
     tg_mark mark = tg_tape_mark();
-    tg_tensor *one = tg_expand((tg_ones)(TG_F32, TG_SHAPE(1)), n), *at = tg_expand((tg_zeros)(TG_I64, TG_SHAPE(1)), n);
-    tg_tensor *out = tg_scatter_add((tg_zeros)(TG_F32, TG_SHAPE(3)), 0, at, one);
+    tg_tensor *one = tg_expand(tg_ones_with(TG_F32, TG_SHAPE(1)), n), *at = tg_expand(tg_zeros_with(TG_I64, TG_SHAPE(1)), n);
+    tg_tensor *out = tg_scatter_add(tg_zeros_with(TG_F32, TG_SHAPE(3)), 0, at, one);
     ck_assert(tg_get(out, 0) == (double)n && tg_get(out, 1) == 0);
     tg_tape_rewind(mark);
 }
@@ -150,7 +150,7 @@ END_TEST
 
 /* gradient of the tenths that a function picks out of x: k of them from place 0. */
 static void check_picked(tg_tensor *x, tg_tensor *picked, int64_t k) {
-    tg_tensor *g, *seed = (tg_full)(TG_F32, 0.1, tg_shape_of(picked));
+    tg_tensor *g, *seed = tg_full_with(TG_F32, 0.1, tg_shape_of(picked));
     for (int record = 0; record < 2; record++) {
         ck_assert_int_eq(tg_grad(1, &picked, 1, &x, &g, .seeds = &seed, .retain = true, .create_graph = record), TG_OK);
         double want = (double)(float)0.1 * (double)k;
@@ -160,14 +160,14 @@ static void check_picked(tg_tensor *x, tg_tensor *picked, int64_t k) {
 
 START_TEST(gradients_of_crowded_places) {
     int64_t n = 100000;
-    tg_tensor *x = tg_set_requires_grad((tg_ones)(TG_F32, TG_SHAPE(5, 3)), true);
-    tg_tensor *at = (tg_zeros)(TG_I64, TG_SHAPE(n)), *wide = (tg_zeros)(TG_I32, TG_SHAPE(n, 3));
+    tg_tensor *x = tg_set_requires_grad(tg_ones_with(TG_F32, TG_SHAPE(5, 3)), true);
+    tg_tensor *at = tg_zeros_with(TG_I64, TG_SHAPE(n)), *wide = tg_zeros_with(TG_I32, TG_SHAPE(n, 3));
     for (int64_t i = 0; i < n; i += 10) tg_array_set(tg_array_of(at), i, 2);
     check_picked(x, tg_index_select(x, 0, at), n - n / 10);
     check_picked(x, tg_embedding(x, at), n - n / 10);
     check_picked(x, tg_gather(x, 0, wide), n);
     check_picked(x, tg_take_along_dim(x, tg_reshape(at, n, 1), 0), n - n / 10);
-    check_picked(x, tg_gather(x, 1, (tg_zeros)(TG_I64, TG_SHAPE(5, 1000))), 1000);
+    check_picked(x, tg_gather(x, 1, tg_zeros_with(TG_I64, TG_SHAPE(5, 1000))), 1000);
 }
 END_TEST
 
@@ -178,7 +178,7 @@ static void check_tenth_products(tg_tensor *y, double n) {
         ck_assert_msg(fabs(tg_get(y, i) - want) <= 2e-6 * want, "%.9g, not %.9g", tg_get(y, i), want);
 }
 
-static tg_tensor *tenths(int64_t m, int64_t n) { return (tg_full)(TG_F32, 0.1, TG_SHAPE(m, n)); }
+static tg_tensor *tenths(int64_t m, int64_t n) { return tg_full_with(TG_F32, 0.1, TG_SHAPE(m, n)); }
 
 START_TEST(long_products_keep_their_digits) {
     int64_t k = 1 << 21, rows = 100003;
@@ -190,8 +190,8 @@ START_TEST(long_products_keep_their_digits) {
     tg_tensor *w = tg_set_requires_grad(tenths(5, 6), true), *y = tg_linear(tenths(rows, 6), w), *g, *seed = tenths(rows, 5);
     ck_assert_int_eq(tg_grad(1, &y, 1, &w, &g, .seeds = &seed), TG_OK);
     check_tenth_products(g, (double)rows);
-    w = tg_set_requires_grad((tg_full)(TG_F32, 0.1, TG_SHAPE(1, 2, 3)), true);
-    y = tg_matmul(w, (tg_full)(TG_F32, 0.1, TG_SHAPE(5000, 3, 2))), seed = (tg_full)(TG_F32, 0.1, TG_SHAPE(5000, 2, 2));
+    w = tg_set_requires_grad(tg_full_with(TG_F32, 0.1, TG_SHAPE(1, 2, 3)), true);
+    y = tg_matmul(w, tg_full_with(TG_F32, 0.1, TG_SHAPE(5000, 3, 2))), seed = tg_full_with(TG_F32, 0.1, TG_SHAPE(5000, 2, 2));
     ck_assert_int_eq(tg_grad(1, &y, 1, &w, &g, .seeds = &seed), TG_OK);
     check_tenth_products(g, 2 * 5000.0);
     tg_tape_rewind(mark);

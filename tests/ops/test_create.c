@@ -113,14 +113,14 @@ START_TEST(many_tensors_join) {
     enum { N = 40 };
     tg_tensor *x[N], *g[N];
     for (int i = 0; i < N; i++) x[i] = tg_set_requires_grad(tg_full(TG_F64, i, 2), true);
-    tg_tensor *y = (tg_stack)(1, N, x), *seed = tg_reshape(tg_arange(TG_F64, 0, 2 * N, 1), 2, N);
+    tg_tensor *y = tg_stack_with(1, N, x), *seed = tg_reshape(tg_arange(TG_F64, 0, 2 * N, 1), 2, N);
     ck_assert(tg_get(y, N - 1) == N - 1 && tg_get(y, N) == 0);
     for (int record = 0; record < 2; record++) {
         tg_grad(1, &y, N, x, g, .seeds = &seed, .retain = true, .create_graph = record);
         ck_assert_int_eq(tg_error_status(), TG_OK);
         for (int i = 0; i < N; i++) ck_assert(tg_get(g[i], 0) == i && tg_get(g[i], 1) == N + i);
     }
-    ck_assert(tg_is_poison((tg_stack)(0, 0, x)));
+    ck_assert(tg_is_poison(tg_stack_with(0, 0, x)));
     ck_assert_int_eq(tg_error_status(), TG_ERR_ARGUMENT);
 }
 END_TEST
@@ -128,7 +128,7 @@ END_TEST
 /* Random numbers with ties, long enough for several runs and threads. */
 START_TEST(long_sorts_are_sorted_and_stable) {
     int64_t rows = 9, n = 3001;
-    tg_tensor *x = (tg_zeros)(TG_F32, TG_SHAPE(rows, n)), *index;
+    tg_tensor *x = tg_zeros_with(TG_F32, TG_SHAPE(rows, n)), *index;
     tg_rng rng = {5, 0};
     for (int64_t k = 0; k < rows * n; k++) tg_array_set(tg_array_of(x), k, (double)tg_rng_below(&rng, 500));
     for (int down = 0; down < 2; down++) {

@@ -172,7 +172,7 @@ static tg_status step(const trial *t, tg_tensor *const *leaf, int64_t fail_at) {
     ck_assert_msg(tg_is_poison(y) == (tg_error_status() != TG_OK), "%s: allocation %lld fails, and the result says otherwise",
                   t->name, (long long)fail_at);
     if (tg_error_status() == TG_OK && n && tg_requires_grad(y)) {
-        tg_tensor *p = (tg_ones)(tg_dtype_of(y), tg_shape_of(y));
+        tg_tensor *p = tg_ones_with(tg_dtype_of(y), tg_shape_of(y));
         tg_grad(1, &y, n, x, g, .seeds = &p, .retain = true);
         tg_grad(1, &y, n, x, g, .seeds = &p, .create_graph = true);
     }

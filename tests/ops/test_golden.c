@@ -72,7 +72,7 @@ static tg_tensor *read_tensor(char *at, tg_dtype f) {
     tg_dtype type = read_type(&at);
     tg_shape shape = {(int)strtol(at, &at, 10), {0}};
     for (int i = 0; i < shape.rank; i++) shape.dim[i] = strtoll(at, &at, 10);
-    tg_tensor *t = (tg_zeros)(type == TG_F64 ? f : type, shape);
+    tg_tensor *t = tg_zeros_with(type == TG_F64 ? f : type, shape);
     read_values(&at, t);
     return t;
 }
@@ -104,13 +104,13 @@ static void read_case(char *at, tg_dtype f, golden_case *c) {
             c->out = read_tensor(at + 4, TG_F64);
         } else if (starts(at, "seed")) {
             char *values = at + 4;
-            c->seed = (tg_zeros)(f, tg_shape_of(c->out));
+            c->seed = tg_zeros_with(f, tg_shape_of(c->out));
             read_values(&values, c->seed);
         } else if (starts(at, "grad")) {
             char *values;
             long i = strtol(at + 5, &values, 10);
             ck_assert(i >= 0 && i < c->n_in);
-            c->grad[i] = (tg_zeros)(TG_F64, tg_shape_of(c->in[i]));
+            c->grad[i] = tg_zeros_with(TG_F64, tg_shape_of(c->in[i]));
             read_values(&values, c->grad[i]);
         } else if (starts(at, "scale")) {
             char *second;

@@ -18,7 +18,7 @@ static void differentiate(const trial *t, tg_tensor *const *leaf, tg_tensor *y) 
     for (int l = 0; l < t->n_leaves; l++)
         if (tg_requires_grad(leaf[l])) x[n++] = leaf[l];
     if (n == 0 || !tg_requires_grad(y) || tg_numel(y) > 1 << 16) return;
-    tg_tensor *p = (tg_ones)(tg_dtype_of(y), tg_shape_of(y));
+    tg_tensor *p = tg_ones_with(tg_dtype_of(y), tg_shape_of(y));
     tg_grad(1, &y, n, x, g, .seeds = &p, .retain = true);
     tg_error_clear();
     tg_grad(1, &y, n, x, g, .seeds = &p, .create_graph = true);

@@ -27,7 +27,7 @@ static uint64_t mixed(uint64_t i) {
 }
 
 static tg_tensor *wholes(tg_dtype dtype, tg_shape shape, int salt) {
-    tg_tensor *x = (tg_zeros)(dtype, shape);
+    tg_tensor *x = tg_zeros_with(dtype, shape);
     for (int64_t i = 0; i < tg_numel(x); i++)
         tg_array_set(tg_array_of(x), i, (double)(mixed((uint64_t)i * 5 + (uint64_t)salt) % 7) - 3);
     return x;
@@ -108,7 +108,7 @@ START_TEST(scans_of_many_lanes) {
         bool reverse = form & 4, exclusive = form & 8;
         int axis = 1;
         int64_t n = s.dim[1], inner = s.rank > 2 ? s.dim[2] : 1;
-        tg_tensor *x = (tg_zeros)(dtype, s), *sum, *product;
+        tg_tensor *x = tg_zeros_with(dtype, s), *sum, *product;
         for (int64_t i = 0; i < tg_numel(x); i++)
             tg_array_set(tg_array_of(x), i,
                          dtype >= TG_I32 ? (double)((int64_t)(mixed((uint64_t)i) % 2001) - 1000)
@@ -179,7 +179,7 @@ START_TEST(large_whole_numbers) {
     WHOLES(tg_where(tg_eq(a, b), a, tg_neg(b)), p[i] == q[i] ? p[i] : -q[i]);
     WHOLES(tg_concat(0, a, b), i < 40 ? p[i] : q[i - 40]);
     WHOLES(tg_pad(a, .before = TG_SHAPE(1)), i ? p[i - 1] : 0);
-    WHOLES((tg_flip)(a, TG_SHAPE(0)), p[39 - i]);
+    WHOLES(tg_flip_with(a, TG_SHAPE(0)), p[39 - i]);
     WHOLES(tg_index_select(a, 0, tg_to(tg_arange(TG_F64, 39, -1, -1), TG_I32)), p[39 - i]);
     WHOLES(tg_gather(a, 0, tg_to(tg_arange(TG_F64, -40, 0, 1), TG_I64)), p[i]);
     WHOLES(tg_scatter(a, 0, tg_to(tg_arange(TG_F64, 0, 40, 1), TG_I64), b), q[i]);
@@ -267,7 +267,7 @@ START_TEST(many_pieces_joined) {
         size_t bytes = 0;
         for (int round = 0; round < 3; round++) {
             tg_mark mark = tg_tape_mark();
-            tg_tensor *y = (tg_stack)(1, n, x), *seed = wholes(TG_F64, TG_SHAPE(2, n), 1);
+            tg_tensor *y = tg_stack_with(1, n, x), *seed = wholes(TG_F64, TG_SHAPE(2, n), 1);
             for (int i = 0; i < n; i++) NEAR(tg_get(y, n + i), i + 1, 0);
             ck_assert_int_eq(tg_grad(1, &y, n, x, g, .seeds = &seed), TG_OK);
             for (int i = 0; i < n; i++) NEAR(tg_get(g[i], 1), tg_get(seed, n + i), 0);
@@ -361,7 +361,7 @@ START_TEST(changes_by_views_of_itself) {
             tg_tensor *v[2];
             for (int k = 0; k < 2; k++)
                 v[k] = way == 0   ? tg_transpose(of[k], 0, 1)
-                       : way == 1 ? (tg_flip)(of[k], TG_SHAPE(0))
+                       : way == 1 ? tg_flip_with(of[k], TG_SHAPE(0))
                        : way == 2 ? tg_slice(of[k], 0, 1, 2, 1)
                        : way == 3 ? tg_slice(of[k], 1, 0, 1, 1)
                        : way == 4 ? of[k]
@@ -414,7 +414,7 @@ START_TEST(means_of_windows) {
                 if (r >= 0 && r < in[0] && c >= 0 && c < in[1]) dx[plane + r * 9 + c] += 1 / by;
             }
         }
-        tg_tensor *seed = (tg_ones)(TG_F64, tg_shape_of(y));
+        tg_tensor *seed = tg_ones_with(TG_F64, tg_shape_of(y));
         tg_grad(1, &y, 1, &x, &g, .seeds = &seed);
         for (int64_t i = 0; i < tg_numel(x); i++) NEAR(tg_get(g, i), dx[i], 1e-13);
         free(dx);
@@ -479,7 +479,7 @@ START_TEST(convolution_by_columns) {
                 tg_matmul(tg_reshape(tg_narrow(w, 0, k * 6 / groups, 6 / groups), 6 / groups, -1), columns);
         }
         tg_tensor *want =
-            tg_add((tg_reshape)((tg_concat)(1, (int)groups, part), tg_shape_of(y)), tg_reshape(b, 6, 1, 1));
+            tg_add(tg_reshape_with(tg_concat_with(1, (int)groups, part), tg_shape_of(y)), tg_reshape(b, 6, 1, 1));
         for (int64_t i = 0; i < tg_numel(y); i++) NEAR(tg_get(y, i), tg_get(want, i), 0);
         tg_tensor *seed = wholes(TG_F64, tg_shape_of(y), 4);
         for (int record = 0; record < 2; record++) {
@@ -541,7 +541,7 @@ START_TEST(rows_of_recurrent_cells) {
                 if (!gru) c = cell;
                 all[step] = h;
             }
-            tg_tensor *want = (tg_stack)(1, T, all);
+            tg_tensor *want = tg_stack_with(1, T, all);
             for (int64_t e = 0; e < tg_numel(want); e++) NEAR(tg_get(y0, e), tg_get(want, e), 1e-14);
             ck_assert_int_eq(tg_grad(1, &want, n_in, in, g, .seeds = &seed), TG_OK);
             for (int i = 0; i < n_in; i++)

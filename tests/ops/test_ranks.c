@@ -20,7 +20,7 @@ static void teardown(void) {
 
 /* Whole numbers of which many are equal; `salt` tells operands apart. */
 static tg_tensor *numbers(tg_dtype dtype, tg_shape shape, int salt) {
-    tg_tensor *x = (tg_zeros)(dtype, shape);
+    tg_tensor *x = tg_zeros_with(dtype, shape);
     for (int64_t i = 0; i < tg_numel(x); i++)
         tg_array_set(tg_array_of(x), i, (double)((i * 7919 + salt * 104729) % 13 + (i + salt) % 3) - 6);
     return x;
@@ -30,7 +30,7 @@ static tg_tensor *numbers(tg_dtype dtype, tg_shape shape, int salt) {
 static tg_tensor *turned(tg_tensor *x) {
     tg_shape s = tg_shape_of(x), order = s, back = s;
     for (int i = 0; i < s.rank; i++) order.dim[i] = s.rank - 1 - i, back.dim[s.rank - 1 - i] = i;
-    return (tg_permute)(tg_contiguous((tg_permute)(x, order)), back);
+    return tg_permute_with(tg_contiguous(tg_permute_with(x, order)), back);
 }
 
 static void same_elements(const char *what, int axis, const tg_tensor *a, const tg_tensor *b) {
@@ -59,7 +59,7 @@ static tg_tensor *positions(const tg_tensor *x, int axis, int64_t n, bool all) {
     int at = tg_axis(axis, s.rank);
     int64_t size = s.dim[at];
     s.dim[at] = n;
-    tg_tensor *index = (tg_zeros)(TG_I64, all ? s : TG_SHAPE(n));
+    tg_tensor *index = tg_zeros_with(TG_I64, all ? s : TG_SHAPE(n));
     for (int64_t i = 0; i < tg_numel(index); i++)
         tg_array_set(tg_array_of(index), i, (double)(i * 5 % 7 % (2 * size) - size));
     return index;
@@ -91,7 +91,7 @@ ALONG(linear_scan, tg_linear_scan(x, x, axis, false))
 ALONG(sort, tg_sort(x, .axis = axis))
 ALONG(sort_down, tg_sort(x, .axis = axis, .descending = true))
 ALONG(topk, tg_topk(x, 1, .axis = axis))
-ALONG(flip, (tg_flip)(x, one_axis(axis)))
+ALONG(flip, tg_flip_with(x, one_axis(axis)))
 ALONG(roll, tg_roll(x, 1, axis))
 ALONG(slice, tg_slice(x, axis, 1, TG_END, 1))
 ALONG(slice_two, tg_slice(x, axis, 0, TG_END, 2))
@@ -174,7 +174,7 @@ static void check_along(int which, tg_shape s, int axis, bool odd) {
     tg_tensor *y = alongs[which].f(odd ? turned(x) : x, axis), *want = alongs[which].f(three, 1), *g, *h;
     same_elements(alongs[which].name, axis, y, want);
     if (!alongs[which].derived) return;
-    tg_tensor *seed = numbers(TG_F64, tg_shape_of(y), 2), *flat = (tg_reshape)(seed, tg_shape_of(want));
+    tg_tensor *seed = numbers(TG_F64, tg_shape_of(y), 2), *flat = tg_reshape_with(seed, tg_shape_of(want));
     for (int record = 0; record < 2; record++) {
         tg_grad(1, &y, 1, &x, &g, .seeds = &seed, .retain = true, .create_graph = record);
         tg_grad(1, &want, 1, &three, &h, .seeds = &flat, .retain = true);
@@ -205,8 +205,8 @@ static tg_tensor *over_var(tg_tensor *x, tg_reduce_opts o) {
 static tg_tensor *over_norm(tg_tensor *x, tg_reduce_opts o) {
     return tg_norm(x, .axes = o.axes, .keepdim = o.keepdim);
 }
-static over *const overs[] = {tg_sum, tg_mean, tg_amax,          tg_amin,  tg_logsumexp,
-                              tg_any, tg_all,  tg_count_nonzero, over_var, over_norm};
+static over *const overs[] = {tg_sum_with, tg_mean_with, tg_amax_with, tg_amin_with, tg_logsumexp_with,
+                              tg_any_with, tg_all_with, tg_count_nonzero_with, over_var, over_norm};
 
 /* All sets of the axes of a tensor, in the order of memory or turned: the kept ones first, then the others as one. */
 START_TEST(over_each_set_of_axes) {
@@ -223,15 +223,15 @@ START_TEST(over_each_set_of_axes) {
             if (set >> i & 1) axes.dim[axes.rank++] = (set + (unsigned)i) % 2 ? i : i - s.rank;
         for (size_t k = 0; k < sizeof overs / sizeof *overs; k++) {
             tg_tensor *x = tg_set_requires_grad(numbers(TG_F64, s, 3), true),
-                      *two = tg_reshape((tg_permute)(x, order), kept, gone), *g, *h;
+                      *two = tg_reshape(tg_permute_with(x, order), kept, gone), *g, *h;
             bool keep = (set + k) % 2;
-            tg_tensor *y = overs[k](set % 3 ? x : turned(x), (tg_reduce_opts){axes, keep}),
-                      *want = overs[k](two, (tg_reduce_opts){TG_SHAPE(1), false});
+            tg_tensor *y = overs[k](set % 3 ? x : turned(x), (tg_reduce_opts){.axes = axes, .keepdim = keep}),
+                      *want = overs[k](two, (tg_reduce_opts){.axes = TG_SHAPE(1)});
             same_elements("a set of axes", (int)set, y, want);
             ck_assert_int_eq(tg_rank(y), keep ? s.rank : s.rank - axes.rank);
             if (!tg_requires_grad(y)) continue;
             tg_tensor *seed = numbers(TG_F64, tg_shape_of(y), 2),
-                      *flat = (tg_reshape)(seed, tg_shape_of(want));
+                      *flat = tg_reshape_with(seed, tg_shape_of(want));
             tg_grad(1, &y, 1, &x, &g, .seeds = &seed, .retain = true);
             tg_grad(1, &want, 1, &x, &h, .seeds = &flat, .retain = true);
             same_elements("the gradient over a set of axes", (int)set, g, h);
@@ -274,8 +274,8 @@ START_TEST(broadcast_both_ways) {
                       *b = tg_set_requires_grad(numbers(TG_F64, sb, 4), true);
             tg_shape both;
             ck_assert(tg_shape_broadcast(sa, sb, &both));
-            tg_tensor *wide_a = tg_contiguous((tg_expand)(a, both)),
-                      *wide_b = tg_contiguous((tg_expand)(b, both));
+            tg_tensor *wide_a = tg_contiguous(tg_expand_with(a, both)),
+                      *wide_b = tg_contiguous(tg_expand_with(b, both));
             tg_tensor *y = binaries[k](set % 2 ? a : turned(a), b), *want = binaries[k](wide_a, wide_b),
                       *g[2], *h[2], *in[2] = {a, b};
             same_elements("broadcast", (int)set, y, want);
@@ -319,7 +319,7 @@ START_TEST(products_of_many_batch_axes) {
                     tg_sum(tg_mul(tg_unsqueeze(p, -1), tg_unsqueeze(q, -3)), .axes = TG_SHAPE(-2));
                 same_elements("matmul", i * 10 + j, y, want);
                 tg_tensor *seed = numbers(TG_F64, tg_shape_of(y), 2),
-                          *flat = (tg_reshape)(seed, tg_shape_of(want));
+                          *flat = tg_reshape_with(seed, tg_shape_of(want));
                 for (int record = 0; record < 2; record++) {
                     tg_grad(1, &y, 2, in, g, .seeds = &seed, .retain = true, .create_graph = record);
                     tg_grad(1, &want, 2, in, h, .seeds = &flat, .retain = true);
@@ -348,7 +348,7 @@ START_TEST(rows_of_many_axes) {
         tg_tensor *y = tg_linear(from, w, .bias = b),
                   *want = tg_add(tg_matmul(rows, tg_transpose(w, 0, 1)), b);
         same_elements("linear", odd, y, want);
-        tg_tensor *seed = numbers(TG_F64, tg_shape_of(y), 2), *flat = (tg_reshape)(seed, tg_shape_of(want));
+        tg_tensor *seed = numbers(TG_F64, tg_shape_of(y), 2), *flat = tg_reshape_with(seed, tg_shape_of(want));
         tg_grad(1, &y, 3, in, g, .seeds = &seed, .retain = true);
         tg_grad(1, &want, 3, in, h, .seeds = &flat, .retain = true);
         for (int k = 0; k < 3; k++) same_elements("the gradient of linear", k, g[k], h[k]);
@@ -469,12 +469,12 @@ START_TEST(permutations_and_back) {
                 tg_shape s = {.rank = rank}, order = {.rank = rank};
                 for (int i = 0; i < rank; i++)
                     s.dim[i] = 1 + (i + by) % 3, order.dim[i] = (i + by) % rank - (set >> i & 1 ? rank : 0);
-                tg_tensor *x = tg_set_requires_grad(numbers(TG_F64, s, 1), true), *y = (tg_permute)(x, order),
+                tg_tensor *x = tg_set_requires_grad(numbers(TG_F64, s, 1), true), *y = tg_permute_with(x, order),
                           *g, *back, *seed = numbers(TG_F64, tg_shape_of(y), 2);
                 ck_assert_int_eq(tg_grad(1, &y, 1, &x, &g, .seeds = &seed), TG_OK);
                 tg_shape inverse = {.rank = rank};
                 for (int i = 0; i < rank; i++) inverse.dim[(i + by) % rank] = i;
-                back = (tg_permute)(seed, inverse);
+                back = tg_permute_with(seed, inverse);
                 same_elements("the gradient of a permutation", rank * 100 + by, g, back);
                 tg_tape_rewind(mark);
             }
@@ -492,8 +492,8 @@ START_TEST(joined_along_each_axis) {
                     for (int i = 0; i < rank; i++) s.dim[i] = 1 + i % 3;
                     other = s, other.dim[differs]++;
                     tg_tensor *x[3];
-                    for (int i = 0; i < 3; i++) x[i] = (tg_ones)(TG_F64, i == place ? other : s);
-                    ck_assert_int_eq(tg_is_alive((tg_concat)(axis, 3, x)), axis == differs);
+                    for (int i = 0; i < 3; i++) x[i] = tg_ones_with(TG_F64, i == place ? other : s);
+                    ck_assert_int_eq(tg_is_alive(tg_concat_with(axis, 3, x)), axis == differs);
                     ck_assert_int_eq(tg_error_status(), axis == differs ? TG_OK : TG_ERR_SHAPE);
                     tg_error_clear();
                     tg_tape_rewind(mark);
@@ -512,7 +512,7 @@ START_TEST(empty_axes) {
                     s.dim[i] = i == empty ? 0 : 1 + i % 2;
                     if (set >> i & 1) axes.dim[axes.rank++] = i;
                 }
-                tg_tensor *y = tg_amax((tg_zeros)(TG_F64, s), .axes = axes);
+                tg_tensor *y = tg_amax(tg_zeros_with(TG_F64, s), .axes = axes);
                 ck_assert_int_eq(tg_is_alive(y), !(set >> empty & 1));
                 ck_assert_int_eq(tg_error_status() == TG_OK, !(set >> empty & 1));
                 tg_error_clear();
@@ -529,7 +529,7 @@ START_TEST(axes_named_twice) {
                 tg_shape s = {.rank = rank}, axes = {.rank = rank};
                 for (int k = 0; k < rank; k++)
                     s.dim[k] = 2, axes.dim[k] = k == j ? i - (j % 2 ? rank : 0) : k;
-                ck_assert_int_eq(tg_is_alive(tg_sum((tg_ones)(TG_F64, s), .axes = axes)), i == j);
+                ck_assert_int_eq(tg_is_alive(tg_sum(tg_ones_with(TG_F64, s), .axes = axes)), i == j);
                 ck_assert_int_eq(tg_error_status() == TG_OK, i == j);
                 tg_error_clear();
             }

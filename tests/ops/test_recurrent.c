@@ -105,7 +105,7 @@ START_TEST(ops_are_their_compositions) {
         tg_mark mark = tg_tape_mark();
         tg_tensor *in[INPUTS], *y[2], *g[2][INPUTS], *gg[2][INPUTS];
         make_inputs(o->gru, TG_F64, sizes[k][0], sizes[k][1], sizes[k][2], in);
-        tg_tensor *seed = (tg_rand)(TG_F64, -1, 1, TG_SHAPE(sizes[k][0], sizes[k][1], sizes[k][2]));
+        tg_tensor *seed = tg_rand_with(TG_F64, -1, 1, TG_SHAPE(sizes[k][0], sizes[k][1], sizes[k][2]));
         for (int i = 0; i < 2; i++) {
             y[i] = (i ? o->want : o->is)(in);
             tg_tensor *dot = tg_sum(tg_mul(y[i], seed));

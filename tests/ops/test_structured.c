@@ -30,7 +30,7 @@ END_TEST
 
 /* What is dropped is 0, whatever it was, and so is its gradient. */
 START_TEST(dropout_drops_infinities) {
-    tg_tensor *x = tg_set_requires_grad((tg_full)(TG_F32, INFINITY, TG_SHAPE(100)), true), *g;
+    tg_tensor *x = tg_set_requires_grad(tg_full_with(TG_F32, INFINITY, TG_SHAPE(100)), true), *g;
     tg_tensor *y = tg_dropout(x, 0.5, true);
     tg_grad(1, &y, 1, &x, &g, .seeds = (tg_tensor *[]){tg_ones(TG_F32, 100)});
     for (int i = 0; i < 100; i++)
@@ -78,7 +78,7 @@ END_TEST
 /* Few numbers, many images, many places, and both; the last of the first image is `large`, so that it has nearly all squares. */
 static tg_tensor *batch(int form, double large) {
     static const tg_shape shapes[4] = {{2, {8, 3}}, {2, {400, 3}}, {4, {40, 3, 8, 8}}, {4, {100, 3, 2, 2}}};
-    tg_tensor *x = (tg_rand)(TG_F64, -1, 1, shapes[form]);
+    tg_tensor *x = tg_rand_with(TG_F64, -1, 1, shapes[form]);
     double *v = tg_data_mut(x);
     if (large != 0) v[tg_numel(x) / tg_size(x, 0) - 1] = large;
     return tg_set_requires_grad(x, true);
@@ -96,7 +96,7 @@ static void same_numbers(tg_tensor *a, tg_tensor *b) {
 
 /* Each channel is a row of layer_norm; with and without a dominant element, of either sign. */
 START_TEST(batch_norm_is_layer_norm_of_channels) {
-    tg_tensor *x = batch(_i / 3, (_i % 3 - 1) * 1e6), *w = (tg_rand)(TG_F64, 1, 2, tg_shape_of(x));
+    tg_tensor *x = batch(_i / 3, (_i % 3 - 1) * 1e6), *w = tg_rand_with(TG_F64, 1, 2, tg_shape_of(x));
     tg_tensor *mean = tg_zeros(TG_F64, 3), *var = tg_zeros(TG_F64, 3), *dx[2];
     tg_tensor *y = tg_batch_norm(x, .training = true, .momentum = 1, .running_mean = mean, .running_var = var);
     tg_tensor *rows = channels_first(x), *z = tg_layer_norm(rows);

@@ -14,7 +14,7 @@ static void teardown(void) {
 
 /* 0, 1, 2 ... */
 static tg_tensor *counting(tg_shape shape) {
-    tg_tensor *x = (tg_zeros)(TG_F64, shape);
+    tg_tensor *x = tg_zeros_with(TG_F64, shape);
     for (int64_t i = 0; i < tg_numel(x); i++) tg_array_set(tg_array_of(x), i, (double)i);
     return x;
 }

@@ -218,7 +218,7 @@ static void set_index_range(draft *d, int i) {
 }
 
 static void number_leaves(trial *t) {
-    int number[MAX_IN];
+    int number[MAX_IN] = {0};
     for (int i = 0; i < t->n_in; i++) {
         int first = t->leaf_of[i];
         if (first == i) t->input_of[t->n_leaves] = i, number[i] = t->n_leaves++;

@@ -21,7 +21,7 @@ static tg_tensor *make_input(const golden *g, int i, int from, int n) {
     const struct golden_input *in = &g->in[i];
     int column = 0;
     for (int k = 0; k < i; k++) column += g->in[k].width;
-    tg_tensor *t = (tg_zeros)(in->kind == 'i' ? TG_I64 : g->dtype, in->elementwise ? TG_SHAPE(n) : in->shape);
+    tg_tensor *t = tg_zeros_with(in->kind == 'i' ? TG_I64 : g->dtype, in->elementwise ? TG_SHAPE(n) : in->shape);
     for (int p = 0; p < n; p++)
         for (int k = 0; k < in->width; k++)
             tg_array_set(tg_array_of(t), (int64_t)p * in->width + k,
@@ -47,12 +47,12 @@ static void begin(run *r, call_fn f) {
     r->y = f(r->in, &g->arg);
 }
 
-static tg_tensor *ones(const tg_tensor *y) { return (tg_full)(tg_dtype_of(y), 1, tg_shape_of(y)); }
+static tg_tensor *ones(const tg_tensor *y) { return tg_full_with(tg_dtype_of(y), 1, tg_shape_of(y)); }
 
 /* 1 at the element looked at, 0 elsewhere; for elementwise calls 1 everywhere. */
 static tg_tensor *seed_of(const run *r, const tg_tensor *y, int64_t element) {
     if (r->g->in[0].elementwise) return ones(y);
-    tg_tensor *s = (tg_zeros)(tg_dtype_of(y), tg_shape_of(y));
+    tg_tensor *s = tg_zeros_with(tg_dtype_of(y), tg_shape_of(y));
     tg_array_set(tg_array_of(s), element, 1);
     return s;
 }
@@ -78,7 +78,7 @@ static void second_row(const run *r, tg_tensor *g, int64_t e, double *out) {
     if (tg_requires_grad(g)) {
         walk(r, g, seed_of(r, g, e), h, false);
     } else { /* a constant */
-        for (int i = 0; i < r->n_x; i++) h[i] = (tg_zeros)(r->g->dtype, tg_shape_of(r->x[i]));
+        for (int i = 0; i < r->n_x; i++) h[i] = tg_zeros_with(r->g->dtype, tg_shape_of(r->x[i]));
     }
     store(r, h, out, (int64_t)m * m);
 }

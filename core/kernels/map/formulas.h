@@ -100,7 +100,7 @@ INLINE V less_tanh(V h, curve t) {
 /* log(1 + e^x) */
 INLINE V vsoftplus(V x) { return vmax(x, K(0)) + log1p_within(vexp(-vabs(x))); }
 /* log(1 + e^(beta x)) / beta, which for a small beta may be representable where e^(beta x) is not. */
-INLINE V softplus_with(V x, V beta) {
+INLINE V softplus_beta(V x, V beta) {
     V t = x * beta, y = vsoftplus(t) / beta;
     if (__builtin_expect(any_larger(K((S)0x1p-6), vabs(beta)), 0)) {
         V q = vexp(t * K((S)0.25));

@@ -41,7 +41,7 @@ CALL(nan_to_num, tg_nan_to_num(in[0], a->v[0], a->v[1], a->v[2]))  /* nan, posin
 CALL(leaky_relu, tg_leaky_relu(in[0], a->v[0]))                    /* slope */
 CALL(elu, tg_elu(in[0], a->v[0]))                                  /* alpha */
 CALL(celu, tg_celu(in[0], a->v[0]))                                /* alpha */
-CALL(softplus_with, tg_softplus_with(in[0], a->v[0], a->v[1]))     /* beta, threshold */
+CALL(softplus_beta, tg_softplus_beta(in[0], a->v[0], a->v[1]))     /* beta, threshold */
 CALL(hardtanh, tg_hardtanh(in[0], a->v[0], a->v[1]))               /* lo, hi */
 CALL(pow_scalar, tg_pow_scalar(in[0], a->v[0]))                    /* exponent */
 CALL(sigmoid_derivative, tg_sigmoid_derivative(in[0], (int64_t)a->v[0])) /* order */
@@ -52,7 +52,7 @@ CALL(addcdiv, tg_addcdiv(in[0], in[1], in[2], a->v[0]))            /* value */
 #define SELF(name) {#name, #name, call_##name},
 static const call calls[] = {
     UNARIES(SELF) BINARIES(SELF) SELF(affine) SELF(where) SELF(masked_fill)
-    SELF(polygamma) SELF(clamp) SELF(nan_to_num) SELF(leaky_relu) SELF(elu) SELF(celu) SELF(softplus_with)
+    SELF(polygamma) SELF(clamp) SELF(nan_to_num) SELF(leaky_relu) SELF(elu) SELF(celu) SELF(softplus_beta)
     SELF(hardtanh) SELF(pow_scalar)
     {"neg", "affine", call_neg},
     {"add_scalar", "affine", call_add_scalar},

@@ -119,7 +119,7 @@ static const convention cases[] = {
     {"gaussian_derivative, scale 2", "gaussian_derivative", ARG(2, 1), {VECTOR(0.5, -1)}, VECTOR(-1.2130613194252668,
      0.54134113294645081), {VECTOR(0, 1.6240233988393524)}, .within = {1e-6, 1e-14}},
     {"celu is smooth at 0", "celu", ARG(2), {VECTOR(-INF, 0, 1000)}, VECTOR(-2, 0, 1000), {VECTOR(0, 1, 1)}},
-    {"softplus_with: x past the threshold", "softplus_with", ARG(2, 20), {VECTOR(1000, -1000, 50)},
+    {"softplus_beta: x past the threshold", "softplus_beta", ARG(2, 20), {VECTOR(1000, -1000, 50)},
      VECTOR(1000, 0, 50), {VECTOR(1, 0, 1)}},
     {"softsign'(0) = 1", "softsign", {0}, {VECTOR(0, 1, -3)}, VECTOR(0, 0.5, -0.75), {VECTOR(1, 0.25,
      0.0625)}},

@@ -10,7 +10,7 @@ typedef struct lone {
 } lone;
 
 static inline tg_tensor *numbers(tg_dtype dtype, int64_t n, const double *v) {
-    return tg_to((tg_from)(TG_F64, v, TG_SHAPE(n)), dtype);
+    return tg_to(tg_from_with(TG_F64, v, TG_SHAPE(n)), dtype);
 }
 
 static inline void set_numbers(tg_tensor *x, const double *v) {

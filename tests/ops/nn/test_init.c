@@ -46,7 +46,7 @@ START_TEST(widths_follow_the_fans) {
     const rule *r = &rules[_i];
     for (int k = 0; k < COUNT(shapes); k++) {
         tg_rng a = {.seed = 3}, b = {.seed = 3};
-        tg_tensor *w = (tg_zeros)(TG_F64, shapes[k].shape), *w32 = (tg_zeros)(TG_F32, shapes[k].shape);
+        tg_tensor *w = tg_zeros_with(TG_F64, shapes[k].shape), *w32 = tg_zeros_with(TG_F32, shapes[k].shape);
         ck_assert_int_eq(r->fn(w, &a, NULL), TG_OK);
         ck_assert_int_eq(r->fn(w32, &b, NULL), TG_OK);
         check_distribution(r, w, sqrt(r->numerator / (shapes[k].in + (r->both ? shapes[k].out : 0))));

@@ -6,7 +6,7 @@ enum { IN = 3, OUT = 2 };
 static double number(int i) { return (double)((i * 7) % 11) / 4 - 1; }
 
 static tg_tensor *numbers(tg_dtype dtype, tg_shape shape, int from) {
-    tg_tensor *t = (tg_zeros)(dtype, shape);
+    tg_tensor *t = tg_zeros_with(dtype, shape);
     for (int i = 0; i < tg_numel(t); i++) tg_array_set(tg_array_of(t), i, number(from + i));
     return t;
 }

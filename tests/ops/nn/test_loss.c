@@ -11,7 +11,7 @@ static tg_tensor *nll(tg_tensor *x, tg_tensor *y) { return tg_nll_loss(x, y); }
 static tg_tensor *ce_plain(tg_tensor *x, tg_tensor *y) { return tg_nll_loss(tg_log(tg_softmax(x, 1)), y); }
 
 static tg_tensor *leaf(tg_dtype dtype, const double *v, tg_shape shape) {
-    return tg_set_requires_grad(tg_to((tg_from)(TG_F64, v, shape), dtype), true);
+    return tg_set_requires_grad(tg_to(tg_from_with(TG_F64, v, shape), dtype), true);
 }
 
 static tg_tensor *gradient(tg_tensor *loss, tg_tensor *x) {

@@ -150,7 +150,7 @@ static tg_status refuse(tg_tensor *w, tg_rng *rng, const void *user) {
 /* Uses ops on the parameter, as a user's initialiser may. */
 static tg_status with_ops(tg_tensor *w, tg_rng *rng, const void *user) {
     (void)rng, (void)user;
-    return tg_copy_(w, tg_mul_scalar((tg_ones)(tg_dtype_of(w), tg_shape_of(w)), 3));
+    return tg_copy_(w, tg_mul_scalar(tg_ones_with(tg_dtype_of(w), tg_shape_of(w)), 3));
 }
 
 START_TEST(initialisers_that_fail_or_use_ops) {

@@ -332,7 +332,7 @@ START_TEST(widths_of_every_rank) {
         double fan = (double)sizes[1] * kernel + (k >= 2 ? (double)sizes[0] * kernel : 0),
                width = sqrt((k % 2 ? 2 : 6) / fan);
         tg_rng rng = {.seed = 5}, same = rng;
-        tg_tensor *w = (tg_zeros)(TG_F64, shape);
+        tg_tensor *w = tg_zeros_with(TG_F64, shape);
         ck_assert_int_eq(init[k](w, &rng, NULL), TG_OK);
         for (int64_t i = 0; i < tg_numel(w); i++)
             expect_close(tg_get(w, i),
@@ -365,7 +365,7 @@ START_TEST(layers_that_fail) {
             tg_mark mark = tg_tape_mark();
             tg_model *m = tg_model_new(2);
             for (int i = 0; i < had; i++) param(m, i);
-            tg_tensor *x = (tg_ones)(layers[_i] == embed ? TG_I64 : TG_F64, given[_i]);
+            tg_tensor *x = tg_ones_with(layers[_i] == embed ? TG_I64 : TG_F64, given[_i]);
             int64_t tensors = tg_tape_tensors(), nodes = tg_tape_nodes();
             tg_memory_fail_at(n);
             tg_tensor *y = layers[_i](m, x);
@@ -455,8 +455,8 @@ START_TEST(one_class_outside) {
         for (int i = 0; i < 6; i++)
             for (int c = -1; c <= 4; c++) {
                 tg_mark mark = tg_tape_mark();
-                tg_tensor *x = (tg_zeros)(TG_F64, logits_of(rank, 4)),
-                          *t = (tg_zeros)(_i ? TG_I64 : TG_I32, rows_of(rank));
+                tg_tensor *x = tg_zeros_with(TG_F64, logits_of(rank, 4)),
+                          *t = tg_zeros_with(_i ? TG_I64 : TG_I32, rows_of(rank));
                 tg_array_set(tg_array_of(t), i, c);
                 bool inside = c >= 0 && c < 4;
                 ck_assert_int_eq(tg_is_alive(tg_cross_entropy(x, t)), inside);
@@ -493,7 +493,7 @@ START_TEST(weighted_means_of_every_rank) {
     for (int rank = 2; rank <= 6; rank++)
         for (int ignore = 0; ignore < 2; ignore++) {
             tg_mark mark = tg_tape_mark();
-            tg_tensor *x = (tg_zeros)(TG_F64, logits_of(rank, C)), *t = (tg_zeros)(TG_I64, rows_of(rank)),
+            tg_tensor *x = tg_zeros_with(TG_F64, logits_of(rank, C)), *t = tg_zeros_with(TG_I64, rows_of(rank)),
                       *w = tg_zeros(TG_F64, C);
             for (int c = 0; c < C; c++) tg_array_set(tg_array_of(w), c, 0.5 + c);
             double sum = 0, weights = 0;
@@ -523,7 +523,7 @@ START_TEST(batch_means_of_every_rank) {
         tg_mark mark = tg_tape_mark();
         tg_shape s = {.rank = rank};
         for (int d = 0; d < rank; d++) s.dim[d] = d == 0 ? 5 : d % 3 + 1;
-        tg_tensor *q = tg_mul_scalar((tg_ones)(TG_F64, s), -2), *p = tg_mul_scalar((tg_ones)(TG_F64, s), 0.5);
+        tg_tensor *q = tg_mul_scalar(tg_ones_with(TG_F64, s), -2), *p = tg_mul_scalar(tg_ones_with(TG_F64, s), 0.5);
         double want = 0.5 * (log(0.5) + 2) * (double)tg_numel(p) / 5;
         expect_close(tg_item(tg_kl_div(q, p, .reduction = TG_REDUCTION_BATCH_MEAN)), want, 1e-13);
         expect_ok();

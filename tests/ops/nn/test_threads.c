@@ -6,7 +6,7 @@
 
 typedef tg_tensor *loss_fn(tg_model *m);
 
-static tg_tensor *numbers_of(tg_shape shape) { return (tg_randn)(TG_F32, 0, 1, shape); }
+static tg_tensor *numbers_of(tg_shape shape) { return tg_randn_with(TG_F32, 0, 1, shape); }
 
 static tg_tensor *classes(int64_t n, uint64_t most) {
     tg_tensor *y = tg_zeros(TG_I64, n);

@@ -28,7 +28,7 @@ CALL(addmm, tg_addmm(in[0], in[1], in[2], a->v[0], a->v[1])) /* beta, alpha */
 static tg_tensor *call_broadcast_to(tg_tensor *const *in, const arguments *a) {
     tg_shape shape = {a->n, {0}};
     for (int i = 0; i < a->n; i++) shape.dim[i] = (int64_t)a->v[i];
-    return (tg_broadcast_to)(in[0], shape);
+    return tg_broadcast_to_with(in[0], shape);
 }
 
 /* The same list stands in tests/golden/cases_products.py. */
@@ -91,7 +91,7 @@ static const char *const equations[] = {
 };
 
 static tg_tensor *einsum(int n, tg_tensor *const *in, const arguments *a) {
-    return (tg_einsum)(equations[(int)a->v[0]], n, in);
+    return tg_einsum_with(equations[(int)a->v[0]], n, in);
 }
 
 CALL(einsum1, einsum(1, in, a))

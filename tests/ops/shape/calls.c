@@ -21,24 +21,24 @@ static int64_t bound(const arguments *a, int i) { return isinf(a->v[i]) ? TG_END
 #define CALL(name, expression) \
     static tg_tensor *call_##name(tg_tensor *const *in, const arguments *a) { return expression; }
 
-CALL(reshape, (tg_reshape)(in[0], dims(a)))
-CALL(permute, (tg_permute)(in[0], dims(a)))
+CALL(reshape, tg_reshape_with(in[0], dims(a)))
+CALL(permute, tg_permute_with(in[0], dims(a)))
 CALL(transpose, tg_transpose(in[0], axis(a, 0), axis(a, 1)))
-CALL(expand, (tg_expand)(in[0], dims(a)))
+CALL(expand, tg_expand_with(in[0], dims(a)))
 CALL(squeeze, tg_squeeze(in[0], axis(a, 0)))
 CALL(unsqueeze, tg_unsqueeze(in[0], axis(a, 0)))
 CALL(to, tg_to(in[0], (tg_dtype)axis(a, 0)))
 CALL(slice, tg_slice(in[0], axis(a, 0), bound(a, 1), bound(a, 2), bound(a, 3))) /* axis, start, stop, step */
 /* the same, after x and src */
 CALL(slice_scatter, tg_slice_scatter(in[0], in[1], axis(a, 0), bound(a, 1), bound(a, 2), bound(a, 3)))
-CALL(concat, (tg_concat)(axis(a, 0), 2, in)) /* axis */
-CALL(concat_1, (tg_concat)(axis(a, 0), 1, in))
-CALL(concat_3, (tg_concat)(axis(a, 0), 3, in))
-CALL(stack, (tg_stack)(axis(a, 0), 2, in)) /* axis */
-CALL(stack_3, (tg_stack)(axis(a, 0), 3, in))
-CALL(tile, (tg_tile)(in[0], dims(a)))
-CALL(repeat, (tg_repeat)(in[0], dims(a)))
-CALL(flip, (tg_flip)(in[0], dims(a)))
+CALL(concat, tg_concat_with(axis(a, 0), 2, in)) /* axis */
+CALL(concat_1, tg_concat_with(axis(a, 0), 1, in))
+CALL(concat_3, tg_concat_with(axis(a, 0), 3, in))
+CALL(stack, tg_stack_with(axis(a, 0), 2, in)) /* axis */
+CALL(stack_3, tg_stack_with(axis(a, 0), 3, in))
+CALL(tile, tg_tile_with(in[0], dims(a)))
+CALL(repeat, tg_repeat_with(in[0], dims(a)))
+CALL(flip, tg_flip_with(in[0], dims(a)))
 CALL(roll, tg_roll(in[0], whole(a, 0), axis(a, 1)))                     /* shift, axis */
 CALL(flatten, tg_flatten(in[0], axis(a, 0), axis(a, 1)))                /* first, last */
 CALL(select, tg_select(in[0], axis(a, 0), whole(a, 1)))                 /* axis, index */

@@ -1,0 +1,640 @@
+/* What a call looks like. tapegrad.h includes this header last, and the library itself never does, so every function above
+ * stands under its plain name, and the macro of that name, below, is its call in a program:
+ *
+ *     tg_tensor *y = tg_tanh(x);                      // tg_tanh(x), and y and its errors know this file and line
+ *     tg_tensor *s = tg_sum(y, .keepdim = true);      // tg_sum_with(y, (tg_reduce_opts){.keepdim = true})
+ *     tg_tensor *r = tg_reshape(y, 3, -1);            // tg_reshape_with(y, TG_SHAPE(3, -1))
+ *     tg_tensor *c = tg_concat(0, x, y);              // tg_concat_with(0, 2, (tg_tensor *[]){x, y})
+ *
+ * So a function tg_f_with takes in a variable what tg_f takes written out: a struct of options, a shape, or a list of
+ * tensors. In options 0, left out, stands for the default (TG_ZERO, core/error.h, asks for 0 itself where that differs).
+ * C++ has the same calls; there options are named in the order of their struct, and arrays in an argument, such as
+ * (tg_tensor *[]){a, b}, are variables.
+ *
+ * The table at the end is printed from the headers by `sh tests/calls.sh`; the structure test holds it equal to them.
+ */
+#ifndef TG_OPS_CALLS_H
+#define TG_OPS_CALLS_H
+
+#include "autograd/checkpoint.h"
+#include "autograd/functional.h"
+#include "autograd/gradcheck.h"
+
+/* ---- the place of the call ---- */
+
+#define TG_AT(call) tg_at((call), __FILE__, __LINE__)
+#define TG_STATUS_AT(call) tg_status_at((call), __FILE__, __LINE__)
+#define TG_VALUE_AT(type, call) tg_##type##_at((call), __FILE__, __LINE__)
+#define TG_POINTER_AT(type, call) ((type)tg_pointer_at((call), __FILE__, __LINE__))
+#define TG_VOID_AT(call) ((call), (void)tg_status_at(TG_OK, __FILE__, __LINE__))
+
+#define TG_DEFINE_AT(type) \
+    static inline type tg_##type##_at(type value, const char *file, int line) { \
+        tg_status_at(TG_OK, file, line); \
+        return value; \
+    }
+TG_DEFINE_AT(double)
+TG_DEFINE_AT(int)
+TG_DEFINE_AT(int64_t)
+TG_DEFINE_AT(size_t)
+TG_DEFINE_AT(bool)
+TG_DEFINE_AT(tg_dtype)
+TG_DEFINE_AT(tg_shape)
+static inline void *tg_pointer_at(const void *p, const char *file, int line) {
+    tg_status_at(TG_OK, file, line);
+    return (void *)(uintptr_t)p;
+}
+
+/* ---- options, shapes and lists written out ---- */
+
+/* The first n arguments, and those after them. Each is used with one argument more than the call has, so that neither
+ * part of it is empty, which C before C23 does not allow. */
+#define TG_FIRST_1(a, ...) a
+#define TG_FIRST_2(a, b, ...) a, b
+#define TG_FIRST_3(a, b, c, ...) a, b, c
+#define TG_FIRST_4(a, b, c, d, ...) a, b, c, d
+#define TG_FIRST_5(a, b, c, d, e, ...) a, b, c, d, e
+#define TG_REST_1(a, ...) __VA_ARGS__
+#define TG_REST_2(a, b, ...) __VA_ARGS__
+#define TG_REST_3(a, b, c, ...) __VA_ARGS__
+#define TG_REST_4(a, b, c, d, ...) __VA_ARGS__
+#define TG_REST_5(a, b, c, d, e, ...) __VA_ARGS__
+
+#ifndef __cplusplus
+
+/* n arguments, then the struct of options from what follows them; its last field, `end`, is what keeps the list of named
+ * options from being empty. */
+#define TG_WITH_OPTIONS(n, type, ...) TG_FIRST_##n(__VA_ARGS__, ~), (type){TG_REST_##n(__VA_ARGS__, .end = 0)}
+
+/* n arguments, then the shape of the sizes that follow them, none being a scalar's. */
+#define TG_WITH_SHAPE(n, ...) \
+    TG_FIRST_##n(__VA_ARGS__, ~), TG_SIZES(sizeof((int64_t[]){TG_REST_##n(__VA_ARGS__, 0)}), TG_REST_##n(__VA_ARGS__, 0))
+/* `bytes` are those of the sizes and the 0 behind them; more than eight sizes do not compile (an array of size -1). */
+#define TG_SIZES(bytes, ...) \
+    tg_sizes((int)((bytes) / sizeof(int64_t) - sizeof(char[(bytes) <= sizeof(int64_t[TG_MAX_RANK + 1]) ? 1 : -1])), \
+             (int64_t[]){__VA_ARGS__})
+static inline tg_shape tg_sizes(int rank, const int64_t *size) {
+    tg_shape shape = {rank, {0}};
+    for (int i = 0; i < rank; i++) shape.dim[i] = size[i];
+    return shape;
+}
+
+/* One argument, then the number of the tensors that follow it, and the array of them. */
+#define TG_WITH_LIST(first, ...) \
+    first, (int)(sizeof((tg_tensor *[]){__VA_ARGS__}) / sizeof(tg_tensor *)), (tg_tensor *[]){__VA_ARGS__}
+
+#else
+#include <initializer_list>
+#pragma GCC system_header /* named options are C++20, and fields left out a warning; neither is the caller's doing */
+#define TG_WITH_OPTIONS(n, type, ...) TG_FIRST_##n(__VA_ARGS__, ~), type{TG_REST_##n(__VA_ARGS__)}
+#define TG_WITH_SHAPE(n, ...) TG_FIRST_##n(__VA_ARGS__, ~), tg_sizes{TG_REST_##n(__VA_ARGS__)}.shape
+#define TG_WITH_LIST(first, ...) \
+    first, (int)std::initializer_list<tg_tensor *>{__VA_ARGS__}.size(), std::initializer_list<tg_tensor *>{__VA_ARGS__}.begin()
+struct tg_sizes {
+    tg_shape shape;
+    template <class... N> tg_sizes(N... size) : shape(TG_SHAPE(size...)) {}
+};
+#endif
+
+/* ---- functions with their own form ---- */
+
+/* The preprocessor sees commas in (int32_t[]){1, 2}, the compiler does not: it takes the sizes apart. */
+#define TG_NO_SIZES \
+    TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE, TG_NO_SIZE
+#define tg_from(...) TG_AT(tg_from_sizes(__VA_ARGS__, TG_NO_SIZES))
+
+#define tg_checkpoint(...) TG_AT(tg_checkpoint_with(TG_TEXT(__VA_ARGS__, ~), __VA_ARGS__))
+#define TG_TEXT(a, ...) #a
+
+/* Calls whose arguments may be arrays written out: all are members of one struct, in order, of which the options are the
+ * last but `end`. Arguments left out are NULL or 0, which the function then refuses. */
+#ifndef __cplusplus
+#define TG_PACKED(function, ...) function##_packed((struct function##_pack){__VA_ARGS__, .end = 0})
+#define TG_FUNCTION_AND_INPUTS \
+    tg_function f; \
+    void *user; \
+    int n; \
+    tg_tensor *const *in
+
+struct tg_grad_pack {
+    int n_out;
+    tg_tensor *const *out;
+    int n_in;
+    tg_tensor *const *in;
+    tg_tensor **grads;
+    tg_tensor *const *seeds;
+    bool retain, create_graph, allow_unused, end;
+};
+static inline tg_status tg_grad_packed(struct tg_grad_pack p) {
+    const tg_grad_opts opts = {p.seeds, p.retain, p.create_graph, p.allow_unused, 0};
+    return tg_grad_with(p.n_out, p.out, p.n_in, p.in, p.grads, opts);
+}
+struct tg_vjp_pack {
+    TG_FUNCTION_AND_INPUTS;
+    tg_tensor *v;
+    tg_tensor **y;
+    tg_tensor **out;
+    bool allow_unused, end;
+};
+static inline tg_status tg_vjp_packed(struct tg_vjp_pack p) {
+    return tg_vjp_with(p.f, p.user, p.n, p.in, p.v, p.y, p.out, (tg_functional_opts){p.allow_unused, 0});
+}
+struct tg_jvp_pack {
+    TG_FUNCTION_AND_INPUTS;
+    tg_tensor *const *v;
+    tg_tensor **y;
+    tg_tensor **out;
+    bool allow_unused, end;
+};
+static inline tg_status tg_jvp_packed(struct tg_jvp_pack p) {
+    return tg_jvp_with(p.f, p.user, p.n, p.in, p.v, p.y, p.out, (tg_functional_opts){p.allow_unused, 0});
+}
+struct tg_jacobian_pack {
+    TG_FUNCTION_AND_INPUTS;
+    tg_tensor **out;
+    bool allow_unused, end;
+};
+static inline tg_status tg_jacobian_packed(struct tg_jacobian_pack p) {
+    return tg_jacobian_with(p.f, p.user, p.n, p.in, p.out, (tg_functional_opts){p.allow_unused, 0});
+}
+struct tg_hessian_pack {
+    TG_FUNCTION_AND_INPUTS;
+    bool allow_unused, end;
+};
+static inline tg_tensor *tg_hessian_packed(struct tg_hessian_pack p) {
+    return tg_hessian_with(p.f, p.user, p.n, p.in, (tg_functional_opts){p.allow_unused, 0});
+}
+struct tg_hvp_pack {
+    TG_FUNCTION_AND_INPUTS;
+    tg_tensor *const *v;
+    tg_tensor **out;
+    bool allow_unused, end;
+};
+static inline tg_status tg_hvp_packed(struct tg_hvp_pack p) {
+    return tg_hvp_with(p.f, p.user, p.n, p.in, p.v, p.out, (tg_functional_opts){p.allow_unused, 0});
+}
+struct tg_gradcheck_pack {
+    tg_gradcheck_fn f;
+    void *user;
+    int n;
+    tg_tensor *const *in;
+    tg_gradcheck_report *report;
+    double eps, atol, rtol;
+    int projections;
+    uint64_t seed;
+    int order;
+    bool allow_empty, allow_zero, end;
+};
+static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
+    const tg_gradcheck_opts opts = {p.eps, p.atol, p.rtol, p.projections, p.seed, p.order, p.allow_empty, p.allow_zero, 0};
+    return tg_gradcheck_with(p.f, p.user, p.n, p.in, p.report, opts);
+}
+
+#define tg_grad(...) TG_STATUS_AT(TG_PACKED(tg_grad, __VA_ARGS__))
+#define tg_vjp(...) TG_STATUS_AT(TG_PACKED(tg_vjp, __VA_ARGS__))
+#define tg_jvp(...) TG_STATUS_AT(TG_PACKED(tg_jvp, __VA_ARGS__))
+#define tg_jacobian(...) TG_STATUS_AT(TG_PACKED(tg_jacobian, __VA_ARGS__))
+#define tg_hessian(...) TG_AT(TG_PACKED(tg_hessian, __VA_ARGS__))
+#define tg_hvp(...) TG_STATUS_AT(TG_PACKED(tg_hvp, __VA_ARGS__))
+#define tg_gradcheck(...) TG_VALUE_AT(bool, TG_PACKED(tg_gradcheck, __VA_ARGS__))
+#else
+#define TG_FIRST_7(a, b, c, d, e, f, g, ...) a, b, c, d, e, f, g
+#define TG_REST_7(a, b, c, d, e, f, g, ...) __VA_ARGS__
+#define TG_FIRST_6(a, b, c, d, e, f, ...) a, b, c, d, e, f
+#define TG_REST_6(a, b, c, d, e, f, ...) __VA_ARGS__
+#define tg_grad(...) TG_STATUS_AT(tg_grad_with(TG_WITH_OPTIONS(5, tg_grad_opts, __VA_ARGS__)))
+#define tg_vjp(...) TG_STATUS_AT(tg_vjp_with(TG_WITH_OPTIONS(7, tg_functional_opts, __VA_ARGS__)))
+#define tg_jvp(...) TG_STATUS_AT(tg_jvp_with(TG_WITH_OPTIONS(7, tg_functional_opts, __VA_ARGS__)))
+#define tg_jacobian(...) TG_STATUS_AT(tg_jacobian_with(TG_WITH_OPTIONS(5, tg_functional_opts, __VA_ARGS__)))
+#define tg_hessian(...) TG_AT(tg_hessian_with(TG_WITH_OPTIONS(4, tg_functional_opts, __VA_ARGS__)))
+#define tg_hvp(...) TG_STATUS_AT(tg_hvp_with(TG_WITH_OPTIONS(6, tg_functional_opts, __VA_ARGS__)))
+#define tg_gradcheck(...) TG_VALUE_AT(bool, tg_gradcheck_with(TG_WITH_OPTIONS(5, tg_gradcheck_opts, __VA_ARGS__)))
+#endif
+
+/* ---- all the others: what `sh tests/calls.sh` prints ---- */
+
+/* core/io/idx.h */
+#define tg_load_idx(...) TG_AT(tg_load_idx(__VA_ARGS__))
+#define tg_save_idx(...) TG_STATUS_AT(tg_save_idx(__VA_ARGS__))
+
+/* core/random.h */
+#define tg_rand(...) TG_AT(tg_rand_with(TG_WITH_SHAPE(3, __VA_ARGS__)))
+#define tg_randn(...) TG_AT(tg_randn_with(TG_WITH_SHAPE(3, __VA_ARGS__)))
+
+/* core/tensor.h */
+#define tg_zeros(...) TG_AT(tg_zeros_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
+#define tg_ones(...) TG_AT(tg_ones_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
+#define tg_full(...) TG_AT(tg_full_with(TG_WITH_SHAPE(2, __VA_ARGS__)))
+#define tg_scalar(...) TG_AT(tg_scalar(__VA_ARGS__))
+#define tg_from_array(...) TG_AT(tg_from_array(__VA_ARGS__))
+#define tg_rank(...) TG_VALUE_AT(int, tg_rank(__VA_ARGS__))
+#define tg_numel(...) TG_VALUE_AT(int64_t, tg_numel(__VA_ARGS__))
+#define tg_size(...) TG_VALUE_AT(int64_t, tg_size(__VA_ARGS__))
+#define tg_shape_of(...) TG_VALUE_AT(tg_shape, tg_shape_of(__VA_ARGS__))
+#define tg_dtype_of(...) TG_VALUE_AT(tg_dtype, tg_dtype_of(__VA_ARGS__))
+#define tg_is_contiguous(...) TG_VALUE_AT(bool, tg_is_contiguous(__VA_ARGS__))
+#define tg_set_name(...) TG_AT(tg_set_name(__VA_ARGS__))
+#define tg_name(...) TG_POINTER_AT(const char *, tg_name(__VA_ARGS__))
+#define tg_item(...) TG_VALUE_AT(double, tg_item(__VA_ARGS__))
+#define tg_get(...) TG_VALUE_AT(double, tg_get(__VA_ARGS__))
+#define tg_data(...) TG_POINTER_AT(const void *, tg_data(__VA_ARGS__))
+#define tg_data_mut(...) TG_POINTER_AT(void *, tg_data_mut(__VA_ARGS__))
+#define tg_copy_out(...) TG_STATUS_AT(tg_copy_out(__VA_ARGS__))
+#define tg_array_of(...) TG_POINTER_AT(const tg_array *, tg_array_of(__VA_ARGS__))
+#define tg_keep(...) TG_AT(tg_keep(__VA_ARGS__))
+#define tg_free(...) TG_VOID_AT(tg_free(__VA_ARGS__))
+#define tg_release(...) TG_VOID_AT(tg_release(__VA_ARGS__))
+#define tg_to_text(...) TG_VALUE_AT(size_t, tg_to_text(__VA_ARGS__))
+#define tg_print(...) TG_VOID_AT(tg_print(__VA_ARGS__))
+
+/* core/update.h */
+#define tg_update_sgd(...) TG_VOID_AT(tg_update_sgd(__VA_ARGS__))
+#define tg_update_momentum(...) TG_VOID_AT(tg_update_momentum(__VA_ARGS__))
+#define tg_update_adam(...) TG_VOID_AT(tg_update_adam(__VA_ARGS__))
+
+/* autograd/backward.h */
+#define tg_backward(...) TG_STATUS_AT(tg_backward_with(TG_WITH_OPTIONS(1, tg_backward_opts, __VA_ARGS__)))
+#define tg_grad_of(...) TG_AT(tg_grad_of(__VA_ARGS__))
+#define tg_has_grad(...) TG_VALUE_AT(bool, tg_has_grad(__VA_ARGS__))
+#define tg_zero_grad(...) TG_STATUS_AT(tg_zero_grad(__VA_ARGS__))
+#define tg_register_hook(...) TG_STATUS_AT(tg_register_hook(__VA_ARGS__))
+#define tg_remove_hooks(...) TG_STATUS_AT(tg_remove_hooks(__VA_ARGS__))
+
+/* autograd/checkpoint.h */
+
+/* autograd/functional.h */
+
+/* autograd/gradcheck.h */
+
+/* autograd/op.h */
+#define tg_apply(...) TG_AT(tg_apply(__VA_ARGS__))
+#define tg_apply_multi(...) TG_STATUS_AT(tg_apply_multi(__VA_ARGS__))
+
+/* autograd/tape.h */
+#define tg_tape_rewind(...) TG_STATUS_AT(tg_tape_rewind(__VA_ARGS__))
+#define tg_tape_new(...) TG_POINTER_AT(tg_tape *, tg_tape_new(__VA_ARGS__))
+#define tg_tape_free(...) TG_VOID_AT(tg_tape_free(__VA_ARGS__))
+#define tg_tape_use(...) TG_POINTER_AT(tg_tape *, tg_tape_use(__VA_ARGS__))
+#define tg_tape_node(...) TG_POINTER_AT(const tg_node *, tg_tape_node(__VA_ARGS__))
+#define tg_node_of(...) TG_POINTER_AT(const tg_node *, tg_node_of(__VA_ARGS__))
+#define tg_tape_print(...) TG_VOID_AT(tg_tape_print(__VA_ARGS__))
+#define tg_set_requires_grad(...) TG_AT(tg_set_requires_grad(__VA_ARGS__))
+#define tg_requires_grad(...) TG_VALUE_AT(bool, tg_requires_grad(__VA_ARGS__))
+#define tg_param(...) TG_AT(tg_param(__VA_ARGS__))
+#define tg_detach(...) TG_AT(tg_detach(__VA_ARGS__))
+#define tg_retain_grad(...) TG_STATUS_AT(tg_retain_grad(__VA_ARGS__))
+
+/* ops/elementwise/activation.h */
+#define tg_relu(...) TG_AT(tg_relu(__VA_ARGS__))
+#define tg_tanh(...) TG_AT(tg_tanh(__VA_ARGS__))
+#define tg_sigmoid(...) TG_AT(tg_sigmoid(__VA_ARGS__))
+#define tg_softplus(...) TG_AT(tg_softplus(__VA_ARGS__))
+#define tg_logsigmoid(...) TG_AT(tg_logsigmoid(__VA_ARGS__))
+#define tg_leaky_relu(...) TG_AT(tg_leaky_relu(__VA_ARGS__))
+#define tg_elu(...) TG_AT(tg_elu(__VA_ARGS__))
+#define tg_selu(...) TG_AT(tg_selu(__VA_ARGS__))
+#define tg_celu(...) TG_AT(tg_celu(__VA_ARGS__))
+#define tg_gelu(...) TG_AT(tg_gelu(__VA_ARGS__))
+#define tg_gelu_tanh(...) TG_AT(tg_gelu_tanh(__VA_ARGS__))
+#define tg_silu(...) TG_AT(tg_silu(__VA_ARGS__))
+#define tg_mish(...) TG_AT(tg_mish(__VA_ARGS__))
+#define tg_softsign(...) TG_AT(tg_softsign(__VA_ARGS__))
+#define tg_softplus_beta(...) TG_AT(tg_softplus_beta(__VA_ARGS__))
+#define tg_hardtanh(...) TG_AT(tg_hardtanh(__VA_ARGS__))
+#define tg_hardsigmoid(...) TG_AT(tg_hardsigmoid(__VA_ARGS__))
+#define tg_hardswish(...) TG_AT(tg_hardswish(__VA_ARGS__))
+
+/* ops/elementwise/arithmetic.h */
+#define tg_add(...) TG_AT(tg_add(__VA_ARGS__))
+#define tg_sub(...) TG_AT(tg_sub(__VA_ARGS__))
+#define tg_mul(...) TG_AT(tg_mul(__VA_ARGS__))
+#define tg_div(...) TG_AT(tg_div(__VA_ARGS__))
+#define tg_affine(...) TG_AT(tg_affine(__VA_ARGS__))
+#define tg_add_scalar(...) TG_AT(tg_add_scalar(__VA_ARGS__))
+#define tg_mul_scalar(...) TG_AT(tg_mul_scalar(__VA_ARGS__))
+#define tg_neg(...) TG_AT(tg_neg(__VA_ARGS__))
+
+/* ops/elementwise/binary.h */
+#define tg_pow(...) TG_AT(tg_pow(__VA_ARGS__))
+#define tg_pow_scalar(...) TG_AT(tg_pow_scalar(__VA_ARGS__))
+#define tg_maximum(...) TG_AT(tg_maximum(__VA_ARGS__))
+#define tg_minimum(...) TG_AT(tg_minimum(__VA_ARGS__))
+#define tg_fmod(...) TG_AT(tg_fmod(__VA_ARGS__))
+#define tg_remainder(...) TG_AT(tg_remainder(__VA_ARGS__))
+#define tg_atan2(...) TG_AT(tg_atan2(__VA_ARGS__))
+#define tg_hypot(...) TG_AT(tg_hypot(__VA_ARGS__))
+#define tg_xlogy(...) TG_AT(tg_xlogy(__VA_ARGS__))
+#define tg_logaddexp(...) TG_AT(tg_logaddexp(__VA_ARGS__))
+#define tg_half_square_over(...) TG_AT(tg_half_square_over(__VA_ARGS__))
+#define tg_copysign(...) TG_AT(tg_copysign(__VA_ARGS__))
+#define tg_lerp(...) TG_AT(tg_lerp(__VA_ARGS__))
+#define tg_addcmul(...) TG_AT(tg_addcmul(__VA_ARGS__))
+#define tg_addcdiv(...) TG_AT(tg_addcdiv(__VA_ARGS__))
+
+/* ops/elementwise/compare.h */
+#define tg_eq(...) TG_AT(tg_eq(__VA_ARGS__))
+#define tg_ne(...) TG_AT(tg_ne(__VA_ARGS__))
+#define tg_lt(...) TG_AT(tg_lt(__VA_ARGS__))
+#define tg_le(...) TG_AT(tg_le(__VA_ARGS__))
+#define tg_gt(...) TG_AT(tg_gt(__VA_ARGS__))
+#define tg_ge(...) TG_AT(tg_ge(__VA_ARGS__))
+#define tg_where(...) TG_AT(tg_where(__VA_ARGS__))
+#define tg_masked_fill(...) TG_AT(tg_masked_fill(__VA_ARGS__))
+
+/* ops/elementwise/inplace.h */
+#define tg_copy_(...) TG_STATUS_AT(tg_copy_(__VA_ARGS__))
+#define tg_fill_(...) TG_STATUS_AT(tg_fill_(__VA_ARGS__))
+#define tg_zero_(...) TG_STATUS_AT(tg_zero_(__VA_ARGS__))
+#define tg_add_(...) TG_STATUS_AT(tg_add_(__VA_ARGS__))
+#define tg_mul_(...) TG_STATUS_AT(tg_mul_(__VA_ARGS__))
+#define tg_inplace(...) TG_POINTER_AT(const tg_array *, tg_inplace(__VA_ARGS__))
+
+/* ops/elementwise/logical.h */
+#define tg_logical_not(...) TG_AT(tg_logical_not(__VA_ARGS__))
+#define tg_logical_and(...) TG_AT(tg_logical_and(__VA_ARGS__))
+#define tg_logical_or(...) TG_AT(tg_logical_or(__VA_ARGS__))
+#define tg_logical_xor(...) TG_AT(tg_logical_xor(__VA_ARGS__))
+#define tg_isnan(...) TG_AT(tg_isnan(__VA_ARGS__))
+#define tg_isfinite(...) TG_AT(tg_isfinite(__VA_ARGS__))
+
+/* ops/elementwise/math.h */
+#define tg_exp(...) TG_AT(tg_exp(__VA_ARGS__))
+#define tg_log(...) TG_AT(tg_log(__VA_ARGS__))
+#define tg_sqrt(...) TG_AT(tg_sqrt(__VA_ARGS__))
+#define tg_square(...) TG_AT(tg_square(__VA_ARGS__))
+#define tg_abs(...) TG_AT(tg_abs(__VA_ARGS__))
+#define tg_sign(...) TG_AT(tg_sign(__VA_ARGS__))
+#define tg_rsqrt(...) TG_AT(tg_rsqrt(__VA_ARGS__))
+#define tg_reciprocal(...) TG_AT(tg_reciprocal(__VA_ARGS__))
+#define tg_exp2(...) TG_AT(tg_exp2(__VA_ARGS__))
+#define tg_expm1(...) TG_AT(tg_expm1(__VA_ARGS__))
+#define tg_log2(...) TG_AT(tg_log2(__VA_ARGS__))
+#define tg_log10(...) TG_AT(tg_log10(__VA_ARGS__))
+#define tg_log1p(...) TG_AT(tg_log1p(__VA_ARGS__))
+#define tg_sin(...) TG_AT(tg_sin(__VA_ARGS__))
+#define tg_cos(...) TG_AT(tg_cos(__VA_ARGS__))
+#define tg_tan(...) TG_AT(tg_tan(__VA_ARGS__))
+#define tg_asin(...) TG_AT(tg_asin(__VA_ARGS__))
+#define tg_acos(...) TG_AT(tg_acos(__VA_ARGS__))
+#define tg_atan(...) TG_AT(tg_atan(__VA_ARGS__))
+#define tg_sinh(...) TG_AT(tg_sinh(__VA_ARGS__))
+#define tg_cosh(...) TG_AT(tg_cosh(__VA_ARGS__))
+#define tg_asinh(...) TG_AT(tg_asinh(__VA_ARGS__))
+#define tg_acosh(...) TG_AT(tg_acosh(__VA_ARGS__))
+#define tg_atanh(...) TG_AT(tg_atanh(__VA_ARGS__))
+#define tg_erf(...) TG_AT(tg_erf(__VA_ARGS__))
+#define tg_erfc(...) TG_AT(tg_erfc(__VA_ARGS__))
+#define tg_erfinv(...) TG_AT(tg_erfinv(__VA_ARGS__))
+#define tg_lgamma(...) TG_AT(tg_lgamma(__VA_ARGS__))
+#define tg_digamma(...) TG_AT(tg_digamma(__VA_ARGS__))
+#define tg_polygamma(...) TG_AT(tg_polygamma(__VA_ARGS__))
+#define tg_sinc(...) TG_AT(tg_sinc(__VA_ARGS__))
+#define tg_sinc_derivative(...) TG_AT(tg_sinc_derivative(__VA_ARGS__))
+#define tg_sigmoid_derivative(...) TG_AT(tg_sigmoid_derivative(__VA_ARGS__))
+#define tg_gaussian_derivative(...) TG_AT(tg_gaussian_derivative(__VA_ARGS__))
+#define tg_floor(...) TG_AT(tg_floor(__VA_ARGS__))
+#define tg_ceil(...) TG_AT(tg_ceil(__VA_ARGS__))
+#define tg_round(...) TG_AT(tg_round(__VA_ARGS__))
+#define tg_trunc(...) TG_AT(tg_trunc(__VA_ARGS__))
+#define tg_frac(...) TG_AT(tg_frac(__VA_ARGS__))
+#define tg_clamp(...) TG_AT(tg_clamp(__VA_ARGS__))
+#define tg_nan_to_num(...) TG_AT(tg_nan_to_num(__VA_ARGS__))
+
+/* ops/shape/create.h */
+#define tg_arange(...) TG_AT(tg_arange(__VA_ARGS__))
+#define tg_linspace(...) TG_AT(tg_linspace(__VA_ARGS__))
+#define tg_eye(...) TG_AT(tg_eye(__VA_ARGS__))
+
+/* ops/shape/diagonal.h */
+#define tg_diagonal(...) TG_AT(tg_diagonal(__VA_ARGS__))
+#define tg_diagonal_scatter(...) TG_AT(tg_diagonal_scatter(__VA_ARGS__))
+#define tg_diag_embed(...) TG_AT(tg_diag_embed(__VA_ARGS__))
+#define tg_diag(...) TG_AT(tg_diag(__VA_ARGS__))
+#define tg_tril(...) TG_AT(tg_tril(__VA_ARGS__))
+#define tg_triu(...) TG_AT(tg_triu(__VA_ARGS__))
+
+/* ops/shape/join.h */
+#define tg_concat(...) TG_AT(tg_concat_with(TG_WITH_LIST(__VA_ARGS__)))
+#define tg_stack(...) TG_AT(tg_stack_with(TG_WITH_LIST(__VA_ARGS__)))
+#define tg_tile(...) TG_AT(tg_tile_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
+#define tg_repeat(...) TG_AT(tg_repeat_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
+#define tg_flip(...) TG_AT(tg_flip_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
+#define tg_roll(...) TG_AT(tg_roll(__VA_ARGS__))
+
+/* ops/shape/pad.h */
+#define tg_pad(...) TG_AT(tg_pad_with(TG_WITH_OPTIONS(1, tg_pad_opts, __VA_ARGS__)))
+
+/* ops/shape/split.h */
+#define tg_flatten(...) TG_AT(tg_flatten(__VA_ARGS__))
+#define tg_select(...) TG_AT(tg_select(__VA_ARGS__))
+#define tg_narrow(...) TG_AT(tg_narrow(__VA_ARGS__))
+#define tg_split(...) TG_STATUS_AT(tg_split(__VA_ARGS__))
+#define tg_chunk(...) TG_VALUE_AT(int, tg_chunk(__VA_ARGS__))
+
+/* ops/shape/view.h */
+#define tg_reshape(...) TG_AT(tg_reshape_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
+#define tg_permute(...) TG_AT(tg_permute_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
+#define tg_transpose(...) TG_AT(tg_transpose(__VA_ARGS__))
+#define tg_slice(...) TG_AT(tg_slice(__VA_ARGS__))
+#define tg_slice_scatter(...) TG_AT(tg_slice_scatter(__VA_ARGS__))
+#define tg_expand(...) TG_AT(tg_expand_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
+#define tg_broadcast_to(...) TG_AT(tg_broadcast_to_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
+#define tg_squeeze(...) TG_AT(tg_squeeze(__VA_ARGS__))
+#define tg_unsqueeze(...) TG_AT(tg_unsqueeze(__VA_ARGS__))
+#define tg_contiguous(...) TG_AT(tg_contiguous(__VA_ARGS__))
+#define tg_to(...) TG_AT(tg_to(__VA_ARGS__))
+
+/* ops/index/embedding.h */
+#define tg_embedding(...) TG_AT(tg_embedding_with(TG_WITH_OPTIONS(2, tg_embedding_opts, __VA_ARGS__)))
+#define tg_dropout(...) TG_AT(tg_dropout(__VA_ARGS__))
+
+/* ops/index/gather.h */
+#define tg_gather(...) TG_AT(tg_gather(__VA_ARGS__))
+#define tg_scatter_add(...) TG_AT(tg_scatter_add(__VA_ARGS__))
+#define tg_index_select(...) TG_AT(tg_index_select(__VA_ARGS__))
+
+/* ops/index/scatter.h */
+#define tg_scatter(...) TG_AT(tg_scatter(__VA_ARGS__))
+#define tg_take_along_dim(...) TG_AT(tg_take_along_dim(__VA_ARGS__))
+#define tg_one_hot(...) TG_AT(tg_one_hot(__VA_ARGS__))
+
+/* ops/index/sort.h */
+#define tg_sort(...) TG_AT(tg_sort_with(TG_WITH_OPTIONS(1, tg_sort_opts, __VA_ARGS__)))
+#define tg_topk(...) TG_AT(tg_topk_with(TG_WITH_OPTIONS(2, tg_topk_opts, __VA_ARGS__)))
+
+/* ops/reduce/aggregate.h */
+#define tg_prod(...) TG_AT(tg_prod_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
+#define tg_logsumexp(...) TG_AT(tg_logsumexp_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
+#define tg_all(...) TG_AT(tg_all_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
+#define tg_any(...) TG_AT(tg_any_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
+#define tg_count_nonzero(...) TG_AT(tg_count_nonzero_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
+
+/* ops/reduce/reduce.h */
+#define tg_sum(...) TG_AT(tg_sum_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
+#define tg_mean(...) TG_AT(tg_mean_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
+#define tg_amax(...) TG_AT(tg_amax_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
+#define tg_amin(...) TG_AT(tg_amin_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
+#define tg_max(...) TG_AT(tg_max_with(TG_WITH_OPTIONS(1, tg_max_opts, __VA_ARGS__)))
+#define tg_min(...) TG_AT(tg_min_with(TG_WITH_OPTIONS(1, tg_max_opts, __VA_ARGS__)))
+#define tg_argmax(...) TG_AT(tg_argmax(__VA_ARGS__))
+#define tg_argmin(...) TG_AT(tg_argmin(__VA_ARGS__))
+#define tg_sum_to(...) TG_AT(tg_sum_to(__VA_ARGS__))
+
+/* ops/reduce/scan.h */
+#define tg_cumsum(...) TG_AT(tg_cumsum_with(TG_WITH_OPTIONS(2, tg_scan_opts, __VA_ARGS__)))
+#define tg_cumprod(...) TG_AT(tg_cumprod_with(TG_WITH_OPTIONS(2, tg_scan_opts, __VA_ARGS__)))
+#define tg_linear_scan(...) TG_AT(tg_linear_scan(__VA_ARGS__))
+
+/* ops/reduce/variance.h */
+#define tg_var(...) TG_AT(tg_var_with(TG_WITH_OPTIONS(1, tg_var_opts, __VA_ARGS__)))
+#define tg_std(...) TG_AT(tg_std_with(TG_WITH_OPTIONS(1, tg_var_opts, __VA_ARGS__)))
+
+/* ops/reduce/vector_norm.h */
+#define tg_norm(...) TG_AT(tg_norm_with(TG_WITH_OPTIONS(1, tg_vector_norm_opts, __VA_ARGS__)))
+
+/* ops/products/einsum.h */
+#define tg_einsum(...) TG_AT(tg_einsum_with(TG_WITH_LIST(__VA_ARGS__)))
+
+/* ops/products/matmul.h */
+#define tg_matmul(...) TG_AT(tg_matmul(__VA_ARGS__))
+#define tg_linear(...) TG_AT(tg_linear_with(TG_WITH_OPTIONS(2, tg_linear_opts, __VA_ARGS__)))
+#define tg_dot(...) TG_AT(tg_dot(__VA_ARGS__))
+#define tg_outer(...) TG_AT(tg_outer(__VA_ARGS__))
+#define tg_bmm(...) TG_AT(tg_bmm(__VA_ARGS__))
+#define tg_addmm(...) TG_AT(tg_addmm(__VA_ARGS__))
+
+/* ops/linalg/linalg.h */
+#define tg_cholesky(...) TG_AT(tg_cholesky_with(TG_WITH_OPTIONS(1, tg_cholesky_opts, __VA_ARGS__)))
+#define tg_solve(...) TG_AT(tg_solve(__VA_ARGS__))
+#define tg_triangular_solve(...) \
+    TG_AT(tg_triangular_solve_with(TG_WITH_OPTIONS(2, tg_triangular_solve_opts, __VA_ARGS__)))
+#define tg_inverse(...) TG_AT(tg_inverse(__VA_ARGS__))
+#define tg_det(...) TG_AT(tg_det(__VA_ARGS__))
+#define tg_cofactor(...) TG_AT(tg_cofactor(__VA_ARGS__))
+#define tg_slogdet(...) TG_AT(tg_slogdet_with(TG_WITH_OPTIONS(1, tg_slogdet_opts, __VA_ARGS__)))
+
+/* ops/structured/attention.h */
+#define tg_scaled_dot_product_attention(...) \
+    TG_AT(tg_scaled_dot_product_attention_with(TG_WITH_OPTIONS(3, tg_attention_opts, __VA_ARGS__)))
+
+/* ops/structured/conv.h */
+#define tg_conv2d(...) TG_AT(tg_conv2d_with(TG_WITH_OPTIONS(2, tg_conv2d_opts, __VA_ARGS__)))
+#define tg_conv1d(...) TG_AT(tg_conv1d_with(TG_WITH_OPTIONS(2, tg_conv1d_opts, __VA_ARGS__)))
+#define tg_conv_transpose2d(...) TG_AT(tg_conv_transpose2d_with(TG_WITH_OPTIONS(2, tg_conv2d_opts, __VA_ARGS__)))
+#define tg_conv2d_input(...) TG_AT(tg_conv2d_input_with(TG_WITH_OPTIONS(4, tg_conv2d_opts, __VA_ARGS__)))
+#define tg_conv2d_weight(...) TG_AT(tg_conv2d_weight_with(TG_WITH_OPTIONS(4, tg_conv2d_opts, __VA_ARGS__)))
+
+/* ops/structured/interpolate.h */
+#define tg_interpolate(...) TG_AT(tg_interpolate_with(TG_WITH_OPTIONS(1, tg_interpolate_opts, __VA_ARGS__)))
+
+/* ops/structured/norm.h */
+#define tg_layer_norm(...) TG_AT(tg_layer_norm_with(TG_WITH_OPTIONS(1, tg_norm_opts, __VA_ARGS__)))
+#define tg_rms_norm(...) TG_AT(tg_rms_norm_with(TG_WITH_OPTIONS(1, tg_norm_opts, __VA_ARGS__)))
+#define tg_batch_norm(...) TG_AT(tg_batch_norm_with(TG_WITH_OPTIONS(1, tg_batch_norm_opts, __VA_ARGS__)))
+#define tg_group_norm(...) TG_AT(tg_group_norm_with(TG_WITH_OPTIONS(2, tg_group_norm_opts, __VA_ARGS__)))
+
+/* ops/structured/pool.h */
+#define tg_max_pool2d(...) TG_AT(tg_max_pool2d_with(TG_WITH_OPTIONS(1, tg_max_pool2d_opts, __VA_ARGS__)))
+#define tg_avg_pool2d(...) TG_AT(tg_avg_pool2d_with(TG_WITH_OPTIONS(1, tg_avg_pool2d_opts, __VA_ARGS__)))
+#define tg_avg_pool2d_input(...) TG_AT(tg_avg_pool2d_input_with(TG_WITH_OPTIONS(3, tg_avg_pool2d_opts, __VA_ARGS__)))
+#define tg_adaptive_avg_pool2d(...) TG_AT(tg_adaptive_avg_pool2d(__VA_ARGS__))
+#define tg_unfold(...) TG_AT(tg_unfold_with(TG_WITH_OPTIONS(1, tg_unfold_opts, __VA_ARGS__)))
+#define tg_fold(...) TG_AT(tg_fold_with(TG_WITH_OPTIONS(3, tg_unfold_opts, __VA_ARGS__)))
+
+/* ops/recurrent/recurrent.h */
+#define tg_lstm_cell(...) TG_AT(tg_lstm_cell_with(TG_WITH_OPTIONS(2, tg_lstm_cell_opts, __VA_ARGS__)))
+#define tg_lstm_scan(...) TG_AT(tg_lstm_scan_with(TG_WITH_OPTIONS(2, tg_lstm_scan_opts, __VA_ARGS__)))
+#define tg_gru_cell(...) TG_AT(tg_gru_cell_with(TG_WITH_OPTIONS(3, tg_gru_cell_opts, __VA_ARGS__)))
+#define tg_gru_scan(...) TG_AT(tg_gru_scan_with(TG_WITH_OPTIONS(2, tg_gru_scan_opts, __VA_ARGS__)))
+
+/* ops/loss/cross_entropy.h */
+#define tg_softmax_cross_entropy(...) TG_AT(tg_softmax_cross_entropy(__VA_ARGS__))
+
+/* ops/loss/softmax.h */
+#define tg_softmax(...) TG_AT(tg_softmax(__VA_ARGS__))
+#define tg_log_softmax(...) TG_AT(tg_log_softmax(__VA_ARGS__))
+
+/* ops/registry.h */
+#define tg_op_table(...) TG_POINTER_AT(const tg_op_entry *, tg_op_table(__VA_ARGS__))
+#define tg_op_find(...) TG_POINTER_AT(const tg_op *, tg_op_find(__VA_ARGS__))
+
+/* ops/nn/hyper.h */
+#define tg_hyper_check(...) TG_STATUS_AT(tg_hyper_check(__VA_ARGS__))
+#define tg_hyper_complete(...) TG_STATUS_AT(tg_hyper_complete(__VA_ARGS__))
+#define tg_hyper_find(...) TG_POINTER_AT(const tg_hyper *, tg_hyper_find(__VA_ARGS__))
+#define tg_hyper_get(...) TG_VALUE_AT(double, tg_hyper_get(__VA_ARGS__))
+#define tg_hyper_set(...) TG_STATUS_AT(tg_hyper_set(__VA_ARGS__))
+#define tg_hyper_print(...) TG_VOID_AT(tg_hyper_print(__VA_ARGS__))
+
+/* ops/nn/init.h */
+#define tg_init_zeros(...) TG_STATUS_AT(tg_init_zeros(__VA_ARGS__))
+#define tg_init_ones(...) TG_STATUS_AT(tg_init_ones(__VA_ARGS__))
+#define tg_init_kaiming_uniform(...) TG_STATUS_AT(tg_init_kaiming_uniform(__VA_ARGS__))
+#define tg_init_kaiming_normal(...) TG_STATUS_AT(tg_init_kaiming_normal(__VA_ARGS__))
+#define tg_init_xavier_uniform(...) TG_STATUS_AT(tg_init_xavier_uniform(__VA_ARGS__))
+#define tg_init_xavier_normal(...) TG_STATUS_AT(tg_init_xavier_normal(__VA_ARGS__))
+#define tg_init_uniform(...) TG_STATUS_AT(tg_init_uniform(__VA_ARGS__))
+
+/* ops/nn/layers.h */
+#define tg_dense(...) TG_AT(tg_dense_with(TG_WITH_OPTIONS(4, tg_dense_opts, __VA_ARGS__)))
+#define tg_conv_layer(...) TG_AT(tg_conv_layer_with(TG_WITH_OPTIONS(4, tg_conv_layer_opts, __VA_ARGS__)))
+#define tg_norm_layer(...) TG_AT(tg_norm_layer_with(TG_WITH_OPTIONS(3, tg_norm_layer_opts, __VA_ARGS__)))
+#define tg_embed(...) TG_AT(tg_embed_with(TG_WITH_OPTIONS(5, tg_embed_opts, __VA_ARGS__)))
+#define tg_dropout_layer(...) TG_AT(tg_dropout_layer(__VA_ARGS__))
+#define tg_self_attention(...) TG_AT(tg_self_attention_with(TG_WITH_OPTIONS(4, tg_attend_opts, __VA_ARGS__)))
+
+/* ops/nn/loss.h */
+#define tg_mse_loss(...) TG_AT(tg_mse_loss_with(TG_WITH_OPTIONS(2, tg_loss_opts, __VA_ARGS__)))
+#define tg_binary_cross_entropy_with_logits(...) \
+    TG_AT(tg_binary_cross_entropy_with_logits_with(TG_WITH_OPTIONS(2, tg_bce_opts, __VA_ARGS__)))
+#define tg_binary_cross_entropy(...) \
+    TG_AT(tg_binary_cross_entropy_with(TG_WITH_OPTIONS(2, tg_bce_opts, __VA_ARGS__)))
+#define tg_cross_entropy(...) TG_AT(tg_cross_entropy_with(TG_WITH_OPTIONS(2, tg_cross_entropy_opts, __VA_ARGS__)))
+#define tg_nll_loss(...) TG_AT(tg_nll_loss_with(TG_WITH_OPTIONS(2, tg_nll_opts, __VA_ARGS__)))
+#define tg_accuracy(...) TG_VALUE_AT(double, tg_accuracy(__VA_ARGS__))
+
+/* ops/nn/loss_distance.h */
+#define tg_l1_loss(...) TG_AT(tg_l1_loss_with(TG_WITH_OPTIONS(2, tg_loss_opts, __VA_ARGS__)))
+#define tg_huber_loss(...) TG_AT(tg_huber_loss_with(TG_WITH_OPTIONS(2, tg_huber_opts, __VA_ARGS__)))
+#define tg_smooth_l1_loss(...) TG_AT(tg_smooth_l1_loss_with(TG_WITH_OPTIONS(2, tg_smooth_l1_opts, __VA_ARGS__)))
+#define tg_kl_div(...) TG_AT(tg_kl_div_with(TG_WITH_OPTIONS(2, tg_kl_div_opts, __VA_ARGS__)))
+#define tg_hinge_embedding_loss(...) \
+    TG_AT(tg_hinge_embedding_loss_with(TG_WITH_OPTIONS(2, tg_hinge_opts, __VA_ARGS__)))
+#define tg_hinge_loss(...) TG_AT(tg_hinge_loss_with(TG_WITH_OPTIONS(2, tg_hinge_opts, __VA_ARGS__)))
+#define tg_gaussian_nll_loss(...) \
+    TG_AT(tg_gaussian_nll_loss_with(TG_WITH_OPTIONS(3, tg_gaussian_nll_opts, __VA_ARGS__)))
+#define tg_cosine_similarity(...) TG_AT(tg_cosine_similarity_with(TG_WITH_OPTIONS(3, tg_cosine_opts, __VA_ARGS__)))
+
+/* ops/nn/model.h */
+#define tg_model_new(...) TG_POINTER_AT(tg_model *, tg_model_new(__VA_ARGS__))
+#define tg_model_free(...) TG_VOID_AT(tg_model_free(__VA_ARGS__))
+#define tg_model_param(...) TG_AT(tg_model_param(__VA_ARGS__))
+#define tg_model_count(...) TG_VALUE_AT(int, tg_model_count(__VA_ARGS__))
+#define tg_model_at(...) TG_AT(tg_model_at(__VA_ARGS__))
+#define tg_model_find(...) TG_AT(tg_model_find(__VA_ARGS__))
+#define tg_model_truncate(...) TG_VOID_AT(tg_model_truncate(__VA_ARGS__))
+#define tg_model_numel(...) TG_VALUE_AT(int64_t, tg_model_numel(__VA_ARGS__))
+#define tg_model_set_training(...) TG_VALUE_AT(bool, tg_model_set_training(__VA_ARGS__))
+#define tg_model_training(...) TG_VALUE_AT(bool, tg_model_training(__VA_ARGS__))
+
+/* ops/nn/optim.h */
+#define tg_optim_new(...) TG_POINTER_AT(tg_optim *, tg_optim_new(__VA_ARGS__))
+#define tg_optim_step(...) TG_STATUS_AT(tg_optim_step(__VA_ARGS__))
+#define tg_optim_free(...) TG_VOID_AT(tg_optim_free(__VA_ARGS__))
+#define tg_optim_print(...) TG_VOID_AT(tg_optim_print(__VA_ARGS__))
+#define tg_model_zero_grad(...) TG_VOID_AT(tg_model_zero_grad(__VA_ARGS__))
+#define tg_optim_rule_of(...) TG_POINTER_AT(const tg_optim_rule *, tg_optim_rule_of(__VA_ARGS__))
+#define tg_optim_get(...) TG_VALUE_AT(double, tg_optim_get(__VA_ARGS__))
+#define tg_optim_set(...) TG_STATUS_AT(tg_optim_set(__VA_ARGS__))
+#define tg_optim_lr(...) TG_VALUE_AT(double, tg_optim_lr(__VA_ARGS__))
+#define tg_optim_set_lr(...) TG_STATUS_AT(tg_optim_set_lr(__VA_ARGS__))
+#define tg_optim_get_state(...) TG_STATUS_AT(tg_optim_get_state(__VA_ARGS__))
+#define tg_optim_set_state(...) TG_STATUS_AT(tg_optim_set_state(__VA_ARGS__))
+#define tg_sgd(...) TG_POINTER_AT(tg_optim *, tg_sgd(__VA_ARGS__))
+#define tg_adam(...) TG_POINTER_AT(tg_optim *, tg_adam(__VA_ARGS__))
+
+/* ops/nn/recurrent.h */
+#define tg_lstm(...) TG_AT(tg_lstm_with(TG_WITH_OPTIONS(4, tg_lstm_opts, __VA_ARGS__)))
+#define tg_gru(...) TG_AT(tg_gru_with(TG_WITH_OPTIONS(4, tg_gru_opts, __VA_ARGS__)))
+
+#endif
