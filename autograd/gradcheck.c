@@ -103,7 +103,7 @@ static double evaluate(check *c, tg_tensor **g) {
 
 static void compare(check *c, int k, int64_t element, double a, double n) {
     double allowed = c->opts.atol + c->opts.rtol * fabs(n);
-    double ratio = isfinite(a) && isfinite(n) ? fabs(a - n) / allowed : INFINITY;
+    double ratio = !isfinite(a) || !isfinite(n) ? INFINITY : a == n ? 0 : fabs(a - n) / allowed;
     c->r->compared++;
     if (!(a == 0 && n == 0)) c->moved[k] = true;
     if (c->r->input >= 0 && !(ratio > c->r->worst)) return;
@@ -268,11 +268,11 @@ static void conclude(check *c) {
         conclude_numbers(c);
 }
 
-/* 0 stands for the default; what no check can work with is refused. */
+/* 0 stands for the default, TG_ZERO for 0; what no check can work with is refused. */
 static tg_status read_number(double *option, double otherwise, const char *name) {
     if (!(*option >= 0 && isfinite(*option)))
         return tg_fail(TG_ERR_ARGUMENT, "%s: .%s is %g; it must be positive, or 0 for %g", who, name, *option, otherwise);
-    if (*option == 0) *option = otherwise;
+    *option = tg_option(*option, otherwise);
     return TG_OK;
 }
 
@@ -284,6 +284,7 @@ static tg_status read_options(check *c, tg_tensor *const *in) {
                                         "order of 1 or 2, or 0 for 1", who, o->projections, o->order);
     if (o->projections == 0) o->projections = 2;
     tg_status s = read_number(&o->eps, 1e-6, "eps");
+    if (s == TG_OK && o->eps == 0) s = tg_fail(TG_ERR_ARGUMENT, "%s: .eps is 0, and no difference has such a step", who);
     if (s == TG_OK) s = read_number(&o->atol, 1e-5, "atol");
     return s == TG_OK ? read_number(&o->rtol, 1e-3, "rtol") : s;
 }

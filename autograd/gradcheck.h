@@ -26,7 +26,7 @@ extern "C" {
 typedef tg_tensor *(*tg_gradcheck_fn)(tg_tensor *const *in, void *user);
 
 typedef struct tg_gradcheck_opts {
-    double eps, atol, rtol; /* 0 means 1e-6, 1e-5, 1e-3; negative or not finite is an error */
+    double eps, atol, rtol; /* 0 means 1e-6, 1e-5, 1e-3, TG_ZERO 0 (not of eps); negative or not finite is an error */
     int projections;        /* 0 means 2 random vectors */
     uint64_t seed;          /* of the random vectors */
     int order;              /* 0 or 1: first order. 2: checks the gradient of (v . grad) as well, v random */

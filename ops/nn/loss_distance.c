@@ -16,6 +16,12 @@
 
 static const double log_2_pi = 1.8378770664093454836;
 
+static bool check_not_negative(const char *op, const char *what, double v) {
+    if (v >= 0 && isfinite(v)) return true;
+    tg_fail(TG_ERR_ARGUMENT, "%s: %s is %g: it must not be negative, and finite", op, what, v);
+    return false;
+}
+
 static bool check_positive(const char *op, const char *what, double v) {
     if (v > 0 && isfinite(v)) return true;
     tg_fail(TG_ERR_ARGUMENT, "%s: %s is %g: it must be positive and finite", op, what, v);
@@ -73,8 +79,8 @@ tg_tensor *tg_huber_loss_with(tg_tensor *prediction, tg_tensor *target, tg_huber
 tg_tensor *tg_smooth_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_smooth_l1_opts opts) {
     TG_COMPOSED("smooth_l1_loss");
     const char *op = "smooth_l1_loss";
-    double beta = opts.beta == 0 ? 1 : opts.beta;
-    if (!tg_loss_pair(op, prediction, target) || !check_positive(op, "beta", beta)) return tg_poison();
+    double beta = tg_option(opts.beta, 1);
+    if (!tg_loss_pair(op, prediction, target) || !check_not_negative(op, "beta", beta)) return tg_poison();
     /* a parabola too narrow for the dtype is none */
     if (beta < (tg_dtype_of(prediction) == TG_F64 ? DBL_MIN : (double)FLT_MIN))
         return distance(op, prediction, target, opts.reduction);
@@ -202,9 +208,9 @@ static tg_tensor *direction(tg_tensor *x, tg_shape axis, double eps) {
 
 tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_opts opts) {
     TG_COMPOSED("cosine_similarity");
-    double eps = opts.eps == 0 ? 1e-8 : opts.eps;
+    double eps = tg_option(opts.eps, 1e-8);
     tg_shape shape, over = {1, {axis}};
-    if (!check_positive("cosine_similarity", "eps", eps)) return tg_poison();
+    if (!check_not_negative("cosine_similarity", "eps", eps)) return tg_poison();
     bool pair = tg_is_alive(a) && tg_is_alive(b) && tg_shape_broadcast(tg_shape_of(a), tg_shape_of(b), &shape);
     if (!pair || tg_dtype_of(a) != tg_dtype_of(b)) return tg_mul(a, b); /* raises the error */
     /* the norm of a repeated operand is that of what it stands for */

@@ -17,15 +17,15 @@ TG_API tg_tensor *tg_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_l
 /* For d = prediction - target: d^2/2 where |d| < delta, delta (|d| - delta/2) elsewhere. */
 typedef struct tg_huber_opts {
     tg_loss_reduction reduction;
-    double delta; /* 1 */
+    double delta; /* 1; it is positive */
     char end; /* no option: ops/calls.h */
 } tg_huber_opts;
 TG_API tg_tensor *tg_huber_loss_with(tg_tensor *prediction, tg_tensor *target, tg_huber_opts opts);
 
-/* The same divided by beta: d^2/(2 beta) where |d| < beta, |d| - beta/2 elsewhere. */
+/* The same divided by beta: d^2/(2 beta) where |d| < beta, |d| - beta/2 elsewhere. With beta 0 it is the l1_loss. */
 typedef struct tg_smooth_l1_opts {
     tg_loss_reduction reduction;
-    double beta; /* 1 */
+    double beta; /* 1; TG_ZERO for 0 */
     char end; /* no option: ops/calls.h */
 } tg_smooth_l1_opts;
 TG_API tg_tensor *tg_smooth_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_smooth_l1_opts opts);
@@ -58,7 +58,7 @@ TG_API tg_tensor *tg_hinge_loss_with(tg_tensor *score, tg_tensor *y, tg_hinge_op
 typedef struct tg_gaussian_nll_opts {
     tg_loss_reduction reduction;
     bool full;  /* with the constant log(2 pi)/2 */
-    double eps; /* 1e-6 */
+    double eps; /* 1e-6; it is positive */
     char end; /* no option: ops/calls.h */
 } tg_gaussian_nll_opts;
 TG_API tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tensor *variance,
@@ -67,7 +67,7 @@ TG_API tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, 
 /* No loss, but one minus it is: the cosine of the angle between a and b along `axis`, which goes away. a and
  * b broadcast. sum(a b) / (max(|a|, eps) max(|b|, eps)); where a or b is 0 it is 0. */
 typedef struct tg_cosine_opts {
-    double eps; /* 1e-8 */
+    double eps; /* 1e-8; TG_ZERO for 0 */
     char end; /* no option: ops/calls.h */
 } tg_cosine_opts;
 TG_API tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_opts opts);

@@ -314,7 +314,8 @@ START_TEST(test_edges_of_the_tolerance) {
     } rows[] = {{1e-30, 1e-2, 0.0299, true},  {1e-30, 1e-2, 0.0301, false},  {1e-30, 1e-2, -0.0299, true},
                 {1e-30, 1e-2, -0.0301, false}, {1e-30, 1e-8, 2.99e-8, true},  {1e-30, 1e-8, 3.01e-8, false},
                 {0, 0, 0.00299, true},         {0, 0, 0.00304, false},        {1e-30, 1, 2.99, true},
-                {1e-30, 1, 3.01, false}};
+                {1e-30, 1, 3.01, false},       {TG_ZERO, 1e-2, 0.0299, true},
+                {TG_ZERO, 1e-2, 0.0301, false}, {TG_ZERO, TG_ZERO, 0, true},  {TG_ZERO, TG_ZERO, 1e-12, false}};
     tg_gradcheck_report r;
     nan_at = off_at = -1;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -328,6 +329,8 @@ START_TEST(test_edges_of_the_tolerance) {
     tg_tensor *x = input(0, 3);
     ck_assert_msg(tg_gradcheck(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = 1.5e-3, .rtol = 1e-30), "%s", r.message);
     ck_assert(!tg_gradcheck(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = 0.5e-3, .rtol = 1e-30));
+    ck_assert_msg(tg_gradcheck(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = 1.5e-3, .rtol = TG_ZERO), "%s", r.message);
+    ck_assert(!tg_gradcheck(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = 0.5e-3, .rtol = TG_ZERO));
 }
 END_TEST
 
@@ -380,8 +383,8 @@ END_TEST
 START_TEST(test_options_are_checked) {
     static const tg_gradcheck_opts bad[] = {
         {.eps = NAN}, {.eps = -1e-6}, {.eps = INFINITY}, {.atol = NAN}, {.atol = -1}, {.rtol = NAN},
-        {.rtol = -INFINITY}, {.projections = -1}, {.order = 3}, {.order = -1}};
-    static const char *const word[] = {".eps", ".eps", ".eps", ".atol", ".atol", ".rtol", ".rtol", ".projections", ".order", ".order"};
+        {.rtol = -INFINITY}, {.projections = -1}, {.order = 3}, {.order = -1}, {.eps = TG_ZERO}};
+    static const char *const word[] = {".eps", ".eps", ".eps", ".atol", ".atol", ".rtol", ".rtol", ".projections", ".order", ".order", ".eps"};
     tg_gradcheck_report r;
     tg_tensor *x = input(1, 2);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -347,6 +347,21 @@ START_TEST(released_with_ignored_rows) {
 }
 END_TEST
 
+/* Where 0 stands for a default and is a number of its own, it can be asked for. */
+START_TEST(zero_itself) {
+    const double from[] = {1, -2, 0.25}, to[] = {0.5, 0.5, 0.25}, small[] = {3e-200, 4e-200};
+    tg_tensor *x = tg_from(TG_F64, from, 3), *target = tg_from(TG_F64, to, 3), *v = tg_from(TG_F64, small, 2);
+    expect_close(tg_item(tg_smooth_l1_loss(x, target, .beta = TG_ZERO)), (0.5 + 2.5 + 0) / 3, 1e-15);
+    expect_close(tg_item(tg_smooth_l1_loss(x, target)), (0.125 + 2 + 0) / 3, 1e-15);
+    expect_close(tg_item(tg_cosine_similarity(v, v, 0, .eps = TG_ZERO)), 1, 1e-15);
+    ck_assert(tg_item(tg_cosine_similarity(v, v, 0)) < 1e-100);
+    ck_assert(tg_is_poison(tg_cosine_similarity(v, v, 0, .eps = -1)));
+    expect_error(TG_ERR_ARGUMENT, "cosine_similarity: eps is -1");
+    ck_assert(tg_is_poison(tg_smooth_l1_loss(x, target, .beta = -1)));
+    expect_error(TG_ERR_ARGUMENT, "smooth_l1_loss: beta is -1");
+}
+END_TEST
+
 TCase *tcase_loss(void) {
     TCase *t = tcase_create("loss");
     tcase_add_loop_test(t, as_pytorch, 0, COUNT(golden));
@@ -359,6 +374,7 @@ TCase *tcase_loss(void) {
     tcase_add_test(t, shapes_and_dtypes_must_agree);
     tcase_add_test(t, classes_must_exist);
     tcase_add_test(t, released_with_ignored_rows);
+    tcase_add_test(t, zero_itself);
     tcase_add_test(t, layouts_and_index_types);
     tcase_add_test(t, accuracy_counts_first_largest);
     tcase_add_loop_test(t, every_allocation_may_fail, 0, 5);
