@@ -247,11 +247,6 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_to_text(...) TG_VALUE_AT(size_t, tg_to_text(__VA_ARGS__))
 #define tg_print(...) TG_VOID_AT(tg_print(__VA_ARGS__))
 
-/* core/update.h */
-#define tg_update_sgd(...) TG_VOID_AT(tg_update_sgd(__VA_ARGS__))
-#define tg_update_momentum(...) TG_VOID_AT(tg_update_momentum(__VA_ARGS__))
-#define tg_update_adam(...) TG_VOID_AT(tg_update_adam(__VA_ARGS__))
-
 /* autograd/backward.h */
 #define tg_backward(...) TG_STATUS_AT(tg_backward_with(TG_WITH_OPTIONS(1, tg_backward_opts, __VA_ARGS__)))
 #define tg_grad_of(...) TG_AT(tg_grad_of(__VA_ARGS__))
@@ -630,8 +625,8 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_optim_set_lr(...) TG_STATUS_AT(tg_optim_set_lr(__VA_ARGS__))
 #define tg_optim_get_state(...) TG_STATUS_AT(tg_optim_get_state(__VA_ARGS__))
 #define tg_optim_set_state(...) TG_STATUS_AT(tg_optim_set_state(__VA_ARGS__))
-#define tg_sgd(...) TG_POINTER_AT(tg_optim *, tg_sgd(__VA_ARGS__))
-#define tg_adam(...) TG_POINTER_AT(tg_optim *, tg_adam(__VA_ARGS__))
+#define tg_sgd(...) TG_POINTER_AT(tg_optim *, tg_sgd_with(TG_WITH_OPTIONS(2, tg_sgd_opts, __VA_ARGS__)))
+#define tg_adam(...) TG_POINTER_AT(tg_optim *, tg_adam_with(TG_WITH_OPTIONS(2, tg_adam_opts, __VA_ARGS__)))
 
 /* ops/nn/recurrent.h */
 #define tg_lstm(...) TG_AT(tg_lstm_with(TG_WITH_OPTIONS(4, tg_lstm_opts, __VA_ARGS__)))

@@ -26,10 +26,4 @@ TG_API const tg_array *tg_inplace(tg_tensor *x, const char *who);
 }
 #endif
 
-#define tg_copy_(x, src) TG_STATUS_AT(tg_copy_((x), (src)))
-#define tg_fill_(x, value) TG_STATUS_AT(tg_fill_((x), (value)))
-#define tg_zero_(x) TG_STATUS_AT(tg_zero_(x))
-#define tg_add_(x, y, alpha) TG_STATUS_AT(tg_add_((x), (y), (alpha)))
-#define tg_mul_(x, y) TG_STATUS_AT(tg_mul_((x), (y)))
-
 #endif

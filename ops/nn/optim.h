@@ -132,8 +132,9 @@ TG_API tg_status tg_optim_set_state(tg_optim *optim, int i, const tg_optim_state
 typedef struct tg_sgd_opts {
     double momentum, weight_decay;
     bool nesterov;
+    char end; /* no option: ops/calls.h */
 } tg_sgd_opts;
-TG_API tg_optim *tg_sgd(tg_model *model, double lr, tg_sgd_opts opts);
+TG_API tg_optim *tg_sgd_with(tg_model *model, double lr, tg_sgd_opts opts);
 
 /* Kingma and Ba (2015), as torch.optim.Adam; decoupled, Loshchilov and Hutter (2019), as torch.optim.AdamW:
  *     d = g + weight_decay p  (decoupled: g, and p is first multiplied by 1 - lr weight_decay)
@@ -143,18 +144,12 @@ TG_API tg_optim *tg_sgd(tg_model *model, double lr, tg_sgd_opts opts);
 typedef struct tg_adam_opts {
     double beta1, beta2, eps, weight_decay;
     bool decoupled;
+    char end; /* no option: ops/calls.h */
 } tg_adam_opts;
-TG_API tg_optim *tg_adam(tg_model *model, double lr, tg_adam_opts opts);
+TG_API tg_optim *tg_adam_with(tg_model *model, double lr, tg_adam_opts opts);
 
 #ifdef __cplusplus
 }
 #endif
-
-#define tg_sgd(model, lr, ...) (tg_sgd_with((model), (lr), TG_OPTIONS(tg_sgd_opts, __VA_ARGS__)))
-#define tg_adam(model, lr, ...) (tg_adam_with((model), (lr), TG_OPTIONS(tg_adam_opts, __VA_ARGS__)))
-#define tg_optim_step(optim) TG_STATUS_AT(tg_optim_step(optim))
-#define tg_optim_set(optim, name, value) TG_STATUS_AT(tg_optim_set((optim), (name), (value)))
-#define tg_optim_get_state(optim, i, state) TG_STATUS_AT(tg_optim_get_state((optim), (i), (state)))
-#define tg_optim_set_state(optim, i, state) TG_STATUS_AT(tg_optim_set_state((optim), (i), (state)))
 
 #endif
