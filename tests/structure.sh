@@ -92,11 +92,10 @@ found=$(
             }' "$f"
     done
     # What a page calls "`file`: `name`" stands in that file: a function's definition, or, in a header, a declaration or a type.
-    # (A function with options is defined as name_with; the name is a macro over it.)
     stands_in() {
         case $1 in
-        *.c) grep -qE "^[a-zA-Z][^;=]*[ *(]$2(_with)?\\)?\\([^;]*\$" "$1" ;;
-        *.h) grep -qE "[ *(]$2(_with)?\\)?\\(|^\} $2;|^(typedef )?struct $2 \{" "$1" ;;
+        *.c) grep -qE "^[a-zA-Z][^;=]*[ *]$2\\([^;]*\$" "$1" ;;
+        *.h) grep -qE "[ *]$2\\(|^\} $2;|^(typedef )?struct $2 \{" "$1" ;;
         esac
     }
     cat README.md docs/*.md | tr '\n' ' ' | tr -s ' ' | grep -oE '`[a-z_0-9/]+\.[ch]`: `[a-z_0-9]+`(, `[a-z_0-9]+`)*' |
