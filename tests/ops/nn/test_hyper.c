@@ -28,6 +28,8 @@ START_TEST(defaults) {
     s = (sample){.rate = 1e300, .share = 0.25, .any = -3};
     ck_assert_int_eq(tg_hyper_complete(table, COUNT(table), &s), TG_OK);
     ck_assert(s.rate == 1e300 && s.share == 0.25 && s.any == -3);
+    ck_assert_int_eq(tg_hyper_set(&table[1], &s, -0.0), TG_OK);
+    ck_assert(s.rate == 0 && !signbit(s.rate));
     expect_ok();
 }
 END_TEST

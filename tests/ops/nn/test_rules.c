@@ -315,6 +315,25 @@ START_TEST(preparations_that_fail) {
 }
 END_TEST
 
+/* Inside a composition too, which goes on, the tensors of a step that failed are gone at once. */
+START_TEST(failing_in_a_composition) {
+    lone l = lone_new(TG_F64, 3, start);
+    tg_optim *o = tg_optim_new(l.model, &unit_rule, 0.5, NULL);
+    ck_assert_int_eq(tg_backward(tg_sum(l.p)), TG_OK);
+    {
+        TG_COMPOSED("outer");
+        int64_t tensors = tg_tape_tensors();
+        tg_memory_fail_from(4);
+        tg_status status = tg_optim_step(o);
+        tg_memory_fail_at(-1);
+        ck_assert_int_eq(status, TG_ERR_MEMORY);
+        ck_assert_int_eq(tg_tape_tensors(), tensors);
+    }
+    expect_error(TG_ERR_MEMORY, "");
+    lone_end(l, o);
+}
+END_TEST
+
 /* ---- versions ---- */
 
 /* Each of the tensors that a step changes has a new version: what saved it refuses, and names the rule. */
@@ -561,6 +580,7 @@ TCase *tcase_rules(void) {
     tcase_add_test(t, names_of_hyperparameters);
     tcase_add_test(t, printed_in_one_line);
     tcase_add_loop_test(t, preparations_that_fail, 0, MISDEEDS);
+    tcase_add_test(t, failing_in_a_composition);
     tcase_add_test(t, steps_raise_all_versions);
     tcase_add_loop_test(t, state_moves_to_another_optimiser, 0, RULES);
     tcase_add_test(t, state_of_ones_own);
