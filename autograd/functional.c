@@ -90,7 +90,7 @@ static tg_status second(call *c, tg_tensor *const *v, int n_by, tg_tensor *const
 }
 
 tg_status tg_vjp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v, tg_tensor **y, tg_tensor **out,
-                  tg_functional_opts opts) {
+                  tg_vjp_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_vjp", out, f, user, n, in, opts);
     if (s == TG_OK) s = gradients(&c, v, n, out, false);
@@ -98,7 +98,7 @@ tg_status tg_vjp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg
 }
 
 tg_status tg_jvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **y,
-                  tg_tensor **out, tg_functional_opts opts) {
+                  tg_tensor **out, tg_jvp_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_jvp", v && out, f, user, n, in, opts);
     tg_tensor *u = s == TG_OK ? tg_set_requires_grad(zeros_like(c.y), true) : NULL;
@@ -108,7 +108,7 @@ tg_status tg_jvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg
 }
 
 tg_status tg_hvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **out,
-                  tg_functional_opts opts) {
+                  tg_hvp_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_hvp", v && out, f, user, n, in, opts);
     if (s == TG_OK) s = gradients(&c, NULL, n, c.g, true);
@@ -171,14 +171,14 @@ static tg_status rows(call *c, int n_by, tg_tensor **out, bool allow_unused) {
     return TG_OK;
 }
 
-tg_status tg_jacobian_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor **out, tg_functional_opts opts) {
+tg_status tg_jacobian_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor **out, tg_jacobian_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_jacobian", out, f, user, n, in, opts);
     if (s == TG_OK) s = rows(&c, n, out, opts.allow_unused);
     return end(&c, s, n, out, NULL);
 }
 
-tg_tensor *tg_hessian_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_functional_opts opts) {
+tg_tensor *tg_hessian_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_hessian_opts opts) {
     call c;
     tg_tensor *h = tg_poison();
     tg_status s = begin(&c, "tg_hessian", true, f, user, n, in, opts);

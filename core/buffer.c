@@ -100,7 +100,7 @@ static int64_t live_now(int64_t *peak) {
     return live;
 }
 
-tg_memory_stats tg_memory_get_stats(void) {
+tg_memory_stats tg_memory_now(void) {
     int64_t peak, live = live_now(&peak);
     return (tg_memory_stats){
         .mallocs = atomic_load(&tg_sys.mallocs),

@@ -111,7 +111,7 @@ void tg_memory_print(FILE *file) {
         tg_fail(TG_ERR_ARGUMENT, "tg_memory_print: the file is NULL");
         return;
     }
-    tg_memory_stats s = tg_memory_get_stats();
+    tg_memory_stats s = tg_memory_now();
     int64_t n = tg_memory_sites(site, LINES);
     fprintf(file, "%12zu bytes live, %zu at the peak\n", s.live_buffer_bytes, s.peak_buffer_bytes);
     for (int64_t i = 0; i < n && i < LINES; i++) {

@@ -24,7 +24,7 @@ typedef struct tg_memory_stats {
                                 arenas, tables */
 } tg_memory_stats;
 
-TG_API tg_memory_stats tg_memory_get_stats(void);
+TG_API tg_memory_stats tg_memory_now(void);
 TG_API void tg_memory_reset_peak(void);
 
 /* A line of the program, the op it called, and what is live of what that made. */

@@ -222,22 +222,44 @@ static bool check(const char *op, tg_dtype dtype, tg_shape shape) {
     return tg_shape_numel(shape) >= 0 || (tg_fail_layout(op, dtype, &shape), tg_error_by(op, before), false);
 }
 
-tg_tensor *tg_rand_with(tg_dtype dtype, double low, double high, tg_shape shape) {
-    if (!check("rand", dtype, shape)) return tg_poison();
-    if (dtype == TG_F32) low = (float)low, high = (float)high;
-    if (!(low <= high) || !isfinite(high - low)) {
-        tg_fail(TG_ERR_ARGUMENT, "rand: no interval of finite length: low %g, high %g", low, high);
-        return tg_poison();
-    }
-    return draw("rand", dtype, low, high, shape, dtype == TG_F32 ? uniform_f32 : uniform_f64);
+static tg_tensor *uniform(const char *op, tg_dtype dtype, double low, double high, tg_shape shape) {
+    if (!check(op, dtype, shape)) return tg_poison();
+    return draw(op, dtype, low, high, shape, dtype == TG_F32 ? uniform_f32 : uniform_f64);
 }
 
-tg_tensor *tg_randn_with(tg_dtype dtype, double mean, double deviation, tg_shape shape) {
-    if (!check("randn", dtype, shape)) return tg_poison();
-    if (!isfinite(mean) || !(deviation >= 0) || isinf(deviation)) {
-        tg_fail(TG_ERR_ARGUMENT, "randn: mean %g must be finite and deviation %g at least 0", mean,
-                deviation);
+static tg_tensor *normal(const char *op, tg_dtype dtype, double mean, double deviation, tg_shape shape) {
+    if (!check(op, dtype, shape)) return tg_poison();
+    return draw(op, dtype, mean, deviation, shape, dtype == TG_F32 ? normal_f32 : normal_f64);
+}
+
+tg_tensor *tg_uniform_with(tg_dtype dtype, double low, double high, tg_shape shape) {
+    if (!check("uniform", dtype, shape)) return tg_poison();
+    if (dtype == TG_F32) low = (float)low, high = (float)high;
+    if (!(low <= high) || !isfinite(high - low)) {
+        tg_fail(TG_ERR_ARGUMENT, "uniform: no interval of finite length: low %g, high %g", low, high);
         return tg_poison();
     }
-    return draw("randn", dtype, mean, deviation, shape, dtype == TG_F32 ? normal_f32 : normal_f64);
+    return uniform("uniform", dtype, low, high, shape);
+}
+
+tg_tensor *tg_normal_with(tg_dtype dtype, double mean, double deviation, tg_shape shape) {
+    if (!check("normal", dtype, shape)) return tg_poison();
+    if (!isfinite(mean) || !(deviation >= 0) || isinf(deviation)) {
+        tg_fail(TG_ERR_ARGUMENT, "normal: mean %g must be finite and deviation %g at least 0", mean, deviation);
+        return tg_poison();
+    }
+    return normal("normal", dtype, mean, deviation, shape);
+}
+
+tg_tensor *tg_rand_with(tg_dtype dtype, tg_shape shape) { return uniform("uniform", dtype, 0, 1, shape); }
+tg_tensor *tg_randn_with(tg_dtype dtype, tg_shape shape) { return normal("normal", dtype, 0, 1, shape); }
+
+tg_tensor *tg_rand_like(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_of(t, "rand_like");
+    return s ? uniform("rand_like", (tg_dtype)s->a.dtype, 0, 1, tg_array_shape(&s->a)) : tg_poison();
+}
+
+tg_tensor *tg_randn_like(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_of(t, "randn_like");
+    return s ? normal("randn_like", (tg_dtype)s->a.dtype, 0, 1, tg_array_shape(&s->a)) : tg_poison();
 }

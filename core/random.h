@@ -34,13 +34,22 @@ TG_API uint64_t tg_rng_below(tg_rng *rng, uint64_t n);
 /* Fisher-Yates: a uniformly random order of the n values. */
 TG_API void tg_rng_shuffle(tg_rng *rng, int64_t *values, int64_t n);
 
-/* Tensors on the current tape, f32 or f64: uniform in [low, high), normal with mean and deviation. One block
- * makes four f32 or two f64. low = high gives just that; low > high or a bound that is not finite is
- * TG_ERR_ARGUMENT. Of two such calls among the arguments of one call C does not say which is first
- * (docs/evaluation-order.md): give each a name.
- *     tg_rand(TG_F32, -1, 1, 2, 3)     tg_randn(TG_F64, 0, 1, 8) */
-TG_API tg_tensor *tg_rand_with(tg_dtype dtype, double low, double high, tg_shape shape);
-TG_API tg_tensor *tg_randn_with(tg_dtype dtype, double mean, double deviation, tg_shape shape);
+/* Tensors on the current tape, f32 or f64 (TG_ERR_DTYPE otherwise): uniform in [0, 1), and standard normal, as torch.rand
+ * and torch.randn. One block of the stream makes four f32 or two f64. Of two such calls among the arguments of one call C
+ * does not say which is first (docs/evaluation-order.md): give each a name.
+ *     tg_rand(TG_F32, 2, 3)     tg_randn(TG_F64, 8) */
+TG_API tg_tensor *tg_rand_with(tg_dtype dtype, tg_shape shape);
+TG_API tg_tensor *tg_randn_with(tg_dtype dtype, tg_shape shape);
+
+/* Uniform in [low, high), and normal with mean and deviation. low = high gives just that; low > high, a deviation below
+ * 0 or a number that is not finite is TG_ERR_ARGUMENT.
+ *     tg_uniform(TG_F32, -1, 1, 2, 3)     tg_normal(TG_F64, 0, 0.02, 8) */
+TG_API tg_tensor *tg_uniform_with(tg_dtype dtype, double low, double high, tg_shape shape);
+TG_API tg_tensor *tg_normal_with(tg_dtype dtype, double mean, double deviation, tg_shape shape);
+
+/* The same as tg_rand and tg_randn in the shape and dtype of t. */
+TG_API tg_tensor *tg_rand_like(const tg_tensor *t);
+TG_API tg_tensor *tg_randn_like(const tg_tensor *t);
 
 #ifdef __cplusplus
 }

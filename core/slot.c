@@ -272,7 +272,7 @@ tg_slot *tg_slot_with_data(const tg_tensor *t, const char *who) {
     char text[192], site[128] = "";
     if (s->maker.file)
         snprintf(site, sizeof site, " (%.100s:%d)", tg_base_name(s->maker.file), s->maker.line);
-    tg_fail(TG_ERR_LIFETIME, "%s: %s, made by %s%s, was released; its elements are gone", who,
+    tg_fail(TG_ERR_LIFETIME, "%s: the elements of %s, made by %s%s, were dropped by tg_drop_elements", who,
             tg_describe(t, text, sizeof text), s->maker.op, site);
     return NULL;
 }

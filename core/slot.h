@@ -108,7 +108,7 @@ void tg_slot_kill(tg_slot *s);
 /* The poison tensor: one for the process. */
 tg_tensor *tg_poison(void);
 
-/* Saved elements: pinning keeps them through tg_release. For tape slots; a no-op for kept ones, which other
+/* Saved elements: pinning keeps them through tg_drop_elements. For tape slots; a no-op for kept ones, which other
  * threads may be reading. */
 void tg_slot_pin(tg_slot *s);
 void tg_slot_unpin(tg_slot *s);

@@ -40,6 +40,15 @@ tg_tensor *tg_full_with(tg_dtype dtype, double value, tg_shape shape) {
 }
 tg_tensor *tg_scalar(tg_dtype dtype, double value) { return filled("scalar", dtype, TG_SCALAR, value); }
 
+static tg_tensor *filled_like(const char *op, const tg_tensor *t, double value) {
+    const tg_slot *s = tg_slot_of(t, op);
+    return s ? filled(op, (tg_dtype)s->a.dtype, tg_array_shape(&s->a), value) : tg_poison();
+}
+
+tg_tensor *tg_zeros_like(const tg_tensor *t) { return filled_like("zeros_like", t, 0); }
+tg_tensor *tg_ones_like(const tg_tensor *t) { return filled_like("ones_like", t, 1); }
+tg_tensor *tg_full_like(const tg_tensor *t, double value) { return filled_like("full_like", t, value); }
+
 tg_tensor *tg_from_with(tg_dtype dtype, const void *data, tg_shape shape) {
     if (!data && tg_shape_numel(shape) > 0) {
         tg_fail(TG_ERR_ARGUMENT, "from: the data pointer is NULL");
@@ -263,8 +272,8 @@ void tg_free(tg_tensor *t) {
                 tg_describe(t, text, sizeof text));
 }
 
-void tg_release(tg_tensor *t) {
-    tg_slot *s = tg_slot_of(t, "tg_release");
+void tg_drop_elements(tg_tensor *t) {
+    tg_slot *s = tg_slot_of(t, "tg_drop_elements");
     if (!s || s->kept) return;
     s->released = true;
     if (s->pins == 0) tg_array_drop(&s->a);

@@ -34,6 +34,11 @@ TG_API tg_tensor *tg_zeros_with(tg_dtype dtype, tg_shape shape);
 TG_API tg_tensor *tg_ones_with(tg_dtype dtype, tg_shape shape);
 TG_API tg_tensor *tg_full_with(tg_dtype dtype, double value, tg_shape shape);
 
+/* The same in the shape and dtype of t. */
+TG_API tg_tensor *tg_zeros_like(const tg_tensor *t);
+TG_API tg_tensor *tg_ones_like(const tg_tensor *t);
+TG_API tg_tensor *tg_full_like(const tg_tensor *t, double value);
+
 /* A rank-0 tensor. */
 TG_API tg_tensor *tg_scalar(tg_dtype dtype, double value);
 
@@ -105,7 +110,7 @@ TG_API void tg_free(tg_tensor *t);
 /* Gives up the elements of an intermediate before its rewind: memory returns as soon as no recorded node
  * needs them for its gradient. The handle stays valid for shape and name; reading elements is an error.
  * Ignored for kept tensors. For layers. */
-TG_API void tg_release(tg_tensor *t);
+TG_API void tg_drop_elements(tg_tensor *t);
 
 /* ---- printing, as NumPy prints: four decimals, aligned columns, long axes shortened with "..." ---- */
 

@@ -102,8 +102,8 @@ static bool expect(const char *what, bool passes, bool should_pass, const tg_gra
 }
 
 static bool check_all(void) {
-    tg_tensor *x = tg_set_requires_grad(tg_randn(TG_F64, 0, 2, 3, 4), true);
-    tg_tensor *column = tg_set_requires_grad(tg_randn(TG_F64, 0, 1, 3, 1), true);
+    tg_tensor *x = tg_set_requires_grad(tg_normal(TG_F64, 0, 2, 3, 4), true);
+    tg_tensor *column = tg_set_requires_grad(tg_normal(TG_F64, 0, 1, 3, 1), true);
     tg_set_name(x, "x");
 
     static tg_op careless_op, detached_op; /* static, as nodes on the tape point to their op */

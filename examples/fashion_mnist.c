@@ -159,9 +159,9 @@ static void get_batch(const dataset *d, const int64_t *index, int64_t n, tg_dtyp
 /* ---- the network ---- */
 
 static tg_tensor *net(tg_model *m, tg_tensor *x) {
-    x = tg_relu(tg_dense(m, "fc1", x, 256));
-    x = tg_relu(tg_dense(m, "fc2", x, 128));
-    return tg_dense(m, "out", x, 10);
+    x = tg_relu(tg_nn_linear(m, "fc1", x, 256));
+    x = tg_relu(tg_nn_linear(m, "fc2", x, 128));
+    return tg_nn_linear(m, "out", x, 10);
 }
 
 /* ---- training ---- */

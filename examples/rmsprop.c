@@ -48,8 +48,8 @@ static const tg_optim_rule rmsprop = {
 };
 
 static tg_tensor *net(tg_model *m, tg_tensor *x) {
-    x = tg_tanh(tg_dense(m, "hidden", x, 16));
-    return tg_dense(m, "out", x, 1);
+    x = tg_tanh(tg_nn_linear(m, "hidden", x, 16));
+    return tg_nn_linear(m, "out", x, 1);
 }
 
 int main(void) {

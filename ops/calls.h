@@ -218,13 +218,20 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_save_idx(...) TG_STATUS_AT(tg_save_idx(__VA_ARGS__))
 
 /* core/random.h */
-#define tg_rand(...) TG_AT(tg_rand_with(TG_WITH_SHAPE(3, __VA_ARGS__)))
-#define tg_randn(...) TG_AT(tg_randn_with(TG_WITH_SHAPE(3, __VA_ARGS__)))
+#define tg_rand(...) TG_AT(tg_rand_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
+#define tg_randn(...) TG_AT(tg_randn_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
+#define tg_uniform(...) TG_AT(tg_uniform_with(TG_WITH_SHAPE(3, __VA_ARGS__)))
+#define tg_normal(...) TG_AT(tg_normal_with(TG_WITH_SHAPE(3, __VA_ARGS__)))
+#define tg_rand_like(...) TG_AT(tg_rand_like(__VA_ARGS__))
+#define tg_randn_like(...) TG_AT(tg_randn_like(__VA_ARGS__))
 
 /* core/tensor.h */
 #define tg_zeros(...) TG_AT(tg_zeros_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
 #define tg_ones(...) TG_AT(tg_ones_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
 #define tg_full(...) TG_AT(tg_full_with(TG_WITH_SHAPE(2, __VA_ARGS__)))
+#define tg_zeros_like(...) TG_AT(tg_zeros_like(__VA_ARGS__))
+#define tg_ones_like(...) TG_AT(tg_ones_like(__VA_ARGS__))
+#define tg_full_like(...) TG_AT(tg_full_like(__VA_ARGS__))
 #define tg_scalar(...) TG_AT(tg_scalar(__VA_ARGS__))
 #define tg_from_array(...) TG_AT(tg_from_array(__VA_ARGS__))
 #define tg_rank(...) TG_VALUE_AT(int, tg_rank(__VA_ARGS__))
@@ -243,7 +250,7 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_array_of(...) TG_POINTER_AT(const tg_array *, tg_array_of(__VA_ARGS__))
 #define tg_keep(...) TG_AT(tg_keep(__VA_ARGS__))
 #define tg_free(...) TG_VOID_AT(tg_free(__VA_ARGS__))
-#define tg_release(...) TG_VOID_AT(tg_release(__VA_ARGS__))
+#define tg_drop_elements(...) TG_VOID_AT(tg_drop_elements(__VA_ARGS__))
 #define tg_to_text(...) TG_VALUE_AT(size_t, tg_to_text(__VA_ARGS__))
 #define tg_print(...) TG_VOID_AT(tg_print(__VA_ARGS__))
 
@@ -454,38 +461,38 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_one_hot(...) TG_AT(tg_one_hot(__VA_ARGS__))
 
 /* ops/index/sort.h */
-#define tg_sort(...) TG_AT(tg_sort_with(TG_WITH_OPTIONS(1, tg_sort_opts, __VA_ARGS__)))
-#define tg_topk(...) TG_AT(tg_topk_with(TG_WITH_OPTIONS(2, tg_topk_opts, __VA_ARGS__)))
+#define tg_sort(...) TG_AT(tg_sort_with(TG_WITH_OPTIONS(2, tg_sort_opts, __VA_ARGS__)))
+#define tg_topk(...) TG_AT(tg_topk_with(TG_WITH_OPTIONS(3, tg_topk_opts, __VA_ARGS__)))
 
 /* ops/reduce/aggregate.h */
-#define tg_prod(...) TG_AT(tg_prod_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
-#define tg_logsumexp(...) TG_AT(tg_logsumexp_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
-#define tg_all(...) TG_AT(tg_all_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
-#define tg_any(...) TG_AT(tg_any_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
-#define tg_count_nonzero(...) TG_AT(tg_count_nonzero_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
+#define tg_prod(...) TG_AT(tg_prod_with(TG_WITH_OPTIONS(1, tg_prod_opts, __VA_ARGS__)))
+#define tg_logsumexp(...) TG_AT(tg_logsumexp_with(TG_WITH_OPTIONS(1, tg_logsumexp_opts, __VA_ARGS__)))
+#define tg_all(...) TG_AT(tg_all_with(TG_WITH_OPTIONS(1, tg_all_opts, __VA_ARGS__)))
+#define tg_any(...) TG_AT(tg_any_with(TG_WITH_OPTIONS(1, tg_any_opts, __VA_ARGS__)))
+#define tg_count_nonzero(...) TG_AT(tg_count_nonzero_with(TG_WITH_OPTIONS(1, tg_count_nonzero_opts, __VA_ARGS__)))
 
 /* ops/reduce/reduce.h */
-#define tg_sum(...) TG_AT(tg_sum_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
-#define tg_mean(...) TG_AT(tg_mean_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
-#define tg_amax(...) TG_AT(tg_amax_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
-#define tg_amin(...) TG_AT(tg_amin_with(TG_WITH_OPTIONS(1, tg_reduce_opts, __VA_ARGS__)))
-#define tg_max(...) TG_AT(tg_max_with(TG_WITH_OPTIONS(1, tg_max_opts, __VA_ARGS__)))
-#define tg_min(...) TG_AT(tg_min_with(TG_WITH_OPTIONS(1, tg_max_opts, __VA_ARGS__)))
+#define tg_sum(...) TG_AT(tg_sum_with(TG_WITH_OPTIONS(1, tg_sum_opts, __VA_ARGS__)))
+#define tg_mean(...) TG_AT(tg_mean_with(TG_WITH_OPTIONS(1, tg_mean_opts, __VA_ARGS__)))
+#define tg_amax(...) TG_AT(tg_amax_with(TG_WITH_OPTIONS(1, tg_amax_opts, __VA_ARGS__)))
+#define tg_amin(...) TG_AT(tg_amin_with(TG_WITH_OPTIONS(1, tg_amin_opts, __VA_ARGS__)))
+#define tg_max(...) TG_AT(tg_max_with(TG_WITH_OPTIONS(2, tg_max_opts, __VA_ARGS__)))
+#define tg_min(...) TG_AT(tg_min_with(TG_WITH_OPTIONS(2, tg_min_opts, __VA_ARGS__)))
 #define tg_argmax(...) TG_AT(tg_argmax(__VA_ARGS__))
 #define tg_argmin(...) TG_AT(tg_argmin(__VA_ARGS__))
 #define tg_sum_to(...) TG_AT(tg_sum_to(__VA_ARGS__))
 
 /* ops/reduce/scan.h */
-#define tg_cumsum(...) TG_AT(tg_cumsum_with(TG_WITH_OPTIONS(2, tg_scan_opts, __VA_ARGS__)))
-#define tg_cumprod(...) TG_AT(tg_cumprod_with(TG_WITH_OPTIONS(2, tg_scan_opts, __VA_ARGS__)))
+#define tg_cumsum(...) TG_AT(tg_cumsum_with(TG_WITH_OPTIONS(2, tg_cumsum_opts, __VA_ARGS__)))
+#define tg_cumprod(...) TG_AT(tg_cumprod_with(TG_WITH_OPTIONS(2, tg_cumprod_opts, __VA_ARGS__)))
 #define tg_linear_scan(...) TG_AT(tg_linear_scan(__VA_ARGS__))
 
 /* ops/reduce/variance.h */
 #define tg_var(...) TG_AT(tg_var_with(TG_WITH_OPTIONS(1, tg_var_opts, __VA_ARGS__)))
-#define tg_std(...) TG_AT(tg_std_with(TG_WITH_OPTIONS(1, tg_var_opts, __VA_ARGS__)))
+#define tg_std(...) TG_AT(tg_std_with(TG_WITH_OPTIONS(1, tg_std_opts, __VA_ARGS__)))
 
 /* ops/reduce/vector_norm.h */
-#define tg_norm(...) TG_AT(tg_norm_with(TG_WITH_OPTIONS(1, tg_vector_norm_opts, __VA_ARGS__)))
+#define tg_norm(...) TG_AT(tg_norm_with(TG_WITH_OPTIONS(1, tg_norm_opts, __VA_ARGS__)))
 
 /* ops/products/einsum.h */
 #define tg_einsum(...) TG_AT(tg_einsum_with(TG_WITH_LIST(__VA_ARGS__)))
@@ -510,31 +517,33 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 
 /* ops/structured/attention.h */
 #define tg_scaled_dot_product_attention(...) \
-    TG_AT(tg_scaled_dot_product_attention_with(TG_WITH_OPTIONS(3, tg_attention_opts, __VA_ARGS__)))
+    TG_AT(tg_scaled_dot_product_attention_with(TG_WITH_OPTIONS(3, tg_scaled_dot_product_attention_opts, __VA_ARGS__)))
 
 /* ops/structured/conv.h */
 #define tg_conv2d(...) TG_AT(tg_conv2d_with(TG_WITH_OPTIONS(2, tg_conv2d_opts, __VA_ARGS__)))
 #define tg_conv1d(...) TG_AT(tg_conv1d_with(TG_WITH_OPTIONS(2, tg_conv1d_opts, __VA_ARGS__)))
-#define tg_conv_transpose2d(...) TG_AT(tg_conv_transpose2d_with(TG_WITH_OPTIONS(2, tg_conv2d_opts, __VA_ARGS__)))
-#define tg_conv2d_input(...) TG_AT(tg_conv2d_input_with(TG_WITH_OPTIONS(4, tg_conv2d_opts, __VA_ARGS__)))
-#define tg_conv2d_weight(...) TG_AT(tg_conv2d_weight_with(TG_WITH_OPTIONS(4, tg_conv2d_opts, __VA_ARGS__)))
+#define tg_conv_transpose2d(...) \
+    TG_AT(tg_conv_transpose2d_with(TG_WITH_OPTIONS(2, tg_conv_transpose2d_opts, __VA_ARGS__)))
+#define tg_conv2d_input(...) TG_AT(tg_conv2d_input_with(TG_WITH_OPTIONS(4, tg_conv2d_input_opts, __VA_ARGS__)))
+#define tg_conv2d_weight(...) TG_AT(tg_conv2d_weight_with(TG_WITH_OPTIONS(4, tg_conv2d_weight_opts, __VA_ARGS__)))
 
 /* ops/structured/interpolate.h */
 #define tg_interpolate(...) TG_AT(tg_interpolate_with(TG_WITH_OPTIONS(1, tg_interpolate_opts, __VA_ARGS__)))
 
 /* ops/structured/norm.h */
-#define tg_layer_norm(...) TG_AT(tg_layer_norm_with(TG_WITH_OPTIONS(1, tg_norm_opts, __VA_ARGS__)))
-#define tg_rms_norm(...) TG_AT(tg_rms_norm_with(TG_WITH_OPTIONS(1, tg_norm_opts, __VA_ARGS__)))
+#define tg_layer_norm(...) TG_AT(tg_layer_norm_with(TG_WITH_OPTIONS(1, tg_layer_norm_opts, __VA_ARGS__)))
+#define tg_rms_norm(...) TG_AT(tg_rms_norm_with(TG_WITH_OPTIONS(1, tg_rms_norm_opts, __VA_ARGS__)))
 #define tg_batch_norm(...) TG_AT(tg_batch_norm_with(TG_WITH_OPTIONS(1, tg_batch_norm_opts, __VA_ARGS__)))
 #define tg_group_norm(...) TG_AT(tg_group_norm_with(TG_WITH_OPTIONS(2, tg_group_norm_opts, __VA_ARGS__)))
 
 /* ops/structured/pool.h */
 #define tg_max_pool2d(...) TG_AT(tg_max_pool2d_with(TG_WITH_OPTIONS(1, tg_max_pool2d_opts, __VA_ARGS__)))
 #define tg_avg_pool2d(...) TG_AT(tg_avg_pool2d_with(TG_WITH_OPTIONS(1, tg_avg_pool2d_opts, __VA_ARGS__)))
-#define tg_avg_pool2d_input(...) TG_AT(tg_avg_pool2d_input_with(TG_WITH_OPTIONS(3, tg_avg_pool2d_opts, __VA_ARGS__)))
+#define tg_avg_pool2d_input(...) \
+    TG_AT(tg_avg_pool2d_input_with(TG_WITH_OPTIONS(3, tg_avg_pool2d_input_opts, __VA_ARGS__)))
 #define tg_adaptive_avg_pool2d(...) TG_AT(tg_adaptive_avg_pool2d(__VA_ARGS__))
 #define tg_unfold(...) TG_AT(tg_unfold_with(TG_WITH_OPTIONS(1, tg_unfold_opts, __VA_ARGS__)))
-#define tg_fold(...) TG_AT(tg_fold_with(TG_WITH_OPTIONS(3, tg_unfold_opts, __VA_ARGS__)))
+#define tg_fold(...) TG_AT(tg_fold_with(TG_WITH_OPTIONS(3, tg_fold_opts, __VA_ARGS__)))
 
 /* ops/recurrent/recurrent.h */
 #define tg_lstm_cell(...) TG_AT(tg_lstm_cell_with(TG_WITH_OPTIONS(2, tg_lstm_cell_opts, __VA_ARGS__)))
@@ -571,34 +580,37 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_init_uniform(...) TG_STATUS_AT(tg_init_uniform(__VA_ARGS__))
 
 /* ops/nn/layers.h */
-#define tg_dense(...) TG_AT(tg_dense_with(TG_WITH_OPTIONS(4, tg_dense_opts, __VA_ARGS__)))
-#define tg_conv_layer(...) TG_AT(tg_conv_layer_with(TG_WITH_OPTIONS(4, tg_conv_layer_opts, __VA_ARGS__)))
-#define tg_norm_layer(...) TG_AT(tg_norm_layer_with(TG_WITH_OPTIONS(3, tg_norm_layer_opts, __VA_ARGS__)))
-#define tg_embed(...) TG_AT(tg_embed_with(TG_WITH_OPTIONS(5, tg_embed_opts, __VA_ARGS__)))
-#define tg_dropout_layer(...) TG_AT(tg_dropout_layer(__VA_ARGS__))
-#define tg_self_attention(...) TG_AT(tg_self_attention_with(TG_WITH_OPTIONS(4, tg_attend_opts, __VA_ARGS__)))
+#define tg_nn_linear(...) TG_AT(tg_nn_linear_with(TG_WITH_OPTIONS(4, tg_nn_linear_opts, __VA_ARGS__)))
+#define tg_nn_conv2d(...) TG_AT(tg_nn_conv2d_with(TG_WITH_OPTIONS(4, tg_nn_conv2d_opts, __VA_ARGS__)))
+#define tg_nn_layer_norm(...) TG_AT(tg_nn_layer_norm_with(TG_WITH_OPTIONS(3, tg_nn_layer_norm_opts, __VA_ARGS__)))
+#define tg_nn_rms_norm(...) TG_AT(tg_nn_rms_norm_with(TG_WITH_OPTIONS(3, tg_nn_rms_norm_opts, __VA_ARGS__)))
+#define tg_nn_embedding(...) TG_AT(tg_nn_embedding_with(TG_WITH_OPTIONS(5, tg_nn_embedding_opts, __VA_ARGS__)))
+#define tg_nn_dropout(...) TG_AT(tg_nn_dropout(__VA_ARGS__))
+#define tg_nn_multihead_attention(...) \
+    TG_AT(tg_nn_multihead_attention_with(TG_WITH_OPTIONS(4, tg_nn_multihead_attention_opts, __VA_ARGS__)))
 
 /* ops/nn/loss.h */
-#define tg_mse_loss(...) TG_AT(tg_mse_loss_with(TG_WITH_OPTIONS(2, tg_loss_opts, __VA_ARGS__)))
+#define tg_mse_loss(...) TG_AT(tg_mse_loss_with(TG_WITH_OPTIONS(2, tg_mse_loss_opts, __VA_ARGS__)))
 #define tg_binary_cross_entropy_with_logits(...) \
-    TG_AT(tg_binary_cross_entropy_with_logits_with(TG_WITH_OPTIONS(2, tg_bce_opts, __VA_ARGS__)))
+    TG_AT(tg_binary_cross_entropy_with_logits_with(TG_WITH_OPTIONS(2, tg_binary_cross_entropy_with_logits_opts, __VA_ARGS__)))
 #define tg_binary_cross_entropy(...) \
-    TG_AT(tg_binary_cross_entropy_with(TG_WITH_OPTIONS(2, tg_bce_opts, __VA_ARGS__)))
+    TG_AT(tg_binary_cross_entropy_with(TG_WITH_OPTIONS(2, tg_binary_cross_entropy_opts, __VA_ARGS__)))
 #define tg_cross_entropy(...) TG_AT(tg_cross_entropy_with(TG_WITH_OPTIONS(2, tg_cross_entropy_opts, __VA_ARGS__)))
-#define tg_nll_loss(...) TG_AT(tg_nll_loss_with(TG_WITH_OPTIONS(2, tg_nll_opts, __VA_ARGS__)))
+#define tg_nll_loss(...) TG_AT(tg_nll_loss_with(TG_WITH_OPTIONS(2, tg_nll_loss_opts, __VA_ARGS__)))
 #define tg_accuracy(...) TG_VALUE_AT(double, tg_accuracy(__VA_ARGS__))
 
 /* ops/nn/loss_distance.h */
-#define tg_l1_loss(...) TG_AT(tg_l1_loss_with(TG_WITH_OPTIONS(2, tg_loss_opts, __VA_ARGS__)))
-#define tg_huber_loss(...) TG_AT(tg_huber_loss_with(TG_WITH_OPTIONS(2, tg_huber_opts, __VA_ARGS__)))
-#define tg_smooth_l1_loss(...) TG_AT(tg_smooth_l1_loss_with(TG_WITH_OPTIONS(2, tg_smooth_l1_opts, __VA_ARGS__)))
+#define tg_l1_loss(...) TG_AT(tg_l1_loss_with(TG_WITH_OPTIONS(2, tg_l1_loss_opts, __VA_ARGS__)))
+#define tg_huber_loss(...) TG_AT(tg_huber_loss_with(TG_WITH_OPTIONS(2, tg_huber_loss_opts, __VA_ARGS__)))
+#define tg_smooth_l1_loss(...) TG_AT(tg_smooth_l1_loss_with(TG_WITH_OPTIONS(2, tg_smooth_l1_loss_opts, __VA_ARGS__)))
 #define tg_kl_div(...) TG_AT(tg_kl_div_with(TG_WITH_OPTIONS(2, tg_kl_div_opts, __VA_ARGS__)))
 #define tg_hinge_embedding_loss(...) \
-    TG_AT(tg_hinge_embedding_loss_with(TG_WITH_OPTIONS(2, tg_hinge_opts, __VA_ARGS__)))
-#define tg_hinge_loss(...) TG_AT(tg_hinge_loss_with(TG_WITH_OPTIONS(2, tg_hinge_opts, __VA_ARGS__)))
+    TG_AT(tg_hinge_embedding_loss_with(TG_WITH_OPTIONS(2, tg_hinge_embedding_loss_opts, __VA_ARGS__)))
+#define tg_hinge_loss(...) TG_AT(tg_hinge_loss_with(TG_WITH_OPTIONS(2, tg_hinge_loss_opts, __VA_ARGS__)))
 #define tg_gaussian_nll_loss(...) \
-    TG_AT(tg_gaussian_nll_loss_with(TG_WITH_OPTIONS(3, tg_gaussian_nll_opts, __VA_ARGS__)))
-#define tg_cosine_similarity(...) TG_AT(tg_cosine_similarity_with(TG_WITH_OPTIONS(3, tg_cosine_opts, __VA_ARGS__)))
+    TG_AT(tg_gaussian_nll_loss_with(TG_WITH_OPTIONS(3, tg_gaussian_nll_loss_opts, __VA_ARGS__)))
+#define tg_cosine_similarity(...) \
+    TG_AT(tg_cosine_similarity_with(TG_WITH_OPTIONS(3, tg_cosine_similarity_opts, __VA_ARGS__)))
 
 /* ops/nn/model.h */
 #define tg_model_new(...) TG_POINTER_AT(tg_model *, tg_model_new(__VA_ARGS__))
@@ -629,7 +641,7 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_adam(...) TG_POINTER_AT(tg_optim *, tg_adam_with(TG_WITH_OPTIONS(2, tg_adam_opts, __VA_ARGS__)))
 
 /* ops/nn/recurrent.h */
-#define tg_lstm(...) TG_AT(tg_lstm_with(TG_WITH_OPTIONS(4, tg_lstm_opts, __VA_ARGS__)))
-#define tg_gru(...) TG_AT(tg_gru_with(TG_WITH_OPTIONS(4, tg_gru_opts, __VA_ARGS__)))
+#define tg_nn_lstm(...) TG_AT(tg_nn_lstm_with(TG_WITH_OPTIONS(4, tg_nn_lstm_opts, __VA_ARGS__)))
+#define tg_nn_gru(...) TG_AT(tg_nn_gru_with(TG_WITH_OPTIONS(4, tg_nn_gru_opts, __VA_ARGS__)))
 
 #endif

@@ -95,7 +95,7 @@ static inline int tg_axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? a
 
 /* What no gradient reads of a temporary goes at once, what one reads stays for it. NULL and failed ones are let be. */
 static inline void tg_drop_temporary(tg_tensor *t) {
-    if (t && tg_is_alive(t)) tg_release(t);
+    if (t && tg_is_alive(t)) tg_drop_elements(t);
 }
 
 /* ---- borrowed views: they hold no reference, so they are not dropped, and live no longer than what they

@@ -12,6 +12,12 @@
  *   autograd/composed.h    functions made of others
  *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers
  *   ops/calls.h       how a call is written: named options, sizes, the line it notes
+ *
+ * Names. A function is called as PyTorch's where it has one, and its axes are arguments named `axis`, after the tensor:
+ *   tg_<op>           an op: tg_conv2d(x, w)            tg_nn_<op>     the layer that owns its parameters: tg_nn_conv2d(m, "c1", x, 16)
+ *   tg_<op>_          changes its first argument        tg_<op>_with   takes in a variable what tg_<op> takes written out
+ *   tg_<op>_opts      the options of tg_<op>: 0, left out, is the default; TG_ZERO asks for 0 where that is another number
+ * Shapes are written out, tg_zeros(TG_F32, 2, 3), or given in a variable, tg_zeros_with(TG_F32, shape).
  */
 #ifndef TAPEGRAD_H
 #define TAPEGRAD_H

@@ -57,6 +57,8 @@ found=$(
     grep -rnE '^#define tg_[a-z0-9_]+\(' core autograd ops --include='*.h' | grep -v '^ops/calls.h:' | say 'a macro over a function, which belongs in ops/calls.h'
     grep -rnE '\(tg_[a-z0-9_]+\)\([^)]*[,)] *[;,)]' core ops autograd examples docs README.md | grep -vE '\(tg_(tensor|dtype|shape|status|loss_reduction|pad_mode)\)' | say 'a call with its name in parentheses'
     sh tests/calls.sh --check
+    sed -nE 's/.* \*?tg_([a-z0-9_]+)_with\(.*tg_([a-z0-9_]+)_opts opts\);$/\1 \2/p' docs/functions.md | awk '$1 != $2' |
+        say 'options of another name than the function'
 
     # Every source is built.
     find core autograd ops tests -name '*.c' ! -path 'tests/install/*' | while read -r f; do

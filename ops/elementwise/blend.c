@@ -68,7 +68,7 @@ tg_tensor *tg_lerp(tg_tensor *a, tg_tensor *b, tg_tensor *weight) {
 /* x + step, which nobody else needs */
 static tg_tensor *add_step(tg_tensor *x, tg_tensor *step) {
     tg_tensor *y = tg_add(x, step);
-    tg_release(step);
+    tg_drop_elements(step);
     return y;
 }
 

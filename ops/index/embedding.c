@@ -66,7 +66,7 @@ tg_tensor *tg_dropout(tg_tensor *x, double p, bool training) {
     if (!training || p == 0) return x;
     tg_dtype dtype = tg_dtype_of(x);
     tg_rng before = *tg_default_rng();
-    tg_tensor *u = tg_rand_with(dtype, 0, 1, tg_shape_of(x)), *dropped = tg_lt(u, tg_scalar(dtype, p));
+    tg_tensor *u = tg_uniform_with(dtype, 0, 1, tg_shape_of(x)), *dropped = tg_lt(u, tg_scalar(dtype, p));
     tg_drop_temporary(u);
     tg_tensor *scaled = tg_mul_scalar(x, p < 1 ? 1 / (1 - p) : 1);
     tg_tensor *y = tg_masked_fill(scaled, dropped, 0); /* no product with 0: x may be infinite */

@@ -121,8 +121,8 @@ tg_tensor *tg_take_along_dim(tg_tensor *x, tg_tensor *index, int axis) {
     rest.dim[k] = at.dim[k];
     tg_tensor *wide = tg_expand_with(x, both), *places = tg_expand_with(index, rest);
     tg_tensor *out = tg_gather(wide, k, places);
-    tg_release(wide);
-    tg_release(places);
+    tg_drop_elements(wide);
+    tg_drop_elements(places);
     return out;
 }
 
@@ -142,7 +142,7 @@ tg_tensor *tg_one_hot(tg_tensor *index, int64_t classes) {
     tg_tensor *one = tg_ones_with(TG_I64, shape), *places = tg_reshape_with(index, shape);
     shape.dim[shape.rank - 1] = classes;
     tg_tensor *zeros = tg_zeros_with(TG_I64, shape), *out = tg_scatter(zeros, -1, places, one);
-    tg_release(one);
-    tg_release(zeros);
+    tg_drop_elements(one);
+    tg_drop_elements(zeros);
     return out;
 }

@@ -177,34 +177,34 @@ static tg_tensor *sort_both(tg_tensor *x, int axis, bool descending, tg_tensor *
     return out[0];
 }
 
-tg_tensor *tg_sort_with(tg_tensor *x, tg_sort_opts opts) {
+tg_tensor *tg_sort_with(tg_tensor *x, int axis, tg_sort_opts opts) {
     tg_tensor *index;
-    return sort_both(x, opts.axis, opts.descending, opts.index ? opts.index : &index);
+    return sort_both(x, axis, opts.descending, opts.index ? opts.index : &index);
 }
 
 /* ---- topk: the first of all in order ---- */
 
-tg_tensor *tg_topk_with(tg_tensor *x, int64_t k, tg_topk_opts opts) {
+tg_tensor *tg_topk_with(tg_tensor *x, int64_t k, int axis, tg_topk_opts opts) {
     TG_COMPOSED("topk");
     const tg_slot *slot = tg_slot_of(x, "topk");
     tg_tensor *index = tg_poison(), *all, *out = tg_poison();
     char text[160];
     if (opts.index) *opts.index = index;
     if (!slot || slot->poison) return out;
-    int axis = tg_axis(opts.axis, slot->a.rank);
-    if (axis < 0 || k < 0 || k > slot->a.shape[axis]) {
+    int along = tg_axis(axis, slot->a.rank);
+    if (along < 0 || k < 0 || k > slot->a.shape[along]) {
         tg_describe(x, text, sizeof text);
-        if (axis < 0)
-            tg_fail(TG_ERR_ARGUMENT, "topk: %s has no axis %d", text, opts.axis);
+        if (along < 0)
+            tg_fail(TG_ERR_ARGUMENT, "topk: %s has no axis %d", text, axis);
         else
-            tg_fail(TG_ERR_ARGUMENT, "topk: k is %lld, and axis %d of %s has %lld elements", (long long)k, axis,
-                    text, (long long)slot->a.shape[axis]);
+            tg_fail(TG_ERR_ARGUMENT, "topk: k is %lld, and axis %d of %s has %lld elements", (long long)k, along,
+                    text, (long long)slot->a.shape[along]);
         return out;
     }
-    all = sort_both(x, axis, !opts.smallest, &index);
-    out = tg_slice(all, axis, 0, k, 1);
-    tg_release(all);
+    all = sort_both(x, along, !opts.smallest, &index);
+    out = tg_slice(all, along, 0, k, 1);
+    tg_drop_elements(all);
     if (!opts.index || tg_is_poison(out)) return out;
-    *opts.index = tg_slice(index, axis, 0, k, 1);
+    *opts.index = tg_slice(index, along, 0, k, 1);
     return tg_is_poison(*opts.index) ? *opts.index : out;
 }

@@ -9,25 +9,23 @@
 extern "C" {
 #endif
 
-/* The elements in order, and in *index (when not NULL) where each stood in x, as i64.
- *     tg_sort(x, .axis = -1, .descending = true, .index = &order) */
+/* The elements along `axis` in order, and in *index (when not NULL) where each stood in x, as i64.
+ *     tg_sort(x, -1, .descending = true, .index = &order) */
 typedef struct tg_sort_opts {
-    int axis;
     bool descending;
     tg_tensor **index;
     char end; /* no option: ops/calls.h */
 } tg_sort_opts;
-TG_API tg_tensor *tg_sort_with(tg_tensor *x, tg_sort_opts opts);
+TG_API tg_tensor *tg_sort_with(tg_tensor *x, int axis, tg_sort_opts opts);
 
-/* The k largest elements along the axis, largest first, or the k smallest, smallest first; in *index where
+/* The k largest elements along `axis`, largest first, or the k smallest, smallest first; in *index where
  * each stood, the first one of those that tie. More than there are is TG_ERR_ARGUMENT. */
 typedef struct tg_topk_opts {
-    int axis;
     bool smallest;
     tg_tensor **index;
     char end; /* no option: ops/calls.h */
 } tg_topk_opts;
-TG_API tg_tensor *tg_topk_with(tg_tensor *x, int64_t k, tg_topk_opts opts);
+TG_API tg_tensor *tg_topk_with(tg_tensor *x, int64_t k, int axis, tg_topk_opts opts);
 
 #ifdef __cplusplus
 }

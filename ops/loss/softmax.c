@@ -24,7 +24,7 @@ static tg_tensor *row_sum(const tg_node *n, tg_tensor *t) {
 tg_tensor *tg_dominant(tg_tensor *all, int axis, double limit) {
     tg_tensor *y = tg_detach(all), *index = NULL;
     if (!tg_is_alive(y) || tg_numel(y) == 0) return NULL;
-    tg_tensor *most = tg_max_with(y, (tg_max_opts){.axis = axis, .keepdim = true, .index = &index});
+    tg_tensor *most = tg_max_with(y, axis, (tg_max_opts){.keepdim = true, .index = &index});
     tg_tensor *above = tg_any_with(tg_gt(most, tg_scalar(tg_dtype_of(y), limit)), (tg_reduce_opts){0});
     return tg_item(above) != 0 ? index : NULL;
 }

@@ -12,11 +12,11 @@
 #include "ops/structured/conv.h"
 #include "ops/structured/norm.h"
 
-/* ---- dense ---- */
+/* ---- linear ---- */
 
-static tg_tensor *dense(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts) {
+static tg_tensor *linear(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_nn_linear_opts opts) {
     char weight[TG_LAYER_NAME], bias[TG_LAYER_NAME];
-    if (!tg_layer_name(weight, "dense", name, "weight") || !tg_layer_name(bias, "dense", name, "bias"))
+    if (!tg_layer_name(weight, "nn_linear", name, "weight") || !tg_layer_name(bias, "nn_linear", name, "bias"))
         return tg_poison();
     tg_dtype dtype = tg_dtype_of(x);
     tg_init_fn init = opts.init ? opts.init : tg_init_kaiming_uniform;
@@ -26,17 +26,17 @@ static tg_tensor *dense(tg_model *model, const char *name, tg_tensor *x, int64_t
     return tg_linear_with(x, w, (tg_linear_opts){.bias = b});
 }
 
-tg_tensor *tg_dense_with(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts) {
-    TG_NAMED("dense");
-    if (!tg_layer_check("dense", x, 0, "[.., in]", out)) return tg_poison();
+tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_nn_linear_opts opts) {
+    TG_NAMED("nn_linear");
+    if (!tg_layer_check("nn_linear", x, 0, "[.., in]", out)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
-    return tg_layer_end(start, dense(model, name, x, out, opts));
+    return tg_layer_end(start, linear(model, name, x, out, opts));
 }
 
 /* ---- convolution ---- */
 
 static tg_tensor *convolve(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
-                           tg_conv_layer_opts o) {
+                           tg_nn_conv2d_opts o) {
     tg_dtype dtype = tg_dtype_of(x);
     tg_init_fn init = o.init ? o.init : tg_init_kaiming_uniform;
     tg_conv2d_opts opts = {.groups = o.groups};
@@ -44,33 +44,47 @@ static tg_tensor *convolve(tg_model *model, const char *name, tg_tensor *x, int6
         opts.stride[i] = o.stride[i], opts.padding[i] = o.padding[i], opts.dilation[i] = o.dilation[i];
     tg_shape shape = TG_SHAPE(filters, tg_size(x, 1) / (o.groups > 0 ? o.groups : 1),
                               o.kernel[0] ? o.kernel[0] : 1, o.kernel[1] ? o.kernel[1] : 1);
-    tg_tensor *w = tg_layer_param(model, "conv_layer", name, "weight", dtype, shape, init, o.init_user);
+    tg_tensor *w = tg_layer_param(model, "nn_conv2d", name, "weight", dtype, shape, init, o.init_user);
     if (!o.no_bias)
-        opts.bias = tg_layer_param(model, "conv_layer", name, "bias", dtype, TG_SHAPE(filters), NULL, NULL);
+        opts.bias = tg_layer_param(model, "nn_conv2d", name, "bias", dtype, TG_SHAPE(filters), NULL, NULL);
     return tg_conv2d_with(x, w, opts);
 }
 
-tg_tensor *tg_conv_layer_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
-                           tg_conv_layer_opts opts) {
-    TG_NAMED("conv_layer");
-    if (!tg_layer_check("conv_layer", x, 4, "[images, channels, height, width]", filters)) return tg_poison();
+tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
+                           tg_nn_conv2d_opts opts) {
+    TG_NAMED("nn_conv2d");
+    if (!tg_layer_check("nn_conv2d", x, 4, "[images, channels, height, width]", filters)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, convolve(model, name, x, filters, opts));
 }
 
 /* ---- normalisation ---- */
 
-tg_tensor *tg_norm_layer_with(tg_model *model, const char *name, tg_tensor *x, tg_norm_layer_opts o) {
-    TG_NAMED("norm_layer");
-    if (!tg_layer_check("norm_layer", x, 0, "[.., size]", 1)) return tg_poison();
-    tg_layer_start start = tg_layer_begin(model);
+/* The parameters of a normalisation over the last axis, which start as ones and zeros. */
+static tg_layer_norm_opts norm_params(tg_model *model, const char *layer, const char *name, const tg_tensor *x, bool bias) {
     tg_dtype dtype = tg_dtype_of(x);
     tg_shape size = TG_SHAPE(tg_size(x, -1));
-    tg_norm_opts opts = {.eps = o.eps};
-    opts.weight = tg_layer_param(model, "norm_layer", name, "weight", dtype, size, tg_init_ones, NULL);
-    if (!o.rms && !o.no_bias)
-        opts.bias = tg_layer_param(model, "norm_layer", name, "bias", dtype, size, NULL, NULL);
-    return tg_layer_end(start, o.rms ? tg_rms_norm_with(x, opts) : tg_layer_norm_with(x, opts));
+    tg_layer_norm_opts opts = {.weight = tg_layer_param(model, layer, name, "weight", dtype, size, tg_init_ones, NULL)};
+    if (bias) opts.bias = tg_layer_param(model, layer, name, "bias", dtype, size, NULL, NULL);
+    return opts;
+}
+
+tg_tensor *tg_nn_layer_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_layer_norm_opts o) {
+    TG_NAMED("nn_layer_norm");
+    if (!tg_layer_check("nn_layer_norm", x, 0, "[.., size]", 1)) return tg_poison();
+    tg_layer_start start = tg_layer_begin(model);
+    tg_layer_norm_opts opts = norm_params(model, "nn_layer_norm", name, x, !o.no_bias);
+    opts.eps = o.eps;
+    return tg_layer_end(start, tg_layer_norm_with(x, opts));
+}
+
+tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_rms_norm_opts o) {
+    TG_NAMED("nn_rms_norm");
+    if (!tg_layer_check("nn_rms_norm", x, 0, "[.., size]", 1)) return tg_poison();
+    tg_layer_start start = tg_layer_begin(model);
+    tg_layer_norm_opts opts = norm_params(model, "nn_rms_norm", name, x, false);
+    opts.eps = o.eps;
+    return tg_layer_end(start, tg_rms_norm_with(x, opts));
 }
 
 /* ---- embedding ---- */
@@ -83,25 +97,25 @@ static tg_status init_normal(tg_tensor *w, tg_rng *rng, const void *user) {
     return a ? TG_OK : tg_error_status();
 }
 
-tg_tensor *tg_embed_with(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
-                      tg_embed_opts o) {
-    TG_NAMED("embed");
+tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
+                      tg_nn_embedding_opts o) {
+    TG_NAMED("nn_embedding");
     if (number < 1 || size < 1) {
-        tg_fail(TG_ERR_ARGUMENT, "embed: %lld rows of %lld are not positive", (long long)number,
+        tg_fail(TG_ERR_ARGUMENT, "nn_embedding: %lld rows of %lld are not positive", (long long)number,
                 (long long)size);
         return tg_poison();
     }
     tg_layer_start start = tg_layer_begin(model);
     tg_init_fn init = o.init ? o.init : init_normal;
     tg_dtype dtype = o.f64 ? TG_F64 : TG_F32;
-    tg_tensor *w = tg_layer_param(model, "embed", name, "weight", dtype, TG_SHAPE(number, size), init, o.init_user);
+    tg_tensor *w = tg_layer_param(model, "nn_embedding", name, "weight", dtype, TG_SHAPE(number, size), init, o.init_user);
     return tg_layer_end(start, tg_is_poison(w) ? w : tg_embedding_with(w, index, (tg_embedding_opts){0}));
 }
 
 /* ---- dropout ---- */
 
-tg_tensor *tg_dropout_layer(tg_model *model, tg_tensor *x, double p) {
-    TG_COMPOSED("dropout_layer");
+tg_tensor *tg_nn_dropout(tg_model *model, tg_tensor *x, double p) {
+    TG_COMPOSED("nn_dropout");
     bool training = tg_model_training(model);
     return tg_error_status() == TG_OK ? tg_dropout(x, p, training) : tg_poison();
 }
@@ -118,33 +132,33 @@ static tg_tensor *join_heads(tg_tensor *x) {
     return tg_reshape_with(tg_transpose(x, 1, 2), TG_SHAPE(s.dim[0], s.dim[2], s.dim[1] * s.dim[3]));
 }
 
-static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_t heads, tg_attend_opts o) {
+static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_t heads, tg_nn_multihead_attention_opts o) {
     int64_t size = tg_size(x, 2);
     char in[TG_LAYER_NAME], out[TG_LAYER_NAME];
-    if (!tg_layer_name(in, "self_attention", name, "in") ||
-        !tg_layer_name(out, "self_attention", name, "out"))
+    if (!tg_layer_name(in, "nn_multihead_attention", name, "in") ||
+        !tg_layer_name(out, "nn_multihead_attention", name, "out"))
         return tg_poison();
-    tg_dense_opts dense_opts = {.no_bias = o.no_bias, .init = tg_init_xavier_uniform};
-    tg_tensor *all = tg_dense_with(model, in, x, 3 * size, dense_opts), *part[3];
+    tg_nn_linear_opts linear_opts = {.no_bias = o.no_bias, .init = tg_init_xavier_uniform};
+    tg_tensor *all = tg_nn_linear_with(model, in, x, 3 * size, linear_opts), *part[3];
     if (tg_is_poison(all)) return all;
     for (int i = 0; i < 3; i++) part[i] = split_heads(tg_narrow(all, 2, i * size, size), heads);
-    tg_attention_opts opts = {.mask = o.mask, .causal = o.causal};
+    tg_scaled_dot_product_attention_opts opts = {.mask = o.mask, .causal = o.causal};
     tg_tensor *y = tg_scaled_dot_product_attention_with(part[0], part[1], part[2], opts);
     if (tg_is_poison(y)) return y;
-    tg_tensor *joined = join_heads(y), *result = tg_dense_with(model, out, joined, size, dense_opts);
+    tg_tensor *joined = join_heads(y), *result = tg_nn_linear_with(model, out, joined, size, linear_opts);
     tg_tensor *inner[] = {all, part[0], part[1], part[2], y, joined}; /* from here on gradients alone read them */
-    for (int i = 0; i < 6 && !tg_is_poison(result); i++) tg_release(inner[i]);
+    for (int i = 0; i < 6 && !tg_is_poison(result); i++) tg_drop_elements(inner[i]);
     return result;
 }
 
-tg_tensor *tg_self_attention_with(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
-                               tg_attend_opts opts) {
-    TG_NAMED("self_attention");
-    if (!tg_layer_check("self_attention", x, 3, "[n, t, size]", heads)) return tg_poison();
+tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
+                               tg_nn_multihead_attention_opts opts) {
+    TG_NAMED("nn_multihead_attention");
+    if (!tg_layer_check("nn_multihead_attention", x, 3, "[n, t, size]", heads)) return tg_poison();
     if (tg_size(x, 2) % heads != 0 || tg_size(x, 2) > INT64_MAX / 3) {
         char text[160];
         tg_describe(x, text, sizeof text);
-        tg_fail(TG_ERR_SHAPE, "self_attention: %lld heads do not divide the last axis of %s",
+        tg_fail(TG_ERR_SHAPE, "nn_multihead_attention: %lld heads do not divide the last axis of %s",
                 (long long)heads, text);
         return tg_poison();
     }

@@ -8,63 +8,68 @@
 extern "C" {
 #endif
 
-typedef struct tg_dense_opts {
+typedef struct tg_nn_linear_opts {
     bool no_bias;
     tg_init_fn init;       /* of the weight; NULL: tg_init_kaiming_uniform. The bias starts at zero. */
     const void *init_user; /* what init is given: .init = tg_init_uniform, .init_user = &bound */
     char end; /* no option: ops/calls.h */
-} tg_dense_opts;
+} tg_nn_linear_opts;
 
 /* y = x W^T + b, for x [.., in], W = name.weight [out, in], b = name.bias [out]; y is [.., out]. (The
  * weight lies as in torch.nn.Linear.) f32 or f64, as x. Another input size than the first time is
  * TG_ERR_SHAPE.
- *     h = tg_relu(tg_dense(m, "fc1", x, 256)); */
-TG_API tg_tensor *tg_dense_with(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_dense_opts opts);
+ *     h = tg_relu(tg_nn_linear(m, "fc1", x, 256)); */
+TG_API tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_nn_linear_opts opts);
 
 /* Convolution of x [images, channels, height, width] with `filters` filters of kernel {height, width}
  * (torch.nn.Conv2d): tg_conv2d with name.weight [filters, channels / groups, kernel..] and name.bias [filters]. A size
- * left out of the kernel is 1; the other options are those of tg_conv2d, init and init_user those of tg_dense.
- *     x = tg_relu(tg_conv_layer(m, "conv1", x, 16, .kernel = {5, 5}, .padding = {2, 2})); */
-typedef struct tg_conv_layer_opts {
+ * left out of the kernel is 1; the other options are those of tg_conv2d, init and init_user those of tg_nn_linear.
+ *     x = tg_relu(tg_nn_conv2d(m, "conv1", x, 16, .kernel = {5, 5}, .padding = {2, 2})); */
+typedef struct tg_nn_conv2d_opts {
     int64_t kernel[2], stride[2], padding[2], dilation[2], groups;
     bool no_bias;
     tg_init_fn init;
     const void *init_user;
     char end; /* no option: ops/calls.h */
-} tg_conv_layer_opts;
-TG_API tg_tensor *tg_conv_layer_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
-                                tg_conv_layer_opts opts);
+} tg_nn_conv2d_opts;
+TG_API tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
+                                tg_nn_conv2d_opts opts);
 
 /* Layer normalisation over the last axis of x [.., size] (torch.nn.LayerNorm(size)), with name.weight and
  * name.bias [size], which start as ones and zeros:
  *     y = (x - mean) / sqrt(variance + eps) * weight + bias
- * With rms it is x / sqrt(mean(x^2) + eps) * weight (torch.nn.RMSNorm), which has no bias. An eps of 0 is the
- * default of ops/structured/norm.h.
- *     x = tg_add(x, tg_dense(m, "b0.mlp", tg_norm_layer(m, "b0.norm", x), 128)); */
-typedef struct tg_norm_layer_opts {
-    bool rms, no_bias;
-    double eps;
+ *     x = tg_add(x, tg_nn_linear(m, "b0.mlp", tg_nn_layer_norm(m, "b0.norm", x), 128)); */
+typedef struct tg_nn_layer_norm_opts {
+    bool no_bias;
+    double eps; /* default 1e-5 */
     char end; /* no option: ops/calls.h */
-} tg_norm_layer_opts;
-TG_API tg_tensor *tg_norm_layer_with(tg_model *model, const char *name, tg_tensor *x, tg_norm_layer_opts opts);
+} tg_nn_layer_norm_opts;
+TG_API tg_tensor *tg_nn_layer_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_layer_norm_opts opts);
+
+/* The same without mean and bias (torch.nn.RMSNorm(size)):  y = x / sqrt(mean(x^2) + eps) * weight. */
+typedef struct tg_nn_rms_norm_opts {
+    double eps; /* default: the machine epsilon of the dtype */
+    char end; /* no option: ops/calls.h */
+} tg_nn_rms_norm_opts;
+TG_API tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_rms_norm_opts opts);
 
 /* The rows of name.weight [number, size] that index (i64 or i32, any shape) names: [.., size]
  * (torch.nn.Embedding(number, size), and like it the weight starts standard normal). f32, or f64 if asked for.
  * An index outside [-number, number) is TG_ERR_ARGUMENT.
- *     x = tg_add(tg_embed(m, "token", tokens, 96, 128), tg_embed(m, "place", tg_arange(TG_I64, 0, t, 1), 512, 128)); */
-typedef struct tg_embed_opts {
+ *     x = tg_add(tg_nn_embedding(m, "token", tokens, 96, 128), tg_nn_embedding(m, "place", tg_arange(TG_I64, 0, t, 1), 512, 128)); */
+typedef struct tg_nn_embedding_opts {
     tg_init_fn init; /* NULL: standard normal */
     bool f64;
     const void *init_user;
     char end; /* no option: ops/calls.h */
-} tg_embed_opts;
-TG_API tg_tensor *tg_embed_with(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
-                           tg_embed_opts opts);
+} tg_nn_embedding_opts;
+TG_API tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
+                           tg_nn_embedding_opts opts);
 
 /* tg_dropout (ops/index/embedding.h) with probability p while the model is in training (tg_model_set_training), x itself in
  * evaluation. No parameters.
- *     x = tg_dropout_layer(m, tg_relu(tg_dense(m, "fc1", x, 256)), 0.5); */
-TG_API tg_tensor *tg_dropout_layer(tg_model *model, tg_tensor *x, double p);
+ *     x = tg_nn_dropout(m, tg_relu(tg_nn_linear(m, "fc1", x, 256)), 0.5); */
+TG_API tg_tensor *tg_nn_dropout(tg_model *model, tg_tensor *x, double p);
 
 /* Multi-head self-attention of x [n, t, size] (torch.nn.MultiheadAttention(size, heads, batch_first=True) with x as
  * query, key and value): q, k, v = the thirds of x W_in^T + b_in, each cut into `heads` heads of size / heads;
@@ -72,14 +77,14 @@ TG_API tg_tensor *tg_dropout_layer(tg_model *model, tg_tensor *x, double p);
  * Parameters name.in.weight [3 size, size], name.in.bias, name.out.weight [size, size], name.out.bias. With causal,
  * step i sees the steps 0..i; mask is that of tg_scaled_dot_product_attention and broadcasts to [n, heads, t, t].
  * heads does not divide size: TG_ERR_SHAPE.
- *     x = tg_add(x, tg_self_attention(m, "b0.attention", tg_norm_layer(m, "b0.norm", x), 4, .causal = true)); */
-typedef struct tg_attend_opts {
+ *     x = tg_add(x, tg_nn_multihead_attention(m, "b0.attention", tg_nn_layer_norm(m, "b0.norm", x), 4, .causal = true)); */
+typedef struct tg_nn_multihead_attention_opts {
     tg_tensor *mask;
     bool causal, no_bias;
     char end; /* no option: ops/calls.h */
-} tg_attend_opts;
-TG_API tg_tensor *tg_self_attention_with(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
-                                    tg_attend_opts opts);
+} tg_nn_multihead_attention_opts;
+TG_API tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
+                                    tg_nn_multihead_attention_opts opts);
 
 #ifdef __cplusplus
 }

@@ -124,7 +124,7 @@ tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduct
         tg_fail(TG_ERR_ARGUMENT, "%s: there is no reduction %d", op, (int)reduction);
         return tg_poison();
     }
-    if (tg_is_alive(out)) tg_release(x);
+    if (tg_is_alive(out)) tg_drop_elements(x);
     return out;
 }
 
@@ -141,7 +141,7 @@ double tg_loss_share(const char *op, const tg_tensor *out, const tg_tensor *like
 
 /* ---- mse and binary cross-entropy ---- */
 
-tg_tensor *tg_mse_loss_with(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts) {
+tg_tensor *tg_mse_loss_with(tg_tensor *prediction, tg_tensor *target, tg_mse_loss_opts opts) {
     TG_COMPOSED("mse_loss");
     if (!tg_loss_pair("mse_loss", prediction, target)) return tg_poison();
     tg_tensor *d = tg_sub(prediction, target);
@@ -164,13 +164,13 @@ static tg_tensor *target_terms(tg_tensor *y, tg_tensor *c, tg_tensor *a) {
 }
 
 /* w (y c a + (1 - y) b), for a = log p and b = log(1 - p), weight w and pos_weight c. */
-static tg_tensor *cross_terms(tg_tensor *y, tg_tensor *a, tg_tensor *b, const tg_bce_opts *opts) {
+static tg_tensor *cross_terms(tg_tensor *y, tg_tensor *a, tg_tensor *b, const tg_binary_cross_entropy_opts *opts) {
     tg_tensor *positive = target_terms(y, opts->pos_weight, a);
     tg_tensor *terms = tg_add(positive, tg_loss_weighed(tg_affine(y, -1, 1), b));
     return opts->weight ? tg_loss_weighed(opts->weight, terms) : terms;
 }
 
-static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b, tg_bce_opts opts) {
+static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b, tg_binary_cross_entropy_opts opts) {
     tg_tensor *out = tg_loss_reduce(op, cross_terms(y, a, b, &opts), opts.reduction);
     double share = tg_loss_share(op, out, y, opts.reduction);
     if (share > 0) {
@@ -182,7 +182,7 @@ static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b
 
 /* log s(z) and log(1 - s(z)) = log s(-z) are smooth and exact at any z, so that the gradient, -y s(-z) +
  * (1 - y) s(z) = s(z) - y, needs no case for z = 0; and where one term is 0, the other has all its digits. */
-tg_tensor *tg_binary_cross_entropy_with_logits_with(tg_tensor *logits, tg_tensor *target, tg_bce_opts opts) {
+tg_tensor *tg_binary_cross_entropy_with_logits_with(tg_tensor *logits, tg_tensor *target, tg_binary_cross_entropy_with_logits_opts opts) {
     TG_COMPOSED("binary_cross_entropy_with_logits");
     const char *op = "binary_cross_entropy_with_logits";
     if (!tg_loss_pair(op, logits, target) || !check_unit(op, "target", target)) return tg_poison();
@@ -202,7 +202,7 @@ static tg_tensor *bounded_log_of_rest(tg_tensor *p) {
     return tg_masked_fill(tg_log1p(tg_neg(tg_masked_fill(p, tiny, 0))), tiny, -100);
 }
 
-tg_tensor *tg_binary_cross_entropy_with(tg_tensor *p, tg_tensor *target, tg_bce_opts opts) {
+tg_tensor *tg_binary_cross_entropy_with(tg_tensor *p, tg_tensor *target, tg_binary_cross_entropy_opts opts) {
     TG_COMPOSED("binary_cross_entropy");
     const char *op = "binary_cross_entropy";
     if (!tg_loss_pair(op, p, target) || !check_unit(op, "target", target) ||

@@ -29,26 +29,28 @@ typedef struct tg_loss_opts {
     tg_loss_reduction reduction;
     char end; /* no option: ops/calls.h */
 } tg_loss_opts;
+typedef tg_loss_opts tg_mse_loss_opts;
 
 /* mean((prediction - target)^2). */
-TG_API tg_tensor *tg_mse_loss_with(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts);
+TG_API tg_tensor *tg_mse_loss_with(tg_tensor *prediction, tg_tensor *target, tg_mse_loss_opts opts);
 
 /* Weights have the dtype of the logits and broadcast to their shape. */
-typedef struct tg_bce_opts {
+typedef struct tg_binary_cross_entropy_opts {
     tg_loss_reduction reduction;
     tg_tensor *weight;     /* a factor of each element's loss */
     tg_tensor *pos_weight; /* a factor of y log s(z) alone: above 1 for rare positives. From logits only */
     char end; /* no option: ops/calls.h */
-} tg_bce_opts;
+} tg_binary_cross_entropy_opts;
+typedef tg_binary_cross_entropy_opts tg_binary_cross_entropy_with_logits_opts;
 
 /* mean(-[y log s(z) + (1 - y) log(1 - s(z))]) for s = sigmoid, by way of tg_logsigmoid, so that value and
  * gradient are exact at any finite z: 1000 for z = -1000, y = 1. Target y in [0, 1] (TG_ERR_ARGUMENT
  * otherwise: labels of -1 and 1 are a silent bug), of z's dtype and shape. */
-TG_API tg_tensor *tg_binary_cross_entropy_with_logits_with(tg_tensor *logits, tg_tensor *target, tg_bce_opts opts);
+TG_API tg_tensor *tg_binary_cross_entropy_with_logits_with(tg_tensor *logits, tg_tensor *target, tg_binary_cross_entropy_with_logits_opts opts);
 
 /* The same from probabilities p: mean(-[y log p + (1 - y) log(1 - p)]), each log no smaller than -100 (as
  * PyTorch), where that bound holds with gradient 0. p outside [0, 1] is TG_ERR_ARGUMENT. */
-TG_API tg_tensor *tg_binary_cross_entropy_with(tg_tensor *p, tg_tensor *target, tg_bce_opts opts);
+TG_API tg_tensor *tg_binary_cross_entropy_with(tg_tensor *p, tg_tensor *target, tg_binary_cross_entropy_opts opts);
 
 /* The mean is weighted: the sum of the rows' losses over the sum of their weights, ignored rows left out (NaN
  * when all are ignored). */
@@ -67,16 +69,16 @@ typedef struct tg_cross_entropy_opts {
  * its mean is over rows, not weighted, and nothing can be ignored. */
 TG_API tg_tensor *tg_cross_entropy_with(tg_tensor *logits, tg_tensor *target, tg_cross_entropy_opts opts);
 
-typedef struct tg_nll_opts {
+typedef struct tg_nll_loss_opts {
     tg_loss_reduction reduction; /* the fields mean what they mean above */
     tg_tensor *weight;
     int64_t ignore_index;
     bool ignore;
     char end; /* no option: ops/calls.h */
-} tg_nll_opts;
+} tg_nll_loss_opts;
 
 /* The last step of the plain composition: mean over rows of -log_p[class], for log_p [n, classes, ...]. */
-TG_API tg_tensor *tg_nll_loss_with(tg_tensor *log_p, tg_tensor *target, tg_nll_opts opts);
+TG_API tg_tensor *tg_nll_loss_with(tg_tensor *log_p, tg_tensor *target, tg_nll_loss_opts opts);
 
 /* The fraction of rows whose largest logit is the target's; a number, not a tensor; NaN on error.
  * Among equal logits the first is the largest; a row with a NaN counts as wrong. No gradient. */

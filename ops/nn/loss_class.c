@@ -211,7 +211,7 @@ static tg_tensor *class_loss(const char *op, tg_tensor *x, tg_tensor *target, tg
     return reduced_rows(op, x, &r, &opts, logits, share);
 }
 
-tg_tensor *tg_nll_loss_with(tg_tensor *log_p, tg_tensor *target, tg_nll_opts o) {
+tg_tensor *tg_nll_loss_with(tg_tensor *log_p, tg_tensor *target, tg_nll_loss_opts o) {
     TG_COMPOSED("nll_loss");
     const char *op = "nll_loss";
     tg_cross_entropy_opts opts = {o.reduction, o.weight, o.ignore_index, o.ignore, 0, 0};

@@ -45,7 +45,7 @@ static tg_tensor *distance(const char *op, tg_tensor *prediction, tg_tensor *tar
     return tg_loss_reduce(op, tg_abs(difference(prediction, target, share)), TG_REDUCTION_SUM);
 }
 
-tg_tensor *tg_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_loss_opts opts) {
+tg_tensor *tg_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_l1_loss_opts opts) {
     TG_COMPOSED("l1_loss");
     if (!tg_loss_pair("l1_loss", prediction, target)) return tg_poison();
     return distance("l1_loss", prediction, target, opts.reduction);
@@ -68,7 +68,7 @@ static tg_tensor *huber(const char *op, tg_tensor *prediction, tg_tensor *target
     return tg_loss_reduce(op, huber_terms(prediction, target, delta, scale, share), TG_REDUCTION_SUM);
 }
 
-tg_tensor *tg_huber_loss_with(tg_tensor *prediction, tg_tensor *target, tg_huber_opts opts) {
+tg_tensor *tg_huber_loss_with(tg_tensor *prediction, tg_tensor *target, tg_huber_loss_opts opts) {
     TG_COMPOSED("huber_loss");
     const char *op = "huber_loss";
     double delta = opts.delta == 0 ? 1 : opts.delta;
@@ -76,7 +76,7 @@ tg_tensor *tg_huber_loss_with(tg_tensor *prediction, tg_tensor *target, tg_huber
     return huber(op, prediction, target, delta, 1, opts.reduction);
 }
 
-tg_tensor *tg_smooth_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_smooth_l1_opts opts) {
+tg_tensor *tg_smooth_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_smooth_l1_loss_opts opts) {
     TG_COMPOSED("smooth_l1_loss");
     const char *op = "smooth_l1_loss";
     double beta = tg_option(opts.beta, 1);
@@ -125,7 +125,7 @@ static bool check_variance(const char *op, const tg_tensor *variance) {
 }
 
 tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tensor *variance,
-                                  tg_gaussian_nll_opts opts) {
+                                  tg_gaussian_nll_loss_opts opts) {
     TG_COMPOSED("gaussian_nll_loss");
     const char *op = "gaussian_nll_loss";
     double eps = opts.eps == 0 ? 1e-6 : opts.eps;
@@ -174,7 +174,7 @@ static tg_tensor *embedding_terms(tg_tensor *x, tg_tensor *y, double margin, dou
     return tg_where(alike, part(x, share), positive_part(tg_affine(x, -share, margin * share)));
 }
 
-tg_tensor *tg_hinge_embedding_loss_with(tg_tensor *x, tg_tensor *y, tg_hinge_opts opts) {
+tg_tensor *tg_hinge_embedding_loss_with(tg_tensor *x, tg_tensor *y, tg_hinge_embedding_loss_opts opts) {
     TG_COMPOSED("hinge_embedding_loss");
     const char *op = "hinge_embedding_loss";
     double margin = tg_option(opts.margin, 1);
@@ -188,7 +188,7 @@ static tg_tensor *hinge_terms(tg_tensor *score, tg_tensor *y, double margin, dou
     return positive_part(tg_affine(tg_mul(y, score), -share, margin * share));
 }
 
-tg_tensor *tg_hinge_loss_with(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts) {
+tg_tensor *tg_hinge_loss_with(tg_tensor *score, tg_tensor *y, tg_hinge_loss_opts opts) {
     TG_COMPOSED("hinge_loss");
     const char *op = "hinge_loss";
     double margin = tg_option(opts.margin, 1);
@@ -203,10 +203,10 @@ tg_tensor *tg_hinge_loss_with(tg_tensor *score, tg_tensor *y, tg_hinge_opts opts
 /* x / max(|x|, eps), which no scale of x takes out of the dtype. */
 static tg_tensor *direction(tg_tensor *x, tg_shape axis, double eps) {
     double least = fmax(eps, tg_dtype_of(x) == TG_F64 ? DBL_MIN : (double)FLT_MIN);
-    return tg_div(x, tg_clamp(tg_norm_with(x, (tg_vector_norm_opts){.axes = axis, .keepdim = true}), least, INFINITY));
+    return tg_div(x, tg_clamp(tg_norm_with(x, (tg_norm_opts){.axes = axis, .keepdim = true}), least, INFINITY));
 }
 
-tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_opts opts) {
+tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_similarity_opts opts) {
     TG_COMPOSED("cosine_similarity");
     double eps = tg_option(opts.eps, 1e-8);
     tg_shape shape, over = {1, {axis}};
@@ -218,6 +218,6 @@ tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis, tg_co
     if (!tg_shape_equal(tg_shape_of(b), shape)) b = tg_expand_with(b, shape);
     tg_tensor *product = tg_mul(direction(a, over, eps), direction(b, over, eps));
     tg_tensor *cosine = tg_sum_with(product, (tg_reduce_opts){.axes = over});
-    if (tg_is_alive(product)) tg_release(product);
+    if (tg_is_alive(product)) tg_drop_elements(product);
     return cosine;
 }

@@ -47,7 +47,7 @@ TG_API void tg_model_truncate(tg_model *model, int count);
 /* The number of elements of all parameters. */
 TG_API int64_t tg_model_numel(const tg_model *model);
 
-/* Training mode is on at first; layers that behave otherwise in evaluation (tg_dropout_layer) ask for it. Returns
+/* Training mode is on at first; layers that behave otherwise in evaluation (tg_nn_dropout) ask for it. Returns
  * the previous. */
 TG_API bool tg_model_set_training(tg_model *model, bool on);
 TG_API bool tg_model_training(const tg_model *model);

@@ -38,35 +38,35 @@ static bool find_weights(weights *w, tg_model *model, const char *layer, const c
     return true;
 }
 
-static tg_tensor *lstm(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_lstm_opts o) {
+static tg_tensor *lstm(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_lstm_opts o) {
     weights w;
-    if (!find_weights(&w, model, "lstm", name, x, 4, hidden, !o.no_bias)) return tg_poison();
+    if (!find_weights(&w, model, "nn_lstm", name, x, 4, hidden, !o.no_bias)) return tg_poison();
     tg_tensor *b = w.b_ih ? tg_add(w.b_ih, w.b_hh) : NULL, *a = tg_linear_with(x, w.w_ih, (tg_linear_opts){.bias = b});
     tg_tensor *y = tg_lstm_scan_with(a, w.w_hh, (tg_lstm_scan_opts){.h = o.h, .c = o.c, .cells = o.cells});
-    if (!tg_is_poison(a)) tg_release(a); /* no gradient reads it */
+    if (!tg_is_poison(a)) tg_drop_elements(a); /* no gradient reads it */
     return y;
 }
 
-tg_tensor *tg_lstm_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_lstm_opts opts) {
-    TG_NAMED("lstm");
+tg_tensor *tg_nn_lstm_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_lstm_opts opts) {
+    TG_NAMED("nn_lstm");
     if (opts.cells) *opts.cells = tg_poison();
-    if (!tg_layer_check("lstm", x, 3, "[n, t, in]", hidden)) return tg_poison();
+    if (!tg_layer_check("nn_lstm", x, 3, "[n, t, in]", hidden)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, lstm(model, name, x, hidden, opts));
 }
 
-static tg_tensor *gru(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_gru_opts o) {
+static tg_tensor *gru(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_gru_opts o) {
     weights w;
-    if (!find_weights(&w, model, "gru", name, x, 3, hidden, !o.no_bias)) return tg_poison();
+    if (!find_weights(&w, model, "nn_gru", name, x, 3, hidden, !o.no_bias)) return tg_poison();
     tg_tensor *a = tg_linear_with(x, w.w_ih, (tg_linear_opts){.bias = w.b_ih});
     tg_tensor *y = tg_gru_scan_with(a, w.w_hh, (tg_gru_scan_opts){.b = w.b_hh, .h = o.h});
-    if (!tg_is_poison(a)) tg_release(a); /* no gradient reads it */
+    if (!tg_is_poison(a)) tg_drop_elements(a); /* no gradient reads it */
     return y;
 }
 
-tg_tensor *tg_gru_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_gru_opts opts) {
-    TG_NAMED("gru");
-    if (!tg_layer_check("gru", x, 3, "[n, t, in]", hidden)) return tg_poison();
+tg_tensor *tg_nn_gru_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_gru_opts opts) {
+    TG_NAMED("nn_gru");
+    if (!tg_layer_check("nn_gru", x, 3, "[n, t, in]", hidden)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, gru(model, name, x, hidden, opts));
 }

@@ -3,10 +3,10 @@
  * tg_select(y, 1, -1). Parameters have PyTorch's names (without _l0), shapes and order of gates, and start as
  * there, uniform in +-1 / sqrt(hidden).
  *
- *     y = tg_lstm(m, "rnn", x, 128);
- *     y = tg_gru(m, "rnn", x, 128, .h = previous);
+ *     y = tg_nn_lstm(m, "rnn", x, 128);
+ *     y = tg_nn_gru(m, "rnn", x, 128, .h = previous);
  *
- * Layers stack by name: tg_lstm(m, "l1", tg_lstm(m, "l0", x, 128), 128). Backwards in time is tg_flip(x, 1)
+ * Layers stack by name: tg_nn_lstm(m, "l1", tg_nn_lstm(m, "l0", x, 128), 128). Backwards in time is tg_flip(x, 1)
  * before and after. */
 #ifndef TG_OPS_NN_RECURRENT_H
 #define TG_OPS_NN_RECURRENT_H
@@ -22,22 +22,22 @@ extern "C" {
  * with name.weight_ih [4 hidden, in], name.weight_hh [4 hidden, hidden], name.bias_ih and name.bias_hh
  * [4 hidden]. h and c [n, hidden] are the states to start from, zeros where left out; cells takes c after each
  * step, [n, t, hidden]. */
-typedef struct tg_lstm_opts {
+typedef struct tg_nn_lstm_opts {
     tg_tensor *h, *c;
     tg_tensor **cells;
     bool no_bias;
     char end; /* no option: ops/calls.h */
-} tg_lstm_opts;
-TG_API tg_tensor *tg_lstm_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_lstm_opts opts);
+} tg_nn_lstm_opts;
+TG_API tg_tensor *tg_nn_lstm_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_lstm_opts opts);
 
 /* torch.nn.GRU(in, hidden, batch_first=True): h = gru_cell(x W_ih^T + b_ih, h W_hh^T + b_hh, h), with the same
  * names and 3 in place of 4. */
-typedef struct tg_gru_opts {
+typedef struct tg_nn_gru_opts {
     tg_tensor *h;
     bool no_bias;
     char end; /* no option: ops/calls.h */
-} tg_gru_opts;
-TG_API tg_tensor *tg_gru_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_gru_opts opts);
+} tg_nn_gru_opts;
+TG_API tg_tensor *tg_nn_gru_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_gru_opts opts);
 
 #ifdef __cplusplus
 }

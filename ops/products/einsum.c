@@ -8,7 +8,7 @@ typedef struct term {
 } term;
 
 static void become(term *x, tg_tensor *t) {
-    if (x->ours) tg_release(x->t);
+    if (x->ours) tg_drop_elements(x->t);
     x->t = t, x->ours = true;
 }
 
@@ -109,7 +109,7 @@ static bool multiply(term *a, term *b, const plan *p, int k) {
         shaped(a, one), shaped(b, other);
         become(a, tg_mul(a->t, b->t));
     }
-    if (b->ours) tg_release(b->t);
+    if (b->ours) tg_drop_elements(b->t);
     a->l = out;
     return true;
 }

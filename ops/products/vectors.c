@@ -31,7 +31,7 @@ tg_tensor *tg_outer(tg_tensor *a, tg_tensor *b) {
     TG_COMPOSED("outer");
     if (!of_rank("outer", a, 1, "two vectors") || !of_rank("outer", b, 1, "two vectors")) return tg_poison();
     tg_tensor *column = tg_unsqueeze(a, 1), *out = tg_mul(column, b);
-    tg_release(column);
+    tg_drop_elements(column);
     return out;
 }
 
@@ -48,7 +48,7 @@ tg_tensor *tg_bmm(tg_tensor *a, tg_tensor *b) {
 static tg_tensor *scaled(tg_tensor *t, double scale) {
     if (scale == 1) return t;
     tg_tensor *out = tg_mul_scalar(t, scale);
-    tg_release(t);
+    tg_drop_elements(t);
     return out;
 }
 
@@ -75,7 +75,7 @@ tg_tensor *tg_addmm(tg_tensor *c, tg_tensor *a, tg_tensor *b, double beta, doubl
     tg_tensor *product = scaled(tg_matmul(a, b), alpha);
     tg_tensor *base = beta == 0 ? without_value(c) : beta == 1 ? c : tg_mul_scalar(c, beta);
     tg_tensor *sum = tg_add(base, product);
-    tg_release(product);
-    if (base != c) tg_release(base);
+    tg_drop_elements(product);
+    if (base != c) tg_drop_elements(base);
     return sum;
 }

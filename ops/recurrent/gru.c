@@ -199,7 +199,7 @@ static tg_tensor *outputs(const tg_op *op, tg_tensor *const *in, int n, tg_tenso
     bool ok = tg_apply_multi(op, in, n, NULL, out) == TG_OK;
     if (gates) *gates = ok ? tg_gates_of(out[1], false) : tg_poison();
     if (gates && tg_is_poison(*gates)) ok = false;
-    if (ok) tg_release(out[1]);
+    if (ok) tg_drop_elements(out[1]);
     return ok ? out[0] : tg_poison();
 }
 

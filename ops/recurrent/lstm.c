@@ -208,8 +208,8 @@ static tg_tensor *outputs(const tg_op *op, tg_tensor *const *in, int n, tg_tenso
     if (gates) *gates = ok ? tg_gates_of(out[2], true) : tg_poison();
     if (gates && tg_is_poison(*gates)) ok = false;
     if (!ok) out[0] = out[1] = tg_poison();
-    if (ok) tg_release(out[2]);
-    if (ok && !c) tg_release(out[1]);
+    if (ok) tg_drop_elements(out[2]);
+    if (ok && !c) tg_drop_elements(out[1]);
     if (c) *c = out[1];
     return out[0];
 }

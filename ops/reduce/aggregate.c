@@ -136,7 +136,7 @@ const tg_op tg_op_prod = {
     .grad_kernel = prod_grad_kernel,
 };
 
-tg_tensor *tg_prod_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_prod, x, &opts); }
+tg_tensor *tg_prod_with(tg_tensor *x, tg_prod_opts opts) { return tg_apply1(&tg_op_prod, x, &opts); }
 
 /* ---- logsumexp:  dx = g softmax(x) ---- */
 
@@ -271,7 +271,7 @@ const tg_op tg_op_logsumexp = {
     .grad_kernel = lse_grad_kernel,
 };
 
-tg_tensor *tg_logsumexp_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_logsumexp, x, &opts); }
+tg_tensor *tg_logsumexp_with(tg_tensor *x, tg_logsumexp_opts opts) { return tg_apply1(&tg_op_logsumexp, x, &opts); }
 
 /* ---- all, any ---- */
 
@@ -299,11 +299,11 @@ const tg_op tg_op_any = {
     .grad = TG_NO_GRAD,
 };
 
-tg_tensor *tg_all_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_all, x, &opts); }
-tg_tensor *tg_any_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_any, x, &opts); }
+tg_tensor *tg_all_with(tg_tensor *x, tg_all_opts opts) { return tg_apply1(&tg_op_all, x, &opts); }
+tg_tensor *tg_any_with(tg_tensor *x, tg_any_opts opts) { return tg_apply1(&tg_op_any, x, &opts); }
 
 /* A composition: the sum of x != 0. */
-tg_tensor *tg_count_nonzero_with(tg_tensor *x, tg_reduce_opts opts) {
+tg_tensor *tg_count_nonzero_with(tg_tensor *x, tg_count_nonzero_opts opts) {
     TG_COMPOSED("count_nonzero");
     tg_tensor *zero = tg_is_alive(x) ? tg_scalar(tg_dtype_of(x), 0) : x;
     tg_tensor *some = tg_ne(x, zero), *count = tg_sum_with(some, opts);

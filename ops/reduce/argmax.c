@@ -86,15 +86,15 @@ const tg_op tg_op_min = {
     .grad = extreme_grad,
 };
 
-static tg_tensor *apply_extreme(const tg_op *op, tg_tensor *x, tg_max_opts opts) {
+static tg_tensor *apply_extreme(const tg_op *op, tg_tensor *x, int axis, tg_max_opts opts) {
     tg_tensor *out[2];
-    tg_apply_multi(op, &x, 1, &(along_attr){opts.axis, opts.keepdim}, out);
+    tg_apply_multi(op, &x, 1, &(along_attr){axis, opts.keepdim}, out);
     if (opts.index) *opts.index = out[1];
     return out[0];
 }
 
-tg_tensor *tg_max_with(tg_tensor *x, tg_max_opts opts) { return apply_extreme(&tg_op_max, x, opts); }
-tg_tensor *tg_min_with(tg_tensor *x, tg_max_opts opts) { return apply_extreme(&tg_op_min, x, opts); }
+tg_tensor *tg_max_with(tg_tensor *x, int axis, tg_max_opts opts) { return apply_extreme(&tg_op_max, x, axis, opts); }
+tg_tensor *tg_min_with(tg_tensor *x, int axis, tg_min_opts opts) { return apply_extreme(&tg_op_min, x, axis, opts); }
 
 /* ---- argmax, argmin ---- */
 

@@ -89,7 +89,7 @@ const tg_op tg_op_sum = {
     .grad_kernel = sum_grad_kernel,
 };
 
-tg_tensor *tg_sum_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_sum, x, &opts); }
+tg_tensor *tg_sum_with(tg_tensor *x, tg_sum_opts opts) { return tg_apply1(&tg_op_sum, x, &opts); }
 
 /* ---- mean:  dx = g / n, repeated, for n elements a mean ---- */
 
@@ -165,7 +165,7 @@ const tg_op tg_op_mean = {
     .grad_kernel = mean_grad_kernel,
 };
 
-tg_tensor *tg_mean_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_mean, x, &opts); }
+tg_tensor *tg_mean_with(tg_tensor *x, tg_mean_opts opts) { return tg_apply1(&tg_op_mean, x, &opts); }
 
 /* ---- amax, amin:  dx = g / (number that tie) where x is the largest (smallest), else 0 ---- */
 
@@ -199,7 +199,7 @@ const tg_op tg_op_amax = {
     .grad = extreme_grad,
 };
 
-tg_tensor *tg_amax_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_amax, x, &opts); }
+tg_tensor *tg_amax_with(tg_tensor *x, tg_amax_opts opts) { return tg_apply1(&tg_op_amax, x, &opts); }
 
 static tg_status amin_forward(const tg_call *call) { return tg_fold_over(call, TG_MIN); }
 
@@ -215,7 +215,7 @@ const tg_op tg_op_amin = {
     .grad = extreme_grad,
 };
 
-tg_tensor *tg_amin_with(tg_tensor *x, tg_reduce_opts opts) { return tg_apply1(&tg_op_amin, x, &opts); }
+tg_tensor *tg_amin_with(tg_tensor *x, tg_amin_opts opts) { return tg_apply1(&tg_op_amin, x, &opts); }
 
 /* ---- sum_to:  dx = g, repeated ---- */
 

@@ -159,7 +159,7 @@ const tg_op tg_op_cumsum = {
     .grad = cumsum_grad,
 };
 
-tg_tensor *tg_cumsum_with(tg_tensor *x, int axis, tg_scan_opts opts) {
+tg_tensor *tg_cumsum_with(tg_tensor *x, int axis, tg_cumsum_opts opts) {
     return tg_apply1(&tg_op_cumsum, x, &(tg_scan_attr){axis, opts.reverse, opts.exclusive});
 }
 
@@ -185,7 +185,7 @@ const tg_op tg_op_cumprod = {
     .grad = cumprod_grad,
 };
 
-tg_tensor *tg_cumprod_with(tg_tensor *x, int axis, tg_scan_opts opts) {
+tg_tensor *tg_cumprod_with(tg_tensor *x, int axis, tg_cumprod_opts opts) {
     return tg_apply1(&tg_op_cumprod, x, &(tg_scan_attr){axis, opts.reverse, opts.exclusive});
 }
 

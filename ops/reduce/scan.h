@@ -19,11 +19,12 @@ typedef struct tg_scan_opts {
     bool exclusive; /* without the element itself: what came before it */
     char end; /* no option: ops/calls.h */
 } tg_scan_opts;
+typedef tg_scan_opts tg_cumsum_opts, tg_cumprod_opts;
 
-TG_API tg_tensor *tg_cumsum_with(tg_tensor *x, int axis, tg_scan_opts opts);
+TG_API tg_tensor *tg_cumsum_with(tg_tensor *x, int axis, tg_cumsum_opts opts);
 
 /* The gradient is exact where elements are zero, and where products of some of them leave the range, to any order. */
-TG_API tg_tensor *tg_cumprod_with(tg_tensor *x, int axis, tg_scan_opts opts);
+TG_API tg_tensor *tg_cumprod_with(tg_tensor *x, int axis, tg_cumprod_opts opts);
 
 /* The state before each step of a linear recurrence that starts at 0:
  *     out[0] = 0,  out[i + 1] = a[i] out[i] + b[i]

@@ -52,7 +52,7 @@ static tg_tensor *in_units(tg_tensor *size, tg_tensor *scale) {
     return tg_mul(size, tg_reshape_with(scale, tg_shape_of(size)));
 }
 
-tg_tensor *tg_std_with(tg_tensor *x, tg_var_opts opts) {
+tg_tensor *tg_std_with(tg_tensor *x, tg_std_opts opts) {
     TG_COMPOSED("std");
     if (!is_correction(opts.correction)) return tg_poison();
     tg_spread s = tg_spread_over(x, (tg_spread_opts){.axes = opts.axes, .keepdim = opts.keepdim});

@@ -17,8 +17,9 @@ typedef struct tg_var_opts {
     double correction; /* left out: 1, the unbiased estimate (as PyTorch). Not finite: TG_ERR_ARGUMENT */
     char end; /* no option: ops/calls.h */
 } tg_var_opts;
+typedef tg_var_opts tg_std_opts;
 TG_API tg_tensor *tg_var_with(tg_tensor *x, tg_var_opts opts);
-TG_API tg_tensor *tg_std_with(tg_tensor *x, tg_var_opts opts); /* its root; at 0 with gradient 0 */
+TG_API tg_tensor *tg_std_with(tg_tensor *x, tg_std_opts opts); /* its root; at 0 with gradient 0 */
 
 #ifdef __cplusplus
 }

@@ -238,7 +238,7 @@ const tg_op tg_op_norm = {
     .grad = grad,
 };
 
-tg_tensor *tg_norm_with(tg_tensor *x, tg_vector_norm_opts opts) {
+tg_tensor *tg_norm_with(tg_tensor *x, tg_norm_opts opts) {
     tg_reduce_opts over = {.axes = opts.axes, .keepdim = opts.keepdim};
     double p = opts.p == 0 ? 2 : opts.p;
     if (!(p > 0) && p != -INFINITY) {

@@ -155,7 +155,7 @@ static tg_tensor *embed(const char *who, tg_tensor *x, const tg_array *a, int64_
     shape.rank++;
     tg_tensor *zeros = tg_zeros_with((tg_dtype)a->dtype, shape);
     tg_tensor *out = tg_diagonal_scatter(zeros, x, offset, -2, -1);
-    tg_release(zeros);
+    tg_drop_elements(zeros);
     return out;
 }
 
@@ -197,7 +197,7 @@ static tg_tensor *triangle(const char *who, tg_tensor *x, int64_t offset, bool l
     if (!slot || slot->poison) return tg_poison();
     if (slot->a.rank < 2) return fail_shape(who, x, "has fewer than two axes");
     tg_tensor *mask = outside(&slot->a, offset, lower), *out = tg_masked_fill(x, mask, 0);
-    tg_release(mask);
+    tg_drop_elements(mask);
     return out;
 }
 

@@ -125,7 +125,7 @@ static bool can_stack(int n, tg_tensor *const *x) {
 static tg_tensor *stack_into(int axis, int n, tg_tensor *const *x, tg_tensor **wide) {
     for (int i = 0; i < n; i++) wide[i] = tg_unsqueeze(x[i], axis);
     tg_tensor *out = tg_concat_with(axis, n, wide);
-    for (int i = 0; i < n; i++) tg_release(wide[i]);
+    for (int i = 0; i < n; i++) tg_drop_elements(wide[i]);
     return out;
 }
 

@@ -133,7 +133,7 @@ static tg_tensor *pad_by_index(tg_tensor *x, tg_shape shape, const pad_attr *p, 
         if (p->before.dim[i] == 0 && p->after.dim[i] == 0) continue;
         tg_tensor *was = out, *index = sources(shape.dim[i], p->before.dim[i], p->after.dim[i], reflect);
         out = tg_index_select(was, i, index);
-        if (was != x) tg_release(was);
+        if (was != x) tg_drop_elements(was);
     }
     return out == x ? tg_reshape_with(x, shape) : out;
 }

@@ -45,7 +45,7 @@ tg_tensor *tg_select(tg_tensor *x, int axis, int64_t index) {
     int64_t size = a->shape[at], i = index < 0 ? index + size : index;
     if (i < 0 || i >= size) return fail_number("select", x, "has along that axis no index", index);
     tg_tensor *one = tg_slice(x, at, i, i + 1, 1), *out = tg_squeeze(one, at);
-    tg_release(one);
+    tg_drop_elements(one);
     return out;
 }
 

@@ -17,7 +17,7 @@ static const tg_array *array_of(const tg_tensor *x, const char *who) {
 
 /* Lets go of an intermediate that is not the user's. */
 static void release_unless(tg_tensor *t, const tg_tensor *x) {
-    if (t != x) tg_release(t);
+    if (t != x) tg_drop_elements(t);
 }
 
 /* ---- tile, repeat ---- */
@@ -32,8 +32,8 @@ static tg_tensor *tile_axis(tg_tensor *x, int axis, int64_t times) {
     tg_tensor *many = tg_expand_with(one, wide);
     shape.dim[axis] *= times;
     tg_tensor *out = tg_reshape_with(many, shape);
-    tg_release(one);
-    tg_release(many);
+    tg_drop_elements(one);
+    tg_drop_elements(many);
     return out;
 }
 
@@ -122,7 +122,7 @@ tg_tensor *tg_roll(tg_tensor *x, int64_t shift, int axis) {
     int64_t cut = by > 0 ? n - by : -by;
     tg_tensor *part[2] = {tg_slice(x, at, cut, TG_END, 1), tg_slice(x, at, 0, cut, 1)};
     tg_tensor *out = tg_concat_with(at, 2, part);
-    tg_release(part[0]);
-    tg_release(part[1]);
+    tg_drop_elements(part[0]);
+    tg_drop_elements(part[1]);
     return out;
 }

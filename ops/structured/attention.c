@@ -222,7 +222,7 @@ const tg_op tg_op_scaled_dot_product_attention = {
     .grad_kernel = grad_kernel,
 };
 
-tg_tensor *tg_scaled_dot_product_attention_with(tg_tensor *q, tg_tensor *k, tg_tensor *v, tg_attention_opts o) {
+tg_tensor *tg_scaled_dot_product_attention_with(tg_tensor *q, tg_tensor *k, tg_tensor *v, tg_scaled_dot_product_attention_opts o) {
     tg_tensor *in[INPUTS] = {q, k, v, o.mask}, *out[2];
     bool sized = tg_is_alive(q) && tg_rank(q) > 0;
     attention_attr attr = {o.causal, tg_option(o.scale, sized ? 1 / sqrt((double)tg_size(q, -1)) : 0)};
@@ -230,6 +230,6 @@ tg_tensor *tg_scaled_dot_product_attention_with(tg_tensor *q, tg_tensor *k, tg_t
     if (o.logsumexp)
         *o.logsumexp = out[1];
     else if (!tg_is_poison(out[1]))
-        tg_release(out[1]);
+        tg_drop_elements(out[1]);
     return out[0];
 }

@@ -22,15 +22,15 @@ extern "C" {
  * of any strides; those whose last axis has stride 1 are not copied.
  *
  * Errors: TG_ERR_SHAPE, TG_ERR_DTYPE, TG_ERR_MEMORY. */
-typedef struct tg_attention_opts {
+typedef struct tg_scaled_dot_product_attention_opts {
     tg_tensor *mask;
     bool causal;
     double scale; /* default 1 / sqrt(e); TG_ZERO for 0. Not finite: TG_ERR_ARGUMENT */
     tg_tensor **logsumexp; /* where not NULL: receives log sum e^score of each query, [.., l], differentiable */
     char end; /* no option: ops/calls.h */
-} tg_attention_opts;
+} tg_scaled_dot_product_attention_opts;
 TG_API tg_tensor *tg_scaled_dot_product_attention_with(tg_tensor *q, tg_tensor *k, tg_tensor *v,
-                                                  tg_attention_opts opts);
+                                                  tg_scaled_dot_product_attention_opts opts);
 
 #ifdef __cplusplus
 }

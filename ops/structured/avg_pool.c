@@ -238,7 +238,7 @@ tg_tensor *tg_avg_pool2d_with(tg_tensor *x, tg_avg_pool2d_opts o) {
     return attributes(image_size(x), o, &a) ? tg_apply1(&tg_op_avg_pool2d, x, &a) : tg_poison();
 }
 
-tg_tensor *tg_avg_pool2d_input_with(tg_tensor *g, int64_t height, int64_t width, tg_avg_pool2d_opts o) {
+tg_tensor *tg_avg_pool2d_input_with(tg_tensor *g, int64_t height, int64_t width, tg_avg_pool2d_input_opts o) {
     TG_NAMED("avg_pool2d_input");
     avg_attr a;
     return attributes(TG_SHAPE(height, width), o, &a) ? tg_apply1(&tg_op_avg_pool2d_input, g, &a)

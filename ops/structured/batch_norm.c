@@ -53,7 +53,7 @@ tg_tensor *tg_group_norm_with(tg_tensor *x, int64_t groups, tg_group_norm_opts o
     int64_t rows;
     if (__builtin_mul_overflow(shape.dim[0], groups, &rows)) return fail("group_norm", "too many groups", x);
     tg_shape flat = TG_SHAPE(rows, rows ? tg_numel(x) / rows : 0);
-    tg_tensor *y = tg_layer_norm_with(tg_reshape_with(x, flat), (tg_norm_opts){.eps = o.eps});
+    tg_tensor *y = tg_layer_norm_with(tg_reshape_with(x, flat), (tg_layer_norm_opts){.eps = o.eps});
     return scaled(tg_reshape_with(y, shape), o.weight, o.bias);
 }
 
@@ -72,7 +72,7 @@ static tg_tensor *by_rows(tg_tensor *x, double eps) {
     int64_t images = first.dim[0], channels = first.dim[1];
     first.dim[0] = channels, first.dim[1] = images;
     tg_tensor *rows = tg_reshape_with(swapped(x), TG_SHAPE(channels, channels ? tg_numel(x) / channels : 0));
-    return swapped(tg_reshape_with(tg_layer_norm_with(rows, (tg_norm_opts){.eps = eps}), first));
+    return swapped(tg_reshape_with(tg_layer_norm_with(rows, (tg_layer_norm_opts){.eps = eps}), first));
 }
 
 /* Whether it costs less to copy x with its channels first, as rows, than not to have rows: of images with many places, and

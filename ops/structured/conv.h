@@ -24,6 +24,7 @@ typedef struct tg_conv2d_opts {
     int64_t output_padding[2]; /* of tg_conv_transpose2d only; TG_ERR_ARGUMENT elsewhere */
     char end; /* no option: ops/calls.h */
 } tg_conv2d_opts;
+typedef tg_conv2d_opts tg_conv_transpose2d_opts, tg_conv2d_input_opts, tg_conv2d_weight_opts;
 
 typedef struct tg_conv1d_opts {
     tg_tensor *bias;
@@ -43,16 +44,16 @@ TG_API tg_tensor *tg_conv1d_with(tg_tensor *x, tg_tensor *w, tg_conv1d_opts opts
  *     height' = (height - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1;
  * output_padding, smaller than the stride or the dilation (TG_ERR_ARGUMENT otherwise), makes it that much longer at the
  * end: below the stride it chooses among the sizes that tg_conv2d takes to `height`. */
-TG_API tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts);
+TG_API tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv_transpose2d_opts opts);
 
 /* The two transposes of tg_conv2d, which its gradient is made of: of y = conv2d(x, w), for g of y's shape,
  *     conv2d_input(g, w)  = the x with <x, x'> = <g, conv2d(x', w)> for all x' of this height and width,
  *     conv2d_weight(x, g) = the w with <w, w'> = <g, conv2d(x, w')> for all w' of this kernel size.
  * A bias in the options is ignored. (torch.nn.grad has them by the same names.) */
 TG_API tg_tensor *tg_conv2d_input_with(tg_tensor *g, tg_tensor *w, int64_t height, int64_t width,
-                                  tg_conv2d_opts opts);
+                                  tg_conv2d_input_opts opts);
 TG_API tg_tensor *tg_conv2d_weight_with(tg_tensor *x, tg_tensor *g, int64_t height, int64_t width,
-                                   tg_conv2d_opts opts);
+                                   tg_conv2d_weight_opts opts);
 
 #ifdef __cplusplus
 }

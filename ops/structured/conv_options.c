@@ -18,14 +18,14 @@ tg_tensor *tg_conv2d_with(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts) {
     return no_output_padding("conv2d", &opts) ? tg_apply(&tg_op_conv2d, in, 3, &a) : tg_poison();
 }
 
-tg_tensor *tg_conv2d_input_with(tg_tensor *g, tg_tensor *w, int64_t height, int64_t width, tg_conv2d_opts opts) {
+tg_tensor *tg_conv2d_input_with(tg_tensor *g, tg_tensor *w, int64_t height, int64_t width, tg_conv2d_input_opts opts) {
     tg_window_attr a = attributes(&opts);
     a.size = TG_SHAPE(height, width);
     return no_output_padding("conv2d_input", &opts) ? tg_apply2(&tg_op_conv2d_input, g, w, &a) : tg_poison();
 }
 
 tg_tensor *tg_conv2d_weight_with(tg_tensor *x, tg_tensor *g, int64_t height, int64_t width,
-                              tg_conv2d_opts opts) {
+                              tg_conv2d_weight_opts opts) {
     tg_window_attr a = attributes(&opts);
     a.size = TG_SHAPE(height, width);
     return no_output_padding("conv2d_weight", &opts) ? tg_apply2(&tg_op_conv2d_weight, x, g, &a) : tg_poison();
@@ -83,7 +83,7 @@ static bool is_bias(const tg_tensor *bias, int64_t channels) {
     return false;
 }
 
-tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts) {
+tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv_transpose2d_opts opts) {
     TG_COMPOSED("conv_transpose2d");
     if (!has_rank("conv_transpose2d", x, 4) || !has_rank("conv_transpose2d", w, 4)) return tg_poison();
     if (opts.bias && !has_rank("conv_transpose2d", opts.bias, 1)) return tg_poison();
@@ -95,10 +95,10 @@ tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv2d_opts o
             return tg_poison();
     bool padded = lacks.dim[0] > 0 || lacks.dim[1] > 0;
     tg_tensor *g = padded ? tg_pad_with(x, (tg_pad_opts){.after = lacks}) : x, *y = tg_apply2(&tg_op_conv2d_input, g, w, &a);
-    if (padded && !tg_is_poison(y)) tg_release(g);
+    if (padded && !tg_is_poison(y)) tg_drop_elements(g);
     if (!opts.bias || tg_is_poison(y)) return y;
     if (!is_bias(opts.bias, tg_size(y, 1))) return tg_poison();
     tg_tensor *sum = tg_add(y, tg_reshape_with(opts.bias, TG_SHAPE(tg_numel(opts.bias), 1, 1)));
-    tg_release(y);
+    tg_drop_elements(y);
     return sum;
 }

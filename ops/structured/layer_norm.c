@@ -214,13 +214,13 @@ const tg_op tg_op_rms_norm = {
     .grad_kernel = rms_grad_kernel,
 };
 
-tg_tensor *tg_layer_norm_with(tg_tensor *x, tg_norm_opts o) {
+tg_tensor *tg_layer_norm_with(tg_tensor *x, tg_layer_norm_opts o) {
     tg_tensor *in[3] = {x, o.weight, o.bias};
     norm_attr a = {o.axes ? o.axes : 1, tg_option(o.eps, 1e-5)};
     return tg_apply(&tg_op_layer_norm, in, 3, &a);
 }
 
-tg_tensor *tg_rms_norm_with(tg_tensor *x, tg_norm_opts o) {
+tg_tensor *tg_rms_norm_with(tg_tensor *x, tg_rms_norm_opts o) {
     if (o.bias) {
         tg_fail(TG_ERR_ARGUMENT, "rms_norm: takes no bias");
         return tg_poison();

@@ -14,19 +14,20 @@
 extern "C" {
 #endif
 
-typedef struct tg_norm_opts {
+typedef struct tg_layer_norm_opts {
     tg_tensor *weight, *bias; /* of the shape of the axes normalised over; NULL: 1 and 0 */
     int axes;                 /* how many of the last axes are normalised over; 0 stands for 1 */
     double eps;               /* default: layer_norm 1e-5, rms_norm the machine epsilon of the dtype */
     char end; /* no option: ops/calls.h */
-} tg_norm_opts;
+} tg_layer_norm_opts;
+typedef tg_layer_norm_opts tg_rms_norm_opts;
 
 /* Over the last axis or axes of each sample. */
-TG_API tg_tensor *tg_layer_norm_with(tg_tensor *x, tg_norm_opts opts);
+TG_API tg_tensor *tg_layer_norm_with(tg_tensor *x, tg_layer_norm_opts opts);
 
 /* x / sqrt(mean(x^2) + eps) * weight (Zhang and Sennrich, "Root mean square layer normalization", NeurIPS
  * 2019). Takes no bias: TG_ERR_ARGUMENT. */
-TG_API tg_tensor *tg_rms_norm_with(tg_tensor *x, tg_norm_opts opts);
+TG_API tg_tensor *tg_rms_norm_with(tg_tensor *x, tg_rms_norm_opts opts);
 
 typedef struct tg_batch_norm_opts {
     tg_tensor *weight, *bias;              /* [channels]; NULL: 1 and 0 */

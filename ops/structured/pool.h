@@ -29,11 +29,12 @@ typedef struct tg_avg_pool2d_opts {
     bool exclude_padding;
     char end; /* no option: ops/calls.h */
 } tg_avg_pool2d_opts;
+typedef tg_avg_pool2d_opts tg_avg_pool2d_input_opts;
 TG_API tg_tensor *tg_avg_pool2d_with(tg_tensor *x, tg_avg_pool2d_opts opts);
 
 /* The transpose: each element of g, divided as in tg_avg_pool2d, added to its window in an image of height
  * by width. */
-TG_API tg_tensor *tg_avg_pool2d_input_with(tg_tensor *g, int64_t height, int64_t width, tg_avg_pool2d_opts opts);
+TG_API tg_tensor *tg_avg_pool2d_input_with(tg_tensor *g, int64_t height, int64_t width, tg_avg_pool2d_input_opts opts);
 
 /* height by width means: window i covers floor(i in / out) up to ceil((i + 1) in / out). */
 TG_API tg_tensor *tg_adaptive_avg_pool2d(tg_tensor *x, int64_t height, int64_t width);
@@ -44,8 +45,9 @@ typedef struct tg_unfold_opts {
     int64_t kernel[2], stride[2], padding[2], dilation[2];
     char end; /* no option: ops/calls.h */
 } tg_unfold_opts;
+typedef tg_unfold_opts tg_fold_opts;
 TG_API tg_tensor *tg_unfold_with(tg_tensor *x, tg_unfold_opts opts);
-TG_API tg_tensor *tg_fold_with(tg_tensor *x, int64_t height, int64_t width, tg_unfold_opts opts);
+TG_API tg_tensor *tg_fold_with(tg_tensor *x, int64_t height, int64_t width, tg_fold_opts opts);
 
 #ifdef __cplusplus
 }

@@ -137,7 +137,7 @@ tg_tensor *tg_unfold_with(tg_tensor *x, tg_unfold_opts opts) {
     return tg_apply1(&tg_op_unfold, x, &a);
 }
 
-tg_tensor *tg_fold_with(tg_tensor *x, int64_t height, int64_t width, tg_unfold_opts opts) {
+tg_tensor *tg_fold_with(tg_tensor *x, int64_t height, int64_t width, tg_fold_opts opts) {
     fold_attr a = attributes(&opts);
     a.window.size = TG_SHAPE(height, width);
     return tg_apply1(&tg_op_fold, x, &a);

@@ -173,7 +173,7 @@ before look(void) {
     return (before){tg_tape_tensors(),
                     tg_tape_nodes(),
                     tg_slots_alive(NULL, 0),
-                    tg_memory_get_stats().live_buffer_bytes,
+                    tg_memory_now().live_buffer_bytes,
                     g,
                     *tg_default_rng()};
 }

@@ -10,8 +10,8 @@ typedef struct attention {
 static void *attention_make(int64_t batch, int64_t heads, int64_t length, int64_t size) {
     attention *a = malloc(sizeof *a);
     if (!a) return NULL;
-    a->qkv = tg_param(tg_randn(TG_F32, 0, 1, batch, length, 3, heads, size));
-    a->seed = tg_keep(tg_randn(TG_F32, 0, 1, batch, heads, length, size));
+    a->qkv = tg_param(tg_normal(TG_F32, 0, 1, batch, length, 3, heads, size));
+    a->seed = tg_keep(tg_normal(TG_F32, 0, 1, batch, heads, length, size));
     return a;
 }
 

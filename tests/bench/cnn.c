@@ -4,19 +4,19 @@
 #include "bench.h"
 
 static tg_tensor *conv_block(tg_model *m, const char *name, tg_tensor *x, int64_t filters) {
-    x = tg_conv_layer(m, name, x, filters, .kernel = {5, 5}, .padding = {2, 2});
+    x = tg_nn_conv2d(m, name, x, filters, .kernel = {5, 5}, .padding = {2, 2});
     return tg_max_pool2d(tg_relu(x), .kernel = {2, 2});
 }
 
 static tg_tensor *cnn_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
     x = conv_block(m, "conv1", x, 16);
     x = conv_block(m, "conv2", x, 32);
-    x = tg_relu(tg_dense(m, "fc1", tg_flatten(x, 1, -1), 128));
-    return tg_cross_entropy(tg_dense(m, "out", x, 10), y);
+    x = tg_relu(tg_nn_linear(m, "fc1", tg_flatten(x, 1, -1), 128));
+    return tg_cross_entropy(tg_nn_linear(m, "out", x, 10), y);
 }
 
 static void *cnn_make(void) {
-    tg_tensor *x = tg_randn(TG_F32, 0, 1, 64, 1, 28, 28), *y = random_classes(TG_SHAPE(64), 10);
+    tg_tensor *x = tg_normal(TG_F32, 0, 1, 64, 1, 28, 28), *y = random_classes(TG_SHAPE(64), 10);
     training *t = training_make(x, y, cnn_loss);
     if (t) t->optim = tg_adam(t->model, 1e-3);
     return t;

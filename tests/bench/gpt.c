@@ -17,30 +17,30 @@ enum { BATCH = 16, TOKENS = 96, WIDTH = 128, CONTEXT = 128, BLOCKS = 4, HEADS = 
 static tg_tensor *layer(tg_model *m, int block, const char *part, tg_tensor *x, int64_t size) {
     char name[32];
     snprintf(name, sizeof name, "b%d.%s", block, part);
-    return size ? tg_dense(m, name, x, size) : tg_norm_layer(m, name, x);
+    return size ? tg_nn_linear(m, name, x, size) : tg_nn_layer_norm(m, name, x);
 }
 
 /* x + y, after which y is read by gradients alone. */
 static tg_tensor *plus(tg_tensor *x, tg_tensor *y) {
     tg_tensor *sum = tg_add(x, y);
-    tg_release(y);
+    tg_drop_elements(y);
     return sum;
 }
 
 static tg_tensor *block(tg_model *m, int i, tg_tensor *x) {
     char name[32];
     snprintf(name, sizeof name, "b%d.attention", i);
-    x = plus(x, tg_self_attention(m, name, layer(m, i, "norm1", x, 0), HEADS, .causal = true));
+    x = plus(x, tg_nn_multihead_attention(m, name, layer(m, i, "norm1", x, 0), HEADS, .causal = true));
     tg_tensor *h = tg_gelu(layer(m, i, "up", layer(m, i, "norm2", x, 0), 4 * WIDTH));
     return plus(x, layer(m, i, "down", h, WIDTH));
 }
 
 static tg_tensor *loss(tg_model *m, tg_tensor *tokens, tg_tensor *next) {
     tg_tensor *places = tg_arange(TG_I64, 0, CONTEXT, 1);
-    tg_tensor *x = tg_embed(m, "token", tokens, TOKENS, WIDTH);
-    x = plus(tg_embed(m, "place", places, CONTEXT, WIDTH), x);
+    tg_tensor *x = tg_nn_embedding(m, "token", tokens, TOKENS, WIDTH);
+    x = plus(tg_nn_embedding(m, "place", places, CONTEXT, WIDTH), x);
     for (int i = 0; i < BLOCKS; i++) x = block(m, i, x);
-    x = tg_dense(m, "out", tg_norm_layer(m, "norm", x), TOKENS, .no_bias = true);
+    x = tg_nn_linear(m, "out", tg_nn_layer_norm(m, "norm", x), TOKENS, .no_bias = true);
     return tg_cross_entropy(tg_reshape(x, BATCH * CONTEXT, TOKENS), next);
 }
 

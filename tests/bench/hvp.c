@@ -14,19 +14,19 @@ typedef struct hvp {
 } hvp;
 
 static tg_tensor *loss_of(hvp *s) {
-    tg_tensor *h = tg_tanh(tg_dense(s->model, "hidden", s->x, SIZE, .init = tg_init_xavier_uniform));
-    return tg_mse_loss(tg_dense(s->model, "out", h, 1), s->y);
+    tg_tensor *h = tg_tanh(tg_nn_linear(s->model, "hidden", s->x, SIZE, .init = tg_init_xavier_uniform));
+    return tg_mse_loss(tg_nn_linear(s->model, "out", h, 1), s->y);
 }
 
 static void *make(void) {
     hvp *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     s->model = tg_model_new(0);
-    s->x = tg_keep(tg_randn(TG_F32, 0, 1, SIZE, SIZE));
-    s->y = tg_keep(tg_randn(TG_F32, 0, 1, SIZE, 1));
+    s->x = tg_keep(tg_normal(TG_F32, 0, 1, SIZE, SIZE));
+    s->y = tg_keep(tg_normal(TG_F32, 0, 1, SIZE, 1));
     loss_of(s);
     for (int i = 0; i < PARAMETERS; i++)
-        s->v[i] = tg_keep(tg_randn_with(TG_F32, 0, 1, tg_shape_of(tg_model_at(s->model, i))));
+        s->v[i] = tg_keep(tg_normal_with(TG_F32, 0, 1, tg_shape_of(tg_model_at(s->model, i))));
     return s;
 }
 

@@ -10,15 +10,15 @@ enum { BATCH = 32, STEPS = 32, IN = 64, HIDDEN = 128 };
 #define BYTES(gates) ADAM_BYTES((gates)*HIDDEN *(IN + HIDDEN + 2.0))
 
 static tg_tensor *lstm_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
-    return tg_mse_loss(tg_lstm(m, "lstm", x, HIDDEN), y);
+    return tg_mse_loss(tg_nn_lstm(m, "lstm", x, HIDDEN), y);
 }
 static tg_tensor *gru_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
-    return tg_mse_loss(tg_gru(m, "gru", x, HIDDEN), y);
+    return tg_mse_loss(tg_nn_gru(m, "gru", x, HIDDEN), y);
 }
 
 static void *make(loss_fn *loss) {
-    tg_tensor *x = tg_randn(TG_F32, 0, 1, BATCH, STEPS, IN),
-              *y = tg_randn(TG_F32, 0, 1, BATCH, STEPS, HIDDEN);
+    tg_tensor *x = tg_normal(TG_F32, 0, 1, BATCH, STEPS, IN),
+              *y = tg_normal(TG_F32, 0, 1, BATCH, STEPS, HIDDEN);
     training *t = training_make(x, y, loss);
     if (t) t->optim = tg_adam(t->model, 1e-3);
     return t;

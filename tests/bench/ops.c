@@ -84,7 +84,7 @@ AS(log_softmax, tg_log_softmax(a, -1))
 AS(layer_norm, tg_layer_norm(a))
 AS(rms_norm, tg_rms_norm(a))
 AS(cumsum, tg_cumsum(a, -1))
-AS(sort, tg_sort(a, .axis = -1))
+AS(sort, tg_sort(a, -1))
 AS(transpose, tg_contiguous(tg_transpose(a, 0, 1)))
 AS(concat, tg_concat(0, a, b))
 AS(conv2d, tg_conv2d(a, b, .padding = {1, 1}))
@@ -196,12 +196,12 @@ static int measure(const row *r, int64_t n) {
     state s = {.row = r};
     for (int i = 0; i < (r->binary ? 2 : 1); i++) {
         tg_shape shape = shape_of(r, n, i);
-        tg_tensor *x = r->positive ? tg_rand_with(TG_F32, 0.5, 1.5, shape) : tg_randn_with(TG_F32, 0, 1, shape);
+        tg_tensor *x = r->positive ? tg_uniform_with(TG_F32, 0.5, 1.5, shape) : tg_normal_with(TG_F32, 0, 1, shape);
         s.in[i] = tg_set_requires_grad(x, true);
     }
     double ahead = seconds_a_step(forward, &s, 0.09);
     s.y = r->f(s.in[0], s.in[1]);
-    s.dy = tg_randn_with(TG_F32, 0, 1, tg_shape_of(s.y));
+    s.dy = tg_normal_with(TG_F32, 0, 1, tg_shape_of(s.y));
     double back = seconds_a_step(backward, &s, 0.09);
     if (tg_error_status() != TG_OK) {
         fprintf(stderr, "%s: %s\n", r->name, tg_error_message());

@@ -33,11 +33,11 @@ static void function_end(void *state) {
 }
 
 static void *elements(tg_tensor *(*f)(tg_tensor *)) {
-    return function_make(tg_randn(TG_F32, 0, 1, ROWS * COLUMNS), tg_ones(TG_F32, ROWS * COLUMNS), f);
+    return function_make(tg_normal(TG_F32, 0, 1, ROWS * COLUMNS), tg_ones(TG_F32, ROWS * COLUMNS), f);
 }
 
 static void *rows(tg_tensor *(*f)(tg_tensor *)) {
-    tg_tensor *x = tg_randn(TG_F32, 0, 1, ROWS, COLUMNS), *seed = tg_randn(TG_F32, 0, 1, ROWS, COLUMNS);
+    tg_tensor *x = tg_normal(TG_F32, 0, 1, ROWS, COLUMNS), *seed = tg_normal(TG_F32, 0, 1, ROWS, COLUMNS);
     return function_make(x, seed, f);
 }
 

@@ -19,8 +19,8 @@ static void chain_end(void *state) { tg_free(state); }
 /* ---- xor: 2-8-1 with tanh, full batch, SGD 0.1 ---- */
 
 static tg_tensor *xor_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
-    tg_tensor *h = tg_tanh(tg_dense(m, "hidden", x, 8, .init = tg_init_xavier_uniform));
-    return tg_binary_cross_entropy_with_logits(tg_dense(m, "out", h, 1), y);
+    tg_tensor *h = tg_tanh(tg_nn_linear(m, "hidden", x, 8, .init = tg_init_xavier_uniform));
+    return tg_binary_cross_entropy_with_logits(tg_nn_linear(m, "out", h, 1), y);
 }
 
 static void *xor_make(void) {
@@ -39,13 +39,13 @@ static void *xor_make(void) {
 #define MLP_BYTES ADAM_BYTES(MLP_WEIGHTS + 256 + 128 + 10)
 
 static tg_tensor *mlp_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
-    x = tg_relu(tg_dense(m, "fc1", x, 256));
-    x = tg_relu(tg_dense(m, "fc2", x, 128));
-    return tg_cross_entropy(tg_dense(m, "out", x, 10), y);
+    x = tg_relu(tg_nn_linear(m, "fc1", x, 256));
+    x = tg_relu(tg_nn_linear(m, "fc2", x, 128));
+    return tg_cross_entropy(tg_nn_linear(m, "out", x, 10), y);
 }
 
 static void *mlp_make(int64_t batch) {
-    tg_tensor *x = tg_randn(TG_F32, 0, 1, batch, 784);
+    tg_tensor *x = tg_normal(TG_F32, 0, 1, batch, 784);
     training *t = training_make(x, random_classes(TG_SHAPE(batch), 10), mlp_loss);
     if (t) t->optim = tg_adam(t->model, 1e-3);
     return t;

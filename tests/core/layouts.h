@@ -30,12 +30,12 @@ static struct {
 } setting;
 static inline void keep_setting(void) {
     setting.threads = tg_num_threads(), setting.isa = tg_isa();
-    setting.live = tg_memory_get_stats().live_buffer_bytes;
+    setting.live = tg_memory_now().live_buffer_bytes;
 }
 static inline void restore_setting(void) {
     tg_set_num_threads(setting.threads);
     tg_kernels_use(setting.isa);
-    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, setting.live);
+    ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, setting.live);
 }
 
 /* Bits of i, mixed. */

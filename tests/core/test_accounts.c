@@ -22,13 +22,13 @@ static void teardown(void) {
     tg_error_clear();
 }
 
-static size_t live(void) { return tg_memory_get_stats().live_buffer_bytes; }
-static size_t peak(void) { return tg_memory_get_stats().peak_buffer_bytes; }
+static size_t live(void) { return tg_memory_now().live_buffer_bytes; }
+static size_t peak(void) { return tg_memory_now().peak_buffer_bytes; }
 
 /* What the system has lent, without what is only kept for reuse. */
 static size_t system_bytes(void) {
     tg_memory_trim();
-    return tg_memory_get_stats().system_bytes;
+    return tg_memory_now().system_bytes;
 }
 
 /* ---- buffers ---- */
@@ -272,13 +272,13 @@ START_TEST(lists_that_grow) {
                 if (list[i] != i * 3) ck_abort_msg("element %d of %d", (int)i, (int)n);
     }
     tg_sys_free(list, (size_t)cap * sizeof *list);
-    ck_assert_uint_eq(tg_memory_get_stats().system_bytes, start);
+    ck_assert_uint_eq(tg_memory_now().system_bytes, start);
     void *few = NULL; /* more at once than there is room for, when there is room to spare */
     cap = 0;
     for (int64_t used = 0, need = 5; need < 5000; used = need / 2, need *= 3)
         ck_assert(tg_grow(&few, &cap, used, need, 24) && cap >= need);
     tg_sys_free(few, (size_t)cap * 24);
-    ck_assert_uint_eq(tg_memory_get_stats().system_bytes, start);
+    ck_assert_uint_eq(tg_memory_now().system_bytes, start);
 }
 END_TEST
 
@@ -312,15 +312,15 @@ START_TEST(pieces_of_an_arena) {
             tg_arena_rewind(&arena, (tg_arena_mark){0});
         }
     for (int i = 0; i < PIECES; i++) ck_assert_ptr_nonnull(tg_arena_alloc(&arena, size[i]));
-    uint64_t mallocs = tg_memory_get_stats().mallocs;
+    uint64_t mallocs = tg_memory_now().mallocs;
     tg_arena_rewind(&arena, (tg_arena_mark){0});
     for (int i = 0; i < PIECES; i++) ck_assert_ptr_nonnull(tg_arena_alloc(&arena, size[i]));
-    ck_assert_uint_le(tg_memory_get_stats().mallocs, mallocs + 1);
+    ck_assert_uint_le(tg_memory_now().mallocs, mallocs + 1);
     tg_arena_free(&arena);
-    ck_assert_uint_eq(tg_memory_get_stats().system_bytes, start);
-    uint64_t frees = tg_memory_get_stats().frees;
+    ck_assert_uint_eq(tg_memory_now().system_bytes, start);
+    uint64_t frees = tg_memory_now().frees;
     tg_sys_free(NULL, 10);
-    ck_assert_uint_eq(tg_memory_get_stats().frees, frees);
+    ck_assert_uint_eq(tg_memory_now().frees, frees);
 }
 END_TEST
 
@@ -343,7 +343,7 @@ START_TEST(a_slot_forgets_its_tensor) {
 }
 END_TEST
 
-/* A pinned tensor keeps its elements through tg_release until the last pin is gone, whatever its rank. */
+/* A pinned tensor keeps its elements through tg_drop_elements until the last pin is gone, whatever its rank. */
 START_TEST(pins_count) {
     static const tg_shape shapes[] = {
         {0, {0}}, {1, {50}}, {2, {5, 10}}, {3, {5, 5, 2}}, {6, {1, 2, 1, 3, 2, 5}}};
@@ -356,11 +356,11 @@ START_TEST(pins_count) {
             size_t with = live();
             tg_slot *s = tg_slot_peek(t);
             for (int k = 0; k < pins; k++) tg_slot_pin(s);
-            tg_release(t);
+            tg_drop_elements(t);
             for (int k = pins; k > 0; k--) {
                 ck_assert_uint_eq(live(), with);
                 ck_assert_ptr_null(tg_slot_with_data(t, "relu")); /* not for users */
-                expect_error(TG_ERR_LIFETIME, "was released");
+                expect_error(TG_ERR_LIFETIME, "were dropped");
                 tg_reading_saved = true;
                 ck_assert_ptr_eq(tg_slot_with_data(t, "relu"), s);
                 tg_reading_saved = false;
@@ -370,7 +370,7 @@ START_TEST(pins_count) {
             tg_slot_unpin(s); /* of nothing */
             ck_assert_uint_eq(s->pins, 0);
             tg_tensor *k = tg_keep(tg_zeros_with(TG_F64, shapes[i]));
-            tg_release(k); /* kept tensors stay */
+            tg_drop_elements(k); /* kept tensors stay */
             ck_assert_int_eq(tg_slot_with_data(k, "relu") != NULL, 1);
             tg_free(k);
             tg_region_rewind(r, count);
@@ -493,8 +493,8 @@ static tg_tensor *view; /* a kept one, strided */
 static tg_status status_of(const tg_tensor *t) { return tg_is_poison(t) ? tg_error_status() : TG_OK; }
 static tg_status run_zeros(void) { return status_of(tg_zeros_with(TG_F64, TG_SHAPE(7, 9))); }
 static tg_status run_from(void) { return status_of(tg_from_with(TG_BOOL, "0123456789ab", TG_SHAPE(12))); }
-static tg_status run_rand(void) { return status_of(tg_rand_with(TG_F32, 0, 1, TG_SHAPE(1001))); }
-static tg_status run_randn(void) { return status_of(tg_randn_with(TG_F64, 0, 1, TG_SHAPE(33))); }
+static tg_status run_rand(void) { return status_of(tg_uniform_with(TG_F32, 0, 1, TG_SHAPE(1001))); }
+static tg_status run_randn(void) { return status_of(tg_normal_with(TG_F64, 0, 1, TG_SHAPE(33))); }
 static tg_status run_keep(void) {
     tg_tensor *k = tg_keep(view);
     if (tg_is_poison(k)) return tg_error_status();
@@ -519,8 +519,8 @@ static tg_status run_sites(void) {
 
 static const call calls[] = {{"zeros", run_zeros},
                              {"from", run_from},
-                             {"rand", run_rand},
-                             {"randn", run_randn},
+                             {"uniform", run_rand},
+                             {"normal", run_randn},
                              {"keep", run_keep},
                              {"set_name", run_name},
                              {"contiguous", run_contiguous},

@@ -14,30 +14,30 @@ static void teardown(void) {
 START_TEST(aligned_and_counted) {
     static const size_t sizes[] = {0, 1, 63, 64, 65, 1000, 1 << 20};
     for (int i = 0; i < COUNT(sizes); i++) {
-        tg_memory_stats before = tg_memory_get_stats();
+        tg_memory_stats before = tg_memory_now();
         char *p = tg_sys_alloc(sizes[i]);
         ck_assert_ptr_nonnull(p);
         ck_assert_uint_eq((uintptr_t)p % TG_ALIGN, 0);
         memset(p, 1, sizes[i] ? sizes[i] : 1);
-        tg_memory_stats with = tg_memory_get_stats();
+        tg_memory_stats with = tg_memory_now();
         ck_assert_uint_eq(with.mallocs, before.mallocs + 1);
         ck_assert_uint_eq(with.system_bytes, before.system_bytes + sizes[i]);
         tg_sys_free(p, sizes[i]);
-        tg_memory_stats after = tg_memory_get_stats();
+        tg_memory_stats after = tg_memory_now();
         ck_assert_uint_eq(after.frees, before.frees + 1);
         ck_assert_uint_eq(after.system_bytes, before.system_bytes);
     }
-    uint64_t frees = tg_memory_get_stats().frees;
+    uint64_t frees = tg_memory_now().frees;
     tg_sys_free(NULL, 10);
-    ck_assert_uint_eq(tg_memory_get_stats().frees, frees);
+    ck_assert_uint_eq(tg_memory_now().frees, frees);
 }
 END_TEST
 
 START_TEST(impossible_sizes) {
     static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 62, SIZE_MAX / 2, (size_t)1 << 60};
-    uint64_t mallocs = tg_memory_get_stats().mallocs;
+    uint64_t mallocs = tg_memory_now().mallocs;
     for (int i = 0; i < COUNT(sizes); i++) ck_assert_ptr_null(tg_sys_alloc(sizes[i]));
-    ck_assert_uint_eq(tg_memory_get_stats().mallocs, mallocs);
+    ck_assert_uint_eq(tg_memory_now().mallocs, mallocs);
     expect_ok();
 }
 END_TEST
@@ -90,12 +90,12 @@ END_TEST
 START_TEST(tables_grow) {
     void *p = NULL;
     int64_t cap = 0, used = 0;
-    uint64_t mallocs = tg_memory_get_stats().mallocs;
+    uint64_t mallocs = tg_memory_now().mallocs;
     for (; used < 1000; used++) {
         ck_assert(tg_grow(&p, &cap, used, used + 1, sizeof(int)));
         ((int *)p)[used] = (int)used;
     }
-    ck_assert_uint_le(tg_memory_get_stats().mallocs - mallocs, 10);
+    ck_assert_uint_le(tg_memory_now().mallocs - mallocs, 10);
     for (int i = 0; i < 1000; i++) ck_assert_int_eq(((int *)p)[i], i);
     void *old = p;
     int64_t old_cap = cap;
@@ -142,17 +142,17 @@ static void use(tg_arena *arena, unsigned char **piece) {
 
 START_TEST(arena_is_reused) {
     static unsigned char *first[PIECES], *again[PIECES];
-    size_t bytes = tg_memory_get_stats().system_bytes;
+    size_t bytes = tg_memory_now().system_bytes;
     tg_arena arena = {0};
     tg_arena_mark empty = tg_arena_get_mark(&arena);
     use(&arena, first);
     tg_arena_rewind(&arena, empty);
-    uint64_t mallocs = tg_memory_get_stats().mallocs;
+    uint64_t mallocs = tg_memory_now().mallocs;
     use(&arena, again);
     ck_assert_int_eq(memcmp(first, again, sizeof first), 0);
-    ck_assert_uint_eq(tg_memory_get_stats().mallocs, mallocs);
+    ck_assert_uint_eq(tg_memory_now().mallocs, mallocs);
     tg_arena_free(&arena);
-    ck_assert_uint_eq(tg_memory_get_stats().system_bytes, bytes);
+    ck_assert_uint_eq(tg_memory_now().system_bytes, bytes);
     tg_arena_free(&arena);
 }
 END_TEST

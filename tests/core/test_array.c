@@ -12,12 +12,12 @@ static size_t live_before;
 
 static void setup(void) {
     tg_error_clear();
-    live_before = tg_memory_get_stats().live_buffer_bytes;
+    live_before = tg_memory_now().live_buffer_bytes;
 }
 
 static void teardown(void) {
     tg_memory_fail_at(-1);
-    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live_before);
+    ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live_before);
 }
 
 /* ---- layout ---- */

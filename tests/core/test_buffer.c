@@ -12,10 +12,10 @@ static void teardown(void) {
     tg_error_clear();
 }
 
-static size_t live(void) { return tg_memory_get_stats().live_buffer_bytes; }
-static size_t peak(void) { return tg_memory_get_stats().peak_buffer_bytes; }
-static size_t owned(void) { return tg_memory_get_stats().system_bytes; }
-static uint64_t mallocs(void) { return tg_memory_get_stats().mallocs; }
+static size_t live(void) { return tg_memory_now().live_buffer_bytes; }
+static size_t peak(void) { return tg_memory_now().peak_buffer_bytes; }
+static size_t owned(void) { return tg_memory_now().system_bytes; }
+static uint64_t mallocs(void) { return tg_memory_now().mallocs; }
 
 static void check_size(size_t size) {
     tg_buffer *b = tg_buffer_new(size);

@@ -16,8 +16,8 @@ TCase *tcase_cache(void);
 
 #define MIB ((size_t)1 << 20)
 
-static size_t owned(void) { return tg_memory_get_stats().system_bytes; }
-static uint64_t mallocs(void) { return tg_memory_get_stats().mallocs; }
+static size_t owned(void) { return tg_memory_now().system_bytes; }
+static uint64_t mallocs(void) { return tg_memory_now().mallocs; }
 
 /* Bytes of the process that lie in memory; 0 where that is not known or means nothing. */
 static size_t resident(void) {
@@ -251,7 +251,7 @@ static void *ends_when_told(void *which) {
 /* Threads' caches leave the list from its beginning, middle and end; the figures are right all the while. */
 START_TEST(threads_end_in_every_order) {
     static const int orders[][THREADS] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
-    size_t bytes = owned(), live = tg_memory_get_stats().live_buffer_bytes;
+    size_t bytes = owned(), live = tg_memory_now().live_buffer_bytes;
     for (int k = 0; k < COUNT(orders); k++) {
         pthread_t thread[THREADS];
         int number[THREADS] = {0, 1, 2};
@@ -264,7 +264,7 @@ START_TEST(threads_end_in_every_order) {
         for (int i = 0; i < THREADS; i++) {
             sem_post(&may_end[orders[k][i]]);
             pthread_join(thread[orders[k][i]], NULL);
-            ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+            ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live);
         }
     }
     ck_assert_uint_eq(owned(), bytes);

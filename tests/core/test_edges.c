@@ -259,8 +259,8 @@ START_TEST(tensors_of_random_numbers) {
             int64_t n = lengths[i], per = form / 2 ? 2 : 4;
             tg_rng start = {.seed = 77 + (uint64_t)form, .next = (UINT64_C(1) << 32) - 2};
             *tg_default_rng() = start;
-            tg_tensor *t = form % 2 ? tg_randn_with(form / 2 ? TG_F64 : TG_F32, 1, 2, TG_SHAPE(n))
-                                    : tg_rand_with(form / 2 ? TG_F64 : TG_F32, -1, 3, TG_SHAPE(n));
+            tg_tensor *t = form % 2 ? tg_normal_with(form / 2 ? TG_F64 : TG_F32, 1, 2, TG_SHAPE(n))
+                                    : tg_uniform_with(form / 2 ? TG_F64 : TG_F32, -1, 3, TG_SHAPE(n));
             ck_assert(tg_default_rng()->next == start.next + (uint64_t)((n + per - 1) / per));
             for (int64_t k = 0; k < n; k++) {
                 uint32_t word[4];

@@ -96,10 +96,10 @@ static void expect_error(tg_status status, const char *path, const char *says) {
 }
 
 static void expect_bad_file(const char *path, tg_status status, const char *says) {
-    const size_t live = tg_memory_get_stats().live_buffer_bytes;
+    const size_t live = tg_memory_now().live_buffer_bytes;
     ck_assert(tg_is_poison(tg_load_idx(path)));
     expect_error(status, path, says);
-    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+    ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live);
 }
 
 static int open_descriptors(void) {
@@ -304,9 +304,9 @@ START_TEST(bad_content) {
     const struct bad_file *b = &bad_files[_i];
     write_file(plain, b->bytes, b->n);
     const int before = open_descriptors();
-    const uint64_t mallocs = tg_memory_get_stats().mallocs;
+    const uint64_t mallocs = tg_memory_now().mallocs;
     expect_bad_file(plain, TG_ERR_FORMAT, b->says);
-    ck_assert_uint_eq(tg_memory_get_stats().mallocs, mallocs); /* refused before any memory is asked for */
+    ck_assert_uint_eq(tg_memory_now().mallocs, mallocs); /* refused before any memory is asked for */
     ck_assert_int_eq(open_descriptors(), before);
 }
 END_TEST
@@ -420,9 +420,9 @@ START_TEST(bad_compressed_content) {
     const struct bad_packed *b = &bad_packed[_i];
     write_packed(b->bytes, b->n);
     const int before = open_descriptors();
-    const size_t peak_before = tg_memory_get_stats().system_bytes;
+    const size_t peak_before = tg_memory_now().system_bytes;
     expect_bad_file(packed, TG_ERR_FORMAT, b->says);
-    ck_assert_uint_lt(tg_memory_get_stats().system_bytes, peak_before + (1 << 20));
+    ck_assert_uint_lt(tg_memory_now().system_bytes, peak_before + (1 << 20));
     ck_assert_int_eq(open_descriptors(), before);
 }
 END_TEST

@@ -58,7 +58,7 @@ START_TEST(stream_layout) {
     tg_philox(counter, known[1].key, out);
     ck_assert_uint_eq(tg_rng_bits(&rng), (uint64_t)out[1] << 32 | out[0]);
     ck_assert_uint_eq(rng.next, 0);
-    const float *x = tg_data(tg_rand(TG_F32, 0, 1, 4));
+    const float *x = tg_data(tg_uniform(TG_F32, 0, 1, 4));
     for (int i = 0; i < 4; i++) ck_assert(x[i] == (float)(known[0].out[i] >> 8) * 0x1p-24f);
 }
 END_TEST
@@ -140,7 +140,7 @@ static void sample(double *x, source from, bool normal) {
     }
     tg_seed(42);
     const tg_dtype dtype = from == AS_F32 ? TG_F32 : TG_F64;
-    const tg_tensor *t = normal ? tg_randn(dtype, 0, 1, SAMPLES) : tg_rand(dtype, 0, 1, SAMPLES);
+    const tg_tensor *t = normal ? tg_normal(dtype, 0, 1, SAMPLES) : tg_uniform(dtype, 0, 1, SAMPLES);
     const tg_array *a = tg_array_of(t);
     ck_assert_ptr_nonnull(a);
     for (int i = 0; i < SAMPLES; i++) x[i] = tg_array_get(a, i);
@@ -254,13 +254,13 @@ END_TEST
 static tg_tensor *draw(int kind, int64_t n) {
     switch (kind) {
     case 0:
-        return tg_rand(TG_F32, -1, 1, n);
+        return tg_uniform(TG_F32, -1, 1, n);
     case 1:
-        return tg_rand(TG_F64, -1, 1, n);
+        return tg_uniform(TG_F64, -1, 1, n);
     case 2:
-        return tg_randn(TG_F32, 2, 3, n);
+        return tg_normal(TG_F32, 2, 3, n);
     default:
-        return tg_randn(TG_F64, 2, 3, n);
+        return tg_normal(TG_F64, 2, 3, n);
     }
 }
 
@@ -305,11 +305,11 @@ START_TEST(thread_count_does_not_matter) {
 END_TEST
 
 START_TEST(mean_and_deviation) {
-    const double *z = tg_data(tg_randn(TG_F64, 0, 1, 10));
+    const double *z = tg_data(tg_normal(TG_F64, 0, 1, 10));
     tg_seed(0);
-    const double *x = tg_data(tg_randn(TG_F64, -3, 0.5, 10));
+    const double *x = tg_data(tg_normal(TG_F64, -3, 0.5, 10));
     for (int i = 0; i < 10; i++) ck_assert(x[i] == -3 + 0.5 * z[i]);
-    const double *constant = tg_data(tg_randn(TG_F64, 4, 0, 3));
+    const double *constant = tg_data(tg_normal(TG_F64, 4, 0, 3));
     for (int i = 0; i < 3; i++) ck_assert(constant[i] == 4);
 }
 END_TEST
@@ -317,24 +317,61 @@ END_TEST
 /* With high one step above low, half of the unrounded values are nearer to high. */
 START_TEST(bounds) {
     const float high32 = nextafterf(1, 2);
-    const float *x = tg_data(tg_rand(TG_F32, 1, high32, 1000));
+    const float *x = tg_data(tg_uniform(TG_F32, 1, high32, 1000));
     for (int i = 0; i < 1000; i++) ck_assert(x[i] == 1);
-    const double *y = tg_data(tg_rand(TG_F64, 1, nextafter(1, 2), 1000));
+    const double *y = tg_data(tg_uniform(TG_F64, 1, nextafter(1, 2), 1000));
     for (int i = 0; i < 1000; i++) ck_assert(y[i] == 1);
-    const float *e = tg_data(tg_rand(TG_F32, 2.5, 2.5, 5));
+    const float *e = tg_data(tg_uniform(TG_F32, 2.5, 2.5, 5));
     for (int i = 0; i < 5; i++) ck_assert(e[i] == 2.5f);
-    const float *w = tg_data(tg_rand(TG_F32, 0.1, 0.3, 1000));
+    const float *w = tg_data(tg_uniform(TG_F32, 0.1, 0.3, 1000));
     for (int i = 0; i < 1000; i++) ck_assert(w[i] >= 0.1f && w[i] < 0.3f);
 }
 END_TEST
 
 START_TEST(shapes) {
-    const tg_tensor *t = tg_rand(TG_F32, 0, 1, 2, 3, 4);
+    const tg_tensor *t = tg_uniform(TG_F32, 0, 1, 2, 3, 4);
     ck_assert(tg_shape_equal(tg_shape_of(t), TG_SHAPE(2, 3, 4)));
     ck_assert_int_eq(tg_dtype_of(t), TG_F32);
-    ck_assert_int_eq(tg_numel(tg_randn_with(TG_F64, 0, 1, TG_SCALAR)), 1);
-    ck_assert_int_eq(tg_numel(tg_rand(TG_F64, 0, 1, 2, 0)), 0);
+    ck_assert_int_eq(tg_numel(tg_normal_with(TG_F64, 0, 1, TG_SCALAR)), 1);
+    ck_assert_int_eq(tg_numel(tg_uniform(TG_F64, 0, 1, 2, 0)), 0);
     ck_assert_int_eq(tg_error_status(), TG_OK);
+}
+END_TEST
+
+/* rand and randn are uniform in [0, 1) and standard normal, and the like of t has t's shape and dtype. */
+START_TEST(standard_draws) {
+    const tg_dtype dtypes[] = {TG_F32, TG_F64};
+    for (int k = 0; k < 2; k++) {
+        tg_tensor *x[6], *t = tg_zeros(dtypes[k], 3, 5);
+        for (int i = 0; i < 6; i++) {
+            tg_seed(7);
+            x[i] = i == 0   ? tg_uniform(dtypes[k], 0, 1, 3, 5)
+                   : i == 1 ? tg_rand(dtypes[k], 3, 5)
+                   : i == 2 ? tg_rand_like(t)
+                   : i == 3 ? tg_normal(dtypes[k], 0, 1, 3, 5)
+                   : i == 4 ? tg_randn(dtypes[k], 3, 5)
+                            : tg_randn_like(t);
+            ck_assert(tg_dtype_of(x[i]) == dtypes[k] && tg_shape_equal(tg_shape_of(x[i]), TG_SHAPE(3, 5)));
+        }
+        for (int64_t j = 0; j < 15; j++) {
+            ck_assert(tg_get(x[0], j) == tg_get(x[1], j) && tg_get(x[0], j) == tg_get(x[2], j));
+            ck_assert(tg_get(x[3], j) == tg_get(x[4], j) && tg_get(x[3], j) == tg_get(x[5], j));
+            ck_assert(tg_get(x[0], j) != tg_get(x[3], j) && tg_get(x[0], j) >= 0 && tg_get(x[0], j) < 1);
+        }
+    }
+    ck_assert_int_eq(tg_rank(tg_randn(TG_F64)), 0);
+    ck_assert_int_eq(tg_error_status(), TG_OK);
+    tg_tensor *whole = tg_zeros(TG_I32, 2);
+    tg_tensor *(*const like[])(const tg_tensor *) = {tg_rand_like, tg_randn_like};
+    const char *const says[] = {"rand_like: dtype is i32", "randn_like: dtype is i32"};
+    for (int i = 0; i < 2; i++) {
+        ck_assert(tg_is_poison(like[i](whole)));
+        ck_assert_int_eq(tg_error_status(), TG_ERR_DTYPE);
+        ck_assert_ptr_nonnull(strstr(tg_error_message(), says[i]));
+        tg_error_clear();
+    }
+    ck_assert(tg_is_poison(tg_rand(TG_U8, 2)));
+    ck_assert_ptr_nonnull(strstr(tg_error_message(), "uniform: dtype is u8"));
 }
 END_TEST
 
@@ -346,12 +383,12 @@ static const struct bad {
     tg_status status;
     const char *says;
 } bad[] = {
-    {TG_I32, 0, 1, 2, false, TG_ERR_DTYPE, "rand: dtype is i32"},
-    {TG_BOOL, 0, 1, 2, true, TG_ERR_DTYPE, "randn: dtype is bool"},
+    {TG_I32, 0, 1, 2, false, TG_ERR_DTYPE, "uniform: dtype is i32"},
+    {TG_BOOL, 0, 1, 2, true, TG_ERR_DTYPE, "normal: dtype is bool"},
     {TG_F32, 0, 1, -2, false, TG_ERR_SHAPE, "[-2]"},
     {TG_F32, 0, 1, INT64_MAX, true, TG_ERR_MEMORY, ""},
     {TG_F32, 1, 0, 2, false, TG_ERR_ARGUMENT, "low 1, high 0"},
-    {TG_F32, NAN, 0, 2, false, TG_ERR_ARGUMENT, "rand"},
+    {TG_F32, NAN, 0, 2, false, TG_ERR_ARGUMENT, "uniform"},
     {TG_F64, 0, INFINITY, 2, false, TG_ERR_ARGUMENT, "high inf"},
     {TG_F32, 0, 1e300, 2, false, TG_ERR_ARGUMENT, "high inf"},
     {TG_F64, -1e308, 1e308, 2, false, TG_ERR_ARGUMENT, "no interval"},
@@ -363,7 +400,7 @@ static const struct bad {
 START_TEST(bad_arguments) {
     const struct bad *b = &bad[_i];
     const tg_tensor *t =
-        b->normal ? tg_randn(b->dtype, b->a, b->b, b->size) : tg_rand(b->dtype, b->a, b->b, b->size);
+        b->normal ? tg_normal(b->dtype, b->a, b->b, b->size) : tg_uniform(b->dtype, b->a, b->b, b->size);
     ck_assert(tg_is_poison(t));
     ck_assert_int_eq(tg_error_status(), b->status);
     ck_assert_msg(strstr(tg_error_message(), b->says) != NULL, "%s", tg_error_message());
@@ -412,6 +449,7 @@ TCase *tcase_random(void) {
     tcase_add_test(tc, mean_and_deviation);
     tcase_add_test(tc, bounds);
     tcase_add_test(tc, shapes);
+    tcase_add_test(tc, standard_draws);
     tcase_add_loop_test(tc, bad_arguments, 0, sizeof bad / sizeof bad[0]);
     tcase_add_loop_test(tc, no_memory, 0, 4);
     return tc;

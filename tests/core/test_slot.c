@@ -15,14 +15,14 @@ static size_t live_before;
 static void setup(void) {
     tg_error_clear();
     tensors_before = tg_region_current()->count;
-    live_before = tg_memory_get_stats().live_buffer_bytes;
+    live_before = tg_memory_now().live_buffer_bytes;
 }
 
 static void teardown(void) {
     tg_memory_fail_at(-1);
     tg_error_clear();
     tg_region_rewind(tg_region_current(), tensors_before);
-    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live_before);
+    ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live_before);
 }
 
 static void rewind_all(void) { tg_region_rewind(tg_region_current(), tensors_before); }
@@ -170,9 +170,9 @@ START_TEST(steady_steps_call_no_malloc) {
             if (i % 3 == 0) tg_array_drop(&s->a);
         }
         rewind_all();
-        if (step == 0) calls = tg_memory_get_stats().mallocs;
+        if (step == 0) calls = tg_memory_now().mallocs;
     }
-    ck_assert_uint_eq(tg_memory_get_stats().mallocs, calls);
+    ck_assert_uint_eq(tg_memory_now().mallocs, calls);
 }
 END_TEST
 
@@ -184,18 +184,18 @@ START_TEST(regions_share_chunks) {
         for (int i = 0; i < 1000; i++) make("op", i);
         tg_region_free(&r);
         ck_assert(r.count == 0 && r.chunk == NULL && tg_current_region == NULL);
-        if (round == 0) bytes = tg_memory_get_stats().system_bytes;
+        if (round == 0) bytes = tg_memory_now().system_bytes;
     }
-    ck_assert_uint_eq(tg_memory_get_stats().system_bytes, bytes);
+    ck_assert_uint_eq(tg_memory_now().system_bytes, bytes);
     tg_current_region = own;
 }
 END_TEST
 
 /* Keeps tensors until one needs a new chunk; `data` links them. */
 static tg_slot *use_up_chunks(void) {
-    uint64_t calls = tg_memory_get_stats().mallocs;
+    uint64_t calls = tg_memory_now().mallocs;
     tg_slot *held = NULL;
-    while (tg_memory_get_stats().mallocs == calls) {
+    while (tg_memory_now().mallocs == calls) {
         tg_slot *s = tg_slot_new_kept("hog");
         if (!s) break;
         s->a.data = held;
@@ -315,10 +315,10 @@ START_TEST(kept_slots_die_once) {
 END_TEST
 
 START_TEST(killing_drops_everything) {
-    size_t bytes = tg_memory_get_stats().system_bytes;
+    size_t bytes = tg_memory_now().system_bytes;
     tg_slot *s = tg_slot_new_kept("keep"), *grad = tg_slot_new_kept("backward");
     tg_tensor *t = tg_handle(s), *g = tg_handle(grad);
-    bytes = tg_memory_get_stats().system_bytes;
+    bytes = tg_memory_now().system_bytes;
     ck_assert_int_eq(tg_array_alloc(&s->a, TG_F32, TG_SHAPE(100)), TG_OK);
     ck_assert_int_eq(tg_array_alloc(&grad->a, TG_F32, TG_SHAPE(100)), TG_OK);
     s->grad = g;
@@ -326,7 +326,7 @@ START_TEST(killing_drops_everything) {
     tg_slot_kill(s);
     ck_assert(!tg_slot_peek(t) && !tg_slot_peek(g));
     tg_memory_trim();
-    ck_assert_uint_le(tg_memory_get_stats().system_bytes, bytes + 4096); /* the cache itself at most */
+    ck_assert_uint_le(tg_memory_now().system_bytes, bytes + 4096); /* the cache itself at most */
 }
 END_TEST
 
@@ -350,11 +350,11 @@ START_TEST(pins_hold_elements) {
     ck_assert_ptr_eq(tg_slot_with_data(t, "add"), s);
     tg_slot_pin(s);
     tg_slot_pin(s);
-    tg_release(t);
+    tg_drop_elements(t);
     ck_assert_ptr_nonnull(s->a.data);
     ck_assert_ptr_null(tg_slot_with_data(t, "add"));
     expect_message(TG_ERR_LIFETIME,
-                   "add: [64, 10] f32, made by exp (train.c:5), was released; its elements are gone");
+                   "add: the elements of [64, 10] f32, made by exp (train.c:5), were dropped by tg_drop_elements");
     tg_slot_unpin(s);
     ck_assert_ptr_nonnull(s->a.data);
     tg_slot_unpin(s);

@@ -53,7 +53,7 @@ static double element(tg_rng at, tg_dtype dtype, bool gauss, int64_t i, double a
 static void check_draw(tg_rng at, tg_dtype dtype, bool gauss, int64_t n) {
     double a = gauss ? 0.5 : -1, b = gauss ? 2 : 3;
     *tg_default_rng() = at;
-    tg_tensor *t = gauss ? tg_randn(dtype, a, b, n) : tg_rand(dtype, a, b, n);
+    tg_tensor *t = gauss ? tg_normal(dtype, a, b, n) : tg_uniform(dtype, a, b, n);
     const tg_array *x = &tg_slot_peek(t)->a;
     for (int64_t i = 0; i < n; i++)
         if (tg_array_get(x, i) != element(at, dtype, gauss, i, a, b))
@@ -116,11 +116,11 @@ START_TEST(ends_of_intervals) {
                 {TG_F64, -1.7e308, 1.7e308, false, true}};
     for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
         tg_rng before = *tg_default_rng();
-        tg_rand(some[i].dtype, some[i].a, some[i].b, 3);
+        tg_uniform(some[i].dtype, some[i].a, some[i].b, 3);
         ck_assert_msg((tg_error_status() == TG_OK) == some[i].uniform, "rand %d: %s", (int)i, tg_error_message());
         if (!some[i].uniform) ck_assert_mem_eq(&before, tg_default_rng(), sizeof before);
         tg_error_clear();
-        tg_randn(some[i].dtype, some[i].a, some[i].b, 3);
+        tg_normal(some[i].dtype, some[i].a, some[i].b, 3);
         ck_assert_msg((tg_error_status() == TG_OK) == some[i].normal, "randn %d: %s", (int)i, tg_error_message());
         tg_error_clear();
     }

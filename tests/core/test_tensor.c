@@ -18,14 +18,14 @@ static size_t live_before;
 static void setup(void) {
     tg_error_clear();
     tensors_before = tg_region_current()->count;
-    live_before = tg_memory_get_stats().live_buffer_bytes;
+    live_before = tg_memory_now().live_buffer_bytes;
 }
 
 static void teardown(void) {
     tg_memory_fail_at(-1);
     tg_error_clear();
     tg_region_rewind(tg_region_current(), tensors_before);
-    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live_before);
+    ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live_before);
 }
 
 static void rewind_all(void) { tg_region_rewind(tg_region_current(), tensors_before); }
@@ -138,6 +138,22 @@ START_TEST(impossible_tensors) {
 }
 END_TEST
 
+/* Of any dtype, without elements read: those of t may be gone. */
+START_TEST(created_like_another) {
+    for (tg_dtype dtype = TG_F32; dtype <= TG_BOOL; dtype++) {
+        tg_tensor *t = tg_full(dtype, 1, 3, 2, 1);
+        tg_drop_elements(t);
+        tg_tensor *like[] = {tg_zeros_like(t), tg_ones_like(t), tg_full_like(t, 7.5)};
+        const double want[] = {0, 1, dtype <= TG_F64 ? 7.5 : dtype == TG_BOOL ? 1 : 7};
+        for (int i = 0; i < 3; i++) {
+            ck_assert(tg_dtype_of(like[i]) == dtype && tg_shape_equal(tg_shape_of(like[i]), TG_SHAPE(3, 2, 1)));
+            for (int64_t j = 0; j < 6; j++) ck_assert_double_eq(tg_get(like[i], j), want[i]);
+        }
+    }
+    expect_ok();
+}
+END_TEST
+
 START_TEST(creation_names_its_line) {
     char want[100];
     snprintf(want, sizeof want, "negative size   (test_tensor.c:%d)", __LINE__ + 1);
@@ -214,18 +230,35 @@ static void ask_all(tg_tensor *t, int which) {
         ck_assert(tg_is_poison(tg_keep(t)));
         break;
     case 15:
-        tg_release(t);
+        tg_drop_elements(t);
+        break;
+    case 16:
+        ck_assert(tg_is_poison(tg_zeros_like(t)));
+        break;
+    case 17:
+        ck_assert(tg_is_poison(tg_ones_like(t)));
+        break;
+    case 18:
+        ck_assert(tg_is_poison(tg_full_like(t, 2)));
+        break;
+    case 19:
+        ck_assert(tg_is_poison(tg_rand_like(t)));
+        break;
+    case 20:
+        ck_assert(tg_is_poison(tg_randn_like(t)));
         break;
     default:
         break;
     }
 }
-#define QUESTIONS 16
+#define QUESTIONS 21
 
 static const char *const who[QUESTIONS] = {"tg_rank",     "tg_numel",         "tg_size",     "tg_shape_of",
                                            "tg_dtype_of", "tg_is_contiguous", "tg_set_name", "tg_name",
                                            "tg_item",     "tg_get",           "tg_data",     "tg_data_mut",
-                                           "tg_copy_out", "tg_array_of",      "tg_keep",     "tg_release"};
+                                           "tg_copy_out", "tg_array_of",      "tg_keep",     "tg_drop_elements",
+                                           "zeros_like",  "ones_like",        "full_like",   "rand_like",
+                                           "randn_like"};
 
 START_TEST(bad_handles_everywhere) {
     char want[200];
@@ -396,19 +429,19 @@ END_TEST
 
 START_TEST(released_tensors) {
     tg_tensor *x = tg_set_name(tg_zeros(TG_F32, 64, 10), "x");
-    size_t live = tg_memory_get_stats().live_buffer_bytes;
-    tg_release(x);
-    ck_assert_uint_ge(live - tg_memory_get_stats().live_buffer_bytes, 64 * 10 * 4);
+    size_t live = tg_memory_now().live_buffer_bytes;
+    tg_drop_elements(x);
+    ck_assert_uint_ge(live - tg_memory_now().live_buffer_bytes, 64 * 10 * 4);
     ck_assert(tg_is_alive(x) && tg_size(x, 0) == 64);
     ck_assert_str_eq(tg_name(x), "x");
     expect_ok();
     for (int i = 8; i <= 14; i++) { /* all that read elements */
         ask_all(x, i);
-        expect_error(TG_ERR_LIFETIME, ": x [64, 10] f32, made by zeros (test_tensor.c:");
+        expect_error(TG_ERR_LIFETIME, "the elements of x [64, 10] f32, made by zeros (test_tensor.c:");
     }
-    tg_release(x);
+    tg_drop_elements(x);
     tg_tensor *k = tg_keep(tg_ones(TG_F32, 2));
-    tg_release(k); /* ignored */
+    tg_drop_elements(k); /* ignored */
     ck_assert(tg_get(k, 1) == 1);
     tg_free(k);
     expect_ok();
@@ -431,7 +464,7 @@ START_TEST(failure_at_every_allocation) {
     tg_free(all_kinds()); /* afterwards all slots are there */
     rewind_all();
     tg_memory_trim();
-    size_t owned = tg_memory_get_stats().system_bytes;
+    size_t owned = tg_memory_now().system_bytes;
     int n = 1;
     for (;; n++) {
         tg_memory_fail_at(n);
@@ -441,12 +474,12 @@ START_TEST(failure_at_every_allocation) {
         if (failed) expect_error(TG_ERR_MEMORY, "out of memory");
         tg_free(t);
         rewind_all();
-        ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live_before);
+        ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live_before);
         if (!failed) break;
     }
     ck_assert_int_gt(n, 5);
     tg_memory_trim();
-    ck_assert_uint_eq(tg_memory_get_stats().system_bytes, owned);
+    ck_assert_uint_eq(tg_memory_now().system_bytes, owned);
 }
 END_TEST
 
@@ -458,6 +491,7 @@ TCase *tcase_tensor(void) {
     tcase_add_test(tc, creation_from_an_array);
     tcase_add_loop_test(tc, impossible_tensors, 0, COUNT(bad));
     tcase_add_test(tc, creation_names_its_line);
+    tcase_add_test(tc, created_like_another);
     tcase_add_test(tc, sizes_and_axes);
     tcase_add_loop_test(tc, bad_handles_everywhere, 0, QUESTIONS);
     tcase_add_test(tc, alive_or_not);

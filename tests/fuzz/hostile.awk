@@ -12,6 +12,7 @@ function trimmed(s) { gsub(/^ +| +$/, "", s); return s }
 # The name by which hostile.h knows a type.
 function drawn_type(type) {
     type = trimmed(type)
+    if (type in alias) return alias[type]
     if (type ~ /^const (char|void) \*$/) return type ~ /char/ ? "text" : "const_void_p"
     sub(/^const /, "", type)
     gsub(/ \*const \*/, "_in", type)
@@ -67,6 +68,16 @@ function write_options(name, fields,    n, field, i) {
     for (i = 1; i <= n; i++)
         if (trimmed(field[i]) !~ /^(char end)?$/) write_field(field[i], name)
     print "    draw_close();\n    return o;\n}"
+}
+
+# typedef tg_reduce_opts tg_sum_opts, tg_mean_opts;
+function read_aliases(text,    s, part, n, i) {
+    while (match(text, /typedef tg_[a-z0-9_]+_opts [a-z0-9_, ]+;/)) {
+        s = substr(text, RSTART + 8, RLENGTH - 9)
+        text = substr(text, RSTART + RLENGTH)
+        n = split(s, part, /,? /)
+        for (i = 2; i <= n; i++) alias[part[i]] = part[1]
+    }
 }
 
 # typedef struct or enum NAME { BODY } NAME;
@@ -144,6 +155,7 @@ END {
     print "/* Made from the public headers by hostile.awk. */\n#include \"tests/fuzz/hostile.h\""
     print "#pragma GCC diagnostic ignored \"-Wformat-security\"\n#pragma GCC diagnostic ignored \"-Wformat-nonliteral\""
     read_types(text)
+    read_aliases(text)
     for (i = 1; i <= n_options; i++) write_options(option_names[i], options[option_names[i]])
     n = split(text, statement, ";")
     for (i = 1; i <= n; i++)

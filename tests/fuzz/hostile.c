@@ -147,14 +147,14 @@ static void end_sequence(tg_mark base) {
 static void run_sequence(int64_t n) {
     state = seed;
     tg_mark base = tg_tape_mark();
-    size_t bytes = tg_memory_get_stats().live_buffer_bytes;
+    size_t bytes = tg_memory_now().live_buffer_bytes;
     start_sequence();
     for (int64_t i = 0; i < n; i++) {
         make_call(&hostile_calls[below(n_hostile_calls)]);
         if (trace) dprintf(report_fd, "%s(%s)\n", hostile_frames[0].call->name, hostile_frames[0].text);
     }
     end_sequence(base);
-    size_t now = tg_memory_get_stats().live_buffer_bytes;
+    size_t now = tg_memory_now().live_buffer_bytes;
     if (now > bytes) finding("leaves %zu bytes live, before %zu", now, bytes);
 }
 

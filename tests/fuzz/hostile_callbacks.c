@@ -31,7 +31,7 @@ static void disturb(void) {
 static void call_back(void) {
     static const char *const those[] = {
         "tg_tape_rewind",    "tg_free",        "tg_remove_hooks", "tg_tape_use",
-        "tg_backward",       "tg_model_free",  "tg_optim_step",   "tg_release",
+        "tg_backward",       "tg_model_free",  "tg_optim_step",   "tg_drop_elements",
         "tg_register_hook",  "tg_zero_grad",   "tg_tape_free",    "tg_set_grad_enabled",
         "tg_data_mut",       "tg_fill_",       "tg_tape_mark",    "tg_optim_free",
         "tg_model_truncate", "tg_memory_trim", "tg_seed",         "tg_grad"};

@@ -49,7 +49,7 @@ static void check_silence(void) {
 /* ---- state ---- */
 
 hostile_state state_now(void) {
-    return (hostile_state){tg_memory_get_stats().live_buffer_bytes,
+    return (hostile_state){tg_memory_now().live_buffer_bytes,
                            tg_tape_tensors(),
                            tg_tape_nodes(),
                            tg_tape_current(),

@@ -83,7 +83,7 @@ void make_tensors(void) {
     make_stale();
     for (int i = 0; i < N_POOL; i++) pool[i] = i < N_FIRST ? first_tensor(i) : pool[below(i)];
     tg_tensor *released = tg_square(pool[N_FIRST - 1]);
-    tg_release(released);
+    tg_drop_elements(released);
     pool[N_FIRST] = released;
 }
 

@@ -59,7 +59,7 @@ static void walk_back(const program *p, walk how, tg_tensor *y, int n, tg_tensor
 
 static outcome run_once(const program *p, walk how) {
     tg_mark base = tg_tape_mark();
-    size_t bytes = tg_memory_get_stats().live_buffer_bytes;
+    size_t bytes = tg_memory_now().live_buffer_bytes;
     tg_tensor *leaf[MOST_LEAVES];
     int n;
     outcome o = {.y = NAN, .second = NAN};
@@ -69,8 +69,8 @@ static outcome run_once(const program *p, walk how) {
     tg_error_clear();
     if (tg_tape_rewind(base) != TG_OK) finding(p, "cannot be rewound: %s", tg_error_message());
     free_kept();
-    if (tg_memory_get_stats().live_buffer_bytes != bytes)
-        finding(p, "%zu bytes live afterwards, %zu before", tg_memory_get_stats().live_buffer_bytes, bytes);
+    if (tg_memory_now().live_buffer_bytes != bytes)
+        finding(p, "%zu bytes live afterwards, %zu before", tg_memory_now().live_buffer_bytes, bytes);
     return o;
 }
 

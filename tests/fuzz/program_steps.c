@@ -52,7 +52,7 @@ static void step_release(run *r) {
     r->value[i] = r->value[--r->n];
     for (int k = 0; k < r->n; k++)
         if (r->value[k] == t) return; /* tg_contiguous returns its argument */
-    if (tg_node_of(t)) tg_release(t);
+    if (tg_node_of(t)) tg_drop_elements(t);
 }
 
 /* ---- changes in place ---- */

@@ -18,7 +18,7 @@ typedef struct state {
 
 /* Pins are those of the n tensors, of which some may be no tensors any more. */
 static inline state state_of(int n, tg_tensor *const *t) {
-    state s = {tg_memory_get_stats().live_buffer_bytes, tg_tape_tensors(), tg_tape_nodes(), 0, *tg_default_rng(),
+    state s = {tg_memory_now().live_buffer_bytes, tg_tape_tensors(), tg_tape_nodes(), 0, *tg_default_rng(),
                tg_grad_enabled(), tg_named_begin(NULL)};
     for (int i = 0; i < n; i++) {
         const tg_slot *slot = t[i] ? tg_slot_peek(t[i]) : NULL;

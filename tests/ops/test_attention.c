@@ -20,11 +20,11 @@ typedef struct inputs {
 static inputs make(tg_dtype f, options o, int64_t batch, int64_t heads, int64_t length, int64_t size) {
     inputs x = {.n = o.added ? 4 : 3};
     tg_seed(11);
-    x.qkv = tg_set_requires_grad(tg_randn(f, 0, 1, batch, length, 3, heads, size), true);
+    x.qkv = tg_set_requires_grad(tg_normal(f, 0, 1, batch, length, 3, heads, size), true);
     tg_tensor *parts = tg_permute(x.qkv, 2, 0, 3, 1, 4);
     for (int i = 0; i < 3; i++) x.in[i] = tg_squeeze(tg_slice(parts, 0, i, i + 1, 1), 0);
-    if (o.added) x.mask = tg_set_requires_grad(tg_randn(f, 0, 1, heads, length, length), true);
-    if (o.masked) x.mask = tg_lt(tg_rand(f, 0, 1, batch, 1, 1, length), tg_scalar(f, 0.7));
+    if (o.added) x.mask = tg_set_requires_grad(tg_normal(f, 0, 1, heads, length, length), true);
+    if (o.masked) x.mask = tg_lt(tg_uniform(f, 0, 1, batch, 1, 1, length), tg_scalar(f, 0.7));
     x.in[3] = x.mask;
     return x;
 }
@@ -85,8 +85,8 @@ START_TEST(slopes_have_the_digits_of_the_other_probabilities) {
     bool causal = _i % 2, recorded = _i / 2 % 2;
     tg_dtype f = (tg_dtype)(_i / 4);
     tg_seed(5);
-    tg_tensor *q = tg_round(tg_randn(f, 0, 3, l, size)), *k = tg_round(tg_randn(f, 0, 3, s, size));
-    tg_tensor *v = tg_randn(f, 0, 1, s, size), *g = tg_randn(f, 0, 1, l, size), *ds, *want;
+    tg_tensor *q = tg_round(tg_normal(f, 0, 3, l, size)), *k = tg_round(tg_normal(f, 0, 3, s, size));
+    tg_tensor *v = tg_normal(f, 0, 1, s, size), *g = tg_normal(f, 0, 1, l, size), *ds, *want;
     tg_tensor *mask = tg_set_requires_grad(tg_zeros(f, l, s), true), *later = tg_zeros(TG_BOOL, l, s);
     tg_tensor *y = tg_scaled_dot_product_attention(q, k, v, .causal = causal, .mask = mask, .scale = 1);
     tg_grad(1, &y, 1, &mask, &ds, .seeds = &g, .create_graph = recorded);
@@ -163,20 +163,20 @@ END_TEST
  * scores. */
 START_TEST(attention_holds_no_scores) {
     const int64_t n = 1024, size = 8;
-    tg_tensor *x = tg_set_requires_grad(tg_rand(TG_F32, -1, 1, n, size), true), *g;
+    tg_tensor *x = tg_set_requires_grad(tg_uniform(TG_F32, -1, 1, n, size), true), *g;
     int was = tg_set_num_threads(1);
-    size_t before = tg_memory_get_stats().live_buffer_bytes, scores = (size_t)(n * n) * sizeof(float);
+    size_t before = tg_memory_now().live_buffer_bytes, scores = (size_t)(n * n) * sizeof(float);
     tg_memory_reset_peak();
     tg_tensor *y = tg_scaled_dot_product_attention(x, x, x, .causal = true), *loss = tg_sum(y);
     ck_assert_int_eq(tg_grad(1, &loss, 1, &x, &g), TG_OK);
-    ck_assert_uint_lt(tg_memory_get_stats().peak_buffer_bytes - before, scores / 4);
+    ck_assert_uint_lt(tg_memory_now().peak_buffer_bytes - before, scores / 4);
     tg_set_num_threads(was);
 }
 END_TEST
 
 /* Each allocation fails in turn: an error, no result. */
 START_TEST(attention_fails_whole) {
-    tg_tensor *x = tg_set_requires_grad(tg_rand(TG_F32, -1, 1, 2, 5, 4), true), *t = tg_transpose(x, -1, -2);
+    tg_tensor *x = tg_set_requires_grad(tg_uniform(TG_F32, -1, 1, 2, 5, 4), true), *t = tg_transpose(x, -1, -2);
     for (int64_t n = 1;; n++) {
         tg_mark mark = tg_tape_mark();
         tg_tensor *g;
@@ -205,7 +205,7 @@ START_TEST(harmless_data_raise_no_flags) {
     for (int causal = 0; causal < 2; causal++)
         for (int64_t l = 1; l < 70; l += 17) {
             tg_tensor *x[3];
-            for (int i = 0; i < 3; i++) x[i] = tg_set_requires_grad(tg_randn(f, 0, 1, 2, l, 8), true);
+            for (int i = 0; i < 3; i++) x[i] = tg_set_requires_grad(tg_normal(f, 0, 1, 2, l, 8), true);
             feclearexcept(FE_ALL_EXCEPT);
             tg_backward(tg_sum(tg_square(tg_scaled_dot_product_attention(x[0], x[1], x[2], .causal = causal))));
             ck_assert_int_eq(fetestexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW), 0);
@@ -219,7 +219,7 @@ START_TEST(equal_keys_share) {
     enum { N = 500 };
     tg_dtype f = (tg_dtype)_i;
     double tolerance = f == TG_F32 ? 2e-5 : 1e-12;
-    tg_tensor *q = tg_set_requires_grad(tg_rand(f, 20, 90, N, 1), true), *g = tg_rand(f, 0.5, 1, N, 1), *d[2];
+    tg_tensor *q = tg_set_requires_grad(tg_uniform(f, 20, 90, N, 1), true), *g = tg_uniform(f, 0.5, 1, N, 1), *d[2];
     tg_tensor *k = tg_set_requires_grad(tg_ones(f, 2, 1), true), *v = tg_full(f, 1, 2, 1);
     tg_array_set(tg_array_of(v), 1, -1);
     tg_tensor *loss = tg_sum(tg_mul(tg_scaled_dot_product_attention(q, k, v, .scale = 1), g));

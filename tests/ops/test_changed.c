@@ -47,15 +47,15 @@ static tg_tensor *weighted(tg_tensor *x, tg_tensor *index, tg_tensor **changed) 
 }
 static tg_tensor *sort(tg_tensor *x, tg_tensor *index, tg_tensor **changed) {
     (void)index;
-    return tg_sort(x, .axis = 1, .index = changed);
+    return tg_sort(x, 1, .index = changed);
 }
 static tg_tensor *max(tg_tensor *x, tg_tensor *index, tg_tensor **changed) {
     (void)index;
-    return tg_max(x, .axis = 1, .index = changed);
+    return tg_max(x, 1, .index = changed);
 }
 static tg_tensor *min(tg_tensor *x, tg_tensor *index, tg_tensor **changed) {
     (void)index;
-    return tg_min(x, .axis = 0, .index = changed);
+    return tg_min(x, 0, .index = changed);
 }
 static tg_tensor *pool(tg_tensor *x, tg_tensor *index, tg_tensor **changed) {
     (void)index;
@@ -95,7 +95,7 @@ static void fill(void *data, tg_dtype dtype, int64_t n, int64_t value) {
 
 static void try_one(const subject *s, tg_dtype dtype, bool recorded, int64_t value) {
     if (dtype == TG_I32 && value != (int32_t)value) return;
-    tg_tensor *x = tg_set_requires_grad(tg_rand(TG_F64, 0, 1, 4, 4), true), *g;
+    tg_tensor *x = tg_set_requires_grad(tg_uniform(TG_F64, 0, 1, 4, 4), true), *g;
     tg_tensor *index = tg_zeros(dtype, 4), *changed = index;
     void *data = tg_data_mut(index);
     fill(data, dtype, 4, 1);

@@ -132,7 +132,7 @@ START_TEST(long_sorts_are_sorted_and_stable) {
     tg_rng rng = {5, 0};
     for (int64_t k = 0; k < rows * n; k++) tg_array_set(tg_array_of(x), k, (double)tg_rng_below(&rng, 500));
     for (int down = 0; down < 2; down++) {
-        tg_tensor *y = tg_sort(x, .axis = 1, .descending = down, .index = &index);
+        tg_tensor *y = tg_sort(x, 1, .descending = down, .index = &index);
         for (int64_t k = 0; k < rows * n; k++) {
             int64_t row = k / n * n, at = (int64_t)tg_get(index, k);
             ck_assert(tg_get(y, k) == tg_get(x, row + at));

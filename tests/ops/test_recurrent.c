@@ -82,10 +82,10 @@ static const struct oracle {
 static void make_inputs(bool gru, tg_dtype f, int64_t n, int64_t t, int64_t h, tg_tensor **in) {
     int64_t gates = (gru ? 3 : 4) * h;
     tg_seed(7);
-    in[0] = tg_rand(f, -2, 2, n, t, gates);
-    in[1] = tg_rand(f, -0.5, 0.5, gates, h);
-    in[2] = gru ? tg_rand(f, -1, 1, gates) : tg_rand(f, -1, 1, n, h);
-    in[3] = tg_rand(f, -1, 1, n, h);
+    in[0] = tg_uniform(f, -2, 2, n, t, gates);
+    in[1] = tg_uniform(f, -0.5, 0.5, gates, h);
+    in[2] = gru ? tg_uniform(f, -1, 1, gates) : tg_uniform(f, -1, 1, n, h);
+    in[3] = tg_uniform(f, -1, 1, n, h);
     for (int i = 0; i < INPUTS; i++) tg_set_requires_grad(in[i], true);
 }
 
@@ -105,7 +105,7 @@ START_TEST(ops_are_their_compositions) {
         tg_mark mark = tg_tape_mark();
         tg_tensor *in[INPUTS], *y[2], *g[2][INPUTS], *gg[2][INPUTS];
         make_inputs(o->gru, TG_F64, sizes[k][0], sizes[k][1], sizes[k][2], in);
-        tg_tensor *seed = tg_rand_with(TG_F64, -1, 1, TG_SHAPE(sizes[k][0], sizes[k][1], sizes[k][2]));
+        tg_tensor *seed = tg_uniform_with(TG_F64, -1, 1, TG_SHAPE(sizes[k][0], sizes[k][1], sizes[k][2]));
         for (int i = 0; i < 2; i++) {
             y[i] = (i ? o->want : o->is)(in);
             tg_tensor *dot = tg_sum(tg_mul(y[i], seed));
@@ -171,7 +171,7 @@ END_TEST
 
 /* The cell, then the sequence: whichever allocation fails, there is neither a result nor gates. */
 START_TEST(gates_fail_with_the_result) {
-    tg_tensor *in[INPUTS], *s = tg_rand(TG_F64, -1, 1, 2, 9), *a = tg_rand(TG_F64, -1, 1, 2, 9);
+    tg_tensor *in[INPUTS], *s = tg_uniform(TG_F64, -1, 1, 2, 9), *a = tg_uniform(TG_F64, -1, 1, 2, 9);
     make_inputs(true, TG_F64, 2, 4, 3, in);
     bool failed = true;
     for (int64_t n = 1; failed; n++) {

@@ -15,13 +15,13 @@ static void run_and_look(const trial *t, void (*run)(const trial *t), bool first
     size_t bytes[3] = {0};
     for (int i = 0; i < (first ? 3 : 1); i++) {
         tg_mark before = tg_tape_mark();
-        size_t live = tg_memory_get_stats().live_buffer_bytes;
+        size_t live = tg_memory_now().live_buffer_bytes;
         run(t);
         tg_tape_rewind(before);
-        ck_assert_msg(tg_memory_get_stats().live_buffer_bytes == live, "%s, %s: %ld bytes of elements stay behind", t->row->call, kind_name(t->kind),
-                      (long)tg_memory_get_stats().live_buffer_bytes - (long)live);
+        ck_assert_msg(tg_memory_now().live_buffer_bytes == live, "%s, %s: %ld bytes of elements stay behind", t->row->call, kind_name(t->kind),
+                      (long)tg_memory_now().live_buffer_bytes - (long)live);
         if (first) tg_memory_trim();
-        bytes[i] = tg_memory_get_stats().system_bytes;
+        bytes[i] = tg_memory_now().system_bytes;
     }
     ck_assert_msg(bytes[2] <= bytes[1], "%s, %s: %ld bytes of the system more each time", t->row->call, kind_name(t->kind), (long)bytes[2] - (long)bytes[1]);
 }

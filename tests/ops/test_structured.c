@@ -78,7 +78,7 @@ END_TEST
 /* Few numbers, many images, many places, and both; the last of the first image is `large`, so that it has nearly all squares. */
 static tg_tensor *batch(int form, double large) {
     static const tg_shape shapes[4] = {{2, {8, 3}}, {2, {400, 3}}, {4, {40, 3, 8, 8}}, {4, {100, 3, 2, 2}}};
-    tg_tensor *x = tg_rand_with(TG_F64, -1, 1, shapes[form]);
+    tg_tensor *x = tg_uniform_with(TG_F64, -1, 1, shapes[form]);
     double *v = tg_data_mut(x);
     if (large != 0) v[tg_numel(x) / tg_size(x, 0) - 1] = large;
     return tg_set_requires_grad(x, true);
@@ -96,7 +96,7 @@ static void same_numbers(tg_tensor *a, tg_tensor *b) {
 
 /* Each channel is a row of layer_norm; with and without a dominant element, of either sign. */
 START_TEST(batch_norm_is_layer_norm_of_channels) {
-    tg_tensor *x = batch(_i / 3, (_i % 3 - 1) * 1e6), *w = tg_rand_with(TG_F64, 1, 2, tg_shape_of(x));
+    tg_tensor *x = batch(_i / 3, (_i % 3 - 1) * 1e6), *w = tg_uniform_with(TG_F64, 1, 2, tg_shape_of(x));
     tg_tensor *mean = tg_zeros(TG_F64, 3), *var = tg_zeros(TG_F64, 3), *dx[2];
     tg_tensor *y = tg_batch_norm(x, .training = true, .momentum = 1, .running_mean = mean, .running_var = var);
     tg_tensor *rows = channels_first(x), *z = tg_layer_norm(rows);
@@ -161,10 +161,10 @@ END_TEST
 
 /* What each axis but the last leaves on the way is given back. */
 START_TEST(reflecting_leaves_its_result_alone) {
-    tg_tensor *x = tg_rand(TG_F64, 0, 1, 16, 16, 16);
-    size_t before = tg_memory_get_stats().live_buffer_bytes, result = 18 * 18 * 18 * sizeof(double);
+    tg_tensor *x = tg_uniform(TG_F64, 0, 1, 16, 16, 16);
+    size_t before = tg_memory_now().live_buffer_bytes, result = 18 * 18 * 18 * sizeof(double);
     ck_assert(tg_is_alive(tg_pad(x, .before = TG_SHAPE(1, 1, 1), .after = TG_SHAPE(1, 1, 1), .mode = TG_PAD_REFLECT)));
-    ck_assert_uint_lt(tg_memory_get_stats().live_buffer_bytes - before, result + result / 2);
+    ck_assert_uint_lt(tg_memory_now().live_buffer_bytes - before, result + result / 2);
 }
 END_TEST
 
@@ -172,8 +172,8 @@ END_TEST
  * the same at 1 to 4 of them. 37 images make 13 shares, 20 x 20 places two blocks, 40 filters two panels. */
 START_TEST(convolution_is_the_same_on_any_threads) {
     tg_dtype f = _i ? TG_F64 : TG_F32;
-    tg_tensor *x = tg_rand(f, -1, 1, 37, 3, 20, 20), *w = tg_rand(f, -1, 1, 40, 3, 3, 3);
-    tg_tensor *in[3] = {x, w, tg_rand(f, -1, 1, 40)}, *all[4][4];
+    tg_tensor *x = tg_uniform(f, -1, 1, 37, 3, 20, 20), *w = tg_uniform(f, -1, 1, 40, 3, 3, 3);
+    tg_tensor *in[3] = {x, w, tg_uniform(f, -1, 1, 40)}, *all[4][4];
     int was = tg_set_num_threads(1);
     for (int i = 0; i < 3; i++) tg_set_requires_grad(in[i], true);
     for (int i = 0; i < 4; i++) {

@@ -15,21 +15,21 @@ CALL(scatter_add, tg_scatter_add(in[0], axis(a, 0), in[1], in[2]))
 CALL(index_select, tg_index_select(in[0], axis(a, 0), in[1]))
 /* padding, padding index */
 CALL(embedding, tg_embedding(in[0], in[1], .padding = a->v[0] != 0, .padding_index = whole(a, 1)))
-CALL(sort, tg_sort(in[0], .descending = a->v[0] != 0, .axis = axis(a, 1)))            /* descending, axis */
-CALL(topk, tg_topk(in[0], whole(a, 2), .smallest = a->v[0] != 0, .axis = axis(a, 1))) /* smallest, axis, k */
+CALL(sort, tg_sort(in[0], axis(a, 1), .descending = a->v[0] != 0))            /* descending, axis */
+CALL(topk, tg_topk(in[0], whole(a, 2), axis(a, 1), .smallest = a->v[0] != 0)) /* smallest, axis, k */
 CALL(scatter, tg_scatter(in[0], axis(a, 0), in[1], in[2]))
 CALL(take_along_dim, tg_take_along_dim(in[0], in[1], axis(a, 0)))
 CALL(one_hot, tg_one_hot(in[0], whole(a, 0))) /* classes */
 
 static tg_tensor *call_sort_index(tg_tensor *const *in, const arguments *a) {
     tg_tensor *index = NULL;
-    tg_sort(in[0], .descending = a->v[0] != 0, .axis = axis(a, 1), .index = &index);
+    tg_sort(in[0], axis(a, 1), .descending = a->v[0] != 0, .index = &index);
     return index;
 }
 
 static tg_tensor *call_topk_index(tg_tensor *const *in, const arguments *a) {
     tg_tensor *index = NULL;
-    tg_topk(in[0], whole(a, 2), .smallest = a->v[0] != 0, .axis = axis(a, 1), .index = &index);
+    tg_topk(in[0], whole(a, 2), axis(a, 1), .smallest = a->v[0] != 0, .index = &index);
     return index;
 }
 

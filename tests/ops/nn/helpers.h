@@ -40,9 +40,9 @@ static inline void expect_elements_at(int line, const tg_tensor *t, const double
 /* The number of allocations that `run` makes when no buffer comes from the cache. */
 static inline int64_t count_allocations(void (*run)(void *), void *context) {
     tg_memory_fail_at(INT64_C(1) << 40);
-    uint64_t before = tg_memory_get_stats().mallocs;
+    uint64_t before = tg_memory_now().mallocs;
     run(context);
-    uint64_t after = tg_memory_get_stats().mallocs;
+    uint64_t after = tg_memory_now().mallocs;
     tg_memory_fail_at(-1);
     expect_ok();
     return (int64_t)(after - before);

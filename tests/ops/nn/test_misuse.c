@@ -5,7 +5,7 @@
 
 static tg_model *freed_model(void) {
     tg_model *m = tg_model_new(1);
-    tg_dense(m, "fc", tg_zeros(TG_F32, 1, 2), 3);
+    tg_nn_linear(m, "fc", tg_zeros(TG_F32, 1, 2), 3);
     tg_model_free(m);
     return m;
 }
@@ -41,14 +41,15 @@ static void refuse_model(tg_model *m, const char *what) {
     REFUSED(tg_model_zero_grad(m), "tg_model_zero_grad", what);
     REFUSED(tg_sgd(m, 0.1), "tg_sgd", what);
     REFUSED(tg_adam(m, 0.1), "tg_adam", what);
-    REFUSED(tg_dense(m, "a", x, 2), "dense", what);
-    REFUSED(tg_conv_layer(m, "a", image, 2), "conv_layer", what);
-    REFUSED(tg_norm_layer(m, "a", x), "norm_layer", what);
-    REFUSED(tg_embed(m, "a", index, 3, 2), "embed", what);
-    REFUSED(tg_self_attention(m, "a", steps, 2), "self_attention", what);
-    REFUSED(tg_dropout_layer(m, x, 0.5), "dropout_layer", what);
-    REFUSED(tg_lstm(m, "a", steps, 2), "lstm", what);
-    REFUSED(tg_gru(m, "a", steps, 2), "gru", what);
+    REFUSED(tg_nn_linear(m, "a", x, 2), "nn_linear", what);
+    REFUSED(tg_nn_conv2d(m, "a", image, 2), "nn_conv2d", what);
+    REFUSED(tg_nn_layer_norm(m, "a", x), "nn_layer_norm", what);
+    REFUSED(tg_nn_rms_norm(m, "a", x), "nn_rms_norm", what);
+    REFUSED(tg_nn_embedding(m, "a", index, 3, 2), "nn_embedding", what);
+    REFUSED(tg_nn_multihead_attention(m, "a", steps, 2), "nn_multihead_attention", what);
+    REFUSED(tg_nn_dropout(m, x, 0.5), "nn_dropout", what);
+    REFUSED(tg_nn_lstm(m, "a", steps, 2), "nn_lstm", what);
+    REFUSED(tg_nn_gru(m, "a", steps, 2), "nn_gru", what);
     if (m) REFUSED(tg_model_free(m), "tg_model_free", what);
 }
 
@@ -176,9 +177,9 @@ static tg_status raise_own(tg_tensor *w, tg_rng *rng, const void *user) {
 START_TEST(initialisers_that_free) {
     tg_model *m = tg_model_new(1);
     tg_tensor *x = tg_zeros(TG_F32, 1, 2);
-    ck_assert(tg_is_poison(tg_dense(m, "a", x, 3, .init = free_parameter)));
-    expect_error(TG_ERR_LIFETIME, "dense: ", "the initialiser of a.weight", "freed");
-    ck_assert(tg_is_poison(tg_dense(m, "a", x, 3, .init = raise_own)));
+    ck_assert(tg_is_poison(tg_nn_linear(m, "a", x, 3, .init = free_parameter)));
+    expect_error(TG_ERR_LIFETIME, "nn_linear: ", "the initialiser of a.weight", "freed");
+    ck_assert(tg_is_poison(tg_nn_linear(m, "a", x, 3, .init = raise_own)));
     expect_error(TG_ERR_IO, "my_init: no file");
     ck_assert_int_eq(tg_model_count(m), 0);
     ck_assert(tg_is_poison(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), free_model, m)));
@@ -193,9 +194,9 @@ START_TEST(layers_give_what_initialisers_need) {
     tg_model *m = tg_model_new(1);
     double bound = 0.25;
     tg_tensor *x = tg_zeros(TG_F32, 1, 40);
-    tg_dense(m, "fc", x, 30, .init = tg_init_uniform, .init_user = &bound);
-    tg_conv_layer(m, "conv", tg_zeros(TG_F64, 1, 3, 5, 5), 8, .kernel = {3, 3}, .init = tg_init_uniform, .init_user = &bound);
-    tg_embed(m, "token", tg_zeros(TG_I64, 2), 50, 10, .init = tg_init_uniform, .init_user = &bound);
+    tg_nn_linear(m, "fc", x, 30, .init = tg_init_uniform, .init_user = &bound);
+    tg_nn_conv2d(m, "conv", tg_zeros(TG_F64, 1, 3, 5, 5), 8, .kernel = {3, 3}, .init = tg_init_uniform, .init_user = &bound);
+    tg_nn_embedding(m, "token", tg_zeros(TG_I64, 2), 50, 10, .init = tg_init_uniform, .init_user = &bound);
     expect_ok();
     const char *names[] = {"fc.weight", "conv.weight", "token.weight"};
     for (int i = 0; i < COUNT(names); i++) {
@@ -204,7 +205,7 @@ START_TEST(layers_give_what_initialisers_need) {
         for (int64_t k = 0; k < tg_numel(w); k++) low = fmin(low, tg_get(w, k)), high = fmax(high, tg_get(w, k));
         ck_assert(low >= -bound && low < -0.2 && high <= bound && high > 0.2);
     }
-    tg_dense(m, "other", x, 30, .init = tg_init_uniform);
+    tg_nn_linear(m, "other", x, 30, .init = tg_init_uniform);
     expect_error(TG_ERR_ARGUMENT, "tg_init_uniform", "bound");
     tg_model_free(m);
 }
@@ -213,7 +214,7 @@ END_TEST
 START_TEST(dropout_asks_the_model) {
     tg_model *m = tg_model_new(1);
     tg_tensor *x = tg_ones(TG_F64, 1000);
-    tg_tensor *y = tg_dropout_layer(m, x, 0.5);
+    tg_tensor *y = tg_nn_dropout(m, x, 0.5);
     int kept = 0;
     for (int i = 0; i < 1000; i++) {
         ck_assert(tg_get(y, i) == 0 || tg_get(y, i) == 2);
@@ -221,10 +222,10 @@ START_TEST(dropout_asks_the_model) {
     }
     ck_assert(kept > 400 && kept < 600); /* six deviations */
     tg_model_set_training(m, false);
-    ck_assert_ptr_eq(tg_dropout_layer(m, x, 0.5), x);
+    ck_assert_ptr_eq(tg_nn_dropout(m, x, 0.5), x);
     tg_model_set_training(m, true);
-    ck_assert(tg_is_poison(tg_dropout_layer(m, x, 2)));
-    expect_error(TG_ERR_ARGUMENT, "dropout_layer: the probability 2");
+    ck_assert(tg_is_poison(tg_nn_dropout(m, x, 2)));
+    expect_error(TG_ERR_ARGUMENT, "nn_dropout: the probability 2");
     tg_model_free(m);
 }
 END_TEST

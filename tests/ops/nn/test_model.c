@@ -156,12 +156,12 @@ static tg_status with_ops(tg_tensor *w, tg_rng *rng, const void *user) {
 START_TEST(initialisers_that_fail_or_use_ops) {
     tg_model *m = tg_model_new(1);
     int64_t tensors = tg_tape_tensors(), nodes = tg_tape_nodes();
-    size_t live = tg_memory_get_stats().live_buffer_bytes;
+    size_t live = tg_memory_now().live_buffer_bytes;
     ck_assert(tg_is_poison(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), refuse, &(bool){true})));
     expect_error(TG_ERR_IO, "no such file");
     ck_assert(tg_is_poison(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), refuse, &(bool){false})));
     expect_error(TG_ERR_IO, "w");
-    ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+    ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live);
     ck_assert_int_eq(tg_model_count(m), 0);
     tg_tensor *w = tg_model_param(m, "w", TG_F32, TG_SHAPE(2), with_ops, NULL);
     expect_ok();
@@ -214,7 +214,7 @@ START_TEST(every_allocation_may_fail) {
                 most = count_allocations(ask, m);
                 tg_model_truncate(m, had);
             }
-            size_t live = tg_memory_get_stats().live_buffer_bytes;
+            size_t live = tg_memory_now().live_buffer_bytes;
             tg_memory_fail_at(n);
             ask(m);
             tg_memory_fail_at(-1);
@@ -222,7 +222,7 @@ START_TEST(every_allocation_may_fail) {
                 expect_error(TG_ERR_MEMORY, "");
                 failures++;
                 ck_assert_int_eq(tg_model_count(m), had);
-                ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+                ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live);
                 ask(m);
             }
             expect_ok();

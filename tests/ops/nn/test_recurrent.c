@@ -10,8 +10,8 @@ typedef struct layer {
 static const layer layers[] = {{"lstm", 4}, {"gru", 3}};
 
 static tg_tensor *call(int which, tg_model *m, tg_tensor *x, tg_tensor *h, tg_tensor *c, bool no_bias) {
-    if (which) return tg_gru(m, "rnn", x, HIDDEN, .h = h, .no_bias = no_bias);
-    return tg_lstm(m, "rnn", x, HIDDEN, .h = h, .c = c, .no_bias = no_bias);
+    if (which) return tg_nn_gru(m, "rnn", x, HIDDEN, .h = h, .no_bias = no_bias);
+    return tg_nn_lstm(m, "rnn", x, HIDDEN, .h = h, .c = c, .no_bias = no_bias);
 }
 
 static tg_tensor *parameter(tg_model *m, const char *name) {
@@ -46,8 +46,8 @@ START_TEST(layers_are_products_and_a_scan) {
     int which = _i % 2;
     bool states = _i / 2 % 2, bias = _i / 4;
     tg_model *m = tg_model_new(2);
-    tg_tensor *x = tg_randn(TG_F64, 0, 1, N, T, IN), *h = NULL, *c = NULL;
-    if (states) h = tg_randn(TG_F64, 0, 1, N, HIDDEN), c = tg_randn(TG_F64, 0, 1, N, HIDDEN);
+    tg_tensor *x = tg_normal(TG_F64, 0, 1, N, T, IN), *h = NULL, *c = NULL;
+    if (states) h = tg_normal(TG_F64, 0, 1, N, HIDDEN), c = tg_normal(TG_F64, 0, 1, N, HIDDEN);
     tg_tensor *y = call(which, m, x, h, c, !bias);
     expect_ok();
     tg_tensor *a = tg_matmul(x, tg_transpose(parameter(m, "rnn.weight_ih"), 0, 1));
@@ -66,10 +66,10 @@ END_TEST
 /* A sequence in two parts, with the state carried over, is the sequence; cells gives c after each step. */
 START_TEST(states_carry_over) {
     tg_model *m = tg_model_new(3);
-    tg_tensor *x = tg_randn(TG_F64, 0, 1, N, T, IN), *cells = NULL;
+    tg_tensor *x = tg_normal(TG_F64, 0, 1, N, T, IN), *cells = NULL;
     tg_tensor *x1 = tg_narrow(x, 1, 0, 1), *x2 = tg_narrow(x, 1, 1, T - 1),
               *whole = call(_i, m, x, NULL, NULL, false);
-    tg_tensor *first = _i ? tg_gru(m, "rnn", x1, HIDDEN) : tg_lstm(m, "rnn", x1, HIDDEN, .cells = &cells);
+    tg_tensor *first = _i ? tg_nn_gru(m, "rnn", x1, HIDDEN) : tg_nn_lstm(m, "rnn", x1, HIDDEN, .cells = &cells);
     tg_tensor *rest = call(_i, m, x2, tg_select(first, 1, -1), cells ? tg_select(cells, 1, -1) : NULL, false);
     tg_tensor *joined = tg_concat(1, first, rest);
     expect_ok();
@@ -90,15 +90,15 @@ START_TEST(wrong_inputs_leave_no_trace) {
     call(_i, NULL, tg_zeros(TG_F32, N, T, IN), NULL, NULL, false);
     expect_error(TG_ERR_ARGUMENT, "model is NULL");
     if (_i)
-        tg_gru(m, "", tg_zeros(TG_F32, N, T, IN), 4);
+        tg_nn_gru(m, "", tg_zeros(TG_F32, N, T, IN), 4);
     else
-        tg_lstm(m, "", tg_zeros(TG_F32, N, T, IN), 4);
+        tg_nn_lstm(m, "", tg_zeros(TG_F32, N, T, IN), 4);
     expect_error(TG_ERR_ARGUMENT, name, "name");
     tg_tensor *cells;
     if (_i)
-        tg_gru(m, "rnn", tg_zeros(TG_F32, N, T, IN), 0);
+        tg_nn_gru(m, "rnn", tg_zeros(TG_F32, N, T, IN), 0);
     else
-        tg_lstm(m, "rnn", tg_zeros(TG_F32, N, T, IN), 0, .cells = &cells), ck_assert(tg_is_poison(cells));
+        tg_nn_lstm(m, "rnn", tg_zeros(TG_F32, N, T, IN), 0, .cells = &cells), ck_assert(tg_is_poison(cells));
     expect_error(TG_ERR_ARGUMENT, name, "0");
     ck_assert_int_eq(tg_model_count(m), 0);
     tg_model_free(m);
@@ -152,12 +152,12 @@ START_TEST(layers_learn_to_remember) {
     tg_optim *adam = tg_adam(m, 0.03);
     double last = 1;
     tg_seed(3);
-    tg_tensor *x = tg_keep(tg_randn(TG_F32, 0, 1, 64, 6, IN)), *y = tg_keep(tg_zeros(TG_F32, 64, 1));
+    tg_tensor *x = tg_keep(tg_normal(TG_F32, 0, 1, 64, 6, IN)), *y = tg_keep(tg_zeros(TG_F32, 64, 1));
     for (int64_t i = 0; i < 64; i++) tg_array_set(tg_array_of(y), i, tg_get(x, i * 6 * IN) > 0);
     for (int step = 0; step < 120; step++) {
         tg_mark mark = tg_tape_mark();
         tg_tensor *h = tg_select(call(_i, m, x, NULL, NULL, false), 1, -1);
-        tg_tensor *loss = tg_binary_cross_entropy_with_logits(tg_dense(m, "out", h, 1), y);
+        tg_tensor *loss = tg_binary_cross_entropy_with_logits(tg_nn_linear(m, "out", h, 1), y);
         ck_assert_msg(tg_backward(loss) == TG_OK, "%s", tg_error_message());
         last = tg_item(loss);
         tg_optim_step(adam);

@@ -174,10 +174,10 @@ START_TEST(bad_rules) {
     };
     tg_model *m = tg_model_new(1);
     for (int i = 0; i < COUNT(bad); i++) {
-        size_t live = tg_memory_get_stats().live_buffer_bytes;
+        size_t live = tg_memory_now().live_buffer_bytes;
         ck_assert_ptr_null(tg_optim_new(m, &bad[i].rule, 0.1, NULL));
         expect_error(TG_ERR_ARGUMENT, "tg_optim_new: ", bad[i].says);
-        ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+        ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live);
     }
     ck_assert_ptr_null(tg_optim_new(m, NULL, 0.1, NULL));
     expect_error(TG_ERR_ARGUMENT, "tg_optim_new: the rule is NULL");
@@ -475,13 +475,13 @@ START_TEST(states_that_are_refused) {
         {-1, {2, {x, x}}, TG_ERR_ARGUMENT, "-1"},
     };
     for (int i = 0; i < COUNT(bad); i++) {
-        size_t live = tg_memory_get_stats().live_buffer_bytes;
+        size_t live = tg_memory_now().live_buffer_bytes;
         tg_status s = tg_optim_set_state(o, bad[i].i, &bad[i].state);
         ck_assert_int_eq(s, tg_error_status());
         ck_assert_int_ne(s, TG_OK);
         if (*bad[i].says) ck_assert_int_eq(s, bad[i].status);
         expect_error(s, "tg_optim_set_state", bad[i].says);
-        ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+        ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live);
         expect_elements(lone_moment(o, 0), was, 0);
     }
     ck_assert_int_eq(tg_optim_set_state(o, 0, NULL), TG_ERR_ARGUMENT);
@@ -515,14 +515,14 @@ START_TEST(setting_a_state_without_memory) {
             o = tg_adam(l.model, 0.5);
             if (stepped) lone_step(l, o, g);
             tg_optim_state s = {.steps = 3, .moment = {tg_ones(TG_F64, 3), tg_ones(TG_F64, 3)}};
-            size_t live = tg_memory_get_stats().live_buffer_bytes;
+            size_t live = tg_memory_now().live_buffer_bytes;
             tg_memory_fail_at(n);
             tg_status status = tg_optim_set_state(o, 0, &s);
             tg_memory_fail_at(-1);
             if (status != TG_OK) {
                 expect_error(TG_ERR_MEMORY, "");
                 failures++;
-                ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+                ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live);
                 ck_assert_int_eq(tg_optim_get_state(o, 0, &s), TG_OK);
                 ck_assert(s.steps == stepped && !s.moment[0] == !stepped);
                 if (stepped) expect_elements(s.moment[1], (double[]){0.001 * 9, 0, 0.001 * 16}, 1e-15);
@@ -549,13 +549,13 @@ START_TEST(a_preparation_without_memory) {
         if (n == 0) {
             most = count_allocations(run_unit_step, o);
         } else {
-            size_t live = tg_memory_get_stats().live_buffer_bytes;
+            size_t live = tg_memory_now().live_buffer_bytes;
             tg_memory_fail_at(n);
             tg_status status = tg_optim_step(o);
             tg_memory_fail_at(-1);
             if (status != TG_OK) {
                 expect_error(TG_ERR_MEMORY, "");
-                ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+                ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live);
                 expect_elements(l.p, start, 0);
                 ck_assert_int_eq(tg_optim_step(o), TG_OK);
             }

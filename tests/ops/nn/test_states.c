@@ -8,7 +8,7 @@
 
 static size_t bytes_of_all(void) {
     tg_memory_trim();
-    return tg_memory_get_stats().system_bytes;
+    return tg_memory_now().system_bytes;
 }
 
 static tg_tensor *param(tg_model *m, int i) {
@@ -113,7 +113,7 @@ START_TEST(steps_that_fail_change_nothing) {
                 for (int i = 0; i < N; i++) gradient(param(m, i), 1), was[i] = tg_get(param(m, i), 1);
                 tg_free(param(m, at));
                 tg_tape_rewind(mark);
-                size_t live = tg_memory_get_stats().live_buffer_bytes;
+                size_t live = tg_memory_now().live_buffer_bytes;
                 int64_t tensors = tg_tape_tensors(), nodes = tg_tape_nodes();
                 tg_set_grad_enabled(recording);
                 ck_assert_int_eq(tg_optim_step(o), TG_ERR_LIFETIME);
@@ -122,7 +122,7 @@ START_TEST(steps_that_fail_change_nothing) {
                 tg_set_grad_enabled(true);
                 ck_assert_int_eq(tg_tape_tensors(), tensors);
                 ck_assert_int_eq(tg_tape_nodes(), nodes);
-                ck_assert_uint_le(tg_memory_get_stats().live_buffer_bytes, live);
+                ck_assert_uint_le(tg_memory_now().live_buffer_bytes, live);
                 for (int i = 0; i < N; i++)
                     if (i != at)
                         ck_assert(tg_get(tg_model_at(m, i), 1) == was[i] && tg_has_grad(tg_model_at(m, i)));
@@ -346,13 +346,13 @@ END_TEST
 /* ---- layers ---- */
 
 typedef tg_tensor *layer(tg_model *m, tg_tensor *x);
-static tg_tensor *dense(tg_model *m, tg_tensor *x) { return tg_dense(m, "fc", x, 5); }
+static tg_tensor *dense(tg_model *m, tg_tensor *x) { return tg_nn_linear(m, "fc", x, 5); }
 static tg_tensor *conv(tg_model *m, tg_tensor *x) {
-    return tg_conv_layer(m, "conv", x, 6, .kernel = {3, 3}, .groups = 3);
+    return tg_nn_conv2d(m, "conv", x, 6, .kernel = {3, 3}, .groups = 3);
 }
-static tg_tensor *norm(tg_model *m, tg_tensor *x) { return tg_norm_layer(m, "norm", x); }
-static tg_tensor *attend(tg_model *m, tg_tensor *x) { return tg_self_attention(m, "att", x, 4); }
-static tg_tensor *embed(tg_model *m, tg_tensor *x) { return tg_embed(m, "emb", x, 9, 3, .f64 = true); }
+static tg_tensor *norm(tg_model *m, tg_tensor *x) { return tg_nn_layer_norm(m, "norm", x); }
+static tg_tensor *attend(tg_model *m, tg_tensor *x) { return tg_nn_multihead_attention(m, "att", x, 4); }
+static tg_tensor *embed(tg_model *m, tg_tensor *x) { return tg_nn_embedding(m, "emb", x, 9, 3, .f64 = true); }
 static layer *const layers[] = {dense, conv, norm, attend, embed};
 static const tg_shape given[] = {
     {2, {24, 6}}, {4, {1, 6, 4, 6}}, {3, {4, 6, 6}}, {3, {2, 6, 12}}, {2, {3, 4}}};
@@ -394,7 +394,7 @@ START_TEST(grouped_filters) {
         if (groups && 12 % groups) continue;
         tg_mark mark = tg_tape_mark();
         tg_model *m = tg_model_new(2);
-        tg_conv_layer(m, "c", tg_ones(TG_F32, 1, 12, 5, 4), 24, .kernel = {3, 2}, .groups = groups);
+        tg_nn_conv2d(m, "c", tg_ones(TG_F32, 1, 12, 5, 4), 24, .kernel = {3, 2}, .groups = groups);
         expect_ok();
         ck_assert(
             tg_shape_equal(tg_shape_of(tg_model_at(m, 0)), TG_SHAPE(24, 12 / (groups ? groups : 1), 3, 2)));
@@ -404,9 +404,9 @@ START_TEST(grouped_filters) {
     for (int heads = 1; heads <= 13; heads++) {
         tg_mark mark = tg_tape_mark();
         tg_model *m = tg_model_new(2);
-        tg_tensor *y = tg_self_attention(m, "a", tg_ones(TG_F32, 1, 3, 12), heads);
+        tg_tensor *y = tg_nn_multihead_attention(m, "a", tg_ones(TG_F32, 1, 3, 12), heads);
         ck_assert_int_eq(tg_is_alive(y), 12 % heads == 0);
-        if (12 % heads) expect_error(TG_ERR_SHAPE, "self_attention", "heads do not divide");
+        if (12 % heads) expect_error(TG_ERR_SHAPE, "nn_multihead_attention", "heads do not divide");
         expect_ok();
         tg_model_free(m);
         tg_tape_rewind(mark);

@@ -6,7 +6,7 @@
 
 typedef tg_tensor *loss_fn(tg_model *m);
 
-static tg_tensor *numbers_of(tg_shape shape) { return tg_randn_with(TG_F32, 0, 1, shape); }
+static tg_tensor *numbers_of(tg_shape shape) { return tg_normal_with(TG_F32, 0, 1, shape); }
 
 static tg_tensor *classes(int64_t n, uint64_t most) {
     tg_tensor *y = tg_zeros(TG_I64, n);
@@ -15,37 +15,37 @@ static tg_tensor *classes(int64_t n, uint64_t most) {
 }
 
 static tg_tensor *mlp(tg_model *m) {
-    tg_tensor *x = tg_relu(tg_dense(m, "fc1", numbers_of(TG_SHAPE(512, 784)), 256));
-    x = tg_relu(tg_dense(m, "fc2", x, 128));
-    return tg_cross_entropy(tg_dense(m, "out", x, 10), classes(512, 10));
+    tg_tensor *x = tg_relu(tg_nn_linear(m, "fc1", numbers_of(TG_SHAPE(512, 784)), 256));
+    x = tg_relu(tg_nn_linear(m, "fc2", x, 128));
+    return tg_cross_entropy(tg_nn_linear(m, "out", x, 10), classes(512, 10));
 }
 
 static tg_tensor *convolution(tg_model *m, const char *name, tg_tensor *x, int64_t filters) {
-    x = tg_conv_layer(m, name, x, filters, .kernel = {5, 5}, .padding = {2, 2});
+    x = tg_nn_conv2d(m, name, x, filters, .kernel = {5, 5}, .padding = {2, 2});
     return tg_max_pool2d(tg_relu(x), .kernel = {2, 2});
 }
 
 static tg_tensor *cnn(tg_model *m) {
     tg_tensor *x = convolution(m, "conv1", numbers_of(TG_SHAPE(16, 1, 28, 28)), 16);
     x = tg_flatten(convolution(m, "conv2", x, 32), 1, -1);
-    x = tg_dense(m, "out", tg_dropout(x, 0.2, true), 10);
+    x = tg_nn_linear(m, "out", tg_dropout(x, 0.2, true), 10);
     return tg_cross_entropy(x, classes(16, 10));
 }
 
 static tg_tensor *gpt(tg_model *m) {
-    tg_tensor *x = tg_embed(m, "token", tg_reshape(classes(4 * 96, 64), 4, 96), 64, 64);
+    tg_tensor *x = tg_nn_embedding(m, "token", tg_reshape(classes(4 * 96, 64), 4, 96), 64, 64);
     for (int i = 0; i < 2; i++) {
         const char *const names[2][4] = {{"n0", "a0", "u0", "d0"}, {"n1", "a1", "u1", "d1"}};
-        tg_tensor *h = tg_norm_layer(m, names[i][0], x);
-        x = tg_add(x, tg_self_attention(m, names[i][1], h, 4, .causal = true));
-        x = tg_add(x, tg_dense(m, names[i][3], tg_gelu(tg_dense(m, names[i][2], x, 256)), 64));
+        tg_tensor *h = tg_nn_layer_norm(m, names[i][0], x);
+        x = tg_add(x, tg_nn_multihead_attention(m, names[i][1], h, 4, .causal = true));
+        x = tg_add(x, tg_nn_linear(m, names[i][3], tg_gelu(tg_nn_linear(m, names[i][2], x, 256)), 64));
     }
-    return tg_cross_entropy(tg_reshape(tg_dense(m, "out", x, 64), 4 * 96, 64), classes(4 * 96, 64));
+    return tg_cross_entropy(tg_reshape(tg_nn_linear(m, "out", x, 64), 4 * 96, 64), classes(4 * 96, 64));
 }
 
 static tg_tensor *lstm(tg_model *m) {
-    tg_tensor *h = tg_lstm(m, "lstm", numbers_of(TG_SHAPE(96, 16, 32)), 64);
-    return tg_mse_loss(tg_gru(m, "gru", h, 48), numbers_of(TG_SHAPE(96, 16, 48)));
+    tg_tensor *h = tg_nn_lstm(m, "lstm", numbers_of(TG_SHAPE(96, 16, 32)), 64);
+    return tg_mse_loss(tg_nn_gru(m, "gru", h, 48), numbers_of(TG_SHAPE(96, 16, 48)));
 }
 
 static const struct {

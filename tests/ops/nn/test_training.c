@@ -8,7 +8,7 @@ static const double xor_x[] = {0, 0, 0, 1, 1, 0, 1, 1}, xor_y[] = {0, 1, 1, 0};
 static tg_tensor *xor_loss(tg_model *m, tg_dtype dtype) {
     tg_tensor *x = tg_to(tg_from(TG_F64, xor_x, 4, 2), dtype),
               *y = tg_to(tg_from(TG_F64, xor_y, 4, 1), dtype);
-    return tg_binary_cross_entropy_with_logits(tg_dense(m, "out", tg_tanh(tg_dense(m, "hidden", x, 8)), 1),
+    return tg_binary_cross_entropy_with_logits(tg_nn_linear(m, "out", tg_tanh(tg_nn_linear(m, "hidden", x, 8)), 1),
                                                y);
 }
 
@@ -42,9 +42,9 @@ END_TEST
 static void classifier_step(tg_model *m, tg_optim *o, const float *pixels, const int64_t *labels) {
     tg_mark before = tg_tape_mark();
     tg_tensor *x = tg_from(TG_F32, pixels, 32, 20), *y = tg_from(TG_I64, labels, 32);
-    x = tg_relu(tg_dense(m, "fc1", x, 24));
-    x = tg_relu(tg_dense(m, "fc2", x, 16));
-    x = tg_dense(m, "out", x, 10);
+    x = tg_relu(tg_nn_linear(m, "fc1", x, 24));
+    x = tg_relu(tg_nn_linear(m, "fc2", x, 16));
+    x = tg_nn_linear(m, "out", x, 10);
     double right = tg_accuracy(x, y);
     ck_assert(right >= 0 && right <= 1);
     ck_assert_msg(tg_backward(tg_cross_entropy(x, y)) == TG_OK, "%s", tg_error_message());
@@ -61,9 +61,9 @@ START_TEST(a_steady_step_calls_no_malloc) {
     for (int i = 0; i < COUNT(pixels); i++) pixels[i] = (float)tg_rng_normal(&rng);
     for (int i = 0; i < 32; i++) labels[i] = (int64_t)tg_rng_below(&rng, 10);
     for (int i = 0; i < 5; i++) classifier_step(m, o, pixels, labels);
-    tg_memory_stats before = tg_memory_get_stats();
+    tg_memory_stats before = tg_memory_now();
     for (int i = 0; i < 50; i++) classifier_step(m, o, pixels, labels);
-    tg_memory_stats after = tg_memory_get_stats();
+    tg_memory_stats after = tg_memory_now();
     ck_assert_uint_eq(after.mallocs, before.mallocs);
     ck_assert_uint_eq(after.frees, before.frees);
     ck_assert_uint_eq(after.live_buffer_bytes, before.live_buffer_bytes);

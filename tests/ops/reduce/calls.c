@@ -27,8 +27,8 @@ OVER(all)
 OVER(any)
 OVER(count_nonzero)
 CALL(sum_to, tg_sum_to(in[0], axes(a, 0)))
-CALL(max, tg_max(in[0], .keepdim = a->v[0] != 0, .axis = (int)a->v[1])) /* keepdim, axis */
-CALL(min, tg_min(in[0], .keepdim = a->v[0] != 0, .axis = (int)a->v[1]))
+CALL(max, tg_max(in[0], (int)a->v[1], .keepdim = a->v[0] != 0)) /* keepdim, axis */
+CALL(min, tg_min(in[0], (int)a->v[1], .keepdim = a->v[0] != 0))
 CALL(argmax, tg_argmax(in[0], (int)a->v[0]))
 CALL(argmin, tg_argmin(in[0], (int)a->v[0]))
 
@@ -58,13 +58,13 @@ CALL(norm, tg_norm(in[0], .p = a->v[0], .keepdim = a->v[1] != 0, .axes = axes(a,
 /* The index outputs of tg_max and tg_min. */
 static tg_tensor *call_max_index(tg_tensor *const *in, const arguments *a) {
     tg_tensor *index = NULL;
-    tg_tensor *value = tg_max(in[0], .keepdim = a->v[0] != 0, .axis = (int)a->v[1], .index = &index);
+    tg_tensor *value = tg_max(in[0], (int)a->v[1], .keepdim = a->v[0] != 0, .index = &index);
     return index ? index : value;
 }
 
 static tg_tensor *call_min_index(tg_tensor *const *in, const arguments *a) {
     tg_tensor *index = NULL;
-    tg_tensor *value = tg_min(in[0], .keepdim = a->v[0] != 0, .axis = (int)a->v[1], .index = &index);
+    tg_tensor *value = tg_min(in[0], (int)a->v[1], .keepdim = a->v[0] != 0, .index = &index);
     return index ? index : value;
 }
 

@@ -100,12 +100,12 @@ START_TEST(without_memory) {
     memcpy(c.image, c.whole.data, c.bytes);
     tg_status s = TG_ERR_MEMORY;
     for (int n = 1; s != TG_OK; n++) {
-        size_t live = tg_memory_get_stats().live_buffer_bytes;
+        size_t live = tg_memory_now().live_buffer_bytes;
         tg_memory_fail_at(n);
         s = tg_gemm(1, &a.a, &b.a, 1, &c.a);
         tg_memory_fail_at(-1);
         tg_error_clear();
-        ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+        ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live);
         ck_assert(s == TG_OK || first_wrong(&c) < 0);
         ck_assert_int_lt(n, 100);
     }

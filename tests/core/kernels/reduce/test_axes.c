@@ -437,12 +437,12 @@ START_TEST(norm_without_memory) {
     tg_row_norm f = {8, 0.01, true};
     fill_reals(&x, 1);
     for (int n = 1; n <= 2; n++) {
-        size_t live = tg_memory_get_stats().live_buffer_bytes;
+        size_t live = tg_memory_now().live_buffer_bytes;
         tg_memory_fail_at(n);
         ck_assert_int_eq(tg_map_norm_grad(&f, &x.a, &x.a, NULL, NULL, &d.a, &e.a), TG_ERR_MEMORY);
         tg_memory_fail_at(-1);
         tg_error_clear();
-        ck_assert_uint_eq(tg_memory_get_stats().live_buffer_bytes, live);
+        ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live);
     }
     lay_down(&x), lay_down(&d), lay_down(&e);
 }
