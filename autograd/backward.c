@@ -96,7 +96,8 @@ tg_status tg_backward_with(tg_tensor *out, tg_backward_opts opts) {
     int64_t tensors = tape->region.count, nodes = tape->n_nodes;
     tg_slot *seed = read_seed(s, opts.seed, "tg_backward");
     tg_walk w;
-    tg_status status = seed ? tg_walk_begin(&w, 1, &s, (tg_walk_mode){.retain = opts.retain, .all_leaves = true}) : tg_error_status();
+    tg_walk_mode mode = {.retain = opts.retain, .all_leaves = true};
+    tg_status status = seed ? tg_walk_begin(&w, 1, &s, mode) : tg_error_status();
     if (status == TG_OK) {
         status = tg_walk_seed(&w, s, seed);
         if (status == TG_OK) status = tg_walk_run(&w);

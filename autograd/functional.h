@@ -29,7 +29,8 @@ typedef struct tg_functional_opts {
 } tg_functional_opts;
 typedef tg_functional_opts tg_vjp_opts, tg_jvp_opts, tg_jacobian_opts, tg_hessian_opts, tg_hvp_opts;
 
-/* out[i] = J_i^T v: reverse mode, one walk. v has f's output's shape and dtype; NULL is 1 for a one-element f. *y (when not NULL) is f's value. */
+/* out[i] = J_i^T v: reverse mode, one walk. v has f's output's shape and dtype; NULL is 1 for a one-element f. *y (when
+ * not NULL) is f's value. */
 TG_API tg_status tg_vjp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v, tg_tensor **y,
                         tg_tensor **out, tg_vjp_opts opts);
 

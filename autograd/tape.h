@@ -32,9 +32,9 @@ typedef struct tg_mark {
 
 TG_API tg_mark tg_tape_mark(void);
 
-/* Ends the life of every tape tensor and node made since the mark, in one pass. TG_ERR_TAPE when the mark
- * is none that tg_tape_mark has given, belongs to another tape, was itself rewound, or was taken outside the function that is running for the library
- * (see tg_callback); nothing is changed then. Works while an error is pending. */
+/* Ends the life of every tape tensor and node made since the mark, in one pass. TG_ERR_TAPE when the mark is none that
+ * tg_tape_mark has given, belongs to another tape, was itself rewound, or was taken outside the function that is running
+ * for the library (see tg_callback); nothing is changed then. Works while an error is pending. */
 TG_API tg_status tg_tape_rewind(tg_mark mark);
 
 /* Explicit tapes, for programs that hold several at once. tg_tape_use makes `tape` current on this thread
