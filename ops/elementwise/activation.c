@@ -121,6 +121,20 @@ static tg_tensor *sigmoid_slope(tg_tensor *x, tg_tensor *y) {
     ROW(hardsigmoid, HARDSIGMOID, "min(max(x + 3, 0), 6) / 6", "0 at -3 and 3", hardsigmoid_side(g, x)) \
     ROW(hardswish, HARDSWISH, "x min(max(x + 3, 0), 6) / 6", "0 at -3, 1 at 3", hardswish_side(g, x))
 
+tg_tensor *tg_relu(tg_tensor *x) { return tg_apply1(&tg_op_relu, x, NULL); }
+tg_tensor *tg_tanh(tg_tensor *x) { return tg_apply1(&tg_op_tanh, x, NULL); }
+tg_tensor *tg_sigmoid(tg_tensor *x) { return tg_apply1(&tg_op_sigmoid, x, NULL); }
+tg_tensor *tg_softplus(tg_tensor *x) { return tg_apply1(&tg_op_softplus, x, NULL); }
+tg_tensor *tg_logsigmoid(tg_tensor *x) { return tg_apply1(&tg_op_logsigmoid, x, NULL); }
+tg_tensor *tg_selu(tg_tensor *x) { return tg_apply1(&tg_op_selu, x, NULL); }
+tg_tensor *tg_gelu(tg_tensor *x) { return tg_apply1(&tg_op_gelu, x, NULL); }
+tg_tensor *tg_gelu_tanh(tg_tensor *x) { return tg_apply1(&tg_op_gelu_tanh, x, NULL); }
+tg_tensor *tg_silu(tg_tensor *x) { return tg_apply1(&tg_op_silu, x, NULL); }
+tg_tensor *tg_mish(tg_tensor *x) { return tg_apply1(&tg_op_mish, x, NULL); }
+tg_tensor *tg_softsign(tg_tensor *x) { return tg_apply1(&tg_op_softsign, x, NULL); }
+tg_tensor *tg_hardsigmoid(tg_tensor *x) { return tg_apply1(&tg_op_hardsigmoid, x, NULL); }
+tg_tensor *tg_hardswish(tg_tensor *x) { return tg_apply1(&tg_op_hardswish, x, NULL); }
+
 ROWS(UNARY_OP)
 
 /* ---- with numbers to set ---- */

@@ -193,8 +193,19 @@ GRAD_KERNEL(hypot, DIRECTION, A, B, DIRECTION, B, A, 1)
         .forward = NAME##_forward, \
         .grad = NAME##_grad, \
         .grad_kernel = GRAD_KERNEL, \
-    }; \
-    tg_tensor *(tg_##NAME)(tg_tensor * a, tg_tensor * b) { return tg_apply2(&tg_op_##NAME, a, b, NULL); }
+    };
+
+tg_tensor *tg_pow(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_pow, a, b, NULL); }
+tg_tensor *tg_maximum(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_maximum, a, b, NULL); }
+tg_tensor *tg_minimum(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_minimum, a, b, NULL); }
+tg_tensor *tg_fmod(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_fmod, a, b, NULL); }
+tg_tensor *tg_remainder(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_remainder, a, b, NULL); }
+tg_tensor *tg_atan2(tg_tensor *y, tg_tensor *x) { return tg_apply2(&tg_op_atan2, y, x, NULL); }
+tg_tensor *tg_hypot(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_hypot, a, b, NULL); }
+tg_tensor *tg_xlogy(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_xlogy, a, b, NULL); }
+tg_tensor *tg_logaddexp(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_logaddexp, a, b, NULL); }
+tg_tensor *tg_half_square_over(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_half_square_over, a, b, NULL); }
+tg_tensor *tg_copysign(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_copysign, a, b, NULL); }
 
 ROWS(DEFINE)
 

@@ -24,8 +24,7 @@ static tg_status compare(const tg_call *call, tg_compare f) {
         .infer = compare_infer, \
         .forward = NAME##_forward, \
         .grad = TG_NO_GRAD, \
-    }; \
-    tg_tensor *(tg_##NAME)(tg_tensor * a, tg_tensor * b) { return tg_apply2(&tg_op_##NAME, a, b, NULL); }
+    };
 
 COMPARISON(eq, TG_EQ, "==")
 COMPARISON(ne, TG_NE, "!=")
@@ -33,6 +32,13 @@ COMPARISON(lt, TG_LT, "<")
 COMPARISON(le, TG_LE, "<=")
 COMPARISON(gt, TG_GT, ">")
 COMPARISON(ge, TG_GE, ">=")
+
+tg_tensor *tg_eq(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_eq, a, b, NULL); }
+tg_tensor *tg_ne(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_ne, a, b, NULL); }
+tg_tensor *tg_lt(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_lt, a, b, NULL); }
+tg_tensor *tg_le(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_le, a, b, NULL); }
+tg_tensor *tg_gt(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_gt, a, b, NULL); }
+tg_tensor *tg_ge(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_ge, a, b, NULL); }
 
 /* ---- out = condition ? a : b ---- */
 

@@ -83,8 +83,7 @@ static tg_status isfinite_forward(const tg_call *call) {
         .infer = like_input, \
         .forward = NAME##_forward, \
         .grad = TG_NO_GRAD, \
-    }; \
-    tg_tensor *(tg_##NAME)(tg_tensor * x) { return tg_apply1(&tg_op_##NAME, x, NULL); }
+    };
 
 #define TRUTH_2(NAME, FORMULA) \
     const tg_op tg_op_##NAME = { \
@@ -94,8 +93,7 @@ static tg_status isfinite_forward(const tg_call *call) {
         .infer = pair_infer, \
         .forward = NAME##_forward, \
         .grad = TG_NO_GRAD, \
-    }; \
-    tg_tensor *(tg_##NAME)(tg_tensor * a, tg_tensor * b) { return tg_apply2(&tg_op_##NAME, a, b, NULL); }
+    };
 
 TRUTH_1(logical_not, "x == 0")
 TRUTH_1(isnan, "x != x")
@@ -103,3 +101,10 @@ TRUTH_1(isfinite, "-inf < x < inf")
 TRUTH_2(logical_and, "a != 0 and b != 0")
 TRUTH_2(logical_or, "a != 0 or b != 0")
 TRUTH_2(logical_xor, "(a != 0) != (b != 0)")
+
+tg_tensor *tg_logical_not(tg_tensor *x) { return tg_apply1(&tg_op_logical_not, x, NULL); }
+tg_tensor *tg_isnan(tg_tensor *x) { return tg_apply1(&tg_op_isnan, x, NULL); }
+tg_tensor *tg_isfinite(tg_tensor *x) { return tg_apply1(&tg_op_isfinite, x, NULL); }
+tg_tensor *tg_logical_and(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_logical_and, a, b, NULL); }
+tg_tensor *tg_logical_or(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_logical_or, a, b, NULL); }
+tg_tensor *tg_logical_xor(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_logical_xor, a, b, NULL); }

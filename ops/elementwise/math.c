@@ -90,6 +90,41 @@ static tg_tensor *signed_by(tg_tensor *x, tg_tensor *t) {
     ROW(trunc, TRUNC, "x without its fraction", STEP, zeros_like(g)) \
     ROW(frac, FRAC, "x - trunc(x)", "1 at the jumps", g)
 
+tg_tensor *tg_exp(tg_tensor *x) { return tg_apply1(&tg_op_exp, x, NULL); }
+tg_tensor *tg_log(tg_tensor *x) { return tg_apply1(&tg_op_log, x, NULL); }
+tg_tensor *tg_sqrt(tg_tensor *x) { return tg_apply1(&tg_op_sqrt, x, NULL); }
+tg_tensor *tg_square(tg_tensor *x) { return tg_apply1(&tg_op_square, x, NULL); }
+tg_tensor *tg_abs(tg_tensor *x) { return tg_apply1(&tg_op_abs, x, NULL); }
+tg_tensor *tg_sign(tg_tensor *x) { return tg_apply1(&tg_op_sign, x, NULL); }
+tg_tensor *tg_rsqrt(tg_tensor *x) { return tg_apply1(&tg_op_rsqrt, x, NULL); }
+tg_tensor *tg_reciprocal(tg_tensor *x) { return tg_apply1(&tg_op_reciprocal, x, NULL); }
+tg_tensor *tg_exp2(tg_tensor *x) { return tg_apply1(&tg_op_exp2, x, NULL); }
+tg_tensor *tg_expm1(tg_tensor *x) { return tg_apply1(&tg_op_expm1, x, NULL); }
+tg_tensor *tg_log2(tg_tensor *x) { return tg_apply1(&tg_op_log2, x, NULL); }
+tg_tensor *tg_log10(tg_tensor *x) { return tg_apply1(&tg_op_log10, x, NULL); }
+tg_tensor *tg_log1p(tg_tensor *x) { return tg_apply1(&tg_op_log1p, x, NULL); }
+tg_tensor *tg_sin(tg_tensor *x) { return tg_apply1(&tg_op_sin, x, NULL); }
+tg_tensor *tg_cos(tg_tensor *x) { return tg_apply1(&tg_op_cos, x, NULL); }
+tg_tensor *tg_tan(tg_tensor *x) { return tg_apply1(&tg_op_tan, x, NULL); }
+tg_tensor *tg_asin(tg_tensor *x) { return tg_apply1(&tg_op_asin, x, NULL); }
+tg_tensor *tg_acos(tg_tensor *x) { return tg_apply1(&tg_op_acos, x, NULL); }
+tg_tensor *tg_atan(tg_tensor *x) { return tg_apply1(&tg_op_atan, x, NULL); }
+tg_tensor *tg_sinh(tg_tensor *x) { return tg_apply1(&tg_op_sinh, x, NULL); }
+tg_tensor *tg_cosh(tg_tensor *x) { return tg_apply1(&tg_op_cosh, x, NULL); }
+tg_tensor *tg_asinh(tg_tensor *x) { return tg_apply1(&tg_op_asinh, x, NULL); }
+tg_tensor *tg_acosh(tg_tensor *x) { return tg_apply1(&tg_op_acosh, x, NULL); }
+tg_tensor *tg_atanh(tg_tensor *x) { return tg_apply1(&tg_op_atanh, x, NULL); }
+tg_tensor *tg_erf(tg_tensor *x) { return tg_apply1(&tg_op_erf, x, NULL); }
+tg_tensor *tg_erfc(tg_tensor *x) { return tg_apply1(&tg_op_erfc, x, NULL); }
+tg_tensor *tg_erfinv(tg_tensor *x) { return tg_apply1(&tg_op_erfinv, x, NULL); }
+tg_tensor *tg_lgamma(tg_tensor *x) { return tg_apply1(&tg_op_lgamma, x, NULL); }
+tg_tensor *tg_digamma(tg_tensor *x) { return tg_apply1(&tg_op_digamma, x, NULL); }
+tg_tensor *tg_floor(tg_tensor *x) { return tg_apply1(&tg_op_floor, x, NULL); }
+tg_tensor *tg_ceil(tg_tensor *x) { return tg_apply1(&tg_op_ceil, x, NULL); }
+tg_tensor *tg_round(tg_tensor *x) { return tg_apply1(&tg_op_round, x, NULL); }
+tg_tensor *tg_trunc(tg_tensor *x) { return tg_apply1(&tg_op_trunc, x, NULL); }
+tg_tensor *tg_frac(tg_tensor *x) { return tg_apply1(&tg_op_frac, x, NULL); }
+
 ROWS(UNARY_OP)
 
 /* ---- out = min(max(x, lo), hi) ---- */

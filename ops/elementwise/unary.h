@@ -68,13 +68,12 @@ static inline tg_tensor *below(tg_tensor *x, double v) { return tg_lt(x, number(
     .save = SAVES_##KERNEL, .save_f64 = SAVES_F64_##KERNEL, .forward = NAME##_forward, .grad = NAME##_grad, \
     .grad_kernel = NAME##_grad_kernel
 
-/* An op without attributes, and its public function. */
+/* An op without attributes. Its public function stands beside it, in either case. */
 #define UNARY_OP(NAME, KERNEL, FORMULA, KINK, DERIVATIVE) \
     UNARY_FUNCTIONS(NAME, KERNEL, DERIVATIVE) \
-    const tg_op tg_op_##NAME = {UNARY_FIELDS(NAME, KERNEL, FORMULA, KINK), .infer = tg_infer_same}; \
-    tg_tensor *(tg_##NAME)(tg_tensor * x) { return tg_apply1(&tg_op_##NAME, x, NULL); }
+    const tg_op tg_op_##NAME = {UNARY_FIELDS(NAME, KERNEL, FORMULA, KINK), .infer = tg_infer_same};
 
-/* An op with the attributes NAME_fields, checked by INFER; its public function stands beside it. */
+/* An op with the attributes NAME_fields, checked by INFER. */
 #define UNARY_OP_WITH(NAME, KERNEL, FORMULA, KINK, INFER, DERIVATIVE) \
     UNARY_FUNCTIONS(NAME, KERNEL, DERIVATIVE) \
     const tg_op tg_op_##NAME = {UNARY_FIELDS(NAME, KERNEL, FORMULA, KINK), \
