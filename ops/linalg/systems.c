@@ -4,15 +4,20 @@
 
 /* ---- shape rules ---- */
 
+static tg_status fail_too_large(const tg_call *call, int i, int64_t size) {
+    return tg_call_fail(call, TG_ERR_SHAPE, "size %lld is too large for LAPACK, whose largest is %d: %s", (long long)size,
+                        INT_MAX, tg_call_input(call, i));
+}
+
 tg_status tg_call_square(const tg_call *call) {
     const tg_array *a = call->in[0];
     tg_status s = tg_call_float(call, 0);
     if (s != TG_OK) return s;
     if (a->rank < 2 || a->shape[a->rank - 1] != a->shape[a->rank - 2])
-        return tg_call_fail(call, TG_ERR_SHAPE, "takes square matrices [.., n, n], was given %s",
+        return tg_call_fail(call, TG_ERR_SHAPE, "needs square matrices [.., n, n], was given %s",
                             tg_call_input(call, 0));
     if (a->shape[a->rank - 1] > INT_MAX)
-        return tg_call_fail(call, TG_ERR_SHAPE, "too large for LAPACK: %s", tg_call_input(call, 0));
+        return fail_too_large(call, 0, a->shape[a->rank - 1]);
     return TG_OK;
 }
 
@@ -42,11 +47,11 @@ tg_status tg_infer_system(const tg_call *call) {
     if (call->in[1]->dtype != dtype)
         return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)", left, right);
     if (b.rank == 0 || b.dim[b.rank - own] != a.dim[a.rank - 1])
-        return tg_call_fail(call, TG_ERR_SHAPE, "sizes differ: %s times X is to be %s", left, right);
+        return tg_call_fail(call, TG_ERR_SHAPE, "sizes differ: the right-hand side must have the %lld rows of the matrix: matrix %s, right-hand side %s", (long long)a.dim[a.rank - 1], left, right);
     if (!tg_shape_broadcast(without_last(a, 2), without_last(b, own), &out))
-        return tg_call_fail(call, TG_ERR_SHAPE, "batch axes do not broadcast: %s times X is to be %s", left, right);
+        return tg_call_fail(call, TG_ERR_SHAPE, "batch axes do not broadcast: matrix %s, right-hand side %s", left, right);
     if (b.dim[b.rank - 1] > INT_MAX)
-        return tg_call_fail(call, TG_ERR_SHAPE, "too large for LAPACK: %s", right);
+        return fail_too_large(call, 1, b.dim[b.rank - 1]);
     for (int i = own; i > 0; i--) out.dim[out.rank++] = b.dim[b.rank - i];
     return tg_out(call, 0, dtype, out);
 }

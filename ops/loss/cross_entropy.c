@@ -9,11 +9,11 @@ static tg_status infer(const tg_call *call) {
     tg_status s = tg_call_float(call, 0);
     if (s != TG_OK) return s;
     if (classes->dtype != TG_I64 && classes->dtype != TG_I32)
-        return tg_call_fail(call, TG_ERR_DTYPE, "class numbers are i64 or i32: %s", tg_call_input(call, 1));
+        return tg_call_fail(call, TG_ERR_DTYPE, "class numbers must be i64 or i32: %s", tg_call_input(call, 1));
     bool fits = x->rank > 0 && classes->rank == x->rank - 1;
     for (int i = 0; fits && i < classes->rank; i++) fits = classes->shape[i] == x->shape[i];
     if (!fits)
-        return tg_call_fail(call, TG_ERR_SHAPE, "needs [.., classes] and a class for each row [..]: %s and %s",
+        return tg_call_fail(call, TG_ERR_SHAPE, "needs logits [.., classes] and a class number for each row [..], was given %s and %s",
                             tg_call_input(call, 0), tg_call_input(call, 1));
     return tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(classes));
 }
@@ -24,8 +24,8 @@ static tg_status check_classes(const char *op, const tg_array *dense, int64_t n,
     bool negative;
     int64_t row = tg_first_outside(dense, n, &negative);
     if (row < 0) return TG_OK;
-    return tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, outside the last axis of %s", op, (long long)row,
-                   (long long)tg_integer_at(dense, row), tg_describe(x, text, sizeof text));
+    return tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, which is out of range for %lld classes: %s", op,
+                   (long long)row, (long long)tg_integer_at(dense, row), (long long)n, tg_describe(x, text, sizeof text));
 }
 
 static int64_t row_length(const tg_array *x) { return x->shape[x->rank - 1]; }

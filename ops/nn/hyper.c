@@ -10,16 +10,16 @@ static size_t size_of(tg_attr_type type) {
 tg_status tg_hyper_check(const tg_hyper *table, int n, size_t size) {
     TG_NAMED("tg_hyper_check");
     if (n < 0 || (n > 0 && !table))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: there are %d hyperparameters, and no table of them", n);
+        return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: there is no table of %d hyperparameters", n);
     for (int i = 0; i < n; i++) {
         const tg_hyper *h = &table[i];
         if (!h->name || !*h->name) return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: hyperparameter %d has no name", i);
         if (h->type != TG_ATTR_REAL && h->type != TG_ATTR_INT && h->type != TG_ATTR_BOOL)
-            return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: %s is neither real, integer nor bool", h->name);
+            return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: hyperparameter %s is neither real, integer nor bool", h->name);
         size_t bytes = size_of(h->type);
         if (h->offset > size || bytes > size - h->offset || h->offset % bytes != 0)
-            return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: %s is no field of its struct: %zu bytes at %zu of %zu", h->name,
-                           bytes, h->offset, size);
+            return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: hyperparameter %s is no aligned field of a struct of %zu bytes: it would have %zu bytes from offset %zu on", h->name,
+                           size, bytes, h->offset);
         if (tg_hyper_find(table, i, h->name))
             return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: two hyperparameters are called %s", h->name);
     }
@@ -55,7 +55,7 @@ static tg_status check_range(const tg_hyper *h, double v) {
     if (!(v >= h->least && v < below && !isinf(v)))
         return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_set: %s is %g, outside [%g, %g)", h->name, v, h->least, below);
     if (h->type != TG_ATTR_REAL && (v != floor(v) || fabs(v) > 0x1p53))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_set: %s is %g, not an integer", h->name, v);
+        return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_set: %s is %g, which is not an integer", h->name, v);
     return TG_OK;
 }
 

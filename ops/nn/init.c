@@ -7,7 +7,7 @@ static void *elements(tg_tensor *w, const char *who) {
     void *data = tg_data_mut(w);
     if (!data || tg_dtype_is_float(tg_dtype_of(w))) return data;
     char text[160];
-    tg_fail(TG_ERR_DTYPE, "%s: fills f32 or f64, was given %s", who, tg_describe(w, text, sizeof text));
+    tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, was given %s", who, tg_describe(w, text, sizeof text));
     return NULL;
 }
 
@@ -16,7 +16,7 @@ static void *elements(tg_tensor *w, const char *who) {
 static tg_status fill(tg_tensor *w, const char *who, double centre, double scale, double (*draw)(tg_rng *),
                       tg_rng *rng) {
     TG_NAMED(who);
-    if (draw && !rng) return tg_fail(TG_ERR_ARGUMENT, "%s: there is no stream of random numbers", who);
+    if (draw && !rng) return tg_fail(TG_ERR_ARGUMENT, "%s: the stream of random numbers is NULL", who);
     void *data = elements(w, who);
     if (!data) return tg_error_status();
     int64_t n = tg_numel(w);
@@ -95,7 +95,6 @@ tg_status tg_init_xavier_normal(tg_tensor *w, tg_rng *rng, const void *user) {
 tg_status tg_init_uniform(tg_tensor *w, tg_rng *rng, const void *user) {
     const double *bound = user;
     if (!bound || !(*bound >= 0) || isinf(*bound))
-        return tg_fail(TG_ERR_ARGUMENT,
-                       "tg_init_uniform: `user` points to a finite bound that is not negative");
+        return tg_fail(TG_ERR_ARGUMENT, "tg_init_uniform: `user` must point to a finite bound that is not negative");
     return fill_uniform(w, "tg_init_uniform", *bound, rng);
 }

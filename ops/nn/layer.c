@@ -15,7 +15,7 @@ bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name,
         return true;
     }
     if (front)
-        tg_fail(TG_ERR_ARGUMENT, "%s: the name is longer than %d characters", layer, TG_LAYER_NAME - 2 - (int)strlen(part));
+        tg_fail(TG_ERR_ARGUMENT, "%s: the name %.40s.. is longer than %d characters", layer, name, TG_LAYER_NAME - 2 - (int)strlen(part));
     else
         tg_fail(TG_ERR_ARGUMENT, "%s: a layer needs a name", layer);
     return false;
@@ -45,7 +45,7 @@ bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form,
     else if (!tg_dtype_is_float(tg_dtype_of(x)))
         tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, was given %s", layer, text);
     else
-        tg_fail(TG_ERR_ARGUMENT, "%s: the size %lld for %s is not positive", layer, (long long)size, text);
+        tg_fail(TG_ERR_ARGUMENT, "%s: the size %lld must be positive: input %s", layer, (long long)size, text);
     return false;
 }
 

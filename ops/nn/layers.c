@@ -101,8 +101,8 @@ tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *in
                       tg_nn_embedding_opts o) {
     TG_NAMED("nn_embedding");
     if (number < 1 || size < 1) {
-        tg_fail(TG_ERR_ARGUMENT, "nn_embedding: %lld rows of %lld are not positive", (long long)number,
-                (long long)size);
+        tg_fail(TG_ERR_ARGUMENT, "nn_embedding: the number of rows, %lld, and their size, %lld, must be positive",
+                (long long)number, (long long)size);
         return tg_poison();
     }
     tg_layer_start start = tg_layer_begin(model);

@@ -28,8 +28,7 @@ static bool check_class_range(const char *op, const tg_tensor *x, const tg_tenso
                                          : ((const int32_t *)t->data)[i];
         if ((c >= 0 && c < classes) || (ignores(opts) && c == opts->ignore_index)) continue;
         char text[160];
-        tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, outside [0, %lld) of %s", op, (long long)i,
-                (long long)c, (long long)classes, tg_describe(x, text, sizeof text));
+        tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, outside [0, %lld): %s", op, (long long)i, (long long)c, (long long)classes, tg_describe(x, text, sizeof text));
         return false;
     }
     return t;
@@ -56,9 +55,9 @@ static bool check_classes(const char *op, const tg_tensor *x, const tg_tensor *t
     if (!tg_dtype_is_float(tg_dtype_of(x)))
         tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, was given %s", op, a);
     else if (classes != TG_I64 && classes != TG_I32)
-        tg_fail(TG_ERR_DTYPE, "%s: class numbers are i64 or i32, was given target %s, for %s", op, b, a);
+        tg_fail(TG_ERR_DTYPE, "%s: class numbers must be i64 or i32: target %s for %s", op, b, a);
     else
-        tg_fail(TG_ERR_SHAPE, "%s: needs [n, classes, ...] and target [n, ...], was given %s and target %s",
+        tg_fail(TG_ERR_SHAPE, "%s: needs scores [n, classes, ...] and a target [n, ...], was given %s and target %s",
                 op, a, b);
     return false;
 }
@@ -75,8 +74,11 @@ static bool check_options(const char *op, const tg_tensor *x, const tg_cross_ent
     if (!tg_is_alive(w)) return false;
     if (tg_dtype_of(w) == tg_dtype_of(x) && tg_rank(w) == 1 && tg_size(w, 0) == tg_size(x, 1)) return true;
     tg_describe(w, a, sizeof a), tg_describe(x, b, sizeof b);
-    tg_fail(tg_dtype_of(w) == tg_dtype_of(x) ? TG_ERR_SHAPE : TG_ERR_DTYPE,
-            "%s: weight %s is not [classes] of %s", op, a, b);
+    if (tg_dtype_of(w) == tg_dtype_of(x))
+        tg_fail(TG_ERR_SHAPE, "%s: the weight must be [%lld], one number a class: weight %s for %s", op,
+                (long long)tg_size(x, 1), a, b);
+    else
+        tg_fail(TG_ERR_DTYPE, "%s: dtypes differ: weight %s and %s (tg_to converts)", op, a, b);
     return false;
 }
 
@@ -237,7 +239,9 @@ static tg_tensor *probability_loss(const char *op, tg_tensor *x, tg_tensor *p,
                                    const tg_cross_entropy_opts *opts) {
     double e = opts->label_smoothing;
     if (ignores(opts)) {
-        tg_fail(TG_ERR_ARGUMENT, "%s: ignore_index needs class numbers, the target holds probabilities", op);
+        char text[160];
+        tg_fail(TG_ERR_ARGUMENT, "%s: ignore_index needs class numbers, but the target holds probabilities: %s", op,
+                tg_describe(p, text, sizeof text));
         return tg_poison();
     }
     if (e > 0) p = tg_affine(p, 1 - e, e / (double)tg_size(x, 1));
@@ -284,7 +288,7 @@ double tg_accuracy(tg_tensor *logits, tg_tensor *target) {
     if (!x || !t) return NAN;
     if (x->rank != 2) {
         char text[160];
-        tg_fail(TG_ERR_SHAPE, "accuracy: needs [n, classes], was given %s",
+        tg_fail(TG_ERR_SHAPE, "accuracy: needs scores [n, classes], was given %s",
                 tg_describe(logits, text, sizeof text));
         return NAN;
     }

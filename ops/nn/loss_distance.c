@@ -18,7 +18,7 @@ static const double log_2_pi = 1.8378770664093454836;
 
 static bool check_not_negative(const char *op, const char *what, double v) {
     if (v >= 0 && isfinite(v)) return true;
-    tg_fail(TG_ERR_ARGUMENT, "%s: %s is %g: it must not be negative, and finite", op, what, v);
+    tg_fail(TG_ERR_ARGUMENT, "%s: %s is %g: it must be finite and not negative", op, what, v);
     return false;
 }
 
@@ -130,7 +130,7 @@ tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tens
     const char *op = "gaussian_nll_loss";
     double eps = opts.eps == 0 ? 1e-6 : opts.eps;
     if (!tg_loss_pair(op, mean, target) || !check_positive(op, "eps", eps)) return tg_poison();
-    if (!variance) tg_fail(TG_ERR_ARGUMENT, "%s: variance is NULL", op);
+    if (!variance) tg_fail(TG_ERR_ARGUMENT, "%s: the variance is NULL", op);
     if (!variance || !tg_loss_weight(op, "variance", variance, mean) || !check_variance(op, variance))
         return tg_poison();
     /* max(variance, eps), the missing part as a constant */

@@ -99,7 +99,7 @@ void tg_model_free(tg_model *model) {
     store *m = model ? store_of(model, "tg_model_free") : NULL;
     if (!m) return;
     if (m->making) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_model_free: an initialiser of the model is running");
+        tg_fail(TG_ERR_ARGUMENT, "tg_model_free: the model cannot be freed while an initialiser of it is running");
         return;
     }
     free_from(m, 0);
@@ -132,7 +132,7 @@ static tg_status run(tg_init_fn init, const char *name, tg_tensor *p, tg_rng *rn
     snprintf(who, sizeof who, "tg_model_param: the initialiser of %.100s", name);
     tg_callback c = tg_callback_begin();
     tg_status s = tg_callback_end(c, init(p, rng, user), who);
-    return s == TG_OK && !tg_is_alive(p) ? tg_fail(TG_ERR_LIFETIME, "%s: freed the parameter", who) : s;
+    return s == TG_OK && !tg_is_alive(p) ? tg_fail(TG_ERR_LIFETIME, "%s has freed the parameter", who) : s;
 }
 
 /* A filled parameter that the caller owns, or the poison tensor. `init` may use ops: they are not
@@ -159,15 +159,15 @@ static char *prepare(store *m, const char *name) {
     if (copy)
         memcpy(copy, name, size);
     else
-        tg_fail(TG_ERR_MEMORY, "tg_model_param: no memory for %s", name);
+        tg_fail(TG_ERR_MEMORY, "tg_model_param: there is no memory for parameter %s", name);
     return copy;
 }
 
 /* `init` may have called back and filled the model up or made the same parameter. */
 static tg_status insert(store *m, entry e) {
     if (table_find(m, e.name, e.hash) >= 0)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_model_param: the initialiser made %s", e.name);
-    if (!reserve(m)) return tg_fail(TG_ERR_MEMORY, "tg_model_param: no memory for %s", e.name);
+        return tg_fail(TG_ERR_ARGUMENT, "tg_model_param: the initialiser of %s has made a parameter of that name itself", e.name);
+    if (!reserve(m)) return tg_fail(TG_ERR_MEMORY, "tg_model_param: there is no memory for parameter %s", e.name);
     m->at[m->count] = e;
     table_put(m, m->count++);
     return TG_OK;
@@ -194,7 +194,7 @@ static tg_tensor *check_parameter(tg_tensor *p, const char *name, tg_dtype dtype
     }
     if (tg_dtype_of(p) == dtype && tg_shape_equal(tg_shape_of(p), shape)) return p;
     char made[128], asked[128];
-    tg_fail(TG_ERR_SHAPE, "tg_model_param: %s was made as %s %s, now asked for as %s %s", name,
+    tg_fail(TG_ERR_SHAPE, "tg_model_param: %s was made as %s %s, and is now asked for as %s %s", name,
             tg_shape_text(tg_shape_of(p), made, sizeof made), tg_dtype_name(tg_dtype_of(p)),
             tg_shape_text(shape, asked, sizeof asked), tg_dtype_name(dtype));
     return tg_poison();
@@ -229,7 +229,7 @@ tg_tensor *tg_model_at(const tg_model *model, int i) {
     const store *m = store_of(model, "tg_model_at");
     if (!m) return tg_poison();
     if (i >= 0 && i < m->count) return m->at[i].tensor;
-    tg_fail(TG_ERR_ARGUMENT, "tg_model_at: number %d is outside [0, %d)", i, m->count);
+    tg_fail(TG_ERR_ARGUMENT, "tg_model_at: there is no parameter %d in a model of %d", i, m->count);
     return tg_poison();
 }
 

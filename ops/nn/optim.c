@@ -40,7 +40,7 @@ static optimiser *optimiser_of(const tg_optim *optim, const char *who) { return 
 static optimiser *idle_optimiser_of(tg_optim *optim, const char *who) {
     optimiser *o = optimiser_of(optim, who);
     if (!o || !o->running) return o;
-    tg_fail(TG_ERR_ARGUMENT, "%s: a function of the rule %s is running", who, o->rule->name);
+    tg_fail(TG_ERR_ARGUMENT, "%s: the optimiser cannot be used while a function of its rule %s is running", who, o->rule->name);
     return NULL;
 }
 
@@ -53,7 +53,7 @@ static const tg_hyper *find(const optimiser *o, const char *name) {
     if (name && strcmp(name, rate.name) == 0) return &rate;
     const tg_hyper *h = tg_hyper_find(o->rule->hypers, o->rule->n_hypers, name);
     if (!h)
-        tg_fail(TG_ERR_ARGUMENT, "tg_optim_get: %s has no hyperparameter \"%s\"", o->rule->name, name ? name : "NULL");
+        tg_fail(TG_ERR_ARGUMENT, "tg_optim_get: rule %s has no hyperparameter \"%s\"", o->rule->name, name ? name : "NULL");
     return h;
 }
 
@@ -63,7 +63,7 @@ static tg_status accept(optimiser *o) {
     o->running++;
     tg_status s = r->check ? r->check(o->opts) : TG_OK;
     o->running--;
-    if (s != TG_OK) return tg_fail(s, "tg_optim_set: %s refuses its options", r->name);
+    if (s != TG_OK) return tg_fail(s, "tg_optim_set: rule %s refuses its options", r->name);
     o->kept = 0;
     for (int k = 0; k < r->n_moments; k++)
         if (!r->moments[k].when || tg_hyper_get(find(o, r->moments[k].when), o->opts) != 0) o->kept |= 1u << k;
@@ -126,14 +126,16 @@ void tg_optim_print(FILE *file, const tg_optim *optim) {
 /* ---- an optimiser from a rule ---- */
 
 static tg_status check_moments(const tg_optim_rule *r) {
-    if (r->n_moments < 0 || r->n_moments > TG_MAX_MOMENTS || (r->n_moments > 0 && !r->moments))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: %s has %d moments%s; a rule has 0 to %d", r->name, r->n_moments,
-                       r->moments ? "" : " and no list of them", TG_MAX_MOMENTS);
+    if (r->n_moments < 0 || r->n_moments > TG_MAX_MOMENTS)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: rule %s has %d moments, outside [0, %d]", r->name, r->n_moments,
+                       TG_MAX_MOMENTS);
+    if (r->n_moments > 0 && !r->moments)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: rule %s has no list of its %d moments", r->name, r->n_moments);
     for (int k = 0; k < r->n_moments; k++) {
         const tg_optim_moment *m = &r->moments[k];
-        if (!m->name || !*m->name) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: moment %d of %s has no name", k, r->name);
+        if (!m->name || !*m->name) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: moment %d of rule %s has no name", k, r->name);
         if (m->when && !tg_hyper_find(r->hypers, r->n_hypers, m->when))
-            return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: %s is kept when %s is set, which %s does not have", m->name, m->when,
+            return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: moment %s is kept when %s is set, a hyperparameter that rule %s does not have", m->name, m->when,
                            r->name);
     }
     return TG_OK;
@@ -144,11 +146,11 @@ static tg_status check_rule(const tg_optim_rule *r) {
     if (!r->name || !*r->name) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: the rule has no name");
     if (!r->step) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: the rule %s has no step", r->name);
     if (r->opts_size > TG_MAX_ATTR)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: the options of %s have %zu bytes, at most %d", r->name, r->opts_size,
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: the options of rule %s have %zu bytes, more than %d", r->name, r->opts_size,
                        TG_MAX_ATTR);
     if (tg_hyper_check(r->hypers, r->n_hypers, r->opts_size) != TG_OK) return tg_error_status();
     if (tg_hyper_find(r->hypers, r->n_hypers, rate.name))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: %s has an lr, which is every optimiser's and not the rule's", r->name);
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: rule %s lists the hyperparameter lr, which every optimiser has anyway", r->name);
     return check_moments(r);
 }
 
@@ -189,7 +191,7 @@ static tg_status grow(optimiser *o, int n) {
     if (n <= o->count) return TG_OK;
     size_t bytes;
     state *at = tg_size_mul((size_t)n, ROOM, &bytes) ? tg_alloc(bytes) : NULL;
-    if (!at) return tg_fail(TG_ERR_MEMORY, "tg_optim_step: no memory for the state of %d parameters", n);
+    if (!at) return tg_fail(TG_ERR_MEMORY, "tg_optim_step: there is no memory for the state of %d parameters", n);
     for (int i = 0; i < n; i++) at[i] = i < o->count ? o->at[i] : (state){0};
     tg_dealloc(o->at, (size_t)o->count * ROOM);
     o->at = at, o->count = n, o->call = (tg_optim_call *)(void *)(at + n);
@@ -242,7 +244,7 @@ static tg_status run_prepare(optimiser *o, int used) {
         const state *s = &o->at[i];
         bool whole = !s->grad || (tg_is_alive(s->param) && tg_is_alive(s->grad));
         for (int k = 0; s->grad && k < TG_MAX_MOMENTS; k++) whole = whole && (!s->moment[k] || tg_is_alive(s->moment[k]));
-        if (!whole) status = tg_fail(TG_ERR_LIFETIME, "%s: freed a parameter or a moment", who);
+        if (!whole) status = tg_fail(TG_ERR_LIFETIME, "%s has freed a parameter or a moment", who);
     }
     return status == TG_OK ? tg_error_status() : status;
 }
@@ -330,16 +332,16 @@ static tg_status take_moment(const optimiser *o, state *s, int k, const tg_tenso
     char text[160], other[160];
     const char *name = k < o->rule->n_moments ? o->rule->moments[k].name : "";
     if (!given)
-        return o->kept >> k & 1 ? tg_fail(TG_ERR_ARGUMENT, "%s: the moment %s of %s is missing", who, name,
+        return o->kept >> k & 1 ? tg_fail(TG_ERR_ARGUMENT, "%s: moment %s of %s is missing", who, name,
                                           tg_describe(s->param, text, sizeof text))
                                 : TG_OK;
     if (k >= o->rule->n_moments)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: moment %d is given, and %s has %d", who, k, o->rule->name, o->rule->n_moments);
+        return tg_fail(TG_ERR_ARGUMENT, "%s: moment %d is given, but rule %s has only %d", who, k, o->rule->name, o->rule->n_moments);
     bool alike = tg_dtype_of(given) == tg_dtype_of(s->param) && tg_shape_equal(tg_shape_of(given), tg_shape_of(s->param));
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!alike)
-        return tg_fail(TG_ERR_SHAPE, "%s: the moment %s is %s, which is not like %s", who, name,
-                       tg_describe(given, text, sizeof text), tg_describe(s->param, other, sizeof other));
+        return tg_fail(TG_ERR_SHAPE, "%s: moment %s must have the shape and dtype of %s, was given %s", who, name,
+                       tg_describe(s->param, other, sizeof other), tg_describe(given, text, sizeof text));
     s->moment[k] = new_moment(s->param);
     return s->moment[k] ? tg_copy_(s->moment[k], given) : tg_error_status();
 }

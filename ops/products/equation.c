@@ -35,13 +35,13 @@ static bool scan(plan *p, letters *l, int *dots) {
         int letter = letter_of(*p->at);
         if (*p->at == ' ') continue;
         if (letter >= 0 && l->n == TG_MAX_RANK)
-            return FAIL(p, TG_ERR_SHAPE, "more than %d letters for %s", TG_MAX_RANK, whose(p).s);
+            return FAIL(p, TG_ERR_SHAPE, "the subscript has more than %d letters: %s", TG_MAX_RANK, whose(p).s);
         if (letter >= 0)
             push(l, letter);
         else if (*dots < 0 && strncmp(p->at, "...", 3) == 0)
             *dots = l->n, p->at += 2;
         else
-            return FAIL(p, TG_ERR_ARGUMENT, "a subscript has letters and one \"...\", not \"%c\": %s", *p->at,
+            return FAIL(p, TG_ERR_ARGUMENT, "a subscript may hold letters and one \"...\", not \"%c\": %s", *p->at,
                         whose(p).s);
     }
     return true;
@@ -54,9 +54,9 @@ static bool read_subscript(plan *p, int rank, int axes, letters *l) {
     if (!scan(p, &named, &dots)) return false;
     if (axes < 0) axes = rank - named.n;
     if (axes < 0 || (dots < 0 && axes > 0 && p->x))
-        return FAIL(p, TG_ERR_SHAPE, "%d letters for %s", named.n, whose(p).s);
+        return FAIL(p, TG_ERR_SHAPE, "the subscript has %d letters for %d axes: %s", named.n, rank, whose(p).s);
     if (dots >= 0 && named.n + axes > TG_MAX_RANK)
-        return FAIL(p, TG_ERR_SHAPE, "%d axes for %s, the most is %d", named.n + axes, whose(p).s, TG_MAX_RANK);
+        return FAIL(p, TG_ERR_SHAPE, "the subscript stands for %d axes, more than %d: %s", named.n + axes, TG_MAX_RANK, whose(p).s);
     l->n = 0;
     for (int i = 0; i <= named.n; i++) {
         for (int d = axes; i == dots && d > 0; d--) push(l, TG_LETTERS - d);
@@ -71,7 +71,7 @@ static bool note(plan *p, const tg_array *a, const letters *l) {
         int letter = l->at[k], twice = find(l, letter);
         int64_t size = a->shape[k], *known = &p->size[letter];
         if (a->shape[twice] != size || (p->count[letter] && size != *known && size != 1 && *known != 1))
-            return FAIL(p, TG_ERR_SHAPE, "%s has size %lld, and now %lld in %s", name_of(letter).s,
+            return FAIL(p, TG_ERR_SHAPE, "%s has size %lld so far, but size %lld in %s", name_of(letter).s,
                         (long long)(twice < k ? a->shape[twice] : *known), (long long)size, whose(p).s);
         if (!p->count[letter]++ || *known == 1) *known = size;
         p->last[letter] = p->i;
@@ -85,11 +85,11 @@ static bool read_operand(plan *p, int n, tg_tensor *const *x) {
     letters l;
     if (!slot || slot->poison) return false;
     if (!tg_dtype_is_float((tg_dtype)slot->a.dtype) || slot->a.dtype != (uint8_t)tg_dtype_of(x[0]))
-        return FAIL(p, TG_ERR_DTYPE, "needs f32 or f64, one for all (tg_to converts): %s", whose(p).s);
+        return FAIL(p, TG_ERR_DTYPE, "the operands must all be f32 or all be f64 (tg_to converts): %s", whose(p).s);
     if (!read_subscript(p, slot->a.rank, -1, &l) || !note(p, &slot->a, &l)) return false;
     bool more = p->i + 1 < n;
     if (more != (*p->at == ','))
-        return FAIL(p, TG_ERR_ARGUMENT, "has %s subscripts than the %d operands", more ? "fewer" : "more", n);
+        return FAIL(p, TG_ERR_ARGUMENT, "the equation has %s subscripts than the %d operands", more ? "fewer" : "more", n);
     p->at += more;
     return true;
 }
@@ -100,7 +100,7 @@ static bool default_output(plan *p) {
         int letter = (k + TG_DOTS) % TG_LETTERS;
         if (letter < TG_DOTS ? p->count[letter] != 1 : p->count[letter] == 0) continue;
         if (p->out.n == TG_MAX_RANK)
-            return FAIL(p, TG_ERR_SHAPE, "more than %d letters for %s", TG_MAX_RANK, whose(p).s);
+            return FAIL(p, TG_ERR_SHAPE, "the subscript has more than %d letters: %s", TG_MAX_RANK, whose(p).s);
         push(&p->out, letter);
     }
     return true;
@@ -109,16 +109,16 @@ static bool default_output(plan *p) {
 static bool written_output(plan *p) {
     int axes = 0;
     for (int letter = TG_DOTS; letter < TG_LETTERS; letter++) axes += p->count[letter] > 0;
-    if (p->at[1] != '>') return FAIL(p, TG_ERR_ARGUMENT, "\"%.2s\" is no arrow \"->\"", p->at);
+    if (p->at[1] != '>') return FAIL(p, TG_ERR_ARGUMENT, "\"%.2s\" stands where only the arrow \"->\" may", p->at);
     p->at += 2;
     if (!read_subscript(p, 0, axes, &p->out)) return false;
-    if (*p->at) return FAIL(p, TG_ERR_ARGUMENT, "\"%s\" follows the output", p->at);
+    if (*p->at) return FAIL(p, TG_ERR_ARGUMENT, "\"%s\" stands after the output, where the equation must end", p->at);
     for (int i = 0; i < p->out.n; i++) {
         int letter = p->out.at[i];
         if (find(&p->out, letter) != i)
             return FAIL(p, TG_ERR_ARGUMENT, "the output has %s twice", name_of(letter).s);
         if (!p->count[letter])
-            return FAIL(p, TG_ERR_ARGUMENT, "the output has %s, no operand does", name_of(letter).s);
+            return FAIL(p, TG_ERR_ARGUMENT, "the output has %s, which no operand has", name_of(letter).s);
     }
     return true;
 }

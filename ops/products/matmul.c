@@ -18,7 +18,7 @@ static tg_status check(const tg_call *call) {
         tg_status s = tg_call_float(call, i);
         if (s != TG_OK) return s;
         if (call->in[i]->rank == 0)
-            return tg_call_fail(call, TG_ERR_SHAPE, "a scalar is no matrix: %s times %s",
+            return tg_call_fail(call, TG_ERR_SHAPE, "a scalar has no matrix product: %s times %s",
                                 tg_call_input(call, 0), tg_call_input(call, 1));
     }
     if (a->dtype != b->dtype)

@@ -50,7 +50,7 @@ static tg_tensor *scan_steps(const tg_node *n, tg_tensor *const *dout, tg_tensor
 void tg_gru_scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const tg_array *y = tg_node_out(n, 0);
     int64_t t = y->shape[1];
-    tg_tensor *dh = tg_poison(), *da = dh, *ds = dh, **part = tg_tensors_new(2 * t);
+    tg_tensor *dh = tg_poison(), *da = dh, *ds = dh, **part = tg_tensors_new(n, 2 * t);
     if (part) {
         dh = scan_steps(n, dout, part, part + t);
         da = ds = tg_zeros_with((tg_dtype)y->dtype, TG_SHAPE(y->shape[0], 0, 3 * y->shape[2]));

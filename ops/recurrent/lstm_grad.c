@@ -49,7 +49,7 @@ static void scan_steps(const tg_node *n, tg_tensor *const *dout, tg_tensor **par
 void tg_lstm_scan_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const tg_array *y = tg_node_out(n, 0);
     int64_t steps = y->shape[1];
-    tg_tensor *dh, *dc, **part = tg_tensors_new(steps), *da = NULL;
+    tg_tensor *dh, *dc, **part = tg_tensors_new(n, steps), *da = NULL;
     if (part) {
         scan_steps(n, dout, part, &dh, &dc);
         da = steps ? tg_stack_steps(part, steps)

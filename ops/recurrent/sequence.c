@@ -109,7 +109,7 @@ tg_status tg_call_gates(const tg_call *call, int rank, int gates, tg_shape *h) {
     tg_status s = tg_call_float(call, 0);
     if (s != TG_OK) return s;
     if (a->rank != rank || a->shape[rank - 1] % gates != 0)
-        return tg_call_fail(call, TG_ERR_SHAPE, "needs [n, %s%d h], was given %s", rank == 2 ? "" : "t, ",
+        return tg_call_fail(call, TG_ERR_SHAPE, "needs pre-activations [n, %s%d h], was given %s", rank == 2 ? "" : "t, ",
                             gates, tg_call_input(call, 0));
     *h = tg_array_shape(a);
     h->dim[rank - 1] /= gates;
@@ -124,9 +124,8 @@ tg_status tg_call_shape(const tg_call *call, int i, tg_shape want) {
                             tg_call_input(call, i));
     if (tg_shape_equal(tg_array_shape(x), want)) return TG_OK;
     char text[96];
-    return tg_call_fail(call, TG_ERR_SHAPE, "%s does not go with %s: it needs the shape %s",
-                        tg_call_input(call, i), tg_call_input(call, 0),
-                        tg_shape_text(want, text, sizeof text));
+    return tg_call_fail(call, TG_ERR_SHAPE, "%s must have the shape %s to go with %s", tg_call_input(call, i),
+                        tg_shape_text(want, text, sizeof text), tg_call_input(call, 0));
 }
 
 /* ---- in ops ---- */
@@ -186,10 +185,10 @@ tg_tensor *tg_step_outer(tg_tensor *ds, tg_tensor *before) {
     return tg_matmul(tg_transpose(left, 0, 1), right);
 }
 
-tg_tensor **tg_tensors_new(int64_t t) {
+tg_tensor **tg_tensors_new(const tg_node *n, int64_t t) {
     size_t bytes;
     tg_tensor **p = tg_size_mul((size_t)t, sizeof *p, &bytes) ? tg_sys_alloc(bytes) : NULL;
-    if (!p) tg_fail(TG_ERR_MEMORY, "no memory for %lld steps", (long long)t);
+    if (!p) tg_fail(TG_ERR_MEMORY, "%s: there is no memory for the gradients of %lld steps", n->op->name, (long long)t);
     return p;
 }
 

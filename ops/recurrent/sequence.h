@@ -95,8 +95,8 @@ tg_tensor *tg_states_before(tg_tensor *y, tg_tensor *x0);
 /* ds^T before, summed over rows and steps. */
 tg_tensor *tg_step_outer(tg_tensor *ds, tg_tensor *before);
 
-/* Room for t tensors, NULL with an error raised; to be freed with the same t. */
-tg_tensor **tg_tensors_new(int64_t t);
+/* Room for t tensors of the gradient of n, to be freed with the same t; NULL with the error raised. */
+tg_tensor **tg_tensors_new(const tg_node *n, int64_t t);
 void tg_tensors_free(tg_tensor **p, int64_t t);
 
 /* The t tensors [n, width] as [n, t, width]. */

@@ -29,7 +29,7 @@ static tg_status check_input(const tg_call *call, int i) {
         return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
                             tg_call_input(call, Q), tg_call_input(call, i));
     if (x->rank < 2)
-        return tg_call_fail(call, TG_ERR_SHAPE, "%c needs [.., length, size]: %s", "qkv"[i],
+        return tg_call_fail(call, TG_ERR_SHAPE, "%c needs the shape [.., length, size], was given %s", "qkv"[i],
                             tg_call_input(call, i));
     return TG_OK;
 }
@@ -37,10 +37,10 @@ static tg_status check_input(const tg_call *call, int i) {
 static tg_status check_sizes(const tg_call *call) {
     const tg_array *q = call->in[Q], *k = call->in[K], *v = call->in[V];
     if (size_of(q, 1) != size_of(k, 1))
-        return tg_call_fail(call, TG_ERR_SHAPE, "inner sizes differ: q %s, k %s", tg_call_input(call, Q),
+        return tg_call_fail(call, TG_ERR_SHAPE, "inner sizes differ: q %s and k %s", tg_call_input(call, Q),
                             tg_call_input(call, K));
     if (size_of(k, 2) != size_of(v, 2))
-        return tg_call_fail(call, TG_ERR_SHAPE, "lengths differ: k %s, v %s", tg_call_input(call, K),
+        return tg_call_fail(call, TG_ERR_SHAPE, "lengths differ: k %s and v %s", tg_call_input(call, K),
                             tg_call_input(call, V));
     return TG_OK;
 }
@@ -52,7 +52,7 @@ static tg_status score_shape(const tg_call *call, tg_shape *out) {
         tg_shape lead = tg_array_shape(call->in[i]);
         lead.rank -= 2;
         if (!tg_shape_broadcast(*out, lead, out))
-            return tg_call_fail(call, TG_ERR_SHAPE, "leading axes do not broadcast: %s, %s and %s",
+            return tg_call_fail(call, TG_ERR_SHAPE, "leading axes do not broadcast: q %s, k %s and v %s",
                                 tg_call_input(call, Q), tg_call_input(call, K), tg_call_input(call, V));
     }
     out->dim[out->rank++] = size_of(call->in[Q], 2);
@@ -64,7 +64,7 @@ static tg_status check_mask(const tg_call *call, tg_shape score) {
     const tg_array *mask = call->in[MASK];
     if (!mask) return TG_OK;
     if (mask->dtype != TG_BOOL && mask->dtype != call->in[Q]->dtype)
-        return tg_call_fail(call, TG_ERR_DTYPE, "the mask is bool or of q's dtype: %s, q %s",
+        return tg_call_fail(call, TG_ERR_DTYPE, "the mask must be bool or have the dtype of q: mask %s, q %s",
                             tg_call_input(call, MASK), tg_call_input(call, Q));
     tg_shape both;
     if (!tg_shape_broadcast(score, tg_array_shape(mask), &both) || !tg_shape_equal(both, score)) {
@@ -82,7 +82,7 @@ static tg_status infer(const tg_call *call) {
     if (s == TG_OK) s = check_sizes(call);
     double scale = ((const attention_attr *)call->attr)->scale;
     if (s == TG_OK && !isfinite(scale) && size_of(call->in[Q], 1) > 0)
-        s = tg_call_fail(call, TG_ERR_ARGUMENT, "the scale is %g: it must be finite, for %s", scale, tg_call_input(call, Q));
+        s = tg_call_fail(call, TG_ERR_ARGUMENT, "the scale must be finite, but is %g: q %s", scale, tg_call_input(call, Q));
     if (s == TG_OK) s = score_shape(call, &shape);
     if (s == TG_OK) s = check_mask(call, shape);
     if (s != TG_OK) return s;

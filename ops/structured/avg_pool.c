@@ -132,8 +132,10 @@ static tg_status infer(const tg_call *call, tg_shape want, tg_shape out) {
     const tg_array *x = call->in[0];
     tg_status s = tg_call_float(call, 0);
     if (s != TG_OK) return s;
-    if (x->rank != 4 || x->shape[2] != want.dim[0] || x->shape[3] != want.dim[1])
-        return tg_call_fail(call, TG_ERR_SHAPE, "needs [images, channels, %lld, %lld]: %s",
+    if (x->rank != 4)
+        return tg_call_fail(call, TG_ERR_SHAPE, "needs four axes, was given %s", tg_call_input(call, 0));
+    if (x->shape[2] != want.dim[0] || x->shape[3] != want.dim[1])
+        return tg_call_fail(call, TG_ERR_SHAPE, "needs [images, channels, %lld, %lld], was given %s",
                             (long long)want.dim[0], (long long)want.dim[1], tg_call_input(call, 0));
     for (int i = 0; i < 2; i++)
         if (out.dim[i] < 1 || want.dim[i] < 1)
@@ -204,17 +206,16 @@ static tg_shape image_size(const tg_tensor *x) {
     return TG_SHAPE(tg_size(x, 2), tg_size(x, 3));
 }
 
-static bool fail(const char *name, int64_t value) {
-    tg_fail(TG_ERR_ARGUMENT, "avg_pool2d: %s is %lld, which is out of range", name, (long long)value);
+static bool within(const char *name, int64_t value, int64_t least, int64_t most) {
+    if (value >= least && value <= most) return true;
+    tg_fail(TG_ERR_ARGUMENT, "avg_pool2d: %s is %lld, outside [%lld, %lld]", name, (long long)value, (long long)least,
+            (long long)most);
     return false;
 }
 
 static bool check(const tg_avg_pool2d_opts *o, int i) {
-    if (o->kernel[i] < 1 || o->kernel[i] > INT32_MAX) return fail("the kernel's size", o->kernel[i]);
-    if (o->stride[i] < 1 || o->stride[i] > INT32_MAX) return fail("stride", o->stride[i]);
-    if (o->padding[i] < 0 || o->padding[i] > o->kernel[i] / 2)
-        return fail("padding, which half the kernel bounds,", o->padding[i]);
-    return true;
+    return within("the kernel's size", o->kernel[i], 1, INT32_MAX) && within("stride", o->stride[i], 1, INT32_MAX) &&
+           within("padding, at most half the kernel,", o->padding[i], 0, o->kernel[i] / 2);
 }
 
 /* The attributes for an image of this size; false with the error raised. */

@@ -11,7 +11,7 @@ static tg_status check_pair(const tg_call *call) {
         tg_status s = tg_call_float(call, i);
         if (s != TG_OK) return s;
         if (call->in[i]->rank != 4)
-            return tg_call_fail(call, TG_ERR_SHAPE, "needs four axes: %s", tg_call_input(call, i));
+            return tg_call_fail(call, TG_ERR_SHAPE, "needs four axes, was given %s", tg_call_input(call, i));
     }
     if (call->in[0]->dtype == call->in[1]->dtype) return TG_OK;
     return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
@@ -20,11 +20,11 @@ static tg_status check_pair(const tg_call *call) {
 
 static tg_status check_groups(const tg_call *call, int64_t channels, int64_t filters) {
     int64_t groups = ((const tg_window_attr *)call->attr)->groups;
-    if (channels % groups == 0 && filters % groups == 0) return TG_OK;
-    return tg_call_fail(call, TG_ERR_SHAPE,
-                        "%lld channels and %lld filters are not divided by %lld groups: %s and %s",
-                        (long long)channels, (long long)filters, (long long)groups, tg_call_input(call, 0),
-                        tg_call_input(call, 1));
+    bool uneven = channels % groups != 0;
+    if (!uneven && filters % groups == 0) return TG_OK;
+    return tg_call_fail(call, TG_ERR_SHAPE, "%lld %s cannot be divided among %lld groups: %s and %s",
+                        (long long)(uneven ? channels : filters), uneven ? "channels" : "filters", (long long)groups,
+                        tg_call_input(call, 0), tg_call_input(call, 1));
 }
 
 static tg_status check_bias(const tg_call *call, int64_t filters) {
@@ -46,7 +46,8 @@ static tg_status conv2d_infer(const tg_call *call) {
     if (s == TG_OK) s = tg_window_infer(call, x->shape + 2, w->shape + 2, window);
     if (s == TG_OK) s = check_groups(call, x->shape[1], w->shape[0]);
     if (s == TG_OK && x->shape[1] / a->groups != w->shape[1])
-        s = tg_call_fail(call, TG_ERR_SHAPE, "channels differ: %s, %s, groups %lld", tg_call_input(call, 0),
+        s = tg_call_fail(call, TG_ERR_SHAPE, "channels differ: a group of the images has %lld, a filter takes %lld: %s and %s (groups %lld)",
+                         (long long)(x->shape[1] / a->groups), (long long)w->shape[1], tg_call_input(call, 0),
                          tg_call_input(call, 1), (long long)a->groups);
     if (s == TG_OK) s = check_bias(call, w->shape[0]);
     if (s != TG_OK) return s;
@@ -61,9 +62,9 @@ static tg_status check_windows(const tg_call *call, const tg_array *g, const int
     tg_status s = tg_window_infer(call, in, kernel, window);
     if (s != TG_OK || (g->shape[2] == window[0].out && g->shape[3] == window[1].out)) return s;
     return tg_call_fail(
-        call, TG_ERR_SHAPE, "%s and %s: windows of [%lld, %lld] have %lld by %lld places in %lld by %lld",
-        tg_call_input(call, 0), tg_call_input(call, 1), (long long)kernel[0], (long long)kernel[1],
-        (long long)window[0].out, (long long)window[1].out, (long long)in[0], (long long)in[1]);
+        call, TG_ERR_SHAPE, "a kernel of [%lld, %lld] takes an image of %lld by %lld to %lld by %lld, which does not fit g: %s and %s",
+        (long long)kernel[0], (long long)kernel[1], (long long)in[0], (long long)in[1], (long long)window[0].out,
+        (long long)window[1].out, tg_call_input(call, 0), tg_call_input(call, 1));
 }
 
 static tg_status input_infer(const tg_call *call) {
@@ -71,12 +72,12 @@ static tg_status input_infer(const tg_call *call) {
     const tg_window_attr *a = call->attr;
     tg_status s = check_pair(call);
     if (s == TG_OK && (a->size.dim[0] < 0 || a->size.dim[1] < 0))
-        s = tg_call_fail(call, TG_ERR_ARGUMENT, "the size of the result is negative: %s",
-                         tg_call_input(call, 0));
+        s = tg_call_fail(call, TG_ERR_ARGUMENT, "the size of the result is negative, %lld by %lld: %s",
+                         (long long)a->size.dim[0], (long long)a->size.dim[1], tg_call_input(call, 0));
     if (s == TG_OK) s = check_windows(call, g, a->size.dim, w->shape + 2);
     if (s == TG_OK) s = check_groups(call, 0, w->shape[0]);
     if (s == TG_OK && g->shape[1] != w->shape[0])
-        s = tg_call_fail(call, TG_ERR_SHAPE, "filters differ: %s, %s", tg_call_input(call, 0),
+        s = tg_call_fail(call, TG_ERR_SHAPE, "filters differ: axis 1 of %s and axis 0 of %s", tg_call_input(call, 0),
                          tg_call_input(call, 1));
     if (s != TG_OK) return s;
     tg_shape out = TG_SHAPE(g->shape[0], w->shape[1] * a->groups, a->size.dim[0], a->size.dim[1]);
@@ -90,7 +91,7 @@ static tg_status weight_infer(const tg_call *call) {
     if (s == TG_OK) s = check_windows(call, g, x->shape + 2, a->size.dim);
     if (s == TG_OK) s = check_groups(call, x->shape[1], g->shape[1]);
     if (s == TG_OK && x->shape[0] != g->shape[0])
-        s = tg_call_fail(call, TG_ERR_SHAPE, "images differ: %s, %s", tg_call_input(call, 0),
+        s = tg_call_fail(call, TG_ERR_SHAPE, "images differ: axis 0 of %s and of %s", tg_call_input(call, 0),
                          tg_call_input(call, 1));
     if (s != TG_OK) return s;
     tg_shape out = TG_SHAPE(g->shape[1], x->shape[1] / a->groups, a->size.dim[0], a->size.dim[1]);

@@ -23,11 +23,11 @@ static tg_status infer(const tg_call *call) {
     if (s != TG_OK) return s;
     double eps = ((const norm_attr *)call->attr)->eps;
     if (!(eps >= 0 && eps < INFINITY))
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "eps is %g: it must be finite and not negative, for %s", eps,
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "eps must be finite and not negative, but is %g: %s", eps,
                             tg_call_input(call, 0));
     if (axes < 1 || axes > x->rank)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "%s has fewer than the %lld axes to normalise", tg_call_input(call, 0),
-                            (long long)axes);
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "cannot normalise over the last %lld of %d axes: %s", (long long)axes, x->rank,
+                            tg_call_input(call, 0));
     for (int i = 1; i < call->n_in; i++) {
         const tg_array *p = call->in[i];
         if (!p) continue;
@@ -37,7 +37,7 @@ static tg_status infer(const tg_call *call) {
         bool fits = p->rank == axes;
         for (int j = 0; fits && j < p->rank; j++) fits = p->shape[j] == x->shape[x->rank - axes + j];
         if (!fits)
-            return tg_call_fail(call, TG_ERR_SHAPE, "%s is not of the shape of the last %lld axes of %s",
+            return tg_call_fail(call, TG_ERR_SHAPE, "%s must have the shape of the last %lld axes of %s",
                                 tg_call_input(call, i), (long long)axes, tg_call_input(call, 0));
     }
     return tg_infer_same(call);

@@ -8,7 +8,7 @@ static tg_status infer(const tg_call *call) {
     tg_window w[2];
     tg_status s = tg_call_float(call, 0);
     if (s == TG_OK && x->rank != 4)
-        s = tg_call_fail(call, TG_ERR_SHAPE, "needs four axes: %s", tg_call_input(call, 0));
+        s = tg_call_fail(call, TG_ERR_SHAPE, "needs four axes, was given %s", tg_call_input(call, 0));
     if (s == TG_OK) s = tg_window_infer(call, x->shape + 2, a->size.dim, w);
     for (int i = 0; s == TG_OK && i < 2; i++)
         if (w[i].padding > w[i].kernel / 2 || (w[i].padding > 0 && w[i].dilation > w[i].in))

@@ -9,12 +9,12 @@
 #define BAD_SYSTEM(name) \
     {name, {0}, {SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"square", "left [2, 3] f"}}, \
         {name, {0}, {SHAPE(2), SHAPE(2)}, TG_ERR_SHAPE, {"square", "left [2] f"}}, \
-        {name, {0}, {SHAPE(2, 2), SHAPE(3)}, TG_ERR_SHAPE, {"sizes", "left [2, 2] f", "right [3] f"}}, \
-        {name, {0}, {SHAPE(2, 2), SHAPE(3, 2)}, TG_ERR_SHAPE, {"sizes", "left [2, 2] f", "right [3, 2] f"}}, \
+        {name, {0}, {SHAPE(2, 2), SHAPE(3)}, TG_ERR_SHAPE, {"2 rows", "left [2, 2] f", "right [3] f"}}, \
+        {name, {0}, {SHAPE(2, 2), SHAPE(3, 2)}, TG_ERR_SHAPE, {"2 rows", "left [2, 2] f", "right [3, 2] f"}}, \
         {name, {0}, {SHAPE(3, 2, 2), SHAPE(4, 2)}, TG_ERR_SHAPE, {"left [3, 2, 2] f", "right [4, 2] f"}}, \
         {name, {0}, {SHAPE(2, 2), SCALAR(1)}, TG_ERR_SHAPE, {"left [2, 2] f", "right [] f"}}, \
         {name, {0}, {SHAPE(3, 2, 2), SHAPE(2, 2, 1)}, TG_ERR_SHAPE, {"batch", "left [3, 2, 2]", "right [2, 2, 1]"}}, \
-        {name, {0}, {SHAPE(0, 0), SHAPE(0, 3000000000)}, TG_ERR_SHAPE, {"too large", "right [0, 3000000000]"}}, \
+        {name, {0}, {SHAPE(0, 0), SHAPE(0, 3000000000)}, TG_ERR_SHAPE, {"3000000000 is too large", "right [0, 3000000000]"}}, \
         {name, {0}, {SHAPE_OF(I32, 2, 2), SHAPE(2)}, TG_ERR_DTYPE, {"left [2, 2] i32"}}, \
         {name, {0}, {SHAPE(2, 2), SHAPE_OF(BOOL, 2)}, TG_ERR_DTYPE, {"right [2] bool"}}
 

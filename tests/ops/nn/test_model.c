@@ -99,9 +99,9 @@ START_TEST(another_shape_or_dtype_is_refused) {
     tg_model_param(m, "bad", TG_F32, TG_SHAPE(-1), NULL, NULL);
     expect_error(TG_ERR_SHAPE, "-1");
     tg_model_at(m, 1);
-    expect_error(TG_ERR_ARGUMENT, "1");
+    expect_error(TG_ERR_ARGUMENT, "parameter 1", "a model of 1");
     tg_model_at(m, -1);
-    expect_error(TG_ERR_ARGUMENT, "-1");
+    expect_error(TG_ERR_ARGUMENT, "parameter -1");
     ck_assert_int_eq(tg_model_count(m), 1);
     tg_model_free(m);
 }

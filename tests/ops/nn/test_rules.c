@@ -161,15 +161,15 @@ START_TEST(bad_rules) {
         {{.name = NULL, .step = sign_step}, "the rule has no name"},
         {{.name = "", .step = sign_step}, "the rule has no name"},
         {{.name = "mine"}, "mine has no step"},
-        {{.name = "mine", .step = sign_step, .n_moments = 5, .moments = unit_moments}, "mine has 5 moments"},
-        {{.name = "mine", .step = sign_step, .n_moments = -1, .moments = unit_moments}, "mine has -1 moments"},
-        {{.name = "mine", .step = sign_step, .n_moments = 1}, "1 moments and no list of them"},
-        {{.name = "mine", .step = sign_step, .n_moments = 2, .moments = nameless}, "moment 1 of mine has no name"},
-        {{.name = "mine", .step = sign_step, .n_moments = 1, .moments = odd}, "m is kept when b is set, which mine does not have"},
-        {{.name = "mine", .step = sign_step, .opts_size = 8, .hypers = outside, .n_hypers = 1}, "a is no field of its struct"},
+        {{.name = "mine", .step = sign_step, .n_moments = 5, .moments = unit_moments}, "rule mine has 5 moments, outside [0, 4]"},
+        {{.name = "mine", .step = sign_step, .n_moments = -1, .moments = unit_moments}, "rule mine has -1 moments, outside [0, 4]"},
+        {{.name = "mine", .step = sign_step, .n_moments = 1}, "rule mine has no list of its 1 moments"},
+        {{.name = "mine", .step = sign_step, .n_moments = 2, .moments = nameless}, "moment 1 of rule mine has no name"},
+        {{.name = "mine", .step = sign_step, .n_moments = 1, .moments = odd}, "m is kept when b is set, a hyperparameter that rule mine does not have"},
+        {{.name = "mine", .step = sign_step, .opts_size = 8, .hypers = outside, .n_hypers = 1}, "a is no aligned field of a struct of 8 bytes"},
         {{.name = "mine", .step = sign_step, .n_hypers = 1}, "no table"},
-        {{.name = "mine", .step = sign_step, .opts_size = 8, .hypers = lr, .n_hypers = 1}, "mine has an lr"},
-        {{.name = "mine", .step = sign_step, .opts_size = TG_MAX_ATTR + 1}, "mine have 65537 bytes"},
+        {{.name = "mine", .step = sign_step, .opts_size = 8, .hypers = lr, .n_hypers = 1}, "mine lists the hyperparameter lr"},
+        {{.name = "mine", .step = sign_step, .opts_size = TG_MAX_ATTR + 1}, "mine have 65537 bytes, more than 65536"},
         {{.name = "mine", .step = sign_step, .check = refuses}, "mine refuses its options"},
     };
     tg_model *m = tg_model_new(1);
@@ -201,12 +201,12 @@ START_TEST(names_of_hyperparameters) {
     static const char *const none[] = {"Mu", "", NULL};
     for (int i = 0; i < COUNT(none); i++) {
         ck_assert(isnan(tg_optim_get(o, none[i])));
-        expect_error(TG_ERR_ARGUMENT, "tg_optim_get: unit has no hyperparameter", none[i] ? none[i] : "NULL");
+        expect_error(TG_ERR_ARGUMENT, "tg_optim_get: rule unit has no hyperparameter", none[i] ? none[i] : "NULL");
         ck_assert_int_eq(tg_optim_set(o, none[i], 1), TG_ERR_ARGUMENT);
-        expect_error(TG_ERR_ARGUMENT, "tg_optim_set: unit has no hyperparameter", "test_rules.c:");
+        expect_error(TG_ERR_ARGUMENT, "tg_optim_set: rule unit has no hyperparameter", "test_rules.c:");
     }
     ck_assert_int_eq(tg_optim_set(o, "delay", 0.5), TG_ERR_ARGUMENT);
-    expect_error(TG_ERR_ARGUMENT, "tg_optim_set: delay is 0.5, not an integer");
+    expect_error(TG_ERR_ARGUMENT, "tg_optim_set: delay is 0.5, which is not an integer");
     ck_assert_int_eq(tg_optim_set(o, "lr", -1), TG_ERR_ARGUMENT);
     expect_error(TG_ERR_ARGUMENT, "tg_optim_set: the learning rate is -1");
     tg_optim_free(o), tg_model_free(m);
@@ -277,13 +277,13 @@ static const struct {
     {TG_ERR_SHAPE, "bad: needs a matrix, was given p [3] f64"},
     {TG_ERR_SHAPE, "tg_optim_step: prepare: failed without a message"},
     {TG_ERR_ARGUMENT, "returned 77, which is no status"},
-    {TG_ERR_ARGUMENT, "tg_optim_free: a function of the rule bad is running"},
-    {TG_ERR_ARGUMENT, "tg_optim_step: a function of the rule bad is running"},
-    {TG_ERR_ARGUMENT, "tg_optim_set: a function of the rule bad is running"},
-    {TG_ERR_ARGUMENT, "tg_optim_set_state: a function of the rule bad is running"},
+    {TG_ERR_ARGUMENT, "tg_optim_free: the optimiser cannot be used while a function of its rule bad is running"},
+    {TG_ERR_ARGUMENT, "tg_optim_step: the optimiser cannot be used while a function of its rule bad is running"},
+    {TG_ERR_ARGUMENT, "tg_optim_set: the optimiser cannot be used while a function of its rule bad is running"},
+    {TG_ERR_ARGUMENT, "tg_optim_set_state: the optimiser cannot be used while a function of its rule bad is running"},
     {TG_ERR_TAPE, "rewind"},
-    {TG_ERR_LIFETIME, "freed a parameter or a moment"},
-    {TG_ERR_LIFETIME, "freed a parameter or a moment"},
+    {TG_ERR_LIFETIME, "tg_optim_step: prepare has freed a parameter or a moment"},
+    {TG_ERR_LIFETIME, "tg_optim_step: prepare has freed a parameter or a moment"},
 };
 
 START_TEST(preparations_that_fail) {
@@ -464,10 +464,10 @@ START_TEST(states_that_are_refused) {
         tg_status status;
         const char *says;
     } bad[] = {
-        {0, {2, {x, NULL}}, TG_ERR_ARGUMENT, "the moment exp_avg_sq of p [3] f64 is missing"},
-        {0, {2, {x, x, x}}, TG_ERR_ARGUMENT, "moment 2 is given, and adam has 2"},
-        {0, {2, {x, tg_ones(TG_F64, 4)}}, TG_ERR_SHAPE, "[4] f64, which is not like p [3] f64"},
-        {0, {2, {x, tg_ones(TG_F32, 3)}}, TG_ERR_SHAPE, "[3] f32, which is not like p [3] f64"},
+        {0, {2, {x, NULL}}, TG_ERR_ARGUMENT, "moment exp_avg_sq of p [3] f64 is missing"},
+        {0, {2, {x, x, x}}, TG_ERR_ARGUMENT, "moment 2 is given, but rule adam has only 2"},
+        {0, {2, {x, tg_ones(TG_F64, 4)}}, TG_ERR_SHAPE, "the shape and dtype of p [3] f64, was given [4] f64"},
+        {0, {2, {x, tg_ones(TG_F32, 3)}}, TG_ERR_SHAPE, "the shape and dtype of p [3] f64, was given [3] f32"},
         {0, {2, {x, tg_poison()}}, TG_ERR_ARGUMENT, ""},
         {0, {2, {x, gone}}, TG_ERR_LIFETIME, ""},
         {0, {-1, {x, x}}, TG_ERR_ARGUMENT, "negative"},

@@ -4,7 +4,7 @@
 static const bad table[] = {
     {"lstm_cell", {0}, {SHAPE(2, 6), SHAPE(2, 1)}, TG_ERR_SHAPE, {"left [2, 6]", "[n, 4 h]"}},
     {"lstm_cell", {0}, {SHAPE(8), SHAPE(2)}, TG_ERR_SHAPE, {"left [8]"}},
-    {"lstm_cell", {0}, {SHAPE(2, 8), SHAPE(2, 3)}, TG_ERR_SHAPE, {"right [2, 3]", "left [2, 8]", "[2, 2]"}},
+    {"lstm_cell", {0}, {SHAPE(2, 8), SHAPE(2, 3)}, TG_ERR_SHAPE, {"right [2, 3]", "left [2, 8]", "must have the shape [2, 2]"}},
     {"lstm_cell", {0}, {SHAPE_OF(I32, 2, 8), SHAPE(2, 2)}, TG_ERR_DTYPE, {"left [2, 8] i32"}},
     {"lstm_cell", {0}, {SHAPE(2, 8), SHAPE_OF(I64, 2, 2)}, TG_ERR_DTYPE, {"right [2, 2] i64"}},
     {"lstm_scan", {0}, {SHAPE(2, 8), SHAPE(8, 2)}, TG_ERR_SHAPE, {"left [2, 8]", "[n, t, 4 h]"}},
