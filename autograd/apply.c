@@ -23,12 +23,17 @@ static tg_status reserve_inputs(tg_tape *tape, inputs *in, int n) {
     return TG_OK;
 }
 
+/* An input that is no tensor or has no elements: NULL with the error raised, unless a rule reads what it saved. */
+static tg_slot *slow_input(const tg_op *op, tg_tensor *t, int i) {
+    return tg_slot_of_input(t, op->name, i) ? tg_slot_with_data(t, op->name) : NULL;
+}
+
 static tg_status read_inputs(const tg_op *op, tg_tensor *const *handle, int n, inputs *in) {
     for (int i = 0; i < n; i++) {
         tg_slot *s = NULL;
         if (handle[i] || i >= 16 || !(op->optional & TG_IN(i))) {
             s = tg_slot_peek(handle[i]);
-            if (!s || s->released || !s->a.data) s = tg_slot_with_data(handle[i], op->name);
+            if (!s || s->released || !s->a.data) s = slow_input(op, handle[i], n > 1 ? i : -1);
             if (!s) return tg_error_status();
         }
         in->slot[i] = s;
@@ -223,7 +228,8 @@ static tg_status allocate_output(const tg_op *op, int o, tg_array *a) {
 /* After infer or forward: have they left the inputs alive? */
 static tg_status find_dead(const tg_call *call) {
     for (int i = 0; i < call->n_in; i++)
-        if (call->in[i] && !tg_slot_of(call->handle[i], call->op->name)) return tg_error_status();
+        if (call->in[i] && !tg_slot_of_input(call->handle[i], call->op->name, call->n_in > 1 ? i : -1))
+            return tg_error_status();
     return TG_OK;
 }
 

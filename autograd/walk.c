@@ -311,7 +311,7 @@ static tg_status check_node(const tg_node *node) {
         return tg_fail(TG_ERR_TAPE, "backward: the graph of %s was walked before and what it saved is gone (.retain keeps it)",
                        node->op->name);
     for (int i = 0; i < node->n_in; i++)
-        if (node->in[i] && !tg_slot_peek(node->in[i]) && !tg_slot_of(node->in[i], node->op->name))
+        if (node->in[i] && !tg_slot_peek(node->in[i]) && !tg_slot_of_input(node->in[i], node->op->name, node->n_in > 1 ? i : -1))
             return tg_error_status();
     return node->saved ? tg_each_saved(node, check_version) : TG_OK;
 }

@@ -236,33 +236,37 @@ static const tg_maker *maker_of_dead(const tg_slot *s, uint16_t g) {
     return now == once ? &s->maker : now == twice ? &s->before : NULL;
 }
 
-static void fail_stale(const tg_tensor *t, const char *who) {
+static void fail_stale(const tg_tensor *t, const char *who, const char *input) {
     const tg_slot *s = (const tg_slot *)((uintptr_t)t & TG_HANDLE_MASK);
     const tg_maker *m = maker_of_dead(s, (uint16_t)((uintptr_t)t >> TG_HANDLE_BITS));
     if (!m) {
-        tg_fail(TG_ERR_LIFETIME, "%s: input was made in an earlier step and %s", who,
+        tg_fail(TG_ERR_LIFETIME, "%s: %s was made in an earlier step and %s", who, input,
                 s->kept ? "was freed" : "its tape was rewound past it");
         return;
     }
     char site[128] = "";
     if (m->file) snprintf(site, sizeof site, " (%.100s:%d)", tg_base_name(m->file), m->line);
-    tg_fail(TG_ERR_LIFETIME, "%s: input was made by %s%s and %s", who, m->op, site,
+    tg_fail(TG_ERR_LIFETIME, "%s: %s was made by %s%s and %s", who, input, m->op, site,
             s->kept ? "was freed" : "its tape was rewound past it");
 }
 
-tg_slot *tg_slot_of(const tg_tensor *t, const char *who) {
+tg_slot *tg_slot_of_input(const tg_tensor *t, const char *who, int i) {
     tg_slot *s = tg_slot_peek(t);
     if (s && !s->poison) return s;
+    char input[24] = "input";
+    if (i >= 0) snprintf(input, sizeof input, "input %d", i);
     if (s) {
         if (tg_error_status() == TG_OK)
-            tg_fail(TG_ERR_LIFETIME, "%s: input is the result of a failed op", who);
+            tg_fail(TG_ERR_LIFETIME, "%s: %s is the result of a failed op", who, input);
     } else if ((uintptr_t)t >> TG_HANDLE_BITS == 0) {
-        tg_fail(TG_ERR_ARGUMENT, t ? "%s: input is a pointer that is no tensor" : "%s: input is NULL", who);
+        tg_fail(TG_ERR_ARGUMENT, t ? "%s: %s is a pointer that is no tensor" : "%s: %s is NULL", who, input);
     } else {
-        fail_stale(t, who);
+        fail_stale(t, who, input);
     }
     return NULL;
 }
+
+tg_slot *tg_slot_of(const tg_tensor *t, const char *who) { return tg_slot_of_input(t, who, -1); }
 
 _Thread_local TG_HOT bool tg_reading_saved;
 

@@ -67,6 +67,9 @@ static inline bool tg_slot_is_alive(const tg_slot *s) { return atomic_load_expli
  * stale handles, NULL with the error already pending for poison. */
 tg_slot *tg_slot_of(const tg_tensor *t, const char *who);
 
+/* The same for input i of several, which the message names: "who: input 1 is NULL"; i < 0: of one. */
+tg_slot *tg_slot_of_input(const tg_tensor *t, const char *who, int i);
+
 /* The same, and it must still have its elements (not released). */
 tg_slot *tg_slot_with_data(const tg_tensor *t, const char *who);
 

@@ -1,8 +1,14 @@
 #include "ops/shared.h"
 
+#include "core/slot.h"
+
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- shape rules ---- */
+
+const tg_attr_field tg_axis_fields[1] = {{"axis", TG_ATTR_INT, offsetof(tg_axis_attr, axis)}};
 
 tg_status tg_call_axis(const tg_call *call, int64_t axis, int *out) {
     int rank = call->in[0]->rank;
@@ -36,11 +42,14 @@ tg_status tg_call_float(const tg_call *call, int i) {
     return tg_call_fail(call, TG_ERR_DTYPE, "takes f32 or f64, was given %s", tg_call_input(call, i));
 }
 
+tg_status tg_call_dtypes_differ(const tg_call *call, int i, int j) {
+    return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)", tg_call_input(call, i),
+                        tg_call_input(call, j));
+}
+
 tg_status tg_call_pair(const tg_call *call, int i, int j, tg_shape *shape) {
     const tg_array *a = call->in[i], *b = call->in[j];
-    if (a->dtype != b->dtype)
-        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                            tg_call_input(call, i), tg_call_input(call, j));
+    if (a->dtype != b->dtype) return tg_call_dtypes_differ(call, i, j);
     if (tg_array_same_shape(a, b)) {
         *shape = tg_array_shape(a);
         return TG_OK;
@@ -58,6 +67,60 @@ tg_status tg_infer_pair(const tg_call *call) {
     tg_shape shape;
     tg_status s = tg_call_pair(call, 0, 1, &shape);
     return s == TG_OK ? tg_out(call, 0, (tg_dtype)a->dtype, shape) : s;
+}
+
+/* ---- operands ---- */
+
+const tg_array *tg_operand(const tg_tensor *x, const char *who, int i) {
+    const tg_slot *slot = tg_slot_of_input(x, who, i);
+    return slot ? &slot->a : NULL;
+}
+
+tg_tensor *tg_fail_operand(tg_status status, const char *who, const tg_tensor *x, const char *format, ...) {
+    char text[300], operand[160];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    tg_fail(status, "%s: %s: %s", who, text, tg_describe(x, operand, sizeof operand));
+    return tg_poison();
+}
+
+const tg_array *tg_operand_along(const tg_tensor *x, const char *who, int64_t axis, int *at) {
+    const tg_array *a = tg_operand(x, who, TG_ONLY);
+    if (!a) return NULL;
+    *at = tg_axis_of(axis, a->rank);
+    if (axis >= -a->rank && axis < a->rank) return a;
+    tg_fail_operand(TG_ERR_ARGUMENT, who, x, "axis %lld is out of range for rank %d", (long long)axis, a->rank);
+    return NULL;
+}
+
+tg_status tg_all_contiguous(int n, const tg_array *const in[], tg_array out[], const tg_array *p[]) {
+    tg_status s = TG_OK;
+    for (int i = 0; i < n; i++) {
+        if (s == TG_OK && in[i]) s = tg_array_contiguous(&out[i], in[i]);
+        p[i] = in[i] ? &out[i] : NULL;
+    }
+    return s;
+}
+
+void tg_drop_all(int n, tg_array a[]) {
+    for (int i = 0; i < n; i++) tg_array_drop(&a[i]);
+}
+
+tg_status tg_array_reshaped(tg_array *out, const tg_array *a, tg_shape shape) {
+    if (tg_array_reshape(out, a, shape)) return TG_OK;
+    tg_array dense = {0};
+    tg_status s = tg_array_contiguous(&dense, a);
+    if (s == TG_OK) tg_array_reshape(out, &dense, shape);
+    tg_array_drop(&dense);
+    return s;
+}
+
+tg_shape tg_shape_rows(tg_shape shape) {
+    int64_t rows = 1;
+    for (int i = 0; i + 1 < shape.rank; i++) rows *= shape.dim[i];
+    return TG_SHAPE(rows, shape.dim[shape.rank - 1]);
 }
 
 /* ---- integers ---- */

@@ -26,11 +26,20 @@ static inline tg_tensor *tg_apply2(const tg_op *op, tg_tensor *a, tg_tensor *b, 
 #define TG_ATTRS(type, table) \
     .attr_size = sizeof(type), .attrs = (table), .n_attrs = (int)(sizeof(table) / sizeof *(table))
 
+/* The attributes of an op along one axis. Those of an op with more of them begin with the same field, and the functions
+ * below read it there. */
+typedef struct tg_axis_attr {
+    int64_t axis;
+} tg_axis_attr;
+extern const tg_attr_field tg_axis_fields[1];
+
 /* ---- for infer; all raise the error themselves ---- */
 
 /* *out = `axis` counted from the end when negative, an axis of input 0; TG_ERR_ARGUMENT when it has no such
  * axis. */
 tg_status tg_call_axis(const tg_call *call, int64_t axis, int *out);
+
+static inline tg_status tg_call_attr_axis(const tg_call *c, int *out) { return tg_call_axis(c, *(const int64_t *)c->attr, out); }
 
 /* The same for a list of distinct axes, as a bit set; an empty list means all of them. */
 tg_status tg_call_axes(const tg_call *call, tg_shape axes, unsigned *out);
@@ -38,11 +47,44 @@ tg_status tg_call_axes(const tg_call *call, tg_shape axes, unsigned *out);
 /* Input i is f32 or f64. */
 tg_status tg_call_float(const tg_call *call, int i);
 
+/* Inputs i and j have one dtype. */
+tg_status tg_call_dtypes_differ(const tg_call *call, int i, int j); /* raises it */
+static inline tg_status tg_call_same_dtype(const tg_call *c, int i, int j) {
+    return c->in[i]->dtype == c->in[j]->dtype ? TG_OK : tg_call_dtypes_differ(c, i, j);
+}
+
 /* Inputs i and j have one dtype, and shapes that broadcast to *shape. */
 tg_status tg_call_pair(const tg_call *call, int i, int j, tg_shape *shape);
 
 /* Inputs 0 and 1 are such a pair; lays out output 0 of their dtype and shape. */
 tg_status tg_infer_pair(const tg_call *call);
+
+/* ---- for functions that are no ops of their own: compositions, and checks before an op is applied ---- */
+
+/* The array of operand i of the function `who`, for its shape and dtype: its elements may have been dropped. NULL with the
+ * error raised when x is no tensor. `i` goes into the message; TG_ONLY for a function of one operand. */
+#define TG_ONLY (-1)
+const tg_array *tg_operand(const tg_tensor *x, const char *who, int i);
+
+/* The same for the only operand, of which *at becomes the axis; NULL as well when there is no such axis. */
+const tg_array *tg_operand_along(const tg_tensor *x, const char *who, int64_t axis, int *at);
+
+/* Raises "<who>: <text>: x [2, 3] f32" and returns the poison tensor. */
+tg_tensor *tg_fail_operand(tg_status status, const char *who, const tg_tensor *x, const char *format, ...) TG_PRINTF(4, 5);
+
+/* ---- contiguous operands ---- */
+
+/* out[k] becomes in[k], contiguous, and p[k] points to it, or is NULL with in[k]. The caller drops out, after an error
+ * too. */
+tg_status tg_all_contiguous(int n, const tg_array *const in[], tg_array out[], const tg_array *p[]);
+void tg_drop_all(int n, tg_array a[]);
+
+/* *out = the elements of `a` in row-major order in another shape: a view, or a copy where the strides allow none. The
+ * caller drops it. */
+tg_status tg_array_reshaped(tg_array *out, const tg_array *a, tg_shape shape);
+
+/* [.., n] as rows: [rows, n]. */
+tg_shape tg_shape_rows(tg_shape shape);
 
 /* Whether all elements of a contiguous f32 or f64 array are finite and, if asked, normal: neither 0 nor subnormal. There is
  * no branch in it, since it is asked of every mean and product. */
@@ -88,8 +130,9 @@ tg_tensor *tg_dominant(tg_tensor *y, int axis, double limit);
 /* For a grad_kernel that adds to part of its result: zeros like `like`, unless the adjoint so far is there. */
 tg_status tg_adjoint_or_zeros(tg_array *din, const tg_array *like);
 
-/* The accepted `axis`, for a tensor of this rank. */
+/* The accepted `axis`, for a tensor of this rank; that of attributes that begin with it. */
 static inline int tg_axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
+static inline int tg_attr_axis(const void *attr, int rank) { return tg_axis_of(*(const int64_t *)attr, rank); }
 
 /* ---- for compositions ---- */
 

@@ -49,19 +49,6 @@ int64_t tg_step_grain(int64_t n) {
     return quarter < 16 ? 16 : quarter > 64 ? 64 : quarter;
 }
 
-tg_status tg_all_contiguous(int n, const tg_array *const in[], tg_array out[], const tg_array *p[]) {
-    tg_status s = TG_OK;
-    for (int i = 0; i < n; i++) {
-        if (s == TG_OK && in[i]) s = tg_array_contiguous(&out[i], in[i]);
-        p[i] = in[i] ? &out[i] : NULL;
-    }
-    return s;
-}
-
-void tg_drop_all(int n, tg_array a[]) {
-    for (int i = 0; i < n; i++) tg_array_drop(&a[i]);
-}
-
 /* All steps and rows one under the other: [n t, width]; borrowed. */
 static tg_array as_matrix(const tg_array *x) {
     return tg_borrow_reshape(x, TG_SHAPE(x->shape[0] * x->shape[1], x->shape[2]));

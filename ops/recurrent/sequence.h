@@ -43,10 +43,6 @@ tg_status tg_recurrence_first(const tg_recurrence *r, int64_t steps, int64_t h, 
 /* How many rows make a block of work; it depends on n alone, so results do not depend on the threads. */
 int64_t tg_step_grain(int64_t n);
 
-/* out[k] becomes in[k], contiguous, and p[k] points to it, or is NULL with in[k]. The caller drops out. */
-tg_status tg_all_contiguous(int n, const tg_array *const in[], tg_array out[], const tg_array *p[]);
-void tg_drop_all(int n, tg_array a[]);
-
 /* dw = sum over rows and steps of ds^T (what stood before), for ds [n, t, m], dw [m, h]; added to dw when it has
  * data. db, likewise: the sum of ds. */
 tg_status tg_step_weight_grad(const tg_array *ds, const tg_array *y, const tg_array *h0, tg_array *dw);

@@ -60,6 +60,10 @@ START_TEST(null_and_poison) {
     int number = 0; /* a pointer that no function of the library has given: it is not looked behind */
     ck_assert_ptr_null(tg_slot_of((tg_tensor *)(void *)&number, "add"));
     expect_message(TG_ERR_ARGUMENT, "add: input is a pointer that is no tensor");
+    ck_assert_ptr_null(tg_slot_of_input((tg_tensor *)(void *)&number, "add", 1));
+    expect_message(TG_ERR_ARGUMENT, "add: input 1 is a pointer that is no tensor");
+    ck_assert_ptr_null(tg_slot_of_input(NULL, "concat", 12));
+    expect_message(TG_ERR_ARGUMENT, "concat: input 12 is NULL");
     ck_assert_ptr_null(tg_slot_peek(NULL));
     tg_fail(TG_ERR_SHAPE, "matmul: no");
     ck_assert_ptr_null(tg_slot_of(tg_poison(), "add"));
