@@ -139,16 +139,32 @@ double tg_loss_share(const char *op, const tg_tensor *out, const tg_tensor *like
     return n > 0 && isinf(tg_item(out)) ? 1 / n : 0;
 }
 
+bool tg_loss_again(const char *op, tg_tensor **out, const tg_tensor *like, tg_loss_reduction reduction, double *share) {
+    if (!op) op = "tg_loss_again";
+    TG_NAMED(op);
+    if (!out || !share) {
+        tg_fail(TG_ERR_ARGUMENT, "%s: the place of the terms or of their share is NULL", op);
+        return false;
+    }
+    bool first = *share == 1;
+    *out = tg_loss_reduce(op, *out, first ? reduction : TG_REDUCTION_SUM);
+    double again = first ? tg_loss_share(op, *out, like, reduction) : 0;
+    if (again != 0) *share = again;
+    return again != 0;
+}
+
+tg_tensor *tg_loss_part(tg_tensor *x, double share) { return share == 1 ? x : tg_mul_scalar(x, share); }
+
 /* ---- mse and binary cross-entropy ---- */
 
 tg_tensor *tg_mse_loss_with(tg_tensor *prediction, tg_tensor *target, tg_mse_loss_opts opts) {
     TG_COMPOSED("mse_loss");
     if (!tg_loss_pair("mse_loss", prediction, target)) return tg_poison();
-    tg_tensor *d = tg_sub(prediction, target);
-    tg_tensor *out = tg_loss_reduce("mse_loss", tg_square(d), opts.reduction);
-    double share = tg_loss_share("mse_loss", out, d, opts.reduction);
-    if (share == 0) return out;
-    return tg_loss_reduce("mse_loss", tg_mul(d, tg_mul_scalar(d, share)), TG_REDUCTION_SUM);
+    tg_tensor *d = tg_sub(prediction, target), *out;
+    double share = 1;
+    do out = share == 1 ? tg_square(d) : tg_mul(d, tg_mul_scalar(d, share));
+    while (tg_loss_again("mse_loss", &out, d, opts.reduction, &share));
+    return out;
 }
 
 /* y c a, for y in [0, 1] and c >= 0, where no product of two leaves the dtype unless all three do: y (c a), or where c a is
@@ -171,12 +187,10 @@ static tg_tensor *cross_terms(tg_tensor *y, tg_tensor *a, tg_tensor *b, const tg
 }
 
 static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b, tg_binary_cross_entropy_opts opts) {
-    tg_tensor *out = tg_loss_reduce(op, cross_terms(y, a, b, &opts), opts.reduction);
-    double share = tg_loss_share(op, out, y, opts.reduction);
-    if (share > 0) {
-        a = tg_mul_scalar(a, share), b = tg_mul_scalar(b, share);
-        out = tg_loss_reduce(op, cross_terms(y, a, b, &opts), TG_REDUCTION_SUM);
-    }
+    double share = 1;
+    tg_tensor *out;
+    do out = cross_terms(y, tg_loss_part(a, share), tg_loss_part(b, share), &opts);
+    while (tg_loss_again(op, &out, y, opts.reduction, &share));
     return tg_neg(out);
 }
 

@@ -151,8 +151,6 @@ static tg_tensor *plain_losses(tg_tensor *x, tg_tensor *target, bool logits) {
     return tg_neg(tg_squeeze(tg_gather(log_p, 1, tg_unsqueeze(target, 1)), 1));
 }
 
-static tg_tensor *part(tg_tensor *x, double share) { return share == 1 ? x : tg_mul_scalar(x, share); }
-
 /* The sum of w log_p, times a number: of each where the sum leaves the range. */
 static tg_tensor *smoothing(tg_tensor *log_p, tg_tensor *weight, double number) {
     tg_tensor *w = weight ? along_classes(weight, log_p) : NULL, *sum = sum_of_classes(w ? tg_loss_weighed(w, log_p) : log_p);
@@ -168,10 +166,10 @@ static tg_tensor *smoothing(tg_tensor *log_p, tg_tensor *weight, double number) 
 static tg_tensor *row_losses(tg_tensor *x, const rows *r, const tg_cross_entropy_opts *opts, bool logits, double share) {
     double e = opts->label_smoothing;
     if (e > 0 && logits) x = tg_log_softmax(x, 1);
-    tg_tensor *loss = part(plain_losses(x, r->target, logits && e == 0), share);
+    tg_tensor *loss = tg_loss_part(plain_losses(x, r->target, logits && e == 0), share);
     if (r->weight) loss = tg_loss_weighed(r->weight, loss);
     if (e > 0) {
-        tg_tensor *smooth = smoothing(part(x, share), opts->weight, e / (double)tg_size(x, 1));
+        tg_tensor *smooth = smoothing(tg_loss_part(x, share), opts->weight, e / (double)tg_size(x, 1));
         loss = e < 1 ? tg_sub(tg_mul_scalar(loss, 1 - e), smooth) : tg_neg(smooth);
     }
     return without_ignored(r, loss);
@@ -188,7 +186,7 @@ static tg_tensor *reduced_rows(const char *op, tg_tensor *x, const rows *r, cons
     else
         count = tg_affine(tg_loss_reduce(op, tg_to(r->ignored, tg_dtype_of(x)), TG_REDUCTION_SUM), -1,
                             (double)tg_numel(r->target));
-    return tg_div(tg_loss_reduce(op, loss, TG_REDUCTION_SUM), part(count, share));
+    return tg_div(tg_loss_reduce(op, loss, TG_REDUCTION_SUM), tg_loss_part(count, share));
 }
 
 /* The rows with weights within a factor `most` of 1. */
@@ -248,7 +246,7 @@ static tg_tensor *probability_loss(const char *op, tg_tensor *x, tg_tensor *p,
     tg_tensor *out = tg_loss_reduce(op, probability_terms(x, p, opts), opts->reduction);
     double share = tg_loss_share(op, out, x, opts->reduction);
     if (opts->reduction == TG_REDUCTION_MEAN) share *= (double)tg_size(x, 1); /* a term is a row */
-    if (share > 0) out = tg_loss_reduce(op, probability_terms(x, part(p, share), opts), TG_REDUCTION_SUM);
+    if (share > 0) out = tg_loss_reduce(op, probability_terms(x, tg_loss_part(p, share), opts), TG_REDUCTION_SUM);
     return tg_neg(out);
 }
 

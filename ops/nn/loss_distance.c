@@ -28,21 +28,18 @@ static bool check_positive(const char *op, const char *what, double v) {
     return false;
 }
 
-/* Each loss is made of its terms; where their mean leaves the range though it need not, of share times its terms, each made
- * of factors that have the share already. */
-static tg_tensor *part(tg_tensor *x, double share) { return share == 1 ? x : tg_mul_scalar(x, share); }
-
 /* ---- of a difference ---- */
 
 static tg_tensor *difference(tg_tensor *prediction, tg_tensor *target, double share) {
-    return tg_sub(part(prediction, share), part(target, share));
+    return tg_sub(tg_loss_part(prediction, share), tg_loss_part(target, share));
 }
 
 static tg_tensor *distance(const char *op, tg_tensor *prediction, tg_tensor *target, tg_loss_reduction reduction) {
-    tg_tensor *out = tg_loss_reduce(op, tg_abs(tg_sub(prediction, target)), reduction);
-    double share = tg_loss_share(op, out, prediction, reduction);
-    if (share == 0) return out;
-    return tg_loss_reduce(op, tg_abs(difference(prediction, target, share)), TG_REDUCTION_SUM);
+    double share = 1;
+    tg_tensor *out;
+    do out = tg_abs(difference(prediction, target, share));
+    while (tg_loss_again(op, &out, prediction, reduction, &share));
+    return out;
 }
 
 tg_tensor *tg_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_l1_loss_opts opts) {
@@ -62,10 +59,11 @@ static tg_tensor *huber_terms(tg_tensor *prediction, tg_tensor *target, double d
 
 static tg_tensor *huber(const char *op, tg_tensor *prediction, tg_tensor *target, double delta, double scale,
                         tg_loss_reduction reduction) {
-    tg_tensor *out = tg_loss_reduce(op, huber_terms(prediction, target, delta, scale, 1), reduction);
-    double share = tg_loss_share(op, out, prediction, reduction);
-    if (share == 0) return out;
-    return tg_loss_reduce(op, huber_terms(prediction, target, delta, scale, share), TG_REDUCTION_SUM);
+    double share = 1;
+    tg_tensor *out;
+    do out = huber_terms(prediction, target, delta, scale, share);
+    while (tg_loss_again(op, &out, prediction, reduction, &share));
+    return out;
 }
 
 tg_tensor *tg_huber_loss_with(tg_tensor *prediction, tg_tensor *target, tg_huber_loss_opts opts) {
@@ -93,12 +91,12 @@ tg_tensor *tg_smooth_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_s
 static tg_tensor *log_target_terms(tg_tensor *log_q, tg_tensor *log_p, double share) {
     tg_tensor *none = tg_eq(log_p, tg_scalar(tg_dtype_of(log_p), -INFINITY));
     tg_tensor *distance = tg_sub(tg_masked_fill(log_p, none, 0), tg_masked_fill(log_q, none, 0));
-    return tg_mul(part(tg_exp(log_p), share), distance);
+    return tg_mul(tg_loss_part(tg_exp(log_p), share), distance);
 }
 
 static tg_tensor *divergence_terms(tg_tensor *log_q, tg_tensor *target, bool log_target, double share) {
     if (log_target) return log_target_terms(log_q, target, share);
-    tg_tensor *p = part(target, share);
+    tg_tensor *p = tg_loss_part(target, share);
     return tg_sub(tg_xlogy(p, target), tg_loss_weighed(p, log_q));
 }
 
@@ -106,10 +104,11 @@ tg_tensor *tg_kl_div_with(tg_tensor *log_q, tg_tensor *target, tg_kl_div_opts op
     TG_COMPOSED("kl_div");
     const char *op = "kl_div";
     if (!tg_loss_pair(op, log_q, target)) return tg_poison();
-    tg_tensor *out = tg_loss_reduce(op, divergence_terms(log_q, target, opts.log_target, 1), opts.reduction);
-    double share = tg_loss_share(op, out, target, opts.reduction);
-    if (share == 0) return out;
-    return tg_loss_reduce(op, divergence_terms(log_q, target, opts.log_target, share), TG_REDUCTION_SUM);
+    double share = 1;
+    tg_tensor *out;
+    do out = divergence_terms(log_q, target, opts.log_target, share);
+    while (tg_loss_again(op, &out, target, opts.reduction, &share));
+    return out;
 }
 
 static bool check_variance(const char *op, const tg_tensor *variance) {
@@ -137,12 +136,11 @@ tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tens
     tg_tensor *missing = tg_detach(tg_relu(tg_affine(variance, -1, eps)));
     tg_tensor *v = tg_add(variance, missing);
     tg_tensor *halved = tg_affine(tg_log(v), 0.5, opts.full ? 0.5 * log_2_pi : 0);
-    tg_tensor *terms = tg_add(halved, tg_half_square_over(tg_sub(mean, target), v));
-    tg_tensor *out = tg_loss_reduce(op, terms, opts.reduction);
-    double share = tg_loss_share(op, out, mean, opts.reduction);
-    if (share == 0) return out;
-    terms = tg_half_square_over(difference(mean, target, sqrt(share)), v);
-    return tg_loss_reduce(op, tg_add(part(halved, share), terms), TG_REDUCTION_SUM);
+    double share = 1;
+    tg_tensor *out;
+    do out = tg_add(tg_loss_part(halved, share), tg_half_square_over(difference(mean, target, sqrt(share)), v));
+    while (tg_loss_again(op, &out, mean, opts.reduction, &share));
+    return out;
 }
 
 /* ---- of labels 1 and -1 ---- */
@@ -171,7 +169,7 @@ static tg_tensor *positive_part(tg_tensor *x) { return tg_clamp(x, 0, INFINITY);
 
 static tg_tensor *embedding_terms(tg_tensor *x, tg_tensor *y, double margin, double share) {
     tg_tensor *alike = tg_gt(y, tg_scalar(tg_dtype_of(y), 0));
-    return tg_where(alike, part(x, share), positive_part(tg_affine(x, -share, margin * share)));
+    return tg_where(alike, tg_loss_part(x, share), positive_part(tg_affine(x, -share, margin * share)));
 }
 
 tg_tensor *tg_hinge_embedding_loss_with(tg_tensor *x, tg_tensor *y, tg_hinge_embedding_loss_opts opts) {
@@ -179,9 +177,11 @@ tg_tensor *tg_hinge_embedding_loss_with(tg_tensor *x, tg_tensor *y, tg_hinge_emb
     const char *op = "hinge_embedding_loss";
     double margin = tg_option(opts.margin, 1);
     if (!tg_loss_pair(op, x, y) || !check_signs(op, y) || !check_margin(op, margin)) return tg_poison();
-    tg_tensor *out = tg_loss_reduce(op, embedding_terms(x, y, margin, 1), opts.reduction);
-    double share = tg_loss_share(op, out, x, opts.reduction);
-    return share == 0 ? out : tg_loss_reduce(op, embedding_terms(x, y, margin, share), TG_REDUCTION_SUM);
+    double share = 1;
+    tg_tensor *out;
+    do out = embedding_terms(x, y, margin, share);
+    while (tg_loss_again(op, &out, x, opts.reduction, &share));
+    return out;
 }
 
 static tg_tensor *hinge_terms(tg_tensor *score, tg_tensor *y, double margin, double share) {
@@ -193,9 +193,11 @@ tg_tensor *tg_hinge_loss_with(tg_tensor *score, tg_tensor *y, tg_hinge_loss_opts
     const char *op = "hinge_loss";
     double margin = tg_option(opts.margin, 1);
     if (!tg_loss_pair(op, score, y) || !check_signs(op, y) || !check_margin(op, margin)) return tg_poison();
-    tg_tensor *out = tg_loss_reduce(op, hinge_terms(score, y, margin, 1), opts.reduction);
-    double share = tg_loss_share(op, out, score, opts.reduction);
-    return share == 0 ? out : tg_loss_reduce(op, hinge_terms(score, y, margin, share), TG_REDUCTION_SUM);
+    double share = 1;
+    tg_tensor *out;
+    do out = hinge_terms(score, y, margin, share);
+    while (tg_loss_again(op, &out, score, opts.reduction, &share));
+    return out;
 }
 
 /* ---- of angles ---- */

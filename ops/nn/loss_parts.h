@@ -29,9 +29,24 @@ TG_API tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x);
 /* x reduced. A reduced x is released: it is taken to be an intermediate that only gradients still read. */
 TG_API tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduction);
 
-/* A mean of terms that leave the range may stay in it: where `out`, the mean of as many terms as `like` has elements, is
- * infinite, this is 1 / n for the n that it was divided by, and the sum of terms that have this as a factor of a factor is
- * to take its place. 0 where there is nothing to be done: `out` is finite, or no mean. */
+/* The mean of terms that leave the range may itself stay within it. So a loss makes its terms times `share`, which is 1 at
+ * first, and again as often as this is true, the share being a factor of one of their factors:
+ *
+ *     double share = 1;
+ *     tg_tensor *out;
+ *     do out = tg_mul(d, tg_loss_part(d, share));
+ *     while (tg_loss_again("my_loss", &out, d, TG_REDUCTION_MEAN, &share));
+ *
+ * It reduces *out. True, once, where a mean of as many terms as `like` has elements is infinite: then *share is 1 / n for
+ * the n that it was divided by. */
+TG_API bool tg_loss_again(const char *op, tg_tensor **out, const tg_tensor *like, tg_loss_reduction reduction,
+                          double *share);
+
+/* share x: x itself where share is 1. */
+TG_API tg_tensor *tg_loss_part(tg_tensor *x, double share);
+
+/* The share by itself, for an `out` that is reduced in another way: 1 / n, or 0 where there is nothing to be done, since
+ * `out` is finite or no mean. */
 TG_API double tg_loss_share(const char *op, const tg_tensor *out, const tg_tensor *like, tg_loss_reduction reduction);
 
 #ifdef __cplusplus

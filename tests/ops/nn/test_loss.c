@@ -362,6 +362,30 @@ START_TEST(zero_itself) {
 }
 END_TEST
 
+/* The square of one number leaves the range, and the mean does not. */
+START_TEST(terms_are_made_again) {
+    static const struct {
+        tg_loss_reduction reduction;
+        double mean, times;
+    } rows[] = {{TG_REDUCTION_MEAN, 4e305, 2}, {TG_REDUCTION_BATCH_MEAN, 2e306, 2}, {TG_REDUCTION_SUM, INFINITY, 1}};
+    for (int i = 0; i < COUNT(rows); i++) {
+        tg_tensor *x = tg_zeros(TG_F64, 200, 5), *out, *g;
+        tg_array_set(tg_array_of(x), 7, 2e154);
+        tg_set_requires_grad(x, true);
+        double share = 1;
+        int times = 0;
+        do out = tg_mul(x, tg_loss_part(x, share)), times++;
+        while (tg_loss_again("mine", &out, x, rows[i].reduction, &share));
+        ck_assert_int_eq(times, (int)rows[i].times);
+        ck_assert(tg_item(out) == rows[i].mean || fabs(tg_item(out) / rows[i].mean - 1) < 1e-15);
+        if (i == 2) break;
+        ck_assert_int_eq(tg_grad(1, &out, 1, &x, &g), TG_OK);
+        expect_close(tg_get(g, 7) / (2 * 2e154 * share), 1, 1e-15);
+        ck_assert(tg_get(g, 6) == 0);
+    }
+}
+END_TEST
+
 TCase *tcase_loss(void) {
     TCase *t = tcase_create("loss");
     tcase_add_loop_test(t, as_pytorch, 0, COUNT(golden));
@@ -375,6 +399,7 @@ TCase *tcase_loss(void) {
     tcase_add_test(t, classes_must_exist);
     tcase_add_test(t, released_with_ignored_rows);
     tcase_add_test(t, zero_itself);
+    tcase_add_test(t, terms_are_made_again);
     tcase_add_test(t, layouts_and_index_types);
     tcase_add_test(t, accuracy_counts_first_largest);
     tcase_add_loop_test(t, every_allocation_may_fail, 0, 5);

@@ -247,6 +247,15 @@ START_TEST(parts_of_layers_and_losses) {
     REFUSED(tg_loss_reduce("mine", x, (tg_loss_reduction)4), "mine", "4");
     REFUSED(tg_loss_share("mine", NULL, x, TG_REDUCTION_MEAN), "mine", "NULL");
     REFUSED(tg_loss_share(NULL, x, NULL, TG_REDUCTION_MEAN), "tg_loss_share", "NULL");
+    double share = 1;
+    tg_tensor *terms = x, *none = NULL;
+    REFUSED(tg_loss_again("mine", NULL, x, TG_REDUCTION_MEAN, &share), "mine", "NULL");
+    REFUSED(tg_loss_again("mine", &terms, x, TG_REDUCTION_MEAN, NULL), "mine", "NULL");
+    REFUSED(tg_loss_again("mine", &none, x, TG_REDUCTION_MEAN, &share), "mine", "NULL");
+    REFUSED(tg_loss_again(NULL, &terms, x, (tg_loss_reduction)4, &share), "tg_loss_again", "4");
+    REFUSED(tg_loss_part(NULL, 2), "mul_scalar", "NULL");
+    ck_assert(share == 1);
+    ck_assert_ptr_eq(tg_loss_part(x, 1), x);
     REFUSED(tg_accuracy(NULL, NULL), "accuracy", "NULL");
     REFUSED(tg_init_kaiming_normal(w, NULL, NULL), "tg_init_kaiming_normal", "stream");
     REFUSED(tg_init_xavier_uniform(NULL, NULL, NULL), "tg_init_xavier_uniform", "NULL");
