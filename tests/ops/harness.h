@@ -41,7 +41,7 @@ typedef struct call {
 } call;
 
 /* The rooms, each with calls.c, exact.c and errors.c, and golden numbers: X(room) for each. */
-#define ROOMS(X) X(shape) X(index) X(elementwise) X(structured) X(recurrent) X(reduce) X(loss) X(products) X(linalg)
+#define ROOMS(X) X(shape) X(index) X(elementwise) X(structured) X(recurrent) X(reduce) X(loss) X(nn) X(products) X(linalg)
 
 typedef struct call_table {
     const call *calls;

@@ -1,36 +1,6 @@
-/* Rows of the losses. Operands do not broadcast. */
-#include "tests/ops/samples.h"
-
-#define MEAN 0
-#define SUM 1
-#define NONE 2
-#define BATCH_MEAN 3
-
-#define SAME_SHAPES .skip = KINDS_BROADCAST, .why = "a loss does not broadcast"
-#define SAME_SHAPES_EMPTY(more) \
-    .skip = KINDS_BROADCAST | (more), .why = "a loss does not broadcast; the domain"
-#define UNIT(shape) \
-    { \
-        shape, TG_F32, 0.125, 0.875, {0.05, 0.95}, {0.4, 0.6}, .bounded = true \
-    }
-#define CONSTANT_UNIT(shape) \
-    { shape, TG_F32, 0.125, 0.875, {0.05, 0.95}, {0.4, 0.6}, .constant = true, .bounded = true }
-#define BIG KIND(K_LARGE)
-#define OUT_OF_DOMAIN (KIND(K_INF) | KIND(K_NAN))
-#define SIGNS(shape) \
-    { shape, TG_F32, 1, 1, {1, 1}, {1, 1}, .constant = true, .bounded = true }
-#define MODEST(shape) \
-    { \
-        shape, TG_F32, -2, 2, { -20, 20 } \
-    }
-#define CLASSES(shape) \
-    { shape, TG_I64, .index_of = 'b' }
+#include "tests/ops/nn/losses.h"
 
 static const sample rows[] = {
-    {"mse_loss", NULL, {{"ab"}, {"ab"}}, ARG(MEAN), OF_SUMS, SAME_SHAPES},
-    {"mse_loss", "sum", {{"ab"}, {"ab"}}, ARG(SUM), OF_SUMS, SAME_SHAPES},
-    {"mse_loss", "none", {{"ab"}, {"ab"}}, ARG(NONE), OF_SUMS, SAME_SHAPES},
-    {"mse_loss", "batch mean", {{"ab"}, {"ab"}}, ARG(BATCH_MEAN), OF_SUMS, SAME_SHAPES},
     {"l1_loss",
      NULL,
      {{"ab", TG_F32, 1, 2}, {"ab", TG_F32, -2, 0.5}},
@@ -116,59 +86,6 @@ static const sample rows[] = {
      OF_SUMS,
      .skip = KINDS_BROADCAST | KIND(K_SIZES) | KIND(K_EMPTY) | KIND(K_SMALL) | KIND(K_REPEATED) | KIND(K_SCALED),
      .why = "see the row before"},
-    {"binary_cross_entropy",
-     NULL,
-     {UNIT("ab"), UNIT("ab")},
-     ARG(MEAN),
-     OF_SUMS,
-     .skip = KINDS_BROADCAST | OUT_OF_DOMAIN,
-     .why = "no broadcasting; numbers in [0, 1]"},
-    {"binary_cross_entropy_weight",
-     NULL,
-     {UNIT("ab"), UNIT("ab"), {"b"}},
-     ARG(SUM),
-     OF_SUMS,
-     .skip = KINDS_BROADCAST | OUT_OF_DOMAIN,
-     .why = "no broadcasting; numbers in [0, 1]"},
-    {"bce_with_logits",
-     NULL,
-     {MODEST("ab"), UNIT("ab")},
-     ARG(NONE),
-     OF_SUMS,
-     .skip = KINDS_BROADCAST | KIND(K_REPEATED) | OUT_OF_DOMAIN,
-     .why = "no broadcasting; targets in [0, 1]"},
-    {"bce_pos_weight",
-     NULL,
-     {MODEST("ab"), UNIT("ab"), {"b"}},
-     ARG(SUM),
-     OF_SUMS,
-     .skip = KINDS_BROADCAST | KIND(K_REPEATED) | OUT_OF_DOMAIN,
-     .why = "no broadcasting; targets in [0, 1]"},
-    {"bce_weight",
-     NULL,
-     {MODEST("ab"), UNIT("ab"), {"a1"}},
-     ARG(BATCH_MEAN),
-     OF_SUMS,
-     .skip = KINDS_BROADCAST | KIND(K_REPEATED) | OUT_OF_DOMAIN,
-     .why = "no broadcasting; targets in [0, 1]"},
-    {"cross_entropy",
-     "probabilities",
-     {MODEST("ab"), UNIT("ab")},
-     ARG(MEAN, 0.25),
-     OF_SUMS,
-     SAME_SHAPES_EMPTY(OUT_OF_DOMAIN)},
-    {"cross_entropy",
-     "probabilities, more axes",
-     {MODEST("abc"), UNIT("abc")},
-     ARG(NONE),
-     OF_SUMS,
-     SAME_SHAPES_EMPTY(OUT_OF_DOMAIN)},
-    {"cross_entropy_weight",
-     "probabilities",
-     {MODEST("ab"), UNIT("ab"), {"b", TG_F32, 0.5, 2}},
-     ARG(SUM, 0.1),
-     OF_SUMS,
-     SAME_SHAPES_EMPTY(OUT_OF_DOMAIN | KIND(K_REPEATED))},
 };
 
-SAMPLES(loss, .exempt = NULL);
+SAMPLES(loss_distance, .exempt = NULL);
