@@ -13,7 +13,7 @@ static bool given(const void *p, const char *who) {
 
 __attribute__((cold, noinline)) static void fail_array(const tg_array *a, const char *who) {
     if (!given(a, who)) return;
-    tg_fail_below(TG_ERR_ARGUMENT, "%s: the fields are not those of an array: rank %d, dtype number %d, %lld elements", who,
+    tg_fail_below(TG_ERR_ARGUMENT, "%s: the array is malformed: it says rank %d, dtype number %d and %lld elements", who,
                   a->rank, a->dtype, (long long)a->numel);
 }
 
@@ -263,7 +263,7 @@ tg_status tg_array_broadcast(tg_array *out, const tg_array *a, tg_shape shape) {
     if (tg_shape_numel(shape) < 0) return tg_fail_layout("tg_array_broadcast", (tg_dtype)a->dtype, &shape);
     if (!tg_shape_broadcast(from, shape, &both) || !tg_shape_equal(both, shape)) {
         char text[200], to[200];
-        return tg_fail_below(TG_ERR_SHAPE, "tg_array_broadcast: %s does not broadcast to %s",
+        return tg_fail_below(TG_ERR_SHAPE, "tg_array_broadcast: the shape %s does not broadcast to %s",
                              tg_shape_text(from, text, sizeof text), tg_shape_text(shape, to, sizeof to));
     }
     /* so that a copy of any array, this one too, has a size */
@@ -311,8 +311,8 @@ static bool can_reshape(const tg_array *out, const tg_array *a, const tg_shape *
     if (!given(out, "tg_array_reshape") || !given(a, "tg_array_reshape")) return false;
     if (!tg_array_is_sound(a)) return fail_array(a, "tg_array_reshape"), false;
     if (tg_shape_numel(*shape) == a->numel) return true;
-    tg_fail_below(TG_ERR_SHAPE, "tg_array_reshape: the shape %s does not have the array's %lld elements",
-                  tg_shape_text(*shape, text, sizeof text), (long long)a->numel);
+    tg_fail_below(TG_ERR_SHAPE, "tg_array_reshape: an array of %lld elements cannot take the shape %s", (long long)a->numel,
+                  tg_shape_text(*shape, text, sizeof text));
     return false;
 }
 

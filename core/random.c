@@ -215,7 +215,7 @@ static tg_tensor *draw(const char *op, tg_dtype dtype, double a, double b, tg_sh
 /* Raises what is wrong with type or sizes. */
 static bool check(const char *op, tg_dtype dtype, tg_shape shape) {
     if (!tg_dtype_is_float(dtype)) {
-        tg_fail(TG_ERR_DTYPE, "%s: dtype is %s, must be f32 or f64", op, tg_dtype_name(dtype));
+        tg_fail(TG_ERR_DTYPE, "%s: random numbers are f32 or f64, not %s", op, tg_dtype_name(dtype));
         return false;
     }
     tg_status before = tg_error_pending;
@@ -236,7 +236,8 @@ tg_tensor *tg_uniform_with(tg_dtype dtype, double low, double high, tg_shape sha
     if (!check("uniform", dtype, shape)) return tg_poison();
     if (dtype == TG_F32) low = (float)low, high = (float)high;
     if (!(low <= high) || !isfinite(high - low)) {
-        tg_fail(TG_ERR_ARGUMENT, "uniform: no interval of finite length: low %g, high %g", low, high);
+        tg_fail(TG_ERR_ARGUMENT, "uniform: no number can be drawn from [%g, %g): low must not be above high, and their distance must be "
+                                 "finite", low, high);
         return tg_poison();
     }
     return uniform("uniform", dtype, low, high, shape);
@@ -245,14 +246,15 @@ tg_tensor *tg_uniform_with(tg_dtype dtype, double low, double high, tg_shape sha
 tg_tensor *tg_normal_with(tg_dtype dtype, double mean, double deviation, tg_shape shape) {
     if (!check("normal", dtype, shape)) return tg_poison();
     if (!isfinite(mean) || !(deviation >= 0) || isinf(deviation)) {
-        tg_fail(TG_ERR_ARGUMENT, "normal: mean %g must be finite and deviation %g at least 0", mean, deviation);
+        tg_fail(TG_ERR_ARGUMENT, "normal: the mean %g must be finite, and the deviation %g finite and not below 0", mean,
+                deviation);
         return tg_poison();
     }
     return normal("normal", dtype, mean, deviation, shape);
 }
 
-tg_tensor *tg_rand_with(tg_dtype dtype, tg_shape shape) { return uniform("uniform", dtype, 0, 1, shape); }
-tg_tensor *tg_randn_with(tg_dtype dtype, tg_shape shape) { return normal("normal", dtype, 0, 1, shape); }
+tg_tensor *tg_rand_with(tg_dtype dtype, tg_shape shape) { return uniform("rand", dtype, 0, 1, shape); }
+tg_tensor *tg_randn_with(tg_dtype dtype, tg_shape shape) { return normal("randn", dtype, 0, 1, shape); }
 
 tg_tensor *tg_rand_like(const tg_tensor *t) {
     const tg_slot *s = tg_slot_of(t, "rand_like");

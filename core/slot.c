@@ -111,7 +111,7 @@ tg_region *(*tg_region_make)(void);
 tg_region *tg_region_current(void) {
     if (tg_current_region) return tg_current_region;
     tg_region *r = tg_region_make ? tg_region_make() : NULL;
-    if (!r) tg_fail(TG_ERR_MEMORY, "no tape for a tensor to live on");
+    if (!r) tg_fail(TG_ERR_MEMORY, "out of memory: this thread's tape could not be made");
     return r;
 }
 
@@ -239,21 +239,20 @@ static const tg_maker *maker_of_dead(const tg_slot *s, uint16_t g) {
 static void fail_stale(const tg_tensor *t, const char *who, const char *input) {
     const tg_slot *s = (const tg_slot *)((uintptr_t)t & TG_HANDLE_MASK);
     const tg_maker *m = maker_of_dead(s, (uint16_t)((uintptr_t)t >> TG_HANDLE_BITS));
+    const char *end = s->kept ? "has since been freed" : "the tape has since been rewound past it";
     if (!m) {
-        tg_fail(TG_ERR_LIFETIME, "%s: %s was made in an earlier step and %s", who, input,
-                s->kept ? "was freed" : "its tape was rewound past it");
+        tg_fail(TG_ERR_LIFETIME, "%s: %s was made in an earlier step, and %s", who, input, end);
         return;
     }
     char site[128] = "";
     if (m->file) snprintf(site, sizeof site, " (%.100s:%d)", tg_base_name(m->file), m->line);
-    tg_fail(TG_ERR_LIFETIME, "%s: %s was made by %s%s and %s", who, input, m->op, site,
-            s->kept ? "was freed" : "its tape was rewound past it");
+    tg_fail(TG_ERR_LIFETIME, "%s: %s was made by %s%s, and %s", who, input, m->op, site, end);
 }
 
 tg_slot *tg_slot_of_input(const tg_tensor *t, const char *who, int i) {
     tg_slot *s = tg_slot_peek(t);
     if (s && !s->poison) return s;
-    char input[24] = "input";
+    char input[24] = "the input";
     if (i >= 0) snprintf(input, sizeof input, "input %d", i);
     if (s) {
         if (tg_error_status() == TG_OK)

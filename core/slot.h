@@ -63,7 +63,7 @@ static inline tg_slot *tg_slot_peek(const tg_tensor *t) {
 
 static inline bool tg_slot_is_alive(const tg_slot *s) { return atomic_load_explicit(&s->tag, memory_order_relaxed) != 0; }
 
-/* The slot of a handle given to function `who`; NULL with the error raised ("who: input is ...") for NULL and
+/* The slot of a handle given to function `who`; NULL with the error raised ("who: the input is ...") for NULL and
  * stale handles, NULL with the error already pending for poison. */
 tg_slot *tg_slot_of(const tg_tensor *t, const char *who);
 

@@ -73,12 +73,12 @@ tg_tensor *tg_from_sizes(tg_dtype dtype, const void *data, int64_t s0, int64_t s
 
 tg_tensor *tg_from_array(const tg_array *a) {
     if (!a || !a->data) {
-        tg_fail(TG_ERR_ARGUMENT, "from_array: the array is NULL or has no elements allocated");
+        tg_fail(TG_ERR_ARGUMENT, "from_array: the array is NULL, or its elements are not allocated");
         return tg_poison();
     }
     if (!tg_array_is_sound(a)) {
-        tg_fail(TG_ERR_ARGUMENT, "from_array: the array's dtype, rank and sizes are not those of an array of its numel elements, "
-                                 "or its strides leave its buffer");
+        tg_fail(TG_ERR_ARGUMENT, "from_array: the array is malformed: its dtype, rank, sizes and numel contradict each other, or its "
+                                 "strides reach beyond its buffer");
         return tg_poison();
     }
     tg_status before = tg_error_pending;
@@ -106,7 +106,7 @@ int64_t tg_size(const tg_tensor *t, int axis) {
     int i = tg_axis(axis, s->a.rank);
     char text[TEXT];
     if (i >= 0) return s->a.shape[i];
-    tg_fail(TG_ERR_ARGUMENT, "tg_size: %s has no axis %d", tg_describe(t, text, sizeof text), axis);
+    tg_fail(TG_ERR_ARGUMENT, "tg_size: axis %d is out of range for %s", axis, tg_describe(t, text, sizeof text));
     return 0;
 }
 
@@ -194,7 +194,8 @@ double tg_get(const tg_tensor *t, int64_t i) {
     char text[TEXT];
     if (!s) return NAN;
     if (i >= 0 && i < s->a.numel) return tg_array_get(&s->a, i);
-    tg_fail(TG_ERR_ARGUMENT, "tg_get: %s has no element %" PRId64, tg_describe(t, text, sizeof text), i);
+    tg_fail(TG_ERR_ARGUMENT, "tg_get: element %" PRId64 " is out of range for %s, which has %" PRId64, i,
+            tg_describe(t, text, sizeof text), s->a.numel);
     return NAN;
 }
 
@@ -228,7 +229,7 @@ tg_status tg_copy_out(const tg_tensor *t, void *out, size_t bytes) {
     if (!s) return tg_error_status();
     size_t need = (size_t)s->a.numel * tg_dtype_size((tg_dtype)s->a.dtype);
     if (bytes != need)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_copy_out: %s has %zu bytes, not %zu",
+        return tg_fail(TG_ERR_ARGUMENT, "tg_copy_out: %s has %zu bytes, and the output is said to have %zu",
                        tg_describe(t, text, sizeof text), need, bytes);
     if (!out && need) return tg_fail(TG_ERR_ARGUMENT, "tg_copy_out: the output pointer is NULL");
     tg_array to;

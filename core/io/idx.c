@@ -34,8 +34,8 @@ static uint32_t get_word(const unsigned char *p) {
 
 static tg_status fail_short_header(const tg_source *s, int64_t declared, int64_t present) {
     return tg_fail(TG_ERR_FORMAT,
-                   "load_idx: truncated: a header of %" PRId64 " bytes, %" PRId64 " present: %s", declared,
-                   present, s->path);
+                   "load_idx: the file is truncated: its header should have %" PRId64 " bytes, and %" PRId64
+                   " are present: %s", declared, present, s->path);
 }
 
 /* The four bytes that every IDX file starts with. */
@@ -46,14 +46,14 @@ static tg_status read_magic(tg_source *s, header *h) {
     if (got < 4) return fail_short_header(s, 4, got);
     if (b[0] != 0 || b[1] != 0)
         return tg_fail(TG_ERR_FORMAT,
-                       "load_idx: not an IDX file, which starts with two zero bytes: "
+                       "load_idx: this is not an IDX file, which starts with two zero bytes: "
                        "the magic number is %02x%02x%02x%02x: %s",
                        b[0], b[1], b[2], b[3], s->path);
     for (int i = 0; i < N_TYPES; i++)
         if (types[i].code == b[2]) h->type = &types[i];
-    if (!h->type) return tg_fail(TG_ERR_FORMAT, "load_idx: unknown element type 0x%02x: %s", b[2], s->path);
+    if (!h->type) return tg_fail(TG_ERR_FORMAT, "load_idx: IDX has no element type 0x%02x: %s", b[2], s->path);
     if (b[3] < 1 || b[3] > TG_MAX_RANK)
-        return tg_fail(TG_ERR_FORMAT, "load_idx: rank %d, must be 1 to %d: %s", b[3], TG_MAX_RANK, s->path);
+        return tg_fail(TG_ERR_FORMAT, "load_idx: the rank must be 1 to %d, and is %d: %s", TG_MAX_RANK, b[3], s->path);
     h->shape.rank = b[3];
     return TG_OK;
 }
@@ -79,18 +79,18 @@ static tg_status read_sizes(tg_source *s, header *h) {
 
 static tg_status fail_length(const tg_source *s, const header *h, const char *what, int64_t present) {
     return tg_fail(TG_ERR_FORMAT,
-                   "load_idx: %s: the header declares %" PRId64 " bytes, %" PRId64 " present: %s", what,
+                   "load_idx: the file %s: its header declares %" PRId64 " bytes, and %" PRId64 " are present: %s", what,
                    h->bytes, present, s->path);
 }
 
 /* The length of a plain file is known; a compressed one has an upper bound. */
 static tg_status check_length(const tg_source *s, const header *h) {
     if (!s->compressed) {
-        if (s->size < h->bytes) return fail_length(s, h, "truncated", s->size);
-        if (s->size > h->bytes) return fail_length(s, h, "trailing bytes", s->size);
+        if (s->size < h->bytes) return fail_length(s, h, "is truncated", s->size);
+        if (s->size > h->bytes) return fail_length(s, h, "has trailing bytes", s->size);
     } else if (h->bytes / DEFLATE_LIMIT > s->size) {
         return tg_fail(TG_ERR_FORMAT,
-                       "load_idx: truncated: the header declares %" PRId64 " bytes, more than the %" PRId64
+                       "load_idx: the file is truncated: its header declares %" PRId64 " bytes, more than the %" PRId64
                        " present can hold compressed: %s",
                        h->bytes, s->size, s->path);
     }
@@ -122,13 +122,13 @@ static tg_status read_elements(tg_source *s, const header *h, tg_array *a) {
     unsigned char *data = a->data, extra;
     const int64_t got = tg_source_read(s, data + h->numel * width - size, size);
     if (got < 0) return tg_error_status();
-    if (got < size) return fail_length(s, h, "truncated", h->bytes - size + got);
+    if (got < size) return fail_length(s, h, "is truncated", h->bytes - size + got);
     const int64_t more = tg_source_read(s, &extra, 1);
     if (more < 0) return tg_error_status();
     if (more > 0)
         return tg_fail(TG_ERR_FORMAT,
-                       "load_idx: trailing bytes: the header declares %" PRId64
-                       " bytes, more are present: %s",
+                       "load_idx: the file has trailing bytes: its header declares %" PRId64
+                       " bytes, and more are present: %s",
                        h->bytes, s->path);
     if (s->cut_off) return tg_fail(TG_ERR_FORMAT, "load_idx: the compressed data are cut off: %s", s->path);
     decode(data, h->numel, h->type);
@@ -150,7 +150,7 @@ static tg_status load(tg_source *s, tg_array *a) {
 tg_tensor *tg_load_idx(const char *path) {
     if (tg_error_status() != TG_OK) return tg_poison();
     if (!path) {
-        tg_fail(TG_ERR_ARGUMENT, "load_idx: path is NULL");
+        tg_fail(TG_ERR_ARGUMENT, "load_idx: the path is NULL");
         return tg_poison();
     }
     tg_source s;

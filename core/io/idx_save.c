@@ -45,11 +45,11 @@ static tg_status fail_errno(const char *what, const char *path) {
 /* A descriptor of its own, so that the file can be flushed to disk after zlib has closed. */
 static tg_status start_compression(target *t) {
     const int fd = fcntl(t->fd, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0) return fail_errno("cannot write", t->path);
+    if (fd < 0) return fail_errno("the file cannot be written", t->path);
     t->gz = gzdopen(fd, "wb");
     if (t->gz) return TG_OK;
     close(fd);
-    return tg_fail(TG_ERR_MEMORY, "save_idx: zlib has no memory: %s", t->path);
+    return tg_fail(TG_ERR_MEMORY, "save_idx: zlib could not allocate memory: %s", t->path);
 }
 
 static tg_status end_compression(target *t) {
@@ -57,7 +57,7 @@ static tg_status end_compression(target *t) {
     const int code = gzclose_w(t->gz);
     t->gz = NULL;
     if (code == Z_OK) return TG_OK;
-    if (code == Z_ERRNO) return fail_errno("cannot write", t->path);
+    if (code == Z_ERRNO) return fail_errno("the file cannot be written", t->path);
     return tg_fail(TG_ERR_IO, "save_idx: zlib failed with code %d: %s", code, t->path);
 }
 
@@ -78,7 +78,7 @@ static tg_status put_bytes(target *t, const void *bytes, int64_t n) {
     for (const char *p = bytes; n > 0;) {
         const int64_t done = write_some(t, p, n < MOST_AT_ONCE ? n : MOST_AT_ONCE);
         if (done < 0 && !t->compressed && errno == EINTR) continue;
-        if (done < 0) return fail_errno("cannot write", t->path);
+        if (done < 0) return fail_errno("the file cannot be written", t->path);
         p += done;
         n -= done;
     }
@@ -113,9 +113,9 @@ static tg_status create(target *t, const struct stat *old) {
         t->fd = open(t->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
         if (t->fd < 0 && errno != EEXIST) break;
     }
-    if (t->fd < 0) return fail_errno("cannot create", t->path);
+    if (t->fd < 0) return fail_errno("the file cannot be created", t->path);
     tg_status status = TG_OK;
-    if (old && fchmod(t->fd, old->st_mode & 0777) != 0) status = fail_errno("cannot create", t->path);
+    if (old && fchmod(t->fd, old->st_mode & 0777) != 0) status = fail_errno("the file cannot be created", t->path);
     if (status == TG_OK && t->compressed) status = start_compression(t);
     if (status == TG_OK) return TG_OK;
     (void)close(t->fd);
@@ -128,11 +128,11 @@ static tg_status find_target(target *t) {
     struct stat st;
     if (strlen(t->path) >= sizeof t->real) {
         errno = ENAMETOOLONG;
-        return fail_errno("cannot write", t->path);
+        return fail_errno("the file cannot be written", t->path);
     }
     memcpy(t->real, t->path, strlen(t->path) + 1);
     if (lstat(t->path, &st) != 0 || !S_ISLNK(st.st_mode) || realpath(t->path, t->real)) return TG_OK;
-    return fail_errno("cannot follow the link", t->path);
+    return fail_errno("the link cannot be followed", t->path);
 }
 
 static tg_status target_open(target *t, const char *path) {
@@ -149,9 +149,9 @@ static tg_status target_open(target *t, const char *path) {
     const bool old = stat(t->real, &st) == 0;
     if (old && S_ISDIR(st.st_mode)) {
         errno = EISDIR;
-        return fail_errno("cannot write", path);
+        return fail_errno("the file cannot be written", path);
     }
-    if (old && !S_ISREG(st.st_mode)) return tg_fail(TG_ERR_IO, "save_idx: not a regular file: %s", path);
+    if (old && !S_ISREG(st.st_mode)) return tg_fail(TG_ERR_IO, "save_idx: this is not a regular file: %s", path);
     return create(t, old ? &st : NULL);
 }
 
@@ -166,17 +166,17 @@ static tg_status give_name(target *t) {
         if (!t->nameless) return TG_OK;
         if (errno != EEXIST) break;
     }
-    return fail_errno("cannot create", t->path);
+    return fail_errno("the file cannot be created", t->path);
 }
 
 /* Gives the new file the name when `status` is TG_OK so far, and removes it otherwise. */
 static tg_status target_close(target *t, tg_status status) {
     const tg_status ended = end_compression(t);
     if (status == TG_OK) status = ended;
-    if (status == TG_OK && fsync(t->fd) != 0) status = fail_errno("cannot write", t->path);
+    if (status == TG_OK && fsync(t->fd) != 0) status = fail_errno("the file cannot be written", t->path);
     if (status == TG_OK) status = give_name(t);
-    if (close(t->fd) != 0 && status == TG_OK) status = fail_errno("cannot write", t->path);
-    if (status == TG_OK && rename(t->temporary, t->real) != 0) status = fail_errno("cannot replace", t->path);
+    if (close(t->fd) != 0 && status == TG_OK) status = fail_errno("the file cannot be written", t->path);
+    if (status == TG_OK && rename(t->temporary, t->real) != 0) status = fail_errno("the file cannot be replaced", t->path);
     if (status != TG_OK && !t->nameless) (void)unlink(t->temporary);
     return status;
 }
@@ -241,21 +241,21 @@ static tg_status save(const tg_array *a, const char *path) {
 static tg_status check(const tg_tensor *t, const tg_array *a) {
     char text[160];
     if (code_of((tg_dtype)a->dtype) == 0)
-        return tg_fail(TG_ERR_DTYPE, "save_idx: IDX has no such element type: %s",
+        return tg_fail(TG_ERR_DTYPE, "save_idx: IDX has no element type for %s",
                        tg_describe(t, text, sizeof text));
     if (a->rank == 0)
-        return tg_fail(TG_ERR_SHAPE, "save_idx: rank 0, must be 1 to %d: %s", TG_MAX_RANK,
+        return tg_fail(TG_ERR_SHAPE, "save_idx: IDX holds arrays of rank 1 to %d, and not the scalar %s", TG_MAX_RANK,
                        tg_describe(t, text, sizeof text));
     for (int i = 0; i < a->rank; i++)
         if (a->shape[i] > UINT32_MAX)
-            return tg_fail(TG_ERR_SHAPE, "save_idx: a size does not fit 32 bits: %s",
+            return tg_fail(TG_ERR_SHAPE, "save_idx: IDX holds sizes below 2^32, and one is larger: %s",
                            tg_describe(t, text, sizeof text));
     return TG_OK;
 }
 
 tg_status tg_save_idx(const tg_tensor *t, const char *path) {
     if (tg_error_status() != TG_OK) return tg_error_status();
-    if (!path) return tg_fail(TG_ERR_ARGUMENT, "save_idx: path is NULL");
+    if (!path) return tg_fail(TG_ERR_ARGUMENT, "save_idx: the path is NULL");
     const tg_slot *s = tg_slot_with_data(t, "save_idx");
     if (!s) return tg_error_status();
     tg_status status = check(t, &s->a);

@@ -25,7 +25,7 @@ static int read_file(tg_source *s, void *to, int64_t n) {
     ssize_t got;
     do got = read(s->fd, to, (size_t)n);
     while (got < 0 && errno == EINTR);
-    if (got < 0) fail_errno("cannot read", s->path);
+    if (got < 0) fail_errno("the file cannot be read", s->path);
     return (int)got;
 }
 
@@ -38,10 +38,10 @@ enum {
 static bool is_behind(const tg_source *s) { return s->whole && s->z.total_out == 0; }
 
 static tg_status fail_inflate(const tg_source *s, int code) {
-    if (code == Z_MEM_ERROR) return tg_fail(TG_ERR_MEMORY, "load_idx: zlib has no memory: %s", s->path);
+    if (code == Z_MEM_ERROR) return tg_fail(TG_ERR_MEMORY, "load_idx: zlib could not allocate memory: %s", s->path);
     if (is_behind(s))
         return tg_fail(TG_ERR_FORMAT,
-                       "load_idx: trailing bytes: what follows the compressed data is not gzip: %s", s->path);
+                       "load_idx: the file has trailing bytes: what follows the compressed data is not gzip: %s", s->path);
     return tg_fail(TG_ERR_FORMAT, "load_idx: the compressed data are damaged: %s", s->path);
 }
 
@@ -82,7 +82,7 @@ void tg_source_close(tg_source *s) {
 #else
 static tg_status start(tg_source *s) {
     if (!s->compressed) return TG_OK;
-    return tg_fail(TG_ERR_IO, "load_idx: compressed, and this build of the library has no zlib: %s", s->path);
+    return tg_fail(TG_ERR_IO, "load_idx: the file is compressed, and this build of the library has no zlib: %s", s->path);
 }
 
 static int read_packed(tg_source *s, void *to, int64_t n) { return read_file(s, to, n); }
@@ -94,16 +94,16 @@ void tg_source_close(tg_source *s) { close(s->fd); }
 tg_status tg_source_open(tg_source *s, const char *path) {
     *s = (tg_source){.path = path};
     s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (s->fd < 0) return fail_errno("cannot open", path);
+    if (s->fd < 0) return fail_errno("the file cannot be opened", path);
     struct stat st;
     tg_status status = TG_OK;
     if (fstat(s->fd, &st) != 0) {
-        status = fail_errno("cannot open", path);
+        status = fail_errno("the file cannot be opened", path);
     } else if (S_ISDIR(st.st_mode)) {
         errno = EISDIR;
-        status = fail_errno("cannot read", path);
+        status = fail_errno("the file cannot be read", path);
     } else if (!S_ISREG(st.st_mode)) {
-        status = tg_fail(TG_ERR_IO, "load_idx: not a regular file: %s", path);
+        status = tg_fail(TG_ERR_IO, "load_idx: this is not a regular file: %s", path);
     } else {
         unsigned char magic[2];
         s->size = st.st_size;

@@ -580,7 +580,7 @@ START_TEST(wrong_fields_are_errors) {
     expect_elements(&a, 6, (int[]){0, 1, 2, 3, 4, 5});
     if (!elements_alone) {
         ck_assert(!tg_array_reshape(&out, &v, TG_SHAPE(6)));
-        expect_error(TG_ERR_ARGUMENT, "tg_array_reshape: the fields");
+        expect_error(TG_ERR_ARGUMENT, "tg_array_reshape: the array is malformed: it says rank");
     }
     tg_array_is_contiguous(&v), tg_array_visits_once(&v), tg_array_is_exclusive(&v), tg_array_shape(&v);
     tg_array_share(&out, &v), tg_array_broadcast(&out, &v, TG_SHAPE(4, 2, 3)), tg_array_drop(&out);
@@ -618,7 +618,7 @@ START_TEST(reshaping_to_another_number) {
     for (int turned = 0; turned < 2; turned++) {
         for (int i = 0; i < COUNT(wrong); i++) {
             ck_assert(!tg_array_reshape(&out, &a, wrong[i]));
-            expect_error(TG_ERR_SHAPE, "tg_array_reshape: the shape");
+            expect_error(TG_ERR_SHAPE, "tg_array_reshape: an array of 6 elements cannot take the shape [");
         }
         tg_array_permute(&a, &a, (int[]){1, 0});
     }

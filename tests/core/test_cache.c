@@ -183,7 +183,7 @@ START_TEST(a_region_passes_slots_on) {
     ck_assert_int_eq(r->n_chunks, 1);
     ck_assert(tg_is_alive(kept) && !tg_is_alive(stale));
     tg_numel(stale);
-    expect_error(TG_ERR_LIFETIME, "input was made by x and its tape was rewound past it");
+    expect_error(TG_ERR_LIFETIME, "the input was made by x, and the tape has since been rewound past it");
     size_t bytes = owned();
     for (int64_t i = 1; i < many; i++) ck_assert_ptr_nonnull(tg_slot_new("z"));
     ck_assert_uint_eq(owned(), bytes); /* the same ones, from those that no region has */

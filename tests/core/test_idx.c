@@ -266,27 +266,27 @@ static const struct bad_file {
     unsigned char bytes[48];
     const char *says;
 } bad_files[] = {
-    {0, {0}, "truncated: a header of 4 bytes, 0 present"},
-    {3, {0, 0, 8}, "truncated: a header of 4 bytes, 3 present"},
-    {4, {1, 0, 8, 1}, "not an IDX file"},
+    {0, {0}, "the file is truncated: its header should have 4 bytes, and 0 are present"},
+    {3, {0, 0, 8}, "the file is truncated: its header should have 4 bytes, and 3 are present"},
+    {4, {1, 0, 8, 1}, "this is not an IDX file"},
     {4, {'P', 'K', 3, 4}, "504b0304"},
-    {8, {0, 7, 8, 1, 0, 0, 0, 0}, "not an IDX file"},
-    {8, {0, 0, 10, 1, 0, 0, 0, 0}, "unknown element type 0x0a"},
-    {8, {0, 0, 0, 1, 0, 0, 0, 0}, "unknown element type 0x00"},
-    {8, {0, 0, 15, 1, 0, 0, 0, 0}, "unknown element type 0x0f"},
-    {5, {0, 0, 8, 0, 1}, "rank 0, must be 1 to 8"},
-    {40, {0, 0, 8, 9}, "rank 9, must be 1 to 8"},
-    {8, {0, 0, 8, 255, 0, 0, 0, 0}, "rank 255"},
-    {4, {0, 0, 8, 2}, "truncated: a header of 12 bytes, 4 present"},
-    {11, {0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0}, "truncated: a header of 12 bytes, 11 present"},
-    {11, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3}, "truncated: the header declares 12 bytes, 11 present"},
-    {13, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4, 5}, "trailing bytes: the header declares 12 bytes, 13 present"},
-    {15, {0, 0, 14, 1, 0, 0, 0, 1}, "truncated: the header declares 16 bytes, 15 present"},
-    {13, {0, 0, 8, 2, 0, 0, 0, 0, 0, 0, 0, 5, 1}, "trailing bytes: the header declares 12 bytes, 13 present"},
+    {8, {0, 7, 8, 1, 0, 0, 0, 0}, "this is not an IDX file"},
+    {8, {0, 0, 10, 1, 0, 0, 0, 0}, "IDX has no element type 0x0a"},
+    {8, {0, 0, 0, 1, 0, 0, 0, 0}, "IDX has no element type 0x00"},
+    {8, {0, 0, 15, 1, 0, 0, 0, 0}, "IDX has no element type 0x0f"},
+    {5, {0, 0, 8, 0, 1}, "the rank must be 1 to 8, and is 0"},
+    {40, {0, 0, 8, 9}, "the rank must be 1 to 8, and is 9"},
+    {8, {0, 0, 8, 255, 0, 0, 0, 0}, "the rank must be 1 to 8, and is 255"},
+    {4, {0, 0, 8, 2}, "the file is truncated: its header should have 12 bytes, and 4 are present"},
+    {11, {0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0}, "the file is truncated: its header should have 12 bytes, and 11 are present"},
+    {11, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3}, "the file is truncated: its header declares 12 bytes, and 11 are present"},
+    {13, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4, 5}, "the file has trailing bytes: its header declares 12 bytes, and 13 are present"},
+    {15, {0, 0, 14, 1, 0, 0, 0, 1}, "the file is truncated: its header declares 16 bytes, and 15 are present"},
+    {13, {0, 0, 8, 2, 0, 0, 0, 0, 0, 0, 0, 5, 1}, "the file has trailing bytes: its header declares 12 bytes, and 13 are present"},
     /* a terabyte of f64 */
     {12,
      {0, 0, 14, 2, 0, 2, 0, 0, 0, 16, 0, 0},
-     "truncated: the header declares 1099511627788 bytes, 12 present"},
+     "the file is truncated: its header declares 1099511627788 bytes, and 12 are present"},
     /* four sizes of 2^32 - 1, one of 2^24, then zeros: the product of the others does not fit */
     {36,
      {0, 0, 14, 8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1},
@@ -402,17 +402,17 @@ static const struct bad_packed {
     unsigned char bytes[24];
     const char *says;
 } bad_packed[] = {
-    {0, {0}, "truncated: a header of 4 bytes, 0 present"},
-    {4, {9, 9, 9, 9}, "not an IDX file"},
-    {6, {0, 0, 8, 1, 0, 0}, "truncated: a header of 8 bytes, 6 present"},
-    {11, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3}, "truncated: the header declares 12 bytes, 11 present"},
+    {0, {0}, "the file is truncated: its header should have 4 bytes, and 0 are present"},
+    {4, {9, 9, 9, 9}, "this is not an IDX file"},
+    {6, {0, 0, 8, 1, 0, 0}, "the file is truncated: its header should have 8 bytes, and 6 are present"},
+    {11, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3}, "the file is truncated: its header declares 12 bytes, and 11 are present"},
     {13,
      {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4, 5},
-     "trailing bytes: the header declares 12 bytes, more are present"},
+     "the file has trailing bytes: its header declares 12 bytes, and more are present"},
     {12, {0, 0, 14, 2, 0, 2, 0, 0, 0, 16, 0, 0}, "declares 1099511627788 bytes, more than the"},
     /* 31 bytes hold 31 times 1032, and what that leaves of one more */
     {8, {0, 0, 8, 1, 0, 0, 0x80, 0xf8}, "declares 33024 bytes, more than the 31 present"},
-    {8, {0, 0, 8, 1, 0, 0, 0x80, 0xf7}, "truncated: the header declares 33023 bytes, 8 present"},
+    {8, {0, 0, 8, 1, 0, 0, 0x80, 0xf7}, "the file is truncated: its header declares 33023 bytes, and 8 are present"},
 };
 
 START_TEST(bad_compressed_content) {
@@ -496,13 +496,13 @@ START_TEST(not_a_readable_file) {
     expect_bad_file(plain, TG_ERR_IO, strerror(ENOENT));
     expect_bad_file(folder, TG_ERR_IO, strerror(EISDIR));
     ck_assert_int_eq(mkfifo(plain, 0600), 0);
-    expect_bad_file(plain, TG_ERR_IO, "not a regular file");
+    expect_bad_file(plain, TG_ERR_IO, "this is not a regular file");
     remove(plain);
     write_file(plain, by_hand[0].bytes, by_hand[0].n);
     ck_assert_int_eq(chmod(plain, 0), 0);
     if (geteuid() != 0) expect_bad_file(plain, TG_ERR_IO, strerror(EACCES)); /* root may read everything */
     ck_assert(tg_is_poison(tg_load_idx(NULL)));
-    expect_error(TG_ERR_ARGUMENT, "", "path is NULL");
+    expect_error(TG_ERR_ARGUMENT, "", "the path is NULL");
     ck_assert_int_eq(open_descriptors(), before);
 }
 END_TEST
@@ -513,13 +513,13 @@ START_TEST(bad_tensors) {
     ck_assert_int_eq(tg_save_idx(tg_zeros(TG_I64, 2), plain), TG_ERR_DTYPE);
     expect_error(TG_ERR_DTYPE, "", "[2] i64");
     ck_assert_int_eq(tg_save_idx(tg_scalar(TG_F32, 1), plain), TG_ERR_SHAPE);
-    expect_error(TG_ERR_SHAPE, "", "rank 0, must be 1 to 8");
+    expect_error(TG_ERR_SHAPE, "", "IDX holds arrays of rank 1 to 8, and not the scalar");
     ck_assert_int_eq(tg_save_idx(tg_zeros(TG_U8, INT64_C(1) << 32, 0), plain), TG_ERR_SHAPE);
     expect_error(TG_ERR_SHAPE, "", "[4294967296, 0] u8");
     ck_assert_int_eq(tg_save_idx(NULL, plain), TG_ERR_ARGUMENT);
     expect_error(TG_ERR_ARGUMENT, "", "save_idx");
     ck_assert_int_eq(tg_save_idx(tg_zeros(TG_U8, 1), NULL), TG_ERR_ARGUMENT);
-    expect_error(TG_ERR_ARGUMENT, "", "path is NULL");
+    expect_error(TG_ERR_ARGUMENT, "", "the path is NULL");
     ck_assert_int_eq(files_in_folder(false), 0);
 }
 END_TEST
@@ -534,7 +534,7 @@ START_TEST(bad_places) {
     expect_error(TG_ERR_IO, folder, strerror(EISDIR));
     ck_assert_int_eq(mkfifo(plain, 0600), 0);
     ck_assert_int_eq(tg_save_idx(t, plain), TG_ERR_IO);
-    expect_error(TG_ERR_IO, plain, "not a regular file");
+    expect_error(TG_ERR_IO, plain, "this is not a regular file");
     ck_assert_int_eq(files_in_folder(false), 1);
 }
 END_TEST

@@ -56,10 +56,10 @@ END_TEST
 
 START_TEST(null_and_poison) {
     ck_assert_ptr_null(tg_slot_of(NULL, "add"));
-    expect_message(TG_ERR_ARGUMENT, "add: input is NULL");
+    expect_message(TG_ERR_ARGUMENT, "add: the input is NULL");
     int number = 0; /* a pointer that no function of the library has given: it is not looked behind */
     ck_assert_ptr_null(tg_slot_of((tg_tensor *)(void *)&number, "add"));
-    expect_message(TG_ERR_ARGUMENT, "add: input is a pointer that is no tensor");
+    expect_message(TG_ERR_ARGUMENT, "add: the input is a pointer that is no tensor");
     ck_assert_ptr_null(tg_slot_of_input((tg_tensor *)(void *)&number, "add", 1));
     expect_message(TG_ERR_ARGUMENT, "add: input 1 is a pointer that is no tensor");
     ck_assert_ptr_null(tg_slot_of_input(NULL, "concat", 12));
@@ -70,7 +70,7 @@ START_TEST(null_and_poison) {
     expect_message(TG_ERR_SHAPE, "matmul: no");
     ck_assert_ptr_null(
         tg_slot_of(tg_poison(), "add")); /* the error was cleared: it must not pass unnoticed */
-    expect_message(TG_ERR_LIFETIME, "add: input is the result of a failed op");
+    expect_message(TG_ERR_LIFETIME, "add: the input is the result of a failed op");
     ck_assert_ptr_nonnull(tg_slot_peek(tg_poison()));
     tg_at(tg_poison(), "train.c", 1);
     ck_assert_ptr_null(tg_slot_peek(tg_poison())->maker.file); /* of all threads: never written */
@@ -83,31 +83,31 @@ START_TEST(handles_after_a_rewind) {
     ck_assert_ptr_null(tg_slot_peek(x));
     ck_assert_ptr_null(tg_slot_of(x, "add"));
     expect_message(TG_ERR_LIFETIME,
-                   "add: input was made by matmul (train.c:41) and its tape was rewound past it");
+                   "add: the input was made by matmul (train.c:41), and the tape has since been rewound past it");
     tg_tensor *y = make("relu", 42); /* takes the slot over */
     ck_assert_uint_eq((uintptr_t)x & TG_HANDLE_MASK, (uintptr_t)y & TG_HANDLE_MASK);
     ck_assert_ptr_null(tg_slot_of(x, "add"));
     expect_message(TG_ERR_LIFETIME,
-                   "add: input was made by matmul (train.c:41) and its tape was rewound past it");
+                   "add: the input was made by matmul (train.c:41), and the tape has since been rewound past it");
     rewind_all();
     ck_assert_ptr_null(tg_slot_of(x, "add"));
     expect_message(TG_ERR_LIFETIME,
-                   "add: input was made by matmul (train.c:41) and its tape was rewound past it");
+                   "add: the input was made by matmul (train.c:41), and the tape has since been rewound past it");
     ck_assert_ptr_null(tg_slot_of(y, "add"));
     expect_message(TG_ERR_LIFETIME,
-                   "add: input was made by relu (train.c:42) and its tape was rewound past it");
+                   "add: the input was made by relu (train.c:42), and the tape has since been rewound past it");
     make("exp", 43);
     ck_assert_ptr_null(tg_slot_of(x, "add"));
     expect_message(TG_ERR_LIFETIME,
-                   "add: input was made in an earlier step and its tape was rewound past it");
+                   "add: the input was made in an earlier step, and the tape has since been rewound past it");
     ck_assert_ptr_null(tg_slot_of(y, "add"));
     expect_message(TG_ERR_LIFETIME,
-                   "add: input was made by relu (train.c:42) and its tape was rewound past it");
+                   "add: the input was made by relu (train.c:42), and the tape has since been rewound past it");
     tg_slot *s = tg_slot_new("tanh"); /* a place was never noted */
     tg_tensor *z = tg_handle(s);
     rewind_all();
     ck_assert_ptr_null(tg_slot_of(z, "add"));
-    expect_message(TG_ERR_LIFETIME, "add: input was made by tanh and its tape was rewound past it");
+    expect_message(TG_ERR_LIFETIME, "add: the input was made by tanh, and the tape has since been rewound past it");
 }
 END_TEST
 
@@ -250,7 +250,7 @@ START_TEST(no_region_is_an_error) {
     for (int i = 0; i < 2; i++) {
         tg_region_make = i ? no_region : NULL;
         ck_assert_ptr_null(tg_slot_new("op"));
-        expect_error(TG_ERR_MEMORY, "no tape");
+        expect_error(TG_ERR_MEMORY, "out of memory: this thread's tape could not be made");
     }
     ck_assert(tg_is_poison(tg_scalar(TG_F32, 1)));
     ck_assert_ptr_eq(tg_at(tg_poison(), "a.c", 1), tg_poison());
@@ -303,7 +303,7 @@ START_TEST(kept_slots_die_once) {
     ck_assert_int_eq(s->maker.line, 12);
     tg_slot_kill(s);
     ck_assert_ptr_null(tg_slot_of(t, "add"));
-    expect_message(TG_ERR_LIFETIME, "add: input was made by keep (net.c:12) and was freed");
+    expect_message(TG_ERR_LIFETIME, "add: the input was made by keep (net.c:12), and has since been freed");
     tg_slot *again = NULL;
     int tries = 0;
     while (again != s && tries < 10000000) {
@@ -314,7 +314,7 @@ START_TEST(kept_slots_die_once) {
     ck_assert_int_ge(tries, TG_CHUNK_SLOTS / 2); /* all other free ones come first */
     ck_assert_ptr_eq(again, s);
     ck_assert_ptr_null(tg_slot_of(t, "add"));
-    expect_message(TG_ERR_LIFETIME, "add: input was made by keep (net.c:12) and was freed");
+    expect_message(TG_ERR_LIFETIME, "add: the input was made by keep (net.c:12), and has since been freed");
 }
 END_TEST
 
