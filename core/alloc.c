@@ -8,12 +8,12 @@
 
 /* ---- the system ---- */
 
-/* No address space holds more; asking anyway would only annoy sanitizers. */
+/* No address space holds more, and sanitizers report requests that are larger. */
 #define SYS_MAX (SIZE_MAX >> 17)
 
 tg_sys_counts tg_sys;
 
-/* Allocation number `at` from now fails, and with `on` all later ones. */
+/* Allocation number `at` from now fails, and all later ones too when `on` is set. */
 _Thread_local TG_HOT bool tg_injecting;
 static _Thread_local struct {
     int64_t at;
@@ -109,13 +109,13 @@ void tg_recent_missed(tg_recent *r) {
 
 struct tg_arena_block {
     tg_arena_block *next;
-    size_t size;    /* usable bytes, behind one alignment unit */
+    size_t size;    /* usable bytes, which start one alignment unit after the block */
     int64_t number; /* from 1 */
 };
 
 static char *arena_data(tg_arena_block *b) { return (char *)b + TG_ALIGN; }
 
-/* A new block of at least `need` usable bytes behind `last`, the end of the list (NULL: there is none). */
+/* Appends a block of at least `need` usable bytes after `last`, the end of the list (NULL: the list is empty). */
 static tg_arena_block *arena_append(tg_arena *arena, tg_arena_block *last, size_t need) {
     size_t size = last ? (last->size < ARENA_MOST ? last->size * 2 : last->size) : ARENA_FIRST;
     size_t bytes;

@@ -46,13 +46,13 @@ extern _Thread_local TG_HOT bool tg_injecting;
  * on failure, with everything as before. */
 bool tg_grow(void **p, int64_t *cap, int64_t used, int64_t need, size_t element);
 
-/* How much of what is kept for reuse was needed recently: the most in the window of events under way and in the one
- * before. What lies beyond may go back at a window's end; where it is missed, windows become twice as long, so that a
- * step of any length soon fits one. */
+/* How much of what is kept for reuse was needed recently: the most in the current window of events and in the one before.
+ * What lies beyond may go back at the end of a window. When something is then missed, windows become twice as long, so
+ * that a step of any length soon fits one. */
 typedef struct tg_recent {
     int64_t most, before;
     uint32_t events, doubled;
-    bool gave; /* something back at a window's end, and nothing has been missed since */
+    bool gave; /* whether something went back at the end of a window, and nothing has been missed since */
 } tg_recent;
 enum { TG_WINDOW_BITS = 14, TG_WINDOW_DOUBLED = 8 }; /* 2^14 events at first, at most 2^22 */
 
@@ -61,45 +61,45 @@ static inline void tg_recent_need(tg_recent *r, int64_t need) {
 }
 static inline int64_t tg_recent_most(const tg_recent *r) { return r->most > r->before ? r->most : r->before; }
 
-/* Counts an event; true at the end of a window. */
+/* Counts an event, and is true at the end of a window. */
 static inline bool tg_recent_event(tg_recent *r) { return ++r->events >> (TG_WINDOW_BITS + r->doubled) != 0; }
-void tg_recent_turn(tg_recent *r);   /* to the next window */
-void tg_recent_missed(tg_recent *r); /* something had to be obtained anew */
+void tg_recent_turn(tg_recent *r);   /* begins the next window */
+void tg_recent_missed(tg_recent *r); /* notes that something had to be obtained anew */
 
-/* As tg_fail, for what several functions stand on: the text names this one until tg_error_by puts the name of the one that
- * the user called in its place, which it does where the pending error is of this kind and was raised in that call: `before`
- * is what was pending when `who` was entered, and an error that was keeps its text. */
+/* As tg_fail, for a function that several public ones stand on. The message names this function until tg_error_by puts
+ * the name of the one that the user called, `who`, in its place. `before` is the status that was pending when `who` was
+ * entered: an error that was pending then keeps its text, and so does one raised by tg_fail. */
 tg_status tg_fail_below(tg_status status, const char *format, ...) TG_PRINTF(2, 3);
 tg_status tg_error_by(const char *who, tg_status before); /* returns the pending status */
 
-/* Raises, in the same way, why no array has this dtype and shape. */
+/* Raises, as tg_fail_below does, the reason why no array has this dtype and shape. */
 tg_status tg_fail_layout(const char *who, tg_dtype dtype, const tg_shape *shape);
 
-/* TG_ERR_MEMORY with the number of bytes, from below. */
+/* Raises TG_ERR_MEMORY with the number of bytes, as tg_fail_below does. */
 __attribute__((cold)) tg_status tg_fail_memory(size_t bytes);
 
 #define TG_ALIGN 64
 
 struct tg_buffer {
     atomic_int refs;
-    bool shared;          /* a kept tensor has held it, so that other threads may: references are counted atomically */
+    bool shared;          /* a kept tensor has held it, so other threads may too: references are counted atomically */
     uint64_t version;     /* counts in-place changes */
     size_t size;          /* usable bytes at data */
     int32_t size_class;   /* of the cache; -1: not cached */
-    tg_buffer *next_free; /* in the cache */
+    tg_buffer *next_free; /* the next in the cache's list */
     const char *changed_by; /* the op of the last in-place change; NULL: none, or the user through tg_data_mut */
 };
 
-/* The elements start one alignment unit behind the header. */
+/* The elements start one alignment unit after the header. */
 static inline void *tg_buffer_data(tg_buffer *b) { return (char *)b + TG_ALIGN; }
 
 /* A buffer with one reference, of at least size bytes plus 64 that kernels may read past; NULL on failure. */
 tg_buffer *tg_buffer_new(size_t size);
-void tg_buffer_free(tg_buffer *b); /* when the last reference is gone */
+void tg_buffer_free(tg_buffer *b); /* for tg_buffer_unref, when the last reference is gone */
 
 static inline int tg_buffer_refs(const tg_buffer *b) { return atomic_load_explicit(&b->refs, memory_order_acquire); }
 
-/* A locked instruction costs as much as the rest of a scalar op, and what never left its thread needs none. */
+/* A locked instruction costs as much as the rest of a scalar op, and a buffer that never left its thread needs none. */
 static inline void tg_buffer_ref(tg_buffer *b) {
     if (!b) return;
     if (b->shared)
@@ -118,9 +118,9 @@ static inline void tg_buffer_unref(tg_buffer *b) {
         atomic_store_explicit(&b->refs, refs - 1, memory_order_relaxed);
 }
 
-/* Before a kept tensor gets it. */
+/* To be called before a kept tensor takes the buffer. */
 static inline void tg_buffer_share(tg_buffer *b) {
-    if (b && !b->shared) b->shared = true; /* of a kept tensor's buffer others may be reading the flag */
+    if (b && !b->shared) b->shared = true; /* once it is true, other threads may be reading it */
 }
 
 /* An arena: bump allocation in blocks that double, freed together. Blocks stay for reuse, as many as were used
@@ -128,8 +128,8 @@ static inline void tg_buffer_share(tg_buffer *b) {
 typedef struct tg_arena_block tg_arena_block;
 typedef struct tg_arena {
     tg_arena_block *first, *current;
-    size_t used;      /* of current */
-    tg_recent recent; /* how many blocks; an event is a rewind */
+    size_t used;      /* bytes of `current` */
+    tg_recent recent; /* counts blocks; an event is a rewind */
 } tg_arena;
 typedef struct tg_arena_mark {
     tg_arena_block *block;
@@ -140,17 +140,18 @@ typedef struct tg_arena_mark {
 void *tg_arena_alloc(tg_arena *arena, size_t size);
 tg_arena_mark tg_arena_get_mark(const tg_arena *arena);
 void tg_arena_rewind(tg_arena *arena, tg_arena_mark mark);
-/* To where p, which the arena has handed out, was not yet. */
+/* Rewinds to just before p was handed out. */
 void tg_arena_rewind_to(tg_arena *arena, const void *p);
 void tg_arena_free(tg_arena *arena);
 
 /* ---- arrays that users fill in ---- */
 
-/* Whether it is an array: rank and dtype are known, numel is that of the shape and countable in bytes, and all elements lie
- * in what the buffer holds. (Of memory without a buffer nobody knows.) One without data may become an array yet. */
+/* Whether `a` is well formed: rank and dtype exist, numel is the product of the sizes, its bytes can be counted, and all
+ * elements lie inside the buffer. Memory without a buffer cannot be checked, and an array without data passes, as it may be
+ * allocated yet. */
 bool tg_array_is_sound_with_axes(const tg_array *a);
 
-/* Each op asks: a number alone, at the start of a buffer or of none yet, is told at once. */
+/* Every op asks this, so the commonest case comes first: a scalar at the start of its buffer, or without one yet. */
 static inline bool tg_array_is_sound(const tg_array *a) {
     const void *start = a->buffer ? tg_buffer_data(a->buffer) : NULL;
     return (a->rank == 0 && a->numel == 1 && a->dtype < TG_DTYPES && a->data == start) || tg_array_is_sound_with_axes(a);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* The name is that of a function of core/array.h, unless one above has a better one. */
+/* `who` is the function of core/array.h; a function above it may put its own name there (tg_error_by). */
 static bool given(const void *p, const char *who) {
     if (!p) tg_fail_below(TG_ERR_ARGUMENT, "%s: the array is NULL", who);
     return p;
@@ -17,20 +17,20 @@ __attribute__((cold, noinline)) static void fail_array(const tg_array *a, const 
                   a->rank, a->dtype, (long long)a->numel);
 }
 
-/* What is read by axis and dtype: little, as this is on every op's way. */
+/* Whether axes and dtype may be read. Nothing else is checked here, as every op passes through. */
 static inline bool readable(const tg_array *a, const char *who) {
     bool is = a && a->rank <= TG_MAX_RANK && a->dtype < TG_DTYPES;
     if (!is) fail_array(a, who);
     return is;
 }
 
-/* Bytes from the first element on that hold all elements; of an array without elements none. */
+/* The bytes [low, high), counted from the first element, that hold all elements: none where there are no elements. */
 typedef struct extent {
     int64_t low, high;
 } extent;
 
-/* Whether sizes, numel and strides go together and no more memory is meant than there can be. (So the product of an axis's
- * stride and size can be counted too.) */
+/* Whether sizes, numel and strides agree and span no more memory than there can be. (The product of an axis's stride and
+ * size then does not overflow either.) */
 static bool is_countable(const tg_array *a, extent *e) {
     const int64_t most = INT64_MAX / 2;
     if (a->rank > TG_MAX_RANK || a->dtype >= TG_DTYPES) return false;
@@ -48,7 +48,7 @@ static bool is_countable(const tg_array *a, extent *e) {
     return a->numel == (empty ? 0 : n) && (empty || (n <= most / item && !far && -most < e->low && e->high < most));
 }
 
-/* In row-major order from the start of the buffer on, as layout and alloc make them: most are. */
+/* Whether the elements lie in row-major order from the start of the buffer on, as layout and alloc make most arrays. */
 static bool is_as_made(const tg_array *a) {
     int64_t n = 1, item = a->dtype == TG_F64 || a->dtype == TG_I64 ? 8 : 4;
     if (a->rank > TG_MAX_RANK || a->dtype >= TG_DTYPES) return false;
@@ -67,7 +67,7 @@ bool tg_array_is_sound_with_axes(const tg_array *a) {
     return at >= 0 && at <= size && at + e.low >= 0 && e.high <= size - at;
 }
 
-/* Several times on every op's way. Of a loop over the axes compilers make a string copy, which takes longer than this. */
+/* Every op calls this several times. Compilers turn a loop over the axes into a string copy, which takes longer. */
 tg_shape tg_array_shape(const tg_array *a) {
     if (!readable(a, "tg_array_shape")) return TG_SCALAR;
 #define SIZE(i) (i < a->rank ? a->shape[i] : 0)
@@ -112,7 +112,7 @@ static inline int64_t set_shape(tg_array *a, int rank, const int64_t *dim) {
     return empty ? 0 : stride;
 }
 
-/* On every op's way: one pass over the sizes, no copies of the shape. */
+/* Every op passes through, so there is one pass over the sizes and no copy of the shape. */
 static inline tg_status layout(tg_array *a, tg_dtype dtype, const tg_shape *shape, size_t *bytes) {
     if ((unsigned)dtype >= TG_DTYPES || (unsigned)shape->rank > TG_MAX_RANK)
         return fail_layout(a, dtype, shape);
@@ -135,8 +135,8 @@ __attribute__((noinline)) static tg_status layout_otherwise(tg_array *a, tg_dtyp
     return tg_array_layout(a, dtype, tg_array_shape(like));
 }
 
-/* On every op's way too, so what is usual is copied and the rest left to tg_array_layout: another dtype, a size of 0, and
- * whatever is not an array's shape. */
+/* Every op passes through here too, so the usual case is a copy. tg_array_layout does the others: another dtype, a size of
+ * 0, and a malformed shape. */
 tg_status tg_array_layout_like(tg_array *a, tg_dtype dtype, const tg_array *like) {
     if (!given(a, "tg_array_layout_like") || !given(like, "tg_array_layout_like")) return tg_error_status();
     int64_t stride = 1, sizes = 0;
@@ -177,7 +177,7 @@ tg_status tg_array_alloc_like(tg_array *a, const tg_array *like) {
     return allocate(a, bytes);
 }
 
-/* *dst = v with a reference of its own; dst may be what v was taken from. */
+/* Does *dst = *v with a reference of its own; dst may be the array that v is a view of. */
 static void assign(tg_array *dst, const tg_array *v) {
     tg_array value = *v;
     tg_buffer_ref(value.buffer);
@@ -266,7 +266,7 @@ tg_status tg_array_broadcast(tg_array *out, const tg_array *a, tg_shape shape) {
         return tg_fail_below(TG_ERR_SHAPE, "tg_array_broadcast: the shape %s does not broadcast to %s",
                              tg_shape_text(from, text, sizeof text), tg_shape_text(shape, to, sizeof to));
     }
-    /* so that a copy of any array, this one too, has a size */
+    /* A copy of any array, this one included, must have a size that can be counted. */
     size_t bytes;
     if (!tg_size_mul((size_t)tg_shape_numel(shape), tg_dtype_size((tg_dtype)a->dtype), &bytes) || bytes > PTRDIFF_MAX)
         return tg_fail_layout("tg_array_broadcast", (tg_dtype)a->dtype, &shape);
@@ -290,7 +290,7 @@ void tg_array_permute(tg_array *out, const tg_array *a, const int *order) {
     assign(out, &v);
 }
 
-/* The axes of `a` without those of size 1, neighbours that step as one axis merged. Returns how many. */
+/* Leaves out the axes of size 1 and merges neighbours that step as one axis. Returns how many axes remain. */
 static int merge_axes(const tg_array *a, int64_t *size, int64_t *stride) {
     int n = 0;
     for (int i = 0; i < a->rank; i++) {

@@ -43,15 +43,17 @@ TG_API tg_status tg_array_layout(tg_array *a, tg_dtype dtype, tg_shape shape);
 /* The same with the shape of `like`, which must be an array's. */
 TG_API tg_status tg_array_layout_like(tg_array *a, tg_dtype dtype, const tg_array *like);
 
-/* Layout, then a fresh buffer with undefined content. On failure a->data is NULL. alloc_like: of dtype and shape of
- * `like`. */
+/* tg_array_layout, then a fresh buffer with undefined content. alloc_like takes dtype and shape from `like`. On failure
+ * a->data is NULL. */
 TG_API tg_status tg_array_alloc(tg_array *a, tg_dtype dtype, tg_shape shape);
 TG_API tg_status tg_array_alloc_like(tg_array *a, const tg_array *like);
 
-/* dst becomes another reference to src's elements (no copy of them). dst must be empty or a drop-able array,
- * here and wherever an array comes out below. An array that is NULL, as an optional input of an op may be, or whose fields
- * are not an array's (an axis too many, an unknown dtype, a numel that is not the shape's) is TG_ERR_ARGUMENT, here and
- * everywhere; but tg_array_drop ignores NULL, and some say what they do not check. */
+/* dst becomes another reference to src's elements, which are not copied. What dst held is dropped, so it must be empty
+ * ({0}) or an array; the same holds for every array that a function below returns in.
+ *
+ * Here and below TG_ERR_ARGUMENT is raised for an array that is NULL, as an optional input of an op may be, and for one
+ * that is malformed: an axis too many, an unknown dtype, a numel that is not the product of the sizes. tg_array_drop ignores
+ * NULL, and a function that does not check something says so. */
 TG_API void tg_array_share(tg_array *dst, const tg_array *src);
 
 /* Drops the reference. The array then has no data; its dtype, shape and strides stay readable. */
@@ -59,7 +61,7 @@ TG_API void tg_array_drop(tg_array *a);
 
 TG_API bool tg_array_is_contiguous(const tg_array *a);
 
-/* True when no two places of the array are one element in memory, as they are where a stride is 0. */
+/* True when no two positions of the array share one element of memory, as they do where a stride is 0. */
 TG_API bool tg_array_visits_once(const tg_array *a);
 
 /* True when that is so and no other array shares the buffer: it may be written in place. */

@@ -10,7 +10,7 @@
 
 typedef void row_fn(char *dst, const char *src, int64_t n, int64_t dst_stride, int64_t src_stride);
 
-/* From any float through double, from any integer through int64: both hold every value of theirs. */
+/* Floats convert through double and integers through int64, which hold every value of theirs. */
 static inline float f32_real(double x) { return (float)x; }
 static inline double f64_real(double x) { return x; }
 static inline int32_t i32_real(double x) { return x > -2147483649.0 && x < 0x1p31 ? (int32_t)x : INT32_MIN; }
@@ -73,10 +73,10 @@ static row_fn *const rows[TG_DTYPES][TG_DTYPES] = {ROW_OF(f32), ROW_OF(f64), ROW
 
 /* ---- copies ---- */
 
-#define BLOCK 32768 /* elements that are worth a thread */
+#define BLOCK 32768 /* elements that are worth waking a thread for */
 #define TILE 16     /* columns done at once where source and target are contiguous along different axes */
 
-/* Both arrays as nested loops, outermost first; strides in bytes but for the last axis's. */
+/* Both arrays as nested loops, outermost first. Strides are in bytes, but in elements for the last axis. */
 typedef struct copy_plan {
     int rank; /* at least 2 */
     int64_t size[TG_MAX_RANK + 1], ds[TG_MAX_RANK + 1], ss[TG_MAX_RANK + 1];
@@ -97,7 +97,7 @@ static void move_axis(copy_plan *p, int from, int to) {
     p->size[to] = size, p->ds[to] = ds, p->ss[to] = ss;
 }
 
-/* Axes of size 1 go, neighbours that step as one in both arrays merge. A leading axis of size 1 is added. */
+/* Leaves out axes of size 1, merges neighbours that step as one in both arrays, and adds a leading axis of size 1. */
 static void merge_both(copy_plan *p, const tg_array *dst, const tg_array *src) {
     int n = 1;
     p->size[0] = 1, p->ds[0] = p->ss[0] = 0;
@@ -115,7 +115,7 @@ static void merge_both(copy_plan *p, const tg_array *dst, const tg_array *src) {
     p->rank = n;
 }
 
-/* The target's unit stride goes innermost, the source's just outside of it. */
+/* Moves the axis along which the target is contiguous innermost, and that of the source just outside of it. */
 static void order_axes(copy_plan *p) {
     int last = p->rank - 1;
     for (int i = 1; i < last && p->ds[last] != 1; i++)
@@ -130,7 +130,7 @@ static void order_axes(copy_plan *p) {
         }
 }
 
-/* Rows [begin, end) of all, a row being a run along the last axis. */
+/* Copies rows [begin, end), a row being a run along the last axis. */
 static void copy_rows(void *context, int64_t begin, int64_t end) {
     const copy_plan *p = context;
     int last = p->rank - 1;

@@ -17,24 +17,24 @@
  * owner writes `live` and `high` (but for tg_memory_reset_peak); others read them for the statistics.
  *
  * How much may wait for reuse follows from what was live recently. Let h(t) be the bytes that the thread has taken less
- * those that it has freed. A cache helps where h rises again after a fall, by the largest rise at most. The bound is
- * somewhat more, as a step's classes are not all at their most at once: 1.0 to 1.3 times as much waits after steps of
- * networks. A thread that only frees what others made has no rise, and keeps next to nothing. h is looked at when a share
- * is added to the process'. */
+ * those that it has freed. A cache helps where h rises again after a fall, and then by the largest rise at most. The bound
+ * is 1.75 times that rise, because a step's classes do not all reach their most at once: after steps of networks 1.0 to 1.3
+ * times the rise waits. A thread that only frees what others made has no rise, and keeps next to nothing. h is sampled
+ * when a share is added to the process'. */
 typedef struct cache {
     tg_buffer *free[CLASSES];
-    uint32_t used[CLASSES];     /* when the class was last taken from, in takes */
+    uint32_t used[CLASSES];     /* the value of `takes` when the class was last taken from */
     uint32_t takes;
-    int64_t waiting, bound;     /* bytes in free[], and the most these may be */
-    int64_t held, low;          /* h, and its least in this window */
-    tg_recent rise;             /* largest h - low; an event is a take */
-    _Atomic int64_t live, high; /* bytes since the last flush, and the most they were since */
+    int64_t waiting, bound;     /* bytes in free[], and their upper bound */
+    int64_t held, low;          /* h, and its minimum in this window */
+    tg_recent rise;             /* the largest h - low; an event is a take */
+    _Atomic int64_t live, high; /* bytes since the last flush, and their maximum since then */
     struct cache *next, **link;
     tg_thread_end end;
 } cache;
 
 #define SHARE_MAX (64 << 10)
-#define WAITING_MIN ((int64_t)1 << 20) /* bytes that are not worth counting */
+#define WAITING_MIN ((int64_t)1 << 20) /* bytes that may always wait */
 
 static _Thread_local TG_HOT cache *mine;
 static _Thread_local bool closed; /* the thread is ending: no new cache */
@@ -53,13 +53,13 @@ static void raise_peak(int64_t to) {
     while (peak < to && !atomic_compare_exchange_weak(&total.peak, &peak, to)) continue;
 }
 
-/* What may be there, live and waiting, for a rise. */
+/* The most bytes, live and waiting, that a thread may have whose largest rise is `rise`. */
 static int64_t bound_of(int64_t rise) {
     int64_t bound = rise + rise / 4 * 3;
     return bound > WAITING_MIN ? bound : WAITING_MIN;
 }
 
-/* h was or is at `held`. */
+/* Accounts for h having been `held` at some time. */
 static void note_rise(cache *c, int64_t held) {
     if (held < c->low) c->low = held;
     tg_recent_need(&c->rise, held - c->low);
@@ -133,7 +133,7 @@ static inline int class_of(size_t size, size_t *bytes) {
     return 4 * (k - 6) + (int)step - 3;
 }
 
-/* With the header, and what kernels overrun. */
+/* Bytes to allocate: the header, the usable bytes, and 64 that kernels may read past them. */
 static size_t block_size(size_t usable) { return usable + TG_ALIGN + 64; }
 
 static void give_back(tg_buffer *b) { tg_sys_free(b, block_size(b->size)); }
@@ -153,7 +153,7 @@ static inline void push(cache *c, tg_buffer *b) {
     c->waiting += (int64_t)b->size;
 }
 
-/* The class with something waiting that has not been taken from for longest. There is one. */
+/* Of the classes with free buffers, of which there is one, that which was not taken from for longest. */
 static int idlest(const cache *c) {
     int found = -1;
     for (int i = 0; i < CLASSES; i++)
@@ -188,7 +188,8 @@ static void close_cache(tg_thread_end *end) {
     closed = true;
 }
 
-/* NULL: this thread does without. */
+/* This thread's cache, made at its first call. NULL, and buffers come from the system, where the thread is ending, where
+ * failures are injected, and where there is no memory for a cache. */
 static cache *open_cache(void) {
     if (mine || closed || tg_injecting) return mine;
     cache *c = tg_sys_alloc(sizeof *c);
@@ -231,15 +232,15 @@ static tg_buffer *from_system(int class, size_t usable) {
     return b;
 }
 
-/* With the new buffer no more is to be there, live or waiting, than the bound. */
+/* Gives free buffers back, so that with a new one of `bytes` the live and waiting bytes stay within the bound. */
 static void make_room(cache *c, int64_t bytes) {
     int64_t rise = c->held + get(&c->live) + bytes - c->low, bound = bound_of(rise);
     if (bound < c->bound) bound = c->bound;
     if (c->waiting > bound - rise) shrink(c, bound - rise);
 }
 
-/* Nothing of the class waits, which is rare. What waits of others may be what is missing, so it is given up before
- * giving in. */
+/* A buffer from the system, for a class that has no free one, which is rare. Where the system refuses, the free buffers of
+ * all other classes go back to it before the second try. */
 __attribute__((noinline)) static tg_buffer *obtain(cache *c, int class, size_t usable) {
     if (!c || tg_injecting) return from_system(class, usable);
     tg_recent_missed(&c->rise);

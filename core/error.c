@@ -39,7 +39,7 @@ static void stop_if_strict(void) {
 
 /* ---- raising ---- */
 
-static _Thread_local TG_HOT const char *named; /* the function that errors name; NULL: the one that raises them */
+static _Thread_local TG_HOT const char *named; /* the function that errors name; NULL: they name the one that raises them */
 
 const char *tg_named_begin(const char *name) {
     const char *outer = named;

@@ -33,7 +33,7 @@ typedef enum tg_status {
     TG_ERR_SHAPE,    /* sizes or ranks that do not fit */
     TG_ERR_DTYPE,    /* an element type the op does not take, or two that differ */
     TG_ERR_ARGUMENT, /* NULL, an axis or option out of range, a domain error */
-    TG_ERR_LIFETIME, /* a handle used after its rewind, free or release */
+    TG_ERR_LIFETIME, /* a handle used after its rewind or free, or elements after tg_drop_elements */
     TG_ERR_TAPE,     /* backward on what was not recorded, was already walked, or changed since */
     TG_ERR_MEMORY,   /* an allocation failed, or a size overflows */
     TG_ERR_IO,       /* a file or folder that cannot be read or written */
@@ -59,10 +59,10 @@ TG_API bool tg_set_strict(bool on);
  * Returns the pending status, so that `return tg_fail(...)` reads well. Never allocates. */
 TG_API tg_status tg_fail(tg_status status, const char *format, ...) TG_PRINTF(2, 3);
 
-/* Inside a function made of others errors are to name it, not the function inside that raised them: from this line
- * to the end of the block "conv2d: .." becomes "conv1d: ..". Of nested ones the outermost counts. `name` is static;
- * NULL ends it for a block that calls functions of the user's own. autograd/composed.h has the form for several
- * ops. */
+/* For a function made of others: from this line to the end of the block an error names it, and not the function inside
+ * that raised it, so that "conv2d: .." becomes "conv1d: ..". Of nested names the outermost counts. `name` is static;
+ * NULL suspends renaming for a block that calls the user's own functions. autograd/composed.h has the form for functions
+ * of several ops. */
 #define TG_NAMED(name) \
     const char *tg_outer_name __attribute__((cleanup(tg_named_end), unused)) = tg_named_begin(name)
 TG_API const char *tg_named_begin(const char *name);
@@ -79,7 +79,8 @@ TG_API const char *tg_status_name(tg_status status);
 }
 #endif
 
-/* In options 0, left out, stands for the default. Where a number has another default, TG_ZERO asks for 0 itself. */
+/* In a struct of options, 0 (or a field left out) stands for the default. Where the default is another number, TG_ZERO
+ * asks for 0 itself. */
 #define TG_ZERO (-0.0)
 static inline double tg_option(double given, double standard) {
     return given != 0 ? given : __builtin_signbit(given) ? 0 : standard;

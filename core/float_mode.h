@@ -1,4 +1,5 @@
-/* Private. The rounding mode, flush-to-zero and enabled traps of a thread: what its results depend on besides operands. */
+/* Private. The floating-point mode of a thread, on which its results depend besides their operands: rounding,
+ * flush-to-zero, and the traps that are enabled. */
 #ifndef TG_CORE_FLOAT_MODE_H
 #define TG_CORE_FLOAT_MODE_H
 

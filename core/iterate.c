@@ -1,3 +1,4 @@
+/* One loop over several strided arrays: axes are sorted and merged, and runs cut into pieces that threads share. */
 #include "core/iterate.h"
 
 #include "core/parallel.h"
@@ -11,8 +12,8 @@ typedef struct loop {
 
 static int64_t magnitude(int64_t s) { return s < 0 ? -s : s; }
 
-/* The axes with more than one element, outermost first: by falling stride of a[0], ties in the array's
- * order. */
+/* Lists the axes with more than one element, outermost first: by falling stride of a[0], and in the array's order where
+ * strides are equal. */
 static int sorted_axes(const tg_array *a, int *axis) {
     int n = 0;
     for (int i = 0; i < a->rank; i++) {

@@ -12,7 +12,7 @@
 /* Works on n elements: operand k is at p[k] and advances by s[k] elements. */
 typedef void tg_run(int64_t n, char *const p[], const int64_t s[], const void *arg);
 
-/* A block is about this many elements of cheap work: some 5 us, the cost of waking a thread. */
+/* A block is about this many elements of cheap work, which take some 5 us: the cost of waking a thread. */
 #define TG_BLOCK 32768
 
 /* Calls run on pieces that cover all elements of the arrays, which have the shape of a[0] (broadcast ones
@@ -51,7 +51,7 @@ static inline void tg_grid_seek(const tg_grid *g, int64_t i, int64_t *index, cha
     }
 }
 
-/* On to the next; from the last to the origin. */
+/* Moves on to the next coordinates, and from the last ones back to the origin. */
 static inline void tg_grid_step(const tg_grid *g, int64_t *index, char **p) {
     for (int d = g->rank - 1; d >= 0; d--) {
         for (int k = 0; k < g->operands; k++) p[k] += g->bytes[k][d];

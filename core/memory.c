@@ -13,11 +13,11 @@ void tg_dealloc(void *p, size_t size) {
     if (p) tg_sys_free(p, size);
 }
 
-/* ---- by line: a list of buffers, each once, becomes a list of places ---- */
+/* ---- bytes by line: a list of buffers, each of them once, becomes a list of places ---- */
 
 typedef struct holding {
     const tg_buffer *buffer;
-    int64_t order; /* in which tensors were made */
+    int64_t order; /* the tensor's place in the order of creation */
     tg_memory_site site;
 } holding;
 
@@ -45,7 +45,7 @@ static int by_bytes(const void *a, const void *b) {
     return c ? c : by_place(a, b);
 }
 
-/* One for each tensor that holds a buffer. */
+/* Writes one holding for each tensor that has a buffer, and returns how many. */
 static int64_t list_tensors(const tg_slot *const *slot, int64_t n, holding *h) {
     int64_t used = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -56,7 +56,7 @@ static int64_t list_tensors(const tg_slot *const *slot, int64_t n, holding *h) {
     return used;
 }
 
-/* Of several tensors with one buffer the first stays. */
+/* Keeps the first of several tensors with one buffer; returns how many holdings remain. */
 static int64_t keep_first(holding *h, int64_t n) {
     int64_t used = 0;
     for (int64_t i = 0; i < n; i++)

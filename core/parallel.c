@@ -19,11 +19,11 @@ static void run_block(const loop *l, int64_t i) {
 
 enum { MOST_THREADS = 1024 };
 
-/* Of the calling thread, to which a team of OpenMP belongs. */
+/* The calling thread's team, as OpenMP keeps one for each. */
 static _Thread_local struct {
-    int wish; /* 0: not set, OpenMP's own */
-    int size; /* that the team has, the calling thread included; 0: none yet */
-    int most; /* what was possible when more was not; 0: no bound met */
+    int wish; /* the number asked for; 0: none, and OpenMP's own default counts */
+    int size; /* threads of the team, the calling one included; 0: it has not been made */
+    int most; /* the most that the system gave when more were asked for; 0: it gave all */
 } team;
 
 static int between(int n, int low, int high) { return n < low ? low : n > high ? high : n; }

@@ -17,13 +17,13 @@
 extern "C" {
 #endif
 
-/* How many threads this thread's ops may use; from 1 to 1024, to which n is brought. The default is OpenMP's
- * (OMP_NUM_THREADS or the number of cores); without OpenMP it is always 1. Where the system gives fewer, loops run on
- * those that it gives, and tg_num_threads says how many after the first. Returns the previous number. */
+/* Sets how many threads this thread's ops may use, n clamped to [1, 1024], and returns the previous number. The default
+ * is OpenMP's (OMP_NUM_THREADS or the number of cores); without OpenMP it is always 1. Where the system gives fewer, loops
+ * run on those that it gives, and after the first loop tg_num_threads says how many. */
 TG_API int tg_set_num_threads(int n);
 TG_API int tg_num_threads(void);
 
-/* How many of these a loop started here would have: 1 inside another loop. */
+/* How many threads a loop started here would have, which is 1 inside another loop. */
 TG_API int tg_threads_here(void);
 
 /* Calls body(context, begin, end) for consecutive blocks of `grain` (the last may be shorter) that cover

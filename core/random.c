@@ -212,7 +212,7 @@ static tg_tensor *draw(const char *op, tg_dtype dtype, double a, double b, tg_sh
     return tg_handle(s);
 }
 
-/* Raises what is wrong with type or sizes. */
+/* Whether there are random numbers of this dtype and shape; if not, the error is raised. */
 static bool check(const char *op, tg_dtype dtype, tg_shape shape) {
     if (!tg_dtype_is_float(dtype)) {
         tg_fail(TG_ERR_DTYPE, "%s: random numbers are f32 or f64, not %s", op, tg_dtype_name(dtype));

@@ -59,7 +59,7 @@ TG_API char *tg_shape_text(tg_shape shape, char *buf, size_t n);
 /* `axis` counted from the end when negative; -1 when it is outside [-rank, rank). */
 TG_API int tg_axis(int axis, int rank);
 
-/* Checked arithmetic on sizes: false on overflow, *out is then undefined, and where out is NULL. */
+/* Checked arithmetic on sizes. Each is false, and *out undefined, on overflow and where out is NULL. */
 TG_API bool tg_size_mul(size_t a, size_t b, size_t *out);
 TG_API bool tg_size_add(size_t a, size_t b, size_t *out);
 /* a rounded up to a multiple of `to`, a power of two. */

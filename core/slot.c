@@ -6,11 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- chunks of slots: obtained for ever, so that a stale handle always points at a readable slot ---- */
+/* ---- chunks of slots: they are never given back, so that a stale handle always points at a readable slot ---- */
 
 typedef struct chunk {
-    struct chunk *next;      /* of all, in `chunks` */
-    struct chunk *next_free; /* of those that no region has */
+    struct chunk *next;      /* the next of all, from `chunks` on */
+    struct chunk *next_free; /* the next of those that no region has, from `free_chunks` on */
     tg_slot slot[TG_CHUNK_SLOTS];
 } chunk;
 
@@ -52,7 +52,7 @@ static void chunk_give_back(tg_slot *first) {
 /* ---- life and death ---- */
 
 static tg_slot *slot_start(tg_slot *s, const char *op, bool kept) {
-    if (s->kept != kept) s->kept = kept; /* once: a kept slot stays one, and others may be reading */
+    if (s->kept != kept) s->kept = kept; /* written once: a kept slot stays one, and other threads may be reading */
     s->requires_grad = s->released = s->retain_grad = false;
     s->pins = 0;
     s->a.data = s->a.buffer = NULL;
@@ -79,7 +79,7 @@ void tg_slot_drop_hooks(tg_slot *s) {
     }
 }
 
-/* What few tensors have. The gradient of a gradient is never stored, so this nests once. */
+/* Frees what few tensors have. A gradient has no gradient stored in it, so the calls nest once. */
 static void drop_extras(tg_slot *s) {
     if (s->name) tg_sys_free((void *)(uintptr_t)s->name, strlen(s->name) + 1);
     s->name = NULL;
@@ -141,14 +141,14 @@ tg_slot *tg_slot_new(const char *op) {
     return slot_start(tg_slot_at(r, r->count++), op, false);
 }
 
-/* Chunks that `count` positions do not need go to whoever takes one next; to the system they cannot go. */
+/* Puts the chunks that `count` positions do not need on the list of free ones; they cannot go back to the system. */
 static void trim_region(tg_region *r, int64_t count) {
     int64_t needed = (count + TG_CHUNK_SLOTS - 1) / TG_CHUNK_SLOTS;
     r->recent.gave |= r->n_chunks > needed;
     while (r->n_chunks > needed) chunk_give_back(r->chunk[--r->n_chunks]);
 }
 
-/* Youngest first, so that the cache hands the buffers out again in the order of a step like the last. */
+/* Kills the youngest first, so that the cache hands buffers out again in the order of a step like the last. */
 void tg_region_rewind(tg_region *r, int64_t count) {
     tg_recent_need(&r->recent, r->count);
     while (r->count > count) tg_slot_kill(tg_slot_at(r, --r->count));
@@ -198,7 +198,7 @@ static tg_slot *kept_take(void) {
     return s;
 }
 
-static _Thread_local TG_HOT tg_slot *kept_made; /* by this thread since tg_at was last called */
+static _Thread_local TG_HOT tg_slot *kept_made; /* the last one that this thread made since it called tg_at */
 
 tg_slot *tg_slot_new_kept(const char *op) {
     tg_slot *s = kept_take();

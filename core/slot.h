@@ -4,8 +4,8 @@
  * the slot's tag in its upper 16 bits: the low 16 bits of the generation, which counts the tensors that had the slot. The
  * tag is 0 while there is none, so a handle kept too long no longer matches. (These bits are never 0, so 65,535 reuses
  * of one slot bring them back; a stale handle would have to sleep through exactly a multiple of that. The generation
- * itself never comes back, and marks compare all of it.) The address must fit 48 bits, which user space of x86-64 and AArch64 Linux does; tg_region
- * checks it when it obtains memory.
+ * itself never comes back, and marks compare all of it.) The address must fit 48 bits, as addresses in user space of x86-64
+ * and AArch64 Linux do; core/slot.c checks it when it obtains memory.
  */
 #ifndef TG_CORE_SLOT_H
 #define TG_CORE_SLOT_H
@@ -28,17 +28,17 @@ typedef struct tg_hooked { /* a function that sees a tensor's gradient */
 } tg_hooked;
 
 typedef struct tg_slot {
-    /* The first two are atomic because a stale handle to a kept tensor may be checked while another thread has
-     * the slot; what they guard is the owner's alone. */
+    /* The first two are atomic because a stale handle to a kept tensor may be checked while another thread owns the
+     * slot; all other fields are the owner's alone. */
     _Alignas(TG_ALIGN) _Atomic uint64_t generation; /* counts the tensors that had the slot, without multiples of 65,536 */
     _Atomic uint16_t tag; /* its low 16 bits while the tensor lives, 0 after that */
-    bool kept : 1, poison : 1, : 0; /* others may be reading them: a byte apart from what the owner writes */
+    bool kept : 1, poison : 1, : 0; /* other threads may read these, so they have a byte of their own */
     bool requires_grad : 1, released : 1, retain_grad : 1;
     uint32_t pins;        /* nodes that saved the elements; tape tensors only */
     tg_array a;
     struct tg_node *node; /* autograd's; core never looks inside */
     tg_tensor *grad;      /* autograd's: a kept tensor owned by this one, or NULL */
-    const char *name;     /* NULL: none. Owned: tg_slot frees it */
+    const char *name;     /* owned by the slot; NULL: none */
     struct tg_hooked *hooks; /* autograd's, in a chain through `next`; freed with the tensor */
     tg_maker maker, before; /* of this tensor, and of the one that had the slot before */
 } tg_slot;
@@ -79,7 +79,7 @@ typedef struct tg_region {
     int64_t n_chunks, cap_chunks;
     int64_t count;   /* live positions: slots [0, count) */
     int64_t stamped; /* slots before this have had their file:line noted, or never will */
-    tg_recent recent; /* how many positions; an event is a rewind */
+    tg_recent recent; /* counts positions; an event is a rewind */
 } tg_region;
 #define TG_CHUNK_SLOTS 256
 
@@ -103,7 +103,8 @@ void tg_slot_drop_hooks(tg_slot *s);
 /* The slots in use of this thread's current region, in order, then all kept ones: the first `most` go to slot[];
  * returns how many there are. */
 int64_t tg_slots_alive(const tg_slot **slot, int64_t most);
-/* How many kept tensors this thread has freed: whoever calls a user's function sees whether to look handles up again. */
+/* How many kept tensors this thread has freed, which tells the caller of a user's function whether to look handles up
+ * again. */
 extern _Thread_local TG_HOT uint64_t tg_kept_deaths;
 /* Ends the life of a slot: drops elements, name and gradient, changes the generation. */
 void tg_slot_kill(tg_slot *s);
@@ -111,18 +112,18 @@ void tg_slot_kill(tg_slot *s);
 /* The poison tensor: one for the process. */
 tg_tensor *tg_poison(void);
 
-/* Saved elements: pinning keeps them through tg_drop_elements. For tape slots; a no-op for kept ones, which other
- * threads may be reading. */
+/* A pin keeps saved elements through tg_drop_elements. Both do nothing to kept tensors, which other threads may be
+ * reading. */
 void tg_slot_pin(tg_slot *s);
 void tg_slot_unpin(tg_slot *s);
 
-/* Set while gradient rules run, which may read what was saved of a released tensor. */
+/* Set while gradient rules run, which may read what was saved of a tensor whose elements were dropped. */
 extern _Thread_local TG_HOT bool tg_reading_saved;
 
-/* What tg_error_status() returns, for those who ask before and after each op. */
+/* What tg_error_status() returns, without a call, for functions that ask before and after each op. */
 extern _Thread_local TG_HOT tg_status tg_error_pending;
 
-/* What a call-site macro notes besides: the place of a pending error that has none yet. */
+/* Whether the pending error has no place yet; tg_error_stamp notes file:line as its place then. */
 extern _Thread_local TG_HOT bool tg_error_unstamped;
 void tg_error_stamp(const char *file, int line);
 

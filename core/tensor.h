@@ -28,8 +28,9 @@ typedef struct tg_tensor tg_tensor; /* opaque, and never defined: see above */
 
 /* ---- creation: the result belongs to the current tape, has no history and needs no gradient ---- */
 
-/* All elements zero, one, or `value` converted to dtype. A negative size, or sizes whose product overflows,
- * is TG_ERR_SHAPE, a number of bytes that does TG_ERR_MEMORY.     tg_zeros(TG_F32, 2, 3)     tg_full(TG_F64, 0.5, 10) */
+/* All elements zero, one, or `value` converted to dtype. TG_ERR_SHAPE is for a negative size and for sizes whose product
+ * overflows, TG_ERR_MEMORY for a number of bytes that does.
+ *     tg_zeros(TG_F32, 2, 3)     tg_full(TG_F64, 0.5, 10) */
 TG_API tg_tensor *tg_zeros_with(tg_dtype dtype, tg_shape shape);
 TG_API tg_tensor *tg_ones_with(tg_dtype dtype, tg_shape shape);
 TG_API tg_tensor *tg_full_with(tg_dtype dtype, double value, tg_shape shape);
@@ -47,13 +48,14 @@ TG_API tg_tensor *tg_scalar(tg_dtype dtype, double value);
  *     i = tg_from(TG_I32, (int32_t[]){1, 2}, 2); */
 TG_API tg_tensor *tg_from_with(tg_dtype dtype, const void *data, tg_shape shape);
 
-/* The same with the sizes one by one: they are those before the first TG_NO_SIZE; what follows s8 is ignored. */
+/* What the macro tg_from calls, with the sizes as arguments: they end at the first TG_NO_SIZE, and what follows s8 is
+ * ignored. */
 #define TG_NO_SIZE INT64_MIN
 TG_API tg_tensor *tg_from_sizes(tg_dtype dtype, const void *data, int64_t s0, int64_t s1, int64_t s2, int64_t s3,
                                 int64_t s4, int64_t s5, int64_t s6, int64_t s7, int64_t s8, ...);
 
-/* A view of the array `a` as a tensor (it shares the buffer). For ops and loaders. TG_ERR_ARGUMENT for an array without
- * elements allocated, with fields that no array has, or whose elements lie outside of its buffer. */
+/* The array `a` as a tensor that shares its buffer, for ops and loaders. TG_ERR_ARGUMENT is for an array whose elements
+ * are not allocated or lie outside of its buffer, and for one that is malformed (core/array.h). */
 TG_API tg_tensor *tg_from_array(const tg_array *a);
 
 /* ---- what a tensor is ---- */
@@ -68,7 +70,7 @@ TG_API bool tg_is_contiguous(const tg_tensor *t);
 TG_API bool tg_is_poison(const tg_tensor *t); /* the result of a failed op; raises nothing */
 TG_API bool tg_is_alive(const tg_tensor *t);  /* false: NULL, poison, rewound or freed; raises nothing */
 
-/* The poison tensor itself, for a layer of one's own that fails: tg_fail(...), then return tg_poison(). */
+/* The poison tensor itself. A layer of your own that fails calls tg_fail(...) and returns it. */
 TG_API tg_tensor *tg_poison(void);
 
 /* Names appear in error messages, printed tapes and checkpoints. The string is copied. Returns t; where there is no
@@ -94,7 +96,8 @@ TG_API void *tg_data_mut(tg_tensor *t);
  * size, as a check. */
 TG_API tg_status tg_copy_out(const tg_tensor *t, void *out, size_t bytes);
 
-/* The array inside; valid as long as the handle. NULL and an error on a bad handle or a released tensor. */
+/* The array inside; valid as long as the handle. On a bad handle, and where the elements
+ * were dropped, it is NULL with an error raised. */
 TG_API const tg_array *tg_array_of(const tg_tensor *t);
 
 /* ---- how long it lives ---- */

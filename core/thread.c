@@ -18,7 +18,7 @@ static pthread_mutex_t locks[TG_LOCKS] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUT
                                           PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
                                           PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 
-/* These fail for a lock that its holder takes again, which nothing here does. */
+/* The calls fail only for a thread that takes a lock again which it holds, and nothing here does. */
 void tg_lock(tg_lock_name name) { (void)pthread_mutex_lock(&locks[name]); }
 void tg_unlock(tg_lock_name name) { (void)pthread_mutex_unlock(&locks[name]); }
 
@@ -41,7 +41,7 @@ static bool have_handlers; /* under TG_LOCK_SETUP */
 
 static bool register_handlers(void) { return pthread_atfork(before_fork, after_fork, in_child) == 0; }
 
-/* Before there are threads: a fork while one of them registers would leave its child the lock that it holds. */
+/* Runs before there are threads: a fork while one of them registered would leave the child with a lock that is held. */
 __attribute__((constructor)) static void register_early(void) { have_handlers = register_handlers(); }
 
 bool tg_teams_lost(void) { return atomic_load_explicit(&teams_lost, memory_order_relaxed); }
@@ -131,7 +131,7 @@ static int make_probes(probe *p, int n, pthread_mutex_t *gate) {
     pthread_attr_t attr;
     if (pthread_attr_init(&attr) != 0) return 0;
     size_t stack = stack_size();
-    if (stack > 0) (void)pthread_attr_setstacksize(&attr, stack); /* what is refused here OpenMP ignores as well */
+    if (stack > 0) (void)pthread_attr_setstacksize(&attr, stack); /* OpenMP too ignores a size that is refused here */
     int made = 0;
     for (; made < n; made++) {
         p[made] = (probe){.gate = gate};

@@ -18,7 +18,8 @@ typedef enum tg_lock_name {
 void tg_lock(tg_lock_name name);
 void tg_unlock(tg_lock_name name);
 
-/* Work for the end of a thread, part of what it frees; run may free it. */
+/* A function to be called at the end of a thread. The struct is usually a field of what the function frees, so run may
+ * free it. */
 typedef struct tg_thread_end {
     void (*run)(struct tg_thread_end *self);
     struct tg_thread_end *next;
@@ -30,12 +31,12 @@ bool tg_at_thread_end(tg_thread_end *e);
 /* Makes, once, what a fork and a thread's end need; false as long as the system refuses. */
 bool tg_thread_ready(void);
 
-/* Before OpenMP makes its first threads. False in a child forked from a process where it had: the child has none of
- * these threads, and OpenMP would wait for them. */
+/* begin is called before OpenMP makes its first threads. It is false, and lost is true, in a child forked from a process
+ * where OpenMP had made some: the child has none of these threads, and OpenMP would wait for them. */
 bool tg_teams_begin(void);
 bool tg_teams_lost(void);
 
-/* How many threads, of n more, the process could have now. They are made, all at once, and ended. */
+/* How many of n more threads the process could have now, found by making them all at once and ending them. */
 int tg_threads_to_be_had(int n);
 
 #endif

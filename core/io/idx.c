@@ -38,7 +38,7 @@ static tg_status fail_short_header(const tg_source *s, int64_t declared, int64_t
                    " are present: %s", declared, present, s->path);
 }
 
-/* The four bytes that every IDX file starts with. */
+/* Reads the four bytes that every IDX file starts with. */
 static tg_status read_magic(tg_source *s, header *h) {
     unsigned char b[4];
     const int64_t got = tg_source_read(s, b, 4);
@@ -83,7 +83,7 @@ static tg_status fail_length(const tg_source *s, const header *h, const char *wh
                    h->bytes, present, s->path);
 }
 
-/* The length of a plain file is known; a compressed one has an upper bound. */
+/* Holds the declared length against that of a plain file, or against the most that a compressed one can hold. */
 static tg_status check_length(const tg_source *s, const header *h) {
     if (!s->compressed) {
         if (s->size < h->bytes) return fail_length(s, h, "is truncated", s->size);
@@ -116,7 +116,7 @@ static void decode(unsigned char *data, int64_t n, const idx_type *type) {
     }
 }
 
-/* The elements, and that nothing follows them. */
+/* Reads the elements, and checks that nothing follows them. */
 static tg_status read_elements(tg_source *s, const header *h, tg_array *a) {
     const int64_t width = (int64_t)tg_dtype_size((tg_dtype)h->type->dtype), size = h->numel * h->type->size;
     unsigned char *data = a->data, extra;

@@ -15,14 +15,14 @@ extern "C" {
 #endif
 
 /* The array in the file, on the current tape: u8 as TG_U8; i8, i16 and i32 as TG_I32; f32 and f64 as they
- * are. gzip is recognised by content, not by name; several members, one behind the other, are one stream. A file that is missing, unreadable or not a regular file
- * is TG_ERR_IO; one with a wrong magic number, type or rank, with fewer or more bytes than its header
- * declares, or with anything behind the last gzip member, be it zeros, is TG_ERR_FORMAT. The declared size is checked before memory is asked for. Poison while an error
- * is pending. */
+ * are. gzip is recognised by content, not by name; several members in a row are one stream. TG_ERR_IO is for a file that
+ * is missing, unreadable or not a regular file; TG_ERR_FORMAT for a wrong magic number, type or rank, for fewer or more
+ * bytes than the header declares, and for anything after the last gzip member, be it zeros. The declared size is checked
+ * before memory is asked for. While an error is pending the result is poison. */
 TG_API tg_tensor *tg_load_idx(const char *path);
 
-/* Writes t, u8, bool (as u8), i32, f32 or f64, of rank 1 to 8 with sizes below 2^32; compressed when the path
- * ends in ".gz". The file appears whole or not at all: a failure leaves an old one as it was. A symbolic link stays, and
+/* Writes t, which is u8, bool (written as u8), i32, f32 or f64, of rank 1 to 8 with sizes below 2^32. The file is
+ * compressed when the path ends in ".gz". The file appears whole or not at all: a failure leaves an old one as it was. A symbolic link stays, and
  * the file it leads to is replaced. */
 TG_API tg_status tg_save_idx(const tg_tensor *t, const char *path);
 

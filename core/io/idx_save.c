@@ -85,7 +85,7 @@ static tg_status put_bytes(target *t, const void *bytes, int64_t n) {
     return TG_OK;
 }
 
-/* The folder of the file, and a short name in it that no other save uses: any file name leaves room for it. */
+/* Makes a name in the folder of the file that no other save uses, so short that it fits wherever the file's own does. */
 static void name_temporary(target *t) {
     static atomic_uint serial;
     const char *slash = strrchr(t->real, '/');
@@ -94,7 +94,7 @@ static void name_temporary(target *t) {
              atomic_fetch_add(&serial, 1));
 }
 
-/* A file without a name, where the system has such; false: it has not. */
+/* Opens a file without a name; false where the system has no such files. */
 static bool open_nameless(target *t) {
 #ifdef O_TMPFILE
     char folder[PATH_MAX];
@@ -123,7 +123,7 @@ static tg_status create(target *t, const struct stat *old) {
     return status;
 }
 
-/* A link stays, and what it leads to is replaced. */
+/* Follows a link: it stays, and what it leads to is replaced. */
 static tg_status find_target(target *t) {
     struct stat st;
     if (strlen(t->path) >= sizeof t->real) {
@@ -155,7 +155,7 @@ static tg_status target_open(target *t, const char *path) {
     return create(t, old ? &st : NULL);
 }
 
-/* A file without a name gets one that nobody has; a rename then replaces the old file at once. */
+/* Gives a file without a name one that nobody has, so that a rename can replace the old file at once. */
 static tg_status give_name(target *t) {
     if (!t->nameless) return TG_OK;
     char self[64];
@@ -237,7 +237,7 @@ static tg_status save(const tg_array *a, const char *path) {
     return target_close(&t, status);
 }
 
-/* What the format can hold. */
+/* Whether the format can hold t; if not, the error is raised. */
 static tg_status check(const tg_tensor *t, const tg_array *a) {
     char text[160];
     if (code_of((tg_dtype)a->dtype) == 0)

@@ -1,4 +1,4 @@
-/* Reading a file, plain or compressed. zlib's own gzread would do, but that it keeps silent about bytes behind the last
+/* Reading a file, plain or compressed. zlib's own gzread would serve, but it says nothing about bytes after the last
  * member.
  */
 #ifndef _POSIX_C_SOURCE
@@ -34,7 +34,7 @@ enum {
     GZIP_WINDOW = 15 + 16 /* for inflateInit2: any window, in gzip's wrapping */
 };
 
-/* What was read behind a member has given nothing yet. */
+/* Whether a member has ended and what was read after it has given no output yet. */
 static bool is_behind(const tg_source *s) { return s->whole && s->z.total_out == 0; }
 
 static tg_status fail_inflate(const tg_source *s, int code) {
@@ -50,7 +50,7 @@ static tg_status start(tg_source *s) {
     return code == Z_OK ? TG_OK : fail_inflate(s, code);
 }
 
-/* At least one byte of the next n, 0 at the end, -1 with an error raised. */
+/* Reads at least one of the next n bytes and returns how many; 0 at the end, -1 with an error raised. */
 static int read_packed(tg_source *s, void *to, int64_t n) {
     z_stream *z = &s->z;
     z->next_out = to;
