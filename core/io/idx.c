@@ -1,15 +1,14 @@
-/* Reading IDX. The reader trusts nothing: before it allocates, it holds what the header declares against the
- * bytes that are there, or, for a compressed file, could be there. Writing is in idx_save.c, the file itself in source.c.
+/* Reading and writing IDX. The reader trusts nothing: before it allocates, the stream holds what the header declares
+ * against the bytes that are there, or, in a compressed file, could be there.
  */
+#include "core/io/elements.h"
 #include "core/io/idx.h"
-#include "core/io/source.h"
 #include "core/slot.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-/* Deflate cannot do better than 1032 to 1: zlib's technical details, "Maximum Compression Factor". */
-#define DEFLATE_LIMIT 1032
+/* ---- reading ---- */
 
 typedef struct idx_type {
     uint8_t code, size; /* in the file */
@@ -32,38 +31,38 @@ static uint32_t get_word(const unsigned char *p) {
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-static tg_status fail_short_header(const tg_source *s, int64_t declared, int64_t present) {
+static tg_status fail_short_header(const tg_reader *r, int64_t declared, int64_t present) {
     return tg_fail(TG_ERR_FORMAT,
                    "load_idx: the file is truncated: its header should have %" PRId64 " bytes, and %" PRId64
-                   " are present: %s", declared, present, s->path);
+                   " are present: %s", declared, present, r->path);
 }
 
 /* Reads the four bytes that every IDX file starts with. */
-static tg_status read_magic(tg_source *s, header *h) {
+static tg_status read_magic(tg_reader *r, header *h) {
     unsigned char b[4];
-    const int64_t got = tg_source_read(s, b, 4);
+    const int64_t got = tg_reader_read(r, b, 4);
     if (got < 0) return tg_error_status();
-    if (got < 4) return fail_short_header(s, 4, got);
+    if (got < 4) return fail_short_header(r, 4, got);
     if (b[0] != 0 || b[1] != 0)
         return tg_fail(TG_ERR_FORMAT,
                        "load_idx: this is not an IDX file, which starts with two zero bytes: "
                        "the magic number is %02x%02x%02x%02x: %s",
-                       b[0], b[1], b[2], b[3], s->path);
+                       b[0], b[1], b[2], b[3], r->path);
     for (int i = 0; i < N_TYPES; i++)
         if (types[i].code == b[2]) h->type = &types[i];
-    if (!h->type) return tg_fail(TG_ERR_FORMAT, "load_idx: IDX has no element type 0x%02x: %s", b[2], s->path);
+    if (!h->type) return tg_fail(TG_ERR_FORMAT, "load_idx: IDX has no element type 0x%02x: %s", b[2], r->path);
     if (b[3] < 1 || b[3] > TG_MAX_RANK)
-        return tg_fail(TG_ERR_FORMAT, "load_idx: the rank must be 1 to %d, and is %d: %s", TG_MAX_RANK, b[3], s->path);
+        return tg_fail(TG_ERR_FORMAT, "load_idx: the rank must be 1 to %d, and is %d: %s", TG_MAX_RANK, b[3], r->path);
     h->shape.rank = b[3];
     return TG_OK;
 }
 
-static tg_status read_sizes(tg_source *s, header *h) {
+static tg_status read_sizes(tg_reader *r, header *h) {
     unsigned char b[4 * TG_MAX_RANK];
     const int rank = h->shape.rank;
-    const int64_t got = tg_source_read(s, b, 4 * rank);
+    const int64_t got = tg_reader_read(r, b, 4 * rank);
     if (got < 0) return tg_error_status();
-    if (got < 4 * rank) return fail_short_header(s, 4 + 4 * rank, 4 + got);
+    if (got < 4 * rank) return fail_short_header(r, 4 + 4 * rank, 4 + got);
     for (int i = 0; i < rank; i++) h->shape.dim[i] = get_word(b + 4 * i);
     h->numel = tg_shape_numel(h->shape);
     size_t bytes = 0;
@@ -71,29 +70,9 @@ static tg_status read_sizes(tg_source *s, header *h) {
         !tg_size_add(bytes, 4 + 4 * (size_t)rank, &bytes) || bytes > INT64_MAX) {
         char text[160];
         return tg_fail(TG_ERR_FORMAT, "load_idx: the header declares more bytes than can be counted: %s: %s",
-                       tg_shape_text(h->shape, text, sizeof text), s->path);
+                       tg_shape_text(h->shape, text, sizeof text), r->path);
     }
     h->bytes = (int64_t)bytes;
-    return TG_OK;
-}
-
-static tg_status fail_length(const tg_source *s, const header *h, const char *what, int64_t present) {
-    return tg_fail(TG_ERR_FORMAT,
-                   "load_idx: the file %s: its header declares %" PRId64 " bytes, and %" PRId64 " are present: %s", what,
-                   h->bytes, present, s->path);
-}
-
-/* Holds the declared length against that of a plain file, or against the most that a compressed one can hold. */
-static tg_status check_length(const tg_source *s, const header *h) {
-    if (!s->compressed) {
-        if (s->size < h->bytes) return fail_length(s, h, "is truncated", s->size);
-        if (s->size > h->bytes) return fail_length(s, h, "has trailing bytes", s->size);
-    } else if (h->bytes / DEFLATE_LIMIT > s->size) {
-        return tg_fail(TG_ERR_FORMAT,
-                       "load_idx: the file is truncated: its header declares %" PRId64 " bytes, more than the %" PRId64
-                       " present can hold compressed: %s",
-                       h->bytes, s->size, s->path);
-    }
     return TG_OK;
 }
 
@@ -117,32 +96,23 @@ static void decode(unsigned char *data, int64_t n, const idx_type *type) {
 }
 
 /* Reads the elements, and checks that nothing follows them. */
-static tg_status read_elements(tg_source *s, const header *h, tg_array *a) {
+static tg_status read_elements(tg_reader *r, const header *h, tg_array *a) {
     const int64_t width = (int64_t)tg_dtype_size((tg_dtype)h->type->dtype), size = h->numel * h->type->size;
-    unsigned char *data = a->data, extra;
-    const int64_t got = tg_source_read(s, data + h->numel * width - size, size);
-    if (got < 0) return tg_error_status();
-    if (got < size) return fail_length(s, h, "is truncated", h->bytes - size + got);
-    const int64_t more = tg_source_read(s, &extra, 1);
-    if (more < 0) return tg_error_status();
-    if (more > 0)
-        return tg_fail(TG_ERR_FORMAT,
-                       "load_idx: the file has trailing bytes: its header declares %" PRId64
-                       " bytes, and more are present: %s",
-                       h->bytes, s->path);
-    if (s->cut_off) return tg_fail(TG_ERR_FORMAT, "load_idx: the compressed data are cut off: %s", s->path);
-    decode(data, h->numel, h->type);
-    return TG_OK;
+    unsigned char *data = a->data;
+    tg_status status = tg_reader_exactly(r, data + h->numel * width - size, size);
+    if (status == TG_OK) status = tg_reader_end(r);
+    if (status == TG_OK) decode(data, h->numel, h->type);
+    return status;
 }
 
-static tg_status load(tg_source *s, tg_array *a) {
+static tg_status load(tg_reader *r, tg_array *a) {
     header h = {0};
-    tg_status status = read_magic(s, &h);
-    if (status == TG_OK) status = read_sizes(s, &h);
-    if (status == TG_OK) status = check_length(s, &h);
+    tg_status status = read_magic(r, &h);
+    if (status == TG_OK) status = read_sizes(r, &h);
+    if (status == TG_OK) status = tg_reader_declare(r, h.bytes);
     if (status == TG_OK) status = tg_array_alloc(a, (tg_dtype)h.type->dtype, h.shape);
     if (status != TG_OK) return status;
-    status = read_elements(s, &h, a);
+    status = read_elements(r, &h, a);
     if (status != TG_OK) tg_array_drop(a);
     return status;
 }
@@ -153,11 +123,11 @@ tg_tensor *tg_load_idx(const char *path) {
         tg_fail(TG_ERR_ARGUMENT, "load_idx: the path is NULL");
         return tg_poison();
     }
-    tg_source s;
-    if (tg_source_open(&s, path) != TG_OK) return tg_poison();
+    tg_reader r;
+    if (tg_reader_open(&r, "load_idx", path, TG_MAYBE_GZIP) != TG_OK) return tg_poison();
     tg_array a = {0};
-    const tg_status status = load(&s, &a);
-    tg_source_close(&s);
+    const tg_status status = load(&r, &a);
+    tg_reader_close(&r);
     if (status != TG_OK) return tg_poison();
     tg_slot *slot = tg_slot_new("load_idx");
     if (!slot) {
@@ -166,4 +136,64 @@ tg_tensor *tg_load_idx(const char *path) {
     }
     slot->a = a;
     return tg_handle(slot);
+}
+
+/* ---- writing ---- */
+
+/* The element type's code in the file; 0: IDX has none. */
+static unsigned char code_of(tg_dtype dtype) {
+    static const unsigned char code[TG_DTYPES] = {
+        [TG_U8] = 0x08, [TG_BOOL] = 0x08, [TG_I32] = 0x0C, [TG_F32] = 0x0D, [TG_F64] = 0x0E};
+    return code[dtype];
+}
+
+static void put_word(unsigned char *p, uint32_t v) {
+    for (int i = 0; i < 4; i++) p[i] = (unsigned char)(v >> (24 - 8 * i));
+}
+
+static tg_status put_header(tg_writer *w, const tg_array *a) {
+    unsigned char b[4 + 4 * TG_MAX_RANK] = {0, 0, code_of((tg_dtype)a->dtype), a->rank};
+    for (int i = 0; i < a->rank; i++) put_word(b + 4 + 4 * i, (uint32_t)a->shape[i]);
+    return tg_writer_put(w, b, 4 + 4 * a->rank);
+}
+
+static tg_status save(const tg_array *a, const char *path) {
+    tg_writer w;
+    tg_status status = tg_writer_open(&w, "save_idx", path, TG_MAYBE_GZIP);
+    if (status != TG_OK) return status;
+    status = put_header(&w, a);
+    if (status == TG_OK)
+        status = tg_elements_put(&w, a->data, a->numel, tg_dtype_size((tg_dtype)a->dtype), TG_BIG_ENDIAN);
+    return tg_writer_close(&w, status);
+}
+
+/* Whether the format can hold t; if not, the error is raised. */
+static tg_status check(const tg_tensor *t, const tg_array *a) {
+    char text[160];
+    if (code_of((tg_dtype)a->dtype) == 0)
+        return tg_fail(TG_ERR_DTYPE, "save_idx: IDX has no element type for %s",
+                       tg_describe(t, text, sizeof text));
+    if (a->rank == 0)
+        return tg_fail(TG_ERR_SHAPE, "save_idx: IDX holds arrays of rank 1 to %d, and not the scalar %s", TG_MAX_RANK,
+                       tg_describe(t, text, sizeof text));
+    for (int i = 0; i < a->rank; i++)
+        if (a->shape[i] > UINT32_MAX)
+            return tg_fail(TG_ERR_SHAPE, "save_idx: IDX holds sizes below 2^32, and one is larger: %s",
+                           tg_describe(t, text, sizeof text));
+    return TG_OK;
+}
+
+tg_status tg_save_idx(const tg_tensor *t, const char *path) {
+    if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!path) return tg_fail(TG_ERR_ARGUMENT, "save_idx: the path is NULL");
+    const tg_slot *s = tg_slot_with_data(t, "save_idx");
+    if (!s) return tg_error_status();
+    tg_status status = check(t, &s->a);
+    if (status != TG_OK) return status;
+    tg_array a = {0};
+    status = tg_array_contiguous(&a, &s->a);
+    if (status != TG_OK) return status;
+    status = save(&a, path);
+    tg_array_drop(&a);
+    return status;
 }

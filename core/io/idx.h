@@ -22,8 +22,9 @@ extern "C" {
 TG_API tg_tensor *tg_load_idx(const char *path);
 
 /* Writes t, which is u8, bool (written as u8), i32, f32 or f64, of rank 1 to 8 with sizes below 2^32. The file is
- * compressed when the path ends in ".gz". The file appears whole or not at all: a failure leaves an old one as it was. A symbolic link stays, and
- * the file it leads to is replaced. */
+ * compressed when the path ends in ".gz". It appears whole or not at all, and is on
+ * disk when the call returns: a failure leaves an old file as it was. A symbolic link stays, and the file it leads to is
+ * replaced. */
 TG_API tg_status tg_save_idx(const tg_tensor *t, const char *path);
 
 #ifdef __cplusplus

@@ -1,0 +1,35 @@
+/* Byte order. */
+#include "core/io/elements.h"
+
+#include <string.h>
+
+enum {
+    PIECE = 1 << 13 /* bytes turned around at a time */
+};
+
+static void swap(unsigned char *p, size_t width) {
+    for (size_t i = 0, j = width - 1; i < j; i++, j--) {
+        const unsigned char byte = p[i];
+        p[i] = p[j];
+        p[j] = byte;
+    }
+}
+
+void tg_elements_to_host(void *elements, int64_t n, size_t width, tg_byte_order order) {
+    if (order == TG_HOST_ORDER || width == 1) return;
+    for (int64_t i = 0; i < n; i++) swap((unsigned char *)elements + (size_t)i * width, width);
+}
+
+tg_status tg_elements_put(tg_writer *w, const void *elements, int64_t n, size_t width, tg_byte_order order) {
+    if (order == TG_HOST_ORDER || width == 1) return tg_writer_put(w, elements, n * (int64_t)width);
+    unsigned char piece[PIECE];
+    tg_status status = TG_OK;
+    const int64_t step = PIECE / (int64_t)width;
+    for (int64_t i = 0; i < n && status == TG_OK; i += step) {
+        const int64_t count = n - i < step ? n - i : step;
+        memcpy(piece, (const unsigned char *)elements + (size_t)i * width, (size_t)count * width);
+        tg_elements_to_host(piece, count, width, order);
+        status = tg_writer_put(w, piece, count * (int64_t)width);
+    }
+    return status;
+}

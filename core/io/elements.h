@@ -1,0 +1,22 @@
+/* Private. Elements as files hold them: in either byte order. */
+#ifndef TG_CORE_IO_ELEMENTS_H
+#define TG_CORE_IO_ELEMENTS_H
+
+#include "core/io/stream.h"
+
+/* The order of bytes in an element of several: the least or the most significant first. */
+typedef enum tg_byte_order { TG_LITTLE_ENDIAN, TG_BIG_ENDIAN } tg_byte_order;
+
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define TG_HOST_ORDER TG_BIG_ENDIAN
+#else
+#define TG_HOST_ORDER TG_LITTLE_ENDIAN
+#endif
+
+/* Turns n elements of `width` bytes, 1, 2, 4 or 8, around, where they are not in the order of this machine. */
+void tg_elements_to_host(void *elements, int64_t n, size_t width, tg_byte_order order);
+
+/* Writes n elements of this machine in that order. */
+tg_status tg_elements_put(tg_writer *w, const void *elements, int64_t n, size_t width, tg_byte_order order);
+
+#endif
