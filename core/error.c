@@ -47,6 +47,8 @@ const char *tg_named_begin(const char *name) {
     return outer;
 }
 
+bool tg_error_is_of(const char *who) { return !named || strcmp(named, who) == 0; }
+
 void tg_named_end(const char *const *outer) { named = *outer; }
 
 /* "conv2d: .." becomes "<named>: ..", and so does a text that names no function. */

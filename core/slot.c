@@ -253,7 +253,7 @@ tg_slot *tg_slot_of_input(const tg_tensor *t, const char *who, int i) {
     tg_slot *s = tg_slot_peek(t);
     if (s && !s->poison) return s;
     char input[24] = "the input";
-    if (i >= 0) snprintf(input, sizeof input, "input %d", i);
+    if (i >= 0 && tg_error_is_of(who)) snprintf(input, sizeof input, "input %d", i);
     if (s) {
         if (tg_error_status() == TG_OK)
             tg_fail(TG_ERR_LIFETIME, "%s: %s is the result of a failed op", who, input);

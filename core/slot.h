@@ -67,7 +67,8 @@ static inline bool tg_slot_is_alive(const tg_slot *s) { return atomic_load_expli
  * stale handles, NULL with the error already pending for poison. */
 tg_slot *tg_slot_of(const tg_tensor *t, const char *who);
 
-/* The same for input i of several, which the message names: "who: input 1 is NULL"; i < 0: of one. */
+/* The same for input i of several, which the message names: "who: input 1 is NULL"; i < 0: of one. Where the error will
+ * name another function, whose inputs they are not, it has no number. */
 tg_slot *tg_slot_of_input(const tg_tensor *t, const char *who, int i);
 
 /* The same, and it must still have its elements (not released). */
@@ -126,6 +127,9 @@ extern _Thread_local TG_HOT tg_status tg_error_pending;
 /* Whether the pending error has no place yet; tg_error_stamp notes file:line as its place then. */
 extern _Thread_local TG_HOT bool tg_error_unstamped;
 void tg_error_stamp(const char *file, int line);
+
+/* Whether an error of function `who` will name it, and not a function that it is a part of (TG_NAMED). */
+bool tg_error_is_of(const char *who);
 
 /* The last component of a path, for messages. */
 const char *tg_base_name(const char *path);

@@ -15,7 +15,7 @@ const tg_op_entry *tg_op_table(int *count) {
     if (count)
         *count = (int)(sizeof table / sizeof *table);
     else
-        tg_fail(TG_ERR_ARGUMENT, "tg_op_table: there is no place for the number of ops");
+        tg_fail(TG_ERR_ARGUMENT, "tg_op_table: the place for the number of ops is NULL");
     return table;
 }
 
@@ -27,4 +27,4 @@ const tg_op *tg_op_find(const char *name) {
 }
 
 /* What the walk borrows when it is recorded itself. */
-const tg_walk_ops tg_walk_ops_table = {.add = (tg_add), .sum_to = (tg_sum_to)};
+const tg_walk_ops tg_walk_ops_table = {.add = tg_add, .sum_to = tg_sum_to};

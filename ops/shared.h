@@ -72,6 +72,9 @@ const tg_array *tg_operand_along(const tg_tensor *x, const char *who, int64_t ax
 /* Raises "<who>: <text>: x [2, 3] f32" and returns the poison tensor. */
 tg_tensor *tg_fail_operand(tg_status status, const char *who, const tg_tensor *x, const char *format, ...) TG_PRINTF(4, 5);
 
+/* The same for an axis that the result, of this rank, does not have. */
+tg_tensor *tg_fail_axis(const char *who, const tg_tensor *x, int64_t axis, int rank);
+
 /* ---- contiguous operands ---- */
 
 /* out[k] becomes in[k], contiguous, and p[k] points to it, or is NULL with in[k]. The caller drops out, after an error

@@ -150,7 +150,7 @@ static const tg_attr_field hardtanh_fields[] = {{"lo", TG_ATTR_REAL, FIRST_PARAM
 /* What the function divides by. */
 static tg_status divisor_infer(const tg_call *call) {
     if (parameters_of(call->attr)[0] == 0)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "%s must not be 0, for %s", call->op->attrs[0].name,
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%s must not be 0: %s", call->op->attrs[0].name,
                             tg_call_input(call, 0));
     return tg_infer_same(call);
 }
@@ -158,7 +158,7 @@ static tg_status divisor_infer(const tg_call *call) {
 static tg_status bounds_infer(const tg_call *call) {
     const double *p = parameters_of(call->attr);
     if (!(p[0] < p[1]))
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "lo %g is not below hi %g, for %s", p[0], p[1],
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "lo %g must be less than hi %g: %s", p[0], p[1],
                             tg_call_input(call, 0));
     return tg_infer_same(call);
 }

@@ -93,7 +93,7 @@ static tg_status gaussian_derivative_forward(const tg_call *call) {
 static tg_status gaussian_derivative_infer(const tg_call *call) {
     double s = tg_scale_of(call->attr);
     if (!(s > 0 && isfinite(s)))
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "scale %g is not positive and finite, for %s", s,
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "scale %g must be positive and finite: %s", s,
                             tg_call_input(call, 0));
     return tg_order_infer(call);
 }

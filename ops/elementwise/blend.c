@@ -1,5 +1,4 @@
 /* Functions of three tensors, element by element. */
-#include "autograd/composed.h"
 #include "core/iterate.h"
 #include "ops/elementwise/unary.h"
 
@@ -77,9 +76,14 @@ static tg_tensor *times_share(tg_tensor *x, double value, tg_tensor *here) {
     return tg_mul(x, tg_where(here, number(x, value), number(x, 1)));
 }
 
+static bool are_tensors(const char *who, const tg_tensor *x, const tg_tensor *a, const tg_tensor *b) {
+    return tg_operand(x, who, 0) && tg_operand(a, who, 1) && tg_operand(b, who, 2);
+}
+
 /* The value goes to the factor that is larger in magnitude, which rounds least; to the product where that overflows. */
 tg_tensor *tg_addcmul(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
     TG_COMPOSED("addcmul");
+    if (!are_tensors("addcmul", x, a, b)) return tg_poison();
     if (value == 1) return add_step(x, tg_mul(a, b));
     tg_tensor *size_a = tg_abs(a), *size_b = tg_abs(b), *of_a = tg_gt(size_a, size_b), *of_b = tg_logical_not(of_a);
     if (fabs(value) < 1) return add_step(x, tg_mul(times_share(a, value, of_a), times_share(b, value, of_b)));
@@ -94,6 +98,7 @@ tg_tensor *tg_addcmul(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
  * is the numerator that rounds more. */
 tg_tensor *tg_addcdiv(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
     TG_COMPOSED("addcdiv");
+    if (!are_tensors("addcdiv", x, a, b)) return tg_poison();
     if (value == 1) return add_step(x, tg_div(a, b));
     if (fabs(value) < 1) return add_step(x, tg_mul_scalar(tg_div(a, b), value));
     double least = is_f64(x) ? DBL_MIN : (double)FLT_MIN;

@@ -53,7 +53,7 @@ static tg_status where_infer(const tg_call *call) {
     if (s == TG_OK) s = tg_call_pair(call, 1, 2, &shape);
     if (s != TG_OK) return s;
     if (!tg_shape_broadcast(shape, tg_array_shape(call->in[0]), &shape))
-        return tg_call_fail(call, TG_ERR_SHAPE, "shapes do not broadcast: condition %s, then %s and %s",
+        return tg_call_fail(call, TG_ERR_SHAPE, "shapes do not broadcast: condition %s, a %s, b %s",
                             tg_call_input(call, 0), tg_call_input(call, 1), tg_call_input(call, 2));
     return tg_out(call, 0, (tg_dtype)call->in[1]->dtype, shape);
 }
@@ -121,7 +121,7 @@ static tg_status masked_fill_infer(const tg_call *call) {
     tg_status s = check_mask(call, 1);
     if (s != TG_OK) return s;
     if (!tg_shape_broadcast(x, tg_array_shape(call->in[1]), &shape) || !tg_shape_equal(x, shape))
-        return tg_call_fail(call, TG_ERR_SHAPE, "the mask does not broadcast to x: %s to %s",
+        return tg_call_fail(call, TG_ERR_SHAPE, "the mask does not broadcast to x: mask %s, x %s",
                             tg_call_input(call, 1), tg_call_input(call, 0));
     return tg_out(call, 0, (tg_dtype)call->in[0]->dtype, shape);
 }

@@ -23,11 +23,11 @@ static tg_slot *target(const char *who, tg_tensor *x) {
     char text[160];
     tg_describe(x, text, sizeof text);
     if (s->requires_grad && s->node)
-        tg_fail(TG_ERR_TAPE, "%s: %s is the result of %s and requires a gradient", who, text,
+        tg_fail(TG_ERR_TAPE, "%s: %s is the result of %s and requires a gradient, so it cannot be changed in place", who, text,
                 s->node->op->name);
     else if (s->requires_grad && tg_grad_enabled())
-        tg_fail(TG_ERR_TAPE, "%s: %s requires a gradient and recording is on (tg_set_grad_enabled(false))",
-                who, text);
+        tg_fail(TG_ERR_TAPE, "%s: %s requires a gradient, and cannot be changed while recording is on (tg_set_grad_enabled(false))", who,
+                text);
     else if (!s->a.buffer)
         tg_fail(TG_ERR_ARGUMENT, "%s: %s lies in memory that is not the library's (tg_contiguous copies)", who, text);
     else
@@ -78,7 +78,7 @@ static tg_status number(const char *who, const tg_slot *x, const tg_tensor *y, t
     tg_status s = operand(who, x, y, out);
     if (s != TG_OK || (out->dtype == x->a.dtype && tg_dtype_is_float((tg_dtype)out->dtype))) return s;
     tg_array_drop(out);
-    return tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, both the same, was given %s and %s", who,
+    return tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, the same of both, was given %s and %s", who,
                    tg_describe(tg_handle(x), text, sizeof text), tg_describe(y, other, sizeof other));
 }
 

@@ -135,8 +135,8 @@ static const tg_attr_field clamp_fields[] = {{"lo", TG_ATTR_REAL, FIRST_PARAMETE
 static tg_status clamp_infer(const tg_call *call) {
     const double *p = parameters_of(call->attr);
     if (isnan(p[0]) || isnan(p[1]))
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "a bound of %s is NaN: lo %g, hi %g",
-                            tg_call_input(call, 0), p[0], p[1]);
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "neither lo %g nor hi %g may be NaN: %s", p[0], p[1],
+                            tg_call_input(call, 0));
     return tg_infer_same(call);
 }
 

@@ -11,8 +11,8 @@ static const tg_attr_field order_fields[] = {{"order", TG_ATTR_INT, offsetof(tg_
 tg_status tg_order_infer(const tg_call *call) {
     int64_t n = ((const tg_order *)call->attr)->order;
     if (n < 0 || n > TG_MAX_ORDER)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "no derivative of order %lld: orders are 0 to %d, of %s",
-                            (long long)n, TG_MAX_ORDER, tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "order %lld is out of range, 0 to %d: %s", (long long)n,
+                            TG_MAX_ORDER, tg_call_input(call, 0));
     return tg_infer_same(call);
 }
 

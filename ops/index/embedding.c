@@ -5,12 +5,6 @@
 #include "core/random.h"
 #include "ops/shared.h"
 
-static tg_tensor *fail(tg_status status, const char *what, const tg_tensor *t) {
-    char text[160];
-    tg_fail(status, "%s: %s", what, tg_describe(t, text, sizeof text));
-    return tg_poison();
-}
-
 /* The elements of a fresh tensor; NULL when it could not be made. */
 static void *fresh(tg_tensor *t) { return tg_is_poison(t) ? NULL : tg_array_of(t)->data; }
 
@@ -31,16 +25,16 @@ static tg_tensor *padded(const tg_tensor *index, int64_t padding, int64_t size) 
 
 tg_tensor *tg_embedding_with(tg_tensor *weight, tg_tensor *index, tg_embedding_opts o) {
     TG_COMPOSED("embedding");
-    int rank = tg_rank(weight);
-    if (!tg_is_alive(weight)) return tg_poison();
-    if (rank != 2) return fail(TG_ERR_SHAPE, "embedding: the weight needs [number, size]", weight);
-    tg_shape shape = tg_shape_of(index);
-    if (!tg_is_alive(index)) return tg_poison();
-    if (shape.rank == TG_MAX_RANK) return fail(TG_ERR_SHAPE, "embedding: too many axes", index);
-    int64_t size = tg_size(weight, 0),
-            padding = o.padding_index < 0 ? o.padding_index + size : o.padding_index;
+    const tg_array *w = tg_operand(weight, "embedding", 0), *at = tg_operand(index, "embedding", 1);
+    if (!w || !at) return tg_poison();
+    if (w->rank != 2) return tg_fail_operand(TG_ERR_SHAPE, "embedding", weight, "the weight must be a matrix [number, size]");
+    tg_shape shape = tg_array_shape(at);
+    if (shape.rank == TG_MAX_RANK)
+        return tg_fail_operand(TG_ERR_SHAPE, "embedding", index, "an index of rank %d has no room for the axis of a row", TG_MAX_RANK);
+    int64_t size = w->shape[0], padding = o.padding_index < 0 ? o.padding_index + size : o.padding_index;
     if (o.padding && (padding < 0 || padding >= size))
-        return fail(TG_ERR_ARGUMENT, "embedding: the padding index is outside the weight", weight);
+        return tg_fail_operand(TG_ERR_ARGUMENT, "embedding", weight, "the padding index %lld is out of range for axis 0 of size %lld",
+                               (long long)o.padding_index, (long long)size);
     tg_tensor *rows = tg_index_select(weight, 0, tg_reshape_with(index, TG_SHAPE(tg_numel(index))));
     if (o.padding && tg_requires_grad(rows)) {
         tg_tensor *kept = tg_where(padded(index, padding, size), tg_detach(rows), rows);
@@ -55,14 +49,10 @@ tg_tensor *tg_embedding_with(tg_tensor *weight, tg_tensor *index, tg_embedding_o
 
 tg_tensor *tg_dropout(tg_tensor *x, double p, bool training) {
     TG_COMPOSED("dropout");
-    int rank = tg_rank(x);
-    (void)rank;
-    if (!tg_is_alive(x)) return tg_poison();
-    if (!tg_dtype_is_float(tg_dtype_of(x))) return fail(TG_ERR_DTYPE, "dropout: takes f32 or f64", x);
-    if (!(p >= 0 && p <= 1)) {
-        tg_fail(TG_ERR_ARGUMENT, "dropout: the probability %g is outside [0, 1]", p);
-        return tg_poison();
-    }
+    const tg_array *a = tg_operand(x, "dropout", TG_ONLY);
+    if (!a) return tg_poison();
+    if (!tg_dtype_is_float((tg_dtype)a->dtype)) return tg_fail_operand(TG_ERR_DTYPE, "dropout", x, "takes f32 or f64");
+    if (!(p >= 0 && p <= 1)) return tg_fail_operand(TG_ERR_ARGUMENT, "dropout", x, "the probability %g is not in [0, 1]", p);
     if (!training || p == 0) return x;
     tg_dtype dtype = tg_dtype_of(x);
     tg_rng before = *tg_default_rng();

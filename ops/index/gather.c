@@ -1,23 +1,13 @@
 #include "ops/shared.h"
 
-typedef struct index_attr {
-    int64_t axis;
-} index_attr;
-
-static const tg_attr_field fields[] = {{"axis", TG_ATTR_INT, offsetof(index_attr, axis)}};
-
-static int axis_of(const void *attr, const tg_array *x) {
-    return tg_axis_of(((const index_attr *)attr)->axis, x->rank);
-}
-
 /* ---- indices ---- */
 
 tg_status tg_call_index_dtype(const tg_call *call) {
     if (call->in[1]->dtype == TG_I64 || call->in[1]->dtype == TG_I32) return TG_OK;
-    return tg_call_fail(call, TG_ERR_DTYPE, "indices must be i64 or i32: %s", tg_call_input(call, 1));
+    return tg_call_fail(call, TG_ERR_DTYPE, "the index must be i64 or i32: %s", tg_call_input(call, 1));
 }
 
-static tg_status fail_outside(const char *op, tg_tensor *const *in, int axis, const tg_array *index, int64_t bad) {
+static tg_status fail_outside(const char *op, tg_tensor *const *in, int axis, int64_t size, const tg_array *index, int64_t bad) {
     char place_text[200], x_text[160], index_text[160];
     tg_shape place = tg_array_shape(index);
     int64_t rest = bad;
@@ -26,9 +16,10 @@ static tg_status fail_outside(const char *op, tg_tensor *const *in, int axis, co
         place.dim[i] = rest % n;
         rest /= n;
     }
-    return tg_fail(TG_ERR_ARGUMENT, "%s: index %lld at %s of %s is outside axis %d of %s", op,
-                   (long long)tg_integer_at(index, bad), tg_shape_text(place, place_text, sizeof place_text),
-                   tg_describe(in[1], index_text, sizeof index_text), axis, tg_describe(in[0], x_text, sizeof x_text));
+    return tg_fail(TG_ERR_ARGUMENT, "%s: index %lld is out of range for axis %d of size %lld: %s (it stands at %s of %s)", op,
+                   (long long)tg_integer_at(index, bad), axis, (long long)size,
+                   tg_describe(in[0], x_text, sizeof x_text), tg_shape_text(place, place_text, sizeof place_text),
+                   tg_describe(in[1], index_text, sizeof index_text));
 }
 
 /* *out = the indices, to be dropped, all counted from the start of an axis of this size: shared or copied. One that is
@@ -43,7 +34,7 @@ static tg_status positions(const char *op, tg_tensor *const *in, const tg_array 
     bool negative;
     int64_t bad = tg_first_outside(&dense, size, &negative);
     if (bad >= 0) {
-        s = fail_outside(op, in, axis, &dense, bad);
+        s = fail_outside(op, in, axis, size, &dense, bad);
     } else if (negative) {
         s = tg_array_alloc(out, TG_I64, tg_array_shape(index));
         for (int64_t i = 0; s == TG_OK && i < dense.numel; i++) {
@@ -73,14 +64,6 @@ static tg_array along(const tg_array *vector, int axis, const tg_array *like) {
     return v;
 }
 
-/* din = out with 0 everywhere where it is still empty. */
-static tg_status zeros_unless_there(const tg_array *x, tg_array *din) {
-    if (din->data) return TG_OK;
-    tg_status s = tg_array_alloc_like(din, x);
-    if (s == TG_OK) tg_array_fill(din, 0);
-    return s;
-}
-
 /* ---- gather:  dx[.., index[.., j, ..], ..] += g[.., j, ..] ---- */
 
 tg_status tg_call_index_fits(const tg_call *call, int axis) {
@@ -89,13 +72,13 @@ tg_status tg_call_index_fits(const tg_call *call, int axis) {
     for (int i = 0; fits && i < x->rank; i++) fits = i == axis || index->shape[i] <= x->shape[i];
     if (fits) return TG_OK;
     return tg_call_fail(call, TG_ERR_SHAPE,
-                        "apart from axis %d the index must not be larger than what it points into: %s, %s", axis,
-                        tg_call_input(call, 1), tg_call_input(call, 0));
+                        "the index must have the rank of what it points into, and apart from axis %d at most its sizes: "
+                        "index %s into %s", axis, tg_call_input(call, 1), tg_call_input(call, 0));
 }
 
 static tg_status index_fits(const tg_call *call) {
     int axis;
-    tg_status s = tg_call_axis(call, ((const index_attr *)call->attr)->axis, &axis);
+    tg_status s = tg_call_attr_axis(call, &axis);
     if (s == TG_OK) s = tg_call_index_dtype(call);
     return s == TG_OK ? tg_call_index_fits(call, axis) : s;
 }
@@ -106,7 +89,7 @@ static tg_status gather_infer(const tg_call *call) {
 }
 
 static tg_status gather_forward(const tg_call *call) {
-    int axis = axis_of(call->attr, call->in[0]);
+    int axis = tg_attr_axis(call->attr, call->in[0]->rank);
     tg_array at;
     tg_status s = tg_call_positions(call, axis, &at);
     if (s == TG_OK) tg_map_gather(call->in[0], axis, &at, call->out[0]);
@@ -116,15 +99,15 @@ static tg_status gather_forward(const tg_call *call) {
 
 static void gather_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *zeros = tg_zeros_with(tg_dtype_of(dout[0]), tg_shape_of(n->in[0]));
-    din[0] = tg_scatter_add(zeros, (int)((const index_attr *)n->attr)->axis, n->in[1], dout[0]);
+    din[0] = tg_scatter_add(zeros, tg_attr_axis(n->attr, tg_rank(dout[0])), n->in[1], dout[0]);
 }
 
 static tg_status gather_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *x = tg_node_in(n, 0);
-    int axis = axis_of(n->attr, x);
+    int axis = tg_attr_axis(n->attr, x->rank);
     tg_array at;
     tg_status s = node_positions(n, axis, &at);
-    if (s == TG_OK) s = zeros_unless_there(x, &din[0]);
+    if (s == TG_OK) s = tg_adjoint_or_zeros(&din[0], x);
     if (s == TG_OK) s = tg_map_scatter_add(&din[0], axis, &at, dout[0]);
     tg_array_drop(&at);
     return s;
@@ -137,7 +120,7 @@ const tg_op tg_op_gather = {
     .save = TG_IN(1),
     .no_grad = TG_IN(1),
     .accumulates = TG_IN(0),
-    TG_ATTRS(index_attr, fields),
+    TG_ATTRS(tg_axis_attr, tg_axis_fields),
     .infer = gather_infer,
     .forward = gather_forward,
     .grad = gather_grad,
@@ -145,7 +128,7 @@ const tg_op tg_op_gather = {
 };
 
 tg_tensor *tg_gather(tg_tensor *x, int axis, tg_tensor *index) {
-    return tg_apply2(&tg_op_gather, x, index, &(index_attr){axis});
+    return tg_apply2(&tg_op_gather, x, index, &(tg_axis_attr){axis});
 }
 
 /* ---- scatter_add:  dx = g,  dsrc = g gathered at index ---- */
@@ -153,18 +136,15 @@ tg_tensor *tg_gather(tg_tensor *x, int axis, tg_tensor *index) {
 static tg_status scatter_add_infer(const tg_call *call) {
     const tg_array *x = call->in[0], *index = call->in[1], *src = call->in[2];
     tg_status s = tg_call_float(call, 0);
-    if (s == TG_OK && x->dtype != src->dtype)
-        s = tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                         tg_call_input(call, 0), tg_call_input(call, 2));
+    if (s == TG_OK) s = tg_call_same_dtype(call, 0, 2);
     if (s == TG_OK && !tg_shape_equal(tg_array_shape(index), tg_array_shape(src)))
-        s = tg_call_fail(call, TG_ERR_SHAPE, "index and src must have one shape: %s and %s",
-                         tg_call_input(call, 1), tg_call_input(call, 2));
+        s = tg_call_fail(call, TG_ERR_SHAPE, "shapes differ: index %s, src %s", tg_call_input(call, 1), tg_call_input(call, 2));
     if (s == TG_OK) s = index_fits(call);
     return s == TG_OK ? tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(x)) : s;
 }
 
 static tg_status scatter_add_forward(const tg_call *call) {
-    int axis = axis_of(call->attr, call->in[0]);
+    int axis = tg_attr_axis(call->attr, call->in[0]->rank);
     tg_array at;
     tg_status s = tg_call_positions(call, axis, &at);
     if (s == TG_OK) {
@@ -177,7 +157,7 @@ static tg_status scatter_add_forward(const tg_call *call) {
 
 static void scatter_add_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     if (tg_needs(n, 0)) din[0] = dout[0];
-    if (tg_needs(n, 2)) din[2] = tg_gather(dout[0], (int)((const index_attr *)n->attr)->axis, n->in[1]);
+    if (tg_needs(n, 2)) din[2] = tg_gather(dout[0], tg_attr_axis(n->attr, tg_rank(dout[0])), n->in[1]);
 }
 
 const tg_op tg_op_scatter_add = {
@@ -186,7 +166,7 @@ const tg_op tg_op_scatter_add = {
     .n_in = 3,
     .save = TG_IN(1),
     .no_grad = TG_IN(1),
-    TG_ATTRS(index_attr, fields),
+    TG_ATTRS(tg_axis_attr, tg_axis_fields),
     .infer = scatter_add_infer,
     .forward = scatter_add_forward,
     .grad = scatter_add_grad,
@@ -194,7 +174,7 @@ const tg_op tg_op_scatter_add = {
 
 tg_tensor *tg_scatter_add(tg_tensor *x, int axis, tg_tensor *index, tg_tensor *src) {
     tg_tensor *in[3] = {x, index, src};
-    return tg_apply(&tg_op_scatter_add, in, 3, &(index_attr){axis});
+    return tg_apply(&tg_op_scatter_add, in, 3, &(tg_axis_attr){axis});
 }
 
 /* ---- index_select:  dx[.., index[j], ..] += g[.., j, ..] ---- */
@@ -202,18 +182,18 @@ tg_tensor *tg_scatter_add(tg_tensor *x, int axis, tg_tensor *index, tg_tensor *s
 static tg_status index_select_infer(const tg_call *call) {
     const tg_array *x = call->in[0], *index = call->in[1];
     int axis;
-    tg_status s = tg_call_axis(call, ((const index_attr *)call->attr)->axis, &axis);
+    tg_status s = tg_call_attr_axis(call, &axis);
     if (s == TG_OK) s = tg_call_index_dtype(call);
     if (s != TG_OK) return s;
     if (index->rank != 1)
-        return tg_call_fail(call, TG_ERR_SHAPE, "the index must be a vector: %s", tg_call_input(call, 1));
+        return tg_call_fail(call, TG_ERR_SHAPE, "the index must have rank 1: %s", tg_call_input(call, 1));
     tg_shape shape = tg_array_shape(x);
     shape.dim[axis] = index->numel;
     return tg_out(call, 0, (tg_dtype)x->dtype, shape);
 }
 
 static tg_status index_select_forward(const tg_call *call) {
-    int axis = axis_of(call->attr, call->in[0]);
+    int axis = tg_attr_axis(call->attr, call->in[0]->rank);
     tg_array at;
     tg_status s = tg_call_positions(call, axis, &at);
     if (s != TG_OK) return s;
@@ -226,7 +206,7 @@ static tg_status index_select_forward(const tg_call *call) {
 static void index_select_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *g = dout[0], *zeros = tg_zeros_with(tg_dtype_of(g), tg_shape_of(n->in[0]));
     tg_shape shape = tg_shape_of(g), column = shape;
-    int axis = tg_axis_of(((const index_attr *)n->attr)->axis, shape.rank);
+    int axis = tg_attr_axis(n->attr, shape.rank);
     for (int i = 0; i < column.rank; i++)
         if (i != axis) column.dim[i] = 1;
     din[0] = tg_scatter_add(zeros, axis, tg_expand_with(tg_reshape_with(n->in[1], column), shape), g);
@@ -234,10 +214,10 @@ static void index_select_grad(const tg_node *n, tg_tensor *const *dout, tg_tenso
 
 static tg_status index_select_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *x = tg_node_in(n, 0);
-    int axis = axis_of(n->attr, x);
+    int axis = tg_attr_axis(n->attr, x->rank);
     tg_array at;
     tg_status s = node_positions(n, axis, &at);
-    if (s == TG_OK) s = zeros_unless_there(x, &din[0]);
+    if (s == TG_OK) s = tg_adjoint_or_zeros(&din[0], x);
     if (s == TG_OK) {
         tg_array spread = along(&at, axis, dout[0]);
         s = tg_map_scatter_add(&din[0], axis, &spread, dout[0]);
@@ -253,7 +233,7 @@ const tg_op tg_op_index_select = {
     .save = TG_IN(1),
     .no_grad = TG_IN(1),
     .accumulates = TG_IN(0),
-    TG_ATTRS(index_attr, fields),
+    TG_ATTRS(tg_axis_attr, tg_axis_fields),
     .infer = index_select_infer,
     .forward = index_select_forward,
     .grad = index_select_grad,
@@ -261,5 +241,5 @@ const tg_op tg_op_index_select = {
 };
 
 tg_tensor *tg_index_select(tg_tensor *x, int axis, tg_tensor *index) {
-    return tg_apply2(&tg_op_index_select, x, index, &(index_attr){axis});
+    return tg_apply2(&tg_op_index_select, x, index, &(tg_axis_attr){axis});
 }

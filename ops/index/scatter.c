@@ -1,18 +1,7 @@
 #include "core/iterate.h"
-#include "core/slot.h"
 #include "ops/shared.h"
 
 #include <string.h>
-
-typedef struct scatter_attr {
-    int64_t axis;
-} scatter_attr;
-
-static const tg_attr_field fields[] = {{"axis", TG_ATTR_INT, offsetof(scatter_attr, axis)}};
-
-static int axis_of(const void *attr, const tg_array *x) {
-    return tg_axis_of(((const scatter_attr *)attr)->axis, x->rank);
-}
 
 /* ---- scatter:  dx = g with 0 where src stands,  dsrc[.., j, ..] = g[.., index[.., j, ..], ..] ---- */
 
@@ -20,16 +9,14 @@ static int axis_of(const void *attr, const tg_array *x) {
 static tg_status scatter_infer(const tg_call *call) {
     const tg_array *x = call->in[0], *index = call->in[1], *src = call->in[2];
     int axis;
-    tg_status s = tg_call_axis(call, ((const scatter_attr *)call->attr)->axis, &axis);
+    tg_status s = tg_call_attr_axis(call, &axis);
     if (s == TG_OK) s = tg_call_index_dtype(call);
-    if (s == TG_OK && x->dtype != src->dtype)
-        s = tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)", tg_call_input(call, 0),
-                         tg_call_input(call, 2));
+    if (s == TG_OK) s = tg_call_same_dtype(call, 0, 2);
     if (s == TG_OK) s = tg_call_index_fits(call, axis);
     if (s != TG_OK) return s;
     if (!tg_array_same_shape(index, src))
-        return tg_call_fail(call, TG_ERR_SHAPE, "src and index differ in shape: %s and %s",
-                            tg_call_input(call, 2), tg_call_input(call, 1));
+        return tg_call_fail(call, TG_ERR_SHAPE, "shapes differ: index %s, src %s", tg_call_input(call, 1),
+                            tg_call_input(call, 2));
     return tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(x));
 }
 
@@ -48,7 +35,7 @@ static tg_grid grid_of(const tg_array *index, const tg_array *src, const tg_arra
 
 static tg_status scatter_forward(const tg_call *call) {
     const tg_array *src = call->in[2], *out = call->out[0];
-    int axis = axis_of(call->attr, out);
+    int axis = tg_attr_axis(call->attr, out->rank);
     tg_array at;
     tg_status s = tg_call_positions(call, axis, &at);
     if (s == TG_OK) tg_array_copy(out, call->in[0]);
@@ -78,7 +65,7 @@ static tg_tensor *survivors(const tg_node *n, int axis) {
 
 static void scatter_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *g = dout[0], *zeros = tg_zeros_with(tg_dtype_of(g), tg_shape_of(n->in[1]));
-    int axis = (int)((const scatter_attr *)n->attr)->axis;
+    int axis = tg_attr_axis(n->attr, tg_rank(g));
     if (tg_needs(n, 0)) din[0] = tg_scatter(g, axis, n->in[1], zeros);
     if (tg_needs(n, 2)) din[2] = tg_where(survivors(n, axis), tg_gather(g, axis, n->in[1]), zeros);
 }
@@ -89,7 +76,7 @@ const tg_op tg_op_scatter = {
     .n_in = 3,
     .save = TG_IN(1),
     .no_grad = TG_IN(1),
-    TG_ATTRS(scatter_attr, fields),
+    TG_ATTRS(tg_axis_attr, tg_axis_fields),
     .infer = scatter_infer,
     .forward = scatter_forward,
     .grad = scatter_grad,
@@ -97,28 +84,33 @@ const tg_op tg_op_scatter = {
 
 tg_tensor *tg_scatter(tg_tensor *x, int axis, tg_tensor *index, tg_tensor *src) {
     tg_tensor *in[3] = {x, index, src};
-    return tg_apply(&tg_op_scatter, in, 3, &(scatter_attr){axis});
+    return tg_apply(&tg_op_scatter, in, 3, &(tg_axis_attr){axis});
 }
 
 /* ---- compositions ---- */
 
+/* Whether x and index have one rank and sizes that broadcast off the axis; *both becomes the common shape. */
+static bool fit_along(const tg_array *x, const tg_array *index, int axis, tg_shape *both) {
+    tg_shape rest = tg_array_shape(index);
+    if (x->rank != index->rank) return false;
+    rest.dim[axis] = x->shape[axis];
+    return tg_shape_broadcast(tg_array_shape(x), rest, both);
+}
+
 tg_tensor *tg_take_along_dim(tg_tensor *x, tg_tensor *index, int axis) {
     TG_COMPOSED("take_along_dim");
-    const tg_slot *a = tg_slot_of(x, "take_along_dim"), *b = tg_slot_of(index, "take_along_dim");
-    if (!a || !b || a->poison || b->poison) return tg_poison();
-    tg_shape from = tg_array_shape(&a->a), at = tg_array_shape(&b->a), both;
-    char left[160], right[160];
-    int k = tg_axis(axis, from.rank);
-    bool fits = k >= 0 && from.rank == at.rank;
-    tg_shape rest = at;
-    if (fits) rest.dim[k] = from.dim[k];
-    if (!fits || !tg_shape_broadcast(from, rest, &both)) {
-        tg_fail(k < 0 ? TG_ERR_ARGUMENT : TG_ERR_SHAPE, "take_along_dim: %s and %s do not fit along axis %d",
-                tg_describe(x, left, sizeof left), tg_describe(index, right, sizeof right), axis);
-        return tg_poison();
+    const tg_array *from = tg_operand(x, "take_along_dim", 0), *at = tg_operand(index, "take_along_dim", 1);
+    if (!from || !at) return tg_poison();
+    tg_shape both;
+    int k = tg_axis(axis, from->rank);
+    if (k < 0) return tg_fail_axis("take_along_dim", x, axis, from->rank);
+    if (!fit_along(from, at, k, &both)) {
+        char text[160];
+        return tg_fail_operand(TG_ERR_SHAPE, "take_along_dim", x, "apart from axis %d the sizes do not broadcast: index %s, x",
+                               axis, tg_describe(index, text, sizeof text));
     }
-    rest = both;
-    rest.dim[k] = at.dim[k];
+    tg_shape rest = both;
+    rest.dim[k] = at->shape[k];
     tg_tensor *wide = tg_expand_with(x, both), *places = tg_expand_with(index, rest);
     tg_tensor *out = tg_gather(wide, k, places);
     tg_drop_elements(wide);
@@ -128,16 +120,13 @@ tg_tensor *tg_take_along_dim(tg_tensor *x, tg_tensor *index, int axis) {
 
 tg_tensor *tg_one_hot(tg_tensor *index, int64_t classes) {
     TG_COMPOSED("one_hot");
-    const tg_slot *slot = tg_slot_of(index, "one_hot");
-    char text[160];
-    if (!slot || slot->poison) return tg_poison();
-    tg_shape shape = tg_array_shape(&slot->a);
-    if (shape.rank == TG_MAX_RANK || classes < 0) {
-        tg_fail(shape.rank == TG_MAX_RANK ? TG_ERR_SHAPE : TG_ERR_ARGUMENT,
-                "one_hot: no room for an axis of %lld classes: %s", (long long)classes,
-                tg_describe(index, text, sizeof text));
-        return tg_poison();
-    }
+    const tg_array *a = tg_operand(index, "one_hot", TG_ONLY);
+    if (!a) return tg_poison();
+    tg_shape shape = tg_array_shape(a);
+    if (shape.rank == TG_MAX_RANK)
+        return tg_fail_operand(TG_ERR_SHAPE, "one_hot", index, "a tensor of rank %d has no room for an axis of classes", TG_MAX_RANK);
+    if (classes < 0)
+        return tg_fail_operand(TG_ERR_ARGUMENT, "one_hot", index, "there cannot be %lld classes", (long long)classes);
     shape.dim[shape.rank++] = 1;
     tg_tensor *one = tg_ones_with(TG_I64, shape), *places = tg_reshape_with(index, shape);
     shape.dim[shape.rank - 1] = classes;

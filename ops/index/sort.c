@@ -1,8 +1,9 @@
+#include "core/alloc.h"
 #include "core/parallel.h"
-#include "core/slot.h"
 #include "ops/shared.h"
 
 #include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
 typedef struct sort_attr {
@@ -14,10 +15,6 @@ static const tg_attr_field fields[] = {
     {"axis", TG_ATTR_INT, offsetof(sort_attr, axis)},
     {"descending", TG_ATTR_BOOL, offsetof(sort_attr, descending)},
 };
-
-static int axis_of(const void *attr, const tg_array *x) {
-    return tg_axis_of(((const sort_attr *)attr)->axis, x->rank);
-}
 
 /* ---- keys: unsigned numbers in the order of the values ---- */
 
@@ -133,20 +130,20 @@ static void sort_rows(void *context, int64_t begin, int64_t end) {
 static tg_status sort_infer(const tg_call *call) {
     const tg_array *x = call->in[0];
     int axis;
-    tg_status s = tg_call_axis(call, ((const sort_attr *)call->attr)->axis, &axis);
+    tg_status s = tg_call_attr_axis(call, &axis);
     if (s == TG_OK) s = tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(x));
     return s == TG_OK ? tg_out(call, 1, TG_I64, tg_array_shape(x)) : s;
 }
 
 static tg_status sort_forward(const tg_call *call) {
     const tg_array *x = call->in[0];
-    job j = {.x = x, .index = call->out[1], .axis = axis_of(call->attr, x)};
+    job j = {.x = x, .index = call->out[1], .axis = tg_attr_axis(call->attr, x->rank)};
     if (x->numel == 0) return TG_OK;
     j.descending = ((const sort_attr *)call->attr)->descending;
     int64_t n = x->shape[j.axis], grain = n < 4096 ? 4096 / n : 1;
     tg_parallel_for(x->numel / n, grain, sort_rows, &j);
     if (atomic_load(&j.failed))
-        return tg_call_fail(call, TG_ERR_MEMORY, "no memory to sort %s", tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_MEMORY, "there is no memory to sort %s", tg_call_input(call, 0));
     tg_map_gather(x, j.axis, call->out[1], call->out[0]);
     return TG_OK;
 }
@@ -154,7 +151,7 @@ static tg_status sort_forward(const tg_call *call) {
 static void sort_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const tg_array *x = tg_node_in(n, 0);
     tg_tensor *zeros = tg_zeros_with((tg_dtype)x->dtype, tg_array_shape(x));
-    din[0] = tg_scatter_add(zeros, axis_of(n->attr, x), n->out[1], dout[0]);
+    din[0] = tg_scatter_add(zeros, tg_attr_axis(n->attr, x->rank), n->out[1], dout[0]);
 }
 
 const tg_op tg_op_sort = {
@@ -186,23 +183,15 @@ tg_tensor *tg_sort_with(tg_tensor *x, int axis, tg_sort_opts opts) {
 
 tg_tensor *tg_topk_with(tg_tensor *x, int64_t k, int axis, tg_topk_opts opts) {
     TG_COMPOSED("topk");
-    const tg_slot *slot = tg_slot_of(x, "topk");
-    tg_tensor *index = tg_poison(), *all, *out = tg_poison();
-    char text[160];
+    tg_tensor *index = tg_poison();
     if (opts.index) *opts.index = index;
-    if (!slot || slot->poison) return out;
-    int along = tg_axis(axis, slot->a.rank);
-    if (along < 0 || k < 0 || k > slot->a.shape[along]) {
-        tg_describe(x, text, sizeof text);
-        if (along < 0)
-            tg_fail(TG_ERR_ARGUMENT, "topk: %s has no axis %d", text, axis);
-        else
-            tg_fail(TG_ERR_ARGUMENT, "topk: k is %lld, and axis %d of %s has %lld elements", (long long)k, along,
-                    text, (long long)slot->a.shape[along]);
-        return out;
-    }
-    all = sort_both(x, along, !opts.smallest, &index);
-    out = tg_slice(all, along, 0, k, 1);
+    int along;
+    const tg_array *a = tg_operand_along(x, "topk", axis, &along);
+    if (!a) return tg_poison();
+    if (k < 0 || k > a->shape[along])
+        return tg_fail_operand(TG_ERR_ARGUMENT, "topk", x, "k is %lld, which is out of range for axis %d of size %lld",
+                               (long long)k, along, (long long)a->shape[along]);
+    tg_tensor *all = sort_both(x, along, !opts.smallest, &index), *out = tg_slice(all, along, 0, k, 1);
     tg_drop_elements(all);
     if (!opts.index || tg_is_poison(out)) return out;
     *opts.index = tg_slice(index, along, 0, k, 1);

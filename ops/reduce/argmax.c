@@ -13,20 +13,16 @@ static const tg_attr_field along_axis[] = {
 
 static bool is_largest(const tg_call *call) { return call->op == &tg_op_max || call->op == &tg_op_argmax; }
 
-static int axis_of(const void *attr, const tg_array *x) {
-    return tg_axis_of(((const along_attr *)attr)->axis, x->rank);
-}
-
 /* The shape of values and positions. */
 static tg_status along_infer(const tg_call *call, tg_shape *shape) {
     const along_attr *attr = call->attr;
     const tg_array *x = call->in[0];
     int axis;
-    tg_status s = tg_call_axis(call, attr->axis, &axis);
+    tg_status s = tg_call_attr_axis(call, &axis);
     if (s == TG_OK) s = tg_call_float(call, 0);
     if (s == TG_OK && x->shape[axis] == 0)
-        s = tg_call_fail(call, TG_ERR_SHAPE, "axis %d of %s is empty: it has no %s element", axis,
-                         tg_call_input(call, 0), is_largest(call) ? "largest" : "smallest");
+        s = tg_call_fail(call, TG_ERR_SHAPE, "axis %d is empty and has no %s element: %s", axis,
+                         is_largest(call) ? "largest" : "smallest", tg_call_input(call, 0));
     *shape = (tg_shape){0};
     for (int i = 0; s == TG_OK && i < x->rank; i++)
         if (i != axis || attr->keepdim) shape->dim[shape->rank++] = i == axis ? 1 : x->shape[i];
@@ -44,7 +40,7 @@ static tg_status extreme_infer(const tg_call *call) {
 
 static tg_status extreme_forward(const tg_call *call) {
     const tg_array *x = call->in[0];
-    int axis = axis_of(call->attr, x);
+    int axis = tg_attr_axis(call->attr, x->rank);
     tg_shape shape = tg_shape_kept(tg_array_shape(x), 1u << axis);
     tg_array out = tg_borrow_reshape(call->out[0], shape), index = tg_borrow_reshape(call->out[1], shape);
     tg_arg_extreme(is_largest(call), x, axis, &index);
@@ -54,7 +50,7 @@ static tg_status extreme_forward(const tg_call *call) {
 
 static void extreme_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const tg_array *x = tg_node_in(n, 0);
-    int axis = axis_of(n->attr, x);
+    int axis = tg_attr_axis(n->attr, x->rank);
     tg_shape shape = tg_shape_kept(tg_array_shape(x), 1u << axis);
     tg_tensor *zeros = tg_zeros_with((tg_dtype)x->dtype, tg_array_shape(x));
     din[0] = tg_scatter_add(zeros, axis, tg_reshape_with(n->out[1], shape), tg_reshape_with(dout[0], shape));
@@ -106,7 +102,7 @@ static tg_status position_infer(const tg_call *call) {
 
 static tg_status position_forward(const tg_call *call) {
     const tg_array *x = call->in[0];
-    int axis = axis_of(call->attr, x);
+    int axis = tg_attr_axis(call->attr, x->rank);
     tg_array index = tg_borrow_reshape(call->out[0], tg_shape_kept(tg_array_shape(x), 1u << axis));
     tg_arg_extreme(is_largest(call), x, axis, &index);
     return TG_OK;

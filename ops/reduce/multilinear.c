@@ -1,8 +1,8 @@
 #include "ops/reduce/multilinear.h"
 
+#include "core/iterate.h"
 #include "core/kernels/tasks.h"
 #include "core/parallel.h"
-#include "ops/recurrent/sequence.h"
 #include "ops/reduce/scaled.h"
 
 /* A derivative of order m of a product of elements x is the coefficient of e1 .. em in the product of (x + h1 e1 + .. +
@@ -146,7 +146,7 @@ static void run_group(const void *context, int64_t part, char *scratch) {
 }
 
 static tg_status run(job *j, const tg_scan_attr *attr, const tg_array *out) {
-    int axis = tg_axis_of(attr->axis, out->rank);
+    int axis = tg_attr_axis(attr, out->rank);
     if (out->numel == 0) return TG_OK;
     int64_t n = out->shape[axis];
     j->line = tg_scan_divide(out, axis, n > 4096 ? LANES / 4 : LANES);
@@ -175,12 +175,10 @@ static tg_status infer(const tg_call *call, int first_h) {
     tg_status s = tg_call_float(call, 0);
     if (s != TG_OK) return s;
     if (call->n_in < first_h || call->n_in > first_h + MOST)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d inputs: it takes %d to %d", call->n_in, first_h,
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d inputs are given, but it takes %d to %d", call->n_in, first_h,
                             first_h + MOST);
     for (int i = 1; i < call->n_in; i++) {
-        if (call->in[i]->dtype != x->dtype)
-            return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                                tg_call_input(call, 0), tg_call_input(call, i));
+        if (call->in[i]->dtype != x->dtype) return tg_call_dtypes_differ(call, 0, i);
         if (!tg_array_same_shape(call->in[i], x))
             return tg_call_fail(call, TG_ERR_SHAPE, "shapes differ: %s and %s (tg_expand repeats)",
                                 tg_call_input(call, 0), tg_call_input(call, i));

@@ -32,8 +32,8 @@ static tg_status not_empty(const tg_call *call, unsigned axes) {
     const tg_array *x = call->in[0];
     for (int i = 0; i < x->rank; i++)
         if (axes >> i & 1 && x->shape[i] == 0)
-            return tg_call_fail(call, TG_ERR_SHAPE, "axis %d of %s is empty: it has no %s element", i,
-                                tg_call_input(call, 0), call->op == &tg_op_amin ? "smallest" : "largest");
+            return tg_call_fail(call, TG_ERR_SHAPE, "axis %d is empty and has no %s element: %s", i,
+                                call->op == &tg_op_amin ? "smallest" : "largest", tg_call_input(call, 0));
     return TG_OK;
 }
 
@@ -231,7 +231,8 @@ static tg_status sum_to_infer(const tg_call *call) {
     if (s != TG_OK) return s;
     char text[200];
     if (to.rank < 0 || to.rank > TG_MAX_RANK)
-        return tg_call_fail(call, TG_ERR_SHAPE, "%d axes were asked for, and a tensor has 0 to %d", to.rank, TG_MAX_RANK);
+        return tg_call_fail(call, TG_ERR_SHAPE, "a shape of %d axes is asked for, but a tensor has 0 to %d axes: %s", to.rank,
+                            TG_MAX_RANK, tg_call_input(call, 0));
     if (tg_shape_numel(to) < 0 || !tg_shape_broadcast(to, x, &both) || !tg_shape_equal(both, x))
         return tg_call_fail(call, TG_ERR_SHAPE, "%s does not broadcast to %s",
                             tg_shape_text(to, text, sizeof text), tg_call_input(call, 0));

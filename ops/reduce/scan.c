@@ -97,7 +97,7 @@ static void run_groups(void *context, int64_t begin, int64_t end) {
 
 static void run(scan *s, const tg_scan_attr *attr, const tg_array *out) {
     if (out->numel == 0) return;
-    s->line = tg_scan_divide(out, tg_axis_of(attr->axis, out->rank), LANES);
+    s->line = tg_scan_divide(out, tg_attr_axis(attr, out->rank), LANES);
     s->out = out->data;
     s->reverse = attr->reverse;
     s->exclusive = attr->exclusive;
@@ -116,7 +116,7 @@ static tg_status prepare(tg_array *to, const tg_array *x, tg_dtype dtype) {
 tg_status tg_scan_infer(const tg_call *call) {
     int axis;
     tg_dtype dtype = (tg_dtype)call->in[0]->dtype;
-    tg_status s = tg_call_axis(call, ((const tg_scan_attr *)call->attr)->axis, &axis);
+    tg_status s = tg_call_attr_axis(call, &axis);
     if (s != TG_OK) return s;
     return tg_out(call, 0, tg_dtype_is_float(dtype) ? dtype : TG_I64, tg_array_shape(call->in[0]));
 }
@@ -195,9 +195,7 @@ static tg_status linear_infer(const tg_call *call) {
     const tg_array *a = call->in[0], *b = call->in[1];
     tg_status s = tg_call_float(call, 0);
     if (s != TG_OK) return s;
-    if (a->dtype != b->dtype)
-        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                            tg_call_input(call, 0), tg_call_input(call, 1));
+    if (a->dtype != b->dtype) return tg_call_dtypes_differ(call, 0, 1);
     if (!tg_array_same_shape(a, b))
         return tg_call_fail(call, TG_ERR_SHAPE, "shapes differ: %s and %s (tg_expand repeats)",
                             tg_call_input(call, 0), tg_call_input(call, 1));

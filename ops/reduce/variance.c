@@ -15,7 +15,7 @@ static tg_tensor *root_of(tg_tensor *x) {
 }
 
 static bool is_correction(double c) {
-    if (!isfinite(c)) tg_fail(TG_ERR_ARGUMENT, "var: the correction is %g: it must be finite", c);
+    if (!isfinite(c)) tg_fail(TG_ERR_ARGUMENT, "var: the correction must be finite, but is %g", c);
     return isfinite(c);
 }
 

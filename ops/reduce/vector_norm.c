@@ -242,7 +242,7 @@ tg_tensor *tg_norm_with(tg_tensor *x, tg_norm_opts opts) {
     tg_reduce_opts over = {.axes = opts.axes, .keepdim = opts.keepdim};
     double p = opts.p == 0 ? 2 : opts.p;
     if (!(p > 0) && p != -INFINITY) {
-        tg_fail(TG_ERR_ARGUMENT, "norm: p is %g: it must be more than 0, or -inf", p);
+        tg_fail(TG_ERR_ARGUMENT, "norm: p is %g, but must be more than 0, or -inf", p);
         return tg_poison();
     }
     if (isfinite(p)) return tg_apply1(&tg_op_norm, x, &(norm_attr){.over = over, .p = p});

@@ -9,7 +9,7 @@ tg_tensor *tg_arange(tg_dtype dtype, double start, double stop, double step) {
     double n = ceil((stop - start) / step);
     bool away = step > 0 ? stop < start : stop > start; /* ceil makes -0 of a short way back */
     if (!isfinite(start) || !isfinite(stop) || step == 0 || away || !(n >= 0 && n < MOST)) {
-        tg_fail(TG_ERR_ARGUMENT, "arange: cannot go from %g to %g in steps of %g", start, stop, step);
+        tg_fail(TG_ERR_ARGUMENT, "arange: no way leads from %g to %g in steps of %g", start, stop, step);
         return tg_poison();
     }
     tg_tensor *out = tg_zeros_with(dtype, TG_SHAPE((int64_t)n));

@@ -1,5 +1,3 @@
-#include "autograd/composed.h"
-#include "core/slot.h"
 #include "ops/shared.h"
 
 #include <string.h>
@@ -90,9 +88,7 @@ static tg_status scatter_infer(const tg_call *call) {
     const tg_array *x = call->in[0], *src = call->in[1];
     tg_status s = check(call);
     if (s != TG_OK) return s;
-    if (x->dtype != src->dtype)
-        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                            tg_call_input(call, 0), tg_call_input(call, 1));
+    if (x->dtype != src->dtype) return tg_call_dtypes_differ(call, 0, 1);
     tg_array part = diagonal_of(x, call->attr);
     char text[200];
     if (!tg_array_same_shape(&part, src))
@@ -136,20 +132,14 @@ tg_tensor *tg_diagonal_scatter(tg_tensor *x, tg_tensor *src, int64_t offset, int
 
 /* ---- compositions ---- */
 
-static tg_tensor *fail_shape(const char *who, const tg_tensor *x, const char *what) {
-    char text[160];
-    tg_fail(TG_ERR_SHAPE, "%s: %s %s", who, tg_describe(x, text, sizeof text), what);
-    return tg_poison();
-}
-
 static tg_tensor *embed(const char *who, tg_tensor *x, const tg_array *a, int64_t offset) {
     if (a->rank == 0 || a->rank == TG_MAX_RANK)
-        return fail_shape(who, x, "has no axis to spread, or no room");
+        return tg_fail_operand(TG_ERR_SHAPE, who, x, "the rank must be 1 to %d", TG_MAX_RANK - 1);
     tg_shape shape = tg_array_shape(a);
-    int64_t n = shape.dim[shape.rank - 1], most = INT64_C(1)
-                                                  << 31; /* two of that size are already too many */
+    int64_t n = shape.dim[shape.rank - 1], most = INT64_C(1) << 31; /* two axes of that size are already too many */
     if (n > most || offset > most || offset < -most)
-        return fail_shape(who, x, "would make too large a matrix");
+        return tg_fail_operand(TG_ERR_SHAPE, who, x, "the matrix of a diagonal of size %lld at offset %lld is too large",
+                               (long long)n, (long long)offset);
     n += offset < 0 ? -offset : offset;
     shape.dim[shape.rank - 1] = shape.dim[shape.rank] = n;
     shape.rank++;
@@ -161,17 +151,17 @@ static tg_tensor *embed(const char *who, tg_tensor *x, const tg_array *a, int64_
 
 tg_tensor *tg_diag_embed(tg_tensor *x, int64_t offset) {
     TG_COMPOSED("diag_embed");
-    const tg_slot *slot = tg_slot_of(x, "diag_embed");
-    return slot && !slot->poison ? embed("diag_embed", x, &slot->a, offset) : tg_poison();
+    const tg_array *a = tg_operand(x, "diag_embed", TG_ONLY);
+    return a ? embed("diag_embed", x, a, offset) : tg_poison();
 }
 
 tg_tensor *tg_diag(tg_tensor *x, int64_t offset) {
     TG_COMPOSED("diag");
-    const tg_slot *slot = tg_slot_of(x, "diag");
-    if (!slot || slot->poison) return tg_poison();
-    if (slot->a.rank == 1) return embed("diag", x, &slot->a, offset);
-    if (slot->a.rank == 2) return tg_diagonal(x, offset, 0, 1);
-    return fail_shape("diag", x, "is neither a vector nor a matrix");
+    const tg_array *a = tg_operand(x, "diag", TG_ONLY);
+    if (!a) return tg_poison();
+    if (a->rank == 1) return embed("diag", x, a, offset);
+    if (a->rank == 2) return tg_diagonal(x, offset, 0, 1);
+    return tg_fail_operand(TG_ERR_SHAPE, "diag", x, "the rank must be 1 or 2");
 }
 
 /* The elements (i, j) with j > i + offset, or with j < i + offset, as a mask over the last two axes. */
@@ -193,10 +183,10 @@ static tg_tensor *outside(const tg_array *x, int64_t offset, bool above) {
 }
 
 static tg_tensor *triangle(const char *who, tg_tensor *x, int64_t offset, bool lower) {
-    const tg_slot *slot = tg_slot_of(x, who);
-    if (!slot || slot->poison) return tg_poison();
-    if (slot->a.rank < 2) return fail_shape(who, x, "has fewer than two axes");
-    tg_tensor *mask = outside(&slot->a, offset, lower), *out = tg_masked_fill(x, mask, 0);
+    const tg_array *a = tg_operand(x, who, TG_ONLY);
+    if (!a) return tg_poison();
+    if (a->rank < 2) return tg_fail_operand(TG_ERR_SHAPE, who, x, "the rank must be 2 or more");
+    tg_tensor *mask = outside(a, offset, lower), *out = tg_masked_fill(x, mask, 0);
     tg_drop_elements(mask);
     return out;
 }

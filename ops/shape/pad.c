@@ -1,4 +1,3 @@
-#include "core/slot.h"
 #include "ops/shared.h"
 
 typedef struct pad_attr {
@@ -25,8 +24,8 @@ static tg_status pad_infer(const tg_call *call) {
         bool fits = b > -LARGEST && b < LARGEST && a > -LARGEST && a < LARGEST && shape.dim[i] < LARGEST;
         if (fits) shape.dim[i] += a + b;
         if (!fits || shape.dim[i] < 0)
-            return tg_call_fail(call, TG_ERR_SHAPE, "%lld before and %lld after do not fit axis %d of %s",
-                                (long long)b, (long long)a, i, tg_call_input(call, 0));
+            return tg_call_fail(call, TG_ERR_SHAPE, "axis %d cannot be padded by %lld before and %lld after: %s", i,
+                                (long long)b, (long long)a, tg_call_input(call, 0));
     }
     return tg_out(call, 0, (tg_dtype)x->dtype, shape);
 }
@@ -99,12 +98,6 @@ const tg_op tg_op_pad = {
 
 /* ---- reflect, replicate: index_select along each padded axis ---- */
 
-static tg_tensor *fail_pad(const tg_tensor *x, tg_status status, const char *what, int axis) {
-    char text[160];
-    tg_fail(status, "pad: %s %s %d", tg_describe(x, text, sizeof text), what, axis);
-    return tg_poison();
-}
-
 static int64_t clamp(int64_t i, int64_t size) { return i < 0 ? 0 : i >= size ? size - 1 : i; }
 static int64_t mirror(int64_t i, int64_t size) { return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i; }
 
@@ -125,9 +118,10 @@ static tg_tensor *pad_by_index(tg_tensor *x, tg_shape shape, const pad_attr *p, 
         int64_t most = reflect ? size - 1 : size > 0 ? LARGEST - size : 0;
         if (b == 0 && a == 0) continue;
         if (b < 0 || a < 0)
-            return fail_pad(x, TG_ERR_ARGUMENT, "can be cut only by constant padding: axis", i);
+            return tg_fail_operand(TG_ERR_ARGUMENT, "pad", x, "axis %d can be cut only in constant mode", i);
         if (b > most || a > most)
-            return fail_pad(x, TG_ERR_SHAPE, "has not enough elements for so much padding of axis", i);
+            return tg_fail_operand(TG_ERR_SHAPE, "pad", x, "axis %d of size %lld has too few elements for padding by %lld and %lld", i,
+                                   (long long)size, (long long)b, (long long)a);
     }
     for (int i = 0; i < shape.rank; i++) {
         if (p->before.dim[i] == 0 && p->after.dim[i] == 0) continue;
@@ -147,13 +141,13 @@ static tg_shape aligned(tg_shape list, int rank) {
 
 tg_tensor *tg_pad_with(tg_tensor *x, tg_pad_opts opts) {
     TG_COMPOSED("pad");
-    const tg_slot *slot = tg_slot_of(x, "pad");
-    if (!slot || slot->poison) return tg_poison();
-    tg_shape shape = tg_array_shape(&slot->a);
+    const tg_array *from = tg_operand(x, "pad", TG_ONLY);
+    if (!from) return tg_poison();
+    tg_shape shape = tg_array_shape(from);
     if (opts.before.rank < 0 || opts.after.rank < 0 || opts.before.rank > shape.rank ||
         opts.after.rank > shape.rank)
-        return fail_pad(x, TG_ERR_ARGUMENT, "has fewer axes than padding is given for:",
-                        opts.before.rank > opts.after.rank ? opts.before.rank : opts.after.rank);
+        return tg_fail_operand(TG_ERR_ARGUMENT, "pad", x, "rank %d is fewer axes than the %d before and %d after that are padded",
+                               shape.rank, opts.before.rank, opts.after.rank);
     pad_attr p = {aligned(opts.before, shape.rank), aligned(opts.after, shape.rank), opts.value};
     switch (opts.mode) {
     case TG_PAD_CONSTANT:
@@ -162,5 +156,5 @@ tg_tensor *tg_pad_with(tg_tensor *x, tg_pad_opts opts) {
     case TG_PAD_REPLICATE:
         return pad_by_index(x, shape, &p, opts.mode == TG_PAD_REFLECT);
     }
-    return fail_pad(x, TG_ERR_ARGUMENT, "cannot be padded: no mode has the number", (int)opts.mode);
+    return tg_fail_operand(TG_ERR_ARGUMENT, "pad", x, "there is no mode of the number %d", (int)opts.mode);
 }

@@ -18,11 +18,10 @@ static int64_t position(int64_t i, int64_t size, int64_t low, int64_t high) {
     return clamp(i < 0 ? i + size : i, low, high);
 }
 
-/* x[.., start:stop:step, ..], borrowed. Going up, positions run in [0, size], going down in [-1, size - 1].
- */
+/* x[.., start:stop:step, ..], borrowed. Going up, positions run in [0, size], going down in [-1, size - 1]. */
 static tg_array sliced(const tg_array *x, const void *attr) {
     const slice_attr *s = attr;
-    int axis = tg_axis_of(s->axis, x->rank);
+    int axis = tg_attr_axis(attr, x->rank);
     int64_t size = x->shape[axis], count;
     int64_t step = clamp(s->step, -INT64_MAX, INT64_MAX);
     int64_t low = step < 0 ? -1 : 0, high = low + size;
@@ -39,10 +38,9 @@ static tg_array sliced(const tg_array *x, const void *attr) {
 
 static tg_status check(const tg_call *call) {
     int axis;
-    const slice_attr *attr = call->attr;
-    tg_status s = tg_call_axis(call, attr->axis, &axis);
-    if (s == TG_OK && attr->step == 0)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "the step is 0, for %s", tg_call_input(call, 0));
+    tg_status s = tg_call_attr_axis(call, &axis);
+    if (s == TG_OK && ((const slice_attr *)call->attr)->step == 0)
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "the step must not be 0: %s", tg_call_input(call, 0));
     return s;
 }
 
@@ -92,9 +90,7 @@ static tg_status scatter_infer(const tg_call *call) {
     const tg_array *x = call->in[0], *src = call->in[1];
     tg_status s = check(call);
     if (s != TG_OK) return s;
-    if (x->dtype != src->dtype)
-        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                            tg_call_input(call, 0), tg_call_input(call, 1));
+    if (x->dtype != src->dtype) return tg_call_dtypes_differ(call, 0, 1);
     tg_array part = sliced(x, call->attr);
     char text[200];
     if (!tg_shape_equal(tg_array_shape(&part), tg_array_shape(src)))

@@ -1,33 +1,15 @@
 /* Compositions of slice and reshape. */
-#include "core/slot.h"
 #include "ops/shared.h"
-
-static tg_tensor *fail_number(const char *who, const tg_tensor *x, const char *what, int64_t number) {
-    char text[160];
-    tg_fail(TG_ERR_ARGUMENT, "%s: %s %s %lld", who, tg_describe(x, text, sizeof text), what,
-            (long long)number);
-    return tg_poison();
-}
-
-/* x's array with *at the axis, or NULL with the error raised. */
-static const tg_array *along(const tg_tensor *x, const char *who, int axis, int *at) {
-    const tg_slot *slot = tg_slot_of(x, who);
-    if (!slot || slot->poison) return NULL;
-    *at = tg_axis(axis, slot->a.rank);
-    if (*at >= 0) return &slot->a;
-    fail_number(who, x, "has no axis", axis);
-    return NULL;
-}
 
 tg_tensor *tg_flatten(tg_tensor *x, int first, int last) {
     TG_NAMED("flatten");
-    const tg_slot *slot = tg_slot_of(x, "flatten");
-    if (!slot || slot->poison) return tg_poison();
-    tg_shape from = tg_array_shape(&slot->a), to = {0};
-    if (from.rank == 0) from = (tg_shape){1, {1}};
+    const tg_array *array = tg_operand(x, "flatten", TG_ONLY);
+    if (!array) return tg_poison();
+    tg_shape from = array->rank ? tg_array_shape(array) : TG_SHAPE(1), to = {0};
     int a = tg_axis(first, from.rank), b = tg_axis(last, from.rank);
-    if (a < 0 || b < 0) return fail_number("flatten", x, "has no axis", a < 0 ? first : last);
-    if (a > b) return fail_number("flatten", x, "has that first axis behind axis", last);
+    if (a < 0 || b < 0)
+        return tg_fail_axis("flatten", x, a < 0 ? first : last, from.rank);
+    if (a > b) return tg_fail_operand(TG_ERR_ARGUMENT, "flatten", x, "the first axis, %d, comes after the last, %d", first, last);
     for (int i = 0; i < from.rank; i++) {
         if (i > a && i <= b)
             to.dim[to.rank - 1] *= from.dim[i];
@@ -40,10 +22,12 @@ tg_tensor *tg_flatten(tg_tensor *x, int first, int last) {
 tg_tensor *tg_select(tg_tensor *x, int axis, int64_t index) {
     TG_COMPOSED("select");
     int at = 0;
-    const tg_array *a = along(x, "select", axis, &at);
+    const tg_array *a = tg_operand_along(x, "select", axis, &at);
     if (!a) return tg_poison();
     int64_t size = a->shape[at], i = index < 0 ? index + size : index;
-    if (i < 0 || i >= size) return fail_number("select", x, "has along that axis no index", index);
+    if (i < 0 || i >= size)
+        return tg_fail_operand(TG_ERR_ARGUMENT, "select", x, "index %lld is out of range for axis %d of size %lld", (long long)index,
+                               at, (long long)size);
     tg_tensor *one = tg_slice(x, at, i, i + 1, 1), *out = tg_squeeze(one, at);
     tg_drop_elements(one);
     return out;
@@ -52,12 +36,15 @@ tg_tensor *tg_select(tg_tensor *x, int axis, int64_t index) {
 tg_tensor *tg_narrow(tg_tensor *x, int axis, int64_t start, int64_t length) {
     TG_NAMED("narrow");
     int at = 0;
-    const tg_array *a = along(x, "narrow", axis, &at);
+    const tg_array *a = tg_operand_along(x, "narrow", axis, &at);
     if (!a) return tg_poison();
     int64_t size = a->shape[at], from = start < 0 ? start + size : start;
-    if (from < 0 || from > size) return fail_number("narrow", x, "has along that axis no start", start);
+    if (from < 0 || from > size)
+        return tg_fail_operand(TG_ERR_ARGUMENT, "narrow", x, "start %lld is out of range for axis %d of size %lld", (long long)start,
+                               at, (long long)size);
     if (length < 0 || length > size - from)
-        return fail_number("narrow", x, "does not hold from there a length of", length);
+        return tg_fail_operand(TG_ERR_ARGUMENT, "narrow", x, "a length of %lld from start %lld does not fit axis %d of size %lld",
+                               (long long)length, (long long)start, at, (long long)size);
     return tg_slice(x, at, from, from + length, 1);
 }
 
@@ -67,7 +54,7 @@ tg_tensor *tg_narrow(tg_tensor *x, int axis, int64_t start, int64_t length) {
 static bool has_arrays(const char *who, int n, const void *sizes, const void *out) {
     if (n >= 0 && (n == 0 || (sizes && out))) return true;
     if (n < 0)
-        tg_fail(TG_ERR_ARGUMENT, "%s: cannot be cut into %d pieces", who, n);
+        tg_fail(TG_ERR_ARGUMENT, "%s: a tensor cannot be cut into %d pieces", who, n);
     else
         tg_fail(TG_ERR_ARGUMENT, "%s: the array of %s is NULL", who, out ? "sizes" : "pieces");
     return false;
@@ -92,18 +79,20 @@ tg_status tg_split(tg_tensor *x, int axis, int n, const int64_t *sizes, tg_tenso
     int at = 0;
     if (out) poison_all(n, out);
     if (!has_arrays("split", n, sizes, out)) return tg_error_status();
-    const tg_array *a = along(x, "split", axis, &at);
+    const tg_array *a = tg_operand_along(x, "split", axis, &at);
     if (!a) return tg_error_status();
     int64_t left = a->shape[at];
     for (int i = 0; i < n; i++) {
         if (sizes[i] < 0 || sizes[i] > left) {
-            fail_number("split", x, "has along that axis no room for a piece of", sizes[i]);
+            tg_fail_operand(TG_ERR_ARGUMENT, "split", x, "piece %d of size %lld does not fit what is left of axis %d, %lld", i,
+                            (long long)sizes[i], at, (long long)left);
             return TG_ERR_ARGUMENT;
         }
         left -= sizes[i];
     }
     if (left > 0) {
-        fail_number("split", x, "is longer along that axis than the pieces, by", left);
+        tg_fail_operand(TG_ERR_ARGUMENT, "split", x, "axis %d of size %lld is longer than all pieces together, by %lld", at,
+                        (long long)a->shape[at], (long long)left);
         return TG_ERR_ARGUMENT;
     }
     tg_status s = cut(x, at, n, sizes, out);
@@ -116,10 +105,10 @@ int tg_chunk(tg_tensor *x, int axis, int n, tg_tensor **out) {
     int at = 0;
     if (out) poison_all(n, out);
     if (!has_arrays("chunk", n, out, out)) return 0;
-    const tg_array *a = along(x, "chunk", axis, &at);
+    const tg_array *a = tg_operand_along(x, "chunk", axis, &at);
     if (!a) return 0;
     if (n < 1) {
-        fail_number("chunk", x, "cannot be cut into a number of pieces of", n);
+        tg_fail_operand(TG_ERR_ARGUMENT, "chunk", x, "a tensor cannot be cut into %d pieces", n);
         return 0;
     }
     int64_t size = a->shape[at], each = size / n + (size % n != 0);

@@ -1,19 +1,5 @@
 /* Rearranging one tensor: compositions of views and concat. Declared in ops/shape/join.h. */
-#include "core/slot.h"
 #include "ops/shared.h"
-
-static tg_tensor *fail_number(const char *who, tg_status status, const tg_tensor *x, const char *what,
-                              int64_t number) {
-    char text[160];
-    tg_fail(status, "%s: %s %s %lld", who, tg_describe(x, text, sizeof text), what, (long long)number);
-    return tg_poison();
-}
-
-/* x's array, or NULL with the error raised. */
-static const tg_array *array_of(const tg_tensor *x, const char *who) {
-    const tg_slot *slot = tg_slot_of(x, who);
-    return slot && !slot->poison ? &slot->a : NULL;
-}
 
 /* Lets go of an intermediate that is not the user's. */
 static void release_unless(tg_tensor *t, const tg_tensor *x) {
@@ -45,13 +31,14 @@ static tg_tensor *tile(const char *who, tg_tensor *x, const tg_array *a, tg_shap
         from.dim[i] = of_x >= 0 ? a->shape[of_x] : 1;
         by[i] = of_times >= 0 ? times.dim[of_times] : 1;
         if (by[i] < 0)
-            return fail_number(who, TG_ERR_ARGUMENT, x, "cannot be repeated so many times:", by[i]);
+            return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "nothing can be repeated %lld times", (long long)by[i]);
         if (from.dim[i] > 0 && by[i] > INT64_MAX / from.dim[i])
-            return fail_number(who, TG_ERR_SHAPE, x, "becomes too large, repeated", by[i]);
+            return tg_fail_operand(TG_ERR_SHAPE, who, x, "an axis repeated %lld times has a size that no int64 holds",
+                                   (long long)by[i]);
         full.dim[i] = from.dim[i] * by[i];
     }
     if (tg_shape_numel(full) < 0)
-        return fail_number(who, TG_ERR_SHAPE, x, "becomes too large, of rank", full.rank);
+        return tg_fail_operand(TG_ERR_SHAPE, who, x, "the result has more elements than can be counted");
     tg_tensor *out = tg_reshape_with(x, from);
     for (int i = full.rank - 1; i >= 0; i--) {
         if (by[i] == 1) continue;
@@ -64,20 +51,21 @@ static tg_tensor *tile(const char *who, tg_tensor *x, const tg_array *a, tg_shap
 
 tg_tensor *tg_tile_with(tg_tensor *x, tg_shape times) {
     TG_COMPOSED("tile");
-    const tg_array *a = array_of(x, "tile");
+    const tg_array *a = tg_operand(x, "tile", TG_ONLY);
     if (!a) return tg_poison();
     if (times.rank < 0 || times.rank > TG_MAX_RANK)
-        return fail_number("tile", TG_ERR_ARGUMENT, x, "has not as many axes as", times.rank);
+        return tg_fail_operand(TG_ERR_ARGUMENT, "tile", x, "%d axes are to be repeated, but a tensor has 0 to %d axes", times.rank,
+                               TG_MAX_RANK);
     return tile("tile", x, a, times);
 }
 
 tg_tensor *tg_repeat_with(tg_tensor *x, tg_shape times) {
     TG_COMPOSED("repeat");
-    const tg_array *a = array_of(x, "repeat");
+    const tg_array *a = tg_operand(x, "repeat", TG_ONLY);
     if (!a) return tg_poison();
     if (times.rank < a->rank || times.rank > TG_MAX_RANK)
-        return fail_number("repeat", TG_ERR_ARGUMENT, x, "needs a number an axis (tg_tile does not), not",
-                           times.rank);
+        return tg_fail_operand(TG_ERR_ARGUMENT, "repeat", x, "each axis needs its own number of times, but %d are given for "
+                               "%d axes (tg_tile takes fewer)", times.rank, a->rank);
     return tile("repeat", x, a, times);
 }
 
@@ -85,19 +73,17 @@ tg_tensor *tg_repeat_with(tg_tensor *x, tg_shape times) {
 
 tg_tensor *tg_flip_with(tg_tensor *x, tg_shape axes) {
     TG_COMPOSED("flip");
-    const tg_array *a = array_of(x, "flip");
+    const tg_array *a = tg_operand(x, "flip", TG_ONLY);
     if (!a) return tg_poison();
-    int rank = a->rank;
+    int rank = a->rank, at;
     unsigned set = 0;
     if (axes.rank < 0 || axes.rank > TG_MAX_RANK)
-        return fail_number("flip", TG_ERR_ARGUMENT, x, "has not as many axes as", axes.rank);
+        return tg_fail_operand(TG_ERR_ARGUMENT, "flip", x, "%d axes are named, but a tensor has 0 to %d axes", axes.rank, TG_MAX_RANK);
     for (int i = 0; i < axes.rank; i++) {
-        if (axes.dim[i] < -rank || axes.dim[i] >= rank)
-            return fail_number("flip", TG_ERR_ARGUMENT, x, "has no axis", axes.dim[i]);
-        unsigned bit = 1u << tg_axis_of(axes.dim[i], rank);
-        if (set & bit)
-            return fail_number("flip", TG_ERR_ARGUMENT, x, "was given twice the axis", axes.dim[i]);
-        set |= bit;
+        if (!tg_operand_along(x, "flip", axes.dim[i], &at)) return tg_poison();
+        if (set >> at & 1)
+            return tg_fail_operand(TG_ERR_ARGUMENT, "flip", x, "axis %lld is named twice", (long long)axes.dim[i]);
+        set |= 1u << at;
     }
     set = tg_axis_set(axes, rank);
     tg_tensor *out = x;
@@ -114,10 +100,9 @@ tg_tensor *tg_flip_with(tg_tensor *x, tg_shape axes) {
 
 tg_tensor *tg_roll(tg_tensor *x, int64_t shift, int axis) {
     TG_COMPOSED("roll");
-    const tg_array *a = array_of(x, "roll");
+    int at;
+    const tg_array *a = tg_operand_along(x, "roll", axis, &at);
     if (!a) return tg_poison();
-    int at = tg_axis(axis, a->rank);
-    if (at < 0) return fail_number("roll", TG_ERR_ARGUMENT, x, "has no axis", axis);
     int64_t n = a->shape[at] > 0 ? a->shape[at] : 1, by = shift % n;
     int64_t cut = by > 0 ? n - by : -by;
     tg_tensor *part[2] = {tg_slice(x, at, cut, TG_END, 1), tg_slice(x, at, 0, cut, 1)};

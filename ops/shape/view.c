@@ -15,7 +15,8 @@ static tg_status fail_shape(const tg_call *call, const char *why, tg_shape shape
 
 static tg_status rank_in_range(const tg_call *call, tg_shape shape) {
     if (shape.rank >= 0 && shape.rank <= TG_MAX_RANK) return TG_OK;
-    return tg_call_fail(call, TG_ERR_SHAPE, "%d axes were asked for, and a tensor has 0 to %d", shape.rank, TG_MAX_RANK);
+    return tg_call_fail(call, TG_ERR_SHAPE, "a shape of %d axes is asked for, but a tensor has 0 to %d axes: %s", shape.rank,
+                        TG_MAX_RANK, tg_call_input(call, 0));
 }
 
 /* ---- reshape:  dx = g in x's shape ---- */
@@ -27,12 +28,12 @@ static tg_status fill_in(const tg_call *call, tg_shape *shape) {
     int open = -1;
     for (int i = 0; i < shape->rank; i++) {
         if (wanted.dim[i] >= 0) continue;
-        if (wanted.dim[i] < -1 || open >= 0) return fail_shape(call, "one size may be -1, none less", wanted);
+        if (wanted.dim[i] < -1 || open >= 0) return fail_shape(call, "only one size can be -1, and none can be less", wanted);
         open = i;
         shape->dim[i] = 1;
     }
     int64_t known = tg_shape_numel(*shape);
-    if (open >= 0 && known == 0) return fail_shape(call, "any size would do for -1", wanted);
+    if (open >= 0 && known == 0) return fail_shape(call, "the size -1 cannot be inferred, since any would do", wanted);
     if (open >= 0 && known > 0) shape->dim[open] = numel / known;
     if (tg_shape_numel(*shape) != numel) return fail_shape(call, "the numbers of elements differ", wanted);
     return TG_OK;
@@ -63,12 +64,7 @@ static void reshape_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
 
 static tg_status reshape_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     tg_shape shape = tg_array_shape(tg_node_in(n, 0));
-    if (tg_array_reshape(&din[0], dout[0], shape)) return TG_OK;
-    tg_array dense = {0};
-    tg_status s = tg_array_contiguous(&dense, dout[0]);
-    if (s == TG_OK) tg_array_reshape(&din[0], &dense, shape);
-    tg_array_drop(&dense);
-    return s;
+    return tg_array_reshaped(&din[0], dout[0], shape);
 }
 
 const tg_op tg_op_reshape = {
@@ -86,39 +82,30 @@ tg_tensor *tg_reshape_with(tg_tensor *x, tg_shape shape) {
     return tg_apply1(&tg_op_reshape, x, &(shape_attr){shape});
 }
 
-/* Raises "<who>: x [2, 3] f32 <what> <axis>". */
-static tg_tensor *fail_axis(const char *who, tg_status status, const tg_tensor *x, const char *what,
-                            int axis) {
-    char text[160];
-    tg_fail(status, "%s: %s %s %d", who, tg_describe(x, text, sizeof text), what, axis);
-    return tg_poison();
-}
-
 tg_tensor *tg_squeeze(tg_tensor *x, int axis) {
     TG_NAMED("squeeze");
-    const tg_slot *slot = tg_slot_of(x, "squeeze");
-    if (!slot || slot->poison) return tg_poison();
-    tg_shape from = tg_array_shape(&slot->a), to = {0};
-    int at = tg_axis(axis, from.rank);
-    if (at < 0) return fail_axis("squeeze", TG_ERR_ARGUMENT, x, "has no axis", axis);
-    if (from.dim[at] != 1)
-        return fail_axis("squeeze", TG_ERR_SHAPE, x, "does not have size 1 along axis", axis);
-    for (int i = 0; i < from.rank; i++)
-        if (i != at) to.dim[to.rank++] = from.dim[i];
+    int at;
+    const tg_array *a = tg_operand_along(x, "squeeze", axis, &at);
+    if (!a) return tg_poison();
+    if (a->shape[at] != 1)
+        return tg_fail_operand(TG_ERR_SHAPE, "squeeze", x, "axis %d has size %lld, not 1", axis, (long long)a->shape[at]);
+    tg_shape to = {0};
+    for (int i = 0; i < a->rank; i++)
+        if (i != at) to.dim[to.rank++] = a->shape[i];
     return tg_reshape_with(x, to);
 }
 
 tg_tensor *tg_unsqueeze(tg_tensor *x, int axis) {
     TG_NAMED("unsqueeze");
-    const tg_slot *slot = tg_slot_of(x, "unsqueeze");
-    if (!slot || slot->poison) return tg_poison();
-    tg_shape from = tg_array_shape(&slot->a), to = {from.rank + 1, {0}};
+    const tg_array *a = tg_operand(x, "unsqueeze", TG_ONLY);
+    if (!a) return tg_poison();
+    tg_shape to = {a->rank + 1, {0}};
     int at = tg_axis(axis, to.rank);
-    if (at < 0) return fail_axis("unsqueeze", TG_ERR_ARGUMENT, x, "has no place for a new axis", axis);
+    if (at < 0)
+        return tg_fail_axis("unsqueeze", x, axis, to.rank);
     if (to.rank > TG_MAX_RANK)
-        return fail_axis("unsqueeze", TG_ERR_SHAPE, x, "has all axes there can be, and no room for axis",
-                         axis);
-    for (int i = 0; i < to.rank; i++) to.dim[i] = i == at ? 1 : from.dim[i - (i > at)];
+        return tg_fail_operand(TG_ERR_SHAPE, "unsqueeze", x, "a tensor of rank %d has no room for a new axis", a->rank);
+    for (int i = 0; i < to.rank; i++) to.dim[i] = i == at ? 1 : a->shape[i - (i > at)];
     return tg_reshape_with(x, to);
 }
 
@@ -134,8 +121,8 @@ static tg_status permute_infer(const tg_call *call) {
     tg_shape order = ((const order_attr *)call->attr)->order;
     const tg_array *x = call->in[0];
     if (order.rank != x->rank)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes are named, and each axis must be, once: %s", order.rank,
-                            tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes are named, but each of the %d must be named once: %s", order.rank,
+                            x->rank, tg_call_input(call, 0));
     unsigned all;
     tg_status s = tg_call_axes(call, order, &all);
     if (s != TG_OK) return s;
@@ -181,12 +168,11 @@ tg_tensor *tg_permute_with(tg_tensor *x, tg_shape order) {
 
 tg_tensor *tg_transpose(tg_tensor *x, int axis0, int axis1) {
     TG_NAMED("transpose");
-    const tg_slot *slot = tg_slot_of(x, "transpose");
-    if (!slot || slot->poison) return tg_poison();
-    tg_shape order = {slot->a.rank, {0}};
+    const tg_array *from = tg_operand(x, "transpose", TG_ONLY);
+    if (!from) return tg_poison();
+    tg_shape order = {from->rank, {0}};
     int a = tg_axis(axis0, order.rank), b = tg_axis(axis1, order.rank);
-    if (a < 0 || b < 0)
-        return fail_axis("transpose", TG_ERR_ARGUMENT, x, "has no axis", a < 0 ? axis0 : axis1);
+    if (a < 0 || b < 0) return tg_fail_axis("transpose", x, a < 0 ? axis0 : axis1, order.rank);
     for (int i = 0; i < order.rank; i++) order.dim[i] = i == a ? b : i == b ? a : i;
     return tg_permute_with(x, order);
 }
@@ -202,10 +188,10 @@ static tg_status expand_infer(const tg_call *call) {
     for (int i = 0; i < shape.rank; i++)
         if (shape.dim[i] == -1 && i >= lead) shape.dim[i] = x->shape[i - lead];
     for (int i = 0; i < shape.rank; i++)
-        if (shape.dim[i] < 0) return fail_shape(call, "a size is negative", wanted);
+        if (shape.dim[i] < 0) return fail_shape(call, "a size cannot be negative", wanted);
     if (tg_shape_numel(shape) < 0) return fail_shape(call, "there are more elements than can be counted", wanted);
     if (!tg_shape_broadcast(shape, tg_array_shape(x), &both) || !tg_shape_equal(shape, both))
-        return fail_shape(call, "the sizes do not broadcast", wanted);
+        return fail_shape(call, "the shapes do not broadcast", wanted);
     TG_NAMED(call->op->name);
     return tg_array_broadcast(call->out[0], x, shape);
 }
@@ -261,8 +247,15 @@ const tg_op tg_op_contiguous = {
     .grad_kernel = pass_grad_kernel,
 };
 
+/* The array of x, or NULL where there is none: the op raises that error. */
+static const tg_array *array_if_alive(const tg_tensor *x) {
+    const tg_slot *s = tg_slot_peek(x);
+    return s && !s->poison ? &s->a : NULL;
+}
+
 tg_tensor *tg_contiguous(tg_tensor *x) {
-    return tg_is_alive(x) && tg_is_contiguous(x) ? x : tg_apply1(&tg_op_contiguous, x, NULL);
+    const tg_array *a = array_if_alive(x);
+    return a && tg_array_is_contiguous(a) ? x : tg_apply1(&tg_op_contiguous, x, NULL);
 }
 
 typedef struct to_attr {
@@ -274,7 +267,7 @@ static const tg_attr_field to_fields[] = {{"dtype", TG_ATTR_DTYPE, offsetof(to_a
 static tg_status to_infer(const tg_call *call) {
     tg_dtype dtype = ((const to_attr *)call->attr)->dtype;
     if ((unsigned)dtype >= TG_DTYPES)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d is not a dtype: %s", (int)dtype,
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "there is no dtype of the number %d: %s", (int)dtype,
                             tg_call_input(call, 0));
     return tg_out(call, 0, dtype, tg_array_shape(call->in[0]));
 }
@@ -302,5 +295,6 @@ const tg_op tg_op_to = {
 };
 
 tg_tensor *tg_to(tg_tensor *x, tg_dtype dtype) {
-    return tg_is_alive(x) && tg_dtype_of(x) == dtype ? x : tg_apply1(&tg_op_to, x, &(to_attr){dtype});
+    const tg_array *a = array_if_alive(x);
+    return a && (tg_dtype)a->dtype == dtype ? x : tg_apply1(&tg_op_to, x, &(to_attr){dtype});
 }

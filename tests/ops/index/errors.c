@@ -7,10 +7,10 @@
         {name, ARG(0), {SHAPE(3), SHAPE(2), SHAPE(2)}, TG_ERR_DTYPE, {"right [2] f", "i64 or i32"}}, \
         {name, ARG(0), {SHAPE(3), SHAPE_OF(U8, 2), SHAPE(2)}, TG_ERR_DTYPE, {"right [2] u8"}}, \
         {name, ARG(0), {SHAPE(3), VECTOR_OF(I64, 0, 3), SHAPE(2)}, TG_ERR_ARGUMENT, \
-         {"index 3", "axis 0", "left [3]"}}, \
+         {"index 3 is out of range for axis 0 of size 3: left [3] f", "at [1] of right [2] i64"}}, \
         {name, ARG(0), {SHAPE(3), VECTOR_OF(I32, -4, 0), SHAPE(2)}, TG_ERR_ARGUMENT, \
-         {"index -4", "left [3]"}}, \
-        {name, ARG(0), {SHAPE(0), VECTOR_OF(I64, 0), SHAPE(1)}, TG_ERR_ARGUMENT, {"index 0", "left [0]"}}, \
+         {"index -4", "size 3: left [3]", "at [0] of right [2] i32"}}, \
+        {name, ARG(0), {SHAPE(0), VECTOR_OF(I64, 0), SHAPE(1)}, TG_ERR_ARGUMENT, {"index 0", "size 0: left [0]"}}, \
         {name, ARG(0), {SCALAR(1), SHAPE_OF(I64, 1), SHAPE(1)}, TG_ERR_ARGUMENT, {"left [] f"}}
 
 static const bad table[] = {
@@ -28,7 +28,7 @@ static const bad table[] = {
     {"index_select", ARG(0), {SHAPE(2, 3), SHAPE_OF(I64, 2, 1)}, TG_ERR_SHAPE, {"right [2, 1] i64"}},
     {"sort", ARG(0, 1), {SHAPE(2)}, TG_ERR_ARGUMENT, {"axis 1", "left [2]"}},
     {"sort", ARG(0, 0), {SCALAR(2)}, TG_ERR_ARGUMENT, {"axis 0", "left [] f"}},
-    {"topk", ARG(0, 0, 3), {SHAPE(2)}, TG_ERR_ARGUMENT, {"topk", "left [2]", "3"}},
+    {"topk", ARG(0, 0, 3), {SHAPE(2)}, TG_ERR_ARGUMENT, {"topk: k is 3", "axis 0 of size 2", "left [2]"}},
     {"topk", ARG(0, 0, -1), {SHAPE(2)}, TG_ERR_ARGUMENT, {"topk", "left [2]", "-1"}},
     {"topk", ARG(0, 1, 1), {SHAPE(2)}, TG_ERR_ARGUMENT, {"topk", "left [2]", "axis 1"}},
 
@@ -79,7 +79,8 @@ static const bad table[] = {
     {"one_hot", ARG(-1), {VECTOR_OF(I64, 0)}, TG_ERR_ARGUMENT, {"one_hot", "-1 classes", "left [1] i64"}},
     {"one_hot", ARG(3), {SHAPE(2)}, TG_ERR_DTYPE, {"i64 or i32"}},
     {"embedding", ARG(0), {SHAPE(3), SHAPE_OF(I64, 2)}, TG_ERR_SHAPE, {"embedding", "left [3]"}},
-    {"embedding", ARG(1, 3), {SHAPE(3, 2), SHAPE_OF(I64, 2)}, TG_ERR_ARGUMENT, {"padding", "left [3, 2]"}},
+    {"embedding", ARG(1, 3), {SHAPE(3, 2), SHAPE_OF(I64, 2)}, TG_ERR_ARGUMENT,
+     {"padding index 3", "axis 0 of size 3", "left [3, 2]"}},
 };
 
 extern const bad_table errors_index;
