@@ -39,13 +39,12 @@ bool tg_are_vectors(tg_shape a, tg_shape b) {
 tg_status tg_infer_system(const tg_call *call) {
     tg_status s = tg_call_square(call);
     if (s == TG_OK) s = tg_call_float(call, 1);
+    if (s == TG_OK) s = tg_call_same_dtype(call, 0, 1);
     if (s != TG_OK) return s;
     const char *left = tg_call_input(call, 0), *right = tg_call_input(call, 1);
     tg_dtype dtype = (tg_dtype)call->in[0]->dtype;
     tg_shape a = tg_array_shape(call->in[0]), b = tg_array_shape(call->in[1]), out;
     int own = tg_are_vectors(a, b) ? 1 : 2; /* axes of B that are no batch */
-    if (call->in[1]->dtype != dtype)
-        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)", left, right);
     if (b.rank == 0 || b.dim[b.rank - own] != a.dim[a.rank - 1])
         return tg_call_fail(call, TG_ERR_SHAPE, "sizes differ: the right-hand side must have the %lld rows of the matrix: matrix %s, right-hand side %s", (long long)a.dim[a.rank - 1], left, right);
     if (!tg_shape_broadcast(without_last(a, 2), without_last(b, own), &out))

@@ -69,13 +69,14 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
 }
 
 static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
-    const tg_array *in[3] = {dout[0], tg_node_in(n, 0), tg_node_in(n, 1)};
+    const tg_array *in[3] = {dout[0], tg_node_in(n, 0), tg_node_in(n, 1)}, *p[3];
     tg_array dense[3] = {{0}};
+    int64_t classes = row_length(in[1]);
     tg_status s = tg_array_alloc(&din[0], (tg_dtype)in[1]->dtype, tg_array_shape(in[1]));
-    for (int i = 0; s == TG_OK && i < 3; i++) s = tg_array_contiguous(&dense[i], in[i]);
-    if (s == TG_OK) s = check_classes(n->op->name, &dense[2], row_length(in[1]), n->in[0]);
-    if (s == TG_OK) tg_map_cross_entropy_grad(&dense[0], &dense[1], row_length(in[1]), &dense[2], &din[0]);
-    for (int i = 0; i < 3; i++) tg_array_drop(&dense[i]);
+    if (s == TG_OK) s = tg_all_contiguous(3, in, dense, p);
+    if (s == TG_OK) s = check_classes(n->op->name, p[2], classes, n->in[0]);
+    if (s == TG_OK) tg_map_cross_entropy_grad(p[0], p[1], classes, p[2], &din[0]);
+    tg_drop_all(3, dense);
     return s;
 }
 

@@ -1,24 +1,14 @@
 #include "ops/shared.h"
 
-typedef struct softmax_attr {
-    int64_t axis;
-} softmax_attr;
-
-static const tg_attr_field fields[] = {{"axis", TG_ATTR_INT, offsetof(softmax_attr, axis)}};
-
 static tg_status infer(const tg_call *call) {
     int axis;
-    tg_status s = tg_call_axis(call, ((const softmax_attr *)call->attr)->axis, &axis);
+    tg_status s = tg_call_attr_axis(call, &axis);
     return s == TG_OK ? tg_infer_same(call) : s;
-}
-
-static int axis_of(const void *attr, const tg_array *x) {
-    return tg_axis_of(((const softmax_attr *)attr)->axis, x->rank);
 }
 
 /* sum of t along the node's axis, which stays with size 1 */
 static tg_tensor *row_sum(const tg_node *n, tg_tensor *t) {
-    return tg_sum_with(t, (tg_reduce_opts){.axes = TG_SHAPE(((const softmax_attr *)n->attr)->axis), .keepdim = true});
+    return tg_sum_with(t, (tg_reduce_opts){.axes = TG_SHAPE(((const tg_axis_attr *)n->attr)->axis), .keepdim = true});
 }
 
 tg_tensor *tg_dominant(tg_tensor *all, int axis, double limit) {
@@ -33,13 +23,13 @@ tg_tensor *tg_dominant(tg_tensor *all, int axis, double limit) {
  *      of g: that of the largest is, whose out may be so near to 1 that g - g * out would have no digit left. ---- */
 
 static tg_status softmax_forward(const tg_call *call) {
-    tg_map_softmax(call->in[0], axis_of(call->attr, call->in[0]), call->out[0]);
+    tg_map_softmax(call->in[0], tg_attr_axis(call->attr, call->in[0]->rank), call->out[0]);
     return TG_OK;
 }
 
 static void softmax_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *g = dout[0], *y = n->out[0];
-    int axis = (int)((const softmax_attr *)n->attr)->axis;
+    int axis = (int)((const tg_axis_attr *)n->attr)->axis;
     tg_tensor *top = tg_dominant(y, axis, 0.5);
     if (top) g = tg_sub(g, tg_gather(g, axis, top));
     din[0] = tg_mul(y, tg_sub(g, row_sum(n, tg_mul(g, y))));
@@ -48,7 +38,7 @@ static void softmax_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
 static tg_status softmax_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *y = tg_node_out(n, 0);
     tg_status s = tg_array_alloc_like(&din[0], y);
-    if (s == TG_OK) tg_map_softmax_grad(dout[0], y, axis_of(n->attr, y), &din[0]);
+    if (s == TG_OK) tg_map_softmax_grad(dout[0], y, tg_attr_axis(n->attr, y->rank), &din[0]);
     return s;
 }
 
@@ -57,7 +47,7 @@ const tg_op tg_op_softmax = {
     .formula = "out = e^x / sum(e^x along axis)",
     .n_in = 1,
     .save = TG_OUT(0),
-    TG_ATTRS(softmax_attr, fields),
+    TG_ATTRS(tg_axis_attr, tg_axis_fields),
     .infer = infer,
     .forward = softmax_forward,
     .grad = softmax_grad,
@@ -65,20 +55,20 @@ const tg_op tg_op_softmax = {
 };
 
 tg_tensor *tg_softmax(tg_tensor *x, int axis) {
-    return tg_apply1(&tg_op_softmax, x, &(softmax_attr){axis});
+    return tg_apply1(&tg_op_softmax, x, &(tg_axis_attr){axis});
 }
 
 /* ---- out = x - log sum e^x;  dx = g - e^out * sum(g), which for the largest is
  *      (1 - e^out) g - e^out * (sum of the other g) ---- */
 
 static tg_status log_softmax_forward(const tg_call *call) {
-    tg_map_log_softmax(call->in[0], axis_of(call->attr, call->in[0]), call->out[0]);
+    tg_map_log_softmax(call->in[0], tg_attr_axis(call->attr, call->in[0]->rank), call->out[0]);
     return TG_OK;
 }
 
 static void log_softmax_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *g = dout[0], *y = n->out[0], *dx = tg_sub(g, tg_mul(tg_exp(y), row_sum(n, g)));
-    int axis = (int)((const softmax_attr *)n->attr)->axis;
+    int axis = (int)((const tg_axis_attr *)n->attr)->axis;
     tg_tensor *at = tg_dominant(y, axis, -0.69);
     din[0] = dx;
     if (!at) return;
@@ -91,7 +81,7 @@ static void log_softmax_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor
 static tg_status log_softmax_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *y = tg_node_out(n, 0);
     tg_status s = tg_array_alloc_like(&din[0], y);
-    if (s == TG_OK) tg_map_log_softmax_grad(dout[0], y, axis_of(n->attr, y), &din[0]);
+    if (s == TG_OK) tg_map_log_softmax_grad(dout[0], y, tg_attr_axis(n->attr, y->rank), &din[0]);
     return s;
 }
 
@@ -100,7 +90,7 @@ const tg_op tg_op_log_softmax = {
     .formula = "out = x - log(sum(e^x along axis))",
     .n_in = 1,
     .save = TG_OUT(0),
-    TG_ATTRS(softmax_attr, fields),
+    TG_ATTRS(tg_axis_attr, tg_axis_fields),
     .infer = infer,
     .forward = log_softmax_forward,
     .grad = log_softmax_grad,
@@ -108,5 +98,5 @@ const tg_op tg_op_log_softmax = {
 };
 
 tg_tensor *tg_log_softmax(tg_tensor *x, int axis) {
-    return tg_apply1(&tg_op_log_softmax, x, &(softmax_attr){axis});
+    return tg_apply1(&tg_op_log_softmax, x, &(tg_axis_attr){axis});
 }

@@ -1,7 +1,5 @@
 #include "ops/products/equation.h"
 
-#include "core/slot.h"
-
 #include <string.h>
 
 /* ---- messages ---- */
@@ -81,12 +79,12 @@ static bool note(plan *p, const tg_array *a, const letters *l) {
 
 static bool read_operand(plan *p, int n, tg_tensor *const *x) {
     p->x = x[p->i];
-    const tg_slot *slot = tg_slot_of(p->x, "einsum");
+    const tg_array *a = tg_operand(p->x, "einsum", p->i);
     letters l;
-    if (!slot || slot->poison) return false;
-    if (!tg_dtype_is_float((tg_dtype)slot->a.dtype) || slot->a.dtype != (uint8_t)tg_dtype_of(x[0]))
+    if (!a) return false;
+    if (!tg_dtype_is_float((tg_dtype)a->dtype) || a->dtype != (uint8_t)tg_dtype_of(x[0]))
         return FAIL(p, TG_ERR_DTYPE, "the operands must all be f32 or all be f64 (tg_to converts): %s", whose(p).s);
-    if (!read_subscript(p, slot->a.rank, -1, &l) || !note(p, &slot->a, &l)) return false;
+    if (!read_subscript(p, a->rank, -1, &l) || !note(p, a, &l)) return false;
     bool more = p->i + 1 < n;
     if (more != (*p->at == ','))
         return FAIL(p, TG_ERR_ARGUMENT, "the equation has %s subscripts than the %d operands", more ? "fewer" : "more", n);

@@ -10,10 +10,8 @@ static tg_status check_dtypes(const tg_call *call) {
     for (int i = 0; i < call->n_in; i++) {
         if (!call->in[i]) continue;
         tg_status s = tg_call_float(call, i);
+        if (s == TG_OK) s = tg_call_same_dtype(call, 0, i);
         if (s != TG_OK) return s;
-        if (call->in[i]->dtype != call->in[0]->dtype)
-            return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                                tg_call_input(call, 0), tg_call_input(call, i));
     }
     return TG_OK;
 }
@@ -38,25 +36,11 @@ static tg_status infer(const tg_call *call) {
 
 /* ---- matrices ---- */
 
-static tg_shape rows_shape(tg_shape s) {
-    int64_t rows = 1;
-    for (int i = 0; i + 1 < s.rank; i++) rows *= s.dim[i];
-    return TG_SHAPE(rows, s.dim[s.rank - 1]);
-}
-
 /* [.., n] as [rows, n]: a view, or a copy where the strides of the leading axes allow none. */
 static tg_status as_rows(tg_array *out, const tg_array *a) {
-    if (a->rank == 2) {
-        tg_array_share(out, a);
-        return TG_OK;
-    }
-    tg_shape rows = rows_shape(tg_array_shape(a));
-    if (tg_array_reshape(out, a, rows)) return TG_OK;
-    tg_array dense = {0};
-    tg_status s = tg_array_contiguous(&dense, a);
-    if (s == TG_OK) tg_array_reshape(out, &dense, rows);
-    tg_array_drop(&dense);
-    return s;
+    if (a->rank != 2) return tg_array_reshaped(out, a, tg_shape_rows(tg_array_shape(a)));
+    tg_array_share(out, a);
+    return TG_OK;
 }
 
 /* A borrowed view. */
@@ -81,7 +65,7 @@ static tg_status forward(const tg_call *call) {
 
 /* ---- gradient; that of the bias is g, which the walk sums down ---- */
 
-static tg_tensor *rows_of(tg_tensor *t) { return tg_reshape_with(t, rows_shape(tg_shape_of(t))); }
+static tg_tensor *rows_of(tg_tensor *t) { return tg_reshape_with(t, tg_shape_rows(tg_shape_of(t))); }
 
 static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *x = n->in[0], *w = n->in[1], *g = dout[0];

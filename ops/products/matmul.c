@@ -21,9 +21,7 @@ static tg_status check(const tg_call *call) {
             return tg_call_fail(call, TG_ERR_SHAPE, "a scalar has no matrix product: %s times %s",
                                 tg_call_input(call, 0), tg_call_input(call, 1));
     }
-    if (a->dtype != b->dtype)
-        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                            tg_call_input(call, 0), tg_call_input(call, 1));
+    if (a->dtype != b->dtype) return tg_call_dtypes_differ(call, 0, 1);
     if (a->shape[a->rank - 1] != b->shape[b->rank > 1 ? b->rank - 2 : 0])
         return tg_call_fail(call, TG_ERR_SHAPE, "inner sizes differ: %s times %s", tg_call_input(call, 0),
                             tg_call_input(call, 1));
@@ -100,13 +98,7 @@ static tg_status forward(const tg_call *call) {
 
 /* ---- gradient:  dA = G B^T,  dB = A^T G ---- */
 
-/* [.., n] as [rows, n] */
-static tg_tensor *as_rows(tg_tensor *t) {
-    tg_shape s = tg_shape_of(t);
-    int64_t rows = 1;
-    for (int i = 0; i + 1 < s.rank; i++) rows *= s.dim[i];
-    return tg_reshape_with(t, TG_SHAPE(rows, s.dim[s.rank - 1]));
-}
+static tg_tensor *as_rows(tg_tensor *t) { return tg_reshape_with(t, tg_shape_rows(tg_shape_of(t))); }
 
 static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *a = n->in[0], *b = n->in[1], *g = dout[0];

@@ -1,13 +1,11 @@
 /* Products of tensors of fixed ranks: compositions. Declared in ops/products/matmul.h. */
-#include "core/slot.h"
 #include "ops/shared.h"
 
-/* x's array when it has `rank` axes, else NULL with the error raised. */
-static const tg_array *of_rank(const char *who, const tg_tensor *x, int rank, const char *kind) {
+/* The array of operand i when it has `rank` axes, else NULL with the error raised. */
+static const tg_array *of_rank(const char *who, const tg_tensor *x, int i, int rank, const char *kind) {
     char text[160];
-    const tg_slot *slot = tg_slot_of(x, who);
-    if (!slot || slot->poison) return NULL;
-    if (slot->a.rank == rank) return &slot->a;
+    const tg_array *a = tg_operand(x, who, i);
+    if (!a || a->rank == rank) return a;
     tg_fail(TG_ERR_SHAPE, "%s: needs %s, was given %s", who, kind, tg_describe(x, text, sizeof text));
     return NULL;
 }
@@ -21,7 +19,7 @@ static tg_tensor *fail_pair(const char *who, const char *what, const tg_tensor *
 
 tg_tensor *tg_dot(tg_tensor *a, tg_tensor *b) {
     TG_NAMED("dot");
-    const tg_array *x = of_rank("dot", a, 1, "two vectors"), *y = of_rank("dot", b, 1, "two vectors");
+    const tg_array *x = of_rank("dot", a, 0, 1, "two vectors"), *y = of_rank("dot", b, 1, 1, "two vectors");
     if (!x || !y) return tg_poison();
     if (x->numel != y->numel) return fail_pair("dot", "lengths differ", a, b);
     return tg_matmul(a, b);
@@ -29,7 +27,7 @@ tg_tensor *tg_dot(tg_tensor *a, tg_tensor *b) {
 
 tg_tensor *tg_outer(tg_tensor *a, tg_tensor *b) {
     TG_COMPOSED("outer");
-    if (!of_rank("outer", a, 1, "two vectors") || !of_rank("outer", b, 1, "two vectors")) return tg_poison();
+    if (!of_rank("outer", a, 0, 1, "two vectors") || !of_rank("outer", b, 1, 1, "two vectors")) return tg_poison();
     tg_tensor *column = tg_unsqueeze(a, 1), *out = tg_mul(column, b);
     tg_drop_elements(column);
     return out;
@@ -37,7 +35,7 @@ tg_tensor *tg_outer(tg_tensor *a, tg_tensor *b) {
 
 tg_tensor *tg_bmm(tg_tensor *a, tg_tensor *b) {
     TG_NAMED("bmm");
-    const tg_array *x = of_rank("bmm", a, 3, "[n, i, k]"), *y = of_rank("bmm", b, 3, "[n, k, j]");
+    const tg_array *x = of_rank("bmm", a, 0, 3, "[n, i, k]"), *y = of_rank("bmm", b, 1, 3, "[n, k, j]");
     if (!x || !y) return tg_poison();
     if (x->shape[0] != y->shape[0]) return fail_pair("bmm", "numbers of matrices differ", a, b);
     if (x->shape[2] != y->shape[1]) return fail_pair("bmm", "inner sizes differ", a, b);
@@ -60,12 +58,12 @@ static tg_tensor *without_value(tg_tensor *c) {
 
 tg_tensor *tg_addmm(tg_tensor *c, tg_tensor *a, tg_tensor *b, double beta, double alpha) {
     TG_COMPOSED("addmm");
-    const tg_slot *slot = tg_slot_of(c, "addmm");
-    const tg_array *x = of_rank("addmm", a, 2, "two matrices"), *y = of_rank("addmm", b, 2, "two matrices");
-    if (!slot || slot->poison || !x || !y) return tg_poison();
+    const tg_array *z = tg_operand(c, "addmm", 0);
+    const tg_array *x = of_rank("addmm", a, 1, 2, "two matrices"), *y = of_rank("addmm", b, 2, 2, "two matrices");
+    if (!z || !x || !y) return tg_poison();
     if (x->shape[1] != y->shape[0]) return fail_pair("addmm", "inner sizes differ", a, b);
     tg_shape out = TG_SHAPE(x->shape[0], y->shape[1]), both;
-    if (!tg_shape_broadcast(out, tg_array_shape(&slot->a), &both) || !tg_shape_equal(both, out)) {
+    if (!tg_shape_broadcast(out, tg_array_shape(z), &both) || !tg_shape_equal(both, out)) {
         char text[3][160];
         tg_fail(TG_ERR_SHAPE, "addmm: %s does not broadcast to the product of %s and %s",
                 tg_describe(c, text[0], sizeof text[0]), tg_describe(a, text[1], sizeof text[1]),

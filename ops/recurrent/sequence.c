@@ -50,9 +50,7 @@ int64_t tg_step_grain(int64_t n) {
 }
 
 /* All steps and rows one under the other: [n t, width]; borrowed. */
-static tg_array as_matrix(const tg_array *x) {
-    return tg_borrow_reshape(x, TG_SHAPE(x->shape[0] * x->shape[1], x->shape[2]));
-}
+static tg_array as_matrix(const tg_array *x) { return tg_borrow_reshape(x, tg_shape_rows(tg_array_shape(x))); }
 
 static tg_status states_before(tg_array *out, const tg_array *y, const tg_array *h0) {
     tg_status s = tg_array_alloc_like(out, y);
@@ -106,9 +104,7 @@ tg_status tg_call_gates(const tg_call *call, int rank, int gates, tg_shape *h) {
 tg_status tg_call_shape(const tg_call *call, int i, tg_shape want) {
     const tg_array *x = call->in[i];
     if (!x) return TG_OK;
-    if (x->dtype != call->in[0]->dtype)
-        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s", tg_call_input(call, 0),
-                            tg_call_input(call, i));
+    if (x->dtype != call->in[0]->dtype) return tg_call_dtypes_differ(call, 0, i);
     if (tg_shape_equal(tg_array_shape(x), want)) return TG_OK;
     char text[96];
     return tg_call_fail(call, TG_ERR_SHAPE, "%s must have the shape %s to go with %s", tg_call_input(call, i),
@@ -166,9 +162,8 @@ tg_tensor *tg_states_before(tg_tensor *y, tg_tensor *x0) {
 }
 
 tg_tensor *tg_step_outer(tg_tensor *ds, tg_tensor *before) {
-    tg_shape s = tg_shape_of(ds);
-    int64_t rows = s.dim[0] * s.dim[1];
-    tg_tensor *left = tg_reshape_with(ds, TG_SHAPE(rows, s.dim[2])), *right = tg_reshape_with(before, TG_SHAPE(rows, tg_size(before, 2)));
+    tg_tensor *left = tg_reshape_with(ds, tg_shape_rows(tg_shape_of(ds)));
+    tg_tensor *right = tg_reshape_with(before, tg_shape_rows(tg_shape_of(before)));
     return tg_matmul(tg_transpose(left, 0, 1), right);
 }
 

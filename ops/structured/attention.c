@@ -25,9 +25,7 @@ static tg_status check_input(const tg_call *call, int i) {
     const tg_array *x = call->in[i];
     tg_status s = tg_call_float(call, i);
     if (s != TG_OK) return s;
-    if (x->dtype != call->in[Q]->dtype)
-        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                            tg_call_input(call, Q), tg_call_input(call, i));
+    if (x->dtype != call->in[Q]->dtype) return tg_call_dtypes_differ(call, Q, i);
     if (x->rank < 2)
         return tg_call_fail(call, TG_ERR_SHAPE, "%c needs the shape [.., length, size], was given %s", "qkv"[i],
                             tg_call_input(call, i));

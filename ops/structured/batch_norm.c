@@ -4,27 +4,23 @@
 
 #include <math.h>
 
-static tg_tensor *fail(const char *name, const char *what, const tg_tensor *t) {
-    char text[160];
-    tg_fail(TG_ERR_SHAPE, "%s: %s: %s", name, what, tg_describe(t, text, sizeof text));
-    return tg_poison();
-}
-
-/* t is NULL or a vector of the channels of x. Raises the error. */
-static bool is_channels(const char *name, const tg_tensor *t, const tg_tensor *x) {
-    if (!t) return true;
-    int rank = tg_rank(t);
-    if (!tg_is_alive(t)) return false;
-    if (rank == 1 && tg_numel(t) == tg_size(x, 1)) return true;
-    return fail(name, "not a vector of one number a channel", t), false;
+/* Operand i, called `what`, is NULL or a vector of the channels of x. Raises the error. */
+static bool is_channels(const char *name, const char *what, const tg_tensor *t, int i, const tg_tensor *x) {
+    const tg_array *a = t ? tg_operand(t, name, i) : NULL;
+    if (!a || (a->rank == 1 && a->numel == tg_size(x, 1))) return !t || a;
+    tg_fail_operand(TG_ERR_SHAPE, name, t, "%s must be [%lld], one number a channel", what, (long long)tg_size(x, 1));
+    return false;
 }
 
 static bool check(const char *name, const tg_tensor *x, double eps) {
-    int rank = tg_rank(x);
-    if (!tg_is_alive(x)) return false;
-    if (rank < 2) return fail(name, "needs [images, channels, ..]", x), false;
-    if (eps >= 0 && eps < INFINITY) return true;
-    tg_fail(TG_ERR_ARGUMENT, "%s: eps is %g: it must be finite and not negative", name, eps);
+    const tg_array *a = tg_operand(x, name, 0);
+    if (!a) return false;
+    if (a->rank < 2)
+        tg_fail_operand(TG_ERR_SHAPE, name, x, "needs [images, channels, ..]");
+    else if (!(eps >= 0 && eps < INFINITY))
+        tg_fail_operand(TG_ERR_ARGUMENT, name, x, "eps must be finite and not negative, but is %g", eps);
+    else
+        return true;
     return false;
 }
 
@@ -46,12 +42,16 @@ static tg_tensor *scaled(tg_tensor *y, tg_tensor *weight, tg_tensor *bias) {
 tg_tensor *tg_group_norm_with(tg_tensor *x, int64_t groups, tg_group_norm_opts o) {
     TG_COMPOSED("group_norm");
     if (!check("group_norm", x, o.eps)) return tg_poison();
-    if (!is_channels("group_norm", o.weight, x) || !is_channels("group_norm", o.bias, x)) return tg_poison();
+    if (!is_channels("group_norm", "the weight", o.weight, 1, x) || !is_channels("group_norm", "the bias", o.bias, 2, x))
+        return tg_poison();
     tg_shape shape = tg_shape_of(x);
     if (groups < 1 || shape.dim[1] % groups)
-        return fail("group_norm", "its channels do not make equal groups", x);
+        return tg_fail_operand(TG_ERR_SHAPE, "group_norm", x, "%lld channels cannot be divided among %lld groups",
+                               (long long)shape.dim[1], (long long)groups);
     int64_t rows;
-    if (__builtin_mul_overflow(shape.dim[0], groups, &rows)) return fail("group_norm", "too many groups", x);
+    if (__builtin_mul_overflow(shape.dim[0], groups, &rows))
+        return tg_fail_operand(TG_ERR_SHAPE, "group_norm", x, "%lld groups of each image are more than can be counted",
+                               (long long)groups);
     tg_shape flat = TG_SHAPE(rows, rows ? tg_numel(x) / rows : 0);
     tg_tensor *y = tg_layer_norm_with(tg_reshape_with(x, flat), (tg_layer_norm_opts){.eps = o.eps});
     return scaled(tg_reshape_with(y, shape), o.weight, o.bias);
@@ -135,22 +135,21 @@ static tg_tensor *batch_norm_training(tg_tensor *x, const tg_batch_norm_opts *o,
 
 tg_tensor *tg_batch_norm_with(tg_tensor *x, tg_batch_norm_opts o) {
     TG_COMPOSED("batch_norm");
+    static const char *const names[4] = {"the weight", "the bias", "running_mean", "running_var"};
     tg_tensor *of_channels[4] = {o.weight, o.bias, o.running_mean, o.running_var};
     double eps = tg_option(o.eps, 1e-5);
     if (!check("batch_norm", x, eps)) return tg_poison();
-    if (!(o.momentum >= 0 && o.momentum <= 1)) {
-        tg_fail(TG_ERR_ARGUMENT, "batch_norm: momentum is %g, outside [0, 1]", o.momentum);
-        return tg_poison();
-    }
+    if (!(o.momentum >= 0 && o.momentum <= 1))
+        return tg_fail_operand(TG_ERR_ARGUMENT, "batch_norm", x, "momentum is %g, outside [0, 1]", o.momentum);
     for (int i = 0; i < 4; i++)
-        if (!is_channels("batch_norm", of_channels[i], x)) return tg_poison();
+        if (!is_channels("batch_norm", names[i], of_channels[i], 1 + i, x)) return tg_poison();
     if (o.training) {
         if (tg_size(x, 1) && tg_numel(x) / tg_size(x, 1) < 2)
-            return fail("batch_norm", "training needs more than one number a channel", x);
+            return tg_fail_operand(TG_ERR_SHAPE, "batch_norm", x, "training needs more than one number a channel");
         return batch_norm_training(x, &o, eps);
     }
     if (!o.running_mean || !o.running_var)
-        return fail("batch_norm", "without training, running_mean and running_var must be given", x);
+        return tg_fail_operand(TG_ERR_SHAPE, "batch_norm", x, "without training, running_mean and running_var must be given");
     tg_tensor *deviation = tg_sqrt(tg_add_scalar(tg_detach(o.running_var), eps));
     tg_tensor *y = tg_div(tg_sub(x, column(tg_detach(o.running_mean), x)), column(deviation, x));
     return scaled(y, o.weight, o.bias);

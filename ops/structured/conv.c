@@ -13,9 +13,7 @@ static tg_status check_pair(const tg_call *call) {
         if (call->in[i]->rank != 4)
             return tg_call_fail(call, TG_ERR_SHAPE, "needs four axes, was given %s", tg_call_input(call, i));
     }
-    if (call->in[0]->dtype == call->in[1]->dtype) return TG_OK;
-    return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                        tg_call_input(call, 0), tg_call_input(call, 1));
+    return tg_call_same_dtype(call, 0, 1);
 }
 
 static tg_status check_groups(const tg_call *call, int64_t channels, int64_t filters) {
@@ -30,9 +28,7 @@ static tg_status check_groups(const tg_call *call, int64_t channels, int64_t fil
 static tg_status check_bias(const tg_call *call, int64_t filters) {
     const tg_array *bias = call->in[2];
     if (!bias) return TG_OK;
-    if (bias->dtype != call->in[0]->dtype)
-        return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                            tg_call_input(call, 0), tg_call_input(call, 2));
+    if (bias->dtype != call->in[0]->dtype) return tg_call_dtypes_differ(call, 0, 2);
     if (bias->rank == 1 && bias->numel == filters) return TG_OK;
     return tg_call_fail(call, TG_ERR_SHAPE, "the bias must be [%lld], one number a filter: %s",
                         (long long)filters, tg_call_input(call, 2));
@@ -110,16 +106,14 @@ static tg_status run(direction to, const tg_window_attr *a, const tg_array *x, c
                  .channels = w->shape[1],
                  .filters = w->shape[0] / a->groups};
     tg_array dense[4] = {{0}};
-    const tg_array *of[4] = {x, w, y, bias};
-    tg_status s = TG_OK;
+    const tg_array *of[4] = {x, w, y, bias}, *p[4];
+    tg_status s = tg_all_contiguous(4, of, dense, p);
     tg_window_of(a, x->shape + 2, w->shape + 2, c.window);
-    for (int i = 0; s == TG_OK && i < 4; i++)
-        if (of[i]) s = tg_array_contiguous(&dense[i], of[i]);
     if (s == TG_OK)
-        s = to == TO_Y   ? tg_conv_forward(&c, &dense[0], &dense[1], bias ? &dense[3] : NULL, &dense[2])
-            : to == TO_X ? tg_conv_input(&c, &dense[2], &dense[1], &dense[0])
-                         : tg_conv_weight(&c, &dense[0], &dense[2], &dense[1], add);
-    for (int i = 0; i < 4; i++) tg_array_drop(&dense[i]);
+        s = to == TO_Y   ? tg_conv_forward(&c, p[0], p[1], p[3], &dense[2])
+            : to == TO_X ? tg_conv_input(&c, p[2], p[1], &dense[0])
+                         : tg_conv_weight(&c, p[0], p[2], &dense[1], add);
+    tg_drop_all(4, dense);
     return s;
 }
 

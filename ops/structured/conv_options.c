@@ -31,19 +31,16 @@ tg_tensor *tg_conv2d_weight_with(tg_tensor *x, tg_tensor *g, int64_t height, int
     return no_output_padding("conv2d_weight", &opts) ? tg_apply2(&tg_op_conv2d_weight, x, g, &a) : tg_poison();
 }
 
-/* Raises "<name>: .." unless t is a tensor of this rank. A failed tensor raises nothing more. */
-static bool has_rank(const char *name, const tg_tensor *t, int rank) {
-    char text[160];
-    int have = tg_rank(t); /* reports a handle that is not valid */
-    if (!tg_is_alive(t)) return false;
-    if (have == rank) return true;
-    tg_fail(TG_ERR_SHAPE, "%s: needs %d axes: %s", name, rank, tg_describe(t, text, sizeof text));
-    return false;
+/* Raises "<name>: .." unless t, operand i, is a tensor of this rank. A failed tensor raises nothing more. */
+static bool has_rank(const char *name, const tg_tensor *t, int i, int rank) {
+    const tg_array *a = tg_operand(t, name, i);
+    if (a && a->rank != rank) tg_fail_operand(TG_ERR_SHAPE, name, t, "needs %d axes", rank);
+    return a && a->rank == rank;
 }
 
 tg_tensor *tg_conv1d_with(tg_tensor *x, tg_tensor *w, tg_conv1d_opts o) {
     TG_COMPOSED("conv1d");
-    if (!has_rank("conv1d", x, 3) || !has_rank("conv1d", w, 3)) return tg_poison();
+    if (!has_rank("conv1d", x, 0, 3) || !has_rank("conv1d", w, 1, 3)) return tg_poison();
     tg_tensor *y = tg_conv2d_with(tg_unsqueeze(x, 2), tg_unsqueeze(w, 2), (tg_conv2d_opts){.bias = o.bias, .stride = {1, o.stride},
                              .padding = {0, o.padding}, .dilation = {1, o.dilation}, .groups = o.groups});
     return tg_squeeze(y, 2);
@@ -75,18 +72,10 @@ static bool transposed_size(tg_window_attr *a, int i, int64_t size, int64_t kern
     return true;
 }
 
-static bool is_bias(const tg_tensor *bias, int64_t channels) {
-    char text[160];
-    if (tg_numel(bias) == channels) return true;
-    tg_fail(TG_ERR_SHAPE, "conv_transpose2d: the bias must be [%lld], one number a channel: %s", (long long)channels,
-            tg_describe(bias, text, sizeof text));
-    return false;
-}
-
 tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv_transpose2d_opts opts) {
     TG_COMPOSED("conv_transpose2d");
-    if (!has_rank("conv_transpose2d", x, 4) || !has_rank("conv_transpose2d", w, 4)) return tg_poison();
-    if (opts.bias && !has_rank("conv_transpose2d", opts.bias, 1)) return tg_poison();
+    if (!has_rank("conv_transpose2d", x, 0, 4) || !has_rank("conv_transpose2d", w, 1, 4)) return tg_poison();
+    if (opts.bias && !has_rank("conv_transpose2d", opts.bias, 2, 1)) return tg_poison();
     tg_window_attr a = attributes(&opts);
     tg_shape lacks = {2, {0}};
     a.size.rank = 2;
@@ -97,7 +86,9 @@ tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv_transpos
     tg_tensor *g = padded ? tg_pad_with(x, (tg_pad_opts){.after = lacks}) : x, *y = tg_apply2(&tg_op_conv2d_input, g, w, &a);
     if (padded && !tg_is_poison(y)) tg_drop_elements(g);
     if (!opts.bias || tg_is_poison(y)) return y;
-    if (!is_bias(opts.bias, tg_size(y, 1))) return tg_poison();
+    if (tg_numel(opts.bias) != tg_size(y, 1))
+        return tg_fail_operand(TG_ERR_SHAPE, "conv_transpose2d", opts.bias, "the bias must be [%lld], one number a channel",
+                               (long long)tg_size(y, 1));
     tg_tensor *sum = tg_add(y, tg_reshape_with(opts.bias, TG_SHAPE(tg_numel(opts.bias), 1, 1)));
     tg_drop_elements(y);
     return sum;

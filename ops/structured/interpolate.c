@@ -11,18 +11,16 @@ typedef struct axis {
     double ratio;
 } axis;
 
-static bool fail(tg_status status, const char *what, const tg_tensor *x) {
-    char text[160];
-    tg_fail(status, "interpolate: %s: %s", what, tg_describe(x, text, sizeof text));
-    return false;
-}
+static const char who[] = "interpolate";
 
 static bool read_axis(const tg_tensor *x, const tg_interpolate_opts *o, int i, axis *a) {
     bool by_size = o->size[0] != 0 || o->size[1] != 0;
     a->in = tg_size(x, 2 + i);
     double out = by_size ? (double)o->size[i] : floor((double)a->in * o->scale[i]);
-    if (!(out >= 1 && out <= INT32_MAX) || a->in < 1)
-        return fail(TG_ERR_ARGUMENT, "needs an image, and a size or scale that leaves one", x);
+    if (a->in < 1) return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "axis %d is empty", 2 + i), false;
+    if (!(out >= 1 && out <= INT32_MAX))
+        return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "the size or scale given makes axis %d of size %lld one of %g, outside [1, %d]",
+                               2 + i, (long long)a->in, out, INT32_MAX), false;
     a->out = (int64_t)out;
     a->ratio = by_size ? (double)a->in / out : 1 / o->scale[i];
     if (o->mode == TG_BILINEAR && o->align_corners)
@@ -70,14 +68,14 @@ static tg_tensor *linear(tg_tensor *x, int along, const axis *a, bool align) {
 tg_tensor *tg_interpolate_with(tg_tensor *x, tg_interpolate_opts o) {
     TG_COMPOSED("interpolate");
     axis a[2];
-    int rank = tg_rank(x);
-    if (!tg_is_alive(x)) return tg_poison();
-    if (!tg_dtype_is_float(tg_dtype_of(x))) return fail(TG_ERR_DTYPE, "takes f32 or f64", x), tg_poison();
-    if (rank != 4) return fail(TG_ERR_SHAPE, "needs four axes", x), tg_poison();
+    const tg_array *image = tg_operand(x, who, TG_ONLY);
+    if (!image) return tg_poison();
+    if (!tg_dtype_is_float((tg_dtype)image->dtype)) return tg_fail_operand(TG_ERR_DTYPE, who, x, "needs f32 or f64");
+    if (image->rank != 4) return tg_fail_operand(TG_ERR_SHAPE, who, x, "needs four axes");
     if (o.mode != TG_NEAREST && o.mode != TG_BILINEAR)
-        return fail(TG_ERR_ARGUMENT, "there is no such mode of interpolation", x), tg_poison();
+        return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "there is no mode of interpolation %d", (int)o.mode);
     if (o.mode == TG_NEAREST && o.align_corners)
-        return fail(TG_ERR_ARGUMENT, "align_corners is for bilinear", x), tg_poison();
+        return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "align_corners goes with the bilinear mode alone");
     if (!read_axis(x, &o, 0, &a[0]) || !read_axis(x, &o, 1, &a[1])) return tg_poison();
     if (o.mode == TG_NEAREST) return nearest(nearest(x, 2, &a[0]), 3, &a[1]);
     tg_tensor *rows = linear(x, 2, &a[0], o.align_corners);

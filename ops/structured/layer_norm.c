@@ -31,9 +31,7 @@ static tg_status infer(const tg_call *call) {
     for (int i = 1; i < call->n_in; i++) {
         const tg_array *p = call->in[i];
         if (!p) continue;
-        if (p->dtype != x->dtype)
-            return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
-                                tg_call_input(call, 0), tg_call_input(call, i));
+        if (p->dtype != x->dtype) return tg_call_dtypes_differ(call, 0, i);
         bool fits = p->rank == axes;
         for (int j = 0; fits && j < p->rank; j++) fits = p->shape[j] == x->shape[x->rank - axes + j];
         if (!fits)
@@ -52,30 +50,13 @@ static tg_row_norm norm_of(const tg_array *x, const void *attr, bool centred) {
     return f;
 }
 
-/* Contiguous forms of three arrays, of which some may be NULL and then stay so; to be dropped in any case. */
-typedef struct dense {
-    tg_array a[3];
-    const tg_array *p[3];
-} dense;
-
-static tg_status make_dense(dense *d, int n, const tg_array *const *from) {
-    tg_status s = TG_OK;
-    *d = (dense){0};
-    for (int i = 0; s == TG_OK && i < n; i++)
-        if (from[i] && (s = tg_array_contiguous(&d->a[i], from[i])) == TG_OK) d->p[i] = &d->a[i];
-    return s;
-}
-
-static void drop_dense(dense *d) {
-    for (int i = 0; i < 3; i++) tg_array_drop(&d->a[i]);
-}
-
 static tg_status forward(const tg_call *call, bool centred) {
     tg_row_norm f = norm_of(call->in[0], call->attr, centred);
-    dense d;
-    tg_status s = make_dense(&d, call->n_in, call->in);
-    if (s == TG_OK) tg_map_norm(&f, d.p[0], d.p[1], d.p[2], call->out[0]);
-    drop_dense(&d);
+    tg_array dense[3] = {{0}};
+    const tg_array *p[3] = {NULL};
+    tg_status s = tg_all_contiguous(call->n_in, call->in, dense, p);
+    if (s == TG_OK) tg_map_norm(&f, p[0], p[1], p[2], call->out[0]);
+    tg_drop_all(3, dense);
     return s;
 }
 
@@ -166,18 +147,18 @@ static void rms_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) 
 }
 
 static tg_status grad_kernel(const tg_node *n, const tg_array *g, tg_array *din, bool centred) {
-    const tg_array *in[3] = {g, tg_node_in(n, 0), n->in[1] ? tg_node_in(n, 1) : NULL}, *wanted[3] = {NULL};
+    const tg_array *in[3] = {g, tg_node_in(n, 0), n->in[1] ? tg_node_in(n, 1) : NULL}, *wanted[3] = {NULL}, *p[3];
     tg_row_norm f = norm_of(in[1], n->attr, centred);
-    dense d;
-    tg_status s = make_dense(&d, 3, in);
+    tg_array dense[3] = {{0}};
+    tg_status s = tg_all_contiguous(3, in, dense, p);
     for (int i = 0; s == TG_OK && i < n->n_in; i++) {
         if (!tg_needs(n, i)) continue;
         const tg_array *a = tg_node_in(n, i);
         s = tg_array_alloc_like(&din[i], a);
         wanted[i] = &din[i];
     }
-    if (s == TG_OK) s = tg_map_norm_grad(&f, d.p[0], d.p[1], d.p[2], wanted[0], wanted[1], wanted[2]);
-    drop_dense(&d);
+    if (s == TG_OK) s = tg_map_norm_grad(&f, p[0], p[1], p[2], wanted[0], wanted[1], wanted[2]);
+    tg_drop_all(3, dense);
     return s;
 }
 
