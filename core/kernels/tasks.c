@@ -3,21 +3,21 @@
 
 enum { GROUPS = 64 };
 
-typedef struct parts {
-    tg_part_fn *body;
+typedef struct tasks {
+    tg_task_fn *body;
     const void *context;
     int64_t grain;
     size_t scratch_size;
     char *scratch;
-} parts;
+} tasks;
 
-static void some_parts(void *context, int64_t begin, int64_t end) {
-    const parts *all = context;
+static void some_tasks(void *context, int64_t begin, int64_t end) {
+    const tasks *all = context;
     for (int64_t i = begin; i < end; i++)
         all->body(all->context, i, all->scratch + (size_t)(begin / all->grain) * all->scratch_size);
 }
 
-tg_status tg_each_part(int64_t n, int64_t least, tg_dtype dtype, int64_t elements, tg_part_fn *body,
+tg_status tg_parallel_tasks(int64_t n, int64_t least, tg_dtype dtype, int64_t elements, tg_task_fn *body,
                        const void *context) {
     if (n == 0) return TG_OK;
     int64_t threads = tg_threads_here() < GROUPS ? tg_threads_here() : GROUPS, grain = (n + threads - 1) / threads;
@@ -25,8 +25,8 @@ tg_status tg_each_part(int64_t n, int64_t least, tg_dtype dtype, int64_t element
     tg_array scratch = {0};
     tg_status s = elements ? tg_array_alloc(&scratch, dtype, TG_SHAPE((n + grain - 1) / grain, elements)) : TG_OK;
     if (s != TG_OK) return s;
-    parts all = {body, context, grain, (size_t)elements * tg_dtype_size(dtype), scratch.data};
-    tg_parallel_for(n, grain, some_parts, &all);
+    tasks all = {body, context, grain, (size_t)elements * tg_dtype_size(dtype), scratch.data};
+    tg_parallel_for(n, grain, some_tasks, &all);
     tg_array_drop(&scratch);
     return TG_OK;
 }

@@ -15,14 +15,14 @@ static tg_status rows_apart(tg_array *out, tg_dtype dtype, int64_t n, int64_t wi
 tg_status tg_recurrence_make(tg_recurrence *r, const tg_array *w, bool transposed, int64_t n) {
     *r = (tg_recurrence){0};
     if (!w) return TG_OK;
-    tg_status s = tg_panels_pack(&r->w, w, transposed);
+    tg_status s = tg_prepack(&r->w, w, transposed);
     if (s == TG_OK) s = rows_apart(&r->left, (tg_dtype)w->dtype, n, r->w.k);
     if (s == TG_OK) s = rows_apart(&r->right, (tg_dtype)w->dtype, n, r->w.padded);
     return s;
 }
 
 void tg_recurrence_drop(tg_recurrence *r) {
-    tg_panels_drop(&r->w);
+    tg_prepacked_drop(&r->w);
     tg_array_drop(&r->left), tg_array_drop(&r->right);
 }
 
@@ -31,7 +31,7 @@ void tg_recurrence_product(const tg_recurrence *r, const tg_array *x, int64_t t,
     size_t bytes = (size_t)r->w.k * tg_dtype_size(r->w.dtype);
     for (int64_t i = begin; bytes > 0 && i < end; i++)
         memcpy(tg_step_row(&r->left, i, 0), tg_step_row(x, i, t), bytes);
-    tg_panels_product(&r->w, end - begin, tg_step_row(&r->left, begin, 0), r->left.stride[0], add,
+    tg_prepacked_product(&r->w, end - begin, tg_step_row(&r->left, begin, 0), r->left.stride[0], add,
                       tg_step_row(&r->right, begin, 0), r->right.stride[0]);
 }
 

@@ -24,7 +24,7 @@ static inline void *tg_row_before(const tg_array *y, const tg_array *x0, int64_t
  * w, at every step the same w: it is packed once. Rows of a sequence often lie a power of two apart, where they
  * push each other out of the cache: products work on copies in `left`. */
 typedef struct tg_recurrence {
-    tg_panels w;
+    tg_prepacked w;
     tg_array left, right; /* states, with room behind each row */
 } tg_recurrence;
 

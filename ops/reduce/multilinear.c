@@ -154,7 +154,7 @@ static tg_status run(job *j, const tg_scan_attr *attr, const tg_array *out) {
     j->f64 = out->dtype == TG_F64, j->reverse = attr->reverse, j->exclusive = attr->exclusive;
     int64_t together = j->line.lanes < j->line.most ? j->line.lanes : j->line.most, work = n * together;
     int64_t terms = (n + 1) << j->order, room = 2 * terms > work ? 2 * terms : work;
-    return tg_each_part(j->line.all, work < TG_BLOCK ? TG_BLOCK / work : 1, TG_F64, room, run_group, j);
+    return tg_parallel_tasks(j->line.all, work < TG_BLOCK ? TG_BLOCK / work : 1, TG_F64, room, run_group, j);
 }
 
 static tg_status forward(const tg_call *call, int first_h) {

@@ -7,55 +7,8 @@
 #ifndef TG_CORE_KERNELS_ATTENTION_FORWARD_H
 #define TG_CORE_KERNELS_ATTENTION_FORWARD_H
 
+#include "core/kernels/gemm/micro_kernel.h"
 #include "core/kernels/reduce/softmax.h"
-
-/* ---- products: C [m, n] = alpha A B, added to C unless beta is 0. A has any strides, B and C rows of
- *      stride 1 ---- */
-
-/* Rows of C at once: with two vectors each they keep all registers busy. */
-enum { TALL = MR_2 < 8 ? 4 : 8 };
-
-/* `rows` rows of `vectors` vectors, all in registers; a last vector has m lanes. */
-INLINE void product_tile(const tg_small_gemm *g, int64_t i, int64_t j, const int rows, const int vectors,
-                         const int64_t m) {
-    const S *a = (const S *)g->a + i * g->a_row, *b = (const S *)g->b + j;
-    S *c = (S *)g->c + i * g->c_row + j;
-    int64_t a_row = g->a_row, a_col = g->a_col, b_row = g->b_row;
-    V sum[TALL][2], y[2], alpha = K((S)g->alpha);
-    UNROLL(8)
-    for (int r = 0; r < rows; r++) sum[r][0] = sum[r][1] = K(0);
-    for (int64_t l = g->k; l > 0; l--, a += a_col, b += b_row) {
-        UNROLL(2)
-        for (int v = 0; v < vectors; v++) y[v] = load(b, v * W, m);
-        UNROLL(8)
-        for (int r = 0; r < rows; r++) {
-            V x = K(a[r * a_row]);
-            UNROLL(2)
-            for (int v = 0; v < vectors; v++) {
-                sum[r][v] = vfma(x, y[v], sum[r][v]);
-                settle(&sum[r][v]);
-            }
-        }
-    }
-    UNROLL(8)
-    for (int r = 0; r < rows; r++, c += g->c_row)
-        UNROLL(2)
-        for (int v = 0; v < vectors; v++)
-            store(c, v * W, m, g->beta != 0 ? vfma(alpha, sum[r][v], load(c, v * W, m)) : alpha * sum[r][v]);
-}
-
-INLINE void product_columns(const tg_small_gemm *g, int64_t j, const int vectors, const int64_t m) {
-    int64_t i = 0;
-    for (; i + TALL <= g->m; i += TALL) product_tile(g, i, j, TALL, vectors, m);
-    for (; i < g->m; i++) product_tile(g, i, j, 1, vectors, m);
-}
-
-APART void product(const tg_small_gemm *g) {
-    int64_t j = 0;
-    for (; j + 2 * W <= g->n; j += 2 * W) product_columns(g, j, 2, W);
-    for (; j + W <= g->n; j += W) product_columns(g, j, 1, W);
-    if (j < g->n) product_columns(g, j, 1, g->n - j);
-}
 
 /* ---- rows to lanes and back ---- */
 
@@ -115,49 +68,51 @@ INLINE int64_t keys_left(const tg_attention_block *b, int64_t j) {
  * tile = X Y, for Y [inner, span] */
 INLINE void make_tile(const query_block *t, int64_t m, S *tile, const S *x, int64_t x_row, const S *y,
                       int64_t inner) {
-    product(&(tg_small_gemm){.m = m,
-                             .n = t->span,
-                             .k = inner,
-                             .a = x,
-                             .a_row = x_row,
-                             .a_col = 1,
-                             .b = y,
-                             .b_row = t->span,
-                             .c = tile,
-                             .c_row = t->span,
-                             .alpha = 1});
+    product(&(tg_product){.m = m,
+                          .n = t->span,
+                          .k = inner,
+                          .a = x,
+                          .a_row = x_row,
+                          .a_col = 1,
+                          .b = y,
+                          .b_row = t->span,
+                          .c = tile,
+                          .c_row = t->span,
+                          .alpha = 1});
 }
 /* to [cols, span] += X^T tile */
 INLINE void add_to_queries(const query_block *t, int64_t m, const S *tile, const S *x, int64_t x_row, S *to,
                            int64_t cols) {
-    product(&(tg_small_gemm){.m = cols,
-                             .n = t->span,
-                             .k = m,
-                             .a = x,
-                             .a_row = 1,
-                             .a_col = x_row,
-                             .b = tile,
-                             .b_row = t->span,
-                             .c = to,
-                             .c_row = t->span,
-                             .alpha = 1,
-                             .beta = 1});
+    product(&(tg_product){.m = cols,
+                          .n = t->span,
+                          .k = m,
+                          .a = x,
+                          .a_row = 1,
+                          .a_col = x_row,
+                          .b = tile,
+                          .b_row = t->span,
+                          .start = to,
+                          .start_row = t->span,
+                          .c = to,
+                          .c_row = t->span,
+                          .alpha = 1});
 }
 /* to [m, cols] += alpha tile Y, for the block's rows Y [n, cols] of q or g */
 INLINE void add_to_keys(const query_block *t, int64_t m, const S *tile, const S *y, int64_t y_row, S *to,
                         int64_t cols, double alpha) {
-    product(&(tg_small_gemm){.m = m,
-                             .n = cols,
-                             .k = t->b->n,
-                             .a = tile,
-                             .a_row = t->span,
-                             .a_col = 1,
-                             .b = y,
-                             .b_row = y_row,
-                             .c = to,
-                             .c_row = cols,
-                             .alpha = alpha,
-                             .beta = 1});
+    product(&(tg_product){.m = m,
+                          .n = cols,
+                          .k = t->b->n,
+                          .a = tile,
+                          .a_row = t->span,
+                          .a_col = 1,
+                          .b = y,
+                          .b_row = y_row,
+                          .start = to,
+                          .start_row = cols,
+                          .c = to,
+                          .c_row = cols,
+                          .alpha = alpha});
 }
 
 INLINE void fill(S *p, int64_t n, S value) {

@@ -48,7 +48,7 @@ static tg_conv_axis positions(const tg_window *w, int64_t phase) {
 
 /* ---- blocks ---- */
 
-/* Results of a block: a multiple of every tile of the kernels, and with 32 lanes of f32 a twentieth of what a
+/* Results of a block: a multiple of every tile of the kernels, and with 32 out_channels of f32 a twentieth of what a
  * core's second cache holds. Fewer where there would be fewer than FEW blocks for the threads to share. */
 enum { BLOCK = 336, FEW = 8 };
 
@@ -83,15 +83,15 @@ tg_conv_block tg_conv_block_at(const tg_conv_plan *p, int64_t i) {
 
 /* ---- the plan ---- */
 
-static void set_slab(tg_conv_plan *p) {
+static void set_patch(tg_conv_plan *p) {
     p->direct = true;
     for (int k = 0; k < 2; k++) {
         const tg_conv_axis *a = &p->axis[k];
-        p->slab[k] = a->block ? (a->block - 1) * a->stride + a->span : 0;
+        p->patch[k] = a->block ? (a->block - 1) * a->stride + a->span : 0;
         if (a->low < 0 || (a->n - 1) * a->stride + a->low + a->span > a->in) p->direct = false;
     }
-    p->row = p->direct ? p->axis[1].in : p->slab[1];
-    p->plane = p->row * (p->direct ? p->axis[0].in : p->slab[0]);
+    p->row = p->direct ? p->axis[1].in : p->patch[1];
+    p->plane = p->row * (p->direct ? p->axis[0].in : p->patch[0]);
 }
 
 /* kernel_row is the length of a kernel's row in the weights. */
@@ -100,30 +100,30 @@ static void set_tables(tg_conv_plan *p, int64_t kernel_row) {
     int64_t *tap = p->tap, *weight = p->weight;
     for (int64_t i = 0; i < y->block; i++)
         for (int64_t j = 0; j < x->block; j++)
-            p->pos[i * x->block + j] = i * y->stride * p->row + j * x->stride;
-    for (int64_t d = 0; d < p->depth; d++)
+            p->pixel[i * x->block + j] = i * y->stride * p->row + j * x->stride;
+    for (int64_t d = 0; d < p->in_channels; d++)
         for (int64_t k = 0; k < y->taps; k++)
             for (int64_t l = 0; l < x->taps; l++) {
                 int64_t row = (y->kernel + k * y->kernel_step) * kernel_row;
                 *tap++ = d * p->plane + (y->at + k * y->at_step) * p->row + x->at + l * x->at_step;
-                *weight++ = d * p->depth_step + row + x->kernel + l * x->kernel_step;
+                *weight++ = d * p->in_step + row + x->kernel + l * x->kernel_step;
             }
 }
 
-/* The rest of a plan whose axes, depth, lanes and steps are set. */
+/* The rest of a plan whose axes, in_channels, out_channels and steps are set. */
 static tg_status complete(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype) {
     p->dtype = dtype;
     p->images = c->images, p->groups = c->groups;
     p->group_step = c->filters * c->channels * c->window[0].kernel * c->window[1].kernel;
     p->vector = tg_kernels_for((int)dtype)->lanes;
-    p->padded = ceil_div(p->lanes, p->vector) * p->vector;
-    p->sums = p->depth * p->axis[0].taps * p->axis[1].taps;
+    p->padded = ceil_div(p->out_channels, p->vector) * p->vector;
+    p->k = p->in_channels * p->axis[0].taps * p->axis[1].taps;
     set_blocks(p->axis, p->images * p->groups);
-    set_slab(p);
+    set_patch(p);
     int64_t block = p->axis[0].block * p->axis[1].block;
-    tg_status s = tg_array_alloc(&p->offsets, TG_I64, TG_SHAPE(block + 2 * p->sums));
+    tg_status s = tg_array_alloc(&p->offsets, TG_I64, TG_SHAPE(block + 2 * p->k));
     if (s != TG_OK) return s;
-    p->pos = p->offsets.data, p->tap = p->pos + block, p->weight = p->tap + p->sums;
+    p->pixel = p->offsets.data, p->tap = p->pixel + block, p->weight = p->tap + p->k;
     set_tables(p, c->window[1].kernel);
     return TG_OK;
 }
@@ -131,20 +131,20 @@ static tg_status complete(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype) {
 tg_status tg_conv_plan_windows(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype) {
     int64_t kernel = c->window[0].kernel * c->window[1].kernel;
     *p = (tg_conv_plan){.axis = {windows(&c->window[0]), windows(&c->window[1])},
-                        .depth = c->channels,
-                        .lanes = c->filters,
-                        .depth_step = kernel,
-                        .lane_step = c->channels * kernel};
+                        .in_channels = c->channels,
+                        .out_channels = c->filters,
+                        .in_step = kernel,
+                        .out_step = c->channels * kernel};
     return complete(p, c, dtype);
 }
 
 tg_status tg_conv_plan_positions(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype, const int64_t phase[2]) {
     int64_t kernel = c->window[0].kernel * c->window[1].kernel;
     *p = (tg_conv_plan){.axis = {positions(&c->window[0], phase[0]), positions(&c->window[1], phase[1])},
-                        .depth = c->filters,
-                        .lanes = c->channels,
-                        .depth_step = c->channels * kernel,
-                        .lane_step = kernel};
+                        .in_channels = c->filters,
+                        .out_channels = c->channels,
+                        .in_step = c->channels * kernel,
+                        .out_step = kernel};
     return complete(p, c, dtype);
 }
 
@@ -153,7 +153,7 @@ void tg_conv_plan_drop(tg_conv_plan *p) { tg_array_drop(&p->offsets); }
 /* ---- what a block sees ---- */
 
 /* Row y of a source plane from column x on: n elements, with zeros outside. */
-static void see_row(const tg_conv_plan *p, const char *plane, int64_t y, int64_t x, int64_t n, char *to) {
+static void copy_row(const tg_conv_plan *p, const char *plane, int64_t y, int64_t x, int64_t n, char *to) {
     size_t size = tg_dtype_size(p->dtype);
     int64_t in = p->axis[1].in, left = x < 0 ? -x : 0, right = x + n > in ? x + n - in : 0;
     if (y < 0 || y >= p->axis[0].in || left + right >= n) {
@@ -166,7 +166,7 @@ static void see_row(const tg_conv_plan *p, const char *plane, int64_t y, int64_t
     memset(to + (size_t)(n - right) * size, 0, (size_t)right * size);
 }
 
-const void *tg_conv_see(const tg_conv_plan *p, const tg_conv_block *b, const void *source, void *slab) {
+const void *tg_conv_patch(const tg_conv_plan *p, const tg_conv_block *b, const void *source, void *patch) {
     int64_t from[2], n[2];
     size_t size = tg_dtype_size(p->dtype);
     for (int k = 0; k < 2; k++) {
@@ -175,11 +175,11 @@ const void *tg_conv_see(const tg_conv_plan *p, const tg_conv_block *b, const voi
         n[k] = (b->n[k] - 1) * a->stride + a->span;
     }
     if (p->direct) return (const char *)source + (size_t)(from[0] * p->row + from[1]) * size;
-    for (int64_t d = 0; d < p->depth; d++) {
+    for (int64_t d = 0; d < p->in_channels; d++) {
         const char *plane = (const char *)source + (size_t)(d * p->axis[0].in * p->axis[1].in) * size;
         for (int64_t i = 0; i < n[0]; i++)
-            see_row(p, plane, from[0] + i, from[1], n[1],
-                    (char *)slab + (size_t)(d * p->plane + i * p->row) * size);
+            copy_row(p, plane, from[0] + i, from[1], n[1],
+                    (char *)patch + (size_t)(d * p->plane + i * p->row) * size);
     }
-    return slab;
+    return patch;
 }

@@ -1,5 +1,5 @@
 /* Private. What the three products of convolution share: how results are cut into blocks, what a block sees of
- * its source, and the weights as panels of lanes. */
+ * its source, and the weights as panels of output channels. */
 #ifndef TG_CORE_KERNELS_CONV_PLAN_H
 #define TG_CORE_KERNELS_CONV_PLAN_H
 
@@ -16,29 +16,29 @@ typedef struct tg_conv_axis {
     int64_t block, blocks; /* results that are computed together, and how many times that */
 } tg_conv_axis;
 
-/* One group of one image: planes of the source are `depth`, those of the result, or of the other factor of a
- * weight, are `lanes`. A block of results sees a slab of the source, [depth, slab, slab]: a part of the source
- * itself (`direct`), or a copy with zeros around it. In a slab
- *     pos[p] + tap[t]  is where result p of a block finds what weight  weight[t] + lane * lane_step
+/* One group of one image: the source has in_channels planes; the result, or the other factor of a weight, out_channels.
+ * A block of output pixels sees a patch of the source, [in_channels, patch, patch]: a part of the source
+ * itself (`direct`), or a copy with zeros around it. In a patch
+ *     pixel[p] + tap[t]  is where output pixel p of a block finds what weight  weight[t] + channel * out_step
  * multiplies. */
 typedef struct tg_conv_plan {
     tg_dtype dtype;
     tg_conv_axis axis[2];
-    int64_t depth, lanes, groups;
+    int64_t in_channels, out_channels, groups;
     int64_t images;
-    int64_t depth_step, lane_step, group_step; /* in the weights */
-    int64_t sums;                              /* depth * taps * taps */
-    int64_t slab[2], row, plane;               /* the distance of rows and planes in a slab */
+    int64_t in_step, out_step, group_step;     /* in the weights */
+    int64_t k;                                 /* in_channels * taps * taps */
+    int64_t patch[2], row, plane;              /* the distance of rows and planes in a patch */
     bool direct;
-    int64_t vector, padded; /* lanes of a vector; `lanes` rounded up to whole ones */
+    int64_t vector, padded; /* lanes of a vector; out_channels rounded up to whole ones */
     tg_array offsets;       /* i64: the three tables */
-    int64_t *pos, *tap, *weight;
+    int64_t *pixel, *tap, *weight;
 } tg_conv_plan;
 
-/* Results for windows over the input: the source is x, the lanes are filters. */
+/* Results for windows over the input: the source is x, the output channels are filters. */
 tg_status tg_conv_plan_windows(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype);
 
-/* Results for positions of the input: the source is y, the lanes are channels. Those are meant that are
+/* Results for positions of the input: the source is y, the output channels those of x. Those are meant that are
  * phase[k] modulo the stride along axis k: they share their taps. */
 tg_status tg_conv_plan_positions(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype, const int64_t phase[2]);
 
@@ -51,22 +51,22 @@ typedef struct tg_conv_block {
 int64_t tg_conv_blocks(const tg_conv_plan *p);
 tg_conv_block tg_conv_block_at(const tg_conv_plan *p, int64_t i);
 
-/* What a block sees of the source planes at `source`; the slab is used unless the plan is direct. */
-const void *tg_conv_see(const tg_conv_plan *p, const tg_conv_block *b, const void *source, void *slab);
+/* What a block sees of the source planes at `source`; the patch is used unless the plan is direct. */
+const void *tg_conv_patch(const tg_conv_plan *p, const tg_conv_block *b, const void *source, void *patch);
 
-/* Panels are two vectors of lanes wide, the last one maybe one. Panel i of a group begins at lane
+/* Panels are two vectors of output channels wide, the last one maybe one. Panel i of a group begins at channel
  * i * 2 * vector. */
 static inline int64_t tg_conv_panels(const tg_conv_plan *p) {
     return (p->padded + 2 * p->vector - 1) / (2 * p->vector);
 }
-static inline int64_t tg_conv_panel_width(const tg_conv_plan *p, int64_t lane) {
-    return p->padded - lane < 2 * p->vector ? p->padded - lane : 2 * p->vector;
+static inline int64_t tg_conv_panel_width(const tg_conv_plan *p, int64_t channel) {
+    return p->padded - channel < 2 * p->vector ? p->padded - channel : 2 * p->vector;
 }
 
-/* Where a panel lies in an array [groups, panels, sums, width], bytes from its beginning. */
-size_t tg_conv_panel_at(const tg_conv_plan *p, int64_t group, int64_t lane);
+/* Where a panel lies in an array [groups, panels, k, width], bytes from its beginning. */
+size_t tg_conv_panel_at(const tg_conv_plan *p, int64_t group, int64_t channel);
 
-/* The weights as such an array, with zeros in the lanes behind the last; and back again. */
+/* The weights as such an array, with zeros in the channels behind the last; and back again. */
 void tg_conv_pack(const tg_conv_plan *p, const void *w, void *panels);
 void tg_conv_unpack(const tg_conv_plan *p, const void *panels, void *w);
 

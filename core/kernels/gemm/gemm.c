@@ -1,7 +1,5 @@
-/* Matrix products, in pieces of C, one thread each, so that a product is the same to the bit at any number of threads.
- * The blocks of core/kernels/gemm/macro_kernel.h do them where the table has vectors; BLAS does the others, and products with a
- * vector.
- */
+/* Matrix products, in tiles of C, one thread each, so that a product is the same to the bit at any number of threads. Our
+ * macro-kernel does them where the table has vectors; BLAS does the others, and products with a vector. */
 #include "core/kernels/gemm/gemm.h"
 
 #include "core/kernels/gemm/macro_kernel.h"
@@ -13,7 +11,7 @@
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-static void piece(const void *whole, int64_t i, char *scratch) {
+static void tile(const void *whole, int64_t i, char *scratch) {
     tg_gemm_problem p = *(const tg_gemm_problem *)whole;
     int64_t batch = i / (p.tiles_m * p.tiles_n), row = i / p.tiles_n % p.tiles_m * p.tile_m;
     int64_t col = i % p.tiles_n * p.tile_n;
@@ -30,12 +28,12 @@ static void piece(const void *whole, int64_t i, char *scratch) {
     if (p.bias) p.bias += col * p.size;
     p.m = least(p.m - row, p.tile_m);
     p.n = least(p.n - col, p.tile_n);
-    tg_gemm_piece(&p, scratch);
+    tg_gemm_tile(&p, scratch);
 }
 
 /* ---- the whole problem ---- */
 
-/* BLAS and the blocks want one of the strides to be 1 and the other to be at least the length of a row. */
+/* BLAS and the macro-kernel want one of the strides to be 1 and the other to be at least the length of a row. */
 static bool blas_layout(tg_gemm_matrix *x, int64_t rows, int64_t cols) {
     if (cols == 1 && rows == 1) x->rs = x->cs = 1;
     bool plain = (x->cs == 1 || cols == 1) && (x->rs >= cols || rows == 1);
@@ -48,7 +46,7 @@ static bool blas_layout(tg_gemm_matrix *x, int64_t rows, int64_t cols) {
 }
 
 /* The batch axes of more than one element. While B is the same for all of an axis and A and C go on in
- * even steps of rows, the axis is part of m: one large product in place of many. */
+ * even steps of rows, the axis is share of m: one large product in place of many. */
 static void set_batch(tg_gemm_problem *p, const tg_array *a, const tg_array *b, const tg_array *c) {
     bool merging = true;
     int at = TG_MAX_RANK;
@@ -84,20 +82,21 @@ static void set_up(tg_gemm_problem *p, double alpha, const tg_array *a, const tg
     if (c->rank > 2) set_batch(p, a, b, c);
 }
 
-/* Multiplications that are worth a thread: by the blocks 10 us of them. */
-static double enough(const tg_gemm_problem *p) { return p->blocks ? 1 << 20 : 1 << 24; }
+/* Multiplications that are worth a thread: by the macro-kernel 10 us of them. */
+static double enough(const tg_gemm_problem *p) { return p->macro ? 1 << 20 : 1 << 24; }
 
-/* For the blocks, which compute an element of C the same way wherever it stands: a piece a thread along the longer
- * side, or the whole. Every piece packs B, or its part of it, anew. */
-static void set_pieces(tg_gemm_problem *p, int64_t batches) {
+/* For the macro-kernel, which computes an element of C the same way wherever it stands: a tile a thread along the longer
+ * side, or the whole. Every tile packs B, or its share of it, anew. */
+static void set_our_tiles(tg_gemm_problem *p, int64_t batches) {
     bool tall = p->m >= p->n;
-    int64_t unit = tg_block_unit(p->f64 ? TG_F64 : TG_F32, tall), threads = tg_threads_here();
+    const tg_kernel_set *set = tg_kernels_for(p->f64);
+    int64_t unit = tall ? set->mr : set->nr, threads = tg_threads_here();
     int64_t size = tall ? p->m : p->n, step = size;
     double work = (double)(tall ? p->n : p->m) * (double)p->k;
-    for (int64_t parts = batches < threads ? threads : 1; parts > 1; parts--) {
-        int64_t part = ((size + parts - 1) / parts + unit - 1) / unit * unit, last = size - (parts - 1) * part;
+    for (int64_t shares = batches < threads ? threads : 1; shares > 1; shares--) {
+        int64_t share = ((size + shares - 1) / shares + unit - 1) / unit * unit, last = size - (shares - 1) * share;
         if (last <= 0 || (double)last * work < enough(p)) continue;
-        step = part;
+        step = share;
         break;
     }
     p->tile_m = tall ? step : p->m, p->tile_n = tall ? p->n : step;
@@ -105,10 +104,10 @@ static void set_pieces(tg_gemm_problem *p, int64_t batches) {
     p->tiles_n = (p->n + p->tile_n - 1) / p->tile_n;
 }
 
-/* For BLAS tiles that depend on the shapes alone: 512 x 512, halved until there is work for 16 threads or a tile is
+/* For BLAS, tiles that depend on the shapes alone: 512 x 512, halved until there is work for 16 threads or a tile is
  * worth some 300 us. A smaller one packs its operands too often, and a team of threads costs more than it brings when
  * the machine is busy. */
-static void set_tiles(tg_gemm_problem *p, int64_t batches) {
+static void set_blas_tiles(tg_gemm_problem *p, int64_t batches) {
     p->tile_m = least(p->m, 512), p->tile_n = least(p->n, 512);
     for (;;) {
         p->tiles_m = (p->m + p->tile_m - 1) / p->tile_m;
@@ -141,16 +140,16 @@ static tg_status run(tg_gemm_problem *p) {
     tg_dtype dtype = p->f64 ? TG_F64 : TG_F32;
     int64_t batches = 1;
     for (int d = 0; d < p->rank; d++) batches *= p->shape[d];
-    if (p->blocks)
-        set_pieces(p, batches);
+    if (p->macro)
+        set_our_tiles(p, batches);
     else
-        set_tiles(p, batches);
+        set_blas_tiles(p, batches);
     double work = (double)p->tile_m * (double)p->tile_n * (double)p->k;
-    return tg_each_part(batches * p->tiles_m * p->tiles_n, (int64_t)(enough(p) / (work + 1)) + 1, dtype,
-                        p->blocks ? tg_block_scratch(dtype, p->tile_n, p->k) : 0, piece, p);
+    return tg_parallel_tasks(batches * p->tiles_m * p->tiles_n, (int64_t)(enough(p) / (work + 1)) + 1, dtype,
+                        p->macro ? tg_macro_kernel_scratch(dtype, p->tile_n, p->k) : 0, tile, p);
 }
 
-/* Brings A and B into a layout that BLAS and the blocks take, by a copy where it must. What even then has a leading
+/* Brings A and B into a layout that BLAS and the macro-kernel take, by a copy where it must. What even then has a leading
  * dimension beyond BLAS's int stays with the direct loop. */
 static tg_status lay_out(tg_gemm_problem *p, const tg_array *a, const tg_array *b, const tg_array *c,
                          tg_array *copy) {
@@ -170,7 +169,7 @@ static tg_status lay_out(tg_gemm_problem *p, const tg_array *a, const tg_array *
 #define SMALL_WORK 2048
 
 /* Whether the table has vectors, and the product is C = A B + C or less. */
-static bool for_blocks(const tg_gemm_problem *p) {
+static bool for_macro_kernel(const tg_gemm_problem *p) {
     return !p->direct && p->m > 1 && p->n > 1 && p->alpha == 1 && (p->beta == 0 || p->beta == 1) &&
            tg_kernels_for(p->f64)->lanes > 1;
 }
@@ -182,8 +181,8 @@ static tg_status multiply(tg_gemm_problem *p, const tg_array *a, const tg_array 
     p->direct = p->k == 0 || (panel * (double)p->m <= SMALL_WORK && panel <= TG_SMALL_GEMM);
     tg_array copy[2] = {{0}, {0}};
     tg_status s = p->direct ? TG_OK : lay_out(p, a, b, c, copy);
-    p->blocks = for_blocks(p);
-    if (bias && p->blocks && bias->stride[bias->rank - 1] == 1)
+    p->macro = for_macro_kernel(p);
+    if (bias && p->macro && bias->stride[bias->rank - 1] == 1)
         p->bias = bias->data;
     else if (bias && s == TG_OK)
         tg_array_copy(c, bias), p->beta = 1;

@@ -3,21 +3,21 @@
 
 #include <string.h>
 
-/* ROWS of A by DEPTH are a block, which stays in the second cache while the panels of B, two vectors wide and packed,
- * go by. ROWS is a multiple of the rows of every set's kernel (14 or 6). COLS bounds what is packed at a time. */
-enum { ROWS = 84, DEPTH = 512, COLS = 1024, LINE = 64, L1_SET = 4096 };
+/* A block of A, MC x KC, stays in the second cache while the panels of B, KC x NR and packed, go by. MC is a multiple of
+ * every set's MR (14 or 6). NC bounds what is packed at a time. */
+enum { MC = 84, KC = 512, NC = 1024, LINE = 64, L1_SET = 4096 };
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
-static const char *at(const tg_block_matrix *x, int64_t i, int64_t j, size_t size) {
+static const char *at(const tg_gemm_operand *x, int64_t i, int64_t j, size_t size) {
     return (const char *)x->data + (i * x->row + j * x->col) * (int64_t)size;
 }
 
 /* Lines of memory a multiple of 4 KiB apart share one set of the first cache, which has room for 8 to 12. */
 static bool crowded(int64_t step, size_t size) { return step != 0 && step * (int64_t)size % L1_SET == 0; }
 
-/* ---- B: panels ---- */
+/* ---- packing B ---- */
 
 static void copy_row(char *to, const char *from, size_t bytes) {
     for (; bytes >= LINE; bytes -= LINE, to += LINE, from += LINE) memcpy(to, from, LINE);
@@ -28,15 +28,14 @@ static void copy_row(char *to, const char *from, size_t bytes) {
 enum { AHEAD = 16 };
 
 static void pack_rows(int64_t k, size_t bytes, size_t width, const char *from, int64_t step, char *to) {
-    for (int64_t r = 0; r < k; r++, from += step, to += width) {
-        const char *next = from + (r + AHEAD < k ? AHEAD : 0) * step;
+    for (int64_t p = 0; p < k; p++, from += step, to += width) {
+        const char *next = from + (p + AHEAD < k ? AHEAD : 0) * step;
         for (size_t i = 0; i < bytes; i += LINE) __builtin_prefetch(next + i);
         copy_row(to, from, bytes);
     }
 }
 
-void tg_block_pack(tg_dtype dtype, int64_t k, int64_t cols, int64_t width, const tg_block_matrix *b,
-                   void *panel) {
+void tg_gemm_pack(tg_dtype dtype, int64_t k, int64_t cols, int64_t width, const tg_gemm_operand *b, void *panel) {
     size_t size = tg_dtype_size(dtype);
     if (cols < width) memset(panel, 0, (size_t)(width * k) * size);
     if (b->col != 1)
@@ -45,112 +44,99 @@ void tg_block_pack(tg_dtype dtype, int64_t k, int64_t cols, int64_t width, const
         pack_rows(k, (size_t)cols * size, (size_t)width * size, b->data, b->row * (int64_t)size, panel);
 }
 
-/* ---- A: as it lies, or copied ---- */
+/* ---- packing A, which is read where it lies unless that is slow ---- */
 
-/* Where A lies by columns, a kernel of few rows takes little of each line that it touches. */
-static bool better_copied(const tg_block_matrix *a, const tg_kernel_set *set, size_t size) {
-    return crowded(a->col == 1 ? a->row : a->col, size) ||
-           (a->col != 1 && 2 * set->gemm_rows * (int64_t)size < LINE);
+/* Where A lies by columns, a micro-kernel of few rows takes little of each line that it touches. */
+static bool better_packed(const tg_gemm_operand *a, const tg_kernel_set *set, size_t size) {
+    return crowded(a->col == 1 ? a->row : a->col, size) || (a->col != 1 && 2 * set->mr * (int64_t)size < LINE);
 }
 
 /* A block of A by rows, an odd number of lines apart. */
-static tg_block_matrix copied(const tg_block_matrix *a, const tg_kernel_set *set, int64_t rows, int64_t depth,
-                              size_t size, char *to) {
-    int64_t step = DEPTH + LINE / (int64_t)size;
+static tg_gemm_operand packed(const tg_gemm_operand *a, const tg_kernel_set *set, int64_t mc, int64_t kc, size_t size,
+                              char *to) {
+    int64_t step = KC + LINE / (int64_t)size;
     if (a->col != 1)
-        set->transpose(depth, rows, a->data, a->col, to, step);
+        set->transpose(kc, mc, a->data, a->col, to, step);
     else
-        for (int64_t i = 0; i < rows; i++)
-            copy_row(to + (size_t)(i * step) * size, at(a, i, 0, size), (size_t)depth * size);
-    return (tg_block_matrix){to, step, 1};
+        for (int64_t i = 0; i < mc; i++) copy_row(to + (size_t)(i * step) * size, at(a, i, 0, size), (size_t)kc * size);
+    return (tg_gemm_operand){to, step, 1};
 }
 
-/* ---- the blocks ---- */
+/* ---- the loops ---- */
 
-typedef struct blocks {
-    const tg_block_product *p;
+typedef struct macro_kernel {
+    const tg_gemm_product *p;
     const tg_kernel_set *set;
     size_t size;
-    bool copies, in_place; /* A is copied; whole panels are read where B lies */
-    char *panels, *copy;
-    int64_t i, j, r, rows, cols, depth; /* the block at hand: C [i.., j..] += A [i.., r..] B [r.., j..] */
-    int64_t row[ROWS], sum[DEPTH];      /* offsets in A, or in the copy of a block */
-} blocks;
+    bool packs_a, in_place; /* whether A is packed; whole panels of B are read where they lie */
+    char *panels, *block;   /* packed B [kc, nc]; packed A [mc, kc] */
+    int64_t ic, jc, pc, mc, nc, kc; /* the block at hand: C [ic.., jc..] += A [ic.., pc..] B [pc.., jc..] */
+} macro_kernel;
 
-static void find_offsets(blocks *w, const tg_block_matrix *a) {
-    for (int64_t i = 0; i < ROWS && i < w->p->m; i++) w->row[i] = i * a->row;
-    for (int64_t r = 0; r < DEPTH && r < w->p->k; r++) w->sum[r] = r * a->col;
+/* The n columns of B from jc + jr on: where they lie if they fill vectors, or else their panel. */
+static tg_gemm_operand panel(const macro_kernel *w, int64_t jr, int64_t n) {
+    const tg_gemm_operand *b = &w->p->b;
+    if (w->in_place && n % w->set->lanes == 0) return (tg_gemm_operand){at(b, w->pc, w->jc + jr, w->size), b->row, 1};
+    return (tg_gemm_operand){w->panels + (size_t)(jr * w->kc) * w->size, up(n, w->set->lanes), 1};
 }
 
-/* The n columns of B from j + col on: where they lie if they fill vectors, or else their panel. */
-static tg_block_matrix panel(const blocks *w, int64_t col, int64_t n) {
-    const tg_block_matrix *b = &w->p->b;
-    if (w->in_place && n % w->set->lanes == 0) return (tg_block_matrix){at(b, w->r, w->j + col, w->size), b->row, 1};
-    return (tg_block_matrix){w->panels + (size_t)(col * w->depth) * w->size, up(n, w->set->lanes), 1};
-}
-
-static void pack_panels(const blocks *w) {
-    for (int64_t col = 0, n; col < w->cols; col += n) {
-        n = least(w->cols - col, 2 * w->set->lanes);
-        tg_block_matrix b = {at(&w->p->b, w->r, w->j + col, w->size), w->p->b.row, w->p->b.col};
-        tg_block_matrix to = panel(w, col, n);
+static void pack_b(const macro_kernel *w) {
+    for (int64_t jr = 0, n; jr < w->nc; jr += n) {
+        n = least(w->nc - jr, w->set->nr);
+        tg_gemm_operand b = {at(&w->p->b, w->pc, w->jc + jr, w->size), w->p->b.row, w->p->b.col};
+        tg_gemm_operand to = panel(w, jr, n);
         if (to.data != b.data)
-            tg_block_pack(w->p->dtype, w->depth, n, to.row, &b, w->panels + (size_t)(col * w->depth) * w->size);
+            tg_gemm_pack(w->p->dtype, w->kc, n, to.row, &b, w->panels + (size_t)(jr * w->kc) * w->size);
     }
 }
 
-/* C begins at `start` with the first block of sums, and goes on from itself. */
-static void block(blocks *w) {
-    const tg_block_product *p = w->p;
-    tg_block_matrix a = {at(&p->a, w->i, w->r, w->size), p->a.row, p->a.col};
-    tg_block_matrix c = {p->c, p->c_row, 1}, from = w->r ? c : p->start;
-    if (w->copies) {
-        a = copied(&a, w->set, w->rows, w->depth, w->size, w->copy);
-        find_offsets(w, &a);
-    }
-    for (int64_t col = 0, n; col < w->cols; col += n) {
-        n = least(w->cols - col, 2 * w->set->lanes);
-        tg_block_matrix b = panel(w, col, n);
-        w->set->offset_gemm(&(tg_offset_gemm){
-            .rows = w->rows,
-            .sums = w->depth,
-            .lanes = n,
-            .row = w->row,
-            .sum = w->sum,
-            .x = a.data,
+/* Loop 4; loop 5 and the micro-kernel are the table's product. C begins at `start` with the first block of terms, and goes
+ * on from itself. */
+static void multiply_block(macro_kernel *w) {
+    const tg_gemm_product *p = w->p;
+    tg_gemm_operand a = {at(&p->a, w->ic, w->pc, w->size), p->a.row, p->a.col};
+    tg_gemm_operand c = {p->c, p->c_row, 1}, from = w->pc ? c : p->start;
+    if (w->packs_a) a = packed(&a, w->set, w->mc, w->kc, w->size, w->block);
+    for (int64_t jr = 0, n; jr < w->nc; jr += n) {
+        n = least(w->nc - jr, w->set->nr);
+        tg_gemm_operand b = panel(w, jr, n);
+        w->set->product(&(tg_product){
+            .m = w->mc,
+            .n = n,
+            .k = w->kc,
+            .a = a.data,
+            .a_row = a.row,
+            .a_col = a.col,
             .b = b.data,
             .b_row = b.row,
-            .start = from.data ? at(&from, w->i, w->j + col, w->size) : NULL,
+            .padded = true,
+            .start = from.data ? at(&from, w->ic, w->jc + jr, w->size) : NULL,
             .start_row = from.row,
-            .c = (char *)p->c + (size_t)(w->i * p->c_row + w->j + col) * w->size,
+            .c = (char *)p->c + (size_t)(w->ic * p->c_row + w->jc + jr) * w->size,
             .c_row = p->c_row,
+            .alpha = 1,
             .fetch = true,
         });
     }
 }
 
-void tg_block_run(const tg_block_product *p, void *scratch) {
-    blocks w;
+void tg_macro_kernel(const tg_gemm_product *p, void *scratch) {
+    macro_kernel w;
     w.p = p, w.set = tg_kernels_for((int)p->dtype), w.size = tg_dtype_size(p->dtype);
-    w.copy = scratch, w.panels = w.copy + (size_t)(ROWS * (DEPTH + LINE)) * w.size;
-    w.copies = better_copied(&p->a, w.set, w.size), w.in_place = p->b.col == 1 && p->m <= ROWS && !crowded(p->b.row, w.size);
-    find_offsets(&w, &p->a);
-    for (w.j = 0; w.j < p->n; w.j += COLS)
-        for (w.r = 0; w.r < p->k; w.r += DEPTH) {
-            w.cols = least(p->n - w.j, COLS), w.depth = least(p->k - w.r, DEPTH);
-            pack_panels(&w);
-            for (w.i = 0; w.i < p->m; w.i += ROWS) {
-                w.rows = least(p->m - w.i, ROWS);
-                block(&w);
+    w.block = scratch, w.panels = w.block + (size_t)(MC * (KC + LINE)) * w.size;
+    w.packs_a = better_packed(&p->a, w.set, w.size);
+    w.in_place = p->b.col == 1 && p->m <= MC && !crowded(p->b.row, w.size);
+    for (w.jc = 0; w.jc < p->n; w.jc += NC)
+        for (w.pc = 0; w.pc < p->k; w.pc += KC) {
+            w.nc = least(p->n - w.jc, NC), w.kc = least(p->k - w.pc, KC);
+            pack_b(&w);
+            for (w.ic = 0; w.ic < p->m; w.ic += MC) {
+                w.mc = least(p->m - w.ic, MC);
+                multiply_block(&w);
             }
         }
 }
 
-int64_t tg_block_scratch(tg_dtype dtype, int64_t n, int64_t k) {
-    return ROWS * (DEPTH + LINE) + least(k, DEPTH) * up(least(n, COLS), tg_kernels_for((int)dtype)->lanes);
-}
-
-int64_t tg_block_unit(tg_dtype dtype, bool of_rows) {
-    const tg_kernel_set *set = tg_kernels_for((int)dtype);
-    return of_rows ? set->gemm_rows : 2 * set->lanes;
+int64_t tg_macro_kernel_scratch(tg_dtype dtype, int64_t n, int64_t k) {
+    return MC * (KC + LINE) + least(k, KC) * up(least(n, NC), tg_kernels_for((int)dtype)->lanes);
 }

@@ -1,131 +1,140 @@
-/* Private. The part of core/kernels/simd/kernel_set.c that serves sliding windows: the product of convolution,
- * transposes, and max pooling by two. */
+/* Private. Part of the kernel set: the micro-kernel, and the product that all others are made of (tg_product in
+ * core/kernels/simd/table.h). core/kernels/gemm/gemm.h has the picture of the loops around it.
+ *
+ * A tile of C, MR rows by NR columns, stays in registers while p runs over k. For each p the NR numbers of a row of B are
+ * loaded, as one or two vectors, and MR numbers of a column of A, each repeated in all lanes: MR NR multiply-adds for
+ * MR + NR loads. An instruction set says how many rows fill its registers beside one vector a row (MR_1) and two (MR_2).
+ */
 #ifndef TG_CORE_KERNELS_GEMM_MICRO_KERNEL_H
 #define TG_CORE_KERNELS_GEMM_MICRO_KERNEL_H
 
 #include "core/kernels/simd/table.h"
 #include "core/kernels/simd/vector.h"
 
-/* ---- products ---- */
+enum { NR = 2 * W, TILE_ROWS = MR_1 > MR_2 ? MR_1 : MR_2 };
 
-/* The last rows of c are left to a tile of about half the rows, or of a few. */
-enum { FEW = 2 };
+/* What of a tile is known when it is compiled. */
+typedef struct tile_form {
+    int vectors;  /* of a row: 1 or 2 */
+    bool a_table; /* A by tables of offsets, not by strides */
+    bool b_table; /* rows of B by a table */
+    bool padded;  /* rows of B can be read in whole vectors */
+} tile_form;
 
-/* What a tile made, [rows, vectors * W] one after the other, to rows of c that end within a vector. */
-INLINE void store_cut(const tg_offset_gemm *g, int64_t i, int64_t rows, int vectors, const S *made) {
+/* `left` rows of C from c on are about to be written. */
+INLINE void fetch_tile(const S *c, int64_t c_row, int rows, int64_t left, int vectors) {
+    UNROLL(16)
+    for (int r = 0; r < rows; r++)
+        UNROLL(2)
+        for (int v = 0; v < vectors; v++) __builtin_prefetch(c + (r < left ? r : left - 1) * c_row + v * W);
+}
+
+/* The sums of a tile, [rows, width], to n < width columns of C from (i, j) on. */
+APART void store_cut(const tg_product *g, int64_t i, int64_t j, int64_t rows, int64_t n, int64_t width, const S *sum) {
     const S *start = g->start;
-    for (int64_t k = 0; k < rows; k++, made += vectors * W) {
-        S *c = (S *)g->c + (i + k) * g->c_row;
-        for (int64_t l = 0; l < g->lanes; l++)
-            c[l] = (start ? start[(i + k) * g->start_row + l] : 0) + made[l];
-    }
+    const V alpha = K((S)g->alpha);
+    for (int64_t r = i; r < i + rows; r++, sum += width)
+        for (int64_t l = 0; l < n; l += W) {
+            int64_t m = lanes_left(n - l);
+            V first = !start ? K(0) : g->b_row_at ? K(start[r * g->start_row]) : load(start + r * g->start_row, j + l, m);
+            store((S *)g->c + r * g->c_row, j + l, m, vfma(alpha, vload(sum + l), first));
+        }
 }
 
-/* Of the rows of c from its first on. */
-INLINE void fetch_rows(const S *c, int64_t c_row, int rows, int64_t left, int vectors) {
-    UNROLL(16)
-    for (int k = 0; k < rows; k++)
-        UNROLL(2)
-        for (int v = 0; v < vectors; v++) __builtin_prefetch(c + (k < left ? k : left - 1) * c_row + v * W);
-}
-
-/* Rows i .. i + rows of c, `left` of which exist: the last one stands in for the others. Lines of c are fetched while
- * the sums are made. */
-INLINE void offset_tile(const tg_offset_gemm *g, int64_t i, int64_t left, int rows, int vectors) {
-    const int64_t width = vectors * W;
-    const S *b = g->b, *start = g->start;
-    S *c = (S *)g->c + i * g->c_row, made[MR_1 * 2 * W];
-    int64_t at[MR_1];
-    V sum[MR_1][2], w[2];
-    UNROLL(16)
-    for (int k = 0; k < rows; k++) {
-        at[k] = g->row[i + (k < left ? k : left - 1)];
-        UNROLL(2)
-        for (int v = 0; v < vectors; v++) sum[k][v] = K(0);
-    }
-    if (g->fetch) fetch_rows(c, g->c_row, rows, left, vectors);
-    for (int64_t r = 0; r < g->sums; r++, b += g->b_row) {
-        const S *x = (const S *)g->x + g->sum[r];
-        UNROLL(2)
-        for (int v = 0; v < vectors; v++) w[v] = vload(b + v * W);
+/* C = start + alpha sum, for `left` rows from i on. */
+INLINE void store_tile(const tg_product *g, int64_t i, int64_t j, int64_t m, int rows, V sum[TILE_ROWS][2], const tile_form f) {
+    const int64_t left = g->m - i, width = f.vectors * W;
+    const V alpha = K((S)g->alpha);
+    S *c = (S *)g->c + i * g->c_row + j;
+    if (m < W) {
+        S made[TILE_ROWS * NR];
         UNROLL(16)
-        for (int k = 0; k < rows; k++) {
-            V e = K(x[at[k]]);
+        for (int r = 0; r < rows; r++)
             UNROLL(2)
-            for (int v = 0; v < vectors; v++) {
-                sum[k][v] = vfma(e, w[v], sum[k][v]);
-                settle(&sum[k][v]);
+            for (int v = 0; v < f.vectors; v++) vstore(made + r * width + v * W, sum[r][v]);
+        store_cut(g, i, j, left < rows ? left : rows, width - W + m, width, made);
+        return;
+    }
+    const S *start = g->start ? (const S *)g->start + i * g->start_row + (f.b_table ? 0 : j) : NULL;
+    UNROLL(16)
+    for (int r = 0; r < rows; r++) {
+        if (r >= left) break;
+        UNROLL(2)
+        for (int v = 0; v < f.vectors; v++) {
+            V first = !start ? K(0) : f.b_table ? K(*start) : vload(start + v * W);
+            vstore(c + r * g->c_row + v * W, vfma(alpha, sum[r][v], first));
+        }
+        if (start) start += g->start_row;
+    }
+}
+
+/* Rows i .. i + rows of C; where fewer are left, the last stands in for the others. Columns from j on; the last vector of
+ * a row has m of them. */
+INLINE void micro_kernel(const tg_product *g, int64_t i, int64_t j, int64_t m, int rows, const tile_form f) {
+    const S *a[TILE_ROWS], *b = (const S *)g->b + j;
+    int64_t left = g->m - i;
+    V sum[TILE_ROWS][2], y[2];
+    UNROLL(16)
+    for (int r = 0; r < rows; r++) {
+        int64_t row = i + (r < left ? r : left - 1);
+        a[r] = (const S *)g->a + (f.a_table ? g->a_row_at[row] : row * g->a_row);
+        UNROLL(2)
+        for (int v = 0; v < f.vectors; v++) sum[r][v] = K(0);
+    }
+    if (g->fetch) fetch_tile((const S *)g->c + i * g->c_row + j, g->c_row, rows, left, f.vectors);
+    for (int64_t p = 0; p < g->k; p++) {
+        int64_t col = f.a_table ? g->a_col_at[p] : p * g->a_col;
+        const S *q = b + (f.b_table ? g->b_row_at[p] : p * g->b_row);
+        UNROLL(2)
+        for (int v = 0; v < f.vectors; v++) y[v] = load(q, v * W, f.padded || v + 1 < f.vectors ? W : m);
+        UNROLL(16)
+        for (int r = 0; r < rows; r++) {
+            V e = K(a[r][col]);
+            UNROLL(2)
+            for (int v = 0; v < f.vectors; v++) {
+                sum[r][v] = vfma(e, y[v], sum[r][v]);
+                settle(&sum[r][v]);
             }
         }
     }
-    bool cut = g->lanes < width;
-    UNROLL(16)
-    for (int k = 0; k < rows; k++) {
-        if (k >= left) break;
-        UNROLL(2)
-        for (int v = 0; v < vectors; v++) {
-            V first = start && !cut ? vload(start + (i + k) * g->start_row + v * W) : K(0);
-            vstore(cut ? made + k * width + v * W : c + k * g->c_row + v * W, first + sum[k][v]);
-        }
-    }
-    if (cut) store_cut(g, i, left < rows ? left : rows, vectors, made);
+    store_tile(g, i, j, m, rows, sum, f);
 }
 
-/* A tile that is not full costs as much as one that is. */
-INLINE void offset_rows(const tg_offset_gemm *g, int tile, int half, int vectors) {
-    for (int64_t i = 0, left; (left = g->rows - i) > 0;)
-        if (left > 2 * half || (left > half && left <= tile)) {
-            offset_tile(g, i, left, tile, vectors);
-            i += tile;
-        } else if (left > FEW) {
-            offset_tile(g, i, left, half, vectors);
-            i += half;
+/* One panel of at most NR columns. A tile that is not full costs as much as one that is: the last rows have smaller ones. */
+INLINE void panel_product(const tg_product *g, int64_t j, int64_t m, int mr, const tile_form f) {
+    int64_t i = 0, left;
+    while ((left = g->m - i) > 0)
+        if (left > 4 && (left > 8 || mr <= 8)) {
+            micro_kernel(g, i, j, m, mr, f);
+            i += mr;
+        } else if (left > 4) {
+            micro_kernel(g, i, j, m, 8, f);
+            i += 8;
+        } else if (left > 2) {
+            micro_kernel(g, i, j, m, 4, f);
+            i += 4;
         } else {
-            offset_tile(g, i, left, FEW, vectors);
-            i += FEW;
+            micro_kernel(g, i, j, m, 2, f);
+            i += 2;
         }
 }
 
-static void offset_gemm(const tg_offset_gemm *g) {
-    if (g->lanes <= W)
-        offset_rows(g, MR_1, MR_1_HALF, 1);
+INLINE void panels_product(const tg_product *g, bool a_table, bool b_table, bool padded) {
+    const tile_form one = {1, a_table, b_table, padded}, two = {2, a_table, b_table, padded};
+    int64_t j = 0;
+    for (; j + W < g->n; j += NR) panel_product(g, j, lanes_left(g->n - j - W), MR_2, two);
+    if (j < g->n) panel_product(g, j, g->n - j, MR_1, one);
+}
+
+APART void product(const tg_product *g) {
+    if (g->a_row_at)
+        panels_product(g, true, false, true);
+    else if (g->b_row_at)
+        panels_product(g, false, true, false);
+    else if (g->padded || g->n % W == 0)
+        panels_product(g, false, false, true);
     else
-        offset_rows(g, MR_2, MR_2_HALF, 2);
-}
-
-/* Rows i .. i + rows of c, two vectors from column j on; m0 and m1 lanes of them exist, m1 maybe none. */
-INLINE void line_tile(const tg_offset_lines *g, int64_t i, int64_t j, int rows) {
-    const S *w = (const S *)g->w + i, *start = g->start;
-    int64_t m0 = lanes_left(g->n - j), m1 = lanes_left(g->n - j - m0);
-    V sum[4][2];
-    UNROLL(4)
-    for (int k = 0; k < rows; k++) sum[k][0] = sum[k][1] = K(0);
-    for (int64_t r = 0; r < g->sums; r++, w += g->width) {
-        const S *x = (const S *)g->x + g->sum[r] + j;
-        V a = load(x, 0, m0), b = m1 > 0 ? load(x, W, m1) : a;
-        UNROLL(4)
-        for (int k = 0; k < rows; k++) {
-            sum[k][0] = vfma(K(w[k]), a, sum[k][0]);
-            sum[k][1] = vfma(K(w[k]), b, sum[k][1]);
-        }
-    }
-    UNROLL(4)
-    for (int k = 0; k < rows; k++) {
-        S *c = (S *)g->c + (i + k) * g->c_row + j;
-        V first = K(start ? start[i + k] : 0);
-        store(c, 0, m0, first + sum[k][0]);
-        if (m1 > 0) store(c, W, m1, first + sum[k][1]);
-    }
-}
-
-static void offset_lines(const tg_offset_lines *g) {
-    for (int64_t j = 0; j < g->n; j += 2 * W) {
-        int64_t i = 0;
-        for (; i + 4 <= g->rows; i += 4) line_tile(g, i, j, 4);
-        if (g->rows - i == 3) line_tile(g, i, j, 3);
-        if (g->rows - i == 2) line_tile(g, i, j, 2);
-        if (g->rows - i == 1) line_tile(g, i, j, 1);
-    }
+        panels_product(g, false, false, false);
 }
 
 #endif

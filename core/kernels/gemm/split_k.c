@@ -1,13 +1,13 @@
 /* Products over long inner sizes. A running sum in f32 loses the more the longer it is: an element is summed pairwise over
- * pieces of the inner axis, and in double where one operand is a vector. */
+ * stretches of the inner axis, and in double where one operand is a vector. */
 #include "core/kernels/gemm/gemm.h"
 
 #include "core/iterate.h"
 #include "core/kernels/simd/table.h"
 #include "core/parallel.h"
 
-/* A product in f32 with a longer inner size is cut down to pieces of PIECE terms. */
-enum { LONG = 2048, PIECE = 256 };
+/* A product in f32 with a longer inner size is cut down to stretches of STRETCH terms. */
+enum { LONGEST = 2048, STRETCH = 256 };
 
 typedef struct product {
     double alpha, beta;
@@ -18,8 +18,8 @@ typedef struct product {
 static tg_status sum_terms(const product *p, int64_t from, int64_t n) {
     tg_array a = tg_array_part(p->a, p->a->rank - 1, from, n), b = tg_array_part(p->b, p->b->rank - 2, from, n);
     tg_array rest = {0};
-    if (n <= PIECE) return tg_gemm_once(p->alpha, &a, &b, p->bias, p->beta, p->c);
-    int64_t half = (n / PIECE + 1) / 2 * PIECE;
+    if (n <= STRETCH) return tg_gemm_once(p->alpha, &a, &b, p->bias, p->beta, p->c);
+    int64_t half = (n / STRETCH + 1) / 2 * STRETCH;
     tg_status s = tg_array_alloc_like(&rest, p->c);
     if (s == TG_OK) s = sum_terms(&(product){p->alpha, 0, p->a, p->b, NULL, &rest}, from + half, n - half);
     if (s == TG_OK) s = sum_terms(p, from, half);
@@ -89,7 +89,7 @@ static tg_status multiply(const product *p) {
     const tg_array *c = p->c;
     int64_t k = p->a->shape[p->a->rank - 1];
     if (c->numel == 0) return TG_OK;
-    if (c->dtype != TG_F32 || k <= LONG) return tg_gemm_once(p->alpha, p->a, p->b, p->bias, p->beta, c);
+    if (c->dtype != TG_F32 || k <= LONGEST) return tg_gemm_once(p->alpha, p->a, p->b, p->bias, p->beta, c);
     if (c->rank > 2 || (c->shape[0] > 1 && c->shape[1] > 1) || p->bias) return sum_terms(p, 0, k);
     multiply_vector(p, k);
     return TG_OK;

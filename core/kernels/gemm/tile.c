@@ -1,4 +1,4 @@
-/* One piece of a matrix product: by our own kernels, or by BLAS. */
+/* One tile of C: by our own kernels, or by BLAS. */
 #include "core/kernels/gemm/macro_kernel.h"
 #include "core/kernels/gemm/gemm.h"
 #include "core/kernels/simd/table.h"
@@ -8,6 +8,19 @@
 #include <string.h>
 
 int64_t tg_gemm_int_max = INT_MAX;
+
+/* C *= beta; beta = 0 clears C whatever it held. */
+static void scale(const tg_gemm_problem *p) {
+    for (int64_t i = 0; i < p->m; i++) {
+        char *row = p->c.data + i * p->c.rs * p->size;
+        if (p->beta == 0)
+            memset(row, 0, (size_t)(p->n * p->size));
+        else if (p->beta != 1 && p->f64)
+            for (int64_t j = 0; j < p->n; j++) ((double *)(void *)row)[j] *= p->beta;
+        else if (p->beta != 1)
+            for (int64_t j = 0; j < p->n; j++) ((float *)(void *)row)[j] *= (float)p->beta;
+    }
+}
 
 /* ---- plain loops ---- */
 
@@ -25,11 +38,37 @@ int64_t tg_gemm_int_max = INT_MAX;
 static void direct_f32(const tg_gemm_problem *p) { DIRECT(float) }
 static void direct_f64(const tg_gemm_problem *p) { DIRECT(double) }
 
+/* By the kernel: B is copied where its rows are not contiguous. */
+static void direct_small(const tg_gemm_problem *p) {
+    _Alignas(64) double copy[TG_SMALL_GEMM];
+    tg_gemm_matrix b = p->b;
+    if (b.cs != 1 && p->n > 1) {
+        tg_array from = {.data = b.data, .dtype = p->f64 ? TG_F64 : TG_F32, .rank = 2, .numel = p->k * p->n,
+                         .shape = {p->k, p->n}, .stride = {b.rs, b.cs}};
+        tg_array to = from;
+        to.data = copy, to.stride[0] = p->n, to.stride[1] = 1;
+        tg_array_copy(&to, &from);
+        b = (tg_gemm_matrix){(char *)copy, p->n, 1, false};
+    }
+    if (p->beta != 0 && p->beta != 1) scale(p);
+    tg_kernels_for(p->f64)->product(&(tg_product){.m = p->m,
+                                                  .n = p->n,
+                                                  .k = p->k,
+                                                  .a = p->a.data,
+                                                  .a_row = p->a.rs,
+                                                  .a_col = p->a.cs,
+                                                  .b = b.data,
+                                                  .b_row = b.rs,
+                                                  .start = p->beta != 0 ? p->c.data : NULL,
+                                                  .start_row = p->c.rs,
+                                                  .c = p->c.data,
+                                                  .c_row = p->c.rs,
+                                                  .alpha = p->alpha});
+}
+
 void tg_gemm_direct(const tg_gemm_problem *p) {
     if (p->k * p->n <= TG_SMALL_GEMM)
-        tg_kernels_for(p->f64)->small_gemm(&(tg_small_gemm){p->m, p->n, p->k, p->a.rs, p->a.cs, p->b.rs,
-                                                            p->b.cs, p->c.rs, p->a.data, p->b.data, p->c.data,
-                                                            p->alpha, p->beta});
+        direct_small(p);
     else if (p->f64)
         direct_f64(p);
     else
@@ -71,19 +110,6 @@ static void gemm(const tg_gemm_problem *p) {
                     (float *)(void *)p->c.data, ldc);
 }
 
-/* C *= beta; beta = 0 clears C whatever it held. */
-static void scale(const tg_gemm_problem *p) {
-    for (int64_t i = 0; i < p->m; i++) {
-        char *row = p->c.data + i * p->c.rs * p->size;
-        if (p->beta == 0)
-            memset(row, 0, (size_t)(p->n * p->size));
-        else if (p->beta != 1 && p->f64)
-            for (int64_t j = 0; j < p->n; j++) ((double *)(void *)row)[j] *= p->beta;
-        else if (p->beta != 1)
-            for (int64_t j = 0; j < p->n; j++) ((float *)(void *)row)[j] *= (float)p->beta;
-    }
-}
-
 /* One product whose sizes fit BLAS's int. */
 static void product(const tg_gemm_problem *p) {
     if (p->n > 1 && p->m > 1) {
@@ -99,9 +125,9 @@ static void product(const tg_gemm_problem *p) {
 
 /* ---- any of them ---- */
 
-static void by_blocks(const tg_gemm_problem *p, void *scratch) {
-    tg_block_matrix c = {p->c.data, p->c.rs, 1}, bias = {p->bias, 0, 1}, none = {0};
-    tg_block_run(&(tg_block_product){.dtype = p->f64 ? TG_F64 : TG_F32,
+static void by_macro_kernel(const tg_gemm_problem *p, void *scratch) {
+    tg_gemm_operand c = {p->c.data, p->c.rs, 1}, bias = {p->bias, 0, 1}, none = {0};
+    tg_macro_kernel(&(tg_gemm_product){.dtype = p->f64 ? TG_F64 : TG_F32,
                                      .m = p->m,
                                      .n = p->n,
                                      .k = p->k,
@@ -113,15 +139,15 @@ static void by_blocks(const tg_gemm_problem *p, void *scratch) {
                  scratch);
 }
 
-/* The piece of C that *p describes; for BLAS k goes in pieces that its int can hold. */
-void tg_gemm_piece(const tg_gemm_problem *whole, void *scratch) {
+/* The tile of C that *whole describes; for BLAS k goes in stretches that its int can hold. */
+void tg_gemm_tile(const tg_gemm_problem *whole, void *scratch) {
     tg_gemm_problem p = *whole;
     if (p.direct) {
         tg_gemm_direct(&p);
         return;
     }
-    if (p.blocks) {
-        by_blocks(&p, scratch);
+    if (p.macro) {
+        by_macro_kernel(&p, scratch);
         return;
     }
     int threads = tg_blas_begin();

@@ -27,7 +27,7 @@ typedef struct indexing {
     int64_t step; /* of x along the axis */
     int64_t n;    /* scatter: sizes and strides along the axis */
     int64_t index_step, src_step;
-    int64_t n_wide, wide_step;      /* scatter of f32: how many doubles a lane has, their distance; 0: none */
+    int64_t n_wide, wide_step;      /* scatter of f32: how many doubles a line has, their distance; 0: none */
     const int64_t *wide_of, *place; /* which stands for a place, and where it stands; NULL: each for its own */
 } indexing;
 
@@ -108,8 +108,8 @@ static void scatter_row(const indexing *t, int64_t n, char *const q[], const int
     }
 }
 
-/* The longer steps are those of the outer loop. Equal indices of different lanes meet only in an x that is the same
- * for all lanes; there the axis is the outer loop whatever its steps. */
+/* The longer steps are those of the outer loop. Equal indices of different lines meet only in an x that is the same
+ * for all lines; there the axis is the outer loop whatever its steps. */
 static void scatter_run(int64_t n, char *const p[], const int64_t s[], const void *arg) {
     const indexing *t = arg;
     char *q[4] = {p[0], p[1], p[2], p[3]};
@@ -136,11 +136,11 @@ static void narrow_run(int64_t n, char *const p[], const int64_t s[], const void
     }
 }
 
-/* A running sum in f32 of more terms than FEW is not to be trusted. When lanes have indices of their own, those of a
+/* A running sum in f32 of more terms than FEW is not to be trusted. When lines have indices of their own, those of a
  * line are not counted, but taken for many from MANY on. */
 enum { FEW = 64, MANY = 512 };
 
-/* Whether one list of indices serves all lanes. */
+/* Whether one list of indices serves all lines. */
 static bool is_shared(const tg_array *index, int axis) {
     for (int i = 0; i < index->rank; i++)
         if (i != axis && index->shape[i] > 1 && index->stride[i] != 0) return false;

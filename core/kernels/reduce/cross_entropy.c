@@ -20,15 +20,20 @@ static char *element(const plan *p, const tg_array *a, int64_t i) { return (char
 static void forward_rows(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
     for (int64_t i = begin; i < end; i++)
-        p->set->cross_entropy(p->n, (char *[]){element(p, p->loss, i), element(p, p->x, i * p->n),
-                                               element(p, p->x, place(p, i))});
+        p->set->cross_entropy(&(tg_cross_entropy_row){.n = p->n,
+                                                      .x = element(p, p->x, i * p->n),
+                                                      .x_class = element(p, p->x, place(p, i)),
+                                                      .loss = element(p, p->loss, i)});
 }
 
 static void gradient_rows(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
     for (int64_t i = begin; i < end; i++)
-        p->set->cross_entropy_grad(p->n, (char *[]){element(p, p->dx, i * p->n), element(p, p->x, i * p->n),
-                                                    element(p, p->g, i), element(p, p->dx, place(p, i))});
+        p->set->cross_entropy_grad(&(tg_cross_entropy_grad_row){.n = p->n,
+                                                                .g = element(p, p->g, i),
+                                                                .x = element(p, p->x, i * p->n),
+                                                                .dx = element(p, p->dx, i * p->n),
+                                                                .dx_class = element(p, p->dx, place(p, i))});
 }
 
 static void run(plan *p, void (*rows)(void *, int64_t, int64_t)) {

@@ -1,6 +1,6 @@
 /* Reductions over any axes. The axes fall into kept and reduced ones; within each kind they are sorted by
  * stride and merged. An output is then one row (the reduced axis with the smallest stride is the
- * innermost of all), or one lane of a column fold (a kept axis is). Only outputs are shared among
+ * innermost of all), or one lane of a column reduce (a kept axis is). Only outputs are shared among
  * threads.
  */
 #include "core/kernels/simd/table.h"
@@ -55,19 +55,19 @@ typedef struct plan {
     const tg_kernel_set *set; /* NULL: integers and truth values */
     int64_t x_size, out_size; /* bytes an element */
     axis line;                /* the innermost reduced axis */
-    axis lanes;               /* the kept axis that a column fold runs along; size 1: row folds */
+    axis across;               /* the kept axis that a column reduce runs along; size 1: row folds */
     bool columns;
-    int64_t width, pieces; /* lanes that are folded at once, and how many times that makes */
+    int64_t width, strips; /* across that are folded at once, and how many times that makes */
     int64_t lines;         /* points of the grid `reduced` */
-    tg_grid kept, reduced; /* the other axes; kept ends with the pieces. Operands: x, out; x */
+    tg_grid kept, reduced; /* the other axes; kept ends with the strips. Operands: x, out; x */
 } plan;
 
 /* ---- f32 and f64 ---- */
 
 /* The n outputs that begin at x: the results of all lines meet in a binary counter, so that sums stay
  * pairwise. */
-static void fold_real(const plan *p, char *x, int64_t n, char *out) {
-    static const tg_binary combine[TG_FOLDS] = {TG_BINARY_ADD, TG_BINARY_MUL, TG_BINARY_MAXIMUM,
+static void reduce_real(const plan *p, char *x, int64_t n, char *out) {
+    static const tg_binary combine[TG_REAL_REDUCTIONS] = {TG_BINARY_ADD, TG_BINARY_MUL, TG_BINARY_MAXIMUM,
                                                 TG_BINARY_MINIMUM};
     enum { LEVELS = 56 };
     const tg_kernel_set *set = p->set;
@@ -76,7 +76,7 @@ static void fold_real(const plan *p, char *x, int64_t n, char *out) {
     int64_t index[TG_MAX_RANK + 1] = {0}, full = 0;
     for (int64_t i = 0; i < p->lines; i++) {
         if (p->columns)
-            set->col[p->f](p->line.size, p->line.stride[0], n, x, p->lanes.stride[0], part);
+            set->col[p->f](p->line.size, p->line.stride[0], n, x, p->across.stride[0], part);
         else
             set->row[p->f](p->line.size, x, p->line.stride[0], part);
         if (p->lines == 1) break;
@@ -96,12 +96,12 @@ static void fold_real(const plan *p, char *x, int64_t n, char *out) {
         first = 0;
     }
     for (int64_t i = 0; i < n; i++)
-        memcpy(out + i * p->lanes.stride[1] * p->out_size, part + i * p->x_size, (size_t)p->out_size);
+        memcpy(out + i * p->across.stride[1] * p->out_size, part + i * p->x_size, (size_t)p->out_size);
 }
 
 /* ---- integers and truth values: one output at a time, in int64 ---- */
 
-#define FOLD_INTEGER(T) \
+#define REDUCE_INTEGER(T) \
     for (int64_t i = 0; i < n; i++) { \
         T v = ((const T *)x)[i * s]; \
         switch (f) { \
@@ -126,38 +126,38 @@ static void fold_real(const plan *p, char *x, int64_t n, char *out) {
         } \
     } \
     return acc;
-static int64_t fold_i32(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
-    FOLD_INTEGER(int32_t)
+static int64_t reduce_i32(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
+    REDUCE_INTEGER(int32_t)
 }
-static int64_t fold_i64(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
-    FOLD_INTEGER(int64_t)
+static int64_t reduce_i64(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
+    REDUCE_INTEGER(int64_t)
 }
-static int64_t fold_u8(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
-    FOLD_INTEGER(uint8_t)
+static int64_t reduce_u8(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
+    REDUCE_INTEGER(uint8_t)
 }
 
-#define FOLD_TRUTH(T) \
+#define REDUCE_TRUTH(T) \
     for (int64_t i = 0; i < n; i++) { \
         bool v = ((const T *)x)[i * s] != 0; \
         acc = f == TG_AND ? acc && v : acc || v; \
     } \
     return acc;
-static int64_t fold_f32(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
-    FOLD_TRUTH(float)
+static int64_t reduce_f32(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
+    REDUCE_TRUTH(float)
 }
-static int64_t fold_f64(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
-    FOLD_TRUTH(double)
+static int64_t reduce_f64(tg_reduction f, int64_t n, const void *x, int64_t s, int64_t acc) {
+    REDUCE_TRUTH(double)
 }
 
-static void fold_integer(const plan *p, char *x, char *out) {
-    static int64_t (*const fold[TG_DTYPES])(tg_reduction, int64_t, const void *, int64_t, int64_t) = {
-        [TG_F32] = fold_f32, [TG_F64] = fold_f64, [TG_I32] = fold_i32,
-        [TG_I64] = fold_i64, [TG_U8] = fold_u8,   [TG_BOOL] = fold_u8};
+static void reduce_integer(const plan *p, char *x, char *out) {
+    static int64_t (*const reduce[TG_DTYPES])(tg_reduction, int64_t, const void *, int64_t, int64_t) = {
+        [TG_F32] = reduce_f32, [TG_F64] = reduce_f64, [TG_I32] = reduce_i32,
+        [TG_I64] = reduce_i64, [TG_U8] = reduce_u8,   [TG_BOOL] = reduce_u8};
     static const int64_t neutral[] = {
         [TG_SUM] = 0, [TG_PROD] = 1, [TG_MAX] = INT64_MIN, [TG_MIN] = INT64_MAX, [TG_AND] = 1, [TG_OR] = 0};
     int64_t acc = neutral[p->f], index[TG_MAX_RANK + 1] = {0};
     for (int64_t i = 0; i < p->lines; i++) {
-        acc = fold[p->x->dtype](p->f, p->line.size, x, p->line.stride[0], acc);
+        acc = reduce[p->x->dtype](p->f, p->line.size, x, p->line.stride[0], acc);
         tg_grid_step(&p->reduced, index, &x);
     }
     if (p->out_size == 8) *(int64_t *)(void *)out = acc;
@@ -168,38 +168,38 @@ static void fold_integer(const plan *p, char *x, char *out) {
 /* ---- both ---- */
 
 /* Rows [begin, end) where no more than that is to be done: one kept axis, one reduced. */
-static void fold_plain_rows(void *context, int64_t begin, int64_t end) {
+static void reduce_plain_rows(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
-    tg_fold_row *fold = p->set->row[p->f];
+    tg_reduce_row *reduce = p->set->row[p->f];
     const char *x = p->x->data;
     char *out = p->out->data;
     for (int64_t i = begin; i < end; i++)
-        fold(p->line.size, x + i * p->kept.bytes[0][0], p->line.stride[0], out + i * p->kept.bytes[1][0]);
+        reduce(p->line.size, x + i * p->kept.bytes[0][0], p->line.stride[0], out + i * p->kept.bytes[1][0]);
 }
 
 /* Points [begin, end) of the kept grid. */
-static void fold_pieces(void *context, int64_t begin, int64_t end) {
+static void reduce_strips(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
     int64_t index[TG_MAX_RANK + 1];
-    const int64_t *piece = &index[p->kept.rank - 1];
+    const int64_t *strip = &index[p->kept.rank - 1];
     char *at[2] = {p->x->data, p->out->data};
     tg_grid_seek(&p->kept, begin, index, at);
     for (int64_t i = begin; i < end; i++) {
-        int64_t left = p->lanes.size - *piece * p->width;
+        int64_t left = p->across.size - *strip * p->width;
         if (p->set && p->lines == 1 && !p->columns)
             p->set->row[p->f](p->line.size, at[0], p->line.stride[0], at[1]);
         else if (p->set)
-            fold_real(p, at[0], left < p->width ? left : p->width, at[1]);
+            reduce_real(p, at[0], left < p->width ? left : p->width, at[1]);
         else
-            fold_integer(p, at[0], at[1]);
+            reduce_integer(p, at[0], at[1]);
         tg_grid_step(&p->kept, index, at);
     }
 }
 
 /* Columns when a kept axis runs closer in memory than the reduced ones, or when rows would be very short. */
 static void choose_columns(plan *p, axes *kept) {
-    p->lanes = (axis){1, {0, 0}};
-    p->width = p->pieces = 1;
+    p->across = (axis){1, {0, 0}};
+    p->width = p->strips = 1;
     if (!p->set || kept->rank == 0) return;
     axis last = pop(kept);
     p->columns =
@@ -208,9 +208,9 @@ static void choose_columns(plan *p, axes *kept) {
         kept->rank++;
         return;
     }
-    p->lanes = last;
-    p->width = TG_FOLD_LANES(p->x_size);
-    p->pieces = (last.size + p->width - 1) / p->width;
+    p->across = last;
+    p->width = TG_REDUCE_COLUMNS(p->x_size);
+    p->strips = (last.size + p->width - 1) / p->width;
 }
 
 /* Returns the number of points. */
@@ -231,7 +231,7 @@ void tg_reduce(tg_reduction f, const tg_array *x, unsigned reduce_axes, const tg
         tg_array_fill(out, f == TG_PROD || f == TG_AND ? 1 : 0);
         return;
     }
-    bool real = tg_dtype_is_float((tg_dtype)x->dtype) && f < TG_FOLDS;
+    bool real = tg_dtype_is_float((tg_dtype)x->dtype) && f < TG_REAL_REDUCTIONS;
     const tg_kernel_set *set = real ? tg_kernels_for(x->dtype) : NULL;
     int64_t step = real && out->numel == 1 ? tg_flat_stride(x) : -1;
     if (step >= 0) {
@@ -252,11 +252,11 @@ void tg_reduce(tg_reduction f, const tg_array *x, unsigned reduce_axes, const tg
     p.line = pop(&reduced);
     choose_columns(&p, &kept);
     p.lines = make_grid(&p, &reduced, 1, &p.reduced);
-    int64_t tasks = make_grid(&p, &kept, 2, &p.kept) * p.pieces, work = x->numel / tasks;
+    int64_t tasks = make_grid(&p, &kept, 2, &p.kept) * p.strips, work = x->numel / tasks;
     int last = p.kept.rank++;
-    p.kept.shape[last] = p.pieces;
-    p.kept.bytes[0][last] = p.width * p.lanes.stride[0] * p.x_size;
-    p.kept.bytes[1][last] = p.width * p.lanes.stride[1] * p.out_size;
+    p.kept.shape[last] = p.strips;
+    p.kept.bytes[0][last] = p.width * p.across.stride[0] * p.x_size;
+    p.kept.bytes[1][last] = p.width * p.across.stride[1] * p.out_size;
     bool plain = set && !p.columns && p.lines == 1 && last == 1;
-    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, plain ? fold_plain_rows : fold_pieces, &p);
+    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, plain ? reduce_plain_rows : reduce_strips, &p);
 }

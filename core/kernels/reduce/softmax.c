@@ -1,4 +1,4 @@
-/* Softmax and its gradient along any axis. Rows with stride 1 have a kernel. Otherwise LANES columns go
+/* Softmax and its gradient along any axis. Rows with stride 1 have a kernel. Otherwise COLUMNS columns go
  * through together, each step being one elementwise or column kernel; the result of a step stands in the
  * output array.
  */
@@ -15,10 +15,10 @@ typedef struct plan {
     int operands; /* a[0] is the output */
     const tg_array *a[3];
     int64_t size;             /* bytes an element */
-    tg_grid grid;             /* all but the softmax axis; its last axis: the pieces of the lanes */
+    tg_grid grid;             /* all but the softmax axis; its last axis: the strips of the columns */
     int64_t n, step[3];       /* the softmax axis */
-    int64_t lanes, across[3]; /* the axis across it */
-    int64_t width;            /* lanes at once; 1: rows */
+    int64_t columns, across[3]; /* the axis across it */
+    int64_t width;            /* columns at once; 1: rows */
 } plan;
 
 static int64_t magnitude(int64_t s) { return s < 0 ? -s : s; }
@@ -28,7 +28,7 @@ static char *row(const plan *p, char *const at[], int k, int64_t i) {
     return at[k] + i * p->step[k] * p->size;
 }
 
-/* out = f(a, b) for each of the n rows of m lanes, where b is one row of its own with stride 1. */
+/* out = f(a, b) for each of the n rows of m columns, where b is one row of its own with stride 1. */
 static void with_row(const plan *p, tg_binary f, char *const at[], int k, char *b, int64_t m) {
     for (int64_t i = 0; i < p->n; i++)
         p->set->binary[f](m, (char *[]){row(p, at, 0, i), row(p, at, k, i), b},
@@ -44,7 +44,7 @@ static void fold(const plan *p, tg_reduction f, char *const at[], int k, int64_t
     p->set->col[f](p->n, p->step[k], m, at[k], p->across[k], out);
 }
 
-/* ---- lanes that need care: one at a time ---- */
+/* ---- columns that need care: one at a time ---- */
 
 static double get(const plan *p, const char *base, int64_t i) {
     const void *at = base + i * p->size;
@@ -57,30 +57,30 @@ static void set(const plan *p, char *base, int64_t i, double v) {
     else
         *(double *)at = v;
 }
-static double get_row(const plan *p, char *const at[], int k, int64_t i, int64_t lane) {
-    return get(p, row(p, at, k, i), lane * p->across[k]);
+static double get_row(const plan *p, char *const at[], int k, int64_t i, int64_t column) {
+    return get(p, row(p, at, k, i), column * p->across[k]);
 }
 
-/* The row of a lane's element v. */
-static int64_t row_of(const plan *p, char *const at[], int k, int64_t lane, double v) {
+/* The row of a column's element v. */
+static int64_t row_of(const plan *p, char *const at[], int k, int64_t column, double v) {
     int64_t i = 0;
-    while (i < p->n - 1 && get_row(p, at, k, i, lane) != v) i++;
+    while (i < p->n - 1 && get_row(p, at, k, i, column) != v) i++;
     return i;
 }
 
 /* Elements that are infinite share the probability. */
-static void infinite_lane(const plan *p, char *const at[], int64_t lane) {
+static void infinite_column(const plan *p, char *const at[], int64_t column) {
     double count = 0, x;
     for (int64_t i = 0; i < p->n; i++)
-        x = get_row(p, at, 1, i, lane), count += isnan(x) ? x : x == INFINITY;
+        x = get_row(p, at, 1, i, column), count += isnan(x) ? x : x == INFINITY;
     for (int64_t i = 0; i < p->n; i++) {
-        double share = get_row(p, at, 1, i, lane) == INFINITY ? 1 / count : 0 * count;
-        set(p, row(p, at, 0, i), lane * p->across[0], p->form == SOFTMAX ? share : log(share));
+        double share = get_row(p, at, 1, i, column) == INFINITY ? 1 / count : 0 * count;
+        set(p, row(p, at, 0, i), column * p->across[0], p->form == SOFTMAX ? share : log(share));
     }
 }
-static void infinite_lanes(const plan *p, char *const at[], const char *largest, int64_t m) {
+static void infinite_columns(const plan *p, char *const at[], const char *largest, int64_t m) {
     for (int64_t j = 0; j < m; j++)
-        if (get(p, largest, j) == INFINITY) infinite_lane(p, at, j);
+        if (get(p, largest, j) == INFINITY) infinite_column(p, at, j);
 }
 
 /* sum = its logarithm, where the rows hold e^(x - largest): with a probability above 1/2 that of 1 + the others. */
@@ -96,7 +96,7 @@ static void log_of_sums(const plan *p, char *const at[], char *sum, int64_t m) {
 }
 
 static void columns_forward(const plan *p, char *const at[], int64_t m) {
-    _Alignas(32) char largest[256], sum[256]; /* one value a lane */
+    _Alignas(32) char largest[256], sum[256]; /* one value a column */
     fold(p, TG_MAX, at, 1, m, largest);
     with_row(p, TG_BINARY_SUB, at, 1, largest, m);
     map_rows(p, TG_UNARY_EXP, at, 0, m);
@@ -108,7 +108,7 @@ static void columns_forward(const plan *p, char *const at[], int64_t m) {
         with_row(p, TG_BINARY_SUB, at, 1, largest, m);
         with_row(p, TG_BINARY_SUB, at, 0, sum, m);
     }
-    infinite_lanes(p, at, largest, m);
+    infinite_columns(p, at, largest, m);
 }
 
 /* out = f(a, b), row by row. */
@@ -153,21 +153,24 @@ static void columns_log_softmax_grad(const plan *p, char *const at[], int64_t m)
 }
 
 static void rows(const plan *p, char *const at[]) {
-    tg_row *const f[] = {p->set->softmax, p->set->softmax_grad, p->set->log_softmax,
-                         p->set->log_softmax_grad};
-    f[p->form](p->n, at);
+    bool is_log = p->form == LOG_SOFTMAX || p->form == LOG_SOFTMAX_GRAD;
+    if (p->operands == 2)
+        (is_log ? p->set->log_softmax : p->set->softmax)(&(tg_softmax_row){.n = p->n, .x = at[1], .y = at[0]});
+    else
+        (is_log ? p->set->log_softmax_grad : p->set->softmax_grad)(
+            &(tg_softmax_grad_row){.n = p->n, .g = at[1], .y = at[2], .dx = at[0]});
 }
 
-static void run_pieces(void *context, int64_t begin, int64_t end) {
+static void run_strips(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
     bool forward = p->form == SOFTMAX || p->form == LOG_SOFTMAX;
     int64_t index[TG_MAX_RANK + 1];
-    const int64_t *piece = &index[p->grid.rank - 1];
+    const int64_t *strip = &index[p->grid.rank - 1];
     char *at[3];
     for (int k = 0; k < p->operands; k++) at[k] = p->a[k]->data;
     tg_grid_seek(&p->grid, begin, index, at);
     for (int64_t i = begin; i < end; i++) {
-        int64_t left = p->lanes - *piece * p->width, m = left < p->width ? left : p->width;
+        int64_t left = p->columns - *strip * p->width, m = left < p->width ? left : p->width;
         if (p->width == 1)
             rows(p, at);
         else if (forward)
@@ -181,7 +184,7 @@ static void run_pieces(void *context, int64_t begin, int64_t end) {
 }
 
 /* Lanes run along the axis on which the output's stride is the smallest. */
-static int lane_axis(const tg_array *out, int axis) {
+static int column_axis(const tg_array *out, int axis) {
     int best = -1;
     for (int i = 0; i < out->rank; i++)
         if (i != axis && out->shape[i] > 1 &&
@@ -196,30 +199,30 @@ static void add_axis(plan *p, int64_t size, const int64_t *stride) {
     for (int k = 0; k < p->operands; k++) p->grid.bytes[k][d] = stride[k] * p->size;
 }
 
-/* Fills the grid and returns its number of points. lane_axis is -1 for rows. */
-static int64_t set_grid(plan *p, int axis, int lane_axis) {
+/* Fills the grid and returns its number of points. column_axis is -1 for rows. */
+static int64_t set_grid(plan *p, int axis, int column_axis) {
     const tg_array *out = p->a[0];
     int64_t tasks = 1, stride[3];
     for (int i = 0; i < out->rank; i++) {
         for (int k = 0; k < p->operands; k++) stride[k] = p->a[k]->stride[i];
-        if (i == lane_axis) {
-            p->lanes = out->shape[i];
+        if (i == column_axis) {
+            p->columns = out->shape[i];
             for (int k = 0; k < p->operands; k++) p->across[k] = stride[k];
         } else if (i != axis && out->shape[i] > 1) {
             add_axis(p, out->shape[i], stride);
             tasks *= out->shape[i];
         }
     }
-    int64_t pieces = (p->lanes + p->width - 1) / p->width;
+    int64_t strips = (p->columns + p->width - 1) / p->width;
     for (int k = 0; k < p->operands; k++) stride[k] = p->width * p->across[k];
-    add_axis(p, pieces, stride);
-    return tasks * pieces;
+    add_axis(p, strips, stride);
+    return tasks * strips;
 }
 
 static void run(form which, int operands, const tg_array *const a[], int axis) {
     const tg_array *out = a[0];
     if (out->numel == 0) return;
-    plan p = {.set = tg_kernels_for(out->dtype), .form = which, .operands = operands, .n = 1, .lanes = 1};
+    plan p = {.set = tg_kernels_for(out->dtype), .form = which, .operands = operands, .n = 1, .columns = 1};
     p.size = (int64_t)tg_dtype_size((tg_dtype)out->dtype);
     p.grid.operands = operands;
     bool rowwise = true;
@@ -229,10 +232,10 @@ static void run(form which, int operands, const tg_array *const a[], int axis) {
         if (out->rank > 0) p.step[k] = a[k]->stride[axis];
         rowwise = rowwise && (p.step[k] == 1 || p.n == 1);
     }
-    p.width = rowwise ? 1 : TG_FOLD_LANES(p.size);
-    int64_t tasks = set_grid(&p, axis, rowwise ? -1 : lane_axis(out, axis));
+    p.width = rowwise ? 1 : TG_REDUCE_COLUMNS(p.size);
+    int64_t tasks = set_grid(&p, axis, rowwise ? -1 : column_axis(out, axis));
     int64_t work = 8 * (out->numel / tasks); /* an element costs an exponential */
-    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, run_pieces, &p);
+    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, run_strips, &p);
 }
 
 void tg_map_softmax(const tg_array *x, int axis, const tg_array *y) {

@@ -15,7 +15,7 @@ typedef struct row {
     V unit, shift, rest, scale, mean, slope, out;
 } row;
 
-/* m lanes from element i on; m is W but at the end of the row. */
+/* m elements from number i on; m is W but at the end of the row. */
 typedef V row_term(const row *r, int64_t i, int64_t m);
 typedef void row_step(const row *r, int64_t i, int64_t m);
 
@@ -37,19 +37,19 @@ INLINE V each_larger(int64_t n, const row *r, row_term *f) {
 }
 INLINE S each_largest(int64_t n, const row *r, row_term *f) { return across(each_larger(n, r, f), op_larger); }
 
-/* n terms, at most BLOCK, from `begin` on. They go straight into the accumulators that fold_block would use. */
+/* n terms, at most BLOCK, from `begin` on. They go straight into the accumulators that reduce_block would use. */
 INLINE S sum_block(int64_t begin, int64_t n, const row *r, row_term *f) {
-    V acc[ACCS];
+    V acc[VECTORS];
     int64_t i = 0;
     int used = 0;
     UNROLL(8)
-    for (int k = 0; k < ACCS; k++) acc[k] = K(0);
-    for (; i + LANES <= n; i += LANES)
+    for (int k = 0; k < VECTORS; k++) acc[k] = K(0);
+    for (; i + ACCUMULATORS <= n; i += ACCUMULATORS)
         UNROLL(8)
-        for (int k = 0; k < ACCS; k++) acc[k] += f(r, begin + i + k * W, W);
+        for (int k = 0; k < VECTORS; k++) acc[k] += f(r, begin + i + k * W, W);
     for (; i + W <= n; i += W, used++) acc[used] += f(r, begin + i, W);
     if (i < n) acc[used++] += select(first(n - i), f(r, begin + i, n - i), K(0));
-    return fold_accs(acc, n < LANES ? used : ACCS, op_sum);
+    return reduce_vectors(acc, n < ACCUMULATORS ? used : VECTORS, op_sum);
 }
 
 INLINE S sum_terms(int64_t n, const row *r, row_term *f) {
@@ -71,14 +71,14 @@ typedef struct vpair {
 typedef vpair row_terms(const row *r, int64_t i, int64_t m);
 
 INLINE pair sum_pair_block(int64_t begin, int64_t n, const row *r, row_terms *f) {
-    V a[ACCS], b[ACCS];
+    V a[VECTORS], b[VECTORS];
     int64_t i = 0;
     int used = 0;
     UNROLL(8)
-    for (int k = 0; k < ACCS; k++) a[k] = b[k] = K(0);
-    for (; i + LANES <= n; i += LANES)
+    for (int k = 0; k < VECTORS; k++) a[k] = b[k] = K(0);
+    for (; i + ACCUMULATORS <= n; i += ACCUMULATORS)
         UNROLL(8)
-        for (int k = 0; k < ACCS; k++) {
+        for (int k = 0; k < VECTORS; k++) {
             vpair v = f(r, begin + i + k * W, W);
             a[k] += v.a, b[k] += v.b;
         }
@@ -87,8 +87,8 @@ INLINE pair sum_pair_block(int64_t begin, int64_t n, const row *r, row_terms *f)
         vpair v = f(r, begin + i, lanes_left(n - i));
         a[used] += select(there, v.a, K(0)), b[used] += select(there, v.b, K(0));
     }
-    if (n >= LANES) used = ACCS;
-    return (pair){fold_accs(a, used, op_sum), fold_accs(b, used, op_sum)};
+    if (n >= ACCUMULATORS) used = VECTORS;
+    return (pair){reduce_vectors(a, used, op_sum), reduce_vectors(b, used, op_sum)};
 }
 
 INLINE pair sum_pairs(int64_t n, const row *r, row_terms *f) {
@@ -134,7 +134,7 @@ INLINE V term_g(const row *r, int64_t i, int64_t m) { return load(r->g, i, m); }
 /* The largest element, -inf of none. It need not look at NaN: they come back from the sum that follows. */
 INLINE S largest(int64_t n, const S *x) {
     S out;
-    fold_row(n, x, 1, &out, op_larger, -(S)INFINITY);
+    reduce_row(n, x, 1, &out, op_larger, -(S)INFINITY);
     return out;
 }
 INLINE int64_t first_equal(int64_t n, const S *x, S v) {
@@ -177,15 +177,17 @@ INLINE V step_log_softmax_grad(const row *r, int64_t i, int64_t m) {
 }
 
 /* y = e^(x - max) / sum e^(x - max) */
-static void row_softmax(int64_t n, char *const p[]) {
-    row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
+static void row_softmax(const tg_softmax_row *p) {
+    row r = {.y = p->y, .x = p->x};
+    int64_t n = p->n;
     r.scale = K(1 / sum_of_exp(n, &r, true));
     each(n, &r, step_softmax);
 }
 
 /* dx = y (g - sum g y), where with sum y = 1 any number may be taken from all of g: the g of a y above 1/2 is. */
-static void row_softmax_grad(int64_t n, char *const p[]) {
-    row r = {.y = (S *)(void *)p[0], .g = (const S *)(void *)p[1], .x = (const S *)(void *)p[2], .shift = K(0)};
+static void row_softmax_grad(const tg_softmax_grad_row *p) {
+    row r = {.y = p->dx, .g = p->g, .x = p->y, .shift = K(0)};
+    int64_t n = p->n;
     r.mean = K(sum_terms(n, &r, term_gy));
     S top = each_largest(n, &r, step_softmax_grad);
     if (!(top > (S)0.5)) return;
@@ -195,8 +197,9 @@ static void row_softmax_grad(int64_t n, char *const p[]) {
 }
 
 /* y = x - max - log sum e^(x - max) */
-static void row_log_softmax(int64_t n, char *const p[]) {
-    row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
+static void row_log_softmax(const tg_softmax_row *p) {
+    row r = {.y = p->y, .x = p->x};
+    int64_t n = p->n;
     S sum = sum_of_exp(n, &r, false);
     r.rest = K(log_of_exp(n, &r, sum));
     if (lane0(r.shift) == (S)INFINITY)
@@ -206,8 +209,9 @@ static void row_log_softmax(int64_t n, char *const p[]) {
 }
 
 /* dx = g - e^y sum g; for an e^y above 1/2 it is (1 - e^y) g - e^y (sum of the other g) */
-static void row_log_softmax_grad(int64_t n, char *const p[]) {
-    row r = {.y = (S *)(void *)p[0], .g = (const S *)(void *)p[1], .x = (const S *)(void *)p[2]};
+static void row_log_softmax_grad(const tg_softmax_grad_row *p) {
+    row r = {.y = p->dx, .g = p->g, .x = p->y};
+    int64_t n = p->n;
     r.mean = K(sum_terms(n, &r, term_g));
     S top = each_largest(n, &r, step_log_softmax_grad);
     if (!(top > (S)-0.69)) return;
@@ -218,18 +222,20 @@ static void row_log_softmax_grad(int64_t n, char *const p[]) {
     r.y[at] = -lane0(vexpm1(K(top))) * r.g[at] - lane0(vexp(K(top))) * others;
 }
 
-/* loss = log sum e^x - x[class], where p[2] is x[class] */
-static void row_cross_entropy(int64_t n, char *const p[]) {
-    row r = {.x = (const S *)(void *)p[1]};
-    S sum = sum_of_exp(n, &r, false), most = lane0(r.shift), picked = *(const S *)(void *)p[2];
+/* loss = log sum e^x - x[class] */
+static void row_cross_entropy(const tg_cross_entropy_row *p) {
+    row r = {.x = p->x};
+    int64_t n = p->n;
+    S sum = sum_of_exp(n, &r, false), most = lane0(r.shift), picked = *(const S *)p->x_class;
     bool likely = picked == most;
-    *(S *)(void *)p[0] = (likely ? 0 : most - picked) + (likely ? log_of_exp(n, &r, sum) : lane0(vlog(K(sum))));
+    *(S *)p->loss = (likely ? 0 : most - picked) + (likely ? log_of_exp(n, &r, sum) : lane0(vlog(K(sum))));
 }
 
-/* dx = g (softmax(x) - onehot(class)), where p[3] is dx[class]. A row that does not count (g = 0) may hold anything. */
-static void row_cross_entropy_grad(int64_t n, char *const p[]) {
-    row r = {.y = (S *)(void *)p[0], .x = (const S *)(void *)p[1]};
-    S g = *(const S *)(void *)p[2], *of_class = (S *)(void *)p[3];
+/* dx = g (softmax(x) - onehot(class)). A row that does not count (g = 0) may hold anything. */
+static void row_cross_entropy_grad(const tg_cross_entropy_grad_row *p) {
+    row r = {.y = p->dx, .x = p->x};
+    S g = *(const S *)p->g, *of_class = p->dx_class;
+    int64_t n = p->n;
     if (g == 0) {
         memset(r.y, 0, (size_t)n * sizeof(S));
         return;

@@ -29,6 +29,6 @@ INLINE V vmin(V a, V b) { return select(a != a, a, vsmaller(a, b)); }
 #define LOAD_FIRST(p, m) X86(maskload)(p, (__m256i)first(m))
 
 /* 6 x 2 sums, 2 vectors of B and an element of A: 15 registers. */
-enum { MR_1 = 12, MR_1_HALF = 6, MR_2 = 6, MR_2_HALF = 3 };
+enum { MR_1 = 12, MR_2 = 6 };
 
 #endif

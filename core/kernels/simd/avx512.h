@@ -37,7 +37,8 @@ INLINE V vmin(V a, V b) { return a_if_nan(a, vsmaller(a, b)); }
 #define LOAD_FIRST(p, m) X86(maskz_loadu)(MASK_BITS(first(m)), p)
 #define SCALE_BY_POWER(x, n) X86(scalef)((NATIVE)(x), (NATIVE)(n))
 
-/* 14 x 2 sums, 2 vectors of B and an element of A: 31 registers. */
-enum { MR_1 = 14, MR_1_HALF = 8, MR_2 = 14, MR_2_HALF = 8 };
+/* 14 x 2 sums, 2 vectors of B and an element of A: 31 registers. With one vector a row it is the pointers to rows of A that
+ * are scarce: gcc 12 keeps those beyond eight or so in vector registers, which cost more than they save. */
+enum { MR_1 = 8, MR_2 = 14 };
 
 #endif

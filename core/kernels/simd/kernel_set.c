@@ -11,32 +11,6 @@
 #include "core/kernels/conv/max_pool_2x2.h"
 #include "core/kernels/simd/transpose.h"
 
-/* ---- small matrix products ---- */
-
-/* Row by row, W columns at once. B is packed first when its rows are not contiguous. */
-static void small_gemm(const tg_small_gemm *g) {
-    S packed[TG_SMALL_GEMM], *c = g->c;
-    const S *a = g->a, *b = g->b;
-    int64_t bs = g->b_row;
-    V alpha = K((S)g->alpha), beta = K((S)g->beta);
-    if (g->b_col != 1 && g->n > 1) {
-        for (int64_t l = 0; l < g->k; l++)
-            for (int64_t j = 0; j < g->n; j++) packed[l * g->n + j] = b[l * g->b_row + j * g->b_col];
-        b = packed, bs = g->n;
-    }
-    for (int64_t i = 0; i < g->m; i++, a += g->a_row, c += g->c_row)
-        for (int64_t j = 0; j < g->n; j += W) {
-            int64_t m = lanes_left(g->n - j);
-            V sum = K(0);
-            for (int64_t l = 0; l < g->k; l++) sum += K(a[l * g->a_col]) * load(b + l * bs, j, m);
-            sum *= alpha;
-            if (g->beta != 0) sum += beta * load(c, j, m);
-            store(c, j, m, sum);
-        }
-}
-
-/* ---- the set ---- */
-
 #define SET_NAME PASTE(PASTE(tg_kernels_, TG_ISA), PASTE(_, REAL_SUFFIX))
 extern const tg_kernel_set SET_NAME;
 const tg_kernel_set SET_NAME = {
@@ -69,7 +43,7 @@ const tg_kernel_set SET_NAME = {
     .cross_entropy_grad = row_cross_entropy_grad,
     .norm = norm_rows,
     .norm_grad = norm_rows_grad,
-    .small_gemm = small_gemm,
+    .product = product,
     .row_dots = row_dots,
     .column_dots = column_dots,
     .attention = attention,
@@ -78,11 +52,10 @@ const tg_kernel_set SET_NAME = {
     .lstm_grad = lstm_grad_row,
     .gru = gru_row,
     .gru_grad = gru_grad_row,
-    .offset_gemm = offset_gemm,
-    .offset_lines = offset_lines,
     .transpose = transpose,
     .max_two = max_two,
     .max_two_grad = max_two_grad,
     .lanes = W,
-    .gemm_rows = MR_2,
+    .mr = MR_2,
+    .nr = NR,
 };

@@ -38,6 +38,6 @@ INLINE V vtrunc(V x) { return (V)NEON(vrnd)((NATIVE)x); }
 INLINE V vrint(V x) { return (V)NEON(vrndn)((NATIVE)x); }
 
 /* 14 x 2 sums, 2 vectors of B and an element of A: 31 registers. */
-enum { MR_1 = 14, MR_1_HALF = 8, MR_2 = 14, MR_2_HALF = 8 };
+enum { MR_1 = 14, MR_2 = 14 };
 
 #endif

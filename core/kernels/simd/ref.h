@@ -33,6 +33,6 @@ INLINE V vceil(V x) { return MATH(ceil)(x); }
 INLINE V vtrunc(V x) { return MATH(trunc)(x); }
 INLINE V vrint(V x) { return MATH(rint)(x); }
 
-enum { MR_1 = 4, MR_1_HALF = 2, MR_2 = 4, MR_2_HALF = 2 };
+enum { MR_1 = 4, MR_2 = 4 };
 
 #endif

@@ -11,20 +11,43 @@
 #include <stdatomic.h>
 
 /* The reductions that reals have a kernel for: TG_SUM, TG_PROD, TG_MAX, TG_MIN. */
-#define TG_FOLDS 4
+#define TG_REAL_REDUCTIONS 4
 
 /* Folds n elements of stride s to *out. Sums are pairwise over blocks of 1024. n = 0 gives the neutral
  * element. */
-typedef void tg_fold_row(int64_t n, const void *x, int64_t s, void *out);
+typedef void tg_reduce_row(int64_t n, const void *x, int64_t s, void *out);
 
 /* Folds `rows` rows of n elements to out[n]; row i starts at x + i*row_stride, its elements are s apart.
- * n is at most TG_FOLD_LANES(size). Sums are pairwise over blocks of 32 rows. */
-typedef void tg_fold_col(int64_t rows, int64_t row_stride, int64_t n, const void *x, int64_t s, void *out);
-#define TG_FOLD_LANES(element_size) ((int)(256 / (element_size)))
+ * n is at most TG_REDUCE_COLUMNS(size). Sums are pairwise over blocks of 32 rows. */
+typedef void tg_reduce_columns(int64_t rows, int64_t row_stride, int64_t n, const void *x, int64_t s, void *out);
+#define TG_REDUCE_COLUMNS(element_size) ((int)(256 / (element_size)))
 
-/* One row of n elements, stride 1 each. softmax: p = {y, x}; gradient: p = {dx, g, y}. cross_entropy: p = {loss, x,
- * x[class]}; gradient: p = {dx, x, g, dx[class]}; loss, x[class] and g are single numbers. */
-typedef void tg_row(int64_t n, char *const p[]);
+/* One row of n elements, stride 1 each. Forward: y of x; for the gradient dx of g and y. */
+typedef struct tg_softmax_row {
+    int64_t n;
+    const void *x;
+    void *y;
+} tg_softmax_row;
+typedef struct tg_softmax_grad_row {
+    int64_t n;
+    const void *g, *y;
+    void *dx;
+} tg_softmax_grad_row;
+typedef void tg_softmax_fn(const tg_softmax_row *r);
+typedef void tg_softmax_grad_fn(const tg_softmax_grad_row *r);
+
+/* The same for the loss of a row and its class: loss and g are single numbers, x_class and dx_class the elements of the
+ * class in x and dx. */
+typedef struct tg_cross_entropy_row {
+    int64_t n;
+    const void *x, *x_class;
+    void *loss;
+} tg_cross_entropy_row;
+typedef struct tg_cross_entropy_grad_row {
+    int64_t n;
+    const void *g, *x;
+    void *dx, *dx_class;
+} tg_cross_entropy_grad_row;
 
 /* Rows of n elements, one after the other. Forward: y of x, w and b. Gradient: dx in y, of g, x and w; dw[n] and db[n]
  * are added to, row by row. What is NULL is not there, or not wanted. */
@@ -36,17 +59,6 @@ typedef struct tg_norm_rows {
     bool centred;
 } tg_norm_rows;
 typedef void tg_norm_fn(const tg_norm_rows *r);
-
-/* C = alpha A B + beta C for one small product; the table's kernel takes k*n up to TG_SMALL_GEMM. Strides in
- * elements; C's columns have stride 1. beta = 0 ignores C. */
-typedef struct tg_small_gemm {
-    int64_t m, n, k, a_row, a_col, b_row, b_col, c_row;
-    const void *a, *b;
-    void *c;
-    double alpha, beta;
-} tg_small_gemm;
-typedef void tg_small_gemm_fn(const tg_small_gemm *g);
-#define TG_SMALL_GEMM 1024
 
 /* A matrix by a vector y: short sums of the real type, added in double.
  *   row_dots      sum[i] = sum over l < n of x[i * x_row + l] y[l]; y_step is 1
@@ -112,35 +124,23 @@ typedef struct tg_gru_grad_row {
     const void *pre, *h0, *dh[2], *dpre;
     void *da, *ds, *dh0;
 } tg_gru_grad_row;
-/* The product that convolution and recurrent steps are made of: a matrix whose elements are found by adding
- * two offsets, by a packed one.
- *     c[i, j] = start[i, j] + sum over r of x[row[i] + sum[r]] * b[r, j],  j < lanes
- * lanes is at most two times the set's `lanes`; rows of b are filled up to whole vectors. b_row, c_row and start_row
- * are the distances of rows: start_row is 0 for one row that all share. start may be c itself; NULL stands for
- * zeros. */
-typedef struct tg_offset_gemm {
-    int64_t rows, sums, lanes;
-    const int64_t *row, *sum;
-    const void *x, *b;
-    int64_t b_row;
-    const void *start;
-    int64_t start_row;
-    void *c;
-    int64_t c_row;
-    bool fetch; /* c is not in the cache */
-} tg_offset_gemm;
-typedef void tg_offset_gemm_fn(const tg_offset_gemm *g);
 
-/* The same where c has few rows: its columns are neighbours in x, and w gives the factors.
- *     c[i * c_row + j] = start[i] + sum over r of w[r * width + i] * x[sum[r] + j],  i < rows, j < n */
-typedef struct tg_offset_lines {
-    int64_t rows, sums, n, width;
-    const int64_t *sum;
-    const void *x, *w, *start; /* start: NULL stands for zeros */
+/* The product that all others are made of: matrix products, convolution, recurrent steps, attention.
+ *     c[i, j] = start[i, j] + alpha * sum over p of a[i, p] * b[p, j],   i < m, j < n, p < k
+ * Columns of b and c are neighbours; c_row and b_row are the distances of rows. a[i, p] stands at i * a_row + p * a_col;
+ * or, where there are tables, at a_row_at[i] + a_col_at[p], and b is padded then. Where b_row_at is there, row p of b is
+ * at b_row_at[p]. start[i, j] stands at i * start_row + j, or at i * start_row where b_row_at is there; it may be c itself; NULL: zeros. */
+typedef struct tg_product {
+    int64_t m, n, k;
+    const void *a, *b, *start;
     void *c;
-    int64_t c_row;
-} tg_offset_lines;
-typedef void tg_offset_lines_fn(const tg_offset_lines *g);
+    int64_t a_row, a_col, b_row, start_row, c_row;
+    const int64_t *a_row_at, *a_col_at, *b_row_at;
+    double alpha;
+    bool padded; /* rows of b can be read up to the end of their last vector */
+    bool fetch;  /* c is not in the cache */
+} tg_product;
+typedef void tg_product_fn(const tg_product *g);
 
 /* out[j * out_row + i] = x[i * x_row + j], i < rows, j < cols. */
 typedef void tg_transpose_fn(int64_t rows, int64_t cols, const void *x, int64_t x_row, void *out,
@@ -169,24 +169,24 @@ typedef struct tg_kernel_set {
     tg_run *sgd;      /* p = {p, g}; arg = tg_sgd_step */
     tg_run *momentum; /* p = {p, v, g}; the same */
     tg_run *adam;     /* p = {p, m, v, g}; arg = tg_adam_step */
-    tg_fold_row *row[TG_FOLDS];
-    tg_fold_col *col[TG_FOLDS];
-    tg_row *softmax, *softmax_grad, *log_softmax, *log_softmax_grad;
-    tg_row *cross_entropy, *cross_entropy_grad;
+    tg_reduce_row *row[TG_REAL_REDUCTIONS];
+    tg_reduce_columns *col[TG_REAL_REDUCTIONS];
+    tg_softmax_fn *softmax, *log_softmax;
+    tg_softmax_grad_fn *softmax_grad, *log_softmax_grad;
+    void (*cross_entropy)(const tg_cross_entropy_row *r);
+    void (*cross_entropy_grad)(const tg_cross_entropy_grad_row *r);
     tg_norm_fn *norm, *norm_grad;
-    tg_small_gemm_fn *small_gemm;
+    tg_product_fn *product;
     tg_dots_fn *row_dots, *column_dots;
     tg_attention_fn *attention, *attention_grad;
     void (*lstm)(const tg_lstm_row *r);
     void (*lstm_grad)(const tg_lstm_grad_row *r);
     void (*gru)(const tg_gru_row *r);
     void (*gru_grad)(const tg_gru_grad_row *r);
-    tg_offset_gemm_fn *offset_gemm;
-    tg_offset_lines_fn *offset_lines;
     tg_transpose_fn *transpose;
     tg_max_two_fn *max_two, *max_two_grad;
-    int lanes;     /* elements of a vector */
-    int gemm_rows; /* that offset_gemm makes at a time */
+    int lanes;  /* of a vector: how many elements it has */
+    int mr, nr; /* rows and columns of c that `product` makes at a time */
 } tg_kernel_set;
 
 typedef struct tg_kernels {

@@ -14,7 +14,7 @@
  *
  * are what the header of an instruction set defines, most of it by way of core/kernels/simd/vector_type.h; further
  *
- *   MR_1, MR_1_HALF, MR_2, MR_2_HALF   rows of a register tile (core/kernels/gemm/micro_kernel.h)
+ *   MR_1, MR_2    rows of a register tile with one vector a row and with two (core/kernels/gemm/micro_kernel.h)
  *   SLEEF_TYPE, SLEEF_ISA              in SLEEF's names of functions
  *   LOAD_FIRST(p, m), SCALE_BY_POWER(x, n)   optional: the first m elements at p; x 2^n
  *   VECTOR_REGISTER                    optional: the letter of a vector register in inline assembly

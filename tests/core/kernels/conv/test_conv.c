@@ -52,8 +52,10 @@ static void check_offset_gemm(const tg_kernels *k, int dtype, int64_t rows, int6
     fill(dtype, c, COUNT(c), 4);
     memcpy(was, c, sizeof c);
     const void *from = start == NO_START ? NULL : start == ITSELF ? (const void *)c : (const void *)bias;
-    k->real[dtype]->offset_gemm(&(tg_offset_gemm){rows, sums, lanes, row, sum, x, b, b_row, from,
-                                                  start == ITSELF ? c_row : 0, c, c_row, gap != 0});
+    k->real[dtype]->product(&(tg_product){.m = rows, .n = lanes, .k = sums, .a = x, .a_row_at = row, .a_col_at = sum,
+                                          .b = b, .b_row = b_row, .padded = true, .start = from,
+                                          .start_row = start == ITSELF ? c_row : 0, .c = c, .c_row = c_row,
+                                          .alpha = 1, .fetch = gap != 0});
     for (int64_t i = 0; i < (rows + 1) * c_row; i++) {
         bool inside = i < rows * c_row && i % c_row < lanes;
         double want = start == ITSELF       ? get(dtype, was, i)
@@ -89,8 +91,9 @@ static void check_offset_lines(const tg_kernels *k, int dtype, int64_t lines, in
     for (int64_t r = 0; r < sums; r++) sum[r] = r * 11 % SUMS * 5;
     fill(dtype, x, COUNT(x), 1), fill(dtype, w, COUNT(w), 2), fill(dtype, bias, 9, 3),
         fill(dtype, c, COUNT(c), 4);
-    k->real[dtype]->offset_lines(
-        &(tg_offset_lines){lines, sums, n, 9, sum, x, w, start ? bias : NULL, c, 80});
+    k->real[dtype]->product(&(tg_product){.m = lines, .n = n, .k = sums, .a = w, .a_row = 1, .a_col = 9, .b = x,
+                                          .b_row_at = sum, .start = start ? bias : NULL, .start_row = 1, .c = c,
+                                          .c_row = 80, .alpha = 1});
     for (int64_t i = 0; i < COUNT(c); i++) {
         bool inside = i / 80 < lines && i % 80 < n;
         double want = !inside ? whole(i, 4) : start ? get(dtype, bias, i / 80) : 0;

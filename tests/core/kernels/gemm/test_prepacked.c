@@ -26,15 +26,15 @@ static void check_product(const char *isa, tg_dtype dtype, int64_t rows, int64_t
                           bool add) {
     static double a[ROWS * WIDE], c[(ROWS + 1) * WIDE], was[(ROWS + 1) * WIDE];
     tg_array w = {0};
-    tg_panels p = {0};
+    tg_prepacked p = {0};
     ck_assert_int_eq(tg_array_alloc(&w, dtype, transposed ? TG_SHAPE(n, k) : TG_SHAPE(k, n)), TG_OK);
     for (int64_t i = 0; i < w.numel; i++) set(dtype, w.data, i, whole(i, 1));
     for (int64_t i = 0; i < ROWS * WIDE; i++) set(dtype, a, i, whole(i, 2));
     for (int64_t i = 0; i < (ROWS + 1) * WIDE; i++) set(dtype, c, i, whole(i, 3));
     memcpy(was, c, sizeof c);
-    ck_assert_int_eq(tg_panels_pack(&p, &w, transposed), TG_OK);
+    ck_assert_int_eq(tg_prepack(&p, &w, transposed), TG_OK);
     ck_assert(p.padded >= n && p.padded < n + 16);
-    tg_panels_product(&p, rows, a, k + GAP, add, c, WIDE);
+    tg_prepacked_product(&p, rows, a, k + GAP, add, c, WIDE);
     for (int64_t i = 0; i < (ROWS + 1) * WIDE; i++) {
         bool inside = i / WIDE < rows && i % WIDE < p.padded;
         double want = inside && !add ? 0 : get(dtype, was, i);
@@ -44,7 +44,7 @@ static void check_product(const char *isa, tg_dtype dtype, int64_t rows, int64_t
         ck_assert_msg(get(dtype, c, i) == want, "%s f%d [%d, %d] [%d, %d]: %g at %d, not %g", isa,
                       dtype == TG_F64 ? 64 : 32, (int)rows, (int)k, (int)k, (int)n, get(dtype, c, i), (int)i, want);
     }
-    tg_panels_drop(&p);
+    tg_prepacked_drop(&p);
     tg_array_drop(&w);
 }
 

@@ -68,25 +68,25 @@ static void check_softmax(const tg_kernels *k, int dtype, int64_t n) {
     for (int64_t i = 0; i < n; i++) sum += expl(x.v[i] - largest);
     for (int64_t i = 0; i < n; i++) want[i] = expl(x.v[i] - largest) / sum;
     mark(&y);
-    s->softmax(n, (char *[]){(char *)y.raw, (char *)x.raw});
+    s->softmax(&(tg_softmax_row){.n = n, .x = x.raw, .y = y.raw});
     check(k->isa, "softmax", dtype, &y, want, n, 2);
 
     for (int64_t i = 0; i < n; i++) w.v[i] = (long double)get(dtype, y.raw, i), dot += g.v[i] * w.v[i], total += g.v[i];
     for (int64_t i = 0; i < n; i++) want[i] = w.v[i] * (g.v[i] - dot);
     memcpy(w.raw, y.raw, sizeof y.raw);
     mark(&y);
-    s->softmax_grad(n, (char *[]){(char *)y.raw, (char *)g.raw, (char *)w.raw});
+    s->softmax_grad(&(tg_softmax_grad_row){.n = n, .g = g.raw, .y = w.raw, .dx = y.raw});
     check(k->isa, "softmax gradient", dtype, &y, want, n, 4);
 
     for (int64_t i = 0; i < n; i++) want[i] = x.v[i] - largest - logl(sum);
     mark(&y);
-    s->log_softmax(n, (char *[]){(char *)y.raw, (char *)x.raw});
+    s->log_softmax(&(tg_softmax_row){.n = n, .x = x.raw, .y = y.raw});
     check(k->isa, "log_softmax", dtype, &y, want, n, 2);
 
     for (int64_t i = 0; i < n; i++) want[i] = g.v[i] - expl((long double)get(dtype, y.raw, i)) * total;
     memcpy(w.raw, y.raw, sizeof y.raw);
     mark(&y);
-    s->log_softmax_grad(n, (char *[]){(char *)y.raw, (char *)g.raw, (char *)w.raw});
+    s->log_softmax_grad(&(tg_softmax_grad_row){.n = n, .g = g.raw, .y = w.raw, .dx = y.raw});
     check(k->isa, "log_softmax gradient", dtype, &y, want, n, 8);
 }
 
@@ -99,19 +99,21 @@ static void check_cross_entropy(const tg_kernels *k, int dtype, int64_t n) {
     for (int64_t i = 0; i < n; i++) sum += expl(x.v[i] - largest);
     want[0] = largest + logl(sum) - x.v[n / 2];
     mark(&y);
-    k->real[dtype]->cross_entropy(n, (char *[]){(char *)y.raw, (char *)x.raw, (char *)x.raw + class});
+    k->real[dtype]->cross_entropy(&(tg_cross_entropy_row){.n = n, .x = x.raw, .x_class = (char *)x.raw + class, .loss = y.raw});
     check(k->isa, "cross_entropy", dtype, &y, want, 1, 2);
 
     for (int64_t i = 0; i < n; i++) want[i] = g.v[0] * (expl(x.v[i] - largest) / sum - (i == n / 2));
     mark(&y);
-    k->real[dtype]->cross_entropy_grad(n, (char *[]){(char *)y.raw, (char *)x.raw, (char *)g.raw, (char *)y.raw + class});
+    k->real[dtype]->cross_entropy_grad(
+        &(tg_cross_entropy_grad_row){.n = n, .g = g.raw, .x = x.raw, .dx = y.raw, .dx_class = (char *)y.raw + class});
     check(k->isa, "cross_entropy gradient", dtype, &y, want, n, 2);
 
     memset(want, 0, sizeof want);
     memset(g.raw, 0, sizeof g.raw);
     memset(x.raw, 0xff, sizeof x.raw); /* NaN */
     mark(&y);
-    k->real[dtype]->cross_entropy_grad(n, (char *[]){(char *)y.raw, (char *)x.raw, (char *)g.raw, (char *)y.raw + class});
+    k->real[dtype]->cross_entropy_grad(
+        &(tg_cross_entropy_grad_row){.n = n, .g = g.raw, .x = x.raw, .dx = y.raw, .dx_class = (char *)y.raw + class});
     check(k->isa, "cross_entropy gradient of an ignored row", dtype, &y, want, n, 0);
 }
 
@@ -132,7 +134,7 @@ START_TEST(softmax_nan) {
         float row[33], out[33];
         for (int j = 0; j < 33; j++) row[j] = (float)j;
         row[i % 33] = i < 33 ? NAN : INFINITY;
-        k->real[TG_F32]->softmax(33, (char *[]){(char *)out, (char *)row});
+        k->real[TG_F32]->softmax(&(tg_softmax_row){.n = 33, .x = row, .y = out});
         for (int j = 0; j < 33; j++)
             if (i < 33 ? !isnan(out[j]) : out[j] != (j == i % 33))
                 ck_abort_msg("%s: lane %d is %g", k->isa, j, (double)out[j]);
