@@ -217,6 +217,10 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_load_idx(...) TG_AT(tg_load_idx(__VA_ARGS__))
 #define tg_save_idx(...) TG_STATUS_AT(tg_save_idx(__VA_ARGS__))
 
+/* core/io/npy.h */
+#define tg_load_npy(...) TG_AT(tg_load_npy(__VA_ARGS__))
+#define tg_save_npy(...) TG_STATUS_AT(tg_save_npy(__VA_ARGS__))
+
 /* core/random.h */
 #define tg_rand(...) TG_AT(tg_rand_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
 #define tg_randn(...) TG_AT(tg_randn_with(TG_WITH_SHAPE(1, __VA_ARGS__)))

@@ -4,8 +4,9 @@
  *
  *   core/error.h      how errors are reported           core/tensor.h   tensors: creation, access, lifetime
  *   core/random.h     random numbers                    core/memory.h   statistics, failure injection
- *   core/parallel.h   threads                           core/io/idx.h   IDX files
- *   core/version.h    which version this is             core/update.h   steps of optimisers on arrays
+ *   core/parallel.h   threads                           core/update.h   steps of optimisers on arrays
+ *   core/version.h    which version this is
+ *   core/io/idx.h     IDX files, of MNIST               core/io/npy.h   npy files, of NumPy
  *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
  *   autograd/backward.h    tg_backward and tg_grad      autograd/gradcheck.h   checking gradients
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
@@ -24,6 +25,7 @@
 
 #include "core/error.h"
 #include "core/io/idx.h"
+#include "core/io/npy.h"
 #include "core/memory.h"
 #include "core/parallel.h"
 #include "core/random.h"

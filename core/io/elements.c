@@ -1,11 +1,30 @@
-/* Byte order. */
+/* Elements on their way between files and arrays. */
 #include "core/io/elements.h"
+#include "core/slot.h"
 
 #include <string.h>
 
 enum {
     PIECE = 1 << 13 /* bytes turned around at a time */
 };
+
+tg_tensor *tg_elements_tensor(const char *who, tg_array *a) {
+    tg_slot *slot = tg_slot_new(who);
+    if (!slot) {
+        tg_array_drop(a);
+        tg_error_by(who, TG_OK);
+        return tg_poison();
+    }
+    slot->a = *a;
+    return tg_handle(slot);
+}
+
+int64_t tg_elements_bad_bool(const void *elements, int64_t n) {
+    const unsigned char *p = elements;
+    for (int64_t i = 0; i < n; i++)
+        if (p[i] > 1) return i;
+    return -1;
+}
 
 static void swap(unsigned char *p, size_t width) {
     for (size_t i = 0, j = width - 1; i < j; i++, j--) {

@@ -1,8 +1,9 @@
-/* Private. Elements as files hold them: in either byte order. */
+/* Private. Elements as files hold them: in either byte order, and as yet unchecked. */
 #ifndef TG_CORE_IO_ELEMENTS_H
 #define TG_CORE_IO_ELEMENTS_H
 
 #include "core/io/stream.h"
+#include "core/tensor.h"
 
 /* The order of bytes in an element of several: the least or the most significant first. */
 typedef enum tg_byte_order { TG_LITTLE_ENDIAN, TG_BIG_ENDIAN } tg_byte_order;
@@ -12,6 +13,13 @@ typedef enum tg_byte_order { TG_LITTLE_ENDIAN, TG_BIG_ENDIAN } tg_byte_order;
 #else
 #define TG_HOST_ORDER TG_LITTLE_ENDIAN
 #endif
+
+/* A tensor on the current tape, made by `who`, which takes over the reference that *a holds; poison where there is no
+ * memory for it. */
+tg_tensor *tg_elements_tensor(const char *who, tg_array *a);
+
+/* The first of n bytes that is neither 0 nor 1; -1: none. */
+int64_t tg_elements_bad_bool(const void *elements, int64_t n);
 
 /* Turns n elements of `width` bytes, 1, 2, 4 or 8, around, where they are not in the order of this machine. */
 void tg_elements_to_host(void *elements, int64_t n, size_t width, tg_byte_order order);

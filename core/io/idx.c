@@ -128,14 +128,9 @@ tg_tensor *tg_load_idx(const char *path) {
     tg_array a = {0};
     const tg_status status = load(&r, &a);
     tg_reader_close(&r);
-    if (status != TG_OK) return tg_poison();
-    tg_slot *slot = tg_slot_new("load_idx");
-    if (!slot) {
-        tg_array_drop(&a);
-        return tg_poison();
-    }
-    slot->a = a;
-    return tg_handle(slot);
+    if (status == TG_OK) return tg_elements_tensor("load_idx", &a);
+    tg_error_by("load_idx", TG_OK);
+    return tg_poison();
 }
 
 /* ---- writing ---- */
@@ -192,7 +187,7 @@ tg_status tg_save_idx(const tg_tensor *t, const char *path) {
     if (status != TG_OK) return status;
     tg_array a = {0};
     status = tg_array_contiguous(&a, &s->a);
-    if (status != TG_OK) return status;
+    if (status != TG_OK) return tg_error_by("save_idx", TG_OK);
     status = save(&a, path);
     tg_array_drop(&a);
     return status;

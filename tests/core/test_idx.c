@@ -2,10 +2,9 @@
 #include "ops/tapegrad.h"
 #include "core/io/idx.h"
 #include "core/memory.h"
-#include "core/slot.h"
+#include "tests/core/files.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -19,93 +18,19 @@
 
 TCase *tcase_idx(void);
 
-/* Each test has a folder of its own, which is empty again, but for what the test says, when it ends. */
-static char folder[512], plain[600], packed[600];
-static int64_t tensors_before;
+static char plain[600], packed[600];
 
 static void setup(void) {
-    const char *base = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/tapegrad-XXXXXX", base ? base : "/tmp");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    files_setup();
     snprintf(plain, sizeof plain, "%s/digits.idx", folder);
     snprintf(packed, sizeof packed, "%s/digits.idx.gz", folder);
-    tg_error_clear();
-    tensors_before = tg_region_current()->count;
-}
-
-static int files_in_folder(bool remove_them) {
-    int n = 0;
-    DIR *dir = opendir(folder);
-    ck_assert_ptr_nonnull(dir);
-    for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
-        n++;
-        char path[1024];
-        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-        if (remove_them) remove(path);
-    }
-    closedir(dir);
-    return n;
-}
-
-static void teardown(void) {
-    tg_memory_fail_at(-1);
-    tg_error_clear();
-    files_in_folder(true);
-    ck_assert_int_eq(rmdir(folder), 0);
-    tg_region_rewind(tg_region_current(), tensors_before);
-}
-
-static void write_file(const char *path, const void *bytes, size_t n) {
-    FILE *f = fopen(path, "wb");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_uint_eq(fwrite(bytes, 1, n, f), n);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
-static size_t read_file(const char *path, void *bytes, size_t room) {
-    FILE *f = fopen(path, "rb");
-    ck_assert_ptr_nonnull(f);
-    const size_t n = fread(bytes, 1, room, f);
-    fclose(f);
-    return n;
-}
-
-static bool exists(const char *path) { return access(path, F_OK) == 0; }
-
-/* Whether the library was built with zlib: it then can write .gz. */
-static bool has_zlib(void) {
-    const bool ok = tg_save_idx(tg_zeros(TG_U8, 1), packed) == TG_OK;
-    if (!ok) {
-        ck_assert_int_eq(tg_error_status(), TG_ERR_IO);
-        ck_assert_ptr_nonnull(strstr(tg_error_message(), "no zlib"));
-    }
-    tg_error_clear();
-    remove(packed);
-    return ok;
-}
-
-/* The pending error has this status, names the file and says this; then it is cleared. */
-static void expect_error(tg_status status, const char *path, const char *says) {
-    const char *message = tg_error_message();
-    ck_assert_msg(tg_error_status() == status, "%s: %s", tg_status_name(tg_error_status()), message);
-    ck_assert_msg(strstr(message, path) != NULL, "no path in: %s", message);
-    ck_assert_msg(strstr(message, says) != NULL, "no \"%s\" in: %s", says, message);
-    ck_assert_msg(strstr(message, "test_idx.c") != NULL, "no place in: %s", message);
-    tg_error_clear();
 }
 
 static void expect_bad_file(const char *path, tg_status status, const char *says) {
     const size_t live = tg_memory_now().live_buffer_bytes;
     ck_assert(tg_is_poison(tg_load_idx(path)));
-    expect_error(status, path, says);
+    expect_file_error(status, path, says);
     ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live);
-}
-
-static int open_descriptors(void) {
-    int n = 0;
-    for (int fd = 0; fd < 256; fd++) n += lseek(fd, 0, SEEK_CUR) != -1 || errno != EBADF;
-    return n;
 }
 
 /* ---- what the format means, from bytes written out by hand ---- */
@@ -502,7 +427,7 @@ START_TEST(not_a_readable_file) {
     ck_assert_int_eq(chmod(plain, 0), 0);
     if (geteuid() != 0) expect_bad_file(plain, TG_ERR_IO, strerror(EACCES)); /* root may read everything */
     ck_assert(tg_is_poison(tg_load_idx(NULL)));
-    expect_error(TG_ERR_ARGUMENT, "", "the path is NULL");
+    expect_file_error(TG_ERR_ARGUMENT, "", "the path is NULL");
     ck_assert_int_eq(open_descriptors(), before);
 }
 END_TEST
@@ -511,15 +436,15 @@ END_TEST
 
 START_TEST(bad_tensors) {
     ck_assert_int_eq(tg_save_idx(tg_zeros(TG_I64, 2), plain), TG_ERR_DTYPE);
-    expect_error(TG_ERR_DTYPE, "", "[2] i64");
+    expect_file_error(TG_ERR_DTYPE, "", "[2] i64");
     ck_assert_int_eq(tg_save_idx(tg_scalar(TG_F32, 1), plain), TG_ERR_SHAPE);
-    expect_error(TG_ERR_SHAPE, "", "IDX holds arrays of rank 1 to 8, and not the scalar");
+    expect_file_error(TG_ERR_SHAPE, "", "IDX holds arrays of rank 1 to 8, and not the scalar");
     ck_assert_int_eq(tg_save_idx(tg_zeros(TG_U8, INT64_C(1) << 32, 0), plain), TG_ERR_SHAPE);
-    expect_error(TG_ERR_SHAPE, "", "[4294967296, 0] u8");
+    expect_file_error(TG_ERR_SHAPE, "", "[4294967296, 0] u8");
     ck_assert_int_eq(tg_save_idx(NULL, plain), TG_ERR_ARGUMENT);
-    expect_error(TG_ERR_ARGUMENT, "", "save_idx");
+    expect_file_error(TG_ERR_ARGUMENT, "", "save_idx");
     ck_assert_int_eq(tg_save_idx(tg_zeros(TG_U8, 1), NULL), TG_ERR_ARGUMENT);
-    expect_error(TG_ERR_ARGUMENT, "", "the path is NULL");
+    expect_file_error(TG_ERR_ARGUMENT, "", "the path is NULL");
     ck_assert_int_eq(files_in_folder(false), 0);
 }
 END_TEST
@@ -529,12 +454,12 @@ START_TEST(bad_places) {
     char path[1024];
     snprintf(path, sizeof path, "%s/missing/x.idx", folder);
     ck_assert_int_eq(tg_save_idx(t, path), TG_ERR_IO);
-    expect_error(TG_ERR_IO, path, strerror(ENOENT));
+    expect_file_error(TG_ERR_IO, path, strerror(ENOENT));
     ck_assert_int_eq(tg_save_idx(t, folder), TG_ERR_IO);
-    expect_error(TG_ERR_IO, folder, strerror(EISDIR));
+    expect_file_error(TG_ERR_IO, folder, strerror(EISDIR));
     ck_assert_int_eq(mkfifo(plain, 0600), 0);
     ck_assert_int_eq(tg_save_idx(t, plain), TG_ERR_IO);
-    expect_error(TG_ERR_IO, plain, "this is not a regular file");
+    expect_file_error(TG_ERR_IO, plain, "this is not a regular file");
     ck_assert_int_eq(files_in_folder(false), 1);
 }
 END_TEST
@@ -554,15 +479,9 @@ END_TEST
 
 /* The disk "fills up" (a limit on file sizes): the old file stays, and no other is left behind. */
 static void save_limited(const char *path, const tg_tensor *big) {
-    struct rlimit was, limit;
-    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &was), 0);
-    limit = was;
-    limit.rlim_cur = 4096;
-    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    fill_disk(true);
     const tg_status status = tg_save_idx(big, path);
-    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &was), 0);
-    signal(SIGXFSZ, handler);
+    fill_disk(false);
     ck_assert_int_eq(status, TG_ERR_IO);
 }
 
@@ -584,7 +503,7 @@ START_TEST(a_link_stays) {
     ck_assert_int_eq((int)tg_get(tg_load_idx(target), 4), 7);
     ck_assert_int_eq(symlink("missing/x.idx", nowhere), 0);
     ck_assert_int_eq(tg_save_idx(tg_zeros(TG_U8, 5), nowhere), TG_ERR_IO);
-    expect_error(TG_ERR_IO, nowhere, strerror(ENOENT));
+    expect_file_error(TG_ERR_IO, nowhere, strerror(ENOENT));
     remove(target);
     ck_assert_int_eq(files_in_folder(false), 3);
 }
@@ -596,7 +515,7 @@ START_TEST(names_of_every_length) {
         snprintf(path, sizeof path, "%s/%0*d", folder, n, 0);
         const tg_status status = tg_save_idx(tg_full(TG_U8, 7, 5), path);
         ck_assert_int_eq(status, n <= 255 ? TG_OK : TG_ERR_IO);
-        if (n > 255) expect_error(TG_ERR_IO, path, strerror(ENAMETOOLONG));
+        if (n > 255) expect_file_error(TG_ERR_IO, path, strerror(ENAMETOOLONG));
         ck_assert_int_eq(files_in_folder(true), n <= 255);
     }
 }
@@ -638,7 +557,7 @@ START_TEST(failed_save_keeps_the_old_file) {
         const char *path = k == 0 ? plain : packed;
         ck_assert_int_eq(tg_save_idx(tg_ones(TG_U8, 3), path), TG_OK);
         save_limited(path, big);
-        expect_error(TG_ERR_IO, path, strerror(EFBIG));
+        expect_file_error(TG_ERR_IO, path, strerror(EFBIG));
         ck_assert_int_eq(tg_numel(tg_load_idx(path)), 3);
     }
     ck_assert_int_eq(files_in_folder(false), 1 + zlib);
@@ -696,7 +615,7 @@ END_TEST
 TCase *tcase_idx(void) {
     TCase *tc = tcase_create("idx");
     tcase_set_timeout(tc, 60);
-    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_add_checked_fixture(tc, setup, files_teardown);
     tcase_add_loop_test(tc, reads_by_hand, 0, sizeof by_hand / sizeof by_hand[0]);
     tcase_add_loop_test(tc, reads_compressed_by_hand, 0, sizeof by_hand / sizeof by_hand[0]);
     tcase_add_loop_test(tc, writes_by_hand, 0, sizeof by_hand / sizeof by_hand[0]);
