@@ -10,45 +10,45 @@
 /* Input 0 is f32 or f64, [.., n, n]. */
 tg_status tg_call_square(const tg_call *call);
 
-/* out has input 0's shape, which is [.., n, n]. */
+/* The same, and lays out output 0 like input 0. */
 tg_status tg_infer_square(const tg_call *call);
 
-/* out has the shape of X in A X = B; ops/linalg/linalg.h has the rule. */
+/* Lays out output 0 with the shape of X in A X = B; ops/linalg/linalg.h has the rule. */
 tg_status tg_infer_system(const tg_call *call);
 
-/* "<op>: matrix 2 of covariance [5, 3, 3] f32 is singular". */
+/* Raises "<op>: matrix 2 of covariance [5, 3, 3] f32 is singular", where `what` is "singular". */
 tg_status tg_call_fail_matrix(const tg_call *call, int64_t number, const char *what);
 
 /* ---- A X = B ---- */
 
-/* Whether B is vectors: [n], or of the shape of A without its last axis. */
+/* Whether B holds vectors: it is [n], or has the shape of A without its last axis. */
 bool tg_are_vectors(tg_shape a, tg_shape b);
 
-/* `x` of the shape of X, borrowed, as matrices [.., n, k]. */
+/* `x`, which has the shape of X, as matrices [.., n, k]; borrowed. */
 tg_array tg_as_columns(const tg_array *x, bool vectors);
 
-/* Copies B to out and returns out as matrices: where X is to be. */
+/* Copies B to output 0, where X is to be, and returns that as matrices. */
 tg_array tg_copy_rhs(const tg_call *call);
 
 /* ---- factors of A ---- */
 
 typedef struct tg_lu {
-    tg_array lu, pivot; /* [.., n, n] and [.., n, 1], i32 */
+    tg_array lu, pivot; /* [.., n, n], and [.., n, 1] of i32 */
     int64_t singular;   /* number of the first singular matrix, or -1 */
 } tg_lu;
 
 tg_shape tg_pivot_shape(const tg_array *a);
 
-/* Factors into the arrays of *f, which are there; tg_lu_of makes them, to be dropped with tg_lu_drop, and leaves them
- * empty when the status is not TG_OK. */
+/* tg_lu_fill factors into the arrays of *f, which are allocated. tg_lu_of allocates them too, to be dropped with
+ * tg_lu_drop, and leaves them empty when it fails. */
 void tg_lu_fill(const tg_array *a, tg_lu *f);
 tg_status tg_lu_of(const tg_array *a, tg_lu *f);
 void tg_lu_drop(tg_lu *f);
 
-/* X = A^-1 X or A^-T X, X contiguous [.., n, k]; its batch axes are those of A, or A's broadcast to them. */
+/* X = A^-1 X, or A^-T X, for a contiguous X [.., n, k] to whose batch axes those of A broadcast. */
 void tg_lu_apply(const tg_lu *f, bool transpose, const tg_array *x);
 
-/* Every matrix of x, contiguous, becomes the unit matrix. */
+/* Every matrix of x, which is contiguous, becomes the identity matrix. */
 void tg_fill_identity(const tg_array *x);
 
 #endif

@@ -1,6 +1,6 @@
-/* Softmax along one axis, shifted by the maximum so that nothing overflows. f32 and f64; negative axes count
- * from the end. What depends on 1 - p is made of the other probabilities where p is near 1. Elements that are +inf share
- * the probability 1; a row of -inf alone gives NaN (as PyTorch, which gives NaN for +inf too). */
+/* Softmax of f32 or f64 along one axis, shifted by the maximum so that nothing overflows; a negative axis counts from the
+ * end (TG_ERR_ARGUMENT out of range). Where a p is near 1, gradients compute 1 - p from the other probabilities. Elements
+ * that are +inf share the probability 1; a row of -inf alone gives NaN (as in PyTorch, which gives NaN for +inf too). */
 #ifndef TG_OPS_LOSS_SOFTMAX_H
 #define TG_OPS_LOSS_SOFTMAX_H
 

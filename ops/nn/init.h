@@ -1,5 +1,5 @@
-/* Initial values of weights. A weight has shape [out, in] (or [out, in, kernel...]); fan_in is the number
- * of inputs of one output, in * kernel, fan_out = out * kernel. Gains and bounds follow torch.nn.init. */
+/* Initial values of weights. A weight has shape [out, in] or [out, in, kernel...]; fan_in = in * kernel is the number
+ * of inputs of one output, and fan_out = out * kernel. Gains and bounds follow torch.nn.init. */
 #ifndef TG_OPS_NN_INIT_H
 #define TG_OPS_NN_INIT_H
 
@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-/* All are tg_init_fn; `user` is unused where not mentioned. They fill f32 or f64 (TG_ERR_DTYPE). A layer gives `user` by
- * its option init_user. */
+/* All are of type tg_init_fn and fill f32 or f64 (TG_ERR_DTYPE); `user`, which a layer passes on from its option init_user,
+ * is unused where not mentioned. */
 TG_API tg_status tg_init_zeros(tg_tensor *w, tg_rng *rng, const void *user);
 TG_API tg_status tg_init_ones(tg_tensor *w, tg_rng *rng, const void *user);
 
@@ -24,7 +24,7 @@ TG_API tg_status tg_init_kaiming_normal(tg_tensor *w, tg_rng *rng, const void *u
 TG_API tg_status tg_init_xavier_uniform(tg_tensor *w, tg_rng *rng, const void *user);
 TG_API tg_status tg_init_xavier_normal(tg_tensor *w, tg_rng *rng, const void *user);
 
-/* Uniform in +-*(const double *)user. */
+/* Uniform in [-bound, bound), where `user` points to the bound, a double that is finite and not negative. */
 TG_API tg_status tg_init_uniform(tg_tensor *w, tg_rng *rng, const void *user);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* What layers are made of, for layers of one's own: a layer is a function of (model, name, input, options) that asks
+/* What layers are made of, for layers of your own. A layer is a function of (model, name, input, options) that asks
  * the model for its parameters and leaves nothing behind when it fails.
  *
  *     tg_tensor *scale(tg_model *m, const char *name, tg_tensor *x) {
@@ -16,8 +16,8 @@
 extern "C" {
 #endif
 
-/* Where a layer begins; its end takes the result and returns it. When that is poison, the parameters that the layer
- * has made and the tensors since its beginning are gone. */
+/* A layer starts with tg_layer_begin and returns tg_layer_end of its result. When that is poison, the parameters and tensors
+ * that the layer has made since are freed. */
 typedef struct tg_layer_start {
     tg_model *model;
     int had;
@@ -26,17 +26,17 @@ typedef struct tg_layer_start {
 TG_API tg_layer_start tg_layer_begin(tg_model *model);
 TG_API tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y);
 
-/* The parameter name.part, as tg_model_param. Errors name `layer`, the kind of layer: TG_ERR_ARGUMENT for no name, or
- * one with which name.part is longer than 255 characters. */
+/* The parameter "<name>.<part>", as by tg_model_param. Errors name `layer`, the kind of layer; a missing name, and one that
+ * makes name.part longer than 255 characters, are TG_ERR_ARGUMENT. */
 TG_API tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part,
                                  tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user);
 
-/* "<name>.<part>" in buf, of TG_LAYER_NAME characters; false, with the same error raised, when it cannot be. */
+/* Writes "<name>.<part>" to buf, of TG_LAYER_NAME characters; false with the same errors raised. */
 #define TG_LAYER_NAME 256
 TG_API bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name, const char *part);
 
-/* Whether x is f32 or f64 and has `rank` axes (0: at least one), and `size`, some size of the layer, is positive; else
- * TG_ERR_DTYPE, TG_ERR_SHAPE ("<layer>: needs an input <form>") or TG_ERR_ARGUMENT. */
+/* Whether x is f32 or f64 and has `rank` axes (0: at least one), and `size`, some size of the layer, is positive. Raises
+ * TG_ERR_DTYPE, TG_ERR_SHAPE ("<layer>: needs an input <form>") or TG_ERR_ARGUMENT otherwise. */
 TG_API bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size);
 
 #ifdef __cplusplus

@@ -10,14 +10,13 @@ extern "C" {
 
 typedef struct tg_nn_linear_opts {
     bool no_bias;
-    tg_init_fn init;       /* of the weight; NULL: tg_init_kaiming_uniform. The bias starts at zero. */
-    const void *init_user; /* what init is given: .init = tg_init_uniform, .init_user = &bound */
+    tg_init_fn init;       /* fills the weight; NULL: tg_init_kaiming_uniform. The bias starts at zero */
+    const void *init_user; /* passed to init: .init = tg_init_uniform, .init_user = &bound */
     char end; /* no option: ops/calls.h */
 } tg_nn_linear_opts;
 
-/* y = x W^T + b, for x [.., in], W = name.weight [out, in], b = name.bias [out]; y is [.., out]. (The
- * weight lies as in torch.nn.Linear.) f32 or f64, as x. Another input size than the first time is
- * TG_ERR_SHAPE.
+/* y = x W^T + b, for x [.., in], W = name.weight [out, in], b = name.bias [out]; y is [.., out] (torch.nn.Linear).
+ * Parameters are f32 or f64, as x. An input size other than the first time is TG_ERR_SHAPE.
  *     h = tg_relu(tg_nn_linear(m, "fc1", x, 256)); */
 TG_API tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_nn_linear_opts opts);
 
@@ -46,7 +45,7 @@ typedef struct tg_nn_layer_norm_opts {
 } tg_nn_layer_norm_opts;
 TG_API tg_tensor *tg_nn_layer_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_layer_norm_opts opts);
 
-/* The same without mean and bias (torch.nn.RMSNorm(size)):  y = x / sqrt(mean(x^2) + eps) * weight. */
+/* Layer normalisation without mean and bias (torch.nn.RMSNorm(size)):  y = x / sqrt(mean(x^2) + eps) * weight. */
 typedef struct tg_nn_rms_norm_opts {
     double eps; /* default: the machine epsilon of the dtype */
     char end; /* no option: ops/calls.h */
@@ -54,8 +53,8 @@ typedef struct tg_nn_rms_norm_opts {
 TG_API tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_rms_norm_opts opts);
 
 /* The rows of name.weight [number, size] that index (i64 or i32, any shape) names: [.., size]
- * (torch.nn.Embedding(number, size), and like it the weight starts standard normal). f32, or f64 if asked for.
- * An index outside [-number, number) is TG_ERR_ARGUMENT.
+ * (torch.nn.Embedding(number, size); as there the weight starts standard normal). It is f32, or f64 if
+ * asked for. An index outside [-number, number) is TG_ERR_ARGUMENT.
  *     x = tg_add(tg_nn_embedding(m, "token", tokens, 96, 128), tg_nn_embedding(m, "place", tg_arange(TG_I64, 0, t, 1), 512, 128)); */
 typedef struct tg_nn_embedding_opts {
     tg_init_fn init; /* NULL: standard normal */
@@ -66,17 +65,17 @@ typedef struct tg_nn_embedding_opts {
 TG_API tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
                            tg_nn_embedding_opts opts);
 
-/* tg_dropout (ops/index/embedding.h) with probability p while the model is in training (tg_model_set_training), x itself in
- * evaluation. No parameters.
+/* tg_dropout (ops/index/embedding.h) with probability p while the model is in training (tg_model_set_training), and x itself
+ * in evaluation. It has no parameters.
  *     x = tg_nn_dropout(m, tg_relu(tg_nn_linear(m, "fc1", x, 256)), 0.5); */
 TG_API tg_tensor *tg_nn_dropout(tg_model *model, tg_tensor *x, double p);
 
 /* Multi-head self-attention of x [n, t, size] (torch.nn.MultiheadAttention(size, heads, batch_first=True) with x as
  * query, key and value): q, k, v = the thirds of x W_in^T + b_in, each cut into `heads` heads of size / heads;
  *     y = concat over heads of softmax(q k^T / sqrt(size / heads) + mask) v, times W_out^T + b_out.
- * Parameters name.in.weight [3 size, size], name.in.bias, name.out.weight [size, size], name.out.bias. With causal,
+ * Its parameters are name.in.weight [3 size, size], name.in.bias, name.out.weight [size, size], name.out.bias. With causal,
  * step i sees the steps 0..i; mask is that of tg_scaled_dot_product_attention and broadcasts to [n, heads, t, t].
- * heads does not divide size: TG_ERR_SHAPE.
+ * A size that is no multiple of heads is TG_ERR_SHAPE.
  *     x = tg_add(x, tg_nn_multihead_attention(m, "b0.attention", tg_nn_layer_norm(m, "b0.norm", x), 4, .causal = true)); */
 typedef struct tg_nn_multihead_attention_opts {
     tg_tensor *mask;

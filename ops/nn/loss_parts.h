@@ -16,17 +16,18 @@
 extern "C" {
 #endif
 
-/* Both alive, of one float dtype and equal shapes; raises the error otherwise. */
+/* Whether both are alive, of one float dtype and of equal shapes; raises the error otherwise. */
 TG_API bool tg_loss_pair(const char *op, const tg_tensor *x, const tg_tensor *target);
 
-/* weight, called `what` in messages, is NULL or has x's dtype and broadcasts to x's shape; raises the error
+/* Whether weight, called `what` in messages, is NULL or has x's dtype and broadcasts to x's shape; raises the error
  * otherwise. */
 TG_API bool tg_loss_weight(const char *op, const char *what, const tg_tensor *weight, const tg_tensor *x);
 
-/* w x, for a weight that broadcasts to x: where w is 0 and x infinite it is 0, and no gradient passes on to that x. */
+/* w x, for a weight that broadcasts to x. Where w is 0 and x infinite the product is 0, and that x gets no gradient. */
 TG_API tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x);
 
-/* x reduced. A reduced x is released: it is taken to be an intermediate that only gradients still read. */
+/* The reduction of x. The elements of an x that was reduced are dropped, since it is taken to be an intermediate that only
+ * gradients still read. */
 TG_API tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduction);
 
 /* The mean of terms that leave the range may itself stay within it. So a loss makes its terms times `share`, which is 1 at

@@ -28,21 +28,21 @@ typedef struct tg_optim_rule tg_optim_rule;
 
 /* ---- the contract ---- */
 
-/* What a rule remembers of each parameter: a tensor of the parameter's dtype and shape, at first zero. */
+/* A moment is a tensor that a rule keeps for each parameter, of its dtype and shape, at first zero. */
 typedef struct tg_optim_moment {
     const char *name; /* its key in PyTorch's state_dict, where it has one */
-    const char *when; /* kept only where the hyperparameter of this name is not zero; NULL: always */
+    const char *when; /* the moment is kept only where the hyperparameter of this name is not zero; NULL: always */
 } tg_optim_moment;
 
 #define TG_MAX_MOMENTS 4
 
-/* One parameter in one step, as prepare and step see it. All arrays are contiguous, of the parameter's shape and dtype
- * (f32 or f64), and apart from one another. */
+/* One parameter in one step, as prepare and step see it. All arrays but `work` are contiguous, of the parameter's shape and
+ * dtype (f32 or f64), and do not overlap. */
 typedef struct tg_optim_call {
     const tg_optim_rule *rule;
-    const void *opts; /* the rule's struct of options, defaults filled in */
+    const void *opts; /* the rule's options, with their defaults filled in */
     double lr;
-    int64_t t; /* the number of this step among the parameter's own, from 1 */
+    int64_t t; /* which step of this parameter it is, from 1 */
     const tg_array *param;
     const tg_array *moment[TG_MAX_MOMENTS]; /* in the rule's order; NULL where not kept */
     const tg_array *grad;
@@ -57,41 +57,41 @@ struct tg_optim_rule {
     int n_moments; /* at most TG_MAX_MOMENTS */
 
     size_t opts_size; /* bytes of the struct of options, at most TG_MAX_ATTR; 0: none */
-    const tg_hyper *hypers; /* its fields. The learning rate is every optimiser's and not among them */
+    const tg_hyper *hypers; /* its fields; the learning rate, which every optimiser has, is not among them */
     int n_hypers;
 
-    /* Optional: refuses, by tg_fail, options whose ranges do not say all: nesterov needs a momentum. */
+    /* Optional: refuses, by tg_fail, options that are wrong together, such as nesterov without a momentum. */
     tg_status (*check)(const void *opts);
 
-    /* Optional: all parameters of the step at once, none of which, nor a moment, may be changed yet. What step is to find
-     * is left in `work`: tensors made here live until the step is over, and tg_array_of gives their arrays. Recording is
-     * off, so the matrix products of a rule are the ops that models are made of (tg_from_array makes a tensor of an
-     * array). A failure ends the step, with everything as it was. */
+    /* Optional: sees all parameters of the step at once, and changes neither them nor moments. It leaves results for `step`
+     * in `work`: tensors made here live until the step is over, and tg_array_of gives their arrays. Recording is off, so a
+     * rule can compute with the ops that models are made of (tg_from_array makes a tensor of an array). A failure ends the
+     * step, with everything as it was. */
     tg_status (*prepare)(tg_optim_call *calls, int n);
 
-    /* Changes param and moments. A function of these plain arrays and numbers alone, so that it can be called again with
+    /* Changes param and moments. It depends on these arrays and numbers alone, so that it can be called again with
      * others. core/update.h has the loops of the library's rules. */
     void (*step)(const tg_optim_call *call);
 };
 
 /* ---- use ---- */
 
-/* Of a model: every parameter it has at the time of each step, so layers that appear later are included. The model must
- * outlive the optimiser (a step without it is TG_ERR_ARGUMENT), and so must the rule, which is static as a rule. `opts`
- * is copied; NULL: all defaults. NULL with an error raised when a number is out of range, the rule is none (no name, no
- * step, more moments than it can have, a field outside of its struct, .. : TG_ERR_ARGUMENT), there is no memory, or an error is
- * pending. */
+/* An optimiser of every parameter that the model has at the time of each step, so that layers that appear later are
+ * included. The model must outlive the optimiser (a step without it is TG_ERR_ARGUMENT), and so must the rule, which is
+ * usually static. `opts` is copied; NULL means all defaults. Returns NULL with the error raised: TG_ERR_ARGUMENT for a
+ * number out of range or a malformed rule (no name, no step, too many moments, a field outside of its struct, ..),
+ * TG_ERR_MEMORY, or the error that is pending. */
 TG_API tg_optim *tg_optim_new(tg_model *model, const tg_optim_rule *rule, double lr, const void *opts);
 
 /* Uses the gradients that tg_backward accumulated, and clears them. Parameters without a gradient are skipped; a step in
  * which none has one is TG_ERR_TAPE. */
 TG_API tg_status tg_optim_step(tg_optim *optim);
 
-/* NULL is ignored. An optimiser that was freed is TG_ERR_ARGUMENT, here and everywhere; so is freeing, stepping or setting
- * one of which a function of its rule runs. */
+/* Frees the optimiser; NULL is ignored. An optimiser that was freed is TG_ERR_ARGUMENT, here and everywhere; so is freeing,
+ * stepping or setting one while a function of its rule runs. */
 TG_API void tg_optim_free(tg_optim *optim);
 
-/* One line: name, learning rate and hyperparameters.
+/* Prints one line with name, learning rate and hyperparameters.
  *     adam(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0, decoupled=false)
  * TG_ERR_ARGUMENT for a file that is NULL. */
 TG_API void tg_optim_print(FILE *file, const tg_optim *optim);
@@ -101,21 +101,21 @@ TG_API void tg_model_zero_grad(tg_model *model);
 
 /* ---- state: what a schedule changes and a checkpoint holds ---- */
 
-/* NULL with the error raised for an optimiser that is none. */
+/* The rule; NULL with TG_ERR_ARGUMENT raised when `optim` is no optimiser. */
 TG_API const tg_optim_rule *tg_optim_rule_of(const tg_optim *optim);
 
-/* The hyperparameter of a name, "lr" or a field's (0 and 1 for a bool); NaN with TG_ERR_ARGUMENT raised for another name.
- * Set takes the number as it is, 0 too, and refuses what tg_optim_new refuses. */
+/* get returns the hyperparameter of a name, "lr" or a field's (0 or 1 for a bool); NaN with TG_ERR_ARGUMENT raised for
+ * another name. set stores the number as it is, 0 included, and refuses what tg_optim_new refuses. */
 TG_API double tg_optim_get(const tg_optim *optim, const char *name);
 TG_API tg_status tg_optim_set(tg_optim *optim, const char *name, double value);
 
-/* The same of the learning rate. */
+/* The same for the learning rate. */
 TG_API double tg_optim_lr(const tg_optim *optim);
 TG_API tg_status tg_optim_set_lr(tg_optim *optim, double lr);
 
-/* What is remembered of the model's parameter number i (tg_model_at). Moments are in the rule's order, NULL where none is
- * kept; read ones belong to the optimiser, which may end them in its next step. `steps` 0: nothing yet.
- * Set copies the moments; it wants each that the rule keeps, of the parameter's shape and dtype, unless `steps` is 0,
+/* The state of the model's parameter number i (tg_model_at). Moments are in the rule's order, NULL where none is kept;
+ * those that get returns belong to the optimiser, which may free them in its next step. `steps` is 0 before the first step.
+ * set copies the moments; it needs each that the rule keeps, of the parameter's shape and dtype, unless `steps` is 0,
  * which forgets all. */
 typedef struct tg_optim_state {
     int64_t steps;
@@ -126,9 +126,9 @@ TG_API tg_status tg_optim_set_state(tg_optim *optim, int i, const tg_optim_state
 
 /* ---- the rules of the library ---- */
 
-/* With d = g + weight_decay p:  p -= lr d  without a momentum, else
+/* torch.optim.SGD: with d = g + weight_decay p, p -= lr d without a momentum, else
  *     v = momentum v + d;  p -= lr (nesterov ? d + momentum v : v).
- * As torch.optim.SGD. nesterov needs a momentum. */
+ * nesterov without a momentum is TG_ERR_ARGUMENT. */
 typedef struct tg_sgd_opts {
     double momentum, weight_decay;
     bool nesterov;
@@ -136,11 +136,11 @@ typedef struct tg_sgd_opts {
 } tg_sgd_opts;
 TG_API tg_optim *tg_sgd_with(tg_model *model, double lr, tg_sgd_opts opts);
 
-/* Kingma and Ba (2015), as torch.optim.Adam; decoupled, Loshchilov and Hutter (2019), as torch.optim.AdamW:
+/* torch.optim.Adam (Kingma and Ba 2015), or with decoupled torch.optim.AdamW (Loshchilov and Hutter 2019):
  *     d = g + weight_decay p  (decoupled: g, and p is first multiplied by 1 - lr weight_decay)
  *     m = beta1 m + (1 - beta1) d;  v = beta2 v + (1 - beta2) d^2
  *     p -= lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps).
- * Left out: beta1 0.9, beta2 0.999, eps 1e-8; TG_ZERO asks for 0. */
+ * The defaults are beta1 0.9, beta2 0.999 and eps 1e-8; TG_ZERO asks for 0. */
 typedef struct tg_adam_opts {
     double beta1, beta2, eps, weight_decay;
     bool decoupled;

@@ -1,13 +1,13 @@
-/* Recurrent layers: functions of (model, name, sequence, hidden size, options). x is [n, t, in], samples first;
- * the result is the hidden state after each step, [n, t, hidden]. f32 or f64, as x. The last state is
- * tg_select(y, 1, -1). Parameters have PyTorch's names (without _l0), shapes and order of gates, and start as
- * there, uniform in +-1 / sqrt(hidden).
+/* Recurrent layers: functions of (model, name, sequence, hidden size, options). x is [n, t, in], samples first, of f32 or
+ * f64; the result y is the hidden state after each step, [n, t, hidden], and tg_select(y, 1, -1) the last state.
+ * Parameters have PyTorch's names (without _l0), shapes and order of gates, and start as there, uniform in
+ * +-1 / sqrt(hidden).
  *
  *     y = tg_nn_lstm(m, "rnn", x, 128);
  *     y = tg_nn_gru(m, "rnn", x, 128, .h = previous);
  *
- * Layers stack by name: tg_nn_lstm(m, "l1", tg_nn_lstm(m, "l0", x, 128), 128). Backwards in time is tg_flip(x, 1)
- * before and after. */
+ * Layers stack by name: tg_nn_lstm(m, "l1", tg_nn_lstm(m, "l0", x, 128), 128). A tg_flip(x, 1) before and after makes one
+ * run backwards in time. */
 #ifndef TG_OPS_NN_RECURRENT_H
 #define TG_OPS_NN_RECURRENT_H
 
@@ -20,7 +20,7 @@ extern "C" {
 /* torch.nn.LSTM(in, hidden, batch_first=True): at each step
  *     a = x W_ih^T + b_ih + h W_hh^T + b_hh     h, c = lstm_cell(a, c)     (ops/recurrent/recurrent.h)
  * with name.weight_ih [4 hidden, in], name.weight_hh [4 hidden, hidden], name.bias_ih and name.bias_hh
- * [4 hidden]. h and c [n, hidden] are the states to start from, zeros where left out; cells takes c after each
+ * [4 hidden]. h and c [n, hidden] are the initial states, zeros where left out; *cells receives c after each
  * step, [n, t, hidden]. */
 typedef struct tg_nn_lstm_opts {
     tg_tensor *h, *c;

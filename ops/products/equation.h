@@ -1,7 +1,7 @@
-/* Private. The equation of an Einstein summation, read and held against the shapes of the operands.
+/* Private. The equation of an Einstein summation, parsed and checked against the shapes of the operands.
  *
- * Letters are numbers: A-Z, a-z, and after them eight that stand for the axes of "...", the last axis being the
- * last of the eight, so that they align as broadcasting does. From there on they are letters as any other.
+ * Letters are numbers: A-Z, a-z, and after them eight that stand for the axes of "...". The last axis is the last of the
+ * eight, so that they align as in broadcasting; after parsing they are letters like any other.
  */
 #ifndef TG_OPS_PRODUCTS_EQUATION_H
 #define TG_OPS_PRODUCTS_EQUATION_H
@@ -16,12 +16,13 @@ typedef struct letters { /* one for each axis */
 } letters;
 
 typedef struct plan {
-    const char *equation, *at; /* what is to be read next, */
-    const tg_tensor *x;        /* and the operand whose subscript that is; NULL: the output */
-    int i;                     /* its number */
+    const char *equation;
+    const char *at;     /* where the parser stands in it */
+    const tg_tensor *x; /* the operand whose subscript that is; NULL: the output's */
+    int i;              /* the operand's number */
     int64_t size[TG_LETTERS];
-    int count[TG_LETTERS]; /* how often the operands have it; 0: no size */
-    int last[TG_LETTERS];  /* the last operand that has it; past them all when the output has */
+    int count[TG_LETTERS]; /* how often the operands have the letter; where 0, `size` is not set */
+    int last[TG_LETTERS];  /* the last operand that has the letter; n when the output has it */
     letters out;
 } plan;
 
@@ -40,10 +41,10 @@ static inline void take_out(letters *l, int i) {
     for (; i < l->n; i++) l->at[i] = l->at[i + 1];
 }
 
-/* Fills *p, whose equation is set, from the whole equation and its n operands; false with the error raised. */
+/* Parses p->equation, which is set, for its n operands and fills the rest of *p; false with the error raised. */
 bool tg_read_equation(plan *p, int n, tg_tensor *const *x);
 
-/* Then, operand by operand, the letters of x, which is the next one. */
+/* Then returns the letters of x, the next operand, at each call. */
 letters tg_next_subscript(plan *p, tg_tensor *x);
 
 #define FAIL(p, status, format, ...) \

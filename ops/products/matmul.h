@@ -1,5 +1,5 @@
-/* Products of matrices and vectors, f32 or f64 throughout; operands have one dtype (TG_ERR_DTYPE). tg_einsum
- * (ops/products/einsum.h) spells any other. An inner size of 0 gives zeros. */
+/* Products of matrices and vectors. Operands are f32 or f64, of one dtype (TG_ERR_DTYPE). tg_einsum
+ * (ops/products/einsum.h) spells any other product. An inner size of 0 gives zeros. */
 #ifndef TG_OPS_PRODUCTS_MATMUL_H
 #define TG_OPS_PRODUCTS_MATMUL_H
 
@@ -20,20 +20,20 @@ typedef struct tg_linear_opts {
     char end; /* no option: ops/calls.h */
 } tg_linear_opts;
 
-/* out = x w^T + bias, for x [.., in] and w [out, in], as torch.nn.functional.linear: one product, whatever
- * the leading axes of x.
+/* out = x w^T + bias, for x [.., in] and w [out, in], as torch.nn.functional.linear; it is one matrix product, whatever the
+ * leading axes of x.
  *     tg_linear(x, w, .bias = b)
  * Other shapes are TG_ERR_SHAPE. */
 TG_API tg_tensor *tg_linear_with(tg_tensor *x, tg_tensor *w, tg_linear_opts opts);
 
-/* The three below take just the ranks they name; others, and sizes that differ, are TG_ERR_SHAPE. */
-TG_API tg_tensor *tg_dot(tg_tensor *a, tg_tensor *b);   /* sum of a[i] b[i], of two vectors of one length */
+/* The three below take exactly the ranks they name; other ranks, and sizes that differ, are TG_ERR_SHAPE. */
+TG_API tg_tensor *tg_dot(tg_tensor *a, tg_tensor *b);   /* out = sum_i a[i] b[i], of two vectors of one length */
 TG_API tg_tensor *tg_outer(tg_tensor *a, tg_tensor *b); /* out[i, j] = a[i] b[j], of two vectors */
-TG_API tg_tensor *tg_bmm(tg_tensor *a, tg_tensor *b);   /* [n, i, k] times [n, k, j], without broadcasting */
+TG_API tg_tensor *tg_bmm(tg_tensor *a, tg_tensor *b);   /* n products, [n, i, k] times [n, k, j], without broadcasting */
 
-/* beta * c + alpha * (a b), for matrices a and b and a c that broadcasts to their product. With beta = 0 what c
- * holds does not count, NaN included, and its gradient is 0 (torch.addmm). The numbers are no options, since
- * 0 means 0 here. */
+/* out = beta * c + alpha * (a b), for matrices a and b and a c that broadcasts to their product (torch.addmm). With
+ * beta = 0 the elements of c do not count, NaN included, and its gradient is 0. The numbers are arguments rather than
+ * options, since 0 means 0 here. */
 TG_API tg_tensor *tg_addmm(tg_tensor *c, tg_tensor *a, tg_tensor *b, double beta, double alpha);
 
 #ifdef __cplusplus

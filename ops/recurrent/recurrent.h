@@ -1,7 +1,7 @@
-/* Recurrent cells, and whole sequences as one op. Pre-activations go in, so that what does not recur, the
- * product of all steps' inputs with their weight, is one matrix product before. f32 and f64. Gates lie side
- * by side in the last axis, in PyTorch's order; ops/nn/recurrent.h has the layers. Gradients are right where gates have
- * rounded to 1 or -1 as well. */
+/* Recurrent cells, and whole sequences as one op, of f32 or f64. Their input is pre-activations, so that the part that
+ * does not recur, the product of all steps' inputs with their weight, is one matrix product before. Gates lie side
+ * by side in the last axis, in PyTorch's order; ops/nn/recurrent.h has the layers. Gradients are right also where gates
+ * have rounded to 1 or -1. */
 #ifndef TG_OPS_RECURRENT_RECURRENT_H
 #define TG_OPS_RECURRENT_RECURRENT_H
 
@@ -16,16 +16,16 @@ extern "C" {
  *     i = sigmoid(a_i)   f = sigmoid(a_f)   g = tanh(a_g)   o = sigmoid(a_o)
  *     c' = f c + i g     h' = o tanh(c')
  * Returns h'; the options take c' and the gates (i, f, g, o) [n, 4h], all differentiable. a is
- * x W_ih^T + h W_hh^T + b in torch.nn.LSTMCell. Other shapes: TG_ERR_SHAPE. */
+ * x W_ih^T + h W_hh^T + b in torch.nn.LSTMCell. Other shapes are TG_ERR_SHAPE. */
 typedef struct tg_lstm_cell_opts {
     tg_tensor **cell, **gates;
     char end; /* no option: ops/calls.h */
 } tg_lstm_cell_opts;
 TG_API tg_tensor *tg_lstm_cell_with(tg_tensor *a, tg_tensor *c, tg_lstm_cell_opts opts);
 
-/* t steps of it: step k takes a[:, k] + h w^T, for a [n, t, 4h] and the weight w [4h, h], from the state h and
- * the cell c [n, h], or from zeros. Returns h after each step [n, t, h]; the options take the cells [n, t, h] and
- * the gates [n, t, 4h]. (torch.nn.LSTM with batch_first, where a = x W_ih^T + b_ih + b_hh.) */
+/* t steps of an LSTM: step k applies the cell to a[:, k] + h w^T, for a [n, t, 4h] and the weight w [4h, h], starting from
+ * the state h and the cell c [n, h], or from zeros. Returns h after each step [n, t, h]; the options take the cells
+ * [n, t, h] and the gates [n, t, 4h]. (torch.nn.LSTM with batch_first, where a = x W_ih^T + b_ih + b_hh.) */
 typedef struct tg_lstm_scan_opts {
     tg_tensor *h, *c;
     tg_tensor **cells, **gates;
@@ -43,7 +43,7 @@ typedef struct tg_gru_cell_opts {
 } tg_gru_cell_opts;
 TG_API tg_tensor *tg_gru_cell_with(tg_tensor *a, tg_tensor *s, tg_tensor *h, tg_gru_cell_opts opts);
 
-/* t steps of it, with s = h w^T + b at each: a [n, t, 3h], w [3h, h], b [3h] or zeros, and the first state h
+/* t steps of a GRU, with s = h w^T + b at each, for a [n, t, 3h], w [3h, h], b [3h] or zeros, and the first state h
  * [n, h] or zeros. Returns h after each step [n, t, h]; the option takes the gates [n, t, 4h]. (torch.nn.GRU
  * with batch_first.) */
 typedef struct tg_gru_scan_opts {

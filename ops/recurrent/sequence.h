@@ -1,6 +1,6 @@
-/* Private. What the recurrent ops share. A sequence is an array [n, t, width] and a state [n, width], both
- * contiguous; a cell's operands are states, a sequence of one step. A missing array stands for zeros.
- * Rows (samples) do not depend on each other: threads take some rows through all steps. */
+/* Private. What the recurrent ops share. A sequence is an array [n, t, width] and a state an array [n, width], both
+ * contiguous; a cell works on states, as a sequence of one step. A missing array stands for zeros.
+ * Rows (samples) do not depend on each other: each thread takes some rows through all steps. */
 #ifndef TG_OPS_RECURRENT_SEQUENCE_H
 #define TG_OPS_RECURRENT_SEQUENCE_H
 
@@ -8,43 +8,43 @@
 #include "core/kernels/simd/table.h"
 #include "ops/shared.h"
 
-/* Row i at step t. */
+/* Row i of a sequence at step t, or of a state; NULL without x. */
 static inline void *tg_step_row(const tg_array *x, int64_t i, int64_t t) {
     if (!x) return NULL;
     int64_t at = i * x->stride[0] + (x->rank > 2 ? t * x->stride[1] : 0);
     return (char *)x->data + at * (int64_t)tg_dtype_size((tg_dtype)x->dtype);
 }
 
-/* Row i of what stood before step t: y at the step before, and x0 at the start. */
+/* Row i of the state before step t: of y at the step before, or of x0 at the start. */
 static inline void *tg_row_before(const tg_array *y, const tg_array *x0, int64_t i, int64_t t) {
     return t > 0 ? tg_step_row(y, i, t - 1) : tg_step_row(x0, i, 0);
 }
 
-/* The product that recurs. `right` has a row a sample, which becomes (with `add`, gains) a row of some sequence times
- * w, at every step the same w: it is packed once. Rows of a sequence often lie a power of two apart, where they
- * push each other out of the cache: products work on copies in `left`. */
+/* The product that recurs. `right` has a row for each sample, to which a row of some sequence times w is stored or, with
+ * `add`, added. Since w is the same at every step, it is packed once. Rows of a sequence often lie a power of two apart,
+ * where they evict each other from the cache, so products work on copies in `left`. */
 typedef struct tg_recurrence {
     tg_prepacked w;
-    tg_array left, right; /* states, with room behind each row */
+    tg_array left, right; /* states, whose rows are padded */
 } tg_recurrence;
 
-/* For n samples and w, with `transposed` w^T; without w (NULL) for a cell, which has no product. The caller drops it,
- * after a failure too. */
+/* Prepares the product of n samples with w or, with `transposed`, w^T; nothing where w is NULL, for a cell. The caller drops
+ * it, after a failure too. */
 tg_status tg_recurrence_make(tg_recurrence *r, const tg_array *w, bool transposed, int64_t n);
 void tg_recurrence_drop(tg_recurrence *r);
 
-/* The rows [begin, end) of `right` from those of x at step t. */
+/* Computes the rows [begin, end) of `right` from those of x at step t. */
 void tg_recurrence_product(const tg_recurrence *r, const tg_array *x, int64_t t, bool add, int64_t begin,
                            int64_t end);
 
-/* *dh0 becomes the states that a walk back over `steps` steps has left in `right`, [n, h]; zeros after none. */
+/* *dh0 [n, h] becomes the states that the backward pass over `steps` steps has left in `right`; zeros when steps is 0. */
 tg_status tg_recurrence_first(const tg_recurrence *r, int64_t steps, int64_t h, tg_array *dh0);
 
-/* How many rows make a block of work; it depends on n alone, so results do not depend on the threads. */
+/* The number of rows in a block of work. It depends on n alone, so results do not depend on the threads. */
 int64_t tg_step_grain(int64_t n);
 
-/* dw = sum over rows and steps of ds^T (what stood before), for ds [n, t, m], dw [m, h]; added to dw when it has
- * data. db, likewise: the sum of ds. */
+/* dw = sum over rows and steps of ds^T (state before), for ds [n, t, m] and dw [m, h]; it is added to a dw that has data. db
+ * becomes the sum of ds. */
 tg_status tg_step_weight_grad(const tg_array *ds, const tg_array *y, const tg_array *h0, tg_array *dw);
 tg_status tg_step_bias_grad(const tg_array *ds, tg_array *db);
 
@@ -70,22 +70,25 @@ tg_status tg_call_shape(const tg_call *call, int i, tg_shape want);
 tg_tensor *tg_at_step(tg_tensor *x, int64_t t);
 tg_tensor *tg_gate(tg_tensor *x, int64_t h, int k);
 
-/* Functions of a pre-activation that are right in derivatives of any order where the gate has rounded to 1: sigmoid, tanh,
- * h - tanh, and the slopes of the two first. */
+/* sigmoid(a), tanh(a), h - tanh(a), sigmoid'(a) and tanh'(a), whose derivatives of any order are right also where the gate
+ * has rounded to 1. */
 tg_tensor *tg_gate_sigmoid(tg_tensor *a);
 tg_tensor *tg_gate_tanh(tg_tensor *a);
 tg_tensor *tg_less_tanh(tg_tensor *h, tg_tensor *a);
 tg_tensor *tg_sigmoid_slope(tg_tensor *a);
 tg_tensor *tg_tanh_slope(tg_tensor *a);
 
-/* The four gates of pre-activations [.., 4h]: sigmoid, sigmoid, tanh and a sigmoid, or what it is of. */
+/* The four gates of pre-activations [.., 4h]: sigmoid, sigmoid, tanh and, with `last`, a sigmoid; the fourth is copied
+ * otherwise. */
 tg_tensor *tg_gates_of(tg_tensor *pre, bool last);
 
-/* a + b, where either may be NULL: b or a. */
+/* a + b, where a NULL counts as zeros. */
 tg_tensor *tg_plus(tg_tensor *a, tg_tensor *b);
+
+/* x, or where it is NULL zeros [n, h] of the dtype of `like`. */
 tg_tensor *tg_or_zeros(tg_tensor *x, const tg_array *like, int64_t n, int64_t h);
 
-/* x0 and y at all steps but the last: [n, t, h]. */
+/* The states before each step, [n, t, h]: x0, and y at all steps but the last. */
 tg_tensor *tg_states_before(tg_tensor *y, tg_tensor *x0);
 
 /* ds^T before, summed over rows and steps. */
@@ -95,7 +98,7 @@ tg_tensor *tg_step_outer(tg_tensor *ds, tg_tensor *before);
 tg_tensor **tg_tensors_new(const tg_node *n, int64_t t);
 void tg_tensors_free(tg_tensor **p, int64_t t);
 
-/* The t tensors [n, width] as [n, t, width]. */
+/* Stacks t tensors [n, width] to [n, t, width]. */
 tg_tensor *tg_stack_steps(tg_tensor **x, int64_t t);
 
 #endif

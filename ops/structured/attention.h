@@ -1,4 +1,4 @@
-/* Attention, fused. */
+/* Scaled dot-product attention as one op. */
 #ifndef TG_OPS_STRUCTURED_ATTENTION_H
 #define TG_OPS_STRUCTURED_ATTENTION_H
 
@@ -8,18 +8,17 @@
 extern "C" {
 #endif
 
-/* softmax(scale q k^T + mask) v, for q [.., l, e], k [.., s, e], v [.., s, d]; the result is [.., l, d]. Leading
- * axes broadcast as in tg_matmul. The mask broadcasts to [.., l, s]; a bool one says which pairs take part, one
- * of q's dtype is added, and may require a gradient. With causal, query i sees the keys 0..i. A query that sees
- * nothing, since all its scores are -inf, gets 0 and passes no gradient on. A key that is
- * masked out takes part with weight 0 in products: an infinite or NaN v of it makes the result NaN, and an infinite or NaN k
- * the gradient of q. All this is as in PyTorch.
+/* out = softmax(scale q k^T + mask) v, for q [.., l, e], k [.., s, e], v [.., s, d], f32 or f64; out is [.., l, d]. Leading
+ * axes broadcast as in tg_matmul. The mask broadcasts to [.., l, s]: a bool one says which pairs take part; one of q's
+ * dtype is added, and may require a gradient. With causal, query i sees the keys 0..i. A query that sees no key, since all
+ * its scores are -inf, gets 0 and passes no gradient on. A key that is masked out has weight 0 in products: an infinite or
+ * NaN v of it makes the result NaN, and an infinite or NaN k the gradient of q. All this is as in PyTorch.
  *
- * Neither pass holds an [l, s] matrix: both work on tiles, and the backward pass computes scores anew from the
- * logsumexp of each query. What holds one is a walk that is recorded, and the gradient of an added mask. Where one
- * key has nearly all of a query's probability, the gradient of its score has the digits of the others. Where
- * leading axes broadcast, gradients take the broadcast shape before they are summed. q, k and v may be views
- * of any strides; those whose last axis has stride 1 are not copied.
+ * Neither pass holds an [l, s] matrix: both work on tiles, and the backward pass recomputes the scores and normalises
+ * them by the logsumexp of each query. Only a walk that is recorded, and the gradient of an added mask, hold one. Where
+ * one key has nearly all of a query's probability, the gradient of its score is computed from the other keys. Where
+ * leading axes broadcast, gradients take the broadcast shape before they are summed. q, k and v may be views of any
+ * strides; those whose last axis has stride 1 are not copied.
  *
  * Errors: TG_ERR_SHAPE, TG_ERR_DTYPE, TG_ERR_MEMORY. */
 typedef struct tg_scaled_dot_product_attention_opts {

@@ -1,14 +1,13 @@
-/* Convolution in one and two dimensions, as PyTorch has it (the kernel is not flipped). f32 and f64.
+/* Convolution in one and two dimensions of f32 or f64, as in PyTorch (the kernel is not flipped).
  *
  *     y = tg_conv2d(x, w, .bias = b, .stride = {2, 2}, .padding = {1, 1})
  *
  * x is [images, channels, height, width], w [filters, channels / groups, kernel height, kernel width],
  * bias [filters], and y [images, filters, height', width'] with
  *     height' = floor((height + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
- * Padding is zeros, and a NaN of w times such a zero is NaN; so are the zeros that the transposes see around g.
- * Pairs are {height, width}. Zero is the default of every option: a stride, dilation or number of groups
- * of 0 is 1. Sizes that do not fit each other, and a kernel that does not fit into the padded image, are
- * TG_ERR_SHAPE. */
+ * Padding is with zeros, and a NaN of w times such a zero is NaN; the same holds for the zeros that the transposes see
+ * around g. Pairs are {height, width}. Zero is the default of every option; a stride, dilation or number of groups of 0
+ * stands for 1. Sizes that do not fit each other, and a kernel that does not fit into the padded image, are TG_ERR_SHAPE. */
 #ifndef TG_OPS_STRUCTURED_CONV_H
 #define TG_OPS_STRUCTURED_CONV_H
 
@@ -34,22 +33,21 @@ typedef struct tg_conv1d_opts {
 
 TG_API tg_tensor *tg_conv2d_with(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts);
 
-/* For x [images, channels, length] and w [filters, channels / groups, kernel]: tg_conv2d with a height of
- * 1. */
+/* tg_conv2d with a height of 1, for x [images, channels, length] and w [filters, channels / groups, kernel]. */
 TG_API tg_tensor *tg_conv1d_with(tg_tensor *x, tg_tensor *w, tg_conv1d_opts opts);
 
 /* The transpose of tg_conv2d in x, for x [images, filters, height, width] and w [filters, channels /
  * groups, kernel height, kernel width]; bias [channels]. The result is [images, channels, height', width']
  * with
  *     height' = (height - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1;
- * output_padding, smaller than the stride or the dilation (TG_ERR_ARGUMENT otherwise), makes it that much longer at the
- * end: below the stride it chooses among the sizes that tg_conv2d takes to `height`. */
+ * output_padding, which must be smaller than the stride or the dilation (TG_ERR_ARGUMENT), adds as many rows or columns at
+ * the end: below the stride it chooses among the sizes that tg_conv2d takes to `height`. */
 TG_API tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv_transpose2d_opts opts);
 
-/* The two transposes of tg_conv2d, which its gradient is made of: of y = conv2d(x, w), for g of y's shape,
+/* The two transposes of tg_conv2d, of which its gradient is made. For y = conv2d(x, w) and g of y's shape,
  *     conv2d_input(g, w)  = the x with <x, x'> = <g, conv2d(x', w)> for all x' of this height and width,
  *     conv2d_weight(x, g) = the w with <w, w'> = <g, conv2d(x, w')> for all w' of this kernel size.
- * A bias in the options is ignored. (torch.nn.grad has them by the same names.) */
+ * A bias in the options is ignored. (torch.nn.grad has them under the same names.) */
 TG_API tg_tensor *tg_conv2d_input_with(tg_tensor *g, tg_tensor *w, int64_t height, int64_t width,
                                   tg_conv2d_input_opts opts);
 TG_API tg_tensor *tg_conv2d_weight_with(tg_tensor *x, tg_tensor *g, int64_t height, int64_t width,

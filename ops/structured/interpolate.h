@@ -1,4 +1,4 @@
-/* Resizing of images: a composition of other ops. */
+/* Resizing of images, a composition of other ops. */
 #ifndef TG_OPS_STRUCTURED_INTERPOLATE_H
 #define TG_OPS_STRUCTURED_INTERPOLATE_H
 
@@ -8,10 +8,10 @@
 extern "C" {
 #endif
 
-/* x [images, channels, height, width] resized to `size`, or by `scale` where size is left out: each place
- * of the result takes the nearest element, or the mean of the four around it, weighted by nearness; those of
- * weight 0 do not count, infinite or NaN as they may be. The corners of the first and last *elements* coincide,
- * or with align_corners their centres (bilinear only). */
+/* Resizes x [images, channels, height, width], f32 or f64, to `size`, or by `scale` where size is left out, as
+ * torch.nn.functional.interpolate. Each output pixel is the nearest input pixel, or the bilinear mean of the four around it;
+ * a pixel of weight 0 does not count, even if it is infinite or NaN. The outer edges of the corner pixels coincide, or,
+ * with align_corners (bilinear only), their centres. A size or scale that leaves no pixel is TG_ERR_ARGUMENT. */
 typedef enum tg_interpolation { TG_NEAREST, TG_BILINEAR } tg_interpolation;
 typedef struct tg_interpolate_opts {
     int64_t size[2];
