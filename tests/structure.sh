@@ -106,6 +106,12 @@ found=$(
         done
     done
 
+    # A file of the tree that a page names is there. (With <..> or * in it, it is the name of several.)
+    grep -ohE '(^|[^a-zA-Z0-9_/.-]|\.\./)(core|autograd|ops|examples|tests|docs|\.ci)/[a-zA-Z0-9_/.-]*\.(c|h|def|md|sh|py|awk|build|wrap)\b' \
+        README.md docs/*.md | sed 's|^\.\./||; s|^[^a-z.]||' | sort -u | while read -r f; do
+        [ -e "$f" ] || echo "docs: there is no $f"
+    done
+
     # docs/architecture.md is a trip through six files, by hops that are numbered and begin with a function of the file.
     [ "$(sed -n 's/^## [1-9]\. `\([^`]*\)`.*/\1/p' docs/architecture.md | paste -sd' ' -)" = \
         'core/array.h autograd/op.h autograd/apply.c autograd/walk.c autograd/backward.c ops/products/linear.c' ] ||

@@ -1,17 +1,11 @@
 #include "tests/ops/samples.h"
 
-/* In this order they are numbered through. */
-#define SETS(X) \
-    X(solve) X(determinant) X(triangular) X(lstm) X(gru) X(layer_norm) X(batch_norm) X(conv) X(max_pool) X(avg_pool) X(unfold) \
-    X(attention) X(vector_norm) X(aggregate) X(scan) X(multilinear) X(loss) X(loss_class) X(loss_distance) X(linear) X(vectors) X(cross_entropy) \
-    X(embedding) X(interpolate) X(join) X(pad) X(diagonal) X(sort) X(scatter) X(arithmetic) X(matmul) X(reduce) \
-    X(argmax) X(view) X(slice) X(softmax) X(gather) X(compare) X(math) X(polygamma) X(activation) X(logical) \
-    X(binary) X(blend) X(bells)
+#include "tests/samples.def" /* SAMPLE_SETS, made of the list in tests/meson.build */
 
 #define DECLARED(name) extern const sample_set samples_##name;
 #define LISTED(name) &samples_##name,
-SETS(DECLARED)
-static const sample_set *const all[] = {SETS(LISTED)};
+SAMPLE_SETS(DECLARED)
+static const sample_set *const all[] = {SAMPLE_SETS(LISTED)};
 
 int sample_sets(const sample_set *const **out) {
     *out = all;

@@ -1,5 +1,5 @@
 /* Bad input. For each op by hand (<room>/errors.c): shapes, dtypes, axes and indices that do not fit, with what the message
- * must say. For every row by itself: NULL, a stale handle, poison, mixed float types, and every allocation
+ * must say; an op of one tensor of floats needs no rows. For every row by itself: NULL, a stale handle, poison, mixed float types, and every allocation
  * failing in turn. Every message begins with the function called, and every failure leaves the state as it was. */
 #include "tests/ops/cases.h"
 #include "tests/ops/state.h"
@@ -44,9 +44,8 @@ static void expect_text(const char *what, const char *text) {
                   tg_error_message());
 }
 
-START_TEST(bad_input_is_named) {
+static void refuse(const bad *b) {
     static const char *const names[] = {"left", "right", "third"};
-    const bad *b = bad_at(_i);
     const call *c = find_call(b->call);
     tg_tensor *in[3] = {NULL};
     for (int i = 0; i < 3 && is_present(&b->in[i]); i++) {
@@ -61,12 +60,28 @@ START_TEST(bad_input_is_named) {
     expect_state(b->call, &before, 3, in);
     count_up(T_ERRORS, 1);
 }
+
+START_TEST(bad_input_is_named) { refuse(bad_at(_i)); }
+END_TEST
+
+/* An op of one tensor and no numbers, which takes its shape and dtype by tg_infer_same, has no other bad input than a dtype. */
+static bool takes_any_float(const tg_op *op) {
+    return op->infer == tg_infer_same && op->n_in == 1 && op->attr_size == 0 && find_call(op->name);
+}
+
+START_TEST(other_dtypes_are_refused) {
+    int n;
+    const tg_op *op = tg_op_table(&n)[_i].op;
+    const bad wrong[] = {BAD_FLOAT(op->name)};
+    for (int i = 0; takes_any_float(op) && i < COUNT(wrong); i++) refuse(&wrong[i]);
+}
 END_TEST
 
 START_TEST(every_op_has_error_inputs) {
     static const char *const take_everything[] = {"contiguous", "logical_not", "isnan", "isfinite"};
-    int n, found = 0;
+    int n;
     const tg_op *op = tg_op_table(&n)[_i].op;
+    int found = takes_any_float(op);
     for (int i = 0; i < COUNT(take_everything); i++) found += strcmp(op->name, take_everything[i]) == 0;
     for (int i = 0; i < n_bad(); i++) found += op_of(find_call(bad_at(i)->call)) == op;
     ck_assert_msg(found > 0, "%s has no error input", op->name);
@@ -231,6 +246,7 @@ TCase *tcase_errors(void) {
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, clear, clear);
     tcase_add_loop_test(t, bad_input_is_named, 0, n_bad());
+    tcase_add_loop_test(t, other_dtypes_are_refused, 0, n);
     tcase_add_loop_test(t, every_op_has_error_inputs, 0, n);
     tcase_add_loop_test(t, null_is_refused, 0, n_samples());
     tcase_add_loop_test(t, stale_handles_are_refused, 0, n_samples());
