@@ -54,7 +54,7 @@ static inline bool is_sound(const tg_op *op, const void *attr) {
 static tg_status fail_op(const tg_op *op) {
     const char *name = op->name ? op->name : "tg_apply";
     if (!op->name || !op->infer)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: an op needs a name and infer, and has no %s", name,
+        return tg_fail(TG_ERR_ARGUMENT, "%s: the op has no %s, and must have a name and infer", name,
                        op->name ? "infer" : "name");
     if ((unsigned)op->n_out > TG_MAX_OUT)
         return tg_fail(TG_ERR_ARGUMENT, "%s: an op has 1 to %d outputs, and this one says %d", name, TG_MAX_OUT, op->n_out);
@@ -65,10 +65,10 @@ static tg_status fail_op(const tg_op *op) {
 }
 
 static tg_status fail_count(const tg_op *op, int n) {
-    if (op->n_in == TG_VARIADIC) return tg_fail(TG_ERR_ARGUMENT, "%s: needs at least one input", op->name);
+    if (op->n_in == TG_VARIADIC) return tg_fail(TG_ERR_ARGUMENT, "%s: at least one input must be given", op->name);
     if (op->n_in == n)
         return tg_fail(TG_ERR_ARGUMENT, "%s: an op has at most 16 inputs, or TG_VARIADIC, and this one says %d", op->name, n);
-    return tg_fail(TG_ERR_ARGUMENT, "%s: takes %d inputs, was given %d", op->name, op->n_in, n);
+    return tg_fail(TG_ERR_ARGUMENT, "%s: the op takes %d inputs, and was given %d", op->name, op->n_in, n);
 }
 
 static tg_status fail_call(const tg_op *op, int n, const void *attr) {
@@ -215,7 +215,7 @@ static tg_status fail_output(const tg_op *op, int o, const char *why) {
 /* Storage for an output that infer laid out; views have theirs already. */
 static tg_status allocate_output(const tg_op *op, int o, tg_array *a) {
     if (!a->data && a->numel == 0 && a->rank == 0) return fail_output(op, o, "without a layout (tg_out gives one)");
-    if (!tg_array_is_sound(a)) return fail_output(op, o, "with fields that no array has");
+    if (!tg_array_is_sound(a)) return fail_output(op, o, "malformed");
     if (a->data) return TG_OK;
     if (!op->forward) return fail_output(op, o, "without elements, and the op has no forward");
     size_t bytes = (size_t)a->numel * tg_dtype_size((tg_dtype)a->dtype);
@@ -306,5 +306,5 @@ tg_tensor *tg_apply(const tg_op *op, tg_tensor *const *in, int n_in, const void 
 
 void tg_no_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
     (void)dout, (void)din;
-    tg_fail(TG_ERR_TAPE, "%s: has no gradient", node ? node->op->name : "tg_no_grad");
+    tg_fail(TG_ERR_TAPE, "%s: the op has no gradient", node ? node->op->name : "tg_no_grad");
 }

@@ -195,7 +195,7 @@ tg_status tg_grad_for(tg_grad_caller caller, int n_out, tg_tensor *const *out, i
                       tg_tensor **grads, tg_grad_opts opts) {
     tg_status s = tg_error_status();
     if (s == TG_OK && (n_out < 1 || n_in < 1 || !out || !in || !grads))
-        s = tg_fail(TG_ERR_ARGUMENT, "%s: needs at least one output and one input, and an array for the gradients", caller.who);
+        s = tg_fail(TG_ERR_ARGUMENT, "%s: at least one output, one input, and an array for the gradients must be given", caller.who);
     tg_tape *tape = s == TG_OK ? tg_tape_get() : NULL;
     if (tape) {
         tg_walk_mode mode = {.record = opts.create_graph, .retain = opts.retain || opts.create_graph, .sparse = caller.sparse};

@@ -39,10 +39,10 @@ typedef tg_tensor *(*tg_function)(tg_tensor *const *in, void *user);
 
 typedef struct tg_grad_opts {
     tg_tensor *const *seeds; /* one for each output; NULL, or a NULL in it, where the output has one element */
-    bool retain;             /* as above; create_graph implies it */
+    bool retain;             /* as in tg_backward_opts; create_graph implies it */
     bool create_graph;       /* record the walk itself, so that the gradients can be differentiated again */
-    bool allow_unused;       /* an input the outputs do not depend on gets zeros instead of an error; outputs may then
-                              * have no history at all */
+    bool allow_unused;       /* an input that the outputs do not depend on gets zeros instead of an error, and the outputs
+                              * may have no history at all */
     char end; /* no option: ops/calls.h */
 } tg_grad_opts;
 

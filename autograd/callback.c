@@ -24,7 +24,7 @@ static bool is_open(const tg_callback *c) {
 
 tg_status tg_callback_end(tg_callback c, tg_status status, const char *who) {
     if (!is_open(&c))
-        return tg_fail(TG_ERR_TAPE, "tg_callback_end: nothing of the kind has begun, or it has ended already (%s)",
+        return tg_fail(TG_ERR_TAPE, "tg_callback_end: no tg_callback_begin gave this, or it has ended already (%s)",
                        who ? who : "for nobody");
     tg_named_end(&c.named);
     tg_grad_off = !c.recording;
@@ -36,9 +36,9 @@ tg_status tg_callback_failed(tg_tape *tape, tg_status status, const char *who) {
     if (switched) tg_tape_put_back(tape);
     if (!who) who = "a function called by the library";
     if ((unsigned)status > TG_ERR_FORMAT)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: returned %d, which is no status", who, (int)status);
-    if (status != TG_OK) return tg_fail(status, "%s: failed without a message (tg_fail gives one)", who);
-    return tg_fail(TG_ERR_TAPE, "%s: left another tape current than the one it was called on", who);
+        return tg_fail(TG_ERR_ARGUMENT, "%s: the function returned %d, which is no status", who, (int)status);
+    if (status != TG_OK) return tg_fail(status, "%s: the function failed without a message (tg_fail gives one)", who);
+    return tg_fail(TG_ERR_TAPE, "%s: the function left another tape current than the one it was called on", who);
 }
 
 tg_slot *tg_callback_result(const tg_tensor *y, const char *who) {

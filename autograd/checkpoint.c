@@ -19,7 +19,7 @@ static const tg_attr_field fields[] = {{"f", TG_ATTR_NAME, offsetof(checkpoint_a
 
 void tg_walks_itself(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
     (void)dout, (void)din;
-    tg_fail(TG_ERR_TAPE, "%s: has no rule, but a walk", node->op->name);
+    tg_fail(TG_ERR_TAPE, "%s: the gradient of a checkpoint is a walk, and not a rule that can be called", node->op->name);
 }
 
 /* The result of f as it is again, recorded above the tape; NULL with the error raised. */
@@ -192,7 +192,7 @@ static tg_tensor *run(const checkpoint_attr *a, tg_tensor *const *in) {
 tg_tensor *tg_checkpoint_with(const char *name, tg_function f, void *user, int n, tg_tensor *const *in) {
     if (tg_error_status() != TG_OK) return tg_poison();
     tg_tape *tape = tg_tape_get();
-    if (!name || !f || !in || n < 1) tg_fail(TG_ERR_ARGUMENT, "checkpoint: needs a function, its name and at least one input");
+    if (!name || !f || !in || n < 1) tg_fail(TG_ERR_ARGUMENT, "checkpoint: a function, its name and at least one input must be given");
     for (int i = 0; f && in && i < n; i++) tg_slot_of(in[i], "checkpoint");
     if (!tape || tg_error_status() != TG_OK) return tg_poison();
     checkpoint_attr attr = {name, f, user, *tg_default_rng()};

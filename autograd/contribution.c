@@ -14,7 +14,7 @@ static tg_status fail_rule(const tg_node *node, int i, const tg_array *g) {
 /* A kernel of a user's own may have filled in anything. */
 static inline bool is_sound(const tg_node *node, int i, const tg_array *g) {
     if (tg_array_is_sound(g)) return true;
-    tg_fail(TG_ERR_ARGUMENT, "%s: its gradient rule returned fields that no array has for input %d", node->op->name, i);
+    tg_fail(TG_ERR_ARGUMENT, "%s: its gradient rule returned a malformed array for input %d", node->op->name, i);
     return false;
 }
 

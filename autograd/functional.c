@@ -46,7 +46,7 @@ static tg_status begin(call *c, const char *who, bool given, tg_function f, void
     *c = (call){.who = who, .n = n, .allow_unused = opts.allow_unused};
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!f || !in || n < 1 || !given)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: needs a function, at least one input, and arrays for all it takes and gives", who);
+        return tg_fail(TG_ERR_ARGUMENT, "%s: a function, at least one input, and arrays for all inputs and results must be given", who);
     tg_tape *tape = tg_tape_get();
     if (!tape) return tg_error_status();
     c->tape = tape;
@@ -121,7 +121,8 @@ tg_status tg_hvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg
 static tg_tensor *matrix(const call *c, const tg_tensor *x) {
     tg_shape s = tg_shape_of(c->y), more = tg_shape_of(x);
     if (s.rank + more.rank > TG_MAX_RANK) {
-        tg_fail(TG_ERR_SHAPE, "%s: %d and %d axes make more than %d", c->who, s.rank, more.rank, TG_MAX_RANK);
+        tg_fail(TG_ERR_SHAPE, "%s: a matrix of the result's %d axes and the input's %d has more than %d", c->who, s.rank, more.rank,
+                TG_MAX_RANK);
         return tg_poison();
     }
     for (int i = 0; i < more.rank; i++) s.dim[s.rank++] = more.dim[i];

@@ -40,8 +40,8 @@ TG_API tg_status tg_vjp_with(tg_function f, void *user, int n, tg_tensor *const 
 TG_API tg_status tg_jvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **y,
                         tg_tensor **out, tg_jvp_opts opts);
 
-/* out[i] = J_i, of shape [f's output.., in[i].., ] and f's output's dtype: a walk per output element. More than eight
- * axes in all are TG_ERR_SHAPE.
+/* out[i] = J_i, of shape [f's output.., in[i]..] and of the dtype of f's output. It takes a walk for each element of the
+ * output. More than eight axes in all are TG_ERR_SHAPE.
  * A row is the walk from one element of the output. Where it goes through elementwise ops (see tg_op), the other elements
  * count for nothing, so that an infinite slope at one of them is not multiplied by the zero that reaches it: the Jacobian
  * of 3 / (2, 3, 0, 1) by the 3 is (1/2, 1/3, inf, 1), the third being the slope there. */

@@ -278,13 +278,13 @@ static tg_status read_number(double *option, double otherwise, const char *name)
 
 static tg_status read_options(check *c, tg_tensor *const *in) {
     tg_gradcheck_opts *o = &c->opts;
-    if (!c->f || !in || c->n < 1) return tg_fail(TG_ERR_ARGUMENT, "%s: needs a function and at least one input", who);
+    if (!c->f || !in || c->n < 1) return tg_fail(TG_ERR_ARGUMENT, "%s: a function and at least one input must be given", who);
     if (o->projections < 0 || o->order < 0 || o->order > 2)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: .projections is %d and .order %d; a check takes 1 or more, or 0 for 2, and an "
-                                        "order of 1 or 2, or 0 for 1", who, o->projections, o->order);
+        return tg_fail(TG_ERR_ARGUMENT, "%s: .projections is %d and .order is %d; .projections must be positive, or 0 for 2, "
+                                        "and .order must be 1 or 2, or 0 for 1", who, o->projections, o->order);
     if (o->projections == 0) o->projections = 2;
     tg_status s = read_number(&o->eps, 1e-6, "eps");
-    if (s == TG_OK && o->eps == 0) s = tg_fail(TG_ERR_ARGUMENT, "%s: .eps is 0, and no difference has such a step", who);
+    if (s == TG_OK && o->eps == 0) s = tg_fail(TG_ERR_ARGUMENT, "%s: .eps is 0; the step of a difference must be positive", who);
     if (s == TG_OK) s = read_number(&o->atol, 1e-5, "atol");
     return s == TG_OK ? read_number(&o->rtol, 1e-3, "rtol") : s;
 }

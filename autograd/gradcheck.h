@@ -37,12 +37,12 @@ typedef struct tg_gradcheck_opts {
 
 typedef struct tg_gradcheck_report {
     bool ok;
-    int64_t compared;  /* how many numbers */
-    /* the worst of them: the largest |analytic - numeric| / (atol + rtol |numeric|), infinite when not finite */
+    int64_t compared;  /* how many numbers were compared */
+    /* the largest |analytic - numeric| / (atol + rtol |numeric|), infinite when not finite; the next five fields say where */
     double worst;
     int order;         /* 1 or 2 */
-    int input;         /* its input, -1 when nothing was compared */
-    int64_t element;   /* its row-major position in that input */
+    int input;         /* -1 when nothing was compared */
+    int64_t element;   /* the row-major position in that input */
     double analytic, numeric;
     char message[512]; /* one line that says all this, or why nothing could be compared */
 } tg_gradcheck_report;

@@ -63,7 +63,7 @@ void tg_tape_print(FILE *file, tg_mark mark) {
     if (!file) tg_fail(TG_ERR_ARGUMENT, "tg_tape_print: the file is NULL");
     if (!file || !tape) return;
     if (!tg_mark_is_genuine(&mark) || mark.tape != tape || mark.serial != tape->serial) {
-        tg_fail(TG_ERR_TAPE, "tg_tape_print: the mark is none, or belongs to another tape than the current one");
+        tg_fail(TG_ERR_TAPE, "tg_tape_print: the mark is not one that tg_tape_mark gave, or it belongs to another tape than the current one");
         return;
     }
     for (int64_t i = mark.nodes; i < tape->n_nodes; i++) print_node(file, tape->node[i]);

@@ -10,7 +10,7 @@ static tg_status fail_no_call(const char *who) { return tg_fail(TG_ERR_ARGUMENT,
 tg_status tg_out(const tg_call *call, int o, tg_dtype dtype, tg_shape shape) {
     if (!call) return fail_no_call("tg_out");
     if (o < 0 || o >= call->n_out)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "lays out output %d of %d", o, call->n_out);
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "its infer lays out output %d, and the op has %d", o, call->n_out);
     return tg_array_layout(call->out[o], dtype, shape);
 }
 
@@ -20,7 +20,7 @@ const char *tg_call_input(const tg_call *call, int i) {
     char *buf = text[next++ % 4];
     if (!call) return fail_no_call("tg_call_input"), "";
     if (i >= 0 && i < call->n_in) return tg_describe(call->handle[i], buf, sizeof *text);
-    snprintf(buf, sizeof *text, "no input (%d of %d)", i, call->n_in);
+    snprintf(buf, sizeof *text, "input %d, which is not there (the call has %d)", i, call->n_in);
     return buf;
 }
 
@@ -72,7 +72,7 @@ tg_status tg_infer_broadcast(const tg_call *call) {
 static bool is_there(const tg_node *node, int i, int n, const char *who) {
     if (node && i >= 0 && i < n) return true;
     if (node)
-        tg_fail(TG_ERR_ARGUMENT, "%s: %s has no number %d", who, node->op->name, i);
+        tg_fail(TG_ERR_ARGUMENT, "%s: number %d is out of range for %s, which has %d", who, i, node->op->name, n);
     else
         tg_fail(TG_ERR_ARGUMENT, "%s: the node is NULL", who);
     return false;

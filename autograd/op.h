@@ -81,7 +81,7 @@ struct tg_op {
     unsigned no_grad;  /* which inputs never get a gradient: indices, masks */
 
     size_t attr_size; /* bytes of the attribute struct, at most TG_MAX_ATTR; 0: none */
-    const tg_attr_field *attrs; /* those that are printed and exported; each lies within the struct */
+    const tg_attr_field *attrs; /* the fields that are printed; each lies within the struct */
     int n_attrs;
 
     /* Checks the inputs and lays out every output with tg_out(). On bad input returns tg_call_fail(...). (Here and in
@@ -117,7 +117,7 @@ struct tg_node {
     int n_in, n_out;
     tg_tensor **in;   /* NULL where an optional input was left out */
     tg_tensor **out;
-    const void *attr; /* cast to the op's attribute struct */
+    const void *attr; /* the op's attribute struct, or NULL */
     uint64_t *version; /* of each saved input and output, when it was saved */
     int64_t first;    /* the lowest id among the nodes this one depends on, itself included */
     unsigned saved;   /* op->save or op->save_f64: what the rule may read here */

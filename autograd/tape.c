@@ -100,7 +100,7 @@ static tg_tape *open_own(void) {
     if (!tape) return NULL;
     tape->end.run = end_thread;
     if (tg_at_thread_end(&tape->end)) return own = tape;
-    tg_fail(TG_ERR_MEMORY, "the system cannot note that this thread's tape ends with it: no thread-specific key is left");
+    tg_fail(TG_ERR_MEMORY, "this thread's tape could not be made: the system has no thread-specific key left to end it with the thread");
     tg_lock(TG_LOCK_TAPES);
     delist(tape);
     tg_unlock(TG_LOCK_TAPES);
@@ -125,7 +125,7 @@ __attribute__((constructor)) static void register_region(void) { tg_region_make 
 tg_tape *tg_tape_current(void) { return tg_tape_get(); }
 
 static void fail_freed(const char *who) {
-    tg_fail(TG_ERR_ARGUMENT, "%s: the tape was freed before, or is none", who);
+    tg_fail(TG_ERR_ARGUMENT, "%s: the tape was freed before, or is not one that tg_tape_new made", who);
 }
 
 tg_tape *tg_tape_use(tg_tape *tape) {
@@ -138,7 +138,7 @@ tg_tape *tg_tape_use(tg_tape *tape) {
     if (!alive) fail_freed("tg_tape_use");
     if (taken)
         tg_fail(TG_ERR_TAPE,
-                "tg_tape_use: the tape is current on another thread, its own, or where a function called there began");
+                "tg_tape_use: the tape is another thread's own, or is current there, or a function called there began on it");
     return previous;
 }
 
@@ -169,8 +169,8 @@ void tg_tape_free(tg_tape *tape) {
     if (s == TG_OK) free_tape(tape);
     if (s == TG_ERR_ARGUMENT) fail_freed("tg_tape_free");
     if (s == TG_ERR_TAPE)
-        tg_fail(s, "tg_tape_free: the tape is in use: it is current on another thread or its own, or the function that runs was "
-                   "called in the middle of work on it");
+        tg_fail(s, "tg_tape_free: the tape is in use: it is current on another thread or its own, or the function that is "
+                   "running was called in the middle of work on it");
 }
 
 int64_t tg_tape_nodes(void) { return tg_tape_now ? tg_tape_now->n_nodes : 0; }
@@ -230,7 +230,7 @@ tg_status tg_tape_rewind(tg_mark m) {
     tg_tape *tape = tg_tape_get();
     if (!tape) return tg_error_status();
     if (!tg_mark_is_genuine(&m))
-        return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark is none that tg_tape_mark has given");
+        return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark is not one that tg_tape_mark gave");
     if (m.tape != tape || m.serial != tape->serial)
         return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark belongs to another tape than the current one");
     if (m.callback != tape->callback) return fail_callback(m.callback > tape->callback);
@@ -260,7 +260,7 @@ tg_tensor *tg_set_requires_grad(tg_tensor *t, bool on) {
         return tg_poison();
     }
     if (!on && s->node) {
-        tg_fail(TG_ERR_TAPE, "tg_set_requires_grad: %s is the result of %s; use tg_detach",
+        tg_fail(TG_ERR_TAPE, "tg_set_requires_grad: %s is the result of %s, and only leaves can be set (tg_detach makes one)",
                 tg_describe(t, text, sizeof text), s->node->op->name);
         return tg_poison();
     }

@@ -23,7 +23,7 @@ typedef struct tg_tape tg_tape;
  * library's. */
 typedef struct tg_mark {
     tg_tape *tape;
-    uint64_t serial; /* of the tape, so that a mark of a freed tape is noticed */
+    uint64_t serial; /* the tape's number, so that a mark of a freed tape is noticed */
     uint64_t callback; /* the function called by the library in which it was taken; 0: in none */
     int64_t tensors, nodes;
     uint64_t last; /* generation of the last tensor before it, so that a mark past a rewind is noticed */
@@ -32,8 +32,8 @@ typedef struct tg_mark {
 
 TG_API tg_mark tg_tape_mark(void);
 
-/* Ends the life of every tape tensor and node made since the mark, in one pass. TG_ERR_TAPE when the mark is none that
- * tg_tape_mark has given, belongs to another tape, was itself rewound, or was taken outside the function that is running
+/* Ends the life of every tape tensor and node made since the mark, in one pass. TG_ERR_TAPE when the mark is not one that
+ * tg_tape_mark gave, belongs to another tape, was itself rewound, or was taken outside the function that is running
  * for the library (see tg_callback); nothing is changed then. Works while an error is pending. */
 TG_API tg_status tg_tape_rewind(tg_mark mark);
 
@@ -61,7 +61,7 @@ TG_API const tg_node *tg_node_of(const tg_tensor *t);
 
 /* Writes the nodes from `mark` on, one a line: id, op, attributes, inputs, output, place.
  *     #3 matmul(#2 [64, 256], fc2.weight [256, 128] f32) -> [64, 128] f32   train.c:41
- * TG_ERR_ARGUMENT for a file that is NULL, TG_ERR_TAPE for a mark that is none or of another tape. */
+ * TG_ERR_ARGUMENT for a file that is NULL, TG_ERR_TAPE for a mark that tg_tape_mark did not give, or of another tape. */
 TG_API void tg_tape_print(FILE *file, tg_mark mark);
 
 /* ---- what is recorded ---- */
@@ -72,8 +72,8 @@ TG_API void tg_tape_print(FILE *file, tg_mark mark);
 TG_API bool tg_set_grad_enabled(bool on);
 TG_API bool tg_grad_enabled(void);
 
-/* Whether gradients flow to t. Set on leaves (tensors no recorded op made), f32 or f64; results of ops inherit
- * it. Setting it off on a result is TG_ERR_TAPE: use tg_detach. Returns t. */
+/* Whether gradients flow to t. It is set on leaves, tensors that no recorded op made, of f32 or f64; results of ops
+ * inherit it. Setting it off on a result is TG_ERR_TAPE: use tg_detach. Returns t. */
 TG_API tg_tensor *tg_set_requires_grad(tg_tensor *t, bool on);
 TG_API bool tg_requires_grad(const tg_tensor *t);
 

@@ -6,21 +6,22 @@
 #include "core/slot.h"
 #include "core/thread.h"
 
-#define TG_MAX_OPEN 256 /* of tg_callback_begin, one inside the other, that a tape knows one by one */
+#define TG_MAX_OPEN 256 /* how many nested calls of tg_callback_begin a tape knows one by one */
 
 struct tg_tape {
     tg_region region;  /* its tensors */
-    tg_arena arena;    /* its nodes, and nothing else: where it stands follows from n_nodes */
+    tg_arena arena;    /* its nodes and nothing else, so that its position follows from n_nodes */
     tg_arena scratch;  /* tables of the walks under way; nested walks nest here too */
     tg_node **node;    /* by id */
     int64_t n_nodes, cap_nodes;
     uint64_t serial;
-    tg_thread_end end; /* of a thread's own */
-    uint64_t callback, callbacks; /* the number of the callback that runs, 0: none; how many there were */
-    int64_t depth;                /* how many of those that run began with tg_callback_begin; their numbers */
-    uint64_t open[TG_MAX_OPEN];
-    const void *thread;           /* that has it, NULL: none; under the lock of the list of tapes */
-    tg_tape *next;                /* in that list */
+    tg_thread_end end; /* what ends a thread's own tape with the thread */
+    uint64_t callback;          /* the number of the callback that runs; 0: none */
+    uint64_t callbacks;         /* how many callbacks there were */
+    int64_t depth;              /* how many of those that run began with tg_callback_begin */
+    uint64_t open[TG_MAX_OPEN]; /* the numbers of these */
+    const void *thread;         /* the thread that has the tape, NULL: none; under TG_LOCK_TAPES, as is `next` */
+    tg_tape *next;              /* the next in the list of all tapes */
 };
 
 /* The current tape of this thread, made at the first call; NULL with TG_ERR_MEMORY raised. */
@@ -31,17 +32,17 @@ static inline tg_tape *tg_tape_get(void) { return tg_tape_now ? tg_tape_now : tg
 
 extern _Thread_local TG_HOT bool tg_grad_off; /* recording is on by default, so zero means on */
 
-/* Whether this is a tape of that serial, which this thread may use; it is not looked into before. */
+/* Whether this is a tape of that serial which this thread may use. The pointer is looked up before it is followed. */
 bool tg_tape_is_ours(const tg_tape *tape, uint64_t serial);
 
-/* Whether tg_tape_mark has given it, rather than somebody filled it in. */
+/* Whether tg_tape_mark gave the mark, and nobody filled it in. */
 bool tg_mark_is_genuine(const tg_mark *m);
 
 /* Ends the tensors and nodes from these positions on. */
 void tg_tape_cut(tg_tape *tape, int64_t tensors, int64_t nodes);
 
-/* ---- callbacks: see tg_callback in autograd/tape.h. These two are on every op's way and leave the recording mode as
- * it is; marks compare the number. ---- */
+/* ---- callbacks: see tg_callback in autograd/tape.h. Every op calls enter and leave, which keep the recording mode as it
+ * is; marks compare the number of the callback. ---- */
 
 typedef struct tg_callback_outer { /* what ran before */
     uint64_t callback;
@@ -60,7 +61,7 @@ void tg_tape_put_back(tg_tape *tape); /* makes it current */
 /* The slot of the tensor that a callback returned; NULL with the error raised in the name of `who`. */
 tg_slot *tg_callback_result(const tg_tensor *y, const char *who);
 
-/* After each function that was called: the status it stands for. */
+/* To be called after each function of the user's: the status that its return stands for. */
 static inline tg_status tg_callback_check(tg_tape *tape, tg_status status, const char *who) {
     return status == TG_OK && tg_tape_now == tape ? TG_OK : tg_callback_failed(tape, status, who);
 }

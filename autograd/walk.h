@@ -24,7 +24,7 @@ typedef struct tg_adjoint { /* dL/dt so far; both empty: no contribution yet */
 
 typedef struct tg_target { /* a tensor whose gradient leaves the walk */
     tg_slot *slot;         /* NULL: an empty place of the hash table */
-    tg_tensor *handle;     /* of it: a rule or hook may free the tensor, and the slot then be another's */
+    tg_tensor *handle;     /* the tensor's: a rule or hook may free it, and the slot then belongs to another */
     tg_adjoint adjoint;
     tg_tensor *kept;       /* tg_backward's: made ready to become the tensor's gradient; NULL: it has one already */
     int64_t last_reader;   /* a leaf's: the lowest node on path that reads it; 0 where that is not known (hook.c) */
@@ -44,10 +44,11 @@ typedef struct tg_walk {
     int64_t low, high;    /* node ids [low, high] */
     tg_adjoint **adjoint; /* [high - low + 1]: those of a node's n_out outputs, NULL while there is no contribution */
     bool *on_path;        /* given targets: whether node low + i depends on one; NULL when all leaves are */
-    tg_adjoint *free;     /* to be used again */
+    tg_adjoint *free;     /* a list of structs to be used again */
     tg_target *target;    /* hash table, n_targets of cap_targets (a power of two) in use */
     int64_t n_targets, cap_targets;
-    bool hooked, readers_known; /* a leaf among the targets has hooks; the last readers of such leaves have been looked for */
+    bool hooked;          /* a leaf among the targets has hooks */
+    bool readers_known;   /* the last readers of such leaves have been looked for */
     tg_arena_mark scratch;
 } tg_walk;
 
@@ -59,10 +60,10 @@ typedef struct tg_walk {
  * nothing needs undoing. */
 tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mode);
 
-/* Adds a seed to the adjoint of `out`. Records only read it. */
+/* Adds a seed to the adjoint of `out`. The seed is only read. */
 tg_status tg_walk_seed(tg_walk *w, tg_slot *out, tg_slot *seed);
 
-/* The loop. Afterwards the adjoints of the targets are their gradients. */
+/* Runs the loop; afterwards the adjoints of the targets are their gradients. */
 tg_status tg_walk_run(tg_walk *w);
 
 /* Drops all that the walk holds. */

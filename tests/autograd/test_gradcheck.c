@@ -392,8 +392,8 @@ START_TEST(test_options_are_checked) {
         ck_assert_msg(!r.ok && strstr(r.message, word[i]), "row %zu: %s", i, r.message);
         expect_ok();
     }
-    ck_assert(!tg_gradcheck(NULL, NULL, 1, &x, &r) && strstr(r.message, "needs a function"));
-    ck_assert(!tg_gradcheck(linear, NULL, 1, NULL, &r) && strstr(r.message, "needs a function"));
+    ck_assert(!tg_gradcheck(NULL, NULL, 1, &x, &r) && strstr(r.message, "a function and at least one input must be given"));
+    ck_assert(!tg_gradcheck(linear, NULL, 1, NULL, &r) && strstr(r.message, "a function and at least one input must be given"));
     ck_assert(!tg_gradcheck(linear, NULL, 0, &x, &r) && !tg_gradcheck(linear, NULL, -3, &x, &r));
     ck_assert(tg_gradcheck(linear, NULL, 1, &x, NULL));
     ck_assert(!tg_gradcheck(NULL, NULL, 1, &x, NULL));

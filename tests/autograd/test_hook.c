@@ -112,7 +112,7 @@ START_TEST(test_errors) {
     ck_assert_int_eq(tg_register_hook(g.x, NULL, NULL), TG_ERR_ARGUMENT);
     expect_error(TG_ERR_ARGUMENT, "NULL", "test_hook.c");
     ck_assert_int_eq(tg_register_hook(tg_scalar(TG_F64, 1), look, NULL), TG_ERR_TAPE);
-    expect_error(TG_ERR_TAPE, "no gradient flows");
+    expect_error(TG_ERR_TAPE, " requires no gradient, so a hook would never run");
     tg_register_hook(_i ? g.y : g.x, wrong_shape, NULL);
     ck_assert_int_eq(tg_backward(g.z, .retain = true), TG_ERR_SHAPE);
     expect_error(TG_ERR_SHAPE, "hook", "[3] f64");

@@ -328,12 +328,12 @@ START_TEST(test_arrays_filled_in_wrongly) {
     tg_tensor *x = leaf(2);
     int64_t tensors = tg_tape_tensors();
     ck_assert(tg_is_poison(tg_apply(&(tg_op){.name = "peek", .n_in = 1, .infer = views_wrongly, .grad = TG_NO_GRAD}, &x, 1, NULL)));
-    expect_error(TG_ERR_ARGUMENT, "peek: its infer left output 0", "no array has");
+    expect_error(TG_ERR_ARGUMENT, "peek: its infer left output 0", "malformed");
     ck_assert_int_eq(tg_tape_tensors(), tensors);
     tg_op op = cube;
     op.grad_kernel = gradient_filled_in_wrongly;
     ck_assert_int_eq(tg_backward(tg_apply(&op, &x, 1, NULL)), TG_ERR_ARGUMENT);
-    expect_error(TG_ERR_ARGUMENT, "cube: its gradient rule", "no array has");
+    expect_error(TG_ERR_ARGUMENT, "cube: its gradient rule", "a malformed array");
     ck_assert(!tg_is_alive(tg_grad_of(x)));
     tg_error_clear();
 }

@@ -275,8 +275,8 @@ static const struct {
     const char *says;
 } outcomes[MISDEEDS] = {
     {TG_ERR_SHAPE, "bad: needs a matrix, was given p [3] f64"},
-    {TG_ERR_SHAPE, "tg_optim_step: prepare: failed without a message"},
-    {TG_ERR_ARGUMENT, "returned 77, which is no status"},
+    {TG_ERR_SHAPE, "tg_optim_step: prepare: the function failed without a message"},
+    {TG_ERR_ARGUMENT, "the function returned 77, which is no status"},
     {TG_ERR_ARGUMENT, "tg_optim_free: the optimiser cannot be used while a function of its rule bad is running"},
     {TG_ERR_ARGUMENT, "tg_optim_step: the optimiser cannot be used while a function of its rule bad is running"},
     {TG_ERR_ARGUMENT, "tg_optim_set: the optimiser cannot be used while a function of its rule bad is running"},
