@@ -26,5 +26,5 @@ const tg_op *tg_op_find(const char *name) {
     return NULL;
 }
 
-/* What the walk borrows when it is recorded itself. */
+/* The ops by which a recorded walk accumulates and sums down. */
 const tg_walk_ops tg_walk_ops_table = {.add = tg_add, .sum_to = tg_sum_to};

@@ -1,4 +1,5 @@
-/* Every primitive: the headers of all rooms, a room a paragraph. tapegrad.h includes it, and the ops see each other by it. */
+/* The headers of all rooms, one paragraph a room. tapegrad.h includes this file, and through it the ops
+ * see each other. */
 #ifndef TG_OPS_ROOMS_H
 #define TG_OPS_ROOMS_H
 

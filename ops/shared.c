@@ -130,8 +130,8 @@ tg_shape tg_shape_rows(tg_shape shape) {
 
 enum { PIECE = 256 };
 
-/* Whether all is well, and nothing counted from the end, is asked for a whole piece, in a loop without a branch: by the
- * signs of i and of size - 1 - i, which every processor gathers in vectors. */
+/* A loop without a branch, which compilers vectorise, gathers the signs of i and of size - 1 - i over a
+ * whole piece; only a piece with a negative one is looked at element by element. */
 #define FIRST_OUTSIDE(T, U) \
     for (int64_t from = 0; from < dense->numel; from += PIECE) { \
         const T *at = (const T *)dense->data + from; \
@@ -192,7 +192,7 @@ tg_array tg_borrow_batch(const tg_array *m, const tg_array *like) {
     return tg_borrow_broadcast(m, &target);
 }
 
-/* Most often both have its shape, and there is nothing to spread. */
+/* Most often both have the shape of out, and nothing is spread. */
 void tg_map_spread(tg_binary f, const tg_array *a, const tg_array *b, const tg_array *out) {
     tg_array spread_a, spread_b;
     if (!tg_array_same_shape(a, out)) spread_a = tg_borrow_broadcast(a, out), a = &spread_a;
@@ -204,7 +204,7 @@ tg_array tg_borrow_reshape(const tg_array *a, tg_shape shape) {
     tg_array v = *a;
     v.rank = (uint8_t)shape.rank;
     int from = a->rank - 1;
-    int64_t dense = 1; /* the stride of an added axis: what a contiguous array has there */
+    int64_t dense = 1; /* the stride of an added axis, as in a contiguous array */
     for (int i = shape.rank - 1; i >= 0; i--) {
         while (from >= 0 && a->shape[from] == 1) from--;
         v.shape[i] = shape.dim[i];

@@ -13,7 +13,7 @@
 #include "ops/ops.def"
 #undef OP
 
-/* One input, two inputs. */
+/* tg_apply for one input and for two. */
 static inline tg_tensor *tg_apply1(const tg_op *op, tg_tensor *x, const void *attr) {
     return tg_apply(op, &x, 1, attr);
 }
@@ -35,11 +35,13 @@ extern const tg_attr_field tg_axis_fields[1];
 
 /* ---- for infer; all raise the error themselves ---- */
 
-/* *out = `axis` counted from the end when negative, an axis of input 0; TG_ERR_ARGUMENT when it has no such
- * axis. */
+/* *out becomes `axis`, counted from the end when negative; TG_ERR_ARGUMENT when input 0 has no such axis. */
 tg_status tg_call_axis(const tg_call *call, int64_t axis, int *out);
 
-static inline tg_status tg_call_attr_axis(const tg_call *c, int *out) { return tg_call_axis(c, *(const int64_t *)c->attr, out); }
+/* The same for the axis that begins the op's attributes. */
+static inline tg_status tg_call_attr_axis(const tg_call *c, int *out) {
+    return tg_call_axis(c, *(const int64_t *)c->attr, out);
+}
 
 /* The same for a list of distinct axes, as a bit set; an empty list means all of them. */
 tg_status tg_call_axes(const tg_call *call, tg_shape axes, unsigned *out);
@@ -47,8 +49,8 @@ tg_status tg_call_axes(const tg_call *call, tg_shape axes, unsigned *out);
 /* Input i is f32 or f64. */
 tg_status tg_call_float(const tg_call *call, int i);
 
-/* Inputs i and j have one dtype. */
-tg_status tg_call_dtypes_differ(const tg_call *call, int i, int j); /* raises it */
+/* Inputs i and j have one dtype; tg_call_dtypes_differ raises the error when they do not. */
+tg_status tg_call_dtypes_differ(const tg_call *call, int i, int j);
 static inline tg_status tg_call_same_dtype(const tg_call *c, int i, int j) {
     return c->in[i]->dtype == c->in[j]->dtype ? TG_OK : tg_call_dtypes_differ(c, i, j);
 }
@@ -56,23 +58,25 @@ static inline tg_status tg_call_same_dtype(const tg_call *c, int i, int j) {
 /* Inputs i and j have one dtype, and shapes that broadcast to *shape. */
 tg_status tg_call_pair(const tg_call *call, int i, int j, tg_shape *shape);
 
-/* Inputs 0 and 1 are such a pair; lays out output 0 of their dtype and shape. */
+/* Inputs 0 and 1 are such a pair, and output 0 is laid out with their dtype and shape. */
 tg_status tg_infer_pair(const tg_call *call);
 
 /* ---- for functions that are no ops of their own: compositions, and checks before an op is applied ---- */
 
-/* The array of operand i of the function `who`, for its shape and dtype: its elements may have been dropped. NULL with the
- * error raised when x is no tensor. `i` goes into the message; TG_ONLY for a function of one operand. */
+/* The array of operand i of the function `who`, for its shape and dtype: its elements may have been
+ * dropped. It is NULL with the error raised when x is no tensor. The message names i, which is TG_ONLY for
+ * a function of one operand. */
 #define TG_ONLY (-1)
 const tg_array *tg_operand(const tg_tensor *x, const char *who, int i);
 
-/* The same for the only operand, of which *at becomes the axis; NULL as well when there is no such axis. */
+/* The same for an only operand; *at becomes `axis`, counted from the end when negative. It is NULL as well
+ * when x has no such axis. */
 const tg_array *tg_operand_along(const tg_tensor *x, const char *who, int64_t axis, int *at);
 
 /* Raises "<who>: <text>: x [2, 3] f32" and returns the poison tensor. */
 tg_tensor *tg_fail_operand(tg_status status, const char *who, const tg_tensor *x, const char *format, ...) TG_PRINTF(4, 5);
 
-/* The same for an axis that the result, of this rank, does not have. */
+/* The same with the text for an axis that is out of range for `rank`. */
 tg_tensor *tg_fail_axis(const char *who, const tg_tensor *x, int64_t axis, int rank);
 
 /* ---- contiguous operands ---- */
@@ -89,8 +93,8 @@ tg_status tg_array_reshaped(tg_array *out, const tg_array *a, tg_shape shape);
 /* [.., n] as rows: [rows, n]. */
 tg_shape tg_shape_rows(tg_shape shape);
 
-/* Whether all elements of a contiguous f32 or f64 array are finite and, if asked, normal: neither 0 nor subnormal. There is
- * no branch in it, since it is asked of every mean and product. */
+/* Whether all elements of a contiguous f32 or f64 array are finite and, with `normal`, neither 0 nor
+ * subnormal. Its loop has no branch, since every mean and product asks it. */
 bool tg_all_finite(const tg_array *dense, bool normal);
 
 /* ---- integers that say where to read or write: checked wherever they are used, and so in gradients as well ---- */
@@ -100,15 +104,16 @@ static inline int64_t tg_integer_at(const tg_array *dense, int64_t i) {
     return dense->dtype == TG_I32 ? ((const int32_t *)dense->data)[i] : ((const int64_t *)dense->data)[i];
 }
 
-/* The first element of such an array outside [-size, size), or -1; and whether one before it is negative. */
+/* Where the first element outside [-size, size) of such an array is, or -1; *negative says whether one
+ * before it is negative. */
 int64_t tg_first_outside(const tg_array *dense, int64_t size, bool *negative);
 
 /* Input 1 is i64 or i32; it has input 0's rank and, apart from the axis, at most its sizes. (ops/index/gather.c) */
 tg_status tg_call_index_dtype(const tg_call *call);
 tg_status tg_call_index_fits(const tg_call *call, int axis);
 
-/* *out = input 1, indices into `axis` of input 0, all counted from the start; to be dropped, after an error too. One
- * that is outside is TG_ERR_ARGUMENT. (ops/index/gather.c) */
+/* *out becomes input 1, the indices into `axis` of input 0, all counted from the start; an index out of
+ * range is TG_ERR_ARGUMENT. The caller drops it, after an error too. (ops/index/gather.c) */
 tg_status tg_call_positions(const tg_call *call, int axis, tg_array *out);
 
 /* ---- for gradients ---- */
@@ -123,29 +128,31 @@ static inline tg_shape tg_shape_kept(tg_shape shape, unsigned axes) {
     return shape;
 }
 
-/* The matrices of t, transposed. */
+/* t with its last two axes swapped: each matrix is transposed. */
 static inline tg_tensor *tg_swap_last(tg_tensor *t) { return tg_transpose(t, -1, -2); }
 
-/* Where along the axis the largest element of each row of y stands, with the axis kept; NULL when none is above `limit`. It
- * has no history. (ops/loss/softmax.c) */
+/* The position along `axis` of the largest element of each row of y, without history and with the axis
+ * kept; NULL when no element is above `limit`. (ops/loss/softmax.c) */
 tg_tensor *tg_dominant(tg_tensor *y, int axis, double limit);
 
-/* For a grad_kernel that adds to part of its result: zeros like `like`, unless the adjoint so far is there. */
+/* For a grad_kernel that adds to part of its result: an empty din becomes zeros of the shape of `like`. */
 tg_status tg_adjoint_or_zeros(tg_array *din, const tg_array *like);
 
-/* The accepted `axis`, for a tensor of this rank; that of attributes that begin with it. */
+/* An axis that infer has accepted, for a tensor of this rank: as an argument, and at the beginning of
+ * attributes. */
 static inline int tg_axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
 static inline int tg_attr_axis(const void *attr, int rank) { return tg_axis_of(*(const int64_t *)attr, rank); }
 
 /* ---- for compositions ---- */
 
-/* What no gradient reads of a temporary goes at once, what one reads stays for it. NULL and failed ones are let be. */
+/* Drops the elements of a temporary at once, unless a gradient reads them. NULL and failed ones are left
+ * as they are. */
 static inline void tg_drop_temporary(tg_tensor *t) {
     if (t && tg_is_alive(t)) tg_drop_elements(t);
 }
 
-/* ---- borrowed views: they hold no reference, so they are not dropped, and live no longer than what they
- * view ---- */
+/* ---- borrowed views: they hold no reference, are not dropped, and live no longer than what they view
+ * ---- */
 
 /* `a` repeated to the shape of `like`, which it is known to broadcast to. */
 tg_array tg_borrow_broadcast(const tg_array *a, const tg_array *like);
@@ -156,10 +163,10 @@ tg_array tg_borrow_batch(const tg_array *m, const tg_array *like);
 /* out = f(a, b), where both broadcast to out. */
 void tg_map_spread(tg_binary f, const tg_array *a, const tg_array *b, const tg_array *out);
 
-/* `a` with axes of size 1 added and removed, so that it has the sizes `shape`. */
+/* `a` with axes of size 1 added and removed, so that its shape is `shape`. */
 tg_array tg_borrow_reshape(const tg_array *a, tg_shape shape);
 
-/* One number in *storage, repeated to the shape and of the dtype of `like`. */
+/* `value`, which goes to *storage, repeated to the shape and in the dtype of `like`. */
 tg_array tg_borrow_number(double value, const tg_array *like, int64_t *storage);
 
 #endif

@@ -1,15 +1,15 @@
-/* Activation functions: rows of a table, and those with numbers to set below it. */
+/* Activation functions: those without parameters are rows of a table, the others stand below it. */
 #include "ops/elementwise/order.h"
 #include "ops/elementwise/unary.h"
 
 #include <math.h>
 
-/* min(x, 0): e^x of it is finite where the other branch of a choice is taken, so that no inf * 0 gets into
- * second derivatives. */
+/* min(x, 0), whose exponential is finite also where the other branch of a choice is taken, so that second
+ * derivatives have no inf * 0. */
 static tg_tensor *negative_part(tg_tensor *x) { return tg_masked_fill(x, above(x, 0), 0); }
 
-/* scale e^x. A large scale is taken as the fourth power of its root, so that no power of e^x underflows where its product
- * with the scale does not. */
+/* scale e^x. With a large scale it is the fourth power of scale^(1/4) e^(x/4), so that no power of e^x
+ * underflows where its product with the scale does not. */
 static tg_tensor *scaled_exp(tg_tensor *x, double scale) {
     if (fabs(scale) <= 64) return tg_mul_scalar(tg_exp(x), scale);
     tg_tensor *root = tg_mul_scalar(tg_exp(tg_mul_scalar(x, 0.25)), sqrt(sqrt(fabs(scale))));
@@ -19,21 +19,21 @@ static tg_tensor *scaled_exp(tg_tensor *x, double scale) {
 
 static tg_tensor *sigmoid_of(tg_tensor *v) { return tg_sigmoid_derivative(v, 0); }
 
-/* s(beta x), s the sigmoid. Of a large beta it is taken whole, for the derivatives of s may underflow where their
- * products with powers of beta do not. */
+/* s(beta x), where s is the sigmoid. For a large beta it is one op, since the derivatives of s may
+ * underflow where their products with powers of beta do not. */
 static tg_tensor *steep_sigmoid(tg_tensor *x, double beta) {
     if (fabs(beta) <= 64) return sigmoid_of(tg_mul_scalar(x, beta));
     return tg_sigmoid_derivative_of(x, beta, 0);
 }
 
-/* e^(x/width), of a small width as s / (1 - s), for the same reason. */
+/* e^(x/width), which for a small width is s(x/width) / s(-x/width), for the same reason. */
 static tg_tensor *narrow_exp(tg_tensor *x, double width) {
     double steep = 1 / width;
     if (fabs(steep) <= 64 || isinf(steep)) return tg_exp(tg_div(x, number(x, width)));
     return tg_div(steep_sigmoid(x, steep), steep_sigmoid(x, -steep));
 }
 
-/* g above 0, scale * e^(x/width) g below, where one of the two is 1 */
+/* g above 0 and scale * e^(x/width) g below, where scale or width is 1 */
 static tg_tensor *exponential_side(tg_tensor *g, tg_tensor *x, double width, double scale) {
     tg_tensor *left = negative_part(x), *slope = scale == 1 ? narrow_exp(left, width) : scaled_exp(left, scale);
     return tg_where(above(x, 0), g, tg_mul(g, slope));
@@ -48,11 +48,12 @@ static tg_tensor *gelu_slope(tg_tensor *x) {
     return tg_sub(cdf, tg_mul_scalar(tg_gaussian_derivative(x, 0.5, 1), 0.39894228040143267794));
 }
 
-/* The slopes of y = x s(v), s the sigmoid, are written as s(v) + y v' s(-v): the tail of y is representable where that
- * of s is not. Beyond the bounds they have reached their limits, and no infinity meets a zero.
+/* The derivative of y = x s(v), where s is the sigmoid, is written as s(v) + y v' s(-v), since the tail of
+ * y is representable where that of s is not. Beyond the bounds it has reached its limit, so x is clamped
+ * to them, and no infinity meets a zero.
  *
- * v = 2 sqrt(2/pi) (x + 0.044715 x^3): (1 + tanh u) / 2 = s(2u). The slope at x is 1 less that at -x: of the two the left
- * one is made. */
+ * Here v = 2 sqrt(2/pi) (x + 0.044715 x^3), since (1 + tanh u) / 2 = s(2u). The derivative at x is 1 minus
+ * that at -x, and is computed on the left. */
 static tg_tensor *gelu_tanh_slope(tg_tensor *all) {
     const double c = 1.59576912160573071176;
     tg_tensor *right = above(all, 0), *x = tg_clamp(tg_where(right, tg_neg(all), all), -24, 0), *square = tg_square(x);
@@ -68,7 +69,8 @@ static tg_tensor *silu_slope(tg_tensor *all) {
     return tg_add(sigmoid_of(x), tg_mul(tg_silu(x), sigmoid_of(tg_neg(x))));
 }
 
-/* t + x t', t = tanh(softplus(x)), x t' = x s(x) 4 s'(2 softplus(x)). Above 0, t is 2 s(2 softplus(x)) - 1. */
+/* t + x t' with t = tanh(softplus(x)) and x t' = x s(x) 4 s'(2 softplus(x)). Above 0, t is 2 s(2
+ * softplus(x)) - 1. */
 static tg_tensor *mish_slope(tg_tensor *all) {
     tg_tensor *x = tg_clamp(all, -1000, 1000), *twice = tg_mul_scalar(tg_softplus(x), 2);
     tg_tensor *t = tg_where(above(x, 0), tg_affine(sigmoid_of(twice), 2, -1), tg_tanh(tg_softplus(x)));
@@ -84,19 +86,19 @@ static tg_tensor *hardsigmoid_side(tg_tensor *g, tg_tensor *x) {
     return tg_where(above(x, -3), tg_where(below(x, 3), tg_mul_scalar(g, 1.0 / 6), zero), zero);
 }
 
-/* 0, (2x + 3)/6 g or g, on the left of, between and on the right of -3 and 3 */
+/* 0 up to -3, (2x + 3)/6 g between -3 and 3, and g from 3 on */
 static tg_tensor *hardswish_side(tg_tensor *g, tg_tensor *x) {
     tg_tensor *middle = tg_where(below(x, 3), tg_mul(g, tg_mul_scalar(tg_affine(x, 2, 3), 1.0 / 6)), g);
     return tg_where(tg_le(x, number(x, -3)), number(g, 0), middle);
 }
 
-/* 4 sigmoid'(2x) of f64; 1 - y^2 of f32, which is not told from 0 where y has rounded to 1 */
+/* 1 - y^2 in f32, which is 0 where y has rounded to 1, and 4 sigmoid'(2x) in f64 */
 static tg_tensor *tanh_slope(tg_tensor *x, tg_tensor *y) {
     if (!is_f64(x)) return tg_affine(tg_square(y), -1, 1);
     return tg_mul_scalar(tg_sigmoid_derivative(tg_mul_scalar(x, 2), 1), 4);
 }
 
-/* y (1 - y) of f32: likewise */
+/* y (1 - y) in f32, and sigmoid'(x) in f64, likewise */
 static tg_tensor *sigmoid_slope(tg_tensor *x, tg_tensor *y) {
     return is_f64(x) ? tg_sigmoid_derivative(x, 1) : tg_mul(y, tg_affine(y, -1, 1));
 }
@@ -137,7 +139,7 @@ tg_tensor *tg_hardswish(tg_tensor *x) { return tg_apply1(&tg_op_hardswish, x, NU
 
 ROWS(UNARY_OP)
 
-/* ---- with numbers to set ---- */
+/* ---- with parameters ---- */
 
 static const tg_attr_field leaky_relu_fields[] = {{"slope", TG_ATTR_REAL, FIRST_PARAMETER}};
 static const tg_attr_field elu_fields[] = {{"alpha", TG_ATTR_REAL, FIRST_PARAMETER}};
@@ -147,7 +149,7 @@ static const tg_attr_field softplus_beta_fields[] = {{"beta", TG_ATTR_REAL, FIRS
 static const tg_attr_field hardtanh_fields[] = {{"lo", TG_ATTR_REAL, FIRST_PARAMETER},
                                                 {"hi", TG_ATTR_REAL, SECOND_PARAMETER}};
 
-/* What the function divides by. */
+/* The first parameter is a divisor. */
 static tg_status divisor_infer(const tg_call *call) {
     if (parameters_of(call->attr)[0] == 0)
         return tg_call_fail(call, TG_ERR_ARGUMENT, "%s must not be 0: %s", call->op->attrs[0].name,
@@ -190,7 +192,7 @@ tg_tensor *tg_leaky_relu(tg_tensor *x, double slope) {
     return tg_apply1(&tg_op_leaky_relu, x, PARAMETERS(slope));
 }
 tg_tensor *tg_elu(tg_tensor *x, double alpha) { return tg_apply1(&tg_op_elu, x, PARAMETERS(alpha)); }
-/* Of what f32 would round to 0 and divide by, its least number. */
+/* A divisor that f32 would round to 0 becomes the least number of f32. */
 static double divisor_in(const tg_tensor *x, double v) {
     bool lost = v != 0 && fabs(v) < 0x1p-149 && tg_is_alive(x) && tg_dtype_of(x) == TG_F32;
     return lost ? copysign(0x1p-149, v) : v;
@@ -199,7 +201,7 @@ tg_tensor *tg_celu(tg_tensor *x, double alpha) {
     return tg_apply1(&tg_op_celu, x, PARAMETERS(divisor_in(x, alpha)));
 }
 tg_tensor *tg_softplus_beta(tg_tensor *x, double beta, double threshold) {
-    if (threshold > 1000) threshold = 1000; /* there it is x, of which the product with beta may overflow */
+    if (threshold > 1000) threshold = 1000; /* from there on it is x; beta x may overflow */
     return tg_apply1(&tg_op_softplus_beta, x, PARAMETERS(divisor_in(x, beta), threshold));
 }
 tg_tensor *tg_hardtanh(tg_tensor *x, double lo, double hi) {

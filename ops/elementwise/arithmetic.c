@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-/* f32, f64, i32 and i64. */
+/* Arithmetic takes f32, f64, i32 and i64. */
 static tg_status numbers_only(const tg_call *call) {
     tg_dtype dtype = (tg_dtype)call->in[0]->dtype;
     if (dtype != TG_U8 && dtype != TG_BOOL) return TG_OK;
@@ -170,7 +170,7 @@ static const tg_attr_field affine_fields[] = {
     {"shift", TG_ATTR_REAL, offsetof(affine_attr, shift)},
 };
 
-/* An integer tensor times 0.5 would be all zeros: numbers that the dtype does not have are refused. */
+/* An integer tensor times 0.5 would be all zeros, so numbers that the dtype does not have are refused. */
 static bool dtype_has(double number, tg_dtype dtype) {
     if (tg_dtype_is_float(dtype)) return true;
     double end = dtype == TG_I32 ? 0x1p31 : 0x1p63;
@@ -223,7 +223,7 @@ tg_tensor *tg_add_scalar(tg_tensor *x, double s) {
     TG_NAMED("add_scalar");
     return tg_affine(x, 1, s);
 }
-/* Adding -0 changes no number; adding 0 would make 0 of -0. */
+/* Adding -0 changes no number, but adding 0 would turn -0 into 0. */
 tg_tensor *tg_mul_scalar(tg_tensor *x, double s) {
     TG_NAMED("mul_scalar");
     return tg_affine(x, s, -0.0);

@@ -1,5 +1,5 @@
-/* Two bells with their derivatives of every order: that of the sigmoid, and the Gaussian. They are the slopes of most
- * activation functions. */
+/* The sigmoid and the Gaussian with their derivatives of every order, of which the derivatives of most
+ * activation functions are made. */
 #include "ops/elementwise/order.h"
 #include "ops/reduce/scaled.h"
 
@@ -11,7 +11,7 @@ static const double none[2];
 
 /* ---- sigmoid(scale x) ---- */
 
-/* scale^n e^-t, of which a factor alone may leave the range of a double. */
+/* scale^n e^-t, where each factor alone may leave the range of a double. */
 static double scaled_tail(int n, double t, double scale) {
     tg_scaled p = TG_SCALED_ONE;
     double part = exp(-t / (2 * n + 2));
@@ -20,9 +20,9 @@ static double scaled_tail(int n, double t, double scale) {
     return tg_scaled_value(p);
 }
 
-/* With t = scale x and e = e^-|t|, the n-th derivative by t is (1 + e)^-(n+1) times the sum over k of
- * (-1)^k A(n, k) e^(k+1), A the Eulerian numbers, A(n, k) = (k + 1) A(n-1, k) + (n - k) A(n-1, k-1), on the left; even
- * derivatives change sign with t. */
+/* With t = scale x and e = e^-|t|, the n-th derivative by t for t < 0 is (1 + e)^-(n+1) times the sum over
+ * k of (-1)^k A(n, k) e^(k+1), where the Eulerian numbers are A(n, k) = (k + 1) A(n-1, k) + (n - k) A(n-1,
+ * k-1). Even derivatives change sign with t. */
 static double sigmoid_order(int n, double x, double scale) {
     double a[TG_MAX_ORDER + 1] = {1}, t = scale * x, e = exp(-fabs(t)), sum = 0;
     if (n == 0) return (t < 0 ? e : 1) / (1 + e);
@@ -66,8 +66,8 @@ tg_tensor *tg_sigmoid_derivative(tg_tensor *x, int64_t order) { return tg_sigmoi
 
 /* ---- G(x) = e^(-s x^2) ---- */
 
-/* G^(n) = P_n G with P_0 = 1, P_n = -2s (x P_(n-1) + (n-1) P_(n-2)); G as the square of its root, so that P_n multiplies
- * it before it underflows. */
+/* G^(n) = P_n G with P_0 = 1 and P_n = -2s (x P_(n-1) + (n-1) P_(n-2)). P_n is multiplied by the root of G
+ * twice, since G may underflow where the product does not. */
 static double gaussian_order(int n, double x, double s) {
     double root = exp(-0.5 * s * x * x), before = 0, p = 1;
     if (root == 0) return 0;
@@ -81,7 +81,7 @@ static double gaussian_order(int n, double x, double s) {
 static tg_status gaussian_derivative_forward(const tg_call *call) {
     const double s = tg_scale_of(call->attr), p[2] = {s};
     int64_t order = tg_order_of(call->attr);
-    if (order > 1 || s < 0x1p-30 || s > 0x1p30) /* the kernels take e^(-s x^2) for 0 before s has made up for it */
+    if (order > 1 || s < 0x1p-30 || s > 0x1p30) /* the kernels lose what e^(-s x^2) loses to underflow */
         tg_map_order(call, gaussian_order);
     else if (order == 1)
         tg_map_slope(call, TG_UNARY_GAUSSIAN, p);

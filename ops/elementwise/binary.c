@@ -1,4 +1,5 @@
-/* Functions of two tensors: rows of a table. Values are kernels (core/kernels/map/binary.def). */
+/* Functions of two tensors, as rows of a table. Their values are computed by kernels
+ * (core/kernels/map/binary.def). */
 #include "ops/elementwise/unary.h"
 
 #include <math.h>
@@ -8,37 +9,37 @@ static tg_status map(const tg_call *call, tg_binary f) {
     return TG_OK;
 }
 
-/* f32, f64, i32 and i64. */
+/* The operands are f32, f64, i32 or i64. */
 static tg_status numbers_infer(const tg_call *call) {
     tg_dtype dtype = (tg_dtype)call->in[0]->dtype;
     tg_status s = dtype == TG_I32 || dtype == TG_I64 ? TG_OK : tg_call_float(call, 0);
     return s == TG_OK ? tg_infer_pair(call) : s;
 }
 
-/* f32 and f64. */
+/* The operands are f32 or f64. */
 static tg_status floats_infer(const tg_call *call) {
     tg_status s = tg_call_float(call, 0);
     return s == TG_OK ? numbers_infer(call) : s;
 }
 
-/* ---- derivatives. Where a formula has no limit, the operand is replaced by one where it is 0: a choice made
- * afterwards would leave inf * 0 in the next derivative. ---- */
+/* ---- derivatives. Where a formula has no limit, an operand is replaced beforehand by one for which it is
+ * 0: a choice between results would leave inf * 0 in the next derivative. ---- */
 
-/* g where a is ahead, half of it where the two tie (NaN ties with nothing and is never behind) */
+/* g where a wins over b, and g / 2 where they are equal; NaN equals nothing and never loses. */
 static tg_tensor *share(tg_tensor *g, tg_tensor *a, tg_tensor *b, tg_tensor *behind) {
     tg_tensor *halved = tg_where(tg_eq(a, b), tg_mul_scalar(g, 0.5), g);
     return tg_masked_fill(halved, behind, 0);
 }
 
-/* Where an infinite operand makes a^b 0, it is 0 to any order. */
+/* Where an infinite operand makes a^b 0, its derivatives of every order are 0. */
 static tg_tensor *pow_ended(tg_tensor *a, tg_tensor *b, tg_tensor *y) {
     tg_tensor *finite = tg_logical_and(tg_isfinite(a), tg_isfinite(b));
     return tg_logical_and(tg_eq(y, number(y, 0)), tg_logical_not(finite));
 }
 
-/* b a^(b-1), 0 for b = 0. For a < 1 and b <= 1/2 as b a^b / a: b - 1 rounds, also to whole numbers; for a > 0 that is
- * h (b h / a), h = a^(b/2), where a^(b-1) or 1 / a alone may overflow. Where a = 0 <= b, b is a constant: the
- * derivative by the exponent is 0 there, to any order. */
+/* b a^(b-1), which is 0 for b = 0. For a < 1 and b <= 1/2 it is computed as b a^b / a, since b - 1 rounds,
+ * also to integers; for a > 0 as h (b h / a) with h = a^(b/2), since a^(b-1) or 1 / a alone may overflow.
+ * Where a = 0 <= b, b is made a constant: the derivatives by the exponent are 0 there. */
 static tg_tensor *pow_by_base(tg_tensor *a, tg_tensor *all_b, tg_tensor *y) {
     tg_tensor *zero = number(a, 0), *one = number(a, 1), *ended = pow_ended(a, all_b, y), *positive = tg_gt(a, zero);
     tg_tensor *at_0 = tg_logical_and(tg_eq(a, zero), tg_ge(all_b, zero));
@@ -52,8 +53,8 @@ static tg_tensor *pow_by_base(tg_tensor *a, tg_tensor *all_b, tg_tensor *y) {
     return tg_mul(tg_where(halved, power, one), quotient);
 }
 
-/* a^b log a, 0 for a = 0 and b >= 0, NaN for a < 0; as h (h log a), h = a^(b/2): a^b may leave the range where its
- * derivatives do not, such as h (h / a). */
+/* a^b log a, which is 0 for a = 0 and b >= 0, and NaN for a < 0. It is computed as h (h log a) with h =
+ * a^(b/2), since a^b may leave the range where its derivatives, such as h (h / a), do not. */
 static tg_tensor *pow_by_exponent(tg_tensor *a, tg_tensor *b, tg_tensor *y) {
     tg_tensor *zero = number(a, 0), *at_0 = tg_logical_and(tg_eq(a, zero), tg_ge(b, zero)), *ended = pow_ended(a, b, y);
     tg_tensor *within = tg_where(tg_lt(a, zero), number(a, NAN), a);
@@ -62,8 +63,9 @@ static tg_tensor *pow_by_exponent(tg_tensor *a, tg_tensor *b, tg_tensor *y) {
     return tg_mul(h, tg_xlogy(h, base));
 }
 
-/* With the larger of a and b in magnitude, the ratio p of the other to it and r = 1 / sqrt(1 + p^2), nothing overflows,
- * and no derivative of what is made of them cancels. At (0, 0) p is 0, and the larger one 1. */
+/* The larger of a and b in magnitude, the ratio p of the other to it, and r = 1 / sqrt(1 + p^2). What is
+ * made of them does not overflow, and its derivatives do not cancel. At (0, 0) p is 0, and the larger one
+ * is taken to be 1. */
 typedef struct polar {
     tg_tensor *a_larger, *larger, *p, *r;
 } polar;
@@ -73,26 +75,27 @@ static polar polar_of(tg_tensor *a, tg_tensor *b) {
     return (polar){a_larger, safe, p, tg_reciprocal(tg_hypot(p, one))};
 }
 
-/* a / sqrt(a^2 + b^2): 0 at (0, 0) */
+/* a / sqrt(a^2 + b^2), which is 0 at (0, 0) */
 static tg_tensor *direction(tg_tensor *a, tg_tensor *b) {
     polar q = polar_of(a, b);
     return tg_mul(tg_sign(q.larger), tg_where(q.a_larger, q.r, tg_mul(q.p, q.r)));
 }
 
-/* a / (a^2 + b^2): 0 at (0, 0) */
+/* a / (a^2 + b^2), which is 0 at (0, 0) */
 static tg_tensor *over_square(tg_tensor *a, tg_tensor *b) {
     polar q = polar_of(a, b);
     tg_tensor *squared = tg_square(q.r);
     return tg_div(tg_where(q.a_larger, squared, tg_mul(q.p, squared)), q.larger);
 }
 
-/* The n of a - b n = r, a constant between jumps: worked out anew from a / b alone it may be another one. */
+/* The integer n with a - b n = r, which is constant between jumps. It is computed from r, since a / b
+ * alone may round to another integer. */
 static tg_tensor *quotient(tg_tensor *a, tg_tensor *b, tg_tensor *r) {
     tg_tensor *divisor = tg_detach(b);
     return tg_round(tg_sub(tg_div(tg_detach(a), divisor), tg_div(tg_detach(r), divisor)));
 }
 
-/* a / b and log b; where a = 0 and b <= 0 both are 0, and so are their derivatives. */
+/* Where a = 0 and b <= 0, log b and a / b, and all their derivatives, are taken to be 0. */
 static tg_tensor *xlogy_flat(tg_tensor *a, tg_tensor *b) {
     return tg_logical_and(tg_eq(a, number(a, 0)), tg_le(b, number(b, 0)));
 }
@@ -104,14 +107,15 @@ static tg_tensor *xlogy_quotient(tg_tensor *a, tg_tensor *b) {
     return tg_div(tg_where(flat, number(a, 0), a), tg_where(flat, number(b, 1), b));
 }
 
-/* e^a / (e^a + e^b) = sigmoid(a - b); 0 for equal infinities, whose difference alone is NaN */
+/* e^a / (e^a + e^b) = sigmoid(a - b), which is 0 for equal infinities, whose difference is NaN. */
 static tg_tensor *logaddexp_share(tg_tensor *a, tg_tensor *b) {
     tg_tensor *tie = tg_logical_and(tg_eq(a, b), tg_logical_not(tg_isfinite(a))), *zero = number(a, 0);
     tg_tensor *difference = tg_sub(tg_where(tie, zero, a), tg_where(tie, zero, b));
     return tg_masked_fill(tg_sigmoid_derivative(difference, 0), tie, 0);
 }
 
-/* -g u^2 / 2, u = a / b: made of b, a quotient would underflow where its product with a large a does not. */
+/* -g u^2 / 2 with u = a / b. Made of a and b, a quotient would underflow where its product with a large a
+ * does not. */
 static tg_tensor *half_square_slope(tg_tensor *g, tg_tensor *u) {
     return tg_mul(tg_mul(tg_mul_scalar(g, -0.5), u), u);
 }
@@ -213,8 +217,8 @@ ROWS(DEFINE)
 
 static const tg_attr_field pow_scalar_fields[] = {{"exponent", TG_ATTR_REAL, FIRST_PARAMETER}};
 
-/* p x^(p-1); as p h h of h = |x|^((p-1)/2) where the power alone may leave the dtype, or p may multiply what is left of a
- * subnormal one to a hundred of the least numbers, to the second order. */
+/* p x^(p-1). It is computed as p h h with h = |x|^((p-1)/2) where the power alone may leave the range of
+ * the dtype or, to the second order, be a subnormal number whose rounding p would multiply. */
 static tg_tensor *pow_scalar_slope(tg_tensor *x, double p) {
     if (fabs(p) >= 1 && fabs(p) <= 10) return tg_mul_scalar(tg_pow_scalar(x, p - 1), p);
     bool whole = floor(p) == p;

@@ -7,8 +7,9 @@
 
 /* ---- out = a + w (b - a) ---- */
 
-/* The way b - a, half of it where it may overflow: a half of a subnormal number is not exact. From a while w < 1/2, not
- * beyond the middle, and from b behind it: each end is met exactly, and both parts are monotone. */
+/* For w < 1/2 the result is computed from a, and goes no further than the middle; else from b. So each end
+ * is met exactly, and both parts are monotone. `way` is b - a, or half of it where it may overflow; not
+ * always half, since that of a subnormal number is not exact. */
 #define LERP(T, NAME, FABS, MOST) \
     static void NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
         T *out = (T *)(void *)p[0]; \
@@ -64,7 +65,7 @@ tg_tensor *tg_lerp(tg_tensor *a, tg_tensor *b, tg_tensor *weight) {
 
 /* ---- compositions ---- */
 
-/* x + step, which nobody else needs */
+/* x + step; the elements of step are dropped. */
 static tg_tensor *add_step(tg_tensor *x, tg_tensor *step) {
     tg_tensor *y = tg_add(x, step);
     tg_drop_elements(step);
@@ -80,7 +81,8 @@ static bool are_tensors(const char *who, const tg_tensor *x, const tg_tensor *a,
     return tg_operand(x, who, 0) && tg_operand(a, who, 1) && tg_operand(b, who, 2);
 }
 
-/* The value goes to the factor that is larger in magnitude, which rounds least; to the product where that overflows. */
+/* The factor of larger magnitude is multiplied by value, which rounds least; the product is, where that
+ * would overflow. */
 tg_tensor *tg_addcmul(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
     TG_COMPOSED("addcmul");
     if (!are_tensors("addcmul", x, a, b)) return tg_poison();
@@ -94,8 +96,8 @@ tg_tensor *tg_addcmul(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
     return add_step(x, times_share(product, value, tg_logical_not(fits)));
 }
 
-/* A value above 1 goes to the quotient; to the numerator where the quotient is below the least normal number, unless it
- * is the numerator that rounds more. */
+/* For a value above 1 the quotient is multiplied by it. Where the quotient is subnormal the numerator is
+ * instead, unless that would round more. */
 tg_tensor *tg_addcdiv(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
     TG_COMPOSED("addcdiv");
     if (!are_tensors("addcdiv", x, a, b)) return tg_poison();

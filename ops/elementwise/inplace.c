@@ -1,4 +1,4 @@
-/* Changes of elements, not of history. */
+/* Changes in place, which change elements but not history. */
 #include "ops/elementwise/inplace.h"
 
 #include "autograd/tape.h"
@@ -14,8 +14,8 @@ static bool repeats(const tg_array *a) {
     return false;
 }
 
-/* The slot of a tensor that may be changed in place; NULL with the error raised. Memory without a buffer has no version
- * to raise. */
+/* The slot of a tensor that may be changed in place, else NULL with the error raised. Memory without a
+ * buffer may not be changed, since it has no version to raise. */
 static tg_slot *target(const char *who, tg_tensor *x) {
     tg_slot *s = tg_slot_with_data(x, who);
     bool with_history = s && s->requires_grad && (s->node || tg_grad_enabled());
@@ -51,8 +51,8 @@ static bool same_elements(const tg_array *a, const tg_array *b) {
     return true;
 }
 
-/* *out = src broadcast to x's shape, to be dropped: a view, or a copy where writing to x would change what
- * is read. */
+/* *out becomes src broadcast to x's shape: a view, or a copy where writing to x would change what is read.
+ * The caller drops it. */
 static tg_status operand(const char *who, const tg_slot *x, const tg_tensor *src, tg_array *out) {
     *out = (tg_array){0};
     tg_slot *s = tg_slot_with_data(src, who);
@@ -72,7 +72,7 @@ static tg_status operand(const char *who, const tg_slot *x, const tg_tensor *src
     return status;
 }
 
-/* The same for arithmetic: of x's dtype, which is f32 or f64. */
+/* The same for arithmetic, where src must have x's dtype, which must be f32 or f64. */
 static tg_status number(const char *who, const tg_slot *x, const tg_tensor *y, tg_array *out) {
     char text[160], other[160];
     tg_status s = operand(who, x, y, out);

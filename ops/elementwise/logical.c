@@ -21,7 +21,7 @@ static void compare_number(tg_compare f, const tg_array *x, double v, const tg_a
     tg_map_compare(f, x, &number, out);
 }
 
-/* out = out and b, out or b, one of the two; both are bool, contiguous and of one shape. */
+/* out becomes out and b, out or b, or exactly one of the two. Both are bool, contiguous and of one shape. */
 typedef enum joint { BOTH, EITHER, ONE } joint;
 
 static void join(joint f, const tg_array *out, const tg_array *b) {

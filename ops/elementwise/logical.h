@@ -1,5 +1,5 @@
-/* Truth of elements: what is not zero is true, NaN too. Any dtype goes in, and the two of a pair may differ;
- * out is bool, in the shape they broadcast to. Without gradient.
+/* Truth of elements: every element but 0 is true, also NaN. Operands have any dtypes and broadcast; the
+ * result is bool and has no gradient.
  */
 #ifndef TG_OPS_ELEMENTWISE_LOGICAL_H
 #define TG_OPS_ELEMENTWISE_LOGICAL_H

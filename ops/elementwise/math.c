@@ -1,4 +1,5 @@
-/* Mathematical functions of one tensor: rows of one table; the few that take numbers stand below it. */
+/* Mathematical functions of one tensor: those without parameters are rows of a table, the others stand
+ * below it. */
 #include "ops/elementwise/unary.h"
 
 #include <float.h>
@@ -12,8 +13,9 @@
 static tg_tensor *one_less(tg_tensor *x) { return tg_affine(x, -1, 1); }
 static tg_tensor *one_more(tg_tensor *x) { return tg_affine(x, 1, 1); }
 
-/* 1 - x^2, without cancellation: near 1 its own, near 0 that of its derivative. At 1 the derivative is that of the square,
- * where the product would have a factor 0. */
+/* 1 - x^2 without cancellation: as (1 - x) (1 + x) for |x| >= 1/2, since the square would cancel, and as
+ * the square below, since the derivative of the product would. At |x| = 1 it is the square too, as the
+ * product has a factor 0 there. */
 static tg_tensor *one_less_square(tg_tensor *x) {
     tg_tensor *near_0 = one_less(tg_square(x)), *near_1 = tg_mul(one_less(x), one_more(x));
     tg_tensor *is_1 = tg_eq(tg_abs(x), number(x, 1));
@@ -23,13 +25,13 @@ static tg_tensor *one_less_square(tg_tensor *x) {
 /* sqrt(1 + x^2), without overflow */
 static tg_tensor *root_of_one_more_square(tg_tensor *x) { return tg_hypot(x, number(x, 1)); }
 
-/* log 2 2^x as 2 log 2 2^(x-1), which overflows later: x - 1 is exact from 1 on */
+/* log 2 2^x, which from 1 on, where x - 1 is exact, is 2 log 2 2^(x-1), since that overflows later. */
 static tg_tensor *exp2_slope(tg_tensor *x) {
     tg_tensor *high = above(x, 1), *one = tg_where(high, number(x, 1), number(x, 0));
     return tg_mul(tg_where(high, number(x, 2 * LN2), number(x, LN2)), tg_exp2(tg_sub(x, one)));
 }
 
-/* 1 / sqrt(x^2 - 1), likewise; 0 at infinity */
+/* 1 / sqrt(x^2 - 1), likewise without overflow; it is 0 at infinity. */
 static tg_tensor *acosh_slope(tg_tensor *x) {
     tg_tensor *is_1 = tg_eq(x, number(x, 1)), *is_infinite = tg_eq(x, number(x, INFINITY));
     tg_tensor *finite = tg_where(is_infinite, number(x, 2), x), *at_1 = tg_where(is_1, finite, number(x, 1));
@@ -44,7 +46,7 @@ static tg_tensor *times_bell(tg_tensor *g, tg_tensor *x, double scale) {
     return tg_mul(g, tg_mul_scalar(tg_gaussian_derivative(x, 1, 0), scale));
 }
 
-/* -t, 0 or t as x < 0, x = 0, x > 0 */
+/* -t where x < 0, 0 where x = 0, and t where x > 0 */
 static tg_tensor *signed_by(tg_tensor *x, tg_tensor *t) {
     tg_tensor *zero = number(x, 0);
     return tg_where(tg_gt(x, zero), t, tg_where(tg_lt(x, zero), tg_neg(t), zero));

@@ -1,6 +1,7 @@
-/* Mathematical functions of one tensor, element by element; out has x's shape. f32 and f64 only (TG_ERR_DTYPE
- * otherwise). NaN in, NaN out, and NaN outside a function's domain. Where the derivative does not exist, the one chosen
- * stands beside the function. Powers are in ops/elementwise/binary.h.
+/* Mathematical functions of one tensor, element by element. The result has x's shape; x is f32 or f64
+ * (TG_ERR_DTYPE otherwise). NaN gives NaN, and so does an element outside a function's domain. Where the
+ * derivative does not exist, the comment of the function says which value is taken. Powers are in
+ * ops/elementwise/binary.h.
  */
 #ifndef TG_OPS_ELEMENTWISE_MATH_H
 #define TG_OPS_ELEMENTWISE_MATH_H
@@ -12,7 +13,7 @@ extern "C" {
 #endif
 
 TG_API tg_tensor *tg_exp(tg_tensor *x);        /* e^x */
-TG_API tg_tensor *tg_log(tg_tensor *x);        /* natural logarithm; log 0 = -inf, NaN below 0 */
+TG_API tg_tensor *tg_log(tg_tensor *x);        /* the natural logarithm; log 0 = -inf, NaN below 0 */
 TG_API tg_tensor *tg_sqrt(tg_tensor *x);       /* NaN below 0; derivative +inf at 0 */
 TG_API tg_tensor *tg_square(tg_tensor *x);     /* x^2 */
 TG_API tg_tensor *tg_abs(tg_tensor *x);        /* |x|; derivative 0 at 0 */
@@ -43,34 +44,35 @@ TG_API tg_tensor *tg_erfinv(tg_tensor *x);  /* the inverse of erf; infinite at -
 TG_API tg_tensor *tg_lgamma(tg_tensor *x);  /* log |gamma(x)| */
 TG_API tg_tensor *tg_digamma(tg_tensor *x); /* psi(x) = d/dx log gamma(x) */
 
-/* The derivative of psi of this order, 0 <= order <= 20: 0 is digamma, 1 trigamma. TG_ERR_ARGUMENT for other
- * orders; the gradient takes the next one. */
+/* The derivative of psi of this order, 0 <= order <= 20 (TG_ERR_ARGUMENT otherwise): digamma is order 0,
+ * trigamma order 1. Its gradient is the next order. */
 TG_API tg_tensor *tg_polygamma(int64_t order, tg_tensor *x);
 
 TG_API tg_tensor *tg_sinc(tg_tensor *x); /* sin(pi x) / (pi x), 1 at 0 */
-/* The derivative of sinc of this order, 0 <= order <= 20, accurate near 0; the gradient takes the next. */
+/* The derivative of sinc of this order, 0 <= order <= 20, accurate near 0. Its gradient is the next order. */
 TG_API tg_tensor *tg_sinc_derivative(tg_tensor *x, int64_t order);
 
-/* The derivative of the sigmoid of this order, 0 <= order <= 20: relative accuracy in both tails, of the gradients too. */
+/* The derivative of the sigmoid of this order, 0 <= order <= 20. It and its gradients have relative
+ * accuracy in both tails. */
 TG_API tg_tensor *tg_sigmoid_derivative(tg_tensor *x, int64_t order);
 
-/* The derivative of e^(-scale x^2) of this order, 0 <= order <= 20; scale > 0. */
+/* The derivative of e^(-scale x^2) of this order, 0 <= order <= 20, for scale > 0. */
 TG_API tg_tensor *tg_gaussian_derivative(tg_tensor *x, double scale, int64_t order);
 
-/* Steps: the derivative of the first four is 0, at the jumps too; that of frac is 1 everywhere. */
+/* Rounding: the derivative of the first four is 0, also at the jumps; that of frac is 1 everywhere. */
 TG_API tg_tensor *tg_floor(tg_tensor *x);
 TG_API tg_tensor *tg_ceil(tg_tensor *x);
-TG_API tg_tensor *tg_round(tg_tensor *x); /* to the nearest integer, halves to the even one */
+TG_API tg_tensor *tg_round(tg_tensor *x); /* to the nearest integer, the even one of two */
 TG_API tg_tensor *tg_trunc(tg_tensor *x); /* towards 0 */
-TG_API tg_tensor *tg_frac(tg_tensor *x);  /* x - trunc(x): has the sign of x */
+TG_API tg_tensor *tg_frac(tg_tensor *x);  /* x - trunc(x), which has the sign of x */
 
-/* min(max(x, lo), hi); infinite bounds bound nothing. The derivative is 1 at the bounds. hi where lo > hi. A
- * bound that is NaN is TG_ERR_ARGUMENT. */
+/* min(max(x, lo), hi), which is hi where lo > hi; an infinite bound has no effect. The derivative is 1 at
+ * the bounds. A bound that is NaN is TG_ERR_ARGUMENT. */
 TG_API tg_tensor *tg_clamp(tg_tensor *x, double lo, double hi);
 
-/* x with NaN, +inf and -inf replaced by these numbers; of the last two an infinity stands for the largest
- * finite number of x's dtype with its sign: tg_nan_to_num(x, 0, INFINITY, -INFINITY). No gradient where
- * something was replaced. */
+/* x with NaN, +inf and -inf replaced by these numbers. For posinf and neginf, an infinity stands for the
+ * largest finite number of x's dtype with its sign: tg_nan_to_num(x, 0, INFINITY, -INFINITY). The gradient
+ * is 0 where something was replaced. */
 TG_API tg_tensor *tg_nan_to_num(tg_tensor *x, double nan, double posinf, double neginf);
 
 #ifdef __cplusplus

@@ -52,8 +52,9 @@ static double turned_sine(int m, double x) {
     return m % 4 >= 2 ? -v : v;
 }
 
-/* The m-th derivative of x sinc(x) = sin(pi x) / pi: x sinc^(m) + m sinc^(m-1) = pi^(m-1) sin^(m) pi x. Going up
- * multiplies errors by m!/(pi x)^m at most, which stays small for pi |x| > m/2; below that the series loses little. */
+/* The m-th derivative of x sinc(x) = sin(pi x) / pi is x sinc^(m) + m sinc^(m-1) = pi^(m-1) sin^(m)(pi x).
+ * Solving it for one m after the other multiplies errors by at most m!/(pi x)^m, which stays small for pi
+ * |x| > m/2; below that the series loses little. */
 static double sinc_order(int n, double x, double scale) {
     (void)scale;
     double s = tg_scalar_sinpi(x) / (pi * x), power = 1;
@@ -102,9 +103,10 @@ tg_tensor *tg_sinc_derivative(tg_tensor *x, int64_t order) {
 static const double bernoulli[] = {1.0 / 6,        -1.0 / 30, 1.0 / 42,       -1.0 / 30,        5.0 / 66,
                                    -691.0 / 2730, 7.0 / 6,   -3617.0 / 510, 43867.0 / 798, -174611.0 / 330};
 
-/* scale * zeta(s, x), zeta = sum over k >= 0 of (x + k)^-s, s >= 2, x > 0: terms up to x >= s + 10, then
- * Euler-Maclaurin, x^(1-s) (1/(s-1) + 1/(2x) + sum of B_2k / (2k)! s (s+1) .. (s+2k-2) x^(-2k)). The power is taken in two
- * halves, and scaled between them: it may underflow where the product does not. */
+/* scale * zeta(s, x), where zeta is the sum over k >= 0 of (x + k)^-s for s >= 2 and x > 0. Terms are
+ * added until x >= s + 10; the rest is x^(1-s) (1/(s-1) + 1/(2x) + sum of B_2k / (2k)! s (s+1) .. (s+2k-2)
+ * x^(-2k)) (Euler-Maclaurin). The power is multiplied as two halves, since it may underflow where its
+ * product with scale does not. */
 static double hurwitz_zeta(int s, double x, double scale) {
     double sum = 0;
     for (; x < s + 10; x += 1) sum += pow(x, -s);
@@ -116,8 +118,8 @@ static double hurwitz_zeta(int s, double x, double scale) {
     return scale * sum + scale * tail * half * half;
 }
 
-/* d^n/dx^n (pi cot(pi x)) = (-1)^n pi^(n+1) P(c), c = cot(pi x): P = c for n = 0, then (1 + c^2) P'. All
- * coefficients are positive and of one parity, so that nothing cancels. */
+/* d^n/dx^n (pi cot(pi x)) = (-1)^n pi^(n+1) P(c) with c = cot(pi x), where P = c for n = 0, and (1 + c^2)
+ * P' for the next n. All coefficients are positive and of one parity, so nothing cancels. */
 static double cotangent_order(int n, double x) {
     double p[TG_MAX_ORDER + 3] = {0, 1}, c = tg_scalar_cospi(x) / tg_scalar_sinpi(x);
     for (int m = 1; m <= n; m++) {
@@ -130,7 +132,7 @@ static double cotangent_order(int n, double x) {
     return (n % 2 ? -sum : sum) * pow(pi, n + 1);
 }
 
-/* psi_n(x) = (-1)^(n+1) n! zeta(n+1, x); psi_n(x) = (-1)^n psi_n(1 - x) - (pi cot(pi x))^(n) on the left. */
+/* psi_n(x) = (-1)^(n+1) n! zeta(n+1, x) for x > 0, and (-1)^n psi_n(1 - x) - (pi cot(pi x))^(n) for x < 0. */
 static double polygamma(int n, double x, double scale) {
     if (isnan(x) || x == -INFINITY) return NAN;
     if (x <= 0 && x == floor(x)) return n % 2 ? INFINITY : NAN;

@@ -1,6 +1,6 @@
-/* Private. What rows of elementwise functions of one tensor are made of: value and first derivative on plain
- * arrays are kernels (core/kernels/map/unary.def), called with up to two parameters; the same derivative, made of
- * ops, serves recorded walks. Attributes, if any, are two doubles at most, in the kernel's order. */
+/* Private. Macros that make an op of a row of a table of elementwise functions of one tensor. Value and
+ * first derivative on plain arrays are kernels (core/kernels/map/unary.def) with up to two parameters,
+ * which are the op's attributes; the same derivative, made of ops, serves recorded walks. */
 #ifndef TG_OPS_ELEMENTWISE_UNARY_H
 #define TG_OPS_ELEMENTWISE_UNARY_H
 
@@ -25,7 +25,8 @@ typedef struct tg_parameters {
 #define FIRST_PARAMETER offsetof(tg_parameters, p[0])
 #define SECOND_PARAMETER offsetof(tg_parameters, p[1])
 
-/* Of an op without attributes: those of softplus, its steepness and where it becomes x: nowhere. The others take none. */
+/* The kernel's parameters. Of the ops without attributes softplus alone reads any: beta = 1, and no
+ * threshold. */
 static inline const double *parameters_of(const void *attr) {
     static const double fixed[2] = {1, INFINITY};
     return attr ? ((const tg_parameters *)attr)->p : fixed;
@@ -50,7 +51,8 @@ static inline tg_tensor *above(tg_tensor *x, double v) { return tg_gt(x, number(
 static inline bool is_f64(tg_tensor *x) { return tg_dtype_of(x) == TG_F64; }
 static inline tg_tensor *below(tg_tensor *x, double v) { return tg_lt(x, number(x, v)); }
 
-/* The functions of a row: g is the gradient of y = f(x), DERIVATIVE that of x; p the parameters. */
+/* The functions of a row. DERIVATIVE is the gradient of x, written in g, the gradient of y = f(x), in x, y
+ * and the parameters p. */
 #define UNARY_FUNCTIONS(NAME, KERNEL, DERIVATIVE) \
     static tg_status NAME##_forward(const tg_call *call) { return unary_forward(call, TG_UNARY_##KERNEL); } \
     static void NAME##_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) { \
@@ -68,7 +70,7 @@ static inline tg_tensor *below(tg_tensor *x, double v) { return tg_lt(x, number(
     .save = SAVES_##KERNEL, .save_f64 = SAVES_F64_##KERNEL, .forward = NAME##_forward, .grad = NAME##_grad, \
     .grad_kernel = NAME##_grad_kernel
 
-/* An op without attributes. Its public function stands beside it, in either case. */
+/* An op without attributes. Its file defines the public function. */
 #define UNARY_OP(NAME, KERNEL, FORMULA, KINK, DERIVATIVE) \
     UNARY_FUNCTIONS(NAME, KERNEL, DERIVATIVE) \
     const tg_op tg_op_##NAME = {UNARY_FIELDS(NAME, KERNEL, FORMULA, KINK), .infer = tg_infer_same};

@@ -1,4 +1,4 @@
-/* Rows of a table by index, and dropout: compositions of other ops. */
+/* Rows of a table by index, and dropout, as compositions of other ops. */
 #include "ops/index/embedding.h"
 
 #include "autograd/tape.h"
@@ -10,7 +10,7 @@ static void *fresh(tg_tensor *t) { return tg_is_poison(t) ? NULL : tg_array_of(t
 
 /* ---- embedding ---- */
 
-/* [n, 1] for the n indices, set where one is the padding. */
+/* A mask [n, 1] of the n indices, which is set where an index is the padding. */
 static tg_tensor *padded(const tg_tensor *index, int64_t padding, int64_t size) {
     const tg_array *a = tg_array_of(index);
     if (!a) return tg_poison();
@@ -59,7 +59,7 @@ tg_tensor *tg_dropout(tg_tensor *x, double p, bool training) {
     tg_tensor *u = tg_uniform_with(dtype, 0, 1, tg_shape_of(x)), *dropped = tg_lt(u, tg_scalar(dtype, p));
     tg_drop_temporary(u);
     tg_tensor *scaled = tg_mul_scalar(x, p < 1 ? 1 / (1 - p) : 1);
-    tg_tensor *y = tg_masked_fill(scaled, dropped, 0); /* no product with 0: x may be infinite */
+    tg_tensor *y = tg_masked_fill(scaled, dropped, 0); /* not a product with 0, as x may be infinite */
     tg_drop_temporary(scaled), tg_drop_temporary(dropped);
     if (tg_is_poison(y)) *tg_default_rng() = before;
     return y;

@@ -22,9 +22,9 @@ static tg_status fail_outside(const char *op, tg_tensor *const *in, int axis, in
                    tg_describe(in[1], index_text, sizeof index_text));
 }
 
-/* *out = the indices, to be dropped, all counted from the start of an axis of this size: shared or copied. One that is
- * outside is an error, in the gradient too: the elements may have changed since the forward pass. in[0] and in[1] are
- * the handles of x and index. */
+/* *out becomes the indices into an axis of this size, all counted from the start, shared or copied; the
+ * caller drops it. One that is out of range is an error, in the gradient too, since the elements may have
+ * changed since the forward pass. in[0] and in[1] are the handles of x and index. */
 static tg_status positions(const char *op, tg_tensor *const *in, const tg_array *index, int64_t size, int axis,
                            tg_array *out) {
     *out = (tg_array){0};
@@ -56,7 +56,7 @@ static tg_status node_positions(const tg_node *n, int axis, tg_array *out) {
     return positions(n->op->name, n->in, tg_node_in(n, 1), tg_node_in(n, 0)->shape[axis], axis, out);
 }
 
-/* A vector of indices along `axis`, repeated to the shape of `like`; borrowed. */
+/* A vector of indices along `axis`, repeated to the shape of `like`; a borrowed view. */
 static tg_array along(const tg_array *vector, int axis, const tg_array *like) {
     tg_array v = *like;
     v.data = vector->data, v.buffer = vector->buffer, v.dtype = vector->dtype;

@@ -5,7 +5,8 @@
 
 /* ---- scatter:  dx = g with 0 where src stands,  dsrc[.., j, ..] = g[.., index[.., j, ..], ..] ---- */
 
-/* The index has x's rank and, off the axis, at most x's sizes; src has the index's shape and x's dtype. */
+/* The index has x's rank and, apart from the axis, at most x's sizes; src has the index's shape and x's
+ * dtype. */
 static tg_status scatter_infer(const tg_call *call) {
     const tg_array *x = call->in[0], *index = call->in[1], *src = call->in[2];
     int axis;
@@ -20,7 +21,7 @@ static tg_status scatter_infer(const tg_call *call) {
     return tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(x));
 }
 
-/* Walks index (0), src (1) and the origin of out (2), which stays at 0 along the axis. */
+/* Walks index (operand 0), src (1) and out (2), where the walk stays at position 0 along the axis. */
 static tg_grid grid_of(const tg_array *index, const tg_array *src, const tg_array *out, int axis) {
     const tg_array *a[3] = {index, src, out};
     tg_grid g = {.operands = 3, .rank = index->rank};
@@ -53,7 +54,7 @@ static tg_status scatter_forward(const tg_call *call) {
     return s;
 }
 
-/* Which elements of src are in out: their number, scattered the same way, is still there. */
+/* Which elements of src are in out: those whose number, scattered in the same way, is still there. */
 static tg_tensor *survivors(const tg_node *n, int axis) {
     tg_shape shape = tg_shape_of(n->in[1]);
     tg_tensor *number = tg_zeros_with(TG_I64, shape), *none = tg_zeros_with(TG_I64, tg_shape_of(n->in[0]));
@@ -89,7 +90,8 @@ tg_tensor *tg_scatter(tg_tensor *x, int axis, tg_tensor *index, tg_tensor *src) 
 
 /* ---- compositions ---- */
 
-/* Whether x and index have one rank and sizes that broadcast off the axis; *both becomes the common shape. */
+/* Whether x and index have one rank, and sizes that broadcast apart from the axis; *both becomes their
+ * common shape, with x's size along the axis. */
 static bool fit_along(const tg_array *x, const tg_array *index, int axis, tg_shape *both) {
     tg_shape rest = tg_array_shape(index);
     if (x->rank != index->rank) return false;

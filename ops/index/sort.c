@@ -25,8 +25,8 @@ typedef struct entry {
 
 #define SIGN (UINT64_C(1) << 63)
 
-/* The bits of a float read as an integer are in order but for the sign: negative ones run backwards. -0 is
- * 0, and every NaN the largest. */
+/* The bits of floats, read as integers, have the order of the floats, except that negative ones run
+ * backwards. -0 counts as 0, and every NaN as the largest. */
 static uint64_t key_of_float(double v) {
     uint64_t bits;
     if (isnan(v)) return UINT64_MAX;
@@ -63,7 +63,7 @@ static void insertion_sort(entry *e, int64_t n) {
     }
 }
 
-/* from[0, middle) and from[middle, n), both in order, into to. */
+/* Merges from[0, middle) and from[middle, n), both in order, into `to`. */
 static void merge(const entry *from, int64_t middle, int64_t n, entry *to) {
     int64_t a = 0, b = middle;
     for (int64_t i = 0; i < n; i++)
@@ -93,7 +93,7 @@ typedef struct job {
     atomic_bool failed; /* no memory */
 } job;
 
-/* Where row number i begins, counted over all axes but one, in elements. */
+/* The offset, in elements, of row i along `axis`, where rows are counted over all other axes. */
 static int64_t row_offset(const tg_array *a, int axis, int64_t i) {
     int64_t offset = 0;
     for (int d = a->rank - 1; d >= 0; d--) {

@@ -1,5 +1,5 @@
-/* Sorting along one axis, f32, f64, i32, i64, u8 and bool. NaN counts as larger than everything, as in
- * PyTorch. Elements that tie keep their order. The gradient goes back to where each value came from. */
+/* Sorting along one axis, for every dtype. NaN counts as larger than everything, as in PyTorch, and
+ * elements that tie keep their order. The gradient goes back to where each value came from. */
 #ifndef TG_OPS_INDEX_SORT_H
 #define TG_OPS_INDEX_SORT_H
 
@@ -9,7 +9,8 @@
 extern "C" {
 #endif
 
-/* The elements along `axis` in order, and in *index (when not NULL) where each stood in x, as i64.
+/* The elements along `axis` in order; *index, unless NULL, becomes the i64 positions at which they stood
+ * in x.
  *     tg_sort(x, -1, .descending = true, .index = &order) */
 typedef struct tg_sort_opts {
     bool descending;
@@ -18,8 +19,9 @@ typedef struct tg_sort_opts {
 } tg_sort_opts;
 TG_API tg_tensor *tg_sort_with(tg_tensor *x, int axis, tg_sort_opts opts);
 
-/* The k largest elements along `axis`, largest first, or the k smallest, smallest first; in *index where
- * each stood, the first one of those that tie. More than there are is TG_ERR_ARGUMENT. */
+/* The k largest elements along `axis`, largest first, or the k smallest, smallest first; *index is as for
+ * tg_sort, and of elements that tie the first are taken. k is TG_ERR_ARGUMENT unless it is from 0 to the
+ * size of the axis. */
 typedef struct tg_topk_opts {
     bool smallest;
     tg_tensor **index;

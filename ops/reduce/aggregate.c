@@ -16,9 +16,10 @@ static tg_status prod_infer(const tg_call *call) {
 
 enum { SHORT = 64 };
 
-/* Whether partial products have not left the dtype: the results are normal and, in short rows, no element is far from 1.
- * (A partial product of a long row that was 0 or infinite shows in the result, too; one that was subnormal, and has lost
- * digits, does not.) Dense arrays are asked without a branch; of others it is not known. */
+/* Whether no partial product has left the range of the dtype: the results are normal and, in short rows,
+ * no element is far from 1. (A partial product that was 0 or infinite shows in the result; one that was
+ * subnormal, and lost digits, does not.) It is asked of contiguous arrays, without a branch, and is false
+ * for others. */
 static bool stays_in_range(const tg_array *x, const tg_array *out) {
     double least = out->dtype == TG_F64 ? DBL_MIN : (double)FLT_MIN;
     int far = 0;
@@ -37,7 +38,8 @@ static bool stays_in_range(const tg_array *x, const tg_array *out) {
     return !far;
 }
 
-/* Again, with the exponent apart. The reduced axes go last, so that the elements of a result follow one another. */
+/* The products again, with the exponent apart. The reduced axes are put last, so that the elements of a
+ * result are contiguous. */
 static tg_status far_products(const tg_array *x, unsigned axes, const tg_array *out) {
     int order[TG_MAX_RANK], rank = 0;
     for (int gone = 0; gone < 2; gone++)
@@ -63,9 +65,10 @@ static tg_status prod_forward(const tg_call *call) {
     return far_products(x, tg_axes_of(call->attr, x->rank), out);
 }
 
-/* The reduced axes of a node's input as the last axis of all: [kept.., all of the reduced]. */
+/* How the reduced axes of a node's input become one, the last: [kept.., all of the reduced]. */
 typedef struct merged {
-    tg_shape order, back, shape, rows; /* permutations there and back; the shape between, and that of the result */
+    tg_shape order, back; /* the permutation that puts them last, and its inverse */
+    tg_shape shape, rows; /* the permuted shape, and the result's */
 } merged;
 
 static merged merge_of(const tg_node *n) {
@@ -93,7 +96,8 @@ static tg_tensor *part(const merged *m, tg_tensor *rows) {
     return tg_permute_with(tg_reshape_with(rows, m->shape), m->back);
 }
 
-/* That of cumprod for a gradient of its last element alone. Nothing is divided, so that zeros are like any other number. */
+/* The gradient of cumprod for an adjoint of its last element alone. Nothing is divided, so 0 is a number
+ * like any other. */
 static void prod_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     merged m = merge_of(n);
     tg_shape last = m.rows;
@@ -145,15 +149,16 @@ static tg_status lse_infer(const tg_call *call) {
     return s == TG_OK ? tg_infer_over(call, (tg_dtype)call->in[0]->dtype) : s;
 }
 
-/* shift = the maximum, or 0 where that is not finite: inf - inf would be NaN. */
+/* shift becomes the maximum, or 0 where that is not finite, since inf - inf would be NaN. */
 static void finite_maximum(const tg_array *x, unsigned axes, const tg_array *shift) {
     tg_reduce(TG_MAX, x, axes, shift);
     for (int64_t i = 0; i < shift->numel; i++)
         if (!isfinite(tg_array_get(shift, i))) tg_array_set(shift, i, 0);
 }
 
-/* out = log of the sum of terms, which are e^(x - shift). A sum below 2 has one term of 1, and its logarithm is that of
- * 1 + the others, of which the sum has lost digits: near a shift of 0 those of the result. The terms are used up. */
+/* out, the sum of the terms e^(x - shift), becomes its logarithm. A sum below 2 has one term of 1, and in
+ * adding it to the others their last digits are lost, which near a shift of 0 are digits of the result: it
+ * is log1p of the others there. The terms are overwritten. */
 static tg_status logarithm(const tg_array *terms, unsigned axes, const tg_array *shift, const tg_array *out) {
     static const double none[2] = {0, 0};
     bool near = false;
@@ -204,7 +209,7 @@ static tg_status lse_forward(const tg_call *call) {
     return s;
 }
 
-/* Set where out is -inf: all terms are 0, and the softmax of such a row is 0/0. NULL when nothing is. */
+/* A mask that is set where out is -inf, since the softmax of such a row is 0/0; NULL when none is. */
 static tg_tensor *of_nothing(tg_tensor *out) {
     const tg_array *a = tg_is_alive(out) ? tg_array_of(out) : NULL;
     for (int64_t i = 0; a && i < a->numel; i++)
@@ -221,14 +226,15 @@ static void lse_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) 
     din[0] = tg_mul(tg_kept(n, dout[0]), share);
 }
 
-/* Where out is infinite, x - out is not to be had: e^(x - out) is 1 for each x that is +inf too. */
+/* Where out is infinite, x - out may be NaN; e^(x - out) is taken to be 1 for each x that is +inf too,
+ * else 0. */
 static void infinite_shares(const tg_array *x, const tg_array *out, const tg_array *share) {
     for (int64_t i = 0; i < x->numel; i++)
         if (isinf(tg_array_get(out, i)))
             tg_array_set(share, i, tg_array_get(out, i) > 0 && tg_array_get(x, i) == INFINITY);
 }
 
-/* share = e^(x - out), over its sum where out is so large that its rounding shows. */
+/* share becomes e^(x - out), divided by its sum where out is so large that its rounding matters. */
 static tg_status shares(const tg_array *x, const tg_array *out, unsigned axes, const tg_array *share) {
     static const double none[2] = {0, 0};
     tg_array repeated = tg_borrow_broadcast(out, x), sum = {0};
@@ -302,7 +308,7 @@ const tg_op tg_op_any = {
 tg_tensor *tg_all_with(tg_tensor *x, tg_all_opts opts) { return tg_apply1(&tg_op_all, x, &opts); }
 tg_tensor *tg_any_with(tg_tensor *x, tg_any_opts opts) { return tg_apply1(&tg_op_any, x, &opts); }
 
-/* A composition: the sum of x != 0. */
+/* The sum of x != 0, as a composition. */
 tg_tensor *tg_count_nonzero_with(tg_tensor *x, tg_count_nonzero_opts opts) {
     TG_COMPOSED("count_nonzero");
     tg_tensor *zero = tg_is_alive(x) ? tg_scalar(tg_dtype_of(x), 0) : x;

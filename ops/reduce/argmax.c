@@ -1,4 +1,4 @@
-/* The largest or smallest along one axis, and where it is. Declared in ops/reduce/reduce.h. */
+/* The largest or smallest element along one axis, and its position; ops/reduce/reduce.h declares them. */
 #include "ops/shared.h"
 
 typedef struct along_attr {

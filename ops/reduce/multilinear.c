@@ -5,24 +5,25 @@
 #include "core/parallel.h"
 #include "ops/reduce/scaled.h"
 
-/* A derivative of order m of a product of elements x is the coefficient of e1 .. em in the product of (x + h1 e1 + .. +
- * hm em), where the square of each e is 0: a polynomial of 2^m coefficients, number S that of the e whose bits S has. */
+/* A derivative of order m of a product of elements x is the coefficient of e1 .. em in the product of (x +
+ * h1 e1 + .. + hm em), where the square of each e is 0. That is a polynomial of 2^m coefficients;
+ * coefficient S belongs to the product of those e whose bits are set in S. */
 
 enum { MOST = 16, LANES = 64 };
 
 typedef struct job {
-    const void *x, *g, *h[MOST]; /* without g: the derivative along h */
+    const void *x, *g, *h[MOST]; /* g is NULL for the derivative along h */
     void *out;
     int order;
     tg_scan_lines line;
-    bool f64, reverse, exclusive, only_last; /* g has one number a row, of the last element: inner is 1 */
+    bool f64, reverse, exclusive, only_last; /* only_last: inner is 1, and g has one number a row, for its last element */
 } job;
 
-/* ---- first gradients of what stays in range, with s[k] = g[k] + x[k+1] s[k+1]:  out[k] = (product before k) s[k];
- * exclusive, of the g of the element after ---- */
+/* ---- first gradients of what stays in range:  out[k] = (product before k) s[k] with s[k] = g[k] + x[k+1]
+ * s[k+1]; when exclusive, g is that of the next element ---- */
 
-/* Whether v is neither 0 nor so near to 1 that a product of two such is a normal number. For f32 every other product is
- * asked: a factor is no further from 1 than 2^149. */
+/* Whether v is neither 0 nor so near 1 that a product of two such numbers is normal. For f32 only every
+ * other product is checked, since a factor is between 2^-149 and 2^149. */
 static inline int leaves(double v, double most) {
     double size = fabs(v);
     return (!(size <= most)) | ((size < 1 / most) & (size != 0));
@@ -83,7 +84,7 @@ static tg_scaled times(tg_scaled c, double v) {
     return tg_scaled_is_nothing(c) ? c : tg_scaled_times(c, v);
 }
 
-/* The polynomial p times that of element k. */
+/* Multiplies the polynomial p by that of element k. */
 static void multiply(const job *j, tg_scaled *p, int64_t k) {
     double x = element(j, j->x, k), h[MOST];
     for (int i = 0; i < j->order; i++) h[i] = element(j, j->h[i], k);
@@ -114,7 +115,7 @@ static double arriving(const job *j, int64_t at, int64_t i, int64_t step) {
     return i == j->line.n - 1 ? 0 : element(j, j->g, at + step);
 }
 
-/* With room for n + 1 polynomials: the products before each element, and one that runs. */
+/* `before` has room for n + 1 polynomials: the product before each element, and a running one. */
 static void with_care(const job *j, int64_t at, tg_scaled *before) {
     int64_t step = j->reverse ? -j->line.inner : j->line.inner, terms = INT64_C(1) << j->order;
     tg_scaled *p = before + j->line.n * terms;
@@ -200,7 +201,8 @@ static tg_status along_forward(const tg_call *call) { return forward(call, 1); }
 static tg_status adjoint_infer(const tg_call *call) { return infer(call, 2); }
 static tg_status adjoint_forward(const tg_call *call) { return forward(call, 2); }
 
-/* By x: the adjoint of g. By a direction: the same without it, since the result is linear in it. */
+/* The gradient by x is the adjoint of g. That by a direction, in which the result is linear, is the
+ * adjoint without it. */
 static void along_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     for (int i = 0; i < n->n_in; i++) {
         tg_tensor *in[MOST + 2] = {n->in[0], dout[0]};
@@ -211,8 +213,9 @@ static void along_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
     }
 }
 
-/* c . (adjoint of g along h) is g . (derivative along h and c): c is one more direction by x, the only one in place of
- * one of the others by that, and by g it is the derivative itself. */
+/* For an adjoint c of the result, c . (adjoint of g along h) = g . (derivative along h and c). So the
+ * gradient by x has c as one more direction, that by a direction has c in its place, and that by g is the
+ * derivative itself. */
 static void adjoint_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     for (int i = 0; i < n->n_in; i++) {
         tg_tensor *in[MOST + 3];

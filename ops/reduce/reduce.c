@@ -27,7 +27,7 @@ tg_status tg_infer_over(const tg_call *call, tg_dtype dtype) {
     return s == TG_OK ? tg_out(call, 0, dtype, reduced(call->in[0], axes, attr->keepdim)) : s;
 }
 
-/* A largest or smallest element needs one to choose from. */
+/* A largest or smallest element needs elements to choose from. */
 static tg_status not_empty(const tg_call *call, unsigned axes) {
     const tg_array *x = call->in[0];
     for (int i = 0; i < x->rank; i++)
@@ -91,7 +91,7 @@ const tg_op tg_op_sum = {
 
 tg_tensor *tg_sum_with(tg_tensor *x, tg_sum_opts opts) { return tg_apply1(&tg_op_sum, x, &opts); }
 
-/* ---- mean:  dx = g / n, repeated, for n elements a mean ---- */
+/* ---- mean:  dx = g / n, repeated, for a mean of n elements ---- */
 
 static double count_of(const tg_array *x, unsigned axes) {
     double n = 1;
@@ -105,7 +105,8 @@ static tg_status mean_infer(const tg_call *call) {
     return s == TG_OK ? tg_infer_over(call, (tg_dtype)call->in[0]->dtype) : s;
 }
 
-/* Where the sum has left the dtype, the sum of x / n, which is finite where the mean is. */
+/* The sum of x / n, which is finite where the mean is, also where the sum of x has left the range of the
+ * dtype. */
 static tg_status mean_of_shares(const tg_call *call, unsigned axes, double count) {
     const tg_array *x = call->in[0], *out = call->out[0];
     tg_array share = {0}, sum = {0}, kept;
@@ -124,7 +125,7 @@ static tg_status mean_of_shares(const tg_call *call, unsigned axes, double count
     return s;
 }
 
-/* Divides, for the mean of equal numbers to be that number: n * (1/n) need not round to 1. */
+/* Divides by n, so that the mean of equal numbers is that number: n * (1/n) need not round to 1. */
 static tg_status mean_forward(const tg_call *call) {
     const tg_array *x = call->in[0], *out = call->out[0];
     unsigned axes = tg_axes_of(call->attr, x->rank);
@@ -179,7 +180,8 @@ static tg_status extreme_infer(const tg_call *call) {
 
 static tg_status amax_forward(const tg_call *call) { return tg_fold_over(call, TG_MAX); }
 
-/* Of amax and amin. Elsewhere 0 / count: 0, and NaN where the result is, which nothing ties with. */
+/* The gradient of amax and amin. An element that does not tie gets 0 / count, which is NaN where the
+ * result is NaN. */
 static void extreme_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *x = n->in[0], *ties = tg_eq(x, tg_kept(n, n->out[0]));
     tg_tensor *count = tg_to(ties, tg_dtype_of(x));

@@ -1,4 +1,5 @@
-/* Private. Products that may leave the dtype and come back, and sums of such: m 2^e. */
+/* Private. Numbers m 2^e, for products that may leave the range of the dtype and come back, and for sums
+ * of such. */
 #ifndef TG_OPS_REDUCE_SCALED_H
 #define TG_OPS_REDUCE_SCALED_H
 
@@ -12,7 +13,7 @@ typedef struct tg_scaled {
 
 #define TG_SCALED_ONE ((tg_scaled){1, 0})
 
-/* The exponent of what is far from 1 moves to *e. */
+/* v, of which the exponent is moved to *e when it is far from 1. */
 static inline double tg_scaled_near(double v, int64_t *e) {
     double size = fabs(v);
     if ((size >= 0x1p-400 && size <= 0x1p400) || size == 0 || !isfinite(v)) return v;
@@ -44,7 +45,7 @@ static inline tg_scaled tg_scaled_product(tg_scaled p, tg_scaled q) {
     return r;
 }
 
-/* In units of the term with the larger exponent, of which the other may be too small a part to be seen. */
+/* The sum has the larger exponent; the other term may be too small to change it. */
 static inline tg_scaled tg_scaled_sum(tg_scaled p, tg_scaled q) {
     if (tg_scaled_is_nothing(p)) return q;
     if (tg_scaled_is_nothing(q)) return p;

@@ -21,14 +21,15 @@ typedef struct scan scan;
 typedef void scan_body(const scan *s, int64_t at, int64_t lanes);
 
 struct scan {
-    const void *a, *b; /* b of the linear scan only */
+    const void *a, *b; /* b is NULL but for the linear scan */
     void *out;
     tg_scan_lines line;
     bool reverse, exclusive;
     scan_body *body;
 };
 
-/* T elements, ACC the running value, VALUE the number it is. NEXT takes it from `before` over element k. */
+/* Elements are of type T and the running value is of type ACC, from which VALUE makes the number. FIRST is
+ * the running value at the start, and NEXT the one after element k, where `before` is the one before it. */
 #define SCAN_OF(NAME, T, ACC, VALUE, FIRST, NEXT) \
     static inline void NAME##_lanes(const scan *s, int64_t at, int64_t lanes, int64_t apart) { \
         const T *a = s->a, *b = s->b; \
@@ -65,7 +66,7 @@ SCAN(prod_f64, double, double, 1, before *a[k])
 SCAN(prod_i64, uint64_t, uint64_t, 1, before *a[k])
 SCAN_OF(far_prod_f32, float, tg_scaled, tg_scaled_value, TG_SCALED_ONE, tg_scaled_times(before, (double)a[k]))
 SCAN_OF(far_prod_f64, double, tg_scaled, tg_scaled_value, TG_SCALED_ONE, tg_scaled_times(before, a[k]))
-/* The state before the first step is 0 whatever a is: an infinite a must not make NaN of it. */
+/* The state before the first step is 0, and is not multiplied by a, which may be infinite. */
 SCAN(linear_f32, float, double, 0, i == 0 ? (double)b[k] : (double)a[k] * before + (double)b[k])
 SCAN(linear_f64, double, double, 0, i == 0 ? b[k] : a[k] * before + b[k])
 
@@ -121,7 +122,8 @@ tg_status tg_scan_infer(const tg_call *call) {
     return tg_out(call, 0, tg_dtype_is_float(dtype) ? dtype : TG_I64, tg_array_shape(call->in[0]));
 }
 
-/* By the bodies for f32, f64 and i64; once more by the slower ones where a running value may have left its range. */
+/* Runs the body for f32, f64 or i64, and then the slower one where a running value may have left its
+ * range. */
 static tg_status forward(const tg_call *call, scan_body *const bodies[3], scan_body *const careful[2]) {
     const tg_array *out = call->out[0];
     tg_dtype dtype = (tg_dtype)out->dtype;

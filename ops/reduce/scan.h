@@ -1,5 +1,6 @@
-/* Running results along one axis. Out has the shape of x. Integers and bool give i64; sums and products of
- * f32 run in double, and a product that leaves the range may come back. A 0-d tensor has no axis (TG_ERR_ARGUMENT).
+/* Running sums and products along one axis. The result has the shape of x, and is i64 for integers and bool.
+ * Those of f32 run in double, and a product that leaves the range may come back. An axis out of range is
+ * TG_ERR_ARGUMENT.
  *
  *     tg_cumsum(x, -1)                       // x0, x0 + x1, x0 + x1 + x2, ...
  *     tg_cumsum(x, -1, .exclusive = true)    // 0, x0, x0 + x1, ...
@@ -23,13 +24,14 @@ typedef tg_scan_opts tg_cumsum_opts, tg_cumprod_opts;
 
 TG_API tg_tensor *tg_cumsum_with(tg_tensor *x, int axis, tg_cumsum_opts opts);
 
-/* The gradient is exact where elements are zero, and where products of some of them leave the range, to any order. */
+/* The gradient, to any order, is exact also where elements are 0 and where partial products leave the
+ * range. */
 TG_API tg_tensor *tg_cumprod_with(tg_tensor *x, int axis, tg_cumprod_opts opts);
 
 /* The state before each step of a linear recurrence that starts at 0:
  *     out[0] = 0,  out[i + 1] = a[i] out[i] + b[i]
- * or, reversed, out[n - 1] = 0, out[i - 1] = a[i] out[i] + b[i]. a and b have one shape, f32 or f64. It is
- * its own gradient with the direction turned round. */
+ * or, reversed, out[n - 1] = 0, out[i - 1] = a[i] out[i] + b[i]. a and b have one shape and one dtype, f32
+ * or f64. Its gradient is the same scan in the other direction. */
 TG_API tg_tensor *tg_linear_scan(tg_tensor *a, tg_tensor *b, int axis, bool reverse);
 
 #ifdef __cplusplus

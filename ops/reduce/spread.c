@@ -36,8 +36,8 @@ tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least) {
 
 static tg_tensor *mean_over(tg_tensor *x, tg_shape axes) { return tg_mean_with(x, (tg_reduce_opts){.axes = axes, .keepdim = true}); }
 
-/* What mean = first + lost leaves of the two, exactly; 0 where it is no more than the rounding of `lost` itself, so that
- * equal numbers have no deviation at all. A constant. */
+/* first + lost - mean, the rounding error of the mean, as a constant. It is 0 where it is no more than the
+ * rounding of `lost` itself, so that equal numbers have no deviation at all. */
 static tg_tensor *remainder_of(tg_tensor *first, tg_tensor *lost, tg_tensor *mean) {
     tg_tensor *rest = tg_zeros_with(tg_dtype_of(mean), tg_shape_of(mean));
     if (!tg_is_alive(rest) || !tg_is_alive(mean)) return rest;
@@ -50,8 +50,8 @@ static tg_tensor *remainder_of(tg_tensor *first, tg_tensor *lost, tg_tensor *mea
     return rest;
 }
 
-/* x less its mean, which goes to *mean. The mean of what the rounded mean leaves corrects it; the gradient is that of
- * one mean. */
+/* x minus its mean, which goes to *mean. The rounded mean is corrected by the mean of the deviations from
+ * it; the gradient is that of one mean. */
 static tg_tensor *centred(tg_tensor *x, tg_shape axes, tg_tensor **mean) {
     tg_tensor *first = mean_over(x, axes), *left = tg_sub(tg_detach(x), tg_detach(first));
     tg_tensor *lost = mean_over(left, axes);
@@ -76,7 +76,8 @@ static tg_tensor *sum_of_squares(tg_tensor *d, const tg_spread_opts *o) {
     return sum;
 }
 
-/* Whether the deviation is so large next to the mean that the rounding of the mean is none of the deviation. */
+/* Whether the deviations are so large next to the mean that the rounding of the mean does not matter to
+ * them. */
 static bool mean_is_exact_enough(const tg_tensor *mean, const tg_tensor *sum, double n) {
     const tg_array *m = tg_array_of(mean), *s = tg_array_of(sum);
     for (int64_t i = 0; i < m->numel; i++)
@@ -89,9 +90,10 @@ static bool plain_will_do(const tg_spread *s, double eps) {
     return tg_sum_is_safe(s->sum, s->n * eps) && (!s->mean || mean_is_exact_enough(s->mean, s->sum, s->n));
 }
 
-/* Where all numbers of a row are one, only eps has a scale, and x may be far larger: x is divided by the geometric mean of
- * both, its differences, which are 0, are multiplied by *ratio, and the scale is that of eps. *ratio is NULL where there
- * is no such row. All constants. */
+/* The scale of the deviations, as a constant. Where all numbers of a row are equal, only eps has a scale,
+ * and x may be far larger: x is divided by the geometric mean of the two, and its deviations, which are 0,
+ * are multiplied by *ratio, after which the scale is that of eps. *ratio is NULL where there is no such
+ * row. */
 static tg_tensor *scale_of_differences(tg_tensor *x, const tg_spread_opts *o, tg_tensor **ratio) {
     tg_tensor *scale = tg_scale_over(x, o->axes, sqrt(o->eps)), *mean;
     *ratio = NULL;
@@ -123,7 +125,7 @@ static tg_spread with_care(tg_tensor *x, const tg_spread_opts *o, const tg_sprea
     s.sum = sum_of_squares(s.d, o);
     if (s.scale && s.mean) s.mean = tg_mul(s.mean, s.scale);
     if (ratio) s.scale = tg_div(s.scale, ratio);
-    /* all or nothing: not everyone looks at the mean and the scale */
+    /* the sum is poison after any failure, since not every caller looks at the mean and the scale */
     if ((s.mean && !tg_is_alive(s.mean)) || (s.scale && !tg_is_alive(s.scale))) s.sum = tg_poison();
     return s;
 }

@@ -1,6 +1,7 @@
-/* Private. What variance, deviation and normalisation share: a mean that is taken twice where once is not enough,
- * and squares that stay inside the dtype. All of it can be differentiated to any order. Whether the plain formula will
- * do is judged by its results, which are few; only then is the longer way taken. */
+/* Private. The mean and the sum of squared deviations for variance, standard deviation and normalisation,
+ * differentiable to any order. The plain formula is tried first, and its results, which are few, tell
+ * whether it was accurate; if not, the mean is corrected by a second pass, and the squares are scaled so
+ * that they stay in the range of the dtype. */
 #ifndef TG_OPS_REDUCE_SPREAD_H
 #define TG_OPS_REDUCE_SPREAD_H
 
@@ -8,43 +9,44 @@
 
 #include <math.h>
 
-/* Whether each element of a sum of squares (or other powers), with `more` added, is so far from the ends of its dtype
- * that terms, root and the derivatives of both keep their digits. False for NaN and for a handle that is not valid. */
+/* Whether each element of a sum of squares (or other powers), with `more` added, is so far from the ends
+ * of its dtype's range that terms, root and the derivatives of both keep their digits. False for NaN and
+ * for a handle that is not valid. */
 bool tg_sum_is_safe(const tg_tensor *sum, double more);
 
-/* v rounded down to a power of two, by which numbers are divided exactly; v > 0 and finite. */
+/* v, which is positive and finite, rounded down to a power of two: dividing by it is exact. */
 static inline double tg_power_below(double v) {
     int exponent;
     frexp(v, &exponent);
     return ldexp(1, exponent - 1);
 }
 
-/* The largest |x| over `axes`, with size 1 there, as a constant that a homogeneous function of x may be taken out by;
- * rounded down to a power of two, so that dividing by it is exact; no less than `least`, nor so small that products with
- * it are subnormal; 1 in place of 0 and of what is not finite. */
+/* A constant to divide x by, with size 1 along `axes`: the largest |x| there, rounded down to a power of
+ * two, so that dividing is exact. It is no less than `least`, nor so small that products with it are
+ * subnormal, and it is 1 where the largest |x| is 0 or not finite. */
 tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least);
 
 typedef struct tg_spread_opts {
     tg_shape axes;
-    bool keepdim;    /* of the sum */
-    bool about_zero; /* with 0 in place of the mean */
-    bool unscaled;   /* the scale is 1, and the sum may leave the dtype */
-    double eps;      /* is going to be added to sum / n, and matters more than what is far below it */
+    bool keepdim;    /* the sum keeps the axes, with size 1 */
+    bool about_zero; /* the mean is taken to be 0 */
+    bool unscaled;   /* the scale is 1, and the sum may leave the range of the dtype */
+    double eps;      /* what will be added to sum / n: digits of the sum far below it are not needed */
     char end; /* no option: ops/calls.h */
 } tg_spread_opts;
 
 typedef struct tg_spread {
-    tg_tensor *mean;  /* of x, with size 1 along the axes; NULL about zero */
+    tg_tensor *mean;  /* the mean of x, with size 1 along the axes; NULL about zero */
     tg_tensor *d;     /* (x - mean) / scale */
-    tg_tensor *sum;   /* of d^2 */
-    tg_tensor *scale; /* a constant, with size 1 along the axes; NULL: 1 */
-    double n;         /* elements of each sum */
+    tg_tensor *sum;   /* the sum of d^2 over the axes */
+    tg_tensor *scale; /* a constant, with size 1 along the axes; NULL means 1 */
+    double n;         /* the number of elements in each sum */
 } tg_spread;
 
-/* All four are poison or NULL after a failure. */
+/* After a failure each of the four tensors is poison or NULL. */
 tg_spread tg_spread_over(tg_tensor *x, tg_spread_opts opts);
 
-/* sqrt(sum / n + eps) of a spread over kept axes, in units of its scale. */
+/* sqrt(sum / n + eps / scale^2) of a spread with keepdim. */
 tg_tensor *tg_spread_root(const tg_spread *s, double eps);
 
 #endif

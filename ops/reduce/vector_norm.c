@@ -1,4 +1,4 @@
-/* Vector norms: their slope is of the shape of x, and an op like them. */
+/* Vector norms. Their derivative by x, which has the shape of x, is computed by the same op. */
 #include "ops/reduce/vector_norm.h"
 
 #include "ops/reduce/axes.h"
@@ -10,7 +10,7 @@
 typedef struct norm_attr {
     tg_reduce_opts over;
     double p;
-    bool slope; /* out = the derivative by x, in place of the norm */
+    bool slope; /* out is the derivative by x, not the norm */
 } norm_attr;
 
 static const tg_attr_field fields[] = {
@@ -27,15 +27,15 @@ static tg_status infer(const tg_call *call) {
     return ((const norm_attr *)call->attr)->slope ? tg_infer_same(call) : tg_infer_over(call, dtype);
 }
 
-/* ---- n = s (sum of (|x| / s)^p)^(1/p) for any s: for the largest |x|, or the power of two below it, which divides exactly,
- * no power leaves the dtype ---- */
+/* ---- the norm is s (sum of (|x| / s)^p)^(1/p) for any s. With the largest |x| as s, or the power of two
+ * below it, by which dividing is exact, no power leaves the range of the dtype ---- */
 
 static double scale_of(double largest, double p) {
     if (largest == 0 || !isfinite(largest)) return 1;
     return p > 32 ? largest : tg_power_below(largest); /* 2^p may be too large */
 }
 
-/* What n is in units of a scale, both of x's shape with size 1 along the axes. */
+/* The norm is n times the scale; both have x's shape with size 1 along the axes. */
 typedef struct measure {
     tg_array n, scale;
 } measure;
@@ -59,7 +59,7 @@ static tg_status terms_of(const tg_array *x, unsigned axes, double p, const meas
     return TG_OK;
 }
 
-/* To be dropped in any case. */
+/* The caller drops *m, after an error too. */
 static tg_status measure_over(const tg_array *x, unsigned axes, double p, measure *m) {
     tg_shape kept = tg_shape_kept(tg_array_shape(x), axes);
     tg_array terms = {0};
@@ -78,8 +78,8 @@ static tg_status measure_over(const tg_array *x, unsigned axes, double p, measur
 
 /* ---- slope = sign(x) (|x| / n)^(p-1), 0 at x = 0 ---- */
 
-/* At an infinite norm the limit of elements that go there alike: of k infinite ones each has k^(1/p-1), and p > 1 leaves
- * nothing to the finite ones. `infinite` is k. */
+/* Where the norm is infinite, the limit for k = `infinite` elements that go to infinity alike: each of
+ * them has k^(1/p-1), and for p > 1 the others have 0. */
 static double slope_of(double x, double n, double scale, double p, double infinite) {
     double size = fabs(x), share = size / scale / n, v;
     if (x == 0) return 0;
@@ -136,9 +136,10 @@ static tg_status forward(const tg_call *call) {
     return s;
 }
 
-/* ---- the derivative of sum(q slope):  (p - 1) (q |x / n|^(p-2) - slope sum(q slope)) / n. The slope does not change with
- * the length of x, so any multiple of x may be taken from q: that which leaves nothing of q at the largest x, where
- * 1 - |x / n|^p would have no digit left. Its own share of the first term is slope times a number of the row. ---- */
+/* ---- the derivative of sum(q slope) is (p - 1) (q |x / n|^(p-2) - slope sum(q slope)) / n. The slope
+ * does not change when x is scaled, so any multiple of x may be subtracted from q: the one for which q
+ * becomes 0 at the largest x, where 1 - |x / n|^p would cancel. What that multiple contributes to the
+ * first term is slope times a number of the row. ---- */
 
 extern const tg_op tg_op_norm;
 
@@ -152,7 +153,7 @@ static tg_tensor *apply(tg_tensor *x, const norm_attr *a, bool slope) {
 static tg_tensor *sum_over(tg_tensor *t, const norm_attr *a) { return tg_sum_with(t, (tg_reduce_opts){.axes = a->over.axes, .keepdim = true}); }
 static tg_tensor *number(const tg_tensor *like, double v) { return tg_scalar(tg_dtype_of(like), v); }
 
-/* Where in a row the largest |x| stands alone; that x, else 1, and its q, else 0. */
+/* A mask of the largest |x| of each row where no other ties with it; that x, else 1; and its q, else 0. */
 typedef struct top {
     tg_tensor *mask, *x, *q;
 } top;
@@ -167,14 +168,16 @@ static top top_of(tg_tensor *q, tg_tensor *x, const norm_attr *a) {
     return t;
 }
 
-/* q |x / n|^(p-2) / n, for n in units of c; below p = 2 as q slope / x, which is in range where the power is not. */
+/* q |x / n|^(p-2) / n for n in units of c. For p < 2 it is q slope / x, which is in range where the power
+ * is not. */
 static tg_tensor *straight(tg_tensor *q, tg_tensor *x, tg_tensor *slope, tg_tensor *n, tg_tensor *c, double p) {
     if (p < 2) return tg_div(tg_mul(q, slope), x);
     if (p > 2) q = tg_mul(q, tg_pow_scalar(tg_abs(tg_div(tg_div(x, c), n)), p - 2));
     return tg_div(tg_div(q, n), c);
 }
 
-/* Where a product of a and b has left the dtype, or its normal numbers; NULL: nowhere. All of one shape. */
+/* A mask that is set where a product of a and b, all of one shape, is not a normal number; NULL when it is
+ * nowhere set. */
 static tg_tensor *spoiled(tg_tensor *product, tg_tensor *a, tg_tensor *b) {
     const tg_array *p = tg_array_of(product), *x = tg_array_of(a), *y = tg_array_of(b);
     double least = tg_dtype_of(product) == TG_F64 ? DBL_MIN : (double)FLT_MIN;
@@ -189,7 +192,7 @@ static tg_tensor *spoiled(tg_tensor *product, tg_tensor *a, tg_tensor *b) {
     return where;
 }
 
-/* a b / c, for a constant c, by which b is divided first where the product is spoiled. */
+/* a b / c for a constant c; b is divided by it first where the product is spoiled. */
 static tg_tensor *product_over(tg_tensor *a, tg_tensor *b, tg_tensor *c) {
     tg_tensor *product = tg_mul(a, b);
     if (!tg_is_alive(product)) return product;
@@ -198,7 +201,8 @@ static tg_tensor *product_over(tg_tensor *a, tg_tensor *b, tg_tensor *c) {
     return tg_div(tg_mul(a, tg_div(b, tg_where(early, c, one))), tg_where(early, one, c));
 }
 
-/* In units of a constant, c, in which n does not leave the dtype. The slope is constant at 0 and at infinity. */
+/* The gradient of the slope, in units of a constant c with which n stays in the range of the dtype. Where
+ * the norm is 0 or infinite, the slope is constant. */
 static tg_tensor *slope_grad(tg_tensor *g, tg_tensor *all_x, const norm_attr *a) {
     tg_tensor *q = tg_mul_scalar(g, a->p - 1);
     tg_tensor *c = tg_scale_over(all_x, a->over.axes, 0), *size = apply(tg_detach(tg_div(all_x, c)), a, false);

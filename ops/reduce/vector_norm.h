@@ -1,4 +1,4 @@
-/* Vector norms over any set of axes; f32 and f64. */
+/* Vector norms over any set of axes, of f32 and f64. */
 #ifndef TG_OPS_REDUCE_VECTOR_NORM_H
 #define TG_OPS_REDUCE_VECTOR_NORM_H
 
@@ -8,14 +8,15 @@
 extern "C" {
 #endif
 
-/* sum(|x|^p)^(1/p); the sum of |x| for p = 1, the largest |x| for p = INFINITY, the smallest for p =
- * -INFINITY. The gradient is sign(x) (|x| / norm)^(p-1), 0 at a norm of 0; with one infinite element it is the limit,
- * sign(x) there and, for p > 1, 0 elsewhere, and k of them have k^(1/p-1) each. Ties for the infinite norms split evenly, and of nothing these
- * are TG_ERR_SHAPE. Other p <= 0 and NaN are TG_ERR_ARGUMENT. */
+/* sum(|x|^p)^(1/p), which is the sum of |x| for p = 1, the largest |x| for p = INFINITY, and the smallest
+ * for p = -INFINITY. Any other p <= 0, and NaN, are TG_ERR_ARGUMENT. The gradient is sign(x) (|x| /
+ * norm)^(p-1), and 0 where the norm is 0. Where k elements are infinite it is the limit: sign(x) k^(1/p-1)
+ * for each of them and, for p > 1, 0 for the others. For p = +-INFINITY it is split evenly among elements
+ * that tie, and no elements are TG_ERR_SHAPE. */
 typedef struct tg_norm_opts {
     tg_shape axes; /* left out: all of them */
     bool keepdim;
-    double p; /* 0, left out: 2 */
+    double p; /* left out or 0: 2 */
     char end; /* no option: ops/calls.h */
 } tg_norm_opts;
 TG_API tg_tensor *tg_norm_with(tg_tensor *x, tg_norm_opts opts);

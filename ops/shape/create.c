@@ -2,12 +2,12 @@
 
 #include <math.h>
 
-#define MOST 0x1p62 /* numbers; more are no int64 */
+#define MOST 0x1p62 /* elements; a larger number is no int64 */
 
 tg_tensor *tg_arange(tg_dtype dtype, double start, double stop, double step) {
     TG_NAMED("arange");
     double n = ceil((stop - start) / step);
-    bool away = step > 0 ? stop < start : stop > start; /* ceil makes -0 of a short way back */
+    bool away = step > 0 ? stop < start : stop > start; /* n does not tell: ceil gives -0 for a short way back */
     if (!isfinite(start) || !isfinite(stop) || step == 0 || away || !(n >= 0 && n < MOST)) {
         tg_fail(TG_ERR_ARGUMENT, "arange: no way leads from %g to %g in steps of %g", start, stop, step);
         return tg_poison();
@@ -19,7 +19,7 @@ tg_tensor *tg_arange(tg_dtype dtype, double start, double stop, double step) {
     return out;
 }
 
-/* Counted from both ends, so that both are met exactly. */
+/* The first half is counted from start and the second from stop, so that both ends are exact. */
 tg_tensor *tg_linspace(tg_dtype dtype, double start, double stop, int64_t n) {
     TG_NAMED("linspace");
     if (n < 0 || !isfinite(start) || !isfinite(stop)) {

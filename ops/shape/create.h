@@ -1,5 +1,5 @@
-/* Tensors made from a rule. As those of core/tensor.h they belong to the current tape, have no history and
- * need no gradient; any dtype, computed in double and converted. */
+/* Tensors made by a rule. As those of core/tensor.h they belong to the current tape, have no history and
+ * require no gradient. They are computed in double and converted to any dtype. */
 #ifndef TG_OPS_SHAPE_CREATE_H
 #define TG_OPS_SHAPE_CREATE_H
 
@@ -9,13 +9,13 @@
 extern "C" {
 #endif
 
-/* start, start + step, .. as far as `stop`, which itself is left out: ceil((stop - start) / step) numbers.
- * A step of 0, one that leads away from stop, or bounds that are not finite, are TG_ERR_ARGUMENT.
+/* start, start + step, .. up to `stop`, which is left out: ceil((stop - start) / step) numbers. A step of
+ * 0, a step that leads away from stop, and bounds that are not finite are TG_ERR_ARGUMENT.
  *     tg_arange(TG_I64, 0, n, 1) */
 TG_API tg_tensor *tg_arange(tg_dtype dtype, double start, double stop, double step);
 
-/* n numbers at equal distances from start to stop, both included; of one number it is start. A negative n, or bounds
- * that are not finite, are TG_ERR_ARGUMENT. */
+/* n numbers at equal distances from start to stop, both included; for n = 1 it is start. A negative n and
+ * bounds that are not finite are TG_ERR_ARGUMENT. */
 TG_API tg_tensor *tg_linspace(tg_dtype dtype, double start, double stop, int64_t n);
 
 /* The rows x columns matrix with ones on the diagonal. */

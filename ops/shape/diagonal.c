@@ -12,7 +12,7 @@ static const tg_attr_field fields[] = {
     {"axis1", TG_ATTR_INT, offsetof(diagonal_attr, axis1)},
 };
 
-/* Elements (i, i + offset), i from max(0, -offset), of the two axes; borrowed. */
+/* The elements (i, i + offset) of the two axes, for i from max(0, -offset); a borrowed view. */
 static tg_array diagonal_of(const tg_array *x, const void *attr) {
     const diagonal_attr *d = attr;
     int row = tg_axis_of(d->axis0, x->rank), column = tg_axis_of(d->axis1, x->rank);
@@ -27,7 +27,7 @@ static tg_array diagonal_of(const tg_array *x, const void *attr) {
         v.stride[v.rank++] = x->stride[i];
     }
     v.shape[v.rank] = n > 0 ? n : 0;
-    v.stride[v.rank++] = n > 1 ? x->stride[row] + x->stride[column] : 1; /* of an empty x the sum may not fit */
+    v.stride[v.rank++] = n > 1 ? x->stride[row] + x->stride[column] : 1; /* of an empty x the sum of strides may overflow */
     v.numel = tg_shape_numel(tg_array_shape(&v));
     if (v.numel == 0) return v;
     int64_t first = d->offset < 0 ? -d->offset * x->stride[row] : d->offset * x->stride[column];
@@ -58,7 +58,7 @@ static void diagonal_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **
     din[0] = tg_diagonal_scatter(zeros, dout[0], d->offset, (int)d->axis0, (int)d->axis1);
 }
 
-/* Adds to the gradient so far, where there is one. */
+/* Adds to the adjoint so far, if there is one. */
 static tg_status diagonal_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     tg_status s = tg_adjoint_or_zeros(&din[0], tg_node_in(n, 0));
     if (s != TG_OK) return s;

@@ -1,9 +1,9 @@
 #include "core/alloc.h"
 #include "ops/shared.h"
 
-/* ---- concat:  dx_i = the part of g that x_i became ---- */
+/* ---- concat:  dx_i = the part of g where x_i is ---- */
 
-/* Whether input i goes behind input 0. */
+/* Checks that input i can follow input 0 along the axis. */
 static tg_status fits_first(const tg_call *call, int i, int axis) {
     const tg_array *x = call->in[0], *y = call->in[i];
     if (x->dtype != y->dtype) return tg_call_dtypes_differ(call, 0, i);
@@ -52,7 +52,7 @@ static void concat_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **di
     }
 }
 
-/* Views of g: nothing is moved. */
+/* The gradients are views of g. */
 static tg_status concat_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     int axis = tg_attr_axis(n->attr, dout[0]->rank);
     int64_t at = 0;
@@ -91,7 +91,7 @@ tg_tensor *tg_concat_with(int axis, int n, tg_tensor *const *x) {
 
 #define FEW 16
 
-/* Whether there are tensors, all of one shape. */
+/* Whether there is at least one tensor, and all have one shape. */
 static bool can_stack(int n, tg_tensor *const *x) {
     char first_text[160];
     const tg_array *first = NULL;

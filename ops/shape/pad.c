@@ -1,7 +1,7 @@
 #include "ops/shared.h"
 
 typedef struct pad_attr {
-    tg_shape before, after; /* a number an axis */
+    tg_shape before, after; /* one number for each axis */
     double value;
 } pad_attr;
 
@@ -11,7 +11,8 @@ static const tg_attr_field fields[] = {
     {"value", TG_ATTR_REAL, offsetof(pad_attr, value)},
 };
 
-/* ---- pad:  dx = g padded by the negative numbers: the added is cut off, the cut off gets 0 ---- */
+/* ---- pad:  dx = g padded by the negative numbers, so that what was added is cut off, and what was cut
+ * off gets 0 ---- */
 
 #define LARGEST (INT64_C(1) << 60)
 
@@ -30,8 +31,8 @@ static tg_status pad_infer(const tg_call *call) {
     return tg_out(call, 0, (tg_dtype)x->dtype, shape);
 }
 
-/* The part of `a` that remains when before and after are cut off along each axis (negative numbers cut
- * nothing); borrowed. */
+/* The part of `a` that remains when sign * before and sign * after, where positive, are cut off along each
+ * axis; a borrowed view. */
 static tg_array inner(const tg_array *a, const tg_shape *before, const tg_shape *after, int sign) {
     tg_array v = *a;
     int64_t size = (int64_t)tg_dtype_size((tg_dtype)a->dtype);
@@ -51,7 +52,7 @@ static bool only_adds(const pad_attr *p) {
     return true;
 }
 
-/* out = x in the middle, `value` around it. sign -1 takes the numbers negatively. */
+/* out becomes x with `value` around it; for sign -1 the numbers of p are negated. */
 static void place(const pad_attr *p, int sign, const tg_array *x, const tg_array *out, double value) {
     tg_array to = inner(out, &p->before, &p->after, sign), from = inner(x, &p->before, &p->after, -sign);
     if (to.numel < out->numel) tg_array_fill(out, value);
@@ -71,7 +72,7 @@ static void pad_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) 
     din[0] = tg_apply1(&tg_op_pad, dout[0], &back);
 }
 
-/* A view of g where nothing was cut off. */
+/* The gradient is a view of g where nothing was cut off. */
 static tg_status pad_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const pad_attr *p = n->attr;
     if (only_adds(p)) {
@@ -101,7 +102,7 @@ const tg_op tg_op_pad = {
 static int64_t clamp(int64_t i, int64_t size) { return i < 0 ? 0 : i >= size ? size - 1 : i; }
 static int64_t mirror(int64_t i, int64_t size) { return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i; }
 
-/* Where each place of the padded axis comes from. */
+/* The index in the axis of each element of the padded axis. */
 static tg_tensor *sources(int64_t size, int64_t before, int64_t after, bool reflect) {
     int64_t n = before + size + after;
     tg_tensor *index = tg_zeros_with(TG_I64, TG_SHAPE(n));
@@ -132,7 +133,7 @@ static tg_tensor *pad_by_index(tg_tensor *x, tg_shape shape, const pad_attr *p, 
     return out == x ? tg_reshape_with(x, shape) : out;
 }
 
-/* The list aligned at the last of `rank` axes, filled up with 0. */
+/* The list aligned at the last of `rank` axes, with 0 for the others. */
 static tg_shape aligned(tg_shape list, int rank) {
     tg_shape out = {rank, {0}};
     for (int i = 0; i < list.rank; i++) out.dim[rank - list.rank + i] = list.dim[i];

@@ -18,7 +18,8 @@ static int64_t position(int64_t i, int64_t size, int64_t low, int64_t high) {
     return clamp(i < 0 ? i + size : i, low, high);
 }
 
-/* x[.., start:stop:step, ..], borrowed. Going up, positions run in [0, size], going down in [-1, size - 1]. */
+/* x[.., start:stop:step, ..], as a borrowed view. Positions are in [0, size] for a positive step, and in
+ * [-1, size - 1] for a negative one. */
 static tg_array sliced(const tg_array *x, const void *attr) {
     const slice_attr *s = attr;
     int axis = tg_attr_axis(attr, x->rank);
@@ -60,7 +61,8 @@ static void slice_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
     din[0] = tg_slice_scatter(zeros, dout[0], (int)s->axis, s->start, s->stop, s->step);
 }
 
-/* Adds to the gradient so far, where there is one: reading a long tensor slice by slice stays linear. */
+/* Adds to the adjoint so far, if there is one, so that reading a long tensor slice by slice takes linear
+ * time. */
 static tg_status slice_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     tg_status s = tg_adjoint_or_zeros(&din[0], tg_node_in(n, 0));
     if (s != TG_OK) return s;

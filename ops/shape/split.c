@@ -1,4 +1,4 @@
-/* Compositions of slice and reshape. */
+/* Parts of a tensor, as compositions of slice and reshape. */
 #include "ops/shared.h"
 
 tg_tensor *tg_flatten(tg_tensor *x, int first, int last) {
@@ -50,7 +50,7 @@ tg_tensor *tg_narrow(tg_tensor *x, int axis, int64_t start, int64_t length) {
 
 /* ---- several pieces ---- */
 
-/* Whether there is what n pieces are put into, and the array `sizes` if that is wanted. */
+/* Whether n is a number of pieces, and neither array is NULL where there are any. */
 static bool has_arrays(const char *who, int n, const void *sizes, const void *out) {
     if (n >= 0 && (n == 0 || (sizes && out))) return true;
     if (n < 0)
@@ -112,7 +112,7 @@ int tg_chunk(tg_tensor *x, int axis, int n, tg_tensor **out) {
         return 0;
     }
     int64_t size = a->shape[at], each = size / n + (size % n != 0);
-    int pieces = each > 0 ? (int)((size - 1) / each + 1) : n; /* of an empty axis: n empty pieces */
+    int pieces = each > 0 ? (int)((size - 1) / each + 1) : n; /* an empty axis has n empty pieces */
     for (int i = 0; i < pieces; i++) {
         int64_t from = i * each;
         out[i] = tg_slice(x, at, from, each < size - from ? from + each : size, 1);

@@ -1,7 +1,7 @@
-/* Rearranging one tensor: compositions of views and concat. Declared in ops/shape/join.h. */
+/* Rearranging one tensor, by compositions of views and concat; ops/shape/join.h declares them. */
 #include "ops/shared.h"
 
-/* Lets go of an intermediate that is not the user's. */
+/* Drops the elements of an intermediate, which may be the user's x itself. */
 static void release_unless(tg_tensor *t, const tg_tensor *x) {
     if (t != x) tg_drop_elements(t);
 }

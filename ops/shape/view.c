@@ -1,7 +1,7 @@
 #include "core/slot.h"
 #include "ops/shared.h"
 
-typedef struct shape_attr { /* of reshape, expand */
+typedef struct shape_attr { /* of reshape and expand */
     tg_shape shape;
 } shape_attr;
 
@@ -21,7 +21,7 @@ static tg_status rank_in_range(const tg_call *call, tg_shape shape) {
 
 /* ---- reshape:  dx = g in x's shape ---- */
 
-/* Replaces a -1 by what is left over. */
+/* Replaces a size of -1 by what is left over. */
 static tg_status fill_in(const tg_call *call, tg_shape *shape) {
     tg_shape wanted = *shape;
     int64_t numel = call->in[0]->numel;
@@ -47,7 +47,7 @@ static tg_status reshape_infer(const tg_call *call) {
     return tg_out(call, 0, (tg_dtype)call->in[0]->dtype, shape);
 }
 
-/* Copies where infer could not make a view: x in row-major order, into out under x's shape. */
+/* Copies x in row-major order where infer could not make a view: out is written as an array of x's shape. */
 static tg_status reshape_forward(const tg_call *call) {
     const tg_array *x = call->in[0], *out = call->out[0];
     if (out->buffer == x->buffer) return TG_OK;
@@ -247,7 +247,7 @@ const tg_op tg_op_contiguous = {
     .grad_kernel = pass_grad_kernel,
 };
 
-/* The array of x, or NULL where there is none: the op raises that error. */
+/* The array of x, or NULL when x is no tensor, for which the op then raises the error. */
 static const tg_array *array_if_alive(const tg_tensor *x) {
     const tg_slot *s = tg_slot_peek(x);
     return s && !s->poison ? &s->a : NULL;
