@@ -8,7 +8,7 @@
 typedef struct inputs {
     tg_slot *slots_few[FEW], **slot;
     const tg_array *arrays_few[FEW], **array;
-    tg_arena_mark scratch; /* for many */
+    tg_arena_mark scratch; /* where the arena stood, when there are more than FEW */
 } inputs;
 
 static tg_status reserve_inputs(tg_tape *tape, inputs *in, int n) {
@@ -84,12 +84,12 @@ static inline bool is_sound_call(const tg_op *op, tg_tensor *const *in, int n, c
 
 /* ---- recording: a node goes on the tape ---- */
 
-/* What the gradient reads. */
+/* The set of inputs and outputs that the gradient reads. */
 static unsigned saved_of(const tg_op *op, const tg_slot *in0) {
     return op->save_f64 && in0 && in0->a.dtype == TG_F64 ? op->save_f64 : op->save;
 }
 
-/* Input i is of the set; TG_ALL_IN means those beyond the sixteenth too. */
+/* Whether input i is in the set; TG_ALL_IN means those beyond the sixteenth too. */
 static bool saves_input(unsigned set, int i) {
     return i < 16 ? set >> i & 1 : (set & TG_ALL_IN) == TG_ALL_IN;
 }
@@ -159,7 +159,7 @@ static tg_status fail_no_rule(const tg_op *op, tg_slot *const *slots, int n_in) 
     return tg_fail(TG_ERR_TAPE, "%s: the op defines no gradient, and %s requires one", op->name, text);
 }
 
-/* Input i is s. Ids are positions on one tape: a history cannot span two. */
+/* Sets input i to s. Ids are positions on one tape, so a history cannot span two. */
 static tg_status set_input(const tg_tape *tape, tg_node *node, int i, const tg_slot *s) {
     const tg_node *from = s ? s->node : NULL;
     char text[160];
@@ -212,7 +212,7 @@ static tg_status fail_output(const tg_op *op, int o, const char *why) {
     return tg_fail(TG_ERR_ARGUMENT, "%s: its infer left output %d %s", op->name, o, why);
 }
 
-/* Storage for an output that infer laid out; views have theirs already. */
+/* Allocates an output that infer laid out; a view has its elements already. */
 static tg_status allocate_output(const tg_op *op, int o, tg_array *a) {
     if (!a->data && a->numel == 0 && a->rank == 0) return fail_output(op, o, "without a layout (tg_out gives one)");
     if (!tg_array_is_sound(a)) return fail_output(op, o, "malformed");
@@ -225,7 +225,7 @@ static tg_status allocate_output(const tg_op *op, int o, tg_array *a) {
     return TG_OK;
 }
 
-/* After infer or forward: have they left the inputs alive? */
+/* Raises the error when infer or forward has freed an input. */
 static tg_status find_dead(const tg_call *call) {
     for (int i = 0; i < call->n_in; i++)
         if (call->in[i] && !tg_slot_of_input(call->handle[i], call->op->name, call->n_in > 1 ? i : -1))
@@ -241,7 +241,7 @@ static tg_status compute(const tg_op *op, const tg_call *call, tg_status before)
     if (s != TG_OK) return s;
     if (op->forward && (s = op->forward(call)) != TG_OK) return s;
     if (tg_kept_deaths != deaths && (s = find_dead(call)) != TG_OK) return s;
-    return before == TG_OK ? tg_error_pending : TG_OK; /* what was raised counts, returned or not */
+    return before == TG_OK ? tg_error_pending : TG_OK; /* an error that was raised counts, returned or not */
 }
 
 /* Whether the results require a gradient: recording is on, and one flows to some input. */

@@ -22,7 +22,7 @@ void tg_walks_itself(const tg_node *node, tg_tensor *const *dout, tg_tensor **di
     tg_fail(TG_ERR_TAPE, "%s: the gradient of a checkpoint is a walk, and not a rule that can be called", node->op->name);
 }
 
-/* The result of f as it is again, recorded above the tape; NULL with the error raised. */
+/* Runs f again, recorded above the tape as it stands, and returns its result; NULL with the error raised. */
 static tg_slot *run_again(const tg_node *node) {
     const checkpoint_attr *a = node->attr;
     tg_rng *rng = tg_default_rng(), now = *rng;
@@ -50,7 +50,7 @@ static tg_status make_adjoints(tg_walk *w, const tg_node *node) {
     return TG_OK;
 }
 
-/* Those that have stayed empty, so that the walk passes their nodes by. */
+/* Takes back those that have stayed empty, so that the walk passes their nodes by. */
 static void forget_empty_adjoints(tg_walk *w, const tg_node *node) {
     for (int i = 0; i < node->n_in; i++) {
         const tg_slot *s = tg_slot_peek(node->in[i]);
@@ -156,7 +156,7 @@ static int64_t count_inputs(int64_t first) {
     return n;
 }
 
-/* The node in place of all that f recorded since `before`. Leaves that f made itself are gone then. */
+/* Puts one node in place of all that f recorded since `before`, with which leaves that f made itself are gone. */
 static tg_tensor *replace(tg_mark before, const checkpoint_attr *attr, int n, tg_tensor *const *in, const tg_slot *y) {
     tg_arena *arena = &before.tape->scratch;
     size_t most = (size_t)n + (size_t)count_inputs(before.nodes), bytes = 2 * most * sizeof(tg_tensor *);
@@ -182,7 +182,7 @@ static tg_tensor *replace(tg_mark before, const checkpoint_attr *attr, int n, tg
     return tg_record(&checkpoint_op, slot, used, &out, 1, attr) == TG_OK ? tg_handle(out) : tg_poison();
 }
 
-/* What f makes of the inputs; the poison tensor when it fails. */
+/* Returns what f makes of the inputs; the poison tensor when it fails. */
 static tg_tensor *run(const checkpoint_attr *a, tg_tensor *const *in) {
     tg_callback c = tg_callback_begin();
     tg_tensor *y = a->f(in, a->user);

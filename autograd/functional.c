@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* What a call needs by input, for any n: the inputs f is given, and first gradients. */
+/* What a call holds for each of its n inputs: the tensor that f is given, and first gradients. */
 typedef struct call {
     const char *who;
     int n;
@@ -11,7 +11,7 @@ typedef struct call {
     tg_tensor *y;
     bool allow_unused, recording;
     tg_tape *tape;
-    int64_t tensors, nodes; /* that were on it */
+    int64_t tensors, nodes; /* how many were on it before */
     tg_arena_mark scratch;
 } call;
 
@@ -27,7 +27,7 @@ static tg_tensor *leaf_of(call *c, tg_tensor *const *in, int i) {
     return itself ? in[i] : tg_set_requires_grad(tg_detach(in[i]), true);
 }
 
-/* y of the inputs, recorded whether recording is on or not. */
+/* Computes y from the inputs, recorded whether recording is on or not. */
 static tg_status evaluate(call *c, tg_function f, void *user, tg_tensor *const *in) {
     for (int i = 0; i < c->n; i++) c->x[i] = leaf_of(c, in, i);
     if (tg_error_status() != TG_OK) return tg_error_status();
@@ -40,7 +40,7 @@ static tg_status evaluate(call *c, tg_function f, void *user, tg_tensor *const *
     return tg_error_status();
 }
 
-/* `given` is whether the other arrays of the call are there. end() must follow. */
+/* Checks the arguments and evaluates f; `given` says whether the other arrays are there. end() must follow. */
 static tg_status begin(call *c, const char *who, bool given, tg_function f, void *user, int n, tg_tensor *const *in,
                        tg_functional_opts opts) {
     *c = (call){.who = who, .n = n, .allow_unused = opts.allow_unused};

@@ -13,13 +13,13 @@ typedef struct check {
     void *user;
     int n, order;
     tg_tensor **in;      /* what f is given; the numeric side perturbs those checked, and puts each element back */
-    int *which;          /* the inputs that require a gradient */
+    int *which;          /* the numbers of the inputs that require a gradient */
     int n_which;
-    bool *moved;         /* by input in `which`: some derivative was not 0, analytic or numeric */
-    bool *unused;        /* and: no recorded op leads to it */
+    bool *moved;         /* for each of `which`: some derivative was not 0, analytic or numeric */
+    bool *unused;        /* for each of `which`: no recorded op leads to it */
     tg_tensor *p;        /* projection of y */
     tg_tensor **v;       /* order 2: projection of each g_i */
-    double **analytic;   /* by input in `which` */
+    double **analytic;   /* for each of `which`: the derivatives */
     tg_gradcheck_opts opts;
     tg_gradcheck_report *r;
     tg_rng rng;

@@ -45,7 +45,7 @@ static tg_status run_on_handle(const tg_hooked *h, const tg_slot *s, tg_adjoint 
     return tg_error_status();
 }
 
-/* What the hook makes on the way goes with the nested scope. */
+/* Runs the hook in a nested scope, with which all that it makes on the way goes. */
 static tg_status run_on_value(const tg_hooked *h, const tg_slot *s, tg_adjoint *a) {
     tg_mark before = tg_tape_mark();
     tg_tensor *shown = tg_from_array(&a->value), *g = NULL;
@@ -59,14 +59,14 @@ static tg_status run_on_value(const tg_hooked *h, const tg_slot *s, tg_adjoint *
     return tg_error_status();
 }
 
-/* The hook behind h, which has run: h is looked up again, as it may have removed itself and the others. */
+/* The hook after h, which has run. h is looked up again, because it may have removed itself and the others. */
 static const tg_hooked *after(const tg_slot *s, const tg_hooked *h) {
     const tg_hooked *now = s->hooks;
     while (now && now != h) now = now->next;
     return now ? now->next : NULL;
 }
 
-/* Those there are now: hooks that hooks register wait for the next walk. */
+/* Runs the hooks that there are now; those that hooks register wait for the next walk. */
 tg_status tg_hooks_run(const tg_walk *w, tg_slot *s, tg_adjoint *a) {
     const tg_tensor *t = tg_handle(s);
     int64_t left = 0;

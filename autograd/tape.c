@@ -8,18 +8,18 @@ _Thread_local TG_HOT tg_tape *tg_tape_now;
 static _Thread_local tg_tape *own; /* the thread's own, freed when it ends */
 _Thread_local TG_HOT bool tg_grad_off;
 
-/* ---- the list of all tapes, by which one that was freed is told ---- */
+/* ---- the list of all tapes: a tape that was freed is not on it ---- */
 
 static tg_tape *tapes; /* under TG_LOCK_TAPES */
 
-/* Where the list refers to `tape`, which is compared and not looked into; NULL: it was freed. */
+/* The place in the list that refers to `tape`, which is compared and not followed; NULL: it was freed. */
 static tg_tape **find(const tg_tape *tape) {
     for (tg_tape **t = &tapes; *t; t = &(*t)->next)
         if (*t == tape) return t;
     return NULL;
 }
 
-/* Another thread is on it or may come back to it. Threads are told by where their `own` stands. */
+/* Whether another thread is on it or may come back to it. A thread is known by the address of its `own`. */
 static bool is_of_other(const tg_tape *tape) { return tape->thread && tape->thread != &own; }
 
 bool tg_tape_is_ours(const tg_tape *tape, uint64_t serial) {
@@ -46,7 +46,7 @@ static void enlist(tg_tape *tape) {
 
 /* ---- tapes ---- */
 
-/* `tape` is off the list. */
+/* Frees a tape that is off the list. */
 static void free_tape(tg_tape *tape) {
     tg_region_free(&tape->region);
     tg_arena_free(&tape->arena);
@@ -65,7 +65,7 @@ static void make_current(tg_tape *tape) {
     tg_current_region = tape ? &tape->region : NULL;
 }
 
-/* Under the lock. No function runs any more on what the thread still has. */
+/* Gives back what the thread still has, on which no function runs any more. The lock is held. */
 static void leave_tapes(void) {
     make_current(NULL);
     for (tg_tape *t = tapes; t; t = t->next)
@@ -94,7 +94,7 @@ tg_tape *tg_tape_new(void) {
     return tape;
 }
 
-/* NULL with the error raised. */
+/* Makes the thread's own tape; NULL with the error raised. */
 static tg_tape *open_own(void) {
     tg_tape *tape = tg_tape_new();
     if (!tape) return NULL;
@@ -148,7 +148,7 @@ void tg_tape_put_back(tg_tape *tape) {
     tg_unlock(TG_LOCK_TAPES);
 }
 
-/* Takes `tape` off the list; TG_OK: it is the caller's to free. */
+/* Takes `tape` off the list, so that the caller can free it; another status is the reason why not. */
 static tg_status take_off(tg_tape *tape) {
     if (!find(tape)) return TG_ERR_ARGUMENT;
     if (is_of_other(tape) || tape->callback) return TG_ERR_TAPE;

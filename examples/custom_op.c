@@ -23,7 +23,7 @@ static const tg_attr_field swish_fields[] = {{"beta", TG_ATTR_REAL, offsetof(swi
 /* What the output looks like, and which inputs are refused. */
 static tg_status swish_infer(const tg_call *call) {
     if (!tg_dtype_is_float((tg_dtype)call->in[0]->dtype))
-        return tg_call_fail(call, TG_ERR_DTYPE, "needs f32 or f64: %s", tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_DTYPE, "the input must be f32 or f64, and is %s", tg_call_input(call, 0));
     return tg_infer_same(call);
 }
 
@@ -60,7 +60,7 @@ static const tg_op swish_op = {
     .grad = swish_grad,
 };
 
-/* The function that users call, and a macro of the same name that notes their line, for messages. */
+/* The function that users call, and a macro of the same name that notes their line for messages. */
 static tg_tensor *swish(tg_tensor *x, double beta) {
     return tg_apply(&swish_op, &x, 1, &(swish_attr){.beta = beta});
 }

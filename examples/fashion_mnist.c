@@ -107,7 +107,7 @@ static tg_status set_dataset(dataset *d, tg_tensor *images, tg_tensor *labels, i
     if (tg_rank(images) != 3 || tg_rank(labels) != 1 || tg_size(images, 0) != tg_size(labels, 0) ||
         tg_numel(images) != 784 * tg_size(images, 0) || tg_numel(images) == 0) {
         char a[96], b[96];
-        return tg_fail(TG_ERR_FORMAT, "expected images [n, 28, 28] and labels [n]: %s and %s",
+        return tg_fail(TG_ERR_FORMAT, "the images must be [n, 28, 28] and the labels [n], and are %s and %s",
                        tg_describe(images, a, sizeof a), tg_describe(labels, b, sizeof b));
     }
     int64_t n = tg_size(labels, 0) < limit ? tg_size(labels, 0) : limit;
@@ -171,9 +171,9 @@ typedef struct trainer {
     dataset train, test;
     tg_model *model;
     tg_optim *adam;
-    int64_t *order;      /* of the training images, shuffled anew for each epoch */
+    int64_t *order;      /* the order of the training images, shuffled anew for each epoch */
     tg_rng shuffling;
-    int64_t step, steps; /* done, and in all */
+    int64_t step, steps; /* how many are done, and how many there are in all */
 } trainer;
 
 static tg_status train_step(trainer *t, const int64_t *index, int64_t n, double *loss_value) {
