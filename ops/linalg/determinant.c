@@ -1,4 +1,4 @@
-/* Determinants, from the pivots of A = L U P. */
+/* Determinants, computed from the pivots of A = L U P. */
 #include "ops/linalg/systems.h"
 #include "ops/reduce/scaled.h"
 
@@ -40,7 +40,7 @@ static tg_shape batch_shape(const tg_array *a) {
     return s;
 }
 
-/* A number for each matrix, as a factor of its elements. */
+/* One number for each matrix, in the shape that broadcasts to its elements. */
 static tg_tensor *for_matrices(tg_tensor *t) { return tg_unsqueeze(tg_unsqueeze(t, -1), -1); }
 
 /* ---- det:  dA = g * cofactor(A) ---- */
@@ -83,7 +83,7 @@ tg_tensor *tg_det(tg_tensor *a) { return tg_apply1(&tg_op_det, a, NULL); }
  * of the range is balanced: A = R B S with powers of two on the diagonals of R and S, so that
  * C_ij = cofactor(B)_ij det(R) det(S) / (R_i S_j), of which no part leaves the range before the whole does. */
 
-/* Mends the pivots of a matrix and returns its determinant, by which its inverse is to be multiplied. */
+/* Replaces the pivots of a matrix that are 0 and returns its determinant, by which its inverse is to be multiplied. */
 static tg_scaled mend(const tg_lu *f, int64_t matrix) {
     double eps = f->lu.dtype == TG_F64 ? DBL_EPSILON : (double)FLT_EPSILON, largest = 0;
     int zeros = 0;
@@ -98,7 +98,7 @@ static tg_scaled mend(const tg_lu *f, int64_t matrix) {
     return zeros > 1 ? (tg_scaled){0, 0} : determinant_of(f, matrix).value;
 }
 
-/* Whether a pivot lies where V, or what replaces a pivot of 0, could leave the range. */
+/* Whether a pivot is so small or large that V, or what replaces a pivot of 0, could leave the range. */
 static bool near_ends(const tg_lu *f, int64_t matrix) {
     double most = f->lu.dtype == TG_F64 ? 0x1p400 : 0x1p40;
     for (int64_t k = 0; k < rows(f); k++) {
@@ -108,7 +108,8 @@ static bool near_ends(const tg_lu *f, int64_t matrix) {
     return false;
 }
 
-/* The n elements of b from `at` on, `step` apart, divided by the power of two that their largest has. */
+/* Divides the n elements of b from `at` on, `step` apart, by a power of two that brings the largest into [1/2, 1); returns
+ * its exponent. */
 static int divide_line(const tg_array *b, int64_t at, int64_t step, int64_t n) {
     double largest = 0;
     int e = 0;
@@ -134,7 +135,7 @@ static bool balance(const tg_lu *f, const tg_array *b, const tg_array *powers) {
     return some;
 }
 
-/* out = det * inverse^T for one matrix, and what balanced it undone. */
+/* out = det * inverse^T for one matrix, with its balancing undone. */
 static void scale_transposed(const tg_array *inverse, tg_scaled det, int64_t matrix, const tg_array *powers,
                              const tg_array *out) {
     int64_t n = out->shape[out->rank - 1], first = matrix * n;
@@ -186,8 +187,8 @@ static tg_status cofactor_forward(const tg_call *call) {
     return s;
 }
 
-/* The same of a matrix of two rows, which has its elements for cofactors: whatever their scales, and also where it is
- * singular. */
+/* The gradient of the cofactors of 2 x 2 matrices. Those are the elements themselves, exchanged, so it is exact whatever
+ * their scales are, and also where a matrix is singular. */
 static tg_tensor *exchanged(tg_tensor *g) {
     static const double f64[] = {1, -1, -1, 1};
     static const float f32[] = {1, -1, -1, 1};
@@ -238,7 +239,7 @@ static tg_status slogdet_forward(const tg_call *call) {
     return TG_OK;
 }
 
-/* The sign is constant where there is a gradient at all. */
+/* Wherever there is a gradient the sign is constant. */
 static void slogdet_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *v = tg_swap_last(tg_inverse(n->in[0]));
     din[0] = dout[0] ? tg_mul(for_matrices(dout[0]), v) : tg_mul_scalar(v, 0);

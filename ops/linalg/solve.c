@@ -1,4 +1,4 @@
-/* Systems of linear equations by A = L U P. */
+/* Systems of linear equations, solved by A = L U P. */
 #include "ops/linalg/systems.h"
 
 /* ---- solve: A X = B:  dB = A^-T G,  dA = -dB X^T ----
@@ -29,7 +29,7 @@ static void solve_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
     if (tg_needs(n, 1)) din[1] = vectors ? tg_squeeze(db, -1) : db;
 }
 
-/* dA = -dB X^T, of the batch axes of X. */
+/* dA = -dB X^T, with the batch axes of X. */
 static tg_status grad_of_matrix(const tg_array *db, const tg_array *x, tg_array *da) {
     tg_shape shape = tg_array_shape(x);
     tg_array t = *x;

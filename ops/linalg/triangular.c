@@ -1,4 +1,4 @@
-/* Triangular matrices: systems, and the factorisation that makes them. */
+/* Systems of triangular matrices, and Cholesky factorisation. */
 #include "ops/linalg/systems.h"
 
 #include <string.h>
@@ -76,7 +76,7 @@ static tg_array swapped(const tg_array *x) {
     return t;
 }
 
-/* The triangle of contiguous matrices opposite to the one that holds the factor. */
+/* Sets to 0 the triangle of contiguous matrices that does not hold the factor. */
 static void clear_other(const tg_array *x, bool upper) {
     int64_t n = x->shape[x->rank - 1], size = (int64_t)tg_dtype_size((tg_dtype)x->dtype);
     for (int64_t r = 0; n > 0 && r < x->numel / n; r++) {

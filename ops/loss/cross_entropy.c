@@ -18,7 +18,7 @@ static tg_status infer(const tg_call *call) {
     return tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(classes));
 }
 
-/* The class numbers, contiguous, of x with n classes. */
+/* Checks contiguous class numbers for the n classes of x. */
 static tg_status check_classes(const char *op, const tg_array *dense, int64_t n, const tg_tensor *x) {
     char text[160];
     bool negative;
@@ -54,7 +54,7 @@ static tg_tensor *distance(tg_tensor *x, tg_tensor *classes) {
     return tg_scatter(others, -1, classes, tg_neg(tg_sum_with(others, (tg_reduce_opts){.axes = TG_SHAPE(-1), .keepdim = true})));
 }
 
-/* Set where a row has a NaN or an infinity to which its zero gradient would come as a factor; NULL when none has. */
+/* A mask of the rows whose distance has a NaN and whose g is 0, so that their gradient is 0; NULL when there is none. */
 static tg_tensor *rows_without_weight(tg_tensor *distance, tg_tensor *g) {
     tg_tensor *zero = tg_eq(g, tg_scalar(tg_dtype_of(g), 0));
     tg_tensor *bad = tg_logical_and(zero, tg_any_with(tg_isnan(tg_detach(distance)), (tg_reduce_opts){.axes = TG_SHAPE(-1), .keepdim = true}));

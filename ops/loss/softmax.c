@@ -6,7 +6,7 @@ static tg_status infer(const tg_call *call) {
     return s == TG_OK ? tg_infer_same(call) : s;
 }
 
-/* sum of t along the node's axis, which stays with size 1 */
+/* The sum of t along the node's axis, which stays with size 1. */
 static tg_tensor *row_sum(const tg_node *n, tg_tensor *t) {
     return tg_sum_with(t, (tg_reduce_opts){.axes = TG_SHAPE(((const tg_axis_attr *)n->attr)->axis), .keepdim = true});
 }

@@ -13,7 +13,7 @@ static const tg_hyper hypers[] = {
 
 static const tg_optim_moment moments[] = {{.name = "exp_avg"}, {.name = "exp_avg_sq"}};
 
-/* The corrections of m and v for their start at zero, 1 - beta^t, are two factors of the whole pass. */
+/* The bias corrections of m and v, 1 - beta^t, are two factors of the whole pass. */
 static void step(const tg_optim_call *call) {
     const tg_adam_opts *o = call->opts;
     double t = (double)call->t;

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-/* The elements of w, NULL with an error raised when it cannot be filled. */
+/* The elements of w; NULL with the error raised when it cannot be filled. */
 static void *elements(tg_tensor *w, const char *who) {
     void *data = tg_data_mut(w);
     if (!data || tg_dtype_is_float(tg_dtype_of(w))) return data;
@@ -11,7 +11,7 @@ static void *elements(tg_tensor *w, const char *who) {
     return NULL;
 }
 
-/* w[i] = centre + scale * draw(rng), or just centre without `draw`. Every element takes one number of the
+/* w[i] = centre + scale * draw(rng), or centre alone without `draw`. Every element takes one number of the
  * stream, whatever the dtype: f32 gets the f64 values, rounded. */
 static tg_status fill(tg_tensor *w, const char *who, double centre, double scale, double (*draw)(tg_rng *),
                       tg_rng *rng) {
@@ -49,9 +49,8 @@ tg_status tg_init_ones(tg_tensor *w, tg_rng *rng, const void *user) {
     return fill(w, "tg_init_ones", 1, 0, NULL, rng);
 }
 
-/* For w [out, in, kernel...]: sqrt(numerator / fan_in), or over fan_in + fan_out when `both`; 0 for a w
- * without elements, where there is nothing to fill. Negative, with an error raised, when w has no such
- * axes. */
+/* sqrt(numerator / fan_in), or sqrt(numerator / (fan_in + fan_out)) with `both`, for w [out, in, kernel...]; 0 for a w
+ * without elements. It is negative, with the error raised, when w has no such axes. */
 static double width(const tg_tensor *w, const char *who, double numerator, bool both) {
     TG_NAMED(who);
     tg_rank(w); /* reports a handle that is not valid */

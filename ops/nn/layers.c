@@ -60,7 +60,7 @@ tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, in
 
 /* ---- normalisation ---- */
 
-/* The parameters of a normalisation over the last axis, which start as ones and zeros. */
+/* The weight and bias of a normalisation over the last axis, which start as ones and zeros. */
 static tg_layer_norm_opts norm_params(tg_model *model, const char *layer, const char *name, const tg_tensor *x, bool bias) {
     tg_dtype dtype = tg_dtype_of(x);
     tg_shape size = TG_SHAPE(tg_size(x, -1));
@@ -89,7 +89,7 @@ tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x, 
 
 /* ---- embedding ---- */
 
-/* torch.nn.Embedding: standard normal. */
+/* Fills w with standard normal numbers, as torch.nn.Embedding does. */
 static tg_status init_normal(tg_tensor *w, tg_rng *rng, const void *user) {
     (void)user;
     const tg_array *a = tg_array_of(w);
@@ -122,7 +122,7 @@ tg_tensor *tg_nn_dropout(tg_model *model, tg_tensor *x, double p) {
 
 /* ---- self-attention ---- */
 
-/* [n, t, heads * d] as [n, heads, t, d], and back. */
+/* split_heads makes [n, t, heads * d] [n, heads, t, d]; join_heads undoes it. */
 static tg_tensor *split_heads(tg_tensor *x, int64_t heads) {
     tg_shape s = tg_shape_of(x);
     return tg_transpose(tg_reshape_with(x, TG_SHAPE(s.dim[0], s.dim[1], heads, s.dim[2] / heads)), 1, 2);
@@ -146,7 +146,7 @@ static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_
     tg_tensor *y = tg_scaled_dot_product_attention_with(part[0], part[1], part[2], opts);
     if (tg_is_poison(y)) return y;
     tg_tensor *joined = join_heads(y), *result = tg_nn_linear_with(model, out, joined, size, linear_opts);
-    tg_tensor *inner[] = {all, part[0], part[1], part[2], y, joined}; /* from here on gradients alone read them */
+    tg_tensor *inner[] = {all, part[0], part[1], part[2], y, joined}; /* only gradients read them from here on */
     for (int i = 0; i < 6 && !tg_is_poison(result); i++) tg_drop_elements(inner[i]);
     return result;
 }

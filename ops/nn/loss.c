@@ -31,7 +31,7 @@ bool tg_loss_pair(const char *op, const tg_tensor *x, const tg_tensor *target) {
     return false;
 }
 
-/* All elements in [0, 1] or NaN. */
+/* Whether all elements lie in [0, 1] or are NaN; raises the error otherwise. */
 static bool check_unit(const char *op, const char *what, tg_tensor *x) {
     const tg_array *a = tg_array_of(x);
     if (!a) return false;
@@ -68,7 +68,7 @@ bool tg_loss_weight(const char *op, const char *what, const tg_tensor *weight, c
     return false;
 }
 
-/* Whether TEST holds of some element; said of any array that is not contiguous. */
+/* Whether TEST holds for some element; true as well for any array that is not contiguous. */
 #define HAS(NAME, TEST) \
     static bool NAME(const tg_tensor *x) { \
         const tg_array *a = tg_is_alive(x) ? tg_array_of(x) : NULL; \
@@ -90,8 +90,8 @@ tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x) {
     return tg_mul(w, tg_masked_fill(x, none, 0));
 }
 
-/* The sum divided by the size of the first axis. Where the sum leaves the range this may not: it is then a multiple of the
- * mean. */
+/* The sum divided by the size of the first axis. Where the sum leaves the range the quotient may not, and is computed as a
+ * multiple of the mean. */
 static tg_tensor *batch_mean(tg_tensor *x) {
     const tg_reduce_opts all = {0};
     double n = tg_rank(x) > 0 ? (double)tg_size(x, 0) : 1;
@@ -167,8 +167,8 @@ tg_tensor *tg_mse_loss_with(tg_tensor *prediction, tg_tensor *target, tg_mse_los
     return out;
 }
 
-/* y c a, for y in [0, 1] and c >= 0, where no product of two leaves the dtype unless all three do: y (c a), or where c a is
- * infinite, the smaller of c and |a| times (y times the larger). */
+/* y c a, for y in [0, 1] and c >= 0, in an order in which no product of two overflows unless that of all three does: y (c a),
+ * or, where c a is infinite, the smaller of c and |a| times (y times the larger). */
 static tg_tensor *target_terms(tg_tensor *y, tg_tensor *c, tg_tensor *a) {
     if (!c) return tg_loss_weighed(y, a);
     tg_tensor *product = tg_loss_weighed(c, a);
@@ -205,8 +205,8 @@ tg_tensor *tg_binary_cross_entropy_with_logits_with(tg_tensor *logits, tg_tensor
     return cross(op, target, tg_logsigmoid(logits), tg_logsigmoid(tg_neg(logits)), opts);
 }
 
-/* max(log p, -100), and max(log(1 - p), -100), which has all its digits where p is small. The gradient is 0 where the bound
- * holds: there p is replaced before the logarithm too, since 0 times the slope 1/0 would be NaN. */
+/* bounded_log is max(log p, -100); bounded_log_of_rest is max(log(1 - p), -100), accurate where p is small. The gradient is 0
+ * where the bound holds: p is replaced there before the logarithm too, since 0 times the slope 1/0 would be NaN. */
 static tg_tensor *bounded_log(tg_tensor *p) {
     tg_tensor *tiny = tg_lt(p, tg_scalar(tg_dtype_of(p), exp(-100)));
     return tg_masked_fill(tg_log(tg_masked_fill(p, tiny, 1)), tiny, -100);

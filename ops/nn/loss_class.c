@@ -1,4 +1,4 @@
-/* Losses of a class, or of probabilities of the classes, for each row. Declared in ops/nn/loss.h. */
+/* Losses whose target is a class, or probabilities of the classes, for each row; declared in ops/nn/loss.h. */
 #include "ops/nn/loss_parts.h"
 
 #include "autograd/composed.h"
@@ -34,7 +34,7 @@ static bool check_class_range(const char *op, const tg_tensor *x, const tg_tenso
     return t;
 }
 
-/* [n, classes, ...] without the classes is [n, ...] */
+/* Whether x is [n, classes, ...] and target [n, ...]. */
 static bool shapes_fit(const tg_tensor *x, const tg_tensor *target) {
     if (tg_rank(x) < 2 || tg_rank(target) != tg_rank(x) - 1) return false;
     for (int i = 0; i < tg_rank(target); i++)
@@ -42,7 +42,7 @@ static bool shapes_fit(const tg_tensor *x, const tg_tensor *target) {
     return true;
 }
 
-/* x [n, classes, ...] float, target [n, ...] of class numbers. */
+/* Whether x is [n, classes, ...] of floats and target [n, ...] of class numbers; raises the error otherwise. */
 static bool check_classes(const char *op, const tg_tensor *x, const tg_tensor *target,
                           const tg_cross_entropy_opts *opts) {
     char a[160], b[160];
@@ -84,7 +84,7 @@ static bool check_options(const char *op, const tg_tensor *x, const tg_cross_ent
 
 /* ---- class numbers ---- */
 
-/* The weight [classes] along axis 1 of x. */
+/* The weight [classes], reshaped to lie along axis 1 of x. */
 static tg_tensor *along_classes(tg_tensor *weight, const tg_tensor *x) {
     tg_shape shape = {tg_rank(x), {0}};
     for (int i = 0; i < shape.rank; i++) shape.dim[i] = i == 1 ? tg_size(x, 1) : 1;
@@ -95,7 +95,7 @@ static tg_tensor *sum_of_classes(tg_tensor *x) {
     return tg_sum_with(x, (tg_reduce_opts){.axes = {1, {1}}, .keepdim = false});
 }
 
-/* What the rows of a loss have in common. */
+/* The targets and weights of all rows. */
 typedef struct rows {
     tg_tensor *target;  /* ignored rows have class 0 */
     tg_tensor *ignored; /* bool, or NULL */
@@ -133,25 +133,25 @@ static tg_tensor *weights_near_one(tg_tensor *weight, const tg_tensor *of_rows, 
     return tg_mul_scalar(tg_mul_scalar(weight, ldexp(1, -(e / 2))), ldexp(1, -(e - e / 2)));
 }
 
-/* Whether an ignored row holds what is not finite: its zero gradient would make NaN of it. */
+/* Whether an ignored row has an element that is not finite, of which its zero gradient would make NaN. */
 static bool has_infinite_row(const tg_tensor *x, const tg_tensor *ignored) {
     const tg_array *a = tg_array_of(x), *skip = tg_is_alive(ignored) ? tg_array_of(ignored) : NULL;
     int64_t inner = 1, classes = tg_size(x, 1);
     for (int i = 2; i < tg_rank(x); i++) inner *= tg_size(x, i);
-    for (int64_t i = 0; a && skip && i < skip->numel; i++) /* a: NULL where x was released, which is raised */
+    for (int64_t i = 0; a && skip && i < skip->numel; i++) /* a is NULL, with the error raised, where x was released */
         for (int64_t c = 0; tg_array_get(skip, i) != 0 && c < classes; c++)
             if (!isfinite(tg_array_get(a, (i / inner * classes + c) * inner + i % inner))) return true;
     return false;
 }
 
-/* -log_p[class] of each row, of logits or of log_p. */
+/* -log_p[class] of each row, for x that holds logits or log_p. */
 static tg_tensor *plain_losses(tg_tensor *x, tg_tensor *target, bool logits) {
     if (logits && tg_rank(x) == 2) return tg_softmax_cross_entropy(x, target);
     tg_tensor *log_p = logits ? tg_log_softmax(x, 1) : x;
     return tg_neg(tg_squeeze(tg_gather(log_p, 1, tg_unsqueeze(target, 1)), 1));
 }
 
-/* The sum of w log_p, times a number: of each where the sum leaves the range. */
+/* number * sum of w log_p. Where the sum leaves the range, each term is multiplied instead. */
 static tg_tensor *smoothing(tg_tensor *log_p, tg_tensor *weight, double number) {
     tg_tensor *w = weight ? along_classes(weight, log_p) : NULL, *sum = sum_of_classes(w ? tg_loss_weighed(w, log_p) : log_p);
     const tg_array *a = tg_is_alive(sum) ? tg_array_of(sum) : NULL;
@@ -162,7 +162,7 @@ static tg_tensor *smoothing(tg_tensor *log_p, tg_tensor *weight, double number) 
     return sum_of_classes(w ? tg_loss_weighed(w, log_p) : log_p);
 }
 
-/* Each row's loss, times share: -w[class] log_p[class], smoothed -e/classes sum(w log_p). */
+/* share times the loss of each row: (1 - e) (-w[class] log_p[class]) - e / classes * sum(w log_p). */
 static tg_tensor *row_losses(tg_tensor *x, const rows *r, const tg_cross_entropy_opts *opts, bool logits, double share) {
     double e = opts->label_smoothing;
     if (e > 0 && logits) x = tg_log_softmax(x, 1);
@@ -175,7 +175,7 @@ static tg_tensor *row_losses(tg_tensor *x, const rows *r, const tg_cross_entropy
     return without_ignored(r, loss);
 }
 
-/* Those of rows, reduced; a mean of weighted rows divides by their weights. */
+/* The reduction of the rows' losses. A mean of weighted rows divides by the sum of their weights. */
 static tg_tensor *reduced_rows(const char *op, tg_tensor *x, const rows *r, const tg_cross_entropy_opts *opts, bool logits,
                                double share) {
     tg_tensor *loss = row_losses(x, r, opts, logits, share), *count;
@@ -189,7 +189,7 @@ static tg_tensor *reduced_rows(const char *op, tg_tensor *x, const rows *r, cons
     return tg_div(tg_loss_reduce(op, loss, TG_REDUCTION_SUM), tg_loss_part(count, share));
 }
 
-/* The rows with weights within a factor `most` of 1. */
+/* The rows, for a mean with weights scaled to lie within a factor `most` of 1. */
 static rows look_near_one(tg_tensor *target, tg_cross_entropy_opts *opts, double most) {
     rows r = look_at(target, opts);
     if (!r.weight || opts->reduction != TG_REDUCTION_MEAN) return r;
@@ -226,7 +226,7 @@ static bool are_probabilities(const tg_tensor *x, const tg_tensor *target) {
            tg_dtype_is_float(tg_dtype_of(target)) && tg_shape_equal(tg_shape_of(x), tg_shape_of(target));
 }
 
-/* Each row's loss: -sum(w p log_p), with p smoothed. */
+/* sum(w p log_p) of each row, for a p that is smoothed. */
 static tg_tensor *probability_terms(tg_tensor *x, tg_tensor *p, const tg_cross_entropy_opts *opts) {
     tg_tensor *terms = tg_loss_weighed(p, tg_log_softmax(x, 1));
     if (opts->weight) terms = tg_loss_weighed(along_classes(opts->weight, x), terms);
@@ -245,7 +245,7 @@ static tg_tensor *probability_loss(const char *op, tg_tensor *x, tg_tensor *p,
     if (e > 0) p = tg_affine(p, 1 - e, e / (double)tg_size(x, 1));
     tg_tensor *out = tg_loss_reduce(op, probability_terms(x, p, opts), opts->reduction);
     double share = tg_loss_share(op, out, x, opts->reduction);
-    if (opts->reduction == TG_REDUCTION_MEAN) share *= (double)tg_size(x, 1); /* a term is a row */
+    if (opts->reduction == TG_REDUCTION_MEAN) share *= (double)tg_size(x, 1); /* a term of the mean is a row */
     if (share > 0) out = tg_loss_reduce(op, probability_terms(x, tg_loss_part(p, share), opts), TG_REDUCTION_SUM);
     return tg_neg(out);
 }
@@ -267,7 +267,7 @@ static double element(const tg_array *a, int64_t at) {
     return a->dtype == TG_F64 ? ((const double *)a->data)[at] : ((const float *)a->data)[at];
 }
 
-/* Whether element `c` of row `i` is the first largest. A row with a NaN has no largest. */
+/* Whether element `c` of row `i` is the first of the largest. In a row with a NaN none is. */
 static bool is_largest(const tg_array *x, int64_t i, int64_t c) {
     int64_t row = i * x->stride[0];
     double mine = element(x, row + c * x->stride[1]);
@@ -296,5 +296,5 @@ double tg_accuracy(tg_tensor *logits, tg_tensor *target) {
         right += is_largest(
             x, i, t->dtype == TG_I64 ? ((const int64_t *)t->data)[at] : ((const int32_t *)t->data)[at]);
     }
-    return (double)right / (double)n; /* of no rows: NaN */
+    return (double)right / (double)n; /* NaN for no rows */
 }

@@ -48,8 +48,8 @@ tg_tensor *tg_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_l1_loss_
     return distance("l1_loss", prediction, target, opts.reduction);
 }
 
-/* scale c (d - c/2) with c = d bounded by +-delta: d^2/2 inside, delta |d| - delta^2/2 outside, and no kink at
- * 0. */
+/* scale c (d - c/2), where c is d clamped to +-delta: that is d^2/2 inside and delta |d| - delta^2/2 outside, without a kink
+ * at 0. */
 static tg_tensor *huber_terms(tg_tensor *prediction, tg_tensor *target, double delta, double scale, double share) {
     tg_tensor *d = tg_sub(prediction, target), *c = tg_clamp(d, -delta, delta);
     if (share != 1) d = difference(prediction, target, share);
@@ -79,7 +79,7 @@ tg_tensor *tg_smooth_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_s
     const char *op = "smooth_l1_loss";
     double beta = tg_option(opts.beta, 1);
     if (!tg_loss_pair(op, prediction, target) || !check_not_negative(op, "beta", beta)) return tg_poison();
-    /* a parabola too narrow for the dtype is none */
+    /* below the least normal number the parabola vanishes */
     if (beta < (tg_dtype_of(prediction) == TG_F64 ? DBL_MIN : (double)FLT_MIN))
         return distance(op, prediction, target, opts.reduction);
     return huber(op, prediction, target, beta, 1 / beta, opts.reduction);
@@ -87,7 +87,7 @@ tg_tensor *tg_smooth_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_s
 
 /* ---- of distributions ---- */
 
-/* p (log p - log_q), which is 0 where p is, even if both logarithms are -inf. */
+/* p (log p - log_q), which is 0 where p is 0, even if both logarithms are -inf. */
 static tg_tensor *log_target_terms(tg_tensor *log_q, tg_tensor *log_p, double share) {
     tg_tensor *none = tg_eq(log_p, tg_scalar(tg_dtype_of(log_p), -INFINITY));
     tg_tensor *distance = tg_sub(tg_masked_fill(log_p, none, 0), tg_masked_fill(log_q, none, 0));
@@ -132,7 +132,7 @@ tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tens
     if (!variance) tg_fail(TG_ERR_ARGUMENT, "%s: the variance is NULL", op);
     if (!variance || !tg_loss_weight(op, "variance", variance, mean) || !check_variance(op, variance))
         return tg_poison();
-    /* max(variance, eps), the missing part as a constant */
+    /* max(variance, eps), in which what is missing is a constant */
     tg_tensor *missing = tg_detach(tg_relu(tg_affine(variance, -1, eps)));
     tg_tensor *v = tg_add(variance, missing);
     tg_tensor *halved = tg_affine(tg_log(v), 0.5, opts.full ? 0.5 * log_2_pi : 0);
@@ -164,7 +164,7 @@ static bool check_margin(const char *op, double margin) {
     return false;
 }
 
-/* max(0, x), with slope 1 at 0 */
+/* max(0, x), with slope 1 at 0. */
 static tg_tensor *positive_part(tg_tensor *x) { return tg_clamp(x, 0, INFINITY); }
 
 static tg_tensor *embedding_terms(tg_tensor *x, tg_tensor *y, double margin, double share) {
@@ -202,7 +202,7 @@ tg_tensor *tg_hinge_loss_with(tg_tensor *score, tg_tensor *y, tg_hinge_loss_opts
 
 /* ---- of angles ---- */
 
-/* x / max(|x|, eps), which no scale of x takes out of the dtype. */
+/* x / max(|x|, eps), which is in range at any scale of x. */
 static tg_tensor *direction(tg_tensor *x, tg_shape axis, double eps) {
     double least = fmax(eps, tg_dtype_of(x) == TG_F64 ? DBL_MIN : (double)FLT_MIN);
     return tg_div(x, tg_clamp(tg_norm_with(x, (tg_norm_opts){.axes = axis, .keepdim = true}), least, INFINITY));
@@ -215,7 +215,7 @@ tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis, tg_co
     if (!check_not_negative("cosine_similarity", "eps", eps)) return tg_poison();
     bool pair = tg_is_alive(a) && tg_is_alive(b) && tg_shape_broadcast(tg_shape_of(a), tg_shape_of(b), &shape);
     if (!pair || tg_dtype_of(a) != tg_dtype_of(b)) return tg_mul(a, b); /* raises the error */
-    /* the norm of a repeated operand is that of what it stands for */
+    /* the norm of a broadcast operand is that of all its copies */
     if (!tg_shape_equal(tg_shape_of(a), shape)) a = tg_expand_with(a, shape);
     if (!tg_shape_equal(tg_shape_of(b), shape)) b = tg_expand_with(b, shape);
     tg_tensor *product = tg_mul(direction(a, over, eps), direction(b, over, eps));

@@ -8,18 +8,18 @@
 
 typedef struct entry {
     tg_tensor *tensor; /* owned */
-    char *name;        /* own copy: tg_set_name on the parameter does not change the key */
+    char *name;        /* an own copy, so that tg_set_name on the parameter does not change the key */
     uint64_t hash;     /* of the name */
 } entry;
 
-/* What a handle tg_model * stands for. */
+/* The object behind a handle tg_model *. */
 typedef struct store {
     uint64_t seed;
     entry *at;      /* in the order they were made */
     int count, cap; /* cap is 0 or a power of two */
-    int *table;     /* hash table of 2 cap places, open addressing: index into `at` plus 1, or 0 */
+    int *table;     /* a hash table of 2 cap places with open addressing; each holds an index into `at` plus 1, or 0 */
     bool evaluating;
-    int making; /* parameters whose initialiser is running */
+    int making; /* the number of parameters whose initialiser is running */
 } store;
 
 /* FNV-1a, 64 bits. */
@@ -68,7 +68,7 @@ static void free_storage(store *m) {
     tg_dealloc(m->table, 2 * (size_t)m->cap * sizeof *m->table);
 }
 
-/* Room for one more entry, or false with everything as before. */
+/* Makes room for one more entry; false with everything as before. */
 static bool reserve(store *m) {
     if (m->count < m->cap) return true;
     if (m->cap > INT32_MAX / 4) return false;
@@ -126,7 +126,7 @@ static tg_rng stream_of(uint64_t seed, uint64_t hash) {
     return (tg_rng){.seed = (uint64_t)out[1] << 32 | out[0]};
 }
 
-/* The parameter is p, and still there afterwards. */
+/* Runs the initialiser on the parameter p, which must still be alive afterwards. */
 static tg_status run(tg_init_fn init, const char *name, tg_tensor *p, tg_rng *rng, const void *user) {
     char who[160];
     snprintf(who, sizeof who, "tg_model_param: the initialiser of %.100s", name);
@@ -135,8 +135,8 @@ static tg_status run(tg_init_fn init, const char *name, tg_tensor *p, tg_rng *rn
     return s == TG_OK && !tg_is_alive(p) ? tg_fail(TG_ERR_LIFETIME, "%s has freed the parameter", who) : s;
 }
 
-/* A filled parameter that the caller owns, or the poison tensor. `init` may use ops: they are not
- * recorded, and what they put on the tape is rewound. */
+/* Makes a filled parameter that the caller owns, or the poison tensor. `init` may use ops, which are not recorded and whose
+ * tensors are rewound. */
 static tg_tensor *make(const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user,
                        tg_rng rng) {
     tg_mark before = tg_tape_mark();
@@ -152,7 +152,7 @@ static tg_tensor *make(const char *name, tg_dtype dtype, tg_shape shape, tg_init
     return p;
 }
 
-/* Room for one more, and a copy of the name; NULL with everything as before. */
+/* Makes room for one more entry and returns a copy of the name; NULL with everything as before. */
 static char *prepare(store *m, const char *name) {
     size_t size = strlen(name) + 1;
     char *copy = reserve(m) ? tg_alloc(size) : NULL;
@@ -163,7 +163,7 @@ static char *prepare(store *m, const char *name) {
     return copy;
 }
 
-/* `init` may have called back and filled the model up or made the same parameter. */
+/* `init` may have called back, and made the same parameter or used up the room. */
 static tg_status insert(store *m, entry e) {
     if (table_find(m, e.name, e.hash) >= 0)
         return tg_fail(TG_ERR_ARGUMENT, "tg_model_param: the initialiser of %s has made a parameter of that name itself", e.name);

@@ -2,7 +2,7 @@
 
 #include "autograd/tape.h"
 
-/* At the start of the elements; the object follows. */
+/* It stands at the start of the elements, and the object follows. */
 typedef struct header {
     _Alignas(16) const char *kind;
 } header;

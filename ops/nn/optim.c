@@ -9,24 +9,23 @@
 #include <math.h>
 #include <string.h>
 
-/* What is remembered about the model's parameter of the same number. Moments are kept tensors of its dtype
- * and shape. */
+/* The state of the model's parameter of the same number. Moments are kept tensors of its dtype and shape. */
 typedef struct state {
     tg_tensor *param; /* whose state it is; another handle means that the model replaced it */
     tg_tensor *moment[TG_MAX_MOMENTS];
-    unsigned fresh;  /* bit set: the moments that the step under way has made */
-    tg_tensor *grad; /* during a step; NULL: none */
+    unsigned fresh;  /* the moments that the step under way has made, as a bit set */
+    tg_tensor *grad; /* the gradient, during a step; NULL: none */
     int64_t steps;
 } state;
 
-/* What a handle tg_optim * stands for. */
+/* The object behind a handle tg_optim *. */
 typedef struct optimiser {
     tg_model *model;
     const tg_optim_rule *rule;
     double lr;
-    unsigned kept; /* bit set: the moments that the options ask for */
-    int running;   /* functions of the rule */
-    int count;     /* states at `at`, behind which as many calls have room */
+    unsigned kept; /* the moments that the options ask for, as a bit set */
+    int running;   /* the number of functions of the rule that are running */
+    int count;     /* the number of states at `at`, and of calls behind them */
     state *at;
     tg_optim_call *call;
     _Alignas(16) char opts[]; /* rule->opts_size bytes */
@@ -36,7 +35,7 @@ static const char kind[] = "optimiser";
 
 static optimiser *optimiser_of(const tg_optim *optim, const char *who) { return tg_object_of(optim, kind, who); }
 
-/* One that may be changed now. */
+/* The same for an optimiser that is to be changed, which none of its rule's functions may be running for. */
 static optimiser *idle_optimiser_of(tg_optim *optim, const char *who) {
     optimiser *o = optimiser_of(optim, who);
     if (!o || !o->running) return o;
@@ -46,7 +45,7 @@ static optimiser *idle_optimiser_of(tg_optim *optim, const char *who) {
 
 /* ---- hyperparameters ---- */
 
-/* The learning rate is every optimiser's; where the rule's own lie in the options, it lies alone. */
+/* The learning rate, which every optimiser has. It stands in the optimiser, the rule's own numbers in the options. */
 static const tg_hyper rate = {.name = "lr", .type = TG_ATTR_REAL};
 
 static const tg_hyper *find(const optimiser *o, const char *name) {
@@ -57,7 +56,7 @@ static const tg_hyper *find(const optimiser *o, const char *name) {
     return h;
 }
 
-/* Whether the rule takes the options, each of which is in its range; they then say which moments are kept. */
+/* Asks the rule whether it takes the options, each of which is in its range, and notes which moments they keep. */
 static tg_status accept(optimiser *o) {
     const tg_optim_rule *r = o->rule;
     o->running++;
@@ -186,7 +185,7 @@ void tg_optim_free(tg_optim *optim) {
     tg_object_free(optim);
 }
 
-/* A state, maybe empty, for each of n parameters. */
+/* Makes room for the states of n parameters, new ones empty. */
 static tg_status grow(optimiser *o, int n) {
     if (n <= o->count) return TG_OK;
     size_t bytes;
@@ -205,7 +204,7 @@ static tg_tensor *new_moment(const tg_tensor *p) {
 
 /* ---- a step: everything that can fail, then the updates ---- */
 
-/* Makes sure of everything the update of p needs. A state that was not there before has steps = 0. */
+/* Makes everything that the update of p needs. A new state has steps = 0. */
 static tg_status prepare(const optimiser *o, state *s, tg_tensor *p) {
     if (s->param != p) forget(s);
     s->param = p;
@@ -233,7 +232,7 @@ static void fill(const optimiser *o, const state *s, tg_optim_call *call) {
         if (o->kept >> k & 1) call->moment[k] = tg_array_of(s->moment[k]);
 }
 
-/* The rule's own preparation, after which everything must still be there. */
+/* Runs the rule's own preparation, after which everything must still be alive. */
 static tg_status run_prepare(optimiser *o, int used) {
     static const char who[] = "tg_optim_step: prepare";
     o->running++;
@@ -249,7 +248,7 @@ static tg_status run_prepare(optimiser *o, int used) {
     return status == TG_OK ? tg_error_status() : status;
 }
 
-/* What a step that failed has made goes again. */
+/* Frees the moments that a step that failed has made. */
 static void undo(optimiser *o) {
     for (int i = 0; i < o->count; i++) {
         state *s = &o->at[i];
@@ -276,7 +275,7 @@ static tg_status prepare_all(optimiser *o, int n) {
     return status;
 }
 
-/* It cannot fail: all is there, and of one shape. */
+/* Cannot fail, since everything is alive and of one shape. */
 static void update(optimiser *o, state *s, const tg_optim_call *call) {
     for (int k = 0; k < o->rule->n_moments; k++)
         if (call->moment[k]) tg_inplace(s->moment[k], o->rule->name);
@@ -326,7 +325,7 @@ tg_status tg_optim_get_state(const tg_optim *optim, int i, tg_optim_state *out) 
     return TG_OK;
 }
 
-/* A copy of moment k for the parameter of s. */
+/* Copies `given` to moment k of s; raises the error where it does not fit. */
 static tg_status take_moment(const optimiser *o, state *s, int k, const tg_tensor *given) {
     static const char who[] = "tg_optim_set_state";
     char text[160], other[160];

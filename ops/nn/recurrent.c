@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-/* Weights and biases; the biases are NULL without. False: there is a poisoned one. */
+/* The parameters of a layer; the biases are NULL in one without. */
 typedef struct weights {
     tg_tensor *w_ih, *w_hh, *b_ih, *b_hh;
 } weights;

@@ -1,9 +1,9 @@
-/* Einstein summation: a composition, so that its gradients are those of its ops. */
+/* Einstein summation. It is a composition, so that its gradients are those of its ops. */
 #include "ops/products/equation.h"
 
 typedef struct term {
     tg_tensor *t;
-    bool ours; /* an intermediate, given up when another takes its place */
+    bool ours; /* t is an intermediate, whose elements are dropped when another takes its place */
     letters l;
 } term;
 
@@ -12,7 +12,7 @@ static void become(term *x, tg_tensor *t) {
     x->t = t, x->ours = true;
 }
 
-/* The next operand, with each letter once, and without those along which it repeats. */
+/* Takes the next operand: its diagonal where a letter stands twice, without axes of size 1 that broadcast. */
 static term next_operand(plan *p, tg_tensor *x) {
     term o = {.t = x, .l = tg_next_subscript(p, x)};
     for (int j = 0; j < o.l.n; j++) {
@@ -53,7 +53,7 @@ static letters joined(const letters *a, const letters *b, const letters *c) {
     return l;
 }
 
-/* The axes in this order of their letters. */
+/* Permutes the axes into this order of their letters. */
 static void arrange(term *x, const letters *order) {
     tg_shape axes = {order->n, {0}};
     bool same = true;
@@ -75,7 +75,7 @@ static tg_shape sizes(const plan *p, const letters *l) {
     return s;
 }
 
-/* [batch.., rows, columns], each of the last two one axis; the batch too where it would be too many. */
+/* [batch.., rows, columns], where rows and columns are one axis each, and so is a batch of too many axes. */
 static tg_shape matrices(const plan *p, const letters *batch, const letters *rows, const letters *columns) {
     tg_shape s = sizes(p, batch);
     if (s.rank + 2 > TG_MAX_RANK) s = TG_SHAPE(tg_shape_numel(s));
@@ -84,7 +84,7 @@ static tg_shape matrices(const plan *p, const letters *batch, const letters *row
     return s;
 }
 
-/* a = a b. Letters of both are summed over when nothing after operand k has them. */
+/* a = a b, summed over the letters of both that nothing after operand k has. */
 static bool multiply(term *a, term *b, const plan *p, int k) {
     letters both = {0}, summed = {0}, left = {0}, right = {0};
     for (int i = 0; i < a->l.n; i++) {

@@ -26,7 +26,7 @@ static int letter_of(char c) {
     return c >= 'A' && c <= 'Z' ? c - 'A' : c >= 'a' && c <= 'z' ? c - 'a' + 26 : -1;
 }
 
-/* The letters up to a comma, an arrow or the end; *dots is the place of "..." among them, or -1. */
+/* Reads the letters up to a comma, an arrow or the end; *dots becomes the place of "..." among them, or -1. */
 static bool scan(plan *p, letters *l, int *dots) {
     *dots = -1;
     for (; *p->at && *p->at != ',' && *p->at != '-'; p->at++) {
@@ -45,7 +45,7 @@ static bool scan(plan *p, letters *l, int *dots) {
     return true;
 }
 
-/* A whole subscript. "..." takes `axes` axes, or, where that is -1, those which the letters leave of `rank`. */
+/* Reads a whole subscript. "..." takes `axes` axes, or, where that is -1, those of `rank` that the letters leave. */
 static bool read_subscript(plan *p, int rank, int axes, letters *l) {
     letters named = {0};
     int dots;
@@ -63,7 +63,7 @@ static bool read_subscript(plan *p, int rank, int axes, letters *l) {
     return true;
 }
 
-/* Notes the sizes of the operand's letters; they agree with those seen before, or one of them is 1. */
+/* Notes the sizes of the operand's letters, which must agree with those noted before unless one of the two is 1. */
 static bool note(plan *p, const tg_array *a, const letters *l) {
     for (int k = 0; k < l->n; k++) {
         int letter = l->at[k], twice = find(l, letter);
@@ -92,7 +92,7 @@ static bool read_operand(plan *p, int n, tg_tensor *const *x) {
     return true;
 }
 
-/* Without an arrow: the axes of "...", then the letters that occur once. */
+/* Without an arrow the output has the axes of "...", then the letters that occur once. */
 static bool default_output(plan *p) {
     for (int k = 0; k < TG_LETTERS; k++) {
         int letter = (k + TG_DOTS) % TG_LETTERS;

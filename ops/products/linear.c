@@ -43,7 +43,7 @@ static tg_status as_rows(tg_array *out, const tg_array *a) {
     return TG_OK;
 }
 
-/* A borrowed view. */
+/* m^T, a borrowed view. */
 static tg_array transposed(const tg_array *m) {
     tg_array t = *m;
     t.shape[0] = m->shape[1], t.stride[0] = m->stride[1];
@@ -74,8 +74,7 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     if (tg_needs(n, 2)) din[2] = g;
 }
 
-/* din = A B, added to din where that comes as the adjoint so far. din is contiguous, so that
- * its rows are a view. */
+/* din = A B, or din += A B where din comes as the adjoint so far. It is contiguous, so that its rows are a view. */
 static tg_status product(tg_array *din, const tg_array *like, const tg_array *a, const tg_array *b) {
     double beta = din->data ? 1 : 0;
     tg_array rows = {0};

@@ -43,7 +43,7 @@ static tg_status infer(const tg_call *call) {
 
 /* ---- matrix form ---- */
 
-/* An axis of size 1 before axis i. */
+/* Inserts an axis of size 1 before axis i. */
 static void insert_axis(tg_array *v, int i) {
     for (int j = v->rank++; j > i; j--) v->shape[j] = v->shape[j - 1], v->stride[j] = v->stride[j - 1];
     v->shape[i] = 1;
@@ -58,7 +58,7 @@ static tg_array transposed(tg_array v) {
     return v;
 }
 
-/* [batch.., m, n] as [batch * m, n]; false when the strides do not allow it. */
+/* Makes [batch.., m, n] [batch * m, n]; false when the strides do not allow it. */
 static bool flatten(tg_array *v) {
     int last = v->rank - 1;
     if (last < 1) return false;
@@ -125,19 +125,19 @@ static tg_array at_batch(tg_array v, int i, int64_t first) {
     return v;
 }
 
-/* Products that are added up one after the other; more of them are added up in halves. */
+/* The most products that are added up one after the other; more of them are added up in halves. */
 enum { RUNNING = 16 };
 
 static tg_status accumulate(const tg_array *a, const tg_array *b, double beta, const tg_array *c);
 
-/* C with size 1 along the axes that it has stride 0 along; borrowed. */
+/* C with size 1 along batch axes where its stride is 0; borrowed. */
 static tg_array without_repeats(tg_array c) {
     for (int i = 0; i < c.rank - 2; i++)
         if (c.stride[i] == 0) c.numel /= c.shape[i], c.shape[i] = 1;
     return c;
 }
 
-/* The products [from, from + n) of the batch axis i, along which C has stride 0. */
+/* C = beta C + the products [from, from + n) along the batch axis i, where the stride of C is 0. */
 static tg_status add_products(const tg_array *a, const tg_array *b, double beta, const tg_array *c, int i, int64_t from,
                               int64_t n) {
     tg_status s = TG_OK;
@@ -158,7 +158,7 @@ static tg_status add_products(const tg_array *a, const tg_array *b, double beta,
     return s;
 }
 
-/* C = A B + beta C, where C may have stride 0 along batch axes: there the products add up. */
+/* C = A B + beta C. Along batch axes where the stride of C is 0, the products add up. */
 static tg_status accumulate(const tg_array *a, const tg_array *b, double beta, const tg_array *c) {
     int i = 0;
     while (i < c->rank - 2 && (c->stride[i] != 0 || c->shape[i] == 1)) i++;
@@ -166,7 +166,7 @@ static tg_status accumulate(const tg_array *a, const tg_array *b, double beta, c
     return add_products(a, b, beta, c, i, 0, c->shape[i]);
 }
 
-/* Storage for the gradient of x where there is none to add to. Returns beta: whether there is. */
+/* Allocates the gradient of x, unless it comes as the adjoint so far: *beta is then 1, else 0. */
 static tg_status prepare(const tg_array *x, const tg_array *g, tg_array *din, double *beta) {
     *beta = din->data ? 1 : 0;
     tg_status s = din->data ? TG_OK : tg_array_alloc_like(din, x);
@@ -174,7 +174,7 @@ static tg_status prepare(const tg_array *x, const tg_array *g, tg_array *din, do
     return s;
 }
 
-/* din may come as the adjoint so far: a weight that is used at every step adds up inside the product. */
+/* din may come as the adjoint so far, so that the gradients of a weight that is used at every step add up inside GEMM. */
 static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *a = tg_node_in(n, 0), *b = tg_node_in(n, 1), *g = dout[0];
     double beta;

@@ -1,4 +1,4 @@
-/* Products of tensors of fixed ranks: compositions. Declared in ops/products/matmul.h. */
+/* Products of tensors of fixed ranks, declared in ops/products/matmul.h. All are compositions. */
 #include "ops/shared.h"
 
 /* The array of operand i when it has `rank` axes, else NULL with the error raised. */
@@ -42,7 +42,7 @@ tg_tensor *tg_bmm(tg_tensor *a, tg_tensor *b) {
     return tg_matmul(a, b);
 }
 
-/* Scaled; the argument is given up where that makes another tensor. */
+/* scale t, for an intermediate t, whose elements are dropped where the result is another tensor. */
 static tg_tensor *scaled(tg_tensor *t, double scale) {
     if (scale == 1) return t;
     tg_tensor *out = tg_mul_scalar(t, scale);
@@ -50,7 +50,7 @@ static tg_tensor *scaled(tg_tensor *t, double scale) {
     return out;
 }
 
-/* Zeros that keep the shape and history of c, and nothing of what it holds. */
+/* Zeros with the shape and history of c, whatever its elements are. */
 static tg_tensor *without_value(tg_tensor *c) {
     tg_tensor *everywhere = tg_ones_with(TG_BOOL, TG_SCALAR);
     return tg_masked_fill(c, everywhere, 0);

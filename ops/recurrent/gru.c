@@ -1,16 +1,16 @@
-/* The GRU cell, and a sequence of steps. As in ops/recurrent/lstm.c a cell is a sequence of one step, and the pre-activations are an
- * output, in terms of which the gradient is written; in ops it is in ops/recurrent/gru_grad.c. */
+/* The GRU cell, and a sequence of its steps. As in ops/recurrent/lstm.c a cell is a sequence of one step, and the gradient is
+ * written in terms of the pre-activations, which are an output. ops/recurrent/gru_grad.c has it in ops. */
 #include "core/parallel.h"
 #include "ops/recurrent/recurrent.h"
 #include "ops/recurrent/sequence.h"
 
 typedef struct gru {
     int64_t n, t, h;
-    const tg_array *a, *s, *w, *b, *h0; /* s of a cell; w and b of a sequence */
-    const tg_array *y, *pre;            /* outputs */
-    const tg_array *dy, *dpre;          /* of them; NULL: zeros */
-    const tg_array *da, *ds, *dh0;      /* dh0 of a cell */
-    tg_recurrence recur;                /* s = h w^T, and back dh = dh z + ds w */
+    const tg_array *a, *s, *w, *b, *h0; /* only a cell has s, only a sequence has w and b */
+    const tg_array *y, *pre;            /* the outputs */
+    const tg_array *dy, *dpre;          /* the gradients of the outputs; NULL: zeros */
+    const tg_array *da, *ds, *dh0;      /* the gradients of the inputs; only a cell has dh0 */
+    tg_recurrence recur;                /* s = h w^T forward, dh = dh z + ds w backward */
     const tg_kernel_set *kernels;
 } gru;
 
@@ -132,7 +132,7 @@ static tg_status cell_grad_kernel(const tg_node *n, const tg_array *const *dout,
     return s;
 }
 
-/* da and ds into own, and what the product needs. */
+/* Allocates da and ds in own, and packs w for the product. */
 static tg_status prepare(gru *g, tg_array own[2]) {
     tg_dtype dtype = (tg_dtype)g->y->dtype;
     tg_status s = TG_OK;
@@ -192,7 +192,7 @@ const tg_op tg_op_gru_scan = {
     .grad_kernel = scan_grad_kernel,
 };
 
-/* Out 0; the gates are made only when they are asked for. */
+/* Applies the op and returns output 0; the gates are computed only when they are asked for. */
 static tg_tensor *outputs(const tg_op *op, tg_tensor *const *in, int n, tg_tensor **gates) {
     TG_COMPOSED(op->name);
     tg_tensor *out[2];

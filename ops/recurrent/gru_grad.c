@@ -7,7 +7,7 @@
 #include "ops/recurrent/recurrent.h"
 #include "ops/recurrent/sequence.h"
 
-/* *da and *ds of one step; returns dh z. */
+/* Sets *da and *ds of one step; returns dh z. */
 static tg_tensor *step_grad(tg_tensor *pre, tg_tensor *h0, tg_tensor *dh, tg_tensor *dpre, tg_tensor **da,
                             tg_tensor **ds) {
     int64_t h = tg_size(h0, -1);
@@ -33,7 +33,7 @@ void tg_gru_cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
 
 static tg_tensor *step_of(tg_tensor *x, int64_t t) { return x ? tg_at_step(x, t) : NULL; }
 
-/* da and ds of all steps; returns dh of the first state. */
+/* Sets da[] and ds[] of all steps; returns dh of the first state. */
 static tg_tensor *scan_steps(const tg_node *n, tg_tensor *const *dout, tg_tensor **da, tg_tensor **ds) {
     const tg_array *y = tg_node_out(n, 0);
     int64_t rows = y->shape[0], h = y->shape[2];

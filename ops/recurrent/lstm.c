@@ -1,17 +1,17 @@
-/* The LSTM cell, and a sequence of steps. A cell is a sequence of one step without a weight: both ops share the
- * loops and the rule. Gradients are written in terms of the pre-activations, which are an output: of a gate that has
- * rounded to 1 its slope cannot be told. In ops they are in ops/recurrent/lstm_grad.c. */
+/* The LSTM cell, and a sequence of its steps. A cell is a sequence of one step without a weight, so both ops share the
+ * loops and the rule. Gradients are written in terms of the pre-activations, which are an output, since the slope of a gate
+ * that has rounded to 1 cannot be computed from the gate. ops/recurrent/lstm_grad.c has them in ops. */
 #include "core/parallel.h"
 #include "ops/recurrent/recurrent.h"
 #include "ops/recurrent/sequence.h"
 
 typedef struct lstm {
     int64_t n, t, h;
-    const tg_array *a, *w, *h0, *c0; /* w and h0 of a sequence only */
-    const tg_array *y, *c, *pre;     /* outputs */
-    const tg_array *dy, *dc, *dpre;  /* of them; NULL: zeros */
-    const tg_array *da, *dc_before;  /* dc of what goes into the step last passed */
-    tg_recurrence recur;             /* h w^T, and back dh = da w */
+    const tg_array *a, *w, *h0, *c0; /* only a sequence has w and h0 */
+    const tg_array *y, *c, *pre;     /* the outputs */
+    const tg_array *dy, *dc, *dpre;  /* the gradients of the outputs; NULL: zeros */
+    const tg_array *da, *dc_before;  /* dL/da, and dL/dc of the cell before the step last passed */
+    tg_recurrence recur;             /* h w^T forward, dh = da w backward */
     const tg_kernel_set *kernels;
 } lstm;
 
@@ -133,7 +133,7 @@ static tg_status cell_grad_kernel(const tg_node *n, const tg_array *const *dout,
     return s;
 }
 
-/* da and dc_before into own, and what the product needs. */
+/* Allocates da and dc_before in own, and packs w for the product. */
 static tg_status prepare(lstm *l, tg_array own[2]) {
     tg_dtype dtype = (tg_dtype)l->y->dtype;
     tg_status s = tg_array_alloc(&own[0], dtype, TG_SHAPE(l->n, l->t, 4 * l->h));
@@ -200,7 +200,7 @@ const tg_op tg_op_lstm_scan = {
     .grad_kernel = scan_grad_kernel,
 };
 
-/* Out 0; the cells are given up unless asked for, and gates made only then. */
+/* Applies the op and returns output 0. The cells are dropped unless they are asked for, and the gates computed only if so. */
 static tg_tensor *outputs(const tg_op *op, tg_tensor *const *in, int n, tg_tensor **c, tg_tensor **gates) {
     TG_COMPOSED(op->name);
     tg_tensor *out[3];

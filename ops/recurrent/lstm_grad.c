@@ -5,7 +5,7 @@
 #include "ops/recurrent/recurrent.h"
 #include "ops/recurrent/sequence.h"
 
-/* da of one step; *dc comes in as dL/dc', NULL for zeros, and leaves as dL/dc. */
+/* Returns da of one step; *dc comes in as dL/dc', NULL for zeros, and leaves as dL/dc. */
 static tg_tensor *step_grad(tg_tensor *pre, tg_tensor *c0, tg_tensor *c, tg_tensor *dh, tg_tensor **dc,
                             tg_tensor *dpre) {
     int64_t h = tg_size(c, -1);
@@ -30,7 +30,7 @@ void tg_lstm_cell_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
 
 static tg_tensor *step_of(tg_tensor *x, int64_t t) { return x ? tg_at_step(x, t) : NULL; }
 
-/* da of all steps into part[]; *dh and *dc become those of the first state. */
+/* Sets part[] to da of each step; *dh and *dc become the gradients of the first state. */
 static void scan_steps(const tg_node *n, tg_tensor *const *dout, tg_tensor **part, tg_tensor **dh,
                        tg_tensor **dc) {
     const tg_array *y = tg_node_out(n, 0);

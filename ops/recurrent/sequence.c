@@ -6,7 +6,7 @@
 
 /* ---- on arrays ---- */
 
-/* [n, width] or somewhat wider: rows lie an odd number of cache lines apart. */
+/* Allocates [n, width], somewhat wider so that rows lie an odd number of cache lines apart. */
 static tg_status rows_apart(tg_array *out, tg_dtype dtype, int64_t n, int64_t width) {
     int64_t line = 64 / (int64_t)tg_dtype_size(dtype);
     return tg_array_alloc(out, dtype, TG_SHAPE(n, ((width + line - 1) / line | 1) * line));
@@ -120,12 +120,12 @@ tg_tensor *tg_gate(tg_tensor *x, int64_t h, int k) { return tg_slice(x, -1, k * 
 tg_tensor *tg_gate_sigmoid(tg_tensor *a) { return tg_sigmoid_derivative(a, 0); }
 tg_tensor *tg_sigmoid_slope(tg_tensor *a) { return tg_sigmoid_derivative(a, 1); }
 
-/* 4 sigmoid'(2a) */
+/* tanh'(a) = 4 sigmoid'(2a) */
 tg_tensor *tg_tanh_slope(tg_tensor *a) {
     return tg_mul_scalar(tg_sigmoid_derivative(tg_mul_scalar(a, 2), 1), 4);
 }
 
-/* Of both signs of a: 1 - tanh |a| = 2 sigmoid(-2 |a|). */
+/* sign(a) - tanh(a) = sign(a) 2 sigmoid(-2 |a|), which keeps its digits where tanh rounds to 1. */
 static tg_tensor *tanh_rest(tg_tensor *a, tg_tensor *sign) {
     return tg_mul(tg_mul_scalar(sign, 2), tg_sigmoid_derivative(tg_mul_scalar(tg_abs(a), -2), 0));
 }

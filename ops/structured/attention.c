@@ -93,7 +93,7 @@ static tg_status infer(const tg_call *call) {
 
 /* ---- forward ---- */
 
-/* `a` itself, or a copy of it, whose rows have stride 1. */
+/* *out becomes `a` itself, or a copy of it, whose last axis has stride 1. */
 static tg_status with_rows(tg_array *out, const tg_array *a) {
     int last = a->rank - 1;
     if (a->shape[last] > 1 && a->stride[last] != 1) return tg_array_contiguous(out, a);
@@ -101,7 +101,7 @@ static tg_status with_rows(tg_array *out, const tg_array *a) {
     return TG_OK;
 }
 
-/* in: q, k, v, mask. The three first are put into own, to be dropped. */
+/* Fills *a from in = {q, k, v, mask}. own receives the first three with rows of stride 1; the caller drops it. */
 static tg_status problem_of(tg_attention *a, const tg_array *const *in, const tg_array *out,
                             const tg_array *lse, const attention_attr *attr, tg_array own[3]) {
     tg_status s = TG_OK;
@@ -125,7 +125,7 @@ static tg_status forward(const tg_call *call) {
 
 static tg_tensor *turned(tg_tensor *t) { return tg_transpose(t, -1, -2); }
 
-/* [l, s], set where a key comes after the query: s > l. */
+/* A bool mask [l, s] that is set where the key comes after the query. */
 static tg_tensor *later_keys(int64_t l, int64_t s) {
     tg_tensor *mask = tg_zeros_with(TG_BOOL, TG_SHAPE(l, s));
     uint8_t *v = tg_is_poison(mask) ? NULL : tg_array_of(mask)->data;
@@ -147,7 +147,7 @@ static tg_tensor *weights(const tg_node *n, tg_tensor *q) {
     return tg_masked_fill(tg_softmax(tg_masked_fill(score, hidden, -INFINITY), -1), hidden, 0);
 }
 
-/* dp less the element of each row whose p is the largest, if some p are above 1/2. */
+/* dp less, in each row, its element where p is largest, if some p are above 1/2. */
 static tg_tensor *less_dominant(tg_tensor *dp, tg_tensor *p) {
     tg_tensor *top = tg_dominant(p, -1, 0.5);
     if (!top || !tg_is_alive(dp)) return dp;
@@ -171,7 +171,7 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     if (n->in[MASK] && tg_needs(n, MASK)) din[MASK] = ds;
 }
 
-/* Storage for the gradients that are needed, all with the leading axes of out and s keys. */
+/* Allocates the gradients that are needed, all with the leading axes of out. */
 static tg_status prepare(const tg_node *n, tg_attention_gradient *d, tg_array *din) {
     const tg_array *out = tg_node_out(n, 0), *q = tg_node_in(n, Q), *k = tg_node_in(n, K);
     const int64_t l = size_of(q, 2), s = size_of(k, 2), e = size_of(q, 1), width = size_of(out, 1);

@@ -7,9 +7,9 @@
 #include <string.h>
 
 typedef struct avg_attr {
-    tg_shape kernel, stride, padding; /* not of an adaptive pool */
+    tg_shape kernel, stride, padding; /* unused by an adaptive pool */
     tg_shape size;                    /* of the image */
-    tg_shape windows;                 /* their number along each axis */
+    tg_shape windows;                 /* the number of windows along each axis */
     bool exclude_padding, adaptive;
 } avg_attr;
 
@@ -25,7 +25,7 @@ static const tg_attr_field fields[] = {
 
 /* ---- windows ---- */
 
-/* Window i along an axis covers [*from, *to) of the image; returns by how many elements it divides. */
+/* Sets [*from, *to) to what window i covers along an axis of the image; returns the divisor of its mean. */
 static int64_t cover(const avg_attr *a, int axis, int64_t i, int64_t *from, int64_t *to) {
     int64_t in = a->size.dim[axis], out = a->windows.dim[axis];
     if (a->adaptive) {
@@ -127,7 +127,7 @@ static void spread_planes(void *context, int64_t begin, int64_t end) {
 
 /* ---- the ops ---- */
 
-/* Input 0 has four axes, the last two of the sizes `want`; the output has the sizes `out` there. */
+/* Checks that the last two of four axes of input 0 have the sizes `want`, and lays out the output with the sizes `out` there. */
 static tg_status infer(const tg_call *call, tg_shape want, tg_shape out) {
     const tg_array *x = call->in[0];
     tg_status s = tg_call_float(call, 0);
@@ -200,7 +200,7 @@ const tg_op tg_op_avg_pool2d_input = {
 
 /* ---- public functions ---- */
 
-/* The size of the image, for tensors with four axes; others are for infer to refuse. */
+/* The size of the image, for tensors with four axes; infer refuses others. */
 static tg_shape image_size(const tg_tensor *x) {
     if (!tg_is_alive(x) || tg_rank(x) != 4) return TG_SHAPE(0, 0);
     return TG_SHAPE(tg_size(x, 2), tg_size(x, 3));

@@ -1,10 +1,10 @@
-/* batch_norm and group_norm, made of other ops. */
+/* batch_norm and group_norm are compositions of other ops. */
 #include "autograd/tape.h"
 #include "ops/reduce/spread.h"
 
 #include <math.h>
 
-/* Operand i, called `what`, is NULL or a vector of the channels of x. Raises the error. */
+/* Whether operand i, called `what`, is NULL or a vector of the channels of x; raises the error otherwise. */
 static bool is_channels(const char *name, const char *what, const tg_tensor *t, int i, const tg_tensor *x) {
     const tg_array *a = t ? tg_operand(t, name, i) : NULL;
     if (!a || (a->rank == 1 && a->numel == tg_size(x, 1))) return !t || a;
@@ -24,7 +24,7 @@ static bool check(const char *name, const tg_tensor *x, double eps) {
     return false;
 }
 
-/* A vector of channels in the form that broadcasts to x. */
+/* A vector of channels, reshaped to broadcast to x. */
 static tg_tensor *column(tg_tensor *t, const tg_tensor *x) {
     tg_shape s = {tg_rank(x) - 1, {tg_size(x, 1), 1, 1, 1, 1, 1, 1, 1}};
     return tg_reshape_with(t, s);
@@ -81,8 +81,8 @@ static bool is_cheap_by_rows(const tg_tensor *x) {
     return tg_numel(x) < 1024 || tg_numel(x) >= 16 * tg_size(x, 0) * tg_size(x, 1);
 }
 
-/* Whether a gradient will flow to a channel of which one element has nearly all the squares: layer_norm knows how. After a
- * failure the spread is poison. */
+/* Whether a gradient will flow to a channel of which one element has nearly all the squares, which only layer_norm computes
+ * right. After a failure the spread is poison. */
 static bool is_dominated(tg_spread *s, tg_shape axes) {
     if (!tg_is_alive(s->sum) || !tg_requires_grad(s->d) || tg_numel(s->d) == 0) return false;
     tg_tensor *d = tg_detach(s->d), *most = tg_amax_with(d, (tg_reduce_opts){.axes = axes, .keepdim = true});
@@ -97,7 +97,7 @@ static bool is_dominated(tg_spread *s, tg_shape axes) {
     return found;
 }
 
-/* The running value moves towards the new one; both values first, so that a failure changes neither. */
+/* Moves the running values towards those of the batch. Both are computed first, so that a failure changes neither. */
 static bool move_running(const tg_batch_norm_opts *o, const tg_spread *s) {
     double m = tg_option(o->momentum, 0.1), unbiased = s->n / (s->n - 1);
     tg_tensor *var = tg_mul_scalar(s->sum, 1 / s->n);

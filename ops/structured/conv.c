@@ -51,7 +51,7 @@ static tg_status conv2d_infer(const tg_call *call) {
                   TG_SHAPE(x->shape[0], w->shape[0], window[0].out, window[1].out));
 }
 
-/* g is what a convolution of these sizes gives. */
+/* Checks that g has the size that a convolution of these sizes gives. */
 static tg_status check_windows(const tg_call *call, const tg_array *g, const int64_t in[2],
                                const int64_t kernel[2]) {
     tg_window window[2];
@@ -98,7 +98,7 @@ static tg_status weight_infer(const tg_call *call) {
 
 typedef enum direction { TO_Y, TO_X, TO_W } direction;
 
-/* Computes y, x or w of the three from the two others; the one computed is contiguous. */
+/* Computes the one of y, x and w that `to` says from the two others; it is contiguous. */
 static tg_status run(direction to, const tg_window_attr *a, const tg_array *x, const tg_array *w,
                      const tg_array *y, const tg_array *bias, bool add) {
     tg_conv c = {.images = x->shape[0],
@@ -131,7 +131,7 @@ static tg_status weight_forward(const tg_call *call) {
 
 /* ---- gradients ---- */
 
-/* The node's attributes, with the size of the last two axes of t. */
+/* The node's attributes, with the size of the last two axes of t for `size`. */
 static tg_window_attr sized(const tg_node *n, const tg_tensor *t) {
     tg_window_attr a = *(const tg_window_attr *)n->attr;
     a.size = t ? TG_SHAPE(tg_size(t, 2), tg_size(t, 3)) : TG_SCALAR;
@@ -173,7 +173,7 @@ static void weight_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **di
     if (tg_needs(n, 1)) din[1] = apply_conv2d(n, x, dw);
 }
 
-/* That of the weight may come as the adjoint so far: the products add up to it. */
+/* The gradient of the weight may come as the adjoint so far, to which the products are added. */
 static tg_status conv2d_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const tg_array *x = tg_node_in(n, 0), *w = tg_node_in(n, 1), *g = dout[0];
     tg_status s = TG_OK;

@@ -1,11 +1,12 @@
-/* The public functions of ops/structured/conv.h: options to attributes, and the forms made of them. */
+/* The public functions of ops/structured/conv.h: they turn options into attributes, and make conv1d and conv_transpose2d of
+ * the ops. */
 #include "ops/structured/windows.h"
 
 static tg_window_attr attributes(const tg_conv2d_opts *o) {
     return tg_window_options(o->stride, o->padding, o->dilation, o->groups);
 }
 
-/* Whether the option that only the transposed form has is left out. */
+/* Whether output_padding, which only the transposed form has, is left out; raises the error otherwise. */
 static bool no_output_padding(const char *name, const tg_conv2d_opts *o) {
     if (o->output_padding[0] == 0 && o->output_padding[1] == 0) return true;
     tg_fail(TG_ERR_ARGUMENT, "%s: takes no output_padding: only conv_transpose2d does", name);
@@ -31,7 +32,7 @@ tg_tensor *tg_conv2d_weight_with(tg_tensor *x, tg_tensor *g, int64_t height, int
     return no_output_padding("conv2d_weight", &opts) ? tg_apply2(&tg_op_conv2d_weight, x, g, &a) : tg_poison();
 }
 
-/* Raises "<name>: .." unless t, operand i, is a tensor of this rank. A failed tensor raises nothing more. */
+/* Whether t, operand i, is a tensor of this rank; raises "<name>: .." otherwise. */
 static bool has_rank(const char *name, const tg_tensor *t, int i, int rank) {
     const tg_array *a = tg_operand(t, name, i);
     if (a && a->rank != rank) tg_fail_operand(TG_ERR_SHAPE, name, t, "needs %d axes", rank);
@@ -48,7 +49,7 @@ tg_tensor *tg_conv1d_with(tg_tensor *x, tg_tensor *w, tg_conv1d_opts o) {
 
 /* ---- transposed: conv2d_input, of the size that the options say ---- */
 
-/* Each of the three is positive (the padding: not negative) and fits 32 bits; else conv2d_input refuses it. */
+/* Whether each of the three is positive (the padding: not negative) and fits 32 bits; conv2d_input refuses others. */
 static bool in_range(int64_t stride, int64_t padding, int64_t dilation) {
     return stride > 0 && stride <= INT32_MAX && padding >= 0 && padding <= INT32_MAX && dilation > 0 &&
            dilation <= INT32_MAX;

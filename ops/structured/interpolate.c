@@ -1,11 +1,11 @@
-/* Resizing of images, one axis after the other. */
+/* Resizing of images, which works on one axis after the other. */
 #include "ops/structured/interpolate.h"
 
 #include "ops/shared.h"
 
 #include <math.h>
 
-/* One axis: place o of `out` looks at position o * ratio of `in` (in the units that the mode gives it). */
+/* One axis. Output pixel o samples the input at position o * ratio, measured as the mode does. */
 typedef struct axis {
     int64_t in, out;
     double ratio;

@@ -1,4 +1,4 @@
-/* layer_norm and rms_norm: kernels on rows, and the same gradient made of ops. */
+/* layer_norm and rms_norm, by kernels on rows; the gradient is also written with ops. */
 #include "ops/reduce/spread.h"
 
 #include <float.h>
@@ -82,7 +82,7 @@ static tg_tensor *as_rows(const tg_node *n, tg_tensor *x) {
     return tg_is_alive(x) && each > 0 ? tg_reshape_with(x, TG_SHAPE(tg_numel(x) / each, each)) : x;
 }
 
-/* The others of each row, less their mean where that is given, and 0 in place of number `top`. */
+/* The elements of each row, less `mean` where that is given, with 0 in place of number `top`. */
 static tg_tensor *others_of(tg_tensor *x, tg_tensor *top, tg_tensor *mean) {
     return tg_scatter(mean ? tg_sub(x, mean) : x, 1, top, tg_zeros_with(tg_dtype_of(x), tg_shape_of(top)));
 }
@@ -110,7 +110,7 @@ static tg_tensor *with_dominant(tg_tensor *top, tg_tensor *x, tg_tensor *h, tg_t
     return tg_scatter(dx, 1, top, tg_mul_scalar(left, c));
 }
 
-/* Such elements of each row, if there are any: z^2 and the mean have 7/8 of their own share. */
+/* The index of the largest element of each row, when some have 7/8 of the share of z^2 that one element can have; else NULL. */
 static tg_tensor *dominant(const tg_node *n, tg_tensor *z, double size, bool centred) {
     if (centred && size == 1) return NULL;
     tg_tensor *share = tg_mul_scalar(tg_square(as_rows(n, tg_detach(z))), 1 / size);

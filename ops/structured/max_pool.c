@@ -1,4 +1,4 @@
-/* The largest element of each window. Declared in ops/structured/pool.h. */
+/* The largest element of each window, declared in ops/structured/pool.h. */
 #include "core/kernels/conv/max_pool.h"
 #include "ops/structured/windows.h"
 
@@ -35,7 +35,7 @@ static tg_status forward(const tg_call *call) {
 
 /* ---- gradient:  dx[.., index[.., i, j]] += g[.., i, j] ---- */
 
-/* The positions are an output that the user may have changed. */
+/* Checks the positions, an output that the user may have changed. */
 static tg_status check_positions(const tg_node *n) {
     const tg_array *index = tg_node_out(n, 1), *x = tg_node_in(n, 0);
     char text[2][160];

@@ -1,4 +1,4 @@
-/* unfold and fold: each is the transpose of the other, and so its gradient. Declared in ops/structured/pool.h. */
+/* unfold and fold, declared in ops/structured/pool.h. Each is the transpose of the other, and so its gradient. */
 #include "core/parallel.h"
 #include "ops/structured/windows.h"
 
@@ -6,7 +6,7 @@ enum { GRAIN = 32768 /* elements worth a thread */ };
 
 typedef struct fold_attr {
     tg_window_attr
-        window; /* first: ops/structured/windows.h reads the attributes as this; `size` is that of the image */
+        window; /* must be first, since ops/structured/windows.h reads the attributes as this; `size` is the image's */
     tg_shape kernel;
 } fold_attr;
 
@@ -18,7 +18,7 @@ static const tg_attr_field fields[] = {
     {"kernel", TG_ATTR_DIMS, offsetof(fold_attr, kernel)},
 };
 
-/* One image's columns, or back. */
+/* The work on one image: unfold it to columns, or fold them. */
 typedef struct folding {
     const tg_array *from, *to;
     int64_t channels;

@@ -75,7 +75,7 @@ typedef struct transfer {
 
 static int64_t clip(int64_t v, int64_t high) { return v < 0 ? 0 : v > high ? high : v; }
 
-/* The windows [*from, *to) that see row or column k of themselves inside the image. */
+/* Sets [*from, *to) to the windows whose row or column k lies inside the image. */
 static void inside(const tg_window *w, int64_t k, int64_t *from, int64_t *to) {
     int64_t base = k * w->dilation - w->padding;
     *from = base >= 0 ? 0 : clip((-base + w->stride - 1) / w->stride, w->out);
@@ -107,7 +107,7 @@ static void add_row(tg_dtype dtype, char *out, const char *in, int64_t n, int64_
     }
 }
 
-/* What one window position (k, l) sees of one channel: [out, out]. */
+/* Writes the row of columns of kernel position (k, l) and one channel, [y.out, x.out]. */
 static void plane_to_columns(const transfer *t, const char *plane, int64_t k, int64_t l, char *out) {
     size_t size = tg_dtype_size(t->dtype), row = (size_t)t->x.out * size;
     int64_t top, bottom, left, right;
@@ -164,7 +164,7 @@ static void channels_from_columns(void *context, int64_t begin, int64_t end) {
     }
 }
 
-#define GRAIN 32768 /* elements of columns a block */
+#define GRAIN 32768 /* elements of columns in a block of work */
 
 static int64_t grain(const tg_window w[2]) {
     int64_t one = w[0].kernel * w[1].kernel * w[0].out * w[1].out;
