@@ -13,8 +13,10 @@ static tg_status infer(const tg_call *call) {
     bool fits = x->rank > 0 && classes->rank == x->rank - 1;
     for (int i = 0; fits && i < classes->rank; i++) fits = classes->shape[i] == x->shape[i];
     if (!fits)
-        return tg_call_fail(call, TG_ERR_SHAPE, "needs logits [.., classes] and a class number for each row [..], was given %s and %s",
-                            tg_call_input(call, 0), tg_call_input(call, 1));
+        return tg_call_fail(
+            call, TG_ERR_SHAPE,
+            "needs logits [.., classes] and a class number for each row [..], was given %s and %s",
+            tg_call_input(call, 0), tg_call_input(call, 1));
     return tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(classes));
 }
 

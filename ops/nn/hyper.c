@@ -18,8 +18,10 @@ tg_status tg_hyper_check(const tg_hyper *table, int n, size_t size) {
             return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: hyperparameter %s is neither real, integer nor bool", h->name);
         size_t bytes = size_of(h->type);
         if (h->offset > size || bytes > size - h->offset || h->offset % bytes != 0)
-            return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: hyperparameter %s is no aligned field of a struct of %zu bytes: it would have %zu bytes from offset %zu on", h->name,
-                           size, bytes, h->offset);
+            return tg_fail(
+                TG_ERR_ARGUMENT,
+                "tg_hyper_check: hyperparameter %s is no aligned field of a struct of %zu bytes: it would have %zu bytes from offset %zu on",
+                h->name, size, bytes, h->offset);
         if (tg_hyper_find(table, i, h->name))
             return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: two hyperparameters are called %s", h->name);
     }

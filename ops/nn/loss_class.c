@@ -28,7 +28,8 @@ static bool check_class_range(const char *op, const tg_tensor *x, const tg_tenso
                                          : ((const int32_t *)t->data)[i];
         if ((c >= 0 && c < classes) || (ignores(opts) && c == opts->ignore_index)) continue;
         char text[160];
-        tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, outside [0, %lld): %s", op, (long long)i, (long long)c, (long long)classes, tg_describe(x, text, sizeof text));
+        tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, outside [0, %lld): %s", op, (long long)i,
+                (long long)c, (long long)classes, tg_describe(x, text, sizeof text));
         return false;
     }
     return t;

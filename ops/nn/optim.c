@@ -134,8 +134,10 @@ static tg_status check_moments(const tg_optim_rule *r) {
         const tg_optim_moment *m = &r->moments[k];
         if (!m->name || !*m->name) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: moment %d of rule %s has no name", k, r->name);
         if (m->when && !tg_hyper_find(r->hypers, r->n_hypers, m->when))
-            return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: moment %s is kept when %s is set, a hyperparameter that rule %s does not have", m->name, m->when,
-                           r->name);
+            return tg_fail(
+                TG_ERR_ARGUMENT,
+                "tg_optim_new: moment %s is kept when %s is set, a hyperparameter that rule %s does not have",
+                m->name, m->when, r->name);
     }
     return TG_OK;
 }

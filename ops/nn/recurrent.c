@@ -13,6 +13,7 @@ typedef struct weights {
     tg_tensor *w_ih, *w_hh, *b_ih, *b_hh;
 } weights;
 
+/* Finds or makes the parameters; false with the error raised. */
 static bool find_weights(weights *w, tg_model *model, const char *layer, const char *name, tg_tensor *x,
                          int gates, int64_t hidden, bool bias) {
     double bound = 1 / sqrt((double)hidden);

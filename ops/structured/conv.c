@@ -42,9 +42,11 @@ static tg_status conv2d_infer(const tg_call *call) {
     if (s == TG_OK) s = tg_window_infer(call, x->shape + 2, w->shape + 2, window);
     if (s == TG_OK) s = check_groups(call, x->shape[1], w->shape[0]);
     if (s == TG_OK && x->shape[1] / a->groups != w->shape[1])
-        s = tg_call_fail(call, TG_ERR_SHAPE, "channels differ: a group of the images has %lld, a filter takes %lld: %s and %s (groups %lld)",
-                         (long long)(x->shape[1] / a->groups), (long long)w->shape[1], tg_call_input(call, 0),
-                         tg_call_input(call, 1), (long long)a->groups);
+        s = tg_call_fail(
+            call, TG_ERR_SHAPE,
+            "channels differ: a group of the images has %lld, a filter takes %lld: %s and %s (groups %lld)",
+            (long long)(x->shape[1] / a->groups), (long long)w->shape[1], tg_call_input(call, 0),
+            tg_call_input(call, 1), (long long)a->groups);
     if (s == TG_OK) s = check_bias(call, w->shape[0]);
     if (s != TG_OK) return s;
     return tg_out(call, 0, (tg_dtype)x->dtype,
@@ -58,9 +60,10 @@ static tg_status check_windows(const tg_call *call, const tg_array *g, const int
     tg_status s = tg_window_infer(call, in, kernel, window);
     if (s != TG_OK || (g->shape[2] == window[0].out && g->shape[3] == window[1].out)) return s;
     return tg_call_fail(
-        call, TG_ERR_SHAPE, "a kernel of [%lld, %lld] takes an image of %lld by %lld to %lld by %lld, which does not fit g: %s and %s",
-        (long long)kernel[0], (long long)kernel[1], (long long)in[0], (long long)in[1], (long long)window[0].out,
-        (long long)window[1].out, tg_call_input(call, 0), tg_call_input(call, 1));
+        call, TG_ERR_SHAPE,
+        "a kernel of [%lld, %lld] takes an image of %lld by %lld to %lld by %lld, which does not fit g: %s and %s",
+        (long long)kernel[0], (long long)kernel[1], (long long)in[0], (long long)in[1],
+        (long long)window[0].out, (long long)window[1].out, tg_call_input(call, 0), tg_call_input(call, 1));
 }
 
 static tg_status input_infer(const tg_call *call) {

@@ -19,8 +19,10 @@ static bool read_axis(const tg_tensor *x, const tg_interpolate_opts *o, int i, a
     double out = by_size ? (double)o->size[i] : floor((double)a->in * o->scale[i]);
     if (a->in < 1) return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "axis %d is empty", 2 + i), false;
     if (!(out >= 1 && out <= INT32_MAX))
-        return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "the size or scale given makes axis %d of size %lld one of %g, outside [1, %d]",
-                               2 + i, (long long)a->in, out, INT32_MAX), false;
+        return tg_fail_operand(TG_ERR_ARGUMENT, who, x,
+                               "the size or scale given makes axis %d of size %lld one of %g, outside [1, %d]",
+                               2 + i, (long long)a->in, out, INT32_MAX),
+               false;
     a->out = (int64_t)out;
     a->ratio = by_size ? (double)a->in / out : 1 / o->scale[i];
     if (o->mode == TG_BILINEAR && o->align_corners)

@@ -52,17 +52,19 @@ tg_status tg_window_infer(const tg_call *call, const int64_t in[2], const int64_
         if (s == TG_OK) s = check_option(call, "dilation", a->dilation.dim[i], 1);
         if (s == TG_OK) s = check_option(call, "the kernel's size", kernel[i], 1);
         if (s == TG_OK && in[i] > INT64_MAX / 4)
-            s = tg_call_fail(call, TG_ERR_SHAPE, "an image of height or width %lld is too large: %s", (long long)in[i], tg_call_input(call, 0));
+            s = tg_call_fail(call, TG_ERR_SHAPE, "an image of height or width %lld is too large: %s",
+                             (long long)in[i], tg_call_input(call, 0));
     }
     if (s != TG_OK) return s;
     tg_window_of(a, in, kernel, windows);
     if (windows[0].out > 0 && windows[1].out > 0) return TG_OK;
-    return tg_call_fail(call, TG_ERR_SHAPE,
-                        "a window of [%lld, %lld] with dilation [%lld, %lld] does not fit into an image of %lld by %lld with padding "
-                        "[%lld, %lld]: %s",
-                        (long long)kernel[0], (long long)kernel[1], (long long)a->dilation.dim[0],
-                        (long long)a->dilation.dim[1], (long long)in[0], (long long)in[1], (long long)a->padding.dim[0],
-                        (long long)a->padding.dim[1], tg_call_input(call, 0));
+    return tg_call_fail(
+        call, TG_ERR_SHAPE,
+        "a window of [%lld, %lld] with dilation [%lld, %lld] does not fit into an image of %lld by %lld with padding "
+        "[%lld, %lld]: %s",
+        (long long)kernel[0], (long long)kernel[1], (long long)a->dilation.dim[0],
+        (long long)a->dilation.dim[1], (long long)in[0], (long long)in[1], (long long)a->padding.dim[0],
+        (long long)a->padding.dim[1], tg_call_input(call, 0));
 }
 
 /* ---- columns ---- */
