@@ -24,7 +24,7 @@ static tg_status reserve_inputs(tg_tape *tape, inputs *in, int n) {
 }
 
 /* An input that is no tensor or has no elements: NULL with the error raised, unless a rule reads what it saved. */
-static tg_slot *slow_input(const tg_op *op, tg_tensor *t, int i) {
+__attribute__((cold, noinline)) static tg_slot *slow_input(const tg_op *op, tg_tensor *t, int i) {
     return tg_slot_of_input(t, op->name, i) ? tg_slot_with_data(t, op->name) : NULL;
 }
 

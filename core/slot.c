@@ -249,9 +249,9 @@ static void fail_stale(const tg_tensor *t, const char *who, const char *input) {
     tg_fail(TG_ERR_LIFETIME, "%s: %s was made by %s%s, and %s", who, input, m->op, site, end);
 }
 
-tg_slot *tg_slot_of_input(const tg_tensor *t, const char *who, int i) {
-    tg_slot *s = tg_slot_peek(t);
-    if (s && !s->poison) return s;
+/* Input i of `who` is no tensor; i < 0: its only one. Returns NULL. */
+__attribute__((cold, noinline)) static tg_slot *fail_input(const tg_tensor *t, const char *who, int i) {
+    const tg_slot *s = tg_slot_peek(t);
     char input[24] = "the input";
     if (i >= 0 && tg_error_is_of(who)) snprintf(input, sizeof input, "input %d", i);
     if (s) {
@@ -265,7 +265,15 @@ tg_slot *tg_slot_of_input(const tg_tensor *t, const char *who, int i) {
     return NULL;
 }
 
-tg_slot *tg_slot_of(const tg_tensor *t, const char *who) { return tg_slot_of_input(t, who, -1); }
+tg_slot *tg_slot_of_input(const tg_tensor *t, const char *who, int i) {
+    tg_slot *s = tg_slot_peek(t);
+    return s && !s->poison ? s : fail_input(t, who, i);
+}
+
+tg_slot *tg_slot_of(const tg_tensor *t, const char *who) {
+    tg_slot *s = tg_slot_peek(t);
+    return s && !s->poison ? s : fail_input(t, who, -1);
+}
 
 _Thread_local TG_HOT bool tg_reading_saved;
 
