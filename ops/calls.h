@@ -221,6 +221,25 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_load_npy(...) TG_AT(tg_load_npy(__VA_ARGS__))
 #define tg_save_npy(...) TG_STATUS_AT(tg_save_npy(__VA_ARGS__))
 
+/* core/io/safetensors.h */
+#define tg_safetensors_new(...) TG_POINTER_AT(tg_safetensors *, tg_safetensors_new(__VA_ARGS__))
+#define tg_safetensors_open(...) TG_POINTER_AT(tg_safetensors *, tg_safetensors_open(__VA_ARGS__))
+#define tg_safetensors_free(...) TG_VOID_AT(tg_safetensors_free(__VA_ARGS__))
+#define tg_safetensors_count(...) TG_VALUE_AT(int64_t, tg_safetensors_count(__VA_ARGS__))
+#define tg_safetensors_name(...) TG_POINTER_AT(const char *, tg_safetensors_name(__VA_ARGS__))
+#define tg_safetensors_has(...) TG_VALUE_AT(bool, tg_safetensors_has(__VA_ARGS__))
+#define tg_safetensors_dtype(...) TG_VALUE_AT(tg_dtype, tg_safetensors_dtype(__VA_ARGS__))
+#define tg_safetensors_shape(...) TG_VALUE_AT(tg_shape, tg_safetensors_shape(__VA_ARGS__))
+#define tg_safetensors_get(...) TG_AT(tg_safetensors_get(__VA_ARGS__))
+#define tg_safetensors_get_rows(...) TG_AT(tg_safetensors_get_rows(__VA_ARGS__))
+#define tg_safetensors_put(...) TG_STATUS_AT(tg_safetensors_put(__VA_ARGS__))
+#define tg_safetensors_put_half(...) TG_STATUS_AT(tg_safetensors_put_half(__VA_ARGS__))
+#define tg_safetensors_text_count(...) TG_VALUE_AT(int64_t, tg_safetensors_text_count(__VA_ARGS__))
+#define tg_safetensors_key(...) TG_POINTER_AT(const char *, tg_safetensors_key(__VA_ARGS__))
+#define tg_safetensors_text(...) TG_POINTER_AT(const char *, tg_safetensors_text(__VA_ARGS__))
+#define tg_safetensors_put_text(...) TG_STATUS_AT(tg_safetensors_put_text(__VA_ARGS__))
+#define tg_safetensors_save(...) TG_STATUS_AT(tg_safetensors_save(__VA_ARGS__))
+
 /* core/random.h */
 #define tg_rand(...) TG_AT(tg_rand_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
 #define tg_randn(...) TG_AT(tg_randn_with(TG_WITH_SHAPE(1, __VA_ARGS__)))

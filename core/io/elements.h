@@ -24,6 +24,14 @@ int64_t tg_elements_bad_bool(const void *elements, int64_t n);
 /* Turns n elements of `width` bytes, 1, 2, 4 or 8, around, where they are not in the order of this machine. */
 void tg_elements_to_host(void *elements, int64_t n, size_t width, tg_byte_order order);
 
+/* Floats of two bytes: F16 has 5 bits of exponent and 10 of fraction (IEEE 754's binary16), BF16 is the upper half of an
+ * f32. From: in place, n of them at the end of the room for n f32, in this machine's byte order; exact. To: rounded to
+ * nearest, ties to even. */
+void tg_elements_from_f16(void *elements, int64_t n);
+void tg_elements_from_bf16(void *elements, int64_t n);
+void tg_elements_to_f16(const float *from, int64_t n, uint16_t *to);
+void tg_elements_to_bf16(const float *from, int64_t n, uint16_t *to);
+
 /* Writes n elements of this machine in that order. */
 tg_status tg_elements_put(tg_writer *w, const void *elements, int64_t n, size_t width, tg_byte_order order);
 

@@ -138,6 +138,19 @@ int64_t tg_reader_read(tg_reader *r, void *to, int64_t n) {
     return total;
 }
 
+tg_status tg_reader_at(tg_reader *r, int64_t offset, void *to, int64_t n) {
+    for (char *p = to; n > 0;) {
+        const ssize_t got = pread(r->fd, p, (size_t)(n < MOST_AT_ONCE ? n : MOST_AT_ONCE), offset);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return fail_errno(r->who, "the file cannot be read", r->path);
+        if (got == 0) return tg_fail(TG_ERR_FORMAT, "%s: the file has become shorter since it was opened: %s", r->who, r->path);
+        p += got;
+        offset += got;
+        n -= got;
+    }
+    return TG_OK;
+}
+
 static tg_status fail_length(const tg_reader *r, const char *what, int64_t present) {
     return tg_fail(TG_ERR_FORMAT, "%s: the file %s: its header declares %" PRId64 " bytes, and %" PRId64 " are present: %s",
                    r->who, what, r->declared, present, r->path);

@@ -46,6 +46,9 @@ void tg_reader_close(tg_reader *r);
  * file are one stream, and anything else after them is TG_ERR_FORMAT. */
 int64_t tg_reader_read(tg_reader *r, void *to, int64_t n);
 
+/* Reads n bytes of a plain file from `offset` on, wherever reading is; fewer being TG_ERR_FORMAT. */
+tg_status tg_reader_at(tg_reader *r, int64_t offset, void *to, int64_t n);
+
 /* Notes that the content has `bytes` in all, as its header says. TG_ERR_FORMAT when a plain file has another length, or a compressed
  * one cannot hold as much; so memory that is asked for after this is in proportion to the file. */
 tg_status tg_reader_declare(tg_reader *r, int64_t bytes);

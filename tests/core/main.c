@@ -24,6 +24,8 @@ TCase *tcase_texts(void);
 TCase *tcase_idx(void);
 TCase *tcase_npy(void);
 TCase *tcase_places(void);
+TCase *tcase_safetensors(void);
+TCase *tcase_safetensors_headers(void);
 TCase *tcase_kernels(void);
 TCase *tcase_kernel_rows(void);
 TCase *tcase_windows(void);
@@ -76,7 +78,7 @@ int main(int argc, char **argv) {
     TCase *(*const make[])(void) = {
         tcase_cache, /* first: what others needed recently would stay for reuse */
         tcase_error,  tcase_shape,  tcase_alloc,        tcase_buffer, tcase_parallel, tcase_array,
-        tcase_slot,   tcase_tensor, tcase_random,       tcase_print,  tcase_idx,      tcase_npy, tcase_places, tcase_kernels,
+        tcase_slot,   tcase_tensor, tcase_random,       tcase_print,  tcase_idx,      tcase_npy, tcase_places, tcase_safetensors, tcase_safetensors_headers, tcase_kernels,
         tcase_reduce, tcase_gemm,   tcase_gemm_threads, tcase_update, tcase_lapack,   tcase_kernel_rows,
         tcase_panels, tcase_windows, tcase_attention,    tcase_blocks, tcase_thread,
         tcase_pieces, tcase_folds, tcase_teams, tcase_accounts, tcase_views, tcase_edges,

@@ -98,6 +98,7 @@ void end_bool_failed(bool failed, const char *as); /* whether the result says th
 /* ---- results ---- */
 void end_tg_model_p(tg_model *m);
 void end_tg_optim_p(tg_optim *o);
+void end_tg_safetensors_p(tg_safetensors *s);
 void end_tg_optim_rule_p(const tg_optim_rule *r);
 void end_tg_tape_p(tg_tape *t);
 void end_tg_mark(tg_mark m);
@@ -119,6 +120,7 @@ int64_t monster(void); /* a number that nothing has so many of */
 size_t draw_size_t(const char *name);
 uint64_t draw_uint64_t(const char *name);
 double draw_double(const char *name);
+double *draw_double_p(const char *name);
 bool draw_bool(const char *name);
 int draw_enum(const char *name, int count);
 tg_shape draw_tg_shape(const char *name);
@@ -163,6 +165,7 @@ void await_work(void);
 /* ---- objects ---- */
 tg_model *draw_tg_model_p(const char *name);
 tg_optim *draw_tg_optim_p(const char *name);
+tg_safetensors *draw_tg_safetensors_p(const char *name);
 tg_tape *draw_tg_tape_p(const char *name);
 tg_mark draw_tg_mark(const char *name);
 tg_layer_start draw_tg_layer_start(const char *name);
@@ -203,6 +206,7 @@ void make_rules(void);
 void own_tg_alloc(void);
 void own_tg_model_free(void);
 void own_tg_optim_free(void);
+void own_tg_safetensors_free(void);
 void own_tg_tape_free(void);
 void own_tg_parallel_for(void);
 void own_tg_rng_shuffle(void);

@@ -2,7 +2,7 @@
 #include "tests/fuzz/hostile.h"
 
 
-enum { N_MODELS = 3, N_OPTIMS = 4, N_TAPES = 3, N_MARKS = 6, N_STARTS = 3, N_REFUSED = 64 };
+enum { N_MODELS = 3, N_OPTIMS = 4, N_SETS = 3, N_TAPES = 3, N_MARKS = 6, N_STARTS = 3, N_REFUSED = 64 };
 
 static tg_model *models[N_MODELS];
 static tg_optim *optims[N_OPTIMS];
@@ -13,6 +13,7 @@ static tg_layer_start starts[N_STARTS];
 static tg_rng stream;
 static tg_model *last_model, *dead_models[N_MODELS];
 static tg_optim *dead_optims[N_OPTIMS];
+static tg_safetensors *sets[N_SETS], *dead_sets[N_SETS];
 static tg_tape *dead_tapes[N_TAPES];
 static tg_tape *refused[N_REFUSED]; /* freed within a callback, where a tape in use stays: once more at the end */
 static int n_refused;
@@ -115,6 +116,44 @@ void own_tg_optim_free(void) {
         tg_optim_free(bad_optim());
     else
         free_optim((int)below(N_OPTIMS));
+    end_void();
+}
+
+/* ---- sets of tensors ---- */
+
+static tg_safetensors *bad_set(void) {
+    if (one_in(3)) return NULL;
+    return one_in(3) ? (tg_safetensors *)models[below(N_MODELS)] : dead_sets[below(N_SETS)];
+}
+
+tg_safetensors *draw_tg_safetensors_p(const char *name) {
+    bool wrong = bad();
+    tg_safetensors *s = wrong ? bad_set() : sets[below(N_SETS)];
+    note(" %s=%s", name, !s ? "NULL" : wrong ? "no set" : "a set");
+    return s;
+}
+
+static void free_set(int i) {
+    tg_safetensors_free(sets[i]);
+    if (sets[i]) dead_sets[below(N_SETS)] = sets[i];
+    sets[i] = NULL;
+}
+
+void end_tg_safetensors_p(tg_safetensors *s) {
+    end_bool_failed(!s, s ? "a set" : "NULL");
+    if (!s) return;
+    int i = (int)below(N_SETS);
+    free_set(i);
+    sets[i] = s;
+}
+
+void own_tg_safetensors_free(void) {
+    bool wrong = bad();
+    call_begin();
+    if (wrong)
+        tg_safetensors_free(bad_set());
+    else
+        free_set((int)below(N_SETS));
     end_void();
 }
 
@@ -253,6 +292,7 @@ tg_memory_site *draw_tg_memory_site_p(const char *name) {
 
 void make_objects(void) {
     models[0] = tg_model_new(1);
+    sets[0] = tg_safetensors_new();
     optims[0] = tg_adam(models[0], 0.1);
     model_of[0] = models[0];
     tapes[0] = tg_tape_new();
@@ -264,6 +304,7 @@ void make_objects(void) {
 }
 
 void free_objects(void) {
+    for (int i = 0; i < N_SETS; i++) free_set(i);
     for (int i = 0; i < N_OPTIMS; i++) free_optim(i);
     for (int i = 0; i < N_MODELS; i++) {
         free_optims_of(models[i]);

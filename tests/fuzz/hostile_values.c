@@ -158,6 +158,14 @@ int64_t *draw_int64_t_p(const char *name) {
     return v;
 }
 
+double *draw_double_p(const char *name) {
+    note(" %s=", name);
+    if (bad()) return note("NULL"), NULL;
+    double *v = scratch(CAPACITY * sizeof *v);
+    for (int i = 0; i < CAPACITY; i++) v[i] = i < 8 ? draw_double("") : 1;
+    return v;
+}
+
 uint32_t *draw_uint32_t_p(const char *name) {
     note(" %s=", name);
     return bad() ? (note("NULL"), NULL) : scratch(CAPACITY * sizeof(uint32_t));
