@@ -1,6 +1,6 @@
 /* A fuzz target for a file format: fuzz_file.c makes a file of each input, and has what is common.
  *
- *     clang -fsanitize=fuzzer,address,undefined -I. tests/fuzz/fuzz_NAME.c tests/fuzz/fuzz_file.c LIBRARY
+ *     clang -fsanitize=fuzzer,address,undefined -I. -DTG_HAVE_ZLIB tests/fuzz/fuzz_NAME.c tests/fuzz/fuzz_file.c LIBRARY
  *
  * LIBRARY is the static one, built by clang with -Db_sanitize=address,undefined, and the libraries that its .pc names.
  * With -DTG_FUZZ_REPLAY it is a plain program, `fuzz_NAME [-n COUNT] [-s SEED] FILE|FOLDER...`, which runs over each file and then

@@ -1,7 +1,12 @@
 #include "core/io/npy.h"
 #include "tests/fuzz/fuzz_file.h"
 
-const char fuzz_name[] = "fuzz_npy", fuzz_suffix[] = ".gz";
+const char fuzz_name[] = "fuzz_npy";
+#if TG_HAVE_ZLIB
+const char fuzz_suffix[] = ".gz";
+#else
+const char fuzz_suffix[] = ".out";
+#endif
 
 void fuzz_load(const char *input, const char *output) {
     const tg_tensor *t = tg_load_npy(input);
