@@ -29,6 +29,12 @@ if [ -n "$other" ]; then
     [ "$(ldd static | grep -c 'libg*omp\.')" -le 1 ] || { echo 'two OpenMP runtimes in one program' && ldd static && exit 1; }
 fi
 
+# A program may have folders of the library's names.
+mkdir -p own/core own/ops
+for name in core/shape.h core/error.h ops/calls.h; do echo '#error the header of the program, not of the library' >own/$name; done
+# shellcheck disable=SC2046
+"$@" "$flag" -Iown "$here/user.c" -c -o own/user.o $(pkg-config --cflags tapegrad)
+
 # README's program, as the strictest of users compile it.
 awk '/^```c$/ { on = 1; next } /^```$/ { exit } on' "$here/../../README.md" >xor.c
 cp xor.c xor.cc
