@@ -9,9 +9,9 @@ extern "C" {
 #endif
 
 typedef struct tg_backward_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *seed; /* dL/d(out), of out's shape and dtype; needed unless out has one element (then 1) */
     bool retain;     /* keep what the nodes saved, so that the same graph can be walked again */
-    char end; /* no option: ops/calls.h */
 } tg_backward_opts;
 
 /* Adds dL/dt to the gradient of every leaf t that requires one and that L was computed from.
@@ -38,12 +38,12 @@ TG_API tg_status tg_zero_grad(tg_tensor *t);
 typedef tg_tensor *(*tg_function)(tg_tensor *const *in, void *user);
 
 typedef struct tg_grad_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *const *seeds; /* one for each output; NULL, or a NULL in it, where the output has one element */
     bool retain;             /* as in tg_backward_opts; create_graph implies it */
     bool create_graph;       /* record the walk itself, so that the gradients can be differentiated again */
     bool allow_unused;       /* an input that the outputs do not depend on gets zeros instead of an error, and the outputs
                               * may have no history at all */
-    char end; /* no option: ops/calls.h */
 } tg_grad_opts;
 
 /* grads[i] = sum over outputs o of (dL_o/d in[i])^T seed_o, for each i; the results belong to the current tape.

@@ -24,8 +24,8 @@ extern "C" {
 #endif
 
 typedef struct tg_functional_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     bool allow_unused; /* an input that f does not depend on gets zeros instead of an error */
-    char end; /* no option: ops/calls.h */
 } tg_functional_opts;
 typedef tg_functional_opts tg_vjp_opts, tg_jvp_opts, tg_jacobian_opts, tg_hessian_opts, tg_hvp_opts;
 

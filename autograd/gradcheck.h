@@ -26,13 +26,13 @@ extern "C" {
 typedef tg_tensor *(*tg_gradcheck_fn)(tg_tensor *const *in, void *user);
 
 typedef struct tg_gradcheck_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     double eps, atol, rtol; /* 0 means 1e-6, 1e-5, 1e-3, TG_ZERO 0 (not of eps); negative or not finite is an error */
     int projections;        /* 0 means 2 random vectors */
     uint64_t seed;          /* of the random vectors */
     int order;              /* 0 or 1: first order. 2: checks the gradient of (v . grad) as well, v random */
     bool allow_empty;       /* inputs without elements pass */
     bool allow_zero;        /* so do inputs that f does not depend on, and functions all of whose derivatives are 0 */
-    char end; /* no option: ops/calls.h */
 } tg_gradcheck_opts;
 
 typedef struct tg_gradcheck_report {

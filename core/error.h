@@ -79,6 +79,10 @@ TG_API const char *tg_status_name(tg_status status);
 }
 #endif
 
+/* The first field of each struct of options. It stands for no option: one that is given by its place, without a name, meets
+ * this pointer and does not compile without a warning. */
+typedef const struct tg_option_without_a_name *tg_options_are_named;
+
 /* In a struct of options, 0 (or a field left out) stands for the default. Where the default is another number, TG_ZERO
  * asks for 0 itself. */
 #define TG_ZERO (-0.0)

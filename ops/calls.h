@@ -62,9 +62,9 @@ static inline void *tg_pointer_at(const void *p, const char *file, int line) {
 
 #ifndef __cplusplus
 
-/* n arguments, then the struct of options from what follows them; its last field, `end`, is what keeps the list of named
- * options from being empty. */
-#define TG_WITH_OPTIONS(n, type, ...) TG_FIRST_##n(__VA_ARGS__, ~), (type){TG_REST_##n(__VA_ARGS__, .end = 0)}
+/* n arguments, then the struct of options from what follows them. `by_name` keeps the list of named options from being
+ * empty, and takes the place of one without a name. */
+#define TG_WITH_OPTIONS(n, type, ...) TG_FIRST_##n(__VA_ARGS__, ~), (type){TG_REST_##n(__VA_ARGS__, .by_name = 0)}
 
 /* n arguments, then the shape of the sizes that follow them, none being a scalar's. */
 #define TG_WITH_SHAPE(n, ...) \
@@ -126,7 +126,7 @@ struct tg_grad_pack {
     bool retain, create_graph, allow_unused, end;
 };
 static inline tg_status tg_grad_packed(struct tg_grad_pack p) {
-    const tg_grad_opts opts = {p.seeds, p.retain, p.create_graph, p.allow_unused, 0};
+    const tg_grad_opts opts = {NULL, p.seeds, p.retain, p.create_graph, p.allow_unused};
     return tg_grad_with(p.n_out, p.out, p.n_in, p.in, p.grads, opts);
 }
 struct tg_vjp_pack {
@@ -137,7 +137,7 @@ struct tg_vjp_pack {
     bool allow_unused, end;
 };
 static inline tg_status tg_vjp_packed(struct tg_vjp_pack p) {
-    return tg_vjp_with(p.f, p.user, p.n, p.in, p.v, p.y, p.out, (tg_functional_opts){p.allow_unused, 0});
+    return tg_vjp_with(p.f, p.user, p.n, p.in, p.v, p.y, p.out, (tg_functional_opts){NULL, p.allow_unused});
 }
 struct tg_jvp_pack {
     TG_FUNCTION_AND_INPUTS;
@@ -147,7 +147,7 @@ struct tg_jvp_pack {
     bool allow_unused, end;
 };
 static inline tg_status tg_jvp_packed(struct tg_jvp_pack p) {
-    return tg_jvp_with(p.f, p.user, p.n, p.in, p.v, p.y, p.out, (tg_functional_opts){p.allow_unused, 0});
+    return tg_jvp_with(p.f, p.user, p.n, p.in, p.v, p.y, p.out, (tg_functional_opts){NULL, p.allow_unused});
 }
 struct tg_jacobian_pack {
     TG_FUNCTION_AND_INPUTS;
@@ -155,14 +155,14 @@ struct tg_jacobian_pack {
     bool allow_unused, end;
 };
 static inline tg_status tg_jacobian_packed(struct tg_jacobian_pack p) {
-    return tg_jacobian_with(p.f, p.user, p.n, p.in, p.out, (tg_functional_opts){p.allow_unused, 0});
+    return tg_jacobian_with(p.f, p.user, p.n, p.in, p.out, (tg_functional_opts){NULL, p.allow_unused});
 }
 struct tg_hessian_pack {
     TG_FUNCTION_AND_INPUTS;
     bool allow_unused, end;
 };
 static inline tg_tensor *tg_hessian_packed(struct tg_hessian_pack p) {
-    return tg_hessian_with(p.f, p.user, p.n, p.in, (tg_functional_opts){p.allow_unused, 0});
+    return tg_hessian_with(p.f, p.user, p.n, p.in, (tg_functional_opts){NULL, p.allow_unused});
 }
 struct tg_hvp_pack {
     TG_FUNCTION_AND_INPUTS;
@@ -171,7 +171,7 @@ struct tg_hvp_pack {
     bool allow_unused, end;
 };
 static inline tg_status tg_hvp_packed(struct tg_hvp_pack p) {
-    return tg_hvp_with(p.f, p.user, p.n, p.in, p.v, p.out, (tg_functional_opts){p.allow_unused, 0});
+    return tg_hvp_with(p.f, p.user, p.n, p.in, p.v, p.out, (tg_functional_opts){NULL, p.allow_unused});
 }
 struct tg_gradcheck_pack {
     tg_gradcheck_fn f;
@@ -186,7 +186,7 @@ struct tg_gradcheck_pack {
     bool allow_empty, allow_zero, end;
 };
 static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
-    const tg_gradcheck_opts opts = {p.eps, p.atol, p.rtol, p.projections, p.seed, p.order, p.allow_empty, p.allow_zero, 0};
+    const tg_gradcheck_opts opts = {NULL, p.eps, p.atol, p.rtol, p.projections, p.seed, p.order, p.allow_empty, p.allow_zero};
     return tg_gradcheck_with(p.f, p.user, p.n, p.in, p.report, opts);
 }
 

@@ -11,9 +11,9 @@ extern "C" {
 /* The rows of weight [n, d] that index (i64 or i32, of any shape [..]) names: [.., d]. With `padding`, no
  * gradient flows from where the index is padding_index. Both may be negative and then count from the end. */
 typedef struct tg_embedding_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     bool padding;
     int64_t padding_index;
-    char end; /* no option: ops/calls.h */
 } tg_embedding_opts;
 TG_API tg_tensor *tg_embedding_with(tg_tensor *weight, tg_tensor *index, tg_embedding_opts opts);
 

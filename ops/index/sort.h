@@ -13,9 +13,9 @@ extern "C" {
  * in x.
  *     tg_sort(x, -1, .descending = true, .index = &order) */
 typedef struct tg_sort_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     bool descending;
     tg_tensor **index;
-    char end; /* no option: ops/calls.h */
 } tg_sort_opts;
 TG_API tg_tensor *tg_sort_with(tg_tensor *x, int axis, tg_sort_opts opts);
 
@@ -23,9 +23,9 @@ TG_API tg_tensor *tg_sort_with(tg_tensor *x, int axis, tg_sort_opts opts);
  * tg_sort, and of elements that tie the first are taken. k is TG_ERR_ARGUMENT unless it is from 0 to the
  * size of the axis. */
 typedef struct tg_topk_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     bool smallest;
     tg_tensor **index;
-    char end; /* no option: ops/calls.h */
 } tg_topk_opts;
 TG_API tg_tensor *tg_topk_with(tg_tensor *x, int64_t k, int axis, tg_topk_opts opts);
 

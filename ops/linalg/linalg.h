@@ -26,8 +26,8 @@ extern "C" {
  * gradient of both libraries is symmetric. A matrix that is not positive definite, or has a NaN, is TG_ERR_ARGUMENT.
  *     tg_tensor *l = tg_cholesky(covariance);     log det is 2 * sum(log(diagonal(l))) */
 typedef struct tg_cholesky_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     bool upper;
-    char end; /* no option: ops/calls.h */
 } tg_cholesky_opts;
 TG_API tg_tensor *tg_cholesky_with(tg_tensor *a, tg_cholesky_opts opts);
 
@@ -45,8 +45,8 @@ TG_API tg_tensor *tg_solve(tg_tensor *a, tg_tensor *b);
  * .unit_diagonal takes ones for the diagonal. (torch.linalg.solve_triangular, with `transpose` added.) The
  * shapes of b are those of tg_solve. A 0 on the diagonal is no error: it gives infinities and NaN. */
 typedef struct tg_triangular_solve_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     bool upper, transpose, unit_diagonal;
-    char end; /* no option: ops/calls.h */
 } tg_triangular_solve_opts;
 TG_API tg_tensor *tg_triangular_solve_with(tg_tensor *a, tg_tensor *b, tg_triangular_solve_opts opts);
 
@@ -73,8 +73,8 @@ TG_API tg_tensor *tg_cofactor(tg_tensor *a);
  * TG_ERR_ARGUMENT.
  *     tg_slogdet(a, .sign = &sign) */
 typedef struct tg_slogdet_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor **sign;
-    char end; /* no option: ops/calls.h */
 } tg_slogdet_opts;
 TG_API tg_tensor *tg_slogdet_with(tg_tensor *a, tg_slogdet_opts opts);
 

@@ -9,10 +9,10 @@ extern "C" {
 #endif
 
 typedef struct tg_nn_linear_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     bool no_bias;
     tg_init_fn init;       /* fills the weight; NULL: tg_init_kaiming_uniform. The bias starts at zero */
     const void *init_user; /* passed to init: .init = tg_init_uniform, .init_user = &bound */
-    char end; /* no option: ops/calls.h */
 } tg_nn_linear_opts;
 
 /* y = x W^T + b, for x [.., in], W = name.weight [out, in], b = name.bias [out]; y is [.., out] (torch.nn.Linear).
@@ -25,11 +25,11 @@ TG_API tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor
  * left out of the kernel is 1; the other options are those of tg_conv2d, init and init_user those of tg_nn_linear.
  *     x = tg_relu(tg_nn_conv2d(m, "conv1", x, 16, .kernel = {5, 5}, .padding = {2, 2})); */
 typedef struct tg_nn_conv2d_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     int64_t kernel[2], stride[2], padding[2], dilation[2], groups;
     bool no_bias;
     tg_init_fn init;
     const void *init_user;
-    char end; /* no option: ops/calls.h */
 } tg_nn_conv2d_opts;
 TG_API tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
                                 tg_nn_conv2d_opts opts);
@@ -39,16 +39,16 @@ TG_API tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor
  *     y = (x - mean) / sqrt(variance + eps) * weight + bias
  *     x = tg_add(x, tg_nn_linear(m, "b0.mlp", tg_nn_layer_norm(m, "b0.norm", x), 128)); */
 typedef struct tg_nn_layer_norm_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     bool no_bias;
     double eps; /* default 1e-5 */
-    char end; /* no option: ops/calls.h */
 } tg_nn_layer_norm_opts;
 TG_API tg_tensor *tg_nn_layer_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_layer_norm_opts opts);
 
 /* Layer normalisation without mean and bias (torch.nn.RMSNorm(size)):  y = x / sqrt(mean(x^2) + eps) * weight. */
 typedef struct tg_nn_rms_norm_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     double eps; /* default: the machine epsilon of the dtype */
-    char end; /* no option: ops/calls.h */
 } tg_nn_rms_norm_opts;
 TG_API tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_rms_norm_opts opts);
 
@@ -57,10 +57,10 @@ TG_API tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tens
  * asked for. An index outside [-number, number) is TG_ERR_ARGUMENT.
  *     x = tg_add(tg_nn_embedding(m, "token", tokens, 96, 128), tg_nn_embedding(m, "place", tg_arange(TG_I64, 0, t, 1), 512, 128)); */
 typedef struct tg_nn_embedding_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_init_fn init; /* NULL: standard normal */
     bool f64;
     const void *init_user;
-    char end; /* no option: ops/calls.h */
 } tg_nn_embedding_opts;
 TG_API tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
                            tg_nn_embedding_opts opts);
@@ -78,9 +78,9 @@ TG_API tg_tensor *tg_nn_dropout(tg_model *model, tg_tensor *x, double p);
  * A size that is no multiple of heads is TG_ERR_SHAPE.
  *     x = tg_add(x, tg_nn_multihead_attention(m, "b0.attention", tg_nn_layer_norm(m, "b0.norm", x), 4, .causal = true)); */
 typedef struct tg_nn_multihead_attention_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *mask;
     bool causal, no_bias;
-    char end; /* no option: ops/calls.h */
 } tg_nn_multihead_attention_opts;
 TG_API tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
                                     tg_nn_multihead_attention_opts opts);

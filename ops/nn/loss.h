@@ -26,8 +26,8 @@ typedef enum tg_loss_reduction {
 } tg_loss_reduction;
 
 typedef struct tg_loss_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_loss_reduction reduction;
-    char end; /* no option: ops/calls.h */
 } tg_loss_opts;
 typedef tg_loss_opts tg_mse_loss_opts;
 
@@ -36,10 +36,10 @@ TG_API tg_tensor *tg_mse_loss_with(tg_tensor *prediction, tg_tensor *target, tg_
 
 /* Weights have the dtype of the logits and broadcast to their shape. */
 typedef struct tg_binary_cross_entropy_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_loss_reduction reduction;
     tg_tensor *weight;     /* a factor of each element's loss */
     tg_tensor *pos_weight; /* a factor of y log s(z) alone, above 1 for rare positives; from logits only */
-    char end; /* no option: ops/calls.h */
 } tg_binary_cross_entropy_opts;
 typedef tg_binary_cross_entropy_opts tg_binary_cross_entropy_with_logits_opts;
 
@@ -55,12 +55,12 @@ TG_API tg_tensor *tg_binary_cross_entropy_with(tg_tensor *p, tg_tensor *target, 
 /* The mean is weighted: it is the sum of the rows' losses over the sum of their weights, without ignored rows (NaN when all
  * are ignored). */
 typedef struct tg_cross_entropy_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_loss_reduction reduction;
     tg_tensor *weight;      /* [classes], of the logits' dtype: the weight of a row is that of its class */
     int64_t ignore_index;   /* rows of this class, which may lie outside [0, classes), do not count */
     bool ignore;            /* needed for ignore_index 0 only, which otherwise means none */
     double label_smoothing; /* e in [0, 1]: targets (1 - e) onehot + e / classes */
-    char end; /* no option: ops/calls.h */
 } tg_cross_entropy_opts;
 
 /* out = mean over rows of -log softmax(logits)[class], for logits [n, classes, ...] and a target [n, ...] of class numbers,
@@ -70,11 +70,11 @@ typedef struct tg_cross_entropy_opts {
 TG_API tg_tensor *tg_cross_entropy_with(tg_tensor *logits, tg_tensor *target, tg_cross_entropy_opts opts);
 
 typedef struct tg_nll_loss_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_loss_reduction reduction; /* the fields mean what they mean above */
     tg_tensor *weight;
     int64_t ignore_index;
     bool ignore;
-    char end; /* no option: ops/calls.h */
 } tg_nll_loss_opts;
 
 /* The last step of the plain composition: out = mean over rows of -log_p[class], for log_p [n, classes, ...]. */

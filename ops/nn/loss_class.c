@@ -215,7 +215,8 @@ static tg_tensor *class_loss(const char *op, tg_tensor *x, tg_tensor *target, tg
 tg_tensor *tg_nll_loss_with(tg_tensor *log_p, tg_tensor *target, tg_nll_loss_opts o) {
     TG_COMPOSED("nll_loss");
     const char *op = "nll_loss";
-    tg_cross_entropy_opts opts = {o.reduction, o.weight, o.ignore_index, o.ignore, 0, 0};
+    tg_cross_entropy_opts opts = {
+        .reduction = o.reduction, .weight = o.weight, .ignore_index = o.ignore_index, .ignore = o.ignore};
     if (!check_classes(op, log_p, target, &opts) || !check_options(op, log_p, &opts)) return tg_poison();
     return class_loss(op, log_p, target, opts, false);
 }

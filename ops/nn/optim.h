@@ -130,9 +130,9 @@ TG_API tg_status tg_optim_set_state(tg_optim *optim, int i, const tg_optim_state
  *     v = momentum v + d;  p -= lr (nesterov ? d + momentum v : v).
  * nesterov without a momentum is TG_ERR_ARGUMENT. */
 typedef struct tg_sgd_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     double momentum, weight_decay;
     bool nesterov;
-    char end; /* no option: ops/calls.h */
 } tg_sgd_opts;
 TG_API tg_optim *tg_sgd_with(tg_model *model, double lr, tg_sgd_opts opts);
 
@@ -142,9 +142,9 @@ TG_API tg_optim *tg_sgd_with(tg_model *model, double lr, tg_sgd_opts opts);
  *     p -= lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps).
  * The defaults are beta1 0.9, beta2 0.999 and eps 1e-8; TG_ZERO asks for 0. */
 typedef struct tg_adam_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     double beta1, beta2, eps, weight_decay;
     bool decoupled;
-    char end; /* no option: ops/calls.h */
 } tg_adam_opts;
 TG_API tg_optim *tg_adam_with(tg_model *model, double lr, tg_adam_opts opts);
 

@@ -23,19 +23,19 @@ extern "C" {
  * [4 hidden]. h and c [n, hidden] are the initial states, zeros where left out; *cells receives c after each
  * step, [n, t, hidden]. */
 typedef struct tg_nn_lstm_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *h, *c;
     tg_tensor **cells;
     bool no_bias;
-    char end; /* no option: ops/calls.h */
 } tg_nn_lstm_opts;
 TG_API tg_tensor *tg_nn_lstm_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_lstm_opts opts);
 
 /* torch.nn.GRU(in, hidden, batch_first=True): h = gru_cell(x W_ih^T + b_ih, h W_hh^T + b_hh, h), with the same
  * names and 3 in place of 4. */
 typedef struct tg_nn_gru_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *h;
     bool no_bias;
-    char end; /* no option: ops/calls.h */
 } tg_nn_gru_opts;
 TG_API tg_tensor *tg_nn_gru_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_gru_opts opts);
 

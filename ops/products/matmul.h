@@ -16,8 +16,8 @@ extern "C" {
 TG_API tg_tensor *tg_matmul(tg_tensor *a, tg_tensor *b);
 
 typedef struct tg_linear_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *bias; /* [out]; NULL: none */
-    char end; /* no option: ops/calls.h */
 } tg_linear_opts;
 
 /* out = x w^T + bias, for x [.., in] and w [out, in], as torch.nn.functional.linear; it is one matrix product, whatever the

@@ -18,8 +18,8 @@ extern "C" {
  * Returns h'; the options take c' and the gates (i, f, g, o) [n, 4h], all differentiable. a is
  * x W_ih^T + h W_hh^T + b in torch.nn.LSTMCell. Other shapes are TG_ERR_SHAPE. */
 typedef struct tg_lstm_cell_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor **cell, **gates;
-    char end; /* no option: ops/calls.h */
 } tg_lstm_cell_opts;
 TG_API tg_tensor *tg_lstm_cell_with(tg_tensor *a, tg_tensor *c, tg_lstm_cell_opts opts);
 
@@ -27,9 +27,9 @@ TG_API tg_tensor *tg_lstm_cell_with(tg_tensor *a, tg_tensor *c, tg_lstm_cell_opt
  * the state h and the cell c [n, h], or from zeros. Returns h after each step [n, t, h]; the options take the cells
  * [n, t, h] and the gates [n, t, 4h]. (torch.nn.LSTM with batch_first, where a = x W_ih^T + b_ih + b_hh.) */
 typedef struct tg_lstm_scan_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *h, *c;
     tg_tensor **cells, **gates;
-    char end; /* no option: ops/calls.h */
 } tg_lstm_scan_opts;
 TG_API tg_tensor *tg_lstm_scan_with(tg_tensor *a, tg_tensor *w, tg_lstm_scan_opts opts);
 
@@ -38,8 +38,8 @@ TG_API tg_tensor *tg_lstm_scan_with(tg_tensor *a, tg_tensor *w, tg_lstm_scan_opt
  *     r = sigmoid(a_r + s_r)   z = sigmoid(a_z + s_z)   n = tanh(a_n + r s_n)   h' = (1 - z) n + z h
  * Returns h'; the option takes (r, z, n, s_n) [n, 4h]. */
 typedef struct tg_gru_cell_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor **gates;
-    char end; /* no option: ops/calls.h */
 } tg_gru_cell_opts;
 TG_API tg_tensor *tg_gru_cell_with(tg_tensor *a, tg_tensor *s, tg_tensor *h, tg_gru_cell_opts opts);
 
@@ -47,9 +47,9 @@ TG_API tg_tensor *tg_gru_cell_with(tg_tensor *a, tg_tensor *s, tg_tensor *h, tg_
  * [n, h] or zeros. Returns h after each step [n, t, h]; the option takes the gates [n, t, 4h]. (torch.nn.GRU
  * with batch_first.) */
 typedef struct tg_gru_scan_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *b, *h;
     tg_tensor **gates;
-    char end; /* no option: ops/calls.h */
 } tg_gru_scan_opts;
 TG_API tg_tensor *tg_gru_scan_with(tg_tensor *a, tg_tensor *w, tg_gru_scan_opts opts);
 

@@ -17,9 +17,9 @@ extern "C" {
 #endif
 
 typedef struct tg_reduce_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_shape axes; /* left out (rank 0): all of them */
     bool keepdim;
-    char end; /* no option: ops/calls.h */
 } tg_reduce_opts;
 typedef tg_reduce_opts tg_sum_opts, tg_mean_opts, tg_amax_opts, tg_amin_opts;
 
@@ -34,9 +34,9 @@ TG_API tg_tensor *tg_amin_with(tg_tensor *x, tg_amin_opts opts);
 /* The largest (smallest) element along one axis; *index, unless NULL, becomes its i64 position. Of
  * elements that tie the first is taken, and gets all the gradient (as torch.max with dim). */
 typedef struct tg_max_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     bool keepdim;
     tg_tensor **index;
-    char end; /* no option: ops/calls.h */
 } tg_max_opts;
 typedef tg_max_opts tg_min_opts;
 TG_API tg_tensor *tg_max_with(tg_tensor *x, int axis, tg_max_opts opts);

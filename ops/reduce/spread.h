@@ -32,7 +32,6 @@ typedef struct tg_spread_opts {
     bool about_zero; /* the mean is taken to be 0 */
     bool unscaled;   /* the scale is 1, and the sum may leave the range of the dtype */
     double eps;      /* what will be added to sum / n: digits of the sum far below it are not needed */
-    char end; /* no option: ops/calls.h */
 } tg_spread_opts;
 
 typedef struct tg_spread {

@@ -12,11 +12,11 @@ extern "C" {
  * n is no more than the correction, the divisor is 0, as in PyTorch: the result is NaN where the sum is 0,
  * else infinite. */
 typedef struct tg_var_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_shape axes; /* left out: all of them */
     bool keepdim;
     bool biased;       /* the correction is 0 */
     double correction; /* left out: 1, the unbiased estimate, as in PyTorch; TG_ERR_ARGUMENT unless finite */
-    char end; /* no option: ops/calls.h */
 } tg_var_opts;
 typedef tg_var_opts tg_std_opts;
 TG_API tg_tensor *tg_var_with(tg_tensor *x, tg_var_opts opts);

@@ -14,10 +14,10 @@ extern "C" {
  * for each of them and, for p > 1, 0 for the others. For p = +-INFINITY it is split evenly among elements
  * that tie, and no elements are TG_ERR_SHAPE. */
 typedef struct tg_norm_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_shape axes; /* left out: all of them */
     bool keepdim;
     double p; /* left out or 0: 2 */
-    char end; /* no option: ops/calls.h */
 } tg_norm_opts;
 TG_API tg_tensor *tg_norm_with(tg_tensor *x, tg_norm_opts opts);
 

@@ -21,10 +21,10 @@ typedef enum tg_pad_mode {
  * x has any dtype. A list longer than the rank, and a negative number in another mode than constant, are
  * TG_ERR_ARGUMENT; other numbers that do not fit are TG_ERR_SHAPE. */
 typedef struct tg_pad_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_shape before, after;
     tg_pad_mode mode;
     double value; /* what TG_PAD_CONSTANT adds */
-    char end; /* no option: ops/calls.h */
 } tg_pad_opts;
 TG_API tg_tensor *tg_pad_with(tg_tensor *x, tg_pad_opts opts);
 

@@ -18,17 +18,17 @@ extern "C" {
 #endif
 
 typedef struct tg_conv2d_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *bias;
     int64_t stride[2], padding[2], dilation[2], groups;
     int64_t output_padding[2]; /* of tg_conv_transpose2d only; TG_ERR_ARGUMENT elsewhere */
-    char end; /* no option: ops/calls.h */
 } tg_conv2d_opts;
 typedef tg_conv2d_opts tg_conv_transpose2d_opts, tg_conv2d_input_opts, tg_conv2d_weight_opts;
 
 typedef struct tg_conv1d_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *bias;
     int64_t stride, padding, dilation, groups;
-    char end; /* no option: ops/calls.h */
 } tg_conv1d_opts;
 
 TG_API tg_tensor *tg_conv2d_with(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts);

@@ -14,11 +14,11 @@ extern "C" {
  * with align_corners (bilinear only), their centres. A size or scale that leaves no pixel is TG_ERR_ARGUMENT. */
 typedef enum tg_interpolation { TG_NEAREST, TG_BILINEAR } tg_interpolation;
 typedef struct tg_interpolate_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     int64_t size[2];
     double scale[2];
     tg_interpolation mode;
     bool align_corners;
-    char end; /* no option: ops/calls.h */
 } tg_interpolate_opts;
 TG_API tg_tensor *tg_interpolate_with(tg_tensor *x, tg_interpolate_opts opts);
 

@@ -15,10 +15,10 @@ extern "C" {
 #endif
 
 typedef struct tg_layer_norm_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *weight, *bias; /* their shape is that of the axes normalised over; NULL: 1 and 0 */
     int axes;                 /* how many of the last axes are normalised over; 0 stands for 1 */
     double eps;               /* default: layer_norm 1e-5, rms_norm the machine epsilon of the dtype */
-    char end; /* no option: ops/calls.h */
 } tg_layer_norm_opts;
 typedef tg_layer_norm_opts tg_rms_norm_opts;
 
@@ -30,12 +30,12 @@ TG_API tg_tensor *tg_layer_norm_with(tg_tensor *x, tg_layer_norm_opts opts);
 TG_API tg_tensor *tg_rms_norm_with(tg_tensor *x, tg_rms_norm_opts opts);
 
 typedef struct tg_batch_norm_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *weight, *bias;              /* [channels]; NULL: 1 and 0 */
     tg_tensor *running_mean, *running_var; /* [channels] */
     bool training;
     double momentum; /* in [0, 1]; default 0.1, TG_ZERO for 0 */
     double eps;      /* default 1e-5 */
-    char end; /* no option: ops/calls.h */
 } tg_batch_norm_opts;
 
 /* x is [images, channels, ..]; each channel is normalised over all images and places. Training uses the mean and variance
@@ -45,9 +45,9 @@ typedef struct tg_batch_norm_opts {
 TG_API tg_tensor *tg_batch_norm_with(tg_tensor *x, tg_batch_norm_opts opts);
 
 typedef struct tg_group_norm_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *weight, *bias; /* [channels]; NULL: 1 and 0 */
     double eps;               /* default 1e-5 */
-    char end; /* no option: ops/calls.h */
 } tg_group_norm_opts;
 
 /* x is [images, channels, ..]; each image is normalised over each of `groups` equal groups of channels. */

@@ -16,18 +16,18 @@ extern "C" {
  * row-major order; *index, when not NULL, receives its position in the plane, row * width + column, as i64. Padding counts
  * as -inf; more than half the kernel is TG_ERR_ARGUMENT. */
 typedef struct tg_max_pool2d_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     int64_t kernel[2], stride[2], padding[2], dilation[2];
     tg_tensor **index;
-    char end; /* no option: ops/calls.h */
 } tg_max_pool2d_opts;
 TG_API tg_tensor *tg_max_pool2d_with(tg_tensor *x, tg_max_pool2d_opts opts);
 
 /* The mean of each window. Padding counts as zeros, which are part of the mean unless exclude_padding is set; more than
  * half the kernel is TG_ERR_ARGUMENT. An image of no elements is TG_ERR_SHAPE. */
 typedef struct tg_avg_pool2d_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     int64_t kernel[2], stride[2], padding[2];
     bool exclude_padding;
-    char end; /* no option: ops/calls.h */
 } tg_avg_pool2d_opts;
 typedef tg_avg_pool2d_opts tg_avg_pool2d_input_opts;
 TG_API tg_tensor *tg_avg_pool2d_with(tg_tensor *x, tg_avg_pool2d_opts opts);
@@ -42,8 +42,8 @@ TG_API tg_tensor *tg_adaptive_avg_pool2d(tg_tensor *x, int64_t height, int64_t w
 /* unfold makes a column of each window: out is [images, channels * kernel height * kernel width, windows].
  * fold, its transpose, adds the columns up into an image of height by width. */
 typedef struct tg_unfold_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
     int64_t kernel[2], stride[2], padding[2], dilation[2];
-    char end; /* no option: ops/calls.h */
 } tg_unfold_opts;
 typedef tg_unfold_opts tg_fold_opts;
 TG_API tg_tensor *tg_unfold_with(tg_tensor *x, tg_unfold_opts opts);

@@ -2,6 +2,7 @@
 #include "tests/fuzz/fuzz_file.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,9 +78,9 @@ static bool read_folder(const char *path) {
     DIR *dir = opendir(path);
     if (!dir) return false;
     for (struct dirent *e; (e = readdir(dir)) != NULL;) {
-        char inner[1024];
-        snprintf(inner, sizeof inner, "%s/%s", path, e->d_name);
-        if (e->d_name[0] != '.') read_seed(inner);
+        char inner[PATH_MAX + 256];
+        int n = snprintf(inner, sizeof inner, "%s/%s", path, e->d_name);
+        if (e->d_name[0] != '.' && n < (int)sizeof inner) read_seed(inner);
     }
     closedir(dir);
     return true;

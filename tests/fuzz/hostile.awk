@@ -66,7 +66,7 @@ function write_options(name, fields,    n, field, i) {
     printf "\nstatic inline %s draw_%s(const char *name) {\n    %s o = {0};\n    draw_open(name);\n", name, name, name
     n = split(fields, field, ";")
     for (i = 1; i <= n; i++)
-        if (trimmed(field[i]) !~ /^(char end)?$/) write_field(field[i], name)
+        if (trimmed(field[i]) !~ /^(tg_options_are_named by_name)?$/) write_field(field[i], name)
     print "    draw_close();\n    return o;\n}"
 }
 

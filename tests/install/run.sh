@@ -35,6 +35,18 @@ for name in core/shape.h core/error.h ops/calls.h; do echo '#error the header of
 # shellcheck disable=SC2046
 "$@" "$flag" -Iown "$here/user.c" -c -o own/user.o $(pkg-config --cflags tapegrad)
 
+# An option without a name would be another one than the caller thinks.
+cat >place.c <<'END'
+#include <tapegrad.h>
+int main(void) { return tg_rank(tg_sum(tg_zeros(TG_F32, 2, 3), PLACE)); }
+END
+# shellcheck disable=SC2046
+for place in '.keepdim=1' 1 'TG_SHAPE(1)'; do
+    made=yes
+    "$@" -Werror "$flag" -DPLACE="$place" place.c -c -o place.o $(pkg-config --cflags tapegrad) 2>/dev/null || made=no
+    [ "$made$place" = 'yes.keepdim=1' ] || [ "$made" = no ] || { echo "an option without a name compiles: $place" && exit 1; }
+done
+
 # README's program, as the strictest of users compile it.
 awk '/^```c$/ { on = 1; next } /^```$/ { exit } on' "$here/../../README.md" >xor.c
 cp xor.c xor.cc

@@ -105,7 +105,7 @@ static void print_fields_of(FILE *f, char *text) {
 
 /* The fields of the struct that `type` names, itself or as another name of it. */
 static void print_options(FILE *f, const char *headers, const char *type) {
-    char start[2 * NAME], field[512];
+    char start[2 * NAME], base[NAME], field[512];
     for (int i = 0; i < 2; i++) {
         snprintf(start, sizeof start, "typedef struct %s {", type);
         const char *body = strstr(headers, start);
@@ -114,7 +114,7 @@ static void print_options(FILE *f, const char *headers, const char *type) {
             const char *at = headers;
             while ((at = strstr(at, start)) && !strchr(",;", at[strlen(start)])) at++;
             while (at && at > headers && at[-1] != '\n') at--;
-            if (at && sscanf(at, "typedef %63s ", field) == 1) type = strcpy(start, field);
+            if (at && sscanf(at, "typedef %63s ", base) == 1) type = base;
             continue;
         }
         size_t n = 0;

@@ -46,7 +46,9 @@ typedef double S;
  * body: only then do arrays of vectors live in registers. Clang takes a count to mean copies inside a loop that stays,
  * and is told to leave no loop. */
 #define PRAGMA(text) _Pragma(#text)
-#if defined(__clang__)
+#if defined(__clang__) && defined(NO_VECTORS)
+#define UNROLL(n)
+#elif defined(__clang__)
 #define UNROLL(n) PRAGMA(clang loop unroll(full))
 #else
 #define UNROLL(n) PRAGMA(GCC unroll n)

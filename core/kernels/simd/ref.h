@@ -3,10 +3,10 @@
 #ifndef TG_CORE_KERNELS_SIMD_REF_H
 #define TG_CORE_KERNELS_SIMD_REF_H
 
+#define NO_VECTORS 1
 #include "core/kernels/simd/real.h"
 
 #define VECTOR_BYTES (TG_REAL / 8)
-#define NO_VECTORS 1
 
 enum { W = 1 };
 
