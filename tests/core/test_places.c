@@ -16,6 +16,7 @@
 
 TCase *tcase_places(void);
 
+#if TG_HAVE_JANSSON
 /* A set of one tensor. */
 static tg_status save_set(const tg_tensor *t, const char *path) {
     tg_safetensors *set = tg_safetensors_new();
@@ -31,6 +32,7 @@ static tg_tensor *load_set(const char *path) {
     tg_safetensors_free(set);
     return t;
 }
+#endif
 
 static const struct format {
     const char *name, *save_name, *load_name;
