@@ -24,7 +24,7 @@ static tg_slot *read_seed(const tg_slot *out, const tg_tensor *seed, const char 
     char text[160], other[160];
     if (!seed) {
         if (out->a.numel == 1) return tg_slot_of(tg_full_with((tg_dtype)out->a.dtype, 1, tg_array_shape(&out->a)), who);
-        tg_fail(TG_ERR_SHAPE, "%s: %s is not a scalar; pass a seed of its shape", who,
+        tg_fail(TG_ERR_SHAPE, "%s: %s is not a scalar, and no seed of its shape was given", who,
                 tg_describe(tg_handle(out), text, sizeof text));
         return NULL;
     }

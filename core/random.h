@@ -19,7 +19,8 @@ typedef struct tg_rng {
     uint64_t next;
 } tg_rng;
 
-/* This thread's default stream, used by the functions below. tg_seed restarts it. */
+/* This thread's default stream, used by the functions below. tg_seed restarts it. Each thread begins with seed 0, so two
+ * that do not seed draw the same numbers, and so does every run of a program. */
 TG_API tg_rng *tg_default_rng(void);
 TG_API void tg_seed(uint64_t seed);
 

@@ -542,6 +542,16 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_scaled_dot_product_attention(...) \
     TG_AT(tg_scaled_dot_product_attention_with(TG_WITH_OPTIONS(3, tg_scaled_dot_product_attention_opts, __VA_ARGS__)))
 
+/* ops/structured/avg_pool.h */
+#define tg_avg_pool2d(...) TG_AT(tg_avg_pool2d_with(TG_WITH_OPTIONS(1, tg_avg_pool2d_opts, __VA_ARGS__)))
+#define tg_avg_pool2d_input(...) \
+    TG_AT(tg_avg_pool2d_input_with(TG_WITH_OPTIONS(3, tg_avg_pool2d_input_opts, __VA_ARGS__)))
+#define tg_adaptive_avg_pool2d(...) TG_AT(tg_adaptive_avg_pool2d(__VA_ARGS__))
+
+/* ops/structured/batch_norm.h */
+#define tg_batch_norm(...) TG_AT(tg_batch_norm_with(TG_WITH_OPTIONS(1, tg_batch_norm_opts, __VA_ARGS__)))
+#define tg_group_norm(...) TG_AT(tg_group_norm_with(TG_WITH_OPTIONS(2, tg_group_norm_opts, __VA_ARGS__)))
+
 /* ops/structured/conv.h */
 #define tg_conv2d(...) TG_AT(tg_conv2d_with(TG_WITH_OPTIONS(2, tg_conv2d_opts, __VA_ARGS__)))
 #define tg_conv1d(...) TG_AT(tg_conv1d_with(TG_WITH_OPTIONS(2, tg_conv1d_opts, __VA_ARGS__)))
@@ -553,18 +563,14 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 /* ops/structured/interpolate.h */
 #define tg_interpolate(...) TG_AT(tg_interpolate_with(TG_WITH_OPTIONS(1, tg_interpolate_opts, __VA_ARGS__)))
 
-/* ops/structured/norm.h */
+/* ops/structured/layer_norm.h */
 #define tg_layer_norm(...) TG_AT(tg_layer_norm_with(TG_WITH_OPTIONS(1, tg_layer_norm_opts, __VA_ARGS__)))
 #define tg_rms_norm(...) TG_AT(tg_rms_norm_with(TG_WITH_OPTIONS(1, tg_rms_norm_opts, __VA_ARGS__)))
-#define tg_batch_norm(...) TG_AT(tg_batch_norm_with(TG_WITH_OPTIONS(1, tg_batch_norm_opts, __VA_ARGS__)))
-#define tg_group_norm(...) TG_AT(tg_group_norm_with(TG_WITH_OPTIONS(2, tg_group_norm_opts, __VA_ARGS__)))
 
-/* ops/structured/pool.h */
+/* ops/structured/max_pool.h */
 #define tg_max_pool2d(...) TG_AT(tg_max_pool2d_with(TG_WITH_OPTIONS(1, tg_max_pool2d_opts, __VA_ARGS__)))
-#define tg_avg_pool2d(...) TG_AT(tg_avg_pool2d_with(TG_WITH_OPTIONS(1, tg_avg_pool2d_opts, __VA_ARGS__)))
-#define tg_avg_pool2d_input(...) \
-    TG_AT(tg_avg_pool2d_input_with(TG_WITH_OPTIONS(3, tg_avg_pool2d_input_opts, __VA_ARGS__)))
-#define tg_adaptive_avg_pool2d(...) TG_AT(tg_adaptive_avg_pool2d(__VA_ARGS__))
+
+/* ops/structured/unfold.h */
 #define tg_unfold(...) TG_AT(tg_unfold_with(TG_WITH_OPTIONS(1, tg_unfold_opts, __VA_ARGS__)))
 #define tg_fold(...) TG_AT(tg_fold_with(TG_WITH_OPTIONS(3, tg_fold_opts, __VA_ARGS__)))
 

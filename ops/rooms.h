@@ -35,10 +35,13 @@
 #include "ops/linalg/linalg.h"
 
 #include "ops/structured/attention.h"
+#include "ops/structured/avg_pool.h"
+#include "ops/structured/batch_norm.h"
 #include "ops/structured/conv.h"
 #include "ops/structured/interpolate.h"
-#include "ops/structured/norm.h"
-#include "ops/structured/pool.h"
+#include "ops/structured/layer_norm.h"
+#include "ops/structured/max_pool.h"
+#include "ops/structured/unfold.h"
 
 #include "ops/recurrent/recurrent.h"
 

@@ -10,7 +10,7 @@
 #include "ops/shape/view.h"
 #include "ops/structured/attention.h"
 #include "ops/structured/conv.h"
-#include "ops/structured/norm.h"
+#include "ops/structured/layer_norm.h"
 
 /* ---- linear ---- */
 

@@ -31,6 +31,19 @@ bool tg_loss_pair(const char *op, const tg_tensor *x, const tg_tensor *target) {
     return false;
 }
 
+/* Whether TEST holds for some element; true as well for any array that is not contiguous. */
+#define HAS(NAME, TEST) \
+    static bool NAME(const tg_tensor *x) { \
+        const tg_array *a = tg_is_alive(x) ? tg_array_of(x) : NULL; \
+        int found = 0; \
+        if (!a || !tg_array_is_contiguous(a)) return a; \
+        for (int64_t i = 0; a->dtype == TG_F32 && i < a->numel; i++) found |= TEST(((const float *)a->data)[i]); \
+        for (int64_t i = 0; a->dtype == TG_F64 && i < a->numel; i++) found |= TEST(((const double *)a->data)[i]); \
+        return found; \
+    }
+HAS(has_nan, isnan)
+HAS(has_infinity, !!isinf)
+
 /* Whether all elements lie in [0, 1] or are NaN; raises the error otherwise. */
 static bool check_unit(const char *op, const char *what, tg_tensor *x) {
     const tg_array *a = tg_array_of(x);
@@ -67,19 +80,6 @@ bool tg_loss_weight(const char *op, const char *what, const tg_tensor *weight, c
         return true;
     return false;
 }
-
-/* Whether TEST holds for some element; true as well for any array that is not contiguous. */
-#define HAS(NAME, TEST) \
-    static bool NAME(const tg_tensor *x) { \
-        const tg_array *a = tg_is_alive(x) ? tg_array_of(x) : NULL; \
-        int found = 0; \
-        if (!a || !tg_array_is_contiguous(a)) return a; \
-        for (int64_t i = 0; a->dtype == TG_F32 && i < a->numel; i++) found |= TEST(((const float *)a->data)[i]); \
-        for (int64_t i = 0; a->dtype == TG_F64 && i < a->numel; i++) found |= TEST(((const double *)a->data)[i]); \
-        return found; \
-    }
-HAS(has_nan, isnan)
-HAS(has_infinity, !!isinf)
 
 tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x) {
     TG_COMPOSED("loss_weighed");

@@ -1,5 +1,5 @@
 /* Means of windows, and their transpose. Both ops are linear in their input, and each is the gradient of
- * the other. Declared in ops/structured/pool.h. */
+ * the other. */
 #include "core/parallel.h"
 #include "ops/shared.h"
 

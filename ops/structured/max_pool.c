@@ -1,4 +1,4 @@
-/* The largest element of each window, declared in ops/structured/pool.h. */
+/* The largest element of each window. */
 #include "core/kernels/conv/max_pool.h"
 #include "ops/structured/windows.h"
 

@@ -1,4 +1,4 @@
-/* unfold and fold, declared in ops/structured/pool.h. Each is the transpose of the other, and so its gradient. */
+/* unfold and fold. Each is the transpose of the other, and so its gradient. */
 #include "core/parallel.h"
 #include "ops/structured/windows.h"
 

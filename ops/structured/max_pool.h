@@ -1,0 +1,29 @@
+/* Pooling by the largest element. Images x are [images, channels, height, width], f32 or f64. Pairs are
+ * {height, width}; zero is the default of every option, and the default stride of a pool is its kernel. Windows that no
+ * longer fit at the far edges are left out (as in PyTorch without ceil_mode).
+ *
+ *     y = tg_max_pool2d(x, .kernel = {2, 2}) */
+#ifndef TG_OPS_STRUCTURED_MAX_POOL_H
+#define TG_OPS_STRUCTURED_MAX_POOL_H
+
+#include "autograd/op.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The largest element of each window; NaN where the window has one. The gradient goes to the first of those that tie, in
+ * row-major order; *index, when not NULL, receives its position in the plane, row * width + column, as i64. Padding counts
+ * as -inf; more than half the kernel is TG_ERR_ARGUMENT. */
+typedef struct tg_max_pool2d_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    int64_t kernel[2], stride[2], padding[2], dilation[2];
+    tg_tensor **index;
+} tg_max_pool2d_opts;
+TG_API tg_tensor *tg_max_pool2d_with(tg_tensor *x, tg_max_pool2d_opts opts);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
