@@ -57,17 +57,21 @@ static tg_status fail_op(const tg_op *op) {
         return tg_fail(TG_ERR_ARGUMENT, "%s: the op has no %s, and must have a name and infer", name,
                        op->name ? "infer" : "name");
     if ((unsigned)op->n_out > TG_MAX_OUT)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: an op has 1 to %d outputs, and this one says %d", name, TG_MAX_OUT, op->n_out);
+        return tg_fail(TG_ERR_ARGUMENT, "%s: an op has 1 to %d outputs, and this one says %d", name,
+                       TG_MAX_OUT, op->n_out);
     if (op->attr_size > TG_MAX_ATTR)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: an op has at most %d bytes of attributes, and this one says %zu", name,
-                       TG_MAX_ATTR, op->attr_size);
-    return tg_fail(TG_ERR_ARGUMENT, "%s: its attributes, %zu bytes, were not given (attr is NULL)", name, op->attr_size);
+        return tg_fail(TG_ERR_ARGUMENT, "%s: an op has at most %d bytes of attributes, and this one says %zu",
+                       name, TG_MAX_ATTR, op->attr_size);
+    return tg_fail(TG_ERR_ARGUMENT, "%s: its attributes, %zu bytes, were not given (attr is NULL)", name,
+                   op->attr_size);
 }
 
 static tg_status fail_count(const tg_op *op, int n) {
-    if (op->n_in == TG_VARIADIC) return tg_fail(TG_ERR_ARGUMENT, "%s: at least one input must be given", op->name);
+    if (op->n_in == TG_VARIADIC)
+        return tg_fail(TG_ERR_ARGUMENT, "%s: at least one input must be given", op->name);
     if (op->n_in == n)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: an op has at most 16 inputs, or TG_VARIADIC, and this one says %d", op->name, n);
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "%s: an op has at most 16 inputs, or TG_VARIADIC, and this one says %d", op->name, n);
     return tg_fail(TG_ERR_ARGUMENT, "%s: the op takes %d inputs, and was given %d", op->name, op->n_in, n);
 }
 
@@ -79,7 +83,8 @@ static tg_status fail_call(const tg_op *op, int n, const void *attr) {
 }
 
 static inline bool is_sound_call(const tg_op *op, tg_tensor *const *in, int n, const void *attr) {
-    return op && is_sound(op, attr) && (in || n == 0) && (n == op->n_in ? (unsigned)n <= 16 : n > 0 && op->n_in == TG_VARIADIC);
+    return op && is_sound(op, attr) && (in || n == 0) &&
+           (n == op->n_in ? (unsigned)n <= 16 : n > 0 && op->n_in == TG_VARIADIC);
 }
 
 /* ---- recording: a node goes on the tape ---- */
@@ -101,7 +106,8 @@ static int n_saved(unsigned set, int n_in) {
 }
 
 /* A node is one block of the arena: the struct, inputs, outputs, versions of what is saved, attributes. */
-static tg_node *node_alloc(tg_tape *tape, const tg_op *op, unsigned saved, int n_in, int n_out, const void *attr) {
+static tg_node *node_alloc(tg_tape *tape, const tg_op *op, unsigned saved, int n_in, int n_out,
+                           const void *attr) {
     int64_t cap = tape->cap_nodes;
     void *table = tape->node;
     if (tape->n_nodes == cap) {
@@ -166,7 +172,8 @@ static tg_status set_input(const tg_tape *tape, tg_node *node, int i, const tg_s
     node->in[i] = s ? tg_handle(s) : NULL;
     if (!from) return TG_OK;
     if (from->id >= tape->n_nodes || tape->node[from->id] != from)
-        return tg_fail(TG_ERR_TAPE, "%s: %s was recorded on another tape than the current one (tg_detach drops its history)",
+        return tg_fail(TG_ERR_TAPE,
+                       "%s: %s was recorded on another tape than the current one (tg_detach drops its history)",
                        node->op->name, tg_describe(node->in[i], text, sizeof text));
     if (from->first < node->first) node->first = from->first;
     return TG_OK;
@@ -214,7 +221,8 @@ static tg_status fail_output(const tg_op *op, int o, const char *why) {
 
 /* Allocates an output that infer laid out; a view has its elements already. */
 static tg_status allocate_output(const tg_op *op, int o, tg_array *a) {
-    if (!a->data && a->numel == 0 && a->rank == 0) return fail_output(op, o, "without a layout (tg_out gives one)");
+    if (!a->data && a->numel == 0 && a->rank == 0)
+        return fail_output(op, o, "without a layout (tg_out gives one)");
     if (!tg_array_is_sound(a)) return fail_output(op, o, "malformed");
     if (a->data) return TG_OK;
     if (!op->forward) return fail_output(op, o, "without elements, and the op has no forward");
@@ -295,7 +303,8 @@ tg_status tg_apply_multi(const tg_op *op, tg_tensor *const *in, int n_in, const 
     tg_slot *slot[TG_MAX_OUT];
     if (!out) return tg_fail(TG_ERR_ARGUMENT, "tg_apply_multi: the array of outputs is NULL");
     tg_status s = apply(op, in, n_in, attr, slot);
-    for (int o = 0; op && o < TG_MAX_OUT && o < outputs_of(op); o++) out[o] = s == TG_OK ? tg_handle(slot[o]) : tg_poison();
+    for (int o = 0; op && o < TG_MAX_OUT && o < outputs_of(op); o++)
+        out[o] = s == TG_OK ? tg_handle(slot[o]) : tg_poison();
     return s;
 }
 

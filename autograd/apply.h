@@ -6,7 +6,8 @@
 
 /* Puts the application of op on the tape: outputs `out` become results that require a gradient, and what op->save
  * names is pinned. `slots` are the inputs' (NULL: left out). */
-tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *const *out, int n_out, const void *attr);
+tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *const *out, int n_out,
+                    const void *attr);
 
 /* Which output of its node s is. */
 int tg_output_index(const tg_slot *s);

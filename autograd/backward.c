@@ -23,15 +23,16 @@ static tg_slot *read_output(const tg_tensor *t, const char *who, bool constant) 
 static tg_slot *read_seed(const tg_slot *out, const tg_tensor *seed, const char *who) {
     char text[160], other[160];
     if (!seed) {
-        if (out->a.numel == 1) return tg_slot_of(tg_full_with((tg_dtype)out->a.dtype, 1, tg_array_shape(&out->a)), who);
+        if (out->a.numel == 1)
+            return tg_slot_of(tg_full_with((tg_dtype)out->a.dtype, 1, tg_array_shape(&out->a)), who);
         tg_fail(TG_ERR_SHAPE, "%s: %s is not a scalar, and no seed of its shape was given", who,
                 tg_describe(tg_handle(out), text, sizeof text));
         return NULL;
     }
     tg_slot *s = tg_slot_with_data(seed, who);
     if (!s || (s->a.dtype == out->a.dtype && tg_array_same_shape(&s->a, &out->a))) return s;
-    tg_fail(s->a.dtype != out->a.dtype ? TG_ERR_DTYPE : TG_ERR_SHAPE, "%s: the seed %s does not match %s", who,
-            tg_describe(seed, other, sizeof other), tg_describe(tg_handle(out), text, sizeof text));
+    tg_fail(s->a.dtype != out->a.dtype ? TG_ERR_DTYPE : TG_ERR_SHAPE, "%s: the seed %s does not match %s",
+            who, tg_describe(seed, other, sizeof other), tg_describe(tg_handle(out), text, sizeof text));
     return NULL;
 }
 
@@ -150,7 +151,8 @@ static tg_status add_targets(const char *who, tg_walk *w, int n, tg_tensor *cons
 }
 
 /* The gradient of one input as a tensor on the tape. */
-static tg_tensor *take_gradient(tg_grad_caller caller, const tg_walk *w, int i, const tg_tensor *in, bool allow_unused) {
+static tg_tensor *take_gradient(tg_grad_caller caller, const tg_walk *w, int i, const tg_tensor *in,
+                                bool allow_unused) {
     tg_slot *s = tg_slot_of(in, caller.who);
     if (!s) return tg_poison(); /* a hook freed it */
     const tg_adjoint *a = &tg_walk_find_target(w, s)->adjoint;
@@ -168,13 +170,15 @@ static tg_tensor *take_gradient(tg_grad_caller caller, const tg_walk *w, int i, 
 static tg_status seed_all(const char *who, tg_walk *w, int n, tg_slot *const *out, tg_tensor *const *seeds) {
     for (int i = 0; i < n; i++) {
         tg_slot *seed = read_seed(out[i], seeds ? seeds[i] : NULL, who);
-        if (!seed || (out[i]->requires_grad && tg_walk_seed(w, out[i], seed) != TG_OK)) return tg_error_status();
+        if (!seed || (out[i]->requires_grad && tg_walk_seed(w, out[i], seed) != TG_OK))
+            return tg_error_status();
     }
     return TG_OK;
 }
 
-static tg_status grad_of(tg_grad_caller caller, tg_walk_mode mode, int n_out, tg_slot **slot, tg_tensor *const *out, int n_in,
-                         tg_tensor *const *in, tg_tensor **grads, tg_grad_opts opts) {
+static tg_status grad_of(tg_grad_caller caller, tg_walk_mode mode, int n_out, tg_slot **slot,
+                         tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
+                         tg_grad_opts opts) {
     for (int i = 0; i < n_out; i++)
         if (!(slot[i] = read_output(out[i], caller.who, opts.allow_unused))) return tg_error_status();
     tg_walk w;
@@ -195,10 +199,13 @@ tg_status tg_grad_for(tg_grad_caller caller, int n_out, tg_tensor *const *out, i
                       tg_tensor **grads, tg_grad_opts opts) {
     tg_status s = tg_error_status();
     if (s == TG_OK && (n_out < 1 || n_in < 1 || !out || !in || !grads))
-        s = tg_fail(TG_ERR_ARGUMENT, "%s: at least one output, one input, and an array for the gradients must be given", caller.who);
+        s = tg_fail(TG_ERR_ARGUMENT,
+                    "%s: at least one output, one input, and an array for the gradients must be given",
+                    caller.who);
     tg_tape *tape = s == TG_OK ? tg_tape_get() : NULL;
     if (tape) {
-        tg_walk_mode mode = {.record = opts.create_graph, .retain = opts.retain || opts.create_graph, .sparse = caller.sparse};
+        tg_walk_mode mode = {
+            .record = opts.create_graph, .retain = opts.retain || opts.create_graph, .sparse = caller.sparse};
         tg_arena_mark scratch = tg_arena_get_mark(&tape->scratch);
         int64_t tensors = tape->region.count, nodes = tape->n_nodes;
         size_t bytes = (size_t)n_out * sizeof(tg_slot *);
@@ -214,6 +221,6 @@ tg_status tg_grad_for(tg_grad_caller caller, int n_out, tg_tensor *const *out, i
 }
 
 tg_status tg_grad_with(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
-                   tg_grad_opts opts) {
+                       tg_grad_opts opts) {
     return tg_grad_for((tg_grad_caller){.who = "tg_grad"}, n_out, out, n_in, in, grads, opts);
 }

@@ -42,7 +42,7 @@ typedef struct tg_grad_opts {
     tg_tensor *const *seeds; /* one for each output; NULL, or a NULL in it, where the output has one element */
     bool retain;             /* as in tg_backward_opts; create_graph implies it */
     bool create_graph;       /* record the walk itself, so that the gradients can be differentiated again */
-    bool allow_unused;       /* an input that the outputs do not depend on gets zeros instead of an error, and the outputs
+    bool allow_unused; /* an input that the outputs do not depend on gets zeros instead of an error, and the outputs
                               * may have no history at all */
 } tg_grad_opts;
 
@@ -52,8 +52,8 @@ typedef struct tg_grad_opts {
  *     tg_tensor *g[2];
  *     tg_grad(1, &loss, 2, (tg_tensor *[]){w, b}, g, .create_graph = true);
  * Errors as tg_backward, and TG_ERR_TAPE for an unused input. On error every grads[i] is the poison tensor. */
-TG_API tg_status tg_grad_with(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
-                         tg_grad_opts opts);
+TG_API tg_status tg_grad_with(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in,
+                              tg_tensor **grads, tg_grad_opts opts);
 
 /* A hook sees dL/dt once a walk has completed it, before the walk goes on to the nodes below: for a result, when the walk
  * reaches the node that made it; for a leaf, when it has passed the lowest of the nodes on its way that read the leaf, a

@@ -16,7 +16,8 @@ tg_callback tg_callback_begin(void) {
 /* Begun, neither ended nor inside one that has, and no op or walk has begun since that still runs. */
 static bool is_open(const tg_callback *c) {
     const tg_tape *tape = c->tape;
-    if (!tg_tape_is_ours(tape, c->serial) || c->depth < 0 || c->depth >= tape->depth || c->outer >= c->number) return false;
+    if (!tg_tape_is_ours(tape, c->serial) || c->depth < 0 || c->depth >= tape->depth || c->outer >= c->number)
+        return false;
     if (c->depth >= TG_MAX_OPEN) return c->number <= tape->callback;
     bool innermost = tape->depth > TG_MAX_OPEN || tape->callback == tape->open[tape->depth - 1];
     return innermost && c->number == tape->open[c->depth];
@@ -24,7 +25,8 @@ static bool is_open(const tg_callback *c) {
 
 tg_status tg_callback_end(tg_callback c, tg_status status, const char *who) {
     if (!is_open(&c))
-        return tg_fail(TG_ERR_TAPE, "tg_callback_end: no tg_callback_begin gave this, or it has ended already (%s)",
+        return tg_fail(TG_ERR_TAPE,
+                       "tg_callback_end: no tg_callback_begin gave this, or it has ended already (%s)",
                        who ? who : "for nobody");
     tg_named_end(&c.named);
     tg_grad_off = !c.recording;
@@ -37,8 +39,10 @@ tg_status tg_callback_failed(tg_tape *tape, tg_status status, const char *who) {
     if (!who) who = "a function called by the library";
     if ((unsigned)status > TG_ERR_FORMAT)
         return tg_fail(TG_ERR_ARGUMENT, "%s: the function returned %d, which is no status", who, (int)status);
-    if (status != TG_OK) return tg_fail(status, "%s: the function failed without a message (tg_fail gives one)", who);
-    return tg_fail(TG_ERR_TAPE, "%s: the function left another tape current than the one it was called on", who);
+    if (status != TG_OK)
+        return tg_fail(status, "%s: the function failed without a message (tg_fail gives one)", who);
+    return tg_fail(TG_ERR_TAPE, "%s: the function left another tape current than the one it was called on",
+                   who);
 }
 
 tg_slot *tg_callback_result(const tg_tensor *y, const char *who) {

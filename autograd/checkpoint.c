@@ -19,7 +19,8 @@ static const tg_attr_field fields[] = {{"f", TG_ATTR_NAME, offsetof(checkpoint_a
 
 void tg_walks_itself(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
     (void)dout, (void)din;
-    tg_fail(TG_ERR_TAPE, "%s: the gradient of a checkpoint is a walk, and not a rule that can be called", node->op->name);
+    tg_fail(TG_ERR_TAPE, "%s: the gradient of a checkpoint is a walk, and not a rule that can be called",
+            node->op->name);
 }
 
 /* Runs f again, recorded above the tape as it stands, and returns its result; NULL with the error raised. */
@@ -57,7 +58,8 @@ static void forget_empty_adjoints(tg_walk *w, const tg_node *node) {
         if (!s || tg_walk_leaf(w, s)) continue;
         tg_adjoint **adjoints = &w->adjoint[s->node->id - w->low];
         bool empty = true;
-        for (int o = 0; *adjoints && o < s->node->n_out; o++) empty = empty && tg_adjoint_is_empty(&(*adjoints)[o]);
+        for (int o = 0; *adjoints && o < s->node->n_out; o++)
+            empty = empty && tg_adjoint_is_empty(&(*adjoints)[o]);
         if (empty) *adjoints = NULL;
     }
 }
@@ -99,7 +101,8 @@ static tg_status seed(tg_walk *w, tg_slot *y, tg_adjoint *of) {
 
 static tg_status walk_part(tg_walk *w, const tg_node *node, tg_adjoint *adjoints, tg_slot *y, int64_t floor) {
     tg_walk inner;
-    tg_walk_mode mode = {.record = w->mode.record, .retain = w->mode.record, .sparse = w->mode.sparse, .floor = floor};
+    tg_walk_mode mode = {
+        .record = w->mode.record, .retain = w->mode.record, .sparse = w->mode.sparse, .floor = floor};
     tg_status s = tg_walk_begin(&inner, 1, &y, mode);
     if (s != TG_OK) return s;
     s = move_in(w, &inner, node);
@@ -157,7 +160,8 @@ static int64_t count_inputs(int64_t first) {
 }
 
 /* Puts one node in place of all that f recorded since `before`, with which leaves that f made itself are gone. */
-static tg_tensor *replace(tg_mark before, const checkpoint_attr *attr, int n, tg_tensor *const *in, const tg_slot *y) {
+static tg_tensor *replace(tg_mark before, const checkpoint_attr *attr, int n, tg_tensor *const *in,
+                          const tg_slot *y) {
     tg_arena *arena = &before.tape->scratch;
     size_t most = (size_t)n + (size_t)count_inputs(before.nodes), bytes = 2 * most * sizeof(tg_tensor *);
     tg_tensor **read = tg_arena_alloc(arena, bytes);
@@ -192,7 +196,8 @@ static tg_tensor *run(const checkpoint_attr *a, tg_tensor *const *in) {
 tg_tensor *tg_checkpoint_with(const char *name, tg_function f, void *user, int n, tg_tensor *const *in) {
     if (tg_error_status() != TG_OK) return tg_poison();
     tg_tape *tape = tg_tape_get();
-    if (!name || !f || !in || n < 1) tg_fail(TG_ERR_ARGUMENT, "checkpoint: a function, its name and at least one input must be given");
+    if (!name || !f || !in || n < 1)
+        tg_fail(TG_ERR_ARGUMENT, "checkpoint: a function, its name and at least one input must be given");
     for (int i = 0; f && in && i < n; i++) tg_slot_of(in[i], "checkpoint");
     if (!tape || tg_error_status() != TG_OK) return tg_poison();
     checkpoint_attr attr = {name, f, user, *tg_default_rng()};

@@ -18,7 +18,8 @@ extern "C" {
 #endif
 
 #define TG_COMPOSED(name) \
-    tg_composed tg_this_composition __attribute__((cleanup(tg_composed_end), unused)) = tg_composed_begin(name)
+    tg_composed tg_this_composition __attribute__((cleanup(tg_composed_end), unused)) = \
+        tg_composed_begin(name)
 
 /* What the macro calls, and what it holds meanwhile. */
 typedef struct tg_composed {

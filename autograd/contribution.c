@@ -7,14 +7,16 @@
 static tg_status fail_rule(const tg_node *node, int i, const tg_array *g) {
     char want[160], got[96];
     tg_describe(node->in[i], want, sizeof want);
-    return tg_fail(TG_ERR_SHAPE, "%s: its gradient rule returned %s %s for input %d, which is %s", node->op->name,
-                   tg_shape_text(tg_array_shape(g), got, sizeof got), tg_dtype_name((tg_dtype)g->dtype), i, want);
+    return tg_fail(TG_ERR_SHAPE, "%s: its gradient rule returned %s %s for input %d, which is %s",
+                   node->op->name, tg_shape_text(tg_array_shape(g), got, sizeof got),
+                   tg_dtype_name((tg_dtype)g->dtype), i, want);
 }
 
 /* A kernel of a user's own may have filled in anything. */
 static inline bool is_sound(const tg_node *node, int i, const tg_array *g) {
     if (tg_array_is_sound(g)) return true;
-    tg_fail(TG_ERR_ARGUMENT, "%s: its gradient rule returned a malformed array for input %d", node->op->name, i);
+    tg_fail(TG_ERR_ARGUMENT, "%s: its gradient rule returned a malformed array for input %d", node->op->name,
+            i);
     return false;
 }
 
@@ -60,11 +62,13 @@ static double at(const tg_array *a, int64_t i) { return tg_array_get(a, i); }
 /* Before it is summed down g has the shape of dout. */
 tg_status tg_contribution_drop_unreached(const tg_node *node, int i, const tg_array *dout, tg_array *g) {
     if (g->data && !is_sound(node, i, g)) return tg_error_status();
-    if (!node->op->elementwise || !g->data || !tg_array_same_shape(dout, g) || g->data == dout->data) return TG_OK;
+    if (!node->op->elementwise || !g->data || !tg_array_same_shape(dout, g) || g->data == dout->data)
+        return TG_OK;
     tg_array dense = {0};
     tg_status s = tg_array_alloc_like(&dense, g);
     if (s != TG_OK) return s;
-    for (int64_t k = 0; k < g->numel; k++) tg_array_set(&dense, k, at(dout, k) == 0 && isnan(at(g, k)) ? 0 : at(g, k));
+    for (int64_t k = 0; k < g->numel; k++)
+        tg_array_set(&dense, k, at(dout, k) == 0 && isnan(at(g, k)) ? 0 : at(g, k));
     tg_array_drop(g);
     *g = dense;
     return TG_OK;

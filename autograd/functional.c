@@ -41,12 +41,14 @@ static tg_status evaluate(call *c, tg_function f, void *user, tg_tensor *const *
 }
 
 /* Checks the arguments and evaluates f; `given` says whether the other arrays are there. end() must follow. */
-static tg_status begin(call *c, const char *who, bool given, tg_function f, void *user, int n, tg_tensor *const *in,
-                       tg_functional_opts opts) {
+static tg_status begin(call *c, const char *who, bool given, tg_function f, void *user, int n,
+                       tg_tensor *const *in, tg_functional_opts opts) {
     *c = (call){.who = who, .n = n, .allow_unused = opts.allow_unused};
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!f || !in || n < 1 || !given)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: a function, at least one input, and arrays for all inputs and results must be given", who);
+        return tg_fail(
+            TG_ERR_ARGUMENT,
+            "%s: a function, at least one input, and arrays for all inputs and results must be given", who);
     tg_tape *tape = tg_tape_get();
     if (!tape) return tg_error_status();
     c->tape = tape;
@@ -76,11 +78,14 @@ static tg_status end(call *c, tg_status s, int n, tg_tensor **out, tg_tensor **y
 /* out[i] = d(seed . y)/dx_i for the first n inputs; where y does not depend on x_i, zeros if allowed, else an error. */
 static tg_status gradients(call *c, tg_tensor *seed, int n, tg_tensor **out, bool create_graph) {
     if (tg_requires_grad(c->y) || c->allow_unused)
-        return tg_grad_for((tg_grad_caller){.who = c->who}, 1, &c->y, n, c->x, out,
-                           (tg_grad_opts){.seeds = &seed, .create_graph = create_graph, .retain = true,
-                                          .allow_unused = c->allow_unused});
-    return tg_fail(TG_ERR_TAPE, "%s: the result of the function depends on no input by recorded ops (.allow_unused = true "
-                                "gives zeros)", c->who);
+        return tg_grad_for(
+            (tg_grad_caller){.who = c->who}, 1, &c->y, n, c->x, out,
+            (tg_grad_opts){
+                .seeds = &seed, .create_graph = create_graph, .retain = true, .allow_unused = c->allow_unused});
+    return tg_fail(TG_ERR_TAPE,
+                   "%s: the result of the function depends on no input by recorded ops (.allow_unused = true "
+                   "gives zeros)",
+                   c->who);
 }
 
 /* out[k] = d(sum_i v_i . g_i)/d(by[k]) for the first gradients g, of which some may be constant. */
@@ -89,16 +94,16 @@ static tg_status second(call *c, tg_tensor *const *v, int n_by, tg_tensor *const
                        (tg_grad_opts){.seeds = v, .retain = true, .allow_unused = true});
 }
 
-tg_status tg_vjp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v, tg_tensor **y, tg_tensor **out,
-                  tg_vjp_opts opts) {
+tg_status tg_vjp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v, tg_tensor **y,
+                      tg_tensor **out, tg_vjp_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_vjp", out, f, user, n, in, opts);
     if (s == TG_OK) s = gradients(&c, v, n, out, false);
     return end(&c, s, n, out, y);
 }
 
-tg_status tg_jvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **y,
-                  tg_tensor **out, tg_jvp_opts opts) {
+tg_status tg_jvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v,
+                      tg_tensor **y, tg_tensor **out, tg_jvp_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_jvp", v && out, f, user, n, in, opts);
     tg_tensor *u = s == TG_OK ? tg_set_requires_grad(zeros_like(c.y), true) : NULL;
@@ -107,8 +112,8 @@ tg_status tg_jvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg
     return end(&c, s, 1, out, y);
 }
 
-tg_status tg_hvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **out,
-                  tg_hvp_opts opts) {
+tg_status tg_hvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v,
+                      tg_tensor **out, tg_hvp_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_hvp", v && out, f, user, n, in, opts);
     if (s == TG_OK) s = gradients(&c, NULL, n, c.g, true);
@@ -121,8 +126,8 @@ tg_status tg_hvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg
 static tg_tensor *matrix(const call *c, const tg_tensor *x) {
     tg_shape s = tg_shape_of(c->y), more = tg_shape_of(x);
     if (s.rank + more.rank > TG_MAX_RANK) {
-        tg_fail(TG_ERR_SHAPE, "%s: a matrix of the result's %d axes and the input's %d has more than %d", c->who, s.rank, more.rank,
-                TG_MAX_RANK);
+        tg_fail(TG_ERR_SHAPE, "%s: a matrix of the result's %d axes and the input's %d has more than %d",
+                c->who, s.rank, more.rank, TG_MAX_RANK);
         return tg_poison();
     }
     for (int i = 0; i < more.rank; i++) s.dim[s.rank++] = more.dim[i];
@@ -152,7 +157,8 @@ static tg_status gradients_of_row(call *c, tg_tensor *e, int64_t row, int n_by, 
     tg_status s = tg_grad_for((tg_grad_caller){.who = c->who}, 1, &c->y, n_by, c->x, c->g, opts);
     bool nan = false;
     for (int i = 0; s == TG_OK && i < n_by; i++) nan = nan || has_nan(c->g[i]);
-    if (nan) s = tg_grad_for((tg_grad_caller){.who = c->who, .sparse = true}, 1, &c->y, n_by, c->x, c->g, opts);
+    if (nan)
+        s = tg_grad_for((tg_grad_caller){.who = c->who, .sparse = true}, 1, &c->y, n_by, c->x, c->g, opts);
     tg_array_set(tg_array_of(e), row, 0);
     return s;
 }
@@ -172,7 +178,8 @@ static tg_status rows(call *c, int n_by, tg_tensor **out, bool allow_unused) {
     return TG_OK;
 }
 
-tg_status tg_jacobian_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor **out, tg_jacobian_opts opts) {
+tg_status tg_jacobian_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor **out,
+                           tg_jacobian_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_jacobian", out, f, user, n, in, opts);
     if (s == TG_OK) s = rows(&c, n, out, opts.allow_unused);

@@ -25,20 +25,20 @@ extern "C" {
 
 typedef struct tg_functional_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    bool allow_unused; /* an input that f does not depend on gets zeros instead of an error */
+    bool allow_unused;            /* an input that f does not depend on gets zeros instead of an error */
 } tg_functional_opts;
 typedef tg_functional_opts tg_vjp_opts, tg_jvp_opts, tg_jacobian_opts, tg_hessian_opts, tg_hvp_opts;
 
 /* out[i] = J_i^T v: reverse mode, one walk. v has f's output's shape and dtype; NULL is 1 for a one-element f. *y (when
  * not NULL) is f's value. */
-TG_API tg_status tg_vjp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v, tg_tensor **y,
-                        tg_tensor **out, tg_vjp_opts opts);
+TG_API tg_status tg_vjp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *v,
+                             tg_tensor **y, tg_tensor **out, tg_vjp_opts opts);
 
 /* *out = sum_i J_i v_i: forward mode, by differentiating J^T u by u: two walks, at any dummy u because J^T u is linear
  * in it (the double-backward identity; see J. Townsend, "A new trick for calculating Jacobian vector products", 2017).
  * v[i] has in[i]'s shape and dtype; NULL is 1 for a one-element input, here and in tg_hvp. */
-TG_API tg_status tg_jvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **y,
-                        tg_tensor **out, tg_jvp_opts opts);
+TG_API tg_status tg_jvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v,
+                             tg_tensor **y, tg_tensor **out, tg_jvp_opts opts);
 
 /* out[i] = J_i, of shape [f's output.., in[i]..] and of the dtype of f's output. It takes a walk for each element of the
  * output. More than eight axes in all are TG_ERR_SHAPE.
@@ -46,15 +46,15 @@ TG_API tg_status tg_jvp_with(tg_function f, void *user, int n, tg_tensor *const 
  * count for nothing, so that an infinite slope at one of them is not multiplied by the zero that reaches it: the Jacobian
  * of 3 / (2, 3, 0, 1) by the 3 is (1/2, 1/3, inf, 1), the third being the slope there. */
 TG_API tg_status tg_jacobian_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor **out,
-                             tg_jacobian_opts opts);
+                                  tg_jacobian_opts opts);
 
 /* The second derivatives of a one-element f by in[0] (the others are constants): shape [in[0].., in[0]..]. Rows as
  * those of a Jacobian. */
 TG_API tg_tensor *tg_hessian_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_hessian_opts opts);
 
 /* out[i] = sum_j (d2f / dx_i dx_j) v_j for a one-element f: two walks, no Hessian. */
-TG_API tg_status tg_hvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v, tg_tensor **out,
-                        tg_hvp_opts opts);
+TG_API tg_status tg_hvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg_tensor *const *v,
+                             tg_tensor **out, tg_hvp_opts opts);
 
 #ifdef __cplusplus
 }

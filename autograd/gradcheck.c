@@ -12,14 +12,14 @@ typedef struct check {
     tg_gradcheck_fn f;
     void *user;
     int n, order;
-    tg_tensor **in;      /* what f is given; the numeric side perturbs those checked, and puts each element back */
-    int *which;          /* the numbers of the inputs that require a gradient */
+    tg_tensor **in; /* what f is given; the numeric side perturbs those checked, and puts each element back */
+    int *which;     /* the numbers of the inputs that require a gradient */
     int n_which;
-    bool *moved;         /* for each of `which`: some derivative was not 0, analytic or numeric */
-    bool *unused;        /* for each of `which`: no recorded op leads to it */
-    tg_tensor *p;        /* projection of y */
-    tg_tensor **v;       /* order 2: projection of each g_i */
-    double **analytic;   /* for each of `which`: the derivatives */
+    bool *moved;       /* for each of `which`: some derivative was not 0, analytic or numeric */
+    bool *unused;      /* for each of `which`: no recorded op leads to it */
+    tg_tensor *p;      /* projection of y */
+    tg_tensor **v;     /* order 2: projection of each g_i */
+    double **analytic; /* for each of `which`: the derivatives */
     tg_gradcheck_opts opts;
     tg_gradcheck_report *r;
     tg_rng rng;
@@ -41,9 +41,11 @@ static tg_tensor *random_like(check *c, const tg_tensor *t) {
 static double dot(const tg_tensor *a, const tg_tensor *b) {
     const tg_array *x = tg_array_of(a), *y = tg_array_of(b);
     if (!x || !y || x->numel != y->numel) return NAN;
-    const double *p = tg_array_is_contiguous(x) ? x->data : NULL, *q = tg_array_is_contiguous(y) ? y->data : NULL;
+    const double *p = tg_array_is_contiguous(x) ? x->data : NULL,
+                 *q = tg_array_is_contiguous(y) ? y->data : NULL;
     double sum = 0; /* most of the time goes here: all are f64, most lie in order */
-    for (int64_t i = 0; i < x->numel; i++) sum += (p ? p[i] : tg_array_get(x, i)) * (q ? q[i] : tg_array_get(y, i));
+    for (int64_t i = 0; i < x->numel; i++)
+        sum += (p ? p[i] : tg_array_get(x, i)) * (q ? q[i] : tg_array_get(y, i));
     return sum;
 }
 
@@ -184,7 +186,8 @@ static tg_status read_inputs(check *c, tg_tensor *const *in) {
         c->in[i] = in[i];
         if (!s->requires_grad) continue;
         if (s->a.dtype != TG_F64)
-            return tg_fail(TG_ERR_DTYPE, "%s: input %d is %s; it must be f64", who, i, tg_dtype_name((tg_dtype)s->a.dtype));
+            return tg_fail(TG_ERR_DTYPE, "%s: input %d is %s; it must be f64", who, i,
+                           tg_dtype_name((tg_dtype)s->a.dtype));
         c->in[i] = leaf_of(c, in, i);
         c->moved[c->n_which] = c->unused[c->n_which] = false;
         c->analytic[c->n_which] = from_arena((size_t)s->a.numel, sizeof(double));
@@ -242,16 +245,19 @@ static void conclude_numbers(check *c) {
     bool zero = exacting && nothing_moved(c);
     r->ok = agree && idle < 0 && !zero;
     if (idle >= 0)
-        say(r, "nothing was checked of input %d, %s: the result does not depend on it (.allow_zero accepts that)", idle,
-            tg_describe(c->in[idle], text, sizeof text));
+        say(r,
+            "nothing was checked of input %d, %s: the result does not depend on it (.allow_zero accepts that)",
+            idle, tg_describe(c->in[idle], text, sizeof text));
     else if (zero)
-        say(r, "nothing was checked: every derivative is 0, analytic and numeric, %lld of them (.allow_zero accepts that)",
+        say(r,
+            "nothing was checked: every derivative is 0, analytic and numeric, %lld of them (.allow_zero accepts that)",
             (long long)r->compared);
     else
-        say(r, "%s: %lld compared; the worst, in input %d at element %lld, order %d: analytic %.12g, numeric %.12g (%.3g of "
-               "the tolerance)",
-            r->ok ? "ok" : "gradients differ", (long long)r->compared, r->input, (long long)r->element, r->order,
-            r->analytic, r->numeric, r->worst);
+        say(r,
+            "%s: %lld compared; the worst, in input %d at element %lld, order %d: analytic %.12g, numeric %.12g (%.3g of "
+            "the tolerance)",
+            r->ok ? "ok" : "gradients differ", (long long)r->compared, r->input, (long long)r->element,
+            r->order, r->analytic, r->numeric, r->worst);
 }
 
 static void conclude(check *c) {
@@ -271,20 +277,25 @@ static void conclude(check *c) {
 /* 0 stands for the default, TG_ZERO for 0; what no check can work with is refused. */
 static tg_status read_number(double *option, double otherwise, const char *name) {
     if (!(*option >= 0 && isfinite(*option)))
-        return tg_fail(TG_ERR_ARGUMENT, "%s: .%s is %g; it must be positive, or 0 for %g", who, name, *option, otherwise);
+        return tg_fail(TG_ERR_ARGUMENT, "%s: .%s is %g; it must be positive, or 0 for %g", who, name, *option,
+                       otherwise);
     *option = tg_option(*option, otherwise);
     return TG_OK;
 }
 
 static tg_status read_options(check *c, tg_tensor *const *in) {
     tg_gradcheck_opts *o = &c->opts;
-    if (!c->f || !in || c->n < 1) return tg_fail(TG_ERR_ARGUMENT, "%s: a function and at least one input must be given", who);
+    if (!c->f || !in || c->n < 1)
+        return tg_fail(TG_ERR_ARGUMENT, "%s: a function and at least one input must be given", who);
     if (o->projections < 0 || o->order < 0 || o->order > 2)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: .projections is %d and .order is %d; .projections must be positive, or 0 for 2, "
-                                        "and .order must be 1 or 2, or 0 for 1", who, o->projections, o->order);
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "%s: .projections is %d and .order is %d; .projections must be positive, or 0 for 2, "
+                       "and .order must be 1 or 2, or 0 for 1",
+                       who, o->projections, o->order);
     if (o->projections == 0) o->projections = 2;
     tg_status s = read_number(&o->eps, 1e-6, "eps");
-    if (s == TG_OK && o->eps == 0) s = tg_fail(TG_ERR_ARGUMENT, "%s: .eps is 0; the step of a difference must be positive", who);
+    if (s == TG_OK && o->eps == 0)
+        s = tg_fail(TG_ERR_ARGUMENT, "%s: .eps is 0; the step of a difference must be positive", who);
     if (s == TG_OK) s = read_number(&o->atol, 1e-5, "atol");
     return s == TG_OK ? read_number(&o->rtol, 1e-3, "rtol") : s;
 }
@@ -294,17 +305,19 @@ static void run(check *c, tg_tape *tape, tg_tensor *const *in) {
     tg_arena_mark scratch = tg_arena_get_mark(&tape->scratch);
     tg_mark mark = tg_tape_mark();
     if (read_options(c, in) == TG_OK && read_inputs(c, in) == TG_OK && c->n_which)
-        for (int order = 1; order <= (c->opts.order == 2 ? 2 : 1) && tg_error_status() == TG_OK; order++) run_order(c, order);
+        for (int order = 1; order <= (c->opts.order == 2 ? 2 : 1) && tg_error_status() == TG_OK; order++)
+            run_order(c, order);
     conclude(c);
     tg_tape_rewind(mark);
     tg_arena_rewind(&tape->scratch, scratch);
     tg_set_grad_enabled(was);
 }
 
-bool tg_gradcheck_with(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *in, tg_gradcheck_report *report,
-                   tg_gradcheck_opts opts) {
+bool tg_gradcheck_with(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *in,
+                       tg_gradcheck_report *report, tg_gradcheck_opts opts) {
     tg_gradcheck_report none;
-    check c = {.f = f, .user = user, .n = n, .opts = opts, .r = report ? report : &none, .rng = {.seed = opts.seed}};
+    check c = {
+        .f = f, .user = user, .n = n, .opts = opts, .r = report ? report : &none, .rng = {.seed = opts.seed}};
     *c.r = (tg_gradcheck_report){.input = -1};
     bool pending = tg_error_status() != TG_OK;
     tg_tape *tape = pending ? NULL : tg_tape_get();

@@ -27,22 +27,23 @@ typedef tg_tensor *(*tg_gradcheck_fn)(tg_tensor *const *in, void *user);
 
 typedef struct tg_gradcheck_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    double eps, atol, rtol; /* 0 means 1e-6, 1e-5, 1e-3, TG_ZERO 0 (not of eps); negative or not finite is an error */
-    int projections;        /* 0 means 2 random vectors */
-    uint64_t seed;          /* of the random vectors */
-    int order;              /* 0 or 1: first order. 2: checks the gradient of (v . grad) as well, v random */
-    bool allow_empty;       /* inputs without elements pass */
-    bool allow_zero;        /* so do inputs that f does not depend on, and functions all of whose derivatives are 0 */
+    double eps, atol,
+        rtol; /* 0 means 1e-6, 1e-5, 1e-3, TG_ZERO 0 (not of eps); negative or not finite is an error */
+    int projections;  /* 0 means 2 random vectors */
+    uint64_t seed;    /* of the random vectors */
+    int order;        /* 0 or 1: first order. 2: checks the gradient of (v . grad) as well, v random */
+    bool allow_empty; /* inputs without elements pass */
+    bool allow_zero; /* so do inputs that f does not depend on, and functions all of whose derivatives are 0 */
 } tg_gradcheck_opts;
 
 typedef struct tg_gradcheck_report {
     bool ok;
-    int64_t compared;  /* how many numbers were compared */
+    int64_t compared; /* how many numbers were compared */
     /* the largest |analytic - numeric| / (atol + rtol |numeric|), infinite when not finite; the next five fields say where */
     double worst;
-    int order;         /* 1 or 2 */
-    int input;         /* -1 when nothing was compared */
-    int64_t element;   /* the row-major position in that input */
+    int order;       /* 1 or 2 */
+    int input;       /* -1 when nothing was compared */
+    int64_t element; /* the row-major position in that input */
     double analytic, numeric;
     char message[512]; /* one line that says all this, or why nothing could be compared */
 } tg_gradcheck_report;
@@ -56,8 +57,8 @@ typedef struct tg_gradcheck_report {
  * be NULL.
  *     tg_gradcheck_report r;
  *     if (!tg_gradcheck(my_f, NULL, 2, (tg_tensor *[]){x, w}, &r)) puts(r.message); */
-TG_API bool tg_gradcheck_with(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *in, tg_gradcheck_report *report,
-                         tg_gradcheck_opts opts);
+TG_API bool tg_gradcheck_with(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *in,
+                              tg_gradcheck_report *report, tg_gradcheck_opts opts);
 
 #ifdef __cplusplus
 }

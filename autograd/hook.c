@@ -7,7 +7,8 @@ tg_status tg_register_hook(tg_tensor *t, tg_hook hook, void *user) {
     if (!s) return tg_error_status();
     if (!hook) return tg_fail(TG_ERR_ARGUMENT, "tg_register_hook: the hook is NULL");
     if (!s->requires_grad)
-        return tg_fail(TG_ERR_TAPE, "tg_register_hook: %s requires no gradient, so a hook would never run", tg_describe(t, text, sizeof text));
+        return tg_fail(TG_ERR_TAPE, "tg_register_hook: %s requires no gradient, so a hook would never run",
+                       tg_describe(t, text, sizeof text));
     tg_hooked *h = tg_sys_alloc(sizeof *h), **last = &s->hooks;
     if (!h) return tg_fail_memory(sizeof *h);
     *h = (tg_hooked){hook, user, NULL};
@@ -28,8 +29,8 @@ static tg_slot *read_result(const tg_tensor *g, const tg_slot *s) {
     tg_slot *r = tg_slot_with_data(g, "hook");
     char text[160], of[160];
     if (!r || (r->a.dtype == s->a.dtype && tg_array_same_shape(&r->a, &s->a))) return r;
-    tg_fail(TG_ERR_SHAPE, "hook: the function returned %s in place of the gradient of %s", tg_describe(g, text, sizeof text),
-            tg_describe(tg_handle(s), of, sizeof of));
+    tg_fail(TG_ERR_SHAPE, "hook: the function returned %s in place of the gradient of %s",
+            tg_describe(g, text, sizeof text), tg_describe(tg_handle(s), of, sizeof of));
     return NULL;
 }
 

@@ -5,9 +5,10 @@
 
 /* Whether the field lies within its struct. */
 static bool is_sound(const tg_attr_field *f, size_t size) {
-    static const size_t bytes[] = {sizeof(int64_t), sizeof(double), sizeof(bool), sizeof(tg_shape), sizeof(tg_dtype),
-                                   sizeof(char *)};
-    return f->name && (unsigned)f->type <= TG_ATTR_NAME && f->offset <= size && bytes[f->type] <= size - f->offset;
+    static const size_t bytes[] = {sizeof(int64_t),  sizeof(double),   sizeof(bool),
+                                   sizeof(tg_shape), sizeof(tg_dtype), sizeof(char *)};
+    return f->name && (unsigned)f->type <= TG_ATTR_NAME && f->offset <= size &&
+           bytes[f->type] <= size - f->offset;
 }
 
 static void print_name(FILE *file, const char *name) { fputs(name ? name : "NULL", file); }
@@ -15,12 +16,24 @@ static void print_name(FILE *file, const char *name) { fputs(name ? name : "NULL
 static void print_value(FILE *file, tg_attr_type type, const void *p) {
     char text[128];
     switch (type) {
-    case TG_ATTR_INT: fprintf(file, "%" PRId64, *(const int64_t *)p); break;
-    case TG_ATTR_REAL: fprintf(file, "%g", *(const double *)p); break;
-    case TG_ATTR_BOOL: fputs(*(const bool *)p ? "true" : "false", file); break;
-    case TG_ATTR_DIMS: fputs(tg_shape_text(*(const tg_shape *)p, text, sizeof text), file); break;
-    case TG_ATTR_DTYPE: fputs(tg_dtype_name(*(const tg_dtype *)p), file); break;
-    case TG_ATTR_NAME: print_name(file, *(const char *const *)p); break;
+    case TG_ATTR_INT:
+        fprintf(file, "%" PRId64, *(const int64_t *)p);
+        break;
+    case TG_ATTR_REAL:
+        fprintf(file, "%g", *(const double *)p);
+        break;
+    case TG_ATTR_BOOL:
+        fputs(*(const bool *)p ? "true" : "false", file);
+        break;
+    case TG_ATTR_DIMS:
+        fputs(tg_shape_text(*(const tg_shape *)p, text, sizeof text), file);
+        break;
+    case TG_ATTR_DTYPE:
+        fputs(tg_dtype_name(*(const tg_dtype *)p), file);
+        break;
+    case TG_ATTR_NAME:
+        print_name(file, *(const char *const *)p);
+        break;
     }
 }
 
@@ -63,7 +76,9 @@ void tg_tape_print(FILE *file, tg_mark mark) {
     if (!file) tg_fail(TG_ERR_ARGUMENT, "tg_tape_print: the file is NULL");
     if (!file || !tape) return;
     if (!tg_mark_is_genuine(&mark) || mark.tape != tape || mark.serial != tape->serial) {
-        tg_fail(TG_ERR_TAPE, "tg_tape_print: the mark is not one that tg_tape_mark gave, or it belongs to another tape than the current one");
+        tg_fail(
+            TG_ERR_TAPE,
+            "tg_tape_print: the mark is not one that tg_tape_mark gave, or it belongs to another tape than the current one");
         return;
     }
     for (int64_t i = mark.nodes; i < tape->n_nodes; i++) print_node(file, tape->node[i]);

@@ -5,12 +5,15 @@
 
 /* ---- infer ---- */
 
-static tg_status fail_no_call(const char *who) { return tg_fail(TG_ERR_ARGUMENT, "%s: the call is NULL", who); }
+static tg_status fail_no_call(const char *who) {
+    return tg_fail(TG_ERR_ARGUMENT, "%s: the call is NULL", who);
+}
 
 tg_status tg_out(const tg_call *call, int o, tg_dtype dtype, tg_shape shape) {
     if (!call) return fail_no_call("tg_out");
     if (o < 0 || o >= call->n_out)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "its infer lays out output %d, and the op has %d", o, call->n_out);
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "its infer lays out output %d, and the op has %d", o,
+                            call->n_out);
     return tg_array_layout(call->out[o], dtype, shape);
 }
 
@@ -60,8 +63,8 @@ tg_status tg_infer_broadcast(const tg_call *call) {
             return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
                                 tg_call_input(call, 0), tg_call_input(call, i));
         if (i && !tg_shape_broadcast(shape, tg_array_shape(b), &shape))
-            return tg_call_fail(call, TG_ERR_SHAPE, "shapes do not broadcast: %s and %s", tg_call_input(call, 0),
-                                tg_call_input(call, i));
+            return tg_call_fail(call, TG_ERR_SHAPE, "shapes do not broadcast: %s and %s",
+                                tg_call_input(call, 0), tg_call_input(call, i));
     }
     return tg_out(call, 0, (tg_dtype)a->dtype, shape);
 }
@@ -72,7 +75,8 @@ tg_status tg_infer_broadcast(const tg_call *call) {
 static bool is_there(const tg_node *node, int i, int n, const char *who) {
     if (node && i >= 0 && i < n) return true;
     if (node)
-        tg_fail(TG_ERR_ARGUMENT, "%s: number %d is out of range for %s, which has %d", who, i, node->op->name, n);
+        tg_fail(TG_ERR_ARGUMENT, "%s: number %d is out of range for %s, which has %d", who, i, node->op->name,
+                n);
     else
         tg_fail(TG_ERR_ARGUMENT, "%s: the node is NULL", who);
     return false;

@@ -32,17 +32,17 @@ typedef struct tg_call {
     int n_in, n_out;
     const tg_array *const *in;
     tg_array *const *out;
-    const void *attr;       /* the op's attribute struct, or NULL */
+    const void *attr;         /* the op's attribute struct, or NULL */
     tg_tensor *const *handle; /* the inputs' handles, for messages only */
 } tg_call;
 
 /* Attributes are plain values in a struct that the op describes field by field, so that a tape can be
  * printed, exported and replayed. Every field has one of these C types. */
 typedef enum tg_attr_type {
-    TG_ATTR_INT,  /* int64_t */
-    TG_ATTR_REAL, /* double */
-    TG_ATTR_BOOL, /* bool */
-    TG_ATTR_DIMS, /* tg_shape: sizes or axes */
+    TG_ATTR_INT,   /* int64_t */
+    TG_ATTR_REAL,  /* double */
+    TG_ATTR_BOOL,  /* bool */
+    TG_ATTR_DIMS,  /* tg_shape: sizes or axes */
     TG_ATTR_DTYPE, /* tg_dtype */
     TG_ATTR_NAME   /* const char *, a static string */
 } tg_attr_type;
@@ -53,9 +53,9 @@ typedef struct tg_attr_field {
     size_t offset;
 } tg_attr_field;
 
-#define TG_MAX_OUT 3    /* outputs of one op */
+#define TG_MAX_OUT 3      /* outputs of one op */
 #define TG_MAX_ATTR 65536 /* bytes of one op's attributes */
-#define TG_VARIADIC (-1) /* n_in of an op that takes any number of inputs, at least one */
+#define TG_VARIADIC (-1)  /* n_in of an op that takes any number of inputs, at least one */
 
 /* Bit sets over inputs and outputs, for save, optional and no_grad. */
 #define TG_IN(i) (1u << (i))
@@ -80,7 +80,7 @@ struct tg_op {
     unsigned optional; /* which inputs may be NULL */
     unsigned no_grad;  /* which inputs never get a gradient: indices, masks */
 
-    size_t attr_size; /* bytes of the attribute struct, at most TG_MAX_ATTR; 0: none */
+    size_t attr_size;           /* bytes of the attribute struct, at most TG_MAX_ATTR; 0: none */
     const tg_attr_field *attrs; /* the fields that are printed; each lies within the struct */
     int n_attrs;
 
@@ -115,13 +115,13 @@ struct tg_node {
     const tg_op *op;
     int64_t id; /* position on the tape */
     int n_in, n_out;
-    tg_tensor **in;   /* NULL where an optional input was left out */
+    tg_tensor **in; /* NULL where an optional input was left out */
     tg_tensor **out;
-    const void *attr; /* the op's attribute struct, or NULL */
-    uint64_t *version; /* of each saved input and output, when it was saved */
-    int64_t first;    /* the lowest id among the nodes this one depends on, itself included */
-    unsigned saved;   /* op->save or op->save_f64: what the rule may read here */
-    bool walked;      /* a walk without `retain` has passed: what it saved is gone */
+    const void *attr;           /* the op's attribute struct, or NULL */
+    uint64_t *version;          /* of each saved input and output, when it was saved */
+    int64_t first;              /* the lowest id among the nodes this one depends on, itself included */
+    unsigned saved;             /* op->save or op->save_f64: what the rule may read here */
+    bool walked;                /* a walk without `retain` has passed: what it saved is gone */
     const struct tg_walk *walk; /* the one that is calling the rule; NULL: none */
 };
 

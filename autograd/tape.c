@@ -100,7 +100,9 @@ static tg_tape *open_own(void) {
     if (!tape) return NULL;
     tape->end.run = end_thread;
     if (tg_at_thread_end(&tape->end)) return own = tape;
-    tg_fail(TG_ERR_MEMORY, "this thread's tape could not be made: the system has no thread-specific key left to end it with the thread");
+    tg_fail(
+        TG_ERR_MEMORY,
+        "this thread's tape could not be made: the system has no thread-specific key left to end it with the thread");
     tg_lock(TG_LOCK_TAPES);
     delist(tape);
     tg_unlock(TG_LOCK_TAPES);
@@ -137,8 +139,9 @@ tg_tape *tg_tape_use(tg_tape *tape) {
     tg_unlock(TG_LOCK_TAPES);
     if (!alive) fail_freed("tg_tape_use");
     if (taken)
-        tg_fail(TG_ERR_TAPE,
-                "tg_tape_use: the tape is another thread's own, or is current there, or a function called there began on it");
+        tg_fail(
+            TG_ERR_TAPE,
+            "tg_tape_use: the tape is another thread's own, or is current there, or a function called there began on it");
     return previous;
 }
 
@@ -188,13 +191,15 @@ static uint64_t last_generation(const tg_tape *tape, int64_t tensors) {
 
 /* Both halves of a 128-bit product: every bit of a and b reaches most bits of the result. */
 static inline uint64_t mix(uint64_t a, uint64_t b) {
-    unsigned __int128 product = (unsigned __int128)(a ^ UINT64_C(0x9E3779B97F4A7C15)) * (b ^ UINT64_C(0xD6E8FEB86659FD93));
+    unsigned __int128 product =
+        (unsigned __int128)(a ^ UINT64_C(0x9E3779B97F4A7C15)) * (b ^ UINT64_C(0xD6E8FEB86659FD93));
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 /* Three products that do not wait for each other, with a factor each that tells their places. */
 static uint64_t seal_of(const tg_mark *m) {
-    return mix((uintptr_t)m->tape, m->serial) + 3 * mix(m->callback, (uint64_t)m->tensors) + 5 * mix((uint64_t)m->nodes, m->last);
+    return mix((uintptr_t)m->tape, m->serial) + 3 * mix(m->callback, (uint64_t)m->tensors) +
+           5 * mix((uint64_t)m->nodes, m->last);
 }
 
 bool tg_mark_is_genuine(const tg_mark *m) { return m->tape && m->seal == seal_of(m); }
@@ -220,10 +225,12 @@ void tg_tape_cut(tg_tape *tape, int64_t tensors, int64_t nodes) {
 
 static tg_status fail_callback(bool ended) {
     if (ended)
-        return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark was taken inside a function called by the library that has "
-                                    "returned since; such marks end with it");
-    return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark was taken outside the function that is running (a hook, a rule, "
-                                "a function that is differentiated), which may rewind to its own marks only");
+        return tg_fail(TG_ERR_TAPE,
+                       "tg_tape_rewind: the mark was taken inside a function called by the library that has "
+                       "returned since; such marks end with it");
+    return tg_fail(TG_ERR_TAPE,
+                   "tg_tape_rewind: the mark was taken outside the function that is running (a hook, a rule, "
+                   "a function that is differentiated), which may rewind to its own marks only");
 }
 
 tg_status tg_tape_rewind(tg_mark m) {
@@ -260,7 +267,8 @@ tg_tensor *tg_set_requires_grad(tg_tensor *t, bool on) {
         return tg_poison();
     }
     if (!on && s->node) {
-        tg_fail(TG_ERR_TAPE, "tg_set_requires_grad: %s is the result of %s, and only leaves can be set (tg_detach makes one)",
+        tg_fail(TG_ERR_TAPE,
+                "tg_set_requires_grad: %s is the result of %s, and only leaves can be set (tg_detach makes one)",
                 tg_describe(t, text, sizeof text), s->node->op->name);
         return tg_poison();
     }

@@ -23,7 +23,7 @@ typedef struct tg_tape tg_tape;
  * library's. */
 typedef struct tg_mark {
     tg_tape *tape;
-    uint64_t serial; /* the tape's number, so that a mark of a freed tape is noticed */
+    uint64_t serial;   /* the tape's number, so that a mark of a freed tape is noticed */
     uint64_t callback; /* the function called by the library in which it was taken; 0: in none */
     int64_t tensors, nodes;
     uint64_t last; /* generation of the last tensor before it, so that a mark past a rewind is noticed */

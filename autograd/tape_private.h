@@ -9,19 +9,19 @@
 #define TG_MAX_OPEN 256 /* how many nested calls of tg_callback_begin a tape knows one by one */
 
 struct tg_tape {
-    tg_region region;  /* its tensors */
-    tg_arena arena;    /* its nodes and nothing else, so that its position follows from n_nodes */
-    tg_arena scratch;  /* tables of the walks under way; nested walks nest here too */
-    tg_node **node;    /* by id */
+    tg_region region; /* its tensors */
+    tg_arena arena;   /* its nodes and nothing else, so that its position follows from n_nodes */
+    tg_arena scratch; /* tables of the walks under way; nested walks nest here too */
+    tg_node **node;   /* by id */
     int64_t n_nodes, cap_nodes;
     uint64_t serial;
-    tg_thread_end end; /* what ends a thread's own tape with the thread */
+    tg_thread_end end;          /* what ends a thread's own tape with the thread */
     uint64_t callback;          /* the number of the callback that runs; 0: none */
     uint64_t callbacks;         /* how many callbacks there were */
     int64_t depth;              /* how many of those that run began with tg_callback_begin */
     uint64_t open[TG_MAX_OPEN]; /* the numbers of these */
-    const void *thread;         /* the thread that has the tape, NULL: none; under TG_LOCK_TAPES, as is `next` */
-    tg_tape *next;              /* the next in the list of all tapes */
+    const void *thread; /* the thread that has the tape, NULL: none; under TG_LOCK_TAPES, as is `next` */
+    tg_tape *next;      /* the next in the list of all tapes */
 };
 
 /* The current tape of this thread, made at the first call; NULL with TG_ERR_MEMORY raised. */
@@ -66,7 +66,8 @@ static inline tg_status tg_callback_check(tg_tape *tape, tg_status status, const
     return status == TG_OK && tg_tape_now == tape ? TG_OK : tg_callback_failed(tape, status, who);
 }
 
-static inline tg_status tg_callback_leave(tg_tape *tape, tg_callback_outer outer, tg_status status, const char *who) {
+static inline tg_status tg_callback_leave(tg_tape *tape, tg_callback_outer outer, tg_status status,
+                                          const char *who) {
     tape->callback = outer.callback;
     tape->depth = outer.depth;
     return tg_callback_check(tape, status, who);

@@ -19,10 +19,12 @@ void *tg_walk_scratch(tg_walk *w, size_t n, size_t size) {
 static tg_status make_tables(tg_walk *w) {
     size_t nodes = (size_t)(w->high - w->low + 1);
     w->cap_targets = 16;
-    if (!(w->target = tg_walk_scratch(w, (size_t)w->cap_targets, sizeof *w->target))) return tg_error_status();
+    if (!(w->target = tg_walk_scratch(w, (size_t)w->cap_targets, sizeof *w->target)))
+        return tg_error_status();
     if (w->high < 0) return TG_OK;
     if (!(w->adjoint = tg_walk_scratch(w, nodes, sizeof *w->adjoint))) return tg_error_status();
-    if (!w->mode.all_leaves && !(w->on_path = tg_walk_scratch(w, nodes, sizeof *w->on_path))) return tg_error_status();
+    if (!w->mode.all_leaves && !(w->on_path = tg_walk_scratch(w, nodes, sizeof *w->on_path)))
+        return tg_error_status();
     return TG_OK;
 }
 
@@ -30,7 +32,8 @@ tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mod
     *w = (tg_walk){.tape = tg_tape_get(), .mode = mode, .low = INT64_MAX, .high = -1};
     if (!w->tape) return tg_error_status();
     if (walks >= TG_MAX_WALKS)
-        return tg_fail(TG_ERR_TAPE, "backward: %d walks are nested: does a hook or a gradient rule walk back to itself?",
+        return tg_fail(TG_ERR_TAPE,
+                       "backward: %d walks are nested: does a hook or a gradient rule walk back to itself?",
                        TG_MAX_WALKS);
     for (int i = 0; i < n; i++) {
         const tg_node *node = out[i]->requires_grad ? out[i]->node : NULL;
@@ -50,7 +53,8 @@ tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mod
 
 void tg_walk_end(tg_walk *w) {
     for (int64_t i = w->high - w->low; w->adjoint && i >= 0; i--)
-        for (int o = 0; w->adjoint[i] && o < w->tape->node[w->low + i]->n_out; o++) tg_adjoint_drop(&w->adjoint[i][o]);
+        for (int o = 0; w->adjoint[i] && o < w->tape->node[w->low + i]->n_out; o++)
+            tg_adjoint_drop(&w->adjoint[i][o]);
     for (int64_t i = 0; i < w->cap_targets; i++)
         if (w->target[i].slot) tg_adjoint_drop(&w->target[i].adjoint);
     tg_arena_rewind(&w->tape->scratch, w->scratch);
@@ -181,9 +185,11 @@ static tg_status fail_missing(const tg_node *node, int i) {
 
 /* For an op that adds to what is there: *din begins as the adjoint of input i, if nothing else sees that memory. */
 static void begin_with_adjoint(tg_walk *w, const tg_node *node, int i, tg_array *din) {
-    tg_slot *s = w->mode.sparse ? NULL : tg_walk_needed(w, node, i); /* a sparse walk looks at each contribution alone */
+    tg_slot *s =
+        w->mode.sparse ? NULL : tg_walk_needed(w, node, i); /* a sparse walk looks at each contribution alone */
     tg_adjoint *a = s ? tg_walk_adjoint(w, s) : NULL;
-    if (!a || !a->value.data || !tg_array_is_exclusive(&a->value) || !tg_array_is_contiguous(&a->value)) return;
+    if (!a || !a->value.data || !tg_array_is_exclusive(&a->value) || !tg_array_is_contiguous(&a->value))
+        return;
     *din = a->value;
     a->value.data = NULL, a->value.buffer = NULL;
 }
@@ -191,7 +197,8 @@ static void begin_with_adjoint(tg_walk *w, const tg_node *node, int i, tg_array 
 static tg_status step_kernel(tg_walk *w, const tg_node *node, const tg_adjoint *adjoints) {
     const tg_array *dout[TG_MAX_OUT];
     tg_array few[FEW], *din = few;
-    if (node->n_in > FEW && !(din = tg_walk_scratch(w, (size_t)node->n_in, sizeof *din))) return tg_error_status();
+    if (node->n_in > FEW && !(din = tg_walk_scratch(w, (size_t)node->n_in, sizeof *din)))
+        return tg_error_status();
     for (int o = 0; o < node->n_out; o++) dout[o] = adjoints[o].value.data ? &adjoints[o].value : NULL;
     for (int i = 0; i < node->n_in; i++) {
         din[i].data = NULL, din[i].buffer = NULL;
@@ -218,7 +225,8 @@ static void call_named(const tg_node *node, tg_tensor *const *dout, tg_tensor **
 
 /* Runs the rule made of ops; din receives its results. */
 static tg_status call_rule(tg_walk *w, const tg_node *node, tg_tensor *const *dout, tg_tensor ***din) {
-    if (node->n_in > FEW && !(*din = tg_walk_scratch(w, (size_t)node->n_in, sizeof **din))) return tg_error_status();
+    if (node->n_in > FEW && !(*din = tg_walk_scratch(w, (size_t)node->n_in, sizeof **din)))
+        return tg_error_status();
     memset(*din, 0, (size_t)node->n_in * sizeof **din);
     tg_callback rule = tg_callback_begin();
     call_named(node, dout, *din);
@@ -251,7 +259,8 @@ static tg_status step_values(tg_walk *w, const tg_node *node, const tg_adjoint *
     if (s == TG_OK) s = call_rule(w, node, dout, &din);
     for (int i = 0; s == TG_OK && i < node->n_in; i++) {
         tg_slot *in = tg_walk_needed(w, node, i);
-        if (in) s = din[i] ? contribute_tensor(w, node, i, in, din[i], &adjoints[0].value) : fail_missing(node, i);
+        if (in)
+            s = din[i] ? contribute_tensor(w, node, i, in, din[i], &adjoints[0].value) : fail_missing(node, i);
     }
     tg_tape_rewind(before);
     return s;
@@ -299,19 +308,22 @@ static tg_status check_version(const tg_node *node, tg_slot *s, int k) {
     if (!s->a.buffer || s->a.buffer->version == node->version[k]) return TG_OK;
     char text[160];
     tg_describe(tg_handle(s), text, sizeof text);
-    return tg_fail(TG_ERR_TAPE,
-                   "backward: %s needs the elements of %s (made by %s) as they were, but they have since been changed "
-                   "in place by %s",
-                   node->op->name, text, s->maker.op, s->a.buffer->changed_by ? s->a.buffer->changed_by : "the user");
+    return tg_fail(
+        TG_ERR_TAPE,
+        "backward: %s needs the elements of %s (made by %s) as they were, but they have since been changed "
+        "in place by %s",
+        node->op->name, text, s->maker.op, s->a.buffer->changed_by ? s->a.buffer->changed_by : "the user");
 }
 
 /* Rules may rely on it: what the node refers to is there, and what it saved is as it was. */
 static tg_status check_node(const tg_node *node) {
     if (node->walked)
-        return tg_fail(TG_ERR_TAPE, "backward: the graph of %s was walked before and what it saved is gone (.retain keeps it)",
+        return tg_fail(TG_ERR_TAPE,
+                       "backward: the graph of %s was walked before and what it saved is gone (.retain keeps it)",
                        node->op->name);
     for (int i = 0; i < node->n_in; i++)
-        if (node->in[i] && !tg_slot_peek(node->in[i]) && !tg_slot_of_input(node->in[i], node->op->name, node->n_in > 1 ? i : -1))
+        if (node->in[i] && !tg_slot_peek(node->in[i]) &&
+            !tg_slot_of_input(node->in[i], node->op->name, node->n_in > 1 ? i : -1))
             return tg_error_status();
     return node->saved ? tg_each_saved(node, check_version) : TG_OK;
 }

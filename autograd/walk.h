@@ -16,39 +16,39 @@
 #include "autograd/apply.h"
 #include "autograd/backward.h"
 
-typedef struct tg_adjoint { /* dL/dt so far; both empty: no contribution yet */
-    tg_array value;         /* values mode */
-    tg_tensor *handle;      /* recorded mode */
+typedef struct tg_adjoint {  /* dL/dt so far; both empty: no contribution yet */
+    tg_array value;          /* values mode */
+    tg_tensor *handle;       /* recorded mode */
     struct tg_adjoint *next; /* in the list of those to be used again */
 } tg_adjoint;
 
 typedef struct tg_target { /* a tensor whose gradient leaves the walk */
     tg_slot *slot;         /* NULL: an empty place of the hash table */
-    tg_tensor *handle;     /* the tensor's: a rule or hook may free it, and the slot then belongs to another */
+    tg_tensor *handle; /* the tensor's: a rule or hook may free it, and the slot then belongs to another */
     tg_adjoint adjoint;
-    tg_tensor *kept;       /* tg_backward's: made ready to become the tensor's gradient; NULL: it has one already */
-    int64_t last_reader;   /* a leaf's: the lowest node on path that reads it; 0 where that is not known (hook.c) */
-    bool complete;         /* a leaf's: its hooks have run */
+    tg_tensor *kept; /* tg_backward's: made ready to become the tensor's gradient; NULL: it has one already */
+    int64_t last_reader; /* a leaf's: the lowest node on path that reads it; 0 where that is not known (hook.c) */
+    bool complete;       /* a leaf's: its hooks have run */
 } tg_target;
 
 typedef struct tg_walk_mode {
     bool record, retain;
     bool all_leaves; /* backward: every leaf on path becomes a target; otherwise the targets are given */
-    bool sparse;     /* where no gradient reaches an element of an elementwise op, none leaves it: 0 * inf is 0 */
-    int64_t floor;   /* results of nodes below this id count as leaves; above 0 in the walk of a part of the tape */
+    bool sparse; /* where no gradient reaches an element of an elementwise op, none leaves it: 0 * inf is 0 */
+    int64_t floor; /* results of nodes below this id count as leaves; above 0 in the walk of a part of the tape */
 } tg_walk_mode;
 
 typedef struct tg_walk {
     tg_tape *tape;
     tg_walk_mode mode;
-    int64_t low, high;    /* node ids [low, high] */
+    int64_t low, high; /* node ids [low, high] */
     tg_adjoint **adjoint; /* [high - low + 1]: those of a node's n_out outputs, NULL while there is no contribution */
-    bool *on_path;        /* given targets: whether node low + i depends on one; NULL when all leaves are */
-    tg_adjoint *free;     /* a list of structs to be used again */
-    tg_target *target;    /* hash table, n_targets of cap_targets (a power of two) in use */
+    bool *on_path;     /* given targets: whether node low + i depends on one; NULL when all leaves are */
+    tg_adjoint *free;  /* a list of structs to be used again */
+    tg_target *target; /* hash table, n_targets of cap_targets (a power of two) in use */
     int64_t n_targets, cap_targets;
-    bool hooked;          /* a leaf among the targets has hooks */
-    bool readers_known;   /* the last readers of such leaves have been looked for */
+    bool hooked;        /* a leaf among the targets has hooks */
+    bool readers_known; /* the last readers of such leaves have been looked for */
     tg_arena_mark scratch;
 } tg_walk;
 
@@ -73,7 +73,9 @@ void tg_walk_end(tg_walk *w);
 void *tg_walk_scratch(tg_walk *w, size_t n, size_t size);
 
 /* Whether s is a leaf of this walk. */
-static inline bool tg_walk_leaf(const tg_walk *w, const tg_slot *s) { return !s->node || s->node->id < w->low; }
+static inline bool tg_walk_leaf(const tg_walk *w, const tg_slot *s) {
+    return !s->node || s->node->id < w->low;
+}
 
 /* ---- targets ---- */
 

@@ -58,7 +58,8 @@ static void *aligned(size_t size, size_t padded) {
 void *tg_sys_alloc(size_t size) {
     if (tg_injecting && injected_failure()) return NULL;
     size_t padded; /* aligned_alloc takes multiples of the alignment */
-    if (size > SYS_MAX || !tg_size_pad(size ? size : 1, size < HUGE_PAGE ? TG_ALIGN : HUGE_PAGE, &padded)) return NULL;
+    if (size > SYS_MAX || !tg_size_pad(size ? size : 1, size < HUGE_PAGE ? TG_ALIGN : HUGE_PAGE, &padded))
+        return NULL;
     void *p = aligned(size, padded);
     if (!p) return NULL;
     atomic_fetch_add_explicit(&tg_sys.mallocs, 1, memory_order_relaxed);
@@ -197,7 +198,9 @@ void tg_arena_rewind(tg_arena *arena, tg_arena_mark mark) {
     tg_recent_turn(recent);
 }
 
-static bool block_has(tg_arena_block *b, const char *p) { return p >= arena_data(b) && p < arena_data(b) + b->size; }
+static bool block_has(tg_arena_block *b, const char *p) {
+    return p >= arena_data(b) && p < arena_data(b) + b->size;
+}
 
 void tg_arena_rewind_to(tg_arena *arena, const void *p) {
     tg_arena_block *b = arena->current;

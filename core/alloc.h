@@ -82,7 +82,7 @@ __attribute__((cold)) tg_status tg_fail_memory(size_t bytes);
 
 struct tg_buffer {
     atomic_int refs;
-    bool shared;          /* a kept tensor has held it, so other threads may too: references are counted atomically */
+    bool shared; /* a kept tensor has held it, so other threads may too: references are counted atomically */
     uint64_t version;     /* counts in-place changes */
     size_t size;          /* usable bytes at data */
     int32_t size_class;   /* of the cache; -1: not cached */
@@ -97,7 +97,9 @@ static inline void *tg_buffer_data(tg_buffer *b) { return (char *)b + TG_ALIGN; 
 tg_buffer *tg_buffer_new(size_t size);
 void tg_buffer_free(tg_buffer *b); /* for tg_buffer_unref, when the last reference is gone */
 
-static inline int tg_buffer_refs(const tg_buffer *b) { return atomic_load_explicit(&b->refs, memory_order_acquire); }
+static inline int tg_buffer_refs(const tg_buffer *b) {
+    return atomic_load_explicit(&b->refs, memory_order_acquire);
+}
 
 /* A locked instruction costs as much as the rest of a scalar op, and a buffer that never left its thread needs none. */
 static inline void tg_buffer_ref(tg_buffer *b) {
@@ -154,7 +156,8 @@ bool tg_array_is_sound_with_axes(const tg_array *a);
 /* Every op asks this, so the commonest case comes first: a scalar at the start of its buffer, or without one yet. */
 static inline bool tg_array_is_sound(const tg_array *a) {
     const void *start = a->buffer ? tg_buffer_data(a->buffer) : NULL;
-    return (a->rank == 0 && a->numel == 1 && a->dtype < TG_DTYPES && a->data == start) || tg_array_is_sound_with_axes(a);
+    return (a->rank == 0 && a->numel == 1 && a->dtype < TG_DTYPES && a->data == start) ||
+           tg_array_is_sound_with_axes(a);
 }
 
 #endif

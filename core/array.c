@@ -13,7 +13,8 @@ static bool given(const void *p, const char *who) {
 
 __attribute__((cold, noinline)) static void fail_array(const tg_array *a, const char *who) {
     if (!given(a, who)) return;
-    tg_fail_below(TG_ERR_ARGUMENT, "%s: the array is malformed: it says rank %d, dtype number %d and %lld elements", who,
+    tg_fail_below(TG_ERR_ARGUMENT,
+                  "%s: the array is malformed: it says rank %d, dtype number %d and %lld elements", who,
                   a->rank, a->dtype, (long long)a->numel);
 }
 
@@ -41,11 +42,12 @@ static bool is_countable(const tg_array *a, extent *e) {
         int64_t size = a->shape[i], span, *end = a->stride[i] < 0 ? &e->low : &e->high;
         empty |= size == 0;
         if (size < 0 || (size > 0 && __builtin_mul_overflow(n, size, &n))) return false;
-        far |= __builtin_mul_overflow(size - 1, item, &span) || __builtin_mul_overflow(a->stride[i], span, &span) ||
-               __builtin_add_overflow(*end, span, end);
+        far |= __builtin_mul_overflow(size - 1, item, &span) ||
+               __builtin_mul_overflow(a->stride[i], span, &span) || __builtin_add_overflow(*end, span, end);
     }
     if (empty) *e = (extent){0, 0};
-    return a->numel == (empty ? 0 : n) && (empty || (n <= most / item && !far && -most < e->low && e->high < most));
+    return a->numel == (empty ? 0 : n) &&
+           (empty || (n <= most / item && !far && -most < e->low && e->high < most));
 }
 
 /* Whether the elements lie in row-major order from the start of the buffer on, as layout and alloc make most arrays. */
@@ -55,7 +57,8 @@ static bool is_as_made(const tg_array *a) {
     for (int i = a->rank - 1; i >= 0; i--)
         if (a->stride[i] != n || a->shape[i] < 1 || __builtin_mul_overflow(n, a->shape[i], &n)) return false;
     if (n != a->numel || n > PTRDIFF_MAX / item) return false;
-    return !a->data || (a->buffer && a->data == tg_buffer_data(a->buffer) && (size_t)(n * item) <= a->buffer->size);
+    return !a->data ||
+           (a->buffer && a->data == tg_buffer_data(a->buffer) && (size_t)(n * item) <= a->buffer->size);
 }
 
 bool tg_array_is_sound_with_axes(const tg_array *a) {
@@ -63,7 +66,8 @@ bool tg_array_is_sound_with_axes(const tg_array *a) {
     if (is_as_made(a)) return true;
     if (!is_countable(a, &e)) return false;
     if (a->numel == 0 || !a->data || !a->buffer) return true;
-    int64_t at = (int64_t)((uintptr_t)a->data - (uintptr_t)tg_buffer_data(a->buffer)), size = (int64_t)a->buffer->size;
+    int64_t at = (int64_t)((uintptr_t)a->data - (uintptr_t)tg_buffer_data(a->buffer)),
+            size = (int64_t)a->buffer->size;
     return at >= 0 && at <= size && at + e.low >= 0 && e.high <= size - at;
 }
 
@@ -79,16 +83,19 @@ tg_shape tg_array_shape(const tg_array *a) {
 
 tg_status tg_fail_layout(const char *who, tg_dtype dtype, const tg_shape *shape) {
     char text[200];
-    if ((unsigned)dtype >= TG_DTYPES) return tg_fail_below(TG_ERR_DTYPE, "%s: no dtype has the number %d", who, (int)dtype);
+    if ((unsigned)dtype >= TG_DTYPES)
+        return tg_fail_below(TG_ERR_DTYPE, "%s: no dtype has the number %d", who, (int)dtype);
     if (shape->rank < 0 || shape->rank > TG_MAX_RANK)
-        return tg_fail_below(TG_ERR_SHAPE, "%s: a tensor has 0 to %d axes, not %d", who, TG_MAX_RANK, shape->rank);
+        return tg_fail_below(TG_ERR_SHAPE, "%s: a tensor has 0 to %d axes, not %d", who, TG_MAX_RANK,
+                             shape->rank);
     tg_shape_text(*shape, text, sizeof text);
     for (int i = 0; i < shape->rank; i++)
-        if (shape->dim[i] < 0) return tg_fail_below(TG_ERR_SHAPE, "%s: the shape %s has a negative size", who, text);
+        if (shape->dim[i] < 0)
+            return tg_fail_below(TG_ERR_SHAPE, "%s: the shape %s has a negative size", who, text);
     if (tg_shape_numel(*shape) < 0)
         return tg_fail_below(TG_ERR_SHAPE, "%s: the shape %s has more elements than can be counted", who, text);
-    return tg_fail_below(TG_ERR_MEMORY, "%s: out of memory: %s %s has more bytes than can be counted", who, text,
-                         tg_dtype_name(dtype));
+    return tg_fail_below(TG_ERR_MEMORY, "%s: out of memory: %s %s has more bytes than can be counted", who,
+                         text, tg_dtype_name(dtype));
 }
 
 static tg_status fail_layout(tg_array *a, tg_dtype dtype, const tg_shape *shape) {
@@ -252,7 +259,8 @@ static inline bool visits_once(const tg_array *a) { return a->numel <= 1 || visi
 bool tg_array_visits_once(const tg_array *a) { return readable(a, "tg_array_visits_once") && visits_once(a); }
 
 bool tg_array_is_exclusive(const tg_array *a) {
-    return readable(a, "tg_array_is_exclusive") && a->buffer && tg_buffer_refs(a->buffer) == 1 && visits_once(a);
+    return readable(a, "tg_array_is_exclusive") && a->buffer && tg_buffer_refs(a->buffer) == 1 &&
+           visits_once(a);
 }
 
 /* ---- views ---- */
@@ -268,7 +276,8 @@ tg_status tg_array_broadcast(tg_array *out, const tg_array *a, tg_shape shape) {
     }
     /* A copy of any array, this one included, must have a size that can be counted. */
     size_t bytes;
-    if (!tg_size_mul((size_t)tg_shape_numel(shape), tg_dtype_size((tg_dtype)a->dtype), &bytes) || bytes > PTRDIFF_MAX)
+    if (!tg_size_mul((size_t)tg_shape_numel(shape), tg_dtype_size((tg_dtype)a->dtype), &bytes) ||
+        bytes > PTRDIFF_MAX)
         return tg_fail_layout("tg_array_broadcast", (tg_dtype)a->dtype, &shape);
     tg_array v = *a;
     int extra = shape.rank - a->rank;
@@ -311,8 +320,8 @@ static bool can_reshape(const tg_array *out, const tg_array *a, const tg_shape *
     if (!given(out, "tg_array_reshape") || !given(a, "tg_array_reshape")) return false;
     if (!tg_array_is_sound(a)) return fail_array(a, "tg_array_reshape"), false;
     if (tg_shape_numel(*shape) == a->numel) return true;
-    tg_fail_below(TG_ERR_SHAPE, "tg_array_reshape: an array of %lld elements cannot take the shape %s", (long long)a->numel,
-                  tg_shape_text(*shape, text, sizeof text));
+    tg_fail_below(TG_ERR_SHAPE, "tg_array_reshape: an array of %lld elements cannot take the shape %s",
+                  (long long)a->numel, tg_shape_text(*shape, text, sizeof text));
     return false;
 }
 

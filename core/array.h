@@ -83,7 +83,8 @@ static inline tg_array tg_array_part(const tg_array *a, int axis, int64_t start,
     tg_array v = *a;
     v.shape[axis] = n;
     v.numel = tg_shape_numel(tg_array_shape(&v));
-    if (v.numel > 0) v.data = (char *)a->data + start * a->stride[axis] * (int64_t)tg_dtype_size((tg_dtype)a->dtype);
+    if (v.numel > 0)
+        v.data = (char *)a->data + start * a->stride[axis] * (int64_t)tg_dtype_size((tg_dtype)a->dtype);
     return v;
 }
 

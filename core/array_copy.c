@@ -186,7 +186,8 @@ tg_status tg_array_contiguous(tg_array *out, const tg_array *a) {
     tg_array dense;
     if (!out || !a) return tg_fail(TG_ERR_ARGUMENT, "tg_array_contiguous: the array is NULL");
     if (!tg_array_is_sound(a) || (a->numel > 0 && !a->data))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_array_contiguous: the array is malformed, or its elements are not allocated");
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "tg_array_contiguous: the array is malformed, or its elements are not allocated");
     if (tg_array_is_contiguous(a)) {
         if (out != a) tg_array_share(out, a);
         return TG_OK;
@@ -219,7 +220,8 @@ void tg_array_set(const tg_array *a, int64_t i, double value) {
 
 void tg_array_fill(const tg_array *a, double value) {
     if (!a || !tg_array_is_sound(a) || (a->numel > 0 && !a->data)) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_array_fill: the array is NULL or malformed, or its elements are not allocated");
+        tg_fail(TG_ERR_ARGUMENT,
+                "tg_array_fill: the array is NULL or malformed, or its elements are not allocated");
         return;
     }
     union {

@@ -23,7 +23,7 @@
  * when a share is added to the process'. */
 typedef struct cache {
     tg_buffer *free[CLASSES];
-    uint32_t used[CLASSES];     /* the value of `takes` when the class was last taken from */
+    uint32_t used[CLASSES]; /* the value of `takes` when the class was last taken from */
     uint32_t takes;
     int64_t waiting, bound;     /* bytes in free[], and their upper bound */
     int64_t held, low;          /* h, and its minimum in this window */

@@ -18,7 +18,8 @@
 
 #if defined(__GNUC__)
 #define TG_API __attribute__((visibility("default")))
-#define TG_PRINTF(fmt, args) __attribute__((format(printf, fmt, args), cold)) /* the texts are of what goes wrong */
+#define TG_PRINTF(fmt, args) \
+    __attribute__((format(printf, fmt, args), cold)) /* the texts are of what goes wrong */
 #else
 #define TG_API
 #define TG_PRINTF(fmt, args)

@@ -16,11 +16,11 @@ extern "C" {
 #endif
 
 typedef struct tg_memory_stats {
-    uint64_t mallocs;        /* calls to the system's allocator so far, all threads */
-    uint64_t frees;          /* calls to free so far */
+    uint64_t mallocs;         /* calls to the system's allocator so far, all threads */
+    uint64_t frees;           /* calls to free so far */
     size_t live_buffer_bytes; /* bytes in buffers that some tensor or node holds */
     size_t peak_buffer_bytes; /* the largest live_buffer_bytes since the start or tg_memory_reset_peak */
-    size_t system_bytes;     /* bytes obtained from the system and not given back: live and cached buffers, arenas,
+    size_t system_bytes; /* bytes obtained from the system and not given back: live and cached buffers, arenas,
                                 tables */
 } tg_memory_stats;
 
@@ -32,8 +32,8 @@ typedef struct tg_memory_site {
     const char *op;
     const char *file; /* NULL: not noted, as for gradients that tg_backward keeps */
     int line;
-    size_t bytes;     /* a buffer that several tensors share counts for the first of them */
-    int64_t tensors;  /* how many such buffers there are */
+    size_t bytes;    /* a buffer that several tensors share counts for the first of them */
+    int64_t tensors; /* how many such buffers there are */
 } tg_memory_site;
 
 /* Writes the `most` places with the most live bytes to site[0 ..], largest first, and returns how many places there are.

@@ -236,8 +236,10 @@ tg_tensor *tg_uniform_with(tg_dtype dtype, double low, double high, tg_shape sha
     if (!check("uniform", dtype, shape)) return tg_poison();
     if (dtype == TG_F32) low = (float)low, high = (float)high;
     if (!(low <= high) || !isfinite(high - low)) {
-        tg_fail(TG_ERR_ARGUMENT, "uniform: no number can be drawn from [%g, %g): low must not be above high, and their distance must be "
-                                 "finite", low, high);
+        tg_fail(TG_ERR_ARGUMENT,
+                "uniform: no number can be drawn from [%g, %g): low must not be above high, and their distance must be "
+                "finite",
+                low, high);
         return tg_poison();
     }
     return uniform("uniform", dtype, low, high, shape);
@@ -246,7 +248,8 @@ tg_tensor *tg_uniform_with(tg_dtype dtype, double low, double high, tg_shape sha
 tg_tensor *tg_normal_with(tg_dtype dtype, double mean, double deviation, tg_shape shape) {
     if (!check("normal", dtype, shape)) return tg_poison();
     if (!isfinite(mean) || !(deviation >= 0) || isinf(deviation)) {
-        tg_fail(TG_ERR_ARGUMENT, "normal: the mean %g must be finite, and the deviation %g finite and not below 0", mean,
+        tg_fail(TG_ERR_ARGUMENT,
+                "normal: the mean %g must be finite, and the deviation %g finite and not below 0", mean,
                 deviation);
         return tg_poison();
     }

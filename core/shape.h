@@ -38,7 +38,9 @@ typedef struct tg_shape {
 #define TG_SCALAR ((tg_shape){0, {0}})
 #else
 } /* C++ has no compound literals; a template counts instead */
-template <class... N> inline tg_shape TG_SHAPE(N... n) { return tg_shape{(int)sizeof...(N), {(int64_t)n...}}; }
+template <class... N> inline tg_shape TG_SHAPE(N... n) {
+    return tg_shape{(int)sizeof...(N), {(int64_t)n...}};
+}
 #define TG_SCALAR (tg_shape{})
 extern "C" {
 #endif

@@ -52,7 +52,8 @@ static void chunk_give_back(tg_slot *first) {
 /* ---- life and death ---- */
 
 static tg_slot *slot_start(tg_slot *s, const char *op, bool kept) {
-    if (s->kept != kept) s->kept = kept; /* written once: a kept slot stays one, and other threads may be reading */
+    if (s->kept != kept)
+        s->kept = kept; /* written once: a kept slot stays one, and other threads may be reading */
     s->requires_grad = s->released = s->retain_grad = false;
     s->pins = 0;
     s->a.data = s->a.buffer = NULL;
@@ -64,7 +65,8 @@ static tg_slot *slot_start(tg_slot *s, const char *op, bool kept) {
     s->hooks = NULL;
     s->before = s->maker;
     s->maker = (tg_maker){op, NULL, 0};
-    atomic_store_explicit(&s->tag, (uint16_t)atomic_load_explicit(&s->generation, memory_order_relaxed), memory_order_relaxed);
+    atomic_store_explicit(&s->tag, (uint16_t)atomic_load_explicit(&s->generation, memory_order_relaxed),
+                          memory_order_relaxed);
     return s;
 }
 
@@ -231,7 +233,8 @@ tg_tensor *tg_poison(void) { return tg_handle(&poison); }
 
 /* Who made the tensor of generation g, as long as the slot remembers; NULL after that. */
 static const tg_maker *maker_of_dead(const tg_slot *s, uint16_t g) {
-    uint16_t once = (uint16_t)next_generation(g), twice = (uint16_t)next_generation(once), now = (uint16_t)s->generation;
+    uint16_t once = (uint16_t)next_generation(g), twice = (uint16_t)next_generation(once),
+             now = (uint16_t)s->generation;
     if (tg_slot_is_alive(s)) return now == once ? &s->before : NULL;
     return now == once ? &s->maker : now == twice ? &s->before : NULL;
 }

@@ -31,16 +31,16 @@ typedef struct tg_slot {
     /* The first two are atomic because a stale handle to a kept tensor may be checked while another thread owns the
      * slot; all other fields are the owner's alone. */
     _Alignas(TG_ALIGN) _Atomic uint64_t generation; /* counts the tensors that had the slot, without multiples of 65,536 */
-    _Atomic uint16_t tag; /* its low 16 bits while the tensor lives, 0 after that */
+    _Atomic uint16_t tag;                           /* its low 16 bits while the tensor lives, 0 after that */
     bool kept : 1, poison : 1, : 0; /* other threads may read these, so they have a byte of their own */
     bool requires_grad : 1, released : 1, retain_grad : 1;
-    uint32_t pins;        /* nodes that saved the elements; tape tensors only */
+    uint32_t pins; /* nodes that saved the elements; tape tensors only */
     tg_array a;
-    struct tg_node *node; /* autograd's; core never looks inside */
-    tg_tensor *grad;      /* autograd's: a kept tensor owned by this one, or NULL */
-    const char *name;     /* owned by the slot; NULL: none */
+    struct tg_node *node;    /* autograd's; core never looks inside */
+    tg_tensor *grad;         /* autograd's: a kept tensor owned by this one, or NULL */
+    const char *name;        /* owned by the slot; NULL: none */
     struct tg_hooked *hooks; /* autograd's, in a chain through `next`; freed with the tensor */
-    tg_maker maker, before; /* of this tensor, and of the one that had the slot before */
+    tg_maker maker, before;  /* of this tensor, and of the one that had the slot before */
 } tg_slot;
 
 _Static_assert(sizeof(void *) == 8, "tapegrad needs a 64-bit platform: handles carry their generation");
@@ -61,7 +61,9 @@ static inline tg_slot *tg_slot_peek(const tg_tensor *t) {
     return tag && atomic_load_explicit(&s->tag, memory_order_relaxed) == tag ? s : NULL;
 }
 
-static inline bool tg_slot_is_alive(const tg_slot *s) { return atomic_load_explicit(&s->tag, memory_order_relaxed) != 0; }
+static inline bool tg_slot_is_alive(const tg_slot *s) {
+    return atomic_load_explicit(&s->tag, memory_order_relaxed) != 0;
+}
 
 /* The slot of a handle given to function `who`; NULL with the error raised ("who: the input is ...") for NULL and
  * stale handles, NULL with the error already pending for poison. */
@@ -78,8 +80,8 @@ tg_slot *tg_slot_with_data(const tg_tensor *t, const char *who);
 typedef struct tg_region {
     tg_slot **chunk; /* of TG_CHUNK_SLOTS slots each */
     int64_t n_chunks, cap_chunks;
-    int64_t count;   /* live positions: slots [0, count) */
-    int64_t stamped; /* slots before this have had their file:line noted, or never will */
+    int64_t count;    /* live positions: slots [0, count) */
+    int64_t stamped;  /* slots before this have had their file:line noted, or never will */
     tg_recent recent; /* counts positions; an event is a rewind */
 } tg_region;
 #define TG_CHUNK_SLOTS 256

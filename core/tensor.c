@@ -63,8 +63,8 @@ tg_tensor *tg_from_with(tg_dtype dtype, const void *data, tg_shape shape) {
     return tg_handle(s);
 }
 
-tg_tensor *tg_from_sizes(tg_dtype dtype, const void *data, int64_t s0, int64_t s1, int64_t s2, int64_t s3, int64_t s4,
-                         int64_t s5, int64_t s6, int64_t s7, int64_t s8, ...) {
+tg_tensor *tg_from_sizes(tg_dtype dtype, const void *data, int64_t s0, int64_t s1, int64_t s2, int64_t s3,
+                         int64_t s4, int64_t s5, int64_t s6, int64_t s7, int64_t s8, ...) {
     tg_shape shape = {0, {s0, s1, s2, s3, s4, s5, s6, s7}};
     while (shape.rank < TG_MAX_RANK && shape.dim[shape.rank] != TG_NO_SIZE) shape.rank++;
     if (s8 != TG_NO_SIZE) shape.rank = TG_MAX_RANK + 1;
@@ -77,8 +77,9 @@ tg_tensor *tg_from_array(const tg_array *a) {
         return tg_poison();
     }
     if (!tg_array_is_sound(a)) {
-        tg_fail(TG_ERR_ARGUMENT, "from_array: the array is malformed: its dtype, rank, sizes and numel contradict each other, or its "
-                                 "strides reach beyond its buffer");
+        tg_fail(TG_ERR_ARGUMENT,
+                "from_array: the array is malformed: its dtype, rank, sizes and numel contradict each other, or its "
+                "strides reach beyond its buffer");
         return tg_poison();
     }
     tg_status before = tg_error_pending;
@@ -106,7 +107,8 @@ int64_t tg_size(const tg_tensor *t, int axis) {
     int i = tg_axis(axis, s->a.rank);
     char text[TEXT];
     if (i >= 0) return s->a.shape[i];
-    tg_fail(TG_ERR_ARGUMENT, "tg_size: axis %d is out of range for %s", axis, tg_describe(t, text, sizeof text));
+    tg_fail(TG_ERR_ARGUMENT, "tg_size: axis %d is out of range for %s", axis,
+            tg_describe(t, text, sizeof text));
     return 0;
 }
 

@@ -51,8 +51,8 @@ TG_API tg_tensor *tg_from_with(tg_dtype dtype, const void *data, tg_shape shape)
 /* What the macro tg_from calls, with the sizes as arguments: they end at the first TG_NO_SIZE, and what follows s8 is
  * ignored. */
 #define TG_NO_SIZE INT64_MIN
-TG_API tg_tensor *tg_from_sizes(tg_dtype dtype, const void *data, int64_t s0, int64_t s1, int64_t s2, int64_t s3,
-                                int64_t s4, int64_t s5, int64_t s6, int64_t s7, int64_t s8, ...);
+TG_API tg_tensor *tg_from_sizes(tg_dtype dtype, const void *data, int64_t s0, int64_t s1, int64_t s2,
+                                int64_t s3, int64_t s4, int64_t s5, int64_t s6, int64_t s7, int64_t s8, ...);
 
 /* The array `a` as a tensor that shares its buffer, for ops and loaders. TG_ERR_ARGUMENT is for an array whose elements
  * are not allocated or lie outside of its buffer, and for one that is malformed (core/array.h). */

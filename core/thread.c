@@ -107,7 +107,8 @@ static void *wait_at_gate(void *p) {
 static void wait_until_gone(const probe *p) {
 #ifdef SYS_tgkill
     const struct timespec step = {0, STEP_NS};
-    for (int i = 0; i < STEPS && syscall(SYS_tgkill, (long)getpid(), p->id, 0) == 0; i++) nanosleep(&step, NULL);
+    for (int i = 0; i < STEPS && syscall(SYS_tgkill, (long)getpid(), p->id, 0) == 0; i++)
+        nanosleep(&step, NULL);
 #else
     (void)p;
 #endif
@@ -131,7 +132,8 @@ static int make_probes(probe *p, int n, pthread_mutex_t *gate) {
     pthread_attr_t attr;
     if (pthread_attr_init(&attr) != 0) return 0;
     size_t stack = stack_size();
-    if (stack > 0) (void)pthread_attr_setstacksize(&attr, stack); /* OpenMP too ignores a size that is refused here */
+    if (stack > 0)
+        (void)pthread_attr_setstacksize(&attr, stack); /* OpenMP too ignores a size that is refused here */
     int made = 0;
     for (; made < n; made++) {
         p[made] = (probe){.gate = gate};

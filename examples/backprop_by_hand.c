@@ -24,8 +24,8 @@ typedef struct mat {
     double v[12];
 } mat;
 
-#define FOR_EACH(m, i, j)                \
-    for (int i = 0; i < (m).rows; i++)   \
+#define FOR_EACH(m, i, j) \
+    for (int i = 0; i < (m).rows; i++) \
         for (int j = 0; j < (m).cols; j++)
 
 static double at(const mat *m, int i, int j) { return m->v[i * m->cols + j]; }
@@ -34,56 +34,56 @@ static double *put(mat *m, int i, int j) { return &m->v[i * m->cols + j]; }
 static mat matmul(mat a, mat b) {
     mat out = {.rows = a.rows, .cols = b.cols};
     FOR_EACH(out, i, j)
-        for (int k = 0; k < a.cols; k++) *put(&out, i, j) += at(&a, i, k) * at(&b, k, j);
+    for (int k = 0; k < a.cols; k++) *put(&out, i, j) += at(&a, i, k) * at(&b, k, j);
     return out;
 }
 
 static mat transpose(mat a) {
     mat out = {.rows = a.cols, .cols = a.rows};
-    FOR_EACH(out, i, j) *put(&out, i, j) = at(&a, j, i);
+    FOR_EACH(out, i, j) * put(&out, i, j) = at(&a, j, i);
     return out;
 }
 
 /* b, a single row, is added to every row. */
 static mat add_row(mat a, mat b) {
-    FOR_EACH(a, i, j) *put(&a, i, j) += at(&b, 0, j);
+    FOR_EACH(a, i, j) * put(&a, i, j) += at(&b, 0, j);
     return a;
 }
 
 static mat sub(mat a, mat b) {
-    FOR_EACH(a, i, j) *put(&a, i, j) -= at(&b, i, j);
+    FOR_EACH(a, i, j) * put(&a, i, j) -= at(&b, i, j);
     return a;
 }
 
 static mat times(mat a, mat b) {
-    FOR_EACH(a, i, j) *put(&a, i, j) *= at(&b, i, j);
+    FOR_EACH(a, i, j) * put(&a, i, j) *= at(&b, i, j);
     return a;
 }
 
 static mat over(mat a, mat b) {
-    FOR_EACH(a, i, j) *put(&a, i, j) /= at(&b, i, j);
+    FOR_EACH(a, i, j) * put(&a, i, j) /= at(&b, i, j);
     return a;
 }
 
 static mat scale(mat a, double s) {
-    FOR_EACH(a, i, j) *put(&a, i, j) *= s;
+    FOR_EACH(a, i, j) * put(&a, i, j) *= s;
     return a;
 }
 
 static mat map(double (*f)(double), mat a) {
-    FOR_EACH(a, i, j) *put(&a, i, j) = f(at(&a, i, j));
+    FOR_EACH(a, i, j) * put(&a, i, j) = f(at(&a, i, j));
     return a;
 }
 
 static mat column_sums(mat a) {
     mat out = {.rows = 1, .cols = a.cols};
-    FOR_EACH(a, i, j) *put(&out, 0, j) += at(&a, i, j);
+    FOR_EACH(a, i, j) * put(&out, 0, j) += at(&a, i, j);
     return out;
 }
 
 static mat first_columns(mat a, int n) {
     mat out = {.rows = a.rows, .cols = n};
-    FOR_EACH(out, i, j) *put(&out, i, j) = at(&a, i, j);
+    FOR_EACH(out, i, j) * put(&out, i, j) = at(&a, i, j);
     return out;
 }
 
@@ -153,8 +153,8 @@ static const problem problems[] = {
 /* ---- by hand ---- */
 
 typedef struct by_hand {
-    mat Z1, A1, Z2, P, L;                          /* forward; L is 1 by 1 */
-    mat dP, dZ2, dA1, dZ1, dW2, db2, dW1, db1;     /* backward */
+    mat Z1, A1, Z2, P, L;                      /* forward; L is 1 by 1 */
+    mat dP, dZ2, dA1, dZ1, dW2, db2, dW1, db1; /* backward */
 } by_hand;
 
 static mat loss_by_hand(task kind, mat P, mat Y) {
@@ -278,12 +278,15 @@ static void show(const char *formula, mat hand, tg_tensor *tape) {
     worst = fmax(worst, largest);
 
     char difference[32];
-    if (largest > 0) snprintf(difference, sizeof difference, "    differ by %.1e", largest);
-    else snprintf(difference, sizeof difference, "    no difference");
+    if (largest > 0)
+        snprintf(difference, sizeof difference, "    differ by %.1e", largest);
+    else
+        snprintf(difference, sizeof difference, "    no difference");
     const char *left[2] = {formula, difference};
     int wide = strlen(formula) > 30; /* a long formula has a line to itself */
     if (wide) printf("%s\n", formula);
-    for (int i = 0; i < hand.rows || i < 2 - wide; i++) row(i < 2 - wide ? left[i + wide] : "", &hand, tape, i);
+    for (int i = 0; i < hand.rows || i < 2 - wide; i++)
+        row(i < 2 - wide ? left[i + wide] : "", &hand, tape, i);
 }
 
 static void heading(const char *text) { printf("\n%-31s%8s%25s\n", text, "by hand", "tape"); }
@@ -328,7 +331,8 @@ static void introduce(void) {
            "dZ2 stands for dL/dZ2. The loss is matched to g each time, such that dP times\n"
            "the slope of g comes out as dZ2 = (P - Y) / n in all three: everything below\n"
            "that line is the same program.\n\n"
-           "Given in all three:\n\n", N);
+           "Given in all three:\n\n",
+           N);
     print_given("X", X);
     print_given("W1", W1);
     print_given("b1", b1);

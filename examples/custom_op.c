@@ -23,7 +23,8 @@ static const tg_attr_field swish_fields[] = {{"beta", TG_ATTR_REAL, offsetof(swi
 /* What the output looks like, and which inputs are refused. */
 static tg_status swish_infer(const tg_call *call) {
     if (!tg_dtype_is_float((tg_dtype)call->in[0]->dtype))
-        return tg_call_fail(call, TG_ERR_DTYPE, "the input must be f32 or f64, and is %s", tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_DTYPE, "the input must be f32 or f64, and is %s",
+                            tg_call_input(call, 0));
     return tg_infer_same(call);
 }
 
@@ -140,8 +141,7 @@ static void print_derivatives(void) {
     tg_grad(1, &sum_first, 1, &x, &second);
     printf("\n%8s %10s %10s %10s\n", "x", "swish", "swish'", "swish''");
     for (int64_t i = 0; i < tg_numel(x); i++)
-        printf("%8.1f %10.4f %10.4f %10.4f\n", tg_get(x, i), tg_get(y, i), tg_get(first, i),
-               tg_get(second, i));
+        printf("%8.1f %10.4f %10.4f %10.4f\n", tg_get(x, i), tg_get(y, i), tg_get(first, i), tg_get(second, i));
 }
 
 int main(void) {

@@ -15,16 +15,26 @@ static inline bool drawn_inside(int kind, double u, double v) {
     double r = hypot(u, v), square = fmax(fabs(u), fabs(v));
     if (square > 1) return false;
     switch (kind) {
-    case 0: return r < 1;                                  /* disc */
-    case 1: return r < 1 && r > 0.6;                       /* ring */
-    case 2: return true;                                   /* square */
-    case 3: return square > 0.6;                           /* frame */
-    case 4: return fabs(u) < (v + 1) / 2;                  /* triangle */
-    case 5: return fmin(fabs(u), fabs(v)) < 0.25;          /* upright cross */
-    case 6: return fabs(fabs(u) - fabs(v)) < 0.3;          /* diagonal cross */
-    case 7: return fabs(u) < 0.2 || fabs(fabs(u) - 0.8) < 0.2; /* upright stripes */
-    case 8: return fabs(v) < 0.2 || fabs(fabs(v) - 0.8) < 0.2; /* level stripes */
-    default: return (u > 0) == (v > 0);                    /* chequers */
+    case 0:
+        return r < 1; /* disc */
+    case 1:
+        return r < 1 && r > 0.6; /* ring */
+    case 2:
+        return true; /* square */
+    case 3:
+        return square > 0.6; /* frame */
+    case 4:
+        return fabs(u) < (v + 1) / 2; /* triangle */
+    case 5:
+        return fmin(fabs(u), fabs(v)) < 0.25; /* upright cross */
+    case 6:
+        return fabs(fabs(u) - fabs(v)) < 0.3; /* diagonal cross */
+    case 7:
+        return fabs(u) < 0.2 || fabs(fabs(u) - 0.8) < 0.2; /* upright stripes */
+    case 8:
+        return fabs(v) < 0.2 || fabs(fabs(v) - 0.8) < 0.2; /* level stripes */
+    default:
+        return (u > 0) == (v > 0); /* chequers */
     }
 }
 

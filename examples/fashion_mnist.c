@@ -50,8 +50,10 @@ static void usage(FILE *file) {
     fprintf(file, "usage: fashion_mnist [options]\n");
     for (int i = 0; i < N_OPTIONS; i++)
         fprintf(file, "  %-9s %-7s %s\n", table[i].name, table[i].value, table[i].help);
-    fprintf(file, "The data set is looked for in %s; \"drawn\" stands for\n"
-                  "images that the program draws itself.\n", DEFAULT_FOLDER);
+    fprintf(file,
+            "The data set is looked for in %s; \"drawn\" stands for\n"
+            "images that the program draws itself.\n",
+            DEFAULT_FOLDER);
 }
 
 /* Stores the value of one option; false when it is malformed or out of range. */
@@ -60,10 +62,18 @@ static bool set_option(const struct option *o, options *to, const char *value) {
     char *end = NULL;
     errno = 0;
     switch (o->type) {
-    case FLAG: *(bool *)field = true; return true;
-    case TEXT: *(const char **)field = value; return *value != '\0';
-    case REAL: *(double *)field = strtod(value, &end); break;
-    case WHOLE: *(int64_t *)field = strtoll(value, &end, 10); break;
+    case FLAG:
+        *(bool *)field = true;
+        return true;
+    case TEXT:
+        *(const char **)field = value;
+        return *value != '\0';
+    case REAL:
+        *(double *)field = strtod(value, &end);
+        break;
+    case WHOLE:
+        *(int64_t *)field = strtoll(value, &end, 10);
+        break;
     }
     double number = o->type == REAL ? *(double *)field : (double)*(int64_t *)field;
     return end != value && *end == '\0' && errno == 0 && number >= o->min && number <= o->max;
@@ -79,8 +89,10 @@ static bool parse(int argc, char **argv, options *to) {
         }
         const char *value = o->type == FLAG ? "" : argv[++i]; /* argv ends with NULL */
         if (!value || !set_option(o, to, value)) {
-            if (value) fprintf(stderr, "fashion_mnist: %s does not take %s\n", o->name, value);
-            else fprintf(stderr, "fashion_mnist: %s needs a value\n", o->name);
+            if (value)
+                fprintf(stderr, "fashion_mnist: %s does not take %s\n", o->name, value);
+            else
+                fprintf(stderr, "fashion_mnist: %s needs a value\n", o->name);
             return false;
         }
     }
@@ -171,7 +183,7 @@ typedef struct trainer {
     dataset train, test;
     tg_model *model;
     tg_optim *adam;
-    int64_t *order;      /* the order of the training images, shuffled anew for each epoch */
+    int64_t *order; /* the order of the training images, shuffled anew for each epoch */
     tg_rng shuffling;
     int64_t step, steps; /* how many are done, and how many there are in all */
 } trainer;

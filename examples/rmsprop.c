@@ -73,7 +73,8 @@ int main(void) {
     for (int i = 0; i < tg_model_count(m); i++) {
         tg_optim_state s;
         tg_optim_get_state(optim, i, &s);
-        printf("%-14s %lld steps, largest v %.2g\n", tg_name(tg_model_at(m, i)), (long long)s.steps, tg_item(tg_amax(s.moment[0])));
+        printf("%-14s %lld steps, largest v %.2g\n", tg_name(tg_model_at(m, i)), (long long)s.steps,
+               tg_item(tg_amax(s.moment[0])));
     }
     tg_optim_free(optim), tg_model_free(m);
     return error < 5e-3 && tg_error_status() == TG_OK ? 0 : 1;

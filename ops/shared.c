@@ -13,8 +13,8 @@ const tg_attr_field tg_axis_fields[1] = {{"axis", TG_ATTR_INT, offsetof(tg_axis_
 tg_status tg_call_axis(const tg_call *call, int64_t axis, int *out) {
     int rank = call->in[0]->rank;
     if (axis < -rank || axis >= rank)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "axis %lld is out of range for rank %d: %s", (long long)axis, rank,
-                            tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "axis %lld is out of range for rank %d: %s",
+                            (long long)axis, rank, tg_call_input(call, 0));
     *out = tg_axis_of(axis, rank);
     return TG_OK;
 }
@@ -22,14 +22,15 @@ tg_status tg_call_axis(const tg_call *call, int64_t axis, int *out) {
 tg_status tg_call_axes(const tg_call *call, tg_shape axes, unsigned *out) {
     unsigned set = 0;
     if (axes.rank < 0 || axes.rank > TG_MAX_RANK)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes are named, but a tensor has 0 to %d axes: %s", axes.rank,
-                            TG_MAX_RANK, tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes are named, but a tensor has 0 to %d axes: %s",
+                            axes.rank, TG_MAX_RANK, tg_call_input(call, 0));
     for (int i = 0; i < axes.rank; i++) {
         int axis = 0;
         tg_status s = tg_call_axis(call, axes.dim[i], &axis);
         if (s != TG_OK) return s;
         if (set >> axis & 1)
-            return tg_call_fail(call, TG_ERR_ARGUMENT, "axis %d is named twice: %s", axis, tg_call_input(call, 0));
+            return tg_call_fail(call, TG_ERR_ARGUMENT, "axis %d is named twice: %s", axis,
+                                tg_call_input(call, 0));
         set |= 1u << axis;
     }
     *out = tg_axis_set(axes, call->in[0]->rank);
@@ -42,8 +43,8 @@ tg_status tg_call_float(const tg_call *call, int i) {
 }
 
 tg_status tg_call_dtypes_differ(const tg_call *call, int i, int j) {
-    return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)", tg_call_input(call, i),
-                        tg_call_input(call, j));
+    return tg_call_fail(call, TG_ERR_DTYPE, "dtypes differ: %s and %s (tg_to converts)",
+                        tg_call_input(call, i), tg_call_input(call, j));
 }
 
 tg_status tg_call_pair(const tg_call *call, int i, int j, tg_shape *shape) {
@@ -86,7 +87,8 @@ tg_tensor *tg_fail_operand(tg_status status, const char *who, const tg_tensor *x
 }
 
 tg_tensor *tg_fail_axis(const char *who, const tg_tensor *x, int64_t axis, int rank) {
-    return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "axis %lld is out of range for rank %d", (long long)axis, rank);
+    return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "axis %lld is out of range for rank %d", (long long)axis,
+                           rank);
 }
 
 const tg_array *tg_operand_along(const tg_tensor *x, const char *who, int64_t axis, int *at) {

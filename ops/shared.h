@@ -74,7 +74,8 @@ const tg_array *tg_operand(const tg_tensor *x, const char *who, int i);
 const tg_array *tg_operand_along(const tg_tensor *x, const char *who, int64_t axis, int *at);
 
 /* Raises "<who>: <text>: x [2, 3] f32" and returns the poison tensor. */
-tg_tensor *tg_fail_operand(tg_status status, const char *who, const tg_tensor *x, const char *format, ...) TG_PRINTF(4, 5);
+tg_tensor *tg_fail_operand(tg_status status, const char *who, const tg_tensor *x, const char *format, ...)
+    TG_PRINTF(4, 5);
 
 /* The same with the text for an axis that is out of range for `rank`. */
 tg_tensor *tg_fail_axis(const char *who, const tg_tensor *x, int64_t axis, int rank);
@@ -141,7 +142,9 @@ tg_status tg_adjoint_or_zeros(tg_array *din, const tg_array *like);
 /* An axis that infer has accepted, for a tensor of this rank: as an argument, and at the beginning of
  * attributes. */
 static inline int tg_axis_of(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
-static inline int tg_attr_axis(const void *attr, int rank) { return tg_axis_of(*(const int64_t *)attr, rank); }
+static inline int tg_attr_axis(const void *attr, int rank) {
+    return tg_axis_of(*(const int64_t *)attr, rank);
+}
 
 /* ---- for compositions ---- */
 

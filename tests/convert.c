@@ -19,7 +19,8 @@ static const struct format *format_of(const char *path) {
 
 static tg_status put(tg_safetensors *set, const char *name, const tg_tensor *t) {
     const size_t n = strlen(name);
-    if (n >= 4 && strcmp(name + n - 4, "BF16") == 0) return tg_safetensors_put_half(set, name, t, TG_HALF_BF16);
+    if (n >= 4 && strcmp(name + n - 4, "BF16") == 0)
+        return tg_safetensors_put_half(set, name, t, TG_HALF_BF16);
     if (n >= 3 && strcmp(name + n - 3, "F16") == 0) return tg_safetensors_put_half(set, name, t, TG_HALF_F16);
     return tg_safetensors_put(set, name, t);
 }

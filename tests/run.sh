@@ -12,7 +12,7 @@ case "${1-}" in
 esac
 
 sh .ci/install gcc g++ libc6-dev meson ninja-build pkg-config check libsleef-dev libopenblas-dev zlib1g-dev libjansson-dev
-[ -n "$fast" ] || sh .ci/install clang libomp-dev valgrind shellcheck
+[ -n "$fast" ] || sh .ci/install clang clang-format-14 libomp-dev valgrind shellcheck
 
 # configure FOLDER OPTION...: the first time only.
 configure() {
@@ -61,6 +61,10 @@ else
     run_tests build/clang testlog
     echo '== valgrind'
     run_tests build/clang testlog-valgrind --setup valgrind
+    echo '== format'
+    status=0
+    sh tests/format.sh || status=$?
+    case $status in 0) passed=$((passed + 1)) ;; 77) ;; *) failed=$((failed + 1)) ;; esac
     echo '== shellcheck'
     if shellcheck .ci/* tests/*.sh tests/install/run.sh tests/faults/run.sh examples/*.sh; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 fi

@@ -34,7 +34,8 @@ static uint32_t get_word(const unsigned char *p) {
 static tg_status fail_short_header(const tg_reader *r, int64_t declared, int64_t present) {
     return tg_fail(TG_ERR_FORMAT,
                    "load_idx: the file is truncated: its header should have %" PRId64 " bytes, and %" PRId64
-                   " are present: %s", declared, present, r->path);
+                   " are present: %s",
+                   declared, present, r->path);
 }
 
 /* Reads the four bytes that every IDX file starts with. */
@@ -50,9 +51,11 @@ static tg_status read_magic(tg_reader *r, header *h) {
                        b[0], b[1], b[2], b[3], r->path);
     for (int i = 0; i < N_TYPES; i++)
         if (types[i].code == b[2]) h->type = &types[i];
-    if (!h->type) return tg_fail(TG_ERR_FORMAT, "load_idx: IDX has no element type 0x%02x: %s", b[2], r->path);
+    if (!h->type)
+        return tg_fail(TG_ERR_FORMAT, "load_idx: IDX has no element type 0x%02x: %s", b[2], r->path);
     if (b[3] < 1 || b[3] > TG_MAX_RANK)
-        return tg_fail(TG_ERR_FORMAT, "load_idx: the rank must be 1 to %d, and is %d: %s", TG_MAX_RANK, b[3], r->path);
+        return tg_fail(TG_ERR_FORMAT, "load_idx: the rank must be 1 to %d, and is %d: %s", TG_MAX_RANK, b[3],
+                       r->path);
     h->shape.rank = b[3];
     return TG_OK;
 }
@@ -169,8 +172,8 @@ static tg_status check(const tg_tensor *t, const tg_array *a) {
         return tg_fail(TG_ERR_DTYPE, "save_idx: IDX has no element type for %s",
                        tg_describe(t, text, sizeof text));
     if (a->rank == 0)
-        return tg_fail(TG_ERR_SHAPE, "save_idx: IDX holds arrays of rank 1 to %d, and not the scalar %s", TG_MAX_RANK,
-                       tg_describe(t, text, sizeof text));
+        return tg_fail(TG_ERR_SHAPE, "save_idx: IDX holds arrays of rank 1 to %d, and not the scalar %s",
+                       TG_MAX_RANK, tg_describe(t, text, sizeof text));
     for (int i = 0; i < a->rank; i++)
         if (a->shape[i] > UINT32_MAX)
             return tg_fail(TG_ERR_SHAPE, "save_idx: IDX holds sizes below 2^32, and one is larger: %s",

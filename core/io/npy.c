@@ -57,7 +57,8 @@ static tg_status parse_string(parser *s, char out[STRING_MAX + 1]) {
     if (!quote) return fail_header(s, "should have a string");
     size_t n = 0;
     while (s->p[n] && s->p[n] != quote && s->p[n] != '\\') n++;
-    if (s->p[n] != quote || n > STRING_MAX) return fail_header(s, "has a string that is too long or does not end");
+    if (s->p[n] != quote || n > STRING_MAX)
+        return fail_header(s, "has a string that is too long or does not end");
     memcpy(out, s->p, n);
     out[n] = '\0';
     s->p += n + 1;
@@ -65,7 +66,8 @@ static tg_status parse_string(parser *s, char out[STRING_MAX + 1]) {
 }
 
 static tg_status fail_dtype(const parser *s, const char *what, const char *dtype) {
-    return tg_fail(TG_ERR_DTYPE, "load_npy: %s, and can be f4, f8, i4, i8, u1 or b1: dtype %.63s: %s", what, dtype, s->path);
+    return tg_fail(TG_ERR_DTYPE, "load_npy: %s, and can be f4, f8, i4, i8, u1 or b1: dtype %.63s: %s", what,
+                   dtype, s->path);
 }
 
 /* '<f4', '>i8', '|b1': elements of several bytes say their order, others have none. */
@@ -74,10 +76,12 @@ static tg_status parse_descr(parser *s) {
     if (passes(s, '[')) return fail_dtype(s, "the elements have fields", "[(..), ..]");
     const tg_status status = parse_string(s, text);
     if (status != TG_OK) return status;
-    if (strchr(text, 'O')) return fail_dtype(s, "the elements are Python objects, which are never loaded", text);
+    if (strchr(text, 'O'))
+        return fail_dtype(s, "the elements are Python objects, which are never loaded", text);
     for (int i = 0; i < TG_DTYPES; i++) {
         const bool one_byte = tg_dtype_size((tg_dtype)i) == 1;
-        if (!text[0] || strcmp(text + 1, names[i]) != 0 || !strchr(one_byte ? "|<>" : "<>", text[0])) continue;
+        if (!text[0] || strcmp(text + 1, names[i]) != 0 || !strchr(one_byte ? "|<>" : "<>", text[0]))
+            continue;
         s->h->dtype = (tg_dtype)i;
         s->h->order = text[0] == '>' ? TG_BIG_ENDIAN : TG_LITTLE_ENDIAN;
         return TG_OK;
@@ -121,7 +125,8 @@ static tg_status parse_shape(parser *s) {
         if (status != TG_OK) return status;
         comma = passes(s, ',');
     }
-    return shape->rank == 1 && !comma ? fail_header(s, "should have a tuple, and has a number in parentheses") : TG_OK;
+    return shape->rank == 1 && !comma ? fail_header(s, "should have a tuple, and has a number in parentheses")
+                                      : TG_OK;
 }
 
 static tg_status parse_entry(parser *s) {
@@ -130,8 +135,10 @@ static tg_status parse_entry(parser *s) {
     if (status != TG_OK) return status;
     int key = 0;
     while (key < KEYS && strcmp(text, keys[key]) != 0) key++;
-    if (key == KEYS) return tg_fail(TG_ERR_FORMAT, "load_npy: the header has an unknown key \"%s\": %s", text, s->path);
-    if (s->seen[key]) return tg_fail(TG_ERR_FORMAT, "load_npy: the header has the key \"%s\" twice: %s", text, s->path);
+    if (key == KEYS)
+        return tg_fail(TG_ERR_FORMAT, "load_npy: the header has an unknown key \"%s\": %s", text, s->path);
+    if (s->seen[key])
+        return tg_fail(TG_ERR_FORMAT, "load_npy: the header has the key \"%s\" twice: %s", text, s->path);
     s->seen[key] = true;
     if (!passes(s, ':')) return fail_header(s, "should have a colon");
     return key == DESCR ? parse_descr(s) : key == FORTRAN_ORDER ? parse_order(s) : parse_shape(s);
@@ -149,7 +156,8 @@ static tg_status parse(parser *s) {
     s->p += strspn(s->p, " \n");
     if (*s->p) return fail_header(s, "goes on after its closing brace");
     for (int i = 0; i < KEYS; i++)
-        if (!s->seen[i]) return tg_fail(TG_ERR_FORMAT, "load_npy: the header has no key \"%s\": %s", keys[i], s->path);
+        if (!s->seen[i])
+            return tg_fail(TG_ERR_FORMAT, "load_npy: the header has no key \"%s\": %s", keys[i], s->path);
     return TG_OK;
 }
 
@@ -161,8 +169,9 @@ static tg_status read_start(tg_reader *r, void *to, int64_t n) {
     if (got < 0) return tg_error_status();
     if (got < n)
         return tg_fail(TG_ERR_FORMAT,
-                       "load_npy: the file is truncated: its header should have %" PRId64 " bytes, and %" PRId64
-                       " are present: %s", r->done - got + n, r->done, r->path);
+                       "load_npy: the file is truncated: its header should have %" PRId64
+                       " bytes, and %" PRId64 " are present: %s",
+                       r->done - got + n, r->done, r->path);
     return TG_OK;
 }
 
@@ -172,16 +181,18 @@ static tg_status read_length(tg_reader *r, int64_t *length) {
     tg_status status = read_start(r, b, START);
     if (status != TG_OK) return status;
     if (memcmp(b, magic, sizeof magic) != 0)
-        return tg_fail(TG_ERR_FORMAT, "load_npy: this is not an npy file, which starts with 0x93 \"NUMPY\": %s", r->path);
+        return tg_fail(TG_ERR_FORMAT,
+                       "load_npy: this is not an npy file, which starts with 0x93 \"NUMPY\": %s", r->path);
     if (b[6] < 1 || b[6] > 3 || b[7] != 0)
-        return tg_fail(TG_ERR_FORMAT, "load_npy: the version must be 1.0, 2.0 or 3.0, and is %d.%d: %s", b[6], b[7], r->path);
+        return tg_fail(TG_ERR_FORMAT, "load_npy: the version must be 1.0, 2.0 or 3.0, and is %d.%d: %s", b[6],
+                       b[7], r->path);
     const int bytes = b[6] == 1 ? 2 : 4;
     status = read_start(r, b, bytes);
     if (status != TG_OK) return status;
     for (int i = bytes - 1; i >= 0; i--) *length = *length << 8 | b[i];
     if (*length > HEADER_MAX)
-        return tg_fail(TG_ERR_FORMAT, "load_npy: the header may have %d bytes, and has %" PRId64 ": %s", HEADER_MAX,
-                       *length, r->path);
+        return tg_fail(TG_ERR_FORMAT, "load_npy: the header may have %d bytes, and has %" PRId64 ": %s",
+                       HEADER_MAX, *length, r->path);
     return TG_OK;
 }
 
@@ -196,7 +207,8 @@ static tg_status read_header(tg_reader *r, header *h) {
     text[length] = '\0';
     for (int64_t i = 0; i < length; i++)
         if (!is_text((unsigned char)text[i]))
-            return tg_fail(TG_ERR_FORMAT, "load_npy: byte %" PRId64 " of the header is 0x%02x, which is not text in ASCII: %s",
+            return tg_fail(TG_ERR_FORMAT,
+                           "load_npy: byte %" PRId64 " of the header is 0x%02x, which is not text in ASCII: %s",
                            i, (unsigned char)text[i], r->path);
     parser s = {.path = r->path, .p = text, .h = h};
     status = parse(&s);
@@ -278,11 +290,13 @@ static int make_header(const tg_array *a, char *text, size_t room) {
     memcpy(text, magic, sizeof magic);
     text[6] = 1;
     text[7] = 0;
-    n += snprintf(text + n, room - (size_t)n, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order, names[a->dtype]);
+    n += snprintf(text + n, room - (size_t)n, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order,
+                  names[a->dtype]);
     for (int i = 0; i < a->rank; i++)
         n += snprintf(text + n, room - (size_t)n, i == 0 ? "%" PRId64 : ", %" PRId64, a->shape[i]);
     n += snprintf(text + n, room - (size_t)n, a->rank == 1 ? ",), }" : "), }");
-    if (a->rank > 0) n += snprintf(text + n, room - (size_t)n, "%*s", 21 - snprintf(NULL, 0, "%" PRId64, a->shape[0]), "");
+    if (a->rank > 0)
+        n += snprintf(text + n, room - (size_t)n, "%*s", 21 - snprintf(NULL, 0, "%" PRId64, a->shape[0]), "");
     n += snprintf(text + n, room - (size_t)n, "%*s\n", ALIGN - (n + 1) % ALIGN, "");
     const int length = n - START - 2;
     text[START] = (char)(length & 0xff);
@@ -296,7 +310,8 @@ static tg_status save(const tg_array *a, const char *path) {
     tg_status status = tg_writer_open(&w, "save_npy", path, TG_MAYBE_GZIP);
     if (status != TG_OK) return status;
     status = tg_writer_put(&w, text, make_header(a, text, sizeof text));
-    if (status == TG_OK) status = tg_writer_put(&w, a->data, a->numel * (int64_t)tg_dtype_size((tg_dtype)a->dtype));
+    if (status == TG_OK)
+        status = tg_writer_put(&w, a->data, a->numel * (int64_t)tg_dtype_size((tg_dtype)a->dtype));
     return tg_writer_close(&w, status);
 }
 

@@ -13,8 +13,9 @@ const tg_stored_type tg_stored_types[TG_STORED] = {
     [TG_STORED_F64] = {"F64", 8, TG_F64},    [TG_STORED_I64] = {"I64", 8, TG_I64},
 };
 
-static const int stored_as[TG_DTYPES] = {[TG_F32] = TG_STORED_F32, [TG_F64] = TG_STORED_F64, [TG_I32] = TG_STORED_I32,
-                                         [TG_I64] = TG_STORED_I64, [TG_U8] = TG_STORED_U8,   [TG_BOOL] = TG_STORED_BOOL};
+static const int stored_as[TG_DTYPES] = {
+    [TG_F32] = TG_STORED_F32, [TG_F64] = TG_STORED_F64, [TG_I32] = TG_STORED_I32,
+    [TG_I64] = TG_STORED_I64, [TG_U8] = TG_STORED_U8,   [TG_BOOL] = TG_STORED_BOOL};
 
 /* ---- strings ---- */
 
@@ -36,7 +37,10 @@ void tg_text_free(char *text) {
 /* How many bytes the character at s has (Unicode's table 3-7 of well-formed sequences); 0: it is not one. */
 static int utf8_length(const unsigned char *s) {
     if (s[0] < 0x80) return 1;
-    const int n = s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : s[0] >= 0xe0 && s[0] < 0xf0 ? 3 : s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0;
+    const int n = s[0] >= 0xc2 && s[0] < 0xe0   ? 2
+                  : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+                  : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                : 0;
     const unsigned char low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
     const unsigned char high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
     if (n == 0 || s[1] < low || s[1] > high) return 0;
@@ -58,8 +62,10 @@ static bool is_utf8(const char *text) {
 static tg_status check_name(const char *name, const char *what, const char *who) {
     if (!name) return tg_fail(TG_ERR_ARGUMENT, "%s: the %s is NULL", who, what);
     if (strnlen(name, TG_SAFETENSORS_NAME + 1) > TG_SAFETENSORS_NAME)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: the %s has more than %d bytes: \"%.100s..\"", who, what, TG_SAFETENSORS_NAME, name);
-    if (!is_utf8(name)) return tg_fail(TG_ERR_ARGUMENT, "%s: the %s is not UTF-8: \"%.100s\"", who, what, name);
+        return tg_fail(TG_ERR_ARGUMENT, "%s: the %s has more than %d bytes: \"%.100s..\"", who, what,
+                       TG_SAFETENSORS_NAME, name);
+    if (!is_utf8(name))
+        return tg_fail(TG_ERR_ARGUMENT, "%s: the %s is not UTF-8: \"%.100s\"", who, what, name);
     return TG_OK;
 }
 
@@ -107,7 +113,9 @@ static tg_status insert(tg_named_list *list, int64_t i, const tg_named *e) {
 
 tg_status tg_named_append(tg_named_list *list, const tg_named *e) { return insert(list, list->n, e); }
 
-static int by_name(const void *a, const void *b) { return strcmp(((const tg_named *)a)->name, ((const tg_named *)b)->name); }
+static int by_name(const void *a, const void *b) {
+    return strcmp(((const tg_named *)a)->name, ((const tg_named *)b)->name);
+}
 
 void tg_named_sort(tg_named_list *list) {
     if (list->n > 0) qsort(list->at, (size_t)list->n, sizeof *list->at, by_name);
@@ -144,9 +152,13 @@ static const char kind[] = "set of tensors";
 /* The set; NULL with TG_ERR_ARGUMENT raised for what is none. */
 static tg_set *set_of(const tg_safetensors *handle, const char *who) {
     const tg_slot *s = tg_slot_peek((const tg_tensor *)handle);
-    tg_set *set = s && s->kept && s->a.dtype == TG_U8 && s->a.numel == (int64_t)sizeof(tg_set) ? s->a.data : NULL;
+    tg_set *set =
+        s && s->kept && s->a.dtype == TG_U8 && s->a.numel == (int64_t)sizeof(tg_set) ? s->a.data : NULL;
     if (set && set->kind == kind) return set;
-    tg_fail(TG_ERR_ARGUMENT, "%s: the %s %s", who, kind, !handle ? "is NULL" : s ? "is the handle of something else" : "was freed");
+    tg_fail(TG_ERR_ARGUMENT, "%s: the %s %s", who, kind,
+            !handle ? "is NULL"
+            : s     ? "is the handle of something else"
+                    : "was freed");
     return NULL;
 }
 
@@ -249,7 +261,8 @@ static const tg_named *tensor_of(const tg_set *s, const char *name, const char *
     if (!s || check_name(name, "name", who) != TG_OK) return NULL;
     const tg_named *e = find(&s->tensors, name);
     if (!e)
-        tg_fail(TG_ERR_ARGUMENT, "%s: there is no tensor \"%.100s\"%s%s", who, name, s->open ? ": " : "", s->open ? s->file.path : "");
+        tg_fail(TG_ERR_ARGUMENT, "%s: there is no tensor \"%.100s\"%s%s", who, name, s->open ? ": " : "",
+                s->open ? s->file.path : "");
     return e;
 }
 
@@ -300,8 +313,8 @@ tg_tensor *tg_safetensors_get_rows(const tg_safetensors *set, const char *name, 
     if (e->a.rank > 0 && start >= 0 && n >= 0 && start <= e->a.shape[0] && n <= e->a.shape[0] - start)
         return get(s, e, start, n, who);
     char text[200];
-    tg_fail(TG_ERR_ARGUMENT, "%s: %" PRId64 " rows from number %" PRId64 " on are not in \"%.100s\" %s", who, n, start, name,
-            tg_shape_text(tg_array_shape(&e->a), text, sizeof text));
+    tg_fail(TG_ERR_ARGUMENT, "%s: %" PRId64 " rows from number %" PRId64 " on are not in \"%.100s\" %s", who,
+            n, start, name, tg_shape_text(tg_array_shape(&e->a), text, sizeof text));
     return tg_poison();
 }
 
@@ -312,13 +325,15 @@ static tg_status put(tg_safetensors *set, const char *name, const tg_tensor *t, 
     tg_set *s = set_of(set, who);
     if (!s || check_name(name, "name", who) != TG_OK) return tg_error_status();
     if (strcmp(name, TG_SAFETENSORS_METADATA) == 0)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: no tensor may be called \"%s\", which is the name of the texts", who, name);
+        return tg_fail(TG_ERR_ARGUMENT, "%s: no tensor may be called \"%s\", which is the name of the texts",
+                       who, name);
     const tg_slot *slot = tg_slot_with_data(t, who);
     if (!slot) return tg_error_status();
     char text[160];
     const bool half = stored != TG_STORED;
     if (half && slot->a.dtype != TG_F32)
-        return tg_fail(TG_ERR_DTYPE, "%s: only f32 is saved as F16 or BF16, and this is %s", who, tg_describe(t, text, sizeof text));
+        return tg_fail(TG_ERR_DTYPE, "%s: only f32 is saved as F16 or BF16, and this is %s", who,
+                       tg_describe(t, text, sizeof text));
     tg_named e = {.name = tg_text_copy(name, strlen(name)), .stored = half ? stored : stored_as[slot->a.dtype]};
     if (!e.name) return tg_error_by(who, TG_OK);
     tg_buffer_share(slot->a.buffer); /* the set may go to another thread */

@@ -69,7 +69,8 @@ TG_API tg_shape tg_safetensors_shape(const tg_safetensors *set, const char *name
  * rows, and rows outside of the tensor are TG_ERR_ARGUMENT; a bool in the file that is neither 0 nor 1, and a file that has
  * become shorter, TG_ERR_FORMAT. */
 TG_API tg_tensor *tg_safetensors_get(const tg_safetensors *set, const char *name);
-TG_API tg_tensor *tg_safetensors_get_rows(const tg_safetensors *set, const char *name, int64_t start, int64_t n);
+TG_API tg_tensor *tg_safetensors_get_rows(const tg_safetensors *set, const char *name, int64_t start,
+                                          int64_t n);
 
 /* Puts t in under this name, in the place of one that has it. The set refers to t's elements and copies none: changes in
  * place until it is saved are saved with it. Any name but "__metadata__" will do. */
@@ -77,7 +78,8 @@ TG_API tg_status tg_safetensors_put(tg_safetensors *set, const char *name, const
 
 /* The same, rounded to nearest, ties to even, when it is saved; t must be TG_F32. */
 typedef enum tg_half { TG_HALF_F16, TG_HALF_BF16 } tg_half;
-TG_API tg_status tg_safetensors_put_half(tg_safetensors *set, const char *name, const tg_tensor *t, tg_half half);
+TG_API tg_status tg_safetensors_put_half(tg_safetensors *set, const char *name, const tg_tensor *t,
+                                         tg_half half);
 
 /* ---- texts: the file's metadata ---- */
 

@@ -31,8 +31,8 @@ enum {
 
 typedef struct tg_stored_type {
     char name[5];
-    uint8_t width;   /* bytes an element in the file */
-    tg_dtype dtype;  /* in memory */
+    uint8_t width;  /* bytes an element in the file */
+    tg_dtype dtype; /* in memory */
 } tg_stored_type;
 extern const tg_stored_type tg_stored_types[TG_STORED];
 
@@ -56,7 +56,9 @@ typedef struct tg_set {
 } tg_set;
 
 /* The bytes of a tensor's elements in the file, which were counted when it came into the set. */
-static inline int64_t tg_named_bytes(const tg_named *e) { return e->a.numel * tg_stored_types[e->stored].width; }
+static inline int64_t tg_named_bytes(const tg_named *e) {
+    return e->a.numel * tg_stored_types[e->stored].width;
+}
 
 /* A copy of n bytes and a NUL; NULL with TG_ERR_MEMORY raised. Freed by tg_text_free. */
 char *tg_text_copy(const char *text, size_t n);

@@ -20,15 +20,15 @@ tg_status tg_set_read_elements(tg_set *set, const tg_named *e, int64_t start, co
     if (e->stored == TG_STORED_BF16) tg_elements_from_bf16(a->data, n);
     const int64_t odd = e->stored == TG_STORED_BOOL ? tg_elements_bad_bool(raw, n) : -1;
     if (odd < 0) return TG_OK;
-    return tg_fail(TG_ERR_FORMAT, "%s: a bool is 0 or 1, and element %" PRId64 " of \"%.100s\" is %d: %s", set->file.who,
-                   start + odd, e->name, (unsigned char)raw[odd], set->file.path);
+    return tg_fail(TG_ERR_FORMAT, "%s: a bool is 0 or 1, and element %" PRId64 " of \"%.100s\" is %d: %s",
+                   set->file.who, start + odd, e->name, (unsigned char)raw[odd], set->file.path);
 }
 
 #if TG_HAVE_JANSSON
 #include <jansson.h>
 
 enum {
-    DEPTH = 3,                             /* {"name": {"shape": [2, 3]}} */
+    DEPTH = 3,                            /* {"name": {"shape": [2, 3]}} */
     VALUES = 16 * TG_SAFETENSORS_ENTRIES, /* more than so many tensors of rank 8 have commas */
 };
 
@@ -77,8 +77,8 @@ static tg_status parse(const tg_reader *r, const char *text, int64_t n, json_t *
     if (*root) return TG_OK;
     if (json_error_code(&error) == json_error_out_of_memory || !error.text[0]) /* it is silent about some */
         return tg_fail(TG_ERR_MEMORY, "%s: jansson could not allocate memory: %s", r->who, r->path);
-    return tg_fail(TG_ERR_FORMAT, "%s: the header is not proper JSON: %s, at byte %d: %s", r->who, error.text, error.position,
-                   r->path);
+    return tg_fail(TG_ERR_FORMAT, "%s: the header is not proper JSON: %s, at byte %d: %s", r->who, error.text,
+                   error.position, r->path);
 }
 
 /* Reads the length and the text of the header, and parses it. *start: from the start of the file to the elements. */
@@ -87,22 +87,28 @@ static tg_status read_header(tg_reader *r, json_t **root, int64_t *start) {
     int64_t got = tg_reader_read(r, b, 8);
     if (got < 0) return tg_error_status();
     if (got < 8)
-        return tg_fail(TG_ERR_FORMAT, "%s: the file is truncated: it should begin with 8 bytes, and %" PRId64 " are present: %s",
+        return tg_fail(TG_ERR_FORMAT,
+                       "%s: the file is truncated: it should begin with 8 bytes, and %" PRId64
+                       " are present: %s",
                        r->who, got, r->path);
     uint64_t n = 0;
     for (int i = 7; i >= 0; i--) n = n << 8 | b[i];
     if (n > TG_SAFETENSORS_HEADER)
-        return tg_fail(TG_ERR_FORMAT, "%s: the header may have %d bytes, and has %" PRIu64 ": %s", r->who, TG_SAFETENSORS_HEADER,
-                       n, r->path);
+        return tg_fail(TG_ERR_FORMAT, "%s: the header may have %d bytes, and has %" PRIu64 ": %s", r->who,
+                       TG_SAFETENSORS_HEADER, n, r->path);
     const int64_t length = (int64_t)n;
     *start = 8 + length;
     if (length > r->size - 8)
-        return tg_fail(TG_ERR_FORMAT, "%s: the file is truncated: its header has %" PRId64 " bytes, and %" PRId64
-                       " are present: %s", r->who, length, r->size - 8, r->path);
+        return tg_fail(TG_ERR_FORMAT,
+                       "%s: the file is truncated: its header has %" PRId64 " bytes, and %" PRId64
+                       " are present: %s",
+                       r->who, length, r->size - 8, r->path);
     char *text = tg_sys_alloc((size_t)length + 1);
     if (!text) return tg_fail_memory((size_t)length + 1);
     got = tg_reader_read(r, text, length);
-    tg_status status = got < 0 ? tg_error_status() : got < length ? fail_header(r, "has become shorter") : TG_OK;
+    tg_status status = got < 0        ? tg_error_status()
+                       : got < length ? fail_header(r, "has become shorter")
+                                      : TG_OK;
     text[length] = '\0';
     if (status == TG_OK) status = parse(r, text, length, root);
     tg_sys_free(text, (size_t)length + 1);
@@ -127,8 +133,8 @@ static tg_status read_dtype(const tg_reader *r, const char *name, const json_t *
     for (*stored = 0; *stored < TG_STORED; ++*stored)
         if (strcmp(text, tg_stored_types[*stored].name) == 0) return TG_OK;
     return tg_fail(TG_ERR_DTYPE,
-                   "%s: \"%.100s\" is of dtype %.40s, and can be F32, F64, I32, I64, U8, BOOL, F16 or BF16: %s", r->who,
-                   name, text, r->path);
+                   "%s: \"%.100s\" is of dtype %.40s, and can be F32, F64, I32, I64, U8, BOOL, F16 or BF16: %s",
+                   r->who, name, text, r->path);
 }
 
 static tg_status read_shape(const tg_reader *r, const char *name, const json_t *value, tg_shape *shape) {
@@ -153,18 +159,22 @@ static tg_status read_offsets(const tg_reader *r, const char *name, const json_t
         offset[i] = json_integer_value(number);
     }
     if (offset[0] > offset[1])
-        return fail_tensor(r, name, "ends at offset %" PRId64 ", before it begins at %" PRId64, offset[1], offset[0]);
+        return fail_tensor(r, name, "ends at offset %" PRId64 ", before it begins at %" PRId64, offset[1],
+                           offset[0]);
     return TG_OK;
 }
 
 /* {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}: three keys, no others. */
-static tg_status read_fields(const tg_reader *r, json_t *value, tg_named *e, tg_shape *shape, int64_t offset[2]) {
+static tg_status read_fields(const tg_reader *r, json_t *value, tg_named *e, tg_shape *shape,
+                             int64_t offset[2]) {
     const json_t *dtype = json_object_get(value, "dtype"), *sizes = json_object_get(value, "shape"),
                  *offsets = json_object_get(value, "data_offsets");
-    if (!json_is_object(value)) return fail_tensor(r, e->name, "is no object with dtype, shape and data_offsets");
+    if (!json_is_object(value))
+        return fail_tensor(r, e->name, "is no object with dtype, shape and data_offsets");
     const char *missing = !dtype ? "dtype" : !sizes ? "shape" : !offsets ? "data_offsets" : NULL;
     if (missing) return fail_tensor(r, e->name, "has no %s", missing);
-    if (json_object_size(value) > 3) return fail_tensor(r, e->name, "has more than dtype, shape and data_offsets");
+    if (json_object_size(value) > 3)
+        return fail_tensor(r, e->name, "has more than dtype, shape and data_offsets");
     tg_status status = read_dtype(r, e->name, dtype, &e->stored);
     if (status == TG_OK) status = read_shape(r, e->name, sizes, shape);
     return status == TG_OK ? read_offsets(r, e->name, offsets, offset) : status;
@@ -181,9 +191,11 @@ static tg_status read_tensor(const tg_reader *r, json_t *value, tg_named *e) {
     size_t bytes = 0, loaded = 0;
     if (numel < 0 || !tg_size_mul((size_t)numel, type->width, &bytes) ||
         !tg_size_mul((size_t)numel, tg_dtype_size(type->dtype), &loaded) || loaded > INT64_MAX)
-        return fail_tensor(r, e->name, "has more bytes than can be counted, %s", tg_shape_text(shape, text, sizeof text));
+        return fail_tensor(r, e->name, "has more bytes than can be counted, %s",
+                           tg_shape_text(shape, text, sizeof text));
     if (offset[1] - offset[0] != (int64_t)bytes)
-        return fail_tensor(r, e->name, "has %" PRId64 " bytes by its offsets, and %zu by its shape and dtype, %s %s",
+        return fail_tensor(r, e->name,
+                           "has %" PRId64 " bytes by its offsets, and %zu by its shape and dtype, %s %s",
                            offset[1] - offset[0], bytes, tg_shape_text(shape, text, sizeof text), type->name);
     status = tg_array_layout(&e->a, type->dtype, shape);
     e->offset = offset[0];
@@ -212,7 +224,8 @@ static tg_status read_texts(tg_set *set, json_t *object) {
 
 static tg_status read_entry(tg_set *set, const char *name, json_t *value) {
     if (strcmp(name, TG_SAFETENSORS_METADATA) == 0) return read_texts(set, value);
-    if (set->tensors.n == TG_SAFETENSORS_ENTRIES) return fail_header(&set->file, "has more than 65536 tensors");
+    if (set->tensors.n == TG_SAFETENSORS_ENTRIES)
+        return fail_header(&set->file, "has more than 65536 tensors");
     if (strlen(name) > TG_SAFETENSORS_NAME)
         return fail_tensor(&set->file, name, "has a name of more than %d bytes", TG_SAFETENSORS_NAME);
     tg_named e = {.name = tg_text_copy(name, strlen(name))};
@@ -237,11 +250,14 @@ static tg_status check_offsets(tg_set *set, tg_named **sorted, int64_t start) {
     for (int64_t i = 0; i < set->tensors.n; i++) {
         tg_named *e = sorted[i];
         if (e->offset != end)
-            return fail_tensor(&set->file, e->name, "begins at offset %" PRId64 ", %s the one before it ends at %" PRId64,
-                               e->offset, e->offset < end ? "which it shares with others:" : "and there is a gap:", end);
+            return fail_tensor(&set->file, e->name,
+                               "begins at offset %" PRId64 ", %s the one before it ends at %" PRId64, e->offset,
+                               e->offset < end ? "which it shares with others:" : "and there is a gap:", end);
         if (tg_named_bytes(e) > set->file.size - start - end)
-            return fail_tensor(&set->file, e->name, "goes past the end of the file, which is truncated: its %" PRId64
-                               " bytes begin at offset %" PRId64 " of %" PRId64, tg_named_bytes(e), end, set->file.size - start);
+            return fail_tensor(&set->file, e->name,
+                               "goes past the end of the file, which is truncated: its %" PRId64
+                               " bytes begin at offset %" PRId64 " of %" PRId64,
+                               tg_named_bytes(e), end, set->file.size - start);
         end += tg_named_bytes(e);
         e->offset += start;
     }
@@ -274,7 +290,9 @@ tg_status tg_set_read(tg_set *set) {
 }
 #else
 tg_status tg_set_read(tg_set *set) {
-    return tg_fail(TG_ERR_IO, "%s: this build of the library has no jansson (Debian: libjansson-dev), which reads the header: %s",
-                   set->file.who, set->file.path);
+    return tg_fail(
+        TG_ERR_IO,
+        "%s: this build of the library has no jansson (Debian: libjansson-dev), which reads the header: %s",
+        set->file.who, set->file.path);
 }
 #endif

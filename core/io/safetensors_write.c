@@ -92,14 +92,16 @@ static tg_status make_header(const tg_set *set, tg_named *const *sorted, text *t
         if (i > 0 || set->texts.n > 0) put_text(t, ",");
         put_tensor(t, sorted[i], (int64_t)offset);
         if (!tg_size_add(offset, (size_t)tg_named_bytes(sorted[i]), &offset) || offset > INT64_MAX)
-            return tg_fail(TG_ERR_SHAPE, "%s: the tensors have more bytes together than can be counted", set->file.who);
+            return tg_fail(TG_ERR_SHAPE, "%s: the tensors have more bytes together than can be counted",
+                           set->file.who);
     }
     put_text(t, "}");
     while (t->n % ALIGN != 0 && !t->failed) put_text(t, " ");
     if (t->failed) return tg_fail_memory((size_t)t->n);
     if (t->n > TG_SAFETENSORS_HEADER)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: the header may have %d bytes, and these names and texts need %" PRId64, set->file.who,
-                       TG_SAFETENSORS_HEADER, t->n);
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "%s: the header may have %d bytes, and these names and texts need %" PRId64,
+                       set->file.who, TG_SAFETENSORS_HEADER, t->n);
     return TG_OK;
 }
 

@@ -48,9 +48,12 @@ enum {
 static bool is_behind(const tg_reader *r) { return r->whole && r->z.total_out == 0; }
 
 static tg_status fail_inflate(const tg_reader *r, int code) {
-    if (code == Z_MEM_ERROR) return tg_fail(TG_ERR_MEMORY, "%s: zlib could not allocate memory: %s", r->who, r->path);
+    if (code == Z_MEM_ERROR)
+        return tg_fail(TG_ERR_MEMORY, "%s: zlib could not allocate memory: %s", r->who, r->path);
     if (is_behind(r))
-        return tg_fail(TG_ERR_FORMAT, "%s: the file has trailing bytes: what follows the compressed data is not gzip: %s", r->who, r->path);
+        return tg_fail(TG_ERR_FORMAT,
+                       "%s: the file has trailing bytes: what follows the compressed data is not gzip: %s",
+                       r->who, r->path);
     return tg_fail(TG_ERR_FORMAT, "%s: the compressed data are damaged: %s", r->who, r->path);
 }
 
@@ -91,7 +94,8 @@ void tg_reader_close(tg_reader *r) {
 #else
 static tg_status start_reading(tg_reader *r) {
     if (!r->compressed) return TG_OK;
-    return tg_fail(TG_ERR_IO, "%s: the file is compressed, and this build of the library has no zlib: %s", r->who, r->path);
+    return tg_fail(TG_ERR_IO, "%s: the file is compressed, and this build of the library has no zlib: %s",
+                   r->who, r->path);
 }
 
 static int read_packed(tg_reader *r, void *to, int64_t n) { return read_file(r, to, n); }
@@ -143,7 +147,9 @@ tg_status tg_reader_at(tg_reader *r, int64_t offset, void *to, int64_t n) {
         const ssize_t got = pread(r->fd, p, (size_t)(n < MOST_AT_ONCE ? n : MOST_AT_ONCE), offset);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return fail_errno(r->who, "the file cannot be read", r->path);
-        if (got == 0) return tg_fail(TG_ERR_FORMAT, "%s: the file has become shorter since it was opened: %s", r->who, r->path);
+        if (got == 0)
+            return tg_fail(TG_ERR_FORMAT, "%s: the file has become shorter since it was opened: %s", r->who,
+                           r->path);
         p += got;
         offset += got;
         n -= got;
@@ -152,7 +158,8 @@ tg_status tg_reader_at(tg_reader *r, int64_t offset, void *to, int64_t n) {
 }
 
 static tg_status fail_length(const tg_reader *r, const char *what, int64_t present) {
-    return tg_fail(TG_ERR_FORMAT, "%s: the file %s: its header declares %" PRId64 " bytes, and %" PRId64 " are present: %s",
+    return tg_fail(TG_ERR_FORMAT,
+                   "%s: the file %s: its header declares %" PRId64 " bytes, and %" PRId64 " are present: %s",
                    r->who, what, r->declared, present, r->path);
 }
 
@@ -164,8 +171,8 @@ tg_status tg_reader_declare(tg_reader *r, int64_t bytes) {
         if (r->size > bytes) return fail_length(r, "has trailing bytes", r->size);
     } else if (bytes / DEFLATE_LIMIT > r->size) {
         return tg_fail(TG_ERR_FORMAT,
-                       "%s: the file is truncated: its header declares %" PRId64 " bytes, more than the %" PRId64
-                       " present can hold compressed: %s",
+                       "%s: the file is truncated: its header declares %" PRId64
+                       " bytes, more than the %" PRId64 " present can hold compressed: %s",
                        r->who, bytes, r->size, r->path);
     }
     return TG_OK;
@@ -183,7 +190,8 @@ tg_status tg_reader_end(tg_reader *r) {
     if (more < 0) return tg_error_status();
     if (more > 0)
         return tg_fail(TG_ERR_FORMAT,
-                       "%s: the file has trailing bytes: its header declares %" PRId64 " bytes, and more are present: %s",
+                       "%s: the file has trailing bytes: its header declares %" PRId64
+                       " bytes, and more are present: %s",
                        r->who, r->declared, r->path);
     if (r->cut_off) return tg_fail(TG_ERR_FORMAT, "%s: the compressed data are cut off: %s", r->who, r->path);
     return TG_OK;
@@ -270,7 +278,8 @@ static tg_status create(tg_writer *w, const struct stat *old) {
     }
     if (w->fd < 0) return fail_errno(w->who, "the file cannot be created", w->path);
     tg_status status = TG_OK;
-    if (old && fchmod(w->fd, old->st_mode & 0777) != 0) status = fail_errno(w->who, "the file cannot be created", w->path);
+    if (old && fchmod(w->fd, old->st_mode & 0777) != 0)
+        status = fail_errno(w->who, "the file cannot be created", w->path);
     if (status == TG_OK && w->compressed) status = start_compression(w);
     if (status == TG_OK) return TG_OK;
     (void)close(w->fd);
@@ -302,7 +311,8 @@ tg_status tg_writer_open(tg_writer *w, const char *who, const char *path, tg_pac
         errno = EISDIR;
         return fail_errno(who, "the file cannot be written", path);
     }
-    if (old && !S_ISREG(st.st_mode)) return tg_fail(TG_ERR_IO, "%s: this is not a regular file: %s", who, path);
+    if (old && !S_ISREG(st.st_mode))
+        return tg_fail(TG_ERR_IO, "%s: this is not a regular file: %s", who, path);
     return create(w, old ? &st : NULL);
 }
 
@@ -335,10 +345,13 @@ static tg_status flush_folder(const tg_writer *w) {
 tg_status tg_writer_close(tg_writer *w, tg_status status) {
     const tg_status ended = end_compression(w);
     if (status == TG_OK) status = ended;
-    if (status == TG_OK && fsync(w->fd) != 0) status = fail_errno(w->who, "the file cannot be written", w->path);
+    if (status == TG_OK && fsync(w->fd) != 0)
+        status = fail_errno(w->who, "the file cannot be written", w->path);
     if (status == TG_OK) status = give_name(w);
-    if (close(w->fd) != 0 && status == TG_OK) status = fail_errno(w->who, "the file cannot be written", w->path);
-    if (status == TG_OK && rename(w->temporary, w->real) != 0) status = fail_errno(w->who, "the file cannot be replaced", w->path);
+    if (close(w->fd) != 0 && status == TG_OK)
+        status = fail_errno(w->who, "the file cannot be written", w->path);
+    if (status == TG_OK && rename(w->temporary, w->real) != 0)
+        status = fail_errno(w->who, "the file cannot be replaced", w->path);
     if (status != TG_OK && !w->nameless) (void)unlink(w->temporary);
     return status == TG_OK ? flush_folder(w) : status;
 }

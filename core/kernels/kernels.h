@@ -84,7 +84,8 @@ typedef struct tg_row_norm {
     double eps;
     bool centred;
 } tg_row_norm;
-void tg_map_norm(const tg_row_norm *f, const tg_array *x, const tg_array *w, const tg_array *b, const tg_array *y);
+void tg_map_norm(const tg_row_norm *f, const tg_array *x, const tg_array *w, const tg_array *b,
+                 const tg_array *y);
 tg_status tg_map_norm_grad(const tg_row_norm *f, const tg_array *g, const tg_array *x, const tg_array *w,
                            const tg_array *dx, const tg_array *dw, const tg_array *db);
 

@@ -18,12 +18,14 @@ static void some_tasks(void *context, int64_t begin, int64_t end) {
 }
 
 tg_status tg_parallel_tasks(int64_t n, int64_t least, tg_dtype dtype, int64_t elements, tg_task_fn *body,
-                       const void *context) {
+                            const void *context) {
     if (n == 0) return TG_OK;
-    int64_t threads = tg_threads_here() < GROUPS ? tg_threads_here() : GROUPS, grain = (n + threads - 1) / threads;
+    int64_t threads = tg_threads_here() < GROUPS ? tg_threads_here() : GROUPS,
+            grain = (n + threads - 1) / threads;
     if (grain < least) grain = least;
     tg_array scratch = {0};
-    tg_status s = elements ? tg_array_alloc(&scratch, dtype, TG_SHAPE((n + grain - 1) / grain, elements)) : TG_OK;
+    tg_status s =
+        elements ? tg_array_alloc(&scratch, dtype, TG_SHAPE((n + grain - 1) / grain, elements)) : TG_OK;
     if (s != TG_OK) return s;
     tasks all = {body, context, grain, (size_t)elements * tg_dtype_size(dtype), scratch.data};
     tg_parallel_for(n, grain, some_tasks, &all);

@@ -10,6 +10,6 @@ typedef void tg_task_fn(const void *context, int64_t task, char *scratch);
  * a group run one after the other and share scratch memory for `elements` of the dtype. TG_ERR_MEMORY, with nothing
  * called, where there is none. */
 tg_status tg_parallel_tasks(int64_t n, int64_t least, tg_dtype dtype, int64_t elements, tg_task_fn *body,
-                       const void *context);
+                            const void *context);
 
 #endif

@@ -56,7 +56,8 @@ static tg_tensor *gelu_slope(tg_tensor *x) {
  * that at -x, and is computed on the left. */
 static tg_tensor *gelu_tanh_slope(tg_tensor *all) {
     const double c = 1.59576912160573071176;
-    tg_tensor *right = above(all, 0), *x = tg_clamp(tg_where(right, tg_neg(all), all), -24, 0), *square = tg_square(x);
+    tg_tensor *right = above(all, 0), *x = tg_clamp(tg_where(right, tg_neg(all), all), -24, 0),
+              *square = tg_square(x);
     tg_tensor *v = tg_mul(tg_mul_scalar(x, c), tg_affine(square, 0.044715, 1));
     tg_tensor *v_slope = tg_affine(square, c * 3 * 0.044715, c);
     tg_tensor *y_slope = tg_mul(tg_mul(tg_gelu_tanh(x), v_slope), sigmoid_of(tg_neg(v)));
@@ -186,7 +187,9 @@ UNARY_OP_WITH(softplus_beta, SOFTPLUS, "log(1 + e^(beta x)) / beta, x above the 
 UNARY_OP_WITH(hardtanh, HARDTANH, "min(max(x, lo), hi)", "0 at the bounds", bounds_infer,
               hardtanh_side(g, x, p[0], p[1]))
 
+/* clang-format off */
 #define PARAMETERS(...) &(tg_parameters){{__VA_ARGS__}}
+/* clang-format on */
 
 tg_tensor *tg_leaky_relu(tg_tensor *x, double slope) {
     return tg_apply1(&tg_op_leaky_relu, x, PARAMETERS(slope));

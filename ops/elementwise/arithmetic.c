@@ -6,8 +6,8 @@
 static tg_status numbers_only(const tg_call *call) {
     tg_dtype dtype = (tg_dtype)call->in[0]->dtype;
     if (dtype != TG_U8 && dtype != TG_BOOL) return TG_OK;
-    return tg_call_fail(call, TG_ERR_DTYPE, "%s is not a dtype for arithmetic: %s (tg_to converts)", tg_dtype_name(dtype),
-                        tg_call_input(call, 0));
+    return tg_call_fail(call, TG_ERR_DTYPE, "%s is not a dtype for arithmetic: %s (tg_to converts)",
+                        tg_dtype_name(dtype), tg_call_input(call, 0));
 }
 
 static tg_status two_numbers(const tg_call *call) {
@@ -184,8 +184,8 @@ static tg_status affine_infer(const tg_call *call) {
     tg_status s = numbers_only(call);
     if (s != TG_OK) return s;
     if (!dtype_has(attr->scale, dtype) || !dtype_has(attr->shift, dtype))
-        return tg_call_fail(call, TG_ERR_DTYPE, "scale %g or shift %g is no number of %s: %s (tg_to converts)", attr->scale,
-                            attr->shift, tg_dtype_name(dtype), tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_DTYPE, "scale %g or shift %g is no number of %s: %s (tg_to converts)",
+                            attr->scale, attr->shift, tg_dtype_name(dtype), tg_call_input(call, 0));
     return tg_out(call, 0, dtype, tg_array_shape(x));
 }
 

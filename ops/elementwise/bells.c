@@ -35,16 +35,24 @@ static double sigmoid_order(int n, double x, double scale) {
 
 static tg_status sigmoid_derivative_forward(const tg_call *call) {
     switch (tg_scale_of(call->attr) == 1 ? tg_order_of(call->attr) : -1) {
-        case 0: tg_map_unary(TG_UNARY_SIGMOID, call->in[0], call->out[0], none); break;
-        case 1: tg_map_unary(TG_UNARY_SIGMOID_SLOPE, call->in[0], call->out[0], none); break;
-        case 2: tg_map_slope(call, TG_UNARY_SIGMOID_SLOPE, none); break;
-        default: tg_map_order(call, sigmoid_order);
+    case 0:
+        tg_map_unary(TG_UNARY_SIGMOID, call->in[0], call->out[0], none);
+        break;
+    case 1:
+        tg_map_unary(TG_UNARY_SIGMOID_SLOPE, call->in[0], call->out[0], none);
+        break;
+    case 2:
+        tg_map_slope(call, TG_UNARY_SIGMOID_SLOPE, none);
+        break;
+    default:
+        tg_map_order(call, sigmoid_order);
     }
     return TG_OK;
 }
 
 static void sigmoid_derivative_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    din[0] = tg_mul(dout[0], tg_sigmoid_derivative_of(n->in[0], tg_scale_of(n->attr), tg_order_of(n->attr) + 1));
+    din[0] =
+        tg_mul(dout[0], tg_sigmoid_derivative_of(n->in[0], tg_scale_of(n->attr), tg_order_of(n->attr) + 1));
 }
 
 const tg_op tg_op_sigmoid_derivative = {
@@ -62,7 +70,9 @@ const tg_op tg_op_sigmoid_derivative = {
 tg_tensor *tg_sigmoid_derivative_of(tg_tensor *x, double scale, int64_t order) {
     return tg_apply1(&tg_op_sigmoid_derivative, x, &(tg_order){order, scale});
 }
-tg_tensor *tg_sigmoid_derivative(tg_tensor *x, int64_t order) { return tg_sigmoid_derivative_of(x, 1, order); }
+tg_tensor *tg_sigmoid_derivative(tg_tensor *x, int64_t order) {
+    return tg_sigmoid_derivative_of(x, 1, order);
+}
 
 /* ---- G(x) = e^(-s x^2) ---- */
 

@@ -41,22 +41,26 @@ static tg_tensor *pow_ended(tg_tensor *a, tg_tensor *b, tg_tensor *y) {
  * also to integers; for a > 0 as h (b h / a) with h = a^(b/2), since a^(b-1) or 1 / a alone may overflow.
  * Where a = 0 <= b, b is made a constant: the derivatives by the exponent are 0 there. */
 static tg_tensor *pow_by_base(tg_tensor *a, tg_tensor *all_b, tg_tensor *y) {
-    tg_tensor *zero = number(a, 0), *one = number(a, 1), *ended = pow_ended(a, all_b, y), *positive = tg_gt(a, zero);
+    tg_tensor *zero = number(a, 0), *one = number(a, 1), *ended = pow_ended(a, all_b, y),
+              *positive = tg_gt(a, zero);
     tg_tensor *at_0 = tg_logical_and(tg_eq(a, zero), tg_ge(all_b, zero));
     tg_tensor *b = tg_where(ended, zero, tg_where(at_0, tg_detach(all_b), all_b));
     tg_tensor *flat = tg_logical_and(tg_eq(b, zero), tg_logical_not(positive));
     tg_tensor *base = tg_where(tg_logical_or(flat, ended), one, a);
     tg_tensor *below_1 = tg_logical_and(tg_lt(base, one), tg_ne(base, zero));
-    tg_tensor *divided = tg_logical_and(below_1, tg_le(b, number(b, 0.5))), *halved = tg_logical_and(divided, positive);
+    tg_tensor *divided = tg_logical_and(below_1, tg_le(b, number(b, 0.5))),
+              *halved = tg_logical_and(divided, positive);
     tg_tensor *exponent = tg_where(divided, tg_where(halved, tg_mul_scalar(b, 0.5), b), tg_affine(b, 1, -1));
-    tg_tensor *power = tg_pow(base, exponent), *quotient = tg_div(tg_mul(b, power), tg_where(divided, base, one));
+    tg_tensor *power = tg_pow(base, exponent),
+              *quotient = tg_div(tg_mul(b, power), tg_where(divided, base, one));
     return tg_mul(tg_where(halved, power, one), quotient);
 }
 
 /* a^b log a, which is 0 for a = 0 and b >= 0, and NaN for a < 0. It is computed as h (h log a) with h =
  * a^(b/2), since a^b may leave the range where its derivatives, such as h (h / a), do not. */
 static tg_tensor *pow_by_exponent(tg_tensor *a, tg_tensor *b, tg_tensor *y) {
-    tg_tensor *zero = number(a, 0), *at_0 = tg_logical_and(tg_eq(a, zero), tg_ge(b, zero)), *ended = pow_ended(a, b, y);
+    tg_tensor *zero = number(a, 0), *at_0 = tg_logical_and(tg_eq(a, zero), tg_ge(b, zero)),
+              *ended = pow_ended(a, b, y);
     tg_tensor *within = tg_where(tg_lt(a, zero), number(a, NAN), a);
     tg_tensor *base = tg_where(tg_logical_or(at_0, ended), number(a, 1), within);
     tg_tensor *h = tg_pow(base, tg_mul_scalar(tg_where(ended, zero, b), 0.5));
@@ -71,7 +75,8 @@ typedef struct polar {
 } polar;
 static polar polar_of(tg_tensor *a, tg_tensor *b) {
     tg_tensor *a_larger = tg_gt(tg_abs(a), tg_abs(b)), *larger = tg_where(a_larger, a, b), *one = number(a, 1);
-    tg_tensor *safe = tg_where(tg_eq(larger, number(a, 0)), one, larger), *p = tg_div(tg_where(a_larger, b, a), safe);
+    tg_tensor *safe = tg_where(tg_eq(larger, number(a, 0)), one, larger),
+              *p = tg_div(tg_where(a_larger, b, a), safe);
     return (polar){a_larger, safe, p, tg_reciprocal(tg_hypot(p, one))};
 }
 
@@ -123,7 +128,8 @@ static tg_tensor *half_square_slope(tg_tensor *g, tg_tensor *u) {
 /* ---- derivatives on arrays ---- */
 
 /* *din = sign g f(a, b) */
-static tg_status slope(const tg_array *g, tg_binary f, const tg_array *a, const tg_array *b, double sign, tg_array *din) {
+static tg_status slope(const tg_array *g, tg_binary f, const tg_array *a, const tg_array *b, double sign,
+                       tg_array *din) {
     tg_status s = tg_array_alloc_like(din, g);
     if (s != TG_OK) return s;
     tg_map_spread(f, a, b, din);
@@ -155,26 +161,26 @@ GRAD_KERNEL(hypot, DIRECTION, A, B, DIRECTION, B, A, 1)
 
 /* name, kernel, inputs, saves, formula, kink, kernel of the gradient, derivatives times g by a and by b */
 #define ROWS(ROW) \
-    ROW(pow, POW, FLOATS, IN_2 | OUT, "a^b", "0 by a at b = 0; 0 by b, to any order, at a = 0 <= b", pow_grad_kernel, \
-        tg_mul(g, pow_by_base(a, b, y)), tg_mul(g, pow_by_exponent(a, b, y))) \
-    ROW(maximum, MAXIMUM, NUMBERS, IN_2, "max(a, b)", "1/2 each where equal", NULL, share(g, a, b, tg_lt(a, b)), \
-        share(g, a, b, tg_gt(a, b))) \
-    ROW(minimum, MINIMUM, NUMBERS, IN_2, "min(a, b)", "1/2 each where equal", NULL, share(g, a, b, tg_gt(a, b)), \
-        share(g, a, b, tg_lt(a, b))) \
+    ROW(pow, POW, FLOATS, IN_2 | OUT, "a^b", "0 by a at b = 0; 0 by b, to any order, at a = 0 <= b", \
+        pow_grad_kernel, tg_mul(g, pow_by_base(a, b, y)), tg_mul(g, pow_by_exponent(a, b, y))) \
+    ROW(maximum, MAXIMUM, NUMBERS, IN_2, "max(a, b)", "1/2 each where equal", NULL, \
+        share(g, a, b, tg_lt(a, b)), share(g, a, b, tg_gt(a, b))) \
+    ROW(minimum, MINIMUM, NUMBERS, IN_2, "min(a, b)", "1/2 each where equal", NULL, \
+        share(g, a, b, tg_gt(a, b)), share(g, a, b, tg_lt(a, b))) \
     ROW(fmod, FMOD, FLOATS, IN_2 | OUT, "a - b trunc(a/b)", "1 and -a/b at the jumps", NULL, g, \
         tg_neg(tg_mul(g, quotient(a, b, y)))) \
     ROW(remainder, REMAINDER, FLOATS, IN_2 | OUT, "a - b floor(a/b)", "1 and -a/b at the jumps", NULL, g, \
         tg_neg(tg_mul(g, quotient(a, b, y)))) \
-    ROW(atan2, ATAN2, FLOATS, IN_2, "the angle of (x = b, y = a)", "0 at (0, 0)", atan2_grad_kernel, tg_mul(g, over_square(b, a)), \
-        tg_neg(tg_mul(g, over_square(a, b)))) \
-    ROW(hypot, HYPOT, FLOATS, IN_2, "sqrt(a^2 + b^2)", "0 at (0, 0)", hypot_grad_kernel, tg_mul(g, direction(a, b)), \
-        tg_mul(g, direction(b, a))) \
+    ROW(atan2, ATAN2, FLOATS, IN_2, "the angle of (x = b, y = a)", "0 at (0, 0)", atan2_grad_kernel, \
+        tg_mul(g, over_square(b, a)), tg_neg(tg_mul(g, over_square(a, b)))) \
+    ROW(hypot, HYPOT, FLOATS, IN_2, "sqrt(a^2 + b^2)", "0 at (0, 0)", hypot_grad_kernel, \
+        tg_mul(g, direction(a, b)), tg_mul(g, direction(b, a))) \
     ROW(xlogy, XLOGY, FLOATS, IN_2, "a log b", "0 to any order where a = 0 and b <= 0", NULL, \
         tg_mul(g, xlogy_log(a, b)), tg_mul(g, xlogy_quotient(a, b))) \
     ROW(logaddexp, LOGADDEXP, FLOATS, IN_2, "log(e^a + e^b)", "0 at equal infinities", NULL, \
         tg_mul(g, logaddexp_share(a, b)), tg_mul(g, logaddexp_share(b, a))) \
-    ROW(half_square_over, HALF_SQUARE_OVER, FLOATS, IN_2, "a^2 / (2 b)", NULL, NULL, tg_mul(g, tg_div(a, b)), \
-        half_square_slope(g, tg_div(a, b))) \
+    ROW(half_square_over, HALF_SQUARE_OVER, FLOATS, IN_2, "a^2 / (2 b)", NULL, NULL, \
+        tg_mul(g, tg_div(a, b)), half_square_slope(g, tg_div(a, b))) \
     ROW(copysign, COPYSIGN, FLOATS, IN_1 | OUT, "|a| with the sign of b", "0 by a at a = 0, 0 by b", NULL, \
         tg_mul(g, tg_mul(tg_sign(a), tg_sign(y))), zeros_like(g))
 
@@ -208,7 +214,9 @@ tg_tensor *tg_atan2(tg_tensor *y, tg_tensor *x) { return tg_apply2(&tg_op_atan2,
 tg_tensor *tg_hypot(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_hypot, a, b, NULL); }
 tg_tensor *tg_xlogy(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_xlogy, a, b, NULL); }
 tg_tensor *tg_logaddexp(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_logaddexp, a, b, NULL); }
-tg_tensor *tg_half_square_over(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_half_square_over, a, b, NULL); }
+tg_tensor *tg_half_square_over(tg_tensor *a, tg_tensor *b) {
+    return tg_apply2(&tg_op_half_square_over, a, b, NULL);
+}
 tg_tensor *tg_copysign(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_copysign, a, b, NULL); }
 
 ROWS(DEFINE)
@@ -223,7 +231,8 @@ static tg_tensor *pow_scalar_slope(tg_tensor *x, double p) {
     if (fabs(p) >= 1 && fabs(p) <= 10) return tg_mul_scalar(tg_pow_scalar(x, p - 1), p);
     bool whole = floor(p) == p;
     tg_tensor *sign = whole ? tg_copysign(number(x, 1), tg_detach(x)) : NULL;
-    tg_tensor *h = tg_pow_scalar(whole ? tg_mul(x, sign) : x, (p - 1) / 2), *slope = tg_mul(tg_mul_scalar(h, p), h);
+    tg_tensor *h = tg_pow_scalar(whole ? tg_mul(x, sign) : x, (p - 1) / 2),
+              *slope = tg_mul(tg_mul_scalar(h, p), h);
     return fmod(p, 2) == 0 ? tg_mul(slope, sign) : slope;
 }
 

@@ -18,7 +18,8 @@
         for (int64_t i = 0; i < n; i++) { \
             T from = a[i * s[1]], to = b[i * s[2]], t = w[i * s[3]]; \
             T ways = FABS(from) + FABS(to) <= MOST ? 1 : 2, part = 1 / ways; \
-            T way = to * part - from * part, middle = to - way * ((T)0.5 * ways), near = from + ways * t * way; \
+            T way = to * part - from * part, middle = to - way * ((T)0.5 * ways), \
+              near = from + ways * t * way; \
             if (from <= to ? near > middle : near < middle) near = middle; \
             T far = to - (ways - ways * t) * way; \
             out[i * s[0]] = t == 0 ? from : t == 1 ? to : t < (T)0.5 ? near : far; \
@@ -87,7 +88,8 @@ tg_tensor *tg_addcmul(tg_tensor *x, tg_tensor *a, tg_tensor *b, double value) {
     TG_COMPOSED("addcmul");
     if (!are_tensors("addcmul", x, a, b)) return tg_poison();
     if (value == 1) return add_step(x, tg_mul(a, b));
-    tg_tensor *size_a = tg_abs(a), *size_b = tg_abs(b), *of_a = tg_gt(size_a, size_b), *of_b = tg_logical_not(of_a);
+    tg_tensor *size_a = tg_abs(a), *size_b = tg_abs(b), *of_a = tg_gt(size_a, size_b),
+              *of_b = tg_logical_not(of_a);
     if (fabs(value) < 1) return add_step(x, tg_mul(times_share(a, value, of_a), times_share(b, value, of_b)));
     double most = (is_f64(x) ? DBL_MAX : (double)FLT_MAX) / fabs(value);
     tg_tensor *fits = tg_le(tg_maximum(size_a, size_b), number(x, most));

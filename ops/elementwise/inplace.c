@@ -23,13 +23,17 @@ static tg_slot *target(const char *who, tg_tensor *x) {
     char text[160];
     tg_describe(x, text, sizeof text);
     if (s->requires_grad && s->node)
-        tg_fail(TG_ERR_TAPE, "%s: %s is the result of %s and requires a gradient, so it cannot be changed in place", who, text,
-                s->node->op->name);
+        tg_fail(TG_ERR_TAPE,
+                "%s: %s is the result of %s and requires a gradient, so it cannot be changed in place", who,
+                text, s->node->op->name);
     else if (s->requires_grad && tg_grad_enabled())
-        tg_fail(TG_ERR_TAPE, "%s: %s requires a gradient, and cannot be changed while recording is on (tg_set_grad_enabled(false))", who,
-                text);
+        tg_fail(
+            TG_ERR_TAPE,
+            "%s: %s requires a gradient, and cannot be changed while recording is on (tg_set_grad_enabled(false))",
+            who, text);
     else if (!s->a.buffer)
-        tg_fail(TG_ERR_ARGUMENT, "%s: %s lies in memory that is not the library's (tg_contiguous copies)", who, text);
+        tg_fail(TG_ERR_ARGUMENT, "%s: %s lies in memory that is not the library's (tg_contiguous copies)",
+                who, text);
     else
         tg_fail(TG_ERR_ARGUMENT, "%s: %s shows one element in several places (tg_contiguous copies)", who,
                 text);

@@ -100,7 +100,7 @@ tg_tensor *tg_sinc_derivative(tg_tensor *x, int64_t order) {
 /* ---- polygamma: psi_n = the n-th derivative of psi = (log gamma)' ---- */
 
 /* B_2, B_4, ... */
-static const double bernoulli[] = {1.0 / 6,        -1.0 / 30, 1.0 / 42,       -1.0 / 30,        5.0 / 66,
+static const double bernoulli[] = {1.0 / 6,       -1.0 / 30, 1.0 / 42,      -1.0 / 30,     5.0 / 66,
                                    -691.0 / 2730, 7.0 / 6,   -3617.0 / 510, 43867.0 / 798, -174611.0 / 330};
 
 /* scale * zeta(s, x), where zeta is the sum over k >= 0 of (x + k)^-s for s >= 2 and x > 0. Terms are

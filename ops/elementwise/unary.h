@@ -12,8 +12,7 @@
 #define SAVES(dtype, X, Y) ((TG_USED_IN(dtype, X) ? TG_IN(0) : 0u) | (TG_USED_IN(dtype, Y) ? TG_OUT(0) : 0u))
 enum {
 #define TG_UNARY(KERNEL, X, Y, ...) \
-    SAVES_##KERNEL = SAVES(TG_F32, X, Y), \
-    SAVES_F64_##KERNEL = SAVES(TG_F64, X, Y),
+    SAVES_##KERNEL = SAVES(TG_F32, X, Y), SAVES_F64_##KERNEL = SAVES(TG_F64, X, Y),
 #include "core/kernels/map/unary.def"
 #undef TG_UNARY
 };
@@ -79,7 +78,6 @@ static inline tg_tensor *below(tg_tensor *x, double v) { return tg_lt(x, number(
 #define UNARY_OP_WITH(NAME, KERNEL, FORMULA, KINK, INFER, DERIVATIVE) \
     UNARY_FUNCTIONS(NAME, KERNEL, DERIVATIVE) \
     const tg_op tg_op_##NAME = {UNARY_FIELDS(NAME, KERNEL, FORMULA, KINK), \
-                                TG_ATTRS(tg_parameters, NAME##_fields), \
-                                .infer = INFER};
+                                TG_ATTRS(tg_parameters, NAME##_fields), .infer = INFER};
 
 #endif

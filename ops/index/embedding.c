@@ -27,13 +27,16 @@ tg_tensor *tg_embedding_with(tg_tensor *weight, tg_tensor *index, tg_embedding_o
     TG_COMPOSED("embedding");
     const tg_array *w = tg_operand(weight, "embedding", 0), *at = tg_operand(index, "embedding", 1);
     if (!w || !at) return tg_poison();
-    if (w->rank != 2) return tg_fail_operand(TG_ERR_SHAPE, "embedding", weight, "the weight must be a matrix [number, size]");
+    if (w->rank != 2)
+        return tg_fail_operand(TG_ERR_SHAPE, "embedding", weight, "the weight must be a matrix [number, size]");
     tg_shape shape = tg_array_shape(at);
     if (shape.rank == TG_MAX_RANK)
-        return tg_fail_operand(TG_ERR_SHAPE, "embedding", index, "an index of rank %d has no room for the axis of a row", TG_MAX_RANK);
+        return tg_fail_operand(TG_ERR_SHAPE, "embedding", index,
+                               "an index of rank %d has no room for the axis of a row", TG_MAX_RANK);
     int64_t size = w->shape[0], padding = o.padding_index < 0 ? o.padding_index + size : o.padding_index;
     if (o.padding && (padding < 0 || padding >= size))
-        return tg_fail_operand(TG_ERR_ARGUMENT, "embedding", weight, "the padding index %lld is out of range for axis 0 of size %lld",
+        return tg_fail_operand(TG_ERR_ARGUMENT, "embedding", weight,
+                               "the padding index %lld is out of range for axis 0 of size %lld",
                                (long long)o.padding_index, (long long)size);
     tg_tensor *rows = tg_index_select(weight, 0, tg_reshape_with(index, TG_SHAPE(tg_numel(index))));
     if (o.padding && tg_requires_grad(rows)) {
@@ -51,8 +54,10 @@ tg_tensor *tg_dropout(tg_tensor *x, double p, bool training) {
     TG_COMPOSED("dropout");
     const tg_array *a = tg_operand(x, "dropout", TG_ONLY);
     if (!a) return tg_poison();
-    if (!tg_dtype_is_float((tg_dtype)a->dtype)) return tg_fail_operand(TG_ERR_DTYPE, "dropout", x, "takes f32 or f64");
-    if (!(p >= 0 && p <= 1)) return tg_fail_operand(TG_ERR_ARGUMENT, "dropout", x, "the probability %g is not in [0, 1]", p);
+    if (!tg_dtype_is_float((tg_dtype)a->dtype))
+        return tg_fail_operand(TG_ERR_DTYPE, "dropout", x, "takes f32 or f64");
+    if (!(p >= 0 && p <= 1))
+        return tg_fail_operand(TG_ERR_ARGUMENT, "dropout", x, "the probability %g is not in [0, 1]", p);
     if (!training || p == 0) return x;
     tg_dtype dtype = tg_dtype_of(x);
     tg_rng before = *tg_default_rng();

@@ -7,7 +7,8 @@ tg_status tg_call_index_dtype(const tg_call *call) {
     return tg_call_fail(call, TG_ERR_DTYPE, "the index must be i64 or i32: %s", tg_call_input(call, 1));
 }
 
-static tg_status fail_outside(const char *op, tg_tensor *const *in, int axis, int64_t size, const tg_array *index, int64_t bad) {
+static tg_status fail_outside(const char *op, tg_tensor *const *in, int axis, int64_t size,
+                              const tg_array *index, int64_t bad) {
     char place_text[200], x_text[160], index_text[160];
     tg_shape place = tg_array_shape(index);
     int64_t rest = bad;
@@ -16,17 +17,19 @@ static tg_status fail_outside(const char *op, tg_tensor *const *in, int axis, in
         place.dim[i] = rest % n;
         rest /= n;
     }
-    return tg_fail(TG_ERR_ARGUMENT, "%s: index %lld is out of range for axis %d of size %lld: %s (it stands at %s of %s)", op,
+    return tg_fail(TG_ERR_ARGUMENT,
+                   "%s: index %lld is out of range for axis %d of size %lld: %s (it stands at %s of %s)", op,
                    (long long)tg_integer_at(index, bad), axis, (long long)size,
-                   tg_describe(in[0], x_text, sizeof x_text), tg_shape_text(place, place_text, sizeof place_text),
+                   tg_describe(in[0], x_text, sizeof x_text),
+                   tg_shape_text(place, place_text, sizeof place_text),
                    tg_describe(in[1], index_text, sizeof index_text));
 }
 
 /* *out becomes the indices into an axis of this size, all counted from the start, shared or copied; the
  * caller drops it. One that is out of range is an error, in the gradient too, since the elements may have
  * changed since the forward pass. in[0] and in[1] are the handles of x and index. */
-static tg_status positions(const char *op, tg_tensor *const *in, const tg_array *index, int64_t size, int axis,
-                           tg_array *out) {
+static tg_status positions(const char *op, tg_tensor *const *in, const tg_array *index, int64_t size,
+                           int axis, tg_array *out) {
     *out = (tg_array){0};
     tg_array dense = {0};
     tg_status s = tg_array_contiguous(&dense, index);
@@ -71,9 +74,11 @@ tg_status tg_call_index_fits(const tg_call *call, int axis) {
     bool fits = index->rank == x->rank;
     for (int i = 0; fits && i < x->rank; i++) fits = i == axis || index->shape[i] <= x->shape[i];
     if (fits) return TG_OK;
-    return tg_call_fail(call, TG_ERR_SHAPE,
-                        "the index must have the rank of what it points into, and apart from axis %d at most its sizes: "
-                        "index %s into %s", axis, tg_call_input(call, 1), tg_call_input(call, 0));
+    return tg_call_fail(
+        call, TG_ERR_SHAPE,
+        "the index must have the rank of what it points into, and apart from axis %d at most its sizes: "
+        "index %s into %s",
+        axis, tg_call_input(call, 1), tg_call_input(call, 0));
 }
 
 static tg_status index_fits(const tg_call *call) {
@@ -138,7 +143,8 @@ static tg_status scatter_add_infer(const tg_call *call) {
     tg_status s = tg_call_float(call, 0);
     if (s == TG_OK) s = tg_call_same_dtype(call, 0, 2);
     if (s == TG_OK && !tg_shape_equal(tg_array_shape(index), tg_array_shape(src)))
-        s = tg_call_fail(call, TG_ERR_SHAPE, "shapes differ: index %s, src %s", tg_call_input(call, 1), tg_call_input(call, 2));
+        s = tg_call_fail(call, TG_ERR_SHAPE, "shapes differ: index %s, src %s", tg_call_input(call, 1),
+                         tg_call_input(call, 2));
     if (s == TG_OK) s = index_fits(call);
     return s == TG_OK ? tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(x)) : s;
 }

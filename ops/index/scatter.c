@@ -108,8 +108,9 @@ tg_tensor *tg_take_along_dim(tg_tensor *x, tg_tensor *index, int axis) {
     if (k < 0) return tg_fail_axis("take_along_dim", x, axis, from->rank);
     if (!fit_along(from, at, k, &both)) {
         char text[160];
-        return tg_fail_operand(TG_ERR_SHAPE, "take_along_dim", x, "apart from axis %d the sizes do not broadcast: index %s, x",
-                               axis, tg_describe(index, text, sizeof text));
+        return tg_fail_operand(TG_ERR_SHAPE, "take_along_dim", x,
+                               "apart from axis %d the sizes do not broadcast: index %s, x", axis,
+                               tg_describe(index, text, sizeof text));
     }
     tg_shape rest = both;
     rest.dim[k] = at->shape[k];
@@ -126,9 +127,11 @@ tg_tensor *tg_one_hot(tg_tensor *index, int64_t classes) {
     if (!a) return tg_poison();
     tg_shape shape = tg_array_shape(a);
     if (shape.rank == TG_MAX_RANK)
-        return tg_fail_operand(TG_ERR_SHAPE, "one_hot", index, "a tensor of rank %d has no room for an axis of classes", TG_MAX_RANK);
+        return tg_fail_operand(TG_ERR_SHAPE, "one_hot", index,
+                               "a tensor of rank %d has no room for an axis of classes", TG_MAX_RANK);
     if (classes < 0)
-        return tg_fail_operand(TG_ERR_ARGUMENT, "one_hot", index, "there cannot be %lld classes", (long long)classes);
+        return tg_fail_operand(TG_ERR_ARGUMENT, "one_hot", index, "there cannot be %lld classes",
+                               (long long)classes);
     shape.dim[shape.rank++] = 1;
     tg_tensor *one = tg_ones_with(TG_I64, shape), *places = tg_reshape_with(index, shape);
     shape.dim[shape.rank - 1] = classes;

@@ -189,8 +189,9 @@ tg_tensor *tg_topk_with(tg_tensor *x, int64_t k, int axis, tg_topk_opts opts) {
     const tg_array *a = tg_operand_along(x, "topk", axis, &along);
     if (!a) return tg_poison();
     if (k < 0 || k > a->shape[along])
-        return tg_fail_operand(TG_ERR_ARGUMENT, "topk", x, "k is %lld, which is out of range for axis %d of size %lld",
-                               (long long)k, along, (long long)a->shape[along]);
+        return tg_fail_operand(TG_ERR_ARGUMENT, "topk", x,
+                               "k is %lld, which is out of range for axis %d of size %lld", (long long)k,
+                               along, (long long)a->shape[along]);
     tg_tensor *all = sort_both(x, along, !opts.smallest, &index), *out = tg_slice(all, along, 0, k, 1);
     tg_drop_elements(all);
     if (!opts.index || tg_is_poison(out)) return out;

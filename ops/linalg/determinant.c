@@ -15,7 +15,9 @@ static int64_t matrices(const tg_lu *f) {
 
 static int64_t rows(const tg_lu *f) { return f->lu.shape[f->lu.rank - 1]; }
 
-static int64_t diagonal(const tg_lu *f, int64_t matrix, int64_t k) { return (matrix * rows(f) + k) * rows(f) + k; }
+static int64_t diagonal(const tg_lu *f, int64_t matrix, int64_t k) {
+    return (matrix * rows(f) + k) * rows(f) + k;
+}
 
 typedef struct determinant {
     tg_scaled value;
@@ -128,7 +130,8 @@ static bool balance(const tg_lu *f, const tg_array *b, const tg_array *powers) {
     for (int64_t m = 0; m < matrices(f); m++) {
         if (!near_ends(f, m)) continue;
         some = true;
-        for (int64_t i = m * n; i < (m + 1) * n; i++) tg_array_set(powers, 2 * i, divide_line(b, i * n, 1, n));
+        for (int64_t i = m * n; i < (m + 1) * n; i++)
+            tg_array_set(powers, 2 * i, divide_line(b, i * n, 1, n));
         for (int64_t j = 0; j < n; j++)
             tg_array_set(powers, 2 * (m * n + j) + 1, divide_line(b, m * n * n + j, n, n));
     }
@@ -193,7 +196,8 @@ static tg_tensor *exchanged(tg_tensor *g) {
     static const double f64[] = {1, -1, -1, 1};
     static const float f32[] = {1, -1, -1, 1};
     tg_dtype dtype = tg_dtype_of(g);
-    return tg_mul(tg_flip_with(g, TG_SHAPE(-1, -2)), tg_from_with(dtype, dtype == TG_F64 ? (const void *)f64 : f32, TG_SHAPE(2, 2)));
+    return tg_mul(tg_flip_with(g, TG_SHAPE(-1, -2)),
+                  tg_from_with(dtype, dtype == TG_F64 ? (const void *)f64 : f32, TG_SHAPE(2, 2)));
 }
 
 static void cofactor_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {

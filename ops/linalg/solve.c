@@ -49,8 +49,10 @@ static tg_status solve_grad_kernel(const tg_node *n, const tg_array *const *dout
     bool negative;
     char text[160];
     if (tg_first_outside(&f.pivot, f.lu.shape[f.lu.rank - 1], &negative) >= 0 || negative)
-        return tg_fail(TG_ERR_ARGUMENT, "solve: the pivots have changed since the forward pass, and name rows that the "
-                                        "matrix does not have: %s", tg_describe(n->in[0], text, sizeof text));
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "solve: the pivots have changed since the forward pass, and name rows that the "
+                       "matrix does not have: %s",
+                       tg_describe(n->in[0], text, sizeof text));
     tg_status s = tg_array_alloc_like(&own, g);
     if (s != TG_OK) return s;
     tg_array_copy(&own, g);

@@ -5,8 +5,8 @@
 /* ---- shape rules ---- */
 
 static tg_status fail_too_large(const tg_call *call, int i, int64_t size) {
-    return tg_call_fail(call, TG_ERR_SHAPE, "size %lld is too large for LAPACK, whose largest is %d: %s", (long long)size,
-                        INT_MAX, tg_call_input(call, i));
+    return tg_call_fail(call, TG_ERR_SHAPE, "size %lld is too large for LAPACK, whose largest is %d: %s",
+                        (long long)size, INT_MAX, tg_call_input(call, i));
 }
 
 tg_status tg_call_square(const tg_call *call) {
@@ -16,8 +16,7 @@ tg_status tg_call_square(const tg_call *call) {
     if (a->rank < 2 || a->shape[a->rank - 1] != a->shape[a->rank - 2])
         return tg_call_fail(call, TG_ERR_SHAPE, "needs square matrices [.., n, n], was given %s",
                             tg_call_input(call, 0));
-    if (a->shape[a->rank - 1] > INT_MAX)
-        return fail_too_large(call, 0, a->shape[a->rank - 1]);
+    if (a->shape[a->rank - 1] > INT_MAX) return fail_too_large(call, 0, a->shape[a->rank - 1]);
     return TG_OK;
 }
 
@@ -32,9 +31,7 @@ static tg_shape without_last(tg_shape s, int axes) {
     return s;
 }
 
-bool tg_are_vectors(tg_shape a, tg_shape b) {
-    return b.rank == 1 || tg_shape_equal(b, without_last(a, 1));
-}
+bool tg_are_vectors(tg_shape a, tg_shape b) { return b.rank == 1 || tg_shape_equal(b, without_last(a, 1)); }
 
 tg_status tg_infer_system(const tg_call *call) {
     tg_status s = tg_call_square(call);
@@ -46,18 +43,21 @@ tg_status tg_infer_system(const tg_call *call) {
     tg_shape a = tg_array_shape(call->in[0]), b = tg_array_shape(call->in[1]), out;
     int own = tg_are_vectors(a, b) ? 1 : 2; /* axes of B that are no batch */
     if (b.rank == 0 || b.dim[b.rank - own] != a.dim[a.rank - 1])
-        return tg_call_fail(call, TG_ERR_SHAPE, "sizes differ: the right-hand side must have the %lld rows of the matrix: matrix %s, right-hand side %s", (long long)a.dim[a.rank - 1], left, right);
+        return tg_call_fail(
+            call, TG_ERR_SHAPE,
+            "sizes differ: the right-hand side must have the %lld rows of the matrix: matrix %s, right-hand side %s",
+            (long long)a.dim[a.rank - 1], left, right);
     if (!tg_shape_broadcast(without_last(a, 2), without_last(b, own), &out))
-        return tg_call_fail(call, TG_ERR_SHAPE, "batch axes do not broadcast: matrix %s, right-hand side %s", left, right);
-    if (b.dim[b.rank - 1] > INT_MAX)
-        return fail_too_large(call, 1, b.dim[b.rank - 1]);
+        return tg_call_fail(call, TG_ERR_SHAPE, "batch axes do not broadcast: matrix %s, right-hand side %s",
+                            left, right);
+    if (b.dim[b.rank - 1] > INT_MAX) return fail_too_large(call, 1, b.dim[b.rank - 1]);
     for (int i = own; i > 0; i--) out.dim[out.rank++] = b.dim[b.rank - i];
     return tg_out(call, 0, dtype, out);
 }
 
 tg_status tg_call_fail_matrix(const tg_call *call, int64_t number, const char *what) {
-    return tg_call_fail(call, TG_ERR_ARGUMENT, "matrix %lld of %s is %s", (long long)number, tg_call_input(call, 0),
-                        what);
+    return tg_call_fail(call, TG_ERR_ARGUMENT, "matrix %lld of %s is %s", (long long)number,
+                        tg_call_input(call, 0), what);
 }
 
 /* ---- A X = B ---- */

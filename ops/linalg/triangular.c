@@ -32,8 +32,10 @@ static void solve_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
     tg_tensor *a = n->in[0], *x = n->out[0], *g = dout[0];
     bool vectors = tg_are_vectors(tg_shape_of(a), tg_shape_of(n->in[1]));
     if (vectors) x = tg_unsqueeze(x, -1), g = tg_unsqueeze(g, -1);
-    tg_tensor *db = tg_triangular_solve_with(a, g, (tg_triangular_solve_opts){.upper = attr->upper, .transpose = !attr->transpose,
-                                        .unit_diagonal = attr->unit_diagonal});
+    tg_tensor *db = tg_triangular_solve_with(a, g,
+                                             (tg_triangular_solve_opts){.upper = attr->upper,
+                                                                        .transpose = !attr->transpose,
+                                                                        .unit_diagonal = attr->unit_diagonal});
     if (tg_needs(n, 0)) {
         tg_tensor *da = attr->transpose ? tg_matmul(x, tg_swap_last(db)) : tg_matmul(db, tg_swap_last(x));
         int64_t inside = attr->unit_diagonal ? 1 : 0; /* the diagonal is not read */
@@ -102,8 +104,10 @@ static void cholesky_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **
     tg_tensor *f = n->out[0], *g = dout[0];
     tg_tensor *p = upper ? tg_matmul(f, tg_swap_last(g)) : tg_matmul(tg_swap_last(f), g); /* L^T G */
     tg_tensor *m = tg_mul_scalar(tg_add(tg_tril(p, 0), tg_swap_last(tg_tril(p, -1))), 0.5);
-    tg_tensor *half = tg_triangular_solve_with(f, m, (tg_triangular_solve_opts){.upper = upper, .transpose = !upper}); /* L^-T M */
-    din[0] = tg_triangular_solve_with(f, tg_swap_last(half), (tg_triangular_solve_opts){.upper = upper, .transpose = !upper});
+    tg_tensor *half = tg_triangular_solve_with(
+        f, m, (tg_triangular_solve_opts){.upper = upper, .transpose = !upper}); /* L^-T M */
+    din[0] = tg_triangular_solve_with(f, tg_swap_last(half),
+                                      (tg_triangular_solve_opts){.upper = upper, .transpose = !upper});
 }
 
 const tg_op tg_op_cholesky = {

@@ -26,8 +26,9 @@ static tg_status check_classes(const char *op, const tg_array *dense, int64_t n,
     bool negative;
     int64_t row = tg_first_outside(dense, n, &negative);
     if (row < 0) return TG_OK;
-    return tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, which is out of range for %lld classes: %s", op,
-                   (long long)row, (long long)tg_integer_at(dense, row), (long long)n, tg_describe(x, text, sizeof text));
+    return tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, which is out of range for %lld classes: %s",
+                   op, (long long)row, (long long)tg_integer_at(dense, row), (long long)n,
+                   tg_describe(x, text, sizeof text));
 }
 
 static int64_t row_length(const tg_array *x) { return x->shape[x->rank - 1]; }
@@ -53,13 +54,15 @@ static tg_status forward(const tg_call *call) {
 static tg_tensor *distance(tg_tensor *x, tg_tensor *classes) {
     tg_tensor *zeros = tg_zeros_with(tg_dtype_of(x), tg_shape_of(classes));
     tg_tensor *others = tg_scatter(tg_softmax(x, -1), -1, classes, zeros);
-    return tg_scatter(others, -1, classes, tg_neg(tg_sum_with(others, (tg_reduce_opts){.axes = TG_SHAPE(-1), .keepdim = true})));
+    return tg_scatter(others, -1, classes,
+                      tg_neg(tg_sum_with(others, (tg_reduce_opts){.axes = TG_SHAPE(-1), .keepdim = true})));
 }
 
 /* A mask of the rows whose distance has a NaN and whose g is 0, so that their gradient is 0; NULL when there is none. */
 static tg_tensor *rows_without_weight(tg_tensor *distance, tg_tensor *g) {
     tg_tensor *zero = tg_eq(g, tg_scalar(tg_dtype_of(g), 0));
-    tg_tensor *bad = tg_logical_and(zero, tg_any_with(tg_isnan(tg_detach(distance)), (tg_reduce_opts){.axes = TG_SHAPE(-1), .keepdim = true}));
+    tg_tensor *bad = tg_logical_and(zero, tg_any_with(tg_isnan(tg_detach(distance)),
+                                                      (tg_reduce_opts){.axes = TG_SHAPE(-1), .keepdim = true}));
     return tg_item(tg_any_with(bad, (tg_reduce_opts){0})) != 0 ? bad : NULL;
 }
 

@@ -8,7 +8,8 @@ static tg_status infer(const tg_call *call) {
 
 /* The sum of t along the node's axis, which stays with size 1. */
 static tg_tensor *row_sum(const tg_node *n, tg_tensor *t) {
-    return tg_sum_with(t, (tg_reduce_opts){.axes = TG_SHAPE(((const tg_axis_attr *)n->attr)->axis), .keepdim = true});
+    return tg_sum_with(
+        t, (tg_reduce_opts){.axes = TG_SHAPE(((const tg_axis_attr *)n->attr)->axis), .keepdim = true});
 }
 
 tg_tensor *tg_dominant(tg_tensor *all, int axis, double limit) {
@@ -54,9 +55,7 @@ const tg_op tg_op_softmax = {
     .grad_kernel = softmax_grad_kernel,
 };
 
-tg_tensor *tg_softmax(tg_tensor *x, int axis) {
-    return tg_apply1(&tg_op_softmax, x, &(tg_axis_attr){axis});
-}
+tg_tensor *tg_softmax(tg_tensor *x, int axis) { return tg_apply1(&tg_op_softmax, x, &(tg_axis_attr){axis}); }
 
 /* ---- out = x - log sum e^x;  dx = g - e^out * sum(g), which for the largest is
  *      (1 - e^out) g - e^out * (sum of the other g) ---- */

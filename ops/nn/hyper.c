@@ -13,9 +13,11 @@ tg_status tg_hyper_check(const tg_hyper *table, int n, size_t size) {
         return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: there is no table of %d hyperparameters", n);
     for (int i = 0; i < n; i++) {
         const tg_hyper *h = &table[i];
-        if (!h->name || !*h->name) return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: hyperparameter %d has no name", i);
+        if (!h->name || !*h->name)
+            return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: hyperparameter %d has no name", i);
         if (h->type != TG_ATTR_REAL && h->type != TG_ATTR_INT && h->type != TG_ATTR_BOOL)
-            return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_check: hyperparameter %s is neither real, integer nor bool", h->name);
+            return tg_fail(TG_ERR_ARGUMENT,
+                           "tg_hyper_check: hyperparameter %s is neither real, integer nor bool", h->name);
         size_t bytes = size_of(h->type);
         if (h->offset > size || bytes > size - h->offset || h->offset % bytes != 0)
             return tg_fail(
@@ -37,25 +39,34 @@ const tg_hyper *tg_hyper_find(const tg_hyper *table, int n, const char *name) {
 double tg_hyper_get(const tg_hyper *h, const void *at) {
     const void *place = (const char *)at + h->offset;
     switch (h->type) {
-    case TG_ATTR_REAL: return *(const double *)place;
-    case TG_ATTR_INT: return (double)*(const int64_t *)place;
-    default: return *(const bool *)place;
+    case TG_ATTR_REAL:
+        return *(const double *)place;
+    case TG_ATTR_INT:
+        return (double)*(const int64_t *)place;
+    default:
+        return *(const bool *)place;
     }
 }
 
 static void put(const tg_hyper *h, void *at, double v) {
     void *place = (char *)at + h->offset;
     switch (h->type) {
-    case TG_ATTR_REAL: *(double *)place = v; break;
-    case TG_ATTR_INT: *(int64_t *)place = (int64_t)v; break;
-    default: *(bool *)place = v != 0;
+    case TG_ATTR_REAL:
+        *(double *)place = v;
+        break;
+    case TG_ATTR_INT:
+        *(int64_t *)place = (int64_t)v;
+        break;
+    default:
+        *(bool *)place = v != 0;
     }
 }
 
 static tg_status check_range(const tg_hyper *h, double v) {
     double below = h->type == TG_ATTR_BOOL ? 2 : h->below == 0 ? INFINITY : h->below;
     if (!(v >= h->least && v < below && !isinf(v)))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_set: %s is %g, outside [%g, %g)", h->name, v, h->least, below);
+        return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_set: %s is %g, outside [%g, %g)", h->name, v, h->least,
+                       below);
     if (h->type != TG_ATTR_REAL && (v != floor(v) || fabs(v) > 0x1p53))
         return tg_fail(TG_ERR_ARGUMENT, "tg_hyper_set: %s is %g, which is not an integer", h->name, v);
     return TG_OK;

@@ -20,7 +20,7 @@ typedef struct tg_hyper {
     const char *name;  /* PyTorch's, where it has one */
     tg_attr_type type; /* TG_ATTR_REAL, TG_ATTR_INT or TG_ATTR_BOOL */
     size_t offset;
-    double standard;     /* the default, for which 0 stands (false for a bool); TG_ZERO asks a TG_ATTR_REAL for 0 itself */
+    double standard; /* the default, for which 0 stands (false for a bool); TG_ZERO asks a TG_ATTR_REAL for 0 itself */
     double least, below; /* the range is [least, below); without an end where `below` is 0, left out */
 } tg_hyper;
 

@@ -94,6 +94,7 @@ tg_status tg_init_xavier_normal(tg_tensor *w, tg_rng *rng, const void *user) {
 tg_status tg_init_uniform(tg_tensor *w, tg_rng *rng, const void *user) {
     const double *bound = user;
     if (!bound || !(*bound >= 0) || isinf(*bound))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_init_uniform: `user` must point to a finite bound that is not negative");
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "tg_init_uniform: `user` must point to a finite bound that is not negative");
     return fill_uniform(w, "tg_init_uniform", *bound, rng);
 }

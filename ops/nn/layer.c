@@ -15,7 +15,8 @@ bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name,
         return true;
     }
     if (front)
-        tg_fail(TG_ERR_ARGUMENT, "%s: the name %.40s.. is longer than %d characters", layer, name, TG_LAYER_NAME - 2 - (int)strlen(part));
+        tg_fail(TG_ERR_ARGUMENT, "%s: the name %.40s.. is longer than %d characters", layer, name,
+                TG_LAYER_NAME - 2 - (int)strlen(part));
     else
         tg_fail(TG_ERR_ARGUMENT, "%s: a layer needs a name", layer);
     return false;

@@ -26,7 +26,8 @@ static tg_tensor *linear(tg_model *model, const char *name, tg_tensor *x, int64_
     return tg_linear_with(x, w, (tg_linear_opts){.bias = b});
 }
 
-tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_nn_linear_opts opts) {
+tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor *x, int64_t out,
+                             tg_nn_linear_opts opts) {
     TG_NAMED("nn_linear");
     if (!tg_layer_check("nn_linear", x, 0, "[.., in]", out)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
@@ -51,7 +52,7 @@ static tg_tensor *convolve(tg_model *model, const char *name, tg_tensor *x, int6
 }
 
 tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
-                           tg_nn_conv2d_opts opts) {
+                             tg_nn_conv2d_opts opts) {
     TG_NAMED("nn_conv2d");
     if (!tg_layer_check("nn_conv2d", x, 4, "[images, channels, height, width]", filters)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
@@ -61,10 +62,12 @@ tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, in
 /* ---- normalisation ---- */
 
 /* The weight and bias of a normalisation over the last axis, which start as ones and zeros. */
-static tg_layer_norm_opts norm_params(tg_model *model, const char *layer, const char *name, const tg_tensor *x, bool bias) {
+static tg_layer_norm_opts norm_params(tg_model *model, const char *layer, const char *name,
+                                      const tg_tensor *x, bool bias) {
     tg_dtype dtype = tg_dtype_of(x);
     tg_shape size = TG_SHAPE(tg_size(x, -1));
-    tg_layer_norm_opts opts = {.weight = tg_layer_param(model, layer, name, "weight", dtype, size, tg_init_ones, NULL)};
+    tg_layer_norm_opts opts = {
+        .weight = tg_layer_param(model, layer, name, "weight", dtype, size, tg_init_ones, NULL)};
     if (bias) opts.bias = tg_layer_param(model, layer, name, "bias", dtype, size, NULL, NULL);
     return opts;
 }
@@ -97,18 +100,20 @@ static tg_status init_normal(tg_tensor *w, tg_rng *rng, const void *user) {
     return a ? TG_OK : tg_error_status();
 }
 
-tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
-                      tg_nn_embedding_opts o) {
+tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *index, int64_t number,
+                                int64_t size, tg_nn_embedding_opts o) {
     TG_NAMED("nn_embedding");
     if (number < 1 || size < 1) {
-        tg_fail(TG_ERR_ARGUMENT, "nn_embedding: the number of rows, %lld, and their size, %lld, must be positive",
+        tg_fail(TG_ERR_ARGUMENT,
+                "nn_embedding: the number of rows, %lld, and their size, %lld, must be positive",
                 (long long)number, (long long)size);
         return tg_poison();
     }
     tg_layer_start start = tg_layer_begin(model);
     tg_init_fn init = o.init ? o.init : init_normal;
     tg_dtype dtype = o.f64 ? TG_F64 : TG_F32;
-    tg_tensor *w = tg_layer_param(model, "nn_embedding", name, "weight", dtype, TG_SHAPE(number, size), init, o.init_user);
+    tg_tensor *w = tg_layer_param(model, "nn_embedding", name, "weight", dtype, TG_SHAPE(number, size), init,
+                                  o.init_user);
     return tg_layer_end(start, tg_is_poison(w) ? w : tg_embedding_with(w, index, (tg_embedding_opts){0}));
 }
 
@@ -132,7 +137,8 @@ static tg_tensor *join_heads(tg_tensor *x) {
     return tg_reshape_with(tg_transpose(x, 1, 2), TG_SHAPE(s.dim[0], s.dim[2], s.dim[1] * s.dim[3]));
 }
 
-static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_t heads, tg_nn_multihead_attention_opts o) {
+static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
+                         tg_nn_multihead_attention_opts o) {
     int64_t size = tg_size(x, 2);
     char in[TG_LAYER_NAME], out[TG_LAYER_NAME];
     if (!tg_layer_name(in, "nn_multihead_attention", name, "in") ||
@@ -146,13 +152,14 @@ static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_
     tg_tensor *y = tg_scaled_dot_product_attention_with(part[0], part[1], part[2], opts);
     if (tg_is_poison(y)) return y;
     tg_tensor *joined = join_heads(y), *result = tg_nn_linear_with(model, out, joined, size, linear_opts);
-    tg_tensor *inner[] = {all, part[0], part[1], part[2], y, joined}; /* only gradients read them from here on */
+    tg_tensor *inner[] = {all,     part[0], part[1],
+                          part[2], y,       joined}; /* only gradients read them from here on */
     for (int i = 0; i < 6 && !tg_is_poison(result); i++) tg_drop_elements(inner[i]);
     return result;
 }
 
 tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
-                               tg_nn_multihead_attention_opts opts) {
+                                          tg_nn_multihead_attention_opts opts) {
     TG_NAMED("nn_multihead_attention");
     if (!tg_layer_check("nn_multihead_attention", x, 3, "[n, t, size]", heads)) return tg_poison();
     if (tg_size(x, 2) % heads != 0 || tg_size(x, 2) > INT64_MAX / 3) {

@@ -18,7 +18,8 @@ typedef struct tg_nn_linear_opts {
 /* y = x W^T + b, for x [.., in], W = name.weight [out, in], b = name.bias [out]; y is [.., out] (torch.nn.Linear).
  * Parameters are f32 or f64, as x. An input size other than the first time is TG_ERR_SHAPE.
  *     h = tg_relu(tg_nn_linear(m, "fc1", x, 256)); */
-TG_API tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_nn_linear_opts opts);
+TG_API tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor *x, int64_t out,
+                                    tg_nn_linear_opts opts);
 
 /* Convolution of x [images, channels, height, width] with `filters` filters of kernel {height, width}
  * (torch.nn.Conv2d): tg_conv2d with name.weight [filters, channels / groups, kernel..] and name.bias [filters]. A size
@@ -32,7 +33,7 @@ typedef struct tg_nn_conv2d_opts {
     const void *init_user;
 } tg_nn_conv2d_opts;
 TG_API tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
-                                tg_nn_conv2d_opts opts);
+                                    tg_nn_conv2d_opts opts);
 
 /* Layer normalisation over the last axis of x [.., size] (torch.nn.LayerNorm(size)), with name.weight and
  * name.bias [size], which start as ones and zeros:
@@ -43,14 +44,16 @@ typedef struct tg_nn_layer_norm_opts {
     bool no_bias;
     double eps; /* default 1e-5 */
 } tg_nn_layer_norm_opts;
-TG_API tg_tensor *tg_nn_layer_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_layer_norm_opts opts);
+TG_API tg_tensor *tg_nn_layer_norm_with(tg_model *model, const char *name, tg_tensor *x,
+                                        tg_nn_layer_norm_opts opts);
 
 /* Layer normalisation without mean and bias (torch.nn.RMSNorm(size)):  y = x / sqrt(mean(x^2) + eps) * weight. */
 typedef struct tg_nn_rms_norm_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    double eps; /* default: the machine epsilon of the dtype */
+    double eps;                   /* default: the machine epsilon of the dtype */
 } tg_nn_rms_norm_opts;
-TG_API tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_rms_norm_opts opts);
+TG_API tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x,
+                                      tg_nn_rms_norm_opts opts);
 
 /* The rows of name.weight [number, size] that index (i64 or i32, any shape) names: [.., size]
  * (torch.nn.Embedding(number, size); as there the weight starts standard normal). It is f32, or f64 if
@@ -58,12 +61,12 @@ TG_API tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tens
  *     x = tg_add(tg_nn_embedding(m, "token", tokens, 96, 128), tg_nn_embedding(m, "place", tg_arange(TG_I64, 0, t, 1), 512, 128)); */
 typedef struct tg_nn_embedding_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    tg_init_fn init; /* NULL: standard normal */
+    tg_init_fn init;              /* NULL: standard normal */
     bool f64;
     const void *init_user;
 } tg_nn_embedding_opts;
-TG_API tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *index, int64_t number, int64_t size,
-                           tg_nn_embedding_opts opts);
+TG_API tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *index, int64_t number,
+                                       int64_t size, tg_nn_embedding_opts opts);
 
 /* tg_dropout (ops/index/embedding.h) with probability p while the model is in training (tg_model_set_training), and x itself
  * in evaluation. It has no parameters.
@@ -82,8 +85,8 @@ typedef struct tg_nn_multihead_attention_opts {
     tg_tensor *mask;
     bool causal, no_bias;
 } tg_nn_multihead_attention_opts;
-TG_API tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
-                                    tg_nn_multihead_attention_opts opts);
+TG_API tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_tensor *x,
+                                                 int64_t heads, tg_nn_multihead_attention_opts opts);
 
 #ifdef __cplusplus
 }

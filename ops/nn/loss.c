@@ -37,8 +37,10 @@ bool tg_loss_pair(const char *op, const tg_tensor *x, const tg_tensor *target) {
         const tg_array *a = tg_is_alive(x) ? tg_array_of(x) : NULL; \
         int found = 0; \
         if (!a || !tg_array_is_contiguous(a)) return a; \
-        for (int64_t i = 0; a->dtype == TG_F32 && i < a->numel; i++) found |= TEST(((const float *)a->data)[i]); \
-        for (int64_t i = 0; a->dtype == TG_F64 && i < a->numel; i++) found |= TEST(((const double *)a->data)[i]); \
+        for (int64_t i = 0; a->dtype == TG_F32 && i < a->numel; i++) \
+            found |= TEST(((const float *)a->data)[i]); \
+        for (int64_t i = 0; a->dtype == TG_F64 && i < a->numel; i++) \
+            found |= TEST(((const double *)a->data)[i]); \
         return found; \
     }
 HAS(has_nan, isnan)
@@ -139,7 +141,8 @@ double tg_loss_share(const char *op, const tg_tensor *out, const tg_tensor *like
     return n > 0 && isinf(tg_item(out)) ? 1 / n : 0;
 }
 
-bool tg_loss_again(const char *op, tg_tensor **out, const tg_tensor *like, tg_loss_reduction reduction, double *share) {
+bool tg_loss_again(const char *op, tg_tensor **out, const tg_tensor *like, tg_loss_reduction reduction,
+                   double *share) {
     if (!op) op = "tg_loss_again";
     TG_NAMED(op);
     if (!out || !share) {
@@ -180,13 +183,15 @@ static tg_tensor *target_terms(tg_tensor *y, tg_tensor *c, tg_tensor *a) {
 }
 
 /* w (y c a + (1 - y) b), for a = log p and b = log(1 - p), weight w and pos_weight c. */
-static tg_tensor *cross_terms(tg_tensor *y, tg_tensor *a, tg_tensor *b, const tg_binary_cross_entropy_opts *opts) {
+static tg_tensor *cross_terms(tg_tensor *y, tg_tensor *a, tg_tensor *b,
+                              const tg_binary_cross_entropy_opts *opts) {
     tg_tensor *positive = target_terms(y, opts->pos_weight, a);
     tg_tensor *terms = tg_add(positive, tg_loss_weighed(tg_affine(y, -1, 1), b));
     return opts->weight ? tg_loss_weighed(opts->weight, terms) : terms;
 }
 
-static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b, tg_binary_cross_entropy_opts opts) {
+static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b,
+                        tg_binary_cross_entropy_opts opts) {
     double share = 1;
     tg_tensor *out;
     do out = cross_terms(y, tg_loss_part(a, share), tg_loss_part(b, share), &opts);
@@ -196,7 +201,8 @@ static tg_tensor *cross(const char *op, tg_tensor *y, tg_tensor *a, tg_tensor *b
 
 /* log s(z) and log(1 - s(z)) = log s(-z) are smooth and exact at any z, so that the gradient, -y s(-z) +
  * (1 - y) s(z) = s(z) - y, needs no case for z = 0; and where one term is 0, the other has all its digits. */
-tg_tensor *tg_binary_cross_entropy_with_logits_with(tg_tensor *logits, tg_tensor *target, tg_binary_cross_entropy_with_logits_opts opts) {
+tg_tensor *tg_binary_cross_entropy_with_logits_with(tg_tensor *logits, tg_tensor *target,
+                                                    tg_binary_cross_entropy_with_logits_opts opts) {
     TG_COMPOSED("binary_cross_entropy_with_logits");
     const char *op = "binary_cross_entropy_with_logits";
     if (!tg_loss_pair(op, logits, target) || !check_unit(op, "target", target)) return tg_poison();
@@ -219,8 +225,7 @@ static tg_tensor *bounded_log_of_rest(tg_tensor *p) {
 tg_tensor *tg_binary_cross_entropy_with(tg_tensor *p, tg_tensor *target, tg_binary_cross_entropy_opts opts) {
     TG_COMPOSED("binary_cross_entropy");
     const char *op = "binary_cross_entropy";
-    if (!tg_loss_pair(op, p, target) || !check_unit(op, "target", target) ||
-        !check_unit(op, "probability", p))
+    if (!tg_loss_pair(op, p, target) || !check_unit(op, "target", target) || !check_unit(op, "probability", p))
         return tg_poison();
     if (!tg_loss_weight(op, "weight", opts.weight, p)) return tg_poison();
     if (opts.pos_weight) {

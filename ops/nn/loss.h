@@ -46,11 +46,13 @@ typedef tg_binary_cross_entropy_opts tg_binary_cross_entropy_with_logits_opts;
 /* out = mean(-[y log s(z) + (1 - y) log(1 - s(z))]) for s = sigmoid, computed by tg_logsigmoid, so that value and
  * gradient are exact at any finite z: 1000 for z = -1000, y = 1. The target y has z's dtype and shape and lies in [0, 1]
  * (TG_ERR_ARGUMENT otherwise, since labels of -1 and 1 would be a silent bug). */
-TG_API tg_tensor *tg_binary_cross_entropy_with_logits_with(tg_tensor *logits, tg_tensor *target, tg_binary_cross_entropy_with_logits_opts opts);
+TG_API tg_tensor *tg_binary_cross_entropy_with_logits_with(tg_tensor *logits, tg_tensor *target,
+                                                           tg_binary_cross_entropy_with_logits_opts opts);
 
 /* The same from probabilities p: mean(-[y log p + (1 - y) log(1 - p)]). Each logarithm is at least -100 (as in PyTorch) and
  * has gradient 0 where that bound holds. A p outside [0, 1] is TG_ERR_ARGUMENT. */
-TG_API tg_tensor *tg_binary_cross_entropy_with(tg_tensor *p, tg_tensor *target, tg_binary_cross_entropy_opts opts);
+TG_API tg_tensor *tg_binary_cross_entropy_with(tg_tensor *p, tg_tensor *target,
+                                               tg_binary_cross_entropy_opts opts);
 
 /* The mean is weighted: it is the sum of the rows' losses over the sum of their weights, without ignored rows (NaN when all
  * are ignored). */
@@ -71,7 +73,7 @@ TG_API tg_tensor *tg_cross_entropy_with(tg_tensor *logits, tg_tensor *target, tg
 
 typedef struct tg_nll_loss_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    tg_loss_reduction reduction; /* the fields mean what they mean above */
+    tg_loss_reduction reduction;  /* the fields mean what they mean above */
     tg_tensor *weight;
     int64_t ignore_index;
     bool ignore;

@@ -58,8 +58,9 @@ static bool check_classes(const char *op, const tg_tensor *x, const tg_tensor *t
     else if (classes != TG_I64 && classes != TG_I32)
         tg_fail(TG_ERR_DTYPE, "%s: class numbers must be i64 or i32: target %s for %s", op, b, a);
     else
-        tg_fail(TG_ERR_SHAPE, "%s: needs scores [n, classes, ...] and a target [n, ...], was given %s and target %s",
-                op, a, b);
+        tg_fail(TG_ERR_SHAPE,
+                "%s: needs scores [n, classes, ...] and a target [n, ...], was given %s and target %s", op, a,
+                b);
     return false;
 }
 
@@ -139,7 +140,8 @@ static bool has_infinite_row(const tg_tensor *x, const tg_tensor *ignored) {
     const tg_array *a = tg_array_of(x), *skip = tg_is_alive(ignored) ? tg_array_of(ignored) : NULL;
     int64_t inner = 1, classes = tg_size(x, 1);
     for (int i = 2; i < tg_rank(x); i++) inner *= tg_size(x, i);
-    for (int64_t i = 0; a && skip && i < skip->numel; i++) /* a is NULL, with the error raised, where x was released */
+    for (int64_t i = 0; a && skip && i < skip->numel;
+         i++) /* a is NULL, with the error raised, where x was released */
         for (int64_t c = 0; tg_array_get(skip, i) != 0 && c < classes; c++)
             if (!isfinite(tg_array_get(a, (i / inner * classes + c) * inner + i % inner))) return true;
     return false;
@@ -154,7 +156,8 @@ static tg_tensor *plain_losses(tg_tensor *x, tg_tensor *target, bool logits) {
 
 /* number * sum of w log_p. Where the sum leaves the range, each term is multiplied instead. */
 static tg_tensor *smoothing(tg_tensor *log_p, tg_tensor *weight, double number) {
-    tg_tensor *w = weight ? along_classes(weight, log_p) : NULL, *sum = sum_of_classes(w ? tg_loss_weighed(w, log_p) : log_p);
+    tg_tensor *w = weight ? along_classes(weight, log_p) : NULL,
+              *sum = sum_of_classes(w ? tg_loss_weighed(w, log_p) : log_p);
     const tg_array *a = tg_is_alive(sum) ? tg_array_of(sum) : NULL;
     bool within = true;
     for (int64_t i = 0; a && i < a->numel; i++) within = within && !isinf(tg_array_get(a, i));
@@ -164,7 +167,8 @@ static tg_tensor *smoothing(tg_tensor *log_p, tg_tensor *weight, double number) 
 }
 
 /* share times the loss of each row: (1 - e) (-w[class] log_p[class]) - e / classes * sum(w log_p). */
-static tg_tensor *row_losses(tg_tensor *x, const rows *r, const tg_cross_entropy_opts *opts, bool logits, double share) {
+static tg_tensor *row_losses(tg_tensor *x, const rows *r, const tg_cross_entropy_opts *opts, bool logits,
+                             double share) {
     double e = opts->label_smoothing;
     if (e > 0 && logits) x = tg_log_softmax(x, 1);
     tg_tensor *loss = tg_loss_part(plain_losses(x, r->target, logits && e == 0), share);
@@ -177,8 +181,8 @@ static tg_tensor *row_losses(tg_tensor *x, const rows *r, const tg_cross_entropy
 }
 
 /* The reduction of the rows' losses. A mean of weighted rows divides by the sum of their weights. */
-static tg_tensor *reduced_rows(const char *op, tg_tensor *x, const rows *r, const tg_cross_entropy_opts *opts, bool logits,
-                               double share) {
+static tg_tensor *reduced_rows(const char *op, tg_tensor *x, const rows *r, const tg_cross_entropy_opts *opts,
+                               bool logits, double share) {
     tg_tensor *loss = row_losses(x, r, opts, logits, share), *count;
     if (opts->reduction != TG_REDUCTION_MEAN || (!r->weight && !r->ignored))
         return tg_loss_reduce(op, loss, share == 1 ? opts->reduction : TG_REDUCTION_SUM);
@@ -186,7 +190,7 @@ static tg_tensor *reduced_rows(const char *op, tg_tensor *x, const rows *r, cons
         count = tg_loss_reduce(op, r->weight, TG_REDUCTION_SUM);
     else
         count = tg_affine(tg_loss_reduce(op, tg_to(r->ignored, tg_dtype_of(x)), TG_REDUCTION_SUM), -1,
-                            (double)tg_numel(r->target));
+                          (double)tg_numel(r->target));
     return tg_div(tg_loss_reduce(op, loss, TG_REDUCTION_SUM), tg_loss_part(count, share));
 }
 
@@ -199,7 +203,8 @@ static rows look_near_one(tg_tensor *target, tg_cross_entropy_opts *opts, double
     return opts->weight == given ? r : look_at(target, opts);
 }
 
-static tg_tensor *class_loss(const char *op, tg_tensor *x, tg_tensor *target, tg_cross_entropy_opts opts, bool logits) {
+static tg_tensor *class_loss(const char *op, tg_tensor *x, tg_tensor *target, tg_cross_entropy_opts opts,
+                             bool logits) {
     if (!tg_is_alive(x)) return x;
     if (!opts.weight && !ignores(&opts) && opts.label_smoothing == 0)
         return tg_loss_reduce(op, plain_losses(x, target, logits), opts.reduction);
@@ -240,15 +245,17 @@ static tg_tensor *probability_loss(const char *op, tg_tensor *x, tg_tensor *p,
     double e = opts->label_smoothing;
     if (ignores(opts)) {
         char text[160];
-        tg_fail(TG_ERR_ARGUMENT, "%s: ignore_index needs class numbers, but the target holds probabilities: %s", op,
-                tg_describe(p, text, sizeof text));
+        tg_fail(TG_ERR_ARGUMENT, "%s: ignore_index needs class numbers, but the target holds probabilities: %s",
+                op, tg_describe(p, text, sizeof text));
         return tg_poison();
     }
     if (e > 0) p = tg_affine(p, 1 - e, e / (double)tg_size(x, 1));
     tg_tensor *out = tg_loss_reduce(op, probability_terms(x, p, opts), opts->reduction);
     double share = tg_loss_share(op, out, x, opts->reduction);
-    if (opts->reduction == TG_REDUCTION_MEAN) share *= (double)tg_size(x, 1); /* a term of the mean is a row */
-    if (share > 0) out = tg_loss_reduce(op, probability_terms(x, tg_loss_part(p, share), opts), TG_REDUCTION_SUM);
+    if (opts->reduction == TG_REDUCTION_MEAN)
+        share *= (double)tg_size(x, 1); /* a term of the mean is a row */
+    if (share > 0)
+        out = tg_loss_reduce(op, probability_terms(x, tg_loss_part(p, share), opts), TG_REDUCTION_SUM);
     return tg_neg(out);
 }
 

@@ -34,7 +34,8 @@ static tg_tensor *difference(tg_tensor *prediction, tg_tensor *target, double sh
     return tg_sub(tg_loss_part(prediction, share), tg_loss_part(target, share));
 }
 
-static tg_tensor *distance(const char *op, tg_tensor *prediction, tg_tensor *target, tg_loss_reduction reduction) {
+static tg_tensor *distance(const char *op, tg_tensor *prediction, tg_tensor *target,
+                           tg_loss_reduction reduction) {
     double share = 1;
     tg_tensor *out;
     do out = tg_abs(difference(prediction, target, share));
@@ -50,7 +51,8 @@ tg_tensor *tg_l1_loss_with(tg_tensor *prediction, tg_tensor *target, tg_l1_loss_
 
 /* scale c (d - c/2), where c is d clamped to +-delta: that is d^2/2 inside and delta |d| - delta^2/2 outside, without a kink
  * at 0. */
-static tg_tensor *huber_terms(tg_tensor *prediction, tg_tensor *target, double delta, double scale, double share) {
+static tg_tensor *huber_terms(tg_tensor *prediction, tg_tensor *target, double delta, double scale,
+                              double share) {
     tg_tensor *d = tg_sub(prediction, target), *c = tg_clamp(d, -delta, delta);
     if (share != 1) d = difference(prediction, target, share);
     tg_tensor *rest = tg_sub(d, tg_mul_scalar(c, 0.5 * share));
@@ -124,7 +126,7 @@ static bool check_variance(const char *op, const tg_tensor *variance) {
 }
 
 tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tensor *variance,
-                                  tg_gaussian_nll_loss_opts opts) {
+                                     tg_gaussian_nll_loss_opts opts) {
     TG_COMPOSED("gaussian_nll_loss");
     const char *op = "gaussian_nll_loss";
     double eps = opts.eps == 0 ? 1e-6 : opts.eps;
@@ -138,7 +140,9 @@ tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tens
     tg_tensor *halved = tg_affine(tg_log(v), 0.5, opts.full ? 0.5 * log_2_pi : 0);
     double share = 1;
     tg_tensor *out;
-    do out = tg_add(tg_loss_part(halved, share), tg_half_square_over(difference(mean, target, sqrt(share)), v));
+    do
+        out =
+            tg_add(tg_loss_part(halved, share), tg_half_square_over(difference(mean, target, sqrt(share)), v));
     while (tg_loss_again(op, &out, mean, opts.reduction, &share));
     return out;
 }

@@ -64,15 +64,16 @@ typedef struct tg_gaussian_nll_loss_opts {
     double eps; /* default 1e-6; positive */
 } tg_gaussian_nll_loss_opts;
 TG_API tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tensor *variance,
-                                       tg_gaussian_nll_loss_opts opts);
+                                            tg_gaussian_nll_loss_opts opts);
 
 /* out = sum(a b) / (max(|a|, eps) max(|b|, eps)) along `axis`, which is removed: the cosine of the angle between a and b,
  * which broadcast; 0 where a or b is 0. It is no loss itself, but 1 - out is. */
 typedef struct tg_cosine_similarity_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    double eps; /* default 1e-8; TG_ZERO for 0 */
+    double eps;                   /* default 1e-8; TG_ZERO for 0 */
 } tg_cosine_similarity_opts;
-TG_API tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_similarity_opts opts);
+TG_API tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis,
+                                            tg_cosine_similarity_opts opts);
 
 #ifdef __cplusplus
 }

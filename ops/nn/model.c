@@ -17,7 +17,7 @@ typedef struct store {
     uint64_t seed;
     entry *at;      /* in the order they were made */
     int count, cap; /* cap is 0 or a power of two */
-    int *table;     /* a hash table of 2 cap places with open addressing; each holds an index into `at` plus 1, or 0 */
+    int *table; /* a hash table of 2 cap places with open addressing; each holds an index into `at` plus 1, or 0 */
     bool evaluating;
     int making; /* the number of parameters whose initialiser is running */
 } store;
@@ -99,7 +99,8 @@ void tg_model_free(tg_model *model) {
     store *m = model ? store_of(model, "tg_model_free") : NULL;
     if (!m) return;
     if (m->making) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_model_free: the model cannot be freed while an initialiser of it is running");
+        tg_fail(TG_ERR_ARGUMENT,
+                "tg_model_free: the model cannot be freed while an initialiser of it is running");
         return;
     }
     free_from(m, 0);
@@ -166,15 +167,18 @@ static char *prepare(store *m, const char *name) {
 /* `init` may have called back, and made the same parameter or used up the room. */
 static tg_status insert(store *m, entry e) {
     if (table_find(m, e.name, e.hash) >= 0)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_model_param: the initialiser of %s has made a parameter of that name itself", e.name);
-    if (!reserve(m)) return tg_fail(TG_ERR_MEMORY, "tg_model_param: there is no memory for parameter %s", e.name);
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "tg_model_param: the initialiser of %s has made a parameter of that name itself",
+                       e.name);
+    if (!reserve(m))
+        return tg_fail(TG_ERR_MEMORY, "tg_model_param: there is no memory for parameter %s", e.name);
     m->at[m->count] = e;
     table_put(m, m->count++);
     return TG_OK;
 }
 
-static tg_tensor *add_parameter(store *m, const char *name, tg_dtype dtype, tg_shape shape,
-                                tg_init_fn init, const void *user) {
+static tg_tensor *add_parameter(store *m, const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init,
+                                const void *user) {
     uint64_t hash = hash_of(name);
     char *copy = prepare(m, name);
     if (!copy) return tg_poison();
@@ -200,8 +204,8 @@ static tg_tensor *check_parameter(tg_tensor *p, const char *name, tg_dtype dtype
     return tg_poison();
 }
 
-tg_tensor *tg_model_param(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape,
-                            tg_init_fn init, const void *user) {
+tg_tensor *tg_model_param(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init,
+                          const void *user) {
     TG_NAMED("tg_model_param");
     store *m = store_of(model, "tg_model_param");
     if (!m) return tg_poison();

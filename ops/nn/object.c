@@ -30,7 +30,8 @@ void *tg_object_of(const void *handle, const char *kind, const char *who) {
     if (!handle)
         tg_fail(TG_ERR_ARGUMENT, "%s: the %s is NULL", who, kind);
     else
-        tg_fail(TG_ERR_ARGUMENT, "%s: the %s %s", who, kind, a ? "is the handle of something else" : "was freed");
+        tg_fail(TG_ERR_ARGUMENT, "%s: the %s %s", who, kind,
+                a ? "is the handle of something else" : "was freed");
     return NULL;
 }
 

@@ -33,13 +33,16 @@ typedef struct optimiser {
 
 static const char kind[] = "optimiser";
 
-static optimiser *optimiser_of(const tg_optim *optim, const char *who) { return tg_object_of(optim, kind, who); }
+static optimiser *optimiser_of(const tg_optim *optim, const char *who) {
+    return tg_object_of(optim, kind, who);
+}
 
 /* The same for an optimiser that is to be changed, which none of its rule's functions may be running for. */
 static optimiser *idle_optimiser_of(tg_optim *optim, const char *who) {
     optimiser *o = optimiser_of(optim, who);
     if (!o || !o->running) return o;
-    tg_fail(TG_ERR_ARGUMENT, "%s: the optimiser cannot be used while a function of its rule %s is running", who, o->rule->name);
+    tg_fail(TG_ERR_ARGUMENT, "%s: the optimiser cannot be used while a function of its rule %s is running",
+            who, o->rule->name);
     return NULL;
 }
 
@@ -52,7 +55,8 @@ static const tg_hyper *find(const optimiser *o, const char *name) {
     if (name && strcmp(name, rate.name) == 0) return &rate;
     const tg_hyper *h = tg_hyper_find(o->rule->hypers, o->rule->n_hypers, name);
     if (!h)
-        tg_fail(TG_ERR_ARGUMENT, "tg_optim_get: rule %s has no hyperparameter \"%s\"", o->rule->name, name ? name : "NULL");
+        tg_fail(TG_ERR_ARGUMENT, "tg_optim_get: rule %s has no hyperparameter \"%s\"", o->rule->name,
+                name ? name : "NULL");
     return h;
 }
 
@@ -65,7 +69,8 @@ static tg_status accept(optimiser *o) {
     if (s != TG_OK) return tg_fail(s, "tg_optim_set: rule %s refuses its options", r->name);
     o->kept = 0;
     for (int k = 0; k < r->n_moments; k++)
-        if (!r->moments[k].when || tg_hyper_get(find(o, r->moments[k].when), o->opts) != 0) o->kept |= 1u << k;
+        if (!r->moments[k].when || tg_hyper_get(find(o, r->moments[k].when), o->opts) != 0)
+            o->kept |= 1u << k;
     return TG_OK;
 }
 
@@ -126,13 +131,15 @@ void tg_optim_print(FILE *file, const tg_optim *optim) {
 
 static tg_status check_moments(const tg_optim_rule *r) {
     if (r->n_moments < 0 || r->n_moments > TG_MAX_MOMENTS)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: rule %s has %d moments, outside [0, %d]", r->name, r->n_moments,
-                       TG_MAX_MOMENTS);
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: rule %s has %d moments, outside [0, %d]", r->name,
+                       r->n_moments, TG_MAX_MOMENTS);
     if (r->n_moments > 0 && !r->moments)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: rule %s has no list of its %d moments", r->name, r->n_moments);
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: rule %s has no list of its %d moments", r->name,
+                       r->n_moments);
     for (int k = 0; k < r->n_moments; k++) {
         const tg_optim_moment *m = &r->moments[k];
-        if (!m->name || !*m->name) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: moment %d of rule %s has no name", k, r->name);
+        if (!m->name || !*m->name)
+            return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: moment %d of rule %s has no name", k, r->name);
         if (m->when && !tg_hyper_find(r->hypers, r->n_hypers, m->when))
             return tg_fail(
                 TG_ERR_ARGUMENT,
@@ -147,11 +154,13 @@ static tg_status check_rule(const tg_optim_rule *r) {
     if (!r->name || !*r->name) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: the rule has no name");
     if (!r->step) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: the rule %s has no step", r->name);
     if (r->opts_size > TG_MAX_ATTR)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: the options of rule %s have %zu bytes, more than %d", r->name, r->opts_size,
-                       TG_MAX_ATTR);
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: the options of rule %s have %zu bytes, more than %d",
+                       r->name, r->opts_size, TG_MAX_ATTR);
     if (tg_hyper_check(r->hypers, r->n_hypers, r->opts_size) != TG_OK) return tg_error_status();
     if (tg_hyper_find(r->hypers, r->n_hypers, rate.name))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_new: rule %s lists the hyperparameter lr, which every optimiser has anyway", r->name);
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "tg_optim_new: rule %s lists the hyperparameter lr, which every optimiser has anyway",
+                       r->name);
     return check_moments(r);
 }
 
@@ -192,7 +201,8 @@ static tg_status grow(optimiser *o, int n) {
     if (n <= o->count) return TG_OK;
     size_t bytes;
     state *at = tg_size_mul((size_t)n, ROOM, &bytes) ? tg_alloc(bytes) : NULL;
-    if (!at) return tg_fail(TG_ERR_MEMORY, "tg_optim_step: there is no memory for the state of %d parameters", n);
+    if (!at)
+        return tg_fail(TG_ERR_MEMORY, "tg_optim_step: there is no memory for the state of %d parameters", n);
     for (int i = 0; i < n; i++) at[i] = i < o->count ? o->at[i] : (state){0};
     tg_dealloc(o->at, (size_t)o->count * ROOM);
     o->at = at, o->count = n, o->call = (tg_optim_call *)(void *)(at + n);
@@ -227,7 +237,8 @@ static tg_status prepare(const optimiser *o, state *s, tg_tensor *p) {
 }
 
 static void fill(const optimiser *o, const state *s, tg_optim_call *call) {
-    *call = (tg_optim_call){.rule = o->rule, .opts = o->opts, .lr = o->lr, .t = s->steps + 1, .handle = s->param};
+    *call =
+        (tg_optim_call){.rule = o->rule, .opts = o->opts, .lr = o->lr, .t = s->steps + 1, .handle = s->param};
     call->param = tg_array_of(s->param);
     call->grad = tg_array_of(s->grad);
     for (int k = 0; k < o->rule->n_moments; k++)
@@ -244,7 +255,8 @@ static tg_status run_prepare(optimiser *o, int used) {
     for (int i = 0; status == TG_OK && i < o->count; i++) {
         const state *s = &o->at[i];
         bool whole = !s->grad || (tg_is_alive(s->param) && tg_is_alive(s->grad));
-        for (int k = 0; s->grad && k < TG_MAX_MOMENTS; k++) whole = whole && (!s->moment[k] || tg_is_alive(s->moment[k]));
+        for (int k = 0; s->grad && k < TG_MAX_MOMENTS; k++)
+            whole = whole && (!s->moment[k] || tg_is_alive(s->moment[k]));
         if (!whole) status = tg_fail(TG_ERR_LIFETIME, "%s has freed a parameter or a moment", who);
     }
     return status == TG_OK ? tg_error_status() : status;
@@ -337,12 +349,14 @@ static tg_status take_moment(const optimiser *o, state *s, int k, const tg_tenso
                                           tg_describe(s->param, text, sizeof text))
                                 : TG_OK;
     if (k >= o->rule->n_moments)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: moment %d is given, but rule %s has only %d", who, k, o->rule->name, o->rule->n_moments);
-    bool alike = tg_dtype_of(given) == tg_dtype_of(s->param) && tg_shape_equal(tg_shape_of(given), tg_shape_of(s->param));
+        return tg_fail(TG_ERR_ARGUMENT, "%s: moment %d is given, but rule %s has only %d", who, k,
+                       o->rule->name, o->rule->n_moments);
+    bool alike = tg_dtype_of(given) == tg_dtype_of(s->param) &&
+                 tg_shape_equal(tg_shape_of(given), tg_shape_of(s->param));
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!alike)
-        return tg_fail(TG_ERR_SHAPE, "%s: moment %s must have the shape and dtype of %s, was given %s", who, name,
-                       tg_describe(s->param, other, sizeof other), tg_describe(given, text, sizeof text));
+        return tg_fail(TG_ERR_SHAPE, "%s: moment %s must have the shape and dtype of %s, was given %s", who,
+                       name, tg_describe(s->param, other, sizeof other), tg_describe(given, text, sizeof text));
     s->moment[k] = new_moment(s->param);
     return s->moment[k] ? tg_copy_(s->moment[k], given) : tg_error_status();
 }
@@ -364,7 +378,8 @@ tg_status tg_optim_set_state(tg_optim *optim, int i, const tg_optim_state *in) {
     tg_tensor *p = o ? tg_model_at(o->model, i) : NULL;
     if (!o || tg_is_poison(p)) return tg_error_status();
     if (!in || in->steps < 0)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set_state: %s", in ? "the number of steps is negative" : "the state is NULL");
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set_state: %s",
+                       in ? "the number of steps is negative" : "the state is NULL");
     tg_mark before = tg_tape_mark();
     bool recording = tg_set_grad_enabled(false);
     tg_status status = set_state(o, i, p, in);

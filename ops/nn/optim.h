@@ -56,7 +56,7 @@ struct tg_optim_rule {
     const tg_optim_moment *moments;
     int n_moments; /* at most TG_MAX_MOMENTS */
 
-    size_t opts_size; /* bytes of the struct of options, at most TG_MAX_ATTR; 0: none */
+    size_t opts_size;       /* bytes of the struct of options, at most TG_MAX_ATTR; 0: none */
     const tg_hyper *hypers; /* its fields; the learning rate, which every optimiser has, is not among them */
     int n_hypers;
 

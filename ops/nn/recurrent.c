@@ -42,13 +42,15 @@ static bool find_weights(weights *w, tg_model *model, const char *layer, const c
 static tg_tensor *lstm(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_lstm_opts o) {
     weights w;
     if (!find_weights(&w, model, "nn_lstm", name, x, 4, hidden, !o.no_bias)) return tg_poison();
-    tg_tensor *b = w.b_ih ? tg_add(w.b_ih, w.b_hh) : NULL, *a = tg_linear_with(x, w.w_ih, (tg_linear_opts){.bias = b});
+    tg_tensor *b = w.b_ih ? tg_add(w.b_ih, w.b_hh) : NULL,
+              *a = tg_linear_with(x, w.w_ih, (tg_linear_opts){.bias = b});
     tg_tensor *y = tg_lstm_scan_with(a, w.w_hh, (tg_lstm_scan_opts){.h = o.h, .c = o.c, .cells = o.cells});
     if (!tg_is_poison(a)) tg_drop_elements(a); /* no gradient reads it */
     return y;
 }
 
-tg_tensor *tg_nn_lstm_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_lstm_opts opts) {
+tg_tensor *tg_nn_lstm_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden,
+                           tg_nn_lstm_opts opts) {
     TG_NAMED("nn_lstm");
     if (opts.cells) *opts.cells = tg_poison();
     if (!tg_layer_check("nn_lstm", x, 3, "[n, t, in]", hidden)) return tg_poison();

@@ -28,7 +28,8 @@ typedef struct tg_nn_lstm_opts {
     tg_tensor **cells;
     bool no_bias;
 } tg_nn_lstm_opts;
-TG_API tg_tensor *tg_nn_lstm_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_lstm_opts opts);
+TG_API tg_tensor *tg_nn_lstm_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden,
+                                  tg_nn_lstm_opts opts);
 
 /* torch.nn.GRU(in, hidden, batch_first=True): h = gru_cell(x W_ih^T + b_ih, h W_hh^T + b_hh, h), with the same
  * names and 3 in place of 4. */
@@ -37,7 +38,8 @@ typedef struct tg_nn_gru_opts {
     tg_tensor *h;
     bool no_bias;
 } tg_nn_gru_opts;
-TG_API tg_tensor *tg_nn_gru_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_gru_opts opts);
+TG_API tg_tensor *tg_nn_gru_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden,
+                                 tg_nn_gru_opts opts);
 
 #ifdef __cplusplus
 }

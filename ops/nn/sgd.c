@@ -11,7 +11,8 @@ static const tg_optim_moment moments[] = {{"momentum_buffer", .when = "momentum"
 
 static tg_status check(const void *opts) {
     const tg_sgd_opts *o = opts;
-    return o->nesterov && o->momentum == 0 ? tg_fail(TG_ERR_ARGUMENT, "tg_sgd: nesterov needs a momentum") : TG_OK;
+    return o->nesterov && o->momentum == 0 ? tg_fail(TG_ERR_ARGUMENT, "tg_sgd: nesterov needs a momentum")
+                                           : TG_OK;
 }
 
 static void step(const tg_optim_call *call) {

@@ -95,7 +95,8 @@ static bool multiply(term *a, term *b, const plan *p, int k) {
         if (!has(&a->l, b->l.at[i])) push(&right, b->l.at[i]);
     int axes = both.n + left.n + right.n;
     if (axes > TG_MAX_RANK)
-        return FAIL(p, TG_ERR_SHAPE, "the product has %d axes after operand %d, more than %d", axes, k, TG_MAX_RANK);
+        return FAIL(p, TG_ERR_SHAPE, "the product has %d axes after operand %d, more than %d", axes, k,
+                    TG_MAX_RANK);
     letters rows = joined(&both, &left, &summed), columns = joined(&both, &summed, &right);
     letters out = joined(&both, &left, &right);
     arrange(a, &rows), arrange(b, &columns);

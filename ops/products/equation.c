@@ -39,8 +39,8 @@ static bool scan(plan *p, letters *l, int *dots) {
         else if (*dots < 0 && strncmp(p->at, "...", 3) == 0)
             *dots = l->n, p->at += 2;
         else
-            return FAIL(p, TG_ERR_ARGUMENT, "a subscript may hold letters and one \"...\", not \"%c\": %s", *p->at,
-                        whose(p).s);
+            return FAIL(p, TG_ERR_ARGUMENT, "a subscript may hold letters and one \"...\", not \"%c\": %s",
+                        *p->at, whose(p).s);
     }
     return true;
 }
@@ -54,7 +54,8 @@ static bool read_subscript(plan *p, int rank, int axes, letters *l) {
     if (axes < 0 || (dots < 0 && axes > 0 && p->x))
         return FAIL(p, TG_ERR_SHAPE, "the subscript has %d letters for %d axes: %s", named.n, rank, whose(p).s);
     if (dots >= 0 && named.n + axes > TG_MAX_RANK)
-        return FAIL(p, TG_ERR_SHAPE, "the subscript stands for %d axes, more than %d: %s", named.n + axes, TG_MAX_RANK, whose(p).s);
+        return FAIL(p, TG_ERR_SHAPE, "the subscript stands for %d axes, more than %d: %s", named.n + axes,
+                    TG_MAX_RANK, whose(p).s);
     l->n = 0;
     for (int i = 0; i <= named.n; i++) {
         for (int d = axes; i == dots && d > 0; d--) push(l, TG_LETTERS - d);
@@ -83,11 +84,13 @@ static bool read_operand(plan *p, int n, tg_tensor *const *x) {
     letters l;
     if (!a) return false;
     if (!tg_dtype_is_float((tg_dtype)a->dtype) || a->dtype != (uint8_t)tg_dtype_of(x[0]))
-        return FAIL(p, TG_ERR_DTYPE, "the operands must all be f32 or all be f64 (tg_to converts): %s", whose(p).s);
+        return FAIL(p, TG_ERR_DTYPE, "the operands must all be f32 or all be f64 (tg_to converts): %s",
+                    whose(p).s);
     if (!read_subscript(p, a->rank, -1, &l) || !note(p, a, &l)) return false;
     bool more = p->i + 1 < n;
     if (more != (*p->at == ','))
-        return FAIL(p, TG_ERR_ARGUMENT, "the equation has %s subscripts than the %d operands", more ? "fewer" : "more", n);
+        return FAIL(p, TG_ERR_ARGUMENT, "the equation has %s subscripts than the %d operands",
+                    more ? "fewer" : "more", n);
     p->at += more;
     return true;
 }
@@ -107,10 +110,12 @@ static bool default_output(plan *p) {
 static bool written_output(plan *p) {
     int axes = 0;
     for (int letter = TG_DOTS; letter < TG_LETTERS; letter++) axes += p->count[letter] > 0;
-    if (p->at[1] != '>') return FAIL(p, TG_ERR_ARGUMENT, "\"%.2s\" stands where only the arrow \"->\" may", p->at);
+    if (p->at[1] != '>')
+        return FAIL(p, TG_ERR_ARGUMENT, "\"%.2s\" stands where only the arrow \"->\" may", p->at);
     p->at += 2;
     if (!read_subscript(p, 0, axes, &p->out)) return false;
-    if (*p->at) return FAIL(p, TG_ERR_ARGUMENT, "\"%s\" stands after the output, where the equation must end", p->at);
+    if (*p->at)
+        return FAIL(p, TG_ERR_ARGUMENT, "\"%s\" stands after the output, where the equation must end", p->at);
     for (int i = 0; i < p->out.n; i++) {
         int letter = p->out.at[i];
         if (find(&p->out, letter) != i)

@@ -24,7 +24,8 @@ static tg_status infer(const tg_call *call) {
         return tg_call_fail(call, TG_ERR_SHAPE, "the weight must be a matrix [out, in]: %s",
                             tg_call_input(call, 1));
     if (x->rank == 0 || x->shape[x->rank - 1] != w->shape[1])
-        return tg_call_fail(call, TG_ERR_SHAPE, "the last axis must have the %lld inputs of the weight: %s, weight %s",
+        return tg_call_fail(call, TG_ERR_SHAPE,
+                            "the last axis must have the %lld inputs of the weight: %s, weight %s",
                             (long long)w->shape[1], tg_call_input(call, 0), tg_call_input(call, 1));
     if (bias && (bias->rank != 1 || bias->numel != w->shape[0]))
         return tg_call_fail(call, TG_ERR_SHAPE, "the bias must be [%lld], one number an output: %s",

@@ -112,7 +112,8 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     if (tg_needs(n, 1)) {
         bool shared =
             tg_rank(b) == 2 && tg_rank(a) > 2; /* one matrix for all rows: one product, not a batch to sum */
-        tg_tensor *db = shared ? tg_matmul(tg_swap_last(as_rows(a)), as_rows(g)) : tg_matmul(tg_swap_last(a), g);
+        tg_tensor *db =
+            shared ? tg_matmul(tg_swap_last(as_rows(a)), as_rows(g)) : tg_matmul(tg_swap_last(a), g);
         din[1] = column ? tg_squeeze(db, -1) : db;
     }
 }
@@ -138,8 +139,8 @@ static tg_array without_repeats(tg_array c) {
 }
 
 /* C = beta C + the products [from, from + n) along the batch axis i, where the stride of C is 0. */
-static tg_status add_products(const tg_array *a, const tg_array *b, double beta, const tg_array *c, int i, int64_t from,
-                              int64_t n) {
+static tg_status add_products(const tg_array *a, const tg_array *b, double beta, const tg_array *c, int i,
+                              int64_t from, int64_t n) {
     tg_status s = TG_OK;
     for (int64_t j = from; n <= RUNNING && s == TG_OK && j < from + n; j++) {
         tg_array aj = at_batch(*a, i, j), bj = at_batch(*b, i, j), cj = at_batch(*c, i, j);

@@ -17,7 +17,7 @@ TG_API tg_tensor *tg_matmul(tg_tensor *a, tg_tensor *b);
 
 typedef struct tg_linear_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    tg_tensor *bias; /* [out]; NULL: none */
+    tg_tensor *bias;              /* [out]; NULL: none */
 } tg_linear_opts;
 
 /* out = x w^T + bias, for x [.., in] and w [out, in], as torch.nn.functional.linear; it is one matrix product, whatever the
@@ -27,9 +27,10 @@ typedef struct tg_linear_opts {
 TG_API tg_tensor *tg_linear_with(tg_tensor *x, tg_tensor *w, tg_linear_opts opts);
 
 /* The three below take exactly the ranks they name; other ranks, and sizes that differ, are TG_ERR_SHAPE. */
-TG_API tg_tensor *tg_dot(tg_tensor *a, tg_tensor *b);   /* out = sum_i a[i] b[i], of two vectors of one length */
+TG_API tg_tensor *tg_dot(tg_tensor *a, tg_tensor *b); /* out = sum_i a[i] b[i], of two vectors of one length */
 TG_API tg_tensor *tg_outer(tg_tensor *a, tg_tensor *b); /* out[i, j] = a[i] b[j], of two vectors */
-TG_API tg_tensor *tg_bmm(tg_tensor *a, tg_tensor *b);   /* n products, [n, i, k] times [n, k, j], without broadcasting */
+TG_API tg_tensor *tg_bmm(tg_tensor *a,
+                         tg_tensor *b); /* n products, [n, i, k] times [n, k, j], without broadcasting */
 
 /* out = beta * c + alpha * (a b), for matrices a and b and a c that broadcasts to their product (torch.addmm). With
  * beta = 0 the elements of c do not count, NaN included, and its gradient is 0. The numbers are arguments rather than

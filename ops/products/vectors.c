@@ -27,7 +27,8 @@ tg_tensor *tg_dot(tg_tensor *a, tg_tensor *b) {
 
 tg_tensor *tg_outer(tg_tensor *a, tg_tensor *b) {
     TG_COMPOSED("outer");
-    if (!of_rank("outer", a, 0, 1, "two vectors") || !of_rank("outer", b, 1, 1, "two vectors")) return tg_poison();
+    if (!of_rank("outer", a, 0, 1, "two vectors") || !of_rank("outer", b, 1, 1, "two vectors"))
+        return tg_poison();
     tg_tensor *column = tg_unsqueeze(a, 1), *out = tg_mul(column, b);
     tg_drop_elements(column);
     return out;
@@ -59,7 +60,8 @@ static tg_tensor *without_value(tg_tensor *c) {
 tg_tensor *tg_addmm(tg_tensor *c, tg_tensor *a, tg_tensor *b, double beta, double alpha) {
     TG_COMPOSED("addmm");
     const tg_array *z = tg_operand(c, "addmm", 0);
-    const tg_array *x = of_rank("addmm", a, 1, 2, "two matrices"), *y = of_rank("addmm", b, 2, 2, "two matrices");
+    const tg_array *x = of_rank("addmm", a, 1, 2, "two matrices"),
+                   *y = of_rank("addmm", b, 2, 2, "two matrices");
     if (!z || !x || !y) return tg_poison();
     if (x->shape[1] != y->shape[0]) return fail_pair("addmm", "inner sizes differ", a, b);
     tg_shape out = TG_SHAPE(x->shape[0], y->shape[1]), both;

@@ -67,7 +67,8 @@ static tg_status lay_out(const tg_call *call, tg_shape h) {
     tg_shape pre = h;
     if (s != TG_OK) return s;
     if (h.dim[h.rank - 1] > INT64_MAX / 4)
-        return tg_call_fail(call, TG_ERR_SHAPE, "the gates have more elements than can be counted: %s", tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_SHAPE, "the gates have more elements than can be counted: %s",
+                            tg_call_input(call, 0));
     pre.dim[h.rank - 1] *= 4;
     return tg_out(call, 1, dtype, pre);
 }

@@ -21,7 +21,8 @@ static tg_tensor *step_grad(tg_tensor *pre, tg_tensor *h0, tg_tensor *dh, tg_ten
     tg_tensor *da_r = tg_plus(tg_mul(tg_mul(da_n, a[3]), tg_sigmoid_slope(a[0])), extra[0]);
     tg_tensor *da_z = tg_plus(tg_mul(dz, tg_sigmoid_slope(a[1])), extra[1]);
     *da = tg_concat_with(-1, 3, (tg_tensor *[]){da_r, da_z, da_n});
-    *ds = tg_concat_with(-1, 3, (tg_tensor *[]){da_r, da_z, tg_plus(tg_mul(da_n, tg_gate_sigmoid(a[0])), extra[3])});
+    *ds = tg_concat_with(-1, 3,
+                         (tg_tensor *[]){da_r, da_z, tg_plus(tg_mul(da_n, tg_gate_sigmoid(a[0])), extra[3])});
     return tg_mul(dh, tg_gate_sigmoid(a[1]));
 }
 

@@ -44,16 +44,16 @@ static void backward_rows(void *context, int64_t begin, int64_t end) {
         bool last = t == l->t - 1;
         for (int64_t i = begin; i < end; i++) {
             void *dc = tg_step_row(l->dc_before, i, 0);
-            l->kernels->lstm_grad(
-                &(tg_lstm_grad_row){l->h,
-                                    tg_step_row(l->pre, i, t),
-                                    tg_row_before(l->c, l->c0, i, t),
-                                    tg_step_row(l->c, i, t),
-                                    {last ? NULL : tg_step_row(&l->recur.right, i, 0), tg_step_row(l->dy, i, t)},
-                                    {last ? NULL : dc, tg_step_row(l->dc, i, t)},
-                                    tg_step_row(l->dpre, i, t),
-                                    tg_step_row(l->da, i, t),
-                                    dc});
+            l->kernels->lstm_grad(&(tg_lstm_grad_row){
+                l->h,
+                tg_step_row(l->pre, i, t),
+                tg_row_before(l->c, l->c0, i, t),
+                tg_step_row(l->c, i, t),
+                {last ? NULL : tg_step_row(&l->recur.right, i, 0), tg_step_row(l->dy, i, t)},
+                {last ? NULL : dc, tg_step_row(l->dc, i, t)},
+                tg_step_row(l->dpre, i, t),
+                tg_step_row(l->da, i, t),
+                dc});
         }
         if (l->w && (t > 0 || l->h0)) tg_recurrence_product(&l->recur, l->da, t, false, begin, end);
     }

@@ -40,8 +40,7 @@ static void scan_steps(const tg_node *n, tg_tensor *const *dout, tg_tensor **par
         tg_tensor *c0 = t > 0 ? tg_at_step(n->out[1], t - 1) : tg_or_zeros(n->in[3], y, rows, h);
         tg_tensor *d = tg_or_zeros(tg_plus(*dh, step_of(dout[0], t)), y, rows, h);
         *dc = tg_plus(*dc, step_of(dout[1], t));
-        part[t] =
-            step_grad(tg_at_step(n->out[2], t), c0, tg_at_step(n->out[1], t), d, dc, step_of(dout[2], t));
+        part[t] = step_grad(tg_at_step(n->out[2], t), c0, tg_at_step(n->out[1], t), d, dc, step_of(dout[2], t));
         *dh = tg_matmul(part[t], n->in[1]);
     }
 }

@@ -32,7 +32,7 @@ void tg_recurrence_product(const tg_recurrence *r, const tg_array *x, int64_t t,
     for (int64_t i = begin; bytes > 0 && i < end; i++)
         memcpy(tg_step_row(&r->left, i, 0), tg_step_row(x, i, t), bytes);
     tg_prepacked_product(&r->w, end - begin, tg_step_row(&r->left, begin, 0), r->left.stride[0], add,
-                      tg_step_row(&r->right, begin, 0), r->right.stride[0]);
+                         tg_step_row(&r->right, begin, 0), r->right.stride[0]);
 }
 
 tg_status tg_recurrence_first(const tg_recurrence *r, int64_t steps, int64_t h, tg_array *dh0) {
@@ -50,7 +50,9 @@ int64_t tg_step_grain(int64_t n) {
 }
 
 /* All steps and rows one under the other: [n t, width]; borrowed. */
-static tg_array as_matrix(const tg_array *x) { return tg_borrow_reshape(x, tg_shape_rows(tg_array_shape(x))); }
+static tg_array as_matrix(const tg_array *x) {
+    return tg_borrow_reshape(x, tg_shape_rows(tg_array_shape(x)));
+}
 
 static tg_status states_before(tg_array *out, const tg_array *y, const tg_array *h0) {
     tg_status s = tg_array_alloc_like(out, y);
@@ -94,8 +96,8 @@ tg_status tg_call_gates(const tg_call *call, int rank, int gates, tg_shape *h) {
     tg_status s = tg_call_float(call, 0);
     if (s != TG_OK) return s;
     if (a->rank != rank || a->shape[rank - 1] % gates != 0)
-        return tg_call_fail(call, TG_ERR_SHAPE, "needs pre-activations [n, %s%d h], was given %s", rank == 2 ? "" : "t, ",
-                            gates, tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_SHAPE, "needs pre-activations [n, %s%d h], was given %s",
+                            rank == 2 ? "" : "t, ", gates, tg_call_input(call, 0));
     *h = tg_array_shape(a);
     h->dim[rank - 1] /= gates;
     return TG_OK;
@@ -144,7 +146,8 @@ tg_tensor *tg_gates_of(tg_tensor *pre, bool last) {
     int64_t h = tg_size(pre, -1) / 4;
     tg_tensor *gate[4];
     for (int k = 0; k < 4; k++) gate[k] = tg_gate(pre, h, k);
-    for (int k = 0; k < (last ? 4 : 3); k++) gate[k] = k == 2 ? tg_gate_tanh(gate[k]) : tg_gate_sigmoid(gate[k]);
+    for (int k = 0; k < (last ? 4 : 3); k++)
+        gate[k] = k == 2 ? tg_gate_tanh(gate[k]) : tg_gate_sigmoid(gate[k]);
     return tg_concat_with(-1, 4, gate);
 }
 
@@ -170,7 +173,9 @@ tg_tensor *tg_step_outer(tg_tensor *ds, tg_tensor *before) {
 tg_tensor **tg_tensors_new(const tg_node *n, int64_t t) {
     size_t bytes;
     tg_tensor **p = tg_size_mul((size_t)t, sizeof *p, &bytes) ? tg_sys_alloc(bytes) : NULL;
-    if (!p) tg_fail(TG_ERR_MEMORY, "%s: there is no memory for the gradients of %lld steps", n->op->name, (long long)t);
+    if (!p)
+        tg_fail(TG_ERR_MEMORY, "%s: there is no memory for the gradients of %lld steps", n->op->name,
+                (long long)t);
     return p;
 }
 

@@ -61,7 +61,8 @@ static tg_status far_products(const tg_array *x, unsigned axes, const tg_array *
 static tg_status prod_forward(const tg_call *call) {
     const tg_array *x = call->in[0], *out = call->out[0];
     tg_status s = tg_fold_over(call, TG_PROD);
-    if (s != TG_OK || x->numel == 0 || !tg_dtype_is_float((tg_dtype)x->dtype) || stays_in_range(x, out)) return s;
+    if (s != TG_OK || x->numel == 0 || !tg_dtype_is_float((tg_dtype)x->dtype) || stays_in_range(x, out))
+        return s;
     return far_products(x, tg_axes_of(call->attr, x->rank), out);
 }
 
@@ -91,7 +92,9 @@ static merged merge_of(const tg_node *n) {
     return m;
 }
 
-static tg_tensor *merge(const merged *m, tg_tensor *x) { return tg_reshape_with(tg_permute_with(x, m->order), m->rows); }
+static tg_tensor *merge(const merged *m, tg_tensor *x) {
+    return tg_reshape_with(tg_permute_with(x, m->order), m->rows);
+}
 static tg_tensor *part(const merged *m, tg_tensor *rows) {
     return tg_permute_with(tg_reshape_with(rows, m->shape), m->back);
 }
@@ -107,8 +110,10 @@ static void prod_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
         return;
     }
     last.dim[axis] = 1;
-    tg_tensor *g = tg_pad_with(tg_reshape_with(dout[0], last), (tg_pad_opts){.before = TG_SHAPE(m.rows.dim[axis] - 1)});
-    tg_tensor *rows = tg_cumprod_adjoint((tg_tensor *[]){merge(&m, n->in[0]), g}, 2, &(tg_scan_attr){.axis = -1});
+    tg_tensor *g =
+        tg_pad_with(tg_reshape_with(dout[0], last), (tg_pad_opts){.before = TG_SHAPE(m.rows.dim[axis] - 1)});
+    tg_tensor *rows =
+        tg_cumprod_adjoint((tg_tensor *[]){merge(&m, n->in[0]), g}, 2, &(tg_scan_attr){.axis = -1});
     din[0] = part(&m, rows);
 }
 
@@ -277,7 +282,9 @@ const tg_op tg_op_logsumexp = {
     .grad_kernel = lse_grad_kernel,
 };
 
-tg_tensor *tg_logsumexp_with(tg_tensor *x, tg_logsumexp_opts opts) { return tg_apply1(&tg_op_logsumexp, x, &opts); }
+tg_tensor *tg_logsumexp_with(tg_tensor *x, tg_logsumexp_opts opts) {
+    return tg_apply1(&tg_op_logsumexp, x, &opts);
+}
 
 /* ---- all, any ---- */
 

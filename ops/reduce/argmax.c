@@ -89,8 +89,12 @@ static tg_tensor *apply_extreme(const tg_op *op, tg_tensor *x, int axis, tg_max_
     return out[0];
 }
 
-tg_tensor *tg_max_with(tg_tensor *x, int axis, tg_max_opts opts) { return apply_extreme(&tg_op_max, x, axis, opts); }
-tg_tensor *tg_min_with(tg_tensor *x, int axis, tg_min_opts opts) { return apply_extreme(&tg_op_min, x, axis, opts); }
+tg_tensor *tg_max_with(tg_tensor *x, int axis, tg_max_opts opts) {
+    return apply_extreme(&tg_op_max, x, axis, opts);
+}
+tg_tensor *tg_min_with(tg_tensor *x, int axis, tg_min_opts opts) {
+    return apply_extreme(&tg_op_min, x, axis, opts);
+}
 
 /* ---- argmax, argmin ---- */
 

@@ -16,7 +16,8 @@ typedef struct job {
     void *out;
     int order;
     tg_scan_lines line;
-    bool f64, reverse, exclusive, only_last; /* only_last: inner is 1, and g has one number a row, for its last element */
+    bool f64, reverse, exclusive,
+        only_last; /* only_last: inner is 1, and g has one number a row, for its last element */
 } job;
 
 /* ---- first gradients of what stays in range:  out[k] = (product before k) s[k] with s[k] = g[k] + x[k+1]
@@ -46,7 +47,8 @@ static inline int leaves(double v, double most) {
                 if (STEP == 1) far |= leaves(v, MOST); \
                 if (i % STEP == 0) far |= leaves(acc[l], MOST); \
             } \
-        for (int64_t l = 0; l < lanes; l++) acc[l] = j->only_last ? (double)g[(at - j->line.n) / j->line.n + l] : 0; \
+        for (int64_t l = 0; l < lanes; l++) \
+            acc[l] = j->only_last ? (double)g[(at - j->line.n) / j->line.n + l] : 0; \
         for (int64_t i = j->line.n - 1; i >= 0; i--) { \
             at -= step; \
             bool none = j->only_last || (j->exclusive && i == j->line.n - 1); \
@@ -63,7 +65,7 @@ static inline int leaves(double v, double most) {
     static bool NAME(const job *j, int64_t at, int64_t lanes, double *before) { \
         if (j->line.inner > 1 || j->line.n == 1) return NAME##_lanes(j, at, lanes, 1, before); \
         return lanes == TG_SCAN_ROWS ? NAME##_lanes(j, at, TG_SCAN_ROWS, j->line.n, before) \
-                             : NAME##_lanes(j, at, lanes, j->line.n, before); \
+                                     : NAME##_lanes(j, at, lanes, j->line.n, before); \
     }
 PLAIN(plain_f32, float, 2, 0x1p350)
 PLAIN(plain_f64, double, 1, 0x1p500)
@@ -80,9 +82,7 @@ static void set_element(const job *j, int64_t k, tg_scaled v) {
         ((float *)j->out)[k] = (float)tg_scaled_value(v);
 }
 
-static tg_scaled times(tg_scaled c, double v) {
-    return tg_scaled_is_nothing(c) ? c : tg_scaled_times(c, v);
-}
+static tg_scaled times(tg_scaled c, double v) { return tg_scaled_is_nothing(c) ? c : tg_scaled_times(c, v); }
 
 /* Multiplies the polynomial p by that of element k. */
 static void multiply(const job *j, tg_scaled *p, int64_t k) {
@@ -176,8 +176,8 @@ static tg_status infer(const tg_call *call, int first_h) {
     tg_status s = tg_call_float(call, 0);
     if (s != TG_OK) return s;
     if (call->n_in < first_h || call->n_in > first_h + MOST)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d inputs are given, but it takes %d to %d", call->n_in, first_h,
-                            first_h + MOST);
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d inputs are given, but it takes %d to %d", call->n_in,
+                            first_h, first_h + MOST);
     for (int i = 1; i < call->n_in; i++) {
         if (call->in[i]->dtype != x->dtype) return tg_call_dtypes_differ(call, 0, i);
         if (!tg_array_same_shape(call->in[i], x))

@@ -185,7 +185,8 @@ static tg_status amax_forward(const tg_call *call) { return tg_fold_over(call, T
 static void extreme_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *x = n->in[0], *ties = tg_eq(x, tg_kept(n, n->out[0]));
     tg_tensor *count = tg_to(ties, tg_dtype_of(x));
-    count = tg_sum_with(count, (tg_reduce_opts){.axes = ((const tg_reduce_opts *)n->attr)->axes, .keepdim = true});
+    count =
+        tg_sum_with(count, (tg_reduce_opts){.axes = ((const tg_reduce_opts *)n->attr)->axes, .keepdim = true});
     din[0] = tg_where(ties, tg_div(tg_kept(n, dout[0]), count), tg_div(tg_scalar(tg_dtype_of(x), 0), count));
 }
 
@@ -233,7 +234,8 @@ static tg_status sum_to_infer(const tg_call *call) {
     if (s != TG_OK) return s;
     char text[200];
     if (to.rank < 0 || to.rank > TG_MAX_RANK)
-        return tg_call_fail(call, TG_ERR_SHAPE, "a shape of %d axes is asked for, but a tensor has 0 to %d axes: %s", to.rank,
+        return tg_call_fail(call, TG_ERR_SHAPE,
+                            "a shape of %d axes is asked for, but a tensor has 0 to %d axes: %s", to.rank,
                             TG_MAX_RANK, tg_call_input(call, 0));
     if (tg_shape_numel(to) < 0 || !tg_shape_broadcast(to, x, &both) || !tg_shape_equal(both, x))
         return tg_call_fail(call, TG_ERR_SHAPE, "%s does not broadcast to %s",

@@ -18,7 +18,7 @@ extern "C" {
 
 typedef struct tg_reduce_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    tg_shape axes; /* left out (rank 0): all of them */
+    tg_shape axes;                /* left out (rank 0): all of them */
     bool keepdim;
 } tg_reduce_opts;
 typedef tg_reduce_opts tg_sum_opts, tg_mean_opts, tg_amax_opts, tg_amin_opts;

@@ -148,7 +148,8 @@ static tg_status cumsum_forward(const tg_call *call) {
 
 static void cumsum_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const tg_scan_attr *s = n->attr;
-    din[0] = tg_cumsum_with(dout[0], (int)s->axis, (tg_scan_opts){.reverse = !s->reverse, .exclusive = s->exclusive});
+    din[0] = tg_cumsum_with(dout[0], (int)s->axis,
+                            (tg_scan_opts){.reverse = !s->reverse, .exclusive = s->exclusive});
 }
 
 const tg_op tg_op_cumsum = {

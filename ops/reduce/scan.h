@@ -17,8 +17,8 @@ extern "C" {
 
 typedef struct tg_scan_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    bool reverse;   /* from the last element to the first */
-    bool exclusive; /* without the element itself: what came before it */
+    bool reverse;                 /* from the last element to the first */
+    bool exclusive;               /* without the element itself: what came before it */
 } tg_scan_opts;
 typedef tg_scan_opts tg_cumsum_opts, tg_cumprod_opts;
 

@@ -24,7 +24,8 @@ static double scale_of(double largest, double least) {
 }
 
 tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least) {
-    tg_tensor *size = tg_abs(tg_detach(x)), *scale = tg_amax_with(size, (tg_reduce_opts){.axes = axes, .keepdim = true});
+    tg_tensor *size = tg_abs(tg_detach(x)),
+              *scale = tg_amax_with(size, (tg_reduce_opts){.axes = axes, .keepdim = true});
     tg_drop_temporary(size);
     const tg_array *a = tg_is_alive(scale) ? tg_array_of(scale) : NULL;
     if (a) least = fmax(least, a->dtype == TG_F64 ? 0x1p-980 : 0x1p-100);
@@ -34,14 +35,17 @@ tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least) {
 
 /* ---- the mean ---- */
 
-static tg_tensor *mean_over(tg_tensor *x, tg_shape axes) { return tg_mean_with(x, (tg_reduce_opts){.axes = axes, .keepdim = true}); }
+static tg_tensor *mean_over(tg_tensor *x, tg_shape axes) {
+    return tg_mean_with(x, (tg_reduce_opts){.axes = axes, .keepdim = true});
+}
 
 /* first + lost - mean, the rounding error of the mean, as a constant. It is 0 where it is no more than the
  * rounding of `lost` itself, so that equal numbers have no deviation at all. */
 static tg_tensor *remainder_of(tg_tensor *first, tg_tensor *lost, tg_tensor *mean) {
     tg_tensor *rest = tg_zeros_with(tg_dtype_of(mean), tg_shape_of(mean));
     if (!tg_is_alive(rest) || !tg_is_alive(mean)) return rest;
-    const tg_array *f = tg_array_of(first), *l = tg_array_of(lost), *m = tg_array_of(mean), *r = tg_array_of(rest);
+    const tg_array *f = tg_array_of(first), *l = tg_array_of(lost), *m = tg_array_of(mean),
+                   *r = tg_array_of(rest);
     double noise = r->dtype == TG_F64 ? 0x1p-48 : 0x1p-19;
     for (int64_t i = 0; i < r->numel; i++) {
         double v = (element(f, i) - element(m, i)) + element(l, i);
@@ -71,7 +75,8 @@ static double count_over(const tg_tensor *x, tg_shape axes) {
 }
 
 static tg_tensor *sum_of_squares(tg_tensor *d, const tg_spread_opts *o) {
-    tg_tensor *square = tg_square(d), *sum = tg_sum_with(square, (tg_reduce_opts){.axes = o->axes, .keepdim = o->keepdim});
+    tg_tensor *square = tg_square(d),
+              *sum = tg_sum_with(square, (tg_reduce_opts){.axes = o->axes, .keepdim = o->keepdim});
     tg_drop_temporary(square);
     return sum;
 }
@@ -118,7 +123,8 @@ static tg_tensor *scale_of_differences(tg_tensor *x, const tg_spread_opts *o, tg
 static tg_spread with_care(tg_tensor *x, const tg_spread_opts *o, const tg_spread *plain) {
     tg_spread s = {.n = plain->n};
     tg_tensor *ratio = NULL;
-    if (!o->unscaled && !tg_sum_is_safe(plain->sum, s.n * o->eps)) s.scale = scale_of_differences(x, o, &ratio);
+    if (!o->unscaled && !tg_sum_is_safe(plain->sum, s.n * o->eps))
+        s.scale = scale_of_differences(x, o, &ratio);
     if (s.scale) x = tg_div(x, s.scale);
     s.d = o->about_zero ? x : centred(x, o->axes, &s.mean);
     if (ratio) s.d = tg_mul(s.d, ratio);

@@ -9,7 +9,8 @@ static tg_tensor *is_zero(tg_tensor *x) { return tg_eq(x, tg_scalar(tg_dtype_of(
 /* The root of x >= 0, with derivative 0 instead of infinity at 0. */
 static tg_tensor *root_of(tg_tensor *x) {
     if (!tg_is_alive(x)) return x;
-    tg_tensor *zero = is_zero(x), *root = tg_sqrt(tg_masked_fill(x, zero, 1)), *out = tg_masked_fill(root, zero, 0);
+    tg_tensor *zero = is_zero(x), *root = tg_sqrt(tg_masked_fill(x, zero, 1)),
+              *out = tg_masked_fill(root, zero, 0);
     tg_drop_temporary(root);
     return out;
 }
@@ -41,8 +42,9 @@ tg_tensor *tg_var_with(tg_tensor *x, tg_var_opts opts) {
     if (!tg_is_alive(s.sum)) return s.sum;
     double left = divisor(&s, &opts);
     bool plain = left == 0 || tg_sum_is_safe(s.sum, 0); /* left is 0: too few elements */
-    tg_tensor *out = plain ? tg_mul_scalar(s.sum, 1 / left)
-                           : sum_of_shares(s.d, (tg_reduce_opts){.axes = opts.axes, .keepdim = opts.keepdim}, left);
+    tg_tensor *out =
+        plain ? tg_mul_scalar(s.sum, 1 / left)
+              : sum_of_shares(s.d, (tg_reduce_opts){.axes = opts.axes, .keepdim = opts.keepdim}, left);
     tg_drop_temporary(s.mean), tg_drop_temporary(s.d), tg_drop_temporary(s.sum);
     return out;
 }

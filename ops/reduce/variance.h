@@ -13,7 +13,7 @@ extern "C" {
  * else infinite. */
 typedef struct tg_var_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    tg_shape axes; /* left out: all of them */
+    tg_shape axes;                /* left out: all of them */
     bool keepdim;
     bool biased;       /* the correction is 0 */
     double correction; /* left out: 1, the unbiased estimate, as in PyTorch; TG_ERR_ARGUMENT unless finite */

@@ -114,8 +114,9 @@ static tg_status slope_to(const tg_array *x, unsigned axes, double p, const meas
         tg_array n = tg_borrow_broadcast(&m->n, x), scale = tg_borrow_broadcast(&m->scale, x);
         tg_array k = tg_borrow_broadcast(&infinite, x);
         for (int64_t i = 0; i < x->numel; i++)
-            tg_array_set(out, i, slope_of(tg_array_get(x, i), tg_array_get(&n, i), tg_array_get(&scale, i), p,
-                                          tg_array_get(&k, i)));
+            tg_array_set(out, i,
+                         slope_of(tg_array_get(x, i), tg_array_get(&n, i), tg_array_get(&scale, i), p,
+                                  tg_array_get(&k, i)));
     }
     tg_array_drop(&infinite);
     return s;
@@ -150,7 +151,9 @@ static tg_tensor *apply(tg_tensor *x, const norm_attr *a, bool slope) {
     return tg_apply1(&tg_op_norm, x, &with);
 }
 
-static tg_tensor *sum_over(tg_tensor *t, const norm_attr *a) { return tg_sum_with(t, (tg_reduce_opts){.axes = a->over.axes, .keepdim = true}); }
+static tg_tensor *sum_over(tg_tensor *t, const norm_attr *a) {
+    return tg_sum_with(t, (tg_reduce_opts){.axes = a->over.axes, .keepdim = true});
+}
 static tg_tensor *number(const tg_tensor *like, double v) { return tg_scalar(tg_dtype_of(like), v); }
 
 /* A mask of the largest |x| of each row where no other ties with it; that x, else 1; and its q, else 0. */
@@ -160,7 +163,8 @@ typedef struct top {
 
 static top top_of(tg_tensor *q, tg_tensor *x, const norm_attr *a) {
     tg_tensor *size = tg_abs(tg_detach(x)), *zero = number(x, 0);
-    tg_tensor *largest = tg_eq(size, tg_amax_with(size, (tg_reduce_opts){.axes = a->over.axes, .keepdim = true}));
+    tg_tensor *largest =
+        tg_eq(size, tg_amax_with(size, (tg_reduce_opts){.axes = a->over.axes, .keepdim = true}));
     tg_tensor *alone = tg_eq(sum_over(largest, a), tg_scalar(TG_I64, 1));
     top t = {.mask = tg_logical_and(largest, alone)};
     t.x = tg_masked_fill(sum_over(tg_where(t.mask, x, zero), a), tg_logical_not(alone), 1);
@@ -207,7 +211,8 @@ static tg_tensor *slope_grad(tg_tensor *g, tg_tensor *all_x, const norm_attr *a)
     tg_tensor *q = tg_mul_scalar(g, a->p - 1);
     tg_tensor *c = tg_scale_over(all_x, a->over.axes, 0), *size = apply(tg_detach(tg_div(all_x, c)), a, false);
     tg_tensor *fixed = tg_logical_or(tg_eq(size, number(q, 0)), tg_eq(size, number(q, INFINITY)));
-    tg_tensor *x = tg_masked_fill(all_x, fixed, 1), *slope = apply(x, a, true), *n = apply(tg_div(x, c), a, false);
+    tg_tensor *x = tg_masked_fill(all_x, fixed, 1), *slope = apply(x, a, true),
+              *n = apply(tg_div(x, c), a, false);
     top t = top_of(q, x, a);
     tg_tensor *rest = tg_masked_fill(tg_sub(q, tg_mul(t.q, tg_div(x, t.x))), t.mask, 0);
     tg_tensor *inner = tg_div(sum_over(tg_mul(rest, slope), a), n);

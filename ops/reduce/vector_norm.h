@@ -15,7 +15,7 @@ extern "C" {
  * that tie, and no elements are TG_ERR_SHAPE. */
 typedef struct tg_norm_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    tg_shape axes; /* left out: all of them */
+    tg_shape axes;                /* left out: all of them */
     bool keepdim;
     double p; /* left out or 0: 2 */
 } tg_norm_opts;

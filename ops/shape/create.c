@@ -32,8 +32,7 @@ tg_tensor *tg_linspace(tg_dtype dtype, double start, double stop, int64_t n) {
     double last = (double)(n - 1), step = n > 1 ? (stop - start) / last : 0;
     if (!isfinite(step)) step = stop / last - start / last;
     for (int64_t i = 0; i < n; i++)
-        tg_array_set(a, i,
-                     i < n / 2 || n == 1 ? start + step * (double)i : stop - step * (double)(n - 1 - i));
+        tg_array_set(a, i, i < n / 2 || n == 1 ? start + step * (double)i : stop - step * (double)(n - 1 - i));
     return out;
 }
 

@@ -27,7 +27,8 @@ static tg_array diagonal_of(const tg_array *x, const void *attr) {
         v.stride[v.rank++] = x->stride[i];
     }
     v.shape[v.rank] = n > 0 ? n : 0;
-    v.stride[v.rank++] = n > 1 ? x->stride[row] + x->stride[column] : 1; /* of an empty x the sum of strides may overflow */
+    v.stride[v.rank++] =
+        n > 1 ? x->stride[row] + x->stride[column] : 1; /* of an empty x the sum of strides may overflow */
     v.numel = tg_shape_numel(tg_array_shape(&v));
     if (v.numel == 0) return v;
     int64_t first = d->offset < 0 ? -d->offset * x->stride[row] : d->offset * x->stride[column];
@@ -136,9 +137,11 @@ static tg_tensor *embed(const char *who, tg_tensor *x, const tg_array *a, int64_
     if (a->rank == 0 || a->rank == TG_MAX_RANK)
         return tg_fail_operand(TG_ERR_SHAPE, who, x, "the rank must be 1 to %d", TG_MAX_RANK - 1);
     tg_shape shape = tg_array_shape(a);
-    int64_t n = shape.dim[shape.rank - 1], most = INT64_C(1) << 31; /* two axes of that size are already too many */
+    int64_t n = shape.dim[shape.rank - 1], most = INT64_C(1)
+                                                  << 31; /* two axes of that size are already too many */
     if (n > most || offset > most || offset < -most)
-        return tg_fail_operand(TG_ERR_SHAPE, who, x, "the matrix of a diagonal of size %lld at offset %lld is too large",
+        return tg_fail_operand(TG_ERR_SHAPE, who, x,
+                               "the matrix of a diagonal of size %lld at offset %lld is too large",
                                (long long)n, (long long)offset);
     n += offset < 0 ? -offset : offset;
     shape.dim[shape.rank - 1] = shape.dim[shape.rank] = n;

@@ -24,7 +24,8 @@ static tg_status concat_infer(const tg_call *call) {
         if (s != TG_OK) return s;
         int64_t more = call->in[i]->shape[axis];
         if (more > INT64_MAX - shape.dim[axis])
-            return tg_call_fail(call, TG_ERR_SHAPE, "axis %d of the result would have a size that no int64 holds", axis);
+            return tg_call_fail(call, TG_ERR_SHAPE,
+                                "axis %d of the result would have a size that no int64 holds", axis);
         shape.dim[axis] += more;
     }
     return s == TG_OK ? tg_out(call, 0, (tg_dtype)x->dtype, shape) : s;
@@ -78,7 +79,9 @@ const tg_op tg_op_concat = {
 
 static bool has_inputs(const char *who, int n, tg_tensor *const *x) {
     if (n > 0 && x) return true;
-    tg_fail(TG_ERR_ARGUMENT, n > 0 ? "%s: the array of inputs is NULL" : "%s: at least one input is needed, but there are %d", who, n);
+    tg_fail(TG_ERR_ARGUMENT,
+            n > 0 ? "%s: the array of inputs is NULL" : "%s: at least one input is needed, but there are %d",
+            who, n);
     return false;
 }
 
@@ -121,9 +124,9 @@ tg_tensor *tg_stack_with(int axis, int n, tg_tensor *const *x) {
     if (!can_stack(n, x)) return tg_poison();
     int rank = tg_rank(x[0]) + 1;
     if (rank > TG_MAX_RANK)
-        return tg_fail_operand(TG_ERR_SHAPE, "stack", x[0], "tensors of rank %d have no room for a new axis", TG_MAX_RANK);
-    if (tg_axis(axis, rank) < 0)
-        return tg_fail_axis("stack", x[0], axis, rank);
+        return tg_fail_operand(TG_ERR_SHAPE, "stack", x[0], "tensors of rank %d have no room for a new axis",
+                               TG_MAX_RANK);
+    if (tg_axis(axis, rank) < 0) return tg_fail_axis("stack", x[0], axis, rank);
     if (n <= FEW) return stack_into(axis, n, x, few);
     size_t bytes = (size_t)n * sizeof *few;
     tg_tensor **wide = tg_sys_alloc(bytes);

@@ -25,8 +25,9 @@ static tg_status pad_infer(const tg_call *call) {
         bool fits = b > -LARGEST && b < LARGEST && a > -LARGEST && a < LARGEST && shape.dim[i] < LARGEST;
         if (fits) shape.dim[i] += a + b;
         if (!fits || shape.dim[i] < 0)
-            return tg_call_fail(call, TG_ERR_SHAPE, "axis %d cannot be padded by %lld before and %lld after: %s", i,
-                                (long long)b, (long long)a, tg_call_input(call, 0));
+            return tg_call_fail(call, TG_ERR_SHAPE,
+                                "axis %d cannot be padded by %lld before and %lld after: %s", i, (long long)b,
+                                (long long)a, tg_call_input(call, 0));
     }
     return tg_out(call, 0, (tg_dtype)x->dtype, shape);
 }
@@ -121,8 +122,9 @@ static tg_tensor *pad_by_index(tg_tensor *x, tg_shape shape, const pad_attr *p, 
         if (b < 0 || a < 0)
             return tg_fail_operand(TG_ERR_ARGUMENT, "pad", x, "axis %d can be cut only in constant mode", i);
         if (b > most || a > most)
-            return tg_fail_operand(TG_ERR_SHAPE, "pad", x, "axis %d of size %lld has too few elements for padding by %lld and %lld", i,
-                                   (long long)size, (long long)b, (long long)a);
+            return tg_fail_operand(TG_ERR_SHAPE, "pad", x,
+                                   "axis %d of size %lld has too few elements for padding by %lld and %lld",
+                                   i, (long long)size, (long long)b, (long long)a);
     }
     for (int i = 0; i < shape.rank; i++) {
         if (p->before.dim[i] == 0 && p->after.dim[i] == 0) continue;
@@ -147,7 +149,8 @@ tg_tensor *tg_pad_with(tg_tensor *x, tg_pad_opts opts) {
     tg_shape shape = tg_array_shape(from);
     if (opts.before.rank < 0 || opts.after.rank < 0 || opts.before.rank > shape.rank ||
         opts.after.rank > shape.rank)
-        return tg_fail_operand(TG_ERR_ARGUMENT, "pad", x, "rank %d is fewer axes than the %d before and %d after that are padded",
+        return tg_fail_operand(TG_ERR_ARGUMENT, "pad", x,
+                               "rank %d is fewer axes than the %d before and %d after that are padded",
                                shape.rank, opts.before.rank, opts.after.rank);
     pad_attr p = {aligned(opts.before, shape.rank), aligned(opts.after, shape.rank), opts.value};
     switch (opts.mode) {

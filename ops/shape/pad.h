@@ -10,8 +10,8 @@ extern "C" {
 
 typedef enum tg_pad_mode {
     TG_PAD_CONSTANT = 0, /* adds `value`, any number of times; negative numbers cut off instead */
-    TG_PAD_REFLECT,      /* mirrors about the first and the last element, by fewer elements than the axis has */
-    TG_PAD_REPLICATE     /* repeats the first and the last element of an axis that is not empty */
+    TG_PAD_REFLECT,  /* mirrors about the first and the last element, by fewer elements than the axis has */
+    TG_PAD_REPLICATE /* repeats the first and the last element of an axis that is not empty */
 } tg_pad_mode;
 
 /* `before` and `after` say how many elements are added, axis by axis; both lists are aligned at the last

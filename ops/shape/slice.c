@@ -96,9 +96,8 @@ static tg_status scatter_infer(const tg_call *call) {
     tg_array part = sliced(x, call->attr);
     char text[200];
     if (!tg_shape_equal(tg_array_shape(&part), tg_array_shape(src)))
-        return tg_call_fail(call, TG_ERR_SHAPE, "the slice of %s is %s, but src is %s",
-                            tg_call_input(call, 0), tg_shape_text(tg_array_shape(&part), text, sizeof text),
-                            tg_call_input(call, 1));
+        return tg_call_fail(call, TG_ERR_SHAPE, "the slice of %s is %s, but src is %s", tg_call_input(call, 0),
+                            tg_shape_text(tg_array_shape(&part), text, sizeof text), tg_call_input(call, 1));
     return tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(x));
 }
 
@@ -129,7 +128,6 @@ const tg_op tg_op_slice_scatter = {
     .grad = scatter_grad,
 };
 
-tg_tensor *tg_slice_scatter(tg_tensor *x, tg_tensor *src, int axis, int64_t start, int64_t stop,
-                              int64_t step) {
+tg_tensor *tg_slice_scatter(tg_tensor *x, tg_tensor *src, int axis, int64_t start, int64_t stop, int64_t step) {
     return tg_apply2(&tg_op_slice_scatter, x, src, &(slice_attr){axis, start, stop, step});
 }

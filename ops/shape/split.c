@@ -7,9 +7,10 @@ tg_tensor *tg_flatten(tg_tensor *x, int first, int last) {
     if (!array) return tg_poison();
     tg_shape from = array->rank ? tg_array_shape(array) : TG_SHAPE(1), to = {0};
     int a = tg_axis(first, from.rank), b = tg_axis(last, from.rank);
-    if (a < 0 || b < 0)
-        return tg_fail_axis("flatten", x, a < 0 ? first : last, from.rank);
-    if (a > b) return tg_fail_operand(TG_ERR_ARGUMENT, "flatten", x, "the first axis, %d, comes after the last, %d", first, last);
+    if (a < 0 || b < 0) return tg_fail_axis("flatten", x, a < 0 ? first : last, from.rank);
+    if (a > b)
+        return tg_fail_operand(TG_ERR_ARGUMENT, "flatten", x, "the first axis, %d, comes after the last, %d",
+                               first, last);
     for (int i = 0; i < from.rank; i++) {
         if (i > a && i <= b)
             to.dim[to.rank - 1] *= from.dim[i];
@@ -26,8 +27,9 @@ tg_tensor *tg_select(tg_tensor *x, int axis, int64_t index) {
     if (!a) return tg_poison();
     int64_t size = a->shape[at], i = index < 0 ? index + size : index;
     if (i < 0 || i >= size)
-        return tg_fail_operand(TG_ERR_ARGUMENT, "select", x, "index %lld is out of range for axis %d of size %lld", (long long)index,
-                               at, (long long)size);
+        return tg_fail_operand(TG_ERR_ARGUMENT, "select", x,
+                               "index %lld is out of range for axis %d of size %lld", (long long)index, at,
+                               (long long)size);
     tg_tensor *one = tg_slice(x, at, i, i + 1, 1), *out = tg_squeeze(one, at);
     tg_drop_elements(one);
     return out;
@@ -40,10 +42,12 @@ tg_tensor *tg_narrow(tg_tensor *x, int axis, int64_t start, int64_t length) {
     if (!a) return tg_poison();
     int64_t size = a->shape[at], from = start < 0 ? start + size : start;
     if (from < 0 || from > size)
-        return tg_fail_operand(TG_ERR_ARGUMENT, "narrow", x, "start %lld is out of range for axis %d of size %lld", (long long)start,
-                               at, (long long)size);
+        return tg_fail_operand(TG_ERR_ARGUMENT, "narrow", x,
+                               "start %lld is out of range for axis %d of size %lld", (long long)start, at,
+                               (long long)size);
     if (length < 0 || length > size - from)
-        return tg_fail_operand(TG_ERR_ARGUMENT, "narrow", x, "a length of %lld from start %lld does not fit axis %d of size %lld",
+        return tg_fail_operand(TG_ERR_ARGUMENT, "narrow", x,
+                               "a length of %lld from start %lld does not fit axis %d of size %lld",
                                (long long)length, (long long)start, at, (long long)size);
     return tg_slice(x, at, from, from + length, 1);
 }
@@ -84,14 +88,16 @@ tg_status tg_split(tg_tensor *x, int axis, int n, const int64_t *sizes, tg_tenso
     int64_t left = a->shape[at];
     for (int i = 0; i < n; i++) {
         if (sizes[i] < 0 || sizes[i] > left) {
-            tg_fail_operand(TG_ERR_ARGUMENT, "split", x, "piece %d of size %lld does not fit what is left of axis %d, %lld", i,
+            tg_fail_operand(TG_ERR_ARGUMENT, "split", x,
+                            "piece %d of size %lld does not fit what is left of axis %d, %lld", i,
                             (long long)sizes[i], at, (long long)left);
             return TG_ERR_ARGUMENT;
         }
         left -= sizes[i];
     }
     if (left > 0) {
-        tg_fail_operand(TG_ERR_ARGUMENT, "split", x, "axis %d of size %lld is longer than all pieces together, by %lld", at,
+        tg_fail_operand(TG_ERR_ARGUMENT, "split", x,
+                        "axis %d of size %lld is longer than all pieces together, by %lld", at,
                         (long long)a->shape[at], (long long)left);
         return TG_ERR_ARGUMENT;
     }

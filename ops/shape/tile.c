@@ -31,9 +31,11 @@ static tg_tensor *tile(const char *who, tg_tensor *x, const tg_array *a, tg_shap
         from.dim[i] = of_x >= 0 ? a->shape[of_x] : 1;
         by[i] = of_times >= 0 ? times.dim[of_times] : 1;
         if (by[i] < 0)
-            return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "nothing can be repeated %lld times", (long long)by[i]);
+            return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "nothing can be repeated %lld times",
+                                   (long long)by[i]);
         if (from.dim[i] > 0 && by[i] > INT64_MAX / from.dim[i])
-            return tg_fail_operand(TG_ERR_SHAPE, who, x, "an axis repeated %lld times has a size that no int64 holds",
+            return tg_fail_operand(TG_ERR_SHAPE, who, x,
+                                   "an axis repeated %lld times has a size that no int64 holds",
                                    (long long)by[i]);
         full.dim[i] = from.dim[i] * by[i];
     }
@@ -54,7 +56,8 @@ tg_tensor *tg_tile_with(tg_tensor *x, tg_shape times) {
     const tg_array *a = tg_operand(x, "tile", TG_ONLY);
     if (!a) return tg_poison();
     if (times.rank < 0 || times.rank > TG_MAX_RANK)
-        return tg_fail_operand(TG_ERR_ARGUMENT, "tile", x, "%d axes are to be repeated, but a tensor has 0 to %d axes", times.rank,
+        return tg_fail_operand(TG_ERR_ARGUMENT, "tile", x,
+                               "%d axes are to be repeated, but a tensor has 0 to %d axes", times.rank,
                                TG_MAX_RANK);
     return tile("tile", x, a, times);
 }
@@ -64,8 +67,10 @@ tg_tensor *tg_repeat_with(tg_tensor *x, tg_shape times) {
     const tg_array *a = tg_operand(x, "repeat", TG_ONLY);
     if (!a) return tg_poison();
     if (times.rank < a->rank || times.rank > TG_MAX_RANK)
-        return tg_fail_operand(TG_ERR_ARGUMENT, "repeat", x, "each axis needs its own number of times, but %d are given for "
-                               "%d axes (tg_tile takes fewer)", times.rank, a->rank);
+        return tg_fail_operand(TG_ERR_ARGUMENT, "repeat", x,
+                               "each axis needs its own number of times, but %d are given for "
+                               "%d axes (tg_tile takes fewer)",
+                               times.rank, a->rank);
     return tile("repeat", x, a, times);
 }
 
@@ -78,11 +83,13 @@ tg_tensor *tg_flip_with(tg_tensor *x, tg_shape axes) {
     int rank = a->rank, at;
     unsigned set = 0;
     if (axes.rank < 0 || axes.rank > TG_MAX_RANK)
-        return tg_fail_operand(TG_ERR_ARGUMENT, "flip", x, "%d axes are named, but a tensor has 0 to %d axes", axes.rank, TG_MAX_RANK);
+        return tg_fail_operand(TG_ERR_ARGUMENT, "flip", x, "%d axes are named, but a tensor has 0 to %d axes",
+                               axes.rank, TG_MAX_RANK);
     for (int i = 0; i < axes.rank; i++) {
         if (!tg_operand_along(x, "flip", axes.dim[i], &at)) return tg_poison();
         if (set >> at & 1)
-            return tg_fail_operand(TG_ERR_ARGUMENT, "flip", x, "axis %lld is named twice", (long long)axes.dim[i]);
+            return tg_fail_operand(TG_ERR_ARGUMENT, "flip", x, "axis %lld is named twice",
+                                   (long long)axes.dim[i]);
         set |= 1u << at;
     }
     set = tg_axis_set(axes, rank);

@@ -15,7 +15,8 @@ static tg_status fail_shape(const tg_call *call, const char *why, tg_shape shape
 
 static tg_status rank_in_range(const tg_call *call, tg_shape shape) {
     if (shape.rank >= 0 && shape.rank <= TG_MAX_RANK) return TG_OK;
-    return tg_call_fail(call, TG_ERR_SHAPE, "a shape of %d axes is asked for, but a tensor has 0 to %d axes: %s", shape.rank,
+    return tg_call_fail(call, TG_ERR_SHAPE,
+                        "a shape of %d axes is asked for, but a tensor has 0 to %d axes: %s", shape.rank,
                         TG_MAX_RANK, tg_call_input(call, 0));
 }
 
@@ -28,12 +29,14 @@ static tg_status fill_in(const tg_call *call, tg_shape *shape) {
     int open = -1;
     for (int i = 0; i < shape->rank; i++) {
         if (wanted.dim[i] >= 0) continue;
-        if (wanted.dim[i] < -1 || open >= 0) return fail_shape(call, "only one size can be -1, and none can be less", wanted);
+        if (wanted.dim[i] < -1 || open >= 0)
+            return fail_shape(call, "only one size can be -1, and none can be less", wanted);
         open = i;
         shape->dim[i] = 1;
     }
     int64_t known = tg_shape_numel(*shape);
-    if (open >= 0 && known == 0) return fail_shape(call, "the size -1 cannot be inferred, since any would do", wanted);
+    if (open >= 0 && known == 0)
+        return fail_shape(call, "the size -1 cannot be inferred, since any would do", wanted);
     if (open >= 0 && known > 0) shape->dim[open] = numel / known;
     if (tg_shape_numel(*shape) != numel) return fail_shape(call, "the numbers of elements differ", wanted);
     return TG_OK;
@@ -88,7 +91,8 @@ tg_tensor *tg_squeeze(tg_tensor *x, int axis) {
     const tg_array *a = tg_operand_along(x, "squeeze", axis, &at);
     if (!a) return tg_poison();
     if (a->shape[at] != 1)
-        return tg_fail_operand(TG_ERR_SHAPE, "squeeze", x, "axis %d has size %lld, not 1", axis, (long long)a->shape[at]);
+        return tg_fail_operand(TG_ERR_SHAPE, "squeeze", x, "axis %d has size %lld, not 1", axis,
+                               (long long)a->shape[at]);
     tg_shape to = {0};
     for (int i = 0; i < a->rank; i++)
         if (i != at) to.dim[to.rank++] = a->shape[i];
@@ -101,10 +105,10 @@ tg_tensor *tg_unsqueeze(tg_tensor *x, int axis) {
     if (!a) return tg_poison();
     tg_shape to = {a->rank + 1, {0}};
     int at = tg_axis(axis, to.rank);
-    if (at < 0)
-        return tg_fail_axis("unsqueeze", x, axis, to.rank);
+    if (at < 0) return tg_fail_axis("unsqueeze", x, axis, to.rank);
     if (to.rank > TG_MAX_RANK)
-        return tg_fail_operand(TG_ERR_SHAPE, "unsqueeze", x, "a tensor of rank %d has no room for a new axis", a->rank);
+        return tg_fail_operand(TG_ERR_SHAPE, "unsqueeze", x, "a tensor of rank %d has no room for a new axis",
+                               a->rank);
     for (int i = 0; i < to.rank; i++) to.dim[i] = i == at ? 1 : a->shape[i - (i > at)];
     return tg_reshape_with(x, to);
 }
@@ -121,7 +125,8 @@ static tg_status permute_infer(const tg_call *call) {
     tg_shape order = ((const order_attr *)call->attr)->order;
     const tg_array *x = call->in[0];
     if (order.rank != x->rank)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "%d axes are named, but each of the %d must be named once: %s", order.rank,
+        return tg_call_fail(call, TG_ERR_ARGUMENT,
+                            "%d axes are named, but each of the %d must be named once: %s", order.rank,
                             x->rank, tg_call_input(call, 0));
     unsigned all;
     tg_status s = tg_call_axes(call, order, &all);
@@ -189,7 +194,8 @@ static tg_status expand_infer(const tg_call *call) {
         if (shape.dim[i] == -1 && i >= lead) shape.dim[i] = x->shape[i - lead];
     for (int i = 0; i < shape.rank; i++)
         if (shape.dim[i] < 0) return fail_shape(call, "a size cannot be negative", wanted);
-    if (tg_shape_numel(shape) < 0) return fail_shape(call, "there are more elements than can be counted", wanted);
+    if (tg_shape_numel(shape) < 0)
+        return fail_shape(call, "there are more elements than can be counted", wanted);
     if (!tg_shape_broadcast(shape, tg_array_shape(x), &both) || !tg_shape_equal(shape, both))
         return fail_shape(call, "the shapes do not broadcast", wanted);
     TG_NAMED(call->op->name);

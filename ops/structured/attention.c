@@ -27,8 +27,8 @@ static tg_status check_input(const tg_call *call, int i) {
     if (s != TG_OK) return s;
     if (x->dtype != call->in[Q]->dtype) return tg_call_dtypes_differ(call, Q, i);
     if (x->rank < 2)
-        return tg_call_fail(call, TG_ERR_SHAPE, "%c needs the shape [.., length, size], was given %s", "qkv"[i],
-                            tg_call_input(call, i));
+        return tg_call_fail(call, TG_ERR_SHAPE, "%c needs the shape [.., length, size], was given %s",
+                            "qkv"[i], tg_call_input(call, i));
     return TG_OK;
 }
 
@@ -80,7 +80,8 @@ static tg_status infer(const tg_call *call) {
     if (s == TG_OK) s = check_sizes(call);
     double scale = ((const attention_attr *)call->attr)->scale;
     if (s == TG_OK && !isfinite(scale) && size_of(call->in[Q], 1) > 0)
-        s = tg_call_fail(call, TG_ERR_ARGUMENT, "the scale must be finite, but is %g: q %s", scale, tg_call_input(call, Q));
+        s = tg_call_fail(call, TG_ERR_ARGUMENT, "the scale must be finite, but is %g: q %s", scale,
+                         tg_call_input(call, Q));
     if (s == TG_OK) s = score_shape(call, &shape);
     if (s == TG_OK) s = check_mask(call, shape);
     if (s != TG_OK) return s;
@@ -163,7 +164,8 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     if (tg_needs(n, V)) din[V] = tg_matmul(turned(p), g);
     tg_tensor *dp = tg_matmul(g, turned(n->in[V]));
     tg_tensor *slope = less_dominant(dp, p);
-    slope = tg_sub(slope, tg_sum_with(tg_mul(slope, p), (tg_reduce_opts){.axes = TG_SHAPE(-1), .keepdim = true}));
+    slope =
+        tg_sub(slope, tg_sum_with(tg_mul(slope, p), (tg_reduce_opts){.axes = TG_SHAPE(-1), .keepdim = true}));
     if (dout[1]) slope = tg_add(slope, tg_unsqueeze(dout[1], -1));
     tg_tensor *ds = tg_mul(p, slope);
     if (tg_needs(n, Q)) din[Q] = tg_mul_scalar(tg_matmul(ds, n->in[K]), scale);
@@ -220,7 +222,8 @@ const tg_op tg_op_scaled_dot_product_attention = {
     .grad_kernel = grad_kernel,
 };
 
-tg_tensor *tg_scaled_dot_product_attention_with(tg_tensor *q, tg_tensor *k, tg_tensor *v, tg_scaled_dot_product_attention_opts o) {
+tg_tensor *tg_scaled_dot_product_attention_with(tg_tensor *q, tg_tensor *k, tg_tensor *v,
+                                                tg_scaled_dot_product_attention_opts o) {
     tg_tensor *in[INPUTS] = {q, k, v, o.mask}, *out[2];
     bool sized = tg_is_alive(q) && tg_rank(q) > 0;
     attention_attr attr = {o.causal, tg_option(o.scale, sized ? 1 / sqrt((double)tg_size(q, -1)) : 0)};

@@ -25,11 +25,11 @@ typedef struct tg_scaled_dot_product_attention_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *mask;
     bool causal;
-    double scale; /* default 1 / sqrt(e); TG_ZERO for 0. Not finite: TG_ERR_ARGUMENT */
+    double scale;          /* default 1 / sqrt(e); TG_ZERO for 0. Not finite: TG_ERR_ARGUMENT */
     tg_tensor **logsumexp; /* where not NULL: receives log sum e^score of each query, [.., l], differentiable */
 } tg_scaled_dot_product_attention_opts;
 TG_API tg_tensor *tg_scaled_dot_product_attention_with(tg_tensor *q, tg_tensor *k, tg_tensor *v,
-                                                  tg_scaled_dot_product_attention_opts opts);
+                                                       tg_scaled_dot_product_attention_opts opts);
 
 #ifdef __cplusplus
 }

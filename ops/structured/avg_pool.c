@@ -112,7 +112,8 @@ static void gather_planes(void *context, int64_t begin, int64_t end) {
         memset(p->means + (size_t)c * means, 0, means);
         gather_plane(p, p->image + (size_t)c * image, p->means + (size_t)c * means);
         if (p->dtype != TG_F64) continue;
-        mend_plane((const void *)(p->image + (size_t)c * image), p->attr, (void *)(p->means + (size_t)c * means));
+        mend_plane((const void *)(p->image + (size_t)c * image), p->attr,
+                   (void *)(p->means + (size_t)c * means));
     }
 }
 
@@ -208,13 +209,14 @@ static tg_shape image_size(const tg_tensor *x) {
 
 static bool within(const char *name, int64_t value, int64_t least, int64_t most) {
     if (value >= least && value <= most) return true;
-    tg_fail(TG_ERR_ARGUMENT, "avg_pool2d: %s is %lld, outside [%lld, %lld]", name, (long long)value, (long long)least,
-            (long long)most);
+    tg_fail(TG_ERR_ARGUMENT, "avg_pool2d: %s is %lld, outside [%lld, %lld]", name, (long long)value,
+            (long long)least, (long long)most);
     return false;
 }
 
 static bool check(const tg_avg_pool2d_opts *o, int i) {
-    return within("the kernel's size", o->kernel[i], 1, INT32_MAX) && within("stride", o->stride[i], 1, INT32_MAX) &&
+    return within("the kernel's size", o->kernel[i], 1, INT32_MAX) &&
+           within("stride", o->stride[i], 1, INT32_MAX) &&
            within("padding, at most half the kernel,", o->padding[i], 0, o->kernel[i] / 2);
 }
 
@@ -242,8 +244,7 @@ tg_tensor *tg_avg_pool2d_with(tg_tensor *x, tg_avg_pool2d_opts o) {
 tg_tensor *tg_avg_pool2d_input_with(tg_tensor *g, int64_t height, int64_t width, tg_avg_pool2d_input_opts o) {
     TG_NAMED("avg_pool2d_input");
     avg_attr a;
-    return attributes(TG_SHAPE(height, width), o, &a) ? tg_apply1(&tg_op_avg_pool2d_input, g, &a)
-                                                      : tg_poison();
+    return attributes(TG_SHAPE(height, width), o, &a) ? tg_apply1(&tg_op_avg_pool2d_input, g, &a) : tg_poison();
 }
 
 tg_tensor *tg_adaptive_avg_pool2d(tg_tensor *x, int64_t height, int64_t width) {

@@ -22,7 +22,8 @@ TG_API tg_tensor *tg_avg_pool2d_with(tg_tensor *x, tg_avg_pool2d_opts opts);
 
 /* The transpose of tg_avg_pool2d: each element of g, divided as there, is added to its window in an image of height by
  * width. */
-TG_API tg_tensor *tg_avg_pool2d_input_with(tg_tensor *g, int64_t height, int64_t width, tg_avg_pool2d_input_opts opts);
+TG_API tg_tensor *tg_avg_pool2d_input_with(tg_tensor *g, int64_t height, int64_t width,
+                                           tg_avg_pool2d_input_opts opts);
 
 /* The means of height by width windows: along an axis, window i covers floor(i in / out) up to ceil((i + 1) in / out). */
 TG_API tg_tensor *tg_adaptive_avg_pool2d(tg_tensor *x, int64_t height, int64_t width);

@@ -8,7 +8,8 @@
 static bool is_channels(const char *name, const char *what, const tg_tensor *t, int i, const tg_tensor *x) {
     const tg_array *a = t ? tg_operand(t, name, i) : NULL;
     if (!a || (a->rank == 1 && a->numel == tg_size(x, 1))) return !t || a;
-    tg_fail_operand(TG_ERR_SHAPE, name, t, "%s must be [%lld], one number a channel", what, (long long)tg_size(x, 1));
+    tg_fail_operand(TG_ERR_SHAPE, name, t, "%s must be [%lld], one number a channel", what,
+                    (long long)tg_size(x, 1));
     return false;
 }
 
@@ -42,16 +43,18 @@ static tg_tensor *scaled(tg_tensor *y, tg_tensor *weight, tg_tensor *bias) {
 tg_tensor *tg_group_norm_with(tg_tensor *x, int64_t groups, tg_group_norm_opts o) {
     TG_COMPOSED("group_norm");
     if (!check("group_norm", x, o.eps)) return tg_poison();
-    if (!is_channels("group_norm", "the weight", o.weight, 1, x) || !is_channels("group_norm", "the bias", o.bias, 2, x))
+    if (!is_channels("group_norm", "the weight", o.weight, 1, x) ||
+        !is_channels("group_norm", "the bias", o.bias, 2, x))
         return tg_poison();
     tg_shape shape = tg_shape_of(x);
     if (groups < 1 || shape.dim[1] % groups)
-        return tg_fail_operand(TG_ERR_SHAPE, "group_norm", x, "%lld channels cannot be divided among %lld groups",
-                               (long long)shape.dim[1], (long long)groups);
+        return tg_fail_operand(TG_ERR_SHAPE, "group_norm", x,
+                               "%lld channels cannot be divided among %lld groups", (long long)shape.dim[1],
+                               (long long)groups);
     int64_t rows;
     if (__builtin_mul_overflow(shape.dim[0], groups, &rows))
-        return tg_fail_operand(TG_ERR_SHAPE, "group_norm", x, "%lld groups of each image are more than can be counted",
-                               (long long)groups);
+        return tg_fail_operand(TG_ERR_SHAPE, "group_norm", x,
+                               "%lld groups of each image are more than can be counted", (long long)groups);
     tg_shape flat = TG_SHAPE(rows, rows ? tg_numel(x) / rows : 0);
     tg_tensor *y = tg_layer_norm_with(tg_reshape_with(x, flat), (tg_layer_norm_opts){.eps = o.eps});
     return scaled(tg_reshape_with(y, shape), o.weight, o.bias);
@@ -103,7 +106,8 @@ static bool move_running(const tg_batch_norm_opts *o, const tg_spread *s) {
     tg_tensor *var = tg_mul_scalar(s->sum, 1 / s->n);
     if (s->scale) var = tg_mul(tg_mul(var, s->scale), s->scale);
     if (tg_is_poison(var)) return false;
-    tg_tensor *running[2] = {o->running_mean, o->running_var}, *next[2] = {NULL, NULL}, *now[2] = {s->mean, var};
+    tg_tensor *running[2] = {o->running_mean, o->running_var}, *next[2] = {NULL, NULL},
+              *now[2] = {s->mean, var};
     for (int i = 0; i < 2; i++) {
         if (!running[i]) continue;
         tg_tensor *flat = tg_reshape_with(now[i], TG_SHAPE(-1));
@@ -145,11 +149,13 @@ tg_tensor *tg_batch_norm_with(tg_tensor *x, tg_batch_norm_opts o) {
         if (!is_channels("batch_norm", names[i], of_channels[i], 1 + i, x)) return tg_poison();
     if (o.training) {
         if (tg_size(x, 1) && tg_numel(x) / tg_size(x, 1) < 2)
-            return tg_fail_operand(TG_ERR_SHAPE, "batch_norm", x, "training needs more than one number a channel");
+            return tg_fail_operand(TG_ERR_SHAPE, "batch_norm", x,
+                                   "training needs more than one number a channel");
         return batch_norm_training(x, &o, eps);
     }
     if (!o.running_mean || !o.running_var)
-        return tg_fail_operand(TG_ERR_SHAPE, "batch_norm", x, "without training, running_mean and running_var must be given");
+        return tg_fail_operand(TG_ERR_SHAPE, "batch_norm", x,
+                               "without training, running_mean and running_var must be given");
     tg_tensor *deviation = tg_sqrt(tg_add_scalar(tg_detach(o.running_var), eps));
     tg_tensor *y = tg_div(tg_sub(x, column(tg_detach(o.running_mean), x)), column(deviation, x));
     return scaled(y, o.weight, o.bias);

@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 typedef struct tg_batch_norm_opts {
-    tg_options_are_named by_name; /* no option: ops/calls.h */
+    tg_options_are_named by_name;          /* no option: ops/calls.h */
     tg_tensor *weight, *bias;              /* [channels]; NULL: 1 and 0 */
     tg_tensor *running_mean, *running_var; /* [channels] */
     bool training;
@@ -27,8 +27,8 @@ TG_API tg_tensor *tg_batch_norm_with(tg_tensor *x, tg_batch_norm_opts opts);
 
 typedef struct tg_group_norm_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    tg_tensor *weight, *bias; /* [channels]; NULL: 1 and 0 */
-    double eps;               /* default 1e-5 */
+    tg_tensor *weight, *bias;     /* [channels]; NULL: 1 and 0 */
+    double eps;                   /* default 1e-5 */
 } tg_group_norm_opts;
 
 /* x is [images, channels, ..]; each image is normalised over each of `groups` equal groups of channels. */

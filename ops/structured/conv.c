@@ -21,8 +21,8 @@ static tg_status check_groups(const tg_call *call, int64_t channels, int64_t fil
     bool uneven = channels % groups != 0;
     if (!uneven && filters % groups == 0) return TG_OK;
     return tg_call_fail(call, TG_ERR_SHAPE, "%lld %s cannot be divided among %lld groups: %s and %s",
-                        (long long)(uneven ? channels : filters), uneven ? "channels" : "filters", (long long)groups,
-                        tg_call_input(call, 0), tg_call_input(call, 1));
+                        (long long)(uneven ? channels : filters), uneven ? "channels" : "filters",
+                        (long long)groups, tg_call_input(call, 0), tg_call_input(call, 1));
 }
 
 static tg_status check_bias(const tg_call *call, int64_t filters) {
@@ -76,8 +76,8 @@ static tg_status input_infer(const tg_call *call) {
     if (s == TG_OK) s = check_windows(call, g, a->size.dim, w->shape + 2);
     if (s == TG_OK) s = check_groups(call, 0, w->shape[0]);
     if (s == TG_OK && g->shape[1] != w->shape[0])
-        s = tg_call_fail(call, TG_ERR_SHAPE, "filters differ: axis 1 of %s and axis 0 of %s", tg_call_input(call, 0),
-                         tg_call_input(call, 1));
+        s = tg_call_fail(call, TG_ERR_SHAPE, "filters differ: axis 1 of %s and axis 0 of %s",
+                         tg_call_input(call, 0), tg_call_input(call, 1));
     if (s != TG_OK) return s;
     tg_shape out = TG_SHAPE(g->shape[0], w->shape[1] * a->groups, a->size.dim[0], a->size.dim[1]);
     return tg_out(call, 0, (tg_dtype)g->dtype, out);
@@ -104,10 +104,8 @@ typedef enum direction { TO_Y, TO_X, TO_W } direction;
 /* Computes the one of y, x and w that `to` says from the two others; it is contiguous. */
 static tg_status run(direction to, const tg_window_attr *a, const tg_array *x, const tg_array *w,
                      const tg_array *y, const tg_array *bias, bool add) {
-    tg_conv c = {.images = x->shape[0],
-                 .groups = a->groups,
-                 .channels = w->shape[1],
-                 .filters = w->shape[0] / a->groups};
+    tg_conv c = {
+        .images = x->shape[0], .groups = a->groups, .channels = w->shape[1], .filters = w->shape[0] / a->groups};
     tg_array dense[4] = {{0}};
     const tg_array *of[4] = {x, w, y, bias}, *p[4];
     tg_status s = tg_all_contiguous(4, of, dense, p);

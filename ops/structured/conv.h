@@ -49,9 +49,9 @@ TG_API tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv_t
  *     conv2d_weight(x, g) = the w with <w, w'> = <g, conv2d(x, w')> for all w' of this kernel size.
  * A bias in the options is ignored. (torch.nn.grad has them under the same names.) */
 TG_API tg_tensor *tg_conv2d_input_with(tg_tensor *g, tg_tensor *w, int64_t height, int64_t width,
-                                  tg_conv2d_input_opts opts);
+                                       tg_conv2d_input_opts opts);
 TG_API tg_tensor *tg_conv2d_weight_with(tg_tensor *x, tg_tensor *g, int64_t height, int64_t width,
-                                   tg_conv2d_weight_opts opts);
+                                        tg_conv2d_weight_opts opts);
 
 #ifdef __cplusplus
 }

@@ -19,14 +19,15 @@ tg_tensor *tg_conv2d_with(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts) {
     return no_output_padding("conv2d", &opts) ? tg_apply(&tg_op_conv2d, in, 3, &a) : tg_poison();
 }
 
-tg_tensor *tg_conv2d_input_with(tg_tensor *g, tg_tensor *w, int64_t height, int64_t width, tg_conv2d_input_opts opts) {
+tg_tensor *tg_conv2d_input_with(tg_tensor *g, tg_tensor *w, int64_t height, int64_t width,
+                                tg_conv2d_input_opts opts) {
     tg_window_attr a = attributes(&opts);
     a.size = TG_SHAPE(height, width);
     return no_output_padding("conv2d_input", &opts) ? tg_apply2(&tg_op_conv2d_input, g, w, &a) : tg_poison();
 }
 
 tg_tensor *tg_conv2d_weight_with(tg_tensor *x, tg_tensor *g, int64_t height, int64_t width,
-                              tg_conv2d_weight_opts opts) {
+                                 tg_conv2d_weight_opts opts) {
     tg_window_attr a = attributes(&opts);
     a.size = TG_SHAPE(height, width);
     return no_output_padding("conv2d_weight", &opts) ? tg_apply2(&tg_op_conv2d_weight, x, g, &a) : tg_poison();
@@ -42,8 +43,12 @@ static bool has_rank(const char *name, const tg_tensor *t, int i, int rank) {
 tg_tensor *tg_conv1d_with(tg_tensor *x, tg_tensor *w, tg_conv1d_opts o) {
     TG_COMPOSED("conv1d");
     if (!has_rank("conv1d", x, 0, 3) || !has_rank("conv1d", w, 1, 3)) return tg_poison();
-    tg_tensor *y = tg_conv2d_with(tg_unsqueeze(x, 2), tg_unsqueeze(w, 2), (tg_conv2d_opts){.bias = o.bias, .stride = {1, o.stride},
-                             .padding = {0, o.padding}, .dilation = {1, o.dilation}, .groups = o.groups});
+    tg_tensor *y = tg_conv2d_with(tg_unsqueeze(x, 2), tg_unsqueeze(w, 2),
+                                  (tg_conv2d_opts){.bias = o.bias,
+                                                   .stride = {1, o.stride},
+                                                   .padding = {0, o.padding},
+                                                   .dilation = {1, o.dilation},
+                                                   .groups = o.groups});
     return tg_squeeze(y, 2);
 }
 
@@ -57,7 +62,8 @@ static bool in_range(int64_t stride, int64_t padding, int64_t dilation) {
 
 /* The size along axis i of the image, and how many places g lacks there. More output padding than a stride has room
  * for further windows, whose g is 0. */
-static bool transposed_size(tg_window_attr *a, int i, int64_t size, int64_t kernel, int64_t more, int64_t *lacks) {
+static bool transposed_size(tg_window_attr *a, int i, int64_t size, int64_t kernel, int64_t more,
+                            int64_t *lacks) {
     int64_t stride = a->stride.dim[i], dilation = a->dilation.dim[i], padding = a->padding.dim[i];
     *lacks = a->size.dim[i] = 0;
     if (!in_range(stride, padding, dilation) || size > INT32_MAX || kernel > INT32_MAX) return true;
@@ -84,12 +90,13 @@ tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv_transpos
         if (!transposed_size(&a, i, tg_size(x, 2 + i), tg_size(w, 2 + i), opts.output_padding[i], &lacks.dim[i]))
             return tg_poison();
     bool padded = lacks.dim[0] > 0 || lacks.dim[1] > 0;
-    tg_tensor *g = padded ? tg_pad_with(x, (tg_pad_opts){.after = lacks}) : x, *y = tg_apply2(&tg_op_conv2d_input, g, w, &a);
+    tg_tensor *g = padded ? tg_pad_with(x, (tg_pad_opts){.after = lacks}) : x,
+              *y = tg_apply2(&tg_op_conv2d_input, g, w, &a);
     if (padded && !tg_is_poison(y)) tg_drop_elements(g);
     if (!opts.bias || tg_is_poison(y)) return y;
     if (tg_numel(opts.bias) != tg_size(y, 1))
-        return tg_fail_operand(TG_ERR_SHAPE, "conv_transpose2d", opts.bias, "the bias must be [%lld], one number a channel",
-                               (long long)tg_size(y, 1));
+        return tg_fail_operand(TG_ERR_SHAPE, "conv_transpose2d", opts.bias,
+                               "the bias must be [%lld], one number a channel", (long long)tg_size(y, 1));
     tg_tensor *sum = tg_add(y, tg_reshape_with(opts.bias, TG_SHAPE(tg_numel(opts.bias), 1, 1)));
     tg_drop_elements(y);
     return sum;

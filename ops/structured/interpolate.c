@@ -72,7 +72,8 @@ tg_tensor *tg_interpolate_with(tg_tensor *x, tg_interpolate_opts o) {
     axis a[2];
     const tg_array *image = tg_operand(x, who, TG_ONLY);
     if (!image) return tg_poison();
-    if (!tg_dtype_is_float((tg_dtype)image->dtype)) return tg_fail_operand(TG_ERR_DTYPE, who, x, "needs f32 or f64");
+    if (!tg_dtype_is_float((tg_dtype)image->dtype))
+        return tg_fail_operand(TG_ERR_DTYPE, who, x, "needs f32 or f64");
     if (image->rank != 4) return tg_fail_operand(TG_ERR_SHAPE, who, x, "needs four axes");
     if (o.mode != TG_NEAREST && o.mode != TG_BILINEAR)
         return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "there is no mode of interpolation %d", (int)o.mode);

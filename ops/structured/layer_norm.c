@@ -26,8 +26,8 @@ static tg_status infer(const tg_call *call) {
         return tg_call_fail(call, TG_ERR_ARGUMENT, "eps must be finite and not negative, but is %g: %s", eps,
                             tg_call_input(call, 0));
     if (axes < 1 || axes > x->rank)
-        return tg_call_fail(call, TG_ERR_ARGUMENT, "cannot normalise over the last %lld of %d axes: %s", (long long)axes, x->rank,
-                            tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_ARGUMENT, "cannot normalise over the last %lld of %d axes: %s",
+                            (long long)axes, x->rank, tg_call_input(call, 0));
     for (int i = 1; i < call->n_in; i++) {
         const tg_array *p = call->in[i];
         if (!p) continue;
@@ -86,7 +86,9 @@ static tg_tensor *as_rows(const tg_node *n, tg_tensor *x) {
 static tg_tensor *others_of(tg_tensor *x, tg_tensor *top, tg_tensor *mean) {
     return tg_scatter(mean ? tg_sub(x, mean) : x, 1, top, tg_zeros_with(tg_dtype_of(x), tg_shape_of(top)));
 }
-static tg_tensor *sum_of_row(tg_tensor *x) { return tg_sum_with(x, (tg_reduce_opts){.axes = TG_SHAPE(1), .keepdim = true}); }
+static tg_tensor *sum_of_row(tg_tensor *x) {
+    return tg_sum_with(x, (tg_reduce_opts){.axes = TG_SHAPE(1), .keepdim = true});
+}
 
 /* dx where an element of a row, number `top`, has nearly all of its squares: what is left of h without its parts along x
  * and along the mean is made of the others. With u and v their x and h, less their means where the row is centred, d and k
@@ -105,7 +107,8 @@ static tg_tensor *with_dominant(tg_tensor *top, tg_tensor *x, tg_tensor *h, tg_t
     tg_tensor *u = others_of(x, top, x_mean), *v = others_of(h, top, h_mean), *uv = sum_of_row(tg_mul(u, v));
     tg_tensor *rest = tg_add(sum_of_row(tg_square(u)), e), *all = tg_add(rest, tg_mul_scalar(tg_square(d), c));
     tg_tensor *left = tg_div(tg_sub(tg_mul(k, rest), tg_mul(d, uv)), all);
-    tg_tensor *along = tg_div(tg_add(tg_mul_scalar(tg_mul(k, d), c), uv), all), *dx = tg_sub(v, tg_mul(u, along));
+    tg_tensor *along = tg_div(tg_add(tg_mul_scalar(tg_mul(k, d), c), uv), all),
+              *dx = tg_sub(v, tg_mul(u, along));
     if (centred) dx = tg_sub(dx, tg_mul_scalar(left, 1 / size));
     return tg_scatter(dx, 1, top, tg_mul_scalar(left, c));
 }
@@ -117,12 +120,15 @@ static tg_tensor *dominant(const tg_node *n, tg_tensor *z, double size, bool cen
     return tg_dominant(share, 1, 0.875 - (centred ? 1 / size : 0));
 }
 
-static tg_tensor *column(tg_tensor *t) { return tg_is_alive(t) ? tg_reshape_with(t, TG_SHAPE(tg_numel(t), 1)) : t; }
+static tg_tensor *column(tg_tensor *t) {
+    return tg_is_alive(t) ? tg_reshape_with(t, TG_SHAPE(tg_numel(t), 1)) : t;
+}
 
 static void grad(const tg_node *n, tg_tensor *g, tg_tensor **din, bool centred) {
     tg_tensor *x = n->in[0], *w = n->in[1];
     double eps = ((const norm_attr *)n->attr)->eps;
-    tg_spread s = tg_spread_over(x, (tg_spread_opts){row_axes(n), .keepdim = true, .about_zero = !centred, .eps = eps});
+    tg_spread s =
+        tg_spread_over(x, (tg_spread_opts){row_axes(n), .keepdim = true, .about_zero = !centred, .eps = eps});
     if (!tg_is_alive(s.sum)) return;
     tg_tensor *root = tg_spread_root(&s, eps), *z = tg_div(s.d, root), *h = w ? tg_mul(g, w) : g;
     if (tg_needs(n, 1)) din[1] = tg_mul(g, z);
@@ -147,7 +153,8 @@ static void rms_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) 
 }
 
 static tg_status grad_kernel(const tg_node *n, const tg_array *g, tg_array *din, bool centred) {
-    const tg_array *in[3] = {g, tg_node_in(n, 0), n->in[1] ? tg_node_in(n, 1) : NULL}, *wanted[3] = {NULL}, *p[3];
+    const tg_array *in[3] = {g, tg_node_in(n, 0), n->in[1] ? tg_node_in(n, 1) : NULL}, *wanted[3] = {NULL},
+                   *p[3];
     tg_row_norm f = norm_of(in[1], n->attr, centred);
     tg_array dense[3] = {{0}};
     tg_status s = tg_all_contiguous(3, in, dense, p);

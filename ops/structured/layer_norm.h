@@ -16,9 +16,9 @@ extern "C" {
 
 typedef struct tg_layer_norm_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    tg_tensor *weight, *bias; /* their shape is that of the axes normalised over; NULL: 1 and 0 */
-    int axes;                 /* how many of the last axes are normalised over; 0 stands for 1 */
-    double eps;               /* default: layer_norm 1e-5, rms_norm the machine epsilon of the dtype */
+    tg_tensor *weight, *bias;     /* their shape is that of the axes normalised over; NULL: 1 and 0 */
+    int axes;                     /* how many of the last axes are normalised over; 0 stands for 1 */
+    double eps;                   /* default: layer_norm 1e-5, rms_norm the machine epsilon of the dtype */
 } tg_layer_norm_opts;
 typedef tg_layer_norm_opts tg_rms_norm_opts;
 

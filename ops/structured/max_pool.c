@@ -44,9 +44,9 @@ static tg_status check_positions(const tg_node *n) {
     for (int64_t i = 0; bad < 0 && negative && i < index->numel; i++)
         if (tg_integer_at(index, i) < 0) bad = i;
     if (bad < 0) return TG_OK;
-    return tg_fail(TG_ERR_ARGUMENT, "%s: index %lld at element %lld of %s is outside axes 2 and 3 of %s", n->op->name,
-                   (long long)tg_integer_at(index, bad), (long long)bad, tg_describe(n->out[1], text[0], sizeof *text),
-                   tg_describe(n->in[0], text[1], sizeof *text));
+    return tg_fail(TG_ERR_ARGUMENT, "%s: index %lld at element %lld of %s is outside axes 2 and 3 of %s",
+                   n->op->name, (long long)tg_integer_at(index, bad), (long long)bad,
+                   tg_describe(n->out[1], text[0], sizeof *text), tg_describe(n->in[0], text[1], sizeof *text));
 }
 
 static tg_shape flat(tg_shape s) { return TG_SHAPE(s.dim[0], s.dim[1], s.dim[2] * s.dim[3]); }

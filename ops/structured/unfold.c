@@ -5,8 +5,7 @@
 enum { GRAIN = 32768 /* elements worth a thread */ };
 
 typedef struct fold_attr {
-    tg_window_attr
-        window; /* must be first, since ops/structured/windows.h reads the attributes as this; `size` is the image's */
+    tg_window_attr window; /* must be first, since ops/structured/windows.h reads the attributes as this; `size` is the image's */
     tg_shape kernel;
 } fold_attr;
 
@@ -85,14 +84,16 @@ static tg_status fold_infer(const tg_call *call) {
     tg_window w[2];
     tg_status s = needs_rank(call, 3);
     if (s == TG_OK && (size.dim[0] < 0 || size.dim[1] < 0))
-        s = tg_call_fail(call, TG_ERR_ARGUMENT, "the size of the image is negative, %lld by %lld: %s", (long long)size.dim[0],
-                         (long long)size.dim[1], tg_call_input(call, 0));
+        s = tg_call_fail(call, TG_ERR_ARGUMENT, "the size of the image is negative, %lld by %lld: %s",
+                         (long long)size.dim[0], (long long)size.dim[1], tg_call_input(call, 0));
     if (s == TG_OK) s = tg_window_infer(call, size.dim, a->kernel.dim, w);
     if (s != TG_OK) return s;
     int64_t column = w[0].kernel * w[1].kernel, windows = tg_shape_numel(TG_SHAPE(w[0].out, w[1].out));
     if (x->shape[1] % column || x->shape[2] != windows)
-        return tg_call_fail(call, TG_ERR_SHAPE, "%lld windows of %lld elements need [images, channels * %lld, %lld], was given %s",
-                            (long long)windows, (long long)column, (long long)column, (long long)windows, tg_call_input(call, 0));
+        return tg_call_fail(call, TG_ERR_SHAPE,
+                            "%lld windows of %lld elements need [images, channels * %lld, %lld], was given %s",
+                            (long long)windows, (long long)column, (long long)column, (long long)windows,
+                            tg_call_input(call, 0));
     return tg_out(call, 0, (tg_dtype)x->dtype,
                   TG_SHAPE(x->shape[0], x->shape[1] / column, size.dim[0], size.dim[1]));
 }

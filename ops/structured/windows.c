@@ -38,8 +38,8 @@ void tg_window_of(const tg_window_attr *attr, const int64_t in[2], const int64_t
 
 static tg_status check_option(const tg_call *call, const char *name, int64_t value, int64_t least) {
     if (value >= least && value <= INT32_MAX) return TG_OK;
-    return tg_call_fail(call, TG_ERR_ARGUMENT, "%s is %lld, outside [%lld, %d]: %s", name, (long long)value, (long long)least,
-                        INT32_MAX, tg_call_input(call, 0));
+    return tg_call_fail(call, TG_ERR_ARGUMENT, "%s is %lld, outside [%lld, %d]: %s", name, (long long)value,
+                        (long long)least, INT32_MAX, tg_call_input(call, 0));
 }
 
 tg_status tg_window_infer(const tg_call *call, const int64_t in[2], const int64_t kernel[2],

@@ -19,10 +19,11 @@ static inline tg_tensor *param(tg_shape shape) {
 /* The pending error is this one, and its text holds each of the words; then it is cleared. */
 #define expect_error(status, ...) expect_error_at(__LINE__, status, (const char *[]){__VA_ARGS__, NULL})
 static inline void expect_error_at(int line, tg_status status, const char *const *words) {
-    ck_assert_msg(tg_error_status() == status, "line %d: %s instead of %s: %s", line, tg_status_name(tg_error_status()),
-                  tg_status_name(status), tg_error_message());
+    ck_assert_msg(tg_error_status() == status, "line %d: %s instead of %s: %s", line,
+                  tg_status_name(tg_error_status()), tg_status_name(status), tg_error_message());
     for (; *words; words++)
-        ck_assert_msg(strstr(tg_error_message(), *words), "line %d: no \"%s\" in: %s", line, *words, tg_error_message());
+        ck_assert_msg(strstr(tg_error_message(), *words), "line %d: no \"%s\" in: %s", line, *words,
+                      tg_error_message());
     tg_error_clear();
 }
 

@@ -63,8 +63,7 @@ tg_status mix_kernel(const tg_node *n, const tg_array *const *dout, tg_array *di
         if (k == failing) return tg_fail(TG_ERR_ARGUMENT, "mix: cannot");
         const tg_array *x = tg_node_in(n, k);
         tg_dtype dtype = k == too_narrow ? TG_F32 : TG_F64;
-        tg_status s =
-            tg_array_alloc(&din[k], dtype, k == too_wide ? TG_SHAPE(7, 5) : tg_array_shape(dout[0]));
+        tg_status s = tg_array_alloc(&din[k], dtype, k == too_wide ? TG_SHAPE(7, 5) : tg_array_shape(dout[0]));
         if (s != TG_OK) return s;
         for (int64_t i = 0; i < dout[0]->numel && k != too_wide; i++)
             tg_array_set(&din[k], i,
@@ -74,16 +73,16 @@ tg_status mix_kernel(const tg_node *n, const tg_array *const *dout, tg_array *di
 }
 
 tg_op mix = {.name = "mix",
-                    .formula = "out = sum of (i + 1) x_i^2",
-                    .n_in = TG_VARIADIC,
-                    .save = TG_ALL_IN,
-                    .attr_size = sizeof(mix_attr),
-                    .attrs = mix_fields,
-                    .n_attrs = 2,
-                    .infer = tg_infer_broadcast,
-                    .forward = mix_forward,
-                    .grad = mix_grad,
-                    .grad_kernel = mix_kernel};
+             .formula = "out = sum of (i + 1) x_i^2",
+             .n_in = TG_VARIADIC,
+             .save = TG_ALL_IN,
+             .attr_size = sizeof(mix_attr),
+             .attrs = mix_fields,
+             .n_attrs = 2,
+             .infer = tg_infer_broadcast,
+             .forward = mix_forward,
+             .grad = mix_grad,
+             .grad_kernel = mix_kernel};
 
 const int counts[COUNTS] = {1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 18, 24, MOST};
 
@@ -125,8 +124,8 @@ static void powers_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **di
     for (int o = 0; o < n->n_out; o++) {
         if (!dout[o]) continue;
         seen_pattern |= 1 << o;
-        sum = tg_add(
-            sum, tg_mul(dout[o], o ? tg_mul_scalar(o == 1 ? n->in[0] : tg_square(n->in[0]), o + 1) : one));
+        sum = tg_add(sum,
+                     tg_mul(dout[o], o ? tg_mul_scalar(o == 1 ? n->in[0] : tg_square(n->in[0]), o + 1) : one));
     }
     din[0] = sum;
 }
@@ -144,14 +143,14 @@ tg_status powers_kernel(const tg_node *n, const tg_array *const *dout, tg_array 
     return s;
 }
 tg_op powers = {.name = "powers",
-                       .formula = "out_o = x^(o + 1)",
-                       .n_in = 1,
-                       .n_out = 3,
-                       .save = TG_IN(0) | TG_OUT(0) | TG_OUT(1) | TG_OUT(2),
-                       .infer = powers_infer,
-                       .forward = powers_forward,
-                       .grad = powers_grad,
-                       .grad_kernel = powers_kernel};
+                .formula = "out_o = x^(o + 1)",
+                .n_in = 1,
+                .n_out = 3,
+                .save = TG_IN(0) | TG_OUT(0) | TG_OUT(1) | TG_OUT(2),
+                .infer = powers_infer,
+                .forward = powers_forward,
+                .grad = powers_grad,
+                .grad_kernel = powers_kernel};
 
 /* ---- hooks ---- */
 
@@ -170,12 +169,9 @@ before look(void) {
     tg_mark m = tg_tape_mark();
     double g = tg_has_grad(with_grad) ? tg_item(tg_grad_of(with_grad)) : -1;
     tg_tape_rewind(m);
-    return (before){tg_tape_tensors(),
-                    tg_tape_nodes(),
-                    tg_slots_alive(NULL, 0),
-                    tg_memory_now().live_buffer_bytes,
-                    g,
-                    *tg_default_rng()};
+    return (before){
+        tg_tape_tensors(), tg_tape_nodes(), tg_slots_alive(NULL, 0), tg_memory_now().live_buffer_bytes, g,
+        *tg_default_rng()};
 }
 
 void unchanged(int line, before was, const char *const *words) {

@@ -49,7 +49,8 @@ static tg_status square_infer(const tg_call *c) {
     return tg_infer_same(c);
 }
 static tg_status square_forward(const tg_call *c) {
-    for (int64_t i = 0; i < c->out[0]->numel; i++) tg_array_set(c->out[0], i, pow(tg_array_get(c->in[0], i), 2));
+    for (int64_t i = 0; i < c->out[0]->numel; i++)
+        tg_array_set(c->out[0], i, pow(tg_array_get(c->in[0], i), 2));
     if (in_function == 1) act_once();
     return TG_OK;
 }
@@ -64,8 +65,12 @@ static tg_status square_kernel(const tg_node *n, const tg_array *const *dout, tg
     act_once();
     return s;
 }
-static const tg_op square_op = {.name = "square_op", .n_in = 1, .save = TG_IN(0), .infer = square_infer,
-                                .forward = square_forward, .grad = square_grad};
+static const tg_op square_op = {.name = "square_op",
+                                .n_in = 1,
+                                .save = TG_IN(0),
+                                .infer = square_infer,
+                                .forward = square_forward,
+                                .grad = square_grad};
 
 static tg_tensor *apply(int function) {
     tg_op op = square_op;
@@ -145,7 +150,9 @@ static tg_status at_jacobian(void) {
     tg_tensor *g;
     return tg_jacobian(f, NULL, 1, &w, &g);
 }
-static tg_status at_hessian(void) { return tg_is_poison(tg_hessian(f, NULL, 1, &w)) ? tg_error_status() : TG_OK; }
+static tg_status at_hessian(void) {
+    return tg_is_poison(tg_hessian(f, NULL, 1, &w)) ? tg_error_status() : TG_OK;
+}
 
 static tg_status fill(tg_tensor *p, tg_rng *rng, const void *user) {
     (void)p, (void)rng, (void)user;
@@ -161,9 +168,9 @@ static tg_status at_initialiser(void) {
 }
 
 static tg_status (*const place[])(void) = {
-    at_infer,         at_forward,    at_rule,             at_recorded_rule, at_kernel, at_leaf_hook, at_result_hook,
-    at_recorded_hook, at_checkpoint, at_checkpoint_again, at_vjp,           at_jvp,    at_hvp,       at_jacobian,
-    at_hessian,       at_initialiser};
+    at_infer,       at_forward,       at_rule,       at_recorded_rule,    at_kernel, at_leaf_hook,
+    at_result_hook, at_recorded_hook, at_checkpoint, at_checkpoint_again, at_vjp,    at_jvp,
+    at_hvp,         at_jacobian,      at_hessian,    at_initialiser};
 enum { PLACES = sizeof place / sizeof *place };
 
 /* Without the act each of them is well. */
@@ -199,7 +206,9 @@ static void expect_refusal(int i, void (*what)(void), const char *word) {
     ck_assert_int_eq(tg_tape_rewind(outside), TG_OK);
 }
 
-START_TEST(test_rewinding_below_is_refused) { expect_refusal(_i, rewind_outside, "outside the function that is running"); }
+START_TEST(test_rewinding_below_is_refused) {
+    expect_refusal(_i, rewind_outside, "outside the function that is running");
+}
 END_TEST
 START_TEST(test_freeing_the_tape_is_refused) { expect_refusal(_i, free_the_tape, "in use"); }
 END_TEST
@@ -309,8 +318,10 @@ START_TEST(test_hooks_that_change_hooks) {
     static int id[3] = {0, 1, 2};
     static const tg_hook second[] = {count, once, replace, add_another};
     /* by hook 0, by the second, by the last, by what the second registered: in a first walk and a second */
-    static const int want[4][2][4] = {{{1, 1, 1, 0}, {2, 2, 2, 0}}, {{1, 1, 0, 0}, {1, 1, 0, 0}},
-                                      {{1, 1, 0, 0}, {1, 1, 0, 1}}, {{1, 1, 1, 0}, {2, 3, 2, 0}}};
+    static const int want[4][2][4] = {{{1, 1, 1, 0}, {2, 2, 2, 0}},
+                                      {{1, 1, 0, 0}, {1, 1, 0, 0}},
+                                      {{1, 1, 0, 0}, {1, 1, 0, 1}},
+                                      {{1, 1, 1, 0}, {2, 3, 2, 0}}};
     for (int k = 0; k < 4; k++) {
         memset(calls, 0, sizeof calls);
         tg_register_hook(w, count, &id[0]);
@@ -318,7 +329,8 @@ START_TEST(test_hooks_that_change_hooks) {
         tg_register_hook(w, count, &id[2]);
         for (int walk = 0; walk < 2; walk++) {
             ck_assert_int_eq(tg_backward(tg_sum(tg_square(w))), TG_OK);
-            for (int i = 0; i < 4; i++) ck_assert_msg(calls[i] == want[k][walk][i], "row %d, walk %d, hook %d", k, walk, i);
+            for (int i = 0; i < 4; i++)
+                ck_assert_msg(calls[i] == want[k][walk][i], "row %d, walk %d, hook %d", k, walk, i);
         }
         tg_remove_hooks(w);
     }
@@ -381,8 +393,10 @@ START_TEST(test_a_returned_status_is_raised) {
     static const struct {
         tg_status returned, raised;
         const char *word;
-    } rows[] = {{TG_ERR_SHAPE, TG_ERR_SHAPE, "without a message"}, {TG_ERR_FORMAT, TG_ERR_FORMAT, "without a message"},
-                {(tg_status)77, TG_ERR_ARGUMENT, "returned 77"}, {(tg_status)-1, TG_ERR_ARGUMENT, "returned -1"}};
+    } rows[] = {{TG_ERR_SHAPE, TG_ERR_SHAPE, "without a message"},
+                {TG_ERR_FORMAT, TG_ERR_FORMAT, "without a message"},
+                {(tg_status)77, TG_ERR_ARGUMENT, "returned 77"},
+                {(tg_status)-1, TG_ERR_ARGUMENT, "returned -1"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         returned = rows[i].returned;
         tg_op op = square_op;

@@ -60,7 +60,8 @@ START_TEST(test_gradients_are_the_same_to_the_bit) {
     gradients(functions[_i], false, plain);
     runs = 0;
     gradients(functions[_i], true, again);
-    ck_assert_int_eq(runs, _i ? 6 : 2); /* nested: each of two layers at first, at the outer and at the inner one */
+    ck_assert_int_eq(runs,
+                     _i ? 6 : 2); /* nested: each of two layers at first, at the outer and at the inner one */
     for (int i = 0; i < 3; i++) expect_equal(again[i], plain[i]);
 }
 END_TEST
@@ -175,7 +176,8 @@ START_TEST(test_the_order_of_contributions) {
         for (int i = 0; i < 4; i++)
             for (int record = 0; record < 2; record++) {
                 tg_mark mark = tg_tape_mark();
-                tg_tensor *x = tg_set_requires_grad(tg_normal((tg_dtype)dtype, 0, 0.6, BITS, BITS), true), *plain[2], *again[2];
+                tg_tensor *x = tg_set_requires_grad(tg_normal((tg_dtype)dtype, 0, 0.6, BITS, BITS), true),
+                          *plain[2], *again[2];
                 shared = tg_param(tg_normal((tg_dtype)dtype, 0, 0.6, BITS, BITS));
                 outside_and_inside(fs[i], false, record, x, plain);
                 outside_and_inside(fs[i], true, record, x, again);
@@ -198,7 +200,8 @@ START_TEST(test_an_input_without_use) {
     tg_tensor *y = tg_checkpoint(of_second, NULL, 2, both);
     ck_assert_int_eq(tg_grad(1, &y, 2, ((tg_tensor *[]){x, z}), g, .retain = true), TG_ERR_TAPE);
     expect_error(TG_ERR_TAPE, "input 0");
-    ck_assert_int_eq(tg_grad(1, &y, 2, ((tg_tensor *[]){x, z}), g, .retain = true, .allow_unused = true), TG_OK);
+    ck_assert_int_eq(tg_grad(1, &y, 2, ((tg_tensor *[]){x, z}), g, .retain = true, .allow_unused = true),
+                     TG_OK);
     expect_value(g[0], 0);
     expect_value(g[1], 4);
     ck_assert_int_eq(tg_backward(tg_add(y, h)), TG_OK);
@@ -311,7 +314,8 @@ START_TEST(test_any_allocation_can_fail) {
         tg_status s = tg_backward(tg_sum(two_layers(&x, NULL)));
         tg_memory_fail_at(-1);
         tg_arena_mark now = tg_arena_get_mark(&mark.tape->scratch);
-        ck_assert_msg(memcmp(&now, &scratch, sizeof now) == 0, "allocation %d fails: scratch memory is left", (int)n);
+        ck_assert_msg(memcmp(&now, &scratch, sizeof now) == 0, "allocation %d fails: scratch memory is left",
+                      (int)n);
         ck_assert(s == TG_OK || s == TG_ERR_MEMORY);
         ck_assert_int_eq(tg_has_grad(w), s == TG_OK);
         tg_error_clear();

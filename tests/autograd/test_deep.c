@@ -15,7 +15,8 @@ static void *chain(void *result) {
     tg_tensor *x = leaf(1), *y = x;
     int64_t n = depth();
     for (int64_t i = 0; i < n; i++) y = tg_add(y, x);
-    bool ok = tg_tape_nodes() - start.nodes == n && tg_backward(y) == TG_OK && tg_item(tg_grad_of(x)) == (double)(n + 1);
+    bool ok = tg_tape_nodes() - start.nodes == n && tg_backward(y) == TG_OK &&
+              tg_item(tg_grad_of(x)) == (double)(n + 1);
     ok = ok && tg_tape_rewind(start) == TG_OK && tg_tape_nodes() == start.nodes;
     *(bool *)result = ok;
     if (!ok) fprintf(stderr, "%s\n", tg_error_message());

@@ -272,7 +272,8 @@ static tg_tensor *widen(tg_tensor *const *in, void *user) {
 
 START_TEST(test_functions_that_change_the_dtype) {
     enum { N = 37 }; /* so many that elements of another size leave the buffer */
-    tg_tensor *x = tg_full(_i ? TG_F32 : TG_F64, 3, N), *out, *back, *v = tg_full(_i ? TG_F32 : TG_F64, 2, N), *jv;
+    tg_tensor *x = tg_full(_i ? TG_F32 : TG_F64, 3, N), *out, *back, *v = tg_full(_i ? TG_F32 : TG_F64, 2, N),
+              *jv;
     tg_function of = _i ? widen : narrow;
     tg_dtype dtype = _i ? TG_F64 : TG_F32;
     ck_assert_int_eq(tg_jacobian(of, NULL, 1, &x, &out), TG_OK);
@@ -308,7 +309,8 @@ static tg_tensor *over_ends(tg_tensor *const *in, void *user) {
     (void)user;
     return tg_div(in[0], ends);
 }
-static tg_tensor *scaled_root(tg_tensor *const *in, void *user) { /* a function of a function: x reaches each by s */
+static tg_tensor *scaled_root(tg_tensor *const *in,
+                              void *user) { /* a function of a function: x reaches each by s */
     (void)user;
     return tg_sqrt(tg_mul(in[0], ends));
 }
@@ -333,8 +335,10 @@ START_TEST(test_infinite_slopes_stay_in_their_row) {
         tg_function f;
         double at, want[4]; /* NaN stands for "not a number, as the slope there is" */
     } rows[] = {{over_ends, 3, {1 / 2.0, 1 / 3.0, INFINITY, 1}},
-                {scaled_root, 4, {0.35355339059327376, 0.4330127018922193, NAN, 0.25}}, /* e / (2 sqrt(4 e)); at 0: inf * 0 */
-                {log_of_ends, 5, {2, 3, NAN, 1}},                                         /* at 0: 0 * inf */
+                {scaled_root,
+                 4,
+                 {0.35355339059327376, 0.4330127018922193, NAN, 0.25}}, /* e / (2 sqrt(4 e)); at 0: inf * 0 */
+                {log_of_ends, 5, {2, 3, NAN, 1}},                       /* at 0: 0 * inf */
                 {power_of_ends, 4, {0.35355339059327376, 0.4330127018922193, NAN, 0.25}},
                 {atanh_of_ends, 2, {INFINITY, -0.6, 0, 1 / 3.0}}}; /* (e/4) / (1 - (e/2)^2) */
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -342,7 +346,9 @@ START_TEST(test_infinite_slopes_stay_in_their_row) {
         ck_assert_int_eq(tg_jacobian(rows[r].f, NULL, 1, &x, &j), TG_OK);
         for (int i = 0; i < 4; i++) {
             double is = tg_get(j, i), want = rows[r].want[i];
-            bool right = isnan(want) ? isnan(is) || is == 0 || isinf(is) : isinf(want) ? is == want : fabs(is - want) <= 1e-15;
+            bool right = isnan(want)   ? isnan(is) || is == 0 || isinf(is)
+                         : isinf(want) ? is == want
+                                       : fabs(is - want) <= 1e-15;
             ck_assert_msg(right, "row %zu, element %d: %.17g, not %.17g", r, i, is, want);
         }
     }

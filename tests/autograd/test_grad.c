@@ -15,7 +15,8 @@ END_TEST
 
 START_TEST(test_only_the_way_to_the_inputs_is_walked) {
     /* the branch through exp is not needed for b, so even its being spoilt does not matter */
-    tg_tensor *x = leaf(1), *b = leaf(2), *c = tg_scalar(TG_F64, 3), *y = tg_add(tg_mul(x, c), tg_square(b)), *g;
+    tg_tensor *x = leaf(1), *b = leaf(2), *c = tg_scalar(TG_F64, 3), *y = tg_add(tg_mul(x, c), tg_square(b)),
+              *g;
     tg_fill_(c, 9);
     ck_assert_int_eq(tg_grad(1, &y, 1, &b, &g), TG_OK);
     expect_value(g, 4);
@@ -52,13 +53,15 @@ START_TEST(test_unused) {
 END_TEST
 
 START_TEST(test_outputs_without_history) {
-    tg_tensor *x = leaf(2), *c = tg_scalar(TG_F64, 3), *wide = tg_ones(TG_F64, 2), *y[3] = {c, tg_square(x), wide}, *g;
+    tg_tensor *x = leaf(2), *c = tg_scalar(TG_F64, 3), *wide = tg_ones(TG_F64, 2),
+              *y[3] = {c, tg_square(x), wide}, *g;
     ck_assert_int_eq(tg_grad(1, &c, 1, &x, &g), TG_ERR_TAPE);
     expect_error(TG_ERR_TAPE, "no history");
     for (int record = 0; record < 2; record++) {
         ck_assert_int_eq(tg_grad(1, &c, 1, &x, &g, .allow_unused = true, .create_graph = record), TG_OK);
         expect_value(g, 0);
-        ck_assert_int_eq(tg_grad(2, y, 1, &x, &g, .allow_unused = true, .create_graph = record, .retain = true), TG_OK);
+        ck_assert_int_eq(
+            tg_grad(2, y, 1, &x, &g, .allow_unused = true, .create_graph = record, .retain = true), TG_OK);
         expect_value(g, 4);
         ck_assert_int_eq(tg_grad(3, y, 1, &x, &g, .allow_unused = true, .create_graph = record), TG_ERR_SHAPE);
         expect_error(TG_ERR_SHAPE, "[2] f64", "seed"); /* is checked like any */

@@ -7,7 +7,9 @@ static tg_tensor *smooth(tg_tensor *const *in, void *user) {
     return tg_tanh(tg_mul(in[0], tg_exp(in[1])));
 }
 
-static tg_tensor *input(double value, int64_t n) { return tg_set_requires_grad(tg_full(TG_F64, value, n), true); }
+static tg_tensor *input(double value, int64_t n) {
+    return tg_set_requires_grad(tg_full(TG_F64, value, n), true);
+}
 
 START_TEST(test_right_gradients_pass) {
     tg_gradcheck_report r;
@@ -55,7 +57,7 @@ START_TEST(test_wrong_gradients_fail) {
         tg_gradcheck_fn f;
         const char *word;
     } rows[] = {{stopped, "gradients differ"}, {lost, "input 1"}, {unrecorded, "does not depend"},
-                {infinite, "differ"},         {single, "f64"},   {broken, "[7]"}};
+                {infinite, "differ"},          {single, "f64"},   {broken, "[7]"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         tg_gradcheck_report r;
         tg_tensor *in[2] = {input(1.5, 2), input(0.5, 2)};
@@ -90,8 +92,13 @@ static tg_status square_forward(const tg_call *c) {
     }
     return TG_OK;
 }
-static const tg_op half = {.name = "half", .formula = "out = x^2", .n_in = 1, .save = TG_IN(0), .infer = tg_infer_same,
-                           .forward = square_forward, .grad = half_grad};
+static const tg_op half = {.name = "half",
+                           .formula = "out = x^2",
+                           .n_in = 1,
+                           .save = TG_IN(0),
+                           .infer = tg_infer_same,
+                           .forward = square_forward,
+                           .grad = half_grad};
 static tg_tensor *half_f(tg_tensor *const *in, void *user) {
     (void)user;
     return tg_apply(&half, in, 1, NULL);
@@ -169,7 +176,8 @@ START_TEST(test_no_dependence_fails) {
     for (int order = 1; order <= 2; order++) {
         tg_tensor *in[3] = {input(0.5, 2), input(0.25, 3), input(0.75, 2)};
         ck_assert(!tg_gradcheck(of_first, NULL, 2, in, &r, .order = order));
-        ck_assert_msg(strstr(r.message, "input 1, [3] f64") && strstr(r.message, "does not depend"), "%s", r.message);
+        ck_assert_msg(strstr(r.message, "input 1, [3] f64") && strstr(r.message, "does not depend"), "%s",
+                      r.message);
         ck_assert(tg_gradcheck(of_first, NULL, 2, in, &r, .order = order, .allow_zero = true));
         ck_assert(!tg_gradcheck(steps, NULL, 1, in, &r, .order = order));
         ck_assert_msg(strstr(r.message, "every derivative is 0"), "%s", r.message);
@@ -203,7 +211,8 @@ static tg_tensor *network(tg_tensor *const *in, void *user) {
 }
 
 START_TEST(test_parameters_by_name) {
-    planted = (tg_op){.name = "twice", .n_in = 1, .infer = tg_infer_same, .forward = twice_forward, .grad = twice_grad};
+    planted = (tg_op){
+        .name = "twice", .n_in = 1, .infer = tg_infer_same, .forward = twice_forward, .grad = twice_grad};
     tg_tensor *in[2] = {weight = param(TG_SHAPE(2, 4)), bias = param(TG_SHAPE(4))};
     const double third = 1.0 / 3;
     ((double *)tg_data_mut(weight))[5] = third;
@@ -271,7 +280,8 @@ START_TEST(test_inputs_that_share_memory) {
     ck_assert_msg(tg_gradcheck(smooth, NULL, 2, pair, &r, .order = 2), "%s", r.message);
     tg_tensor *view[2] = {x, tg_set_requires_grad(tg_detach(tg_slice(x, 0, 0, 1, 1)), true)};
     ck_assert_msg(tg_gradcheck(smooth, NULL, 2, view, &r), "%s", r.message);
-    tg_tensor *wide[2] = {tg_set_requires_grad(tg_expand(tg_full(TG_F64, 0.5, 1), 2), true), tg_transpose(x, 0, 1)};
+    tg_tensor *wide[2] = {tg_set_requires_grad(tg_expand(tg_full(TG_F64, 0.5, 1), 2), true),
+                          tg_transpose(x, 0, 1)};
     ck_assert_msg(tg_gradcheck(smooth, NULL, 2, wide, &r, .order = 2), "%s", r.message);
     ck_assert(tg_get(x, 4) == 5);
     tg_free(x);
@@ -299,8 +309,12 @@ static void three_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
     (void)n;
     din[0] = tg_mul_scalar(dout[0], 3 + off);
 }
-static const tg_op three = {.name = "three", .n_in = 1, .infer = tg_infer_same, .forward = three_forward,
-                            .grad = three_grad, .grad_kernel = three_kernel};
+static const tg_op three = {.name = "three",
+                            .n_in = 1,
+                            .infer = tg_infer_same,
+                            .forward = three_forward,
+                            .grad = three_grad,
+                            .grad_kernel = three_kernel};
 static tg_tensor *three_times(tg_tensor *const *in, void *user) {
     (void)user;
     return tg_apply(&three, in, 1, NULL);
@@ -311,25 +325,29 @@ START_TEST(test_edges_of_the_tolerance) {
     static const struct {
         double atol, rtol, off;
         bool ok;
-    } rows[] = {{1e-30, 1e-2, 0.0299, true},  {1e-30, 1e-2, 0.0301, false},  {1e-30, 1e-2, -0.0299, true},
-                {1e-30, 1e-2, -0.0301, false}, {1e-30, 1e-8, 2.99e-8, true},  {1e-30, 1e-8, 3.01e-8, false},
-                {0, 0, 0.00299, true},         {0, 0, 0.00304, false},        {1e-30, 1, 2.99, true},
-                {1e-30, 1, 3.01, false},       {TG_ZERO, 1e-2, 0.0299, true},
-                {TG_ZERO, 1e-2, 0.0301, false}, {TG_ZERO, TG_ZERO, 0, true},  {TG_ZERO, TG_ZERO, 1e-12, false}};
+    } rows[] = {
+        {1e-30, 1e-2, 0.0299, true},   {1e-30, 1e-2, 0.0301, false},    {1e-30, 1e-2, -0.0299, true},
+        {1e-30, 1e-2, -0.0301, false}, {1e-30, 1e-8, 2.99e-8, true},    {1e-30, 1e-8, 3.01e-8, false},
+        {0, 0, 0.00299, true},         {0, 0, 0.00304, false},          {1e-30, 1, 2.99, true},
+        {1e-30, 1, 3.01, false},       {TG_ZERO, 1e-2, 0.0299, true},   {TG_ZERO, 1e-2, 0.0301, false},
+        {TG_ZERO, TG_ZERO, 0, true},   {TG_ZERO, TG_ZERO, 1e-12, false}};
     tg_gradcheck_report r;
     nan_at = off_at = -1;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         off = rows[i].off;
         tg_tensor *x = input(0, 3);
-        bool ok = tg_gradcheck(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = rows[i].atol, .rtol = rows[i].rtol);
+        bool ok = tg_gradcheck(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = rows[i].atol,
+                               .rtol = rows[i].rtol);
         ck_assert_msg(ok == rows[i].ok && r.ok == ok && (r.worst <= 1) == ok, "row %zu: %s", i, r.message);
     }
     /* atol alone: |p| < 1.5, so that 1.5 |off| is within */
     off = 1e-3;
     tg_tensor *x = input(0, 3);
-    ck_assert_msg(tg_gradcheck(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = 1.5e-3, .rtol = 1e-30), "%s", r.message);
+    ck_assert_msg(tg_gradcheck(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = 1.5e-3, .rtol = 1e-30),
+                  "%s", r.message);
     ck_assert(!tg_gradcheck(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = 0.5e-3, .rtol = 1e-30));
-    ck_assert_msg(tg_gradcheck(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = 1.5e-3, .rtol = TG_ZERO), "%s", r.message);
+    ck_assert_msg(tg_gradcheck(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = 1.5e-3, .rtol = TG_ZERO),
+                  "%s", r.message);
     ck_assert(!tg_gradcheck(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = 0.5e-3, .rtol = TG_ZERO));
 }
 END_TEST
@@ -358,7 +376,8 @@ static tg_tensor *of_many(tg_tensor *const *in, void *user) {
     (void)user;
     tg_tensor *sum = NULL;
     for (int i = 0; i < MANY; i++) {
-        tg_tensor *x = i == weak ? tg_add(in[i], tg_detach(in[i])) : in[i], *term = tg_mul_scalar(tg_exp(x), i + 1);
+        tg_tensor *x = i == weak ? tg_add(in[i], tg_detach(in[i])) : in[i],
+                  *term = tg_mul_scalar(tg_exp(x), i + 1);
         sum = sum ? tg_add(sum, term) : term;
     }
     return sum;
@@ -381,10 +400,12 @@ END_TEST
 /* ---- options and pointers ---- */
 
 START_TEST(test_options_are_checked) {
-    static const tg_gradcheck_opts bad[] = {
-        {.eps = NAN}, {.eps = -1e-6}, {.eps = INFINITY}, {.atol = NAN}, {.atol = -1}, {.rtol = NAN},
-        {.rtol = -INFINITY}, {.projections = -1}, {.order = 3}, {.order = -1}, {.eps = TG_ZERO}};
-    static const char *const word[] = {".eps", ".eps", ".eps", ".atol", ".atol", ".rtol", ".rtol", ".projections", ".order", ".order", ".eps"};
+    static const tg_gradcheck_opts bad[] = {{.eps = NAN},        {.eps = -1e-6},      {.eps = INFINITY},
+                                            {.atol = NAN},       {.atol = -1},        {.rtol = NAN},
+                                            {.rtol = -INFINITY}, {.projections = -1}, {.order = 3},
+                                            {.order = -1},       {.eps = TG_ZERO}};
+    static const char *const word[] = {".eps",  ".eps",         ".eps",   ".atol",  ".atol", ".rtol",
+                                       ".rtol", ".projections", ".order", ".order", ".eps"};
     tg_gradcheck_report r;
     tg_tensor *x = input(1, 2);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -392,8 +413,10 @@ START_TEST(test_options_are_checked) {
         ck_assert_msg(!r.ok && strstr(r.message, word[i]), "row %zu: %s", i, r.message);
         expect_ok();
     }
-    ck_assert(!tg_gradcheck(NULL, NULL, 1, &x, &r) && strstr(r.message, "a function and at least one input must be given"));
-    ck_assert(!tg_gradcheck(linear, NULL, 1, NULL, &r) && strstr(r.message, "a function and at least one input must be given"));
+    ck_assert(!tg_gradcheck(NULL, NULL, 1, &x, &r) &&
+              strstr(r.message, "a function and at least one input must be given"));
+    ck_assert(!tg_gradcheck(linear, NULL, 1, NULL, &r) &&
+              strstr(r.message, "a function and at least one input must be given"));
     ck_assert(!tg_gradcheck(linear, NULL, 0, &x, &r) && !tg_gradcheck(linear, NULL, -3, &x, &r));
     ck_assert(tg_gradcheck(linear, NULL, 1, &x, NULL));
     ck_assert(!tg_gradcheck(NULL, NULL, 1, &x, NULL));

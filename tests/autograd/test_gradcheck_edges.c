@@ -30,7 +30,8 @@ START_TEST(inputs_that_share) {
                 in[j] = view == 0 ? in[i] : tg_set_requires_grad(tg_detach(base), true);
                 if (view == 2) in[i] = tg_set_requires_grad(tg_flip(base, 0), true);
                 tg_gradcheck_report r;
-                ck_assert_msg(tg_gradcheck(squares, &n, N, in, &r, .order = 2), "%d and %d, %d: %s", i, j, view, r.message);
+                ck_assert_msg(tg_gradcheck(squares, &n, N, in, &r, .order = 2), "%d and %d, %d: %s", i, j,
+                              view, r.message);
             }
 }
 END_TEST
@@ -56,7 +57,8 @@ START_TEST(idle_inputs) {
         for (int k = 0; k < constants; k++) tg_set_requires_grad(in[k], false);
         tg_gradcheck_report r;
         ck_assert(!tg_gradcheck(squares, &n, N, in, &r));
-        ck_assert_msg(strstr(r.message, constants < N - 1 ? "input 3" : "does not depend on any input"), "%s", r.message);
+        ck_assert_msg(strstr(r.message, constants < N - 1 ? "input 3" : "does not depend on any input"), "%s",
+                      r.message);
         if (constants < N - 1) {
             in[N - 1] = tg_set_requires_grad(tg_zeros(TG_F64, 0), true);
             ck_assert_msg(tg_gradcheck(squares, &n, N, in, &r), "%s", r.message);
@@ -67,7 +69,9 @@ END_TEST
 
 static tg_tensor *itself(tg_tensor *const *in, void *user) { return (void)user, tg_mul_scalar(in[0], 1); }
 
-static tg_tensor *difference(tg_tensor *const *in, void *user) { return tg_add_scalar(in[0], -*(double *)user); }
+static tg_tensor *difference(tg_tensor *const *in, void *user) {
+    return tg_add_scalar(in[0], -*(double *)user);
+}
 
 /* The step is what the two numbers differ by, not what was asked for: next to a large number that is another one. */
 START_TEST(large_numbers) {
@@ -75,8 +79,8 @@ START_TEST(large_numbers) {
     for (int i = 0; i < 5; i++) {
         tg_tensor *x = input(from[i]);
         tg_gradcheck_report r;
-        ck_assert_msg(tg_gradcheck(difference, &from[i], 1, &x, &r, .rtol = 1e-6, .projections = 4), "%g: %s", from[i],
-                      r.message);
+        ck_assert_msg(tg_gradcheck(difference, &from[i], 1, &x, &r, .rtol = 1e-6, .projections = 4), "%g: %s",
+                      from[i], r.message);
     }
 }
 END_TEST

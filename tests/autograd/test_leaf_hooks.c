@@ -20,7 +20,9 @@ static tg_tensor *look(tg_tensor *grad, void *user) {
     return grad;
 }
 
-static void watch(tg_tensor *t, const char *letter) { ck_assert_int_eq(tg_register_hook(t, look, (void *)letter), TG_OK); }
+static void watch(tg_tensor *t, const char *letter) {
+    ck_assert_int_eq(tg_register_hook(t, look, (void *)letter), TG_OK);
+}
 
 static void setup(void) {
     begin_test();
@@ -31,8 +33,9 @@ static void setup(void) {
 enum { BACKWARD, VALUES, RECORDED, WALKS };
 static void walk(int how, tg_tensor *y, int n, tg_tensor *const *leaf, double *grad) {
     tg_tensor *g[8];
-    tg_status s = how == BACKWARD ? tg_backward(y, .retain = true)
-                                  : tg_grad(1, &y, n, leaf, g, .retain = true, .create_graph = how == RECORDED);
+    tg_status s = how == BACKWARD
+                      ? tg_backward(y, .retain = true)
+                      : tg_grad(1, &y, n, leaf, g, .retain = true, .create_graph = how == RECORDED);
     ck_assert_msg(s == TG_OK, "%s", tg_error_message());
     for (int i = 0; i < n; i++) {
         grad[i] = tg_item(how == BACKWARD ? tg_grad_of(leaf[i]) : g[i]);
@@ -44,12 +47,14 @@ static void walk(int how, tg_tensor *y, int n, tg_tensor *const *leaf, double *g
 static void expect_seen_at(int line, const char *letters, const double *grads) {
     ck_assert_msg(strcmp(seen.who, letters) == 0, "line %d: %s instead of %s", line, seen.who, letters);
     for (int i = 0; i < seen.n; i++)
-        ck_assert_msg(seen.grad[i] == grads[i], "line %d: %c saw %g, not %g", line, letters[i], seen.grad[i], grads[i]);
+        ck_assert_msg(seen.grad[i] == grads[i], "line %d: %c saw %g, not %g", line, letters[i], seen.grad[i],
+                      grads[i]);
 }
 
 /* A chain of layers: h = x a, y = h b, z = y c at (2, 3, 5, 7). Each leaf comes before the layer below is walked. */
 START_TEST(test_before_the_nodes_below) {
-    tg_tensor *x = leaf(2), *a = leaf(3), *b = leaf(5), *c = leaf(7), *h = tg_mul(x, a), *y = tg_mul(h, b), *z = tg_mul(y, c);
+    tg_tensor *x = leaf(2), *a = leaf(3), *b = leaf(5), *c = leaf(7), *h = tg_mul(x, a), *y = tg_mul(h, b),
+              *z = tg_mul(y, c);
     watch(x, "x"), watch(a, "a"), watch(b, "b"), watch(c, "c"), watch(h, "h"), watch(y, "y"), watch(z, "z");
     double g[4];
     walk(_i, z, 4, (tg_tensor *[]){a, b, c, x}, g);
@@ -61,7 +66,8 @@ END_TEST
 /* Uses at the beginning, in the middle and at the end are one gradient, complete at the first. Of the leaves of one node
  * the first input comes first: y = ((w a) w + b) w = a w^3 + b w at (2, 3, 5). */
 START_TEST(test_several_uses) {
-    tg_tensor *w = leaf(2), *a = leaf(3), *b = leaf(5), *h = tg_mul(w, a), *k = tg_add(tg_mul(h, w), b), *y = tg_mul(k, w);
+    tg_tensor *w = leaf(2), *a = leaf(3), *b = leaf(5), *h = tg_mul(w, a), *k = tg_add(tg_mul(h, w), b),
+              *y = tg_mul(k, w);
     watch(a, "a"), watch(w, "w"), watch(b, "b"), watch(h, "h"), watch(k, "k");
     double g[3];
     walk(_i, y, 3, (tg_tensor *[]){a, b, w}, g);
@@ -111,7 +117,8 @@ static tg_tensor *fail_here(tg_tensor *grad, void *user) {
 
 /* A leaf's hook that fails ends the walk there: nothing is stored, and what lies below was not walked. */
 START_TEST(test_a_hook_that_fails) {
-    tg_tensor *p = param(TG_SHAPE(1)), *a = leaf(3), *b = leaf(5), *h = tg_mul(tg_sum(p), a), *y = tg_mul(h, b), *g;
+    tg_tensor *p = param(TG_SHAPE(1)), *a = leaf(3), *b = leaf(5), *h = tg_mul(tg_sum(p), a),
+              *y = tg_mul(h, b), *g;
     tg_register_hook(b, fail_here, NULL), watch(p, "p"), watch(h, "h"), watch(a, "a");
     tg_status s = _i == BACKWARD ? tg_backward(y) : tg_grad(1, &y, 1, &b, &g, .create_graph = _i == RECORDED);
     ck_assert_int_eq(s, TG_ERR_SHAPE);
@@ -174,19 +181,23 @@ START_TEST(test_outputs_that_are_leaves) {
     ck_assert_int_eq(tg_backward(u), TG_OK);
     expect_seen("u", 1);
     seen.n = 0;
-    ck_assert_int_eq(tg_grad(3, (tg_tensor *[]){w, u, y}, 2, (tg_tensor *[]){w, u}, g, .seeds = seeds, .create_graph = _i),
-                     TG_OK);
+    ck_assert_int_eq(
+        tg_grad(3, (tg_tensor *[]){w, u, y}, 2, (tg_tensor *[]){w, u}, g, .seeds = seeds, .create_graph = _i),
+        TG_OK);
     expect_seen("ywu", 1, 5 + 6, 7);
     expect_value(g[0], 11);
     expect_value(g[1], 7);
 }
 END_TEST
 
-static tg_tensor *times_user(tg_tensor *const *in, void *user) { return tg_mul(tg_square(in[0]), (tg_tensor *)user); }
+static tg_tensor *times_user(tg_tensor *const *in, void *user) {
+    return tg_mul(tg_square(in[0]), (tg_tensor *)user);
+}
 
 /* A checkpoint is one node, also for leaves that it reads by another way than its inputs: y = (h^2 w) w, h = x a. */
 START_TEST(test_checkpoints) {
-    tg_tensor *x = leaf(2), *a = leaf(3), *w = leaf(5), *h = tg_mul(x, a), *y = tg_mul(tg_checkpoint(times_user, w, 1, &h), w);
+    tg_tensor *x = leaf(2), *a = leaf(3), *w = leaf(5), *h = tg_mul(x, a),
+              *y = tg_mul(tg_checkpoint(times_user, w, 1, &h), w);
     watch(w, "w"), watch(h, "h"), watch(a, "a");
     double g[3];
     walk(_i, y, 3, (tg_tensor *[]){w, a, x}, g);
@@ -309,7 +320,8 @@ static void make(graph *r) {
     for (int k = 0; k < LEAVES; k++) watch(r->leaf[k] = leaf(1 + k / 8.0), &letters[k]);
     for (int k = 0; k < NODES; k++) {
         int i = draw(r, LEAVES + k), j = draw(r, LEAVES + k);
-        tg_tensor *a = i < LEAVES ? r->leaf[i] : r->result[i - LEAVES], *b = j < LEAVES ? r->leaf[j] : r->result[j - LEAVES];
+        tg_tensor *a = i < LEAVES ? r->leaf[i] : r->result[i - LEAVES],
+                  *b = j < LEAVES ? r->leaf[j] : r->result[j - LEAVES];
         r->result[k] = draw(r, 2) ? tg_mul(a, b) : tg_sub(a, b);
         watch(r->result[k], &letters[LEAVES + k]);
     }
@@ -338,8 +350,10 @@ static void expect_order(const graph *r, int out, unsigned asked, char *order) {
         for (int i = 0; i < 2 && reached[id]; i++) {
             const tg_tensor *t = tg_tape_node(id)->in[i];
             int k = leaf_number(r, t);
-            if (k >= 0) lowest[k] = id;
-            else if (leads[tg_node_of(t)->id]) reached[tg_node_of(t)->id] = true;
+            if (k >= 0)
+                lowest[k] = id;
+            else if (leads[tg_node_of(t)->id])
+                reached[tg_node_of(t)->id] = true;
         }
     for (int id = out; id >= 0; id--)
         for (int i = -1; i < 2 && reached[id]; i++) {
@@ -377,7 +391,8 @@ START_TEST(test_random_graphs) {
             expect_order(&r, out, asked, order);
             seen.n = 0, seen.who[0] = '\0';
             gradients(&r, how, out, asked, hooked);
-            ck_assert_msg(strcmp(seen.who, order) == 0, "from %d, walk %d: %s instead of %s", out, how, seen.who, order);
+            ck_assert_msg(strcmp(seen.who, order) == 0, "from %d, walk %d: %s instead of %s", out, how,
+                          seen.who, order);
             for (int k = 0; k < LEAVES; k++) tg_remove_hooks(r.leaf[k]);
             gradients(&r, how, out, asked, plain);
             for (int k = 0, n = 0; k < LEAVES; k++)

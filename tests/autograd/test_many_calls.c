@@ -20,8 +20,7 @@ START_TEST(several_hooks) {
         EQUAL(hooked[2], 6);
         EQUAL(hooked[3], 30);
         EQUAL(tg_item(g), 2310.0 * 4);
-        if (!record)
-            ck_assert_uint_le(tg_memory_now().live_buffer_bytes, live + 128); /* g and the seed */
+        if (!record) ck_assert_uint_le(tg_memory_now().live_buffer_bytes, live + 128); /* g and the seed */
     }
 }
 END_TEST
@@ -168,8 +167,7 @@ START_TEST(products_with_four_vectors) {
     tg_tensor *x[4], *v[4], *h[4], *y, *jv;
     double d[4], dd[4][4], f = 2.0 * 3 * 5 * 343;
     for (int i = 0; i < 4; i++)
-        x[i] = tg_full(TG_F64, at[i], 2), v[i] = tg_full(TG_F64, 1 + i, 2),
-        d[i] = (i == 3 ? 3 : 1) * f / at[i];
+        x[i] = tg_full(TG_F64, at[i], 2), v[i] = tg_full(TG_F64, 1 + i, 2), d[i] = (i == 3 ? 3 : 1) * f / at[i];
     for (int i = 0; i < 4; i++)
         for (int j = 0; j < 4; j++)
             dd[i][j] = i == j ? (i == 3 ? 6 * f / 49 : 0) : (i == 3 || j == 3 ? 3 : 1) * f / (at[i] * at[j]);
@@ -225,8 +223,7 @@ static void off_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) 
     tg_tensor *g = din[off.input], *error = tg_zeros_with(TG_F64, tg_shape_of(g));
     double *e = tg_data_mut(error), is = tg_get(g, off.element);
     e[off.element] = off.value != 0 ? off.value : is * off.relative;
-    din[off.input] =
-        off.second ? tg_add(tg_detach(g), tg_mul(error, tg_scalar(TG_F64, 0))) : tg_add(g, error);
+    din[off.input] = off.second ? tg_add(tg_detach(g), tg_mul(error, tg_scalar(TG_F64, 0))) : tg_add(g, error);
 }
 static tg_op wrong_mix;
 static tg_tensor *call_wrong(tg_tensor *const *in, void *user) {
@@ -244,8 +241,7 @@ START_TEST(checker_at_its_edges) {
         for (int64_t e = 0; e < 3; e++) {
             off.input = i, off.element = e, off.second = false;
             off.value = 0, off.relative = 0.97e-3; /* inside of rtol */
-            ck_assert_msg(tg_gradcheck(call_wrong, &n, n, in, &r, .atol = 1e-12), "input %d: %s", i,
-                          r.message);
+            ck_assert_msg(tg_gradcheck(call_wrong, &n, n, in, &r, .atol = 1e-12), "input %d: %s", i, r.message);
             off.relative = 1.05e-3; /* and outside, to either side */
             ck_assert(!tg_gradcheck(call_wrong, &n, n, in, &r, .atol = 1e-12));
             ck_assert(r.input == i && r.element == e && r.order == 1 && r.worst > 1 && r.worst < 1.1);

@@ -11,8 +11,7 @@ static int fan_fails, fan_runs; /* the run that fails, if it is above 0 */
 static tg_status fan_forward(const tg_call *c) {
     for (int o = 0; o < c->n_out; o++)
         for (int64_t i = 0; i < c->out[o]->numel; i++)
-            tg_array_set(c->out[o], i,
-                         slope[o] * (tg_array_get(c->in[0], i) + tg_array_get(c->in[1], i)) / 2);
+            tg_array_set(c->out[o], i, slope[o] * (tg_array_get(c->in[0], i) + tg_array_get(c->in[1], i)) / 2);
     return TG_OK;
 }
 static tg_status fan_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
@@ -51,9 +50,8 @@ static void grow_graph(graph *g, const tg_op *ops, tg_rng *rng) {
             g->in[k][i] = tg_rng_uniform(rng) < 0.3 ? (int)(tg_rng_uniform(rng) * g->n)
                                                     : g->n - 1 - (int)(tg_rng_uniform(rng) * near);
         g->first[k] = g->n, g->out[k] = outputs;
-        ck_assert_int_eq(tg_apply_multi(&ops[outputs - 1],
-                                        (tg_tensor *[]){g->t[g->in[k][0]], g->t[g->in[k][1]]}, 2, NULL,
-                                        &g->t[g->n]),
+        ck_assert_int_eq(tg_apply_multi(&ops[outputs - 1], (tg_tensor *[]){g->t[g->in[k][0]], g->t[g->in[k][1]]},
+                                        2, NULL, &g->t[g->n]),
                          TG_OK);
         g->n += outputs;
     }
@@ -104,8 +102,7 @@ START_TEST(graphs_at_random) {
         }
         fan_fails = 0;
         ck_assert_int_eq(
-            tg_grad(1, &y, LEAVES, g.t, d, .seeds = &seed, .create_graph = true, .allow_unused = true),
-            TG_OK);
+            tg_grad(1, &y, LEAVES, g.t, d, .seeds = &seed, .create_graph = true, .allow_unused = true), TG_OK);
         for (int i = 0; i < LEAVES; i++) tg_zero_grad(g.t[i]);
         for (int i = LEAVES; i < g.n; i += 2) tg_retain_grad(g.t[i]);
         ck_assert_int_eq(tg_backward(y, .seed = seed), TG_OK);
@@ -170,7 +167,9 @@ START_TEST(hooks_that_are_not_reached) {
 END_TEST
 
 /* In a Jacobian an element that is not a number stays one where it is reached, and there alone. */
-static tg_tensor *roots(tg_tensor *const *in, void *user) { return (void)user, tg_mul(tg_sqrt(in[0]), in[1]); }
+static tg_tensor *roots(tg_tensor *const *in, void *user) {
+    return (void)user, tg_mul(tg_sqrt(in[0]), in[1]);
+}
 
 START_TEST(not_a_number_in_a_jacobian) {
     enum { N = 4 };
@@ -182,8 +181,8 @@ START_TEST(not_a_number_in_a_jacobian) {
         for (int i = 0; i < N * N; i++) {
             bool diagonal = i / N == i % N, wrong = diagonal && i % N == at;
             for (int k = 0; k < 2; k++)
-                ck_assert_msg(isnan(tg_get(j[k], i)) == wrong && (diagonal || tg_get(j[k], i) == 0), "input %d, element %d: %g", k,
-                              i, tg_get(j[k], i));
+                ck_assert_msg(isnan(tg_get(j[k], i)) == wrong && (diagonal || tg_get(j[k], i) == 0),
+                              "input %d, element %d: %g", k, i, tg_get(j[k], i));
         }
     }
 }

@@ -58,7 +58,6 @@ END_TEST
 
 /* ---- what is wrong with one of the inputs ---- */
 
-
 START_TEST(rules_that_fail_at_one_input) {
     int *const fault[] = {&without, &too_wide, &too_narrow, &failing};
     begin_with_grad();
@@ -241,13 +240,16 @@ END_TEST
 START_TEST(sums_down_of_every_rank) {
     for (int rank = 0; rank <= 5; rank++)
         for (int extra = 0; rank + extra <= 6; extra++)
-            for (int way = 0; way < 6; way++) { /* backward, grad, recorded; axes of size 1 against 3, against none */
+            for (int way = 0; way < 6;
+                 way++) { /* backward, grad, recorded; axes of size 1 against 3, against none */
                 tg_mark mark = tg_tape_mark();
                 size_t live = tg_memory_now().live_buffer_bytes;
                 tg_shape s = {rank, {1, 2, 1, 3, 1}}, full = {rank + extra, {0}};
                 int64_t times = 1;
                 for (int i = 0; i < full.rank; i++) {
-                    full.dim[i] = i < extra ? 2 : s.dim[i - extra] == 1 ? (way < 3 ? 3 : 0) : s.dim[i - extra];
+                    full.dim[i] = i < extra               ? 2
+                                  : s.dim[i - extra] == 1 ? (way < 3 ? 3 : 0)
+                                                          : s.dim[i - extra];
                     times *= i < extra || s.dim[i - extra] == 1 ? full.dim[i] : 1;
                 }
                 tg_tensor *x = tg_set_requires_grad(tg_full_with(TG_F64, 2, s), true),

@@ -217,8 +217,7 @@ START_TEST(hundreds_of_leaves) {
     for (int i = 0; i < MANY; i++) w[i] = tg_param(row_of(i, 2));
     int failures = 0;
     double had[MANY] = {0};
-    for (int round = 0; round < 3;
-         round++) { /* the second time there are gradients to add to, the third some */
+    for (int round = 0; round < 3; round++) { /* the second time there are gradients to add to, the third some */
         for (int i = 1; round == 2 && i < MANY; i += 2)
             tg_zero_grad(w[i]), had[i] = 0; /* each needs a copy */
         for (int64_t n = 1;; n += 1 + n / 3) {
@@ -264,7 +263,8 @@ END_TEST
 START_TEST(accumulation_raises_the_version) {
     for (int rank = 0; rank <= 4; rank++) {
         tg_shape s = {rank, {2, 1, 2, 3}};
-        tg_tensor *w = tg_param(tg_ones_with(TG_F64, s)), *x = tg_set_requires_grad(tg_ones_with(TG_F64, s), true);
+        tg_tensor *w = tg_param(tg_ones_with(TG_F64, s)),
+                  *x = tg_set_requires_grad(tg_ones_with(TG_F64, s), true);
         size_t live = tg_memory_now().live_buffer_bytes;
         tg_mark mark = tg_tape_mark();
         ck_assert_int_eq(tg_backward(tg_sum(tg_square(w))), TG_OK);

@@ -15,8 +15,13 @@ static tg_status cube_forward(const tg_call *c) {
 static void cube_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     din[0] = tg_mul(dout[0], tg_mul_scalar(tg_square(n->in[0]), 3));
 }
-static const tg_op cube = {.name = "cube", .formula = "out = x^3", .n_in = 1, .save = TG_IN(0),
-                           .infer = tg_infer_same, .forward = cube_forward, .grad = cube_grad};
+static const tg_op cube = {.name = "cube",
+                           .formula = "out = x^3",
+                           .n_in = 1,
+                           .save = TG_IN(0),
+                           .infer = tg_infer_same,
+                           .forward = cube_forward,
+                           .grad = cube_grad};
 
 START_TEST(test_own_op) {
     tg_tensor *x = leaf(2), *y = tg_apply(&cube, &x, 1, NULL), *g, *h;
@@ -64,7 +69,9 @@ START_TEST(test_explicitly_without_gradient) {
 }
 END_TEST
 
-static void forgetful(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) { (void)n, (void)dout, (void)din; }
+static void forgetful(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    (void)n, (void)dout, (void)din;
+}
 static void too_large(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     (void)n, (void)dout;
     din[0] = tg_ones(TG_F64, 3, 5);
@@ -143,9 +150,17 @@ static void pair_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
     }
     din[0] = sum;
 }
-static const tg_op pair = {.name = "pair", .formula = "out0 = a x, out1 = x^2", .n_in = 1, .n_out = 2, .save = TG_IN(0),
-                           .attr_size = sizeof(pair_attr), .attrs = pair_fields, .n_attrs = 1,
-                           .infer = pair_infer, .forward = pair_forward, .grad = pair_grad};
+static const tg_op pair = {.name = "pair",
+                           .formula = "out0 = a x, out1 = x^2",
+                           .n_in = 1,
+                           .n_out = 2,
+                           .save = TG_IN(0),
+                           .attr_size = sizeof(pair_attr),
+                           .attrs = pair_fields,
+                           .n_attrs = 1,
+                           .infer = pair_infer,
+                           .forward = pair_forward,
+                           .grad = pair_grad};
 
 START_TEST(test_several_outputs) {
     tg_tensor *x = leaf(3), *out[2];
@@ -173,8 +188,12 @@ static tg_status addall_forward(const tg_call *c) {
 static void addall_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     for (int i = 0; i < n->n_in; i++) din[i] = dout[0];
 }
-static const tg_op addall = {.name = "addall", .formula = "out = sum in", .n_in = TG_VARIADIC, .infer = tg_infer_same,
-                             .forward = addall_forward, .grad = addall_grad};
+static const tg_op addall = {.name = "addall",
+                             .formula = "out = sum in",
+                             .n_in = TG_VARIADIC,
+                             .infer = tg_infer_same,
+                             .forward = addall_forward,
+                             .grad = addall_grad};
 
 START_TEST(test_many_inputs) {
     enum { MANY = 100 };
@@ -200,8 +219,13 @@ static void mul_add_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
     if (tg_needs(n, 1)) din[1] = tg_mul(dout[0], n->in[0]);
     if (n->in[2] && tg_needs(n, 2)) din[2] = dout[0];
 }
-static const tg_op mul_add = {.name = "mul_add", .formula = "out = a b + c", .n_in = 3, .optional = TG_IN(2),
-                              .save = TG_IN(0) | TG_IN(1), .infer = tg_infer_same, .forward = mul_add_forward,
+static const tg_op mul_add = {.name = "mul_add",
+                              .formula = "out = a b + c",
+                              .n_in = 3,
+                              .optional = TG_IN(2),
+                              .save = TG_IN(0) | TG_IN(1),
+                              .infer = tg_infer_same,
+                              .forward = mul_add_forward,
                               .grad = mul_add_grad};
 
 START_TEST(test_optional_input) {
@@ -259,18 +283,36 @@ START_TEST(test_structs_that_are_no_op) {
         const void *attr;
         const char *words[2];
     } rows[] = {
-        {{.name = "wide", .n_in = 1, .n_out = 40, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"wide", "40"}},
-        {{.name = "wide", .n_in = 1, .n_out = TG_MAX_OUT + 1, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"wide", "4"}},
-        {{.name = "wide", .n_in = 1, .n_out = -3, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"wide", "-3"}},
+        {{.name = "wide", .n_in = 1, .n_out = 40, .infer = tg_infer_same, .forward = cube_forward},
+         NULL,
+         {"wide", "40"}},
+        {{.name = "wide", .n_in = 1, .n_out = TG_MAX_OUT + 1, .infer = tg_infer_same, .forward = cube_forward},
+         NULL,
+         {"wide", "4"}},
+        {{.name = "wide", .n_in = 1, .n_out = -3, .infer = tg_infer_same, .forward = cube_forward},
+         NULL,
+         {"wide", "-3"}},
         {{.name = "blind", .n_in = 1, .forward = cube_forward}, NULL, {"blind", "infer"}},
         {{.n_in = 1, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"tg_apply", "has no name"}},
         {{.name = "idle", .n_in = 1, .infer = tg_infer_same}, NULL, {"idle", "no forward"}},
-        {{.name = "bare", .n_in = 1, .infer = lays_out_nothing, .forward = cube_forward}, NULL, {"bare", "layout"}},
-        {{.name = "half", .n_in = 1, .n_out = 2, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"half", "output 1"}},
-        {{.name = "huge", .n_in = 1, .infer = tg_infer_same, .forward = cube_forward, .attr_size = SIZE_MAX}, &attr, {"huge", "attributes"}},
-        {{.name = "huge", .n_in = 1, .infer = tg_infer_same, .forward = cube_forward, .attr_size = TG_MAX_ATTR + 1}, &attr, {"huge", "attributes"}},
-        {{.name = "lost", .n_in = 1, .infer = tg_infer_same, .forward = cube_forward, .attr_size = 8}, NULL, {"lost", "not given"}},
-        {{.name = "many", .n_in = 17, .infer = tg_infer_same, .forward = cube_forward}, NULL, {"many", "takes 17"}},
+        {{.name = "bare", .n_in = 1, .infer = lays_out_nothing, .forward = cube_forward},
+         NULL,
+         {"bare", "layout"}},
+        {{.name = "half", .n_in = 1, .n_out = 2, .infer = tg_infer_same, .forward = cube_forward},
+         NULL,
+         {"half", "output 1"}},
+        {{.name = "huge", .n_in = 1, .infer = tg_infer_same, .forward = cube_forward, .attr_size = SIZE_MAX},
+         &attr,
+         {"huge", "attributes"}},
+        {{.name = "huge", .n_in = 1, .infer = tg_infer_same, .forward = cube_forward, .attr_size = TG_MAX_ATTR + 1},
+         &attr,
+         {"huge", "attributes"}},
+        {{.name = "lost", .n_in = 1, .infer = tg_infer_same, .forward = cube_forward, .attr_size = 8},
+         NULL,
+         {"lost", "not given"}},
+        {{.name = "many", .n_in = 17, .infer = tg_infer_same, .forward = cube_forward},
+         NULL,
+         {"many", "takes 17"}},
     };
     int64_t tensors = tg_tape_tensors(), nodes = tg_tape_nodes();
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -297,15 +339,33 @@ enum { WRONG_FIELDS = 9 };
 
 static void fill_in_wrongly(tg_array *a) {
     switch (wrong) {
-    case 0: a->rank = 200; break;
-    case 1: a->rank = 2, a->shape[0] = 2, a->stride[0] = a->shape[1] = a->stride[1] = a->numel = 1; break;
-    case 2: a->dtype = 77; break;
-    case 3: a->numel = INT64_MAX; break;
-    case 4: a->numel = -1; break;
-    case 5: a->rank = 1, a->shape[0] = INT64_MIN, a->stride[0] = 1; break;
-    case 6: a->rank = 1, a->shape[0] = a->numel = INT64_C(1) << 40, a->stride[0] = 1; break;
-    case 7: a->rank = 1, a->shape[0] = a->numel = 100, a->stride[0] = 1; break;
-    case 8: a->rank = 1, a->shape[0] = a->numel = 2, a->stride[0] = INT64_MIN; break;
+    case 0:
+        a->rank = 200;
+        break;
+    case 1:
+        a->rank = 2, a->shape[0] = 2, a->stride[0] = a->shape[1] = a->stride[1] = a->numel = 1;
+        break;
+    case 2:
+        a->dtype = 77;
+        break;
+    case 3:
+        a->numel = INT64_MAX;
+        break;
+    case 4:
+        a->numel = -1;
+        break;
+    case 5:
+        a->rank = 1, a->shape[0] = INT64_MIN, a->stride[0] = 1;
+        break;
+    case 6:
+        a->rank = 1, a->shape[0] = a->numel = INT64_C(1) << 40, a->stride[0] = 1;
+        break;
+    case 7:
+        a->rank = 1, a->shape[0] = a->numel = 100, a->stride[0] = 1;
+        break;
+    case 8:
+        a->rank = 1, a->shape[0] = a->numel = 2, a->stride[0] = INT64_MIN;
+        break;
     }
 }
 
@@ -327,7 +387,8 @@ START_TEST(test_arrays_filled_in_wrongly) {
     wrong = _i;
     tg_tensor *x = leaf(2);
     int64_t tensors = tg_tape_tensors();
-    ck_assert(tg_is_poison(tg_apply(&(tg_op){.name = "peek", .n_in = 1, .infer = views_wrongly, .grad = TG_NO_GRAD}, &x, 1, NULL)));
+    ck_assert(tg_is_poison(tg_apply(
+        &(tg_op){.name = "peek", .n_in = 1, .infer = views_wrongly, .grad = TG_NO_GRAD}, &x, 1, NULL)));
     expect_error(TG_ERR_ARGUMENT, "peek: its infer left output 0", "malformed");
     ck_assert_int_eq(tg_tape_tensors(), tensors);
     tg_op op = cube;
@@ -370,9 +431,9 @@ END_TEST
 
 /* Fields that do not lie in the struct are not read. */
 START_TEST(test_printed_attributes) {
-    static const tg_attr_field fields[] = {{"far", TG_ATTR_REAL, 4096}, {"astride", TG_ATTR_DIMS, 0},
-                                           {"typeless", (tg_attr_type)99, 0}, {NULL, TG_ATTR_REAL, 0},
-                                           {"wraps", TG_ATTR_REAL, SIZE_MAX - 3}, {"a", TG_ATTR_REAL, 0}};
+    static const tg_attr_field fields[] = {
+        {"far", TG_ATTR_REAL, 4096}, {"astride", TG_ATTR_DIMS, 0},          {"typeless", (tg_attr_type)99, 0},
+        {NULL, TG_ATTR_REAL, 0},     {"wraps", TG_ATTR_REAL, SIZE_MAX - 3}, {"a", TG_ATTR_REAL, 0}};
     tg_op op = pair;
     op.attrs = fields, op.n_attrs = 6;
     tg_tensor *x = leaf(3), *out[2];
@@ -384,8 +445,9 @@ START_TEST(test_printed_attributes) {
     op.attrs = NULL; /* and none that are not there */
     tg_tape_print(file, mark);
     fclose(file);
-    ck_assert_msg(strstr(text, "pair(") && strstr(text, ", a=5)") && !strstr(text, "far") && !strstr(text, "astride") &&
-                      !strstr(text, "typeless") && !strstr(text, "wraps"), "%s", text);
+    ck_assert_msg(strstr(text, "pair(") && strstr(text, ", a=5)") && !strstr(text, "far") &&
+                      !strstr(text, "astride") && !strstr(text, "typeless") && !strstr(text, "wraps"),
+                  "%s", text);
     tg_tape_rewind(mark); /* before op goes */
 }
 END_TEST

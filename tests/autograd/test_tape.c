@@ -73,13 +73,27 @@ START_TEST(test_forged_marks) {
         tg_mark m = genuine;
         uint64_t by = (uint64_t)shift[i / 7];
         switch (i % 7) {
-        case 0: m.tensors = (int64_t)((uint64_t)m.tensors + by); break;
-        case 1: m.nodes = (int64_t)((uint64_t)m.nodes + by); break;
-        case 2: m.tensors = m.nodes = shift[i / 7]; break;
-        case 3: m.last += by; break;
-        case 4: m.callback += by; break;
-        case 5: m.serial += by; break;
-        case 6: m.nodes = later.nodes, m.seal += by - 1; break;
+        case 0:
+            m.tensors = (int64_t)((uint64_t)m.tensors + by);
+            break;
+        case 1:
+            m.nodes = (int64_t)((uint64_t)m.nodes + by);
+            break;
+        case 2:
+            m.tensors = m.nodes = shift[i / 7];
+            break;
+        case 3:
+            m.last += by;
+            break;
+        case 4:
+            m.callback += by;
+            break;
+        case 5:
+            m.serial += by;
+            break;
+        case 6:
+            m.nodes = later.nodes, m.seal += by - 1;
+            break;
         }
         ck_assert_int_eq(tg_tape_rewind(m), TG_ERR_TAPE);
         expect_error(TG_ERR_TAPE, "tg_tape_rewind: the mark is not one that tg_tape_mark gave");
@@ -193,8 +207,8 @@ START_TEST(test_printed_tape) {
     FILE *file = open_memstream(&text, &size);
     tg_tape_print(file, start);
     fclose(file);
-    const char *words[] = {"#0 matmul(x [4, 3] f64, w [3, 2] f64) -> [4, 2] f64   test_tape.c:", "#1 tanh(#0 [4, 2])",
-                           "#2 sum(#1 [4, 2], axes=[0], keepdim=false) -> [2] f64"};
+    const char *words[] = {"#0 matmul(x [4, 3] f64, w [3, 2] f64) -> [4, 2] f64   test_tape.c:",
+                           "#1 tanh(#0 [4, 2])", "#2 sum(#1 [4, 2], axes=[0], keepdim=false) -> [2] f64"};
     for (size_t i = 0; i < 3; i++) ck_assert_msg(strstr(text, words[i]), "no \"%s\" in:\n%s", words[i], text);
     free(text);
     ck_assert_ptr_null(tg_tape_node(99));
@@ -310,9 +324,7 @@ static void *leaves_its_own(void *other) {
     return tg_tape_current() == theirs && tg_error_status() == TG_OK ? other : NULL;
 }
 
-START_TEST(test_a_threads_own_tape_is_for_it_alone) {
-    refuse_their_tape(leaves_its_own, tg_tape_new());
-}
+START_TEST(test_a_threads_own_tape_is_for_it_alone) { refuse_their_tape(leaves_its_own, tg_tape_new()); }
 END_TEST
 
 /* `theirs` is where a hook began that is on another tape meanwhile: it goes back, or lets its end put the tape back. */

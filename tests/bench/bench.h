@@ -10,7 +10,7 @@ typedef struct workload {
     void *(*make)(void);       /* state of the workload; NULL on failure, with an error pending */
     void (*step)(void *state); /* one training step, or one forward and backward */
     void (*end)(void *state);
-    double flops, bytes;       /* the floor of a step: what its matrix products compute, and what has to move through
+    double flops, bytes; /* the floor of a step: what its matrix products compute, and what has to move through
                                   memory; both 0: none stated */
 } workload;
 

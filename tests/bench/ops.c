@@ -196,7 +196,8 @@ static int measure(const row *r, int64_t n) {
     state s = {.row = r};
     for (int i = 0; i < (r->binary ? 2 : 1); i++) {
         tg_shape shape = shape_of(r, n, i);
-        tg_tensor *x = r->positive ? tg_uniform_with(TG_F32, 0.5, 1.5, shape) : tg_normal_with(TG_F32, 0, 1, shape);
+        tg_tensor *x =
+            r->positive ? tg_uniform_with(TG_F32, 0.5, 1.5, shape) : tg_normal_with(TG_F32, 0, 1, shape);
         s.in[i] = tg_set_requires_grad(x, true);
     }
     double ahead = seconds_a_step(forward, &s, 0.09);

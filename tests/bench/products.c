@@ -47,8 +47,8 @@ static tg_array matrix(int64_t rows, int64_t cols, bool turned) {
 }
 
 static void blas(const struct size *z, const tg_array *a, const tg_array *b, const tg_array *c) {
-    cblas_sgemm(CblasRowMajor, z->ta ? CblasTrans : CblasNoTrans, z->tb ? CblasTrans : CblasNoTrans, z->m, z->n, z->k,
-                1, a->data, z->ta ? z->m : z->k, b->data, z->tb ? z->k : z->n, 0, c->data, z->n);
+    cblas_sgemm(CblasRowMajor, z->ta ? CblasTrans : CblasNoTrans, z->tb ? CblasTrans : CblasNoTrans, z->m,
+                z->n, z->k, 1, a->data, z->ta ? z->m : z->k, b->data, z->tb ? z->k : z->n, 0, c->data, z->n);
 }
 
 static void measure(const struct size *z) {

@@ -78,7 +78,8 @@ char *golden_file(const char *name) {
     static char path[1024];
     const char *root = getenv("TG_SOURCE_ROOT");
     snprintf(path, sizeof path, "%s/tests/golden/%s", root ? root : ".", name);
-    ck_assert_msg(exists(path), "%s is not readable: run from the root of the sources, or set TG_SOURCE_ROOT", path);
+    ck_assert_msg(exists(path), "%s is not readable: run from the root of the sources, or set TG_SOURCE_ROOT",
+                  path);
     return path;
 }
 

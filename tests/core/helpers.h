@@ -26,8 +26,8 @@ static inline void expect_error_at(int line, tg_status status, const char *words
 static inline void expect_message_at(int line, tg_status status, const char *text) {
     size_t n = strlen(text);
     const char *rest = strncmp(tg_error_message(), text, n) == 0 ? tg_error_message() + n : text;
-    ck_assert_msg(*rest == '\0' || strncmp(rest, "   (test_", 9) == 0, "line %d: \"%s\" instead of \"%s\"", line,
-                  tg_error_message(), text);
+    ck_assert_msg(*rest == '\0' || strncmp(rest, "   (test_", 9) == 0, "line %d: \"%s\" instead of \"%s\"",
+                  line, tg_error_message(), text);
     expect_error_at(line, status, text);
 }
 

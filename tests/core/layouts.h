@@ -81,7 +81,10 @@ static inline void find_places(laid *l, int64_t origin) {
 static inline laid lay_out(tg_dtype dtype, tg_shape shape, lay how) {
     enum { EDGE = 3 };
     laid l = {.size = tg_dtype_size(dtype)};
-    int64_t step = how == GAPS ? 2 + shape.rank % 2 : how == BACK ? 1 + shape.rank % 2 : 1, stride[TG_MAX_RANK] = {0}, reach = 0;
+    int64_t step = how == GAPS   ? 2 + shape.rank % 2
+                   : how == BACK ? 1 + shape.rank % 2
+                                 : 1,
+            stride[TG_MAX_RANK] = {0}, reach = 0;
     for (int i = 0; i < shape.rank; i++) {
         int d = axis_at(how, shape.rank, i);
         if (how == ONE || (how == COLUMN && d == shape.rank - 1) || (how == ROW && d < shape.rank - 1))
@@ -127,7 +130,8 @@ static inline void copy_element(void *to, const void *from, size_t size) {
 
 /* The elements, one after the other. */
 static inline void gather_dense(const laid *l, char *dense) {
-    for (int64_t i = 0; i < l->a.numel; i++) copy_element(dense + (size_t)i * l->size, place_of(l, i), l->size);
+    for (int64_t i = 0; i < l->a.numel; i++)
+        copy_element(dense + (size_t)i * l->size, place_of(l, i), l->size);
 }
 
 /* What the memory is to hold: what it holds now, but these elements. */

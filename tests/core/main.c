@@ -72,17 +72,25 @@ int main(int argc, char **argv) {
         tg_status_at(tg_error_status(), "train.c", 41);
         return 0;
     }
-    if (argc > 2 && strcmp(argv[1], "limited") == 0) _exit(limited_program(argv[2])); /* test_thread.c runs this */
+    if (argc > 2 && strcmp(argv[1], "limited") == 0)
+        _exit(limited_program(argv[2])); /* test_thread.c runs this */
     pthread_key_create(&key, free_region);
     tg_region_make = make_region;
     TCase *(*const make[])(void) = {
         tcase_cache, /* first: what others needed recently would stay for reuse */
-        tcase_error,  tcase_shape,  tcase_alloc,        tcase_buffer, tcase_parallel, tcase_array,
-        tcase_slot,   tcase_tensor, tcase_random,       tcase_print,  tcase_idx,      tcase_npy, tcase_places, tcase_safetensors, tcase_safetensors_headers, tcase_kernels,
-        tcase_reduce, tcase_gemm,   tcase_gemm_threads, tcase_update, tcase_lapack,   tcase_kernel_rows,
-        tcase_panels, tcase_windows, tcase_attention,    tcase_blocks, tcase_thread,
-        tcase_pieces, tcase_folds, tcase_teams, tcase_accounts, tcase_views, tcase_edges,
-        tcase_streams, tcase_texts, tcase_thread_ends, tcase_crowds, tcase_long_products,
+        tcase_error,        tcase_shape,         tcase_alloc,
+        tcase_buffer,       tcase_parallel,      tcase_array,
+        tcase_slot,         tcase_tensor,        tcase_random,
+        tcase_print,        tcase_idx,           tcase_npy,
+        tcase_places,       tcase_safetensors,   tcase_safetensors_headers,
+        tcase_kernels,      tcase_reduce,        tcase_gemm,
+        tcase_gemm_threads, tcase_update,        tcase_lapack,
+        tcase_kernel_rows,  tcase_panels,        tcase_windows,
+        tcase_attention,    tcase_blocks,        tcase_thread,
+        tcase_pieces,       tcase_folds,         tcase_teams,
+        tcase_accounts,     tcase_views,         tcase_edges,
+        tcase_streams,      tcase_texts,         tcase_thread_ends,
+        tcase_crowds,       tcase_long_products,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

@@ -414,7 +414,8 @@ END_TEST
 static void *many_tensors(void *unused) {
     (void)unused;
     tg_region_rewind(tg_region_current(), 0);
-    for (int i = 0; i < 5 * TG_CHUNK_SLOTS + 3; i++) ck_assert(tg_is_alive(tg_zeros_with(TG_F32, TG_SHAPE(3))));
+    for (int i = 0; i < 5 * TG_CHUNK_SLOTS + 3; i++)
+        ck_assert(tg_is_alive(tg_zeros_with(TG_F32, TG_SHAPE(3))));
     return NULL;
 }
 
@@ -517,16 +518,10 @@ static tg_status run_sites(void) {
     return tg_memory_sites(&one, 1) < 0 ? tg_error_status() : TG_OK;
 }
 
-static const call calls[] = {{"zeros", run_zeros},
-                             {"from", run_from},
-                             {"uniform", run_rand},
-                             {"normal", run_randn},
-                             {"keep", run_keep},
-                             {"set_name", run_name},
-                             {"contiguous", run_contiguous},
-                             {"save_idx", run_save},
-                             {"load_idx", run_load},
-                             {"sites", run_sites}};
+static const call calls[] = {
+    {"zeros", run_zeros},   {"from", run_from},     {"uniform", run_rand},          {"normal", run_randn},
+    {"keep", run_keep},     {"set_name", run_name}, {"contiguous", run_contiguous}, {"save_idx", run_save},
+    {"load_idx", run_load}, {"sites", run_sites}};
 
 START_TEST(calls_that_fail) {
     tg_region *r = tg_region_current();
@@ -567,8 +562,7 @@ START_TEST(calls_that_fail) {
             if (chunks == r->n_chunks && cap == r->cap_chunks)
                 ck_assert_msg(system_bytes() == bytes, "%s: allocation %d: %ld bytes of the system",
                               calls[i].name, (int)n, (long)system_bytes() - (long)bytes);
-            ck_assert_msg(!moved, "%s moves the random stream when allocation %d fails", calls[i].name,
-                          (int)n);
+            ck_assert_msg(!moved, "%s moves the random stream when allocation %d fails", calls[i].name, (int)n);
             ck_assert_msg(made == count, "%s leaves tensors when allocation %d fails", calls[i].name, (int)n);
             ck_assert_str_eq(tg_name(view), "a view");
             ck_assert_int_lt(n, 1000);

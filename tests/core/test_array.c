@@ -61,12 +61,10 @@ static const struct {
 START_TEST(impossible_layouts) {
     tg_array a;
     memset(&a, 0xff, sizeof a);
-    ck_assert_int_eq(tg_array_layout(&a, bad_layouts[_i].dtype, bad_layouts[_i].shape),
-                     bad_layouts[_i].status);
+    ck_assert_int_eq(tg_array_layout(&a, bad_layouts[_i].dtype, bad_layouts[_i].shape), bad_layouts[_i].status);
     ck_assert(a.data == NULL && a.buffer == NULL);
     expect_error(bad_layouts[_i].status, bad_layouts[_i].words);
-    ck_assert_int_eq(tg_array_alloc(&a, bad_layouts[_i].dtype, bad_layouts[_i].shape),
-                     bad_layouts[_i].status);
+    ck_assert_int_eq(tg_array_alloc(&a, bad_layouts[_i].dtype, bad_layouts[_i].shape), bad_layouts[_i].status);
     ck_assert(a.data == NULL && a.buffer == NULL);
     expect_error(bad_layouts[_i].status, bad_layouts[_i].words);
 }
@@ -160,8 +158,12 @@ START_TEST(broadcasting) {
         {{2, {1, 1}}, TG_ERR_SHAPE, "[3, 1] does not broadcast to [1, 1]"},
         {{2, {3, -1}}, TG_ERR_SHAPE, "the shape [3, -1] has a negative size"},
         {{9, {1}}, TG_ERR_SHAPE, "0 to 8 axes, not 9"},
-        {{3, {INT64_MAX, 3, 4}}, TG_ERR_SHAPE, "[9223372036854775807, 3, 4] has more elements than can be counted"},
-        {{2, {3, INT64_MAX / 4}}, TG_ERR_MEMORY, "[3, 2305843009213693951] i32 has more bytes than can be counted"},
+        {{3, {INT64_MAX, 3, 4}},
+         TG_ERR_SHAPE,
+         "[9223372036854775807, 3, 4] has more elements than can be counted"},
+        {{2, {3, INT64_MAX / 4}},
+         TG_ERR_MEMORY,
+         "[3, 2305843009213693951] i32 has more bytes than can be counted"},
     };
     for (int i = 0; i < COUNT(bad); i++) {
         ck_assert_int_eq(tg_array_broadcast(&v, &a, bad[i].shape), bad[i].status);
@@ -549,22 +551,43 @@ typedef struct wrong_field {
 } wrong_field;
 
 static const wrong_field wrong_fields[] = {
-    {RANK, 9},           {RANK, 255},          {RANK, 1},        {DTYPE, TG_DTYPES}, {DTYPE, 255},      {NUMEL, 7},
-    {NUMEL, -1},         {NUMEL, INT64_MIN},   {SIZE, -2},       {SIZE, 0},          {SIZE, INT64_MAX}, {SIZE, INT64_MIN},
-    {STRIDE, 14},        {STRIDE, -1},         {STRIDE, 1 << 30}, {STRIDE, INT64_MAX}, {STRIDE, INT64_MIN},
-    {STRIDE, INT64_MAX / 4}, {LAST_STRIDE, -2}, {LAST_STRIDE, INT64_MIN}, {DATA, 0},
+    {RANK, 9},           {RANK, 255},
+    {RANK, 1},           {DTYPE, TG_DTYPES},
+    {DTYPE, 255},        {NUMEL, 7},
+    {NUMEL, -1},         {NUMEL, INT64_MIN},
+    {SIZE, -2},          {SIZE, 0},
+    {SIZE, INT64_MAX},   {SIZE, INT64_MIN},
+    {STRIDE, 14},        {STRIDE, -1},
+    {STRIDE, 1 << 30},   {STRIDE, INT64_MAX},
+    {STRIDE, INT64_MIN}, {STRIDE, INT64_MAX / 4},
+    {LAST_STRIDE, -2},   {LAST_STRIDE, INT64_MIN},
+    {DATA, 0},
 };
 
 static tg_array with_wrong_field(const tg_array *a, const wrong_field *w) {
     tg_array v = *a;
     switch (w->field) {
-    case RANK: v.rank = (uint8_t)w->value; break;
-    case DTYPE: v.dtype = (uint8_t)w->value; break;
-    case NUMEL: v.numel = w->value; break;
-    case SIZE: v.shape[0] = w->value; break;
-    case STRIDE: v.stride[0] = w->value; break;
-    case LAST_STRIDE: v.stride[1] = w->value; break;
-    case DATA: v.data = NULL; break;
+    case RANK:
+        v.rank = (uint8_t)w->value;
+        break;
+    case DTYPE:
+        v.dtype = (uint8_t)w->value;
+        break;
+    case NUMEL:
+        v.numel = w->value;
+        break;
+    case SIZE:
+        v.shape[0] = w->value;
+        break;
+    case STRIDE:
+        v.stride[0] = w->value;
+        break;
+    case LAST_STRIDE:
+        v.stride[1] = w->value;
+        break;
+    case DATA:
+        v.data = NULL;
+        break;
     }
     return v;
 }
@@ -588,7 +611,8 @@ START_TEST(wrong_fields_are_errors) {
     tg_array_layout_like(&out, TG_F32, &v), tg_array_layout_like(&out, TG_F64, &v);
     tg_error_clear();
     bool made = tg_array_alloc_like(&out, &v) == TG_OK;
-    ck_assert(made == (tg_error_status() == TG_OK) && (made || !elements_alone) && (!made || tg_array_is_sound(&out)));
+    ck_assert(made == (tg_error_status() == TG_OK) && (made || !elements_alone) &&
+              (!made || tg_array_is_sound(&out)));
     tg_error_clear();
     tg_array_drop(&out);
     tg_array_drop(&a);
@@ -597,7 +621,8 @@ END_TEST
 
 /* Sizes beside a 0 need not fit memory, only an integer. */
 START_TEST(nothing_is_an_array_too) {
-    const tg_shape empty[] = {TG_SHAPE(0, INT64_MAX), TG_SHAPE(INT64_MAX, 0), TG_SHAPE(2, 0, INT64_C(1) << 61), TG_SHAPE(0)};
+    const tg_shape empty[] = {TG_SHAPE(0, INT64_MAX), TG_SHAPE(INT64_MAX, 0),
+                              TG_SHAPE(2, 0, INT64_C(1) << 61), TG_SHAPE(0)};
     for (int i = 0; i < COUNT(empty); i++)
         for (int dtype = 0; dtype < TG_DTYPES; dtype++) {
             tg_array a, out = {0};
@@ -614,7 +639,8 @@ END_TEST
 
 START_TEST(reshaping_to_another_number) {
     tg_array a = counting(TG_SHAPE(2, 3)), out = {0};
-    const tg_shape wrong[] = {TG_SHAPE(5), TG_SHAPE(7), TG_SCALAR, TG_SHAPE(0), TG_SHAPE(-2, -3), {9, {6}}, {-1, {0}}};
+    const tg_shape wrong[] = {TG_SHAPE(5),      TG_SHAPE(7), TG_SCALAR, TG_SHAPE(0),
+                              TG_SHAPE(-2, -3), {9, {6}},    {-1, {0}}};
     for (int turned = 0; turned < 2; turned++) {
         for (int i = 0; i < COUNT(wrong); i++) {
             ck_assert(!tg_array_reshape(&out, &a, wrong[i]));

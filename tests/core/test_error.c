@@ -57,8 +57,7 @@ START_TEST(long_texts_are_cut_before_the_place) {
         tg_status_at(TG_ERR_SHAPE, "dir/train.c", 123456);
         size_t length = strlen(tg_error_message());
         ck_assert_uint_le(length, 511);
-        ck_assert_str_eq(tg_error_message() + length - strlen("x   (train.c:123456)"),
-                         "x   (train.c:123456)");
+        ck_assert_str_eq(tg_error_message() + length - strlen("x   (train.c:123456)"), "x   (train.c:123456)");
         tg_error_clear();
     }
     tg_fail(TG_ERR_SHAPE, "%s", text);
@@ -84,7 +83,8 @@ START_TEST(errors_from_below_take_a_name) {
     tg_error_by("later", TG_OK);
     expect_message(TG_ERR_MEMORY, "zeros: out of memory: 12 bytes could not be allocated");
     tg_fail_memory(12);
-    tg_status_at(TG_ERR_MEMORY, "a.c", 3); /* the call that raised it has ended: it is no longer for others to name */
+    tg_status_at(TG_ERR_MEMORY, "a.c",
+                 3); /* the call that raised it has ended: it is no longer for others to name */
     tg_error_by("later", TG_OK);
     expect_message(TG_ERR_MEMORY, "tg_alloc: out of memory: 12 bytes could not be allocated   (a.c:3)");
     tg_fail(TG_ERR_SHAPE, "matmul: inner sizes differ");

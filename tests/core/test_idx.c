@@ -203,11 +203,19 @@ static const struct bad_file {
     {40, {0, 0, 8, 9}, "the rank must be 1 to 8, and is 9"},
     {8, {0, 0, 8, 255, 0, 0, 0, 0}, "the rank must be 1 to 8, and is 255"},
     {4, {0, 0, 8, 2}, "the file is truncated: its header should have 12 bytes, and 4 are present"},
-    {11, {0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0}, "the file is truncated: its header should have 12 bytes, and 11 are present"},
-    {11, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3}, "the file is truncated: its header declares 12 bytes, and 11 are present"},
-    {13, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4, 5}, "the file has trailing bytes: its header declares 12 bytes, and 13 are present"},
+    {11,
+     {0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0},
+     "the file is truncated: its header should have 12 bytes, and 11 are present"},
+    {11,
+     {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3},
+     "the file is truncated: its header declares 12 bytes, and 11 are present"},
+    {13,
+     {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4, 5},
+     "the file has trailing bytes: its header declares 12 bytes, and 13 are present"},
     {15, {0, 0, 14, 1, 0, 0, 0, 1}, "the file is truncated: its header declares 16 bytes, and 15 are present"},
-    {13, {0, 0, 8, 2, 0, 0, 0, 0, 0, 0, 0, 5, 1}, "the file has trailing bytes: its header declares 12 bytes, and 13 are present"},
+    {13,
+     {0, 0, 8, 2, 0, 0, 0, 0, 0, 0, 0, 5, 1},
+     "the file has trailing bytes: its header declares 12 bytes, and 13 are present"},
     /* a terabyte of f64 */
     {12,
      {0, 0, 14, 2, 0, 2, 0, 0, 0, 16, 0, 0},
@@ -217,9 +225,7 @@ static const struct bad_file {
      {0, 0, 14, 8, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1},
      "more bytes than can be counted"},
     /* 2^62 elements of 8 bytes; 2^128 of one */
-    {16,
-     {0, 0, 14, 2, 128, 0, 0, 0, 128, 0, 0, 0},
-     "more bytes than can be counted: [2147483648, 2147483648]"},
+    {16, {0, 0, 14, 2, 128, 0, 0, 0, 128, 0, 0, 0}, "more bytes than can be counted: [2147483648, 2147483648]"},
     {20,
      {0, 0, 8, 4, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255},
      "more bytes than can be counted"},
@@ -287,7 +293,8 @@ END_TEST
 
 /* gzip of up to 64 bytes by hand (RFC 1952, RFC 1951), n + 23 bytes: header, one stored block, CRC-32, length. */
 static size_t pack(unsigned char *to, const unsigned char *content, size_t n) {
-    const unsigned char start[15] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1, (unsigned char)n, 0, (unsigned char)~n, 255};
+    const unsigned char start[15] = {
+        0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1, (unsigned char)n, 0, (unsigned char)~n, 255};
     size_t at = sizeof start;
     memcpy(to, start, at);
     uint32_t crc = UINT32_MAX;
@@ -330,14 +337,18 @@ static const struct bad_packed {
     {0, {0}, "the file is truncated: its header should have 4 bytes, and 0 are present"},
     {4, {9, 9, 9, 9}, "this is not an IDX file"},
     {6, {0, 0, 8, 1, 0, 0}, "the file is truncated: its header should have 8 bytes, and 6 are present"},
-    {11, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3}, "the file is truncated: its header declares 12 bytes, and 11 are present"},
+    {11,
+     {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3},
+     "the file is truncated: its header declares 12 bytes, and 11 are present"},
     {13,
      {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4, 5},
      "the file has trailing bytes: its header declares 12 bytes, and more are present"},
     {12, {0, 0, 14, 2, 0, 2, 0, 0, 0, 16, 0, 0}, "declares 1099511627788 bytes, more than the"},
     /* 31 bytes hold 31 times 1032, and what that leaves of one more */
     {8, {0, 0, 8, 1, 0, 0, 0x80, 0xf8}, "declares 33024 bytes, more than the 31 present"},
-    {8, {0, 0, 8, 1, 0, 0, 0x80, 0xf7}, "the file is truncated: its header declares 33023 bytes, and 8 are present"},
+    {8,
+     {0, 0, 8, 1, 0, 0, 0x80, 0xf7},
+     "the file is truncated: its header declares 33023 bytes, and 8 are present"},
 };
 
 START_TEST(bad_compressed_content) {
@@ -378,8 +389,16 @@ static const struct behind {
     size_t n;
     unsigned char bytes[24];
 } behind[] = {
-    {1, {0}},          {1, {'x'}},        {1, {0x1f}},      {2, {0x1f, 0x8b}},       {2, {0, 0}},
-    {4, {1, 2, 3, 4}}, {3, {0, 0x1f, 0x8b}}, {18, {0}}, {10, {0x1f, 0x8b, 9, 0}}, {10, {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}},
+    {1, {0}},
+    {1, {'x'}},
+    {1, {0x1f}},
+    {2, {0x1f, 0x8b}},
+    {2, {0, 0}},
+    {4, {1, 2, 3, 4}},
+    {3, {0, 0x1f, 0x8b}},
+    {18, {0}},
+    {10, {0x1f, 0x8b, 9, 0}},
+    {10, {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}},
 };
 
 /* Nothing may follow the last member: behind one, and behind two, and where zlib has read to the end of its buffer. */

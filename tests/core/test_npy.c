@@ -113,7 +113,8 @@ static const struct refused {
     {"bad_c8", TG_ERR_DTYPE, "dtype <c8"},
     {"bad_i2", TG_ERR_DTYPE, "dtype <i2"},
     {"bad_u4", TG_ERR_DTYPE, "dtype <u4"},
-    {"bad_objects", TG_ERR_DTYPE, "Python objects, which are never loaded, and can be f4, f8, i4, i8, u1 or b1: dtype |O"},
+    {"bad_objects", TG_ERR_DTYPE,
+     "Python objects, which are never loaded, and can be f4, f8, i4, i8, u1 or b1: dtype |O"},
     {"bad_fields", TG_ERR_DTYPE, "the elements have fields"},
     {"bad_text", TG_ERR_DTYPE, "dtype <U3"},
     {"bad_date", TG_ERR_DTYPE, "dtype <M8[D]"},
@@ -200,7 +201,8 @@ static const struct bad_header {
     {"{" U1 ", " C_ORDER ", 'shape': (9223372036854775808,)}", "has a size beyond 2^63"},
     {"{" U1 ", " C_ORDER ", 'shape': (99999999999999999999999999,)}", "has a size beyond 2^63"},
     {"{" U1 ", " C_ORDER ", 'shape': (9223372036854775807,)}", "more bytes than can be counted"},
-    {"{" U1 ", " C_ORDER ", 'shape': (4294967296, 4294967296)}", "more bytes than can be counted: [4294967296, 4294967296]"},
+    {"{" U1 ", " C_ORDER ", 'shape': (4294967296, 4294967296)}",
+     "more bytes than can be counted: [4294967296, 4294967296]"},
     {"{" U1 ", " C_ORDER ", 'shape': (4294967296, 4294967296, 0)}", "more bytes than can be counted"},
     {"{" U1 ", " C_ORDER ", 'shape': (1099511627776,)}", "the file is truncated: its header declares 10995116"},
     {"{" U1 ", " C_ORDER ", 'shape': (1,1,1,1,1,1,1,1,6)}", "has more than 8 sizes"},
@@ -220,8 +222,9 @@ START_TEST(bad_header) {
 }
 END_TEST
 
-static const char *const bad_dtypes[] = {"",    "<",    "f4",   "|f4",  "=f4",  "<f4 ", "<f16", "<u2", "|S1", "|V4",
-                                         "?",   "|i1",  "<i16", "<F4",  "u1",   "=u1",  "x1",   "O",   "<O8", "|O"};
+static const char *const bad_dtypes[] = {"",    "<",   "f4",  "|f4", "=f4", "<f4 ", "<f16",
+                                         "<u2", "|S1", "|V4", "?",   "|i1", "<i16", "<F4",
+                                         "u1",  "=u1", "x1",  "O",   "<O8", "|O"};
 
 START_TEST(bad_dtype) {
     char text[200];
@@ -321,8 +324,9 @@ END_TEST
 
 /* ---- round trips ---- */
 
-static const tg_shape shapes[] = {{0, {0}},         {1, {1}},     {1, {0}},       {2, {3, 5}},
-                                  {3, {7, 28, 28}}, {1, {20000}}, {4, {2, 0, 3, 1}}, {8, {1, 2, 1, 3, 1, 2, 1, 2}}};
+static const tg_shape shapes[] = {
+    {0, {0}},         {1, {1}},     {1, {0}},          {2, {3, 5}},
+    {3, {7, 28, 28}}, {1, {20000}}, {4, {2, 0, 3, 1}}, {8, {1, 2, 1, 3, 1, 2, 1, 2}}};
 
 START_TEST(round_trips) {
     const bool zlib = has_zlib();
@@ -331,14 +335,16 @@ START_TEST(round_trips) {
         for (int k = 0; k < 1 + zlib; k++) {
             const char *path = k == 0 ? plain : packed;
             const tg_tensor *t = tg_zeros_with((tg_dtype)dtype, shapes[_i]);
-            for (int64_t i = 0; i < tg_numel(t); i++) tg_array_set(tg_array_of(t), i, value_of((tg_dtype)dtype, i));
+            for (int64_t i = 0; i < tg_numel(t); i++)
+                tg_array_set(tg_array_of(t), i, value_of((tg_dtype)dtype, i));
             ck_assert_msg(tg_save_npy(t, path) == TG_OK, "%s", tg_error_message());
             const tg_tensor *back = tg_load_npy(path);
             expect_ok();
             ck_assert_int_eq(tg_dtype_of(back), dtype);
             ck_assert(tg_shape_equal(tg_shape_of(back), shapes[_i]));
             if (tg_numel(t) > 0)
-                ck_assert_mem_eq(tg_data(back), tg_data(t), (size_t)tg_numel(t) * tg_dtype_size((tg_dtype)dtype));
+                ck_assert_mem_eq(tg_data(back), tg_data(t),
+                                 (size_t)tg_numel(t) * tg_dtype_size((tg_dtype)dtype));
         }
     ck_assert_int_eq(open_descriptors(), before);
     ck_assert_int_eq(files_in_folder(false), 1 + zlib);

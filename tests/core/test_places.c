@@ -60,7 +60,8 @@ static void expect_no_load(const struct format *f, const char *path, tg_status s
     expect_file_error(status, path, says);
 }
 
-static void expect_no_save(const struct format *f, const tg_tensor *t, const char *path, tg_status status, const char *says) {
+static void expect_no_save(const struct format *f, const tg_tensor *t, const char *path, tg_status status,
+                           const char *says) {
     ck_assert_int_eq(tg_status_at(f->save(t, path), __FILE__, __LINE__), status);
     ck_assert(strncmp(tg_error_message(), f->save_name, strlen(f->save_name)) == 0);
     expect_file_error(status, path, says);

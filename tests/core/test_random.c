@@ -363,7 +363,8 @@ START_TEST(standard_draws) {
     ck_assert_int_eq(tg_error_status(), TG_OK);
     tg_tensor *whole = tg_zeros(TG_I32, 2);
     tg_tensor *(*const like[])(const tg_tensor *) = {tg_rand_like, tg_randn_like};
-    const char *const says[] = {"rand_like: random numbers are f32 or f64, not i32", "randn_like: random numbers are f32 or f64, not i32"};
+    const char *const says[] = {"rand_like: random numbers are f32 or f64, not i32",
+                                "randn_like: random numbers are f32 or f64, not i32"};
     for (int i = 0; i < 2; i++) {
         ck_assert(tg_is_poison(like[i](whole)));
         ck_assert_int_eq(tg_error_status(), TG_ERR_DTYPE);

@@ -29,12 +29,12 @@ static const struct tensor {
     tg_dtype dtype;
     tg_shape shape;
 } all[] = {
-    {odd_name, TG_U8, {1, {1}}},       {"bf16", TG_F32, {2, {2, 3}}},
-    {"bool", TG_BOOL, {2, {2, 3}}},    {"empty", TG_F32, {2, {0, 3}}},
-    {"f16", TG_F32, {2, {2, 3}}},      {"f32", TG_F32, {2, {2, 3}}},
-    {"f64", TG_F64, {2, {2, 3}}},      {"i32", TG_I32, {2, {2, 3}}},
-    {"i64", TG_I64, {2, {2, 3}}},      {"rank 8", TG_I32, {8, {1, 2, 1, 3, 1, 2, 1, 2}}},
-    {"scalar", TG_F64, {0, {0}}},      {"u8", TG_U8, {2, {2, 3}}},
+    {odd_name, TG_U8, {1, {1}}},    {"bf16", TG_F32, {2, {2, 3}}},
+    {"bool", TG_BOOL, {2, {2, 3}}}, {"empty", TG_F32, {2, {0, 3}}},
+    {"f16", TG_F32, {2, {2, 3}}},   {"f32", TG_F32, {2, {2, 3}}},
+    {"f64", TG_F64, {2, {2, 3}}},   {"i32", TG_I32, {2, {2, 3}}},
+    {"i64", TG_I64, {2, {2, 3}}},   {"rank 8", TG_I32, {8, {1, 2, 1, 3, 1, 2, 1, 2}}},
+    {"scalar", TG_F64, {0, {0}}},   {"u8", TG_U8, {2, {2, 3}}},
 };
 
 static double value_of(tg_dtype dtype, int64_t i) {
@@ -91,12 +91,14 @@ START_TEST(writes_as_the_library) {
         const char *name = tg_safetensors_name(set, i);
         const bool half = strstr(name, "f16");
         if (half)
-            tg_safetensors_put_half(again, name, tg_safetensors_get(set, name), name[0] == 'b' ? TG_HALF_BF16 : TG_HALF_F16);
+            tg_safetensors_put_half(again, name, tg_safetensors_get(set, name),
+                                    name[0] == 'b' ? TG_HALF_BF16 : TG_HALF_F16);
         else
             tg_safetensors_put(again, name, tg_safetensors_get(set, name));
     }
     for (int64_t i = 0; i < tg_safetensors_text_count(set); i++)
-        tg_safetensors_put_text(again, tg_safetensors_key(set, i), tg_safetensors_text(set, tg_safetensors_key(set, i)));
+        tg_safetensors_put_text(again, tg_safetensors_key(set, i),
+                                tg_safetensors_text(set, tg_safetensors_key(set, i)));
     ck_assert_int_eq(tg_safetensors_save(again, path), TG_OK);
     ck_assert_uint_eq(read_file(path, ours, sizeof ours), n);
     ck_assert_mem_eq(ours, theirs, n);
@@ -152,7 +154,8 @@ START_TEST(rows) {
             }
         ck_assert(tg_get(tg_safetensors_get_rows(set, "half", 4, 1), 6) == 1.5);
         ck_assert(tg_shape_equal(tg_shape_of(tg_safetensors_get_rows(set, "empty", 0, 0)), TG_SHAPE(0, 3)));
-        static const int64_t bad[][2] = {{-1, 1}, {0, 7}, {7, 0}, {6, 1}, {0, -1}, {1, INT64_MAX}, {INT64_MAX, 1}, {INT64_MIN, 1}};
+        static const int64_t bad[][2] = {{-1, 1}, {0, 7},         {7, 0},         {6, 1},
+                                         {0, -1}, {1, INT64_MAX}, {INT64_MAX, 1}, {INT64_MIN, 1}};
         for (int i = 0; i < COUNT(bad); i++) {
             ck_assert(tg_is_poison(tg_safetensors_get_rows(set, "x", bad[i][0], bad[i][1])));
             expect_error(TG_ERR_ARGUMENT, "are not in \"x\" [6, 2]");
@@ -217,7 +220,8 @@ static tg_status one_of_each(void) {
     tg_safetensors *set = tg_safetensors_open(golden_file("safetensors/all.safetensors"));
     tg_status status = tg_error_status();
     if (status == TG_OK) status = tg_safetensors_put(set, "f32", tg_safetensors_get(set, "f16"));
-    if (status == TG_OK) status = tg_safetensors_put_half(set, "new", tg_safetensors_get_rows(set, "bf16", 1, 1), TG_HALF_BF16);
+    if (status == TG_OK)
+        status = tg_safetensors_put_half(set, "new", tg_safetensors_get_rows(set, "bf16", 1, 1), TG_HALF_BF16);
     if (status == TG_OK) status = tg_safetensors_put_text(set, "format", "other");
     if (status == TG_OK) status = tg_safetensors_put_text(set, "more", "text");
     if (status == TG_OK) status = tg_safetensors_save(set, path);
@@ -251,7 +255,8 @@ END_TEST
 /* ---- sets in memory ---- */
 
 START_TEST(names_are_in_order) {
-    static const char *const names[] = {"b", "a.10", "a.2", "", "Z", "\xc3\xa9", "a", "c"}, *const sorted[] = {"", "Z", "a", "a.10", "a.2", "b", "c", "\xc3\xa9"};
+    static const char *const names[] = {"b", "a.10", "a.2", "", "Z", "\xc3\xa9", "a", "c"},
+                             *const sorted[] = {"", "Z", "a", "a.10", "a.2", "b", "c", "\xc3\xa9"};
     tg_safetensors *set = tg_safetensors_new();
     for (int i = 0; i < COUNT(names); i++) {
         ck_assert_int_eq(tg_safetensors_put(set, names[i], tg_scalar(TG_I32, i)), TG_OK);
@@ -301,7 +306,9 @@ START_TEST(arguments) {
     expect_error(TG_ERR_ARGUMENT, "safetensors_put: the name has more than 1024 bytes: \"nnn");
     longest[1024] = '\0';
     ck_assert_int_eq(tg_safetensors_put(set, longest, t), TG_OK);
-    static const char *const not_utf8[] = {"\x80", "a\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xe4\xb8z", "\xf5\x80\x80\x80"};
+    static const char *const not_utf8[] = {
+        "\x80", "a\xc3",        "\xc0\x80",         "\xed\xa0\x80", "\xf4\x90\x80\x80",
+        "\xff", "\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf", "\xe4\xb8z",    "\xf5\x80\x80\x80"};
     for (int i = 0; i < COUNT(not_utf8); i++) {
         ck_assert_int_eq(tg_safetensors_put(set, not_utf8[i], t), TG_ERR_ARGUMENT);
         expect_error(TG_ERR_ARGUMENT, "the name is not UTF-8");
@@ -379,11 +386,14 @@ START_TEST(every_half) {
         if (exponent == top) {
             ck_assert(fraction ? isnan(f) : isinf(f));
         } else {
-            const double v = exponent ? ldexp(1 + ldexp(fraction, -fraction_bits), exponent - bias) : ldexp(fraction, 1 - bias - fraction_bits);
+            const double v = exponent ? ldexp(1 + ldexp(fraction, -fraction_bits), exponent - bias)
+                                      : ldexp(fraction, 1 - bias - fraction_bits);
             ck_assert(f == (h >> 15 ? -v : v) && (bool)signbit(f) == (h >> 15 == 1));
         }
         const uint16_t back = narrow_one(f, bf16);
-        ck_assert_msg(isnan(f) ? (back | 1u << (fraction_bits - 1)) == (h | 1u << (fraction_bits - 1)) : back == h, "%x %x", h, back);
+        ck_assert_msg(isnan(f) ? (back | 1u << (fraction_bits - 1)) == (h | 1u << (fraction_bits - 1))
+                               : back == h,
+                      "%x %x", h, back);
         if (exponent == top || (h & 0x7fff) == 0) continue;
         float below;
         widen_one((uint16_t)(h - 1), bf16, &below);

@@ -110,38 +110,55 @@ static const struct bad_header {
     {"{\"x\":{" FIELDS ",\"more\":1}}", "\"x\" has more than dtype, shape and data_offsets"},
     {"{\"x\":{\"dtype\":8,\"shape\":[6],\"data_offsets\":[0,6]}}", "\"x\" has a dtype that is no text"},
     {"{\"x\":{\"dtype\":\"U8\",\"shape\":6,\"data_offsets\":[0,6]}}", "\"x\" has a shape that is no array"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":{\"a\":6},\"data_offsets\":[0,6]}}", "\"x\" has a shape that is no array"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6.0],\"data_offsets\":[0,6]}}", "\"x\" has a size that is no whole number"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6e0],\"data_offsets\":[0,6]}}", "\"x\" has a size that is no whole number"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[\"6\"],\"data_offsets\":[0,6]}}", "\"x\" has a size that is no whole number"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[true],\"data_offsets\":[0,6]}}", "\"x\" has a size that is no whole number"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":{\"a\":6},\"data_offsets\":[0,6]}}",
+     "\"x\" has a shape that is no array"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6.0],\"data_offsets\":[0,6]}}",
+     "\"x\" has a size that is no whole number"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6e0],\"data_offsets\":[0,6]}}",
+     "\"x\" has a size that is no whole number"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[\"6\"],\"data_offsets\":[0,6]}}",
+     "\"x\" has a size that is no whole number"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[true],\"data_offsets\":[0,6]}}",
+     "\"x\" has a size that is no whole number"},
     {"{\"x\":{\"dtype\":\"U8\",\"shape\":[-6],\"data_offsets\":[0,6]}}", "has a negative number"},
     {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":[-0,6]}}", "has a negative number"},
     {"{\"x\":{\"dtype\":\"U8\",\"shape\":[06],\"data_offsets\":[0,6]}}", "is not proper JSON"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[9223372036854775808],\"data_offsets\":[0,6]}}", "is not proper JSON: too big integer"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,6],\"data_offsets\":[0,6]}}", "\"x\" has 9 sizes, and can have 8"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[9223372036854775808],\"data_offsets\":[0,6]}}",
+     "is not proper JSON: too big integer"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,6],\"data_offsets\":[0,6]}}",
+     "\"x\" has 9 sizes, and can have 8"},
     {"{\"x\":{\"dtype\":\"U8\",\"shape\":[4294967296,4294967296],\"data_offsets\":[0,6]}}",
      "\"x\" has more bytes than can be counted, [4294967296, 4294967296]"},
-    {"{\"x\":{\"dtype\":\"F64\",\"shape\":[2305843009213693952],\"data_offsets\":[0,6]}}", "\"x\" has more bytes than can be counted"},
+    {"{\"x\":{\"dtype\":\"F64\",\"shape\":[2305843009213693952],\"data_offsets\":[0,6]}}",
+     "\"x\" has more bytes than can be counted"},
     {"{\"x\":{\"dtype\":\"F16\",\"shape\":[4611686018427387903],\"data_offsets\":[0,9223372036854775806]}}",
      "\"x\" has more bytes than can be counted"},
     {"{\"x\":{\"dtype\":\"U8\",\"shape\":[9223372036854775807],\"data_offsets\":[0,9223372036854775807]}}",
      "\"x\" goes past the end of the file, which is truncated: its 9223372036854775807 bytes begin at offset 0 of 6"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":6}}", "\"x\" has data_offsets that are not an array of two"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":[6]}}", "\"x\" has data_offsets that are not an array of two"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":[0,3,6]}}", "\"x\" has data_offsets that are not an array of two"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":[0,6.5]}}", "\"x\" has an offset that is no whole number"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":[6,0]}}", "\"x\" ends at offset 0, before it begins at 6"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":[0,5]}}", "\"x\" has 5 bytes by its offsets, and 6 by its shape and dtype, [6] U8"},
-    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[6],\"data_offsets\":[0,6]}}", "\"x\" has 6 bytes by its offsets, and 24 by its shape and dtype, [6] F32"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[5],\"data_offsets\":[1,6]}}", "\"x\" begins at offset 1, and there is a gap: the one before it ends at 0"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":6}}",
+     "\"x\" has data_offsets that are not an array of two"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":[6]}}",
+     "\"x\" has data_offsets that are not an array of two"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":[0,3,6]}}",
+     "\"x\" has data_offsets that are not an array of two"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":[0,6.5]}}",
+     "\"x\" has an offset that is no whole number"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":[6,0]}}",
+     "\"x\" ends at offset 0, before it begins at 6"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[6],\"data_offsets\":[0,5]}}",
+     "\"x\" has 5 bytes by its offsets, and 6 by its shape and dtype, [6] U8"},
+    {"{\"x\":{\"dtype\":\"F32\",\"shape\":[6],\"data_offsets\":[0,6]}}",
+     "\"x\" has 6 bytes by its offsets, and 24 by its shape and dtype, [6] F32"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[5],\"data_offsets\":[1,6]}}",
+     "\"x\" begins at offset 1, and there is a gap: the one before it ends at 0"},
     {"{\"x\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},\"y\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[3,6]}}",
      "\"y\" begins at offset 3, and there is a gap: the one before it ends at 2"},
     {"{\"x\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"y\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[3,6]}}",
      "\"y\" begins at offset 3, which it shares with others: the one before it ends at 4"},
     {"{" X6 ",\"y\":{" FIELDS "}}", "which it shares with others"},
     {"{\"x\":{\"dtype\":\"U8\",\"shape\":[5],\"data_offsets\":[0,5]}}", "the file has trailing bytes"},
-    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[7],\"data_offsets\":[0,7]}}", "\"x\" goes past the end of the file, which is truncated"},
+    {"{\"x\":{\"dtype\":\"U8\",\"shape\":[7],\"data_offsets\":[0,7]}}",
+     "\"x\" goes past the end of the file, which is truncated"},
     {"{}", "the file has trailing bytes"},
 };
 
@@ -151,13 +168,15 @@ START_TEST(bad_header) {
 }
 END_TEST
 
-static const char *const dtypes[] = {"", "I8", "I16", "U16", "U32", "U64", "F8_E4M3", "F8_E5M2", "f32", "F32 ", "BOOLEAN", "C64"};
+static const char *const dtypes[] = {"",        "I8",      "I16", "U16",  "U32",     "U64",
+                                     "F8_E4M3", "F8_E5M2", "f32", "F32 ", "BOOLEAN", "C64"};
 
 START_TEST(bad_dtype) {
     char text[200];
     snprintf(text, sizeof text, "{\"x\":{\"dtype\":\"%s\",\"shape\":[6],\"data_offsets\":[0,6]}}", dtypes[_i]);
     write_set(text, strlen(text), 6);
-    snprintf(text, sizeof text, "\"x\" is of dtype %s, and can be F32, F64, I32, I64, U8, BOOL, F16 or BF16", dtypes[_i]);
+    snprintf(text, sizeof text, "\"x\" is of dtype %s, and can be F32, F64, I32, I64, U8, BOOL, F16 or BF16",
+             dtypes[_i]);
     expect_bad_set(TG_ERR_DTYPE, text);
 }
 END_TEST
@@ -176,7 +195,8 @@ START_TEST(bad_length) {
         {{9}, "the file is truncated: its header has 9 bytes, and 8 are present"},
         {{0, 0xe1, 0xf5, 5}, "the file is truncated: its header has 100000000 bytes, and 8 are present"},
         {{1, 0xe1, 0xf5, 5}, "the header may have 100000000 bytes, and has 100000001"},
-        {{255, 255, 255, 255, 255, 255, 255, 255}, "the header may have 100000000 bytes, and has 18446744073709551615"},
+        {{255, 255, 255, 255, 255, 255, 255, 255},
+         "the header may have 100000000 bytes, and has 18446744073709551615"},
         {{0, 0, 0, 0, 0, 0, 0, 128}, "the header may have 100000000 bytes, and has 9223372036854775808"},
     };
     for (int i = 0; i < COUNT(lengths); i++) {
@@ -214,7 +234,9 @@ START_TEST(many_tensors) {
     for (int count = MOST; count <= MOST + 1; count++) {
         size_t n = 0;
         for (int i = 0; i < count; i++)
-            n += (size_t)snprintf(text + n, room - n, "%c\"%07d\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}", i ? ',' : '{', count - i);
+            n += (size_t)snprintf(text + n, room - n,
+                                  "%c\"%07d\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}",
+                                  i ? ',' : '{', count - i);
         text[n++] = '}';
         write_set(text, n, 0);
         if (count == MOST) {
@@ -281,15 +303,18 @@ START_TEST(every_header_bit) {
         write_file(path, b, n);
         tg_safetensors *set = tg_safetensors_open(path);
         const tg_status status = tg_error_status();
-        ck_assert_msg(set ? status == TG_OK : status == TG_ERR_FORMAT || status == TG_ERR_DTYPE, "%s", tg_error_message());
+        ck_assert_msg(set ? status == TG_OK : status == TG_ERR_FORMAT || status == TG_ERR_DTYPE, "%s",
+                      tg_error_message());
         tg_error_clear();
         accepted += set != NULL;
-        for (int64_t k = 0; set && k < tg_safetensors_count(set); k++) tg_safetensors_get(set, tg_safetensors_name(set, k));
+        for (int64_t k = 0; set && k < tg_safetensors_count(set); k++)
+            tg_safetensors_get(set, tg_safetensors_name(set, k));
         expect_ok();
         tg_safetensors_free(set);
         b[i / 8] ^= (unsigned char)(1 << i % 8);
     }
-    ck_assert_int_lt(accepted, 8 * (10 + 8 + 5 + 3) + 8); /* the names have 23 bytes; dtypes of equal size differ in some bits */
+    ck_assert_int_lt(accepted, 8 * (10 + 8 + 5 + 3) +
+                                   8); /* the names have 23 bytes; dtypes of equal size differ in some bits */
 }
 END_TEST
 
@@ -303,7 +328,8 @@ START_TEST(bools_are_0_or_1) {
     tg_safetensors *set = tg_safetensors_open(path);
     ck_assert_int_eq(tg_numel(tg_safetensors_get_rows(set, "x", 0, 4)), 4);
     ck_assert(tg_is_poison(tg_safetensors_get_rows(set, "x", 3, 3)));
-    expect_file_error(TG_ERR_FORMAT, path, "safetensors_get_rows: a bool is 0 or 1, and element 4 of \"x\" is 255");
+    expect_file_error(TG_ERR_FORMAT, path,
+                      "safetensors_get_rows: a bool is 0 or 1, and element 4 of \"x\" is 255");
     tg_safetensors_free(set);
 }
 END_TEST

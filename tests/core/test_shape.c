@@ -112,8 +112,7 @@ static const struct {
 
 START_TEST(broadcasting) {
     for (int swap = 0; swap < 2; swap++) {
-        tg_shape a = swap ? broadcasts[_i].b : broadcasts[_i].a,
-                 b = swap ? broadcasts[_i].a : broadcasts[_i].b;
+        tg_shape a = swap ? broadcasts[_i].b : broadcasts[_i].a, b = swap ? broadcasts[_i].a : broadcasts[_i].b;
         tg_shape out = {2, {77, 78}};
         ck_assert_int_eq(tg_shape_broadcast(a, b, &out), broadcasts[_i].fits);
         ck_assert(tg_shape_equal(out, broadcasts[_i].fits ? broadcasts[_i].both : TG_SHAPE(77, 78)));
@@ -127,8 +126,13 @@ END_TEST
 
 static const struct {
     int axis, rank, want;
-} axes[] = {{0, 3, 0}, {2, 3, 2}, {3, 3, -1}, {-1, 3, 2}, {-3, 3, 0}, {-4, 3, -1}, {0, 0, -1}, {-1, 0, -1},
-          {0, -1, -1}, {-1, -1, -1}, {0, INT_MIN, -1}, {INT_MIN, 3, -1}, {INT_MAX, 3, -1}, {INT_MIN, INT_MAX, -1}};
+} axes[] = {{0, 3, 0},        {2, 3, 2},
+            {3, 3, -1},       {-1, 3, 2},
+            {-3, 3, 0},       {-4, 3, -1},
+            {0, 0, -1},       {-1, 0, -1},
+            {0, -1, -1},      {-1, -1, -1},
+            {0, INT_MIN, -1}, {INT_MIN, 3, -1},
+            {INT_MAX, 3, -1}, {INT_MIN, INT_MAX, -1}};
 
 START_TEST(axis_counts_from_the_end) {
     ck_assert_int_eq(tg_axis(axes[_i].axis, axes[_i].rank), axes[_i].want);

@@ -41,9 +41,9 @@ START_TEST(a_new_slot) {
     make("matmul", 1);
     rewind_all();
     tg_slot *s = tg_slot_new("relu"); /* the same one again */
-    ck_assert(tg_slot_is_alive(s) && !s->kept && !s->poison && !s->requires_grad && !s->released && !s->retain_grad);
-    ck_assert(s->pins == 0 && !s->node && !s->grad && !s->name && !s->a.data && !s->a.buffer &&
-              s->a.numel == 0);
+    ck_assert(tg_slot_is_alive(s) && !s->kept && !s->poison && !s->requires_grad && !s->released &&
+              !s->retain_grad);
+    ck_assert(s->pins == 0 && !s->node && !s->grad && !s->name && !s->a.data && !s->a.buffer && s->a.numel == 0);
     ck_assert_str_eq(s->maker.op, "relu");
     ck_assert_ptr_null(s->maker.file);
     ck_assert_str_eq(s->before.op, "matmul");
@@ -68,8 +68,7 @@ START_TEST(null_and_poison) {
     tg_fail(TG_ERR_SHAPE, "matmul: no");
     ck_assert_ptr_null(tg_slot_of(tg_poison(), "add"));
     expect_message(TG_ERR_SHAPE, "matmul: no");
-    ck_assert_ptr_null(
-        tg_slot_of(tg_poison(), "add")); /* the error was cleared: it must not pass unnoticed */
+    ck_assert_ptr_null(tg_slot_of(tg_poison(), "add")); /* the error was cleared: it must not pass unnoticed */
     expect_message(TG_ERR_LIFETIME, "add: the input is the result of a failed op");
     ck_assert_ptr_nonnull(tg_slot_peek(tg_poison()));
     tg_at(tg_poison(), "train.c", 1);
@@ -82,17 +81,20 @@ START_TEST(handles_after_a_rewind) {
     rewind_all();
     ck_assert_ptr_null(tg_slot_peek(x));
     ck_assert_ptr_null(tg_slot_of(x, "add"));
-    expect_message(TG_ERR_LIFETIME,
-                   "add: the input was made by matmul (train.c:41), and the tape has since been rewound past it");
+    expect_message(
+        TG_ERR_LIFETIME,
+        "add: the input was made by matmul (train.c:41), and the tape has since been rewound past it");
     tg_tensor *y = make("relu", 42); /* takes the slot over */
     ck_assert_uint_eq((uintptr_t)x & TG_HANDLE_MASK, (uintptr_t)y & TG_HANDLE_MASK);
     ck_assert_ptr_null(tg_slot_of(x, "add"));
-    expect_message(TG_ERR_LIFETIME,
-                   "add: the input was made by matmul (train.c:41), and the tape has since been rewound past it");
+    expect_message(
+        TG_ERR_LIFETIME,
+        "add: the input was made by matmul (train.c:41), and the tape has since been rewound past it");
     rewind_all();
     ck_assert_ptr_null(tg_slot_of(x, "add"));
-    expect_message(TG_ERR_LIFETIME,
-                   "add: the input was made by matmul (train.c:41), and the tape has since been rewound past it");
+    expect_message(
+        TG_ERR_LIFETIME,
+        "add: the input was made by matmul (train.c:41), and the tape has since been rewound past it");
     ck_assert_ptr_null(tg_slot_of(y, "add"));
     expect_message(TG_ERR_LIFETIME,
                    "add: the input was made by relu (train.c:42), and the tape has since been rewound past it");
@@ -107,7 +109,8 @@ START_TEST(handles_after_a_rewind) {
     tg_tensor *z = tg_handle(s);
     rewind_all();
     ck_assert_ptr_null(tg_slot_of(z, "add"));
-    expect_message(TG_ERR_LIFETIME, "add: the input was made by tanh, and the tape has since been rewound past it");
+    expect_message(TG_ERR_LIFETIME,
+                   "add: the input was made by tanh, and the tape has since been rewound past it");
 }
 END_TEST
 
@@ -357,8 +360,9 @@ START_TEST(pins_hold_elements) {
     tg_drop_elements(t);
     ck_assert_ptr_nonnull(s->a.data);
     ck_assert_ptr_null(tg_slot_with_data(t, "add"));
-    expect_message(TG_ERR_LIFETIME,
-                   "add: the elements of [64, 10] f32, made by exp (train.c:5), were dropped by tg_drop_elements");
+    expect_message(
+        TG_ERR_LIFETIME,
+        "add: the elements of [64, 10] f32, made by exp (train.c:5), were dropped by tg_drop_elements");
     tg_slot_unpin(s);
     ck_assert_ptr_nonnull(s->a.data);
     tg_slot_unpin(s);

@@ -44,7 +44,8 @@ static double element(tg_rng at, tg_dtype dtype, bool gauss, int64_t i, double a
     words_of(at, (uint64_t)(i / each), w);
     if (dtype == TG_F32) {
         if (!gauss) return (float)(a + (b - a) * ((double)(w[k] >> 8) * 0x1p-24));
-        return (float)(a + b * normal(((double)w[k / 2 * 2] + 1) * 0x1p-32, (double)w[k / 2 * 2 + 1] * 0x1p-32, k % 2));
+        return (float)(a + b * normal(((double)w[k / 2 * 2] + 1) * 0x1p-32,
+                                      (double)w[k / 2 * 2 + 1] * 0x1p-32, k % 2));
     }
     if (!gauss) return a + (b - a) * ((double)(wide(w, k) >> 11) * 0x1p-53);
     return a + b * normal((double)((wide(w, 0) >> 11) + 1) * 0x1p-53, (double)(wide(w, 1) >> 11) * 0x1p-53, k);
@@ -57,16 +58,20 @@ static void check_draw(tg_rng at, tg_dtype dtype, bool gauss, int64_t n) {
     const tg_array *x = &tg_slot_peek(t)->a;
     for (int64_t i = 0; i < n; i++)
         if (tg_array_get(x, i) != element(at, dtype, gauss, i, a, b))
-            ck_abort_msg("f%d, normal %d: element %d of %d from block %llu of seed %llu: %.17g, not %.17g", dtype ? 64 : 32,
-                         gauss, (int)i, (int)n, (unsigned long long)at.next, (unsigned long long)at.seed,
-                         tg_array_get(x, i), element(at, dtype, gauss, i, a, b));
+            ck_abort_msg("f%d, normal %d: element %d of %d from block %llu of seed %llu: %.17g, not %.17g",
+                         dtype ? 64 : 32, gauss, (int)i, (int)n, (unsigned long long)at.next,
+                         (unsigned long long)at.seed, tg_array_get(x, i), element(at, dtype, gauss, i, a, b));
     int each = dtype == TG_F32 ? 4 : 2;
     ck_assert_uint_eq(tg_default_rng()->next, at.next + (uint64_t)((n + each - 1) / each));
 }
 
 START_TEST(every_draw) {
-    static const tg_rng from[] = {{0, 0}, {7, 3}, {UINT64_MAX, 5}, {UINT64_C(1) << 32, 0xfffffffe},
-                                  {3, (UINT64_C(1) << 33) - 2}, {12345678901234, UINT64_MAX - 1}};
+    static const tg_rng from[] = {{0, 0},
+                                  {7, 3},
+                                  {UINT64_MAX, 5},
+                                  {UINT64_C(1) << 32, 0xfffffffe},
+                                  {3, (UINT64_C(1) << 33) - 2},
+                                  {12345678901234, UINT64_MAX - 1}};
     static const int64_t lengths[] = {1, 2, 3, 4, 5, 7, 8, 9, 33, 8191, 8193, 20001};
     for (int f = 0; f < 6; f++)
         for (int n = 0; n < 12; n++) {
@@ -91,7 +96,8 @@ START_TEST(shuffles_of_few) {
             if (!count[i]) continue;
             seen++;
             double mean = 6000.0 / orders;
-            ck_assert_msg(fabs(count[i] - mean) < 5 * sqrt(mean), "order %x of %d: %d times", (unsigned)i, n, count[i]);
+            ck_assert_msg(fabs(count[i] - mean) < 5 * sqrt(mean), "order %x of %d: %d times", (unsigned)i, n,
+                          count[i]);
         }
         ck_assert_int_eq(seen, orders);
     }
@@ -117,11 +123,13 @@ START_TEST(ends_of_intervals) {
     for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
         tg_rng before = *tg_default_rng();
         tg_uniform(some[i].dtype, some[i].a, some[i].b, 3);
-        ck_assert_msg((tg_error_status() == TG_OK) == some[i].uniform, "rand %d: %s", (int)i, tg_error_message());
+        ck_assert_msg((tg_error_status() == TG_OK) == some[i].uniform, "rand %d: %s", (int)i,
+                      tg_error_message());
         if (!some[i].uniform) ck_assert_mem_eq(&before, tg_default_rng(), sizeof before);
         tg_error_clear();
         tg_normal(some[i].dtype, some[i].a, some[i].b, 3);
-        ck_assert_msg((tg_error_status() == TG_OK) == some[i].normal, "randn %d: %s", (int)i, tg_error_message());
+        ck_assert_msg((tg_error_status() == TG_OK) == some[i].normal, "randn %d: %s", (int)i,
+                      tg_error_message());
         tg_error_clear();
     }
 }

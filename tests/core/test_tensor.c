@@ -99,7 +99,8 @@ START_TEST(creation_from_an_array) {
     for (int i = 0; i < COUNT(bad); i++) {
         const int64_t count = tg_region_current()->count;
         ck_assert(tg_is_poison(tg_from_array(&bad[i])));
-        expect_error(TG_ERR_ARGUMENT, "from_array: the array is malformed: its dtype, rank, sizes and numel contradict");
+        expect_error(TG_ERR_ARGUMENT,
+                     "from_array: the array is malformed: its dtype, rank, sizes and numel contradict");
         ck_assert_int_eq(tg_region_current()->count, count);
     }
 }
@@ -253,12 +254,11 @@ static void ask_all(tg_tensor *t, int which) {
 }
 #define QUESTIONS 21
 
-static const char *const who[QUESTIONS] = {"tg_rank",     "tg_numel",         "tg_size",     "tg_shape_of",
-                                           "tg_dtype_of", "tg_is_contiguous", "tg_set_name", "tg_name",
-                                           "tg_item",     "tg_get",           "tg_data",     "tg_data_mut",
-                                           "tg_copy_out", "tg_array_of",      "tg_keep",     "tg_drop_elements",
-                                           "zeros_like",  "ones_like",        "full_like",   "rand_like",
-                                           "randn_like"};
+static const char *const who[QUESTIONS] = {
+    "tg_rank",     "tg_numel",    "tg_size",   "tg_shape_of",      "tg_dtype_of", "tg_is_contiguous",
+    "tg_set_name", "tg_name",     "tg_item",   "tg_get",           "tg_data",     "tg_data_mut",
+    "tg_copy_out", "tg_array_of", "tg_keep",   "tg_drop_elements", "zeros_like",  "ones_like",
+    "full_like",   "rand_like",   "randn_like"};
 
 START_TEST(bad_handles_everywhere) {
     char want[200];

@@ -98,13 +98,22 @@ static void check_text(const tg_array *a) {
     for (size_t room = 1; room < 40; room += 6) { /* cut to its room, whose length is told all the same */
         memset(is, '#', sizeof is);
         ck_assert_uint_eq(tg_to_text(t, is, room), n);
-        ck_assert(strncmp(is, text, room - 1) == 0 && is[room < n + 1 ? room - 1 : n] == '\0' && is[room] == '#');
+        ck_assert(strncmp(is, text, room - 1) == 0 && is[room < n + 1 ? room - 1 : n] == '\0' &&
+                  is[room] == '#');
     }
 }
 
-static const tg_shape shapes[] = {{1, {5}},       {1, {1003}},        {2, {3, 40}},         {2, {7, 200}},
-                                  {3, {2, 3, 4}}, {3, {9, 8, 20}},    {4, {7, 2, 8, 10}},   {5, {2, 2, 7, 3, 13}},
-                                  {5, {7, 7, 1, 7, 7}}, {6, {2, 3, 2, 2, 3, 2}}, {8, {2, 1, 2, 2, 2, 1, 2, 2}}};
+static const tg_shape shapes[] = {{1, {5}},
+                                  {1, {1003}},
+                                  {2, {3, 40}},
+                                  {2, {7, 200}},
+                                  {3, {2, 3, 4}},
+                                  {3, {9, 8, 20}},
+                                  {4, {7, 2, 8, 10}},
+                                  {5, {2, 2, 7, 3, 13}},
+                                  {5, {7, 7, 1, 7, 7}},
+                                  {6, {2, 3, 2, 2, 3, 2}},
+                                  {8, {2, 1, 2, 2, 2, 1, 2, 2}}};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 
 START_TEST(one_wide_number) {

@@ -115,7 +115,8 @@ static void *take_locks(void *unused) {
 
 START_TEST(locks_are_free_in_a_child) {
     if (SANITIZED_THREADS) return; /* ThreadSanitizer refuses to fork a process with threads */
-    if (fast()) return; /* Valgrind runs one thread at a time, and calls what the others held in the parent a leak */
+    if (fast())
+        return; /* Valgrind runs one thread at a time, and calls what the others held in the parent a leak */
     pthread_t other[2];
     atomic_store(&stop, false);
     for (int i = 0; i < 2; i++) ck_assert_int_eq(pthread_create(&other[i], NULL, take_locks, NULL), 0);
@@ -218,13 +219,15 @@ static const char *const modes[] = {"fork", "space", "again", "threads"};
 
 START_TEST(programs) {
     char command[600];
-    int n = snprintf(command, sizeof command, "OPENBLAS_NUM_THREADS=1 OMP_STACKSIZE=8M timeout 60 '%s' limited %s", program, modes[_i]);
+    int n = snprintf(command, sizeof command,
+                     "OPENBLAS_NUM_THREADS=1 OMP_STACKSIZE=8M timeout 60 '%s' limited %s", program, modes[_i]);
     ck_assert(n > 0 && n < (int)sizeof command);
 #if defined(TG_HAVE_ASAN) || defined(__SANITIZE_THREAD__)
     if (_i == 1 || _i == 2) return; /* the shadow is larger than any limit */
 #endif
 #if defined(__clang__)
-    if (_i == 1 || _i == 3) return; /* LLVM's libomp ends the process where it cannot have a thread, tried or not */
+    if (_i == 1 || _i == 3)
+        return; /* LLVM's libomp ends the process where it cannot have a thread, tried or not */
 #endif
     int status = system(command);
     ck_assert(WIFEXITED(status));
@@ -233,7 +236,8 @@ START_TEST(programs) {
 END_TEST
 
 START_TEST(a_number_of_threads_has_bounds) {
-    static const int asked[] = {50000, INT32_MAX, 1024, 1025, 0, -1, INT32_MIN}, given[] = {1024, 1024, 1024, 1024, 1, 1, 1};
+    static const int asked[] = {50000, INT32_MAX, 1024, 1025, 0, -1, INT32_MIN},
+                     given[] = {1024, 1024, 1024, 1024, 1, 1, 1};
     for (int i = 0; i < COUNT(asked); i++) {
         tg_set_num_threads(asked[i]);
         ck_assert_int_eq(tg_num_threads(), teams ? given[i] : 1);
@@ -298,7 +302,8 @@ START_TEST(workers_take_the_callers_mode) {
     compare_threads();
     sums s = {0};
     tg_parallel_for(BLOCKS, 1, divide, &s);
-    for (int i = 0; i < BLOCKS; i++) ck_assert(s.mode[i] == s.mode[0] && s.tiny[i] > 0); /* and gave it back */
+    for (int i = 0; i < BLOCKS; i++)
+        ck_assert(s.mode[i] == s.mode[0] && s.tiny[i] > 0); /* and gave it back */
 }
 END_TEST
 

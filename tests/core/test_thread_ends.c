@@ -78,11 +78,20 @@ END_TEST
 static const struct {
     const char *size;
     bool fits; /* an address space */
-} stacks[] = {{"512", true},        {"512k", true},     {"1M", true},
-              {"1 m", true},        {"2   M", true},    {"1000000b", true},
-              {"0", true},          {"", true},         {"none", true},
-              {"4000000G", false},  {"200000   G", false}, {"18014398509481985", false},
-              {"17179869185 G", false}, {"99999999999999999999999", false}};
+} stacks[] = {{"512", true},
+              {"512k", true},
+              {"1M", true},
+              {"1 m", true},
+              {"2   M", true},
+              {"1000000b", true},
+              {"0", true},
+              {"", true},
+              {"none", true},
+              {"4000000G", false},
+              {"200000   G", false},
+              {"18014398509481985", false},
+              {"17179869185 G", false},
+              {"99999999999999999999999", false}};
 
 START_TEST(stacks_of_all_sizes) {
 #if defined(__SANITIZE_THREAD__)
@@ -144,8 +153,10 @@ START_TEST(threads_of_blas) {
     for (int n = 1; n <= 2; n++)
         for (int inside = 1; inside <= 3; inside++) {
             openblas_set_num_threads(n);
-            for (int i = 0; i < inside; i++) ck_assert_int_eq((tg_blas_begin(), openblas_get_num_threads()), 1);
-            for (int i = 1; i < inside; i++) ck_assert_int_eq((tg_blas_end(0), openblas_get_num_threads()), 1);
+            for (int i = 0; i < inside; i++)
+                ck_assert_int_eq((tg_blas_begin(), openblas_get_num_threads()), 1);
+            for (int i = 1; i < inside; i++)
+                ck_assert_int_eq((tg_blas_end(0), openblas_get_num_threads()), 1);
             tg_blas_end(0);
             ck_assert_int_eq(openblas_get_num_threads(), n);
         }

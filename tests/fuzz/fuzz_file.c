@@ -49,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     require(file && fwrite(data, 1, size, file) == size && fclose(file) == 0, "cannot write the input");
     const tg_mark mark = tg_tape_mark();
     fuzz_load(input, output);
-    require(tg_error_status() == TG_OK || strstr(tg_error_message(), input), "an error without the name of the file");
+    require(tg_error_status() == TG_OK || strstr(tg_error_message(), input),
+            "an error without the name of the file");
     tg_error_clear();
     require(tg_tape_rewind(mark) == TG_OK, "cannot rewind");
     return 0;
@@ -164,9 +165,12 @@ int main(int argc, char **argv) {
     long count = 0;
     int option;
     while ((option = getopt(argc, argv, "n:s:")) != -1) {
-        if (option == 'n') count = atol(optarg);
-        else if (option == 's') state = strtoull(optarg, NULL, 10);
-        else return 2;
+        if (option == 'n')
+            count = atol(optarg);
+        else if (option == 's')
+            state = strtoull(optarg, NULL, 10);
+        else
+            return 2;
     }
     for (int i = optind; i < argc; i++) read_seed(argv[i]);
     mutate(count);

@@ -18,11 +18,13 @@ static void require_equal_sets(const tg_safetensors *a, const tg_safetensors *b)
     require(tg_safetensors_count(a) == tg_safetensors_count(b), "the number of tensors changed");
     for (int64_t i = 0; i < tg_safetensors_count(a); i++) {
         const char *name = tg_safetensors_name(a, i);
-        const tg_tensor *x = tg_safetensors_get(a, name), *y = tg_error_status() == TG_OK ? tg_safetensors_get(b, name) : x;
+        const tg_tensor *x = tg_safetensors_get(a, name),
+                        *y = tg_error_status() == TG_OK ? tg_safetensors_get(b, name) : x;
         if (tg_error_status() == TG_OK)
             require_equal(x, y);
         else
-            require(tg_is_poison(x) && strstr(tg_error_message(), "a bool is 0 or 1"), "a tensor cannot be read");
+            require(tg_is_poison(x) && strstr(tg_error_message(), "a bool is 0 or 1"),
+                    "a tensor cannot be read");
         tg_error_clear();
     }
 }

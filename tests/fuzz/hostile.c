@@ -116,7 +116,8 @@ void make_call(const hostile_call *call) {
     static const unsigned badness[] = {0, 0, 12, 6, 2};
     hostile_frame *f = &hostile_frames[hostile_depth];
     memset(f, 0, offsetof(hostile_frame, message));
-    f->message[0] = '\0', f->disturbed = f->working = f->garbage = false, f->count = 0, f->op = NULL, f->last = NULL, f->user = NULL;
+    f->message[0] = '\0', f->disturbed = f->working = f->garbage = false, f->count = 0, f->op = NULL,
+    f->last = NULL, f->user = NULL;
     f->call = call;
     f->badness = badness[below(COUNT(badness))];
     hostile_depth++;

@@ -69,9 +69,8 @@ typedef struct hostile_frame {
 
 #define MOST_NESTED 4
 extern hostile_frame hostile_frames[MOST_NESTED];
-extern int hostile_depth; /* frames in use */
-extern int
-    hostile_composed; /* compositions under way: what fails inside goes with the end of the outermost */
+extern int hostile_depth;    /* frames in use */
+extern int hostile_composed; /* compositions under way: what fails inside goes with the end of the outermost */
 #define FRAME (&hostile_frames[hostile_depth - 1])
 
 /* ---- hostile.c ---- */

@@ -154,8 +154,7 @@ void call_begin(void) {
 /* The first error stays; what notes the user's line may add it. */
 static void check_pending(void) {
     size_t n = strlen(FRAME->message);
-    if (!is_call("tg_error_clear") && !FRAME->disturbed &&
-        strncmp(FRAME->message, tg_error_message(), n) != 0)
+    if (!is_call("tg_error_clear") && !FRAME->disturbed && strncmp(FRAME->message, tg_error_message(), n) != 0)
         finding("the pending error is now: %s", tg_error_message());
 }
 

@@ -14,7 +14,8 @@ static char folder[200], longest[LONGEST + 1];
 static FILE *sink, *shut;
 static bool written;
 
-static const char *const files[] = {"a.idx", "b.idx", "c.idx.gz", "two\nlines.idx", "\xff.idx", "%s%n.idx", longest};
+static const char *const files[] = {"a.idx",    "b.idx",    "c.idx.gz", "two\nlines.idx",
+                                    "\xff.idx", "%s%n.idx", longest};
 /* A folder, a pipe, links to nothing, in a circle and to a file, a file without permissions. */
 static const char *const others[] = {"folder", "pipe", "nothing", "circle", "link.idx", "closed.idx"};
 
@@ -28,9 +29,9 @@ static char *path_of(const char *name) {
 
 static bool make_others(void) {
     int fd = open(path_of("closed.idx"), O_WRONLY | O_CREAT, 0);
-    return fd >= 0 && close(fd) == 0 && mkdir(path_of("folder"), 0700) == 0 && mkfifo(path_of("pipe"), 0600) == 0 &&
-           symlink("none", path_of("nothing")) == 0 && symlink("circle", path_of("circle")) == 0 &&
-           symlink("a.idx", path_of("link.idx")) == 0;
+    return fd >= 0 && close(fd) == 0 && mkdir(path_of("folder"), 0700) == 0 &&
+           mkfifo(path_of("pipe"), 0600) == 0 && symlink("none", path_of("nothing")) == 0 &&
+           symlink("circle", path_of("circle")) == 0 && symlink("a.idx", path_of("link.idx")) == 0;
 }
 
 bool make_folder(void) {
@@ -70,7 +71,8 @@ static void damage(const char *path) {
     int fd = open(path, O_WRONLY);
     const unsigned char byte = (unsigned char)random_bits();
     if (fd < 0) return;
-    if (pwrite(fd, &byte, 1, below(one_in(2) && st.st_size > 16 ? 16 : st.st_size)) != 1) note(" (not damaged)");
+    if (pwrite(fd, &byte, 1, below(one_in(2) && st.st_size > 16 ? 16 : st.st_size)) != 1)
+        note(" (not damaged)");
     close(fd);
 }
 

@@ -1,7 +1,6 @@
 /* Models, optimisers, tapes, marks; those that have ended are given too. */
 #include "tests/fuzz/hostile.h"
 
-
 enum { N_MODELS = 3, N_OPTIMS = 4, N_SETS = 3, N_TAPES = 3, N_MARKS = 6, N_STARTS = 3, N_REFUSED = 64 };
 
 static tg_model *models[N_MODELS];

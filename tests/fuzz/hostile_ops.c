@@ -61,12 +61,9 @@ static const tg_op right = {
 
 /* Fields of attributes that do not lie in their struct, or are of no type. */
 static void spoil_attributes(tg_op *op) {
-    static const tg_attr_field wrong[] = {{"far", TG_ATTR_INT, 4000},
-                                          {"edge", TG_ATTR_DIMS, 8},
-                                          {"below", TG_ATTR_REAL, SIZE_MAX - 3},
-                                          {"typeless", (tg_attr_type)77, 0},
-                                          {NULL, TG_ATTR_BOOL, 0},
-                                          {"negative", (tg_attr_type)-1, 0}};
+    static const tg_attr_field wrong[] = {
+        {"far", TG_ATTR_INT, 4000},        {"edge", TG_ATTR_DIMS, 8}, {"below", TG_ATTR_REAL, SIZE_MAX - 3},
+        {"typeless", (tg_attr_type)77, 0}, {NULL, TG_ATTR_BOOL, 0},   {"negative", (tg_attr_type)-1, 0}};
     static const size_t sizes[] = {0, 1, 16, TG_MAX_ATTR, TG_MAX_ATTR + 1, SIZE_MAX};
     op->attrs = one_in(4) ? NULL : wrong;
     op->n_attrs = one_in(4) ? (int)monster() : COUNT(wrong);

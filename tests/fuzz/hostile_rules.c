@@ -19,7 +19,9 @@ static const tg_optim_moment moments[] = {{.name = "first"}, {.name = "second", 
 
 static tg_status check(const void *opts) {
     const rule_opts *o = opts;
-    return o->integer != 3 ? TG_OK : one_in(2) ? TG_ERR_SHAPE : tg_fail(TG_ERR_ARGUMENT, "hostile: three is refused");
+    return o->integer != 3 ? TG_OK
+           : one_in(2)     ? TG_ERR_SHAPE
+                           : tg_fail(TG_ERR_ARGUMENT, "hostile: three is refused");
 }
 
 static tg_status prepare(tg_optim_call *calls, int n) {

@@ -7,7 +7,7 @@
 
 enum { N_POOL = 48, N_FIRST = 20, N_OWNED = 64, MOST_ELEMENTS = 512 };
 
-static tg_tensor *pool[N_POOL];       /* the first N_FIRST as made, then results */
+static tg_tensor *pool[N_POOL]; /* the first N_FIRST as made, then results */
 tg_tensor *stale[N_STALE];
 static tg_tensor *owned[N_OWNED];
 static int n_owned;
@@ -134,8 +134,7 @@ static bool suits(const tg_tensor *t, const char *name) {
     const tg_tensor *last = FRAME->last;
     if (!tg_is_alive(t)) return false;
     if (is_index(name) && !one_in(4)) return !tg_dtype_is_float(tg_dtype_of(t));
-    return !last ||
-           (tg_dtype_of(t) == tg_dtype_of(last) && tg_shape_equal(tg_shape_of(t), tg_shape_of(last)));
+    return !last || (tg_dtype_of(t) == tg_dtype_of(last) && tg_shape_equal(tg_shape_of(t), tg_shape_of(last)));
 }
 
 static tg_tensor *good_tensor(const char *name) {
@@ -232,7 +231,8 @@ static tg_array *spoiled(const tg_array *a) {
 
 /* "out", "dst": what the function writes, and drops before. "call": what the library has checked. */
 static bool is_left_whole(const char *name) {
-    return name[0] == 'o' || name[0] == 'd' || name[0] == 'c' || lays_out_first(name) || FRAME->call == find_hostile("tg_array_drop");
+    return name[0] == 'o' || name[0] == 'd' || name[0] == 'c' || lays_out_first(name) ||
+           FRAME->call == find_hostile("tg_array_drop");
 }
 
 tg_array *draw_tg_array_p(const char *name) {
@@ -240,8 +240,7 @@ tg_array *draw_tg_array_p(const char *name) {
     if (bad() && one_in(2)) return note("NULL"), NULL;
     tg_array *a = scratch(sizeof *a);
     const tg_slot *s = tg_slot_peek(good_tensor(""));
-    bool empty =
-        lays_out_first(name) || !s || s->released || !s->a.data || n_arrays == CAPACITY;
+    bool empty = lays_out_first(name) || !s || s->released || !s->a.data || n_arrays == CAPACITY;
     if (!empty) tg_array_share(a, &s->a);
     arrays[n_arrays] = a;
     n_arrays += n_arrays < CAPACITY - 1;

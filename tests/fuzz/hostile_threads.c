@@ -48,7 +48,8 @@ static void work(void) {
     tg_model *m = tg_model_new(1);
     tg_optim *o = tg_adam(m, 0.1);
     tg_tensor *x = tg_ones(TG_F32, 4, 3);
-    bool trained = tg_backward(tg_mean(tg_square(tg_nn_linear(m, "fc", x, 5)))) == TG_OK && tg_optim_step(o) == TG_OK;
+    bool trained =
+        tg_backward(tg_mean(tg_square(tg_nn_linear(m, "fc", x, 5)))) == TG_OK && tg_optim_step(o) == TG_OK;
     tg_optim_free(o);
     tg_model_free(m);
     tg_tape_use(other);
@@ -57,7 +58,8 @@ static void work(void) {
     tg_tape_free(other);
     for (int i = 0; i < N_STALE; i++)
         if (tg_is_alive(handles[i])) wrong = "a handle that has ended is alive on another thread";
-    if (!trained || !counted || tg_tape_rewind(mark) != TG_OK) wrong = "another thread's step of training fails";
+    if (!trained || !counted || tg_tape_rewind(mark) != TG_OK)
+        wrong = "another thread's step of training fails";
     tg_error_clear();
 }
 

@@ -103,8 +103,7 @@ static void compare(const program *p, const outcome *a, const outcome *b, double
                 (long long)b->n);
     for (int64_t i = 0; i < a->n && i < b->n; i++)
         if (!equal(a->g[i], b->g[i], rtol, scale)) {
-            finding(p, "%s %s: gradient %lld is %.17g and %.17g", what, detail, (long long)i, a->g[i],
-                    b->g[i]);
+            finding(p, "%s %s: gradient %lld is %.17g and %.17g", what, detail, (long long)i, a->g[i], b->g[i]);
             return;
         }
 }
@@ -206,11 +205,8 @@ static bool check_differences(const program *p, const outcome *plain, const outc
 /* ---- all of it ---- */
 
 static void check_large(uint64_t seed) {
-    program p = {.seed = seed,
-                 .dtype = seed % 2 ? TG_F32 : TG_F64,
-                 .large = true,
-                 .compare = seed % 4 < 2,
-                 .steps = 3};
+    program p = {
+        .seed = seed, .dtype = seed % 2 ? TG_F32 : TG_F64, .large = true, .compare = seed % 4 < 2, .steps = 3};
     check_threads(&p);
 }
 

@@ -81,10 +81,10 @@ static bool choose_trial(run *r, sample *row, char *sizes, trial *t) {
     static const kind kinds[] = {K_PLAIN,   K_PLAIN,   K_PLAIN,    K_LEFT,     K_RIGHT, K_BOTH,
                                  K_STRIDED, K_STRIDED, K_EXPANDED, K_REPEATED, K_ONE,   K_SCALAR};
     *row = *sample_at((int)below(r, n_samples()));
-    if (row->in[0].grid > 0) return false; /* a step function, of which differences say nothing off its grid */
+    if (row->in[0].grid > 0)
+        return false; /* a step function, of which differences say nothing off its grid */
     if (r->p->large && below(r, 3)) grow(r, row, sizes);
-    if (!trial_make(t, row, row->kind != K_PLAIN ? row->kind : kinds[below(r, COUNT(kinds))],
-                    (int)below(r, 3)))
+    if (!trial_make(t, row, row->kind != K_PLAIN ? row->kind : kinds[below(r, COUNT(kinds))], (int)below(r, 3)))
         return false;
     t->seed = (uint64_t)below(r, INT64_MAX);
     return !too_large(t);

@@ -45,8 +45,7 @@ void count_step(const char *name) {
 
 static void crashed(void) {
     char text[80];
-    int n =
-        snprintf(text, sizeof text, "FINDING: ends the process\n  replay: programs 1 %" PRIu64 "\n", seed);
+    int n = snprintf(text, sizeof text, "FINDING: ends the process\n  replay: programs 1 %" PRIu64 "\n", seed);
     if (write(STDOUT_FILENO, text, (size_t)n) < 0) _exit(2);
 }
 

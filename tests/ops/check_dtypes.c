@@ -17,8 +17,8 @@ static int64_t compare(const trial *t, tg_dtype d, const tg_tensor *got, const t
     int64_t n = tg_numel(got);
     for (int64_t k = 0; k < n; k++)
         if (!close_to(tg_get(got, k), tg_get(want, k), 0, 0))
-            ck_abort_msg("%s: element %lld: %s gives %.17g, not %.17g", t->name, (long long)k, tg_dtype_name(d),
-                         tg_get(got, k), tg_get(want, k));
+            ck_abort_msg("%s: element %lld: %s gives %.17g, not %.17g", t->name, (long long)k,
+                         tg_dtype_name(d), tg_get(got, k), tg_get(want, k));
     return n;
 }
 

@@ -82,7 +82,8 @@ static double largest(const tg_tensor *g) {
 }
 
 /* Gradient i by a walk of this name, against that of the recorded walk. */
-static void expect_gradient(const trial *t, int i, const char *name, const tg_tensor *is, const tg_tensor *want) {
+static void expect_gradient(const trial *t, int i, const char *name, const tg_tensor *is,
+                            const tg_tensor *want) {
     double atol = 1e-12 * largest(want);
     ck_assert_msg(tg_shape_equal(tg_shape_of(is), tg_shape_of(want)), "%s: %s: gradient shape", t->name, name);
     for (int64_t k = 0; k < tg_numel(want); k++)
@@ -96,7 +97,8 @@ static void check_alone(const trial *t, bool record, int n, tg_tensor *const *wa
     tg_tensor *x[MAX_IN], *g[MAX_IN];
     if (n < 2) return;
     walk(t, record, false, x, g);
-    for (int i = 0; i < n; i++) expect_gradient(t, i, record ? "grad alone" : "grad_kernel alone", g[i], want[i]);
+    for (int i = 0; i < n; i++)
+        expect_gradient(t, i, record ? "grad alone" : "grad_kernel alone", g[i], want[i]);
 }
 
 void check_kernel(const trial *t) {
@@ -105,8 +107,8 @@ void check_kernel(const trial *t) {
     int n = walk(t, false, true, x, fused);
     walk(t, true, true, x, written);
     for (int i = 0; i < n; i++) {
-        ck_assert_msg(tg_shape_equal(tg_shape_of(written[i]), tg_shape_of(x[i])), "%s: recorded: gradient shape",
-                      t->name);
+        ck_assert_msg(tg_shape_equal(tg_shape_of(written[i]), tg_shape_of(x[i])),
+                      "%s: recorded: gradient shape", t->name);
         expect_gradient(t, i, "grad_kernel", fused[i], written[i]);
         cover(t->op, TG_F64, t->kind, C_KERNEL, tg_numel(x[i]));
     }
@@ -167,8 +169,8 @@ void check_adjoint(const trial *t) {
     for (int i = 0; i < p.n; i++) right += dot(ju[i], v[i], v[i], &size);
     /* beside the rounding of these sums, that of the terms which cancel in an element of J */
     double rounding = 1e-12 * size + 1e-15 * (double)(tg_numel(u) + 1);
-    ck_assert_msg(close_to(left, right, 0, rounding), "%s: <u, J v> = %.17g, <J^T u, v> = %.17g", t->name, left,
-                  right);
+    ck_assert_msg(close_to(left, right, 0, rounding), "%s: <u, J v> = %.17g, <J^T u, v> = %.17g", t->name,
+                  left, right);
     cover(t->op, TG_F64, t->kind, C_ADJOINT, 1);
     tg_tape_rewind(mark);
 }

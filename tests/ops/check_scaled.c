@@ -223,8 +223,7 @@ static void check_homogeneous(const trial *t, int l, int64_t n[3]) {
         for (int i = 0; i < a.n; i++) {
             int degree = d - (i == me);
             n[1] += agree(t, TG_F64, "gradient", a.first[i], b.first[i], degree * k, 1e-11);
-            n[2] +=
-                agree(t, TG_F64, "second derivative", a.second[i], b.second[i], (degree - own) * k, 1e-10);
+            n[2] += agree(t, TG_F64, "second derivative", a.second[i], b.second[i], (degree - own) * k, 1e-10);
         }
     }
 }

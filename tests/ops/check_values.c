@@ -113,8 +113,7 @@ void check_f32_gradient(const trial *t) {
 static bool differs(double a, double b) { return !(a == b || (isnan(a) && isnan(b))); }
 
 /* Whether out[k] depends on the element that was replaced: it does when +-1e6 there changes it. */
-static void dependence(const trial *t, tg_tensor **leaf, int l, int64_t e, const tg_tensor *y,
-                       bool *depends) {
+static void dependence(const trial *t, tg_tensor **leaf, int l, int64_t e, const tg_tensor *y, bool *depends) {
     const tg_array *x = tg_array_of(leaf[l]);
     double was = tg_array_get(x, e);
     for (int sign = -1; sign <= 1; sign += 2) {

@@ -97,7 +97,9 @@ static void print_cell(FILE *f, const tg_op *op, tg_dtype d, kind k) {
     bool first = covered_by(op, d, k, d == TG_F32 ? C_F32_GRAD : C_FIRST) > 0;
     char text[24];
     snprintf(text, sizeof text, "%lld%s", (long long)n,
-             covered_by(op, d, k, C_SECOND) > 0 ? "''" : first ? "'" : "");
+             covered_by(op, d, k, C_SECOND) > 0 ? "''"
+             : first                            ? "'"
+                                                : "");
     fprintf(f, "%9s", text);
 }
 
@@ -111,8 +113,11 @@ static void print_op(FILE *f, const tg_op *op) {
 }
 
 static void print_totals(FILE *f) {
-    static const char *const names[N_CHECKS] = {"value", "first order", "second order",
-                                                "grad against grad_kernel", "adjoint identity",
+    static const char *const names[N_CHECKS] = {"value",
+                                                "first order",
+                                                "second order",
+                                                "grad against grad_kernel",
+                                                "adjoint identity",
                                                 "gradient, f32 against f64"};
     int n;
     tg_op_table(&n);
@@ -132,7 +137,8 @@ static void print_totals(FILE *f) {
 void coverage_print(FILE *f) {
     int n;
     const tg_op_entry *table = tg_op_table(&n);
-    fprintf(f, "Trials by op, dtype and kind; ' with first, '' with second derivatives; - does not apply\n%-22s",
+    fprintf(f,
+            "Trials by op, dtype and kind; ' with first, '' with second derivatives; - does not apply\n%-22s",
             "");
     for (int k = 0; k < N_KINDS; k++) fprintf(f, "%9s", kind_name((kind)k));
     fputc('\n', f);

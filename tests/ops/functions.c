@@ -80,7 +80,9 @@ static void visit_header(void *context, const char *header) {
     see_prototypes(header, v->see, v->context);
 }
 
-void each_prototype(prototype_visitor *see, void *context) { each_header(visit_header, &(visit){see, context}); }
+void each_prototype(prototype_visitor *see, void *context) {
+    each_header(visit_header, &(visit){see, context});
+}
 
 /* ---- how a function with options, sizes or a list of tensors is called ---- */
 
@@ -150,9 +152,12 @@ static void print_call(FILE *f, const char *headers, const char *line) {
         while (word > next && (isalnum((unsigned char)word[-1]) || word[-1] == '_')) word--;
         fprintf(f, "%s%s", comma, word);
     }
-    if (list) fputs(", tensors...", f);
-    else if (strcmp(type, "tg_shape") == 0) fputs(", numbers...", f);
-    else print_options(f, headers, type);
+    if (list)
+        fputs(", tensors...", f);
+    else if (strcmp(type, "tg_shape") == 0)
+        fputs(", numbers...", f);
+    else
+        print_options(f, headers, type);
     fputs(") */\n", f);
 }
 

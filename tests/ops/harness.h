@@ -36,12 +36,13 @@ typedef struct call {
     const char *name; /* of the public function, without tg_, and what tells variants apart: relu, concat_3 */
     const char *op;   /* the op it applies; of a composition, its main one */
     call_fn fn;
-    bool composed;    /* a composition */
+    bool composed;           /* a composition */
     const char *public_name; /* the function's, where `name` does not begin with it */
 } call;
 
 /* The rooms, each with calls.c, exact.c and errors.c, and golden numbers: X(room) for each. */
-#define ROOMS(X) X(shape) X(index) X(elementwise) X(structured) X(recurrent) X(reduce) X(loss) X(nn) X(products) X(linalg)
+#define ROOMS(X) \
+    X(shape) X(index) X(elementwise) X(structured) X(recurrent) X(reduce) X(loss) X(nn) X(products) X(linalg)
 
 typedef struct call_table {
     const call *calls;
@@ -82,36 +83,36 @@ typedef enum kind {
 #define KIND(k) (1u << (k))
 
 typedef struct input_spec {
-    const char *shape;     /* a letter an axis, a digit for that size: "ab", "1b", "" for 0-d. NULL: none */
-    tg_dtype dtype;        /* TG_F32 stands for the float type under test */
-    double lo, hi;         /* the domain; both 0: [-2, 2]. Integers: lo <= value < hi */
-    double large[2];       /* the domain of K_LARGE; both 0: 100 times as wide */
-    double small[2];       /* of K_SMALL; both 0: a thousandth */
-    double kink[3];        /* points to keep ten steps from */
+    const char *shape; /* a letter an axis, a digit for that size: "ab", "1b", "" for 0-d. NULL: none */
+    tg_dtype dtype;    /* TG_F32 stands for the float type under test */
+    double lo, hi;     /* the domain; both 0: [-2, 2]. Integers: lo <= value < hi */
+    double large[2];   /* the domain of K_LARGE; both 0: 100 times as wide */
+    double small[2];   /* of K_SMALL; both 0: a thousandth */
+    double kink[3];    /* points to keep ten steps from */
     int n_kinks;
-    char index_of;         /* integers in [-size, size) of that letter */
-    bool distinct;         /* no two elements closer than ten steps: for maxima */
-    bool dominant;         /* square matrices, of which the diagonal outweighs the rest */
-    double grid;           /* values are multiples of this; 0: none */
-    bool constant;         /* no gradient is asked for */
-    bool bounded;          /* a domain that does not scale: probabilities, labels */
+    char index_of; /* integers in [-size, size) of that letter */
+    bool distinct; /* no two elements closer than ten steps: for maxima */
+    bool dominant; /* square matrices, of which the diagonal outweighs the rest */
+    double grid;   /* values are multiples of this; 0: none */
+    bool constant; /* no gradient is asked for */
+    bool bounded;  /* a domain that does not scale: probabilities, labels */
 } input_spec;
 
 typedef struct sample {
     const char *call;
     const char *label; /* tells rows of one call apart; NULL for the plainest */
     input_spec in[MAX_IN];
-    arguments arg;     /* SIZE('a') stands for the size of letter a */
-    const char *sizes; /* "a3b4" in place of the default sizes; one digit each */
-    kind kind;         /* what the row counts as, run as it stands */
-    bool any_shape;    /* elementwise: every input may take any shape that broadcasts with the others */
+    arguments arg;        /* SIZE('a') stands for the size of letter a */
+    const char *sizes;    /* "a3b4" in place of the default sizes; one digit each */
+    kind kind;            /* what the row counts as, run as it stands */
+    bool any_shape;       /* elementwise: every input may take any shape that broadcasts with the others */
     const char *frozen;   /* letters that K_EMPTY, K_ONE and K_SIZES leave alone */
     const char *nonempty; /* letters that K_EMPTY leaves alone */
-    unsigned skip;     /* kinds not derived from this row, */
-    const char *why;   /* and why: required with frozen, nonempty and skip */
+    unsigned skip;        /* kinds not derived from this row, */
+    const char *why;      /* and why: required with frozen, nonempty and skip */
     double f32_rtol, f32_atol; /* of f32 against f64; 0: 2e-6 relative, and absolute no more than underflow */
-    double eps;        /* the step of central differences, where 1e-6 does not do */
-    const char *reason; /* of these three: required with any of them */
+    double eps;                /* the step of central differences, where 1e-6 does not do */
+    const char *reason;        /* of these three: required with any of them */
 } sample;
 
 #define SIZE(letter) (1e9 + (letter))
@@ -156,20 +157,20 @@ typedef struct trial {
     kind kind;
     int n_in;
     tg_shape shape[MAX_IN];
-    int expand[MAX_IN];   /* the axis with stride 0, or -1 */
+    int expand[MAX_IN]; /* the axis with stride 0, or -1 */
     double lo[MAX_IN], hi[MAX_IN];
     layout layout;
     int n_leaves;
-    int leaf_of[MAX_IN];  /* which leaf input i is: two inputs may share one */
-    int input_of[MAX_IN]; /* which input describes leaf l */
-    bool fan_out;         /* out = f(x) + 3 f(x) */
-    int exponent;         /* of K_SCALED */
-    int lost;             /* 1 + the input whose (first) use returns no gradient; 0: none. For mutants.c */
+    int leaf_of[MAX_IN];   /* which leaf input i is: two inputs may share one */
+    int input_of[MAX_IN];  /* which input describes leaf l */
+    bool fan_out;          /* out = f(x) + 3 f(x) */
+    int exponent;          /* of K_SCALED */
+    int lost;              /* 1 + the input whose (first) use returns no gradient; 0: none. For mutants.c */
     tg_dtype held[MAX_IN]; /* draw only numbers that this dtype holds; TG_F32: any */
     tg_dtype ints;         /* the dtype of masks and indices; TG_F32: the row's */
     arguments arg;
     uint64_t seed;
-    char name[120];       /* "sum[axes] strided 2" */
+    char name[120]; /* "sum[axes] strided 2" */
 } trial;
 
 /* Trial number `variant` of a row and kind. False: there is none. */
@@ -203,10 +204,11 @@ void check_derivatives(const trial *t);  /* against central differences, two ord
 void check_kernel(const trial *t);       /* walk recorded against not recorded, to 1e-12 */
 void check_adjoint(const trial *t);      /* <v, J u> = <J^T v, u> */
 void check_f32_gradient(const trial *t); /* f32 against f64 */
-void check_scaled(const trial *t);       /* f32 against f64, f64 against powers of two, three orders, at all scales */
-const char *beyond_scales(const char *name, int exponent); /* why this call leaves the range at 2^exponent, or NULL */
+void check_scaled(const trial *t); /* f32 against f64, f64 against powers of two, three orders, at all scales */
+const char *beyond_scales(const char *name,
+                          int exponent);    /* why this call leaves the range at 2^exponent, or NULL */
 const char *wrong_at_scale(const trial *t); /* the same without a failure: the first wrong number, or NULL */
-void check_empty(const trial *t);        /* shapes of gradients without elements */
+void check_empty(const trial *t);           /* shapes of gradients without elements */
 void check_nan(const trial *t);
 void check_inf(const trial *t);
 
@@ -219,9 +221,9 @@ void fail_if_error(const trial *t, const char *doing);
 
 /* ---- coverage: counts by op, dtype, kind and check, shared by all test processes ---- */
 
-bool coverage_open(void); /* false: no memory */
+bool coverage_open(void);                                                  /* false: no memory */
 void cover(const tg_op *op, tg_dtype d, kind k, check c, int64_t numbers); /* one trial */
-void cover_case(const tg_op *op, kind k); /* an exact case: K_OPTIONS, K_KINK */
+void cover_case(const tg_op *op, kind k);      /* an exact case: K_OPTIONS, K_KINK */
 void cover_dtype(const tg_op *op, tg_dtype d); /* the op takes it */
 bool takes_dtype(const tg_op *op, tg_dtype d);
 int64_t covered(const tg_op *op, kind k); /* trials of values in any dtype, and exact cases */

@@ -46,7 +46,7 @@ typedef struct subject {
     const void *attr;
     int n_in; /* of the node: the op may take any number */
     bool curved;
-    bool twice; /* out = f(x) + 3 f(x): the gradient of the first is added to that of the second */
+    bool twice;      /* out = f(x) + 3 f(x): the gradient of the first is added to that of the second */
     bool absent[16]; /* inputs left out: the gradient check gets the others */
 } subject;
 
@@ -102,8 +102,8 @@ static fate try_in_node(const tg_node *node, const sample *row, const mutation *
         s.absent[i] = !in[i];
         if (in[i]) in[n++] = in[i];
     }
-    ck_assert_msg(passes(&s, in, n, row, how->order, &r), "%s: the unchanged copy fails: %s",
-                  row->call, r.message);
+    ck_assert_msg(passes(&s, in, n, row, how->order, &r), "%s: the unchanged copy fails: %s", row->call,
+                  r.message);
     s.m.how = how;
     bool ok = passes(&s, in, n, row, how->order, &r);
     return !s.m.planted ? NOT_PLANTED : ok ? ESCAPED : CAUGHT;
@@ -197,9 +197,8 @@ static const char *equivalent_why(const tg_op *op, const char *name, int input) 
 static bool judge(const tg_op *op, const char *form, const mutation *how, int input, fate f) {
     const char *why = equivalent_why(op, how->name, input);
     if (f == NOT_PLANTED) return false;
-    ck_assert_msg(!(why && f == CAUGHT),
-                  "%s: %s of input %d, %s, is listed as equivalent (%s), but is caught", op->name, form,
-                  input, how->name, why);
+    ck_assert_msg(!(why && f == CAUGHT), "%s: %s of input %d, %s, is listed as equivalent (%s), but is caught",
+                  op->name, form, input, how->name, why);
     count_up(why ? T_EQUIVALENT : T_PLANTED, 1);
     if (why) return true;
     ck_assert_msg(f == CAUGHT, "%s: %s of input %d, %s, escaped", op->name, form, input, how->name);

@@ -11,9 +11,9 @@ typedef bool (*mutation_fn)(const mutant *m, const tg_node *node, tg_tensor *con
 
 typedef struct mutation {
     const char *name;
-    mutation_fn fn; /* NULL: the kernel overwrites what it should add to */
-    int order;      /* of the check that must catch it */
-    unsigned kinds; /* of the trials to plant it in */
+    mutation_fn fn;                           /* NULL: the kernel overwrites what it should add to */
+    int order;                                /* of the check that must catch it */
+    unsigned kinds;                           /* of the trials to plant it in */
     bool (*must)(const tg_op *op, int input); /* where it must be possible; NULL: nowhere */
 } mutation;
 

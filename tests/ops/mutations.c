@@ -106,7 +106,8 @@ static bool not_summed(const mutant *m, const tg_node *node, tg_tensor *const *d
         din[m->input] = first_slice(wide[m->input], in);
         return true;
     }
-    if (tg_shape_equal(in, out) || !tg_shape_broadcast(in, out, &both) || !tg_shape_equal(both, out)) return false;
+    if (tg_shape_equal(in, out) || !tg_shape_broadcast(in, out, &both) || !tg_shape_equal(both, out))
+        return false;
     for (int o = 0; o < node->n_out; o++)
         if (dout[o]) first[o] = all_but_first_zero(dout[o], in);
     m->original->grad(node, first, other);

@@ -94,7 +94,9 @@ static void print_op(FILE *f, const tg_op *op) {
 static void print_composition(void *context, const char *header, const char *line) {
     static const char returns[] = "tg_tensor *tg_";
     char name[64];
-    if (strncmp(header, "ops/", 4) != 0 || strcmp(header, "ops/calls.h") == 0 || strncmp(line, returns, strlen(returns)) != 0) return;
+    if (strncmp(header, "ops/", 4) != 0 || strcmp(header, "ops/calls.h") == 0 ||
+        strncmp(line, returns, strlen(returns)) != 0)
+        return;
     line += strlen(returns);
     name_of(line, name);
     const call *c = find_call(name);

@@ -16,7 +16,7 @@ static sample smooth[] = {
 #undef DO
 };
 static sample_set without_rows = {"smooth", smooth, 0};
-static const sample_set *const all[] = {SAMPLE_SETS(LISTED) &without_rows};
+static const sample_set *const all[] = {SAMPLE_SETS(LISTED) & without_rows};
 
 static bool has_row(const char *name) {
     for (int i = 0; i < COUNT(all) - 1; i++)

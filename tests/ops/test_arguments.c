@@ -23,7 +23,8 @@ static void teardown(void) { tg_error_clear(); }
         tg_error_clear(); \
         (void)(call); \
         const char *message = tg_error_message(); \
-        ck_assert_msg(tg_error_status() == (status), "%s: %s %s", #call, tg_status_name(tg_error_status()), message); \
+        ck_assert_msg(tg_error_status() == (status), "%s: %s %s", #call, tg_status_name(tg_error_status()), \
+                      message); \
         ck_assert_msg(strncmp(message, who ": ", strlen(who ": ")) == 0, "%s: %s", #call, message); \
         ck_assert_msg(strstr(message, what), "%s lacks %s: %s", #call, what, message); \
         expect_state(#call, &before, 2, (tg_tensor *[]){x, y}); \
@@ -37,7 +38,8 @@ START_TEST(pointers_and_counts) {
         REFUSED(tg_concat_with(0, counts[i], some), TG_ERR_ARGUMENT, "concat", "at least one");
         REFUSED(tg_stack_with(0, counts[i], some), TG_ERR_ARGUMENT, "stack", "at least one");
         REFUSED(tg_einsum_with("ij->i", counts[i], some), TG_ERR_ARGUMENT, "einsum", "at least one");
-        REFUSED(tg_apply(&tg_op_concat, some, counts[i], &(int64_t){0}), TG_ERR_ARGUMENT, "concat", "at least one");
+        REFUSED(tg_apply(&tg_op_concat, some, counts[i], &(int64_t){0}), TG_ERR_ARGUMENT, "concat",
+                "at least one");
         REFUSED(tg_chunk(x, 0, counts[i], out), TG_ERR_ARGUMENT, "chunk", "pieces");
         if (counts[i]) REFUSED(tg_split(x, 0, counts[i], sizes, out), TG_ERR_ARGUMENT, "split", "pieces");
     }
@@ -92,8 +94,8 @@ START_TEST(numbers) {
         REFUSED(tg_rms_norm(x, .eps = v), TG_ERR_ARGUMENT, "rms_norm", "eps");
         REFUSED(tg_group_norm(image, 2, .weight = w, .eps = v), TG_ERR_ARGUMENT, "group_norm", "eps");
         REFUSED(tg_batch_norm(image, .training = true, .eps = v), TG_ERR_ARGUMENT, "batch_norm", "eps");
-        REFUSED(tg_batch_norm(image, .training = true, .running_mean = running, .momentum = v), TG_ERR_ARGUMENT,
-                "batch_norm", "momentum");
+        REFUSED(tg_batch_norm(image, .training = true, .running_mean = running, .momentum = v),
+                TG_ERR_ARGUMENT, "batch_norm", "momentum");
         if (i < 3) REFUSED(tg_var(x, .correction = v), TG_ERR_ARGUMENT, "var", "correction");
         if (i < 3) REFUSED(tg_std(x, .correction = v), TG_ERR_ARGUMENT, "std", "correction");
         if (i < 3)
@@ -141,8 +143,8 @@ END_TEST
 
 START_TEST(modes_and_windows) {
     for (int i = 2; i < 4; i++) {
-        REFUSED(tg_interpolate(image, .size = {2, 2}, .mode = (tg_interpolation)i), TG_ERR_ARGUMENT, "interpolate",
-                "mode");
+        REFUSED(tg_interpolate(image, .size = {2, 2}, .mode = (tg_interpolation)i), TG_ERR_ARGUMENT,
+                "interpolate", "mode");
         REFUSED(tg_pad(x, .before = TG_SHAPE(1), .mode = (tg_pad_mode)(i + 1)), TG_ERR_ARGUMENT, "pad", "mode");
     }
     REFUSED(tg_interpolate(image, .scale = {NAN, 1}), TG_ERR_ARGUMENT, "interpolate", "scale");
@@ -152,7 +154,8 @@ START_TEST(modes_and_windows) {
             "output_padding");
     REFUSED(tg_conv2d_weight(image, image, 1, 1, .output_padding = {1, 1}), TG_ERR_ARGUMENT, "conv2d_weight",
             "output_padding");
-    REFUSED(tg_avg_pool2d_input(image, INT64_MIN, 4, .kernel = {1, 1}), TG_ERR_SHAPE, "avg_pool2d_input", "needs");
+    REFUSED(tg_avg_pool2d_input(image, INT64_MIN, 4, .kernel = {1, 1}), TG_ERR_SHAPE, "avg_pool2d_input",
+            "needs");
     REFUSED(tg_avg_pool2d_input(image, 4, 4, .kernel = {1, 0}), TG_ERR_ARGUMENT, "avg_pool2d_input", "kernel");
     REFUSED(tg_adaptive_avg_pool2d(image, 0, 4), TG_ERR_SHAPE, "adaptive_avg_pool2d", "0 by 4");
     REFUSED(tg_adaptive_avg_pool2d(image, INT64_MAX, 4), TG_ERR_SHAPE, "adaptive_avg_pool2d", "too many");
@@ -171,9 +174,11 @@ START_TEST(modes_and_windows) {
         REFUSED(tg_topk(x, far[i], 0), TG_ERR_ARGUMENT, "topk", "out of range for axis 0 of size 2");
         REFUSED(tg_diag_embed(x, far[i]), TG_ERR_SHAPE, "diag_embed", "large");
         REFUSED(tg_pad(x, .before = TG_SHAPE(far[i])), TG_ERR_SHAPE, "pad", "cannot be padded by");
-        REFUSED(tg_unfold(image, .kernel = {1, 1}, .padding = {far[i], 0}), TG_ERR_ARGUMENT, "unfold", "padding");
+        REFUSED(tg_unfold(image, .kernel = {1, 1}, .padding = {far[i], 0}), TG_ERR_ARGUMENT, "unfold",
+                "padding");
         REFUSED(tg_max_pool2d(image, .kernel = {far[i], 1}), TG_ERR_ARGUMENT, "max_pool2d", "stride is");
-        REFUSED(tg_avg_pool2d(image, .kernel = {1, 1}, .stride = {far[i], 1}), TG_ERR_ARGUMENT, "avg_pool2d", "stride");
+        REFUSED(tg_avg_pool2d(image, .kernel = {1, 1}, .stride = {far[i], 1}), TG_ERR_ARGUMENT, "avg_pool2d",
+                "stride");
     }
 }
 END_TEST

@@ -107,10 +107,11 @@ START_TEST(slopes_have_the_digits_of_the_other_probabilities) {
             heavy += at > 0.999;
             rest = 0;
             for (int64_t m = 0; at > 0.5 && m < s; m++) rest += m == j ? 0 : tg_get(p, i * s + m);
-            double unit = (at > 0.5 ? rest : at) * most * (f == TG_F32 ? 1e-5 : 1e-13) + (f == TG_F32 ? 1e-44 : 0);
+            double unit =
+                (at > 0.5 ? rest : at) * most * (f == TG_F32 ? 1e-5 : 1e-13) + (f == TG_F32 ? 1e-44 : 0);
             if (fabs(tg_get(ds, i * s + j) - tg_get(want, i * s + j)) > unit)
-                ck_abort_msg("query %lld, key %lld, p = %g: dS is %.9g, not %.9g", (long long)i, (long long)j, at,
-                             tg_get(ds, i * s + j), tg_get(want, i * s + j));
+                ck_abort_msg("query %lld, key %lld, p = %g: dS is %.9g, not %.9g", (long long)i, (long long)j,
+                             at, tg_get(ds, i * s + j), tg_get(want, i * s + j));
         }
     }
     ck_assert_int_gt(heavy, 10);
@@ -122,9 +123,11 @@ END_TEST
 START_TEST(long_sums_keep_their_digits) {
     const int64_t n = 20000;
     const int64_t l = _i ? n : 2, s = _i ? 2 : n;
-    tg_tensor *q = tg_full(TG_F32, 0.7f, l, 1), *k = tg_full(TG_F32, 0.3f, s, 1), *v = tg_full(TG_F32, 0.1f, s, 1), *g[3];
+    tg_tensor *q = tg_full(TG_F32, 0.7f, l, 1), *k = tg_full(TG_F32, 0.3f, s, 1),
+              *v = tg_full(TG_F32, 0.1f, s, 1), *g[3];
     tg_array_set(tg_array_of(v), 0, 0.9f);
-    tg_tensor *in[3] = {tg_set_requires_grad(q, true), tg_set_requires_grad(k, true), tg_set_requires_grad(v, true)};
+    tg_tensor *in[3] = {tg_set_requires_grad(q, true), tg_set_requires_grad(k, true),
+                        tg_set_requires_grad(v, true)};
     tg_tensor *lse, *y = tg_scaled_dot_product_attention(q, k, v, .logsumexp = &lse);
     tg_tensor *loss = tg_add(tg_mul_scalar(tg_sum(y), 0.3f), tg_mul_scalar(tg_sum(lse), 0.7f));
     ck_assert_int_eq(tg_grad(1, &loss, 3, in, g), TG_OK);
@@ -135,9 +138,11 @@ START_TEST(long_sums_keep_their_digits) {
                             (double)l * x * (h * (b - mean) + w) / (double)s,
                             (double)l * x * (h * (a - mean) + w) / (double)s,
                             h * (double)l / (double)s};
-    const double is[6] = {tg_get(y, 1), tg_get(lse, 1), tg_get(g[0], 1), tg_get(g[1], 0), tg_get(g[1], 1), tg_get(g[2], 1)};
+    const double is[6] = {tg_get(y, 1),    tg_get(lse, 1),  tg_get(g[0], 1),
+                          tg_get(g[1], 0), tg_get(g[1], 1), tg_get(g[2], 1)};
     for (int i = 0; i < 6; i++)
-        ck_assert_msg(fabs(is[i] - want[i]) <= (i < 2 ? 1e-6 : 1.5e-6) * fabs(want[i]), "number %d is %.9g, not %.9g", i, is[i], want[i]);
+        ck_assert_msg(fabs(is[i] - want[i]) <= (i < 2 ? 1e-6 : 1.5e-6) * fabs(want[i]),
+                      "number %d is %.9g, not %.9g", i, is[i], want[i]);
 }
 END_TEST
 
@@ -219,14 +224,16 @@ START_TEST(equal_keys_share) {
     enum { N = 500 };
     tg_dtype f = (tg_dtype)_i;
     double tolerance = f == TG_F32 ? 2e-5 : 1e-12;
-    tg_tensor *q = tg_set_requires_grad(tg_uniform(f, 20, 90, N, 1), true), *g = tg_uniform(f, 0.5, 1, N, 1), *d[2];
+    tg_tensor *q = tg_set_requires_grad(tg_uniform(f, 20, 90, N, 1), true), *g = tg_uniform(f, 0.5, 1, N, 1),
+              *d[2];
     tg_tensor *k = tg_set_requires_grad(tg_ones(f, 2, 1), true), *v = tg_full(f, 1, 2, 1);
     tg_array_set(tg_array_of(v), 1, -1);
     tg_tensor *loss = tg_sum(tg_mul(tg_scaled_dot_product_attention(q, k, v, .scale = 1), g));
     double half = tg_item(tg_sum(tg_mul(q, g))) / 2;
     ck_assert_int_eq(tg_grad(1, &loss, 2, (tg_tensor *[]){q, k}, d), TG_OK);
     for (int64_t i = 0; i < N; i++) ck_assert_double_lt(fabs(tg_array_get(tg_array_of(d[0]), i)), tolerance);
-    for (int64_t i = 0; i < 2; i++) ck_assert_double_lt(fabs(tg_array_get(tg_array_of(d[1]), i) - (i ? -half : half)), tolerance * half);
+    for (int64_t i = 0; i < 2; i++)
+        ck_assert_double_lt(fabs(tg_array_get(tg_array_of(d[1]), i) - (i ? -half : half)), tolerance * half);
 }
 END_TEST
 

@@ -17,8 +17,9 @@ static void expect(const convention *c, const char *which, const tg_tensor *t, c
     ck_assert_msg(tg_shape_equal(tg_shape_of(t), s), "%s: %s has shape %s, not %s", c->what, which,
                   tg_shape_text(tg_shape_of(t), got, sizeof got), tg_shape_text(s, wanted, sizeof wanted));
     for (int64_t k = 0, n = tg_numel(t); k < n; k++)
-        ck_assert_msg(same(tg_get(t, k), want->v[k], c->within[wide], wide ? 0x1p-1074 : 0x1p-149), "%s: %s, %s: element %lld is %.17g, not %.17g", c->what,
-                      tg_dtype_name(tg_dtype_of(t)), which, (long long)k, tg_get(t, k), want->v[k]);
+        ck_assert_msg(same(tg_get(t, k), want->v[k], c->within[wide], wide ? 0x1p-1074 : 0x1p-149),
+                      "%s: %s, %s: element %lld is %.17g, not %.17g", c->what, tg_dtype_name(tg_dtype_of(t)),
+                      which, (long long)k, tg_get(t, k), want->v[k]);
 }
 
 /* Leaves; {-1} stands for the first one again. */
@@ -141,7 +142,8 @@ END_TEST
 START_TEST(crowded_places_add_up_in_double) {
     int64_t n = 17825792;
     tg_mark mark = tg_tape_mark();
-    tg_tensor *one = tg_expand(tg_ones_with(TG_F32, TG_SHAPE(1)), n), *at = tg_expand(tg_zeros_with(TG_I64, TG_SHAPE(1)), n);
+    tg_tensor *one = tg_expand(tg_ones_with(TG_F32, TG_SHAPE(1)), n),
+              *at = tg_expand(tg_zeros_with(TG_I64, TG_SHAPE(1)), n);
     tg_tensor *out = tg_scatter_add(tg_zeros_with(TG_F32, TG_SHAPE(3)), 0, at, one);
     ck_assert(tg_get(out, 0) == (double)n && tg_get(out, 1) == 0);
     tg_tape_rewind(mark);
@@ -152,7 +154,8 @@ END_TEST
 static void check_picked(tg_tensor *x, tg_tensor *picked, int64_t k) {
     tg_tensor *g, *seed = tg_full_with(TG_F32, 0.1, tg_shape_of(picked));
     for (int record = 0; record < 2; record++) {
-        ck_assert_int_eq(tg_grad(1, &picked, 1, &x, &g, .seeds = &seed, .retain = true, .create_graph = record), TG_OK);
+        ck_assert_int_eq(
+            tg_grad(1, &picked, 1, &x, &g, .seeds = &seed, .retain = true, .create_graph = record), TG_OK);
         double want = (double)(float)0.1 * (double)k;
         ck_assert_msg(fabs(tg_get(g, 0) - want) <= 1e-7 * want, "%.9g, not %.9g", tg_get(g, 0), want);
     }
@@ -187,11 +190,13 @@ START_TEST(long_products_keep_their_digits) {
     check_tenth_products(tg_matmul(tenths(3, rows), tenths(rows, 1)), (double)rows);
     check_tenth_products(tg_matmul(tenths(1, rows), tenths(rows, 17)), (double)rows);
     check_tenth_products(tg_matmul(tg_transpose(tenths(rows, 7), 0, 1), tenths(rows, 9)), (double)rows);
-    tg_tensor *w = tg_set_requires_grad(tenths(5, 6), true), *y = tg_linear(tenths(rows, 6), w), *g, *seed = tenths(rows, 5);
+    tg_tensor *w = tg_set_requires_grad(tenths(5, 6), true), *y = tg_linear(tenths(rows, 6), w), *g,
+              *seed = tenths(rows, 5);
     ck_assert_int_eq(tg_grad(1, &y, 1, &w, &g, .seeds = &seed), TG_OK);
     check_tenth_products(g, (double)rows);
     w = tg_set_requires_grad(tg_full_with(TG_F32, 0.1, TG_SHAPE(1, 2, 3)), true);
-    y = tg_matmul(w, tg_full_with(TG_F32, 0.1, TG_SHAPE(5000, 3, 2))), seed = tg_full_with(TG_F32, 0.1, TG_SHAPE(5000, 2, 2));
+    y = tg_matmul(w, tg_full_with(TG_F32, 0.1, TG_SHAPE(5000, 3, 2))),
+    seed = tg_full_with(TG_F32, 0.1, TG_SHAPE(5000, 2, 2));
     ck_assert_int_eq(tg_grad(1, &y, 1, &w, &g, .seeds = &seed), TG_OK);
     check_tenth_products(g, 2 * 5000.0);
     tg_tape_rewind(mark);

@@ -34,12 +34,10 @@ START_TEST(every_op_has_samples) {
             if (strcmp(find_call(all[f]->rows[i].call)->op, op->name) != 0) continue;
             if (find_call(all[f]->rows[i].call)->composed) continue;
             ck_assert_msg(strcmp(all[f]->name, entry(_i)->file) == 0,
-                          "%s stands in %s.c; its row in the set %s", op->name, entry(_i)->file,
-                          all[f]->name);
+                          "%s stands in %s.c; its row in the set %s", op->name, entry(_i)->file, all[f]->name);
             rows++;
         }
-    ck_assert_msg(rows > 0, "%s has no samples: add rows to tests/ops/samples_%s.c", op->name,
-                  entry(_i)->file);
+    ck_assert_msg(rows > 0, "%s has no samples: add rows to tests/ops/samples_%s.c", op->name, entry(_i)->file);
 }
 END_TEST
 
@@ -62,16 +60,18 @@ START_TEST(every_order_is_checked) {
         check c;
         tg_dtype d;
         const char *name;
-    } orders[] = {{C_FIRST, TG_F64, "first order"},      {C_SECOND, TG_F64, "second order"},
-                  {C_KERNEL, TG_F64, "grad_kernel"},     {C_ADJOINT, TG_F64, "adjoint identity"},
+    } orders[] = {{C_FIRST, TG_F64, "first order"},
+                  {C_SECOND, TG_F64, "second order"},
+                  {C_KERNEL, TG_F64, "grad_kernel"},
+                  {C_ADJOINT, TG_F64, "adjoint identity"},
                   {C_F32_GRAD, TG_F32, "f32 gradient"}};
     const tg_op *op = entry(_i)->op;
     for (int k = 0; has_gradient(op) && k <= K_SIZES; k++)
         for (int c = 0; c < COUNT(orders); c++) {
             if (not_applicable(op, (kind)k)) continue;
             if (fast_mode() && k == K_SIZES && orders[c].c == C_SECOND) continue;
-            ck_assert_msg(covered_by(op, orders[c].d, (kind)k, orders[c].c) > 0, "%s: kind %s: no %s", op->name,
-                          kind_name((kind)k), orders[c].name);
+            ck_assert_msg(covered_by(op, orders[c].d, (kind)k, orders[c].c) > 0, "%s: kind %s: no %s",
+                          op->name, kind_name((kind)k), orders[c].name);
         }
 }
 END_TEST
@@ -81,9 +81,10 @@ START_TEST(every_dtype_is_exercised) {
     const tg_op *op = entry(_i)->op;
     for (int d = 0; d < TG_DTYPES; d++)
         for (int k = 0; k < N_KINDS; k++)
-            ck_assert_msg(not_in_dtype(op, (tg_dtype)d, (kind)k) || covered_by(op, (tg_dtype)d, (kind)k, C_VALUE) > 0,
-                          "%s takes %s, but has no sample of it of kind %s", op->name, tg_dtype_name((tg_dtype)d),
-                          kind_name((kind)k));
+            ck_assert_msg(not_in_dtype(op, (tg_dtype)d, (kind)k) ||
+                              covered_by(op, (tg_dtype)d, (kind)k, C_VALUE) > 0,
+                          "%s takes %s, but has no sample of it of kind %s", op->name,
+                          tg_dtype_name((tg_dtype)d), kind_name((kind)k));
 }
 END_TEST
 

@@ -195,8 +195,8 @@ static tg_status step(const trial *t, tg_tensor *const *leaf, int64_t fail_at) {
         if (tg_requires_grad(leaf[l])) x[n++] = leaf[l];
     tg_memory_fail_at(fail_at);
     tg_tensor *y = trial_run(t, leaf);
-    ck_assert_msg(tg_is_poison(y) == (tg_error_status() != TG_OK), "%s: allocation %lld fails, and the result says otherwise",
-                  t->name, (long long)fail_at);
+    ck_assert_msg(tg_is_poison(y) == (tg_error_status() != TG_OK),
+                  "%s: allocation %lld fails, and the result says otherwise", t->name, (long long)fail_at);
     if (tg_error_status() == TG_OK && n && tg_requires_grad(y)) {
         tg_tensor *p = tg_ones_with(tg_dtype_of(y), tg_shape_of(y));
         tg_grad(1, &y, n, x, g, .seeds = &p, .retain = true);
@@ -216,8 +216,8 @@ static void fail_each_allocation(const trial *t) {
     for (int64_t n = 1; s != TG_OK; n++) {
         ck_assert_msg(n < 10000, "%s: allocations without end", t->name);
         s = step(t, leaf, n);
-        ck_assert_msg(s == TG_OK || s == TG_ERR_MEMORY, "%s: allocation %lld fails: %s", t->name, (long long)n,
-                      tg_error_message());
+        ck_assert_msg(s == TG_OK || s == TG_ERR_MEMORY, "%s: allocation %lld fails: %s", t->name,
+                      (long long)n, tg_error_message());
         tg_error_clear();
         tg_tape_rewind(mark);
         before.rng = *tg_default_rng(); /* what succeeded before the failure may have drawn */

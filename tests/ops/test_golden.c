@@ -130,8 +130,7 @@ static void compare(const golden_case *c, const char *what, const tg_tensor *got
     ck_assert_msg(tg_error_status() == TG_OK, "%s, line %d: %s", c->call, c->line, tg_error_message());
     ck_assert_msg(tg_shape_equal(tg_shape_of(got), tg_shape_of(want)),
                   "%s, line %d: %s: shape %s, PyTorch's %s", c->call, c->line, what,
-                  tg_shape_text(tg_shape_of(got), a, sizeof a),
-                  tg_shape_text(tg_shape_of(want), b, sizeof b));
+                  tg_shape_text(tg_shape_of(got), a, sizeof a), tg_shape_text(tg_shape_of(want), b, sizeof b));
     double tolerance = f == TG_F64 ? 1e-12 : 2e-6;
     for (int64_t k = 0, n = tg_numel(got); k < n; k++) {
         double x = tg_get(got, k), y = tg_get(want, k);

@@ -21,7 +21,8 @@ static void expect(const tg_tensor *x, double a, double b, double c) {
 /* Raised with these words; then cleared. */
 static void refuse(tg_status status, tg_status want, const char *who, const char *says) {
     ck_assert_int_eq(status, want);
-    ck_assert_msg(strstr(tg_error_message(), who) && strstr(tg_error_message(), says), "%s", tg_error_message());
+    ck_assert_msg(strstr(tg_error_message(), who) && strstr(tg_error_message(), says), "%s",
+                  tg_error_message());
     tg_error_clear();
 }
 

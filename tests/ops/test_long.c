@@ -129,8 +129,7 @@ START_TEST(scans_of_many_lanes) {
                     int64_t v = (int64_t)tg_get(x, at);
                     whole += v, times = (int64_t)((uint64_t)times * (uint64_t)v);
                     ck_assert_int_eq(((const int64_t *)tg_data(sum))[at], exclusive ? whole_before : whole);
-                    ck_assert_int_eq(((const int64_t *)tg_data(product))[at],
-                                     exclusive ? times_before : times);
+                    ck_assert_int_eq(((const int64_t *)tg_data(product))[at], exclusive ? times_before : times);
                 } else {
                     total += tg_get(x, at), by *= tg_get(factor, at);
                     NEAR(tg_get(sum, at), exclusive ? total_before : total,
@@ -202,8 +201,7 @@ START_TEST(large_whole_numbers) {
     tg_tensor *upper = tg_affine(tg_sub(a, a), 1, 0x1p32); /* whose lower half is 0 */
     ck_assert(tg_get(tg_any(upper), 0) == 1 && tg_get(tg_all(tg_logical_not(upper)), 0) == 0);
     for (int i = 0; i < 40; i++)
-        ck_assert(tg_get(tg_to(upper, TG_BOOL), i) == 1 &&
-                  tg_get(tg_to(upper, TG_I32), i) == (double)INT32_MIN);
+        ck_assert(tg_get(tg_to(upper, TG_BOOL), i) == 1 && tg_get(tg_to(upper, TG_I32), i) == (double)INT32_MIN);
 }
 END_TEST
 
@@ -223,8 +221,7 @@ START_TEST(long_lists_of_indices) {
             tg_array_set(tg_array_of(index), i, (double)at);
             last[at < 0 ? at + 9 : at] = i;
         }
-        tg_tensor *y = tg_scatter(x, 0, index, src), *seed = wholes(TG_F64, TG_SHAPE(9), 3),
-                  *in[2] = {x, src};
+        tg_tensor *y = tg_scatter(x, 0, index, src), *seed = wholes(TG_F64, TG_SHAPE(9), 3), *in[2] = {x, src};
         ck_assert_int_eq(tg_grad(1, &y, 2, in, g, .seeds = &seed), TG_OK);
         for (int k = 0; k < 9; k++) NEAR(tg_get(y, k), tg_get(src, last[k]), 0), NEAR(tg_get(g[0], k), 0, 0);
         for (int64_t i = 0; i < N; i++) {
@@ -337,8 +334,7 @@ START_TEST(gradients_added_to) {
                 ck_assert_int_eq(
                     tg_grad(1, order ? &first : &late, 2, in, one, .retain = true, .allow_unused = true),
                     TG_OK);
-                ck_assert_int_eq(tg_grad(1, &second, 2, in, two, .retain = true, .allow_unused = true),
-                                 TG_OK);
+                ck_assert_int_eq(tg_grad(1, &second, 2, in, two, .retain = true, .allow_unused = true), TG_OK);
                 ck_assert_int_eq(tg_grad(1, &y, 2, in, g, .retain = true, .allow_unused = true), TG_OK);
                 for (int k = 0; k < 2; k++)
                     for (int64_t i = 0; i < 12; i++)
@@ -478,8 +474,8 @@ START_TEST(convolution_by_columns) {
             part[k] =
                 tg_matmul(tg_reshape(tg_narrow(w, 0, k * 6 / groups, 6 / groups), 6 / groups, -1), columns);
         }
-        tg_tensor *want =
-            tg_add(tg_reshape_with(tg_concat_with(1, (int)groups, part), tg_shape_of(y)), tg_reshape(b, 6, 1, 1));
+        tg_tensor *want = tg_add(tg_reshape_with(tg_concat_with(1, (int)groups, part), tg_shape_of(y)),
+                                 tg_reshape(b, 6, 1, 1));
         for (int64_t i = 0; i < tg_numel(y); i++) NEAR(tg_get(y, i), tg_get(want, i), 0);
         tg_tensor *seed = wholes(TG_F64, tg_shape_of(y), 4);
         for (int record = 0; record < 2; record++) {
@@ -562,8 +558,7 @@ START_TEST(both_ends_are_met) {
             ck_assert(tg_get(x, 0) == from && (n == 1 || tg_get(x, n - 1) == to));
             for (int64_t i = 0; i < n; i++) {
                 NEAR(tg_get(x, i), n > 1 ? from + (to - from) * (double)i / (double)(n - 1) : from, 1e-15);
-                double back =
-                    tg_get(tg_linspace(TG_F64, to, from, n), n - 1 - i); /* counted from both ends */
+                double back = tg_get(tg_linspace(TG_F64, to, from, n), n - 1 - i); /* counted from both ends */
                 if (n % 2 == 0 || i != n / 2)
                     ck_assert_msg(n == 1 || tg_get(x, i) == back, "%d of %d: %.17g and %.17g", (int)i, (int)n,
                                   tg_get(x, i), back);
@@ -610,8 +605,7 @@ START_TEST(softmax_of_columns) {
             }
             for (int i = 0; i < n; i++) {
                 double at = tg_get(g, i * m + j);
-                NEAR(tg_get(tg_grad_of(x), i * m + j), is_log ? at - p[i] * sum : p[i] * (at - sum),
-                     tolerance);
+                NEAR(tg_get(tg_grad_of(x), i * m + j), is_log ? at - p[i] * sum : p[i] * (at - sum), tolerance);
             }
         }
         tg_tape_rewind(mark);

@@ -103,8 +103,7 @@ ALONG(select, tg_select(x, axis, -1))
 ALONG(concat, tg_concat(axis, x, x, x))
 ALONG(pad, tg_pad(x, .before = padded(x, axis, 2), .after = padded(x, axis, 1), .value = 3))
 ALONG(cut, tg_pad(x, .before = padded(x, axis, 1), .after = padded(x, axis, -1)))
-ALONG(replicate,
-      tg_pad(x, .before = padded(x, axis, 2), .after = padded(x, axis, 3), .mode = TG_PAD_REPLICATE))
+ALONG(replicate, tg_pad(x, .before = padded(x, axis, 2), .after = padded(x, axis, 3), .mode = TG_PAD_REPLICATE))
 ALONG(index_select, tg_index_select(x, axis, positions(x, axis, 5, false)))
 ALONG(gather, tg_gather(x, axis, positions(x, axis, 5, true)))
 ALONG(scatter_add,
@@ -205,8 +204,9 @@ static tg_tensor *over_var(tg_tensor *x, tg_reduce_opts o) {
 static tg_tensor *over_norm(tg_tensor *x, tg_reduce_opts o) {
     return tg_norm(x, .axes = o.axes, .keepdim = o.keepdim);
 }
-static over *const overs[] = {tg_sum_with, tg_mean_with, tg_amax_with, tg_amin_with, tg_logsumexp_with,
-                              tg_any_with, tg_all_with, tg_count_nonzero_with, over_var, over_norm};
+static over *const overs[] = {tg_sum_with,       tg_mean_with, tg_amax_with, tg_amin_with,
+                              tg_logsumexp_with, tg_any_with,  tg_all_with,  tg_count_nonzero_with,
+                              over_var,          over_norm};
 
 /* All sets of the axes of a tensor, in the order of memory or turned: the kept ones first, then the others as one. */
 START_TEST(over_each_set_of_axes) {
@@ -345,8 +345,7 @@ START_TEST(rows_of_many_axes) {
                   *w = tg_set_requires_grad(numbers(TG_F64, TG_SHAPE(3, 5), 2), true),
                   *b = tg_set_requires_grad(numbers(TG_F64, TG_SHAPE(3), 3), true);
         tg_tensor *in[3] = {x, w, b}, *g[3], *h[3], *rows = tg_reshape(x, 24, 5), *from = odd ? turned(x) : x;
-        tg_tensor *y = tg_linear(from, w, .bias = b),
-                  *want = tg_add(tg_matmul(rows, tg_transpose(w, 0, 1)), b);
+        tg_tensor *y = tg_linear(from, w, .bias = b), *want = tg_add(tg_matmul(rows, tg_transpose(w, 0, 1)), b);
         same_elements("linear", odd, y, want);
         tg_tensor *seed = numbers(TG_F64, tg_shape_of(y), 2), *flat = tg_reshape_with(seed, tg_shape_of(want));
         tg_grad(1, &y, 3, in, g, .seeds = &seed, .retain = true);
@@ -469,8 +468,9 @@ START_TEST(permutations_and_back) {
                 tg_shape s = {.rank = rank}, order = {.rank = rank};
                 for (int i = 0; i < rank; i++)
                     s.dim[i] = 1 + (i + by) % 3, order.dim[i] = (i + by) % rank - (set >> i & 1 ? rank : 0);
-                tg_tensor *x = tg_set_requires_grad(numbers(TG_F64, s, 1), true), *y = tg_permute_with(x, order),
-                          *g, *back, *seed = numbers(TG_F64, tg_shape_of(y), 2);
+                tg_tensor *x = tg_set_requires_grad(numbers(TG_F64, s, 1), true),
+                          *y = tg_permute_with(x, order), *g, *back,
+                          *seed = numbers(TG_F64, tg_shape_of(y), 2);
                 ck_assert_int_eq(tg_grad(1, &y, 1, &x, &g, .seeds = &seed), TG_OK);
                 tg_shape inverse = {.rank = rank};
                 for (int i = 0; i < rank; i++) inverse.dim[(i + by) % rank] = i;

@@ -7,7 +7,8 @@
 static const struct generated {
     const char *page, *option;
     void (*print)(FILE *f);
-} generated[] = {{"docs/ops.md", "reference", print_op_reference}, {"docs/functions.md", "functions", print_functions}};
+} generated[] = {{"docs/ops.md", "reference", print_op_reference},
+                 {"docs/functions.md", "functions", print_functions}};
 
 START_TEST(generated_pages_are_current) {
     const struct generated *g = &generated[_i];

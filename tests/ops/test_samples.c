@@ -18,12 +18,13 @@ static void run_and_look(const trial *t, void (*run)(const trial *t), bool first
         size_t live = tg_memory_now().live_buffer_bytes;
         run(t);
         tg_tape_rewind(before);
-        ck_assert_msg(tg_memory_now().live_buffer_bytes == live, "%s, %s: %ld bytes of elements stay behind", t->row->call, kind_name(t->kind),
-                      (long)tg_memory_now().live_buffer_bytes - (long)live);
+        ck_assert_msg(tg_memory_now().live_buffer_bytes == live, "%s, %s: %ld bytes of elements stay behind",
+                      t->row->call, kind_name(t->kind), (long)tg_memory_now().live_buffer_bytes - (long)live);
         if (first) tg_memory_trim();
         bytes[i] = tg_memory_now().system_bytes;
     }
-    ck_assert_msg(bytes[2] <= bytes[1], "%s, %s: %ld bytes of the system more each time", t->row->call, kind_name(t->kind), (long)bytes[2] - (long)bytes[1]);
+    ck_assert_msg(bytes[2] <= bytes[1], "%s, %s: %ld bytes of the system more each time", t->row->call,
+                  kind_name(t->kind), (long)bytes[2] - (long)bytes[1]);
 }
 
 static void for_each_trial(int row, unsigned kinds, void (*run)(const trial *t)) {
@@ -68,7 +69,7 @@ END_TEST
         (void)a; \
         return expression; \
     }
-NAIVE(norm, tg_sqrt(tg_sum(tg_square(in[0]))))                 /* the square leaves the range */
+NAIVE(norm, tg_sqrt(tg_sum(tg_square(in[0])))) /* the square leaves the range */
 NAIVE(hypot, tg_sqrt(tg_add(tg_square(in[0]), tg_square(in[1]))))
 NAIVE(abs, tg_mul(in[0], tg_div(in[0], tg_sqrt(tg_square(in[0]))))) /* right alone where the square is in range */
 NAIVE(div, tg_mul(in[0], tg_div(tg_mul(in[1], in[1]), tg_mul(tg_mul(in[1], in[1]), in[1])))) /* infinity by infinity */

@@ -84,14 +84,16 @@ static tg_tensor *batch(int form, double large) {
     return tg_set_requires_grad(x, true);
 }
 
-static tg_tensor *channels_first(tg_tensor *t) { return tg_reshape(tg_transpose(t, 0, 1), 3, tg_numel(t) / 3); }
+static tg_tensor *channels_first(tg_tensor *t) {
+    return tg_reshape(tg_transpose(t, 0, 1), 3, tg_numel(t) / 3);
+}
 
 static void same_numbers(tg_tensor *a, tg_tensor *b) {
     ck_assert_msg(tg_error_status() == TG_OK, "%s", tg_error_message());
     a = tg_reshape(a, -1), b = tg_reshape(b, -1);
     for (int64_t i = 0; i < tg_numel(a); i++)
-        ck_assert_msg(fabs(tg_get(a, i) - tg_get(b, i)) <= 1e-9 * fabs(tg_get(b, i)), "[%d] %.17g, %.17g", (int)i, tg_get(a, i),
-                      tg_get(b, i));
+        ck_assert_msg(fabs(tg_get(a, i) - tg_get(b, i)) <= 1e-9 * fabs(tg_get(b, i)), "[%d] %.17g, %.17g",
+                      (int)i, tg_get(a, i), tg_get(b, i));
 }
 
 /* Each channel is a row of layer_norm; with and without a dominant element, of either sign. */
@@ -113,8 +115,10 @@ END_TEST
  * channel's mean is no f32 number, and its rounding is a part of the deviations. */
 START_TEST(batch_norm_of_many_knows_its_mean) {
     const double want[] = {-0.5669467095138409, -2.0 / 3, 0, -1.0 / 6, 0.5669467095138409, 5.0 / 6};
-    tg_tensor *rows = tg_to(tg_from(TG_F64, ((const double[]){-1, 1000, 0, 1001, 1, 1003}), 1, 3, 2), _i ? TG_F64 : TG_F32);
-    tg_tensor *x = tg_reshape(tg_expand(rows, 200, 3, 2), 600, 2), *y = tg_batch_norm(x, .training = true, .eps = 22.0 / 9);
+    tg_tensor *rows =
+        tg_to(tg_from(TG_F64, ((const double[]){-1, 1000, 0, 1001, 1, 1003}), 1, 3, 2), _i ? TG_F64 : TG_F32);
+    tg_tensor *x = tg_reshape(tg_expand(rows, 200, 3, 2), 600, 2),
+              *y = tg_batch_norm(x, .training = true, .eps = 22.0 / 9);
     for (int64_t i = 0; i < 1200; i++) ck_assert_double_eq_tol(tg_get(y, i), want[i % 6], _i ? 1e-13 : 1e-6);
 }
 END_TEST
@@ -163,7 +167,8 @@ END_TEST
 START_TEST(reflecting_leaves_its_result_alone) {
     tg_tensor *x = tg_uniform(TG_F64, 0, 1, 16, 16, 16);
     size_t before = tg_memory_now().live_buffer_bytes, result = 18 * 18 * 18 * sizeof(double);
-    ck_assert(tg_is_alive(tg_pad(x, .before = TG_SHAPE(1, 1, 1), .after = TG_SHAPE(1, 1, 1), .mode = TG_PAD_REFLECT)));
+    ck_assert(tg_is_alive(
+        tg_pad(x, .before = TG_SHAPE(1, 1, 1), .after = TG_SHAPE(1, 1, 1), .mode = TG_PAD_REFLECT)));
     ck_assert_uint_lt(tg_memory_now().live_buffer_bytes - before, result + result / 2);
 }
 END_TEST

@@ -37,7 +37,8 @@ static int positions(int size, int64_t from, int64_t to, int64_t step, int at[])
 }
 
 START_TEST(slices) {
-    static const int64_t places[] = {0, 1, 3, 5, 6, -1, -2, -5, -6, -7, TG_END, INT64_MAX, -INT64_MAX, INT64_MIN};
+    static const int64_t places[] = {0,  1,  3,  5,      6,         -1,         -2,
+                                     -5, -6, -7, TG_END, INT64_MAX, -INT64_MAX, INT64_MIN};
     static const int64_t steps[] = {1, 2, 3, 7, -1, -2, -3, INT64_MAX, -INT64_MAX, INT64_MIN};
     enum { P = sizeof places / sizeof *places, S = sizeof steps / sizeof *steps };
     int size = _i, at[8];
@@ -47,8 +48,8 @@ START_TEST(slices) {
         int64_t from = places[k % P], to = places[k / P % P], step = steps[k / P / P];
         int n = positions(size, from, to, step, at);
         tg_tensor *y = tg_slice(x, 1, from, to, step);
-        ck_assert_msg(tg_numel(y) == 4 * n, "%lld:%lld:%lld of %d: %d, not %d", (long long)from, (long long)to,
-                      (long long)step, size, (int)tg_numel(y) / 4, n);
+        ck_assert_msg(tg_numel(y) == 4 * n, "%lld:%lld:%lld of %d: %d, not %d", (long long)from,
+                      (long long)to, (long long)step, size, (int)tg_numel(y) / 4, n);
         for (int i = 0; i < 4 * n; i++)
             ck_assert_double_eq(tg_get(y, i), i / (2 * n) * 2 * size + at[i / 2 % n] * 2 + i % 2);
         if (k % 7 == 0 && n > 0) {
@@ -79,21 +80,23 @@ static void check_diagonal(tg_tensor *x, int a, int b, int offset) {
     if (n == 0) return;
     ck_assert_int_eq(tg_grad(1, &all, 1, &x, &g), TG_OK);
     for (int64_t i = 0; i < tg_numel(y); i++) {
-        int64_t at = i % n * (stride[a] + stride[b]) + (offset < 0 ? -offset * stride[a] : offset * stride[b]), rest = i / n;
+        int64_t at = i % n * (stride[a] + stride[b]) + (offset < 0 ? -offset * stride[a] : offset * stride[b]),
+                rest = i / n;
         for (int d = s.rank - 1; d >= 0; d--) {
             if (d == a || d == b) continue;
             at += rest % s.dim[d] * stride[d];
             rest /= s.dim[d];
         }
-        ck_assert_msg(tg_get(y, i) == (double)at && tg_get(g, at) == 1, "rank %d, axes %d and %d, offset %d: element %d",
-                      s.rank, a, b, offset, (int)i);
+        ck_assert_msg(tg_get(y, i) == (double)at && tg_get(g, at) == 1,
+                      "rank %d, axes %d and %d, offset %d: element %d", s.rank, a, b, offset, (int)i);
     }
     ck_assert_double_eq(tg_item(tg_sum(g)), (double)tg_numel(y));
 }
 
 START_TEST(diagonals) {
-    static const tg_shape shapes[] = {{2, {3, 4}},          {3, {2, 3, 2}},          {4, {2, 3, 2, 3}}, {5, {3, 2, 1, 3, 2}},
-                                      {6, {2, 3, 2, 2, 3, 2}}, {8, {2, 1, 2, 3, 2, 2, 1, 3}}};
+    static const tg_shape shapes[] = {
+        {2, {3, 4}},          {3, {2, 3, 2}},          {4, {2, 3, 2, 3}},
+        {5, {3, 2, 1, 3, 2}}, {6, {2, 3, 2, 2, 3, 2}}, {8, {2, 1, 2, 3, 2, 2, 1, 3}}};
     tg_shape s = shapes[_i];
     tg_tensor *x = tg_set_requires_grad(counting(s), true);
     for (int a = 0; a < s.rank; a++)

@@ -6,9 +6,9 @@
 
 #define MAX_SPEC (TG_MAX_RANK + 1)
 
-static const char *const kind_names[N_KINDS] = {"plain", "scalar",  "empty",    "one",      "left",  "right",
-                                                "both",  "strided", "expanded", "repeated", "large", "small",
-                                                "sizes", "nan",     "inf",      "scaled",   "options", "kink"};
+static const char *const kind_names[N_KINDS] = {
+    "plain",    "scalar", "empty", "one",   "left", "right", "both",   "strided", "expanded",
+    "repeated", "large",  "small", "sizes", "nan",  "inf",   "scaled", "options", "kink"};
 
 const char *kind_name(kind k) { return kind_names[k]; }
 

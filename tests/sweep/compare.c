@@ -60,8 +60,7 @@ static void count(const place *p, double got, double want, double terms, bool le
     bool beyond = p->o != O_VALUE && !isnan(want) && !isfinite(got) &&
                   fabs(countable(want, formats[g->dtype])) >= end_of(g);
     double off =
-        beyond ? 0
-               : distance(got, want, terms, g->dtype); /* a derivative out of range need not have a sign */
+        beyond ? 0 : distance(got, want, terms, g->dtype); /* a derivative out of range need not have a sign */
     bool wrong = !(off <= bound_of(g, p->o));
     t->compared++;
     t->wrong += wrong;

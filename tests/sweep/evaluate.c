@@ -21,7 +21,8 @@ static tg_tensor *make_input(const golden *g, int i, int from, int n) {
     const struct golden_input *in = &g->in[i];
     int column = 0;
     for (int k = 0; k < i; k++) column += g->in[k].width;
-    tg_tensor *t = tg_zeros_with(in->kind == 'i' ? TG_I64 : g->dtype, in->elementwise ? TG_SHAPE(n) : in->shape);
+    tg_tensor *t =
+        tg_zeros_with(in->kind == 'i' ? TG_I64 : g->dtype, in->elementwise ? TG_SHAPE(n) : in->shape);
     for (int p = 0; p < n; p++)
         for (int k = 0; k < in->width; k++)
             tg_array_set(tg_array_of(t), (int64_t)p * in->width + k,

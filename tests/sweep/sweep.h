@@ -32,13 +32,11 @@ typedef struct golden {
     const double *x;                             /* [n_points][width] */
     double *value, *first, *second;              /* [n_points], [n_points][n_free], [n_points][triangle] */
     bool *free_value, *free_first, *free_second; /* where nothing is compared */
-    double *
-        terms; /* [n_points][1 + n_free + triangle]: what rounding is relative to beside the result; NULL: nothing */
+    double *terms; /* [n_points][1 + n_free + triangle]: what rounding is relative to beside the result; NULL: nothing */
 } golden;
 
 static inline int triangle(int m) { return m * (m + 1) / 2; }
-static inline int corner(int m, int i,
-                         int j) { /* the place of (i, j) or (j, i) in the upper triangle by rows */
+static inline int corner(int m, int i, int j) { /* the place of (i, j) or (j, i) in the upper triangle by rows */
     int a = i < j ? i : j, b = i < j ? j : i;
     return a * m - a * (a - 1) / 2 + b - a;
 }
@@ -74,7 +72,7 @@ bool report_open(void);                                    /* false: no memory *
 tally_of *report_of(int number_of_case, int isa);          /* [N_ORDERS] */
 void report_name(const golden *g, char *out, size_t size); /* the call with its numbers */
 void report_print(FILE *f);
-void report_table(FILE *f, const char *isa); /* docs/performance-tables.md */
+void report_table(FILE *f, const char *isa);          /* docs/performance-tables.md */
 double dense_worst(const char *function, tg_dtype d); /* of the kernels in use; negative: no such function */
 
 TCase *tcase_sweep(void);

@@ -13,8 +13,7 @@ static const golden *case_of(const char *name, tg_dtype d) {
 }
 
 static void fail_if_wrong(const golden *g, const char *isa, const tally_of by[N_ORDERS]) {
-    static const char *const names[N_ORDERS] = {"value", "gradient", "recorded gradient",
-                                                "second derivative"};
+    static const char *const names[N_ORDERS] = {"value", "gradient", "recorded gradient", "second derivative"};
     char name[80];
     report_name(g, name, sizeof name);
     for (int o = 0; o < N_ORDERS; o++)
@@ -53,8 +52,9 @@ static bool is_swept(const tg_op *op) {
 
 /* What is elementwise, a reduction, a norm or a softmax, and has a gradient, has cases. */
 START_TEST(every_op_is_swept) {
-    static const char swept[] = " arithmetic reduce argmax softmax cross_entropy math polygamma activation binary "
-                                "layer_norm aggregate scan ";
+    static const char swept[] =
+        " arithmetic reduce argmax softmax cross_entropy math polygamma activation binary "
+        "layer_norm aggregate scan ";
     int n;
     const tg_op_entry *e = &tg_op_table(&n)[_i];
     char file[40];

@@ -13,7 +13,7 @@ typedef struct plan {
     int64_t size;                          /* bytes an element */
     int64_t l, s, e, width, heads, blocks; /* width: of v; blocks of queries in a head */
     int64_t grain;                         /* tasks that share a piece of scratch memory */
-    int64_t group;                         /* blocks that share partial sums of dk and dv, if there are more */
+    int64_t group; /* blocks that share partial sums of dk and dv, if there are more */
     tg_array scratch, partial;
 } plan;
 

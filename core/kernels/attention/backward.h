@@ -100,9 +100,11 @@ INLINE void add_heavy(const query_block *t, const query_rows *r, S *dq) {
 static void attention_grad(const tg_attention_block *b) {
     query_block t = block_of(b);
     S *slope = t.score + TG_ATTENTION_KEYS * t.span, *g = slope + TG_ATTENTION_KEYS * t.span;
-    S *dq = g + b->d * t.span, *total = dq + b->e * t.span, *lse = total + b->e * t.span, *factor = lse + 4 * t.span;
+    S *dq = g + b->d * t.span, *total = dq + b->e * t.span, *lse = total + b->e * t.span,
+      *factor = lse + 4 * t.span;
     int64_t group = keys_of_group(b);
-    query_rows r = {.lse = lse, .delta = lse + t.span, .others = lse + 2 * t.span, .others_dp = lse + 3 * t.span};
+    query_rows r = {
+        .lse = lse, .delta = lse + t.span, .others = lse + 2 * t.span, .others_dp = lse + 3 * t.span};
     rows_to_lanes(g, t.span, b->g, b->g_row, b->n, b->d, 1);
     row_constants(&t, &r);
     bool grouped = b->keys > group;

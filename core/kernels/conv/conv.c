@@ -62,8 +62,8 @@ static bool has_few_channels(const tg_conv_plan *p) {
     return 2 * p->out_channels <= p->vector && p->axis[1].stride == 1;
 }
 
-static void correlate_few_channels(const correlation *s, const tg_conv_block *b, int64_t group, const char *patch,
-                                   char *scratch, char *out) {
+static void correlate_few_channels(const correlation *s, const tg_conv_block *b, int64_t group,
+                                   const char *patch, char *scratch, char *out) {
     const tg_conv_plan *p = &s->plan;
     size_t step = (size_t)(p->axis[0].stride * p->row) * s->size;
     tg_product g = {.m = p->out_channels,
@@ -117,8 +117,8 @@ static void correlate_block(const void *context, int64_t task, char *scratch) {
     const char *source = s->source + (size_t)(plane * p->in_channels * p->axis[0].in * p->axis[1].in) * s->size;
     char *out = s->result + (size_t)(plane * p->out_channels * s->height * s->width) * s->size;
     char *patch = scratch + (size_t)(p->axis[0].block * p->axis[1].block * 2 * p->vector) * s->size;
-    (has_few_channels(p) ? correlate_few_channels : correlate_panels)(s, &b, group, tg_conv_patch(p, &b, source, patch),
-                                                                      scratch, out);
+    (has_few_channels(p) ? correlate_few_channels
+                         : correlate_panels)(s, &b, group, tg_conv_patch(p, &b, source, patch), scratch, out);
 }
 
 static int64_t patch_size(const tg_conv_plan *p) { return p->direct ? 0 : p->in_channels * p->plane; }
@@ -154,7 +154,8 @@ static tg_status correlate(correlation *s, const char *w, const char *bias) {
 
 tg_status tg_conv_forward(const tg_conv *c, const tg_array *x, const tg_array *w, const tg_array *bias,
                           const tg_array *y) {
-    correlation s = {.height = c->window[0].out, .width = c->window[1].out, .source = x->data, .result = y->data};
+    correlation s = {
+        .height = c->window[0].out, .width = c->window[1].out, .source = x->data, .result = y->data};
     tg_status status = tg_conv_plan_windows(&s.plan, c, (tg_dtype)x->dtype);
     if (status == TG_OK) status = correlate(&s, w->data, bias ? bias->data : NULL);
     tg_conv_plan_drop(&s.plan);
@@ -201,8 +202,7 @@ static void sum_share(const void *context, int64_t task, char *scratch) {
     const weight_sum *h = context;
     const tg_conv_plan *p = &h->plan;
     const tg_conv_axis *y = &p->axis[0], *x = &p->axis[1];
-    int64_t panels = tg_conv_panels(p), group = task / panels % p->groups,
-            share = task / (panels * p->groups);
+    int64_t panels = tg_conv_panels(p), group = task / panels % p->groups, share = task / (panels * p->groups);
     int64_t channel = task % panels * 2 * p->vector, width = tg_conv_panel_width(p, channel);
     int64_t channels = p->out_channels - channel < width ? p->out_channels - channel : width;
     int64_t end = (share + 1) * h->images;
@@ -228,8 +228,8 @@ static void sum_share(const void *context, int64_t task, char *scratch) {
             const char *source = h->x + (size_t)(plane * p->in_channels * y->in * x->in) * h->size;
             m.a = tg_conv_patch(p, &b, source, scratch + columns);
             m.k = b.size;
-            pack_gradient(h, &b, h->g + (size_t)((plane * p->out_channels + channel) * y->n * x->n) * h->size, channels,
-                          width, scratch);
+            pack_gradient(h, &b, h->g + (size_t)((plane * p->out_channels + channel) * y->n * x->n) * h->size,
+                          channels, width, scratch);
             tg_kernels_for((int)p->dtype)->product(&m);
         }
 }
@@ -248,8 +248,8 @@ static tg_status sum_weights(weight_sum *h, void *w, bool add) {
     h->sums = sums.data;
     memset(h->sums, 0, (size_t)sums.numel * h->size);
     if (add) tg_conv_pack(p, w, h->sums);
-    s = tg_parallel_tasks(h->shares * panels, least_tasks(h->images * tg_conv_blocks(p) * block * p->k), p->dtype,
-                  block * 2 * p->vector + patch_size(p), sum_share, h);
+    s = tg_parallel_tasks(h->shares * panels, least_tasks(h->images * tg_conv_blocks(p) * block * p->k),
+                          p->dtype, block * 2 * p->vector + patch_size(p), sum_share, h);
     tg_array total = {
         .data = h->sums, .numel = share, .dtype = sums.dtype, .rank = 1, .shape = {share}, .stride = {1}};
     tg_array other = total;
@@ -262,8 +262,7 @@ static tg_status sum_weights(weight_sum *h, void *w, bool add) {
     return s;
 }
 
-tg_status tg_conv_weight(const tg_conv *c, const tg_array *x, const tg_array *g, const tg_array *w,
-                         bool add) {
+tg_status tg_conv_weight(const tg_conv *c, const tg_array *x, const tg_array *g, const tg_array *w, bool add) {
     weight_sum h = {.x = x->data, .g = g->data, .size = tg_dtype_size((tg_dtype)x->dtype)};
     tg_status s = tg_conv_plan_windows(&h.plan, c, (tg_dtype)x->dtype);
     if (s == TG_OK) s = sum_weights(&h, w->data, add);

@@ -88,7 +88,6 @@ void tg_max_pool(const tg_window window[2], const tg_array *x, const tg_array *o
     run(window, x, out, index, false);
 }
 
-void tg_max_pool_grad(const tg_window window[2], const tg_array *g, const tg_array *index,
-                      const tg_array *dx) {
+void tg_max_pool_grad(const tg_window window[2], const tg_array *g, const tg_array *index, const tg_array *dx) {
     run(window, dx, g, index, true);
 }

@@ -70,7 +70,7 @@ static void max_two_grad(const tg_max_two *p) {
             V v = load(g, 0, m), at = vload(place), none = K(0);
             join_pairs(dx + 2 * j, m, select(at == none, v, none), select(at == K(1), v, none));
             join_pairs(dx + p->width + 2 * j, m, select(at == below, v, none),
-                  select(at == below + K(1), v, none));
+                       select(at == below + K(1), v, none));
             g += m, index += m, left -= m;
         }
         if (p->width % 2) dx[p->width - 1] = dx[2 * p->width - 1] = 0;

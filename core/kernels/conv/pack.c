@@ -28,10 +28,12 @@ typedef struct packing {
                 else \
                     *b = *a; \
             }
-static void move_f32(const tg_conv_plan *p, char *from, char *to, int64_t out_channels, int64_t width, bool back) {
+static void move_f32(const tg_conv_plan *p, char *from, char *to, int64_t out_channels, int64_t width,
+                     bool back) {
     MOVE(float)
 }
-static void move_f64(const tg_conv_plan *p, char *from, char *to, int64_t out_channels, int64_t width, bool back) {
+static void move_f64(const tg_conv_plan *p, char *from, char *to, int64_t out_channels, int64_t width,
+                     bool back) {
     MOVE(double)
 }
 
@@ -53,8 +55,7 @@ static void some_panels(void *context, int64_t begin, int64_t end) {
 static void every_panel(const tg_conv_plan *p, char *w, char *panels, bool back) {
     packing k = {p, w, panels, back};
     int64_t work = 2 * p->vector * p->k;
-    tg_parallel_for(p->groups * tg_conv_panels(p), work < 65536 ? 65536 / (work + 1) + 1 : 1, some_panels,
-                    &k);
+    tg_parallel_for(p->groups * tg_conv_panels(p), work < 65536 ? 65536 / (work + 1) + 1 : 1, some_panels, &k);
 }
 
 void tg_conv_pack(const tg_conv_plan *p, const void *w, void *panels) {

@@ -179,7 +179,7 @@ const void *tg_conv_patch(const tg_conv_plan *p, const tg_conv_block *b, const v
         const char *plane = (const char *)source + (size_t)(d * p->axis[0].in * p->axis[1].in) * size;
         for (int64_t i = 0; i < n[0]; i++)
             copy_row(p, plane, from[0] + i, from[1], n[1],
-                    (char *)patch + (size_t)(d * p->plane + i * p->row) * size);
+                     (char *)patch + (size_t)(d * p->plane + i * p->row) * size);
     }
     return patch;
 }

@@ -26,9 +26,9 @@ typedef struct tg_conv_plan {
     tg_conv_axis axis[2];
     int64_t in_channels, out_channels, groups;
     int64_t images;
-    int64_t in_step, out_step, group_step;     /* in the weights */
-    int64_t k;                                 /* in_channels * taps * taps */
-    int64_t patch[2], row, plane;              /* the distance of rows and planes in a patch */
+    int64_t in_step, out_step, group_step; /* in the weights */
+    int64_t k;                             /* in_channels * taps * taps */
+    int64_t patch[2], row, plane;          /* the distance of rows and planes in a patch */
     bool direct;
     int64_t vector, padded; /* lanes of a vector; out_channels rounded up to whole ones */
     tg_array offsets;       /* i64: the three tables */

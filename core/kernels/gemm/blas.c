@@ -15,9 +15,7 @@ enum { WITH_OPENMP = 2 }; /* what openblas_get_parallel may say */
 
 /* OpenBLAS's number of threads is the process', and the program's own calls go by it: it is 1 while some thread of ours
  * is inside, and what it was when the last has left. */
-static struct {
-    int inside, before;
-} blas; /* under TG_LOCK_BLAS */
+static struct { int inside, before; } blas; /* under TG_LOCK_BLAS */
 
 /* Built with OpenMP it goes by OpenMP's number, which is the calling thread's. */
 static bool goes_by_openmp(void) { return openblas_get_parallel && openblas_get_parallel() == WITH_OPENMP; }

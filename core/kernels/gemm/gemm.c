@@ -94,7 +94,8 @@ static void set_our_tiles(tg_gemm_problem *p, int64_t batches) {
     int64_t size = tall ? p->m : p->n, step = size;
     double work = (double)(tall ? p->n : p->m) * (double)p->k;
     for (int64_t shares = batches < threads ? threads : 1; shares > 1; shares--) {
-        int64_t share = ((size + shares - 1) / shares + unit - 1) / unit * unit, last = size - (shares - 1) * share;
+        int64_t share = ((size + shares - 1) / shares + unit - 1) / unit * unit,
+                last = size - (shares - 1) * share;
         if (last <= 0 || (double)last * work < enough(p)) continue;
         step = share;
         break;
@@ -146,7 +147,7 @@ static tg_status run(tg_gemm_problem *p) {
         set_blas_tiles(p, batches);
     double work = (double)p->tile_m * (double)p->tile_n * (double)p->k;
     return tg_parallel_tasks(batches * p->tiles_m * p->tiles_n, (int64_t)(enough(p) / (work + 1)) + 1, dtype,
-                        p->macro ? tg_macro_kernel_scratch(dtype, p->tile_n, p->k) : 0, tile, p);
+                             p->macro ? tg_macro_kernel_scratch(dtype, p->tile_n, p->k) : 0, tile, p);
 }
 
 /* Brings A and B into a layout that BLAS and the macro-kernel take, by a copy where it must. What even then has a leading

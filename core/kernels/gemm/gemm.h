@@ -34,8 +34,8 @@ typedef struct tg_gemm_matrix {
 /* C = alpha A B + beta C. */
 typedef struct tg_gemm_problem {
     bool f64;
-    bool direct, macro;  /* not for BLAS: by plain loops, or by core/kernels/gemm/macro_kernel.h */
-    int64_t size;        /* bytes an element */
+    bool direct, macro; /* not for BLAS: by plain loops, or by core/kernels/gemm/macro_kernel.h */
+    int64_t size;       /* bytes an element */
     int64_t m, n, k;
     double alpha, beta;
     tg_gemm_matrix a, b, c;

@@ -45,10 +45,11 @@ INLINE void dot_columns(const int vectors, const tg_dots *d, int64_t j, int64_t 
     S part[8 * W];
     UNROLL(8)
     for (int k = 0; k < vectors; k++) acc[k] = K(0);
-    for (int64_t l = 0; l < d->n; l++, x += d->x_row, y += d->y_step)
+    for (int64_t l = 0; l < d->n; l++, x += d->x_row, y += d->y_step) {
         UNROLL(8)
         for (int k = 0; k < vectors; k++)
             acc[k] = vfma(k + 1 < vectors ? vload(x + k * W) : load(x, k * W, m), K(*y), acc[k]);
+    }
     UNROLL(8)
     for (int k = 0; k < vectors; k++) vstore(part + k * W, acc[k]);
     for (int64_t i = 0; i < (vectors - 1) * W + m; i++) sum[j + i] += (double)part[i];

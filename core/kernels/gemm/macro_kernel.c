@@ -35,7 +35,8 @@ static void pack_rows(int64_t k, size_t bytes, size_t width, const char *from, i
     }
 }
 
-void tg_gemm_pack(tg_dtype dtype, int64_t k, int64_t cols, int64_t width, const tg_gemm_operand *b, void *panel) {
+void tg_gemm_pack(tg_dtype dtype, int64_t k, int64_t cols, int64_t width, const tg_gemm_operand *b,
+                  void *panel) {
     size_t size = tg_dtype_size(dtype);
     if (cols < width) memset(panel, 0, (size_t)(width * k) * size);
     if (b->col != 1)
@@ -52,13 +53,14 @@ static bool better_packed(const tg_gemm_operand *a, const tg_kernel_set *set, si
 }
 
 /* A block of A by rows, an odd number of lines apart. */
-static tg_gemm_operand packed(const tg_gemm_operand *a, const tg_kernel_set *set, int64_t mc, int64_t kc, size_t size,
-                              char *to) {
+static tg_gemm_operand packed(const tg_gemm_operand *a, const tg_kernel_set *set, int64_t mc, int64_t kc,
+                              size_t size, char *to) {
     int64_t step = KC + LINE / (int64_t)size;
     if (a->col != 1)
         set->transpose(kc, mc, a->data, a->col, to, step);
     else
-        for (int64_t i = 0; i < mc; i++) copy_row(to + (size_t)(i * step) * size, at(a, i, 0, size), (size_t)kc * size);
+        for (int64_t i = 0; i < mc; i++)
+            copy_row(to + (size_t)(i * step) * size, at(a, i, 0, size), (size_t)kc * size);
     return (tg_gemm_operand){to, step, 1};
 }
 
@@ -68,15 +70,16 @@ typedef struct macro_kernel {
     const tg_gemm_product *p;
     const tg_kernel_set *set;
     size_t size;
-    bool packs_a, in_place; /* whether A is packed; whole panels of B are read where they lie */
-    char *panels, *block;   /* packed B [kc, nc]; packed A [mc, kc] */
+    bool packs_a, in_place;         /* whether A is packed; whole panels of B are read where they lie */
+    char *panels, *block;           /* packed B [kc, nc]; packed A [mc, kc] */
     int64_t ic, jc, pc, mc, nc, kc; /* the block at hand: C [ic.., jc..] += A [ic.., pc..] B [pc.., jc..] */
 } macro_kernel;
 
 /* The n columns of B from jc + jr on: where they lie if they fill vectors, or else their panel. */
 static tg_gemm_operand panel(const macro_kernel *w, int64_t jr, int64_t n) {
     const tg_gemm_operand *b = &w->p->b;
-    if (w->in_place && n % w->set->lanes == 0) return (tg_gemm_operand){at(b, w->pc, w->jc + jr, w->size), b->row, 1};
+    if (w->in_place && n % w->set->lanes == 0)
+        return (tg_gemm_operand){at(b, w->pc, w->jc + jr, w->size), b->row, 1};
     return (tg_gemm_operand){w->panels + (size_t)(jr * w->kc) * w->size, up(n, w->set->lanes), 1};
 }
 

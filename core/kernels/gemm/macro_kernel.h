@@ -27,6 +27,7 @@ void tg_macro_kernel(const tg_gemm_product *p, void *scratch);
 int64_t tg_macro_kernel_scratch(tg_dtype dtype, int64_t n, int64_t k);
 
 /* Packs the columns [0, cols) of B [k, ..] as one panel [k, width], zeros behind cols. */
-void tg_gemm_pack(tg_dtype dtype, int64_t k, int64_t cols, int64_t width, const tg_gemm_operand *b, void *panel);
+void tg_gemm_pack(tg_dtype dtype, int64_t k, int64_t cols, int64_t width, const tg_gemm_operand *b,
+                  void *panel);
 
 #endif

@@ -24,34 +24,40 @@ typedef struct tile_form {
 /* `left` rows of C from c on are about to be written. */
 INLINE void fetch_tile(const S *c, int64_t c_row, int rows, int64_t left, int vectors) {
     UNROLL(16)
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < rows; r++) {
         UNROLL(2)
         for (int v = 0; v < vectors; v++) __builtin_prefetch(c + (r < left ? r : left - 1) * c_row + v * W);
+    }
 }
 
 /* The sums of a tile, [rows, width], to n < width columns of C from (i, j) on. */
-APART void store_cut(const tg_product *g, int64_t i, int64_t j, int64_t rows, int64_t n, int64_t width, const S *sum) {
+APART void store_cut(const tg_product *g, int64_t i, int64_t j, int64_t rows, int64_t n, int64_t width,
+                     const S *sum) {
     const S *start = g->start;
     const V alpha = K((S)g->alpha);
     for (int64_t r = i; r < i + rows; r++, sum += width)
         for (int64_t l = 0; l < n; l += W) {
             int64_t m = lanes_left(n - l);
-            V first = !start ? K(0) : g->b_row_at ? K(start[r * g->start_row]) : load(start + r * g->start_row, j + l, m);
+            V first = !start        ? K(0)
+                      : g->b_row_at ? K(start[r * g->start_row])
+                                    : load(start + r * g->start_row, j + l, m);
             store((S *)g->c + r * g->c_row, j + l, m, vfma(alpha, vload(sum + l), first));
         }
 }
 
 /* C = start + alpha sum, for `left` rows from i on. */
-INLINE void store_tile(const tg_product *g, int64_t i, int64_t j, int64_t m, int rows, V sum[TILE_ROWS][2], const tile_form f) {
+INLINE void store_tile(const tg_product *g, int64_t i, int64_t j, int64_t m, int rows, V sum[TILE_ROWS][2],
+                       const tile_form f) {
     const int64_t left = g->m - i, width = f.vectors * W;
     const V alpha = K((S)g->alpha);
     S *c = (S *)g->c + i * g->c_row + j;
     if (m < W) {
         S made[TILE_ROWS * NR];
         UNROLL(16)
-        for (int r = 0; r < rows; r++)
+        for (int r = 0; r < rows; r++) {
             UNROLL(2)
             for (int v = 0; v < f.vectors; v++) vstore(made + r * width + v * W, sum[r][v]);
+        }
         store_cut(g, i, j, left < rows ? left : rows, width - W + m, width, made);
         return;
     }

@@ -18,15 +18,15 @@ tg_status tg_prepack(tg_prepacked *p, const tg_array *w, bool transposed) {
     size_t size = tg_dtype_size(p->dtype);
     for (int64_t j = 0; j < p->n; j += 2 * vector)
         tg_gemm_pack(p->dtype, p->k, least(p->n - j, 2 * vector), least(p->padded - j, 2 * vector),
-                      &(tg_gemm_operand){(const char *)w->data + (size_t)(j * col) * size, row, col},
-                      (char *)p->data.data + (size_t)(j * p->k) * size);
+                     &(tg_gemm_operand){(const char *)w->data + (size_t)(j * col) * size, row, col},
+                     (char *)p->data.data + (size_t)(j * p->k) * size);
     return TG_OK;
 }
 
 void tg_prepacked_drop(tg_prepacked *p) { tg_array_drop(&p->data); }
 
-void tg_prepacked_product(const tg_prepacked *p, int64_t rows, const void *a, int64_t a_row, bool add, void *c,
-                       int64_t c_row) {
+void tg_prepacked_product(const tg_prepacked *p, int64_t rows, const void *a, int64_t a_row, bool add,
+                          void *c, int64_t c_row) {
     const tg_kernel_set *set = tg_kernels_for((int)p->dtype);
     size_t size = tg_dtype_size(p->dtype);
     for (int64_t i = 0; i < rows; i += ROWS)

@@ -19,7 +19,7 @@ void tg_prepacked_drop(tg_prepacked *p);
 /* C = A B, or with `add` C += A B, for A [rows, k] and the packed B. Rows of A and C are a_row and c_row elements
  * apart; those of C have `padded` elements, of which zeros are computed for the columns behind n. A row of C is
  * the same to the bit whatever rows it is computed with. */
-void tg_prepacked_product(const tg_prepacked *p, int64_t rows, const void *a, int64_t a_row, bool add, void *c,
-                       int64_t c_row);
+void tg_prepacked_product(const tg_prepacked *p, int64_t rows, const void *a, int64_t a_row, bool add,
+                          void *c, int64_t c_row);
 
 #endif

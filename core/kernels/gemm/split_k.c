@@ -81,7 +81,8 @@ static void multiply_vector(const product *p, int64_t k) {
     v.matrix = column ? a->data : b->data, v.vector = column ? b->data : a->data;
     v.row = column ? a->stride[0] : b->stride[1], v.step = column ? a->stride[1] : b->stride[0];
     v.apart = column ? b->stride[0] : a->stride[1], v.out_step = c->stride[column ? 0 : 1];
-    int64_t share = c->numel / tg_threads_here() + 1; /* the more neighbours at once, the longer what is read in order */
+    int64_t share =
+        c->numel / tg_threads_here() + 1; /* the more neighbours at once, the longer what is read in order */
     tg_parallel_for(c->numel, v.step == 1 ? 4 + TG_BLOCK / k : share > 64 ? share : 64, some_outputs, &v);
 }
 

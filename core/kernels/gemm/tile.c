@@ -43,8 +43,12 @@ static void direct_small(const tg_gemm_problem *p) {
     _Alignas(64) double copy[TG_SMALL_GEMM];
     tg_gemm_matrix b = p->b;
     if (b.cs != 1 && p->n > 1) {
-        tg_array from = {.data = b.data, .dtype = p->f64 ? TG_F64 : TG_F32, .rank = 2, .numel = p->k * p->n,
-                         .shape = {p->k, p->n}, .stride = {b.rs, b.cs}};
+        tg_array from = {.data = b.data,
+                         .dtype = p->f64 ? TG_F64 : TG_F32,
+                         .rank = 2,
+                         .numel = p->k * p->n,
+                         .shape = {p->k, p->n},
+                         .stride = {b.rs, b.cs}};
         tg_array to = from;
         to.data = copy, to.stride[0] = p->n, to.stride[1] = 1;
         tg_array_copy(&to, &from);
@@ -128,15 +132,17 @@ static void product(const tg_gemm_problem *p) {
 static void by_macro_kernel(const tg_gemm_problem *p, void *scratch) {
     tg_gemm_operand c = {p->c.data, p->c.rs, 1}, bias = {p->bias, 0, 1}, none = {0};
     tg_macro_kernel(&(tg_gemm_product){.dtype = p->f64 ? TG_F64 : TG_F32,
-                                     .m = p->m,
-                                     .n = p->n,
-                                     .k = p->k,
-                                     .a = {p->a.data, p->a.rs, p->a.cs},
-                                     .b = {p->b.data, p->b.rs, p->b.cs},
-                                     .start = p->bias ? bias : p->beta != 0 ? c : none,
-                                     .c = p->c.data,
-                                     .c_row = p->c.rs},
-                 scratch);
+                                       .m = p->m,
+                                       .n = p->n,
+                                       .k = p->k,
+                                       .a = {p->a.data, p->a.rs, p->a.cs},
+                                       .b = {p->b.data, p->b.rs, p->b.cs},
+                                       .start = p->bias        ? bias
+                                                : p->beta != 0 ? c
+                                                               : none,
+                                       .c = p->c.data,
+                                       .c_row = p->c.rs},
+                    scratch);
 }
 
 /* The tile of C that *whole describes; for BLAS k goes in stretches that its int can hold. */

@@ -149,8 +149,8 @@ static bool is_shared(const tg_array *index, int axis) {
 
 /* wide_of [size] becomes the number of the double that stands for a place where more than FEW meet, -1 elsewhere;
  * place, of which *n are used, its inverse. */
-static tg_status find_crowded(const indexing *t, const void *index, int64_t size, tg_array *wide_of, tg_array *place,
-                              int64_t *n) {
+static tg_status find_crowded(const indexing *t, const void *index, int64_t size, tg_array *wide_of,
+                              tg_array *place, int64_t *n) {
     tg_status s = tg_array_alloc(wide_of, TG_I64, TG_SHAPE(size));
     if (s == TG_OK) s = tg_array_alloc(place, TG_I64, TG_SHAPE(t->n / FEW + 1));
     if (s != TG_OK) return s;

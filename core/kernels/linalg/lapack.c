@@ -30,9 +30,9 @@ int64_t tg_lapack_from = 17; /* where they are equal on an AVX-512 machine, for 
 
 typedef struct batch {
     const tg_array *a, *pivot, *b;
-    tg_triangle triangle; /* cholesky: .upper */
-    bool inverse;         /* of the exchanges */
-    int64_t n, k;         /* of A and B */
+    tg_triangle triangle;   /* cholesky: .upper */
+    bool inverse;           /* of the exchanges */
+    int64_t n, k;           /* of A and B */
     _Atomic int64_t failed; /* the least number of a matrix that failed; none: INT64_MAX */
     void (*task)(void *batch, int64_t begin, int64_t end);
 } batch;

@@ -34,7 +34,8 @@ static void NAME(lu_loop)(int64_t n, REAL *a, int *pivot) {
 /* ---- LAPACK: it counts by columns, and sees our lower triangle as its upper one, our A as its A^T ---- */
 
 #ifdef TG_HAVE_LAPACK
-extern void LAPACK(potrf)(const char *uplo, const int *n, REAL *a, const int *lda, int *info, size_t uplo_length);
+extern void LAPACK(potrf)(const char *uplo, const int *n, REAL *a, const int *lda, int *info,
+                          size_t uplo_length);
 extern void LAPACK(getrf)(const int *m, const int *n, REAL *a, const int *lda, int *pivot, int *info);
 
 static bool NAME(lapack_cholesky)(int64_t n, REAL *a, bool upper) {

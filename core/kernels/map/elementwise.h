@@ -163,8 +163,8 @@ COMPARE(LE, <=)
 COMPARE(GT, >)
 COMPARE(GE, >=)
 
-INLINE void choose(int64_t n, S *out, int64_t so, const unsigned char *c, int64_t sc, const S *a, int64_t sa, const S *b,
-                   int64_t sb) {
+INLINE void choose(int64_t n, S *out, int64_t so, const unsigned char *c, int64_t sc, const S *a, int64_t sa,
+                   const S *b, int64_t sb) {
     for (int64_t i = 0; i < n; i++) {
         S yes = a[i * sa], no = b[i * sb];
         out[i * so] = c[i * sc] ? yes : no;

@@ -51,7 +51,7 @@ INLINE S gaussian_end(V a) { return lane0(vsqrt(K(IN_REAL(118, 760)) / a)); }
 #define PI ((S)3.14159265358979323846)
 #define ROOT_HALF ((S)0.70710678118654752440)
 #define ROOT_HALF_REST K((S)IN_REAL(1.210161710447897e-08, -4.833646656726457e-17)) /* what S cuts off */
-#define BELL_AT_0 K((S)0.39894228040143267794) /* 1/sqrt(2 pi) */
+#define BELL_AT_0 K((S)0.39894228040143267794)                                      /* 1/sqrt(2 pi) */
 #define SELU_SCALE K((S)1.0507009873554804934193349852946)
 #define SELU_ALPHA K((S)1.6732632423543772848170429916717)
 
@@ -128,8 +128,8 @@ INLINE V silu_slope(V x) {
 
 /* x (1 + tanh u) / 2 = x sigmoid(2u). e^(2u) multiplies the rounding errors of 2u by 2u, which is 100 in the tail: they
  * are carried along, in `rest`. */
-#define GELU_C 1.59576912160573071176  /* 2 sqrt(2/pi) */
-#define GELU_CK 0.0713548162726002488  /* C K, K = 0.044715 */
+#define GELU_C 1.59576912160573071176                               /* 2 sqrt(2/pi) */
+#define GELU_CK 0.0713548162726002488                               /* C K, K = 0.044715 */
 #define GELU_C_TOP K((S)IN_REAL(0x1.98848p+0f, 0x1.9884533d436p+0)) /* C with room for w - C to be exact */
 #define GELU_C_REST K((S)IN_REAL(-2.66794495e-06, 1.7885919910836427e-14))
 #define GELU_CK_REST K((S)IN_REAL(2.39883247e-09, -6.175149918155315e-19))
@@ -288,7 +288,7 @@ INLINE V sinc_slope(V x) {
 /* p x^(p-1), as p h h of h = |x|^((p-1)/2) where x^(p-1) alone leaves the normal numbers. */
 INLINE V pow_scalar_slope(V x, V p) {
     V raised = vpow(x, p - K(1)), slope = p * raised, size = vabs(raised);
-    M ended = either(size < K(IN_REAL(FLT_MIN, DBL_MIN)), size > K(IN_REAL(FLT_MAX, DBL_MAX)));
+    M ended = either(size<K(IN_REAL(FLT_MIN, DBL_MIN)), size> K(IN_REAL(FLT_MAX, DBL_MAX)));
     ended = both(ended, x != K(0));
     if (__builtin_expect(any(ended), 0)) {
         V h = vpow(vabs(x), (p - K(1)) * K((S)0.5));
@@ -334,7 +334,7 @@ INLINE V over_square_with_care(V a, V b) {
 INLINE V over_square(V a, V b) {
     const V least = K(IN_REAL(0x1p-60f, 0x1p-500)), most = K(IN_REAL(0x1p60f, 0x1p500));
     V square = a * a + b * b, v = a / square;
-    M unsafe = either(square < least, square > most);
+    M unsafe = either(square<least, square> most);
     if (__builtin_expect(any(unsafe), 0)) v = select(unsafe, over_square_with_care(a, b), v);
     return v;
 }

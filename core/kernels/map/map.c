@@ -11,8 +11,7 @@ static const struct unary_use {
 };
 
 /* Small arrays that are one run go straight to the kernel; a scalar op then costs a few nanoseconds. */
-static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run,
-                         const void *arg) {
+static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
     static const int64_t ones[TG_MAX_OPERANDS] = {1, 1, 1, 1};
     char *p[TG_MAX_OPERANDS];
     int64_t s[TG_MAX_OPERANDS], n = a[0]->numel;
@@ -88,7 +87,7 @@ void tg_update_momentum(const tg_sgd_step *c, const tg_array *g, const tg_array 
 }
 
 void tg_update_adam(const tg_adam_step *c, const tg_array *g, const tg_array *m, const tg_array *v,
-                 const tg_array *p) {
+                    const tg_array *p) {
     apply(4, (const tg_array *[]){p, m, v, g}, DEAR, tg_kernels_for(p->dtype)->adam, c);
 }
 

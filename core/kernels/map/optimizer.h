@@ -8,7 +8,8 @@
 /* x[0] is the parameter, the last one the gradient; all but the gradient are changed. */
 typedef void update(V *x, const void *step);
 
-INLINE void loop_update(int64_t n, char *const p[], const int64_t s[], const void *step, int operands, update *f) {
+INLINE void loop_update(int64_t n, char *const p[], const int64_t s[], const void *step, int operands,
+                        update *f) {
     V x[4];
     bool dense = true;
     int64_t i = 0;

@@ -7,6 +7,6 @@ double tg_scalar_digamma(double x);  /* d/dx log gamma(x); at +0 -inf, at -0 +in
 double tg_scalar_trigamma(double x); /* d/dx digamma(x); at 0 and negative integers +inf */
 double tg_scalar_sinpi(double x);    /* sin(pi x), exact at whole and half numbers */
 double tg_scalar_cospi(double x);
-double tg_scalar_erfinv(double x);   /* erf(erfinv(x)) = x; at -1 and 1 infinite, NaN outside */
+double tg_scalar_erfinv(double x); /* erf(erfinv(x)) = x; at -1 and 1 infinite, NaN outside */
 
 #endif

@@ -47,7 +47,8 @@ static void run(plan *p) {
     tg_parallel_for(blocks_of(p), work < TG_BLOCK ? TG_BLOCK / work : 1, run_blocks, p);
 }
 
-void tg_map_norm(const tg_row_norm *f, const tg_array *x, const tg_array *w, const tg_array *b, const tg_array *y) {
+void tg_map_norm(const tg_row_norm *f, const tg_array *x, const tg_array *w, const tg_array *b,
+                 const tg_array *y) {
     plan p = plan_of(f, x);
     if (p.all.rows == 0) return;
     p.run = tg_kernels_for(x->dtype)->norm;

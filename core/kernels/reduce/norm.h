@@ -4,7 +4,6 @@
 
 #include "core/kernels/reduce/softmax.h"
 
-
 /* x less its mean, in units that keep its square inside the dtype. The mean is shift + rest: the rounded mean, and the
  * mean of what it leaves. */
 INLINE V centred(const row *r, int64_t i, int64_t m) {
@@ -136,11 +135,13 @@ APART void norm_grad_with_dominant(const tg_norm_rows *p, const S *x, const S *g
 #define X_OF(i) ((double)x[i] * unit - x_mean)
 #define H_OF(i) ((double)g[i] * (w ? (double)w[i] : 1) - h_mean)
     for (int64_t i = 0; p->centred && i < p->n; i++)
-        if (i != t) x_mean += (double)x[i] * unit / (n - 1), h_mean += (double)g[i] * (w ? (double)w[i] : 1) / (n - 1);
+        if (i != t)
+            x_mean += (double)x[i] * unit / (n - 1), h_mean += (double)g[i] * (w ? (double)w[i] : 1) / (n - 1);
     for (int64_t i = 0; i < p->n; i++)
         if (i != t) uu += X_OF(i) * X_OF(i), uv += X_OF(i) * H_OF(i);
     double d = X_OF(t), k = H_OF(t), all = uu + d * d * c + e;
-    double left = (k * (uu + e) - d * uv) / all, along = (k * d * c + uv) / all, mean = p->centred ? left / n : 0;
+    double left = (k * (uu + e) - d * uv) / all, along = (k * d * c + uv) / all,
+           mean = p->centred ? left / n : 0;
     for (int64_t i = 0; i < p->n; i++)
         dx[i] = (S)((double)m.out * (i == t ? c * left : H_OF(i) - X_OF(i) * along - mean));
 #undef X_OF

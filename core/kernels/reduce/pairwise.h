@@ -6,7 +6,13 @@
 
 /* A run is folded into ACCUMULATORS accumulators, element i into number i % ACCUMULATORS, and these by halving. Neither
  * depends on W, so sums agree to the bit between instruction sets. */
-enum { ACCUMULATORS = 256 / (int)sizeof(S), VECTORS = ACCUMULATORS / W, BLOCK = 1024, ROWS = 32, LEVELS = 56 };
+enum {
+    ACCUMULATORS = 256 / (int)sizeof(S),
+    VECTORS = ACCUMULATORS / W,
+    BLOCK = 1024,
+    ROWS = 32,
+    LEVELS = 56
+};
 
 /* a is the new element, b what has been folded: the check of a maximum for NaN then does not wait for the last one. */
 typedef V combine(V a, V b);
@@ -42,9 +48,10 @@ INLINE S reduce_block(int64_t n, const S *x, int64_t s, combine *f, S neutral) {
     UNROLL(8)
     for (int k = 0; k < VECTORS; k++) acc[k] = K(neutral);
     if (s == 1)
-        for (; i + ACCUMULATORS <= n; i += ACCUMULATORS)
+        for (; i + ACCUMULATORS <= n; i += ACCUMULATORS) {
             UNROLL(8)
             for (int k = 0; k < VECTORS; k++) acc[k] = f(vload(x + i + k * W), acc[k]);
+        }
     for (; i < n; i += ACCUMULATORS)
         for (int k = 0; k < VECTORS && i + k * W < n; k++)
             acc[k] = f(load_padded(x + (i + k * W) * s, s, n - i - k * W, neutral), acc[k]);
@@ -88,23 +95,23 @@ INLINE columns combine_columns(columns a, columns b, combine *f) {
 }
 
 INLINE columns reduce_rows(int64_t rows, int64_t row_stride, int64_t n, const S *x, int64_t s, combine *f,
-                       S neutral) {
+                           S neutral) {
     columns sum;
     UNROLL(8)
     for (int k = 0; k < VECTORS; k++) sum.acc[k] = K(neutral);
     for (; rows > 0; rows--, x += row_stride) {
-        if (n == ACCUMULATORS && s == 1)
+        if (n == ACCUMULATORS && s == 1) {
             UNROLL(8)
             for (int k = 0; k < VECTORS; k++) sum.acc[k] = f(vload(x + k * W), sum.acc[k]);
-        else
+        } else
             for (int k = 0; k < VECTORS && k * W < n; k++)
                 sum.acc[k] = f(load_padded(x + k * W * s, s, n - k * W, neutral), sum.acc[k]);
     }
     return sum;
 }
 
-INLINE void reduce_columns(int64_t rows, int64_t row_stride, int64_t n, const S *x, int64_t s, S *out, combine *f,
-                     S neutral) {
+INLINE void reduce_columns(int64_t rows, int64_t row_stride, int64_t n, const S *x, int64_t s, S *out,
+                           combine *f, S neutral) {
     columns level[LEVELS], total;
     int64_t count = 0;
     for (int64_t i = 0; i < rows || count == 0; i += ROWS, count++) {
@@ -124,8 +131,7 @@ INLINE void reduce_columns(int64_t rows, int64_t row_stride, int64_t n, const S 
     static void row_##NAME(int64_t n, const void *x, int64_t s, void *out) { \
         reduce_row(n, x, s, out, op_##NAME, NEUTRAL); \
     } \
-    static void col_##NAME(int64_t rows, int64_t row_stride, int64_t n, const void *x, int64_t s, \
-                           void *out) { \
+    static void col_##NAME(int64_t rows, int64_t row_stride, int64_t n, const void *x, int64_t s, void *out) { \
         reduce_columns(rows, row_stride, n, x, s, out, op_##NAME, NEUTRAL); \
     }
 REDUCTION(sum, 0)

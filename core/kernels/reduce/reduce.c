@@ -55,7 +55,7 @@ typedef struct plan {
     const tg_kernel_set *set; /* NULL: integers and truth values */
     int64_t x_size, out_size; /* bytes an element */
     axis line;                /* the innermost reduced axis */
-    axis across;               /* the kept axis that a column reduce runs along; size 1: row folds */
+    axis across;              /* the kept axis that a column reduce runs along; size 1: row folds */
     bool columns;
     int64_t width, strips; /* across that are folded at once, and how many times that makes */
     int64_t lines;         /* points of the grid `reduced` */
@@ -68,7 +68,7 @@ typedef struct plan {
  * pairwise. */
 static void reduce_real(const plan *p, char *x, int64_t n, char *out) {
     static const tg_binary combine[TG_REAL_REDUCTIONS] = {TG_BINARY_ADD, TG_BINARY_MUL, TG_BINARY_MAXIMUM,
-                                                TG_BINARY_MINIMUM};
+                                                          TG_BINARY_MINIMUM};
     enum { LEVELS = 56 };
     const tg_kernel_set *set = p->set;
     _Alignas(32) char level[LEVELS][256], part[256];
@@ -258,5 +258,6 @@ void tg_reduce(tg_reduction f, const tg_array *x, unsigned reduce_axes, const tg
     p.kept.bytes[0][last] = p.width * p.across.stride[0] * p.x_size;
     p.kept.bytes[1][last] = p.width * p.across.stride[1] * p.out_size;
     bool plain = set && !p.columns && p.lines == 1 && last == 1;
-    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, plain ? reduce_plain_rows : reduce_strips, &p);
+    tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, plain ? reduce_plain_rows : reduce_strips,
+                    &p);
 }

@@ -14,11 +14,11 @@ typedef struct plan {
     form form;
     int operands; /* a[0] is the output */
     const tg_array *a[3];
-    int64_t size;             /* bytes an element */
-    tg_grid grid;             /* all but the softmax axis; its last axis: the strips of the columns */
-    int64_t n, step[3];       /* the softmax axis */
+    int64_t size;               /* bytes an element */
+    tg_grid grid;               /* all but the softmax axis; its last axis: the strips of the columns */
+    int64_t n, step[3];         /* the softmax axis */
     int64_t columns, across[3]; /* the axis across it */
-    int64_t width;            /* columns at once; 1: rows */
+    int64_t width;              /* columns at once; 1: rows */
 } plan;
 
 static int64_t magnitude(int64_t s) { return s < 0 ? -s : s; }

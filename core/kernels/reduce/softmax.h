@@ -35,7 +35,9 @@ INLINE V each_larger(int64_t n, const row *r, row_term *f) {
     if (i < n) top = vlarger(f(r, i, n - i), top);
     return top;
 }
-INLINE S each_largest(int64_t n, const row *r, row_term *f) { return across(each_larger(n, r, f), op_larger); }
+INLINE S each_largest(int64_t n, const row *r, row_term *f) {
+    return across(each_larger(n, r, f), op_larger);
+}
 
 /* n terms, at most BLOCK, from `begin` on. They go straight into the accumulators that reduce_block would use. */
 INLINE S sum_block(int64_t begin, int64_t n, const row *r, row_term *f) {
@@ -44,9 +46,10 @@ INLINE S sum_block(int64_t begin, int64_t n, const row *r, row_term *f) {
     int used = 0;
     UNROLL(8)
     for (int k = 0; k < VECTORS; k++) acc[k] = K(0);
-    for (; i + ACCUMULATORS <= n; i += ACCUMULATORS)
+    for (; i + ACCUMULATORS <= n; i += ACCUMULATORS) {
         UNROLL(8)
         for (int k = 0; k < VECTORS; k++) acc[k] += f(r, begin + i + k * W, W);
+    }
     for (; i + W <= n; i += W, used++) acc[used] += f(r, begin + i, W);
     if (i < n) acc[used++] += select(first(n - i), f(r, begin + i, n - i), K(0));
     return reduce_vectors(acc, n < ACCUMULATORS ? used : VECTORS, op_sum);
@@ -76,12 +79,13 @@ INLINE pair sum_pair_block(int64_t begin, int64_t n, const row *r, row_terms *f)
     int used = 0;
     UNROLL(8)
     for (int k = 0; k < VECTORS; k++) a[k] = b[k] = K(0);
-    for (; i + ACCUMULATORS <= n; i += ACCUMULATORS)
+    for (; i + ACCUMULATORS <= n; i += ACCUMULATORS) {
         UNROLL(8)
         for (int k = 0; k < VECTORS; k++) {
             vpair v = f(r, begin + i + k * W, W);
             a[k] += v.a, b[k] += v.b;
         }
+    }
     for (; i < n; i += W, used++) {
         M there = first(lanes_left(n - i));
         vpair v = f(r, begin + i, lanes_left(n - i));
@@ -128,7 +132,9 @@ INLINE V term_infinite_kept(const row *r, int64_t i, int64_t m) {
     return e;
 }
 INLINE V term_y(const row *r, int64_t i, int64_t m) { return load(r->y, i, m); }
-INLINE V term_gy(const row *r, int64_t i, int64_t m) { return (load(r->g, i, m) - r->shift) * load(r->x, i, m); }
+INLINE V term_gy(const row *r, int64_t i, int64_t m) {
+    return (load(r->g, i, m) - r->shift) * load(r->x, i, m);
+}
 INLINE V term_g(const row *r, int64_t i, int64_t m) { return load(r->g, i, m); }
 
 /* The largest element, -inf of none. It need not look at NaN: they come back from the sum that follows. */
@@ -157,7 +163,9 @@ INLINE S log_of_exp(int64_t n, const row *r, S sum) {
     return lane0(vlog1p(K(lane0(r->shift) == (S)INFINITY ? 0 : sum_terms(n, r, term_exp_others))));
 }
 
-INLINE void step_softmax(const row *r, int64_t i, int64_t m) { store(r->y, i, m, load(r->y, i, m) * r->scale); }
+INLINE void step_softmax(const row *r, int64_t i, int64_t m) {
+    store(r->y, i, m, load(r->y, i, m) * r->scale);
+}
 INLINE V step_softmax_grad(const row *r, int64_t i, int64_t m) {
     V y = load(r->x, i, m);
     store(r->y, i, m, y * ((load(r->g, i, m) - r->shift) - r->mean));

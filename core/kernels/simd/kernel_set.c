@@ -21,12 +21,8 @@ const tg_kernel_set SET_NAME = {
 #define TG_BINARY(NAME, VALUE) .binary[TG_BINARY_##NAME] = run_binary_##NAME,
 #include "core/kernels/map/binary.def"
 #undef TG_BINARY
-    .compare = {[TG_EQ] = run_EQ,
-                [TG_NE] = run_NE,
-                [TG_LT] = run_LT,
-                [TG_LE] = run_LE,
-                [TG_GT] = run_GT,
-                [TG_GE] = run_GE},
+    .compare =
+        {[TG_EQ] = run_EQ, [TG_NE] = run_NE, [TG_LT] = run_LT, [TG_LE] = run_LE, [TG_GT] = run_GT, [TG_GE] = run_GE},
     .where = run_where,
     .affine = run_affine,
     .axpy = run_axpy,

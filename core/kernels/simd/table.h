@@ -19,7 +19,8 @@ typedef void tg_reduce_row(int64_t n, const void *x, int64_t s, void *out);
 
 /* Folds `rows` rows of n elements to out[n]; row i starts at x + i*row_stride, its elements are s apart.
  * n is at most TG_REDUCE_COLUMNS(size). Sums are pairwise over blocks of 32 rows. */
-typedef void tg_reduce_columns(int64_t rows, int64_t row_stride, int64_t n, const void *x, int64_t s, void *out);
+typedef void tg_reduce_columns(int64_t rows, int64_t row_stride, int64_t n, const void *x, int64_t s,
+                               void *out);
 #define TG_REDUCE_COLUMNS(element_size) ((int)(256 / (element_size)))
 
 /* One row of n elements, stride 1 each. Forward: y of x; for the gradient dx of g and y. */
@@ -163,9 +164,9 @@ typedef struct tg_kernel_set {
     tg_run *unary_grad[TG_UNARY_COUNT]; /* p = {dx, g, x, y}; arg = double p[2] */
     tg_run *binary[TG_BINARY_COUNT];    /* p = {out, a, b} */
     tg_run *compare[6];                 /* p = {out, a, b}, out is bool; by tg_compare */
-    tg_run *where;  /* p = {out, condition, a, b}; moves bits: for any dtype of its size */
-    tg_run *affine; /* p = {out, x}; arg = double {scale, shift} */
-    tg_run *axpy;   /* p = {y, x, y}; arg = double {alpha, unused} */
+    tg_run *where;    /* p = {out, condition, a, b}; moves bits: for any dtype of its size */
+    tg_run *affine;   /* p = {out, x}; arg = double {scale, shift} */
+    tg_run *axpy;     /* p = {y, x, y}; arg = double {alpha, unused} */
     tg_run *sgd;      /* p = {p, g}; arg = tg_sgd_step */
     tg_run *momentum; /* p = {p, v, g}; the same */
     tg_run *adam;     /* p = {p, m, v, g}; arg = tg_adam_step */

@@ -21,8 +21,7 @@ static void transpose_edge(int64_t rows, int64_t cols, const S *x, int64_t x_row
     for (int64_t j = 0; j < cols; j++) memcpy(out + j * out_row, to + j * W, (size_t)rows * sizeof(S));
 }
 
-static void transpose(int64_t rows, int64_t cols, const void *from, int64_t x_row, void *to,
-                      int64_t out_row) {
+static void transpose(int64_t rows, int64_t cols, const void *from, int64_t x_row, void *to, int64_t out_row) {
     const S *x = from;
     S *out = to;
     for (int64_t i = 0; i < rows; i += W)

@@ -85,8 +85,7 @@ static void check_product(tg_dtype dtype, const int64_t z[4], const lay how[3], 
         tg_set_num_threads(t);
         spoil_cache();
         memcpy(c.whole.data, before, c.bytes);
-        tg_status s =
-            biased ? tg_gemm_bias(&a.a, &b.a, &bias.a, &c.a) : tg_gemm(alpha, &a.a, &b.a, beta, &c.a);
+        tg_status s = biased ? tg_gemm_bias(&a.a, &b.a, &bias.a, &c.a) : tg_gemm(alpha, &a.a, &b.a, beta, &c.a);
         ck_assert_int_eq(s, TG_OK);
         REQUIRE(first_wrong(&c) < 0,
                 "%s f%d product %d: [%d, %d, %d], %s %s, alpha %g, beta %g, bias %d: place %d, %d threads",
@@ -315,8 +314,7 @@ static void conv_of(const form *f, tg_dtype dtype) {
         }
     }
     free(p.dx), free(p.dw), free(p.out), free(added);
-    lay_down(&p.x), lay_down(&p.w), lay_down(&p.y), lay_down(&p.bias), lay_down(&x), lay_down(&w),
-        lay_down(&y);
+    lay_down(&p.x), lay_down(&p.w), lay_down(&p.y), lay_down(&p.bias), lay_down(&x), lay_down(&w), lay_down(&y);
 }
 
 START_TEST(convolutions) {
@@ -370,7 +368,8 @@ static void bits_of_conv(int number, tg_dtype dtype) {
 
 static void bits_of_product(int number, tg_dtype dtype) {
     const int64_t *z = products[number];
-    laid a = fractions(dtype, TG_SHAPE(z[0], z[1], z[3]), 1), b = fractions(dtype, TG_SHAPE(z[0], z[3], z[2]), 2);
+    laid a = fractions(dtype, TG_SHAPE(z[0], z[1], z[3]), 1),
+         b = fractions(dtype, TG_SHAPE(z[0], z[3], z[2]), 2);
     laid c = lay_out(dtype, TG_SHAPE(z[0], z[1], z[2]), FLAT);
     results r = {{&c}, {NULL}};
     for (int t = 1; t <= 5; t++) {
@@ -416,8 +415,7 @@ START_TEST(pools) {
         for (int64_t i = 0; i < y.a.numel; i++) {
             int64_t best = -1, first = i / out * in;
             for (int64_t at = 0; at < w[0].kernel * w[1].kernel; at++) {
-                int64_t r =
-                    i % out / w[1].out * w[0].stride - w[0].padding + at / w[1].kernel * w[0].dilation;
+                int64_t r = i % out / w[1].out * w[0].stride - w[0].padding + at / w[1].kernel * w[0].dilation;
                 int64_t s = i % w[1].out * w[1].stride - w[1].padding + at % w[1].kernel * w[1].dilation;
                 if (r < 0 || r >= w[0].in || s < 0 || s >= w[1].in) continue;
                 double v = real_at(&x, first + r * w[1].in + s),
@@ -502,8 +500,7 @@ static void expect_query(const stage *p, int64_t head, int64_t i) {
         double ds = score[j] * (dp[j] - mean + real_at(&p->dlse, head * c->l + i));
         p->want[5][(head * c->l + i) * c->s + j] = ds;
         for (int64_t n = 0; n < c->e; n++) {
-            p->want[2][(head * c->l + i) * c->e + n] +=
-                scale * ds * real_at(&p->k, (kv * c->s + j) * c->e + n);
+            p->want[2][(head * c->l + i) * c->e + n] += scale * ds * real_at(&p->k, (kv * c->s + j) * c->e + n);
             p->want[3][(head * c->s + j) * c->e + n] +=
                 scale * ds * real_at(&p->q, (head * c->l + i) * c->e + n);
         }
@@ -536,8 +533,7 @@ static void attention_of(int number, tg_dtype f, lay masked) {
                                TG_SHAPE(c->b, c->h, c->s, c->d), TG_SHAPE(c->b, c->h, c->l, c->s)};
     for (int i = 0; i < 6; i++)
         *to[i] = lay_out(f, shape[i], FLAT), p.want[i] = calloc((size_t)to[i]->a.numel, 8);
-    fill_small(&p.q, 1), fill_small(&p.k, 2), fill_small(&p.v, 3), fill_small(&p.g, 4),
-        fill_small(&p.dlse, 5);
+    fill_small(&p.q, 1), fill_small(&p.k, 2), fill_small(&p.v, 3), fill_small(&p.g, 4), fill_small(&p.dlse, 5);
     if (c->kinds & 4)
         for (int64_t i = 0; i < p.mask.a.numel; i++)
             *(char *)place_of(&p.mask, i) = mixed((uint64_t)p.mask.at[i]) % 3 != 0 && i / c->s % 9 != 4;
@@ -569,7 +565,8 @@ static void attention_of(int number, tg_dtype f, lay masked) {
 
 START_TEST(attention_by_heads_and_blocks) {
     static const lay masks[] = {FLAT, TURNED, GAPS, ROW, COLUMN, BACK};
-    for (int k = fast() ? 2 - _i % 2 : 0; k < 3; k++) attention_of(_i, (tg_dtype)(k % 2), masks[(_i + 2 * k) % 6]);
+    for (int k = fast() ? 2 - _i % 2 : 0; k < 3; k++)
+        attention_of(_i, (tg_dtype)(k % 2), masks[(_i + 2 * k) % 6]);
     if (!(fast() && _i % 2) && tg_kernels_use("ref")) attention_of(_i, TG_F64, masks[_i % 6]);
 }
 END_TEST

@@ -55,6 +55,8 @@ static inline tg_tensor *lone_moment(tg_optim *o, int k) {
 }
 
 /* A gradient that changes from step to step and from place to place. */
-static inline double gradient_at(int64_t t, int64_t i) { return sin((double)t * 0.7 + (double)i) + 0.3 * (double)(i % 3); }
+static inline double gradient_at(int64_t t, int64_t i) {
+    return sin((double)t * 0.7 + (double)i) + 0.3 * (double)(i % 3);
+}
 
 #endif

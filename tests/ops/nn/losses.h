@@ -13,9 +13,7 @@
 #define SAME_SHAPES_EMPTY(more) \
     .skip = KINDS_BROADCAST | (more), .why = "a loss does not broadcast; the domain"
 #define UNIT(shape) \
-    { \
-        shape, TG_F32, 0.125, 0.875, {0.05, 0.95}, {0.4, 0.6}, .bounded = true \
-    }
+    { shape, TG_F32, 0.125, 0.875, {0.05, 0.95}, {0.4, 0.6}, .bounded = true }
 #define BIG KIND(K_LARGE)
 #define OUT_OF_DOMAIN (KIND(K_INF) | KIND(K_NAN))
 #define SIGNS(shape) \

@@ -15,7 +15,8 @@ START_TEST(one_step) {
     for (int decoupled = 0; decoupled < 2; decoupled++)
         for (int t = 2; t < 5; t++) {
             lone l = lone_new((tg_dtype)_i, 3, p0);
-            tg_optim *o = tg_adam(l.model, 0.5, .beta2 = 0.99, .eps = 1e-3, .weight_decay = 0.1, .decoupled = decoupled);
+            tg_optim *o =
+                tg_adam(l.model, 0.5, .beta2 = 0.99, .eps = 1e-3, .weight_decay = 0.1, .decoupled = decoupled);
             lone_state(l, o, t - 1, m0, v0);
             lone_step(l, o, g);
             double want[3];
@@ -38,7 +39,8 @@ START_TEST(a_thousand_steps) {
         m = b1 * m + (1 - b1) * d, v = b2 * v + (1 - b2) * d * d;
         p -= 1e-2L * (m / (1 - powl(b1, t))) / (sqrtl(v / (1 - powl(b2, t))) + 1e-8L);
     }
-    for (int i = 0; i < 3; i++) ck_assert_double_eq_tol(tg_get(l.p, i), (double)p, _i == TG_F64 ? 1e-12 : 1e-4);
+    for (int i = 0; i < 3; i++)
+        ck_assert_double_eq_tol(tg_get(l.p, i), (double)p, _i == TG_F64 ? 1e-12 : 1e-4);
     lone_end(l, o);
 }
 END_TEST
@@ -61,7 +63,8 @@ START_TEST(long_training) {
             else
                 d[i] += decay * p[i];
             m[i] = 0.9 * m[i] + 0.1 * d[i], v[i] = 0.999 * v[i] + 0.001 * d[i] * d[i];
-            p[i] -= 0.01 * (m[i] / (1 - pow(0.9, (double)t))) / (sqrt(v[i] / (1 - pow(0.999, (double)t))) + 1e-8);
+            p[i] -=
+                0.01 * (m[i] / (1 - pow(0.9, (double)t))) / (sqrt(v[i] / (1 - pow(0.999, (double)t))) + 1e-8);
         }
         if (t > 3 && t % 250 != 0) continue;
         expect_elements(l.p, p, tolerance * (dtype ? 1 : 0.02 * sqrt((double)t)));
@@ -77,7 +80,8 @@ START_TEST(zero_itself) {
     static const char *const names[] = {"beta1", "beta2", "eps"};
     static const double standard[] = {0.9, 0.999, 1e-8};
     lone l = lone_new(TG_F64, 1, (double[]){1});
-    tg_optim *left_out = tg_adam(l.model, 0.1), *asked = tg_adam(l.model, 0.1, .beta1 = TG_ZERO, .beta2 = TG_ZERO, .eps = TG_ZERO);
+    tg_optim *left_out = tg_adam(l.model, 0.1),
+             *asked = tg_adam(l.model, 0.1, .beta1 = TG_ZERO, .beta2 = TG_ZERO, .eps = TG_ZERO);
     for (int i = 0; i < 3; i++) {
         ck_assert(tg_optim_get(left_out, names[i]) == standard[i]);
         ck_assert(tg_optim_get(asked, names[i]) == 0 && !signbit(tg_optim_get(asked, names[i])));

@@ -39,12 +39,13 @@ static const struct {
     double value;
     bool taken;
 } trials[] = {
-    {"on", 0, true},          {"on", 1, true},         {"on", 2, false},      {"on", -1, false},   {"on", 0.5, false},
-    {"on", NAN, false},       {"rate", 0, true},       {"rate", 7, true},     {"rate", -1, false}, {"rate", INFINITY, false},
-    {"rate", NAN, false},     {"share", 0, true},      {"share", 0.99, true}, {"share", 1, false}, {"share", -0.1, false},
-    {"any", -1e9, true},      {"any", 1e9, true},      {"any", 0, true},      {"any", NAN, false}, {"any", -INFINITY, false},
-    {"any", INFINITY, false}, {"count", 1, true},      {"count", 99, true},   {"count", 0, false}, {"count", 100, false},
-    {"count", 1.5, false},    {"count", 1e300, false},
+    {"on", 0, true},          {"on", 1, true},           {"on", 2, false},        {"on", -1, false},
+    {"on", 0.5, false},       {"on", NAN, false},        {"rate", 0, true},       {"rate", 7, true},
+    {"rate", -1, false},      {"rate", INFINITY, false}, {"rate", NAN, false},    {"share", 0, true},
+    {"share", 0.99, true},    {"share", 1, false},       {"share", -0.1, false},  {"any", -1e9, true},
+    {"any", 1e9, true},       {"any", 0, true},          {"any", NAN, false},     {"any", -INFINITY, false},
+    {"any", INFINITY, false}, {"count", 1, true},        {"count", 99, true},     {"count", 0, false},
+    {"count", 100, false},    {"count", 1.5, false},     {"count", 1e300, false},
 };
 
 START_TEST(numbers) {
@@ -53,8 +54,8 @@ START_TEST(numbers) {
         const tg_hyper *h = tg_hyper_find(table, COUNT(table), trials[i].name);
         double was = tg_hyper_get(h, &s);
         ck_assert_int_eq(tg_hyper_set(h, &s, trials[i].value), trials[i].taken ? TG_OK : TG_ERR_ARGUMENT);
-        ck_assert_msg(tg_hyper_get(h, &s) == (trials[i].taken ? trials[i].value : was), "%s %g", trials[i].name,
-                      trials[i].value);
+        ck_assert_msg(tg_hyper_get(h, &s) == (trials[i].taken ? trials[i].value : was), "%s %g",
+                      trials[i].name, trials[i].value);
         if (!trials[i].taken) expect_error(TG_ERR_ARGUMENT, "tg_hyper_set", trials[i].name);
         if (trials[i].taken || strcmp(trials[i].name, "rate") != 0) continue;
         s = (sample){.rate = trials[i].value};
@@ -68,7 +69,8 @@ START_TEST(numbers) {
 }
 END_TEST
 
-#define REAL(name, offset) {name, TG_ATTR_REAL, offset, 0, 0, 0}
+#define REAL(name, offset) \
+    { name, TG_ATTR_REAL, offset, 0, 0, 0 }
 
 START_TEST(tables_that_describe_nothing) {
     static const struct {

@@ -181,7 +181,8 @@ END_TEST
 START_TEST(conv_layer_is_conv2d) {
     tg_model *m = tg_model_new(1);
     tg_tensor *x = numbers(TG_F64, TG_SHAPE(2, 4, 6, 7), 0);
-    tg_tensor *y = tg_nn_conv2d(m, "c", x, 6, .kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 0}, .groups = 2);
+    tg_tensor *y =
+        tg_nn_conv2d(m, "c", x, 6, .kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 0}, .groups = 2);
     tg_tensor *w = tg_model_find(m, "c.weight"), *b = tg_model_find(m, "c.bias");
     expect_ok();
     ck_assert(tg_shape_equal(tg_shape_of(w), TG_SHAPE(6, 2, 3, 2)));
@@ -237,7 +238,8 @@ END_TEST
 START_TEST(embed_takes_rows) {
     const int64_t at[4] = {2, 0, -1, 2};
     tg_model *m = tg_model_new(1);
-    tg_tensor *index = tg_from(TG_I64, at, 2, 2), *y = tg_nn_embedding(m, "tok", index, 3, 2, .init = fill_numbers);
+    tg_tensor *index = tg_from(TG_I64, at, 2, 2),
+              *y = tg_nn_embedding(m, "tok", index, 3, 2, .init = fill_numbers);
     expect_ok();
     ck_assert(tg_shape_equal(tg_shape_of(y), TG_SHAPE(2, 2, 2)));
     const double want[8] = {number(104), number(105), number(100), number(101),

@@ -274,8 +274,7 @@ START_TEST(layouts_and_index_types) {
     tg_tensor *strided = tg_slice(tg_from(TG_I32, gaps, 4), 0, 0, TG_END, 2);
     double want = tg_item(ce(x, tg_from(TG_I64, classes, 2)));
     expect_close(tg_item(ce(tg_transpose(flipped, 0, 1), strided)), want, 1e-15);
-    ck_assert(tg_accuracy(tg_transpose(flipped, 0, 1), strided) ==
-              tg_accuracy(x, tg_from(TG_I64, classes, 2)));
+    ck_assert(tg_accuracy(tg_transpose(flipped, 0, 1), strided) == tg_accuracy(x, tg_from(TG_I64, classes, 2)));
     tg_tensor *t = tg_from(TG_F64, y, 2, 3), *t_flipped = tg_contiguous(tg_transpose(t, 0, 1));
     expect_close(tg_item(bce_logits(tg_transpose(flipped, 0, 1), tg_transpose(t_flipped, 0, 1))),
                  tg_item(bce_logits(x, t)), 1e-15);
@@ -367,7 +366,8 @@ START_TEST(terms_are_made_again) {
     static const struct {
         tg_loss_reduction reduction;
         double mean, times;
-    } rows[] = {{TG_REDUCTION_MEAN, 4e305, 2}, {TG_REDUCTION_BATCH_MEAN, 2e306, 2}, {TG_REDUCTION_SUM, INFINITY, 1}};
+    } rows[] = {
+        {TG_REDUCTION_MEAN, 4e305, 2}, {TG_REDUCTION_BATCH_MEAN, 2e306, 2}, {TG_REDUCTION_SUM, INFINITY, 1}};
     for (int i = 0; i < COUNT(rows); i++) {
         tg_tensor *x = tg_zeros(TG_F64, 200, 5), *out, *g;
         tg_array_set(tg_array_of(x), 7, 2e154);

@@ -21,14 +21,16 @@ static tg_optim *freed_optim(tg_model *m) {
     do { \
         state before = state_of(0, NULL); \
         (void)(call); \
-        ck_assert_msg(strncmp(tg_error_message(), who ": ", strlen(who ": ")) == 0, "%s: %s", #call, tg_error_message()); \
+        ck_assert_msg(strncmp(tg_error_message(), who ": ", strlen(who ": ")) == 0, "%s: %s", #call, \
+                      tg_error_message()); \
         ck_assert_msg(strstr(tg_error_message(), what), "%s: %s", #call, tg_error_message()); \
         ck_assert_int_eq(tg_error_status(), TG_ERR_ARGUMENT); \
         expect_state(#call, &before, 0, NULL); \
     } while (0)
 
 static void refuse_model(tg_model *m, const char *what) {
-    tg_tensor *x = tg_zeros(TG_F32, 2, 4), *image = tg_zeros(TG_F32, 1, 2, 3, 3), *steps = tg_zeros(TG_F32, 1, 2, 4);
+    tg_tensor *x = tg_zeros(TG_F32, 2, 4), *image = tg_zeros(TG_F32, 1, 2, 3, 3),
+              *steps = tg_zeros(TG_F32, 1, 2, 4);
     tg_tensor *index = tg_zeros(TG_I64, 2);
     REFUSED(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), NULL, NULL), "tg_model_param", what);
     REFUSED(tg_model_count(m), "tg_model_count", what);
@@ -69,7 +71,8 @@ static void refuse_optim(tg_optim *o, const char *what) {
 START_TEST(models_and_optimisers) {
     tg_model *m = tg_model_new(1);
     tg_optim *o = tg_sgd(m, 0.1);
-    tg_tensor *kept = tg_keep(tg_zeros(TG_U8, 64)), *small = tg_keep(tg_zeros(TG_U8, 1)), *f = tg_keep(tg_zeros(TG_F32, 64));
+    tg_tensor *kept = tg_keep(tg_zeros(TG_U8, 64)), *small = tg_keep(tg_zeros(TG_U8, 1)),
+              *f = tg_keep(tg_zeros(TG_F32, 64));
     refuse_model(NULL, "NULL");
     refuse_optim(NULL, "NULL");
     refuse_model(freed_model(), "freed");
@@ -112,7 +115,8 @@ END_TEST
 START_TEST(objects_of_all_sizes) {
     static const char one[] = "store", other[] = "store"; /* a kind is an address */
     static const size_t sizes[] = {0, 1, 7, 16, 100, 4096, 1000001};
-    static const size_t large[] = {SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 16, SIZE_MAX / 2, SIZE_MAX / 2 + 1, (size_t)INT64_MAX - 15};
+    static const size_t large[] = {SIZE_MAX,     SIZE_MAX - 15,    SIZE_MAX - 16,
+                                   SIZE_MAX / 2, SIZE_MAX / 2 + 1, (size_t)INT64_MAX - 15};
     for (int i = 0; i < 7; i++) {
         state at_first = state_of(0, NULL);
         void *o = tg_object_new(sizes[i], one, "f");
@@ -127,8 +131,8 @@ START_TEST(objects_of_all_sizes) {
     for (int i = 0; i < 6; i++) {
         state at_first = state_of(0, NULL);
         ck_assert_ptr_null(tg_object_new(large[i], one, "f"));
-        ck_assert_msg(tg_error_status() == TG_ERR_MEMORY && strncmp(tg_error_message(), "f: ", 3) == 0, "%zu: %s", large[i],
-                      tg_error_message());
+        ck_assert_msg(tg_error_status() == TG_ERR_MEMORY && strncmp(tg_error_message(), "f: ", 3) == 0,
+                      "%zu: %s", large[i], tg_error_message());
         expect_state("an object", &at_first, 0, NULL);
     }
 }
@@ -183,7 +187,8 @@ START_TEST(initialisers_that_free) {
     expect_error(TG_ERR_IO, "my_init: no file");
     ck_assert_int_eq(tg_model_count(m), 0);
     ck_assert(tg_is_poison(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), free_model, m)));
-    expect_error(TG_ERR_ARGUMENT, "tg_model_free: the model cannot be freed while an initialiser of it is running");
+    expect_error(TG_ERR_ARGUMENT,
+                 "tg_model_free: the model cannot be freed while an initialiser of it is running");
     ck_assert_int_eq(tg_model_count(m), 0);
     tg_model_free(m);
     expect_ok();
@@ -195,14 +200,16 @@ START_TEST(layers_give_what_initialisers_need) {
     double bound = 0.25;
     tg_tensor *x = tg_zeros(TG_F32, 1, 40);
     tg_nn_linear(m, "fc", x, 30, .init = tg_init_uniform, .init_user = &bound);
-    tg_nn_conv2d(m, "conv", tg_zeros(TG_F64, 1, 3, 5, 5), 8, .kernel = {3, 3}, .init = tg_init_uniform, .init_user = &bound);
+    tg_nn_conv2d(m, "conv", tg_zeros(TG_F64, 1, 3, 5, 5), 8, .kernel = {3, 3}, .init = tg_init_uniform,
+                 .init_user = &bound);
     tg_nn_embedding(m, "token", tg_zeros(TG_I64, 2), 50, 10, .init = tg_init_uniform, .init_user = &bound);
     expect_ok();
     const char *names[] = {"fc.weight", "conv.weight", "token.weight"};
     for (int i = 0; i < COUNT(names); i++) {
         const tg_tensor *w = tg_model_find(m, names[i]);
         double low = 1, high = -1;
-        for (int64_t k = 0; k < tg_numel(w); k++) low = fmin(low, tg_get(w, k)), high = fmax(high, tg_get(w, k));
+        for (int64_t k = 0; k < tg_numel(w); k++)
+            low = fmin(low, tg_get(w, k)), high = fmax(high, tg_get(w, k));
         ck_assert(low >= -bound && low < -0.2 && high <= bound && high > 0.2);
     }
     tg_nn_linear(m, "other", x, 30, .init = tg_init_uniform);
@@ -240,7 +247,8 @@ START_TEST(parts_of_layers_and_losses) {
     REFUSED(tg_layer_check("mine", NULL, 1, "[n]", 1), "mine", "NULL");
     REFUSED(tg_layer_check(NULL, x, 1, "[n]", 1), "tg_layer_check", "NULL");
     REFUSED(tg_layer_check("mine", x, 1, NULL, 1), "mine", "NULL");
-    REFUSED(tg_layer_param(NULL, "mine", "a", "weight", TG_F32, TG_SHAPE(2), NULL, NULL), "mine", "model is NULL");
+    REFUSED(tg_layer_param(NULL, "mine", "a", "weight", TG_F32, TG_SHAPE(2), NULL, NULL), "mine",
+            "model is NULL");
     REFUSED(tg_loss_pair("mine", x, NULL), "mine", "NULL");
     REFUSED(tg_loss_weight("mine", "weight", x, NULL), "mine", "NULL");
     REFUSED(tg_loss_reduce("mine", NULL, TG_REDUCTION_NONE), "mine", "NULL");

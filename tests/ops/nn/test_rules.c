@@ -51,7 +51,8 @@ static tg_status unit_prepare(tg_optim_call *calls, int n) {
         tg_tensor *g = tg_from_array(calls[i].grad);
         sum += tg_item(tg_sum(tg_square(g)));
     }
-    for (int i = 0; i < n; i++) calls[i].work[0] = tg_array_of(tg_mul_scalar(tg_from_array(calls[i].grad), 1 / sqrt(sum)));
+    for (int i = 0; i < n; i++)
+        calls[i].work[0] = tg_array_of(tg_mul_scalar(tg_from_array(calls[i].grad), 1 / sqrt(sum)));
     return tg_error_status();
 }
 static void unit_step(const tg_optim_call *c) {
@@ -81,7 +82,8 @@ static const double start[] = {1, -2, 3}, g[] = {3, 0, -4};
 
 START_TEST(without_a_moment) {
     lone l = lone_new((tg_dtype)_i, 3, start);
-    tg_optim *o = tg_optim_new(l.model, &sign_rule, 0.5, &(sign_opts){.scale = 2}), *one = tg_optim_new(l.model, &sign_rule, 0.5, NULL);
+    tg_optim *o = tg_optim_new(l.model, &sign_rule, 0.5, &(sign_opts){.scale = 2}),
+             *one = tg_optim_new(l.model, &sign_rule, 0.5, NULL);
     lone_step(l, o, g);
     expect_elements(l.p, (double[]){0, -2, 4}, 0);
     lone_step(l, one, g);
@@ -123,7 +125,8 @@ START_TEST(with_two_moments_and_a_preparation) {
     }
     /* m = u, 1.5 u, 1.75 u; p = 1 - u / 2, 1 - 1.25 u, 1 - 2.125 u */
     double tolerance = _i == TG_F32 ? 1e-6 : 1e-15;
-    expect_close(tg_item(l.p), 1 - 2.125 * 0.6, tolerance), expect_close(tg_item(q), 1 - 2.125 * 0.8, tolerance);
+    expect_close(tg_item(l.p), 1 - 2.125 * 0.6, tolerance),
+        expect_close(tg_item(q), 1 - 2.125 * 0.8, tolerance);
     expect_close(tg_item(lone_moment(o, 0)), 1.75 * 0.6, tolerance);
     expect_close(tg_item(lone_moment(o, 1)), 1 - (1.25 + 2.125) / 2 * 0.6, tolerance);
     lone_end(l, o);
@@ -153,7 +156,8 @@ static tg_status refuses(const void *opts) {
 START_TEST(bad_rules) {
     static const tg_hyper outside[] = {{.name = "a", .type = TG_ATTR_REAL, .offset = 8}},
                           lr[] = {{.name = "lr", .type = TG_ATTR_REAL}};
-    static const tg_optim_moment nameless[] = {{.name = "m"}, {.name = NULL}}, odd[] = {{.name = "m", .when = "b"}};
+    static const tg_optim_moment nameless[] = {{.name = "m"}, {.name = NULL}},
+                                 odd[] = {{.name = "m", .when = "b"}};
     const struct {
         tg_optim_rule rule;
         const char *says;
@@ -161,15 +165,22 @@ START_TEST(bad_rules) {
         {{.name = NULL, .step = sign_step}, "the rule has no name"},
         {{.name = "", .step = sign_step}, "the rule has no name"},
         {{.name = "mine"}, "mine has no step"},
-        {{.name = "mine", .step = sign_step, .n_moments = 5, .moments = unit_moments}, "rule mine has 5 moments, outside [0, 4]"},
-        {{.name = "mine", .step = sign_step, .n_moments = -1, .moments = unit_moments}, "rule mine has -1 moments, outside [0, 4]"},
+        {{.name = "mine", .step = sign_step, .n_moments = 5, .moments = unit_moments},
+         "rule mine has 5 moments, outside [0, 4]"},
+        {{.name = "mine", .step = sign_step, .n_moments = -1, .moments = unit_moments},
+         "rule mine has -1 moments, outside [0, 4]"},
         {{.name = "mine", .step = sign_step, .n_moments = 1}, "rule mine has no list of its 1 moments"},
-        {{.name = "mine", .step = sign_step, .n_moments = 2, .moments = nameless}, "moment 1 of rule mine has no name"},
-        {{.name = "mine", .step = sign_step, .n_moments = 1, .moments = odd}, "m is kept when b is set, a hyperparameter that rule mine does not have"},
-        {{.name = "mine", .step = sign_step, .opts_size = 8, .hypers = outside, .n_hypers = 1}, "a is no aligned field of a struct of 8 bytes"},
+        {{.name = "mine", .step = sign_step, .n_moments = 2, .moments = nameless},
+         "moment 1 of rule mine has no name"},
+        {{.name = "mine", .step = sign_step, .n_moments = 1, .moments = odd},
+         "m is kept when b is set, a hyperparameter that rule mine does not have"},
+        {{.name = "mine", .step = sign_step, .opts_size = 8, .hypers = outside, .n_hypers = 1},
+         "a is no aligned field of a struct of 8 bytes"},
         {{.name = "mine", .step = sign_step, .n_hypers = 1}, "no table"},
-        {{.name = "mine", .step = sign_step, .opts_size = 8, .hypers = lr, .n_hypers = 1}, "mine lists the hyperparameter lr"},
-        {{.name = "mine", .step = sign_step, .opts_size = TG_MAX_ATTR + 1}, "mine have 65537 bytes, more than 65536"},
+        {{.name = "mine", .step = sign_step, .opts_size = 8, .hypers = lr, .n_hypers = 1},
+         "mine lists the hyperparameter lr"},
+        {{.name = "mine", .step = sign_step, .opts_size = TG_MAX_ATTR + 1},
+         "mine have 65537 bytes, more than 65536"},
         {{.name = "mine", .step = sign_step, .check = refuses}, "mine refuses its options"},
     };
     tg_model *m = tg_model_new(1);
@@ -201,7 +212,8 @@ START_TEST(names_of_hyperparameters) {
     static const char *const none[] = {"Mu", "", NULL};
     for (int i = 0; i < COUNT(none); i++) {
         ck_assert(isnan(tg_optim_get(o, none[i])));
-        expect_error(TG_ERR_ARGUMENT, "tg_optim_get: rule unit has no hyperparameter", none[i] ? none[i] : "NULL");
+        expect_error(TG_ERR_ARGUMENT, "tg_optim_get: rule unit has no hyperparameter",
+                     none[i] ? none[i] : "NULL");
         ck_assert_int_eq(tg_optim_set(o, none[i], 1), TG_ERR_ARGUMENT);
         expect_error(TG_ERR_ARGUMENT, "tg_optim_set: rule unit has no hyperparameter", "test_rules.c:");
     }
@@ -254,15 +266,26 @@ static tg_status bad_prepare(tg_optim_call *calls, int n) {
     tg_tensor *p = (tg_tensor *)(uintptr_t)calls[0].handle;
     (void)n;
     switch (misdeed) {
-    case 0: return tg_fail(TG_ERR_SHAPE, "bad: needs a matrix, was given %s", tg_describe(p, (char[99]){0}, 99));
-    case 1: return TG_ERR_SHAPE;
-    case 2: return (tg_status)77;
-    case 3: tg_optim_free(victim); return TG_OK;
-    case 4: return tg_optim_step(victim);
-    case 5: return tg_optim_set(victim, "lr", 3);
-    case 6: return tg_optim_set_state(victim, 0, &(tg_optim_state){0});
-    case 7: return tg_tape_rewind(mark_of_victim);
-    case 8: tg_free(p); return TG_OK;
+    case 0:
+        return tg_fail(TG_ERR_SHAPE, "bad: needs a matrix, was given %s", tg_describe(p, (char[99]){0}, 99));
+    case 1:
+        return TG_ERR_SHAPE;
+    case 2:
+        return (tg_status)77;
+    case 3:
+        tg_optim_free(victim);
+        return TG_OK;
+    case 4:
+        return tg_optim_step(victim);
+    case 5:
+        return tg_optim_set(victim, "lr", 3);
+    case 6:
+        return tg_optim_set_state(victim, 0, &(tg_optim_state){0});
+    case 7:
+        return tg_tape_rewind(mark_of_victim);
+    case 8:
+        tg_free(p);
+        return TG_OK;
     default:
         tg_optim_get_state(victim, 0, &s);
         tg_free(s.moment[0]);
@@ -280,7 +303,8 @@ static const struct {
     {TG_ERR_ARGUMENT, "tg_optim_free: the optimiser cannot be used while a function of its rule bad is running"},
     {TG_ERR_ARGUMENT, "tg_optim_step: the optimiser cannot be used while a function of its rule bad is running"},
     {TG_ERR_ARGUMENT, "tg_optim_set: the optimiser cannot be used while a function of its rule bad is running"},
-    {TG_ERR_ARGUMENT, "tg_optim_set_state: the optimiser cannot be used while a function of its rule bad is running"},
+    {TG_ERR_ARGUMENT,
+     "tg_optim_set_state: the optimiser cannot be used while a function of its rule bad is running"},
     {TG_ERR_TAPE, "rewind"},
     {TG_ERR_LIFETIME, "tg_optim_step: prepare has freed a parameter or a moment"},
     {TG_ERR_LIFETIME, "tg_optim_step: prepare has freed a parameter or a moment"},
@@ -361,11 +385,16 @@ END_TEST
 enum { RULES = 5 };
 static tg_optim *optim_of(tg_model *m, int i) {
     switch (i) {
-    case 0: return tg_sgd(m, 0.1);
-    case 1: return tg_sgd(m, 0.1, .momentum = 0.9, .nesterov = true);
-    case 2: return tg_adam(m, 0.1, .weight_decay = 0.1, .decoupled = true);
-    case 3: return tg_optim_new(m, &adagrad_rule, 0.1, NULL);
-    default: return tg_optim_new(m, &unit_rule, 0.1, &(unit_opts){.average = true});
+    case 0:
+        return tg_sgd(m, 0.1);
+    case 1:
+        return tg_sgd(m, 0.1, .momentum = 0.9, .nesterov = true);
+    case 2:
+        return tg_adam(m, 0.1, .weight_decay = 0.1, .decoupled = true);
+    case 3:
+        return tg_optim_new(m, &adagrad_rule, 0.1, NULL);
+    default:
+        return tg_optim_new(m, &unit_rule, 0.1, &(unit_opts){.average = true});
     }
 }
 

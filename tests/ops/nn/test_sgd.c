@@ -24,7 +24,8 @@ START_TEST(one_step) {
     lone_state(l, o, 1, v0, NULL);
     ck_assert_int_eq(tg_optim_set(o, "nesterov", 1), TG_OK);
     lone_step(l, o, g);
-    const double want[] = {1 - 0.5 * (0.6 + 0.25 * 0.85), 2 - 0.5 * (0.2 - 0.25 * 0.05), 3 + 0.5 * (0.7 + 0.25 * 0.7)};
+    const double want[] = {1 - 0.5 * (0.6 + 0.25 * 0.85), 2 - 0.5 * (0.2 - 0.25 * 0.05),
+                           3 + 0.5 * (0.7 + 0.25 * 0.7)};
     expect_elements(l.p, want, tolerance);
     lone_end(l, o);
 }
@@ -38,7 +39,8 @@ START_TEST(sixty_steps) {
     double decay = _i & 4 ? 0.02 : 0, p[N], v[N] = {0}, d[N], tolerance = dtype ? 1e-12 : 1e-5;
     for (int i = 0; i < N; i++) p[i] = i - 5;
     lone l = lone_new(dtype, N, p);
-    tg_optim *o = tg_sgd(l.model, 0.05, .momentum = with ? 0.9 : 0, .weight_decay = decay, .nesterov = nesterov);
+    tg_optim *o =
+        tg_sgd(l.model, 0.05, .momentum = with ? 0.9 : 0, .weight_decay = decay, .nesterov = nesterov);
     for (int64_t t = 1; t <= STEPS; t++) {
         for (int i = 0; i < N; i++) d[i] = dtype ? gradient_at(t, i) : (float)gradient_at(t, i);
         lone_step(l, o, d);

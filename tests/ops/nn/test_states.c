@@ -336,8 +336,7 @@ START_TEST(widths_of_every_rank) {
         ck_assert_int_eq(init[k](w, &rng, NULL), TG_OK);
         for (int64_t i = 0; i < tg_numel(w); i++)
             expect_close(tg_get(w, i),
-                         k % 2 ? width * tg_rng_normal(&same) : width * (2 * tg_rng_uniform(&same) - 1),
-                         1e-14);
+                         k % 2 ? width * tg_rng_normal(&same) : width * (2 * tg_rng_uniform(&same) - 1), 1e-14);
         tg_tape_rewind(mark);
     }
 }
@@ -354,8 +353,7 @@ static tg_tensor *norm(tg_model *m, tg_tensor *x) { return tg_nn_layer_norm(m, "
 static tg_tensor *attend(tg_model *m, tg_tensor *x) { return tg_nn_multihead_attention(m, "att", x, 4); }
 static tg_tensor *embed(tg_model *m, tg_tensor *x) { return tg_nn_embedding(m, "emb", x, 9, 3, .f64 = true); }
 static layer *const layers[] = {dense, conv, norm, attend, embed};
-static const tg_shape given[] = {
-    {2, {24, 6}}, {4, {1, 6, 4, 6}}, {3, {4, 6, 6}}, {3, {2, 6, 12}}, {2, {3, 4}}};
+static const tg_shape given[] = {{2, {24, 6}}, {4, {1, 6, 4, 6}}, {3, {4, 6, 6}}, {3, {2, 6, 12}}, {2, {3, 4}}};
 
 /* In models that are empty and that are not, each allocation fails in turn. */
 START_TEST(layers_that_fail) {
@@ -493,8 +491,8 @@ START_TEST(weighted_means_of_every_rank) {
     for (int rank = 2; rank <= 6; rank++)
         for (int ignore = 0; ignore < 2; ignore++) {
             tg_mark mark = tg_tape_mark();
-            tg_tensor *x = tg_zeros_with(TG_F64, logits_of(rank, C)), *t = tg_zeros_with(TG_I64, rows_of(rank)),
-                      *w = tg_zeros(TG_F64, C);
+            tg_tensor *x = tg_zeros_with(TG_F64, logits_of(rank, C)),
+                      *t = tg_zeros_with(TG_I64, rows_of(rank)), *w = tg_zeros(TG_F64, C);
             for (int c = 0; c < C; c++) tg_array_set(tg_array_of(w), c, 0.5 + c);
             double sum = 0, weights = 0;
             int rest = rank == 2 ? 1 : 3;
@@ -523,7 +521,8 @@ START_TEST(batch_means_of_every_rank) {
         tg_mark mark = tg_tape_mark();
         tg_shape s = {.rank = rank};
         for (int d = 0; d < rank; d++) s.dim[d] = d == 0 ? 5 : d % 3 + 1;
-        tg_tensor *q = tg_mul_scalar(tg_ones_with(TG_F64, s), -2), *p = tg_mul_scalar(tg_ones_with(TG_F64, s), 0.5);
+        tg_tensor *q = tg_mul_scalar(tg_ones_with(TG_F64, s), -2),
+                  *p = tg_mul_scalar(tg_ones_with(TG_F64, s), 0.5);
         double want = 0.5 * (log(0.5) + 2) * (double)tg_numel(p) / 5;
         expect_close(tg_item(tg_kl_div(q, p, .reduction = TG_REDUCTION_BATCH_MEAN)), want, 1e-13);
         expect_ok();

@@ -96,6 +96,7 @@ TCase *tcase_threads(void) {
     TCase *t = tcase_create("threads");
     tcase_set_tags(t, "slow");
     tcase_set_timeout(t, 120);
-    tcase_add_loop_test(t, training_is_the_same_at_any_number_of_threads, 0, (int)(sizeof models / sizeof *models));
+    tcase_add_loop_test(t, training_is_the_same_at_any_number_of_threads, 0,
+                        (int)(sizeof models / sizeof *models));
     return t;
 }

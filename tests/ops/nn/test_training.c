@@ -6,10 +6,9 @@
 static const double xor_x[] = {0, 0, 0, 1, 1, 0, 1, 1}, xor_y[] = {0, 1, 1, 0};
 
 static tg_tensor *xor_loss(tg_model *m, tg_dtype dtype) {
-    tg_tensor *x = tg_to(tg_from(TG_F64, xor_x, 4, 2), dtype),
-              *y = tg_to(tg_from(TG_F64, xor_y, 4, 1), dtype);
-    return tg_binary_cross_entropy_with_logits(tg_nn_linear(m, "out", tg_tanh(tg_nn_linear(m, "hidden", x, 8)), 1),
-                                               y);
+    tg_tensor *x = tg_to(tg_from(TG_F64, xor_x, 4, 2), dtype), *y = tg_to(tg_from(TG_F64, xor_y, 4, 1), dtype);
+    return tg_binary_cross_entropy_with_logits(
+        tg_nn_linear(m, "out", tg_tanh(tg_nn_linear(m, "hidden", x, 8)), 1), y);
 }
 
 static tg_optim *choose(tg_model *m, int i) {

@@ -169,7 +169,6 @@ static void check(tg_dtype f, int64_t l, int64_t s, int64_t e, int64_t d, mask_k
     drop(&p);
 }
 
-
 START_TEST(tiles_are_the_definition) {
     static const int64_t sizes[][4] = {{1, 1, 1, 1},     {1, 130, 8, 3},  {33, 64, 16, 17}, {32, 65, 7, 32},
                                        {70, 130, 33, 9}, {65, 17, 1, 40}, {31, 0, 4, 5},    {4, 3, 0, 2},

@@ -19,7 +19,6 @@
 
 TCase *tcase_windows(void);
 
-
 static double get(int dtype, const void *p, int64_t i) {
     return dtype == TG_F64 ? ((const double *)p)[i] : (double)((const float *)p)[i];
 }
@@ -52,10 +51,21 @@ static void check_offset_gemm(const tg_kernels *k, int dtype, int64_t rows, int6
     fill(dtype, c, COUNT(c), 4);
     memcpy(was, c, sizeof c);
     const void *from = start == NO_START ? NULL : start == ITSELF ? (const void *)c : (const void *)bias;
-    k->real[dtype]->product(&(tg_product){.m = rows, .n = lanes, .k = sums, .a = x, .a_row_at = row, .a_col_at = sum,
-                                          .b = b, .b_row = b_row, .padded = true, .start = from,
-                                          .start_row = start == ITSELF ? c_row : 0, .c = c, .c_row = c_row,
-                                          .alpha = 1, .fetch = gap != 0});
+    k->real[dtype]->product(&(tg_product){.m = rows,
+                                          .n = lanes,
+                                          .k = sums,
+                                          .a = x,
+                                          .a_row_at = row,
+                                          .a_col_at = sum,
+                                          .b = b,
+                                          .b_row = b_row,
+                                          .padded = true,
+                                          .start = from,
+                                          .start_row = start == ITSELF ? c_row : 0,
+                                          .c = c,
+                                          .c_row = c_row,
+                                          .alpha = 1,
+                                          .fetch = gap != 0});
     for (int64_t i = 0; i < (rows + 1) * c_row; i++) {
         bool inside = i < rows * c_row && i % c_row < lanes;
         double want = start == ITSELF       ? get(dtype, was, i)
@@ -91,9 +101,19 @@ static void check_offset_lines(const tg_kernels *k, int dtype, int64_t lines, in
     for (int64_t r = 0; r < sums; r++) sum[r] = r * 11 % SUMS * 5;
     fill(dtype, x, COUNT(x), 1), fill(dtype, w, COUNT(w), 2), fill(dtype, bias, 9, 3),
         fill(dtype, c, COUNT(c), 4);
-    k->real[dtype]->product(&(tg_product){.m = lines, .n = n, .k = sums, .a = w, .a_row = 1, .a_col = 9, .b = x,
-                                          .b_row_at = sum, .start = start ? bias : NULL, .start_row = 1, .c = c,
-                                          .c_row = 80, .alpha = 1});
+    k->real[dtype]->product(&(tg_product){.m = lines,
+                                          .n = n,
+                                          .k = sums,
+                                          .a = w,
+                                          .a_row = 1,
+                                          .a_col = 9,
+                                          .b = x,
+                                          .b_row_at = sum,
+                                          .start = start ? bias : NULL,
+                                          .start_row = 1,
+                                          .c = c,
+                                          .c_row = 80,
+                                          .alpha = 1});
     for (int64_t i = 0; i < COUNT(c); i++) {
         bool inside = i / 80 < lines && i % 80 < n;
         double want = !inside ? whole(i, 4) : start ? get(dtype, bias, i / 80) : 0;
@@ -139,8 +159,7 @@ END_TEST
 /* ---- pooling ---- */
 
 /* The window's largest: the first that ties, or the first NaN. */
-static int64_t largest(int dtype, const void *plane, int64_t width, const tg_window w[2], int64_t i,
-                       int64_t j) {
+static int64_t largest(int dtype, const void *plane, int64_t width, const tg_window w[2], int64_t i, int64_t j) {
     int64_t best = -1;
     for (int64_t k = 0; k < w[0].kernel * w[1].kernel; k++) {
         int64_t y = i * w[0].stride - w[0].padding + k / w[1].kernel * w[0].dilation;
@@ -173,11 +192,9 @@ static void check_pool(int dtype, const tg_window w[2], bool nan) {
         int64_t at =
             largest(dtype, (char *)x.data + first * size, w[1].in, w, i % out / w[1].out, i % w[1].out);
         REQUIRE(((int64_t *)index.data)[i] == at, "%s f%d %d by %d: window %d takes %d, not %d", tg_isa(),
-                dtype ? 64 : 32, (int)w[0].in, (int)w[1].in, (int)i, (int)((int64_t *)index.data)[i],
-                (int)at);
+                dtype ? 64 : 32, (int)w[0].in, (int)w[1].in, (int)i, (int)((int64_t *)index.data)[i], (int)at);
         double got = get(dtype, y.data, i), should = get(dtype, x.data, first + at);
-        REQUIRE(got == should || (isnan(got) && isnan(should)), "window %d is %g, not %g", (int)i, got,
-                should);
+        REQUIRE(got == should || (isnan(got) && isnan(should)), "window %d is %g, not %g", (int)i, got, should);
         set(dtype, y.data, i, whole(i, 9));
         set(dtype, want.data, first + at, get(dtype, want.data, first + at) + whole(i, 9));
     }

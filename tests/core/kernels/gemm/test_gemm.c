@@ -198,7 +198,8 @@ START_TEST(allocation_that_fails) {
         tg_memory_fail_at(-1);
         tg_error_clear();
         ck_assert(s == TG_OK || s == TG_ERR_MEMORY);
-        for (int64_t i = 0; s != TG_OK && i < c.numel; i++) ck_assert_double_eq(tg_array_get(&c, i), (float)number(i));
+        for (int64_t i = 0; s != TG_OK && i < c.numel; i++)
+            ck_assert_double_eq(tg_array_get(&c, i), (float)number(i));
         tg_array_drop(&a), tg_array_drop(&b), tg_array_drop(&c);
     }
     ck_assert_int_ge(n, 3);

@@ -36,7 +36,8 @@ static double value(const tg_array *a, int64_t i, int64_t j) {
 enum { ZEROS, ITSELF, BIAS };
 
 /* [m, n]: what a holds, times b, added to what is there at the beginning. */
-static double *expect(const tg_array *a, const tg_array *b, const tg_array *was, const tg_array *bias, int start) {
+static double *expect(const tg_array *a, const tg_array *b, const tg_array *was, const tg_array *bias,
+                      int start) {
     int64_t m = a->shape[0], n = b->shape[1], k = a->shape[1];
     double *want = calloc((size_t)(m * n), sizeof *want), *row = calloc((size_t)(k * n + 1), sizeof *row);
     for (int64_t i = 0; i < k * n; i++) row[i] = value(b, i / n, i % n);
@@ -58,15 +59,16 @@ static void check(const char *isa, tg_dtype dtype, const int64_t z[3], int turne
     tg_array c = matrix(dtype, m, n, false, gap, 3), was = matrix(dtype, m, n, false, gap, 3), bias = {0};
     ck_assert_int_eq(tg_array_alloc(&bias, dtype, TG_SHAPE(n)), TG_OK);
     for (int64_t j = 0; j < n; j++) tg_array_set(&bias, j, whole(j, 4));
-    ck_assert_int_eq(start == BIAS ? tg_gemm_bias(&a, &b, &bias, &c) : tg_gemm(1, &a, &b, start == ITSELF, &c), TG_OK);
+    ck_assert_int_eq(start == BIAS ? tg_gemm_bias(&a, &b, &bias, &c) : tg_gemm(1, &a, &b, start == ITSELF, &c),
+                     TG_OK);
     double *all_wanted = expect(&a, &b, &was, &bias, start);
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n + gap; j++) {
             double want = j < n ? all_wanted[i * n + j] : value(&was, i, j);
             if (value(&c, i, j) != want)
                 ck_abort_msg("%s f%d [%d, %d] [%d, %d], turned %d, start %d: %g at %d, %d, not %g", isa,
-                             dtype == TG_F64 ? 64 : 32, (int)m, (int)k, (int)k, (int)n, turned, start, value(&c, i, j),
-                             (int)i, (int)j, want);
+                             dtype == TG_F64 ? 64 : 32, (int)m, (int)k, (int)k, (int)n, turned, start,
+                             value(&c, i, j), (int)i, (int)j, want);
         }
     free(all_wanted);
     tg_array *all[] = {&a, &b, &c, &was, &bias};
@@ -75,15 +77,16 @@ static void check(const char *isa, tg_dtype dtype, const int64_t z[3], int turne
 
 /* Few rows, whose B is read in place; more than a block of rows; of sums; of columns; rows of A that are 4 KiB apart,
  * and its columns; and what is too small, or a vector. */
-static const int64_t sizes[][3] = {{5, 71, 40},    {84, 32, 33},   {85, 33, 64},  {30, 17, 513}, {3, 1030, 9},
-                                   {90, 1057, 3},  {86, 16, 1024}, {1024, 5, 19}, {2048, 3, 7},  {2, 3, 4},
-                                   {1, 700, 30},   {700, 1, 30},   {13, 48, 1},   {29, 31, 0}};
+static const int64_t sizes[][3] = {{5, 71, 40},   {84, 32, 33},   {85, 33, 64},  {30, 17, 513}, {3, 1030, 9},
+                                   {90, 1057, 3}, {86, 16, 1024}, {1024, 5, 19}, {2048, 3, 7},  {2, 3, 4},
+                                   {1, 700, 30},  {700, 1, 30},   {13, 48, 1},   {29, 31, 0}};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 START_TEST(products_by_blocks) {
     if (!tg_kernels_use(tg_kernel_isas[_i])) return;
     for (int i = 0; i < SIZES; i++)
-        for (int v = 0; v < 24; v++) check(tg_kernel_isas[_i], v % 2 ? TG_F64 : TG_F32, sizes[i], v / 2 % 4, v / 8);
+        for (int v = 0; v < 24; v++)
+            check(tg_kernel_isas[_i], v % 2 ? TG_F64 : TG_F32, sizes[i], v / 2 % 4, v / 8);
 }
 END_TEST
 

@@ -22,8 +22,8 @@ static double get(tg_dtype dtype, const void *p, int64_t i) {
     return dtype == TG_F64 ? ((const double *)p)[i] : (double)((const float *)p)[i];
 }
 
-static void check_product(const char *isa, tg_dtype dtype, int64_t rows, int64_t k, int64_t n, bool transposed,
-                          bool add) {
+static void check_product(const char *isa, tg_dtype dtype, int64_t rows, int64_t k, int64_t n,
+                          bool transposed, bool add) {
     static double a[ROWS * WIDE], c[(ROWS + 1) * WIDE], was[(ROWS + 1) * WIDE];
     tg_array w = {0};
     tg_prepacked p = {0};
@@ -42,7 +42,8 @@ static void check_product(const char *isa, tg_dtype dtype, int64_t rows, int64_t
             want += get(dtype, a, i / WIDE * (k + GAP) + r) *
                     get(dtype, w.data, transposed ? i % WIDE * k + r : r * n + i % WIDE);
         ck_assert_msg(get(dtype, c, i) == want, "%s f%d [%d, %d] [%d, %d]: %g at %d, not %g", isa,
-                      dtype == TG_F64 ? 64 : 32, (int)rows, (int)k, (int)k, (int)n, get(dtype, c, i), (int)i, want);
+                      dtype == TG_F64 ? 64 : 32, (int)rows, (int)k, (int)k, (int)n, get(dtype, c, i), (int)i,
+                      want);
     }
     tg_prepacked_drop(&p);
     tg_array_drop(&w);
@@ -54,7 +55,8 @@ START_TEST(products_with_panels) {
     for (int v = 0; v < 8; v++)
         for (int i = 0; i < 8; i++)
             for (int j = 0; j < 64; j++)
-                check_product(tg_kernel_isas[_i], v % 2 ? TG_F64 : TG_F32, rows[i], sizes[j % 8], sizes[j / 8], v & 2, v & 4);
+                check_product(tg_kernel_isas[_i], v % 2 ? TG_F64 : TG_F32, rows[i], sizes[j % 8],
+                              sizes[j / 8], v & 2, v & 4);
 }
 END_TEST
 

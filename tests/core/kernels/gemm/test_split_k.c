@@ -7,14 +7,20 @@
 TCase *tcase_long_products(void);
 
 /* batch (1: none), m, n */
-static const int64_t shapes[][3] = {{1, 1, 1}, {1, 1, 9}, {1, 9, 1}, {1, 3, 5}, {2, 1, 3}, {3, 2, 1}, {1, 1, 130}, {1, 67, 1}, {1, 1, 127}, {1, 63, 1}, {1, 1, 2047}, {1, 1023, 1}};
+static const int64_t shapes[][3] = {{1, 1, 1},   {1, 1, 9},  {1, 9, 1},    {1, 3, 5},
+                                    {2, 1, 3},   {3, 2, 1},  {1, 1, 130},  {1, 67, 1},
+                                    {1, 1, 127}, {1, 63, 1}, {1, 1, 2047}, {1, 1023, 1}};
 static const int64_t lengths[] = {2047, 2048, 2049, 2305, 2561, 4097, 5000};
 /* Of A, B and C, whose columns lie side by side; one column has gaps where A has. */
-static const lay how[][3] = {{FLAT, FLAT, FLAT}, {TURNED, FLAT, FLAT}, {FLAT, TURNED, FLAT}, {GAPS, GAPS, FLAT},
-                             {ROW, BACK, FLAT},  {BACK, COLUMN, FLAT}, {FLAT, GAPS, FLAT},
-                             {TURNED, GAPS, FLAT}};
+static const lay how[][3] = {{FLAT, FLAT, FLAT}, {TURNED, FLAT, FLAT}, {FLAT, TURNED, FLAT},
+                             {GAPS, GAPS, FLAT}, {ROW, BACK, FLAT},    {BACK, COLUMN, FLAT},
+                             {FLAT, GAPS, FLAT}, {TURNED, GAPS, FLAT}};
 static const double factors[][2] = {{1, 0}, {-2, 0}, {1, 1}, {0.5, 3}, {1, -1}};
-enum { SHAPES = sizeof shapes / sizeof *shapes, LENGTHS = sizeof lengths / sizeof *lengths, HOW = sizeof how / sizeof *how };
+enum {
+    SHAPES = sizeof shapes / sizeof *shapes,
+    LENGTHS = sizeof lengths / sizeof *lengths,
+    HOW = sizeof how / sizeof *how
+};
 
 static float number(const laid *l, int64_t i) {
     float f;
@@ -36,14 +42,17 @@ static void check_product(const int64_t z[3], int64_t k, const lay as[3], const 
     bool batch = z[0] > 1;
     laid a = wholes(batch ? TG_SHAPE(z[0], z[1], k) : TG_SHAPE(z[1], k), as[0], 1);
     laid b = wholes(batch ? TG_SHAPE(z[0], k, z[2]) : TG_SHAPE(k, z[2]), as[1], 2);
-    laid c = wholes(batch ? TG_SHAPE(z[0], z[1], z[2]) : TG_SHAPE(z[1], z[2]), z[2] == 1 && as[0] == GAPS ? GAPS : as[2], 3);
+    laid c = wholes(batch ? TG_SHAPE(z[0], z[1], z[2]) : TG_SHAPE(z[1], z[2]),
+                    z[2] == 1 && as[0] == GAPS ? GAPS : as[2], 3);
     laid bias = wholes(TG_SHAPE(z[2]), biased == 2 ? GAPS : FLAT, 4);
     memcpy(c.image, c.whole.data, c.bytes);
     for (int64_t i = 0; i < c.a.numel; i++) {
         int64_t from = i / z[2] * k, to = i / (z[1] * z[2]) * k * z[2] + i % z[2];
         double sum = 0;
-        for (int64_t l = 0; l < k; l++) sum += (double)number(&a, from + l) * (double)number(&b, to + l * z[2]);
-        float want = (float)(f[0] * sum + f[1] * (double)number(&c, i) + (biased ? (double)number(&bias, i % z[2]) : 0));
+        for (int64_t l = 0; l < k; l++)
+            sum += (double)number(&a, from + l) * (double)number(&b, to + l * z[2]);
+        float want =
+            (float)(f[0] * sum + f[1] * (double)number(&c, i) + (biased ? (double)number(&bias, i % z[2]) : 0));
         memcpy(c.image + (size_t)c.at[i] * 4, &want, 4);
         if (f[1] == 0) memset(place_of(&c, i), 0xff, 4);
     }
@@ -51,10 +60,12 @@ static void check_product(const int64_t z[3], int64_t k, const lay as[3], const 
     for (int t = 1; t <= 4; t += 3) {
         tg_set_num_threads(t);
         memcpy(c.whole.data, before, c.bytes);
-        ck_assert_int_eq(biased ? tg_gemm_bias(&a.a, &b.a, &bias.a, &c.a) : tg_gemm(f[0], &a.a, &b.a, f[1], &c.a), TG_OK);
-        REQUIRE(first_wrong(&c) < 0, "%s [%d, %d, %d] over %d, %s %s to %s, alpha %g, beta %g, bias %d: place %d, %d threads",
-                tg_isa(), (int)z[0], (int)z[1], (int)z[2], (int)k, lay_name(as[0]), lay_name(as[1]), lay_name(as[2]), f[0], f[1],
-                biased, (int)first_wrong(&c), t);
+        ck_assert_int_eq(
+            biased ? tg_gemm_bias(&a.a, &b.a, &bias.a, &c.a) : tg_gemm(f[0], &a.a, &b.a, f[1], &c.a), TG_OK);
+        REQUIRE(first_wrong(&c) < 0,
+                "%s [%d, %d, %d] over %d, %s %s to %s, alpha %g, beta %g, bias %d: place %d, %d threads",
+                tg_isa(), (int)z[0], (int)z[1], (int)z[2], (int)k, lay_name(as[0]), lay_name(as[1]),
+                lay_name(as[2]), f[0], f[1], biased, (int)first_wrong(&c), t);
     }
     free(before);
     lay_down(&a), lay_down(&b), lay_down(&c), lay_down(&bias);
@@ -96,7 +107,8 @@ END_TEST
 
 /* Whichever allocation fails, C is as it was and nothing is left. */
 START_TEST(without_memory) {
-    laid a = wholes(TG_SHAPE(3, 5000), FLAT, 1), b = wholes(TG_SHAPE(5000, 4), FLAT, 2), c = wholes(TG_SHAPE(3, 4), FLAT, 3);
+    laid a = wholes(TG_SHAPE(3, 5000), FLAT, 1), b = wholes(TG_SHAPE(5000, 4), FLAT, 2),
+         c = wholes(TG_SHAPE(3, 4), FLAT, 3);
     memcpy(c.image, c.whole.data, c.bytes);
     tg_status s = TG_ERR_MEMORY;
     for (int n = 1; s != TG_OK; n++) {

@@ -14,7 +14,9 @@ static int64_t place(int64_t j, int64_t every) {
     return j % 5 == 1 ? 6 : (int64_t[]){0, 1, 3, 4, 5}[mixed((uint64_t)j) % 5];
 }
 
-static float term(int64_t j, int64_t lane) { return 0.1f + (float)(mixed((uint64_t)(j * LANES + lane)) % 97) * 1e-3f; }
+static float term(int64_t j, int64_t lane) {
+    return 0.1f + (float)(mixed((uint64_t)(j * LANES + lane)) % 97) * 1e-3f;
+}
 
 /* axis 0: [n, LANES] into [PLACES, LANES]; axis 1: transposed. `own`: lane l has the indices moved on by l. */
 static void check_crowd(int64_t n, int64_t every, int axis, bool own, tg_dtype of_index) {
@@ -42,8 +44,9 @@ static void check_crowd(int64_t n, int64_t every, int axis, bool own, tg_dtype o
             /* up to `few` terms are added in f32, one rounding each; more of them in double */
             bool wide = own ? n > few : count[p][l] > few;
             double bound = (double)(wide ? 1 : few) * 0x1p-24 * want[p][l];
-            REQUIRE(fabs(is - want[p][l]) <= bound, "%d of %d at place %d, lane %d, axis %d, own %d: %.9g, not %.9g",
-                    (int)count[p][l], (int)n, p, l, axis, own, is, want[p][l]);
+            REQUIRE(fabs(is - want[p][l]) <= bound,
+                    "%d of %d at place %d, lane %d, axis %d, own %d: %.9g, not %.9g", (int)count[p][l],
+                    (int)n, p, l, axis, own, is, want[p][l]);
         }
     lay_down(&x), lay_down(&src), lay_down(&index);
 }

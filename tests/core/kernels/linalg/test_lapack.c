@@ -73,7 +73,8 @@ static void check_cholesky(tg_dtype dtype, int64_t n, bool upper) {
                                  : (long double)at(&l, m, i, k) * at(&l, m, j, k);
                 double want = at(&a, m, i, j), got = read ? (double)sum : at(&l, m, i, j);
                 REQUIRE(read ? fabs(got - want) <= 4 * (double)n * epsilon(&a) * (double)n : got == want,
-                        "n %d, upper %d: (%d, %d) is %.17g, not %.17g", (int)n, upper, (int)i, (int)j, got, want);
+                        "n %d, upper %d: (%d, %d) is %.17g, not %.17g", (int)n, upper, (int)i, (int)j, got,
+                        want);
             }
     tg_array_drop(&a), tg_array_drop(&l);
 }
@@ -94,7 +95,8 @@ static void check_lu(tg_dtype dtype, int64_t n, int64_t k, bool transpose) {
             for (int64_t j = 0; j < k; j++) {
                 long double sum = -(long double)at(&b, m, i, j), size = 0;
                 for (int64_t l = 0; l < n; l++) {
-                    long double v = (long double)at(&a, m, transpose ? l : i, transpose ? i : l) * at(&x, m, l, j);
+                    long double v =
+                        (long double)at(&a, m, transpose ? l : i, transpose ? i : l) * at(&x, m, l, j);
                     sum += v, size += fabsl(v);
                 }
                 for (int64_t l = 0; l < n; l++) size += fabsl((long double)at(&x, m, l, j));
@@ -131,7 +133,8 @@ START_TEST(loops_and_lapack_agree) {
         for (int64_t i = 0; i < n; i++) ck_assert_int_eq((int)tg_array_get(&p, i), (int)tg_array_get(&q, i));
         for (int64_t i = 0; i < a.numel; i++)
             REQUIRE(fabs(tg_array_get(&a, i) - tg_array_get(&b, i)) <= 200 * (double)n * epsilon(&a),
-                    "n %d, element %d: %.9g and %.9g", (int)n, (int)i, tg_array_get(&a, i), tg_array_get(&b, i));
+                    "n %d, element %d: %.9g and %.9g", (int)n, (int)i, tg_array_get(&a, i),
+                    tg_array_get(&b, i));
         tg_array_drop(&a), tg_array_drop(&b), tg_array_drop(&p), tg_array_drop(&q);
     }
 }
@@ -181,7 +184,8 @@ END_TEST
 START_TEST(triangles) {
     int64_t n = 7, k = _i < 8 ? 3 : 1;
     tg_triangle t = {_i & 1, _i >> 1 & 1, _i >> 2 & 1};
-    tg_array a = fresh(TG_F64, TG_SHAPE(n, n)), b = fresh(TG_F64, TG_SHAPE(BATCH, n, k)), x = copy_of(&b), every = a;
+    tg_array a = fresh(TG_F64, TG_SHAPE(n, n)), b = fresh(TG_F64, TG_SHAPE(BATCH, n, k)), x = copy_of(&b),
+             every = a;
     add_diagonal(&a, 2);
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < n; j++)
@@ -211,7 +215,8 @@ START_TEST(any_number_of_threads) {
         tg_array a = fresh(f, TG_SHAPE(40, 33, 33)), b = fresh(f, TG_SHAPE(40, 33, 9)), want[2] = {{0}, {0}};
         add_diagonal(&a, 40);
         for (int n = 1; n <= 4; n++) {
-            tg_array lu = copy_of(&a), l = copy_of(&a), x = copy_of(&b), pivot = fresh(TG_I32, TG_SHAPE(40, 33, 1));
+            tg_array lu = copy_of(&a), l = copy_of(&a), x = copy_of(&b),
+                     pivot = fresh(TG_I32, TG_SHAPE(40, 33, 1));
             tg_set_num_threads(n);
             tg_lu_factor(&lu, &pivot);
             tg_lu_solve(&lu, &pivot, false, &x);

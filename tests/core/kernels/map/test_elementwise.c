@@ -59,7 +59,8 @@ static void number(tg_dtype dtype, int64_t i, int salt, void *to) {
     uint8_t byte = dtype == TG_BOOL ? h >> 9 & 1 : (uint8_t)(h >> 9);
     const void *from[] = {[TG_F32] = &narrow, [TG_F64] = &real, [TG_I32] = &word,
                           [TG_I64] = &wide,   [TG_U8] = &byte,  [TG_BOOL] = &byte};
-    static const size_t size[] = {[TG_F32] = 4, [TG_F64] = 8, [TG_I32] = 4, [TG_I64] = 8, [TG_U8] = 1, [TG_BOOL] = 1};
+    static const size_t size[] = {
+        [TG_F32] = 4, [TG_F64] = 8, [TG_I32] = 4, [TG_I64] = 8, [TG_U8] = 1, [TG_BOOL] = 1};
     copy_element(to, from[dtype], size[dtype]);
 }
 
@@ -197,8 +198,7 @@ static void apply_axpy(const job *j, const tg_array *const a[]) { (void)j, tg_ma
 static void expect_axpy(const job *j, int64_t n, char *const p[]) {
     for (int64_t i = 0; i < n; i++)
         if (j->dtype[0] == TG_F32)
-            ((float *)(void *)p[0])[i] =
-                ((float *)(void *)p[0])[i] + (float)-0.7 * ((float *)(void *)p[1])[i];
+            ((float *)(void *)p[0])[i] = ((float *)(void *)p[0])[i] + (float)-0.7 * ((float *)(void *)p[1])[i];
         else
             ((double *)(void *)p[0])[i] = ((double *)(void *)p[0])[i] + -0.7 * ((double *)(void *)p[1])[i];
 }
@@ -318,8 +318,7 @@ static void check_everywhere(job j) {
     for (int s = 0; s < (fast() ? FEW_SHAPES : SHAPES); s++)
         for (int i = s % 3; i < LAYOUTS; i += 3) check(&j, shapes[s], layouts[i]);
     for (int i = 0; i < LAYOUTS; i++)
-        check(&j, (tg_shape){6, {2, 3, 2, 3, 3, 7}}, layouts[i]),
-            check(&j, (tg_shape){2, {31, 7}}, layouts[i]);
+        check(&j, (tg_shape){6, {2, 3, 2, 3, 3, 7}}, layouts[i]), check(&j, (tg_shape){2, {31, 7}}, layouts[i]);
 }
 
 /* All others flat, with gaps, and repeated, just past one piece: of cheap loops the long one. */
@@ -505,8 +504,7 @@ START_TEST(ends_of_the_integers) {
                 tg_array_copy(&out, &from);
                 convert_one(to, want, dtype, in);
                 size_t size = tg_dtype_size(to);
-                REQUIRE(memcmp((char *)out.data + (size_t)(n - 1) * size, want, size) == 0 ||
-                            is_nan(to, want),
+                REQUIRE(memcmp((char *)out.data + (size_t)(n - 1) * size, want, size) == 0 || is_nan(to, want),
                         "case %d to %s", i, tg_dtype_name(to));
                 if (i < R) {
                     tg_array_fill(&out, reals[i]);

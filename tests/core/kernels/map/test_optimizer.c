@@ -31,8 +31,7 @@ static void reset(int which) {
 
 static void call(tg_run *run, bool f64, int which, int64_t n, const int64_t *s, const void *step) {
     char *p[OPERANDS];
-    for (int k = 0; k < OPERANDS; k++)
-        p[k] = f64 ? (char *)&wide[which][k][1] : (char *)&narrow[which][k][1];
+    for (int k = 0; k < OPERANDS; k++) p[k] = f64 ? (char *)&wide[which][k][1] : (char *)&narrow[which][k][1];
     run(n, p, s, step);
 }
 

@@ -14,7 +14,8 @@ static void put(tg_dtype dtype, void *to, double real, int64_t wide) {
     uint8_t byte = dtype == TG_BOOL ? wide != 0 : (uint8_t)wide;
     const void *from[] = {[TG_F32] = &narrow, [TG_F64] = &real, [TG_I32] = &word,
                           [TG_I64] = &wide,   [TG_U8] = &byte,  [TG_BOOL] = &byte};
-    static const size_t size[] = {[TG_F32] = 4, [TG_F64] = 8, [TG_I32] = 4, [TG_I64] = 8, [TG_U8] = 1, [TG_BOOL] = 1};
+    static const size_t size[] = {
+        [TG_F32] = 4, [TG_F64] = 8, [TG_I32] = 4, [TG_I64] = 8, [TG_U8] = 1, [TG_BOOL] = 1};
     copy_element(to, from[dtype], size[dtype]);
 }
 
@@ -94,8 +95,7 @@ static void expect_fold(fold k, const laid *x, unsigned axes, laid *out) {
                                                        : 0;
     }
     for (int64_t i = 0; i < x->a.numel; i++) {
-        fold_in(k.f, real, &sum_real[at], &sum_whole[at], real ? real_at(x, i) : 0,
-                real ? 0 : whole_at(x, i));
+        fold_in(k.f, real, &sum_real[at], &sum_whole[at], real ? real_at(x, i) : 0, real ? 0 : whole_at(x, i));
         for (int d = x->a.rank - 1; d >= 0; d--) {
             at += step[d];
             if (++index[d] < x->a.shape[d]) break;
@@ -383,8 +383,7 @@ static void near_all(const char *what, const laid *is, const double *want, int64
                 (int)rows, (int)n, t, real_at(is, i), (int)i, want[i]);
 }
 
-static void check_norm(tg_dtype dtype, int64_t rows, int64_t n, bool centred, unsigned wanted,
-                       bool weighted) {
+static void check_norm(tg_dtype dtype, int64_t rows, int64_t n, bool centred, unsigned wanted, bool weighted) {
     tg_row_norm f = {n, 0.01, centred};
     laid x = lay_out(dtype, TG_SHAPE(rows, n), FLAT), g = lay_out(dtype, TG_SHAPE(rows, n), FLAT),
          w = lay_out(dtype, TG_SHAPE(n), FLAT);
@@ -405,8 +404,7 @@ static void check_norm(tg_dtype dtype, int64_t rows, int64_t n, bool centred, un
         const double *want[3] = {o.dx, o.dw, o.db};
         for (int k = 0; k < 3; k++)
             to[k] = wanted >> k & 1 ? &d[k].a : NULL, memset(d[k].whole.data, 0xff, d[k].bytes);
-        ck_assert_int_eq(tg_map_norm_grad(&f, &g.a, &x.a, weighted ? &w.a : NULL, to[0], to[1], to[2]),
-                         TG_OK);
+        ck_assert_int_eq(tg_map_norm_grad(&f, &g.a, &x.a, weighted ? &w.a : NULL, to[0], to[1], to[2]), TG_OK);
         for (int k = 0; k < 3; k++) {
             if (to[k]) near_all(k == 0 ? "dx" : k == 1 ? "dw" : "db", &d[k], want[k], rows, n, t);
             if (t == 1) memcpy(first[k], d[k].whole.data, d[k].bytes);
@@ -482,8 +480,7 @@ START_TEST(cross_entropy_of_many_rows) {
                     want = weight * (exp(real_at(&x, r * n + i) - most) / sum - (i == class));
                     REQUIRE(fabs(real_at(&dx, r * n + i) - want) <= 16 * unit * fmax(1, fabs(weight)) &&
                                 (weight != 0 || real_at(&dx, r * n + i) == 0),
-                            "dx %d of row %d is %.9g, not %.9g", (int)i, (int)r, real_at(&dx, r * n + i),
-                            want);
+                            "dx %d of row %d is %.9g, not %.9g", (int)i, (int)r, real_at(&dx, r * n + i), want);
                 }
             }
         }
@@ -599,8 +596,7 @@ START_TEST(extremes_of_long_axes) {
                     if (is_real(dtype)) {
                         double v = real_at(&x, b), w = real_at(&x, a);
                         if (!isnan(w) && (isnan(v) || (k % 2 ? v > w : v < w))) best = j;
-                    } else if (k % 2 ? whole_at(&x, b) > whole_at(&x, a)
-                                     : whole_at(&x, b) < whole_at(&x, a)) {
+                    } else if (k % 2 ? whole_at(&x, b) > whole_at(&x, a) : whole_at(&x, b) < whole_at(&x, a)) {
                         best = j;
                     }
                 }

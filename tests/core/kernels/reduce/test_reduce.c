@@ -122,8 +122,7 @@ static void check_reduce(tg_reduction f, const tg_array *x, unsigned axes) {
     int64_t terms = out.numel ? x->numel / out.numel : 0;
     for (int64_t i = 0; i < out.numel; i++) {
         double got = tg_array_get(&out, i);
-        REQUIRE(fabs(got - (double)want[i]) <= bound(f, (tg_dtype)x->dtype, terms, i) ||
-                    got == (double)want[i],
+        REQUIRE(fabs(got - (double)want[i]) <= bound(f, (tg_dtype)x->dtype, terms, i) || got == (double)want[i],
                 "%s reduction %d of %d elements, axes %x: out %d is %.17g, not %.17Lg", tg_isa(), (int)f,
                 (int)x->numel, axes, (int)i, got, want[i]);
     }

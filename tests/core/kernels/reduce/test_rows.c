@@ -13,8 +13,8 @@ TCase *tcase_kernel_rows(void);
 
 enum { N = 2500, ROWS = 3 };
 
-
-static const int64_t lengths[] = {0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 812, 1024, 1025, N};
+static const int64_t lengths[] = {0,  1,  2,  3,  4,  5,  7,  8,   9,    15,   16,
+                                  17, 31, 32, 33, 63, 64, 65, 812, 1024, 1025, N};
 enum { LENGTHS = sizeof lengths / sizeof *lengths };
 
 /* Operands as the kernel sees them, one element behind each for the mark, and the same numbers in long double. */
@@ -46,17 +46,19 @@ static void fill(int dtype, operand *o, int64_t n, double middle, int64_t stride
 static void mark(operand *o) { memset(o->raw, 0x5a, sizeof o->raw); }
 
 /* Every element within `ulp` units in the last place of 1, or of itself where it is larger; nothing written behind. */
-static void check(const char *isa, const char *what, int dtype, const operand *o, const long double *wanted, int64_t n,
-                  double ulp) {
+static void check(const char *isa, const char *what, int dtype, const operand *o, const long double *wanted,
+                  int64_t n, double ulp) {
     const unsigned char *behind = (const unsigned char *)o->raw + (size_t)n * size_of(dtype);
     for (int64_t i = 0; i < n; i++) {
-        double got = get(dtype, o->raw, i), right = (double)wanted[i], unit = dtype == TG_F32 ? 0x1p-23 : 0x1p-52;
+        double got = get(dtype, o->raw, i), right = (double)wanted[i],
+               unit = dtype == TG_F32 ? 0x1p-23 : 0x1p-52;
         double error = fabs(got - right) / (unit * fmax(1, fabs(right)));
         if (!(error <= ulp))
-            ck_abort_msg("%s %s f%d: element %d of %d is %.17g, not %.17g (%g ulp)", isa, what, dtype ? 64 : 32, (int)i,
-                         (int)n, got, right, error);
+            ck_abort_msg("%s %s f%d: element %d of %d is %.17g, not %.17g (%g ulp)", isa, what,
+                         dtype ? 64 : 32, (int)i, (int)n, got, right, error);
     }
-    if (*behind != 0x5a) ck_abort_msg("%s %s f%d writes behind %d elements", isa, what, dtype ? 64 : 32, (int)n);
+    if (*behind != 0x5a)
+        ck_abort_msg("%s %s f%d writes behind %d elements", isa, what, dtype ? 64 : 32, (int)n);
 }
 
 static void check_softmax(const tg_kernels *k, int dtype, int64_t n) {
@@ -71,7 +73,8 @@ static void check_softmax(const tg_kernels *k, int dtype, int64_t n) {
     s->softmax(&(tg_softmax_row){.n = n, .x = x.raw, .y = y.raw});
     check(k->isa, "softmax", dtype, &y, want, n, 2);
 
-    for (int64_t i = 0; i < n; i++) w.v[i] = (long double)get(dtype, y.raw, i), dot += g.v[i] * w.v[i], total += g.v[i];
+    for (int64_t i = 0; i < n; i++)
+        w.v[i] = (long double)get(dtype, y.raw, i), dot += g.v[i] * w.v[i], total += g.v[i];
     for (int64_t i = 0; i < n; i++) want[i] = w.v[i] * (g.v[i] - dot);
     memcpy(w.raw, y.raw, sizeof y.raw);
     mark(&y);
@@ -99,21 +102,22 @@ static void check_cross_entropy(const tg_kernels *k, int dtype, int64_t n) {
     for (int64_t i = 0; i < n; i++) sum += expl(x.v[i] - largest);
     want[0] = largest + logl(sum) - x.v[n / 2];
     mark(&y);
-    k->real[dtype]->cross_entropy(&(tg_cross_entropy_row){.n = n, .x = x.raw, .x_class = (char *)x.raw + class, .loss = y.raw});
+    k->real[dtype]->cross_entropy(
+        &(tg_cross_entropy_row){.n = n, .x = x.raw, .x_class = (char *)x.raw + class, .loss = y.raw});
     check(k->isa, "cross_entropy", dtype, &y, want, 1, 2);
 
     for (int64_t i = 0; i < n; i++) want[i] = g.v[0] * (expl(x.v[i] - largest) / sum - (i == n / 2));
     mark(&y);
-    k->real[dtype]->cross_entropy_grad(
-        &(tg_cross_entropy_grad_row){.n = n, .g = g.raw, .x = x.raw, .dx = y.raw, .dx_class = (char *)y.raw + class});
+    k->real[dtype]->cross_entropy_grad(&(tg_cross_entropy_grad_row){
+        .n = n, .g = g.raw, .x = x.raw, .dx = y.raw, .dx_class = (char *)y.raw + class});
     check(k->isa, "cross_entropy gradient", dtype, &y, want, n, 2);
 
     memset(want, 0, sizeof want);
     memset(g.raw, 0, sizeof g.raw);
     memset(x.raw, 0xff, sizeof x.raw); /* NaN */
     mark(&y);
-    k->real[dtype]->cross_entropy_grad(
-        &(tg_cross_entropy_grad_row){.n = n, .g = g.raw, .x = x.raw, .dx = y.raw, .dx_class = (char *)y.raw + class});
+    k->real[dtype]->cross_entropy_grad(&(tg_cross_entropy_grad_row){
+        .n = n, .g = g.raw, .x = x.raw, .dx = y.raw, .dx_class = (char *)y.raw + class});
     check(k->isa, "cross_entropy gradient of an ignored row", dtype, &y, want, n, 0);
 }
 

@@ -23,7 +23,6 @@ TCase *tcase_kernels(void);
 
 enum { N = 812 };
 
-
 /* A domain [lo, hi], parameters, and bounds on the error of value and gradient in ulps of max(|result|,
  * scale). All functions have the first row, and those that need another have it after that. */
 #pragma GCC diagnostic ignored "-Woverride-init"
@@ -221,8 +220,7 @@ START_TEST(slopes) {
             double x[3] = {0, lo + (hi - lo) * (i + 0.37) / 200, 0}, y[3];
             x[0] = x[1] - h, x[2] = x[1] + h;
             ref->unary[u](3, (char *[]){(char *)y, (char *)x}, ones, r->p);
-            ref->unary_grad[u](1, (char *[]){(char *)&d, (char *)&g, (char *)&x[1], (char *)&y[1]}, ones,
-                               r->p);
+            ref->unary_grad[u](1, (char *[]){(char *)&d, (char *)&g, (char *)&x[1], (char *)&y[1]}, ones, r->p);
             double left = (y[1] - y[0]) / h, right = (y[2] - y[1]) / h, slope = (y[2] - y[0]) / (2 * h);
             if (fabs(left - right) > 1e-2 * fmax(1, fabs(slope)) || fabs(slope) > 100) continue;
             compared++;
@@ -342,9 +340,8 @@ static void check_layout(const char *isa, const char *what, tg_run *run, int dty
         run(1, (char *[]){one[0], one[1], one[2], one[3], one[4]}, ones, numbers);
         bool nan = isnan(get(dtype, one[0], 0)) && isnan(get(dtype, p[0], i * s[0]));
         REQUIRE(nan || memcmp(one[0], p[0] + i * s[0] * (int64_t)size, size) == 0,
-                "%s %s f%d: element %d of %d, strides %d %d, is %.17g, alone %.17g", isa, what,
-                dtype ? 64 : 32, (int)i, (int)n, (int)s[0], (int)s[1], get(dtype, p[0], i * s[0]),
-                get(dtype, one[0], 0));
+                "%s %s f%d: element %d of %d, strides %d %d, is %.17g, alone %.17g", isa, what, dtype ? 64 : 32,
+                (int)i, (int)n, (int)s[0], (int)s[1], get(dtype, p[0], i * s[0]), get(dtype, one[0], 0));
     }
     unsigned char behind = 0x5a;
     for (size_t b = 0; b < size; b++)
@@ -449,8 +446,7 @@ static int recurrent_row(const tg_kernel_set *s, int dtype, int which, int64_t n
         s->lstm(&(tg_lstm_row){n, p[0], q[1], q[5], p[3], p[6], p[7]});
         break;
     case 1:
-        s->lstm_grad(
-            &(tg_lstm_grad_row){n, p[0], q[5], p[7], {p[8], q[9]}, {q[10], q[11]}, q[1], p[3], p[6]});
+        s->lstm_grad(&(tg_lstm_grad_row){n, p[0], q[5], p[7], {p[8], q[9]}, {q[10], q[11]}, q[1], p[3], p[6]});
         break;
     case 2:
         s->gru(&(tg_gru_row){n, p[0], q[1], q[2], q[5], p[3], p[6]});
@@ -490,8 +486,7 @@ START_TEST(recurrent_rows) {
             }
             const unsigned char *behind = (const unsigned char *)got[i]->data + (size_t)m * size_of(dtype);
             bool filled = m < (got[i] - is < 5 ? 4 * n : n);
-            REQUIRE(filled || *behind == 0x5a, "%s row %d writes past the end of output %d", k->isa, which,
-                    i);
+            REQUIRE(filled || *behind == 0x5a, "%s row %d writes past the end of output %d", k->isa, which, i);
         }
     }
 }
@@ -509,8 +504,7 @@ START_TEST(recurrent_rows_in_place) {
         s->lstm(&(tg_lstm_row){19, p[0], p[1], p[2], p[3], p[4], p[5]});
         s->lstm(&(tg_lstm_row){19, q[0], q[1], q[2], q[1], q[4], q[5]});
         ck_assert_mem_eq(p[3], q[1], 4 * 19 * size_of(dtype));
-        s->lstm_grad(
-            &(tg_lstm_grad_row){19, p[0], p[2], p[6], {p[7], NULL}, {p[8], NULL}, NULL, p[9], p[10]});
+        s->lstm_grad(&(tg_lstm_grad_row){19, p[0], p[2], p[6], {p[7], NULL}, {p[8], NULL}, NULL, p[9], p[10]});
         s->lstm_grad(&(tg_lstm_grad_row){19, q[0], q[2], q[6], {q[7], NULL}, {q[8], NULL}, NULL, q[9], q[8]});
         ck_assert_mem_eq(p[10], q[8], 19 * size_of(dtype));
         for (int i = 0; i < OPERANDS; i++) operand_fill(dtype, &apart[i], i, 4 * 19);
