@@ -156,7 +156,9 @@ bool tg_loss_again(const char *op, tg_tensor **out, const tg_tensor *like, tg_lo
     return again != 0;
 }
 
-tg_tensor *tg_loss_part(tg_tensor *x, double share) { return share == 1 && tg_is_alive(x) ? x : tg_mul_scalar(x, share); }
+tg_tensor *tg_loss_part(tg_tensor *x, double share) {
+    return share == 1 && tg_is_alive(x) ? x : tg_mul_scalar(x, share);
+}
 
 /* ---- mse and binary cross-entropy ---- */
 
