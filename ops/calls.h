@@ -2,7 +2,7 @@
  * stands under its plain name, and the macro of that name, below, is its call in a program:
  *
  *     tg_tensor *y = tg_tanh(x);                      // tg_tanh(x), and y and its errors know this file and line
- *     tg_tensor *s = tg_sum(y, .keepdim = true);      // tg_sum_with(y, (tg_reduce_opts){.keepdim = true})
+ *     tg_tensor *s = tg_sum(y, .keepdim = true);      // tg_sum_with(y, (tg_sum_opts){.keepdim = true})
  *     tg_tensor *r = tg_reshape(y, 3, -1);            // tg_reshape_with(y, TG_SHAPE(3, -1))
  *     tg_tensor *c = tg_concat(0, x, y);              // tg_concat_with(0, 2, (tg_tensor *[]){x, y})
  *
