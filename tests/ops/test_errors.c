@@ -98,7 +98,7 @@ static void row_inputs(int row, trial *t, tg_tensor **in) {
 /* Of several inputs the message of an op says which, unless the call itself refused an optional one. That of a composition
  * may name it, or have come from an op within, whose numbers are not the caller's. */
 static void expect_number(const trial *t, int i) {
-    char want[24];
+    char want[40];
     const char *message = tg_error_message();
     snprintf(want, sizeof want, ": input %d is NULL", i);
     if (t->n_in < 2 || strstr(message, "an input of the row is missing")) return;
