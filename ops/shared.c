@@ -125,7 +125,7 @@ tg_status tg_array_reshaped(tg_array *out, const tg_array *a, tg_shape shape) {
 tg_shape tg_shape_rows(tg_shape shape) {
     int64_t rows = 1;
     for (int i = 0; i + 1 < shape.rank; i++) rows *= shape.dim[i];
-    return TG_SHAPE(rows, shape.dim[shape.rank - 1]);
+    return TG_SHAPE(rows, shape.rank > 0 ? shape.dim[shape.rank - 1] : 1);
 }
 
 /* ---- integers ---- */

@@ -91,7 +91,7 @@ void tg_drop_all(int n, tg_array a[]);
  * caller drops it. */
 tg_status tg_array_reshaped(tg_array *out, const tg_array *a, tg_shape shape);
 
-/* [.., n] as rows: [rows, n]. */
+/* [.., n] as rows: [rows, n]; a scalar is a row of one. */
 tg_shape tg_shape_rows(tg_shape shape);
 
 /* Whether all elements of a contiguous f32 or f64 array are finite and, with `normal`, neither 0 nor

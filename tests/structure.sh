@@ -99,6 +99,7 @@ found=$(
         *.h) grep -qE "[ *]$2\\(|^\} $2;|^(typedef )?struct $2 \{" "$1" ;;
         esac
     }
+    # shellcheck disable=SC2016  # backticks are Markdown's
     cat README.md docs/*.md | tr '\n' ' ' | tr -s ' ' | grep -oE '`[a-z_0-9/]+\.[ch]`: `[a-z_0-9]+`(, `[a-z_0-9]+`)*' |
         tr -d '`:,' | while read -r file names; do
         for name in $names; do
@@ -113,6 +114,7 @@ found=$(
     done
 
     # docs/architecture.md is a trip through six files, by hops that are numbered and begin with a function of the file.
+    # shellcheck disable=SC2016  # likewise
     [ "$(sed -n 's/^## [1-9]\. `\([^`]*\)`.*/\1/p' docs/architecture.md | paste -sd' ' -)" = \
         'core/array.h autograd/op.h autograd/apply.c autograd/walk.c autograd/backward.c ops/products/linear.c' ] ||
         echo 'docs/architecture.md: not the six files of the trip'
