@@ -15,8 +15,6 @@ typedef struct call {
     tg_arena_mark scratch;
 } call;
 
-static tg_tensor *zeros_like(const tg_tensor *t) { return tg_zeros_with(tg_dtype_of(t), tg_shape_of(t)); }
-
 /* Input i as f is given it. A leaf that requires a gradient is itself, so that a function which reaches it by another
  * way than `in`, as a network its parameters, is differentiated by it all the same. Others are leaves of their own on
  * the same elements, and so is a leaf that comes again: the derivatives by the two are apart. */
@@ -106,7 +104,7 @@ tg_status tg_jvp_with(tg_function f, void *user, int n, tg_tensor *const *in, tg
                       tg_tensor **y, tg_tensor **out, tg_jvp_opts opts) {
     call c;
     tg_status s = begin(&c, "tg_jvp", v && out, f, user, n, in, opts);
-    tg_tensor *u = s == TG_OK ? tg_set_requires_grad(zeros_like(c.y), true) : NULL;
+    tg_tensor *u = s == TG_OK ? tg_set_requires_grad(tg_zeros_like(c.y), true) : NULL;
     if (s == TG_OK) s = gradients(&c, u, n, c.g, true);
     if (s == TG_OK) s = second(&c, v, 1, &u, out);
     return end(&c, s, 1, out, y);
@@ -166,7 +164,7 @@ static tg_status gradients_of_row(call *c, tg_tensor *e, int64_t row, int n_by, 
 /* out[i] = dy/dx_i for the y in c, where only the first n_by inputs are asked for. */
 static tg_status rows(call *c, int n_by, tg_tensor **out, bool allow_unused) {
     for (int i = 0; i < n_by; i++) out[i] = matrix(c, c->x[i]);
-    tg_tensor *e = zeros_like(c->y);
+    tg_tensor *e = tg_zeros_like(c->y);
     if (tg_error_status() != TG_OK) return tg_error_status();
     for (int64_t row = 0; row < tg_numel(c->y); row++) {
         tg_mark mark = tg_tape_mark();

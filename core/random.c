@@ -222,16 +222,6 @@ static bool check(const char *op, tg_dtype dtype, tg_shape shape) {
     return tg_shape_numel(shape) >= 0 || (tg_fail_layout(op, dtype, &shape), tg_error_by(op, before), false);
 }
 
-static tg_tensor *uniform(const char *op, tg_dtype dtype, double low, double high, tg_shape shape) {
-    if (!check(op, dtype, shape)) return tg_poison();
-    return draw(op, dtype, low, high, shape, dtype == TG_F32 ? uniform_f32 : uniform_f64);
-}
-
-static tg_tensor *normal(const char *op, tg_dtype dtype, double mean, double deviation, tg_shape shape) {
-    if (!check(op, dtype, shape)) return tg_poison();
-    return draw(op, dtype, mean, deviation, shape, dtype == TG_F32 ? normal_f32 : normal_f64);
-}
-
 tg_tensor *tg_uniform_with(tg_dtype dtype, double low, double high, tg_shape shape) {
     if (!check("uniform", dtype, shape)) return tg_poison();
     if (dtype == TG_F32) low = (float)low, high = (float)high;
@@ -242,7 +232,7 @@ tg_tensor *tg_uniform_with(tg_dtype dtype, double low, double high, tg_shape sha
                 low, high);
         return tg_poison();
     }
-    return uniform("uniform", dtype, low, high, shape);
+    return draw("uniform", dtype, low, high, shape, dtype == TG_F32 ? uniform_f32 : uniform_f64);
 }
 
 tg_tensor *tg_normal_with(tg_dtype dtype, double mean, double deviation, tg_shape shape) {
@@ -253,18 +243,28 @@ tg_tensor *tg_normal_with(tg_dtype dtype, double mean, double deviation, tg_shap
                 deviation);
         return tg_poison();
     }
-    return normal("normal", dtype, mean, deviation, shape);
+    return draw("normal", dtype, mean, deviation, shape, dtype == TG_F32 ? normal_f32 : normal_f64);
 }
 
-tg_tensor *tg_rand_with(tg_dtype dtype, tg_shape shape) { return uniform("rand", dtype, 0, 1, shape); }
-tg_tensor *tg_randn_with(tg_dtype dtype, tg_shape shape) { return normal("randn", dtype, 0, 1, shape); }
+/* Between 0 and 1, or with mean 0 and deviation 1. */
+static tg_tensor *standard(const char *op, tg_dtype dtype, tg_shape shape, filler *f32, filler *f64) {
+    return check(op, dtype, shape) ? draw(op, dtype, 0, 1, shape, dtype == TG_F32 ? f32 : f64) : tg_poison();
+}
 
+static tg_tensor *standard_like(const char *op, const tg_tensor *t, filler *f32, filler *f64) {
+    const tg_slot *s = tg_slot_of(t, op);
+    return s ? standard(op, (tg_dtype)s->a.dtype, tg_array_shape(&s->a), f32, f64) : tg_poison();
+}
+
+tg_tensor *tg_rand_with(tg_dtype dtype, tg_shape shape) {
+    return standard("rand", dtype, shape, uniform_f32, uniform_f64);
+}
+tg_tensor *tg_randn_with(tg_dtype dtype, tg_shape shape) {
+    return standard("randn", dtype, shape, normal_f32, normal_f64);
+}
 tg_tensor *tg_rand_like(const tg_tensor *t) {
-    const tg_slot *s = tg_slot_of(t, "rand_like");
-    return s ? uniform("rand_like", (tg_dtype)s->a.dtype, 0, 1, tg_array_shape(&s->a)) : tg_poison();
+    return standard_like("rand_like", t, uniform_f32, uniform_f64);
 }
-
 tg_tensor *tg_randn_like(const tg_tensor *t) {
-    const tg_slot *s = tg_slot_of(t, "randn_like");
-    return s ? normal("randn_like", (tg_dtype)s->a.dtype, 0, 1, tg_array_shape(&s->a)) : tg_poison();
+    return standard_like("randn_like", t, normal_f32, normal_f64);
 }

@@ -182,7 +182,7 @@ GRAD_KERNEL(hypot, DIRECTION, A, B, DIRECTION, B, A, 1)
     ROW(half_square_over, HALF_SQUARE_OVER, FLOATS, IN_2, "a^2 / (2 b)", NULL, NULL, \
         tg_mul(g, tg_div(a, b)), half_square_slope(g, tg_div(a, b))) \
     ROW(copysign, COPYSIGN, FLOATS, IN_1 | OUT, "|a| with the sign of b", "0 by a at a = 0, 0 by b", NULL, \
-        tg_mul(g, tg_mul(tg_sign(a), tg_sign(y))), zeros_like(g))
+        tg_mul(g, tg_mul(tg_sign(a), tg_sign(y))), tg_zeros_like(g))
 
 #define DEFINE(NAME, KERNEL, INFER, SAVES, FORMULA, KINK, GRAD_KERNEL, BY_A, BY_B) \
     static tg_status NAME##_forward(const tg_call *call) { return map(call, TG_BINARY_##KERNEL); } \
@@ -237,7 +237,7 @@ static tg_tensor *pow_scalar_slope(tg_tensor *x, double p) {
 }
 
 static tg_tensor *pow_scalar_side(tg_tensor *g, tg_tensor *x, double p) {
-    return p == 0 ? zeros_like(g) : tg_mul(g, pow_scalar_slope(x, p));
+    return p == 0 ? tg_zeros_like(g) : tg_mul(g, pow_scalar_slope(x, p));
 }
 
 UNARY_OP_WITH(pow_scalar, POW_SCALAR, "x^exponent", NULL, tg_infer_same, pow_scalar_side(g, x, p[0]))

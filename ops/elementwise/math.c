@@ -61,7 +61,7 @@ static tg_tensor *signed_by(tg_tensor *x, tg_tensor *t) {
     ROW(sqrt, SQRT, "sqrt(x)", NULL, tg_div(g, tg_add(y, y))) \
     ROW(square, SQUARE, "x^2", NULL, tg_mul(g, tg_add(x, x))) \
     ROW(abs, ABS, "|x|", "0 at 0", signed_by(x, g)) \
-    ROW(sign, SIGN, "-1, 0 or 1 as x < 0, x = 0, x > 0", "0 at 0", zeros_like(g)) \
+    ROW(sign, SIGN, "-1, 0 or 1 as x < 0, x = 0, x > 0", "0 at 0", tg_zeros_like(g)) \
     ROW(rsqrt, RSQRT, "1 / sqrt(x)", NULL, tg_mul(tg_mul(tg_mul(tg_mul_scalar(g, -0.5), y), y), y)) \
     ROW(reciprocal, RECIPROCAL, "1 / x", NULL, tg_neg(tg_mul(tg_mul(g, y), y))) \
     ROW(exp2, EXP2, "2^x", NULL, tg_mul(g, exp2_slope(x))) \
@@ -86,10 +86,10 @@ static tg_tensor *signed_by(tg_tensor *x, tg_tensor *t) {
         tg_mul(g, tg_mul_scalar(tg_exp(tg_square(y)), HALF_ROOT_PI))) \
     ROW(lgamma, LGAMMA, "log |gamma(x)|", NULL, tg_mul(g, tg_digamma(x))) \
     ROW(digamma, DIGAMMA, "gamma'(x) / gamma(x)", NULL, tg_mul(g, tg_polygamma(1, x))) \
-    ROW(floor, FLOOR, "the largest integer <= x", STEP, zeros_like(g)) \
-    ROW(ceil, CEIL, "the smallest integer >= x", STEP, zeros_like(g)) \
-    ROW(round, ROUND, "the integer nearest to x, the even one of two", STEP, zeros_like(g)) \
-    ROW(trunc, TRUNC, "x without its fraction", STEP, zeros_like(g)) \
+    ROW(floor, FLOOR, "the largest integer <= x", STEP, tg_zeros_like(g)) \
+    ROW(ceil, CEIL, "the smallest integer >= x", STEP, tg_zeros_like(g)) \
+    ROW(round, ROUND, "the integer nearest to x, the even one of two", STEP, tg_zeros_like(g)) \
+    ROW(trunc, TRUNC, "x without its fraction", STEP, tg_zeros_like(g)) \
     ROW(frac, FRAC, "x - trunc(x)", "1 at the jumps", g)
 
 tg_tensor *tg_exp(tg_tensor *x) { return tg_apply1(&tg_op_exp, x, NULL); }

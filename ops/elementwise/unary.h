@@ -44,7 +44,6 @@ static inline tg_status unary_grad(const tg_node *n, const tg_array *g, tg_array
     return s;
 }
 
-static inline tg_tensor *zeros_like(tg_tensor *t) { return tg_zeros_with(tg_dtype_of(t), tg_shape_of(t)); }
 static inline tg_tensor *number(tg_tensor *like, double v) { return tg_scalar(tg_dtype_of(like), v); }
 static inline tg_tensor *above(tg_tensor *x, double v) { return tg_gt(x, number(x, v)); }
 static inline bool is_f64(tg_tensor *x) { return tg_dtype_of(x) == TG_F64; }

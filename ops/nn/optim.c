@@ -210,7 +210,7 @@ static tg_status grow(optimiser *o, int n) {
 }
 
 static tg_tensor *new_moment(const tg_tensor *p) {
-    tg_tensor *m = tg_keep(tg_zeros_with(tg_dtype_of(p), tg_shape_of(p)));
+    tg_tensor *m = tg_keep(tg_zeros_like(p));
     return tg_is_poison(m) ? NULL : m;
 }
 

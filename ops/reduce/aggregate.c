@@ -106,7 +106,7 @@ static void prod_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
     tg_shape last = m.rows;
     int axis = last.rank - 1;
     if (m.rows.dim[axis] == 0) {
-        din[0] = tg_zeros_with(tg_dtype_of(n->in[0]), tg_shape_of(n->in[0]));
+        din[0] = tg_zeros_like(n->in[0]);
         return;
     }
     last.dim[axis] = 1;

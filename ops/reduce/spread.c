@@ -42,7 +42,7 @@ static tg_tensor *mean_over(tg_tensor *x, tg_shape axes) {
 /* first + lost - mean, the rounding error of the mean, as a constant. It is 0 where it is no more than the
  * rounding of `lost` itself, so that equal numbers have no deviation at all. */
 static tg_tensor *remainder_of(tg_tensor *first, tg_tensor *lost, tg_tensor *mean) {
-    tg_tensor *rest = tg_zeros_with(tg_dtype_of(mean), tg_shape_of(mean));
+    tg_tensor *rest = tg_zeros_like(mean);
     if (!tg_is_alive(rest) || !tg_is_alive(mean)) return rest;
     const tg_array *f = tg_array_of(first), *l = tg_array_of(lost), *m = tg_array_of(mean),
                    *r = tg_array_of(rest);

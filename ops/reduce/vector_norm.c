@@ -228,7 +228,7 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     if (!a->slope)
         din[0] = tg_mul(tg_kept(n, dout[0]), apply(n->in[0], a, true));
     else if (a->p == 1)
-        din[0] = tg_zeros_with(tg_dtype_of(dout[0]), tg_shape_of(dout[0]));
+        din[0] = tg_zeros_like(dout[0]);
     else if (tg_is_alive(dout[0]) && tg_numel(dout[0]) == 0)
         din[0] = dout[0];
     else
