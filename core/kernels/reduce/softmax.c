@@ -155,10 +155,10 @@ static void columns_log_softmax_grad(const plan *p, char *const at[], int64_t m)
 static void rows(const plan *p, char *const at[]) {
     bool is_log = p->form == LOG_SOFTMAX || p->form == LOG_SOFTMAX_GRAD;
     if (p->operands == 2)
-        (is_log ? p->set->log_softmax : p->set->softmax)(&(tg_softmax_row){.n = p->n, .x = at[1], .y = at[0]});
+        (is_log ? p->set->log_softmax : p->set->softmax)(&(tg_softmax_row){.y = at[0], .x = at[1], .n = p->n});
     else
         (is_log ? p->set->log_softmax_grad : p->set->softmax_grad)(
-            &(tg_softmax_grad_row){.n = p->n, .g = at[1], .y = at[2], .dx = at[0]});
+            &(tg_softmax_grad_row){.dx = at[0], .g = at[1], .y = at[2], .n = p->n});
 }
 
 static void run_strips(void *context, int64_t begin, int64_t end) {

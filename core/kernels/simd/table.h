@@ -23,16 +23,18 @@ typedef void tg_reduce_columns(int64_t rows, int64_t row_stride, int64_t n, cons
                                void *out);
 #define TG_REDUCE_COLUMNS(element_size) ((int)(256 / (element_size)))
 
-/* One row of n elements, stride 1 each. Forward: y of x; for the gradient dx of g and y. */
+/* One row of n elements, stride 1 each. Forward: y of x; for the gradient dx of g and y. The pointers stand in the order in
+ * which a grid steps them, two by two in one vector: a load across two of those stores would wait for all stores of the
+ * row before. */
 typedef struct tg_softmax_row {
-    int64_t n;
-    const void *x;
     void *y;
+    const void *x;
+    int64_t n;
 } tg_softmax_row;
 typedef struct tg_softmax_grad_row {
-    int64_t n;
-    const void *g, *y;
     void *dx;
+    const void *g, *y;
+    int64_t n;
 } tg_softmax_grad_row;
 typedef void tg_softmax_fn(const tg_softmax_row *r);
 typedef void tg_softmax_grad_fn(const tg_softmax_grad_row *r);
