@@ -213,6 +213,10 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 
 /* ---- all the others: what `sh tests/calls.sh` prints ---- */
 
+/* core/io/csv.h */
+#define tg_load_csv(...) TG_AT(tg_load_csv_with(TG_WITH_OPTIONS(1, tg_load_csv_opts, __VA_ARGS__)))
+#define tg_save_csv(...) TG_STATUS_AT(tg_save_csv_with(TG_WITH_OPTIONS(2, tg_save_csv_opts, __VA_ARGS__)))
+
 /* core/io/idx.h */
 #define tg_load_idx(...) TG_AT(tg_load_idx(__VA_ARGS__))
 #define tg_save_idx(...) TG_STATUS_AT(tg_save_idx(__VA_ARGS__))

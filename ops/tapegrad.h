@@ -7,7 +7,7 @@
  *   core/parallel.h   threads                           core/update.h   steps of optimisers on arrays
  *   core/version.h    which version this is
  *   core/io/idx.h     IDX files, of MNIST               core/io/npy.h   npy files, of NumPy
- *   core/io/safetensors.h  named tensors and texts
+ *   core/io/safetensors.h  named tensors and texts      core/io/csv.h   CSV files, of numbers
  *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
  *   autograd/backward.h    tg_backward and tg_grad      autograd/gradcheck.h   checking gradients
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
@@ -25,6 +25,7 @@
 #define TAPEGRAD_H
 
 #include "core/error.h"
+#include "core/io/csv.h"
 #include "core/io/idx.h"
 #include "core/io/npy.h"
 #include "core/io/safetensors.h"

@@ -1,15 +1,28 @@
 /* Reads each file and writes what is in it to another, in the formats that their names end in. Of a set of tensors each is
- * read and put into a new set, as F16 or BF16 where its name ends in that.
+ * read and put into a new set, as F16 or BF16 where its name ends in that. CSV is read as the dtype in the name, ".f32.csv".
  * usage: convert IN OUT [IN OUT]...
  */
 #include <string.h>
 #include <tapegrad.h>
 
+static tg_status save_csv(const tg_tensor *t, const char *path) { return tg_save_csv(t, path); }
+
+static tg_tensor *load_csv(const char *path) {
+    tg_load_csv_opts opts = {.missing_as_nan = false};
+    for (int i = 0; i < TG_DTYPES; i++) {
+        char suffix[16];
+        snprintf(suffix, sizeof suffix, ".%s.csv", tg_dtype_name((tg_dtype)i));
+        if (strstr(path, suffix)) opts.dtype = (tg_dtype)i;
+    }
+    return tg_load_csv_with(path, opts);
+}
+
 static const struct format {
     const char *suffix;
     tg_tensor *(*load)(const char *path);
     tg_status (*save)(const tg_tensor *t, const char *path);
-} formats[] = {{".idx", tg_load_idx, tg_save_idx}, {".npy", tg_load_npy, tg_save_npy}};
+} formats[] = {
+    {".idx", tg_load_idx, tg_save_idx}, {".npy", tg_load_npy, tg_save_npy}, {".csv", load_csv, save_csv}};
 
 static const struct format *format_of(const char *path) {
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)

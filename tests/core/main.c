@@ -23,6 +23,7 @@ TCase *tcase_streams(void);
 TCase *tcase_texts(void);
 TCase *tcase_idx(void);
 TCase *tcase_npy(void);
+TCase *tcase_csv(void);
 TCase *tcase_places(void);
 TCase *tcase_safetensors(void);
 TCase *tcase_safetensors_headers(void);
@@ -90,7 +91,7 @@ int main(int argc, char **argv) {
         tcase_pieces,       tcase_folds,         tcase_teams,
         tcase_accounts,     tcase_views,         tcase_edges,
         tcase_streams,      tcase_texts,         tcase_thread_ends,
-        tcase_crowds,       tcase_long_products,
+        tcase_crowds,       tcase_long_products, tcase_csv,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

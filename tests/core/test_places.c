@@ -34,16 +34,21 @@ static tg_tensor *load_set(const char *path) {
 }
 #endif
 
+static tg_status save_csv(const tg_tensor *t, const char *path) { return tg_save_csv(t, path); }
+static tg_tensor *load_csv(const char *path) { return tg_load_csv(path, .dtype = TG_U8); }
+
 static const struct format {
     const char *name, *save_name, *load_name;
     tg_status (*save)(const tg_tensor *t, const char *path);
     tg_tensor *(*load)(const char *path);
     bool gzip;
+    const char *empty; /* what is said of a file without bytes */
 } formats[] = {
-    {"idx", "save_idx", "load_idx", tg_save_idx, tg_load_idx, true},
-    {"npy", "save_npy", "load_npy", tg_save_npy, tg_load_npy, true},
+    {"idx", "save_idx", "load_idx", tg_save_idx, tg_load_idx, true, "the file is truncated"},
+    {"npy", "save_npy", "load_npy", tg_save_npy, tg_load_npy, true, "the file is truncated"},
+    {"csv", "save_csv", "load_csv", save_csv, load_csv, true, "the file is empty"},
 #if TG_HAVE_JANSSON
-    {"safetensors", "safetensors_", "safetensors_", save_set, load_set, false},
+    {"safetensors", "safetensors_", "safetensors_", save_set, load_set, false, "the file is truncated"},
 #endif
 };
 
@@ -78,7 +83,7 @@ START_TEST(no_file_to_read) {
     expect_no_load(f, path, TG_ERR_IO, "this is not a regular file");
     remove(path);
     write_file(path, "", 0);
-    expect_no_load(f, path, TG_ERR_FORMAT, "the file is truncated");
+    expect_no_load(f, path, TG_ERR_FORMAT, f->empty);
     ck_assert_int_eq(open_descriptors(), before);
 }
 END_TEST
