@@ -21,11 +21,18 @@ tg_status tg_csv_fail(const tg_csv *c, const char *format, ...) {
 
 /* ---- bytes ---- */
 
+static int fail_for_good(tg_csv *c) {
+    c->failed = true;
+    c->next = c->end;
+    return FAILED;
+}
+
 /* Gets the next piece of the file. */
 static int refill(tg_csv *c) {
+    if (c->failed) return FAILED;
     const int64_t n = c->file ? tg_reader_read(c->file, c->piece, TG_CSV_PIECE) : 0;
-    if (n < 0) return FAILED;
-    if (n == 0) return c->file && tg_reader_end(c->file) != TG_OK ? FAILED : END;
+    if (n < 0) return fail_for_good(c);
+    if (n == 0) return c->file && tg_reader_end(c->file) != TG_OK ? fail_for_good(c) : END;
     c->next = c->piece;
     c->end = c->piece + n;
     return 0;
@@ -38,7 +45,8 @@ static int next_byte(tg_csv *c) {
     }
     const unsigned char byte = *c->next++;
     if (byte) return byte;
-    return tg_csv_fail(c, "the line has a byte 0"), FAILED;
+    tg_csv_fail(c, "the line has a byte 0");
+    return fail_for_good(c);
 }
 
 /* Makes the byte that next_byte gave the next one again; an END or failure comes again by itself. */
@@ -142,6 +150,7 @@ void tg_csv_open_text(tg_csv *c, const char *who, const char *subject, const cha
     c->status = TG_ERR_ARGUMENT;
     c->delimiter = delimiter;
     c->line = c->lines = c->column = 0;
+    c->failed = false;
     c->next = (const unsigned char *)text;
     c->end = c->next + strlen(text);
 }

@@ -32,6 +32,7 @@ typedef struct tg_csv {
     int64_t line, lines,
         column; /* where the field starts, from 1; how many lines have ended; its number, from 0 */
     const unsigned char *next, *end; /* what is read and not yet used */
+    bool failed;                     /* an error was raised by what was read; nothing more comes */
     int64_t length;
     char field[TG_CSV_FIELD + 1];
     unsigned char piece[TG_CSV_PIECE];

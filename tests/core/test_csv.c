@@ -267,13 +267,20 @@ START_TEST(refuses) {
 }
 END_TEST
 
+/* Wherever it stands, in columns that are skipped too. */
 START_TEST(a_byte_0) {
-    static const char *const texts[] = {"1,2\n3,\0004\n", "1,2\n3,\"\0004\"\n", "1,2\n\0003,4\n"};
+    static const char *const texts[] = {"3,~4",     "3,\"~4\"", "~3,4",       "3~,4",       "3,4\r~",
+                                        "3,4\r~\n", "3,\"4\"~", "3,\"4\"\r~", "3,\"4\"\"~", "3, ~",
+                                        "3,4\n~",   "~",        "3,4\n\r~"};
     for (int i = 0; i < COUNT(texts); i++)
         for (int skipped = 0; skipped < 2; skipped++) {
-            write_file(plain, texts[i], 9);
+            char text[40] = "1,2\n";
+            strcat(text, texts[i]);
+            const size_t n = strlen(text);
+            *strchr(text, '~') = '\0';
+            write_file(plain, text, n);
             ck_assert(tg_is_poison(tg_load_csv(plain, .columns = skipped ? "0" : NULL)));
-            expect_file_error(TG_ERR_FORMAT, plain, "line 2, column");
+            expect_file_error(TG_ERR_FORMAT, plain, "the line has a byte 0");
         }
 }
 END_TEST
