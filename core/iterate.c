@@ -70,21 +70,22 @@ typedef struct task {
     tg_run *run;
     const void *arg;
     tg_grid grid; /* its last axis: the pieces of a run */
-    int64_t n, unit, step[TG_MAX_OPERANDS];
-    char *data[TG_MAX_OPERANDS];
+    int64_t n, unit;
+    tg_operands first;
+    tg_strides step;
 } task;
 
 static void run_pieces(void *context, int64_t begin, int64_t end) {
     const task *t = context;
     int64_t index[TG_MAX_RANK + 1];
     const int64_t *piece = &index[t->grid.rank - 1];
-    char *p[TG_MAX_OPERANDS];
-    for (int k = 0; k < t->grid.operands; k++) p[k] = t->data[k];
-    tg_grid_seek(&t->grid, begin, index, p);
+    tg_operands p;
+    for (int k = 0; k < t->grid.operands; k++) p.each[k] = t->first.each[k];
+    tg_grid_seek(&t->grid, begin, index, p.each);
     for (int64_t i = begin; i < end; i++) {
         int64_t left = t->n - *piece * t->unit;
-        t->run(left < t->unit ? left : t->unit, p, t->step, t->arg);
-        tg_grid_step(&t->grid, index, p);
+        t->run(left < t->unit ? left : t->unit, &p, &t->step, t->arg);
+        tg_grid_step(&t->grid, index, p.each);
     }
 }
 
@@ -103,8 +104,8 @@ void tg_iterate(int operands, const tg_array *const a[], int64_t cost, tg_run *r
     }
     for (int k = 0; k < operands; k++) {
         int64_t size = (int64_t)tg_dtype_size((tg_dtype)a[k]->dtype);
-        t.data[k] = a[k]->data;
-        t.step[k] = l.stride[k][last];
+        t.first.each[k] = a[k]->data;
+        t.step.each[k] = l.stride[k][last];
         for (int d = 0; d < l.rank; d++) t.grid.bytes[k][d] = l.stride[k][d] * size * (d < last ? 1 : t.unit);
     }
     tg_parallel_for(pieces, block / t.unit, run_pieces, &t);

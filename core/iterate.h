@@ -9,14 +9,30 @@
 
 #define TG_MAX_OPERANDS 4
 
-/* Works on n elements: operand k is at p[k] and advances by s[k] elements. */
-typedef void tg_run(int64_t n, char *const p[], const int64_t s[], const void *arg);
+/* Where the operands of a run begin, and how many elements on their next element stands. `out` is the one that is
+ * written; each run says what a, b and c are. each[] has the same four in this order, for loops over operands. */
+typedef union tg_operands {
+    struct {
+        char *out, *a, *b, *c;
+    };
+    char *each[TG_MAX_OPERANDS];
+} tg_operands;
+typedef union tg_strides {
+    struct {
+        int64_t out, a, b, c;
+    };
+    int64_t each[TG_MAX_OPERANDS];
+} tg_strides;
+
+/* Works on n elements of each operand. */
+typedef void tg_run(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg);
 
 /* A block is about this many elements of cheap work, which take some 5 us: the cost of waking a thread. */
 #define TG_BLOCK 32768
 
 /* Calls run on pieces that cover all elements of the arrays, which have the shape of a[0] (broadcast ones
- * by stride 0). `cost` is the work an element means, in units of an addition, at least 1. */
+ * by stride 0) and become out, a, b and c in this order. `cost` is the work an element means, in units of an
+ * addition, at least 1. */
 void tg_iterate(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg);
 
 /* The stride of `a` as one run over all its elements: 1 when contiguous, 0 when one element is repeated,

@@ -11,18 +11,18 @@
  * is met exactly, and both parts are monotone. `way` is b - a, or half of it where it may overflow; not
  * always half, since that of a subnormal number is not exact. */
 #define LERP(T, NAME, FABS, MOST) \
-    static void NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
-        T *out = (T *)(void *)p[0]; \
-        const T *a = (const T *)(void *)p[1], *b = (const T *)(void *)p[2], *w = (const T *)(void *)p[3]; \
+    static void NAME(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) { \
+        T *out = (T *)(void *)p->out; \
+        const T *a = (const T *)(void *)p->a, *b = (const T *)(void *)p->b, *w = (const T *)(void *)p->c; \
         (void)arg; \
         for (int64_t i = 0; i < n; i++) { \
-            T from = a[i * s[1]], to = b[i * s[2]], t = w[i * s[3]]; \
+            T from = a[i * s->a], to = b[i * s->b], t = w[i * s->c]; \
             T ways = FABS(from) + FABS(to) <= MOST ? 1 : 2, part = 1 / ways; \
             T way = to * part - from * part, middle = to - way * ((T)0.5 * ways), \
               near = from + ways * t * way; \
             if (from <= to ? near > middle : near < middle) near = middle; \
             T far = to - (ways - ways * t) * way; \
-            out[i * s[0]] = t == 0 ? from : t == 1 ? to : t < (T)0.5 ? near : far; \
+            out[i * s->out] = t == 0 ? from : t == 1 ? to : t < (T)0.5 ? near : far; \
         } \
     }
 LERP(float, lerp_f32, fabsf, FLT_MAX)

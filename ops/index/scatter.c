@@ -21,15 +21,15 @@ static tg_status scatter_infer(const tg_call *call) {
     return tg_out(call, 0, (tg_dtype)x->dtype, tg_array_shape(x));
 }
 
-/* Walks index (operand 0), src (1) and out (2), where the walk stays at position 0 along the axis. */
+/* Walks out, index (operand a) and src (b); in out the walk stays at position 0 along the axis. */
 static tg_grid grid_of(const tg_array *index, const tg_array *src, const tg_array *out, int axis) {
-    const tg_array *a[3] = {index, src, out};
+    const tg_array *a[3] = {out, index, src};
     tg_grid g = {.operands = 3, .rank = index->rank};
     for (int d = 0; d < g.rank; d++) {
         g.shape[d] = index->shape[d];
         for (int k = 0; k < 3; k++)
             g.bytes[k][d] =
-                k == 2 && d == axis ? 0 : a[k]->stride[d] * (int64_t)tg_dtype_size((tg_dtype)a[k]->dtype);
+                k == 0 && d == axis ? 0 : a[k]->stride[d] * (int64_t)tg_dtype_size((tg_dtype)a[k]->dtype);
     }
     return g;
 }
@@ -43,11 +43,11 @@ static tg_status scatter_forward(const tg_call *call) {
     if (s == TG_OK && at.numel > 0) {
         tg_grid g = grid_of(&at, src, out, axis);
         int64_t place[TG_MAX_RANK + 1] = {0}, bytes = (int64_t)tg_dtype_size((tg_dtype)out->dtype);
-        char *p[3] = {at.data, src->data, out->data};
-        for (int64_t i = 0; i < at.numel; i++, tg_grid_step(&g, place, p)) {
-            const void *k = p[0];
+        tg_operands p = {.out = out->data, .a = at.data, .b = src->data};
+        for (int64_t i = 0; i < at.numel; i++, tg_grid_step(&g, place, p.each)) {
+            const void *k = p.a;
             int64_t to = at.dtype == TG_I32 ? *(const int32_t *)k : *(const int64_t *)k;
-            memcpy(p[2] + to * out->stride[axis] * bytes, p[1], (size_t)bytes);
+            memcpy(p.out + to * out->stride[axis] * bytes, p.b, (size_t)bytes);
         }
     }
     tg_array_drop(&at);

@@ -90,7 +90,7 @@ static float float_at(int32_t place) {
     return x;
 }
 
-static const int64_t ones[2] = {1, 1};
+static const tg_strides ones = {{1, 1, 1, 1}};
 static const double parameters[2] = {1, 20}; /* of softplus */
 
 static worst over_f32(const tg_kernel_set *s, const struct function *f) {
@@ -100,7 +100,7 @@ static worst over_f32(const tg_kernel_set *s, const struct function *f) {
     for (int64_t i = order_of((float)f->lo); i <= last;) {
         int n = 0;
         for (; n < BATCH && i <= last; i += STEP) x[n++] = float_at((int32_t)i);
-        s->unary[f->kernel](n, (char *[]){(char *)y, (char *)x}, ones, parameters);
+        s->unary[f->kernel](n, &(tg_operands){.out = (char *)y, .a = (char *)x}, &ones, parameters);
         for (int k = 0; k < n; k++) widen(&w, (double)x[k], (double)y[k], f->f((long double)x[k]), 23, -126);
     }
     return w;
@@ -118,7 +118,7 @@ static worst over_f64(const tg_kernel_set *s, const struct function *f) {
     worst w = {0, 0};
     for (int i = 0; i < RANDOM; i += BATCH) {
         for (int k = 0; k < BATCH; k++) x[k] = random_in(f, k);
-        s->unary[f->kernel](BATCH, (char *[]){(char *)y, (char *)x}, ones, parameters);
+        s->unary[f->kernel](BATCH, &(tg_operands){.out = (char *)y, .a = (char *)x}, &ones, parameters);
         for (int k = 0; k < BATCH; k++) widen(&w, x[k], y[k], f->f((long double)x[k]), 52, -1022);
     }
     return w;

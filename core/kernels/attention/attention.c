@@ -112,8 +112,8 @@ static char *partial_of(const plan *p, int64_t begin) {
 static void add_partial(const plan *p, const tg_array *x, int64_t head, char *partial, int64_t cols) {
     const double one[2] = {1};
     char *to = head_of(p, x, 2, head);
-    const int64_t unit[3] = {1, 1, 1};
-    p->set->axpy(p->s * cols, (char *const[]){to, partial, to}, unit, one);
+    p->set->axpy(p->s * cols, &(tg_operands){.out = to, .a = partial, .b = to},
+                 &(tg_strides){.out = 1, .a = 1, .b = 1}, one);
     memset(partial, 0, (size_t)(p->s * cols * p->size));
 }
 

@@ -27,8 +27,10 @@ typedef struct indexing {
     int64_t step; /* of x along the axis */
     int64_t n;    /* scatter: sizes and strides along the axis */
     int64_t index_step, src_step;
-    int64_t n_wide, wide_step;      /* scatter of f32: how many doubles a line has, their distance; 0: none */
-    const int64_t *wide_of, *place; /* which stands for a place, and where it stands; NULL: each for its own */
+    int64_t n_acc,
+        acc_step; /* scatter of f32: the accumulators of a line, which are doubles, and their distance; 0: none */
+    const int64_t *acc_of,
+        *index_of; /* the accumulator of an index, and the index of an accumulator; NULL: the same number */
 } indexing;
 
 static int64_t index_at(const indexing *t, const char *p, int64_t i) {
@@ -36,17 +38,17 @@ static int64_t index_at(const indexing *t, const char *p, int64_t i) {
                                     : ((const int64_t *)(const void *)p)[i];
 }
 
-/* p = {out, index, x}. One index for the whole run moves a row; otherwise element by element. */
-static void gather_run(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+/* a is the index, and b is x at position 0 along the axis. One index for the whole run moves a row; otherwise element by element. */
+static void gather_run(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) {
     const indexing *t = arg;
     int64_t size = t->size, row = t->step * size;
-    if (s[1] == 0 && s[0] == 1 && s[2] == 1) {
-        memcpy(p[0], p[2] + index_at(t, p[1], 0) * row, (size_t)(n * size));
+    if (s->a == 0 && s->out == 1 && s->b == 1) {
+        memcpy(p->out, p->b + index_at(t, p->a, 0) * row, (size_t)(n * size));
         return;
     }
     for (int64_t i = 0; i < n; i++) {
-        const char *x = p[2] + i * s[2] * size + index_at(t, p[1], i * s[1]) * row;
-        char *out = p[0] + i * s[0] * size;
+        const char *x = p->b + i * s->b * size + index_at(t, p->a, i * s->a) * row;
+        char *out = p->out + i * s->out * size;
         if (size == 4)
             memcpy(out, x, 4);
         else if (size == 8)
@@ -64,34 +66,41 @@ void tg_map_gather(const tg_array *x, int axis, const tg_array *index, const tg_
     tg_iterate(3, (const tg_array *[]){out, index, &origin}, 4, gather_run, &t);
 }
 
+/* n elements of src that are added to x, or, where many of them meet, to accumulators. They lie across the axis, or along
+ * it, and then x_step and acc_step are 0. Steps count elements. */
+typedef struct addends {
+    char *src, *index, *x, *acc;
+    int64_t src_step, index_step, x_step, acc_step;
+} addends;
+
 #define ADD_AT(T, U) \
     for (int64_t i = 0; i < n; i++) { \
-        T *x = (T *)(void *)q[2] + i * s[2] + index_at(t, q[1], i * s[1]) * t->step; \
-        *x = (T)((U)*x + (U)((const T *)(void *)q[0])[i * s[0]]); \
+        T *x = (T *)(void *)q->x + i * q->x_step + index_at(t, q->index, i * q->index_step) * t->step; \
+        *x = (T)((U)*x + (U)((const T *)(void *)q->src)[i * q->src_step]); \
     }
 
-/* f32 where many elements meet: into the double that stands for the place, if one does. */
-static void add_wide(const indexing *t, int64_t n, char *const q[], const int64_t s[]) {
-    const float *src = (const float *)(void *)q[0];
+/* f32 where many elements meet: into the accumulator of the index, if it has one. */
+static void add_to_accumulators(const indexing *t, int64_t n, const addends *q) {
+    const float *src = (const float *)(void *)q->src;
     for (int64_t i = 0; i < n; i++) {
-        int64_t at = index_at(t, q[1], i * s[1]), wide = t->wide_of ? t->wide_of[at] : at;
-        if (wide < 0)
-            ((float *)(void *)q[2])[i * s[2] + at * t->step] += src[i * s[0]];
+        int64_t at = index_at(t, q->index, i * q->index_step), acc = t->acc_of ? t->acc_of[at] : at;
+        if (acc < 0)
+            ((float *)(void *)q->x)[i * q->x_step + at * t->step] += src[i * q->src_step];
         else
-            ((double *)(void *)q[3])[i * s[3] + wide * t->wide_step] += (double)src[i * s[0]];
+            ((double *)(void *)q->acc)[i * q->acc_step + acc * t->acc_step] += (double)src[i * q->src_step];
     }
 }
 
-/* q = {src, index, x, wide}: n elements across the axis, or, with s[2] = 0, along it. */
-static void scatter_row(const indexing *t, int64_t n, char *const q[], const int64_t s[]) {
-    if (t->wide_step) {
-        add_wide(t, n, q, s);
+static void add_elements(const indexing *t, int64_t n, const addends *q) {
+    if (t->acc_step) {
+        add_to_accumulators(t, n, q);
         return;
     }
-    if (s[1] == 0 && s[2] != 0 && tg_dtype_is_float((tg_dtype)t->dtype)) {
-        char *x = q[2] + index_at(t, q[1], 0) * t->step * t->size;
-        tg_kernels_for(t->dtype)->binary[TG_BINARY_ADD](n, (char *[]){x, x, q[0]},
-                                                        (int64_t[]){s[2], s[2], s[0]}, NULL);
+    if (q->index_step == 0 && q->x_step != 0 && tg_dtype_is_float((tg_dtype)t->dtype)) {
+        char *x = q->x + index_at(t, q->index, 0) * t->step * t->size;
+        tg_kernels_for(t->dtype)->binary[TG_BINARY_ADD](
+            n, &(tg_operands){.out = x, .a = x, .b = q->src},
+            &(tg_strides){.out = q->x_step, .a = q->x_step, .b = q->src_step}, NULL);
         return;
     }
     switch (t->dtype) {
@@ -108,30 +117,35 @@ static void scatter_row(const indexing *t, int64_t n, char *const q[], const int
     }
 }
 
-/* The longer steps are those of the outer loop. Equal indices of different lines meet only in an x that is the same
- * for all lines; there the axis is the outer loop whatever its steps. */
-static void scatter_run(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+/* Operands: src, which stands first so that the loop follows its axes, the index, x and the accumulators. The longer steps
+ * are those of the outer loop. Equal indices of different lines meet only in an x that is the same for all lines; there
+ * the axis is the outer loop whatever its steps. */
+static void scatter_run(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) {
     const indexing *t = arg;
-    char *q[4] = {p[0], p[1], p[2], p[3]};
-    int64_t index_size = t->index_dtype == TG_I32 ? 4 : 8, along[4] = {t->src_step, t->index_step, 0, 0};
-    bool across = s[2] == 0 || llabs(t->src_step) >= llabs(s[0]);
+    addends q = {.src = p->out, .index = p->a, .x = p->b, .acc = p->c};
+    int64_t index_size = t->index_dtype == TG_I32 ? 4 : 8;
+    bool across = s->b == 0 || llabs(t->src_step) >= llabs(s->out);
+    q.src_step = across ? s->out : t->src_step;
+    q.index_step = across ? s->a : t->index_step;
+    q.x_step = across ? s->b : 0;
+    q.acc_step = across ? s->c : 0;
     for (int64_t j = 0, steps = across ? t->n : n; j < steps; j++) {
-        scatter_row(t, across ? n : t->n, q, across ? s : along);
-        q[0] += (across ? t->src_step : s[0]) * t->size;
-        q[1] += (across ? t->index_step : s[1]) * index_size;
-        q[2] += (across ? 0 : s[2]) * t->size;
-        q[3] += (across ? 0 : s[3]) * 8;
+        add_elements(t, across ? n : t->n, &q);
+        q.src += (across ? t->src_step : s->out) * t->size;
+        q.index += (across ? t->index_step : s->a) * index_size;
+        q.x += (across ? 0 : s->b) * t->size;
+        q.acc += (across ? 0 : s->c) * 8;
     }
 }
 
-/* p = {x, wide}: what the doubles have gathered goes to the places they stand for. */
-static void narrow_run(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+/* out is x and a the accumulators: what these hold is added to x at their indices. */
+static void flush_run(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) {
     const indexing *t = arg;
-    for (int64_t k = 0; k < t->n_wide; k++) {
-        int64_t at = t->place ? t->place[k] : k;
+    for (int64_t k = 0; k < t->n_acc; k++) {
+        int64_t at = t->index_of ? t->index_of[k] : k;
         for (int64_t i = 0; i < n; i++) {
-            float *x = (float *)(void *)p[0] + i * s[0] + at * t->step;
-            *x = (float)((double)*x + ((const double *)(const void *)p[1])[i * s[1] + k * t->wide_step]);
+            float *x = (float *)(void *)p->out + i * s->out + at * t->step;
+            *x = (float)((double)*x + ((const double *)(const void *)p->a)[i * s->a + k * t->acc_step]);
         }
     }
 }
@@ -147,42 +161,42 @@ static bool is_shared(const tg_array *index, int axis) {
     return true;
 }
 
-/* wide_of [size] becomes the number of the double that stands for a place where more than FEW meet, -1 elsewhere;
- * place, of which *n are used, its inverse. */
-static tg_status find_crowded(const indexing *t, const void *index, int64_t size, tg_array *wide_of,
-                              tg_array *place, int64_t *n) {
-    tg_status s = tg_array_alloc(wide_of, TG_I64, TG_SHAPE(size));
-    if (s == TG_OK) s = tg_array_alloc(place, TG_I64, TG_SHAPE(t->n / FEW + 1));
+/* acc_of [size] becomes the number of the accumulator of an index that is there more than FEW times, and -1 for the
+ * others; index_of, of which *n are used, its inverse. */
+static tg_status count_indices(const indexing *t, const void *index, int64_t size, tg_array *acc_of,
+                               tg_array *index_of, int64_t *n) {
+    tg_status s = tg_array_alloc(acc_of, TG_I64, TG_SHAPE(size));
+    if (s == TG_OK) s = tg_array_alloc(index_of, TG_I64, TG_SHAPE(t->n / FEW + 1));
     if (s != TG_OK) return s;
-    int64_t *count = wide_of->data;
+    int64_t *count = acc_of->data;
     memset(count, 0, (size_t)size * sizeof *count);
     for (int64_t j = 0; j < t->n; j++) count[index_at(t, index, j * t->index_step)]++;
     *n = 0;
     for (int64_t i = 0; i < size; i++) {
-        bool crowded = count[i] > FEW;
-        count[i] = crowded ? *n : -1;
-        if (crowded) ((int64_t *)place->data)[(*n)++] = i;
+        bool frequent = count[i] > FEW;
+        count[i] = frequent ? *n : -1;
+        if (frequent) ((int64_t *)index_of->data)[(*n)++] = i;
     }
     return TG_OK;
 }
 
-/* *wide becomes zeros for the doubles in question, or stays empty when there are none. */
-static tg_status make_wide(indexing *t, const tg_array *x, int axis, const tg_array *index, tg_array *wide,
-                           tg_array tables[2]) {
+/* *acc becomes zeros for the accumulators, or stays empty when there are to be none. */
+static tg_status make_accumulators(indexing *t, const tg_array *x, int axis, const tg_array *index,
+                                   tg_array *acc, tg_array tables[2]) {
     bool shared = is_shared(index, axis);
     if (x->dtype != TG_F32 || t->n <= (shared ? FEW : MANY)) return TG_OK;
     tg_shape shape = tg_array_shape(x);
-    t->n_wide = size_of(x, axis);
+    t->n_acc = size_of(x, axis);
     if (shared) {
-        tg_status s = find_crowded(t, index->data, t->n_wide, &tables[0], &tables[1], &t->n_wide);
-        if (s != TG_OK || t->n_wide == 0) return s;
-        t->wide_of = tables[0].data, t->place = tables[1].data;
+        tg_status s = count_indices(t, index->data, t->n_acc, &tables[0], &tables[1], &t->n_acc);
+        if (s != TG_OK || t->n_acc == 0) return s;
+        t->acc_of = tables[0].data, t->index_of = tables[1].data;
     }
-    if (x->rank > 0) shape.dim[axis] = t->n_wide;
-    tg_status s = tg_array_alloc(wide, TG_F64, shape);
+    if (x->rank > 0) shape.dim[axis] = t->n_acc;
+    tg_status s = tg_array_alloc(acc, TG_F64, shape);
     if (s != TG_OK) return s;
-    tg_array_fill(wide, 0);
-    t->wide_step = x->rank > 0 ? wide->stride[axis] : 1;
+    tg_array_fill(acc, 0);
+    t->acc_step = x->rank > 0 ? acc->stride[axis] : 1;
     return TG_OK;
 }
 
@@ -190,20 +204,20 @@ static tg_status make_wide(indexing *t, const tg_array *x, int axis, const tg_ar
 tg_status tg_map_scatter_add(const tg_array *x, int axis, const tg_array *index, const tg_array *src) {
     if (src->numel == 0) return TG_OK;
     indexing t = {.dtype = x->dtype, .index_dtype = index->dtype, .step = stride_of(x, axis)};
-    tg_array wide = {0}, tables[2] = {{0}, {0}};
+    tg_array acc = {0}, tables[2] = {{0}, {0}};
     t.size = (int64_t)tg_dtype_size((tg_dtype)x->dtype);
     t.n = size_of(src, axis);
     t.index_step = stride_of(index, axis);
     t.src_step = stride_of(src, axis);
-    tg_status status = make_wide(&t, x, axis, index, &wide, tables);
+    tg_status status = make_accumulators(&t, x, axis, index, &acc, tables);
     if (status == TG_OK) {
         tg_array s = without_axis(src, axis), i = without_axis(index, axis), o = without_axis(x, axis);
-        tg_array w = without_axis(wide.data ? &wide : x, axis);
+        tg_array a = without_axis(acc.data ? &acc : x, axis);
         int64_t cost = 4 * (t.n < TG_BLOCK ? t.n : TG_BLOCK);
-        tg_iterate(4, (const tg_array *[]){&s, &i, &o, &w}, cost, scatter_run, &t);
-        if (wide.data) tg_iterate(2, (const tg_array *[]){&o, &w}, t.n_wide, narrow_run, &t);
+        tg_iterate(4, (const tg_array *[]){&s, &i, &o, &a}, cost, scatter_run, &t);
+        if (acc.data) tg_iterate(2, (const tg_array *[]){&o, &a}, t.n_acc, flush_run, &t);
     }
-    tg_array_drop(&wide), tg_array_drop(&tables[0]), tg_array_drop(&tables[1]);
+    tg_array_drop(&acc), tg_array_drop(&tables[0]), tg_array_drop(&tables[1]);
     return status;
 }
 
@@ -216,19 +230,19 @@ typedef struct extreme {
 /* NaN, the only value that differs from itself, beats everything; the first of equals stays. */
 #define EXTREME(T) \
     for (int64_t i = 0; i < n; i++) { \
-        const T *x = (const T *)(void *)p[1] + i * s[1]; \
+        const T *x = (const T *)(void *)p->a + i * s->a; \
         T best = x[0]; \
         int64_t at = 0; \
         for (int64_t j = 1; j < t->n && best == best; j++) { \
             T v = x[j * t->step]; \
             if ((t->maximum ? v > best : v < best) || v != v) best = v, at = j; \
         } \
-        out[i * s[0]] = at; \
+        out[i * s->out] = at; \
     }
 
-static void extreme_run(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+static void extreme_run(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) {
     const extreme *t = arg;
-    int64_t *out = (int64_t *)(void *)p[0];
+    int64_t *out = (int64_t *)(void *)p->out;
     switch (t->dtype) {
     case TG_F32:
         EXTREME(float) break;

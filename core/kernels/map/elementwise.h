@@ -49,11 +49,11 @@ INLINE const S *whole(const S *p, int64_t s, S *copies, int64_t *step) {
 }
 INLINE bool is_whole(int64_t s) { return s == 1 || s == 0; }
 
-INLINE void loop_1(int64_t n, char *const p[], const int64_t s[], const double *arg, value_1 *f) {
-    S *out = (S *)(void *)p[0], copies[W];
-    const S *x = (const S *)(void *)p[1];
+INLINE void loop_1(int64_t n, const tg_operands *p, const tg_strides *s, const double *arg, value_1 *f) {
+    S *out = (S *)(void *)p->out, copies[W];
+    const S *x = (const S *)(void *)p->a;
     V p0 = K((S)arg[0]), p1 = K((S)arg[1]);
-    int64_t i = 0, so = s[0], sx = s[1], step;
+    int64_t i = 0, so = s->out, sx = s->a, step;
     if (n == 1) {
         *out = lane0(f(K(*x), p0, p1));
         return;
@@ -68,11 +68,11 @@ INLINE void loop_1(int64_t n, char *const p[], const int64_t s[], const double *
     }
 }
 
-INLINE void loop_2(int64_t n, char *const p[], const int64_t s[], const double *arg, value_2 *f) {
-    S *out = (S *)(void *)p[0], copies[2][W];
-    const S *x = (const S *)(void *)p[1], *y = (const S *)(void *)p[2];
+INLINE void loop_2(int64_t n, const tg_operands *p, const tg_strides *s, const double *arg, value_2 *f) {
+    S *out = (S *)(void *)p->out, copies[2][W];
+    const S *x = (const S *)(void *)p->a, *y = (const S *)(void *)p->b;
     V p0 = K((S)arg[0]), p1 = K((S)arg[1]);
-    int64_t i = 0, so = s[0], sx = s[1], sy = s[2], step, step_y;
+    int64_t i = 0, so = s->out, sx = s->a, sy = s->b, step, step_y;
     if (n == 1) {
         *out = lane0(f(K(*x), K(*y), p0, p1));
         return;
@@ -89,13 +89,13 @@ INLINE void loop_2(int64_t n, char *const p[], const int64_t s[], const double *
 }
 
 /* An operand that the gradient does not use is not there: g takes its place. */
-INLINE void loop_grad(int64_t n, char *const p[], const int64_t s[], const double *arg, bool use_x,
+INLINE void loop_grad(int64_t n, const tg_operands *p, const tg_strides *s, const double *arg, bool use_x,
                       bool use_y, gradient_1 *f) {
-    S *out = (S *)(void *)p[0], copies[3][W];
-    const S *g = (const S *)(void *)p[1], *x = use_x ? (const S *)(void *)p[2] : g;
-    const S *y = use_y ? (const S *)(void *)p[3] : g;
+    S *out = (S *)(void *)p->out, copies[3][W];
+    const S *g = (const S *)(void *)p->a, *x = use_x ? (const S *)(void *)p->b : g;
+    const S *y = use_y ? (const S *)(void *)p->c : g;
     V p0 = K((S)arg[0]), p1 = K((S)arg[1]);
-    int64_t i = 0, so = s[0], sg = s[1], sx = use_x ? s[2] : sg, sy = use_y ? s[3] : sg, step, step_x, step_y;
+    int64_t i = 0, so = s->out, sg = s->a, sx = use_x ? s->b : sg, sy = use_y ? s->c : sg, step, step_x, step_y;
     if (n == 1) {
         *out = lane0(f(K(*g), K(*x), K(*y), p0, p1));
         return;
@@ -117,43 +117,43 @@ INLINE void loop_grad(int64_t n, char *const p[], const int64_t s[], const doubl
 static const double no_parameters[2];
 
 #define TG_UNARY(NAME, X, Y, VALUE, GRADIENT) \
-    static void run_##NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
+    static void run_##NAME(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) { \
         loop_1(n, p, s, arg, value_##NAME); \
     } \
-    static void run_gradient_##NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
+    static void run_gradient_##NAME(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) { \
         loop_grad(n, p, s, arg, TG_USED_IN(DTYPE, X), TG_USED_IN(DTYPE, Y), gradient_##NAME); \
     }
 #include "core/kernels/map/unary.def"
 #undef TG_UNARY
 #define TG_BINARY(NAME, VALUE) \
-    static void run_binary_##NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
+    static void run_binary_##NAME(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) { \
         (void)arg; \
         loop_2(n, p, s, no_parameters, binary_##NAME); \
     }
 #include "core/kernels/map/binary.def"
 #undef TG_BINARY
 
-static void run_affine(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+static void run_affine(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) {
     loop_1(n, p, s, arg, value_affine);
 }
-static void run_axpy(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+static void run_axpy(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) {
     loop_2(n, p, s, arg, value_axpy);
 }
 
 /* ---- comparison and choice: plain loops that compilers vectorise ---- */
 
 #define COMPARE(NAME, OP) \
-    static void run_##NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
-        unsigned char *out = (unsigned char *)p[0]; \
-        const S *a = (const S *)(void *)p[1], *b = (const S *)(void *)p[2]; \
+    static void run_##NAME(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) { \
+        unsigned char *out = (unsigned char *)p->out; \
+        const S *a = (const S *)(void *)p->a, *b = (const S *)(void *)p->b; \
         (void)arg; \
-        if (s[0] == 1 && s[1] == 1 && s[2] == 1) { \
+        if (s->out == 1 && s->a == 1 && s->b == 1) { \
             for (int64_t i = 0; i < n; i++) out[i] = a[i] OP b[i]; \
-        } else if (s[0] == 1 && s[1] == 1 && s[2] == 0) { \
+        } else if (s->out == 1 && s->a == 1 && s->b == 0) { \
             const S c = *b; \
             for (int64_t i = 0; i < n; i++) out[i] = a[i] OP c; \
         } else { \
-            for (int64_t i = 0; i < n; i++) out[i * s[0]] = a[i * s[1]] OP b[i * s[2]]; \
+            for (int64_t i = 0; i < n; i++) out[i * s->out] = a[i * s->a] OP b[i * s->b]; \
         } \
     }
 COMPARE(EQ, ==)
@@ -172,22 +172,22 @@ INLINE void choose(int64_t n, S *out, int64_t so, const unsigned char *c, int64_
 }
 
 /* Either choice may be one number for the whole run. */
-static void run_where(int64_t n, char *const p[], const int64_t s[], const void *arg) {
-    const unsigned char *c = (const unsigned char *)p[1];
-    S *out = (S *)(void *)p[0];
-    const S *a = (const S *)(void *)p[2], *b = (const S *)(void *)p[3];
-    bool dense = s[0] == 1 && s[1] == 1;
+static void run_where(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) {
+    const unsigned char *c = (const unsigned char *)p->c;
+    S *out = (S *)(void *)p->out;
+    const S *a = (const S *)(void *)p->a, *b = (const S *)(void *)p->b;
+    bool dense = s->out == 1 && s->c == 1;
     (void)arg;
-    if (dense && s[2] == 1 && s[3] == 1)
+    if (dense && s->a == 1 && s->b == 1)
         choose(n, out, 1, c, 1, a, 1, b, 1);
-    else if (dense && s[2] == 0 && s[3] == 1)
+    else if (dense && s->a == 0 && s->b == 1)
         choose(n, out, 1, c, 1, a, 0, b, 1);
-    else if (dense && s[2] == 1 && s[3] == 0)
+    else if (dense && s->a == 1 && s->b == 0)
         choose(n, out, 1, c, 1, a, 1, b, 0);
-    else if (dense && s[2] == 0 && s[3] == 0)
+    else if (dense && s->a == 0 && s->b == 0)
         choose(n, out, 1, c, 1, a, 0, b, 0);
     else
-        choose(n, out, s[0], c, s[1], a, s[2], b, s[3]);
+        choose(n, out, s->out, c, s->c, a, s->a, b, s->b);
 }
 
 #endif

@@ -2,13 +2,13 @@
 #include "core/kernels/simd/table.h"
 
 #define ARITHMETIC(NAME, T, U, VALUE) \
-    static void NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
-        T *out = (T *)(void *)p[0]; \
-        const T *x = (const T *)(void *)p[1], *y = (const T *)(void *)p[2]; \
+    static void NAME(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) { \
+        T *out = (T *)(void *)p->out; \
+        const T *x = (const T *)(void *)p->a, *y = (const T *)(void *)p->b; \
         (void)arg; \
         for (int64_t i = 0; i < n; i++) { \
-            T a = x[i * s[1]], b = y[i * s[2]]; \
-            out[i * s[0]] = (T)(VALUE); \
+            T a = x[i * s->a], b = y[i * s->b]; \
+            out[i * s->out] = (T)(VALUE); \
         } \
     }
 #define ARITHMETICS(T, U, X) \
@@ -32,11 +32,11 @@ tg_run *tg_integer_binary(tg_binary f, int dtype) {
 }
 
 #define COMPARE(NAME, T, OP) \
-    static void NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
-        unsigned char *out = (unsigned char *)p[0]; \
-        const T *a = (const T *)(void *)p[1], *b = (const T *)(void *)p[2]; \
+    static void NAME(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) { \
+        unsigned char *out = (unsigned char *)p->out; \
+        const T *a = (const T *)(void *)p->a, *b = (const T *)(void *)p->b; \
         (void)arg; \
-        for (int64_t i = 0; i < n; i++) out[i * s[0]] = a[i * s[1]] OP b[i * s[2]]; \
+        for (int64_t i = 0; i < n; i++) out[i * s->out] = a[i * s->a] OP b[i * s->b]; \
     }
 #define COMPARES(T, X) \
     COMPARE(eq_##X, T, ==) \
@@ -63,12 +63,12 @@ tg_run *tg_integer_compare(tg_compare f, int dtype) {
 static int64_t truncated(double v) { return v >= -0x1p63 && v < 0x1p63 ? (int64_t)v : INT64_MIN; }
 
 #define AFFINE(NAME, T, U) \
-    static void NAME(int64_t n, char *const p[], const int64_t s[], const void *arg) { \
+    static void NAME(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) { \
         const double *number = arg; \
         U scale = (U)truncated(number[0]), shift = (U)truncated(number[1]); \
-        T *out = (T *)(void *)p[0]; \
-        const T *x = (const T *)(void *)p[1]; \
-        for (int64_t i = 0; i < n; i++) out[i * s[0]] = (T)((U)x[i * s[1]] * scale + shift); \
+        T *out = (T *)(void *)p->out; \
+        const T *x = (const T *)(void *)p->a; \
+        for (int64_t i = 0; i < n; i++) out[i * s->out] = (T)((U)x[i * s->a] * scale + shift); \
     }
 AFFINE(affine_i32, int32_t, uint32_t)
 AFFINE(affine_i64, int64_t, uint64_t)
@@ -77,7 +77,7 @@ tg_run *tg_integer_affine(int dtype) {
     return dtype == TG_I32 ? affine_i32 : dtype == TG_I64 ? affine_i64 : NULL;
 }
 
-void tg_where_bytes(int64_t n, char *const p[], const int64_t s[], const void *arg) {
+void tg_where_bytes(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) {
     (void)arg;
-    for (int64_t i = 0; i < n; i++) p[0][i * s[0]] = p[1][i * s[1]] ? p[2][i * s[2]] : p[3][i * s[3]];
+    for (int64_t i = 0; i < n; i++) p->out[i * s->out] = p->c[i * s->c] ? p->a[i * s->a] : p->b[i * s->b];
 }

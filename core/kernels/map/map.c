@@ -12,20 +12,21 @@ static const struct unary_use {
 
 /* Small arrays that are one run go straight to the kernel; a scalar op then costs a few nanoseconds. */
 static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
-    static const int64_t ones[TG_MAX_OPERANDS] = {1, 1, 1, 1};
-    char *p[TG_MAX_OPERANDS];
-    int64_t s[TG_MAX_OPERANDS], n = a[0]->numel;
-    for (int k = 0; k < operands; k++) p[k] = a[k]->data;
+    static const tg_strides ones = {{1, 1, 1, 1}};
+    tg_operands p;
+    tg_strides s;
+    int64_t n = a[0]->numel;
+    for (int k = 0; k < operands; k++) p.each[k] = a[k]->data;
     if (n == 1) {
-        run(1, p, ones, arg);
+        run(1, &p, &ones, arg);
         return;
     }
     int k = 0;
-    while (k < operands && (s[k] = tg_flat_stride(a[k])) >= 0) k++;
+    while (k < operands && (s.each[k] = tg_flat_stride(a[k])) >= 0) k++;
     if (k < operands || n > TG_BLOCK / cost)
         tg_iterate(operands, a, cost, run, arg);
     else if (n > 0)
-        run(n, p, s, arg);
+        run(n, &p, &s, arg);
 }
 
 /* What an element costs, in additions: memory-bound loops 1, anything with a division or a function 4. */
@@ -69,7 +70,7 @@ void tg_map_compare(tg_compare f, const tg_array *a, const tg_array *b, const tg
 void tg_map_where(const tg_array *condition, const tg_array *a, const tg_array *b, const tg_array *out) {
     size_t size = tg_dtype_size((tg_dtype)out->dtype);
     tg_run *run = size == 1 ? tg_where_bytes : tg_kernels_for(size == 4 ? TG_F32 : TG_F64)->where;
-    apply(4, (const tg_array *[]){out, condition, a, b}, CHEAP, run, NULL);
+    apply(4, (const tg_array *[]){out, a, b, condition}, CHEAP, run, NULL);
 }
 
 void tg_map_affine(const tg_array *x, double scale, double shift, const tg_array *out) {

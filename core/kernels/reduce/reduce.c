@@ -72,7 +72,7 @@ static void reduce_real(const plan *p, char *x, int64_t n, char *out) {
     enum { LEVELS = 56 };
     const tg_kernel_set *set = p->set;
     _Alignas(32) char level[LEVELS][256], part[256];
-    const int64_t one[3] = {1, 1, 1};
+    static const tg_strides ones = {{1, 1, 1, 1}};
     int64_t index[TG_MAX_RANK + 1] = {0}, full = 0;
     for (int64_t i = 0; i < p->lines; i++) {
         if (p->columns)
@@ -82,7 +82,7 @@ static void reduce_real(const plan *p, char *x, int64_t n, char *out) {
         if (p->lines == 1) break;
         int l = 0;
         for (int64_t c = i; c & 1; c >>= 1, l++)
-            set->binary[combine[p->f]](n, (char *[]){part, level[l], part}, one, NULL);
+            set->binary[combine[p->f]](n, &(tg_operands){.out = part, .a = level[l], .b = part}, &ones, NULL);
         memcpy(level[l], part, (size_t)(n * p->x_size));
         full = i + 1;
         tg_grid_step(&p->reduced, index, &x);
@@ -92,7 +92,7 @@ static void reduce_real(const plan *p, char *x, int64_t n, char *out) {
         if (first)
             memcpy(part, level[l], (size_t)(n * p->x_size));
         else
-            set->binary[combine[p->f]](n, (char *[]){part, level[l], part}, one, NULL);
+            set->binary[combine[p->f]](n, &(tg_operands){.out = part, .a = level[l], .b = part}, &ones, NULL);
         first = 0;
     }
     for (int64_t i = 0; i < n; i++)

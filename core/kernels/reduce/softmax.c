@@ -31,14 +31,14 @@ static char *row(const plan *p, char *const at[], int k, int64_t i) {
 /* out = f(a, b) for each of the n rows of m columns, where b is one row of its own with stride 1. */
 static void with_row(const plan *p, tg_binary f, char *const at[], int k, char *b, int64_t m) {
     for (int64_t i = 0; i < p->n; i++)
-        p->set->binary[f](m, (char *[]){row(p, at, 0, i), row(p, at, k, i), b},
-                          (int64_t[]){p->across[0], p->across[k], 1}, NULL);
+        p->set->binary[f](m, &(tg_operands){.out = row(p, at, 0, i), .a = row(p, at, k, i), .b = b},
+                          &(tg_strides){.out = p->across[0], .a = p->across[k], .b = 1}, NULL);
 }
 static void map_rows(const plan *p, tg_unary f, char *const at[], int k, int64_t m) {
     static const double none[2];
     for (int64_t i = 0; i < p->n; i++)
-        p->set->unary[f](m, (char *[]){row(p, at, 0, i), row(p, at, k, i)},
-                         (int64_t[]){p->across[0], p->across[k]}, none);
+        p->set->unary[f](m, &(tg_operands){.out = row(p, at, 0, i), .a = row(p, at, k, i)},
+                         &(tg_strides){.out = p->across[0], .a = p->across[k]}, none);
 }
 static void fold(const plan *p, tg_reduction f, char *const at[], int k, int64_t m, void *out) {
     p->set->col[f](p->n, p->step[k], m, at[k], p->across[k], out);
@@ -114,8 +114,9 @@ static void columns_forward(const plan *p, char *const at[], int64_t m) {
 /* out = f(a, b), row by row. */
 static void both_rows(const plan *p, tg_binary f, char *const at[], int a, int b, int64_t m) {
     for (int64_t i = 0; i < p->n; i++)
-        p->set->binary[f](m, (char *[]){row(p, at, 0, i), row(p, at, a, i), row(p, at, b, i)},
-                          (int64_t[]){p->across[0], p->across[a], p->across[b]}, NULL);
+        p->set->binary[f](m,
+                          &(tg_operands){.out = row(p, at, 0, i), .a = row(p, at, a, i), .b = row(p, at, b, i)},
+                          &(tg_strides){.out = p->across[0], .a = p->across[a], .b = p->across[b]}, NULL);
 }
 
 /* dx = y (g - sum g y), the g of a y above 1/2 taken from all of them first. */

@@ -160,18 +160,18 @@ typedef struct tg_max_two {
 } tg_max_two;
 typedef void tg_max_two_fn(const tg_max_two *p);
 
-/* Runs: p[0] is the output, then the inputs; strides in elements. */
+/* Elementwise runs, by their operands. */
 typedef struct tg_kernel_set {
-    tg_run *unary[TG_UNARY_COUNT];      /* p = {out, x}; arg = double p[2] */
-    tg_run *unary_grad[TG_UNARY_COUNT]; /* p = {dx, g, x, y}; arg = double p[2] */
-    tg_run *binary[TG_BINARY_COUNT];    /* p = {out, a, b} */
-    tg_run *compare[6];                 /* p = {out, a, b}, out is bool; by tg_compare */
-    tg_run *where;    /* p = {out, condition, a, b}; moves bits: for any dtype of its size */
-    tg_run *affine;   /* p = {out, x}; arg = double {scale, shift} */
-    tg_run *axpy;     /* p = {y, x, y}; arg = double {alpha, unused} */
-    tg_run *sgd;      /* p = {p, g}; arg = tg_sgd_step */
-    tg_run *momentum; /* p = {p, v, g}; the same */
-    tg_run *adam;     /* p = {p, m, v, g}; arg = tg_adam_step */
+    tg_run *unary[TG_UNARY_COUNT];      /* out = f(a); arg = double p[2] */
+    tg_run *unary_grad[TG_UNARY_COUNT]; /* out = dx, of a = g, b = x, c = y; arg = double p[2] */
+    tg_run *binary[TG_BINARY_COUNT];    /* out = f(a, b) */
+    tg_run *compare[6];                 /* out = f(a, b), which is bool; by tg_compare */
+    tg_run *where;    /* out = c ? a : b, where c is bool; moves bits: for any dtype of its size */
+    tg_run *affine;   /* out = scale a + shift; arg = double {scale, shift} */
+    tg_run *axpy;     /* out = alpha a + b; arg = double {alpha, unused} */
+    tg_run *sgd;      /* out is the parameter, a the gradient; arg = tg_sgd_step */
+    tg_run *momentum; /* out is the parameter, a the velocity, b the gradient; the same */
+    tg_run *adam;     /* out is the parameter, a and b the moments, c the gradient; arg = tg_adam_step */
     tg_reduce_row *row[TG_REAL_REDUCTIONS];
     tg_reduce_columns *col[TG_REAL_REDUCTIONS];
     tg_softmax_fn *softmax, *log_softmax;

@@ -80,12 +80,12 @@ static const double parameters[2] = {0.75, 1.5};
 
 /* The kernel's run a few elements at a time. */
 static void in_parts(const job *j, int64_t n, char *const p[], tg_run *run, const void *arg, int operands) {
-    static const int64_t ones[4] = {1, 1, 1, 1};
+    static const tg_strides ones = {{1, 1, 1, 1}};
     for (int64_t i = 0, m; i < n; i += m) {
-        char *q[4];
+        tg_operands q;
         m = n - i < 13 ? n - i : 13;
-        for (int k = 0; k < operands; k++) q[k] = p[k] + (size_t)i * tg_dtype_size(j->dtype[k]);
-        run(m, q, ones, arg);
+        for (int k = 0; k < operands; k++) q.each[k] = p[k] + (size_t)i * tg_dtype_size(j->dtype[k]);
+        run(m, &q, &ones, arg);
     }
 }
 
@@ -410,7 +410,7 @@ START_TEST(exact_functions_agree) {
                                  TG_BINARY_MAXIMUM, TG_BINARY_MINIMUM, TG_BINARY_COPYSIGN};
     static const double values[] = {0.0,  -0.0,  1,        -1,        0.5,      -2.5,      3,
                                     1e30, -1e30, INFINITY, -INFINITY, 0x1p-149, -0x1p-149, NAN};
-    static const int64_t ones[4] = {1, 1, 1, 1};
+    static const tg_strides ones = {{1, 1, 1, 1}};
     enum { N = sizeof values / sizeof *values };
     for (int i = 0; i < isa_count(); i++)
         for (int dtype = 0; dtype < 2 && tg_kernels_of_isa(tg_kernel_isas[i]); dtype++) {
@@ -428,9 +428,9 @@ START_TEST(exact_functions_agree) {
             for (size_t f = 0; f < sizeof unary / sizeof *unary + sizeof binary / sizeof *binary; f++) {
                 bool one = f < sizeof unary / sizeof *unary;
                 int which = one ? unary[f] : binary[f - sizeof unary / sizeof *unary];
-                char *const p[3] = {a, x, y}, *const q[3] = {b, x, y};
-                (one ? is->unary : is->binary)[which](N * N, p, ones, parameters);
-                (one ? ref->unary : ref->binary)[which](N * N, q, ones, parameters);
+                const tg_operands p = {{a, x, y, NULL}}, q = {{b, x, y, NULL}};
+                (one ? is->unary : is->binary)[which](N * N, &p, &ones, parameters);
+                (one ? ref->unary : ref->binary)[which](N * N, &q, &ones, parameters);
                 for (int k = 0; k < N * N; k++)
                     REQUIRE(memcmp(a + (size_t)k * size, b + (size_t)k * size, size) == 0 ||
                                 (is_nan((tg_dtype)dtype, a + (size_t)k * size) &&

@@ -140,7 +140,7 @@ static double ulps(int dtype, double got, double want, double scale) {
     return fabs(got - want) / ldexp(1, ilogb(size) - (dtype == TG_F32 ? 23 : 52));
 }
 
-static const int64_t ones[4] = {1, 1, 1, 1};
+static const tg_strides ones = {{1, 1, 1, 1}};
 
 typedef struct fixture {
     double x[N], y[N], g[N], out[N];     /* of the dtype under test, as raw storage */
@@ -170,14 +170,14 @@ static void check_unary(const tg_kernels *k, int dtype, int u) {
     fill(dtype, f.g, N, 0.5, 2);
     widen(dtype, f.wx, f.x);
     widen(dtype, f.wg, f.g);
-    s->unary[u](N, (char *[]){(char *)f.y, (char *)f.x}, ones, p);
+    s->unary[u](N, &(tg_operands){.out = (char *)f.y, .a = (char *)f.x}, &ones, p);
     memcpy(f.out, f.y, sizeof f.y);
-    ref->unary[u](N, (char *[]){(char *)f.want, (char *)f.wx}, ones, p);
+    ref->unary[u](N, &(tg_operands){.out = (char *)f.want, .a = (char *)f.wx}, &ones, p);
     double most = worst(dtype, r->scale);
     REQUIRE(most <= r->ulp, "%s %s f%d: %g ulp", k->isa, r->name, dtype ? 64 : 32, most);
     widen(dtype, f.wy, f.y);
-    s->unary_grad[u](N, (char *[]){(char *)f.out, (char *)f.g, (char *)f.x, (char *)f.y}, ones, p);
-    ref->unary_grad[u](N, (char *[]){(char *)f.want, (char *)f.wg, (char *)f.wx, (char *)f.wy}, ones, p);
+    s->unary_grad[u](N, &(tg_operands){{(char *)f.out, (char *)f.g, (char *)f.x, (char *)f.y}}, &ones, p);
+    ref->unary_grad[u](N, &(tg_operands){{(char *)f.want, (char *)f.wg, (char *)f.wx, (char *)f.wy}}, &ones, p);
     most = worst(dtype, made_of_result(dtype, u) ? 1 : r->scale);
     REQUIRE(most <= r->grad_ulp, "%s %s gradient f%d: %g ulp", k->isa, r->name, dtype ? 64 : 32, most);
 }
@@ -200,8 +200,10 @@ START_TEST(binary_accuracy) {
                 set(dtype, f.y, i, r->lo_b + (r->hi_b - r->lo_b) * (double)(i * 101 % N) / (N - 1));
             widen(dtype, f.wx, f.x);
             widen(dtype, f.wy, f.y);
-            k->real[dtype]->binary[b](N, (char *[]){(char *)f.out, (char *)f.x, (char *)f.y}, ones, NULL);
-            ref->binary[b](N, (char *[]){(char *)f.want, (char *)f.wx, (char *)f.wy}, ones, NULL);
+            k->real[dtype]->binary[b](
+                N, &(tg_operands){.out = (char *)f.out, .a = (char *)f.x, .b = (char *)f.y}, &ones, NULL);
+            ref->binary[b](N, &(tg_operands){.out = (char *)f.want, .a = (char *)f.wx, .b = (char *)f.wy},
+                           &ones, NULL);
             double most = worst(dtype, 0);
             REQUIRE(most <= r->ulp, "%s %s f%d: %g ulp", k->isa, r->name, dtype ? 64 : 32, most);
         }
@@ -219,8 +221,9 @@ START_TEST(slopes) {
             double lo = fmax(r->lo, -9), hi = fmin(r->hi, 9), h = 1e-5, g = 1, d;
             double x[3] = {0, lo + (hi - lo) * (i + 0.37) / 200, 0}, y[3];
             x[0] = x[1] - h, x[2] = x[1] + h;
-            ref->unary[u](3, (char *[]){(char *)y, (char *)x}, ones, r->p);
-            ref->unary_grad[u](1, (char *[]){(char *)&d, (char *)&g, (char *)&x[1], (char *)&y[1]}, ones, r->p);
+            ref->unary[u](3, &(tg_operands){.out = (char *)y, .a = (char *)x}, &ones, r->p);
+            ref->unary_grad[u](1, &(tg_operands){{(char *)&d, (char *)&g, (char *)&x[1], (char *)&y[1]}},
+                               &ones, r->p);
             double left = (y[1] - y[0]) / h, right = (y[2] - y[1]) / h, slope = (y[2] - y[0]) / (2 * h);
             if (fabs(left - right) > 1e-2 * fmax(1, fabs(slope)) || fabs(slope) > 100) continue;
             compared++;
@@ -300,8 +303,8 @@ START_TEST(conventions) {
             char x[8], y[8], g[8], d[8];
             set(dtype, x, 0, t->x);
             set(dtype, g, 0, 1);
-            k->real[dtype]->unary[t->f](1, (char *[]){y, x}, ones, t->p);
-            k->real[dtype]->unary_grad[t->f](1, (char *[]){d, g, x, y}, ones, t->p);
+            k->real[dtype]->unary[t->f](1, &(tg_operands){.out = y, .a = x}, &ones, t->p);
+            k->real[dtype]->unary_grad[t->f](1, &(tg_operands){{d, g, x, y}}, &ones, t->p);
             REQUIRE(same(dtype, get(dtype, y, 0), t->y), "%s %s(%g) = %.17g", k->isa, rows[t->f].name, t->x,
                     get(dtype, y, 0));
             REQUIRE(same(dtype, get(dtype, d, 0), t->d), "%s %s'(%g) = %.17g", k->isa, rows[t->f].name, t->x,
@@ -316,52 +319,53 @@ enum { ROOM = 2 * N + 40 };
 static double arena[5][ROOM];
 static const double numbers[2] = {0.75, 0.25};
 
-static void start(int dtype, int64_t n, int operands, int nan_at, const int64_t *s, char **p, int shift) {
+static void start(int dtype, int64_t n, int operands, int nan_at, const tg_strides *s, tg_operands *p,
+                  int shift) {
     for (int k = 0; k <= operands; k++) {
         memset(arena[k], 0x5a, sizeof arena[k]);
-        int64_t origin = s[k] < 0 ? (n > 0 ? n - 1 : 0) * -s[k] : 0;
-        p[k] = (char *)arena[k] + (size_t)(origin + shift) * size_of(dtype);
+        int64_t step = s->each[k], origin = step < 0 ? (n > 0 ? n - 1 : 0) * -step : 0;
+        p->each[k] = (char *)arena[k] + (size_t)(origin + shift) * size_of(dtype);
         for (int64_t i = 0; k > 0 && i < n; i++)
-            if (s[k] != 0 || i == 0)
-                set(dtype, p[k], i * s[k],
+            if (step != 0 || i == 0)
+                set(dtype, p->each[k], i * step,
                     i == nan_at ? (double)NAN : 0.11 * k + 0.007 * (double)(i * 31 % 101));
     }
 }
 
 /* Runs it on its own contiguous copy of the inputs, one element at a time, and compares bits. */
 static void check_layout(const char *isa, const char *what, tg_run *run, int dtype, int operands, int64_t n,
-                         const int64_t *s, int shift, int nan_at) {
-    char *p[5], one[5][8] = {{0}};
+                         const tg_strides *s, int shift, int nan_at) {
+    tg_operands p;
+    char one[TG_MAX_OPERANDS][8] = {{0}};
     size_t size = size_of(dtype);
-    start(dtype, n, operands, nan_at, s, p, shift);
-    run(n, p, s, numbers);
+    start(dtype, n, operands, nan_at, s, &p, shift);
+    run(n, &p, s, numbers);
     for (int64_t i = 0; i < n; i++) {
-        for (int k = 1; k <= operands; k++) memcpy(one[k], p[k] + i * s[k] * (int64_t)size, size);
-        run(1, (char *[]){one[0], one[1], one[2], one[3], one[4]}, ones, numbers);
-        bool nan = isnan(get(dtype, one[0], 0)) && isnan(get(dtype, p[0], i * s[0]));
-        REQUIRE(nan || memcmp(one[0], p[0] + i * s[0] * (int64_t)size, size) == 0,
+        for (int k = 1; k <= operands; k++) memcpy(one[k], p.each[k] + i * s->each[k] * (int64_t)size, size);
+        run(1, &(tg_operands){{one[0], one[1], one[2], one[3]}}, &ones, numbers);
+        bool nan = isnan(get(dtype, one[0], 0)) && isnan(get(dtype, p.out, i * s->out));
+        REQUIRE(nan || memcmp(one[0], p.out + i * s->out * (int64_t)size, size) == 0,
                 "%s %s f%d: element %d of %d, strides %d %d, is %.17g, alone %.17g", isa, what, dtype ? 64 : 32,
-                (int)i, (int)n, (int)s[0], (int)s[1], get(dtype, p[0], i * s[0]), get(dtype, one[0], 0));
+                (int)i, (int)n, (int)s->out, (int)s->a, get(dtype, p.out, i * s->out), get(dtype, one[0], 0));
     }
     unsigned char behind = 0x5a;
     for (size_t b = 0; b < size; b++)
-        REQUIRE(n == 0 || s[0] < 0 ||
-                    ((unsigned char *)p[0] + (n - 1) * s[0] * (int64_t)size)[size + b] == behind,
+        REQUIRE(n == 0 || s->out < 0 ||
+                    ((unsigned char *)p.out + (n - 1) * s->out * (int64_t)size)[size + b] == behind,
                 "%s %s writes past the end", isa, what);
 }
 
 static void check_layouts(const char *isa, const char *what, tg_run *run, int dtype, int operands) {
-    static const int64_t strides[][5] = {{1, 1, 1, 1, 1},     {1, 0, 1, 1, 1}, {1, 1, 0, 0, 1},
-                                         {1, 2, 1, 2, 1},     {2, 1, 1, 0, 1}, {-1, 1, -1, 1, 1},
-                                         {1, -1, -1, -1, -1}, {1, 0, 0, 0, 0}};
+    static const tg_strides strides[] = {{{1, 1, 1, 1}}, {{1, 0, 1, 1}},   {{1, 1, 0, 0}},    {{1, 2, 1, 2}},
+                                         {{2, 1, 1, 0}}, {{-1, 1, -1, 1}}, {{1, -1, -1, -1}}, {{1, 0, 0, 0}}};
     const int w = isa[0] == 'r' ? 1 : (int)((isa[3] == '5' ? 64 : isa[0] == 'n' ? 16 : 32) / size_of(dtype));
     const int64_t lengths[] = {0, 1, w - 1, w, w + 1, 2 * w + 1, 64};
     for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
         for (size_t i = 0; i < sizeof strides / sizeof *strides; i++)
-            check_layout(isa, what, run, dtype, operands, lengths[l], strides[i], (int)(i + l) % 3, -1);
-    check_layout(isa, what, run, dtype, operands, N, strides[0], 1, -1);
+            check_layout(isa, what, run, dtype, operands, lengths[l], &strides[i], (int)(i + l) % 3, -1);
+    check_layout(isa, what, run, dtype, operands, N, &strides[0], 1, -1);
     for (int lane = 0; lane <= 2 * w; lane++)
-        check_layout(isa, what, run, dtype, operands, 2 * w + 1, strides[0], 1, lane);
+        check_layout(isa, what, run, dtype, operands, 2 * w + 1, &strides[0], 1, lane);
 }
 
 START_TEST(unary_layout) {
@@ -390,25 +394,24 @@ START_TEST(nan_stays) {
     const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
     for (int dtype = 0; k && dtype < 2; dtype++)
         for (int lane = 0; lane < 33; lane++) {
-            const int64_t s[5] = {1, 1, 1, 1, 1};
-            char *p[5];
-            start(dtype, 33, 2, lane, s, p, 0);
+            tg_operands p;
+            start(dtype, 33, 2, lane, &ones, &p, 0);
             for (int u = 0; u < TG_UNARY_COUNT; u++) {
-                fill(dtype, p[1], 33, rows[u].lo, rows[u].hi);
-                set(dtype, p[1], lane, (double)NAN);
-                k->real[dtype]->unary[u](33, p, s, rows[u].p);
+                fill(dtype, p.a, 33, rows[u].lo, rows[u].hi);
+                set(dtype, p.a, lane, (double)NAN);
+                k->real[dtype]->unary[u](33, &p, &ones, rows[u].p);
                 for (int i = 0; i < 33; i++)
-                    REQUIRE(isnan(get(dtype, p[0], i)) == (i == lane), "%s %s: lane %d of NaN in %d gives %g",
-                            k->isa, rows[u].name, i, lane, get(dtype, p[0], i));
+                    REQUIRE(isnan(get(dtype, p.out, i)) == (i == lane), "%s %s: lane %d of NaN in %d gives %g",
+                            k->isa, rows[u].name, i, lane, get(dtype, p.out, i));
             }
-            fill(dtype, p[1], 33, 1, 2);
-            fill(dtype, p[2], 33, 1, 2);
+            fill(dtype, p.a, 33, 1, 2);
+            fill(dtype, p.b, 33, 1, 2);
             for (int b = 0; b < TG_BINARY_COUNT; b++)
                 for (int side = 1; side <= 2; side++) {
-                    set(dtype, p[3 - side], lane, 0.5);
-                    set(dtype, p[side], lane, (double)NAN);
-                    k->real[dtype]->binary[b](33, p, s, NULL);
-                    REQUIRE(isnan(get(dtype, p[0], lane)) || (b == TG_BINARY_COPYSIGN && side == 2),
+                    set(dtype, p.each[3 - side], lane, 0.5);
+                    set(dtype, p.each[side], lane, (double)NAN);
+                    k->real[dtype]->binary[b](33, &p, &ones, NULL);
+                    REQUIRE(isnan(get(dtype, p.out, lane)) || (b == TG_BINARY_COPYSIGN && side == 2),
                             "%s %s loses NaN in lane %d", k->isa, rows_2[b].name, lane);
                 }
         }
