@@ -49,6 +49,13 @@ found=$(
     sed -n 's/^OP([a-z0-9_]*, \([a-z_]*\), \([a-z_]*\))$/\1 \2/p' ops/ops.def | sort -u | while read -r room name; do
         [ -e "tests/ops/$room/$name.c" ] || echo "tests/ops/$room/$name.c: missing, though there is ops/$room/$name.c"
     done
+    # A test of one room, or of one file of a room, stands in that room.
+    for f in tests/ops/test_*.c; do
+        name=${f##*/test_} name=${name%.c}
+        for of in ops/"$name"/ ops/*/"$name".[ch]; do
+            [ ! -e "$of" ] || echo "$f: about $of alone, so that its place is in that room"
+        done
+    done
     grep -rn '#include "core/kernels/' ops/nn | say 'ops/nn includes a private header'
 
     # What a call looks like is in one header, which the library does without.
