@@ -30,8 +30,14 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, tcase_scales());
     suite_add_tcase(suite, tcase_golden());
     suite_add_tcase(suite, tcase_inplace());
-    suite_add_tcase(suite, tcase_structured());
-    suite_add_tcase(suite, tcase_products());
+    suite_add_tcase(suite, tcase_pad());
+    suite_add_tcase(suite, tcase_join());
+    suite_add_tcase(suite, tcase_sort());
+    suite_add_tcase(suite, tcase_dropout());
+    suite_add_tcase(suite, tcase_einsum());
+    suite_add_tcase(suite, tcase_linear());
+    suite_add_tcase(suite, tcase_conv());
+    suite_add_tcase(suite, tcase_batch_norm());
     suite_add_tcase(suite, tcase_attention());
     suite_add_tcase(suite, tcase_recurrent());
     suite_add_tcase(suite, tcase_create_ops());

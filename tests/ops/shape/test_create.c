@@ -94,58 +94,6 @@ START_TEST(unknown_dtypes_are_refused) {
 }
 END_TEST
 
-/* Views see what is written to the tensor they come from, and the other way round. */
-START_TEST(parts_share_memory) {
-    tg_tensor *x = tg_reshape(tg_arange(TG_F64, 0, 12, 1), 3, 4), *out[3];
-    tg_tensor *const views[] = {tg_select(x, 0, 1), tg_narrow(x, 0, 1, 2), tg_flip(x, 0, 1),
-                                tg_diagonal(x, 0, 0, 1)};
-    tg_fill_(x, 5);
-    for (int i = 0; i < COUNT(views); i++)
-        for (int64_t k = 0; k < tg_numel(views[i]); k++) ck_assert(tg_get(views[i], k) == 5);
-    ck_assert_int_eq(tg_split(x, 1, 3, (int64_t[]){1, 1, 2}, out), TG_OK);
-    ck_assert_int_eq(tg_fill_(out[1], 8), TG_OK);
-    ck_assert(tg_get(x, 1) == 8 && tg_get(x, 0) == 5 && tg_get(x, 5) == 8);
-}
-END_TEST
-
-/* More inputs than fit the stack, each with its own gradient. */
-START_TEST(many_tensors_join) {
-    enum { N = 40 };
-    tg_tensor *x[N], *g[N];
-    for (int i = 0; i < N; i++) x[i] = tg_set_requires_grad(tg_full(TG_F64, i, 2), true);
-    tg_tensor *y = tg_stack_with(1, N, x), *seed = tg_reshape(tg_arange(TG_F64, 0, 2 * N, 1), 2, N);
-    ck_assert(tg_get(y, N - 1) == N - 1 && tg_get(y, N) == 0);
-    for (int record = 0; record < 2; record++) {
-        tg_grad(1, &y, N, x, g, .seeds = &seed, .retain = true, .create_graph = record);
-        ck_assert_int_eq(tg_error_status(), TG_OK);
-        for (int i = 0; i < N; i++) ck_assert(tg_get(g[i], 0) == i && tg_get(g[i], 1) == N + i);
-    }
-    ck_assert(tg_is_poison(tg_stack_with(0, 0, x)));
-    ck_assert_int_eq(tg_error_status(), TG_ERR_ARGUMENT);
-}
-END_TEST
-
-/* Random numbers with ties, long enough for several runs and threads. */
-START_TEST(long_sorts_are_sorted_and_stable) {
-    int64_t rows = 9, n = 3001;
-    tg_tensor *x = tg_zeros_with(TG_F32, TG_SHAPE(rows, n)), *index;
-    tg_rng rng = {5, 0};
-    for (int64_t k = 0; k < rows * n; k++) tg_array_set(tg_array_of(x), k, (double)tg_rng_below(&rng, 500));
-    for (int down = 0; down < 2; down++) {
-        tg_tensor *y = tg_sort(x, 1, .descending = down, .index = &index);
-        for (int64_t k = 0; k < rows * n; k++) {
-            int64_t row = k / n * n, at = (int64_t)tg_get(index, k);
-            ck_assert(tg_get(y, k) == tg_get(x, row + at));
-            if (k == row) continue;
-            double before = tg_get(y, k - 1), here = tg_get(y, k);
-            ck_assert(before == here ? tg_get(index, k - 1) < (double)at
-                      : down         ? before > here
-                                     : before < here);
-        }
-    }
-}
-END_TEST
-
 static void clear(void) { tg_error_clear(); }
 
 TCase *tcase_create_ops(void) {
@@ -154,8 +102,5 @@ TCase *tcase_create_ops(void) {
     tcase_add_loop_test(t, values_are_exact, 0, COUNT(table));
     tcase_add_test(t, ends_are_met);
     tcase_add_test(t, unknown_dtypes_are_refused);
-    tcase_add_test(t, parts_share_memory);
-    tcase_add_test(t, many_tensors_join);
-    tcase_add_test(t, long_sorts_are_sorted_and_stable);
     return t;
 }

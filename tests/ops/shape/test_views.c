@@ -1,5 +1,5 @@
 /* Slices and diagonals of every start, stop, step, offset and pair of axes, the ends of int64 among them, against positions
- * counted one by one; and gradients, which are 1 at each of these. */
+ * counted one by one; and gradients, which are 1 at each of these; and that views share memory. */
 #include "tests/ops/harness.h"
 
 static tg_mark start;
@@ -109,10 +109,25 @@ START_TEST(diagonals) {
 }
 END_TEST
 
+/* Views see what is written to the tensor they come from, and the other way round. */
+START_TEST(parts_share_memory) {
+    tg_tensor *x = tg_reshape(tg_arange(TG_F64, 0, 12, 1), 3, 4), *out[3];
+    tg_tensor *const views[] = {tg_select(x, 0, 1), tg_narrow(x, 0, 1, 2), tg_flip(x, 0, 1),
+                                tg_diagonal(x, 0, 0, 1)};
+    tg_fill_(x, 5);
+    for (int i = 0; i < COUNT(views); i++)
+        for (int64_t k = 0; k < tg_numel(views[i]); k++) ck_assert(tg_get(views[i], k) == 5);
+    ck_assert_int_eq(tg_split(x, 1, 3, (int64_t[]){1, 1, 2}, out), TG_OK);
+    ck_assert_int_eq(tg_fill_(out[1], 8), TG_OK);
+    ck_assert(tg_get(x, 1) == 8 && tg_get(x, 0) == 5 && tg_get(x, 5) == 8);
+}
+END_TEST
+
 TCase *tcase_views(void) {
     TCase *t = tcase_create("views");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, slices, 0, 7);
     tcase_add_loop_test(t, diagonals, 0, 6);
+    tcase_add_test(t, parts_share_memory);
     return t;
 }

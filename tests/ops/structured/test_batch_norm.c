@@ -1,60 +1,7 @@
-/* What rows cannot say: dropout's random mask and the running statistics of batch_norm. */
+/* What rows cannot say of batch_norm: its running statistics, and that each channel is a row of layer_norm. */
 #include "tests/ops/harness.h"
 
 #include <math.h>
-#include <string.h>
-
-/* Each element is 0 or x / (1 - p), the gradient is the same mask, and about a share p is 0, within 6
- * deviations of the binomial distribution. The same seed gives the same mask. */
-START_TEST(dropout_masks_and_scales) {
-    const double p = 0.3, keep = 1 / (1 - p);
-    const int64_t n = 20000;
-    tg_dtype f = _i ? TG_F64 : TG_F32;
-    tg_tensor *x = tg_set_requires_grad(tg_full(f, 2, n), true), *g;
-    tg_seed(5);
-    tg_tensor *y = tg_dropout(x, p, true), *sum = tg_sum(y);
-    tg_seed(5);
-    tg_tensor *again = tg_dropout(x, p, true);
-    ck_assert_int_eq(tg_grad(1, &sum, 1, &x, &g), TG_OK);
-    int64_t zeros = 0;
-    for (int64_t i = 0; i < n; i++) {
-        bool dropped = tg_get(g, i) == 0;
-        zeros += dropped;
-        ck_assert_double_eq_tol(tg_get(g, i), dropped ? 0 : keep, 1e-6);
-        ck_assert_double_eq(tg_get(y, i), 2 * tg_get(g, i));
-        ck_assert_double_eq(tg_get(y, i), tg_get(again, i));
-    }
-    ck_assert_double_lt(fabs((double)zeros - p * (double)n), 6 * sqrt((double)n * p * (1 - p)));
-}
-END_TEST
-
-/* What is dropped is 0, whatever it was, and so is its gradient. */
-START_TEST(dropout_drops_infinities) {
-    tg_tensor *x = tg_set_requires_grad(tg_full_with(TG_F32, INFINITY, TG_SHAPE(100)), true), *g;
-    tg_tensor *y = tg_dropout(x, 0.5, true);
-    tg_grad(1, &y, 1, &x, &g, .seeds = (tg_tensor *[]){tg_ones(TG_F32, 100)});
-    for (int i = 0; i < 100; i++)
-        ck_assert(tg_get(y, i) == 0 ? tg_get(g, i) == 0 : tg_get(y, i) == INFINITY && tg_get(g, i) == 2);
-    y = tg_dropout(x, 1, true);
-    for (int i = 0; i < 100; i++) ck_assert(tg_get(y, i) == 0);
-}
-END_TEST
-
-START_TEST(dropout_is_off_outside_training) {
-    tg_tensor *x = tg_full(TG_F32, 2, 5);
-    ck_assert_ptr_eq(tg_dropout(x, 0.5, false), x);
-    ck_assert_ptr_eq(tg_dropout(x, 0, true), x);
-    ck_assert_double_eq(tg_item(tg_sum(tg_dropout(x, 1, true))), 0);
-}
-END_TEST
-
-START_TEST(dropout_refuses_odd_probabilities) {
-    static const double odd[] = {-0.1, 1.1, NAN};
-    tg_tensor *x = tg_full(TG_F32, 2, 5);
-    ck_assert(tg_is_poison(tg_dropout(x, odd[_i], true)));
-    ck_assert_int_eq(tg_error_status(), TG_ERR_ARGUMENT);
-}
-END_TEST
 
 /* Of the batch 1, 3 | 2, 6: means 2 and 4, variances with n - 1 2 and 8. */
 START_TEST(batch_norm_moves_the_running_statistics) {
@@ -163,58 +110,18 @@ START_TEST(batch_norm_fails_whole) {
 }
 END_TEST
 
-/* What each axis but the last leaves on the way is given back. */
-START_TEST(reflecting_leaves_its_result_alone) {
-    tg_tensor *x = tg_uniform(TG_F64, 0, 1, 16, 16, 16);
-    size_t before = tg_memory_now().live_buffer_bytes, result = 18 * 18 * 18 * sizeof(double);
-    ck_assert(tg_is_alive(
-        tg_pad(x, .before = TG_SHAPE(1, 1, 1), .after = TG_SHAPE(1, 1, 1), .mode = TG_PAD_REFLECT)));
-    ck_assert_uint_lt(tg_memory_now().live_buffer_bytes - before, result + result / 2);
-}
-END_TEST
-
-/* Blocks, and shares of images in the sum of a weight's gradient, do not depend on the threads: every bit is
- * the same at 1 to 4 of them. 37 images make 13 shares, 20 x 20 places two blocks, 40 filters two panels. */
-START_TEST(convolution_is_the_same_on_any_threads) {
-    tg_dtype f = _i ? TG_F64 : TG_F32;
-    tg_tensor *x = tg_uniform(f, -1, 1, 37, 3, 20, 20), *w = tg_uniform(f, -1, 1, 40, 3, 3, 3);
-    tg_tensor *in[3] = {x, w, tg_uniform(f, -1, 1, 40)}, *all[4][4];
-    int was = tg_set_num_threads(1);
-    for (int i = 0; i < 3; i++) tg_set_requires_grad(in[i], true);
-    for (int i = 0; i < 4; i++) {
-        tg_set_num_threads(i + 1);
-        tg_tensor *y = tg_conv2d(x, w, .bias = in[2], .padding = {1, 1});
-        tg_tensor *loss = tg_sum(tg_square(tg_max_pool2d(y, .kernel = {2, 2})));
-        all[i][0] = y;
-        ck_assert_int_eq(tg_grad(1, &loss, 3, in, all[i] + 1), TG_OK);
-    }
-    tg_set_num_threads(was);
-    for (int i = 1; i < 4; i++)
-        for (int k = 0; k < 4; k++) {
-            size_t size = (size_t)tg_numel(all[0][k]) * tg_dtype_size(f);
-            ck_assert_int_eq(memcmp(tg_data(all[0][k]), tg_data(all[i][k]), size), 0);
-        }
-}
-END_TEST
-
 static void clear(void) {
     tg_memory_fail_at(-1);
     tg_error_clear();
 }
 
-TCase *tcase_structured(void) {
-    TCase *t = tcase_create("structured");
+TCase *tcase_batch_norm(void) {
+    TCase *t = tcase_create("batch_norm");
     tcase_add_checked_fixture(t, clear, clear);
-    tcase_add_loop_test(t, dropout_masks_and_scales, 0, 2);
-    tcase_add_test(t, dropout_drops_infinities);
-    tcase_add_test(t, dropout_is_off_outside_training);
-    tcase_add_loop_test(t, dropout_refuses_odd_probabilities, 0, 3);
     tcase_add_test(t, batch_norm_moves_the_running_statistics);
     tcase_add_loop_test(t, batch_norm_is_layer_norm_of_channels, 0, 12);
     tcase_add_loop_test(t, batch_norm_of_many_knows_its_mean, 0, 2);
     tcase_add_loop_test(t, batch_norm_fails_whole, 0, 4);
     tcase_add_loop_test(t, running_statistics_at_every_scale, 0, 2);
-    tcase_add_test(t, reflecting_leaves_its_result_alone);
-    tcase_add_loop_test(t, convolution_is_the_same_on_any_threads, 0, 2);
     return t;
 }
