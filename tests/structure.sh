@@ -32,6 +32,9 @@ found=$(
             grep -n "#include \"$h\"" -r ops/nn | say 'ops/nn includes a private header'
         else
             listed || echo "$h: neither private nor installed"
+            folder=${h%/*} name=${h##*/}
+            case $h in ops/*/*) [ -e "${h%.h}.c" ] || [ "$name" = "${folder##*/}.h" ] ||
+                echo "$h: neither beside a source of its name nor the room's one header" ;; esac
         fi
     done
     # A room never sees the layers and losses made of it.
@@ -51,8 +54,8 @@ found=$(
     done
     # A test of one room, or of one file of a room, stands in that room.
     for f in tests/ops/test_*.c; do
-        name=${f##*/test_} name=${name%.c}
-        for of in ops/"$name"/ ops/*/"$name".[ch]; do
+        about=${f##*/test_} about=${about%.c}
+        for of in ops/"$about"/ ops/*/"$about".[ch]; do
             [ ! -e "$of" ] || echo "$f: about $of alone, so that its place is in that room"
         done
     done
