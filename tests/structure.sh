@@ -24,6 +24,10 @@ found=$(
                 room=${h%/*} name=${h##*/}
                 sed -n '/^room_headers/,/^}/p' ops/meson.build | tr -d '\n' | grep -q "'${room#ops/}': \[[^]]*'${name%.h}'"
                 ;;
+            core/io/*)
+                name=${h##*/}
+                sed -n '/^formats/,/^}/p' core/meson.build | grep -q "^  '${name%.h}':"
+                ;;
             *) grep -q "'${h#*/}'" "$folder/meson.build" ;;
             esac
         }
