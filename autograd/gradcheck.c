@@ -159,12 +159,13 @@ static bool shares_memory(const check *c, tg_tensor *const *in, int i, const tg_
 }
 
 /* The input as f is given it: itself, so that a function which reaches it by another way than `in`, as a network its
- * parameters, is checked all the same. What has a history, what repeats elements or shares them with another input, and
- * what comes again, is copied. */
+ * parameters, is checked all the same. What has a history, what repeats elements or shares them with another input, what
+ * comes again, and what may only be read, is copied. */
 static tg_tensor *leaf_of(const check *c, tg_tensor *const *in, int i) {
     const tg_slot *s = tg_slot_with_data(in[i], who);
     if (!s) return tg_poison();
     bool itself = !s->node && tg_array_visits_once(&s->a) && !shares_memory(c, in, i, &s->a);
+    itself = itself && !(s->a.buffer && s->a.buffer->read_only);
     for (int j = 0; j < i; j++) itself = itself && in[j] != in[i];
     if (itself) return in[i];
     tg_tensor *copy = tg_zeros_with(TG_F64, tg_array_shape(&s->a));

@@ -52,7 +52,7 @@ typedef struct tg_gradcheck_report {
  * through, of any dtype). f is given the inputs themselves, one element of which is a step off during a call and
  * afterwards what it was to the bit: f may reach them by another way than `in`, as a network does its parameters, and no
  * other thread may use them meanwhile. (Given as copies are results of ops, inputs that repeat elements in memory or
- * share them with another input, and a second mention of one.) Returns report.ok; an error in f, a bad option or a
+ * share them with another input, those in memory that may only be read, and a second mention of one.) Returns report.ok; an error in f, a bad option or a
  * handle that is not f64 makes it false, with the error's text in the message, and leaves no error pending. `report` may
  * be NULL.
  *     tg_gradcheck_report r;

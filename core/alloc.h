@@ -80,22 +80,41 @@ __attribute__((cold)) tg_status tg_fail_memory(size_t bytes);
 
 #define TG_ALIGN 64
 
+enum { TG_UNCACHED = -1 }; /* the class of a buffer that goes straight back when it is freed */
+
+/* Who else may hold a buffer: nobody; other threads, since a kept tensor has held it; or whoever owns the memory, which is not
+ * the library's (core/blob.c). In the last two cases references are counted atomically, and the last one goes when so many
+ * are left: an owner counts as one, so that nobody takes the buffer for his alone. */
+typedef enum tg_sharing { TG_ALONE, TG_SHARED, TG_FOREIGN } tg_sharing;
+
 struct tg_buffer {
     atomic_int refs;
-    bool shared; /* a kept tensor has held it, so other threads may too: references are counted atomically */
+    uint8_t shared;       /* a tg_sharing */
+    bool read_only;       /* the elements may not be changed */
     uint64_t version;     /* counts in-place changes */
     size_t size;          /* usable bytes at data */
-    int32_t size_class;   /* of the cache; -1: not cached */
+    int32_t size_class;   /* of the cache, or TG_UNCACHED */
     tg_buffer *next_free; /* the next in the cache's list */
     const char *changed_by; /* the op of the last in-place change; NULL: none, or the user through tg_data_mut */
 };
 
-/* The elements start one alignment unit after the header. */
+/* The elements start one alignment unit after the header, unless the memory is foreign: tg_buffer_start finds them in any
+ * case, and their bytes. */
 static inline void *tg_buffer_data(tg_buffer *b) { return (char *)b + TG_ALIGN; }
+void *tg_buffer_start(tg_buffer *b, size_t *size);
 
-/* A buffer with one reference, of at least size bytes plus 64 that kernels may read past; NULL on failure. */
+/* A buffer with one reference, of at least size bytes; NULL on failure. No kernel reads or writes outside of the bytes that
+ * were asked for, which sanitizers watch over. */
 tg_buffer *tg_buffer_new(size_t size);
 void tg_buffer_free(tg_buffer *b); /* for tg_buffer_unref, when the last reference is gone */
+
+/* A buffer with one reference over memory of somebody else's, for whose end `release` is called (core/tensor.h); NULL on
+ * failure, and then it is not. Such bytes are not counted as live, and the buffer never goes to a cache. */
+tg_buffer *tg_buffer_of_blob(void *data, size_t size, bool read_only, void (*release)(void *context),
+                             void *context);
+void tg_buffer_free_blob(tg_buffer *b); /* for tg_buffer_free */
+
+static inline bool tg_buffer_is_foreign(const tg_buffer *b) { return b->shared == TG_FOREIGN; }
 
 static inline int tg_buffer_refs(const tg_buffer *b) {
     return atomic_load_explicit(&b->refs, memory_order_acquire);
@@ -114,7 +133,7 @@ static inline void tg_buffer_ref(tg_buffer *b) {
 static inline void tg_buffer_unref(tg_buffer *b) {
     if (!b) return;
     int refs = tg_buffer_refs(b);
-    if (refs == 1 || (b->shared && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == 1))
+    if (refs == 1 || (b->shared && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == b->shared))
         tg_buffer_free(b);
     else if (!b->shared)
         atomic_store_explicit(&b->refs, refs - 1, memory_order_relaxed);
@@ -122,7 +141,7 @@ static inline void tg_buffer_unref(tg_buffer *b) {
 
 /* To be called before a kept tensor takes the buffer. */
 static inline void tg_buffer_share(tg_buffer *b) {
-    if (b && !b->shared) b->shared = true; /* once it is true, other threads may be reading it */
+    if (b && !b->shared) b->shared = TG_SHARED; /* once it is set, other threads may be reading it */
 }
 
 /* An arena: bump allocation in blocks that double, freed together. Blocks stay for reuse, as many as were used

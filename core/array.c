@@ -66,8 +66,9 @@ bool tg_array_is_sound_with_axes(const tg_array *a) {
     if (is_as_made(a)) return true;
     if (!is_countable(a, &e)) return false;
     if (a->numel == 0 || !a->data || !a->buffer) return true;
-    int64_t at = (int64_t)((uintptr_t)a->data - (uintptr_t)tg_buffer_data(a->buffer)),
-            size = (int64_t)a->buffer->size;
+    size_t bytes;
+    int64_t at = (int64_t)((uintptr_t)a->data - (uintptr_t)tg_buffer_start(a->buffer, &bytes)),
+            size = (int64_t)bytes;
     return at >= 0 && at <= size && at + e.low >= 0 && e.high <= size - at;
 }
 

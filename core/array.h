@@ -64,7 +64,7 @@ TG_API bool tg_array_is_contiguous(const tg_array *a);
 /* True when no two positions of the array share one element of memory, as they do where a stride is 0. */
 TG_API bool tg_array_visits_once(const tg_array *a);
 
-/* True when that is so and no other array shares the buffer: it may be written in place. */
+/* True when that is so and nothing else sees the memory, an array or its owner (tg_from_blob): it may be written in place. */
 TG_API bool tg_array_is_exclusive(const tg_array *a);
 
 /* Views, without data movement; *out holds its own reference, and may be *a itself.

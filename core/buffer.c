@@ -133,21 +133,24 @@ static inline int class_of(size_t size, size_t *bytes) {
     return 4 * (k - 6) + (int)step - 3;
 }
 
-/* Bytes to allocate: the header, the usable bytes, and 64 that kernels may read past them. */
-static size_t block_size(size_t usable) { return usable + TG_ALIGN + 64; }
+/* Bytes to allocate: the header and the usable bytes. */
+static size_t block_size(size_t usable) { return usable + TG_ALIGN; }
 
-static void give_back(tg_buffer *b) { tg_sys_free(b, block_size(b->size)); }
+static void give_back(tg_buffer *b) {
+    TG_SHOW(tg_buffer_data(b), b->size);
+    tg_sys_free(b, block_size(b->size));
+}
 
 static inline tg_buffer *pop(cache *c, int class) {
     tg_buffer *b = c->free[class];
     c->free[class] = b->next_free;
     c->waiting -= (int64_t)b->size;
-    TG_SHOW(tg_buffer_data(b), b->size + 64);
+    TG_SHOW(tg_buffer_data(b), b->size);
     return b;
 }
 
 static inline void push(cache *c, tg_buffer *b) {
-    TG_HIDE(tg_buffer_data(b), b->size + 64);
+    TG_HIDE(tg_buffer_data(b), b->size);
     b->next_free = c->free[b->size_class];
     c->free[b->size_class] = b;
     c->waiting += (int64_t)b->size;
@@ -218,7 +221,7 @@ void tg_memory_trim(void) {
 
 static tg_buffer *start(tg_buffer *b) {
     atomic_init(&b->refs, 1);
-    b->shared = false;
+    b->shared = TG_ALONE;
     b->version = 0;
     b->changed_by = NULL;
     return b;
@@ -229,6 +232,7 @@ static tg_buffer *from_system(int class, size_t usable) {
     if (!b) return NULL;
     b->size = usable;
     b->size_class = class;
+    b->read_only = false;
     return b;
 }
 
@@ -242,7 +246,7 @@ static void make_room(cache *c, int64_t bytes) {
 /* A buffer from the system, for a class that has no free one, which is rare. Where the system refuses, the free buffers of
  * all other classes go back to it before the second try. */
 __attribute__((noinline)) static tg_buffer *obtain(cache *c, int class, size_t usable) {
-    if (!c || tg_injecting) return from_system(class, usable);
+    if (!c || tg_injecting) return from_system(TG_UNCACHED, usable);
     tg_recent_missed(&c->rise);
     make_room(c, (int64_t)usable);
     tg_buffer *b = from_system(class, usable);
@@ -266,7 +270,15 @@ tg_buffer *tg_buffer_new(size_t size) {
     } else {
         count_uncached((int64_t)usable);
     }
+    TG_HIDE((char *)tg_buffer_data(b) + size, usable - size);
     return start(b);
+}
+
+__attribute__((noinline)) static void free_uncached(tg_buffer *b) {
+    if (tg_buffer_is_foreign(b))
+        tg_buffer_free_blob(b);
+    else
+        give_back(b);
 }
 
 void tg_buffer_free(tg_buffer *b) {
@@ -275,8 +287,8 @@ void tg_buffer_free(tg_buffer *b) {
         count(c, -(int64_t)b->size);
     else
         count_uncached(-(int64_t)b->size);
-    if (!c || tg_injecting) {
-        give_back(b);
+    if (!c || b->size_class < 0) {
+        free_uncached(b);
         return;
     }
     push(c, b);

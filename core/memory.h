@@ -18,7 +18,7 @@ extern "C" {
 typedef struct tg_memory_stats {
     uint64_t mallocs;         /* calls to the system's allocator so far, all threads */
     uint64_t frees;           /* calls to free so far */
-    size_t live_buffer_bytes; /* bytes in buffers that some tensor or node holds */
+    size_t live_buffer_bytes; /* bytes in buffers of the library's that some tensor or node holds */
     size_t peak_buffer_bytes; /* the largest live_buffer_bytes since the start or tg_memory_reset_peak */
     size_t system_bytes; /* bytes obtained from the system and not given back: live and cached buffers, arenas,
                                 tables */

@@ -76,6 +76,9 @@ tg_slot *tg_slot_of_input(const tg_tensor *t, const char *who, int i);
 /* The same, and it must still have its elements (not released). */
 tg_slot *tg_slot_with_data(const tg_tensor *t, const char *who);
 
+/* TG_ERR_ARGUMENT, raised for `who`, when its memory may only be read (tg_from_blob). */
+tg_status tg_slot_check_writable(const tg_slot *s, const char *who);
+
 /* A region: the slots of one tape, in order of creation. New tensors go to the current region of the thread. */
 typedef struct tg_region {
     tg_slot **chunk; /* of TG_CHUNK_SLOTS slots each */

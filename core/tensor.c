@@ -217,7 +217,7 @@ const void *tg_data(const tg_tensor *t) {
 
 void *tg_data_mut(tg_tensor *t) {
     tg_slot *s = dense(t, "tg_data_mut");
-    if (!s) return NULL;
+    if (!s || tg_slot_check_writable(s, "tg_data_mut") != TG_OK) return NULL;
     if (s->a.buffer) {
         s->a.buffer->version++;
         s->a.buffer->changed_by = NULL;

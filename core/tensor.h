@@ -54,6 +54,33 @@ TG_API tg_tensor *tg_from_with(tg_dtype dtype, const void *data, tg_shape shape)
 TG_API tg_tensor *tg_from_sizes(tg_dtype dtype, const void *data, int64_t s0, int64_t s1, int64_t s2,
                                 int64_t s3, int64_t s4, int64_t s5, int64_t s6, int64_t s7, int64_t s8, ...);
 
+/* What ends the use of memory that others own, given what was named as its context. */
+typedef void tg_release(void *context);
+
+typedef struct tg_from_blob_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    const int64_t *strides;       /* one for each axis, in elements; NULL: row-major order */
+    tg_release *release;          /* called when the memory is no longer needed; NULL: nothing is */
+    void *context;                /* for release; NULL: the address `data` */
+    bool read_only;               /* the memory may not be changed */
+} tg_from_blob_opts;
+
+/* The elements at `data` themselves, which are of type dtype, as a tensor: nothing is copied, and what either side changes
+ * the other sees.
+ *     float *v = malloc(sizeof(float[6]));
+ *     x = tg_from_blob(TG_F32, v, TG_SHAPE(2, 3), .release = free);
+ * The memory must stay until `release` is called: exactly once, when the last tensor, view or recorded node that refers to
+ * it has gone, on the thread on which it goes; where tg_from_blob fails, or an error is pending, before it returns. It may
+ * be called in the middle of a rewind, and must not call the library. All that lies in [data, data + numel) or where the
+ * strides reach is read, and nothing else: the memory may end where its elements do. A bool must be 0 or 1.
+ * Elements of read_only memory cannot be changed: tg_data_mut and ops in place are TG_ERR_ARGUMENT for such a
+ * tensor and all views of it. TG_ERR_ARGUMENT is also for `data` that is NULL or not at a multiple of the element
+ * size, and for strides that reach beyond what memory can hold; TG_ERR_SHAPE and TG_ERR_DTYPE as for tg_zeros. */
+TG_API tg_tensor *tg_from_blob_with(tg_dtype dtype, void *data, tg_shape shape, tg_from_blob_opts opts);
+
+/* Whether the elements lie in memory that may only be read. False, with an error, for a bad handle. */
+TG_API bool tg_is_read_only(const tg_tensor *t);
+
 /* The array `a` as a tensor that shares its buffer, for ops and loaders. TG_ERR_ARGUMENT is for an array whose elements
  * are not allocated or lie outside of its buffer, and for one that is malformed (core/array.h). */
 TG_API tg_tensor *tg_from_array(const tg_array *a);
@@ -87,7 +114,7 @@ TG_API double tg_item(const tg_tensor *t);
 TG_API double tg_get(const tg_tensor *t, int64_t i);
 
 /* The elements, in place, as numel values of the tensor's dtype in row-major order; only for contiguous
- * tensors (an error and NULL otherwise). Const for reading; tg_data_mut counts as an in-place change, so a
+ * tensors, and tg_data_mut not for those in read-only memory (an error and NULL otherwise). Const for reading; tg_data_mut counts as an in-place change, so a
  * gradient that needed the old values will refuse. The pointer is valid as long as the handle. */
 TG_API const void *tg_data(const tg_tensor *t);
 TG_API void *tg_data_mut(tg_tensor *t);

@@ -260,6 +260,8 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_ones_like(...) TG_AT(tg_ones_like(__VA_ARGS__))
 #define tg_full_like(...) TG_AT(tg_full_like(__VA_ARGS__))
 #define tg_scalar(...) TG_AT(tg_scalar(__VA_ARGS__))
+#define tg_from_blob(...) TG_AT(tg_from_blob_with(TG_WITH_OPTIONS(3, tg_from_blob_opts, __VA_ARGS__)))
+#define tg_is_read_only(...) TG_VALUE_AT(bool, tg_is_read_only(__VA_ARGS__))
 #define tg_from_array(...) TG_AT(tg_from_array(__VA_ARGS__))
 #define tg_rank(...) TG_VALUE_AT(int, tg_rank(__VA_ARGS__))
 #define tg_numel(...) TG_VALUE_AT(int64_t, tg_numel(__VA_ARGS__))

@@ -19,7 +19,7 @@ static bool repeats(const tg_array *a) {
 static tg_slot *target(const char *who, tg_tensor *x) {
     tg_slot *s = tg_slot_with_data(x, who);
     bool with_history = s && s->requires_grad && (s->node || tg_grad_enabled());
-    if (!s || (!with_history && !repeats(&s->a) && s->a.buffer)) return s;
+    if (!s || (!with_history && !repeats(&s->a) && s->a.buffer && !s->a.buffer->read_only)) return s;
     char text[160];
     tg_describe(x, text, sizeof text);
     if (s->requires_grad && s->node)
@@ -34,7 +34,7 @@ static tg_slot *target(const char *who, tg_tensor *x) {
     else if (!s->a.buffer)
         tg_fail(TG_ERR_ARGUMENT, "%s: %s lies in memory that is not the library's (tg_contiguous copies)",
                 who, text);
-    else
+    else if (tg_slot_check_writable(s, who) == TG_OK)
         tg_fail(TG_ERR_ARGUMENT, "%s: %s shows one element in several places (tg_contiguous copies)", who,
                 text);
     return NULL;

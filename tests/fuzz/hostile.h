@@ -202,7 +202,9 @@ tg_optim_state *draw_tg_optim_state_p(const char *name);
 void make_rules(void);
 
 /* ---- by hand ---- */
+tg_release *draw_tg_release_p(const char *name); /* free */
 void own_tg_alloc(void);
+void own_tg_from_blob_with(void);
 void own_tg_model_free(void);
 void own_tg_optim_free(void);
 void own_tg_safetensors_free(void);

@@ -3,6 +3,7 @@
 
 #include "autograd/composed.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 void own_tg_alloc(void) {
@@ -12,6 +13,25 @@ void own_tg_alloc(void) {
     end_void();
     if (p && size) memset(p, 1, 1);
     tg_dealloc(p, size);
+}
+
+tg_release *draw_tg_release_p(const char *name) {
+    note(" %s=free", name);
+    return free;
+}
+
+/* The memory is as large as the shape and strides say, where any can be; a sanitizer sees what is freed twice or not. */
+void own_tg_from_blob_with(void) {
+    tg_dtype dtype = (tg_dtype)draw_enum("dtype", TG_DTYPES);
+    tg_shape shape = draw_tg_shape("shape");
+    int64_t n = tg_shape_numel(shape), strides[TG_MAX_RANK] = {0};
+    if (n > CAPACITY) n = (shape = TG_SHAPE(CAPACITY)).dim[0];
+    char *data = bad() ? NULL : calloc(CAPACITY, 8);
+    tg_from_blob_opts opts = {.release = free, .context = data, .read_only = draw_bool("read_only")};
+    if (one_in(4)) opts.strides = strides;
+    for (int i = 0; i < TG_MAX_RANK && opts.strides && bad(); i++) strides[i] = monster();
+    call_begin();
+    end_tg_tensor_p(tg_from_blob_with(dtype, data && bad() ? data + 1 : data, shape, opts));
 }
 
 static void body(void *context, int64_t begin, int64_t end) { *(volatile int64_t *)context = end - begin; }

@@ -280,6 +280,7 @@ TCase *tcase_batch_norm(void);
 TCase *tcase_ranks(void);
 TCase *tcase_long(void);
 TCase *tcase_views(void);
+TCase *tcase_blobs(void);
 TCase *tcase_attention(void);
 TCase *tcase_recurrent(void);
 TCase *tcase_reference(void);

@@ -44,6 +44,7 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, tcase_ranks());
     suite_add_tcase(suite, tcase_long());
     suite_add_tcase(suite, tcase_views());
+    suite_add_tcase(suite, tcase_blobs());
     suite_add_tcase(suite, tcase_mutants());
     suite_add_tcase(suite, tcase_reference());
     if (!getenv("CK_RUN_CASE") && !getenv("TG_OP")) suite_add_tcase(suite, tcase_coverage());
