@@ -3,8 +3,8 @@
 #include "core/kernels/kernels.h"
 
 /* A tensor that L may be: alive, float, and with a gradient to walk, unless `constant` ones may be, too. */
-static tg_slot *read_output(const tg_tensor *t, const char *who, bool constant) {
-    tg_slot *s = tg_slot_of(t, who);
+static tg_slot *read_output(const tg_tensor *t, const char *who, int i, bool constant) {
+    tg_slot *s = tg_slot_of_argument(t, who, i < 0 ? "the output" : "output", i);
     char text[160];
     if (s && !s->requires_grad && !constant) {
         tg_fail(TG_ERR_TAPE, "%s: %s has no history: nothing it was computed from requires a gradient", who,
@@ -29,7 +29,8 @@ static tg_slot *read_seed(const tg_slot *out, const tg_tensor *seed, const char 
                 tg_describe(tg_handle(out), text, sizeof text));
         return NULL;
     }
-    tg_slot *s = tg_slot_with_data(seed, who);
+    tg_slot *s = tg_slot_of_argument(seed, who, "the seed", -1);
+    if (s) s = tg_slot_with_data(seed, who);
     if (!s || (s->a.dtype == out->a.dtype && tg_array_same_shape(&s->a, &out->a))) return s;
     tg_fail(s->a.dtype != out->a.dtype ? TG_ERR_DTYPE : TG_ERR_SHAPE, "%s: the seed %s does not match %s",
             who, tg_describe(seed, other, sizeof other), tg_describe(tg_handle(out), text, sizeof text));
@@ -91,7 +92,7 @@ static tg_status store_gradients(tg_walk *w) {
 
 tg_status tg_backward_with(tg_tensor *out, tg_backward_opts opts) {
     if (tg_error_status() != TG_OK) return tg_error_status();
-    tg_slot *s = read_output(out, "tg_backward", false);
+    tg_slot *s = read_output(out, "tg_backward", -1, false);
     if (!s) return tg_error_status();
     tg_tape *tape = tg_tape_get();
     int64_t tensors = tape->region.count, nodes = tape->n_nodes;
@@ -140,7 +141,7 @@ tg_status tg_zero_grad(tg_tensor *t) {
 
 static tg_status add_targets(const char *who, tg_walk *w, int n, tg_tensor *const *in) {
     for (int i = 0; i < n; i++) {
-        tg_slot *s = tg_slot_of(in[i], who);
+        tg_slot *s = tg_slot_of_input(in[i], who, i);
         char text[160];
         if (s && !s->requires_grad)
             return tg_fail(TG_ERR_TAPE, "%s: input %d, %s, does not require a gradient", who, i,
@@ -153,7 +154,7 @@ static tg_status add_targets(const char *who, tg_walk *w, int n, tg_tensor *cons
 /* The gradient of one input as a tensor on the tape. */
 static tg_tensor *take_gradient(tg_grad_caller caller, const tg_walk *w, int i, const tg_tensor *in,
                                 bool allow_unused) {
-    tg_slot *s = tg_slot_of(in, caller.who);
+    tg_slot *s = tg_slot_of_input(in, caller.who, i);
     if (!s) return tg_poison(); /* a hook freed it */
     const tg_adjoint *a = &tg_walk_find_target(w, s)->adjoint;
     if (caller.unused) caller.unused[i] = tg_adjoint_is_empty(a);
@@ -180,7 +181,7 @@ static tg_status grad_of(tg_grad_caller caller, tg_walk_mode mode, int n_out, tg
                          tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                          tg_grad_opts opts) {
     for (int i = 0; i < n_out; i++)
-        if (!(slot[i] = read_output(out[i], caller.who, opts.allow_unused))) return tg_error_status();
+        if (!(slot[i] = read_output(out[i], caller.who, i, opts.allow_unused))) return tg_error_status();
     tg_walk w;
     tg_status s = tg_walk_begin(&w, n_out, slot, mode);
     if (s != TG_OK) return s;

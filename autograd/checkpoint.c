@@ -198,7 +198,7 @@ tg_tensor *tg_checkpoint_with(const char *name, tg_function f, void *user, int n
     tg_tape *tape = tg_tape_get();
     if (!name || !f || !in || n < 1)
         tg_fail(TG_ERR_ARGUMENT, "checkpoint: a function, its name and at least one input must be given");
-    for (int i = 0; f && in && i < n; i++) tg_slot_of(in[i], "checkpoint");
+    for (int i = 0; f && in && i < n; i++) tg_slot_of_input(in[i], "checkpoint", i);
     if (!tape || tg_error_status() != TG_OK) return tg_poison();
     checkpoint_attr attr = {name, f, user, *tg_default_rng()};
     tg_mark before = tg_tape_mark();

@@ -19,7 +19,8 @@ typedef struct call {
  * way than `in`, as a network its parameters, is differentiated by it all the same. Others are leaves of their own on
  * the same elements, and so is a leaf that comes again: the derivatives by the two are apart. */
 static tg_tensor *leaf_of(call *c, tg_tensor *const *in, int i) {
-    tg_slot *s = tg_slot_with_data(in[i], c->who);
+    tg_slot *s = tg_slot_of_input(in[i], c->who, i);
+    if (s) s = tg_slot_with_data(in[i], c->who);
     bool itself = s && s->requires_grad && !s->node;
     for (int j = 0; j < i; j++) itself = itself && in[j] != in[i];
     return itself ? in[i] : tg_set_requires_grad(tg_detach(in[i]), true);
@@ -34,7 +35,8 @@ static tg_status evaluate(call *c, tg_function f, void *user, tg_tensor *const *
     if (tg_callback_end(inside, tg_error_status(), c->who) != TG_OK || !tg_callback_result(y, c->who))
         return tg_error_status();
     c->y = y;
-    for (int i = 0; i < c->n; i++) tg_slot_with_data(c->x[i], c->who); /* f may have freed it */
+    for (int i = 0; i < c->n; i++) /* f may have freed it */
+        if (tg_slot_of_input(c->x[i], c->who, i)) tg_slot_with_data(c->x[i], c->who);
     return tg_error_status();
 }
 

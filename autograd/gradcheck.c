@@ -182,7 +182,7 @@ static tg_status read_inputs(check *c, tg_tensor *const *in) {
     c->unused = from_arena((size_t)c->n, sizeof *c->unused);
     if (tg_error_status() != TG_OK) return tg_error_status();
     for (int i = 0; i < c->n; i++) {
-        const tg_slot *s = tg_slot_of(in[i], who);
+        const tg_slot *s = tg_slot_of_input(in[i], who, i);
         if (!s) return tg_error_status();
         c->in[i] = in[i];
         if (!s->requires_grad) continue;

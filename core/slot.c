@@ -252,11 +252,12 @@ static void fail_stale(const tg_tensor *t, const char *who, const char *input) {
     tg_fail(TG_ERR_LIFETIME, "%s: %s was made by %s%s, and %s", who, input, m->op, site, end);
 }
 
-/* Input i of `who` is no tensor; i < 0: its only one. Returns NULL. */
-__attribute__((cold, noinline)) static tg_slot *fail_input(const tg_tensor *t, const char *who, int i) {
+/* An argument of `who`, as tg_slot_of_argument names it, is no tensor. Returns NULL. */
+__attribute__((cold, noinline)) static tg_slot *fail_argument(const tg_tensor *t, const char *who,
+                                                              const char *what, int i) {
     const tg_slot *s = tg_slot_peek(t);
-    char input[24] = "the input";
-    if (i >= 0 && tg_error_is_of(who)) snprintf(input, sizeof input, "input %d", i);
+    char input[100] = "the input";
+    if (tg_error_is_of(who)) snprintf(input, sizeof input, i < 0 ? "%s" : "%s %d", what, i);
     if (s) {
         if (tg_error_status() == TG_OK)
             tg_fail(TG_ERR_LIFETIME, "%s: %s is the result of a failed op", who, input);
@@ -268,14 +269,9 @@ __attribute__((cold, noinline)) static tg_slot *fail_input(const tg_tensor *t, c
     return NULL;
 }
 
-tg_slot *tg_slot_of_input(const tg_tensor *t, const char *who, int i) {
+tg_slot *tg_slot_of_argument(const tg_tensor *t, const char *who, const char *what, int i) {
     tg_slot *s = tg_slot_peek(t);
-    return s && !s->poison ? s : fail_input(t, who, i);
-}
-
-tg_slot *tg_slot_of(const tg_tensor *t, const char *who) {
-    tg_slot *s = tg_slot_peek(t);
-    return s && !s->poison ? s : fail_input(t, who, -1);
+    return s && !s->poison ? s : fail_argument(t, who, what, i);
 }
 
 _Thread_local TG_HOT bool tg_reading_saved;

@@ -65,13 +65,18 @@ static inline bool tg_slot_is_alive(const tg_slot *s) {
     return atomic_load_explicit(&s->tag, memory_order_relaxed) != 0;
 }
 
-/* The slot of a handle given to function `who`; NULL with the error raised ("who: the input is ...") for NULL and
- * stale handles, NULL with the error already pending for poison. */
-tg_slot *tg_slot_of(const tg_tensor *t, const char *who);
+/* The slot of a handle given to function `who`; NULL with the error raised for NULL and stale handles, NULL with the error
+ * already pending for poison. The message names the argument: "who: <what> 1 is NULL", or "who: <what> is NULL" where i < 0.
+ * Where the error will name another function, whose arguments they are not, it says "the input". */
+tg_slot *tg_slot_of_argument(const tg_tensor *t, const char *who, const char *what, int i);
 
-/* The same for input i of several, which the message names: "who: input 1 is NULL"; i < 0: of one. Where the error will
- * name another function, whose inputs they are not, it has no number. */
-tg_slot *tg_slot_of_input(const tg_tensor *t, const char *who, int i);
+/* The same for input i of several; i < 0: for an only one. */
+static inline tg_slot *tg_slot_of_input(const tg_tensor *t, const char *who, int i) {
+    return tg_slot_of_argument(t, who, i < 0 ? "the input" : "input", i);
+}
+static inline tg_slot *tg_slot_of(const tg_tensor *t, const char *who) {
+    return tg_slot_of_input(t, who, -1);
+}
 
 /* The same, and it must still have its elements (not released). */
 tg_slot *tg_slot_with_data(const tg_tensor *t, const char *who);

@@ -134,6 +134,10 @@ bool tg_is_alive(const tg_tensor *t) {
     return s && !s->poison;
 }
 
+bool tg_check_argument(const tg_tensor *t, const char *op, const char *what) {
+    return tg_slot_of_argument(t, op ? op : "tg_check_argument", what ? what : "the input", -1);
+}
+
 /* ---- names ---- */
 
 /* Gives s a copy of `name` (NULL or "": none); false when there is no memory, with the old name kept. */

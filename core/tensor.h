@@ -97,6 +97,10 @@ TG_API bool tg_is_contiguous(const tg_tensor *t);
 TG_API bool tg_is_poison(const tg_tensor *t); /* the result of a failed op; raises nothing */
 TG_API bool tg_is_alive(const tg_tensor *t);  /* false: NULL, poison, rewound or freed; raises nothing */
 
+/* The same for an argument of the function `op`, and where it is false the error is raised: "mse_loss: the target is NULL"
+ * for `op` "mse_loss" and `what` "the target". NULL stands for "tg_check_argument" and for "the input". */
+TG_API bool tg_check_argument(const tg_tensor *t, const char *op, const char *what);
+
 /* The poison tensor itself. A layer of your own that fails calls tg_fail(...) and returns it. */
 TG_API tg_tensor *tg_poison(void);
 

@@ -269,6 +269,7 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_shape_of(...) TG_VALUE_AT(tg_shape, tg_shape_of(__VA_ARGS__))
 #define tg_dtype_of(...) TG_VALUE_AT(tg_dtype, tg_dtype_of(__VA_ARGS__))
 #define tg_is_contiguous(...) TG_VALUE_AT(bool, tg_is_contiguous(__VA_ARGS__))
+#define tg_check_argument(...) TG_VALUE_AT(bool, tg_check_argument(__VA_ARGS__))
 #define tg_set_name(...) TG_AT(tg_set_name(__VA_ARGS__))
 #define tg_name(...) TG_POINTER_AT(const char *, tg_name(__VA_ARGS__))
 #define tg_item(...) TG_VALUE_AT(double, tg_item(__VA_ARGS__))

@@ -14,10 +14,15 @@ static bool repeats(const tg_array *a) {
     return false;
 }
 
-/* The slot of a tensor that may be changed in place, else NULL with the error raised. Memory without a
+/* The slot of operand i, its elements not dropped, else NULL with the error raised; i < 0: of an only operand. */
+static tg_slot *with_elements(const char *who, const tg_tensor *x, int i) {
+    return tg_slot_of_input(x, who, i) ? tg_slot_with_data(x, who) : NULL;
+}
+
+/* The slot of a tensor that may be changed in place, operand i of who, else NULL with the error raised. Memory without a
  * buffer may not be changed, since it has no version to raise. */
-static tg_slot *target(const char *who, tg_tensor *x) {
-    tg_slot *s = tg_slot_with_data(x, who);
+static tg_slot *target(const char *who, tg_tensor *x, int i) {
+    tg_slot *s = with_elements(who, x, i);
     bool with_history = s && s->requires_grad && (s->node || tg_grad_enabled());
     if (!s || (!with_history && !repeats(&s->a) && s->a.buffer && !s->a.buffer->read_only)) return s;
     char text[160];
@@ -59,7 +64,7 @@ static bool same_elements(const tg_array *a, const tg_array *b) {
  * The caller drops it. */
 static tg_status operand(const char *who, const tg_slot *x, const tg_tensor *src, tg_array *out) {
     *out = (tg_array){0};
-    tg_slot *s = tg_slot_with_data(src, who);
+    const tg_slot *s = with_elements(who, src, 1);
     if (!s) return tg_error_status();
     tg_shape shape = tg_array_shape(&x->a), both;
     char text[160], other[160];
@@ -90,7 +95,7 @@ static tg_status number(const char *who, const tg_slot *x, const tg_tensor *y, t
 
 tg_status tg_copy_(tg_tensor *x, const tg_tensor *src) {
     tg_array from;
-    tg_slot *s = target("copy_", x);
+    tg_slot *s = target("copy_", x, 0);
     if (!s || operand("copy_", s, src, &from) != TG_OK) return tg_error_status();
     if (!same_elements(&from, &s->a)) tg_array_copy(&s->a, &from);
     tg_array_drop(&from);
@@ -98,14 +103,14 @@ tg_status tg_copy_(tg_tensor *x, const tg_tensor *src) {
 }
 
 tg_status tg_fill_(tg_tensor *x, double value) {
-    tg_slot *s = target("fill_", x);
+    tg_slot *s = target("fill_", x, -1);
     if (!s) return tg_error_status();
     tg_array_fill(&s->a, value);
     return changed("fill_", s);
 }
 
 tg_status tg_zero_(tg_tensor *x) {
-    tg_slot *s = target("zero_", x);
+    tg_slot *s = target("zero_", x, -1);
     if (!s) return tg_error_status();
     tg_array_fill(&s->a, 0);
     return changed("zero_", s);
@@ -113,7 +118,7 @@ tg_status tg_zero_(tg_tensor *x) {
 
 tg_status tg_add_(tg_tensor *x, const tg_tensor *y, double alpha) {
     tg_array from;
-    tg_slot *s = target("add_", x);
+    tg_slot *s = target("add_", x, 0);
     if (!s || number("add_", s, y, &from) != TG_OK) return tg_error_status();
     tg_map_axpy(alpha, &from, &s->a);
     tg_array_drop(&from);
@@ -122,7 +127,7 @@ tg_status tg_add_(tg_tensor *x, const tg_tensor *y, double alpha) {
 
 tg_status tg_mul_(tg_tensor *x, const tg_tensor *y) {
     tg_array from;
-    tg_slot *s = target("mul_", x);
+    tg_slot *s = target("mul_", x, 0);
     if (!s || number("mul_", s, y, &from) != TG_OK) return tg_error_status();
     tg_map_binary(TG_BINARY_MUL, &s->a, &from, &s->a);
     tg_array_drop(&from);
@@ -130,7 +135,7 @@ tg_status tg_mul_(tg_tensor *x, const tg_tensor *y) {
 }
 
 const tg_array *tg_inplace(tg_tensor *x, const char *who) {
-    tg_slot *s = target(who ? who : "tg_inplace", x);
+    tg_slot *s = target(who ? who : "tg_inplace", x, -1);
     if (!s) return NULL;
     changed(who, s);
     return &s->a;

@@ -53,8 +53,8 @@ tg_status tg_init_ones(tg_tensor *w, tg_rng *rng, const void *user) {
  * without elements. It is negative, with the error raised, when w has no such axes. */
 static double width(const tg_tensor *w, const char *who, double numerator, bool both) {
     TG_NAMED(who);
-    tg_rank(w); /* reports a handle that is not valid */
-    if (!tg_is_alive(w) || tg_rank(w) < 2) {
+    if (!tg_check_argument(w, who, "the weight")) return -1;
+    if (tg_rank(w) < 2) {
         char text[160];
         tg_fail(TG_ERR_SHAPE, "%s: needs a weight [out, in, ...], was given %s", who,
                 tg_describe(w, text, sizeof text));

@@ -37,8 +37,8 @@ bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form,
         tg_fail(TG_ERR_ARGUMENT, "tg_layer_check: the layer or the form is NULL");
         return false;
     }
-    int is = tg_rank(x); /* reports a handle that is not valid */
-    if (!tg_is_alive(x)) return false;
+    if (!tg_check_argument(x, layer, NULL)) return false;
+    int is = tg_rank(x);
     if ((rank ? is == rank : is > 0) && tg_dtype_is_float(tg_dtype_of(x)) && size > 0) return true;
     tg_describe(x, text, sizeof text);
     if (rank ? is != rank : is == 0)

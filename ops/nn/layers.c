@@ -162,6 +162,7 @@ tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_
                                           tg_nn_multihead_attention_opts opts) {
     TG_NAMED("nn_multihead_attention");
     if (!tg_layer_check("nn_multihead_attention", x, 3, "[n, t, size]", heads)) return tg_poison();
+    if (opts.mask && !tg_check_argument(opts.mask, "nn_multihead_attention", "the mask")) return tg_poison();
     if (tg_size(x, 2) % heads != 0 || tg_size(x, 2) > INT64_MAX / 3) {
         char text[160];
         tg_describe(x, text, sizeof text);

@@ -47,8 +47,7 @@ static bool shapes_fit(const tg_tensor *x, const tg_tensor *target) {
 static bool check_classes(const char *op, const tg_tensor *x, const tg_tensor *target,
                           const tg_cross_entropy_opts *opts) {
     char a[160], b[160];
-    tg_rank(x), tg_rank(target);
-    if (!tg_is_alive(x) || !tg_is_alive(target)) return false;
+    if (!tg_check_argument(x, op, "input 0") || !tg_check_argument(target, op, "input 1")) return false;
     tg_dtype classes = tg_dtype_of(target);
     if (tg_dtype_is_float(tg_dtype_of(x)) && (classes == TG_I64 || classes == TG_I32) && shapes_fit(x, target))
         return check_class_range(op, x, target, opts);
@@ -72,8 +71,7 @@ static bool check_options(const char *op, const tg_tensor *x, const tg_cross_ent
         return false;
     }
     if (!w) return true;
-    tg_rank(w);
-    if (!tg_is_alive(w)) return false;
+    if (!tg_check_argument(w, op, "weight")) return false;
     if (tg_dtype_of(w) == tg_dtype_of(x) && tg_rank(w) == 1 && tg_size(w, 0) == tg_size(x, 1)) return true;
     tg_describe(w, a, sizeof a), tg_describe(x, b, sizeof b);
     if (tg_dtype_of(w) == tg_dtype_of(x))

@@ -131,8 +131,8 @@ tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tens
     const char *op = "gaussian_nll_loss";
     double eps = opts.eps == 0 ? 1e-6 : opts.eps;
     if (!tg_loss_pair(op, mean, target) || !check_positive(op, "eps", eps)) return tg_poison();
-    if (!variance) tg_fail(TG_ERR_ARGUMENT, "%s: the variance is NULL", op);
-    if (!variance || !tg_loss_weight(op, "variance", variance, mean) || !check_variance(op, variance))
+    if (!tg_check_argument(variance, op, "the variance") || !tg_loss_weight(op, "variance", variance, mean) ||
+        !check_variance(op, variance))
         return tg_poison();
     /* max(variance, eps), in which what is missing is a constant */
     tg_tensor *missing = tg_detach(tg_relu(tg_affine(variance, -1, eps)));
@@ -217,7 +217,10 @@ tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis, tg_co
     double eps = tg_option(opts.eps, 1e-8);
     tg_shape shape, over = {1, {axis}};
     if (!check_not_negative("cosine_similarity", "eps", eps)) return tg_poison();
-    bool pair = tg_is_alive(a) && tg_is_alive(b) && tg_shape_broadcast(tg_shape_of(a), tg_shape_of(b), &shape);
+    if (!tg_check_argument(a, "cosine_similarity", "input 0") ||
+        !tg_check_argument(b, "cosine_similarity", "input 1"))
+        return tg_poison();
+    bool pair = tg_shape_broadcast(tg_shape_of(a), tg_shape_of(b), &shape);
     if (!pair || tg_dtype_of(a) != tg_dtype_of(b)) return tg_mul(a, b); /* raises the error */
     /* the norm of a broadcast operand is that of all its copies */
     if (!tg_shape_equal(tg_shape_of(a), shape)) a = tg_expand_with(a, shape);

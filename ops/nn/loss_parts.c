@@ -14,8 +14,7 @@ bool tg_loss_pair(const char *op, const tg_tensor *x, const tg_tensor *target) {
     if (!op) op = "tg_loss_pair";
     TG_NAMED(op);
     char a[160], b[160];
-    tg_rank(x), tg_rank(target); /* report handles that are not valid */
-    if (!tg_is_alive(x) || !tg_is_alive(target)) return false;
+    if (!tg_check_argument(x, op, "input 0") || !tg_check_argument(target, op, "input 1")) return false;
     bool alike = tg_dtype_is_float(tg_dtype_of(x)) && tg_dtype_of(x) == tg_dtype_of(target);
     if (alike && tg_shape_equal(tg_shape_of(x), tg_shape_of(target))) return true;
     tg_describe(x, a, sizeof a), tg_describe(target, b, sizeof b);
@@ -34,8 +33,7 @@ bool tg_loss_weight(const char *op, const char *what, const tg_tensor *weight, c
     char a[160], b[160];
     tg_shape both;
     if (!weight) return true;
-    tg_rank(weight), tg_rank(x);
-    if (!tg_is_alive(weight) || !tg_is_alive(x)) return false;
+    if (!tg_check_argument(weight, op, what) || !tg_check_argument(x, op, "input 0")) return false;
     tg_describe(weight, a, sizeof a), tg_describe(x, b, sizeof b);
     if (tg_dtype_of(weight) != tg_dtype_of(x))
         tg_fail(TG_ERR_DTYPE, "%s: dtypes differ: %s %s and %s (tg_to converts)", op, what, a, b);
@@ -59,6 +57,8 @@ static bool has_nan(const tg_tensor *x) {
 
 tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x) {
     TG_COMPOSED("loss_weighed");
+    if (!tg_check_argument(w, "loss_weighed", "input 0") || !tg_check_argument(x, "loss_weighed", "input 1"))
+        return tg_poison();
     tg_tensor *product = tg_mul(w, x);
     if (!has_nan(product)) return product;
     tg_tensor *infinite = tg_eq(tg_abs(tg_detach(x)), tg_scalar(tg_dtype_of(x), INFINITY));
@@ -82,8 +82,7 @@ tg_tensor *tg_loss_reduce(const char *op, tg_tensor *x, tg_loss_reduction reduct
     TG_COMPOSED(op);
     const tg_reduce_opts all = {0};
     tg_tensor *out;
-    tg_rank(x);
-    if (!tg_is_alive(x)) return tg_poison();
+    if (!tg_check_argument(x, op, NULL)) return tg_poison();
     switch (reduction) {
     case TG_REDUCTION_NONE:
         return x;
@@ -108,8 +107,8 @@ double tg_loss_share(const char *op, const tg_tensor *out, const tg_tensor *like
     if (!op) op = "tg_loss_share";
     TG_NAMED(op);
     double n = 0;
-    tg_rank(out), tg_rank(like);
-    if (!tg_is_alive(out) || !tg_is_alive(like) || tg_numel(out) != 1) return 0;
+    if (!tg_check_argument(out, op, "out") || !tg_check_argument(like, op, "like")) return 0;
+    if (tg_numel(out) != 1) return 0;
     if (reduction == TG_REDUCTION_MEAN) n = (double)tg_numel(like);
     if (reduction == TG_REDUCTION_BATCH_MEAN) n = tg_rank(like) > 0 ? (double)tg_size(like, 0) : 1;
     return n > 0 && isinf(tg_item(out)) ? 1 / n : 0;

@@ -39,6 +39,11 @@ static bool find_weights(weights *w, tg_model *model, const char *layer, const c
     return true;
 }
 
+/* Whether a state is left out or a tensor; raises the error otherwise. */
+static bool check_state(const char *layer, const char *what, const tg_tensor *state) {
+    return !state || tg_check_argument(state, layer, what);
+}
+
 static tg_tensor *lstm(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_lstm_opts o) {
     weights w;
     if (!find_weights(&w, model, "nn_lstm", name, x, 4, hidden, !o.no_bias)) return tg_poison();
@@ -54,6 +59,7 @@ tg_tensor *tg_nn_lstm_with(tg_model *model, const char *name, tg_tensor *x, int6
     TG_NAMED("nn_lstm");
     if (opts.cells) *opts.cells = tg_poison();
     if (!tg_layer_check("nn_lstm", x, 3, "[n, t, in]", hidden)) return tg_poison();
+    if (!check_state("nn_lstm", "h", opts.h) || !check_state("nn_lstm", "c", opts.c)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, lstm(model, name, x, hidden, opts));
 }
@@ -69,7 +75,8 @@ static tg_tensor *gru(tg_model *model, const char *name, tg_tensor *x, int64_t h
 
 tg_tensor *tg_nn_gru_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden, tg_nn_gru_opts opts) {
     TG_NAMED("nn_gru");
-    if (!tg_layer_check("nn_gru", x, 3, "[n, t, in]", hidden)) return tg_poison();
+    if (!tg_layer_check("nn_gru", x, 3, "[n, t, in]", hidden) || !check_state("nn_gru", "h", opts.h))
+        return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, gru(model, name, x, hidden, opts));
 }

@@ -4,10 +4,11 @@
 
 #include <math.h>
 
-/* Whether operand i, called `what`, is NULL or a vector of the channels of x; raises the error otherwise. */
-static bool is_channels(const char *name, const char *what, const tg_tensor *t, int i, const tg_tensor *x) {
-    const tg_array *a = t ? tg_operand(t, name, i) : NULL;
-    if (!a || (a->rank == 1 && a->numel == tg_size(x, 1))) return !t || a;
+/* Whether t, called `what`, is NULL or a vector of the channels of x; raises the error otherwise. */
+static bool is_channels(const char *name, const char *what, const tg_tensor *t, const tg_tensor *x) {
+    if (!t) return true;
+    if (!tg_check_argument(t, name, what)) return false;
+    if (tg_rank(t) == 1 && tg_numel(t) == tg_size(x, 1)) return true;
     tg_fail_operand(TG_ERR_SHAPE, name, t, "%s must be [%lld], one number a channel", what,
                     (long long)tg_size(x, 1));
     return false;
@@ -43,8 +44,8 @@ static tg_tensor *scaled(tg_tensor *y, tg_tensor *weight, tg_tensor *bias) {
 tg_tensor *tg_group_norm_with(tg_tensor *x, int64_t groups, tg_group_norm_opts o) {
     TG_COMPOSED("group_norm");
     if (!check("group_norm", x, o.eps)) return tg_poison();
-    if (!is_channels("group_norm", "the weight", o.weight, 1, x) ||
-        !is_channels("group_norm", "the bias", o.bias, 2, x))
+    if (!is_channels("group_norm", "the weight", o.weight, x) ||
+        !is_channels("group_norm", "the bias", o.bias, x))
         return tg_poison();
     tg_shape shape = tg_shape_of(x);
     if (groups < 1 || shape.dim[1] % groups)
@@ -146,7 +147,7 @@ tg_tensor *tg_batch_norm_with(tg_tensor *x, tg_batch_norm_opts o) {
     if (!(o.momentum >= 0 && o.momentum <= 1))
         return tg_fail_operand(TG_ERR_ARGUMENT, "batch_norm", x, "momentum is %g, outside [0, 1]", o.momentum);
     for (int i = 0; i < 4; i++)
-        if (!is_channels("batch_norm", names[i], of_channels[i], 1 + i, x)) return tg_poison();
+        if (!is_channels("batch_norm", names[i], of_channels[i], x)) return tg_poison();
     if (o.training) {
         if (tg_size(x, 1) && tg_numel(x) / tg_size(x, 1) < 2)
             return tg_fail_operand(TG_ERR_SHAPE, "batch_norm", x,

@@ -43,6 +43,7 @@ static bool has_rank(const char *name, const tg_tensor *t, int i, int rank) {
 tg_tensor *tg_conv1d_with(tg_tensor *x, tg_tensor *w, tg_conv1d_opts o) {
     TG_COMPOSED("conv1d");
     if (!has_rank("conv1d", x, 0, 3) || !has_rank("conv1d", w, 1, 3)) return tg_poison();
+    if (o.bias && !tg_check_argument(o.bias, "conv1d", "the bias")) return tg_poison();
     tg_tensor *y = tg_conv2d_with(tg_unsqueeze(x, 2), tg_unsqueeze(w, 2),
                                   (tg_conv2d_opts){.bias = o.bias,
                                                    .stride = {1, o.stride},

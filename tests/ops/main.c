@@ -23,6 +23,7 @@ int main(int argc, char **argv) {
     Suite *suite = suite_create("ops");
     suite_add_tcase(suite, tcase_conventions());
     suite_add_tcase(suite, tcase_errors());
+    suite_add_tcase(suite, tcase_named());
     suite_add_tcase(suite, tcase_arguments());
     suite_add_tcase(suite, tcase_changed());
     suite_add_tcase(suite, tcase_huge());
