@@ -122,7 +122,7 @@ static tg_region *region_of_tape(void) {
     return tape ? &tape->region : NULL;
 }
 
-__attribute__((constructor)) static void register_region(void) { tg_region_make = region_of_tape; }
+tg_region *(*tg_region_make)(void) = region_of_tape;
 
 tg_tape *tg_tape_current(void) { return tg_tape_get(); }
 

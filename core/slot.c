@@ -108,7 +108,6 @@ void tg_slot_kill(tg_slot *s) {
 /* ---- regions ---- */
 
 _Thread_local TG_HOT tg_region *tg_current_region;
-tg_region *(*tg_region_make)(void);
 
 tg_region *tg_region_current(void) {
     if (tg_current_region) return tg_current_region;

@@ -96,9 +96,11 @@ typedef struct tg_region {
 
 extern _Thread_local TG_HOT tg_region *tg_current_region; /* set by autograd; never NULL after tg_region_current() */
 
-/* The current region; on a thread's first call asks the function autograd registered to make one. NULL with an
- * error raised when there is no memory. */
+/* The current region; on a thread's first call that of a tape, which tg_region_make makes. NULL with an error raised when
+ * there is no memory. */
 tg_region *tg_region_current(void);
+
+/* Defined by autograd, and named here so that whoever links the static library for tensors alone gets tapes with it. */
 extern tg_region *(*tg_region_make)(void);
 
 /* A new tape slot, alive, with an empty array and `op` as maker; NULL with TG_ERR_MEMORY raised. */

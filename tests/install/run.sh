@@ -17,15 +17,23 @@ cd "$work"
 
 # shellcheck disable=SC2046  # the flags are separate words
 "$@" "$flag" "$here/user.c" $(pkg-config --cflags --libs tapegrad) -o shared && ./shared
-# link_statically COMPILER FLAG: with what the .pc says, whichever compiler it is.
+# link_statically PROGRAM COMPILER FLAG: with what the .pc says, whichever compiler it is.
 link_statically() {
+    program=$1
+    shift
     # shellcheck disable=SC2046
-    "$@" "$here/user.c" $(pkg-config --cflags tapegrad) "$dest$libdir/libtapegrad.a" \
+    "$@" "$program" $(pkg-config --cflags tapegrad) "$dest$libdir/libtapegrad.a" \
         $(pkg-config --libs --static tapegrad | sed 's/-ltapegrad//') -o static && LD_LIBRARY_PATH='' ./static
 }
-link_statically "$@" "$flag"
+link_statically "$here/user.c" "$@" "$flag"
+# A program of tensors alone, which names nothing of autograd, has a tape all the same.
+cat >tensors.c <<'END'
+#include <tapegrad.h>
+int main(void) { return tg_item(tg_ones(TG_F32, 1)) != 1 || tg_error_status() != TG_OK; }
+END
+link_statically tensors.c "$@" "$flag"
 if [ -n "$other" ]; then
-    link_statically "$other" "$flag"
+    link_statically "$here/user.c" "$other" "$flag"
     [ "$(ldd static | grep -c 'libg*omp\.')" -le 1 ] || { echo 'two OpenMP runtimes in one program' && ldd static && exit 1; }
 fi
 
