@@ -43,8 +43,7 @@ static tg_tensor *convolve(tg_model *model, const char *name, tg_tensor *x, int6
     tg_conv2d_opts opts = {.groups = o.groups};
     for (int i = 0; i < 2; i++)
         opts.stride[i] = o.stride[i], opts.padding[i] = o.padding[i], opts.dilation[i] = o.dilation[i];
-    tg_shape shape = TG_SHAPE(filters, tg_size(x, 1) / (o.groups > 0 ? o.groups : 1),
-                              o.kernel[0] ? o.kernel[0] : 1, o.kernel[1] ? o.kernel[1] : 1);
+    tg_shape shape = TG_SHAPE(filters, tg_size(x, 1) / (o.groups > 0 ? o.groups : 1), o.kernel[0], o.kernel[1]);
     tg_tensor *w = tg_layer_param(model, "nn_conv2d", name, "weight", dtype, shape, init, o.init_user);
     if (!o.no_bias)
         opts.bias = tg_layer_param(model, "nn_conv2d", name, "bias", dtype, TG_SHAPE(filters), NULL, NULL);
@@ -55,6 +54,13 @@ tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, in
                              tg_nn_conv2d_opts opts) {
     TG_NAMED("nn_conv2d");
     if (!tg_layer_check("nn_conv2d", x, 4, "[images, channels, height, width]", filters)) return tg_poison();
+    if (opts.kernel[1] == 0) opts.kernel[1] = opts.kernel[0];
+    if (opts.kernel[0] < 1 || opts.kernel[1] < 1) {
+        tg_fail(TG_ERR_ARGUMENT,
+                "nn_conv2d: the kernel must be given, with positive sizes, and is {%lld, %lld}",
+                (long long)opts.kernel[0], (long long)opts.kernel[1]);
+        return tg_poison();
+    }
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, convolve(model, name, x, filters, opts));
 }

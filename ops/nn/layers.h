@@ -22,8 +22,9 @@ TG_API tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor
                                     tg_nn_linear_opts opts);
 
 /* Convolution of x [images, channels, height, width] with `filters` filters of kernel {height, width}
- * (torch.nn.Conv2d): tg_conv2d with name.weight [filters, channels / groups, kernel..] and name.bias [filters]. A size
- * left out of the kernel is 1; the other options are those of tg_conv2d, init and init_user those of tg_nn_linear.
+ * (torch.nn.Conv2d): tg_conv2d with name.weight [filters, channels / groups, kernel..] and name.bias [filters]. The
+ * kernel must be given (TG_ERR_ARGUMENT), and {5} is {5, 5}; the other options are those of tg_conv2d, init and init_user
+ * those of tg_nn_linear.
  *     x = tg_relu(tg_nn_conv2d(m, "conv1", x, 16, .kernel = {5, 5}, .padding = {2, 2})); */
 typedef struct tg_nn_conv2d_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */

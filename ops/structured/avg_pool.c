@@ -1,7 +1,7 @@
 /* Means of windows, and their transpose. Both ops are linear in their input, and each is the gradient of
  * the other. */
 #include "core/parallel.h"
-#include "ops/shared.h"
+#include "ops/structured/windows.h"
 
 #include <math.h>
 #include <string.h>
@@ -214,25 +214,27 @@ static bool within(const char *name, int64_t value, int64_t least, int64_t most)
     return false;
 }
 
-static bool check(const tg_avg_pool2d_opts *o, int i) {
-    return within("the kernel's size", o->kernel[i], 1, INT32_MAX) &&
-           within("stride", o->stride[i], 1, INT32_MAX) &&
-           within("padding, at most half the kernel,", o->padding[i], 0, o->kernel[i] / 2);
+static bool check(const avg_attr *a, int i) {
+    return within("the kernel's size", a->kernel.dim[i], 1, INT32_MAX) &&
+           within("stride", a->stride.dim[i], 1, INT32_MAX) &&
+           within("padding, at most half the kernel,", a->padding.dim[i], 0, a->kernel.dim[i] / 2);
 }
 
 /* The attributes for an image of this size; false with the error raised. */
 static bool attributes(tg_shape size, tg_avg_pool2d_opts o, avg_attr *a) {
-    *a = (avg_attr){.size = size, .windows = TG_SHAPE(0, 0), .exclude_padding = o.exclude_padding};
+    *a = (avg_attr){.size = size,
+                    .windows = TG_SHAPE(0, 0),
+                    .kernel = tg_pair(o.kernel),
+                    .stride = tg_pair(o.stride),
+                    .padding = TG_SHAPE(o.padding[0], o.padding[1]),
+                    .exclude_padding = o.exclude_padding};
     for (int i = 0; i < 2; i++) {
-        if (o.stride[i] == 0) o.stride[i] = o.kernel[i];
-        if (!check(&o, i)) return false;
+        if (a->stride.dim[i] == 0) a->stride.dim[i] = a->kernel.dim[i];
+        if (!check(a, i)) return false;
         bool counts = size.dim[i] >= 0 && size.dim[i] <= INT64_MAX / 4;
-        int64_t room = counts ? size.dim[i] + 2 * o.padding[i] - o.kernel[i] : -1;
-        a->windows.dim[i] = room < 0 ? 0 : room / o.stride[i] + 1;
+        int64_t room = counts ? size.dim[i] + 2 * a->padding.dim[i] - a->kernel.dim[i] : -1;
+        a->windows.dim[i] = room < 0 ? 0 : room / a->stride.dim[i] + 1;
     }
-    a->kernel = TG_SHAPE(o.kernel[0], o.kernel[1]);
-    a->stride = TG_SHAPE(o.stride[0], o.stride[1]);
-    a->padding = TG_SHAPE(o.padding[0], o.padding[1]);
     return true;
 }
 

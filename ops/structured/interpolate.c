@@ -79,6 +79,8 @@ tg_tensor *tg_interpolate_with(tg_tensor *x, tg_interpolate_opts o) {
         return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "there is no mode of interpolation %d", (int)o.mode);
     if (o.mode == TG_NEAREST && o.align_corners)
         return tg_fail_operand(TG_ERR_ARGUMENT, who, x, "align_corners goes with the bilinear mode alone");
+    if (o.size[1] == 0) o.size[1] = o.size[0];
+    if (o.scale[1] == 0) o.scale[1] = o.scale[0];
     if (!read_axis(x, &o, 0, &a[0]) || !read_axis(x, &o, 1, &a[1])) return tg_poison();
     if (o.mode == TG_NEAREST) return nearest(nearest(x, 2, &a[0]), 3, &a[1]);
     tg_tensor *rows = linear(x, 2, &a[0], o.align_corners);

@@ -9,7 +9,7 @@ extern "C" {
 #endif
 
 /* Resizes x [images, channels, height, width], f32 or f64, to `size`, or by `scale` where size is left out, as
- * torch.nn.functional.interpolate. Each output pixel is the nearest input pixel, or the bilinear mean of the four around it;
+ * torch.nn.functional.interpolate; {7} is {7, 7}. Each output pixel is the nearest input pixel, or the bilinear mean of the four around it;
  * a pixel of weight 0 does not count, even if it is infinite or NaN. The outer edges of the corner pixels coincide, or,
  * with align_corners (bilinear only), their centres. A size or scale that leaves no pixel is TG_ERR_ARGUMENT. */
 typedef enum tg_interpolation { TG_NEAREST, TG_BILINEAR } tg_interpolation;

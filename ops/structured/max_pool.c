@@ -89,9 +89,10 @@ const tg_op tg_op_max_pool2d = {
 
 tg_tensor *tg_max_pool2d_with(tg_tensor *x, tg_max_pool2d_opts o) {
     tg_tensor *out[TG_MAX_OUT];
-    for (int i = 0; i < 2; i++) o.stride[i] = o.stride[i] ? o.stride[i] : o.kernel[i];
-    tg_window_attr a = tg_window_options(o.stride, o.padding, o.dilation, 1);
-    a.size = TG_SHAPE(o.kernel[0], o.kernel[1]);
+    tg_shape kernel = tg_pair(o.kernel), stride = tg_pair(o.stride);
+    for (int i = 0; i < 2; i++) stride.dim[i] = stride.dim[i] ? stride.dim[i] : kernel.dim[i];
+    tg_window_attr a = tg_window_options(stride.dim, o.padding, o.dilation, 1);
+    a.size = kernel;
     tg_apply_multi(&tg_op_max_pool2d, &x, 1, &a, out);
     if (o.index) *o.index = out[1];
     return out[0];

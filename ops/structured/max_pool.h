@@ -1,5 +1,6 @@
 /* Pooling by the largest element. Images x are [images, channels, height, width], f32 or f64. Pairs are
- * {height, width}; zero is the default of every option, and the default stride of a pool is its kernel. Windows that no
+ * {height, width}; {2} as a kernel, stride or dilation is {2, 2}, but as a padding {2, 0}. Zero is the default of every
+ * option but the kernel, which must be given; the default stride of a pool is its kernel. Windows that no
  * longer fit at the far edges are left out (as in PyTorch without ceil_mode).
  *
  *     y = tg_max_pool2d(x, .kernel = {2, 2}) */

@@ -130,7 +130,7 @@ const tg_op tg_op_fold = {
 
 static fold_attr attributes(const tg_unfold_opts *o) {
     return (fold_attr){.window = tg_window_options(o->stride, o->padding, o->dilation, 1),
-                       .kernel = TG_SHAPE(o->kernel[0], o->kernel[1])};
+                       .kernel = tg_pair(o->kernel)};
 }
 
 tg_tensor *tg_unfold_with(tg_tensor *x, tg_unfold_opts opts) {

@@ -16,10 +16,11 @@ static int64_t or_one(int64_t n) { return n ? n : 1; }
 
 tg_window_attr tg_window_options(const int64_t stride[2], const int64_t padding[2], const int64_t dilation[2],
                                  int64_t groups) {
+    tg_shape steps = tg_pair(stride), gaps = tg_pair(dilation);
     return (tg_window_attr){
-        .stride = TG_SHAPE(or_one(stride[0]), or_one(stride[1])),
+        .stride = TG_SHAPE(or_one(steps.dim[0]), or_one(steps.dim[1])),
         .padding = TG_SHAPE(padding[0], padding[1]),
-        .dilation = TG_SHAPE(or_one(dilation[0]), or_one(dilation[1])),
+        .dilation = TG_SHAPE(or_one(gaps.dim[0]), or_one(gaps.dim[1])),
         .groups = or_one(groups),
     };
 }

@@ -264,6 +264,7 @@ TCase *tcase_mutants(void);
 TCase *tcase_conventions(void);
 TCase *tcase_errors(void);
 TCase *tcase_named(void);
+TCase *tcase_pairs(void);
 TCase *tcase_arguments(void);
 TCase *tcase_changed(void);
 TCase *tcase_huge(void);

@@ -24,6 +24,7 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, tcase_conventions());
     suite_add_tcase(suite, tcase_errors());
     suite_add_tcase(suite, tcase_named());
+    suite_add_tcase(suite, tcase_pairs());
     suite_add_tcase(suite, tcase_arguments());
     suite_add_tcase(suite, tcase_changed());
     suite_add_tcase(suite, tcase_huge());

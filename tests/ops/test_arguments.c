@@ -156,7 +156,7 @@ START_TEST(modes_and_windows) {
             "output_padding");
     REFUSED(tg_avg_pool2d_input(image, INT64_MIN, 4, .kernel = {1, 1}), TG_ERR_SHAPE, "avg_pool2d_input",
             "needs");
-    REFUSED(tg_avg_pool2d_input(image, 4, 4, .kernel = {1, 0}), TG_ERR_ARGUMENT, "avg_pool2d_input", "kernel");
+    REFUSED(tg_avg_pool2d_input(image, 4, 4, .kernel = {0, 1}), TG_ERR_ARGUMENT, "avg_pool2d_input", "kernel");
     REFUSED(tg_adaptive_avg_pool2d(image, 0, 4), TG_ERR_SHAPE, "adaptive_avg_pool2d", "0 by 4");
     REFUSED(tg_adaptive_avg_pool2d(image, INT64_MAX, 4), TG_ERR_SHAPE, "adaptive_avg_pool2d", "too many");
     tg_tensor *no_channels = tg_zeros(TG_F64, 4, 0, 2), *indices = tg_zeros(TG_I64, 2);

@@ -192,10 +192,17 @@ START_TEST(conv_layer_is_conv2d) {
     for (int64_t i = 0; i < tg_numel(y); i++) ck_assert_double_eq(tg_get(y, i), tg_get(z, i));
     ck_assert_int_eq(tg_backward(tg_sum(tg_square(y))), TG_OK);
     ck_assert(tg_has_grad(w) && tg_has_grad(b));
-    tg_nn_conv2d(m, "one", x, 3, .no_bias = true); /* a 1 x 1 kernel */
-    ck_assert(tg_shape_equal(tg_shape_of(tg_model_find(m, "one.weight")), TG_SHAPE(3, 4, 1, 1)));
+    tg_nn_conv2d(m, "square", x, 3, .kernel = {2}, .no_bias = true);
+    ck_assert(tg_shape_equal(tg_shape_of(tg_model_find(m, "square.weight")), TG_SHAPE(3, 4, 2, 2)));
     ck_assert_int_eq(tg_model_count(m), 3);
     expect_ok();
+    tg_nn_conv2d(m, "left out", x, 3);
+    expect_error(TG_ERR_ARGUMENT,
+                 "nn_conv2d: ", "the kernel must be given, with positive sizes, and is {0, 0}");
+    tg_nn_conv2d(m, "flat", x, 3, .kernel = {0, 2});
+    expect_error(TG_ERR_ARGUMENT, "nn_conv2d: ", "{0, 2}");
+    tg_nn_conv2d(m, "negative", x, 3, .kernel = {3, -1});
+    expect_error(TG_ERR_ARGUMENT, "nn_conv2d: ", "{3, -1}");
     tg_nn_conv2d(m, "big", x, 3, .kernel = {9, 9});
     expect_error(TG_ERR_SHAPE, "nn_conv2d: ", "a window of [9, 9]");
     tg_nn_conv2d(m, "flat", tg_zeros(TG_F32, 4, 4), 3);

@@ -44,7 +44,7 @@ static void refuse_model(tg_model *m, const char *what) {
     REFUSED(tg_sgd(m, 0.1), "tg_sgd", what);
     REFUSED(tg_adam(m, 0.1), "tg_adam", what);
     REFUSED(tg_nn_linear(m, "a", x, 2), "nn_linear", what);
-    REFUSED(tg_nn_conv2d(m, "a", image, 2), "nn_conv2d", what);
+    REFUSED(tg_nn_conv2d(m, "a", image, 2, .kernel = {1}), "nn_conv2d", what);
     REFUSED(tg_nn_layer_norm(m, "a", x), "nn_layer_norm", what);
     REFUSED(tg_nn_rms_norm(m, "a", x), "nn_rms_norm", what);
     REFUSED(tg_nn_embedding(m, "a", index, 3, 2), "nn_embedding", what);
