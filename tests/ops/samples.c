@@ -2,6 +2,7 @@
 
 #include "tests/samples.def" /* SAMPLE_SETS, made of the list in tests/meson.build */
 
+#include <stdlib.h>
 #include <string.h>
 
 #define DECLARED(name) extern const sample_set samples_##name;
@@ -25,9 +26,18 @@ static bool has_row(const char *name) {
     return false;
 }
 
-__attribute__((constructor)) static void keep_those_without_rows(void) {
+static const sample **rows; /* of all sets */
+static int n_rows;
+
+/* Once for all the processes of the tests. */
+__attribute__((constructor)) static void list_rows(void) {
     for (int i = 0; i < COUNT(smooth); i++)
         if (!has_row(smooth[i].call)) smooth[without_rows.n_rows++] = smooth[i];
+    for (int f = 0; f < COUNT(all); f++) n_rows += all[f]->n_rows;
+    rows = calloc((size_t)n_rows, sizeof *rows);
+    if (!rows) abort();
+    for (int f = 0, k = 0; f < COUNT(all); f++)
+        for (int i = 0; i < all[f]->n_rows; i++) rows[k++] = &all[f]->rows[i];
 }
 
 int sample_sets(const sample_set *const **out) {
@@ -35,14 +45,6 @@ int sample_sets(const sample_set *const **out) {
     return COUNT(all);
 }
 
-int n_samples(void) {
-    int n = 0;
-    for (int f = 0; f < COUNT(all); f++) n += all[f]->n_rows;
-    return n;
-}
+int n_samples(void) { return n_rows; }
 
-const sample *sample_at(int i) {
-    int f = 0;
-    while (i >= all[f]->n_rows) i -= all[f++]->n_rows;
-    return &all[f]->rows[i];
-}
+const sample *sample_at(int i) { return rows[i]; }
