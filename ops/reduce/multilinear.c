@@ -9,7 +9,7 @@
  * h1 e1 + .. + hm em), where the square of each e is 0. That is a polynomial of 2^m coefficients;
  * coefficient S belongs to the product of those e whose bits are set in S. */
 
-enum { MOST = 16, LANES = 64 };
+enum { MOST = 16, SCANS = 64 };
 
 typedef struct job {
     const void *x, *g, *h[MOST]; /* g is NULL for the derivative along h */
@@ -31,46 +31,46 @@ static inline int leaves(double v, double most) {
 }
 
 #define PLAIN(NAME, T, STEP, MOST) \
-    static inline bool NAME##_lanes(const job *j, int64_t at, int64_t lanes, int64_t apart, double *before) { \
+    static inline bool NAME##_scans(const job *j, int64_t at, int64_t scans, int64_t apart, double *before) { \
         const T *x = j->x, *g = j->g; \
         T *out = j->out; \
-        double acc[LANES]; \
+        double acc[SCANS]; \
         int far = 0; \
         int64_t step = j->reverse ? -j->line.inner : j->line.inner, ahead = j->exclusive ? step : 0; \
-        for (int64_t l = 0; l < lanes; l++) acc[l] = 1; \
+        for (int64_t l = 0; l < scans; l++) acc[l] = 1; \
         if (j->reverse) at += (j->line.n - 1) * j->line.inner; \
         for (int64_t i = 0; i < j->line.n; i++, at += step) \
-            for (int64_t l = 0; l < lanes; l++) { \
+            for (int64_t l = 0; l < scans; l++) { \
                 double v = (double)x[at + l * apart]; \
-                before[i * lanes + l] = acc[l]; \
+                before[i * scans + l] = acc[l]; \
                 acc[l] *= v; \
                 if (STEP == 1) far |= leaves(v, MOST); \
                 if (i % STEP == 0) far |= leaves(acc[l], MOST); \
             } \
-        for (int64_t l = 0; l < lanes; l++) \
+        for (int64_t l = 0; l < scans; l++) \
             acc[l] = j->only_last ? (double)g[(at - j->line.n) / j->line.n + l] : 0; \
         for (int64_t i = j->line.n - 1; i >= 0; i--) { \
             at -= step; \
             bool none = j->only_last || (j->exclusive && i == j->line.n - 1); \
-            for (int64_t l = 0; l < lanes; l++) { \
+            for (int64_t l = 0; l < scans; l++) { \
                 int64_t k = at + l * apart; \
                 double s = none ? acc[l] : (double)g[k + ahead] + acc[l]; \
-                out[k] = (T)(before[i * lanes + l] * s); \
+                out[k] = (T)(before[i * scans + l] * s); \
                 acc[l] = s * (double)x[k]; \
                 if (i % STEP == 0) far |= leaves(s, MOST); \
             } \
         } \
         return !far; \
     } \
-    static bool NAME(const job *j, int64_t at, int64_t lanes, double *before) { \
-        if (j->line.inner > 1 || j->line.n == 1) return NAME##_lanes(j, at, lanes, 1, before); \
-        return lanes == TG_SCAN_ROWS ? NAME##_lanes(j, at, TG_SCAN_ROWS, j->line.n, before) \
-                                     : NAME##_lanes(j, at, lanes, j->line.n, before); \
+    static bool NAME(const job *j, int64_t at, int64_t scans, double *before) { \
+        if (j->line.inner > 1 || j->line.n == 1) return NAME##_scans(j, at, scans, 1, before); \
+        return scans == TG_SCAN_ROWS ? NAME##_scans(j, at, TG_SCAN_ROWS, j->line.n, before) \
+                                     : NAME##_scans(j, at, scans, j->line.n, before); \
     }
 PLAIN(plain_f32, float, 2, 0x1p350)
 PLAIN(plain_f64, double, 1, 0x1p500)
 
-/* ---- any order, any range; one lane ---- */
+/* ---- any order, any range; one scan ---- */
 
 static double element(const job *j, const void *p, int64_t k) {
     return j->f64 ? ((const double *)p)[k] : (double)((const float *)p)[k];
@@ -136,24 +136,24 @@ static void with_care(const job *j, int64_t at, tg_scaled *before) {
     }
 }
 
-/* ---- all lanes ---- */
+/* ---- all scans ---- */
 
 static void run_group(const void *context, int64_t part, char *scratch) {
     const job *j = context;
-    int64_t at, lanes = tg_scan_group(&j->line, part, &at);
+    int64_t at, scans = tg_scan_group(&j->line, part, &at);
     double *before = (double *)(void *)scratch;
-    if (j->g && j->order == 0 && (j->f64 ? plain_f64 : plain_f32)(j, at, lanes, before)) return;
-    for (int64_t l = 0; l < lanes; l++) with_care(j, at + l * j->line.apart, (tg_scaled *)(void *)scratch);
+    if (j->g && j->order == 0 && (j->f64 ? plain_f64 : plain_f32)(j, at, scans, before)) return;
+    for (int64_t l = 0; l < scans; l++) with_care(j, at + l * j->line.apart, (tg_scaled *)(void *)scratch);
 }
 
 static tg_status run(job *j, const tg_scan_attr *attr, const tg_array *out) {
     int axis = tg_attr_axis(attr, out->rank);
     if (out->numel == 0) return TG_OK;
     int64_t n = out->shape[axis];
-    j->line = tg_scan_divide(out, axis, n > 4096 ? LANES / 4 : LANES);
+    j->line = tg_scan_divide(out, axis, n > 4096 ? SCANS / 4 : SCANS);
     j->out = out->data;
     j->f64 = out->dtype == TG_F64, j->reverse = attr->reverse, j->exclusive = attr->exclusive;
-    int64_t together = j->line.lanes < j->line.most ? j->line.lanes : j->line.most, work = n * together;
+    int64_t together = j->line.scans < j->line.most ? j->line.scans : j->line.most, work = n * together;
     int64_t terms = (n + 1) << j->order, room = 2 * terms > work ? 2 * terms : work;
     return tg_parallel_tasks(j->line.all, work < TG_BLOCK ? TG_BLOCK / work : 1, TG_F64, room, run_group, j);
 }

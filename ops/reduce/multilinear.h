@@ -28,15 +28,15 @@ tg_status tg_scan_infer(const tg_call *call);
 enum { TG_SCAN_ROWS = 4 };
 typedef struct tg_scan_lines {
     int64_t n, inner;
-    int64_t lanes;  /* scans of a slab [n, inner]; where inner is 1, all rows are one slab */
+    int64_t scans;  /* scans of a slab [n, inner]; where inner is 1, all rows are one slab */
     int64_t apart;  /* the distance of two neighbouring scans, in elements */
     int64_t most;   /* scans that run together, at most */
     int64_t groups; /* such groups in a slab */
     int64_t all;    /* such groups in the array */
 } tg_scan_lines;
 
-/* Divides the scans of an array that is not empty; at most `lanes` of them run together. */
-tg_scan_lines tg_scan_divide(const tg_array *out, int axis, int64_t lanes);
+/* Divides the scans of an array that is not empty; at most `scans` of them run together. */
+tg_scan_lines tg_scan_divide(const tg_array *out, int axis, int64_t scans);
 
 /* How many scans group i of the array has; *at becomes the position of the first element of the first of
  * them. */

@@ -15,10 +15,10 @@ const tg_attr_field tg_scan_fields[3] = {
 
 /* ---- the loop ---- */
 
-enum { LANES = 64 };
+enum { SCANS = 64 };
 
 typedef struct scan scan;
-typedef void scan_body(const scan *s, int64_t at, int64_t lanes);
+typedef void scan_body(const scan *s, int64_t at, int64_t scans);
 
 struct scan {
     const void *a, *b; /* b is NULL but for the linear scan */
@@ -31,29 +31,29 @@ struct scan {
 /* Elements are of type T and the running value is of type ACC, from which VALUE makes the number. FIRST is
  * the running value at the start, and NEXT the one after element k, where `before` is the one before it. */
 #define SCAN_OF(NAME, T, ACC, VALUE, FIRST, NEXT) \
-    static inline void NAME##_lanes(const scan *s, int64_t at, int64_t lanes, int64_t apart) { \
+    static inline void NAME##_scans(const scan *s, int64_t at, int64_t scans, int64_t apart) { \
         const T *a = s->a, *b = s->b; \
         T *out = s->out; \
-        ACC acc[LANES]; \
+        ACC acc[SCANS]; \
         int64_t step = s->reverse ? -s->line.inner : s->line.inner; \
         (void)b; \
-        for (int64_t l = 0; l < lanes; l++) acc[l] = FIRST; \
+        for (int64_t l = 0; l < scans; l++) acc[l] = FIRST; \
         if (s->reverse) at += (s->line.n - 1) * s->line.inner; \
         for (int64_t i = 0; i < s->line.n; i++, at += step) \
-            for (int64_t l = 0; l < lanes; l++) { \
+            for (int64_t l = 0; l < scans; l++) { \
                 int64_t k = at + l * apart; \
                 ACC before = acc[l]; \
                 acc[l] = NEXT; \
                 out[k] = (T)VALUE(s->exclusive ? before : acc[l]); \
             } \
     } \
-    static void NAME(const scan *s, int64_t at, int64_t lanes) { \
+    static void NAME(const scan *s, int64_t at, int64_t scans) { \
         if (s->line.inner > 1 || s->line.n == 1) \
-            NAME##_lanes(s, at, lanes, 1); \
-        else if (lanes == TG_SCAN_ROWS) \
-            NAME##_lanes(s, at, TG_SCAN_ROWS, s->line.n); \
+            NAME##_scans(s, at, scans, 1); \
+        else if (scans == TG_SCAN_ROWS) \
+            NAME##_scans(s, at, TG_SCAN_ROWS, s->line.n); \
         else \
-            NAME##_lanes(s, at, lanes, s->line.n); \
+            NAME##_scans(s, at, scans, s->line.n); \
     }
 
 #define SCAN(NAME, T, ACC, FIRST, NEXT) SCAN_OF(NAME, T, ACC, , FIRST, NEXT)
@@ -70,20 +70,20 @@ SCAN_OF(far_prod_f64, double, tg_scaled, tg_scaled_value, TG_SCALED_ONE, tg_scal
 SCAN(linear_f32, float, double, 0, i == 0 ? (double)b[k] : (double)a[k] * before + (double)b[k])
 SCAN(linear_f64, double, double, 0, i == 0 ? b[k] : a[k] * before + b[k])
 
-tg_scan_lines tg_scan_divide(const tg_array *out, int axis, int64_t lanes) {
+tg_scan_lines tg_scan_divide(const tg_array *out, int axis, int64_t scans) {
     tg_scan_lines l = {.n = out->shape[axis], .inner = 1};
     for (int i = axis + 1; i < out->rank; i++) l.inner *= out->shape[i];
     bool rows = l.inner == 1;
-    l.lanes = rows ? out->numel / l.n : l.inner;
+    l.scans = rows ? out->numel / l.n : l.inner;
     l.apart = rows ? l.n : 1;
-    l.most = rows ? TG_SCAN_ROWS : lanes;
-    l.groups = (l.lanes + l.most - 1) / l.most;
-    l.all = out->numel / (l.n * l.lanes) * l.groups;
+    l.most = rows ? TG_SCAN_ROWS : scans;
+    l.groups = (l.scans + l.most - 1) / l.most;
+    l.all = out->numel / (l.n * l.scans) * l.groups;
     return l;
 }
 
 int64_t tg_scan_group(const tg_scan_lines *l, int64_t i, int64_t *at) {
-    int64_t first = i % l->groups * l->most, left = l->lanes - first;
+    int64_t first = i % l->groups * l->most, left = l->scans - first;
     *at = i / l->groups * l->n * l->inner + first * l->apart;
     return left < l->most ? left : l->most;
 }
@@ -91,14 +91,14 @@ int64_t tg_scan_group(const tg_scan_lines *l, int64_t i, int64_t *at) {
 static void run_groups(void *context, int64_t begin, int64_t end) {
     const scan *s = context;
     for (int64_t i = begin, at; i < end; i++) {
-        int64_t lanes = tg_scan_group(&s->line, i, &at);
-        s->body(s, at, lanes);
+        int64_t scans = tg_scan_group(&s->line, i, &at);
+        s->body(s, at, scans);
     }
 }
 
 static void run(scan *s, const tg_scan_attr *attr, const tg_array *out) {
     if (out->numel == 0) return;
-    s->line = tg_scan_divide(out, tg_attr_axis(attr, out->rank), LANES);
+    s->line = tg_scan_divide(out, tg_attr_axis(attr, out->rank), SCANS);
     s->out = out->data;
     s->reverse = attr->reverse;
     s->exclusive = attr->exclusive;

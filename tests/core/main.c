@@ -29,26 +29,26 @@ TCase *tcase_safetensors(void);
 TCase *tcase_safetensors_headers(void);
 TCase *tcase_kernels(void);
 TCase *tcase_kernel_rows(void);
-TCase *tcase_windows(void);
+TCase *tcase_conv(void);
 TCase *tcase_reduce(void);
 TCase *tcase_gemm(void);
 TCase *tcase_gemm_threads(void);
-TCase *tcase_blocks(void);
+TCase *tcase_macro_kernel(void);
 TCase *tcase_lapack(void);
 TCase *tcase_attention(void);
-TCase *tcase_panels(void);
-TCase *tcase_pieces(void);
-TCase *tcase_folds(void);
+TCase *tcase_prepacked(void);
+TCase *tcase_elementwise(void);
+TCase *tcase_axes(void);
 TCase *tcase_edges(void);
 TCase *tcase_views(void);
 TCase *tcase_thread(void);
 TCase *tcase_thread_ends(void);
-TCase *tcase_crowds(void);
-TCase *tcase_long_products(void);
+TCase *tcase_scatter(void);
+TCase *tcase_split_k(void);
 TCase *tcase_cache(void);
 int limited_program(const char *mode);
 TCase *tcase_accounts(void);
-TCase *tcase_teams(void);
+TCase *tcase_kernel_threads(void);
 
 const char *program;
 
@@ -79,19 +79,19 @@ int main(int argc, char **argv) {
     tg_region_make = make_region;
     TCase *(*const make[])(void) = {
         tcase_cache, /* first: what others needed recently would stay for reuse */
-        tcase_error,        tcase_shape,         tcase_alloc,
-        tcase_buffer,       tcase_parallel,      tcase_array,
-        tcase_slot,         tcase_tensor,        tcase_random,
-        tcase_print,        tcase_idx,           tcase_npy,
-        tcase_places,       tcase_safetensors,   tcase_safetensors_headers,
-        tcase_kernels,      tcase_reduce,        tcase_gemm,
-        tcase_gemm_threads, tcase_update,        tcase_lapack,
-        tcase_kernel_rows,  tcase_panels,        tcase_windows,
-        tcase_attention,    tcase_blocks,        tcase_thread,
-        tcase_pieces,       tcase_folds,         tcase_teams,
-        tcase_accounts,     tcase_views,         tcase_edges,
-        tcase_streams,      tcase_texts,         tcase_thread_ends,
-        tcase_crowds,       tcase_long_products, tcase_csv,
+        tcase_error,        tcase_shape,        tcase_alloc,
+        tcase_buffer,       tcase_parallel,     tcase_array,
+        tcase_slot,         tcase_tensor,       tcase_random,
+        tcase_print,        tcase_idx,          tcase_npy,
+        tcase_places,       tcase_safetensors,  tcase_safetensors_headers,
+        tcase_kernels,      tcase_reduce,       tcase_gemm,
+        tcase_gemm_threads, tcase_update,       tcase_lapack,
+        tcase_kernel_rows,  tcase_prepacked,    tcase_conv,
+        tcase_attention,    tcase_macro_kernel, tcase_thread,
+        tcase_elementwise,  tcase_axes,         tcase_kernel_threads,
+        tcase_accounts,     tcase_views,        tcase_edges,
+        tcase_streams,      tcase_texts,        tcase_thread_ends,
+        tcase_scatter,      tcase_split_k,      tcase_csv,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

@@ -137,9 +137,9 @@ START_TEST(long_f32_sums_do_not_stall) {
 }
 END_TEST
 
-/* Many elements that meet in one place: a running sum in f32 would stop at 2^24, and lose a part of each 0.1 long
- * before. The second of the two lanes gets one element of each. */
-START_TEST(crowded_places_add_up_in_double) {
+/* Many equal indices: a running sum in f32 would stop at 2^24, and lose a part of each 0.1 long
+ * before. The second of the two lines gets one element of each. */
+START_TEST(many_equal_indices_add_up_in_double) {
     int64_t n = 17825792;
     tg_mark mark = tg_tape_mark();
     tg_tensor *one = tg_expand(tg_ones_with(TG_F32, TG_SHAPE(1)), n),
@@ -161,7 +161,7 @@ static void check_picked(tg_tensor *x, tg_tensor *picked, int64_t k) {
     }
 }
 
-START_TEST(gradients_of_crowded_places) {
+START_TEST(gradients_of_many_equal_indices) {
     int64_t n = 100000;
     tg_tensor *x = tg_set_requires_grad(tg_ones_with(TG_F32, TG_SHAPE(5, 3)), true);
     tg_tensor *at = tg_zeros_with(TG_I64, TG_SHAPE(n)), *wide = tg_zeros_with(TG_I32, TG_SHAPE(n, 3));
@@ -213,8 +213,8 @@ TCase *tcase_conventions(void) {
     tcase_add_test(t, selu_at_zero_has_the_slope_of_the_left);
     tcase_add_test(t, softmax_of_all_minus_inf_is_nan);
     tcase_add_test(t, long_f32_sums_do_not_stall);
-    tcase_add_test(t, crowded_places_add_up_in_double);
-    tcase_add_test(t, gradients_of_crowded_places);
+    tcase_add_test(t, many_equal_indices_add_up_in_double);
+    tcase_add_test(t, gradients_of_many_equal_indices);
     tcase_add_test(t, long_products_keep_their_digits);
     return t;
 }

@@ -95,7 +95,7 @@ END_TEST
 
 /* ---- scans ---- */
 
-START_TEST(scans_of_many_lanes) {
+START_TEST(scans_side_by_side) {
     static const tg_shape shapes[] = {{3, {2, 40, 65}}, {3, {3, 5, 129}}, {2, {9, 700}},    {2, {7, 3000}},
                                       {3, {2, 3, 64}},  {2, {1, 5}},      {3, {5, 300, 1}}, {2, {70000, 1}},
                                       {2, {11, 1}},     {3, {2, 9, 193}}};
@@ -618,7 +618,7 @@ TCase *tcase_long(void) {
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, sorts_of_all_lengths, 0, 25);
-    tcase_add_loop_test(t, scans_of_many_lanes, 0, 42);
+    tcase_add_loop_test(t, scans_side_by_side, 0, 42);
     tcase_add_test(t, large_whole_numbers);
     tcase_add_test(t, long_lists_of_indices);
     tcase_add_test(t, many_pieces_joined);

@@ -12,7 +12,7 @@ typedef struct plan {
     const tg_kernel_set *set;
     int64_t size;                          /* bytes an element */
     int64_t l, s, e, width, heads, blocks; /* width: of v; blocks of queries in a head */
-    int64_t grain;                         /* tasks that share a piece of scratch memory */
+    int64_t grain;                         /* tasks that share a workspace */
     int64_t group; /* blocks that share partial sums of dk and dv, if there are more */
     tg_array scratch, partial;
 } plan;
@@ -147,8 +147,8 @@ static void some_heads(void *context, int64_t begin, int64_t end) {
 
 /* ---- all of them ---- */
 
-/* Pieces of scratch memory: one a thread, where each has work for some 50 us. */
-static int64_t pieces(const plan *p, int64_t tasks) {
+/* How many workspaces there are: one a thread, where each has work for some 50 us. */
+static int64_t workspaces(const plan *p, int64_t tasks) {
     double products = (double)p->heads * (double)p->l * (double)p->s * (double)(p->e + p->width);
     int64_t worth = products < 0x1p52 ? (int64_t)(products / (1 << 21)) + 1 : INT64_MAX;
     return least(least(tg_num_threads(), worth), tasks);
@@ -164,7 +164,7 @@ static tg_status run(const tg_attention *a, const tg_attention_gradient *d) {
     p.blocks = blocks_of(p.l), p.group = tg_attention_group(p.blocks);
     int64_t tasks = d ? p.heads : p.heads * p.blocks;
     if (tasks == 0) return TG_OK;
-    int64_t n = pieces(&p, tasks);
+    int64_t n = workspaces(&p, tasks);
     p.grain = (tasks + n - 1) / n;
     tg_dtype dtype = (tg_dtype)a->out->dtype;
     tg_status s = tg_array_alloc(&p.scratch, dtype, TG_SHAPE(n, TG_ATTENTION_SCRATCH(p.e, p.width)));

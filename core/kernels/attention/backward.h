@@ -23,9 +23,9 @@ INLINE S dot(int64_t n, const S *a, const S *b) {
 /* What a pass over the keys knows and learns of each query. */
 typedef struct query_rows {
     S *lse, *delta;
-    S *others, *others_dp; /* sums of P and P dP, but for a heavy P */
-    S heavy[TG_ATTENTION_QUERIES], heavy_dp[TG_ATTENTION_QUERIES];
-    int64_t key[TG_ATTENTION_QUERIES]; /* whose P is `heavy`; -1: none's */
+    S *others, *others_dp; /* sums of P and P dP, but for a dominant P */
+    S dominant[TG_ATTENTION_QUERIES], dominant_dp[TG_ATTENTION_QUERIES];
+    int64_t key[TG_ATTENTION_QUERIES]; /* whose P is `dominant`; -1: none's */
 } query_rows;
 
 INLINE S dlse_of(const tg_attention_block *b, int64_t i) {
@@ -45,17 +45,17 @@ INLINE void row_constants(const query_block *t, query_rows *r) {
     }
 }
 
-#define HEAVY ((S)0.75)
+#define DOMINANT ((S)0.75)
 
-/* P and dP of key number `key`, in the lanes where P is heavy */
-APART void note_heavy(query_rows *r, int64_t i, int64_t key, const S *p, const S *dp) {
+/* P and dP of key number `key`, in the lanes where P is dominant */
+APART void note_dominant(query_rows *r, int64_t i, int64_t key, const S *p, const S *dp) {
     for (int k = 0; k < W; k++)
-        if (p[k] > HEAVY) r->key[i + k] = key, r->heavy[i + k] = p[k], r->heavy_dp[i + k] = dp[k];
+        if (p[k] > DOMINANT) r->key[i + k] = key, r->dominant[i + k] = p[k], r->dominant_dp[i + k] = dp[k];
 }
 
 /* score = P, and slope = dS from dP, for the m keys from j on */
 INLINE void weigh(const query_block *t, int64_t j, int64_t m, S *slope, query_rows *r) {
-    const V most = K(HEAVY);
+    const V most = K(DOMINANT);
     for (int64_t i = 0; i < t->span; i += W) {
         V l = vload(r->lse + i), d = vload(r->delta + i);
         V others = vload(r->others + i), others_dp = vload(r->others_dp + i);
@@ -64,7 +64,7 @@ INLINE void weigh(const query_block *t, int64_t j, int64_t m, S *slope, query_ro
             V p = weight_of(vload(s) - l), dp = vload(ds), q = p;
             vstore(s, p);
             if (__builtin_expect(any_larger(p, most), 0)) {
-                note_heavy(r, i, j + c, s, ds);
+                note_dominant(r, i, j + c, s, ds);
                 q = select(p > most, K(0), p);
             }
             others += q, others_dp = vfma(q, dp, others_dp);
@@ -83,13 +83,13 @@ INLINE void add_gradients(const query_block *t, int64_t j, int64_t m, const S *s
     if (b->ds) lanes_to_rows((S *)b->ds + j, b->ds_row, slope, t->span, b->n, m, one);
 }
 
-/* dS of the heavy P, which was 0 so far */
-INLINE void add_heavy(const query_block *t, const query_rows *r, S *dq) {
+/* dS of the dominant P, which was 0 so far */
+INLINE void add_dominant(const query_block *t, const query_rows *r, S *dq) {
     const tg_attention_block *b = t->b;
     for (int64_t i = 0; i < b->n; i++) {
         int64_t key = r->key[i];
         if (key < 0) continue;
-        S ds = r->heavy[i] * ((r->heavy_dp[i] * r->others[i] - r->others_dp[i]) + dlse_of(b, i));
+        S ds = r->dominant[i] * ((r->dominant_dp[i] * r->others[i] - r->others_dp[i]) + dlse_of(b, i));
         const S *q = (const S *)b->q + i * b->q_row, *k = (const S *)b->k + key * b->k_row;
         for (int64_t c = 0; b->dk && c < b->e; c++) ((S *)b->dk)[key * b->e + c] += (S)b->scale * ds * q[c];
         for (int64_t c = 0; b->dq && c < b->e; c++) dq[c * t->span + i] += ds * k[c];
@@ -119,7 +119,7 @@ static void attention_grad(const tg_attention_block *b) {
         if (ends_group(b, j + m, group)) move_to_total(total, dq, b->e, t.span, NULL);
     }
     if (grouped) dq = total;
-    add_heavy(&t, &r, dq);
+    add_dominant(&t, &r, dq);
     fill(factor, t.span, (S)b->scale);
     if (b->dq) lanes_to_rows(b->dq, b->e, dq, t.span, b->n, b->e, factor);
 }

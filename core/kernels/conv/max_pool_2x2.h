@@ -18,17 +18,17 @@ INLINE void join_pairs(S *x, int64_t m, V even, V odd) {
     if (high > 0) store(x, W, high, zip_high(even, odd));
 }
 
-/* Takes c where it is larger, or the first NaN; `place` says which was taken. */
-INLINE void take_larger(V c, V at, V *most, V *place) {
+/* Takes c where it is larger, or the first NaN; `offset` says which was taken. */
+INLINE void take_larger(V c, V at, V *most, V *offset) {
     M larger = either(c > *most, both(c != c, *most == *most));
     *most = select(larger, c, *most);
-    *place = select(larger, at, *place);
+    *offset = select(larger, at, *offset);
 }
 
-/* Places are offsets from the window's first element: 0, 1, width, width + 1. Positions are in the plane. */
+/* Offsets are from the window's first element: 0, 1, width, width + 1. Positions are in the plane. */
 static void max_two(const tg_max_two *p) {
     int64_t cols = p->width / 2;
-    S *out = p->window, place[W];
+    S *out = p->window, offset[W];
     int64_t *index = p->index;
     V below = K((S)p->width);
     for (int64_t i = 0; i + 1 < p->height; i += 2)
@@ -43,31 +43,31 @@ static void max_two(const tg_max_two *p) {
             take_larger(low, below, &most, &at);
             take_larger(low_other, below + K(1), &most, &at);
             store(out, 0, m, most);
-            vstore(place, at);
-            for (int64_t l = 0; l < m; l++) index[l] = first_at + 2 * l + (int32_t)place[l];
+            vstore(offset, at);
+            for (int64_t l = 0; l < m; l++) index[l] = first_at + 2 * l + (int32_t)offset[l];
             out += m, index += m;
         }
 }
 
 /* With m = W these are vectors, and windows of the next rows may be among them. */
-INLINE void to_places(int64_t m, const int64_t *index, int64_t corner, S *place) {
-    for (int64_t l = 0; l < m; l++) place[l] = (S)(int32_t)(index[l] - corner - 2 * l);
+INLINE void window_offsets(int64_t m, const int64_t *index, int64_t corner, S *offset) {
+    for (int64_t l = 0; l < m; l++) offset[l] = (S)(int32_t)(index[l] - corner - 2 * l);
 }
 
 static void max_two_grad(const tg_max_two *p) {
     int64_t cols = p->width / 2, i = 0, left = p->height / 2 * cols;
     const S *g = p->window;
     const int64_t *index = p->index;
-    S place[W] = {0}, *dx = p->image;
+    S offset[W] = {0}, *dx = p->image;
     V below = K((S)p->width);
     for (; i + 1 < p->height; i += 2, dx += 2 * p->width) {
         for (int64_t j = 0; j < cols; j += W) {
             int64_t m = lanes_left(cols - j), first_at = i * p->width + 2 * j;
             if (left >= W)
-                to_places(W, index, first_at, place);
+                window_offsets(W, index, first_at, offset);
             else
-                to_places(m, index, first_at, place);
-            V v = load(g, 0, m), at = vload(place), none = K(0);
+                window_offsets(m, index, first_at, offset);
+            V v = load(g, 0, m), at = vload(offset), none = K(0);
             join_pairs(dx + 2 * j, m, select(at == none, v, none), select(at == K(1), v, none));
             join_pairs(dx + p->width + 2 * j, m, select(at == below, v, none),
                        select(at == below + K(1), v, none));

@@ -39,15 +39,15 @@ INLINE V value_axpy(V x, V y, V alpha, V unused) {
     return y + alpha * x;
 }
 
-/* Where a loop over whole vectors starts, and how it advances: by W at stride 1; at stride 0 it stays on
- * W copies. */
-INLINE const S *whole(const S *p, int64_t s, S *copies, int64_t *step) {
+/* Where a loop over vectors of an operand starts, and how it advances: by W at stride 1; at stride 0 the element is
+ * broadcast to the vector at `copies`, where it stays. */
+INLINE const S *vector_operand(const S *p, int64_t s, S *copies, int64_t *step) {
     *step = s == 0 ? 0 : W;
     if (s != 0) return p;
     vstore(copies, K(*p));
     return copies;
 }
-INLINE bool is_whole(int64_t s) { return s == 1 || s == 0; }
+INLINE bool is_vectorisable(int64_t s) { return s == 1 || s == 0; }
 
 INLINE void loop_1(int64_t n, const tg_operands *p, const tg_strides *s, const double *arg, value_1 *f) {
     S *out = (S *)(void *)p->out, copies[W];
@@ -58,8 +58,8 @@ INLINE void loop_1(int64_t n, const tg_operands *p, const tg_strides *s, const d
         *out = lane0(f(K(*x), p0, p1));
         return;
     }
-    if (n >= W && so == 1 && is_whole(sx)) {
-        const S *q = whole(x, sx, copies, &step);
+    if (n >= W && so == 1 && is_vectorisable(sx)) {
+        const S *q = vector_operand(x, sx, copies, &step);
         for (; i + W <= n; i += W, q += step) vstore(out + i, f(vload(q), p0, p1));
     }
     for (; i < n; i += W) {
@@ -77,8 +77,8 @@ INLINE void loop_2(int64_t n, const tg_operands *p, const tg_strides *s, const d
         *out = lane0(f(K(*x), K(*y), p0, p1));
         return;
     }
-    if (n >= W && so == 1 && is_whole(sx) && is_whole(sy)) {
-        const S *q = whole(x, sx, copies[0], &step), *r = whole(y, sy, copies[1], &step_y);
+    if (n >= W && so == 1 && is_vectorisable(sx) && is_vectorisable(sy)) {
+        const S *q = vector_operand(x, sx, copies[0], &step), *r = vector_operand(y, sy, copies[1], &step_y);
         for (; i + W <= n; i += W, q += step, r += step_y) vstore(out + i, f(vload(q), vload(r), p0, p1));
     }
     for (; i < n; i += W) {
@@ -100,9 +100,9 @@ INLINE void loop_grad(int64_t n, const tg_operands *p, const tg_strides *s, cons
         *out = lane0(f(K(*g), K(*x), K(*y), p0, p1));
         return;
     }
-    if (n >= W && so == 1 && is_whole(sg) && is_whole(sx) && is_whole(sy)) {
-        const S *q = whole(g, sg, copies[0], &step), *t = whole(x, sx, copies[1], &step_x);
-        const S *u = whole(y, sy, copies[2], &step_y);
+    if (n >= W && so == 1 && is_vectorisable(sg) && is_vectorisable(sx) && is_vectorisable(sy)) {
+        const S *q = vector_operand(g, sg, copies[0], &step), *t = vector_operand(x, sx, copies[1], &step_x);
+        const S *u = vector_operand(y, sy, copies[2], &step_y);
         for (; i + W <= n; i += W, q += step, t += step_x, u += step_y)
             vstore(out + i, f(vload(q), vload(t), vload(u), p0, p1));
     }

@@ -1,6 +1,6 @@
 /* Reductions over any axes. The axes fall into kept and reduced ones; within each kind they are sorted by
  * stride and merged. An output is then one row (the reduced axis with the smallest stride is the
- * innermost of all), or one lane of a column reduce (a kept axis is). Only outputs are shared among
+ * innermost of all), or one column of a column reduce (a kept axis is). Only outputs are shared among
  * threads.
  */
 #include "core/kernels/simd/table.h"

@@ -10,7 +10,7 @@
 #include "core/kernels/simd/table.h"
 #include "tests/core/layouts.h"
 
-TCase *tcase_teams(void);
+TCase *tcase_kernel_threads(void);
 
 static double real_at(const laid *l, int64_t i) {
     float f;
@@ -571,8 +571,8 @@ START_TEST(attention_by_heads_and_blocks) {
 }
 END_TEST
 
-TCase *tcase_teams(void) {
-    TCase *tc = tcase_create("teams");
+TCase *tcase_kernel_threads(void) {
+    TCase *tc = tcase_create("kernel_threads");
     tcase_set_tags(tc, "table");
     tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, keep_setting, restore_setting);

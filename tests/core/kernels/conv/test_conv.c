@@ -17,7 +17,7 @@
     } while (0)
 #define COUNT(a) ((int64_t)(sizeof(a) / sizeof *(a)))
 
-TCase *tcase_windows(void);
+TCase *tcase_conv(void);
 
 static double get(int dtype, const void *p, int64_t i) {
     return dtype == TG_F64 ? ((const double *)p)[i] : (double)((const float *)p)[i];
@@ -337,8 +337,8 @@ END_TEST
 
 static void choose_again(void) { tg_kernels_choose(); }
 
-TCase *tcase_windows(void) {
-    TCase *tc = tcase_create("windows");
+TCase *tcase_conv(void) {
+    TCase *tc = tcase_create("conv");
     tcase_add_checked_fixture(tc, NULL, choose_again);
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, products_with_offsets, 0, isa_count());

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TCase *tcase_blocks(void);
+TCase *tcase_macro_kernel(void);
 
 static double whole(int64_t i, int salt) { return (double)((i * 7919 + salt * 104729) % 13 - 6); }
 
@@ -126,8 +126,8 @@ END_TEST
 
 static void choose_again(void) { tg_kernels_choose(); }
 
-TCase *tcase_blocks(void) {
-    TCase *t = tcase_create("blocks");
+TCase *tcase_macro_kernel(void) {
+    TCase *t = tcase_create("macro_kernel");
     tcase_add_checked_fixture(t, NULL, choose_again);
     tcase_set_timeout(t, 120);
     tcase_add_loop_test(t, products_by_blocks, 0, isa_count());

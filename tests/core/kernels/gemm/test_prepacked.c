@@ -7,7 +7,7 @@
 #include <check.h>
 #include <string.h>
 
-TCase *tcase_panels(void);
+TCase *tcase_prepacked(void);
 
 enum { ROWS = 37, MOST = 67, GAP = 5, WIDE = MOST + 16 + GAP };
 
@@ -62,8 +62,8 @@ END_TEST
 
 static void choose_again(void) { tg_kernels_choose(); }
 
-TCase *tcase_panels(void) {
-    TCase *t = tcase_create("panels");
+TCase *tcase_prepacked(void) {
+    TCase *t = tcase_create("prepacked");
     tcase_add_checked_fixture(t, NULL, choose_again);
     tcase_add_loop_test(t, products_with_panels, 0, isa_count());
     return t;

@@ -4,7 +4,7 @@
 #include "core/kernels/gemm/gemm.h"
 #include "tests/core/layouts.h"
 
-TCase *tcase_long_products(void);
+TCase *tcase_split_k(void);
 
 /* batch (1: none), m, n */
 static const int64_t shapes[][3] = {{1, 1, 1},   {1, 1, 9},  {1, 9, 1},    {1, 3, 5},
@@ -125,8 +125,8 @@ START_TEST(without_memory) {
 }
 END_TEST
 
-TCase *tcase_long_products(void) {
-    TCase *tc = tcase_create("long_products");
+TCase *tcase_split_k(void) {
+    TCase *tc = tcase_create("split_k");
     tcase_set_tags(tc, "table");
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, keep_setting, restore_setting);

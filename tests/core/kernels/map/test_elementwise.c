@@ -8,7 +8,7 @@
 #include "tests/core/kernels/isas.h"
 #include "tests/core/layouts.h"
 
-TCase *tcase_pieces(void);
+TCase *tcase_elementwise(void);
 
 /* TG_BLOCK and a quarter of it, a little less and more; runs along axes of all lengths; more axes than four. */
 static const tg_shape shapes[] = {
@@ -574,8 +574,8 @@ START_TEST(pairs_of_ends) {
 }
 END_TEST
 
-TCase *tcase_pieces(void) {
-    TCase *tc = tcase_create("pieces");
+TCase *tcase_elementwise(void) {
+    TCase *tc = tcase_create("elementwise");
     tcase_set_tags(tc, "table");
     tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, keep_setting, restore_setting);

@@ -6,7 +6,7 @@
 #include "core/kernels/simd/table.h"
 #include "tests/core/layouts.h"
 
-TCase *tcase_folds(void);
+TCase *tcase_axes(void);
 
 static void put(tg_dtype dtype, void *to, double real, int64_t wide) {
     float narrow = (float)real;
@@ -613,8 +613,8 @@ START_TEST(extremes_of_long_axes) {
 }
 END_TEST
 
-TCase *tcase_folds(void) {
-    TCase *tc = tcase_create("folds");
+TCase *tcase_axes(void) {
+    TCase *tc = tcase_create("axes");
     tcase_set_tags(tc, "table");
     tcase_set_timeout(tc, 240);
     tcase_add_checked_fixture(tc, keep_setting, restore_setting);
