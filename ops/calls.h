@@ -219,10 +219,12 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 
 /* core/io/idx.h */
 #define tg_load_idx(...) TG_AT(tg_load_idx(__VA_ARGS__))
+#define tg_map_idx(...) TG_AT(tg_map_idx(__VA_ARGS__))
 #define tg_save_idx(...) TG_STATUS_AT(tg_save_idx(__VA_ARGS__))
 
 /* core/io/npy.h */
 #define tg_load_npy(...) TG_AT(tg_load_npy(__VA_ARGS__))
+#define tg_map_npy(...) TG_AT(tg_map_npy(__VA_ARGS__))
 #define tg_save_npy(...) TG_STATUS_AT(tg_save_npy(__VA_ARGS__))
 
 /* core/io/safetensors.h */
@@ -236,6 +238,7 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_safetensors_shape(...) TG_VALUE_AT(tg_shape, tg_safetensors_shape(__VA_ARGS__))
 #define tg_safetensors_get(...) TG_AT(tg_safetensors_get(__VA_ARGS__))
 #define tg_safetensors_get_rows(...) TG_AT(tg_safetensors_get_rows(__VA_ARGS__))
+#define tg_safetensors_map(...) TG_AT(tg_safetensors_map(__VA_ARGS__))
 #define tg_safetensors_put(...) TG_STATUS_AT(tg_safetensors_put(__VA_ARGS__))
 #define tg_safetensors_put_half(...) TG_STATUS_AT(tg_safetensors_put_half(__VA_ARGS__))
 #define tg_safetensors_text_count(...) TG_VALUE_AT(int64_t, tg_safetensors_text_count(__VA_ARGS__))

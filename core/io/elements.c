@@ -19,6 +19,23 @@ tg_tensor *tg_elements_tensor(const char *who, tg_array *a) {
     return tg_handle(slot);
 }
 
+tg_tensor *tg_elements_of_file(const char *who, const char *path, tg_status (*get)(tg_reader *r, tg_array *a)) {
+    if (tg_error_status() != TG_OK) return tg_poison();
+    if (!path) {
+        tg_fail(TG_ERR_ARGUMENT, "%s: the path is NULL", who);
+        return tg_poison();
+    }
+    tg_reader r;
+    if (tg_reader_open(&r, who, path, TG_MAYBE_GZIP) != TG_OK) return tg_poison();
+    tg_array a = {0};
+    const tg_status status = get(&r, &a);
+    tg_reader_close(&r);
+    if (status == TG_OK) return tg_elements_tensor(who, &a);
+    tg_array_drop(&a);
+    tg_error_by(who, TG_OK);
+    return tg_poison();
+}
+
 int64_t tg_elements_bad_bool(const void *elements, int64_t n) {
     const unsigned char *p = elements;
     for (int64_t i = 0; i < n; i++)

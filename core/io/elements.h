@@ -18,6 +18,9 @@ typedef enum tg_byte_order { TG_LITTLE_ENDIAN, TG_BIG_ENDIAN } tg_byte_order;
  * memory for it. */
 tg_tensor *tg_elements_tensor(const char *who, tg_array *a);
 
+/* The tensor that `get` makes of a file, for `who`: get fills *a, or leaves what can be dropped. */
+tg_tensor *tg_elements_of_file(const char *who, const char *path, tg_status (*get)(tg_reader *r, tg_array *a));
+
 /* The first of n bytes that is neither 0 nor 1; -1: none. */
 int64_t tg_elements_bad_bool(const void *elements, int64_t n);
 

@@ -3,6 +3,7 @@
  */
 #include "core/io/elements.h"
 #include "core/io/idx.h"
+#include "core/io/mapping.h"
 #include "core/slot.h"
 
 #include <inttypes.h>
@@ -33,9 +34,9 @@ static uint32_t get_word(const unsigned char *p) {
 
 static tg_status fail_short_header(const tg_reader *r, int64_t declared, int64_t present) {
     return tg_fail(TG_ERR_FORMAT,
-                   "load_idx: the file is truncated: its header should have %" PRId64 " bytes, and %" PRId64
+                   "%s: the file is truncated: its header should have %" PRId64 " bytes, and %" PRId64
                    " are present: %s",
-                   declared, present, r->path);
+                   r->who, declared, present, r->path);
 }
 
 /* Reads the four bytes that every IDX file starts with. */
@@ -46,16 +47,16 @@ static tg_status read_magic(tg_reader *r, header *h) {
     if (got < 4) return fail_short_header(r, 4, got);
     if (b[0] != 0 || b[1] != 0)
         return tg_fail(TG_ERR_FORMAT,
-                       "load_idx: this is not an IDX file, which starts with two zero bytes: "
+                       "%s: this is not an IDX file, which starts with two zero bytes: "
                        "the magic number is %02x%02x%02x%02x: %s",
-                       b[0], b[1], b[2], b[3], r->path);
+                       r->who, b[0], b[1], b[2], b[3], r->path);
     for (int i = 0; i < N_TYPES; i++)
         if (types[i].code == b[2]) h->type = &types[i];
     if (!h->type)
-        return tg_fail(TG_ERR_FORMAT, "load_idx: IDX has no element type 0x%02x: %s", b[2], r->path);
+        return tg_fail(TG_ERR_FORMAT, "%s: IDX has no element type 0x%02x: %s", r->who, b[2], r->path);
     if (b[3] < 1 || b[3] > TG_MAX_RANK)
-        return tg_fail(TG_ERR_FORMAT, "load_idx: the rank must be 1 to %d, and is %d: %s", TG_MAX_RANK, b[3],
-                       r->path);
+        return tg_fail(TG_ERR_FORMAT, "%s: the rank must be 1 to %d, and is %d: %s", r->who, TG_MAX_RANK,
+                       b[3], r->path);
     h->shape.rank = b[3];
     return TG_OK;
 }
@@ -72,8 +73,8 @@ static tg_status read_sizes(tg_reader *r, header *h) {
     if (h->numel < 0 || !tg_size_mul((size_t)h->numel, h->type->size, &bytes) ||
         !tg_size_add(bytes, 4 + 4 * (size_t)rank, &bytes) || bytes > INT64_MAX) {
         char text[160];
-        return tg_fail(TG_ERR_FORMAT, "load_idx: the header declares more bytes than can be counted: %s: %s",
-                       tg_shape_text(h->shape, text, sizeof text), r->path);
+        return tg_fail(TG_ERR_FORMAT, "%s: the header declares more bytes than can be counted: %s: %s",
+                       r->who, tg_shape_text(h->shape, text, sizeof text), r->path);
     }
     h->bytes = (int64_t)bytes;
     return TG_OK;
@@ -108,33 +109,34 @@ static tg_status read_elements(tg_reader *r, const header *h, tg_array *a) {
     return status;
 }
 
-static tg_status load(tg_reader *r, tg_array *a) {
-    header h = {0};
-    tg_status status = read_magic(r, &h);
-    if (status == TG_OK) status = read_sizes(r, &h);
-    if (status == TG_OK) status = tg_reader_declare(r, h.bytes);
-    if (status == TG_OK) status = tg_array_alloc(a, (tg_dtype)h.type->dtype, h.shape);
-    if (status != TG_OK) return status;
-    status = read_elements(r, &h, a);
-    if (status != TG_OK) tg_array_drop(a);
-    return status;
+/* Reads the header and holds the length of the file against it. */
+static tg_status open_array(tg_reader *r, header *h, tg_array *a) {
+    tg_status status = read_magic(r, h);
+    if (status == TG_OK) status = read_sizes(r, h);
+    if (status == TG_OK) status = tg_reader_declare(r, h->bytes);
+    return status == TG_OK ? tg_array_layout(a, (tg_dtype)h->type->dtype, h->shape) : status;
 }
 
-tg_tensor *tg_load_idx(const char *path) {
-    if (tg_error_status() != TG_OK) return tg_poison();
-    if (!path) {
-        tg_fail(TG_ERR_ARGUMENT, "load_idx: the path is NULL");
-        return tg_poison();
-    }
-    tg_reader r;
-    if (tg_reader_open(&r, "load_idx", path, TG_MAYBE_GZIP) != TG_OK) return tg_poison();
-    tg_array a = {0};
-    const tg_status status = load(&r, &a);
-    tg_reader_close(&r);
-    if (status == TG_OK) return tg_elements_tensor("load_idx", &a);
-    tg_error_by("load_idx", TG_OK);
-    return tg_poison();
+static tg_status load(tg_reader *r, tg_array *a) {
+    header h = {0};
+    tg_status status = open_array(r, &h, a);
+    if (status == TG_OK) status = tg_array_alloc_like(a, a);
+    return status == TG_OK ? read_elements(r, &h, a) : status;
 }
+
+static tg_status map(tg_reader *r, tg_array *a) {
+    header h = {0};
+    const tg_status status = open_array(r, &h, a);
+    if (status != TG_OK) return status;
+    if (h.type->dtype == TG_U8)
+        return tg_map_elements(r, 4 + 4 * h.shape.rank, TG_HOST_ORDER, "tg_load_idx", a);
+    return tg_fail(TG_ERR_DTYPE,
+                   "%s: only u8 can be mapped, others are in big-endian order; tg_load_idx reads them: %s",
+                   r->who, r->path);
+}
+
+tg_tensor *tg_load_idx(const char *path) { return tg_elements_of_file("load_idx", path, load); }
+tg_tensor *tg_map_idx(const char *path) { return tg_elements_of_file("map_idx", path, map); }
 
 /* ---- writing ---- */
 

@@ -21,6 +21,18 @@ extern "C" {
  * before memory is asked for. While an error is pending the result is poison. */
 TG_API tg_tensor *tg_load_idx(const char *path);
 
+/* The same without reading it: the elements stay in the file, and come to memory page by page when they are touched, so that
+ * the file may be larger than memory. They may only be read (tg_is_read_only). The mapping ends with the last tensor that
+ * refers to it.
+ *
+ * The file must not change meanwhile. One that is replaced (as savers do) or removed is safe, since the mapping keeps the old
+ * one. What is written into the file itself may or may not be seen; and if somebody truncates it, the system ends a
+ * program that touches what is gone (SIGBUS): map files that are yours, load others.
+ *
+ * The header is checked as above. TG_ERR_DTYPE is for elements other than u8, whose bytes are in another order than those of
+ * most machines, and TG_ERR_FORMAT also for a compressed file. */
+TG_API tg_tensor *tg_map_idx(const char *path);
+
 /* Writes t, which is u8, bool (written as u8), i32, f32 or f64, of rank 1 to 8 with sizes below 2^32. The file is
  * compressed when the path ends in ".gz". It appears whole or not at all, and is on
  * disk when the call returns: a failure leaves an old file as it was. A symbolic link stays, and the file it leads to is

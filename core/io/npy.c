@@ -1,315 +1,53 @@
-/* Reading and writing npy. The header is text that anyone may have written: it is parsed here, byte by byte, and never
- * evaluated.
- */
-#include "core/io/elements.h"
+/* Reading, mapping and writing npy files. */
 #include "core/io/npy.h"
+#include "core/io/mapping.h"
+#include "core/io/npy_header.h"
 #include "core/slot.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+static int64_t read_file(void *reader, void *to, int64_t n) { return tg_reader_read(reader, to, n); }
 
-enum {
-    START = 8,          /* bytes of magic string and version */
-    HEADER_MAX = 10000, /* NumPy refuses longer ones, since Python takes too long over them */
-    STRING_MAX = 63,    /* characters of a key or a dtype */
-    ALIGN = 64          /* the elements begin at a multiple of this */
-};
-
-static const char magic[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
-
-/* dtypes as NumPy calls them, in the order of tg_dtype. */
-static const char names[TG_DTYPES][3] = {"f4", "f8", "i4", "i8", "u1", "b1"};
-
-typedef struct header {
-    tg_dtype dtype;
-    tg_byte_order order;
-    bool fortran;
-    tg_shape shape;
-    int64_t numel, length; /* length: from the start of the file to the elements */
-} header;
-
-/* ---- the header's text ---- */
-
-enum key { DESCR, FORTRAN_ORDER, SHAPE, KEYS };
-static const char *const keys[KEYS] = {"descr", "fortran_order", "shape"};
-
-typedef struct parser {
-    const char *path, *p; /* the text ends with a NUL, and has none before */
-    header *h;
-    bool seen[KEYS];
-} parser;
-
-static tg_status fail_header(const parser *s, const char *what) {
-    return tg_fail(TG_ERR_FORMAT, "load_npy: the header %s, at \"%.20s\": %s", what, s->p, s->path);
+/* Reads the header and holds the length of the file against it. */
+static tg_status open_array(tg_reader *r, tg_npy_source *s, tg_npy_header *h) {
+    *s = (tg_npy_source){.who = r->who, .where = r->path, .read = read_file, .from = r};
+    const tg_status status = tg_npy_read_header(s, h);
+    return status == TG_OK ? tg_reader_declare(r, h->bytes) : status;
 }
 
-/* Whether `c` comes next, after blanks; if so, it is passed. */
-static bool passes(parser *s, char c) {
-    s->p += strspn(s->p, " \n");
-    if (*s->p != c) return false;
-    s->p++;
-    return true;
-}
-
-static tg_status parse_string(parser *s, char out[STRING_MAX + 1]) {
-    const char quote = passes(s, '\'') ? '\'' : passes(s, '"') ? '"' : '\0';
-    if (!quote) return fail_header(s, "should have a string");
-    size_t n = 0;
-    while (s->p[n] && s->p[n] != quote && s->p[n] != '\\') n++;
-    if (s->p[n] != quote || n > STRING_MAX)
-        return fail_header(s, "has a string that is too long or does not end");
-    memcpy(out, s->p, n);
-    out[n] = '\0';
-    s->p += n + 1;
-    return TG_OK;
-}
-
-static tg_status fail_dtype(const parser *s, const char *what, const char *dtype) {
-    return tg_fail(TG_ERR_DTYPE, "load_npy: %s, and can be f4, f8, i4, i8, u1 or b1: dtype %.63s: %s", what,
-                   dtype, s->path);
-}
-
-/* '<f4', '>i8', '|b1': elements of several bytes say their order, others have none. */
-static tg_status parse_descr(parser *s) {
-    char text[STRING_MAX + 1];
-    if (passes(s, '[')) return fail_dtype(s, "the elements have fields", "[(..), ..]");
-    const tg_status status = parse_string(s, text);
-    if (status != TG_OK) return status;
-    if (strchr(text, 'O'))
-        return fail_dtype(s, "the elements are Python objects, which are never loaded", text);
-    for (int i = 0; i < TG_DTYPES; i++) {
-        const bool one_byte = tg_dtype_size((tg_dtype)i) == 1;
-        if (!text[0] || strcmp(text + 1, names[i]) != 0 || !strchr(one_byte ? "|<>" : "<>", text[0]))
-            continue;
-        s->h->dtype = (tg_dtype)i;
-        s->h->order = text[0] == '>' ? TG_BIG_ENDIAN : TG_LITTLE_ENDIAN;
-        return TG_OK;
-    }
-    return fail_dtype(s, "the elements are of another type", text);
-}
-
-static tg_status parse_order(parser *s) {
-    s->p += strspn(s->p, " \n");
-    const bool yes = strncmp(s->p, "True", 4) == 0;
-    if (!yes && strncmp(s->p, "False", 5) != 0) return fail_header(s, "should have True or False");
-    s->h->fortran = yes;
-    s->p += yes ? 4 : 5;
-    return TG_OK;
-}
-
-/* A decimal number without a sign or leading zeros; Python 2 ends a long one with an L. */
-static tg_status parse_size(parser *s, int64_t *out) {
-    s->p += strspn(s->p, " \n");
-    const size_t digits = strspn(s->p, "0123456789");
-    if (digits == 0 || (s->p[0] == '0' && digits > 1)) return fail_header(s, "should have a size");
-    int64_t v = 0;
-    for (size_t i = 0; i < digits; i++)
-        if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, s->p[i] - '0', &v))
-            return fail_header(s, "has a size beyond 2^63");
-    s->p += digits;
-    if (*s->p == 'L') s->p++;
-    *out = v;
-    return TG_OK;
-}
-
-/* (), (2,), (2, 3), (2, 3,): a comma ends each size, but for the last of several. */
-static tg_status parse_shape(parser *s) {
-    tg_shape *shape = &s->h->shape;
-    bool comma = true;
-    if (!passes(s, '(')) return fail_header(s, "should have a tuple");
-    for (shape->rank = 0; !passes(s, ')'); shape->rank++) {
-        if (!comma) return fail_header(s, "should have a comma or the end of the tuple");
-        if (shape->rank == TG_MAX_RANK) return fail_header(s, "has more than 8 sizes");
-        const tg_status status = parse_size(s, &shape->dim[shape->rank]);
-        if (status != TG_OK) return status;
-        comma = passes(s, ',');
-    }
-    return shape->rank == 1 && !comma ? fail_header(s, "should have a tuple, and has a number in parentheses")
-                                      : TG_OK;
-}
-
-static tg_status parse_entry(parser *s) {
-    char text[STRING_MAX + 1];
-    tg_status status = parse_string(s, text);
-    if (status != TG_OK) return status;
-    int key = 0;
-    while (key < KEYS && strcmp(text, keys[key]) != 0) key++;
-    if (key == KEYS)
-        return tg_fail(TG_ERR_FORMAT, "load_npy: the header has an unknown key \"%s\": %s", text, s->path);
-    if (s->seen[key])
-        return tg_fail(TG_ERR_FORMAT, "load_npy: the header has the key \"%s\" twice: %s", text, s->path);
-    s->seen[key] = true;
-    if (!passes(s, ':')) return fail_header(s, "should have a colon");
-    return key == DESCR ? parse_descr(s) : key == FORTRAN_ORDER ? parse_order(s) : parse_shape(s);
-}
-
-static tg_status parse(parser *s) {
-    bool comma = true;
-    if (!passes(s, '{')) return fail_header(s, "should begin with a brace");
-    while (!passes(s, '}')) {
-        if (!comma) return fail_header(s, "should have a comma or the closing brace");
-        const tg_status status = parse_entry(s);
-        if (status != TG_OK) return status;
-        comma = passes(s, ',');
-    }
-    s->p += strspn(s->p, " \n");
-    if (*s->p) return fail_header(s, "goes on after its closing brace");
-    for (int i = 0; i < KEYS; i++)
-        if (!s->seen[i])
-            return tg_fail(TG_ERR_FORMAT, "load_npy: the header has no key \"%s\": %s", keys[i], s->path);
-    return TG_OK;
-}
-
-/* ---- reading ---- */
-
-/* Reads n bytes in front of the elements, whose number is not known yet. */
-static tg_status read_start(tg_reader *r, void *to, int64_t n) {
-    const int64_t got = tg_reader_read(r, to, n);
-    if (got < 0) return tg_error_status();
-    if (got < n)
-        return tg_fail(TG_ERR_FORMAT,
-                       "load_npy: the file is truncated: its header should have %" PRId64
-                       " bytes, and %" PRId64 " are present: %s",
-                       r->done - got + n, r->done, r->path);
-    return TG_OK;
-}
-
-/* Reads magic string, version and length of the header. */
-static tg_status read_length(tg_reader *r, int64_t *length) {
-    unsigned char b[START + 4];
-    tg_status status = read_start(r, b, START);
-    if (status != TG_OK) return status;
-    if (memcmp(b, magic, sizeof magic) != 0)
-        return tg_fail(TG_ERR_FORMAT,
-                       "load_npy: this is not an npy file, which starts with 0x93 \"NUMPY\": %s", r->path);
-    if (b[6] < 1 || b[6] > 3 || b[7] != 0)
-        return tg_fail(TG_ERR_FORMAT, "load_npy: the version must be 1.0, 2.0 or 3.0, and is %d.%d: %s", b[6],
-                       b[7], r->path);
-    const int bytes = b[6] == 1 ? 2 : 4;
-    status = read_start(r, b, bytes);
-    if (status != TG_OK) return status;
-    for (int i = bytes - 1; i >= 0; i--) *length = *length << 8 | b[i];
-    if (*length > HEADER_MAX)
-        return tg_fail(TG_ERR_FORMAT, "load_npy: the header may have %d bytes, and has %" PRId64 ": %s",
-                       HEADER_MAX, *length, r->path);
-    return TG_OK;
-}
-
-static bool is_text(unsigned char c) { return (c >= ' ' && c < 0x7f) || c == '\n'; }
-
-static tg_status read_header(tg_reader *r, header *h) {
-    char text[HEADER_MAX + 1];
-    int64_t length = 0;
-    tg_status status = read_length(r, &length);
-    if (status == TG_OK) status = read_start(r, text, length);
-    if (status != TG_OK) return status;
-    text[length] = '\0';
-    for (int64_t i = 0; i < length; i++)
-        if (!is_text((unsigned char)text[i]))
-            return tg_fail(TG_ERR_FORMAT,
-                           "load_npy: byte %" PRId64 " of the header is 0x%02x, which is not text in ASCII: %s",
-                           i, (unsigned char)text[i], r->path);
-    parser s = {.path = r->path, .p = text, .h = h};
-    status = parse(&s);
-    h->length = r->done;
-    return status;
-}
-
-static tg_status declare(tg_reader *r, header *h) {
-    size_t bytes = 0;
-    h->numel = tg_shape_numel(h->shape);
-    if (h->numel < 0 || !tg_size_mul((size_t)h->numel, tg_dtype_size(h->dtype), &bytes) ||
-        !tg_size_add(bytes, (size_t)h->length, &bytes) || bytes > INT64_MAX) {
-        char text[200];
-        return tg_fail(TG_ERR_FORMAT, "load_npy: the header declares more bytes than can be counted: %s: %s",
-                       tg_shape_text(h->shape, text, sizeof text), r->path);
-    }
-    return tg_reader_declare(r, (int64_t)bytes);
-}
-
-static tg_status read_elements(tg_reader *r, const header *h, const tg_array *a) {
-    const size_t width = tg_dtype_size(h->dtype);
-    tg_status status = tg_reader_exactly(r, a->data, h->numel * (int64_t)width);
-    if (status == TG_OK) status = tg_reader_end(r);
-    if (status != TG_OK) return status;
-    tg_elements_to_host(a->data, h->numel, width, h->order);
-    const int64_t odd = h->dtype == TG_BOOL ? tg_elements_bad_bool(a->data, h->numel) : -1;
-    if (odd >= 0)
-        return tg_fail(TG_ERR_FORMAT, "load_npy: a bool is 0 or 1, and element %" PRId64 " is %d: %s", odd,
-                       ((const unsigned char *)a->data)[odd], r->path);
-    return TG_OK;
-}
-
-/* The elements of column-major order are those of the axes in reverse. */
 static tg_status load(tg_reader *r, tg_array *a) {
-    header h = {0};
-    tg_status status = read_header(r, &h);
-    if (status == TG_OK) status = declare(r, &h);
-    if (status != TG_OK) return status;
-    tg_shape shape = h.shape;
-    int reverse[TG_MAX_RANK];
-    for (int i = 0; i < shape.rank; i++) {
-        reverse[i] = shape.rank - 1 - i;
-        if (h.fortran) shape.dim[i] = h.shape.dim[reverse[i]];
-    }
-    status = tg_array_alloc(a, h.dtype, shape);
-    if (status == TG_OK) status = read_elements(r, &h, a);
-    if (status == TG_OK && h.fortran) {
-        tg_array_permute(a, a, reverse);
+    tg_npy_source s;
+    tg_npy_header h;
+    tg_status status = open_array(r, &s, &h);
+    if (status == TG_OK) status = tg_npy_lay_out(&h, a);
+    if (status == TG_OK) status = tg_array_alloc_like(a, a);
+    if (status == TG_OK) status = tg_reader_exactly(r, a->data, h.bytes - h.length);
+    if (status == TG_OK) status = tg_reader_end(r);
+    if (status == TG_OK) status = tg_npy_check(&s, &h, a);
+    if (status == TG_OK) {
+        tg_npy_finish(&h, a);
         status = tg_array_contiguous(a, a);
     }
-    if (status != TG_OK) tg_array_drop(a);
     return status;
 }
 
-tg_tensor *tg_load_npy(const char *path) {
-    if (tg_error_status() != TG_OK) return tg_poison();
-    if (!path) {
-        tg_fail(TG_ERR_ARGUMENT, "load_npy: the path is NULL");
-        return tg_poison();
-    }
-    tg_reader r;
-    if (tg_reader_open(&r, "load_npy", path, TG_MAYBE_GZIP) != TG_OK) return tg_poison();
-    tg_array a = {0};
-    const tg_status status = load(&r, &a);
-    tg_reader_close(&r);
-    if (status == TG_OK) return tg_elements_tensor("load_npy", &a);
-    tg_error_by("load_npy", TG_OK);
-    return tg_poison();
+static tg_status map(tg_reader *r, tg_array *a) {
+    tg_npy_source s;
+    tg_npy_header h;
+    tg_status status = open_array(r, &s, &h);
+    if (status == TG_OK) status = tg_npy_lay_out(&h, a);
+    if (status == TG_OK) status = tg_map_elements(r, h.length, h.order, "tg_load_npy", a);
+    if (status == TG_OK) tg_npy_finish(&h, a);
+    return status;
 }
 
-/* ---- writing ---- */
-
-/* The header of NumPy 1.23 and later: with blanks for a first size of 21 digits, so that arrays can grow in place, then
- * blanks, 1 to 64, and a newline up to a multiple of 64. Returns its length. */
-static int make_header(const tg_array *a, char *text, size_t room) {
-    const size_t width = tg_dtype_size((tg_dtype)a->dtype);
-    const char order = width == 1 ? '|' : TG_HOST_ORDER == TG_BIG_ENDIAN ? '>' : '<';
-    int n = START + 2;
-    memcpy(text, magic, sizeof magic);
-    text[6] = 1;
-    text[7] = 0;
-    n += snprintf(text + n, room - (size_t)n, "{'descr': '%c%s', 'fortran_order': False, 'shape': (", order,
-                  names[a->dtype]);
-    for (int i = 0; i < a->rank; i++)
-        n += snprintf(text + n, room - (size_t)n, i == 0 ? "%" PRId64 : ", %" PRId64, a->shape[i]);
-    n += snprintf(text + n, room - (size_t)n, a->rank == 1 ? ",), }" : "), }");
-    if (a->rank > 0)
-        n += snprintf(text + n, room - (size_t)n, "%*s", 21 - snprintf(NULL, 0, "%" PRId64, a->shape[0]), "");
-    n += snprintf(text + n, room - (size_t)n, "%*s\n", ALIGN - (n + 1) % ALIGN, "");
-    const int length = n - START - 2;
-    text[START] = (char)(length & 0xff);
-    text[START + 1] = (char)(length >> 8);
-    return n;
-}
+tg_tensor *tg_load_npy(const char *path) { return tg_elements_of_file("load_npy", path, load); }
+tg_tensor *tg_map_npy(const char *path) { return tg_elements_of_file("map_npy", path, map); }
 
 static tg_status save(const tg_array *a, const char *path) {
     tg_writer w;
-    char text[512];
+    char text[TG_NPY_HEADER];
     tg_status status = tg_writer_open(&w, "save_npy", path, TG_MAYBE_GZIP);
     if (status != TG_OK) return status;
-    status = tg_writer_put(&w, text, make_header(a, text, sizeof text));
+    status = tg_writer_put(&w, text, tg_npy_make_header(a, text));
     if (status == TG_OK)
         status = tg_writer_put(&w, a->data, a->numel * (int64_t)tg_dtype_size((tg_dtype)a->dtype));
     return tg_writer_close(&w, status);

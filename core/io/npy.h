@@ -28,6 +28,19 @@ extern "C" {
  * poison. */
 TG_API tg_tensor *tg_load_npy(const char *path);
 
+/* The same without reading it: the elements stay in the file, and come to memory page by page when they are touched, so that
+ * the file may be larger than memory. They may only be read (tg_is_read_only). The mapping ends with the last tensor that
+ * refers to it.
+ *
+ * The file must not change meanwhile. One that is replaced (as savers do) or removed is safe, since the mapping keeps the old
+ * one. What is written into the file itself may or may not be seen; and if somebody truncates it, the system ends a
+ * program that touches what is gone (SIGBUS): map files that are yours, load others.
+ *
+ * The header is checked as above; TG_ERR_FORMAT, with a message that says
+ * which, is also for what cannot be used as it lies in the file: compressed, of the other byte order, bools, or elements that
+ * are not at a multiple of their size, which NumPy has had since 1.14. Fortran order is a view with such strides. */
+TG_API tg_tensor *tg_map_npy(const char *path);
+
 /* Writes t in row-major order and this machine's byte order, with the very bytes that np.save writes of such an array
  * (version 1.0). The file is compressed when the path ends in ".gz". It appears whole or not at all, and is on disk when the
  * call returns: a failure leaves an old file as it was. A symbolic link stays, and the file it leads to is replaced. */

@@ -304,6 +304,20 @@ tg_tensor *tg_safetensors_get(const tg_safetensors *set, const char *name) {
     return e ? get(s, e, 0, e->a.rank > 0 ? e->a.shape[0] : 1, who) : tg_poison();
 }
 
+tg_tensor *tg_safetensors_map(const tg_safetensors *set, const char *name) {
+    static const char who[] = "safetensors_map";
+    if (tg_error_status() != TG_OK) return tg_poison();
+    tg_set *s = set_of(set, who);
+    const tg_named *e = tensor_of(s, name, who);
+    if (!e) return tg_poison();
+    if (e->offset == 0) return get(s, e, 0, e->a.rank > 0 ? e->a.shape[0] : 1, who);
+    tg_array a = e->a;
+    s->file.who = who;
+    if (tg_set_map_elements(s, e, &a) == TG_OK) return tg_elements_tensor(who, &a);
+    tg_error_by(who, TG_OK);
+    return tg_poison();
+}
+
 tg_tensor *tg_safetensors_get_rows(const tg_safetensors *set, const char *name, int64_t start, int64_t n) {
     static const char who[] = "safetensors_get_rows";
     if (tg_error_status() != TG_OK) return tg_poison();

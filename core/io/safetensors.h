@@ -72,6 +72,19 @@ TG_API tg_tensor *tg_safetensors_get(const tg_safetensors *set, const char *name
 TG_API tg_tensor *tg_safetensors_get_rows(const tg_safetensors *set, const char *name, int64_t start,
                                           int64_t n);
 
+/* As tg_safetensors_get without reading it: the elements stay in the file, and come to memory page by page when they are touched, so that
+ * the file may be larger than memory. They may only be read (tg_is_read_only). The mapping ends with the last tensor that
+ * refers to it.
+ *
+ * The file must not change meanwhile. One that is replaced (as savers do) or removed is safe, since the mapping keeps the old
+ * one. What is written into the file itself may or may not be seen; and if somebody truncates it, the system ends a
+ * program that touches what is gone (SIGBUS): map files that are yours, load others.
+ *
+ * TG_ERR_FORMAT, with a message that says which, is for a tensor that cannot be used as it lies in the file: F16, BF16, bools,
+ * and elements that are not at a multiple of their size; the reference library and this one align all they write. A tensor that
+ * was put in is given as tg_safetensors_get gives it. */
+TG_API tg_tensor *tg_safetensors_map(const tg_safetensors *set, const char *name);
+
 /* Puts t in under this name, in the place of one that has it. The set refers to t's elements and copies none: changes in
  * place until it is saved are saved with it. Any name but "__metadata__" will do. */
 TG_API tg_status tg_safetensors_put(tg_safetensors *set, const char *name, const tg_tensor *t);

@@ -78,4 +78,7 @@ tg_status tg_set_write(tg_set *set, const char *path);
 /* Reads the n elements from number `start` on of a tensor that is in the file to `a`, as they are in memory. */
 tg_status tg_set_read_elements(tg_set *set, const tg_named *e, int64_t start, const tg_array *a);
 
+/* Fills *a, which is laid out, with all elements of a tensor that is in the file, mapped. */
+tg_status tg_set_map_elements(tg_set *set, const tg_named *e, tg_array *a);
+
 #endif

@@ -1,6 +1,7 @@
 /* From a header in JSON to a set, and the elements of its tensors. jansson parses the text; before it may, the text is
  * held against bounds on its depth and its number of values, so that what it allocates is bounded as well.
  */
+#include "core/io/mapping.h"
 #include "core/io/safetensors_private.h"
 
 #include <inttypes.h>
@@ -22,6 +23,19 @@ tg_status tg_set_read_elements(tg_set *set, const tg_named *e, int64_t start, co
     if (odd < 0) return TG_OK;
     return tg_fail(TG_ERR_FORMAT, "%s: a bool is 0 or 1, and element %" PRId64 " of \"%.100s\" is %d: %s",
                    set->file.who, start + odd, e->name, (unsigned char)raw[odd], set->file.path);
+}
+
+/* The file, if it has become shorter, must not be mapped past its end. */
+tg_status tg_set_map_elements(tg_set *s, const tg_named *e, tg_array *a) {
+    if (e->stored == TG_STORED_F16 || e->stored == TG_STORED_BF16)
+        return tg_fail(TG_ERR_FORMAT,
+                       "%s: \"%.100s\" is %s, which is converted; tg_safetensors_get reads it: %s",
+                       s->file.who, e->name, tg_stored_types[e->stored].name, s->file.path);
+    char last;
+    const int64_t bytes = tg_named_bytes(e);
+    const tg_status status = bytes > 0 ? tg_reader_at(&s->file, e->offset + bytes - 1, &last, 1) : TG_OK;
+    if (status != TG_OK) return status;
+    return tg_map_elements(&s->file, e->offset, TG_LITTLE_ENDIAN, "tg_safetensors_get", a);
 }
 
 #if TG_HAVE_JANSSON

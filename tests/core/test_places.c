@@ -26,12 +26,15 @@ static tg_status save_set(const tg_tensor *t, const char *path) {
     return status;
 }
 
-static tg_tensor *load_set(const char *path) {
+static tg_tensor *from_set(const char *path, tg_tensor *(*get)(const tg_safetensors *set, const char *name)) {
     tg_safetensors *set = tg_safetensors_open(path);
-    tg_tensor *t = set ? tg_safetensors_get(set, "x") : tg_poison();
+    tg_tensor *t = set ? get(set, "x") : tg_poison();
     tg_safetensors_free(set);
     return t;
 }
+
+static tg_tensor *load_set(const char *path) { return from_set(path, tg_safetensors_get); }
+static tg_tensor *map_set(const char *path) { return from_set(path, tg_safetensors_map); }
 #endif
 
 static tg_status save_csv(const tg_tensor *t, const char *path) { return tg_save_csv(t, path); }
@@ -46,9 +49,11 @@ static const struct format {
 } formats[] = {
     {"idx", "save_idx", "load_idx", tg_save_idx, tg_load_idx, true, "the file is truncated"},
     {"npy", "save_npy", "load_npy", tg_save_npy, tg_load_npy, true, "the file is truncated"},
+    {"mapped_npy", "save_npy", "map_npy", tg_save_npy, tg_map_npy, false, "the file is truncated"},
     {"csv", "save_csv", "load_csv", save_csv, load_csv, true, "the file is empty"},
 #if TG_HAVE_JANSSON
     {"safetensors", "safetensors_", "safetensors_", save_set, load_set, false, "the file is truncated"},
+    {"mapped_set", "safetensors_", "safetensors_", save_set, map_set, false, "the file is truncated"},
 #endif
 };
 

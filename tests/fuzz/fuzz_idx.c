@@ -1,6 +1,8 @@
 #include "core/io/idx.h"
 #include "tests/fuzz/fuzz_file.h"
 
+#include <string.h>
+
 const char fuzz_name[] = "fuzz_idx";
 #if TG_HAVE_ZLIB
 const char fuzz_suffix[] = ".gz";
@@ -15,6 +17,12 @@ void fuzz_load(const char *input, const char *output) {
         return;
     }
     require(tg_save_idx(t, output) == TG_OK, "what was loaded cannot be saved");
+    const tg_tensor *mapped = tg_map_idx(input);
+    require(tg_error_status() == TG_OK || tg_error_status() == TG_ERR_DTYPE ||
+                strstr(tg_error_message(), "cannot be mapped"),
+            "what was loaded cannot be mapped");
+    if (tg_error_status() == TG_OK) require_equal(t, mapped);
+    tg_error_clear();
     const tg_tensor *back = tg_load_idx(output);
     require(tg_error_status() == TG_OK, "what was saved cannot be loaded");
     require_equal(t, back);

@@ -1,5 +1,8 @@
 #include "core/io/npy.h"
+#include "ops/shape/view.h"
 #include "tests/fuzz/fuzz_file.h"
+
+#include <string.h>
 
 const char fuzz_name[] = "fuzz_npy";
 #if TG_HAVE_ZLIB
@@ -15,6 +18,11 @@ void fuzz_load(const char *input, const char *output) {
         return;
     }
     require(tg_save_npy(t, output) == TG_OK, "what was loaded cannot be saved");
+    tg_tensor *mapped = tg_map_npy(input);
+    require(tg_error_status() == TG_OK || strstr(tg_error_message(), "cannot be mapped"),
+            "what was loaded cannot be mapped");
+    if (tg_error_status() == TG_OK) require_equal(t, tg_contiguous(mapped));
+    tg_error_clear();
     const tg_tensor *back = tg_load_npy(output);
     require(tg_error_status() == TG_OK, "what was saved cannot be loaded");
     require_equal(t, back);
