@@ -129,14 +129,17 @@ static inline void tg_buffer_ref(tg_buffer *b) {
         atomic_store_explicit(&b->refs, tg_buffer_refs(b) + 1, memory_order_relaxed);
 }
 
-/* A sole owner needs no atomic write: nobody else can take a reference meanwhile. */
+/* A sole owner needs no atomic write: nobody else can take a reference meanwhile. Nothing of the buffer is read after the
+ * reference is gone, for then another thread may free it and use it anew. */
 static inline void tg_buffer_unref(tg_buffer *b) {
     if (!b) return;
-    int refs = tg_buffer_refs(b);
-    if (refs == 1 || (b->shared && atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == b->shared))
+    const int refs = tg_buffer_refs(b), shared = b->shared;
+    if (refs == 1)
         tg_buffer_free(b);
-    else if (!b->shared)
+    else if (!shared)
         atomic_store_explicit(&b->refs, refs - 1, memory_order_relaxed);
+    else if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) == shared)
+        tg_buffer_free(b);
 }
 
 /* To be called before a kept tensor takes the buffer. */
