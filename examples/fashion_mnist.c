@@ -157,15 +157,17 @@ static tg_status get_data(const options *o, dataset *train, dataset *test) {
     return status == TG_OK ? load(test, folder, "t10k", o->test) : status;
 }
 
-/* The images and labels at n positions. Grey values 0 to 255 become numbers of mean 0 and deviation 1 (over
- * Fashion-MNIST). */
-static void get_batch(const dataset *d, const int64_t *index, int64_t n, tg_dtype dtype, tg_tensor **x,
-                      tg_tensor **y) {
+/* Grey values 0 to 255 become numbers of mean 0 and deviation 1 (over Fashion-MNIST). */
+static tg_tensor *normalise(tg_tensor *images, tg_dtype dtype) {
     const double mean = 0.2860, deviation = 0.3530;
-    tg_tensor *rows = tg_from(TG_I64, index, n);
-    *x = tg_to(tg_index_select(d->images, 0, rows), dtype);
-    *x = tg_affine(*x, 1 / (255 * deviation), -mean / deviation);
-    *y = tg_index_select(d->labels, 0, rows);
+    return tg_affine(tg_to(images, dtype), 1 / (255 * deviation), -mean / deviation);
+}
+
+/* The loader's transform: batch[0] are images, batch[1] labels. */
+static tg_status prepare(tg_tensor **batch, int n, tg_rng *rng, void *user) {
+    (void)n, (void)rng, (void)user;
+    batch[0] = normalise(batch[0], TG_F32);
+    return tg_error_status();
 }
 
 /* ---- the network ---- */
@@ -181,66 +183,58 @@ static tg_tensor *net(tg_model *m, tg_tensor *x) {
 typedef struct trainer {
     const options *o;
     dataset train, test;
+    tg_loader *training, *testing; /* over these */
     tg_model *model;
     tg_optim *adam;
-    int64_t *order; /* the order of the training images, shuffled anew for each epoch */
-    tg_rng shuffling;
     int64_t step, steps; /* how many are done, and how many there are in all */
 } trainer;
 
-static tg_status train_step(trainer *t, const int64_t *index, int64_t n, double *loss_value) {
+static tg_status train_step(trainer *t, tg_tensor *x, tg_tensor *y, double *loss_value) {
     const double pi = 3.14159265358979323846;
-    tg_mark mark = tg_tape_mark();
-    tg_tensor *x, *y;
-    get_batch(&t->train, index, n, TG_F32, &x, &y);
     tg_tensor *loss = tg_cross_entropy(net(t->model, x), y);
     *loss_value = tg_item(loss);
     double done = (double)t->step++ / (double)t->steps;
     tg_optim_set_lr(t->adam, t->o->lr * 0.5 * (1 + cos(pi * done)));
     if (tg_backward(loss) == TG_OK) tg_optim_step(t->adam);
-    tg_tape_rewind(mark);
     return tg_error_status();
 }
 
 /* One pass over the training images. *loss is the mean over them. */
 static tg_status train_epoch(trainer *t, progress *bar, double *loss) {
-    int64_t n = count(&t->train), size = t->o->batch;
-    double sum = 0;
-    tg_rng_shuffle(&t->shuffling, t->order, n);
-    for (int64_t at = 0; at < n; at += size) {
-        int64_t now = n - at < size ? n - at : size;
-        double value;
-        if (train_step(t, t->order + at, now, &value) != TG_OK) return tg_error_status();
+    tg_tensor *batch[2];
+    int64_t n = 0;
+    double sum = 0, value;
+    tg_mark step = tg_tape_mark();
+    while (tg_loader_next(t->training, batch)) {
+        int64_t now = tg_size(batch[1], 0);
+        if (train_step(t, batch[0], batch[1], &value) != TG_OK) break;
+        tg_tape_rewind(step);
+        n += now;
         sum += value * (double)now;
-        progress_show(bar, at + now, sum / (double)(at + now));
+        progress_show(bar, n, sum / (double)n);
     }
     *loss = sum / (double)n;
-    return TG_OK;
+    return tg_error_status();
 }
 
 /* The fraction of test images that get their own class. Nothing is recorded. */
 static double test_accuracy(const trainer *t) {
-    enum { AT_ONCE = 1000 };
-    int64_t index[AT_ONCE], n = count(&t->test);
+    tg_tensor *batch[2];
     double right = 0;
     bool was = tg_set_grad_enabled(false);
-    for (int64_t at = 0; at < n; at += AT_ONCE) {
-        int64_t now = n - at < AT_ONCE ? n - at : AT_ONCE;
-        for (int64_t i = 0; i < now; i++) index[i] = at + i;
-        tg_mark mark = tg_tape_mark();
-        tg_tensor *x, *y;
-        get_batch(&t->test, index, now, TG_F32, &x, &y);
-        right += tg_accuracy(net(t->model, x), y) * (double)now;
+    tg_mark mark = tg_tape_mark();
+    while (tg_loader_next(t->testing, batch)) {
+        right += tg_accuracy(net(t->model, batch[0]), batch[1]) * (double)tg_size(batch[1], 0);
         tg_tape_rewind(mark);
     }
     tg_set_grad_enabled(was);
-    return right / (double)n;
+    return right / (double)count(&t->test);
 }
 
 static tg_status train(trainer *t) {
     int64_t n = count(&t->train), epochs = t->o->epochs;
     double seconds = 0, loss = 0;
-    t->steps = epochs * ((n + t->o->batch - 1) / t->o->batch);
+    t->steps = epochs * tg_loader_batches(t->training);
     for (int64_t e = 1; e <= epochs; e++) {
         char label[48];
         snprintf(label, sizeof label, "epoch %2lld/%lld", (long long)e, (long long)epochs);
@@ -326,10 +320,11 @@ static void check_parameters(check *c, uint64_t seed) {
 /* The network, loss and data of the training, in float64. Comparing each of its 235,146 derivatives, as
  * tg_gradcheck does for small functions, would take minutes; this samples every parameter. */
 static bool check_gradients(const trainer *t) {
-    int64_t first[8] = {0, 1, 2, 3, 4, 5, 6, 7}, n = count(&t->train) < 8 ? count(&t->train) : 8;
+    int64_t n = count(&t->train) < 8 ? count(&t->train) : 8;
     check c = {.model = tg_model_new((uint64_t)t->o->seed)};
     tg_mark mark = tg_tape_mark();
-    get_batch(&t->train, first, n, TG_F64, &c.x, &c.y);
+    c.x = normalise(tg_slice(t->train.images, 0, 0, n, 1), TG_F64);
+    c.y = tg_slice(t->train.labels, 0, 0, n, 1);
     if (tg_backward(tg_cross_entropy(net(c.model, c.x), c.y)) == TG_OK) check_parameters(&c, 1);
     tg_tape_rewind(mark);
     bool ok = tg_error_status() == TG_OK && c.compared > 0 && c.worst <= 1;
@@ -350,13 +345,13 @@ static bool run(trainer *t) {
     printf("%lld training images, %lld test images\n", (long long)n, (long long)count(&t->test));
     if (t->o->check && !check_gradients(t)) return false;
 
-    t->model = tg_model_new((uint64_t)t->o->seed);
+    uint64_t seed = (uint64_t)t->o->seed;
+    t->model = tg_model_new(seed);
     t->adam = tg_adam(t->model, t->o->lr);
-    t->order = malloc((size_t)n * sizeof *t->order);
-    if (!t->order) tg_fail(TG_ERR_MEMORY, "no memory for the order of %lld images", (long long)n);
-    if (tg_error_status() != TG_OK) return false;
-    for (int64_t i = 0; i < n; i++) t->order[i] = i;
-    t->shuffling.seed = (uint64_t)t->o->seed;
+    t->training = tg_loader_new(2, (tg_tensor *[]){t->train.images, t->train.labels}, .batch = t->o->batch,
+                                .shuffle = true, .seed = seed, .prefetch = 4, .transform = prepare);
+    t->testing =
+        tg_loader_new(2, (tg_tensor *[]){t->test.images, t->test.labels}, .batch = 1000, .transform = prepare);
     return train(t) == TG_OK;
 }
 
@@ -376,11 +371,12 @@ int main(int argc, char **argv) {
     tg_mark start = tg_tape_mark();
     bool ok = run(&t);
     if (tg_error_status() != TG_OK) fprintf(stderr, "fashion_mnist: %s\n", tg_error_message());
+    tg_loader_free(t.training);
+    tg_loader_free(t.testing);
     tg_optim_free(t.adam);
     tg_model_free(t.model);
     free_dataset(&t.train);
     free_dataset(&t.test);
-    free(t.order);
     tg_tape_rewind(start);
     return ok ? 0 : 1;
 }

@@ -19,6 +19,7 @@
 #include "autograd/checkpoint.h"
 #include "autograd/functional.h"
 #include "autograd/gradcheck.h"
+#include "ops/nn/loader.h"
 
 /* ---- the place of the call ---- */
 
@@ -189,6 +190,22 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
     const tg_gradcheck_opts opts = {NULL, p.eps, p.atol, p.rtol, p.projections, p.seed, p.order, p.allow_empty, p.allow_zero};
     return tg_gradcheck_with(p.f, p.user, p.n, p.in, p.report, opts);
 }
+struct tg_loader_new_pack {
+    int n;
+    tg_tensor *const *tensors;
+    int64_t batch;
+    bool shuffle;
+    uint64_t seed;
+    bool drop_last;
+    int64_t rank, ranks, prefetch;
+    tg_transform transform;
+    void *user;
+    bool end;
+};
+static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
+    const tg_loader_new_opts opts = {NULL, p.batch, p.shuffle, p.seed, p.drop_last, p.rank, p.ranks, p.prefetch, p.transform, p.user};
+    return tg_loader_new_with(p.n, p.tensors, opts);
+}
 
 #define tg_grad(...) TG_STATUS_AT(TG_PACKED(tg_grad, __VA_ARGS__))
 #define tg_vjp(...) TG_STATUS_AT(TG_PACKED(tg_vjp, __VA_ARGS__))
@@ -197,6 +214,7 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_hessian(...) TG_AT(TG_PACKED(tg_hessian, __VA_ARGS__))
 #define tg_hvp(...) TG_STATUS_AT(TG_PACKED(tg_hvp, __VA_ARGS__))
 #define tg_gradcheck(...) TG_VALUE_AT(bool, TG_PACKED(tg_gradcheck, __VA_ARGS__))
+#define tg_loader_new(...) TG_POINTER_AT(tg_loader *, TG_PACKED(tg_loader_new, __VA_ARGS__))
 #else
 #define TG_FIRST_7(a, b, c, d, e, f, g, ...) a, b, c, d, e, f, g
 #define TG_REST_7(a, b, c, d, e, f, g, ...) __VA_ARGS__
@@ -209,6 +227,7 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_hessian(...) TG_AT(tg_hessian_with(TG_WITH_OPTIONS(4, tg_functional_opts, __VA_ARGS__)))
 #define tg_hvp(...) TG_STATUS_AT(tg_hvp_with(TG_WITH_OPTIONS(6, tg_functional_opts, __VA_ARGS__)))
 #define tg_gradcheck(...) TG_VALUE_AT(bool, tg_gradcheck_with(TG_WITH_OPTIONS(5, tg_gradcheck_opts, __VA_ARGS__)))
+#define tg_loader_new(...) TG_POINTER_AT(tg_loader *, tg_loader_new_with(TG_WITH_OPTIONS(2, tg_loader_new_opts, __VA_ARGS__)))
 #endif
 
 /* ---- all the others: what `sh tests/calls.sh` prints ---- */
@@ -627,6 +646,13 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
 #define tg_nn_dropout(...) TG_AT(tg_nn_dropout(__VA_ARGS__))
 #define tg_nn_multihead_attention(...) \
     TG_AT(tg_nn_multihead_attention_with(TG_WITH_OPTIONS(4, tg_nn_multihead_attention_opts, __VA_ARGS__)))
+
+/* ops/nn/loader.h */
+#define tg_loader_next(...) TG_VALUE_AT(bool, tg_loader_next(__VA_ARGS__))
+#define tg_loader_batches(...) TG_VALUE_AT(int64_t, tg_loader_batches(__VA_ARGS__))
+#define tg_loader_get_state(...) TG_STATUS_AT(tg_loader_get_state(__VA_ARGS__))
+#define tg_loader_set_state(...) TG_STATUS_AT(tg_loader_set_state(__VA_ARGS__))
+#define tg_loader_free(...) TG_VOID_AT(tg_loader_free(__VA_ARGS__))
 
 /* ops/nn/loss.h */
 #define tg_mse_loss(...) TG_AT(tg_mse_loss_with(TG_WITH_OPTIONS(2, tg_mse_loss_opts, __VA_ARGS__)))

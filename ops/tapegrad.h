@@ -12,7 +12,7 @@
  *   autograd/backward.h    tg_backward and tg_grad      autograd/gradcheck.h   checking gradients
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
  *   autograd/composed.h    functions made of others
- *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers
+ *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers, loaders
  *   ops/calls.h       how a call is written: named options, sizes, the line it notes
  *
  * Names. A function is called as PyTorch's where it has one, and its axes are arguments named `axis`, after the tensor:
@@ -50,6 +50,7 @@
 #include "ops/nn/init.h"
 #include "ops/nn/layer.h"
 #include "ops/nn/layers.h"
+#include "ops/nn/loader.h"
 #include "ops/nn/loss.h"
 #include "ops/nn/loss_distance.h"
 #include "ops/nn/loss_parts.h"

@@ -98,6 +98,7 @@ void end_bool_failed(bool failed, const char *as); /* whether the result says th
 void end_tg_model_p(tg_model *m);
 void end_tg_optim_p(tg_optim *o);
 void end_tg_safetensors_p(tg_safetensors *s);
+void end_tg_loader_p(tg_loader *l);
 void end_tg_optim_rule_p(const tg_optim_rule *r);
 void end_tg_tape_p(tg_tape *t);
 void end_tg_mark(tg_mark m);
@@ -165,6 +166,8 @@ void await_work(void);
 tg_model *draw_tg_model_p(const char *name);
 tg_optim *draw_tg_optim_p(const char *name);
 tg_safetensors *draw_tg_safetensors_p(const char *name);
+tg_loader *draw_tg_loader_p(const char *name);
+tg_loader_state *draw_tg_loader_state_p(const char *name);
 tg_tape *draw_tg_tape_p(const char *name);
 tg_mark draw_tg_mark(const char *name);
 tg_layer_start draw_tg_layer_start(const char *name);
@@ -186,6 +189,7 @@ tg_function draw_tg_function(const char *name);
 tg_gradcheck_fn draw_tg_gradcheck_fn(const char *name);
 tg_hook draw_tg_hook(const char *name);
 tg_init_fn draw_tg_init_fn(const char *name);
+tg_transform draw_tg_transform(const char *name);
 void *draw_user(void);
 tg_tensor *misbehave(tg_tensor *const *in, int n); /* one of the things that a callback should not do */
 
@@ -208,6 +212,7 @@ void own_tg_from_blob_with(void);
 void own_tg_model_free(void);
 void own_tg_optim_free(void);
 void own_tg_safetensors_free(void);
+void own_tg_loader_free(void);
 void own_tg_tape_free(void);
 void own_tg_parallel_for(void);
 void own_tg_rng_shuffle(void);

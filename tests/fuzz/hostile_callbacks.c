@@ -136,3 +136,19 @@ tg_init_fn draw_tg_init_fn(const char *name) {
     if (bad()) return wrong[below(COUNT(wrong))];
     return one_in(2) ? NULL : good[below(COUNT(good))];
 }
+
+/* ---- transforms ---- */
+
+static tg_status transform(tg_tensor **batch, int n, tg_rng *rng, void *user) {
+    (void)user;
+    const int64_t i = below(n);
+    if (one_in(3)) tg_rng_uniform(rng);
+    if (hostile_depth > 0) batch[i] = behave(batch, n);
+    return bad() ? TG_ERR_IO : TG_OK;
+}
+
+tg_transform draw_tg_transform(const char *name) {
+    const bool none = one_in(2);
+    note(" %s=%s", name, none ? "NULL" : "transform");
+    return none ? NULL : transform;
+}

@@ -1,7 +1,16 @@
 /* Models, optimisers, tapes, marks; those that have ended are given too. */
 #include "tests/fuzz/hostile.h"
 
-enum { N_MODELS = 3, N_OPTIMS = 4, N_SETS = 3, N_TAPES = 3, N_MARKS = 6, N_STARTS = 3, N_REFUSED = 64 };
+enum {
+    N_MODELS = 3,
+    N_OPTIMS = 4,
+    N_SETS = 3,
+    N_LOADERS = 3,
+    N_TAPES = 3,
+    N_MARKS = 6,
+    N_STARTS = 3,
+    N_REFUSED = 64
+};
 
 static tg_model *models[N_MODELS];
 static tg_optim *optims[N_OPTIMS];
@@ -13,6 +22,7 @@ static tg_rng stream;
 static tg_model *last_model, *dead_models[N_MODELS];
 static tg_optim *dead_optims[N_OPTIMS];
 static tg_safetensors *sets[N_SETS], *dead_sets[N_SETS];
+static tg_loader *loaders[N_LOADERS], *dead_loaders[N_LOADERS];
 static tg_tape *dead_tapes[N_TAPES];
 static tg_tape *refused[N_REFUSED]; /* freed within a callback, where a tape in use stays: once more at the end */
 static int n_refused;
@@ -156,6 +166,60 @@ void own_tg_safetensors_free(void) {
     end_void();
 }
 
+/* ---- loaders ---- */
+
+static tg_loader *bad_loader(void) {
+    if (one_in(3)) return NULL;
+    return one_in(3) ? (tg_loader *)models[below(N_MODELS)] : dead_loaders[below(N_LOADERS)];
+}
+
+tg_loader *draw_tg_loader_p(const char *name) {
+    bool wrong = bad();
+    tg_loader *l = wrong ? bad_loader() : loaders[below(N_LOADERS)];
+    note(" %s=%s", name, !l ? "NULL" : wrong ? "no loader" : "a loader");
+    return l;
+}
+
+/* It stays where its transform is running. */
+static void free_loader(int i) {
+    tg_loader *l = loaders[i];
+    tg_loader_free(l);
+    if (tg_is_alive((const tg_tensor *)l)) return;
+    if (l) dead_loaders[below(N_LOADERS)] = l;
+    loaders[i] = NULL;
+}
+
+void end_tg_loader_p(tg_loader *l) {
+    end_bool_failed(!l, l ? "a loader" : "NULL");
+    if (!l) return;
+    int i = (int)below(N_LOADERS);
+    free_loader(i);
+    if (loaders[i])
+        tg_loader_free(l);
+    else
+        loaders[i] = l;
+}
+
+void own_tg_loader_free(void) {
+    bool wrong = bad();
+    call_begin();
+    if (wrong)
+        tg_loader_free(bad_loader());
+    else
+        free_loader((int)below(N_LOADERS));
+    end_void();
+}
+
+tg_loader_state *draw_tg_loader_state_p(const char *name) {
+    note(" %s=", name);
+    if (bad()) return note("NULL"), NULL;
+    tg_loader_state *s = scratch(sizeof *s);
+    if (!bad()) tg_loader_get_state(loaders[0], s);
+    if (bad()) s->epoch = draw_int64_t("epoch");
+    if (bad()) s->next = draw_int64_t("next");
+    return s;
+}
+
 /* ---- tapes and marks ---- */
 
 /* One that was freed, unless a new one has its address. */
@@ -292,6 +356,7 @@ tg_memory_site *draw_tg_memory_site_p(const char *name) {
 void make_objects(void) {
     models[0] = tg_model_new(1);
     sets[0] = tg_safetensors_new();
+    loaders[0] = tg_loader_new(1, (tg_tensor *[]){tg_ones(TG_F32, 3, 2)}, .batch = 2, .shuffle = true);
     optims[0] = tg_adam(models[0], 0.1);
     model_of[0] = models[0];
     tapes[0] = tg_tape_new();
@@ -304,6 +369,7 @@ void make_objects(void) {
 
 void free_objects(void) {
     for (int i = 0; i < N_SETS; i++) free_set(i);
+    for (int i = 0; i < N_LOADERS; i++) free_loader(i);
     for (int i = 0; i < N_OPTIMS; i++) free_optim(i);
     for (int i = 0; i < N_MODELS; i++) {
         free_optims_of(models[i]);

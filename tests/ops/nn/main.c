@@ -16,6 +16,7 @@ TCase *tcase_threads(void);
 TCase *tcase_training(void);
 TCase *tcase_endurance(void);
 TCase *tcase_states(void);
+TCase *tcase_loader(void);
 
 int main(void) {
     Suite *suite = suite_create("nn");
@@ -34,6 +35,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_training());
     suite_add_tcase(suite, tcase_endurance());
     suite_add_tcase(suite, tcase_states());
+    suite_add_tcase(suite, tcase_loader());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
