@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX 512
+#define TEXT_MAX 4096
 
 static _Thread_local char message[TEXT_MAX];
 _Thread_local TG_HOT tg_status tg_error_pending;
@@ -57,7 +57,7 @@ static void rename_function(const char *name_now) {
     memcpy(text, message, sizeof text);
     size_t name = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
     const char *rest = name > 0 && strncmp(text + name, ": ", 2) == 0 ? text + name + 2 : text;
-    snprintf(message, sizeof message, "%.100s: %.400s", name_now, rest);
+    snprintf(message, sizeof message, "%.100s: %.*s", name_now, TEXT_MAX - 103, rest);
 }
 
 /* Names and paths are the user's: whatever is in them, a message is one line of text. */

@@ -642,6 +642,7 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_nn_conv2d(...) TG_AT(tg_nn_conv2d_with(TG_WITH_OPTIONS(4, tg_nn_conv2d_opts, __VA_ARGS__)))
 #define tg_nn_layer_norm(...) TG_AT(tg_nn_layer_norm_with(TG_WITH_OPTIONS(3, tg_nn_layer_norm_opts, __VA_ARGS__)))
 #define tg_nn_rms_norm(...) TG_AT(tg_nn_rms_norm_with(TG_WITH_OPTIONS(3, tg_nn_rms_norm_opts, __VA_ARGS__)))
+#define tg_nn_batch_norm(...) TG_AT(tg_nn_batch_norm_with(TG_WITH_OPTIONS(3, tg_nn_batch_norm_opts, __VA_ARGS__)))
 #define tg_nn_embedding(...) TG_AT(tg_nn_embedding_with(TG_WITH_OPTIONS(5, tg_nn_embedding_opts, __VA_ARGS__)))
 #define tg_nn_dropout(...) TG_AT(tg_nn_dropout(__VA_ARGS__))
 #define tg_nn_multihead_attention(...) \
@@ -681,13 +682,23 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_model_new(...) TG_POINTER_AT(tg_model *, tg_model_new(__VA_ARGS__))
 #define tg_model_free(...) TG_VOID_AT(tg_model_free(__VA_ARGS__))
 #define tg_model_param(...) TG_AT(tg_model_param(__VA_ARGS__))
+#define tg_model_buffer(...) TG_AT(tg_model_buffer(__VA_ARGS__))
 #define tg_model_count(...) TG_VALUE_AT(int, tg_model_count(__VA_ARGS__))
 #define tg_model_at(...) TG_AT(tg_model_at(__VA_ARGS__))
 #define tg_model_find(...) TG_AT(tg_model_find(__VA_ARGS__))
+#define tg_model_buffer_count(...) TG_VALUE_AT(int, tg_model_buffer_count(__VA_ARGS__))
+#define tg_model_buffer_at(...) TG_AT(tg_model_buffer_at(__VA_ARGS__))
 #define tg_model_truncate(...) TG_VOID_AT(tg_model_truncate(__VA_ARGS__))
 #define tg_model_numel(...) TG_VALUE_AT(int64_t, tg_model_numel(__VA_ARGS__))
+#define tg_model_buffer_numel(...) TG_VALUE_AT(int64_t, tg_model_buffer_numel(__VA_ARGS__))
 #define tg_model_set_training(...) TG_VALUE_AT(bool, tg_model_set_training(__VA_ARGS__))
 #define tg_model_training(...) TG_VALUE_AT(bool, tg_model_training(__VA_ARGS__))
+
+/* ops/nn/model_file.h */
+#define tg_model_save(...) TG_STATUS_AT(tg_model_save_with(TG_WITH_OPTIONS(2, tg_model_save_opts, __VA_ARGS__)))
+#define tg_model_load(...) TG_STATUS_AT(tg_model_load_with(TG_WITH_OPTIONS(2, tg_model_load_opts, __VA_ARGS__)))
+#define tg_model_put(...) TG_STATUS_AT(tg_model_put_with(TG_WITH_OPTIONS(2, tg_model_put_opts, __VA_ARGS__)))
+#define tg_model_take(...) TG_STATUS_AT(tg_model_take_with(TG_WITH_OPTIONS(2, tg_model_take_opts, __VA_ARGS__)))
 
 /* ops/nn/optim.h */
 #define tg_optim_new(...) TG_POINTER_AT(tg_optim *, tg_optim_new(__VA_ARGS__))
@@ -708,5 +719,11 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 /* ops/nn/recurrent.h */
 #define tg_nn_lstm(...) TG_AT(tg_nn_lstm_with(TG_WITH_OPTIONS(4, tg_nn_lstm_opts, __VA_ARGS__)))
 #define tg_nn_gru(...) TG_AT(tg_nn_gru_with(TG_WITH_OPTIONS(4, tg_nn_gru_opts, __VA_ARGS__)))
+
+/* ops/nn/training.h */
+#define tg_training_save(...) TG_STATUS_AT(tg_training_save(__VA_ARGS__))
+#define tg_training_load(...) TG_STATUS_AT(tg_training_load(__VA_ARGS__))
+#define tg_training_keep(...) \
+    TG_STATUS_AT(tg_training_keep_with(TG_WITH_OPTIONS(4, tg_training_keep_opts, __VA_ARGS__)))
 
 #endif

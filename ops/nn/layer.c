@@ -30,6 +30,14 @@ tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, 
     return tg_model_param(model, full, dtype, shape, init, user);
 }
 
+tg_tensor *tg_layer_buffer(tg_model *model, const char *layer, const char *name, const char *part,
+                           tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user) {
+    TG_NAMED(layer);
+    char full[TG_LAYER_NAME];
+    if (!tg_layer_name(full, layer, name, part)) return tg_poison();
+    return tg_model_buffer(model, full, dtype, shape, init, user);
+}
+
 bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size) {
     TG_NAMED(layer);
     char text[160];
@@ -51,12 +59,13 @@ bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form,
 }
 
 tg_layer_start tg_layer_begin(tg_model *model) {
-    return (tg_layer_start){model, model ? tg_model_count(model) : 0, tg_tape_mark()};
+    return (tg_layer_start){model, model ? tg_model_count(model) : 0,
+                            model ? tg_model_buffer_count(model) : 0, tg_tape_mark()};
 }
 
 tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y) {
     if (!tg_is_poison(y)) return y;
     tg_tape_rewind(start.mark);
-    if (start.model) tg_model_truncate(start.model, start.had);
+    if (start.model) tg_model_truncate(start.model, start.parameters, start.buffers);
     return y;
 }

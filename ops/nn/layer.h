@@ -16,11 +16,11 @@
 extern "C" {
 #endif
 
-/* A layer starts with tg_layer_begin and returns tg_layer_end of its result. When that is poison, the parameters and tensors
- * that the layer has made since are freed. */
+/* A layer starts with tg_layer_begin and returns tg_layer_end of its result. When that is poison, the parameters, buffers
+ * and tensors that the layer has made since are freed. */
 typedef struct tg_layer_start {
     tg_model *model;
-    int had;
+    int parameters, buffers; /* that the model had */
     tg_mark mark;
 } tg_layer_start;
 TG_API tg_layer_start tg_layer_begin(tg_model *model);
@@ -30,6 +30,10 @@ TG_API tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y);
  * makes name.part longer than 255 characters, are TG_ERR_ARGUMENT. */
 TG_API tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part,
                                  tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user);
+
+/* The buffer "<name>.<part>", as by tg_model_buffer, with the same errors. */
+TG_API tg_tensor *tg_layer_buffer(tg_model *model, const char *layer, const char *name, const char *part,
+                                  tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user);
 
 /* Writes "<name>.<part>" to buf, of TG_LAYER_NAME characters; false with the same errors raised. */
 #define TG_LAYER_NAME 256

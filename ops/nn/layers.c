@@ -2,6 +2,7 @@
 
 #include "autograd/composed.h"
 #include "ops/elementwise/arithmetic.h"
+#include "ops/elementwise/inplace.h"
 #include "ops/index/embedding.h"
 #include "ops/nn/init.h"
 #include "ops/nn/layer.h"
@@ -9,6 +10,7 @@
 #include "ops/shape/split.h"
 #include "ops/shape/view.h"
 #include "ops/structured/attention.h"
+#include "ops/structured/batch_norm.h"
 #include "ops/structured/conv.h"
 #include "ops/structured/layer_norm.h"
 
@@ -96,6 +98,38 @@ tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x, 
     return tg_layer_end(start, tg_rms_norm_with(x, opts));
 }
 
+/* Without an error there is a model, and x is [images, channels, ..]. */
+static tg_tensor *batch_norm(tg_model *model, const char *name, tg_tensor *x, tg_nn_batch_norm_opts o) {
+    static const char layer[] = "nn_batch_norm";
+    tg_dtype dtype = tg_dtype_of(x);
+    tg_shape channels = TG_SHAPE(tg_size(x, 1));
+    tg_batch_norm_opts opts = {.momentum = o.momentum, .eps = o.eps, .training = tg_model_training(model)};
+    if (!o.no_affine) {
+        opts.weight = tg_layer_param(model, layer, name, "weight", dtype, channels, tg_init_ones, NULL);
+        opts.bias = tg_layer_param(model, layer, name, "bias", dtype, channels, NULL, NULL);
+    }
+    opts.running_mean = tg_layer_buffer(model, layer, name, "running_mean", dtype, channels, NULL, NULL);
+    opts.running_var = tg_layer_buffer(model, layer, name, "running_var", dtype, channels, tg_init_ones, NULL);
+    tg_tensor *batches =
+        tg_layer_buffer(model, layer, name, "num_batches_tracked", TG_I64, TG_SHAPE(), NULL, NULL);
+    tg_tensor *y = tg_batch_norm_with(x, opts);
+    if (opts.training && !tg_is_poison(y)) ++*(int64_t *)tg_inplace(batches, "nn_batch_norm")->data;
+    return y;
+}
+
+tg_tensor *tg_nn_batch_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_batch_norm_opts opts) {
+    TG_NAMED("nn_batch_norm");
+    if (!tg_layer_check("nn_batch_norm", x, 0, "[images, channels, ..]", 1)) return tg_poison();
+    if (tg_rank(x) < 2) {
+        char text[160];
+        tg_fail(TG_ERR_SHAPE, "nn_batch_norm: needs an input [images, channels, ..], was given %s",
+                tg_describe(x, text, sizeof text));
+        return tg_poison();
+    }
+    tg_layer_start start = tg_layer_begin(model);
+    return tg_layer_end(start, batch_norm(model, name, x, opts));
+}
+
 /* ---- embedding ---- */
 
 /* Fills w with standard normal numbers, as torch.nn.Embedding does. */
@@ -146,17 +180,22 @@ static tg_tensor *join_heads(tg_tensor *x) {
 static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
                          tg_nn_multihead_attention_opts o) {
     int64_t size = tg_size(x, 2);
-    char in[TG_LAYER_NAME], out[TG_LAYER_NAME];
-    if (!tg_layer_name(in, "nn_multihead_attention", name, "in") ||
-        !tg_layer_name(out, "nn_multihead_attention", name, "out"))
-        return tg_poison();
-    tg_nn_linear_opts linear_opts = {.no_bias = o.no_bias, .init = tg_init_xavier_uniform};
-    tg_tensor *all = tg_nn_linear_with(model, in, x, 3 * size, linear_opts), *part[3];
+    tg_dtype dtype = tg_dtype_of(x);
+    static const char kind_of_layer[] = "nn_multihead_attention";
+    tg_tensor *w = tg_layer_param(model, kind_of_layer, name, "in_proj_weight", dtype,
+                                  TG_SHAPE(3 * size, size), tg_init_xavier_uniform, NULL),
+              *b = NULL, *part[3];
+    if (!o.no_bias)
+        b = tg_layer_param(model, kind_of_layer, name, "in_proj_bias", dtype, TG_SHAPE(3 * size), NULL, NULL);
+    tg_tensor *all = tg_linear_with(x, w, (tg_linear_opts){.bias = b});
     if (tg_is_poison(all)) return all;
     for (int i = 0; i < 3; i++) part[i] = split_heads(tg_narrow(all, 2, i * size, size), heads);
     tg_scaled_dot_product_attention_opts opts = {.mask = o.mask, .causal = o.causal};
     tg_tensor *y = tg_scaled_dot_product_attention_with(part[0], part[1], part[2], opts);
     if (tg_is_poison(y)) return y;
+    char out[TG_LAYER_NAME];
+    if (!tg_layer_name(out, kind_of_layer, name, "out_proj")) return tg_poison();
+    tg_nn_linear_opts linear_opts = {.no_bias = o.no_bias, .init = tg_init_xavier_uniform};
     tg_tensor *joined = join_heads(y), *result = tg_nn_linear_with(model, out, joined, size, linear_opts);
     tg_tensor *inner[] = {all,     part[0], part[1],
                           part[2], y,       joined}; /* only gradients read them from here on */

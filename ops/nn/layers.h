@@ -56,6 +56,20 @@ typedef struct tg_nn_rms_norm_opts {
 TG_API tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x,
                                       tg_nn_rms_norm_opts opts);
 
+/* Normalisation of x [images, channels, ..] by channel (torch.nn.BatchNorm1d, 2d and 3d): tg_batch_norm with name.weight and
+ * name.bias [channels], which start as ones and zeros. In training (tg_model_set_training) it uses the mean and variance of
+ * the batch and keeps running ones in the buffers name.running_mean and name.running_var [channels], and the number of
+ * batches in name.num_batches_tracked, an i64; in evaluation it uses the running ones.
+ *     x = tg_relu(tg_nn_batch_norm(m, "bn1", tg_nn_conv2d(m, "conv1", x, 16, .kernel = {3, 3}))); */
+typedef struct tg_nn_batch_norm_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    bool no_affine;               /* without weight and bias */
+    double momentum;              /* default 0.1, TG_ZERO for 0 */
+    double eps;                   /* default 1e-5 */
+} tg_nn_batch_norm_opts;
+TG_API tg_tensor *tg_nn_batch_norm_with(tg_model *model, const char *name, tg_tensor *x,
+                                        tg_nn_batch_norm_opts opts);
+
 /* The rows of name.weight [number, size] that index (i64 or i32, any shape) names: [.., size]
  * (torch.nn.Embedding(number, size); as there the weight starts standard normal). It is f32, or f64 if
  * asked for. An index outside [-number, number) is TG_ERR_ARGUMENT.
@@ -77,7 +91,8 @@ TG_API tg_tensor *tg_nn_dropout(tg_model *model, tg_tensor *x, double p);
 /* Multi-head self-attention of x [n, t, size] (torch.nn.MultiheadAttention(size, heads, batch_first=True) with x as
  * query, key and value): q, k, v = the thirds of x W_in^T + b_in, each cut into `heads` heads of size / heads;
  *     y = concat over heads of softmax(q k^T / sqrt(size / heads) + mask) v, times W_out^T + b_out.
- * Its parameters are name.in.weight [3 size, size], name.in.bias, name.out.weight [size, size], name.out.bias. With causal,
+ * Its parameters are name.in_proj_weight [3 size, size], name.in_proj_bias [3 size], name.out_proj.weight [size, size] and
+ * name.out_proj.bias [size]. With causal,
  * step i sees the steps 0..i; mask is that of tg_scaled_dot_product_attention and broadcasts to [n, heads, t, t].
  * A size that is no multiple of heads is TG_ERR_SHAPE.
  *     x = tg_add(x, tg_nn_multihead_attention(m, "b0.attention", tg_nn_layer_norm(m, "b0.norm", x), 4, .causal = true)); */

@@ -1,121 +1,40 @@
-#include "ops/nn/model.h"
-
-#include "core/memory.h"
+#include "ops/nn/model_private.h"
 #include "ops/nn/object.h"
 
 #include <stdio.h>
-#include <string.h>
-
-typedef struct entry {
-    tg_tensor *tensor; /* owned */
-    char *name;        /* an own copy, so that tg_set_name on the parameter does not change the key */
-    uint64_t hash;     /* of the name */
-} entry;
-
-/* The object behind a handle tg_model *. */
-typedef struct store {
-    uint64_t seed;
-    entry *at;      /* in the order they were made */
-    int count, cap; /* cap is 0 or a power of two */
-    int *table; /* a hash table of 2 cap places with open addressing; each holds an index into `at` plus 1, or 0 */
-    bool evaluating;
-    int making; /* the number of parameters whose initialiser is running */
-} store;
-
-/* FNV-1a, 64 bits. */
-static uint64_t hash_of(const char *name) {
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (; *name; name++) h = (h ^ (unsigned char)*name) * UINT64_C(0x100000001b3);
-    return h;
-}
 
 static const char kind[] = "model";
 
-static store *store_of(const tg_model *model, const char *who) { return tg_object_of(model, kind, who); }
+tg_model_object *tg_model_object_of(const tg_model *model, const char *who) {
+    return tg_object_of(model, kind, who);
+}
 
 tg_model *tg_model_new(uint64_t seed) {
-    tg_model *model = tg_object_new(sizeof(store), kind, "tg_model_new");
-    if (model) store_of(model, "tg_model_new")->seed = seed;
+    tg_model *model = tg_object_new(sizeof(tg_model_object), kind, "tg_model_new");
+    if (model) tg_model_object_of(model, "tg_model_new")->seed = seed;
     return model;
 }
 
-/* ---- the table ---- */
-
-static void table_put(store *m, int i) {
-    uint64_t mask = 2 * (uint64_t)m->cap - 1, place = m->at[i].hash & mask;
-    while (m->table[place]) place = (place + 1) & mask;
-    m->table[place] = i + 1;
-}
-
-static void table_rebuild(store *m) {
-    memset(m->table, 0, 2 * (size_t)m->cap * sizeof *m->table);
-    for (int i = 0; i < m->count; i++) table_put(m, i);
-}
-
-/* The index of `name`, or -1. The table is at most half full, so that the search ends. */
-static int table_find(const store *m, const char *name, uint64_t hash) {
-    if (!m->count) return -1;
-    uint64_t mask = 2 * (uint64_t)m->cap - 1;
-    for (uint64_t place = hash & mask; m->table[place]; place = (place + 1) & mask) {
-        int i = m->table[place] - 1;
-        if (m->at[i].hash == hash && strcmp(m->at[i].name, name) == 0) return i;
-    }
-    return -1;
-}
-
-static void free_storage(store *m) {
-    tg_dealloc(m->at, (size_t)m->cap * sizeof *m->at);
-    tg_dealloc(m->table, 2 * (size_t)m->cap * sizeof *m->table);
-}
-
-/* Makes room for one more entry; false with everything as before. */
-static bool reserve(store *m) {
-    if (m->count < m->cap) return true;
-    if (m->cap > INT32_MAX / 4) return false;
-    store bigger = *m;
-    bigger.cap = m->cap ? 2 * m->cap : 16;
-    bigger.at = tg_alloc((size_t)bigger.cap * sizeof *m->at);
-    bigger.table = tg_alloc(2 * (size_t)bigger.cap * sizeof *m->table);
-    if (!bigger.at || !bigger.table) {
-        free_storage(&bigger);
-        return false;
-    }
-    if (m->count) memcpy(bigger.at, m->at, (size_t)m->count * sizeof *m->at);
-    free_storage(m);
-    *m = bigger;
-    table_rebuild(m);
-    return true;
-}
-
-static void free_from(store *m, int count) {
-    for (int i = count; i < m->count; i++) {
-        if (tg_is_alive(m->at[i].tensor)) tg_free(m->at[i].tensor);
-        tg_dealloc(m->at[i].name, strlen(m->at[i].name) + 1);
-    }
-    m->count = count;
-}
-
 void tg_model_free(tg_model *model) {
-    store *m = model ? store_of(model, "tg_model_free") : NULL;
+    tg_model_object *m = model ? tg_model_object_of(model, "tg_model_free") : NULL;
     if (!m) return;
     if (m->making) {
         tg_fail(TG_ERR_ARGUMENT,
                 "tg_model_free: the model cannot be freed while an initialiser of it is running");
         return;
     }
-    free_from(m, 0);
-    free_storage(m);
+    for (int k = 0; k < TG_HOLDINGS; k++) tg_store_free(&m->store[k]);
     tg_object_free(model);
 }
 
-void tg_model_truncate(tg_model *model, int count) {
-    store *m = store_of(model, "tg_model_truncate");
-    if (!m || count < 0 || count >= m->count) return;
-    free_from(m, count);
-    table_rebuild(m);
+void tg_model_truncate(tg_model *model, int parameters, int buffers) {
+    tg_model_object *m = tg_model_object_of(model, "tg_model_truncate");
+    if (!m) return;
+    tg_store_truncate(&m->store[TG_PARAMETERS], parameters);
+    tg_store_truncate(&m->store[TG_BUFFERS], buffers);
 }
 
-/* ---- parameters ---- */
+/* ---- parameters and buffers ---- */
 
 /* The stream of a parameter: Philox turns (seed of the model, hash of the name) into its seed, so that
  * streams of related seeds or names have nothing in common. */
@@ -127,134 +46,194 @@ static tg_rng stream_of(uint64_t seed, uint64_t hash) {
     return (tg_rng){.seed = (uint64_t)out[1] << 32 | out[0]};
 }
 
-/* Runs the initialiser on the parameter p, which must still be alive afterwards. */
-static tg_status run(tg_init_fn init, const char *name, tg_tensor *p, tg_rng *rng, const void *user) {
+/* What is asked for. */
+typedef struct wish {
+    tg_holding holding;
+    const char *who, *name;
+    uint64_t hash;
+    tg_dtype dtype;
+    tg_shape shape;
+    tg_init_fn init;
+    const void *user;
+} wish;
+
+/* Runs the initialiser on t, which must still be alive afterwards. */
+static tg_status run(const wish *w, tg_tensor *t, tg_rng *rng) {
     char who[160];
-    snprintf(who, sizeof who, "tg_model_param: the initialiser of %.100s", name);
+    snprintf(who, sizeof who, "%s: the initialiser of %.100s", w->who, w->name);
     tg_callback c = tg_callback_begin();
-    tg_status s = tg_callback_end(c, init(p, rng, user), who);
-    return s == TG_OK && !tg_is_alive(p) ? tg_fail(TG_ERR_LIFETIME, "%s has freed the parameter", who) : s;
+    tg_status s = tg_callback_end(c, w->init(t, rng, w->user), who);
+    return s == TG_OK && !tg_is_alive(t) ? tg_fail(TG_ERR_LIFETIME, "%s has freed its tensor", who) : s;
 }
 
-/* Makes a filled parameter that the caller owns, or the poison tensor. `init` may use ops, which are not recorded and whose
- * tensors are rewound. */
-static tg_tensor *make(const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user,
-                       tg_rng rng) {
+/* Makes a filled tensor that the caller owns, or the poison tensor. The initialiser may use ops, which are not recorded and
+ * whose tensors are rewound. */
+static tg_tensor *make(const wish *w, tg_rng rng) {
     tg_mark before = tg_tape_mark();
     bool recording = tg_set_grad_enabled(false);
-    tg_tensor *p = tg_param(tg_set_name(tg_zeros_with(dtype, shape), name));
-    if (tg_error_status() == TG_OK && init) run(init, name, p, &rng, user);
+    tg_tensor *t = tg_set_name(tg_zeros_with(w->dtype, w->shape), w->name);
+    t = w->holding == TG_PARAMETERS ? tg_param(t) : tg_keep(t);
+    if (tg_error_status() == TG_OK && w->init) run(w, t, &rng);
     if (tg_error_status() != TG_OK) {
-        if (tg_is_alive(p)) tg_free(p);
-        p = tg_poison();
+        if (tg_is_alive(t)) tg_free(t);
+        t = tg_poison();
     }
     tg_set_grad_enabled(recording);
     tg_tape_rewind(before);
-    return p;
+    return t;
 }
 
-/* Makes room for one more entry and returns a copy of the name; NULL with everything as before. */
-static char *prepare(store *m, const char *name) {
-    size_t size = strlen(name) + 1;
-    char *copy = reserve(m) ? tg_alloc(size) : NULL;
-    if (copy)
-        memcpy(copy, name, size);
-    else
-        tg_fail(TG_ERR_MEMORY, "tg_model_param: there is no memory for parameter %s", name);
-    return copy;
+static tg_status no_memory(const wish *w) {
+    return tg_fail(TG_ERR_MEMORY, "%s: there is no memory for %s", w->who, w->name);
 }
 
-/* `init` may have called back, and made the same parameter or used up the room. */
-static tg_status insert(store *m, entry e) {
-    if (table_find(m, e.name, e.hash) >= 0)
-        return tg_fail(TG_ERR_ARGUMENT,
-                       "tg_model_param: the initialiser of %s has made a parameter of that name itself",
-                       e.name);
-    if (!reserve(m))
-        return tg_fail(TG_ERR_MEMORY, "tg_model_param: there is no memory for parameter %s", e.name);
-    m->at[m->count] = e;
-    table_put(m, m->count++);
+/* The initialiser may have called back, and made the same tensor or used up the room. */
+static tg_status insert(tg_model_object *m, const wish *w, tg_entry e) {
+    for (int k = 0; k < TG_HOLDINGS; k++)
+        if (tg_store_find(&m->store[k], e.name, e.hash) >= 0)
+            return tg_fail(TG_ERR_ARGUMENT, "%s: the initialiser of %s has made a tensor of that name itself",
+                           w->who, e.name);
+    if (!tg_store_reserve(&m->store[w->holding], 1)) return no_memory(w);
+    tg_store_add(&m->store[w->holding], e);
     return TG_OK;
 }
 
-static tg_tensor *add_parameter(store *m, const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init,
-                                const void *user) {
-    uint64_t hash = hash_of(name);
-    char *copy = prepare(m, name);
-    if (!copy) return tg_poison();
+static tg_tensor *add(tg_model_object *m, const wish *w) {
+    tg_entry e = tg_entry_new(NULL, w->name);
+    if (!e.name || !tg_store_reserve(&m->store[w->holding], 1)) {
+        no_memory(w);
+        tg_entry_free(&e);
+        return tg_poison();
+    }
     m->making++;
-    tg_tensor *p = make(copy, dtype, shape, init, user, stream_of(m->seed, hash));
+    e.tensor = make(w, stream_of(m->seed, w->hash));
+    e.asked = true;
     m->making--;
-    if (!tg_is_poison(p) && insert(m, (entry){p, copy, hash}) == TG_OK) return p;
-    if (!tg_is_poison(p)) tg_free(p);
-    tg_dealloc(copy, strlen(copy) + 1);
+    if (!tg_is_poison(e.tensor) && insert(m, w, e) == TG_OK) return e.tensor;
+    tg_entry_free(&e);
     return tg_poison();
 }
 
-static tg_tensor *check_parameter(tg_tensor *p, const char *name, tg_dtype dtype, tg_shape shape) {
-    if (!tg_is_alive(p)) {
-        tg_fail(TG_ERR_LIFETIME, "tg_model_param: %s was freed, but belongs to the model", name);
+static tg_tensor *check(tg_entry *e, const wish *w) {
+    tg_tensor *t = e->tensor;
+    if (!tg_is_alive(t)) {
+        tg_fail(TG_ERR_LIFETIME, "%s: %s was freed, but belongs to the model", w->who, w->name);
         return tg_poison();
     }
-    if (tg_dtype_of(p) == dtype && tg_shape_equal(tg_shape_of(p), shape)) return p;
+    e->asked = true;
+    if (tg_dtype_of(t) == w->dtype && tg_shape_equal(tg_shape_of(t), w->shape)) return t;
     char made[128], asked[128];
-    tg_fail(TG_ERR_SHAPE, "tg_model_param: %s was made as %s %s, and is now asked for as %s %s", name,
-            tg_shape_text(tg_shape_of(p), made, sizeof made), tg_dtype_name(tg_dtype_of(p)),
-            tg_shape_text(shape, asked, sizeof asked), tg_dtype_name(dtype));
+    tg_fail(TG_ERR_SHAPE, "%s: %s was %s as %s %s, and is now asked for as %s %s", w->who, w->name,
+            e->loaded ? "loaded" : "made", tg_shape_text(tg_shape_of(t), made, sizeof made),
+            tg_dtype_name(tg_dtype_of(t)), tg_shape_text(w->shape, asked, sizeof asked),
+            tg_dtype_name(w->dtype));
     return tg_poison();
+}
+
+/* Entry i of the other store has the name. A file does not always say what is a parameter: until a layer asks for it, it
+ * becomes what the first one takes it for. */
+static tg_tensor *change_holding(tg_model_object *m, const wish *w, int i) {
+    tg_store *from = &m->store[w->holding == TG_PARAMETERS ? TG_BUFFERS : TG_PARAMETERS],
+             *to = &m->store[w->holding];
+    if (!from->at[i].loaded || from->at[i].asked) {
+        tg_fail(TG_ERR_ARGUMENT, "%s: %s is a %s of the model", w->who, w->name,
+                w->holding == TG_PARAMETERS ? "buffer" : "parameter");
+        return tg_poison();
+    }
+    tg_tensor *t = check(&from->at[i], w);
+    if (tg_is_poison(t)) return t;
+    if (!tg_store_reserve(to, 1)) {
+        no_memory(w);
+        return tg_poison();
+    }
+    if (w->holding == TG_BUFFERS) tg_zero_grad(t);
+    tg_set_requires_grad(t, w->holding == TG_PARAMETERS);
+    tg_store_add(to, tg_store_remove(from, i));
+    return t;
+}
+
+static tg_tensor *ask(tg_model *model, wish w) {
+    tg_model_object *m = tg_model_object_of(model, w.who);
+    if (!m) return tg_poison();
+    if (!w.name || !*w.name) {
+        tg_fail(TG_ERR_ARGUMENT, "%s: the tensor needs a name", w.who);
+        return tg_poison();
+    }
+    w.hash = tg_name_hash(w.name);
+    int i = tg_store_find(&m->store[w.holding], w.name, w.hash);
+    if (i >= 0) return check(&m->store[w.holding].at[i], &w);
+    if (tg_error_status() != TG_OK) return tg_poison();
+    if (w.holding == TG_PARAMETERS && !tg_dtype_is_float(w.dtype)) {
+        tg_fail(TG_ERR_DTYPE, "%s: %s must be f32 or f64, not %s", w.who, w.name, tg_dtype_name(w.dtype));
+        return tg_poison();
+    }
+    int other =
+        tg_store_find(&m->store[w.holding == TG_PARAMETERS ? TG_BUFFERS : TG_PARAMETERS], w.name, w.hash);
+    return other >= 0 ? change_holding(m, &w, other) : add(m, &w);
 }
 
 tg_tensor *tg_model_param(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init,
                           const void *user) {
     TG_NAMED("tg_model_param");
-    store *m = store_of(model, "tg_model_param");
-    if (!m) return tg_poison();
-    if (!name || !*name) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_model_param: a parameter needs a name");
-        return tg_poison();
-    }
-    int i = table_find(m, name, hash_of(name));
-    if (i >= 0) return check_parameter(m->at[i].tensor, name, dtype, shape);
-    if (tg_error_status() != TG_OK) return tg_poison();
-    if (!tg_dtype_is_float(dtype)) {
-        tg_fail(TG_ERR_DTYPE, "tg_model_param: %s cannot be %s: parameters are f32 or f64", name,
-                tg_dtype_name(dtype));
-        return tg_poison();
-    }
-    return add_parameter(m, name, dtype, shape, init, user);
+    return ask(model, (wish){TG_PARAMETERS, "tg_model_param", name, 0, dtype, shape, init, user});
 }
 
-int tg_model_count(const tg_model *model) {
-    const store *m = store_of(model, "tg_model_count");
-    return m ? m->count : 0;
+tg_tensor *tg_model_buffer(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init,
+                           const void *user) {
+    TG_NAMED("tg_model_buffer");
+    return ask(model, (wish){TG_BUFFERS, "tg_model_buffer", name, 0, dtype, shape, init, user});
 }
 
-tg_tensor *tg_model_at(const tg_model *model, int i) {
-    const store *m = store_of(model, "tg_model_at");
+/* ---- looking at them ---- */
+
+static int count(const tg_model *model, tg_holding holding, const char *who) {
+    const tg_model_object *m = tg_model_object_of(model, who);
+    return m ? m->store[holding].count : 0;
+}
+
+int tg_model_count(const tg_model *model) { return count(model, TG_PARAMETERS, "tg_model_count"); }
+int tg_model_buffer_count(const tg_model *model) { return count(model, TG_BUFFERS, "tg_model_buffer_count"); }
+
+static tg_tensor *at(const tg_model *model, tg_holding holding, int i, const char *who) {
+    const tg_model_object *m = tg_model_object_of(model, who);
     if (!m) return tg_poison();
-    if (i >= 0 && i < m->count) return m->at[i].tensor;
-    tg_fail(TG_ERR_ARGUMENT, "tg_model_at: there is no parameter %d in a model of %d", i, m->count);
+    const tg_store *s = &m->store[holding];
+    if (i >= 0 && i < s->count) return s->at[i].tensor;
+    tg_fail(TG_ERR_ARGUMENT, "%s: there is no %s %d in a model of %d", who,
+            holding == TG_PARAMETERS ? "parameter" : "buffer", i, s->count);
     return tg_poison();
+}
+
+tg_tensor *tg_model_at(const tg_model *model, int i) { return at(model, TG_PARAMETERS, i, "tg_model_at"); }
+tg_tensor *tg_model_buffer_at(const tg_model *model, int i) {
+    return at(model, TG_BUFFERS, i, "tg_model_buffer_at");
 }
 
 tg_tensor *tg_model_find(const tg_model *model, const char *name) {
-    const store *m = store_of(model, "tg_model_find");
+    const tg_model_object *m = tg_model_object_of(model, "tg_model_find");
     if (!m) return tg_poison();
-    int i = name ? table_find(m, name, hash_of(name)) : -1;
-    if (i >= 0) return m->at[i].tensor;
-    tg_fail(TG_ERR_ARGUMENT, "tg_model_find: the model has no parameter %s", name ? name : "NULL");
+    for (int k = 0; name && k < TG_HOLDINGS; k++) {
+        int i = tg_store_find(&m->store[k], name, tg_name_hash(name));
+        if (i >= 0) return m->store[k].at[i].tensor;
+    }
+    tg_fail(TG_ERR_ARGUMENT, "tg_model_find: the model has no parameter or buffer %s", name ? name : "NULL");
     return tg_poison();
 }
 
-int64_t tg_model_numel(const tg_model *model) {
-    const store *m = store_of(model, "tg_model_numel");
+static int64_t numel(const tg_model *model, tg_holding holding, const char *who) {
+    const tg_model_object *m = tg_model_object_of(model, who);
     int64_t n = 0;
-    for (int i = 0; m && i < m->count; i++) n += tg_numel(m->at[i].tensor);
+    for (int i = 0; m && i < m->store[holding].count; i++) n += tg_numel(m->store[holding].at[i].tensor);
     return n;
 }
 
+int64_t tg_model_numel(const tg_model *model) { return numel(model, TG_PARAMETERS, "tg_model_numel"); }
+int64_t tg_model_buffer_numel(const tg_model *model) {
+    return numel(model, TG_BUFFERS, "tg_model_buffer_numel");
+}
+
 bool tg_model_set_training(tg_model *model, bool on) {
-    store *m = store_of(model, "tg_model_set_training");
+    tg_model_object *m = tg_model_object_of(model, "tg_model_set_training");
     if (!m) return false;
     bool was = !m->evaluating;
     m->evaluating = !on;
@@ -262,6 +241,6 @@ bool tg_model_set_training(tg_model *model, bool on) {
 }
 
 bool tg_model_training(const tg_model *model) {
-    const store *m = store_of(model, "tg_model_training");
+    const tg_model_object *m = tg_model_object_of(model, "tg_model_training");
     return m && !m->evaluating;
 }

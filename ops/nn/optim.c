@@ -1,4 +1,4 @@
-#include "ops/nn/optim.h"
+#include "ops/nn/optim_private.h"
 
 #include "autograd/composed.h"
 #include "core/memory.h"
@@ -9,37 +9,14 @@
 #include <math.h>
 #include <string.h>
 
-/* The state of the model's parameter of the same number. Moments are kept tensors of its dtype and shape. */
-typedef struct state {
-    tg_tensor *param; /* whose state it is; another handle means that the model replaced it */
-    tg_tensor *moment[TG_MAX_MOMENTS];
-    unsigned fresh;  /* the moments that the step under way has made, as a bit set */
-    tg_tensor *grad; /* the gradient, during a step; NULL: none */
-    int64_t steps;
-} state;
-
-/* The object behind a handle tg_optim *. */
-typedef struct optimiser {
-    tg_model *model;
-    const tg_optim_rule *rule;
-    double lr;
-    unsigned kept; /* the moments that the options ask for, as a bit set */
-    int running;   /* the number of functions of the rule that are running */
-    int count;     /* the number of states at `at`, and of calls behind them */
-    state *at;
-    tg_optim_call *call;
-    _Alignas(16) char opts[]; /* rule->opts_size bytes */
-} optimiser;
-
 static const char kind[] = "optimiser";
 
-static optimiser *optimiser_of(const tg_optim *optim, const char *who) {
+tg_optim_object *tg_optim_object_of(const tg_optim *optim, const char *who) {
     return tg_object_of(optim, kind, who);
 }
 
-/* The same for an optimiser that is to be changed, which none of its rule's functions may be running for. */
-static optimiser *idle_optimiser_of(tg_optim *optim, const char *who) {
-    optimiser *o = optimiser_of(optim, who);
+tg_optim_object *tg_optim_object_idle(tg_optim *optim, const char *who) {
+    tg_optim_object *o = tg_optim_object_of(optim, who);
     if (!o || !o->running) return o;
     tg_fail(TG_ERR_ARGUMENT, "%s: the optimiser cannot be used while a function of its rule %s is running",
             who, o->rule->name);
@@ -51,7 +28,7 @@ static optimiser *idle_optimiser_of(tg_optim *optim, const char *who) {
 /* The learning rate, which every optimiser has. It stands in the optimiser, the rule's own numbers in the options. */
 static const tg_hyper rate = {.name = "lr", .type = TG_ATTR_REAL};
 
-static const tg_hyper *find(const optimiser *o, const char *name) {
+static const tg_hyper *find(const tg_optim_object *o, const char *name) {
     if (name && strcmp(name, rate.name) == 0) return &rate;
     const tg_hyper *h = tg_hyper_find(o->rule->hypers, o->rule->n_hypers, name);
     if (!h)
@@ -60,8 +37,7 @@ static const tg_hyper *find(const optimiser *o, const char *name) {
     return h;
 }
 
-/* Asks the rule whether it takes the options, each of which is in its range, and notes which moments they keep. */
-static tg_status accept(optimiser *o) {
+tg_status tg_optim_accept(tg_optim_object *o) {
     const tg_optim_rule *r = o->rule;
     o->running++;
     tg_status s = r->check ? r->check(o->opts) : TG_OK;
@@ -74,7 +50,7 @@ static tg_status accept(optimiser *o) {
     return TG_OK;
 }
 
-static tg_status set(optimiser *o, const char *name, double value) {
+static tg_status set(tg_optim_object *o, const char *name, double value) {
     const tg_hyper *h = find(o, name);
     if (!h) return tg_error_status();
     if (h == &rate && !(value >= 0 && value < INFINITY))
@@ -82,40 +58,40 @@ static tg_status set(optimiser *o, const char *name, double value) {
     if (h == &rate) return tg_hyper_set(h, &o->lr, value);
     double was = tg_hyper_get(h, o->opts);
     if (tg_hyper_set(h, o->opts, value) != TG_OK) return tg_error_status();
-    if (accept(o) == TG_OK) return TG_OK;
+    if (tg_optim_accept(o) == TG_OK) return TG_OK;
     return tg_hyper_set(h, o->opts, was), tg_error_status();
 }
 
 const tg_optim_rule *tg_optim_rule_of(const tg_optim *optim) {
-    const optimiser *o = optimiser_of(optim, "tg_optim_rule_of");
+    const tg_optim_object *o = tg_optim_object_of(optim, "tg_optim_rule_of");
     return o ? o->rule : NULL;
 }
 
 double tg_optim_get(const tg_optim *optim, const char *name) {
-    const optimiser *o = optimiser_of(optim, "tg_optim_get");
+    const tg_optim_object *o = tg_optim_object_of(optim, "tg_optim_get");
     const tg_hyper *h = o ? find(o, name) : NULL;
     return h ? tg_hyper_get(h, h == &rate ? (const void *)&o->lr : o->opts) : NAN;
 }
 
 tg_status tg_optim_set(tg_optim *optim, const char *name, double value) {
     TG_NAMED("tg_optim_set");
-    optimiser *o = idle_optimiser_of(optim, "tg_optim_set");
+    tg_optim_object *o = tg_optim_object_idle(optim, "tg_optim_set");
     return o ? set(o, name, value) : tg_error_status();
 }
 
 double tg_optim_lr(const tg_optim *optim) {
-    const optimiser *o = optimiser_of(optim, "tg_optim_lr");
+    const tg_optim_object *o = tg_optim_object_of(optim, "tg_optim_lr");
     return o ? o->lr : NAN;
 }
 
 tg_status tg_optim_set_lr(tg_optim *optim, double lr) {
     TG_NAMED("tg_optim_set_lr");
-    optimiser *o = idle_optimiser_of(optim, "tg_optim_set_lr");
+    tg_optim_object *o = tg_optim_object_idle(optim, "tg_optim_set_lr");
     return o ? set(o, rate.name, lr) : tg_error_status();
 }
 
 void tg_optim_print(FILE *file, const tg_optim *optim) {
-    const optimiser *o = optimiser_of(optim, "tg_optim_print");
+    const tg_optim_object *o = tg_optim_object_of(optim, "tg_optim_print");
     if (o && !file) tg_fail(TG_ERR_ARGUMENT, "tg_optim_print: the file is NULL");
     if (!o || !file) return;
     fprintf(file, "%s(", o->rule->name);
@@ -168,48 +144,45 @@ tg_optim *tg_optim_new(tg_model *model, const tg_optim_rule *rule, double lr, co
     TG_NAMED("tg_optim_new");
     tg_model_count(model); /* reports a model that is not valid */
     if (tg_error_status() != TG_OK || check_rule(rule) != TG_OK) return NULL;
-    tg_optim *optim = tg_object_new(sizeof(optimiser) + rule->opts_size, kind, "tg_optim_new");
+    tg_optim *optim = tg_object_new(sizeof(tg_optim_object) + rule->opts_size, kind, "tg_optim_new");
     if (!optim) return NULL;
-    optimiser *o = optimiser_of(optim, "tg_optim_new");
+    tg_optim_object *o = tg_optim_object_of(optim, "tg_optim_new");
     o->model = model, o->rule = rule;
     if (opts && rule->opts_size) memcpy(o->opts, opts, rule->opts_size);
     if (set(o, rate.name, lr) == TG_OK && tg_hyper_complete(rule->hypers, rule->n_hypers, o->opts) == TG_OK &&
-        accept(o) == TG_OK)
+        tg_optim_accept(o) == TG_OK)
         return optim;
     tg_object_free(optim);
     return NULL;
 }
 
-static void forget(state *s) {
+void tg_optim_forget(tg_optim_slot *s) {
     for (int k = 0; k < TG_MAX_MOMENTS; k++)
         if (s->moment[k] && tg_is_alive(s->moment[k])) tg_free(s->moment[k]);
-    *s = (state){0};
+    *s = (tg_optim_slot){0};
 }
 
-enum { ROOM = sizeof(state) + sizeof(tg_optim_call) }; /* bytes for one parameter */
-
 void tg_optim_free(tg_optim *optim) {
-    optimiser *o = optim ? idle_optimiser_of(optim, "tg_optim_free") : NULL;
+    tg_optim_object *o = optim ? tg_optim_object_idle(optim, "tg_optim_free") : NULL;
     if (!o) return;
-    for (int i = 0; i < o->count; i++) forget(&o->at[i]);
-    tg_dealloc(o->at, (size_t)o->count * ROOM);
+    for (int i = 0; i < o->count; i++) tg_optim_forget(&o->at[i]);
+    tg_dealloc(o->at, (size_t)o->count * TG_OPTIM_ROOM);
     tg_object_free(optim);
 }
 
-/* Makes room for the states of n parameters, new ones empty. */
-static tg_status grow(optimiser *o, int n) {
+tg_status tg_optim_grow(tg_optim_object *o, int n) {
     if (n <= o->count) return TG_OK;
     size_t bytes;
-    state *at = tg_size_mul((size_t)n, ROOM, &bytes) ? tg_alloc(bytes) : NULL;
+    tg_optim_slot *at = tg_size_mul((size_t)n, TG_OPTIM_ROOM, &bytes) ? tg_alloc(bytes) : NULL;
     if (!at)
         return tg_fail(TG_ERR_MEMORY, "tg_optim_step: there is no memory for the state of %d parameters", n);
-    for (int i = 0; i < n; i++) at[i] = i < o->count ? o->at[i] : (state){0};
-    tg_dealloc(o->at, (size_t)o->count * ROOM);
+    for (int i = 0; i < n; i++) at[i] = i < o->count ? o->at[i] : (tg_optim_slot){0};
+    tg_dealloc(o->at, (size_t)o->count * TG_OPTIM_ROOM);
     o->at = at, o->count = n, o->call = (tg_optim_call *)(void *)(at + n);
     return TG_OK;
 }
 
-static tg_tensor *new_moment(const tg_tensor *p) {
+tg_tensor *tg_optim_new_moment(const tg_tensor *p) {
     tg_tensor *m = tg_keep(tg_zeros_like(p));
     return tg_is_poison(m) ? NULL : m;
 }
@@ -217,8 +190,8 @@ static tg_tensor *new_moment(const tg_tensor *p) {
 /* ---- a step: everything that can fail, then the updates ---- */
 
 /* Makes everything that the update of p needs. A new state has steps = 0. */
-static tg_status prepare(const optimiser *o, state *s, tg_tensor *p) {
-    if (s->param != p) forget(s);
+static tg_status prepare(const tg_optim_object *o, tg_optim_slot *s, tg_tensor *p) {
+    if (s->param != p) tg_optim_forget(s);
     s->param = p;
     s->grad = NULL;
     if (!tg_data(p)) return tg_error_status();
@@ -229,14 +202,14 @@ static tg_status prepare(const optimiser *o, state *s, tg_tensor *p) {
         if (s->moment[k]) {
             tg_data(s->moment[k]); /* reports one that was freed */
         } else {
-            s->moment[k] = new_moment(p);
+            s->moment[k] = tg_optim_new_moment(p);
             s->fresh |= 1u << k;
         }
     }
     return tg_error_status();
 }
 
-static void fill(const optimiser *o, const state *s, tg_optim_call *call) {
+static void fill(const tg_optim_object *o, const tg_optim_slot *s, tg_optim_call *call) {
     *call =
         (tg_optim_call){.rule = o->rule, .opts = o->opts, .lr = o->lr, .t = s->steps + 1, .handle = s->param};
     call->param = tg_array_of(s->param);
@@ -246,14 +219,14 @@ static void fill(const optimiser *o, const state *s, tg_optim_call *call) {
 }
 
 /* Runs the rule's own preparation, after which everything must still be alive. */
-static tg_status run_prepare(optimiser *o, int used) {
+static tg_status run_prepare(tg_optim_object *o, int used) {
     static const char who[] = "tg_optim_step: prepare";
     o->running++;
     tg_callback c = tg_callback_begin();
     tg_status status = tg_callback_end(c, o->rule->prepare(o->call, used), who);
     o->running--;
     for (int i = 0; status == TG_OK && i < o->count; i++) {
-        const state *s = &o->at[i];
+        const tg_optim_slot *s = &o->at[i];
         bool whole = !s->grad || (tg_is_alive(s->param) && tg_is_alive(s->grad));
         for (int k = 0; s->grad && k < TG_MAX_MOMENTS; k++)
             whole = whole && (!s->moment[k] || tg_is_alive(s->moment[k]));
@@ -263,9 +236,9 @@ static tg_status run_prepare(optimiser *o, int used) {
 }
 
 /* Frees the moments that a step that failed has made. */
-static void undo(optimiser *o) {
+static void undo(tg_optim_object *o) {
     for (int i = 0; i < o->count; i++) {
-        state *s = &o->at[i];
+        tg_optim_slot *s = &o->at[i];
         for (int k = 0; k < TG_MAX_MOMENTS; k++) {
             if (!(s->fresh >> k & 1)) continue;
             if (s->moment[k]) tg_free(s->moment[k]);
@@ -275,8 +248,8 @@ static void undo(optimiser *o) {
     }
 }
 
-static tg_status prepare_all(optimiser *o, int n) {
-    tg_status status = grow(o, n);
+static tg_status prepare_all(tg_optim_object *o, int n) {
+    tg_status status = tg_optim_grow(o, n);
     int used = 0;
     for (int i = 0; status == TG_OK && i < n; i++) {
         status = prepare(o, &o->at[i], tg_model_at(o->model, i));
@@ -290,7 +263,7 @@ static tg_status prepare_all(optimiser *o, int n) {
 }
 
 /* Cannot fail, since everything is alive and of one shape. */
-static void update(optimiser *o, state *s, const tg_optim_call *call) {
+static void update(tg_optim_object *o, tg_optim_slot *s, const tg_optim_call *call) {
     for (int k = 0; k < o->rule->n_moments; k++)
         if (call->moment[k]) tg_inplace(s->moment[k], o->rule->name);
     tg_inplace(s->param, o->rule->name);
@@ -304,7 +277,7 @@ static void update(optimiser *o, state *s, const tg_optim_call *call) {
 tg_status tg_optim_step(tg_optim *optim) {
     TG_COMPOSED("tg_optim_step");
     if (tg_error_status() != TG_OK) return tg_error_status();
-    optimiser *o = idle_optimiser_of(optim, "tg_optim_step");
+    tg_optim_object *o = tg_optim_object_idle(optim, "tg_optim_step");
     int n = o ? tg_model_count(o->model) : 0;
     if (tg_error_status() != TG_OK) return tg_error_status();
     tg_mark before = tg_tape_mark();
@@ -322,68 +295,4 @@ void tg_model_zero_grad(tg_model *model) {
     TG_NAMED("tg_model_zero_grad");
     int n = tg_model_count(model);
     for (int i = 0; i < n; i++) tg_zero_grad(tg_model_at(model, i));
-}
-
-/* ---- state ---- */
-
-tg_status tg_optim_get_state(const tg_optim *optim, int i, tg_optim_state *out) {
-    TG_NAMED("tg_optim_get_state");
-    const optimiser *o = optimiser_of(optim, "tg_optim_get_state");
-    const tg_tensor *p = o ? tg_model_at(o->model, i) : NULL;
-    if (!o || tg_is_poison(p)) return tg_error_status();
-    if (!out) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_get_state: the place for the state is NULL");
-    *out = (tg_optim_state){0};
-    if (i >= o->count || o->at[i].param != p) return TG_OK;
-    out->steps = o->at[i].steps;
-    for (int k = 0; k < o->rule->n_moments; k++) out->moment[k] = o->at[i].moment[k];
-    return TG_OK;
-}
-
-/* Copies `given` to moment k of s; raises the error where it does not fit. */
-static tg_status take_moment(const optimiser *o, state *s, int k, const tg_tensor *given) {
-    static const char who[] = "tg_optim_set_state";
-    char text[160], other[160];
-    const char *name = k < o->rule->n_moments ? o->rule->moments[k].name : "";
-    if (!given)
-        return o->kept >> k & 1 ? tg_fail(TG_ERR_ARGUMENT, "%s: moment %s of %s is missing", who, name,
-                                          tg_describe(s->param, text, sizeof text))
-                                : TG_OK;
-    if (k >= o->rule->n_moments)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: moment %d is given, but rule %s has only %d", who, k,
-                       o->rule->name, o->rule->n_moments);
-    bool alike = tg_dtype_of(given) == tg_dtype_of(s->param) &&
-                 tg_shape_equal(tg_shape_of(given), tg_shape_of(s->param));
-    if (tg_error_status() != TG_OK) return tg_error_status();
-    if (!alike)
-        return tg_fail(TG_ERR_SHAPE, "%s: moment %s must have the shape and dtype of %s, was given %s", who,
-                       name, tg_describe(s->param, other, sizeof other), tg_describe(given, text, sizeof text));
-    s->moment[k] = new_moment(s->param);
-    return s->moment[k] ? tg_copy_(s->moment[k], given) : tg_error_status();
-}
-
-static tg_status set_state(optimiser *o, int i, tg_tensor *p, const tg_optim_state *in) {
-    state fresh = {.param = p, .steps = in->steps};
-    tg_status status = grow(o, tg_model_count(o->model));
-    for (int k = 0; status == TG_OK && in->steps > 0 && k < TG_MAX_MOMENTS; k++)
-        status = take_moment(o, &fresh, k, in->moment[k]);
-    forget(status == TG_OK ? &o->at[i] : &fresh);
-    if (status == TG_OK) o->at[i] = fresh;
-    return status;
-}
-
-tg_status tg_optim_set_state(tg_optim *optim, int i, const tg_optim_state *in) {
-    TG_NAMED("tg_optim_set_state");
-    if (tg_error_status() != TG_OK) return tg_error_status();
-    optimiser *o = idle_optimiser_of(optim, "tg_optim_set_state");
-    tg_tensor *p = o ? tg_model_at(o->model, i) : NULL;
-    if (!o || tg_is_poison(p)) return tg_error_status();
-    if (!in || in->steps < 0)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set_state: %s",
-                       in ? "the number of steps is negative" : "the state is NULL");
-    tg_mark before = tg_tape_mark();
-    bool recording = tg_set_grad_enabled(false);
-    tg_status status = set_state(o, i, p, in);
-    tg_set_grad_enabled(recording);
-    tg_tape_rewind(before);
-    return status;
 }

@@ -26,10 +26,10 @@ static bool find_weights(weights *w, tg_model *model, const char *layer, const c
         const char *part;
         tg_tensor **to;
         tg_shape shape;
-    } all[] = {{"weight_ih", &w->w_ih, TG_SHAPE(rows, tg_size(x, 2))},
-               {"weight_hh", &w->w_hh, TG_SHAPE(rows, hidden)},
-               {"bias_ih", &w->b_ih, TG_SHAPE(rows)},
-               {"bias_hh", &w->b_hh, TG_SHAPE(rows)}};
+    } all[] = {{"weight_ih_l0", &w->w_ih, TG_SHAPE(rows, tg_size(x, 2))},
+               {"weight_hh_l0", &w->w_hh, TG_SHAPE(rows, hidden)},
+               {"bias_ih_l0", &w->b_ih, TG_SHAPE(rows)},
+               {"bias_hh_l0", &w->b_hh, TG_SHAPE(rows)}};
     *w = (weights){0};
     for (int i = 0; i < (bias ? 4 : 2); i++) {
         *all[i].to = tg_layer_param(model, layer, name, all[i].part, tg_dtype_of(x), all[i].shape,

@@ -1,6 +1,6 @@
 /* Recurrent layers: functions of (model, name, sequence, hidden size, options). x is [n, t, in], samples first, of f32 or
  * f64; the result y is the hidden state after each step, [n, t, hidden], and tg_select(y, 1, -1) the last state.
- * Parameters have PyTorch's names (without _l0), shapes and order of gates, and start as there, uniform in
+ * Parameters have PyTorch's names, shapes and order of gates, and start as there, uniform in
  * +-1 / sqrt(hidden).
  *
  *     y = tg_nn_lstm(m, "rnn", x, 128);
@@ -19,8 +19,8 @@ extern "C" {
 
 /* torch.nn.LSTM(in, hidden, batch_first=True): at each step
  *     a = x W_ih^T + b_ih + h W_hh^T + b_hh     h, c = lstm_cell(a, c)     (ops/recurrent/recurrent.h)
- * with name.weight_ih [4 hidden, in], name.weight_hh [4 hidden, hidden], name.bias_ih and name.bias_hh
- * [4 hidden]. h and c [n, hidden] are the initial states, zeros where left out; *cells receives c after each
+ * with name.weight_ih_l0 [4 hidden, in], name.weight_hh_l0 [4 hidden, hidden], name.bias_ih_l0 and
+ * name.bias_hh_l0 [4 hidden]. h and c [n, hidden] are the initial states, zeros where left out; *cells receives c after each
  * step, [n, t, hidden]. */
 typedef struct tg_nn_lstm_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */

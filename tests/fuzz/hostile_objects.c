@@ -323,7 +323,8 @@ tg_layer_start draw_tg_layer_start(const char *name) {
     if (!bad()) return s;
     if (one_in(3)) return (tg_layer_start){0};
     if (one_in(2)) s.mark = forged_mark(s.mark);
-    if (one_in(2)) s.had = (int)monster();
+    if (one_in(2)) s.parameters = (int)monster();
+    if (one_in(2)) s.buffers = (int)monster();
     if (one_in(2)) s.model = bad_model();
     return s;
 }

@@ -2,6 +2,9 @@
 #include <stdlib.h>
 
 TCase *tcase_model(void);
+TCase *tcase_model_file(void);
+TCase *tcase_model_torch(void);
+TCase *tcase_training_file(void);
 TCase *tcase_misuse(void);
 TCase *tcase_init(void);
 TCase *tcase_layers(void);
@@ -21,6 +24,11 @@ TCase *tcase_loader(void);
 int main(void) {
     Suite *suite = suite_create("nn");
     suite_add_tcase(suite, tcase_model());
+#if TG_HAVE_JANSSON /* which reads files */
+    suite_add_tcase(suite, tcase_model_file());
+    suite_add_tcase(suite, tcase_model_torch());
+    suite_add_tcase(suite, tcase_training_file());
+#endif
     suite_add_tcase(suite, tcase_misuse());
     suite_add_tcase(suite, tcase_init());
     suite_add_tcase(suite, tcase_layers());

@@ -36,7 +36,7 @@ static void refuse_model(tg_model *m, const char *what) {
     REFUSED(tg_model_count(m), "tg_model_count", what);
     REFUSED(tg_model_at(m, 0), "tg_model_at", what);
     REFUSED(tg_model_find(m, "w"), "tg_model_find", what);
-    REFUSED(tg_model_truncate(m, 0), "tg_model_truncate", what);
+    REFUSED(tg_model_truncate(m, 0, 0), "tg_model_truncate", what);
     REFUSED(tg_model_numel(m), "tg_model_numel", what);
     REFUSED(tg_model_set_training(m, true), "tg_model_set_training", what);
     REFUSED(tg_model_training(m), "tg_model_training", what);

@@ -47,12 +47,12 @@ START_TEST(many_parameters_in_any_order) {
         snprintf(name, sizeof name, "layer%d.weight", j);
         ck_assert_ptr_eq(tg_model_find(m, name), made[j]);
     }
-    tg_model_truncate(m, 500);
+    tg_model_truncate(m, 500, 0);
     ck_assert_int_eq(tg_model_count(m), 500);
     ck_assert(!tg_is_alive(made[500]));
     ck_assert_ptr_eq(tg_model_find(m, "layer499.weight"), made[499]);
-    tg_model_truncate(m, 600);
-    tg_model_truncate(m, -1);
+    tg_model_truncate(m, 600, 0);
+    tg_model_truncate(m, -1, 0);
     ck_assert_int_eq(tg_model_count(m), 500);
     expect_ok();
     tg_model_find(m, "layer500.weight");
@@ -124,7 +124,7 @@ START_TEST(a_null_model_is_an_error) {
     expect_error(TG_ERR_ARGUMENT, "NULL");
     tg_model_zero_grad(NULL);
     expect_error(TG_ERR_ARGUMENT, "NULL");
-    tg_model_truncate(NULL, 0);
+    tg_model_truncate(NULL, 0, 0);
     expect_error(TG_ERR_ARGUMENT, "NULL");
     tg_model_free(NULL);
     expect_ok();
@@ -212,7 +212,7 @@ START_TEST(every_allocation_may_fail) {
             }
             if (n == 1) {
                 most = count_allocations(ask, m);
-                tg_model_truncate(m, had);
+                tg_model_truncate(m, had, 0);
             }
             size_t live = tg_memory_now().live_buffer_bytes;
             tg_memory_fail_at(n);

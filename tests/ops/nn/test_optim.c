@@ -180,7 +180,7 @@ START_TEST(a_replaced_parameter_starts_anew) {
     tg_model *m = tg_model_new(1);
     tg_optim *o = tg_adam(m, 0.1);
     for (int t = 0; t < 3; t++) step(m, o, TG_F64);
-    tg_model_truncate(m, 0);
+    tg_model_truncate(m, 0, 0);
     for (int t = 1; t <= 5; t++) step(m, o, TG_F64);
     expect_elements(p_of(m, TG_F64), trajectory[6][2], 1e-14);
     tg_optim_free(o), tg_model_free(m);

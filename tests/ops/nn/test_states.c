@@ -166,7 +166,7 @@ START_TEST(places_taken_again) {
             ck_assert_int_eq(tg_optim_step(o), TG_OK);
             tg_tape_rewind(mark);
         }
-        tg_model_truncate(m, at);
+        tg_model_truncate(m, at, 0);
         for (int step = 0; step < 3; step++) {
             tg_mark mark = tg_tape_mark();
             for (int i = at; i < N; i++) gradient(param(m, i), step), gradient(param(fresh, i), step);
@@ -190,7 +190,7 @@ START_TEST(models_cut_at_each_count) {
         tg_model *m = tg_model_new(3);
         tg_tensor *made[MOST];
         for (int i = 0; i < MOST; i++) made[i] = param(m, i);
-        tg_model_truncate(m, cut);
+        tg_model_truncate(m, cut, 0);
         ck_assert_int_eq(tg_model_count(m), cut);
         for (int i = 0; i < cut; i++) ck_assert_ptr_eq(tg_model_find(m, tg_name(made[i])), made[i]);
         for (int i = cut; i < MOST; i++) ck_assert(!tg_is_alive(made[i]));

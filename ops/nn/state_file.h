@@ -1,0 +1,27 @@
+/* Private. Numbers in a file of a training: small tensors under keys, so that they are exact and any reader has them. */
+#ifndef TG_OPS_NN_STATE_FILE_H
+#define TG_OPS_NN_STATE_FILE_H
+
+#include "core/io/safetensors.h"
+
+/* A file that is read, and what messages call it and its reader. */
+typedef struct tg_state_file {
+    const tg_safetensors *set;
+    const char *who, *path;
+} tg_state_file;
+
+/* Puts a tensor under the key, which is no other's: TG_ERR_ARGUMENT. */
+tg_status tg_state_put(tg_safetensors *set, const char *key, const tg_tensor *t);
+
+/* The same of a scalar f64, or n numbers i64. */
+tg_status tg_state_put_real(tg_safetensors *set, const char *key, double value);
+tg_status tg_state_put_integers(tg_safetensors *set, const char *key, int64_t n, const int64_t *value);
+
+/* Reads them back. TG_ERR_ARGUMENT is for a key that is not there, TG_ERR_FORMAT for another dtype or shape. */
+tg_status tg_state_get_real(const tg_state_file *f, const char *key, double *value);
+tg_status tg_state_get_integers(const tg_state_file *f, const char *key, int64_t n, int64_t *value);
+
+/* The tensor of a key, kept, which must have t's dtype and shape; NULL with the same errors raised. */
+tg_tensor *tg_state_get_like(const tg_state_file *f, const char *key, const tg_tensor *t);
+
+#endif

@@ -1,0 +1,364 @@
+/* Trainings to files and back, within one process (tests/resume.c: in another). */
+#include "tests/ops/nn/helpers.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char folder[64], path[96];
+
+static void setup(void) {
+    snprintf(folder, sizeof folder, "training-%ld", (long)getpid());
+    snprintf(path, sizeof path, "%s/run.safetensors", folder);
+    mkdir(folder, 0777);
+}
+
+static int files(bool remove_them) {
+    DIR *d = opendir(folder);
+    char file[400];
+    int n = 0;
+    for (const struct dirent *e; (e = readdir(d));) {
+        if (e->d_name[0] == '.' && (!e->d_name[1] || e->d_name[1] == '.')) continue;
+        n++;
+        snprintf(file, sizeof file, "%s/%s", folder, e->d_name);
+        if (remove_them) remove(file);
+    }
+    closedir(d);
+    return n;
+}
+
+static void teardown(void) {
+    files(true);
+    rmdir(folder);
+}
+
+/* ---- optimisers ---- */
+
+static tg_optim *plain(tg_model *m) { return tg_sgd(m, 0.1); }
+static tg_optim *momentum(tg_model *m) {
+    return tg_sgd(m, 0.05, .momentum = 0.9, .nesterov = true, .weight_decay = 0.01);
+}
+static tg_optim *adam(tg_model *m) { return tg_adam(m, 0.01); }
+static tg_optim *adamw(tg_model *m) {
+    return tg_adam(m, 0.02, .beta1 = 0.8, .beta2 = 0.95, .eps = 1e-6, .weight_decay = 0.1, .decoupled = true);
+}
+static tg_optim *(*const optimisers[])(tg_model *) = {plain, momentum, adam, adamw};
+
+static tg_tensor *loss_of(tg_model *m) {
+    tg_tensor *x = tg_randn(TG_F32, 8, 5); /* of the default stream */
+    x = tg_nn_batch_norm(m, "bn", tg_nn_linear(m, "fc1", x, 6));
+    x = tg_nn_dropout(m, tg_tanh(x), 0.3);
+    return tg_mean(tg_square(tg_nn_linear(m, "out", x, 2)));
+}
+
+static void train(tg_model *m, tg_optim *o, tg_rng *rng, int steps) {
+    for (int i = 0; i < steps; i++) {
+        tg_mark before = tg_tape_mark();
+        tg_optim_set_lr(o, tg_optim_lr(o) * (0.9 + 0.1 * tg_rng_uniform(rng)));
+        ck_assert_int_eq(tg_backward(loss_of(m)), TG_OK);
+        ck_assert_int_eq(tg_optim_step(o), TG_OK);
+        tg_tape_rewind(before);
+    }
+}
+
+static void expect_same(const tg_tensor *a, const tg_tensor *b) {
+    size_t n, k;
+    void *x = bytes_of(a, &n), *y = bytes_of(b, &k);
+    ck_assert(n == k && memcmp(x, y, n) == 0);
+    free(x), free(y);
+}
+
+static void expect_same_model(const tg_model *a, const tg_model *b) {
+    ck_assert_int_eq(tg_model_count(a), tg_model_count(b));
+    for (int i = 0; i < tg_model_count(a); i++)
+        expect_same(tg_model_at(a, i), tg_model_find(b, tg_name(tg_model_at(a, i))));
+    for (int i = 0; i < tg_model_buffer_count(a); i++)
+        expect_same(tg_model_buffer_at(a, i), tg_model_find(b, tg_name(tg_model_buffer_at(a, i))));
+    expect_ok();
+}
+
+/* Into an empty model, and into one that was trained otherwise. */
+START_TEST(goes_on_as_if_it_had_not_stopped) {
+    for (int used = 0; used < 2; used++) {
+        tg_seed(5);
+        tg_rng rng = {.seed = 9}, other = {0};
+        tg_model *a = tg_model_new(1), *b = tg_model_new(2);
+        tg_optim *o = optimisers[_i](a), *p = optimisers[_i](b);
+        double epoch = 3, zero = 0;
+        char note[16] = "caf\xc3\xa9", read[16] = "";
+        train(a, o, &rng, 4);
+        tg_training run = {.model = a,
+                           .optim = o,
+                           .rng = &rng,
+                           .numbers = (tg_number[]){{"epoch", &epoch}, {0}},
+                           .texts = (tg_text[]){{"note", note, sizeof note}, {0}}};
+        ck_assert_msg(tg_training_save(&run, path) == TG_OK, "%s", tg_error_message());
+        train(a, o, &rng, 4);
+        if (used) train(b, p, &other, 3);
+        tg_seed(77);
+        tg_training again = {.model = b,
+                             .optim = p,
+                             .rng = &other,
+                             .numbers = (tg_number[]){{"epoch", &zero}, {0}},
+                             .texts = (tg_text[]){{"note", read, sizeof read}, {0}}};
+        ck_assert_msg(tg_training_load(&again, path) == TG_OK, "%s", tg_error_message());
+        ck_assert(zero == 3);
+        ck_assert_str_eq(read, note);
+        train(b, p, &other, 4);
+        expect_same_model(a, b);
+        ck_assert(tg_optim_lr(o) == tg_optim_lr(p) && rng.next == other.next && rng.seed == other.seed);
+        tg_optim_free(o), tg_optim_free(p), tg_model_free(a), tg_model_free(b);
+    }
+}
+END_TEST
+
+/* Hyperparameters come with the file, 0 included. */
+START_TEST(hyperparameters_are_those_of_the_file) {
+    tg_model *a = tg_model_new(1), *b = tg_model_new(2);
+    tg_optim *o = tg_adam(a, 0.5, .beta1 = TG_ZERO), *p = tg_adam(b, 0.1, .weight_decay = 3, .decoupled = true);
+    tg_rng rng = {0};
+    train(a, o, &rng, 1);
+    tg_training_save(&(tg_training){.model = a, .optim = o}, path);
+    ck_assert_int_eq(tg_training_load(&(tg_training){.model = b, .optim = p}, path), TG_OK);
+    static const char *const names[] = {"lr", "beta1", "beta2", "eps", "weight_decay", "decoupled"};
+    for (int i = 0; i < COUNT(names); i++) ck_assert(tg_optim_get(o, names[i]) == tg_optim_get(p, names[i]));
+    tg_optim *q = tg_sgd(b, 0.1);
+    tg_training_load(&(tg_training){.model = b, .optim = q}, path);
+    expect_error(TG_ERR_ARGUMENT, "tg_training_load", path, "trained with adam, not sgd");
+    tg_optim_free(o), tg_optim_free(p), tg_optim_free(q), tg_model_free(a), tg_model_free(b);
+}
+END_TEST
+
+/* ---- files that do not fit ---- */
+
+static const struct {
+    const char *key; /* of a tensor that is replaced by one zero, i32; "": taken from another run */
+    const char *says;
+} changes[] = {
+    {"optim/lr", "optim/lr is [] i32, not [] f64"},
+    {"optim/beta1", "optim/beta1 is [] i32"},
+    {"optim/steps", "optim/steps is [] i32, not [6] i64"},
+    {"optim/exp_avg/fc1.weight", "optim/exp_avg/fc1.weight is [] i32, not [6, 5] f32"},
+    {"optim/exp_avg_sq/out.bias", "optim/exp_avg_sq/out.bias is [] i32, not [2] f32"},
+    {"random/default", "random/default is [] i32, not [2] i64"},
+    {"random/own", "random/own is [] i32"},
+    {"number/epoch", "number/epoch is [] i32"},
+    {"fc1.weight", "the parameter fc1.weight is neither f32 nor f64"},
+    {"bn.running_mean", "bn.running_mean is [] i32 in the file and [6] f32 in the model"},
+};
+
+/* Nothing is changed by a file that is refused. */
+START_TEST(everything_or_nothing) {
+    tg_model *a = tg_model_new(1), *b = tg_model_new(1);
+    tg_optim *o = adam(a), *p = adam(b);
+    tg_rng rng = {.seed = 1}, other = {.seed = 1};
+    double epoch = 2, one = 1;
+    char note[8] = "new", old[8] = "old";
+    tg_training run = {.model = a,
+                       .optim = o,
+                       .rng = &rng,
+                       .numbers = (tg_number[]){{"epoch", &epoch}, {0}},
+                       .texts = (tg_text[]){{"note", note, sizeof note}, {0}}};
+    tg_training again = {.model = b,
+                         .optim = p,
+                         .rng = &other,
+                         .numbers = (tg_number[]){{"epoch", &one}, {0}},
+                         .texts = (tg_text[]){{"note", old, sizeof old}, {0}}};
+    tg_seed(1), train(a, o, &rng, 2);
+    tg_training_save(&run, path);
+    tg_safetensors *set = tg_safetensors_open(path);
+    tg_safetensors_put(set, changes[_i].key, tg_zeros(TG_I32));
+    ck_assert_int_eq(tg_safetensors_save(set, path), TG_OK);
+    tg_safetensors_free(set);
+    tg_rng before = {.seed = 1};
+    tg_model *same = tg_model_new(1);
+    tg_optim *q = adam(same);
+    tg_seed(8), train(same, q, &before, 1);
+    tg_seed(8), train(b, p, &other, 1);
+    tg_rng stream = *tg_default_rng();
+    tg_status s = tg_training_load(&again, path);
+    ck_assert(s == TG_ERR_FORMAT || s == TG_ERR_SHAPE);
+    expect_error(s, "tg_training_load", path, changes[_i].says);
+    ck_assert(one == 1 && strcmp(old, "old") == 0 && other.next == before.next);
+    ck_assert(tg_default_rng()->next == stream.next && tg_default_rng()->seed == stream.seed);
+    expect_same_model(same, b);
+    tg_seed(9), train(same, q, &before, 1);
+    tg_seed(9), train(b, p, &other, 1);
+    expect_same_model(same, b);
+    tg_optim_free(o), tg_optim_free(p), tg_optim_free(q);
+    tg_model_free(a), tg_model_free(b), tg_model_free(same);
+}
+END_TEST
+
+START_TEST(parts_that_the_file_lacks) {
+    tg_model *m = tg_model_new(1);
+    tg_optim *o = plain(m);
+    tg_rng rng = {0};
+    double x = 0;
+    char text[4] = "";
+    train(m, o, &rng, 1);
+    tg_training_save(&(tg_training){.model = m}, path);
+    tg_training_load(&(tg_training){.model = m, .optim = o}, path);
+    expect_error(TG_ERR_ARGUMENT, path, "has no optimiser");
+    tg_training_load(&(tg_training){.model = m, .rng = &rng}, path);
+    expect_error(TG_ERR_ARGUMENT, path, "has no random/own");
+    tg_training_load(&(tg_training){.model = m, .numbers = (tg_number[]){{"x", &x}, {0}}}, path);
+    expect_error(TG_ERR_ARGUMENT, path, "has no number/x");
+    tg_training_load(&(tg_training){.model = m, .texts = (tg_text[]){{"t", text, sizeof text}, {0}}}, path);
+    expect_error(TG_ERR_ARGUMENT, path, "has no text t");
+    tg_model_save(m, path);
+    tg_training_load(&(tg_training){.model = m}, path);
+    expect_error(TG_ERR_ARGUMENT, path, "has no random/default");
+    tg_safetensors *set = tg_safetensors_new();
+    tg_safetensors_put(set, "w", tg_ones(TG_F32, 2));
+    tg_safetensors_save(set, path);
+    tg_safetensors_free(set);
+    tg_model *empty = tg_model_new(1);
+    tg_training_load(&(tg_training){.model = empty}, path);
+    expect_error(TG_ERR_FORMAT, path, "no file of a training");
+    ck_assert_int_eq(tg_model_count(empty), 0);
+    tg_optim_free(o), tg_model_free(m), tg_model_free(empty);
+}
+END_TEST
+
+START_TEST(misuse) {
+    tg_model *m = tg_model_new(1);
+    char text[4] = {'a', 'b', 'c', 'd'};
+    tg_training_save(NULL, path);
+    expect_error(TG_ERR_ARGUMENT, "tg_training_save", "training is NULL");
+    tg_training_load(&(tg_training){0}, path);
+    expect_error(TG_ERR_ARGUMENT, "tg_training_load", "model is NULL");
+    tg_training_save(&(tg_training){.model = m}, NULL);
+    expect_error(TG_ERR_ARGUMENT, "tg_training_save");
+    tg_training_save(&(tg_training){.model = m, .numbers = (tg_number[]){{"x", NULL}, {0}}}, path);
+    expect_error(TG_ERR_ARGUMENT, "number x has no place");
+    tg_training_save(&(tg_training){.model = m, .texts = (tg_text[]){{"t", text, 4}, {0}}}, path);
+    expect_error(TG_ERR_ARGUMENT, "text t does not end within its 4 bytes");
+    text[3] = '\0';
+    tg_training_save(&(tg_training){.model = m, .texts = (tg_text[]){{"t", text, 4}, {0}}}, path);
+    expect_ok();
+    tg_training_load(&(tg_training){.model = m, .texts = (tg_text[]){{"t", text, 3}, {0}}}, path);
+    expect_error(TG_ERR_ARGUMENT, "text t needs 4 bytes, and has room for 3");
+    tg_model_param(m, "random/default", TG_F32, TG_SHAPE(1), NULL, NULL);
+    tg_training_save(&(tg_training){.model = m}, path);
+    expect_error(TG_ERR_ARGUMENT, "both named random/default");
+    tg_model_free(m);
+}
+END_TEST
+
+START_TEST(every_allocation_may_fail) {
+    tg_model *a = tg_model_new(1);
+    tg_optim *o = adam(a);
+    tg_rng rng = {0};
+    double x = 1;
+    tg_seed(1), train(a, o, &rng, 2);
+    tg_training run = {.model = a, .optim = o, .rng = &rng, .numbers = (tg_number[]){{"x", &x}, {0}}};
+    bool failed = true;
+    for (int64_t n = 1; failed; n++) {
+        tg_memory_fail_at(n);
+        tg_training_save(&run, path);
+        tg_memory_fail_at(-1);
+        failed = tg_error_status() != TG_OK;
+        if (failed) expect_error(TG_ERR_MEMORY, "");
+        ck_assert_int_eq(files(false), !failed);
+    }
+    failed = true;
+    for (int64_t n = 1; failed; n++) {
+        tg_rng one = {0}, two = {0};
+        tg_model *b = tg_model_new(1), *same = tg_model_new(1);
+        tg_optim *p = adam(b), *q = adam(same);
+        tg_seed(2), train(b, p, &one, 1);
+        tg_seed(2), train(same, q, &two, 1);
+        x = 5;
+        tg_memory_fail_at(n);
+        tg_training_load(&(tg_training){.model = b, .optim = p, .rng = &one, .numbers = run.numbers}, path);
+        tg_memory_fail_at(-1);
+        failed = tg_error_status() != TG_OK;
+        if (failed) {
+            expect_error(TG_ERR_MEMORY, "");
+            ck_assert(x == 5 && one.next == two.next);
+            expect_same_model(same, b);
+            tg_seed(3), train(b, p, &one, 1);
+            tg_seed(3), train(same, q, &two, 1);
+            expect_same_model(same, b);
+        } else {
+            ck_assert(x == 1);
+            expect_same_model(a, b);
+        }
+        tg_optim_free(p), tg_optim_free(q), tg_model_free(b), tg_model_free(same);
+    }
+    tg_optim_free(o), tg_model_free(a);
+}
+END_TEST
+
+/* ---- the last and the best ---- */
+
+/* The number w of the model in a file of the folder; NaN where there is none. */
+static double saved(const char *name) {
+    char file[200];
+    snprintf(file, sizeof file, "%s/%s.safetensors", folder, name);
+    if (access(file, F_OK) != 0) return NAN;
+    tg_model *m = tg_model_new(0);
+    ck_assert_msg(tg_model_load(m, file) == TG_OK, "%s", tg_error_message());
+    double w = tg_item(tg_model_find(m, "w"));
+    tg_model_free(m);
+    return w;
+}
+
+START_TEST(keeps_the_last_and_the_best) {
+    for (int lower = 0; lower < 2; lower++) {
+        static const double score[] = {NAN, 1, 3, 2, NAN, 3};
+        tg_model *m = tg_model_new(1);
+        tg_tensor *w = tg_model_param(m, "w", TG_F64, TG_SHAPE(), NULL, NULL);
+        for (int i = 0; i < COUNT(score); i++) {
+            tg_set_grad_enabled(false), tg_fill_(w, i), tg_set_grad_enabled(true);
+            ck_assert_msg(tg_training_keep(&(tg_training){.model = m}, folder, i,
+                                           lower ? -score[i] : score[i], .last = 2, .lower = lower) == TG_OK,
+                          "%s", tg_error_message());
+            ck_assert(saved("latest") == i);
+            if (i == 0) ck_assert(isnan(saved("best")));
+        }
+        ck_assert(saved("best") == 2); /* the first of two that are equal */
+        ck_assert(saved("step-000000000004") == 4 && saved("step-000000000005") == 5);
+        ck_assert_int_eq(files(true), 4);
+        tg_model_free(m);
+    }
+}
+END_TEST
+
+START_TEST(keeping_is_refused) {
+    tg_model *m = tg_model_new(1);
+    tg_training run = {.model = m};
+    tg_training_keep(&run, "no/such/folder", 1, 1);
+    expect_error(TG_ERR_IO, "tg_training_keep", "no/such/folder");
+    tg_training_keep(&run, NULL, 1, 1);
+    expect_error(TG_ERR_ARGUMENT, "folder is NULL");
+    tg_training_keep(&run, folder, -1, 1);
+    expect_error(TG_ERR_ARGUMENT, "-1");
+    tg_training_keep(&run, folder, 1, 1, .last = -2);
+    expect_error(TG_ERR_ARGUMENT, "-2");
+    ck_assert_int_eq(files(false), 0);
+    char best[200];
+    snprintf(best, sizeof best, "%s/best.safetensors", folder);
+    tg_model_save(m, best);
+    tg_training_keep(&run, folder, 1, 1);
+    expect_error(TG_ERR_ARGUMENT, best, "has no keep/score");
+    ck_assert_int_eq(files(false), 1);
+    tg_model_free(m);
+}
+END_TEST
+
+TCase *tcase_training_file(void) {
+    TCase *t = tcase_create("training_file");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_loop_test(t, goes_on_as_if_it_had_not_stopped, 0, COUNT(optimisers));
+    tcase_add_test(t, hyperparameters_are_those_of_the_file);
+    tcase_add_loop_test(t, everything_or_nothing, 0, COUNT(changes));
+    tcase_add_test(t, parts_that_the_file_lacks);
+    tcase_add_test(t, misuse);
+    tcase_add_test(t, every_allocation_may_fail);
+    tcase_add_test(t, keeps_the_last_and_the_best);
+    tcase_add_test(t, keeping_is_refused);
+    return t;
+}
