@@ -111,7 +111,7 @@ double tg_loss_share(const char *op, const tg_tensor *out, const tg_tensor *like
     if (tg_numel(out) != 1) return 0;
     if (reduction == TG_REDUCTION_MEAN) n = (double)tg_numel(like);
     if (reduction == TG_REDUCTION_BATCH_MEAN) n = tg_rank(like) > 0 ? (double)tg_size(like, 0) : 1;
-    return n > 0 && isinf(tg_item(out)) ? 1 / n : 0;
+    return n > 1 && isinf(tg_item(out)) ? 1 / n : 0;
 }
 
 bool tg_loss_again(const char *op, tg_tensor **out, const tg_tensor *like, tg_loss_reduction reduction,

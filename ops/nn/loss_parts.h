@@ -47,7 +47,7 @@ TG_API bool tg_loss_again(const char *op, tg_tensor **out, const tg_tensor *like
 TG_API tg_tensor *tg_loss_part(tg_tensor *x, double share);
 
 /* The share by itself, for an `out` that is reduced in another way: 1 / n, or 0 where there is nothing to be done, since
- * `out` is finite or no mean. */
+ * `out` is finite, or no mean of several. */
 TG_API double tg_loss_share(const char *op, const tg_tensor *out, const tg_tensor *like,
                             tg_loss_reduction reduction);
 

@@ -11,10 +11,17 @@ enum { KEY = 1400 };
 
 static const char saving[] = "tg_training_save", loading[] = "tg_training_load";
 
+/* NULL with the error raised where the model is none, or the optimiser is of another. */
 static tg_model_object *model_of(const tg_training *run, const char *who) {
-    if (run) return tg_model_object_of(run->model, who);
-    tg_fail(TG_ERR_ARGUMENT, "%s: the training is NULL", who);
-    return NULL;
+    if (!run) {
+        tg_fail(TG_ERR_ARGUMENT, "%s: the training is NULL", who);
+        return NULL;
+    }
+    tg_model_object *m = tg_model_object_of(run->model, who);
+    const tg_optim_object *o = m && run->optim ? tg_optim_object_of(run->optim, who) : NULL;
+    if (o && o->model != run->model)
+        tg_fail(TG_ERR_ARGUMENT, "%s: the optimiser is that of another model", who);
+    return tg_error_status() == TG_OK ? m : NULL;
 }
 
 /* ---- saving ---- */

@@ -45,7 +45,7 @@ function draw(type, name) {
 # One field "int64_t stride[2], padding[2]" of options.
 function write_field(text, where,    base, n, part, i, t, times, k) {
     n = split(text, part, ",")
-    if (!match(part[1], /^ *(const )?[a-z0-9_]+ /)) fail(where ": cannot read the field \"" text "\"")
+    if (!match(part[1], /^ *(const )?[A-Za-z0-9_]+ /)) fail(where ": cannot read the field \"" text "\"")
     base = trimmed(substr(part[1], 1, RLENGTH))
     part[1] = substr(part[1], RLENGTH + 1)
     for (i = 1; i <= n; i++) {

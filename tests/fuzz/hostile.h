@@ -57,7 +57,7 @@ typedef struct hostile_frame {
     unsigned badness; /* one argument in so many is bad; 0: none */
     hostile_state before;
     bool pending;          /* an error was pending before it */
-    char message[512];     /* that error's text */
+    char message[4096];    /* that error's text */
     bool disturbed;        /* a callback has changed what it likes */
     bool working;          /* another thread works meanwhile */
     bool garbage;          /* options are drawn, in all fields bad ones */
@@ -172,6 +172,8 @@ tg_tape *draw_tg_tape_p(const char *name);
 tg_mark draw_tg_mark(const char *name);
 tg_layer_start draw_tg_layer_start(const char *name);
 tg_rng *draw_tg_rng_p(const char *name);
+tg_rename *draw_tg_rename_p(const char *name);
+tg_training *draw_tg_training_p(const char *name);
 FILE *draw_FILE_p(const char *name);
 tg_gradcheck_report *draw_tg_gradcheck_report_p(const char *name);
 tg_memory_site *draw_tg_memory_site_p(const char *name);
@@ -182,6 +184,7 @@ void free_objects(void);
 bool make_folder(void); /* for files that calls write */
 void remove_folder(void);
 const char *draw_path(const char *name);
+const char *draw_folder(void);
 void forget_files(void); /* those that calls have written */
 
 /* ---- callbacks ---- */

@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700
 #include "tests/fuzz/hostile.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,15 +52,28 @@ static void remove_all(const char *const *name, int n) {
     }
 }
 
+/* What functions that are given the folder "folder" have left in it. */
+static void empty_inner(void) {
+    char path[sizeof folder + 2 * LONGEST + 20];
+    snprintf(path, sizeof path, "%s/folder", folder);
+    DIR *d = opendir(path);
+    for (const struct dirent *e; d && (e = readdir(d));) {
+        snprintf(path, sizeof path, "%s/folder/%s", folder, e->d_name);
+        unlink(path);
+    }
+    if (d) closedir(d);
+}
+
 /* From within a signal too. */
 void remove_folder(void) {
+    empty_inner();
     remove_all(files, COUNT(files));
     remove_all(others, COUNT(others));
     rmdir(folder);
 }
 
 void forget_files(void) {
-    if (written) remove_all(files, COUNT(files));
+    if (written) remove_all(files, COUNT(files)), empty_inner();
     written = false;
 }
 
@@ -97,6 +111,11 @@ const char *draw_path(const char *name) {
     const char *path = path_of(files[below(COUNT(files))]);
     if (bad()) damage(path);
     return path;
+}
+
+const char *draw_folder(void) {
+    written = true;
+    return bad() ? bad_path() : path_of("folder");
 }
 
 /* NULL, or one that cannot be written. */

@@ -1,6 +1,8 @@
 /* Models, optimisers, tapes, marks; those that have ended are given too. */
 #include "tests/fuzz/hostile.h"
 
+#include <string.h>
+
 enum {
     N_MODELS = 3,
     N_OPTIMS = 4,
@@ -381,4 +383,35 @@ void free_objects(void) {
     while (n_refused > 0) tg_tape_free(refused[--n_refused]); /* those that are gone are refused again */
     tg_set_grad_enabled(true);
     tg_set_num_threads(2);
+}
+
+/* A table of up to three lines. */
+tg_rename *draw_tg_rename_p(const char *name) {
+    note(" %s=", name);
+    if (bad()) return note("NULL"), NULL;
+    tg_rename *r = scratch(4 * sizeof *r);
+    int n = (int)below(4);
+    for (int i = 0; i < n; i++)
+        r[i] = (tg_rename){one_in(2) ? "" : "a", one_in(3) ? NULL : one_in(2) ? "" : draw_text("to")};
+    r[n] = (tg_rename){0};
+    return r;
+}
+
+/* Parts that belong together, or do not. */
+tg_training *draw_tg_training_p(const char *name) {
+    static double number;
+    note(" %s=", name);
+    if (bad()) return note("NULL"), NULL;
+    tg_training *t = scratch(sizeof *t);
+    tg_number *n = scratch(2 * sizeof *n);
+    tg_text *text = scratch(2 * sizeof *text);
+    char *room = scratch(16);
+    memset(room, bad() ? 'x' : '\0', 16);
+    n[0] = (tg_number){draw_text("number"), bad() ? NULL : &number}, n[1] = (tg_number){0};
+    text[0] = (tg_text){draw_text("text"), bad() ? NULL : room, 16}, text[1] = (tg_text){0};
+    *t = (tg_training){
+        .model = draw_tg_model_p("model"), .numbers = one_in(2) ? n : NULL, .texts = one_in(2) ? text : NULL};
+    if (one_in(2)) t->optim = draw_tg_optim_p("optim");
+    if (one_in(2)) t->rng = draw_tg_rng_p("rng");
+    return t;
 }

@@ -221,6 +221,7 @@ static bool starts_message(const char *name) {
 
 static const char *pick_text(const char *name) {
     if (strcmp(name, "path") == 0) return draw_path(name);
+    if (strcmp(name, "folder") == 0) return draw_folder();
     if (strcmp(name, "format") == 0) return bad() ? bad_format() : "hostile: a text";
     if (bad()) return starts_message(name) ? NULL : bad_text();
     if (starts_message(name)) return "hostile_layer";

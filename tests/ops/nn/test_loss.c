@@ -386,6 +386,19 @@ START_TEST(terms_are_made_again) {
 }
 END_TEST
 
+/* Of one term that leaves the range no share is smaller. */
+START_TEST(one_infinite_term) {
+    for (int rank = 0; rank < 2; rank++) {
+        tg_shape shape = rank ? TG_SHAPE(1) : TG_SHAPE();
+        tg_tensor *high = tg_full_with(TG_F64, 1e200, shape), *low = tg_full_with(TG_F64, -1e200, shape);
+        ck_assert(tg_item(tg_mse_loss(high, low)) == INFINITY);
+        ck_assert(tg_item(tg_mse_loss(high, low, .reduction = TG_REDUCTION_BATCH_MEAN)) == INFINITY);
+        ck_assert(tg_item(tg_l1_loss(tg_mul_scalar(high, 1e108), tg_mul_scalar(low, 1e108))) == INFINITY);
+        expect_ok();
+    }
+}
+END_TEST
+
 TCase *tcase_loss(void) {
     TCase *t = tcase_create("loss");
     tcase_add_loop_test(t, as_pytorch, 0, COUNT(golden));
@@ -400,6 +413,7 @@ TCase *tcase_loss(void) {
     tcase_add_test(t, released_with_ignored_rows);
     tcase_add_test(t, zero_itself);
     tcase_add_test(t, terms_are_made_again);
+    tcase_add_test(t, one_infinite_term);
     tcase_add_test(t, layouts_and_index_types);
     tcase_add_test(t, accuracy_counts_first_largest);
     tcase_add_loop_test(t, every_allocation_may_fail, 0, 5);

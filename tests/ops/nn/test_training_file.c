@@ -240,6 +240,13 @@ START_TEST(misuse) {
     expect_ok();
     tg_training_load(&(tg_training){.model = m, .texts = (tg_text[]){{"t", text, 3}, {0}}}, path);
     expect_error(TG_ERR_ARGUMENT, "text t needs 4 bytes, and has room for 3");
+    tg_model *another = tg_model_new(2);
+    tg_optim *o = plain(another);
+    tg_training_save(&(tg_training){.model = m, .optim = o}, path);
+    expect_error(TG_ERR_ARGUMENT, "tg_training_save", "optimiser is that of another model");
+    tg_training_load(&(tg_training){.model = m, .optim = o}, path);
+    expect_error(TG_ERR_ARGUMENT, "tg_training_load", "optimiser is that of another model");
+    tg_optim_free(o), tg_model_free(another);
     tg_model_param(m, "random/default", TG_F32, TG_SHAPE(1), NULL, NULL);
     tg_training_save(&(tg_training){.model = m}, path);
     expect_error(TG_ERR_ARGUMENT, "both named random/default");
