@@ -232,6 +232,12 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 
 /* ---- all the others: what `sh tests/calls.sh` prints ---- */
 
+/* core/dlpack.h */
+#define tg_to_dlpack(...) TG_POINTER_AT(DLManagedTensorVersioned *, tg_to_dlpack(__VA_ARGS__))
+#define tg_to_dlpack_unversioned(...) TG_POINTER_AT(DLManagedTensor *, tg_to_dlpack_unversioned(__VA_ARGS__))
+#define tg_from_dlpack(...) TG_AT(tg_from_dlpack(__VA_ARGS__))
+#define tg_from_dlpack_unversioned(...) TG_AT(tg_from_dlpack_unversioned(__VA_ARGS__))
+
 /* core/io/csv.h */
 #define tg_load_csv(...) TG_AT(tg_load_csv_with(TG_WITH_OPTIONS(1, tg_load_csv_opts, __VA_ARGS__)))
 #define tg_save_csv(...) TG_STATUS_AT(tg_save_csv_with(TG_WITH_OPTIONS(2, tg_save_csv_opts, __VA_ARGS__)))

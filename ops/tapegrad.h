@@ -5,7 +5,7 @@
  *   core/error.h      how errors are reported           core/tensor.h   tensors: creation, access, lifetime
  *   core/random.h     random numbers                    core/memory.h   statistics, failure injection
  *   core/parallel.h   threads                           core/update.h   steps of optimisers on arrays
- *   core/version.h    which version this is
+ *   core/version.h    which version this is             core/dlpack.h   tensors shared with other libraries
  *   core/io/idx.h     IDX files, of MNIST               core/io/npy.h   npy files, of NumPy
  *   core/io/safetensors.h  named tensors and texts      core/io/csv.h   CSV files, of numbers
  *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
@@ -24,6 +24,7 @@
 #ifndef TAPEGRAD_H
 #define TAPEGRAD_H
 
+#include "core/dlpack.h"
 #include "core/error.h"
 #include "core/io/csv.h"
 #include "core/io/idx.h"

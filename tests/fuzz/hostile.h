@@ -212,6 +212,12 @@ void make_rules(void);
 tg_release *draw_tg_release_p(const char *name); /* free */
 void own_tg_alloc(void);
 void own_tg_from_blob_with(void);
+void own_tg_data(void);
+void own_tg_data_mut(void);
+void own_tg_to_dlpack(void);
+void own_tg_to_dlpack_unversioned(void);
+void own_tg_from_dlpack(void);
+void own_tg_from_dlpack_unversioned(void);
 void own_tg_model_free(void);
 void own_tg_optim_free(void);
 void own_tg_safetensors_free(void);

@@ -34,6 +34,81 @@ void own_tg_from_blob_with(void) {
     end_tg_tensor_p(tg_from_blob_with(dtype, data && bad() ? data + 1 : data, shape, opts));
 }
 
+/* Of a tensor without elements there is no byte to be seen. */
+static void look_at_elements(const void *(*data)(tg_tensor *t)) {
+    tg_tensor *t = draw_tg_tensor_p("t");
+    const bool none = tg_is_alive(t) && tg_numel(t) == 0;
+    call_begin();
+    const void *p = data(t);
+    end_const_void_p(none ? NULL : p);
+}
+
+static const void *data(tg_tensor *t) { return tg_data(t); }
+static const void *data_mut(tg_tensor *t) { return tg_data_mut(t); }
+void own_tg_data(void) { look_at_elements(data); }
+void own_tg_data_mut(void) { look_at_elements(data_mut); }
+
+void own_tg_to_dlpack(void) {
+    tg_tensor *t = draw_tg_tensor_p("t");
+    call_begin();
+    DLManagedTensorVersioned *m = tg_to_dlpack(t);
+    end_bool_failed(!m, "NULL");
+    if (m) m->deleter(m);
+}
+
+void own_tg_to_dlpack_unversioned(void) {
+    tg_tensor *t = draw_tg_tensor_p("t");
+    call_begin();
+    DLManagedTensor *m = tg_to_dlpack_unversioned(t);
+    end_bool_failed(!m, "NULL");
+    if (m) m->deleter(m);
+}
+
+/* Theirs, with a field that is wrong in one of some ways, over as many elements as the shape says. */
+typedef struct theirs {
+    DLManagedTensorVersioned versioned;
+    DLManagedTensor plain;
+    int64_t shape[TG_MAX_RANK], strides[TG_MAX_RANK];
+    double elements[];
+} theirs;
+
+static void free_versioned(DLManagedTensorVersioned *m) { free(m->manager_ctx); }
+static void free_plain(DLManagedTensor *m) { free(m->manager_ctx); }
+
+static theirs *draw_theirs(void) {
+    theirs *t = calloc(1, sizeof *t + CAPACITY * sizeof(double));
+    tg_shape shape = draw_tg_shape("shape");
+    if (tg_shape_numel(shape) > CAPACITY) shape = TG_SHAPE(2, 3);
+    DLTensor *d = &t->plain.dl_tensor;
+    *d = (DLTensor){t->elements, {kDLCPU, 0}, shape.rank, {kDLFloat, 32, 1}, t->shape, NULL, 0};
+    for (int i = 0; i < TG_MAX_RANK; i++) t->shape[i] = shape.dim[i];
+    if (bad()) d->data = NULL;
+    if (bad()) d->shape = NULL;
+    if (bad()) d->device.device_type = (DLDeviceType)draw_int("device");
+    if (bad()) d->dtype = (DLDataType){(uint8_t)below(8), (uint8_t)below(256), (uint16_t)below(3)};
+    if (bad()) d->byte_offset = (uint64_t)below(16);
+    if (one_in(4)) d->strides = t->strides;
+    t->plain.manager_ctx = t->versioned.manager_ctx = t;
+    t->plain.deleter = free_plain;
+    t->versioned.deleter = free_versioned;
+    t->versioned.version.major = bad() ? (uint32_t)below(3) : 1;
+    t->versioned.flags = (uint64_t)below(4);
+    t->versioned.dl_tensor = *d;
+    return t;
+}
+
+void own_tg_from_dlpack(void) {
+    theirs *t = draw_theirs();
+    call_begin();
+    end_tg_tensor_p(tg_from_dlpack(&t->versioned));
+}
+
+void own_tg_from_dlpack_unversioned(void) {
+    theirs *t = draw_theirs();
+    call_begin();
+    end_tg_tensor_p(tg_from_dlpack_unversioned(&t->plain));
+}
+
 static void body(void *context, int64_t begin, int64_t end) { *(volatile int64_t *)context = end - begin; }
 
 /* Many pieces of one element are many calls, which is what was asked for. */
