@@ -6,8 +6,8 @@
  *     tg_tensor *r = tg_reshape(y, 3, -1);            // tg_reshape_with(y, TG_SHAPE(3, -1))
  *     tg_tensor *c = tg_concat(0, x, y);              // tg_concat_with(0, 2, (tg_tensor *[]){x, y})
  *
- * So a function tg_f_with takes in a variable what tg_f takes written out: a struct of options, a shape, or a list of
- * tensors. In options 0, left out, stands for the default (TG_ZERO, core/error.h, asks for 0 itself where that differs).
+ * So a function tg_f_with takes in a variable what tg_f takes written out: a struct of options, a shape, or a list. In
+ * options 0, left out, stands for the default (TG_ZERO, core/error.h, asks for 0 itself where that differs).
  * C++ has the same calls; there options are named in the order of their struct, and arrays in an argument, such as
  * (tg_tensor *[]){a, b}, are variables.
  *
@@ -20,6 +20,7 @@
 #include "autograd/functional.h"
 #include "autograd/gradcheck.h"
 #include "ops/nn/loader.h"
+#include "ops/nn/lr.h"
 
 /* ---- the place of the call ---- */
 
@@ -41,6 +42,7 @@ TG_DEFINE_AT(size_t)
 TG_DEFINE_AT(bool)
 TG_DEFINE_AT(tg_dtype)
 TG_DEFINE_AT(tg_shape)
+TG_DEFINE_AT(tg_lr)
 static inline void *tg_pointer_at(const void *p, const char *file, int line) {
     tg_status_at(TG_OK, file, line);
     return (void *)(uintptr_t)p;
@@ -80,17 +82,17 @@ static inline tg_shape tg_sizes(int rank, const int64_t *size) {
     return shape;
 }
 
-/* One argument, then the number of the tensors that follow it, and the array of them. */
-#define TG_WITH_LIST(first, ...) \
-    first, (int)(sizeof((tg_tensor *[]){__VA_ARGS__}) / sizeof(tg_tensor *)), (tg_tensor *[]){__VA_ARGS__}
+/* One argument, then the number of those of this type that follow it, and the array of them. */
+#define TG_WITH_LIST(type, first, ...) \
+    first, (int)(sizeof((type[]){__VA_ARGS__}) / sizeof(type)), (type[]){__VA_ARGS__}
 
 #else
 #include <initializer_list>
 #pragma GCC system_header /* named options are C++20, and fields left out a warning; neither is the caller's doing */
 #define TG_WITH_OPTIONS(n, type, ...) TG_FIRST_##n(__VA_ARGS__, ~), type{TG_REST_##n(__VA_ARGS__)}
 #define TG_WITH_SHAPE(n, ...) TG_FIRST_##n(__VA_ARGS__, ~), tg_sizes{TG_REST_##n(__VA_ARGS__)}.shape
-#define TG_WITH_LIST(first, ...) \
-    first, (int)std::initializer_list<tg_tensor *>{__VA_ARGS__}.size(), std::initializer_list<tg_tensor *>{__VA_ARGS__}.begin()
+#define TG_WITH_LIST(type, first, ...) \
+    first, (int)std::initializer_list<type>{__VA_ARGS__}.size(), std::initializer_list<type>{__VA_ARGS__}.begin()
 struct tg_sizes {
     tg_shape shape;
     template <class... N> tg_sizes(N... size) : shape(TG_SHAPE(size...)) {}
@@ -474,8 +476,8 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_triu(...) TG_AT(tg_triu(__VA_ARGS__))
 
 /* ops/shape/join.h */
-#define tg_concat(...) TG_AT(tg_concat_with(TG_WITH_LIST(__VA_ARGS__)))
-#define tg_stack(...) TG_AT(tg_stack_with(TG_WITH_LIST(__VA_ARGS__)))
+#define tg_concat(...) TG_AT(tg_concat_with(TG_WITH_LIST(tg_tensor *, __VA_ARGS__)))
+#define tg_stack(...) TG_AT(tg_stack_with(TG_WITH_LIST(tg_tensor *, __VA_ARGS__)))
 #define tg_tile(...) TG_AT(tg_tile_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
 #define tg_repeat(...) TG_AT(tg_repeat_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
 #define tg_flip(...) TG_AT(tg_flip_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
@@ -553,7 +555,7 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_norm(...) TG_AT(tg_norm_with(TG_WITH_OPTIONS(1, tg_norm_opts, __VA_ARGS__)))
 
 /* ops/products/einsum.h */
-#define tg_einsum(...) TG_AT(tg_einsum_with(TG_WITH_LIST(__VA_ARGS__)))
+#define tg_einsum(...) TG_AT(tg_einsum_with(TG_WITH_LIST(tg_tensor *, __VA_ARGS__)))
 
 /* ops/products/matmul.h */
 #define tg_matmul(...) TG_AT(tg_matmul(__VA_ARGS__))
@@ -684,6 +686,22 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_cosine_similarity(...) \
     TG_AT(tg_cosine_similarity_with(TG_WITH_OPTIONS(3, tg_cosine_similarity_opts, __VA_ARGS__)))
 
+/* ops/nn/lr.h */
+#define tg_lr_constant(...) \
+    TG_VALUE_AT(tg_lr, tg_lr_constant_with(TG_WITH_OPTIONS(1, tg_lr_constant_opts, __VA_ARGS__)))
+#define tg_lr_linear(...) TG_VALUE_AT(tg_lr, tg_lr_linear_with(TG_WITH_OPTIONS(1, tg_lr_linear_opts, __VA_ARGS__)))
+#define tg_lr_step(...) TG_VALUE_AT(tg_lr, tg_lr_step_with(TG_WITH_OPTIONS(1, tg_lr_step_opts, __VA_ARGS__)))
+#define tg_lr_multi_step(...) \
+    TG_VALUE_AT(tg_lr, tg_lr_multi_step_with(TG_WITH_OPTIONS(1, tg_lr_multi_step_opts, __VA_ARGS__)))
+#define tg_lr_exponential(...) \
+    TG_VALUE_AT(tg_lr, tg_lr_exponential_with(TG_WITH_OPTIONS(1, tg_lr_exponential_opts, __VA_ARGS__)))
+#define tg_lr_cosine(...) TG_VALUE_AT(tg_lr, tg_lr_cosine_with(TG_WITH_OPTIONS(1, tg_lr_cosine_opts, __VA_ARGS__)))
+#define tg_lr_one_cycle(...) \
+    TG_VALUE_AT(tg_lr, tg_lr_one_cycle_with(TG_WITH_OPTIONS(2, tg_lr_one_cycle_opts, __VA_ARGS__)))
+#define tg_lr_plateau(...) \
+    TG_VALUE_AT(tg_lr, tg_lr_plateau_with(TG_WITH_OPTIONS(1, tg_lr_plateau_opts, __VA_ARGS__)))
+#define tg_lr_lambda(...) TG_VALUE_AT(tg_lr, tg_lr_lambda_with(TG_WITH_OPTIONS(2, tg_lr_lambda_opts, __VA_ARGS__)))
+
 /* ops/nn/model.h */
 #define tg_model_new(...) TG_POINTER_AT(tg_model *, tg_model_new(__VA_ARGS__))
 #define tg_model_free(...) TG_VOID_AT(tg_model_free(__VA_ARGS__))
@@ -725,6 +743,16 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 /* ops/nn/recurrent.h */
 #define tg_nn_lstm(...) TG_AT(tg_nn_lstm_with(TG_WITH_OPTIONS(4, tg_nn_lstm_opts, __VA_ARGS__)))
 #define tg_nn_gru(...) TG_AT(tg_nn_gru_with(TG_WITH_OPTIONS(4, tg_nn_gru_opts, __VA_ARGS__)))
+
+/* ops/nn/schedule.h */
+#define tg_schedule_new(...) TG_POINTER_AT(tg_schedule *, tg_schedule_new_with(TG_WITH_LIST(tg_lr, __VA_ARGS__)))
+#define tg_schedule_step(...) TG_STATUS_AT(tg_schedule_step(__VA_ARGS__))
+#define tg_schedule_step_metric(...) TG_STATUS_AT(tg_schedule_step_metric(__VA_ARGS__))
+#define tg_schedule_at(...) TG_VALUE_AT(double, tg_schedule_at(__VA_ARGS__))
+#define tg_schedule_free(...) TG_VOID_AT(tg_schedule_free(__VA_ARGS__))
+#define tg_schedule_print(...) TG_VOID_AT(tg_schedule_print(__VA_ARGS__))
+#define tg_schedule_get_state(...) TG_STATUS_AT(tg_schedule_get_state(__VA_ARGS__))
+#define tg_schedule_set_state(...) TG_STATUS_AT(tg_schedule_set_state(__VA_ARGS__))
 
 /* ops/nn/training.h */
 #define tg_training_save(...) TG_STATUS_AT(tg_training_save(__VA_ARGS__))

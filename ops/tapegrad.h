@@ -55,11 +55,13 @@
 #include "ops/nn/loss.h"
 #include "ops/nn/loss_distance.h"
 #include "ops/nn/loss_parts.h"
+#include "ops/nn/lr.h"
 #include "ops/nn/model.h"
 #include "ops/nn/model_file.h"
 #include "ops/nn/object.h"
 #include "ops/nn/optim.h"
 #include "ops/nn/recurrent.h"
+#include "ops/nn/schedule.h"
 #include "ops/nn/training.h"
 
 #include "ops/calls.h" /* last: the macros of the calls */

@@ -51,7 +51,11 @@ print_calls() {
         if (sub(/_with$/, "", form)) {
             if (last == "tg_shape") from = "TG_WITH_SHAPE(" n - 1 ", __VA_ARGS__)"
             else if (last ~ /_(opts|update)$/) from = "TG_WITH_OPTIONS(" n - 1 ", " last ", __VA_ARGS__)"
-            else from = "TG_WITH_LIST(__VA_ARGS__)"
+            else {
+                gsub(/^const |(const )?\*[a-z_]+\)$/, "", last)
+                sub(/ $/, "", last)
+                from = "TG_WITH_LIST(" last ", __VA_ARGS__)"
+            }
         }
         text = noted(result, name "(" from ")")
         if (length(form) + length(text) < 104) print "#define " form "(...) " text

@@ -131,11 +131,13 @@ static void start_sequence(void) {
     make_ops();
     make_rules();
     make_objects();
+    make_schedules();
     make_tensors();
     tg_error_clear();
 }
 
 static void end_sequence(tg_mark base) {
+    free_schedules();
     free_objects();
     free_tensors();
     tg_error_clear();

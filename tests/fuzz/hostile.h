@@ -15,6 +15,7 @@
  *   hostile_callbacks.c  functions that fail, misbehave, and call the library
  *   hostile_ops.c        ops of a user's own, and applications of ops
  *   hostile_rules.c      rules of optimisers, a user's own among them
+ *   hostile_schedules.c  formulas of learning rates, schedules
  *   hostile_own.c        calls that need more than their types say
  *   hostile_exceptions   what is not called, and why
  */
@@ -99,6 +100,8 @@ void end_tg_model_p(tg_model *m);
 void end_tg_optim_p(tg_optim *o);
 void end_tg_safetensors_p(tg_safetensors *s);
 void end_tg_loader_p(tg_loader *l);
+void end_tg_lr(tg_lr lr);
+void end_tg_schedule_p(tg_schedule *s);
 void end_tg_optim_rule_p(const tg_optim_rule *r);
 void end_tg_tape_p(tg_tape *t);
 void end_tg_mark(tg_mark m);
@@ -165,6 +168,7 @@ void await_work(void);
 /* ---- objects ---- */
 tg_model *draw_tg_model_p(const char *name);
 tg_optim *draw_tg_optim_p(const char *name);
+tg_optim *first_optim(void);
 tg_safetensors *draw_tg_safetensors_p(const char *name);
 tg_loader *draw_tg_loader_p(const char *name);
 tg_loader_state *draw_tg_loader_state_p(const char *name);
@@ -208,6 +212,14 @@ const tg_optim_rule *draw_tg_optim_rule_p(const char *name);
 tg_optim_state *draw_tg_optim_state_p(const char *name);
 void make_rules(void);
 
+/* ---- schedules ---- */
+tg_lr_fn draw_tg_lr_fn(const char *name);
+tg_lr *draw_tg_lr_p(const char *name);
+tg_schedule *draw_tg_schedule_p(const char *name);
+tg_schedule_state *draw_tg_schedule_state_p(const char *name);
+void make_schedules(void);
+void free_schedules(void);
+
 /* ---- by hand ---- */
 tg_release *draw_tg_release_p(const char *name); /* free */
 void own_tg_alloc(void);
@@ -220,6 +232,7 @@ void own_tg_from_dlpack(void);
 void own_tg_from_dlpack_unversioned(void);
 void own_tg_model_free(void);
 void own_tg_optim_free(void);
+void own_tg_schedule_free(void);
 void own_tg_safetensors_free(void);
 void own_tg_loader_free(void);
 void own_tg_tape_free(void);

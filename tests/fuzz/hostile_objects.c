@@ -95,6 +95,8 @@ tg_optim *draw_tg_optim_p(const char *name) {
     return o;
 }
 
+tg_optim *first_optim(void) { return optims[0]; }
+
 void end_tg_optim_p(tg_optim *o) {
     end_bool_failed(!o, o ? "an optimiser" : "NULL");
     if (!o) return;

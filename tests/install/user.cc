@@ -23,6 +23,16 @@ static int lists(tg_tensor *m) {
     return tg_get(tg_einsum("ij,jk->ik", m, m), 3) == 22 && tg_item(tg_einsum("ii->", m)) == 5 ? 0 : 2;
 }
 
+static int schedules() {
+    tg_model *m = tg_model_new(1);
+    tg_optim *sgd = tg_sgd(m, 0.5);
+    const tg_lr warm_up = tg_lr_linear(10, .start_factor = 0.5);
+    tg_schedule *s = tg_schedule_new(sgd, warm_up, tg_lr_cosine(10, .eta_min = 0.125));
+    const bool right = tg_optim_lr(sgd) == 0.25 && tg_schedule_at(s, 10) == 0.5 && tg_schedule_at(s, 20) == 0.125;
+    tg_schedule_free(s), tg_optim_free(sgd), tg_model_free(m);
+    return right ? 0 : 1;
+}
+
 static int functions(tg_tensor *m) {
     tg_tensor *in[] = {tg_set_requires_grad(m, true), tg_set_requires_grad(tg_mul_scalar(tg_detach(m), 1), true)}, *g[2], *y;
     tg_tensor *l = product(in, nullptr), *v[] = {m, m};
@@ -48,6 +58,6 @@ int main() {
     const char *site = strrchr(tg_error_message(), ':');
     if (!site || atoi(site + 1) != here) return 3;
     tg_error_clear();
-    const int wrong = 10 * options(m) + 20 * lists(m) + 30 * functions(m);
+    const int wrong = 10 * options(m) + 20 * lists(m) + 30 * functions(m) + 40 * schedules();
     return wrong ? (fprintf(stderr, "%d: %s\n", wrong, tg_error_message()), wrong) : 0;
 }

@@ -10,6 +10,7 @@ TCase *tcase_init(void);
 TCase *tcase_layers(void);
 TCase *tcase_loss(void);
 TCase *tcase_optim(void);
+TCase *tcase_schedule(void);
 TCase *tcase_sgd(void);
 TCase *tcase_adam(void);
 TCase *tcase_rules(void);
@@ -34,6 +35,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_layers());
     suite_add_tcase(suite, tcase_loss());
     suite_add_tcase(suite, tcase_optim());
+    suite_add_tcase(suite, tcase_schedule());
     suite_add_tcase(suite, tcase_sgd());
     suite_add_tcase(suite, tcase_adam());
     suite_add_tcase(suite, tcase_rules());
