@@ -24,4 +24,15 @@ tg_status tg_state_get_integers(const tg_state_file *f, const char *key, int64_t
 /* The tensor of a key, kept, which must have t's dtype and shape; NULL with the same errors raised. */
 tg_tensor *tg_state_get_like(const tg_state_file *f, const char *key, const tg_tensor *t);
 
+/* ---- damage: safetensors has no check of its own ---- */
+
+/* The checksum of all tensors and texts: FNV-1a over words of 64 bits instead of bytes, h = (h xor word) 0x100000001b3. The
+ * words are, in the order of names, the bytes of each name, its dtype, rank and sizes, and its elements, the last word of
+ * each filled up with zeros; then those of each key and text. A step can be undone, so no change of one word goes unseen. */
+#define TG_STATE_CHECKSUM "checksum" /* the key of its text, of 16 digits, which it leaves out */
+
+/* Puts the text; or holds it against what there is, TG_ERR_FORMAT being for another one and for none. */
+tg_status tg_state_seal(tg_safetensors *set);
+tg_status tg_state_check(const tg_state_file *f);
+
 #endif

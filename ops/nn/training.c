@@ -42,6 +42,15 @@ static tg_status put_optim(const tg_training *run, const tg_model_object *m, tg_
     return tg_error_status();
 }
 
+enum { LOADER = 5 }; /* integers of the position of a loader */
+
+static tg_status put_loader(const tg_training *run, tg_safetensors *set) {
+    tg_loader_state s = {0};
+    if (tg_loader_get_state(run->loader, &s) != TG_OK) return tg_error_status();
+    const int64_t value[LOADER] = {(int64_t)s.seed, s.epoch, s.next, s.batches, s.examples};
+    return tg_state_put_integers(set, "loader/position", LOADER, value);
+}
+
 static tg_status put_own(const tg_training *run, tg_safetensors *set) {
     char key[KEY];
     for (const tg_number *n = run->numbers; n && n->name; n++) {
@@ -70,7 +79,9 @@ tg_status tg_training_write(const tg_training *run, const char *path, const doub
     if (run->rng) put_stream(set, "random/own", run->rng);
     put_own(run, set);
     if (score) tg_state_put_real(set, TG_TRAINING_SCORE, *score);
-    tg_status s = tg_error_status() == TG_OK ? tg_safetensors_save(set, path) : tg_error_status();
+    if (run->loader) put_loader(run, set);
+    tg_status s = tg_error_status() == TG_OK ? tg_state_seal(set) : tg_error_status();
+    if (s == TG_OK) s = tg_safetensors_save(set, path);
     tg_safetensors_free(set);
     return s;
 }
@@ -144,18 +155,27 @@ static tg_status check_texts(const tg_training *run, const tg_state_file *f) {
     return TG_OK;
 }
 
+/* Changes the loader, unless this fails. */
+static tg_status set_loader(const tg_training *run, const tg_state_file *f) {
+    int64_t v[LOADER];
+    if (tg_state_get_integers(f, "loader/position", LOADER, v) != TG_OK) return tg_error_status();
+    return tg_loader_set_state(run->loader, &(tg_loader_state){(uint64_t)v[0], v[1], v[2], v[3], v[4]});
+}
+
 static tg_status prepare(change *c, const tg_training *run, const tg_state_file *f) {
-    if (tg_model_change_prepare(&c->model, f->set) != TG_OK) return tg_error_status();
+    if (tg_state_check(f) != TG_OK || tg_model_change_prepare(&c->model, f->set) != TG_OK)
+        return tg_error_status();
     if (!c->model.listed)
         return tg_fail(TG_ERR_FORMAT, "%s: %s does not list its parameters: it is no file of a training",
                        loading, f->path);
     if (run->optim && read_optim(c, run, f) != TG_OK) return tg_error_status();
     if (read_stream(f, "random/default", &c->standard) != TG_OK) return tg_error_status();
     if (run->rng && read_stream(f, "random/own", &c->own) != TG_OK) return tg_error_status();
-    return read_numbers(c, run, f) == TG_OK ? check_texts(run, f) : tg_error_status();
+    if (read_numbers(c, run, f) != TG_OK || check_texts(run, f) != TG_OK) return tg_error_status();
+    return run->loader ? set_loader(run, f) : TG_OK; /* last: what follows cannot fail */
 }
 
-/* Nothing here can fail. */
+/* The loader is changed already, and nothing here can fail. */
 static void commit(change *c, const tg_training *run, const tg_state_file *f) {
     tg_model_change_commit(&c->model);
     if (run->optim) tg_optim_change_commit(&c->optim);

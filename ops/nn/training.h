@@ -16,13 +16,17 @@
  *     optim/steps                   of each parameter, in the order of the text "parameters", i64
  *     optim/exp_avg/fc1.weight, ..  the moments that are kept
  *     random/default, random/own    seed and next of a stream (core/random.h), as two i64 of the same bits
+ *     loader/position               the integers of tg_loader_state, in its order
  *     number/epoch, text/note, ..   the program's own numbers, f64, and texts
  *     keep/score                    the score with which tg_training_keep saved it, f64
+ *     checksum                      a text, over all the others (ops/nn/state_file.h has the formula), so that a bit that
+ *                                   fell over on the disk is noticed
  * A parameter or buffer with one of these names cannot be saved (TG_ERR_ARGUMENT).
  */
 #ifndef TG_OPS_NN_TRAINING_H
 #define TG_OPS_NN_TRAINING_H
 
+#include "ops/nn/loader.h"
 #include "ops/nn/model_file.h"
 #include "ops/nn/optim.h"
 
@@ -49,7 +53,8 @@ typedef struct tg_text {
 typedef struct tg_training {
     tg_model *model;
     tg_optim *optim; /* of this model */
-    tg_rng *rng;     /* a stream of the program's own */
+    tg_loader *loader;
+    tg_rng *rng; /* a stream of the program's own */
     const tg_number *numbers;
     const tg_text *texts;
 } tg_training;
@@ -58,8 +63,8 @@ typedef struct tg_training {
 TG_API tg_status tg_training_save(const tg_training *run, const char *path);
 
 /* Reads all of it back: everything or nothing. The model may be empty, or have the same parameters and buffers
- * (tg_model_load). TG_ERR_ARGUMENT is for an optimiser of another rule and for a part of the run that the file does not
- * have, TG_ERR_FORMAT for one that is not as described above. What the file has besides is left alone. */
+ * (tg_model_load). TG_ERR_ARGUMENT is for an optimiser of another rule, a loader of other data, and a part of the run that
+ * the file does not have, TG_ERR_FORMAT for one that is not as described above, and for a checksum that does not agree. What the file has besides is left alone. */
 TG_API tg_status tg_training_load(const tg_training *run, const char *path);
 
 typedef struct tg_training_keep_opts {

@@ -1,4 +1,5 @@
 /* Trainings to files and back, within one process (tests/resume.c: in another). */
+#include "ops/nn/state_file.h"
 #include "tests/ops/nn/helpers.h"
 
 #include <dirent.h>
@@ -169,6 +170,7 @@ START_TEST(everything_or_nothing) {
     tg_training_save(&run, path);
     tg_safetensors *set = tg_safetensors_open(path);
     tg_safetensors_put(set, changes[_i].key, tg_zeros(TG_I32));
+    ck_assert_int_eq(tg_state_seal(set), TG_OK);
     ck_assert_int_eq(tg_safetensors_save(set, path), TG_OK);
     tg_safetensors_free(set);
     tg_rng before = {.seed = 1};
@@ -209,15 +211,29 @@ START_TEST(parts_that_the_file_lacks) {
     expect_error(TG_ERR_ARGUMENT, path, "has no text t");
     tg_model_save(m, path);
     tg_training_load(&(tg_training){.model = m}, path);
-    expect_error(TG_ERR_ARGUMENT, path, "has no random/default");
+    expect_error(TG_ERR_FORMAT, path, "has no checksum: it is no file of a training");
     tg_safetensors *set = tg_safetensors_new();
     tg_safetensors_put(set, "w", tg_ones(TG_F32, 2));
+    tg_state_seal(set);
     tg_safetensors_save(set, path);
     tg_safetensors_free(set);
     tg_model *empty = tg_model_new(1);
     tg_training_load(&(tg_training){.model = empty}, path);
     expect_error(TG_ERR_FORMAT, path, "no file of a training");
     ck_assert_int_eq(tg_model_count(empty), 0);
+    tg_loader *l = tg_loader_new(1, (tg_tensor *[]){tg_zeros(TG_F32, 8)}, .batch = 2);
+    tg_training_save(&(tg_training){.model = m}, path);
+    tg_training_load(&(tg_training){.model = m, .loader = l}, path);
+    expect_error(TG_ERR_ARGUMENT, path, "has no loader/position");
+    tg_loader *other = tg_loader_new(1, (tg_tensor *[]){tg_zeros(TG_F32, 9)}, .batch = 3);
+    tg_training_save(&(tg_training){.model = m, .loader = other}, path);
+    double before = tg_get(tg_model_at(m, 0), 0);
+    train(m, o, &rng, 1);
+    double after = tg_get(tg_model_at(m, 0), 0);
+    tg_training_load(&(tg_training){.model = m, .loader = l}, path);
+    expect_error(TG_ERR_ARGUMENT, "tg_training_load", "9 examples");
+    ck_assert(before != after && tg_get(tg_model_at(m, 0), 0) == after);
+    tg_loader_free(l), tg_loader_free(other);
     tg_optim_free(o), tg_model_free(m), tg_model_free(empty);
 }
 END_TEST
@@ -299,6 +315,37 @@ START_TEST(every_allocation_may_fail) {
 }
 END_TEST
 
+/* Cut off anywhere, and with any bit changed, it is refused and changes nothing. */
+START_TEST(damage_is_noticed) {
+    tg_model *a = tg_model_new(1), *b = tg_model_new(2), *same = tg_model_new(2);
+    tg_nn_linear(a, "fc", tg_zeros(TG_F32, 1, 2), 1);
+    tg_nn_linear(b, "fc", tg_zeros(TG_F32, 1, 2), 1);
+    tg_nn_linear(same, "fc", tg_zeros(TG_F32, 1, 2), 1);
+    tg_training_save(&(tg_training){.model = a}, path);
+    static char bytes[4096];
+    FILE *f = fopen(path, "rb");
+    size_t n = fread(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    ck_assert(n > 100 && n < sizeof bytes);
+    int blanks = 0;
+    for (size_t i = 0; i < 9 * n; i += getenv("TG_FAST") ? 7 : 1) { /* the lengths, and then the bits */
+        size_t at = i < n ? 0 : (i - n) / 8, length = i < n ? i : n;
+        char bit = (char)(i < n ? 0 : 1 << (i - n) % 8);
+        bytes[at] ^= bit;
+        f = fopen(path, "wb");
+        ck_assert(fwrite(bytes, 1, length, f) == length && fclose(f) == 0);
+        tg_status s = tg_training_load(&(tg_training){.model = b}, path);
+        if (s == TG_OK) /* a blank of the header that became another */
+            ck_assert(strchr("\t\n\r ", bytes[at] ^ bit) && blanks++ < 64);
+        else
+            expect_error(s, "tg_training_load", path);
+        bytes[at] ^= bit;
+        if (s != TG_OK) expect_same_model(same, b);
+    }
+    tg_model_free(a), tg_model_free(b), tg_model_free(same);
+}
+END_TEST
+
 /* ---- the last and the best ---- */
 
 /* The number w of the model in a file of the folder; NaN where there is none. */
@@ -359,11 +406,13 @@ END_TEST
 TCase *tcase_training_file(void) {
     TCase *t = tcase_create("training_file");
     tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, goes_on_as_if_it_had_not_stopped, 0, COUNT(optimisers));
     tcase_add_test(t, hyperparameters_are_those_of_the_file);
     tcase_add_loop_test(t, everything_or_nothing, 0, COUNT(changes));
     tcase_add_test(t, parts_that_the_file_lacks);
     tcase_add_test(t, misuse);
+    tcase_add_test(t, damage_is_noticed);
     tcase_add_test(t, every_allocation_may_fail);
     tcase_add_test(t, keeps_the_last_and_the_best);
     tcase_add_test(t, keeping_is_refused);
