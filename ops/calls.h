@@ -274,6 +274,10 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_safetensors_put_text(...) TG_STATUS_AT(tg_safetensors_put_text(__VA_ARGS__))
 #define tg_safetensors_save(...) TG_STATUS_AT(tg_safetensors_save(__VA_ARGS__))
 
+/* core/io/text.h */
+#define tg_load_text(...) TG_AT(tg_load_text(__VA_ARGS__))
+#define tg_save_text(...) TG_STATUS_AT(tg_save_text(__VA_ARGS__))
+
 /* core/random.h */
 #define tg_rand(...) TG_AT(tg_rand_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
 #define tg_randn(...) TG_AT(tg_randn_with(TG_WITH_SHAPE(1, __VA_ARGS__)))
@@ -759,5 +763,14 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_training_load(...) TG_STATUS_AT(tg_training_load(__VA_ARGS__))
 #define tg_training_keep(...) \
     TG_STATUS_AT(tg_training_keep_with(TG_WITH_OPTIONS(4, tg_training_keep_opts, __VA_ARGS__)))
+
+/* ops/nn/vocab.h */
+#define tg_vocab_of(...) TG_POINTER_AT(tg_vocab *, tg_vocab_of(__VA_ARGS__))
+#define tg_vocab_new(...) TG_POINTER_AT(tg_vocab *, tg_vocab_new(__VA_ARGS__))
+#define tg_vocab_free(...) TG_VOID_AT(tg_vocab_free(__VA_ARGS__))
+#define tg_vocab_size(...) TG_VALUE_AT(int64_t, tg_vocab_size(__VA_ARGS__))
+#define tg_vocab_text(...) TG_POINTER_AT(const char *, tg_vocab_text(__VA_ARGS__))
+#define tg_vocab_encode(...) TG_AT(tg_vocab_encode_with(TG_WITH_OPTIONS(2, tg_vocab_encode_opts, __VA_ARGS__)))
+#define tg_vocab_decode(...) TG_AT(tg_vocab_decode(__VA_ARGS__))
 
 #endif

@@ -8,11 +8,13 @@
  *   core/version.h    which version this is             core/dlpack.h   tensors shared with other libraries
  *   core/io/idx.h     IDX files, of MNIST               core/io/npy.h   npy files, of NumPy
  *   core/io/safetensors.h  named tensors and texts      core/io/csv.h   CSV files, of numbers
+ *   core/io/text.h  bytes of files
  *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
  *   autograd/backward.h    tg_backward and tg_grad      autograd/gradcheck.h   checking gradients
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
  *   autograd/composed.h    functions made of others
- *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers, loaders
+ *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers, loaders,
+ *                                                                     vocabularies
  *   ops/calls.h       how a call is written: named options, sizes, the line it notes
  *
  * Names. A function is called as PyTorch's where it has one, and its axes are arguments named `axis`, after the tensor:
@@ -30,6 +32,7 @@
 #include "core/io/idx.h"
 #include "core/io/npy.h"
 #include "core/io/safetensors.h"
+#include "core/io/text.h"
 #include "core/memory.h"
 #include "core/parallel.h"
 #include "core/random.h"
@@ -63,6 +66,7 @@
 #include "ops/nn/recurrent.h"
 #include "ops/nn/schedule.h"
 #include "ops/nn/training.h"
+#include "ops/nn/vocab.h"
 
 #include "ops/calls.h" /* last: the macros of the calls */
 

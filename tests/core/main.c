@@ -26,6 +26,7 @@ TCase *tcase_npy(void);
 TCase *tcase_mapping(void);
 TCase *tcase_dlpack(void);
 TCase *tcase_csv(void);
+TCase *tcase_text(void);
 TCase *tcase_places(void);
 TCase *tcase_safetensors(void);
 TCase *tcase_safetensors_headers(void);
@@ -94,7 +95,7 @@ int main(int argc, char **argv) {
         tcase_accounts,     tcase_views,        tcase_edges,
         tcase_streams,      tcase_texts,        tcase_thread_ends,
         tcase_scatter,      tcase_split_k,      tcase_csv,
-        tcase_mapping,      tcase_dlpack,
+        tcase_mapping,      tcase_text,         tcase_dlpack,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

@@ -45,12 +45,13 @@ static const struct format {
     tg_status (*save)(const tg_tensor *t, const char *path);
     tg_tensor *(*load)(const char *path);
     bool gzip;
-    const char *empty; /* what is said of a file without bytes */
+    const char *empty; /* what is said of a file without bytes; NULL: it is one of the format, which holds bytes alone */
 } formats[] = {
     {"idx", "save_idx", "load_idx", tg_save_idx, tg_load_idx, true, "the file is truncated"},
     {"npy", "save_npy", "load_npy", tg_save_npy, tg_load_npy, true, "the file is truncated"},
     {"mapped_npy", "save_npy", "map_npy", tg_save_npy, tg_map_npy, false, "the file is truncated"},
     {"csv", "save_csv", "load_csv", save_csv, load_csv, true, "the file is empty"},
+    {"txt", "save_text", "load_text", tg_save_text, tg_load_text, true, NULL},
 #if TG_HAVE_JANSSON
     {"safetensors", "safetensors_", "safetensors_", save_set, load_set, false, "the file is truncated"},
     {"mapped_set", "safetensors_", "safetensors_", save_set, map_set, false, "the file is truncated"},
@@ -88,7 +89,10 @@ START_TEST(no_file_to_read) {
     expect_no_load(f, path, TG_ERR_IO, "this is not a regular file");
     remove(path);
     write_file(path, "", 0);
-    expect_no_load(f, path, TG_ERR_FORMAT, f->empty);
+    if (f->empty)
+        expect_no_load(f, path, TG_ERR_FORMAT, f->empty);
+    else
+        ck_assert_int_eq(tg_numel(f->load(path)), 0);
     ck_assert_int_eq(open_descriptors(), before);
 }
 END_TEST
@@ -135,8 +139,13 @@ START_TEST(through_a_link) {
 }
 END_TEST
 
+/* The bytes of a tensor, as one. */
+static tg_tensor *bytes_of(const tg_tensor *t) {
+    return tg_from(TG_U8, tg_data(t), tg_numel(t) * (int64_t)tg_dtype_size(tg_dtype_of(t)));
+}
+
 /* 800,000 bytes that do not compress. */
-static tg_tensor *make_big(void) {
+static tg_tensor *make_big(const struct format *f) {
     tg_tensor *big = tg_zeros(TG_F64, 100000);
     double *v = tg_data_mut(big);
     uint64_t x = 1;
@@ -144,12 +153,13 @@ static tg_tensor *make_big(void) {
         x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
         v[i] = (double)(x >> 11);
     }
+    if (!f->empty) return bytes_of(big);
     return big;
 }
 
 START_TEST(full_disk) {
     const struct format *f = &formats[_i];
-    const tg_tensor *big = make_big();
+    const tg_tensor *big = make_big(f);
     const int before = open_descriptors(), packings = 1 + (f->gzip && has_zlib());
     for (int k = 0; k < packings; k++) {
         const char *path = path_for(f, k == 0 ? "" : ".gz");
@@ -193,15 +203,27 @@ START_TEST(killed_while_saving) {
 }
 END_TEST
 
-/* Every allocation of the library in turn fails; the message names the function that was called. */
-START_TEST(no_memory) {
-    const struct format *f = &formats[_i];
+/* What has to be copied before it can be written: a transposed matrix, or every second byte. */
+static const tg_tensor *make_view(const struct format *f) {
+    if (!f->empty) {
+        tg_array half = *tg_array_of(tg_ones(TG_U8, 1200));
+        half.shape[0] = half.numel = 600;
+        half.stride[0] = 2;
+        return tg_from_array(&half);
+    }
     const int order[2] = {1, 0};
-    const char *path = path_for(f, "");
     tg_array view = {0};
     tg_array_permute(&view, tg_array_of(tg_ones(TG_F64, 20, 30)), order);
     const tg_tensor *t = tg_from_array(&view);
     tg_array_drop(&view);
+    return t;
+}
+
+/* Every allocation of the library in turn fails; the message names the function that was called. */
+START_TEST(no_memory) {
+    const struct format *f = &formats[_i];
+    const char *path = path_for(f, "");
+    const tg_tensor *t = make_view(f);
     const int before = open_descriptors();
     const size_t live = tg_memory_now().live_buffer_bytes;
     int64_t n = 1;

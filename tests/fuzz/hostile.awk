@@ -63,7 +63,7 @@ function write_field(text, where,    base, n, part, i, t, times, k) {
 }
 
 function write_options(name, fields,    n, field, i) {
-    printf "\nstatic inline %s draw_%s(const char *name) {\n    %s o = {0};\n    draw_open(name);\n", name, name, name
+    printf "\n__attribute__((unused)) static inline %s draw_%s(const char *name) {\n    %s o = {0};\n    draw_open(name);\n", name, name, name
     n = split(fields, field, ";")
     for (i = 1; i <= n; i++)
         if (trimmed(field[i]) !~ /^(tg_options_are_named by_name)?$/) write_field(field[i], name)

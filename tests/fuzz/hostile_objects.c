@@ -8,6 +8,7 @@ enum {
     N_OPTIMS = 4,
     N_SETS = 3,
     N_LOADERS = 3,
+    N_VOCABS = 3,
     N_TAPES = 3,
     N_MARKS = 6,
     N_STARTS = 3,
@@ -25,6 +26,7 @@ static tg_model *last_model, *dead_models[N_MODELS];
 static tg_optim *dead_optims[N_OPTIMS];
 static tg_safetensors *sets[N_SETS], *dead_sets[N_SETS];
 static tg_loader *loaders[N_LOADERS], *dead_loaders[N_LOADERS];
+static tg_vocab *vocabs[N_VOCABS], *dead_vocabs[N_VOCABS];
 static tg_tape *dead_tapes[N_TAPES];
 static tg_tape *refused[N_REFUSED]; /* freed within a callback, where a tape in use stays: once more at the end */
 static int n_refused;
@@ -224,6 +226,44 @@ tg_loader_state *draw_tg_loader_state_p(const char *name) {
     return s;
 }
 
+/* ---- vocabularies ---- */
+
+static tg_vocab *bad_vocab(void) {
+    if (one_in(3)) return NULL;
+    return one_in(3) ? (tg_vocab *)models[below(N_MODELS)] : dead_vocabs[below(N_VOCABS)];
+}
+
+tg_vocab *draw_tg_vocab_p(const char *name) {
+    bool wrong = bad();
+    tg_vocab *v = wrong ? bad_vocab() : vocabs[below(N_VOCABS)];
+    note(" %s=%s", name, !v ? "NULL" : wrong ? "no vocabulary" : "a vocabulary");
+    return v;
+}
+
+static void free_vocab(int i) {
+    tg_vocab_free(vocabs[i]);
+    if (vocabs[i]) dead_vocabs[below(N_VOCABS)] = vocabs[i];
+    vocabs[i] = NULL;
+}
+
+void end_tg_vocab_p(tg_vocab *v) {
+    end_bool_failed(!v, v ? "a vocabulary" : "NULL");
+    if (!v) return;
+    int i = (int)below(N_VOCABS);
+    free_vocab(i);
+    vocabs[i] = v;
+}
+
+void own_tg_vocab_free(void) {
+    bool wrong = bad();
+    call_begin();
+    if (wrong)
+        tg_vocab_free(bad_vocab());
+    else
+        free_vocab((int)below(N_VOCABS));
+    end_void();
+}
+
 /* ---- tapes and marks ---- */
 
 /* One that was freed, unless a new one has its address. */
@@ -361,6 +401,7 @@ tg_memory_site *draw_tg_memory_site_p(const char *name) {
 void make_objects(void) {
     models[0] = tg_model_new(1);
     sets[0] = tg_safetensors_new();
+    vocabs[0] = tg_vocab_new("abc");
     loaders[0] = tg_loader_new(1, (tg_tensor *[]){tg_ones(TG_F32, 3, 2)}, .batch = 2, .shuffle = true);
     optims[0] = tg_adam(models[0], 0.1);
     model_of[0] = models[0];
@@ -375,6 +416,7 @@ void make_objects(void) {
 void free_objects(void) {
     for (int i = 0; i < N_SETS; i++) free_set(i);
     for (int i = 0; i < N_LOADERS; i++) free_loader(i);
+    for (int i = 0; i < N_VOCABS; i++) free_vocab(i);
     for (int i = 0; i < N_OPTIMS; i++) free_optim(i);
     for (int i = 0; i < N_MODELS; i++) {
         free_optims_of(models[i]);

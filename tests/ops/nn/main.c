@@ -21,6 +21,7 @@ TCase *tcase_training(void);
 TCase *tcase_endurance(void);
 TCase *tcase_states(void);
 TCase *tcase_loader(void);
+TCase *tcase_vocab(void);
 
 int main(void) {
     Suite *suite = suite_create("nn");
@@ -46,6 +47,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_endurance());
     suite_add_tcase(suite, tcase_states());
     suite_add_tcase(suite, tcase_loader());
+    suite_add_tcase(suite, tcase_vocab());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
