@@ -254,6 +254,19 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_map_npy(...) TG_AT(tg_map_npy(__VA_ARGS__))
 #define tg_save_npy(...) TG_STATUS_AT(tg_save_npy(__VA_ARGS__))
 
+/* core/io/npz.h */
+#define tg_npz_new(...) TG_POINTER_AT(tg_npz *, tg_npz_new(__VA_ARGS__))
+#define tg_npz_open(...) TG_POINTER_AT(tg_npz *, tg_npz_open(__VA_ARGS__))
+#define tg_npz_free(...) TG_VOID_AT(tg_npz_free(__VA_ARGS__))
+#define tg_npz_count(...) TG_VALUE_AT(int64_t, tg_npz_count(__VA_ARGS__))
+#define tg_npz_name(...) TG_POINTER_AT(const char *, tg_npz_name(__VA_ARGS__))
+#define tg_npz_has(...) TG_VALUE_AT(bool, tg_npz_has(__VA_ARGS__))
+#define tg_npz_dtype(...) TG_VALUE_AT(tg_dtype, tg_npz_dtype(__VA_ARGS__))
+#define tg_npz_shape(...) TG_VALUE_AT(tg_shape, tg_npz_shape(__VA_ARGS__))
+#define tg_npz_get(...) TG_AT(tg_npz_get(__VA_ARGS__))
+#define tg_npz_put(...) TG_STATUS_AT(tg_npz_put(__VA_ARGS__))
+#define tg_npz_save(...) TG_STATUS_AT(tg_npz_save_with(TG_WITH_OPTIONS(2, tg_npz_save_opts, __VA_ARGS__)))
+
 /* core/io/safetensors.h */
 #define tg_safetensors_new(...) TG_POINTER_AT(tg_safetensors *, tg_safetensors_new(__VA_ARGS__))
 #define tg_safetensors_open(...) TG_POINTER_AT(tg_safetensors *, tg_safetensors_open(__VA_ARGS__))

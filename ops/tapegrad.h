@@ -8,7 +8,7 @@
  *   core/version.h    which version this is             core/dlpack.h   tensors shared with other libraries
  *   core/io/idx.h     IDX files, of MNIST               core/io/npy.h   npy files, of NumPy
  *   core/io/safetensors.h  named tensors and texts      core/io/csv.h   CSV files, of numbers
- *   core/io/text.h  bytes of files
+ *   core/io/npz.h     npz files, of NumPy               core/io/text.h  bytes of files
  *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
  *   autograd/backward.h    tg_backward and tg_grad      autograd/gradcheck.h   checking gradients
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
@@ -31,6 +31,7 @@
 #include "core/io/csv.h"
 #include "core/io/idx.h"
 #include "core/io/npy.h"
+#include "core/io/npz.h"
 #include "core/io/safetensors.h"
 #include "core/io/text.h"
 #include "core/memory.h"

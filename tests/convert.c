@@ -53,10 +53,24 @@ static void convert_set(const char *in, const char *out) {
     tg_safetensors_free(to);
 }
 
+/* By the name of the new file, its arrays are compressed. */
+static void convert_arrays(const char *in, const char *out) {
+    tg_npz *from = tg_npz_open(in), *to = tg_npz_new();
+    for (int64_t i = 0; from && i < tg_npz_count(from); i++) {
+        const char *name = tg_npz_name(from, i);
+        tg_npz_put(to, name, tg_npz_get(from, name));
+    }
+    tg_npz_save(to, out, .compress = strstr(out, "compressed") != NULL);
+    tg_npz_free(from);
+    tg_npz_free(to);
+}
+
 static void convert(const char *from, const char *to) {
     const struct format *in = format_of(from), *out = format_of(to);
     if (strstr(from, ".safetensors"))
         convert_set(from, to);
+    else if (strstr(from, ".npz"))
+        convert_arrays(from, to);
     else if (in && out)
         out->save(in->load(from), to);
     else

@@ -4,14 +4,12 @@
 #ifndef TG_CORE_IO_SAFETENSORS_PRIVATE_H
 #define TG_CORE_IO_SAFETENSORS_PRIVATE_H
 
-#include "core/alloc.h"
 #include "core/io/elements.h"
+#include "core/io/named.h"
 #include "core/io/safetensors.h"
 
 enum {
-    TG_SAFETENSORS_HEADER = 100000000, /* bytes of a header, as in the reference library */
-    TG_SAFETENSORS_ENTRIES = 65536,    /* tensors and texts of a set */
-    TG_SAFETENSORS_NAME = 1024         /* bytes of a name or key */
+    TG_SAFETENSORS_HEADER = 100000000 /* bytes of a header, as in the reference library */
 };
 
 #define TG_SAFETENSORS_METADATA "__metadata__" /* the one name that is no tensor's */
@@ -36,18 +34,6 @@ typedef struct tg_stored_type {
 } tg_stored_type;
 extern const tg_stored_type tg_stored_types[TG_STORED];
 
-typedef struct tg_named { /* a tensor or a text; the strings are its own */
-    char *name, *text;    /* text: NULL of a tensor */
-    tg_array a;           /* a tensor; without data where its elements are in the file */
-    int stored;           /* a tensor's type there */
-    int64_t offset;       /* from the start of the file to the elements; 0: they are in memory */
-} tg_named;
-
-typedef struct tg_named_list { /* in the order of the names' bytes */
-    tg_named *at;
-    int64_t n, cap;
-} tg_named_list;
-
 typedef struct tg_set {
     const char *kind; /* says that this is one (tg_set_of) */
     tg_named_list tensors, texts;
@@ -60,15 +46,6 @@ static inline int64_t tg_named_bytes(const tg_named *e) {
     return e->a.numel * tg_stored_types[e->stored].width;
 }
 
-/* A copy of n bytes and a NUL; NULL with TG_ERR_MEMORY raised. Freed by tg_text_free. */
-char *tg_text_copy(const char *text, size_t n);
-void tg_text_free(char *text);
-
-/* Puts *e at the end and takes over what it holds, which the caller keeps on failure. After the last of several, whose
- * names differ, sort puts the list in order. */
-tg_status tg_named_append(tg_named_list *list, const tg_named *e);
-void tg_named_sort(tg_named_list *list);
-void tg_named_drop(tg_named *e);
 void tg_set_drop(tg_set *set); /* all that it holds; it is none then */
 
 /* Fills an empty set from the file that it has open. */

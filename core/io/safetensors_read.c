@@ -42,8 +42,8 @@ tg_status tg_set_map_elements(tg_set *s, const tg_named *e, tg_array *a) {
 #include <jansson.h>
 
 enum {
-    DEPTH = 3,                            /* {"name": {"shape": [2, 3]}} */
-    VALUES = 16 * TG_SAFETENSORS_ENTRIES, /* more than so many tensors of rank 8 have commas */
+    DEPTH = 3,                   /* {"name": {"shape": [2, 3]}} */
+    VALUES = 16 * TG_NAMED_MOST, /* more than so many tensors of rank 8 have commas */
 };
 
 /* ---- the text ---- */
@@ -226,9 +226,9 @@ static tg_status read_texts(tg_set *set, json_t *object) {
     json_object_foreach(object, key, value) {
         const char *text = json_string_value(value);
         if (!text) return fail_tensor(r, key, "of the metadata is no text");
-        if (set->texts.n == TG_SAFETENSORS_ENTRIES) return fail_header(r, "has more than 65536 texts");
-        if (strlen(key) > TG_SAFETENSORS_NAME)
-            return fail_tensor(r, key, "is a key of the metadata with more than %d bytes", TG_SAFETENSORS_NAME);
+        if (set->texts.n == TG_NAMED_MOST) return fail_header(r, "has more than 65536 texts");
+        if (strlen(key) > TG_NAME)
+            return fail_tensor(r, key, "is a key of the metadata with more than %d bytes", TG_NAME);
         tg_named e = {.name = tg_text_copy(key, strlen(key)), .text = tg_text_copy(text, strlen(text))};
         const tg_status status = e.name && e.text ? tg_named_append(&set->texts, &e) : tg_error_status();
         if (status != TG_OK) return tg_named_drop(&e), status;
@@ -238,10 +238,9 @@ static tg_status read_texts(tg_set *set, json_t *object) {
 
 static tg_status read_entry(tg_set *set, const char *name, json_t *value) {
     if (strcmp(name, TG_SAFETENSORS_METADATA) == 0) return read_texts(set, value);
-    if (set->tensors.n == TG_SAFETENSORS_ENTRIES)
-        return fail_header(&set->file, "has more than 65536 tensors");
-    if (strlen(name) > TG_SAFETENSORS_NAME)
-        return fail_tensor(&set->file, name, "has a name of more than %d bytes", TG_SAFETENSORS_NAME);
+    if (set->tensors.n == TG_NAMED_MOST) return fail_header(&set->file, "has more than 65536 tensors");
+    if (strlen(name) > TG_NAME)
+        return fail_tensor(&set->file, name, "has a name of more than %d bytes", TG_NAME);
     tg_named e = {.name = tg_text_copy(name, strlen(name))};
     tg_status status = e.name ? read_tensor(&set->file, value, &e) : tg_error_status();
     if (status == TG_OK) status = tg_named_append(&set->tensors, &e);

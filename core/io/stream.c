@@ -243,6 +243,11 @@ tg_status tg_writer_put(tg_writer *w, const void *bytes, int64_t n) {
     return TG_OK;
 }
 
+tg_status tg_writer_seek(tg_writer *w, int64_t offset) {
+    if (lseek(w->fd, (off_t)offset, SEEK_SET) == (off_t)offset) return TG_OK;
+    return fail_errno(w->who, "the file cannot be written", w->path);
+}
+
 /* Makes a name in the folder of the file that no other save uses, so short that it fits wherever the file's own does. */
 static void name_temporary(tg_writer *w) {
     static atomic_uint serial;

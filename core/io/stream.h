@@ -78,6 +78,9 @@ typedef struct tg_writer {
 tg_status tg_writer_open(tg_writer *w, const char *who, const char *path, tg_packing packing);
 tg_status tg_writer_put(tg_writer *w, const void *bytes, int64_t n);
 
+/* What is put from then on goes to this place of a file that is not compressed. */
+tg_status tg_writer_seek(tg_writer *w, int64_t offset);
+
 /* With `status`, that of the writing so far, TG_OK: the file goes to disk, takes the name, with the mode of the old one,
  * and the folder goes to disk. Otherwise, and where one of these fails, it is removed and an old file stays as it was. */
 tg_status tg_writer_close(tg_writer *w, tg_status status);

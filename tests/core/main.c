@@ -23,6 +23,7 @@ TCase *tcase_streams(void);
 TCase *tcase_texts(void);
 TCase *tcase_idx(void);
 TCase *tcase_npy(void);
+TCase *tcase_npz(void);
 TCase *tcase_mapping(void);
 TCase *tcase_dlpack(void);
 TCase *tcase_csv(void);
@@ -96,6 +97,7 @@ int main(int argc, char **argv) {
         tcase_streams,      tcase_texts,        tcase_thread_ends,
         tcase_scatter,      tcase_split_k,      tcase_csv,
         tcase_mapping,      tcase_text,         tcase_dlpack,
+        tcase_npz,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

@@ -37,6 +37,23 @@ static tg_tensor *load_set(const char *path) { return from_set(path, tg_safetens
 static tg_tensor *map_set(const char *path) { return from_set(path, tg_safetensors_map); }
 #endif
 
+#if TG_HAVE_LIBZIP
+static tg_status save_npz(const tg_tensor *t, const char *path) {
+    tg_npz *set = tg_npz_new();
+    tg_status status = tg_npz_put(set, "x", t);
+    if (status == TG_OK) status = tg_npz_save(set, path);
+    tg_npz_free(set);
+    return status;
+}
+
+static tg_tensor *load_npz(const char *path) {
+    tg_npz *set = tg_npz_open(path);
+    tg_tensor *t = set ? tg_npz_get(set, "x") : tg_poison();
+    tg_npz_free(set);
+    return t;
+}
+#endif
+
 static tg_status save_csv(const tg_tensor *t, const char *path) { return tg_save_csv(t, path); }
 static tg_tensor *load_csv(const char *path) { return tg_load_csv(path, .dtype = TG_U8); }
 
@@ -52,6 +69,9 @@ static const struct format {
     {"mapped_npy", "save_npy", "map_npy", tg_save_npy, tg_map_npy, false, "the file is truncated"},
     {"csv", "save_csv", "load_csv", save_csv, load_csv, true, "the file is empty"},
     {"txt", "save_text", "load_text", tg_save_text, tg_load_text, true, NULL},
+#if TG_HAVE_LIBZIP
+    {"npz", "npz_", "npz_", save_npz, load_npz, false, "the file is truncated"},
+#endif
 #if TG_HAVE_JANSSON
     {"safetensors", "safetensors_", "safetensors_", save_set, load_set, false, "the file is truncated"},
     {"mapped_set", "safetensors_", "safetensors_", save_set, map_set, false, "the file is truncated"},

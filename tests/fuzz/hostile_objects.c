@@ -172,6 +172,46 @@ void own_tg_safetensors_free(void) {
     end_void();
 }
 
+/* ---- sets of arrays ---- */
+
+static tg_npz *archives[N_SETS], *dead_archives[N_SETS];
+
+static tg_npz *bad_archive(void) {
+    if (one_in(3)) return NULL;
+    return one_in(3) ? (tg_npz *)sets[below(N_SETS)] : dead_archives[below(N_SETS)];
+}
+
+tg_npz *draw_tg_npz_p(const char *name) {
+    bool wrong = bad();
+    tg_npz *s = wrong ? bad_archive() : archives[below(N_SETS)];
+    note(" %s=%s", name, !s ? "NULL" : wrong ? "no set" : "a set");
+    return s;
+}
+
+static void free_archive(int i) {
+    tg_npz_free(archives[i]);
+    if (archives[i]) dead_archives[below(N_SETS)] = archives[i];
+    archives[i] = NULL;
+}
+
+void end_tg_npz_p(tg_npz *s) {
+    end_bool_failed(!s, s ? "a set" : "NULL");
+    if (!s) return;
+    int i = (int)below(N_SETS);
+    free_archive(i);
+    archives[i] = s;
+}
+
+void own_tg_npz_free(void) {
+    bool wrong = bad();
+    call_begin();
+    if (wrong)
+        tg_npz_free(bad_archive());
+    else
+        free_archive((int)below(N_SETS));
+    end_void();
+}
+
 /* ---- loaders ---- */
 
 static tg_loader *bad_loader(void) {
@@ -402,6 +442,7 @@ void make_objects(void) {
     models[0] = tg_model_new(1);
     sets[0] = tg_safetensors_new();
     vocabs[0] = tg_vocab_new("abc");
+    archives[0] = tg_npz_new();
     loaders[0] = tg_loader_new(1, (tg_tensor *[]){tg_ones(TG_F32, 3, 2)}, .batch = 2, .shuffle = true);
     optims[0] = tg_adam(models[0], 0.1);
     model_of[0] = models[0];
@@ -414,7 +455,7 @@ void make_objects(void) {
 }
 
 void free_objects(void) {
-    for (int i = 0; i < N_SETS; i++) free_set(i);
+    for (int i = 0; i < N_SETS; i++) free_set(i), free_archive(i);
     for (int i = 0; i < N_LOADERS; i++) free_loader(i);
     for (int i = 0; i < N_VOCABS; i++) free_vocab(i);
     for (int i = 0; i < N_OPTIMS; i++) free_optim(i);
