@@ -112,6 +112,7 @@ static tg_tensor *batch_norm(tg_model *model, const char *name, tg_tensor *x, tg
     opts.running_var = tg_layer_buffer(model, layer, name, "running_var", dtype, channels, tg_init_ones, NULL);
     tg_tensor *batches =
         tg_layer_buffer(model, layer, name, "num_batches_tracked", TG_I64, TG_SHAPE(), NULL, NULL);
+    if (tg_is_poison(batches)) return batches;
     tg_tensor *y = tg_batch_norm_with(x, opts);
     if (opts.training && !tg_is_poison(y)) ++*(int64_t *)tg_inplace(batches, "nn_batch_norm")->data;
     return y;

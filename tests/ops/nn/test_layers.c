@@ -361,6 +361,25 @@ static void check_failures(bool there) {
     ck_assert_int_ge(failures, there ? 1 : 6);
 }
 
+/* The buffers of a layer, too, are made whole or not at all. */
+START_TEST(every_allocation_of_batch_norm_may_fail) {
+    bool failed = true;
+    for (int64_t n = 1; failed; n++) {
+        tg_mark before = tg_tape_mark();
+        tg_model *m = tg_model_new(1);
+        tg_tensor *x = tg_randn(TG_F32, 4, 3);
+        tg_memory_fail_at(n);
+        tg_nn_batch_norm(m, "bn", x, .no_affine = true);
+        tg_memory_fail_at(-1);
+        failed = tg_error_status() != TG_OK;
+        if (failed) expect_error(TG_ERR_MEMORY, "nn_batch_norm");
+        ck_assert_int_eq(tg_model_buffer_count(m), failed ? 0 : 3);
+        tg_model_free(m);
+        tg_tape_rewind(before);
+    }
+}
+END_TEST
+
 START_TEST(every_allocation_may_fail) { check_failures(_i); }
 END_TEST
 
@@ -372,6 +391,7 @@ TCase *tcase_layers(void) {
     tcase_add_test(t, conv_layer_is_conv2d);
     tcase_add_test(t, layer_norm_has_parameters);
     tcase_add_test(t, embed_takes_rows);
+    tcase_add_test(t, every_allocation_of_batch_norm_may_fail);
     tcase_add_test(t, self_attention_is_attention);
     tcase_add_test(t, wrong_inputs_name_the_culprit);
     tcase_add_test(t, long_names_fit_or_are_refused);
