@@ -1,5 +1,5 @@
 /* Training 2N steps equals N steps, save, load in a new process, N steps: the same bits, for each kind of optimiser, with
- * dropout, batch_norm, a shuffling loader and its transform.
+ * schedules, dropout, batch_norm, a shuffling loader and its transform.
  * usage: resume [KIND whole|first|second FILE]; without arguments it runs itself for every kind and compares. */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -36,6 +36,17 @@ static tg_optim *own(tg_model *m) { return tg_optim_new(m, &own_rule, 0.003, NUL
 static tg_optim *(*const kinds[])(tg_model *) = {sgd, momentum, nesterov, adam, adamw, own};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
+static tg_schedule *plan_of(int kind, tg_optim *o) {
+    switch (kind % 3) {
+    case 0:
+        return tg_schedule_new(o, tg_lr_linear(5), tg_lr_cosine(30), tg_lr_step(4, .chained = true));
+    case 1:
+        return tg_schedule_new(o, tg_lr_one_cycle(0.05, 2 * STEPS));
+    default:
+        return tg_schedule_new(o, tg_lr_linear(3), tg_lr_plateau(1, .factor = 0.7, .cooldown = 2));
+    }
+}
+
 /* Noise on the examples. */
 static tg_status augment(tg_tensor **batch, int n, tg_rng *rng, void *user) {
     (void)n, (void)rng, (void)user;
@@ -52,7 +63,9 @@ static void train(const tg_training *run, int steps, double *done) {
     for (int i = 0; i < steps && tg_error_status() == TG_OK; i++) {
         tg_mark mark = tg_tape_mark();
         while (!tg_loader_next(run->loader, batch) && tg_error_status() == TG_OK) continue;
-        if (tg_backward(loss_of(run->model, batch[0], batch[1])) == TG_OK) tg_optim_step(run->optim);
+        tg_tensor *loss = loss_of(run->model, batch[0], batch[1]);
+        if (tg_backward(loss) == TG_OK && tg_optim_step(run->optim) == TG_OK)
+            tg_schedule_step_metric(run->schedule, tg_item(loss));
         tg_tape_rewind(mark);
         *done += 1;
     }
@@ -74,6 +87,7 @@ static int part(int kind, const char *what, const char *file) {
     tg_seed(strcmp(what, "second") == 0 ? 99 : 7);
     tg_model *m = tg_model_new(strcmp(what, "second") == 0 ? 99 : 1);
     tg_training run = {.model = m, .optim = kinds[kind](m), .numbers = (tg_number[]){{"done", &done}, {0}}};
+    run.schedule = plan_of(kind, run.optim);
     run.loader = tg_loader_new(2, ((tg_tensor *[]){x, y}), .batch = BATCH, .shuffle = true, .seed = 3,
                                .transform = augment, .prefetch = kind % 2);
     if (strcmp(what, "second") == 0) tg_training_load(&run, file);
@@ -86,7 +100,7 @@ static int part(int kind, const char *what, const char *file) {
         fprintf(stderr, "%s\n", tg_error_message());
     else
         printf("%016" PRIx64 "\n", h);
-    tg_loader_free(run.loader), tg_optim_free(run.optim), tg_model_free(m);
+    tg_loader_free(run.loader), tg_schedule_free(run.schedule), tg_optim_free(run.optim), tg_model_free(m);
     return tg_error_status() != TG_OK;
 }
 

@@ -4,8 +4,10 @@
 #include "core/memory.h"
 #include "ops/nn/lr_private.h"
 #include "ops/nn/object.h"
+#include "ops/nn/schedule_private.h"
 
 #include <math.h>
+#include <string.h>
 
 /* The object behind a handle tg_schedule *. */
 typedef struct schedule {
@@ -219,11 +221,15 @@ tg_status tg_schedule_get_state(const tg_schedule *handle, tg_schedule_state *ou
     return TG_OK;
 }
 
-static tg_status check_state(const tg_schedule_state *in) {
+static bool is_valid(const tg_schedule_state *in) {
     const int64_t count[] = {in->step, in->reductions, in->bad, in->cooldown};
-    bool right = in->base >= 0 && in->base < INFINITY && !isnan(in->best);
-    for (int i = 0; i < 4; i++) right = right && count[i] >= 0 && count[i] <= INT64_C(1) << 53;
-    if (right) return TG_OK;
+    for (int i = 0; i < 4; i++)
+        if (count[i] < 0 || count[i] > INT64_C(1) << 53) return false;
+    return in->base >= 0 && in->base < INFINITY && !isnan(in->best);
+}
+
+static tg_status check_state(const tg_schedule_state *in) {
+    if (is_valid(in)) return TG_OK;
     return tg_fail(TG_ERR_ARGUMENT,
                    "tg_schedule_set_state: a number is out of range: step %lld, base %g, best %g, "
                    "reductions %lld, bad %lld, cooldown %lld",
@@ -240,4 +246,76 @@ tg_status tg_schedule_set_state(tg_schedule *handle, const tg_schedule_state *in
     if (check_state(in) != TG_OK) return tg_error_status();
     point p = {.state = *in, .look = true};
     return move(s, &p);
+}
+
+/* ---- state in a file ---- */
+
+/* "linear, cosine * step", in memory of *size bytes that tg_dealloc frees; NULL with the error raised. */
+static char *kind_text(const schedule *s, const char *who, size_t *size) {
+    *size = (size_t)s->n * (TG_MAX_LR_NAME + sizeof " * ");
+    char *text = tg_alloc(*size);
+    if (!text) tg_fail(TG_ERR_MEMORY, "%s: there is no memory for the names of %d formulas", who, s->n);
+    for (int i = 0, used = 0; text && i < s->n; i++)
+        used += snprintf(text + used, *size - (size_t)used, "%s%s",
+                         !i                 ? ""
+                         : s->lr[i].chained ? " * "
+                                            : ", ",
+                         s->lr[i].name);
+    return text;
+}
+
+static schedule *schedule_for(const tg_schedule *handle, const tg_optim *optim, const char *who) {
+    schedule *s = idle_schedule_of(handle, who);
+    if (!s || s->optim == optim) return s;
+    tg_fail(TG_ERR_ARGUMENT, "%s: the schedule is not one of the training's optimiser", who);
+    return NULL;
+}
+
+tg_status tg_schedule_put(const tg_schedule *handle, const tg_optim *optim, tg_safetensors *set) {
+    const schedule *s = schedule_for(handle, optim, "tg_training_save");
+    size_t size;
+    char *text = s ? kind_text(s, "tg_training_save", &size) : NULL;
+    if (!text) return tg_error_status();
+    tg_safetensors_put_text(set, "schedule/kind", text);
+    tg_dealloc(text, size);
+    tg_state_put_integers(set, "schedule/step", 1, &s->now.step);
+    tg_state_put_integers(set, "schedule/reductions", 1, &s->now.reductions);
+    tg_state_put_integers(set, "schedule/bad", 1, &s->now.bad);
+    tg_state_put_integers(set, "schedule/cooldown", 1, &s->now.cooldown);
+    tg_state_put_real(set, "schedule/base", s->now.base);
+    return tg_state_put_real(set, "schedule/best", s->now.best);
+}
+
+static tg_status check_kind(const schedule *s, const tg_state_file *f) {
+    const char *was = tg_safetensors_text(f->set, "schedule/kind");
+    if (!was) return tg_fail(TG_ERR_ARGUMENT, "%s: %s has no schedule", f->who, f->path);
+    size_t size;
+    char *text = kind_text(s, f->who, &size);
+    if (!text) return tg_error_status();
+    if (strcmp(was, text) != 0)
+        tg_fail(TG_ERR_ARGUMENT, "%s: %s has the schedule \"%.200s\", and the training \"%.200s\"", f->who,
+                f->path, was, text);
+    tg_dealloc(text, size);
+    return tg_error_status();
+}
+
+tg_status tg_schedule_change_prepare(tg_schedule_change *c, tg_schedule *handle, const tg_optim *optim,
+                                     const tg_state_file *f) {
+    schedule *s = schedule_for(handle, optim, f->who);
+    if (!s || check_kind(s, f) != TG_OK) return tg_error_status();
+    tg_schedule_state *in = &c->state;
+    tg_state_get_integers(f, "schedule/step", 1, &in->step);
+    tg_state_get_integers(f, "schedule/reductions", 1, &in->reductions);
+    tg_state_get_integers(f, "schedule/bad", 1, &in->bad);
+    tg_state_get_integers(f, "schedule/cooldown", 1, &in->cooldown);
+    tg_state_get_real(f, "schedule/base", &in->base);
+    tg_state_get_real(f, "schedule/best", &in->best);
+    if (tg_error_status() == TG_OK && !is_valid(in))
+        tg_fail(TG_ERR_FORMAT, "%s: %s: a number of the schedule is out of range", f->who, f->path);
+    c->place = &s->now;
+    return tg_error_status();
+}
+
+void tg_schedule_change_commit(tg_schedule_change *c) {
+    if (c->place) *c->place = c->state;
 }

@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "ops/nn/model_private.h"
 #include "ops/nn/optim_private.h"
+#include "ops/nn/schedule_private.h"
 
 #include <string.h>
 
@@ -75,6 +76,7 @@ tg_status tg_training_write(const tg_training *run, const char *path, const doub
     if (!set) return tg_error_status();
     tg_model_put_with(run->model, set, (tg_model_save_opts){0});
     if (run->optim) put_optim(run, m, set);
+    if (run->schedule) tg_schedule_put(run->schedule, run->optim, set);
     put_stream(set, "random/default", tg_default_rng());
     if (run->rng) put_stream(set, "random/own", run->rng);
     put_own(run, set);
@@ -97,6 +99,7 @@ tg_status tg_training_save(const tg_training *run, const char *path) {
 typedef struct change {
     tg_model_change model;
     tg_optim_change optim;
+    tg_schedule_change schedule;
     tg_rng standard, own;
     double *number; /* one each of run->numbers */
     size_t size;    /* bytes at `number` */
@@ -169,6 +172,8 @@ static tg_status prepare(change *c, const tg_training *run, const tg_state_file 
         return tg_fail(TG_ERR_FORMAT, "%s: %s does not list its parameters: it is no file of a training",
                        loading, f->path);
     if (run->optim && read_optim(c, run, f) != TG_OK) return tg_error_status();
+    if (run->schedule && tg_schedule_change_prepare(&c->schedule, run->schedule, run->optim, f) != TG_OK)
+        return tg_error_status();
     if (read_stream(f, "random/default", &c->standard) != TG_OK) return tg_error_status();
     if (run->rng && read_stream(f, "random/own", &c->own) != TG_OK) return tg_error_status();
     if (read_numbers(c, run, f) != TG_OK || check_texts(run, f) != TG_OK) return tg_error_status();
@@ -179,6 +184,7 @@ static tg_status prepare(change *c, const tg_training *run, const tg_state_file 
 static void commit(change *c, const tg_training *run, const tg_state_file *f) {
     tg_model_change_commit(&c->model);
     if (run->optim) tg_optim_change_commit(&c->optim);
+    tg_schedule_change_commit(&c->schedule);
     *tg_default_rng() = c->standard;
     if (run->rng) *run->rng = c->own;
     for (int i = 0; run->numbers && run->numbers[i].name; i++) *run->numbers[i].value = c->number[i];

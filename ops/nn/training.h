@@ -15,6 +15,8 @@
  *     optim/lr, optim/beta1, ..     the learning rate and the hyperparameters, f64
  *     optim/steps                   of each parameter, in the order of the text "parameters", i64
  *     optim/exp_avg/fc1.weight, ..  the moments that are kept
+ *     schedule/kind                 the names of the formulas, "linear, cosine", a text
+ *     schedule/step, ..             tg_schedule_state: base and best f64, the others i64
  *     random/default, random/own    seed and next of a stream (core/random.h), as two i64 of the same bits
  *     loader/position               the integers of tg_loader_state, in its order
  *     number/epoch, text/note, ..   the program's own numbers, f64, and texts
@@ -28,7 +30,7 @@
 
 #include "ops/nn/loader.h"
 #include "ops/nn/model_file.h"
-#include "ops/nn/optim.h"
+#include "ops/nn/schedule.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -52,7 +54,8 @@ typedef struct tg_text {
  * stream of random numbers. */
 typedef struct tg_training {
     tg_model *model;
-    tg_optim *optim; /* of this model */
+    tg_optim *optim;       /* of this model */
+    tg_schedule *schedule; /* of this optimiser */
     tg_loader *loader;
     tg_rng *rng; /* a stream of the program's own */
     const tg_number *numbers;
@@ -63,8 +66,9 @@ typedef struct tg_training {
 TG_API tg_status tg_training_save(const tg_training *run, const char *path);
 
 /* Reads all of it back: everything or nothing. The model may be empty, or have the same parameters and buffers
- * (tg_model_load). TG_ERR_ARGUMENT is for an optimiser of another rule, a loader of other data, and a part of the run that
- * the file does not have, TG_ERR_FORMAT for one that is not as described above, and for a checksum that does not agree. What the file has besides is left alone. */
+ * (tg_model_load). TG_ERR_ARGUMENT is for an optimiser of another rule, a schedule of other formulas, a loader of other
+ * data, and a part of the run that the file does not have, TG_ERR_FORMAT for one that is not as described above, and for a
+ * checksum that does not agree. What the file has besides is left alone. */
 TG_API tg_status tg_training_load(const tg_training *run, const char *path);
 
 typedef struct tg_training_keep_opts {

@@ -497,6 +497,7 @@ tg_training *draw_tg_training_p(const char *name) {
     *t = (tg_training){
         .model = draw_tg_model_p("model"), .numbers = one_in(2) ? n : NULL, .texts = one_in(2) ? text : NULL};
     if (one_in(2)) t->optim = draw_tg_optim_p("optim");
+    if (one_in(3)) t->schedule = draw_tg_schedule_p("schedule");
     if (one_in(2)) t->rng = draw_tg_rng_p("rng");
     return t;
 }

@@ -1,8 +1,10 @@
 /* Schedules, each against PyTorch's, and what else their headers promise. */
+#include "ops/nn/state_file.h"
 #include "tests/ops/nn/helpers.h"
 
 #include <float.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { STEPS = 60 };
 
@@ -117,6 +119,95 @@ START_TEST(goes_on_from_its_state) {
         tg_schedule_free(s), tg_schedule_free(r), tg_optim_free(o), tg_optim_free(p);
     }
     tg_model_free(m);
+}
+END_TEST
+
+/* ---- in the file of a training ---- */
+
+static void train(tg_model *m, tg_optim *o, tg_schedule *s, int from, int to) {
+    for (int t = from; t < to; t++) {
+        tg_mark before = tg_tape_mark();
+        ck_assert_int_eq(tg_backward(tg_mean(tg_square(tg_nn_linear(m, "fc", tg_ones(TG_F32, 2, 3), 2)))),
+                         TG_OK);
+        ck_assert_int_eq(tg_optim_step(o), TG_OK);
+        step(s, t + 1);
+        tg_tape_rewind(before);
+    }
+}
+
+static const char *file_name(void) {
+    static char path[64];
+    snprintf(path, sizeof path, "schedule-%ld.safetensors", (long)getpid());
+    return path;
+}
+
+/* N steps, saved, loaded by another optimiser and schedule, and N more are 2N, bit for bit. */
+START_TEST(goes_on_from_a_file) {
+    enum { N = STEPS / 2 - 1 };
+    const char *name = golden[2 * _i].name;
+    tg_model *m = tg_model_new(1), *k = tg_model_new(2);
+    tg_optim *o = optimiser_for(m, name), *p = optimiser_for(k, name);
+    tg_optim_set_lr(p, 0.7);
+    tg_schedule *s = make(o, name), *r = make(p, name);
+    train(m, o, s, 0, N);
+    ck_assert_int_eq(tg_training_save(&(tg_training){.model = m, .optim = o, .schedule = s}, file_name()),
+                     TG_OK);
+    train(m, o, s, N, 2 * N);
+    ck_assert_int_eq(tg_training_load(&(tg_training){.model = k, .optim = p, .schedule = r}, file_name()),
+                     TG_OK);
+    train(k, p, r, N, 2 * N);
+    ck_assert(tg_optim_lr(o) == tg_optim_lr(p));
+    for (int i = 0; i < tg_model_count(m); i++) {
+        size_t size, other;
+        void *a = bytes_of(tg_model_at(m, i), &size), *b = bytes_of(tg_model_at(k, i), &other);
+        ck_assert(size == other && memcmp(a, b, size) == 0);
+        free(a), free(b);
+    }
+    remove(file_name());
+    tg_schedule_free(s), tg_schedule_free(r), tg_optim_free(o), tg_optim_free(p);
+    tg_model_free(m), tg_model_free(k);
+}
+END_TEST
+
+/* The numbers of formulas are the program's: a longer cosine goes on from where the shorter one was. */
+START_TEST(formulas_in_a_file) {
+    tg_model *m = tg_model_new(1), *other = tg_model_new(1);
+    tg_optim *o = tg_sgd(m, 0.5), *p = tg_sgd(other, 0.5);
+    tg_schedule *s = tg_schedule_new(o, tg_lr_linear(2), tg_lr_step(5, .chained = true), tg_lr_cosine(8));
+    train(m, o, s, 0, 6);
+    tg_training run = {.model = m, .optim = o, .schedule = s};
+    ck_assert_int_eq(tg_training_save(&run, file_name()), TG_OK);
+    tg_safetensors *set = tg_safetensors_open(file_name());
+    ck_assert_str_eq(tg_safetensors_text(set, "schedule/kind"), "linear * step, cosine");
+    ck_assert(tg_item(tg_safetensors_get(set, "schedule/step")) == 6);
+    tg_schedule *longer = tg_schedule_new(o, tg_lr_linear(2), tg_lr_step(5, .chained = true), tg_lr_cosine(80));
+    run.schedule = longer;
+    ck_assert_int_eq(tg_training_load(&run, file_name()), TG_OK);
+    ck_assert(tg_optim_lr(o) == tg_schedule_at(s, 6));
+    tg_schedule_step(longer);
+    expect_close(tg_optim_lr(o), 0.25 * (1 + cos(acos(-1) * 5 / 80)), 1e-15);
+    run.schedule = tg_schedule_new(o, tg_lr_linear(2), tg_lr_step(5, .length = 4), tg_lr_cosine(8));
+    double rate = tg_optim_lr(o);
+    ck_assert_int_eq(tg_training_load(&run, file_name()), TG_ERR_ARGUMENT);
+    expect_error(TG_ERR_ARGUMENT, "tg_training_load: ", file_name(),
+                 "has the schedule \"linear * step, cosine\", and the training \"linear, step, cosine\"");
+    ck_assert(tg_optim_lr(o) == rate);
+    tg_schedule_free(run.schedule);
+    run.schedule = s, run.optim = p, run.model = other;
+    tg_training_load(&run, file_name());
+    expect_error(TG_ERR_ARGUMENT, "tg_training_load: the schedule is not one of the training's optimiser");
+    tg_training_save(&(tg_training){.model = m, .schedule = s}, file_name());
+    expect_error(TG_ERR_ARGUMENT, "tg_training_save: the schedule is not one of the training's optimiser");
+    run = (tg_training){.model = m, .optim = o, .schedule = s};
+    tg_safetensors_put(set, "schedule/base", tg_scalar(TG_F64, -1));
+    tg_state_seal(set), tg_safetensors_save(set, file_name());
+    ck_assert_int_eq(tg_training_load(&run, file_name()), TG_ERR_FORMAT);
+    expect_error(TG_ERR_FORMAT, file_name(), "a number of the schedule is out of range");
+    tg_safetensors_free(set), remove(file_name());
+    tg_schedule_free(s), tg_schedule_free(longer);
+    tg_training_save(&run, file_name());
+    expect_error(TG_ERR_ARGUMENT, "tg_training_save: the schedule was freed");
+    tg_optim_free(o), tg_optim_free(p), tg_model_free(m), tg_model_free(other);
 }
 END_TEST
 
@@ -454,6 +545,8 @@ TCase *tcase_schedule(void) {
     TCase *c = tcase_create("schedule");
     tcase_add_loop_test(c, is_pytorchs_step_for_step, 0, COUNT(golden) / 2);
     tcase_add_loop_test(c, goes_on_from_its_state, 0, COUNT(golden) / 2);
+    tcase_add_loop_test(c, goes_on_from_a_file, 0, COUNT(golden) / 2);
+    tcase_add_test(c, formulas_in_a_file);
     tcase_add_test(c, a_plateau_after_a_warm_up);
     tcase_add_test(c, a_plateau_does_not_raise_the_rate);
     tcase_add_test(c, one_cycle_ends);

@@ -142,6 +142,12 @@ static const struct {
     {"optim/steps", "optim/steps is [] i32, not [6] i64"},
     {"optim/exp_avg/fc1.weight", "optim/exp_avg/fc1.weight is [] i32, not [6, 5] f32"},
     {"optim/exp_avg_sq/out.bias", "optim/exp_avg_sq/out.bias is [] i32, not [2] f32"},
+    {"schedule/step", "schedule/step is [] i32, not [1] i64"},
+    {"schedule/reductions", "schedule/reductions is [] i32"},
+    {"schedule/bad", "schedule/bad is [] i32"},
+    {"schedule/cooldown", "schedule/cooldown is [] i32"},
+    {"schedule/base", "schedule/base is [] i32, not [] f64"},
+    {"schedule/best", "schedule/best is [] i32"},
     {"random/default", "random/default is [] i32, not [2] i64"},
     {"random/own", "random/own is [] i32"},
     {"number/epoch", "number/epoch is [] i32"},
@@ -153,20 +159,24 @@ static const struct {
 START_TEST(everything_or_nothing) {
     tg_model *a = tg_model_new(1), *b = tg_model_new(1);
     tg_optim *o = adam(a), *p = adam(b);
+    tg_schedule *plan = tg_schedule_new(o, tg_lr_cosine(9)), *kept = tg_schedule_new(p, tg_lr_cosine(9));
     tg_rng rng = {.seed = 1}, other = {.seed = 1};
     double epoch = 2, one = 1;
     char note[8] = "new", old[8] = "old";
     tg_training run = {.model = a,
                        .optim = o,
+                       .schedule = plan,
                        .rng = &rng,
                        .numbers = (tg_number[]){{"epoch", &epoch}, {0}},
                        .texts = (tg_text[]){{"note", note, sizeof note}, {0}}};
     tg_training again = {.model = b,
                          .optim = p,
+                         .schedule = kept,
                          .rng = &other,
                          .numbers = (tg_number[]){{"epoch", &one}, {0}},
                          .texts = (tg_text[]){{"note", old, sizeof old}, {0}}};
     tg_seed(1), train(a, o, &rng, 2);
+    for (int i = 0; i < 4; i++) tg_schedule_step(plan);
     tg_training_save(&run, path);
     tg_safetensors *set = tg_safetensors_open(path);
     tg_safetensors_put(set, changes[_i].key, tg_zeros(TG_I32));
@@ -184,10 +194,14 @@ START_TEST(everything_or_nothing) {
     expect_error(s, "tg_training_load", path, changes[_i].says);
     ck_assert(one == 1 && strcmp(old, "old") == 0 && other.next == before.next);
     ck_assert(tg_default_rng()->next == stream.next && tg_default_rng()->seed == stream.seed);
+    tg_schedule_state state;
+    tg_schedule_get_state(kept, &state);
+    ck_assert(state.step == 0);
     expect_same_model(same, b);
     tg_seed(9), train(same, q, &before, 1);
     tg_seed(9), train(b, p, &other, 1);
     expect_same_model(same, b);
+    tg_schedule_free(plan), tg_schedule_free(kept);
     tg_optim_free(o), tg_optim_free(p), tg_optim_free(q);
     tg_model_free(a), tg_model_free(b), tg_model_free(same);
 }
@@ -203,6 +217,12 @@ START_TEST(parts_that_the_file_lacks) {
     tg_training_save(&(tg_training){.model = m}, path);
     tg_training_load(&(tg_training){.model = m, .optim = o}, path);
     expect_error(TG_ERR_ARGUMENT, path, "has no optimiser");
+    tg_schedule *s = tg_schedule_new(o, tg_lr_cosine(9));
+    tg_training_save(&(tg_training){.model = m, .optim = o}, path);
+    tg_training_load(&(tg_training){.model = m, .optim = o, .schedule = s}, path);
+    expect_error(TG_ERR_ARGUMENT, path, "has no schedule");
+    tg_schedule_free(s);
+    tg_training_save(&(tg_training){.model = m}, path);
     tg_training_load(&(tg_training){.model = m, .rng = &rng}, path);
     expect_error(TG_ERR_ARGUMENT, path, "has no random/own");
     tg_training_load(&(tg_training){.model = m, .numbers = (tg_number[]){{"x", &x}, {0}}}, path);
@@ -273,10 +293,13 @@ END_TEST
 START_TEST(every_allocation_may_fail) {
     tg_model *a = tg_model_new(1);
     tg_optim *o = adam(a);
+    tg_schedule *plan = tg_schedule_new(o, tg_lr_linear(3), tg_lr_cosine(9));
     tg_rng rng = {0};
     double x = 1;
+    tg_schedule_step(plan);
     tg_seed(1), train(a, o, &rng, 2);
-    tg_training run = {.model = a, .optim = o, .rng = &rng, .numbers = (tg_number[]){{"x", &x}, {0}}};
+    tg_training run = {
+        .model = a, .optim = o, .schedule = plan, .rng = &rng, .numbers = (tg_number[]){{"x", &x}, {0}}};
     bool failed = true;
     for (int64_t n = 1; failed; n++) {
         tg_memory_fail_at(n);
@@ -291,13 +314,20 @@ START_TEST(every_allocation_may_fail) {
         tg_rng one = {0}, two = {0};
         tg_model *b = tg_model_new(1), *same = tg_model_new(1);
         tg_optim *p = adam(b), *q = adam(same);
+        tg_schedule_state state;
+        tg_schedule *kept = tg_schedule_new(p, tg_lr_linear(3), tg_lr_cosine(9));
+        tg_optim_set_lr(p, 0.01);
         tg_seed(2), train(b, p, &one, 1);
         tg_seed(2), train(same, q, &two, 1);
         x = 5;
         tg_memory_fail_at(n);
-        tg_training_load(&(tg_training){.model = b, .optim = p, .rng = &one, .numbers = run.numbers}, path);
+        tg_training_load(
+            &(tg_training){.model = b, .optim = p, .schedule = kept, .rng = &one, .numbers = run.numbers},
+            path);
         tg_memory_fail_at(-1);
         failed = tg_error_status() != TG_OK;
+        tg_schedule_get_state(kept, &state);
+        ck_assert(state.step == !failed);
         if (failed) {
             expect_error(TG_ERR_MEMORY, "");
             ck_assert(x == 5 && one.next == two.next);
@@ -309,9 +339,9 @@ START_TEST(every_allocation_may_fail) {
             ck_assert(x == 1);
             expect_same_model(a, b);
         }
-        tg_optim_free(p), tg_optim_free(q), tg_model_free(b), tg_model_free(same);
+        tg_schedule_free(kept), tg_optim_free(p), tg_optim_free(q), tg_model_free(b), tg_model_free(same);
     }
-    tg_optim_free(o), tg_model_free(a);
+    tg_schedule_free(plan), tg_optim_free(o), tg_model_free(a);
 }
 END_TEST
 
