@@ -93,13 +93,14 @@ struct tg_buffer {
     bool read_only;       /* the elements may not be changed */
     uint64_t version;     /* counts in-place changes */
     size_t size;          /* usable bytes at data */
+    size_t asked;         /* of these the ones that were asked for, which an array may have */
     int32_t size_class;   /* of the cache, or TG_UNCACHED */
     tg_buffer *next_free; /* the next in the cache's list */
     const char *changed_by; /* the op of the last in-place change; NULL: none, or the user through tg_data_mut */
 };
 
 /* The elements start one alignment unit after the header, unless the memory is foreign: tg_buffer_start finds them in any
- * case, and their bytes. */
+ * case, and the bytes that were asked for. */
 static inline void *tg_buffer_data(tg_buffer *b) { return (char *)b + TG_ALIGN; }
 void *tg_buffer_start(tg_buffer *b, size_t *size);
 

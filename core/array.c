@@ -58,7 +58,7 @@ static bool is_as_made(const tg_array *a) {
         if (a->stride[i] != n || a->shape[i] < 1 || __builtin_mul_overflow(n, a->shape[i], &n)) return false;
     if (n != a->numel || n > PTRDIFF_MAX / item) return false;
     return !a->data ||
-           (a->buffer && a->data == tg_buffer_data(a->buffer) && (size_t)(n * item) <= a->buffer->size);
+           (a->buffer && a->data == tg_buffer_data(a->buffer) && (size_t)(n * item) <= a->buffer->asked);
 }
 
 bool tg_array_is_sound_with_axes(const tg_array *a) {

@@ -14,7 +14,7 @@ typedef struct blob {
 } blob;
 
 void *tg_buffer_start(tg_buffer *b, size_t *size) {
-    *size = tg_buffer_is_foreign(b) ? ((blob *)(void *)b)->size : b->size;
+    *size = tg_buffer_is_foreign(b) ? ((blob *)(void *)b)->size : b->asked;
     return tg_buffer_is_foreign(b) ? ((blob *)(void *)b)->data : tg_buffer_data(b);
 }
 

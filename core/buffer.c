@@ -271,6 +271,7 @@ tg_buffer *tg_buffer_new(size_t size) {
         count_uncached((int64_t)usable);
     }
     TG_HIDE((char *)tg_buffer_data(b) + size, usable - size);
+    b->asked = size;
     return start(b);
 }
 
