@@ -115,7 +115,8 @@ const char *draw_path(const char *name) {
 
 const char *draw_folder(void) {
     written = true;
-    return bad() ? bad_path() : path_of("folder");
+    if (!bad()) return path_of("folder");
+    return one_in(4) ? NULL : path_of(others[below(COUNT(others))]); /* none outside of ours */
 }
 
 /* NULL, or one that cannot be written. */
