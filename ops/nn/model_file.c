@@ -48,6 +48,10 @@ static tg_status add_name(tg_store *names, const char *name, const char *who) {
     return TG_OK;
 }
 
+static tg_status was_freed(const char *who, const char *name) {
+    return tg_fail(TG_ERR_LIFETIME, "%s: %.200s was freed, but belongs to the model", who, name);
+}
+
 /* ---- a model to a set ---- */
 
 /* Puts the names from number `from` on as a text, a line each. */
@@ -78,6 +82,7 @@ static tg_status put_store(tg_safetensors *set, const tg_store *from, const tg_r
         if (strchr(name, '\n'))
             return tg_fail(TG_ERR_ARGUMENT,
                            "%s: the name %.200s has a line break, which a model file cannot hold", who, name);
+        if (!tg_is_alive(e->tensor)) return was_freed(who, e->name);
         if (add_name(names, name, who) == TG_OK) tg_safetensors_put(set, name, e->tensor);
     }
     return tg_error_status();
@@ -124,7 +129,10 @@ static tg_status add_item(tg_model_change *c, const tg_safetensors *set, const c
     if (holding == TG_PARAMETERS && !tg_dtype_is_float(tg_safetensors_dtype(set, file)))
         return tg_fail(TG_ERR_FORMAT, "%s: %s: the parameter %.200s is neither f32 nor f64", c->who, c->path,
                        file);
-    if (!rename_to(name, file, c->opts.names, false, c->who)) return tg_error_status();
+    if (!rename_to(name, file, c->opts.names, false, c->who)) {
+        c->left_out++;
+        return tg_error_status();
+    }
     tg_model_item item = {.file = file, .holding = holding, .at = -1};
     if (add_name(&c->names, name, c->who) != TG_OK) return tg_error_status();
     const uint64_t hash = c->names.at[c->names.count - 1].hash;
@@ -213,6 +221,7 @@ TG_PRINTF(2, 3) static void differ(differences *d, const char *format, ...) {
 
 /* Whether the elements of the file can become those of t. */
 static bool fits(differences *d, const char *name, tg_dtype dtype, tg_shape shape, const tg_tensor *t) {
+    if (!tg_is_alive(t)) return was_freed(d->c->who, name) == TG_OK;
     tg_dtype want = tg_dtype_of(t);
     bool converted = d->c->opts.cast && tg_dtype_is_float(dtype) && tg_dtype_is_float(want);
     if (tg_shape_equal(shape, tg_shape_of(t)) && (dtype == want || converted)) return true;
@@ -228,6 +237,9 @@ static tg_status compare(tg_model_change *c, const tg_safetensors *set, bool wan
     differences d = {.c = c};
     bool empty = is_empty(c->model);
     int loaded = 0;
+    if (empty && c->left_out && !c->names.count)
+        return tg_fail(TG_ERR_ARGUMENT, "%s: %s: the table of names leaves out all %d tensors", c->who,
+                       c->path, c->left_out);
     for (int i = 0; i < c->names.count; i++) {
         const tg_model_item *item = &c->item[i];
         const char *name = c->names.at[i].name;

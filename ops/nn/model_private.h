@@ -34,7 +34,8 @@ typedef struct tg_model_change {
     tg_store names;      /* in the model, of the items, which have the same numbers */
     tg_model_item *item; /* of `room` places */
     int room;
-    bool listed; /* the set has lists of parameters and buffers */
+    int left_out; /* tensors that the table of names leaves out */
+    bool listed;  /* the set has lists of parameters and buffers */
 } tg_model_change;
 
 /* Reads the set and makes all that the change needs. `path` is where the set is from. After it the change is made by

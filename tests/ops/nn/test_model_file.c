@@ -206,7 +206,10 @@ START_TEST(names_are_mapped_both_ways) {
     expect_error(TG_ERR_ARGUMENT, "tg_model_save", "x.weight");
     tg_model_load(c, path, .names = (tg_rename[]){{"features.0.", "x."}, {"classifier.", "x."}, {0}});
     expect_error(TG_ERR_ARGUMENT, "tg_model_load", "x.weight");
-    tg_model_free(a), tg_model_free(b), tg_model_free(c);
+    tg_model *empty = tg_model_new(4);
+    tg_model_load(empty, path, .names = (tg_rename[]){{"", NULL}, {0}});
+    expect_error(TG_ERR_ARGUMENT, "tg_model_load", path, "the table of names leaves out all");
+    tg_model_free(empty), tg_model_free(a), tg_model_free(b), tg_model_free(c);
 }
 END_TEST
 
@@ -286,6 +289,14 @@ START_TEST(misuse) {
     tg_model_save(m, path);
     expect_error(TG_ERR_ARGUMENT, "line break");
     ck_assert_int_ne(access(path, F_OK), 0);
+    tg_model *freed = tg_model_new(2);
+    tg_tensor *w = tg_model_param(freed, "w", TG_F32, TG_SHAPE(2), NULL, NULL);
+    tg_model_save(freed, path), tg_free(w);
+    tg_model_load(freed, path);
+    expect_error(TG_ERR_LIFETIME, "tg_model_load: w was freed, but belongs to the model");
+    tg_model_save(freed, path);
+    expect_error(TG_ERR_LIFETIME, "tg_model_save: w was freed, but belongs to the model");
+    tg_model_free(freed);
     tg_model_free(m);
     tg_model_save(m, path);
     expect_error(TG_ERR_ARGUMENT, "model was freed");
