@@ -116,7 +116,7 @@ TG_API tg_status tg_optim_set_lr(tg_optim *optim, double lr);
 /* The state of the model's parameter number i (tg_model_at). Moments are in the rule's order, NULL where none is kept;
  * those that get returns belong to the optimiser, which may free them in its next step. `steps` is 0 before the first step.
  * set copies the moments; it needs each that the rule keeps, of the parameter's shape and dtype, unless `steps` is 0,
- * which forgets all. */
+ * which forgets all; steps outside [0, 2^53] are TG_ERR_ARGUMENT. */
 typedef struct tg_optim_state {
     int64_t steps;
     tg_tensor *moment[TG_MAX_MOMENTS];

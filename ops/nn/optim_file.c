@@ -76,10 +76,15 @@ static tg_status read_slots(tg_optim_object *made, const tg_state_file *f, int n
     tg_state_get_integers(f, "optim/steps", n, steps);
     for (int i = 0; i < n && tg_error_status() == TG_OK; i++) {
         tg_optim_slot *slot = &made->at[i];
-        *slot = (tg_optim_slot){.param = param[i], .steps = steps[number[i]]};
-        if (slot->steps < 0)
-            tg_fail(TG_ERR_FORMAT, "%s: %s: the number of steps of %.200s is negative", f->who, f->path,
-                    name[i]);
+        *slot = (tg_optim_slot){.param = param[i]};
+        if (number[i] < 0 || number[i] >= n) /* behind the parameters stand the buffers, which have no steps */
+            tg_fail(TG_ERR_FORMAT, "%s: %s: %.200s is not a parameter in the file, but is one of the model",
+                    f->who, f->path, name[i]);
+        else if (steps[number[i]] < 0 || steps[number[i]] > TG_MAX_STEPS)
+            tg_fail(TG_ERR_FORMAT, "%s: %s: the number of steps of %.200s is %lld, outside [0, 2^53]", f->who,
+                    f->path, name[i], (long long)steps[number[i]]);
+        else
+            slot->steps = steps[number[i]];
         read_slot(made, f, slot, name[i]);
     }
     tg_dealloc(steps, size);

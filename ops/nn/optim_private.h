@@ -5,6 +5,8 @@
 #include "ops/nn/optim.h"
 #include "ops/nn/state_file.h"
 
+#define TG_MAX_STEPS (INT64_C(1) << 53) /* a double, in which rules raise to the power of it, counts so far */
+
 /* The state of the model's parameter of the same number. Moments are kept tensors of its dtype and shape. */
 typedef struct tg_optim_slot {
     tg_tensor *param; /* whose state it is; another handle means that the model replaced it */

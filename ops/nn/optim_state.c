@@ -54,9 +54,10 @@ tg_status tg_optim_set_state(tg_optim *optim, int i, const tg_optim_state *in) {
     tg_optim_object *o = tg_optim_object_idle(optim, "tg_optim_set_state");
     tg_tensor *p = o ? tg_model_at(o->model, i) : NULL;
     if (!o || tg_is_poison(p)) return tg_error_status();
-    if (!in || in->steps < 0)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set_state: %s",
-                       in ? "the number of steps is negative" : "the state is NULL");
+    if (!in) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set_state: the state is NULL");
+    if (in->steps < 0 || in->steps > TG_MAX_STEPS)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_optim_set_state: the number of steps is %lld, outside [0, 2^53]",
+                       (long long)in->steps);
     tg_mark before = tg_tape_mark();
     bool recording = tg_set_grad_enabled(false);
     tg_status status = set_state(o, i, p, in);

@@ -70,7 +70,10 @@ tg_tensor *tg_state_get_like(const tg_state_file *f, const char *key, const tg_t
 
 /* ---- damage ---- */
 
-static uint64_t add_word(uint64_t h, uint64_t word) { return (h ^ word) * UINT64_C(0x100000001b3); }
+static uint64_t add_word(uint64_t h, uint64_t word) {
+    h = (h ^ word) * UINT64_C(0x100000001b3);
+    return h ^ h >> 32;
+}
 
 static uint64_t add_bytes(uint64_t h, const void *bytes, size_t n) {
     const unsigned char *p = bytes;

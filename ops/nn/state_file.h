@@ -26,9 +26,11 @@ tg_tensor *tg_state_get_like(const tg_state_file *f, const char *key, const tg_t
 
 /* ---- damage: safetensors has no check of its own ---- */
 
-/* The checksum of all tensors and texts: FNV-1a over words of 64 bits instead of bytes, h = (h xor word) 0x100000001b3. The
- * words are, in the order of names, the bytes of each name, its dtype, rank and sizes, and its elements, the last word of
- * each filled up with zeros; then those of each key and text. A step can be undone, so no change of one word goes unseen. */
+/* The checksum of all tensors and texts: FNV-1a over words of 64 bits instead of bytes, h = (h xor word) 0x100000001b3,
+ * after which h = h xor (h >> 32): a product carries upwards alone, so that two changes of the highest bit, a sign, would
+ * undo one another. The words are, in the order of names, the bytes of each name, its dtype, rank and sizes, and its
+ * elements, the last word of each filled up with zeros; then those of each key and text. A step can be undone, so no change
+ * of one word goes unseen. */
 #define TG_STATE_CHECKSUM "checksum" /* the key of its text, of 16 digits, which it leaves out */
 
 /* Puts the text; or holds it against what there is, TG_ERR_FORMAT being for another one and for none. */

@@ -64,6 +64,8 @@ static tg_status put_own(const tg_training *run, tg_safetensors *set) {
             return tg_fail(TG_ERR_ARGUMENT, "%s: text %.100s does not end within its %zu bytes", saving,
                            t->name, t->text ? t->size : (size_t)0);
         snprintf(key, sizeof key, "text/%.1100s", t->name);
+        if (tg_safetensors_text(set, key))
+            return tg_fail(TG_ERR_ARGUMENT, "%s: two texts are both named %.300s", saving, key);
         tg_safetensors_put_text(set, key, t->text);
     }
     return tg_error_status();

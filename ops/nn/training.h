@@ -4,8 +4,9 @@
  *     tg_training run = {.model = m, .optim = adam, .loader = images,
  *                        .numbers = (tg_number[]){{"epoch", &epoch}, {"best", &best}, {0}}};
  *     if (resume) tg_training_load(&run, "run/latest.safetensors");
- *     for (; epoch < 20; epoch++) {
+ *     while (epoch < 20) {
  *         ..
+ *         epoch++;                                   // before it is saved: so many are done
  *         tg_training_keep(&run, "run", (int64_t)epoch, accuracy, .last = 3);
  *     }
  *

@@ -103,7 +103,8 @@ static tg_status remove_old(const char *folder, int last) {
     int count;
     while ((count = scan(folder, &lowest)) > last) {
         if (numbered_path(path, folder, lowest) != TG_OK) return tg_error_status();
-        if (unlink(path) != 0) return system_error("cannot remove", path);
+        if (unlink(path) != 0 && errno != ENOENT) /* another process may keep in this folder too */
+            return system_error("cannot remove", path);
     }
     return count < 0 ? tg_error_status() : TG_OK;
 }
@@ -112,7 +113,8 @@ tg_status tg_training_keep_with(const tg_training *run, const char *folder, int6
                                 tg_training_keep_opts opts) {
     TG_NAMED("tg_training_keep");
     if (tg_error_status() != TG_OK) return tg_error_status();
-    if (!folder) return tg_fail(TG_ERR_ARGUMENT, "%s: the folder is NULL", who);
+    if (!folder || !*folder)
+        return tg_fail(TG_ERR_ARGUMENT, "%s: the folder is %s", who, folder ? "an empty text" : "NULL");
     if (number < 0 || number >= NUMBER_END || opts.last < 0)
         return tg_fail(TG_ERR_ARGUMENT,
                        "%s: the number %lld and how many to keep, %d, must not be negative, and the "

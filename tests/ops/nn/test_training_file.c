@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static char folder[64], path[96];
@@ -207,6 +208,48 @@ START_TEST(everything_or_nothing) {
 }
 END_TEST
 
+/* Models of one shape, in which a parameter and a buffer have changed places. */
+START_TEST(a_buffer_of_the_file_has_no_steps) {
+    tg_model *m[2] = {tg_model_new(1), tg_model_new(1)};
+    tg_training run[2] = {{0}};
+    static const char *const names[] = {"a", "b", "c", "d", "e"};
+    for (int k = 0; k < 2; k++) {
+        for (int i = 0; i < COUNT(names); i++)
+            if (i == (k ? COUNT(names) - 1 : 0))
+                tg_model_param(m[k], names[i], TG_F32, TG_SHAPE(2), NULL, NULL);
+            else
+                tg_model_buffer(m[k], names[i], TG_F32, TG_SHAPE(2), NULL, NULL);
+        run[k] = (tg_training){.model = m[k], .optim = momentum(m[k])};
+    }
+    tg_training_save(&run[0], path);
+    tg_training_load(&run[1], path);
+    expect_error(TG_ERR_FORMAT, "tg_training_load", path, "e is not a parameter in the file");
+    for (int k = 0; k < 2; k++) tg_optim_free(run[k].optim), tg_model_free(m[k]);
+}
+END_TEST
+
+START_TEST(steps_are_counted_to_2_53) {
+    tg_model *m = tg_model_new(1);
+    tg_optim *o = plain(m);
+    tg_training run = {.model = m, .optim = o};
+    tg_model_param(m, "w", TG_F32, TG_SHAPE(2), NULL, NULL);
+    tg_training_save(&run, path);
+    static const int64_t steps[] = {-1, (INT64_C(1) << 53) + 1, INT64_MAX};
+    for (int i = 0; i < COUNT(steps); i++) {
+        tg_safetensors *set = tg_safetensors_open(path);
+        tg_safetensors_put(set, "optim/steps", tg_from(TG_I64, &steps[i], 1));
+        tg_state_seal(set), tg_safetensors_save(set, path), tg_safetensors_free(set);
+        tg_training_load(&run, path);
+        expect_error(TG_ERR_FORMAT, "tg_training_load", path, "the number of steps of w is");
+        tg_optim_set_state(o, 0, &(tg_optim_state){.steps = steps[i]});
+        expect_error(TG_ERR_ARGUMENT, "tg_optim_set_state: the number of steps is");
+    }
+    tg_optim_set_state(o, 0, &(tg_optim_state){.steps = INT64_C(1) << 53});
+    expect_ok();
+    tg_optim_free(o), tg_model_free(m);
+}
+END_TEST
+
 START_TEST(parts_that_the_file_lacks) {
     tg_model *m = tg_model_new(1);
     tg_optim *o = plain(m);
@@ -272,6 +315,9 @@ START_TEST(misuse) {
     tg_training_save(&(tg_training){.model = m, .texts = (tg_text[]){{"t", text, 4}, {0}}}, path);
     expect_error(TG_ERR_ARGUMENT, "text t does not end within its 4 bytes");
     text[3] = '\0';
+    tg_training_save(&(tg_training){.model = m, .texts = (tg_text[]){{"t", text, 4}, {"t", text, 4}, {0}}},
+                     path);
+    expect_error(TG_ERR_ARGUMENT, "two texts are both named text/t");
     tg_training_save(&(tg_training){.model = m, .texts = (tg_text[]){{"t", text, 4}, {0}}}, path);
     expect_ok();
     tg_training_load(&(tg_training){.model = m, .texts = (tg_text[]){{"t", text, 3}, {0}}}, path);
@@ -376,6 +422,21 @@ START_TEST(damage_is_noticed) {
 }
 END_TEST
 
+/* The highest bit of a word is its sign, and two of them are turned. */
+START_TEST(two_signs_are_damage) {
+    tg_model *m = tg_model_new(1);
+    tg_tensor *w = tg_model_param(m, "w", TG_F64, TG_SHAPE(4), tg_init_ones, NULL);
+    tg_training_save(&(tg_training){.model = m}, path);
+    static const double sign[] = {1, -1, 1, -1};
+    tg_safetensors *set = tg_safetensors_open(path);
+    tg_safetensors_put(set, "w", tg_mul(tg_detach(w), tg_from(TG_F64, sign, 4)));
+    tg_safetensors_save(set, path), tg_safetensors_free(set);
+    tg_training_load(&(tg_training){.model = m}, path);
+    expect_error(TG_ERR_FORMAT, path, "is damaged");
+    tg_model_free(m);
+}
+END_TEST
+
 /* ---- the last and the best ---- */
 
 /* The number w of the model in a file of the folder; NaN where there is none. */
@@ -411,6 +472,28 @@ START_TEST(keeps_the_last_and_the_best) {
 }
 END_TEST
 
+/* Each removes what the other has kept, and reads what it likes. */
+START_TEST(two_processes_keep_in_one_folder) {
+    pid_t child[2];
+    for (int k = 0; k < 2; k++) {
+        if ((child[k] = fork())) continue;
+        tg_model *m = tg_model_new((uint64_t)k);
+        tg_model_param(m, "w", TG_F64, TG_SHAPE(), NULL, NULL);
+        for (int i = 0; i < 60 && tg_error_status() == TG_OK; i++) {
+            tg_training_keep(&(tg_training){.model = m}, folder, i, i);
+            if (tg_error_status() == TG_OK) ck_assert(saved("latest") == 0 && saved("best") == 0);
+        }
+        if (tg_error_status() != TG_OK) fprintf(stderr, "%s\n", tg_error_message());
+        _exit(tg_error_status());
+    }
+    for (int k = 0; k < 2; k++) {
+        int status = 1;
+        ck_assert(waitpid(child[k], &status, 0) == child[k] && status == 0);
+    }
+    ck_assert_int_eq(files(false), 3);
+}
+END_TEST
+
 START_TEST(keeping_is_refused) {
     tg_model *m = tg_model_new(1);
     tg_training run = {.model = m};
@@ -418,6 +501,8 @@ START_TEST(keeping_is_refused) {
     expect_error(TG_ERR_IO, "tg_training_keep", "no/such/folder");
     tg_training_keep(&run, NULL, 1, 1);
     expect_error(TG_ERR_ARGUMENT, "folder is NULL");
+    tg_training_keep(&run, "", 1, 1); /* not "/step-.." */
+    expect_error(TG_ERR_ARGUMENT, "folder is an empty text");
     tg_training_keep(&run, folder, -1, 1);
     expect_error(TG_ERR_ARGUMENT, "-1");
     tg_training_keep(&run, folder, 1, 1, .last = -2);
@@ -440,11 +525,15 @@ TCase *tcase_training_file(void) {
     tcase_add_loop_test(t, goes_on_as_if_it_had_not_stopped, 0, COUNT(optimisers));
     tcase_add_test(t, hyperparameters_are_those_of_the_file);
     tcase_add_loop_test(t, everything_or_nothing, 0, COUNT(changes));
+    tcase_add_test(t, a_buffer_of_the_file_has_no_steps);
+    tcase_add_test(t, steps_are_counted_to_2_53);
     tcase_add_test(t, parts_that_the_file_lacks);
     tcase_add_test(t, misuse);
     tcase_add_test(t, damage_is_noticed);
+    tcase_add_test(t, two_signs_are_damage);
     tcase_add_test(t, every_allocation_may_fail);
     tcase_add_test(t, keeps_the_last_and_the_best);
+    tcase_add_test(t, two_processes_keep_in_one_folder);
     tcase_add_test(t, keeping_is_refused);
     return t;
 }
