@@ -9,18 +9,31 @@ enum { KEY = 1400 };
 
 /* ---- to a file ---- */
 
+/* A moment that the next step would begin with is there, though it may have been asked for after the parameter's last
+ * step; one that is no longer asked for waits until it is again. */
+static tg_status put_moment(tg_safetensors *set, const char *key, const tg_tensor *moment,
+                            const tg_tensor *param) {
+    if (moment) return tg_state_put(set, key, moment);
+    tg_mark before = tg_tape_mark();
+    tg_status s = tg_state_put(set, key, tg_zeros_like(param));
+    tg_tape_rewind(before);
+    return s;
+}
+
 static tg_status put_moments(const tg_optim *optim, tg_safetensors *set, int n, const char *const name[],
                              int64_t steps[]) {
-    const tg_optim_rule *rule = tg_optim_rule_of(optim);
+    const tg_optim_object *o = tg_optim_object_of(optim, "tg_training_save");
+    const tg_optim_rule *rule = o->rule;
     char key[KEY];
     for (int i = 0; i < n; i++) {
         tg_optim_state state;
         if (tg_optim_get_state(optim, i, &state) != TG_OK) return tg_error_status();
         steps[i] = state.steps;
         for (int k = 0; k < rule->n_moments; k++) {
-            if (!state.moment[k] || !state.steps) continue;
+            if (!state.steps || !(state.moment[k] || o->kept >> k & 1)) continue;
             snprintf(key, sizeof key, "optim/%s/%s", rule->moments[k].name, name[i]);
-            if (tg_state_put(set, key, state.moment[k]) != TG_OK) return tg_error_status();
+            if (put_moment(set, key, state.moment[k], tg_model_at(o->model, i)) != TG_OK)
+                return tg_error_status();
         }
     }
     return TG_OK;
@@ -61,8 +74,8 @@ static tg_status read_slot(tg_optim_object *made, const tg_state_file *f, tg_opt
                            const char *name) {
     char key[KEY];
     for (int k = 0; k < made->rule->n_moments && tg_error_status() == TG_OK; k++) {
-        if (!(made->kept >> k & 1) || !slot->steps) continue;
         snprintf(key, sizeof key, "optim/%s/%s", made->rule->moments[k].name, name);
+        if (!slot->steps || !(made->kept >> k & 1 || tg_safetensors_has(f->set, key))) continue;
         slot->moment[k] = tg_state_get_like(f, key, slot->param);
     }
     return tg_error_status();

@@ -15,7 +15,7 @@
  *     optim/rule                    the name of the rule, a text
  *     optim/lr, optim/beta1, ..     the learning rate and the hyperparameters, f64
  *     optim/steps                   of each parameter, in the order of the text "parameters", i64
- *     optim/exp_avg/fc1.weight, ..  the moments that are kept
+ *     optim/exp_avg/fc1.weight, ..  the moments that are kept, or were until an option changed
  *     schedule/kind                 the names of the formulas, "linear, cosine", a text
  *     schedule/step, ..             tg_schedule_state: base and best f64, the others i64
  *     random/default, random/own    seed and next of a stream (core/random.h), as two i64 of the same bits

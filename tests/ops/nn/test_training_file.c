@@ -228,6 +228,27 @@ START_TEST(a_buffer_of_the_file_has_no_steps) {
 }
 END_TEST
 
+/* Momentum that begins, or pauses, between two steps. */
+START_TEST(moments_come_and_go) {
+    for (int pause = 0; pause < 2; pause++) {
+        tg_rng rng = {0}, other = {0};
+        tg_model *a = tg_model_new(1), *b = tg_model_new(2);
+        tg_optim *o = tg_sgd(a, 0.1, .momentum = pause ? 0.9 : 0), *p = tg_sgd(b, 0.1);
+        tg_seed(1), train(a, o, &rng, 3);
+        tg_optim_set(o, "momentum", pause ? 0 : 0.9);
+        if (pause) train(a, o, &rng, 1);
+        tg_training run = {.model = a, .optim = o, .rng = &rng};
+        ck_assert_msg(tg_training_save(&run, path) == TG_OK, "%s", tg_error_message());
+        tg_optim_set(o, "momentum", 0.9), train(a, o, &rng, 3);
+        run = (tg_training){.model = b, .optim = p, .rng = &other};
+        ck_assert_msg(tg_training_load(&run, path) == TG_OK, "%s", tg_error_message());
+        tg_optim_set(p, "momentum", 0.9), train(b, p, &other, 3);
+        expect_same_model(a, b);
+        tg_optim_free(o), tg_optim_free(p), tg_model_free(a), tg_model_free(b);
+    }
+}
+END_TEST
+
 START_TEST(steps_are_counted_to_2_53) {
     tg_model *m = tg_model_new(1);
     tg_optim *o = plain(m);
@@ -526,6 +547,7 @@ TCase *tcase_training_file(void) {
     tcase_add_test(t, hyperparameters_are_those_of_the_file);
     tcase_add_loop_test(t, everything_or_nothing, 0, COUNT(changes));
     tcase_add_test(t, a_buffer_of_the_file_has_no_steps);
+    tcase_add_test(t, moments_come_and_go);
     tcase_add_test(t, steps_are_counted_to_2_53);
     tcase_add_test(t, parts_that_the_file_lacks);
     tcase_add_test(t, misuse);
