@@ -228,6 +228,31 @@ START_TEST(a_buffer_of_the_file_has_no_steps) {
 }
 END_TEST
 
+/* Of two parameters one has made two steps and the other none, and the model that is loaded has them the other way round. */
+START_TEST(steps_are_found_by_name) {
+    static const char *const names[2][2] = {{"a", "b"}, {"b", "a"}};
+    tg_model *m[2] = {tg_model_new(1), tg_model_new(2)};
+    tg_optim *o[2] = {adam(m[0]), adam(m[1])};
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < 2; i++)
+            tg_model_param(m[k], names[k][i], TG_F32, TG_SHAPE(2), tg_init_ones, NULL);
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(tg_backward(tg_sum(tg_model_at(m[0], 0))), TG_OK);
+        ck_assert_int_eq(tg_optim_step(o[0]), TG_OK);
+    }
+    tg_training_save(&(tg_training){.model = m[0], .optim = o[0]}, path);
+    tg_training_load(&(tg_training){.model = m[1], .optim = o[1]}, path);
+    for (int i = 0; i < 2; i++) {
+        tg_optim_state was, is;
+        tg_optim_get_state(o[0], i, &was), tg_optim_get_state(o[1], 1 - i, &is);
+        expect_ok();
+        ck_assert(was.steps == 2 - 2 * i && is.steps == was.steps && !is.moment[0] == (i == 1));
+        if (i == 0) expect_same(was.moment[1], is.moment[1]);
+    }
+    for (int k = 0; k < 2; k++) tg_optim_free(o[k]), tg_model_free(m[k]);
+}
+END_TEST
+
 /* Momentum that begins, or pauses, between two steps. */
 START_TEST(moments_come_and_go) {
     for (int pause = 0; pause < 2; pause++) {
@@ -547,6 +572,7 @@ TCase *tcase_training_file(void) {
     tcase_add_test(t, hyperparameters_are_those_of_the_file);
     tcase_add_loop_test(t, everything_or_nothing, 0, COUNT(changes));
     tcase_add_test(t, a_buffer_of_the_file_has_no_steps);
+    tcase_add_test(t, steps_are_found_by_name);
     tcase_add_test(t, moments_come_and_go);
     tcase_add_test(t, steps_are_counted_to_2_53);
     tcase_add_test(t, parts_that_the_file_lacks);
