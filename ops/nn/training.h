@@ -68,7 +68,7 @@ TG_API tg_status tg_training_save(const tg_training *run, const char *path);
 
 /* Reads all of it back: everything or nothing. The model may be empty, or have the same parameters and buffers
  * (tg_model_load). TG_ERR_ARGUMENT is for an optimiser of another rule, a schedule of other formulas, a loader of other
- * data, and a part of the run that the file does not have, TG_ERR_FORMAT for one that is not as described above, and for a
+ * data, a number out of the range of its hyperparameter, and a part of the run that the file does not have, TG_ERR_FORMAT for one that is not as described above, and for a
  * checksum that does not agree. What the file has besides is left alone. */
 TG_API tg_status tg_training_load(const tg_training *run, const char *path);
 
@@ -82,7 +82,7 @@ typedef struct tg_training_keep_opts {
  * two more names:
  *     latest.safetensors     this file
  *     best.safetensors       this file, if its score is better than that of the one that stood there, or none did; a score
- *                            that is NaN is never better
+ *                            that is NaN is never better, and a file that is damaged worse than any
  * Each name stands for the old file or the new one at any moment, never for a part of one. Of the files with a number the
  * `last` highest are kept, and the others removed. Names are links to one file where the file system has them, copies
  * otherwise. */

@@ -59,7 +59,7 @@ static tg_status name_too(const tg_training *run, const char *folder, const char
     return done ? TG_OK : tg_training_write(run, to, score);
 }
 
-/* Whether this score is better than that of the best file. */
+/* Whether this score is better than that of the best file; one that is damaged is worse than any. */
 static tg_status compare(const char *folder, double score, bool lower, bool *better) {
     char path[PATH_MAX];
     *better = !isnan(score);
@@ -70,6 +70,10 @@ static tg_status compare(const char *folder, double score, bool lower, bool *bet
     if (set) tg_state_get_real(&(tg_state_file){set, who, path}, TG_TRAINING_SCORE, &best);
     tg_safetensors_free(set);
     *better = lower ? score < best : score > best;
+    if (!set && tg_error_status() == TG_ERR_FORMAT) {
+        tg_error_clear(); /* this function's own: it does not begin while another is pending */
+        *better = true;
+    }
     return tg_error_status();
 }
 

@@ -540,6 +540,21 @@ START_TEST(two_processes_keep_in_one_folder) {
 }
 END_TEST
 
+START_TEST(a_damaged_best_is_replaced) {
+    tg_model *m = tg_model_new(1);
+    tg_model_param(m, "w", TG_F64, TG_SHAPE(), tg_init_ones, NULL);
+    char best[200];
+    snprintf(best, sizeof best, "%s/best.safetensors", folder);
+    FILE *f = fopen(best, "wb");
+    fputs("not a file of a training", f);
+    fclose(f);
+    ck_assert_int_eq(tg_training_keep(&(tg_training){.model = m}, folder, 1, -5), TG_OK);
+    ck_assert(saved("best") == 1);
+    expect_ok();
+    tg_model_free(m);
+}
+END_TEST
+
 START_TEST(keeping_is_refused) {
     tg_model *m = tg_model_new(1);
     tg_training run = {.model = m};
@@ -582,6 +597,7 @@ TCase *tcase_training_file(void) {
     tcase_add_test(t, every_allocation_may_fail);
     tcase_add_test(t, keeps_the_last_and_the_best);
     tcase_add_test(t, two_processes_keep_in_one_folder);
+    tcase_add_test(t, a_damaged_best_is_replaced);
     tcase_add_test(t, keeping_is_refused);
     return t;
 }
