@@ -1,14 +1,23 @@
 /* The error state of a thread: the first failure, its text, and the user's line once a macro tells. */
 #include "core/slot.h"
+#include "core/thread.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX 4096
+/* Storage of threads is scarce in a program that loads the library late (dlopen), so that there is little of it for each
+ * thread. A text of more than BRIEF_TEXT characters, to which 100 of a name and 120 of a place may come, has room of its own,
+ * which the thread then keeps; where there is none, it is cut. */
+enum { BRIEF_MAX = 512, BRIEF_TEXT = 280, TEXT_MAX = 4096 };
+static _Thread_local char brief[BRIEF_MAX];
+static _Thread_local char *full; /* of TEXT_MAX */
+static _Thread_local bool in_full;
 
-static _Thread_local char message[TEXT_MAX];
+static char *message(void) { return in_full ? full : brief; }
+static size_t room(void) { return in_full ? TEXT_MAX : BRIEF_MAX; }
+
 _Thread_local TG_HOT tg_status tg_error_pending;
 _Thread_local TG_HOT bool tg_error_unstamped;
 
@@ -33,7 +42,7 @@ bool tg_set_strict(bool on) {
 
 static void stop_if_strict(void) {
     if (!is_strict()) return;
-    fprintf(stderr, "%s\n", message);
+    fprintf(stderr, "%s\n", message());
     abort();
 }
 
@@ -54,16 +63,40 @@ void tg_named_end(const char *const *outer) { named = *outer; }
 /* "conv2d: .." becomes "<named>: ..", and so does a text that names no function. */
 static void rename_function(const char *name_now) {
     char text[TEXT_MAX];
-    memcpy(text, message, sizeof text);
+    memcpy(text, message(), room());
     size_t name = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
     const char *rest = name > 0 && strncmp(text + name, ": ", 2) == 0 ? text + name + 2 : text;
-    snprintf(message, sizeof message, "%.100s: %.*s", name_now, TEXT_MAX - 103, rest);
+    snprintf(message(), room(), "%.100s: %.*s", name_now, TEXT_MAX - 103, rest);
 }
 
 /* Names and paths are the user's: whatever is in them, a message is one line of text. */
 static void make_printable(char *text) {
     for (; *text; text++)
         if ((unsigned char)*text < ' ' || *text == 0x7f) *text = '?';
+}
+
+static void drop_full(tg_thread_end *end) {
+    (void)end;
+    free(full);
+    full = NULL, in_full = false;
+}
+
+/* Not by tg_sys_alloc: errors are also told of where that is made to fail. */
+static bool make_full(void) {
+    static _Thread_local tg_thread_end end = {.run = drop_full};
+    if (full) return true;
+    full = malloc(TEXT_MAX);
+    if (full && !tg_at_thread_end(&end)) drop_full(&end);
+    return full != NULL;
+}
+
+static void write_message(const char *format, va_list args) {
+    va_list again;
+    va_copy(again, args);
+    in_full = vsnprintf(brief, sizeof brief, format, args) > BRIEF_TEXT && make_full();
+    if (in_full) vsnprintf(full, TEXT_MAX, format, again);
+    va_end(again);
+    make_printable(message());
 }
 
 static _Thread_local bool from_below;
@@ -74,8 +107,7 @@ static tg_status raise(tg_status status, bool below, const char *format, va_list
         return tg_error_pending;
     }
     if (status == TG_OK) return TG_OK;
-    vsnprintf(message, sizeof message, format ? format : "the error has no text", args);
-    make_printable(message);
+    write_message(format ? format : "the error has no text", args);
     from_below = below && !named;
     if (named) rename_function(named);
     tg_error_pending = status;
@@ -121,8 +153,8 @@ void tg_error_stamp(const char *file, int line) {
         char site[128];
         int n = snprintf(site, sizeof site, "   (%.100s:%d)", tg_base_name(file), line);
         make_printable(site);
-        size_t end = strlen(message), last = TEXT_MAX - 1 - (size_t)n;
-        memcpy(message + (end < last ? end : last), site, (size_t)n + 1);
+        size_t end = strlen(message()), last = room() - 1 - (size_t)n;
+        memcpy(message() + (end < last ? end : last), site, (size_t)n + 1);
     }
     tg_error_unstamped = false;
     stop_if_strict();
@@ -137,11 +169,12 @@ tg_status tg_status_at(tg_status status, const char *file, int line) {
 
 tg_status tg_error_status(void) { return tg_error_pending; }
 
-const char *tg_error_message(void) { return message; }
+const char *tg_error_message(void) { return message(); }
 
 void tg_error_clear(void) {
     tg_error_pending = TG_OK;
-    message[0] = '\0';
+    brief[0] = '\0';
+    in_full = false;
     tg_error_unstamped = false;
 }
 

@@ -57,7 +57,8 @@ TG_API void tg_error_clear(void);
 TG_API bool tg_set_strict(bool on);
 
 /* Raises an error from a user's own op or helper: remembers status and text unless one is pending already.
- * Returns the pending status, so that `return tg_fail(...)` reads well. Never allocates. */
+ * Returns the pending status, so that `return tg_fail(...)` reads well. Allocates only for a text of more than 280
+ * characters, which is cut where there is no memory; 4,095 are kept at most. */
 TG_API tg_status tg_fail(tg_status status, const char *format, ...) TG_PRINTF(2, 3);
 
 /* For a function made of others: from this line to the end of the block an error names it, and not the function inside
