@@ -189,6 +189,17 @@ tg_tensor *tg_optim_new_moment(const tg_tensor *p) {
 
 /* ---- a step: everything that can fail, then the updates ---- */
 
+/* Brings the state of p, parameter i, to place i, from which a parameter that became a buffer may have moved it. */
+static tg_optim_slot *slot_of(tg_optim_object *o, int i, const tg_tensor *p) {
+    tg_optim_slot *s = &o->at[i];
+    for (int k = i + 1; s->param != p && k < o->count; k++) {
+        if (o->at[k].param != p) continue;
+        const tg_optim_slot other = *s;
+        *s = o->at[k], o->at[k] = other;
+    }
+    return s;
+}
+
 /* Makes everything that the update of p needs. A new state has steps = 0. */
 static tg_status prepare(const tg_optim_object *o, tg_optim_slot *s, tg_tensor *p) {
     if (s->param != p) tg_optim_forget(s);
@@ -252,7 +263,8 @@ static tg_status prepare_all(tg_optim_object *o, int n) {
     tg_status status = tg_optim_grow(o, n);
     int used = 0;
     for (int i = 0; status == TG_OK && i < n; i++) {
-        status = prepare(o, &o->at[i], tg_model_at(o->model, i));
+        tg_tensor *p = tg_model_at(o->model, i);
+        status = prepare(o, slot_of(o, i, p), p);
         if (status == TG_OK && o->at[i].grad) fill(o, &o->at[i], &o->call[used++]);
     }
     if (status == TG_OK && !used)

@@ -244,6 +244,32 @@ START_TEST(a_file_without_lists) {
 }
 END_TEST
 
+/* A parameter in front that becomes a buffer leaves the others their moments. */
+START_TEST(moments_stay_with_their_parameters) {
+    tg_tensor *x = tg_ones(TG_F32, 2);
+    for (int late = 0; late < 2; late++) {
+        tg_safetensors *set = tg_safetensors_new();
+        tg_safetensors_put(set, "a", tg_ones(TG_F32, 2));
+        tg_safetensors_put(set, "w", tg_ones(TG_F32, 2));
+        tg_model *m = tg_model_new(1);
+        tg_model_take(m, set);
+        tg_optim *o = tg_sgd(m, 0.1, .momentum = 0.5);
+        if (!late) tg_model_buffer(m, "a", TG_F32, TG_SHAPE(2), NULL, NULL);
+        tg_tensor *w = tg_model_param(m, "w", TG_F32, TG_SHAPE(2), NULL, NULL);
+        for (int i = 0; i < 2; i++) {
+            ck_assert_int_eq(tg_backward(tg_sum(tg_mul(w, x))), TG_OK);
+            ck_assert_int_eq(tg_optim_step(o), TG_OK);
+            if (late) tg_model_buffer(m, "a", TG_F32, TG_SHAPE(2), NULL, NULL);
+        }
+        tg_optim_state state;
+        ck_assert(tg_optim_get_state(o, 0, &state) == TG_OK && state.steps == 2);
+        expect_close(tg_get(state.moment[0], 0), 1.5, 1e-6);
+        expect_close(tg_get(w, 0), 1 - 0.1 - 0.15, 1e-6);
+        tg_optim_free(o), tg_model_free(m), tg_safetensors_free(set);
+    }
+}
+END_TEST
+
 static const struct {
     const char *parameters, *buffers, *says;
 } bad_lists[] = {
@@ -357,6 +383,7 @@ TCase *tcase_model_file(void) {
     tcase_add_test(t, a_long_list_ends_with_a_count);
     tcase_add_test(t, names_are_mapped_both_ways);
     tcase_add_test(t, a_file_without_lists);
+    tcase_add_test(t, moments_stay_with_their_parameters);
     tcase_add_loop_test(t, bad_lists_are_refused, 0, COUNT(bad_lists));
     tcase_add_test(t, misuse);
     tcase_add_test(t, every_allocation_may_fail);
