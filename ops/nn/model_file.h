@@ -23,8 +23,8 @@ extern "C" {
 #endif
 
 /* How a name begins in the file, and how it does in the model. Of a table the first line that applies does; a name to which
- * none applies is the same in both. A line with `model` NULL leaves a tensor of the file out;
- * where an empty model would stay empty by that, it is TG_ERR_ARGUMENT. The table ends with {0}.
+ * none applies is the same in both. A line with `model` NULL leaves tensors of the file
+ * out; where an empty model would stay empty by that, it is TG_ERR_ARGUMENT. The table ends with {0}.
  *     {{"encoder.", ""}, {"", NULL}, {0}}     // only what begins with "encoder.", without that */
 typedef struct tg_rename {
     const char *file, *model;

@@ -68,8 +68,9 @@ TG_API tg_status tg_training_save(const tg_training *run, const char *path);
 
 /* Reads all of it back: everything or nothing. The model may be empty, or have the same parameters and buffers
  * (tg_model_load). TG_ERR_ARGUMENT is for an optimiser of another rule, a schedule of other formulas, a loader of other
- * data, a number out of the range of its hyperparameter, and a part of the run that the file does not have, TG_ERR_FORMAT for one that is not as described above, and for a
- * checksum that does not agree. What the file has besides is left alone. */
+ * data, a number out of the range of its hyperparameter, and a part of the run that the file does not have, TG_ERR_FORMAT
+ * for one that is not as described above, and for a checksum that does not agree. What the file has besides is left
+ * alone. */
 TG_API tg_status tg_training_load(const tg_training *run, const char *path);
 
 typedef struct tg_training_keep_opts {
