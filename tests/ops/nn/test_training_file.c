@@ -530,7 +530,7 @@ START_TEST(two_processes_keep_in_one_folder) {
             if (tg_error_status() == TG_OK) ck_assert(saved("latest") == 0 && saved("best") == 0);
         }
         if (tg_error_status() != TG_OK) fprintf(stderr, "%s\n", tg_error_message());
-        _exit(tg_error_status());
+        _exit((int)tg_error_status());
     }
     for (int k = 0; k < 2; k++) {
         int status = 1;
