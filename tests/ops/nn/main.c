@@ -25,6 +25,8 @@ TCase *tcase_vocab(void);
 
 int main(void) {
     Suite *suite = suite_create("nn");
+    /* First: in one process, without forks, what others have freed would still change its pages. */
+    suite_add_tcase(suite, tcase_endurance());
     suite_add_tcase(suite, tcase_model());
 #if TG_HAVE_JANSSON /* which reads files */
     suite_add_tcase(suite, tcase_model_file());
@@ -44,7 +46,6 @@ int main(void) {
     suite_add_tcase(suite, tcase_recurrent_layers());
     suite_add_tcase(suite, tcase_threads());
     suite_add_tcase(suite, tcase_training());
-    suite_add_tcase(suite, tcase_endurance());
     suite_add_tcase(suite, tcase_states());
     suite_add_tcase(suite, tcase_loader());
     suite_add_tcase(suite, tcase_vocab());
