@@ -10,7 +10,8 @@ tg_status tg_optim_get_state(const tg_optim *optim, int i, tg_optim_state *out) 
     if (!o || tg_is_poison(p)) return tg_error_status();
     if (!out) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_get_state: the place for the state is NULL");
     *out = (tg_optim_state){0};
-    while (i < o->count && o->at[i].param != p) i++; /* behind its place where one before it became a buffer */
+    while (i < o->count && o->at[i].param != p)
+        i++; /* behind its place where one before it became a buffer */
     if (i >= o->count) return TG_OK;
     out->steps = o->at[i].steps;
     for (int k = 0; k < o->rule->n_moments; k++) out->moment[k] = o->at[i].moment[k];
