@@ -368,6 +368,15 @@ START_TEST(misuse) {
     expect_ok();
     tg_training_load(&(tg_training){.model = m, .texts = (tg_text[]){{"t", text, 3}, {0}}}, path);
     expect_error(TG_ERR_ARGUMENT, "text t needs 4 bytes, and has room for 3");
+    double number = 3;
+    tg_number numbers[] = {{"n", &number}, {0}};
+    tg_training both = {.model = m, .numbers = numbers, .texts = (tg_text[]){{"t", text, 4}, {0}}};
+    ck_assert_int_eq(tg_training_save(&both, path), TG_OK);
+    number = 4;
+    both.texts = (tg_text[]){{"t", text, 3}, {0}};
+    tg_training_load(&both, path);
+    expect_error(TG_ERR_ARGUMENT, "text t needs 4 bytes");
+    ck_assert(number == 4);
     tg_model *another = tg_model_new(2);
     tg_optim *o = plain(another);
     tg_training_save(&(tg_training){.model = m, .optim = o}, path);
