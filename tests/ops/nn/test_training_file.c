@@ -115,6 +115,20 @@ START_TEST(goes_on_as_if_it_had_not_stopped) {
 }
 END_TEST
 
+/* The thread's default stream is always part of it, all 64 bits of its seed. */
+START_TEST(the_default_stream_comes_with_the_file) {
+    tg_model *m = tg_model_new(1);
+    tg_seed(UINT64_C(0x123456789abcdef0));
+    tg_rng_bits(NULL);
+    tg_training_save(&(tg_training){.model = m}, path);
+    uint64_t next = tg_rng_bits(NULL);
+    tg_seed(1);
+    ck_assert_int_eq(tg_training_load(&(tg_training){.model = m}, path), TG_OK);
+    ck_assert_uint_eq(tg_rng_bits(NULL), next);
+    tg_model_free(m);
+}
+END_TEST
+
 /* Hyperparameters come with the file, 0 included. */
 START_TEST(hyperparameters_are_those_of_the_file) {
     tg_model *a = tg_model_new(1), *b = tg_model_new(2);
@@ -593,6 +607,7 @@ TCase *tcase_training_file(void) {
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 300);
     tcase_add_loop_test(t, goes_on_as_if_it_had_not_stopped, 0, COUNT(optimisers));
+    tcase_add_test(t, the_default_stream_comes_with_the_file);
     tcase_add_test(t, hyperparameters_are_those_of_the_file);
     tcase_add_loop_test(t, everything_or_nothing, 0, COUNT(changes));
     tcase_add_test(t, a_buffer_of_the_file_has_no_steps);
