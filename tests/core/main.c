@@ -25,6 +25,7 @@ TCase *tcase_idx(void);
 TCase *tcase_npy(void);
 TCase *tcase_npz(void);
 TCase *tcase_mapping(void);
+TCase *tcase_mapping_long(void);
 TCase *tcase_dlpack(void);
 TCase *tcase_csv(void);
 TCase *tcase_text(void);
@@ -96,8 +97,8 @@ int main(int argc, char **argv) {
         tcase_accounts,     tcase_views,        tcase_edges,
         tcase_streams,      tcase_texts,        tcase_thread_ends,
         tcase_scatter,      tcase_split_k,      tcase_csv,
-        tcase_mapping,      tcase_text,         tcase_dlpack,
-        tcase_npz,
+        tcase_mapping,      tcase_mapping_long, tcase_text,
+        tcase_dlpack,       tcase_npz,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 TCase *tcase_mapping(void);
+TCase *tcase_mapping_long(void);
 
 static bool same(const tg_tensor *a, const tg_tensor *b) {
     bool is = tg_dtype_of(a) == tg_dtype_of(b) && tg_shape_equal(tg_shape_of(a), tg_shape_of(b));
@@ -185,6 +186,14 @@ TCase *tcase_mapping(void) {
     tcase_add_test(tc, sets);
     tcase_add_test(tc, refused);
     tcase_add_test(tc, outlives_the_name);
+    return tc;
+}
+
+/* Valgrind maps no 64 GiB. */
+TCase *tcase_mapping_long(void) {
+    TCase *tc = tcase_create("mapping_long");
+    tcase_set_tags(tc, "slow");
+    tcase_add_checked_fixture(tc, files_setup, files_teardown);
     tcase_add_test(tc, larger_than_memory);
     return tc;
 }

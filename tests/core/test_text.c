@@ -54,7 +54,7 @@ END_TEST
 
 START_TEST(damaged) {
     if (!has_zlib()) return;
-    unsigned char b[1024];
+    unsigned char b[1024] = {0};
     ck_assert_int_eq(tg_save_text(tg_from(TG_U8, "to be or not to be", 18), packed), TG_OK);
     const size_t n = read_file(packed, b, sizeof b), live = tg_memory_now().live_buffer_bytes;
     for (size_t i = 2; i < n; i++) {

@@ -21,6 +21,7 @@ TCase *tcase_training(void);
 TCase *tcase_endurance(void);
 TCase *tcase_states(void);
 TCase *tcase_loader(void);
+TCase *tcase_loader_forks(void);
 TCase *tcase_vocab(void);
 
 int main(void) {
@@ -48,6 +49,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_training());
     suite_add_tcase(suite, tcase_states());
     suite_add_tcase(suite, tcase_loader());
+    suite_add_tcase(suite, tcase_loader_forks());
     suite_add_tcase(suite, tcase_vocab());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
