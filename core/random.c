@@ -40,13 +40,16 @@ typedef struct block {
     uint32_t word[4];
 } block;
 
-static block block_at(uint64_t seed, uint64_t index) {
-    const uint32_t counter[4] = {low_word(index), high_word(index), 0, 0};
+/* The block of the counter (a, b). */
+static block block_of(uint64_t seed, uint64_t a, uint64_t b) {
+    const uint32_t counter[4] = {low_word(a), high_word(a), low_word(b), high_word(b)};
     const uint32_t key[2] = {low_word(seed), high_word(seed)};
-    block b;
-    philox(counter, key, b.word);
-    return b;
+    block made;
+    philox(counter, key, made.word);
+    return made;
 }
+
+static block block_at(uint64_t seed, uint64_t index) { return block_of(seed, index, 0); }
 
 /* The block as two 64-bit numbers, i = 0 or 1. */
 static uint64_t wide(const block *b, int i) { return (uint64_t)b->word[2 * i + 1] << 32 | b->word[2 * i]; }
@@ -70,6 +73,11 @@ static _Thread_local tg_rng default_rng;
 tg_rng *tg_default_rng(void) { return &default_rng; }
 
 void tg_seed(uint64_t seed) { default_rng = (tg_rng){seed, 0}; }
+
+tg_rng tg_rng_derive(uint64_t seed, uint64_t a, uint64_t b) {
+    const block made = block_of(seed, a, b);
+    return (tg_rng){.seed = wide(&made, 0)};
+}
 
 static block next_block(tg_rng *rng) {
     if (!rng) rng = &default_rng;

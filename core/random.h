@@ -24,6 +24,10 @@ typedef struct tg_rng {
 TG_API tg_rng *tg_default_rng(void);
 TG_API void tg_seed(uint64_t seed);
 
+/* The stream of the pair (a, b) under a seed: its seed is the block of the counter (a, b) with that key, so that streams of
+ * related numbers have nothing in common. So an epoch, or the hash of a name, has a stream that does not depend on what was drawn. */
+TG_API tg_rng tg_rng_derive(uint64_t seed, uint64_t a, uint64_t b);
+
 /* Single numbers from a stream: 64 random bits; uniform in [0, 1) with 53 bits; standard normal
  * (Box-Muller); an integer in [0, n) without bias (Lemire's method). n = 0 gives 0. Each uses one block
  * (tg_rng_below rarely more). rng NULL is this thread's default stream. */

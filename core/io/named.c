@@ -1,5 +1,6 @@
 /* Named arrays and texts, and handles of the sets that hold them. */
 #include "core/io/named.h"
+#include "core/io/text.h"
 #include "core/slot.h"
 
 #include <inttypes.h>
@@ -23,27 +24,12 @@ void tg_text_free(char *text) {
     if (text) tg_sys_free(text, strlen(text) + 1);
 }
 
-/* How many bytes the character at s has (Unicode's table 3-7 of well-formed sequences); 0: it is not one. */
-static int utf8_length(const unsigned char *s) {
-    if (s[0] < 0x80) return 1;
-    const int n = s[0] >= 0xc2 && s[0] < 0xe0   ? 2
-                  : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-                  : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                                : 0;
-    const unsigned char low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
-    const unsigned char high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
-    if (n == 0 || s[1] < low || s[1] > high) return 0;
-    for (int i = 2; i < n; i++)
-        if (s[i] < 0x80 || s[i] > 0xbf) return 0;
-    return n;
-}
-
 bool tg_text_is_utf8(const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s) {
-        const int n = utf8_length(s);
+    uint32_t code;
+    while (*text) {
+        const int n = tg_utf8_decode(text, INT64_MAX, &code); /* a NUL continues no character */
         if (n == 0) return false;
-        s += n;
+        text += n;
     }
     return true;
 }

@@ -68,3 +68,26 @@ tg_status tg_save_text(const tg_tensor *t, const char *path) {
     tg_array_drop(&a);
     return status;
 }
+
+int tg_utf8_decode(const void *bytes, int64_t n, uint32_t *code) {
+    const unsigned char *s = bytes;
+    if (!s || n < 1 || !code) {
+        tg_fail(TG_ERR_ARGUMENT,
+                "tg_utf8_decode: the bytes or the place of the code point are NULL, or there is no byte");
+        return 0;
+    }
+    if (s[0] > 0 && s[0] < 0x80) return *code = s[0], 1;
+    const int length = s[0] >= 0xc2 && s[0] < 0xe0   ? 2
+                       : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+                       : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+                                                     : 0;
+    const unsigned char low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
+    const unsigned char high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+    if (length == 0 || length > n || s[1] < low || s[1] > high) return 0;
+    *code = s[0] & (0xffu >> (length + 1));
+    for (int i = 1; i < length; i++) {
+        if ((s[i] & 0xc0) != 0x80) return 0;
+        *code = *code << 6 | (s[i] & 0x3fu);
+    }
+    return length;
+}

@@ -13,6 +13,11 @@ extern "C" {
  * TG_ERR_FORMAT for damage of the compression. While an error is pending the result is poison. */
 TG_API tg_tensor *tg_load_text(const char *path);
 
+/* The length in bytes of the UTF-8 character at s, of which n bytes are there, at least one; *code receives its code point.
+ * 0 where there is none: NUL, and what Unicode's table 3-7 of well-formed sequences does not have; and
+ * for NULL and n < 1, with TG_ERR_ARGUMENT. */
+TG_API int tg_utf8_decode(const void *s, int64_t n, uint32_t *code);
+
 /* Writes the bytes of t, u8 [n]. The file is compressed when the path ends in ".gz". It appears whole or not at all, and is
  * on disk when the call returns: a failure leaves an old file as it was. A symbolic link stays, and the file it leads to
  * is replaced. */

@@ -35,16 +35,6 @@ static int64_t span(const tg_loading *l, int64_t batch, int64_t *start) {
     return each + (o->rank < more);
 }
 
-/* A stream of its own for each part of an epoch. Blocks with these counters are in no stream tg_rng. */
-static tg_rng stream_of(uint64_t seed, int64_t epoch, uint64_t part) {
-    const uint64_t e = (uint64_t)epoch;
-    const uint32_t counter[4] = {(uint32_t)e, (uint32_t)(e >> 32), (uint32_t)part, (uint32_t)(part >> 32)};
-    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    uint32_t out[4];
-    tg_philox(counter, key, out);
-    return (tg_rng){.seed = (uint64_t)out[1] << 32 | out[0]};
-}
-
 /* The numbers of the examples of a batch. */
 static const int64_t *places(tg_loading *l, tg_position at, int64_t *count) {
     int64_t start;
@@ -54,7 +44,7 @@ static const int64_t *places(tg_loading *l, tg_position at, int64_t *count) {
         return l->order;
     }
     if (l->order_epoch != at.epoch) {
-        tg_rng rng = stream_of(l->opts.seed, at.epoch, UINT64_MAX);
+        tg_rng rng = tg_rng_derive(l->opts.seed, (uint64_t)at.epoch, UINT64_MAX);
         for (int64_t i = 0; i < l->examples; i++) l->order[i] = i;
         tg_rng_shuffle(&rng, l->order, l->examples);
         l->order_epoch = at.epoch;
@@ -69,7 +59,7 @@ static tg_status transform(const tg_loading *l, tg_position at, tg_tensor **batc
     if (!o->transform) return tg_error_status();
     const running now = {l, innermost};
     tg_rng *stream = tg_default_rng(), before = *stream;
-    *stream = stream_of(o->seed, at.epoch, (uint64_t)(at.next * o->ranks + o->rank) + 1);
+    *stream = tg_rng_derive(o->seed, (uint64_t)at.epoch, (uint64_t)(at.next * o->ranks + o->rank) + 1);
     innermost = &now;
     tg_callback c = tg_callback_begin();
     const tg_status status = tg_callback_end(c, o->transform(batch, l->n, stream, o->user), "tg_loader_next");

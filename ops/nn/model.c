@@ -36,16 +36,6 @@ void tg_model_truncate(tg_model *model, int parameters, int buffers) {
 
 /* ---- parameters and buffers ---- */
 
-/* The stream of a parameter: Philox turns (seed of the model, hash of the name) into its seed, so that
- * streams of related seeds or names have nothing in common. */
-static tg_rng stream_of(uint64_t seed, uint64_t hash) {
-    const uint32_t counter[4] = {(uint32_t)hash, (uint32_t)(hash >> 32), 0, 0};
-    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    uint32_t out[4];
-    tg_philox(counter, key, out);
-    return (tg_rng){.seed = (uint64_t)out[1] << 32 | out[0]};
-}
-
 /* What is asked for. */
 typedef struct wish {
     tg_holding holding;
@@ -106,7 +96,7 @@ static tg_tensor *add(tg_model_object *m, const wish *w) {
         return tg_poison();
     }
     m->making++;
-    e.tensor = make(w, stream_of(m->seed, w->hash));
+    e.tensor = make(w, tg_rng_derive(m->seed, w->hash, 0));
     e.asked = true;
     m->making--;
     if (!tg_is_poison(e.tensor) && insert(m, w, e) == TG_OK) return e.tensor;

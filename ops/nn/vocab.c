@@ -1,5 +1,6 @@
 #include "ops/nn/vocab.h"
 
+#include "core/io/text.h"
 #include "core/memory.h"
 #include "ops/nn/object.h"
 
@@ -30,24 +31,6 @@ static const vocabulary *vocab_of(const tg_vocab *handle, const char *who) {
 
 /* ---- UTF-8 ---- */
 
-/* The length of the character at s, of which n bytes are there, and its code; 0: it is none. */
-static int decode(const unsigned char *s, int64_t n, uint32_t *code) {
-    if (s[0] > 0 && s[0] < 0x80) return *code = s[0], 1;
-    const int length = s[0] >= 0xc2 && s[0] < 0xe0   ? 2
-                       : s[0] >= 0xe0 && s[0] < 0xf0 ? 3
-                       : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
-                                                     : 0;
-    const unsigned char low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : 0x80;
-    const unsigned char high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
-    if (length == 0 || length > n || s[1] < low || s[1] > high) return 0;
-    *code = s[0] & (0xffu >> (length + 1));
-    for (int i = 1; i < length; i++) {
-        if ((s[i] & 0xc0) != 0x80) return 0;
-        *code = *code << 6 | (s[i] & 0x3fu);
-    }
-    return length;
-}
-
 static int encode(uint32_t code, char *to) {
     if (code < 0x80) return to[0] = (char)code, 1;
     const int length = code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
@@ -59,7 +42,7 @@ static int encode(uint32_t code, char *to) {
 /* Passes the character at *at of a text; false with an error raised where there is none. */
 static bool pass(const char *who, const tg_array *text, int64_t *at, uint32_t *code) {
     const unsigned char *s = text->data;
-    const int length = decode(s + *at, text->numel - *at, code);
+    const int length = tg_utf8_decode(s + *at, text->numel - *at, code);
     if (length == 0)
         tg_fail(TG_ERR_FORMAT, "%s: byte %" PRId64 " of the text, 0x%02x, is not UTF-8%s", who, *at, s[*at],
                 s[*at] ? "" : " or the end of a text");
@@ -232,7 +215,7 @@ static tg_status find_unknown(const vocabulary *v, const char *unknown, int64_t 
     if (!unknown) return TG_OK;
     const int64_t bytes = (int64_t)strlen(unknown);
     uint32_t code;
-    if (bytes > 0 && decode((const unsigned char *)unknown, bytes, &code) == bytes) *id = id_of(v, code);
+    if (bytes > 0 && tg_utf8_decode(unknown, bytes, &code) == bytes) *id = id_of(v, code);
     return *id >= 0
                ? TG_OK
                : tg_fail(TG_ERR_ARGUMENT,
