@@ -8,18 +8,16 @@
 #include "core/memory.h"
 #include "ops/nn/loader.h"
 
-enum { TG_LOADER_TENSORS = 64, TG_LOADER_AHEAD = 1024, TG_LOADER_MESSAGE = 512 };
+enum { TG_LOADER_TENSORS = 64, TG_LOADER_AHEAD = 1024 };
 
 typedef struct tg_position {
     int64_t epoch, next;
 } tg_position;
 
-/* A batch, or why there is none. */
+/* A batch, or that there is none. */
 typedef struct tg_prepared {
     tg_tensor *tensor[TG_LOADER_TENSORS]; /* kept; NULL: none */
     tg_status status;
-    bool placed; /* the message names the line of a call */
-    char message[TG_LOADER_MESSAGE];
 } tg_prepared;
 
 typedef struct tg_worker tg_worker; /* a thread and the batches that it has prepared */

@@ -22,18 +22,20 @@ struct tg_worker {
     pthread_mutex_t lock;
     pthread_cond_t room, ready;
     bool stop, sleeping;
+    bool placed;        /* the message names the line of a call */
+    char message[4096]; /* of the failure with which the thread ends */
     int64_t made, taken, slots;
     tg_prepared slot[];
 };
 
 static size_t worker_bytes(int64_t slots) { return sizeof(tg_worker) + (size_t)slots * sizeof(tg_prepared); }
 
-/* Moves the pending error to *p. One that has no place yet is given one here, which shows in its text. */
-static void take_error(tg_prepared *p) {
+/* Moves the pending error to the worker. One that has no place yet is given one here, which shows in its text. */
+static void take_error(tg_worker *w, tg_prepared *p) {
     p->status = tg_error_status();
-    snprintf(p->message, sizeof p->message, "%s", tg_error_message());
+    snprintf(w->message, sizeof w->message, "%s", tg_error_message());
     tg_status_at(TG_OK, __FILE__, __LINE__);
-    p->placed = strcmp(p->message, tg_error_message()) == 0;
+    w->placed = strcmp(w->message, tg_error_message()) == 0;
     tg_error_clear();
 }
 
@@ -57,7 +59,7 @@ static void *work(void *context) {
         tg_prepared *p = &w->slot[w->made % w->slots];
         tg_loader_drop(w->of, p);
         status = tg_loader_prepare(w->of, w->at, p);
-        take_error(p);
+        take_error(w, p);
         (void)pthread_mutex_lock(&w->lock);
         w->made++;
         (void)pthread_cond_signal(&w->ready);
@@ -125,8 +127,8 @@ tg_status tg_worker_next(tg_loading *l, tg_tensor **batch) {
     (void)pthread_mutex_unlock(&w->lock);
     const tg_prepared *p = &w->slot[w->taken % w->slots];
     if (p->status != TG_OK) {
-        tg_fail(p->status, "%s", p->message);
-        if (p->placed) tg_status_at(TG_OK, NULL, 0);
+        tg_fail(p->status, "%s", w->message);
+        if (w->placed) tg_status_at(TG_OK, NULL, 0);
         tg_worker_end(l);
         return tg_error_status();
     }

@@ -7,6 +7,7 @@
 #include "ops/elementwise/compare.h"
 #include "ops/elementwise/logical.h"
 #include "ops/elementwise/math.h"
+#include "ops/nn/loss_private.h"
 
 #include <math.h>
 
@@ -38,24 +39,12 @@ static bool check_unit(const char *op, const char *what, tg_tensor *x) {
     return true;
 }
 
-/* Whether some element is infinite; true as well for any array that is not contiguous. */
-static bool has_infinity(const tg_tensor *x) {
-    const tg_array *a = tg_is_alive(x) ? tg_array_of(x) : NULL;
-    int found = 0;
-    if (!a || !tg_array_is_contiguous(a)) return a;
-    for (int64_t i = 0; a->dtype == TG_F32 && i < a->numel; i++)
-        found |= !!isinf(((const float *)a->data)[i]);
-    for (int64_t i = 0; a->dtype == TG_F64 && i < a->numel; i++)
-        found |= !!isinf(((const double *)a->data)[i]);
-    return found;
-}
-
 /* y c a, for y in [0, 1] and c >= 0, in an order in which no product of two overflows unless that of all three does: y (c a),
  * or, where c a is infinite, the smaller of c and |a| times (y times the larger). */
 static tg_tensor *target_terms(tg_tensor *y, tg_tensor *c, tg_tensor *a) {
     if (!c) return tg_loss_weighed(y, a);
     tg_tensor *product = tg_loss_weighed(c, a);
-    if (!has_infinity(product)) return tg_loss_weighed(y, product);
+    if (!tg_loss_has_infinity(product)) return tg_loss_weighed(y, product);
     tg_tensor *within = tg_isfinite(product), *one = tg_scalar(tg_dtype_of(y), 1), *steep = tg_gt(c, tg_abs(a));
     tg_tensor *early = tg_where(within, one, y), *late = tg_where(within, y, one);
     tg_tensor *larger = tg_where(steep, c, a), *smaller = tg_where(steep, a, c);

@@ -6,6 +6,7 @@
 #include "ops/elementwise/compare.h"
 #include "ops/elementwise/logical.h"
 #include "ops/elementwise/math.h"
+#include "ops/nn/loss_private.h"
 #include "ops/reduce/reduce.h"
 
 #include <math.h>
@@ -45,22 +46,12 @@ bool tg_loss_weight(const char *op, const char *what, const tg_tensor *weight, c
     return false;
 }
 
-/* Whether some element is NaN; true as well for any array that is not contiguous. */
-static bool has_nan(const tg_tensor *x) {
-    const tg_array *a = tg_is_alive(x) ? tg_array_of(x) : NULL;
-    int found = 0;
-    if (!a || !tg_array_is_contiguous(a)) return a;
-    for (int64_t i = 0; a->dtype == TG_F32 && i < a->numel; i++) found |= isnan(((const float *)a->data)[i]);
-    for (int64_t i = 0; a->dtype == TG_F64 && i < a->numel; i++) found |= isnan(((const double *)a->data)[i]);
-    return found;
-}
-
 tg_tensor *tg_loss_weighed(tg_tensor *w, tg_tensor *x) {
     TG_COMPOSED("loss_weighed");
     if (!tg_check_argument(w, "loss_weighed", "input 0") || !tg_check_argument(x, "loss_weighed", "input 1"))
         return tg_poison();
     tg_tensor *product = tg_mul(w, x);
-    if (!has_nan(product)) return product;
+    if (!tg_loss_has_nan(product)) return product;
     tg_tensor *infinite = tg_eq(tg_abs(tg_detach(x)), tg_scalar(tg_dtype_of(x), INFINITY));
     tg_tensor *none = tg_logical_and(tg_eq(w, tg_scalar(tg_dtype_of(w), 0)), infinite);
     return tg_mul(w, tg_masked_fill(x, none, 0));

@@ -20,26 +20,26 @@ static tg_status put_moment(tg_safetensors *set, const char *key, const tg_tenso
     return s;
 }
 
-static tg_status put_moments(const tg_optim *optim, tg_safetensors *set, int n, const char *const name[],
+static tg_status put_moments(const tg_optim *optim, tg_safetensors *set, const tg_store *params,
                              int64_t steps[]) {
     const tg_optim_object *o = tg_optim_object_of(optim, "tg_training_save");
     const tg_optim_rule *rule = o->rule;
     char key[KEY];
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < params->count; i++) {
         tg_optim_state state;
         if (tg_optim_get_state(optim, i, &state) != TG_OK) return tg_error_status();
         steps[i] = state.steps;
         for (int k = 0; k < rule->n_moments; k++) {
             if (!state.steps || !(state.moment[k] || o->kept >> k & 1)) continue;
-            snprintf(key, sizeof key, "optim/%s/%s", rule->moments[k].name, name[i]);
-            if (put_moment(set, key, state.moment[k], tg_model_at(o->model, i)) != TG_OK)
+            snprintf(key, sizeof key, "optim/%s/%s", rule->moments[k].name, params->at[i].name);
+            if (put_moment(set, key, state.moment[k], params->at[i].tensor) != TG_OK)
                 return tg_error_status();
         }
     }
     return TG_OK;
 }
 
-tg_status tg_optim_put(const tg_optim *optim, tg_safetensors *set, int n, const char *const name[]) {
+tg_status tg_optim_put(const tg_optim *optim, tg_safetensors *set, const tg_store *params) {
     const tg_optim_rule *rule = tg_optim_rule_of(optim);
     if (!rule) return tg_error_status();
     char key[KEY];
@@ -49,10 +49,11 @@ tg_status tg_optim_put(const tg_optim *optim, tg_safetensors *set, int n, const 
         snprintf(key, sizeof key, "optim/%s", rule->hypers[i].name);
         tg_state_put_real(set, key, tg_optim_get(optim, rule->hypers[i].name));
     }
+    const int n = params->count;
     size_t size = ((size_t)n + 1) * sizeof(int64_t);
     int64_t *steps = tg_alloc(size);
     if (!steps) return tg_fail(TG_ERR_MEMORY, "tg_training_save: there is no memory for %d parameters", n);
-    if (put_moments(optim, set, n, name, steps) == TG_OK) tg_state_put_integers(set, "optim/steps", n, steps);
+    if (put_moments(optim, set, params, steps) == TG_OK) tg_state_put_integers(set, "optim/steps", n, steps);
     tg_dealloc(steps, size);
     return tg_error_status();
 }

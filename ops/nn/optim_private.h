@@ -4,6 +4,7 @@
 
 #include "ops/nn/optim.h"
 #include "ops/nn/state_file.h"
+#include "ops/nn/store.h"
 
 #define TG_MAX_STEPS (INT64_C(1) << 53) /* a double, in which rules raise to the power of it, counts so far */
 
@@ -50,8 +51,8 @@ tg_tensor *tg_optim_new_moment(const tg_tensor *p);
 
 /* ---- in a file (optim_file.c) ---- */
 
-/* What the keys of ops/nn/training.h hold of an optimiser whose model's parameters have these n names. */
-tg_status tg_optim_put(const tg_optim *optim, tg_safetensors *set, int n, const char *const name[]);
+/* Puts what the keys of ops/nn/training.h hold of an optimiser, whose model has these parameters. */
+tg_status tg_optim_put(const tg_optim *optim, tg_safetensors *set, const tg_store *params);
 
 /* Loading in two halves: `made` is an optimiser with the state of the file, which commit, that cannot fail, exchanges with
  * the one to be changed. steps[number[i]] in the file are those of parameter i. */

@@ -32,17 +32,6 @@ static tg_status put_stream(tg_safetensors *set, const char *key, const tg_rng *
     return tg_state_put_integers(set, key, 2, value);
 }
 
-static tg_status put_optim(const tg_training *run, const tg_model_object *m, tg_safetensors *set) {
-    const tg_store *s = &m->store[TG_PARAMETERS];
-    size_t size = ((size_t)s->count + 1) * sizeof(char *);
-    const char **name = tg_alloc(size);
-    if (!name) return tg_fail(TG_ERR_MEMORY, "%s: there is no memory for %d names", saving, s->count);
-    for (int i = 0; i < s->count; i++) name[i] = s->at[i].name;
-    tg_optim_put(run->optim, set, s->count, name);
-    tg_dealloc(name, size);
-    return tg_error_status();
-}
-
 enum { LOADER = 5 }; /* integers of the position of a loader */
 
 static tg_status put_loader(const tg_training *run, tg_safetensors *set) {
@@ -77,7 +66,7 @@ tg_status tg_training_write(const tg_training *run, const char *path, const doub
     tg_safetensors *set = m ? tg_safetensors_new() : NULL;
     if (!set) return tg_error_status();
     tg_model_put_with(run->model, set, (tg_model_save_opts){0});
-    if (run->optim) put_optim(run, m, set);
+    if (run->optim) tg_optim_put(run->optim, set, &m->store[TG_PARAMETERS]);
     if (run->schedule) tg_schedule_put(run->schedule, run->optim, set);
     put_stream(set, "random/default", tg_default_rng());
     if (run->rng) put_stream(set, "random/own", run->rng);
