@@ -1,5 +1,5 @@
 /* One step of an optimiser in one pass over memory: a parameter p, and its moments m and v, are changed in place by the
- * gradient g. The rules of ops/nn/optim.h are made of these loops, which run on several threads and in the instruction set
+ * gradient g. The rules of ops/nn/optim/optim.h are made of these loops, which run on several threads and in the instruction set
  * that core/kernels/simd/table.h has chosen, with the same bits in each.
  *
  * Nothing is checked: all arrays have one shape and one dtype, f32 or f64, and lie apart. With d = g + decay p:

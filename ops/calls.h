@@ -19,8 +19,8 @@
 #include "autograd/checkpoint.h"
 #include "autograd/functional.h"
 #include "autograd/gradcheck.h"
-#include "ops/nn/loader.h"
-#include "ops/nn/lr.h"
+#include "ops/nn/data/loader.h"
+#include "ops/nn/optim/lr.h"
 
 /* ---- the place of the call ---- */
 
@@ -645,7 +645,7 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_op_table(...) TG_POINTER_AT(const tg_op_entry *, tg_op_table(__VA_ARGS__))
 #define tg_op_find(...) TG_POINTER_AT(const tg_op *, tg_op_find(__VA_ARGS__))
 
-/* ops/nn/hyper.h */
+/* ops/nn/optim/hyper.h */
 #define tg_hyper_check(...) TG_STATUS_AT(tg_hyper_check(__VA_ARGS__))
 #define tg_hyper_complete(...) TG_STATUS_AT(tg_hyper_complete(__VA_ARGS__))
 #define tg_hyper_find(...) TG_POINTER_AT(const tg_hyper *, tg_hyper_find(__VA_ARGS__))
@@ -653,7 +653,7 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_hyper_set(...) TG_STATUS_AT(tg_hyper_set(__VA_ARGS__))
 #define tg_hyper_print(...) TG_VOID_AT(tg_hyper_print(__VA_ARGS__))
 
-/* ops/nn/init.h */
+/* ops/nn/layers/init.h */
 #define tg_init_zeros(...) TG_STATUS_AT(tg_init_zeros(__VA_ARGS__))
 #define tg_init_ones(...) TG_STATUS_AT(tg_init_ones(__VA_ARGS__))
 #define tg_init_kaiming_uniform(...) TG_STATUS_AT(tg_init_kaiming_uniform(__VA_ARGS__))
@@ -662,7 +662,7 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_init_xavier_normal(...) TG_STATUS_AT(tg_init_xavier_normal(__VA_ARGS__))
 #define tg_init_uniform(...) TG_STATUS_AT(tg_init_uniform(__VA_ARGS__))
 
-/* ops/nn/layers.h */
+/* ops/nn/layers/layers.h */
 #define tg_nn_linear(...) TG_AT(tg_nn_linear_with(TG_WITH_OPTIONS(4, tg_nn_linear_opts, __VA_ARGS__)))
 #define tg_nn_conv2d(...) TG_AT(tg_nn_conv2d_with(TG_WITH_OPTIONS(4, tg_nn_conv2d_opts, __VA_ARGS__)))
 #define tg_nn_layer_norm(...) TG_AT(tg_nn_layer_norm_with(TG_WITH_OPTIONS(3, tg_nn_layer_norm_opts, __VA_ARGS__)))
@@ -673,14 +673,14 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_nn_multihead_attention(...) \
     TG_AT(tg_nn_multihead_attention_with(TG_WITH_OPTIONS(4, tg_nn_multihead_attention_opts, __VA_ARGS__)))
 
-/* ops/nn/loader.h */
+/* ops/nn/data/loader.h */
 #define tg_loader_next(...) TG_VALUE_AT(bool, tg_loader_next(__VA_ARGS__))
 #define tg_loader_batches(...) TG_VALUE_AT(int64_t, tg_loader_batches(__VA_ARGS__))
 #define tg_loader_get_state(...) TG_STATUS_AT(tg_loader_get_state(__VA_ARGS__))
 #define tg_loader_set_state(...) TG_STATUS_AT(tg_loader_set_state(__VA_ARGS__))
 #define tg_loader_free(...) TG_VOID_AT(tg_loader_free(__VA_ARGS__))
 
-/* ops/nn/loss.h */
+/* ops/nn/losses/loss.h */
 #define tg_mse_loss(...) TG_AT(tg_mse_loss_with(TG_WITH_OPTIONS(2, tg_mse_loss_opts, __VA_ARGS__)))
 #define tg_binary_cross_entropy_with_logits(...) \
     TG_AT(tg_binary_cross_entropy_with_logits_with(TG_WITH_OPTIONS(2, tg_binary_cross_entropy_with_logits_opts, __VA_ARGS__)))
@@ -690,7 +690,7 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_nll_loss(...) TG_AT(tg_nll_loss_with(TG_WITH_OPTIONS(2, tg_nll_loss_opts, __VA_ARGS__)))
 #define tg_accuracy(...) TG_VALUE_AT(double, tg_accuracy(__VA_ARGS__))
 
-/* ops/nn/loss_distance.h */
+/* ops/nn/losses/loss_distance.h */
 #define tg_l1_loss(...) TG_AT(tg_l1_loss_with(TG_WITH_OPTIONS(2, tg_l1_loss_opts, __VA_ARGS__)))
 #define tg_huber_loss(...) TG_AT(tg_huber_loss_with(TG_WITH_OPTIONS(2, tg_huber_loss_opts, __VA_ARGS__)))
 #define tg_smooth_l1_loss(...) TG_AT(tg_smooth_l1_loss_with(TG_WITH_OPTIONS(2, tg_smooth_l1_loss_opts, __VA_ARGS__)))
@@ -703,7 +703,7 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_cosine_similarity(...) \
     TG_AT(tg_cosine_similarity_with(TG_WITH_OPTIONS(3, tg_cosine_similarity_opts, __VA_ARGS__)))
 
-/* ops/nn/lr.h */
+/* ops/nn/optim/lr.h */
 #define tg_lr_constant(...) \
     TG_VALUE_AT(tg_lr, tg_lr_constant_with(TG_WITH_OPTIONS(1, tg_lr_constant_opts, __VA_ARGS__)))
 #define tg_lr_linear(...) TG_VALUE_AT(tg_lr, tg_lr_linear_with(TG_WITH_OPTIONS(1, tg_lr_linear_opts, __VA_ARGS__)))
@@ -719,7 +719,7 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
     TG_VALUE_AT(tg_lr, tg_lr_plateau_with(TG_WITH_OPTIONS(1, tg_lr_plateau_opts, __VA_ARGS__)))
 #define tg_lr_lambda(...) TG_VALUE_AT(tg_lr, tg_lr_lambda_with(TG_WITH_OPTIONS(2, tg_lr_lambda_opts, __VA_ARGS__)))
 
-/* ops/nn/model.h */
+/* ops/nn/model/model.h */
 #define tg_model_new(...) TG_POINTER_AT(tg_model *, tg_model_new(__VA_ARGS__))
 #define tg_model_free(...) TG_VOID_AT(tg_model_free(__VA_ARGS__))
 #define tg_model_param(...) TG_AT(tg_model_param(__VA_ARGS__))
@@ -735,13 +735,13 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_model_set_training(...) TG_VALUE_AT(bool, tg_model_set_training(__VA_ARGS__))
 #define tg_model_training(...) TG_VALUE_AT(bool, tg_model_training(__VA_ARGS__))
 
-/* ops/nn/model_file.h */
+/* ops/nn/model/model_file.h */
 #define tg_model_save(...) TG_STATUS_AT(tg_model_save_with(TG_WITH_OPTIONS(2, tg_model_save_opts, __VA_ARGS__)))
 #define tg_model_load(...) TG_STATUS_AT(tg_model_load_with(TG_WITH_OPTIONS(2, tg_model_load_opts, __VA_ARGS__)))
 #define tg_model_put(...) TG_STATUS_AT(tg_model_put_with(TG_WITH_OPTIONS(2, tg_model_put_opts, __VA_ARGS__)))
 #define tg_model_take(...) TG_STATUS_AT(tg_model_take_with(TG_WITH_OPTIONS(2, tg_model_take_opts, __VA_ARGS__)))
 
-/* ops/nn/optim.h */
+/* ops/nn/optim/optim.h */
 #define tg_optim_new(...) TG_POINTER_AT(tg_optim *, tg_optim_new(__VA_ARGS__))
 #define tg_optim_step(...) TG_STATUS_AT(tg_optim_step(__VA_ARGS__))
 #define tg_optim_free(...) TG_VOID_AT(tg_optim_free(__VA_ARGS__))
@@ -757,11 +757,11 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_sgd(...) TG_POINTER_AT(tg_optim *, tg_sgd_with(TG_WITH_OPTIONS(2, tg_sgd_opts, __VA_ARGS__)))
 #define tg_adam(...) TG_POINTER_AT(tg_optim *, tg_adam_with(TG_WITH_OPTIONS(2, tg_adam_opts, __VA_ARGS__)))
 
-/* ops/nn/recurrent.h */
+/* ops/nn/layers/recurrent.h */
 #define tg_nn_lstm(...) TG_AT(tg_nn_lstm_with(TG_WITH_OPTIONS(4, tg_nn_lstm_opts, __VA_ARGS__)))
 #define tg_nn_gru(...) TG_AT(tg_nn_gru_with(TG_WITH_OPTIONS(4, tg_nn_gru_opts, __VA_ARGS__)))
 
-/* ops/nn/schedule.h */
+/* ops/nn/optim/schedule.h */
 #define tg_schedule_new(...) TG_POINTER_AT(tg_schedule *, tg_schedule_new_with(TG_WITH_LIST(tg_lr, __VA_ARGS__)))
 #define tg_schedule_step(...) TG_STATUS_AT(tg_schedule_step(__VA_ARGS__))
 #define tg_schedule_step_metric(...) TG_STATUS_AT(tg_schedule_step_metric(__VA_ARGS__))
@@ -771,13 +771,13 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_schedule_get_state(...) TG_STATUS_AT(tg_schedule_get_state(__VA_ARGS__))
 #define tg_schedule_set_state(...) TG_STATUS_AT(tg_schedule_set_state(__VA_ARGS__))
 
-/* ops/nn/training.h */
+/* ops/nn/train/training.h */
 #define tg_training_save(...) TG_STATUS_AT(tg_training_save(__VA_ARGS__))
 #define tg_training_load(...) TG_STATUS_AT(tg_training_load(__VA_ARGS__))
 #define tg_training_keep(...) \
     TG_STATUS_AT(tg_training_keep_with(TG_WITH_OPTIONS(4, tg_training_keep_opts, __VA_ARGS__)))
 
-/* ops/nn/vocab.h */
+/* ops/nn/data/vocab.h */
 #define tg_vocab_of(...) TG_POINTER_AT(tg_vocab *, tg_vocab_of(__VA_ARGS__))
 #define tg_vocab_new(...) TG_POINTER_AT(tg_vocab *, tg_vocab_new(__VA_ARGS__))
 #define tg_vocab_free(...) TG_VOID_AT(tg_vocab_free(__VA_ARGS__))

@@ -15,7 +15,7 @@ found=$(
         say 'not written from the root'
 
     # A header is private when its first line says so; the others are installed, by name in meson.build.
-    for h in core/*.h core/io/*.h autograd/*.h ops/*.h ops/*/*.h; do
+    for h in core/*.h core/io/*.h autograd/*.h ops/*.h ops/*/*.h ops/nn/*/*.h; do
         [ -e "$h" ] || continue
         folder=${h%%/*}
         listed() {
@@ -77,7 +77,7 @@ found=$(
     find core autograd ops tests -name '*.c' ! -path 'tests/install/*' | while read -r f; do
         name=${f##*/}
         grep -rqE --include=meson.build "['/]${name%.c}(\.c)?'" core autograd ops tests ||
-            grep -q "^TG_API tg_optim \*tg_${name%.c}_with(" ops/nn/optim.h ||
+            grep -q "^TG_API tg_optim \*tg_${name%.c}_with(" ops/nn/optim/optim.h ||
             grep -q "^#include \"${f%.c}.h\"" ops/tapegrad.h || echo "$f: in no meson.build"
     done
 

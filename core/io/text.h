@@ -1,4 +1,4 @@
-/* Text files, or any others, as their bytes. ops/nn/vocab.h makes numbers of characters. */
+/* Text files, or any others, as their bytes. ops/nn/data/vocab.h makes numbers of characters. */
 #ifndef TG_CORE_IO_TEXT_H
 #define TG_CORE_IO_TEXT_H
 

@@ -1,4 +1,4 @@
-/* Softmax and cross-entropy as one op: the primitive under tg_cross_entropy (ops/nn/loss.h), which adds weights, ignored
+/* Softmax and cross-entropy as one op: the primitive under tg_cross_entropy (ops/nn/losses/loss.h), which adds weights, ignored
  * rows and reductions. */
 #ifndef TG_OPS_LOSS_CROSS_ENTROPY_H
 #define TG_OPS_LOSS_CROSS_ENTROPY_H

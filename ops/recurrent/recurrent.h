@@ -1,6 +1,6 @@
 /* Recurrent cells, and whole sequences as one op, of f32 or f64. Their input is pre-activations, so that the part that
  * does not recur, the product of all steps' inputs with their weight, is one matrix product before. Gates lie side
- * by side in the last axis, in PyTorch's order; ops/nn/recurrent.h has the layers. Gradients are right also where gates
+ * by side in the last axis, in PyTorch's order; ops/nn/layers/recurrent.h has the layers. Gradients are right also where gates
  * have rounded to 1 or -1. */
 #ifndef TG_OPS_RECURRENT_RECURRENT_H
 #define TG_OPS_RECURRENT_RECURRENT_H

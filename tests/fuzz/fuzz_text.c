@@ -1,5 +1,5 @@
 #include "core/io/text.h"
-#include "ops/nn/vocab.h"
+#include "ops/nn/data/vocab.h"
 #include "tests/fuzz/fuzz_file.h"
 
 #include <string.h>

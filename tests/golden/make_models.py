@@ -1,5 +1,5 @@
 """Models of PyTorch, each as the state_dict that safetensors.torch saves, with an input, its output and all gradients, for
-tests/ops/nn/test_model_torch.c, which builds the same models.
+tests/ops/nn/model/test_model_torch.c, which builds the same models.
 
     python3 tests/golden/make_models.py FOLDER        # needs PyTorch and safetensors
 

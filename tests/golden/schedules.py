@@ -1,5 +1,5 @@
 """Writes schedules.def: learning rate and momentum after 0 .. 59 steps of schedules of PyTorch, for
-tests/ops/nn/test_schedule.c, which makes the same ones under these names.
+tests/ops/nn/optim/test_schedule.c, which makes the same ones under these names.
 
     python3 tests/golden/schedules.py > tests/golden/schedules.def
 """

@@ -1,0 +1,71 @@
+#include "ops/nn/layers/layer.h"
+
+#include <string.h>
+
+bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name, const char *part) {
+    if (!buf || !layer || !part) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_layer_name: the buffer, the layer or the part is NULL");
+        return false;
+    }
+    size_t front = name ? strlen(name) : 0, back = strlen(part);
+    if (front > 0 && front < TG_LAYER_NAME && back < TG_LAYER_NAME - 1 - front) {
+        memcpy(buf, name, front);
+        buf[front] = '.';
+        memcpy(buf + front + 1, part, back + 1);
+        return true;
+    }
+    if (front)
+        tg_fail(TG_ERR_ARGUMENT, "%s: the name %.40s.. is longer than %d characters", layer, name,
+                TG_LAYER_NAME - 2 - (int)strlen(part));
+    else
+        tg_fail(TG_ERR_ARGUMENT, "%s: a layer needs a name", layer);
+    return false;
+}
+
+tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part,
+                          tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user) {
+    TG_NAMED(layer);
+    char full[TG_LAYER_NAME];
+    if (!tg_layer_name(full, layer, name, part)) return tg_poison();
+    return tg_model_param(model, full, dtype, shape, init, user);
+}
+
+tg_tensor *tg_layer_buffer(tg_model *model, const char *layer, const char *name, const char *part,
+                           tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user) {
+    TG_NAMED(layer);
+    char full[TG_LAYER_NAME];
+    if (!tg_layer_name(full, layer, name, part)) return tg_poison();
+    return tg_model_buffer(model, full, dtype, shape, init, user);
+}
+
+bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size) {
+    TG_NAMED(layer);
+    char text[160];
+    if (!layer || !form) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_layer_check: the layer or the form is NULL");
+        return false;
+    }
+    if (!tg_check_argument(x, layer, NULL)) return false;
+    int is = tg_rank(x);
+    if ((rank ? is == rank : is > 0) && tg_dtype_is_float(tg_dtype_of(x)) && size > 0) return true;
+    tg_describe(x, text, sizeof text);
+    if (rank ? is != rank : is == 0)
+        tg_fail(TG_ERR_SHAPE, "%s: needs an input %s, was given %s", layer, form, text);
+    else if (!tg_dtype_is_float(tg_dtype_of(x)))
+        tg_fail(TG_ERR_DTYPE, "%s: takes f32 or f64, was given %s", layer, text);
+    else
+        tg_fail(TG_ERR_ARGUMENT, "%s: the size %lld must be positive: input %s", layer, (long long)size, text);
+    return false;
+}
+
+tg_layer_start tg_layer_begin(tg_model *model) {
+    return (tg_layer_start){model, model ? tg_model_count(model) : 0,
+                            model ? tg_model_buffer_count(model) : 0, tg_tape_mark()};
+}
+
+tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y) {
+    if (!tg_is_poison(y)) return y;
+    tg_tape_rewind(start.mark);
+    if (start.model) tg_model_truncate(start.model, start.parameters, start.buffers);
+    return y;
+}

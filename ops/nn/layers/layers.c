@@ -1,0 +1,221 @@
+#include "ops/nn/layers/layers.h"
+
+#include "autograd/composed.h"
+#include "ops/elementwise/arithmetic.h"
+#include "ops/elementwise/inplace.h"
+#include "ops/index/embedding.h"
+#include "ops/nn/layers/init.h"
+#include "ops/nn/layers/layer.h"
+#include "ops/products/matmul.h"
+#include "ops/shape/split.h"
+#include "ops/shape/view.h"
+#include "ops/structured/attention.h"
+#include "ops/structured/batch_norm.h"
+#include "ops/structured/conv.h"
+#include "ops/structured/layer_norm.h"
+
+/* ---- linear ---- */
+
+static tg_tensor *linear(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_nn_linear_opts opts) {
+    char weight[TG_LAYER_NAME], bias[TG_LAYER_NAME];
+    if (!tg_layer_name(weight, "nn_linear", name, "weight") || !tg_layer_name(bias, "nn_linear", name, "bias"))
+        return tg_poison();
+    tg_dtype dtype = tg_dtype_of(x);
+    tg_init_fn init = opts.init ? opts.init : tg_init_kaiming_uniform;
+    tg_tensor *w = tg_model_param(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init, opts.init_user),
+              *b = NULL;
+    if (!opts.no_bias) b = tg_model_param(model, bias, dtype, TG_SHAPE(out), NULL, NULL);
+    return tg_linear_with(x, w, (tg_linear_opts){.bias = b});
+}
+
+tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor *x, int64_t out,
+                             tg_nn_linear_opts opts) {
+    TG_NAMED("nn_linear");
+    if (!tg_layer_check("nn_linear", x, 0, "[.., in]", out)) return tg_poison();
+    tg_layer_start start = tg_layer_begin(model);
+    return tg_layer_end(start, linear(model, name, x, out, opts));
+}
+
+/* ---- convolution ---- */
+
+static tg_tensor *convolve(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
+                           tg_nn_conv2d_opts o) {
+    tg_dtype dtype = tg_dtype_of(x);
+    tg_init_fn init = o.init ? o.init : tg_init_kaiming_uniform;
+    tg_conv2d_opts opts = {.groups = o.groups};
+    for (int i = 0; i < 2; i++)
+        opts.stride[i] = o.stride[i], opts.padding[i] = o.padding[i], opts.dilation[i] = o.dilation[i];
+    tg_shape shape = TG_SHAPE(filters, tg_size(x, 1) / (o.groups > 0 ? o.groups : 1), o.kernel[0], o.kernel[1]);
+    tg_tensor *w = tg_layer_param(model, "nn_conv2d", name, "weight", dtype, shape, init, o.init_user);
+    if (!o.no_bias)
+        opts.bias = tg_layer_param(model, "nn_conv2d", name, "bias", dtype, TG_SHAPE(filters), NULL, NULL);
+    return tg_conv2d_with(x, w, opts);
+}
+
+tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
+                             tg_nn_conv2d_opts opts) {
+    TG_NAMED("nn_conv2d");
+    if (!tg_layer_check("nn_conv2d", x, 4, "[images, channels, height, width]", filters)) return tg_poison();
+    if (opts.kernel[1] == 0) opts.kernel[1] = opts.kernel[0];
+    if (opts.kernel[0] < 1 || opts.kernel[1] < 1) {
+        tg_fail(TG_ERR_ARGUMENT,
+                "nn_conv2d: the kernel must be given, with positive sizes, and is {%lld, %lld}",
+                (long long)opts.kernel[0], (long long)opts.kernel[1]);
+        return tg_poison();
+    }
+    tg_layer_start start = tg_layer_begin(model);
+    return tg_layer_end(start, convolve(model, name, x, filters, opts));
+}
+
+/* ---- normalisation ---- */
+
+/* The weight and bias of a normalisation over the last axis, which start as ones and zeros. */
+static tg_layer_norm_opts norm_params(tg_model *model, const char *layer, const char *name,
+                                      const tg_tensor *x, bool bias) {
+    tg_dtype dtype = tg_dtype_of(x);
+    tg_shape size = TG_SHAPE(tg_size(x, -1));
+    tg_layer_norm_opts opts = {
+        .weight = tg_layer_param(model, layer, name, "weight", dtype, size, tg_init_ones, NULL)};
+    if (bias) opts.bias = tg_layer_param(model, layer, name, "bias", dtype, size, NULL, NULL);
+    return opts;
+}
+
+tg_tensor *tg_nn_layer_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_layer_norm_opts o) {
+    TG_NAMED("nn_layer_norm");
+    if (!tg_layer_check("nn_layer_norm", x, 0, "[.., size]", 1)) return tg_poison();
+    tg_layer_start start = tg_layer_begin(model);
+    tg_layer_norm_opts opts = norm_params(model, "nn_layer_norm", name, x, !o.no_bias);
+    opts.eps = o.eps;
+    return tg_layer_end(start, tg_layer_norm_with(x, opts));
+}
+
+tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_rms_norm_opts o) {
+    TG_NAMED("nn_rms_norm");
+    if (!tg_layer_check("nn_rms_norm", x, 0, "[.., size]", 1)) return tg_poison();
+    tg_layer_start start = tg_layer_begin(model);
+    tg_layer_norm_opts opts = norm_params(model, "nn_rms_norm", name, x, false);
+    opts.eps = o.eps;
+    return tg_layer_end(start, tg_rms_norm_with(x, opts));
+}
+
+/* Without an error there is a model, and x is [images, channels, ..]. */
+static tg_tensor *batch_norm(tg_model *model, const char *name, tg_tensor *x, tg_nn_batch_norm_opts o) {
+    static const char layer[] = "nn_batch_norm";
+    tg_dtype dtype = tg_dtype_of(x);
+    tg_shape channels = TG_SHAPE(tg_size(x, 1));
+    tg_batch_norm_opts opts = {.momentum = o.momentum, .eps = o.eps, .training = tg_model_training(model)};
+    if (!o.no_affine) {
+        opts.weight = tg_layer_param(model, layer, name, "weight", dtype, channels, tg_init_ones, NULL);
+        opts.bias = tg_layer_param(model, layer, name, "bias", dtype, channels, NULL, NULL);
+    }
+    opts.running_mean = tg_layer_buffer(model, layer, name, "running_mean", dtype, channels, NULL, NULL);
+    opts.running_var = tg_layer_buffer(model, layer, name, "running_var", dtype, channels, tg_init_ones, NULL);
+    tg_tensor *batches =
+        tg_layer_buffer(model, layer, name, "num_batches_tracked", TG_I64, TG_SHAPE(), NULL, NULL);
+    if (tg_is_poison(batches)) return batches;
+    tg_tensor *y = tg_batch_norm_with(x, opts);
+    if (opts.training && !tg_is_poison(y)) ++*(int64_t *)tg_inplace(batches, "nn_batch_norm")->data;
+    return y;
+}
+
+tg_tensor *tg_nn_batch_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_batch_norm_opts opts) {
+    TG_NAMED("nn_batch_norm");
+    if (!tg_layer_check("nn_batch_norm", x, 0, "[images, channels, ..]", 1)) return tg_poison();
+    if (tg_rank(x) < 2) {
+        char text[160];
+        tg_fail(TG_ERR_SHAPE, "nn_batch_norm: needs an input [images, channels, ..], was given %s",
+                tg_describe(x, text, sizeof text));
+        return tg_poison();
+    }
+    tg_layer_start start = tg_layer_begin(model);
+    return tg_layer_end(start, batch_norm(model, name, x, opts));
+}
+
+/* ---- embedding ---- */
+
+/* Fills w with standard normal numbers, as torch.nn.Embedding does. */
+static tg_status init_normal(tg_tensor *w, tg_rng *rng, const void *user) {
+    (void)user;
+    const tg_array *a = tg_array_of(w);
+    for (int64_t i = 0; a && i < a->numel; i++) tg_array_set(a, i, tg_rng_normal(rng));
+    return a ? TG_OK : tg_error_status();
+}
+
+tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *index, int64_t number,
+                                int64_t size, tg_nn_embedding_opts o) {
+    TG_NAMED("nn_embedding");
+    if (number < 1 || size < 1) {
+        tg_fail(TG_ERR_ARGUMENT,
+                "nn_embedding: the number of rows, %lld, and their size, %lld, must be positive",
+                (long long)number, (long long)size);
+        return tg_poison();
+    }
+    tg_layer_start start = tg_layer_begin(model);
+    tg_init_fn init = o.init ? o.init : init_normal;
+    tg_dtype dtype = o.f64 ? TG_F64 : TG_F32;
+    tg_tensor *w = tg_layer_param(model, "nn_embedding", name, "weight", dtype, TG_SHAPE(number, size), init,
+                                  o.init_user);
+    return tg_layer_end(start, tg_is_poison(w) ? w : tg_embedding_with(w, index, (tg_embedding_opts){0}));
+}
+
+/* ---- dropout ---- */
+
+tg_tensor *tg_nn_dropout(tg_model *model, tg_tensor *x, double p) {
+    TG_COMPOSED("nn_dropout");
+    bool training = tg_model_training(model);
+    return tg_error_status() == TG_OK ? tg_dropout(x, p, training) : tg_poison();
+}
+
+/* ---- self-attention ---- */
+
+/* split_heads makes [n, t, heads * d] [n, heads, t, d]; join_heads undoes it. */
+static tg_tensor *split_heads(tg_tensor *x, int64_t heads) {
+    tg_shape s = tg_shape_of(x);
+    return tg_transpose(tg_reshape_with(x, TG_SHAPE(s.dim[0], s.dim[1], heads, s.dim[2] / heads)), 1, 2);
+}
+static tg_tensor *join_heads(tg_tensor *x) {
+    tg_shape s = tg_shape_of(x);
+    return tg_reshape_with(tg_transpose(x, 1, 2), TG_SHAPE(s.dim[0], s.dim[2], s.dim[1] * s.dim[3]));
+}
+
+static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
+                         tg_nn_multihead_attention_opts o) {
+    int64_t size = tg_size(x, 2);
+    tg_dtype dtype = tg_dtype_of(x);
+    static const char kind_of_layer[] = "nn_multihead_attention";
+    tg_tensor *w = tg_layer_param(model, kind_of_layer, name, "in_proj_weight", dtype,
+                                  TG_SHAPE(3 * size, size), tg_init_xavier_uniform, NULL),
+              *b = NULL, *part[3];
+    if (!o.no_bias)
+        b = tg_layer_param(model, kind_of_layer, name, "in_proj_bias", dtype, TG_SHAPE(3 * size), NULL, NULL);
+    tg_tensor *all = tg_linear_with(x, w, (tg_linear_opts){.bias = b});
+    if (tg_is_poison(all)) return all;
+    for (int i = 0; i < 3; i++) part[i] = split_heads(tg_narrow(all, 2, i * size, size), heads);
+    tg_scaled_dot_product_attention_opts opts = {.mask = o.mask, .causal = o.causal};
+    tg_tensor *y = tg_scaled_dot_product_attention_with(part[0], part[1], part[2], opts);
+    if (tg_is_poison(y)) return y;
+    char out[TG_LAYER_NAME];
+    if (!tg_layer_name(out, kind_of_layer, name, "out_proj")) return tg_poison();
+    tg_nn_linear_opts linear_opts = {.no_bias = o.no_bias, .init = tg_init_xavier_uniform};
+    tg_tensor *joined = join_heads(y), *result = tg_nn_linear_with(model, out, joined, size, linear_opts);
+    tg_tensor *inner[] = {all,     part[0], part[1],
+                          part[2], y,       joined}; /* only gradients read them from here on */
+    for (int i = 0; i < 6 && !tg_is_poison(result); i++) tg_drop_elements(inner[i]);
+    return result;
+}
+
+tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
+                                          tg_nn_multihead_attention_opts opts) {
+    TG_NAMED("nn_multihead_attention");
+    if (!tg_layer_check("nn_multihead_attention", x, 3, "[n, t, size]", heads)) return tg_poison();
+    if (opts.mask && !tg_check_argument(opts.mask, "nn_multihead_attention", "the mask")) return tg_poison();
+    if (tg_size(x, 2) % heads != 0 || tg_size(x, 2) > INT64_MAX / 3) {
+        char text[160];
+        tg_describe(x, text, sizeof text);
+        tg_fail(TG_ERR_SHAPE, "nn_multihead_attention: %lld heads do not divide the last axis of %s",
+                (long long)heads, text);
+        return tg_poison();
+    }
+    tg_layer_start start = tg_layer_begin(model);
+    return tg_layer_end(start, attend(model, name, x, heads, opts));
+}

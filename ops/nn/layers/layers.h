@@ -1,0 +1,111 @@
+/* Layers: a layer is a function of (model, name, input, size, options). */
+#ifndef TG_OPS_NN_LAYERS_H
+#define TG_OPS_NN_LAYERS_H
+
+#include "ops/nn/model/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tg_nn_linear_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    bool no_bias;
+    tg_init_fn init;       /* fills the weight; NULL: tg_init_kaiming_uniform. The bias starts at zero */
+    const void *init_user; /* passed to init: .init = tg_init_uniform, .init_user = &bound */
+} tg_nn_linear_opts;
+
+/* y = x W^T + b, for x [.., in], W = name.weight [out, in], b = name.bias [out]; y is [.., out] (torch.nn.Linear).
+ * Parameters are f32 or f64, as x. An input size other than the first time is TG_ERR_SHAPE.
+ *     h = tg_relu(tg_nn_linear(m, "fc1", x, 256)); */
+TG_API tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor *x, int64_t out,
+                                    tg_nn_linear_opts opts);
+
+/* Convolution of x [images, channels, height, width] with `filters` filters of kernel {height, width}
+ * (torch.nn.Conv2d): tg_conv2d with name.weight [filters, channels / groups, kernel..] and name.bias [filters]. The
+ * kernel must be given (TG_ERR_ARGUMENT), and {5} is {5, 5}; the other options are those of tg_conv2d, init and init_user
+ * those of tg_nn_linear.
+ *     x = tg_relu(tg_nn_conv2d(m, "conv1", x, 16, .kernel = {5, 5}, .padding = {2, 2})); */
+typedef struct tg_nn_conv2d_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    int64_t kernel[2], stride[2], padding[2], dilation[2], groups;
+    bool no_bias;
+    tg_init_fn init;
+    const void *init_user;
+} tg_nn_conv2d_opts;
+TG_API tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
+                                    tg_nn_conv2d_opts opts);
+
+/* Layer normalisation over the last axis of x [.., size] (torch.nn.LayerNorm(size)), with name.weight and
+ * name.bias [size], which start as ones and zeros:
+ *     y = (x - mean) / sqrt(variance + eps) * weight + bias
+ *     x = tg_add(x, tg_nn_linear(m, "b0.mlp", tg_nn_layer_norm(m, "b0.norm", x), 128)); */
+typedef struct tg_nn_layer_norm_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    bool no_bias;
+    double eps; /* default 1e-5 */
+} tg_nn_layer_norm_opts;
+TG_API tg_tensor *tg_nn_layer_norm_with(tg_model *model, const char *name, tg_tensor *x,
+                                        tg_nn_layer_norm_opts opts);
+
+/* Layer normalisation without mean and bias (torch.nn.RMSNorm(size)):  y = x / sqrt(mean(x^2) + eps) * weight. */
+typedef struct tg_nn_rms_norm_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    double eps;                   /* default: the machine epsilon of the dtype */
+} tg_nn_rms_norm_opts;
+TG_API tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x,
+                                      tg_nn_rms_norm_opts opts);
+
+/* Normalisation of x [images, channels, ..] by channel (torch.nn.BatchNorm1d, 2d and 3d): tg_batch_norm with name.weight and
+ * name.bias [channels], which start as ones and zeros. In training (tg_model_set_training) it uses the mean and variance of
+ * the batch and keeps running ones in the buffers name.running_mean and name.running_var [channels], and the number of
+ * batches in name.num_batches_tracked, an i64; in evaluation it uses the running ones.
+ *     x = tg_relu(tg_nn_batch_norm(m, "bn1", tg_nn_conv2d(m, "conv1", x, 16, .kernel = {3, 3}))); */
+typedef struct tg_nn_batch_norm_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    bool no_affine;               /* without weight and bias */
+    double momentum;              /* default 0.1, TG_ZERO for 0 */
+    double eps;                   /* default 1e-5 */
+} tg_nn_batch_norm_opts;
+TG_API tg_tensor *tg_nn_batch_norm_with(tg_model *model, const char *name, tg_tensor *x,
+                                        tg_nn_batch_norm_opts opts);
+
+/* The rows of name.weight [number, size] that index (i64 or i32, any shape) names: [.., size]
+ * (torch.nn.Embedding(number, size); as there the weight starts standard normal). It is f32, or f64 if
+ * asked for. An index outside [-number, number) is TG_ERR_ARGUMENT.
+ *     x = tg_add(tg_nn_embedding(m, "token", tokens, 96, 128), tg_nn_embedding(m, "place", tg_arange(TG_I64, 0, t, 1), 512, 128)); */
+typedef struct tg_nn_embedding_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    tg_init_fn init;              /* NULL: standard normal */
+    bool f64;
+    const void *init_user;
+} tg_nn_embedding_opts;
+TG_API tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *index, int64_t number,
+                                       int64_t size, tg_nn_embedding_opts opts);
+
+/* tg_dropout (ops/index/embedding.h) with probability p while the model is in training (tg_model_set_training), and x itself
+ * in evaluation. It has no parameters.
+ *     x = tg_nn_dropout(m, tg_relu(tg_nn_linear(m, "fc1", x, 256)), 0.5); */
+TG_API tg_tensor *tg_nn_dropout(tg_model *model, tg_tensor *x, double p);
+
+/* Multi-head self-attention of x [n, t, size] (torch.nn.MultiheadAttention(size, heads, batch_first=True) with x as
+ * query, key and value): q, k, v = the thirds of x W_in^T + b_in, each cut into `heads` heads of size / heads;
+ *     y = concat over heads of softmax(q k^T / sqrt(size / heads) + mask) v, times W_out^T + b_out.
+ * Its parameters are name.in_proj_weight [3 size, size], name.in_proj_bias [3 size], name.out_proj.weight [size, size] and
+ * name.out_proj.bias [size]. With causal,
+ * step i sees the steps 0..i; mask is that of tg_scaled_dot_product_attention and broadcasts to [n, heads, t, t].
+ * A size that is no multiple of heads is TG_ERR_SHAPE.
+ *     x = tg_add(x, tg_nn_multihead_attention(m, "b0.attention", tg_nn_layer_norm(m, "b0.norm", x), 4, .causal = true)); */
+typedef struct tg_nn_multihead_attention_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    tg_tensor *mask;
+    bool causal, no_bias;
+} tg_nn_multihead_attention_opts;
+TG_API tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_tensor *x,
+                                                 int64_t heads, tg_nn_multihead_attention_opts opts);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

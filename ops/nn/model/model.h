@@ -1,0 +1,70 @@
+/* Models. A model is a store of named parameters; the network is a function that asks it for parameters by
+ * name. The first call makes a parameter, and later calls find it. The same name is the same parameter, so
+ * sharing weights needs nothing more. Layers prefix names with a dot: "fc1.weight".
+ *
+ * A buffer is a named tensor that is state but no parameter, such as a running mean: it has no gradient, optimisers do not
+ * touch it, and it is counted apart. ops/nn/model/model_file.h saves and loads both.
+ */
+#ifndef TG_OPS_NN_MODEL_H
+#define TG_OPS_NN_MODEL_H
+
+#include "autograd/backward.h"
+#include "core/random.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tg_model tg_model;
+
+/* A model without parameters, whose initial values come from the stream of `seed`. NULL with TG_ERR_MEMORY
+ * raised when there is no memory. In every function below a NULL model, and one that was freed, are TG_ERR_ARGUMENT. */
+TG_API tg_model *tg_model_new(uint64_t seed);
+
+/* Frees the parameters, their gradients and the buffers. NULL is ignored; a second free is an error, and so is one while an
+ * initialiser of the model runs (TG_ERR_ARGUMENT). */
+TG_API void tg_model_free(tg_model *model);
+
+/* An initialiser fills a new parameter or buffer: it is called once with the tensor, which holds zeros, its random stream
+ * and `user`. ops/nn/layers/init.h has the usual ones; NULL means zeros. */
+typedef tg_status (*tg_init_fn)(tg_tensor *tensor, tg_rng *rng, const void *user);
+
+/* The parameter `name`, made with this dtype (f32 or f64) and shape on the first call. The model owns it. A later call with
+ * another dtype or shape is TG_ERR_SHAPE, naming both, and the name of a buffer is TG_ERR_ARGUMENT. The random stream of a
+ * parameter depends on the model's seed and its name only, so adding a layer does not change the others' initial values.
+ * Two calls among the arguments of one call make their parameters in either order (docs/evaluation-order.md). */
+TG_API tg_tensor *tg_model_param(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape,
+                                 tg_init_fn init, const void *user);
+
+/* The buffer `name`, in the same way; of any dtype. */
+TG_API tg_tensor *tg_model_buffer(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape,
+                                  tg_init_fn init, const void *user);
+
+/* The number of parameters; parameter i in the order in which they were made (tg_name gives its name); the parameter or
+ * buffer of a name. A missing one is the poison tensor with TG_ERR_ARGUMENT. */
+TG_API int tg_model_count(const tg_model *model);
+TG_API tg_tensor *tg_model_at(const tg_model *model, int i);
+TG_API tg_tensor *tg_model_find(const tg_model *model, const char *name);
+
+/* The same of buffers. */
+TG_API int tg_model_buffer_count(const tg_model *model);
+TG_API tg_tensor *tg_model_buffer_at(const tg_model *model, int i);
+
+/* Frees the parameters from number `parameters` on and the buffers from number `buffers` on, as a layer that fails half-way
+ * does to leave the model as it was; those that a file has made stay. Nothing happens when there are not so many. */
+TG_API void tg_model_truncate(tg_model *model, int parameters, int buffers);
+
+/* The number of elements of all parameters, and of all buffers. */
+TG_API int64_t tg_model_numel(const tg_model *model);
+TG_API int64_t tg_model_buffer_numel(const tg_model *model);
+
+/* Training mode is on at first; layers that differ in evaluation (tg_nn_dropout, tg_nn_batch_norm) ask for it. Setting it returns the previous
+ * mode. */
+TG_API bool tg_model_set_training(tg_model *model, bool on);
+TG_API bool tg_model_training(const tg_model *model);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,52 @@
+/* Private. A model as those see it that save and load it (model_file.c, training.c). */
+#ifndef TG_OPS_NN_MODEL_PRIVATE_H
+#define TG_OPS_NN_MODEL_PRIVATE_H
+
+#include "ops/nn/model/model_file.h"
+#include "ops/nn/model/store.h"
+
+typedef enum tg_holding { TG_PARAMETERS, TG_BUFFERS, TG_HOLDINGS } tg_holding;
+
+/* The object behind a handle tg_model *. A name is in one store at most. */
+typedef struct tg_model_object {
+    uint64_t seed;
+    tg_store store[TG_HOLDINGS];
+    bool evaluating;
+    int making; /* the number of parameters and buffers whose initialiser is running */
+} tg_model_object;
+
+/* NULL with TG_ERR_ARGUMENT raised when the handle is not that of a model. */
+tg_model_object *tg_model_object_of(const tg_model *model, const char *who);
+
+/* ---- loading in two halves: what can fail, and then the change ---- */
+
+typedef struct tg_model_item {
+    const char *file; /* its name in the set */
+    tg_tensor *value; /* kept: for a new entry its tensor, else the elements to be copied; NULL: not to be loaded */
+    tg_holding holding; /* of the entry */
+    int at;             /* its number there; -1: it is new */
+} tg_model_item;
+
+typedef struct tg_model_change {
+    tg_model_object *model;
+    const char *who, *path; /* for messages */
+    tg_model_load_opts opts;
+    tg_store names;      /* in the model, of the items, which have the same numbers */
+    tg_model_item *item; /* of `room` places */
+    int room;
+    int left_out; /* tensors that the table of names leaves out */
+    bool listed;  /* the set has lists of parameters and buffers */
+} tg_model_change;
+
+/* Reads the set and makes all that the change needs. `path` is where the set is from. After it the change is made by
+ * tg_model_change_commit, which cannot fail, or dropped, as it is after a failure. */
+tg_status tg_model_change_prepare(tg_model_change *c, const tg_safetensors *set);
+void tg_model_change_commit(tg_model_change *c);
+void tg_model_change_drop(tg_model_change *c);
+
+/* The parameters that the model will have, in their order: up to `most` handles and names, and their numbers among those of
+ * the file. Returns how many there are. */
+int tg_model_change_params(const tg_model_change *c, int most, tg_tensor *param[], const char *name[],
+                           int number[]);
+
+#endif

@@ -1,0 +1,46 @@
+#include "core/update.h"
+#include "ops/nn/optim/optim.h"
+
+#include <math.h>
+
+static const tg_hyper hypers[] = {
+    {"beta1", TG_ATTR_REAL, offsetof(tg_adam_opts, beta1), .standard = 0.9, .below = 1},
+    {"beta2", TG_ATTR_REAL, offsetof(tg_adam_opts, beta2), .standard = 0.999, .below = 1},
+    {"eps", TG_ATTR_REAL, offsetof(tg_adam_opts, eps), .standard = 1e-8},
+    {.name = "weight_decay", .type = TG_ATTR_REAL, .offset = offsetof(tg_adam_opts, weight_decay)},
+    {.name = "decoupled", .type = TG_ATTR_BOOL, .offset = offsetof(tg_adam_opts, decoupled)},
+};
+
+static const tg_optim_moment moments[] = {{.name = "exp_avg"}, {.name = "exp_avg_sq"}};
+
+/* The bias corrections of m and v, 1 - beta^t, are two factors of the whole pass. */
+static void step(const tg_optim_call *call) {
+    const tg_adam_opts *o = call->opts;
+    double t = (double)call->t;
+    tg_adam_step c = {.decay = o->decoupled ? 0 : o->weight_decay,
+                      .b1 = o->beta1,
+                      .c1 = 1 - o->beta1,
+                      .b2 = o->beta2,
+                      .c2 = 1 - o->beta2,
+                      .keep = o->decoupled ? 1 - call->lr * o->weight_decay : 1,
+                      .step = call->lr / (1 - pow(o->beta1, t)),
+                      .root = 1 / sqrt(1 - pow(o->beta2, t)),
+                      .eps = o->eps};
+    tg_update_adam(&c, call->grad, call->moment[0], call->moment[1], call->param);
+}
+
+static const tg_optim_rule rule = {
+    .name = "adam",
+    .formula = "m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; p -= lr m / (sqrt(v) + eps)",
+    .moments = moments,
+    .n_moments = 2,
+    .opts_size = sizeof(tg_adam_opts),
+    .hypers = hypers,
+    .n_hypers = sizeof hypers / sizeof *hypers,
+    .step = step,
+};
+
+tg_optim *tg_adam_with(tg_model *model, double lr, tg_adam_opts opts) {
+    TG_NAMED("tg_adam");
+    return tg_optim_new(model, &rule, lr, &opts);
+}

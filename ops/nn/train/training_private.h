@@ -1,0 +1,13 @@
+/* Private. What training.c and training_keep.c share. */
+#ifndef TG_OPS_NN_TRAINING_PRIVATE_H
+#define TG_OPS_NN_TRAINING_PRIVATE_H
+
+#include "ops/nn/train/training.h"
+
+/* The key of the score with which tg_training_keep saves. */
+#define TG_TRAINING_SCORE "keep/score"
+
+/* tg_training_save, with a score where it is not NULL. */
+tg_status tg_training_write(const tg_training *run, const char *path, const double *score);
+
+#endif
