@@ -43,6 +43,7 @@ TG_DEFINE_AT(bool)
 TG_DEFINE_AT(tg_dtype)
 TG_DEFINE_AT(tg_shape)
 TG_DEFINE_AT(tg_lr)
+TG_DEFINE_AT(tg_init)
 static inline void *tg_pointer_at(const void *p, const char *file, int line) {
     tg_status_at(TG_OK, file, line);
     return (void *)(uintptr_t)p;
@@ -654,13 +655,24 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_hyper_print(...) TG_VOID_AT(tg_hyper_print(__VA_ARGS__))
 
 /* ops/nn/layers/init.h */
-#define tg_init_zeros(...) TG_STATUS_AT(tg_init_zeros(__VA_ARGS__))
-#define tg_init_ones(...) TG_STATUS_AT(tg_init_ones(__VA_ARGS__))
-#define tg_init_kaiming_uniform(...) TG_STATUS_AT(tg_init_kaiming_uniform(__VA_ARGS__))
-#define tg_init_kaiming_normal(...) TG_STATUS_AT(tg_init_kaiming_normal(__VA_ARGS__))
-#define tg_init_xavier_uniform(...) TG_STATUS_AT(tg_init_xavier_uniform(__VA_ARGS__))
-#define tg_init_xavier_normal(...) TG_STATUS_AT(tg_init_xavier_normal(__VA_ARGS__))
-#define tg_init_uniform(...) TG_STATUS_AT(tg_init_uniform(__VA_ARGS__))
+#define tg_init_zeros(...) TG_VALUE_AT(tg_init, tg_init_zeros(__VA_ARGS__))
+#define tg_init_ones(...) TG_VALUE_AT(tg_init, tg_init_ones(__VA_ARGS__))
+#define tg_init_constant(...) TG_VALUE_AT(tg_init, tg_init_constant(__VA_ARGS__))
+#define tg_init_uniform(...) TG_VALUE_AT(tg_init, tg_init_uniform(__VA_ARGS__))
+#define tg_init_normal(...) TG_VALUE_AT(tg_init, tg_init_normal(__VA_ARGS__))
+#define tg_init_trunc_normal(...) TG_VALUE_AT(tg_init, tg_init_trunc_normal(__VA_ARGS__))
+#define tg_init_calculate_gain(...) TG_VALUE_AT(double, tg_init_calculate_gain(__VA_ARGS__))
+#define tg_init_kaiming_uniform(...) \
+    TG_VALUE_AT(tg_init, tg_init_kaiming_uniform_with(TG_WITH_OPTIONS(1, tg_init_kaiming_uniform_opts, __VA_ARGS__)))
+#define tg_init_kaiming_normal(...) \
+    TG_VALUE_AT(tg_init, tg_init_kaiming_normal_with(TG_WITH_OPTIONS(1, tg_init_kaiming_normal_opts, __VA_ARGS__)))
+#define tg_init_xavier_uniform(...) TG_VALUE_AT(tg_init, tg_init_xavier_uniform(__VA_ARGS__))
+#define tg_init_xavier_normal(...) TG_VALUE_AT(tg_init, tg_init_xavier_normal(__VA_ARGS__))
+#define tg_init_orthogonal(...) TG_VALUE_AT(tg_init, tg_init_orthogonal(__VA_ARGS__))
+#define tg_init_eye(...) TG_VALUE_AT(tg_init, tg_init_eye(__VA_ARGS__))
+#define tg_init_dirac(...) TG_VALUE_AT(tg_init, tg_init_dirac(__VA_ARGS__))
+#define tg_init_fill(...) TG_STATUS_AT(tg_init_fill(__VA_ARGS__))
+#define tg_init_option(...) TG_VALUE_AT(tg_init, tg_init_option(__VA_ARGS__))
 
 /* ops/nn/layers/layers.h */
 #define tg_nn_linear(...) TG_AT(tg_nn_linear_with(TG_WITH_OPTIONS(4, tg_nn_linear_opts, __VA_ARGS__)))

@@ -154,14 +154,14 @@ static tg_status at_hessian(void) {
     return tg_is_poison(tg_hessian(f, NULL, 1, &w)) ? tg_error_status() : TG_OK;
 }
 
-static tg_status fill(tg_tensor *p, tg_rng *rng, const void *user) {
-    (void)p, (void)rng, (void)user;
+static tg_status fill(tg_tensor *p, tg_rng *rng, const tg_init *init) {
+    (void)p, (void)rng, (void)init;
     act_once();
     return TG_OK;
 }
 static tg_status at_initialiser(void) {
     tg_model *m = tg_model_new(0);
-    tg_tensor *p = tg_model_param(m, "p", TG_F64, TG_SHAPE(2), fill, NULL);
+    tg_tensor *p = tg_model_param(m, "p", TG_F64, TG_SHAPE(2), (tg_init){.fill = fill});
     ck_assert_int_eq(tg_model_count(m), !tg_is_poison(p));
     tg_model_free(m);
     return tg_error_status();
@@ -384,8 +384,8 @@ static tg_status bad_kernel(const tg_node *n, const tg_array *const *dout, tg_ar
     (void)n, (void)dout, (void)din;
     return returned;
 }
-static tg_status bad_init(tg_tensor *p, tg_rng *rng, const void *user) {
-    (void)p, (void)rng, (void)user;
+static tg_status bad_init(tg_tensor *p, tg_rng *rng, const tg_init *init) {
+    (void)p, (void)rng, (void)init;
     return returned;
 }
 
@@ -412,7 +412,7 @@ START_TEST(test_a_returned_status_is_raised) {
         ck_assert_int_eq(tg_backward(tg_sum(tg_apply(&op, &w, 1, NULL))), rows[i].raised);
         expect_error(rows[i].raised, "square_op", rows[i].word);
         tg_model *m = tg_model_new(0);
-        ck_assert(tg_is_poison(tg_model_param(m, "p", TG_F64, TG_SHAPE(2), bad_init, NULL)));
+        ck_assert(tg_is_poison(tg_model_param(m, "p", TG_F64, TG_SHAPE(2), (tg_init){.fill = bad_init})));
         expect_error(rows[i].raised, "initialiser of p", rows[i].word);
         tg_model_free(m);
     }

@@ -14,7 +14,7 @@ typedef struct hvp {
 } hvp;
 
 static tg_tensor *loss_of(hvp *s) {
-    tg_tensor *h = tg_tanh(tg_nn_linear(s->model, "hidden", s->x, SIZE, .init = tg_init_xavier_uniform));
+    tg_tensor *h = tg_tanh(tg_nn_linear(s->model, "hidden", s->x, SIZE, .init = tg_init_xavier_uniform(1)));
     return tg_mse_loss(tg_nn_linear(s->model, "out", h, 1), s->y);
 }
 

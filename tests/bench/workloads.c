@@ -19,7 +19,7 @@ static void chain_end(void *state) { tg_free(state); }
 /* ---- xor: 2-8-1 with tanh, full batch, SGD 0.1 ---- */
 
 static tg_tensor *xor_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
-    tg_tensor *h = tg_tanh(tg_nn_linear(m, "hidden", x, 8, .init = tg_init_xavier_uniform));
+    tg_tensor *h = tg_tanh(tg_nn_linear(m, "hidden", x, 8, .init = tg_init_xavier_uniform(1)));
     return tg_binary_cross_entropy_with_logits(tg_nn_linear(m, "out", h, 1), y);
 }
 

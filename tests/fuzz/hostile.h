@@ -199,7 +199,7 @@ void forget_files(void); /* those that calls have written */
 tg_function draw_tg_function(const char *name);
 tg_gradcheck_fn draw_tg_gradcheck_fn(const char *name);
 tg_hook draw_tg_hook(const char *name);
-tg_init_fn draw_tg_init_fn(const char *name);
+tg_init draw_tg_init(const char *name);
 tg_transform draw_tg_transform(const char *name);
 void *draw_user(void);
 tg_tensor *misbehave(tg_tensor *const *in, int n); /* one of the things that a callback should not do */

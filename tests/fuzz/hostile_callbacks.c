@@ -1,6 +1,7 @@
 /* Callbacks: some do their work, some fail, and some do to the library what they should not. */
 #include "tests/fuzz/hostile.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct callback {
@@ -110,31 +111,41 @@ tg_hook draw_tg_hook(const char *name) {
 
 /* ---- initialisers ---- */
 
-static tg_status fails(tg_tensor *w, tg_rng *rng, const void *user) {
-    (void)w, (void)rng, (void)user;
+static tg_status fails(tg_tensor *w, tg_rng *rng, const tg_init *init) {
+    (void)w, (void)rng, (void)init;
     return tg_fail(TG_ERR_ARGUMENT, "hostile: the initialiser fails");
 }
 
-static tg_status returns_a_status(tg_tensor *w, tg_rng *rng, const void *user) {
-    (void)w, (void)rng, (void)user;
+static tg_status returns_a_status(tg_tensor *w, tg_rng *rng, const tg_init *init) {
+    (void)w, (void)rng, (void)init;
     return TG_ERR_IO;
 }
 
-static tg_status calls_back(tg_tensor *w, tg_rng *rng, const void *user) {
-    (void)user;
+static tg_status calls_back(tg_tensor *w, tg_rng *rng, const tg_init *init) {
+    (void)init;
     if (hostile_depth == 0) return TG_OK;
     tg_rng_uniform(rng);
     misbehave(&w, 1);
     return TG_OK;
 }
 
-tg_init_fn draw_tg_init_fn(const char *name) {
-    static const tg_init_fn good[] = {tg_init_zeros, tg_init_ones, tg_init_kaiming_uniform,
-                                      tg_init_xavier_normal, tg_init_uniform};
+tg_init draw_tg_init(const char *name) {
+    const tg_init good[] = {tg_init_constant(0.5),
+                            tg_init_kaiming_uniform(0),
+                            tg_init_xavier_normal(1),
+                            tg_init_uniform(-1, 1),
+                            tg_init_trunc_normal(0, 1, -2, 2),
+                            tg_init_orthogonal(1),
+                            tg_init_uniform(1, -1),
+                            tg_init_normal(0, -1),
+                            tg_init_trunc_normal(0, 1, 2, 1),
+                            tg_init_xavier_uniform(NAN),
+                            tg_init_orthogonal(INFINITY),
+                            tg_init_dirac(2)};
     static const tg_init_fn wrong[] = {fails, returns_a_status, calls_back};
     note(" %s", name);
-    if (bad()) return wrong[below(COUNT(wrong))];
-    return one_in(2) ? NULL : good[below(COUNT(good))];
+    if (bad()) return (tg_init){.fill = wrong[below(COUNT(wrong))]};
+    return one_in(2) ? (tg_init){0} : good[below(COUNT(good))];
 }
 
 /* ---- transforms ---- */

@@ -23,19 +23,19 @@ bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name,
 }
 
 tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part,
-                          tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user) {
+                          tg_dtype dtype, tg_shape shape, tg_init init) {
     TG_NAMED(layer);
     char full[TG_LAYER_NAME];
     if (!tg_layer_name(full, layer, name, part)) return tg_poison();
-    return tg_model_param(model, full, dtype, shape, init, user);
+    return tg_model_param(model, full, dtype, shape, init);
 }
 
 tg_tensor *tg_layer_buffer(tg_model *model, const char *layer, const char *name, const char *part,
-                           tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user) {
+                           tg_dtype dtype, tg_shape shape, tg_init init) {
     TG_NAMED(layer);
     char full[TG_LAYER_NAME];
     if (!tg_layer_name(full, layer, name, part)) return tg_poison();
-    return tg_model_buffer(model, full, dtype, shape, init, user);
+    return tg_model_buffer(model, full, dtype, shape, init);
 }
 
 bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size) {

@@ -4,7 +4,7 @@
  *     tg_tensor *scale(tg_model *m, const char *name, tg_tensor *x) {
  *         tg_layer_start start = tg_layer_begin(m);
  *         tg_tensor *w = tg_layer_param(m, "scale", name, "weight", tg_dtype_of(x), TG_SHAPE(tg_size(x, -1)),
- *                                       tg_init_ones, NULL);
+ *                                       tg_init_ones());
  *         return tg_layer_end(start, tg_mul(x, w));
  *     } */
 #ifndef TG_OPS_NN_LAYER_H
@@ -29,11 +29,11 @@ TG_API tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y);
 /* The parameter "<name>.<part>", as by tg_model_param. Errors name `layer`, the kind of layer; a missing name, and one that
  * makes name.part longer than 255 characters, are TG_ERR_ARGUMENT. */
 TG_API tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part,
-                                 tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user);
+                                 tg_dtype dtype, tg_shape shape, tg_init init);
 
 /* The buffer "<name>.<part>", as by tg_model_buffer, with the same errors. */
 TG_API tg_tensor *tg_layer_buffer(tg_model *model, const char *layer, const char *name, const char *part,
-                                  tg_dtype dtype, tg_shape shape, tg_init_fn init, const void *user);
+                                  tg_dtype dtype, tg_shape shape, tg_init init);
 
 /* Writes "<name>.<part>" to buf, of TG_LAYER_NAME characters; false with the same errors raised. */
 #define TG_LAYER_NAME 256

@@ -14,6 +14,8 @@
 #include "ops/structured/conv.h"
 #include "ops/structured/layer_norm.h"
 
+static tg_init he(void) { return tg_init_kaiming_uniform_with(0, (tg_init_kaiming_uniform_opts){0}); }
+
 /* ---- linear ---- */
 
 static tg_tensor *linear(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_nn_linear_opts opts) {
@@ -21,10 +23,9 @@ static tg_tensor *linear(tg_model *model, const char *name, tg_tensor *x, int64_
     if (!tg_layer_name(weight, "nn_linear", name, "weight") || !tg_layer_name(bias, "nn_linear", name, "bias"))
         return tg_poison();
     tg_dtype dtype = tg_dtype_of(x);
-    tg_init_fn init = opts.init ? opts.init : tg_init_kaiming_uniform;
-    tg_tensor *w = tg_model_param(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init, opts.init_user),
-              *b = NULL;
-    if (!opts.no_bias) b = tg_model_param(model, bias, dtype, TG_SHAPE(out), NULL, NULL);
+    tg_init init = tg_init_option(opts.init, he());
+    tg_tensor *w = tg_model_param(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init), *b = NULL;
+    if (!opts.no_bias) b = tg_model_param(model, bias, dtype, TG_SHAPE(out), opts.init_bias);
     return tg_linear_with(x, w, (tg_linear_opts){.bias = b});
 }
 
@@ -41,14 +42,14 @@ tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor *x, in
 static tg_tensor *convolve(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
                            tg_nn_conv2d_opts o) {
     tg_dtype dtype = tg_dtype_of(x);
-    tg_init_fn init = o.init ? o.init : tg_init_kaiming_uniform;
     tg_conv2d_opts opts = {.groups = o.groups};
     for (int i = 0; i < 2; i++)
         opts.stride[i] = o.stride[i], opts.padding[i] = o.padding[i], opts.dilation[i] = o.dilation[i];
     tg_shape shape = TG_SHAPE(filters, tg_size(x, 1) / (o.groups > 0 ? o.groups : 1), o.kernel[0], o.kernel[1]);
-    tg_tensor *w = tg_layer_param(model, "nn_conv2d", name, "weight", dtype, shape, init, o.init_user);
+    tg_tensor *w =
+        tg_layer_param(model, "nn_conv2d", name, "weight", dtype, shape, tg_init_option(o.init, he()));
     if (!o.no_bias)
-        opts.bias = tg_layer_param(model, "nn_conv2d", name, "bias", dtype, TG_SHAPE(filters), NULL, NULL);
+        opts.bias = tg_layer_param(model, "nn_conv2d", name, "bias", dtype, TG_SHAPE(filters), o.init_bias);
     return tg_conv2d_with(x, w, opts);
 }
 
@@ -69,14 +70,14 @@ tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, in
 
 /* ---- normalisation ---- */
 
-/* The weight and bias of a normalisation over the last axis, which start as ones and zeros. */
+/* The weight and, where init_bias is given, the bias of a normalisation over the last axis. */
 static tg_layer_norm_opts norm_params(tg_model *model, const char *layer, const char *name,
-                                      const tg_tensor *x, bool bias) {
+                                      const tg_tensor *x, tg_init init, const tg_init *init_bias) {
     tg_dtype dtype = tg_dtype_of(x);
     tg_shape size = TG_SHAPE(tg_size(x, -1));
-    tg_layer_norm_opts opts = {
-        .weight = tg_layer_param(model, layer, name, "weight", dtype, size, tg_init_ones, NULL)};
-    if (bias) opts.bias = tg_layer_param(model, layer, name, "bias", dtype, size, NULL, NULL);
+    tg_layer_norm_opts opts = {.weight = tg_layer_param(model, layer, name, "weight", dtype, size,
+                                                        tg_init_option(init, tg_init_ones()))};
+    if (init_bias) opts.bias = tg_layer_param(model, layer, name, "bias", dtype, size, *init_bias);
     return opts;
 }
 
@@ -84,7 +85,8 @@ tg_tensor *tg_nn_layer_norm_with(tg_model *model, const char *name, tg_tensor *x
     TG_NAMED("nn_layer_norm");
     if (!tg_layer_check("nn_layer_norm", x, 0, "[.., size]", 1)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
-    tg_layer_norm_opts opts = norm_params(model, "nn_layer_norm", name, x, !o.no_bias);
+    tg_layer_norm_opts opts =
+        norm_params(model, "nn_layer_norm", name, x, o.init, o.no_bias ? NULL : &o.init_bias);
     opts.eps = o.eps;
     return tg_layer_end(start, tg_layer_norm_with(x, opts));
 }
@@ -93,7 +95,7 @@ tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x, 
     TG_NAMED("nn_rms_norm");
     if (!tg_layer_check("nn_rms_norm", x, 0, "[.., size]", 1)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
-    tg_layer_norm_opts opts = norm_params(model, "nn_rms_norm", name, x, false);
+    tg_layer_norm_opts opts = norm_params(model, "nn_rms_norm", name, x, o.init, NULL);
     opts.eps = o.eps;
     return tg_layer_end(start, tg_rms_norm_with(x, opts));
 }
@@ -101,17 +103,18 @@ tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x, 
 /* Without an error there is a model, and x is [images, channels, ..]. */
 static tg_tensor *batch_norm(tg_model *model, const char *name, tg_tensor *x, tg_nn_batch_norm_opts o) {
     static const char layer[] = "nn_batch_norm";
+    const tg_init zeros = {0};
     tg_dtype dtype = tg_dtype_of(x);
     tg_shape channels = TG_SHAPE(tg_size(x, 1));
     tg_batch_norm_opts opts = {.momentum = o.momentum, .eps = o.eps, .training = tg_model_training(model)};
     if (!o.no_affine) {
-        opts.weight = tg_layer_param(model, layer, name, "weight", dtype, channels, tg_init_ones, NULL);
-        opts.bias = tg_layer_param(model, layer, name, "bias", dtype, channels, NULL, NULL);
+        opts.weight = tg_layer_param(model, layer, name, "weight", dtype, channels,
+                                     tg_init_option(o.init, tg_init_ones()));
+        opts.bias = tg_layer_param(model, layer, name, "bias", dtype, channels, o.init_bias);
     }
-    opts.running_mean = tg_layer_buffer(model, layer, name, "running_mean", dtype, channels, NULL, NULL);
-    opts.running_var = tg_layer_buffer(model, layer, name, "running_var", dtype, channels, tg_init_ones, NULL);
-    tg_tensor *batches =
-        tg_layer_buffer(model, layer, name, "num_batches_tracked", TG_I64, TG_SHAPE(), NULL, NULL);
+    opts.running_mean = tg_layer_buffer(model, layer, name, "running_mean", dtype, channels, zeros);
+    opts.running_var = tg_layer_buffer(model, layer, name, "running_var", dtype, channels, tg_init_ones());
+    tg_tensor *batches = tg_layer_buffer(model, layer, name, "num_batches_tracked", TG_I64, TG_SHAPE(), zeros);
     if (tg_is_poison(batches)) return batches;
     tg_tensor *y = tg_batch_norm_with(x, opts);
     if (opts.training && !tg_is_poison(y)) ++*(int64_t *)tg_inplace(batches, "nn_batch_norm")->data;
@@ -133,14 +136,6 @@ tg_tensor *tg_nn_batch_norm_with(tg_model *model, const char *name, tg_tensor *x
 
 /* ---- embedding ---- */
 
-/* Fills w with standard normal numbers, as torch.nn.Embedding does. */
-static tg_status init_normal(tg_tensor *w, tg_rng *rng, const void *user) {
-    (void)user;
-    const tg_array *a = tg_array_of(w);
-    for (int64_t i = 0; a && i < a->numel; i++) tg_array_set(a, i, tg_rng_normal(rng));
-    return a ? TG_OK : tg_error_status();
-}
-
 tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *index, int64_t number,
                                 int64_t size, tg_nn_embedding_opts o) {
     TG_NAMED("nn_embedding");
@@ -151,10 +146,9 @@ tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *in
         return tg_poison();
     }
     tg_layer_start start = tg_layer_begin(model);
-    tg_init_fn init = o.init ? o.init : init_normal;
+    tg_init init = tg_init_option(o.init, tg_init_normal(0, 1));
     tg_dtype dtype = o.f64 ? TG_F64 : TG_F32;
-    tg_tensor *w = tg_layer_param(model, "nn_embedding", name, "weight", dtype, TG_SHAPE(number, size), init,
-                                  o.init_user);
+    tg_tensor *w = tg_layer_param(model, "nn_embedding", name, "weight", dtype, TG_SHAPE(number, size), init);
     return tg_layer_end(start, tg_is_poison(w) ? w : tg_embedding_with(w, index, (tg_embedding_opts){0}));
 }
 
@@ -182,12 +176,13 @@ static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_
                          tg_nn_multihead_attention_opts o) {
     int64_t size = tg_size(x, 2);
     tg_dtype dtype = tg_dtype_of(x);
+    tg_init glorot = tg_init_xavier_uniform(1);
     static const char kind_of_layer[] = "nn_multihead_attention";
     tg_tensor *w = tg_layer_param(model, kind_of_layer, name, "in_proj_weight", dtype,
-                                  TG_SHAPE(3 * size, size), tg_init_xavier_uniform, NULL),
+                                  TG_SHAPE(3 * size, size), tg_init_option(o.init, glorot)),
               *b = NULL, *part[3];
     if (!o.no_bias)
-        b = tg_layer_param(model, kind_of_layer, name, "in_proj_bias", dtype, TG_SHAPE(3 * size), NULL, NULL);
+        b = tg_layer_param(model, kind_of_layer, name, "in_proj_bias", dtype, TG_SHAPE(3 * size), o.init_bias);
     tg_tensor *all = tg_linear_with(x, w, (tg_linear_opts){.bias = b});
     if (tg_is_poison(all)) return all;
     for (int i = 0; i < 3; i++) part[i] = split_heads(tg_narrow(all, 2, i * size, size), heads);
@@ -196,7 +191,8 @@ static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_
     if (tg_is_poison(y)) return y;
     char out[TG_LAYER_NAME];
     if (!tg_layer_name(out, kind_of_layer, name, "out_proj")) return tg_poison();
-    tg_nn_linear_opts linear_opts = {.no_bias = o.no_bias, .init = tg_init_xavier_uniform};
+    tg_nn_linear_opts linear_opts = {
+        .no_bias = o.no_bias, .init = tg_init_option(o.init_out, glorot), .init_bias = o.init_out_bias};
     tg_tensor *joined = join_heads(y), *result = tg_nn_linear_with(model, out, joined, size, linear_opts);
     tg_tensor *inner[] = {all,     part[0], part[1],
                           part[2], y,       joined}; /* only gradients read them from here on */

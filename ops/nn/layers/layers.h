@@ -1,4 +1,5 @@
-/* Layers: a layer is a function of (model, name, input, size, options). */
+/* Layers: a layer is a function of (model, name, input, size, options). Each takes initialisers (ops/nn/layers/init.h) of its weight,
+ * init, and its bias, init_bias, and has defaults for them. */
 #ifndef TG_OPS_NN_LAYERS_H
 #define TG_OPS_NN_LAYERS_H
 
@@ -11,8 +12,7 @@ extern "C" {
 typedef struct tg_nn_linear_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     bool no_bias;
-    tg_init_fn init;       /* fills the weight; NULL: tg_init_kaiming_uniform. The bias starts at zero */
-    const void *init_user; /* passed to init: .init = tg_init_uniform, .init_user = &bound */
+    tg_init init, init_bias; /* of the weight, default tg_init_kaiming_uniform(0), and the bias, default zeros */
 } tg_nn_linear_opts;
 
 /* y = x W^T + b, for x [.., in], W = name.weight [out, in], b = name.bias [out]; y is [.., out] (torch.nn.Linear).
@@ -23,15 +23,14 @@ TG_API tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor
 
 /* Convolution of x [images, channels, height, width] with `filters` filters of kernel {height, width}
  * (torch.nn.Conv2d): tg_conv2d with name.weight [filters, channels / groups, kernel..] and name.bias [filters]. The
- * kernel must be given (TG_ERR_ARGUMENT), and {5} is {5, 5}; the other options are those of tg_conv2d, init and init_user
+ * kernel must be given (TG_ERR_ARGUMENT), and {5} is {5, 5}; the other options are those of tg_conv2d, init and init_bias
  * those of tg_nn_linear.
  *     x = tg_relu(tg_nn_conv2d(m, "conv1", x, 16, .kernel = {5, 5}, .padding = {2, 2})); */
 typedef struct tg_nn_conv2d_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     int64_t kernel[2], stride[2], padding[2], dilation[2], groups;
     bool no_bias;
-    tg_init_fn init;
-    const void *init_user;
+    tg_init init, init_bias;
 } tg_nn_conv2d_opts;
 TG_API tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
                                     tg_nn_conv2d_opts opts);
@@ -44,6 +43,7 @@ typedef struct tg_nn_layer_norm_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     bool no_bias;
     double eps; /* default 1e-5 */
+    tg_init init, init_bias;
 } tg_nn_layer_norm_opts;
 TG_API tg_tensor *tg_nn_layer_norm_with(tg_model *model, const char *name, tg_tensor *x,
                                         tg_nn_layer_norm_opts opts);
@@ -52,6 +52,7 @@ TG_API tg_tensor *tg_nn_layer_norm_with(tg_model *model, const char *name, tg_te
 typedef struct tg_nn_rms_norm_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     double eps;                   /* default: the machine epsilon of the dtype */
+    tg_init init;
 } tg_nn_rms_norm_opts;
 TG_API tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x,
                                       tg_nn_rms_norm_opts opts);
@@ -66,6 +67,7 @@ typedef struct tg_nn_batch_norm_opts {
     bool no_affine;               /* without weight and bias */
     double momentum;              /* default 0.1, TG_ZERO for 0 */
     double eps;                   /* default 1e-5 */
+    tg_init init, init_bias;
 } tg_nn_batch_norm_opts;
 TG_API tg_tensor *tg_nn_batch_norm_with(tg_model *model, const char *name, tg_tensor *x,
                                         tg_nn_batch_norm_opts opts);
@@ -76,9 +78,8 @@ TG_API tg_tensor *tg_nn_batch_norm_with(tg_model *model, const char *name, tg_te
  *     x = tg_add(tg_nn_embedding(m, "token", tokens, 96, 128), tg_nn_embedding(m, "place", tg_arange(TG_I64, 0, t, 1), 512, 128)); */
 typedef struct tg_nn_embedding_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    tg_init_fn init;              /* NULL: standard normal */
     bool f64;
-    const void *init_user;
+    tg_init init; /* default standard normal */
 } tg_nn_embedding_opts;
 TG_API tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *index, int64_t number,
                                        int64_t size, tg_nn_embedding_opts opts);
@@ -100,6 +101,8 @@ typedef struct tg_nn_multihead_attention_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *mask;
     bool causal, no_bias;
+    tg_init init, init_bias; /* of in_proj_weight, default tg_init_xavier_uniform(1), and in_proj_bias */
+    tg_init init_out, init_out_bias; /* of out_proj, by default the same */
 } tg_nn_multihead_attention_opts;
 TG_API tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_tensor *x,
                                                  int64_t heads, tg_nn_multihead_attention_opts opts);

@@ -27,6 +27,7 @@ typedef struct tg_nn_lstm_opts {
     tg_tensor *h, *c;
     tg_tensor **cells;
     bool no_bias;
+    tg_init init, init_bias; /* of both weights, and of both biases */
 } tg_nn_lstm_opts;
 TG_API tg_tensor *tg_nn_lstm_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden,
                                   tg_nn_lstm_opts opts);
@@ -37,6 +38,7 @@ typedef struct tg_nn_gru_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *h;
     bool no_bias;
+    tg_init init, init_bias;
 } tg_nn_gru_opts;
 TG_API tg_tensor *tg_nn_gru_with(tg_model *model, const char *name, tg_tensor *x, int64_t hidden,
                                  tg_nn_gru_opts opts);

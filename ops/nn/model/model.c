@@ -43,8 +43,7 @@ typedef struct wish {
     uint64_t hash;
     tg_dtype dtype;
     tg_shape shape;
-    tg_init_fn init;
-    const void *user;
+    tg_init init;
 } wish;
 
 /* Runs the initialiser on t, which must still be alive afterwards. */
@@ -52,7 +51,7 @@ static tg_status run(const wish *w, tg_tensor *t, tg_rng *rng) {
     char who[160];
     snprintf(who, sizeof who, "%s: the initialiser of %.100s", w->who, w->name);
     tg_callback c = tg_callback_begin();
-    tg_status s = tg_callback_end(c, w->init(t, rng, w->user), who);
+    tg_status s = tg_callback_end(c, w->init.fill(t, rng, &w->init), who);
     return s == TG_OK && !tg_is_alive(t) ? tg_fail(TG_ERR_LIFETIME, "%s has freed its tensor", who) : s;
 }
 
@@ -63,7 +62,7 @@ static tg_tensor *make(const wish *w, tg_rng rng) {
     bool recording = tg_set_grad_enabled(false);
     tg_tensor *t = tg_set_name(tg_zeros_with(w->dtype, w->shape), w->name);
     t = w->holding == TG_PARAMETERS ? tg_param(t) : tg_keep(t);
-    if (tg_error_status() == TG_OK && w->init) run(w, t, &rng);
+    if (tg_error_status() == TG_OK && w->init.fill) run(w, t, &rng);
     if (tg_error_status() != TG_OK) {
         if (tg_is_alive(t)) tg_free(t);
         t = tg_poison();
@@ -162,16 +161,14 @@ static tg_tensor *ask(tg_model *model, wish w) {
     return other >= 0 ? change_holding(m, &w, other) : add(m, &w);
 }
 
-tg_tensor *tg_model_param(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init,
-                          const void *user) {
+tg_tensor *tg_model_param(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape, tg_init init) {
     TG_NAMED("tg_model_param");
-    return ask(model, (wish){TG_PARAMETERS, "tg_model_param", name, 0, dtype, shape, init, user});
+    return ask(model, (wish){TG_PARAMETERS, "tg_model_param", name, 0, dtype, shape, init});
 }
 
-tg_tensor *tg_model_buffer(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape, tg_init_fn init,
-                           const void *user) {
+tg_tensor *tg_model_buffer(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape, tg_init init) {
     TG_NAMED("tg_model_buffer");
-    return ask(model, (wish){TG_BUFFERS, "tg_model_buffer", name, 0, dtype, shape, init, user});
+    return ask(model, (wish){TG_BUFFERS, "tg_model_buffer", name, 0, dtype, shape, init});
 }
 
 /* ---- looking at them ---- */

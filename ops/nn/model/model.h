@@ -25,20 +25,27 @@ TG_API tg_model *tg_model_new(uint64_t seed);
  * initialiser of the model runs (TG_ERR_ARGUMENT). */
 TG_API void tg_model_free(tg_model *model);
 
-/* An initialiser fills a new parameter or buffer: it is called once with the tensor, which holds zeros, its random stream
- * and `user`. ops/nn/layers/init.h has the usual ones; NULL means zeros. */
-typedef tg_status (*tg_init_fn)(tg_tensor *tensor, tg_rng *rng, const void *user);
+/* An initialiser: a function, called once with the new parameter or buffer, which holds zeros, its random stream and the
+ * initialiser itself, which has what the function needs. ops/nn/layers/init.h has the usual ones; {0} means zeros, and the default of
+ * a layer that is given it as an option. */
+typedef struct tg_init tg_init;
+typedef tg_status (*tg_init_fn)(tg_tensor *tensor, tg_rng *rng, const tg_init *init);
+struct tg_init {
+    tg_init_fn fill;
+    double number[4];
+    const void *user;
+};
 
 /* The parameter `name`, made with this dtype (f32 or f64) and shape on the first call. The model owns it. A later call with
  * another dtype or shape is TG_ERR_SHAPE, naming both, and the name of a buffer is TG_ERR_ARGUMENT. The random stream of a
  * parameter depends on the model's seed and its name only, so adding a layer does not change the others' initial values.
  * Two calls among the arguments of one call make their parameters in either order (docs/evaluation-order.md). */
 TG_API tg_tensor *tg_model_param(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape,
-                                 tg_init_fn init, const void *user);
+                                 tg_init init);
 
 /* The buffer `name`, in the same way; of any dtype. */
 TG_API tg_tensor *tg_model_buffer(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape,
-                                  tg_init_fn init, const void *user);
+                                  tg_init init);
 
 /* The number of parameters; parameter i in the order in which they were made (tg_name gives its name); the parameter or
  * buffer of a name. A missing one is the poison tensor with TG_ERR_ARGUMENT. */

@@ -19,7 +19,7 @@ static inline void set_numbers(tg_tensor *x, const double *v) {
 
 static inline lone lone_new(tg_dtype dtype, int64_t n, const double *v) {
     lone l = {.model = tg_model_new(1)};
-    l.p = tg_model_param(l.model, "p", dtype, TG_SHAPE(n), tg_init_zeros, NULL);
+    l.p = tg_model_param(l.model, "p", dtype, TG_SHAPE(n), tg_init_zeros());
     set_numbers(l.p, v);
     return l;
 }

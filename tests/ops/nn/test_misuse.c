@@ -32,7 +32,7 @@ static void refuse_model(tg_model *m, const char *what) {
     tg_tensor *x = tg_zeros(TG_F32, 2, 4), *image = tg_zeros(TG_F32, 1, 2, 3, 3),
               *steps = tg_zeros(TG_F32, 1, 2, 4);
     tg_tensor *index = tg_zeros(TG_I64, 2);
-    REFUSED(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), NULL, NULL), "tg_model_param", what);
+    REFUSED(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){0}), "tg_model_param", what);
     REFUSED(tg_model_count(m), "tg_model_count", what);
     REFUSED(tg_model_at(m, 0), "tg_model_at", what);
     REFUSED(tg_model_find(m, "w"), "tg_model_find", what);
@@ -162,18 +162,18 @@ START_TEST(a_step_without_its_model) {
 }
 END_TEST
 
-static tg_status free_model(tg_tensor *w, tg_rng *rng, const void *user) {
+static tg_status free_model(tg_tensor *w, tg_rng *rng, const tg_init *init) {
     (void)w, (void)rng;
-    tg_model_free((tg_model *)(uintptr_t)user);
+    tg_model_free((tg_model *)(uintptr_t)init->user);
     return TG_OK;
 }
-static tg_status free_parameter(tg_tensor *w, tg_rng *rng, const void *user) {
-    (void)rng, (void)user;
+static tg_status free_parameter(tg_tensor *w, tg_rng *rng, const tg_init *init) {
+    (void)rng, (void)init;
     tg_free(w);
     return TG_OK;
 }
-static tg_status raise_own(tg_tensor *w, tg_rng *rng, const void *user) {
-    (void)w, (void)rng, (void)user;
+static tg_status raise_own(tg_tensor *w, tg_rng *rng, const tg_init *init) {
+    (void)w, (void)rng, (void)init;
     return tg_fail(TG_ERR_IO, "my_init: no file");
 }
 
@@ -181,12 +181,13 @@ static tg_status raise_own(tg_tensor *w, tg_rng *rng, const void *user) {
 START_TEST(initialisers_that_free) {
     tg_model *m = tg_model_new(1);
     tg_tensor *x = tg_zeros(TG_F32, 1, 2);
-    ck_assert(tg_is_poison(tg_nn_linear(m, "a", x, 3, .init = free_parameter)));
+    ck_assert(tg_is_poison(tg_nn_linear(m, "a", x, 3, .init = {.fill = free_parameter})));
     expect_error(TG_ERR_LIFETIME, "nn_linear: ", "the initialiser of a.weight has freed");
-    ck_assert(tg_is_poison(tg_nn_linear(m, "a", x, 3, .init = raise_own)));
+    ck_assert(tg_is_poison(tg_nn_linear(m, "a", x, 3, .init = {.fill = raise_own})));
     expect_error(TG_ERR_IO, "my_init: no file");
     ck_assert_int_eq(tg_model_count(m), 0);
-    ck_assert(tg_is_poison(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), free_model, m)));
+    ck_assert(
+        tg_is_poison(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){.fill = free_model, .user = m})));
     expect_error(TG_ERR_ARGUMENT,
                  "tg_model_free: the model cannot be freed while an initialiser of it is running");
     ck_assert_int_eq(tg_model_count(m), 0);
@@ -199,10 +200,10 @@ START_TEST(layers_give_what_initialisers_need) {
     tg_model *m = tg_model_new(1);
     double bound = 0.25;
     tg_tensor *x = tg_zeros(TG_F32, 1, 40);
-    tg_nn_linear(m, "fc", x, 30, .init = tg_init_uniform, .init_user = &bound);
-    tg_nn_conv2d(m, "conv", tg_zeros(TG_F64, 1, 3, 5, 5), 8, .kernel = {3, 3}, .init = tg_init_uniform,
-                 .init_user = &bound);
-    tg_nn_embedding(m, "token", tg_zeros(TG_I64, 2), 50, 10, .init = tg_init_uniform, .init_user = &bound);
+    tg_nn_linear(m, "fc", x, 30, .init = tg_init_uniform(-bound, bound));
+    tg_nn_conv2d(m, "conv", tg_zeros(TG_F64, 1, 3, 5, 5), 8, .kernel = {3, 3},
+                 .init = tg_init_uniform(-bound, bound));
+    tg_nn_embedding(m, "token", tg_zeros(TG_I64, 2), 50, 10, .init = tg_init_uniform(-bound, bound));
     expect_ok();
     const char *names[] = {"fc.weight", "conv.weight", "token.weight"};
     for (int i = 0; i < COUNT(names); i++) {
@@ -212,8 +213,36 @@ START_TEST(layers_give_what_initialisers_need) {
             low = fmin(low, tg_get(w, k)), high = fmax(high, tg_get(w, k));
         ck_assert(low >= -bound && low < -0.2 && high <= bound && high > 0.2);
     }
-    tg_nn_linear(m, "other", x, 30, .init = tg_init_uniform);
-    expect_error(TG_ERR_ARGUMENT, "tg_init_uniform", "bound");
+    tg_nn_linear(m, "other", x, 30, .init = tg_init_uniform(bound, -bound));
+    expect_error(TG_ERR_ARGUMENT, "tg_init_uniform", "[0.25, -0.25)");
+    tg_model_free(m);
+}
+END_TEST
+
+/* Each parameter of each layer starts as its initialiser says: 2 a weight, 3 a bias, 4 and 5 those of an output. */
+START_TEST(layers_take_initialisers) {
+    tg_model *m = tg_model_new(1);
+    const tg_init two = tg_init_constant(2), three = tg_init_constant(3), four = tg_init_constant(4),
+                  five = tg_init_constant(5);
+    tg_tensor *x = tg_zeros(TG_F32, 2, 3, 4), *images = tg_zeros(TG_F32, 2, 3, 4, 4);
+    tg_nn_linear(m, "linear", x, 3, .init = two, .init_bias = three);
+    tg_nn_conv2d(m, "conv2d", images, 3, .kernel = {2}, .init = two, .init_bias = three);
+    tg_nn_layer_norm(m, "layer_norm", x, .init = two, .init_bias = three);
+    tg_nn_rms_norm(m, "rms_norm", x, .init = two);
+    tg_nn_batch_norm(m, "batch_norm", images, .init = two, .init_bias = three);
+    tg_nn_embedding(m, "embedding", tg_zeros(TG_I64, 2), 3, 3, .init = two);
+    tg_nn_multihead_attention(m, "attention", x, 2, .init = two, .init_bias = three, .init_out = four,
+                              .init_out_bias = five);
+    tg_nn_lstm(m, "lstm", x, 3, .init = two, .init_bias = three);
+    tg_nn_gru(m, "gru", x, 3, .init = two, .init_bias = three);
+    expect_ok();
+    ck_assert_int_eq(tg_model_count(m), 22);
+    for (int i = 0; i < tg_model_count(m); i++) {
+        const tg_tensor *p = tg_model_at(m, i);
+        bool out = strstr(tg_name(p), "out_proj"), bias = strstr(tg_name(p), "bias");
+        for (int64_t k = 0; k < tg_numel(p); k++)
+            ck_assert_msg(tg_get(p, k) == 2 + bias + 2 * out, "%s starts as %g", tg_name(p), tg_get(p, k));
+    }
     tg_model_free(m);
 }
 END_TEST
@@ -247,7 +276,7 @@ START_TEST(parts_of_layers_and_losses) {
     REFUSED(tg_layer_check("mine", NULL, 1, "[n]", 1), "mine", "NULL");
     REFUSED(tg_layer_check(NULL, x, 1, "[n]", 1), "tg_layer_check", "NULL");
     REFUSED(tg_layer_check("mine", x, 1, NULL, 1), "mine", "NULL");
-    REFUSED(tg_layer_param(NULL, "mine", "a", "weight", TG_F32, TG_SHAPE(2), NULL, NULL), "mine",
+    REFUSED(tg_layer_param(NULL, "mine", "a", "weight", TG_F32, TG_SHAPE(2), (tg_init){0}), "mine",
             "model is NULL");
     REFUSED(tg_loss_pair("mine", x, NULL), "mine", "NULL");
     REFUSED(tg_loss_weight("mine", "weight", x, NULL), "mine", "NULL");
@@ -265,10 +294,10 @@ START_TEST(parts_of_layers_and_losses) {
     ck_assert(share == 1);
     ck_assert_ptr_eq(tg_loss_part(x, 1), x);
     REFUSED(tg_accuracy(NULL, NULL), "accuracy", "NULL");
-    REFUSED(tg_init_kaiming_normal(w, NULL, NULL), "tg_init_kaiming_normal", "stream");
-    REFUSED(tg_init_xavier_uniform(NULL, NULL, NULL), "tg_init_xavier_uniform", "NULL");
-    REFUSED(tg_init_ones(NULL, NULL, NULL), "tg_init_ones", "NULL");
-    ck_assert_int_eq(tg_init_ones(w, NULL, NULL), TG_OK); /* needs no numbers */
+    REFUSED(tg_init_fill(NULL, tg_init_xavier_uniform(1), NULL), "tg_init_fill", "NULL");
+    REFUSED(tg_init_fill(NULL, tg_init_ones(), NULL), "tg_init_fill", "NULL");
+    ck_assert_int_eq(tg_init_fill(w, tg_init_ones(), NULL), TG_OK);
+    ck_assert_int_eq(tg_init_fill(w, tg_init_kaiming_normal(0), NULL), TG_OK); /* from the thread's stream */
     REFUSED(tg_hinge_loss(x, x, .margin = NAN), "hinge_loss", "margin");
     REFUSED(tg_hinge_embedding_loss(x, x, .margin = INFINITY), "hinge_embedding_loss", "margin");
     ck_assert(tg_item(tg_hinge_loss(x, x, .margin = TG_ZERO)) == 0);
@@ -279,7 +308,7 @@ END_TEST
 /* beta1 = 0 is no average of gradients: after one step in the other direction p moves that way. */
 START_TEST(adam_without_a_first_moment) {
     tg_model *m = tg_model_new(1);
-    tg_tensor *p = tg_model_param(m, "p", TG_F64, TG_SHAPE(1), tg_init_ones, NULL);
+    tg_tensor *p = tg_model_param(m, "p", TG_F64, TG_SHAPE(1), tg_init_ones());
     tg_optim *o = tg_adam(m, 0.1, .beta1 = TG_ZERO, .beta2 = TG_ZERO, .eps = TG_ZERO); /* p -= lr sign(g) */
     const double slopes[] = {5, -3, -1e-3, 2}, want[] = {0.9, 1, 1.1, 1};
     for (int i = 0; i < COUNT(slopes); i++) {
@@ -300,6 +329,7 @@ TCase *tcase_misuse(void) {
     tcase_add_test(t, a_step_without_its_model);
     tcase_add_test(t, initialisers_that_free);
     tcase_add_test(t, layers_give_what_initialisers_need);
+    tcase_add_test(t, layers_take_initialisers);
     tcase_add_test(t, dropout_asks_the_model);
     tcase_add_test(t, parts_of_layers_and_losses);
     tcase_add_test(t, adam_without_a_first_moment);

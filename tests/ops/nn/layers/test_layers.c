@@ -11,8 +11,8 @@ static tg_tensor *numbers(tg_dtype dtype, tg_shape shape, int from) {
     return t;
 }
 
-static tg_status fill_numbers(tg_tensor *w, tg_rng *rng, const void *user) {
-    (void)rng, (void)user;
+static tg_status fill_numbers(tg_tensor *w, tg_rng *rng, const tg_init *init) {
+    (void)rng, (void)init;
     return tg_copy_(w, numbers(tg_dtype_of(w), tg_shape_of(w), 100));
 }
 
@@ -24,7 +24,7 @@ static const tg_shape inputs[] = {{1, {IN}},          {2, {1, IN}}, {2, {4, IN}}
 static void check_dense(tg_dtype dtype, tg_shape shape, bool bias) {
     tg_model *m = tg_model_new(1);
     tg_tensor *x = tg_set_requires_grad(numbers(dtype, shape, 0), true);
-    tg_tensor *y = tg_nn_linear(m, "fc", x, OUT, .no_bias = !bias, .init = fill_numbers);
+    tg_tensor *y = tg_nn_linear(m, "fc", x, OUT, .no_bias = !bias, .init = {.fill = fill_numbers});
     expect_ok();
     ck_assert_int_eq(tg_model_count(m), bias ? 2 : 1);
     tg_tensor *w = tg_model_find(m, "fc.weight"), *b = bias ? tg_model_find(m, "fc.bias") : NULL;
@@ -76,7 +76,7 @@ END_TEST
 START_TEST(dense_starts_as_he_says) {
     tg_model *a = tg_model_new(5), *b = tg_model_new(5);
     tg_nn_linear(a, "fc", tg_zeros(TG_F32, 1, 50), 40);
-    tg_tensor *w = tg_model_param(b, "fc.weight", TG_F32, TG_SHAPE(40, 50), tg_init_kaiming_uniform, NULL);
+    tg_tensor *w = tg_model_param(b, "fc.weight", TG_F32, TG_SHAPE(40, 50), tg_init_kaiming_uniform(0));
     expect_ok();
     ck_assert_mem_eq(tg_data(tg_model_find(a, "fc.weight")), tg_data(w), 2000 * sizeof(float));
     tg_model_free(a), tg_model_free(b);
@@ -246,7 +246,7 @@ START_TEST(embed_takes_rows) {
     const int64_t at[4] = {2, 0, -1, 2};
     tg_model *m = tg_model_new(1);
     tg_tensor *index = tg_from(TG_I64, at, 2, 2),
-              *y = tg_nn_embedding(m, "tok", index, 3, 2, .init = fill_numbers);
+              *y = tg_nn_embedding(m, "tok", index, 3, 2, .init = {.fill = fill_numbers});
     expect_ok();
     ck_assert(tg_shape_equal(tg_shape_of(y), TG_SHAPE(2, 2, 2)));
     const double want[8] = {number(104), number(105), number(100), number(101),

@@ -4,10 +4,10 @@
 
 START_TEST(makes_once_and_finds) {
     tg_model *m = tg_model_new(1);
-    tg_tensor *w = tg_model_param(m, "fc.weight", TG_F32, TG_SHAPE(3, 4), tg_init_kaiming_uniform, NULL);
-    tg_tensor *b = tg_model_param(m, "fc.bias", TG_F64, TG_SHAPE(3), NULL, NULL);
+    tg_tensor *w = tg_model_param(m, "fc.weight", TG_F32, TG_SHAPE(3, 4), tg_init_kaiming_uniform(0));
+    tg_tensor *b = tg_model_param(m, "fc.bias", TG_F64, TG_SHAPE(3), (tg_init){0});
     expect_ok();
-    ck_assert_ptr_eq(tg_model_param(m, "fc.weight", TG_F32, TG_SHAPE(3, 4), tg_init_ones, NULL), w);
+    ck_assert_ptr_eq(tg_model_param(m, "fc.weight", TG_F32, TG_SHAPE(3, 4), tg_init_ones()), w);
     ck_assert_ptr_eq(tg_model_find(m, "fc.bias"), b);
     ck_assert_ptr_eq(tg_model_at(m, 0), w);
     ck_assert_ptr_eq(tg_model_at(m, 1), b);
@@ -24,9 +24,9 @@ END_TEST
 
 START_TEST(the_name_is_the_key_even_when_renamed) {
     tg_model *m = tg_model_new(1);
-    tg_tensor *w = tg_model_param(m, "w", TG_F32, TG_SHAPE(2), NULL, NULL);
+    tg_tensor *w = tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){0});
     tg_set_name(w, "other");
-    ck_assert_ptr_eq(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), NULL, NULL), w);
+    ck_assert_ptr_eq(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){0}), w);
     ck_assert_int_eq(tg_model_count(m), 1);
     expect_ok();
     tg_model_free(m);
@@ -40,7 +40,7 @@ START_TEST(many_parameters_in_any_order) {
     char name[32];
     for (int i = 0; i < N; i++) {
         snprintf(name, sizeof name, "layer%d.weight", i);
-        made[i] = tg_model_param(m, name, TG_F32, TG_SHAPE(1), NULL, NULL);
+        made[i] = tg_model_param(m, name, TG_F32, TG_SHAPE(1), (tg_init){0});
     }
     for (int i = 0; i < N; i++) {
         int j = (i * 379) % N; /* 379 and 1000 have no common factor */
@@ -57,7 +57,7 @@ START_TEST(many_parameters_in_any_order) {
     expect_ok();
     tg_model_find(m, "layer500.weight");
     expect_error(TG_ERR_ARGUMENT, "layer500.weight");
-    ck_assert(tg_is_alive(tg_model_param(m, "layer500.weight", TG_F32, TG_SHAPE(7), NULL, NULL)));
+    ck_assert(tg_is_alive(tg_model_param(m, "layer500.weight", TG_F32, TG_SHAPE(7), (tg_init){0})));
     ck_assert_int_eq(tg_model_count(m), 501);
     expect_ok();
     tg_model_free(m);
@@ -67,11 +67,11 @@ END_TEST
 START_TEST(values_depend_on_seed_and_name_only) {
     tg_model *a = tg_model_new(7), *b = tg_model_new(7), *c = tg_model_new(8);
     tg_shape s = TG_SHAPE(4, 4);
-    tg_tensor *w = tg_model_param(a, "w", TG_F64, s, tg_init_kaiming_normal, NULL);
-    tg_tensor *v = tg_model_param(b, "v", TG_F64, s, tg_init_kaiming_normal, NULL);
-    tg_tensor *w2 = tg_model_param(b, "w", TG_F64, s, tg_init_kaiming_normal, NULL);
-    tg_tensor *w3 = tg_model_param(c, "w", TG_F64, s, tg_init_kaiming_normal, NULL);
-    tg_tensor *w4 = tg_model_param(c, "w32", TG_F32, s, tg_init_ones, NULL);
+    tg_tensor *w = tg_model_param(a, "w", TG_F64, s, tg_init_kaiming_normal(0));
+    tg_tensor *v = tg_model_param(b, "v", TG_F64, s, tg_init_kaiming_normal(0));
+    tg_tensor *w2 = tg_model_param(b, "w", TG_F64, s, tg_init_kaiming_normal(0));
+    tg_tensor *w3 = tg_model_param(c, "w", TG_F64, s, tg_init_kaiming_normal(0));
+    tg_tensor *w4 = tg_model_param(c, "w32", TG_F32, s, tg_init_ones());
     expect_ok();
     ck_assert_mem_eq(tg_data(w), tg_data(w2), 16 * sizeof(double));
     for (int i = 0; i < 16; i++) {
@@ -85,18 +85,18 @@ END_TEST
 
 START_TEST(another_shape_or_dtype_is_refused) {
     tg_model *m = tg_model_new(1);
-    tg_model_param(m, "fc.weight", TG_F32, TG_SHAPE(3, 4), NULL, NULL);
-    ck_assert(tg_is_poison(tg_model_param(m, "fc.weight", TG_F32, TG_SHAPE(3, 5), NULL, NULL)));
+    tg_model_param(m, "fc.weight", TG_F32, TG_SHAPE(3, 4), (tg_init){0});
+    ck_assert(tg_is_poison(tg_model_param(m, "fc.weight", TG_F32, TG_SHAPE(3, 5), (tg_init){0})));
     expect_error(TG_ERR_SHAPE, "fc.weight", "[3, 4] f32", "[3, 5] f32", "test_model.c:");
-    ck_assert(tg_is_poison(tg_model_param(m, "fc.weight", TG_F64, TG_SHAPE(3, 4), NULL, NULL)));
+    ck_assert(tg_is_poison(tg_model_param(m, "fc.weight", TG_F64, TG_SHAPE(3, 4), (tg_init){0})));
     expect_error(TG_ERR_SHAPE, "fc.weight", "[3, 4] f32", "[3, 4] f64");
-    tg_model_param(m, "n", TG_I64, TG_SCALAR, NULL, NULL);
+    tg_model_param(m, "n", TG_I64, TG_SCALAR, (tg_init){0});
     expect_error(TG_ERR_DTYPE, "n", "i64");
-    tg_model_param(m, "", TG_F32, TG_SCALAR, NULL, NULL);
+    tg_model_param(m, "", TG_F32, TG_SCALAR, (tg_init){0});
     expect_error(TG_ERR_ARGUMENT, "name");
-    tg_model_param(m, NULL, TG_F32, TG_SCALAR, NULL, NULL);
+    tg_model_param(m, NULL, TG_F32, TG_SCALAR, (tg_init){0});
     expect_error(TG_ERR_ARGUMENT, "name");
-    tg_model_param(m, "bad", TG_F32, TG_SHAPE(-1), NULL, NULL);
+    tg_model_param(m, "bad", TG_F32, TG_SHAPE(-1), (tg_init){0});
     expect_error(TG_ERR_SHAPE, "-1");
     tg_model_at(m, 1);
     expect_error(TG_ERR_ARGUMENT, "parameter 1", "a model of 1");
@@ -108,7 +108,7 @@ START_TEST(another_shape_or_dtype_is_refused) {
 END_TEST
 
 START_TEST(a_null_model_is_an_error) {
-    ck_assert(tg_is_poison(tg_model_param(NULL, "w", TG_F32, TG_SCALAR, NULL, NULL)));
+    ck_assert(tg_is_poison(tg_model_param(NULL, "w", TG_F32, TG_SCALAR, (tg_init){0})));
     expect_error(TG_ERR_ARGUMENT, "tg_model_param", "NULL");
     ck_assert_int_eq(tg_model_count(NULL), 0);
     expect_error(TG_ERR_ARGUMENT, "NULL");
@@ -142,14 +142,14 @@ START_TEST(training_mode) {
 }
 END_TEST
 
-static tg_status refuse(tg_tensor *w, tg_rng *rng, const void *user) {
+static tg_status refuse(tg_tensor *w, tg_rng *rng, const tg_init *init) {
     (void)w, (void)rng;
-    return *(const bool *)user ? tg_fail(TG_ERR_IO, "no such file") : TG_ERR_IO;
+    return *(const bool *)init->user ? tg_fail(TG_ERR_IO, "no such file") : TG_ERR_IO;
 }
 
 /* Uses ops on the parameter, as a user's initialiser may. */
-static tg_status with_ops(tg_tensor *w, tg_rng *rng, const void *user) {
-    (void)rng, (void)user;
+static tg_status with_ops(tg_tensor *w, tg_rng *rng, const tg_init *init) {
+    (void)rng, (void)init;
     return tg_copy_(w, tg_mul_scalar(tg_ones_with(tg_dtype_of(w), tg_shape_of(w)), 3));
 }
 
@@ -157,13 +157,15 @@ START_TEST(initialisers_that_fail_or_use_ops) {
     tg_model *m = tg_model_new(1);
     int64_t tensors = tg_tape_tensors(), nodes = tg_tape_nodes();
     size_t live = tg_memory_now().live_buffer_bytes;
-    ck_assert(tg_is_poison(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), refuse, &(bool){true})));
+    ck_assert(tg_is_poison(
+        tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){.fill = refuse, .user = &(bool){true}})));
     expect_error(TG_ERR_IO, "no such file");
-    ck_assert(tg_is_poison(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), refuse, &(bool){false})));
+    ck_assert(tg_is_poison(
+        tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){.fill = refuse, .user = &(bool){false}})));
     expect_error(TG_ERR_IO, "w");
     ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, live);
     ck_assert_int_eq(tg_model_count(m), 0);
-    tg_tensor *w = tg_model_param(m, "w", TG_F32, TG_SHAPE(2), with_ops, NULL);
+    tg_tensor *w = tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){.fill = with_ops});
     expect_ok();
     ck_assert(tg_get(w, 0) == 3 && tg_get(w, 1) == 3);
     ck_assert(tg_grad_enabled());
@@ -175,10 +177,10 @@ END_TEST
 
 START_TEST(a_pending_error_makes_nothing) {
     tg_model *m = tg_model_new(1);
-    tg_tensor *w = tg_model_param(m, "w", TG_F32, TG_SHAPE(2), NULL, NULL);
+    tg_tensor *w = tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){0});
     tg_fail(TG_ERR_IO, "earlier");
-    ck_assert(tg_is_poison(tg_model_param(m, "v", TG_F32, TG_SHAPE(2), NULL, NULL)));
-    ck_assert_ptr_eq(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), NULL, NULL), w);
+    ck_assert(tg_is_poison(tg_model_param(m, "v", TG_F32, TG_SHAPE(2), (tg_init){0})));
+    ck_assert_ptr_eq(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){0}), w);
     expect_error(TG_ERR_IO, "earlier");
     ck_assert_int_eq(tg_model_count(m), 1);
     tg_model_free(m);
@@ -187,8 +189,8 @@ END_TEST
 
 START_TEST(a_parameter_freed_by_mistake_is_named) {
     tg_model *m = tg_model_new(1);
-    tg_free(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), NULL, NULL));
-    ck_assert(tg_is_poison(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), NULL, NULL)));
+    tg_free(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){0}));
+    ck_assert(tg_is_poison(tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){0})));
     expect_error(TG_ERR_LIFETIME, "w");
     tg_model_free(m);
     expect_ok();
@@ -196,7 +198,7 @@ START_TEST(a_parameter_freed_by_mistake_is_named) {
 END_TEST
 
 static void ask(void *model) {
-    tg_model_param(model, "new.weight", TG_F32, TG_SHAPE(5, 5), tg_init_kaiming_uniform, NULL);
+    tg_model_param(model, "new.weight", TG_F32, TG_SHAPE(5, 5), tg_init_kaiming_uniform(0));
 }
 
 /* Fifteen parameters beforehand, so that one more fills the first table and two more must grow it. */
@@ -208,7 +210,7 @@ START_TEST(every_allocation_may_fail) {
             char name[16];
             for (int i = 0; i < had; i++) {
                 snprintf(name, sizeof name, "p%d", i);
-                tg_model_param(m, name, TG_F32, TG_SHAPE(3), tg_init_ones, NULL);
+                tg_model_param(m, name, TG_F32, TG_SHAPE(3), tg_init_ones());
             }
             if (n == 1) {
                 most = count_allocations(ask, m);

@@ -71,11 +71,11 @@ START_TEST(buffers_are_no_parameters) {
     ck_assert_int_eq(tg_optim_step(o), TG_OK);
     ck_assert(tg_get(mean, 0) == before);
     ck_assert(tg_item(tg_model_find(m, "bn.num_batches_tracked")) == 1);
-    tg_model_param(m, "bn.running_mean", TG_F32, TG_SHAPE(3), NULL, NULL);
+    tg_model_param(m, "bn.running_mean", TG_F32, TG_SHAPE(3), (tg_init){0});
     expect_error(TG_ERR_ARGUMENT, "bn.running_mean is a buffer");
-    tg_model_buffer(m, "bn.weight", TG_F32, TG_SHAPE(3), NULL, NULL);
+    tg_model_buffer(m, "bn.weight", TG_F32, TG_SHAPE(3), (tg_init){0});
     expect_error(TG_ERR_ARGUMENT, "bn.weight is a parameter");
-    tg_model_buffer(m, "bn.running_mean", TG_F64, TG_SHAPE(3), NULL, NULL);
+    tg_model_buffer(m, "bn.running_mean", TG_F64, TG_SHAPE(3), (tg_init){0});
     expect_error(TG_ERR_SHAPE, "tg_model_buffer", "[3] f32", "[3] f64");
     tg_model_buffer_at(m, 3);
     expect_error(TG_ERR_ARGUMENT, "no buffer 3");
@@ -145,8 +145,8 @@ START_TEST(everything_that_differs_is_listed) {
     tg_model *a = used_model(1), *b = tg_model_new(2);
     tg_nn_linear(b, "fc1", input(), 5);
     tg_nn_linear(b, "new", input(), 1);
-    tg_model_param(b, "bn.bias", TG_F64, TG_SHAPE(3), tg_init_ones, NULL);
-    tg_model_param(b, "bn.weight", TG_F32, TG_SHAPE(3), NULL, NULL);
+    tg_model_param(b, "bn.bias", TG_F64, TG_SHAPE(3), tg_init_ones());
+    tg_model_param(b, "bn.weight", TG_F32, TG_SHAPE(3), (tg_init){0});
     ck_assert_int_eq(tg_model_save(a, path), TG_OK);
     FILE *report = tmpfile();
     tg_model_load(b, path, .report = report);
@@ -164,7 +164,7 @@ START_TEST(everything_that_differs_is_listed) {
     ck_assert(tg_get(tg_model_find(b, "bn.bias"), 0) == 0);
     ck_assert_int_eq(tg_model_count(b), 6);
     tg_model *c = tg_model_new(3);
-    tg_model_param(c, "alone", TG_F32, TG_SHAPE(3), NULL, NULL);
+    tg_model_param(c, "alone", TG_F32, TG_SHAPE(3), (tg_init){0});
     tg_model_load(c, path, .partial = true);
     expect_error(TG_ERR_SHAPE, "differ in everything", "alone is not in the file");
     tg_model_free(a), tg_model_free(b), tg_model_free(c);
@@ -176,9 +176,9 @@ START_TEST(a_long_list_ends_with_a_count) {
     char name[80];
     for (int i = 0; i < 300; i++) {
         snprintf(name, sizeof name, "layer%d.weight", i);
-        tg_model_param(a, name, TG_F32, TG_SHAPE(1), NULL, NULL);
+        tg_model_param(a, name, TG_F32, TG_SHAPE(1), (tg_init){0});
     }
-    tg_model_param(b, "w", TG_F32, TG_SHAPE(1), NULL, NULL);
+    tg_model_param(b, "w", TG_F32, TG_SHAPE(1), (tg_init){0});
     ck_assert_int_eq(tg_model_save(a, path), TG_OK);
     tg_model_load(b, path);
     expect_error(TG_ERR_SHAPE, "layer0.weight is not in the model; layer1.weight", " more",
@@ -235,7 +235,7 @@ START_TEST(a_file_without_lists) {
     ck_assert_int_eq(tg_model_count(m), 2);
     ck_assert_int_eq(tg_model_buffer_count(m), 3);
     ck_assert(!tg_requires_grad(tg_model_find(m, "bn.running_mean")));
-    tg_model_param(m, "bn.running_mean", TG_F32, TG_SHAPE(3), NULL, NULL);
+    tg_model_param(m, "bn.running_mean", TG_F32, TG_SHAPE(3), (tg_init){0});
     expect_error(TG_ERR_ARGUMENT, "bn.running_mean is a buffer");
     tg_nn_batch_norm(m, "bn", tg_ones(TG_F32, 2, 4));
     expect_error(TG_ERR_SHAPE, "bn.weight was loaded as [3] f32");
@@ -254,12 +254,12 @@ START_TEST(moments_stay_with_their_parameters) {
         tg_model *m = tg_model_new(1);
         tg_model_take(m, set);
         tg_optim *o = tg_sgd(m, 0.1, .momentum = 0.5);
-        if (!late) tg_model_buffer(m, "a", TG_F32, TG_SHAPE(2), NULL, NULL);
-        tg_tensor *w = tg_model_param(m, "w", TG_F32, TG_SHAPE(2), NULL, NULL);
+        if (!late) tg_model_buffer(m, "a", TG_F32, TG_SHAPE(2), (tg_init){0});
+        tg_tensor *w = tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){0});
         for (int i = 0; i < 2; i++) {
             ck_assert_int_eq(tg_backward(tg_sum(tg_mul(w, x))), TG_OK);
             ck_assert_int_eq(tg_optim_step(o), TG_OK);
-            if (late) tg_model_buffer(m, "a", TG_F32, TG_SHAPE(2), NULL, NULL);
+            if (late) tg_model_buffer(m, "a", TG_F32, TG_SHAPE(2), (tg_init){0});
         }
         tg_optim_state state;
         ck_assert(tg_optim_get_state(o, 0, &state) == TG_OK && state.steps == 2);
@@ -311,12 +311,12 @@ START_TEST(misuse) {
     expect_error(TG_ERR_ARGUMENT, "tg_model_put");
     tg_model_take(m, NULL);
     expect_error(TG_ERR_ARGUMENT, "tg_model_take");
-    tg_model_param(m, "line\nbreak", TG_F32, TG_SHAPE(1), NULL, NULL);
+    tg_model_param(m, "line\nbreak", TG_F32, TG_SHAPE(1), (tg_init){0});
     tg_model_save(m, path);
     expect_error(TG_ERR_ARGUMENT, "line break");
     ck_assert_int_ne(access(path, F_OK), 0);
     tg_model *freed = tg_model_new(2);
-    tg_tensor *w = tg_model_param(freed, "w", TG_F32, TG_SHAPE(2), NULL, NULL);
+    tg_tensor *w = tg_model_param(freed, "w", TG_F32, TG_SHAPE(2), (tg_init){0});
     tg_model_save(freed, path), tg_free(w);
     tg_model_load(freed, path);
     expect_error(TG_ERR_LIFETIME, "tg_model_load: w was freed, but belongs to the model");

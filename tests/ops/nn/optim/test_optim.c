@@ -3,13 +3,13 @@
 /* L = sum(c p^2 / 2 + p) for p = (1, -2, 0.5), c = (1, 2, 3). */
 static const double start[] = {1, -2, 0.5}, curvature[] = {1, 2, 3};
 
-static tg_status fill_start(tg_tensor *w, tg_rng *rng, const void *user) {
-    (void)rng, (void)user;
+static tg_status fill_start(tg_tensor *w, tg_rng *rng, const tg_init *init) {
+    (void)rng, (void)init;
     return tg_copy_(w, tg_from(TG_F64, start, 3));
 }
 
 static tg_tensor *p_of(tg_model *m, tg_dtype dtype) {
-    return tg_model_param(m, "p", dtype, TG_SHAPE(3), fill_start, NULL);
+    return tg_model_param(m, "p", dtype, TG_SHAPE(3), (tg_init){.fill = fill_start});
 }
 
 static void backward(tg_model *m, tg_dtype dtype) {
@@ -120,8 +120,8 @@ START_TEST(length_does_not_matter) {
     tg_set_num_threads(2);
     for (int t = 0; t < 3; t++) {
         tg_mark before = tg_tape_mark();
-        tg_tensor *w = tg_model_param(m, "w", TG_F64, TG_SHAPE(N), tg_init_ones, NULL);
-        tg_tensor *r = tg_model_param(reference, "w", TG_F64, TG_SHAPE(1), tg_init_ones, NULL);
+        tg_tensor *w = tg_model_param(m, "w", TG_F64, TG_SHAPE(N), tg_init_ones());
+        tg_tensor *r = tg_model_param(reference, "w", TG_F64, TG_SHAPE(1), tg_init_ones());
         ck_assert_int_eq(tg_backward(tg_sum(tg_square(w))), TG_OK);
         ck_assert_int_eq(tg_backward(tg_sum(tg_square(r))), TG_OK);
         ck_assert_int_eq(tg_optim_step(o), TG_OK);
@@ -159,11 +159,11 @@ END_TEST
 START_TEST(parameters_come_and_skip) {
     tg_model *m = tg_model_new(1);
     tg_optim *o = tg_adam(m, 0.1);
-    tg_tensor *idle = tg_model_param(m, "idle", TG_F32, TG_SHAPE(2), tg_init_ones, NULL);
+    tg_tensor *idle = tg_model_param(m, "idle", TG_F32, TG_SHAPE(2), tg_init_ones());
     step(m, o, TG_F64);
     step(m, o, TG_F64);
     ck_assert(tg_get(idle, 0) == 1 && tg_get(idle, 1) == 1);
-    tg_tensor *late = tg_model_param(m, "late", TG_F64, TG_SHAPE(1), tg_init_ones, NULL);
+    tg_tensor *late = tg_model_param(m, "late", TG_F64, TG_SHAPE(1), tg_init_ones());
     ck_assert_int_eq(tg_backward(tg_sum(tg_mul_scalar(late, 3))), TG_OK);
     ck_assert_int_eq(tg_backward(tg_sum(tg_mul_scalar(idle, 3))), TG_OK);
     ck_assert_int_eq(tg_optim_step(o), TG_OK);

@@ -115,7 +115,7 @@ END_TEST
 /* Two parameters, whose gradients have one length. */
 START_TEST(with_two_moments_and_a_preparation) {
     lone l = lone_new((tg_dtype)_i, 1, (double[]){1});
-    tg_tensor *q = tg_model_param(l.model, "q", (tg_dtype)_i, TG_SHAPE(1), tg_init_ones, NULL);
+    tg_tensor *q = tg_model_param(l.model, "q", (tg_dtype)_i, TG_SHAPE(1), tg_init_ones());
     tg_optim *o = tg_optim_new(l.model, &unit_rule, 0.5, &(unit_opts){.average = true, .delay = 1});
     for (int t = 1; t <= 3; t++) {
         tg_mark mark = tg_tape_mark();
@@ -402,8 +402,8 @@ static tg_optim *optim_of(tg_model *m, int i) {
 static void train(tg_model *m, tg_optim *o, int from, int to) {
     for (int t = from; t < to; t++) {
         tg_mark mark = tg_tape_mark();
-        tg_tensor *a = tg_model_param(m, "a", TG_F64, TG_SHAPE(3), tg_init_ones, NULL);
-        tg_tensor *b = tg_model_param(m, "b", TG_F32, TG_SHAPE(2, 5), tg_init_ones, NULL);
+        tg_tensor *a = tg_model_param(m, "a", TG_F64, TG_SHAPE(3), tg_init_ones());
+        tg_tensor *b = tg_model_param(m, "b", TG_F32, TG_SHAPE(2, 5), tg_init_ones());
         ck_assert_int_eq(tg_backward(tg_sum(tg_mul_scalar(tg_exp(a), 0.1 + t))), TG_OK);
         if (t % 2 == 0) ck_assert_int_eq(tg_backward(tg_sum(tg_square(b))), TG_OK);
         ck_assert_msg(tg_optim_step(o) == TG_OK, "%s", tg_error_message());

@@ -14,8 +14,7 @@ static size_t bytes_of_all(void) {
 static tg_tensor *param(tg_model *m, int i) {
     char name[64];
     snprintf(name, sizeof name, "layer%d.of.some.length.%0*d", i, 1 + i % 30, i);
-    return tg_model_param(m, name, i % 2 ? TG_F32 : TG_F64, TG_SHAPE(1 + i % 3, 2), tg_init_kaiming_uniform,
-                          NULL);
+    return tg_model_param(m, name, i % 2 ? TG_F32 : TG_F64, TG_SHAPE(1 + i % 3, 2), tg_init_kaiming_uniform(0));
 }
 
 static tg_optim *optim_of(tg_model *m, int kind) {
@@ -238,8 +237,8 @@ START_TEST(parameters_without_memory) {
 }
 END_TEST
 
-static tg_status refuse(tg_tensor *w, tg_rng *rng, const void *user) {
-    (void)w, (void)rng, (void)user;
+static tg_status refuse(tg_tensor *w, tg_rng *rng, const tg_init *init) {
+    (void)w, (void)rng, (void)init;
     tg_exp(tg_zeros(TG_F64, 100));
     return tg_fail(TG_ERR_IO, "refused");
 }
@@ -254,7 +253,7 @@ START_TEST(initialisers_that_fail) {
         snprintf(name, sizeof name, "%0*d", 100 + n, n);
         bool recording = n % 2;
         tg_set_grad_enabled(recording);
-        ck_assert(tg_is_poison(tg_model_param(m, name, TG_F64, TG_SHAPE(n), refuse, NULL)));
+        ck_assert(tg_is_poison(tg_model_param(m, name, TG_F64, TG_SHAPE(n), (tg_init){.fill = refuse})));
         ck_assert_int_eq(tg_grad_enabled(), recording);
         tg_set_grad_enabled(true);
         expect_error(TG_ERR_IO, "refused");
@@ -284,7 +283,7 @@ static int by_hash(const void *a, const void *b) {
 
 static double first_of(uint64_t seed, const char *name) {
     tg_model *m = tg_model_new(seed);
-    double v = tg_get(tg_model_param(m, name, TG_F64, TG_SHAPE(2, 3), tg_init_kaiming_normal, NULL), 0);
+    double v = tg_get(tg_model_param(m, name, TG_F64, TG_SHAPE(2, 3), tg_init_kaiming_normal(0)), 0);
     tg_model_free(m);
     expect_ok();
     return v;
@@ -322,8 +321,8 @@ END_TEST
 /* Weights of every rank, no two sizes equal: the numbers of the stream times the width. */
 START_TEST(widths_of_every_rank) {
     static const int64_t sizes[] = {3, 2, 5, 4, 1, 7, 2, 3};
-    static tg_init_fn const init[] = {tg_init_kaiming_uniform, tg_init_kaiming_normal, tg_init_xavier_uniform,
-                                      tg_init_xavier_normal};
+    const tg_init init[] = {tg_init_kaiming_uniform(0), tg_init_kaiming_normal(0), tg_init_xavier_uniform(1),
+                            tg_init_xavier_normal(1)};
     tg_shape shape = {.rank = _i};
     double kernel = 1;
     for (int d = 0; d < _i; d++) shape.dim[d] = sizes[d], kernel *= d > 1 ? (double)sizes[d] : 1;
@@ -333,7 +332,7 @@ START_TEST(widths_of_every_rank) {
                width = sqrt((k % 2 ? 2 : 6) / fan);
         tg_rng rng = {.seed = 5}, same = rng;
         tg_tensor *w = tg_zeros_with(TG_F64, shape);
-        ck_assert_int_eq(init[k](w, &rng, NULL), TG_OK);
+        ck_assert_int_eq(tg_init_fill(w, init[k], &rng), TG_OK);
         for (int64_t i = 0; i < tg_numel(w); i++)
             expect_close(tg_get(w, i),
                          k % 2 ? width * tg_rng_normal(&same) : width * (2 * tg_rng_uniform(&same) - 1), 1e-14);

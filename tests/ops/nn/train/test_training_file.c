@@ -230,9 +230,9 @@ START_TEST(a_buffer_of_the_file_has_no_steps) {
     for (int k = 0; k < 2; k++) {
         for (int i = 0; i < COUNT(names); i++)
             if (i == (k ? COUNT(names) - 1 : 0))
-                tg_model_param(m[k], names[i], TG_F32, TG_SHAPE(2), NULL, NULL);
+                tg_model_param(m[k], names[i], TG_F32, TG_SHAPE(2), (tg_init){0});
             else
-                tg_model_buffer(m[k], names[i], TG_F32, TG_SHAPE(2), NULL, NULL);
+                tg_model_buffer(m[k], names[i], TG_F32, TG_SHAPE(2), (tg_init){0});
         run[k] = (tg_training){.model = m[k], .optim = momentum(m[k])};
     }
     tg_training_save(&run[0], path);
@@ -248,8 +248,7 @@ START_TEST(steps_are_found_by_name) {
     tg_model *m[2] = {tg_model_new(1), tg_model_new(2)};
     tg_optim *o[2] = {adam(m[0]), adam(m[1])};
     for (int k = 0; k < 2; k++)
-        for (int i = 0; i < 2; i++)
-            tg_model_param(m[k], names[k][i], TG_F32, TG_SHAPE(2), tg_init_ones, NULL);
+        for (int i = 0; i < 2; i++) tg_model_param(m[k], names[k][i], TG_F32, TG_SHAPE(2), tg_init_ones());
     for (int i = 0; i < 2; i++) {
         ck_assert_int_eq(tg_backward(tg_sum(tg_model_at(m[0], 0))), TG_OK);
         ck_assert_int_eq(tg_optim_step(o[0]), TG_OK);
@@ -292,7 +291,7 @@ START_TEST(steps_are_counted_to_2_53) {
     tg_model *m = tg_model_new(1);
     tg_optim *o = plain(m);
     tg_training run = {.model = m, .optim = o};
-    tg_model_param(m, "w", TG_F32, TG_SHAPE(2), NULL, NULL);
+    tg_model_param(m, "w", TG_F32, TG_SHAPE(2), (tg_init){0});
     tg_training_save(&run, path);
     static const int64_t steps[] = {-1, (INT64_C(1) << 53) + 1, INT64_MAX};
     for (int i = 0; i < COUNT(steps); i++) {
@@ -398,7 +397,7 @@ START_TEST(misuse) {
     tg_training_load(&(tg_training){.model = m, .optim = o}, path);
     expect_error(TG_ERR_ARGUMENT, "tg_training_load", "optimiser is that of another model");
     tg_optim_free(o), tg_model_free(another);
-    tg_model_param(m, "random/default", TG_F32, TG_SHAPE(1), NULL, NULL);
+    tg_model_param(m, "random/default", TG_F32, TG_SHAPE(1), (tg_init){0});
     tg_training_save(&(tg_training){.model = m}, path);
     expect_error(TG_ERR_ARGUMENT, "both named random/default");
     tg_model_free(m);
@@ -494,7 +493,7 @@ END_TEST
 /* The highest bit of a word is its sign, and two of them are turned. */
 START_TEST(two_signs_are_damage) {
     tg_model *m = tg_model_new(1);
-    tg_tensor *w = tg_model_param(m, "w", TG_F64, TG_SHAPE(4), tg_init_ones, NULL);
+    tg_tensor *w = tg_model_param(m, "w", TG_F64, TG_SHAPE(4), tg_init_ones());
     tg_training_save(&(tg_training){.model = m}, path);
     static const double sign[] = {1, -1, 1, -1};
     tg_safetensors *set = tg_safetensors_open(path);
@@ -524,7 +523,7 @@ START_TEST(keeps_the_last_and_the_best) {
     for (int lower = 0; lower < 2; lower++) {
         static const double score[] = {NAN, 1, 3, 2, NAN, 3};
         tg_model *m = tg_model_new(1);
-        tg_tensor *w = tg_model_param(m, "w", TG_F64, TG_SHAPE(), NULL, NULL);
+        tg_tensor *w = tg_model_param(m, "w", TG_F64, TG_SHAPE(), (tg_init){0});
         for (int i = 0; i < COUNT(score); i++) {
             tg_set_grad_enabled(false), tg_fill_(w, i), tg_set_grad_enabled(true);
             ck_assert_msg(tg_training_keep(&(tg_training){.model = m}, folder, i,
@@ -547,7 +546,7 @@ START_TEST(two_processes_keep_in_one_folder) {
     for (int k = 0; k < 2; k++) {
         if ((child[k] = fork())) continue;
         tg_model *m = tg_model_new((uint64_t)k);
-        tg_model_param(m, "w", TG_F64, TG_SHAPE(), NULL, NULL);
+        tg_model_param(m, "w", TG_F64, TG_SHAPE(), (tg_init){0});
         for (int i = 0; i < 60 && tg_error_status() == TG_OK; i++) {
             tg_training_keep(&(tg_training){.model = m}, folder, i, i);
             if (tg_error_status() == TG_OK) ck_assert(saved("latest") == 0 && saved("best") == 0);
@@ -565,7 +564,7 @@ END_TEST
 
 START_TEST(a_damaged_best_is_replaced) {
     tg_model *m = tg_model_new(1);
-    tg_model_param(m, "w", TG_F64, TG_SHAPE(), tg_init_ones, NULL);
+    tg_model_param(m, "w", TG_F64, TG_SHAPE(), tg_init_ones());
     char best[200];
     snprintf(best, sizeof best, "%s/best.safetensors", folder);
     FILE *f = fopen(best, "wb");

@@ -1,0 +1,10 @@
+/* Private. How initialisers fill. */
+#ifndef TG_OPS_NN_LAYERS_INIT_PRIVATE_H
+#define TG_OPS_NN_LAYERS_INIT_PRIVATE_H
+
+#include "ops/nn/layers/init.h"
+
+/* Sets each element i of w, in order, to value(context, i). Errors name `who`. */
+tg_status tg_init_each(tg_tensor *w, const char *who, double (*value)(void *context, int64_t i), void *context);
+
+#endif
