@@ -14,18 +14,28 @@
 #include "ops/structured/conv.h"
 #include "ops/structured/layer_norm.h"
 
-static tg_init he(void) { return tg_init_kaiming_uniform_with(0, (tg_init_kaiming_uniform_opts){0}); }
+#include <math.h>
+
+/* How weights [out, in, kernel..] and their biases start: uniform in +-1 / sqrt(fan_in). */
+static tg_init by_fan_in(tg_shape weight) {
+    double fan_in = 1;
+    for (int axis = 1; axis < weight.rank; axis++) fan_in *= (double)weight.dim[axis];
+    double bound = fan_in > 0 ? 1 / sqrt(fan_in) : 0;
+    return tg_init_uniform(-bound, bound);
+}
 
 /* ---- linear ---- */
 
 static tg_tensor *linear(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_nn_linear_opts opts) {
-    char weight[TG_LAYER_NAME], bias[TG_LAYER_NAME];
-    if (!tg_layer_name(weight, "nn_linear", name, "weight") || !tg_layer_name(bias, "nn_linear", name, "bias"))
-        return tg_poison();
     tg_dtype dtype = tg_dtype_of(x);
-    tg_init init = tg_init_option(opts.init, he());
-    tg_tensor *w = tg_model_param(model, weight, dtype, TG_SHAPE(out, tg_size(x, -1)), init), *b = NULL;
-    if (!opts.no_bias) b = tg_model_param(model, bias, dtype, TG_SHAPE(out), opts.init_bias);
+    tg_shape shape = TG_SHAPE(out, tg_size(x, -1));
+    tg_init init = by_fan_in(shape);
+    tg_tensor *w = tg_layer_param(model, "nn_linear", name, "weight", dtype, shape,
+                                  tg_init_option(opts.init, init)),
+              *b = NULL;
+    if (!opts.no_bias)
+        b = tg_layer_param(model, "nn_linear", name, "bias", dtype, TG_SHAPE(out),
+                           tg_init_option(opts.init_bias, init));
     return tg_linear_with(x, w, (tg_linear_opts){.bias = b});
 }
 
@@ -46,10 +56,12 @@ static tg_tensor *convolve(tg_model *model, const char *name, tg_tensor *x, int6
     for (int i = 0; i < 2; i++)
         opts.stride[i] = o.stride[i], opts.padding[i] = o.padding[i], opts.dilation[i] = o.dilation[i];
     tg_shape shape = TG_SHAPE(filters, tg_size(x, 1) / (o.groups > 0 ? o.groups : 1), o.kernel[0], o.kernel[1]);
+    tg_init init = by_fan_in(shape);
     tg_tensor *w =
-        tg_layer_param(model, "nn_conv2d", name, "weight", dtype, shape, tg_init_option(o.init, he()));
+        tg_layer_param(model, "nn_conv2d", name, "weight", dtype, shape, tg_init_option(o.init, init));
     if (!o.no_bias)
-        opts.bias = tg_layer_param(model, "nn_conv2d", name, "bias", dtype, TG_SHAPE(filters), o.init_bias);
+        opts.bias = tg_layer_param(model, "nn_conv2d", name, "bias", dtype, TG_SHAPE(filters),
+                                   tg_init_option(o.init_bias, init));
     return tg_conv2d_with(x, w, opts);
 }
 
@@ -176,10 +188,9 @@ static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_
                          tg_nn_multihead_attention_opts o) {
     int64_t size = tg_size(x, 2);
     tg_dtype dtype = tg_dtype_of(x);
-    tg_init glorot = tg_init_xavier_uniform(1);
     static const char kind_of_layer[] = "nn_multihead_attention";
     tg_tensor *w = tg_layer_param(model, kind_of_layer, name, "in_proj_weight", dtype,
-                                  TG_SHAPE(3 * size, size), tg_init_option(o.init, glorot)),
+                                  TG_SHAPE(3 * size, size), tg_init_option(o.init, tg_init_xavier_uniform(1))),
               *b = NULL, *part[3];
     if (!o.no_bias)
         b = tg_layer_param(model, kind_of_layer, name, "in_proj_bias", dtype, TG_SHAPE(3 * size), o.init_bias);
@@ -191,8 +202,9 @@ static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_
     if (tg_is_poison(y)) return y;
     char out[TG_LAYER_NAME];
     if (!tg_layer_name(out, kind_of_layer, name, "out_proj")) return tg_poison();
-    tg_nn_linear_opts linear_opts = {
-        .no_bias = o.no_bias, .init = tg_init_option(o.init_out, glorot), .init_bias = o.init_out_bias};
+    tg_nn_linear_opts linear_opts = {.no_bias = o.no_bias,
+                                     .init = o.init_out,
+                                     .init_bias = tg_init_option(o.init_out_bias, tg_init_zeros())};
     tg_tensor *joined = join_heads(y), *result = tg_nn_linear_with(model, out, joined, size, linear_opts);
     tg_tensor *inner[] = {all,     part[0], part[1],
                           part[2], y,       joined}; /* only gradients read them from here on */

@@ -1,5 +1,5 @@
 /* Layers: a layer is a function of (model, name, input, size, options). Each takes initialisers (ops/nn/layers/init.h) of its weight,
- * init, and its bias, init_bias, and has defaults for them. */
+ * init, and its bias, init_bias; left out, they start as torch.nn's do. */
 #ifndef TG_OPS_NN_LAYERS_H
 #define TG_OPS_NN_LAYERS_H
 
@@ -12,7 +12,7 @@ extern "C" {
 typedef struct tg_nn_linear_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     bool no_bias;
-    tg_init init, init_bias; /* of the weight, default tg_init_kaiming_uniform(0), and the bias, default zeros */
+    tg_init init, init_bias; /* of the weight and of the bias; both start uniform in +-1 / sqrt(in) */
 } tg_nn_linear_opts;
 
 /* y = x W^T + b, for x [.., in], W = name.weight [out, in], b = name.bias [out]; y is [.., out] (torch.nn.Linear).
@@ -24,7 +24,7 @@ TG_API tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor
 /* Convolution of x [images, channels, height, width] with `filters` filters of kernel {height, width}
  * (torch.nn.Conv2d): tg_conv2d with name.weight [filters, channels / groups, kernel..] and name.bias [filters]. The
  * kernel must be given (TG_ERR_ARGUMENT), and {5} is {5, 5}; the other options are those of tg_conv2d, init and init_bias
- * those of tg_nn_linear.
+ * those of tg_nn_linear, where `in` is the number of inputs of one output, channels / groups * kernel.
  *     x = tg_relu(tg_nn_conv2d(m, "conv1", x, 16, .kernel = {5, 5}, .padding = {2, 2})); */
 typedef struct tg_nn_conv2d_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
@@ -101,8 +101,8 @@ typedef struct tg_nn_multihead_attention_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *mask;
     bool causal, no_bias;
-    tg_init init, init_bias; /* of in_proj_weight, default tg_init_xavier_uniform(1), and in_proj_bias */
-    tg_init init_out, init_out_bias; /* of out_proj, by default the same */
+    tg_init init, init_bias;         /* of in_proj: tg_init_xavier_uniform(1) and zeros */
+    tg_init init_out, init_out_bias; /* of out_proj: as in tg_nn_linear, and zeros */
 } tg_nn_multihead_attention_opts;
 TG_API tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_tensor *x,
                                                  int64_t heads, tg_nn_multihead_attention_opts opts);

@@ -29,7 +29,7 @@ static void check_dense(tg_dtype dtype, tg_shape shape, bool bias) {
     ck_assert_int_eq(tg_model_count(m), bias ? 2 : 1);
     tg_tensor *w = tg_model_find(m, "fc.weight"), *b = bias ? tg_model_find(m, "fc.bias") : NULL;
     if (bias) {
-        for (int o = 0; o < OUT; o++) ck_assert(tg_get(b, o) == 0);
+        for (int o = 0; o < OUT; o++) ck_assert(fabs(tg_get(b, o)) <= 1 / sqrt(IN));
         bool was = tg_set_grad_enabled(false);
         tg_copy_(b, numbers(dtype, TG_SHAPE(OUT), 50));
         tg_set_grad_enabled(was);
@@ -69,17 +69,6 @@ START_TEST(dense_is_x_wt_plus_b) {
             check_dense(_i ? TG_F64 : TG_F32, inputs[i], bias);
             tg_tape_rewind(before);
         }
-}
-END_TEST
-
-/* Default initial values: those of tg_init_kaiming_uniform, from the stream of (seed, name). */
-START_TEST(dense_starts_as_he_says) {
-    tg_model *a = tg_model_new(5), *b = tg_model_new(5);
-    tg_nn_linear(a, "fc", tg_zeros(TG_F32, 1, 50), 40);
-    tg_tensor *w = tg_model_param(b, "fc.weight", TG_F32, TG_SHAPE(40, 50), tg_init_kaiming_uniform(0));
-    expect_ok();
-    ck_assert_mem_eq(tg_data(tg_model_find(a, "fc.weight")), tg_data(w), 2000 * sizeof(float));
-    tg_model_free(a), tg_model_free(b);
 }
 END_TEST
 
@@ -386,7 +375,6 @@ END_TEST
 TCase *tcase_layers(void) {
     TCase *t = tcase_create("layers");
     tcase_add_loop_test(t, dense_is_x_wt_plus_b, 0, 2);
-    tcase_add_test(t, dense_starts_as_he_says);
     tcase_add_test(t, one_name_is_one_parameter);
     tcase_add_test(t, conv_layer_is_conv2d);
     tcase_add_test(t, layer_norm_has_parameters);
