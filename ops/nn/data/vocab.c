@@ -134,12 +134,12 @@ static tg_status text_of(const char *who, const tg_tensor *t, tg_array *out) {
 static int64_t write_seen(const uint64_t *seen, char *to) {
     char one[MOST_BYTES];
     int64_t bytes = 0;
-    for (uint32_t code = 0; code < CODES; code++) {
-        if (!(seen[code / 64] >> code % 64 & 1)) continue;
-        const int length = encode(code, one);
-        if (to) memcpy(to + bytes, one, (size_t)length);
-        bytes += length;
-    }
+    for (uint32_t word = 0; word < CODES / 64; word++)
+        for (uint64_t left = seen[word]; left; left &= left - 1) {
+            const int length = encode(word * 64 + (uint32_t)__builtin_ctzll(left), one);
+            if (to) memcpy(to + bytes, one, (size_t)length);
+            bytes += length;
+        }
     return bytes;
 }
 
