@@ -736,6 +736,7 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_model_free(...) TG_VOID_AT(tg_model_free(__VA_ARGS__))
 #define tg_model_param(...) TG_AT(tg_model_param(__VA_ARGS__))
 #define tg_model_buffer(...) TG_AT(tg_model_buffer(__VA_ARGS__))
+#define tg_nn_scope(...) TG_POINTER_AT(tg_model *, tg_nn_scope(__VA_ARGS__))
 #define tg_model_count(...) TG_VALUE_AT(int, tg_model_count(__VA_ARGS__))
 #define tg_model_at(...) TG_AT(tg_model_at(__VA_ARGS__))
 #define tg_model_find(...) TG_AT(tg_model_find(__VA_ARGS__))
@@ -746,6 +747,9 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_model_buffer_numel(...) TG_VALUE_AT(int64_t, tg_model_buffer_numel(__VA_ARGS__))
 #define tg_model_set_training(...) TG_VALUE_AT(bool, tg_model_set_training(__VA_ARGS__))
 #define tg_model_training(...) TG_VALUE_AT(bool, tg_model_training(__VA_ARGS__))
+#define tg_model_print(...) TG_VOID_AT(tg_model_print(__VA_ARGS__))
+#define tg_model_copy(...) TG_POINTER_AT(tg_model *, tg_model_copy(__VA_ARGS__))
+#define tg_model_average(...) TG_STATUS_AT(tg_model_average(__VA_ARGS__))
 
 /* ops/nn/model/model_file.h */
 #define tg_model_save(...) TG_STATUS_AT(tg_model_save_with(TG_WITH_OPTIONS(2, tg_model_save_opts, __VA_ARGS__)))

@@ -235,6 +235,7 @@ void own_tg_to_dlpack_unversioned(void);
 void own_tg_from_dlpack(void);
 void own_tg_from_dlpack_unversioned(void);
 void own_tg_model_free(void);
+void own_tg_nn_scope(void);
 void own_tg_optim_free(void);
 void own_tg_schedule_free(void);
 void own_tg_safetensors_free(void);

@@ -23,6 +23,7 @@ static tg_mark marks[N_MARKS];
 static tg_layer_start starts[N_STARTS];
 static tg_rng stream;
 static tg_model *last_model, *dead_models[N_MODELS];
+static tg_model *scopes[N_MODELS]; /* one of each model, or NULL */
 static tg_optim *dead_optims[N_OPTIMS];
 static tg_safetensors *sets[N_SETS], *dead_sets[N_SETS];
 static tg_loader *loaders[N_LOADERS], *dead_loaders[N_LOADERS];
@@ -46,10 +47,22 @@ static tg_optim *bad_optim(void) {
 
 tg_model *draw_tg_model_p(const char *name) {
     bool wrong = bad();
-    tg_model *m = wrong ? bad_model() : models[below(N_MODELS)];
+    int i = (int)below(N_MODELS);
+    tg_model *m = wrong ? bad_model() : models[i], *scope = wrong || !one_in(4) ? NULL : scopes[i];
     last_model = wrong ? NULL : m;
-    note(" %s=%s", name, !m ? "NULL" : wrong ? "no model" : "a model");
-    return m;
+    note(" %s=%s", name, !m ? "NULL" : wrong ? "no model" : scope ? "a scope" : "a model");
+    return scope ? scope : m;
+}
+
+void own_tg_nn_scope(void) {
+    bool wrong = bad();
+    int i = (int)below(N_MODELS);
+    tg_model *m = wrong ? bad_model() : scopes[i] && one_in(2) ? scopes[i] : models[i];
+    const char *text = draw_text("format");
+    call_begin();
+    tg_model *scope = text ? tg_nn_scope(m, "%s", text) : tg_nn_scope(m, NULL);
+    end_bool_failed(!scope, scope ? "a scope" : "NULL");
+    if (!wrong) scopes[i] = scope;
 }
 
 /* The optimiser stays where a function of its rule is running. Both are kept tensors, which tell whether they are alive. */
@@ -72,7 +85,8 @@ static void free_model(int i) {
     tg_model *m = models[i];
     tg_model_free(m);
     if (tg_is_alive((const tg_tensor *)m)) return;
-    if (m) dead_models[below(N_MODELS)] = m;
+    if (m) dead_models[below(N_MODELS)] = scopes[i] && one_in(2) ? scopes[i] : m;
+    scopes[i] = NULL;
     for (int k = 0; k < N_STARTS; k++)
         if (starts[k].model == m) starts[k].model = NULL;
     models[i] = NULL;

@@ -1,5 +1,7 @@
 #include "ops/nn/layers/layer.h"
 
+#include "ops/nn/model/model_private.h"
+
 #include <string.h>
 
 bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char *name, const char *part) {
@@ -27,7 +29,7 @@ tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, 
     TG_NAMED(layer);
     char full[TG_LAYER_NAME];
     if (!tg_layer_name(full, layer, name, part)) return tg_poison();
-    return tg_model_param(model, full, dtype, shape, init);
+    return tg_model_ask(model, TG_PARAMETERS, full, dtype, shape, init, layer, strlen(name));
 }
 
 tg_tensor *tg_layer_buffer(tg_model *model, const char *layer, const char *name, const char *part,
@@ -35,7 +37,7 @@ tg_tensor *tg_layer_buffer(tg_model *model, const char *layer, const char *name,
     TG_NAMED(layer);
     char full[TG_LAYER_NAME];
     if (!tg_layer_name(full, layer, name, part)) return tg_poison();
-    return tg_model_buffer(model, full, dtype, shape, init);
+    return tg_model_ask(model, TG_BUFFERS, full, dtype, shape, init, layer, strlen(name));
 }
 
 bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size) {

@@ -27,7 +27,7 @@ TG_API tg_layer_start tg_layer_begin(tg_model *model);
 TG_API tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y);
 
 /* The parameter "<name>.<part>", as by tg_model_param. Errors name `layer`, the kind of layer; a missing name, and one that
- * makes name.part longer than 255 characters, are TG_ERR_ARGUMENT. */
+ * makes name.part longer than 255 characters, are TG_ERR_ARGUMENT; so is the name of a layer of another kind. */
 TG_API tg_tensor *tg_layer_param(tg_model *model, const char *layer, const char *name, const char *part,
                                  tg_dtype dtype, tg_shape shape, tg_init init);
 

@@ -2,15 +2,36 @@
 #include "ops/nn/model/object.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const char kind[] = "model";
 
+/* ---- handles ---- */
+
 tg_model_object *tg_model_object_of(const tg_model *model, const char *who) {
-    return tg_object_of(model, kind, who);
+    tg_model_object *m = tg_object_of(model, kind, who);
+    if (!m || !*m->prefix) return m;
+    tg_fail(TG_ERR_ARGUMENT, "%s: needs a model, and was given its scope %.*s", who,
+            (int)strlen(m->prefix) - 1, m->prefix);
+    return NULL;
+}
+
+tg_model_object *tg_model_scope_of(const tg_model *model, const char **prefix, const char *who) {
+    tg_model_object *m = tg_object_of(model, kind, who);
+    *prefix = m ? m->prefix : "";
+    return m && *m->prefix ? tg_object_of(m->whole, kind, who) : m;
+}
+
+tg_model *tg_model_object_new(tg_model *whole, const char *prefix, const char *who) {
+    const size_t size = strlen(prefix) + 1;
+    tg_model *model = tg_object_new(sizeof(tg_model_object) + size, kind, who);
+    tg_model_object *m = model ? tg_object_of(model, kind, who) : NULL;
+    if (m) m->whole = whole ? whole : model, memcpy(m->prefix, prefix, size);
+    return model;
 }
 
 tg_model *tg_model_new(uint64_t seed) {
-    tg_model *model = tg_object_new(sizeof(tg_model_object), kind, "tg_model_new");
+    tg_model *model = tg_model_object_new(NULL, "", "tg_model_new");
     if (model) tg_model_object_of(model, "tg_model_new")->seed = seed;
     return model;
 }
@@ -24,11 +45,13 @@ void tg_model_free(tg_model *model) {
         return;
     }
     for (int k = 0; k < TG_HOLDINGS; k++) tg_store_free(&m->store[k]);
+    tg_store_free(&m->scopes);
     tg_object_free(model);
 }
 
 void tg_model_truncate(tg_model *model, int parameters, int buffers) {
-    tg_model_object *m = tg_model_object_of(model, "tg_model_truncate");
+    const char *prefix;
+    tg_model_object *m = tg_model_scope_of(model, &prefix, "tg_model_truncate");
     if (!m) return;
     tg_store_truncate(&m->store[TG_PARAMETERS], parameters);
     tg_store_truncate(&m->store[TG_BUFFERS], buffers);
@@ -44,6 +67,8 @@ typedef struct wish {
     tg_dtype dtype;
     tg_shape shape;
     tg_init init;
+    const char *layer; /* the kind of the layer that asks, whose name is the first `own` characters; own = 0: none does */
+    size_t own;
 } wish;
 
 /* Runs the initialiser on t, which must still be alive afterwards. */
@@ -141,16 +166,70 @@ static tg_tensor *change_holding(tg_model_object *m, const wish *w, int i) {
     return t;
 }
 
-static tg_tensor *ask(tg_model *model, wish w) {
-    tg_model_object *m = tg_model_object_of(model, w.who);
-    if (!m) return tg_poison();
-    if (!w.name || !*w.name) {
-        tg_fail(TG_ERR_ARGUMENT, "%s: the tensor needs a name", w.who);
-        return tg_poison();
+/* ---- layers ---- */
+
+/* Whether e, of the same name or not, is that of the layer which asks, but was asked for by one of another kind. */
+static bool is_of_other(const tg_entry *e, const wish *w) {
+    return *e->layer && e->own == w->own && strncmp(e->name, w->name, w->own) == 0 &&
+           strncmp(e->layer, w->layer, sizeof e->layer - 1) != 0;
+}
+
+/* Whether the layer that asks is of the kind of all that have asked for a tensor of this layer before; raises the error
+ * otherwise. e is the tensor's entry, NULL where there is none yet. */
+static bool check_layer(const tg_model_object *m, const tg_entry *e, const wish *w) {
+    const tg_entry *other = NULL;
+    if (w->own == 0 || (e && *e->layer && !is_of_other(e, w))) return true;
+    for (int k = 0; k < TG_HOLDINGS && !other; k++)
+        for (int i = 0; i < m->store[k].count && !other; i++)
+            if (is_of_other(&m->store[k].at[i], w)) other = &m->store[k].at[i];
+    if (other)
+        tg_fail(TG_ERR_ARGUMENT, "%s: %.*s is the name of a layer of another kind, %s, which has %s",
+                w->layer, (int)w->own, w->name, other->layer, other->name);
+    return !other;
+}
+
+static void note_layer(tg_entry *e, const wish *w) {
+    if (w->own == 0 || *e->layer) return;
+    snprintf(e->layer, sizeof e->layer, "%s", w->layer);
+    e->own = w->own;
+}
+
+/* ---- asking ---- */
+
+enum { FULL = 1024 };
+
+/* Puts the prefix of the scope before the name. */
+static bool complete(wish *w, const char *prefix, char full[FULL]) {
+    if (!w->name || !*w->name) {
+        tg_fail(TG_ERR_ARGUMENT, "%s: the tensor needs a name", w->who);
+        return false;
     }
-    w.hash = tg_name_hash(w.name);
+    if (*prefix) {
+        if (snprintf(full, FULL, "%s%s", prefix, w->name) >= FULL) {
+            tg_fail(TG_ERR_ARGUMENT, "%s: the name %.40s.. in scope %.40s.. is longer than %d characters",
+                    w->who, w->name, prefix, FULL - 1);
+            return false;
+        }
+        w->name = full;
+        if (w->own) w->own += strlen(prefix);
+    }
+    w->hash = tg_name_hash(w->name);
+    return true;
+}
+
+static tg_tensor *ask(tg_model *model, wish w) {
+    char full[FULL];
+    const char *prefix;
+    tg_model_object *m = tg_model_scope_of(model, &prefix, w.who);
+    if (!m || !complete(&w, prefix, full)) return tg_poison();
     int i = tg_store_find(&m->store[w.holding], w.name, w.hash);
-    if (i >= 0) return check(&m->store[w.holding].at[i], &w);
+    tg_entry *found = i >= 0 ? &m->store[w.holding].at[i] : NULL;
+    if (!check_layer(m, found, &w)) return tg_poison();
+    if (found) {
+        tg_tensor *t = check(found, &w);
+        if (!tg_is_poison(t)) note_layer(found, &w);
+        return t;
+    }
     if (tg_error_status() != TG_OK) return tg_poison();
     if (w.holding == TG_PARAMETERS && !tg_dtype_is_float(w.dtype)) {
         tg_fail(TG_ERR_DTYPE, "%s: %s must be f32 or f64, not %s", w.who, w.name, tg_dtype_name(w.dtype));
@@ -158,23 +237,32 @@ static tg_tensor *ask(tg_model *model, wish w) {
     }
     int other =
         tg_store_find(&m->store[w.holding == TG_PARAMETERS ? TG_BUFFERS : TG_PARAMETERS], w.name, w.hash);
-    return other >= 0 ? change_holding(m, &w, other) : add(m, &w);
+    tg_tensor *t = other >= 0 ? change_holding(m, &w, other) : add(m, &w);
+    if (!tg_is_poison(t)) note_layer(&m->store[w.holding].at[m->store[w.holding].count - 1], &w);
+    return t;
+}
+
+tg_tensor *tg_model_ask(tg_model *model, tg_holding holding, const char *name, tg_dtype dtype, tg_shape shape,
+                        tg_init init, const char *layer, size_t own) {
+    const char *who = holding == TG_PARAMETERS ? "tg_model_param" : "tg_model_buffer";
+    return ask(model, (wish){holding, who, name, 0, dtype, shape, init, layer, own});
 }
 
 tg_tensor *tg_model_param(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape, tg_init init) {
     TG_NAMED("tg_model_param");
-    return ask(model, (wish){TG_PARAMETERS, "tg_model_param", name, 0, dtype, shape, init});
+    return tg_model_ask(model, TG_PARAMETERS, name, dtype, shape, init, NULL, 0);
 }
 
 tg_tensor *tg_model_buffer(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape, tg_init init) {
     TG_NAMED("tg_model_buffer");
-    return ask(model, (wish){TG_BUFFERS, "tg_model_buffer", name, 0, dtype, shape, init});
+    return tg_model_ask(model, TG_BUFFERS, name, dtype, shape, init, NULL, 0);
 }
 
 /* ---- looking at them ---- */
 
 static int count(const tg_model *model, tg_holding holding, const char *who) {
-    const tg_model_object *m = tg_model_object_of(model, who);
+    const char *prefix;
+    const tg_model_object *m = tg_model_scope_of(model, &prefix, who);
     return m ? m->store[holding].count : 0;
 }
 
@@ -182,7 +270,8 @@ int tg_model_count(const tg_model *model) { return count(model, TG_PARAMETERS, "
 int tg_model_buffer_count(const tg_model *model) { return count(model, TG_BUFFERS, "tg_model_buffer_count"); }
 
 static tg_tensor *at(const tg_model *model, tg_holding holding, int i, const char *who) {
-    const tg_model_object *m = tg_model_object_of(model, who);
+    const char *prefix;
+    const tg_model_object *m = tg_model_scope_of(model, &prefix, who);
     if (!m) return tg_poison();
     const tg_store *s = &m->store[holding];
     if (i >= 0 && i < s->count) return s->at[i].tensor;
@@ -197,18 +286,23 @@ tg_tensor *tg_model_buffer_at(const tg_model *model, int i) {
 }
 
 tg_tensor *tg_model_find(const tg_model *model, const char *name) {
-    const tg_model_object *m = tg_model_object_of(model, "tg_model_find");
-    if (!m) return tg_poison();
-    for (int k = 0; name && k < TG_HOLDINGS; k++) {
-        int i = tg_store_find(&m->store[k], name, tg_name_hash(name));
+    TG_NAMED("tg_model_find");
+    char full[FULL];
+    const char *prefix;
+    wish w = {.who = "tg_model_find", .name = name};
+    const tg_model_object *m = tg_model_scope_of(model, &prefix, w.who);
+    if (!m || !complete(&w, prefix, full)) return tg_poison();
+    for (int k = 0; k < TG_HOLDINGS; k++) {
+        int i = tg_store_find(&m->store[k], w.name, w.hash);
         if (i >= 0) return m->store[k].at[i].tensor;
     }
-    tg_fail(TG_ERR_ARGUMENT, "tg_model_find: the model has no parameter or buffer %s", name ? name : "NULL");
+    tg_fail(TG_ERR_ARGUMENT, "tg_model_find: the model has no parameter or buffer %s", w.name);
     return tg_poison();
 }
 
 static int64_t numel(const tg_model *model, tg_holding holding, const char *who) {
-    const tg_model_object *m = tg_model_object_of(model, who);
+    const char *prefix;
+    const tg_model_object *m = tg_model_scope_of(model, &prefix, who);
     int64_t n = 0;
     for (int i = 0; m && i < m->store[holding].count; i++) n += tg_numel(m->store[holding].at[i].tensor);
     return n;
@@ -228,6 +322,7 @@ bool tg_model_set_training(tg_model *model, bool on) {
 }
 
 bool tg_model_training(const tg_model *model) {
-    const tg_model_object *m = tg_model_object_of(model, "tg_model_training");
+    const char *prefix;
+    const tg_model_object *m = tg_model_scope_of(model, &prefix, "tg_model_training");
     return m && !m->evaluating;
 }

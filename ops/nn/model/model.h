@@ -11,6 +11,8 @@
 #include "autograd/backward.h"
 #include "core/random.h"
 
+#include <stdio.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -47,6 +49,15 @@ TG_API tg_tensor *tg_model_param(tg_model *model, const char *name, tg_dtype dty
 TG_API tg_tensor *tg_model_buffer(tg_model *model, const char *name, tg_dtype dtype, tg_shape shape,
                                   tg_init init);
 
+/* A scope is the model under a prefix, "block3." for tg_nn_scope(m, "block%d", 3): layers, tg_model_param, tg_model_buffer and
+ * tg_model_find put the prefix before the name that they are given, so that a function of a model is used again as a part of
+ * a larger one. Everything else that a layer asks, a scope answers as the model; where the model as a whole is meant, to
+ * optimise, save, load, copy, print or free it, a scope is TG_ERR_ARGUMENT. A scope can have scopes. It belongs to the model,
+ * which gives the same one for the same text. The text must not be empty and has at most 255 characters; NULL with the error
+ * raised otherwise.
+ *     for (int i = 0; i < 12; i++) x = block(tg_nn_scope(m, "block%d", i), x); */
+TG_API tg_model *tg_nn_scope(tg_model *model, const char *format, ...) TG_PRINTF(2, 3);
+
 /* The number of parameters; parameter i in the order in which they were made (tg_name gives its name); the parameter or
  * buffer of a name. A missing one is the poison tensor with TG_ERR_ARGUMENT. */
 TG_API int tg_model_count(const tg_model *model);
@@ -69,6 +80,28 @@ TG_API int64_t tg_model_buffer_numel(const tg_model *model);
  * mode. */
 TG_API bool tg_model_set_training(tg_model *model, bool on);
 TG_API bool tg_model_training(const tg_model *model);
+
+/* Prints a line for each layer and one for all: its name, its kind (blank until the layer has asked for what a file holds),
+ * how many numbers and bytes its tensors have, and these with their shapes.
+ *     layer  kind        numbers  bytes  tensors
+ *     fc1    linear           24     96  weight [8, 2], bias [8]
+ *     bn1    batch_norm       33    136  weight [8], bias [8], running_mean [8] buffer, running_var [8] buffer, ..
+ *     all                     57    232  40 in parameters, 0 of them frozen; 17 in buffers
+ * A parameter that needs no gradient is marked as frozen. TG_ERR_ARGUMENT for a file that is NULL. */
+TG_API void tg_model_print(FILE *file, const tg_model *model);
+
+/* ---- copies and averages ---- */
+
+/* A model with the same seed and mode, and copies of the parameters and buffers, in their order and with their names; a
+ * parameter that needs no gradient does not in the copy. Gradients are not copied. NULL with the error raised. */
+TG_API tg_model *tg_model_copy(const tg_model *model);
+
+/* Moves the parameters of `average` towards those of `model`, as the exponential moving average of a training does once a
+ * step (Polyak and Juditsky 1992; torch.optim.swa_utils):
+ *     average = decay average + (1 - decay) model,   decay in [0, 1]
+ * and makes its buffers equal to the model's. What `average` lacks it gets as a copy, so that an empty model may be given.
+ * What only `average` has, another shape or another dtype is TG_ERR_SHAPE, and nothing has changed. */
+TG_API tg_status tg_model_average(tg_model *average, const tg_model *model, double decay);
 
 #ifdef __cplusplus
 }

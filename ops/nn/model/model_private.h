@@ -7,16 +7,30 @@
 
 typedef enum tg_holding { TG_PARAMETERS, TG_BUFFERS, TG_HOLDINGS } tg_holding;
 
-/* The object behind a handle tg_model *. A name is in one store at most. */
+/* The object behind a handle tg_model *: a model, or a scope of one. A name is in one store at most. */
 typedef struct tg_model_object {
     uint64_t seed;
     tg_store store[TG_HOLDINGS];
+    tg_store scopes; /* by prefix; their tensors are handles tg_model * */
     bool evaluating;
-    int making; /* the number of parameters and buffers whose initialiser is running */
+    int making;      /* the number of parameters and buffers whose initialiser is running */
+    tg_model *whole; /* the handle of the model itself; a scope has nothing but this and its prefix */
+    char prefix[];   /* "block3."; "" in a model */
 } tg_model_object;
 
 /* NULL with TG_ERR_ARGUMENT raised when the handle is not that of a model. */
 tg_model_object *tg_model_object_of(const tg_model *model, const char *who);
+
+/* The model of a handle that may also be a scope's; *prefix is what the scope puts before names, "" for a model. */
+tg_model_object *tg_model_scope_of(const tg_model *model, const char **prefix, const char *who);
+
+/* An empty model, or a scope of `whole`; NULL with the error raised. */
+tg_model *tg_model_object_new(tg_model *whole, const char *prefix, const char *who);
+
+/* tg_model_param and tg_model_buffer for a layer of kind `layer`, whose own name is the first `own` characters of `name`; the
+ * name of a layer of another kind is TG_ERR_ARGUMENT. With `own` 0 no layer asks. */
+tg_tensor *tg_model_ask(tg_model *model, tg_holding holding, const char *name, tg_dtype dtype, tg_shape shape,
+                        tg_init init, const char *layer, size_t own);
 
 /* ---- loading in two halves: what can fail, and then the change ---- */
 

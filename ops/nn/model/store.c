@@ -99,6 +99,12 @@ void tg_store_truncate(tg_store *s, int count) {
     table_rebuild(s);
 }
 
+void tg_store_drop(tg_store *s, int count) {
+    for (int i = count; i < s->count; i++) tg_entry_free(&s->at[i]);
+    if (count < s->count) s->count = count;
+    table_rebuild(s);
+}
+
 void tg_store_free(tg_store *s) {
     for (int i = 0; i < s->count; i++) tg_entry_free(&s->at[i]);
     free_storage(s);

@@ -4,12 +4,16 @@
 
 #include "core/tensor.h"
 
+#define TG_LAYER_KIND 32
+
 typedef struct tg_entry {
     tg_tensor *tensor; /* owned */
     char *name;        /* owned; tg_set_name on the tensor does not change the key */
     uint64_t hash;     /* of the name */
     bool loaded;       /* a file made it; no layer that fails takes it away */
     bool asked;        /* a layer has asked for it since */
+    char layer[TG_LAYER_KIND]; /* the kind of layer whose it is, cut to this length; "": not of a layer, or not known yet */
+    size_t own;                /* how long the name of that layer is, which `name` begins with */
 } tg_entry;
 
 typedef struct tg_store {
@@ -39,6 +43,9 @@ tg_entry tg_store_remove(tg_store *s, int i);
 
 /* Frees the entries from number `count` on that no file has made. */
 void tg_store_truncate(tg_store *s, int count);
+
+/* Frees all from number `count` on. */
+void tg_store_drop(tg_store *s, int count);
 
 /* Frees all. */
 void tg_store_free(tg_store *s);

@@ -3,6 +3,7 @@
 #include "autograd/composed.h"
 #include "core/memory.h"
 #include "ops/elementwise/inplace.h"
+#include "ops/nn/model/model_private.h"
 #include "ops/nn/model/object.h"
 #include "ops/shape/view.h"
 
@@ -142,7 +143,7 @@ static tg_status check_rule(const tg_optim_rule *r) {
 
 tg_optim *tg_optim_new(tg_model *model, const tg_optim_rule *rule, double lr, const void *opts) {
     TG_NAMED("tg_optim_new");
-    tg_model_count(model); /* reports a model that is not valid */
+    tg_model_object_of(model, "tg_optim_new"); /* reports a model that is not valid */
     if (tg_error_status() != TG_OK || check_rule(rule) != TG_OK) return NULL;
     tg_optim *optim = tg_object_new(sizeof(tg_optim_object) + rule->opts_size, kind, "tg_optim_new");
     if (!optim) return NULL;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 TCase *tcase_model(void);
+TCase *tcase_scope(void);
 TCase *tcase_model_file(void);
 TCase *tcase_model_torch(void);
 TCase *tcase_training_file(void);
@@ -30,6 +31,7 @@ int main(void) {
     /* First: in one process, without forks, what others have freed would still change its pages. */
     suite_add_tcase(suite, tcase_endurance());
     suite_add_tcase(suite, tcase_model());
+    suite_add_tcase(suite, tcase_scope());
 #if TG_HAVE_JANSSON /* which reads files */
     suite_add_tcase(suite, tcase_model_file());
     suite_add_tcase(suite, tcase_model_torch());
