@@ -83,3 +83,14 @@ void tg_tape_print(FILE *file, tg_mark mark) {
     }
     for (int64_t i = mark.nodes; i < tape->n_nodes; i++) print_node(file, tape->node[i]);
 }
+
+void tg_tape_print_node(FILE *file, int64_t i) {
+    const tg_node *node = tg_tape_node(i);
+    if (!file)
+        tg_fail(TG_ERR_ARGUMENT, "tg_tape_print_node: the file is NULL");
+    else if (!node)
+        tg_fail(TG_ERR_ARGUMENT, "tg_tape_print_node: node %" PRId64 " is none of the %" PRId64 " on the tape",
+                i, tg_tape_nodes());
+    else
+        print_node(file, node);
+}

@@ -64,6 +64,9 @@ TG_API const tg_node *tg_node_of(const tg_tensor *t);
  * TG_ERR_ARGUMENT for a file that is NULL, TG_ERR_TAPE for a mark that tg_tape_mark did not give, or of another tape. */
 TG_API void tg_tape_print(FILE *file, tg_mark mark);
 
+/* The same of node i alone; TG_ERR_ARGUMENT where the current tape has none of that number. */
+TG_API void tg_tape_print_node(FILE *file, int64_t i);
+
 /* ---- what is recorded ---- */
 
 /* Turns recording on this thread on or off and returns the previous setting. Results made while it is off

@@ -358,6 +358,7 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_tape_node(...) TG_POINTER_AT(const tg_node *, tg_tape_node(__VA_ARGS__))
 #define tg_node_of(...) TG_POINTER_AT(const tg_node *, tg_node_of(__VA_ARGS__))
 #define tg_tape_print(...) TG_VOID_AT(tg_tape_print(__VA_ARGS__))
+#define tg_tape_print_node(...) TG_VOID_AT(tg_tape_print_node(__VA_ARGS__))
 #define tg_set_requires_grad(...) TG_AT(tg_set_requires_grad(__VA_ARGS__))
 #define tg_requires_grad(...) TG_VALUE_AT(bool, tg_requires_grad(__VA_ARGS__))
 #define tg_param(...) TG_AT(tg_param(__VA_ARGS__))
@@ -786,6 +787,20 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_schedule_print(...) TG_VOID_AT(tg_schedule_print(__VA_ARGS__))
 #define tg_schedule_get_state(...) TG_STATUS_AT(tg_schedule_get_state(__VA_ARGS__))
 #define tg_schedule_set_state(...) TG_STATUS_AT(tg_schedule_set_state(__VA_ARGS__))
+
+/* ops/nn/train/evaluate.h */
+#define tg_meter_add_mean(...) TG_VOID_AT(tg_meter_add_mean(__VA_ARGS__))
+#define tg_meter_add(...) TG_STATUS_AT(tg_meter_add(__VA_ARGS__))
+#define tg_meter_mean(...) TG_VALUE_AT(double, tg_meter_mean(__VA_ARGS__))
+#define tg_meter_error(...) TG_VALUE_AT(double, tg_meter_error(__VA_ARGS__))
+#define tg_evaluate(...) TG_STATUS_AT(tg_evaluate(__VA_ARGS__))
+
+/* ops/nn/train/fit.h */
+#define tg_fit(...) TG_STATUS_AT(tg_fit_with(TG_WITH_OPTIONS(2, tg_fit_opts, __VA_ARGS__)))
+
+/* ops/nn/train/nonfinite.h */
+#define tg_is_finite(...) TG_VALUE_AT(bool, tg_is_finite(__VA_ARGS__))
+#define tg_find_nonfinite(...) TG_VALUE_AT(bool, tg_find_nonfinite(__VA_ARGS__))
 
 /* ops/nn/train/training.h */
 #define tg_training_save(...) TG_STATUS_AT(tg_training_save(__VA_ARGS__))

@@ -66,6 +66,11 @@
 #include "ops/nn/optim/optim.h"
 #include "ops/nn/layers/recurrent.h"
 #include "ops/nn/optim/schedule.h"
+#include "ops/nn/train/evaluate.h"
+#include "ops/nn/train/fit.h"
+#include "ops/nn/train/interrupt.h"
+#include "ops/nn/train/nonfinite.h"
+#include "ops/nn/train/progress.h"
 #include "ops/nn/train/training.h"
 #include "ops/nn/data/vocab.h"
 

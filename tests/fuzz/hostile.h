@@ -16,6 +16,7 @@
  *   hostile_ops.c        ops of a user's own, and applications of ops
  *   hostile_rules.c      rules of optimisers, a user's own among them
  *   hostile_schedules.c  formulas of learning rates, schedules
+ *   hostile_training.c   training loops, losses, metrics
  *   hostile_own.c        calls that need more than their types say
  *   hostile_exceptions   what is not called, and why
  */
@@ -223,6 +224,15 @@ tg_schedule *draw_tg_schedule_p(const char *name);
 tg_schedule_state *draw_tg_schedule_state_p(const char *name);
 void make_schedules(void);
 void free_schedules(void);
+
+/* ---- training loops ---- */
+tg_batch_fn draw_tg_batch_fn(const char *name);
+tg_meter *draw_tg_meter_p(const char *name);
+tg_metric *draw_tg_metric_p(const char *name);
+tg_epoch_fn draw_tg_epoch_fn(const char *name);
+tg_fit_report *draw_tg_fit_report_p(const char *name);
+void own_tg_fit_with(void);
+void own_tg_progress_begin(void);
 
 /* ---- by hand ---- */
 tg_release *draw_tg_release_p(const char *name); /* free */

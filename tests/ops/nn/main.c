@@ -25,6 +25,7 @@ TCase *tcase_states(void);
 TCase *tcase_loader(void);
 TCase *tcase_loader_forks(void);
 TCase *tcase_vocab(void);
+TCase *tcase_fit(void);
 
 int main(void) {
     Suite *suite = suite_create("nn");
@@ -55,6 +56,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_loader());
     suite_add_tcase(suite, tcase_loader_forks());
     suite_add_tcase(suite, tcase_vocab());
+    suite_add_tcase(suite, tcase_fit());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -1,0 +1,298 @@
+/* The training loop: from the top, the step, the epoch, the checkpoint, and all of it. */
+#include "ops/nn/train/fit_private.h"
+#include "ops/nn/train/interrupt.h"
+#include "ops/nn/train/nonfinite.h"
+#include "ops/nn/train/progress.h"
+
+#include "core/memory.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MOST_TENSORS = 64 }; /* of a loader */
+
+/* ---- a step ---- */
+
+/* The next batch; round and round where an epoch is a number of steps. */
+static bool next_batch(const tg_fitting *f, tg_tensor **batch) {
+    if (!f->run.loader) return true;
+    if (tg_loader_next(f->run.loader, batch)) return true;
+    return f->o.epoch_steps > 0 && tg_error_status() == TG_OK && tg_loader_next(f->run.loader, batch);
+}
+
+/* How many batches the step that begins has: fewer at the end of an epoch. */
+static int64_t batches_of_step(const tg_fitting *f) {
+    tg_loader_state at = {0};
+    if (f->o.epoch_steps > 0 || !f->run.loader) return f->o.accumulate;
+    if (tg_loader_get_state(f->run.loader, &at) != TG_OK) return 0;
+    int64_t left = at.batches - at.next;
+    return left < f->o.accumulate ? left : f->o.accumulate;
+}
+
+static tg_status check_loss(const tg_fitting *f, const tg_tensor *loss, int64_t first_node) {
+    char text[1024];
+    if (!tg_check_argument(loss, "tg_fit", "the loss")) return tg_error_status();
+    if (tg_numel(loss) != 1)
+        return tg_fail(TG_ERR_SHAPE, "tg_fit: the loss must be one number, such as a mean, and is %s",
+                       tg_describe(loss, text, sizeof text));
+    double value = tg_item(loss);
+    if (tg_error_status() != TG_OK || isfinite(value)) return tg_error_status();
+    bool found = tg_find_nonfinite(first_node, text, sizeof text);
+    return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the loss of step %lld, in epoch %lld, is %s%s%s",
+                   (long long)f->r.step + 1, (long long)f->r.epoch + 1, isnan(value) ? "NaN" : "infinite",
+                   found ? ": " : "", text);
+}
+
+/* Adds the gradient of the batch's loss over `parts`, and the loss to the meter. */
+static tg_status add_gradient(tg_fitting *f, tg_tensor **batch, int64_t parts) {
+    int64_t n = batch[0] ? tg_size(batch[0], 0) : 1, first_node = tg_tape_nodes();
+    tg_callback c = tg_callback_begin();
+    tg_tensor *loss = f->loss(f->run.model, f->run.loader ? batch : NULL, f->o.user);
+    if (tg_callback_end(c, tg_error_status(), "tg_fit") != TG_OK || check_loss(f, loss, first_node) != TG_OK)
+        return tg_error_status();
+    double value = tg_item(loss);
+    tg_tensor *seed = parts > 1 ? tg_full_like(loss, 1 / (double)parts) : NULL;
+    if (tg_backward_with(loss, (tg_backward_opts){.seed = seed}) == TG_OK)
+        tg_meter_add_mean(&f->running, value, (double)n);
+    return tg_error_status();
+}
+
+static tg_status check_gradients(const tg_fitting *f) {
+    for (int i = 0; i < tg_model_count(f->run.model); i++) {
+        tg_tensor *p = tg_model_at(f->run.model, i);
+        if (!tg_has_grad(p) || tg_is_finite(tg_grad_of(p)) || tg_error_status() != TG_OK) continue;
+        char text[160];
+        tg_fail(TG_ERR_ARGUMENT,
+                "tg_fit: step %lld, in epoch %lld, has a finite loss, but the gradient of %s is not finite",
+                (long long)f->r.step + 1, (long long)f->r.epoch + 1, tg_describe(p, text, sizeof text));
+    }
+    return tg_error_status();
+}
+
+/* One step of the optimiser and the schedule. False at the end of an epoch, with nothing done, and on failure. */
+static bool take_step(tg_fitting *f) {
+    tg_tensor *batch[MOST_TENSORS] = {NULL};
+    tg_mark mark = tg_tape_mark();
+    int64_t parts = batches_of_step(f), k = 0;
+    for (; k < parts && next_batch(f, batch) && add_gradient(f, batch, parts) == TG_OK; k++)
+        tg_tape_rewind(mark);
+    if (parts == 0 && f->run.loader) tg_loader_next(f->run.loader, batch); /* takes it to the next epoch */
+    f->r.lr = tg_optim_lr(f->run.optim);
+    bool done = k > 0 && k == parts && check_gradients(f) == TG_OK && tg_optim_step(f->run.optim) == TG_OK;
+    tg_tape_rewind(mark);
+    if (!done) return false;
+    f->r.step++;
+    f->in_epoch++;
+    if (f->run.schedule && !f->o.schedule_by_epoch) tg_schedule_step(f->run.schedule);
+    return tg_error_status() == TG_OK;
+}
+
+/* ---- an epoch ---- */
+
+static void show(const tg_fitting *f, tg_progress *bar) {
+    char text[256];
+    int n = snprintf(text, sizeof text, "loss %.4f", tg_meter_mean(&f->running));
+    if (f->metrics && f->r.epoch > 0)
+        n += snprintf(text + n, sizeof text - (size_t)n, "  %.60s %.4f", f->o.metrics[0].name,
+                      f->r.metric[0].mean);
+    snprintf(text + n, sizeof text - (size_t)n, "  %.0f/s", f->running.count / tg_progress_seconds(bar));
+    tg_progress_show(bar, f->in_epoch, text);
+}
+
+/* The steps of an epoch that are left, or those until Ctrl-C. */
+static tg_status run_steps(tg_fitting *f) {
+    char label[64];
+    snprintf(label, sizeof label, "epoch %*lld/%lld", (int)snprintf(NULL, 0, "%lld", (long long)f->o.epochs),
+             (long long)f->r.epoch + 1, (long long)f->o.epochs);
+    tg_progress bar = tg_progress_begin(f->o.log, label, f->all_steps);
+    double before = f->running.count;
+    while ((f->o.epoch_steps == 0 || f->in_epoch < f->o.epoch_steps) && !tg_interrupted() && take_step(f))
+        show(f, &bar);
+    double took = tg_progress_seconds(&bar);
+    f->r.seconds += took;
+    f->r.rate = (f->running.count - before) / took;
+    tg_progress_end(&bar);
+    return tg_error_status();
+}
+
+static tg_status evaluate(tg_fitting *f) {
+    f->r.validation = (tg_meter){0};
+    memset(f->r.metric, 0, sizeof f->r.metric);
+    if (!f->o.validation) return TG_OK;
+    tg_evaluate(f->run.model, f->o.validation, f->loss, f->o.user, &f->r.validation);
+    for (int i = 0; i < f->metrics; i++)
+        tg_evaluate(f->run.model, f->o.validation, f->o.metrics[i].f, f->o.user, &f->r.metric[i]);
+    return tg_error_status();
+}
+
+static bool lower_is_better(const tg_fitting *f) { return !f->metrics || f->o.metrics[0].lower; }
+
+static void note_score(tg_fitting *f) {
+    tg_fit_report *r = &f->r;
+    r->score = tg_meter_mean(f->metrics ? &r->metric[0] : f->o.validation ? &r->validation : &r->loss);
+    if (r->best_epoch > 0 && !(lower_is_better(f) ? r->score < r->best : r->score > r->best)) return;
+    if (isnan(r->score)) return;
+    r->best = r->score;
+    r->best_epoch = r->epoch;
+}
+
+/* ---- the checkpoint ---- */
+
+static void put_numbers(tg_fitting *f) {
+    const double value[TG_FIT_NUMBERS] = {
+        [AT_EPOCH] = (double)f->r.epoch,
+        [AT_STEP] = (double)f->r.step,
+        [IN_EPOCH] = (double)f->in_epoch,
+        [SECONDS] = f->r.seconds,
+        [BEST] = f->r.best,
+        [BEST_EPOCH] = (double)f->r.best_epoch,
+        [COUNT] = f->running.count,
+        [MEAN] = f->running.mean,
+        [SPREAD] = f->running.spread,
+        [PARTS] = (double)f->running.parts,
+    };
+    memcpy(f->number, value, sizeof value);
+}
+
+static void take_numbers(tg_fitting *f) {
+    const double *v = f->number;
+    f->r.epoch = (int64_t)v[AT_EPOCH];
+    f->r.step = (int64_t)v[AT_STEP];
+    f->in_epoch = (int64_t)v[IN_EPOCH];
+    f->r.seconds = v[SECONDS];
+    f->r.best = v[BEST];
+    f->r.best_epoch = (int64_t)v[BEST_EPOCH];
+    f->running = (tg_meter){v[COUNT], v[MEAN], v[SPREAD], (int64_t)v[PARTS]};
+}
+
+static tg_status save(tg_fitting *f, double score) {
+    if (!f->o.folder) return TG_OK;
+    put_numbers(f);
+    return tg_training_keep_with(&f->run, f->o.folder, f->r.step, score,
+                                 (tg_training_keep_opts){.last = f->o.last, .lower = lower_is_better(f)});
+}
+
+static tg_status resume(tg_fitting *f) {
+    char path[TG_FIT_PATH];
+    if (tg_fit_path(f, path, "latest.safetensors") != TG_OK || access(path, F_OK) != 0)
+        return tg_error_status();
+    if (tg_training_load(&f->run, path) != TG_OK) return tg_error_status();
+    take_numbers(f);
+    return tg_fit_log_read(f);
+}
+
+/* ---- all of it ---- */
+
+/* What follows the steps of an epoch. The log is written before the checkpoint: a line too many is dropped when the training
+ * goes on from there, and one too few would be missing. */
+static tg_status finish_epoch(tg_fitting *f) {
+    f->r.epoch++;
+    f->r.loss = f->running;
+    f->running = (tg_meter){0};
+    f->in_epoch = 0;
+    if (evaluate(f) != TG_OK) return tg_error_status();
+    note_score(f);
+    if (f->run.schedule && f->o.schedule_by_epoch) tg_schedule_step_metric(f->run.schedule, f->r.score);
+    if (tg_error_status() != TG_OK || tg_fit_log_add(f) != TG_OK || save(f, f->r.score) != TG_OK)
+        return tg_error_status();
+    tg_fit_log_print(f);
+    if (!f->o.after_epoch) return TG_OK;
+    tg_callback c = tg_callback_begin();
+    tg_status s = f->o.after_epoch(&f->r, f->o.user);
+    return tg_callback_end(c, s, "tg_fit: after_epoch");
+}
+
+static tg_status train(tg_fitting *f) {
+    while (f->r.epoch < f->o.epochs && !f->r.stop && !f->r.interrupted) {
+        if (run_steps(f) != TG_OK) return tg_error_status();
+        f->r.interrupted = tg_interrupted();
+        if (f->r.interrupted) return save(f, (double)NAN);
+        if (f->running.parts == 0)
+            return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the loader gave no batch in epoch %lld",
+                           (long long)f->r.epoch + 1);
+        if (finish_epoch(f) != TG_OK) return tg_error_status();
+        f->r.interrupted = tg_interrupted(); /* during the evaluation, after which it has saved */
+    }
+    return TG_OK;
+}
+
+static tg_status check_metrics(const tg_fitting *f) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    if (f->metrics > TG_FIT_METRICS)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_fit: there are more than %d metrics", TG_FIT_METRICS);
+    if (f->metrics && !f->o.validation)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_fit: there are metrics, but no .validation to measure them on");
+    for (int i = 0; i < f->metrics; i++) {
+        const tg_metric *m = &f->o.metrics[i];
+        size_t length = strlen(m->name);
+        if (!m->f) return tg_fail(TG_ERR_ARGUMENT, "tg_fit: metric %.100s has no function", m->name);
+        if (length == 0 || length > 60 || strspn(m->name, plain) != length)
+            return tg_fail(TG_ERR_ARGUMENT,
+                           "tg_fit: a metric's name has 1 to 60 letters, digits, - and _: %.100s", m->name);
+    }
+    return TG_OK;
+}
+
+static tg_status check(tg_fitting *f) {
+    tg_fit_opts *o = &f->o;
+    if (!f->run.model || !f->run.optim || !f->loss)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_fit: there is no %s",
+                       !f->run.model  ? "model"
+                       : f->run.optim ? "loss"
+                                      : "optimiser");
+    if (o->epochs < 0 || o->epoch_steps < 0 || o->accumulate < 0 || o->last < 0)
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "tg_fit: epochs, epoch_steps, accumulate and last must not be negative");
+    if (!f->run.loader && !o->epoch_steps)
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "tg_fit: without a loader, .epoch_steps must say how many steps an epoch has");
+    if (o->resume && !o->folder)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_fit: there is no .folder to .resume from");
+    if (o->folder && !*o->folder) return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the folder is an empty text");
+    if (!o->epochs) o->epochs = 1;
+    if (!o->accumulate) o->accumulate = 1;
+    while (o->metrics && o->metrics[f->metrics].name) f->metrics++;
+    f->all_steps = o->epoch_steps;
+    if (!f->all_steps) f->all_steps = (tg_loader_batches(f->run.loader) + o->accumulate - 1) / o->accumulate;
+    if (tg_error_status() != TG_OK || check_metrics(f) != TG_OK) return tg_error_status();
+    if (o->folder && mkdir(o->folder, 0777) != 0 && errno != EEXIST)
+        return tg_fail(TG_ERR_IO, "tg_fit: cannot make the folder %.200s: %s", o->folder, strerror(errno));
+    return TG_OK;
+}
+
+static void fit(tg_fitting *f) {
+    bool was = tg_model_set_training(f->run.model, true);
+    if (tg_error_status() != TG_OK) return;
+    tg_interrupts_catch(true);
+    f->r.best = (double)NAN;
+    if ((!f->o.resume || resume(f) == TG_OK) && train(f) != TG_OK) tg_model_zero_grad(f->run.model);
+    tg_interrupts_catch(false);
+    tg_model_set_training(f->run.model, was);
+}
+
+tg_status tg_fit_with(const tg_training *run, tg_batch_fn loss, tg_fit_opts opts) {
+    static const char *const name[TG_FIT_NUMBERS] = {
+        "fit/epoch",      "fit/step",  "fit/in_epoch", "fit/seconds", "fit/best",
+        "fit/best_epoch", "fit/count", "fit/mean",     "fit/spread",  "fit/parts"};
+    if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!run) return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the training is NULL");
+    tg_fitting f = {.run = *run, .loss = loss, .o = opts};
+    if (check(&f) != TG_OK) return tg_error_status();
+    size_t own = 0;
+    while (run->numbers && run->numbers[own].name) own++;
+    size_t size = (own + TG_FIT_NUMBERS + 1) * sizeof(tg_number);
+    tg_number *numbers = tg_alloc(size);
+    if (!numbers) return tg_fail(TG_ERR_MEMORY, "tg_fit: there is no memory for %zu numbers", own);
+    if (own) memcpy(numbers, run->numbers, own * sizeof *numbers);
+    for (int i = 0; i < TG_FIT_NUMBERS; i++) numbers[own + (size_t)i] = (tg_number){name[i], &f.number[i]};
+    numbers[own + TG_FIT_NUMBERS] = (tg_number){0};
+    f.run.numbers = numbers;
+    fit(&f);
+    if (opts.report) *opts.report = f.r;
+    tg_fit_log_free(&f);
+    tg_dealloc(numbers, size);
+    return tg_error_status();
+}

@@ -1,0 +1,39 @@
+/* Private. What fit.c and fit_log.c share: a training under way. */
+#ifndef TG_OPS_NN_TRAIN_FIT_PRIVATE_H
+#define TG_OPS_NN_TRAIN_FIT_PRIVATE_H
+
+#include "ops/nn/train/fit.h"
+
+/* The numbers of the loop in a checkpoint: epochs and steps that are done, steps in the epoch that is running, seconds, the
+ * best score and its epoch, and the meter of the epoch's losses. */
+enum { AT_EPOCH, AT_STEP, IN_EPOCH, SECONDS, BEST, BEST_EPOCH, COUNT, MEAN, SPREAD, PARTS, TG_FIT_NUMBERS };
+
+typedef struct tg_fitting {
+    tg_training run; /* with the numbers of the loop beside the program's own */
+    tg_batch_fn loss;
+    tg_fit_opts o;
+    int metrics;
+    tg_fit_report r;
+    tg_meter running;  /* the losses of the epoch so far */
+    int64_t in_epoch;  /* steps of the epoch that are made */
+    int64_t all_steps; /* steps of an epoch */
+    double number[TG_FIT_NUMBERS];
+    double *row; /* the log: a row an epoch, of columns() numbers */
+    int64_t rows, room;
+} tg_fitting;
+
+/* Adds the report to the log, and writes log.csv and the curves. */
+tg_status tg_fit_log_add(tg_fitting *f);
+
+/* Reads the rows of the epochs that are done back from the folder. */
+tg_status tg_fit_log_read(tg_fitting *f);
+void tg_fit_log_free(tg_fitting *f);
+
+/* The line about an epoch. */
+void tg_fit_log_print(const tg_fitting *f);
+
+/* Writes "<folder>/<name>"; TG_ERR_ARGUMENT where that is too long. */
+#define TG_FIT_PATH 4096
+tg_status tg_fit_path(const tg_fitting *f, char path[TG_FIT_PATH], const char *name);
+
+#endif

@@ -1,0 +1,114 @@
+/* Where the first number that is not finite came from. */
+#include "ops/nn/train/nonfinite.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the elements of an array have. */
+enum { FINITE = 0, INFINITE = 1, NOT_A_NUMBER = 2 };
+
+/* All bits of the exponent set: infinite, or NaN. Comparisons of integers run several at once. */
+static bool finite_f32(const uint32_t *x, int64_t n) {
+    uint32_t bad = 0;
+    for (int64_t i = 0; i < n; i++) bad |= (x[i] & 0x7f800000u) == 0x7f800000u;
+    return !bad;
+}
+
+static bool finite_f64(const uint64_t *x, int64_t n) {
+    const uint64_t exponent = UINT64_C(0x7ff) << 52;
+    uint64_t bad = 0;
+    for (int64_t i = 0; i < n; i++) bad |= (x[i] & exponent) == exponent;
+    return !bad;
+}
+
+static int kind_of(const tg_array *a) {
+    int kind = FINITE;
+    if (a->dtype != TG_F32 && a->dtype != TG_F64) return FINITE;
+    if (tg_array_is_contiguous(a) &&
+        (a->dtype == TG_F32 ? finite_f32(a->data, a->numel) : finite_f64(a->data, a->numel)))
+        return FINITE;
+    tg_array once = *a; /* borrows the elements: each that a stride of 0 repeats is looked at once */
+    for (int k = 0; a->numel > 0 && k < a->rank; k++)
+        if (a->stride[k] == 0) once.numel /= once.shape[k], once.shape[k] = 1;
+    for (int64_t i = 0; i < once.numel; i++) {
+        double x = tg_array_get(&once, i);
+        if (!isfinite(x)) kind |= isnan(x) ? NOT_A_NUMBER : INFINITE;
+    }
+    return kind;
+}
+
+bool tg_is_finite(const tg_tensor *t) {
+    const tg_array *a = tg_check_argument(t, "tg_is_finite", "the tensor") ? tg_array_of(t) : NULL;
+    return a && kind_of(a) == FINITE;
+}
+
+/* FINITE also where the elements are gone; whatever error that raises is forgotten. */
+static int kind_of_tensor(const tg_tensor *t) {
+    if (!tg_is_alive(t)) return FINITE;
+    bool pending = tg_error_status() != TG_OK;
+    const tg_array *a = tg_array_of(t);
+    if (!a && !pending) tg_error_clear();
+    return a ? kind_of(a) : FINITE;
+}
+
+/* The first node from `from` on with such a result, or -1. */
+static int64_t first_with(int kind, int64_t from) {
+    for (int64_t i = from < 0 ? 0 : from; i < tg_tape_nodes(); i++) {
+        const tg_node *node = tg_tape_node(i);
+        for (int o = 0; o < node->n_out; o++)
+            if (kind_of_tensor(node->out[o]) & kind) return i;
+    }
+    return -1;
+}
+
+/* "#3 log(#2 [64] f32) -> [64] f32   train.c:41" */
+static void print_node(FILE *file, int64_t i) {
+    char *line = NULL;
+    size_t size = 0;
+    FILE *one = open_memstream(&line, &size);
+    if (!one) return;
+    tg_tape_print_node(one, i);
+    fclose(one);
+    if (line) fprintf(file, "%.*s", (int)strcspn(line, "\n"), line);
+    free(line);
+}
+
+static void write_sentence(FILE *file, int kind, int64_t from, int64_t i) {
+    const char *what = kind == NOT_A_NUMBER ? "NaN" : "infinity";
+    const tg_node *node = tg_tape_node(i);
+    char text[160];
+    fprintf(file, "the first %s is made by ", what);
+    print_node(file, i);
+    for (int k = 0; k < node->n_in; k++) {
+        int in = kind_of_tensor(node->in[k]);
+        if (in & kind)
+            fprintf(file, "; its input %d, %s, has one already, which no recorded op made", k,
+                    tg_describe(node->in[k], text, sizeof text));
+        else if (in) {
+            fprintf(file, "; its input %d has infinities", k);
+            int64_t origin = first_with(INFINITE, from);
+            if (origin < 0 || origin >= i) continue;
+            fputs(", the first of which is made by ", file);
+            print_node(file, origin);
+        }
+    }
+}
+
+bool tg_find_nonfinite(int64_t node, char *text, size_t n) {
+    if (!text) return tg_fail(TG_ERR_ARGUMENT, "tg_find_nonfinite: the text is NULL"), false;
+    if (n) text[0] = '\0';
+    int kind = NOT_A_NUMBER;
+    int64_t i = first_with(kind, node);
+    if (i < 0) i = first_with(kind = INFINITE, node);
+    if (i < 0) return false;
+    char *whole = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&whole, &size);
+    if (!file) return true;
+    write_sentence(file, kind, node, i);
+    fclose(file);
+    if (n && whole) snprintf(text, n, "%s", whole);
+    free(whole);
+    return true;
+}
