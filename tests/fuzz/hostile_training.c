@@ -10,7 +10,7 @@ static tg_tensor *batch_function(tg_model *model, tg_tensor **batch, void *user)
         hostile_frames[i].disturbed = true; /* the model may get a parameter */
     if (bad()) return misbehave(&x, 1);
     if (one_in(4)) return tg_ones_with(TG_F32, TG_SHAPE(tg_rank(x) > 0 ? tg_size(x, 0) : 1));
-    tg_tensor *w = tg_model_param(model, "fitted", TG_F32, TG_SHAPE(3), tg_init_ones, NULL);
+    tg_tensor *w = tg_model_param(model, "fitted", TG_F32, TG_SHAPE(3), tg_init_ones());
     return tg_mean_with(tg_square(one_in(8) ? tg_log(tg_neg(w)) : w), (tg_reduce_opts){0});
 }
 
