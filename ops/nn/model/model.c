@@ -217,6 +217,26 @@ static bool complete(wish *w, const char *prefix, char full[FULL]) {
     return true;
 }
 
+/* Whether the tensor may be made. In a model that a whole file has made it may once layers have asked for all that the file
+ * had, as a head put on a network does; before that a name that is not there is a name that does not fit. */
+static bool may_add(const tg_model_object *m, const wish *w) {
+    const tg_entry *idle = NULL;
+    int others = -1;
+    for (int k = 0; m->whole_file && k < TG_HOLDINGS; k++)
+        for (int i = 0; i < m->store[k].count; i++) {
+            const tg_entry *e = &m->store[k].at[i];
+            if (!e->loaded || e->asked) continue;
+            if (!idle) idle = e;
+            others++;
+        }
+    if (idle)
+        tg_fail(TG_ERR_ARGUMENT,
+                "%s: %.200s is not in the file that made the model, which has %.200s and %d more that no layer has "
+                "asked for; loading with .partial allows it",
+                w->who, w->name, idle->name, others);
+    return !idle;
+}
+
 static tg_tensor *ask(tg_model *model, wish w) {
     char full[FULL];
     const char *prefix;
@@ -237,6 +257,7 @@ static tg_tensor *ask(tg_model *model, wish w) {
     }
     int other =
         tg_store_find(&m->store[w.holding == TG_PARAMETERS ? TG_BUFFERS : TG_PARAMETERS], w.name, w.hash);
+    if (other < 0 && !may_add(m, &w)) return tg_poison();
     tg_tensor *t = other >= 0 ? change_holding(m, &w, other) : add(m, &w);
     if (!tg_is_poison(t)) note_layer(&m->store[w.holding].at[m->store[w.holding].count - 1], &w);
     return t;

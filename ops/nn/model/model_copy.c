@@ -52,7 +52,7 @@ tg_model *tg_model_copy(const tg_model *model) {
     tg_model *copy = from ? tg_model_new(from->seed) : NULL;
     if (!copy) return NULL;
     tg_model_object *to = tg_model_object_of(copy, who);
-    to->evaluating = from->evaluating;
+    to->evaluating = from->evaluating, to->whole_file = from->whole_file;
     for (int k = 0; k < TG_HOLDINGS; k++) add_missing(&to->store[k], &from->store[k], (tg_holding)k, who);
     if (tg_error_status() == TG_OK) return copy;
     tg_model_free(copy);

@@ -311,6 +311,7 @@ tg_status tg_model_change_prepare(tg_model_change *c, const tg_safetensors *set)
 
 void tg_model_change_commit(tg_model_change *c) {
     bool recording = tg_set_grad_enabled(false);
+    if (is_empty(c->model)) c->model->whole_file = !c->opts.partial;
     for (int i = 0; i < c->names.count; i++) {
         tg_model_item *item = &c->item[i];
         tg_store *store = &c->model->store[item->holding];

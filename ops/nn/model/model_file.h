@@ -48,7 +48,9 @@ typedef struct tg_model_load_opts {
 TG_API tg_status tg_model_save_with(const tg_model *model, const char *path, tg_model_save_opts opts);
 
 /* Gives the model the elements in the file. In a model that has no parameters and buffers yet, the file makes them, and
- * layers find them; a tensor that a layer asks for as a buffer becomes one. Any other model must have the same names, shapes
+ * layers find them; a tensor that a layer asks for as a buffer becomes one. While there are some that no layer has asked for,
+ * one that asks for what the file did not have gets TG_ERR_ARGUMENT, since names that do not fit look like this; `partial`
+ * allows it. Any other model must have the same names, shapes
  * and dtypes as the file: TG_ERR_SHAPE otherwise, with everything that differs in the message (from some 4,000
  * characters on their number; `report` has all). Handles, and gradients, stay; a saved tensor of a recorded op that reads a
  * parameter counts as changed.

@@ -13,6 +13,7 @@ typedef struct tg_model_object {
     tg_store store[TG_HOLDINGS];
     tg_store scopes; /* by prefix; their tensors are handles tg_model * */
     bool evaluating;
+    bool whole_file; /* a file made it, of which all was to be loaded */
     int making;      /* the number of parameters and buffers whose initialiser is running */
     tg_model *whole; /* the handle of the model itself; a scope has nothing but this and its prefix */
     char prefix[];   /* "block3."; "" in a model */

@@ -117,6 +117,33 @@ START_TEST(an_empty_model_is_made_by_the_file) {
 }
 END_TEST
 
+/* Names that no layer asks for, while layers ask for others, are names that do not fit. */
+START_TEST(what_a_whole_file_lacks_is_not_made) {
+    tg_model *a = used_model(1), *b = tg_model_new(2);
+    tg_model_save(a, path);
+    tg_model_load(b, path, .names = (tg_rename[]){{"fc1.", "first."}, {0}});
+    expect_ok();
+    tg_mark mark = tg_tape_mark();
+    net(b, input());
+    expect_error(TG_ERR_ARGUMENT, "nn_linear", "fc1.weight is not in the file", "first.weight and 8 more",
+                 ".partial");
+    ck_assert_int_eq(tg_model_count(b), 6);
+    ck_assert_int_eq(tg_model_buffer_count(b), 3);
+    tg_model_free(b);
+    tg_model *c = tg_model_new(2); /* a head may be put on what was asked for */
+    tg_model_load(c, path);
+    tg_nn_linear(c, "head", net(c, input()), 5);
+    expect_ok();
+    ck_assert_int_eq(tg_model_count(c), 8);
+    tg_model *d = tg_model_new(2); /* and .partial takes all */
+    tg_model_load(d, path, .names = (tg_rename[]){{"fc1.", "first."}, {0}}, .partial = true);
+    net(d, input());
+    expect_ok();
+    tg_tape_rewind(mark);
+    tg_model_free(a), tg_model_free(c), tg_model_free(d);
+}
+END_TEST
+
 START_TEST(a_used_model_takes_the_elements) {
     tg_model *a = used_model(1), *b = used_model(2);
     tg_tensor *w = tg_model_find(b, "fc1.weight"), *y = net(b, input());
@@ -378,6 +405,7 @@ TCase *tcase_model_file(void) {
     tcase_add_test(t, buffers_are_no_parameters);
     tcase_add_test(t, a_failing_layer_takes_its_buffers_away);
     tcase_add_test(t, an_empty_model_is_made_by_the_file);
+    tcase_add_test(t, what_a_whole_file_lacks_is_not_made);
     tcase_add_test(t, a_used_model_takes_the_elements);
     tcase_add_test(t, everything_that_differs_is_listed);
     tcase_add_test(t, a_long_list_ends_with_a_count);
