@@ -6,7 +6,7 @@ epochs=${1:-3}
 [ $# -eq 0 ] || shift
 cd "$(dirname "$0")/.."
 
-sh .ci/install gcc libc6-dev meson ninja-build pkg-config libsleef-dev libopenblas-dev zlib1g-dev libjansson-dev libzip-dev \
+sh .ci/install gcc libc6-dev meson ninja-build pkg-config libsleef-dev libopenblas-dev zlib1g-dev libjansson-dev libzip-dev libpng-dev \
     dataset-fashion-mnist
 [ -f build/release/build.ninja ] || meson setup build/release --buildtype=release -Dtests=false
 ninja -C build/release

@@ -21,6 +21,7 @@
 #include "autograd/gradcheck.h"
 #include "ops/nn/data/loader.h"
 #include "ops/nn/optim/lr.h"
+#include "ops/nn/plot/plot.h"
 
 /* ---- the place of the call ---- */
 
@@ -209,6 +210,26 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
     const tg_loader_new_opts opts = {NULL, p.batch, p.shuffle, p.seed, p.drop_last, p.rank, p.ranks, p.prefetch, p.transform, p.user};
     return tg_loader_new_with(p.n, p.tensors, opts);
 }
+struct tg_plot_lines_pack {
+    const char *path;
+    int n;
+    const tg_series *series;
+    const char *title, *x, *y;
+    bool log_x, log_y;
+    double x_min, x_max, y_min, y_max;
+    int width, height;
+    bool end;
+};
+#define tg_plot_scatter_pack tg_plot_lines_pack
+static inline tg_plot_lines_opts tg_plot_lines_opts_of(const struct tg_plot_lines_pack *p) {
+    return (tg_plot_lines_opts){NULL, p->title, p->x, p->y, p->log_x, p->log_y, p->x_min, p->x_max, p->y_min, p->y_max, p->width, p->height};
+}
+static inline tg_status tg_plot_lines_packed(struct tg_plot_lines_pack p) {
+    return tg_plot_lines_with(p.path, p.n, p.series, tg_plot_lines_opts_of(&p));
+}
+static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
+    return tg_plot_scatter_with(p.path, p.n, p.series, tg_plot_lines_opts_of(&p));
+}
 
 #define tg_grad(...) TG_STATUS_AT(TG_PACKED(tg_grad, __VA_ARGS__))
 #define tg_vjp(...) TG_STATUS_AT(TG_PACKED(tg_vjp, __VA_ARGS__))
@@ -218,6 +239,8 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_hvp(...) TG_STATUS_AT(TG_PACKED(tg_hvp, __VA_ARGS__))
 #define tg_gradcheck(...) TG_VALUE_AT(bool, TG_PACKED(tg_gradcheck, __VA_ARGS__))
 #define tg_loader_new(...) TG_POINTER_AT(tg_loader *, TG_PACKED(tg_loader_new, __VA_ARGS__))
+#define tg_plot_lines(...) TG_STATUS_AT(TG_PACKED(tg_plot_lines, __VA_ARGS__))
+#define tg_plot_scatter(...) TG_STATUS_AT(TG_PACKED(tg_plot_scatter, __VA_ARGS__))
 #else
 #define TG_FIRST_7(a, b, c, d, e, f, g, ...) a, b, c, d, e, f, g
 #define TG_REST_7(a, b, c, d, e, f, g, ...) __VA_ARGS__
@@ -231,6 +254,8 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_hvp(...) TG_STATUS_AT(tg_hvp_with(TG_WITH_OPTIONS(6, tg_functional_opts, __VA_ARGS__)))
 #define tg_gradcheck(...) TG_VALUE_AT(bool, tg_gradcheck_with(TG_WITH_OPTIONS(5, tg_gradcheck_opts, __VA_ARGS__)))
 #define tg_loader_new(...) TG_POINTER_AT(tg_loader *, tg_loader_new_with(TG_WITH_OPTIONS(2, tg_loader_new_opts, __VA_ARGS__)))
+#define tg_plot_lines(...) TG_STATUS_AT(tg_plot_lines_with(TG_WITH_OPTIONS(3, tg_plot_lines_opts, __VA_ARGS__)))
+#define tg_plot_scatter(...) TG_STATUS_AT(tg_plot_scatter_with(TG_WITH_OPTIONS(3, tg_plot_scatter_opts, __VA_ARGS__)))
 #endif
 
 /* ---- all the others: what `sh tests/calls.sh` prints ---- */
@@ -787,6 +812,15 @@ static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
 #define tg_schedule_print(...) TG_VOID_AT(tg_schedule_print(__VA_ARGS__))
 #define tg_schedule_get_state(...) TG_STATUS_AT(tg_schedule_get_state(__VA_ARGS__))
 #define tg_schedule_set_state(...) TG_STATUS_AT(tg_schedule_set_state(__VA_ARGS__))
+
+/* ops/nn/plot/plot.h */
+#define tg_plot_histogram(...) \
+    TG_STATUS_AT(tg_plot_histogram_with(TG_WITH_OPTIONS(2, tg_plot_histogram_opts, __VA_ARGS__)))
+#define tg_plot_heatmap(...) \
+    TG_STATUS_AT(tg_plot_heatmap_with(TG_WITH_OPTIONS(2, tg_plot_heatmap_opts, __VA_ARGS__)))
+#define tg_plot_confusion(...) \
+    TG_STATUS_AT(tg_plot_confusion_with(TG_WITH_OPTIONS(3, tg_plot_confusion_opts, __VA_ARGS__)))
+#define tg_plot_images(...) TG_STATUS_AT(tg_plot_images_with(TG_WITH_OPTIONS(2, tg_plot_images_opts, __VA_ARGS__)))
 
 /* ops/nn/train/evaluate.h */
 #define tg_meter_add_mean(...) TG_VOID_AT(tg_meter_add_mean(__VA_ARGS__))

@@ -14,7 +14,7 @@
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
  *   autograd/composed.h    functions made of others
  *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers, loaders,
- *                                                                     vocabularies
+ *                                                                     vocabularies, pictures, the training loop
  *   ops/calls.h       how a call is written: named options, sizes, the line it notes
  *
  * Names. A function is called as PyTorch's where it has one, and its axes are arguments named `axis`, after the tensor:
@@ -66,6 +66,7 @@
 #include "ops/nn/optim/optim.h"
 #include "ops/nn/layers/recurrent.h"
 #include "ops/nn/optim/schedule.h"
+#include "ops/nn/plot/plot.h"
 #include "ops/nn/train/evaluate.h"
 #include "ops/nn/train/fit.h"
 #include "ops/nn/train/interrupt.h"

@@ -11,7 +11,7 @@ case "${1-}" in
 *) echo "usage: sh tests/run.sh [--fast]" >&2 && exit 2 ;;
 esac
 
-sh .ci/install gcc g++ libc6-dev meson ninja-build pkg-config check libsleef-dev libopenblas-dev zlib1g-dev libjansson-dev libzip-dev
+sh .ci/install gcc g++ libc6-dev meson ninja-build pkg-config check libsleef-dev libopenblas-dev zlib1g-dev libjansson-dev libzip-dev libpng-dev
 [ -n "$fast" ] || sh .ci/install clang clang-format-14 libomp-dev valgrind shellcheck
 
 # configure FOLDER OPTION...: the first time only.

@@ -17,6 +17,7 @@
  *   hostile_rules.c      rules of optimisers, a user's own among them
  *   hostile_schedules.c  formulas of learning rates, schedules
  *   hostile_training.c   training loops, losses, metrics
+ *   hostile_plots.c      pictures
  *   hostile_own.c        calls that need more than their types say
  *   hostile_exceptions   what is not called, and why
  */
@@ -233,6 +234,10 @@ tg_epoch_fn draw_tg_epoch_fn(const char *name);
 tg_fit_report *draw_tg_fit_report_p(const char *name);
 void own_tg_fit_with(void);
 void own_tg_progress_begin(void);
+
+/* ---- pictures ---- */
+tg_series *draw_tg_series_p(const char *name);
+const char **draw_char_in(const char *name);
 
 /* ---- by hand ---- */
 tg_release *draw_tg_release_p(const char *name); /* free */

@@ -15,8 +15,9 @@ static char folder[200], longest[LONGEST + 1];
 static FILE *sink, *shut;
 static bool written;
 
-static const char *const files[] = {"a.idx",    "b.idx",    "c.idx.gz", "two\nlines.idx",
-                                    "\xff.idx", "%s%n.idx", longest};
+static const char *const files[] = {"a.idx",    "b.idx", "c.idx.gz", "two\nlines.idx", "\xff.idx",
+                                    "%s%n.idx", longest, "a.svg",    "b.png"};
+enum { PICTURES = 2 }; /* of these, at the end */
 /* A folder, a pipe, links to nothing, in a circle and to a file, a file without permissions. */
 static const char *const others[] = {"folder", "pipe", "nothing", "circle", "link.idx", "closed.idx"};
 
@@ -108,7 +109,8 @@ const char *draw_path(const char *name) {
     (void)name;
     written = true;
     if (bad()) return bad_path();
-    const char *path = path_of(files[below(COUNT(files))]);
+    const bool picture = strncmp(FRAME->call->name, "tg_plot_", 8) == 0;
+    const char *path = path_of(files[picture ? COUNT(files) - 1 - below(PICTURES) : below(COUNT(files))]);
     if (bad()) damage(path);
     return path;
 }
