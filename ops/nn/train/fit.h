@@ -8,7 +8,7 @@
  *     }
  *     ..
  *     tg_training run = {.model = m, .optim = adam, .schedule = cosine, .loader = train};
- *     if (tg_fit(&run, loss, .epochs = 10, .validation = test, .metrics = (tg_metric[]){{"accuracy", accuracy}, {0}},
+ *     if (tg_fit(&run, loss, .epochs = 10, .validation = test, .metrics = (tg_metric[]){{"accuracy", .f = accuracy}, {0}},
  *                .folder = "run", .log = stderr) != TG_OK)
  *         fprintf(stderr, "%s\n", tg_error_message());
  *
@@ -82,6 +82,7 @@ typedef struct tg_fit_opts {
  *     latest, best, step-<step>.safetensors   by tg_training_keep, with the score; the file has run's parts, and the
  *                                             program's own numbers and texts beside those of this loop, "fit/.."
  *     log.csv                                 a line an epoch: epoch, step, seconds, rate, lr, loss, loss_error, ..
+ *     loss.svg, <metric>.svg                  curves, with the standard error as a band
  * each of which appears whole or not at all. With .resume it goes on from the latest, also in the middle of an epoch, bit for
  * bit as if it had never stopped, and the log goes on as well.
  *

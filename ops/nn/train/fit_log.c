@@ -3,6 +3,8 @@
 
 #include "core/io/csv.h"
 #include "core/memory.h"
+#include "ops/nn/plot/plot.h"
+#include "ops/shape/view.h"
 
 #include <math.h>
 #include <string.h>
@@ -48,7 +50,7 @@ static double *new_row(tg_fitting *f) {
     return f->row + f->rows++ * columns(f);
 }
 
-static tg_status save_csv(const tg_fitting *f) {
+static tg_status save_csv(const tg_fitting *f, const tg_tensor *table) {
     const tg_meter *meter[2 + TG_FIT_METRICS];
     const char *name[2 + TG_FIT_METRICS];
     char path[TG_FIT_PATH], header[2048];
@@ -56,11 +58,39 @@ static tg_status save_csv(const tg_fitting *f) {
     for (int i = 0; i < n; i++)
         used += snprintf(header + used, sizeof header - (size_t)used, ",%s,%s_error", name[i], name[i]);
     if (tg_fit_path(f, path, "log.csv") != TG_OK) return tg_error_status();
-    tg_mark mark = tg_tape_mark();
-    tg_tensor *table = tg_from_with(TG_F64, f->row, (tg_shape){2, {f->rows, columns(f)}});
-    tg_status s = tg_save_csv_with(table, path, (tg_save_csv_opts){.header = header});
-    tg_tape_rewind(mark);
-    return s;
+    return tg_save_csv_with(table, path, (tg_save_csv_opts){.header = header});
+}
+
+/* ---- curves ---- */
+
+static tg_tensor *column(tg_tensor *table, int i) { return tg_slice(table, 1, i, i + 1, 1); }
+
+/* The means of meter i with their errors. */
+static tg_series series_of(tg_tensor *table, int i, const char *name) {
+    return (tg_series){name, column(table, FIRST + 2 * i), column(table, 0), column(table, FIRST + 2 * i + 1)};
+}
+
+/* A metric that is never finite has no curve: there is nothing to be seen of it. */
+static tg_status save_curve(const tg_fitting *f, const char *name, int n, const tg_series *series) {
+    char path[TG_FIT_PATH], file[80];
+    bool any = false;
+    for (int i = 0; i < n; i++)
+        for (int64_t k = 0; k < f->rows; k++) any = any || isfinite(tg_get(series[i].y, k));
+    snprintf(file, sizeof file, "%s.svg", name);
+    if (!any || tg_fit_path(f, path, file) != TG_OK) return tg_error_status();
+    return tg_plot_lines_with(path, n, series, (tg_plot_lines_opts){.title = name, .x = "epoch"});
+}
+
+static tg_status save_curves(const tg_fitting *f, tg_tensor *table) {
+    const bool validated = f->o.validation;
+    const tg_series loss[2] = {series_of(table, 0, "training"),
+                               validated ? series_of(table, 1, "validation") : (tg_series){0}};
+    save_curve(f, "loss", 1 + validated, loss);
+    for (int i = 0; i < f->metrics; i++) {
+        const tg_series metric = series_of(table, 2 + i, NULL);
+        save_curve(f, f->o.metrics[i].name, 1, &metric);
+    }
+    return tg_error_status();
 }
 
 tg_status tg_fit_log_add(tg_fitting *f) {
@@ -76,7 +106,11 @@ tg_status tg_fit_log_add(tg_fitting *f) {
         row[FIRST + 2 * i] = tg_meter_mean(meter[i]);
         row[FIRST + 2 * i + 1] = tg_meter_error(meter[i]);
     }
-    return save_csv(f);
+    tg_mark mark = tg_tape_mark();
+    tg_tensor *table = tg_from_with(TG_F64, f->row, (tg_shape){2, {f->rows, columns(f)}});
+    if (save_csv(f, table) == TG_OK) save_curves(f, table);
+    tg_tape_rewind(mark);
+    return tg_error_status();
 }
 
 tg_status tg_fit_log_read(tg_fitting *f) {
