@@ -66,6 +66,25 @@ done
 # shellcheck disable=SC2046
 "$@" -std=c11 -Wall -Wextra -Wpedantic -Werror "$flag" xor.c $(pkg-config --cflags --libs tapegrad) -o xor && ./xor
 
+# The programs of docs/training.md, in its order. What two of them print stands there; the numbers of the others, after some
+# hundred steps, may differ in a digit where instructions do.
+mkdir -p training
+cp "$(pkg-config --variable=prefix tapegrad)/share/doc/tapegrad/examples/fruit.csv" training
+(
+    cd training
+    awk '/^```/ { on = !on; file = on && /text/ ? program ".expected" : ""; next }
+        on && file == "" { file = program = $2 }
+        on { print > file }' "$here/../../docs/training.md"
+    # shellcheck disable=SC2046
+    for program in look by_hand train predict wrong; do
+        "$@" -std=c11 -Wall -Wextra -Wpedantic -Werror "$flag" $program.c $(pkg-config --cflags --libs tapegrad) -o $program
+        ./$program >$program.out 2>log || { cat log && echo "docs/training.md: $program fails" && exit 1; }
+    done
+    sed -i 's/#[0-9]*/#/g' wrong.c.expected wrong.out # the numbers of nodes
+    for program in look wrong; do diff $program.c.expected $program.out; done
+    [ -s run/log.csv ] && [ -s run/best.safetensors ]
+)
+
 for page in LICENSE tapegrad.wrap README.md docs/functions.md examples/fashion_mnist.c; do
     [ -n "$(find "$dest" -path "*/share/doc/tapegrad/$page")" ] || { echo "not installed: $page" && exit 1; }
 done
