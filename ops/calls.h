@@ -260,6 +260,12 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 
 /* ---- all the others: what `sh tests/calls.sh` prints ---- */
 
+/* core/discrete.h */
+#define tg_randint(...) TG_AT(tg_randint_with(TG_WITH_SHAPE(3, __VA_ARGS__)))
+#define tg_randperm(...) TG_AT(tg_randperm_with(TG_WITH_OPTIONS(1, tg_randperm_opts, __VA_ARGS__)))
+#define tg_bernoulli(...) TG_AT(tg_bernoulli_with(TG_WITH_OPTIONS(1, tg_bernoulli_opts, __VA_ARGS__)))
+#define tg_multinomial(...) TG_AT(tg_multinomial_with(TG_WITH_OPTIONS(2, tg_multinomial_opts, __VA_ARGS__)))
+
 /* core/dlpack.h */
 #define tg_to_dlpack(...) TG_POINTER_AT(DLManagedTensorVersioned *, tg_to_dlpack(__VA_ARGS__))
 #define tg_to_dlpack_unversioned(...) TG_POINTER_AT(DLManagedTensor *, tg_to_dlpack_unversioned(__VA_ARGS__))
@@ -409,6 +415,8 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_hardtanh(...) TG_AT(tg_hardtanh(__VA_ARGS__))
 #define tg_hardsigmoid(...) TG_AT(tg_hardsigmoid(__VA_ARGS__))
 #define tg_hardswish(...) TG_AT(tg_hardswish(__VA_ARGS__))
+#define tg_glu(...) TG_AT(tg_glu(__VA_ARGS__))
+#define tg_prelu(...) TG_AT(tg_prelu(__VA_ARGS__))
 
 /* ops/elementwise/arithmetic.h */
 #define tg_add(...) TG_AT(tg_add(__VA_ARGS__))
@@ -530,6 +538,10 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 /* ops/shape/pad.h */
 #define tg_pad(...) TG_AT(tg_pad_with(TG_WITH_OPTIONS(1, tg_pad_opts, __VA_ARGS__)))
 
+/* ops/shape/pixel_shuffle.h */
+#define tg_pixel_shuffle(...) TG_AT(tg_pixel_shuffle(__VA_ARGS__))
+#define tg_pixel_unshuffle(...) TG_AT(tg_pixel_unshuffle(__VA_ARGS__))
+
 /* ops/shape/split.h */
 #define tg_flatten(...) TG_AT(tg_flatten(__VA_ARGS__))
 #define tg_select(...) TG_AT(tg_select(__VA_ARGS__))
@@ -552,7 +564,7 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 
 /* ops/index/embedding.h */
 #define tg_embedding(...) TG_AT(tg_embedding_with(TG_WITH_OPTIONS(2, tg_embedding_opts, __VA_ARGS__)))
-#define tg_dropout(...) TG_AT(tg_dropout(__VA_ARGS__))
+#define tg_dropout(...) TG_AT(tg_dropout_with(TG_WITH_OPTIONS(3, tg_dropout_opts, __VA_ARGS__)))
 
 /* ops/index/gather.h */
 #define tg_gather(...) TG_AT(tg_gather(__VA_ARGS__))
@@ -597,6 +609,7 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 
 /* ops/reduce/vector_norm.h */
 #define tg_norm(...) TG_AT(tg_norm_with(TG_WITH_OPTIONS(1, tg_norm_opts, __VA_ARGS__)))
+#define tg_normalize(...) TG_AT(tg_normalize_with(TG_WITH_OPTIONS(2, tg_normalize_opts, __VA_ARGS__)))
 
 /* ops/products/einsum.h */
 #define tg_einsum(...) TG_AT(tg_einsum_with(TG_WITH_LIST(tg_tensor *, __VA_ARGS__)))
@@ -628,16 +641,21 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_avg_pool2d_input(...) \
     TG_AT(tg_avg_pool2d_input_with(TG_WITH_OPTIONS(3, tg_avg_pool2d_input_opts, __VA_ARGS__)))
 #define tg_adaptive_avg_pool2d(...) TG_AT(tg_adaptive_avg_pool2d(__VA_ARGS__))
+#define tg_avg_pool1d(...) TG_AT(tg_avg_pool1d_with(TG_WITH_OPTIONS(1, tg_avg_pool1d_opts, __VA_ARGS__)))
+#define tg_adaptive_avg_pool1d(...) TG_AT(tg_adaptive_avg_pool1d(__VA_ARGS__))
 
 /* ops/structured/batch_norm.h */
 #define tg_batch_norm(...) TG_AT(tg_batch_norm_with(TG_WITH_OPTIONS(1, tg_batch_norm_opts, __VA_ARGS__)))
 #define tg_group_norm(...) TG_AT(tg_group_norm_with(TG_WITH_OPTIONS(2, tg_group_norm_opts, __VA_ARGS__)))
+#define tg_instance_norm(...) TG_AT(tg_instance_norm_with(TG_WITH_OPTIONS(1, tg_instance_norm_opts, __VA_ARGS__)))
 
 /* ops/structured/conv.h */
 #define tg_conv2d(...) TG_AT(tg_conv2d_with(TG_WITH_OPTIONS(2, tg_conv2d_opts, __VA_ARGS__)))
 #define tg_conv1d(...) TG_AT(tg_conv1d_with(TG_WITH_OPTIONS(2, tg_conv1d_opts, __VA_ARGS__)))
 #define tg_conv_transpose2d(...) \
     TG_AT(tg_conv_transpose2d_with(TG_WITH_OPTIONS(2, tg_conv_transpose2d_opts, __VA_ARGS__)))
+#define tg_conv_transpose1d(...) \
+    TG_AT(tg_conv_transpose1d_with(TG_WITH_OPTIONS(2, tg_conv_transpose1d_opts, __VA_ARGS__)))
 #define tg_conv2d_input(...) TG_AT(tg_conv2d_input_with(TG_WITH_OPTIONS(4, tg_conv2d_input_opts, __VA_ARGS__)))
 #define tg_conv2d_weight(...) TG_AT(tg_conv2d_weight_with(TG_WITH_OPTIONS(4, tg_conv2d_weight_opts, __VA_ARGS__)))
 
@@ -650,6 +668,7 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 
 /* ops/structured/max_pool.h */
 #define tg_max_pool2d(...) TG_AT(tg_max_pool2d_with(TG_WITH_OPTIONS(1, tg_max_pool2d_opts, __VA_ARGS__)))
+#define tg_max_pool1d(...) TG_AT(tg_max_pool1d_with(TG_WITH_OPTIONS(1, tg_max_pool1d_opts, __VA_ARGS__)))
 
 /* ops/structured/unfold.h */
 #define tg_unfold(...) TG_AT(tg_unfold_with(TG_WITH_OPTIONS(1, tg_unfold_opts, __VA_ARGS__)))
@@ -707,7 +726,7 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_nn_rms_norm(...) TG_AT(tg_nn_rms_norm_with(TG_WITH_OPTIONS(3, tg_nn_rms_norm_opts, __VA_ARGS__)))
 #define tg_nn_batch_norm(...) TG_AT(tg_nn_batch_norm_with(TG_WITH_OPTIONS(3, tg_nn_batch_norm_opts, __VA_ARGS__)))
 #define tg_nn_embedding(...) TG_AT(tg_nn_embedding_with(TG_WITH_OPTIONS(5, tg_nn_embedding_opts, __VA_ARGS__)))
-#define tg_nn_dropout(...) TG_AT(tg_nn_dropout(__VA_ARGS__))
+#define tg_nn_dropout(...) TG_AT(tg_nn_dropout_with(TG_WITH_OPTIONS(3, tg_nn_dropout_opts, __VA_ARGS__)))
 #define tg_nn_multihead_attention(...) \
     TG_AT(tg_nn_multihead_attention_with(TG_WITH_OPTIONS(4, tg_nn_multihead_attention_opts, __VA_ARGS__)))
 

@@ -15,6 +15,7 @@
 #include "ops/shape/diagonal.h"
 #include "ops/shape/join.h"
 #include "ops/shape/pad.h"
+#include "ops/shape/pixel_shuffle.h"
 #include "ops/shape/split.h"
 #include "ops/shape/view.h"
 

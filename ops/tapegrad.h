@@ -3,7 +3,8 @@
  * This is the one header to include. The manual is the headers below, each a page:
  *
  *   core/error.h      how errors are reported           core/tensor.h   tensors: creation, access, lifetime
- *   core/random.h     random numbers                    core/memory.h   statistics, failure injection
+ *   core/random.h     random numbers                    core/discrete.h random whole numbers and decisions
+ *   core/memory.h     statistics, failure injection
  *   core/parallel.h   threads                           core/update.h   steps of optimisers on arrays
  *   core/version.h    which version this is             core/dlpack.h   tensors shared with other libraries
  *   core/io/idx.h     IDX files, of MNIST               core/io/npy.h   npy files, of NumPy
@@ -26,6 +27,7 @@
 #ifndef TAPEGRAD_H
 #define TAPEGRAD_H
 
+#include "core/discrete.h"
 #include "core/dlpack.h"
 #include "core/error.h"
 #include "core/io/csv.h"

@@ -52,6 +52,15 @@ TG_API tg_tensor *tg_hardtanh(tg_tensor *x, double lo, double hi);
 TG_API tg_tensor *tg_hardsigmoid(tg_tensor *x); /* min(max(x + 3, 0), 6) / 6; derivative 0 at -3 and 3 */
 TG_API tg_tensor *tg_hardswish(tg_tensor *x);   /* x hardsigmoid(x); derivative 0 at -3, 1 at 3 */
 
+/* ---- of a second operand ---- */
+
+/* a sigmoid(b), where a and b are the halves of x along the axis, whose size must be even (TG_ERR_SHAPE); PyTorch's default is -1. */
+TG_API tg_tensor *tg_glu(tg_tensor *x, int axis);
+
+/* x above 0, weight * x below, the weight being one number, or [channels] with one for each place of axis 1 (TG_ERR_SHAPE
+ * otherwise). At 0 the derivative by x is the weight. */
+TG_API tg_tensor *tg_prelu(tg_tensor *x, tg_tensor *weight);
+
 #ifdef __cplusplus
 }
 #endif

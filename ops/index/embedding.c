@@ -50,7 +50,20 @@ tg_tensor *tg_embedding_with(tg_tensor *weight, tg_tensor *index, tg_embedding_o
 
 /* ---- dropout ---- */
 
-tg_tensor *tg_dropout(tg_tensor *x, double p, bool training) {
+/* One number of the stream for each element of x, or for each channel, which all of its elements share. */
+static tg_tensor *draw_dropped(const tg_array *x, double p, bool by_channel, tg_rng *rng) {
+    tg_shape shape = tg_array_shape(x);
+    for (int axis = 2; by_channel && axis < shape.rank; axis++) shape.dim[axis] = 1;
+    tg_rng *stream = tg_default_rng(), mine = *stream;
+    if (rng) *stream = *rng;
+    tg_tensor *u = tg_uniform_with((tg_dtype)x->dtype, 0, 1, shape),
+              *dropped = tg_lt(u, tg_scalar((tg_dtype)x->dtype, p));
+    tg_drop_temporary(u);
+    if (rng) *rng = *stream, *stream = mine;
+    return dropped;
+}
+
+tg_tensor *tg_dropout_with(tg_tensor *x, double p, bool training, tg_dropout_opts o) {
     TG_COMPOSED("dropout");
     const tg_array *a = tg_operand(x, "dropout", TG_ONLY);
     if (!a) return tg_poison();
@@ -58,14 +71,14 @@ tg_tensor *tg_dropout(tg_tensor *x, double p, bool training) {
         return tg_fail_operand(TG_ERR_DTYPE, "dropout", x, "takes f32 or f64");
     if (!(p >= 0 && p <= 1))
         return tg_fail_operand(TG_ERR_ARGUMENT, "dropout", x, "the probability %g is not in [0, 1]", p);
+    if (o.by_channel && a->rank < 2)
+        return tg_fail_operand(TG_ERR_SHAPE, "dropout", x, "channels are those of [images, channels, ..]");
     if (!training || p == 0) return x;
-    tg_dtype dtype = tg_dtype_of(x);
-    tg_rng before = *tg_default_rng();
-    tg_tensor *u = tg_uniform_with(dtype, 0, 1, tg_shape_of(x)), *dropped = tg_lt(u, tg_scalar(dtype, p));
-    tg_drop_temporary(u);
+    tg_rng *rng = o.rng ? o.rng : tg_default_rng(), before = *rng;
+    tg_tensor *dropped = draw_dropped(a, p, o.by_channel, o.rng);
     tg_tensor *scaled = tg_mul_scalar(x, p < 1 ? 1 / (1 - p) : 1);
     tg_tensor *y = tg_masked_fill(scaled, dropped, 0); /* not a product with 0, as x may be infinite */
     tg_drop_temporary(scaled), tg_drop_temporary(dropped);
-    if (tg_is_poison(y)) *tg_default_rng() = before;
+    if (tg_is_poison(y)) *rng = before;
     return y;
 }

@@ -1,4 +1,4 @@
-/* Vector norms over any set of axes, of f32 and f64. */
+/* Vector norms over any set of axes, and directions of vectors, of f32 and f64. */
 #ifndef TG_OPS_REDUCE_VECTOR_NORM_H
 #define TG_OPS_REDUCE_VECTOR_NORM_H
 
@@ -20,6 +20,15 @@ typedef struct tg_norm_opts {
     double p; /* left out or 0: 2 */
 } tg_norm_opts;
 TG_API tg_tensor *tg_norm_with(tg_tensor *x, tg_norm_opts opts);
+
+/* x / max(norm, eps) with the norm along the axis (torch.nn.functional.normalize). Where the norm is below eps, it is no part
+ * of the gradient. An eps that is negative or not finite is TG_ERR_ARGUMENT. */
+typedef struct tg_normalize_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    double p;                     /* as above */
+    double eps;                   /* default 1e-12; TG_ZERO for 0 */
+} tg_normalize_opts;
+TG_API tg_tensor *tg_normalize_with(tg_tensor *x, int axis, tg_normalize_opts opts);
 
 #ifdef __cplusplus
 }

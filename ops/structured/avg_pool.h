@@ -28,6 +28,15 @@ TG_API tg_tensor *tg_avg_pool2d_input_with(tg_tensor *g, int64_t height, int64_t
 /* The means of height by width windows: along an axis, window i covers floor(i in / out) up to ceil((i + 1) in / out). */
 TG_API tg_tensor *tg_adaptive_avg_pool2d(tg_tensor *x, int64_t height, int64_t width);
 
+/* The same along the last axis of x [images, channels, length], with numbers for pairs. */
+typedef struct tg_avg_pool1d_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    int64_t kernel, stride, padding;
+    bool exclude_padding;
+} tg_avg_pool1d_opts;
+TG_API tg_tensor *tg_avg_pool1d_with(tg_tensor *x, tg_avg_pool1d_opts opts);
+TG_API tg_tensor *tg_adaptive_avg_pool1d(tg_tensor *x, int64_t length);
+
 #ifdef __cplusplus
 }
 #endif

@@ -34,6 +34,11 @@ typedef struct tg_group_norm_opts {
 /* x is [images, channels, ..]; each image is normalised over each of `groups` equal groups of channels. */
 TG_API tg_tensor *tg_group_norm_with(tg_tensor *x, int64_t groups, tg_group_norm_opts opts);
 
+/* tg_group_norm with each channel a group: each channel of each image is normalised by itself. x is [images, channels,
+ * places, ..] with more than one place (TG_ERR_SHAPE). */
+typedef tg_group_norm_opts tg_instance_norm_opts;
+TG_API tg_tensor *tg_instance_norm_with(tg_tensor *x, tg_instance_norm_opts opts);
+
 #ifdef __cplusplus
 }
 #endif

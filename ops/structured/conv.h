@@ -29,7 +29,9 @@ typedef struct tg_conv1d_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *bias;
     int64_t stride, padding, dilation, groups;
+    int64_t output_padding; /* of tg_conv_transpose1d only; TG_ERR_ARGUMENT elsewhere */
 } tg_conv1d_opts;
+typedef tg_conv1d_opts tg_conv_transpose1d_opts;
 
 TG_API tg_tensor *tg_conv2d_with(tg_tensor *x, tg_tensor *w, tg_conv2d_opts opts);
 
@@ -43,6 +45,9 @@ TG_API tg_tensor *tg_conv1d_with(tg_tensor *x, tg_tensor *w, tg_conv1d_opts opts
  * output_padding, which must be smaller than the stride or the dilation (TG_ERR_ARGUMENT), adds as many rows or columns at
  * the end: below the stride it chooses among the sizes that tg_conv2d takes to `height`. */
 TG_API tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv_transpose2d_opts opts);
+
+/* The same with a height of 1, for x [images, filters, length] and w [filters, channels / groups, kernel]. */
+TG_API tg_tensor *tg_conv_transpose1d_with(tg_tensor *x, tg_tensor *w, tg_conv_transpose1d_opts opts);
 
 /* The two transposes of tg_conv2d, of which its gradient is made. For y = conv2d(x, w) and g of y's shape,
  *     conv2d_input(g, w)  = the x with <x, x'> = <g, conv2d(x', w)> for all x' of this height and width,

@@ -40,17 +40,20 @@ static bool has_rank(const char *name, const tg_tensor *t, int i, int rank) {
     return a && a->rank == rank;
 }
 
+static tg_conv2d_opts of_height_1(const tg_conv1d_opts *o) {
+    return (tg_conv2d_opts){.bias = o->bias,
+                            .stride = {1, o->stride},
+                            .padding = {0, o->padding},
+                            .dilation = {1, o->dilation},
+                            .groups = o->groups,
+                            .output_padding = {0, o->output_padding}};
+}
+
 tg_tensor *tg_conv1d_with(tg_tensor *x, tg_tensor *w, tg_conv1d_opts o) {
     TG_COMPOSED("conv1d");
     if (!has_rank("conv1d", x, 0, 3) || !has_rank("conv1d", w, 1, 3)) return tg_poison();
     if (o.bias && !tg_check_argument(o.bias, "conv1d", "the bias")) return tg_poison();
-    tg_tensor *y = tg_conv2d_with(tg_unsqueeze(x, 2), tg_unsqueeze(w, 2),
-                                  (tg_conv2d_opts){.bias = o.bias,
-                                                   .stride = {1, o.stride},
-                                                   .padding = {0, o.padding},
-                                                   .dilation = {1, o.dilation},
-                                                   .groups = o.groups});
-    return tg_squeeze(y, 2);
+    return tg_squeeze(tg_conv2d_with(tg_unsqueeze(x, 2), tg_unsqueeze(w, 2), of_height_1(&o)), 2);
 }
 
 /* ---- transposed: conv2d_input, of the size that the options say ---- */
@@ -101,4 +104,12 @@ tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv_transpos
     tg_tensor *sum = tg_add(y, tg_reshape_with(opts.bias, TG_SHAPE(tg_numel(opts.bias), 1, 1)));
     tg_drop_elements(y);
     return sum;
+}
+
+tg_tensor *tg_conv_transpose1d_with(tg_tensor *x, tg_tensor *w, tg_conv_transpose1d_opts o) {
+    TG_COMPOSED("conv_transpose1d");
+    if (!has_rank("conv_transpose1d", x, 0, 3) || !has_rank("conv_transpose1d", w, 1, 3)) return tg_poison();
+    if (o.bias && !has_rank("conv_transpose1d", o.bias, 2, 1)) return tg_poison();
+    tg_tensor *y = tg_conv_transpose2d_with(tg_unsqueeze(x, 2), tg_unsqueeze(w, 2), of_height_1(&o));
+    return tg_squeeze(y, 2);
 }

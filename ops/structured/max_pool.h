@@ -23,6 +23,15 @@ typedef struct tg_max_pool2d_opts {
 } tg_max_pool2d_opts;
 TG_API tg_tensor *tg_max_pool2d_with(tg_tensor *x, tg_max_pool2d_opts opts);
 
+/* Along the last axis of x [images, channels, length] (torch.nn.functional.max_pool1d), with numbers for pairs; *index is the
+ * position along it. */
+typedef struct tg_max_pool1d_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    int64_t kernel, stride, padding, dilation;
+    tg_tensor **index;
+} tg_max_pool1d_opts;
+TG_API tg_tensor *tg_max_pool1d_with(tg_tensor *x, tg_max_pool1d_opts opts);
+
 #ifdef __cplusplus
 }
 #endif

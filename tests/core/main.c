@@ -17,6 +17,7 @@ TCase *tcase_array(void);
 TCase *tcase_tensor(void);
 TCase *tcase_update(void);
 TCase *tcase_slot(void);
+TCase *tcase_discrete(void);
 TCase *tcase_random(void);
 TCase *tcase_print(void);
 TCase *tcase_streams(void);
@@ -84,21 +85,18 @@ int main(int argc, char **argv) {
     tg_region_make = make_region;
     TCase *(*const make[])(void) = {
         tcase_cache, /* first: what others needed recently would stay for reuse */
-        tcase_error,        tcase_shape,        tcase_alloc,
-        tcase_buffer,       tcase_parallel,     tcase_array,
-        tcase_slot,         tcase_tensor,       tcase_random,
-        tcase_print,        tcase_idx,          tcase_npy,
-        tcase_places,       tcase_safetensors,  tcase_safetensors_headers,
-        tcase_kernels,      tcase_reduce,       tcase_gemm,
-        tcase_gemm_threads, tcase_update,       tcase_lapack,
-        tcase_kernel_rows,  tcase_prepacked,    tcase_conv,
-        tcase_attention,    tcase_macro_kernel, tcase_thread,
-        tcase_elementwise,  tcase_axes,         tcase_kernel_threads,
-        tcase_accounts,     tcase_views,        tcase_edges,
-        tcase_streams,      tcase_texts,        tcase_thread_ends,
-        tcase_scatter,      tcase_split_k,      tcase_csv,
-        tcase_mapping,      tcase_mapping_long, tcase_text,
-        tcase_dlpack,       tcase_npz,
+        tcase_error,       tcase_shape,        tcase_alloc,          tcase_buffer,
+        tcase_parallel,    tcase_array,        tcase_slot,           tcase_tensor,
+        tcase_random,      tcase_discrete,     tcase_print,          tcase_idx,
+        tcase_npy,         tcase_places,       tcase_safetensors,    tcase_safetensors_headers,
+        tcase_kernels,     tcase_reduce,       tcase_gemm,           tcase_gemm_threads,
+        tcase_update,      tcase_lapack,       tcase_kernel_rows,    tcase_prepacked,
+        tcase_conv,        tcase_attention,    tcase_macro_kernel,   tcase_thread,
+        tcase_elementwise, tcase_axes,         tcase_kernel_threads, tcase_accounts,
+        tcase_views,       tcase_edges,        tcase_streams,        tcase_texts,
+        tcase_thread_ends, tcase_scatter,      tcase_split_k,        tcase_csv,
+        tcase_mapping,     tcase_mapping_long, tcase_text,           tcase_dlpack,
+        tcase_npz,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

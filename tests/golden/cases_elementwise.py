@@ -384,6 +384,16 @@ def selection():
     emit("masked_fill", [floats((3, 4)), ints((3, 4), 0, 3, "u8")], (math.inf,))
 
 
+def gated():
+    CALLS["glu"] = lambda x, a: F.glu(x, int(a[0]))
+    CALLS["prelu"] = lambda x, w, a: F.prelu(x, w)
+    for shape, axis in [((2, 6), -1), ((4,), 0), ((2, 4, 3), 1), ((0, 4), 1)]:
+        emit("glu", [floats(shape)], (axis,))
+    for shape, w in [((3, 5), (1,)), ((3, 5), (5,)), ((2, 3, 4), (3,)), ((2, 3, 2, 2), (1,)), ((7,), (1,))]:
+        emit("prelu", [floats(shape), floats(w)])
+    emit("prelu", [values(0, -1, 2), values(0.25)])
+
+
 def main():
     write(
         "elementwise",
@@ -395,4 +405,5 @@ def main():
         ("binary", binary),
         ("ternary", ternary),
         ("quotients", quotients),
+        ("gated", gated),
     )

@@ -8,6 +8,7 @@ cases in tests/ops/reduce/exact.c:
 import math
 
 import torch
+import torch.nn.functional as F
 
 from make_golden import CALLS, ELEMENTWISE, bools, distinct, emit, floats, ints, rng, values, write
 
@@ -267,6 +268,15 @@ def reductions():
         emit("sum_to", [floats(shape)], to)
 
 
+def directions():
+    CALLS["normalize"] = lambda x, a: F.normalize(x, p=a[1] or 2, dim=int(a[0]), eps=a[2] or 1e-12)
+    for shape, axis in [((3, 5), 1), ((3, 5), 0), ((17,), 0), ((2, 3, 4), 1)]:
+        for p in (0, 1, 2, 3):
+            emit("normalize", [floats(shape)], (axis, p, 0))
+    emit("normalize", [floats((3, 5))], (1, 0, 4))
+    emit("normalize", [values(0, 0, 0)], (0, 0, 0.5))
+
+
 def main():
     write(
         "reduce",
@@ -276,4 +286,5 @@ def main():
         ("scans", scans),
         ("moments", moments),
         ("derivatives", derivatives),
+        ("directions", directions),
     )

@@ -8,6 +8,7 @@ Deliberate differences from PyTorch:
 import math
 
 import torch
+import torch.nn.functional as F
 
 from make_golden import CALLS, DTYPES, ELEMENTWISE, SHAPES, bools, emit, floats, ints, rng, values, write
 
@@ -275,6 +276,15 @@ def copies():
     emit("contiguous", [values(-math.inf, -1000, -0.5, -0.0, 0, 0.5, 1000, math.inf, math.nan)])
 
 
+def shuffles():
+    CALLS["pixel_shuffle"] = lambda x, a: F.pixel_shuffle(x, int(a[0]))
+    CALLS["pixel_unshuffle"] = lambda x, a: F.pixel_unshuffle(x, int(a[0]))
+    for shape, r in [((2, 8, 2, 3), 2), ((9, 1, 2), 3), ((2, 1, 4, 3, 2), 2), ((1, 2, 3, 3), 1)]:
+        emit("pixel_shuffle", [floats(shape)], (r,))
+        y = F.pixel_shuffle(floats(shape), r)
+        emit("pixel_unshuffle", [floats(y.shape)], (r,))
+
+
 def main():
     write(
         "shape",
@@ -284,4 +294,5 @@ def main():
         ("shape parts", parts),
         ("shape padding", padding),
         ("shape diagonals", diagonals),
+        ("shape shuffles", shuffles),
     )

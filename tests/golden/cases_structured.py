@@ -40,6 +40,11 @@ def pool(a):
     return dict(kernel_size=kernel, stride=stride, padding=pair(a, 2, 0))
 
 
+def along(a):
+    """kernel, stride, padding"""
+    return dict(kernel_size=int(a[0]), stride=int(a[1]) or None, padding=int(a[2]))
+
+
 def max_pool(x, a, index=False):
     y, i = F.max_pool2d(x, **pool(a), dilation=pair(a, 6), return_indices=True)
     return i if index else y
@@ -99,6 +104,14 @@ CALLS.update({
     "conv2d": lambda x, w, a: F.conv2d(x, w, **conv(a)),
     "conv2d_bias": lambda x, w, b, a: F.conv2d(x, w, b, **conv(a)),
     "conv1d": lambda x, w, a: F.conv1d(x, w, **one(a)),
+    "conv_transpose1d": lambda x, w, a: F.conv_transpose1d(x, w, output_padding=int(a[4]) if len(a) > 4 else 0, **one(a)),
+    "conv_transpose1d_bias": lambda x, w, b, a: F.conv_transpose1d(x, w, b, **one(a)),
+    "instance_norm": lambda x, a: F.instance_norm(x, eps=a[0] or 1e-5),
+    "instance_norm_affine": lambda x, w, b, a: F.instance_norm(x, weight=w, bias=b, eps=a[0] or 1e-5),
+    "max_pool1d": lambda x, a: F.max_pool1d(x, **along(a), dilation=int(a[3])),
+    "max_pool1d_index": lambda x, a: F.max_pool1d(x, **along(a), dilation=int(a[3]), return_indices=True)[1],
+    "avg_pool1d": lambda x, a: F.avg_pool1d(x, **along(a), count_include_pad=not a[3]),
+    "adaptive_avg_pool1d": lambda x, a: F.adaptive_avg_pool1d(x, int(a[0])),
     "conv2d_input": conv_input,
     "conv2d_weight": conv_weight,
     "conv_transpose2d": lambda x, w, a: transposed(x, w, None, a),
@@ -227,6 +240,24 @@ def resizes():
             emit("bilinear_scale", [floats(shape)], scale)
 
 
+def of_one_axis():
+    for k, s, p, d in [(2, 0, 0, 1), (3, 1, 1, 1), (3, 2, 1, 2), (1, 3, 0, 1)]:
+        for call in ("max_pool1d", "max_pool1d_index"):
+            emit(call, [distinct((2, 3, 9))], (k, s, p, d))
+        for exclude in (0, 1):
+            emit("avg_pool1d", [floats((2, 3, 9))], (k, s, p, exclude))
+    for n in (1, 3, 9, 11):
+        emit("adaptive_avg_pool1d", [floats((2, 2, 9))], (n,))
+    emit("conv_transpose1d", [floats((2, 3, 5)), floats((3, 2, 3))])
+    emit("conv_transpose1d", [floats((2, 4, 5)), floats((4, 3, 2))], (3, 1, 2, 2, 2))
+    emit("conv_transpose1d_bias", [floats((2, 3, 5)), floats((3, 2, 3)), floats((2,))], (2, 1))
+    for shape in [(2, 3, 4), (2, 2, 3, 2), (1, 4, 2, 1, 2)]:
+        c = shape[1]
+        for eps in (0, 0.125):
+            emit("instance_norm", [floats(shape)], (eps,))
+            emit("instance_norm_affine", [floats(shape), floats((c,)), floats((c,))], (eps,))
+
+
 def main():
     write(
         "structured",
@@ -236,4 +267,5 @@ def main():
         ("attentions", attentions),
         ("long_attentions", long_attentions),
         ("resizes", resizes),
+        ("of_one_axis", of_one_axis),
     )

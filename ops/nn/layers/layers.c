@@ -166,10 +166,10 @@ tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_tensor *in
 
 /* ---- dropout ---- */
 
-tg_tensor *tg_nn_dropout(tg_model *model, tg_tensor *x, double p) {
+tg_tensor *tg_nn_dropout_with(tg_model *model, tg_tensor *x, double p, tg_nn_dropout_opts opts) {
     TG_COMPOSED("nn_dropout");
     bool training = tg_model_training(model);
-    return tg_error_status() == TG_OK ? tg_dropout(x, p, training) : tg_poison();
+    return tg_error_status() == TG_OK ? tg_dropout_with(x, p, training, opts) : tg_poison();
 }
 
 /* ---- self-attention ---- */

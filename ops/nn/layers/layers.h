@@ -3,6 +3,7 @@
 #ifndef TG_OPS_NN_LAYERS_H
 #define TG_OPS_NN_LAYERS_H
 
+#include "ops/index/embedding.h"
 #include "ops/nn/model/model.h"
 
 #ifdef __cplusplus
@@ -85,9 +86,11 @@ TG_API tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_ten
                                        int64_t size, tg_nn_embedding_opts opts);
 
 /* tg_dropout (ops/index/embedding.h) with probability p while the model is in training (tg_model_set_training), and x itself
- * in evaluation. It has no parameters.
+ * in evaluation. It has no parameters. With by_channel whole channels are dropped (torch.nn.Dropout1d, 2d and 3d), and the
+ * random numbers come from `rng` where it is given.
  *     x = tg_nn_dropout(m, tg_relu(tg_nn_linear(m, "fc1", x, 256)), 0.5); */
-TG_API tg_tensor *tg_nn_dropout(tg_model *model, tg_tensor *x, double p);
+typedef tg_dropout_opts tg_nn_dropout_opts;
+TG_API tg_tensor *tg_nn_dropout_with(tg_model *model, tg_tensor *x, double p, tg_nn_dropout_opts opts);
 
 /* Multi-head self-attention of x [n, t, size] (torch.nn.MultiheadAttention(size, heads, batch_first=True) with x as
  * query, key and value): q, k, v = the thirds of x W_in^T + b_in, each cut into `heads` heads of size / heads;

@@ -12,6 +12,7 @@
 #include "ops/shape/view.h"
 
 #include <float.h>
+#include <float.h>
 #include <math.h>
 
 static const double log_2_pi = 1.8378770664093454836;
@@ -206,12 +207,6 @@ tg_tensor *tg_hinge_loss_with(tg_tensor *score, tg_tensor *y, tg_hinge_loss_opts
 
 /* ---- of angles ---- */
 
-/* x / max(|x|, eps), which is in range at any scale of x. */
-static tg_tensor *direction(tg_tensor *x, tg_shape axis, double eps) {
-    double least = fmax(eps, tg_dtype_of(x) == TG_F64 ? DBL_MIN : (double)FLT_MIN);
-    return tg_div(x, tg_clamp(tg_norm_with(x, (tg_norm_opts){.axes = axis, .keepdim = true}), least, INFINITY));
-}
-
 tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis, tg_cosine_similarity_opts opts) {
     TG_COMPOSED("cosine_similarity");
     double eps = tg_option(opts.eps, 1e-8);
@@ -225,7 +220,8 @@ tg_tensor *tg_cosine_similarity_with(tg_tensor *a, tg_tensor *b, int axis, tg_co
     /* the norm of a broadcast operand is that of all its copies */
     if (!tg_shape_equal(tg_shape_of(a), shape)) a = tg_expand_with(a, shape);
     if (!tg_shape_equal(tg_shape_of(b), shape)) b = tg_expand_with(b, shape);
-    tg_tensor *product = tg_mul(direction(a, over, eps), direction(b, over, eps));
+    tg_normalize_opts at_least = {.eps = eps > 0 ? eps : TG_ZERO};
+    tg_tensor *product = tg_mul(tg_normalize_with(a, axis, at_least), tg_normalize_with(b, axis, at_least));
     tg_tensor *cosine = tg_sum_with(product, (tg_reduce_opts){.axes = over});
     if (tg_is_alive(product)) tg_drop_elements(product);
     return cosine;

@@ -43,6 +43,8 @@ CALL(pow_scalar, tg_pow_scalar(in[0], a->v[0]))                    /* exponent *
 CALL(sigmoid_derivative, tg_sigmoid_derivative(in[0], (int64_t)a->v[0])) /* order */
 CALL(gaussian_derivative, tg_gaussian_derivative(in[0], a->v[0], (int64_t)a->v[1])) /* scale, order */
 CALL(addcmul, tg_addcmul(in[0], in[1], in[2], a->v[0]))            /* value */
+CALL(glu, tg_glu(in[0], (int)a->v[0]))                              /* axis */
+CALL(prelu, tg_prelu(in[0], in[1]))
 CALL(addcdiv, tg_addcdiv(in[0], in[1], in[2], a->v[0]))            /* value */
 
 #define SELF(name) {#name, #name, call_##name},
@@ -62,6 +64,8 @@ static const call calls[] = {
     {"gaussian_derivative", "gaussian_derivative", call_gaussian_derivative},
     {"addcmul", "mul", call_addcmul, .composed = true},
     {"addcdiv", "div", call_addcdiv, .composed = true},
+    {"glu", "mul", call_glu, .composed = true},
+    {"prelu", "where", call_prelu, .composed = true},
 };
 
 extern const call_table calls_elementwise;

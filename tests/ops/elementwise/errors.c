@@ -54,6 +54,14 @@ static const bad table[] = {
     {"addcmul", ARG(1), {SHAPE(2, 3), SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"mul", "right [2, 3] f"}},
     {"addcdiv", ARG(1), {SHAPE(2, 3), SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"div", "third [2] f"}},
     {"lerp", {0}, {SHAPE(2, 3), SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"third [2] f"}},
+    {"glu", ARG(1), {SHAPE(2, 3)}, TG_ERR_SHAPE, {"glu: axis 1 of size 3 has no halves", "left [2, 3]"}},
+    {"glu", ARG(2), {SHAPE(2, 4)}, TG_ERR_ARGUMENT, {"glu: axis 2", "left [2, 4]"}},
+    {"glu", ARG(0), {SHAPE_OF(I32, 2)}, TG_ERR_DTYPE, {"glu: "}},
+    {"prelu", {0}, {SHAPE(2, 3), SHAPE(2)}, TG_ERR_SHAPE, {"prelu: ", "one a channel of axis 1", "right [2]"}},
+    {"prelu", {0}, {SHAPE(3), SHAPE(3)}, TG_ERR_SHAPE, {"prelu: ", "right [3]"}},
+    {"prelu", {0}, {SHAPE(2, 3), SHAPE(3, 1)}, TG_ERR_SHAPE, {"prelu: ", "right [3, 1]"}},
+    {"prelu", {0}, {SHAPE(2, 3), SHAPE_OF(I32, 3)}, TG_ERR_DTYPE, {"prelu: "}},
+    {"prelu", {0}, {SHAPE_OF(I64, 2, 3), SHAPE_OF(I64, 1)}, TG_ERR_DTYPE, {"prelu: ", "left [2, 3] i64"}},
 };
 
 extern const bad_table errors_elementwise;

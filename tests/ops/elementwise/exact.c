@@ -196,6 +196,12 @@ static const convention cases[] = {
     {"copysign takes the sign of -0", "copysign", {0}, {VECTOR(1, 1, -2, 0), VECTOR(-0.0, 0, 3, -1)},
      VECTOR(-1, 1, 2, -0.0), {VECTOR(-1, 1, -1, 0), VECTOR(0, 0, 0, 0)}, AT_KINK},
 
+    {"prelu at 0: the weight", "prelu", {0}, {VECTOR(0, 1, -2), VECTOR(0.25)}, VECTOR(0, 1, -0.5),
+     {VECTOR(0.25, 1, 0.25), VECTOR(-2)}, AT_KINK},
+    {"prelu of infinities with weight 0", "prelu", {0}, {VECTOR(INF, 3), VECTOR(0)}, VECTOR(INF, 3),
+     {VECTOR(1, 1), VECTOR(0)}},
+    {"glu: a closed gate", "glu", ARG(0), {VECTOR(5, 3, -1000, 1000)}, VECTOR(0, 3), {VECTOR(0, 1, 0, 0)}},
+
     /* ---- ends of domains ---- */
     {"1/0", "reciprocal", {0}, {VECTOR(0, -0.0, INF)}, VECTOR(INF, -INF, 0)},
     {"rsqrt at its ends", "rsqrt", {0}, {VECTOR(0, INF, -1)}, VECTOR(INF, 0, NAN_)},

@@ -260,6 +260,11 @@ START_TEST(dropout_asks_the_model) {
     tg_model_set_training(m, false);
     ck_assert_ptr_eq(tg_nn_dropout(m, x, 0.5), x);
     tg_model_set_training(m, true);
+    tg_rng rng = {.seed = 4};
+    uint64_t drawn = tg_default_rng()->next;
+    y = tg_nn_dropout(m, tg_reshape(x, 10, 20, 5), 0.5, .by_channel = true, .rng = &rng);
+    for (int i = 0; i < 1000; i++) ck_assert(tg_get(y, i) == tg_get(y, i / 5 * 5));
+    ck_assert(rng.next == 100 && tg_default_rng()->next == drawn);
     ck_assert(tg_is_poison(tg_nn_dropout(m, x, 2)));
     expect_error(TG_ERR_ARGUMENT, "nn_dropout: the probability 2");
     tg_model_free(m);

@@ -55,6 +55,8 @@ SPREAD(var)
 SPREAD(std)
 CALL(norm, tg_norm(in[0], .p = a->v[0], .keepdim = a->v[1] != 0, .axes = axes(a, 2)))
 
+CALL(normalize, tg_normalize(in[0], (int)a->v[0], .p = a->v[1], .eps = a->v[2])) /* axis, p, eps */
+
 /* The index outputs of tg_max and tg_min. */
 static tg_tensor *call_max_index(tg_tensor *const *in, const arguments *a) {
     tg_tensor *index = NULL;
@@ -99,6 +101,7 @@ static const call calls[] = {
     SELF(norm),
     {"norm_largest", "amax", call_norm, .composed = true},
     {"norm_smallest", "amin", call_norm, .composed = true},
+    {"normalize", "div", call_normalize, .composed = true},
 };
 
 extern const call_table calls_reduce;

@@ -61,6 +61,11 @@ static const bad table[] = {
     {"norm", ARG(2, 0), {SHAPE_OF(I64, 2)}, TG_ERR_DTYPE, {"left [2] i64"}},
     {"norm", ARG(-1, 0), {SHAPE(2)}, TG_ERR_ARGUMENT, {"p is -1"}},
     {"norm", ARG(INFINITY, 0), {SHAPE(0)}, TG_ERR_SHAPE, {"empty"}},
+    {"normalize", ARG(2, 0, 0), {SHAPE(2, 3)}, TG_ERR_ARGUMENT, {"normalize: axis 2", "left [2, 3]"}},
+    {"normalize", ARG(0, -1, 0), {SHAPE(2)}, TG_ERR_ARGUMENT, {"normalize: p is -1"}},
+    {"normalize", ARG(0, 0, -1), {SHAPE(2)}, TG_ERR_ARGUMENT, {"normalize: eps", "-1"}},
+    {"normalize", ARG(0, 0, INFINITY), {SHAPE(2)}, TG_ERR_ARGUMENT, {"normalize: eps", "inf"}},
+    {"normalize", ARG(0, 0, 0), {SHAPE_OF(I64, 2)}, TG_ERR_DTYPE, {"normalize: "}},
 };
 
 extern const bad_table errors_reduce;

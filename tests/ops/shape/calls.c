@@ -86,6 +86,9 @@ static tg_tensor *call_chunk(tg_tensor *const *in, const arguments *a) {
     return n > 0 ? out[axis(a, 0)] : tg_poison();
 }
 
+CALL(pixel_shuffle, tg_pixel_shuffle(in[0], whole(a, 0))) /* the factor */
+CALL(pixel_unshuffle, tg_pixel_unshuffle(in[0], whole(a, 0)))
+
 #define SELF(name) \
     { #name, #name, call_##name }
 #define OF(op, name) \
@@ -123,6 +126,8 @@ static const call calls[] = {
     {"diag", "diagonal", call_diag, .composed = true},
     OF(masked_fill, tril),
     OF(masked_fill, triu),
+    OF(permute, pixel_shuffle),
+    OF(permute, pixel_unshuffle),
     {"pad_index", "index_select", call_pad, .composed = true},
 };
 

@@ -89,6 +89,13 @@ static const bad table[] = {
     {"diag_embed", ARG(0), {SCALAR(2)}, TG_ERR_SHAPE, {"diag_embed", "left [] f"}},
     {"diag_embed", ARG(1e18), {SHAPE(2)}, TG_ERR_SHAPE, {"diag_embed", "left [2] f"}},
     {"diag", ARG(0), {SHAPE(2, 2, 2)}, TG_ERR_SHAPE, {"diag", "left [2, 2, 2] f"}},
+    {"pixel_shuffle", ARG(2), {SHAPE(4, 2)}, TG_ERR_SHAPE, {"pixel_shuffle: needs [.., channels, height, width]"}},
+    {"pixel_shuffle", ARG(2), {SHAPE(1, 6, 2, 2)}, TG_ERR_SHAPE, {"pixel_shuffle: 6 channels", "2^2", "left [1, 6, 2, 2]"}},
+    {"pixel_shuffle", ARG(0), {SHAPE(4, 2, 2)}, TG_ERR_ARGUMENT, {"pixel_shuffle: the factor is 0"}},
+    {"pixel_shuffle", ARG(3e9), {SHAPE(0, 2, 2)}, TG_ERR_ARGUMENT, {"pixel_shuffle: the factor is 3000000000"}},
+    {"pixel_unshuffle", ARG(2), {SHAPE(1, 4, 3)}, TG_ERR_SHAPE, {"pixel_unshuffle: 4 by 3 places", "left [1, 4, 3]"}},
+    {"pixel_unshuffle", ARG(-1), {SHAPE(1, 4, 3)}, TG_ERR_ARGUMENT, {"pixel_unshuffle: the factor is -1"}},
+    {"pixel_unshuffle", ARG(1), {SHAPE(4)}, TG_ERR_SHAPE, {"pixel_unshuffle: needs"}},
     {"tril", ARG(0), {SHAPE(2)}, TG_ERR_SHAPE, {"tril", "left [2] f"}},
     {"triu", ARG(0), {SCALAR(2)}, TG_ERR_SHAPE, {"triu", "left [] f"}},
 };

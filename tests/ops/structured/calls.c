@@ -29,6 +29,10 @@ CALL(conv2d, tg_conv2d(in[0], in[1], WINDOW))
 CALL(conv2d_bias, tg_conv2d(in[0], in[1], WINDOW, .bias = given(in[2])))
 CALL(conv1d, tg_conv1d(in[0], in[1], .stride = at(a, 0), .padding = at(a, 1), .dilation = at(a, 2),
                        .groups = at(a, 3)))
+CALL(conv_transpose1d, tg_conv_transpose1d(in[0], in[1], .stride = at(a, 0), .padding = at(a, 1), .dilation = at(a, 2),
+                                           .groups = at(a, 3), .output_padding = at(a, 4)))
+CALL(conv_transpose1d_bias,
+     tg_conv_transpose1d(in[0], in[1], .stride = at(a, 0), .padding = at(a, 1), .bias = given(in[2])))
 CALL(conv2d_input, tg_conv2d_input(in[0], in[1], at(a, 7), at(a, 8), WINDOW))
 CALL(conv2d_weight, tg_conv2d_weight(in[0], in[1], at(a, 7), at(a, 8), WINDOW))
 CALL(conv_transpose2d, tg_conv_transpose2d(in[0], in[1], WINDOW, .output_padding = {at(a, 7), at(a, 8)}))
@@ -43,6 +47,9 @@ CALL(rms_norm, tg_rms_norm(in[0], .axes = (int)a->v[0], .eps = a->v[1]))
 CALL(rms_norm_weight, tg_rms_norm(in[0], .axes = (int)a->v[0], .eps = a->v[1], .weight = given(in[1])))
 /* groups, eps */
 CALL(group_norm, tg_group_norm(in[0], at(a, 0), .eps = a->v[1], .weight = given(in[1]), .bias = given(in[2])))
+/* eps */
+CALL(instance_norm, tg_instance_norm(in[0], .eps = a->v[0]))
+CALL(instance_norm_affine, tg_instance_norm(in[0], .eps = a->v[0], .weight = given(in[1]), .bias = given(in[2])))
 /* eps */
 CALL(batch_norm,
      tg_batch_norm(in[0], .training = true, .eps = a->v[0], .weight = given(in[1]), .bias = given(in[2])))
@@ -64,11 +71,22 @@ CALL(fold, tg_fold(in[0], at(a, 8), at(a, 9), SLIDING))
 #define MEANS .kernel = KERNEL, .stride = STRIDE, .padding = PADDING, .exclude_padding = a->v[6] != 0
 CALL(avg_pool2d, tg_avg_pool2d(in[0], MEANS))
 CALL(avg_pool2d_input, tg_avg_pool2d_input(in[0], at(a, 7), at(a, 8), MEANS))
+/* kernel, stride, padding, dilation; or exclude_padding */
+#define ALONG .kernel = at(a, 0), .stride = at(a, 1), .padding = at(a, 2)
+CALL(max_pool1d, tg_max_pool1d(in[0], ALONG, .dilation = at(a, 3)))
+CALL(avg_pool1d, tg_avg_pool1d(in[0], ALONG, .exclude_padding = a->v[3] != 0))
+CALL(adaptive_avg_pool1d, tg_adaptive_avg_pool1d(in[0], at(a, 0)))
 CALL(adaptive_avg_pool2d, tg_adaptive_avg_pool2d(in[0], at(a, 0), at(a, 1)))
 
 static tg_tensor *call_max_pool2d_index(tg_tensor *const *in, const arguments *a) {
     tg_tensor *index = NULL, *value = tg_max_pool2d(in[0], SLIDING, .index = &index);
     return index ? index : value;
+}
+
+static tg_tensor *call_max_pool1d_index(tg_tensor *const *in, const arguments *a) {
+    tg_tensor *index = NULL;
+    tg_max_pool1d(in[0], ALONG, .dilation = at(a, 3), .index = &index);
+    return index;
 }
 
 /* causal, scale */
@@ -130,6 +148,14 @@ static const call calls[] = {
     {"attention_self_mask", "scaled_dot_product_attention", call_attention_self_mask, false, "scaled_dot_product_attention"},
     {"attention_both", "scaled_dot_product_attention", call_attention_both, true, "scaled_dot_product_attention"},
     MADE_OF(conv1d, conv2d),
+    MADE_OF(conv_transpose1d, conv2d_input),
+    MADE_OF(conv_transpose1d_bias, conv2d_input),
+    MADE_OF(instance_norm, layer_norm),
+    MADE_OF(instance_norm_affine, layer_norm),
+    MADE_OF(max_pool1d, max_pool2d),
+    MADE_OF(max_pool1d_index, max_pool2d),
+    MADE_OF(avg_pool1d, avg_pool2d),
+    MADE_OF(adaptive_avg_pool1d, avg_pool2d),
     MADE_OF(conv_transpose2d, conv2d_input),
     MADE_OF(conv_transpose2d_bias, conv2d_input),
     MADE_OF(group_norm, layer_norm),
