@@ -854,6 +854,7 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 /* ops/nn/train/nonfinite.h */
 #define tg_is_finite(...) TG_VALUE_AT(bool, tg_is_finite(__VA_ARGS__))
 #define tg_find_nonfinite(...) TG_VALUE_AT(bool, tg_find_nonfinite(__VA_ARGS__))
+#define tg_find_nonfinite_grad(...) TG_VALUE_AT(bool, tg_find_nonfinite_grad(__VA_ARGS__))
 
 /* ops/nn/train/training.h */
 #define tg_training_save(...) TG_STATUS_AT(tg_training_save(__VA_ARGS__))

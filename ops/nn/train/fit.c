@@ -60,14 +60,30 @@ static tg_status add_gradient(tg_fitting *f, tg_tensor **batch, int64_t parts) {
     return tg_error_status();
 }
 
-static tg_status check_gradients(const tg_fitting *f) {
+/* Where a gradient went wrong: the last batch once more, with the random numbers that it had, and every gradient watched. */
+static bool explain(tg_fitting *f, tg_tensor **batch, char *text, size_t n) {
+    const int64_t first_node = tg_tape_nodes();
+    *tg_default_rng() = f->standard;
+    if (f->run.rng) *f->run.rng = f->own;
+    tg_callback c = tg_callback_begin();
+    tg_tensor *loss = f->loss(f->run.model, f->run.loader ? batch : NULL, f->o.user);
+    bool found = tg_callback_end(c, tg_error_status(), "tg_fit") == TG_OK &&
+                 tg_find_nonfinite_grad(loss, first_node, text, n);
+    tg_error_clear(); /* of this function alone: none was pending */
+    return found;
+}
+
+static tg_status check_gradients(tg_fitting *f, tg_tensor **batch) {
     for (int i = 0; i < tg_model_count(f->run.model); i++) {
         tg_tensor *p = tg_model_at(f->run.model, i);
         if (!tg_has_grad(p) || tg_is_finite(tg_grad_of(p)) || tg_error_status() != TG_OK) continue;
-        char text[160];
-        tg_fail(TG_ERR_ARGUMENT,
-                "tg_fit: step %lld, in epoch %lld, has a finite loss, but the gradient of %s is not finite",
-                (long long)f->r.step + 1, (long long)f->r.epoch + 1, tg_describe(p, text, sizeof text));
+        char name[160], text[1024];
+        bool found = explain(f, batch, text, sizeof text);
+        return tg_fail(
+            TG_ERR_ARGUMENT,
+            "tg_fit: step %lld, in epoch %lld, has a finite loss, but the gradient of %s is not finite%s%s",
+            (long long)f->r.step + 1, (long long)f->r.epoch + 1, tg_describe(p, name, sizeof name),
+            found ? ": " : "", found ? text : "");
     }
     return tg_error_status();
 }
@@ -75,13 +91,23 @@ static tg_status check_gradients(const tg_fitting *f) {
 /* One step of the optimiser and the schedule. False at the end of an epoch, with nothing done, and on failure. */
 static bool take_step(tg_fitting *f) {
     tg_tensor *batch[MOST_TENSORS] = {NULL};
-    tg_mark mark = tg_tape_mark();
-    int64_t parts = batches_of_step(f), k = 0;
-    for (; k < parts && next_batch(f, batch) && add_gradient(f, batch, parts) == TG_OK; k++)
+    const tg_mark mark = tg_tape_mark();
+    const int64_t parts = batches_of_step(f);
+    int64_t k = 0;
+    for (; k < parts; k++) {
         tg_tape_rewind(mark);
+        if (!next_batch(f, batch)) break;
+        const tg_mark given = tg_tape_mark(); /* the batch stays, in case that it has to be looked at again */
+        f->standard = *tg_default_rng();
+        if (f->run.rng) f->own = *f->run.rng;
+        tg_status s = add_gradient(f, batch, parts);
+        tg_tape_rewind(given);
+        if (s != TG_OK) break;
+    }
     if (parts == 0 && f->run.loader) tg_loader_next(f->run.loader, batch); /* takes it to the next epoch */
     f->r.lr = tg_optim_lr(f->run.optim);
-    bool done = k > 0 && k == parts && check_gradients(f) == TG_OK && tg_optim_step(f->run.optim) == TG_OK;
+    bool done =
+        k > 0 && k == parts && check_gradients(f, batch) == TG_OK && tg_optim_step(f->run.optim) == TG_OK;
     tg_tape_rewind(mark);
     if (!done) return false;
     f->r.step++;
@@ -205,11 +231,18 @@ static tg_status finish_epoch(tg_fitting *f) {
     return tg_callback_end(c, s, "tg_fit: after_epoch");
 }
 
+static tg_status leave(tg_fitting *f) {
+    if (save(f, (double)NAN) == TG_OK && f->o.log)
+        fprintf(f->o.log, "interrupted in epoch %lld, after step %lld%s\n", (long long)f->r.epoch + 1,
+                (long long)f->r.step, f->o.folder ? ", and saved" : "");
+    return tg_error_status();
+}
+
 static tg_status train(tg_fitting *f) {
     while (f->r.epoch < f->o.epochs && !f->r.stop && !f->r.interrupted) {
         if (run_steps(f) != TG_OK) return tg_error_status();
         f->r.interrupted = tg_interrupted();
-        if (f->r.interrupted) return save(f, (double)NAN);
+        if (f->r.interrupted) return leave(f);
         if (f->running.parts == 0)
             return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the loader gave no batch in epoch %lld",
                            (long long)f->r.epoch + 1);

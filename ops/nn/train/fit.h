@@ -90,8 +90,9 @@ typedef struct tg_fit_opts {
  * TG_OK with report.interrupted set; another one ends the process (ops/nn/train/interrupt.h).
  *
  * A loss that is NaN or infinite, and a gradient that has such a number, is TG_ERR_ARGUMENT, before the step: parameters and
- * optimiser are what they were after the step before, and so are the files. The message has the step and, for a loss, the
- * line that tg_find_nonfinite writes. (Buffers, as of batch_norm, have seen the batch.)
+ * optimiser are what they were after the step before, and so are the files. The message has the step and what
+ * tg_find_nonfinite says of the loss, or tg_find_nonfinite_grad of the gradients, for which `loss` is called once more with
+ * the same batch. (Buffers, as of batch_norm, have seen the batch.)
  *
  * Any other failure ends the training in the same way: the gradients of a step that was not made are cleared. TG_ERR_ARGUMENT
  * is for a run without a model or an optimiser, counts out of range, metrics without .validation or with unfit names, and a

@@ -14,9 +14,10 @@ typedef struct tg_fitting {
     tg_fit_opts o;
     int metrics;
     tg_fit_report r;
-    tg_meter running;  /* the losses of the epoch so far */
-    int64_t in_epoch;  /* steps of the epoch that are made */
-    int64_t all_steps; /* steps of an epoch */
+    tg_rng standard, own; /* the streams as they were before the last batch */
+    tg_meter running;     /* the losses of the epoch so far */
+    int64_t in_epoch;     /* steps of the epoch that are made */
+    int64_t all_steps;    /* steps of an epoch */
     double number[TG_FIT_NUMBERS];
     double *row; /* the log: a row an epoch, of columns() numbers */
     int64_t rows, room;

@@ -1,6 +1,8 @@
 /* Where the first number that is not finite came from. */
 #include "ops/nn/train/nonfinite.h"
 
+#include "core/memory.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,6 +80,7 @@ static void write_sentence(FILE *file, int kind, int64_t from, int64_t i) {
     const char *what = kind == NOT_A_NUMBER ? "NaN" : "infinity";
     const tg_node *node = tg_tape_node(i);
     char text[160];
+    bool infinite = false;
     fprintf(file, "the first %s is made by ", what);
     print_node(file, i);
     for (int k = 0; k < node->n_in; k++) {
@@ -87,12 +90,28 @@ static void write_sentence(FILE *file, int kind, int64_t from, int64_t i) {
                     tg_describe(node->in[k], text, sizeof text));
         else if (in) {
             fprintf(file, "; its input %d has infinities", k);
-            int64_t origin = first_with(INFINITE, from);
-            if (origin < 0 || origin >= i) continue;
-            fputs(", the first of which is made by ", file);
-            print_node(file, origin);
+            infinite = true;
         }
     }
+    int64_t origin = infinite ? first_with(INFINITE, from) : -1;
+    if (origin < 0 || origin >= i) return;
+    fputs(", the first of which is made by ", file);
+    print_node(file, origin);
+}
+
+/* What a function writes on a file in memory, in `text` as far as it fits. */
+typedef struct writing {
+    FILE *file;
+    char *whole;
+    size_t size;
+} writing;
+
+static FILE *begin(writing *w) { return w->file = open_memstream(&w->whole, &w->size); }
+
+static void end(writing *w, char *text, size_t n) {
+    if (w->file) fclose(w->file);
+    if (w->whole && n) snprintf(text, n, "%s", w->whole);
+    free(w->whole);
 }
 
 bool tg_find_nonfinite(int64_t node, char *text, size_t n) {
@@ -102,13 +121,79 @@ bool tg_find_nonfinite(int64_t node, char *text, size_t n) {
     int64_t i = first_with(kind, node);
     if (i < 0) i = first_with(kind = INFINITE, node);
     if (i < 0) return false;
-    char *whole = NULL;
-    size_t size = 0;
-    FILE *file = open_memstream(&whole, &size);
-    if (!file) return true;
-    write_sentence(file, kind, node, i);
-    fclose(file);
-    if (n && whole) snprintf(text, n, "%s", whole);
-    free(whole);
+    writing w = {NULL, NULL, 0};
+    if (begin(&w)) write_sentence(w.file, kind, node, i);
+    end(&w, text, n);
+    return true;
+}
+
+/* ---- gradients ---- */
+
+/* One result whose gradient is watched, and the node that made it. `first` is of all: the first that was not finite. */
+typedef struct watch {
+    int64_t node, *first;
+} watch;
+
+static tg_tensor *look(tg_tensor *grad, void *user) {
+    const watch *w = user;
+    if (*w->first < 0 && !tg_is_finite(grad)) *w->first = w->node;
+    return NULL;
+}
+
+/* The last node that reads what node i made, or, for i < 0, a leaf whose gradient is not finite: walks come by it first. */
+static int64_t reader_of(int64_t i, int64_t from) {
+    const tg_node *made = i < 0 ? NULL : tg_tape_node(i);
+    for (int64_t r = tg_tape_nodes() - 1; r >= from; r--)
+        for (int k = 0; k < tg_tape_node(r)->n_in; k++) {
+            const tg_tensor *in = tg_tape_node(r)->in[k];
+            if (!in || !tg_is_alive(in)) continue;
+            if (made ? tg_node_of(in) == made
+                     : !tg_node_of(in) && tg_has_grad(in) && !tg_is_finite(tg_grad_of(in)))
+                return r;
+        }
+    return -1;
+}
+
+static int64_t watch_walk(tg_tensor *loss, int64_t from, int64_t nodes, watch *all) {
+    int64_t first = -1;
+    for (int64_t i = 0; i < nodes; i++) {
+        const tg_node *node = tg_tape_node(from + i);
+        all[i] = (watch){from + i, &first};
+        for (int o = 0; o < node->n_out; o++)
+            if (tg_is_alive(node->out[o]) && tg_requires_grad(node->out[o]))
+                tg_register_hook(node->out[o], look, &all[i]);
+        for (int k = 0; k < node->n_in; k++)
+            if (node->in[k] && tg_is_alive(node->in[k]) && !tg_node_of(node->in[k]) && tg_has_grad(node->in[k]))
+                tg_zero_grad(node->in[k]);
+    }
+    tg_backward_with(loss, (tg_backward_opts){0});
+    return first;
+}
+
+bool tg_find_nonfinite_grad(tg_tensor *loss, int64_t node, char *text, size_t n) {
+    if (tg_error_status() != TG_OK) return false;
+    if (!text) return tg_fail(TG_ERR_ARGUMENT, "tg_find_nonfinite_grad: the text is NULL"), false;
+    if (n) text[0] = '\0';
+    if (!tg_check_argument(loss, "tg_find_nonfinite_grad", "the loss")) return false;
+    const int64_t from = node < 0 ? 0 : node, nodes = tg_tape_nodes() - from;
+    if (nodes < 1) return false;
+    watch *all = tg_alloc((size_t)nodes * sizeof *all);
+    if (!all)
+        return tg_fail(TG_ERR_MEMORY, "tg_find_nonfinite_grad: there is no memory for %lld nodes",
+                       (long long)nodes),
+               false;
+    const int64_t first = watch_walk(loss, from, nodes, all), reader = reader_of(first, from);
+    tg_dealloc(all, (size_t)nodes * sizeof *all);
+    if (tg_error_status() != TG_OK || (first < 0 && reader < 0)) return false;
+    writing w = {NULL, NULL, 0};
+    if (begin(&w) && reader >= 0) {
+        fputs("the first gradient that is not finite is made by the rule of ", w.file);
+        print_node(w.file, reader);
+    }
+    if (w.file && first >= 0) {
+        fputs(reader >= 0 ? ", for " : "the first gradient that is not finite is that of ", w.file);
+        print_node(w.file, first);
+    }
+    end(&w, text, n);
     return true;
 }

@@ -10,7 +10,7 @@
 #ifndef TG_OPS_NN_TRAIN_NONFINITE_H
 #define TG_OPS_NN_TRAIN_NONFINITE_H
 
-#include "autograd/tape.h"
+#include "autograd/backward.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,6 +27,12 @@ TG_API bool tg_is_finite(const tg_tensor *t);
  * Infinities that are meant, as in masks of attention, hide others of their kind, but no NaN. TG_ERR_ARGUMENT for a `text`
  * that is NULL. */
 TG_API bool tg_find_nonfinite(int64_t node, char *text, size_t n);
+
+/* The same for gradients, where all results are finite: walks back from `loss`, one number, and writes which gradient is the
+ * first on the way that is not finite, and the op whose rule made it. False when all are finite, and on failure, with the error
+ * of tg_backward, which it calls: parameters get gradients, those that they had being forgotten, and the graph is used up.
+ * `node` is as above. */
+TG_API bool tg_find_nonfinite_grad(tg_tensor *loss, int64_t node, char *text, size_t n);
 
 #ifdef __cplusplus
 }

@@ -26,6 +26,8 @@ TCase *tcase_loader(void);
 TCase *tcase_loader_forks(void);
 TCase *tcase_vocab(void);
 TCase *tcase_fit(void);
+TCase *tcase_interrupt(void);
+TCase *tcase_nonfinite(void);
 TCase *tcase_plot(void);
 
 int main(void) {
@@ -58,6 +60,8 @@ int main(void) {
     suite_add_tcase(suite, tcase_loader_forks());
     suite_add_tcase(suite, tcase_vocab());
     suite_add_tcase(suite, tcase_fit());
+    suite_add_tcase(suite, tcase_interrupt());
+    suite_add_tcase(suite, tcase_nonfinite());
     suite_add_tcase(suite, tcase_plot());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
