@@ -3,13 +3,13 @@
 
 #include <math.h>
 
-enum {
-    MOST_CELLS = 4096,
-    BAR_WIDTH = 14,
-    BAR_ROOM = 92,
-    STOPS = 11,
-    ABOUT = 400
-}; /* cells drawn one by one; pixels */
+/* Cells that are drawn one by one, of which pixels would take less room; or, without libpng, wherever that is possible. */
+#if TG_HAVE_LIBPNG
+enum { MOST_CELLS = 512 };
+#else
+enum { MOST_CELLS = 65536 };
+#endif
+enum { BAR_WIDTH = 14, BAR_ROOM = 92, STOPS = 11, ABOUT = 400 }; /* pixels; colours */
 static const char who[] = "tg_plot_heatmap";
 
 typedef struct heatmap {

@@ -9,12 +9,12 @@
  * and dark on a dark one (prefers-color-scheme), prints in black on white, and has colours that colour-blind people tell
  * apart (Okabe and Ito 2008; the map of heat is viridis). Titles and labels are UTF-8; what is none is replaced by U+FFFD. A
  * PNG has the pixels alone, without titles, axes and colour bar: of images and heat maps; other pictures are SVG only
- * (TG_ERR_ARGUMENT). It needs the library to be built with libpng, and so does an SVG of images and of heat maps of more than
- * 4,096 cells, which has them as a PNG inside (TG_ERR_ARGUMENT, which says so).
+ * (TG_ERR_ARGUMENT). It needs the library to be built with libpng, and so do an SVG of images and one of a heat map of more
+ * than 65,536 cells, which have a PNG inside (TG_ERR_ARGUMENT, which says so).
  *
  * Tensors are of any dtype and layout, and are read only. NaN, infinity and what lies beyond 1e300 are gaps: a line is
- * interrupted, a cell is left empty. Nothing to draw is TG_ERR_ARGUMENT, as are no elements and none that is finite. A file appears whole or not at all
- * (core/io/text.h). While an error is pending nothing is written, and the pending status returned.
+ * interrupted, a cell is left empty. Nothing to draw is TG_ERR_ARGUMENT, as are no elements and none that is finite. A file
+ * appears whole or not at all (core/io/text.h). While an error is pending nothing is written, and the pending status returned.
  */
 #ifndef TG_OPS_NN_PLOT_PLOT_H
 #define TG_OPS_NN_PLOT_PLOT_H
