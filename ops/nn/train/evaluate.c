@@ -63,8 +63,17 @@ static tg_status add_result(tg_meter *meter, const tg_tensor *t, int64_t n) {
     return tg_error_status();
 }
 
+/* Back to the first batch of the epoch, when something has ended in the middle of one. */
+static void begin_epoch(tg_loader *loader) {
+    tg_loader_state at = {0};
+    if (tg_loader_get_state(loader, &at) != TG_OK || at.next == 0) return;
+    at.next = 0;
+    tg_loader_set_state(loader, &at);
+}
+
 static tg_status evaluate(tg_model *model, tg_loader *loader, tg_batch_fn f, void *user, tg_meter *meter) {
     tg_tensor *batch[MOST_TENSORS];
+    begin_epoch(loader);
     tg_mark mark = tg_tape_mark();
     while (tg_loader_next(loader, batch)) {
         int64_t n = tg_size(batch[0], 0);

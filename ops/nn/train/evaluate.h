@@ -41,7 +41,7 @@ TG_API double tg_meter_error(const tg_meter *meter);
  * number, their mean. `batch` has the tensors of the loader; an example is a place of the first axis of the first of them. */
 typedef tg_tensor *(*tg_batch_fn)(tg_model *model, tg_tensor **batch, void *user);
 
-/* Adds f over one epoch of the loader to the meter. The model is in evaluation mode, and nothing is recorded; both are put
+/* Adds f over a whole epoch of the loader, wherever it is, to the meter. The model is in evaluation mode, and nothing is recorded; both are put
  * back. Elements are added one by one, and a single number as the mean of its batch. On failure (TG_ERR_ARGUMENT for a
  * NULL, TG_ERR_SHAPE for a result that is neither of them, and what the loader or f raise) the meter is what it was. */
 TG_API tg_status tg_evaluate(tg_model *model, tg_loader *loader, tg_batch_fn f, void *user, tg_meter *meter);

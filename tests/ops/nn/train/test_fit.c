@@ -326,6 +326,37 @@ START_TEST(meters_are_means_with_an_error) {
 }
 END_TEST
 
+static tg_tensor *two_numbers(tg_model *m, tg_tensor **batch, void *user) {
+    (void)m, (void)batch, (void)user;
+    return tg_zeros(TG_F32, 2);
+}
+
+START_TEST(an_evaluation_is_a_whole_epoch) {
+    problem p = make_problem();
+    tg_tensor *batch[2];
+    tg_meter a = {0}, b = {0}, c = {0};
+    ck_assert_int_eq(tg_evaluate(p.model, p.test, accuracy, NULL, &a), TG_OK);
+    ck_assert(tg_loader_next(p.test, batch)); /* the others are six */
+    int64_t tensors = tg_tape_tensors();
+    ck_assert_int_eq(tg_evaluate(p.model, p.test, accuracy, NULL, &b), TG_OK);
+    ck_assert(a.count == 100 && memcmp(&a, &b, sizeof a) == 0 && tg_tape_tensors() == tensors);
+    ck_assert(tg_model_training(p.model) && tg_grad_enabled());
+    tg_evaluate(p.model, p.test, two_numbers, NULL, &b);
+    expect_error(TG_ERR_SHAPE,
+                 "tg_evaluate: the result must be one number, or one of each of the 16 examples: [2] f32");
+    ck_assert(memcmp(&a, &b, sizeof a) == 0 && tg_model_training(p.model) && tg_grad_enabled());
+    tg_evaluate(p.model, p.test, loss, &p, &c); /* from the start again */
+    ck_assert(c.count == 100 && c.parts == 7);
+    tg_evaluate(p.model, NULL, loss, &p, &c);
+    expect_error(TG_ERR_ARGUMENT, "loader");
+    tg_evaluate(p.model, p.test, NULL, &p, &c);
+    expect_error(TG_ERR_ARGUMENT, "tg_evaluate: the function is NULL");
+    tg_evaluate(NULL, p.test, loss, &p, &c);
+    expect_error(TG_ERR_ARGUMENT, "model");
+    free_problem(&p);
+}
+END_TEST
+
 TCase *tcase_fit(void);
 TCase *tcase_fit(void) {
     TCase *t = tcase_create("fit");
@@ -338,6 +369,7 @@ TCase *tcase_fit(void) {
     tcase_add_test(t, a_loss_that_is_not_finite_stops_it);
 #endif
     tcase_add_test(t, errors_leave_all_as_it_was);
+    tcase_add_test(t, an_evaluation_is_a_whole_epoch);
     tcase_add_test(t, meters_are_means_with_an_error);
     return t;
 }
