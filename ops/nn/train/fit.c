@@ -183,8 +183,13 @@ static void put_numbers(tg_fitting *f) {
     memcpy(f->number, value, sizeof value);
 }
 
-static void take_numbers(tg_fitting *f) {
+static tg_status take_numbers(tg_fitting *f, const char *path) {
+    static const int counts[] = {AT_EPOCH, AT_STEP, IN_EPOCH, BEST_EPOCH, PARTS};
     const double *v = f->number;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        if (!(v[counts[i]] >= 0 && v[counts[i]] <= 0x1p53))
+            return tg_fail(TG_ERR_FORMAT, "tg_fit: %.200s says that %g epochs, steps or batches are done",
+                           path, v[counts[i]]);
     f->r.epoch = (int64_t)v[AT_EPOCH];
     f->r.step = (int64_t)v[AT_STEP];
     f->in_epoch = (int64_t)v[IN_EPOCH];
@@ -192,6 +197,7 @@ static void take_numbers(tg_fitting *f) {
     f->r.best = v[BEST];
     f->r.best_epoch = (int64_t)v[BEST_EPOCH];
     f->running = (tg_meter){v[COUNT], v[MEAN], v[SPREAD], (int64_t)v[PARTS]};
+    return TG_OK;
 }
 
 static tg_status save(tg_fitting *f, double score) {
@@ -205,8 +211,7 @@ static tg_status resume(tg_fitting *f) {
     char path[TG_FIT_PATH];
     if (tg_fit_path(f, path, "latest.safetensors") != TG_OK || access(path, F_OK) != 0)
         return tg_error_status();
-    if (tg_training_load(&f->run, path) != TG_OK) return tg_error_status();
-    take_numbers(f);
+    if (tg_training_load(&f->run, path) != TG_OK || take_numbers(f, path) != TG_OK) return tg_error_status();
     return tg_fit_log_read(f);
 }
 
@@ -310,6 +315,7 @@ tg_status tg_fit_with(const tg_training *run, tg_batch_fn loss, tg_fit_opts opts
     static const char *const name[TG_FIT_NUMBERS] = {
         "fit/epoch",      "fit/step",  "fit/in_epoch", "fit/seconds", "fit/best",
         "fit/best_epoch", "fit/count", "fit/mean",     "fit/spread",  "fit/parts"};
+    if (opts.report) *opts.report = (tg_fit_report){0};
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!run) return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the training is NULL");
     tg_fitting f = {.run = *run, .loss = loss, .o = opts};

@@ -221,6 +221,40 @@ START_TEST(it_goes_on_bit_for_bit) {
 }
 END_TEST
 
+START_TEST(what_a_folder_has_is_not_trusted) {
+    problem p = make_problem();
+    double epochs = 1, nan = NAN;
+    tg_training run = run_of(&p), forged = run;
+    make_folder();
+    ck_assert_int_eq(tg_fit(&run, loss, .user = &p, .folder = folder), TG_OK);
+    tg_tensor *other = tg_zeros(TG_F64, 2, 3);
+    tg_save_csv(other, in_folder("log.csv"), .header = "a,b,c");
+    tg_fit(&run, loss, .epochs = 2, .user = &p, .folder = folder, .resume = true);
+    expect_error(TG_ERR_FORMAT, "tg_fit: ", "log.csv has 3 columns, and this training 7");
+    unlink(in_folder("log.csv")); /* is no error: it begins anew */
+    ck_assert_int_eq(tg_fit(&run, loss, .epochs = 2, .user = &p, .folder = folder, .resume = true), TG_OK);
+    forged.numbers = (tg_number[]){{"fit/epoch", &nan},
+                                   {"fit/step", &epochs},
+                                   {"fit/in_epoch", &epochs},
+                                   {"fit/seconds", &epochs},
+                                   {"fit/best", &nan},
+                                   {"fit/best_epoch", &epochs},
+                                   {"fit/count", &epochs},
+                                   {"fit/mean", &epochs},
+                                   {"fit/spread", &epochs},
+                                   {"fit/parts", &epochs},
+                                   {0}};
+    tg_training_save(&forged, in_folder("latest.safetensors"));
+    tg_fit(&run, loss, .epochs = 3, .user = &p, .folder = folder, .resume = true);
+    expect_error(TG_ERR_FORMAT, "latest.safetensors says that nan epochs, steps or batches are done");
+    tg_training_save(&run, in_folder("latest.safetensors"));
+    tg_fit(&run, loss, .epochs = 3, .user = &p, .folder = folder, .resume = true);
+    expect_error(TG_ERR_ARGUMENT, "fit/epoch");
+    remove_folder();
+    free_problem(&p);
+}
+END_TEST
+
 START_TEST(a_loss_that_is_not_finite_stops_it) {
     problem p = make_problem(), q = make_problem();
     tg_seed(5);
@@ -366,6 +400,7 @@ TCase *tcase_fit(void) {
     tcase_add_test(t, without_a_loader_it_draws_its_points);
 #if TG_HAVE_JANSSON
     tcase_add_loop_test(t, it_goes_on_bit_for_bit, 0, 6);
+    tcase_add_test(t, what_a_folder_has_is_not_trusted);
     tcase_add_test(t, a_loss_that_is_not_finite_stops_it);
 #endif
     tcase_add_test(t, errors_leave_all_as_it_was);
