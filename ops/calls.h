@@ -670,6 +670,9 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_max_pool2d(...) TG_AT(tg_max_pool2d_with(TG_WITH_OPTIONS(1, tg_max_pool2d_opts, __VA_ARGS__)))
 #define tg_max_pool1d(...) TG_AT(tg_max_pool1d_with(TG_WITH_OPTIONS(1, tg_max_pool1d_opts, __VA_ARGS__)))
 
+/* ops/structured/rotary.h */
+#define tg_rotary(...) TG_AT(tg_rotary_with(TG_WITH_OPTIONS(1, tg_rotary_opts, __VA_ARGS__)))
+
 /* ops/structured/unfold.h */
 #define tg_unfold(...) TG_AT(tg_unfold_with(TG_WITH_OPTIONS(1, tg_unfold_opts, __VA_ARGS__)))
 #define tg_fold(...) TG_AT(tg_fold_with(TG_WITH_OPTIONS(3, tg_fold_opts, __VA_ARGS__)))
@@ -677,6 +680,7 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 /* ops/recurrent/recurrent.h */
 #define tg_lstm_cell(...) TG_AT(tg_lstm_cell_with(TG_WITH_OPTIONS(2, tg_lstm_cell_opts, __VA_ARGS__)))
 #define tg_lstm_scan(...) TG_AT(tg_lstm_scan_with(TG_WITH_OPTIONS(2, tg_lstm_scan_opts, __VA_ARGS__)))
+#define tg_rnn_scan(...) TG_AT(tg_rnn_scan_with(TG_WITH_OPTIONS(2, tg_rnn_scan_opts, __VA_ARGS__)))
 #define tg_gru_cell(...) TG_AT(tg_gru_cell_with(TG_WITH_OPTIONS(3, tg_gru_cell_opts, __VA_ARGS__)))
 #define tg_gru_scan(...) TG_AT(tg_gru_scan_with(TG_WITH_OPTIONS(2, tg_gru_scan_opts, __VA_ARGS__)))
 

@@ -42,6 +42,7 @@
 #include "ops/structured/interpolate.h"
 #include "ops/structured/layer_norm.h"
 #include "ops/structured/max_pool.h"
+#include "ops/structured/rotary.h"
 #include "ops/structured/unfold.h"
 
 #include "ops/recurrent/recurrent.h"

@@ -33,6 +33,16 @@ typedef struct tg_lstm_scan_opts {
 } tg_lstm_scan_opts;
 TG_API tg_tensor *tg_lstm_scan_with(tg_tensor *a, tg_tensor *w, tg_lstm_scan_opts opts);
 
+/* t steps of a plain recurrent network (Elman 1990): step k makes h = tanh(a[:, k] + h w^T), or relu of it, for a [n, t, h],
+ * w [h, h] and the first state h [n, h] or zeros. Returns h after each step [n, t, h]. (torch.nn.RNN with batch_first, where
+ * a = x W_ih^T + b_ih + b_hh.) The cell is tg_tanh or tg_relu itself, and relu'(0) is 0. */
+typedef struct tg_rnn_scan_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    tg_tensor *h;
+    bool relu;
+} tg_rnn_scan_opts;
+TG_API tg_tensor *tg_rnn_scan_with(tg_tensor *a, tg_tensor *w, tg_rnn_scan_opts opts);
+
 /* Gated recurrent unit (Cho et al. 2014, with the reset after the product, as torch.nn.GRUCell). With
  * a = x W_ih^T + b_ih, s = h W_hh^T + b_hh, both [n, 3h] in the order r, z, n, and the state h [n, h]:
  *     r = sigmoid(a_r + s_r)   z = sigmoid(a_z + s_z)   n = tanh(a_n + r s_n)   h' = (1 - z) n + z h

@@ -2,6 +2,7 @@
 
 #include "core/alloc.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- on arrays ---- */
@@ -95,9 +96,12 @@ tg_status tg_call_gates(const tg_call *call, int rank, int gates, tg_shape *h) {
     const tg_array *a = call->in[0];
     tg_status s = tg_call_float(call, 0);
     if (s != TG_OK) return s;
-    if (a->rank != rank || a->shape[rank - 1] % gates != 0)
-        return tg_call_fail(call, TG_ERR_SHAPE, "needs pre-activations [n, %s%d h], was given %s",
-                            rank == 2 ? "" : "t, ", gates, tg_call_input(call, 0));
+    if (a->rank != rank || a->shape[rank - 1] % gates != 0) {
+        char times[16] = "";
+        if (gates > 1) snprintf(times, sizeof times, "%d ", gates);
+        return tg_call_fail(call, TG_ERR_SHAPE, "needs pre-activations [n, %s%sh], was given %s",
+                            rank == 2 ? "" : "t, ", times, tg_call_input(call, 0));
+    }
     *h = tg_array_shape(a);
     h->dim[rank - 1] /= gates;
     return TG_OK;

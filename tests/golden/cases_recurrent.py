@@ -1,4 +1,4 @@
-"""Golden cases of the recurrent ops, from torch.nn.LSTM, LSTMCell, GRU and GRUCell.
+"""Golden cases of the recurrent ops, from torch.nn.LSTM, LSTMCell, GRU, GRUCell and RNN.
 
 Ours take pre-activations. So the modules' input weight is the identity, and the biases that ours do not have are zero.
 """
@@ -8,10 +8,13 @@ import torch
 from make_golden import CALLS, emit, floats, rng, write
 
 
-def module(kind, size, hidden, w, b=None):
+SEQUENCES = (torch.nn.LSTM, torch.nn.GRU, torch.nn.RNN)
+
+
+def module(kind, size, hidden, w, b=None, **more):
     """A torch.nn module whose input is the pre-activation of the gates."""
-    m = kind(size, hidden, **({"batch_first": True} if kind in (torch.nn.LSTM, torch.nn.GRU) else {})).double()
-    suffix = "_l0" if kind in (torch.nn.LSTM, torch.nn.GRU) else ""
+    m = kind(size, hidden, **({"batch_first": True} if kind in SEQUENCES else {}), **more).double()
+    suffix = "_l0" if kind in SEQUENCES else ""
     zero = torch.zeros(size, dtype=torch.float64)
     values = {"weight_ih": torch.eye(size, dtype=torch.float64), "weight_hh": w, "bias_ih": zero,
               "bias_hh": zero if b is None else b}
@@ -61,6 +64,12 @@ def gru_scan(a, w, b=None, h=None):
     return module(torch.nn.GRU, 3 * n, n, w, b)(a, (zeros(a, n) if h is None else h)[None])[0]
 
 
+def rnn_scan(a, w, n, h=None):
+    size = w.shape[1]
+    m = module(torch.nn.RNN, size, size, w, nonlinearity="relu" if n[0] else "tanh")
+    return m(a, (zeros(a, size) if h is None else h)[None])[0]
+
+
 CALLS.update({
     "lstm_cell": lambda a, c, n: lstm_cell(a, c, False),
     "lstm_cell_all": lambda a, c, n: lstm_cell(a, c, True),
@@ -69,6 +78,8 @@ CALLS.update({
     "gru_cell": lambda a, s, h, n: gru_cell(a, s, h),
     "gru_scan": lambda a, w, n: gru_scan(a, w),
     "gru_scan_states": lambda a, w, b, h, n: gru_scan(a, w, b, h),
+    "rnn_scan": lambda a, w, n: rnn_scan(a, w, n),
+    "rnn_scan_state": lambda a, w, h, n: rnn_scan(a, w, n, h),
 })
 
 SIZES = [(2, 3, 2), (1, 1, 1), (3, 2, 5), (2, 4, 17)]  # rows, steps, hidden
@@ -83,6 +94,10 @@ def recurrent():
         emit("gru_cell", [floats((n, 3 * h)), floats((n, 3 * h)), floats((n, h))])
         emit("gru_scan", [floats((n, t, 3 * h)), floats((3 * h, h))])
         emit("gru_scan_states", [floats((n, t, 3 * h)), floats((3 * h, h)), floats((3 * h,)), floats((n, h))])
+    for n, t, h in SIZES:
+        for relu in (0, 1):
+            emit("rnn_scan", [floats((n, t, h)), floats((h, h), -0.5, 0.5)], [relu])
+            emit("rnn_scan_state", [floats((n, t, h)), floats((h, h), -0.5, 0.5), floats((n, h))], [relu])
 
 
 def main():

@@ -73,6 +73,16 @@ def conv_weight(x, g, a):
     return torch.autograd.grad(F.conv2d(x, w, **conv(a)), w, g, create_graph=True)[0]
 
 
+def rotary(x, a):
+    """offset, base, interleaved: pairs of elements as complex numbers, times e^(i angle). PyTorch has no such function."""
+    d, t = x.shape[-1], x.shape[-2]
+    frequency = (a[1] or 10000.0) ** (-torch.arange(0, d, 2, dtype=torch.float64) / d)
+    angle = torch.outer(a[0] + torch.arange(t, dtype=torch.float64), frequency)
+    pairs = x.unflatten(-1, (-1, 2)) if a[2] else x.unflatten(-1, (2, -1)).transpose(-1, -2)
+    turned = torch.view_as_real(torch.view_as_complex(pairs.contiguous()) * torch.polar(torch.ones_like(angle), angle))
+    return (turned if a[2] else turned.transpose(-1, -2)).flatten(-2)
+
+
 def last(x, a):
     return x.shape[-(int(a[0]) or 1) :]
 
@@ -121,6 +131,7 @@ CALLS.update({
     "avg_pool2d": avg_pool,
     "avg_pool2d_input": avg_pool_input,
     "adaptive_avg_pool2d": lambda x, a: F.adaptive_avg_pool2d(x, (int(a[0]), int(a[1]))),
+    "rotary": rotary,
     "unfold": lambda x, a: F.unfold(x, **sliding(a)),
     "fold": lambda x, a: F.fold(x, (int(a[8]), int(a[9])), **sliding(a)),
     "attention": lambda q, k, v, a: attention(q, k, v, None, a),
@@ -258,6 +269,13 @@ def of_one_axis():
             emit("instance_norm_affine", [floats(shape), floats((c,)), floats((c,))], (eps,))
 
 
+def rotations():
+    for shape in [(2, 3, 4), (1, 2, 2), (3, 2, 5, 6), (2, 0, 2)]:
+        for offset, base in [(0, 0), (7, 10000), (-3, 2), (100000, 500000)]:
+            for interleaved in (0, 1):
+                emit("rotary", [floats(shape)], (offset, base, interleaved))
+
+
 def main():
     write(
         "structured",
@@ -268,4 +286,5 @@ def main():
         ("long_attentions", long_attentions),
         ("resizes", resizes),
         ("of_one_axis", of_one_axis),
+        ("rotations", rotations),
     )

@@ -40,6 +40,24 @@ static void lstm_grad_row(const tg_lstm_grad_row *r) {
     }
 }
 
+static void rnn_row(const tg_rnn_row *r) {
+    for (int64_t n = r->n, i = 0; i < n; i += W) {
+        int64_t k = lanes_left(n - i);
+        V pre = gate(r->a, n, 0, i, k) + gate(r->more, n, 0, i, k);
+        set_gate(r->pre, n, 0, i, k, pre);
+        set_gate(r->h, n, 0, i, k, r->relu ? select(pre < K(0), K(0), pre) : tanh_curve(pre).y);
+    }
+}
+
+static void rnn_grad_row(const tg_rnn_grad_row *r) {
+    for (int64_t n = r->n, i = 0; i < n; i += W) {
+        int64_t k = lanes_left(n - i);
+        V pre = gate(r->pre, n, 0, i, k), dh = sum_of(r->dh, i, k);
+        V da = r->relu ? select(pre <= K(0), K(0), dh) : dh * tanh_curve(pre).slope;
+        set_gate(r->da, n, 0, i, k, da + gate(r->dpre, n, 0, i, k));
+    }
+}
+
 static void gru_row(const tg_gru_row *r) {
     for (int64_t n = r->n, i = 0; i < n; i += W) {
         int64_t k = lanes_left(n - i);

@@ -115,6 +115,20 @@ typedef struct tg_lstm_grad_row {
     void *da, *dc0;
 } tg_lstm_grad_row;
 
+/* Of the plain cell: pre = a + more and h = tanh or relu of it; and back: da of dh[0] + dh[1] and dpre. */
+typedef struct tg_rnn_row {
+    int64_t n;
+    bool relu;
+    const void *a, *more;
+    void *pre, *h;
+} tg_rnn_row;
+typedef struct tg_rnn_grad_row {
+    int64_t n;
+    bool relu;
+    const void *pre, *dh[2], *dpre;
+    void *da;
+} tg_rnn_grad_row;
+
 /* GRU: pre [4n] (what reset, update and new are functions of, and what reset multiplies) and h of a, s + b [3n] and the
  * state before, h0 [n]; and back: da, ds [3n], and dh0 without what flows through s. */
 typedef struct tg_gru_row {
@@ -186,6 +200,8 @@ typedef struct tg_kernel_set {
     void (*lstm_grad)(const tg_lstm_grad_row *r);
     void (*gru)(const tg_gru_row *r);
     void (*gru_grad)(const tg_gru_grad_row *r);
+    void (*rnn)(const tg_rnn_row *r);
+    void (*rnn_grad)(const tg_rnn_grad_row *r);
     tg_transpose_fn *transpose;
     tg_max_two_fn *max_two, *max_two_grad;
     int lanes;  /* of a vector: how many elements it has */

@@ -47,6 +47,8 @@ CALL(gru_scan_all) {
     return tg_concat(-1, h, gates);
 }
 CALL(gru_scan_states) { return (void)a, tg_gru_scan(in[0], in[1], .b = given(in[2]), .h = given(in[3])); }
+CALL(rnn_scan) { return tg_rnn_scan(in[0], in[1], .relu = a->v[0] != 0); }
+CALL(rnn_scan_state) { return tg_rnn_scan(in[0], in[1], .h = given(in[2]), .relu = a->v[0] != 0); }
 
 #define WITH(name, op) \
     { #name, #op, call_##name }
@@ -54,7 +56,7 @@ static const call calls[] = {
     WITH(lstm_cell, lstm_cell),      WITH(lstm_cell_all, lstm_cell),   WITH(lstm_scan, lstm_scan),
     WITH(lstm_scan_all, lstm_scan),  WITH(lstm_scan_cells, lstm_scan), WITH(gru_cell, gru_cell),
     WITH(gru_cell_all, gru_cell),    WITH(gru_scan, gru_scan),         WITH(gru_scan_all, gru_scan),
-    WITH(gru_scan_states, gru_scan),
+    WITH(gru_scan_states, gru_scan), WITH(rnn_scan, rnn_scan),         WITH(rnn_scan_state, rnn_scan),
 };
 
 extern const call_table calls_recurrent;

@@ -17,6 +17,11 @@ static const bad table[] = {
     {"gru_scan", {0}, {SHAPE(2, 6), SHAPE(6, 2)}, TG_ERR_SHAPE, {"left [2, 6]", "[n, t, 3 h]"}},
     {"gru_scan", {0}, {SHAPE_OF(BOOL, 2, 3, 6), SHAPE(6, 2)}, TG_ERR_DTYPE, {"left [2, 3, 6] bool"}},
     {"gru_scan", {0}, {SHAPE(2, 3, 6), SHAPE(6, 3)}, TG_ERR_SHAPE, {"right [6, 3]", "[6, 2]"}},
+    {"rnn_scan", ARG(0), {SHAPE(2, 6), SHAPE(6, 6)}, TG_ERR_SHAPE, {"left [2, 6]", "[n, t, h]"}},
+    {"rnn_scan", ARG(0), {SHAPE_OF(I64, 2, 3, 6), SHAPE(6, 6)}, TG_ERR_DTYPE, {"left [2, 3, 6] i64"}},
+    {"rnn_scan", ARG(1), {SHAPE(2, 3, 6), SHAPE(6, 5)}, TG_ERR_SHAPE, {"right [6, 5]", "[6, 6]"}},
+    {"rnn_scan_state", ARG(0), {SHAPE(2, 3, 6), SHAPE(6, 6), SHAPE(1, 6)}, TG_ERR_SHAPE, {"third [1, 6]", "[2, 6]"}},
+    {"rnn_scan_state", ARG(0), {SHAPE(2, 3, 6), SHAPE(6, 6), SHAPE_OF(I32, 2, 6)}, TG_ERR_DTYPE, {"third [2, 6] i32"}},
 };
 
 extern const bad_table errors_recurrent;

@@ -68,23 +68,53 @@ static tg_tensor *gru_by_cells(tg_tensor *const *in) {
     return all;
 }
 
+/* in: a [n, t, h], w [h, h], a number for each of a that is added to it, h0 [n, h] */
+static tg_tensor *rnn_by_hand(tg_tensor *const *in, bool relu) {
+    tg_tensor *h = in[3], *all = NULL, *a = tg_add(in[0], in[2]);
+    for (int64_t t = 0; t < tg_size(a, 1); t++) {
+        h = tg_add(at(a, t), tg_matmul(h, tg_transpose(in[1], 0, 1)));
+        h = relu ? tg_relu(h) : tg_tanh(h);
+        all = join(all, h);
+    }
+    return all;
+}
+static tg_tensor *rnn_of_relu_by_hand(tg_tensor *const *in) { return rnn_by_hand(in, true); }
+static tg_tensor *rnn_of_tanh_by_hand(tg_tensor *const *in) { return rnn_by_hand(in, false); }
+static tg_tensor *rnn_of_relu_as_op(tg_tensor *const *in) {
+    return tg_rnn_scan(tg_add(in[0], in[2]), in[1], .h = in[3], .relu = true);
+}
+static tg_tensor *rnn_as_op(tg_tensor *const *in) {
+    return tg_rnn_scan(tg_add(in[0], in[2]), in[1], .h = in[3]);
+}
+
+/* The gates of a cell: its pre-activations are so many times its hidden state. */
+enum { RNN = 1, GRU = 3, LSTM = 4 };
+
 static const struct oracle {
     const char *name;
     sequence_fn *is, *want;
-    bool gru;
+    int gates;
 } oracles[] = {
-    {"lstm_scan", lstm_as_op, lstm_by_hand, false},
-    {"lstm_cell", lstm_by_cells, lstm_by_hand, false},
-    {"gru_scan", gru_as_op, gru_by_hand, true},
-    {"gru_cell", gru_by_cells, gru_by_hand, true},
+    {"lstm_scan", lstm_as_op, lstm_by_hand, LSTM},
+    {"lstm_cell", lstm_by_cells, lstm_by_hand, LSTM},
+    {"gru_scan", gru_as_op, gru_by_hand, GRU},
+    {"gru_cell", gru_by_cells, gru_by_hand, GRU},
+    {"rnn_scan of tanh", rnn_as_op, rnn_of_tanh_by_hand, RNN},
+    {"rnn_scan of relu", rnn_of_relu_as_op, rnn_of_relu_by_hand, RNN},
 };
 
-static void make_inputs(bool gru, tg_dtype f, int64_t n, int64_t t, int64_t h, tg_tensor **in) {
-    int64_t gates = (gru ? 3 : 4) * h;
+/* The sequence ops, as the loop tests number them. */
+static const struct {
+    sequence_fn *as_op;
+    int gates;
+} scans[] = {{lstm_as_op, LSTM}, {gru_as_op, GRU}, {rnn_as_op, RNN}};
+
+static void make_inputs(int of, tg_dtype f, int64_t n, int64_t t, int64_t h, tg_tensor **in) {
+    int64_t gates = of * h;
     tg_seed(7);
     in[0] = tg_uniform(f, -2, 2, n, t, gates);
     in[1] = tg_uniform(f, -0.5, 0.5, gates, h);
-    in[2] = gru ? tg_uniform(f, -1, 1, gates) : tg_uniform(f, -1, 1, n, h);
+    in[2] = of < LSTM ? tg_uniform(f, -1, 1, gates) : tg_uniform(f, -1, 1, n, h);
     in[3] = tg_uniform(f, -1, 1, n, h);
     for (int i = 0; i < INPUTS; i++) tg_set_requires_grad(in[i], true);
 }
@@ -104,7 +134,7 @@ START_TEST(ops_are_their_compositions) {
     for (int k = 0; k < COUNT(sizes); k++) {
         tg_mark mark = tg_tape_mark();
         tg_tensor *in[INPUTS], *y[2], *g[2][INPUTS], *gg[2][INPUTS];
-        make_inputs(o->gru, TG_F64, sizes[k][0], sizes[k][1], sizes[k][2], in);
+        make_inputs(o->gates, TG_F64, sizes[k][0], sizes[k][1], sizes[k][2], in);
         tg_tensor *seed = tg_uniform_with(TG_F64, -1, 1, TG_SHAPE(sizes[k][0], sizes[k][1], sizes[k][2]));
         for (int i = 0; i < 2; i++) {
             y[i] = (i ? o->want : o->is)(in);
@@ -115,7 +145,7 @@ START_TEST(ops_are_their_compositions) {
                 tg_tensor *term = tg_sum(tg_square(g[i][p]));
                 sum = sum ? tg_add(sum, term) : term;
             }
-            tg_grad(1, &sum, INPUTS, in, gg[i]);
+            tg_grad(1, &sum, INPUTS, in, gg[i], .allow_unused = true); /* relu of one step has none */
         }
         expect_equal(o->name, y[0], y[1], 1e-13);
         for (int p = 0; p < INPUTS; p++) expect_equal(o->name, g[0][p], g[1][p], 1e-12);
@@ -128,11 +158,11 @@ END_TEST
 /* Blocks of rows must not change a bit: one thread against four. */
 START_TEST(sequences_are_the_same_on_any_threads) {
     tg_tensor *in[INPUTS], *y[2], *g[2][INPUTS];
-    make_inputs(_i, TG_F32, 70, 5, 33, in);
+    make_inputs(scans[_i].gates, TG_F32, 70, 5, 33, in);
     int was = tg_set_num_threads(1);
     for (int i = 0; i < 2; i++) {
         tg_set_num_threads(i ? 4 : 1);
-        y[i] = (_i ? gru_as_op : lstm_as_op)(in);
+        y[i] = scans[_i].as_op(in);
         tg_tensor *loss = tg_sum(tg_square(y[i]));
         ck_assert_int_eq(tg_grad(1, &loss, INPUTS, in, g[i]), TG_OK);
     }
@@ -145,8 +175,8 @@ END_TEST
 /* A weight used by two sequences: the second product is added to the first. */
 START_TEST(weight_gradients_add_up) {
     tg_tensor *in[INPUTS];
-    make_inputs(_i, TG_F64, 3, 4, 2, in);
-    sequence_fn *f = _i ? gru_as_op : lstm_as_op;
+    make_inputs(scans[_i].gates, TG_F64, 3, 4, 2, in);
+    sequence_fn *f = scans[_i].as_op;
     tg_tensor *once = tg_sum(f(in)), *twice = tg_add(tg_sum(f(in)), tg_mul_scalar(tg_sum(f(in)), 2)), *g, *g3;
     tg_grad(1, &once, 1, &in[1], &g);
     tg_grad(1, &twice, 1, &in[1], &g3);
@@ -159,8 +189,8 @@ START_TEST(nothing_is_a_sequence_too) {
     static const int64_t sizes[][3] = {{2, 0, 3}, {0, 2, 3}, {2, 3, 0}};
     for (int k = 0; k < COUNT(sizes); k++) {
         tg_tensor *in[INPUTS], *g[INPUTS];
-        make_inputs(_i, TG_F32, sizes[k][0], sizes[k][1], sizes[k][2], in);
-        tg_tensor *y = (_i ? gru_as_op : lstm_as_op)(in), *loss = tg_sum(y);
+        make_inputs(scans[_i].gates, TG_F32, sizes[k][0], sizes[k][1], sizes[k][2], in);
+        tg_tensor *y = scans[_i].as_op(in), *loss = tg_sum(y);
         ck_assert_int_eq(tg_numel(y), 0);
         ck_assert_msg(tg_grad(1, &loss, INPUTS, in, g) == TG_OK, "%s", tg_error_message());
         for (int p = 0; p < INPUTS; p++)
@@ -172,7 +202,7 @@ END_TEST
 /* The cell, then the sequence: whichever allocation fails, there is neither a result nor gates. */
 START_TEST(gates_fail_with_the_result) {
     tg_tensor *in[INPUTS], *s = tg_uniform(TG_F64, -1, 1, 2, 9), *a = tg_uniform(TG_F64, -1, 1, 2, 9);
-    make_inputs(true, TG_F64, 2, 4, 3, in);
+    make_inputs(GRU, TG_F64, 2, 4, 3, in);
     bool failed = true;
     for (int64_t n = 1; failed; n++) {
         tg_mark mark = tg_tape_mark();
@@ -201,9 +231,9 @@ TCase *tcase_recurrent(void) {
     tcase_add_checked_fixture(t, clear, clear);
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, ops_are_their_compositions, 0, COUNT(oracles));
-    tcase_add_loop_test(t, sequences_are_the_same_on_any_threads, 0, 2);
-    tcase_add_loop_test(t, weight_gradients_add_up, 0, 2);
-    tcase_add_loop_test(t, nothing_is_a_sequence_too, 0, 2);
+    tcase_add_loop_test(t, sequences_are_the_same_on_any_threads, 0, COUNT(scans));
+    tcase_add_loop_test(t, weight_gradients_add_up, 0, COUNT(scans));
+    tcase_add_loop_test(t, nothing_is_a_sequence_too, 0, COUNT(scans));
     tcase_add_loop_test(t, gates_fail_with_the_result, 0, 2);
     return t;
 }

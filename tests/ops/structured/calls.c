@@ -111,6 +111,9 @@ static tg_tensor *call_attention_both(tg_tensor *const *in, const arguments *a) 
 /* with a mask that hides all */
 CALL(attention_hidden, tg_scaled_dot_product_attention(in[0], in[1], in[2], .causal = a->n > 0,
                                                        .mask = tg_zeros(TG_BOOL, 1, 1)))
+/* offset, base, interleaved */
+CALL(rotary, tg_rotary(in[0], .offset = at(a, 0), .base = a->v[1], .interleaved = a->v[2] != 0))
+
 /* size, align_corners; or scale */
 CALL(nearest, tg_interpolate(in[0], .size = {at(a, 0), at(a, 1)}))
 CALL(nearest_scale, tg_interpolate(in[0], .scale = {a->v[0], a->v[1]}))
@@ -135,6 +138,7 @@ static const call calls[] = {
     SELF(avg_pool2d_input),
     SELF(unfold),
     SELF(fold),
+    SELF(rotary),
     {"max_pool2d_index", "max_pool2d", call_max_pool2d_index},
     {"adaptive_avg_pool2d", "avg_pool2d", call_adaptive_avg_pool2d},
     /* the same ops with their optional inputs */

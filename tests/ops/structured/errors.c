@@ -41,6 +41,13 @@ static const bad table[] = {
     {"conv_transpose1d", {0}, {SHAPE(1, 3, 5, 5), SHAPE(2, 3, 2)}, TG_ERR_SHAPE, {"conv_transpose1d: needs 3 axes", "[1, 3, 5, 5]"}},
     {"conv_transpose1d", {0}, {SHAPE(1, 3, 5), SHAPE(2, 3, 2)}, TG_ERR_SHAPE, {"conv_transpose1d: ", "filters differ"}},
     {"conv_transpose1d", ARG(1, 0, 1, 1, 1), {SHAPE(1, 3, 5), SHAPE(3, 3, 2)}, TG_ERR_ARGUMENT, {"conv_transpose1d: output_padding is 1"}},
+    {"rotary", ARG(0, 0, 0), {SHAPE(4)}, TG_ERR_SHAPE, {"left [4]", "[.., t, d]"}},
+    {"rotary", ARG(0, 0, 1), {SHAPE(2, 3)}, TG_ERR_SHAPE, {"left [2, 3]", "even"}},
+    {"rotary", ARG(0, 0, 0), {SHAPE_OF(I64, 2, 4)}, TG_ERR_DTYPE, {"left [2, 4] i64"}},
+    {"rotary", ARG(0, -1, 0), {SHAPE(2, 4)}, TG_ERR_ARGUMENT, {"left [2, 4]", "but is -1"}},
+    {"rotary", ARG(0, NAN, 0), {SHAPE(2, 4)}, TG_ERR_ARGUMENT, {"left [2, 4]", "the base"}},
+    {"rotary", ARG(3, INFINITY, 0), {SHAPE(2, 4)}, TG_ERR_ARGUMENT, {"left [2, 4]", "but is inf"}},
+
     {"conv2d", {0}, {SHAPE(3, 5, 5), SHAPE(2, 3, 2, 2)}, TG_ERR_SHAPE, {"left [3, 5, 5]", "four axes"}},
     {"conv2d",
      {0},

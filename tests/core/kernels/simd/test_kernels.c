@@ -433,7 +433,7 @@ static void *operand_fill(int dtype, operand *o, int k, int64_t n) {
     return o->data;
 }
 
-enum { RECURRENT = 4, OPERANDS = 12 };
+enum { RECURRENT = 8, OPERANDS = 12 };
 
 /* Row kernel `which` at n units; `holes`: what may be missing is. Returns how many outputs there are in out[]. */
 static int recurrent_row(const tg_kernel_set *s, int dtype, int which, int64_t n, bool holes, operand *o,
@@ -442,8 +442,8 @@ static int recurrent_row(const tg_kernel_set *s, int dtype, int which, int64_t n
     for (int k = 0; k < OPERANDS; k++) p[k] = operand_fill(dtype, &o[k], k, k < 5 ? 4 * n : n);
     const void *q[OPERANDS];
     for (int k = 0; k < OPERANDS; k++) q[k] = holes ? NULL : p[k];
-    static const int outputs[RECURRENT][4] = {{3, 6, 7}, {3, 6}, {3, 6}, {3, 4, 6}};
-    static const int counts[RECURRENT] = {3, 2, 2, 3};
+    static const int outputs[RECURRENT][4] = {{3, 6, 7}, {3, 6}, {3, 6}, {3, 4, 6}, {6, 7}, {6}, {6, 7}, {6}};
+    static const int counts[RECURRENT] = {3, 2, 2, 3, 2, 1, 2, 1};
     switch (which) {
     case 0:
         s->lstm(&(tg_lstm_row){n, p[0], q[1], q[5], p[3], p[6], p[7]});
@@ -453,6 +453,14 @@ static int recurrent_row(const tg_kernel_set *s, int dtype, int which, int64_t n
         break;
     case 2:
         s->gru(&(tg_gru_row){n, p[0], q[1], q[2], q[5], p[3], p[6]});
+        break;
+    case 4:
+    case 6:
+        s->rnn(&(tg_rnn_row){n, which == 6, p[0], q[1], p[6], p[7]});
+        break;
+    case 5:
+    case 7:
+        s->rnn_grad(&(tg_rnn_grad_row){n, which == 7, p[0], {p[8], q[9]}, q[1], p[6]});
         break;
     default:
         s->gru_grad(&(tg_gru_grad_row){n, p[0], q[5], {p[8], q[9]}, q[1], p[3], p[4], p[6]});
@@ -518,6 +526,11 @@ START_TEST(recurrent_rows_in_place) {
         s->gru_grad(&(tg_gru_grad_row){19, p[0], p[6], {p[7], NULL}, NULL, p[9], p[10], p[11]});
         s->gru_grad(&(tg_gru_grad_row){19, q[0], q[6], {q[7], NULL}, NULL, q[9], q[10], q[7]});
         ck_assert_mem_eq(p[11], q[7], 19 * size_of(dtype));
+        for (int i = 0; i < OPERANDS; i++) operand_fill(dtype, &apart[i], i, 4 * 19);
+        for (int i = 0; i < OPERANDS; i++) operand_fill(dtype, &same_place[i], i, 4 * 19);
+        s->rnn(&(tg_rnn_row){19, false, p[0], p[1], p[3], p[4]});
+        s->rnn(&(tg_rnn_row){19, false, q[0], q[1], q[1], q[4]});
+        ck_assert_mem_eq(p[3], q[1], 19 * size_of(dtype));
     }
 }
 END_TEST
