@@ -823,6 +823,7 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_adam(...) TG_POINTER_AT(tg_optim *, tg_adam_with(TG_WITH_OPTIONS(2, tg_adam_opts, __VA_ARGS__)))
 
 /* ops/nn/layers/recurrent.h */
+#define tg_nn_rnn(...) TG_AT(tg_nn_rnn_with(TG_WITH_OPTIONS(4, tg_nn_rnn_opts, __VA_ARGS__)))
 #define tg_nn_lstm(...) TG_AT(tg_nn_lstm_with(TG_WITH_OPTIONS(4, tg_nn_lstm_opts, __VA_ARGS__)))
 #define tg_nn_gru(...) TG_AT(tg_nn_gru_with(TG_WITH_OPTIONS(4, tg_nn_gru_opts, __VA_ARGS__)))
 

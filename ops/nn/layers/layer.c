@@ -60,14 +60,39 @@ bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form,
     return false;
 }
 
+bool tg_layer_check_lengths(const char *layer, const tg_tensor *lengths, int64_t n, int64_t most) {
+    TG_NAMED(layer);
+    char is[160];
+    if (!lengths) return true;
+    if (!layer) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_layer_check_lengths: the layer is NULL");
+        return false;
+    }
+    if (!tg_check_argument(lengths, layer, "lengths")) return false;
+    tg_dtype dtype = tg_dtype_of(lengths);
+    bool counts = dtype == TG_I64 || dtype == TG_I32;
+    tg_describe(lengths, is, sizeof is);
+    if (!counts) tg_fail(TG_ERR_DTYPE, "%s: lengths must be i64 or i32, and are %s", layer, is);
+    if (counts && !tg_shape_equal(tg_shape_of(lengths), TG_SHAPE(n)))
+        tg_fail(TG_ERR_SHAPE, "%s: lengths must have the shape [%lld], and are %s", layer, (long long)n, is);
+    for (int64_t i = 0; tg_error_status() == TG_OK && i < n; i++) {
+        double length = tg_get(lengths, i);
+        if (!(length >= 0 && length <= (double)most))
+            tg_fail(TG_ERR_ARGUMENT, "%s: length %.0f of sample %lld is not in 0..%lld", layer, length,
+                    (long long)i, (long long)most);
+    }
+    return tg_error_status() == TG_OK;
+}
+
 tg_layer_start tg_layer_begin(tg_model *model) {
     return (tg_layer_start){model, model ? tg_model_count(model) : 0,
-                            model ? tg_model_buffer_count(model) : 0, tg_tape_mark()};
+                            model ? tg_model_buffer_count(model) : 0, tg_tape_mark(), *tg_default_rng()};
 }
 
 tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y) {
     if (!tg_is_poison(y)) return y;
     tg_tape_rewind(start.mark);
+    *tg_default_rng() = start.random;
     if (start.model) tg_model_truncate(start.model, start.parameters, start.buffers);
     return y;
 }

@@ -17,11 +17,12 @@ extern "C" {
 #endif
 
 /* A layer starts with tg_layer_begin and returns tg_layer_end of its result. When that is poison, the parameters, buffers
- * and tensors that the layer has made since are freed. */
+ * and tensors that the layer has made since are freed, and this thread's default random stream is as it was. */
 typedef struct tg_layer_start {
     tg_model *model;
     int parameters, buffers; /* that the model had */
     tg_mark mark;
+    tg_rng random;
 } tg_layer_start;
 TG_API tg_layer_start tg_layer_begin(tg_model *model);
 TG_API tg_tensor *tg_layer_end(tg_layer_start start, tg_tensor *y);
@@ -42,6 +43,10 @@ TG_API bool tg_layer_name(char buf[TG_LAYER_NAME], const char *layer, const char
 /* Whether x is f32 or f64 and has `rank` axes (0: at least one), and `size`, some size of the layer, is positive. Raises
  * TG_ERR_DTYPE, TG_ERR_SHAPE ("<layer>: needs an input <form>") or TG_ERR_ARGUMENT otherwise. */
 TG_API bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form, int64_t size);
+
+/* Whether `lengths`, of sequences that end before their last step, are i64 or i32 [n] and each from 0 to `most`; NULL is well.
+ * Raises TG_ERR_DTYPE, TG_ERR_SHAPE or TG_ERR_ARGUMENT otherwise. */
+TG_API bool tg_layer_check_lengths(const char *layer, const tg_tensor *lengths, int64_t n, int64_t most);
 
 #ifdef __cplusplus
 }
