@@ -703,6 +703,10 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_hyper_set(...) TG_STATUS_AT(tg_hyper_set(__VA_ARGS__))
 #define tg_hyper_print(...) TG_VOID_AT(tg_hyper_print(__VA_ARGS__))
 
+/* ops/nn/layers/attention.h */
+#define tg_nn_multihead_attention(...) \
+    TG_AT(tg_nn_multihead_attention_with(TG_WITH_OPTIONS(4, tg_nn_multihead_attention_opts, __VA_ARGS__)))
+
 /* ops/nn/layers/init.h */
 #define tg_init_zeros(...) TG_VALUE_AT(tg_init, tg_init_zeros(__VA_ARGS__))
 #define tg_init_ones(...) TG_VALUE_AT(tg_init, tg_init_ones(__VA_ARGS__))
@@ -723,6 +727,14 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_init_fill(...) TG_STATUS_AT(tg_init_fill(__VA_ARGS__))
 #define tg_init_option(...) TG_VALUE_AT(tg_init, tg_init_option(__VA_ARGS__))
 
+/* ops/nn/layers/kv_cache.h */
+#define tg_kv_cache_new(...) TG_POINTER_AT(tg_kv_cache *, tg_kv_cache_new(__VA_ARGS__))
+#define tg_kv_cache_free(...) TG_VOID_AT(tg_kv_cache_free(__VA_ARGS__))
+#define tg_kv_cache_length(...) TG_VALUE_AT(int64_t, tg_kv_cache_length(__VA_ARGS__))
+#define tg_kv_cache_truncate(...) TG_STATUS_AT(tg_kv_cache_truncate(__VA_ARGS__))
+#define tg_kv_cache_append(...) TG_STATUS_AT(tg_kv_cache_append(__VA_ARGS__))
+#define tg_kv_cache_past(...) TG_VALUE_AT(int64_t, tg_kv_cache_past(__VA_ARGS__))
+
 /* ops/nn/layers/layers.h */
 #define tg_nn_linear(...) TG_AT(tg_nn_linear_with(TG_WITH_OPTIONS(4, tg_nn_linear_opts, __VA_ARGS__)))
 #define tg_nn_conv2d(...) TG_AT(tg_nn_conv2d_with(TG_WITH_OPTIONS(4, tg_nn_conv2d_opts, __VA_ARGS__)))
@@ -731,8 +743,6 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_nn_batch_norm(...) TG_AT(tg_nn_batch_norm_with(TG_WITH_OPTIONS(3, tg_nn_batch_norm_opts, __VA_ARGS__)))
 #define tg_nn_embedding(...) TG_AT(tg_nn_embedding_with(TG_WITH_OPTIONS(5, tg_nn_embedding_opts, __VA_ARGS__)))
 #define tg_nn_dropout(...) TG_AT(tg_nn_dropout_with(TG_WITH_OPTIONS(3, tg_nn_dropout_opts, __VA_ARGS__)))
-#define tg_nn_multihead_attention(...) \
-    TG_AT(tg_nn_multihead_attention_with(TG_WITH_OPTIONS(4, tg_nn_multihead_attention_opts, __VA_ARGS__)))
 
 /* ops/nn/data/loader.h */
 #define tg_loader_next(...) TG_VALUE_AT(bool, tg_loader_next(__VA_ARGS__))
@@ -826,6 +836,10 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_nn_rnn(...) TG_AT(tg_nn_rnn_with(TG_WITH_OPTIONS(4, tg_nn_rnn_opts, __VA_ARGS__)))
 #define tg_nn_lstm(...) TG_AT(tg_nn_lstm_with(TG_WITH_OPTIONS(4, tg_nn_lstm_opts, __VA_ARGS__)))
 #define tg_nn_gru(...) TG_AT(tg_nn_gru_with(TG_WITH_OPTIONS(4, tg_nn_gru_opts, __VA_ARGS__)))
+
+/* ops/nn/layers/transformer.h */
+#define tg_nn_transformer_block(...) \
+    TG_AT(tg_nn_transformer_block_with(TG_WITH_OPTIONS(4, tg_nn_transformer_block_opts, __VA_ARGS__)))
 
 /* ops/nn/optim/schedule.h */
 #define tg_schedule_new(...) TG_POINTER_AT(tg_schedule *, tg_schedule_new_with(TG_WITH_LIST(tg_lr, __VA_ARGS__)))

@@ -54,7 +54,9 @@
 #include "ops/rooms.h"
 
 #include "ops/nn/optim/hyper.h"
+#include "ops/nn/layers/attention.h"
 #include "ops/nn/layers/init.h"
+#include "ops/nn/layers/kv_cache.h"
 #include "ops/nn/layers/layer.h"
 #include "ops/nn/layers/layers.h"
 #include "ops/nn/data/loader.h"
@@ -67,6 +69,7 @@
 #include "ops/nn/model/object.h"
 #include "ops/nn/optim/optim.h"
 #include "ops/nn/layers/recurrent.h"
+#include "ops/nn/layers/transformer.h"
 #include "ops/nn/optim/schedule.h"
 #include "ops/nn/plot/plot.h"
 #include "ops/nn/train/evaluate.h"

@@ -148,6 +148,16 @@ tg_init draw_tg_init(const char *name) {
     return one_in(2) ? (tg_init){0} : good[below(COUNT(good))];
 }
 
+/* ---- activations ---- */
+
+static tg_tensor *acts_up(tg_tensor *x) { return hostile_depth > 0 ? behave(&x, 1) : x; }
+
+tg_activation_fn draw_tg_activation_fn(const char *name) {
+    static const tg_activation_fn good[] = {NULL, tg_relu, tg_gelu, tg_silu};
+    note(" %s", name);
+    return bad() ? acts_up : good[below(COUNT(good))];
+}
+
 /* ---- transforms ---- */
 
 static tg_status transform(tg_tensor **batch, int n, tg_rng *rng, void *user) {

@@ -9,6 +9,7 @@ enum {
     N_SETS = 3,
     N_LOADERS = 3,
     N_VOCABS = 3,
+    N_CACHES = 3,
     N_TAPES = 3,
     N_MARKS = 6,
     N_STARTS = 3,
@@ -28,6 +29,7 @@ static tg_optim *dead_optims[N_OPTIMS];
 static tg_safetensors *sets[N_SETS], *dead_sets[N_SETS];
 static tg_loader *loaders[N_LOADERS], *dead_loaders[N_LOADERS];
 static tg_vocab *vocabs[N_VOCABS], *dead_vocabs[N_VOCABS];
+static tg_kv_cache *caches[N_CACHES], *dead_caches[N_CACHES];
 static tg_tape *dead_tapes[N_TAPES];
 static tg_tape *refused[N_REFUSED]; /* freed within a callback, where a tape in use stays: once more at the end */
 static int n_refused;
@@ -318,6 +320,44 @@ void own_tg_vocab_free(void) {
     end_void();
 }
 
+/* ---- key-value caches ---- */
+
+static tg_kv_cache *bad_cache(void) {
+    if (one_in(3)) return NULL;
+    return one_in(3) ? (tg_kv_cache *)models[below(N_MODELS)] : dead_caches[below(N_CACHES)];
+}
+
+tg_kv_cache *draw_tg_kv_cache_p(const char *name) {
+    bool wrong = bad();
+    tg_kv_cache *c = wrong ? bad_cache() : caches[below(N_CACHES)];
+    note(" %s=%s", name, !c ? "NULL" : wrong ? "no cache" : "a cache");
+    return c;
+}
+
+static void free_cache(int i) {
+    tg_kv_cache_free(caches[i]);
+    if (caches[i]) dead_caches[below(N_CACHES)] = caches[i];
+    caches[i] = NULL;
+}
+
+void end_tg_kv_cache_p(tg_kv_cache *c) {
+    end_bool_failed(!c, c ? "a cache" : "NULL");
+    if (!c) return;
+    int i = (int)below(N_CACHES);
+    free_cache(i);
+    caches[i] = c;
+}
+
+void own_tg_kv_cache_free(void) {
+    bool wrong = bad();
+    call_begin();
+    if (wrong)
+        tg_kv_cache_free(bad_cache());
+    else
+        free_cache((int)below(N_CACHES));
+    end_void();
+}
+
 /* ---- tapes and marks ---- */
 
 /* One that was freed, unless a new one has its address. */
@@ -456,6 +496,7 @@ void make_objects(void) {
     models[0] = tg_model_new(1);
     sets[0] = tg_safetensors_new();
     vocabs[0] = tg_vocab_new("abc");
+    caches[0] = tg_kv_cache_new(6);
     archives[0] = tg_npz_new();
     loaders[0] = tg_loader_new(1, (tg_tensor *[]){tg_ones(TG_F32, 3, 2)}, .batch = 2, .shuffle = true);
     optims[0] = tg_adam(models[0], 0.1);
@@ -472,6 +513,7 @@ void free_objects(void) {
     for (int i = 0; i < N_SETS; i++) free_set(i), free_archive(i);
     for (int i = 0; i < N_LOADERS; i++) free_loader(i);
     for (int i = 0; i < N_VOCABS; i++) free_vocab(i);
+    for (int i = 0; i < N_CACHES; i++) free_cache(i);
     for (int i = 0; i < N_OPTIMS; i++) free_optim(i);
     for (int i = 0; i < N_MODELS; i++) {
         free_optims_of(models[i]);

@@ -7,9 +7,6 @@
 #include "ops/nn/layers/init.h"
 #include "ops/nn/layers/layer.h"
 #include "ops/products/matmul.h"
-#include "ops/shape/split.h"
-#include "ops/shape/view.h"
-#include "ops/structured/attention.h"
 #include "ops/structured/batch_norm.h"
 #include "ops/structured/conv.h"
 #include "ops/structured/layer_norm.h"
@@ -170,60 +167,4 @@ tg_tensor *tg_nn_dropout_with(tg_model *model, tg_tensor *x, double p, tg_nn_dro
     TG_COMPOSED("nn_dropout");
     bool training = tg_model_training(model);
     return tg_error_status() == TG_OK ? tg_dropout_with(x, p, training, opts) : tg_poison();
-}
-
-/* ---- self-attention ---- */
-
-/* split_heads makes [n, t, heads * d] [n, heads, t, d]; join_heads undoes it. */
-static tg_tensor *split_heads(tg_tensor *x, int64_t heads) {
-    tg_shape s = tg_shape_of(x);
-    return tg_transpose(tg_reshape_with(x, TG_SHAPE(s.dim[0], s.dim[1], heads, s.dim[2] / heads)), 1, 2);
-}
-static tg_tensor *join_heads(tg_tensor *x) {
-    tg_shape s = tg_shape_of(x);
-    return tg_reshape_with(tg_transpose(x, 1, 2), TG_SHAPE(s.dim[0], s.dim[2], s.dim[1] * s.dim[3]));
-}
-
-static tg_tensor *attend(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
-                         tg_nn_multihead_attention_opts o) {
-    int64_t size = tg_size(x, 2);
-    tg_dtype dtype = tg_dtype_of(x);
-    static const char kind_of_layer[] = "nn_multihead_attention";
-    tg_tensor *w = tg_layer_param(model, kind_of_layer, name, "in_proj_weight", dtype,
-                                  TG_SHAPE(3 * size, size), tg_init_option(o.init, tg_init_xavier_uniform(1))),
-              *b = NULL, *part[3];
-    if (!o.no_bias)
-        b = tg_layer_param(model, kind_of_layer, name, "in_proj_bias", dtype, TG_SHAPE(3 * size), o.init_bias);
-    tg_tensor *all = tg_linear_with(x, w, (tg_linear_opts){.bias = b});
-    if (tg_is_poison(all)) return all;
-    for (int i = 0; i < 3; i++) part[i] = split_heads(tg_narrow(all, 2, i * size, size), heads);
-    tg_scaled_dot_product_attention_opts opts = {.mask = o.mask, .causal = o.causal};
-    tg_tensor *y = tg_scaled_dot_product_attention_with(part[0], part[1], part[2], opts);
-    if (tg_is_poison(y)) return y;
-    char out[TG_LAYER_NAME];
-    if (!tg_layer_name(out, kind_of_layer, name, "out_proj")) return tg_poison();
-    tg_nn_linear_opts linear_opts = {.no_bias = o.no_bias,
-                                     .init = o.init_out,
-                                     .init_bias = tg_init_option(o.init_out_bias, tg_init_zeros())};
-    tg_tensor *joined = join_heads(y), *result = tg_nn_linear_with(model, out, joined, size, linear_opts);
-    tg_tensor *inner[] = {all,     part[0], part[1],
-                          part[2], y,       joined}; /* only gradients read them from here on */
-    for (int i = 0; i < 6 && !tg_is_poison(result); i++) tg_drop_elements(inner[i]);
-    return result;
-}
-
-tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_tensor *x, int64_t heads,
-                                          tg_nn_multihead_attention_opts opts) {
-    TG_NAMED("nn_multihead_attention");
-    if (!tg_layer_check("nn_multihead_attention", x, 3, "[n, t, size]", heads)) return tg_poison();
-    if (opts.mask && !tg_check_argument(opts.mask, "nn_multihead_attention", "the mask")) return tg_poison();
-    if (tg_size(x, 2) % heads != 0 || tg_size(x, 2) > INT64_MAX / 3) {
-        char text[160];
-        tg_describe(x, text, sizeof text);
-        tg_fail(TG_ERR_SHAPE, "nn_multihead_attention: %lld heads do not divide the last axis of %s",
-                (long long)heads, text);
-        return tg_poison();
-    }
-    tg_layer_start start = tg_layer_begin(model);
-    return tg_layer_end(start, attend(model, name, x, heads, opts));
 }

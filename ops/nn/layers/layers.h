@@ -92,24 +92,6 @@ TG_API tg_tensor *tg_nn_embedding_with(tg_model *model, const char *name, tg_ten
 typedef tg_dropout_opts tg_nn_dropout_opts;
 TG_API tg_tensor *tg_nn_dropout_with(tg_model *model, tg_tensor *x, double p, tg_nn_dropout_opts opts);
 
-/* Multi-head self-attention of x [n, t, size] (torch.nn.MultiheadAttention(size, heads, batch_first=True) with x as
- * query, key and value): q, k, v = the thirds of x W_in^T + b_in, each cut into `heads` heads of size / heads;
- *     y = concat over heads of softmax(q k^T / sqrt(size / heads) + mask) v, times W_out^T + b_out.
- * Its parameters are name.in_proj_weight [3 size, size], name.in_proj_bias [3 size], name.out_proj.weight [size, size] and
- * name.out_proj.bias [size]. With causal,
- * step i sees the steps 0..i; mask is that of tg_scaled_dot_product_attention and broadcasts to [n, heads, t, t].
- * A size that is no multiple of heads is TG_ERR_SHAPE.
- *     x = tg_add(x, tg_nn_multihead_attention(m, "b0.attention", tg_nn_layer_norm(m, "b0.norm", x), 4, .causal = true)); */
-typedef struct tg_nn_multihead_attention_opts {
-    tg_options_are_named by_name; /* no option: ops/calls.h */
-    tg_tensor *mask;
-    bool causal, no_bias;
-    tg_init init, init_bias;         /* of in_proj: tg_init_xavier_uniform(1) and zeros */
-    tg_init init_out, init_out_bias; /* of out_proj: as in tg_nn_linear, and zeros */
-} tg_nn_multihead_attention_opts;
-TG_API tg_tensor *tg_nn_multihead_attention_with(tg_model *model, const char *name, tg_tensor *x,
-                                                 int64_t heads, tg_nn_multihead_attention_opts opts);
-
 #ifdef __cplusplus
 }
 #endif

@@ -10,6 +10,8 @@ TCase *tcase_misuse(void);
 TCase *tcase_defaults(void);
 TCase *tcase_init(void);
 TCase *tcase_layers(void);
+TCase *tcase_attention_layers(void);
+TCase *tcase_transformer(void);
 TCase *tcase_loss(void);
 TCase *tcase_optim(void);
 TCase *tcase_schedule(void);
@@ -45,6 +47,8 @@ int main(void) {
     suite_add_tcase(suite, tcase_init());
     suite_add_tcase(suite, tcase_defaults());
     suite_add_tcase(suite, tcase_layers());
+    suite_add_tcase(suite, tcase_attention_layers());
+    suite_add_tcase(suite, tcase_transformer());
     suite_add_tcase(suite, tcase_loss());
     suite_add_tcase(suite, tcase_optim());
     suite_add_tcase(suite, tcase_schedule());

@@ -165,7 +165,7 @@ START_TEST(dense_keeps_its_output_alone) {
 }
 END_TEST
 
-/* ---- norm, embedding, self-attention ---- */
+/* ---- convolution, norm, embedding ---- */
 
 START_TEST(conv_layer_is_conv2d) {
     tg_model *m = tg_model_new(1);
@@ -261,43 +261,6 @@ START_TEST(embed_takes_rows) {
 }
 END_TEST
 
-/* One head is plain attention; with causal the first step sees itself alone: its row is v times W_out. */
-START_TEST(self_attention_is_attention) {
-    tg_model *m = tg_model_new(6);
-    tg_tensor *x = tg_normal(TG_F64, 0, 1, 2, 3, 4), *y[2];
-    for (int heads = 1; heads <= 2; heads++)
-        y[heads - 1] = tg_nn_multihead_attention(m, "a", x, heads, .causal = true);
-    expect_ok();
-    ck_assert_int_eq(tg_model_count(m), 4);
-    ck_assert(tg_shape_equal(tg_shape_of(tg_model_find(m, "a.in_proj_weight")), TG_SHAPE(12, 4)));
-    ck_assert(tg_shape_equal(tg_shape_of(tg_model_find(m, "a.out_proj.bias")), TG_SHAPE(4)));
-    tg_tensor *all =
-        tg_linear(x, tg_model_find(m, "a.in_proj_weight"), .bias = tg_model_find(m, "a.in_proj_bias"));
-    tg_tensor *part[3];
-    for (int i = 0; i < 3; i++) part[i] = tg_narrow(all, 2, 4 * i, 4);
-    tg_tensor *h = tg_scaled_dot_product_attention(part[0], part[1], part[2], .causal = true);
-    tg_tensor *want = tg_nn_linear(m, "a.out_proj", h, 4), *v = tg_nn_linear(m, "a.out_proj", part[2], 4),
-              *head[2];
-    for (int i = 0; i < 24; i++) expect_close(tg_get(y[0], i), tg_get(want, i), 1e-14);
-    for (int i = 0; i < 4; i++) expect_close(tg_get(y[1], i), tg_get(v, i), 1e-14);
-    for (int i = 0; i < 2; i++) {
-        tg_tensor *p[3];
-        for (int k = 0; k < 3; k++) p[k] = tg_narrow(part[k], 2, 2 * i, 2);
-        head[i] = tg_scaled_dot_product_attention(p[0], p[1], p[2], .causal = true);
-    }
-    want = tg_nn_linear(m, "a.out_proj", tg_concat(2, head[0], head[1]), 4);
-    for (int i = 0; i < 24; i++) expect_close(tg_get(y[1], i), tg_get(want, i), 1e-14);
-    tg_nn_multihead_attention(m, "a", x, 3);
-    expect_error(TG_ERR_SHAPE, "nn_multihead_attention", "3 heads", "[2, 3, 4] f64");
-    tg_nn_multihead_attention(m, "b", tg_zeros(TG_F32, 3, 4), 1);
-    expect_error(TG_ERR_SHAPE, "nn_multihead_attention", "[3, 4] f32");
-    tg_nn_multihead_attention(m, "b", x, 0);
-    expect_error(TG_ERR_ARGUMENT, "nn_multihead_attention");
-    ck_assert_int_eq(tg_model_count(m), 4);
-    tg_model_free(m);
-}
-END_TEST
-
 typedef struct layer_call {
     tg_model *model;
     tg_tensor *x;
@@ -380,7 +343,6 @@ TCase *tcase_layers(void) {
     tcase_add_test(t, layer_norm_has_parameters);
     tcase_add_test(t, embed_takes_rows);
     tcase_add_test(t, every_allocation_of_batch_norm_may_fail);
-    tcase_add_test(t, self_attention_is_attention);
     tcase_add_test(t, wrong_inputs_name_the_culprit);
     tcase_add_test(t, long_names_fit_or_are_refused);
     tcase_add_test(t, poison_passes_through);
