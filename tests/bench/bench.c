@@ -11,10 +11,10 @@
 #include <string.h>
 
 extern const workload_table small_workloads, gpt_workloads, lstm_workloads, hvp_workloads, row_workloads,
-    attention_workloads, cnn_workloads;
+    attention_workloads, cnn_workloads, generate_workloads;
 static const workload_table *const tables[] = {
     &small_workloads, &cnn_workloads, &gpt_workloads,       &lstm_workloads,
-    &hvp_workloads,   &row_workloads, &attention_workloads,
+    &hvp_workloads,   &row_workloads, &attention_workloads, &generate_workloads,
 };
 
 /* Workload number i of all tables; NULL behind the last. */
