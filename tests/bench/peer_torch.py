@@ -67,6 +67,24 @@ def cnn_b64():
     return classifier(nn.Sequential(*stage(1, 16), *stage(16, 32), *head), torch.randn(64, 1, 28, 28))
 
 
+def cnn_norm():
+    def stage(channels):
+        return [nn.Conv2d(channels, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU()]
+
+    head = [nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8192, 10)]
+    return classifier(nn.Sequential(*stage(3), *stage(32), *head), torch.randn(32, 3, 32, 32))
+
+
+def squares(f, *inputs):
+    """The mean of the squares of f, and its gradient in all inputs."""
+    inputs = [x.requires_grad_() for x in inputs]
+    return lambda: torch.autograd.grad(f(*inputs).square().mean(), inputs)
+
+
+def convolution(x, w, **options):
+    return lambda: squares(lambda x, w: F.conv2d(x, w, **options), torch.randn(x), 0.1 * torch.randn(w))
+
+
 class Attention(nn.Module):
     """Causal self-attention over [n, t, width]."""
 
@@ -165,7 +183,16 @@ WORKLOADS = {
     "xor": xor,
     "mlp_b64": lambda: mlp(64),
     "mlp_b1024": lambda: mlp(1024),
+    "matmul_batch": lambda: squares(torch.matmul, torch.randn(64, 128, 64), torch.randn(64, 64, 128)),
     "cnn_b64": cnn_b64,
+    "cnn_norm": cnn_norm,
+    "conv_depthwise": convolution((16, 64, 32, 32), (64, 1, 3, 3), groups=64, padding=1),
+    "conv_depthwise_stride": convolution((16, 64, 32, 32), (64, 1, 3, 3), groups=64, padding=1, stride=2),
+    "conv_depthwise_odd": convolution((16, 96, 27, 27), (96, 1, 5, 5), groups=96, padding=2),
+    "conv_depthwise_small": convolution((64, 192, 7, 7), (192, 1, 3, 3), groups=192, padding=1),
+    "conv_depthwise_line": convolution((16, 64, 1, 1024), (64, 1, 1, 3), groups=64, padding=(0, 1)),
+    "conv_depthwise_one": convolution((1, 32, 64, 64), (32, 1, 3, 3), groups=32, padding=2, dilation=2),
+    "conv_grouped": convolution((16, 64, 32, 32), (64, 4, 3, 3), groups=16, padding=1),
     "gpt": gpt,
     "lstm": lambda: recurrent(nn.LSTM),
     "gru": lambda: recurrent(nn.GRU),

@@ -1,6 +1,8 @@
 /* The smallest models. */
 #include "bench.h"
 
+#include <stdlib.h>
+
 /* ---- chain1000: a thousand scalar additions and back ---- */
 
 static void *chain_make(void) { return tg_param(tg_scalar(TG_F32, 1)); }
@@ -54,11 +56,45 @@ static void *mlp_make(int64_t batch) {
 static void *mlp_b64_make(void) { return mlp_make(64); }
 static void *mlp_b1024_make(void) { return mlp_make(1024); }
 
+/* ---- matmul_batch: [64, 128, 64] x [64, 64, 128] and the mean of its squares, in both factors ----
+ * Floor, besides the products: the product is written, read for the loss, read to make its gradient, which is written, and
+ * read twice; the factors are in the cache. */
+
+typedef struct factors {
+    tg_tensor *a, *b;
+} factors;
+
+static void *factors_make(void) {
+    factors *f = malloc(sizeof *f);
+    if (f)
+        *f = (factors){tg_param(tg_normal(TG_F32, 0, 1, 64, 128, 64)),
+                       tg_param(tg_normal(TG_F32, 0, 1, 64, 64, 128))};
+    return f;
+}
+
+static void factors_step(void *state) {
+    factors *f = state;
+    tg_mark m = tg_tape_mark();
+    tg_zero_grad(f->a);
+    tg_zero_grad(f->b);
+    tg_backward(tg_mean(tg_square(tg_matmul(f->a, f->b))));
+    tg_tape_rewind(m);
+}
+
+static void factors_end(void *state) {
+    factors *f = state;
+    tg_free(f->a);
+    tg_free(f->b);
+    free(f);
+}
+
 static const workload rows[] = {
     {"chain1000", chain_make, chain_step, chain_end, 0, 0},
     {"xor", xor_make, training_step, training_end, 0, 0},
     {"mlp_b64", mlp_b64_make, training_step, training_end, MLP_FLOPS(64), MLP_BYTES},
     {"mlp_b1024", mlp_b1024_make, training_step, training_end, MLP_FLOPS(1024), MLP_BYTES},
+    {"matmul_batch", factors_make, factors_step, factors_end, 3 * 2.0 * 64 * 128 * 64 * 128,
+     6 * 4.0 * 64 * 128 * 128},
 };
 
 extern const workload_table small_workloads;

@@ -5,6 +5,7 @@
  *     weight:          weight[tap, channel]   = sum over pixels of source[tap + pixel] * g[pixel, channel]
  * Output channels are neighbours in a vector, so results are transposed, block by block, while they are in the cache. */
 #include "core/kernels/conv/conv.h"
+#include "core/kernels/conv/interleaved.h"
 #include "core/kernels/conv/plan.h"
 #include "core/kernels/tasks.h"
 
@@ -19,7 +20,6 @@ static int64_t least_tasks(int64_t work) { return work < GRAIN ? GRAIN / (work +
 
 typedef struct correlation {
     tg_conv_plan plan;
-    int64_t height, width; /* of a plane of the result */
     const char *source;
     char *result, *panels, *first; /* first: the bias, [groups, padded], or NULL */
     size_t size;
@@ -30,7 +30,8 @@ typedef struct correlation {
         for (int64_t i = 0; i < b->n[0]; i++) { \
             const T *c = (const T *)(const void *)from + i * b->n[1] * pixel_step + f * channel_step; \
             int64_t row = y->start + (b->from[0] + i) * y->step; \
-            T *to = (T *)(void *)out + (f * s->height + row) * s->width + x->start + b->from[1] * x->step; \
+            T *to = (T *)(void *)out + (f * s->plan.height + row) * s->plan.width + x->start + \
+                    b->from[1] * x->step; \
             for (int64_t j = 0; j < b->n[1]; j++) to[j * x->step] = c[j * pixel_step]; \
         }
 
@@ -47,8 +48,8 @@ static void store_pixels(const correlation *s, const tg_conv_block *b, const cha
         }
         return;
     }
-    int64_t plane = s->height * s->width;
-    out += (size_t)(b->from[0] * s->width + b->from[1]) * s->size;
+    int64_t plane = s->plan.height * s->plan.width;
+    out += (size_t)(b->from[0] * s->plan.width + b->from[1]) * s->size;
     if (channel_step == 1)
         tg_kernels_for((int)s->plan.dtype)->transpose(b->size, channels, from, pixel_step, out, plane);
     else
@@ -104,7 +105,7 @@ static void correlate_panels(const correlation *s, const tg_conv_block *b, int64
         if (s->first) g.start = s->first + (size_t)(group * p->padded + channel) * s->size;
         tg_kernels_for((int)p->dtype)->product(&g);
         store_pixels(s, b, scratch, g.n, 1, p->out_channels - channel < g.n ? p->out_channels - channel : g.n,
-                     out + (size_t)(channel * s->height * s->width) * s->size);
+                     out + (size_t)(channel * p->height * p->width) * s->size);
     }
 }
 
@@ -115,7 +116,7 @@ static void correlate_block(const void *context, int64_t task, char *scratch) {
     int64_t blocks = tg_conv_blocks(p), group = task / blocks % p->groups, plane = task / blocks;
     tg_conv_block b = tg_conv_block_at(p, task % blocks);
     const char *source = s->source + (size_t)(plane * p->in_channels * p->axis[0].in * p->axis[1].in) * s->size;
-    char *out = s->result + (size_t)(plane * p->out_channels * s->height * s->width) * s->size;
+    char *out = s->result + (size_t)(plane * p->out_channels * p->height * p->width) * s->size;
     char *patch = scratch + (size_t)(p->axis[0].block * p->axis[1].block * 2 * p->vector) * s->size;
     (has_few_channels(p) ? correlate_few_channels
                          : correlate_panels)(s, &b, group, tg_conv_patch(p, &b, source, patch), scratch, out);
@@ -154,10 +155,26 @@ static tg_status correlate(correlation *s, const char *w, const char *bias) {
 
 tg_status tg_conv_forward(const tg_conv *c, const tg_array *x, const tg_array *w, const tg_array *bias,
                           const tg_array *y) {
-    correlation s = {
-        .height = c->window[0].out, .width = c->window[1].out, .source = x->data, .result = y->data};
-    tg_status status = tg_conv_plan_windows(&s.plan, c, (tg_dtype)x->dtype);
-    if (status == TG_OK) status = correlate(&s, w->data, bias ? bias->data : NULL);
+    correlation s = {.source = x->data, .result = y->data};
+    bool lanes = tg_interleaved_correlation_pays(c, (tg_dtype)x->dtype, c->channels, c->filters);
+    tg_status status = tg_conv_plan_windows(&s.plan, c, (tg_dtype)x->dtype, lanes);
+    if (status == TG_OK)
+        status = lanes
+                     ? tg_interleaved_correlation(&s.plan, x->data, w->data, bias ? bias->data : NULL, y->data)
+                     : correlate(&s, w->data, bias ? bias->data : NULL);
+    tg_conv_plan_drop(&s.plan);
+    return status;
+}
+
+/* Those positions of x that are phase[k] modulo the stride along axis k. */
+static tg_status input_phase(const tg_conv *c, const tg_array *g, const tg_array *w, const tg_array *x,
+                             const int64_t phase[2]) {
+    correlation s = {.source = g->data, .result = x->data};
+    bool lanes = tg_interleaved_correlation_pays(c, (tg_dtype)g->dtype, c->filters, c->channels);
+    tg_status status = tg_conv_plan_positions(&s.plan, c, (tg_dtype)g->dtype, phase, lanes);
+    if (status == TG_OK)
+        status = lanes ? tg_interleaved_correlation(&s.plan, g->data, w->data, NULL, x->data)
+                       : correlate(&s, w->data, NULL);
     tg_conv_plan_drop(&s.plan);
     return status;
 }
@@ -166,12 +183,8 @@ tg_status tg_conv_input(const tg_conv *c, const tg_array *g, const tg_array *w, 
     const tg_window *v = c->window;
     tg_status status = TG_OK;
     for (int64_t i = 0; i < v[0].stride && i < v[0].in; i++)
-        for (int64_t j = 0; status == TG_OK && j < v[1].stride && j < v[1].in; j++) {
-            correlation s = {.height = v[0].in, .width = v[1].in, .source = g->data, .result = x->data};
-            status = tg_conv_plan_positions(&s.plan, c, (tg_dtype)g->dtype, (int64_t[]){i, j});
-            if (status == TG_OK) status = correlate(&s, w->data, NULL);
-            tg_conv_plan_drop(&s.plan);
-        }
+        for (int64_t j = 0; status == TG_OK && j < v[1].stride && j < v[1].in; j++)
+            status = input_phase(c, g, w, x, (int64_t[]){i, j});
     return status;
 }
 
@@ -264,8 +277,11 @@ static tg_status sum_weights(weight_sum *h, void *w, bool add) {
 
 tg_status tg_conv_weight(const tg_conv *c, const tg_array *x, const tg_array *g, const tg_array *w, bool add) {
     weight_sum h = {.x = x->data, .g = g->data, .size = tg_dtype_size((tg_dtype)x->dtype)};
-    tg_status s = tg_conv_plan_windows(&h.plan, c, (tg_dtype)x->dtype);
-    if (s == TG_OK) s = sum_weights(&h, w->data, add);
+    bool lanes = tg_interleaved_weight_pays(c, (tg_dtype)x->dtype);
+    tg_status s = tg_conv_plan_windows(&h.plan, c, (tg_dtype)x->dtype, lanes);
+    if (s == TG_OK)
+        s = lanes ? tg_interleaved_weight(&h.plan, x->data, g->data, w->data, add)
+                  : sum_weights(&h, w->data, add);
     tg_conv_plan_drop(&h.plan);
     return s;
 }

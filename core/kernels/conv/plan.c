@@ -17,18 +17,10 @@ static tg_conv_axis windows(const tg_window *w) {
                           .kernel_step = 1};
 }
 
-static int64_t common_divisor(int64_t a, int64_t b) {
-    while (b) {
-        int64_t rest = a % b;
-        a = b, b = rest;
-    }
-    return a;
-}
-
 /* Position i is the k-th of window (i + padding - k * dilation) / stride where that is whole: every stride /
  * gcd(stride, dilation)-th element of the kernel takes part, and each sees that much lower. */
 static tg_conv_axis positions(const tg_window *w, int64_t phase) {
-    int64_t every = w->stride / common_divisor(w->stride, w->dilation), k = 0;
+    int64_t every = w->stride / tg_common_divisor(w->stride, w->dilation), k = 0;
     while (k < w->kernel && (phase + w->padding - k * w->dilation) % w->stride) k++;
     int64_t taps = k < w->kernel ? (w->kernel - 1 - k) / every + 1 : 0;
     int64_t fall = every * w->dilation / w->stride, below = taps > 1 ? (taps - 1) * fall : 0;
@@ -84,7 +76,7 @@ tg_conv_block tg_conv_block_at(const tg_conv_plan *p, int64_t i) {
 /* ---- the plan ---- */
 
 static void set_patch(tg_conv_plan *p) {
-    p->direct = true;
+    p->direct = !p->interleaved;
     for (int k = 0; k < 2; k++) {
         const tg_conv_axis *a = &p->axis[k];
         p->patch[k] = a->block ? (a->block - 1) * a->stride + a->span : 0;
@@ -110,6 +102,14 @@ static void set_tables(tg_conv_plan *p, int64_t kernel_row) {
             }
 }
 
+/* What interleaved planes need besides. */
+static void set_places(tg_conv_plan *p, int64_t source, int64_t width) {
+    const tg_conv_axis *y = &p->axis[0], *x = &p->axis[1];
+    for (int64_t i = 0; i < source; i++) p->inside[i] = i / x->in * p->row + i % x->in;
+    for (int64_t i = 0; i < y->block * x->block; i++)
+        p->place[i] = i / x->block * y->step * width + i % x->block * x->step;
+}
+
 /* The rest of a plan whose axes, in_channels, out_channels and steps are set. */
 static tg_status complete(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype) {
     p->dtype = dtype;
@@ -120,17 +120,23 @@ static tg_status complete(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype) {
     p->k = p->in_channels * p->axis[0].taps * p->axis[1].taps;
     set_blocks(p->axis, p->images * p->groups);
     set_patch(p);
-    int64_t block = p->axis[0].block * p->axis[1].block;
-    tg_status s = tg_array_alloc(&p->offsets, TG_I64, TG_SHAPE(block + 2 * p->k));
+    int64_t block = p->axis[0].block * p->axis[1].block, source = p->patch[0] * p->axis[1].in;
+    if (!p->interleaved || p->axis[1].blocks > 1) source = 0;
+    tg_status s = tg_array_alloc(&p->offsets, TG_I64, TG_SHAPE(2 * block + 2 * p->k + source));
     if (s != TG_OK) return s;
     p->pixel = p->offsets.data, p->tap = p->pixel + block, p->weight = p->tap + p->k;
+    p->place = p->weight + p->k, p->inside = p->place + block;
     set_tables(p, c->window[1].kernel);
+    if (p->interleaved) set_places(p, source, p->width);
     return TG_OK;
 }
 
-tg_status tg_conv_plan_windows(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype) {
+tg_status tg_conv_plan_windows(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype, bool interleaved) {
     int64_t kernel = c->window[0].kernel * c->window[1].kernel;
     *p = (tg_conv_plan){.axis = {windows(&c->window[0]), windows(&c->window[1])},
+                        .height = c->window[0].out,
+                        .width = c->window[1].out,
+                        .interleaved = interleaved,
                         .in_channels = c->channels,
                         .out_channels = c->filters,
                         .in_step = kernel,
@@ -138,9 +144,13 @@ tg_status tg_conv_plan_windows(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype
     return complete(p, c, dtype);
 }
 
-tg_status tg_conv_plan_positions(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype, const int64_t phase[2]) {
+tg_status tg_conv_plan_positions(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype, const int64_t phase[2],
+                                 bool interleaved) {
     int64_t kernel = c->window[0].kernel * c->window[1].kernel;
     *p = (tg_conv_plan){.axis = {positions(&c->window[0], phase[0]), positions(&c->window[1], phase[1])},
+                        .height = c->window[0].in,
+                        .width = c->window[1].in,
+                        .interleaved = interleaved,
                         .in_channels = c->filters,
                         .out_channels = c->channels,
                         .in_step = c->channels * kernel,

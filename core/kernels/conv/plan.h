@@ -6,6 +6,14 @@
 #include "core/kernels/conv/conv.h"
 #include "core/kernels/simd/table.h"
 
+static inline int64_t tg_common_divisor(int64_t a, int64_t b) {
+    while (b) {
+        int64_t rest = a % b;
+        a = b, b = rest;
+    }
+    return a;
+}
+
 /* One axis. Result u in [0, n) stands at start + u * step of its plane. Its tap t in [0, taps) is the weight
  * kernel + t * kernel_step, and sees the source at u * stride + low + at + t * at_step; the taps together
  * see [0, span) behind u * stride + low. */
@@ -24,23 +32,29 @@ typedef struct tg_conv_axis {
 typedef struct tg_conv_plan {
     tg_dtype dtype;
     tg_conv_axis axis[2];
+    int64_t height, width; /* of a plane of the result */
     int64_t in_channels, out_channels, groups;
     int64_t images;
     int64_t in_step, out_step, group_step; /* in the weights */
     int64_t k;                             /* in_channels * taps * taps */
     int64_t patch[2], row, plane;          /* the distance of rows and planes in a patch */
     bool direct;
+    bool interleaved; /* a patch is a copy, of as many planes as a vector has lanes: core/kernels/conv/interleaved.h */
     int64_t vector, padded; /* lanes of a vector; out_channels rounded up to whole ones */
-    tg_array offsets;       /* i64: the three tables */
+    tg_array offsets;       /* i64: the tables */
     int64_t *pixel, *tap, *weight;
+    int64_t *inside,
+        *place; /* where an interleaved patch has the elements of whole rows of the source; where the results of a
+                              * block stand in their plane, from the first on */
 } tg_conv_plan;
 
-/* Results for windows over the input: the source is x, the output channels are filters. */
-tg_status tg_conv_plan_windows(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype);
+/* Results for windows over the input: the source is x, the output channels are filters. `interleaved` as in the plan. */
+tg_status tg_conv_plan_windows(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype, bool interleaved);
 
 /* Results for positions of the input: the source is y, the output channels those of x. Those are meant that are
  * phase[k] modulo the stride along axis k: they share their taps. */
-tg_status tg_conv_plan_positions(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype, const int64_t phase[2]);
+tg_status tg_conv_plan_positions(tg_conv_plan *p, const tg_conv *c, tg_dtype dtype, const int64_t phase[2],
+                                 bool interleaved);
 
 void tg_conv_plan_drop(tg_conv_plan *p);
 

@@ -8,6 +8,7 @@
 #include "core/kernels/reduce/norm.h"
 #include "core/kernels/map/optimizer.h"
 #include "core/kernels/gemm/micro_kernel.h"
+#include "core/kernels/conv/lanes.h"
 #include "core/kernels/conv/max_pool_2x2.h"
 #include "core/kernels/simd/transpose.h"
 
@@ -51,6 +52,9 @@ const tg_kernel_set SET_NAME = {
     .rnn = rnn_row,
     .rnn_grad = rnn_grad_row,
     .transpose = transpose,
+    .interleave = interleave,
+    .deinterleave = deinterleave,
+    .lane_product = lane_product,
     .max_two = max_two,
     .max_two_grad = max_two_grad,
     .lanes = W,

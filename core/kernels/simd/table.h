@@ -163,6 +163,29 @@ typedef void tg_product_fn(const tg_product *g);
 typedef void tg_transpose_fn(int64_t rows, int64_t cols, const void *x, int64_t x_row, void *out,
                              int64_t out_row);
 
+/* `count` planes, at most as many as a vector has lanes, `step` elements apart, and the same side by side: element i < n of
+ * plane l is lane l of vector number i of `lanes`. Where `at` is there it is vector number at[i] that `interleave` writes, and
+ * element at[i] of the plane that `deinterleave` does. interleave clears the lanes without a plane. */
+typedef struct tg_interleaving {
+    int64_t n, count, step;
+    void *planes, *lanes;
+    const int64_t *at;
+} tg_interleaving;
+typedef void tg_interleave_fn(const tg_interleaving *p);
+
+/* A product in each lane: the elements of a, b and c are vectors.
+ *     c[i, j] = start + sum over p of a[i, p] * b[p, j],   i < m, j < n, p < k
+ * a[i, p] is vector number a_row_at[i] + a_col_at[p]; b and c lie by columns. The start is c itself where it `adds`, or
+ * vector j of the bias, or without one zero. */
+typedef struct tg_lane_product {
+    int64_t m, n, k;
+    const void *a, *b, *bias;
+    void *c;
+    const int64_t *a_row_at, *a_col_at;
+    bool adds;
+} tg_lane_product;
+typedef void tg_lane_product_fn(const tg_lane_product *g);
+
 /* Max pooling by windows of 2 by 2, side by side, of one plane [height, width], width < 2^24: window (i, j)
  * is number i * (width / 2) + j of `window` and of `index`, which holds the position of its largest element in
  * the plane: the first that ties, or the first NaN. The gradient goes the other way: image = window where
@@ -203,6 +226,8 @@ typedef struct tg_kernel_set {
     void (*rnn)(const tg_rnn_row *r);
     void (*rnn_grad)(const tg_rnn_grad_row *r);
     tg_transpose_fn *transpose;
+    tg_interleave_fn *interleave, *deinterleave;
+    tg_lane_product_fn *lane_product;
     tg_max_two_fn *max_two, *max_two_grad;
     int lanes;  /* of a vector: how many elements it has */
     int mr, nr; /* rows and columns of c that `product` makes at a time */

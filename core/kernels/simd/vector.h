@@ -43,6 +43,15 @@ INLINE void settle(V *v) {
 #endif
 }
 
+/* v is loaded once: gcc would give each instruction that uses it a load of its own. */
+INLINE void keep_loaded(V *v) {
+#if defined(VECTOR_REGISTER)
+    __asm__("" : "+" VECTOR_REGISTER(*v));
+#else
+    (void)v;
+#endif
+}
+
 /* ---- memory ---- */
 
 INLINE V vload(const S *p) {

@@ -1,4 +1,4 @@
-/* What slides windows: the table's product with offsets, transpose and pooling by two, of every instruction
+/* What slides windows: the table's products with offsets, transposes and pooling by two, of every instruction
  * set that was built and runs here, and the three products of convolution, against plain loops in double. */
 #include "core/kernels/conv/conv.h"
 #include "core/kernels/conv/max_pool.h"
@@ -156,6 +156,83 @@ START_TEST(transposes) {
 }
 END_TEST
 
+enum { LONGEST = 40, APART = 45 /* of planes */ };
+
+/* There with a table, and without; and back. What lies between and behind stays. */
+static void check_interleaving(const tg_kernels *k, int dtype, int64_t n, int64_t count, bool table) {
+    static double plane[16 * APART], lane[(2 * LONGEST + 1) * 16], back[16 * APART];
+    int64_t at[LONGEST], w = k->real[dtype]->lanes;
+    for (int64_t i = 0; i < n; i++) at[i] = table ? i * 7 % LONGEST + 1 : i;
+    fill(dtype, plane, COUNT(plane), 1), fill(dtype, lane, COUNT(lane), 2), fill(dtype, back, COUNT(back), 3);
+    tg_interleaving there = {n, count, APART, plane, lane, table ? at : NULL};
+    k->real[dtype]->interleave(&there);
+    bool written[2 * LONGEST + 1] = {false};
+    for (int64_t i = 0; i < n; i++) written[at[i]] = true;
+    for (int64_t i = 0; i < n * w; i++) {
+        double want = i % w < count ? whole(i % w * APART + i / w, 1) : 0;
+        REQUIRE(get(dtype, lane, at[i / w] * w + i % w) == want,
+                "%s f%d: element %d of plane %d is %g, not %g", k->isa, dtype ? 64 : 32, (int)(i / w),
+                (int)(i % w), get(dtype, lane, at[i / w] * w + i % w), want);
+    }
+    for (int64_t i = 0; i < (2 * LONGEST + 1) * w; i++)
+        REQUIRE(written[i / w] || get(dtype, lane, i) == whole(i, 2), "%s f%d: wrote vector %d", k->isa,
+                dtype ? 64 : 32, (int)(i / w));
+    fill(dtype, lane, n * w, 4);
+    k->real[dtype]->deinterleave(&(tg_interleaving){n, count, APART, back, lane, table ? at : NULL});
+    for (int64_t i = 0; i < n * count; i++)
+        set(dtype, plane, i / n * APART + at[i % n], whole(i % n * w + i / n, 4));
+    for (int64_t l = 0; l < 16; l++)
+        for (int64_t i = 0; i < APART; i++) {
+            bool was = l >= count || i > LONGEST || !written[i];
+            double want = was ? whole(l * APART + i, 3) : get(dtype, plane, l * APART + i);
+            REQUIRE(get(dtype, back, l * APART + i) == want, "%s f%d, %d of %d: %g at %d of plane %d, not %g",
+                    k->isa, dtype ? 64 : 32, (int)n, (int)count, get(dtype, back, l * APART + i), (int)i,
+                    (int)l, want);
+        }
+}
+
+START_TEST(interleaves) {
+    static const int64_t n[] = {0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, LONGEST};
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
+    for (int64_t i = 0; k && i < COUNT(n) * 4; i++)
+        for (int64_t count = 1; count <= k->real[i % 2]->lanes; count++)
+            check_interleaving(k, (int)(i % 2), n[i / 4], count, i / 2 % 2);
+}
+END_TEST
+
+enum { NO_BIAS, A_BIAS, ADDS };
+
+static void check_lane_product(const tg_kernels *k, int dtype, int64_t m, int64_t n, int64_t sums, int start) {
+    enum { A = 3 * 40 + 5 * SUMS };
+    static double a[A * 16], b[5 * SUMS * 16], c[(40 * 5 + 1) * 16], bias[5 * 16];
+    int64_t row[40], col[SUMS], w = k->real[dtype]->lanes;
+    for (int64_t i = 0; i < m; i++) row[i] = i * 7 % 40 * 3;
+    for (int64_t p = 0; p < sums; p++) col[p] = p * 11 % SUMS * 5;
+    fill(dtype, a, COUNT(a), 1), fill(dtype, b, COUNT(b), 2), fill(dtype, c, COUNT(c), 3);
+    fill(dtype, bias, COUNT(bias), 4);
+    k->real[dtype]->lane_product(
+        &(tg_lane_product){m, n, sums, a, b, start == A_BIAS ? bias : NULL, c, row, col, start == ADDS});
+    for (int64_t i = 0; i < (m * n + 1) * w; i++) {
+        int64_t v = i / w, j = v / m, r = v % m;
+        double want = start == ADDS || v == m * n ? whole(i, 3)
+                      : start == A_BIAS           ? whole(j * w + i % w, 4)
+                                                  : 0;
+        for (int64_t p = 0; p < sums && v < m * n; p++)
+            want += get(dtype, a, (row[r] + col[p]) * w + i % w) * get(dtype, b, (j * sums + p) * w + i % w);
+        REQUIRE(get(dtype, c, i) == want, "%s f%d [%d, %d] of %d sums: %g at %d, not %g", k->isa,
+                dtype ? 64 : 32, (int)m, (int)n, (int)sums, get(dtype, c, i), (int)i, want);
+    }
+}
+
+START_TEST(products_in_lanes) {
+    static const int64_t sums[] = {0, 1, 2, SUMS};
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
+    for (int64_t m = 1; k && m <= 40; m += m < 21 ? 1 : 19)
+        for (int64_t n = 1; n <= 5; n++)
+            for (int i = 0; i < 24; i++) check_lane_product(k, i % 2, m, n, sums[i / 2 % 4], i / 8);
+}
+END_TEST
+
 /* ---- pooling ---- */
 
 /* The window's largest: the first that ties, or the first NaN. */
@@ -249,6 +326,14 @@ static const row rows[] = {
     {2, 6, 1, 1, {20, 21}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
     {2, 20, 2, 1, {5, 4}, {2, 2}, {1, 1}, {0, 1}, {1, 1}},
     {20, 1, 2, 3, {6, 5}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
+    {40, 3, 2, 2, {5, 6}, {3, 2}, {1, 1}, {1, 1}, {1, 1}},
+    {3, 10, 3, 2, {11, 12}, {3, 3}, {2, 3}, {1, 0}, {1, 1}},
+    {1, 17, 1, 1, {12, 40}, {3, 5}, {1, 1}, {2, 4}, {2, 2}},
+    {1, 16, 1, 2, {3, 701}, {3, 5}, {1, 1}, {1, 2}, {1, 1}},
+    {2, 33, 1, 1, {40, 9}, {5, 5}, {2, 2}, {3, 2}, {1, 3}},
+    {2, 16, 4, 4, {14, 14}, {3, 3}, {1, 1}, {1, 1}, {1, 1}},
+    {3, 7, 8, 3, {9, 10}, {2, 2}, {1, 1}, {0, 0}, {1, 1}},
+    {2, 24, 1, 1, {7, 30}, {1, 1}, {3, 2}, {0, 0}, {1, 1}},
     {2, 1, 2, 3, {4, 4}, {3, 3}, {1, 1}, {5, 4}, {1, 1}},
     {2, 1, 2, 3, {6, 6}, {4, 4}, {1, 1}, {0, 0}, {1, 1}},
     {0, 1, 2, 3, {6, 6}, {4, 4}, {1, 1}, {0, 0}, {1, 1}},
@@ -344,6 +429,8 @@ TCase *tcase_conv(void) {
     tcase_add_loop_test(tc, products_with_offsets, 0, isa_count());
     tcase_add_loop_test(tc, lines_with_offsets, 0, isa_count());
     tcase_add_loop_test(tc, transposes, 0, isa_count());
+    tcase_add_loop_test(tc, interleaves, 0, isa_count());
+    tcase_add_loop_test(tc, products_in_lanes, 0, isa_count());
     tcase_add_loop_test(tc, pools, 0, isa_count());
     tcase_add_loop_test(tc, convolutions, 0, isa_count());
     return tc;
