@@ -226,7 +226,7 @@ static bool attributes(tg_shape size, tg_avg_pool2d_opts o, avg_attr *a) {
                     .windows = TG_SHAPE(0, 0),
                     .kernel = tg_pair(o.kernel),
                     .stride = tg_pair(o.stride),
-                    .padding = TG_SHAPE(o.padding[0], o.padding[1]),
+                    .padding = tg_padding_pair(o.padding),
                     .exclude_padding = o.exclude_padding};
     for (int i = 0; i < 2; i++) {
         if (a->stride.dim[i] == 0) a->stride.dim[i] = a->kernel.dim[i];

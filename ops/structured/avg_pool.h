@@ -5,6 +5,7 @@
 #define TG_OPS_STRUCTURED_AVG_POOL_H
 
 #include "autograd/op.h"
+#include "ops/structured/pair.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -6,12 +6,13 @@
  * bias [filters], and y [images, filters, height', width'] with
  *     height' = floor((height + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
  * Padding is with zeros, and a NaN of w times such a zero is NaN; the same holds for the zeros that the transposes see
- * around g. Pairs are {height, width}; {2} as a stride or dilation is {2, 2}, but as a padding {2, 0}. Zero is the
- * default of every option; a stride, dilation or number of groups of 0 stands for 1. Sizes that do not fit each other, and a kernel that does not fit into the padded image, are TG_ERR_SHAPE. */
+ * around g. Pairs are {height, width} (ops/structured/pair.h): {2} is {2, 2}, and {2, TG_NONE} a padding of the height
+ * alone. Zero is the default of every option; a stride, dilation or number of groups of 0 stands for 1. Sizes that do not fit each other, and a kernel that does not fit into the padded image, are TG_ERR_SHAPE. */
 #ifndef TG_OPS_STRUCTURED_CONV_H
 #define TG_OPS_STRUCTURED_CONV_H
 
 #include "autograd/op.h"
+#include "ops/structured/pair.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -88,10 +88,10 @@ tg_tensor *tg_conv_transpose2d_with(tg_tensor *x, tg_tensor *w, tg_conv_transpos
     if (!has_rank("conv_transpose2d", x, 0, 4) || !has_rank("conv_transpose2d", w, 1, 4)) return tg_poison();
     if (opts.bias && !has_rank("conv_transpose2d", opts.bias, 2, 1)) return tg_poison();
     tg_window_attr a = attributes(&opts);
-    tg_shape lacks = {2, {0}};
+    tg_shape lacks = {2, {0}}, more = tg_padding_pair(opts.output_padding);
     a.size.rank = 2;
     for (int i = 0; i < 2; i++)
-        if (!transposed_size(&a, i, tg_size(x, 2 + i), tg_size(w, 2 + i), opts.output_padding[i], &lacks.dim[i]))
+        if (!transposed_size(&a, i, tg_size(x, 2 + i), tg_size(w, 2 + i), more.dim[i], &lacks.dim[i]))
             return tg_poison();
     bool padded = lacks.dim[0] > 0 || lacks.dim[1] > 0;
     tg_tensor *g = padded ? tg_pad_with(x, (tg_pad_opts){.after = lacks}) : x,

@@ -1,5 +1,5 @@
 /* Pooling by the largest element. Images x are [images, channels, height, width], f32 or f64. Pairs are
- * {height, width}; {2} as a kernel, stride or dilation is {2, 2}, but as a padding {2, 0}. Zero is the default of every
+ * {height, width} (ops/structured/pair.h): {2} is {2, 2}, and {2, TG_NONE} a padding of the height alone. Zero is the default of every
  * option but the kernel, which must be given; the default stride of a pool is its kernel. Windows that no
  * longer fit at the far edges are left out (as in PyTorch without ceil_mode).
  *
@@ -8,6 +8,7 @@
 #define TG_OPS_STRUCTURED_MAX_POOL_H
 
 #include "autograd/op.h"
+#include "ops/structured/pair.h"
 
 #ifdef __cplusplus
 extern "C" {

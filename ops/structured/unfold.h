@@ -3,6 +3,7 @@
 #define TG_OPS_STRUCTURED_UNFOLD_H
 
 #include "autograd/op.h"
+#include "ops/structured/pair.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -19,7 +19,7 @@ tg_window_attr tg_window_options(const int64_t stride[2], const int64_t padding[
     tg_shape steps = tg_pair(stride), gaps = tg_pair(dilation);
     return (tg_window_attr){
         .stride = TG_SHAPE(or_one(steps.dim[0]), or_one(steps.dim[1])),
-        .padding = TG_SHAPE(padding[0], padding[1]),
+        .padding = tg_padding_pair(padding),
         .dilation = TG_SHAPE(or_one(gaps.dim[0]), or_one(gaps.dim[1])),
         .groups = or_one(groups),
     };

@@ -17,12 +17,11 @@ extern const tg_attr_field tg_window_fields[TG_WINDOW_FIELDS];
 #define TG_WINDOW_ATTRS \
     .attr_size = sizeof(tg_window_attr), .attrs = tg_window_fields, .n_attrs = TG_WINDOW_FIELDS
 
-/* A pair {height, width} as users give it: a width of 0, left out, is the height. */
-static inline tg_shape tg_pair(const int64_t pair[2]) {
-    return TG_SHAPE(pair[0], pair[1] ? pair[1] : pair[0]);
-}
+/* A pair as users give it (ops/structured/pair.h); of paddings, TG_NONE is 0. */
+tg_shape tg_pair(const int64_t pair[2]);
+tg_shape tg_padding_pair(const int64_t pair[2]);
 
-/* The attributes for options as users give them: strides and dilations are such pairs, and 0 stands for a stride, dilation or
+/* The attributes for options as users give them: strides, paddings and dilations are such pairs, and 0 stands for a stride, dilation or
  * number of groups of 1. */
 tg_window_attr tg_window_options(const int64_t stride[2], const int64_t padding[2], const int64_t dilation[2],
                                  int64_t groups);

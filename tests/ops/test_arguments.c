@@ -174,8 +174,8 @@ START_TEST(modes_and_windows) {
         REFUSED(tg_topk(x, far[i], 0), TG_ERR_ARGUMENT, "topk", "out of range for axis 0 of size 2");
         REFUSED(tg_diag_embed(x, far[i]), TG_ERR_SHAPE, "diag_embed", "large");
         REFUSED(tg_pad(x, .before = TG_SHAPE(far[i])), TG_ERR_SHAPE, "pad", "cannot be padded by");
-        REFUSED(tg_unfold(image, .kernel = {1, 1}, .padding = {far[i], 0}), TG_ERR_ARGUMENT, "unfold",
-                "padding");
+        REFUSED(tg_unfold(image, .kernel = {1, 1}, .padding = {far[i] == TG_NONE ? -1 : far[i], TG_NONE}),
+                TG_ERR_ARGUMENT, "unfold", "padding");
         REFUSED(tg_max_pool2d(image, .kernel = {far[i], 1}), TG_ERR_ARGUMENT, "max_pool2d", "stride is");
         REFUSED(tg_avg_pool2d(image, .kernel = {1, 1}, .stride = {far[i], 1}), TG_ERR_ARGUMENT, "avg_pool2d",
                 "stride");
@@ -186,15 +186,17 @@ END_TEST
 /* What forward takes its gradient takes: an image without elements is all padding to unfold, and no image to pools. */
 START_TEST(empty_images) {
     tg_tensor *none = tg_set_requires_grad(tg_zeros(TG_F64, 1, 2, 0, 4), true);
-    tg_tensor *columns = tg_unfold(none, .kernel = {2, 2}, .padding = {1, 0});
+    tg_tensor *columns = tg_unfold(none, .kernel = {2, 2}, .padding = {1, TG_NONE});
     ck_assert(tg_shape_equal(tg_shape_of(columns), TG_SHAPE(1, 8, 3)));
     ck_assert_int_eq(tg_backward(tg_sum(columns)), TG_OK);
     ck_assert(tg_shape_equal(tg_shape_of(tg_grad_of(none)), tg_shape_of(none)));
-    REFUSED(tg_avg_pool2d(none, .kernel = {2, 2}, .padding = {1, 0}), TG_ERR_SHAPE, "avg_pool2d", "0 by 4");
+    REFUSED(tg_avg_pool2d(none, .kernel = {2, 2}, .padding = {1, TG_NONE}), TG_ERR_SHAPE, "avg_pool2d",
+            "0 by 4");
     REFUSED(tg_avg_pool2d(none, .kernel = {2, 2}, .padding = {1, 1}, .exclude_padding = true), TG_ERR_SHAPE,
             "avg_pool2d", "0 by 4");
     REFUSED(tg_adaptive_avg_pool2d(none, 1, 1), TG_ERR_SHAPE, "adaptive_avg_pool2d", "0 by 4");
-    REFUSED(tg_max_pool2d(none, .kernel = {2, 2}, .padding = {1, 0}), TG_ERR_ARGUMENT, "max_pool2d", "padding");
+    REFUSED(tg_max_pool2d(none, .kernel = {2, 2}, .padding = {1, TG_NONE}), TG_ERR_ARGUMENT, "max_pool2d",
+            "padding");
 }
 END_TEST
 

@@ -20,7 +20,7 @@ static tg_tensor *given_to(const char *op, tg_tensor *t) {
 #define STRIDE \
     { at(a, 0), at(a, 1) }
 #define PADDING \
-    { at(a, 2), at(a, 3) }
+    { at(a, 2), at(a, 3) ? at(a, 3) : TG_NONE }
 #define DILATION \
     { at(a, 4), at(a, 5) }
 #define WINDOW .stride = STRIDE, .padding = PADDING, .dilation = DILATION, .groups = at(a, 6)
@@ -35,9 +35,9 @@ CALL(conv_transpose1d_bias,
      tg_conv_transpose1d(in[0], in[1], .stride = at(a, 0), .padding = at(a, 1), .bias = given(in[2])))
 CALL(conv2d_input, tg_conv2d_input(in[0], in[1], at(a, 7), at(a, 8), WINDOW))
 CALL(conv2d_weight, tg_conv2d_weight(in[0], in[1], at(a, 7), at(a, 8), WINDOW))
-CALL(conv_transpose2d, tg_conv_transpose2d(in[0], in[1], WINDOW, .output_padding = {at(a, 7), at(a, 8)}))
+CALL(conv_transpose2d, tg_conv_transpose2d(in[0], in[1], WINDOW, .output_padding = {at(a, 7), at(a, 8) ? at(a, 8) : TG_NONE}))
 CALL(conv_transpose2d_bias,
-     tg_conv_transpose2d(in[0], in[1], WINDOW, .output_padding = {at(a, 7), at(a, 8)}, .bias = given(in[2])))
+     tg_conv_transpose2d(in[0], in[1], WINDOW, .output_padding = {at(a, 7), at(a, 8) ? at(a, 8) : TG_NONE}, .bias = given(in[2])))
 
 /* axes, eps */
 CALL(layer_norm, tg_layer_norm(in[0], .axes = (int)a->v[0], .eps = a->v[1]))

@@ -171,12 +171,12 @@ START_TEST(conv_layer_is_conv2d) {
     tg_model *m = tg_model_new(1);
     tg_tensor *x = numbers(TG_F64, TG_SHAPE(2, 4, 6, 7), 0);
     tg_tensor *y =
-        tg_nn_conv2d(m, "c", x, 6, .kernel = {3, 2}, .stride = {2, 1}, .padding = {1, 0}, .groups = 2);
+        tg_nn_conv2d(m, "c", x, 6, .kernel = {3, 2}, .stride = {2, 1}, .padding = {1, TG_NONE}, .groups = 2);
     tg_tensor *w = tg_model_find(m, "c.weight"), *b = tg_model_find(m, "c.bias");
     expect_ok();
     ck_assert(tg_shape_equal(tg_shape_of(w), TG_SHAPE(6, 2, 3, 2)));
     ck_assert(tg_shape_equal(tg_shape_of(b), TG_SHAPE(6)));
-    tg_tensor *z = tg_conv2d(x, w, .bias = b, .stride = {2, 1}, .padding = {1, 0}, .groups = 2);
+    tg_tensor *z = tg_conv2d(x, w, .bias = b, .stride = {2, 1}, .padding = {1, TG_NONE}, .groups = 2);
     ck_assert(tg_shape_equal(tg_shape_of(y), tg_shape_of(z)));
     for (int64_t i = 0; i < tg_numel(y); i++) ck_assert_double_eq(tg_get(y, i), tg_get(z, i));
     ck_assert_int_eq(tg_backward(tg_sum(tg_square(y))), TG_OK);
