@@ -707,6 +707,14 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_nn_multihead_attention(...) \
     TG_AT(tg_nn_multihead_attention_with(TG_WITH_OPTIONS(4, tg_nn_multihead_attention_opts, __VA_ARGS__)))
 
+/* ops/nn/layers/conv.h */
+#define tg_nn_conv2d(...) TG_AT(tg_nn_conv2d_with(TG_WITH_OPTIONS(4, tg_nn_conv2d_opts, __VA_ARGS__)))
+#define tg_nn_conv1d(...) TG_AT(tg_nn_conv1d_with(TG_WITH_OPTIONS(4, tg_nn_conv1d_opts, __VA_ARGS__)))
+#define tg_nn_conv_transpose2d(...) \
+    TG_AT(tg_nn_conv_transpose2d_with(TG_WITH_OPTIONS(4, tg_nn_conv_transpose2d_opts, __VA_ARGS__)))
+#define tg_nn_conv_transpose1d(...) \
+    TG_AT(tg_nn_conv_transpose1d_with(TG_WITH_OPTIONS(4, tg_nn_conv_transpose1d_opts, __VA_ARGS__)))
+
 /* ops/nn/layers/init.h */
 #define tg_init_zeros(...) TG_VALUE_AT(tg_init, tg_init_zeros(__VA_ARGS__))
 #define tg_init_ones(...) TG_VALUE_AT(tg_init, tg_init_ones(__VA_ARGS__))
@@ -737,10 +745,11 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 
 /* ops/nn/layers/layers.h */
 #define tg_nn_linear(...) TG_AT(tg_nn_linear_with(TG_WITH_OPTIONS(4, tg_nn_linear_opts, __VA_ARGS__)))
-#define tg_nn_conv2d(...) TG_AT(tg_nn_conv2d_with(TG_WITH_OPTIONS(4, tg_nn_conv2d_opts, __VA_ARGS__)))
 #define tg_nn_layer_norm(...) TG_AT(tg_nn_layer_norm_with(TG_WITH_OPTIONS(3, tg_nn_layer_norm_opts, __VA_ARGS__)))
 #define tg_nn_rms_norm(...) TG_AT(tg_nn_rms_norm_with(TG_WITH_OPTIONS(3, tg_nn_rms_norm_opts, __VA_ARGS__)))
 #define tg_nn_batch_norm(...) TG_AT(tg_nn_batch_norm_with(TG_WITH_OPTIONS(3, tg_nn_batch_norm_opts, __VA_ARGS__)))
+#define tg_nn_group_norm(...) TG_AT(tg_nn_group_norm_with(TG_WITH_OPTIONS(4, tg_nn_group_norm_opts, __VA_ARGS__)))
+#define tg_nn_prelu(...) TG_AT(tg_nn_prelu_with(TG_WITH_OPTIONS(3, tg_nn_prelu_opts, __VA_ARGS__)))
 #define tg_nn_embedding(...) TG_AT(tg_nn_embedding_with(TG_WITH_OPTIONS(5, tg_nn_embedding_opts, __VA_ARGS__)))
 #define tg_nn_dropout(...) TG_AT(tg_nn_dropout_with(TG_WITH_OPTIONS(3, tg_nn_dropout_opts, __VA_ARGS__)))
 

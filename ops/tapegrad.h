@@ -55,6 +55,7 @@
 
 #include "ops/nn/optim/hyper.h"
 #include "ops/nn/layers/attention.h"
+#include "ops/nn/layers/conv.h"
 #include "ops/nn/layers/init.h"
 #include "ops/nn/layers/kv_cache.h"
 #include "ops/nn/layers/layer.h"

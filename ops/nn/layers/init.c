@@ -209,6 +209,13 @@ tg_init tg_init_xavier_normal(double gain) {
     return (tg_init){.fill = fill_xavier_normal, .number = {gain, OF_BOTH}};
 }
 
+tg_init tg_init_by_fan_in(tg_shape weight) {
+    double fan_in = 1;
+    for (int axis = 1; axis < weight.rank; axis++) fan_in *= (double)weight.dim[axis];
+    double bound = fan_in > 0 ? 1 / sqrt(fan_in) : 0;
+    return tg_init_uniform(-bound, bound);
+}
+
 /* ---- use ---- */
 
 tg_status tg_init_fill(tg_tensor *w, tg_init init, tg_rng *rng) {

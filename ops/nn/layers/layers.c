@@ -1,32 +1,22 @@
 #include "ops/nn/layers/layers.h"
 
 #include "autograd/composed.h"
+#include "ops/elementwise/activation.h"
 #include "ops/elementwise/arithmetic.h"
 #include "ops/elementwise/inplace.h"
 #include "ops/index/embedding.h"
-#include "ops/nn/layers/init.h"
+#include "ops/nn/layers/init_private.h"
 #include "ops/nn/layers/layer.h"
 #include "ops/products/matmul.h"
 #include "ops/structured/batch_norm.h"
-#include "ops/structured/conv.h"
 #include "ops/structured/layer_norm.h"
-
-#include <math.h>
-
-/* How weights [out, in, kernel..] and their biases start: uniform in +-1 / sqrt(fan_in). */
-static tg_init by_fan_in(tg_shape weight) {
-    double fan_in = 1;
-    for (int axis = 1; axis < weight.rank; axis++) fan_in *= (double)weight.dim[axis];
-    double bound = fan_in > 0 ? 1 / sqrt(fan_in) : 0;
-    return tg_init_uniform(-bound, bound);
-}
 
 /* ---- linear ---- */
 
 static tg_tensor *linear(tg_model *model, const char *name, tg_tensor *x, int64_t out, tg_nn_linear_opts opts) {
     tg_dtype dtype = tg_dtype_of(x);
     tg_shape shape = TG_SHAPE(out, tg_size(x, -1));
-    tg_init init = by_fan_in(shape);
+    tg_init init = tg_init_by_fan_in(shape);
     tg_tensor *w = tg_layer_param(model, "nn_linear", name, "weight", dtype, shape,
                                   tg_init_option(opts.init, init)),
               *b = NULL;
@@ -42,39 +32,6 @@ tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor *x, in
     if (!tg_layer_check("nn_linear", x, 0, "[.., in]", out)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, linear(model, name, x, out, opts));
-}
-
-/* ---- convolution ---- */
-
-static tg_tensor *convolve(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
-                           tg_nn_conv2d_opts o) {
-    tg_dtype dtype = tg_dtype_of(x);
-    tg_conv2d_opts opts = {.groups = o.groups};
-    for (int i = 0; i < 2; i++)
-        opts.stride[i] = o.stride[i], opts.padding[i] = o.padding[i], opts.dilation[i] = o.dilation[i];
-    tg_shape shape = TG_SHAPE(filters, tg_size(x, 1) / (o.groups > 0 ? o.groups : 1), o.kernel[0], o.kernel[1]);
-    tg_init init = by_fan_in(shape);
-    tg_tensor *w =
-        tg_layer_param(model, "nn_conv2d", name, "weight", dtype, shape, tg_init_option(o.init, init));
-    if (!o.no_bias)
-        opts.bias = tg_layer_param(model, "nn_conv2d", name, "bias", dtype, TG_SHAPE(filters),
-                                   tg_init_option(o.init_bias, init));
-    return tg_conv2d_with(x, w, opts);
-}
-
-tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
-                             tg_nn_conv2d_opts opts) {
-    TG_NAMED("nn_conv2d");
-    if (!tg_layer_check("nn_conv2d", x, 4, "[images, channels, height, width]", filters)) return tg_poison();
-    if (opts.kernel[1] == 0) opts.kernel[1] = opts.kernel[0];
-    if (opts.kernel[0] < 1 || opts.kernel[1] < 1) {
-        tg_fail(TG_ERR_ARGUMENT,
-                "nn_conv2d: the kernel must be given, with positive sizes, and is {%lld, %lld}",
-                (long long)opts.kernel[0], (long long)opts.kernel[1]);
-        return tg_poison();
-    }
-    tg_layer_start start = tg_layer_begin(model);
-    return tg_layer_end(start, convolve(model, name, x, filters, opts));
 }
 
 /* ---- normalisation ---- */
@@ -109,6 +66,17 @@ tg_tensor *tg_nn_rms_norm_with(tg_model *model, const char *name, tg_tensor *x, 
     return tg_layer_end(start, tg_rms_norm_with(x, opts));
 }
 
+/* Whether x is [images, channels, ..]; raises the error otherwise. */
+static bool has_channels(const char *layer, tg_tensor *x) {
+    static const char form[] = "[images, channels, ..]";
+    if (!tg_layer_check(layer, x, 0, form, 1)) return false;
+    if (tg_rank(x) >= 2) return true;
+    char text[160];
+    tg_fail(TG_ERR_SHAPE, "%s: needs an input %s, was given %s", layer, form,
+            tg_describe(x, text, sizeof text));
+    return false;
+}
+
 /* Without an error there is a model, and x is [images, channels, ..]. */
 static tg_tensor *batch_norm(tg_model *model, const char *name, tg_tensor *x, tg_nn_batch_norm_opts o) {
     static const char layer[] = "nn_batch_norm";
@@ -132,15 +100,40 @@ static tg_tensor *batch_norm(tg_model *model, const char *name, tg_tensor *x, tg
 
 tg_tensor *tg_nn_batch_norm_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_batch_norm_opts opts) {
     TG_NAMED("nn_batch_norm");
-    if (!tg_layer_check("nn_batch_norm", x, 0, "[images, channels, ..]", 1)) return tg_poison();
-    if (tg_rank(x) < 2) {
-        char text[160];
-        tg_fail(TG_ERR_SHAPE, "nn_batch_norm: needs an input [images, channels, ..], was given %s",
-                tg_describe(x, text, sizeof text));
-        return tg_poison();
-    }
+    if (!has_channels("nn_batch_norm", x)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
     return tg_layer_end(start, batch_norm(model, name, x, opts));
+}
+
+tg_tensor *tg_nn_group_norm_with(tg_model *model, const char *name, tg_tensor *x, int64_t groups,
+                                 tg_nn_group_norm_opts o) {
+    static const char layer[] = "nn_group_norm";
+    TG_NAMED(layer);
+    tg_model_training(model); /* without parameters, nothing else asks whether it is a model */
+    if (tg_error_status() != TG_OK || !has_channels(layer, x)) return tg_poison();
+    tg_layer_start start = tg_layer_begin(model);
+    tg_dtype dtype = tg_dtype_of(x);
+    tg_shape channels = TG_SHAPE(tg_size(x, 1));
+    tg_group_norm_opts opts = {.eps = o.eps};
+    if (!o.no_affine) {
+        opts.weight = tg_layer_param(model, layer, name, "weight", dtype, channels,
+                                     tg_init_option(o.init, tg_init_ones()));
+        opts.bias = tg_layer_param(model, layer, name, "bias", dtype, channels, o.init_bias);
+    }
+    return tg_layer_end(start, tg_group_norm_with(x, groups, opts));
+}
+
+/* ---- prelu ---- */
+
+tg_tensor *tg_nn_prelu_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_prelu_opts o) {
+    TG_NAMED("nn_prelu");
+    if (o.by_channel ? !has_channels("nn_prelu", x) : !tg_layer_check("nn_prelu", x, 0, "[..]", 1))
+        return tg_poison();
+    tg_layer_start start = tg_layer_begin(model);
+    tg_tensor *w = tg_layer_param(model, "nn_prelu", name, "weight", tg_dtype_of(x),
+                                  TG_SHAPE(o.by_channel ? tg_size(x, 1) : 1),
+                                  tg_init_option(o.init, tg_init_constant(0.25)));
+    return tg_layer_end(start, tg_prelu(x, w));
 }
 
 /* ---- embedding ---- */

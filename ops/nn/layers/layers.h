@@ -1,5 +1,6 @@
 /* Layers: a layer is a function of (model, name, input, size, options). Each takes initialisers (ops/nn/layers/init.h) of its weight,
- * init, and its bias, init_bias; left out, they start as torch.nn's do. */
+ * init, and its bias, init_bias; left out, they start as torch.nn's do. Convolutions are in ops/nn/layers/conv.h, layers of
+ * sequences in ops/nn/layers/recurrent.h. */
 #ifndef TG_OPS_NN_LAYERS_H
 #define TG_OPS_NN_LAYERS_H
 
@@ -21,20 +22,6 @@ typedef struct tg_nn_linear_opts {
  *     h = tg_relu(tg_nn_linear(m, "fc1", x, 256)); */
 TG_API tg_tensor *tg_nn_linear_with(tg_model *model, const char *name, tg_tensor *x, int64_t out,
                                     tg_nn_linear_opts opts);
-
-/* Convolution of x [images, channels, height, width] with `filters` filters of kernel {height, width}
- * (torch.nn.Conv2d): tg_conv2d with name.weight [filters, channels / groups, kernel..] and name.bias [filters]. The
- * kernel must be given (TG_ERR_ARGUMENT), and {5} is {5, 5}; the other options are those of tg_conv2d, init and init_bias
- * those of tg_nn_linear, where `in` is the number of inputs of one output, channels / groups * kernel.
- *     x = tg_relu(tg_nn_conv2d(m, "conv1", x, 16, .kernel = {5, 5}, .padding = {2, 2})); */
-typedef struct tg_nn_conv2d_opts {
-    tg_options_are_named by_name; /* no option: ops/calls.h */
-    int64_t kernel[2], stride[2], padding[2], dilation[2], groups;
-    bool no_bias;
-    tg_init init, init_bias;
-} tg_nn_conv2d_opts;
-TG_API tg_tensor *tg_nn_conv2d_with(tg_model *model, const char *name, tg_tensor *x, int64_t filters,
-                                    tg_nn_conv2d_opts opts);
 
 /* Layer normalisation over the last axis of x [.., size] (torch.nn.LayerNorm(size)), with name.weight and
  * name.bias [size], which start as ones and zeros:
@@ -72,6 +59,27 @@ typedef struct tg_nn_batch_norm_opts {
 } tg_nn_batch_norm_opts;
 TG_API tg_tensor *tg_nn_batch_norm_with(tg_model *model, const char *name, tg_tensor *x,
                                         tg_nn_batch_norm_opts opts);
+
+/* Normalisation of each image over each of `groups` equal groups of channels of x [images, channels, ..]
+ * (torch.nn.GroupNorm(groups, channels)): tg_group_norm with name.weight and name.bias [channels], which start as ones and
+ * zeros. Groups that do not divide the channels are TG_ERR_SHAPE.
+ *     x = tg_relu(tg_nn_group_norm(m, "norm", x, 8)); */
+typedef struct tg_nn_group_norm_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    bool no_affine;               /* without weight and bias */
+    double eps;                   /* default 1e-5 */
+    tg_init init, init_bias;
+} tg_nn_group_norm_opts;
+TG_API tg_tensor *tg_nn_group_norm_with(tg_model *model, const char *name, tg_tensor *x, int64_t groups,
+                                        tg_nn_group_norm_opts opts);
+
+/* tg_prelu with name.weight, one number, or one a channel of x [images, channels, ..] (torch.nn.PReLU(), PReLU(channels)). */
+typedef struct tg_nn_prelu_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    bool by_channel;
+    tg_init init; /* default tg_init_constant(0.25) */
+} tg_nn_prelu_opts;
+TG_API tg_tensor *tg_nn_prelu_with(tg_model *model, const char *name, tg_tensor *x, tg_nn_prelu_opts opts);
 
 /* The rows of name.weight [number, size] that index (i64 or i32, any shape) names: [.., size]
  * (torch.nn.Embedding(number, size); as there the weight starts standard normal). It is f32, or f64 if

@@ -7,6 +7,7 @@ TCase *tcase_model_file(void);
 TCase *tcase_model_torch(void);
 TCase *tcase_training_file(void);
 TCase *tcase_misuse(void);
+TCase *tcase_nn_conv(void);
 TCase *tcase_defaults(void);
 TCase *tcase_init(void);
 TCase *tcase_layers(void);
@@ -45,6 +46,7 @@ int main(void) {
 #endif
     suite_add_tcase(suite, tcase_misuse());
     suite_add_tcase(suite, tcase_init());
+    suite_add_tcase(suite, tcase_nn_conv());
     suite_add_tcase(suite, tcase_defaults());
     suite_add_tcase(suite, tcase_layers());
     suite_add_tcase(suite, tcase_attention_layers());

@@ -227,6 +227,11 @@ START_TEST(layers_take_initialisers) {
     tg_tensor *x = tg_zeros(TG_F32, 2, 3, 4), *images = tg_zeros(TG_F32, 2, 3, 4, 4);
     tg_nn_linear(m, "linear", x, 3, .init = two, .init_bias = three);
     tg_nn_conv2d(m, "conv2d", images, 3, .kernel = {2}, .init = two, .init_bias = three);
+    tg_nn_conv1d(m, "conv1d", x, 3, .kernel = 2, .init = two, .init_bias = three);
+    tg_nn_conv_transpose1d(m, "up1", x, 3, .kernel = 2, .init = two, .init_bias = three);
+    tg_nn_conv_transpose2d(m, "up2", images, 3, .kernel = {2}, .init = two, .init_bias = three);
+    tg_nn_group_norm(m, "group_norm", x, 1, .init = two, .init_bias = three);
+    tg_nn_prelu(m, "prelu", x, .init = two);
     tg_nn_layer_norm(m, "layer_norm", x, .init = two, .init_bias = three);
     tg_nn_rms_norm(m, "rms_norm", x, .init = two);
     tg_nn_batch_norm(m, "batch_norm", images, .init = two, .init_bias = three);
@@ -236,7 +241,7 @@ START_TEST(layers_take_initialisers) {
     tg_nn_lstm(m, "lstm", x, 3, .init = two, .init_bias = three);
     tg_nn_gru(m, "gru", x, 3, .init = two, .init_bias = three);
     expect_ok();
-    ck_assert_int_eq(tg_model_count(m), 22);
+    ck_assert_int_eq(tg_model_count(m), 31);
     for (int i = 0; i < tg_model_count(m); i++) {
         const tg_tensor *p = tg_model_at(m, i);
         bool out = strstr(tg_name(p), "out_proj"), bias = strstr(tg_name(p), "bias");

@@ -9,6 +9,11 @@ static void linear(tg_model *m) { tg_nn_linear(m, "linear", tg_zeros(TG_F32, 1, 
 static void conv2d(tg_model *m) {
     tg_nn_conv2d(m, "conv2d", tg_zeros(TG_F64, 1, 40, 5, 5), 200, .kernel = {3, 5}, .groups = 4);
 }
+static void convs(tg_model *m) {
+    tg_nn_conv1d(m, "conv1d", tg_zeros(TG_F32, 1, 40, 9), 200, .kernel = 5, .groups = 2);
+    tg_nn_conv_transpose1d(m, "up1", tg_zeros(TG_F32, 1, 40, 9), 200, .kernel = 5, .groups = 2);
+    tg_nn_conv_transpose2d(m, "up2", tg_zeros(TG_F64, 1, 40, 5, 5), 60, .kernel = {3, 5});
+}
 static void embedding(tg_model *m) { tg_nn_embedding(m, "embedding", tg_from(TG_I64, some, 2), 300, 100); }
 static void attention(tg_model *m) {
     tg_nn_multihead_attention(m, "attention", tg_zeros(TG_F32, 1, 2, 96), 4);
@@ -19,8 +24,10 @@ static void norms(tg_model *m) {
     tg_nn_layer_norm(m, "layer_norm", tg_zeros(TG_F32, 4, 50));
     tg_nn_rms_norm(m, "rms_norm", tg_zeros(TG_F32, 4, 50));
     tg_nn_batch_norm(m, "batch_norm", tg_zeros(TG_F32, 4, 50));
+    tg_nn_group_norm(m, "group_norm", tg_zeros(TG_F32, 4, 50), 5);
+    tg_nn_prelu(m, "prelu", tg_zeros(TG_F32, 4, 50));
 }
-static void (*const calls[])(tg_model *) = {linear, conv2d, embedding, attention, lstm, gru, norms};
+static void (*const calls[])(tg_model *) = {linear, conv2d, convs, embedding, attention, lstm, gru, norms};
 
 /* torch.nn's: the bound of a uniform law; 0 is a standard normal one; NAN a constant. */
 static const struct {
@@ -31,6 +38,12 @@ static const struct {
     {"linear.bias", 0.05, 0},
     {"conv2d.weight", 0.0816496580927726, 0}, /* 1 / sqrt(40 / 4 * 3 * 5) */
     {"conv2d.bias", 0.0816496580927726, 0},
+    {"conv1d.weight", 0.1, 0}, /* 1 / sqrt(40 / 2 * 5) */
+    {"conv1d.bias", 0.1, 0},
+    {"up1.weight", 0.044721359549995794, 0}, /* of weight [40, 100, 5]: 1 / sqrt(100 * 5) */
+    {"up1.bias", 0.044721359549995794, 0},
+    {"up2.weight", 0.03333333333333333, 0}, /* of weight [40, 60, 3, 5]: 1 / sqrt(60 * 15) */
+    {"up2.bias", 0.03333333333333333, 0},
     {"embedding.weight", 0, 0},
     {"attention.in_proj_weight", 0.125, 0}, /* sqrt(6 / (4 * 96)) */
     {"attention.in_proj_bias", NAN, 0},
@@ -49,6 +62,9 @@ static const struct {
     {"rms_norm.weight", NAN, 1},
     {"batch_norm.weight", NAN, 1},
     {"batch_norm.bias", NAN, 0},
+    {"group_norm.weight", NAN, 1},
+    {"group_norm.bias", NAN, 0},
+    {"prelu.weight", NAN, 0.25},
 };
 
 /* The bound rounded up to f32, in which it is drawn. */
