@@ -7,10 +7,10 @@
 
 #include "core/array.h"
 
-#define TG_MAX_OPERANDS 4
+#define TG_MAX_OPERANDS 5
 
 /* Where the operands of a run begin, and how many elements on their next element stands. `out` is the one that is
- * written; each run says what a, b and c are. each[] has the same four in this order, for loops over operands. */
+ * written; each run says what a, b and c are. each[] has the same four in this order, and a fifth, for loops over operands. */
 typedef union tg_operands {
     struct {
         char *out, *a, *b, *c;
@@ -31,7 +31,7 @@ typedef void tg_run(int64_t n, const tg_operands *p, const tg_strides *s, const 
 #define TG_BLOCK 32768
 
 /* Calls run on pieces that cover all elements of the arrays, which have the shape of a[0] (broadcast ones
- * by stride 0) and become out, a, b and c in this order. `cost` is the work an element means, in units of an
+ * by stride 0) and become each[] in this order. `cost` is the work an element means, in units of an
  * addition, at least 1. */
 void tg_iterate(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg);
 

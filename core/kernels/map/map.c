@@ -12,7 +12,7 @@ static const struct unary_use {
 
 /* Small arrays that are one run go straight to the kernel; a scalar op then costs a few nanoseconds. */
 static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
-    static const tg_strides ones = {{1, 1, 1, 1}};
+    static const tg_strides ones = {.each = {1, 1, 1, 1, 1}};
     tg_operands p;
     tg_strides s;
     int64_t n = a[0]->numel;
@@ -90,6 +90,35 @@ void tg_update_momentum(const tg_sgd_step *c, const tg_array *g, const tg_array 
 void tg_update_adam(const tg_adam_step *c, const tg_array *g, const tg_array *m, const tg_array *v,
                     const tg_array *p) {
     apply(4, (const tg_array *[]){p, m, v, g}, DEAR, tg_kernels_for(p->dtype)->adam, c);
+}
+
+void tg_update_amsgrad(const tg_adam_step *c, const tg_array *g, const tg_array *m, const tg_array *v,
+                       const tg_array *w, const tg_array *p) {
+    apply(5, (const tg_array *[]){p, m, v, w, g}, DEAR, tg_kernels_for(p->dtype)->amsgrad, c);
+}
+
+void tg_update_rms(const tg_rms_step *c, const tg_array *g, const tg_array *v, const tg_array *a,
+                   const tg_array *b, const tg_array *p) {
+    const tg_array *use[TG_MAX_OPERANDS] = {p, v};
+    int n = 2, form = (a ? TG_RMS_CENTERED : 0) | (b ? TG_RMS_MOMENTUM : 0);
+    if (a) use[n++] = a;
+    if (b) use[n++] = b;
+    use[n++] = g;
+    apply(n, use, DEAR, tg_kernels_for(p->dtype)->rms[form], c);
+}
+
+void tg_update_adadelta(const tg_adadelta_step *c, const tg_array *g, const tg_array *v, const tg_array *u,
+                        const tg_array *p) {
+    apply(4, (const tg_array *[]){p, v, u, g}, DEAR, tg_kernels_for(p->dtype)->adadelta, c);
+}
+
+void tg_update_adamax(const tg_adamax_step *c, const tg_array *g, const tg_array *m, const tg_array *u,
+                      const tg_array *p) {
+    apply(4, (const tg_array *[]){p, m, u, g}, DEAR, tg_kernels_for(p->dtype)->adamax, c);
+}
+
+void tg_update_lion(const tg_lion_step *c, const tg_array *g, const tg_array *m, const tg_array *p) {
+    apply(3, (const tg_array *[]){p, m, g}, CHEAP, tg_kernels_for(p->dtype)->lion, c);
 }
 
 void tg_map_axpy(double alpha, const tg_array *x, const tg_array *y) {

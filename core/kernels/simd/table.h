@@ -197,6 +197,9 @@ typedef struct tg_max_two {
 } tg_max_two;
 typedef void tg_max_two_fn(const tg_max_two *p);
 
+/* The second moment of tg_update_rms is always there; these make four kernels of the two others. */
+enum { TG_RMS_CENTERED = 1, TG_RMS_MOMENTUM = 2 };
+
 /* Elementwise runs, by their operands. */
 typedef struct tg_kernel_set {
     tg_run *unary[TG_UNARY_COUNT];      /* out = f(a); arg = double p[2] */
@@ -209,6 +212,10 @@ typedef struct tg_kernel_set {
     tg_run *sgd;      /* out is the parameter, a the gradient; arg = tg_sgd_step */
     tg_run *momentum; /* out is the parameter, a the velocity, b the gradient; the same */
     tg_run *adam;     /* out is the parameter, a and b the moments, c the gradient; arg = tg_adam_step */
+    tg_run *amsgrad;  /* the same with three moments */
+    tg_run *rms[4]; /* by which of TG_RMS_CENTERED and TG_RMS_MOMENTUM are there: parameter, moments, gradient; arg = tg_rms_step */
+    tg_run *adadelta, *adamax; /* as adam; arg = tg_adadelta_step, tg_adamax_step */
+    tg_run *lion;              /* as momentum; arg = tg_lion_step */
     tg_reduce_row *row[TG_REAL_REDUCTIONS];
     tg_reduce_columns *col[TG_REAL_REDUCTIONS];
     tg_softmax_fn *softmax, *log_softmax;

@@ -20,6 +20,7 @@ static void step(const tg_optim_call *call) {
     tg_sgd_step c = {.lr = call->lr,
                      .decay = o->weight_decay,
                      .momentum = o->momentum,
+                     .take = 1,
                      .of_d = o->nesterov ? 1 : 0,
                      .of_v = o->nesterov ? o->momentum : 1};
     if (call->moment[0])

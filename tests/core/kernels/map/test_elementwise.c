@@ -204,7 +204,8 @@ static void expect_axpy(const job *j, int64_t n, char *const p[]) {
 }
 
 /* Parameter, states, gradient: 2, 3 or 4 operands. */
-static const tg_sgd_step sgd = {.lr = 0.1, .decay = 0.01, .momentum = 0.9, .of_d = 0.25, .of_v = 0.75};
+static const tg_sgd_step sgd = {
+    .lr = 0.1, .decay = 0.01, .momentum = 0.9, .take = 1, .of_d = 0.25, .of_v = 0.75};
 static const tg_adam_step adam = {.decay = 0.01,
                                   .b1 = 0.9,
                                   .c1 = 0.1,
