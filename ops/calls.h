@@ -815,6 +815,8 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_model_buffer_numel(...) TG_VALUE_AT(int64_t, tg_model_buffer_numel(__VA_ARGS__))
 #define tg_model_set_training(...) TG_VALUE_AT(bool, tg_model_set_training(__VA_ARGS__))
 #define tg_model_training(...) TG_VALUE_AT(bool, tg_model_training(__VA_ARGS__))
+#define tg_model_freeze(...) \
+    TG_STATUS_AT(tg_model_freeze_with(TG_WITH_OPTIONS(2, tg_model_freeze_opts, __VA_ARGS__)))
 #define tg_model_print(...) TG_VOID_AT(tg_model_print(__VA_ARGS__))
 #define tg_model_copy(...) TG_POINTER_AT(tg_model *, tg_model_copy(__VA_ARGS__))
 #define tg_model_average(...) TG_STATUS_AT(tg_model_average(__VA_ARGS__))
@@ -826,11 +828,18 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_model_take(...) TG_STATUS_AT(tg_model_take_with(TG_WITH_OPTIONS(2, tg_model_take_opts, __VA_ARGS__)))
 
 /* ops/nn/optim/optim.h */
+#define tg_optim_evaluate(...) TG_STATUS_AT(tg_optim_evaluate(__VA_ARGS__))
 #define tg_optim_new(...) TG_POINTER_AT(tg_optim *, tg_optim_new(__VA_ARGS__))
 #define tg_optim_step(...) TG_STATUS_AT(tg_optim_step(__VA_ARGS__))
+#define tg_optim_step_closure(...) TG_STATUS_AT(tg_optim_step_closure(__VA_ARGS__))
 #define tg_optim_free(...) TG_VOID_AT(tg_optim_free(__VA_ARGS__))
 #define tg_optim_print(...) TG_VOID_AT(tg_optim_print(__VA_ARGS__))
 #define tg_model_zero_grad(...) TG_VOID_AT(tg_model_zero_grad(__VA_ARGS__))
+#define tg_optim_group(...) TG_STATUS_AT(tg_optim_group_with(TG_WITH_OPTIONS(2, tg_optim_group_opts, __VA_ARGS__)))
+#define tg_optim_get_of(...) TG_VALUE_AT(double, tg_optim_get_of(__VA_ARGS__))
+#define tg_clip_grad_norm(...) \
+    TG_VALUE_AT(double, tg_clip_grad_norm_with(TG_WITH_OPTIONS(2, tg_clip_grad_norm_opts, __VA_ARGS__)))
+#define tg_clip_grad_value(...) TG_STATUS_AT(tg_clip_grad_value(__VA_ARGS__))
 #define tg_optim_rule_of(...) TG_POINTER_AT(const tg_optim_rule *, tg_optim_rule_of(__VA_ARGS__))
 #define tg_optim_get(...) TG_VALUE_AT(double, tg_optim_get(__VA_ARGS__))
 #define tg_optim_set(...) TG_STATUS_AT(tg_optim_set(__VA_ARGS__))
@@ -840,6 +849,15 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_optim_set_state(...) TG_STATUS_AT(tg_optim_set_state(__VA_ARGS__))
 #define tg_sgd(...) TG_POINTER_AT(tg_optim *, tg_sgd_with(TG_WITH_OPTIONS(2, tg_sgd_opts, __VA_ARGS__)))
 #define tg_adam(...) TG_POINTER_AT(tg_optim *, tg_adam_with(TG_WITH_OPTIONS(2, tg_adam_opts, __VA_ARGS__)))
+#define tg_adamw(...) TG_POINTER_AT(tg_optim *, tg_adamw_with(TG_WITH_OPTIONS(2, tg_adamw_opts, __VA_ARGS__)))
+#define tg_adamax(...) TG_POINTER_AT(tg_optim *, tg_adamax_with(TG_WITH_OPTIONS(2, tg_adamax_opts, __VA_ARGS__)))
+#define tg_rmsprop(...) TG_POINTER_AT(tg_optim *, tg_rmsprop_with(TG_WITH_OPTIONS(2, tg_rmsprop_opts, __VA_ARGS__)))
+#define tg_adagrad(...) TG_POINTER_AT(tg_optim *, tg_adagrad_with(TG_WITH_OPTIONS(2, tg_adagrad_opts, __VA_ARGS__)))
+#define tg_adadelta(...) \
+    TG_POINTER_AT(tg_optim *, tg_adadelta_with(TG_WITH_OPTIONS(2, tg_adadelta_opts, __VA_ARGS__)))
+#define tg_lion(...) TG_POINTER_AT(tg_optim *, tg_lion_with(TG_WITH_OPTIONS(2, tg_lion_opts, __VA_ARGS__)))
+#define tg_muon(...) TG_POINTER_AT(tg_optim *, tg_muon_with(TG_WITH_OPTIONS(2, tg_muon_opts, __VA_ARGS__)))
+#define tg_lbfgs(...) TG_POINTER_AT(tg_optim *, tg_lbfgs_with(TG_WITH_OPTIONS(2, tg_lbfgs_opts, __VA_ARGS__)))
 
 /* ops/nn/layers/recurrent.h */
 #define tg_nn_rnn(...) TG_AT(tg_nn_rnn_with(TG_WITH_OPTIONS(4, tg_nn_rnn_opts, __VA_ARGS__)))

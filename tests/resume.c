@@ -21,6 +21,32 @@ static tg_optim *nesterov(tg_model *m) {
 static tg_optim *adam(tg_model *m) { return tg_adam(m, 0.01); }
 static tg_optim *adamw(tg_model *m) { return tg_adam(m, 0.01, .weight_decay = 0.1, .decoupled = true); }
 
+static tg_optim *dampened(tg_model *m) { return tg_sgd(m, 0.05, .momentum = 0.9, .dampening = 0.5); }
+static tg_optim *amsgrad(tg_model *m) { return tg_adam(m, 0.01, .amsgrad = true); }
+static tg_optim *adamw_itself(tg_model *m) { return tg_adamw(m, 0.01); }
+static tg_optim *adamax(tg_model *m) { return tg_adamax(m, 0.01); }
+static tg_optim *rmsprop(tg_model *m) { return tg_rmsprop(m, 0.003, .centered = true, .momentum = 0.5); }
+static tg_optim *adagrad(tg_model *m) {
+    return tg_adagrad(m, 0.05, .lr_decay = 0.01, .initial_accumulator_value = 0.1);
+}
+static tg_optim *adadelta(tg_model *m) { return tg_adadelta(m, 1); }
+static tg_optim *lion(tg_model *m) { return tg_lion(m, 0.003); }
+static tg_optim *muon(tg_model *m) {
+    tg_optim *o = tg_muon(m, 0.01);
+    tg_optim_group(o, "*.bias", .skip = true), tg_optim_group(o, "bn.*", .skip = true);
+    return o;
+}
+static tg_optim *lbfgs(tg_model *m) { return tg_lbfgs(m, 0.1, .max_iter = 3, .history_size = 5); }
+static tg_optim *wolfe(tg_model *m) {
+    return tg_lbfgs(m, 1, .max_iter = 2, .history_size = 40, .strong_wolfe = true);
+}
+static tg_optim *grouped(tg_model *m) {
+    tg_optim *o = tg_adam(m, 0.01, .weight_decay = 0.1);
+    tg_optim_group(o, "*.bias", .lr = 0.02, .set = {{"weight_decay", 0}, {"amsgrad", 1}});
+    tg_optim_group(o, "out.*", .lr_factor = 0.5, .set = {{"beta2", 0.9}});
+    return o;
+}
+
 /* A rule of one's own: p -= lr sign(v), v = 0.9 v + g. */
 static void own_step(const tg_optim_call *c) {
     for (int64_t i = 0; i < c->param->numel; i++) {
@@ -33,7 +59,9 @@ static const tg_optim_moment own_moments[] = {{.name = "direction"}};
 static const tg_optim_rule own_rule = {.name = "own", .moments = own_moments, .n_moments = 1, .step = own_step};
 static tg_optim *own(tg_model *m) { return tg_optim_new(m, &own_rule, 0.003, NULL); }
 
-static tg_optim *(*const kinds[])(tg_model *) = {sgd, momentum, nesterov, adam, adamw, own};
+static tg_optim *(*const kinds[])(tg_model *) = {sgd,      momentum, nesterov,     adam,   adamw,   own,
+                                                 dampened, amsgrad,  adamw_itself, adamax, rmsprop, adagrad,
+                                                 adadelta, lion,     muon,         lbfgs,  wolfe,   grouped};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static tg_schedule *plan_of(int kind, tg_optim *o) {
@@ -41,7 +69,7 @@ static tg_schedule *plan_of(int kind, tg_optim *o) {
     case 0:
         return tg_schedule_new(o, tg_lr_linear(5), tg_lr_cosine(30), tg_lr_step(4, .chained = true));
     case 1:
-        return tg_schedule_new(o, tg_lr_one_cycle(0.05, 2 * STEPS));
+        return tg_schedule_new(o, tg_lr_one_cycle(0.05, 2 * STEPS, .fixed_momentum = kinds[kind] == wolfe));
     default:
         return tg_schedule_new(o, tg_lr_linear(3), tg_lr_plateau(1, .factor = 0.7, .cooldown = 2));
     }
@@ -58,14 +86,30 @@ static tg_tensor *loss_of(tg_model *m, tg_tensor *x, tg_tensor *y) {
     return tg_cross_entropy(tg_nn_linear(m, "out", tg_nn_dropout(m, x, 0.3), 3), y);
 }
 
+/* One batch, as often as a rule asks for its loss. */
+typedef struct example {
+    tg_model *m;
+    tg_tensor **batch;
+} example;
+static tg_tensor *loss_of_example(void *user) {
+    const example *e = user;
+    return loss_of(e->m, e->batch[0], e->batch[1]);
+}
+
 static void train(const tg_training *run, int steps, double *done) {
     tg_tensor *batch[2];
     for (int i = 0; i < steps && tg_error_status() == TG_OK; i++) {
         tg_mark mark = tg_tape_mark();
         while (!tg_loader_next(run->loader, batch) && tg_error_status() == TG_OK) continue;
-        tg_tensor *loss = loss_of(run->model, batch[0], batch[1]);
-        if (tg_backward(loss) == TG_OK && tg_optim_step(run->optim) == TG_OK)
-            tg_schedule_step_metric(run->schedule, tg_item(loss));
+        bool searches = tg_optim_rule_of(run->optim)->search;
+        example e = {run->model, batch};
+        double metric = 0;
+        tg_tensor *loss = searches ? NULL : loss_of_example(&e);
+        if (searches)
+            tg_optim_step_closure(run->optim, loss_of_example, &e, &metric);
+        else if (tg_backward(loss) == TG_OK && tg_optim_step(run->optim) == TG_OK)
+            metric = tg_item(loss);
+        if (tg_error_status() == TG_OK) tg_schedule_step_metric(run->schedule, metric);
         tg_tape_rewind(mark);
         *done += 1;
     }

@@ -231,6 +231,8 @@ void free_schedules(void);
 
 /* ---- training loops ---- */
 tg_batch_fn draw_tg_batch_fn(const char *name);
+tg_closure draw_tg_closure(const char *name);
+tg_setting draw_tg_setting(const char *name);
 tg_meter *draw_tg_meter_p(const char *name);
 tg_metric *draw_tg_metric_p(const char *name);
 tg_epoch_fn draw_tg_epoch_fn(const char *name);
@@ -255,6 +257,7 @@ void own_tg_from_dlpack_unversioned(void);
 void own_tg_model_free(void);
 void own_tg_nn_scope(void);
 void own_tg_optim_free(void);
+void own_tg_lbfgs_with(void);
 void own_tg_schedule_free(void);
 void own_tg_safetensors_free(void);
 void own_tg_npz_free(void);

@@ -20,6 +20,33 @@ tg_batch_fn draw_tg_batch_fn(const char *name) {
     return none ? NULL : batch_function;
 }
 
+static tg_tensor *closure(void *user) {
+    (void)user;
+    tg_tensor *x = tg_ones_with(TG_F32, TG_SHAPE(3));
+    if (hostile_depth == 0) return tg_mean_with(x, (tg_reduce_opts){0});
+    for (int i = 0; i < hostile_depth; i++)
+        hostile_frames[i].disturbed = true; /* the model may get a parameter */
+    if (bad()) return one_in(2) ? NULL : misbehave(&x, 1);
+    tg_tensor *w =
+        tg_model_param(draw_tg_model_p("of closure"), "searched", TG_F32, TG_SHAPE(3), tg_init_ones());
+    return tg_mean_with(tg_square(one_in(8) ? tg_log(tg_neg(w)) : w), (tg_reduce_opts){0});
+}
+
+tg_closure draw_tg_closure(const char *name) {
+    const bool none = bad();
+    note(" %s=%s", name, none ? "NULL" : "function");
+    return none ? NULL : closure;
+}
+
+tg_setting draw_tg_setting(const char *name) {
+    static const char *const names[] = {"weight_decay", "momentum", "beta1", "eps", "flag", "integer", "lr"};
+    note(" %s", name);
+    return (tg_setting){bad()       ? draw_text("name")
+                        : one_in(2) ? names[below(COUNT(names))]
+                                    : NULL,
+                        draw_double("value")};
+}
+
 tg_meter *draw_tg_meter_p(const char *name) {
     if (bad()) return note(" %s=NULL", name), NULL;
     tg_meter *m = scratch(sizeof *m);
@@ -54,6 +81,18 @@ tg_epoch_fn draw_tg_epoch_fn(const char *name) {
 tg_fit_report *draw_tg_fit_report_p(const char *name) {
     (void)name;
     return scratch(sizeof(tg_fit_report));
+}
+
+/* Of a history that memory has, and few losses. */
+void own_tg_lbfgs_with(void) {
+    tg_model *m = draw_tg_model_p("model");
+    double lr = draw_double("lr");
+    tg_lbfgs_opts o = {.max_iter = bad() ? -1 : below(4), .history_size = bad() ? -1 : 1 + below(4)};
+    o.max_eval = bad() ? -1 : below(6), o.strong_wolfe = one_in(2), o.maximize = one_in(4);
+    if (one_in(3)) o.tolerance_grad = draw_double("tolerance_grad");
+    if (one_in(3)) o.tolerance_change = draw_double("tolerance_change");
+    call_begin();
+    end_tg_optim_p(tg_lbfgs_with(m, lr, o));
 }
 
 /* A short one. */

@@ -46,6 +46,7 @@ void tg_model_free(tg_model *model) {
     }
     for (int k = 0; k < TG_HOLDINGS; k++) tg_store_free(&m->store[k]);
     tg_store_free(&m->scopes);
+    tg_model_freezes_free(m);
     tg_object_free(model);
 }
 
@@ -109,6 +110,7 @@ static tg_status insert(tg_model_object *m, const wish *w, tg_entry e) {
                            w->who, e.name);
     if (!tg_store_reserve(&m->store[w->holding], 1)) return no_memory(w);
     tg_store_add(&m->store[w->holding], e);
+    if (w->holding == TG_PARAMETERS) tg_model_freeze_new(m, &e);
     return TG_OK;
 }
 
@@ -163,6 +165,7 @@ static tg_tensor *change_holding(tg_model_object *m, const wish *w, int i) {
     if (w->holding == TG_BUFFERS) tg_zero_grad(t);
     tg_set_requires_grad(t, w->holding == TG_PARAMETERS);
     tg_store_add(to, tg_store_remove(from, i));
+    if (w->holding == TG_PARAMETERS) tg_model_freeze_new(m, &to->at[to->count - 1]);
     return t;
 }
 

@@ -81,6 +81,20 @@ TG_API int64_t tg_model_buffer_numel(const tg_model *model);
 TG_API bool tg_model_set_training(tg_model *model, bool on);
 TG_API bool tg_model_training(const tg_model *model);
 
+/* Freezes the parameters whose names match the pattern (tg_optim_group says what a pattern is), and those that will: they
+ * require no gradient, so that a walk computes none, and optimisers pass over them. A gradient that is there is forgotten.
+ *     tg_model_freeze(m, "encoder.*");
+ *     tg_model_freeze(m, "encoder.norm.*", .thaw = true);
+ * Of the patterns that match a parameter the last call decides. Parameters are made by the first call of a layer, so it is
+ * tg_optim_step that looks: a pattern that has not matched any is TG_ERR_ARGUMENT there. Files do not hold patterns: a
+ * program that goes on with a training gives them again. */
+typedef struct tg_model_freeze_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    bool thaw;                    /* the parameters are to require a gradient */
+    bool allow_empty;             /* a pattern that matches nothing is no error */
+} tg_model_freeze_opts;
+TG_API tg_status tg_model_freeze_with(tg_model *model, const char *pattern, tg_model_freeze_opts opts);
+
 /* Prints a line for each layer and one for all: its name, its kind (blank until the layer has asked for what a file holds),
  * how many numbers and bytes its tensors have, and these with their shapes.
  *     layer  kind        numbers  bytes  tensors

@@ -322,6 +322,7 @@ void tg_model_change_commit(tg_model_change *c) {
         } else {
             tg_entry *named = &c->names.at[i];
             tg_store_add(store, (tg_entry){item->value, named->name, named->hash, .loaded = true});
+            if (item->holding == TG_PARAMETERS) tg_model_freeze_new(c->model, &store->at[store->count - 1]);
             item->value = NULL, named->name = NULL;
         }
     }

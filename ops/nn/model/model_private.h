@@ -7,11 +7,20 @@
 
 typedef enum tg_holding { TG_PARAMETERS, TG_BUFFERS, TG_HOLDINGS } tg_holding;
 
+/* What tg_model_freeze was told, in the order in which it holds. */
+typedef struct tg_freeze {
+    char *pattern; /* owned */
+    bool thaw, allow_empty;
+    bool matched; /* a parameter */
+} tg_freeze;
+
 /* The object behind a handle tg_model *: a model, or a scope of one. A name is in one store at most. */
 typedef struct tg_model_object {
     uint64_t seed;
     tg_store store[TG_HOLDINGS];
     tg_store scopes; /* by prefix; their tensors are handles tg_model * */
+    int freezes;
+    tg_freeze *freeze;
     bool evaluating;
     bool whole_file; /* a file made it, of which all was to be loaded */
     int making;      /* the number of parameters and buffers whose initialiser is running */
@@ -21,6 +30,14 @@ typedef struct tg_model_object {
 
 /* NULL with TG_ERR_ARGUMENT raised when the handle is not that of a model. */
 tg_model_object *tg_model_object_of(const tg_model *model, const char *who);
+
+/* A parameter that the model is given is frozen where a pattern says so. */
+void tg_model_freeze_new(tg_model_object *m, const tg_entry *e);
+
+/* Raises the error where a pattern has not matched a parameter yet. */
+tg_status tg_model_check_freezes(const tg_model_object *m, const char *who);
+
+void tg_model_freezes_free(tg_model_object *m);
 
 /* The model of a handle that may also be a scope's; *prefix is what the scope puts before names, "" for a model. */
 tg_model_object *tg_model_scope_of(const tg_model *model, const char **prefix, const char *who);

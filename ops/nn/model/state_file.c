@@ -60,8 +60,8 @@ tg_status tg_state_get_integers(const tg_state_file *f, const char *key, int64_t
     return get(f, key, TG_I64, TG_SHAPE(n), value, (size_t)n * sizeof *value);
 }
 
-tg_tensor *tg_state_get_like(const tg_state_file *f, const char *key, const tg_tensor *t) {
-    if (tg_error_status() != TG_OK || !has(f, key, tg_dtype_of(t), tg_shape_of(t))) return NULL;
+tg_tensor *tg_state_get_tensor(const tg_state_file *f, const char *key, tg_dtype dtype, tg_shape shape) {
+    if (tg_error_status() != TG_OK || !has(f, key, dtype, shape)) return NULL;
     tg_mark before = tg_tape_mark();
     tg_tensor *kept = tg_keep(tg_safetensors_get(f->set, key));
     tg_tape_rewind(before);

@@ -21,8 +21,8 @@ tg_status tg_state_put_integers(tg_safetensors *set, const char *key, int64_t n,
 tg_status tg_state_get_real(const tg_state_file *f, const char *key, double *value);
 tg_status tg_state_get_integers(const tg_state_file *f, const char *key, int64_t n, int64_t *value);
 
-/* The tensor of a key, kept, which must have t's dtype and shape; NULL with the same errors raised. */
-tg_tensor *tg_state_get_like(const tg_state_file *f, const char *key, const tg_tensor *t);
+/* The tensor of a key, kept, which must have this dtype and shape; NULL with the same errors raised. */
+tg_tensor *tg_state_get_tensor(const tg_state_file *f, const char *key, tg_dtype dtype, tg_shape shape);
 
 /* ---- damage: safetensors has no check of its own ---- */
 

@@ -84,9 +84,23 @@ static double reduced(const tg_lr *l, double base, int64_t reductions) {
     return reductions ? fmax(base * pow(l->factor, (double)reductions), l->min_lr) : base;
 }
 
+/* Of the reductions that the metric has asked for, those that were made: none after the first that would change the rate by
+ * no more than eps, as the changes become smaller. Each group has its own. */
+static int64_t made(const tg_lr *l, double base, int64_t asked) {
+    int64_t lo = 0, hi = asked;
+    while (lo < hi) {
+        int64_t k = lo + (hi - lo) / 2;
+        if (reduced(l, base, k) - reduced(l, base, k + 1) > l->eps)
+            lo = k + 1;
+        else
+            hi = k;
+    }
+    return lo;
+}
+
 static double plateau(const tg_lr *l, double base, int64_t t, const tg_schedule_state *s) {
     (void)t;
-    return reduced(l, base, s->reductions);
+    return reduced(l, base, made(l, base, s->reductions));
 }
 
 static bool is_better(const tg_lr *l, double metric, double best) {
@@ -95,14 +109,13 @@ static bool is_better(const tg_lr *l, double metric, double best) {
     return l->maximize ? metric > bound : metric < bound;
 }
 
-static void observe(const tg_lr *l, double base, double metric, tg_schedule_state *s) {
+static void observe(const tg_lr *l, double metric, tg_schedule_state *s) {
     bool better = is_better(l, metric, s->best);
     if (better) s->best = metric;
     s->bad = better ? 0 : s->bad + 1;
     if (s->cooldown > 0) s->cooldown--, s->bad = 0;
     if (s->bad <= l->patience) return;
-    s->bad = 0, s->cooldown = l->cooldown;
-    if (reduced(l, base, s->reductions) - reduced(l, base, s->reductions + 1) > l->eps) s->reductions++;
+    s->bad = 0, s->cooldown = l->cooldown, s->reductions++;
 }
 
 static double lambda(const tg_lr *l, double base, int64_t t, const tg_schedule_state *s) {

@@ -16,7 +16,7 @@ typedef struct tg_lr_kind {
     double (*momentum)(const tg_lr *lr, int64_t t); /* NULL: it has none; NaN: it is left alone */
 
     /* Changes what the state knows of metrics; NULL: the formula does not look at them. */
-    void (*observe)(const tg_lr *lr, double base, double metric, tg_schedule_state *state);
+    void (*observe)(const tg_lr *lr, double metric, tg_schedule_state *state);
 } tg_lr_kind;
 
 /* Writes "cosine(steps=900, eta_min=1e-05)". */

@@ -1,6 +1,8 @@
 /* The state of an optimiser: reading and setting it, one parameter at a time. */
 #include "ops/nn/optim/optim_private.h"
 
+#include "ops/nn/model/model_private.h"
+
 #include "ops/elementwise/inplace.h"
 
 tg_status tg_optim_get_state(const tg_optim *optim, int i, tg_optim_state *out) {
@@ -19,32 +21,40 @@ tg_status tg_optim_get_state(const tg_optim *optim, int i, tg_optim_state *out) 
 }
 
 /* Copies `given` to moment k of s; raises the error where it does not fit. */
-static tg_status take_moment(const tg_optim_object *o, tg_optim_slot *s, int k, const tg_tensor *given) {
+static tg_status take_moment(const tg_optim_object *o, const tg_optim_group *g, tg_optim_slot *s, int k,
+                             const tg_tensor *given) {
     static const char who[] = "tg_optim_set_state";
     char text[160], other[160];
     const char *name = k < o->rule->n_moments ? o->rule->moments[k].name : "";
     if (!given)
-        return o->kept >> k & 1 ? tg_fail(TG_ERR_ARGUMENT, "%s: moment %s of %s is missing", who, name,
-                                          tg_describe(s->param, text, sizeof text))
-                                : TG_OK;
+        return tg_optim_kept(o, g) >> k & 1 ? tg_fail(TG_ERR_ARGUMENT, "%s: moment %s of %s is missing", who,
+                                                      name, tg_describe(s->param, text, sizeof text))
+                                            : TG_OK;
     if (k >= o->rule->n_moments)
         return tg_fail(TG_ERR_ARGUMENT, "%s: moment %d is given, but rule %s has only %d", who, k,
                        o->rule->name, o->rule->n_moments);
     bool alike = tg_dtype_of(given) == tg_dtype_of(s->param) &&
-                 tg_shape_equal(tg_shape_of(given), tg_shape_of(s->param));
+                 tg_shape_equal(tg_shape_of(given), tg_optim_moment_shape(o, k, tg_optim_opts(o, g), s->param));
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!alike)
-        return tg_fail(TG_ERR_SHAPE, "%s: moment %s must have the shape and dtype of %s, was given %s", who,
-                       name, tg_describe(s->param, other, sizeof other), tg_describe(given, text, sizeof text));
-    s->moment[k] = tg_optim_new_moment(s->param);
+        return tg_fail(TG_ERR_SHAPE, "%s: moment %s must have %s dtype of %s, was given %s", who, name,
+                       o->rule->moments[k].rows ? "its number of rows, and the size and" : "the shape and",
+                       tg_describe(s->param, other, sizeof other), tg_describe(given, text, sizeof text));
+    s->moment[k] = tg_optim_new_moment(o, k, tg_optim_opts(o, g), s->param);
     return s->moment[k] ? tg_copy_(s->moment[k], given) : tg_error_status();
 }
 
+static const char *name_of(const tg_optim_object *o, int i) {
+    const char *prefix;
+    return tg_model_scope_of(o->model, &prefix, "tg_optim_set_state")->store[TG_PARAMETERS].at[i].name;
+}
+
 static tg_status set_state(tg_optim_object *o, int i, tg_tensor *p, const tg_optim_state *in) {
+    const tg_optim_group *g = tg_optim_group_of(o, name_of(o, i));
     tg_optim_slot fresh = {.param = p, .steps = in->steps};
     tg_status status = tg_optim_grow(o, tg_model_count(o->model));
     for (int k = 0; status == TG_OK && in->steps > 0 && k < TG_MAX_MOMENTS; k++)
-        status = take_moment(o, &fresh, k, in->moment[k]);
+        status = take_moment(o, g, &fresh, k, in->moment[k]);
     tg_optim_forget(status == TG_OK ? &o->at[i] : &fresh);
     if (status == TG_OK) o->at[i] = fresh;
     return status;

@@ -3,6 +3,7 @@
 #include "autograd/composed.h"
 #include "core/memory.h"
 #include "ops/nn/optim/lr_private.h"
+#include "ops/nn/optim/optim_private.h"
 #include "ops/nn/model/object.h"
 #include "ops/nn/optim/schedule_private.h"
 
@@ -38,6 +39,7 @@ typedef struct point {
     tg_schedule_state state; /* with `step`, and what a plateau makes of the metric */
     const double *metric;    /* NULL: none is given, and none is wanted where `look` */
     bool look;               /* the rate alone is asked for, not a step */
+    bool begin;              /* the schedule begins: each group's rate of now is its base */
     double rate, momentum;   /* NaN: the momentum is left alone */
 } point;
 
@@ -58,7 +60,7 @@ static tg_status observe(const tg_lr *l, point *p, int64_t t) {
     if (!p->metric)
         return tg_fail(TG_ERR_ARGUMENT, "tg_schedule_step: %s needs a metric: call tg_schedule_step_metric",
                        l->name);
-    l->kind->observe(l, p->rate, *p->metric, &p->state);
+    l->kind->observe(l, *p->metric, &p->state);
     return TG_OK;
 }
 
@@ -83,16 +85,47 @@ static tg_status evaluate(const schedule *s, point *p) {
     return TG_OK;
 }
 
-/* Gives the optimiser the rate of a state, which then is the schedule's: both or neither. */
+/* The optimiser, which a formula of the user's own may have freed. */
+static tg_optim_object *optim_of(const schedule *s) {
+    return tg_optim_object_of(s->optim, "tg_schedule_step");
+}
+
+/* The rate of each group that has its own, of the state that p has come to. */
+static tg_status evaluate_groups(const schedule *s, const point *p) {
+    const tg_optim_object *o = optim_of(s);
+    for (int i = 0; o && i < o->groups; i++) {
+        if (!o->group[i].own) continue;
+        point of_group = {.state = p->state, .look = true};
+        of_group.state.base = p->begin ? o->group[i].lr : o->group[i].base;
+        if (evaluate(s, &of_group) != TG_OK) break;
+        o = optim_of(s);
+        if (o && i < o->groups) o->group[i].next = of_group.rate;
+    }
+    return tg_error_status();
+}
+
+static void commit_groups(const point *p, tg_optim_object *o) {
+    for (int i = 0; i < o->groups; i++) {
+        tg_optim_group *g = &o->group[i];
+        if (!g->own) continue;
+        if (p->begin) g->base = g->lr;
+        g->lr = g->next;
+    }
+}
+
+/* Gives the optimiser the rates of a state, which then is the schedule's: all or none. */
 static tg_status move(schedule *s, point *p) {
     s->running = true;
     tg_status status = evaluate(s, p);
+    if (status == TG_OK) status = evaluate_groups(s, p);
     s->running = false;
     if (status == TG_OK && !isnan(p->momentum)) status = tg_optim_set(s->optim, s->momentum, p->momentum);
     if (status == TG_OK)
         status = tg_optim_set_lr(s->optim, p->rate); /* does not fail where the momentum was taken */
-    if (status == TG_OK) s->now = p->state;
-    return status;
+    if (status != TG_OK) return status;
+    commit_groups(p, optim_of(s));
+    s->now = p->state;
+    return TG_OK;
 }
 
 /* ---- a schedule from formulas ---- */
@@ -146,7 +179,7 @@ tg_schedule *tg_schedule_new_with(tg_optim *optim, int n, const tg_lr *lr) {
     if (!handle) return NULL;
     schedule *s = schedule_of(handle, who);
     s->optim = optim, s->n = n;
-    point start = {.state = {.base = base, .best = INFINITY}};
+    point start = {.state = {.base = base, .best = INFINITY}, .begin = true};
     for (int i = 0; i < n; i++) {
         s->lr[i] = lr[i];
         if (lr[i].kind->observe && lr[i].maximize) start.state.best = -INFINITY;

@@ -9,6 +9,10 @@
  *     }
  *     tg_schedule_free(s);
  *
+ * Groups of the optimiser with a learning rate of their own (tg_optim_group) follow the same formulas from that rate on, which
+ * tg_schedule_new or a later tg_optim_group has made their base, as PyTorch's param_groups do; those with a factor follow the
+ * optimiser's rate. The momentum that one_cycle moves is that of all groups but those that name it.
+ *
  * A schedule follows one formula after the other (ops/nn/optim/lr.h), each with steps counted from its own beginning, as
  * torch.optim.lr_scheduler.SequentialLR does. A "step" is whatever the program calls tg_schedule_step for: a batch or an
  * epoch.
@@ -61,7 +65,7 @@ typedef struct tg_schedule_state {
     double base;
     double best; /* metric; infinite before the first */
     int64_t reductions, bad,
-        cooldown; /* steps in a row that were not better, steps of the cooldown that are left */
+        cooldown; /* reductions that the metric asked for, steps in a row that were not better, steps of the cooldown left */
 } tg_schedule_state;
 TG_API tg_status tg_schedule_get_state(const tg_schedule *schedule, tg_schedule_state *state);
 

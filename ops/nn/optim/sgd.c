@@ -3,25 +3,30 @@
 
 static const tg_hyper hypers[] = {
     {.name = "momentum", .type = TG_ATTR_REAL, .offset = offsetof(tg_sgd_opts, momentum)},
+    {.name = "dampening", .type = TG_ATTR_REAL, .offset = offsetof(tg_sgd_opts, dampening)},
     {.name = "weight_decay", .type = TG_ATTR_REAL, .offset = offsetof(tg_sgd_opts, weight_decay)},
     {.name = "nesterov", .type = TG_ATTR_BOOL, .offset = offsetof(tg_sgd_opts, nesterov)},
+    {.name = "maximize", .type = TG_ATTR_BOOL, .offset = offsetof(tg_sgd_opts, maximize)},
 };
 
 static const tg_optim_moment moments[] = {{"momentum_buffer", .when = "momentum"}};
 
 static tg_status check(const void *opts) {
     const tg_sgd_opts *o = opts;
-    return o->nesterov && o->momentum == 0 ? tg_fail(TG_ERR_ARGUMENT, "tg_sgd: nesterov needs a momentum")
-                                           : TG_OK;
+    if (!o->nesterov || (o->momentum != 0 && o->dampening == 0)) return TG_OK;
+    return tg_fail(TG_ERR_ARGUMENT, "tg_sgd: nesterov needs a momentum%s",
+                   o->momentum != 0 ? " without dampening" : "");
 }
 
+/* With maximize d = -g + decay p = -(g - decay p): the loops are given -decay, and signs where they use d. */
 static void step(const tg_optim_call *call) {
     const tg_sgd_opts *o = call->opts;
-    tg_sgd_step c = {.lr = call->lr,
-                     .decay = o->weight_decay,
+    double sign = o->maximize ? -1 : 1;
+    tg_sgd_step c = {.lr = call->moment[0] ? call->lr : sign * call->lr,
+                     .decay = sign * o->weight_decay,
                      .momentum = o->momentum,
-                     .take = 1,
-                     .of_d = o->nesterov ? 1 : 0,
+                     .take = sign * (call->t == 1 ? 1 : 1 - o->dampening),
+                     .of_d = o->nesterov ? sign : 0,
                      .of_v = o->nesterov ? o->momentum : 1};
     if (call->moment[0])
         tg_update_momentum(&c, call->grad, call->moment[0], call->param);

@@ -234,8 +234,9 @@ START_TEST(printed_in_one_line) {
         tg_optim_new(m, &adagrad_rule, 0.01, NULL),
     };
     static const char *const lines[] = {
-        "adam(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0, decoupled=false)\n",
-        "sgd(lr=0.1, momentum=0.9, weight_decay=0, nesterov=true)\n",
+        ("adam(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0, decoupled=false, amsgrad=false, "
+         "maximize=false)\n"),
+        "sgd(lr=0.1, momentum=0.9, dampening=0, weight_decay=0, nesterov=true, maximize=false)\n",
         "unit(lr=0.5, average=false, delay=12, mu=0)\n",
         "adagrad(lr=0.01)\n",
     };
@@ -494,7 +495,7 @@ START_TEST(states_that_are_refused) {
         const char *says;
     } bad[] = {
         {0, {2, {x, NULL}}, TG_ERR_ARGUMENT, "moment exp_avg_sq of p [3] f64 is missing"},
-        {0, {2, {x, x, x}}, TG_ERR_ARGUMENT, "moment 2 is given, but rule adam has only 2"},
+        {0, {2, {x, x, x, x}}, TG_ERR_ARGUMENT, "moment 3 is given, but rule adam has only 3"},
         {0, {2, {x, tg_ones(TG_F64, 4)}}, TG_ERR_SHAPE, "the shape and dtype of p [3] f64, was given [4] f64"},
         {0, {2, {x, tg_ones(TG_F32, 3)}}, TG_ERR_SHAPE, "the shape and dtype of p [3] f64, was given [3] f32"},
         {0, {2, {x, tg_poison()}}, TG_ERR_ARGUMENT, ""},
