@@ -53,20 +53,20 @@ static tg_tensor *exact(tg_model *m, tg_tensor **batch, void *user) {
 
 /* n different ones in a random order, [n, LENGTH], each as "123+045=8610". */
 static tg_tensor *draw_sums(const tg_vocab *vocab, int64_t n) {
-    int64_t *pair = malloc(LIMIT * LIMIT * sizeof *pair);
-    char *text = malloc((size_t)n * LENGTH + 1);
-    if (!pair || !text) exit(fprintf(stderr, "lstm_add: there is no memory\n"));
-    for (int i = 0; i < LIMIT * LIMIT; i++) pair[i] = i;
+    tg_tensor *text = tg_zeros(TG_U8, n, LENGTH);
+    int64_t *pair = tg_data_mut(tg_arange(TG_I64, 0, LIMIT * LIMIT, 1));
+    char *to = tg_data_mut(text);
+    if (!pair || !to || n > LIMIT * LIMIT) {
+        tg_fail(TG_ERR_ARGUMENT, "there are not so many sums");
+        return tg_poison();
+    }
     tg_rng_shuffle(NULL, pair, LIMIT * LIMIT);
     for (int64_t i = 0; i < n; i++) {
         int a = (int)pair[i] / LIMIT, b = (int)pair[i] % LIMIT, sum = a + b;
-        char *to = text + i * LENGTH;
         to += sprintf(to, "%0*d+%0*d=", DIGITS, a, DIGITS, b);
         for (int d = 0; d < ANSWER; d++, sum /= 10) *to++ = (char)('0' + sum % 10);
     }
-    tg_tensor *ids = tg_vocab_encode(vocab, tg_from(TG_U8, text, n * LENGTH));
-    free(pair), free(text);
-    return tg_reshape(ids, n, LENGTH);
+    return tg_reshape(tg_vocab_encode(vocab, tg_reshape(text, -1)), n, LENGTH);
 }
 
 static void show(tg_model *m, tg_tensor *sums) {
