@@ -137,6 +137,30 @@ START_TEST(it_is_the_loop_written_out) {
 }
 END_TEST
 
+START_TEST(accumulated_gradients_are_averaged) {
+    problem p = make_problem(), q = make_problem();
+    tg_schedule_free(p.schedule), tg_schedule_free(q.schedule);
+    p.schedule = q.schedule = NULL;
+    tg_optim_free(p.optim), tg_optim_free(q.optim);
+    p.optim = tg_sgd(p.model, 0.5), q.optim = tg_sgd(q.model, 0.5);
+    tg_training run = run_of(&p);
+    tg_tensor *batch[2];
+    tg_seed(5);
+    ck_assert_int_eq(tg_fit(&run, loss, .accumulate = 5, .user = &p), TG_OK);
+    tg_seed(5);
+    for (int i = 0; tg_loader_next(q.train, batch); i++) { /* two steps of five batches, and one of three */
+        tg_backward(tg_mul_scalar(loss(q.model, batch, &q), i < 10 ? 1.0 / 5 : 1.0 / 3));
+        if (i == 4 || i == 9 || i == 12) tg_optim_step(q.optim);
+    }
+    expect_ok();
+    for (int i = 0; i < 4; i++) {
+        tg_tensor *a = tg_model_at(p.model, i), *b = tg_model_at(q.model, i);
+        for (int64_t k = 0; k < tg_numel(a); k++) expect_close(tg_get(a, k), tg_get(b, k), 1e-5);
+    }
+    free_problem(&p), free_problem(&q);
+}
+END_TEST
+
 START_TEST(accumulated_batches_are_one_step) {
     problem p = make_problem();
     tg_training run = run_of(&p);
@@ -181,6 +205,14 @@ END_TEST
 /* ---- files ---- */
 
 #if TG_HAVE_JANSSON
+/* The losses of a run, which another that was interrupted has in its log. */
+static double loss_of_epoch[4];
+static tg_status note_loss(tg_fit_report *report, void *user) {
+    (void)user;
+    loss_of_epoch[report->epoch - 1] = tg_meter_mean(&report->loss);
+    return TG_OK;
+}
+
 static void expect_log(int64_t rows) {
     tg_tensor *t =
         tg_load_csv(in_folder("log.csv"), .header = true, .dtype = TG_F64,
@@ -188,7 +220,8 @@ static void expect_log(int64_t rows) {
     expect_ok();
     ck_assert(tg_size(t, 0) == rows);
     for (int64_t i = 0; i < rows; i++)
-        ck_assert(tg_get(t, 8 * i) == (double)(i + 1) && tg_get(t, 8 * i + 1) == (double)(13 * (i + 1)));
+        ck_assert(tg_get(t, 8 * i) == (double)(i + 1) && tg_get(t, 8 * i + 1) == (double)(13 * (i + 1)) &&
+                  tg_get(t, 8 * i + 3) == loss_of_epoch[i]);
 }
 
 START_TEST(it_goes_on_bit_for_bit) {
@@ -196,7 +229,8 @@ START_TEST(it_goes_on_bit_for_bit) {
     tg_training run = run_of(&p);
     tg_fit_report report;
     make_folder();
-    ck_assert_int_eq(tg_fit(&run, loss, .epochs = 4, .user = &p, .validation = p.test, .metrics = metrics),
+    ck_assert_int_eq(tg_fit(&run, loss, .epochs = 4, .user = &p, .validation = p.test, .metrics = metrics,
+                            .after_epoch = note_loss),
                      TG_OK);
     q.interrupted = 13 + _i; /* in the second epoch, or with the last step of the first */
     run = run_of(&q);
@@ -396,6 +430,7 @@ TCase *tcase_fit(void) {
     TCase *t = tcase_create("fit");
     tcase_set_timeout(t, 300);
     tcase_add_test(t, it_is_the_loop_written_out);
+    tcase_add_test(t, accumulated_gradients_are_averaged);
     tcase_add_test(t, accumulated_batches_are_one_step);
     tcase_add_test(t, without_a_loader_it_draws_its_points);
 #if TG_HAVE_JANSSON
