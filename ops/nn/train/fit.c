@@ -121,7 +121,7 @@ static bool take_step(tg_fitting *f) {
 static void show(const tg_fitting *f, tg_progress *bar) {
     char text[256];
     int n = snprintf(text, sizeof text, "loss %.4f", tg_meter_mean(&f->running));
-    if (f->metrics && f->r.epoch > 0)
+    if (f->metrics && f->r.metric[0].parts > 0) /* not before the first evaluation of this run */
         n += snprintf(text + n, sizeof text - (size_t)n, "  %.60s %.4f", f->o.metrics[0].name,
                       f->r.metric[0].mean);
     snprintf(text + n, sizeof text - (size_t)n, "  %.0f/s", f->running.count / tg_progress_seconds(bar));
@@ -156,9 +156,14 @@ static tg_status evaluate(tg_fitting *f) {
 
 static bool lower_is_better(const tg_fitting *f) { return !f->metrics || f->o.metrics[0].lower; }
 
+static double score(const tg_fitting *f) {
+    const tg_fit_report *r = &f->r;
+    return tg_meter_mean(f->metrics ? &r->metric[0] : f->o.validation ? &r->validation : &r->loss);
+}
+
 static void note_score(tg_fitting *f) {
     tg_fit_report *r = &f->r;
-    r->score = tg_meter_mean(f->metrics ? &r->metric[0] : f->o.validation ? &r->validation : &r->loss);
+    r->score = score(f);
     if (r->best_epoch > 0 && !(lower_is_better(f) ? r->score < r->best : r->score > r->best)) return;
     if (isnan(r->score)) return;
     r->best = r->score;
@@ -244,6 +249,7 @@ static tg_status leave(tg_fitting *f) {
 }
 
 static tg_status train(tg_fitting *f) {
+    if (f->r.epoch >= f->o.epochs && evaluate(f) == TG_OK) f->r.score = score(f); /* all was done before */
     while (f->r.epoch < f->o.epochs && !f->r.stop && !f->r.interrupted) {
         if (run_steps(f) != TG_OK) return tg_error_status();
         f->r.interrupted = tg_interrupted();

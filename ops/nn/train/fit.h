@@ -84,7 +84,8 @@ typedef struct tg_fit_opts {
  *     log.csv                                 a line an epoch: epoch, step, seconds, rate, lr, loss, loss_error, ..
  *     loss.svg, <metric>.svg                  curves, with the standard error as a band
  * each of which appears whole or not at all. With .resume it goes on from the latest, also in the middle of an epoch, bit for
- * bit as if it had never stopped, and the log goes on as well.
+ * bit as if it had never stopped, and the log goes on as well; where that is of the last epoch, the model is evaluated, for
+ * the report, and no more.
  *
  * On Ctrl-C (SIGINT) the step that is running is finished, a checkpoint without a score is written, and tg_fit returns
  * TG_OK with report.interrupted set; another one ends the process (ops/nn/train/interrupt.h).

@@ -250,6 +250,15 @@ START_TEST(it_goes_on_bit_for_bit) {
     expect_same(&p, &q);
     expect_log(4);
     ck_assert(access(in_folder("best.safetensors"), F_OK) == 0);
+
+    double score = report.score; /* once more, when nothing is left: the report is of the evaluation */
+    report = (tg_fit_report){0};
+    ck_assert_int_eq(tg_fit(&run, loss, .epochs = 4, .user = &q, .folder = folder, .resume = true,
+                            .validation = q.test, .metrics = metrics, .report = &report),
+                     TG_OK);
+    ck_assert(report.step == 52 && report.metric[0].parts > 0 && report.validation.parts > 0);
+    ck_assert(report.score == score && report.best >= score);
+    expect_same(&p, &q);
     remove_folder();
     free_problem(&p), free_problem(&q);
 }
