@@ -249,13 +249,18 @@ START_TEST(all_categories_once) {
     int seen[K] = {0};
     for (int i = 0; i < K - 34; i++) seen[(int)tg_get(t, i)]++;
     for (int i = 0; i < K; i++) ck_assert_int_eq(seen[i], i % 3 != 0);
+    tg_tensor *order = tg_multinomial(tg_ones(TG_F32, K), K);
+    memset(seen, 0, sizeof seen);
+    for (int i = 0; i < K; i++) seen[(int)tg_get(order, i)]++;
+    for (int i = 0; i < K; i++) ck_assert_int_eq(seen[i], 1);
     ck_assert(tg_shape_equal(tg_shape_of(tg_multinomial(tg_ones(TG_F32, 0, 3), 2)), TG_SHAPE(0, 2)));
     ck_assert_int_eq(tg_error_status(), TG_OK);
 }
 END_TEST
 
 START_TEST(categories_refused) {
-    tg_tensor *w = weights_of(TG_F64, 0, 2);
+    tg_tensor *w = weights_of(TG_F64, 0, 2), *second = tg_ones(TG_F64, 2, 2);
+    tg_array_set(tg_array_of(second), 3, -1);
     const struct {
         tg_tensor *w;
         int64_t n;
@@ -270,6 +275,7 @@ START_TEST(categories_refused) {
         {tg_zeros(TG_F32, 2, 0), 1, true, TG_ERR_ARGUMENT, "multinomial: row 0 has 0 weights"},
         {tg_full(TG_F64, -0.1, 1, 2), 1, true, TG_ERR_ARGUMENT,
          "multinomial: weight 0 of row 0, -0.1, is negative"},
+        {second, 1, true, TG_ERR_ARGUMENT, "multinomial: weight 1 of row 1, -1, is negative"},
         {tg_full(TG_F64, NAN, 2, 2), 1, true, TG_ERR_ARGUMENT, "multinomial: weight 0 of row 0"},
         {tg_full(TG_F64, INFINITY, 2, 2), 1, false, TG_ERR_ARGUMENT, "multinomial: weight 0 of row 0, inf"},
         {tg_scalar(TG_F32, 1), 1, true, TG_ERR_SHAPE,

@@ -94,6 +94,7 @@ static const bad table[] = {
     {"pixel_shuffle", ARG(0), {SHAPE(4, 2, 2)}, TG_ERR_ARGUMENT, {"pixel_shuffle: the factor is 0"}},
     {"pixel_shuffle", ARG(3e9), {SHAPE(0, 2, 2)}, TG_ERR_ARGUMENT, {"pixel_shuffle: the factor is 3000000000"}},
     {"pixel_unshuffle", ARG(2), {SHAPE(1, 4, 3)}, TG_ERR_SHAPE, {"pixel_unshuffle: 4 by 3 places", "left [1, 4, 3]"}},
+    {"pixel_unshuffle", ARG(2), {SHAPE(1, 3, 4)}, TG_ERR_SHAPE, {"pixel_unshuffle: 3 by 4 places", "left [1, 3, 4]"}},
     {"pixel_unshuffle", ARG(-1), {SHAPE(1, 4, 3)}, TG_ERR_ARGUMENT, {"pixel_unshuffle: the factor is -1"}},
     {"pixel_unshuffle", ARG(1), {SHAPE(4)}, TG_ERR_SHAPE, {"pixel_unshuffle: needs"}},
     {"tril", ARG(0), {SHAPE(2)}, TG_ERR_SHAPE, {"tril", "left [2] f"}},
