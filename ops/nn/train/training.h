@@ -16,6 +16,8 @@
  *     optim/lr, optim/beta1, ..     the learning rate and the hyperparameters, f64
  *     optim/steps                   of each parameter, in the order of the text "parameters", i64
  *     optim/exp_avg/fc1.weight, ..  the moments that are kept, or were until an option changed
+ *     group/0                       the pattern of the optimiser's first group, a text
+ *     group/0/weight_decay, ..      the numbers that it names, lr_factor or its own lr and base among them, f64
  *     schedule/kind                 the names of the formulas, "linear, cosine", a text
  *     schedule/step, ..             tg_schedule_state: base and best f64, the others i64
  *     random/default, random/own    seed and next of a stream (core/random.h), as two i64 of the same bits
@@ -67,7 +69,7 @@ typedef struct tg_training {
 TG_API tg_status tg_training_save(const tg_training *run, const char *path);
 
 /* Reads all of it back: everything or nothing. The model may be empty, or have the same parameters and buffers
- * (tg_model_load). TG_ERR_ARGUMENT is for an optimiser of another rule, a schedule of other formulas, a loader of other
+ * (tg_model_load). TG_ERR_ARGUMENT is for an optimiser of another rule or of other groups, a schedule of other formulas, a loader of other
  * data, a number out of the range of its hyperparameter, and a part of the run that the file does not have, TG_ERR_FORMAT
  * for one that is not as described above, and for a checksum that does not agree. What the file has besides is left
  * alone. */
