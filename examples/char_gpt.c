@@ -87,6 +87,7 @@ static tg_status cut(tg_tensor **batch, int n, tg_rng *rng, void *ids) {
 
 /* All windows of ids that begin `apart` characters apart. */
 static tg_loader *windows(tg_tensor *ids, int64_t apart, bool shuffle) {
+    if (tg_numel(ids) <= CONTEXT) tg_fail(TG_ERR_ARGUMENT, "the text is too short to be cut in windows");
     tg_tensor *places = tg_arange(TG_I64, 0, (double)(tg_numel(ids) - CONTEXT), (double)apart);
     return tg_loader_new(1, &places, .batch = BATCH, .shuffle = shuffle, .seed = 1, .drop_last = shuffle,
                          .transform = cut, .user = ids);
@@ -109,7 +110,7 @@ static void write_on(tg_model *m, const tg_vocab *v) {
     const char *said = option[PROMPT].value;
     tg_tensor *prompt = tg_zeros(TG_I64, 1);
     if (*said) prompt = tg_vocab_encode(v, tg_from(TG_U8, said, (int64_t)strlen(said)));
-    int64_t n = tg_numel(prompt), end = n + (int64_t)number(LENGTH), read = 0;
+    int64_t n = tg_numel(prompt), end = n + (int64_t)fmax(0, number(LENGTH)), read = 0;
     int64_t *ids = calloc((size_t)end, sizeof *ids);
     tg_kv_cache *cache = tg_kv_cache_new(CONTEXT);
     if (ids) tg_copy_out(prompt, ids, (size_t)n * sizeof *ids);
@@ -157,7 +158,7 @@ static void save_start(tg_model *m, tg_vocab *v, tg_tensor *ids) {
 /* Nine tenths of the text are trained on, and the last is for validation. */
 static void train(void) {
     char vocabulary[4096] = "", best[4096];
-    int64_t steps = (int64_t)number(STEPS), every = (int64_t)number(EVERY);
+    int64_t steps = (int64_t)number(STEPS), every = (int64_t)fmax(1, number(EVERY));
     tg_tensor *text = tg_load_text(option[TEXT].value);
     tg_vocab *v = tg_vocab_of(text);
     tg_tensor *ids = tg_vocab_encode(v, text);
