@@ -108,6 +108,7 @@ void own_tg_fit_with(void) {
     if (one_in(3)) o.log = draw_FILE_p("log");
     if (one_in(3)) o.folder = draw_folder();
     if (one_in(3)) o.after_epoch = after_epoch;
+    if (one_in(3)) o.clip = draw_double("clip");
     o.resume = one_in(3);
     if (run && one_in(2)) run->loader = draw_tg_loader_p("loader");
     call_begin();

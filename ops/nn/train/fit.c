@@ -6,10 +6,8 @@
 
 #include "core/memory.h"
 
-#include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MOST_TENSORS = 64 }; /* of a loader */
@@ -88,10 +86,14 @@ static tg_status check_gradients(tg_fitting *f, tg_tensor **batch) {
     return tg_error_status();
 }
 
-/* One step of the optimiser and the schedule. False at the end of an epoch, with nothing done, and on failure. */
-static bool take_step(tg_fitting *f) {
-    tg_tensor *batch[MOST_TENSORS] = {NULL};
-    const tg_mark mark = tg_tape_mark();
+static tg_status clip(tg_fitting *f) {
+    if (f->o.clip > 0)
+        f->r.norm = tg_clip_grad_norm_with(f->run.model, f->o.clip, (tg_clip_grad_norm_opts){0});
+    return tg_error_status();
+}
+
+/* The gradients of the batches of a step, and the step. */
+static bool step_by_gradients(tg_fitting *f, tg_tensor **batch, tg_mark mark) {
     const int64_t parts = batches_of_step(f);
     int64_t k = 0;
     for (; k < parts; k++) {
@@ -105,9 +107,38 @@ static bool take_step(tg_fitting *f) {
         if (s != TG_OK) break;
     }
     if (parts == 0 && f->run.loader) tg_loader_next(f->run.loader, batch); /* takes it to the next epoch */
+    return k > 0 && k == parts && check_gradients(f, batch) == TG_OK && clip(f) == TG_OK &&
+           tg_optim_step(f->run.optim) == TG_OK;
+}
+
+/* What a rule that asks for the loss is given. */
+typedef struct again {
+    const tg_fitting *f;
+    tg_tensor **batch;
+} again;
+
+static tg_tensor *loss_again(void *user) {
+    const again *a = user;
+    return a->f->loss(a->f->run.model, a->f->run.loader ? a->batch : NULL, a->f->o.user);
+}
+
+static bool step_by_closure(tg_fitting *f, tg_tensor **batch) {
+    double value = 0;
+    if (!next_batch(f, batch)) return false;
+    int64_t n = batch[0] ? tg_size(batch[0], 0) : 1;
+    if (tg_optim_step_closure(f->run.optim, loss_again, &(again){f, batch}, &value) != TG_OK) return false;
+    tg_meter_add_mean(&f->running, value, (double)n);
+    return tg_error_status() == TG_OK;
+}
+
+static bool asks_for_loss(const tg_fitting *f) { return tg_optim_rule_of(f->run.optim)->search != NULL; }
+
+/* One step of the optimiser and the schedule. False at the end of an epoch, with nothing done, and on failure. */
+static bool take_step(tg_fitting *f) {
+    tg_tensor *batch[MOST_TENSORS] = {NULL};
+    const tg_mark mark = tg_tape_mark();
     f->r.lr = tg_optim_lr(f->run.optim);
-    bool done =
-        k > 0 && k == parts && check_gradients(f, batch) == TG_OK && tg_optim_step(f->run.optim) == TG_OK;
+    bool done = asks_for_loss(f) ? step_by_closure(f, batch) : step_by_gradients(f, batch, mark);
     tg_tape_rewind(mark);
     if (!done) return false;
     f->r.step++;
@@ -263,50 +294,6 @@ static tg_status train(tg_fitting *f) {
     return TG_OK;
 }
 
-static tg_status check_metrics(const tg_fitting *f) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
-    if (f->metrics > TG_FIT_METRICS)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_fit: there are more than %d metrics", TG_FIT_METRICS);
-    if (f->metrics && !f->o.validation)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_fit: there are metrics, but no .validation to measure them on");
-    for (int i = 0; i < f->metrics; i++) {
-        const tg_metric *m = &f->o.metrics[i];
-        size_t length = strlen(m->name);
-        if (!m->f) return tg_fail(TG_ERR_ARGUMENT, "tg_fit: metric %.100s has no function", m->name);
-        if (length == 0 || length > 60 || strspn(m->name, plain) != length)
-            return tg_fail(TG_ERR_ARGUMENT,
-                           "tg_fit: a metric's name has 1 to 60 letters, digits, - and _: %.100s", m->name);
-    }
-    return TG_OK;
-}
-
-static tg_status check(tg_fitting *f) {
-    tg_fit_opts *o = &f->o;
-    if (!f->run.model || !f->run.optim || !f->loss)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_fit: there is no %s",
-                       !f->run.model  ? "model"
-                       : f->run.optim ? "loss"
-                                      : "optimiser");
-    if (o->epochs < 0 || o->epoch_steps < 0 || o->accumulate < 0 || o->last < 0)
-        return tg_fail(TG_ERR_ARGUMENT,
-                       "tg_fit: epochs, epoch_steps, accumulate and last must not be negative");
-    if (!f->run.loader && !o->epoch_steps)
-        return tg_fail(TG_ERR_ARGUMENT,
-                       "tg_fit: without a loader, .epoch_steps must say how many steps an epoch has");
-    if (o->resume && !o->folder)
-        return tg_fail(TG_ERR_ARGUMENT, "tg_fit: there is no .folder to .resume from");
-    if (o->folder && !*o->folder) return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the folder is an empty text");
-    if (!o->epochs) o->epochs = 1;
-    if (!o->accumulate) o->accumulate = 1;
-    while (o->metrics && o->metrics[f->metrics].name) f->metrics++;
-    f->all_steps = o->epoch_steps;
-    if (!f->all_steps) f->all_steps = (tg_loader_batches(f->run.loader) + o->accumulate - 1) / o->accumulate;
-    if (tg_error_status() != TG_OK || check_metrics(f) != TG_OK) return tg_error_status();
-    if (o->folder && mkdir(o->folder, 0777) != 0 && errno != EEXIST)
-        return tg_fail(TG_ERR_IO, "tg_fit: cannot make the folder %.200s: %s", o->folder, strerror(errno));
-    return TG_OK;
-}
-
 static void fit(tg_fitting *f) {
     bool was = tg_model_set_training(f->run.model, true);
     if (tg_error_status() != TG_OK) return;
@@ -325,7 +312,7 @@ tg_status tg_fit_with(const tg_training *run, tg_batch_fn loss, tg_fit_opts opts
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!run) return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the training is NULL");
     tg_fitting f = {.run = *run, .loss = loss, .o = opts};
-    if (check(&f) != TG_OK) return tg_error_status();
+    if (tg_fit_check(&f) != TG_OK) return tg_error_status();
     size_t own = 0;
     while (run->numbers && run->numbers[own].name) own++;
     size_t size = (own + TG_FIT_NUMBERS + 1) * sizeof(tg_number);

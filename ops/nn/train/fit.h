@@ -40,6 +40,7 @@ typedef struct tg_fit_report {
     double seconds;
     double rate;                     /* examples a second in this epoch */
     double lr;                       /* of the last step */
+    double norm;                     /* of its gradients before .clip, without which it is 0 */
     tg_meter loss;                   /* over this epoch, of each batch before its step */
     tg_meter validation;             /* the loss in evaluation, after the epoch */
     tg_meter metric[TG_FIT_METRICS]; /* in evaluation */
@@ -65,7 +66,8 @@ typedef struct tg_fit_opts {
     void *user;               /* for the functions */
     bool schedule_by_epoch; /* the schedule takes a step after each epoch, with the score; otherwise after each step */
 
-    FILE *log;               /* the bar of progress.h and a line an epoch; NULL: nothing is printed */
+    FILE *log;   /* the bar of progress.h and a line an epoch; NULL: nothing is printed */
+    double clip; /* the norm that all gradients of a step together have at most; 0: any (tg_clip_grad_norm) */
     const char *folder;      /* where files go; it is made where it is missing; NULL: nowhere */
     int last;                /* how many numbered checkpoints are kept; 1 when left out */
     bool resume;             /* goes on from the latest checkpoint in the folder, where there is one */
@@ -75,7 +77,7 @@ typedef struct tg_fit_opts {
 
 /* Trains run->model with run->optim on the batches of run->loader until so many epochs are done. A step is
  *     loss(model, batch, user), one number of f32 or f64;  tg_backward;  tg_optim_step;  tg_schedule_step
- * and the tape is rewound behind it. Without a loader `batch` is NULL, as for losses that draw their own points, and counts
+ * (a rule that asks for the loss, such as tg_lbfgs, tg_optim_step_closure) and the tape is rewound behind it. Without a loader `batch` is NULL, as for losses that draw their own points, and counts
  * as one example. The model is in training mode, and gets back the mode that it had.
  *
  * After each epoch it evaluates, and in .folder writes
@@ -96,7 +98,7 @@ typedef struct tg_fit_opts {
  * the same batch. (Buffers, as of batch_norm, have seen the batch.)
  *
  * Any other failure ends the training in the same way: the gradients of a step that was not made are cleared. TG_ERR_ARGUMENT
- * is for a run without a model or an optimiser, counts out of range, metrics without .validation or with unfit names, and a
+ * is for a run without a model or an optimiser, counts out of range, .accumulate and .clip with a rule that asks for the loss, metrics without .validation or with unfit names, and a
  * .resume without .folder; TG_ERR_SHAPE for a loss of several numbers; TG_ERR_IO for a folder that cannot be made. */
 TG_API tg_status tg_fit_with(const tg_training *run, tg_batch_fn loss, tg_fit_opts opts);
 

@@ -1,4 +1,4 @@
-/* Private. What fit.c and fit_log.c share: a training under way. */
+/* Private. What fit.c, fit_check.c and fit_log.c share: a training under way. */
 #ifndef TG_OPS_NN_TRAIN_FIT_PRIVATE_H
 #define TG_OPS_NN_TRAIN_FIT_PRIVATE_H
 
@@ -22,6 +22,9 @@ typedef struct tg_fitting {
     double *row; /* the log: a row an epoch, of columns() numbers */
     int64_t rows, room;
 } tg_fitting;
+
+/* Refuses what makes no sense, fills in what was left out, and makes the folder. */
+tg_status tg_fit_check(tg_fitting *f);
 
 /* Adds the report to the log, and writes log.csv and the curves. */
 tg_status tg_fit_log_add(tg_fitting *f);

@@ -161,6 +161,57 @@ START_TEST(accumulated_gradients_are_averaged) {
 }
 END_TEST
 
+START_TEST(gradients_are_clipped) {
+    problem p = make_problem(), q = make_problem();
+    tg_training run = run_of(&p);
+    tg_fit_report report;
+    tg_tensor *batch[2];
+    double norm = 0;
+    tg_seed(5);
+    ck_assert_int_eq(tg_fit(&run, loss, .clip = 0.05, .user = &p, .report = &report), TG_OK);
+    tg_seed(5);
+    while (tg_loader_next(q.train, batch)) {
+        tg_backward(loss(q.model, batch, &q));
+        norm = tg_clip_grad_norm(q.model, 0.05);
+        tg_optim_step(q.optim), tg_schedule_step(q.schedule);
+    }
+    expect_ok();
+    expect_same(&p, &q);
+    ck_assert(norm > 0.05 && report.norm == norm);
+    tg_fit(&run, loss, .clip = -1, .user = &p);
+    expect_error(TG_ERR_ARGUMENT, "tg_fit: .clip is a norm, and is -1");
+    tg_fit(&run, loss, .clip = NAN, .user = &p);
+    expect_error(TG_ERR_ARGUMENT, "is nan");
+    free_problem(&p), free_problem(&q);
+}
+END_TEST
+
+static tg_tensor *valley(tg_model *m, tg_tensor **batch, void *user) {
+    (void)user;
+    tg_tensor *y = tg_nn_linear(m, "line", batch[0], 1),
+              *want = tg_affine(tg_slice(batch[0], 1, 0, 1, 1), 3, -2);
+    return tg_mse_loss(y, want);
+}
+
+START_TEST(rules_that_ask_for_the_loss) {
+    problem p = make_problem();
+    tg_optim *lbfgs = tg_lbfgs(p.model, 1, .strong_wolfe = true);
+    tg_training run = {.model = p.model, .optim = lbfgs, .loader = p.train};
+    tg_fit_report report;
+    ck_assert_int_eq(tg_fit(&run, valley, .epochs = 2, .report = &report), TG_OK);
+    ck_assert(report.step == 26 && report.loss.parts == 13 && report.loss.count == 200);
+    ck_assert_msg(tg_meter_mean(&report.loss) < 1e-8, "%g", tg_meter_mean(&report.loss));
+    tg_fit(&run, valley, .accumulate = 2);
+    expect_error(TG_ERR_ARGUMENT,
+                 "tg_fit: lbfgs asks for the loss itself, so that there is nothing to accumulate or clip");
+    p.spoiled = 1, p.fails = TG_ERR_IO;
+    tg_fit(&run, loss, .user = &p);
+    expect_error(TG_ERR_IO, "loss: no more");
+    tg_optim_free(lbfgs);
+    free_problem(&p);
+}
+END_TEST
+
 START_TEST(accumulated_batches_are_one_step) {
     problem p = make_problem();
     tg_training run = run_of(&p);
@@ -440,6 +491,8 @@ TCase *tcase_fit(void) {
     tcase_set_timeout(t, 300);
     tcase_add_test(t, it_is_the_loop_written_out);
     tcase_add_test(t, accumulated_gradients_are_averaged);
+    tcase_add_test(t, gradients_are_clipped);
+    tcase_add_test(t, rules_that_ask_for_the_loss);
     tcase_add_test(t, accumulated_batches_are_one_step);
     tcase_add_test(t, without_a_loader_it_draws_its_points);
 #if TG_HAVE_JANSSON
