@@ -72,6 +72,7 @@ static const form forms[] = {
     {4, 4, 0, .causal = true, .rotary = true},
     {4, 2, 0, .causal = true, .rotary = true, .interleaved = true},
     {4, 1, 0, .separate = true},
+    {8, 2, 0, .mask = 3, .causal = true},
     {4, 2, 5},
     {4, 2, 5, .separate = true, .mask = 2},
     {2, 2, 5, .mask = 4, .padding = true},
@@ -349,6 +350,8 @@ START_TEST(layers_have_their_own_steps) {
     ck_assert_int_eq(tg_kv_cache_past(cache, "b"), 1);
     tg_kv_cache_append(cache, "a", tg_neg(a), a, &k, &v);
     EXPECT_SAME(k, tg_concat(2, tg_narrow(a, 2, 0, 2), tg_neg(a)));
+    tg_kv_cache_append(cache, "d", a, a, &k, &v);
+    ck_assert_int_eq(tg_kv_cache_length(cache), 1);
     tg_kv_cache_truncate(cache, 0);
     tg_kv_cache_append(cache, "a", b, b, &k, &v); /* another batch */
     EXPECT_SAME(v, b);
