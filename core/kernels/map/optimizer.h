@@ -39,7 +39,7 @@ INLINE void update_momentum(V *x, V g, const void *step) {
     const tg_sgd_step *c = step;
     V *p = &x[0], *v = &x[1], d = g + K((S)c->decay) * *p;
     *v = K((S)c->momentum) * *v + K((S)c->take) * d;
-    *p -= K((S)c->lr) * (K((S)c->of_d) * d + K((S)c->of_v) * *v);
+    *p -= K((S)(c->lr * c->of_d)) * d + K((S)(c->lr * c->of_v)) * *v;
 }
 
 INLINE void adam(V *x, V g, const tg_adam_step *c, bool largest) {
