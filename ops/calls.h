@@ -20,6 +20,7 @@
 #include "autograd/functional.h"
 #include "autograd/gradcheck.h"
 #include "ops/nn/data/loader.h"
+#include "ops/nn/model/model.h"
 #include "ops/nn/optim/lr.h"
 #include "ops/nn/plot/plot.h"
 
