@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 TCase *tcase_safetensors(void);
 
@@ -195,6 +196,32 @@ START_TEST(large_tensors) {
         tg_safetensors_free(set);
     }
     expect_ok();
+}
+END_TEST
+
+/* So large that several threads share the read; and cut off in the middle of it. */
+START_TEST(shared_reads) {
+    enum { N = 20 * 1000 * 1000 + 3 };
+    const int threads = tg_num_threads();
+    tg_tensor *t = tg_zeros(TG_U8, N);
+    for (int i = 0; i < N; i++) ((uint8_t *)tg_data_mut(t))[i] = (uint8_t)(i % 251 + i / 65536);
+    tg_safetensors *set = tg_safetensors_new();
+    tg_safetensors_put(set, "a", tg_zeros(TG_U8, 5)); /* moves the start off a page */
+    tg_safetensors_put(set, "large", t);
+    ck_assert_int_eq(tg_safetensors_save(set, path), TG_OK);
+    tg_safetensors_free(set);
+    set = tg_safetensors_open(path);
+    for (int n = 1; n <= 3; n++) {
+        tg_set_num_threads(n);
+        ck_assert_mem_eq(tg_data(tg_safetensors_get(set, "large")), tg_data(t), N);
+    }
+    expect_ok();
+    FILE *f = fopen(path, "r+b");
+    ck_assert(f && ftruncate(fileno(f), N / 2) == 0 && fclose(f) == 0);
+    ck_assert(tg_is_poison(tg_safetensors_get(set, "large")));
+    expect_file_error(TG_ERR_FORMAT, path, "safetensors_get: the file has become shorter");
+    tg_set_num_threads(threads);
+    tg_safetensors_free(set);
 }
 END_TEST
 
@@ -425,6 +452,7 @@ TCase *tcase_safetensors(void) {
     tcase_add_test(tc, saves_over_its_own_file);
     tcase_add_test(tc, rows);
     tcase_add_test(tc, large_tensors);
+    tcase_add_test(tc, shared_reads);
     tcase_add_test(tc, a_file_that_shrinks);
     tcase_add_test(tc, no_memory);
 #endif
