@@ -1,5 +1,5 @@
 #include "core/update.h"
-#include "ops/nn/optim/optim.h"
+#include "ops/nn/optim/optim_private.h"
 
 #include <math.h>
 
@@ -17,8 +17,7 @@ static const tg_optim_moment moments[] = {
     {.name = "exp_avg"}, {.name = "exp_avg_sq"}, {.name = "max_exp_avg_sq", .when = "amsgrad"}};
 
 /* The bias corrections of m and v, 1 - beta^t, are two factors of the whole pass. With maximize d = -(g - decay p). */
-static void step(const tg_optim_call *call) {
-    const tg_adam_opts *o = call->opts;
+void tg_adam_move(const tg_optim_call *call, const tg_adam_opts *o) {
     double t = (double)call->t, sign = o->maximize ? -1 : 1;
     tg_adam_step c = {.decay = o->decoupled ? 0 : sign * o->weight_decay,
                       .b1 = o->beta1,
@@ -35,6 +34,8 @@ static void step(const tg_optim_call *call) {
     else
         tg_update_adam(&c, call->grad, m, v, call->param);
 }
+
+static void step(const tg_optim_call *call) { tg_adam_move(call, call->opts); }
 
 static const tg_optim_rule rule = {
     .name = "adam",

@@ -1,7 +1,4 @@
-#include "core/update.h"
-#include "ops/nn/optim/optim.h"
-
-#include <math.h>
+#include "ops/nn/optim/optim_private.h"
 
 static const tg_hyper hypers[] = {
     {"beta1", TG_ATTR_REAL, offsetof(tg_adamw_opts, beta1), .standard = 0.9, .below = 1},
@@ -17,20 +14,13 @@ static const tg_optim_moment moments[] = {
 
 static void step(const tg_optim_call *call) {
     const tg_adamw_opts *o = call->opts;
-    double t = (double)call->t;
-    tg_adam_step c = {.b1 = o->beta1,
-                      .c1 = o->maximize ? o->beta1 - 1 : 1 - o->beta1,
-                      .b2 = o->beta2,
-                      .c2 = 1 - o->beta2,
-                      .keep = 1 - call->lr * o->weight_decay,
-                      .step = call->lr / (1 - pow(o->beta1, t)),
-                      .root = 1 / sqrt(1 - pow(o->beta2, t)),
-                      .eps = o->eps};
-    const tg_array *m = call->moment[0], *v = call->moment[1];
-    if (call->moment[2])
-        tg_update_amsgrad(&c, call->grad, m, v, call->moment[2], call->param);
-    else
-        tg_update_adam(&c, call->grad, m, v, call->param);
+    tg_adam_move(call, &(tg_adam_opts){.beta1 = o->beta1,
+                                       .beta2 = o->beta2,
+                                       .eps = o->eps,
+                                       .weight_decay = o->weight_decay,
+                                       .decoupled = true,
+                                       .amsgrad = o->amsgrad,
+                                       .maximize = o->maximize});
 }
 
 static const tg_optim_rule rule = {

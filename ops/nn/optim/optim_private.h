@@ -125,4 +125,7 @@ tg_status tg_optim_change_prepare(tg_optim_change *c, tg_optim *optim, const tg_
 void tg_optim_change_commit(tg_optim_change *c);
 void tg_optim_change_drop(tg_optim_change *c);
 
+/* The step of Adam, and of AdamW, whose options are Adam's with `decoupled`. */
+void tg_adam_move(const tg_optim_call *call, const tg_adam_opts *o);
+
 #endif
