@@ -46,7 +46,9 @@ typedef struct tg_loader_new_opts {
     void *user;             /* for the transform */
 } tg_loader_new_opts;
 
-/* A loader over the examples of n tensors, 1 to 64, whose first axes are equal: example i is place i of each. It keeps the
+#define TG_LOADER_TENSORS 64
+
+/* A loader over the examples of n tensors, 1 to TG_LOADER_TENSORS, whose first axes are equal: example i is place i of each. It keeps the
  * elements, as tg_keep does, and copies none: the tensors may be freed or rewound. Changes in place show in batches that are
  * prepared later; with .prefetch they must not be made while the loader lives. NULL with an error raised: TG_ERR_SHAPE for a
  * scalar, first axes that differ, and too few examples for one batch; TG_ERR_ARGUMENT for options out of range,

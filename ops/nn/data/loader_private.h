@@ -8,7 +8,7 @@
 #include "core/memory.h"
 #include "ops/nn/data/loader.h"
 
-enum { TG_LOADER_TENSORS = 64, TG_LOADER_AHEAD = 1024 };
+enum { TG_LOADER_AHEAD = 1024 };
 
 typedef struct tg_position {
     int64_t epoch, next;

@@ -3,8 +3,6 @@
 
 #include <math.h>
 
-enum { MOST_TENSORS = 64 }; /* of a loader */
-
 static void add(tg_meter *m, double x, double weight) {
     double count = m->count + weight, off = x - m->mean;
     m->mean += off * (weight / count);
@@ -72,7 +70,7 @@ static void begin_epoch(tg_loader *loader) {
 }
 
 static tg_status evaluate(tg_model *model, tg_loader *loader, tg_batch_fn f, void *user, tg_meter *meter) {
-    tg_tensor *batch[MOST_TENSORS];
+    tg_tensor *batch[TG_LOADER_TENSORS];
     begin_epoch(loader);
     tg_mark mark = tg_tape_mark();
     while (tg_loader_next(loader, batch)) {

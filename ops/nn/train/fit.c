@@ -10,8 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MOST_TENSORS = 64 }; /* of a loader */
-
 /* ---- a step ---- */
 
 /* The next batch; round and round where an epoch is a number of steps. */
@@ -135,7 +133,7 @@ static bool asks_for_loss(const tg_fitting *f) { return tg_optim_rule_of(f->run.
 
 /* One step of the optimiser and the schedule. False at the end of an epoch, with nothing done, and on failure. */
 static bool take_step(tg_fitting *f) {
-    tg_tensor *batch[MOST_TENSORS] = {NULL};
+    tg_tensor *batch[TG_LOADER_TENSORS] = {NULL};
     const tg_mark mark = tg_tape_mark();
     f->r.lr = tg_optim_lr(f->run.optim);
     bool done = asks_for_loss(f) ? step_by_closure(f, batch) : step_by_gradients(f, batch, mark);
