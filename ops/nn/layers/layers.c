@@ -77,6 +77,16 @@ static bool has_channels(const char *layer, tg_tensor *x) {
     return false;
 }
 
+/* The weight and bias of a normalisation by channel of x [images, channels, ..]. */
+static void channel_params(tg_model *model, const char *layer, const char *name, const tg_tensor *x,
+                           tg_init init, tg_init init_bias, tg_tensor **weight, tg_tensor **bias) {
+    tg_dtype dtype = tg_dtype_of(x);
+    tg_shape channels = TG_SHAPE(tg_size(x, 1));
+    *weight =
+        tg_layer_param(model, layer, name, "weight", dtype, channels, tg_init_option(init, tg_init_ones()));
+    *bias = tg_layer_param(model, layer, name, "bias", dtype, channels, init_bias);
+}
+
 /* Without an error there is a model, and x is [images, channels, ..]. */
 static tg_tensor *batch_norm(tg_model *model, const char *name, tg_tensor *x, tg_nn_batch_norm_opts o) {
     static const char layer[] = "nn_batch_norm";
@@ -84,11 +94,7 @@ static tg_tensor *batch_norm(tg_model *model, const char *name, tg_tensor *x, tg
     tg_dtype dtype = tg_dtype_of(x);
     tg_shape channels = TG_SHAPE(tg_size(x, 1));
     tg_batch_norm_opts opts = {.momentum = o.momentum, .eps = o.eps, .training = tg_model_training(model)};
-    if (!o.no_affine) {
-        opts.weight = tg_layer_param(model, layer, name, "weight", dtype, channels,
-                                     tg_init_option(o.init, tg_init_ones()));
-        opts.bias = tg_layer_param(model, layer, name, "bias", dtype, channels, o.init_bias);
-    }
+    if (!o.no_affine) channel_params(model, layer, name, x, o.init, o.init_bias, &opts.weight, &opts.bias);
     opts.running_mean = tg_layer_buffer(model, layer, name, "running_mean", dtype, channels, zeros);
     opts.running_var = tg_layer_buffer(model, layer, name, "running_var", dtype, channels, tg_init_ones());
     tg_tensor *batches = tg_layer_buffer(model, layer, name, "num_batches_tracked", TG_I64, TG_SHAPE(), zeros);
@@ -112,14 +118,8 @@ tg_tensor *tg_nn_group_norm_with(tg_model *model, const char *name, tg_tensor *x
     tg_model_training(model); /* without parameters, nothing else asks whether it is a model */
     if (tg_error_status() != TG_OK || !has_channels(layer, x)) return tg_poison();
     tg_layer_start start = tg_layer_begin(model);
-    tg_dtype dtype = tg_dtype_of(x);
-    tg_shape channels = TG_SHAPE(tg_size(x, 1));
     tg_group_norm_opts opts = {.eps = o.eps};
-    if (!o.no_affine) {
-        opts.weight = tg_layer_param(model, layer, name, "weight", dtype, channels,
-                                     tg_init_option(o.init, tg_init_ones()));
-        opts.bias = tg_layer_param(model, layer, name, "bias", dtype, channels, o.init_bias);
-    }
+    if (!o.no_affine) channel_params(model, layer, name, x, o.init, o.init_bias, &opts.weight, &opts.bias);
     return tg_layer_end(start, tg_group_norm_with(x, groups, opts));
 }
 
