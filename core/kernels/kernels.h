@@ -89,6 +89,21 @@ void tg_map_norm(const tg_row_norm *f, const tg_array *x, const tg_array *w, con
 tg_status tg_map_norm_grad(const tg_row_norm *f, const tg_array *g, const tg_array *x, const tg_array *w,
                            const tg_array *dx, const tg_array *dw, const tg_array *db);
 
+/* x [images, channels, places], all arrays contiguous: each channel less its mean, over sqrt(variance + eps), times w, plus b;
+ * w and b, one number a channel, may be NULL. Mean and biased variance of x are outputs, [channels]; where they are
+ * `given` they are inputs. Gradients as above: dx, dw and db are NULL where they are not wanted, and given moments have none.
+ * A mean of no elements is not asked for. TG_ERR_MEMORY, when there is no room to bring channels together. */
+typedef struct tg_channel_norm {
+    int64_t images, channels, places;
+    double eps;
+    bool given;
+} tg_channel_norm;
+tg_status tg_map_channel_norm(const tg_channel_norm *f, const tg_array *x, const tg_array *w,
+                              const tg_array *b, const tg_array *mean, const tg_array *var, const tg_array *y);
+tg_status tg_map_channel_norm_grad(const tg_channel_norm *f, const tg_array *g, const tg_array *x,
+                                   const tg_array *w, const tg_array *mean, const tg_array *var,
+                                   const tg_array *dx, const tg_array *dw, const tg_array *db);
+
 /* Position of the first maximum (minimum) along an axis, as i64; NaN counts as the extreme. out has size
  * 1 along it. */
 void tg_arg_extreme(bool maximum, const tg_array *x, int axis, const tg_array *out);

@@ -1,5 +1,8 @@
 /* layer_norm and rms_norm, by kernels on rows; the gradient is also written with ops. */
-#include "ops/reduce/spread.h"
+#include "ops/structured/layer_norm.h"
+
+#include "ops/shared.h"
+#include "ops/structured/normalised.h"
 
 #include <float.h>
 #include <math.h>
@@ -63,94 +66,22 @@ static tg_status forward(const tg_call *call, bool centred) {
 static tg_status layer_forward(const tg_call *call) { return forward(call, true); }
 static tg_status rms_forward(const tg_call *call) { return forward(call, false); }
 
-/* ---- gradient: with z the normalised x and h = g * w,
- *      dx = (h - mean(h) - z * mean(h * z)) / deviation,  dw = g * z,  db = g ---- */
+/* ---- gradient: core/kernels/kernels.h, or with ops ops/structured/normalised.h ---- */
 
-static tg_shape row_axes(const tg_node *n) {
-    tg_shape axes = {(int)((const norm_attr *)n->attr)->axes, {0}};
-    for (int i = 0; i < axes.rank; i++) axes.dim[i] = -1 - i;
-    return axes;
-}
-
-static tg_tensor *row_mean(const tg_node *n, tg_tensor *t) {
-    return tg_mean_with(t, (tg_reduce_opts){.axes = row_axes(n), .keepdim = true});
-}
-
-/* x as [rows, elements]. */
-static tg_tensor *as_rows(const tg_node *n, tg_tensor *x) {
-    int64_t each = norm_of(tg_node_in(n, 0), n->attr, false).n;
-    return tg_is_alive(x) && each > 0 ? tg_reshape_with(x, TG_SHAPE(tg_numel(x) / each, each)) : x;
-}
-
-/* The elements of each row, less `mean` where that is given, with 0 in place of number `top`. */
-static tg_tensor *others_of(tg_tensor *x, tg_tensor *top, tg_tensor *mean) {
-    return tg_scatter(mean ? tg_sub(x, mean) : x, 1, top, tg_zeros_with(tg_dtype_of(x), tg_shape_of(top)));
-}
-static tg_tensor *sum_of_row(tg_tensor *x) {
-    return tg_sum_with(x, (tg_reduce_opts){.axes = TG_SHAPE(1), .keepdim = true});
-}
-
-/* dx where an element of a row, number `top`, has nearly all of its squares: what is left of h without its parts along x
- * and along the mean is made of the others. With u and v their x and h, less their means where the row is centred, d and k
- * the x and h of that element less the same means, e = n eps, c = (n - 1) / n or 1, s = sum u^2 + c d^2 + e:
- *     dx_top = c l / deviation,  dx_i = (v - u (c k d + sum(u v)) / s - l / n) / deviation,
- *     l = (k (sum u^2 + e) - d sum(u v)) / s
- * without l / n where it is not centred. x is in units of the spread. */
-static tg_tensor *with_dominant(tg_tensor *top, tg_tensor *x, tg_tensor *h, tg_tensor *e, bool centred) {
-    double size = (double)tg_size(x, 1), c = centred ? (size - 1) / size : 1;
-    tg_tensor *x_mean = NULL, *h_mean = NULL, *d = tg_gather(x, 1, top), *k = tg_gather(h, 1, top);
-    if (centred) {
-        x_mean = tg_mul_scalar(sum_of_row(others_of(x, top, NULL)), 1 / (size - 1));
-        h_mean = tg_mul_scalar(sum_of_row(others_of(h, top, NULL)), 1 / (size - 1));
-        d = tg_sub(d, x_mean), k = tg_sub(k, h_mean);
-    }
-    tg_tensor *u = others_of(x, top, x_mean), *v = others_of(h, top, h_mean), *uv = sum_of_row(tg_mul(u, v));
-    tg_tensor *rest = tg_add(sum_of_row(tg_square(u)), e), *all = tg_add(rest, tg_mul_scalar(tg_square(d), c));
-    tg_tensor *left = tg_div(tg_sub(tg_mul(k, rest), tg_mul(d, uv)), all);
-    tg_tensor *along = tg_div(tg_add(tg_mul_scalar(tg_mul(k, d), c), uv), all),
-              *dx = tg_sub(v, tg_mul(u, along));
-    if (centred) dx = tg_sub(dx, tg_mul_scalar(left, 1 / size));
-    return tg_scatter(dx, 1, top, tg_mul_scalar(left, c));
-}
-
-/* The index of the largest element of each row, when some have 7/8 of the share of z^2 that one element can have; else NULL. */
-static tg_tensor *dominant(const tg_node *n, tg_tensor *z, double size, bool centred) {
-    if (centred && size == 1) return NULL;
-    tg_tensor *share = tg_mul_scalar(tg_square(as_rows(n, tg_detach(z))), 1 / size);
-    return tg_dominant(share, 1, 0.875 - (centred ? 1 / size : 0));
-}
-
-static tg_tensor *column(tg_tensor *t) {
-    return tg_is_alive(t) ? tg_reshape_with(t, TG_SHAPE(tg_numel(t), 1)) : t;
-}
-
-static void grad(const tg_node *n, tg_tensor *g, tg_tensor **din, bool centred) {
-    tg_tensor *x = n->in[0], *w = n->in[1];
-    double eps = ((const norm_attr *)n->attr)->eps;
-    tg_spread s =
-        tg_spread_over(x, (tg_spread_opts){row_axes(n), .keepdim = true, .about_zero = !centred, .eps = eps});
-    if (!tg_is_alive(s.sum)) return;
-    tg_tensor *root = tg_spread_root(&s, eps), *z = tg_div(s.d, root), *h = w ? tg_mul(g, w) : g;
-    if (tg_needs(n, 1)) din[1] = tg_mul(g, z);
+static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din, bool centred) {
+    const norm_attr *a = n->attr;
+    tg_tensor *w = n->in[1], *g = dout[0], *h = w ? tg_mul(g, w) : g;
+    tg_normalised r = tg_normalised_over(n->in[0], (tg_normalised_opts){(int)a->axes, a->eps, centred});
+    if (!tg_is_alive(r.z)) return;
+    if (tg_needs(n, 1)) din[1] = tg_mul(g, r.z);
     if (n->n_in > 2 && tg_needs(n, 2)) din[2] = g;
-    if (!tg_needs(n, 0)) return;
-    tg_tensor *top = dominant(n, z, s.n, centred), *d = tg_sub(h, tg_mul(z, row_mean(n, tg_mul(h, z))));
-    if (centred) d = tg_sub(d, row_mean(n, h));
-    if (top) {
-        tg_tensor *unit = s.scale ? tg_reciprocal(s.scale) : tg_ones_with(tg_dtype_of(x), TG_SHAPE(1));
-        tg_tensor *e = column(tg_mul(tg_mul_scalar(unit, s.n * eps), unit));
-        d = with_dominant(top, as_rows(n, tg_mul(x, unit)), as_rows(n, h), e, centred);
-        d = tg_reshape_with(d, tg_shape_of(x));
-    }
-    din[0] = tg_div(d, s.scale ? tg_mul(root, s.scale) : root);
+    if (tg_needs(n, 0)) din[0] = tg_normalised_grad(&r, h);
 }
 
 static void layer_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    grad(n, dout[0], din, true);
+    grad(n, dout, din, true);
 }
-static void rms_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
-    grad(n, dout[0], din, false);
-}
+static void rms_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) { grad(n, dout, din, false); }
 
 static tg_status grad_kernel(const tg_node *n, const tg_array *g, tg_array *din, bool centred) {
     const tg_array *in[3] = {g, tg_node_in(n, 0), n->in[1] ? tg_node_in(n, 1) : NULL}, *wanted[3] = {NULL},

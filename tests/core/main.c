@@ -45,6 +45,7 @@ TCase *tcase_attention(void);
 TCase *tcase_prepacked(void);
 TCase *tcase_elementwise(void);
 TCase *tcase_axes(void);
+TCase *tcase_channels(void);
 TCase *tcase_edges(void);
 TCase *tcase_views(void);
 TCase *tcase_thread(void);
@@ -96,7 +97,7 @@ int main(int argc, char **argv) {
         tcase_views,       tcase_edges,        tcase_streams,        tcase_texts,
         tcase_thread_ends, tcase_scatter,      tcase_split_k,        tcase_csv,
         tcase_mapping,     tcase_mapping_long, tcase_text,           tcase_dlpack,
-        tcase_npz,
+        tcase_npz,         tcase_channels,
     };
     Suite *suite = suite_create("core");
     for (size_t i = 0; i < sizeof make / sizeof *make; i++) suite_add_tcase(suite, make[i]());

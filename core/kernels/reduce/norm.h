@@ -4,6 +4,42 @@
 
 #include "core/kernels/reduce/softmax.h"
 
+/* A row of n elements in equal parts: one behind the other, or `step` apart. */
+typedef struct layout {
+    int64_t n, part, step;
+    double eps;
+    bool centred, parted;
+} layout;
+
+INLINE int64_t place(const layout *p, int64_t i) {
+    return p->parted ? i / p->part * p->step + i % p->part : i;
+}
+
+INLINE S sum_row(const layout *p, const row *r, row_term *f) {
+    S level[LEVELS];
+    row q = *r;
+    int64_t count = 0;
+    if (!p->parted) return sum_terms(p->n, r, f);
+    for (int64_t left = p->n; left > 0; left -= p->part, q.x += p->step)
+        for (int64_t i = 0; i < p->part; i += BLOCK, count++)
+            carry(sum_block(i, p->part - i < BLOCK ? p->part - i : BLOCK, &q, f), count, level, op_sum);
+    return carried(count, level, op_sum, 0);
+}
+
+INLINE pair sum_row_pairs(const layout *p, const row *r, row_terms *f) {
+    S a[LEVELS], b[LEVELS];
+    row q = *r;
+    int64_t count = 0;
+    if (!p->parted) return sum_pairs(p->n, r, f);
+    for (int64_t left = p->n; left > 0; left -= p->part, q.x += p->step, q.g += p->step)
+        for (int64_t i = 0; i < p->part; i += BLOCK, count++) {
+            pair sum = sum_pair_block(i, p->part - i < BLOCK ? p->part - i : BLOCK, &q, f);
+            carry(sum.a, count, a, op_sum);
+            carry(sum.b, count, b, op_sum);
+        }
+    return (pair){carried(count, a, op_sum, 0), carried(count, b, op_sum, 0)};
+}
+
 /* x less its mean, in units that keep its square inside the dtype. The mean is shift + rest: the rounded mean, and the
  * mean of what it leaves. */
 INLINE V centred(const row *r, int64_t i, int64_t m) {
@@ -42,11 +78,11 @@ enum { LEAST_EXPONENT = -980 };
 
 /* 1, or the power of two that brings the largest element (or the root of eps, which will be added to the square) to
  * [1, 2), where squares are not safe. */
-INLINE double unit_of(const tg_norm_rows *p, const row *r, double square) {
+INLINE double unit_of(const layout *p, const row *r, double square) {
     S largest = (S)sqrt(p->eps);
     int exponent;
     if (square + p->eps >= 1 / SAFE && square <= SAFE) return 1;
-    for (int64_t i = 0; i < p->n; i++) largest = MATH(fmax)(largest, MATH(fabs)(r->x[i]));
+    for (int64_t i = 0; i < p->n; i++) largest = MATH(fmax)(largest, MATH(fabs)(r->x[place(p, i)]));
     if (!(largest > 0 && largest <= (S)(TG_REAL == 32 ? FLT_MAX : DBL_MAX))) return 1;
     frexp((double)largest, &exponent);
     return ldexp(1, 1 - (exponent > LEAST_EXPONENT ? exponent : LEAST_EXPONENT));
@@ -55,46 +91,52 @@ INLINE double unit_of(const tg_norm_rows *p, const row *r, double square) {
 /* What a row is normalised with. */
 typedef struct moments {
     S unit, shift, rest, scale, out;
+    double variance;
 } moments;
 
 /* The mean once more, of what its rounded value leaves: of equal numbers it is then that number, and none deviates. */
-APART moments moments_with_care(const tg_norm_rows *p, const S *x, double square) {
+APART moments moments_with_care(const layout as, const S *x, double square) {
+    const layout *p = &as;
     row r = {.x = x, .shift = K(0), .rest = K(0)};
     double unit = unit_of(p, &r, square), n = (double)p->n, eps = sqrt(p->eps);
     moments m = {.unit = (S)unit};
     r.unit = K(m.unit);
     if (p->centred) {
-        S first = (S)(sum_terms(p->n, &r, term_in_units) / (S)n);
+        S first = (S)(sum_row(p, &r, term_in_units) / (S)n);
         r.shift = K(first);
-        S lost = sum_terms(p->n, &r, centred) / (S)n;
+        S lost = sum_row(p, &r, centred) / (S)n;
         m.shift = first + lost, m.rest = (first - m.shift) + lost;
         if (MATH(fabs)(m.rest) <= (S)NOISE * MATH(fabs)(lost)) m.rest = 0;
         r.shift = K(m.shift), r.rest = K(m.rest);
     }
-    double root = sqrt((double)sum_terms(p->n, &r, term_square) / n), inverse = 1 / hypot(root, eps * unit);
+    double root = sqrt((double)sum_row(p, &r, term_square) / n), inverse = 1 / hypot(root, eps * unit);
     m.scale = (S)(inverse > SAFE ? SAFE : inverse);
     m.out = (S)(1 / hypot(root / unit, eps));
+    m.variance = root / unit * (root / unit);
     return m;
 }
 
-/* Sets unit, shift, rest, scale = 1 / sqrt(variance + eps) of x in units, and out, the same of x itself. They are set
- * one by one, and r's address is not passed on, so that its vectors stay in registers. */
-INLINE S find_moments(const tg_norm_rows *p, row *r) {
+/* Sets unit, shift, rest, scale = 1 / sqrt(variance + eps) of x in units, and out, the same of x itself; and the variance
+ * of x, where it is asked for. They are set one by one, and neither r's address nor the layout's is passed on, so that
+ * vectors stay in registers and what the layout is known to be is not asked again. */
+INLINE S find_moments(const layout *p, row *r, double *variance_of) {
     S n = (S)p->n;
     moments m = {.unit = 1};
-    m.shift = p->centred ? sum_terms(p->n, r, term_x) / n : 0;
+    m.shift = p->centred ? sum_row(p, r, term_x) / n : 0;
     r->shift = K(m.shift);
-    pair d = sum_pairs(p->n, r, terms_distance);
+    pair d = sum_row_pairs(p, r, terms_distance);
     S square = d.b / n;
     m.rest = p->centred ? d.a / n : 0;
     S variance = square - m.rest * m.rest;
+    m.variance = (double)variance;
     bool safe = (double)square + p->eps >= 1 / SAFE && square <= (S)SAFE;
     if (safe && variance + variance >= square)
         m.scale = m.out = (S)(1 / sqrt((double)variance + p->eps));
     else
-        m = moments_with_care(p, r->x, (double)square);
+        m = moments_with_care(*p, r->x, (double)square);
     r->unit = K(m.unit), r->shift = K(m.shift), r->rest = K(m.rest);
     r->scale = K(m.scale), r->out = K(m.out);
+    if (variance_of) *variance_of = m.variance;
     return m.scale;
 }
 
@@ -105,10 +147,15 @@ INLINE void step_norm(const row *r, int64_t i, int64_t m) {
     store(r->y, i, m, y);
 }
 
+INLINE layout layout_of(const tg_norm_rows *p) {
+    return (layout){.n = p->n, .eps = p->eps, .centred = p->centred};
+}
+
 static void norm_rows(const tg_norm_rows *p) {
+    const layout as = layout_of(p);
     row r = {.x = p->x, .w = p->w, .b = p->b, .y = p->y};
     for (int64_t k = 0; k < p->rows; k++, r.x += p->n, r.y += p->n) {
-        find_moments(p, &r);
+        find_moments(&as, &r, NULL);
         each(p->n, &r, step_norm);
     }
 }
@@ -122,34 +169,35 @@ INLINE V step_norm_grad(const row *r, int64_t i, int64_t m) {
 
 /* dx of a row of which one element, number t, has nearly all of the squares. What is left of h without its parts along d
  * and along the mean is small there, and differences of numbers as large as h would have lost its digits: it is made of
- * the others, as in ops/structured/layer_norm.c. */
-APART void norm_grad_with_dominant(const tg_norm_rows *p, const S *x, const S *g, S *dx, const moments m) {
-    const S *w = p->w;
+ * the others, as in ops/structured/normalised.c. */
+APART void norm_grad_with_dominant(const layout as, const S *x, const S *g, const S *w, S *dx, const moments m) {
+    const layout *p = &as;
     double n = (double)p->n, unit = (double)m.unit, e = n * p->eps * unit * unit, most = -1;
     double x_mean = 0, h_mean = 0, uu = 0, uv = 0, c = p->centred ? (n - 1) / n : 1;
     int64_t t = 0;
     for (int64_t i = 0; i < p->n; i++) {
-        double distance = fabs((double)x[i] * unit - (double)m.shift);
+        double distance = fabs((double)x[place(p, i)] * unit - (double)m.shift);
         if (distance > most) most = distance, t = i;
     }
-#define X_OF(i) ((double)x[i] * unit - x_mean)
-#define H_OF(i) ((double)g[i] * (w ? (double)w[i] : 1) - h_mean)
+#define X_OF(i) ((double)x[place(p, i)] * unit - x_mean)
+#define H_OF(i) ((double)g[place(p, i)] * (w ? (double)w[p->parted ? 0 : i] : 1) - h_mean)
+    double x_sum = 0, h_sum = 0;
     for (int64_t i = 0; p->centred && i < p->n; i++)
-        if (i != t)
-            x_mean += (double)x[i] * unit / (n - 1), h_mean += (double)g[i] * (w ? (double)w[i] : 1) / (n - 1);
+        if (i != t) x_sum += X_OF(i) / (n - 1), h_sum += H_OF(i) / (n - 1);
+    x_mean = x_sum, h_mean = h_sum;
     for (int64_t i = 0; i < p->n; i++)
         if (i != t) uu += X_OF(i) * X_OF(i), uv += X_OF(i) * H_OF(i);
     double d = X_OF(t), k = H_OF(t), all = uu + d * d * c + e;
     double left = (k * (uu + e) - d * uv) / all, along = (k * d * c + uv) / all,
            mean = p->centred ? left / n : 0;
     for (int64_t i = 0; i < p->n; i++)
-        dx[i] = (S)((double)m.out * (i == t ? c * left : H_OF(i) - X_OF(i) * along - mean));
+        dx[place(p, i)] = (S)((double)m.out * (i == t ? c * left : H_OF(i) - X_OF(i) * along - mean));
 #undef X_OF
 #undef H_OF
 }
 
 /* The d^2 from which on it and the mean have 7/8 of an element's own share. */
-INLINE S dominant_square(const tg_norm_rows *p, S scale) {
+INLINE S dominant_square(const layout *p, S scale) {
     if (p->centred && p->n == 1) return (S)INFINITY;
     return ((S)0.875 * (S)p->n - (p->centred ? 1 : 0)) / (scale * scale);
 }
@@ -163,19 +211,20 @@ INLINE void step_db(const row *r, int64_t i, int64_t m) {
 
 /* With d the centred x and h = g w: dx = (h - mean h - d mean(h d) scale^2) out, dw += g d scale, db += g. */
 static void norm_rows_grad(const tg_norm_rows *p) {
+    const layout as = layout_of(p);
     row r = {.x = p->x, .g = p->g, .w = p->w, .y = p->y, .dw = p->dw, .db = p->db};
     S n = (S)p->n;
     for (int64_t k = 0; k < p->rows; k++, r.x += p->n, r.g += p->n) {
-        S scale = p->y || p->dw ? find_moments(p, &r) : 1;
+        S scale = p->y || p->dw ? find_moments(&as, &r, NULL) : 1;
         r.slope = K(scale * scale);
         if (p->y) {
             pair h = sum_pairs(p->n, &r, terms_product);
             r.mean = K(p->centred ? h.a / n : 0);
             r.slope *= K(h.b / n);
-            V limit = K(dominant_square(p, scale)), top = each_larger(p->n, &r, step_norm_grad);
+            V limit = K(dominant_square(&as, scale)), top = each_larger(p->n, &r, step_norm_grad);
             if (__builtin_expect(any_larger(top * top, limit), 0)) {
-                const moments m = {lane0(r.unit), lane0(r.shift), lane0(r.rest), scale, lane0(r.out)};
-                norm_grad_with_dominant(p, r.x, r.g, r.y, m);
+                const moments m = {lane0(r.unit), lane0(r.shift), lane0(r.rest), scale, lane0(r.out), 0};
+                norm_grad_with_dominant(as, r.x, r.g, p->w, r.y, m);
             }
             r.y += p->n;
         }

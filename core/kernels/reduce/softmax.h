@@ -12,7 +12,7 @@
 typedef struct row {
     const S *x, *g, *w, *b;
     S *y, *dw, *db;
-    V unit, shift, rest, scale, mean, slope, out;
+    V unit, shift, rest, scale, mean, slope, out, gain, offset;
 } row;
 
 /* m elements from number i on; m is W but at the end of the row. */

@@ -5,7 +5,7 @@
 #include "core/kernels/reduce/pairwise.h"
 #include "core/kernels/map/elementwise.h"
 #include "core/kernels/map/recurrent.h"
-#include "core/kernels/reduce/norm.h"
+#include "core/kernels/reduce/norm_channel.h"
 #include "core/kernels/map/optimizer.h"
 #include "core/kernels/gemm/micro_kernel.h"
 #include "core/kernels/conv/lanes.h"
@@ -45,6 +45,8 @@ const tg_kernel_set SET_NAME = {
     .cross_entropy_grad = row_cross_entropy_grad,
     .norm = norm_rows,
     .norm_grad = norm_rows_grad,
+    .norm_channel = norm_channel,
+    .norm_channel_grad = norm_channel_grad,
     .product = product,
     .row_dots = row_dots,
     .column_dots = column_dots,

@@ -63,6 +63,18 @@ typedef struct tg_norm_rows {
 } tg_norm_rows;
 typedef void tg_norm_fn(const tg_norm_rows *r);
 
+/* A channel, in `parts` parts of `part` elements, `step` elements apart. Forward: y of x, the number w and the number b, and
+ * the mean and the biased variance of x; where they are `given` they are read. Gradient: dx in y, of g, x, w and the
+ * given ones, and the numbers dw and db. What is NULL is not there, or not wanted. */
+typedef struct tg_norm_channel {
+    int64_t parts, part, step;
+    const void *x, *g, *w, *b;
+    void *y, *mean, *var, *dw, *db;
+    double eps;
+    bool given;
+} tg_norm_channel;
+typedef void tg_norm_channel_fn(const tg_norm_channel *c);
+
 /* A matrix by a vector y: short sums of the real type, added in double.
  *   row_dots      sum[i] = sum over l < n of x[i * x_row + l] y[l]; y_step is 1
  *   column_dots   sum[j] += sum over l < n of x[l * x_row + j] y[l * y_step], n <= TG_DOT_TERMS */
@@ -223,6 +235,7 @@ typedef struct tg_kernel_set {
     void (*cross_entropy)(const tg_cross_entropy_row *r);
     void (*cross_entropy_grad)(const tg_cross_entropy_grad_row *r);
     tg_norm_fn *norm, *norm_grad;
+    tg_norm_channel_fn *norm_channel, *norm_channel_grad;
     tg_product_fn *product;
     tg_dots_fn *row_dots, *column_dots;
     tg_attention_fn *attention, *attention_grad;

@@ -59,6 +59,8 @@ CALL(batch_norm_alone, tg_batch_norm(in[0], .training = true, .eps = a->v[0]))
 /* after x: running mean, running variance */
 CALL(batch_norm_eval,
      tg_batch_norm(in[0], .running_mean = given(in[1]), .running_var = given(in[2]), .eps = a->v[0]))
+CALL(batch_norm_eval_weight, tg_batch_norm(in[0], .running_mean = given(in[1]), .running_var = given(in[2]),
+                                           .weight = given(in[3]), .eps = a->v[0]))
 
 /* stride, padding, kernel, dilation; size of the image */
 #define KERNEL \
@@ -133,6 +135,7 @@ static const call calls[] = {
     SELF(conv2d_weight),
     SELF(layer_norm),
     SELF(rms_norm),
+    SELF(batch_norm),
     SELF(max_pool2d),
     SELF(avg_pool2d),
     SELF(avg_pool2d_input),
@@ -144,6 +147,9 @@ static const call calls[] = {
     /* the same ops with their optional inputs */
     WITH(conv2d_bias, conv2d),
     WITH(layer_norm_affine, layer_norm),
+    WITH(batch_norm_alone, batch_norm),
+    WITH(batch_norm_eval, batch_norm),
+    WITH(batch_norm_eval_weight, batch_norm),
     WITH(rms_norm_weight, rms_norm),
     {"attention", "scaled_dot_product_attention", call_attention, false, "scaled_dot_product_attention"},
     {"attention_mask", "scaled_dot_product_attention", call_attention_mask, false, "scaled_dot_product_attention"},
@@ -163,10 +169,7 @@ static const call calls[] = {
     MADE_OF(conv_transpose2d, conv2d_input),
     MADE_OF(conv_transpose2d_bias, conv2d_input),
     MADE_OF(group_norm, layer_norm),
-    MADE_OF(batch_norm, layer_norm),
     MADE_OF(group_norm_alone, layer_norm),
-    MADE_OF(batch_norm_alone, layer_norm),
-    MADE_OF(batch_norm_eval, div),
     {"nearest", "index_select", call_nearest, true, "interpolate"},
     {"nearest_scale", "index_select", call_nearest_scale, true, "interpolate"},
     {"bilinear", "index_select", call_bilinear, true, "interpolate"},
