@@ -119,6 +119,7 @@ static void multiply_block(macro_kernel *w) {
             .c_row = p->c_row,
             .alpha = 1,
             .fetch = true,
+            .fetch_a = jr == 0 && !w->packs_a,
         });
     }
 }
@@ -128,7 +129,7 @@ void tg_macro_kernel(const tg_gemm_product *p, void *scratch) {
     w.p = p, w.set = tg_kernels_for((int)p->dtype), w.size = tg_dtype_size(p->dtype);
     w.block = scratch, w.panels = w.block + (size_t)(MC * (KC + LINE)) * w.size;
     w.packs_a = better_packed(&p->a, w.set, w.size);
-    w.in_place = p->b.col == 1 && p->m <= MC && !crowded(p->b.row, w.size);
+    w.in_place = p->b.col == 1 && p->m <= 2 * MC && !crowded(p->b.row, w.size); /* read twice at most */
     for (w.jc = 0; w.jc < p->n; w.jc += NC)
         for (w.pc = 0; w.pc < p->k; w.pc += KC) {
             w.nc = least(p->n - w.jc, NC), w.kc = least(p->k - w.pc, KC);

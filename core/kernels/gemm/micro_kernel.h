@@ -19,6 +19,7 @@ typedef struct tile_form {
     bool a_table; /* A by tables of offsets, not by strides */
     bool b_table; /* rows of B by a table */
     bool padded;  /* rows of B can be read in whole vectors */
+    bool ahead;   /* A of the next tile is fetched */
 } tile_form;
 
 /* `left` rows of C from c on are about to be written. */
@@ -28,6 +29,20 @@ INLINE void fetch_tile(const S *c, int64_t c_row, int rows, int64_t left, int ve
         UNROLL(2)
         for (int v = 0; v < vectors; v++) __builtin_prefetch(c + (r < left ? r : left - 1) * c_row + v * W);
     }
+}
+
+/* Step p of the k that fetch the rows of A from `next` on, a line each; where A lies by columns, their part of column p.
+ * Behind the last rows it is those of a batch's next matrix that mostly follow. */
+INLINE void fetch_ahead(const tg_product *g, uintptr_t next, int64_t p, int rows) {
+    enum { SIZE = (int)sizeof(S), LINE = 64 / SIZE };
+    if (g->a_col != 1) {
+        __builtin_prefetch((const void *)(next + (uintptr_t)(p * g->a_col * SIZE)));
+        return;
+    }
+    UNROLL(2)
+    for (int r = 0; r < rows; r += LINE)
+        __builtin_prefetch(
+            (const void *)(next + (uintptr_t)(((p % LINE + r) * g->a_row + p - p % LINE) * SIZE)));
 }
 
 /* The sums of a tile, [rows, width], to n < width columns of C from (i, j) on. */
@@ -88,7 +103,9 @@ INLINE void micro_kernel(const tg_product *g, int64_t i, int64_t j, int64_t m, i
         for (int v = 0; v < f.vectors; v++) sum[r][v] = K(0);
     }
     if (g->fetch) fetch_tile((const S *)g->c + i * g->c_row + j, g->c_row, rows, left, f.vectors);
+    const uintptr_t next = (uintptr_t)g->a + (uintptr_t)((i + rows) * g->a_row * (int64_t)sizeof(S));
     for (int64_t p = 0; p < g->k; p++) {
+        if (f.ahead) fetch_ahead(g, next, p, rows);
         int64_t col = f.a_table ? g->a_col_at[p] : p * g->a_col;
         const S *q = b + (f.b_table ? g->b_row_at[p] : p * g->b_row);
         UNROLL(2)
@@ -125,8 +142,8 @@ INLINE void panel_product(const tg_product *g, int64_t j, int64_t m, int mr, con
         }
 }
 
-INLINE void panels_product(const tg_product *g, bool a_table, bool b_table, bool padded) {
-    const tile_form one = {1, a_table, b_table, padded}, two = {2, a_table, b_table, padded};
+INLINE void panels_product(const tg_product *g, bool a_table, bool b_table, bool padded, bool ahead) {
+    const tile_form one = {1, a_table, b_table, padded, ahead}, two = {2, a_table, b_table, padded, ahead};
     int64_t j = 0;
     for (; j + W < g->n; j += NR) panel_product(g, j, lanes_left(g->n - j - W), MR_2, two);
     if (j < g->n) panel_product(g, j, g->n - j, MR_1, one);
@@ -134,13 +151,15 @@ INLINE void panels_product(const tg_product *g, bool a_table, bool b_table, bool
 
 APART void product(const tg_product *g) {
     if (g->a_row_at)
-        panels_product(g, true, false, true);
+        panels_product(g, true, false, true, false);
     else if (g->b_row_at)
-        panels_product(g, false, true, false);
+        panels_product(g, false, true, false, false);
+    else if (g->fetch_a)
+        panels_product(g, false, false, true, true);
     else if (g->padded || g->n % W == 0)
-        panels_product(g, false, false, true);
+        panels_product(g, false, false, true, false);
     else
-        panels_product(g, false, false, false);
+        panels_product(g, false, false, false, false);
 }
 
 #endif

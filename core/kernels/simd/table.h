@@ -166,8 +166,9 @@ typedef struct tg_product {
     int64_t a_row, a_col, b_row, start_row, c_row;
     const int64_t *a_row_at, *a_col_at, *b_row_at;
     double alpha;
-    bool padded; /* rows of b can be read up to the end of their last vector */
-    bool fetch;  /* c is not in the cache */
+    bool padded;  /* rows of b can be read up to the end of their last vector */
+    bool fetch;   /* c is not in the cache */
+    bool fetch_a; /* nor is a, and b is padded */
 } tg_product;
 typedef void tg_product_fn(const tg_product *g);
 

@@ -75,11 +75,12 @@ static void check(const char *isa, tg_dtype dtype, const int64_t z[3], int turne
     for (int i = 0; i < 5; i++) tg_array_drop(all[i]);
 }
 
-/* Few rows, whose B is read in place; more than a block of rows; of sums; of columns; rows of A that are 4 KiB apart,
+/* Few rows, whose B is read in place, in one block and in two; more than two blocks of rows; of sums; of columns; rows of A that are 4 KiB apart,
  * and its columns; and what is too small, or a vector. */
 static const int64_t sizes[][3] = {{5, 71, 40},   {84, 32, 33},   {85, 33, 64},  {30, 17, 513}, {3, 1030, 9},
                                    {90, 1057, 3}, {86, 16, 1024}, {1024, 5, 19}, {2048, 3, 7},  {2, 3, 4},
-                                   {1, 700, 30},  {700, 1, 30},   {13, 48, 1},   {29, 31, 0}};
+                                   {1, 700, 30},  {700, 1, 30},   {13, 48, 1},   {29, 31, 0},   {168, 70, 35},
+                                   {169, 32, 20}, {128, 64, 515}};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 START_TEST(products_by_blocks) {
