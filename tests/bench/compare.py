@@ -2,10 +2,11 @@
 """Runs the bench and its peers in turn, several rounds, and puts the medians side by side.
 
 usage: compare.py BENCH [--rounds 3] [--threads 1 2] [--workloads NAME ...] [--ops [NAME ...]] [--peer SCRIPT]
-                  [--python PYTHON]
+                  [--python PYTHON] [--jax PYTHON] [--compile]
 
 BENCH is the built program tests/bench/bench; bench_ops lies beside it. PYTHON runs the peers and has PyTorch and, if it
-is to take part, JAX. tables.py writes the tables of docs/ with it.
+is to take part, JAX, unless --jax names another for it. With --compile torch.compile takes part, where peer_torch.py
+has it. tables.py writes the tables of docs/ with it.
 """
 
 import argparse
@@ -55,8 +56,11 @@ def sides(args, threads):
         peer = [args.peer]
         all_sides = {"tapegrad": ([args.bench, "--floor", threads, *names], None)}
     all_sides["PyTorch"] = ([args.python, *peer, threads, *names], environment())
+    if args.compile and args.ops is None:
+        all_sides["torch.compile"] = ([args.python, args.peer, "--compile", threads, *names],
+                                      {**environment(), "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"})
     if args.versions["JAX"] and args.ops is None:
-        all_sides["JAX"] = ([args.python, HERE / "peer_jax.py", threads, *names], environment())
+        all_sides["JAX"] = ([args.jax or args.python, HERE / "peer_jax.py", threads, *names], environment())
     return all_sides
 
 
@@ -90,6 +94,8 @@ def header(columns):
 def workload_table(found):
     peers = [s for s in found if s != "tapegrad"]
     columns = ["workload", "tapegrad", *(c for p in peers for c in (p, f"{p} / tapegrad")), "floor", "floor / tapegrad"]
+    compiled = found.get("torch.compile")
+    columns += ["torch.compile's first step, s"] * bool(compiled)
     lines = header(columns)
     for key, rounds in found["tapegrad"].items():
         ours, floor = middle(rounds, 0), middle(rounds, 1)
@@ -97,7 +103,8 @@ def workload_table(found):
         for p in peers:
             theirs = middle(found[p].get(key), 0)
             row += f"{number(theirs)} | {ratio(theirs, ours)} | "
-        lines.append(row + (f"{number(floor)} | {ratio(floor, ours)} |" if floor else "- | - |"))
+        row += f"{number(floor)} | {ratio(floor, ours)} |" if floor else "- | - |"
+        lines.append(row + (f" {number(middle(compiled.get(key), 1))} |" if compiled else ""))
     return lines
 
 
@@ -144,9 +151,11 @@ def main():
     p.add_argument("--ops", nargs="*")
     p.add_argument("--peer", type=pathlib.Path, default=HERE / "peer_torch.py")
     p.add_argument("--python", default=sys.executable)
+    p.add_argument("--jax")
+    p.add_argument("--compile", action="store_true")
     args = p.parse_args()
     args.bench = args.bench.resolve()
-    args.versions = {"PyTorch": has(args.python, "torch"), "JAX": has(args.python, "jax")}
+    args.versions = {"PyTorch": has(args.python, "torch"), "JAX": has(args.jax or args.python, "jax")}
     if not args.versions["PyTorch"]:
         sys.exit(f"{args.python} has no PyTorch: name one that has with --python")
     print(report(args))

@@ -133,6 +133,37 @@ def hvp():
     return fixed(jax.grad(dot), p)
 
 
+def squares(f, *x):
+    return fixed(jax.grad(lambda *x: (f(*x) ** 2).mean(), tuple(range(len(x)))), *x)
+
+
+def conv(x, w, padding, groups=1):
+    return jax.lax.conv_general_dilated(x, w, (1, 1), [(padding, padding)] * 2, feature_group_count=groups,
+                                        dimension_numbers=("NCHW", "OIHW", "NCHW"))
+
+
+def cnn_norm():
+    x, y = normal(32, 3, 32, 32), random.randint(next(keys), (32,), 0, 10)
+
+    def stage(p, x):
+        w, b, scale, shift = p
+        x = conv(x, w, 1) + b[:, None, None]
+        c = x - x.mean((0, 2, 3), keepdims=True)
+        norm = c / jnp.sqrt((c * c).mean((0, 2, 3), keepdims=True) + 1e-5)
+        return jax.nn.relu(norm * scale[:, None, None] + shift[:, None, None])
+
+    def loss(p):
+        h = stage(p[1], stage(p[0], x))
+        h = jax.lax.reduce_window(h, -jnp.inf, jax.lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")
+        return cross_entropy(apply(p[2], h.reshape(32, -1)), y)
+
+    def stage_of(channels):
+        w = normal(32, channels, 3, 3) / (9 * channels) ** 0.5
+        return w, jnp.zeros(32), jnp.ones(32), jnp.zeros(32)
+
+    return adam(loss, [stage_of(3), stage_of(32), dense(8192, 10)])
+
+
 def there_and_back(f, x, dy):
     return fixed(lambda x: (lambda y, back: (y, back(dy)[0]))(*jax.vjp(f, x)), x)
 
@@ -155,6 +186,9 @@ WORKLOADS = {
     "xor": xor,
     "mlp_b64": lambda: mlp(64),
     "mlp_b1024": lambda: mlp(1024),
+    "matmul_batch": lambda: squares(jnp.matmul, normal(64, 128, 64), normal(64, 64, 128)),
+    "cnn_norm": cnn_norm,
+    "conv_depthwise": lambda: squares(lambda x, w: conv(x, w, 1, 64), normal(16, 64, 32, 32), normal(64, 1, 3, 3)),
     "lstm": lstm,
     "hvp": hvp,
     "exp_1M": million(jnp.exp),

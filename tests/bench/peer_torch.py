@@ -3,11 +3,14 @@
 optimisers, timed the same way.
 
 usage: peer_torch.py THREADS [WORKLOAD ...]          prints name <tab> microseconds per step
+       peer_torch.py --compile THREADS [WORKLOAD ...] the same by torch.compile, behind it <tab> seconds of the first step;
+                                                     workloads made by `training` and `squares`
        peer_torch.py --memory THREADS [WORKLOAD ...] prints name <tab> MiB, as bench --memory
        peer_torch.py --ops THREADS [OP ...]          prints op <tab> n <tab> forward <tab> backward, as bench_ops
 """
 
 import sys
+import time
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +19,16 @@ from torch import nn
 from timing import seconds_a_step
 
 
+def as_it_is(f):
+    return f
+
+
+prepare = as_it_is  # or torch.compile, for what is differentiated
+
+
 def training(model, loss, optimiser):
+    loss = prepare(loss)
+
     def step():
         optimiser.zero_grad(set_to_none=True)
         loss(model).backward()
@@ -78,7 +90,8 @@ def cnn_norm():
 def squares(f, *inputs):
     """The mean of the squares of f, and its gradient in all inputs."""
     inputs = [x.requires_grad_() for x in inputs]
-    return lambda: torch.autograd.grad(f(*inputs).square().mean(), inputs)
+    mean = prepare(lambda *x: f(*x).square().mean())
+    return lambda: torch.autograd.grad(mean(*inputs), inputs)
 
 
 def convolution(x, w, **options):
@@ -271,6 +284,14 @@ def time_op(name, n):
     print(f"{name}\t{n}\t{ahead * 1e6:.2f}\t{back * 1e6:.2f}", flush=True)
 
 
+def time_compiled(name):
+    step = WORKLOADS[name]()
+    start = time.perf_counter()
+    step()
+    first = time.perf_counter() - start
+    print(f"{name}\t{seconds_a_step(step) * 1e6:.1f}\t{first:.1f}", flush=True)
+
+
 def status_of(field):
     with open("/proc/self/status") as f:
         return next(int(line.split()[1]) for line in f if line.startswith(field + ":")) / 1024
@@ -290,7 +311,11 @@ def growth(name):
 
 
 def main():
+    global prepare
     arguments = sys.argv[1:]
+    if arguments[:1] == ["--compile"]:
+        prepare = torch.compile
+        arguments = arguments[1:]
     ops, memory = arguments[:1] == ["--ops"], arguments[:1] == ["--memory"]
     threads, *names = arguments[ops or memory:] or ["1"]
     torch.set_num_threads(int(threads))
@@ -301,6 +326,8 @@ def main():
                 time_op(name, n)
         elif memory:
             print(f"{name}\t{growth(name):.1f}", flush=True)
+        elif prepare is not as_it_is:
+            time_compiled(name)
         else:
             print(f"{name}\t{seconds_a_step(WORKLOADS[name]()) * 1e6:.1f}", flush=True)
 

@@ -32,7 +32,8 @@ def output(*command, env=None):
 
 
 def compared(args, threads, ops=None):
-    return compare.report(argparse.Namespace(**{**vars(args), "threads": threads, "ops": ops, "workloads": []}))
+    return compare.report(argparse.Namespace(**{**vars(args), "threads": threads, "ops": ops, "workloads": [],
+                                                "jax": None, "compile": False}))
 
 
 def workloads(args):
