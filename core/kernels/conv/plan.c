@@ -162,6 +162,8 @@ void tg_conv_plan_drop(tg_conv_plan *p) { tg_array_drop(&p->offsets); }
 
 /* ---- what a block sees ---- */
 
+enum { FETCH = 8192 /* bytes of a plane that are fetched ahead, a quarter of a first cache */ };
+
 /* Row y of a source plane from column x on: n elements, with zeros outside. */
 static void copy_row(const tg_conv_plan *p, const char *plane, int64_t y, int64_t x, int64_t n, char *to) {
     size_t size = tg_dtype_size(p->dtype);
@@ -170,10 +172,18 @@ static void copy_row(const tg_conv_plan *p, const char *plane, int64_t y, int64_
         memset(to, 0, (size_t)n * size);
         return;
     }
-    memset(to, 0, (size_t)left * size);
+    if (left) memset(to, 0, (size_t)left * size);
     memcpy(to + (size_t)left * size, plane + (size_t)(y * in + x + left) * size,
            (size_t)(n - left - right) * size);
-    memset(to + (size_t)(n - right) * size, 0, (size_t)right * size);
+    if (right) memset(to + (size_t)(n - right) * size, 0, (size_t)right * size);
+}
+
+/* Planes lie pages apart, where the machine does not look ahead: what will be copied of the next one is asked for. */
+static void fetch_rows(const tg_conv_plan *p, const char *plane, int64_t y, int64_t n) {
+    int64_t first = y > 0 ? y : 0, end = y + n < p->axis[0].in ? y + n : p->axis[0].in;
+    size_t row = (size_t)p->axis[1].in * tg_dtype_size(p->dtype);
+    if (first >= end || (size_t)(end - first) * row > FETCH) return;
+    for (size_t i = (size_t)first * row; i < (size_t)end * row; i += 64) __builtin_prefetch(plane + i);
 }
 
 const void *tg_conv_patch(const tg_conv_plan *p, const tg_conv_block *b, const void *source, void *patch) {
@@ -186,7 +196,9 @@ const void *tg_conv_patch(const tg_conv_plan *p, const tg_conv_block *b, const v
     }
     if (p->direct) return (const char *)source + (size_t)(from[0] * p->row + from[1]) * size;
     for (int64_t d = 0; d < p->in_channels; d++) {
-        const char *plane = (const char *)source + (size_t)(d * p->axis[0].in * p->axis[1].in) * size;
+        const size_t next = (size_t)(p->axis[0].in * p->axis[1].in) * size;
+        const char *plane = (const char *)source + (size_t)d * next;
+        if (d + 1 < p->in_channels) fetch_rows(p, plane + next, from[0], n[0]);
         for (int64_t i = 0; i < n[0]; i++)
             copy_row(p, plane, from[0] + i, from[1], n[1],
                      (char *)patch + (size_t)(d * p->plane + i * p->row) * size);

@@ -4,7 +4,8 @@
 
 #include "core/kernels/reduce/softmax.h"
 
-/* A row of n elements in equal parts: one behind the other, or `step` apart. */
+/* A row of n elements in equal parts: one behind the other, or `step` apart. Then they lie on pages of their own, which the
+ * machine does not foresee, and what reads one part asks for the next. */
 typedef struct layout {
     int64_t n, part, step;
     double eps;
@@ -31,8 +32,10 @@ INLINE pair sum_row_pairs(const layout *p, const row *r, row_terms *f) {
     row q = *r;
     int64_t count = 0;
     if (!p->parted) return sum_pairs(p->n, r, f);
+    q.ahead = p->step;
     for (int64_t left = p->n; left > 0; left -= p->part, q.x += p->step, q.g += p->step)
         for (int64_t i = 0; i < p->part; i += BLOCK, count++) {
+            if (left == p->part) q.ahead = 0;
             pair sum = sum_pair_block(i, p->part - i < BLOCK ? p->part - i : BLOCK, &q, f);
             carry(sum.a, count, a, op_sum);
             carry(sum.b, count, b, op_sum);
@@ -59,6 +62,10 @@ INLINE V term_square(const row *r, int64_t i, int64_t m) {
 INLINE vpair terms_distance(const row *r, int64_t i, int64_t m) {
     V d = load(r->x, i, m) - r->shift;
     return (vpair){d, d * d};
+}
+INLINE vpair terms_distance_ahead(const row *r, int64_t i, int64_t m) {
+    __builtin_prefetch(r->x + i + r->ahead);
+    return terms_distance(r, i, m);
 }
 INLINE vpair terms_product(const row *r, int64_t i, int64_t m) {
     V h = weighted(r, i, m);
@@ -117,14 +124,16 @@ APART moments moments_with_care(const layout as, const S *x, double square) {
 }
 
 /* Sets unit, shift, rest, scale = 1 / sqrt(variance + eps) of x in units, and out, the same of x itself; and the variance
- * of x, where it is asked for. They are set one by one, and neither r's address nor the layout's is passed on, so that
+ * of x, where it is asked for. Of a row in parts the first one's mean is near enough to the row's to take distances from; where
+ * it is not, the squares of the distances are much larger than the variance, and more care is taken. They are set one by one, and neither r's address nor the layout's is passed on, so that
  * vectors stay in registers and what the layout is known to be is not asked again. */
 INLINE S find_moments(const layout *p, row *r, double *variance_of) {
     S n = (S)p->n;
     moments m = {.unit = 1};
-    m.shift = p->centred ? sum_row(p, r, term_x) / n : 0;
+    int64_t some = p->parted ? p->part : p->n;
+    m.shift = p->centred ? sum_terms(some, r, term_x) / (S)some : 0;
     r->shift = K(m.shift);
-    pair d = sum_row_pairs(p, r, terms_distance);
+    pair d = p->parted ? sum_row_pairs(p, r, terms_distance_ahead) : sum_pairs(p->n, r, terms_distance);
     S square = d.b / n;
     m.rest = p->centred ? d.a / n : 0;
     S variance = square - m.rest * m.rest;

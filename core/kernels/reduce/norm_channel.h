@@ -24,6 +24,8 @@ INLINE bool are_enough(const tg_norm_channel *c) {
 INLINE V normalised(const row *r, int64_t i, int64_t m) { return centred(r, i, m) * r->scale; }
 
 INLINE void step_channel(const row *r, int64_t i, int64_t m) {
+    __builtin_prefetch(r->x + i + r->ahead);
+    __builtin_prefetch(r->y + i + r->ahead, 1);
     store(r->y, i, m, normalised(r, i, m) * r->gain + r->offset);
 }
 
@@ -36,7 +38,11 @@ static void norm_channel(const tg_norm_channel *c) {
     else
         find_moments(&as, &r, &variance);
     r.gain = K(c->w ? *(const S *)c->w : 1), r.offset = K(c->b ? *(const S *)c->b : 0);
-    for (int64_t k = 0; k < c->parts; k++, r.x += c->step, r.y += c->step) each(c->part, &r, step_channel);
+    r.ahead = c->step;
+    for (int64_t k = 0; k < c->parts; k++, r.x += c->step, r.y += c->step) {
+        if (k == c->parts - 1) r.ahead = 0;
+        each(c->part, &r, step_channel);
+    }
     if (c->given) return;
     *(S *)c->mean = (S)(((double)lane0(r.shift) + (double)lane0(r.rest)) / (double)lane0(r.unit));
     *(S *)c->var = (S)variance;
@@ -44,6 +50,8 @@ static void norm_channel(const tg_norm_channel *c) {
 
 INLINE vpair terms_normalised(const row *r, int64_t i, int64_t m) {
     V g = load(r->g, i, m);
+    __builtin_prefetch(r->x + i + r->ahead);
+    __builtin_prefetch(r->g + i + r->ahead);
     return (vpair){g, g * normalised(r, i, m)};
 }
 

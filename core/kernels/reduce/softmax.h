@@ -12,6 +12,7 @@
 typedef struct row {
     const S *x, *g, *w, *b;
     S *y, *dw, *db;
+    int64_t ahead; /* how far off what comes next begins, where it does not follow */
     V unit, shift, rest, scale, mean, slope, out, gain, offset;
 } row;
 
