@@ -1,5 +1,6 @@
 /* Applying an op: check, infer, allocate, compute, record. */
 #include "autograd/apply.h"
+#include "autograd/plan/record.h"
 
 #include <string.h>
 
@@ -276,9 +277,14 @@ static tg_status apply_to(tg_tape *tape, const inputs *read, const tg_op *op, tg
     tg_status s = new_outputs(op, n_out, out, out_array);
     if (s != TG_OK) return s;
     tg_call call = {op, n_in, n_out, read->array, out_array, attr, in};
+    tg_recorder *recorder = tg_recorder_enter();
     tg_callback_outer outer = tg_callback_enter(tape);
     s = compute(op, &call, before);
     s = tg_callback_leave(tape, outer, s, op->name);
+    if (recorder) {
+        tg_recorder_leave(recorder);
+        if (s == TG_OK) s = tg_recorder_applied(recorder, &call, read->slot, out);
+    }
     if (s == TG_OK && wants_grad(op, read->slot, n_in)) s = tg_record(op, read->slot, n_in, out, n_out, attr);
     return s;
 }

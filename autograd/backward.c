@@ -1,6 +1,8 @@
 /* tg_backward and tg_grad: seeds in, a walk, gradients out. */
 #include "autograd/walk.h"
+#include "autograd/plan/record.h"
 #include "core/kernels/kernels.h"
+#include "core/work.h"
 
 /* A tensor that L may be: alive, float, and with a gradient to walk, unless `constant` ones may be, too. */
 static tg_slot *read_output(const tg_tensor *t, const char *who, int i, bool constant) {
@@ -45,8 +47,8 @@ static tg_status own_value(tg_target *t) {
     if (tg_array_is_contiguous(v) && tg_array_is_exclusive(v)) return TG_OK;
     tg_array copy = {0};
     tg_status s = tg_array_alloc_like(&copy, v);
-    if (s != TG_OK) return s;
-    tg_array_copy(&copy, v);
+    if (s == TG_OK) s = tg_work_copy("backward", &copy, v);
+    if (s != TG_OK) return tg_array_drop(&copy), s;
     tg_array_drop(v);
     *v = copy;
     return TG_OK;
@@ -64,6 +66,7 @@ static tg_status prepare(tg_target *t) {
 }
 
 static void commit(tg_target *t) {
+    tg_recorder_stored(t->slot, &t->adjoint.value);
     if (!t->kept) {
         tg_slot *grad = tg_slot_peek(t->slot->grad);
         tg_map_axpy(1, &t->adjoint.value, &grad->a);
@@ -76,16 +79,20 @@ static void commit(tg_target *t) {
     t->slot->grad = t->kept;
 }
 
+/* In the order in which the walk met the targets, which does not depend on where their slots lie. */
 static tg_status store_gradients(tg_walk *w) {
-    tg_status s = TG_OK;
-    for (int64_t i = 0; s == TG_OK && i < w->cap_targets; i++)
-        if (w->target[i].adjoint.value.data) s = prepare(&w->target[i]);
-    for (int64_t i = 0; i < w->cap_targets; i++) {
-        tg_target *t = &w->target[i];
-        if (s == TG_OK && t->adjoint.value.data)
-            commit(t);
-        else if (s != TG_OK && t->kept)
-            tg_free(t->kept);
+    tg_target **met = tg_walk_scratch(w, (size_t)w->n_targets + 1, sizeof *met);
+    tg_status s = met ? TG_OK : tg_error_status();
+    for (int64_t i = 0; met && i < w->cap_targets; i++)
+        if (w->target[i].adjoint.value.data) met[w->target[i].number] = &w->target[i];
+    for (int64_t i = 0; s == TG_OK && i < w->n_targets; i++)
+        if (met[i]) s = prepare(met[i]);
+    for (int64_t i = 0; met && i < w->n_targets; i++) {
+        if (!met[i]) continue;
+        if (s == TG_OK)
+            commit(met[i]);
+        else if (met[i]->kept)
+            tg_free(met[i]->kept);
     }
     return s;
 }
@@ -129,12 +136,17 @@ bool tg_has_grad(const tg_tensor *t) {
     return s && s->grad;
 }
 
-tg_status tg_zero_grad(tg_tensor *t) {
-    tg_slot *s = tg_slot_of(t, "tg_zero_grad");
+static tg_status zero_grad(const tg_array *const *none, const void *data) {
+    (void)none;
+    tg_slot *s = tg_slot_of(*(tg_tensor *const *)data, "tg_zero_grad");
     if (!s) return tg_error_status();
     if (s->grad) tg_free(s->grad);
     s->grad = NULL;
     return TG_OK;
+}
+
+tg_status tg_zero_grad(tg_tensor *t) {
+    return TG_WORK_DO(zero_grad, NULL, &t, .name = "tg_zero_grad", .outside = true, .size = sizeof t);
 }
 
 /* ---- grad ---- */

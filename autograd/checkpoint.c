@@ -3,6 +3,7 @@
 #include "autograd/checkpoint.h"
 #include "autograd/walk.h"
 #include "core/random.h"
+#include "core/work.h"
 
 #include <string.h>
 
@@ -10,10 +11,40 @@ typedef struct checkpoint_attr {
     const char *name;
     tg_function f;
     void *user;
-    tg_rng rng; /* this thread's default stream before f first ran */
+    tg_rng rng;        /* this thread's default stream before f first ran */
+    tg_tensor *stream; /* the same as it is when all is done again, where somebody listens; else NULL */
 } checkpoint_attr;
 
 static const tg_attr_field fields[] = {{"f", TG_ATTR_NAME, offsetof(checkpoint_attr, name)}};
+
+/* ---- the default stream, in memory that a listener knows ---- */
+
+static tg_status hold_stream(const tg_array *const *a, const void *none) {
+    (void)none;
+    memcpy(a[0]->data, tg_default_rng(), sizeof(tg_rng));
+    return TG_OK;
+}
+
+static tg_status take_stream(const tg_array *const *a, const void *none) {
+    (void)none;
+    memcpy(tg_default_rng(), a[0]->data, sizeof(tg_rng));
+    return TG_OK;
+}
+
+/* NULL where nobody listens; poison with the error raised. */
+static tg_tensor *stream_of_now(void) {
+    if (!tg_listening) return NULL;
+    tg_tensor *t = tg_zeros_with(TG_I64, TG_SHAPE(sizeof(tg_rng) / sizeof(int64_t)));
+    const tg_array *a = tg_is_poison(t) ? NULL : tg_array_within(t, "checkpoint");
+    if (a) TG_WORK_DO(hold_stream, &a, NULL, .name = "checkpoint", .n = 1, .makes = 1u);
+    return t;
+}
+
+static void go_on_with(const tg_tensor *stream, tg_rng rng) {
+    *tg_default_rng() = rng;
+    const tg_array *a = tg_listening && stream ? tg_array_within(stream, "checkpoint") : NULL;
+    if (a) TG_WORK_DO(take_stream, &a, NULL, .name = "checkpoint", .n = 1);
+}
 
 /* ---- gradient ---- */
 
@@ -26,12 +57,13 @@ void tg_walks_itself(const tg_node *node, tg_tensor *const *dout, tg_tensor **di
 /* Runs f again, recorded above the tape as it stands, and returns its result; NULL with the error raised. */
 static tg_slot *run_again(const tg_node *node) {
     const checkpoint_attr *a = node->attr;
-    tg_rng *rng = tg_default_rng(), now = *rng;
+    tg_rng now = *tg_default_rng();
+    const tg_tensor *stream = stream_of_now();
     tg_callback c = tg_callback_begin();
     tg_set_grad_enabled(true);
-    *rng = a->rng;
+    go_on_with(a->stream, a->rng);
     tg_tensor *y = a->f(node->in, a->user);
-    *rng = now;
+    go_on_with(stream, now);
     if (tg_callback_end(c, tg_error_status(), a->name) != TG_OK) return NULL;
     return tg_callback_result(y, a->name);
 }
@@ -200,7 +232,7 @@ tg_tensor *tg_checkpoint_with(const char *name, tg_function f, void *user, int n
         tg_fail(TG_ERR_ARGUMENT, "checkpoint: a function, its name and at least one input must be given");
     for (int i = 0; f && in && i < n; i++) tg_slot_of_input(in[i], "checkpoint", i);
     if (!tape || tg_error_status() != TG_OK) return tg_poison();
-    checkpoint_attr attr = {name, f, user, *tg_default_rng()};
+    checkpoint_attr attr = {name, f, user, *tg_default_rng(), stream_of_now()};
     tg_mark before = tg_tape_mark();
     tg_tensor *y = run(&attr, in);
     tg_slot *s = tg_error_status() == TG_OK ? tg_callback_result(y, name) : NULL;

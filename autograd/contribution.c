@@ -1,6 +1,7 @@
 /* What a gradient rule returned for one input, between the rule and the adjoint it is accumulated into. */
 #include "autograd/walk.h"
 #include "core/kernels/kernels.h"
+#include "core/work.h"
 
 #include <math.h>
 
@@ -27,6 +28,11 @@ static bool fits(const tg_array *g, const tg_array *like) {
            tg_shape_equal(both, tg_array_shape(g));
 }
 
+static tg_status sum_over(const tg_array *const *a, const void *axes) {
+    tg_reduce(TG_SUM, a[1], *(const unsigned *)axes, a[0]);
+    return TG_OK;
+}
+
 /* Sums the array g, of a shape that `like` broadcasts to, down to like's shape. */
 static tg_status sum_down(tg_array *g, const tg_array *like) {
     tg_shape kept = tg_array_shape(g);
@@ -37,7 +43,8 @@ static tg_status sum_down(tg_array *g, const tg_array *like) {
     tg_array sum = {0};
     tg_status s = tg_array_alloc(&sum, (tg_dtype)g->dtype, kept);
     if (s != TG_OK) return s;
-    tg_reduce(TG_SUM, g, axes, &sum);
+    const tg_array *const a[] = {&sum, g};
+    TG_WORK_DO(sum_over, a, &axes, .name = "sum to the input", .n = 2, .makes = 1u, .size = sizeof axes);
     tg_array_drop(g);
     bool viewed = tg_array_reshape(g, &sum, tg_array_shape(like));
     tg_array_drop(&sum);
@@ -59,6 +66,14 @@ tg_tensor *tg_contribution_fit_recorded(const tg_node *node, int i, const tg_slo
 
 static double at(const tg_array *a, int64_t i) { return tg_array_get(a, i); }
 
+/* a[0] = a[1], but 0 where that is NaN and a[2] is 0. */
+static tg_status drop_unreached(const tg_array *const *a, const void *data) {
+    (void)data;
+    for (int64_t k = 0; k < a[0]->numel; k++)
+        tg_array_set(a[0], k, at(a[2], k) == 0 && isnan(at(a[1], k)) ? 0 : at(a[1], k));
+    return TG_OK;
+}
+
 /* Before it is summed down g has the shape of dout. */
 tg_status tg_contribution_drop_unreached(const tg_node *node, int i, const tg_array *dout, tg_array *g) {
     if (g->data && !is_sound(node, i, g)) return tg_error_status();
@@ -67,9 +82,51 @@ tg_status tg_contribution_drop_unreached(const tg_node *node, int i, const tg_ar
     tg_array dense = {0};
     tg_status s = tg_array_alloc_like(&dense, g);
     if (s != TG_OK) return s;
-    for (int64_t k = 0; k < g->numel; k++)
-        tg_array_set(&dense, k, at(dout, k) == 0 && isnan(at(g, k)) ? 0 : at(g, k));
+    const tg_array *const a[] = {&dense, g, dout};
+    TG_WORK_DO(drop_unreached, a, NULL, .name = "drop unreached", .n = 3, .makes = 1u);
     tg_array_drop(g);
     *g = dense;
     return TG_OK;
+}
+
+/* ---- to an adjoint that has contributions already ---- */
+
+static tg_status add_in_place(const tg_array *const *a, const void *data) {
+    (void)data;
+    tg_map_axpy(1, a[1], a[0]);
+    return TG_OK;
+}
+static tg_status add(const tg_array *const *a, const void *data) {
+    (void)data;
+    tg_map_binary(TG_BINARY_ADD, a[1], a[2], a[0]);
+    return TG_OK;
+}
+
+/* Apart from add_to, which is in the way of every scalar node. */
+__attribute__((noinline, cold)) static void tell_add(const tg_array *to, const tg_array *a, const tg_array *b) {
+    const tg_array *const all[] = {to, a, b};
+    if (to == b)
+        tg_work_do(
+            &(tg_work){.name = "accumulate", .run = add_in_place, .n = 2, .changes = 1u, .of_kernels = true},
+            all);
+    else
+        tg_work_do(&(tg_work){.name = "accumulate", .run = add, .n = 3, .makes = 1u, .of_kernels = true}, all);
+}
+
+tg_status tg_adjoint_add(tg_adjoint *a, tg_array *g) {
+    const bool tells = __builtin_expect(tg_listening != NULL, 0);
+    tg_status s = TG_OK;
+    if (tg_array_is_exclusive(&a->value)) {
+        tells ? tell_add(&a->value, g, &a->value) : tg_map_axpy(1, g, &a->value);
+    } else {
+        tg_array sum = {0};
+        s = tg_array_alloc_like(&sum, g);
+        if (s == TG_OK) {
+            tells ? tell_add(&sum, &a->value, g) : tg_map_binary(TG_BINARY_ADD, &a->value, g, &sum);
+            tg_array_drop(&a->value);
+            a->value = sum;
+        }
+    }
+    tg_array_drop(g);
+    return s;
 }

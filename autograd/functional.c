@@ -1,5 +1,6 @@
 #include "autograd/functional.h"
 #include "autograd/walk.h"
+#include "core/work.h"
 
 #include <math.h>
 
@@ -134,32 +135,57 @@ static tg_tensor *matrix(const call *c, const tg_tensor *x) {
     return tg_zeros_with(tg_dtype_of(c->y), s);
 }
 
-static void put_row(tg_tensor *out, int64_t row, const tg_tensor *g) {
-    const tg_array *to = tg_array_of(out), *from = tg_array_of(g);
-    tg_array line; /* borrows out's buffer, so it has out's dtype: g has that of its input */
-    if (!to || !from || tg_array_layout(&line, (tg_dtype)to->dtype, tg_array_shape(from)) != TG_OK) return;
-    line.data = (char *)to->data + (size_t)(row * from->numel) * tg_dtype_size((tg_dtype)to->dtype);
+/* Row *data of a[0] becomes a[1]. */
+static tg_status copy_to_row(const tg_array *const *a, const void *data) {
+    const tg_array *to = a[0], *from = a[1];
+    tg_array line; /* borrows the buffer, so it has a[0]'s dtype: a[1] has that of its input */
+    tg_status s = tg_array_layout(&line, (tg_dtype)to->dtype, tg_array_shape(from));
+    if (s != TG_OK) return s;
+    line.data =
+        (char *)to->data + (size_t)(*(const int64_t *)data * from->numel) * tg_dtype_size((tg_dtype)to->dtype);
     tg_array_copy(&line, from);
+    return TG_OK;
 }
 
-static bool has_nan(const tg_tensor *g) {
-    const tg_array *a = tg_array_of(g);
-    for (int64_t i = 0; a && i < a->numel; i++)
-        if (isnan(tg_array_get(a, i))) return true;
+static void put_row(tg_tensor *out, int64_t row, const tg_tensor *g) {
+    const tg_array *const a[] = {tg_array_within(out, "tg_array_of"), tg_array_within(g, "tg_array_of")};
+    if (a[0] && a[1])
+        TG_WORK_DO(copy_to_row, a, &row, .name = "row of a matrix", .n = 2, .changes = 1u, .size = sizeof row);
+}
+
+static bool any_nan(const tg_array *const *a, const void *data) {
+    (void)data;
+    for (int64_t i = 0; i < a[0]->numel; i++)
+        if (isnan(tg_array_get(a[0], i))) return true;
     return false;
 }
 
-/* g_i = d(y[row])/dx_i, e being a row of zeros. If that is not a number anywhere, a zero of the seed may have met an
+static bool has_nan(const tg_tensor *g) {
+    const tg_array *a = tg_array_within(g, "tg_array_of");
+    return a && tg_decide(&(tg_decision){"is a gradient NaN", any_nan, 1, NULL, 0}, &a);
+}
+
+/* Unit vector *data, of an array that is the one before it, or anything for 0. */
+static tg_status select_row(const tg_array *const *a, const void *data) {
+    int64_t row = *(const int64_t *)data;
+    if (row == 0) tg_array_fill(a[0], 0);
+    if (row > 0) tg_array_set(a[0], row - 1, 0);
+    tg_array_set(a[0], row, 1);
+    return TG_OK;
+}
+
+/* g_i = d(y[row])/dx_i, e being that of the row before. If that is not a number anywhere, a zero of the seed may have met an
  * infinite slope: the sparse walk, which is slow, tells. */
 static tg_status gradients_of_row(call *c, tg_tensor *e, int64_t row, int n_by, bool allow_unused) {
-    tg_array_set(tg_array_of(e), row, 1);
+    const tg_array *const seed[] = {tg_array_within(e, c->who)};
+    TG_WORK_DO(select_row, seed, &row, .name = "seed of a row", .n = 1, .makes = row == 0, .changes = row > 0,
+               .size = sizeof row);
     tg_grad_opts opts = {.seeds = &e, .retain = true, .allow_unused = allow_unused};
     tg_status s = tg_grad_for((tg_grad_caller){.who = c->who}, 1, &c->y, n_by, c->x, c->g, opts);
     bool nan = false;
     for (int i = 0; s == TG_OK && i < n_by; i++) nan = nan || has_nan(c->g[i]);
     if (nan)
         s = tg_grad_for((tg_grad_caller){.who = c->who, .sparse = true}, 1, &c->y, n_by, c->x, c->g, opts);
-    tg_array_set(tg_array_of(e), row, 0);
     return s;
 }
 

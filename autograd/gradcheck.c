@@ -3,6 +3,7 @@
 #include "autograd/gradcheck.h"
 #include "autograd/walk.h"
 #include "core/random.h"
+#include "core/work.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -322,7 +323,7 @@ bool tg_gradcheck_with(tg_gradcheck_fn f, void *user, int n, tg_tensor *const *i
     *c.r = (tg_gradcheck_report){.input = -1};
     bool pending = tg_error_status() != TG_OK;
     tg_tape *tape = pending ? NULL : tg_tape_get();
-    if (tape)
+    if (tape && tg_may_do("tg_gradcheck"))
         run(&c, tape, in);
     else
         conclude(&c);

@@ -1,10 +1,13 @@
 /* Hooks: functions of the user's that see gradients on their way. */
 #include "autograd/walk.h"
 
+#include "core/work.h"
+
 tg_status tg_register_hook(tg_tensor *t, tg_hook hook, void *user) {
     tg_slot *s = tg_slot_of(t, "tg_register_hook");
     char text[160];
     if (!s) return tg_error_status();
+    if (!tg_may_do("tg_register_hook")) return tg_error_status();
     if (!hook) return tg_fail(TG_ERR_ARGUMENT, "tg_register_hook: the hook is NULL");
     if (!s->requires_grad)
         return tg_fail(TG_ERR_TAPE, "tg_register_hook: %s requires no gradient, so a hook would never run",
@@ -20,6 +23,7 @@ tg_status tg_register_hook(tg_tensor *t, tg_hook hook, void *user) {
 tg_status tg_remove_hooks(tg_tensor *t) {
     tg_slot *s = tg_slot_of(t, "tg_remove_hooks");
     if (!s) return tg_error_status();
+    if (!tg_may_do("tg_remove_hooks")) return tg_error_status();
     tg_slot_drop_hooks(s);
     return TG_OK;
 }

@@ -108,6 +108,15 @@ struct tg_op {
     /* Each element of the output depends on those elements of the inputs alone that broadcast to its place. Jacobians
      * ask: where no gradient reaches an element, an infinite slope there counts for nothing (autograd/functional.h). */
     bool elementwise;
+
+    /* forward and grad_kernel call elementwise kernels of core/kernels/kernels.h and share arrays, and do nothing else. A
+     * plan then calls these kernels itself, on parts of the arrays too. */
+    bool of_kernels;
+
+    /* forward or the gradient depends on, or changes, something besides inputs, outputs and attributes: a counter, a file.
+     * A plan refuses such an op by name. Others it may call as often as it likes, and a gradient kernel that only shares
+     * arrays not at all. */
+    bool has_state;
 };
 
 /* What the tape holds for one applied op. Rules read it; only the library writes it. */

@@ -1,6 +1,8 @@
 /* The tape: which one is current on a thread, marks and rewinding. apply.c puts nodes on it. */
 #include "autograd/apply.h"
 
+#include "core/work.h"
+
 #include <stddef.h>
 #include <string.h>
 
@@ -257,7 +259,7 @@ bool tg_set_grad_enabled(bool on) {
 
 bool tg_grad_enabled(void) { return !tg_grad_off; }
 
-tg_tensor *tg_set_requires_grad(tg_tensor *t, bool on) {
+static tg_tensor *set_requires_grad(tg_tensor *t, bool on) {
     tg_slot *s = tg_slot_of(t, "tg_set_requires_grad");
     if (!s) return tg_poison();
     char text[160];
@@ -276,6 +278,12 @@ tg_tensor *tg_set_requires_grad(tg_tensor *t, bool on) {
     return t;
 }
 
+tg_tensor *tg_set_requires_grad(tg_tensor *t, bool on) {
+    const tg_slot *s = tg_slot_peek(t);
+    bool changes = s && s->kept && s->requires_grad != on;
+    return changes && !tg_may_do("tg_set_requires_grad") ? tg_poison() : set_requires_grad(t, on);
+}
+
 bool tg_requires_grad(const tg_tensor *t) {
     const tg_slot *s = tg_slot_of(t, "tg_requires_grad");
     return s && s->requires_grad;
@@ -283,7 +291,7 @@ bool tg_requires_grad(const tg_tensor *t) {
 
 tg_tensor *tg_param(const tg_tensor *t) {
     tg_tensor *kept = tg_keep(t);
-    if (tg_is_alive(kept) && tg_is_poison(tg_set_requires_grad(kept, true))) {
+    if (tg_is_alive(kept) && tg_is_poison(set_requires_grad(kept, true))) {
         tg_free(kept);
         kept = tg_poison();
     }

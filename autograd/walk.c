@@ -1,6 +1,8 @@
 /* The walk: a loop over the nodes in reverse, their rules, and the adjoints these contribute to. */
 #include "autograd/walk.h"
+#include "autograd/plan/record.h"
 #include "core/kernels/kernels.h"
+#include "core/work.h"
 
 #include <string.h>
 
@@ -110,25 +112,8 @@ tg_adjoint *tg_walk_adjoint(tg_walk *w, tg_slot *s) {
 
 /* ---- accumulating ---- */
 
-static tg_status add_to(tg_adjoint *a, tg_array *g) {
-    tg_status s = TG_OK;
-    if (tg_array_is_exclusive(&a->value)) {
-        tg_map_axpy(1, g, &a->value);
-    } else {
-        tg_array sum = {0};
-        s = tg_array_alloc_like(&sum, g);
-        if (s == TG_OK) {
-            tg_map_binary(TG_BINARY_ADD, &a->value, g, &sum);
-            tg_array_drop(&a->value);
-            a->value = sum;
-        }
-    }
-    tg_array_drop(g);
-    return s;
-}
-
 static inline tg_status accumulate(tg_adjoint *a, tg_array *g) {
-    if (a->value.data) return add_to(a, g);
+    if (a->value.data) return tg_adjoint_add(a, g);
     a->value = *g;
     g->data = NULL, g->buffer = NULL;
     return TG_OK;
@@ -204,7 +189,13 @@ static tg_status step_kernel(tg_walk *w, const tg_node *node, const tg_adjoint *
         din[i].data = NULL, din[i].buffer = NULL;
         if (i < 16 && node->op->accumulates & TG_IN(i)) begin_with_adjoint(w, node, i, &din[i]);
     }
+    tg_recorder *recorder = tg_recorder_enter();
+    if (recorder) tg_recorder_begun(recorder, node, din);
     tg_status s = tg_callback_check(w->tape, node->op->grad_kernel(node, dout, din), node->op->name);
+    if (recorder) {
+        tg_recorder_leave(recorder);
+        if (s == TG_OK) s = tg_recorder_derived(recorder, w, node, dout, din);
+    }
     for (int i = 0; s == TG_OK && w->mode.sparse && i < node->n_in; i++)
         s = tg_contribution_drop_unreached(node, i, dout[0], &din[i]);
     for (int i = 0; i < node->n_in; i++) {

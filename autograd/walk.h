@@ -26,6 +26,7 @@ typedef struct tg_target { /* a tensor whose gradient leaves the walk */
     tg_slot *slot;         /* NULL: an empty place of the hash table */
     tg_tensor *handle; /* the tensor's: a rule or hook may free it, and the slot then belongs to another */
     tg_adjoint adjoint;
+    int64_t number;  /* how many targets there were before it */
     tg_tensor *kept; /* tg_backward's: made ready to become the tensor's gradient; NULL: it has one already */
     int64_t last_reader; /* a leaf's: the lowest node on path that reads it; 0 where that is not known (hook.c) */
     bool complete;       /* a leaf's: its hooks have run */
@@ -99,6 +100,7 @@ void tg_adjoint_drop(tg_adjoint *a);
 
 /* a += g, taking g over. The first contribution is moved; memory that something else can see is never written. */
 tg_status tg_adjoint_accumulate(tg_adjoint *a, tg_array *g);
+tg_status tg_adjoint_add(tg_adjoint *a, tg_array *g); /* to one that is not empty */
 
 /* The two ops a recorded walk needs itself. Autograd includes no op: the table is defined in ops/registry.c. */
 typedef struct tg_walk_ops {

@@ -80,7 +80,10 @@ __attribute__((cold)) tg_status tg_fail_memory(size_t bytes);
 
 #define TG_ALIGN 64
 
-enum { TG_UNCACHED = -1 }; /* the class of a buffer that goes straight back when it is freed */
+enum {
+    TG_UNCACHED = -1, /* the class of a buffer that goes straight back when it is freed */
+    TG_PLACED = -2,   /* and of one that lies in memory of a plan's, and is not freed */
+};
 
 /* Who else may hold a buffer: nobody; other threads, since a kept tensor has held it; or whoever owns the memory, which is not
  * the library's (core/blob.c). In the last two cases references are counted atomically, and the last one goes when so many
@@ -96,6 +99,7 @@ struct tg_buffer {
     size_t asked;         /* of these the ones that were asked for, which an array may have */
     int32_t size_class;   /* of the cache, or TG_UNCACHED */
     tg_buffer *next_free; /* the next in the cache's list */
+    uint64_t serial; /* how many buffers its thread had made; an address and a serial name one buffer for ever */
     const char *changed_by; /* the op of the last in-place change; NULL: none, or the user through tg_data_mut */
 };
 
@@ -108,6 +112,23 @@ void *tg_buffer_start(tg_buffer *b, size_t *size);
  * were asked for, which sanitizers watch over. */
 tg_buffer *tg_buffer_new(size_t size);
 void tg_buffer_free(tg_buffer *b); /* for tg_buffer_unref, when the last reference is gone */
+
+/* How many buffers this thread has made. */
+extern _Thread_local TG_HOT uint64_t tg_buffer_births;
+
+/* Where the buffers of a kernel that runs as part of a plan lie: number `birth` of those that it asks for, if it is of
+ * this size, becomes the header at `at`, with the elements behind it. */
+typedef struct tg_place {
+    uint64_t birth; /* from 1 on */
+    size_t size;
+    void *at; /* TG_ALIGN bytes for the header, and `size` */
+} tg_place;
+typedef struct tg_placing {
+    const tg_place *place; /* in order of birth */
+    int n;
+    uint64_t births;
+} tg_placing;
+extern _Thread_local TG_HOT tg_placing *tg_placing_now; /* NULL: none */
 
 /* A buffer with one reference over memory of somebody else's, for whose end `release` is called (core/tensor.h); NULL on
  * failure, and then it is not. Such bytes are not counted as live, and the buffer never goes to a cache. */

@@ -1,6 +1,7 @@
 #include "core/dlpack.h"
 
 #include "core/slot.h"
+#include "core/work.h"
 
 #include <inttypes.h>
 #include <stddef.h>
@@ -48,7 +49,7 @@ static bool check_export(const tg_slot *s, bool versioned, const char *who) {
 
 static loan *lend(const tg_tensor *t, bool versioned, const char *who) {
     const tg_slot *s = tg_error_status() == TG_OK ? tg_slot_with_data(t, who) : NULL;
-    if (!s || !check_export(s, versioned, who)) return NULL;
+    if (!s || !check_export(s, versioned, who) || !tg_may_read(&s->a, who)) return NULL;
     loan *l = tg_sys_alloc(sizeof *l);
     if (!l) return tg_fail_memory(sizeof *l), tg_error_by(who, TG_OK), NULL;
     memset(l, 0, sizeof *l);

@@ -8,6 +8,7 @@
  * A scalar has no company to align with and is written with all the digits that it needs.
  */
 #include "core/slot.h"
+#include "core/work.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -383,7 +384,7 @@ size_t tg_to_text(const tg_tensor *t, char *buf, size_t n) {
     if (!buf) n = 0;
     printer p = {.out = {.buf = buf, .n = n}};
     const tg_slot *s = tg_slot_with_data(t, "to_text");
-    if (s) put_array(&p, &s->a);
+    if (s && tg_may_read(&s->a, "to_text")) put_array(&p, &s->a);
     if (n > 0) buf[p.out.length < n ? p.out.length : n - 1] = '\0';
     return p.out.length;
 }
@@ -391,7 +392,7 @@ size_t tg_to_text(const tg_tensor *t, char *buf, size_t n) {
 void tg_print(FILE *file, const tg_tensor *t) {
     const tg_slot *s = tg_slot_with_data(t, "print");
     if (!file) tg_fail(TG_ERR_ARGUMENT, "print: the file is NULL");
-    if (!s || !file) return;
+    if (!s || !file || !tg_may_read(&s->a, "print")) return;
     printer p = {.out = {.file = file}};
     put_array(&p, &s->a);
     putc('\n', file);

@@ -2,9 +2,10 @@
  * seed) for i = 0, 1, ...; every draw uses whole blocks, so its value depends on the seed and on the number
  * of blocks used before it, and on nothing else.
  */
-#include "core/random.h"
+#include "core/draw.h"
 #include "core/parallel.h"
 #include "core/slot.h"
+#include "core/work.h"
 
 #include <math.h>
 
@@ -72,16 +73,30 @@ static _Thread_local tg_rng default_rng;
 
 tg_rng *tg_default_rng(void) { return &default_rng; }
 
-void tg_seed(uint64_t seed) { default_rng = (tg_rng){seed, 0}; }
+void tg_seed(uint64_t seed) {
+    if (tg_may_do("tg_seed")) default_rng = (tg_rng){seed, 0};
+}
 
 tg_rng tg_rng_derive(uint64_t seed, uint64_t a, uint64_t b) {
     const block made = block_of(seed, a, b);
     return (tg_rng){.seed = wide(&made, 0)};
 }
 
+static tg_status nothing(const tg_array *const *none, const void *drawn) {
+    (void)none, (void)drawn;
+    return TG_OK;
+}
+
+/* What a program draws for itself and does with it is not known, so it is told as data of a work: where it differs, so does the
+ * work, and nobody does again what hung on it. */
 static block next_block(tg_rng *rng) {
     if (!rng) rng = &default_rng;
-    return block_at(rng->seed, rng->next++);
+    const block b = block_at(rng->seed, rng->next++);
+    if (__builtin_expect(tg_listening != NULL, 0))
+        tg_work_tell(
+            &(tg_work){.name = "a random number on the host", .run = nothing, .data = &b, .size = sizeof b},
+            NULL);
+    return b;
 }
 
 uint64_t tg_rng_bits(tg_rng *rng) {
@@ -203,9 +218,30 @@ static void normal_f64(void *context, int64_t begin, int64_t end) {
 
 typedef void filler(void *context, int64_t begin, int64_t end);
 
-static tg_tensor *draw(const char *op, tg_dtype dtype, double a, double b, tg_shape shape, filler *fill) {
+/* What a tensor is filled with; rng NULL is the default stream of the thread that does it. */
+typedef struct law {
+    double a, b;
+    filler *fill;
+    tg_rng *rng;
+} law;
+
+static tg_status draw_into(const tg_array *const *out, const void *data) {
+    const law *l = data;
+    tg_rng *rng = l->rng ? l->rng : &default_rng;
+    filling f = {*rng, out[0]->data, out[0]->numel, l->a, l->b};
+    const int n = per_block((tg_dtype)out[0]->dtype);
+    const int64_t blocks = f.n / n + (f.n % n != 0);
+    tg_parallel_for(blocks, BLOCKS_PER_TASK, l->fill, &f);
+    rng->next += (uint64_t)blocks;
+    return TG_OK;
+}
+
+/* The numbers of the law are arguments, since of two that are rounded to f32 as neighbours in a struct gcc 12 rounds neither. */
+static tg_tensor *draw(const char *op, tg_dtype dtype, double a, double b, tg_shape shape, filler *fill,
+                       tg_rng *rng) {
     tg_status before = tg_error_pending;
     tg_array array;
+    if (!tg_may_point(rng, op)) return tg_poison();
     tg_slot *s = tg_array_alloc(&array, dtype, shape) == TG_OK ? tg_slot_new(op) : NULL;
     if (!s) {
         tg_array_drop(&array);
@@ -213,10 +249,9 @@ static tg_tensor *draw(const char *op, tg_dtype dtype, double a, double b, tg_sh
         return tg_poison();
     }
     s->a = array;
-    filling f = {default_rng, array.data, array.numel, a, b};
-    const int64_t blocks = array.numel / per_block(dtype) + (array.numel % per_block(dtype) != 0);
-    tg_parallel_for(blocks, BLOCKS_PER_TASK, fill, &f);
-    default_rng.next += (uint64_t)blocks;
+    const tg_array *const out[] = {&s->a};
+    const law l = {a, b, fill, rng};
+    TG_WORK_DO(draw_into, out, &l, .name = op, .n = 1, .makes = 1u, .stream = rng, .size = sizeof l);
     return tg_handle(s);
 }
 
@@ -230,7 +265,7 @@ static bool check(const char *op, tg_dtype dtype, tg_shape shape) {
     return tg_shape_numel(shape) >= 0 || (tg_fail_layout(op, dtype, &shape), tg_error_by(op, before), false);
 }
 
-tg_tensor *tg_uniform_with(tg_dtype dtype, double low, double high, tg_shape shape) {
+tg_tensor *tg_uniform_from(tg_rng *rng, tg_dtype dtype, double low, double high, tg_shape shape) {
     if (!check("uniform", dtype, shape)) return tg_poison();
     if (dtype == TG_F32) low = (float)low, high = (float)high;
     if (!(low <= high) || !isfinite(high - low)) {
@@ -240,7 +275,11 @@ tg_tensor *tg_uniform_with(tg_dtype dtype, double low, double high, tg_shape sha
                 low, high);
         return tg_poison();
     }
-    return draw("uniform", dtype, low, high, shape, dtype == TG_F32 ? uniform_f32 : uniform_f64);
+    return draw("uniform", dtype, low, high, shape, dtype == TG_F32 ? uniform_f32 : uniform_f64, rng);
+}
+
+tg_tensor *tg_uniform_with(tg_dtype dtype, double low, double high, tg_shape shape) {
+    return tg_uniform_from(NULL, dtype, low, high, shape);
 }
 
 tg_tensor *tg_normal_with(tg_dtype dtype, double mean, double deviation, tg_shape shape) {
@@ -251,12 +290,13 @@ tg_tensor *tg_normal_with(tg_dtype dtype, double mean, double deviation, tg_shap
                 deviation);
         return tg_poison();
     }
-    return draw("normal", dtype, mean, deviation, shape, dtype == TG_F32 ? normal_f32 : normal_f64);
+    return draw("normal", dtype, mean, deviation, shape, dtype == TG_F32 ? normal_f32 : normal_f64, NULL);
 }
 
 /* Between 0 and 1, or with mean 0 and deviation 1. */
 static tg_tensor *standard(const char *op, tg_dtype dtype, tg_shape shape, filler *f32, filler *f64) {
-    return check(op, dtype, shape) ? draw(op, dtype, 0, 1, shape, dtype == TG_F32 ? f32 : f64) : tg_poison();
+    if (!check(op, dtype, shape)) return tg_poison();
+    return draw(op, dtype, 0, 1, shape, dtype == TG_F32 ? f32 : f64, NULL);
 }
 
 static tg_tensor *standard_like(const char *op, const tg_tensor *t, filler *f32, filler *f64) {

@@ -2,6 +2,7 @@
 #include "core/tensor.h"
 
 #include "core/slot.h"
+#include "core/work.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -189,7 +190,7 @@ double tg_item(const tg_tensor *t) {
     const tg_slot *s = tg_slot_with_data(t, "tg_item");
     char text[TEXT];
     if (!s) return NAN;
-    if (s->a.numel == 1) return tg_array_get(&s->a, 0);
+    if (s->a.numel == 1) return tg_may_read(&s->a, "tg_item") ? tg_array_get(&s->a, 0) : NAN;
     tg_fail(TG_ERR_SHAPE, "tg_item: %s has %" PRId64 " elements, not one", tg_describe(t, text, sizeof text),
             s->a.numel);
     return NAN;
@@ -199,7 +200,7 @@ double tg_get(const tg_tensor *t, int64_t i) {
     const tg_slot *s = tg_slot_with_data(t, "tg_get");
     char text[TEXT];
     if (!s) return NAN;
-    if (i >= 0 && i < s->a.numel) return tg_array_get(&s->a, i);
+    if (i >= 0 && i < s->a.numel) return tg_may_read(&s->a, "tg_get") ? tg_array_get(&s->a, i) : NAN;
     tg_fail(TG_ERR_ARGUMENT, "tg_get: element %" PRId64 " is out of range for %s, which has %" PRId64, i,
             tg_describe(t, text, sizeof text), s->a.numel);
     return NAN;
@@ -216,12 +217,13 @@ static tg_slot *dense(const tg_tensor *t, const char *who) {
 
 const void *tg_data(const tg_tensor *t) {
     const tg_slot *s = dense(t, "tg_data");
-    return s ? s->a.data : NULL;
+    return s && tg_may_read(&s->a, "tg_data") ? s->a.data : NULL;
 }
 
 void *tg_data_mut(tg_tensor *t) {
     tg_slot *s = dense(t, "tg_data_mut");
-    if (!s || tg_slot_check_writable(s, "tg_data_mut") != TG_OK) return NULL;
+    if (!s || tg_slot_check_writable(s, "tg_data_mut") != TG_OK || !tg_may_write(&s->a, "tg_data_mut"))
+        return NULL;
     if (s->a.buffer) {
         s->a.buffer->version++;
         s->a.buffer->changed_by = NULL;
@@ -238,6 +240,7 @@ tg_status tg_copy_out(const tg_tensor *t, void *out, size_t bytes) {
         return tg_fail(TG_ERR_ARGUMENT, "tg_copy_out: %s has %zu bytes, and the output is said to have %zu",
                        tg_describe(t, text, sizeof text), need, bytes);
     if (!out && need) return tg_fail(TG_ERR_ARGUMENT, "tg_copy_out: the output pointer is NULL");
+    if (!tg_may_read(&s->a, "tg_copy_out")) return tg_error_status();
     tg_array to;
     tg_status status = tg_array_layout(&to, (tg_dtype)s->a.dtype, tg_array_shape(&s->a));
     if (status != TG_OK) return status;
@@ -248,7 +251,7 @@ tg_status tg_copy_out(const tg_tensor *t, void *out, size_t bytes) {
 
 const tg_array *tg_array_of(const tg_tensor *t) {
     const tg_slot *s = tg_slot_with_data(t, "tg_array_of");
-    return s ? &s->a : NULL;
+    return s && tg_may_read(&s->a, "tg_array_of") ? &s->a : NULL;
 }
 
 /* ---- how long it lives ---- */
@@ -258,6 +261,7 @@ tg_tensor *tg_keep(const tg_tensor *t) {
     const tg_slot *s = tg_slot_with_data(t, "tg_keep");
     tg_slot *k = s ? tg_slot_new_kept("keep") : NULL;
     if (!k) return tg_error_by("keep", before), tg_poison();
+    if (tg_listening) tg_listening->kept(tg_listening);
     tg_buffer_share(s->a.buffer);
     tg_array_share(&k->a, &s->a);
     k->requires_grad = s->requires_grad;
@@ -272,6 +276,7 @@ void tg_free(tg_tensor *t) {
     if (!t || tg_is_poison(t)) return;
     tg_slot *s = tg_slot_of(t, "tg_free");
     char text[TEXT];
+    if (s && s->kept && tg_listening) tg_listening->kept(tg_listening);
     if (s && s->kept)
         tg_slot_kill(s);
     else if (s)

@@ -19,6 +19,7 @@
 #include "autograd/checkpoint.h"
 #include "autograd/functional.h"
 #include "autograd/gradcheck.h"
+#include "autograd/plan/plan.h"
 #include "ops/nn/data/loader.h"
 #include "ops/nn/model/model.h"
 #include "ops/nn/optim/lr.h"
@@ -381,6 +382,13 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 /* autograd/op.h */
 #define tg_apply(...) TG_AT(tg_apply(__VA_ARGS__))
 #define tg_apply_multi(...) TG_STATUS_AT(tg_apply_multi(__VA_ARGS__))
+
+/* autograd/plan/plan.h */
+#define tg_plan_new(...) \
+    TG_POINTER_AT(tg_plan *, tg_plan_new_with(TG_WITH_OPTIONS(2, tg_plan_new_opts, __VA_ARGS__)))
+#define tg_plan_free(...) TG_VOID_AT(tg_plan_free(__VA_ARGS__))
+#define tg_plan_run(...) TG_AT(tg_plan_run_with(TG_WITH_LIST(tg_tensor *, __VA_ARGS__)))
+#define tg_plan_print(...) TG_VOID_AT(tg_plan_print(__VA_ARGS__))
 
 /* autograd/tape.h */
 #define tg_tape_rewind(...) TG_STATUS_AT(tg_tape_rewind(__VA_ARGS__))

@@ -49,6 +49,7 @@
 #include "autograd/functional.h"
 #include "autograd/gradcheck.h"
 #include "autograd/op.h"
+#include "autograd/plan/plan.h"
 #include "autograd/tape.h"
 
 #include "ops/rooms.h"

@@ -1,6 +1,7 @@
 /* A matrix to a CSV file. */
 #include "core/io/csv_private.h"
 #include "core/slot.h"
+#include "core/work.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -52,7 +53,7 @@ tg_status tg_save_csv_with(const tg_tensor *t, const char *path, tg_save_csv_opt
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!path) return tg_fail(TG_ERR_ARGUMENT, "save_csv: the path is NULL");
     const tg_slot *s = tg_slot_with_data(t, "save_csv");
-    if (!s) return tg_error_status();
+    if (!s || !tg_may_read(&s->a, "tg_save_csv")) return tg_error_status();
     const int64_t columns = s->a.rank == 2 ? s->a.shape[1] : 1;
     if (s->a.rank < 1 || s->a.rank > 2 || columns == 0) {
         char text[96];

@@ -5,6 +5,7 @@
 #include "core/io/idx.h"
 #include "core/io/mapping.h"
 #include "core/slot.h"
+#include "core/work.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -187,7 +188,7 @@ tg_status tg_save_idx(const tg_tensor *t, const char *path) {
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!path) return tg_fail(TG_ERR_ARGUMENT, "save_idx: the path is NULL");
     const tg_slot *s = tg_slot_with_data(t, "save_idx");
-    if (!s) return tg_error_status();
+    if (!s || !tg_may_read(&s->a, "tg_save_idx")) return tg_error_status();
     tg_status status = check(t, &s->a);
     if (status != TG_OK) return status;
     tg_array a = {0};

@@ -3,6 +3,7 @@
 #include "core/io/mapping.h"
 #include "core/io/npy_header.h"
 #include "core/slot.h"
+#include "core/work.h"
 
 static int64_t read_file(void *reader, void *to, int64_t n) { return tg_reader_read(reader, to, n); }
 
@@ -57,7 +58,7 @@ tg_status tg_save_npy(const tg_tensor *t, const char *path) {
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!path) return tg_fail(TG_ERR_ARGUMENT, "save_npy: the path is NULL");
     const tg_slot *s = tg_slot_with_data(t, "save_npy");
-    if (!s) return tg_error_status();
+    if (!s || !tg_may_read(&s->a, "tg_save_npy")) return tg_error_status();
     tg_array a = {0};
     tg_status status = tg_array_contiguous(&a, &s->a);
     if (status != TG_OK) return tg_error_by("save_npy", TG_OK);

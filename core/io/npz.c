@@ -1,6 +1,7 @@
 /* Sets of arrays: finding them by name, and putting them in. */
 #include "core/io/npz_private.h"
 #include "core/slot.h"
+#include "core/work.h"
 
 #include <string.h>
 
@@ -138,7 +139,7 @@ tg_status tg_npz_put(tg_npz *set, const char *name, const tg_tensor *t) {
     tg_npz_set *s = set_of(set, who);
     if (!s || check_name(name, who) != TG_OK) return tg_error_status();
     const tg_slot *slot = tg_slot_with_data(t, who);
-    if (!slot) return tg_error_status();
+    if (!slot || !tg_may_read(&slot->a, "tg_npz_put")) return tg_error_status();
     tg_named e = {.name = tg_text_copy(name, strlen(name))};
     if (!e.name) return tg_error_by(who, TG_OK);
     tg_buffer_share(slot->a.buffer); /* the set may go to another thread */

@@ -1,6 +1,7 @@
 /* Sets of tensors and texts: finding them by name, and putting them in. */
 #include "core/io/safetensors_private.h"
 #include "core/slot.h"
+#include "core/work.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -191,7 +192,7 @@ static tg_status put(tg_safetensors *set, const char *name, const tg_tensor *t, 
         return tg_fail(TG_ERR_ARGUMENT, "%s: no tensor may be called \"%s\", which is the name of the texts",
                        who, name);
     const tg_slot *slot = tg_slot_with_data(t, who);
-    if (!slot) return tg_error_status();
+    if (!slot || !tg_may_read(&slot->a, who)) return tg_error_status();
     char text[160];
     const bool half = stored != TG_STORED;
     if (half && slot->a.dtype != TG_F32)

@@ -3,6 +3,7 @@
 
 #include "core/io/elements.h"
 #include "core/slot.h"
+#include "core/work.h"
 
 #include <string.h>
 
@@ -54,7 +55,7 @@ tg_status tg_save_text(const tg_tensor *t, const char *path) {
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!path) return tg_fail(TG_ERR_ARGUMENT, "save_text: the path is NULL");
     const tg_slot *s = tg_slot_with_data(t, "save_text");
-    if (!s) return tg_error_status();
+    if (!s || !tg_may_read(&s->a, "tg_save_text")) return tg_error_status();
     if (s->a.dtype != TG_U8 || s->a.rank != 1) {
         char text[96];
         return tg_fail(s->a.dtype == TG_U8 ? TG_ERR_SHAPE : TG_ERR_DTYPE,

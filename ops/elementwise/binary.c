@@ -198,6 +198,7 @@ GRAD_KERNEL(hypot, DIRECTION, A, B, DIRECTION, B, A, 1)
         .kink = KINK, \
         .n_in = 2, \
         .elementwise = true, \
+        .of_kernels = true, \
         .save = SAVES, \
         .infer = INFER, \
         .forward = NAME##_forward, \

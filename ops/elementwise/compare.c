@@ -21,6 +21,7 @@ static tg_status compare(const tg_call *call, tg_compare f) {
         .name = #NAME, \
         .formula = "out = a " SIGN " b", \
         .n_in = 2, \
+        .of_kernels = true, \
         .infer = compare_infer, \
         .forward = NAME##_forward, \
         .grad = TG_NO_GRAD, \
@@ -95,6 +96,7 @@ const tg_op tg_op_where = {
     .formula = "out = condition ? a : b",
     .n_in = 3,
     .elementwise = true,
+    .of_kernels = true,
     .save = TG_IN(0),
     .no_grad = TG_IN(0),
     .infer = where_infer,
@@ -148,6 +150,7 @@ const tg_op tg_op_masked_fill = {
     .formula = "out = mask ? value : x",
     .n_in = 2,
     .elementwise = true,
+    .of_kernels = true,
     .save = TG_IN(1),
     .no_grad = TG_IN(1),
     TG_ATTRS(fill_attr, fill_fields),

@@ -4,6 +4,7 @@
 #include "autograd/tape.h"
 #include "core/kernels/kernels.h"
 #include "core/slot.h"
+#include "core/work.h"
 
 /* ---- what may be changed ---- */
 
@@ -75,7 +76,7 @@ static tg_status operand(const char *who, const tg_slot *x, const tg_tensor *src
     if (status != TG_OK || out->buffer != x->a.buffer || same_elements(out, &x->a)) return status;
     tg_array copy = {0};
     status = tg_array_alloc(&copy, (tg_dtype)out->dtype, shape);
-    if (status == TG_OK) tg_array_copy(&copy, out);
+    if (status == TG_OK) tg_work_copy(who, &copy, out);
     tg_array_drop(out);
     *out = copy;
     return status;
@@ -91,52 +92,66 @@ static tg_status number(const char *who, const tg_slot *x, const tg_tensor *y, t
                    tg_describe(tg_handle(x), text, sizeof text), tg_describe(y, other, sizeof other));
 }
 
-/* ---- the changes ---- */
+/* ---- the changes: a[0] is changed, with a[1] ---- */
+
+static tg_status fill(const tg_array *const *a, const void *value) {
+    tg_array_fill(a[0], *(const double *)value);
+    return TG_OK;
+}
+static tg_status add(const tg_array *const *a, const void *alpha) {
+    tg_map_axpy(*(const double *)alpha, a[1], a[0]);
+    return TG_OK;
+}
+static tg_status mul(const tg_array *const *a, const void *data) {
+    (void)data;
+    tg_map_binary(TG_BINARY_MUL, a[0], a[1], a[0]);
+    return TG_OK;
+}
+
+static tg_status fill_with(const char *who, tg_tensor *x, double value) {
+    tg_slot *s = target(who, x, -1);
+    if (!s) return tg_error_status();
+    const tg_array *const a[] = {&s->a};
+    tg_status done = TG_WORK_DO(fill, a, &value, .name = who, .n = 1, .makes = 1u, .size = sizeof value);
+    return done == TG_OK ? changed(who, s) : done;
+}
 
 tg_status tg_copy_(tg_tensor *x, const tg_tensor *src) {
     tg_array from;
     tg_slot *s = target("copy_", x, 0);
     if (!s || operand("copy_", s, src, &from) != TG_OK) return tg_error_status();
-    if (!same_elements(&from, &s->a)) tg_array_copy(&s->a, &from);
+    tg_status done = same_elements(&from, &s->a) ? TG_OK : tg_work_copy("copy_", &s->a, &from);
     tg_array_drop(&from);
-    return changed("copy_", s);
+    return done == TG_OK ? changed("copy_", s) : done;
 }
 
-tg_status tg_fill_(tg_tensor *x, double value) {
-    tg_slot *s = target("fill_", x, -1);
-    if (!s) return tg_error_status();
-    tg_array_fill(&s->a, value);
-    return changed("fill_", s);
-}
+tg_status tg_fill_(tg_tensor *x, double value) { return fill_with("fill_", x, value); }
 
-tg_status tg_zero_(tg_tensor *x) {
-    tg_slot *s = target("zero_", x, -1);
-    if (!s) return tg_error_status();
-    tg_array_fill(&s->a, 0);
-    return changed("zero_", s);
-}
+tg_status tg_zero_(tg_tensor *x) { return fill_with("zero_", x, 0); }
 
 tg_status tg_add_(tg_tensor *x, const tg_tensor *y, double alpha) {
     tg_array from;
     tg_slot *s = target("add_", x, 0);
     if (!s || number("add_", s, y, &from) != TG_OK) return tg_error_status();
-    tg_map_axpy(alpha, &from, &s->a);
+    const tg_array *const a[] = {&s->a, &from};
+    tg_status done = TG_WORK_DO(add, a, &alpha, .name = "add_", .n = 2, .changes = 1u, .size = sizeof alpha);
     tg_array_drop(&from);
-    return changed("add_", s);
+    return done == TG_OK ? changed("add_", s) : done;
 }
 
 tg_status tg_mul_(tg_tensor *x, const tg_tensor *y) {
     tg_array from;
     tg_slot *s = target("mul_", x, 0);
     if (!s || number("mul_", s, y, &from) != TG_OK) return tg_error_status();
-    tg_map_binary(TG_BINARY_MUL, &s->a, &from, &s->a);
+    const tg_array *const a[] = {&s->a, &from};
+    tg_status done = TG_WORK_DO(mul, a, NULL, .name = "mul_", .n = 2, .changes = 1u);
     tg_array_drop(&from);
-    return changed("mul_", s);
+    return done == TG_OK ? changed("mul_", s) : done;
 }
 
 const tg_array *tg_inplace(tg_tensor *x, const char *who) {
     tg_slot *s = target(who ? who : "tg_inplace", x, -1);
-    if (!s) return NULL;
+    if (!s || !tg_may_do(who ? who : "tg_inplace")) return NULL;
     changed(who, s);
     return &s->a;
 }

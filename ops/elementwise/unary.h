@@ -65,8 +65,8 @@ static inline tg_tensor *below(tg_tensor *x, double v) { return tg_lt(x, number(
 
 #define UNARY_FIELDS(NAME, KERNEL, FORMULA, KINK) \
     .name = #NAME, .formula = "out = " FORMULA, .kink = KINK, .n_in = 1, .elementwise = true, \
-    .save = SAVES_##KERNEL, .save_f64 = SAVES_F64_##KERNEL, .forward = NAME##_forward, .grad = NAME##_grad, \
-    .grad_kernel = NAME##_grad_kernel
+    .of_kernels = true, .save = SAVES_##KERNEL, .save_f64 = SAVES_F64_##KERNEL, .forward = NAME##_forward, \
+    .grad = NAME##_grad, .grad_kernel = NAME##_grad_kernel
 
 /* An op without attributes. Its file defines the public function. */
 #define UNARY_OP(NAME, KERNEL, FORMULA, KINK, DERIVATIVE) \

@@ -2,24 +2,35 @@
 #include "ops/index/embedding.h"
 
 #include "autograd/tape.h"
-#include "core/random.h"
+#include "core/draw.h"
+#include "core/work.h"
 #include "ops/shared.h"
-
-/* The elements of a fresh tensor; NULL when it could not be made. */
-static void *fresh(tg_tensor *t) { return tg_is_poison(t) ? NULL : tg_array_of(t)->data; }
 
 /* ---- embedding ---- */
 
+typedef struct padding_of {
+    double padding, size; /* of the table */
+} padding_of;
+
+static tg_status mark_padding(const tg_array *const *a, const void *data) {
+    const padding_of *p = data;
+    uint8_t *v = a[0]->data;
+    for (int64_t i = 0; i < a[1]->numel; i++) {
+        double at = tg_array_get(a[1], i);
+        v[i] = (at < 0 ? at + p->size : at) == p->padding;
+    }
+    return TG_OK;
+}
+
 /* A mask [n, 1] of the n indices, which is set where an index is the padding. */
 static tg_tensor *padded(const tg_tensor *index, int64_t padding, int64_t size) {
-    const tg_array *a = tg_array_of(index);
-    if (!a) return tg_poison();
-    tg_tensor *mask = tg_zeros_with(TG_BOOL, TG_SHAPE(a->numel, 1));
-    uint8_t *v = fresh(mask);
-    for (int64_t i = 0; v && i < a->numel; i++) {
-        double at = tg_array_get(a, i);
-        v[i] = (at < 0 ? at + (double)size : at) == (double)padding;
-    }
+    const tg_array *at = tg_array_within(index, "tg_array_of");
+    if (!at) return tg_poison();
+    tg_tensor *mask = tg_zeros_with(TG_BOOL, TG_SHAPE(at->numel, 1));
+    if (tg_is_poison(mask)) return mask;
+    const tg_array *const a[] = {tg_array_within(mask, "embedding"), at};
+    const padding_of p = {(double)padding, (double)size};
+    TG_WORK_DO(mark_padding, a, &p, .name = "embedding", .n = 2, .makes = 1u, .size = sizeof p);
     return mask;
 }
 
@@ -54,12 +65,9 @@ tg_tensor *tg_embedding_with(tg_tensor *weight, tg_tensor *index, tg_embedding_o
 static tg_tensor *draw_dropped(const tg_array *x, double p, bool by_channel, tg_rng *rng) {
     tg_shape shape = tg_array_shape(x);
     for (int axis = 2; by_channel && axis < shape.rank; axis++) shape.dim[axis] = 1;
-    tg_rng *stream = tg_default_rng(), mine = *stream;
-    if (rng) *stream = *rng;
-    tg_tensor *u = tg_uniform_with((tg_dtype)x->dtype, 0, 1, shape),
+    tg_tensor *u = tg_uniform_from(rng, (tg_dtype)x->dtype, 0, 1, shape),
               *dropped = tg_lt(u, tg_scalar((tg_dtype)x->dtype, p));
     tg_drop_temporary(u);
-    if (rng) *rng = *stream, *stream = mine;
     return dropped;
 }
 

@@ -1,5 +1,6 @@
 /* Cross-entropy of logits and class numbers, a row at a time. Its oracle is the composition
  * -gather(log_softmax(x), class). */
+#include "core/work.h"
 #include "ops/shared.h"
 
 /* ---- shape rule ---- */
@@ -63,7 +64,7 @@ static tg_tensor *rows_without_weight(tg_tensor *distance, tg_tensor *g) {
     tg_tensor *zero = tg_eq(g, tg_scalar(tg_dtype_of(g), 0));
     tg_tensor *bad = tg_logical_and(zero, tg_any_with(tg_isnan(tg_detach(distance)),
                                                       (tg_reduce_opts){.axes = TG_SHAPE(-1), .keepdim = true}));
-    return tg_item(tg_any_with(bad, (tg_reduce_opts){0})) != 0 ? bad : NULL;
+    return tg_decide_set(tg_any_with(bad, (tg_reduce_opts){0}), "tg_item") ? bad : NULL;
 }
 
 static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {

@@ -1,3 +1,4 @@
+#include "core/work.h"
 #include "ops/shared.h"
 
 static tg_status infer(const tg_call *call) {
@@ -17,7 +18,7 @@ tg_tensor *tg_dominant(tg_tensor *all, int axis, double limit) {
     if (!tg_is_alive(y) || tg_numel(y) == 0) return NULL;
     tg_tensor *most = tg_max_with(y, axis, (tg_max_opts){.keepdim = true, .index = &index});
     tg_tensor *above = tg_any_with(tg_gt(most, tg_scalar(tg_dtype_of(y), limit)), (tg_reduce_opts){0});
-    return tg_item(above) != 0 ? index : NULL;
+    return tg_decide_set(above, "tg_item") ? index : NULL;
 }
 
 /* ---- out = e^x / sum e^x;  dx = out * (g - sum(g * out)). Since the sum of out is 1, any number may be taken from all

@@ -1,5 +1,6 @@
 #include "ops/reduce/aggregate.h"
 
+#include "core/work.h"
 #include "ops/reduce/axes.h"
 #include "ops/reduce/multilinear.h"
 #include "ops/reduce/scaled.h"
@@ -214,12 +215,18 @@ static tg_status lse_forward(const tg_call *call) {
     return s;
 }
 
+static bool any_nothing(const tg_array *const *a, const void *data) {
+    (void)data;
+    for (int64_t i = 0; i < a[0]->numel; i++)
+        if (tg_array_get(a[0], i) == -INFINITY) return true;
+    return false;
+}
+
 /* A mask that is set where out is -inf, since the softmax of such a row is 0/0; NULL when none is. */
 static tg_tensor *of_nothing(tg_tensor *out) {
-    const tg_array *a = tg_is_alive(out) ? tg_array_of(out) : NULL;
-    for (int64_t i = 0; a && i < a->numel; i++)
-        if (tg_array_get(a, i) == -INFINITY) return tg_eq(out, tg_scalar(tg_dtype_of(out), -INFINITY));
-    return NULL;
+    const tg_array *a = tg_is_alive(out) ? tg_array_within(out, "tg_array_of") : NULL;
+    bool found = a && tg_decide(&(tg_decision){"is a row of -inf", any_nothing, 1, NULL, 0}, &a);
+    return found ? tg_eq(out, tg_scalar(tg_dtype_of(out), -INFINITY)) : NULL;
 }
 
 static void lse_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {

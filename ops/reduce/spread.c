@@ -1,19 +1,26 @@
 #include "ops/reduce/spread.h"
 
+#include "core/work.h"
+
 #include <math.h>
 
 static double element(const tg_array *a, int64_t i) {
     return a->dtype == TG_F64 ? ((const double *)a->data)[i] : (double)((const float *)a->data)[i];
 }
 
-bool tg_sum_is_safe(const tg_tensor *sum, double more) {
-    const tg_array *a = tg_is_alive(sum) ? tg_array_of(sum) : NULL;
-    double most = a && a->dtype == TG_F64 ? 0x1p500 : 0x1p60;
-    for (int64_t i = 0; a && i < a->numel; i++) {
-        double v = element(a, i) + more;
+static bool sum_is_safe(const tg_array *const *sum, const void *more) {
+    const tg_array *a = sum[0];
+    double most = a->dtype == TG_F64 ? 0x1p500 : 0x1p60;
+    for (int64_t i = 0; i < a->numel; i++) {
+        double v = element(a, i) + *(const double *)more;
         if (!(v >= 1 / most && v <= most)) return false;
     }
-    return a;
+    return true;
+}
+
+bool tg_sum_is_safe(const tg_tensor *sum, double more) {
+    const tg_array *a = tg_is_alive(sum) ? tg_array_within(sum, "tg_array_of") : NULL;
+    return a && tg_decide(&(tg_decision){"is a sum safe", sum_is_safe, 1, &more, sizeof more}, &a);
 }
 
 /* ---- the scale ---- */
@@ -23,13 +30,20 @@ static double scale_of(double largest, double least) {
     return tg_power_below(largest < least ? least : largest);
 }
 
+static tg_status scales_of(const tg_array *const *a, const void *least) {
+    for (int64_t i = 0; i < a[0]->numel; i++)
+        tg_array_set(a[0], i, scale_of(element(a[0], i), *(const double *)least));
+    return TG_OK;
+}
+
 tg_tensor *tg_scale_over(tg_tensor *x, tg_shape axes, double least) {
     tg_tensor *size = tg_abs(tg_detach(x)),
               *scale = tg_amax_with(size, (tg_reduce_opts){.axes = axes, .keepdim = true});
     tg_drop_temporary(size);
-    const tg_array *a = tg_is_alive(scale) ? tg_array_of(scale) : NULL;
-    if (a) least = fmax(least, a->dtype == TG_F64 ? 0x1p-980 : 0x1p-100);
-    for (int64_t i = 0; a && i < a->numel; i++) tg_array_set(a, i, scale_of(element(a, i), least));
+    const tg_array *a = tg_is_alive(scale) ? tg_array_within(scale, "tg_array_of") : NULL;
+    if (!a) return scale;
+    least = fmax(least, a->dtype == TG_F64 ? 0x1p-980 : 0x1p-100);
+    TG_WORK_DO(scales_of, &a, &least, .name = "scale", .n = 1, .changes = 1u, .size = sizeof least);
     return scale;
 }
 
@@ -39,18 +53,26 @@ static tg_tensor *mean_over(tg_tensor *x, tg_shape axes) {
     return tg_mean_with(x, (tg_reduce_opts){.axes = axes, .keepdim = true});
 }
 
+/* a[0] = a[1] + a[2] - a[3], or 0. */
+static tg_status remainders_of(const tg_array *const *a, const void *data) {
+    const tg_array *rest = a[0], *first = a[1], *lost = a[2], *mean = a[3];
+    double noise = rest->dtype == TG_F64 ? 0x1p-48 : 0x1p-19;
+    (void)data;
+    for (int64_t i = 0; i < rest->numel; i++) {
+        double v = (element(first, i) - element(mean, i)) + element(lost, i);
+        tg_array_set(rest, i, fabs(v) <= noise * fabs(element(lost, i)) ? 0 : v);
+    }
+    return TG_OK;
+}
+
 /* first + lost - mean, the rounding error of the mean, as a constant. It is 0 where it is no more than the
  * rounding of `lost` itself, so that equal numbers have no deviation at all. */
 static tg_tensor *remainder_of(tg_tensor *first, tg_tensor *lost, tg_tensor *mean) {
     tg_tensor *rest = tg_zeros_like(mean);
     if (!tg_is_alive(rest) || !tg_is_alive(mean)) return rest;
-    const tg_array *f = tg_array_of(first), *l = tg_array_of(lost), *m = tg_array_of(mean),
-                   *r = tg_array_of(rest);
-    double noise = r->dtype == TG_F64 ? 0x1p-48 : 0x1p-19;
-    for (int64_t i = 0; i < r->numel; i++) {
-        double v = (element(f, i) - element(m, i)) + element(l, i);
-        tg_array_set(r, i, fabs(v) <= noise * fabs(element(l, i)) ? 0 : v);
-    }
+    const tg_array *const a[] = {tg_array_within(rest, "tg_array_of"), tg_array_within(first, "tg_array_of"),
+                                 tg_array_within(lost, "tg_array_of"), tg_array_within(mean, "tg_array_of")};
+    TG_WORK_DO(remainders_of, a, NULL, .name = "remainder of the mean", .n = 4, .makes = 1u);
     return rest;
 }
 
@@ -83,16 +105,41 @@ static tg_tensor *sum_of_squares(tg_tensor *d, const tg_spread_opts *o) {
 
 /* Whether the deviations are so large next to the mean that the rounding of the mean does not matter to
  * them. */
-static bool mean_is_exact_enough(const tg_tensor *mean, const tg_tensor *sum, double n) {
-    const tg_array *m = tg_array_of(mean), *s = tg_array_of(sum);
+static bool is_exact_enough(const tg_array *const *a, const void *n) {
+    const tg_array *m = a[0], *s = a[1];
     for (int64_t i = 0; i < m->numel; i++)
-        if (!(256 * element(s, i) >= n * element(m, i) * element(m, i))) return false;
+        if (!(256 * element(s, i) >= *(const double *)n * element(m, i) * element(m, i))) return false;
     return true;
+}
+
+static bool mean_is_exact_enough(const tg_tensor *mean, const tg_tensor *sum, double n) {
+    const tg_array *const a[] = {tg_array_within(mean, "tg_array_of"), tg_array_within(sum, "tg_array_of")};
+    return tg_decide(&(tg_decision){"is a mean exact enough", is_exact_enough, 2, &n, sizeof n}, a);
 }
 
 static bool plain_will_do(const tg_spread *s, double eps) {
     if (!tg_is_alive(s->sum)) return true;
     return tg_sum_is_safe(s->sum, s->n * eps) && (!s->mean || mean_is_exact_enough(s->mean, s->sum, s->n));
+}
+
+static bool any_zero(const tg_array *const *a, const void *data) {
+    (void)data;
+    for (int64_t i = 0; i < a[0]->numel; i++)
+        if (element(a[0], i) == 0) return true;
+    return false;
+}
+
+/* Where the largest deviation a[2] is 0, the scale a[1] becomes the geometric mean of itself and *data, and the ratio a[0]
+ * that over *data; elsewhere the ratio is 1. */
+static tg_status ratios_of(const tg_array *const *a, const void *data) {
+    const double least = *(const double *)data;
+    for (int64_t i = 0; i < a[0]->numel; i++) {
+        bool equal = element(a[2], i) == 0;
+        double middle = equal ? tg_power_below(sqrt(element(a[1], i)) * sqrt(least)) : least;
+        tg_array_set(a[0], i, middle / least);
+        if (equal) tg_array_set(a[1], i, middle);
+    }
+    return TG_OK;
 }
 
 /* The scale of the deviations, as a constant. Where all numbers of a row are equal, only eps has a scale,
@@ -107,14 +154,13 @@ static tg_tensor *scale_of_differences(tg_tensor *x, const tg_spread_opts *o, tg
     largest = tg_amax_with(tg_abs(d), (tg_reduce_opts){.axes = o->axes, .keepdim = true});
     double least = fmax(tg_power_below(sqrt(o->eps)), tg_dtype_of(x) == TG_F64 ? 0x1p-980 : 0x1p-100);
     if (!tg_is_alive(largest)) return largest;
-    const tg_array *l = tg_array_of(largest), *s = tg_array_of(scale);
-    for (int64_t i = 0; i < l->numel; i++) {
-        if (element(l, i) != 0) continue;
-        double middle = tg_power_below(sqrt(element(s, i)) * sqrt(least));
-        if (!*ratio) *ratio = tg_full_with(tg_dtype_of(x), 1, tg_shape_of(scale));
-        if (!tg_is_alive(*ratio)) break;
-        tg_array_set(tg_array_of(*ratio), i, middle / least);
-        tg_array_set(s, i, middle);
+    const tg_array *l = tg_array_within(largest, "tg_array_of"), *s = tg_array_within(scale, "tg_array_of");
+    if (tg_decide(&(tg_decision){"are numbers equal", any_zero, 1, NULL, 0}, &l))
+        *ratio = tg_full_with(tg_dtype_of(x), 1, tg_shape_of(scale));
+    if (*ratio && tg_is_alive(*ratio)) {
+        const tg_array *const a[] = {tg_array_within(*ratio, "tg_array_of"), s, l};
+        TG_WORK_DO(ratios_of, a, &least, .name = "ratio of scales", .n = 3, .makes = 1u, .changes = 2u,
+                   .size = sizeof least);
     }
     tg_drop_temporary(d), tg_drop_temporary(largest), tg_drop_temporary(mean);
     return scale;

@@ -1,6 +1,7 @@
 /* Vector norms. Their derivative by x, which has the shape of x, is computed by the same op. */
 #include "ops/reduce/vector_norm.h"
 
+#include "core/work.h"
 #include "ops/reduce/axes.h"
 #include "ops/reduce/spread.h"
 
@@ -180,19 +181,37 @@ static tg_tensor *straight(tg_tensor *q, tg_tensor *x, tg_tensor *slope, tg_tens
     return tg_div(tg_div(q, n), c);
 }
 
+/* Whether element i of a[0], the product of a[1] and a[2], is not a normal number. */
+static bool is_spoiled(const tg_array *const *a, int64_t i) {
+    double least = a[0]->dtype == TG_F64 ? DBL_MIN : (double)FLT_MIN, size = fabs(tg_array_get(a[0], i));
+    return !isfinite(size) || (size < least && tg_array_get(a[1], i) != 0 && tg_array_get(a[2], i) != 0);
+}
+
+static bool any_spoiled(const tg_array *const *a, const void *data) {
+    (void)data;
+    for (int64_t i = 0; i < a[0]->numel; i++)
+        if (is_spoiled(a, i)) return true;
+    return false;
+}
+
+static tg_status mark_spoiled(const tg_array *const *a, const void *data) {
+    (void)data;
+    for (int64_t i = 0; i < a[0]->numel; i++) tg_array_set(a[0], i, is_spoiled(a + 1, i));
+    return TG_OK;
+}
+
 /* A mask that is set where a product of a and b, all of one shape, is not a normal number; NULL when it is
  * nowhere set. */
 static tg_tensor *spoiled(tg_tensor *product, tg_tensor *a, tg_tensor *b) {
-    const tg_array *p = tg_array_of(product), *x = tg_array_of(a), *y = tg_array_of(b);
-    double least = tg_dtype_of(product) == TG_F64 ? DBL_MIN : (double)FLT_MIN;
-    tg_tensor *where = NULL;
-    for (int64_t i = 0; p && x && y && i < p->numel; i++) {
-        double size = fabs(tg_array_get(p, i));
-        if (isfinite(size) && (size >= least || tg_array_get(x, i) == 0 || tg_array_get(y, i) == 0)) continue;
-        if (!where) where = tg_zeros_with(TG_BOOL, tg_shape_of(product));
-        if (!tg_is_alive(where)) return where;
-        tg_array_set(tg_array_of(where), i, 1);
-    }
+    const tg_array *all[] = {NULL, tg_array_within(product, "tg_array_of"), tg_array_within(a, "tg_array_of"),
+                             tg_array_within(b, "tg_array_of")};
+    if (!all[1] || !all[2] || !all[3] ||
+        !tg_decide(&(tg_decision){"is a product spoiled", any_spoiled, 3, NULL, 0}, all + 1))
+        return NULL;
+    tg_tensor *where = tg_zeros_with(TG_BOOL, tg_shape_of(product));
+    if (!tg_is_alive(where)) return where;
+    all[0] = tg_array_within(where, "tg_array_of");
+    TG_WORK_DO(mark_spoiled, all, NULL, .name = "spoiled products", .n = 4, .makes = 1u);
     return where;
 }
 

@@ -32,8 +32,8 @@ static void attention_end(void *state) {
     free(a);
 }
 
-static void *attention_gpt_make(void) { return attention_make(16, 4, 128, 32); }
-static void *attention_512_make(void) { return attention_make(4, 8, 512, 64); }
+static void *attention_gpt_make(void) { return attention_make(SHARE(16), 4, 128, 32); }
+static void *attention_512_make(void) { return attention_make(BENCH_SHARE > 1 ? 1 : 4, 8, 512, 64); }
 
 static const workload table[] = {
     {"attention_gpt", attention_gpt_make, attention_step, attention_end},

@@ -1,28 +1,15 @@
-/* usage: bench [--floor | --memory] THREADS [WORKLOAD ...]
+/* usage: bench [--floor | --memory | --plan] THREADS [WORKLOAD ...]
  * Prints "name<TAB>microseconds per step" for each workload: the median of nine rounds of about 0.17 s. With --floor a
  * third column: the microseconds that the workload's matrix products and memory traffic take at the rates measured
  * just before, 0 where the workload states neither. With --memory, instead, "name<TAB>MiB": by how much the resident
- * memory of the process is larger at its peak during making the workload and five steps than before (Linux). */
+ * memory of the process is larger at its peak during making the workload and five steps than before (Linux). With --plan
+ * each step is run as a plan (autograd/plan/plan.h), "-" where it cannot be recorded. */
 #include "bench.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-extern const workload_table small_workloads, gpt_workloads, lstm_workloads, hvp_workloads, row_workloads,
-    attention_workloads, cnn_workloads, generate_workloads;
-static const workload_table *const tables[] = {
-    &small_workloads, &cnn_workloads, &gpt_workloads,       &lstm_workloads,
-    &hvp_workloads,   &row_workloads, &attention_workloads, &generate_workloads,
-};
-
-/* Workload number i of all tables; NULL behind the last. */
-static const workload *workload_at(int i) {
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; i -= tables[t++]->n)
-        if (i < tables[t]->n) return &tables[t]->rows[i];
-    return NULL;
-}
 
 /* ---- the machine's rates, by the library's own kernels ---- */
 
@@ -111,6 +98,30 @@ static int unknown(int n, char **names) {
     return 0;
 }
 
+/* ---- as plans ---- */
+
+static void replay(void *plan) {
+    tg_mark m = tg_tape_mark();
+    tg_plan_run_with(plan, 0, NULL);
+    tg_tape_rewind(m);
+}
+
+static int run_planned(const workload *w) {
+    running r = {w, w->make()};
+    tg_plan *plan = r.state ? tg_plan_new(running_step, &r) : NULL;
+    double us = plan ? seconds_a_step(replay, plan, 1.5) * 1e6 : 0;
+    if (!plan) return 1;
+    if (tg_error_status() == TG_OK)
+        printf("%s\t%.1f\n", w->name, us);
+    else
+        printf("%s\t-\t%s\n", w->name, tg_error_message());
+    tg_error_clear();
+    tg_plan_free(plan);
+    w->end(r.state);
+    fflush(stdout);
+    return 0;
+}
+
 static int run(const workload *w, const rates *machine) {
     void *state = w->make();
     double us = state ? seconds_a_step(w->step, state, 1.5) * 1e6 : 0;
@@ -129,9 +140,10 @@ static int run(const workload *w, const rates *machine) {
 int main(int argc, char **argv) {
     bool floor = argc > 1 && strcmp(argv[1], "--floor") == 0;
     bool memory = argc > 1 && strcmp(argv[1], "--memory") == 0;
-    int first = floor || memory ? 2 : 1, threads = argc > first ? atoi(argv[first]) : 0;
+    bool plan = argc > 1 && strcmp(argv[1], "--plan") == 0;
+    int first = floor || memory || plan ? 2 : 1, threads = argc > first ? atoi(argv[first]) : 0;
     if (threads < 1) {
-        fprintf(stderr, "usage: %s [--floor | --memory] THREADS [WORKLOAD ...]\n", argv[0]);
+        fprintf(stderr, "usage: %s [--floor | --memory | --plan] THREADS [WORKLOAD ...]\n", argv[0]);
         return 2;
     }
     int n = argc - first - 1;
@@ -146,6 +158,9 @@ int main(int argc, char **argv) {
     }
     const workload *w;
     for (int k = 0; (w = workload_at(k)); k++)
-        if (chosen(w->name, n, names) && (memory ? run_memory(w) : run(w, floor ? &machine : NULL))) return 1;
+        if (chosen(w->name, n, names) && (memory ? run_memory(w)
+                                          : plan ? run_planned(w)
+                                                 : run(w, floor ? &machine : NULL)))
+            return 1;
     return 0;
 }

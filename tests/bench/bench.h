@@ -5,6 +5,12 @@
 
 #include <tapegrad.h>
 
+/* Batches of a share of the size, for whoever runs the workloads and times none (tests/plans). */
+#ifndef BENCH_SHARE
+#define BENCH_SHARE 1
+#endif
+#define SHARE(n) ((n) / BENCH_SHARE)
+
 typedef struct workload {
     const char *name;
     void *(*make)(void);       /* state of the workload; NULL on failure, with an error pending */
@@ -14,13 +20,23 @@ typedef struct workload {
                                   memory; both 0: none stated */
 } workload;
 
-/* One table a file; bench.c lists them. */
+/* One table a file; list.c lists them. */
 typedef struct workload_table {
     const workload *rows;
     int n;
 } workload_table;
 
 #define WORKLOADS(name, rows) const workload_table name = {rows, (int)(sizeof(rows) / sizeof *(rows))}
+
+/* Workload number i of all tables; NULL behind the last. */
+const workload *workload_at(int i);
+
+/* A workload that runs, and its step as that of a plan without inputs. */
+typedef struct running {
+    const workload *w;
+    void *state;
+} running;
+tg_tensor *running_step(tg_tensor *const *in, void *of);
 
 /* Median seconds a call of step(state) takes, after three to warm up. */
 double seconds_a_step(void (*step)(void *state), void *state, double seconds);

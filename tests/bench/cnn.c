@@ -20,7 +20,7 @@ static tg_tensor *cnn_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
 }
 
 static void *cnn_make(void) {
-    tg_tensor *x = tg_normal(TG_F32, 0, 1, 64, 1, 28, 28), *y = random_classes(TG_SHAPE(64), 10);
+    tg_tensor *x = tg_normal(TG_F32, 0, 1, SHARE(64), 1, 28, 28), *y = random_classes(TG_SHAPE(SHARE(64)), 10);
     training *t = training_make(x, y, cnn_loss);
     if (t) t->optim = tg_adam(t->model, 1e-3);
     return t;
@@ -45,7 +45,7 @@ static tg_tensor *norm_loss(tg_model *m, tg_tensor *x, tg_tensor *y) {
 }
 
 static void *norm_make(void) {
-    tg_tensor *x = tg_normal(TG_F32, 0, 1, 32, 3, 32, 32), *y = random_classes(TG_SHAPE(32), 10);
+    tg_tensor *x = tg_normal(TG_F32, 0, 1, SHARE(32), 3, 32, 32), *y = random_classes(TG_SHAPE(SHARE(32)), 10);
     training *t = training_make(x, y, norm_loss);
     if (t) t->optim = tg_adam(t->model, 1e-3);
     return t;
@@ -91,15 +91,15 @@ static void convolution_end(void *state) {
         return convolution_make(tg_normal_with(TG_F32, 0, 1, X), tg_normal_with(TG_F32, 0, 0.1, W), \
                                 (tg_conv2d_opts){__VA_ARGS__}); \
     }
-CONV(depthwise, TG_SHAPE(16, 64, 32, 32), TG_SHAPE(64, 1, 3, 3), .groups = 64, .padding = {1, 1})
-CONV(depthwise_stride, TG_SHAPE(16, 64, 32, 32), TG_SHAPE(64, 1, 3, 3), .groups = 64, .padding = {1, 1},
-     .stride = {2, 2})
-CONV(depthwise_odd, TG_SHAPE(16, 96, 27, 27), TG_SHAPE(96, 1, 5, 5), .groups = 96, .padding = {2, 2})
-CONV(depthwise_small, TG_SHAPE(64, 192, 7, 7), TG_SHAPE(192, 1, 3, 3), .groups = 192, .padding = {1, 1})
-CONV(depthwise_line, TG_SHAPE(16, 64, 1, 1024), TG_SHAPE(64, 1, 1, 3), .groups = 64, .padding = {0, 1})
+CONV(depthwise, TG_SHAPE(SHARE(16), 64, 32, 32), TG_SHAPE(64, 1, 3, 3), .groups = 64, .padding = {1, 1})
+CONV(depthwise_stride, TG_SHAPE(SHARE(16), 64, 32, 32), TG_SHAPE(64, 1, 3, 3), .groups = 64,
+     .padding = {1, 1}, .stride = {2, 2})
+CONV(depthwise_odd, TG_SHAPE(SHARE(16), 96, 27, 27), TG_SHAPE(96, 1, 5, 5), .groups = 96, .padding = {2, 2})
+CONV(depthwise_small, TG_SHAPE(SHARE(64), 192, 7, 7), TG_SHAPE(192, 1, 3, 3), .groups = 192, .padding = {1, 1})
+CONV(depthwise_line, TG_SHAPE(SHARE(16), 64, 1, 1024), TG_SHAPE(64, 1, 1, 3), .groups = 64, .padding = {0, 1})
 CONV(depthwise_one, TG_SHAPE(1, 32, 64, 64), TG_SHAPE(32, 1, 3, 3), .groups = 32, .padding = {2, 2},
      .dilation = {2, 2})
-CONV(grouped_4, TG_SHAPE(16, 64, 32, 32), TG_SHAPE(64, 4, 3, 3), .groups = 16, .padding = {1, 1})
+CONV(grouped_4, TG_SHAPE(SHARE(16), 64, 32, 32), TG_SHAPE(64, 4, 3, 3), .groups = 16, .padding = {1, 1})
 
 #define CONV_FLOPS(places, weights) (3 * 2.0 * (places) * (weights))
 #define CONV_BYTES(x, y) (4 * (3.0 * (x) + 6.0 * (y)))

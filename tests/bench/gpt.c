@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { BATCH = 16, TOKENS = 96, WIDTH = 128, CONTEXT = 128, BLOCKS = 4, HEADS = 4 };
+enum { BATCH = SHARE(16), TOKENS = 96, WIDTH = 128, CONTEXT = 128, BLOCKS = 4, HEADS = 4 };
 
 #define WEIGHTS (BLOCKS * 12.0 * WIDTH * WIDTH + (double)WIDTH * TOKENS)
 #define PARAMETERS (WEIGHTS + (double)WIDTH * (TOKENS + CONTEXT + BLOCKS * 13 + 2))

@@ -4,7 +4,7 @@
  * gradient of the input; Adam's pass. */
 #include "bench.h"
 
-enum { BATCH = 32, STEPS = 32, IN = 64, HIDDEN = 128 };
+enum { BATCH = SHARE(32), STEPS = 32, IN = 64, HIDDEN = 128 };
 
 #define FLOPS(gates) (2.0 * BATCH * STEPS * (gates)*HIDDEN * (2 * IN + 3 * HIDDEN))
 #define BYTES(gates) ADAM_BYTES((gates)*HIDDEN *(IN + HIDDEN + 2.0))

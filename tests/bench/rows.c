@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { ROWS = 2048, COLUMNS = 512 };
+enum { ROWS = SHARE(2048), COLUMNS = 512 };
 
 typedef struct function {
     tg_tensor *x, *seed;

@@ -53,8 +53,8 @@ static void *mlp_make(int64_t batch) {
     return t;
 }
 
-static void *mlp_b64_make(void) { return mlp_make(64); }
-static void *mlp_b1024_make(void) { return mlp_make(1024); }
+static void *mlp_b64_make(void) { return mlp_make(SHARE(64)); }
+static void *mlp_b1024_make(void) { return mlp_make(SHARE(1024)); }
 
 /* ---- matmul_batch: [64, 128, 64] x [64, 64, 128] and the mean of its squares, in both factors ----
  * Floor, besides the products: the product is written, read for the loss, read to make its gradient, which is written, and
@@ -67,8 +67,8 @@ typedef struct factors {
 static void *factors_make(void) {
     factors *f = malloc(sizeof *f);
     if (f)
-        *f = (factors){tg_param(tg_normal(TG_F32, 0, 1, 64, 128, 64)),
-                       tg_param(tg_normal(TG_F32, 0, 1, 64, 64, 128))};
+        *f = (factors){tg_param(tg_normal(TG_F32, 0, 1, SHARE(64), 128, 64)),
+                       tg_param(tg_normal(TG_F32, 0, 1, SHARE(64), 64, 128))};
     return f;
 }
 

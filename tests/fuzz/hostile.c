@@ -1,9 +1,10 @@
 /* Sequences of hostile calls.
  *
- *     hostile [COUNT [SEED [trace]]]
+ *     hostile [COUNT [SEED [trace] [PREFIX]]]
  *
  * COUNT calls (50,000; with TG_FAST=1 5,000) in sequences of 64, number i with the seed SEED + i. A finding prints the call and the line that
- * makes its sequence again; `trace` prints every call before it is made. */
+ * makes its sequence again; `trace` prints every call before it is made; with a prefix every other call is of a function whose
+ * name begins so. */
 #define _XOPEN_SOURCE 700
 #include "tests/fuzz/crash.h"
 #include "tests/fuzz/hostile.h"
@@ -26,6 +27,7 @@ static uint64_t state, seed;
 static int64_t calls, n_findings;
 static int report_fd = STDERR_FILENO;
 static bool trace;
+static const char *preferred; /* a prefix of names; NULL: none */
 
 /* ---- random numbers: not the library's, which is under test (splitmix64) ---- */
 
@@ -45,7 +47,7 @@ bool bad(void) { return hostile_depth && (FRAME->garbage || (FRAME->badness && o
 static void print_calls(void) {
     for (int i = 0; i < hostile_depth; i++)
         dprintf(report_fd, "  %*s%s(%s)\n", 2 * i, "", hostile_frames[i].call->name, hostile_frames[i].text);
-    dprintf(report_fd, "  replay: hostile %d %" PRIu64 " trace\n", LENGTH, seed);
+    dprintf(report_fd, "  replay: hostile %d %" PRIu64 " trace %s\n", LENGTH, seed, preferred ? preferred : "");
 }
 
 void finding(const char *format, ...) {
@@ -133,10 +135,12 @@ static void start_sequence(void) {
     make_objects();
     make_schedules();
     make_tensors();
+    make_plans();
     tg_error_clear();
 }
 
 static void end_sequence(tg_mark base) {
+    free_plans();
     free_schedules();
     free_objects();
     free_tensors();
@@ -147,13 +151,21 @@ static void end_sequence(tg_mark base) {
     forget_files();
 }
 
+/* Any function; every other one of those preferred, where there are any. */
+static const hostile_call *next_call(void) {
+    const hostile_call *c = &hostile_calls[below(n_hostile_calls)];
+    if (!preferred || one_in(2)) return c;
+    while (strncmp(c->name, preferred, strlen(preferred)) != 0) c = &hostile_calls[below(n_hostile_calls)];
+    return c;
+}
+
 static void run_sequence(int64_t n) {
     state = seed;
     tg_mark base = tg_tape_mark();
     size_t bytes = tg_memory_now().live_buffer_bytes;
     start_sequence();
     for (int64_t i = 0; i < n; i++) {
-        make_call(&hostile_calls[below(n_hostile_calls)]);
+        make_call(next_call());
         if (trace) dprintf(report_fd, "%s(%s)\n", hostile_frames[0].call->name, hostile_frames[0].text);
     }
     end_sequence(base);
@@ -165,6 +177,11 @@ int main(int argc, char **argv) {
     int64_t count = argc > 1 ? strtoll(argv[1], NULL, 10) : getenv("TG_FAST") ? 5000 : 50000;
     uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
     trace = argc > 3 && strcmp(argv[3], "trace") == 0;
+    preferred = argc > 3 && !trace ? argv[3] : argc > 4 ? argv[4] : NULL;
+    bool known = !preferred;
+    for (int i = 0; i < n_hostile_calls && !known; i++)
+        known = !strncmp(hostile_calls[i].name, preferred, strlen(preferred));
+    if (!known) return dprintf(STDERR_FILENO, "no function begins with %s\n", preferred), 2;
     watch();
     if (!make_folder() || !watch_output() || !start_threads()) return 2;
     tg_set_num_threads(2);

@@ -18,6 +18,7 @@
  *   hostile_schedules.c  formulas of learning rates, schedules
  *   hostile_training.c   training loops, losses, metrics
  *   hostile_plots.c      pictures
+ *   hostile_plans.c      plans, whose steps misbehave
  *   hostile_own.c        calls that need more than their types say
  *   hostile_exceptions   what is not called, and why
  */
@@ -207,6 +208,9 @@ tg_init draw_tg_init(const char *name);
 tg_activation_fn draw_tg_activation_fn(const char *name);
 tg_transform draw_tg_transform(const char *name);
 void *draw_user(void);
+tg_tensor *good_result(tg_tensor *const *in, int n, int64_t kind); /* of 7 kinds */
+void disturb(void); /* what the calls under way must leave as it was may be changed */
+void call_back(void);
 tg_tensor *misbehave(tg_tensor *const *in, int n); /* one of the things that a callback should not do */
 
 /* ---- ops ---- */
@@ -239,6 +243,14 @@ tg_epoch_fn draw_tg_epoch_fn(const char *name);
 tg_fit_report *draw_tg_fit_report_p(const char *name);
 void own_tg_fit_with(void);
 void own_tg_progress_begin(void);
+
+/* ---- plans ---- */
+tg_plan *draw_tg_plan_p(const char *name);
+void make_plans(void);
+void free_plans(void);
+void own_tg_plan_new_with(void);
+void own_tg_plan_free(void);
+void own_tg_plan_run_with(void);
 
 /* ---- pictures ---- */
 tg_series *draw_tg_series_p(const char *name);

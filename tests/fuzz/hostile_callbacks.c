@@ -24,18 +24,19 @@ static int count_for(const void *user) {
     return 0;
 }
 
-static void disturb(void) {
+void disturb(void) {
     for (int i = 0; i < hostile_depth; i++) hostile_frames[i].disturbed = true;
 }
 
 /* A call such as ends what a frame below may still hold, or any. */
-static void call_back(void) {
+void call_back(void) {
     static const char *const those[] = {
         "tg_tape_rewind",    "tg_free",        "tg_remove_hooks", "tg_tape_use",
         "tg_backward",       "tg_model_free",  "tg_optim_step",   "tg_drop_elements",
         "tg_register_hook",  "tg_zero_grad",   "tg_tape_free",    "tg_set_grad_enabled",
         "tg_data_mut",       "tg_fill_",       "tg_tape_mark",    "tg_optim_free",
-        "tg_model_truncate", "tg_memory_trim", "tg_seed",         "tg_grad"};
+        "tg_model_truncate", "tg_memory_trim", "tg_seed",         "tg_grad",
+        "tg_plan_run",       "tg_plan_free"};
     const hostile_call *c =
         one_in(3) ? &hostile_calls[below(n_hostile_calls)] : find_hostile(those[below(COUNT(those))]);
     if (hostile_depth == MOST_NESTED || !c) return;
@@ -43,7 +44,7 @@ static void call_back(void) {
     make_call(c);
 }
 
-static tg_tensor *result(tg_tensor *const *in, int n, int64_t kind) {
+tg_tensor *good_result(tg_tensor *const *in, int n, int64_t kind) {
     tg_tensor *x = n > 0 && in ? in[below(n)] : draw_tg_tensor_p("from callback");
     switch (kind) {
     case 0:
@@ -74,17 +75,17 @@ tg_tensor *misbehave(tg_tensor *const *in, int n) {
     case 3:
         return draw_tg_tensor_p("from callback");
     case 4:
-        return tg_fail(TG_ERR_ARGUMENT, "hostile: the callback fails"), result(in, n, 1);
+        return tg_fail(TG_ERR_ARGUMENT, "hostile: the callback fails"), good_result(in, n, 1);
     default:
         for (int64_t times = 1 + below(3); times > 0; times--) call_back();
-        return result(in, n, below(7));
+        return good_result(in, n, below(7));
     }
 }
 
 /* Notes and draws of a callback belong to the call that is under way, whichever that is. */
 static tg_tensor *behave(tg_tensor *const *in, int n) {
-    if (hostile_depth == 0) return result(in, n, 1);
-    return bad() || one_in(6) ? misbehave(in, n) : result(in, n, below(7));
+    if (hostile_depth == 0) return good_result(in, n, 1);
+    return bad() || one_in(6) ? misbehave(in, n) : good_result(in, n, below(7));
 }
 
 static tg_tensor *function(tg_tensor *const *in, void *user) { return behave(in, count_for(user)); }

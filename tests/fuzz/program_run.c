@@ -90,6 +90,8 @@ static bool choose_trial(run *r, sample *row, char *sizes, trial *t) {
     return !too_large(t);
 }
 
+int rows_given_up;
+
 static void step_row(run *r) {
     sample row;
     char sizes[16];
@@ -100,8 +102,9 @@ static void step_row(run *r) {
     for (int l = 0; l < t.n_leaves; l++)
         if (takes_gradient(&t, t.input_of[l])) leaf[l] = fit(r, leaf[l], &t, t.input_of[l]);
     tg_tensor *y = trial_run(&t, leaf);
-    if (tg_error_status() != TG_OK) { /* sizes that do not suit the row */
-        tg_error_clear();
+    if (tg_error_status() != TG_OK) { /* sizes that do not suit the row, or what a plan refuses */
+        rows_given_up++;
+        if (!r->p->planned || tg_error_status() != TG_ERR_TAPE) tg_error_clear();
         return;
     }
     count_step(row.call);
@@ -132,7 +135,7 @@ void direction_of(const program *p, int l, tg_tensor *out) {
     for (int64_t i = 0; i < a->numel; i++) tg_array_set(a, i, (double)(random_bits(&state) % 2001) / 1e3 - 1);
 }
 
-static tg_tensor *kept[MOST_LEAVES];
+static tg_tensor *kept[2 * MOST_LEAVES]; /* of two runs at once, at most */
 static int n_kept;
 
 void free_kept(void) {
@@ -159,15 +162,24 @@ static tg_tensor *add_up(run *r) {
     return sum;
 }
 
+void make_leaves(run *r, tg_tensor **leaf, int *n_leaves) {
+    *n_leaves = 1 + (int)below(r, MOST_LEAVES);
+    for (int l = 0; l < *n_leaves; l++) add_value(r, leaf[l] = make_leaf(r, l));
+    r->fixed = r->n;
+}
+
+tg_tensor *run_on_values(run *r) {
+    forget_users();
+    run_steps(r, r->p->steps);
+    tg_tensor *y = add_up(r);
+    return tg_error_status() == TG_OK ? y : NULL;
+}
+
 tg_tensor *run_program(const program *p, tg_tensor **leaf, int *n_leaves) {
     run r = {.p = p, .choice = p->seed};
-    forget_users();
     tg_seed(p->seed);
-    *n_leaves = 1 + (int)below(&r, MOST_LEAVES);
-    for (int l = 0; l < *n_leaves; l++) add_value(&r, leaf[l] = make_leaf(&r, l));
-    r.fixed = r.n;
-    run_steps(&r, p->steps);
-    tg_tensor *y = add_up(&r);
-    if (tg_error_status() != TG_OK) finding(p, "a program fails: %s", tg_error_message());
-    return tg_error_status() == TG_OK ? y : NULL;
+    make_leaves(&r, leaf, n_leaves);
+    tg_tensor *y = run_on_values(&r);
+    if (!y) finding(p, "a program fails: %s", tg_error_message());
+    return y;
 }

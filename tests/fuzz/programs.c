@@ -1,9 +1,9 @@
 /* Random programs.
  *
- *     programs [COUNT [SEED]]
+ *     programs [--plan] [COUNT [SEED]]
  *
- * COUNT programs (1,000; with TG_FAST=1 100), number i with the seed SEED + i; every 64th is large. A finding prints the line that runs
- * its program again. */
+ * COUNT programs (1,000; with TG_FAST=1 100), number i with the seed SEED + i; every 64th is large. A finding prints the line
+ * that runs its program again. With --plan each is run as a plan, every 256th large. */
 #define _POSIX_C_SOURCE 200809L
 #include "tests/fuzz/crash.h"
 #include "tests/fuzz/programs.h"
@@ -19,6 +19,7 @@
 enum { MOST_PRINTED = 100, EVERY = 64 };
 
 static uint64_t seed;
+static const char *mode = ""; /* of the command line, for findings */
 static int64_t n_findings, n_steps;
 static char met[400][32]; /* names of steps */
 static int n_met;
@@ -30,7 +31,7 @@ void finding(const program *p, const char *format, ...) {
     printf("FINDING: %s: ", p->dtype == TG_F32 ? "f32" : "f64");
     vprintf(format, args);
     va_end(args);
-    printf("\n  replay: programs 1 %" PRIu64 "\n", seed);
+    printf("\n  replay: programs %s1 %" PRIu64 "\n", mode, seed);
     fflush(stdout);
 }
 
@@ -45,7 +46,8 @@ void count_step(const char *name) {
 
 static void crashed(void) {
     char text[80];
-    int n = snprintf(text, sizeof text, "FINDING: ends the process\n  replay: programs 1 %" PRIu64 "\n", seed);
+    int n = snprintf(text, sizeof text, "FINDING: ends the process\n  replay: programs %s1 %" PRIu64 "\n",
+                     mode, seed);
     if (write(STDOUT_FILENO, text, (size_t)n) < 0) _exit(2);
 }
 
@@ -54,13 +56,8 @@ static void crashed(void) {
 void __wrap__mark_point(const char *file, int line);
 void __wrap__mark_point(const char *file, int line) { (void)file, (void)line; }
 
-int main(int argc, char **argv) {
-    int64_t count = argc > 1            ? strtoll(argv[1], NULL, 10)
-                    : getenv("TG_FAST") ? 100
-                                        : 1000,
-            smooth = 0, large = 0;
-    seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
-    watch_crashes();
+static int check_programs(int64_t count) {
+    int64_t smooth = 0, large = 0;
     for (int64_t i = 0; i < count; i++, seed++) {
         bool is_large = seed % EVERY == 0;
         large += is_large;
@@ -71,4 +68,21 @@ int main(int argc, char **argv) {
            count, smooth, large, n_steps, n_met, n_findings);
     if (2 * smooth < count - large) printf("too few are smooth: differences say little\n");
     return n_findings != 0 || 2 * smooth < count - large;
+}
+
+static int check_plans(int64_t count) {
+    for (int64_t i = 0; i < count; i++, seed++) check_planned(seed, seed % (4 * EVERY) == 0);
+    printf("%" PRId64 " programs, %" PRId64 " steps of %d kinds, %" PRId64 " findings\n", count, n_steps,
+           n_met, n_findings);
+    print_planned();
+    return n_findings != 0;
+}
+
+int main(int argc, char **argv) {
+    bool plan = argc > 1 && strcmp(argv[1], "--plan") == 0;
+    if (plan) argv++, argc--, mode = "--plan ";
+    int64_t count = argc > 1 ? strtoll(argv[1], NULL, 10) : getenv("TG_FAST") ? 100 : 1000;
+    seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
+    watch_crashes();
+    return plan ? check_plans(count) : check_programs(count);
 }

@@ -6,6 +6,7 @@
  *   program_steps.c   steps that are no ops
  *   program_hooks.c   hooks that do what hooks may do
  *   program_check.c   differences, threads, instruction sets
+ *   program_plan.c    recorded and replayed
  */
 #ifndef TG_TESTS_FUZZ_PROGRAMS_H
 #define TG_TESTS_FUZZ_PROGRAMS_H
@@ -20,6 +21,8 @@ typedef struct program {
     tg_dtype dtype;
     bool large;   /* sizes that several threads share */
     bool compare; /* each op under every instruction set */
+    bool planned; /* a step of a plan: without errors on purpose, */
+    bool plain;   /* and without hooks, which it does refuse */
     int steps;
     double at; /* leaf l is base + at * direction */
 } program;
@@ -44,9 +47,14 @@ double between(run *r, double lo, double hi);
 
 /* Fills leaf[], which require a gradient, and returns the scalar made of them; NULL with a finding. */
 tg_tensor *run_program(const program *p, tg_tensor **leaf, int *n_leaves);
+/* The two halves of that: leaves, of which the odd ones are parameters; and the scalar made of the values that a run begins
+ * with, NULL when it fails. */
+void make_leaves(run *r, tg_tensor **leaf, int *n_leaves);
+tg_tensor *run_on_values(run *r);
 void direction_of(const program *p, int l, tg_tensor *out);
 void free_kept(void); /* the leaves that are parameters, after a run */
 void run_steps(run *r, int steps);
+extern int rows_given_up; /* which the numbers or sizes did not suit, so far */
 void add_value(run *r, tg_tensor *t);
 tg_tensor *any_value(run *r);
 tg_tensor *constant(run *r, tg_shape shape);
@@ -55,6 +63,10 @@ tg_tensor *constant(run *r, tg_shape shape);
 void step_besides(run *r); /* one of those that are no op */
 void step_hook(run *r);
 void forget_users(void); /* what checkpoints were given, at the start of a run */
+
+/* ---- program_plan.c ---- */
+void check_planned(uint64_t seed, bool large);
+void print_planned(void); /* what became of the plans */
 
 /* ---- program_check.c ---- */
 void compare_sets(const program *p, const trial *t, tg_tensor *const *leaf, const tg_tensor *y);

@@ -148,6 +148,8 @@ void coverage_print(FILE *f) {
             (long long)counted(T_CAUGHT), (long long)counted(T_EQUIVALENT));
     fprintf(f, "Golden numbers: %lld cases, worst relative error %.2g in f64, %.2g in f32.\n",
             (long long)counted(T_GOLDEN), shared->worst[TG_F64], shared->worst[TG_F32]);
+    fprintf(f, "Plans: %lld, of which %lld were replayed.\n", (long long)counted(T_PLANNED),
+            (long long)counted(T_REPLAYED));
     fprintf(f, "Exact cases: %lld. Error inputs: %lld.\n", (long long)counted(T_EXACT),
             (long long)counted(T_ERRORS));
 }

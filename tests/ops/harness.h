@@ -202,6 +202,7 @@ void check_value(const trial *t);        /* f32 against f64 */
 void check_dtypes(const trial *t);       /* integers against the same numbers in f64 */
 void check_derivatives(const trial *t);  /* against central differences, two orders: of f and of f + f^2/2 */
 void check_kernel(const trial *t);       /* walk recorded against not recorded, to 1e-12 */
+void check_plan(const trial *t);         /* a plan against the eager run, to the bit */
 void check_adjoint(const trial *t);      /* <v, J u> = <J^T v, u> */
 void check_f32_gradient(const trial *t); /* f32 against f64 */
 void check_scaled(const trial *t); /* f32 against f64, f64 against powers of two, three orders, at all scales */
@@ -234,7 +235,17 @@ const char *not_in_dtype(const tg_op *op, tg_dtype d, kind k);
 void coverage_print(FILE *f);
 
 /* Counts by name: mutants planted and caught, golden cases, exact cases. */
-typedef enum tally { T_PLANTED, T_CAUGHT, T_EQUIVALENT, T_GOLDEN, T_EXACT, T_ERRORS, N_TALLIES } tally;
+typedef enum tally {
+    T_PLANTED,
+    T_CAUGHT,
+    T_EQUIVALENT,
+    T_GOLDEN,
+    T_EXACT,
+    T_ERRORS,
+    T_PLANNED,
+    T_REPLAYED,
+    N_TALLIES
+} tally;
 void count_up(tally t, int64_t n);
 int64_t counted(tally t);
 void raise_worst(tg_dtype f, double relative); /* the largest relative error against golden numbers */

@@ -50,6 +50,9 @@ END_TEST
 START_TEST(both_forms_of_the_gradient_agree) { for_each_trial(_i, PLAINLY, check_kernel); }
 END_TEST
 
+START_TEST(plans_and_eager_runs_agree) { for_each_trial(_i, PLAINLY | KIND(K_EMPTY), check_plan); }
+END_TEST
+
 START_TEST(products_with_the_jacobian_are_adjoint) { for_each_trial(_i, PLAINLY, check_adjoint); }
 END_TEST
 
@@ -111,6 +114,7 @@ TCase *tcase_samples(void) {
     tcase_add_loop_test(t, other_dtypes_agree, 0, n);
     tcase_add_loop_test(t, derivatives_match_differences, 0, n);
     tcase_add_loop_test(t, both_forms_of_the_gradient_agree, 0, n);
+    tcase_add_loop_test(t, plans_and_eager_runs_agree, 0, n);
     tcase_add_loop_test(t, products_with_the_jacobian_are_adjoint, 0, n);
     tcase_add_loop_test(t, f32_gradients_agree, 0, n);
     tcase_add_loop_test(t, size_zero, 0, n);

@@ -1,6 +1,7 @@
 /* The elementwise functions: which kernel, and how it walks over the arrays. */
 #include "core/kernels/simd/table.h"
 #include "core/update.h"
+#include "core/work.h"
 
 static const struct unary_use {
     int x, y;
@@ -11,7 +12,7 @@ static const struct unary_use {
 };
 
 /* Small arrays that are one run go straight to the kernel; a scalar op then costs a few nanoseconds. */
-static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
+static inline void walk(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
     static const tg_strides ones = {.each = {1, 1, 1, 1, 1}};
     tg_operands p;
     tg_strides s;
@@ -27,6 +28,19 @@ static inline void apply(int operands, const tg_array *const a[], int64_t cost, 
         tg_iterate(operands, a, cost, run, arg);
     else if (n > 0)
         run(n, &p, &s, arg);
+}
+
+__attribute__((noinline, cold)) static void tell_and_walk(int operands, const tg_array *const a[],
+                                                          int64_t cost, tg_run *run, const void *arg) {
+    tg_listening->mapped(tg_listening, &(tg_map_call){run, operands, a, cost, arg});
+    walk(operands, a, cost, run, arg);
+}
+
+static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
+    if (__builtin_expect(tg_listening == NULL, 1))
+        walk(operands, a, cost, run, arg);
+    else
+        tell_and_walk(operands, a, cost, run, arg);
 }
 
 /* What an element costs, in additions: memory-bound loops 1, anything with a division or a function 4. */

@@ -1,5 +1,6 @@
 /* Making and using loaders. */
 #include "ops/nn/data/loader_private.h"
+#include "core/work.h"
 #include "ops/nn/model/object.h"
 
 #include <inttypes.h>
@@ -120,7 +121,7 @@ bool tg_loader_next(tg_loader *handle, tg_tensor **batch) {
     if (!batch) return tg_fail(TG_ERR_ARGUMENT, "tg_loader_next: there is no place for the batch"), false;
     tg_loading *l = loader_of(handle, "tg_loader_next");
     for (int i = 0; l && i < l->n; i++) batch[i] = tg_poison();
-    if (!l || tg_error_status() != TG_OK) return false;
+    if (!l || tg_error_status() != TG_OK || !tg_may_do("tg_loader_next")) return false;
     tg_worker_forget(l);
     if (l->at.next == l->batches) {
         l->at = (tg_position){l->at.epoch + 1, 0};
@@ -147,7 +148,7 @@ tg_status tg_loader_get_state(const tg_loader *handle, tg_loader_state *state) {
 
 tg_status tg_loader_set_state(tg_loader *handle, const tg_loader_state *s) {
     tg_loading *l = loader_of(handle, "tg_loader_set_state");
-    if (!l || tg_error_status() != TG_OK) return tg_error_status();
+    if (!l || tg_error_status() != TG_OK || !tg_may_do("tg_loader_set_state")) return tg_error_status();
     if (!s) return tg_fail(TG_ERR_ARGUMENT, "tg_loader_set_state: the state is NULL");
     if (s->batches != l->batches || s->examples != l->examples)
         return tg_fail(TG_ERR_ARGUMENT,

@@ -2,6 +2,7 @@
 
 #include "core/io/text.h"
 #include "core/memory.h"
+#include "core/work.h"
 #include "ops/nn/model/object.h"
 
 #include <inttypes.h>
@@ -119,8 +120,8 @@ tg_vocab *tg_vocab_new(const char *characters) {
 
 /* The bytes of a text, contiguous; dropped by the caller. */
 static tg_status text_of(const char *who, const tg_tensor *t, tg_array *out) {
-    const tg_array *a = tg_array_of(t);
-    if (!a || tg_error_status() != TG_OK) return tg_error_status();
+    const tg_array *a = tg_array_within(t, "tg_array_of");
+    if (!a || tg_error_status() != TG_OK || !tg_may_read(a, who)) return tg_error_status();
     if (a->dtype != TG_U8 || a->rank != 1) {
         char text[96];
         return tg_fail(a->dtype == TG_U8 ? TG_ERR_SHAPE : TG_ERR_DTYPE, "%s: a text is u8 [bytes], not %s",
@@ -276,8 +277,8 @@ static int64_t count_bytes(const vocabulary *v, const int64_t *id, int64_t n) {
 
 /* The numbers as i64, contiguous; dropped by the caller. */
 static tg_status ids_of(const tg_tensor *t, tg_array *out) {
-    const tg_array *a = tg_array_of(t);
-    if (!a || tg_error_status() != TG_OK) return tg_error_status();
+    const tg_array *a = tg_array_within(t, "tg_array_of");
+    if (!a || tg_error_status() != TG_OK || !tg_may_read(a, "tg_vocab_decode")) return tg_error_status();
     if (a->dtype == TG_I64) return tg_array_contiguous(out, a);
     if (a->dtype != TG_I32) {
         char text[96];

@@ -1,12 +1,14 @@
 #include "ops/nn/layers/kv_cache.h"
 
 #include "autograd/tape.h"
+#include "core/work.h"
 #include "ops/elementwise/inplace.h"
 #include "ops/nn/layers/attention_private.h"
 #include "ops/nn/layers/layer.h"
 #include "ops/nn/model/object.h"
 #include "ops/shape/split.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { FIRST_CAPACITY = 16 };
@@ -25,6 +27,14 @@ typedef struct cache_object {
     int64_t limit;
     void *first; /* handle of an entry */
 } cache_object;
+
+/* Steps go behind those that are there, so that each run works on other places, and on more of them: no two are one recording. */
+static bool may_change_length(const char *who) {
+    char text[80];
+    if (!tg_listening) return true;
+    snprintf(text, sizeof text, "%s, of a cache whose length differs from run to run", who);
+    return tg_may_do(text);
+}
 
 static cache_object *cache_of(const tg_kv_cache *cache, const char *who) {
     return tg_object_of(cache, of_cache, who);
@@ -93,7 +103,7 @@ int64_t tg_kv_cache_past(const tg_kv_cache *cache, const char *name) {
 tg_status tg_kv_cache_truncate(tg_kv_cache *cache, int64_t steps) {
     static const char who[] = "tg_kv_cache_truncate";
     const cache_object *c = cache_of(cache, who);
-    if (tg_error_status() != TG_OK) return tg_error_status();
+    if (tg_error_status() != TG_OK || !may_change_length(who)) return tg_error_status();
     if (steps < 0)
         return tg_fail(TG_ERR_ARGUMENT, "%s: the number of steps, %lld, is negative", who, (long long)steps);
     for (entry *e = entry_of(c->first, who); e; e = entry_of(e->next, who))
@@ -207,7 +217,7 @@ tg_status tg_kv_append_begin(tg_kv_append *p, tg_kv_cache *cache, const char *na
                              tg_tensor *view[2]) {
     *p = (tg_kv_append){0};
     const cache_object *c = cache_of(cache, append_name);
-    if (tg_error_status() != TG_OK) return tg_error_status();
+    if (tg_error_status() != TG_OK || !may_change_length(append_name)) return tg_error_status();
     if (strlen(name) >= TG_LAYER_NAME)
         return tg_fail(TG_ERR_ARGUMENT, "%s: the name %.40s.. is too long", append_name, name);
     tg_status s = check_pair(kv[0], kv[1]);

@@ -1,5 +1,6 @@
 #include "ops/nn/layers/layer.h"
 
+#include "core/work.h"
 #include "ops/nn/model/model_private.h"
 
 #include <string.h>
@@ -60,6 +61,23 @@ bool tg_layer_check(const char *layer, tg_tensor *x, int rank, const char *form,
     return false;
 }
 
+typedef struct length_range {
+    const char *layer; /* NULL: it is called `name` */
+    char name[64];
+    int64_t most;
+} length_range;
+
+static tg_status check_each_length(const tg_array *const *a, const void *data) {
+    const length_range *r = data;
+    for (int64_t i = 0; i < a[0]->numel; i++) {
+        double length = tg_array_get(a[0], i);
+        if (!(length >= 0 && length <= (double)r->most))
+            return tg_fail(TG_ERR_ARGUMENT, "%s: length %.0f of sample %lld is not in 0..%lld",
+                           r->layer ? r->layer : r->name, length, (long long)i, (long long)r->most);
+    }
+    return TG_OK;
+}
+
 bool tg_layer_check_lengths(const char *layer, const tg_tensor *lengths, int64_t n, int64_t most) {
     TG_NAMED(layer);
     char is[160];
@@ -75,13 +93,11 @@ bool tg_layer_check_lengths(const char *layer, const tg_tensor *lengths, int64_t
     if (!counts) tg_fail(TG_ERR_DTYPE, "%s: lengths must be i64 or i32, and are %s", layer, is);
     if (counts && !tg_shape_equal(tg_shape_of(lengths), TG_SHAPE(n)))
         tg_fail(TG_ERR_SHAPE, "%s: lengths must have the shape [%lld], and are %s", layer, (long long)n, is);
-    for (int64_t i = 0; tg_error_status() == TG_OK && i < n; i++) {
-        double length = tg_get(lengths, i);
-        if (!(length >= 0 && length <= (double)most))
-            tg_fail(TG_ERR_ARGUMENT, "%s: length %.0f of sample %lld is not in 0..%lld", layer, length,
-                    (long long)i, (long long)most);
-    }
-    return tg_error_status() == TG_OK;
+    const tg_array *a = tg_error_status() == TG_OK && n > 0 ? tg_array_within(lengths, "tg_get") : NULL;
+    if (!a) return tg_error_status() == TG_OK;
+    length_range r = {.layer = layer, .most = most};
+    if (tg_listening) r.layer = NULL, snprintf(r.name, sizeof r.name, "%s", layer);
+    return TG_WORK_DO(check_each_length, &a, &r, .name = "lengths", .n = 1, .size = sizeof r) == TG_OK;
 }
 
 tg_layer_start tg_layer_begin(tg_model *model) {

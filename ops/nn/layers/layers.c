@@ -1,6 +1,7 @@
 #include "ops/nn/layers/layers.h"
 
 #include "autograd/composed.h"
+#include "core/work.h"
 #include "ops/elementwise/activation.h"
 #include "ops/elementwise/arithmetic.h"
 #include "ops/elementwise/inplace.h"
@@ -87,6 +88,20 @@ static void channel_params(tg_model *model, const char *layer, const char *name,
     *bias = tg_layer_param(model, layer, name, "bias", dtype, channels, init_bias);
 }
 
+static tg_status count_one(const tg_array *const *a, const void *data) {
+    (void)data;
+    ++*(int64_t *)a[0]->data;
+    return TG_OK;
+}
+
+/* One batch more in a buffer that was made for it. */
+static void count_batch(tg_tensor *batches) {
+    tg_listener *l = tg_listen_not();
+    const tg_array *const a[] = {tg_inplace(batches, "nn_batch_norm")};
+    tg_listen_again(l);
+    if (a[0]) TG_WORK_DO(count_one, a, NULL, .name = "nn_batch_norm", .n = 1, .changes = 1u);
+}
+
 /* Without an error there is a model, and x is [images, channels, ..]. */
 static tg_tensor *batch_norm(tg_model *model, const char *name, tg_tensor *x, tg_nn_batch_norm_opts o) {
     static const char layer[] = "nn_batch_norm";
@@ -100,7 +115,7 @@ static tg_tensor *batch_norm(tg_model *model, const char *name, tg_tensor *x, tg
     tg_tensor *batches = tg_layer_buffer(model, layer, name, "num_batches_tracked", TG_I64, TG_SHAPE(), zeros);
     if (tg_is_poison(batches)) return batches;
     tg_tensor *y = tg_batch_norm_with(x, opts);
-    if (opts.training && !tg_is_poison(y)) ++*(int64_t *)tg_inplace(batches, "nn_batch_norm")->data;
+    if (opts.training && !tg_is_poison(y)) count_batch(batches);
     return y;
 }
 

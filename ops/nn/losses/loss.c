@@ -21,10 +21,9 @@ tg_tensor *tg_mse_loss_with(tg_tensor *prediction, tg_tensor *target, tg_mse_los
     return out;
 }
 
-/* Whether all elements lie in [0, 1] or are NaN; raises the error otherwise. */
-static bool check_unit(const char *op, const char *what, tg_tensor *x) {
-    const tg_array *a = tg_array_of(x);
-    if (!a) return false;
+static tg_status check_within_unit(const tg_array *const *in, const void *data) {
+    const tg_array *a = in[0];
+    const tg_loss_check *c = data;
     bool plain = tg_array_is_contiguous(a);
     for (int64_t i = 0; i < a->numel; i++) {
         double v = !plain               ? tg_array_get(a, i)
@@ -32,11 +31,15 @@ static bool check_unit(const char *op, const char *what, tg_tensor *x) {
                                         : ((const float *)a->data)[i];
         if (!(v < 0 || v > 1)) continue;
         char text[160];
-        tg_fail(TG_ERR_ARGUMENT, "%s: %s %s has %g at position %lld, outside [0, 1]", op, what,
-                tg_describe(x, text, sizeof text), v, (long long)i);
-        return false;
+        return tg_fail(TG_ERR_ARGUMENT, "%s: %s %s has %g at position %lld, outside [0, 1]", c->op, c->what,
+                       tg_described_in(&c->of, text), v, (long long)i);
     }
-    return true;
+    return TG_OK;
+}
+
+/* Whether all elements lie in [0, 1] or are NaN; raises the error otherwise. */
+static bool check_unit(const char *op, const char *what, const tg_tensor *x) {
+    return tg_loss_check_elements(op, what, x, check_within_unit);
 }
 
 /* y c a, for y in [0, 1] and c >= 0, in an order in which no product of two overflows unless that of all three does: y (c a),

@@ -8,6 +8,7 @@
 #include "ops/index/gather.h"
 #include "ops/loss/cross_entropy.h"
 #include "ops/loss/softmax.h"
+#include "ops/nn/losses/loss_private.h"
 #include "ops/reduce/reduce.h"
 #include "ops/shape/view.h"
 
@@ -17,22 +18,37 @@
 
 static bool ignores(const tg_cross_entropy_opts *opts) { return opts->ignore || opts->ignore_index != 0; }
 
-static bool check_class_range(const char *op, const tg_tensor *x, const tg_tensor *target,
-                              const tg_cross_entropy_opts *opts) {
-    const tg_array *t = tg_array_of(target);
-    int64_t classes = tg_size(x, 1);
-    bool plain = t && tg_array_is_contiguous(t);
-    for (int64_t i = 0; t && i < t->numel; i++) {
+typedef struct class_range {
+    const char *op;
+    int64_t classes, ignored;
+    int64_t ignores; /* whether a class may be `ignored`; no bool, behind which there would be bytes without a value */
+    tg_described scores;
+} class_range;
+
+static tg_status check_each_class(const tg_array *const *a, const void *data) {
+    const tg_array *t = a[0];
+    const class_range *r = data;
+    bool plain = tg_array_is_contiguous(t);
+    for (int64_t i = 0; i < t->numel; i++) {
         int64_t c = !plain               ? (int64_t)tg_array_get(t, i)
                     : t->dtype == TG_I64 ? ((const int64_t *)t->data)[i]
                                          : ((const int32_t *)t->data)[i];
-        if ((c >= 0 && c < classes) || (ignores(opts) && c == opts->ignore_index)) continue;
+        if ((c >= 0 && c < r->classes) || (r->ignores && c == r->ignored)) continue;
         char text[160];
-        tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, outside [0, %lld): %s", op, (long long)i,
-                (long long)c, (long long)classes, tg_describe(x, text, sizeof text));
-        return false;
+        return tg_fail(TG_ERR_ARGUMENT, "%s: row %lld has class %lld, outside [0, %lld): %s", r->op,
+                       (long long)i, (long long)c, (long long)r->classes, tg_described_in(&r->scores, text));
     }
-    return t;
+    return TG_OK;
+}
+
+static bool check_class_range(const char *op, const tg_tensor *x, const tg_tensor *target,
+                              const tg_cross_entropy_opts *opts) {
+    const tg_array *t = tg_array_within(target, "tg_array_of");
+    class_range r;
+    if (!t) return false;
+    r.op = op, r.classes = tg_size(x, 1), r.ignored = opts->ignore_index, r.ignores = ignores(opts);
+    tg_describe_to(&r.scores, x);
+    return TG_WORK_DO(check_each_class, &t, &r, .name = op, .n = 1, .size = sizeof r) == TG_OK;
 }
 
 /* Whether x is [n, classes, ...] and target [n, ...]. */
@@ -121,28 +137,61 @@ static rows look_at(tg_tensor *target, const tg_cross_entropy_opts *opts) {
     return r;
 }
 
+static double largest_of(const tg_array *a) {
+    double largest = 0;
+    for (int64_t i = 0; i < a->numel; i++) largest = fmax(largest, fabs(tg_array_get(a, i)));
+    return largest;
+}
+
+static bool is_far_from_one(const tg_array *const *a, const void *data) {
+    double largest = largest_of(a[0]), most = *(const double *)data;
+    return !(largest == 0 || isinf(largest) || (largest >= 1 / most && largest <= most));
+}
+
+/* a[0] times a[1] becomes 2^-e, which itself may be too large, for the largest of a[2] between 2^(e-1) and 2^e. */
+static tg_status powers_of_weights(const tg_array *const *a, const void *data) {
+    int e;
+    (void)data;
+    (void)frexp(largest_of(a[2]), &e);
+    tg_array_set(a[0], 0, ldexp(1, -(e / 2)));
+    tg_array_set(a[1], 0, ldexp(1, -(e - e / 2)));
+    return TG_OK;
+}
+
 /* The weights of classes, for a mean: it is the same for any multiple of them, so where those of the rows are far from 1, by
  * more than a factor `most`, all are multiplied by the power of two that brings the largest of these to 1. */
 static tg_tensor *weights_near_one(tg_tensor *weight, const tg_tensor *of_rows, double most) {
-    const tg_array *a = tg_is_alive(of_rows) ? tg_array_of(of_rows) : NULL;
-    double largest = 0;
-    int e;
-    for (int64_t i = 0; a && i < a->numel; i++) largest = fmax(largest, fabs(tg_array_get(a, i)));
-    if (largest == 0 || isinf(largest) || (largest >= 1 / most && largest <= most)) return weight;
-    (void)frexp(largest, &e); /* 2^-e itself may be too large */
-    return tg_mul_scalar(tg_mul_scalar(weight, ldexp(1, -(e / 2))), ldexp(1, -(e - e / 2)));
+    const tg_array *a = tg_is_alive(of_rows) ? tg_array_within(of_rows, "tg_array_of") : NULL;
+    const tg_decision far = {"are weights far from 1", is_far_from_one, 1, &most, sizeof most};
+    if (!a || !tg_decide(&far, &a)) return weight;
+    tg_tensor *half = tg_scalar(tg_dtype_of(weight), 1), *rest = tg_scalar(tg_dtype_of(weight), 1);
+    if (tg_is_poison(half)) return half;
+    if (tg_is_poison(rest)) return rest;
+    const tg_array *const all[] = {tg_array_within(half, "tg_array_of"), tg_array_within(rest, "tg_array_of"),
+                                   a};
+    TG_WORK_DO(powers_of_weights, all, NULL, .name = "scale of weights", .n = 3, .makes = 3u);
+    return tg_mul(tg_mul(weight, half), rest);
+}
+
+/* a[0] holds the elements of the rows, and a[1] is set for those that are ignored. */
+static bool any_infinite_row(const tg_array *const *a, const void *data) {
+    const tg_array *x = a[0], *skip = a[1];
+    int64_t inner = 1, classes = x->shape[1];
+    (void)data;
+    for (int i = 2; i < x->rank; i++) inner *= x->shape[i];
+    for (int64_t i = 0; i < skip->numel; i++)
+        for (int64_t c = 0; tg_array_get(skip, i) != 0 && c < classes; c++)
+            if (!isfinite(tg_array_get(x, (i / inner * classes + c) * inner + i % inner))) return true;
+    return false;
 }
 
 /* Whether an ignored row has an element that is not finite, of which its zero gradient would make NaN. */
 static bool has_infinite_row(const tg_tensor *x, const tg_tensor *ignored) {
-    const tg_array *a = tg_array_of(x), *skip = tg_is_alive(ignored) ? tg_array_of(ignored) : NULL;
-    int64_t inner = 1, classes = tg_size(x, 1);
-    for (int i = 2; i < tg_rank(x); i++) inner *= tg_size(x, i);
-    for (int64_t i = 0; a && skip && i < skip->numel;
-         i++) /* a is NULL, with the error raised, where x was released */
-        for (int64_t c = 0; tg_array_get(skip, i) != 0 && c < classes; c++)
-            if (!isfinite(tg_array_get(a, (i / inner * classes + c) * inner + i % inner))) return true;
-    return false;
+    const tg_array *const a[] = {
+        tg_array_within(x, "tg_array_of"), /* NULL, with the error raised, after a release */
+        tg_is_alive(ignored) ? tg_array_within(ignored, "tg_array_of") : NULL};
+    return a[0] && a[1] &&
+           tg_decide(&(tg_decision){"is an ignored row infinite", any_infinite_row, 2, NULL, 0}, a);
 }
 
 /* -log_p[class] of each row, for x that holds logits or log_p. */
@@ -156,10 +205,7 @@ static tg_tensor *plain_losses(tg_tensor *x, tg_tensor *target, bool logits) {
 static tg_tensor *smoothing(tg_tensor *log_p, tg_tensor *weight, double number) {
     tg_tensor *w = weight ? along_classes(weight, log_p) : NULL,
               *sum = sum_of_classes(w ? tg_loss_weighed(w, log_p) : log_p);
-    const tg_array *a = tg_is_alive(sum) ? tg_array_of(sum) : NULL;
-    bool within = true;
-    for (int64_t i = 0; a && i < a->numel; i++) within = within && !isinf(tg_array_get(a, i));
-    if (within) return tg_mul_scalar(sum, number);
+    if (!tg_loss_has_infinity(sum)) return tg_mul_scalar(sum, number);
     log_p = tg_mul_scalar(log_p, number);
     return sum_of_classes(w ? tg_loss_weighed(w, log_p) : log_p);
 }
@@ -289,8 +335,8 @@ double tg_accuracy(tg_tensor *logits, tg_tensor *target) {
     TG_NAMED("accuracy");
     static const tg_cross_entropy_opts none = {0};
     if (!check_classes("accuracy", logits, target, &none)) return NAN;
-    const tg_array *x = tg_array_of(logits), *t = tg_array_of(target);
-    if (!x || !t) return NAN;
+    const tg_array *x = tg_array_within(logits, "tg_array_of"), *t = tg_array_within(target, "tg_array_of");
+    if (!x || !t || !tg_may_read(x, "tg_accuracy") || !tg_may_read(t, "tg_accuracy")) return NAN;
     if (x->rank != 2) {
         char text[160];
         tg_fail(TG_ERR_SHAPE, "accuracy: needs scores [n, classes], was given %s",

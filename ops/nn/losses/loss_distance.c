@@ -7,11 +7,11 @@
 #include "ops/elementwise/compare.h"
 #include "ops/elementwise/math.h"
 #include "ops/nn/losses/loss_parts.h"
+#include "ops/nn/losses/loss_private.h"
 #include "ops/reduce/reduce.h"
 #include "ops/reduce/vector_norm.h"
 #include "ops/shape/view.h"
 
-#include <float.h>
 #include <float.h>
 #include <math.h>
 
@@ -114,16 +114,16 @@ tg_tensor *tg_kl_div_with(tg_tensor *log_q, tg_tensor *target, tg_kl_div_opts op
     return out;
 }
 
-static bool check_variance(const char *op, const tg_tensor *variance) {
-    const tg_array *v = tg_array_of(variance);
+static tg_status check_variance(const tg_array *const *a, const void *data) {
+    const tg_loss_check *c = data;
     char text[160];
-    for (int64_t i = 0; v && i < v->numel; i++) {
-        if (!(tg_array_get(v, i) < 0)) continue;
-        tg_fail(TG_ERR_ARGUMENT, "%s: variance %s has %g at position %lld: it must not be negative", op,
-                tg_describe(variance, text, sizeof text), tg_array_get(v, i), (long long)i);
-        return false;
+    for (int64_t i = 0; i < a[0]->numel; i++) {
+        double v = tg_array_get(a[0], i);
+        if (v < 0)
+            return tg_fail(TG_ERR_ARGUMENT, "%s: variance %s has %g at position %lld: it must not be negative",
+                           c->op, tg_described_in(&c->of, text), v, (long long)i);
     }
-    return v;
+    return TG_OK;
 }
 
 tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tensor *variance,
@@ -133,7 +133,7 @@ tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tens
     double eps = opts.eps == 0 ? 1e-6 : opts.eps;
     if (!tg_loss_pair(op, mean, target) || !check_positive(op, "eps", eps)) return tg_poison();
     if (!tg_check_argument(variance, op, "the variance") || !tg_loss_weight(op, "variance", variance, mean) ||
-        !check_variance(op, variance))
+        !tg_loss_check_elements(op, "variance", variance, check_variance))
         return tg_poison();
     /* max(variance, eps), in which what is missing is a constant */
     tg_tensor *missing = tg_detach(tg_relu(tg_affine(variance, -1, eps)));
@@ -150,17 +150,20 @@ tg_tensor *tg_gaussian_nll_loss_with(tg_tensor *mean, tg_tensor *target, tg_tens
 
 /* ---- of labels 1 and -1 ---- */
 
-static bool check_signs(const char *op, const tg_tensor *y) {
-    const tg_array *a = tg_array_of(y);
+static tg_status check_labels(const tg_array *const *a, const void *data) {
+    const tg_loss_check *c = data;
     char text[160];
-    for (int64_t i = 0; a && i < a->numel; i++) {
-        double v = tg_array_get(a, i);
-        if (v == 1 || v == -1) continue;
-        tg_fail(TG_ERR_ARGUMENT, "%s: label %s has %g at position %lld: it must be 1 or -1", op,
-                tg_describe(y, text, sizeof text), v, (long long)i);
-        return false;
+    for (int64_t i = 0; i < a[0]->numel; i++) {
+        double v = tg_array_get(a[0], i);
+        if (v != 1 && v != -1)
+            return tg_fail(TG_ERR_ARGUMENT, "%s: label %s has %g at position %lld: it must be 1 or -1", c->op,
+                           tg_described_in(&c->of, text), v, (long long)i);
     }
-    return a;
+    return TG_OK;
+}
+
+static bool check_signs(const char *op, const tg_tensor *y) {
+    return tg_loss_check_elements(op, "label", y, check_labels);
 }
 
 static bool check_margin(const char *op, double margin) {

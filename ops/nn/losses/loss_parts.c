@@ -64,7 +64,7 @@ static tg_tensor *batch_mean(tg_tensor *x) {
     double n = tg_rank(x) > 0 ? (double)tg_size(x, 0) : 1;
     tg_tensor *out = tg_sum_with(x, all);
     if (n != 1) out = tg_mul_scalar(out, 1 / n);
-    if (n == 1 || !tg_is_alive(out) || !isinf(tg_item(out))) return out;
+    if (n == 1 || !tg_is_alive(out) || !tg_decide_infinite(out, "tg_item")) return out;
     return tg_mul_scalar(tg_mean_with(x, all), (double)tg_numel(x) / n);
 }
 
@@ -102,7 +102,7 @@ double tg_loss_share(const char *op, const tg_tensor *out, const tg_tensor *like
     if (tg_numel(out) != 1) return 0;
     if (reduction == TG_REDUCTION_MEAN) n = (double)tg_numel(like);
     if (reduction == TG_REDUCTION_BATCH_MEAN) n = tg_rank(like) > 0 ? (double)tg_size(like, 0) : 1;
-    return n > 1 && isinf(tg_item(out)) ? 1 / n : 0;
+    return n > 1 && tg_decide_infinite(out, "tg_item") ? 1 / n : 0;
 }
 
 bool tg_loss_again(const char *op, tg_tensor **out, const tg_tensor *like, tg_loss_reduction reduction,

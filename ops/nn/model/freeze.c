@@ -3,6 +3,7 @@
 
 #include "autograd/tape.h"
 #include "core/memory.h"
+#include "core/work.h"
 
 #include <fnmatch.h>
 #include <string.h>
@@ -60,6 +61,7 @@ tg_status tg_model_freeze_with(tg_model *model, const char *pattern, tg_model_fr
     static const char who[] = "tg_model_freeze";
     TG_NAMED(who);
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do(who)) return tg_error_status();
     tg_model_object *m = tg_model_object_of(model, who);
     if (!m) return tg_error_status();
     if (!pattern || !*pattern) return tg_fail(TG_ERR_ARGUMENT, "%s: there is no pattern", who);

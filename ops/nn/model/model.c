@@ -1,4 +1,5 @@
 #include "ops/nn/model/model_private.h"
+#include "core/work.h"
 #include "ops/nn/model/object.h"
 
 #include <stdio.h>
@@ -261,7 +262,9 @@ static tg_tensor *ask(tg_model *model, wish w) {
     int other =
         tg_store_find(&m->store[w.holding == TG_PARAMETERS ? TG_BUFFERS : TG_PARAMETERS], w.name, w.hash);
     if (other < 0 && !may_add(m, &w)) return tg_poison();
+    tg_listener *l = tg_listen_not(); /* a layer is made once */
     tg_tensor *t = other >= 0 ? change_holding(m, &w, other) : add(m, &w);
+    tg_listen_again(l);
     if (!tg_is_poison(t)) note_layer(&m->store[w.holding].at[m->store[w.holding].count - 1], &w);
     return t;
 }
@@ -341,12 +344,25 @@ bool tg_model_set_training(tg_model *model, bool on) {
     tg_model_object *m = tg_model_object_of(model, "tg_model_set_training");
     if (!m) return false;
     bool was = !m->evaluating;
+    if (was != on && !tg_may_do("tg_model_set_training")) return was;
     m->evaluating = !on;
     return was;
+}
+
+/* Whether the model is in training now; -1 when it was freed. */
+static int64_t training_of(const void *model) {
+    const char *prefix;
+    if (!tg_is_alive(model)) return -1;
+    const tg_model_object *m = tg_object_of(model, kind, "tg_model_training");
+    if (!m || !tg_is_alive((const tg_tensor *)m->whole)) return -1;
+    m = tg_model_scope_of(model, &prefix, "tg_model_training");
+    return m && !m->evaluating;
 }
 
 bool tg_model_training(const tg_model *model) {
     const char *prefix;
     const tg_model_object *m = tg_model_scope_of(model, &prefix, "tg_model_training");
-    return m && !m->evaluating;
+    if (!m) return false;
+    tg_rely("training mode", training_of, model, !m->evaluating);
+    return !m->evaluating;
 }

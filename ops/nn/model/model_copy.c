@@ -1,4 +1,5 @@
 #include "ops/elementwise/inplace.h"
+#include "core/work.h"
 #include "ops/nn/model/model_private.h"
 
 #include <math.h>
@@ -47,7 +48,7 @@ static tg_status add_missing(tg_store *to, const tg_store *from, tg_holding hold
 tg_model *tg_model_copy(const tg_model *model) {
     TG_NAMED("tg_model_copy");
     static const char who[] = "tg_model_copy";
-    if (tg_error_status() != TG_OK) return NULL;
+    if (tg_error_status() != TG_OK || !tg_may_do(who)) return NULL;
     const tg_model_object *from = tg_model_object_of(model, who);
     tg_model *copy = from ? tg_model_new(from->seed) : NULL;
     if (!copy) return NULL;
@@ -107,7 +108,7 @@ static tg_status prepare(tg_model_object *to, const tg_model_object *from, const
     return tg_error_status();
 }
 
-tg_status tg_model_average(tg_model *average, const tg_model *model, double decay) {
+static tg_status average_into(tg_model *average, const tg_model *model, double decay) {
     TG_NAMED("tg_model_average");
     static const char who[] = "tg_model_average";
     if (tg_error_status() != TG_OK) return tg_error_status();
@@ -127,4 +128,25 @@ tg_status tg_model_average(tg_model *average, const tg_model *model, double deca
             k == TG_PARAMETERS ? move(target, source, 1 - decay) : tg_array_copy(target, source);
         }
     return TG_OK;
+}
+
+typedef struct averaging {
+    tg_model *average;
+    const tg_model *model;
+    double decay;
+} averaging;
+
+/* Told as a whole, so that nobody hears of what it does. */
+static tg_status average_alone(const tg_array *const *none, const void *data) {
+    const averaging *a = data;
+    (void)none;
+    tg_listener *l = tg_listen_not();
+    tg_status status = average_into(a->average, a->model, a->decay);
+    tg_listen_again(l);
+    return status;
+}
+
+tg_status tg_model_average(tg_model *average, const tg_model *model, double decay) {
+    const averaging a = {average, model, decay};
+    return TG_WORK_DO(average_alone, NULL, &a, .name = "tg_model_average", .outside = true, .size = sizeof a);
 }

@@ -1,5 +1,6 @@
 /* Models to sets of named tensors, and back. */
 #include "core/memory.h"
+#include "core/work.h"
 #include "ops/elementwise/inplace.h"
 #include "ops/nn/model/model_private.h"
 #include "ops/shape/view.h"
@@ -93,6 +94,7 @@ tg_status tg_model_put_with(const tg_model *model, tg_safetensors *set, tg_model
     TG_NAMED("tg_model_put");
     static const char who[] = "tg_model_put";
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do(who)) return tg_error_status();
     const tg_model_object *m = tg_model_object_of(model, who);
     tg_store names = {0};
     for (int k = 0; m && k < TG_HOLDINGS && tg_error_status() == TG_OK; k++) {
@@ -109,6 +111,7 @@ tg_status tg_model_put_with(const tg_model *model, tg_safetensors *set, tg_model
 tg_status tg_model_save_with(const tg_model *model, const char *path, tg_model_save_opts opts) {
     TG_NAMED("tg_model_save");
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do("tg_model_save")) return tg_error_status();
     tg_safetensors *set = tg_safetensors_new();
     tg_status s = set ? tg_model_put_with(model, set, opts) : tg_error_status();
     if (s == TG_OK) s = tg_safetensors_save(set, path);
@@ -360,6 +363,7 @@ int tg_model_change_params(const tg_model_change *c, int most, tg_tensor *param[
 static tg_status take(tg_model *model, const tg_safetensors *set, tg_model_load_opts opts, const char *who,
                       const char *path) {
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do(who)) return tg_error_status();
     tg_model_change c = {.model = tg_model_object_of(model, who), .who = who, .path = path, .opts = opts};
     if (!c.model) return tg_error_status();
     if (tg_model_change_prepare(&c, set) == TG_OK)

@@ -1,3 +1,4 @@
+#include "core/work.h"
 #include "ops/nn/model/model_private.h"
 
 #include <stdarg.h>
@@ -18,7 +19,9 @@ static tg_model *scope_of(tg_model_object *m, const char *prefix) {
         tg_entry_free(&e);
         return NULL;
     }
+    tg_listener *l = tg_listen_not(); /* a scope is made once */
     tg_model *scope = tg_model_object_new(m->whole, prefix, who);
+    tg_listen_again(l);
     e.tensor = (tg_tensor *)scope;
     if (scope)
         tg_store_add(&m->scopes, e);

@@ -1,7 +1,8 @@
-/* Gradients made smaller, all together or each element. */
+/* Gradients of a model cleared, or made smaller, all together or each element. */
 #include "autograd/composed.h"
 #include "core/memory.h"
 #include "core/parallel.h"
+#include "core/work.h"
 #include "ops/elementwise/inplace.h"
 #include "ops/nn/optim/optim.h"
 #include "ops/reduce/vector_norm.h"
@@ -85,7 +86,15 @@ static double clip_norm(const gradients *g, double max_norm, tg_clip_grad_norm_o
     return tg_error_status() == TG_OK ? norm : NAN;
 }
 
-double tg_clip_grad_norm_with(tg_model *model, double max_norm, tg_clip_grad_norm_opts opts) {
+/* ---- what is told as a whole, so that nobody hears of what it does ---- */
+
+typedef struct clipping {
+    tg_model *model;
+    double most, norm_type;
+    int64_t error_if_nonfinite; /* no bool, behind which there would be bytes without a value */
+} clipping;
+
+static double clip_all(tg_model *model, double max_norm, tg_clip_grad_norm_opts opts) {
     TG_COMPOSED(norm_name);
     if (tg_error_status() == TG_OK && !(max_norm >= 0))
         tg_fail(TG_ERR_ARGUMENT, "%s: max_norm is %g", norm_name, max_norm);
@@ -100,7 +109,32 @@ double tg_clip_grad_norm_with(tg_model *model, double max_norm, tg_clip_grad_nor
     return norm;
 }
 
-tg_status tg_clip_grad_value(tg_model *model, double max) {
+static double clip_alone(const clipping *c) {
+    tg_listener *l = tg_listen_not();
+    double norm = clip_all(
+        c->model, c->most,
+        (tg_clip_grad_norm_opts){.norm_type = c->norm_type, .error_if_nonfinite = c->error_if_nonfinite});
+    tg_listen_again(l);
+    return norm;
+}
+
+static tg_status clip_again(const tg_array *const *none, const void *data) {
+    (void)none;
+    clip_alone(data);
+    return tg_error_status();
+}
+
+double tg_clip_grad_norm_with(tg_model *model, double max_norm, tg_clip_grad_norm_opts opts) {
+    const clipping c = {model, max_norm, opts.norm_type, opts.error_if_nonfinite};
+    double norm = clip_alone(&c);
+    if (tg_error_status() == TG_OK)
+        tg_work_tell(
+            &(tg_work){.name = norm_name, .run = clip_again, .outside = true, .data = &c, .size = sizeof c},
+            NULL);
+    return norm;
+}
+
+static tg_status clamp_all(tg_model *model, double max) {
     TG_COMPOSED(value_name);
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!(max >= 0)) return tg_fail(TG_ERR_ARGUMENT, "%s: max is %g", value_name, max);
@@ -112,4 +146,33 @@ tg_status tg_clip_grad_value(tg_model *model, double max) {
     tg_set_grad_enabled(recording);
     tg_tape_rewind(before);
     return tg_error_status();
+}
+
+static tg_status clamp_alone(const tg_array *const *none, const void *data) {
+    const clipping *c = data;
+    (void)none;
+    tg_listener *l = tg_listen_not();
+    tg_status status = clamp_all(c->model, c->most);
+    tg_listen_again(l);
+    return status;
+}
+
+tg_status tg_clip_grad_value(tg_model *model, double max) {
+    const clipping c = {.model = model, .most = max};
+    return TG_WORK_DO(clamp_alone, NULL, &c, .name = value_name, .outside = true, .size = sizeof c);
+}
+
+static tg_status zero_grads(const tg_array *const *none, const void *data) {
+    TG_NAMED("tg_model_zero_grad");
+    (void)none;
+    tg_model *model = *(tg_model *const *)data;
+    tg_listener *l = tg_listen_not();
+    int n = tg_model_count(model);
+    for (int i = 0; i < n; i++) tg_zero_grad(tg_model_at(model, i));
+    tg_listen_again(l);
+    return tg_error_status();
+}
+
+void tg_model_zero_grad(tg_model *model) {
+    TG_WORK_DO(zero_grads, NULL, &model, .name = "tg_model_zero_grad", .outside = true, .size = sizeof model);
 }

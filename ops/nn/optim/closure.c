@@ -3,6 +3,7 @@
 
 #include "autograd/composed.h"
 #include "core/memory.h"
+#include "core/work.h"
 #include "ops/elementwise/inplace.h"
 #include "ops/shape/view.h"
 
@@ -110,6 +111,7 @@ static tg_status step_searching(tg_optim_object *o, tg_closure f, void *user, do
 tg_status tg_optim_step_closure(tg_optim *optim, tg_closure f, void *user, double *loss) {
     TG_COMPOSED("tg_optim_step_closure");
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do("tg_optim_step_closure")) return tg_error_status();
     tg_optim_object *o = tg_optim_object_idle(optim, "tg_optim_step_closure");
     if (!o) return tg_error_status();
     if (!f) return tg_fail(TG_ERR_ARGUMENT, "tg_optim_step_closure: the closure is NULL");

@@ -2,6 +2,7 @@
 #include "ops/nn/optim/optim_private.h"
 
 #include "core/memory.h"
+#include "core/work.h"
 
 #include <fnmatch.h>
 #include <math.h>
@@ -122,6 +123,7 @@ tg_status tg_optim_group_add(tg_optim_object *o, const char *pattern, const tg_o
 tg_status tg_optim_group_with(tg_optim *optim, const char *pattern, tg_optim_group_opts opts) {
     TG_NAMED("tg_optim_group");
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do("tg_optim_group")) return tg_error_status();
     tg_optim_object *o = tg_optim_object_idle(optim, "tg_optim_group");
     return o ? tg_optim_group_add(o, pattern, &opts) : tg_error_status();
 }

@@ -2,6 +2,7 @@
 
 #include "autograd/composed.h"
 #include "core/memory.h"
+#include "core/work.h"
 #include "ops/elementwise/inplace.h"
 #include "ops/nn/model/model_private.h"
 #include "ops/nn/model/object.h"
@@ -79,7 +80,7 @@ double tg_optim_get(const tg_optim *optim, const char *name) {
 tg_status tg_optim_set(tg_optim *optim, const char *name, double value) {
     TG_NAMED("tg_optim_set");
     tg_optim_object *o = tg_optim_object_idle(optim, "tg_optim_set");
-    return o ? set(o, name, value) : tg_error_status();
+    return o && tg_may_do("tg_optim_set") ? set(o, name, value) : tg_error_status();
 }
 
 double tg_optim_get_of(const tg_optim *optim, const char *parameter, const char *name) {
@@ -99,7 +100,7 @@ double tg_optim_lr(const tg_optim *optim) {
 tg_status tg_optim_set_lr(tg_optim *optim, double lr) {
     TG_NAMED("tg_optim_set_lr");
     tg_optim_object *o = tg_optim_object_idle(optim, "tg_optim_set_lr");
-    return o ? set(o, rate.name, lr) : tg_error_status();
+    return o && tg_may_do("tg_optim_set_lr") ? set(o, rate.name, lr) : tg_error_status();
 }
 
 void tg_optim_print(FILE *file, const tg_optim *optim) {
@@ -363,7 +364,7 @@ static tg_status step(tg_optim_object *o) {
     return TG_OK;
 }
 
-tg_status tg_optim_step(tg_optim *optim) {
+static tg_status step_once(tg_optim *optim) {
     TG_COMPOSED("tg_optim_step");
     if (tg_error_status() != TG_OK) return tg_error_status();
     tg_optim_object *o = tg_optim_object_idle(optim, "tg_optim_step");
@@ -379,8 +380,15 @@ tg_status tg_optim_step(tg_optim *optim) {
     return status;
 }
 
-void tg_model_zero_grad(tg_model *model) {
-    TG_NAMED("tg_model_zero_grad");
-    int n = tg_model_count(model);
-    for (int i = 0; i < n; i++) tg_zero_grad(tg_model_at(model, i));
+/* Told as a whole, so that nobody hears of what it does. */
+static tg_status step_alone(const tg_array *const *none, const void *optim) {
+    (void)none;
+    tg_listener *l = tg_listen_not();
+    tg_status status = step_once(*(tg_optim *const *)optim);
+    tg_listen_again(l);
+    return status;
+}
+
+tg_status tg_optim_step(tg_optim *optim) {
+    return TG_WORK_DO(step_alone, NULL, &optim, .name = "tg_optim_step", .outside = true, .size = sizeof optim);
 }

@@ -177,7 +177,8 @@ typedef struct tg_clip_grad_norm_opts {
 /* Returns the norm of all gradients of the model together, as if they were one vector, and multiplies them by
  * min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_ does. So a norm that is NaN makes all of them NaN, and
  * an infinite one makes those that are finite 0: look at the norm, or ask for the error. With a max_norm of INFINITY it is only
- * measured. Without any gradient it is 0. NaN
+ * measured. Without any gradient it is 0. A plan that is replayed clips by the norm of its own gradients, which is not
+ * returned. NaN
  * with the error raised, and all gradients as they were: TG_ERR_ARGUMENT for a max_norm that is negative or NaN, and
  * for a norm_type that tg_norm refuses. */
 TG_API double tg_clip_grad_norm_with(tg_model *model, double max_norm, tg_clip_grad_norm_opts opts);

@@ -1,6 +1,7 @@
 /* The state of an optimiser: reading and setting it, one parameter at a time. */
 #include "ops/nn/optim/optim_private.h"
 
+#include "core/work.h"
 #include "ops/nn/model/model_private.h"
 
 #include "ops/elementwise/inplace.h"
@@ -63,6 +64,7 @@ static tg_status set_state(tg_optim_object *o, int i, tg_tensor *p, const tg_opt
 tg_status tg_optim_set_state(tg_optim *optim, int i, const tg_optim_state *in) {
     TG_NAMED("tg_optim_set_state");
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do("tg_optim_set_state")) return tg_error_status();
     tg_optim_object *o = tg_optim_object_idle(optim, "tg_optim_set_state");
     tg_tensor *p = o ? tg_model_at(o->model, i) : NULL;
     if (!o || tg_is_poison(p)) return tg_error_status();

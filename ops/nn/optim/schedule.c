@@ -2,6 +2,7 @@
 
 #include "autograd/composed.h"
 #include "core/memory.h"
+#include "core/work.h"
 #include "ops/nn/optim/lr_private.h"
 #include "ops/nn/optim/optim_private.h"
 #include "ops/nn/model/object.h"
@@ -196,6 +197,7 @@ void tg_schedule_free(tg_schedule *handle) {
 
 static tg_status step(tg_schedule *handle, const double *metric, const char *who) {
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do(who)) return tg_error_status();
     schedule *s = idle_schedule_of(handle, who);
     if (!s) return tg_error_status();
     point next = {.state = s->now, .metric = metric};
@@ -273,6 +275,7 @@ static tg_status check_state(const tg_schedule_state *in) {
 tg_status tg_schedule_set_state(tg_schedule *handle, const tg_schedule_state *in) {
     TG_NAMED("tg_schedule_set_state");
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do("tg_schedule_set_state")) return tg_error_status();
     schedule *s = idle_schedule_of(handle, "tg_schedule_set_state");
     if (!s) return tg_error_status();
     if (!in) return tg_fail(TG_ERR_ARGUMENT, "tg_schedule_set_state: the state is NULL");

@@ -1,6 +1,8 @@
 /* What is around the data: title, legend, axes with round numbers, a grid. And tensors as numbers. */
 #include "ops/nn/plot/plot_private.h"
 
+#include "core/work.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -13,8 +15,9 @@ enum {
 }; /* sizes of letters; gaps; a legend's sample */
 
 tg_status tg_plot_read(const tg_tensor *t, const char *who, const char *what, tg_array *out) {
-    const tg_array *a = tg_check_argument(t, who, what) ? tg_array_of(t) : NULL;
-    if (!a || tg_array_alloc(out, TG_F64, tg_array_shape(a)) != TG_OK) return tg_error_status();
+    const tg_array *a = tg_check_argument(t, who, what) ? tg_array_within(t, "tg_array_of") : NULL;
+    if (!a || !tg_may_read(a, who) || tg_array_alloc(out, TG_F64, tg_array_shape(a)) != TG_OK)
+        return tg_error_status();
     tg_array_copy(out, a);
     return tg_error_status();
 }

@@ -1,6 +1,8 @@
 /* Means with their uncertainty, and the evaluation of a model. */
 #include "ops/nn/train/evaluate.h"
 
+#include "core/work.h"
+
 #include <math.h>
 
 static void add(tg_meter *m, double x, double weight) {
@@ -21,8 +23,9 @@ void tg_meter_add_mean(tg_meter *meter, double mean, double count) {
 tg_status tg_meter_add(tg_meter *meter, const tg_tensor *t) {
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!meter) return tg_fail(TG_ERR_ARGUMENT, "tg_meter_add: the meter is NULL");
-    const tg_array *a = tg_check_argument(t, "tg_meter_add", "the tensor") ? tg_array_of(t) : NULL;
-    if (!a || a->numel == 0) return tg_error_status();
+    const tg_array *a =
+        tg_check_argument(t, "tg_meter_add", "the tensor") ? tg_array_within(t, "tg_array_of") : NULL;
+    if (!a || a->numel == 0 || !tg_may_read(a, "tg_meter_add")) return tg_error_status();
     tg_array once = *a; /* borrows the elements: what a stride of 0 repeats is added at once */
     int64_t times = 1;
     for (int k = 0; k < a->rank; k++)
@@ -85,6 +88,7 @@ static tg_status evaluate(tg_model *model, tg_loader *loader, tg_batch_fn f, voi
 
 tg_status tg_evaluate(tg_model *model, tg_loader *loader, tg_batch_fn f, void *user, tg_meter *meter) {
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do("tg_evaluate")) return tg_error_status();
     if (!f || !meter)
         return tg_fail(TG_ERR_ARGUMENT, "tg_evaluate: the %s is NULL", f ? "meter" : "function");
     bool was = tg_model_set_training(model, false);

@@ -1,5 +1,6 @@
 /* The training loop: from the top, the step, the epoch, the checkpoint, and all of it. */
 #include "ops/nn/train/fit_private.h"
+#include "core/work.h"
 #include "ops/nn/train/interrupt.h"
 #include "ops/nn/train/nonfinite.h"
 #include "ops/nn/train/progress.h"
@@ -308,6 +309,7 @@ tg_status tg_fit_with(const tg_training *run, tg_batch_fn loss, tg_fit_opts opts
         "fit/best_epoch", "fit/count", "fit/mean",     "fit/spread",  "fit/parts"};
     if (opts.report) *opts.report = (tg_fit_report){0};
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do("tg_fit")) return tg_error_status();
     if (!run) return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the training is NULL");
     tg_fitting f = {.run = *run, .loss = loss, .o = opts};
     if (tg_fit_check(&f) != TG_OK) return tg_error_status();

@@ -2,6 +2,7 @@
 #include "ops/nn/train/nonfinite.h"
 
 #include "core/memory.h"
+#include "core/work.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -41,15 +42,16 @@ static int kind_of(const tg_array *a) {
 }
 
 bool tg_is_finite(const tg_tensor *t) {
-    const tg_array *a = tg_check_argument(t, "tg_is_finite", "the tensor") ? tg_array_of(t) : NULL;
-    return a && kind_of(a) == FINITE;
+    const tg_array *a =
+        tg_check_argument(t, "tg_is_finite", "the tensor") ? tg_array_within(t, "tg_array_of") : NULL;
+    return a && tg_may_read(a, "tg_is_finite") && kind_of(a) == FINITE;
 }
 
 /* FINITE also where the elements are gone; whatever error that raises is forgotten. */
 static int kind_of_tensor(const tg_tensor *t) {
     if (!tg_is_alive(t)) return FINITE;
     bool pending = tg_error_status() != TG_OK;
-    const tg_array *a = tg_array_of(t);
+    const tg_array *a = tg_array_within(t, "tg_array_of");
     if (!a && !pending) tg_error_clear();
     return a ? kind_of(a) : FINITE;
 }
@@ -117,6 +119,7 @@ static void end(writing *w, char *text, size_t n) {
 bool tg_find_nonfinite(int64_t node, char *text, size_t n) {
     if (!text) return tg_fail(TG_ERR_ARGUMENT, "tg_find_nonfinite: the text is NULL"), false;
     if (n) text[0] = '\0';
+    if (!tg_may_do("tg_find_nonfinite")) return false;
     int kind = NOT_A_NUMBER;
     int64_t i = first_with(kind, node);
     if (i < 0) i = first_with(kind = INFINITE, node);
@@ -174,7 +177,8 @@ bool tg_find_nonfinite_grad(tg_tensor *loss, int64_t node, char *text, size_t n)
     if (tg_error_status() != TG_OK) return false;
     if (!text) return tg_fail(TG_ERR_ARGUMENT, "tg_find_nonfinite_grad: the text is NULL"), false;
     if (n) text[0] = '\0';
-    if (!tg_check_argument(loss, "tg_find_nonfinite_grad", "the loss")) return false;
+    if (!tg_check_argument(loss, "tg_find_nonfinite_grad", "the loss") || !tg_may_do("tg_find_nonfinite_grad"))
+        return false;
     const int64_t from = node < 0 ? 0 : node, nodes = tg_tape_nodes() - from;
     if (nodes < 1) return false;
     watch *all = tg_alloc((size_t)nodes * sizeof *all);

@@ -2,6 +2,7 @@
 #include "ops/nn/train/training_private.h"
 
 #include "core/memory.h"
+#include "core/work.h"
 #include "ops/nn/model/model_private.h"
 #include "ops/nn/optim/optim_private.h"
 #include "ops/nn/optim/schedule_private.h"
@@ -62,6 +63,7 @@ static tg_status put_own(const tg_training *run, tg_safetensors *set) {
 
 tg_status tg_training_write(const tg_training *run, const char *path, const double *score) {
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do(saving)) return tg_error_status();
     const tg_model_object *m = model_of(run, saving);
     tg_safetensors *set = m ? tg_safetensors_new() : NULL;
     if (!set) return tg_error_status();
@@ -201,6 +203,7 @@ static tg_status load(const tg_training *run, tg_model_object *m, const tg_state
 tg_status tg_training_load(const tg_training *run, const char *path) {
     TG_NAMED(loading);
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do(loading)) return tg_error_status();
     tg_model_object *m = model_of(run, loading);
     tg_safetensors *set = m ? tg_safetensors_open(path) : NULL;
     if (!set) return tg_error_status();

@@ -1,5 +1,6 @@
 /* The last files of a training, and the best. A file has up to three names: its own, the latest and the best. */
 #include "ops/nn/model/state_file.h"
+#include "core/work.h"
 #include "ops/nn/train/training_private.h"
 
 #include <dirent.h>
@@ -117,6 +118,7 @@ tg_status tg_training_keep_with(const tg_training *run, const char *folder, int6
                                 tg_training_keep_opts opts) {
     TG_NAMED("tg_training_keep");
     if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!tg_may_do("tg_training_keep")) return tg_error_status();
     if (!folder || !*folder)
         return tg_fail(TG_ERR_ARGUMENT, "%s: the folder is %s", who, folder ? "an empty text" : "NULL");
     if (number < 0 || number >= NUMBER_END || opts.last < 0)

@@ -36,6 +36,7 @@ TCase *tcase_vocab(void);
 TCase *tcase_fit(void);
 TCase *tcase_interrupt(void);
 TCase *tcase_nonfinite(void);
+TCase *tcase_planned(void);
 TCase *tcase_plot(void);
 
 int main(void) {
@@ -78,6 +79,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_fit());
     suite_add_tcase(suite, tcase_interrupt());
     suite_add_tcase(suite, tcase_nonfinite());
+    suite_add_tcase(suite, tcase_planned());
     suite_add_tcase(suite, tcase_plot());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,0 +1,165 @@
+/* Elementwise kernels: one after the other, or several together, block by block.
+ *
+ * A block of each operand fits the first-level cache with those of all others. What only the group uses is never more than a
+ * block: it lies in scratch memory of the thread, and its places are used again as soon as its last reader has passed. */
+#include "autograd/plan/program.h"
+#include "core/parallel.h"
+
+#include <string.h>
+
+#define BLOCK 4096 /* bytes, at most */
+#define APART \
+    (BLOCK + 2 * TG_ALIGN) /* no two blocks at the same place of a page, where loads would wait for stores */
+#define CACHE 24576        /* bytes of the first-level cache for the scratch */
+
+/* ---- making ---- */
+
+static bool make_kernel(tg_program *p, int64_t at, tg_plan_map *m, const tg_strides *ones) {
+    tg_plan_kernel *k = &p->kernel[at];
+    tg_plan_extent *e = &p->extent[at];
+    bool all = true;
+    *k = (tg_plan_kernel){.run = m->run, .arg = m->arg, .stride = ones};
+    *e = (tg_plan_extent){
+        .n = m->n, .cost = m->cost, .unit = TG_BLOCK / m->cost, .operands = (uint8_t)m->operands};
+    for (int i = 0; i < m->operands; i++) {
+        all = all && m->stride[i] == 1;
+        e->size[i] = (uint8_t)(m->stride[i] * m->size[i]);
+        if (m->memory[i] < 0) k->p.each[i] = (char *)&m->number;
+    }
+    if (all) return true;
+    tg_strides *s = tg_program_take(p, 1, sizeof *s);
+    for (int i = 0; s && i < m->operands; i++) s->each[i] = m->stride[i];
+    k->stride = s;
+    return s;
+}
+
+/* Local operands become offsets into the scratch. Returns how many blocks of it the kernel needs. */
+static int set_locals(const tg_program *p, int64_t at, const tg_plan_map *m) {
+    int most = 0;
+    for (int i = 0; i < m->operands; i++) {
+        const tg_memory *of = m->memory[i] >= 0 ? &p->rec.memory[m->memory[i]] : NULL;
+        if (!of || !of->local) continue;
+        p->extent[at].local |= (uint8_t)(1u << i);
+        p->kernel[at].p.each[i] = (char *)(intptr_t)(of->slot * APART);
+        if (of->slot >= most) most = of->slot + 1;
+    }
+    return most;
+}
+
+static tg_part_kind kind_of(const tg_recording *rec, const tg_plan_call *c) {
+    bool numbers = true;
+    for (int i = 0; i < c->maps; i++) numbers = numbers && rec->map[c->map + i].n == 1;
+    return !c->lowered ? TG_PART_CALLS
+           : c->group  ? TG_PART_BLOCKS
+           : numbers   ? TG_PART_NUMBERS
+                       : TG_PART_KERNELS;
+}
+
+/* Appends call c, whose kernels begin at number `at`, to the last part, or begins one. */
+static tg_part *extend(tg_program *p, int64_t c, int64_t at, const tg_plan_call *before) {
+    const tg_plan_call *call = &p->rec.call[c];
+    tg_part_kind kind = kind_of(&p->rec, call);
+    tg_part *last = &p->part[p->n_parts];
+    if (!before || kind_of(&p->rec, before) != kind || before->group != call->group) {
+        p->n_parts++;
+        *++last = (tg_part){.kind = kind, .first = kind == TG_PART_CALLS ? c : at};
+    }
+    last->end = kind == TG_PART_CALLS ? c + 1 : at + call->maps;
+    return last;
+}
+
+/* Elements in a block: a multiple of every vector, and as many as let all blocks of scratch stay in the cache. */
+static void set_block(const tg_program *p, tg_part *part, int blocks) {
+    int64_t bytes = BLOCK, size = 1;
+    while (bytes > 1024 && (int64_t)blocks * bytes > CACHE) bytes /= 2;
+    for (int64_t i = part->first; i < part->end; i++)
+        for (int k = 0; k < p->extent[i].operands; k++)
+            if (p->extent[i].size[k] > size) size = p->extent[i].size[k];
+    part->block = bytes / size;
+}
+
+bool tg_program_make_parts(tg_program *p) {
+    tg_recording *rec = &p->rec;
+    int64_t n = 0;
+    for (int64_t c = 0; c < rec->n_calls; c++) n += rec->call[c].maps;
+    tg_strides *ones = tg_program_take(p, 1, sizeof *ones);
+    p->kernel = tg_program_take(p, n, sizeof *p->kernel);
+    p->extent = tg_program_take(p, n, sizeof *p->extent);
+    p->part = tg_program_take(p, rec->n_calls + 1, sizeof *p->part);
+    if (!ones || !p->kernel || !p->extent || !p->part) return false;
+    for (int k = 0; k < TG_MAX_OPERANDS; k++) ones->each[k] = 1;
+    const tg_plan_call *before = NULL;
+    int blocks = 0;
+    for (int64_t c = 0; c < rec->n_calls; c++) {
+        tg_plan_call *call = &rec->call[c];
+        int64_t parts = p->n_parts;
+        tg_part *part = extend(p, c, p->n_kernels, before);
+        if (p->n_parts != parts) blocks = 0;
+        for (int i = 0; call->lowered && i < call->maps; i++) {
+            if (!make_kernel(p, p->n_kernels, &rec->map[call->map + i], ones)) return false;
+            int needs = set_locals(p, p->n_kernels++, &rec->map[call->map + i]);
+            if (needs > blocks) blocks = needs;
+        }
+        if (part->kind == TG_PART_BLOCKS) set_block(p, part, blocks), p->fused++;
+        before = call;
+    }
+    p->part++; /* the first is nobody's: before it there was none to extend */
+    return true;
+}
+
+/* ---- running ---- */
+
+void tg_plan_run_numbers(const tg_program *p, const tg_part *part) {
+    for (const tg_plan_kernel *k = p->kernel + part->first, *end = p->kernel + part->end; k < end; k++)
+        k->run(1, &k->p, k->stride, k->arg);
+}
+
+typedef struct pass {
+    const tg_plan_kernel *kernel;
+    const tg_plan_extent *extent;
+    int64_t kernels, block;
+} pass;
+
+static void run_units(void *context, int64_t begin, int64_t end) {
+    const pass *g = context;
+    const tg_plan_extent *e = g->extent;
+    tg_operands at = g->kernel->p;
+    int64_t n = (end * e->unit < e->n ? end * e->unit : e->n) - begin * e->unit;
+    for (int i = 0; i < e->operands; i++) at.each[i] += begin * e->unit * e->size[i];
+    g->kernel->run(n, &at, g->kernel->stride, g->kernel->arg);
+}
+
+void tg_plan_run_kernels(const tg_program *p, const tg_part *part) {
+    for (int64_t i = part->first; i < part->end; i++) {
+        pass g = {&p->kernel[i], &p->extent[i], 1, 0};
+        if (g.extent->n <= g.extent->unit)
+            g.kernel->run(g.extent->n, &g.kernel->p, g.kernel->stride, g.kernel->arg);
+        else
+            tg_parallel_for((g.extent->n + g.extent->unit - 1) / g.extent->unit, 1, run_units, &g);
+    }
+}
+
+/* Blocks [begin, end) of all kernels. */
+static void run_blocks(void *context, int64_t begin, int64_t end) {
+    _Alignas(TG_ALIGN) char scratch[TG_SLOTS * APART];
+    const pass *g = context;
+    for (int64_t b = begin; b < end; b++) {
+        int64_t done = b * g->block, left = g->extent->n - done, n = left < g->block ? left : g->block;
+        for (int64_t i = 0; i < g->kernels; i++) {
+            const tg_plan_kernel *k = &g->kernel[i];
+            const tg_plan_extent *e = &g->extent[i];
+            tg_operands at;
+            for (int o = 0; o < e->operands; o++)
+                at.each[o] =
+                    e->local >> o & 1 ? scratch + (intptr_t)k->p.each[o] : k->p.each[o] + done * e->size[o];
+            k->run(n, &at, k->stride, k->arg);
+        }
+    }
+}
+
+void tg_plan_run_blocks(const tg_program *p, const tg_part *part) {
+    pass g = {p->kernel + part->first, p->extent + part->first, part->end - part->first, part->block};
+    int64_t blocks = (g.extent->n + g.block - 1) / g.block, work = 0;
+    for (int64_t i = 0; i < g.kernels; i++) work += g.extent[i].cost * g.block;
+    tg_parallel_for(blocks, work < TG_BLOCK ? TG_BLOCK / work : 1, run_blocks, &g);
+}

@@ -1,0 +1,153 @@
+/* Where what a recording makes lies: two pieces may overlap when no call needs both.
+ *
+ * The largest goes first, to the lowest place that is free during its life ("greedy by size": Pisarchyk and Lee, "Efficient
+ * memory management for deep neural net inference", 2020). A life begins with the call that makes the piece and ends with
+ * the last that uses it, so what a call reads and what it makes never overlap. Small pieces of one size, of which there may
+ * be thousands, need no search: in the order of the calls each takes a place of that size that is free, which is as few
+ * places as can be. */
+#include "autograd/plan/program.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SMALL 4096 /* bytes */
+#define MANY 512   /* small pieces, which are worth the shorter way */
+
+typedef struct piece {
+    tg_memory *m;
+    size_t room;
+    int64_t first, last;
+} piece;
+
+typedef struct placed { /* together in memory, since each piece looks at all that are larger */
+    size_t offset, end;
+    int64_t first, last;
+} placed;
+
+/* The header of a buffer, and the elements. */
+static size_t room_of(const tg_memory *m) {
+    return TG_ALIGN + (m->bytes + TG_ALIGN - 1) / TG_ALIGN * TG_ALIGN;
+}
+
+/* A constant that is written is put back before each run, and lives through all of it. */
+static bool needs_room(const tg_memory *m) {
+    return (m->kind == TG_MEMORY_MADE && !m->escapes && !m->local) ||
+           (m->kind == TG_MEMORY_CONSTANT && m->written);
+}
+
+static int64_t collect(const tg_recording *rec, piece *p) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < rec->n_memories; i++) {
+        tg_memory *m = &rec->memory[i];
+        if (!needs_room(m)) continue;
+        bool whole = m->kind == TG_MEMORY_CONSTANT;
+        p[n++] = (piece){m, room_of(m), whole ? 0 : m->first, whole ? rec->n_calls : m->last};
+    }
+    return n;
+}
+
+/* ---- the lower bound: the most that is alive at once ---- */
+
+static size_t most_alive(const piece *p, int64_t n, int64_t calls, int64_t *change) {
+    memset(change, 0, (size_t)(calls + 2) * sizeof *change);
+    for (int64_t i = 0; i < n; i++)
+        change[p[i].first] += (int64_t)p[i].room, change[p[i].last + 1] -= (int64_t)p[i].room;
+    int64_t now = 0, most = 0;
+    for (int64_t i = 0; i <= calls; i++)
+        if ((now += change[i]) > most) most = now;
+    return (size_t)most;
+}
+
+/* ---- large pieces ---- */
+
+static int larger_first(const void *a, const void *b) {
+    const piece *x = a, *y = b;
+    if (x->room != y->room) return x->room < y->room ? 1 : -1;
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Puts q among the n that are placed, in order of their offsets. */
+static size_t put(placed *at, int64_t n, const piece *q) {
+    size_t offset = 0;
+    for (const placed *p = at; p < at + n; p++) {
+        if (p->last < q->first || q->last < p->first) continue;
+        if (p->offset >= offset + q->room) break;
+        if (p->end > offset) offset = p->end;
+    }
+    q->m->offset = offset;
+    int64_t k = n;
+    while (k > 0 && at[k - 1].offset > offset) k--;
+    memmove(at + k + 1, at + k, (size_t)(n - k) * sizeof *at);
+    at[k] = (placed){offset, offset + q->room, q->first, q->last};
+    return offset + q->room;
+}
+
+static size_t place_large(const piece *p, int64_t n, placed *at) {
+    size_t end = 0;
+    for (int64_t i = 0; i < n; i++) {
+        size_t to = put(at, i, &p[i]);
+        if (to > end) end = to;
+    }
+    return end;
+}
+
+/* ---- small pieces ---- */
+
+enum { SIZES = SMALL / TG_ALIGN + 1 };
+
+/* The pieces are in the order in which they are made; last_of[call] begins the list of those that end with it. A place
+ * that is free is linked through the piece that had it last. */
+static size_t place_small(const piece *p, int64_t n, int64_t calls, size_t base, int64_t *last_of,
+                          int64_t *next) {
+    int64_t freed[SIZES], at = 0;
+    for (int i = 0; i < SIZES; i++) freed[i] = -1;
+    memset(last_of, -1, (size_t)(calls + 2) * sizeof *last_of);
+    for (int64_t c = 0; c <= calls && at < n; c++) {
+        for (; at < n && p[at].first <= c; at++) {
+            int64_t *free = &freed[p[at].room / TG_ALIGN];
+            if (*free >= 0) {
+                p[at].m->offset = p[*free].m->offset;
+                *free = next[*free];
+            } else {
+                p[at].m->offset = base;
+                base += p[at].room;
+            }
+            next[at] = last_of[p[at].last], last_of[p[at].last] = at;
+        }
+        for (int64_t i = last_of[c], after; i >= 0; i = after) {
+            int64_t *free = &freed[p[i].room / TG_ALIGN];
+            after = next[i];
+            next[i] = *free, *free = i;
+        }
+    }
+    return base;
+}
+
+/* ---- both ---- */
+
+static int small_first(const void *a, const void *b) {
+    const piece *x = a, *y = b;
+    bool s = x->room < SMALL, t = y->room < SMALL;
+    if (s != t) return s ? -1 : 1;
+    if (!s) return larger_first(a, b);
+    if (x->first != y->first) return x->first < y->first ? -1 : 1;
+    return x->m < y->m ? -1 : x->m > y->m;
+}
+
+bool tg_layout_memory(tg_recording *rec, size_t *bytes, size_t *lower_bound) {
+    size_t pieces = (size_t)rec->n_memories + 1, calls = (size_t)rec->n_calls + 2;
+    size_t size = pieces * (sizeof(piece) + sizeof(placed)) + (pieces + calls) * sizeof(int64_t);
+    piece *p = tg_sys_alloc(size);
+    if (!p) return false;
+    placed *at = (placed *)(void *)(p + pieces);
+    int64_t *of_pieces = (int64_t *)(void *)(at + pieces), *of_calls = of_pieces + pieces;
+    int64_t n = collect(rec, p), small = 0;
+    *lower_bound = most_alive(p, n, rec->n_calls, of_calls);
+    qsort(p, (size_t)n, sizeof *p, small_first);
+    while (small < n && p[small].room < SMALL) small++;
+    if (small < MANY) qsort(p, (size_t)n, sizeof *p, larger_first), small = 0;
+    *bytes = place_large(p + small, n - small, at);
+    *bytes = place_small(p, small, rec->n_calls, *bytes, of_calls, of_pieces);
+    tg_sys_free(p, size);
+    return true;
+}

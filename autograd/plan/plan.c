@@ -1,0 +1,291 @@
+/* Plans as users hold them: which runs are eager, which are recorded, and which replayed. */
+#include "autograd/plan/plan.h"
+
+#include "autograd/plan/program.h"
+
+#include <string.h>
+
+#define KEPT_AT_MOST 8
+#define RUNS 4 /* that may differ, each from the one before, until that is an error */
+
+/* What is known of inputs of one kind. */
+typedef struct entry {
+    tg_recording rec;        /* of the last run, as long as there is no program */
+    tg_program *program;     /* NULL: not yet */
+    int differing;           /* runs recorded so far, each other than the one before */
+    char why[TG_DIFFERENCE]; /* the last difference */
+    uint64_t used;
+} entry;
+
+struct tg_plan {
+    const char *kind;
+    tg_step *step;
+    void *user;
+    _Atomic bool running;
+    entry *entry; /* n_entries of cap_entries */
+    int n_entries, cap_entries;
+    uint64_t runs;
+    const entry *last;
+    tg_plan_stats stats;
+};
+
+static const char kind[] = "plan";
+
+/* ---- handles: a kept tensor whose elements are the struct ---- */
+
+static tg_plan *plan_of(const tg_plan *handle, const char *who) {
+    const tg_slot *s = tg_slot_peek((const tg_tensor *)(const void *)handle);
+    if (s && s->kept && s->a.dtype == TG_U8 && s->a.numel == sizeof(tg_plan) &&
+        ((const tg_plan *)s->a.data)->kind == kind)
+        return s->a.data;
+    tg_fail(TG_ERR_ARGUMENT, "%s: the plan %s", who,
+            !handle ? "is NULL"
+            : s     ? "is the handle of something else"
+                    : "was freed");
+    return NULL;
+}
+
+static bool start(tg_plan *p, const char *who) {
+    if (!atomic_exchange(&p->running, true)) return true;
+    tg_fail(TG_ERR_ARGUMENT,
+            "%s: the plan is running, on another thread or in the middle of a run of its own", who);
+    return false;
+}
+
+tg_plan *tg_plan_new_with(tg_step *step, void *user, tg_plan_new_opts opts) {
+    if (!step || opts.recordings < 0)
+        tg_fail(TG_ERR_ARGUMENT,
+                !step ? "tg_plan_new: the step is NULL" : "tg_plan_new: .recordings is below 0");
+    if (tg_error_pending != TG_OK) return NULL;
+    int most = opts.recordings ? opts.recordings : KEPT_AT_MOST;
+    tg_array a = {0};
+    size_t bytes = (size_t)most * sizeof(entry);
+    entry *entries = tg_sys_alloc(bytes);
+    if (!entries) tg_fail(TG_ERR_MEMORY, "tg_plan_new: there is no memory for %d recordings", most);
+    tg_slot *s = entries && tg_array_alloc(&a, TG_U8, TG_SHAPE(sizeof(tg_plan))) == TG_OK
+                     ? tg_slot_new_kept("plan_new")
+                     : NULL;
+    if (!s) {
+        tg_array_drop(&a);
+        tg_sys_free(entries, bytes);
+        return NULL;
+    }
+    tg_buffer_share(a.buffer);
+    s->a = a;
+    *(tg_plan *)a.data =
+        (tg_plan){.kind = kind, .step = step, .user = user, .entry = entries, .cap_entries = most};
+    return (tg_plan *)(void *)tg_handle(s);
+}
+
+static void forget(entry *e) {
+    tg_recording_free(&e->rec);
+    tg_program_free(e->program);
+    e->program = NULL;
+}
+
+void tg_plan_free(tg_plan *plan) {
+    if (!plan) return;
+    tg_plan *p = plan_of(plan, "tg_plan_free");
+    if (!p || !start(p, "tg_plan_free")) return;
+    for (int i = 0; i < p->n_entries; i++) forget(&p->entry[i]);
+    tg_sys_free(p->entry, (size_t)p->cap_entries * sizeof *p->entry);
+    p->kind = NULL;
+    tg_slot_kill(tg_slot_peek((tg_tensor *)(void *)plan));
+}
+
+tg_plan_stats tg_plan_stats_of(const tg_plan *plan) {
+    const tg_plan *p = plan_of(plan, "tg_plan_stats_of");
+    if (!p) return (tg_plan_stats){0};
+    tg_plan_stats s = p->stats;
+    for (int i = 0; i < p->n_entries; i++) s.kept += p->entry[i].program != NULL;
+    const tg_program *g = p->last ? p->last->program : NULL;
+    if (g) s.calls = g->rec.n_calls, s.fused = g->fused, s.arena = g->bytes, s.lower_bound = g->lower_bound;
+    return s;
+}
+
+/* ---- which recording ---- */
+
+static const tg_recording *recording_of(const entry *e) { return e->program ? &e->program->rec : &e->rec; }
+
+/* Whether the entry is for these inputs, and holds, or has nothing yet of which that could be said. One that can never be run
+ * again is emptied. */
+static bool is_for(entry *e, int n, tg_tensor *const *in) {
+    const tg_recording *rec = recording_of(e);
+    if ((rec->n_in && !rec->input) || !tg_recording_fits(rec, n, in)) return false;
+    if (!e->program) return !rec->whole || tg_recording_holding(rec) != TG_HOLDS_NOT;
+    tg_holding holding = tg_program_holding(e->program, in);
+    if (holding == TG_HOLDS_NEVER) forget(e), e->differing = 0;
+    return holding != TG_HOLDS_NOT;
+}
+
+/* The entry for these inputs, a new one where there is none: one of which nothing is known makes room, or the one that was not
+ * used for longest. */
+static entry *entry_for(tg_plan *p, int n, tg_tensor *const *in) {
+    entry *oldest = NULL;
+    for (int i = 0; i < p->n_entries; i++) {
+        entry *e = &p->entry[i];
+        if (is_for(e, n, in)) return e;
+        if (!oldest || e->used < oldest->used) oldest = e;
+    }
+    if (p->n_entries < p->cap_entries && (!oldest || oldest->used > 0))
+        oldest = &p->entry[p->n_entries++];
+    else
+        forget(oldest);
+    *oldest = (entry){0};
+    return oldest;
+}
+
+/* ---- an eager run, which is recorded ---- */
+
+/* In memory of its own, as a replay gives it: that of an input, a parameter or a gradient is copied. */
+static tg_status take_result(tg_array *result, const tg_array *a, uint64_t births) {
+    if (a->buffer && !a->buffer->shared && a->buffer->serial > births)
+        return tg_array_share(result, a), TG_OK;
+    if (tg_array_alloc_like(result, a) != TG_OK) return tg_error_status();
+    tg_array_copy(result, a);
+    return TG_OK;
+}
+
+static tg_status call_step(tg_plan *p, tg_tensor *const *in, tg_array *result, tg_recorder *r, bool *whole) {
+    const uint64_t births = tg_buffer_births;
+    tg_callback c = tg_callback_begin();
+    tg_tensor *y = p->step(in, p->user);
+    tg_slot *s = tg_error_status() == TG_OK ? tg_callback_result(y, "tg_plan_run") : NULL;
+    *whole = r && tg_recorder_end(r, s);
+    tg_listening = NULL;
+    if (s) take_result(result, &s->a, births);
+    return tg_callback_end(c, tg_error_status(), "tg_plan_run");
+}
+
+/* The recording of this run is kept, and with the one before it, if they are the same, becomes a program. */
+static void consider(tg_plan *p, entry *e, tg_recording *rec) {
+    char text[TG_DIFFERENCE];
+    const char *why = !rec->fit      ? "a tensor was kept or freed"
+                      : e->rec.whole ? tg_recording_difference(&e->rec, rec, text)
+                                     : "it ran once";
+    if (why) {
+        tg_recording_free(&e->rec);
+        e->rec = *rec;
+        e->rec.whole = rec->fit;
+        strncpy(e->why, why, sizeof e->why - 1);
+        e->differing++;
+        return;
+    }
+    tg_recording_free(&e->rec);
+    e->program = tg_program_new(rec);
+    e->differing = 0;
+    p->stats.recorded += e->program != NULL;
+}
+
+static tg_status run_eagerly(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg_array *result) {
+    tg_recorder r;
+    tg_recording rec;
+    bool whole = false;
+    tg_status s = e ? tg_recorder_begin(&r, &rec, n, in, &e->rec) : TG_OK;
+    if (s == TG_OK) s = call_step(p, in, result, e ? &r : NULL, &whole);
+    tg_listening = NULL;
+    p->stats.eager++;
+    if (e && s == TG_OK && whole)
+        consider(p, e, &rec);
+    else if (e)
+        tg_recording_free(&rec);
+    return s;
+}
+
+/* The inputs as the step sees them: without a history, and each in memory of its own. */
+static tg_status separate(int n, tg_tensor *const *in, tg_tensor **own) {
+    for (int i = 0; i < n; i++) {
+        const tg_slot *s = tg_slot_peek(in[i]);
+        bool again = false;
+        for (int k = 0; k < i; k++) again = again || tg_slot_peek(in[k])->a.buffer == s->a.buffer;
+        own[i] = s->node ? tg_detach(in[i]) : in[i];
+        if (!again) continue;
+        tg_array copy = {0};
+        if (s->requires_grad && !s->node)
+            return tg_fail(TG_ERR_ARGUMENT,
+                           "tg_plan_run: input %d has the memory of another, and requires a gradient", i);
+        if (tg_array_alloc_like(&copy, &s->a) != TG_OK) return tg_error_status();
+        tg_array_copy(&copy, &s->a);
+        own[i] = tg_from_array(&copy);
+        tg_array_drop(&copy);
+    }
+    return tg_error_status();
+}
+
+#define FEW 16
+
+static tg_status record(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg_array *result) {
+    tg_tensor *few[FEW], **own = few;
+    if (e && e->differing >= RUNS)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_plan_run: the step did something else in each of %d runs: %s",
+                       RUNS, e->why);
+    size_t bytes = (size_t)n * sizeof *own;
+    if (n > FEW && !(own = tg_sys_alloc(bytes))) return tg_fail_memory(bytes);
+    tg_tape *tape = tg_tape_get();
+    tg_status s = tape ? TG_OK : tg_error_status();
+    int64_t tensors = tape ? tape->region.count : 0, nodes = tape ? tape->n_nodes : 0;
+    if (s == TG_OK) s = separate(n, in, own);
+    if (s == TG_OK) s = run_eagerly(p, e, n, own, result);
+    if (tape) tg_tape_cut(tape, tensors, nodes);
+    if (n > FEW) tg_sys_free(own, bytes);
+    return s;
+}
+
+/* ---- a run ---- */
+
+static tg_status run(tg_plan *p, int n, tg_tensor *const *in, tg_array *result) {
+    entry *e = entry_for(p, n, in);
+    e->used = ++p->runs;
+    p->last = e;
+    if (!e->program) {
+        tg_status s = record(p, e, n, in, result);
+        if (!e->program && e->differing == 0) e->used = 0; /* it failed, and nothing is known */
+        return s;
+    }
+    bool was_off = tg_grad_off;
+    tg_run_end end = tg_program_run(e->program, in, result);
+    tg_grad_off = was_off;
+    if (end == TG_RUN_UNDONE) {
+        p->stats.undone++;
+        return record(p, NULL, n, in, result);
+    }
+    p->stats.replayed += end == TG_RUN_DONE;
+    return tg_error_status();
+}
+
+static tg_status check(int n, tg_tensor *const *in) {
+    if (tg_error_pending != TG_OK) return tg_error_pending;
+    if (n < 0 || (n > 0 && !in))
+        return tg_fail(TG_ERR_ARGUMENT, "tg_plan_run: the array of inputs is NULL, or their number below 0");
+    if (tg_listening)
+        return tg_fail(TG_ERR_TAPE, "tg_plan_run: a plan cannot be run inside the step of another");
+    for (int i = 0; i < n; i++)
+        if (!tg_slot_of_input(in[i], "tg_plan_run", i) || !tg_slot_with_data(in[i], "tg_plan_run"))
+            return tg_error_status();
+    return TG_OK;
+}
+
+tg_tensor *tg_plan_run_with(tg_plan *plan, int n, tg_tensor *const *in) {
+    if (check(n, in) != TG_OK) return tg_poison();
+    tg_plan *p = plan_of(plan, "tg_plan_run");
+    if (!p || !start(p, "tg_plan_run")) return tg_poison();
+    tg_array result = {0};
+    tg_status s = run(p, n, in, &result);
+    atomic_store(&p->running, false);
+    tg_tensor *y = s == TG_OK ? tg_from_array(&result) : tg_poison();
+    tg_array_drop(&result);
+    tg_slot *of = s == TG_OK ? tg_slot_peek(y) : NULL;
+    if (of && !of->poison) of->maker.op = "plan_run";
+    return y;
+}
+
+void tg_plan_print(FILE *file, const tg_plan *plan) {
+    const tg_plan *p = plan_of(plan, "tg_plan_print");
+    if (p && !file) tg_fail(TG_ERR_ARGUMENT, "tg_plan_print: the file is NULL");
+    if (!p || !file) return;
+    if (p->last && p->last->program)
+        tg_program_print(file, p->last->program);
+    else
+        fprintf(file, "nothing is recorded yet%s%s\n", p->last && *p->last->why ? ": " : "",
+                p->last ? p->last->why : "");
+}

@@ -1,0 +1,105 @@
+/* Plans: a step recorded once and replayed.
+ *
+ * A training step does the same to other numbers each time. Run through a plan it is recorded as it runs, as a list of calls
+ * of kernels, and from then on the list is run in its place: without handles, shape rules, nodes, a walk or allocation, on
+ * memory laid out once. The step is an ordinary function; eager and planned it is the same code and gives the same bits.
+ *
+ *     static tg_tensor *step(tg_tensor *const *in, void *user) {
+ *         trainer *t = user;
+ *         tg_tensor *loss = tg_cross_entropy(net(t->model, in[0]), in[1]);
+ *         tg_backward(loss);
+ *         tg_optim_step(t->adam);
+ *         return loss;
+ *     }
+ *     ...
+ *     tg_plan *plan = tg_plan_new(step, &t);
+ *     while (...) {
+ *         tg_mark before = tg_tape_mark();
+ *         double loss = tg_item(tg_plan_run(plan, x, y));
+ *         tg_tape_rewind(before);
+ *     }
+ *     tg_plan_free(plan);
+ *
+ * When it is recorded. Two runs in a row that did the same, in the same order, on arrays of the same layouts, with the same
+ * numbers in what the step made itself (tg_full, tg_from) or drew for itself (tg_rng_uniform), are one recording; the third
+ * run replays it. So whatever changes
+ * from run to run without being an input (a counter, a scale that the step computes on the host) never freezes: the
+ * runs differ and stay eager, and the fifth is an error that names what differed and the line. What is the same in two runs and
+ * another only later (a rate that a schedule of one's own changes each epoch, a host array given to tg_from) does freeze, as
+ * no call of the step happens any more that could tell: give it as an input, or keep it in a tensor (tg_keep) and change
+ * that between runs. Parameters that layers make on
+ * the first run are no difference.
+ *
+ * What a replay does as the eager step would: draws from the same random streams (one of the caller's own, `.rng`, has to live
+ * as long as the plan; a variable of the step is refused); uses the learning rate, the step count and
+ * the parameters as they are then; adds to gradients that are there; checks indices and classes, and raises the error with the
+ * line of the step.
+ *
+ * Guards. Before a replay the plan looks whether a recording holds, and otherwise makes one, keeping the others for when
+ * they hold again: dtypes, shapes and strides of the inputs; whether recording is on (tg_set_grad_enabled); which tensors
+ * require a gradient; the training mode of the models; that each parameter still has its memory; where the step itself uses
+ * a gradient that it has stored, that it was new, or added to, as when it was recorded. In the middle of a replay it looks at what the
+ * library decided by the numbers (is the sum of a loss infinite?): where that differs, the run is undone up to there,
+ * which costs nothing but the time, and done eagerly. Where gradients were stored or an optimiser has stepped by then, it is
+ * TG_ERR_TAPE.
+ *
+ * What cannot be recorded is an error that names it, raised while the step is recorded: elements that leave for the host
+ * (tg_item, tg_get, tg_data, tg_copy_out, tg_array_of, tg_print, a file) after they were computed from inputs or parameters,
+ * since what they decide there would be frozen; a tape tensor from outside of the step that is no input; hooks; changes of an
+ * optimiser's or a model's settings inside the step; tg_seed. */
+#ifndef TG_AUTOGRAD_PLAN_H
+#define TG_AUTOGRAD_PLAN_H
+
+#include "core/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct tg_plan tg_plan;
+
+/* One step, of the inputs given to tg_plan_run; `user` is what tg_plan_new was given. Any program of tensors: forward,
+ * tg_backward or tg_grad, tg_optim_step, clipping. What it returns is the result; an error it leaves pending fails the run. */
+typedef tg_tensor *tg_step(tg_tensor *const *in, void *user);
+
+typedef struct tg_plan_new_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    int recordings; /* how many are kept, for inputs of several shapes; 0: 8. The one that was used longest ago goes */
+} tg_plan_new_opts;
+
+/* A plan, which the caller frees. It belongs to no thread, but is run by one at a time. NULL with the error raised:
+ * TG_ERR_ARGUMENT where the step is NULL, TG_ERR_MEMORY. */
+TG_API tg_plan *tg_plan_new_with(tg_step *step, void *user, tg_plan_new_opts opts);
+
+/* Frees it and its memory. NULL is ignored. TG_ERR_ARGUMENT while it runs. */
+TG_API void tg_plan_free(tg_plan *plan);
+
+/* Runs the step of n inputs: eagerly while it is not recorded, and as recorded from then on. The result is a tensor of
+ * the current tape, in memory of its own, without a history; all other tensors that the step made are gone. Inputs are any tensors; one that has a
+ * history counts as a constant, and gradients arrive at those that are leaves and require one, as from tg_backward.
+ * After an error the result is the poison tensor, and what the step had changed by then is as the eager step would have left
+ * it. TG_ERR_ARGUMENT: the plan is NULL, freed, running on another thread or in the middle of a run of its own; the step was
+ * another in each of four runs. TG_ERR_TAPE: something that cannot be recorded. */
+TG_API tg_tensor *tg_plan_run_with(tg_plan *plan, int n, tg_tensor *const *in);
+
+/* What a plan has done and holds. */
+typedef struct tg_plan_stats {
+    int64_t eager, replayed; /* runs */
+    int64_t undone;          /* of the eager ones: those that began as a replay and met another decision */
+    int64_t recorded;        /* recordings made; `kept` of them are there */
+    int kept;
+    int64_t calls;      /* of the last recording used: calls in its list */
+    int64_t fused;      /* of these: elementwise ones that are run block by block with others */
+    size_t arena;       /* bytes of its memory */
+    size_t lower_bound; /* the largest sum of bytes alive at once, below which no layout can come */
+} tg_plan_stats;
+TG_API tg_plan_stats tg_plan_stats_of(const tg_plan *plan);
+
+/* Prints the last recording used: one line a call with op, shapes, bytes and the line of the step. */
+TG_API void tg_plan_print(FILE *file, const tg_plan *plan);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

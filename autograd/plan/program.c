@@ -1,0 +1,278 @@
+/* A recording becomes a program: memory laid out, operands at their addresses, calls with all that they are given. */
+#include "autograd/plan/program.h"
+#include "core/random.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void *tg_program_take(tg_program *p, int64_t n, size_t size) {
+    size_t bytes;
+    void *at = tg_size_mul((size_t)n, size, &bytes) ? tg_arena_alloc(&p->arena, bytes + 1) : NULL;
+    return at ? memset(at, 0, bytes) : NULL;
+}
+
+/* ---- which memory outlives the run ---- */
+
+static bool is_whole(const tg_operand *o, const tg_memory *m) {
+    return o->at == 0 && (size_t)o->a.numel * tg_dtype_size((tg_dtype)o->a.dtype) == m->bytes;
+}
+
+/* A piece that the result or one gradient has whole is made in memory that it can keep. */
+static void find_escaping(tg_recording *rec) {
+    for (int64_t i = 0; i < rec->n_calls; i++) {
+        const tg_plan_call *c = &rec->call[i];
+        const tg_operand *o = &rec->operand[c->operand];
+        if (c->kind != TG_CALL_STORE || o->memory < 0) continue;
+        tg_memory *m = &rec->memory[o->memory];
+        m->escapes = m->kind == TG_MEMORY_MADE && m->stored == 1 && is_whole(o, m);
+    }
+    if (rec->result.memory < 0) return;
+    tg_memory *m = &rec->memory[rec->result.memory];
+    if (m->kind == TG_MEMORY_MADE) m->escapes = is_whole(&rec->result, m) || m->escapes;
+}
+
+/* ---- pointers: to where each memory lies, by memory ---- */
+
+typedef void each_pointer(tg_program *p, int memory, tg_patch patch);
+
+static void count_pointer(tg_program *p, int memory, tg_patch patch) {
+    (void)patch;
+    p->first_patch[memory + 2]++;
+}
+
+static void note_pointer(tg_program *p, int memory, tg_patch patch) {
+    p->patch[p->first_patch[memory + 1]++] = patch;
+}
+
+static void each_of_operands(tg_program *p, each_pointer *f) {
+    for (int64_t c = 0; c < p->rec.n_calls; c++)
+        for (int64_t i = p->rec.call[c].operand, end = i + p->rec.call[c].n;
+             !p->rec.call[c].lowered && i < end; i++) {
+            tg_array *a = &p->slot[i].a;
+            if (p->rec.operand[i].memory >= 0)
+                f(p, p->rec.operand[i].memory,
+                  (tg_patch){(char **)(void *)&a->data, &a->buffer, p->rec.operand[i].at});
+        }
+}
+
+static void each_of_kernels(tg_program *p, each_pointer *f) {
+    int64_t at = 0;
+    for (int64_t c = 0; c < p->rec.n_calls; c++)
+        for (int i = 0; p->rec.call[c].lowered && i < p->rec.call[c].maps; i++, at++) {
+            const tg_plan_map *m = &p->rec.map[p->rec.call[c].map + i];
+            for (int k = 0; k < m->operands; k++)
+                if (m->memory[k] >= 0 && !p->rec.memory[m->memory[k]].local)
+                    f(p, m->memory[k], (tg_patch){&p->kernel[at].p.each[k], NULL, m->at[k]});
+        }
+}
+
+void tg_program_point(const tg_program *p, int64_t memory, char *base, const tg_buffer *buffer) {
+    for (int64_t k = p->first_patch[memory]; k < p->first_patch[memory + 1]; k++) {
+        *p->patch[k].where = base + p->patch[k].at;
+        if (p->patch[k].buffer) *p->patch[k].buffer = (tg_buffer *)(uintptr_t)buffer;
+    }
+}
+
+/* What does not change from run to run. The buffer over a piece of the arena says where its elements end. */
+static bool set_pointer(tg_program *p, int64_t m) {
+    const tg_memory *of = &p->rec.memory[m];
+    char *base = of->kind == TG_MEMORY_INPUT ? of->base : tg_program_base(p, of);
+    bool known = of->kind == TG_MEMORY_INPUT || of->kind == TG_MEMORY_KEPT;
+    if (!base || of->local) return true;
+    if (!known && !(p->buffer[m] = tg_buffer_of_blob(base, of->bytes, false, NULL, NULL))) return false;
+    tg_program_point(p, m, base, known ? of->buffer : p->buffer[m]);
+    return true;
+}
+
+static bool set_pointers(tg_program *p) {
+    const tg_recording *rec = &p->rec;
+    p->first_patch = tg_program_take(p, rec->n_memories + 2, sizeof *p->first_patch);
+    p->fresh = tg_program_take(p, rec->n_memories, sizeof(tg_buffer *));
+    p->buffer = tg_program_take(p, rec->n_memories, sizeof(tg_buffer *));
+    if (!p->first_patch || !p->fresh || !p->buffer) return false;
+    each_of_operands(p, count_pointer), each_of_kernels(p, count_pointer);
+    for (int64_t m = 0; m < rec->n_memories; m++) p->first_patch[m + 2] += p->first_patch[m + 1];
+    p->patch = tg_program_take(p, p->first_patch[rec->n_memories + 1], sizeof *p->patch);
+    if (!p->patch) return false;
+    each_of_operands(p, note_pointer), each_of_kernels(p, note_pointer);
+    for (int64_t m = 0; m < rec->n_memories; m++)
+        if (!set_pointer(p, m)) return false;
+    return true;
+}
+
+char *tg_program_base(const tg_program *p, const tg_memory *m) {
+    bool in_arena = (m->kind == TG_MEMORY_MADE && !m->escapes && !m->local) ||
+                    (m->kind == TG_MEMORY_CONSTANT && m->written);
+    if (in_arena) return p->memory + m->offset + TG_ALIGN;
+    return m->kind == TG_MEMORY_KEPT || m->kind == TG_MEMORY_CONSTANT ? m->base : NULL;
+}
+
+/* ---- operands ---- */
+
+static const char *name_of(tg_program *p, const tg_memory *m) {
+    const tg_slot *s = m->kind == TG_MEMORY_KEPT ? tg_slot_peek(m->handle) : NULL;
+    if (!s || !s->name) return NULL;
+    size_t n = strlen(s->name) + 1;
+    char *name = tg_arena_alloc(&p->arena, n);
+    return name ? memcpy(name, s->name, n) : NULL;
+}
+
+static void make_slot(tg_program *p, tg_slot *s, const tg_operand *o) {
+    memset(s, 0, sizeof *s);
+    atomic_init(&s->generation, 1);
+    atomic_init(&s->tag, (uint16_t)(o->memory != TG_ABSENT));
+    s->kept = true, s->requires_grad = o->needed, s->a = o->a;
+    s->a.data = s->a.buffer = NULL;
+    if (o->memory >= 0) s->name = name_of(p, &p->rec.memory[o->memory]);
+}
+
+/* Calls that are kernels alone need none: their memory is never touched. */
+static bool make_slots(tg_program *p) {
+    const tg_recording *rec = &p->rec;
+    p->slots_bytes = (size_t)rec->n_operands * sizeof(tg_slot) + TG_ALIGN;
+    if (!(p->slots = tg_sys_alloc(p->slots_bytes))) return false;
+    p->slot = p->slots;
+    for (int64_t c = 0; c < rec->n_calls; c++)
+        for (int64_t i = rec->call[c].operand, end = i + rec->call[c].n; !rec->call[c].lowered && i < end; i++)
+            make_slot(p, &p->slot[i], &rec->operand[i]);
+    return true;
+}
+
+/* ---- calls ---- */
+
+static tg_tensor *handle_of(tg_slot *s) { return s->tag ? tg_handle(s) : NULL; }
+
+static tg_tensor **handles(tg_program *p, tg_slot *slot, int n) {
+    tg_tensor **h = tg_program_take(p, n, sizeof *h);
+    for (int i = 0; h && i < n; i++) h[i] = handle_of(&slot[i]);
+    return h;
+}
+
+static bool make_forward(tg_program *p, tg_program_call *c) {
+    const tg_plan_call *call = c->call;
+    tg_tensor **handle = handles(p, c->slot, call->n_in);
+    c->forward = (tg_call){.op = call->op,
+                           .n_in = call->n_in,
+                           .n_out = call->n_out,
+                           .in = c->array,
+                           .out = (tg_array *const *)(const void *)(c->array + call->n_in),
+                           .attr = call->data,
+                           .handle = handle};
+    return handle;
+}
+
+static int by_birth(const void *a, const void *b) {
+    const tg_place *x = a, *y = b;
+    return x->birth < y->birth ? -1 : x->birth > y->birth;
+}
+
+/* The places of the gradients that the kernel makes: those of the arena, since it asks for their buffers itself. */
+static bool make_places(tg_program *p, tg_program_call *c, const tg_operand *din) {
+    tg_place *place = tg_program_take(p, c->call->n_in, sizeof *place);
+    if (!place) return false;
+    for (int i = 0; i < c->call->n_in; i++) {
+        const tg_memory *m = din[i].memory >= 0 && !din[i].begun ? &p->rec.memory[din[i].memory] : NULL;
+        if (!m || !m->birth || m->kind != TG_MEMORY_MADE || m->escapes || m->first != c->call - p->rec.call)
+            continue;
+        place[c->n_places++] = (tg_place){m->birth, m->bytes, p->memory + m->offset};
+    }
+    qsort(place, (size_t)c->n_places, sizeof *place, by_birth);
+    c->place = place;
+    return true;
+}
+
+/* What the kernel makes, and outlives the run, stays where the kernel put it. */
+static void find_adopted(tg_program *p, const tg_program_call *c, const tg_operand *din) {
+    for (int i = 0; i < c->call->n_in; i++) {
+        tg_memory *m = din[i].memory >= 0 ? &p->rec.memory[din[i].memory] : NULL;
+        if (m && m->escapes && !din[i].begun && m->first == c->call - p->rec.call && is_whole(&din[i], m))
+            m->adopted = true;
+    }
+}
+
+static bool make_gradient(tg_program *p, tg_program_call *c) {
+    const tg_plan_call *call = c->call;
+    int n = call->n_in, m = call->n_out;
+    tg_tensor **h = handles(p, c->slot, n + m);
+    c->din = tg_program_take(p, n, sizeof *c->din);
+    if (!h || !c->din) return false;
+    const tg_operand *din = c->operand + n + 2 * m;
+    for (int i = 0; i < n; i++)
+        c->slot[i].requires_grad = din[i].needed; /* what tg_needs looks at, outside of a walk */
+    c->node = (tg_node){
+        .op = call->op, .n_in = n, .n_out = m, .in = h, .out = h + n, .attr = call->data, .saved = call->saved};
+    if (!call->lowered) find_adopted(p, c, din);
+    return make_places(p, c, din);
+}
+
+static bool make_call(tg_program *p, int64_t i) {
+    tg_program_call *c = &p->call[i];
+    c->slot = &p->slot[c->call->operand];
+    c->array = tg_program_take(p, c->call->n, sizeof(tg_array *));
+    if (!c->array) return false;
+    for (int k = 0; k < c->call->n; k++) c->array[k] = c->slot[k].tag ? &c->slot[k].a : NULL;
+    if (c->call->kind == TG_CALL_FORWARD) return make_forward(p, c);
+    return c->call->kind != TG_CALL_GRADIENT || make_gradient(p, c);
+}
+
+static size_t undo_bytes_of(const tg_recording *rec) {
+    size_t bytes = 0;
+    for (int64_t i = 0; i < rec->n_memories; i++) bytes += tg_undo_bytes(rec, &rec->memory[i]);
+    for (int64_t i = 0; i < rec->n_calls; i++)
+        if (rec->call[i].stream) bytes += sizeof(tg_rng);
+    return bytes;
+}
+
+static bool make(tg_program *p) {
+    tg_recording *rec = &p->rec;
+    find_escaping(rec);
+    if (!tg_schedule(rec)) return false;
+    if (!tg_layout_memory(rec, &p->bytes, &p->lower_bound)) return false;
+    if (p->bytes && !(p->memory = tg_sys_alloc(p->bytes))) return false;
+    if (!make_slots(p) || !tg_program_make_parts(p) || !set_pointers(p) ||
+        !(p->call = tg_program_take(p, rec->n_calls, sizeof *p->call)))
+        return false;
+    p->last_decision = -1, p->first_outside = rec->n_calls;
+    for (int64_t i = 0; i < rec->n_calls; i++) {
+        p->call[i].call = &rec->call[i], p->call[i].operand = &rec->operand[rec->call[i].operand];
+        if (!rec->call[i].lowered && !make_call(p, i)) return false;
+        if (rec->call[i].kind == TG_CALL_DECISION) p->last_decision = i;
+        p->shows_new = p->shows_new || tg_call_shows_new(rec, &rec->call[i]);
+        if ((rec->call[i].outside || rec->call[i].kind == TG_CALL_STORE) && i < p->first_outside)
+            p->first_outside = i;
+    }
+    if (p->last_decision >= 0) p->undo_bytes = undo_bytes_of(rec);
+    return true;
+}
+
+/* The memories that a run has to look at. */
+static bool find_special(tg_program *p) {
+    p->special = tg_program_take(p, p->rec.n_memories, sizeof *p->special);
+    for (int64_t i = 0; p->special && i < p->rec.n_memories; i++)
+        if (p->rec.memory[i].kind != TG_MEMORY_MADE || p->rec.memory[i].escapes)
+            p->special[p->n_special++] = i;
+    return p->special;
+}
+
+tg_program *tg_program_new(tg_recording *rec) {
+    tg_program *p = tg_sys_alloc(sizeof *p);
+    if (!p) {
+        tg_recording_free(rec);
+        return NULL;
+    }
+    *p = (tg_program){.rec = *rec};
+    *rec = (tg_recording){0};
+    if (make(p) && find_special(p)) return p;
+    tg_program_free(p);
+    return NULL;
+}
+
+void tg_program_free(tg_program *p) {
+    if (!p) return;
+    for (int64_t m = 0; p->buffer && m < p->rec.n_memories; m++) tg_buffer_unref(p->buffer[m]);
+    tg_arena_free(&p->arena);
+    tg_sys_free(p->slots, p->slots_bytes);
+    tg_sys_free(p->memory, p->bytes);
+    tg_recording_free(&p->rec);
+    tg_sys_free(p, sizeof *p);
+}

@@ -1,0 +1,128 @@
+/* Private. A program: a recording with its memory laid out, every operand at its address, ready to be run again and again. */
+#ifndef TG_AUTOGRAD_PLAN_PROGRAM_H
+#define TG_AUTOGRAD_PLAN_PROGRAM_H
+
+#include "autograd/plan/record.h"
+
+/* Operands lie in slots of the program's own, so that functions that ask for handles (a rule for its inputs, an error for a
+ * description) find them. */
+typedef struct tg_program_call {
+    const tg_plan_call *call;
+    const tg_operand *operand;
+    tg_slot *slot;          /* call->n operands */
+    const tg_array **array; /* of each; NULL: absent */
+    union {
+        tg_call forward;
+        tg_node node; /* GRADIENT */
+    };
+    tg_array *din;         /* GRADIENT: n_in */
+    const tg_place *place; /* for the buffers that the kernel asks for */
+    int n_places;
+} tg_program_call;
+
+/* An elementwise kernel, ready to run: 64 bytes, since there may be thousands of single numbers. */
+typedef struct tg_plan_kernel {
+    tg_run *run;
+    const void *arg;
+    const tg_strides *stride;
+    tg_operands p;
+} tg_plan_kernel;
+
+typedef struct tg_plan_extent {    /* and on what */
+    int64_t n, cost, unit;         /* elements, what one costs, how many are for one thread at a time */
+    uint8_t size[TG_MAX_OPERANDS]; /* bytes to the operand's next element; 0: it stays */
+    uint8_t local; /* bit k: p.each[k] is an offset into the scratch of the thread that runs the block */
+    uint8_t operands;
+} tg_plan_extent;
+
+/* A part of the program: calls of functions, kernels on single numbers, kernels one after the other, or block by block. */
+typedef enum tg_part_kind { TG_PART_CALLS, TG_PART_NUMBERS, TG_PART_KERNELS, TG_PART_BLOCKS } tg_part_kind;
+typedef struct tg_part {
+    tg_part_kind kind;
+    int64_t first, end; /* of calls, or of kernels */
+    int64_t block;      /* elements */
+} tg_part;
+
+typedef struct tg_patch { /* a pointer into memory, which is set when the memory's place is known */
+    char **where;
+    tg_buffer **buffer; /* that of an array's; NULL: none */
+    int64_t at;
+} tg_patch;
+
+typedef struct tg_program {
+    tg_recording rec;
+    tg_arena arena;        /* what follows */
+    tg_program_call *call; /* rec.n_calls */
+    tg_slot *slot;         /* rec.n_operands */
+    void *slots;           /* their memory */
+    size_t slots_bytes;
+    char *memory; /* where what calls make lies */
+    size_t bytes, lower_bound;
+    tg_patch *patch; /* those of memory m: from first_patch[m] up to first_patch[m + 1] */
+    int64_t *first_patch;
+    tg_plan_kernel *kernel; /* n_kernels */
+    tg_plan_extent *extent; /* n_kernels */
+    tg_part *part;          /* n_parts */
+    int64_t n_kernels, n_parts, fused;
+    tg_buffer **fresh; /* by memory: of one that escapes, during a run */
+    tg_buffer **buffer; /* by memory: over what lies in the arena, so that arrays of one memory are known by it */
+    int64_t *special, n_special; /* memories that are not made in the arena alone */
+    int64_t last_decision;       /* -1: none */
+    int64_t first_outside;       /* rec.n_calls: none */
+    bool shows_new;              /* the step uses a gradient that was new when it was recorded */
+    size_t undo_bytes; /* of kept tensors that it writes and streams of the user's, where there is a decision */
+} tg_program;
+
+/* Takes the recording over, also when it fails: NULL, without an error, where there is no memory. */
+tg_program *tg_program_new(tg_recording *rec);
+void tg_program_free(tg_program *p);
+
+/* Where memory m is from run to run; NULL: it is an input's, or escapes, and not known before the run. */
+char *tg_program_base(const tg_program *p, const tg_memory *m);
+
+#define TG_SLOTS 32 /* blocks of scratch for one group, at most */
+
+/* Groups elementwise calls on as many elements, and moves them together where nothing in between stands in the way. Finds
+ * which memory is local to a group. */
+bool tg_schedule(tg_recording *rec);
+
+/* Makes kernels and parts of the calls. */
+bool tg_program_make_parts(tg_program *p);
+void tg_plan_run_numbers(const tg_program *p, const tg_part *part);
+void tg_plan_run_kernels(const tg_program *p, const tg_part *part);
+void tg_plan_run_blocks(const tg_program *p, const tg_part *part);
+
+/* Sets all pointers into memory m, which begins at base. */
+void tg_program_point(const tg_program *p, int64_t memory, char *base, const tg_buffer *buffer);
+
+/* Memory that lives as long as the program, zeroed; NULL where there is none. */
+void *tg_program_take(tg_program *p, int64_t n, size_t size);
+
+/* Offsets for what the recording makes, and the bytes of all. False: there is no memory to work with. */
+bool tg_layout_memory(tg_recording *rec, size_t *bytes, size_t *lower_bound);
+
+/* Whether the inputs are as they were. */
+bool tg_recording_fits(const tg_recording *rec, int n, tg_tensor *const *in);
+
+/* Whether what the recording relies on is as it was. */
+typedef enum tg_holding {
+    TG_HOLDS,
+    TG_HOLDS_NOT,  /* but may again */
+    TG_HOLDS_NEVER /* something that is kept was freed, or moved */
+} tg_holding;
+tg_holding tg_recording_holding(const tg_recording *rec);
+tg_holding tg_program_holding(const tg_program *p, tg_tensor *const *in); /* the same, sooner */
+
+/* Bytes of what outlives a run and is written by it: of inputs those of the elements. 0: it need not be undone. */
+size_t tg_undo_bytes(const tg_recording *rec, const tg_memory *m);
+
+/* Whether the step uses the gradient that this call stores, which was new. */
+bool tg_call_shows_new(const tg_recording *rec, const tg_plan_call *c);
+
+void tg_program_print(FILE *file, const tg_program *p);
+
+typedef enum tg_run_end { TG_RUN_DONE, TG_RUN_FAILED, TG_RUN_UNDONE } tg_run_end;
+/* Runs it on the inputs. DONE: *result holds the result, which the caller drops. UNDONE: a decision was another. */
+tg_run_end tg_program_run(tg_program *p, tg_tensor *const *in, tg_array *result);
+
+#endif

@@ -1,0 +1,47 @@
+/* Private. The recorder's own parts: memory.c knows memory, record.c listens. */
+#ifndef TG_AUTOGRAD_PLAN_RECORDER_H
+#define TG_AUTOGRAD_PLAN_RECORDER_H
+
+#include "autograd/plan/record.h"
+
+/* Makes room for `more` elements in a list of the recording; false, and the recording is lost while the run goes on, where
+ * there is none. */
+bool tg_recorder_grow(tg_recorder *r, void **list, int64_t *cap, int64_t used, int64_t more, size_t size);
+#define TG_ROOM(r, list, used, cap, more) \
+    tg_recorder_grow(r, (void **)(void *)&(r)->rec->list, &(r)->rec->cap, (r)->rec->used, more, \
+                     sizeof *(r)->rec->list)
+
+/* Room for as much as another recording holds, which the coming one most likely is like. */
+void tg_recorder_make_room(tg_recorder *r, const tg_recording *like);
+
+/* TG_ERR_TAPE: "<who>: <t> <why>", without a tensor where t is NULL. */
+tg_status tg_recorder_refuse(const char *who, const char *why, const tg_tensor *t);
+
+/* The number of the memory that is known by this buffer, or of the array's; -1: none. */
+int tg_recorder_find_buffer(const tg_recorder *r, const tg_buffer *b);
+static inline int tg_recorder_find(const tg_recorder *r, const tg_array *a) {
+    return tg_recorder_find_buffer(r, a->buffer);
+}
+
+/* New memory, that of the array; NULL with the recording lost. */
+tg_memory *tg_recorder_add_memory(tg_recorder *r, const tg_array *a, tg_memory_kind kind);
+
+/* Whether the array's buffer was made in this run and no kept tensor has it; and by the call under way, or the call writes all
+ * of it. */
+bool tg_recorder_is_young(const tg_recorder *r, const tg_array *a);
+bool tg_recorder_made_whole(const tg_recorder *r, const tg_array *a);
+
+typedef enum tg_use { TG_USE_READ, TG_USE_MAKE, TG_USE_CHANGE } tg_use;
+
+/* Which memory the array lies in, made known where it is not; s is its tensor's slot, or NULL. -1 with an error raised, or
+ * with the recording lost. */
+int tg_recorder_memory(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_use how, const char *who);
+
+/* Adds an operand: NULL for one that is absent; without data, one of which only the layout is known. */
+tg_status tg_recorder_operand(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_use how, const char *who);
+void tg_operand_set(tg_operand *o, const tg_array *a, int memory);
+
+/* Where a memory's elements lie while the run goes on. */
+const char *tg_memory_origin(const tg_memory *m);
+
+#endif

@@ -1,0 +1,327 @@
+/* Which elementwise calls become one pass over memory.
+ *
+ * A group begins at an elementwise call on many elements. The calls behind it are looked at in order: one of the same kind on
+ * as many elements joins the group, one that the group does not wait for goes before it or stays behind it, and it ends at a
+ * call whose time matters (random numbers, decisions, what the program keeps). The order of two calls changes only where
+ * neither writes what the other reads or writes. So forward and backward become one group where nothing stands between. */
+#include "autograd/plan/program.h"
+
+#include <string.h>
+
+#define LEAST 2048  /* elements of a call that is worth it */
+#define WINDOW 1024 /* calls that are looked at for one group */
+
+/* Who has read or written a memory since the group began, as a bit set, and whether the group does so at several places. */
+enum { READ_BY_GROUP = 1, WRITTEN_BY_GROUP = 2, READ_BEHIND = 4, WRITTEN_BEHIND = 8, AT_PLACES = 16 };
+
+typedef struct scheduler {
+    tg_recording *rec;
+    uint8_t *mark;                         /* by memory */
+    int64_t *place;                        /* by memory: where the group reads or writes it first */
+    tg_plan_call *before, *group, *behind; /* of the calls in the window */
+    int64_t n_before, n_group, n_behind, n;
+    bool stored; /* a gradient, by a call behind */
+} scheduler;
+
+static int64_t elements(const tg_recording *rec, const tg_plan_call *c) {
+    return c->lowered && c->maps ? rec->map[c->map].n : 0;
+}
+
+/* Operand k's element i lies at the same address for every i where this number is the same. */
+static int64_t place_of(const tg_plan_map *m, int k) {
+    int64_t at = m->at[k] * 16 + m->size[k];
+    return m->stride[k] ? at : -1 - at;
+}
+
+static bool is_barrier(const tg_plan_call *c) {
+    return c->kind == TG_CALL_DECISION || (c->kind == TG_CALL_WORK && !c->lowered);
+}
+
+static bool is_written(const tg_plan_call *c, int i) {
+    switch (c->kind) {
+    case TG_CALL_FORWARD:
+        return i >= c->n_in;
+    case TG_CALL_GRADIENT:
+        return i >= c->n_in + 2 * c->n_out;
+    case TG_CALL_WORK:
+        return (c->makes | c->changes) >> i & 1;
+    default:
+        return false;
+    }
+}
+
+/* What a call does to memory: of kernels, the first operand is written. */
+typedef void each_access(scheduler *s, int memory, bool written, void *context);
+
+static void for_each_access(scheduler *s, const tg_plan_call *c, each_access *f, void *context) {
+    for (int i = 0; !c->lowered && i < c->n; i++) {
+        int m = s->rec->operand[c->operand + i].memory;
+        if (m >= 0) f(s, m, is_written(c, i), context);
+    }
+    for (int i = 0; i < c->maps; i++) {
+        const tg_plan_map *map = &s->rec->map[c->map + i];
+        for (int k = 0; k < map->operands; k++)
+            if (map->memory[k] >= 0) f(s, map->memory[k], k == 0, context);
+    }
+    if (c->kind == TG_CALL_STORE && c->added_to >= 0) f(s, c->added_to, true, context);
+}
+
+typedef struct marks {
+    uint8_t readers, writers;
+    bool met;
+} marks;
+
+static void meet(scheduler *s, int memory, bool written, void *context) {
+    marks *m = context;
+    m->met = m->met || s->mark[memory] & m->writers || (written && s->mark[memory] & m->readers);
+}
+
+/* Whether the call has to stay behind those that have left these marks. */
+static bool waits_for(scheduler *s, const tg_plan_call *c, uint8_t readers, uint8_t writers) {
+    marks m = {readers, writers, false};
+    for_each_access(s, c, meet, &m);
+    return m.met;
+}
+
+static void set_mark(scheduler *s, int memory, bool written, void *context) {
+    const marks *m = context;
+    s->mark[memory] |= written ? m->writers : m->readers;
+}
+
+static void mark(scheduler *s, const tg_plan_call *c, uint8_t reader, uint8_t writer) {
+    for_each_access(s, c, set_mark, &(marks){reader, writer, false});
+}
+
+/* ---- joining a group: what a member writes is read and written by all at the same place, a block each in turn ---- */
+
+/* Whether operand k would give a memory that is written a second place. */
+static bool is_apart(const scheduler *s, const tg_plan_map *m, int k) {
+    uint8_t mark = m->memory[k] < 0 ? 0 : s->mark[m->memory[k]];
+    if (!(mark & (READ_BY_GROUP | WRITTEN_BY_GROUP))) return false;
+    bool places = mark & AT_PLACES || s->place[m->memory[k]] != place_of(m, k);
+    return places && (k == 0 || mark & WRITTEN_BY_GROUP);
+}
+
+/* The same among two kernels of one call, or of one kernel. */
+static bool are_apart(const tg_plan_map *a, const tg_plan_map *b) {
+    for (int i = 0; i < a->operands; i++)
+        for (int k = 0; k < b->operands; k++)
+            if (a->memory[i] >= 0 && a->memory[i] == b->memory[k] && (i == 0 || k == 0) &&
+                place_of(a, i) != place_of(b, k))
+                return true;
+    return false;
+}
+
+static bool can_join(const scheduler *s, const tg_plan_call *c) {
+    if (!c->lowered || c->maps == 0) return false;
+    const tg_plan_map *map = &s->rec->map[c->map];
+    for (int i = 0; i < c->maps; i++) {
+        if (map[i].n != s->n) return false;
+        for (int k = 0; k < map[i].operands; k++)
+            if (is_apart(s, &map[i], k)) return false;
+        for (int k = 0; k <= i; k++)
+            if (are_apart(&map[k], &map[i])) return false;
+    }
+    return true;
+}
+
+static void join(scheduler *s, const tg_plan_call *c) {
+    for (int i = 0; i < c->maps; i++) {
+        const tg_plan_map *m = &s->rec->map[c->map + i];
+        for (int k = 0; k < m->operands; k++) {
+            if (m->memory[k] < 0) continue;
+            uint8_t *mark = &s->mark[m->memory[k]];
+            int64_t *place = &s->place[m->memory[k]], here = place_of(m, k);
+            if (!(*mark & (READ_BY_GROUP | WRITTEN_BY_GROUP))) *place = here;
+            *mark |= (k == 0 ? WRITTEN_BY_GROUP : READ_BY_GROUP) | (*place != here ? AT_PLACES : 0);
+        }
+    }
+    s->group[s->n_group++] = *c;
+}
+
+/* Puts the call where it goes. One that may fail does not pass a gradient that is stored. */
+static void sort_in(scheduler *s, const tg_plan_call *c) {
+    bool free = !waits_for(s, c, READ_BEHIND, WRITTEN_BEHIND), stays = c->lowered || !s->stored;
+    if (free && can_join(s, c)) {
+        join(s, c);
+    } else if (free && stays && c->kind != TG_CALL_STORE && !waits_for(s, c, READ_BY_GROUP, WRITTEN_BY_GROUP)) {
+        s->before[s->n_before++] = *c;
+    } else {
+        mark(s, c, READ_BEHIND, WRITTEN_BEHIND);
+        s->behind[s->n_behind++] = *c;
+        s->stored = s->stored || c->kind == TG_CALL_STORE;
+    }
+}
+
+/* Whether a gradient kernel makes nothing, and gives out arrays in memory that there was. */
+static bool only_shares(const tg_recording *rec, const tg_plan_call *c) {
+    if (c->kind != TG_CALL_GRADIENT) return false;
+    for (int i = c->n_in + 2 * c->n_out; i < c->n; i++) {
+        const tg_operand *o = &rec->operand[c->operand + i];
+        const tg_memory *m = o->memory >= 0 ? &rec->memory[o->memory] : NULL;
+        if (o->begun || (m && m->kind == TG_MEMORY_MADE && m->first == c - rec->call)) return false;
+    }
+    return true;
+}
+
+static bool is_idle(const tg_recording *rec, const tg_plan_call *c) {
+    return (c->lowered && c->maps == 0) || (!c->lowered && only_shares(rec, c));
+}
+
+static void drop_idle(tg_recording *rec) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < rec->n_calls; i++) rec->call[i].idle = is_idle(rec, &rec->call[i]);
+    for (int64_t i = 0; i < rec->n_calls; i++)
+        if (!rec->call[i].idle) rec->call[n++] = rec->call[i];
+    rec->n_calls = n;
+}
+
+/* Groups what begins at call `first`; returns the call behind the group. */
+static int64_t group_from(scheduler *s, int64_t first, int number) {
+    tg_recording *rec = s->rec;
+    memset(s->mark, 0, (size_t)rec->n_memories);
+    s->n = elements(rec, &rec->call[first]);
+    s->n_before = s->n_group = s->n_behind = 0, s->stored = false;
+    int64_t end = first;
+    for (; end < rec->n_calls && end - first < WINDOW && !is_barrier(&rec->call[end]); end++)
+        sort_in(s, &rec->call[end]);
+    tg_plan_call *to = &rec->call[first];
+    memcpy(to, s->before, (size_t)s->n_before * sizeof *to), to += s->n_before;
+    for (int64_t i = 0; i < s->n_group; i++) s->group[i].group = number;
+    memcpy(to, s->group, (size_t)s->n_group * sizeof *to), to += s->n_group;
+    memcpy(to, s->behind, (size_t)s->n_behind * sizeof *to);
+    return first + s->n_before + (s->n_group ? s->n_group : 1);
+}
+
+/* ---- lives, in the new order ---- */
+
+static void live(tg_memory *m, int64_t first, int64_t last) {
+    if (m->first < 0) m->first = first;
+    m->last = last;
+}
+
+/* All calls of a group go on at the same time, a block each in turn. */
+static void find_lives(tg_recording *rec) {
+    for (int64_t i = 0; i < rec->n_memories; i++) rec->memory[i].first = -1;
+    for (int64_t first = 0, end; first < rec->n_calls; first = end) {
+        end = first + 1;
+        while (rec->call[first].group && end < rec->n_calls && rec->call[end].group == rec->call[first].group)
+            end++;
+        for (int64_t c = first; c < end; c++)
+            for (int64_t i = rec->call[c].operand; i < rec->call[c].operand + rec->call[c].n; i++)
+                if (rec->operand[i].memory >= 0) live(&rec->memory[rec->operand[i].memory], first, end - 1);
+    }
+    for (int64_t i = 0; i < rec->n_memories; i++)
+        if (rec->memory[i].first < 0) rec->memory[i].first = rec->memory[i].last = 0;
+    if (rec->result.memory >= 0) rec->memory[rec->result.memory].last = rec->n_calls;
+}
+
+/* Memory that only kernels of one group use, whole and in order. */
+static void find_local(tg_recording *rec) {
+    for (int64_t i = 0; i < rec->n_memories; i++) {
+        tg_memory *m = &rec->memory[i];
+        int group = rec->n_calls ? rec->call[m->first].group : 0;
+        m->local = m->kind == TG_MEMORY_MADE && !m->escapes && group && m->last < rec->n_calls &&
+                   rec->call[m->last].group == group;
+    }
+    for (int64_t i = 0; i < rec->n_maps; i++)
+        for (int k = 0; k < rec->map[i].operands; k++) {
+            const tg_plan_map *m = &rec->map[i];
+            if (m->memory[k] >= 0 && (m->at[k] != 0 || m->stride[k] != 1 ||
+                                      (size_t)m->n * m->size[k] != rec->memory[m->memory[k]].bytes))
+                rec->memory[m->memory[k]].local = false;
+        }
+}
+
+/* ---- the scratch of a group ---- */
+
+static tg_memory *local_of(const tg_recording *rec, const tg_plan_map *m, int k) {
+    tg_memory *of = m->memory[k] >= 0 ? &rec->memory[m->memory[k]] : NULL;
+    return of && of->local ? of : NULL;
+}
+
+typedef void each_map(tg_recording *rec, tg_plan_map *m, int64_t number, void *context);
+
+static void for_each_map(tg_recording *rec, int64_t first, int64_t end, each_map *f, void *context) {
+    int64_t number = 0;
+    for (int64_t c = first; c < end; c++)
+        for (int i = 0; i < rec->call[c].maps; i++)
+            f(rec, &rec->map[rec->call[c].map + i], number++, context);
+}
+
+static void note_last(tg_recording *rec, tg_plan_map *m, int64_t number, void *context) {
+    (void)context;
+    for (int k = 0; k < m->operands; k++) {
+        tg_memory *of = local_of(rec, m, k);
+        if (of) of->slot = -1, of->last_map = number;
+    }
+}
+
+typedef struct slots {
+    bool used[TG_SLOTS];
+    bool full;
+} slots;
+
+/* A block is used again once its last reader has passed. */
+static void take_slots(tg_recording *rec, tg_plan_map *m, int64_t number, void *context) {
+    slots *s = context;
+    for (int k = 0; k < m->operands; k++) {
+        tg_memory *of = local_of(rec, m, k);
+        if (!of || of->slot >= 0) continue;
+        int free = 0;
+        while (free < TG_SLOTS - 1 && s->used[free]) free++;
+        s->full = s->full || s->used[free];
+        of->slot = free, s->used[free] = true;
+    }
+    for (int k = 0; k < m->operands; k++) {
+        const tg_memory *of = local_of(rec, m, k);
+        if (of && of->last_map == number) s->used[of->slot] = false;
+    }
+}
+
+static void make_global(tg_recording *rec, tg_plan_map *m, int64_t number, void *context) {
+    (void)number, (void)context;
+    for (int k = 0; k < m->operands; k++) {
+        tg_memory *of = local_of(rec, m, k);
+        if (of) of->local = false;
+    }
+}
+
+/* A group that needs more blocks than there are is none. */
+static void find_slots(tg_recording *rec) {
+    for (int64_t first = 0, end; first < rec->n_calls; first = end) {
+        int group = rec->call[first].group;
+        for (end = first + 1; group && end < rec->n_calls && rec->call[end].group == group;) end++;
+        slots s = {0};
+        if (!group) continue;
+        for_each_map(rec, first, end, note_last, NULL);
+        for_each_map(rec, first, end, take_slots, &s);
+        if (s.full) for_each_map(rec, first, end, make_global, NULL);
+        for (int64_t c = first; s.full && c < end; c++) rec->call[c].group = 0;
+    }
+}
+
+bool tg_schedule(tg_recording *rec) {
+    size_t calls = (size_t)WINDOW * sizeof(tg_plan_call), memories = (size_t)rec->n_memories + 1;
+    size_t bytes = 3 * calls + memories * (sizeof(int64_t) + 1);
+    char *at = tg_sys_alloc(bytes);
+    if (!at) return false;
+    scheduler s = {.rec = rec,
+                   .before = (tg_plan_call *)(void *)at,
+                   .group = (tg_plan_call *)(void *)(at + calls),
+                   .behind = (tg_plan_call *)(void *)(at + 2 * calls),
+                   .place = (int64_t *)(void *)(at + 3 * calls),
+                   .mark = (uint8_t *)at + 3 * calls + memories * sizeof(int64_t)};
+    drop_idle(rec);
+    int groups = 0;
+    for (int64_t i = 0; i < rec->n_calls;)
+        if (elements(rec, &rec->call[i]) >= LEAST)
+            i = group_from(&s, i, ++groups);
+        else
+            i++;
+    tg_sys_free(at, bytes);
+    find_lives(rec);
+    find_local(rec);
+    find_slots(rec);
+    return true;
+}
