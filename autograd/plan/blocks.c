@@ -7,10 +7,13 @@
 
 #include <string.h>
 
-#define BLOCK 4096 /* bytes, at most */
-#define APART \
-    (BLOCK + 2 * TG_ALIGN) /* no two blocks at the same place of a page, where loads would wait for stores */
-#define CACHE 24576        /* bytes of the first-level cache for the scratch */
+#define BLOCK 4096  /* bytes, at most */
+#define LEAST 1024  /* and at least */
+#define CACHE 24576 /* bytes of the first-level cache for the scratch */
+#define GAP \
+    (2 * TG_ALIGN) /* so that no two blocks are at the same place of a page, where loads would wait for stores */
+#define SCRATCH (TG_SLOTS * (LEAST + GAP))
+_Static_assert(SCRATCH >= CACHE + CACHE / LEAST * GAP, "the scratch has room for blocks of every size");
 
 /* ---- making ---- */
 
@@ -33,17 +36,14 @@ static bool make_kernel(tg_program *p, int64_t at, tg_plan_map *m, const tg_stri
     return s;
 }
 
-/* Local operands become offsets into the scratch. Returns how many blocks of it the kernel needs. */
-static int set_locals(const tg_program *p, int64_t at, const tg_plan_map *m) {
-    int most = 0;
+/* Local operands become offsets into the scratch. */
+static void set_locals(const tg_program *p, const tg_part *part, int64_t at, const tg_plan_map *m) {
     for (int i = 0; i < m->operands; i++) {
         const tg_memory *of = m->memory[i] >= 0 ? &p->rec.memory[m->memory[i]] : NULL;
         if (!of || !of->local) continue;
         p->extent[at].local |= (uint8_t)(1u << i);
-        p->kernel[at].p.each[i] = (char *)(intptr_t)(of->slot * APART);
-        if (of->slot >= most) most = of->slot + 1;
+        p->kernel[at].p.each[i] = (char *)(intptr_t)(of->slot * part->apart);
     }
-    return most;
 }
 
 static tg_part_kind kind_of(const tg_recording *rec, const tg_plan_call *c) {
@@ -68,14 +68,22 @@ static tg_part *extend(tg_program *p, int64_t c, int64_t at, const tg_plan_call 
     return last;
 }
 
-/* Elements in a block: a multiple of every vector, and as many as let all blocks of scratch stay in the cache. */
-static void set_block(const tg_program *p, tg_part *part, int blocks) {
-    int64_t bytes = BLOCK, size = 1;
-    while (bytes > 1024 && (int64_t)blocks * bytes > CACHE) bytes /= 2;
-    for (int64_t i = part->first; i < part->end; i++)
-        for (int k = 0; k < p->extent[i].operands; k++)
-            if (p->extent[i].size[k] > size) size = p->extent[i].size[k];
-    part->block = bytes / size;
+/* Elements in a block of the group that begins at call c: a multiple of every vector, and as many as let all blocks of
+ * scratch stay in the cache. */
+static void set_block(const tg_program *p, tg_part *part, int64_t c) {
+    const tg_recording *rec = &p->rec;
+    int64_t bytes = BLOCK, size = 1, blocks = 0;
+    for (int group = rec->call[c].group; c < rec->n_calls && rec->call[c].group == group; c++)
+        for (int i = 0; i < rec->call[c].maps; i++) {
+            const tg_plan_map *m = &rec->map[rec->call[c].map + i];
+            for (int k = 0; k < m->operands; k++) {
+                const tg_memory *of = m->memory[k] >= 0 ? &rec->memory[m->memory[k]] : NULL;
+                if (m->size[k] > size) size = m->size[k];
+                if (of && of->local && of->slot >= blocks) blocks = of->slot + 1;
+            }
+        }
+    while (bytes > LEAST && blocks * bytes > CACHE) bytes /= 2;
+    part->block = bytes / size, part->apart = bytes + GAP;
 }
 
 bool tg_program_make_parts(tg_program *p) {
@@ -89,18 +97,16 @@ bool tg_program_make_parts(tg_program *p) {
     if (!ones || !p->kernel || !p->extent || !p->part) return false;
     for (int k = 0; k < TG_MAX_OPERANDS; k++) ones->each[k] = 1;
     const tg_plan_call *before = NULL;
-    int blocks = 0;
     for (int64_t c = 0; c < rec->n_calls; c++) {
         tg_plan_call *call = &rec->call[c];
         int64_t parts = p->n_parts;
         tg_part *part = extend(p, c, p->n_kernels, before);
-        if (p->n_parts != parts) blocks = 0;
+        if (p->n_parts != parts && part->kind == TG_PART_BLOCKS) set_block(p, part, c);
         for (int i = 0; call->lowered && i < call->maps; i++) {
             if (!make_kernel(p, p->n_kernels, &rec->map[call->map + i], ones)) return false;
-            int needs = set_locals(p, p->n_kernels++, &rec->map[call->map + i]);
-            if (needs > blocks) blocks = needs;
+            set_locals(p, part, p->n_kernels++, &rec->map[call->map + i]);
         }
-        if (part->kind == TG_PART_BLOCKS) set_block(p, part, blocks), p->fused++;
+        if (part->kind == TG_PART_BLOCKS) p->fused++;
         before = call;
     }
     p->part++; /* the first is nobody's: before it there was none to extend */
@@ -141,7 +147,7 @@ void tg_plan_run_kernels(const tg_program *p, const tg_part *part) {
 
 /* Blocks [begin, end) of all kernels. */
 static void run_blocks(void *context, int64_t begin, int64_t end) {
-    _Alignas(TG_ALIGN) char scratch[TG_SLOTS * APART];
+    _Alignas(TG_ALIGN) char scratch[SCRATCH];
     const pass *g = context;
     for (int64_t b = begin; b < end; b++) {
         int64_t done = b * g->block, left = g->extent->n - done, n = left < g->block ? left : g->block;

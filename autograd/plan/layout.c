@@ -82,13 +82,30 @@ static size_t put(placed *at, int64_t n, const piece *q) {
     return offset + q->room;
 }
 
-static size_t place_large(const piece *p, int64_t n, placed *at) {
+static int longer_first(const void *a, const void *b) {
+    const piece *x = a, *y = b;
+    int64_t lives = (y->last - y->first) - (x->last - x->first);
+    return lives ? (lives > 0 ? 1 : -1) : larger_first(a, b);
+}
+
+typedef int order(const void *a, const void *b);
+
+static size_t place_in(order *by, piece *p, int64_t n, placed *at) {
     size_t end = 0;
+    qsort(p, (size_t)n, sizeof *p, by);
     for (int64_t i = 0; i < n; i++) {
         size_t to = put(at, i, &p[i]);
         if (to > end) end = to;
     }
     return end;
+}
+
+/* No order is the best for all; where there are few pieces a second one is tried. */
+static size_t place_large(piece *p, int64_t n, placed *at, size_t lower_bound) {
+    size_t end = place_in(larger_first, p, n, at);
+    if (end <= lower_bound || n > MANY) return end;
+    size_t other = place_in(longer_first, p, n, at);
+    return other <= end ? other : place_in(larger_first, p, n, at);
 }
 
 /* ---- small pieces ---- */
@@ -145,8 +162,8 @@ bool tg_layout_memory(tg_recording *rec, size_t *bytes, size_t *lower_bound) {
     *lower_bound = most_alive(p, n, rec->n_calls, of_calls);
     qsort(p, (size_t)n, sizeof *p, small_first);
     while (small < n && p[small].room < SMALL) small++;
-    if (small < MANY) qsort(p, (size_t)n, sizeof *p, larger_first), small = 0;
-    *bytes = place_large(p + small, n - small, at);
+    if (small < MANY) small = 0;
+    *bytes = place_large(p + small, n - small, at, *lower_bound);
     *bytes = place_small(p, small, rec->n_calls, *bytes, of_calls, of_pieces);
     tg_sys_free(p, size);
     return true;

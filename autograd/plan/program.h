@@ -41,6 +41,7 @@ typedef struct tg_part {
     tg_part_kind kind;
     int64_t first, end; /* of calls, or of kernels */
     int64_t block;      /* elements */
+    int64_t apart;      /* bytes from one block of scratch to the next */
 } tg_part;
 
 typedef struct tg_patch { /* a pointer into memory, which is set when the memory's place is known */
