@@ -2,11 +2,11 @@
 """Runs the bench and its peers in turn, several rounds, and puts the medians side by side.
 
 usage: compare.py BENCH [--rounds 3] [--threads 1 2] [--workloads NAME ...] [--ops [NAME ...]] [--peer SCRIPT]
-                  [--python PYTHON] [--jax PYTHON] [--compile]
+                  [--python PYTHON] [--jax PYTHON] [--compile] [--plan]
 
 BENCH is the built program tests/bench/bench; bench_ops lies beside it. PYTHON runs the peers and has PyTorch and, if it
 is to take part, JAX, unless --jax names another for it. With --compile torch.compile takes part, where peer_torch.py
-has it. tables.py writes the tables of docs/ with it.
+has it, and with --plan each workload as a plan of ours. tables.py writes the tables of docs/ with it.
 """
 
 import argparse
@@ -34,7 +34,7 @@ def run(command, env=None):
     rows = {}
     for line in done.stdout.splitlines():
         name, *numbers = line.split("\t")
-        if numbers and not line.startswith("#"):
+        if numbers and numbers[0] != "-" and not line.startswith("#"):
             size = () if len(numbers) < 3 else (int(numbers.pop(0)),)
             rows[(name, *size)] = [float(v) for v in numbers]
     return rows
@@ -55,6 +55,8 @@ def sides(args, threads):
     else:
         peer = [args.peer]
         all_sides = {"tapegrad": ([args.bench, "--floor", threads, *names], None)}
+    if args.plan and args.ops is None:
+        all_sides["a plan"] = ([args.bench, "--plan", threads, *names], None)
     all_sides["PyTorch"] = ([args.python, *peer, threads, *names], environment())
     if args.compile and args.ops is None:
         all_sides["torch.compile"] = ([args.python, args.peer, "--compile", threads, *names],
@@ -153,6 +155,7 @@ def main():
     p.add_argument("--python", default=sys.executable)
     p.add_argument("--jax")
     p.add_argument("--compile", action="store_true")
+    p.add_argument("--plan", action="store_true")
     args = p.parse_args()
     args.bench = args.bench.resolve()
     args.versions = {"PyTorch": has(args.python, "torch"), "JAX": has(args.jax or args.python, "jax")}

@@ -176,6 +176,38 @@ def rows(f):
     return lambda: there_and_back(f, normal(2048, 512), normal(2048, 512))
 
 
+def composed(f, *x):
+    return fixed(jax.grad(f, tuple(range(len(x)))), *x)
+
+
+def elementwise(a, b, c):
+    y = a * b + c
+    u = jax.nn.sigmoid(y) * jnp.tanh(y)
+    return (u * u + jnp.exp(-(u * a)) - b).mean()
+
+
+def rosenbrock(x):
+    return (100 * (x[1:] - x[:-1] ** 2) ** 2 + (1 - x[:-1]) ** 2).sum()
+
+
+def orbit(q, v, steps=200, h=0.01):
+    """As in compositions.c."""
+
+    def motion(q, v):
+        return v, -(q * (q * q).sum(0, keepdims=True) ** -1.5)
+
+    def ahead(i, state):
+        q, v = state
+        a = motion(q, v)
+        b = motion(q + a[0] * (h / 2), v + a[1] * (h / 2))
+        c = motion(q + b[0] * (h / 2), v + b[1] * (h / 2))
+        d = motion(q + c[0] * h, v + c[1] * h)
+        return tuple(x + (a + d + (b + c) * 2) * (h / 6) for x, a, b, c, d in zip((q, v), a, b, c, d))
+
+    q, v = jax.lax.fori_loop(0, steps, ahead, (q, v))
+    return (q * q).sum()
+
+
 def layer_norm(x):
     c = x - x.mean(-1, keepdims=True)
     return c / jnp.sqrt((c * c).mean(-1, keepdims=True) + 1e-5)
@@ -189,6 +221,11 @@ WORKLOADS = {
     "matmul_batch": lambda: squares(jnp.matmul, normal(64, 128, 64), normal(64, 64, 128)),
     "cnn_norm": cnn_norm,
     "conv_depthwise": lambda: squares(lambda x, w: conv(x, w, 1, 64), normal(16, 64, 32, 32), normal(64, 1, 3, 3)),
+    "elementwise": lambda: composed(elementwise, normal(1 << 20), normal(1 << 20), normal(1 << 20)),
+    "mish_composed": lambda: composed(lambda x: (x * jnp.tanh(jax.nn.softplus(x))).mean(), normal(1 << 20)),
+    "swiglu_composed": lambda: composed(lambda a, b: (a * jax.nn.sigmoid(a) * b).mean(), normal(1 << 20), normal(1 << 20)),
+    "rosenbrock": lambda: composed(rosenbrock, normal(1000)),
+    "orbit": lambda: composed(orbit, jnp.array([1.0, 0.0]), jnp.array([0.0, 1.1])),
     "lstm": lstm,
     "hvp": hvp,
     "exp_1M": million(jnp.exp),

@@ -4,7 +4,7 @@ optimisers, timed the same way.
 
 usage: peer_torch.py THREADS [WORKLOAD ...]          prints name <tab> microseconds per step
        peer_torch.py --compile THREADS [WORKLOAD ...] the same by torch.compile, behind it <tab> seconds of the first step;
-                                                     workloads made by `training` and `squares`
+                                                     workloads made by `training`, `squares` and `composed`
        peer_torch.py --memory THREADS [WORKLOAD ...] prints name <tab> MiB, as bench --memory
        peer_torch.py --ops THREADS [OP ...]          prints op <tab> n <tab> forward <tab> backward, as bench_ops
 """
@@ -96,6 +96,38 @@ def squares(f, *inputs):
 
 def convolution(x, w, **options):
     return lambda: squares(lambda x, w: F.conv2d(x, w, **options), torch.randn(x), 0.1 * torch.randn(w))
+
+
+def composed(f, *inputs):
+    """A number, and its gradient in all inputs."""
+    inputs = [x.requires_grad_() for x in inputs]
+    f = prepare(f)
+    return lambda: torch.autograd.grad(f(*inputs), inputs)
+
+
+def elementwise(a, b, c):
+    y = a * b + c
+    u = torch.sigmoid(y) * torch.tanh(y)
+    return (u.square() + torch.exp(-(u * a)) - b).mean()
+
+
+def rosenbrock(x):
+    return (100 * (x[1:] - x[:-1].square()).square() + (1 - x[:-1]).square()).sum()
+
+
+def orbit(q, v, steps=200, h=0.01):
+    """As in compositions.c."""
+
+    def motion(q, v):
+        return v, -(q * q.square().sum(0, keepdim=True).pow(-1.5))
+
+    for _ in range(steps):
+        a = motion(q, v)
+        b = motion(q + a[0] * (h / 2), v + a[1] * (h / 2))
+        c = motion(q + b[0] * (h / 2), v + b[1] * (h / 2))
+        d = motion(q + c[0] * h, v + c[1] * h)
+        q, v = (x + (a + d + (b + c) * 2) * (h / 6) for x, a, b, c, d in zip((q, v), a, b, c, d))
+    return q.square().sum()
 
 
 class Attention(nn.Module):
@@ -217,6 +249,12 @@ WORKLOADS = {
     "softmax_rows": rows(lambda x: x.softmax(-1)),
     "layernorm_rows": rows(lambda x: F.layer_norm(x, (512,))),
     "sum_rows": rows(lambda x: x.sum(-1, keepdim=True).expand(2048, 512)),
+    "elementwise": lambda: composed(elementwise, *(torch.randn(1 << 20) for _ in range(3))),
+    "mish_composed": lambda: composed(lambda x: (x * torch.tanh(F.softplus(x))).mean(), torch.randn(1 << 20)),
+    "swiglu_composed": lambda: composed(lambda a, b: (a * torch.sigmoid(a) * b).mean(), torch.randn(1 << 20),
+                                        torch.randn(1 << 20)),
+    "rosenbrock": lambda: composed(rosenbrock, torch.randn(1000)),
+    "orbit": lambda: composed(orbit, torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.1])),
     "attention_gpt": lambda: attention(16, 4, 128, 32),
     "attention_512": lambda: attention(4, 8, 512, 64),
 }
