@@ -98,7 +98,11 @@ static void stop(void) {
     tg_listening = NULL;
     ck_assert_msg(tg_error_status() == TG_OK, "%s", tg_error_message());
 }
+static tg_tape *tape; /* of a test, which ends with it */
+
 static void setup(void) {
+    tape = tg_tape_new();
+    tg_tape_use(tape);
     one = (ear){.l = {.working = working,
                       .worked = worked,
                       .decided = decided,
@@ -118,6 +122,8 @@ static void teardown(void) {
         for (int k = 0; k < TG_WORK_ARRAYS; k++)
             tg_array_drop(&one.work[i].a[k]), tg_array_drop(&one.decision[i].a[k]);
     tg_error_clear();
+    tg_tape_use(NULL);
+    tg_tape_free(tape);
 }
 
 static bool same(const tg_array *a, const tg_array *b) {
@@ -245,7 +251,6 @@ END_TEST
 /* ---- sums of adjoints ---- */
 
 START_TEST(adjoints_are_summed_again) {
-    tg_tape *tape = tg_tape_new(), *before = tg_tape_use(tape);
     tg_tensor *x = tg_param(tg_from(TG_F64, ((double[]){1, 2, 3}), 3)), *m = tg_ones(TG_F64, 2, 3);
     tg_tensor *y = tg_sum(tg_add(tg_add(tg_mul(m, x), tg_square(x)), tg_mul_scalar(x, 4)));
     int sums = 0, added = 0;
@@ -270,8 +275,6 @@ START_TEST(adjoints_are_summed_again) {
     ck_assert_int_ge(sums, 1);
     ck_assert_int_ge(added, 2);
     tg_free(x);
-    tg_tape_use(before);
-    tg_tape_free(tape);
 }
 END_TEST
 
