@@ -209,11 +209,7 @@ START_TEST(killed_while_saving) {
     const struct format *f = &formats[_i];
     const tg_tensor *one = tg_full(TG_U8, 1, 30000), *two = tg_full(TG_U8, 2, 50000);
     const char *path = path_for(f, "");
-#ifdef __SANITIZE_ADDRESS__ /* whose processes are slow to fork; a thousand times without */
-    const int times = getenv("TG_FAST") ? 30 : 100;
-#else
     const int times = getenv("TG_FAST") ? 30 : 1000;
-#endif
     ck_assert_int_eq(f->save(one, path), TG_OK);
     for (int i = 0; i < times; i++) {
         const pid_t child = fork();
