@@ -95,13 +95,8 @@ static unsigned saved_of(const tg_op *op, const tg_slot *in0) {
     return op->save_f64 && in0 && in0->a.dtype == TG_F64 ? op->save_f64 : op->save;
 }
 
-/* Whether input i is in the set; TG_ALL_IN means those beyond the sixteenth too. */
-static bool saves_input(unsigned set, int i) {
-    return i < 16 ? set >> i & 1 : (set & TG_ALL_IN) == TG_ALL_IN;
-}
-
 static int n_saved(unsigned set, int n_in) {
-    int n = n_in > 16 && saves_input(set, 16) ? n_in - 16 : 0;
+    int n = n_in > 16 && tg_saves(set, n_in, 16) ? n_in - 16 : 0;
     for (; set; set &= set - 1) n++;
     return n;
 }
@@ -132,7 +127,7 @@ tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node
     int k = 0, n = node->n_in + node->n_out;
     for (int i = 0; i < n; i++) {
         int o = i - node->n_in;
-        if (o < 0 ? !saves_input(node->saved, i) : !(node->saved & TG_OUT(o))) continue;
+        if (!tg_saves(node->saved, node->n_in, i)) continue;
         tg_slot *s = tg_slot_peek(o < 0 ? node->in[i] : node->out[o]);
         tg_status status = s ? fn(node, s, k) : TG_OK;
         if (status != TG_OK) return status;

@@ -12,6 +12,13 @@ tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *c
 /* Which output of its node s is. */
 int tg_output_index(const tg_slot *s);
 
+/* Whether the set names number i of a node's inputs and, behind these n_in, its outputs; TG_ALL_IN means inputs beyond the
+ * sixteenth too. */
+static inline bool tg_saves(unsigned set, int n_in, int i) {
+    if (i >= n_in) return set & TG_OUT(i - n_in);
+    return i < 16 ? set >> i & 1 : (set & TG_ALL_IN) == TG_ALL_IN;
+}
+
 /* Calls fn for the slot of each saved input and output that is still alive. k counts all saved ones, in the order
  * of node->version. Stops at the first failure. */
 tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node, tg_slot *s, int k));

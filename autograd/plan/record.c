@@ -253,10 +253,8 @@ static tg_status node_operands(tg_recorder *r, const tg_node *node) {
     for (int i = 0; i < node->n_in + node->n_out; i++) {
         int o = i - node->n_in;
         const tg_slot *s = tg_slot_peek(o < 0 ? node->in[i] : node->out[o]);
-        bool saved = o < 0 ? (i < 16 ? (node->saved & TG_IN(i)) != 0 : (node->saved & TG_ALL_IN) == TG_ALL_IN)
-                           : (node->saved & TG_OUT(o)) != 0;
         tg_array a = s ? s->a : (tg_array){0};
-        if (!saved) a.data = NULL;
+        if (!tg_saves(node->saved, node->n_in, i)) a.data = NULL;
         if (tg_recorder_operand(r, s ? &a : NULL, s, TG_USE_READ, node->op->name) != TG_OK)
             return tg_error_pending;
     }
