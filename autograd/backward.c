@@ -56,7 +56,7 @@ static tg_status own_value(tg_target *t) {
 
 /* All that can fail comes first: a tensor is made ready for each new gradient. */
 static tg_status prepare(tg_target *t) {
-    if (!tg_target_slot(t)) return tg_error_status();
+    if (!tg_target_slot(t) || tg_recorder_storing(t->slot) != TG_OK) return tg_error_status();
     if (t->slot->grad) return TG_OK;
     tg_status s = own_value(t);
     tg_slot *kept = s == TG_OK ? tg_slot_new_kept("backward") : NULL;

@@ -7,6 +7,7 @@
 /* All locks of the library, in the order in which one thread may take several. A fork takes them all, so that none is held
  * in the child by a thread that the child does not have. */
 typedef enum tg_lock_name {
+    TG_LOCK_PLANS,  /* of which thread has what of a shared plan */
     TG_LOCK_SETUP,  /* of what tg_thread_ready makes */
     TG_LOCK_TAPES,  /* of the list of all tapes */
     TG_LOCK_KEPT,   /* of the free slots for kept tensors */

@@ -1,8 +1,14 @@
-/* Plans as users hold them: which runs are eager, which are recorded, and which replayed. */
+/* Plans as users hold them: which runs are eager, which are recorded, and which replayed.
+ *
+ * Of a shared plan several threads are here at once. What they all see, entries, counts, which program is free, is read and
+ * changed under a lock, which nobody holds while a step or a program runs. An entry without a program belongs to
+ * the thread that records, of which there is one at a time. */
 #include "autograd/plan/plan.h"
 
 #include "autograd/plan/program.h"
+#include "core/thread.h"
 
+#include <limits.h>
 #include <string.h>
 
 #define KEPT_AT_MOST 8
@@ -11,7 +17,7 @@
 /* What is known of inputs of one kind. */
 typedef struct entry {
     tg_recording rec;        /* of the last run, as long as there is no program */
-    tg_program *program;     /* NULL: not yet */
+    tg_program *program;     /* the first of its copies; NULL: not yet */
     int differing;           /* runs recorded so far, each other than the one before */
     char why[TG_DIFFERENCE]; /* the last difference */
     uint64_t used;
@@ -21,8 +27,9 @@ struct tg_plan {
     const char *kind;
     tg_step *step;
     void *user;
-    _Atomic bool running;
-    entry *entry; /* n_entries of cap_entries */
+    bool shared, recording;
+    _Atomic int running; /* threads; below 0: it is being freed */
+    entry *entry;        /* n_entries of cap_entries */
     int n_entries, cap_entries;
     uint64_t runs;
     const entry *last;
@@ -45,11 +52,29 @@ static tg_plan *plan_of(const tg_plan *handle, const char *who) {
     return NULL;
 }
 
-static bool start(tg_plan *p, const char *who) {
-    if (!atomic_exchange(&p->running, true)) return true;
+static bool fail_running(const char *who) {
     tg_fail(TG_ERR_ARGUMENT,
             "%s: the plan is running, on another thread or in the middle of a run of its own", who);
     return false;
+}
+
+static bool start(tg_plan *p, const char *who) {
+    int none = 0;
+    bool free = p->shared ? atomic_fetch_add(&p->running, 1) >= 0
+                          : atomic_compare_exchange_strong(&p->running, &none, 1);
+    return free || fail_running(who);
+}
+
+static bool start_to_end(tg_plan *p, const char *who) {
+    int none = 0;
+    return atomic_compare_exchange_strong(&p->running, &none, INT_MIN / 2) || fail_running(who);
+}
+
+static void lock(const tg_plan *p) {
+    if (p->shared) tg_lock(TG_LOCK_PLANS);
+}
+static void unlock(const tg_plan *p) {
+    if (p->shared) tg_unlock(TG_LOCK_PLANS);
 }
 
 tg_plan *tg_plan_new_with(tg_step *step, void *user, tg_plan_new_opts opts) {
@@ -72,21 +97,54 @@ tg_plan *tg_plan_new_with(tg_step *step, void *user, tg_plan_new_opts opts) {
     }
     tg_buffer_share(a.buffer);
     s->a = a;
-    *(tg_plan *)a.data =
-        (tg_plan){.kind = kind, .step = step, .user = user, .entry = entries, .cap_entries = most};
+    *(tg_plan *)a.data = (tg_plan){
+        .kind = kind, .step = step, .user = user, .shared = opts.shared, .entry = entries, .cap_entries = most};
     return (tg_plan *)(void *)tg_handle(s);
+}
+
+/* ---- programs and their copies, under the lock ---- */
+
+/* Frees what was dropped once nobody runs it. */
+static void free_if_idle(tg_program *first) {
+    if (!first->dropped || first->running) return;
+    for (tg_program *g = first->idle, *next; g; g = next) {
+        next = g->next;
+        if (g != first) tg_program_free(g);
+    }
+    tg_program_free(first);
+}
+
+/* One for this thread to run, made where all run. NULL: there is no memory for one. */
+static tg_program *take(const tg_plan *p, tg_program *first) {
+    tg_program *g = first->idle;
+    first->running++;
+    if (g) return first->idle = g->next, g;
+    unlock(p);
+    g = tg_program_copy(first);
+    lock(p);
+    first->copies += g != NULL;
+    first->running -= g == NULL;
+    if (!g) free_if_idle(first);
+    return g;
+}
+
+static void give_back(tg_program *g) {
+    tg_program *first = g->first;
+    g->next = first->idle, first->idle = g;
+    first->running--;
+    free_if_idle(first);
 }
 
 static void forget(entry *e) {
     tg_recording_free(&e->rec);
-    tg_program_free(e->program);
+    if (e->program) e->program->dropped = true, free_if_idle(e->program);
     e->program = NULL;
 }
 
 void tg_plan_free(tg_plan *plan) {
     if (!plan) return;
     tg_plan *p = plan_of(plan, "tg_plan_free");
-    if (!p || !start(p, "tg_plan_free")) return;
+    if (!p || !start_to_end(p, "tg_plan_free")) return;
     for (int i = 0; i < p->n_entries; i++) forget(&p->entry[i]);
     tg_sys_free(p->entry, (size_t)p->cap_entries * sizeof *p->entry);
     p->kind = NULL;
@@ -96,10 +154,13 @@ void tg_plan_free(tg_plan *plan) {
 tg_plan_stats tg_plan_stats_of(const tg_plan *plan) {
     const tg_plan *p = plan_of(plan, "tg_plan_stats_of");
     if (!p) return (tg_plan_stats){0};
+    lock(p);
     tg_plan_stats s = p->stats;
     for (int i = 0; i < p->n_entries; i++) s.kept += p->entry[i].program != NULL;
     const tg_program *g = p->last ? p->last->program : NULL;
     if (g) s.calls = g->rec.n_calls, s.fused = g->fused, s.arena = g->bytes, s.lower_bound = g->lower_bound;
+    if (g) s.copies = g->copies;
+    unlock(p);
     return s;
 }
 
@@ -119,14 +180,16 @@ static bool is_for(entry *e, int n, tg_tensor *const *in) {
 }
 
 /* The entry for these inputs, a new one where there is none: one of which nothing is known makes room, or the one that was not
- * used for longest. */
+ * used for longest. While another thread records there is none but those with a program. */
 static entry *entry_for(tg_plan *p, int n, tg_tensor *const *in) {
     entry *oldest = NULL;
     for (int i = 0; i < p->n_entries; i++) {
         entry *e = &p->entry[i];
-        if (is_for(e, n, in)) return e;
+        if (p->recording && !e->program) continue;
+        if (is_for(e, n, in)) return e->program || !p->recording ? e : NULL;
         if (!oldest || e->used < oldest->used) oldest = e;
     }
+    if (p->recording) return NULL;
     if (p->n_entries < p->cap_entries && (!oldest || oldest->used > 0))
         oldest = &p->entry[p->n_entries++];
     else
@@ -163,32 +226,37 @@ static void consider(tg_plan *p, entry *e, tg_recording *rec) {
     const char *why = !rec->fit      ? "a tensor was kept or freed"
                       : e->rec.whole ? tg_recording_difference(&e->rec, rec, text)
                                      : "it ran once";
+    tg_recording_free(&e->rec);
+    tg_program *g = why ? NULL : tg_program_new(rec);
+    lock(p);
     if (why) {
-        tg_recording_free(&e->rec);
         e->rec = *rec;
         e->rec.whole = rec->fit;
         strncpy(e->why, why, sizeof e->why - 1);
-        e->differing++;
-        return;
     }
-    tg_recording_free(&e->rec);
-    e->program = tg_program_new(rec);
-    e->differing = 0;
-    p->stats.recorded += e->program != NULL;
+    e->program = g;
+    e->differing = why ? e->differing + 1 : 0;
+    p->stats.recorded += g != NULL;
+    unlock(p);
 }
 
+/* Somebody listens in all runs of a shared plan, also where nothing comes of it, so that none changes what others use. */
 static tg_status run_eagerly(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg_array *result) {
+    static const tg_recording nothing;
     tg_recorder r;
     tg_recording rec;
+    const bool listens = e || p->shared;
     bool whole = false;
-    tg_status s = e ? tg_recorder_begin(&r, &rec, n, in, &e->rec) : TG_OK;
-    if (s == TG_OK) s = call_step(p, in, result, e ? &r : NULL, &whole);
+    tg_status s = listens ? tg_recorder_begin(&r, &rec, n, in, e ? &e->rec : &nothing, p->shared) : TG_OK;
+    if (s == TG_OK) s = call_step(p, in, result, listens ? &r : NULL, &whole);
     tg_listening = NULL;
-    p->stats.eager++;
     if (e && s == TG_OK && whole)
         consider(p, e, &rec);
-    else if (e)
+    else if (listens)
         tg_recording_free(&rec);
+    lock(p);
+    p->stats.eager++;
+    unlock(p);
     return s;
 }
 
@@ -233,24 +301,37 @@ static tg_status record(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg_ar
 
 /* ---- a run ---- */
 
-static tg_status run(tg_plan *p, int n, tg_tensor *const *in, tg_array *result) {
-    entry *e = entry_for(p, n, in);
-    e->used = ++p->runs;
-    p->last = e;
-    if (!e->program) {
-        tg_status s = record(p, e, n, in, result);
-        if (!e->program && e->differing == 0) e->used = 0; /* it failed, and nothing is known */
-        return s;
-    }
+static tg_status record_in(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg_array *result) {
+    tg_status s = record(p, e, n, in, result);
+    lock(p);
+    if (!e->program && e->differing == 0) e->used = 0; /* it failed, and nothing is known */
+    p->recording = false;
+    unlock(p);
+    return s;
+}
+
+static tg_status replay(tg_plan *p, tg_program *g, int n, tg_tensor *const *in, tg_array *result) {
     bool was_off = tg_grad_off;
-    tg_run_end end = tg_program_run(e->program, in, result);
+    tg_run_end end = tg_program_run(g, in, result);
     tg_grad_off = was_off;
-    if (end == TG_RUN_UNDONE) {
-        p->stats.undone++;
-        return record(p, NULL, n, in, result);
-    }
+    lock(p);
+    give_back(g);
+    p->stats.undone += end == TG_RUN_UNDONE;
     p->stats.replayed += end == TG_RUN_DONE;
-    return tg_error_status();
+    unlock(p);
+    return end == TG_RUN_UNDONE ? record(p, NULL, n, in, result) : tg_error_status();
+}
+
+static tg_status run(tg_plan *p, int n, tg_tensor *const *in, tg_array *result) {
+    lock(p);
+    entry *e = entry_for(p, n, in);
+    if (e) e->used = ++p->runs, p->last = e;
+    bool records = e && !e->program;
+    p->recording = p->recording || records;
+    tg_program *g = e && !records ? take(p, e->program) : NULL;
+    unlock(p);
+    if (g) return replay(p, g, n, in, result);
+    return records ? record_in(p, e, n, in, result) : record(p, NULL, n, in, result);
 }
 
 static tg_status check(int n, tg_tensor *const *in) {
@@ -271,7 +352,7 @@ tg_tensor *tg_plan_run_with(tg_plan *plan, int n, tg_tensor *const *in) {
     if (!p || !start(p, "tg_plan_run")) return tg_poison();
     tg_array result = {0};
     tg_status s = run(p, n, in, &result);
-    atomic_store(&p->running, false);
+    atomic_fetch_sub(&p->running, 1);
     tg_tensor *y = s == TG_OK ? tg_from_array(&result) : tg_poison();
     tg_array_drop(&result);
     tg_slot *of = s == TG_OK ? tg_slot_peek(y) : NULL;
@@ -283,9 +364,18 @@ void tg_plan_print(FILE *file, const tg_plan *plan) {
     const tg_plan *p = plan_of(plan, "tg_plan_print");
     if (p && !file) tg_fail(TG_ERR_ARGUMENT, "tg_plan_print: the file is NULL");
     if (!p || !file) return;
-    if (p->last && p->last->program)
-        tg_program_print(file, p->last->program);
+    lock(p);
+    tg_program *g = p->last ? p->last->program : NULL;
+    if (g)
+        g->running++; /* so that it stays */
     else
         fprintf(file, "nothing is recorded yet%s%s\n", p->last && *p->last->why ? ": " : "",
                 p->last ? p->last->why : "");
+    unlock(p);
+    if (!g) return;
+    tg_program_print(file, g);
+    lock(p);
+    g->running--;
+    free_if_idle(g);
+    unlock(p);
 }

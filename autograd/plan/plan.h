@@ -43,6 +43,23 @@
  * which costs nothing but the time, and done eagerly. Where gradients were stored or an optimiser has stepped by then, it is
  * TG_ERR_TAPE.
  *
+ * Several threads at once. A plan made with `.shared = true`, for inference, may be run by any number of threads at the same time:
+ *
+ *     tg_plan *plan = tg_plan_new(forward, model, .shared = true);
+ *     ...
+ *     tg_tensor *y = tg_plan_run(plan, x);                              each thread, with inputs of its own
+ *
+ * They share the recordings. Memory is one arena for each thread that runs at the same moment, made when it is first needed, and
+ * used again by whichever thread comes next. Nobody waits: one thread at a time records, and others with inputs of which
+ * there is no recording yet run the step eagerly meanwhile. So the step is called by several threads at once, and what layers
+ * make on their first run has to be there by then: load the model, or run the plan once. Each thread draws from its own default
+ * stream, has its own setting of tg_set_grad_enabled, and sees parameters as they are then, as in an eager run; who changes
+ * them takes care that nobody reads them meanwhile.
+ *
+ * The step of a shared plan changes nothing that outlives the run. Gradients stored in parameters or inputs (tg_grad returns them
+ * instead), optimisers, clipping, ops in place on parameters, on buffers (batch_norm in training mode) or on inputs, and
+ * streams of the caller's own (`.rng`) are TG_ERR_TAPE, named with their line, and not done.
+ *
  * What cannot be recorded is an error that names it, raised while the step is recorded: elements that leave for the host
  * (tg_item, tg_get, tg_data, tg_copy_out, tg_array_of, tg_print, a file) after they were computed from inputs or parameters,
  * since what they decide there would be frozen; a tape tensor from outside of the step that is no input; hooks; changes of an
@@ -65,21 +82,22 @@ typedef tg_tensor *tg_step(tg_tensor *const *in, void *user);
 typedef struct tg_plan_new_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     int recordings; /* how many are kept, for inputs of several shapes; 0: 8. The one that was used longest ago goes */
+    bool shared; /* several threads may run it at the same time */
 } tg_plan_new_opts;
 
-/* A plan, which the caller frees. It belongs to no thread, but is run by one at a time. NULL with the error raised:
+/* A plan, which the caller frees. It belongs to no thread, but is run by one at a time unless it is shared. NULL with the error raised:
  * TG_ERR_ARGUMENT where the step is NULL, TG_ERR_MEMORY. */
 TG_API tg_plan *tg_plan_new_with(tg_step *step, void *user, tg_plan_new_opts opts);
 
-/* Frees it and its memory. NULL is ignored. TG_ERR_ARGUMENT while it runs. */
+/* Frees it and its memory. NULL is ignored. TG_ERR_ARGUMENT while it runs, on any thread. */
 TG_API void tg_plan_free(tg_plan *plan);
 
 /* Runs the step of n inputs: eagerly while it is not recorded, and as recorded from then on. The result is a tensor of
  * the current tape, in memory of its own, without a history; all other tensors that the step made are gone. Inputs are any tensors; one that has a
  * history counts as a constant, and gradients arrive at those that are leaves and require one, as from tg_backward.
  * After an error the result is the poison tensor, and what the step had changed by then is as the eager step would have left
- * it. TG_ERR_ARGUMENT: the plan is NULL, freed, running on another thread or in the middle of a run of its own; the step was
- * another in each of four runs. TG_ERR_TAPE: something that cannot be recorded. */
+ * it. TG_ERR_ARGUMENT: the plan is NULL, freed, or, unless it is shared, running on another thread or in the middle of a run of its own; the step was
+ * another in each of four runs. TG_ERR_TAPE: something that cannot be recorded, or not in a shared plan. */
 TG_API tg_tensor *tg_plan_run_with(tg_plan *plan, int n, tg_tensor *const *in);
 
 /* What a plan has done and holds. */
@@ -88,9 +106,10 @@ typedef struct tg_plan_stats {
     int64_t undone;          /* of the eager ones: those that began as a replay and met another decision */
     int64_t recorded;        /* recordings made; `kept` of them are there */
     int kept;
-    int64_t calls;      /* of the last recording used: calls in its list */
-    int64_t fused;      /* of these: elementwise ones that are run block by block with others */
-    size_t arena;       /* bytes of its memory */
+    int64_t calls; /* of the last recording used: calls in its list */
+    int64_t fused; /* of these: elementwise ones that are run block by block with others */
+    int copies; /* arenas that it has: 1, or of a shared plan the most threads that ran it at the same time */
+    size_t arena;       /* bytes of one */
     size_t lower_bound; /* the largest sum of bytes alive at once, below which no layout can come */
 } tg_plan_stats;
 TG_API tg_plan_stats tg_plan_stats_of(const tg_plan *plan);

@@ -31,6 +31,16 @@ static void find_escaping(tg_recording *rec) {
     if (m->kind == TG_MEMORY_MADE) m->escapes = is_whole(&rec->result, m) || m->escapes;
 }
 
+/* What a gradient kernel makes, and outlives the run, stays where the kernel put it. */
+static void find_adopted(tg_recording *rec, int64_t call) {
+    const tg_plan_call *c = &rec->call[call];
+    const tg_operand *din = &rec->operand[c->operand + c->n_in + 2 * c->n_out];
+    for (int i = 0; c->kind == TG_CALL_GRADIENT && !c->lowered && i < c->n_in; i++) {
+        tg_memory *m = din[i].memory >= 0 ? &rec->memory[din[i].memory] : NULL;
+        if (m && m->escapes && !din[i].begun && m->first == call && is_whole(&din[i], m)) m->adopted = true;
+    }
+}
+
 /* ---- pointers: to where each memory lies, by memory ---- */
 
 typedef void each_pointer(tg_program *p, int memory, tg_patch patch);
@@ -76,8 +86,8 @@ void tg_program_point(const tg_program *p, int64_t memory, char *base, const tg_
 /* What does not change from run to run. The buffer over a piece of the arena says where its elements end. */
 static bool set_pointer(tg_program *p, int64_t m) {
     const tg_memory *of = &p->rec.memory[m];
-    char *base = of->kind == TG_MEMORY_INPUT ? of->base : tg_program_base(p, of);
-    bool known = of->kind == TG_MEMORY_INPUT || of->kind == TG_MEMORY_KEPT;
+    char *base = tg_program_base(p, of);
+    bool known = of->kind == TG_MEMORY_KEPT;
     if (!base || of->local) return true;
     if (!known && !(p->buffer[m] = tg_buffer_of_blob(base, of->bytes, false, NULL, NULL))) return false;
     tg_program_point(p, m, base, known ? of->buffer : p->buffer[m]);
@@ -87,9 +97,10 @@ static bool set_pointer(tg_program *p, int64_t m) {
 static bool set_pointers(tg_program *p) {
     const tg_recording *rec = &p->rec;
     p->first_patch = tg_program_take(p, rec->n_memories + 2, sizeof *p->first_patch);
+    p->input = tg_program_take(p, rec->n_in, sizeof *p->input);
     p->fresh = tg_program_take(p, rec->n_memories, sizeof(tg_buffer *));
     p->buffer = tg_program_take(p, rec->n_memories, sizeof(tg_buffer *));
-    if (!p->first_patch || !p->fresh || !p->buffer) return false;
+    if (!p->first_patch || !p->input || !p->fresh || !p->buffer) return false;
     each_of_operands(p, count_pointer), each_of_kernels(p, count_pointer);
     for (int64_t m = 0; m < rec->n_memories; m++) p->first_patch[m + 2] += p->first_patch[m + 1];
     p->patch = tg_program_take(p, p->first_patch[rec->n_memories + 1], sizeof *p->patch);
@@ -181,15 +192,6 @@ static bool make_places(tg_program *p, tg_program_call *c, const tg_operand *din
     return true;
 }
 
-/* What the kernel makes, and outlives the run, stays where the kernel put it. */
-static void find_adopted(tg_program *p, const tg_program_call *c, const tg_operand *din) {
-    for (int i = 0; i < c->call->n_in; i++) {
-        tg_memory *m = din[i].memory >= 0 ? &p->rec.memory[din[i].memory] : NULL;
-        if (m && m->escapes && !din[i].begun && m->first == c->call - p->rec.call && is_whole(&din[i], m))
-            m->adopted = true;
-    }
-}
-
 static bool make_gradient(tg_program *p, tg_program_call *c) {
     const tg_plan_call *call = c->call;
     int n = call->n_in, m = call->n_out;
@@ -201,7 +203,6 @@ static bool make_gradient(tg_program *p, tg_program_call *c) {
         c->slot[i].requires_grad = din[i].needed; /* what tg_needs looks at, outside of a walk */
     c->node = (tg_node){
         .op = call->op, .n_in = n, .n_out = m, .in = h, .out = h + n, .attr = call->data, .saved = call->saved};
-    if (!call->lowered) find_adopted(p, c, din);
     return make_places(p, c, din);
 }
 
@@ -223,11 +224,17 @@ static size_t undo_bytes_of(const tg_recording *rec) {
     return bytes;
 }
 
-static bool make(tg_program *p) {
+/* All that copies share. */
+static bool arrange(tg_program *p) {
     tg_recording *rec = &p->rec;
     find_escaping(rec);
     if (!tg_schedule(rec)) return false;
-    if (!tg_layout_memory(rec, &p->bytes, &p->lower_bound)) return false;
+    for (int64_t i = 0; i < rec->n_calls; i++) find_adopted(rec, i);
+    return tg_layout_memory(rec, &p->bytes, &p->lower_bound);
+}
+
+static bool make(tg_program *p) {
+    const tg_recording *rec = &p->rec;
     if (p->bytes && !(p->memory = tg_sys_alloc(p->bytes))) return false;
     if (!make_slots(p) || !tg_program_make_parts(p) || !set_pointers(p) ||
         !(p->call = tg_program_take(p, rec->n_calls, sizeof *p->call)))
@@ -260,8 +267,18 @@ tg_program *tg_program_new(tg_recording *rec) {
         tg_recording_free(rec);
         return NULL;
     }
-    *p = (tg_program){.rec = *rec};
+    *p = (tg_program){.rec = *rec, .first = p, .idle = p, .copies = 1};
     *rec = (tg_recording){0};
+    if (arrange(p) && make(p) && find_special(p)) return p;
+    tg_program_free(p);
+    return NULL;
+}
+
+tg_program *tg_program_copy(tg_program *first) {
+    tg_program *p = tg_sys_alloc(sizeof *p);
+    if (!p) return NULL;
+    *p = (tg_program){
+        .rec = first->rec, .first = first, .bytes = first->bytes, .lower_bound = first->lower_bound};
     if (make(p) && find_special(p)) return p;
     tg_program_free(p);
     return NULL;
@@ -273,6 +290,6 @@ void tg_program_free(tg_program *p) {
     tg_arena_free(&p->arena);
     tg_sys_free(p->slots, p->slots_bytes);
     tg_sys_free(p->memory, p->bytes);
-    tg_recording_free(&p->rec);
+    if (p->first == p) tg_recording_free(&p->rec);
     tg_sys_free(p, sizeof *p);
 }

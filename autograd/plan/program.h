@@ -1,4 +1,7 @@
-/* Private. A program: a recording with its memory laid out, every operand at its address, ready to be run again and again. */
+/* Private. A program: a recording with its memory laid out, every operand at its address, ready to be run again and again.
+ *
+ * A run changes the program, and nothing of the recording, which copies of the program share: one for each thread that runs
+ * it at the same time. */
 #ifndef TG_AUTOGRAD_PLAN_PROGRAM_H
 #define TG_AUTOGRAD_PLAN_PROGRAM_H
 
@@ -50,12 +53,22 @@ typedef struct tg_patch { /* a pointer into memory, which is set when the memory
     int64_t at;
 } tg_patch;
 
+typedef struct tg_input_place { /* where an input's elements begin, and in which buffer */
+    char *base;
+    const tg_buffer *buffer;
+} tg_input_place;
+
 typedef struct tg_program {
     tg_recording rec;
-    tg_arena arena;        /* what follows */
-    tg_program_call *call; /* rec.n_calls */
-    tg_slot *slot;         /* rec.n_operands */
-    void *slots;           /* their memory */
+    struct tg_program *first; /* whose recording it has; itself: it is the first */
+    struct tg_program *next;  /* the next one that no thread runs */
+    struct tg_program *idle;  /* of the first: those that no thread runs, */
+    int copies, running;      /* how many there are, itself too, and how many threads run one, or make one, */
+    bool dropped;             /* and whether they all go when none does any more */
+    tg_arena arena;           /* what follows */
+    tg_program_call *call;    /* rec.n_calls */
+    tg_slot *slot;            /* rec.n_operands */
+    void *slots;              /* their memory */
     size_t slots_bytes;
     char *memory; /* where what calls make lies */
     size_t bytes, lower_bound;
@@ -65,7 +78,8 @@ typedef struct tg_program {
     tg_plan_extent *extent; /* n_kernels */
     tg_part *part;          /* n_parts */
     int64_t n_kernels, n_parts, fused;
-    tg_buffer **fresh; /* by memory: of one that escapes, during a run */
+    tg_input_place *input; /* rec.n_in: of the last run */
+    tg_buffer **fresh;     /* by memory: of one that escapes, during a run */
     tg_buffer **buffer; /* by memory: over what lies in the arena, so that arrays of one memory are known by it */
     int64_t *special, n_special; /* memories that are not made in the arena alone */
     int64_t last_decision;       /* -1: none */
@@ -76,7 +90,10 @@ typedef struct tg_program {
 
 /* Takes the recording over, also when it fails: NULL, without an error, where there is no memory. */
 tg_program *tg_program_new(tg_recording *rec);
-void tg_program_free(tg_program *p);
+void tg_program_free(tg_program *p); /* of those that share a recording the first goes last */
+
+/* Another of the same, in memory of its own; NULL, without an error, where there is none. */
+tg_program *tg_program_copy(tg_program *first);
 
 /* Where memory m is from run to run; NULL: it is an input's, or escapes, and not known before the run. */
 char *tg_program_base(const tg_program *p, const tg_memory *m);

@@ -98,6 +98,7 @@ static void working(tg_listener *l, const tg_work *w, const tg_array *const *a) 
     for (int i = 0; i < w->n && tg_error_pending == TG_OK; i++)
         if (!(w->makes >> i & 1) || !tg_recorder_made_whole(r, a[i]))
             tg_recorder_memory(r, a[i], NULL, TG_USE_READ, w->name);
+    if (r->shared && tg_error_pending == TG_OK) tg_recorder_refuse_shared(r, w, a);
     r->maps = 0;
 }
 
@@ -188,10 +189,13 @@ static void kept(tg_listener *l) { self(l)->rec->fit = false; }
 
 /* ---- ops and their gradients ---- */
 
+tg_recorder *tg_recorder_now(void) {
+    return tg_listening && tg_listening->worked == worked ? self(tg_listening) : NULL;
+}
+
 tg_recorder *tg_recorder_enter_listening(void) {
-    if (tg_listening->worked != worked) return NULL;
-    tg_recorder *r = self(tg_listening);
-    if (r->inside++ == 0) r->births_inside = tg_buffer_births, r->maps = 0;
+    tg_recorder *r = tg_recorder_now();
+    if (r && r->inside++ == 0) r->births_inside = tg_buffer_births, r->maps = 0;
     return r;
 }
 
@@ -304,11 +308,9 @@ tg_status tg_recorder_derived(tg_recorder *r, const tg_walk *w, const tg_node *n
 }
 
 tg_status tg_recorder_stored(const tg_slot *s, const tg_array *g) {
-    if (!tg_listening || tg_listening->worked != worked) return TG_OK;
-    tg_recorder *r = self(tg_listening);
-    tg_plan_call c = {.kind = TG_CALL_STORE, .name = "backward", .input = -1};
-    for (int i = 0; i < r->rec->n_in; i++)
-        if (r->in[i] == tg_handle(s)) c.input = i;
+    tg_recorder *r = tg_recorder_now();
+    if (!r) return TG_OK;
+    tg_plan_call c = {.kind = TG_CALL_STORE, .name = "backward", .input = tg_recorder_input(r, s)};
     if (c.input < 0 && s->kept) c.target = tg_handle(s);
     if (c.input < 0 && !c.target) return TG_OK; /* a leaf of the step's own, which ends with it */
     if (s->hooks) return tg_recorder_refuse("backward", "has hooks, which a plan cannot call", tg_handle(s));
@@ -340,12 +342,13 @@ static tg_status add_input(tg_recorder *r, int i, const tg_slot *s) {
 }
 
 tg_status tg_recorder_begin(tg_recorder *r, tg_recording *rec, int n, tg_tensor *const *in,
-                            const tg_recording *like) {
+                            const tg_recording *like, bool shared) {
     *rec = (tg_recording){.grad = !tg_grad_off, .fit = true, .n_in = n};
     *r = (tg_recorder){
         .listener = {working, worked, decided, relied, may_read, may_write, may_do, may_point, kept, mapped},
         .rec = rec,
         .in = in,
+        .shared = shared,
         .births = tg_buffer_births};
     rec->input = n ? tg_sys_alloc((size_t)n * sizeof *rec->input) : NULL;
     if (n && !rec->input) r->lost = true, rec->n_in = 0;

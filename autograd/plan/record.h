@@ -150,6 +150,7 @@ typedef struct tg_recorder {
     tg_listener listener; /* first */
     tg_recording *rec;
     tg_tensor *const *in;
+    bool shared; /* the step may change nothing that outlives it */
     tg_kept_list kept;
     uint64_t births;        /* of buffers, before the run */
     int inside;             /* calls under way, which are recorded as a whole */
@@ -163,7 +164,7 @@ typedef struct tg_recorder {
 /* A recorder of one run, and its end: whether the recording is whole. The recording is the caller's in any case. Its lists
  * begin with room for what `like`, which may be empty, holds. */
 tg_status tg_recorder_begin(tg_recorder *r, tg_recording *rec, int n, tg_tensor *const *in,
-                            const tg_recording *like);
+                            const tg_recording *like, bool shared);
 bool tg_recorder_end(tg_recorder *r, const tg_slot *result);
 void tg_recording_free(tg_recording *rec);
 
@@ -178,6 +179,8 @@ tg_status tg_recorder_applied(tg_recorder *r, const tg_call *call, tg_slot *cons
 void tg_recorder_begun(tg_recorder *r, const tg_node *node, const tg_array *din);
 tg_status tg_recorder_derived(tg_recorder *r, const tg_walk *w, const tg_node *node,
                               const tg_array *const *dout, const tg_array *din);
+/* Before gradients are stored: whether one may be, as that of s. */
+tg_status tg_recorder_storing(const tg_slot *s);
 /* The gradient g becomes, or is added to, that of s. */
 tg_status tg_recorder_stored(const tg_slot *s, const tg_array *g);
 

@@ -41,6 +41,15 @@ int tg_recorder_memory(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_u
 tg_status tg_recorder_operand(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_use how, const char *who);
 void tg_operand_set(tg_operand *o, const tg_array *a, int memory);
 
+/* The recorder that listens on this thread; NULL: none. */
+tg_recorder *tg_recorder_now(void);
+
+/* Which input the tensor is; -1: none. */
+int tg_recorder_input(const tg_recorder *r, const tg_slot *s);
+
+/* Of a shared plan's step: refuses work, before it is done, that changes what the step has not made in this run. */
+void tg_recorder_refuse_shared(const tg_recorder *r, const tg_work *w, const tg_array *const *a);
+
 /* Where a memory's elements lie while the run goes on. */
 const char *tg_memory_origin(const tg_memory *m);
 

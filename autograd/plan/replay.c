@@ -73,17 +73,17 @@ static void drop_fresh(tg_program *p) {
 }
 
 static void set_input(tg_program *p, int64_t memory, const tg_array *a) {
-    tg_memory *m = &p->rec.memory[memory];
-    if (m->base == a->data && m->buffer == a->buffer) return;
-    m->base = a->data, m->buffer = a->buffer;
-    tg_program_point(p, memory, m->base, m->buffer);
+    tg_input_place *at = &p->input[p->rec.memory[memory].input];
+    if (at->base == a->data && at->buffer == a->buffer) return;
+    at->base = a->data, at->buffer = a->buffer;
+    tg_program_point(p, memory, at->base, at->buffer);
 }
 
 static bool prepare(tg_program *p, tg_tensor *const *in) {
-    tg_recording *rec = &p->rec;
+    const tg_recording *rec = &p->rec;
     for (int64_t k = 0; k < p->n_special; k++) {
         int64_t i = p->special[k];
-        tg_memory *m = &rec->memory[i];
+        const tg_memory *m = &rec->memory[i];
         if (m->kind == TG_MEMORY_INPUT) set_input(p, i, &tg_slot_peek(in[m->input])->a);
         if (m->kind == TG_MEMORY_CONSTANT && m->written)
             memcpy(p->memory + m->offset + TG_ALIGN, m->base, m->bytes);
@@ -113,15 +113,15 @@ size_t tg_undo_bytes(const tg_recording *rec, const tg_memory *m) {
 }
 
 /* Copies what may have to be undone to `to`, or from there; returns what is behind it. */
-static char *copy_memory(const tg_recording *rec, const tg_memory *m, char *copy, bool back) {
-    size_t bytes = tg_undo_bytes(rec, m);
+static char *copy_memory(const tg_program *p, const tg_memory *m, char *copy, bool back) {
+    size_t bytes = tg_undo_bytes(&p->rec, m);
     if (bytes == 0) return copy;
     if (m->kind == TG_MEMORY_KEPT) {
         memcpy(back ? m->base : copy, back ? copy : m->base, m->bytes);
         return copy + bytes;
     }
-    tg_array there = rec->input[m->input].a, here = there;
-    there.data = m->base, here.data = copy;
+    tg_array there = p->rec.input[m->input].a, here = there;
+    there.data = p->input[m->input].base, here.data = copy;
     int64_t stride = 1;
     for (int i = here.rank - 1; i >= 0; stride *= here.shape[i--]) here.stride[i] = stride;
     tg_array_copy(back ? &there : &here, back ? &here : &there);
@@ -133,8 +133,7 @@ static bool save(const tg_program *p, undo *u) {
     if (!p->undo_bytes) return true;
     if (!(u->copy = tg_sys_alloc(p->undo_bytes))) return tg_fail_memory(p->undo_bytes), false;
     char *to = u->copy;
-    for (int64_t i = 0; i < p->n_special; i++)
-        to = copy_memory(&p->rec, &p->rec.memory[p->special[i]], to, false);
+    for (int64_t i = 0; i < p->n_special; i++) to = copy_memory(p, &p->rec.memory[p->special[i]], to, false);
     for (int64_t i = 0; i < p->rec.n_calls; i++)
         if (p->rec.call[i].stream)
             to = (char *)memcpy(to, p->rec.call[i].stream, sizeof(tg_rng)) + sizeof(tg_rng);
@@ -145,7 +144,7 @@ static void put_back(const tg_program *p, const undo *u) {
     *tg_default_rng() = u->random;
     char *from = u->copy;
     for (int64_t i = 0; from && i < p->n_special; i++)
-        from = copy_memory(&p->rec, &p->rec.memory[p->special[i]], from, true);
+        from = copy_memory(p, &p->rec.memory[p->special[i]], from, true);
     for (int64_t i = 0; from && i < p->rec.n_calls; i++) {
         if (!p->rec.call[i].stream) continue;
         memcpy(p->rec.call[i].stream, from, sizeof(tg_rng));
@@ -303,7 +302,8 @@ static tg_run_end run_parts(tg_program *p, tg_tensor *const *in, const undo *u) 
 static void count_changes(const tg_program *p) {
     for (int64_t i = 0; i < p->n_special; i++) {
         const tg_memory *m = &p->rec.memory[p->special[i]];
-        if (tg_undo_bytes(&p->rec, m)) ((tg_buffer *)(uintptr_t)m->buffer)->version++;
+        const tg_buffer *b = m->kind == TG_MEMORY_INPUT ? p->input[m->input].buffer : m->buffer;
+        if (tg_undo_bytes(&p->rec, m)) ((tg_buffer *)(uintptr_t)b)->version++;
     }
 }
 
@@ -312,7 +312,7 @@ static tg_run_end take_result(const tg_program *p, tg_array *result) {
     const tg_memory *m = &p->rec.memory[o->memory];
     tg_array a = o->a;
     char *base = m->escapes                   ? tg_buffer_data(p->fresh[o->memory])
-                 : m->kind == TG_MEMORY_INPUT ? m->base
+                 : m->kind == TG_MEMORY_INPUT ? p->input[m->input].base
                                               : tg_program_base(p, m);
     a.data = base + o->at;
     if (m->escapes) {

@@ -83,7 +83,7 @@ static void add_plan(tg_plan *p, task *t) {
 void own_tg_plan_new_with(void) {
     bool none = bad();
     task *t = draw_task();
-    tg_plan_new_opts o = {.recordings = bad() ? draw_int("recordings") : (int)below(4)};
+    tg_plan_new_opts o = {.recordings = bad() ? draw_int("recordings") : (int)below(4), .shared = one_in(3)};
     call_begin();
     tg_plan *p = tg_plan_new_with(none ? NULL : step, t, o);
     end_bool_failed(!p, p ? "a plan" : "NULL");
