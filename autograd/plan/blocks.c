@@ -62,7 +62,7 @@ static tg_part *extend(tg_program *p, int64_t c, int64_t at, const tg_plan_call 
     tg_part *last = &p->part[p->n_parts];
     if (!before || kind_of(&p->rec, before) != kind || before->group != call->group) {
         p->n_parts++;
-        *++last = (tg_part){.kind = kind, .first = kind == TG_PART_CALLS ? c : at};
+        *++last = (tg_part){.kind = kind, .first = kind == TG_PART_CALLS ? c : at, .call = c};
     }
     last->end = kind == TG_PART_CALLS ? c + 1 : at + call->maps;
     return last;
@@ -165,9 +165,34 @@ static void run_blocks(void *context, int64_t begin, int64_t end) {
     }
 }
 
+/* Blocks of a compiled group. */
+typedef struct compiled_pass {
+    const tg_group *group;
+    int64_t n, block;
+} compiled_pass;
+
+static void run_compiled(void *context, int64_t begin, int64_t end) {
+    const compiled_pass *g = context;
+    int64_t last = end * g->block;
+    g->group->run(begin * g->block, last < g->n ? last : g->n, g->group->at, g->group->arg);
+}
+
+static void run_group(const tg_program *p, const tg_part *part, int64_t blocks, int64_t grain) {
+    compiled_pass g = {&part->group, p->extent[part->first].n, part->block};
+    for (int i = 0; i < part->group.operands; i++) {
+        const tg_group_operand *o = &part->group.operand[i];
+        part->group.at[i] = p->kernel[o->kernel].p.each[o->operand];
+    }
+    tg_parallel_for(blocks, grain, run_compiled, &g);
+}
+
 void tg_plan_run_blocks(const tg_program *p, const tg_part *part) {
     pass g = {p->kernel + part->first, p->extent + part->first, part->end - part->first, part->block};
     int64_t blocks = (g.extent->n + g.block - 1) / g.block, work = 0;
     for (int64_t i = 0; i < g.kernels; i++) work += g.extent[i].cost * g.block;
-    tg_parallel_for(blocks, work < TG_BLOCK ? TG_BLOCK / work : 1, run_blocks, &g);
+    int64_t grain = work < TG_BLOCK ? TG_BLOCK / work : 1;
+    if (part->group.run)
+        run_group(p, part, blocks, grain);
+    else
+        tg_parallel_for(blocks, grain, run_blocks, &g);
 }

@@ -9,6 +9,7 @@
 #include "core/thread.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define KEPT_AT_MOST 8
@@ -27,7 +28,7 @@ struct tg_plan {
     const char *kind;
     tg_step *step;
     void *user;
-    bool shared, recording;
+    bool shared, recording, compile;
     _Atomic int running; /* threads; below 0: it is being freed */
     entry *entry;        /* n_entries of cap_entries */
     int n_entries, cap_entries;
@@ -77,6 +78,11 @@ static void unlock(const tg_plan *p) {
     if (p->shared) tg_unlock(TG_LOCK_PLANS);
 }
 
+static bool compiles_all(void) {
+    const char *set = getenv("TG_PLAN_COMPILE");
+    return set && *set && strcmp(set, "0") != 0;
+}
+
 tg_plan *tg_plan_new_with(tg_step *step, void *user, tg_plan_new_opts opts) {
     if (!step || opts.recordings < 0)
         tg_fail(TG_ERR_ARGUMENT,
@@ -97,8 +103,13 @@ tg_plan *tg_plan_new_with(tg_step *step, void *user, tg_plan_new_opts opts) {
     }
     tg_buffer_share(a.buffer);
     s->a = a;
-    *(tg_plan *)a.data = (tg_plan){
-        .kind = kind, .step = step, .user = user, .shared = opts.shared, .entry = entries, .cap_entries = most};
+    *(tg_plan *)a.data = (tg_plan){.kind = kind,
+                                   .step = step,
+                                   .user = user,
+                                   .shared = opts.shared,
+                                   .compile = opts.compile || compiles_all(),
+                                   .entry = entries,
+                                   .cap_entries = most};
     return (tg_plan *)(void *)tg_handle(s);
 }
 
@@ -158,8 +169,12 @@ tg_plan_stats tg_plan_stats_of(const tg_plan *plan) {
     tg_plan_stats s = p->stats;
     for (int i = 0; i < p->n_entries; i++) s.kept += p->entry[i].program != NULL;
     const tg_program *g = p->last ? p->last->program : NULL;
-    if (g) s.calls = g->rec.n_calls, s.fused = g->fused, s.arena = g->bytes, s.lower_bound = g->lower_bound;
-    if (g) s.copies = g->copies;
+    if (g) {
+        s.calls = g->rec.n_calls, s.fused = g->fused, s.arena = g->bytes, s.lower_bound = g->lower_bound;
+        s.copies = g->copies, s.compile_seconds = g->compile_seconds;
+        for (int64_t i = 0; i < g->n_parts; i++)
+            s.groups += g->part[i].kind == TG_PART_BLOCKS, s.compiled += g->part[i].group.run != NULL;
+    }
     unlock(p);
     return s;
 }
@@ -228,6 +243,7 @@ static void consider(tg_plan *p, entry *e, tg_recording *rec) {
                                      : "it ran once";
     tg_recording_free(&e->rec);
     tg_program *g = why ? NULL : tg_program_new(rec);
+    if (g && p->compile) tg_program_compile(g);
     lock(p);
     if (why) {
         e->rec = *rec;

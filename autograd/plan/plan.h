@@ -60,6 +60,14 @@
  * instead), optimisers, clipping, ops in place on parameters, on buffers (batch_norm in training mode) or on inputs, and
  * streams of the caller's own (`.rng`) are TG_ERR_TAPE, named with their line, and not done.
  *
+ * Groups. Elementwise work on as many elements becomes one pass over memory, in blocks that stay in the first-level cache. With
+ * `.compile` it becomes a loop in C, written of the same expressions, which the system's compiler (`cc`, or what TG_CC names)
+ * compiles when the recording is made, so that values stay in registers: the same bits, but that of two NaN either may be
+ * the result. That takes part of a second, and nothing in the next process, since
+ * what was compiled is kept in a folder: TG_CACHE, or tapegrad in XDG_CACHE_HOME or ~/.cache, which must be the user's own.
+ * Where it fails, for want of a compiler or of such a folder, blocks are run as ever: tg_plan_stats counts
+ * groups, and tg_plan_print tells why.
+ *
  * What cannot be recorded is an error that names it, raised while the step is recorded: elements that leave for the host
  * (tg_item, tg_get, tg_data, tg_copy_out, tg_array_of, tg_print, a file) after they were computed from inputs or parameters,
  * since what they decide there would be frozen; a tape tensor from outside of the step that is no input; hooks; changes of an
@@ -83,6 +91,7 @@ typedef struct tg_plan_new_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     int recordings; /* how many are kept, for inputs of several shapes; 0: 8. The one that was used longest ago goes */
     bool shared; /* several threads may run it at the same time */
+    bool compile; /* groups are compiled, below; so are those of all plans where TG_PLAN_COMPILE is set, and not to 0 */
 } tg_plan_new_opts;
 
 /* A plan, which the caller frees. It belongs to no thread, but is run by one at a time unless it is shared. NULL with the error raised:
@@ -109,6 +118,9 @@ typedef struct tg_plan_stats {
     int64_t calls; /* of the last recording used: calls in its list */
     int64_t fused; /* of these: elementwise ones that are run block by block with others */
     int copies; /* arenas that it has: 1, or of a shared plan the most threads that ran it at the same time */
+    int groups; /* passes that these were made; `compiled` of them by the compiler, in compile_seconds */
+    int compiled;
+    double compile_seconds;
     size_t arena;       /* bytes of one */
     size_t lower_bound; /* the largest sum of bytes alive at once, below which no layout can come */
 } tg_plan_stats;

@@ -60,5 +60,7 @@ void tg_program_print(FILE *file, const tg_program *p) {
     fprintf(file,
             "%" PRId64 " calls, arena %zu bytes of at least %zu   (i input, k kept, c constant, m made)\n",
             p->rec.n_calls, p->bytes, p->lower_bound);
+    for (int i = 0; i < 2; i++)
+        if (*p->compiled[i].why) fprintf(file, "groups were not compiled: %s\n", p->compiled[i].why);
     for (int64_t i = 0; i < p->rec.n_calls; i++) print_call(file, p, i);
 }

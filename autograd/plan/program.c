@@ -279,7 +279,7 @@ tg_program *tg_program_copy(tg_program *first) {
     if (!p) return NULL;
     *p = (tg_program){
         .rec = first->rec, .first = first, .bytes = first->bytes, .lower_bound = first->lower_bound};
-    if (make(p) && find_special(p)) return p;
+    if (make(p) && find_special(p) && tg_program_share_groups(p)) return p;
     tg_program_free(p);
     return NULL;
 }
@@ -287,6 +287,7 @@ tg_program *tg_program_copy(tg_program *first) {
 void tg_program_free(tg_program *p) {
     if (!p) return;
     for (int64_t m = 0; p->buffer && m < p->rec.n_memories; m++) tg_buffer_unref(p->buffer[m]);
+    for (int i = 0; i < 2; i++) tg_compiled_free(&p->compiled[i]);
     tg_arena_free(&p->arena);
     tg_sys_free(p->slots, p->slots_bytes);
     tg_sys_free(p->memory, p->bytes);

@@ -5,6 +5,7 @@
 #ifndef TG_AUTOGRAD_PLAN_PROGRAM_H
 #define TG_AUTOGRAD_PLAN_PROGRAM_H
 
+#include "autograd/plan/compile.h"
 #include "autograd/plan/record.h"
 
 /* Operands lie in slots of the program's own, so that functions that ask for handles (a rule for its inputs, an error for a
@@ -40,11 +41,29 @@ typedef struct tg_plan_extent {    /* and on what */
 
 /* A part of the program: calls of functions, kernels on single numbers, kernels one after the other, or block by block. */
 typedef enum tg_part_kind { TG_PART_CALLS, TG_PART_NUMBERS, TG_PART_KERNELS, TG_PART_BLOCKS } tg_part_kind;
+
+/* Elements [begin, end) of a group that was compiled. at: where its operands begin; arg: numbers of their type. */
+typedef void tg_group_fn(int64_t begin, int64_t end, char *const *at, const void *arg);
+#define TG_GROUP_OPERANDS 128     /* at most */
+typedef struct tg_group_operand { /* p.each[operand] of this kernel */
+    int64_t kernel;
+    int operand;
+} tg_group_operand;
+typedef struct tg_group {
+    tg_group_fn *run; /* NULL: it is not compiled */
+    const tg_group_operand *operand;
+    char **at; /* of each, during a run */
+    int operands, dtype;
+    const void *arg;
+} tg_group;
+
 typedef struct tg_part {
     tg_part_kind kind;
     int64_t first, end; /* of calls, or of kernels */
+    int64_t call;       /* BLOCKS: the first */
     int64_t block;      /* elements */
     int64_t apart;      /* bytes from one block of scratch to the next */
+    tg_group group;     /* BLOCKS */
 } tg_part;
 
 typedef struct tg_patch { /* a pointer into memory, which is set when the memory's place is known */
@@ -78,8 +97,10 @@ typedef struct tg_program {
     tg_plan_extent *extent; /* n_kernels */
     tg_part *part;          /* n_parts */
     int64_t n_kernels, n_parts, fused;
-    tg_input_place *input; /* rec.n_in: of the last run */
-    tg_buffer **fresh;     /* by memory: of one that escapes, during a run */
+    tg_input_place *input;   /* rec.n_in: of the last run */
+    tg_compiled compiled[2]; /* groups of f32, and of f64 */
+    double compile_seconds;
+    tg_buffer **fresh; /* by memory: of one that escapes, during a run */
     tg_buffer **buffer; /* by memory: over what lies in the arena, so that arrays of one memory are known by it */
     int64_t *special, n_special; /* memories that are not made in the arena alone */
     int64_t last_decision;       /* -1: none */
@@ -106,6 +127,12 @@ bool tg_schedule(tg_recording *rec);
 
 /* Makes kernels and parts of the calls. */
 bool tg_program_make_parts(tg_program *p);
+
+/* Writes groups as C and has them compiled; those that cannot be are run block by block. */
+void tg_program_compile(tg_program *p);
+/* Gives a copy the groups that were compiled for the first. False: out of memory. */
+bool tg_program_share_groups(tg_program *p);
+
 void tg_plan_run_numbers(const tg_program *p, const tg_part *part);
 void tg_plan_run_kernels(const tg_program *p, const tg_part *part);
 void tg_plan_run_blocks(const tg_program *p, const tg_part *part);

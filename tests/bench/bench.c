@@ -1,9 +1,10 @@
-/* usage: bench [--floor | --memory | --plan] THREADS [WORKLOAD ...]
+/* usage: bench [--floor | --memory | --plan [--compile]] THREADS [WORKLOAD ...]
  * Prints "name<TAB>microseconds per step" for each workload: the median of nine rounds of about 0.17 s. With --floor a
  * third column: the microseconds that the workload's matrix products and memory traffic take at the rates measured
  * just before, 0 where the workload states neither. With --memory, instead, "name<TAB>MiB": by how much the resident
  * memory of the process is larger at its peak during making the workload and five steps than before (Linux). With --plan
- * each step is run as a plan (autograd/plan/plan.h), "-" where it cannot be recorded. */
+ * each step is run as a plan (autograd/plan/plan.h), "-" where it cannot be recorded; with --compile its groups are compiled, and
+ * a third column has the seconds that this took, 0 where there is no group. */
 #include "bench.h"
 
 #include <math.h>
@@ -106,15 +107,17 @@ static void replay(void *plan) {
     tg_tape_rewind(m);
 }
 
-static int run_planned(const workload *w) {
+static int run_planned(const workload *w, bool compile) {
     running r = {w, w->make()};
-    tg_plan *plan = r.state ? tg_plan_new(running_step, &r) : NULL;
+    tg_plan *plan = r.state ? tg_plan_new(running_step, &r, .compile = compile) : NULL;
     double us = plan ? seconds_a_step(replay, plan, 1.5) * 1e6 : 0;
     if (!plan) return 1;
-    if (tg_error_status() == TG_OK)
-        printf("%s\t%.1f\n", w->name, us);
-    else
+    if (tg_error_status() != TG_OK)
         printf("%s\t-\t%s\n", w->name, tg_error_message());
+    else if (compile)
+        printf("%s\t%.1f\t%.2f\n", w->name, us, tg_plan_stats_of(plan).compile_seconds);
+    else
+        printf("%s\t%.1f\n", w->name, us);
     tg_error_clear();
     tg_plan_free(plan);
     w->end(r.state);
@@ -141,9 +144,11 @@ int main(int argc, char **argv) {
     bool floor = argc > 1 && strcmp(argv[1], "--floor") == 0;
     bool memory = argc > 1 && strcmp(argv[1], "--memory") == 0;
     bool plan = argc > 1 && strcmp(argv[1], "--plan") == 0;
-    int first = floor || memory || plan ? 2 : 1, threads = argc > first ? atoi(argv[first]) : 0;
+    bool compile = plan && argc > 2 && strcmp(argv[2], "--compile") == 0;
+    int first = compile ? 3 : floor || memory || plan ? 2 : 1, threads = argc > first ? atoi(argv[first]) : 0;
     if (threads < 1) {
-        fprintf(stderr, "usage: %s [--floor | --memory | --plan] THREADS [WORKLOAD ...]\n", argv[0]);
+        fprintf(stderr, "usage: %s [--floor | --memory | --plan [--compile]] THREADS [WORKLOAD ...]\n",
+                argv[0]);
         return 2;
     }
     int n = argc - first - 1;
@@ -159,7 +164,7 @@ int main(int argc, char **argv) {
     const workload *w;
     for (int k = 0; (w = workload_at(k)); k++)
         if (chosen(w->name, n, names) && (memory ? run_memory(w)
-                                          : plan ? run_planned(w)
+                                          : plan ? run_planned(w, compile)
                                                  : run(w, floor ? &machine : NULL)))
             return 1;
     return 0;

@@ -8,36 +8,12 @@
 #ifndef TG_CORE_KERNELS_MAP_ELEMENTWISE_H
 #define TG_CORE_KERNELS_MAP_ELEMENTWISE_H
 
-#include "core/kernels/map/formulas.h"
+#include "core/kernels/map/expressions.h"
 #include "core/kernels/simd/table.h"
 
 typedef V value_1(V x, V p0, V p1);
 typedef V gradient_1(V g, V x, V y, V p0, V p1);
 typedef V value_2(V a, V b, V p0, V p1);
-
-#define TG_UNARY(NAME, X, Y, VALUE, GRADIENT) \
-    INLINE V value_##NAME(V x, V p0, V p1) { \
-        (void)x, (void)p0, (void)p1; \
-        return VALUE; \
-    } \
-    INLINE V gradient_##NAME(V g, V x, V y, V p0, V p1) { \
-        (void)g, (void)x, (void)y, (void)p0, (void)p1; \
-        return GRADIENT; \
-    }
-#include "core/kernels/map/unary.def"
-#undef TG_UNARY
-#define TG_BINARY(NAME, VALUE) \
-    INLINE V binary_##NAME(V a, V b, V p0, V p1) { \
-        (void)p0, (void)p1; \
-        return VALUE; \
-    }
-#include "core/kernels/map/binary.def"
-#undef TG_BINARY
-INLINE V value_affine(V x, V scale, V shift) { return x * scale + shift; }
-INLINE V value_axpy(V x, V y, V alpha, V unused) {
-    (void)unused;
-    return y + alpha * x;
-}
 
 /* Where a loop over vectors of an operand starts, and how it advances: by W at stride 1; at stride 0 the element is
  * broadcast to the vector at `copies`, where it stays. */

@@ -1,7 +1,8 @@
-#define _DEFAULT_SOURCE /* lgamma_r */
 #include "core/kernels/map/special.h"
 
 #include <math.h>
+
+double lgamma_r(double x, int *sign); /* which <math.h> declares to those who ask for more than POSIX */
 
 static const double pi = 3.14159265358979323846;
 
@@ -11,11 +12,11 @@ double tg_scalar_lgamma(double x) {
 }
 
 /* x less the nearest integer n is exact, where pi x is not: sin(pi x) = (-1)^n sin(pi (x - n)). */
-static double reduced(double x) { return x - nearbyint(x); }
-static double parity(double x) { return reduced(0.5 * nearbyint(x)) == 0 ? 1 : -1; }
+static double off_integer(double x) { return x - nearbyint(x); }
+static double parity(double x) { return off_integer(0.5 * nearbyint(x)) == 0 ? 1 : -1; }
 
-double tg_scalar_sinpi(double x) { return parity(x) * sin(pi * reduced(x)); }
-double tg_scalar_cospi(double x) { return parity(x) * sin(pi * (0.5 - fabs(reduced(x)))); }
+double tg_scalar_sinpi(double x) { return parity(x) * sin(pi * off_integer(x)); }
+double tg_scalar_cospi(double x) { return parity(x) * sin(pi * (0.5 - fabs(off_integer(x)))); }
 
 /* c[0] + c[1] t + ... + c[6] t^6 */
 static double polynomial(const double c[7], double t) {
@@ -31,7 +32,7 @@ double tg_scalar_digamma(double x) {
                                 1.0 / 132, -691.0 / 32760, 1.0 / 12};
     if (x == 0) return copysign(INFINITY, -x);
     if (x == -INFINITY || (x < 0 && x == floor(x))) return NAN;
-    if (x < 0) return tg_scalar_digamma(1 - x) - pi / tan(pi * reduced(x));
+    if (x < 0) return tg_scalar_digamma(1 - x) - pi / tan(pi * off_integer(x));
     double sum = 0;
     for (; x < 10; x += 1) sum += 1 / x;
     double t = 1 / (x * x);
@@ -46,7 +47,7 @@ double tg_scalar_trigamma(double x) {
     if (x == INFINITY) return 0;
     if (x <= 0 && x == floor(x)) return INFINITY;
     if (x < 0) {
-        double s = pi / sin(pi * reduced(x));
+        double s = pi / sin(pi * off_integer(x));
         return s * s - tg_scalar_trigamma(1 - x);
     }
     double sum = 0;

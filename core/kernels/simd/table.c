@@ -7,11 +7,12 @@
  * a machine needs; TG_KERNEL_SETS are those that were built. */
 const char *const tg_kernel_isas[] = {TG_KERNEL_ISAS, NULL};
 
-#define SET(isa, machine_has_it) extern const tg_kernel_set tg_kernels_##isa##_f32, tg_kernels_##isa##_f64;
+#define SET(isa, machine_has_it, flags) \
+    extern const tg_kernel_set tg_kernels_##isa##_f32, tg_kernels_##isa##_f64;
 TG_KERNEL_SETS
 #undef SET
 
-#define SET(isa, machine_has_it) {#isa, {&tg_kernels_##isa##_f32, &tg_kernels_##isa##_f64}},
+#define SET(isa, machine_has_it, flags) {#isa, {&tg_kernels_##isa##_f32, &tg_kernels_##isa##_f64}},
 static const tg_kernels tables[] = {TG_KERNEL_SETS};
 #undef SET
 enum { TABLES = sizeof tables / sizeof *tables };
@@ -23,7 +24,7 @@ static bool machine_has(int table) {
     __builtin_cpu_init();
 #endif
 #define HAS(feature) __builtin_cpu_supports(#feature)
-#define SET(isa, machine_has_it) machine_has_it,
+#define SET(isa, machine_has_it, flags) machine_has_it,
     const bool has[TABLES] = {TG_KERNEL_SETS};
     return has[table];
 }

@@ -1,0 +1,294 @@
+/* Groups as C: one loop over the elements, in which each kernel is the expression that the table has for it.
+ *
+ * A value is loaded when it is first read, and stored behind the last kernel unless nobody else uses it. Written memory has
+ * one place in a group (schedule.c), so a memory and a place name one value at a time. */
+#include "autograd/plan/program.h"
+#include "core/kernels/simd/text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct value {
+    int memory; /* -1: a number of the program's own */
+    int64_t at;
+    int stride, size, number; /* number: of the variable v<number> */
+    int operand;              /* of the group; -1: it is not in memory */
+    bool written;
+} value;
+
+typedef struct emitter {
+    FILE *file;
+    tg_program *p;
+    value *value;
+    tg_group_operand *operand;
+    int values, variables, operands;
+} emitter;
+
+static int64_t kernels_of(const tg_part *part) { return part->end - part->first; }
+
+/* ---- operands ---- */
+
+static int add_operand(emitter *e, int64_t kernel, int k) {
+    e->operand[e->operands] = (tg_group_operand){kernel, k};
+    return e->operands++;
+}
+
+static value *find(const emitter *e, const tg_plan_map *m, int k) {
+    for (int i = 0; i < e->values; i++) {
+        value *v = &e->value[i];
+        if (m->memory[k] >= 0 && v->memory == m->memory[k] && v->at == m->at[k] &&
+            v->stride == m->stride[k] && v->size == m->size[k])
+            return v;
+    }
+    return NULL;
+}
+
+static value *add_value(emitter *e, const tg_plan_map *m, int k, int operand) {
+    value *v = &e->value[e->values++];
+    *v = (value){m->memory[k], m->at[k], m->stride[k], m->size[k], e->variables++, operand, false};
+    return v;
+}
+
+static void load(emitter *e, const value *v) {
+    const char *type = v->size == 1 ? "M" : "V";
+    fprintf(e->file, "    %s v%d = ", type, v->number);
+    if (v->size == 1)
+        fprintf(e->file,
+                v->stride ? "load_truth((const unsigned char *)at[%d], i, m);"
+                          : "at[%d][0] ? first(W) : first(0);",
+                v->operand);
+    else
+        fprintf(e->file, v->stride ? "load((const S *)at[%d], i, m);" : "K(*(const S *)at[%d]);", v->operand);
+    fputc('\n', e->file);
+}
+
+/* The number of the variable that holds operand k of the kernel, which is loaded where it is not there yet. */
+static int operand_of(emitter *e, const tg_plan_map *m, int64_t kernel, int k) {
+    value *v = find(e, m, k);
+    if (!v) load(e, v = add_value(e, m, k, add_operand(e, kernel, k)));
+    return v->number;
+}
+
+/* The same for the result. */
+static int result_of(emitter *e, const tg_plan_map *m, int64_t kernel) {
+    bool local = e->p->rec.memory[m->memory[0]].local;
+    value *v = find(e, m, 0);
+    if (v)
+        v->number = e->variables++;
+    else
+        v = add_value(e, m, 0, -1);
+    if (!local && v->operand < 0) v->operand = add_operand(e, kernel, 0);
+    v->written = !local;
+    return v->number;
+}
+
+static void store_all(const emitter *e) {
+    for (int i = 0; i < e->values; i++) {
+        const value *v = &e->value[i];
+        if (!v->written) continue;
+        fprintf(e->file,
+                v->size == 1 ? "    store_truth((unsigned char *)at[%d], i, m, v%d);\n"
+                             : "    store((S *)at[%d], i, m, v%d);\n",
+                v->operand, v->number);
+    }
+}
+
+/* ---- kernels ---- */
+
+static void put_parameters(const emitter *e, const tg_plan_map *m, int64_t number) {
+    static const double none[2];
+    if (memcmp(m->arg, none, sizeof none) == 0)
+        fputs(", K(0), K(0))", e->file);
+    else
+        fprintf(e->file, ", K(arg[%" PRId64 "]), K(arg[%" PRId64 "]))", 2 * number, 2 * number + 1);
+}
+
+static void put_expression(const emitter *e, const tg_expression *x, const int *v, const tg_plan_map *m,
+                           int64_t number) {
+    static const char *const name[] = {
+        [TG_VALUE] = "value_", [TG_GRADIENT] = "gradient_", [TG_BINARY] = "binary_", [TG_AFFINE] = "value_affine", [TG_AXPY] = "value_axpy"};
+    if (x->kind == TG_COMPARE) {
+        fprintf(e->file, "v%d %s v%d", v[0], x->name, v[1]);
+    } else if (x->kind == TG_WHERE) {
+        fprintf(e->file, "select(v%d, v%d, v%d)", v[2], v[0], v[1]);
+    } else {
+        int n = x->kind == TG_GRADIENT ? 3 : x->kind == TG_BINARY || x->kind == TG_AXPY ? 2 : 1;
+        fprintf(e->file, "%s%s(", name[x->kind], x->name);
+        for (int i = 0; i < n; i++) fprintf(e->file, i ? ", v%d" : "v%d", v[i]);
+        put_parameters(e, m, number);
+    }
+}
+
+static void put_kernel(emitter *e, const tg_plan_call *c, const tg_plan_map *m, const tg_expression *x,
+                       int64_t number, int64_t first) {
+    int v[TG_MAX_OPERANDS];
+    for (int k = 1; k < TG_MAX_OPERANDS; k++) /* a gradient's operands that are not there: the first for them */
+        v[k - 1] = k < m->operands ? operand_of(e, m, first + number, k) : v[0];
+    fprintf(e->file, "    %s v%d = ", x->kind == TG_COMPARE ? "M" : "V", result_of(e, m, first + number));
+    put_expression(e, x, v, m, number);
+    fprintf(e->file, "; /* %s%s", c->name, c->kind == TG_CALL_GRADIENT ? " backward" : "");
+    if (c->file) fprintf(e->file, ", %s:%d", tg_base_name(c->file), c->line);
+    fputs(" */\n", e->file);
+}
+
+/* f is called for each kernel of the group. False: one of them returned false. */
+typedef bool each_kernel(emitter *e, const tg_plan_call *c, const tg_plan_map *m, int64_t number,
+                         void *context);
+
+static bool for_each(emitter *e, const tg_part *part, each_kernel *f, void *context) {
+    const tg_recording *rec = &e->p->rec;
+    int64_t number = 0;
+    for (int64_t c = part->call; number < kernels_of(part); c++)
+        for (int i = 0; i < rec->call[c].maps; i++)
+            if (!f(e, &rec->call[c], &rec->map[rec->call[c].map + i], number++, context)) return false;
+    return true;
+}
+
+/* Whether there is an expression for each kernel, all of one type; how many operands they have. */
+typedef struct kind {
+    int dtype, operands;
+} kind;
+static bool look(emitter *e, const tg_plan_call *c, const tg_plan_map *m, int64_t number, void *context) {
+    kind *k = context;
+    tg_expression x;
+    (void)e, (void)c;
+    if (!tg_expression_of(m->run, &x) || m->stride[0] != 1 || (number > 0 && x.dtype != k->dtype))
+        return false;
+    k->dtype = x.dtype, k->operands += m->operands;
+    return true;
+}
+
+static bool emit_kernel(emitter *e, const tg_plan_call *c, const tg_plan_map *m, int64_t number, void *context) {
+    const tg_part *part = context;
+    tg_expression x;
+    tg_expression_of(m->run, &x);
+    put_kernel(e, c, m, &x, number, part->first);
+    return true;
+}
+
+/* ---- a group ---- */
+
+static bool take_argument(emitter *e, const tg_plan_call *c, const tg_plan_map *m, int64_t number,
+                          void *context) {
+    const tg_group *g = context;
+    (void)e, (void)c;
+    for (int i = 0; i < 2; i++)
+        if (g->dtype == TG_F32)
+            ((float *)(uintptr_t)g->arg)[2 * number + i] = (float)m->arg[i];
+        else
+            ((double *)(uintptr_t)g->arg)[2 * number + i] = m->arg[i];
+    return true;
+}
+
+static bool take_group(emitter *e, tg_part *part) {
+    tg_group *g = &part->group;
+    tg_group_operand *o = tg_program_take(e->p, e->operands, sizeof *o);
+    g->arg = tg_program_take(e->p, 2 * kernels_of(part), sizeof(double));
+    g->at = tg_program_take(e->p, e->operands, sizeof *g->at);
+    if (!o || !g->arg || !g->at) return false;
+    g->operand = memcpy(o, e->operand, (size_t)e->operands * sizeof *o), g->operands = e->operands;
+    return for_each(e, part, take_argument, g);
+}
+
+static void put_loop(FILE *file, int64_t number) {
+    fprintf(file,
+            "}\n__attribute__((visibility(\"default\"))) void group_%" PRId64
+            "(int64_t begin, int64_t end, char *const *at, const S *arg) {\n"
+            "    int64_t i = begin;\n"
+            "    for (; i + W <= end; i += W) step_%" PRId64 "(i, W, at, arg);\n"
+            "    if (i < end) step_%" PRId64 "(i, end - i, at, arg);\n"
+            "}\n",
+            number, number, number);
+}
+
+/* The group as functions step_<number> and group_<number>. */
+static bool emit_group(FILE *file, tg_program *p, tg_part *part, const kind *k) {
+    size_t bytes = (size_t)k->operands * (sizeof(value) + sizeof(tg_group_operand));
+    value *values = tg_sys_alloc(bytes);
+    if (!values) return false;
+    emitter e = {
+        .file = file, .p = p, .value = values, .operand = (tg_group_operand *)(void *)(values + k->operands)};
+    int64_t number = part - p->part;
+    fprintf(file,
+            "\n/* %" PRId64 " kernels. at: where operands begin; arg: two parameters a kernel. */\n"
+            "INLINE void step_%" PRId64
+            "(int64_t i, int64_t m, char *const *restrict at, const S *restrict arg) {\n    (void)arg;\n",
+            kernels_of(part), number);
+    for_each(&e, part, emit_kernel, part);
+    store_all(&e);
+    put_loop(file, number);
+    part->group.dtype = k->dtype;
+    bool taken = take_group(&e, part);
+    tg_sys_free(values, bytes);
+    return taken;
+}
+
+/* All groups of one type that have expressions; how many there are. */
+static int64_t emit(FILE *file, tg_program *p, int dtype) {
+    const char *text[3];
+    int64_t groups = 0;
+    emitter e = {.p = p};
+    tg_kernel_text(text);
+    fprintf(
+        file,
+        "/* Groups of elementwise work of a plan, by tapegrad. They are at the end. */\n#define TG_REAL %d\n%s%s%s",
+        dtype == TG_F32 ? 32 : 64, text[0], text[1], text[2]);
+    for (int64_t i = 0; i < p->n_parts; i++) {
+        kind k = {0};
+        if (p->part[i].kind != TG_PART_BLOCKS || !for_each(&e, &p->part[i], look, &k) || k.dtype != dtype)
+            continue;
+        if (!emit_group(file, p, &p->part[i], &k)) return 0;
+        groups++;
+    }
+    return groups;
+}
+
+/* ---- all groups ---- */
+
+static void take_functions(tg_program *p, int dtype) {
+    for (int64_t i = 0; i < p->n_parts; i++) {
+        tg_part *part = &p->part[i];
+        char name[32];
+        if (!part->group.operand || part->group.dtype != dtype) continue;
+        snprintf(name, sizeof name, "group_%" PRId64, i);
+        part->group.run = (tg_group_fn *)tg_compiled_function(&p->compiled[dtype], name);
+        if (part->group.run) part->block = part->block < 1024 ? 1024 : part->block;
+    }
+}
+
+static void compile(tg_program *p, int dtype) {
+    char *text = NULL, options[512];
+    size_t n = 0;
+    FILE *file = open_memstream(&text, &n);
+    int64_t groups = file ? emit(file, p, dtype) : 0;
+    bool written = file && fclose(file) == 0;
+    snprintf(options, sizeof options, "-O2 -fvisibility=hidden -fno-math-errno -ffp-contract=off %s",
+             tg_kernel_flags());
+    if (written && groups) p->compiled[dtype] = tg_compile(text, n, options, tg_kernel_library());
+    free(text);
+    if (p->compiled[dtype].library) take_functions(p, dtype);
+}
+
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void tg_program_compile(tg_program *p) {
+    double begin = seconds();
+    for (int dtype = TG_F32; dtype <= TG_F64; dtype++) compile(p, dtype);
+    p->compile_seconds = seconds() - begin;
+}
+
+bool tg_program_share_groups(tg_program *p) {
+    for (int64_t i = 0; i < p->n_parts; i++) {
+        tg_group *g = &p->part[i].group;
+        *g = p->first->part[i].group, p->part[i].block = p->first->part[i].block;
+        if (g->run && !(g->at = tg_program_take(p, g->operands, sizeof *g->at))) return false;
+    }
+    return true;
+}

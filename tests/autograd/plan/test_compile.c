@@ -1,0 +1,369 @@
+/* Groups that are compiled: the bits of the eager step, and blocks where there is no compiler or no folder of the user's own. */
+#define _XOPEN_SOURCE 700 /* mkdtemp, nftw */
+#include "tests/autograd/helpers.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { N = 2048 + 37 };
+
+/* ---- a folder of each test's own ---- */
+
+static char folder[] = "/tmp/tapegrad-test-XXXXXX";
+
+static void begin_folder(void) {
+    begin_test();
+    strcpy(strrchr(folder, '-'), "-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    setenv("TG_CACHE", folder, 1);
+    unsetenv("TG_CC");
+}
+
+static int remove_one(const char *path, const struct stat *s, int type, struct FTW *at) {
+    (void)s, (void)type, (void)at;
+    return remove(path);
+}
+
+static void end_folder(void) {
+    chmod(folder, 0700);
+    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    unsetenv("TG_CACHE");
+    unsetenv("TG_CC");
+    end_test();
+}
+
+/* How many files there are whose names end so; the last one's path. */
+static int files(const char *end, char path[512]) {
+    DIR *d = opendir(folder);
+    int n = 0;
+    for (struct dirent *e; d && (e = readdir(d));) {
+        size_t length = strlen(e->d_name);
+        if (length <= strlen(end) || strcmp(e->d_name + length - strlen(end), end) != 0) continue;
+        snprintf(path, 512, "%s/%s", folder, e->d_name);
+        n++;
+    }
+    if (d) closedir(d);
+    return n;
+}
+
+/* ---- steps ---- */
+
+/* Of all that a group can hold: functions, sums of adjoints, comparisons, choices, numbers of the step, a scale. */
+static tg_tensor *step(tg_tensor *const *in, void *user) {
+    tg_tensor *y = tg_mul(tg_sigmoid(in[0]), tg_tanh(tg_add(in[0], in[1])));
+    tg_tensor *half = tg_scalar(tg_dtype_of(in[0]), 0.5);
+    y = tg_where(tg_gt(y, in[1]), tg_exp(tg_neg(y)), tg_sub(tg_square(y), half));
+    y = tg_add(y, tg_clamp(tg_mul_scalar(in[1], 3), -0.25, 0.75));
+    if (user) tg_backward(tg_mean(tg_leaky_relu(y, 0.01)));
+    return y;
+}
+
+/* Truth values that leave the group, and some that come from elsewhere. */
+static tg_tensor *choose(tg_tensor *const *in, void *user) {
+    (void)user;
+    tg_tensor *larger = tg_gt(tg_square(in[0]), in[1]), *turned = tg_flip(larger, 0);
+    return tg_add(tg_where(turned, tg_neg(in[0]), in[1]), tg_where(larger, in[0], tg_zeros_like(in[0])));
+}
+
+/* In place, in memory of the caller's. */
+static tg_tensor *change(tg_tensor *const *in, void *user) {
+    tg_tensor *kept = user;
+    tg_add_(kept, tg_mul(in[0], in[1]), -0.5);
+    tg_mul_(kept, in[0]);
+    return tg_add(kept, in[1]);
+}
+
+static tg_tensor *numbers(tg_dtype dtype, int64_t n) {
+    tg_tensor *t = tg_set_requires_grad(tg_randn(dtype, n), true);
+    if (dtype == TG_F32) memcpy(tg_data_mut(t), (const float[]){NAN, INFINITY, -INFINITY, -0.0f, 1e-40f}, 20);
+    return t;
+}
+
+static tg_tensor *copy(const tg_tensor *t) {
+    return tg_set_requires_grad(tg_contiguous(tg_mul_scalar(tg_detach((tg_tensor *)(uintptr_t)t), 1)), true);
+}
+
+/* To the bit; one NaN is as good as another. */
+static void expect_same(tg_tensor *a, tg_tensor *b) {
+    for (int64_t i = 0; i < tg_numel(a); i++) {
+        double v = tg_get(a, i), w = tg_get(b, i);
+        ck_assert_msg(memcmp(&v, &w, sizeof v) == 0 || (v != v && w != w), "element %d: %.17g and %.17g",
+                      (int)i, v, w);
+    }
+}
+
+/* Five runs, each held to the eager step. */
+static tg_plan_stats train(tg_step *f, void *user, tg_dtype dtype, int64_t n, FILE *print) {
+    tg_plan *plan = tg_plan_new(f, user, .compile = true);
+    for (int i = 0; i < 5; i++) {
+        tg_mark before = tg_tape_mark();
+        tg_tensor *in[2], *again[2];
+        for (int k = 0; k < 2; k++) again[k] = copy(in[k] = numbers(dtype, n));
+        expect_same(tg_plan_run_with(plan, 2, in), f(again, user));
+        for (int k = 0; k < 2 && tg_has_grad(in[k]); k++)
+            expect_same(tg_grad_of(in[k]), tg_grad_of(again[k]));
+        tg_tape_rewind(before);
+    }
+    tg_plan_stats s = tg_plan_stats_of(plan);
+    if (print) tg_plan_print(print, plan);
+    tg_plan_free(plan);
+    ck_assert_int_eq(s.replayed, 3);
+    ck_assert_int_gt(s.groups, 0);
+    return s;
+}
+
+static void expect_blocks(const char *why) {
+    char text[8192] = "";
+    FILE *f = tmpfile();
+    ck_assert_int_eq(train(step, &before_test, TG_F32, N, f).compiled, 0);
+    rewind(f);
+    ck_assert_uint_gt(fread(text, 1, sizeof text - 1, f), 0);
+    fclose(f);
+    ck_assert_msg(strstr(text, "groups were not compiled: ") && strstr(text, why), "no \"%s\" in %.400s", why,
+                  text);
+}
+
+static void expect_compiled(void) {
+    tg_plan_stats s = train(step, &before_test, TG_F32, N, NULL);
+    ck_assert_int_eq(s.compiled, s.groups);
+    ck_assert(s.compile_seconds > 0);
+}
+
+/* ---- the same bits ---- */
+
+/* One text serves arrays of all sizes. */
+START_TEST(test_a_compiled_group_has_the_bits_of_the_step) {
+    static const int64_t size[] = {2048, 2049, 2063, 5000, 40001};
+    tg_dtype dtype = _i ? TG_F64 : TG_F32;
+    char path[512];
+    for (size_t k = 0; k < sizeof size / sizeof *size; k++) {
+        tg_plan_stats s = train(step, &before_test, dtype, size[k], NULL);
+        ck_assert_int_eq(s.compiled, s.groups);
+        s = train(choose, NULL, dtype, size[k], NULL);
+        ck_assert_int_eq(s.compiled, s.groups);
+    }
+    ck_assert_int_eq(files(".so", path), 2);
+}
+END_TEST
+
+static tg_tensor *whole(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_mul(tg_add(in[0], in[1]), in[0]);
+}
+
+/* Integers are not compiled, and their group is run by blocks. */
+START_TEST(test_integers_are_run_by_blocks) {
+    tg_plan *plan = tg_plan_new(whole, NULL, .compile = true);
+    for (int i = 0; i < 4; i++) {
+        tg_mark before = tg_tape_mark();
+        tg_tensor *in[2] = {tg_full(TG_I64, 3 + i, N), tg_full(TG_I64, 5, N)};
+        expect_same(tg_plan_run_with(plan, 2, in), whole(in, NULL));
+        tg_tape_rewind(before);
+    }
+    tg_plan_stats s = tg_plan_stats_of(plan);
+    ck_assert_int_eq(s.groups, 1);
+    ck_assert_int_eq(s.compiled, 0);
+    tg_plan_free(plan);
+}
+END_TEST
+
+START_TEST(test_a_group_changes_memory_of_the_caller) {
+    tg_tensor *a = tg_keep(tg_ones(TG_F32, N)), *b = tg_keep(tg_ones(TG_F32, N));
+    bool was = tg_set_grad_enabled(false);
+    tg_plan *plan = tg_plan_new(change, a, .compile = true);
+    for (int i = 0; i < 5; i++) {
+        tg_mark before = tg_tape_mark();
+        tg_tensor *in[2] = {tg_randn(TG_F32, N), tg_randn(TG_F32, N)};
+        expect_same(tg_plan_run_with(plan, 2, in), change(in, b));
+        expect_same(a, b);
+        tg_tape_rewind(before);
+    }
+    ck_assert_int_gt(tg_plan_stats_of(plan).compiled, 0);
+    tg_set_grad_enabled(was);
+    tg_plan_free(plan);
+    tg_free(a), tg_free(b);
+}
+END_TEST
+
+static void *run_shared(void *plan) {
+    for (int i = 0; i < 20; i++) {
+        tg_mark before = tg_tape_mark();
+        tg_tensor *in[2] = {tg_randn(TG_F32, N), tg_randn(TG_F32, N)};
+        expect_same(tg_plan_run_with(plan, 2, in), step(in, NULL));
+        tg_tape_rewind(before);
+    }
+    return NULL;
+}
+
+START_TEST(test_threads_share_compiled_groups) {
+    enum { THREADS = 4 };
+    pthread_t thread[THREADS];
+    tg_plan *plan = tg_plan_new(step, NULL, .compile = true, .shared = true);
+    run_shared(plan);
+    for (int i = 0; i < THREADS; i++) ck_assert_int_eq(pthread_create(&thread[i], NULL, run_shared, plan), 0);
+    for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+    ck_assert_int_gt(tg_plan_stats_of(plan).compiled, 0);
+    tg_plan_free(plan);
+}
+END_TEST
+
+/* ---- what is kept ---- */
+
+START_TEST(test_what_was_compiled_is_kept) {
+    char path[512];
+    struct stat first, second;
+    expect_compiled();
+    ck_assert_int_eq(files(".so", path), 1);
+    ck_assert_int_eq(files(".c", path), 1);
+    files(".so", path);
+    ck_assert_int_eq(stat(path, &first), 0);
+    expect_compiled();
+    ck_assert_int_eq(stat(path, &second), 0);
+    ck_assert_uint_eq(first.st_ino, second.st_ino);
+    setenv("TG_CC", "false", 1); /* nor is a compiler asked for */
+    expect_compiled();
+}
+END_TEST
+
+/* A file that was cut short, or is another's, is made again and never loaded. */
+START_TEST(test_a_bad_file_is_made_again) {
+    char path[512];
+    expect_compiled();
+    ck_assert_int_eq(files(".so", path), 1);
+    struct stat s;
+    ck_assert_int_eq(stat(path, &s), 0);
+    if (_i == 0) ck_assert_int_eq(truncate(path, s.st_size / 2), 0);
+    if (_i == 1) ck_assert_int_eq(truncate(path, 0), 0);
+    if (_i == 2) ck_assert_int_eq(chmod(path, 0777), 0);
+    if (_i == 3) {
+        FILE *f = fopen(path, "r+");
+        ck_assert_ptr_nonnull(f);
+        fseek(f, 5000, SEEK_SET), fputs("XXXX", f), fclose(f);
+    }
+    if (_i == 4) ck_assert(remove(path) == 0 && mkdir(path, 0700) == 0);
+    if (_i == 4)
+        expect_blocks("cannot be written");
+    else
+        expect_compiled();
+}
+END_TEST
+
+START_TEST(test_processes_share_a_folder) {
+    enum { PROCESSES = 4 };
+    pid_t child[PROCESSES];
+    for (int i = 0; i < PROCESSES; i++)
+        if ((child[i] = fork()) == 0) {
+            tg_plan_stats s = train(step, &before_test, TG_F32, N, NULL);
+            _exit(s.compiled == s.groups && s.groups > 0 ? 0 : 1);
+        }
+    for (int i = 0; i < PROCESSES; i++) {
+        int status;
+        ck_assert_int_eq(waitpid(child[i], &status, 0), child[i]);
+        ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    char path[512];
+    ck_assert_int_eq(files("", path) - 2, 2); /* less . and .. */
+}
+END_TEST
+
+/* ---- what stands in the way ---- */
+
+START_TEST(test_without_a_compiler) {
+    static const char *const cc[] = {"/nowhere/cc", "false", "echo -n"};
+    static const char *const why[] = {"could not be started", "ended with 1", "cannot be written"};
+    char path[512];
+    setenv("TG_CC", cc[_i], 1);
+    expect_blocks(why[_i]);
+    ck_assert_int_eq(files("", path) - 2, 0); /* nothing is left */
+}
+END_TEST
+
+START_TEST(test_a_folder_that_others_can_write_is_not_used) {
+    char below[512];
+    ck_assert_int_eq(chmod(folder, 0777), 0);
+    expect_blocks("since others can write it");
+    snprintf(below, sizeof below, "%s/below", folder);
+    setenv("TG_CACHE", below, 1);
+    expect_blocks("since others can write it");
+    ck_assert_int_eq(chmod(folder, 01777), 0); /* as /tmp is: what is the user's own there is safe */
+    expect_compiled();
+}
+END_TEST
+
+START_TEST(test_no_folder) {
+    char text[600], path[512];
+    snprintf(text, sizeof text, "%s/file/below", folder);
+    snprintf(path, sizeof path, "%s/file", folder);
+    fclose(fopen(path, "w"));
+    setenv("TG_CACHE", text, 1);
+    expect_blocks("cannot be made");
+    unsetenv("TG_CACHE");
+    char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    cache = cache ? strdup(cache) : NULL, home = home ? strdup(home) : NULL;
+    unsetenv("XDG_CACHE_HOME"), unsetenv("HOME");
+    expect_blocks("there is no folder to keep it in");
+    setenv("HOME", folder, 1);
+    expect_compiled();
+    if (cache) setenv("XDG_CACHE_HOME", cache, 1);
+    if (home) setenv("HOME", home, 1);
+    free(cache), free(home);
+}
+END_TEST
+
+/* As on a full disk: in a process of its own, whose files may have no more than 4 KiB. */
+START_TEST(test_a_full_disk) {
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGXFSZ, SIG_IGN);
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){4096, 4096});
+        _exit(train(step, &before_test, TG_F32, N, NULL).compiled);
+    }
+    int status;
+    char path[512];
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    ck_assert_int_eq(files("", path) - 2, 0);
+}
+END_TEST
+
+START_TEST(test_all_plans_by_the_environment) {
+    setenv("TG_PLAN_COMPILE", _i ? "1" : "0", 1);
+    tg_plan *plan = tg_plan_new(step, NULL);
+    for (int i = 0; i < 3; i++) {
+        tg_mark before = tg_tape_mark();
+        tg_plan_run(plan, tg_ones(TG_F32, N), tg_ones(TG_F32, N));
+        tg_tape_rewind(before);
+    }
+    ck_assert_int_eq(tg_plan_stats_of(plan).compiled, _i);
+    tg_plan_free(plan);
+    unsetenv("TG_PLAN_COMPILE");
+}
+END_TEST
+
+TCase *tcase_compile(void);
+TCase *tcase_compile(void) {
+    TCase *t = tcase_create("compile");
+    tcase_set_timeout(t, 120);
+    tcase_add_checked_fixture(t, begin_folder, end_folder);
+    tcase_add_loop_test(t, test_a_compiled_group_has_the_bits_of_the_step, 0, 2);
+    tcase_add_test(t, test_integers_are_run_by_blocks);
+    tcase_add_test(t, test_a_group_changes_memory_of_the_caller);
+    tcase_add_test(t, test_threads_share_compiled_groups);
+    tcase_add_test(t, test_what_was_compiled_is_kept);
+    tcase_add_loop_test(t, test_a_bad_file_is_made_again, 0, 5);
+    tcase_add_test(t, test_processes_share_a_folder);
+    tcase_add_loop_test(t, test_without_a_compiler, 0, 3);
+    tcase_add_test(t, test_a_folder_that_others_can_write_is_not_used);
+    tcase_add_test(t, test_no_folder);
+    tcase_add_test(t, test_a_full_disk);
+    tcase_add_loop_test(t, test_all_plans_by_the_environment, 0, 2);
+    return t;
+}
