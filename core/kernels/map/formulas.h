@@ -83,10 +83,8 @@ INLINE curve sigmoid_curve(V x) {
     return (curve){select(left, e, K(1)) * r, select(left, K(1), e) * r, e * r * r};
 }
 INLINE curve tanh_curve(V x) {
-#if OWN_EXP /* 1 - e, e = e^(-2|x|) = s e^r: (1 - s) - s (e^r - 1), whose first term is exact where it matters */
-    V n, r = reduced(at_least(-vabs(x + x), -105), K(-0.0f), &n);
-    V less_one = vfma(exp_series(r) * r, r, r), s = times_power_of_2(K(1), n);
-    V e = vfma(s, less_one, s), q = K(1) / (K(1) + e), y = ((K(1) - s) - s * less_one) * q;
+#if OWN_EXP
+    V e, rest = one_less_exp(x, &e), q = K(1) / (K(1) + e), y = rest * q;
 #else
     V e = vexp(-vabs(x + x)), q = K(1) / (K(1) + e), y = vtanh(x);
 #endif

@@ -52,6 +52,19 @@ INLINE V vexpm1(V x) {
     return vcopysign(times_power_of_2(less_one + one_less, n), x);
 }
 
+/* e = e^(-2|x|) = s e^r, and 1 - e as (1 - s) - s (e^r - 1), whose first term is exact where it matters. */
+INLINE V one_less_exp(V x, V *e) {
+    V n, r = reduced(at_least(-vabs(x + x), -105), K(-0.0f), &n);
+    V less_one = vfma(exp_series(r) * r, r, r), s = times_power_of_2(K(1), n);
+    *e = vfma(s, less_one, s);
+    return (K(1) - s) - s * less_one;
+}
+/* tanh(|x|) = (1 - e) / (1 + e), to 2.3 ulp over all of f32. */
+INLINE V vtanh(V x) {
+    V e, rest = one_less_exp(x, &e);
+    return vcopysign(rest / (K(1) + e), x);
+}
+
 /* e^(-a x^2). The rounding error of x^2 would be one of the result, 100 times as large where it is e^-100. */
 INLINE power gaussian(V x, V a, S most) {
     x = at_most(vabs(x), most); /* where it is 0, also times x^2 */

@@ -1,5 +1,5 @@
 /* Private. Part of core/kernels/simd/vector.h: v<name>, libm's function <name> lane by lane: SLEEF's 1.0-ulp forms (tanh
- * 3.5, erfc 1.5, hypot 0.5), and in vectors of f32 an e^x, an e^x - 1 and an erf of our own. */
+ * 3.5, erfc 1.5, hypot 0.5), and in vectors of f32 an e^x, an e^x - 1, an erf and a tanh of our own. */
 #ifndef TG_CORE_KERNELS_SIMD_LIBM_H
 #define TG_CORE_KERNELS_SIMD_LIBM_H
 
@@ -76,6 +76,7 @@
 LIBM_1(exp, u10)
 LIBM_1(expm1, u10)
 LIBM_1(erf, u10)
+LIBM_1(tanh, u35) /* twice the speed of u10 */
 #endif
 LIBM_1(exp2, u10)
 LIBM_1(log, u10)
@@ -90,7 +91,6 @@ LIBM_1(acos, u10)
 LIBM_1(atan, u10)
 LIBM_1_WITHIN(sinh, u10, IN_REAL(88, 709))
 LIBM_1_WITHIN(cosh, u10, IN_REAL(88, 709))
-LIBM_1(tanh, u35) /* 2.9 ulp measured over all of f32; twice the speed of u10 */
 LIBM_1_WITHIN(asinh, u10, IN_REAL(1e19, 1e154))
 LIBM_1_WITHIN(acosh, u10, IN_REAL(1e19, 1e154))
 LIBM_1(atanh, u10)
