@@ -1,6 +1,7 @@
 /* Applying an op: check, infer, allocate, compute, record. */
 #include "autograd/apply.h"
 #include "autograd/plan/record.h"
+#include "autograd/profile/cost.h"
 
 #include <string.h>
 
@@ -285,7 +286,8 @@ static tg_status apply_to(tg_tape *tape, const inputs *read, const tg_op *op, tg
 }
 
 /* The outputs' slots; after a failure the tape is as it was. */
-static tg_status apply(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_slot **out) {
+static tg_status apply_unmeasured(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr,
+                                  tg_slot **out) {
     tg_status before = tg_error_pending;
     tg_tape *tape = tg_tape_get();
     if (!tape) return tg_error_status();
@@ -298,6 +300,22 @@ static tg_status apply(const tg_op *op, tg_tensor *const *in, int n_in, const vo
     if (n_in > FEW) tg_arena_rewind(&tape->scratch, read.scratch);
     if (s != TG_OK) tg_tape_cut(tape, tensors, nodes), tg_error_by(op->name, before);
     return s;
+}
+
+__attribute__((cold, noinline)) static tg_status apply_measured(const tg_op *op, tg_tensor *const *in,
+                                                                int n_in, const void *attr, tg_slot **out) {
+    tg_span span;
+    tg_span_begin(&span, NULL);
+    tg_status s = apply_unmeasured(op, in, n_in, attr, out);
+    tg_span_stop(&span);
+    if (s == TG_OK) span.name = op->name, tg_span_of_op(&span, op, in, n_in, attr, out);
+    tg_span_end(&span, s == TG_OK);
+    return s;
+}
+
+static inline tg_status apply(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_slot **out) {
+    return __builtin_expect(tg_measuring == NULL, 1) ? apply_unmeasured(op, in, n_in, attr, out)
+                                                     : apply_measured(op, in, n_in, attr, out);
 }
 
 tg_status tg_apply_multi(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_tensor **out) {

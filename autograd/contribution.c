@@ -114,7 +114,7 @@ __attribute__((noinline, cold)) static void tell_add(const tg_array *to, const t
 }
 
 tg_status tg_adjoint_add(tg_adjoint *a, tg_array *g) {
-    const bool tells = __builtin_expect(tg_listening != NULL, 0);
+    const bool tells = !tg_work_unheard();
     tg_status s = TG_OK;
     if (tg_array_is_exclusive(&a->value)) {
         tells ? tell_add(&a->value, g, &a->value) : tg_map_axpy(1, g, &a->value);

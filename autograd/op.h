@@ -117,6 +117,11 @@ struct tg_op {
      * A plan refuses such an op by name. Others it may call as often as it likes, and a gradient kernel that only shares
      * arrays not at all. */
     bool has_state;
+
+    /* Optional, for profiles: how many floating-point operations a call takes, a multiplication and an addition being two.
+     * `needed` is 0 for forward, and for grad_kernel the set of inputs whose gradient it computes. Arrays may be without
+     * elements. NULL: as many as the results have elements where the op is elementwise, otherwise not known. */
+    double (*flops)(const tg_call *call, unsigned needed);
 };
 
 /* What the tape holds for one applied op. Rules read it; only the library writes it. */

@@ -1,12 +1,13 @@
 /* The walk: a loop over the nodes in reverse, their rules, and the adjoints these contribute to. */
 #include "autograd/walk.h"
 #include "autograd/plan/record.h"
+#include "autograd/profile/cost.h"
 #include "core/kernels/kernels.h"
 #include "core/work.h"
 
 #include <string.h>
 
-static _Thread_local TG_HOT int walks; /* that this thread is in the middle of, one inside the other */
+_Thread_local TG_HOT int tg_walks;
 
 void *tg_walk_scratch(tg_walk *w, size_t n, size_t size) {
     size_t bytes;
@@ -33,7 +34,7 @@ static tg_status make_tables(tg_walk *w) {
 tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mode) {
     *w = (tg_walk){.tape = tg_tape_get(), .mode = mode, .low = INT64_MAX, .high = -1};
     if (!w->tape) return tg_error_status();
-    if (walks >= TG_MAX_WALKS)
+    if (tg_walks >= TG_MAX_WALKS)
         return tg_fail(TG_ERR_TAPE,
                        "backward: %d walks are nested: does a hook or a gradient rule walk back to itself?",
                        TG_MAX_WALKS);
@@ -47,7 +48,7 @@ tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mod
     w->scratch = tg_arena_get_mark(&w->tape->scratch);
     tg_status s = make_tables(w);
     if (s == TG_OK)
-        walks++;
+        tg_walks++;
     else
         tg_arena_rewind(&w->tape->scratch, w->scratch);
     return s;
@@ -60,7 +61,7 @@ void tg_walk_end(tg_walk *w) {
     for (int64_t i = 0; i < w->cap_targets; i++)
         if (w->target[i].slot) tg_adjoint_drop(&w->target[i].adjoint);
     tg_arena_rewind(&w->tape->scratch, w->scratch);
-    walks--;
+    tg_walks--;
 }
 
 /* ---- adjoints ---- */
@@ -320,7 +321,7 @@ static tg_status check_node(const tg_node *node) {
 }
 
 /* The rule may ask the node which walk this is (tg_needs); a walk may be nested in another's rule for the same node. */
-static tg_status step(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
+static tg_status step_unmeasured(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     const tg_walk *outer = node->walk;
     tg_status s = check_node(node);
     if (s != TG_OK) return s;
@@ -336,6 +337,19 @@ static tg_status step(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     return s;
 }
 
+__attribute__((cold, noinline)) static tg_status step_measured(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
+    tg_span span;
+    tg_span_begin_rule(&span, w, node, adjoints);
+    tg_status s = step_unmeasured(w, node, adjoints);
+    tg_span_end(&span, s == TG_OK);
+    return s;
+}
+
+static inline tg_status step(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
+    return __builtin_expect(tg_measuring == NULL, 1) ? step_unmeasured(w, node, adjoints)
+                                                     : step_measured(w, node, adjoints);
+}
+
 /* The node's outputs have their adjoints, and its inputs receive theirs. */
 static tg_status pass(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     tg_status s = complete_outputs(w, node, adjoints);
@@ -344,7 +358,7 @@ static tg_status pass(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     return s;
 }
 
-tg_status tg_walk_run(tg_walk *w) {
+static tg_status run(tg_walk *w) {
     tg_callback_outer outer = tg_callback_enter(w->tape);
     bool was_off = tg_grad_off, was_reading = tg_reading_saved;
     tg_grad_off = !w->mode.record;
@@ -361,4 +375,14 @@ tg_status tg_walk_run(tg_walk *w) {
     tg_grad_off = was_off;
     tg_reading_saved = was_reading;
     return tg_callback_leave(w->tape, outer, s, "backward");
+}
+
+tg_status tg_walk_run(tg_walk *w) {
+    if (__builtin_expect(tg_measuring == NULL, 1)) return run(w);
+    tg_span span;
+    tg_span_begin(&span, "backward");
+    span.kind = TG_SPAN_BACKWARD;
+    tg_status s = run(w);
+    tg_span_end(&span, s == TG_OK);
+    return s;
 }

@@ -56,6 +56,7 @@ typedef struct tg_walk {
 /* Walks nest by checkpoints inside checkpoints, and by hooks and rules that walk: one that walks back to itself would
  * do so until the stack is full. */
 #define TG_MAX_WALKS 100
+extern _Thread_local TG_HOT int tg_walks; /* that this thread is in the middle of, one inside the other */
 
 /* Prepares a walk from `out` (n tensors; those that require no gradient are left out) in the given mode. On failure
  * nothing needs undoing. */

@@ -1,6 +1,7 @@
 /* The error state of a thread: the first failure, its text, and the user's line once a macro tells. */
 #include "core/slot.h"
 #include "core/thread.h"
+#include "core/work.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -162,6 +163,7 @@ void tg_error_stamp(const char *file, int line) {
 
 tg_status tg_status_at(tg_status status, const char *file, int line) {
     if (tg_error_unstamped) tg_error_stamp(file, line);
+    tg_work_place(file, line);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* Slots: where they come from, what makes a handle valid, and what is said about one that is not. */
 #include "core/slot.h"
 #include "core/thread.h"
+#include "core/work.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -312,6 +313,7 @@ tg_tensor *tg_at(tg_tensor *t, const char *file, int line) {
         r->stamped = r->count;
     }
     if (tg_error_unstamped) tg_error_stamp(file, line);
+    tg_work_place(file, line);
     if (kept_made && tg_slot_peek(t) == kept_made) stamp(kept_made, file, line);
     kept_made = NULL;
     return t;

@@ -5,8 +5,9 @@
 
 _Thread_local TG_HOT tg_listener *tg_listening;
 
-tg_status tg_work_told(const tg_work *w, const tg_array *const *a) {
+static tg_status tell(const tg_work *w, const tg_array *const *a) {
     tg_listener *l = tg_listening;
+    if (!l) return w->run(a, w->data);
     const bool fine = tg_error_pending == TG_OK;
     l->working(l, w, a);
     if (fine && tg_error_pending != TG_OK) return tg_error_pending;
@@ -15,6 +16,23 @@ tg_status tg_work_told(const tg_work *w, const tg_array *const *a) {
     tg_listening = l;
     if (s == TG_OK) l->worked(l, w, a);
     return s == TG_OK && fine ? tg_error_pending : s;
+}
+
+void tg_work_span(tg_span *s, const tg_work *w, const tg_array *const *a) {
+    s->name = strncmp(w->name, "tg_", 3) == 0 ? w->name + 3 : w->name;
+    s->whole = true;
+    if (w->outside && s->kind == TG_SPAN_FORWARD) s->kind = TG_SPAN_UPDATE;
+    for (int i = 0; i < w->n; i++) s->bytes += a[i] ? tg_span_bytes(a[i]) * (w->changes >> i & 1 ? 2 : 1) : 0;
+}
+
+tg_status tg_work_told(const tg_work *w, const tg_array *const *a) {
+    if (!tg_measuring || (tg_measuring->open && tg_measuring->open->whole)) return tell(w, a);
+    tg_span span;
+    tg_span_begin(&span, w->name);
+    tg_work_span(&span, w, a);
+    tg_status s = tell(w, a);
+    tg_span_end(&span, s == TG_OK);
+    return s;
 }
 
 static tg_status copy(const tg_array *const *a, const void *data) {

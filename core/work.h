@@ -14,6 +14,7 @@
 
 #include "core/iterate.h"
 #include "core/slot.h"
+#include "core/span.h"
 
 typedef tg_status tg_work_fn(const tg_array *const *a, const void *data);
 typedef bool tg_decide_fn(const tg_array *const *a, const void *data);
@@ -70,22 +71,31 @@ struct tg_listener {
     void (*kept)(tg_listener *l);
     /* An elementwise kernel has run: the part of an op that says it is made of such alone. */
     void (*mapped)(tg_listener *l, const tg_map_call *m);
+    /* The place of the call that is the last to have done something; NULL: nobody asks. */
+    void (*placed)(tg_listener *l, const char *file, int line);
 };
 
 extern _Thread_local TG_HOT tg_listener *tg_listening; /* NULL: nobody listens on this thread */
 
-/* Does the work, and tells of it when it went well. What the listener refuses is not done, or done for nothing: its error. */
-tg_status tg_work_told(const tg_work *w, const tg_array *const *a); /* where somebody listens */
-static inline tg_status tg_work_do(const tg_work *w, const tg_array *const *a) {
-    return __builtin_expect(tg_listening == NULL, 1) ? w->run(a, w->data) : tg_work_told(w, a);
+/* Whether nobody listens on this thread, or measures it. */
+static inline bool tg_work_unheard(void) {
+    return __builtin_expect(tg_listening == NULL && tg_measuring == NULL, 1);
 }
 
+/* Does the work, and tells of it when it went well. What the listener refuses is not done, or done for nothing: its error. */
+tg_status tg_work_told(const tg_work *w, const tg_array *const *a); /* where somebody listens or measures */
+static inline tg_status tg_work_do(const tg_work *w, const tg_array *const *a) {
+    return tg_work_unheard() ? w->run(a, w->data) : tg_work_told(w, a);
+}
+
+/* What the span of such work is called, and how many bytes it moves. */
+void tg_work_span(tg_span *s, const tg_work *w, const tg_array *const *a);
+
 /* The same for what takes less time than to describe it: the tg_work, of which all but run and data follows, is made only
- * where somebody listens, and run is a function that the compiler sees. */
+ * where somebody listens or measures, and run is a function that the compiler sees. */
 #define TG_WORK_DO(RUN, A, DATA, ...) \
-    (__builtin_expect(tg_listening == NULL, 1) \
-         ? RUN(A, DATA) \
-         : tg_work_told(&(tg_work){.run = (RUN), .data = (DATA), __VA_ARGS__}, A))
+    (tg_work_unheard() ? RUN(A, DATA) \
+                       : tg_work_told(&(tg_work){.run = (RUN), .data = (DATA), __VA_ARGS__}, A))
 
 /* Copies elements between arrays of one shape, as tg_array_copy. */
 tg_status tg_work_copy(const char *name, const tg_array *to, const tg_array *from);
@@ -134,6 +144,14 @@ static inline bool tg_may_do(const char *who) {
 }
 static inline bool tg_may_point(const void *to, const char *who) {
     return __builtin_expect(tg_listening == NULL, 1) || tg_listening->may_point(tg_listening, to, who);
+}
+
+/* Notes the place of a call that has ended, for what happened in it. */
+static inline void tg_work_place(const char *file, int line) {
+    if (__builtin_expect(tg_measuring != NULL, 0) && tg_measuring->placeless)
+        tg_measuring->placed(tg_measuring, file, line);
+    if (__builtin_expect(tg_listening != NULL, 0) && tg_listening->placed)
+        tg_listening->placed(tg_listening, file, line);
 }
 
 /* From here to tg_listen_again nobody listens: what is done meanwhile was told as a whole. */

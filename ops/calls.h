@@ -390,6 +390,15 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_plan_run(...) TG_AT(tg_plan_run_with(TG_WITH_LIST(tg_tensor *, __VA_ARGS__)))
 #define tg_plan_print(...) TG_VOID_AT(tg_plan_print(__VA_ARGS__))
 
+/* autograd/profile/profile.h */
+#define tg_profile_begin(...) TG_POINTER_AT(tg_profile *, tg_profile_begin(__VA_ARGS__))
+#define tg_profile_end(...) TG_STATUS_AT(tg_profile_end(__VA_ARGS__))
+#define tg_profile_free(...) TG_VOID_AT(tg_profile_free(__VA_ARGS__))
+#define tg_profile_rows(...) TG_VALUE_AT(int64_t, tg_profile_rows(__VA_ARGS__))
+#define tg_profile_print(...) \
+    TG_VOID_AT(tg_profile_print_with(TG_WITH_OPTIONS(2, tg_profile_print_opts, __VA_ARGS__)))
+#define tg_profile_save_trace(...) TG_STATUS_AT(tg_profile_save_trace(__VA_ARGS__))
+
 /* autograd/tape.h */
 #define tg_tape_rewind(...) TG_STATUS_AT(tg_tape_rewind(__VA_ARGS__))
 #define tg_tape_new(...) TG_POINTER_AT(tg_tape *, tg_tape_new(__VA_ARGS__))

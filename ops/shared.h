@@ -33,6 +33,13 @@ typedef struct tg_axis_attr {
 } tg_axis_attr;
 extern const tg_attr_field tg_axis_fields[1];
 
+/* ---- for flops ---- */
+
+/* How many products a call makes, each as large as that of forward: one, or one for the gradient of each input in `of`. */
+static inline double tg_products(unsigned needed, unsigned of) {
+    return needed ? (double)__builtin_popcount(needed & of) : 1;
+}
+
 /* ---- for infer; all raise the error themselves ---- */
 
 /* *out becomes `axis`, counted from the end when negative; TG_ERR_ARGUMENT when input 0 has no such axis. */

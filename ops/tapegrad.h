@@ -13,6 +13,7 @@
  *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
  *   autograd/backward.h    tg_backward and tg_grad      autograd/gradcheck.h   checking gradients
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
+ *   autograd/plan/plan.h   a step recorded once         autograd/profile/profile.h  where the time goes
  *   autograd/composed.h    functions made of others
  *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers, loaders,
  *                                                                     vocabularies, pictures, the training loop
@@ -50,6 +51,7 @@
 #include "autograd/gradcheck.h"
 #include "autograd/op.h"
 #include "autograd/plan/plan.h"
+#include "autograd/profile/profile.h"
 #include "autograd/tape.h"
 
 #include "ops/rooms.h"

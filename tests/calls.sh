@@ -27,7 +27,7 @@ print_calls() {
     BEGIN {
         n = split("at poison from_with from_sizes is_poison is_alive describe tape_mark tape_nodes tape_tensors tape_current " \
             "set_grad_enabled grad_enabled callback_begin callback_end default_rng seed philox rng_bits rng_uniform rng_normal " \
-            "rng_below rng_shuffle rng_derive utf8_decode checkpoint_with plan_stats_of grad_with vjp_with jvp_with jacobian_with hessian_with hvp_with " \
+            "rng_below rng_shuffle rng_derive utf8_decode checkpoint_with plan_stats_of profile_stats_of grad_with vjp_with jvp_with jacobian_with hessian_with hvp_with " \
             "gradcheck_with loader_new_with plot_lines_with plot_scatter_with no_grad out call_fail call_input infer_same infer_broadcast needs node_in node_out", word, " ")
         for (i = 1; i <= n; i++) plain["tg_" word[i]] = 1
     }

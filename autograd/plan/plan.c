@@ -367,7 +367,10 @@ tg_tensor *tg_plan_run_with(tg_plan *plan, int n, tg_tensor *const *in) {
     tg_plan *p = plan_of(plan, "tg_plan_run");
     if (!p || !start(p, "tg_plan_run")) return tg_poison();
     tg_array result = {0};
+    tg_span span;
+    tg_span_try(&span, "plan_run");
     tg_status s = run(p, n, in, &result);
+    tg_span_end(&span, s == TG_OK);
     atomic_fetch_sub(&p->running, 1);
     tg_tensor *y = s == TG_OK ? tg_from_array(&result) : tg_poison();
     tg_array_drop(&result);

@@ -1,5 +1,6 @@
 /* A plan as text: one line a call. */
 #include "autograd/plan/program.h"
+#include "autograd/profile/cost.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -56,11 +57,60 @@ static void print_call(FILE *file, const tg_program *p, int64_t i) {
     fputc('\n', file);
 }
 
-void tg_program_print(FILE *file, const tg_program *p) {
+/* ---- figures ---- */
+
+static double seconds_of(const tg_piece *piece) {
+    int64_t runs = atomic_load_explicit(&piece->runs, memory_order_relaxed);
+    return runs ? (double)atomic_load_explicit(&piece->took, memory_order_relaxed) / 1e9 / (double)runs : 0;
+}
+
+static double whole_run(const tg_program *p, const tg_piece *piece) {
+    double sum = 0;
+    for (int64_t i = 0; piece && i < p->rec.n_calls; i++) sum += seconds_of(&piece[i]);
+    return sum;
+}
+
+/* The columns before a line; NULL: nothing is known of it alone. all: seconds of the whole run, 0 where it was not measured. */
+static void print_figures(FILE *file, const tg_piece *piece, double all) {
+    char bytes[16], flops[16];
+    if (!piece) {
+        fprintf(file, "%*s", (int)(all > 0 ? 19 : 0) + 2 * TG_FIGURE + 1, "");
+        return;
+    }
+    if (all > 0) fprintf(file, "%10.2f %5.1f %% ", seconds_of(piece) * 1e6, seconds_of(piece) / all * 100);
+    fprintf(file, "%s %s", tg_figure(piece->bytes, bytes), tg_figure(piece->flops, flops));
+}
+
+static void print_part(FILE *file, const tg_program *p, const tg_part *part, const tg_piece *piece, double all) {
+    static const char *const how[] = {[TG_PART_CALLS] = "",
+                                      [TG_PART_NUMBERS] = "single numbers",
+                                      [TG_PART_KERNELS] = "one after the other",
+                                      [TG_PART_BLOCKS] = "fused, block by block"};
+    int64_t end = tg_part_end_call(p, part);
+    bool together = part->kind != TG_PART_CALLS && end > part->call + 1;
+    if (together) {
+        print_figures(file, piece ? &piece[part->call] : NULL, all);
+        fprintf(file, "  %" PRId64 " calls, %s:\n", end - part->call,
+                part->group.run ? "fused and compiled" : how[part->kind]);
+    }
+    for (int64_t i = part->call; i < end; i++) {
+        print_figures(file, piece && !together ? &piece[i] : NULL, all);
+        fputs(together ? "  | " : "  ", file);
+        print_call(file, p, i);
+    }
+}
+
+void tg_program_print(FILE *file, tg_program *p) {
+    const tg_piece *piece = tg_program_pieces(p);
+    double all = whole_run(p, piece);
     fprintf(file,
             "%" PRId64 " calls, arena %zu bytes of at least %zu   (i input, k kept, c constant, m made)\n",
             p->rec.n_calls, p->bytes, p->lower_bound);
     for (int i = 0; i < 2; i++)
         if (*p->compiled[i].why) fprintf(file, "groups were not compiled: %s\n", p->compiled[i].why);
-    for (int64_t i = 0; i < p->rec.n_calls; i++) print_call(file, p, i);
+    if (all > 0) fprintf(file, "%10s %7s ", "us a run", "share");
+    fprintf(file, "%*s %*s\n", TG_FIGURE, "bytes", TG_FIGURE, "flops");
+    for (const tg_part *part = p->part, *last = part + p->n_parts; part < last; part++)
+        print_part(file, p, part, piece, all);
+    if (all > 0) fprintf(file, "%10.2f %5.1f %%  in all\n", all * 1e6, 100.0);
 }

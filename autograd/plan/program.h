@@ -60,11 +60,22 @@ typedef struct tg_group {
 typedef struct tg_part {
     tg_part_kind kind;
     int64_t first, end; /* of calls, or of kernels */
-    int64_t call;       /* BLOCKS: the first */
+    int64_t call;       /* the first; the last is before the next part's */
     int64_t block;      /* elements */
     int64_t apart;      /* bytes from one block of scratch to the next */
     tg_group group;     /* BLOCKS */
 } tg_part;
+
+/* What is timed as one: a call, or the calls of a part of kernels (measure.c). */
+typedef struct tg_piece {
+    const char *name; /* of all of its calls */
+    const char *file;
+    int line, last, calls;
+    uint8_t kind; /* tg_span_kind */
+    bool rule;    /* the gradient rule of the op `name` */
+    double bytes, flops;
+    _Atomic int64_t took, runs; /* nanoseconds; in how many runs */
+} tg_piece;
 
 typedef struct tg_patch { /* a pointer into memory, which is set when the memory's place is known */
     char **where;
@@ -106,6 +117,8 @@ typedef struct tg_program {
     int64_t last_decision;       /* -1: none */
     int64_t first_outside;       /* rec.n_calls: none */
     bool shows_new;              /* the step uses a gradient that was new when it was recorded */
+    tg_piece *piece;             /* by the first call of each; NULL: nobody has asked */
+    _Atomic int pieces;          /* 0: none, 1: they are being made, 2: they are there */
     size_t undo_bytes; /* of kept tensors that it writes and streams of the user's, where there is a decision */
 } tg_program;
 
@@ -127,6 +140,7 @@ bool tg_schedule(tg_recording *rec);
 
 /* Makes kernels and parts of the calls. */
 bool tg_program_make_parts(tg_program *p);
+int64_t tg_part_end_call(const tg_program *p, const tg_part *part); /* behind its calls */
 
 /* Writes groups as C and has them compiled; those that cannot be are run block by block. */
 void tg_program_compile(tg_program *p);
@@ -164,7 +178,14 @@ size_t tg_undo_bytes(const tg_recording *rec, const tg_memory *m);
 /* Whether the step uses the gradient that this call stores, which was new. */
 bool tg_call_shows_new(const tg_recording *rec, const tg_plan_call *c);
 
-void tg_program_print(FILE *file, const tg_program *p);
+void tg_program_print(FILE *file, tg_program *p);
+
+/* The pieces, of all copies; NULL where there is no memory for them, or another thread is making them. */
+tg_piece *tg_program_pieces(tg_program *p);
+
+/* The span of the piece that begins at a call, in a run that is measured; the piece may be NULL. Its end: whether it went well. */
+void tg_piece_begin(tg_span *s, const tg_piece *piece);
+void tg_piece_end(tg_span *s, tg_piece *piece, bool done);
 
 typedef enum tg_run_end { TG_RUN_DONE, TG_RUN_FAILED, TG_RUN_UNDONE } tg_run_end;
 /* Runs it on the inputs. DONE: *result holds the result, which the caller drops. UNDONE: a decision was another. */

@@ -16,7 +16,7 @@ static tg_plan_call *begin_call(tg_recorder *r, tg_plan_call call) {
     if (!TG_ROOM(r, call, n_calls, cap_calls, 1)) return NULL;
     tg_plan_call *c = &r->rec->call[r->rec->n_calls];
     *c = call;
-    c->operand = r->rec->n_operands;
+    c->operand = r->rec->n_operands, c->backward = tg_walks > 0;
     c->data = copy_data(r, call.data, call.size);
     return r->lost ? NULL : c;
 }
@@ -344,12 +344,12 @@ static tg_status add_input(tg_recorder *r, int i, const tg_slot *s) {
 tg_status tg_recorder_begin(tg_recorder *r, tg_recording *rec, int n, tg_tensor *const *in,
                             const tg_recording *like, bool shared) {
     *rec = (tg_recording){.grad = !tg_grad_off, .fit = true, .n_in = n};
-    *r = (tg_recorder){
-        .listener = {working, worked, decided, relied, may_read, may_write, may_do, may_point, kept, mapped},
-        .rec = rec,
-        .in = in,
-        .shared = shared,
-        .births = tg_buffer_births};
+    *r = (tg_recorder){.listener = {working, worked, decided, relied, may_read, may_write, may_do, may_point,
+                                    kept, mapped, tg_recorder_placed},
+                       .rec = rec,
+                       .in = in,
+                       .shared = shared,
+                       .births = tg_buffer_births};
     rec->input = n ? tg_sys_alloc((size_t)n * sizeof *rec->input) : NULL;
     if (n && !rec->input) r->lost = true, rec->n_in = 0;
     if (like->n_calls) tg_recorder_make_room(r, like);
@@ -357,13 +357,6 @@ tg_status tg_recorder_begin(tg_recorder *r, tg_recording *rec, int n, tg_tensor 
         if (add_input(r, i, tg_slot_peek(in[i])) != TG_OK) return tg_error_pending;
     tg_listening = &r->listener;
     return TG_OK;
-}
-
-static void note_places(tg_recording *rec) {
-    for (int64_t i = 0; i < rec->n_calls; i++) {
-        const tg_slot *s = tg_slot_peek(rec->call[i].made);
-        if (s) rec->call[i].file = s->maker.file, rec->call[i].line = s->maker.line;
-    }
 }
 
 /* Gradients that were added to and that calls use besides. */
@@ -380,7 +373,7 @@ bool tg_recorder_end(tg_recorder *r, const tg_slot *result) {
     tg_recording *rec = r->rec;
     tg_listening = NULL;
     bool whole = !r->lost && tg_error_pending == TG_OK && result;
-    if (whole) note_places(rec);
+    if (whole) tg_recording_note_places(rec);
     whole =
         whole && tg_recorder_operand(r, &result->a, result, TG_USE_READ, "tg_plan_run") == TG_OK && !r->lost;
     tg_kept_free(&r->kept);

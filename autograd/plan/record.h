@@ -97,6 +97,7 @@ typedef struct tg_plan_call {
     int64_t operand; /* the first */
     bool lowered;    /* the kernels [map, map + maps) are all that it does */
     bool idle;       /* it has nothing to do */
+    bool backward;   /* it was done inside of a walk */
     int group;       /* of calls that are run block by block, from 1 on; 0: none */
     int64_t map;
     int maps;
@@ -155,6 +156,7 @@ typedef struct tg_recorder {
     uint64_t births;        /* of buffers, before the run */
     int inside;             /* calls under way, which are recorded as a whole */
     uint64_t births_inside; /* of buffers, before the last of them */
+    int64_t placed;         /* calls before this one know their place, or never will */
     bool in_call;           /* its operands are being added */
     int maps; /* kernels run by the call under way, behind the list of maps; -1: one that cannot be run alone */
     const tg_buffer *buffer[TG_CALL_MAPS][TG_MAX_OPERANDS]; /* in which their operands lie */

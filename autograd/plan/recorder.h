@@ -53,4 +53,8 @@ void tg_recorder_refuse_shared(const tg_recorder *r, const tg_work *w, const tg_
 /* Where a memory's elements lie while the run goes on. */
 const char *tg_memory_origin(const tg_memory *m);
 
+/* Places: of a listener the function that hears them, and, once the run is over, what the tensors know of theirs. */
+void tg_recorder_placed(tg_listener *l, const char *file, int line);
+void tg_recording_note_places(tg_recording *rec);
+
 #endif

@@ -273,27 +273,51 @@ static tg_run_end fail_call(const tg_program_call *c, tg_status s) {
     return TG_RUN_FAILED;
 }
 
+static inline tg_run_end run_one(tg_program *p, const tg_program_call *c, tg_tensor *const *in, const undo *u) {
+    bool decides = c->call->kind == TG_CALL_DECISION;
+    if (decides && c->call->decide(c->array, c->call->data) != c->call->yes) return other_way(p, c, u);
+    tg_status s = run_call(p, c, in);
+    return s != TG_OK || tg_error_pending != TG_OK ? fail_call(c, s) : TG_RUN_DONE;
+}
+
 static tg_run_end run_calls(tg_program *p, const tg_part *part, tg_tensor *const *in, const undo *u) {
-    for (const tg_program_call *c = p->call + part->first, *end = p->call + part->end; c < end; c++) {
-        bool decides = c->call->kind == TG_CALL_DECISION;
-        if (decides && c->call->decide(c->array, c->call->data) != c->call->yes) return other_way(p, c, u);
-        tg_status s = run_call(p, c, in);
-        if (s != TG_OK || tg_error_pending != TG_OK) return fail_call(c, s);
-    }
+    tg_run_end end = TG_RUN_DONE;
+    for (int64_t i = part->first; end == TG_RUN_DONE && i < part->end; i++)
+        end = run_one(p, &p->call[i], in, u);
+    return end;
+}
+
+static tg_run_end run_part(tg_program *p, const tg_part *part, tg_tensor *const *in, const undo *u) {
+    if (part->kind == TG_PART_CALLS) return run_calls(p, part, in, u);
+    if (part->kind == TG_PART_NUMBERS)
+        tg_plan_run_numbers(p, part);
+    else if (part->kind == TG_PART_KERNELS)
+        tg_plan_run_kernels(p, part);
+    else
+        tg_plan_run_blocks(p, part);
     return TG_RUN_DONE;
+}
+
+/* The same with the time of each piece. */
+static tg_run_end measure_part(tg_program *p, const tg_part *part, tg_tensor *const *in, const undo *u) {
+    tg_piece *pieces = tg_program_pieces(p);
+    const bool calls = part->kind == TG_PART_CALLS;
+    tg_run_end end = TG_RUN_DONE;
+    for (int64_t i = part->call, last = calls ? part->end : i + 1; end == TG_RUN_DONE && i < last; i++) {
+        tg_piece *piece = pieces ? &pieces[i] : NULL;
+        tg_span s;
+        tg_piece_begin(&s, piece);
+        end = calls ? run_one(p, &p->call[i], in, u) : run_part(p, part, in, u);
+        tg_piece_end(&s, piece, end == TG_RUN_DONE);
+    }
+    return end;
 }
 
 static tg_run_end run_parts(tg_program *p, tg_tensor *const *in, const undo *u) {
     tg_run_end end = TG_RUN_DONE;
+    const bool measured = tg_measuring != NULL;
     for (const tg_part *part = p->part, *last = part + p->n_parts; end == TG_RUN_DONE && part < last; part++)
-        if (part->kind == TG_PART_CALLS)
-            end = run_calls(p, part, in, u);
-        else if (part->kind == TG_PART_NUMBERS)
-            tg_plan_run_numbers(p, part);
-        else if (part->kind == TG_PART_KERNELS)
-            tg_plan_run_kernels(p, part);
-        else
-            tg_plan_run_blocks(p, part);
+        end = measured ? measure_part(p, part, in, u) : run_part(p, part, in, u);
     return end;
 }
 

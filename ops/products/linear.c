@@ -101,6 +101,11 @@ static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_a
     return s;
 }
 
+static double flops(const tg_call *call, unsigned needed) {
+    return tg_products(needed, TG_IN(0) | TG_IN(1)) * 2 * (double)call->in[0]->numel *
+           (double)call->in[1]->shape[0];
+}
+
 const tg_op tg_op_linear = {
     .name = "linear",
     .formula = "out[.., o] = bias[o] + sum over i of x[.., i] * w[o, i]",
@@ -112,6 +117,7 @@ const tg_op tg_op_linear = {
     .forward = forward,
     .grad = grad,
     .grad_kernel = grad_kernel,
+    .flops = flops,
 };
 
 tg_tensor *tg_linear_with(tg_tensor *x, tg_tensor *w, tg_linear_opts opts) {

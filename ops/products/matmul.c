@@ -197,6 +197,12 @@ static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_a
     return s;
 }
 
+static double flops(const tg_call *call, unsigned needed) {
+    const tg_array *a = call->in[0];
+    return tg_products(needed, TG_IN(0) | TG_IN(1)) * 2 * (double)call->out[0]->numel *
+           (double)a->shape[a->rank - 1];
+}
+
 const tg_op tg_op_matmul = {
     .name = "matmul",
     .formula = "out[.., i, j] = sum over k of a[.., i, k] * b[.., k, j]",
@@ -207,6 +213,7 @@ const tg_op tg_op_matmul = {
     .forward = forward,
     .grad = grad,
     .grad_kernel = grad_kernel,
+    .flops = flops,
 };
 
 tg_tensor *tg_matmul(tg_tensor *a, tg_tensor *b) { return tg_apply2(&tg_op_matmul, a, b, NULL); }

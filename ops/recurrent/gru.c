@@ -179,6 +179,12 @@ const tg_op tg_op_gru_cell = {
     .grad_kernel = cell_grad_kernel,
 };
 
+/* h w^T of each step; backward da w of each, and the gradient of w. */
+static double flops(const tg_call *call, unsigned needed) {
+    return (needed ? 1 + tg_products(needed, TG_IN(1)) : 1) * 2 * (double)call->in[0]->numel *
+           (double)call->in[1]->shape[1];
+}
+
 const tg_op tg_op_gru_scan = {
     .name = "gru_scan",
     .formula = "h = gru_cell(a[:, k], h w^T + b, h) for each step k; out[:, k] = h",
@@ -191,6 +197,7 @@ const tg_op tg_op_gru_scan = {
     .forward = scan_forward,
     .grad = tg_gru_scan_grad,
     .grad_kernel = scan_grad_kernel,
+    .flops = flops,
 };
 
 /* Applies the op and returns output 0; the gates are computed only when they are asked for. */

@@ -186,6 +186,12 @@ const tg_op tg_op_lstm_cell = {
     .grad_kernel = cell_grad_kernel,
 };
 
+/* h w^T of each step; backward da w of each, and the gradient of w. */
+static double flops(const tg_call *call, unsigned needed) {
+    return (needed ? 1 + tg_products(needed, TG_IN(1)) : 1) * 2 * (double)call->in[0]->numel *
+           (double)call->in[1]->shape[1];
+}
+
 const tg_op tg_op_lstm_scan = {
     .name = "lstm_scan",
     .formula = "h, c = lstm_cell(a[:, k] + h w^T, c) for each step k; out[:, k] = h",
@@ -198,6 +204,7 @@ const tg_op tg_op_lstm_scan = {
     .forward = scan_forward,
     .grad = tg_lstm_scan_grad,
     .grad_kernel = scan_grad_kernel,
+    .flops = flops,
 };
 
 /* Applies the op and returns output 0. The cells are dropped unless they are asked for, and the gates computed only if so. */

@@ -148,6 +148,12 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     if (tg_needs(n, 2)) din[2] = tg_or_zeros(dh, y, y->shape[0], y->shape[2]);
 }
 
+/* h w^T of each step; backward da w of each, and the gradient of w. */
+static double flops(const tg_call *call, unsigned needed) {
+    return (needed ? 1 + tg_products(needed, TG_IN(1)) : 1) * 2 * (double)call->in[0]->numel *
+           (double)call->in[1]->shape[1];
+}
+
 const tg_op tg_op_rnn_scan = {
     .name = "rnn_scan",
     .formula = "h = tanh(a[:, k] + h w^T), or relu of it, for each step k; out[:, k] = h",
@@ -162,6 +168,7 @@ const tg_op tg_op_rnn_scan = {
     .forward = forward,
     .grad = grad,
     .grad_kernel = grad_kernel,
+    .flops = flops,
 };
 
 tg_tensor *tg_rnn_scan_with(tg_tensor *a, tg_tensor *w, tg_rnn_scan_opts o) {

@@ -207,6 +207,15 @@ static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_a
     return s;
 }
 
+/* Each product is of all queries and keys, masked or not: q k^T and P v; backward q k^T again, dP, and one for each gradient. */
+static double flops(const tg_call *call, unsigned needed) {
+    const double scores = (double)call->out[1]->numel * (double)size_of(call->in[K], 2);
+    const double by_q = 2 * scores * (double)size_of(call->in[Q], 1);
+    const double by_v = 2 * scores * (double)size_of(call->in[V], 1);
+    if (!needed) return by_q + by_v;
+    return by_q * (1 + tg_products(needed, TG_IN(Q) | TG_IN(K))) + by_v * (1 + tg_products(needed, TG_IN(V)));
+}
+
 const tg_op tg_op_scaled_dot_product_attention = {
     .name = "scaled_dot_product_attention",
     .formula =
@@ -220,6 +229,7 @@ const tg_op tg_op_scaled_dot_product_attention = {
     .forward = forward,
     .grad = grad,
     .grad_kernel = grad_kernel,
+    .flops = flops,
 };
 
 tg_tensor *tg_scaled_dot_product_attention_with(tg_tensor *q, tg_tensor *k, tg_tensor *v,

@@ -196,6 +196,24 @@ static tg_status conv2d_grad_kernel(const tg_node *n, const tg_array *const *dou
     return s;
 }
 
+/* ---- flops: of y, and of the weight, as large as a filter that makes each element of y ---- */
+
+static double flops_of(const tg_array *y, const tg_array *w) {
+    return 2 * (double)y->numel * (double)w->shape[1] * (double)w->shape[2] * (double)w->shape[3];
+}
+
+static double conv2d_flops(const tg_call *c, unsigned needed) {
+    return tg_products(needed, TG_IN(0) | TG_IN(1)) * flops_of(c->out[0], c->in[1]);
+}
+
+static double input_flops(const tg_call *c, unsigned needed) {
+    return tg_products(needed, TG_IN(0) | TG_IN(1)) * flops_of(c->in[0], c->in[1]);
+}
+
+static double weight_flops(const tg_call *c, unsigned needed) {
+    return tg_products(needed, TG_IN(0) | TG_IN(1)) * flops_of(c->in[1], c->out[0]);
+}
+
 const tg_op tg_op_conv2d = {
     .name = "conv2d",
     .formula = "out[n, f, i, j] = bias[f] + sum over c, k, l of w[f, c, k, l] * x[n, c, i + k, j + l]",
@@ -208,6 +226,7 @@ const tg_op tg_op_conv2d = {
     .forward = conv2d_forward,
     .grad = conv2d_grad,
     .grad_kernel = conv2d_grad_kernel,
+    .flops = conv2d_flops,
 };
 
 const tg_op tg_op_conv2d_input = {
@@ -219,6 +238,7 @@ const tg_op tg_op_conv2d_input = {
     .infer = input_infer,
     .forward = input_forward,
     .grad = input_grad,
+    .flops = input_flops,
 };
 
 const tg_op tg_op_conv2d_weight = {
@@ -230,4 +250,5 @@ const tg_op tg_op_conv2d_weight = {
     .infer = weight_infer,
     .forward = weight_forward,
     .grad = weight_grad,
+    .flops = weight_flops,
 };

@@ -18,6 +18,7 @@ TCase *tcase_many(void);
 TCase *tcase_plan(void);
 TCase *tcase_shared(void);
 TCase *tcase_compile(void);
+TCase *tcase_profile(void);
 
 int main(void) {
     Suite *suite = suite_create("autograd");
@@ -36,6 +37,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_plan());
     suite_add_tcase(suite, tcase_shared());
     suite_add_tcase(suite, tcase_compile());
+    suite_add_tcase(suite, tcase_profile());
     suite_add_tcase(suite, tcase_many());
     suite_add_tcase(suite, tcase_deep()); /* last: tests that count slots would count its ten millions */
     SRunner *runner = srunner_create(suite);

@@ -136,10 +136,12 @@ static void start_sequence(void) {
     make_schedules();
     make_tensors();
     make_plans();
+    make_profiles();
     tg_error_clear();
 }
 
 static void end_sequence(tg_mark base) {
+    free_profiles();
     free_plans();
     free_schedules();
     free_objects();

@@ -19,6 +19,7 @@
  *   hostile_training.c   training loops, losses, metrics
  *   hostile_plots.c      pictures
  *   hostile_plans.c      plans, whose steps misbehave
+ *   hostile_profiles.c   profiles, which measure while the others are called
  *   hostile_own.c        calls that need more than their types say
  *   hostile_exceptions   what is not called, and why
  */
@@ -251,6 +252,14 @@ void free_plans(void);
 void own_tg_plan_new_with(void);
 void own_tg_plan_free(void);
 void own_tg_plan_run_with(void);
+
+/* ---- profiles ---- */
+tg_profile *draw_tg_profile_p(const char *name);
+tg_profile_row *draw_tg_profile_row_p(const char *name);
+void make_profiles(void);
+void free_profiles(void);
+void own_tg_profile_begin(void);
+void own_tg_profile_free(void);
 
 /* ---- pictures ---- */
 tg_series *draw_tg_series_p(const char *name);

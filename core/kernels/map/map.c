@@ -93,22 +93,28 @@ void tg_map_affine(const tg_array *x, double scale, double shift, const tg_array
     apply(2, (const tg_array *[]){out, x}, CHEAP, run, (const double[]){scale, shift});
 }
 
+/* A step of an optimiser: the last array is the gradient, which is read; the others are read and written. */
+static void update(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
+    if (__builtin_expect(tg_measuring != NULL, 0)) tg_span_moved((2 * operands - 1) * tg_span_bytes(a[0]));
+    apply(operands, a, cost, run, arg);
+}
+
 void tg_update_sgd(const tg_sgd_step *c, const tg_array *g, const tg_array *p) {
-    apply(2, (const tg_array *[]){p, g}, CHEAP, tg_kernels_for(p->dtype)->sgd, c);
+    update(2, (const tg_array *[]){p, g}, CHEAP, tg_kernels_for(p->dtype)->sgd, c);
 }
 
 void tg_update_momentum(const tg_sgd_step *c, const tg_array *g, const tg_array *v, const tg_array *p) {
-    apply(3, (const tg_array *[]){p, v, g}, CHEAP, tg_kernels_for(p->dtype)->momentum, c);
+    update(3, (const tg_array *[]){p, v, g}, CHEAP, tg_kernels_for(p->dtype)->momentum, c);
 }
 
 void tg_update_adam(const tg_adam_step *c, const tg_array *g, const tg_array *m, const tg_array *v,
                     const tg_array *p) {
-    apply(4, (const tg_array *[]){p, m, v, g}, DEAR, tg_kernels_for(p->dtype)->adam, c);
+    update(4, (const tg_array *[]){p, m, v, g}, DEAR, tg_kernels_for(p->dtype)->adam, c);
 }
 
 void tg_update_amsgrad(const tg_adam_step *c, const tg_array *g, const tg_array *m, const tg_array *v,
                        const tg_array *w, const tg_array *p) {
-    apply(5, (const tg_array *[]){p, m, v, w, g}, DEAR, tg_kernels_for(p->dtype)->amsgrad, c);
+    update(5, (const tg_array *[]){p, m, v, w, g}, DEAR, tg_kernels_for(p->dtype)->amsgrad, c);
 }
 
 void tg_update_rms(const tg_rms_step *c, const tg_array *g, const tg_array *v, const tg_array *a,
@@ -118,21 +124,21 @@ void tg_update_rms(const tg_rms_step *c, const tg_array *g, const tg_array *v, c
     if (a) use[n++] = a;
     if (b) use[n++] = b;
     use[n++] = g;
-    apply(n, use, DEAR, tg_kernels_for(p->dtype)->rms[form], c);
+    update(n, use, DEAR, tg_kernels_for(p->dtype)->rms[form], c);
 }
 
 void tg_update_adadelta(const tg_adadelta_step *c, const tg_array *g, const tg_array *v, const tg_array *u,
                         const tg_array *p) {
-    apply(4, (const tg_array *[]){p, v, u, g}, DEAR, tg_kernels_for(p->dtype)->adadelta, c);
+    update(4, (const tg_array *[]){p, v, u, g}, DEAR, tg_kernels_for(p->dtype)->adadelta, c);
 }
 
 void tg_update_adamax(const tg_adamax_step *c, const tg_array *g, const tg_array *m, const tg_array *u,
                       const tg_array *p) {
-    apply(4, (const tg_array *[]){p, m, u, g}, DEAR, tg_kernels_for(p->dtype)->adamax, c);
+    update(4, (const tg_array *[]){p, m, u, g}, DEAR, tg_kernels_for(p->dtype)->adamax, c);
 }
 
 void tg_update_lion(const tg_lion_step *c, const tg_array *g, const tg_array *m, const tg_array *p) {
-    apply(3, (const tg_array *[]){p, m, g}, CHEAP, tg_kernels_for(p->dtype)->lion, c);
+    update(3, (const tg_array *[]){p, m, g}, CHEAP, tg_kernels_for(p->dtype)->lion, c);
 }
 
 void tg_map_axpy(double alpha, const tg_array *x, const tg_array *y) {

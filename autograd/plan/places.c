@@ -1,0 +1,21 @@
+/* The lines of the program at which calls were made. */
+#include "autograd/plan/recorder.h"
+
+/* For calls that have no tensor to tell. */
+void tg_recorder_placed(tg_listener *l, const char *file, int line) {
+    tg_recorder *r = (tg_recorder *)(void *)l;
+    for (int64_t i = r->placed; i < r->rec->n_calls; i++)
+        r->rec->call[i].file = file, r->rec->call[i].line = line;
+    r->placed = r->rec->n_calls;
+}
+
+/* What the walk does with the results of a rule is at the rule's place. */
+void tg_recording_note_places(tg_recording *rec) {
+    const tg_plan_call *rule = NULL;
+    for (tg_plan_call *c = rec->call, *end = c + rec->n_calls; c < end; c++) {
+        const tg_slot *s = tg_slot_peek(c->made);
+        if (s && s->maker.file) c->file = s->maker.file, c->line = s->maker.line;
+        if (c->kind == TG_CALL_GRADIENT) rule = c;
+        if (c->kind == TG_CALL_WORK && c->backward && rule) c->file = rule->file, c->line = rule->line;
+    }
+}
