@@ -8,6 +8,7 @@
  * Its weights have PyTorch's names, and tests/golden/char_gpt.py takes the same first steps with that.
  *
  *     char_gpt --text shakespeare.txt                          trains on a text; without one, on the GPL
+ *     char_gpt --steps 20 --every 20 --profile step.json       says where the time goes, by op and by line
  *     char_gpt --sample gpt/best.safetensors --prompt "The "   writes with a model that was saved
  */
 #include <tapegrad.h>
@@ -21,7 +22,22 @@ enum { CONTEXT = 64, SIZE = 96, HEADS = 4, BLOCKS = 3, BATCH = 16, START_STEPS =
 
 /* ---- options ---- */
 
-enum { TEXT, STEPS, EVERY, LR, DROPOUT, FOLDER, START, SAMPLE, PROMPT, LENGTH, TEMPERATURE, TOP_K, OPTIONS };
+enum {
+    TEXT,
+    STEPS,
+    EVERY,
+    LR,
+    DROPOUT,
+    FOLDER,
+    START,
+    SAMPLE,
+    PROMPT,
+    LENGTH,
+    TEMPERATURE,
+    TOP_K,
+    PROFILE,
+    OPTIONS
+};
 static struct {
     const char *name, *value, *help;
 } option[OPTIONS] = {
@@ -37,6 +53,7 @@ static struct {
     [LENGTH] = {"--length", "400", "how many characters it writes"},
     [TEMPERATURE] = {"--temperature", "0.8", "below 1 likely characters become likelier"},
     [TOP_K] = {"--top-k", "10", "it chooses among so many characters, the likeliest"},
+    [PROFILE] = {"--profile", "", "a file for the trace of the first operations; says where the time went"},
 };
 
 static double number(int i) { return atof(option[i].value); }
@@ -155,6 +172,14 @@ static void save_start(tg_model *m, tg_vocab *v, tg_tensor *ids) {
     tg_safetensors_free(set), tg_loader_free(train);
 }
 
+/* By op and by line as tables, and as a file that chrome://tracing and ui.perfetto.dev open. */
+static void report(tg_profile *p) {
+    if (tg_profile_end(p) != TG_OK) return;
+    tg_profile_print(stdout, p, .rows = 12);
+    tg_profile_save_trace(p, option[PROFILE].value);
+    tg_profile_free(p);
+}
+
 /* Nine tenths of the text are trained on, and the last is for validation. */
 static void train(void) {
     char vocabulary[4096] = "", best[4096];
@@ -173,6 +198,7 @@ static void train(void) {
     tg_schedule *rate = tg_schedule_new(adam, tg_lr_linear(100, .start_factor = 0.01), tg_lr_cosine(steps));
     tg_training run = {.model = m, .optim = adam, .schedule = rate, .loader = train};
     run.texts = (tg_text[]){{"vocabulary", vocabulary, sizeof vocabulary}, {0}};
+    tg_profile *profile = *option[PROFILE].value ? tg_profile_begin(100000) : NULL;
     tg_fit_report r;
     if (tg_fit(&run, loss, .epochs = steps / every, .epoch_steps = every, .validation = test, .user = v,
                .log = stdout, .folder = option[FOLDER].value, .report = &r) == TG_OK) {
@@ -181,6 +207,7 @@ static void train(void) {
         snprintf(best, sizeof best, "%s/best.safetensors", option[FOLDER].value);
         sample(best);
     }
+    if (profile) report(profile);
     tg_schedule_free(rate), tg_optim_free(adam), tg_loader_free(train), tg_loader_free(test);
     tg_model_free(m), tg_vocab_free(v);
 }

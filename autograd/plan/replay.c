@@ -280,14 +280,14 @@ static inline tg_run_end run_one(tg_program *p, const tg_program_call *c, tg_ten
     return s != TG_OK || tg_error_pending != TG_OK ? fail_call(c, s) : TG_RUN_DONE;
 }
 
-static tg_run_end run_calls(tg_program *p, const tg_part *part, tg_tensor *const *in, const undo *u) {
+static inline tg_run_end run_calls(tg_program *p, const tg_part *part, tg_tensor *const *in, const undo *u) {
     tg_run_end end = TG_RUN_DONE;
     for (int64_t i = part->first; end == TG_RUN_DONE && i < part->end; i++)
         end = run_one(p, &p->call[i], in, u);
     return end;
 }
 
-static tg_run_end run_part(tg_program *p, const tg_part *part, tg_tensor *const *in, const undo *u) {
+static inline tg_run_end run_part(tg_program *p, const tg_part *part, tg_tensor *const *in, const undo *u) {
     if (part->kind == TG_PART_CALLS) return run_calls(p, part, in, u);
     if (part->kind == TG_PART_NUMBERS)
         tg_plan_run_numbers(p, part);
@@ -313,11 +313,19 @@ static tg_run_end measure_part(tg_program *p, const tg_part *part, tg_tensor *co
     return end;
 }
 
+__attribute__((cold, noinline)) static tg_run_end measure_parts(tg_program *p, tg_tensor *const *in,
+                                                                const undo *u) {
+    tg_run_end end = TG_RUN_DONE;
+    for (const tg_part *part = p->part, *last = part + p->n_parts; end == TG_RUN_DONE && part < last; part++)
+        end = measure_part(p, part, in, u);
+    return end;
+}
+
 static tg_run_end run_parts(tg_program *p, tg_tensor *const *in, const undo *u) {
     tg_run_end end = TG_RUN_DONE;
-    const bool measured = tg_measuring != NULL;
+    if (__builtin_expect(tg_measuring != NULL, 0)) return measure_parts(p, in, u);
     for (const tg_part *part = p->part, *last = part + p->n_parts; end == TG_RUN_DONE && part < last; part++)
-        end = measured ? measure_part(p, part, in, u) : run_part(p, part, in, u);
+        end = run_part(p, part, in, u);
     return end;
 }
 

@@ -15,7 +15,9 @@
  * left is the program's own time, the row "outside of ops". A measured event costs about 0.1 us, of which most is in the
  * time of what is around it; without a profile nothing is measured and no clock is asked.
  *
- * Lines are those of the calls in the program (ops/calls.h): of a gradient rule, where the op that it is of was called.
+ * Lines are those of the calls in the program (ops/calls.h): of a gradient rule, where the op that it is of was called. What the library does
+ * by itself is at the line of the call that it is in, or, where that calls functions of the program (tg_fit), at that of the
+ * next call in these.
  *
  * Bytes are those that have to be moved at least: each array that is read or written counts once (an axis of stride 0 as one
  * element), what is both twice, and a view is free. Of elementwise calls that a plan has fused, what stays in the first-level cache does

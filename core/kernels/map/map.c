@@ -94,7 +94,7 @@ void tg_map_affine(const tg_array *x, double scale, double shift, const tg_array
 }
 
 /* A step of an optimiser: the last array is the gradient, which is read; the others are read and written. */
-static void update(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
+static inline void update(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
     if (__builtin_expect(tg_measuring != NULL, 0)) tg_span_moved((2 * operands - 1) * tg_span_bytes(a[0]));
     apply(operands, a, cost, run, arg);
 }
