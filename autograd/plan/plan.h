@@ -126,7 +126,9 @@ typedef struct tg_plan_stats {
 } tg_plan_stats;
 TG_API tg_plan_stats tg_plan_stats_of(const tg_plan *plan);
 
-/* Prints the last recording used: one line a call with op, shapes, bytes and the line of the step. */
+/* Prints the last recording used: one line a call with op, shapes, and the line of the step; before it, or before the calls that
+ * are run together, bytes and flops, and how long it took in the mean of the runs that a profile measured
+ * (autograd/profile/profile.h), with its share. Without such a run there are no times. */
 TG_API void tg_plan_print(FILE *file, const tg_plan *plan);
 
 #ifdef __cplusplus
