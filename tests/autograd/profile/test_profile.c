@@ -121,6 +121,21 @@ START_TEST(test_what_runs_inside_of_a_rule_is_at_its_line) {
 }
 END_TEST
 
+START_TEST(test_an_op_its_rule_and_itself_in_a_rule_are_three_rows) {
+    tg_op op = op_copy;
+    op.name = "exp"; /* the rule calls tg_exp */
+    tg_tensor *x = tg_set_requires_grad(tg_full(TG_F64, 1, 7), true);
+    tg_profile *p = tg_profile_begin(0);
+    tg_tensor *y = tg_apply(&op, &x, 1, NULL);
+    tg_backward(tg_sum(y));
+    int64_t n = end_and_look(p);
+    int found = 0;
+    for (int64_t i = 0; i < n; i++) found += strcmp(rows[i].op, "exp") == 0 && rows[i].count == 1;
+    ck_assert_int_eq(found, 3);
+    tg_profile_free(p);
+}
+END_TEST
+
 START_TEST(test_views_and_axes_of_stride_0_move_nothing) {
     tg_profile *p = tg_profile_begin(0);
     tg_tensor *x = tg_expand(tg_full(TG_F32, 1, 1, 5), 1000, 5);
@@ -719,6 +734,7 @@ TCase *tcase_profile(void) {
     tcase_add_test(t, test_each_op_has_its_line_bytes_and_flops);
     tcase_add_test(t, test_shares_add_up);
     tcase_add_test(t, test_what_runs_inside_of_a_rule_is_at_its_line);
+    tcase_add_test(t, test_an_op_its_rule_and_itself_in_a_rule_are_three_rows);
     tcase_add_test(t, test_views_and_axes_of_stride_0_move_nothing);
     tcase_add_loop_test(t, test_flops, 0, (int)(sizeof flops_rows / sizeof *flops_rows));
     tcase_add_loop_test(t, test_flops_of_recurrent_networks, 0, 3);
