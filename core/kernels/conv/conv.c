@@ -110,19 +110,23 @@ static void correlate_panels(const correlation *s, const tg_conv_block *b, int64
 }
 
 /* One block of one group of one image. */
-static void correlate_block(const void *context, int64_t task, char *scratch) {
-    const correlation *s = context;
+static void correlate_block(const correlation *s, int64_t task, bool first, char *scratch, char *patch) {
     const tg_conv_plan *p = &s->plan;
     int64_t blocks = tg_conv_blocks(p), group = task / blocks % p->groups, plane = task / blocks;
     tg_conv_block b = tg_conv_block_at(p, task % blocks);
     const char *source = s->source + (size_t)(plane * p->in_channels * p->axis[0].in * p->axis[1].in) * s->size;
     char *out = s->result + (size_t)(plane * p->out_channels * p->height * p->width) * s->size;
-    char *patch = scratch + (size_t)(p->axis[0].block * p->axis[1].block * 2 * p->vector) * s->size;
-    (has_few_channels(p) ? correlate_few_channels
-                         : correlate_panels)(s, &b, group, tg_conv_patch(p, &b, source, patch), scratch, out);
+    const char *seen = tg_conv_patch(p, &b, source, patch, first || task % blocks == 0);
+    (has_few_channels(p) ? correlate_few_channels : correlate_panels)(s, &b, group, seen, scratch, out);
 }
 
-static int64_t patch_size(const tg_conv_plan *p) { return p->direct ? 0 : p->in_channels * p->plane; }
+static void correlate_blocks(const void *context, int64_t begin, int64_t end, char *scratch) {
+    const correlation *s = context;
+    const tg_conv_plan *p = &s->plan;
+    char *patch = scratch + (size_t)(p->axis[0].block * p->axis[1].block * 2 * p->vector) * s->size;
+    tg_conv_clear_patch(p, patch);
+    for (int64_t i = begin; i < end; i++) correlate_block(s, i, i == begin, scratch, patch);
+}
 
 /* [groups, out_channels] to [groups, padded]. */
 static void pad_bias(const correlation *s, const char *bias) {
@@ -147,8 +151,8 @@ static tg_status correlate(correlation *s, const char *w, const char *bias) {
     tg_conv_pack(p, w, s->panels);
     if (bias) pad_bias(s, bias);
     int64_t work = block * p->k * tg_conv_panels(p);
-    status = tg_parallel_tasks(p->images * p->groups * tg_conv_blocks(p), least_tasks(work), p->dtype,
-                               block * 2 * p->vector + patch_size(p), correlate_block, s);
+    status = tg_parallel_groups(p->images * p->groups * tg_conv_blocks(p), least_tasks(work), p->dtype,
+                                block * 2 * p->vector + tg_conv_patch_size(p), correlate_blocks, s);
     tg_array_drop(&panels);
     return status;
 }
@@ -234,12 +238,13 @@ static void sum_share(const void *context, int64_t task, char *scratch) {
                     .c_row = width,
                     .alpha = 1};
     memset(scratch, 0, columns);
+    tg_conv_clear_patch(p, scratch + columns);
     for (int64_t n = share * h->images; n < end && n < p->images; n++)
         for (int64_t i = 0; i < tg_conv_blocks(p); i++) {
             tg_conv_block b = tg_conv_block_at(p, i);
             int64_t plane = n * p->groups + group;
             const char *source = h->x + (size_t)(plane * p->in_channels * y->in * x->in) * h->size;
-            m.a = tg_conv_patch(p, &b, source, scratch + columns);
+            m.a = tg_conv_patch(p, &b, source, scratch + columns, i == 0);
             m.k = b.size;
             pack_gradient(h, &b, h->g + (size_t)((plane * p->out_channels + channel) * y->n * x->n) * h->size,
                           channels, width, scratch);
@@ -262,7 +267,7 @@ static tg_status sum_weights(weight_sum *h, void *w, bool add) {
     memset(h->sums, 0, (size_t)sums.numel * h->size);
     if (add) tg_conv_pack(p, w, h->sums);
     s = tg_parallel_tasks(h->shares * panels, least_tasks(h->images * tg_conv_blocks(p) * block * p->k),
-                          p->dtype, block * 2 * p->vector + patch_size(p), sum_share, h);
+                          p->dtype, block * 2 * p->vector + tg_conv_patch_size(p), sum_share, h);
     tg_array total = {
         .data = h->sums, .numel = share, .dtype = sums.dtype, .rank = 1, .shape = {share}, .stride = {1}};
     tg_array other = total;

@@ -75,12 +75,23 @@ tg_conv_block tg_conv_block_at(const tg_conv_plan *p, int64_t i) {
 
 /* ---- the plan ---- */
 
+/* Bytes of a padded image that leave room in a core's second cache for the results and the weights. Where threads share an
+ * image each would copy it. */
+enum { WHOLE = 3 << 17 };
+
 static void set_patch(tg_conv_plan *p) {
+    double bytes = (double)p->in_channels * (double)tg_dtype_size(p->dtype);
     p->direct = !p->interleaved;
     for (int k = 0; k < 2; k++) {
         const tg_conv_axis *a = &p->axis[k];
-        p->patch[k] = a->block ? (a->block - 1) * a->stride + a->span : 0;
         if (a->low < 0 || (a->n - 1) * a->stride + a->low + a->span > a->in) p->direct = false;
+        bytes *= (double)((a->n - 1) * a->stride + a->span);
+    }
+    p->whole = !p->direct && !p->interleaved && p->images * p->groups >= FEW && bytes <= WHOLE;
+    for (int k = 0; k < 2; k++) {
+        const tg_conv_axis *a = &p->axis[k];
+        int64_t n = p->whole ? a->n : a->block;
+        p->patch[k] = n ? (n - 1) * a->stride + a->span : 0;
     }
     p->row = p->direct ? p->axis[1].in : p->patch[1];
     p->plane = p->row * (p->direct ? p->axis[0].in : p->patch[0]);
@@ -186,22 +197,56 @@ static void fetch_rows(const tg_conv_plan *p, const char *plane, int64_t y, int6
     for (size_t i = (size_t)first * row; i < (size_t)end * row; i += 64) __builtin_prefetch(plane + i);
 }
 
-const void *tg_conv_patch(const tg_conv_plan *p, const tg_conv_block *b, const void *source, void *patch) {
+/* Rows and columns [from, from + n) of each plane. */
+static void copy_patch(const tg_conv_plan *p, const int64_t from[2], const int64_t n[2], const char *source,
+                       char *patch) {
+    const size_t size = tg_dtype_size(p->dtype), next = (size_t)(p->axis[0].in * p->axis[1].in) * size;
+    for (int64_t d = 0; d < p->in_channels; d++) {
+        const char *plane = source + (size_t)d * next;
+        if (d + 1 < p->in_channels) fetch_rows(p, plane + next, from[0], n[0]);
+        for (int64_t i = 0; i < n[0]; i++)
+            copy_row(p, plane, from[0] + i, from[1], n[1], patch + (size_t)(d * p->plane + i * p->row) * size);
+    }
+}
+
+/* All that the blocks of an image see, but for the zeros around it. */
+static void copy_image(const tg_conv_plan *p, const char *source, char *patch) {
+    int64_t begin[2], end[2];
+    size_t size = tg_dtype_size(p->dtype);
+    for (int k = 0; k < 2; k++) {
+        const tg_conv_axis *a = &p->axis[k];
+        begin[k] = a->low > 0 ? a->low : 0;
+        end[k] = a->low + p->patch[k] < a->in ? a->low + p->patch[k] : a->in;
+    }
+    if (begin[0] >= end[0] || begin[1] >= end[1]) return;
+    const int64_t in = p->axis[1].in, next = p->axis[0].in * in, n = end[0] - begin[0];
+    const size_t bytes = (size_t)(end[1] - begin[1]) * size, step = (size_t)in * size,
+                 row = (size_t)p->row * size;
+    source += (size_t)(begin[0] * in + begin[1]) * size;
+    patch += (size_t)((begin[0] - p->axis[0].low) * p->row + begin[1] - p->axis[1].low) * size;
+    for (int64_t d = 0; d < p->in_channels; d++) {
+        const char *from = source + (size_t)(d * next) * size;
+        char *to = patch + (size_t)(d * p->plane) * size;
+        for (int64_t i = 0; i < n; i++, from += step, to += row) memcpy(to, from, bytes);
+    }
+}
+
+void tg_conv_clear_patch(const tg_conv_plan *p, void *patch) {
+    if (p->whole) memset(patch, 0, (size_t)tg_conv_patch_size(p) * tg_dtype_size(p->dtype));
+}
+
+const void *tg_conv_patch(const tg_conv_plan *p, const tg_conv_block *b, const void *source, void *patch,
+                          bool first) {
     int64_t from[2], n[2];
     size_t size = tg_dtype_size(p->dtype);
     for (int k = 0; k < 2; k++) {
         const tg_conv_axis *a = &p->axis[k];
-        from[k] = b->from[k] * a->stride + a->low;
+        from[k] = b->from[k] * a->stride + (p->whole ? 0 : a->low);
         n[k] = (b->n[k] - 1) * a->stride + a->span;
     }
-    if (p->direct) return (const char *)source + (size_t)(from[0] * p->row + from[1]) * size;
-    for (int64_t d = 0; d < p->in_channels; d++) {
-        const size_t next = (size_t)(p->axis[0].in * p->axis[1].in) * size;
-        const char *plane = (const char *)source + (size_t)d * next;
-        if (d + 1 < p->in_channels) fetch_rows(p, plane + next, from[0], n[0]);
-        for (int64_t i = 0; i < n[0]; i++)
-            copy_row(p, plane, from[0] + i, from[1], n[1],
-                     (char *)patch + (size_t)(d * p->plane + i * p->row) * size);
-    }
+    if (p->whole && first) copy_image(p, source, patch);
+    if (p->direct || p->whole)
+        return (const char *)(p->whole ? patch : source) + (size_t)(from[0] * p->row + from[1]) * size;
+    copy_patch(p, from, n, source, patch);
     return patch;
 }

@@ -26,7 +26,8 @@ typedef struct tg_conv_axis {
 
 /* One group of one image: the source has in_channels planes; the result, or the other factor of a weight, out_channels.
  * A block of output pixels sees a patch of the source, [in_channels, patch, patch]: a part of the source
- * itself (`direct`), or a copy with zeros around it. In a patch
+ * itself (`direct`), or a copy with zeros around it, of its own or, where it is small, of all that the blocks of an image
+ * see (`whole`). In a patch
  *     pixel[p] + tap[t]  is where output pixel p of a block finds what weight  weight[t] + channel * out_step
  * multiplies. */
 typedef struct tg_conv_plan {
@@ -38,7 +39,7 @@ typedef struct tg_conv_plan {
     int64_t in_step, out_step, group_step; /* in the weights */
     int64_t k;                             /* in_channels * taps * taps */
     int64_t patch[2], row, plane;          /* the distance of rows and planes in a patch */
-    bool direct;
+    bool direct, whole;
     bool interleaved; /* a patch is a copy, of as many planes as a vector has lanes: core/kernels/conv/interleaved.h */
     int64_t vector, padded; /* lanes of a vector; out_channels rounded up to whole ones */
     tg_array offsets;       /* i64: the tables */
@@ -65,8 +66,16 @@ typedef struct tg_conv_block {
 int64_t tg_conv_blocks(const tg_conv_plan *p);
 tg_conv_block tg_conv_block_at(const tg_conv_plan *p, int64_t i);
 
-/* What a block sees of the source planes at `source`; the patch is used unless the plan is direct. */
-const void *tg_conv_patch(const tg_conv_plan *p, const tg_conv_block *b, const void *source, void *patch);
+/* Elements of memory for patches, whose zeros tg_conv_clear_patch sets for as long as only tg_conv_patch writes there. */
+static inline int64_t tg_conv_patch_size(const tg_conv_plan *p) {
+    return p->direct ? 0 : p->in_channels * p->plane;
+}
+void tg_conv_clear_patch(const tg_conv_plan *p, void *patch);
+
+/* What a block sees of the source planes at `source`; the patch is used unless the plan is direct. It may be the whole of an
+ * image's, which is made where the block is the `first` of it. */
+const void *tg_conv_patch(const tg_conv_plan *p, const tg_conv_block *b, const void *source, void *patch,
+                          bool first);
 
 /* Panels are two vectors of output channels wide, the last one maybe one. Panel i of a group begins at channel
  * i * 2 * vector. */
