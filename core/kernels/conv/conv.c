@@ -16,6 +16,18 @@ enum { GRAIN = 65536 /* multiplications by a vector worth a thread */ };
 /* Tasks of `work` such multiplications that are worth a thread. */
 static int64_t least_tasks(int64_t work) { return work < GRAIN ? GRAIN / (work + 1) + 1 : 1; }
 
+/* ---- what is fetched while products are made ---- */
+
+enum { LINE = 64 };
+
+/* Part i of `parts` of the memory at `at`, during a product of `rows` rows. */
+static tg_fetch fetch_part(const tg_conv_plan *p, const char *at, size_t bytes, int64_t i, int64_t parts,
+                           int64_t rows) {
+    int64_t part = (int64_t)bytes / parts / LINE * LINE, row = (part + rows - 1) / rows;
+    int64_t lines = (tg_kernels_for((int)p->dtype)->mr * row + LINE - 1) / LINE;
+    return (tg_fetch){at + i * part, row, LINE, lines};
+}
+
 /* ---- results for output pixels ---- */
 
 typedef struct correlation {
@@ -88,10 +100,16 @@ static void correlate_few_channels(const correlation *s, const tg_conv_block *b,
     store_pixels(s, b, scratch, 1, b->size, p->out_channels, out);
 }
 
+/* The next plane's part of the source is fetched, and the lines of the result where they will be written. */
 static void correlate_panels(const correlation *s, const tg_conv_block *b, int64_t group, const char *patch,
-                             char *scratch, char *out) {
+                             char *scratch, char *out, tg_fetch next) {
     const tg_conv_plan *p = &s->plan;
+    const int64_t plane = p->height * p->width * (int64_t)s->size;
+    const bool one_run = p->axis[0].step == 1 && p->axis[1].step == 1;
+    tg_fetch fetched[2] = {{.row = (int64_t)s->size, .step = plane}, next};
     tg_product g = {.m = b->size,
+                    .fetches = next.at ? 2 : 1,
+                    .fetched = fetched,
                     .k = p->k,
                     .a = patch,
                     .a_row_at = p->pixel,
@@ -103,9 +121,13 @@ static void correlate_panels(const correlation *s, const tg_conv_block *b, int64
         g.n = g.b_row = g.c_row = tg_conv_panel_width(p, channel);
         g.b = s->panels + tg_conv_panel_at(p, group, channel);
         if (s->first) g.start = s->first + (size_t)(group * p->padded + channel) * s->size;
+        int64_t channels = p->out_channels - channel < g.n ? p->out_channels - channel : g.n;
+        char *to = out + channel * plane;
+        fetched[0].at = to + (size_t)(b->from[0] * p->width + b->from[1]) * s->size,
+        fetched[0].lines = one_run ? channels : 0;
         tg_kernels_for((int)p->dtype)->product(&g);
-        store_pixels(s, b, scratch, g.n, 1, p->out_channels - channel < g.n ? p->out_channels - channel : g.n,
-                     out + (size_t)(channel * p->height * p->width) * s->size);
+        store_pixels(s, b, scratch, g.n, 1, channels, to);
+        g.fetches = 1;
     }
 }
 
@@ -114,10 +136,17 @@ static void correlate_block(const correlation *s, int64_t task, bool first, char
     const tg_conv_plan *p = &s->plan;
     int64_t blocks = tg_conv_blocks(p), group = task / blocks % p->groups, plane = task / blocks;
     tg_conv_block b = tg_conv_block_at(p, task % blocks);
-    const char *source = s->source + (size_t)(plane * p->in_channels * p->axis[0].in * p->axis[1].in) * s->size;
+    size_t bytes = (size_t)(p->in_channels * p->axis[0].in * p->axis[1].in) * s->size;
+    const char *source = s->source + (size_t)plane * bytes;
     char *out = s->result + (size_t)(plane * p->out_channels * p->height * p->width) * s->size;
     const char *seen = tg_conv_patch(p, &b, source, patch, first || task % blocks == 0);
-    (has_few_channels(p) ? correlate_few_channels : correlate_panels)(s, &b, group, seen, scratch, out);
+    tg_fetch next = {0};
+    if (p->whole && plane + 1 < p->images * p->groups)
+        next = fetch_part(p, source + bytes, bytes, task % blocks, blocks, b.size);
+    if (has_few_channels(p))
+        correlate_few_channels(s, &b, group, seen, scratch, out);
+    else
+        correlate_panels(s, &b, group, seen, scratch, out, next);
 }
 
 static void correlate_blocks(const void *context, int64_t begin, int64_t end, char *scratch) {
@@ -215,53 +244,77 @@ static void pack_gradient(const weight_sum *h, const tg_conv_block *b, const cha
 }
 
 /* One share of one panel. */
+typedef struct share {
+    const weight_sum *of;
+    int64_t group, channel, channels, width;
+    tg_product product;
+    char *columns, *patch;
+} share;
+
+/* One block of an image. If images are small x and g of the next are fetched. */
+static void sum_block(share *s, int64_t image, int64_t i) {
+    const weight_sum *h = s->of;
+    const tg_conv_plan *p = &h->plan;
+    const tg_conv_axis *y = &p->axis[0], *x = &p->axis[1];
+    const int64_t blocks = tg_conv_blocks(p), plane = image * p->groups + s->group;
+    const size_t x_bytes = (size_t)(p->in_channels * y->in * x->in) * h->size,
+                 g_bytes = (size_t)(y->n * x->n) * h->size;
+    const char *from = h->x + (size_t)plane * x_bytes,
+               *g = h->g + (size_t)(plane * p->out_channels + s->channel) * g_bytes;
+    tg_conv_block b = tg_conv_block_at(p, i);
+    tg_fetch fetched[2];
+    s->product.fetches = p->whole && image + 1 < p->images ? 2 : 0;
+    s->product.fetched = fetched;
+    if (s->product.fetches) {
+        const char *next = g + (size_t)(p->groups * p->out_channels) * g_bytes;
+        fetched[0] = fetch_part(p, from + (size_t)p->groups * x_bytes, x_bytes, i, blocks, p->k);
+        fetched[1] = fetch_part(p, next, (size_t)s->channels * g_bytes, i, blocks, p->k);
+    }
+    s->product.a = tg_conv_patch(p, &b, from, s->patch, i == 0);
+    s->product.k = b.size;
+    pack_gradient(h, &b, g, s->channels, s->width, s->columns);
+    tg_kernels_for((int)p->dtype)->product(&s->product);
+}
+
 static void sum_share(const void *context, int64_t task, char *scratch) {
     const weight_sum *h = context;
     const tg_conv_plan *p = &h->plan;
-    const tg_conv_axis *y = &p->axis[0], *x = &p->axis[1];
-    int64_t panels = tg_conv_panels(p), group = task / panels % p->groups, share = task / (panels * p->groups);
-    int64_t channel = task % panels * 2 * p->vector, width = tg_conv_panel_width(p, channel);
-    int64_t channels = p->out_channels - channel < width ? p->out_channels - channel : width;
-    int64_t end = (share + 1) * h->images;
-    size_t columns = (size_t)(y->block * x->block * width) * h->size;
-    char *c = h->sums + tg_conv_panel_at(p, share * p->groups + group, channel);
-    tg_product m = {.m = p->k,
-                    .n = width,
-                    .a_row_at = p->tap,
-                    .a_col_at = p->pixel,
-                    .b = scratch,
-                    .b_row = width,
-                    .padded = true,
-                    .start = c,
-                    .start_row = width,
-                    .c = c,
-                    .c_row = width,
-                    .alpha = 1};
+    int64_t panels = tg_conv_panels(p), number = task / (panels * p->groups);
+    share s = {.of = h, .group = task / panels % p->groups, .channel = task % panels * 2 * p->vector};
+    s.width = tg_conv_panel_width(p, s.channel);
+    s.channels = p->out_channels - s.channel < s.width ? p->out_channels - s.channel : s.width;
+    size_t columns = (size_t)(p->axis[0].block * p->axis[1].block * s.width) * h->size;
+    s.columns = scratch, s.patch = scratch + columns;
+    char *c = h->sums + tg_conv_panel_at(p, number * p->groups + s.group, s.channel);
+    s.product = (tg_product){.m = p->k,
+                             .n = s.width,
+                             .a_row_at = p->tap,
+                             .a_col_at = p->pixel,
+                             .b = scratch,
+                             .b_row = s.width,
+                             .padded = true,
+                             .start = c,
+                             .start_row = s.width,
+                             .c = c,
+                             .c_row = s.width,
+                             .alpha = 1};
     memset(scratch, 0, columns);
-    tg_conv_clear_patch(p, scratch + columns);
-    for (int64_t n = share * h->images; n < end && n < p->images; n++)
-        for (int64_t i = 0; i < tg_conv_blocks(p); i++) {
-            tg_conv_block b = tg_conv_block_at(p, i);
-            int64_t plane = n * p->groups + group;
-            const char *source = h->x + (size_t)(plane * p->in_channels * y->in * x->in) * h->size;
-            m.a = tg_conv_patch(p, &b, source, scratch + columns, i == 0);
-            m.k = b.size;
-            pack_gradient(h, &b, h->g + (size_t)((plane * p->out_channels + channel) * y->n * x->n) * h->size,
-                          channels, width, scratch);
-            tg_kernels_for((int)p->dtype)->product(&m);
-        }
+    tg_conv_clear_patch(p, s.patch);
+    int64_t end = (number + 1) * h->images < p->images ? (number + 1) * h->images : p->images;
+    for (int64_t n = number * h->images; n < end; n++)
+        for (int64_t i = 0; i < tg_conv_blocks(p); i++) sum_block(&s, n, i);
 }
 
 /* The first share starts at the weights so far, the others at zero; the sum of all goes back. */
 static tg_status sum_weights(weight_sum *h, void *w, bool add) {
     const tg_conv_plan *p = &h->plan;
-    int64_t panels = p->groups * tg_conv_panels(p), share = p->groups * p->padded * p->k;
+    int64_t panels = p->groups * tg_conv_panels(p), size = p->groups * p->padded * p->k;
     int64_t block = p->axis[0].block * p->axis[1].block;
     h->shares = (SHARES + panels - 1) / (panels ? panels : 1);
     if (h->shares > p->images) h->shares = p->images ? p->images : 1;
     h->images = (p->images + h->shares - 1) / h->shares;
     tg_array sums = {0};
-    tg_status s = tg_array_alloc(&sums, p->dtype, TG_SHAPE(h->shares, share));
+    tg_status s = tg_array_alloc(&sums, p->dtype, TG_SHAPE(h->shares, size));
     if (s != TG_OK) return s;
     h->sums = sums.data;
     memset(h->sums, 0, (size_t)sums.numel * h->size);
@@ -269,10 +322,10 @@ static tg_status sum_weights(weight_sum *h, void *w, bool add) {
     s = tg_parallel_tasks(h->shares * panels, least_tasks(h->images * tg_conv_blocks(p) * block * p->k),
                           p->dtype, block * 2 * p->vector + tg_conv_patch_size(p), sum_share, h);
     tg_array total = {
-        .data = h->sums, .numel = share, .dtype = sums.dtype, .rank = 1, .shape = {share}, .stride = {1}};
+        .data = h->sums, .numel = size, .dtype = sums.dtype, .rank = 1, .shape = {size}, .stride = {1}};
     tg_array other = total;
     for (int64_t i = 1; s == TG_OK && i < h->shares; i++) {
-        other.data = h->sums + (size_t)(i * share) * h->size;
+        other.data = h->sums + (size_t)(i * size) * h->size;
         tg_map_axpy(1, &other, &total);
     }
     if (s == TG_OK) tg_conv_unpack(p, h->sums, w);

@@ -45,6 +45,18 @@ INLINE void fetch_ahead(const tg_product *g, uintptr_t next, int64_t p, int rows
             (const void *)(next + (uintptr_t)(((p % LINE + r) * g->a_row + p - p % LINE) * SIZE)));
 }
 
+/* The lines that the steps from p to `end` fetch; behind the last of the fetches, one that is there. */
+typedef struct line_walk {
+    uintptr_t line, step;
+    int64_t end;
+} line_walk;
+INLINE line_walk walk_lines(const tg_product *g, int s, int64_t i, int64_t p, const tile_form f) {
+    if (!f.a_table || s >= g->fetches) return (line_walk){(uintptr_t)g->b, 0, g->k};
+    const tg_fetch *t = &g->fetched[s];
+    return (line_walk){(uintptr_t)t->at + (uintptr_t)(i * t->row), (uintptr_t)t->step,
+                       t->lines < g->k - p ? p + t->lines : g->k};
+}
+
 /* The sums of a tile, [rows, width], to n < width columns of C from (i, j) on. */
 APART void store_cut(const tg_product *g, int64_t i, int64_t j, int64_t rows, int64_t n, int64_t width,
                      const S *sum) {
@@ -89,12 +101,31 @@ INLINE void store_tile(const tg_product *g, int64_t i, int64_t j, int64_t m, int
     }
 }
 
+/* Term p of the sums: column p of A by row p of B. */
+INLINE void add_products(const tg_product *g, const S *const a[TILE_ROWS], const S *b, int64_t p, int64_t m,
+                         int rows, V sum[TILE_ROWS][2], const tile_form f) {
+    int64_t col = f.a_table ? g->a_col_at[p] : p * g->a_col;
+    const S *q = b + (f.b_table ? g->b_row_at[p] : p * g->b_row);
+    V y[2];
+    UNROLL(2)
+    for (int v = 0; v < f.vectors; v++) y[v] = load(q, v * W, f.padded || v + 1 < f.vectors ? W : m);
+    UNROLL(16)
+    for (int r = 0; r < rows; r++) {
+        V e = K(a[r][col]);
+        UNROLL(2)
+        for (int v = 0; v < f.vectors; v++) {
+            sum[r][v] = vfma(e, y[v], sum[r][v]);
+            settle(&sum[r][v]);
+        }
+    }
+}
+
 /* Rows i .. i + rows of C; where fewer are left, the last stands in for the others. Columns from j on; the last vector of
  * a row has m of them. */
 INLINE void micro_kernel(const tg_product *g, int64_t i, int64_t j, int64_t m, int rows, const tile_form f) {
     const S *a[TILE_ROWS], *b = (const S *)g->b + j;
     int64_t left = g->m - i;
-    V sum[TILE_ROWS][2], y[2];
+    V sum[TILE_ROWS][2];
     UNROLL(16)
     for (int r = 0; r < rows; r++) {
         int64_t row = i + (r < left ? r : left - 1);
@@ -104,20 +135,13 @@ INLINE void micro_kernel(const tg_product *g, int64_t i, int64_t j, int64_t m, i
     }
     if (g->fetch) fetch_tile((const S *)g->c + i * g->c_row + j, g->c_row, rows, left, f.vectors);
     const uintptr_t next = (uintptr_t)g->a + (uintptr_t)((i + rows) * g->a_row * (int64_t)sizeof(S));
-    for (int64_t p = 0; p < g->k; p++) {
-        if (f.ahead) fetch_ahead(g, next, p, rows);
-        int64_t col = f.a_table ? g->a_col_at[p] : p * g->a_col;
-        const S *q = b + (f.b_table ? g->b_row_at[p] : p * g->b_row);
-        UNROLL(2)
-        for (int v = 0; v < f.vectors; v++) y[v] = load(q, v * W, f.padded || v + 1 < f.vectors ? W : m);
-        UNROLL(16)
-        for (int r = 0; r < rows; r++) {
-            V e = K(a[r][col]);
-            UNROLL(2)
-            for (int v = 0; v < f.vectors; v++) {
-                sum[r][v] = vfma(e, y[v], sum[r][v]);
-                settle(&sum[r][v]);
-            }
+    int64_t p = 0;
+    for (int s = 0; s <= (f.a_table ? g->fetches : 0); s++) {
+        line_walk w = walk_lines(g, s, i, p, f);
+        for (; p < w.end; p++, w.line += w.step) {
+            if (f.a_table) __builtin_prefetch((const void *)w.line);
+            if (f.ahead) fetch_ahead(g, next, p, rows);
+            add_products(g, a, b, p, m, rows, sum, f);
         }
     }
     store_tile(g, i, j, m, rows, sum, f);

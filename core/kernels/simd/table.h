@@ -154,6 +154,13 @@ typedef struct tg_gru_grad_row {
     void *da, *ds, *dh0;
 } tg_gru_grad_row;
 
+/* What will be needed next is fetched while a product's sums are made, a line of the cache at each step of k: for the rows of c
+ * from i on `lines` lines, `step` bytes apart, the first of them i * row bytes behind `at`. */
+typedef struct tg_fetch {
+    const void *at;
+    int64_t row, step, lines;
+} tg_fetch;
+
 /* The product that all others are made of: matrix products, convolution, recurrent steps, attention.
  *     c[i, j] = start[i, j] + alpha * sum over p of a[i, p] * b[p, j],   i < m, j < n, p < k
  * Columns of b and c are neighbours; c_row and b_row are the distances of rows. a[i, p] stands at i * a_row + p * a_col;
@@ -169,6 +176,8 @@ typedef struct tg_product {
     bool padded;  /* rows of b can be read up to the end of their last vector */
     bool fetch;   /* c is not in the cache */
     bool fetch_a; /* nor is a, and b is padded */
+    int fetches;  /* of other memory, with tables for a */
+    const tg_fetch *fetched;
 } tg_product;
 typedef void tg_product_fn(const tg_product *g);
 
