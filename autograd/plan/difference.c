@@ -16,9 +16,9 @@ static const char *differs(const tg_plan_call *c, const char *what) {
 
 static bool same_layout(const tg_operand *a, const tg_operand *b) {
     if (a->memory == TG_ABSENT || b->memory == TG_ABSENT) return a->memory == b->memory;
-    if (a->a.dtype != b->a.dtype || !tg_array_same_shape(&a->a, &b->a)) return false;
-    for (int i = 0; i < a->a.rank; i++)
-        if (a->a.stride[i] != b->a.stride[i]) return false;
+    if (a->a->dtype != b->a->dtype || !tg_array_same_shape(a->a, b->a)) return false;
+    for (int i = 0; i < a->a->rank; i++)
+        if (a->a->stride[i] != b->a->stride[i]) return false;
     return true;
 }
 

@@ -4,14 +4,15 @@
  * memory management for deep neural net inference", 2020). A life begins with the call that makes the piece and ends with
  * the last that uses it, so what a call reads and what it makes never overlap. Small pieces of one size, of which there may
  * be thousands, need no search: in the order of the calls each takes a place of that size that is free, which is as few
- * places as can be. */
+ * places as can be. Nor do many large ones, which take the lowest gap that is large enough, in that order: what forward
+ * makes and backward uses ends in the reverse order, so that gaps are few. */
 #include "autograd/plan/program.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define SMALL 4096 /* bytes */
-#define MANY 512   /* small pieces, which are worth the shorter way */
+#define MANY 512   /* pieces, which are worth the shorter way */
 
 typedef struct piece {
     tg_memory *m;
@@ -100,12 +101,88 @@ static size_t place_in(order *by, piece *p, int64_t n, placed *at) {
     return end;
 }
 
-/* No order is the best for all; where there are few pieces a second one is tried. */
-static size_t place_large(piece *p, int64_t n, placed *at, size_t lower_bound) {
+/* No order is the best for all: a second one is tried. */
+static size_t place_few(piece *p, int64_t n, placed *at, size_t lower_bound) {
     size_t end = place_in(larger_first, p, n, at);
     if (end <= lower_bound || n > MANY) return end;
     size_t other = place_in(longer_first, p, n, at);
     return other <= end ? other : place_in(larger_first, p, n, at);
+}
+
+/* ---- many large pieces: in the order of the calls, from what is free ---- */
+
+typedef struct gap {
+    size_t offset, end;
+} gap;
+
+typedef struct gaps { /* in order of their offsets; the last one has no end */
+    gap *gap;
+    int64_t n;
+} gaps;
+
+/* The lowest that is large enough, or of those the smallest. */
+static size_t take(gaps *g, size_t room, bool smallest) {
+    int64_t found = -1;
+    for (int64_t i = 0; i < g->n && (smallest || found < 0); i++) {
+        size_t size = g->gap[i].end - g->gap[i].offset;
+        if (size >= room && (found < 0 || size < g->gap[found].end - g->gap[found].offset)) found = i;
+    }
+    size_t offset = g->gap[found].offset;
+    g->gap[found].offset += room;
+    if (g->gap[found].offset < g->gap[found].end) return offset;
+    memmove(&g->gap[found], &g->gap[found + 1], (size_t)(g->n - found - 1) * sizeof *g->gap);
+    g->n--;
+    return offset;
+}
+
+/* Joins what lies beside it. */
+static void give(gaps *g, size_t offset, size_t end) {
+    int64_t low = 0, high = g->n - 1; /* the first gap behind it; the last one always is */
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (g->gap[middle].offset < end)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool before = low > 0 && g->gap[low - 1].end == offset, behind = g->gap[low].offset == end;
+    if (before && behind) {
+        g->gap[low - 1].end = g->gap[low].end;
+        memmove(&g->gap[low], &g->gap[low + 1], (size_t)(g->n - low - 1) * sizeof *g->gap);
+        g->n--;
+    } else if (before) {
+        g->gap[low - 1].end = end;
+    } else if (behind) {
+        g->gap[low].offset = offset;
+    } else {
+        memmove(&g->gap[low + 1], &g->gap[low], (size_t)(g->n - low) * sizeof *g->gap);
+        g->gap[low] = (gap){offset, end};
+        g->n++;
+    }
+}
+
+static int earlier_first(const void *a, const void *b) {
+    const piece *x = a, *y = b;
+    return x->first != y->first ? (x->first < y->first ? -1 : 1) : longer_first(a, b);
+}
+
+/* The pieces are in order of their first calls; last_of[call] begins the list of those that end with it. */
+static size_t place_many(const piece *p, int64_t n, int64_t calls, gap *list, bool smallest, int64_t *last_of,
+                         int64_t *next) {
+    gaps g = {list, 1};
+    size_t most = 0;
+    g.gap[0] = (gap){0, SIZE_MAX};
+    memset(last_of, -1, (size_t)(calls + 2) * sizeof *last_of);
+    for (int64_t c = 0, at = 0; c <= calls && at < n; c++) {
+        for (; at < n && p[at].first <= c; at++) {
+            p[at].m->offset = take(&g, p[at].room, smallest);
+            if (p[at].m->offset + p[at].room > most) most = p[at].m->offset + p[at].room;
+            next[at] = last_of[p[at].last], last_of[p[at].last] = at;
+        }
+        for (int64_t i = last_of[c]; i >= 0; i = next[i])
+            give(&g, p[i].m->offset, p[i].m->offset + p[i].room);
+    }
+    return most;
 }
 
 /* ---- small pieces ---- */
@@ -140,7 +217,7 @@ static size_t place_small(const piece *p, int64_t n, int64_t calls, size_t base,
     return base;
 }
 
-/* ---- both ---- */
+/* ---- all ---- */
 
 static int small_first(const void *a, const void *b) {
     const piece *x = a, *y = b;
@@ -149,6 +226,25 @@ static int small_first(const void *a, const void *b) {
     if (!s) return larger_first(a, b);
     if (x->first != y->first) return x->first < y->first ? -1 : 1;
     return x->m < y->m ? -1 : x->m > y->m;
+}
+
+static bool is_in_order(const piece *p, int64_t n) {
+    for (int64_t i = 1; i < n; i++)
+        if (small_first(&p[i - 1], &p[i]) > 0) return false;
+    return true;
+}
+
+/* Of many pieces, what takes long is only done where the short way wastes a twentieth. */
+static size_t place_large(piece *p, int64_t n, const tg_recording *rec, placed *at, int64_t *of_calls,
+                          int64_t *of_pieces, size_t lower_bound) {
+    if (n <= MANY) return place_few(p, n, at, lower_bound);
+    gap *list = (gap *)(void *)at;
+    const size_t enough = lower_bound + lower_bound / 20;
+    size_t end = 0;
+    qsort(p, (size_t)n, sizeof *p, earlier_first);
+    for (int smallest = 0; smallest < 2 && (!smallest || end > enough); smallest++)
+        end = place_many(p, n, rec->n_calls, list, smallest, of_calls, of_pieces);
+    return end <= enough ? end : place_few(p, n, at, lower_bound);
 }
 
 bool tg_layout_memory(tg_recording *rec, size_t *bytes, size_t *lower_bound) {
@@ -160,10 +256,10 @@ bool tg_layout_memory(tg_recording *rec, size_t *bytes, size_t *lower_bound) {
     int64_t *of_pieces = (int64_t *)(void *)(at + pieces), *of_calls = of_pieces + pieces;
     int64_t n = collect(rec, p), small = 0;
     *lower_bound = most_alive(p, n, rec->n_calls, of_calls);
-    qsort(p, (size_t)n, sizeof *p, small_first);
+    if (!is_in_order(p, n)) qsort(p, (size_t)n, sizeof *p, small_first);
     while (small < n && p[small].room < SMALL) small++;
     if (small < MANY) small = 0;
-    *bytes = place_large(p + small, n - small, at, *lower_bound);
+    *bytes = place_large(p + small, n - small, rec, at, of_calls, of_pieces, *lower_bound);
     *bytes = place_small(p, small, rec->n_calls, *bytes, of_calls, of_pieces);
     tg_sys_free(p, size);
     return true;

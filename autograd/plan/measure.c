@@ -13,8 +13,6 @@ int64_t tg_part_end_call(const tg_program *p, const tg_part *part) {
 
 /* ---- a call, by the layouts of its operands ---- */
 
-static const tg_array *layout_of(const tg_operand *o) { return o->memory == TG_ABSENT ? NULL : &o->a; }
-
 static bool is_needed(const void *of, int i) { return ((const tg_operand *)of)[i].needed; }
 
 /* One that has more inputs than `array` has room for is not asked what it costs. */
@@ -24,7 +22,7 @@ static tg_cost cost_of(const tg_recording *rec, const tg_plan_call *c) {
     const tg_array *array[MOST];
     tg_cost cost = {0};
     for (int k = 0; k < c->n; k++) {
-        const tg_array *a = layout_of(&o[k]);
+        const tg_array *a = o[k].a;
         if (k < MOST) array[k] = a;
         if (a && o[k].memory >= 0 && (c->kind == TG_CALL_WORK || c->n > MOST))
             cost.bytes += tg_span_bytes(a) * (c->changes >> k & 1 && k < 32 ? 2 : 1);

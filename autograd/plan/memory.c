@@ -18,8 +18,10 @@ tg_status tg_recorder_refuse(const char *who, const char *why, const tg_tensor *
 
 /* ---- memory, by its buffer ---- */
 
+/* The buffers of a run have serials that follow each other, and so lie side by side here, every second place free for others.
+ * Memory of somebody else's has none. */
 static uint64_t place_of(const tg_buffer *b, uint64_t serial) {
-    return ((uintptr_t)b >> 6 ^ serial * UINT64_C(0xD6E8FEB86659FD93)) * UINT64_C(0x9E3779B97F4A7C15) >> 20;
+    return serial ? 2 * serial : ((uintptr_t)b >> 6) * UINT64_C(0x9E3779B97F4A7C15) >> 20;
 }
 
 static int64_t *probe(const tg_recording *rec, const tg_buffer *b, uint64_t serial) {
@@ -154,11 +156,28 @@ static tg_operand *add_operand(tg_recorder *r) {
     return o;
 }
 
-void tg_operand_set(tg_operand *o, const tg_array *a, int memory) {
+static bool is_layout_of(const tg_array *l, const tg_array *a) {
+    if (!l || l->numel != a->numel || l->dtype != a->dtype || l->rank != a->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (l->shape[i] != a->shape[i] || l->stride[i] != a->stride[i]) return false;
+    return true;
+}
+
+/* The layout of the array, noted once for operands of the same that follow each other. */
+static const tg_array *layout_of(tg_recorder *r, const tg_array *a) {
+    const tg_array **l = &r->layout[(uint64_t)(a->numel + a->rank + a->dtype) % TG_LAYOUTS];
+    if (is_layout_of(*l, a)) return *l;
+    tg_array *new = tg_arena_alloc(&r->rec->arena, sizeof *new);
+    if (!new) return r->lost = true, NULL;
+    *new = (tg_array){.numel = a->numel, .dtype = a->dtype, .rank = a->rank};
+    memcpy(new->shape, a->shape, (size_t)a->rank * sizeof *a->shape);
+    memcpy(new->stride, a->stride, (size_t)a->rank * sizeof *a->stride);
+    return *l = new;
+}
+
+void tg_operand_set(tg_recorder *r, tg_operand *o, const tg_array *a, int memory) {
     o->memory = memory;
-    o->a.numel = a->numel, o->a.dtype = a->dtype, o->a.rank = a->rank;
-    memcpy(o->a.shape, a->shape, (size_t)a->rank * sizeof *a->shape);
-    memcpy(o->a.stride, a->stride, (size_t)a->rank * sizeof *a->stride);
+    o->a = layout_of(r, a);
 }
 
 /* Where an array's elements lie in its memory while the run goes on. */
@@ -175,7 +194,7 @@ tg_status tg_recorder_operand(tg_recorder *r, const tg_array *a, const tg_slot *
     int memory = a->data ? tg_recorder_memory(r, a, s, how, who) : TG_WITHOUT_MEMORY;
     if (tg_error_pending != TG_OK) return tg_error_pending;
     if (r->lost) return TG_OK;
-    tg_operand_set(o, a, memory);
+    tg_operand_set(r, o, a, memory);
     if (memory < 0) return TG_OK;
     tg_memory *m = &r->rec->memory[memory];
     o->at = (const char *)a->data - tg_memory_origin(m);

@@ -14,7 +14,7 @@ static void print_operand(FILE *file, const tg_program *p, const tg_operand *o) 
         return;
     }
     if (o->memory >= 0) fprintf(file, "%c%d", letter[p->rec.memory[o->memory].kind], o->memory);
-    fputs(tg_shape_text(tg_array_shape(&o->a), text, sizeof text), file);
+    fputs(tg_shape_text(tg_array_shape(o->a), text, sizeof text), file);
 }
 
 /* Operands [from, to) of the call, without those that are only there for their layouts. */

@@ -14,7 +14,7 @@ void *tg_program_take(tg_program *p, int64_t n, size_t size) {
 /* ---- which memory outlives the run ---- */
 
 static bool is_whole(const tg_operand *o, const tg_memory *m) {
-    return o->at == 0 && (size_t)o->a.numel * tg_dtype_size((tg_dtype)o->a.dtype) == m->bytes;
+    return o->at == 0 && (size_t)o->a->numel * tg_dtype_size((tg_dtype)o->a->dtype) == m->bytes;
 }
 
 /* A piece that the result or one gradient has whole is made in memory that it can keep. */
@@ -132,8 +132,8 @@ static void make_slot(tg_program *p, tg_slot *s, const tg_operand *o) {
     memset(s, 0, sizeof *s);
     atomic_init(&s->generation, 1);
     atomic_init(&s->tag, (uint16_t)(o->memory != TG_ABSENT));
-    s->kept = true, s->requires_grad = o->needed, s->a = o->a;
-    s->a.data = s->a.buffer = NULL;
+    s->kept = true, s->requires_grad = o->needed;
+    if (o->a) s->a = *o->a;
     if (o->memory >= 0) s->name = name_of(p, &p->rec.memory[o->memory]);
 }
 

@@ -332,7 +332,7 @@ tg_status tg_recorder_stored(const tg_slot *s, const tg_array *g) {
 static tg_status add_input(tg_recorder *r, int i, const tg_slot *s) {
     tg_operand *o = &r->rec->input[i];
     *o = (tg_operand){.memory = TG_WITHOUT_MEMORY};
-    tg_operand_set(o, &s->a, i);
+    tg_operand_set(r, o, &s->a, i);
     if (s->hooks)
         return tg_recorder_refuse("tg_plan_run", "has hooks, which a plan cannot call", tg_handle(s));
     tg_memory *m = tg_recorder_add_memory(r, &s->a, TG_MEMORY_INPUT);

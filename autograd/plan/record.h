@@ -46,10 +46,10 @@ enum {
 
 typedef struct tg_operand {
     int memory;
-    bool needed; /* din: whether the walk asked for it */
-    bool begun;  /* din: it held the adjoint already */
-    int64_t at;  /* bytes from the memory's base */
-    tg_array a;  /* its layout; data and buffer are NULL */
+    bool needed;       /* din: whether the walk asked for it */
+    bool begun;        /* din: it held the adjoint already */
+    int64_t at;        /* bytes from the memory's base */
+    const tg_array *a; /* its layout, which others may share; data and buffer are NULL. NULL: absent */
 } tg_operand;
 
 /* An elementwise kernel that a call has run, on arrays that are one run of n elements each. */
@@ -131,6 +131,7 @@ typedef struct tg_recording {
 } tg_recording;
 
 #define TG_CALL_MAPS 8 /* kernels of one call, at most */
+#define TG_LAYOUTS 16
 
 typedef struct tg_kept {
     const tg_buffer *buffer;
@@ -160,6 +161,7 @@ typedef struct tg_recorder {
     bool in_call;           /* its operands are being added */
     int maps; /* kernels run by the call under way, behind the list of maps; -1: one that cannot be run alone */
     const tg_buffer *buffer[TG_CALL_MAPS][TG_MAX_OPERANDS]; /* in which their operands lie */
+    const tg_array *layout[TG_LAYOUTS];                     /* those met last, for operands of the same */
     bool lost;                                              /* out of memory: there will be no recording */
 } tg_recorder;
 

@@ -39,7 +39,7 @@ int tg_recorder_memory(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_u
 
 /* Adds an operand: NULL for one that is absent; without data, one of which only the layout is known. */
 tg_status tg_recorder_operand(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_use how, const char *who);
-void tg_operand_set(tg_operand *o, const tg_array *a, int memory);
+void tg_operand_set(tg_recorder *r, tg_operand *o, const tg_array *a, int memory);
 
 /* The recorder that listens on this thread; NULL: none. */
 tg_recorder *tg_recorder_now(void);

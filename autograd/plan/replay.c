@@ -11,7 +11,7 @@ bool tg_recording_fits(const tg_recording *rec, int n, tg_tensor *const *in) {
     if (rec->n_in != n || rec->grad != !tg_grad_off) return false;
     for (int i = 0; i < n; i++) {
         const tg_slot *s = tg_slot_peek(in[i]);
-        const tg_array *a = &rec->input[i].a;
+        const tg_array *a = rec->input[i].a;
         if (s->a.dtype != a->dtype || !tg_array_same_shape(&s->a, a) ||
             (s->requires_grad && !s->node) != rec->memory[i].requires_grad)
             return false;
@@ -107,7 +107,7 @@ typedef struct undo {
 size_t tg_undo_bytes(const tg_recording *rec, const tg_memory *m) {
     if (!m->written || (m->kind != TG_MEMORY_KEPT && m->kind != TG_MEMORY_INPUT)) return 0;
     if (m->kind == TG_MEMORY_KEPT) return (m->bytes + 15) / 16 * 16;
-    const tg_array *a = &rec->input[m->input].a;
+    const tg_array *a = rec->input[m->input].a;
     return ((size_t)a->numel * tg_dtype_size((tg_dtype)a->dtype) + 15) / 16 *
            16; /* so that what is behind it is aligned */
 }
@@ -120,7 +120,7 @@ static char *copy_memory(const tg_program *p, const tg_memory *m, char *copy, bo
         memcpy(back ? m->base : copy, back ? copy : m->base, m->bytes);
         return copy + bytes;
     }
-    tg_array there = p->rec.input[m->input].a, here = there;
+    tg_array there = *p->rec.input[m->input].a, here = there;
     there.data = p->input[m->input].base, here.data = copy;
     int64_t stride = 1;
     for (int i = here.rank - 1; i >= 0; stride *= here.shape[i--]) here.stride[i] = stride;
@@ -342,7 +342,7 @@ static void count_changes(const tg_program *p) {
 static tg_run_end take_result(const tg_program *p, tg_array *result) {
     const tg_operand *o = &p->rec.result;
     const tg_memory *m = &p->rec.memory[o->memory];
-    tg_array a = o->a;
+    tg_array a = *o->a;
     char *base = m->escapes                   ? tg_buffer_data(p->fresh[o->memory])
                  : m->kind == TG_MEMORY_INPUT ? p->input[m->input].base
                                               : tg_program_base(p, m);

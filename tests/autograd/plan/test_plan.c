@@ -433,6 +433,40 @@ START_TEST(test_memory_is_used_as_by_the_step) {
 }
 END_TEST
 
+/* ---- many pieces of memory, large ones ---- */
+
+static tg_tensor *deep(tg_tensor *const *in, void *user) {
+    const state *s = user;
+    tg_tensor *y = tg_mul(in[0], s->w), *z = tg_scalar(TG_F64, 0);
+    for (int i = 0; i < 300; i++) {
+        if (i % 3 == 0) y = tg_softmax(tg_mul(tg_tanh(y), y), 0);
+        if (i % 3 == 1) y = tg_mul_scalar(tg_exp(tg_neg(y)), 0.5);
+        if (i % 3 == 2) z = tg_add(z, tg_sum(tg_cumsum(tg_concat(0, y, y), 0)));
+    }
+    tg_backward(tg_add(z, tg_sum(y)));
+    return y;
+}
+
+START_TEST(test_many_pieces_lie_close) {
+    state a = {.w = tg_param(ramp(700, 1))}, b = {.w = tg_param(ramp(700, 1))};
+    tg_plan *plan = tg_plan_new(deep, &a);
+    for (int i = 0; i < 4; i++) {
+        tg_mark before = tg_tape_mark();
+        tg_tensor *x = ramp(700, i), *y = tg_plan_run(plan, x), *z = deep(&x, &b);
+        expect_ok();
+        ck_assert_mem_eq(tg_data(y), tg_data(z), sizeof(double[700]));
+        ck_assert_mem_eq(tg_data(tg_grad_of(a.w)), tg_data(tg_grad_of(b.w)), sizeof(double[700]));
+        tg_tape_rewind(before);
+    }
+    tg_plan_stats s = tg_plan_stats_of(plan);
+    ck_assert_int_eq(s.replayed, 2);
+    ck_assert_uint_gt(s.arena, 512 * sizeof(double[700]) / 2);
+    ck_assert((double)s.arena <= 1.05 * (double)s.lower_bound);
+    tg_plan_free(plan);
+    tg_free(a.w), tg_free(b.w);
+}
+END_TEST
+
 /* ---- results, inputs that are changed, streams ---- */
 
 static tg_tensor *gives_input(tg_tensor *const *in, void *user) {
@@ -781,6 +815,7 @@ TCase *tcase_plan(void) {
     tcase_add_test(t, test_what_cannot_be_undone_is_an_error);
     tcase_add_loop_test(t, test_groups_have_the_bits_of_single_calls, 0, 8);
     tcase_add_loop_test(t, test_memory_is_used_as_by_the_step, 0, (int)(sizeof uses / sizeof *uses));
+    tcase_add_test(t, test_many_pieces_lie_close);
     tcase_add_loop_test(t, test_a_result_has_memory_of_its_own, 0, 2);
     tcase_add_test(t, test_changed_inputs_are_undone_and_counted);
     tcase_add_test(t, test_a_stream_outlives_the_step);
