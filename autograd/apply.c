@@ -102,26 +102,32 @@ static int n_saved(unsigned set, int n_in) {
     return n;
 }
 
-/* A node is one block of the arena: the struct, inputs, outputs, versions of what is saved, attributes. */
-static tg_node *node_alloc(tg_tape *tape, const tg_op *op, unsigned saved, int n_in, int n_out,
+/* The bytes that attributes take in a node: what follows is aligned. */
+static size_t attr_room(const tg_op *op) { return (op->attr_size + 7) & ~(size_t)7; }
+
+/* A node is one block of the arena: the struct, inputs, outputs, attributes, versions of what is saved. */
+static tg_node *node_alloc(tg_tape *tape, const tg_op *op, int n_versions, int n_in, int n_out,
                            const void *attr) {
     int64_t cap = tape->cap_nodes;
     void *table = tape->node;
+    if (tape->n_nodes == INT32_MAX) return NULL; /* no id is left */
     if (tape->n_nodes == cap) {
         if (!tg_grow(&table, &cap, tape->n_nodes, tape->n_nodes + 1, sizeof *tape->node)) return NULL;
         tape->node = table;
         tape->cap_nodes = cap;
     }
     size_t handles = (size_t)(n_in + n_out) * sizeof(tg_tensor *);
-    size_t versions = (size_t)n_saved(saved, n_in) * sizeof(uint64_t);
-    tg_node *node = tg_arena_alloc(&tape->arena, sizeof *node + handles + versions + op->attr_size);
+    size_t attrs = attr_room(op), versions = (size_t)n_versions * sizeof(uint32_t);
+    tg_node *node = tg_arena_alloc(&tape->arena, sizeof *node + handles + attrs + versions);
     if (!node) return NULL;
     node->in = (tg_tensor **)(void *)(node + 1);
     node->out = node->in + n_in;
-    node->version = (uint64_t *)(void *)(node->out + n_out);
-    node->saved = saved;
-    node->attr = op->attr_size ? memcpy((char *)node->version + versions, attr, op->attr_size) : NULL;
+    node->attr = attrs ? memcpy(node->out + n_out, attr, op->attr_size) : NULL;
     return node;
+}
+
+uint32_t *tg_node_versions(const tg_node *node) {
+    return (uint32_t *)(void *)((char *)(node->out + node->n_out) + attr_room(node->op));
 }
 
 tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node, tg_slot *s, int k)) {
@@ -139,7 +145,7 @@ tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node
 
 static tg_status save(const tg_node *node, tg_slot *s, int k) {
     tg_slot_pin(s);
-    node->version[k] = s->a.buffer ? s->a.buffer->version : 0;
+    tg_node_versions(node)[k] = s->a.buffer ? (uint32_t)s->a.buffer->version : 0;
     return TG_OK;
 }
 
@@ -181,14 +187,14 @@ tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *c
     if (!op->grad) return fail_no_rule(op, slots, n_in);
     tg_tape *tape = tg_tape_get();
     unsigned saved = saved_of(op, n_in > 0 ? slots[0] : NULL);
-    tg_node *node = tape ? node_alloc(tape, op, saved, n_in, n_out, attr) : NULL;
+    tg_node *node = tape ? node_alloc(tape, op, n_saved(saved, n_in), n_in, n_out, attr) : NULL;
     if (!node) return tg_fail_memory(sizeof *node);
     node->op = op;
-    node->id = node->first = tape->n_nodes;
+    node->id = node->first = (int32_t)tape->n_nodes;
     node->n_in = n_in;
-    node->n_out = n_out;
+    node->n_out = (unsigned)n_out & 127;
+    node->saved = saved & 0xffffff;
     node->walked = false;
-    node->walk = NULL;
     for (int i = 0; i < n_in; i++)
         if (set_input(tape, node, i, slots[i]) != TG_OK) {
             tg_arena_rewind_to(&tape->arena, node);

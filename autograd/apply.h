@@ -20,8 +20,11 @@ static inline bool tg_saves(unsigned set, int n_in, int i) {
 }
 
 /* Calls fn for the slot of each saved input and output that is still alive. k counts all saved ones, in the order
- * of node->version. Stops at the first failure. */
+ * of the node's versions. Stops at the first failure. */
 tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node, tg_slot *s, int k));
+
+/* The versions of what the node saved, when it was saved: the low half of each, which 2^32 changes in place bring back. */
+uint32_t *tg_node_versions(const tg_node *node);
 
 /* Gives up what the node saved, once. */
 void tg_node_unsave(tg_node *node);

@@ -45,13 +45,13 @@ static void print_input(FILE *file, const tg_tensor *t) {
     else if (!s)
         fputs("freed", file);
     else if (s->node)
-        fprintf(file, "#%" PRId64 " %s", s->node->id, tg_shape_text(tg_array_shape(&s->a), text, sizeof text));
+        fprintf(file, "#%" PRId32 " %s", s->node->id, tg_shape_text(tg_array_shape(&s->a), text, sizeof text));
     else
         fputs(tg_describe(t, text, sizeof text), file);
 }
 
 static void print_node(FILE *file, const tg_node *n) {
-    fprintf(file, "#%" PRId64 " %s(", n->id, n->op->name);
+    fprintf(file, "#%" PRId32 " %s(", n->id, n->op->name);
     for (int i = 0; i < n->n_in; i++) {
         if (i) fputs(", ", file);
         print_input(file, n->in[i]);

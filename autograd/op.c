@@ -83,7 +83,10 @@ static bool is_there(const tg_node *node, int i, int n, const char *who) {
 }
 
 bool tg_needs(const tg_node *node, int i) {
-    return is_there(node, i, node ? node->n_in : 0, "tg_needs") && tg_walk_needed(node->walk, node, i);
+    if (!is_there(node, i, node ? node->n_in : 0, "tg_needs")) return false;
+    const tg_rule_call *call = tg_rule_running;
+    while (call && call->node != node) call = call->outer;
+    return tg_walk_needed(call ? call->walk : NULL, node, i);
 }
 
 const tg_array *tg_node_in(const tg_node *node, int i) {

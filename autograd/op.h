@@ -127,16 +127,15 @@ struct tg_op {
 /* What the tape holds for one applied op. Rules read it; only the library writes it. */
 struct tg_node {
     const tg_op *op;
-    int64_t id; /* position on the tape */
-    int n_in, n_out;
     tg_tensor **in; /* NULL where an optional input was left out */
     tg_tensor **out;
-    const void *attr;           /* the op's attribute struct, or NULL */
-    uint64_t *version;          /* of each saved input and output, when it was saved */
-    int64_t first;              /* the lowest id among the nodes this one depends on, itself included */
-    unsigned saved;             /* op->save or op->save_f64: what the rule may read here */
-    bool walked;                /* a walk without `retain` has passed: what it saved is gone */
-    const struct tg_walk *walk; /* the one that is calling the rule; NULL: none */
+    const void *attr; /* the op's attribute struct, or NULL */
+    int32_t id;       /* position on the tape */
+    int32_t first;    /* the lowest id among the nodes this one depends on, itself included */
+    int n_in;
+    unsigned saved : 24; /* op->save or op->save_f64: what the rule may read here */
+    unsigned n_out : 7;
+    unsigned walked : 1; /* a walk without `retain` has passed: what it saved is gone */
 };
 
 /* Applies the op: checks handles, infers, allocates, computes, records. `attr` is copied. Returns output 0;
@@ -160,7 +159,7 @@ TG_API const char *tg_call_input(const tg_call *call, int i);
 TG_API tg_status tg_infer_same(const tg_call *call);
 TG_API tg_status tg_infer_broadcast(const tg_call *call);
 
-/* For grad: whether input i needs a gradient in the walk that calls the rule (node->walk); outside of any, whether one
+/* For grad: whether input i needs a gradient in the walk that calls the rule; outside of any, whether one
  * flows to it. */
 TG_API bool tg_needs(const tg_node *node, int i);
 

@@ -297,7 +297,7 @@ static tg_status complete_outputs(tg_walk *w, const tg_node *node, tg_adjoint *a
 }
 
 static tg_status check_version(const tg_node *node, tg_slot *s, int k) {
-    if (!s->a.buffer || s->a.buffer->version == node->version[k]) return TG_OK;
+    if (!s->a.buffer || (uint32_t)s->a.buffer->version == tg_node_versions(node)[k]) return TG_OK;
     char text[160];
     tg_describe(tg_handle(s), text, sizeof text);
     return tg_fail(
@@ -320,19 +320,21 @@ static tg_status check_node(const tg_node *node) {
     return node->saved ? tg_each_saved(node, check_version) : TG_OK;
 }
 
-/* The rule may ask the node which walk this is (tg_needs); a walk may be nested in another's rule for the same node. */
+_Thread_local TG_HOT const tg_rule_call *tg_rule_running;
+
+/* The rule may ask which walk this is (tg_needs); a walk may be nested in another's rule for the same node. */
 static tg_status step_unmeasured(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
-    const tg_walk *outer = node->walk;
+    const tg_rule_call call = {node, w, tg_rule_running};
     tg_status s = check_node(node);
     if (s != TG_OK) return s;
-    node->walk = w;
+    tg_rule_running = &call;
     if (node->op->grad_kernel && !w->mode.record)
         s = step_kernel(w, node, adjoints);
     else if (node->op->grad == tg_walks_itself)
         s = tg_checkpoint_walk(w, node, adjoints);
     else
         s = w->mode.record ? step_recorded(w, node, adjoints) : step_values(w, node, adjoints);
-    node->walk = outer;
+    tg_rule_running = call.outer;
     if (s == TG_OK && !w->mode.retain) tg_node_unsave(node);
     return s;
 }

@@ -74,6 +74,14 @@ void tg_walk_end(tg_walk *w);
 /* n zeroed elements that live as long as the walk; NULL with the error raised. */
 void *tg_walk_scratch(tg_walk *w, size_t n, size_t size);
 
+/* The rules that run on this thread, the innermost first, and the walks that call them. */
+typedef struct tg_rule_call {
+    const tg_node *node;
+    const tg_walk *walk;
+    const struct tg_rule_call *outer;
+} tg_rule_call;
+extern _Thread_local TG_HOT const tg_rule_call *tg_rule_running; /* NULL: none */
+
 /* Whether s is a leaf of this walk. */
 static inline bool tg_walk_leaf(const tg_walk *w, const tg_slot *s) {
     return !s->node || s->node->id < w->low;

@@ -146,8 +146,8 @@ static bool arena_advance(tg_arena *arena, size_t need) {
 }
 
 void *tg_arena_alloc(tg_arena *arena, size_t size) {
-    if (size > SIZE_MAX - 15) return NULL;
-    size_t need = (size + 15) & ~(size_t)15;
+    if (size > SIZE_MAX - 7) return NULL;
+    size_t need = (size + 7) & ~(size_t)7;
     bool fits = arena->current && need <= arena->current->size - arena->used;
     if (!fits && !arena_advance(arena, need)) return NULL;
     char *p = arena_data(arena->current) + arena->used;

@@ -81,8 +81,8 @@ __attribute__((cold)) tg_status tg_fail_memory(size_t bytes);
 #define TG_ALIGN 64
 
 enum {
-    TG_UNCACHED = -1, /* the class of a buffer that goes straight back when it is freed */
-    TG_PLACED = -2,   /* and of one that lies in memory of a plan's, and is not freed */
+    TG_UNCACHED = 254, /* the class of a buffer that goes straight back when it is freed */
+    TG_PLACED = 255,   /* and of one that lies in memory of a plan's, and is not freed */
 };
 
 /* Who else may hold a buffer: nobody; other threads, since a kept tensor has held it; or whoever owns the memory, which is not
@@ -92,21 +92,28 @@ typedef enum tg_sharing { TG_ALONE, TG_SHARED, TG_FOREIGN } tg_sharing;
 
 struct tg_buffer {
     atomic_int refs;
-    uint8_t shared;       /* a tg_sharing */
-    bool read_only;       /* the elements may not be changed */
+    uint8_t shared : 7;   /* a tg_sharing */
+    bool read_only : 1;   /* the elements may not be changed */
+    uint8_t size_class;   /* of the cache, TG_UNCACHED or TG_PLACED */
+    uint16_t piece;       /* of class 0: which piece of its slab it is (core/slab.h) */
     uint64_t version;     /* counts in-place changes */
-    size_t size;          /* usable bytes at data */
-    size_t asked;         /* of these the ones that were asked for, which an array may have */
-    int32_t size_class;   /* of the cache, or TG_UNCACHED */
-    tg_buffer *next_free; /* the next in the cache's list */
-    uint64_t serial; /* how many buffers its thread had made; an address and a serial name one buffer for ever */
+    size_t asked;         /* the bytes that an array may have; what is usable follows (tg_buffer_size) */
     const char *changed_by; /* the op of the last in-place change; NULL: none, or the user through tg_data_mut */
+    union {
+        uint64_t serial; /* how many buffers its thread had made; an address and a serial name one buffer for ever */
+        tg_buffer *next_free; /* while it is free: the next in the list */
+    };
 };
+_Static_assert(sizeof(tg_buffer) == 40, "with one number of 8 bytes a buffer takes 48");
 
-/* The elements start one alignment unit after the header, unless the memory is foreign: tg_buffer_start finds them in any
- * case, and the bytes that were asked for. */
-static inline void *tg_buffer_data(tg_buffer *b) { return (char *)b + TG_ALIGN; }
+/* The elements follow the header, unless the memory is foreign: tg_buffer_start finds them in any case, and the bytes that
+ * were asked for. They are aligned to TG_ALIGN, and to 8 in a buffer of no more than TG_FEW_BYTES, which are packed. */
+#define TG_FEW_BYTES 8
+static inline void *tg_buffer_data(tg_buffer *b) { return b + 1; }
 void *tg_buffer_start(tg_buffer *b, size_t *size);
+
+/* Usable bytes at its data, which are what the accounts count; 0 for foreign memory. */
+size_t tg_buffer_size(const tg_buffer *b);
 
 /* A buffer with one reference, of at least size bytes; NULL on failure. No kernel reads or writes outside of the bytes that
  * were asked for, which sanitizers watch over. */
@@ -182,7 +189,7 @@ typedef struct tg_arena_mark {
     size_t used;
 } tg_arena_mark;
 
-/* 16-byte aligned, not cleared; NULL on failure. */
+/* 8-byte aligned, not cleared; NULL on failure. */
 void *tg_arena_alloc(tg_arena *arena, size_t size);
 tg_arena_mark tg_arena_get_mark(const tg_arena *arena);
 void tg_arena_rewind(tg_arena *arena, tg_arena_mark mark);

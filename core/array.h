@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-typedef struct tg_buffer tg_buffer; /* reference-counted storage, 64-byte aligned, with a version counter */
+typedef struct tg_buffer tg_buffer; /* reference-counted storage with a version counter; 64-byte aligned, one number 8-byte aligned */
 
 typedef struct tg_array {
     void *data;        /* element (0, 0, ...); NULL: not allocated yet */

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* The buffer has no bytes of its own (size 0, and nothing to wait in a cache); where the elements lie is said beside it. */
+/* The buffer has no bytes of its own; where the elements lie is said beside it. */
 typedef struct blob {
     tg_buffer buffer;
     void *data;

@@ -1,16 +1,17 @@
 /* Buffers and the cache each thread keeps of unused ones, by size class.
  *
- * Class 0 holds up to 64 bytes; above, each power of two is followed by four steps up to the next:
- * 80 96 112 128, 160 192 224 256, ... so at most a fifth of a buffer is unused.
+ * Class 0 holds one number, up to 8 bytes, and its buffers are pieces of slabs. Class 1 holds up to 64 bytes; above, each
+ * power of two is followed by four steps up to the next: 80 96 112 128, 160 192 224 256, ... so at most a fifth of a buffer
+ * is unused.
  */
-#include "core/alloc.h"
+#include "core/slab.h"
 #include "core/thread.h"
 
 #include <stddef.h>
 #include <string.h>
 
-#define SMALLEST 64
-#define CLASSES (1 + 4 * 42) /* up to 2^48 bytes; tg_sys_alloc grants less */
+#define SMALLEST 64          /* of those that are not pieces of slabs */
+#define CLASSES (2 + 4 * 42) /* up to 2^48 bytes; tg_sys_alloc grants less */
 
 /* What a thread has: free buffers by class, and its share of the counters. The share is added to the process'
  * only when it has grown large, as one atomic addition costs more than the rest of taking a buffer. Only the
@@ -124,36 +125,47 @@ void tg_memory_reset_peak(void) {
 /* *bytes becomes the size that all buffers of the class have. */
 static inline int class_of(size_t size, size_t *bytes) {
     if (size <= SMALLEST) {
-        *bytes = SMALLEST;
-        return 0;
+        *bytes = size <= TG_FEW_BYTES ? TG_FEW_BYTES : SMALLEST;
+        return size > TG_FEW_BYTES;
     }
     int k = 63 - __builtin_clzll(size - 1); /* 2^k < size <= 2^(k+1), k >= 6 */
     size_t step = (size - 1) >> (k - 2);    /* 4 to 7 */
     *bytes = (step + 1) << (k - 2);
-    return 4 * (k - 6) + (int)step - 3;
+    return 4 * (k - 6) + (int)step - 2;
 }
 
-/* Bytes to allocate: the header and the usable bytes. */
+size_t tg_buffer_size(const tg_buffer *b) {
+    size_t bytes;
+    class_of(b->asked, &bytes);
+    return tg_buffer_is_foreign(b) ? 0 : bytes;
+}
+
+/* Where the system's memory begins, which the header lies at the end of the first alignment unit of, and its bytes. */
+static void *block_of(tg_buffer *b) { return (char *)(b + 1) - TG_ALIGN; }
 static size_t block_size(size_t usable) { return usable + TG_ALIGN; }
 
 static void give_back(tg_buffer *b) {
-    TG_SHOW(tg_buffer_data(b), b->size);
-    tg_sys_free(b, block_size(b->size));
+    size_t usable = tg_buffer_size(b);
+    TG_SHOW(tg_buffer_data(b), usable);
+    if (b->size_class == 0)
+        tg_slab_give_back(b);
+    else
+        tg_sys_free(block_of(b), block_size(usable));
 }
 
-static inline tg_buffer *pop(cache *c, int class) {
+static inline tg_buffer *pop(cache *c, int class, size_t usable) {
     tg_buffer *b = c->free[class];
     c->free[class] = b->next_free;
-    c->waiting -= (int64_t)b->size;
-    TG_SHOW(tg_buffer_data(b), b->size);
+    c->waiting -= (int64_t)usable;
+    TG_SHOW(tg_buffer_data(b), usable);
     return b;
 }
 
-static inline void push(cache *c, tg_buffer *b) {
-    TG_HIDE(tg_buffer_data(b), b->size);
+static inline void push(cache *c, tg_buffer *b, size_t usable) {
+    TG_HIDE(tg_buffer_data(b), usable);
     b->next_free = c->free[b->size_class];
     c->free[b->size_class] = b;
-    c->waiting += (int64_t)b->size;
+    c->waiting += (int64_t)usable;
 }
 
 /* Of the classes with free buffers, of which there is one, that which was not taken from for longest. */
@@ -167,7 +179,7 @@ static int idlest(const cache *c) {
 /* Gives back until no more than `most` bytes wait. */
 static void shrink(cache *c, int64_t most) {
     while (c->waiting > most)
-        for (int i = idlest(c); c->free[i] && c->waiting > most;) give_back(pop(c, i));
+        for (int i = idlest(c); c->free[i] && c->waiting > most;) give_back(pop(c, i, tg_buffer_size(c->free[i])));
 }
 
 static void turn_window(cache *c) {
@@ -232,12 +244,27 @@ static tg_buffer *start(tg_buffer *b) {
 }
 
 static tg_buffer *from_system(int class, size_t usable) {
-    tg_buffer *b = tg_sys_alloc(block_size(usable));
-    if (!b) return NULL;
-    b->size = usable;
-    b->size_class = class;
+    char *block = tg_sys_alloc(block_size(usable));
+    if (!block) return NULL;
+    tg_buffer *b = (tg_buffer *)(void *)(block + TG_ALIGN) - 1;
+    b->size_class = (uint8_t)class;
     b->read_only = false;
     return b;
+}
+
+/* One of class 0, and all others that its slab has free go to the cache. */
+static tg_buffer *from_slab(cache *c) {
+    tg_buffer *b = tg_slab_obtain();
+    for (tg_buffer *next = b ? b->next_free : NULL, *rest; (rest = next);) {
+        next = rest->next_free;
+        rest->asked = TG_FEW_BYTES;
+        push(c, rest, TG_FEW_BYTES);
+    }
+    return b;
+}
+
+static tg_buffer *from_outside(cache *c, int class, size_t usable) {
+    return class == 0 ? from_slab(c) : from_system(class, usable);
 }
 
 /* Gives free buffers back, so that with a new one of `bytes` the live and waiting bytes stay within the bound. */
@@ -253,10 +280,10 @@ __attribute__((noinline)) static tg_buffer *obtain(cache *c, int class, size_t u
     if (!c || tg_injecting) return from_system(TG_UNCACHED, usable);
     tg_recent_missed(&c->rise);
     make_room(c, (int64_t)usable);
-    tg_buffer *b = from_system(class, usable);
+    tg_buffer *b = from_outside(c, class, usable);
     if (b) return b;
     shrink(c, 0);
-    return from_system(class, usable);
+    return from_outside(c, class, usable);
 }
 
 /* The buffer in its place, where one was set aside for it. */
@@ -264,8 +291,8 @@ __attribute__((noinline)) static tg_buffer *placed(tg_placing *p, size_t size) {
     p->births++;
     while (p->n && p->place->birth < p->births) p->place++, p->n--;
     if (!p->n || p->place->birth != p->births || p->place->size != size) return NULL;
-    tg_buffer *b = p->place->at;
-    b->size = b->asked = size;
+    tg_buffer *b = (tg_buffer *)(void *)((char *)p->place->at + TG_ALIGN) - 1;
+    b->asked = size;
     b->size_class = TG_PLACED;
     b->read_only = false;
     return start(b);
@@ -281,7 +308,7 @@ tg_buffer *tg_buffer_new(size_t size) {
     int class = class_of(size, &usable);
     cache *c = mine ? mine : open_cache();
     bool waits = c && !tg_injecting && c->free[class];
-    tg_buffer *b = waits ? pop(c, class) : obtain(c, class, usable);
+    tg_buffer *b = waits ? pop(c, class, usable) : obtain(c, class, usable);
     if (!b) return NULL;
     if (c) {
         count(c, (int64_t)usable);
@@ -305,14 +332,15 @@ __attribute__((noinline)) static void free_uncached(tg_buffer *b) {
 void tg_buffer_free(tg_buffer *b) {
     if (b->size_class == TG_PLACED) return;
     cache *c = mine ? mine : open_cache();
+    const size_t usable = tg_buffer_size(b);
     if (c)
-        count(c, -(int64_t)b->size);
+        count(c, -(int64_t)usable);
     else
-        count_uncached(-(int64_t)b->size);
-    if (!c || b->size_class < 0) {
+        count_uncached(-(int64_t)usable);
+    if (!c || b->size_class == TG_UNCACHED) {
         free_uncached(b);
         return;
     }
-    push(c, b);
+    push(c, b, usable);
     if (c->waiting > c->bound) shrink(c, c->bound);
 }

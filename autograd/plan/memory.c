@@ -21,7 +21,7 @@ tg_status tg_recorder_refuse(const char *who, const char *why, const tg_tensor *
 /* The buffers of a run have serials that follow each other, and so lie side by side here, every second place free for others.
  * Memory of somebody else's has none. */
 static uint64_t place_of(const tg_buffer *b, uint64_t serial) {
-    return serial ? 2 * serial : ((uintptr_t)b >> 6) * UINT64_C(0x9E3779B97F4A7C15) >> 20;
+    return serial ? 2 * serial : ((uintptr_t)b >> 3) * UINT64_C(0x9E3779B97F4A7C15) >> 20;
 }
 
 static int64_t *probe(const tg_recording *rec, const tg_buffer *b, uint64_t serial) {

@@ -202,7 +202,7 @@ static bool make_gradient(tg_program *p, tg_program_call *c) {
     for (int i = 0; i < n; i++)
         c->slot[i].requires_grad = din[i].needed; /* what tg_needs looks at, outside of a walk */
     c->node = (tg_node){
-        .op = call->op, .n_in = n, .n_out = m, .in = h, .out = h + n, .attr = call->data, .saved = call->saved};
+        .op = call->op, .n_in = n, .n_out = (unsigned)m & 127, .in = h, .out = h + n, .attr = call->data, .saved = call->saved & 0xffffff};
     return make_places(p, c, din);
 }
 

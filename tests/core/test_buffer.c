@@ -20,12 +20,15 @@ static uint64_t mallocs(void) { return tg_memory_now().mallocs; }
 static void check_size(size_t size) {
     tg_buffer *b = tg_buffer_new(size);
     ck_assert_ptr_nonnull(b);
-    ck_assert_uint_ge(b->size, size);
-    ck_assert_msg(b->size == 64 || b->size - size <= b->size / 5, "%zu for %zu", b->size, size);
-    ck_assert_uint_eq((uintptr_t)tg_buffer_data(b) % TG_ALIGN, 0);
+    const size_t usable = tg_buffer_size(b);
+    ck_assert_uint_ge(usable, size);
+    ck_assert_msg(usable == 64 || usable == TG_FEW_BYTES || usable - size <= usable / 5, "%zu for %zu",
+                  usable, size);
+    ck_assert_uint_eq(usable == TG_FEW_BYTES, size <= TG_FEW_BYTES);
+    ck_assert_uint_eq((uintptr_t)tg_buffer_data(b) % (usable == TG_FEW_BYTES ? 8 : TG_ALIGN), 0);
     if (size < 100000) memset(tg_buffer_data(b), 1, size);
     tg_buffer_unref(b);
-    for (size_t other = b->size; other > size; other -= (b->size - size + 3) / 4) { /* all of a class share */
+    for (size_t other = usable; other > size; other -= (usable - size + 3) / 4) { /* all of a class share */
         tg_buffer *c = tg_buffer_new(other);
         ck_assert_ptr_eq(c, b);
         tg_buffer_unref(c);
@@ -37,6 +40,39 @@ START_TEST(size_classes) {
     for (size_t n = 4096; n <= (size_t)1 << 22; n *= 2)
         for (size_t near = n - 1; near <= n + 1; near++) check_size(near);
     tg_memory_trim();
+}
+END_TEST
+
+/* More buffers of one number than a slab has, freed in another order than they were made in: packed, apart from each other,
+ * and with the last of its pieces a slab goes back. */
+enum { NUMBERS = 5000 };
+START_TEST(numbers_are_packed) {
+    static tg_buffer *b[NUMBERS];
+    tg_buffer_unref(tg_buffer_new(1)); /* this thread has its cache */
+    tg_memory_trim();
+    size_t start = owned(), start_live = live();
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < NUMBERS; i++) {
+            ck_assert_ptr_nonnull(b[i] = tg_buffer_new(8));
+            memcpy(tg_buffer_data(b[i]), &i, sizeof i);
+        }
+        ck_assert_uint_eq(live(), start_live + NUMBERS * TG_FEW_BYTES);
+#ifndef TG_HAVE_ASAN /* where each lies alone */
+        ck_assert_uint_le(owned() - start, (NUMBERS + 500) * (sizeof(tg_buffer) + TG_FEW_BYTES));
+#endif
+        for (int k = 0, i; k < NUMBERS; k++) {
+            i = round ? k * 1009 % NUMBERS : k;
+            ck_assert(b[i]->size_class == 0 && b[i]->version == 0 && tg_buffer_refs(b[i]) == 1);
+            ck_assert_int_eq(*(int *)tg_buffer_data(b[i]), i);
+            tg_buffer_unref(b[i]);
+            if (k % 2000 != 1999) continue;
+            tg_memory_trim(); /* slabs of which some pieces are in use; of one of them the free ones are had again */
+            tg_buffer_unref(tg_buffer_new(8));
+        }
+        ck_assert_uint_eq(live(), start_live);
+        tg_memory_trim();
+        ck_assert_uint_eq(owned(), start);
+    }
 }
 END_TEST
 
@@ -82,7 +118,7 @@ START_TEST(references) {
     ck_assert_uint_eq(live(), with);
     ck_assert_uint_eq(b->version, 5);
     tg_buffer_unref(b);
-    ck_assert_uint_eq(live(), with - b->size);
+    ck_assert_uint_eq(live(), with - tg_buffer_size(b));
     tg_buffer *again = tg_buffer_new(100);
     ck_assert_ptr_eq(again, b);
     ck_assert_uint_eq(again->version, 0);
@@ -187,11 +223,11 @@ START_TEST(buffers_change_threads) {
     pthread_barrier_init(&shared.barrier, NULL, 2);
     pthread_create(&thread, NULL, partner, NULL);
     pthread_barrier_wait(&shared.barrier);
-    ck_assert_uint_eq(live(), start_live + shared.given->size);
+    ck_assert_uint_eq(live(), start_live + tg_buffer_size(shared.given));
     shared.taken = tg_buffer_new(100000);
     pthread_barrier_wait(&shared.barrier);
     pthread_join(thread, NULL);
-    ck_assert_uint_eq(live(), start_live + shared.given->size);
+    ck_assert_uint_eq(live(), start_live + tg_buffer_size(shared.given));
     tg_buffer_unref(shared.given);
     ck_assert_uint_eq(live(), start_live);
     tg_memory_trim();
@@ -243,6 +279,7 @@ TCase *tcase_buffer(void) {
     tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, teardown, teardown);
     tcase_add_test(tc, size_classes);
+    tcase_add_test(tc, numbers_are_packed);
     tcase_add_test(tc, impossible_sizes);
     tcase_add_test(tc, steady_steps_call_no_malloc);
     tcase_add_test(tc, references);
