@@ -102,27 +102,38 @@ static int n_saved(unsigned set, int n_in) {
     return n;
 }
 
+static bool add_chunk(tg_tape *tape) {
+    void *table = tape->chunk;
+    if (!tg_grow(&table, &tape->cap_chunks, tape->n_chunks, tape->n_chunks + 1, sizeof *tape->chunk))
+        return false;
+    tape->chunk = table;
+    tg_node **chunk = tg_sys_alloc(TG_CHUNK_NODES * sizeof *chunk);
+    if (chunk) tape->chunk[tape->n_chunks++] = chunk;
+    return chunk;
+}
+
 /* The bytes that attributes take in a node: what follows is aligned. */
 static size_t attr_room(const tg_op *op) { return (op->attr_size + 7) & ~(size_t)7; }
 
 /* A node is one block of the arena: the struct, inputs, outputs, attributes, versions of what is saved. */
-static tg_node *node_alloc(tg_tape *tape, const tg_op *op, int n_versions, int n_in, int n_out,
+static tg_node *node_alloc(tg_tape *tape, const tg_op *op, unsigned saved, int n_in, int n_out,
                            const void *attr) {
-    int64_t cap = tape->cap_nodes;
-    void *table = tape->node;
     if (tape->n_nodes == INT32_MAX) return NULL; /* no id is left */
-    if (tape->n_nodes == cap) {
-        if (!tg_grow(&table, &cap, tape->n_nodes, tape->n_nodes + 1, sizeof *tape->node)) return NULL;
-        tape->node = table;
-        tape->cap_nodes = cap;
-    }
+    if (tape->n_nodes == tape->n_chunks * TG_CHUNK_NODES && !add_chunk(tape)) return NULL;
     size_t handles = (size_t)(n_in + n_out) * sizeof(tg_tensor *);
-    size_t attrs = attr_room(op), versions = (size_t)n_versions * sizeof(uint32_t);
+    size_t attrs = attr_room(op), versions = (size_t)n_saved(saved, n_in) * sizeof(uint32_t);
     tg_node *node = tg_arena_alloc(&tape->arena, sizeof *node + handles + attrs + versions);
     if (!node) return NULL;
-    node->in = (tg_tensor **)(void *)(node + 1);
-    node->out = node->in + n_in;
-    node->attr = attrs ? memcpy(node->out + n_out, attr, op->attr_size) : NULL;
+    tg_tensor **in = (tg_tensor **)(void *)(node + 1), **out = in + n_in;
+    *node = (tg_node){.op = op,
+                      .in = in,
+                      .out = out,
+                      .attr = attrs ? memcpy(out + n_out, attr, op->attr_size) : NULL,
+                      .id = (int32_t)tape->n_nodes,
+                      .first = (int32_t)tape->n_nodes,
+                      .n_in = n_in,
+                      .saved = saved & 0xffffff,
+                      .n_out = (unsigned)n_out & 127};
     return node;
 }
 
@@ -130,11 +141,12 @@ uint32_t *tg_node_versions(const tg_node *node) {
     return (uint32_t *)(void *)((char *)(node->out + node->n_out) + attr_room(node->op));
 }
 
-tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node, tg_slot *s, int k)) {
+tg_status tg_each_saved(const tg_node *node, unsigned saved,
+                        tg_status (*fn)(const tg_node *node, tg_slot *s, int k)) {
     int k = 0, n = node->n_in + node->n_out;
     for (int i = 0; i < n; i++) {
         int o = i - node->n_in;
-        if (!tg_saves(node->saved, node->n_in, i)) continue;
+        if (!tg_saves(saved, node->n_in, i)) continue;
         tg_slot *s = tg_slot_peek(o < 0 ? node->in[i] : node->out[o]);
         tg_status status = s ? fn(node, s, k) : TG_OK;
         if (status != TG_OK) return status;
@@ -157,8 +169,9 @@ static tg_status unsave(const tg_node *node, tg_slot *s, int k) {
 
 void tg_node_unsave(tg_node *node) {
     if (node->walked) return;
+    const unsigned saved = node->saved; /* before its neighbour is written: a load that spans both would wait */
     node->walked = true;
-    if (node->saved) tg_each_saved(node, unsave);
+    if (saved) tg_each_saved(node, saved, unsave);
 }
 
 static tg_status fail_no_rule(const tg_op *op, tg_slot *const *slots, int n_in) {
@@ -174,7 +187,7 @@ static tg_status set_input(const tg_tape *tape, tg_node *node, int i, const tg_s
     char text[160];
     node->in[i] = s ? tg_handle(s) : NULL;
     if (!from) return TG_OK;
-    if (from->id >= tape->n_nodes || tape->node[from->id] != from)
+    if (from->id >= tape->n_nodes || tg_node_at(tape, from->id) != from)
         return tg_fail(TG_ERR_TAPE,
                        "%s: %s was recorded on another tape than the current one (tg_detach drops its history)",
                        node->op->name, tg_describe(node->in[i], text, sizeof text));
@@ -187,14 +200,8 @@ tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *c
     if (!op->grad) return fail_no_rule(op, slots, n_in);
     tg_tape *tape = tg_tape_get();
     unsigned saved = saved_of(op, n_in > 0 ? slots[0] : NULL);
-    tg_node *node = tape ? node_alloc(tape, op, n_saved(saved, n_in), n_in, n_out, attr) : NULL;
+    tg_node *node = tape ? node_alloc(tape, op, saved, n_in, n_out, attr) : NULL;
     if (!node) return tg_fail_memory(sizeof *node);
-    node->op = op;
-    node->id = node->first = (int32_t)tape->n_nodes;
-    node->n_in = n_in;
-    node->n_out = (unsigned)n_out & 127;
-    node->saved = saved & 0xffffff;
-    node->walked = false;
     for (int i = 0; i < n_in; i++)
         if (set_input(tape, node, i, slots[i]) != TG_OK) {
             tg_arena_rewind_to(&tape->arena, node);
@@ -205,8 +212,8 @@ tg_status tg_record(const tg_op *op, tg_slot *const *slots, int n_in, tg_slot *c
         out[o]->requires_grad = tg_dtype_is_float((tg_dtype)out[o]->a.dtype);
         out[o]->node = node;
     }
-    if (saved) tg_each_saved(node, save);
-    tape->node[tape->n_nodes++] = node;
+    if (saved) tg_each_saved(node, saved, save);
+    *tg_node_place(tape, tape->n_nodes++) = node;
     return TG_OK;
 }
 

@@ -19,9 +19,10 @@ static inline bool tg_saves(unsigned set, int n_in, int i) {
     return i < 16 ? set >> i & 1 : (set & TG_ALL_IN) == TG_ALL_IN;
 }
 
-/* Calls fn for the slot of each saved input and output that is still alive. k counts all saved ones, in the order
- * of the node's versions. Stops at the first failure. */
-tg_status tg_each_saved(const tg_node *node, tg_status (*fn)(const tg_node *node, tg_slot *s, int k));
+/* Calls fn for the slot of each input and output in `saved`, the node's set, that is still alive. k counts all in the set, in
+ * the order of the node's versions. Stops at the first failure. */
+tg_status tg_each_saved(const tg_node *node, unsigned saved,
+                        tg_status (*fn)(const tg_node *node, tg_slot *s, int k));
 
 /* The versions of what the node saved, when it was saved: the low half of each, which 2^32 changes in place bring back. */
 uint32_t *tg_node_versions(const tg_node *node);

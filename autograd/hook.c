@@ -12,9 +12,10 @@ tg_status tg_register_hook(tg_tensor *t, tg_hook hook, void *user) {
     if (!s->requires_grad)
         return tg_fail(TG_ERR_TAPE, "tg_register_hook: %s requires no gradient, so a hook would never run",
                        tg_describe(t, text, sizeof text));
-    tg_hooked *h = tg_sys_alloc(sizeof *h), **last = &s->hooks;
+    tg_hooked *h = tg_slot_extras(s) ? tg_sys_alloc(sizeof *h) : NULL;
     if (!h) return tg_fail_memory(sizeof *h);
     *h = (tg_hooked){hook, user, NULL};
+    tg_hooked **last = &s->extras->hooks;
     while (*last) last = &(*last)->next;
     *last = h;
     return TG_OK;
@@ -66,7 +67,7 @@ static tg_status run_on_value(const tg_hooked *h, const tg_slot *s, tg_adjoint *
 
 /* The hook after h, which has run. h is looked up again, because it may have removed itself and the others. */
 static const tg_hooked *after(const tg_slot *s, const tg_hooked *h) {
-    const tg_hooked *now = s->hooks;
+    const tg_hooked *now = tg_slot_hooks(s);
     while (now && now != h) now = now->next;
     return now ? now->next : NULL;
 }
@@ -75,8 +76,8 @@ static const tg_hooked *after(const tg_slot *s, const tg_hooked *h) {
 tg_status tg_hooks_run(const tg_walk *w, tg_slot *s, tg_adjoint *a) {
     const tg_tensor *t = tg_handle(s);
     int64_t left = 0;
-    for (const tg_hooked *h = s->hooks; h; h = h->next) left++;
-    for (const tg_hooked *h = s->hooks; h && left > 0; h = after(s, h), left--) {
+    for (const tg_hooked *h = tg_slot_hooks(s); h; h = h->next) left++;
+    for (const tg_hooked *h = tg_slot_hooks(s); h && left > 0; h = after(s, h), left--) {
         tg_status status = w->mode.record ? run_on_handle(h, s, a) : run_on_value(h, s, a);
         if (status != TG_OK) return status;
         if (!tg_slot_of(t, "hook")) return tg_error_status(); /* it freed the tensor */
@@ -96,12 +97,12 @@ static tg_status find_last_readers(tg_walk *w, int64_t from) {
     if (!reached) return tg_error_status();
     reached[from - w->low] = true;
     for (int64_t id = from; id >= w->low; id--) {
-        const tg_node *node = w->tape->node[id];
+        const tg_node *node = tg_node_at(w->tape, id);
         if (!reached[id - w->low] && !w->adjoint[id - w->low]) continue;
         for (int i = 0; i < node->n_in; i++) {
             tg_slot *s = tg_walk_needed(w, node, i);
             if (s && !tg_walk_leaf(w, s)) reached[s->node->id - w->low] = true;
-            if (!s || !s->hooks || !tg_walk_leaf(w, s)) continue;
+            if (!s || !tg_slot_hooks(s) || !tg_walk_leaf(w, s)) continue;
             tg_target *t = tg_walk_add_target(w, s);
             if (!t) return tg_error_status();
             t->last_reader = id;
@@ -111,7 +112,8 @@ static tg_status find_last_readers(tg_walk *w, int64_t from) {
 }
 
 static tg_status run_on_leaf(tg_walk *w, tg_target *t, tg_slot *s) {
-    if (!s->hooks || t->complete || !tg_walk_leaf(w, s) || tg_adjoint_is_empty(&t->adjoint)) return TG_OK;
+    if (!tg_slot_hooks(s) || t->complete || !tg_walk_leaf(w, s) || tg_adjoint_is_empty(&t->adjoint))
+        return TG_OK;
     t->complete = true;
     return tg_hooks_run(w, s, &t->adjoint);
 }
@@ -122,7 +124,7 @@ tg_status tg_hooks_of_leaves(tg_walk *w, const tg_node *node) {
     tg_status status = TG_OK;
     for (int i = 0; status == TG_OK && i < node->n_in; i++) {
         tg_slot *s = tg_slot_peek(node->in[i]);
-        tg_target *t = s && s->hooks ? tg_walk_find_target(w, s) : NULL;
+        tg_target *t = s && tg_slot_hooks(s) ? tg_walk_find_target(w, s) : NULL;
         if (t && t->last_reader == node->id) status = run_on_leaf(w, t, s);
     }
     return status;

@@ -67,7 +67,8 @@ static void print_node(FILE *file, const tg_node *n) {
     for (int o = 0; o < n->n_out; o++)
         fprintf(file, "%s %s", o ? "," : "", tg_describe(n->out[o], text, sizeof text));
     const tg_slot *s = tg_slot_peek(n->out[0]);
-    if (s && s->maker.file) fprintf(file, "   %s:%d", tg_base_name(s->maker.file), s->maker.line);
+    const tg_maker *m = s ? tg_slot_maker(s) : NULL;
+    if (m && m->file) fprintf(file, "   %s:%d", tg_base_name(m->file), m->line);
     fputc('\n', file);
 }
 
@@ -81,7 +82,7 @@ void tg_tape_print(FILE *file, tg_mark mark) {
             "tg_tape_print: the mark is not one that tg_tape_mark gave, or it belongs to another tape than the current one");
         return;
     }
-    for (int64_t i = mark.nodes; i < tape->n_nodes; i++) print_node(file, tape->node[i]);
+    for (int64_t i = mark.nodes; i < tape->n_nodes; i++) print_node(file, tg_node_at(tape, i));
 }
 
 void tg_tape_print_node(FILE *file, int64_t i) {

@@ -53,7 +53,8 @@ static void free_tape(tg_tape *tape) {
     tg_region_free(&tape->region);
     tg_arena_free(&tape->arena);
     tg_arena_free(&tape->scratch);
-    tg_sys_free(tape->node, (size_t)tape->cap_nodes * sizeof *tape->node);
+    while (tape->n_chunks > 0) tg_sys_free(tape->chunk[--tape->n_chunks], TG_CHUNK_NODES * sizeof(tg_node *));
+    tg_sys_free(tape->chunk, (size_t)tape->cap_chunks * sizeof *tape->chunk);
     tg_sys_free(tape, sizeof *tape);
 }
 
@@ -182,7 +183,7 @@ int64_t tg_tape_nodes(void) { return tg_tape_now ? tg_tape_now->n_nodes : 0; }
 int64_t tg_tape_tensors(void) { return tg_tape_now ? tg_tape_now->region.count : 0; }
 
 const tg_node *tg_tape_node(int64_t i) {
-    return tg_tape_now && i >= 0 && i < tg_tape_now->n_nodes ? tg_tape_now->node[i] : NULL;
+    return tg_tape_now && i >= 0 && i < tg_tape_now->n_nodes ? tg_node_at(tg_tape_now, i) : NULL;
 }
 
 /* ---- marks ---- */
@@ -218,9 +219,9 @@ tg_mark tg_tape_mark(void) {
 void tg_tape_cut(tg_tape *tape, int64_t tensors, int64_t nodes) {
     if (tape->n_nodes > nodes) {
         for (int64_t i = tape->n_nodes; i-- > nodes;)
-            if (!tape->node[i]->walked) tg_node_unsave(tape->node[i]);
+            if (!tg_node_at(tape, i)->walked) tg_node_unsave(tg_node_at(tape, i));
         tape->n_nodes = nodes;
-        tg_arena_rewind_to(&tape->arena, tape->node[nodes]);
+        tg_arena_rewind_to(&tape->arena, tg_node_at(tape, nodes));
     }
     tg_region_rewind(&tape->region, tensors);
 }

@@ -12,8 +12,8 @@ struct tg_tape {
     tg_region region; /* its tensors */
     tg_arena arena;   /* its nodes and nothing else, so that its position follows from n_nodes */
     tg_arena scratch; /* tables of the walks under way; nested walks nest here too */
-    tg_node **node;   /* by id */
-    int64_t n_nodes, cap_nodes;
+    tg_node ***chunk; /* of TG_CHUNK_NODES nodes each, by id */
+    int64_t n_nodes, n_chunks, cap_chunks;
     uint64_t serial;
     tg_thread_end end;          /* what ends a thread's own tape with the thread */
     uint64_t callback;          /* the number of the callback that runs; 0: none */
@@ -23,6 +23,15 @@ struct tg_tape {
     const void *thread; /* the thread that has the tape, NULL: none; under TG_LOCK_TAPES, as is `next` */
     tg_tape *next;      /* the next in the list of all tapes */
 };
+
+#define TG_CHUNK_NODES 512
+
+/* Where the tape has node `id`, of those there is a chunk for. */
+static inline tg_node **tg_node_place(const tg_tape *tape, int64_t id) {
+    uint64_t u = (uint64_t)id;
+    return &tape->chunk[u / TG_CHUNK_NODES][u % TG_CHUNK_NODES];
+}
+static inline tg_node *tg_node_at(const tg_tape *tape, int64_t id) { return *tg_node_place(tape, id); }
 
 /* The current tape of this thread, made at the first call; NULL with TG_ERR_MEMORY raised. */
 static inline tg_tape *tg_tape_get(void);

@@ -56,7 +56,7 @@ tg_status tg_walk_begin(tg_walk *w, int n, tg_slot *const *out, tg_walk_mode mod
 
 void tg_walk_end(tg_walk *w) {
     for (int64_t i = w->high - w->low; w->adjoint && i >= 0; i--)
-        for (int o = 0; w->adjoint[i] && o < w->tape->node[w->low + i]->n_out; o++)
+        for (int o = 0; w->adjoint[i] && o < tg_node_at(w->tape, w->low + i)->n_out; o++)
             tg_adjoint_drop(&w->adjoint[i][o]);
     for (int64_t i = 0; i < w->cap_targets; i++)
         if (w->target[i].slot) tg_adjoint_drop(&w->target[i].adjoint);
@@ -273,7 +273,7 @@ static tg_status step_recorded(tg_walk *w, const tg_node *node, const tg_adjoint
 
 static void mark_on_path(tg_walk *w) {
     for (int64_t id = w->low; id <= w->high; id++) {
-        const tg_node *node = w->tape->node[id];
+        const tg_node *node = tg_node_at(w->tape, id);
         bool on_path = false;
         for (int i = 0; !on_path && i < node->n_in; i++) on_path = node->in[i] && tg_walk_needed(w, node, i);
         w->on_path[id - w->low] = on_path;
@@ -285,7 +285,7 @@ static tg_status complete_outputs(tg_walk *w, const tg_node *node, tg_adjoint *a
     for (int o = 0; o < node->n_out; o++) {
         tg_slot *s = tg_slot_peek(node->out[o]);
         if (!s || tg_adjoint_is_empty(&adjoints[o])) continue;
-        if (s->hooks && tg_hooks_run(w, s, &adjoints[o]) != TG_OK) return tg_error_status();
+        if (tg_slot_hooks(s) && tg_hooks_run(w, s, &adjoints[o]) != TG_OK) return tg_error_status();
         if (w->mode.all_leaves && !s->retain_grad) continue;
         tg_target *t = w->mode.all_leaves ? tg_walk_add_target(w, s) : tg_walk_find_target(w, s);
         if (!t && tg_error_status() != TG_OK) return tg_error_status();
@@ -304,7 +304,8 @@ static tg_status check_version(const tg_node *node, tg_slot *s, int k) {
         TG_ERR_TAPE,
         "backward: %s needs the elements of %s (made by %s) as they were, but they have since been changed "
         "in place by %s",
-        node->op->name, text, s->maker.op, s->a.buffer->changed_by ? s->a.buffer->changed_by : "the user");
+        node->op->name, text, tg_slot_maker(s)->op,
+        s->a.buffer->changed_by ? s->a.buffer->changed_by : "the user");
 }
 
 /* Rules may rely on it: what the node refers to is there, and what it saved is as it was. */
@@ -317,7 +318,7 @@ static tg_status check_node(const tg_node *node) {
         if (node->in[i] && !tg_slot_peek(node->in[i]) &&
             !tg_slot_of_input(node->in[i], node->op->name, node->n_in > 1 ? i : -1))
             return tg_error_status();
-    return node->saved ? tg_each_saved(node, check_version) : TG_OK;
+    return node->saved ? tg_each_saved(node, node->saved, check_version) : TG_OK;
 }
 
 _Thread_local TG_HOT const tg_rule_call *tg_rule_running;
@@ -369,8 +370,8 @@ static tg_status run(tg_walk *w) {
     tg_status s = TG_OK;
     for (int64_t id = w->high; s == TG_OK && id >= w->low && w->adjoint; id--) {
         tg_adjoint *adjoints = w->adjoint[id - w->low];
-        if (adjoints) s = pass(w, w->tape->node[id], adjoints);
-        if (s == TG_OK && w->hooked) s = tg_hooks_of_leaves(w, w->tape->node[id]);
+        if (adjoints) s = pass(w, tg_node_at(w->tape, id), adjoints);
+        if (s == TG_OK && w->hooked) s = tg_hooks_of_leaves(w, tg_node_at(w->tape, id));
     }
     if (s == TG_OK) s = tg_hooks_of_other_leaves(w);
     if (s == TG_OK) s = tg_error_status(); /* raised by a kernel or hook that said it was fine */

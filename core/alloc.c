@@ -105,12 +105,14 @@ void tg_recent_missed(tg_recent *r) {
 
 /* ---- the arena ---- */
 
-#define ARENA_FIRST ((size_t)16 << 10) /* usable bytes of the first block */
-#define ARENA_MOST ((size_t)16 << 20)  /* where doubling stops */
+#define ARENA_LEAST \
+    ((size_t)16 << 10) /* usable bytes of a block: a sixteenth of what there is, within these bounds */
+#define ARENA_MOST ((size_t)1 << 20)
 
 struct tg_arena_block {
     tg_arena_block *next;
     size_t size;    /* usable bytes, which start one alignment unit after the block */
+    size_t total;   /* those of this block and all before it */
     int64_t number; /* from 1 */
 };
 
@@ -118,13 +120,14 @@ static char *arena_data(tg_arena_block *b) { return (char *)b + TG_ALIGN; }
 
 /* Appends a block of at least `need` usable bytes after `last`, the end of the list (NULL: the list is empty). */
 static tg_arena_block *arena_append(tg_arena *arena, tg_arena_block *last, size_t need) {
-    size_t size = last ? (last->size < ARENA_MOST ? last->size * 2 : last->size) : ARENA_FIRST;
-    size_t bytes;
+    size_t total = last ? last->total : 0, size = total / 16 / TG_ALIGN * TG_ALIGN, bytes;
+    if (size < ARENA_LEAST) size = ARENA_LEAST;
+    if (size > ARENA_MOST) size = ARENA_MOST;
     if (size < need) size = need;
     if (!tg_size_add(size, TG_ALIGN, &bytes)) return NULL;
     tg_arena_block *b = tg_sys_alloc(bytes);
     if (!b) return NULL;
-    *b = (tg_arena_block){NULL, size, last ? last->number + 1 : 1};
+    *b = (tg_arena_block){NULL, size, total + size, last ? last->number + 1 : 1};
     TG_HIDE(arena_data(b), size);
     *(last ? &last->next : &arena->first) = b;
     tg_recent_missed(&arena->recent);

@@ -92,12 +92,12 @@ typedef enum tg_sharing { TG_ALONE, TG_SHARED, TG_FOREIGN } tg_sharing;
 
 struct tg_buffer {
     atomic_int refs;
-    uint8_t shared : 7;   /* a tg_sharing */
-    bool read_only : 1;   /* the elements may not be changed */
-    uint8_t size_class;   /* of the cache, TG_UNCACHED or TG_PLACED */
-    uint16_t piece;       /* of class 0: which piece of its slab it is (core/slab.h) */
-    uint64_t version;     /* counts in-place changes */
-    size_t asked;         /* the bytes that an array may have; what is usable follows (tg_buffer_size) */
+    uint8_t shared;         /* a tg_sharing */
+    bool read_only;         /* the elements may not be changed */
+    uint8_t size_class;     /* of the cache, TG_UNCACHED or TG_PLACED */
+    uint8_t piece;          /* of class 0: which piece of its slab it is (core/slab.h) */
+    uint64_t version;       /* counts in-place changes */
+    size_t asked;           /* the bytes that an array may have; what is usable follows (tg_buffer_size) */
     const char *changed_by; /* the op of the last in-place change; NULL: none, or the user through tg_data_mut */
     union {
         uint64_t serial; /* how many buffers its thread had made; an address and a serial name one buffer for ever */
@@ -176,7 +176,7 @@ static inline void tg_buffer_share(tg_buffer *b) {
     if (b && !b->shared) b->shared = TG_SHARED; /* once it is set, other threads may be reading it */
 }
 
-/* An arena: bump allocation in blocks that double, freed together. Blocks stay for reuse, as many as were used
+/* An arena: bump allocation in blocks, freed together. Blocks stay for reuse, as many as were used
  * recently. */
 typedef struct tg_arena_block tg_arena_block;
 typedef struct tg_arena {

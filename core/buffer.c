@@ -134,18 +134,20 @@ static inline int class_of(size_t size, size_t *bytes) {
     return 4 * (k - 6) + (int)step - 2;
 }
 
-size_t tg_buffer_size(const tg_buffer *b) {
+static inline size_t usable_of(const tg_buffer *b) {
     size_t bytes;
     class_of(b->asked, &bytes);
     return tg_buffer_is_foreign(b) ? 0 : bytes;
 }
+
+size_t tg_buffer_size(const tg_buffer *b) { return usable_of(b); }
 
 /* Where the system's memory begins, which the header lies at the end of the first alignment unit of, and its bytes. */
 static void *block_of(tg_buffer *b) { return (char *)(b + 1) - TG_ALIGN; }
 static size_t block_size(size_t usable) { return usable + TG_ALIGN; }
 
 static void give_back(tg_buffer *b) {
-    size_t usable = tg_buffer_size(b);
+    size_t usable = usable_of(b);
     TG_SHOW(tg_buffer_data(b), usable);
     if (b->size_class == 0)
         tg_slab_give_back(b);
@@ -179,7 +181,7 @@ static int idlest(const cache *c) {
 /* Gives back until no more than `most` bytes wait. */
 static void shrink(cache *c, int64_t most) {
     while (c->waiting > most)
-        for (int i = idlest(c); c->free[i] && c->waiting > most;) give_back(pop(c, i, tg_buffer_size(c->free[i])));
+        for (int i = idlest(c); c->free[i] && c->waiting > most;) give_back(pop(c, i, usable_of(c->free[i])));
 }
 
 static void turn_window(cache *c) {
@@ -247,7 +249,7 @@ static tg_buffer *from_system(int class, size_t usable) {
     char *block = tg_sys_alloc(block_size(usable));
     if (!block) return NULL;
     tg_buffer *b = (tg_buffer *)(void *)(block + TG_ALIGN) - 1;
-    b->size_class = (uint8_t)class;
+    b->size_class = (uint8_t) class;
     b->read_only = false;
     return b;
 }
@@ -332,7 +334,7 @@ __attribute__((noinline)) static void free_uncached(tg_buffer *b) {
 void tg_buffer_free(tg_buffer *b) {
     if (b->size_class == TG_PLACED) return;
     cache *c = mine ? mine : open_cache();
-    const size_t usable = tg_buffer_size(b);
+    const size_t usable = usable_of(b);
     if (c)
         count(c, -(int64_t)usable);
     else

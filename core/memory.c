@@ -50,8 +50,9 @@ static int64_t list_tensors(const tg_slot *const *slot, int64_t n, holding *h) {
     int64_t used = 0;
     for (int64_t i = 0; i < n; i++) {
         const tg_buffer *b = slot[i]->a.buffer;
-        const tg_maker *m = &slot[i]->maker;
-        if (b && !tg_buffer_is_foreign(b)) h[used++] = (holding){b, i, {m->op, m->file, m->line, tg_buffer_size(b), 1}};
+        const tg_maker *m = tg_slot_maker(slot[i]);
+        if (b && !tg_buffer_is_foreign(b))
+            h[used++] = (holding){b, i, {m->op, m->file, m->line, tg_buffer_size(b), 1}};
     }
     return used;
 }

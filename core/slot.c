@@ -62,10 +62,10 @@ static tg_slot *slot_start(tg_slot *s, const char *op, bool kept) {
     s->a.dtype = s->a.rank = 0;
     s->node = NULL;
     s->grad = NULL;
-    s->name = NULL;
-    s->hooks = NULL;
+    s->extras = NULL;
+    const tg_maker *was = tg_slot_maker(s); /* most often the same op, as the steps of a program are alike */
     s->before = s->maker;
-    s->maker = (tg_maker){op, NULL, 0};
+    s->maker = was->op == op ? was->unplaced : tg_maker_number(op, NULL, 0);
     atomic_store_explicit(&s->tag, (uint16_t)atomic_load_explicit(&s->generation, memory_order_relaxed),
                           memory_order_relaxed);
     return s;
@@ -75,18 +75,26 @@ static uint64_t next_generation(uint64_t g) { return (uint16_t)(g + 1) ? g + 1 :
 
 static void kept_put(tg_slot *s);
 
+tg_extras *tg_slot_extras(tg_slot *s) {
+    if (s->extras) return s->extras;
+    if (!(s->extras = tg_sys_alloc(sizeof *s->extras))) return tg_fail_memory(sizeof *s->extras), NULL;
+    return *s->extras = (tg_extras){NULL, NULL}, s->extras;
+}
+
 void tg_slot_drop_hooks(tg_slot *s) {
-    for (tg_hooked *h; (h = s->hooks);) {
-        s->hooks = h->next;
+    for (tg_hooked *h; (h = tg_slot_hooks(s));) {
+        s->extras->hooks = h->next;
         tg_sys_free(h, sizeof *h);
     }
 }
 
 /* Frees what few tensors have. A gradient has no gradient stored in it, so the calls nest once. */
 static void drop_extras(tg_slot *s) {
-    if (s->name) tg_sys_free((void *)(uintptr_t)s->name, strlen(s->name) + 1);
-    s->name = NULL;
+    const char *name = tg_slot_name(s);
+    if (name) tg_sys_free((void *)(uintptr_t)name, strlen(name) + 1);
     tg_slot_drop_hooks(s);
+    tg_sys_free(s->extras, sizeof *s->extras);
+    s->extras = NULL;
     tg_slot *grad = tg_slot_peek(s->grad);
     s->grad = NULL;
     if (grad) tg_slot_kill(grad);
@@ -100,7 +108,7 @@ void tg_slot_kill(tg_slot *s) {
     atomic_store_explicit(&s->generation, next_generation(generation), memory_order_relaxed);
     tg_buffer_unref(s->a.buffer);
     s->a.data = s->a.buffer = NULL;
-    if (s->name || s->grad || s->hooks) drop_extras(s);
+    if (s->grad || s->extras) drop_extras(s);
     if (!s->kept) return;
     tg_kept_deaths++;
     kept_put(s);
@@ -226,8 +234,7 @@ int64_t tg_slots_alive(const tg_slot **slot, int64_t most) {
 
 /* ---- handles ---- */
 
-static tg_slot poison = {
-    .generation = 1, .tag = 1, .kept = true, .poison = true, .maker = {.op = "a failed op"}};
+static tg_slot poison = {.generation = 1, .tag = 1, .kept = true, .poison = true};
 
 tg_tensor *tg_poison(void) { return tg_handle(&poison); }
 
@@ -235,8 +242,8 @@ tg_tensor *tg_poison(void) { return tg_handle(&poison); }
 static const tg_maker *maker_of_dead(const tg_slot *s, uint16_t g) {
     uint16_t once = (uint16_t)next_generation(g), twice = (uint16_t)next_generation(once),
              now = (uint16_t)s->generation;
-    if (tg_slot_is_alive(s)) return now == once ? &s->before : NULL;
-    return now == once ? &s->maker : now == twice ? &s->before : NULL;
+    if (tg_slot_is_alive(s)) return now == once ? tg_maker_of(s->before) : NULL;
+    return now == once ? tg_slot_maker(s) : now == twice ? tg_maker_of(s->before) : NULL;
 }
 
 static void fail_stale(const tg_tensor *t, const char *who, const char *input) {
@@ -280,10 +287,10 @@ tg_slot *tg_slot_with_data(const tg_tensor *t, const char *who) {
     tg_slot *s = tg_slot_of(t, who);
     if (!s || (s->a.data && (!s->released || tg_reading_saved))) return s;
     char text[192], site[128] = "";
-    if (s->maker.file)
-        snprintf(site, sizeof site, " (%.100s:%d)", tg_base_name(s->maker.file), s->maker.line);
+    const tg_maker *m = tg_slot_maker(s);
+    if (m->file) snprintf(site, sizeof site, " (%.100s:%d)", tg_base_name(m->file), m->line);
     tg_fail(TG_ERR_LIFETIME, "%s: the elements of %s, made by %s%s, were dropped by tg_drop_elements", who,
-            tg_describe(t, text, sizeof text), s->maker.op, site);
+            tg_describe(t, text, sizeof text), m->op, site);
     return NULL;
 }
 
@@ -298,10 +305,18 @@ void tg_slot_unpin(tg_slot *s) {
 
 /* ---- call sites ---- */
 
-static void stamp(tg_slot *s, const char *file, int line) {
-    if (s->maker.file) return;
-    s->maker.file = file;
-    s->maker.line = line;
+__attribute__((noinline)) static void stamp_anew(tg_slot *s, const char *file, int line) {
+    const tg_maker *m = tg_slot_maker(s);
+    if (!m->file) s->maker = tg_maker_number(m->op, file, line);
+}
+
+/* The tensor that had the slot before was most often made there too. */
+static inline void stamp(tg_slot *s, const char *file, int line) {
+    const tg_maker *was = tg_maker_of(s->before);
+    if (was->unplaced == s->maker && was->file == file && was->line == line)
+        s->maker = s->before;
+    else
+        stamp_anew(s, file, line);
 }
 
 /* All that the call made gets its place: a composed op makes several tensors. A kept tensor that the call only

@@ -1,6 +1,6 @@
 /* Private. What a handle stands for.
  *
- * A slot is 256 bytes at a fixed address that is reused but never unmapped. A handle is the slot's address with
+ * A slot is 208 bytes at a fixed address that is reused but never unmapped. A handle is the slot's address with
  * the slot's tag in its upper 16 bits: the low 16 bits of the generation, which counts the tensors that had the slot. The
  * tag is 0 while there is none, so a handle kept too long no longer matches. (These bits are never 0, so 65,535 reuses
  * of one slot bring them back; a stale handle would have to sleep through exactly a multiple of that. The generation
@@ -11,15 +11,10 @@
 #define TG_CORE_SLOT_H
 
 #include "core/alloc.h"
+#include "core/maker.h"
 #include "core/tensor.h"
 
 struct tg_node;
-
-typedef struct tg_maker { /* what made a tensor */
-    const char *op;       /* "matmul"; static */
-    const char *file;     /* NULL until the call-site macro notes it */
-    int line;
-} tg_maker;
 
 typedef struct tg_hooked { /* a function that sees a tensor's gradient */
     tg_tensor *(*hook)(tg_tensor *grad, void *user);
@@ -27,24 +22,28 @@ typedef struct tg_hooked { /* a function that sees a tensor's gradient */
     struct tg_hooked *next;
 } tg_hooked;
 
+typedef struct tg_extras { /* what few tensors have */
+    const char *name;      /* NULL: none */
+    tg_hooked *hooks;      /* autograd's, in a chain through `next` */
+} tg_extras;
+
 typedef struct tg_slot {
     /* The first two are atomic because a stale handle to a kept tensor may be checked while another thread owns the
      * slot; all other fields are the owner's alone. */
-    _Alignas(TG_ALIGN) _Atomic uint64_t generation; /* counts the tensors that had the slot, without multiples of 65,536 */
-    _Atomic uint16_t tag;                           /* its low 16 bits while the tensor lives, 0 after that */
+    _Atomic uint64_t generation;    /* counts the tensors that had the slot, without multiples of 65,536 */
+    _Atomic uint16_t tag;           /* its low 16 bits while the tensor lives, 0 after that */
     bool kept : 1, poison : 1, : 0; /* other threads may read these, so they have a byte of their own */
     bool requires_grad : 1, released : 1, retain_grad : 1;
-    uint32_t pins; /* nodes that saved the elements; tape tensors only */
-    tg_array a;
-    struct tg_node *node;    /* autograd's; core never looks inside */
-    tg_tensor *grad;         /* autograd's: a kept tensor owned by this one, or NULL */
-    const char *name;        /* owned by the slot; NULL: none */
-    struct tg_hooked *hooks; /* autograd's, in a chain through `next`; freed with the tensor */
-    tg_maker maker, before;  /* of this tensor, and of the one that had the slot before */
+    uint32_t pins;          /* nodes that saved the elements; tape tensors only */
+    uint32_t maker, before; /* numbers of what made this tensor, and the one that had the slot before */
+    struct tg_node *node;   /* autograd's; core never looks inside */
+    tg_tensor *grad;        /* autograd's: a kept tensor owned by this one, or NULL */
+    tg_extras *extras;      /* owned by the slot, as is what they hold; NULL: none */
+    tg_array a;             /* its sizes and strides are the end, of which a scalar touches nothing */
 } tg_slot;
 
 _Static_assert(sizeof(void *) == 8, "tapegrad needs a 64-bit platform: handles carry their generation");
-_Static_assert(sizeof(tg_slot) == 256, "a slot is four cache lines");
+_Static_assert(sizeof(tg_slot) == 208, "a scalar on the tape, its buffer and its node take 350 bytes");
 
 #define TG_HANDLE_BITS 48
 #define TG_HANDLE_MASK ((UINT64_C(1) << TG_HANDLE_BITS) - 1)
@@ -112,7 +111,15 @@ void tg_region_free(tg_region *r);
 
 /* A slot outside any region, for kept tensors. */
 tg_slot *tg_slot_new_kept(const char *op);
+
+static inline const tg_maker *tg_slot_maker(const tg_slot *s) { return tg_maker_of(s->maker); }
+
+static inline const char *tg_slot_name(const tg_slot *s) { return s->extras ? s->extras->name : NULL; }
+static inline tg_hooked *tg_slot_hooks(const tg_slot *s) { return s->extras ? s->extras->hooks : NULL; }
+/* The extras, made when absent; NULL when there is no memory, with TG_ERR_MEMORY raised. */
+tg_extras *tg_slot_extras(tg_slot *s);
 void tg_slot_drop_hooks(tg_slot *s);
+
 /* The slots in use of this thread's current region, in order, then all kept ones: the first `most` go to slot[];
  * returns how many there are. */
 int64_t tg_slots_alive(const tg_slot **slot, int64_t most);

@@ -152,9 +152,11 @@ static bool set_name(tg_slot *s, const char *name) {
             return false;
         }
         memcpy(copy, name, n);
+        if (!tg_slot_extras(s)) return tg_sys_free(copy, n), false;
     }
-    if (s->name) tg_sys_free((void *)(uintptr_t)s->name, strlen(s->name) + 1);
-    s->name = copy;
+    const char *old = tg_slot_name(s);
+    if (old) tg_sys_free((void *)(uintptr_t)old, strlen(old) + 1);
+    if (s->extras) s->extras->name = copy;
     return true;
 }
 
@@ -168,17 +170,18 @@ tg_tensor *tg_set_name(tg_tensor *t, const char *name) {
 
 const char *tg_name(const tg_tensor *t) {
     const tg_slot *s = tg_slot_of(t, "tg_name");
-    return s && s->name ? s->name : "";
+    return s && tg_slot_name(s) ? tg_slot_name(s) : "";
 }
 
 char *tg_describe(const tg_tensor *t, char *buf, size_t n) {
     char shape[TEXT];
     const tg_slot *s = tg_slot_peek(t);
+    const char *name = s ? tg_slot_name(s) : NULL;
     if (!buf) n = 0;
     if (!s || s->poison)
         snprintf(buf, n, "%s", s ? "the result of a failed op" : t ? "a dead tensor" : "NULL");
     else
-        snprintf(buf, n, "%s%s%s %s", s->name ? s->name : "", s->name ? " " : "",
+        snprintf(buf, n, "%s%s%s %s", name ? name : "", name ? " " : "",
                  tg_shape_text(tg_array_shape(&s->a), shape, sizeof shape),
                  tg_dtype_name((tg_dtype)s->a.dtype));
     return buf;
@@ -265,7 +268,7 @@ tg_tensor *tg_keep(const tg_tensor *t) {
     tg_buffer_share(s->a.buffer);
     tg_array_share(&k->a, &s->a);
     k->requires_grad = s->requires_grad;
-    if (s->name && !set_name(k, s->name)) {
+    if (tg_slot_name(s) && !set_name(k, tg_slot_name(s))) {
         tg_slot_kill(k);
         return tg_error_by("keep", before), tg_poison();
     }

@@ -14,10 +14,10 @@
 
 /* ---- locks, and what a fork does to them ---- */
 
-static pthread_mutex_t locks[TG_LOCKS] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                          PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                          PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
-                                          PTHREAD_MUTEX_INITIALIZER};
+static pthread_mutex_t locks[TG_LOCKS] = {
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+    PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 
 /* The calls fail only for a thread that takes a lock again which it holds, and nothing here does. */
 void tg_lock(tg_lock_name name) { (void)pthread_mutex_lock(&locks[name]); }

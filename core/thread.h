@@ -14,6 +14,7 @@ typedef enum tg_lock_name {
     TG_LOCK_CHUNKS, /* of all chunks of slots */
     TG_LOCK_CACHES, /* of the list of all threads' buffer caches */
     TG_LOCK_SLABS,  /* of the slabs that buffers of one number come from */
+    TG_LOCK_MAKERS, /* of the table of what makes tensors */
     TG_LOCK_BLAS,   /* of BLAS's number of threads */
     TG_LOCKS
 } tg_lock_name;

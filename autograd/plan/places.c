@@ -14,7 +14,8 @@ void tg_recording_note_places(tg_recording *rec) {
     const tg_plan_call *rule = NULL;
     for (tg_plan_call *c = rec->call, *end = c + rec->n_calls; c < end; c++) {
         const tg_slot *s = tg_slot_peek(c->made);
-        if (s && s->maker.file) c->file = s->maker.file, c->line = s->maker.line;
+        const tg_maker *m = s ? tg_slot_maker(s) : NULL;
+        if (m && m->file) c->file = m->file, c->line = m->line;
         if (c->kind == TG_CALL_GRADIENT) rule = c;
         if (c->kind == TG_CALL_WORK && c->backward && rule) c->file = rule->file, c->line = rule->line;
     }

@@ -375,7 +375,7 @@ tg_tensor *tg_plan_run_with(tg_plan *plan, int n, tg_tensor *const *in) {
     tg_tensor *y = s == TG_OK ? tg_from_array(&result) : tg_poison();
     tg_array_drop(&result);
     tg_slot *of = s == TG_OK ? tg_slot_peek(y) : NULL;
-    if (of && !of->poison) of->maker.op = "plan_run";
+    if (of && !of->poison) of->maker = tg_maker_number("plan_run", NULL, 0);
     return y;
 }
 

@@ -120,12 +120,14 @@ char *tg_program_base(const tg_program *p, const tg_memory *m) {
 
 /* ---- operands ---- */
 
-static const char *name_of(tg_program *p, const tg_memory *m) {
+/* The name of a kept tensor, for messages. */
+static tg_extras *name_of(tg_program *p, const tg_memory *m) {
     const tg_slot *s = m->kind == TG_MEMORY_KEPT ? tg_slot_peek(m->handle) : NULL;
-    if (!s || !s->name) return NULL;
-    size_t n = strlen(s->name) + 1;
-    char *name = tg_arena_alloc(&p->arena, n);
-    return name ? memcpy(name, s->name, n) : NULL;
+    const char *name = s ? tg_slot_name(s) : NULL;
+    size_t n = name ? strlen(name) + 1 : 0;
+    tg_extras *e = name ? tg_arena_alloc(&p->arena, sizeof *e + n) : NULL;
+    if (e) *e = (tg_extras){memcpy(e + 1, name, n), NULL};
+    return e;
 }
 
 static void make_slot(tg_program *p, tg_slot *s, const tg_operand *o) {
@@ -134,7 +136,7 @@ static void make_slot(tg_program *p, tg_slot *s, const tg_operand *o) {
     atomic_init(&s->tag, (uint16_t)(o->memory != TG_ABSENT));
     s->kept = true, s->requires_grad = o->needed;
     if (o->a) s->a = *o->a;
-    if (o->memory >= 0) s->name = name_of(p, &p->rec.memory[o->memory]);
+    if (o->memory >= 0) s->extras = name_of(p, &p->rec.memory[o->memory]);
 }
 
 /* Calls that are kernels alone need none: their memory is never touched. */
@@ -201,8 +203,13 @@ static bool make_gradient(tg_program *p, tg_program_call *c) {
     const tg_operand *din = c->operand + n + 2 * m;
     for (int i = 0; i < n; i++)
         c->slot[i].requires_grad = din[i].needed; /* what tg_needs looks at, outside of a walk */
-    c->node = (tg_node){
-        .op = call->op, .n_in = n, .n_out = (unsigned)m & 127, .in = h, .out = h + n, .attr = call->data, .saved = call->saved & 0xffffff};
+    c->node = (tg_node){.op = call->op,
+                        .n_in = n,
+                        .n_out = (unsigned)m & 127,
+                        .in = h,
+                        .out = h + n,
+                        .attr = call->data,
+                        .saved = call->saved & 0xffffff};
     return make_places(p, c, din);
 }
 

@@ -211,7 +211,8 @@ static void note_birth(tg_recorder *r, const tg_array *a) {
 }
 
 static tg_status input(tg_recorder *r, const tg_slot *s, const char *who) {
-    if (s && s->hooks) return tg_recorder_refuse(who, "has hooks, which a plan cannot call", tg_handle(s));
+    if (s && tg_slot_hooks(s))
+        return tg_recorder_refuse(who, "has hooks, which a plan cannot call", tg_handle(s));
     return tg_recorder_operand(r, s ? &s->a : NULL, s, TG_USE_READ, who);
 }
 
@@ -313,7 +314,8 @@ tg_status tg_recorder_stored(const tg_slot *s, const tg_array *g) {
     tg_plan_call c = {.kind = TG_CALL_STORE, .name = "backward", .input = tg_recorder_input(r, s)};
     if (c.input < 0 && s->kept) c.target = tg_handle(s);
     if (c.input < 0 && !c.target) return TG_OK; /* a leaf of the step's own, which ends with it */
-    if (s->hooks) return tg_recorder_refuse("backward", "has hooks, which a plan cannot call", tg_handle(s));
+    if (tg_slot_hooks(s))
+        return tg_recorder_refuse("backward", "has hooks, which a plan cannot call", tg_handle(s));
     c.grad = s->grad, c.added_to = -1;
     int found = tg_recorder_find(r, g);
     bool shown = found >= 0 && r->rec->memory[found].shown;
@@ -333,7 +335,7 @@ static tg_status add_input(tg_recorder *r, int i, const tg_slot *s) {
     tg_operand *o = &r->rec->input[i];
     *o = (tg_operand){.memory = TG_WITHOUT_MEMORY};
     tg_operand_set(r, o, &s->a, i);
-    if (s->hooks)
+    if (tg_slot_hooks(s))
         return tg_recorder_refuse("tg_plan_run", "has hooks, which a plan cannot call", tg_handle(s));
     tg_memory *m = tg_recorder_add_memory(r, &s->a, TG_MEMORY_INPUT);
     if (!m) return TG_OK;

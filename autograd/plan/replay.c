@@ -50,7 +50,7 @@ static tg_holding holding(const tg_recording *rec, const int64_t *memory, int64_
         if (m->kind != TG_MEMORY_KEPT) continue;
         const tg_slot *s = tg_slot_peek(m->handle);
         if (!s || s->a.buffer != m->buffer) return TG_HOLDS_NEVER;
-        as_it_was = as_it_was && s->requires_grad == m->requires_grad && !s->hooks;
+        as_it_was = as_it_was && s->requires_grad == m->requires_grad && !tg_slot_hooks(s);
     }
     for (int64_t i = 0; as_it_was && i < rec->n_reliances; i++)
         as_it_was = rec->reliance[i].ask(rec->reliance[i].of) == rec->reliance[i].answer;

@@ -99,7 +99,7 @@ static tg_cost cost_of_rule(const tg_walk *w, const tg_node *node, const tg_adjo
 
 void tg_span_begin_rule(tg_span *s, const tg_walk *w, const tg_node *node, const tg_adjoint *adjoints) {
     const tg_slot *made = tg_slot_peek(node->out[0]);
-    tg_maker maker = made ? made->maker : (tg_maker){0};
+    tg_maker maker = made ? *tg_slot_maker(made) : (tg_maker){0};
     tg_cost cost = cost_of_rule(w, node, adjoints);
     tg_span_begin(s, node->op->name);
     s->kind = TG_SPAN_BACKWARD, s->rule = true, s->bytes = cost.bytes, s->flops = cost.flops;

@@ -1,4 +1,5 @@
 /* A steady step calls malloc not once; any allocation can fail and nothing changes. */
+#include "core/alloc.h"
 #include "helpers.h"
 
 static tg_mark start;
@@ -44,6 +45,26 @@ START_TEST(test_steady_step_makes_no_malloc) {
         tg_zero_grad(b);
     }
     ck_assert_uint_eq(tg_memory_now().mallocs, mallocs);
+}
+END_TEST
+
+/* The tensor, its number and its node, of an op that saves nothing and of one that saves both inputs, whether there are few
+ * on the tape or many. */
+static void check_bytes_a_node(tg_tensor *(*op)(tg_tensor *, tg_tensor *), int n) {
+    tg_tensor *p = tg_param(tg_scalar(TG_F32, 1)), *x = p;
+    size_t before = tg_memory_now().system_bytes;
+    for (int i = 0; i < n; i++) x = op(x, p);
+    size_t taken = tg_memory_now().system_bytes - before;
+    ck_assert_int_eq(tg_tape_nodes() - start.nodes, n);
+#ifndef TG_HAVE_ASAN /* which gives each number a block of its own */
+    ck_assert_msg(taken <= 350 * (size_t)n, "%.1f bytes a node", (double)taken / n);
+#endif
+    ck_assert_uint_ge(taken, 300 * (size_t)n);
+    tg_free(p);
+}
+
+START_TEST(test_a_scalar_node_takes_350_bytes) {
+    check_bytes_a_node(_i % 2 ? tg_mul : tg_add, _i < 2 ? 100000 : 1000000);
 }
 END_TEST
 
@@ -162,6 +183,7 @@ TCase *tcase_memory(void) {
     TCase *tc = tcase_create("memory");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, test_steady_step_makes_no_malloc, 0, 2);
+    tcase_add_loop_test(tc, test_a_scalar_node_takes_350_bytes, 0, 4);
     tcase_add_test(tc, test_nothing_stays_behind);
     tcase_add_test(tc, test_live_bytes_by_line);
     tcase_add_test(tc, test_live_bytes_without_memory);

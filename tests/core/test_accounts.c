@@ -183,7 +183,7 @@ START_TEST(bytes_by_line) {
             view = tg_slot_new("view");
             tg_array_share(&view->a, &s->a);
             tg_at(tg_handle(view), "view.c", 1);
-            s->maker.file = made[i].file;
+            s->maker = tg_maker_number(made[i].op, made[i].file, made[i].line);
         }
     int64_t n = tg_memory_sites(site, 64);
     ck_assert_int_eq(n - others, PLACES);
@@ -332,11 +332,11 @@ START_TEST(a_slot_forgets_its_tensor) {
     for (int i = 0; i < 2; i++) {
         tg_slot *s = tg_slot_new("relu");
         ck_assert(!s->requires_grad && !s->released && !s->retain_grad && s->pins == 0 && !s->grad &&
-                  !s->name && !s->hooks && !s->node);
+                  !s->extras && !s->node);
         s->requires_grad = s->released = s->retain_grad = true;
         tg_region_rewind(r, count);
         tg_slot *k = tg_slot_new_kept("keep");
-        ck_assert(!k->requires_grad && !k->released && !k->retain_grad && !k->grad && !k->hooks);
+        ck_assert(!k->requires_grad && !k->released && !k->retain_grad && !k->grad && !k->extras);
         k->requires_grad = k->released = k->retain_grad = true;
         tg_slot_kill(k);
     }
@@ -397,8 +397,8 @@ START_TEST(what_hangs_on_a_tensor) {
         }
         for (int i = 0; i < 5; i++) {
             tg_hooked *h = tg_sys_alloc(sizeof *h);
-            *h = (tg_hooked){no_hook, NULL, s->hooks};
-            s->hooks = h;
+            *h = (tg_hooked){no_hook, NULL, tg_slot_hooks(s)};
+            tg_slot_extras(s)->hooks = h;
         }
         s->grad = g;
         tg_set_name(g, "its gradient");
@@ -454,11 +454,12 @@ START_TEST(places_of_all) {
     for (int back = 0; back < 3; back++) {
         for (int i = 0; i < 4; i++) tg_slot_new("part");
         tg_at(tg_handle(tg_slot_at(r, r->count - 1)), "train.c", 10);
-        for (int i = 0; i < 4; i++) ck_assert_int_eq(tg_slot_at(r, r->count - 1 - i)->maker.line, 10);
+        for (int i = 0; i < 4; i++)
+            ck_assert_int_eq(tg_slot_maker(tg_slot_at(r, r->count - 1 - i))->line, 10);
         tg_region_rewind(r, r->count - back);
         tg_slot *s = tg_slot_new("next");
         tg_at(tg_handle(s), "train.c", 11);
-        ck_assert_int_eq(s->maker.line, 11);
+        ck_assert_int_eq(tg_slot_maker(s)->line, 11);
         tg_region_rewind(r, count);
     }
 }

@@ -43,14 +43,55 @@ START_TEST(a_new_slot) {
     tg_slot *s = tg_slot_new("relu"); /* the same one again */
     ck_assert(tg_slot_is_alive(s) && !s->kept && !s->poison && !s->requires_grad && !s->released &&
               !s->retain_grad);
-    ck_assert(s->pins == 0 && !s->node && !s->grad && !s->name && !s->a.data && !s->a.buffer && s->a.numel == 0);
-    ck_assert_str_eq(s->maker.op, "relu");
-    ck_assert_ptr_null(s->maker.file);
-    ck_assert_str_eq(s->before.op, "matmul");
-    ck_assert_int_eq(s->before.line, 1);
+    ck_assert(s->pins == 0 && !s->node && !s->grad && !s->extras && !s->a.data && !s->a.buffer &&
+              s->a.numel == 0);
+    ck_assert_str_eq(tg_slot_maker(s)->op, "relu");
+    ck_assert_ptr_null(tg_slot_maker(s)->file);
+    ck_assert_str_eq(tg_maker_of(s->before)->op, "matmul");
+    ck_assert_int_eq(tg_maker_of(s->before)->line, 1);
     ck_assert_ptr_eq(tg_slot_peek(tg_handle(s)), s);
     ck_assert_ptr_eq(tg_slot_of(tg_handle(s), "add"), s);
-    ck_assert_uint_eq((uintptr_t)s % TG_ALIGN, 0);
+    ck_assert_uint_eq((uintptr_t)s % 16, 0);
+}
+END_TEST
+
+/* More makers than one block has, seen from two threads: each has one number, and none is taken for another. */
+enum { MAKERS = 3000 };
+static const char *const maker_ops[] = {"add", "mul"}, *const maker_files[] = {"a.c", "b.c"};
+
+static void *note_makers(void *numbers) {
+    uint32_t *number = numbers;
+    for (int i = 0; i < MAKERS; i++)
+        number[i] = tg_maker_number(maker_ops[i & 1], maker_files[i >> 1 & 1], i >> 2);
+    return NULL;
+}
+
+START_TEST(makers_have_numbers) {
+    static uint32_t mine[MAKERS], other[MAKERS], again[MAKERS];
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, note_makers, other), 0);
+    note_makers(mine);
+    pthread_join(thread, NULL);
+    note_makers(again);
+    for (int i = 0; i < MAKERS; i++) {
+        const tg_maker *m = tg_maker_of(mine[i]);
+        ck_assert(mine[i] && mine[i] == other[i] && mine[i] == again[i]);
+        ck_assert(m->op == maker_ops[i & 1] && m->file == maker_files[i >> 1 & 1] && m->line == i >> 2);
+        ck_assert_uint_eq(m->unplaced, tg_maker_number(m->op, NULL, 0));
+        ck_assert_ptr_null(tg_maker_of(m->unplaced)->file);
+    }
+}
+END_TEST
+
+/* Without memory for its maker a tensor is made all the same, by an op that is not known. */
+START_TEST(a_maker_without_memory) {
+    tg_memory_fail_from(1);
+    uint32_t number = 1;
+    for (int i = 0; i < 3000 && number; i++) number = tg_maker_number("add", "train.c", i);
+    tg_memory_fail_at(-1);
+    ck_assert_uint_eq(number, 0);
+    ck_assert_str_eq(tg_maker_of(number)->op, "an op");
+    ck_assert_uint_ne(tg_maker_number("add", "train.c", 2999), 0);
 }
 END_TEST
 
@@ -72,7 +113,7 @@ START_TEST(null_and_poison) {
     expect_message(TG_ERR_LIFETIME, "add: the input is the result of a failed op");
     ck_assert_ptr_nonnull(tg_slot_peek(tg_poison()));
     tg_at(tg_poison(), "train.c", 1);
-    ck_assert_ptr_null(tg_slot_peek(tg_poison())->maker.file); /* of all threads: never written */
+    ck_assert_ptr_null(tg_slot_maker(tg_slot_peek(tg_poison()))->file); /* of all threads: never written */
 }
 END_TEST
 
@@ -134,16 +175,16 @@ END_TEST
 START_TEST(all_that_a_call_made_gets_its_place) {
     tg_slot *a = tg_slot_new("sub"), *b = tg_slot_new("exp"), *c = tg_slot_new("sum");
     ck_assert_ptr_eq(tg_at(tg_handle(c), "net.c", 7), tg_handle(c));
-    ck_assert(a->maker.line == 7 && b->maker.line == 7 && c->maker.line == 7);
+    ck_assert(tg_slot_maker(a)->line == 7 && tg_slot_maker(b)->line == 7 && tg_slot_maker(c)->line == 7);
     tg_slot *d = tg_slot_new("log");
     tg_at(tg_handle(d), "net.c", 8);
     tg_at(tg_handle(d), "net.c", 9); /* a function that returns its argument */
     tg_at(tg_handle(a), "net.c", 10);
-    ck_assert(a->maker.line == 7 && d->maker.line == 8);
+    ck_assert(tg_slot_maker(a)->line == 7 && tg_slot_maker(d)->line == 8);
     rewind_all();
     tg_slot *e = tg_slot_new("mul"); /* `stamped` went back with the rewind */
     tg_at(tg_handle(e), "net.c", 11);
-    ck_assert_int_eq(e->maker.line, 11);
+    ck_assert_int_eq(tg_slot_maker(e)->line, 11);
     ck_assert_int_eq(tg_region_current()->stamped, tg_region_current()->count);
 }
 END_TEST
@@ -278,7 +319,7 @@ static void *many(void *unused) {
     }
     if (!tg_slot_peek(first) || !tg_slot_peek(last) || r->count != MANY) return "not all are alive";
     tg_at(last, "net.c", 1);
-    if (tg_slot_peek(first)->maker.line != 1) return "not all have their place";
+    if (tg_slot_maker(tg_slot_peek(first))->line != 1) return "not all have their place";
     tg_region_rewind(r, 0);
     return tg_slot_peek(first) || tg_slot_peek(last) ? "not all are dead" : NULL;
 }
@@ -301,9 +342,9 @@ END_TEST
 START_TEST(kept_slots_die_once) {
     tg_slot *s = tg_slot_new_kept("keep");
     tg_tensor *t = tg_at(tg_handle(s), "lib/net.c", 12);
-    ck_assert(tg_slot_is_alive(s) && s->kept && s->maker.line == 12);
+    ck_assert(tg_slot_is_alive(s) && s->kept && tg_slot_maker(s)->line == 12);
     tg_at(t, "lib/net.c", 13);
-    ck_assert_int_eq(s->maker.line, 12);
+    ck_assert_int_eq(tg_slot_maker(s)->line, 12);
     tg_slot_kill(s);
     ck_assert_ptr_null(tg_slot_of(t, "add"));
     expect_message(TG_ERR_LIFETIME, "add: the input was made by keep (net.c:12), and has since been freed");
@@ -421,6 +462,8 @@ TCase *tcase_slot(void) {
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, a_new_slot);
+    tcase_add_test(tc, makers_have_numbers);
+    tcase_add_test(tc, a_maker_without_memory);
     tcase_add_test(tc, null_and_poison);
     tcase_add_test(tc, handles_after_a_rewind);
     tcase_add_test(tc, generations_skip_zero);
