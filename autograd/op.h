@@ -113,6 +113,11 @@ struct tg_op {
      * plan then calls these kernels itself, on parts of the arrays too. */
     bool of_kernels;
 
+    /* Optional, for an op of one input that folds all of it to one number: the same output from the sum of the input's
+     * elements, which is of its dtype and added as tg_reduce does. False, with nothing written: the elements themselves are
+     * needed. A plan then need not keep elements that nobody else uses. */
+    bool (*of_sum)(const tg_call *call, const void *sum);
+
     /* forward or the gradient depends on, or changes, something besides inputs, outputs and attributes: a counter, a file.
      * A plan refuses such an op by name. Others it may call as often as it likes, and a gradient kernel that only shares
      * arrays not at all. */

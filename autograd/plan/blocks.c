@@ -12,8 +12,10 @@
 #define CACHE 24576 /* bytes of the first-level cache for the scratch */
 #define GAP \
     (2 * TG_ALIGN) /* so that no two blocks are at the same place of a page, where loads would wait for stores */
-#define SCRATCH (TG_SLOTS * (LEAST + GAP))
-_Static_assert(SCRATCH >= CACHE + CACHE / LEAST * GAP, "the scratch has room for blocks of every size");
+#define SLOTS (TG_SLOTS * (LEAST + GAP))
+#define WIDE (TG_SUM_CHUNK * 8 + GAP) /* a chunk whose elements are summed */
+#define SCRATCH (SLOTS + TG_SUMS * WIDE)
+_Static_assert(SLOTS >= CACHE + CACHE / LEAST * GAP, "the scratch has room for blocks of every size");
 
 /* ---- making ---- */
 
@@ -41,8 +43,10 @@ static void set_locals(const tg_program *p, const tg_part *part, int64_t at, con
     for (int i = 0; i < m->operands; i++) {
         const tg_memory *of = m->memory[i] >= 0 ? &p->rec.memory[m->memory[i]] : NULL;
         if (!of || !of->local) continue;
-        p->extent[at].local |= (uint8_t)(1u << i);
-        p->kernel[at].p.each[i] = (char *)(intptr_t)(of->slot * part->apart);
+        bool wide = of->slot >= TG_SLOTS;
+        p->extent[at].local |= (uint8_t)(1u << i), p->extent[at].wide |= (uint8_t)(wide << i);
+        p->kernel[at].p.each[i] =
+            (char *)(intptr_t)(wide ? SLOTS + (of->slot - TG_SLOTS) * WIDE : of->slot * part->apart);
     }
 }
 
@@ -79,7 +83,7 @@ static void set_block(const tg_program *p, tg_part *part, int64_t c) {
             for (int k = 0; k < m->operands; k++) {
                 const tg_memory *of = m->memory[k] >= 0 ? &rec->memory[m->memory[k]] : NULL;
                 if (m->size[k] > size) size = m->size[k];
-                if (of && of->local && of->slot >= blocks) blocks = of->slot + 1;
+                if (of && of->local && of->slot >= blocks && of->slot < TG_SLOTS) blocks = of->slot + 1;
             }
         }
     while (bytes > LEAST && blocks * bytes > CACHE) bytes /= 2;
@@ -125,7 +129,10 @@ void tg_plan_run_numbers(const tg_program *p, const tg_part *part) {
 typedef struct pass {
     const tg_plan_kernel *kernel;
     const tg_plan_extent *extent;
-    int64_t kernels, block;
+    int64_t kernels, block, span; /* span: elements that one thread has at a time, whole blocks */
+    const tg_part_sum *sum;
+    int sums;
+    const tg_group *group;
 } pass;
 
 static void run_units(void *context, int64_t begin, int64_t end) {
@@ -139,7 +146,7 @@ static void run_units(void *context, int64_t begin, int64_t end) {
 
 void tg_plan_run_kernels(const tg_program *p, const tg_part *part) {
     for (int64_t i = part->first; i < part->end; i++) {
-        pass g = {&p->kernel[i], &p->extent[i], 1, 0};
+        pass g = {.kernel = &p->kernel[i], .extent = &p->extent[i], .kernels = 1};
         if (g.extent->n <= g.extent->unit)
             g.kernel->run(g.extent->n, &g.kernel->p, g.kernel->stride, g.kernel->arg);
         else
@@ -147,52 +154,99 @@ void tg_plan_run_kernels(const tg_program *p, const tg_part *part) {
     }
 }
 
-/* Blocks [begin, end) of all kernels. */
+/* All kernels on the n elements behind the first `done`. */
+static void run_block(const pass *g, int64_t done, int64_t n, char *scratch) {
+    for (int64_t i = 0; i < g->kernels; i++) {
+        const tg_plan_kernel *k = &g->kernel[i];
+        const tg_plan_extent *e = &g->extent[i];
+        tg_operands at;
+        for (int o = 0; o < e->operands; o++) {
+            int64_t from = e->wide >> o & 1 ? done % TG_SUM_CHUNK : e->local >> o & 1 ? 0 : done;
+            char *base = e->local >> o & 1 ? scratch + (intptr_t)k->p.each[o] : k->p.each[o];
+            at.each[o] = base + from * e->size[o];
+        }
+        k->run(n, &at, k->stride, k->arg);
+    }
+}
+
+static void sum_chunks(const pass *g, int64_t done, const char *scratch) {
+    for (int i = 0; i < g->sums; i++) {
+        const tg_part_sum *s = &g->sum[i];
+        const tg_plan_kernel *k = &g->kernel[s->kernel];
+        const char *x =
+            g->extent[s->kernel].wide & 1 ? scratch + (intptr_t)k->p.each[0] : k->p.each[0] + done * s->size;
+        tg_sum_chunk(s, done / TG_SUM_CHUNK, x);
+    }
+}
+
 static void run_blocks(void *context, int64_t begin, int64_t end) {
     _Alignas(TG_ALIGN) char scratch[SCRATCH];
     const pass *g = context;
-    for (int64_t b = begin; b < end; b++) {
-        int64_t done = b * g->block, left = g->extent->n - done, n = left < g->block ? left : g->block;
-        for (int64_t i = 0; i < g->kernels; i++) {
-            const tg_plan_kernel *k = &g->kernel[i];
-            const tg_plan_extent *e = &g->extent[i];
-            tg_operands at;
-            for (int o = 0; o < e->operands; o++)
-                at.each[o] =
-                    e->local >> o & 1 ? scratch + (intptr_t)k->p.each[o] : k->p.each[o] + done * e->size[o];
-            k->run(n, &at, k->stride, k->arg);
-        }
+    int64_t last = end * g->span < g->extent->n ? end * g->span : g->extent->n;
+    for (int64_t done = begin * g->span, n; done < last; done += n) {
+        n = last - done < g->block ? last - done : g->block;
+        run_block(g, done, n, scratch);
+        if (g->sums && ((done + n) % TG_SUM_CHUNK == 0 || done + n == g->extent->n))
+            sum_chunks(g, (done + n - 1) / TG_SUM_CHUNK * TG_SUM_CHUNK, scratch);
     }
 }
 
-/* Blocks of a compiled group. */
-typedef struct compiled_pass {
-    const tg_group *group;
-    int64_t n, block;
-} compiled_pass;
+static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 
+/* f is called for spans, so many at a time that it is worth a thread. */
+static void share_out(pass *g, void (*f)(void *, int64_t, int64_t)) {
+    int64_t work = 0;
+    for (int64_t i = 0; i < g->kernels; i++) work += g->extent[i].cost * g->span;
+    tg_parallel_for((g->extent->n + g->span - 1) / g->span, work < TG_BLOCK ? TG_BLOCK / work : 1, f, g);
+}
+
+static pass pass_of(const tg_program *p, const tg_part *part) {
+    return (pass){.kernel = p->kernel + part->first,
+                  .extent = p->extent + part->first,
+                  .kernels = part->end - part->first,
+                  .block = part->block,
+                  .span = part->sums || part->group.run ? max(part->block, TG_SUM_CHUNK) : part->block,
+                  .sum = part->sum,
+                  .sums = part->sums};
+}
+
+/* The operands that lie in the memory are there, and all else as ever. */
+tg_status tg_plan_run_with_memory(const tg_program *p, const tg_part *part, int memory, char *base) {
+    pass g = pass_of(p, part);
+    size_t kernels = (size_t)g.kernels * sizeof *g.kernel, extents = (size_t)g.kernels * sizeof *g.extent;
+    tg_plan_kernel *kernel = tg_sys_alloc(kernels + extents);
+    if (!kernel) return tg_fail_memory(kernels + extents);
+    tg_plan_extent *extent = (tg_plan_extent *)(void *)(kernel + g.kernels);
+    memcpy(kernel, g.kernel, kernels), memcpy(extent, g.extent, extents);
+    int64_t i = 0;
+    for (int64_t c = part->call; i < g.kernels; c++)
+        for (int k = 0; k < p->rec.call[c].maps; k++, i++)
+            for (int o = 0; o < extent[i].operands; o++) {
+                if (p->rec.map[p->rec.call[c].map + k].memory[o] != memory) continue;
+                extent[i].local &= (uint8_t) ~(1u << o), extent[i].wide &= (uint8_t) ~(1u << o);
+                kernel[i].p.each[o] = base;
+            }
+    g.kernel = kernel, g.extent = extent;
+    share_out(&g, run_blocks);
+    tg_sys_free(kernel, kernels + extents);
+    return TG_OK;
+}
+
+/* Spans of a compiled group. */
 static void run_compiled(void *context, int64_t begin, int64_t end) {
-    const compiled_pass *g = context;
-    int64_t last = end * g->block;
-    g->group->run(begin * g->block, last < g->n ? last : g->n, g->group->at, g->group->arg);
-}
-
-static void run_group(const tg_program *p, const tg_part *part, int64_t blocks, int64_t grain) {
-    compiled_pass g = {&part->group, p->extent[part->first].n, part->block};
-    for (int i = 0; i < part->group.operands; i++) {
-        const tg_group_operand *o = &part->group.operand[i];
-        part->group.at[i] = p->kernel[o->kernel].p.each[o->operand];
-    }
-    tg_parallel_for(blocks, grain, run_compiled, &g);
+    const pass *g = context;
+    const tg_group *of = g->group;
+    int64_t last = end * g->span;
+    of->run(begin * g->span, last < g->extent->n ? last : g->extent->n, of->at, of->arg);
 }
 
 void tg_plan_run_blocks(const tg_program *p, const tg_part *part) {
-    pass g = {p->kernel + part->first, p->extent + part->first, part->end - part->first, part->block};
-    int64_t blocks = (g.extent->n + g.block - 1) / g.block, work = 0;
-    for (int64_t i = 0; i < g.kernels; i++) work += g.extent[i].cost * g.block;
-    int64_t grain = work < TG_BLOCK ? TG_BLOCK / work : 1;
-    if (part->group.run)
-        run_group(p, part, blocks, grain);
-    else
-        tg_parallel_for(blocks, grain, run_blocks, &g);
+    pass g = pass_of(p, part);
+    g.group = &part->group;
+    for (int i = 0; part->group.run && i < part->group.operands; i++) {
+        const tg_group_operand *o = &part->group.operand[i];
+        part->group.at[i] =
+            o->kernel < 0 ? part->sum[o->operand].partial : p->kernel[o->kernel].p.each[o->operand];
+    }
+    share_out(&g, part->group.run ? run_compiled : run_blocks);
 }

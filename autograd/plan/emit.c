@@ -193,6 +193,36 @@ static bool take_group(emitter *e, tg_part *part) {
     return for_each(e, part, take_argument, g);
 }
 
+/* Elements take part in the accumulators as in reduce_block of core/kernels/reduce/pairwise.h. */
+static void put_sums(emitter *e, const tg_part *part) {
+    for (int k = 0; k < part->sums; k++)
+        for (int i = 0; i < e->values; i++)
+            if (e->value[i].memory == part->sum[k].memory)
+                fprintf(e->file, "    sum[%d] = (m == W ? v%d : select(first(m), v%d, K(0))) + sum[%d];\n", k,
+                        e->value[i].number, e->value[i].number, k);
+}
+
+static void put_loop_with_sums(emitter *e, const tg_part *part, int64_t number) {
+    fprintf(e->file,
+            "}\n__attribute__((visibility(\"default\"))) void group_%" PRId64
+            "(int64_t begin, int64_t end, char *const *at, const S *arg) {\n"
+            "    enum { SUMS = %d, VECTORS = 256 / (int)sizeof(S) / W };\n"
+            "    for (int64_t chunk = begin; chunk < end; chunk += 1024) {\n"
+            "        V sum[VECTORS * SUMS];\n"
+            "        int64_t i = chunk, last = end - chunk < 1024 ? end : chunk + 1024, k = 0;\n"
+            "        for (int j = 0; j < VECTORS * SUMS; j++) sum[j] = K(0);\n"
+            "        for (; i + W <= last; i += W, k = (k + 1) %% VECTORS) step_%" PRId64
+            "(i, W, at, arg, sum + k * SUMS);\n"
+            "        if (i < last) step_%" PRId64 "(i, last - i, at, arg, sum + k * SUMS);\n"
+            "        for (int h = VECTORS / 2; h > 0; h /= 2)\n"
+            "            for (int j = 0; j < h * SUMS; j++) sum[j] = sum[j] + sum[h * SUMS + j];\n",
+            number, part->sums, number, number);
+    for (int k = 0; k < part->sums; k++)
+        fprintf(e->file, "        ((S *)at[%d])[chunk / 1024] = across(sum[%d], plus);\n",
+                add_operand(e, -1, k), k);
+    fputs("    }\n}\n", e->file);
+}
+
 static void put_loop(FILE *file, int64_t number) {
     fprintf(file,
             "}\n__attribute__((visibility(\"default\"))) void group_%" PRId64
@@ -206,20 +236,26 @@ static void put_loop(FILE *file, int64_t number) {
 
 /* The group as functions step_<number> and group_<number>. */
 static bool emit_group(FILE *file, tg_program *p, tg_part *part, const kind *k) {
-    size_t bytes = (size_t)k->operands * (sizeof(value) + sizeof(tg_group_operand));
+    size_t bytes = (size_t)(k->operands + TG_SUMS) * (sizeof(value) + sizeof(tg_group_operand));
     value *values = tg_sys_alloc(bytes);
     if (!values) return false;
-    emitter e = {
-        .file = file, .p = p, .value = values, .operand = (tg_group_operand *)(void *)(values + k->operands)};
+    emitter e = {.file = file,
+                 .p = p,
+                 .value = values,
+                 .operand = (tg_group_operand *)(void *)(values + k->operands + TG_SUMS)};
     int64_t number = part - p->part;
     fprintf(file,
             "\n/* %" PRId64 " kernels. at: where operands begin; arg: two parameters a kernel. */\n"
             "INLINE void step_%" PRId64
-            "(int64_t i, int64_t m, char *const *restrict at, const S *restrict arg) {\n    (void)arg;\n",
-            kernels_of(part), number);
+            "(int64_t i, int64_t m, char *const *restrict at, const S *restrict arg%s) {\n    (void)arg;\n",
+            kernels_of(part), number, part->sums ? ", V *restrict sum" : "");
     for_each(&e, part, emit_kernel, part);
+    put_sums(&e, part);
     store_all(&e);
-    put_loop(file, number);
+    if (part->sums)
+        put_loop_with_sums(&e, part, number);
+    else
+        put_loop(file, number);
     part->group.dtype = k->dtype;
     bool taken = take_group(&e, part);
     tg_sys_free(values, bytes);
@@ -232,10 +268,10 @@ static int64_t emit(FILE *file, tg_program *p, int dtype) {
     int64_t groups = 0;
     emitter e = {.p = p};
     tg_kernel_text(text);
-    fprintf(
-        file,
-        "/* Groups of elementwise work of a plan, by tapegrad. They are at the end. */\n#define TG_REAL %d\n%s%s%s",
-        dtype == TG_F32 ? 32 : 64, text[0], text[1], text[2]);
+    fprintf(file,
+            "/* Groups of elementwise work of a plan, by tapegrad. They are at the end. */\n#define TG_REAL %d\n%s%s%s"
+            "\nINLINE V plus(V a, V b) { return a + b; }\n",
+            dtype == TG_F32 ? 32 : 64, text[0], text[1], text[2]);
     for (int64_t i = 0; i < p->n_parts; i++) {
         kind k = {0};
         if (p->part[i].kind != TG_PART_BLOCKS || !for_each(&e, &p->part[i], look, &k) || k.dtype != dtype)
@@ -255,7 +291,6 @@ static void take_functions(tg_program *p, int dtype) {
         if (!part->group.operand || part->group.dtype != dtype) continue;
         snprintf(name, sizeof name, "group_%" PRId64, i);
         part->group.run = (tg_group_fn *)tg_compiled_function(&p->compiled[dtype], name);
-        if (part->group.run) part->block = part->block < 1024 ? 1024 : part->block;
     }
 }
 
@@ -287,7 +322,7 @@ void tg_program_compile(tg_program *p) {
 bool tg_program_share_groups(tg_program *p) {
     for (int64_t i = 0; i < p->n_parts; i++) {
         tg_group *g = &p->part[i].group;
-        *g = p->first->part[i].group, p->part[i].block = p->first->part[i].block;
+        *g = p->first->part[i].group;
         if (g->run && !(g->at = tg_program_take(p, g->operands, sizeof *g->at))) return false;
     }
     return true;

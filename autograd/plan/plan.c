@@ -169,12 +169,7 @@ tg_plan_stats tg_plan_stats_of(const tg_plan *plan) {
     tg_plan_stats s = p->stats;
     for (int i = 0; i < p->n_entries; i++) s.kept += p->entry[i].program != NULL;
     const tg_program *g = p->last ? p->last->program : NULL;
-    if (g) {
-        s.calls = g->rec.n_calls, s.fused = g->fused, s.arena = g->bytes, s.lower_bound = g->lower_bound;
-        s.copies = g->copies, s.compile_seconds = g->compile_seconds;
-        for (int64_t i = 0; i < g->n_parts; i++)
-            s.groups += g->part[i].kind == TG_PART_BLOCKS, s.compiled += g->part[i].group.run != NULL;
-    }
+    if (g) tg_program_count(g, &s);
     unlock(p);
     return s;
 }

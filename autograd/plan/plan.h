@@ -121,6 +121,7 @@ typedef struct tg_plan_stats {
     int groups; /* passes that these were made; `compiled` of them by the compiler, in compile_seconds */
     int compiled;
     double compile_seconds;
+    int sums; /* calls (tg_sum, tg_mean) of all elements of what a pass makes, which sums them on the way */
     size_t arena;       /* bytes of one */
     size_t lower_bound; /* the largest sum of bytes alive at once, below which no layout can come */
 } tg_plan_stats;

@@ -255,6 +255,7 @@ static bool make(tg_program *p) {
         if ((rec->call[i].outside || rec->call[i].kind == TG_CALL_STORE) && i < p->first_outside)
             p->first_outside = i;
     }
+    if (!tg_program_make_sums(p)) return false;
     if (p->last_decision >= 0) p->undo_bytes = undo_bytes_of(rec);
     return true;
 }
@@ -300,4 +301,13 @@ void tg_program_free(tg_program *p) {
     tg_sys_free(p->memory, p->bytes);
     if (p->first == p) tg_recording_free(&p->rec);
     tg_sys_free(p, sizeof *p);
+}
+
+void tg_program_count(const tg_program *p, tg_plan_stats *s) {
+    s->calls = p->rec.n_calls, s->fused = p->fused, s->arena = p->bytes, s->lower_bound = p->lower_bound;
+    s->copies = p->copies, s->compile_seconds = p->compile_seconds;
+    for (const tg_part *part = p->part, *last = part + p->n_parts; part < last; part++) {
+        s->groups += part->kind == TG_PART_BLOCKS, s->compiled += part->group.run != NULL;
+        s->sums += part->sums;
+    }
 }

@@ -19,8 +19,10 @@ typedef struct tg_program_call {
         tg_call forward;
         tg_node node; /* GRADIENT */
     };
-    tg_array *din;         /* GRADIENT: n_in */
-    const tg_place *place; /* for the buffers that the kernel asks for */
+    tg_array *din;                 /* GRADIENT: n_in */
+    const struct tg_part_sum *sum; /* FORWARD: what its group has summed for it; NULL: nothing */
+    const struct tg_part *part;    /* that group */
+    const tg_place *place;         /* for the buffers that the kernel asks for */
     int n_places;
 } tg_program_call;
 
@@ -35,7 +37,8 @@ typedef struct tg_plan_kernel {
 typedef struct tg_plan_extent {    /* and on what */
     int64_t n, cost, unit;         /* elements, what one costs, how many are for one thread at a time */
     uint8_t size[TG_MAX_OPERANDS]; /* bytes to the operand's next element; 0: it stays */
-    uint8_t local; /* bit k: p.each[k] is an offset into the scratch of the thread that runs the block */
+    uint8_t local; /* bit k: p.each[k] is an offset into the scratch of the thread that runs the block, */
+    uint8_t wide;  /* bit k: where a whole chunk of a sum has room */
     uint8_t operands;
 } tg_plan_extent;
 
@@ -44,9 +47,8 @@ typedef enum tg_part_kind { TG_PART_CALLS, TG_PART_NUMBERS, TG_PART_KERNELS, TG_
 
 /* Elements [begin, end) of a group that was compiled. at: where its operands begin; arg: numbers of their type. */
 typedef void tg_group_fn(int64_t begin, int64_t end, char *const *at, const void *arg);
-#define TG_GROUP_OPERANDS 128     /* at most */
-typedef struct tg_group_operand { /* p.each[operand] of this kernel */
-    int64_t kernel;
+typedef struct tg_group_operand {
+    int64_t kernel; /* p.each[operand] of this kernel; -1: the partial sums of sum[operand] of the part */
     int operand;
 } tg_group_operand;
 typedef struct tg_group {
@@ -57,6 +59,15 @@ typedef struct tg_group {
     const void *arg;
 } tg_group;
 
+#define TG_SUM_CHUNK 1024 /* elements: sums are made of those of so many (core/kernels/reduce/pairwise.h) */
+#define TG_SUMS 4         /* of one group, at most */
+typedef struct tg_part_sum {
+    int memory, dtype, size;
+    int64_t kernel; /* of the part's, which writes the elements last */
+    int64_t n;
+    void *partial; /* of each chunk */
+} tg_part_sum;
+
 typedef struct tg_part {
     tg_part_kind kind;
     int64_t first, end; /* of calls, or of kernels */
@@ -64,6 +75,8 @@ typedef struct tg_part {
     int64_t block;      /* elements */
     int64_t apart;      /* bytes from one block of scratch to the next */
     tg_group group;     /* BLOCKS */
+    tg_part_sum sum[TG_SUMS];
+    int sums;
 } tg_part;
 
 /* What is timed as one: a call, or the calls of a part of kernels (measure.c). */
@@ -150,6 +163,18 @@ bool tg_program_share_groups(tg_program *p);
 void tg_plan_run_numbers(const tg_program *p, const tg_part *part);
 void tg_plan_run_kernels(const tg_program *p, const tg_part *part);
 void tg_plan_run_blocks(const tg_program *p, const tg_part *part);
+/* The same block by block, with all of a memory that is local to the group at `base`. */
+tg_status tg_plan_run_with_memory(const tg_program *p, const tg_part *part, int memory, char *base);
+
+/* Lets groups sum what calls behind them fold, and moves these there. */
+void tg_find_sums(tg_recording *rec);
+bool tg_program_make_sums(tg_program *p);
+/* Elements of a chunk, at x, whose sum becomes a partial one; then the call that folds all of them. */
+void tg_sum_chunk(const tg_part_sum *s, int64_t chunk, const void *x);
+tg_status tg_program_run_summed(const tg_program *p, const tg_program_call *c);
+
+/* Whether a call writes operand i. */
+bool tg_call_writes(const tg_plan_call *c, int i);
 
 /* Sets all pointers into memory m, which begins at base. */
 void tg_program_point(const tg_program *p, int64_t memory, char *base, const tg_buffer *buffer);
@@ -177,6 +202,9 @@ size_t tg_undo_bytes(const tg_recording *rec, const tg_memory *m);
 
 /* Whether the step uses the gradient that this call stores, which was new. */
 bool tg_call_shows_new(const tg_recording *rec, const tg_plan_call *c);
+
+/* What a program is, of all that a plan tells. */
+void tg_program_count(const tg_program *p, tg_plan_stats *s);
 
 void tg_program_print(FILE *file, tg_program *p);
 

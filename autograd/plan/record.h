@@ -36,6 +36,7 @@ typedef struct tg_memory {
     bool local;          /* made and used by one group of kernels alone, block by block */
     int slot;            /* local: which block of the scratch, */
     int64_t last_map;    /* and the number of the last kernel of the group that uses it */
+    int summed;          /* which sum of its group it ends in, from 1 on; 0: none */
     size_t offset;       /* MADE: in the arena */
 } tg_memory;
 
@@ -99,6 +100,7 @@ typedef struct tg_plan_call {
     bool idle;       /* it has nothing to do */
     bool backward;   /* it was done inside of a walk */
     int group;       /* of calls that are run block by block, from 1 on; 0: none */
+    bool summed;     /* it stands behind its group, which has summed its input */
     int64_t map;
     int maps;
     tg_tensor *made; /* whose place in the program is the call's, while the recording runs */

@@ -253,7 +253,7 @@ static tg_run_end other_way(const tg_program *p, const tg_program_call *c, const
 static tg_status run_call(tg_program *p, const tg_program_call *c, tg_tensor *const *in) {
     switch (c->call->kind) {
     case TG_CALL_FORWARD:
-        return c->call->op->forward(&c->forward);
+        return c->sum ? tg_program_run_summed(p, c) : c->call->op->forward(&c->forward);
     case TG_CALL_GRADIENT:
         return run_gradient(p, c);
     case TG_CALL_WORK:

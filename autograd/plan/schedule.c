@@ -37,7 +37,7 @@ static bool is_barrier(const tg_plan_call *c) {
     return c->kind == TG_CALL_DECISION || (c->kind == TG_CALL_WORK && !c->lowered);
 }
 
-static bool is_written(const tg_plan_call *c, int i) {
+bool tg_call_writes(const tg_plan_call *c, int i) {
     switch (c->kind) {
     case TG_CALL_FORWARD:
         return i >= c->n_in;
@@ -56,7 +56,7 @@ typedef void each_access(scheduler *s, int memory, bool written, void *context);
 static void for_each_access(scheduler *s, const tg_plan_call *c, each_access *f, void *context) {
     for (int i = 0; !c->lowered && i < c->n; i++) {
         int m = s->rec->operand[c->operand + i].memory;
-        if (m >= 0) f(s, m, is_written(c, i), context);
+        if (m >= 0) f(s, m, tg_call_writes(c, i), context);
     }
     for (int i = 0; i < c->maps; i++) {
         const tg_plan_map *map = &s->rec->map[c->map + i];
@@ -224,6 +224,8 @@ static void find_local(tg_recording *rec) {
         m->local = m->kind == TG_MEMORY_MADE && !m->escapes && group && m->last < rec->n_calls &&
                    rec->call[m->last].group == group;
     }
+    for (int64_t i = 0; i < rec->n_calls; i++) /* what comes of a sum is no kernel's */
+        if (rec->call[i].summed) rec->memory[rec->operand[rec->call[i].operand + 1].memory].local = false;
     for (int64_t i = 0; i < rec->n_maps; i++)
         for (int k = 0; k < rec->map[i].operands; k++) {
             const tg_plan_map *m = &rec->map[i];
@@ -253,7 +255,7 @@ static void note_last(tg_recording *rec, tg_plan_map *m, int64_t number, void *c
     (void)context;
     for (int k = 0; k < m->operands; k++) {
         tg_memory *of = local_of(rec, m, k);
-        if (of) of->slot = -1, of->last_map = number;
+        if (of) of->slot = of->summed ? TG_SLOTS - 1 + of->summed : -1, of->last_map = number;
     }
 }
 
@@ -275,7 +277,7 @@ static void take_slots(tg_recording *rec, tg_plan_map *m, int64_t number, void *
     }
     for (int k = 0; k < m->operands; k++) {
         const tg_memory *of = local_of(rec, m, k);
-        if (of && of->last_map == number) s->used[of->slot] = false;
+        if (of && of->last_map == number && of->slot < TG_SLOTS) s->used[of->slot] = false;
     }
 }
 
@@ -297,7 +299,7 @@ static void find_slots(tg_recording *rec) {
         for_each_map(rec, first, end, note_last, NULL);
         for_each_map(rec, first, end, take_slots, &s);
         if (s.full) for_each_map(rec, first, end, make_global, NULL);
-        for (int64_t c = first; s.full && c < end; c++) rec->call[c].group = 0;
+        for (int64_t c = first; s.full && c < end; c++) rec->call[c].group = 0, rec->call[c].summed = false;
     }
 }
 
@@ -320,6 +322,7 @@ bool tg_schedule(tg_recording *rec) {
         else
             i++;
     tg_sys_free(at, bytes);
+    tg_find_sums(rec);
     find_lives(rec);
     find_local(rec);
     find_slots(rec);

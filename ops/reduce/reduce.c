@@ -69,6 +69,12 @@ static tg_status sum_infer(const tg_call *call) {
 
 static tg_status sum_forward(const tg_call *call) { return tg_fold_over(call, TG_SUM); }
 
+static bool sum_of_sum(const tg_call *call, const void *sum) {
+    tg_array_copy(call->out[0],
+                  &(tg_array){.data = (void *)(uintptr_t)sum, .numel = 1, .dtype = call->in[0]->dtype});
+    return true;
+}
+
 static void sum_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     din[0] = tg_expand_with(tg_kept(n, dout[0]), tg_shape_of(n->in[0]));
 }
@@ -87,6 +93,7 @@ const tg_op tg_op_sum = {
     .forward = sum_forward,
     .grad = sum_grad,
     .grad_kernel = sum_grad_kernel,
+    .of_sum = sum_of_sum,
 };
 
 tg_tensor *tg_sum_with(tg_tensor *x, tg_sum_opts opts) { return tg_apply1(&tg_op_sum, x, &opts); }
@@ -125,16 +132,26 @@ static tg_status mean_of_shares(const tg_call *call, unsigned axes, double count
     return s;
 }
 
-/* Divides by n, so that the mean of equal numbers is that number: n * (1/n) need not round to 1. */
+/* out /= n, so that the mean of equal numbers is that number: n * (1/n) need not round to 1. */
+static void divide(const tg_array *out, double count) {
+    int64_t storage;
+    tg_array n = tg_borrow_number(count, out, &storage);
+    tg_map_binary(TG_BINARY_DIV, out, &n, out);
+}
+
 static tg_status mean_forward(const tg_call *call) {
     const tg_array *x = call->in[0], *out = call->out[0];
     unsigned axes = tg_axes_of(call->attr, x->rank);
     double count = count_of(x, axes);
-    int64_t storage;
-    tg_array n = tg_borrow_number(count, out, &storage);
     reduce(call, TG_SUM, axes);
-    tg_map_binary(TG_BINARY_DIV, out, &n, out);
+    divide(out, count);
     return x->numel > 0 && !tg_all_finite(out, false) ? mean_of_shares(call, axes, count) : TG_OK;
+}
+
+static bool mean_of_sum(const tg_call *call, const void *sum) {
+    bool finite = isfinite(call->in[0]->dtype == TG_F32 ? (double)*(const float *)sum : *(const double *)sum);
+    if (finite) sum_of_sum(call, sum), divide(call->out[0], (double)call->in[0]->numel);
+    return finite;
 }
 
 static void mean_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
@@ -164,6 +181,7 @@ const tg_op tg_op_mean = {
     .forward = mean_forward,
     .grad = mean_grad,
     .grad_kernel = mean_grad_kernel,
+    .of_sum = mean_of_sum,
 };
 
 tg_tensor *tg_mean_with(tg_tensor *x, tg_mean_opts opts) { return tg_apply1(&tg_op_mean, x, &opts); }

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <ftw.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -151,6 +152,61 @@ START_TEST(test_a_compiled_group_has_the_bits_of_the_step) {
         ck_assert_int_eq(s.compiled, s.groups);
     }
     ck_assert_int_eq(files(".so", path), 2);
+}
+END_TEST
+
+/* ---- sums at the end of a group ---- */
+
+typedef struct folding {
+    double scale; /* by which the sum leaves the range, where the mean does not */
+    bool adds;    /* the pass adds to an adjoint that is there, so that it could not be run a second time */
+} folding;
+
+/* Two folds of what nobody else uses, and the gradient through both. */
+static tg_tensor *fold(tg_tensor *const *in, void *user) {
+    const folding *f = user;
+    tg_tensor *u = tg_mul(tg_add(tg_square(tg_tanh(in[0])), in[1]), tg_full(tg_dtype_of(in[0]), f->scale, 1));
+    tg_tensor *mean = tg_mean(u), *sum = tg_sum(tg_sigmoid(in[1])), *loss = tg_add(mean, sum);
+    int64_t n = tg_numel(in[1]);
+    if (f->adds) loss = tg_add(loss, tg_dot(in[1], tg_ones(tg_dtype_of(in[1]), n)));
+    tg_backward(loss);
+    return tg_stack(0, mean, sum);
+}
+
+static void check_fold(tg_dtype dtype, int64_t n, folding f, bool compile) {
+    tg_plan *plan = tg_plan_new(fold, &f, .compile = compile);
+    for (int i = 0; i < 8; i++) {
+        tg_mark before = tg_tape_mark();
+        tg_tensor *in[2], *copies[2];
+        for (int k = 0; k < 2; k++) {
+            in[k] = tg_set_requires_grad(tg_rand(dtype, n), true);
+            copies[k] = copy(in[k]);
+        }
+        tg_set_num_threads(1 + i % 4);
+        tg_tensor *y = tg_plan_run_with(plan, 2, in), *z = fold(copies, &f);
+        expect_ok();
+        expect_same(y, z);
+        ck_assert(isfinite(tg_get(y, 0)));
+        for (int k = 0; k < 2; k++) expect_same(tg_grad_of(in[k]), tg_grad_of(copies[k]));
+        tg_tape_rewind(before);
+    }
+    tg_plan_stats s = tg_plan_stats_of(plan);
+    ck_assert_int_eq(s.replayed, 6);
+    ck_assert_int_gt(s.groups, 0);
+    ck_assert_int_eq(s.compiled, compile ? s.groups : 0);
+    ck_assert_int_eq(s.sums, f.adds ? 0 : 2);
+    tg_plan_free(plan);
+    tg_set_num_threads(1);
+}
+
+START_TEST(test_a_group_ends_in_sums) {
+    static const int64_t size[] = {2048, 2053, 4096 + 1024, 100003};
+    for (size_t k = 0; k < sizeof size / sizeof *size; k++)
+        for (tg_dtype dtype = TG_F32; dtype <= TG_F64; dtype++) {
+            check_fold(dtype, size[k], (folding){.scale = 1}, _i);
+            check_fold(dtype, size[k], (folding){.scale = dtype == TG_F32 ? 1.5e38 : 8e307}, _i);
+            check_fold(dtype, size[k], (folding){.scale = 1, .adds = true}, _i);
+        }
 }
 END_TEST
 
@@ -354,6 +410,7 @@ TCase *tcase_compile(void) {
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, begin_folder, end_folder);
     tcase_add_loop_test(t, test_a_compiled_group_has_the_bits_of_the_step, 0, 2);
+    tcase_add_loop_test(t, test_a_group_ends_in_sums, 0, 2);
     tcase_add_test(t, test_integers_are_run_by_blocks);
     tcase_add_test(t, test_a_group_changes_memory_of_the_caller);
     tcase_add_test(t, test_threads_share_compiled_groups);

@@ -261,8 +261,8 @@ static void run(tg_plan *plan, int times) {
 }
 
 static char *print_of(const tg_plan *plan, const tg_profile *p, tg_profile_print_opts opts) {
-    char *text = NULL;
-    size_t size;
+    static char *text; /* gcc believes that the caller's pointer into it were one to this variable */
+    static size_t size;
     FILE *file = open_memstream(&text, &size);
     if (plan)
         tg_plan_print(file, plan);
