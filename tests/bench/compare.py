@@ -6,7 +6,7 @@ usage: compare.py BENCH [--rounds 3] [--threads 1 2] [--workloads NAME ...] [--o
 
 BENCH is the built program tests/bench/bench; bench_ops lies beside it. PYTHON runs the peers and has PyTorch and, if it
 is to take part, JAX, unless --jax names another for it. With --compile torch.compile takes part, where peer_torch.py
-has it, and with --plan each workload as a plan of ours. tables.py writes the tables of docs/ with it.
+has it, and with --plan each workload as a plan of ours, with both also as one whose groups are compiled. tables.py writes the tables of docs/ with it.
 """
 
 import argparse
@@ -57,6 +57,8 @@ def sides(args, threads):
         all_sides = {"tapegrad": ([args.bench, "--floor", threads, *names], None)}
     if args.plan and args.ops is None:
         all_sides["a plan"] = ([args.bench, "--plan", threads, *names], None)
+        if args.compile:
+            all_sides["a compiled plan"] = ([args.bench, "--plan", "--compile", threads, *names], None)
     all_sides["PyTorch"] = ([args.python, *peer, threads, *names], environment())
     if args.compile and args.ops is None:
         all_sides["torch.compile"] = ([args.python, args.peer, "--compile", threads, *names],
