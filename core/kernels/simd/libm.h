@@ -99,7 +99,19 @@ LIBM_2(pow, u10)
 LIBM_2(atan2, u10)
 LIBM_2(hypot, u05)
 LANEWISE_2(vfmod, MATH(fmod))
+#if TG_USE_SLEEF && \
+    TG_REAL == 32 /* left of 0, and beyond the range of the form, libm's; the f64 form errs by 2 ulp */
+LANEWISE_1(lgamma_beyond, tg_scalar_lgamma)
+NATIVE SLEEF_NAME(lgamma, SLEEF_TYPE, u10, SLEEF_ISA)(NATIVE);
+INLINE V vlgamma(V x) {
+    M beyond = either(x <= K(0), x > K(4e36f));
+    V y = (V)SLEEF_NAME(lgamma, SLEEF_TYPE, u10, SLEEF_ISA)((NATIVE)x);
+    if (any(beyond)) y = select(beyond, lgamma_beyond(x), y);
+    return y;
+}
+#else
 LANEWISE_1(vlgamma, tg_scalar_lgamma)
+#endif
 LANEWISE_1(vdigamma, tg_scalar_digamma)
 LANEWISE_1(vtrigamma, tg_scalar_trigamma)
 LANEWISE_1(verfinv, tg_scalar_erfinv)
