@@ -282,6 +282,7 @@ TCase *tcase_huge(void);
 TCase *tcase_golden(void);
 TCase *tcase_create_ops(void);
 TCase *tcase_inplace(void);
+TCase *tcase_compiled(void);
 TCase *tcase_pad(void);
 TCase *tcase_join(void);
 TCase *tcase_sort(void);
