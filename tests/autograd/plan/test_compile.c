@@ -305,10 +305,22 @@ START_TEST(test_a_bad_file_is_made_again) {
         fseek(f, 5000, SEEK_SET), fputs("XXXX", f), fclose(f);
     }
     if (_i == 4) ck_assert(remove(path) == 0 && mkdir(path, 0700) == 0);
+    if (_i == 5) ck_assert(remove(path) == 0 && mkfifo(path, 0700) == 0);
     if (_i == 4)
         expect_blocks("cannot be written");
     else
         expect_compiled();
+}
+END_TEST
+
+/* A compiler that ends well, of what it wrote that cannot be loaded. */
+START_TEST(test_what_cannot_be_loaded_is_not_kept) {
+    char path[512];
+    setenv("TG_CC", "cc -E", 1);
+    expect_blocks(".so");
+    ck_assert_int_eq(files(".so", path), 0);
+    unsetenv("TG_CC");
+    expect_compiled();
 }
 END_TEST
 
@@ -415,7 +427,8 @@ TCase *tcase_compile(void) {
     tcase_add_test(t, test_a_group_changes_memory_of_the_caller);
     tcase_add_test(t, test_threads_share_compiled_groups);
     tcase_add_test(t, test_what_was_compiled_is_kept);
-    tcase_add_loop_test(t, test_a_bad_file_is_made_again, 0, 5);
+    tcase_add_loop_test(t, test_a_bad_file_is_made_again, 0, 6);
+    tcase_add_test(t, test_what_cannot_be_loaded_is_not_kept);
     tcase_add_test(t, test_processes_share_a_folder);
     tcase_add_loop_test(t, test_without_a_compiler, 0, 3);
     tcase_add_test(t, test_a_folder_that_others_can_write_is_not_used);
