@@ -1,11 +1,12 @@
-/* Makers: a table that only grows, and for each thread those that it asked for last. */
+/* Makers: a table that only grows, and those that were asked for last. */
 #include "core/maker.h"
 #include "core/alloc.h"
 #include "core/thread.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
-enum { BLOCK = TG_MAKER_BLOCK, RECENT = 64 };
+enum { BLOCK = TG_MAKER_BLOCK, RECENT = 256 };
 
 static tg_maker first_block[BLOCK] = {{.op = "an op"}};
 tg_maker *tg_maker_block[TG_MAKER_BLOCKS] = {first_block};
@@ -69,8 +70,11 @@ __attribute__((noinline)) static uint32_t find(const char *op, const char *file,
 }
 
 uint32_t tg_maker_number(const char *op, const char *file, int line) {
-    static _Thread_local TG_HOT uint32_t recent[RECENT];
-    uint32_t *at = &recent[hash_of(op, file, line) % RECENT];
-    if (!is_maker(*at, op, file, line)) *at = find(op, file, line);
-    return *at;
+    static _Atomic uint32_t
+        recent[RECENT]; /* of all threads: memory of each thread's own is short where a program loads us */
+    _Atomic uint32_t *at = &recent[hash_of(op, file, line) % RECENT];
+    uint32_t number = atomic_load_explicit(at, memory_order_acquire);
+    if (is_maker(number, op, file, line)) return number;
+    atomic_store_explicit(at, number = find(op, file, line), memory_order_release);
+    return number;
 }

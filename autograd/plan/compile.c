@@ -162,10 +162,14 @@ static int split(char *from, char **word, int n) {
     return n;
 }
 
-static bool compile(char *source, char *library, const char *options, const char *with, tg_compiled *c) {
+static const char *compiler(void) {
     const char *cc = getenv("TG_CC");
+    return cc && *cc ? cc : "cc";
+}
+
+static bool compile(char *source, char *library, const char *options, const char *with, tg_compiled *c) {
     char name[PATH], copy[OPTIONS], *word[WORDS];
-    snprintf(name, sizeof name, "%s", cc && *cc ? cc : "cc");
+    snprintf(name, sizeof name, "%s", compiler());
     snprintf(copy, sizeof copy, "%s", options);
     int n = split(name, word, 0);
     n = split(copy, word, n);
@@ -185,6 +189,8 @@ static bool make(const char *path, const char *text, size_t n, const char *optio
     snprintf(base, sizeof base, "%.*s.%ld.%u", PATH - 64, path, (long)getpid(), atomic_fetch_add(&number, 1));
     snprintf(source, sizeof source, "%s.c", base), snprintf(library, sizeof library, "%s.so", base);
     bool done = write_text(source, text, n, c) && compile(source, library, options, with, c);
+    if (done && access(library, F_OK) != 0)
+        fail(c, "the compiler %.80s wrote nothing", compiler()), done = false;
     if (done && !(chmod(library, 0700) == 0 && add_trailer(library) &&
                   snprintf(final, sizeof final, "%s.so", path) > 0 && rename(library, final) == 0))
         fail(c, "%.120s cannot be written: %s", library, strerror(errno)), done = false;
@@ -198,7 +204,8 @@ tg_compiled tg_compile(const char *text, size_t n, const char *options, const ch
     tg_compiled c = {0};
     char path[PATH], file[PATH + 8];
     if (!find_folder(path, &c)) return c;
-    uint64_t low = hash(hash(HASH, text, n), options, strlen(options)), high = hash(low ^ n, text, n);
+    uint64_t low = hash(hash(HASH, text, n), options, strlen(options)), high;
+    low = hash(low, compiler(), strlen(compiler())), high = hash(low ^ n, text, n);
     size_t end = strlen(path);
     snprintf(path + end, sizeof path - end, "/%016" PRIx64 "%016" PRIx64, high, low);
     snprintf(file, sizeof file, "%s.so", path);

@@ -2,7 +2,7 @@
  *
  * The compiler is `cc`, or what TG_CC names. The folder is TG_CACHE, or tapegrad in XDG_CACHE_HOME or in ~/.cache; it is made
  * where it is missing, and used only if nobody but the user and root can write it or what is above it. In it lie, under a hash
- * of the text and of the compiler's options, the text and what was made of it, which ends in a checksum: a file that was cut
+ * of the text, the compiler's name and its options, the text and what was made of it, which ends in a checksum: a file that was cut
  * short is made again. Files appear whole, so that several processes may do this at once. */
 #ifndef TG_AUTOGRAD_PLAN_COMPILE_H
 #define TG_AUTOGRAD_PLAN_COMPILE_H

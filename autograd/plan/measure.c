@@ -27,6 +27,8 @@ static tg_cost cost_of(const tg_recording *rec, const tg_plan_call *c) {
         if (a && o[k].memory >= 0 && (c->kind == TG_CALL_WORK || c->n > MOST))
             cost.bytes += tg_span_bytes(a) * (c->changes >> k & 1 && k < 32 ? 2 : 1);
     }
+    if (c->summed) cost.bytes = tg_span_bytes(array[1]), cost.flops = (double)array[0]->numel;
+    if (c->summed) return cost; /* its elements were read on the way */
     if (c->kind == TG_CALL_STORE) cost.bytes = c->grad ? 3 * tg_span_bytes(array[0]) : 0;
     if (c->n > MOST || !c->op) return cost;
     tg_call call = {c->op,   c->n_in, c->n_out, array, (tg_array *const *)(const void *)(array + c->n_in),

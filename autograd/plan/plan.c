@@ -271,8 +271,12 @@ static tg_status run_eagerly(tg_plan *p, entry *e, int n, tg_tensor *const *in, 
     return s;
 }
 
-/* The inputs as the step sees them: without a history, and each in memory of its own. */
+#define FEW 16
+
+/* The inputs as the step sees them: without a history, and each in memory of its own. Behind them NULL, for a step that takes
+ * more than it was given. */
 static tg_status separate(int n, tg_tensor *const *in, tg_tensor **own) {
+    for (int i = n; i < FEW; i++) own[i] = NULL;
     for (int i = 0; i < n; i++) {
         const tg_slot *s = tg_slot_peek(in[i]);
         bool again = false;
@@ -290,8 +294,6 @@ static tg_status separate(int n, tg_tensor *const *in, tg_tensor **own) {
     }
     return tg_error_status();
 }
-
-#define FEW 16
 
 static tg_status record(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg_array *result) {
     tg_tensor *few[FEW], **own = few;

@@ -63,7 +63,7 @@
  * Groups. Elementwise work on as many elements becomes one pass over memory, in blocks that stay in the first-level cache. With
  * `.compile` it becomes a loop in C, written of the same expressions, which the system's compiler (`cc`, or what TG_CC names)
  * compiles when the recording is made, so that values stay in registers: the same bits, but that of two NaN either may be
- * the result. That takes part of a second, and nothing in the next process, since
+ * the result. That takes about half a second a recording, more on a busy machine, and nothing in the next process, since
  * what was compiled is kept in a folder: TG_CACHE, or tapegrad in XDG_CACHE_HOME or ~/.cache, which must be the user's own.
  * Where it fails, for want of a compiler or of such a folder, blocks are run as ever: tg_plan_stats counts
  * groups, and tg_plan_print tells why.

@@ -53,6 +53,7 @@ static void print_call(FILE *file, const tg_program *p, int64_t i) {
     if (written < c->call->n) fputs(" -> ", file);
     print_operands(file, p, c, written, c->call->n);
     if (c->call->kind == TG_CALL_WORK) print_changed(file, p, c);
+    if (c->call->summed) fputs("   summed by the pass above", file);
     if (c->call->file) fprintf(file, "   %s:%d", tg_base_name(c->call->file), c->call->line);
     fputc('\n', file);
 }

@@ -6,8 +6,11 @@
 #include "core/kernels/map/special.h"
 
 #if TG_HAVE_SLEEF && !defined(NO_VECTORS)
-#if !defined(TG_COMPILED) /* by a plan, on a machine that need not have this header */
+#if defined(TG_COMPILED) /* by a plan, on a machine that need not have the header */
+#define DECLARE(function, ...) NATIVE function(__VA_ARGS__);
+#else
 #include <sleef.h>
+#define DECLARE(function, ...)
 #endif
 #define TG_USE_SLEEF 1
 #else
@@ -35,23 +38,23 @@
 #define SLEEF_NAME_(f, type, ulp, isa) Sleef_##f##type##_##ulp##isa
 #define SLEEF_NAME(f, type, ulp, isa) SLEEF_NAME_(f, type, ulp, isa)
 #define LIBM_1(f, ulp) \
-    NATIVE SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA)(NATIVE); \
+    DECLARE(SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA), NATIVE) \
     INLINE V v##f(V x) { return (V)SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA)((NATIVE)x); }
 #define LIBM_2(f, ulp) \
-    NATIVE SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA)(NATIVE, NATIVE); \
+    DECLARE(SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA), NATIVE, NATIVE) \
     INLINE V v##f(V x, V y) { return (V)SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA)((NATIVE)x, (NATIVE)y); }
 /* The plain forms of sin, cos and tan take another path for a whole vector when one lane is large or NaN; these
  * choose lane by lane, so that an element's result does not depend on its neighbours. */
 #define SLEEF_LANES_(f, type, isa) Sleef_finz_##f##type##_u10##isa
 #define SLEEF_LANES(f, type, isa) SLEEF_LANES_(f, type, isa)
 #define CIRCULAR(f) \
-    NATIVE SLEEF_LANES(f, SLEEF_TYPE, SLEEF_ISA)(NATIVE); \
+    DECLARE(SLEEF_LANES(f, SLEEF_TYPE, SLEEF_ISA), NATIVE) \
     INLINE V v##f(V x) { return (V)SLEEF_LANES(f, SLEEF_TYPE, SLEEF_ISA)((NATIVE)x); }
 /* The documented range of a form ends at |x| = `most`, though the function does not: what lies beyond is libm's, lane
  * by lane. */
 #define LIBM_1_WITHIN(f, ulp, most) \
     LANEWISE_1(f##_beyond, MATH(f)) \
-    NATIVE SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA)(NATIVE); \
+    DECLARE(SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA), NATIVE) \
     INLINE V f##_within(V x) { return (V)SLEEF_NAME(f, SLEEF_TYPE, ulp, SLEEF_ISA)((NATIVE)x); } \
     INLINE V v##f(V x) { \
         if (__builtin_expect(any_larger(vabs(x), K((S)(most))), 0)) \
@@ -102,7 +105,7 @@ LANEWISE_2(vfmod, MATH(fmod))
 #if TG_USE_SLEEF && \
     TG_REAL == 32 /* left of 0, and beyond the range of the form, libm's; the f64 form errs by 2 ulp */
 LANEWISE_1(lgamma_beyond, tg_scalar_lgamma)
-NATIVE SLEEF_NAME(lgamma, SLEEF_TYPE, u10, SLEEF_ISA)(NATIVE);
+DECLARE(SLEEF_NAME(lgamma, SLEEF_TYPE, u10, SLEEF_ISA), NATIVE)
 INLINE V vlgamma(V x) {
     M beyond = either(x <= K(0), x > K(4e36f));
     V y = (V)SLEEF_NAME(lgamma, SLEEF_TYPE, u10, SLEEF_ISA)((NATIVE)x);

@@ -136,12 +136,13 @@ static bool asks_for_loss(const tg_fitting *f) { return tg_optim_rule_of(f->run.
 static bool take_step(tg_fitting *f) {
     tg_tensor *batch[TG_LOADER_TENSORS] = {NULL};
     const tg_mark mark = tg_tape_mark();
-    f->r.lr = tg_optim_lr(f->run.optim);
+    const double lr = tg_optim_lr(f->run.optim);
     bool done = asks_for_loss(f) ? step_by_closure(f, batch) : step_by_gradients(f, batch, mark);
     tg_tape_rewind(mark);
     if (!done) return false;
     f->r.step++;
     f->in_epoch++;
+    f->r.lr = lr;
     if (f->run.schedule && !f->o.schedule_by_epoch) tg_schedule_step(f->run.schedule);
     return tg_error_status() == TG_OK;
 }

@@ -284,8 +284,15 @@ START_TEST(test_what_was_compiled_is_kept) {
     expect_compiled();
     ck_assert_int_eq(stat(path, &second), 0);
     ck_assert_uint_eq(first.st_ino, second.st_ino);
-    setenv("TG_CC", "false", 1); /* nor is a compiler asked for */
+    char *paths = strdup(getenv("PATH"));
+    setenv("PATH", "/nowhere", 1); /* nor is a compiler asked for */
     expect_compiled();
+    setenv("TG_CC", "cc -O1", 1); /* another would be */
+    expect_blocks("could not be started");
+    setenv("PATH", paths, 1);
+    expect_compiled();
+    ck_assert_int_eq(files(".so", path), 2);
+    free(paths);
 }
 END_TEST
 
@@ -346,7 +353,7 @@ END_TEST
 
 START_TEST(test_without_a_compiler) {
     static const char *const cc[] = {"/nowhere/cc", "false", "echo -n"};
-    static const char *const why[] = {"could not be started", "ended with 1", "cannot be written"};
+    static const char *const why[] = {"could not be started", "ended with 1", "wrote nothing"};
     char path[512];
     setenv("TG_CC", cc[_i], 1);
     expect_blocks(why[_i]);
