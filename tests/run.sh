@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what is missing, builds with gcc and ASan, UBSan and LSan, and runs all tests. Then the same with clang, under
 # Valgrind, and ShellCheck over the scripts. --fast: less than a minute; the sanitizers only, without the cases tagged
-# "slow", the long tables of kernels ("table") and the AVX-512 kernels. The last line is "N passed, N failed". usage: sh tests/run.sh [--fast]
+# "slow", the long tables of kernels ("table"), what starts other programs ("spawn") and the AVX-512 kernels. The last line
+# is "N passed, N failed". usage: sh tests/run.sh [--fast]
 set -eu
 cd "$(dirname "$0")/.."
 fast=
@@ -49,7 +50,7 @@ run_tests() {
 sanitizers='-Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false'
 # shellcheck disable=SC2086  # a list of options
 if [ -n "$fast" ]; then
-    export TG_FAST=1 CK_EXCLUDE_TAGS='slow table'
+    export TG_FAST=1 CK_EXCLUDE_TAGS='slow table spawn'
     configure build/fast $sanitizers -Dkernels=avx2
     run_tests build/fast testlog --no-suite install
 else

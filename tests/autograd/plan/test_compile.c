@@ -426,6 +426,7 @@ END_TEST
 TCase *tcase_compile(void);
 TCase *tcase_compile(void) {
     TCase *t = tcase_create("compile");
+    tcase_set_tags(t, "spawn"); /* other programs, which Valgrind would run */
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, begin_folder, end_folder);
     tcase_add_loop_test(t, test_a_compiled_group_has_the_bits_of_the_step, 0, 2);

@@ -124,6 +124,7 @@ END_TEST
 
 TCase *tcase_compiled(void) {
     TCase *t = tcase_create("compiled");
+    tcase_set_tags(t, "spawn"); /* other programs, which Valgrind would run */
     tcase_set_timeout(t, 300);
     tcase_add_checked_fixture(t, begin, end);
     tcase_add_loop_test(t, all_functions_have_the_bits_of_the_step, TG_F32, TG_F64 + 1);
