@@ -30,7 +30,6 @@ int main(void) {
     suite_add_tcase(suite, tcase_op());
     suite_add_tcase(suite, tcase_gradcheck());
     suite_add_tcase(suite, tcase_gradcheck_edges());
-    suite_add_tcase(suite, tcase_memory());
     suite_add_tcase(suite, tcase_checkpoint());
     suite_add_tcase(suite, tcase_hook());
     suite_add_tcase(suite, tcase_leaf_hooks());
@@ -39,7 +38,8 @@ int main(void) {
     suite_add_tcase(suite, tcase_compile());
     suite_add_tcase(suite, tcase_profile());
     suite_add_tcase(suite, tcase_many());
-    suite_add_tcase(suite, tcase_deep()); /* last: tests that count slots would count its ten millions */
+    suite_add_tcase(suite, tcase_memory()); /* last: tests that count slots would count their millions */
+    suite_add_tcase(suite, tcase_deep());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
