@@ -25,7 +25,7 @@ static bool make_kernel(tg_program *p, int64_t at, tg_plan_map *m, const tg_stri
     bool all = true;
     *k = (tg_plan_kernel){.run = m->run, .arg = m->arg, .stride = ones};
     *e = (tg_plan_extent){
-        .n = m->n, .cost = m->cost, .unit = TG_BLOCK / m->cost, .operands = (uint8_t)m->operands};
+        .map = m, .n = m->n, .cost = m->cost, .unit = TG_BLOCK / m->cost, .operands = (uint8_t)m->operands};
     for (int i = 0; i < m->operands; i++) {
         all = all && m->stride[i] == 1;
         e->size[i] = (uint8_t)(m->stride[i] * m->size[i]);
@@ -218,14 +218,12 @@ tg_status tg_plan_run_with_memory(const tg_program *p, const tg_part *part, int 
     if (!kernel) return tg_fail_memory(kernels + extents);
     tg_plan_extent *extent = (tg_plan_extent *)(void *)(kernel + g.kernels);
     memcpy(kernel, g.kernel, kernels), memcpy(extent, g.extent, extents);
-    int64_t i = 0;
-    for (int64_t c = part->call; i < g.kernels; c++)
-        for (int k = 0; k < p->rec.call[c].maps; k++, i++)
-            for (int o = 0; o < extent[i].operands; o++) {
-                if (p->rec.map[p->rec.call[c].map + k].memory[o] != memory) continue;
-                extent[i].local &= (uint8_t) ~(1u << o), extent[i].wide &= (uint8_t) ~(1u << o);
-                kernel[i].p.each[o] = base;
-            }
+    for (int64_t i = 0; i < g.kernels; i++)
+        for (int o = 0; o < extent[i].operands; o++) {
+            if (extent[i].map->memory[o] != memory) continue;
+            extent[i].local &= (uint8_t) ~(1u << o), extent[i].wide &= (uint8_t) ~(1u << o);
+            kernel[i].p.each[o] = base;
+        }
     g.kernel = kernel, g.extent = extent;
     share_out(&g, run_blocks);
     tg_sys_free(kernel, kernels + extents);

@@ -209,8 +209,7 @@ tg_compiled tg_compile(const char *text, size_t n, const char *options, const ch
     size_t end = strlen(path);
     snprintf(path + end, sizeof path - end, "/%016" PRIx64 "%016" PRIx64, high, low);
     snprintf(file, sizeof file, "%s.so", path);
-    c.was_there = is_whole(file);
-    if (!c.was_there && !make(path, text, n, options, library, &c)) return c;
+    if (!is_whole(file) && !make(path, text, n, options, library, &c)) return c;
     c.library = dlopen(file, RTLD_NOW | RTLD_LOCAL);
     if (!c.library) fail(&c, "%s", dlerror()), unlink(file); /* the next one makes it again */
     return c;

@@ -13,7 +13,6 @@
 typedef struct tg_compiled {
     void *library; /* NULL: it was not compiled, for this reason: */
     char why[200];
-    bool was_there; /* in the folder */
 } tg_compiled;
 
 /* Text of n bytes, with the options, words between single spaces, and a library to link with ("": none). */

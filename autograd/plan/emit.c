@@ -4,12 +4,12 @@
  * one place in a group (schedule.c), so a memory and a place name one value at a time. */
 #include "autograd/plan/program.h"
 #include "core/kernels/simd/text.h"
+#include "core/span.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct value {
     int memory; /* -1: a number of the program's own */
@@ -206,19 +206,19 @@ static void put_loop_with_sums(emitter *e, const tg_part *part, int64_t number) 
     fprintf(e->file,
             "}\n__attribute__((visibility(\"default\"))) void group_%" PRId64
             "(int64_t begin, int64_t end, char *const *at, const S *arg) {\n"
-            "    enum { SUMS = %d, VECTORS = 256 / (int)sizeof(S) / W };\n"
-            "    for (int64_t chunk = begin; chunk < end; chunk += 1024) {\n"
+            "    enum { SUMS = %d, CHUNK = %d, VECTORS = 256 / (int)sizeof(S) / W };\n"
+            "    for (int64_t chunk = begin; chunk < end; chunk += CHUNK) {\n"
             "        V sum[VECTORS * SUMS];\n"
-            "        int64_t i = chunk, last = end - chunk < 1024 ? end : chunk + 1024, k = 0;\n"
+            "        int64_t i = chunk, last = end - chunk < CHUNK ? end : chunk + CHUNK, k = 0;\n"
             "        for (int j = 0; j < VECTORS * SUMS; j++) sum[j] = K(0);\n"
             "        for (; i + W <= last; i += W, k = (k + 1) %% VECTORS) step_%" PRId64
             "(i, W, at, arg, sum + k * SUMS);\n"
             "        if (i < last) step_%" PRId64 "(i, last - i, at, arg, sum + k * SUMS);\n"
             "        for (int h = VECTORS / 2; h > 0; h /= 2)\n"
             "            for (int j = 0; j < h * SUMS; j++) sum[j] = sum[j] + sum[h * SUMS + j];\n",
-            number, part->sums, number, number);
+            number, part->sums, TG_SUM_CHUNK, number, number);
     for (int k = 0; k < part->sums; k++)
-        fprintf(e->file, "        ((S *)at[%d])[chunk / 1024] = across(sum[%d], plus);\n",
+        fprintf(e->file, "        ((S *)at[%d])[chunk / CHUNK] = across(sum[%d], plus);\n",
                 add_operand(e, -1, k), k);
     fputs("    }\n}\n", e->file);
 }
@@ -307,16 +307,10 @@ static void compile(tg_program *p, int dtype) {
     if (p->compiled[dtype].library) take_functions(p, dtype);
 }
 
-static double seconds(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 void tg_program_compile(tg_program *p) {
-    double begin = seconds();
+    int64_t begin = tg_span_now();
     for (int dtype = TG_F32; dtype <= TG_F64; dtype++) compile(p, dtype);
-    p->compile_seconds = seconds() - begin;
+    p->compile_seconds = (double)(tg_span_now() - begin) / 1e9;
 }
 
 bool tg_program_share_groups(tg_program *p) {

@@ -36,6 +36,7 @@ typedef struct tg_plan_kernel {
 
 typedef struct tg_plan_extent {    /* and on what */
     int64_t n, cost, unit;         /* elements, what one costs, how many are for one thread at a time */
+    const tg_plan_map *map;        /* the kernel as it was recorded */
     uint8_t size[TG_MAX_OPERANDS]; /* bytes to the operand's next element; 0: it stays */
     uint8_t local; /* bit k: p.each[k] is an offset into the scratch of the thread that runs the block, */
     uint8_t wide;  /* bit k: where a whole chunk of a sum has room */
@@ -172,6 +173,9 @@ bool tg_program_make_sums(tg_program *p);
 /* Elements of a chunk, at x, whose sum becomes a partial one; then the call that folds all of them. */
 void tg_sum_chunk(const tg_part_sum *s, int64_t chunk, const void *x);
 tg_status tg_program_run_summed(const tg_program *p, const tg_program_call *c);
+
+/* The call behind the group that this one begins, or is in the middle of; behind the call itself, where it is in none. */
+int64_t tg_group_end(const tg_recording *rec, int64_t call);
 
 /* Whether a call writes operand i. */
 bool tg_call_writes(const tg_plan_call *c, int i);

@@ -200,13 +200,18 @@ static void live(tg_memory *m, int64_t first, int64_t last) {
     m->last = last;
 }
 
+int64_t tg_group_end(const tg_recording *rec, int64_t call) {
+    const int group = rec->call[call].group;
+    int64_t end = call + 1;
+    while (group && end < rec->n_calls && rec->call[end].group == group) end++;
+    return end;
+}
+
 /* All calls of a group go on at the same time, a block each in turn. */
 static void find_lives(tg_recording *rec) {
     for (int64_t i = 0; i < rec->n_memories; i++) rec->memory[i].first = -1;
     for (int64_t first = 0, end; first < rec->n_calls; first = end) {
-        end = first + 1;
-        while (rec->call[first].group && end < rec->n_calls && rec->call[end].group == rec->call[first].group)
-            end++;
+        end = tg_group_end(rec, first);
         for (int64_t c = first; c < end; c++)
             for (int64_t i = rec->call[c].operand; i < rec->call[c].operand + rec->call[c].n; i++)
                 if (rec->operand[i].memory >= 0) live(&rec->memory[rec->operand[i].memory], first, end - 1);
@@ -292,10 +297,9 @@ static void make_global(tg_recording *rec, tg_plan_map *m, int64_t number, void 
 /* A group that needs more blocks than there are is none. */
 static void find_slots(tg_recording *rec) {
     for (int64_t first = 0, end; first < rec->n_calls; first = end) {
-        int group = rec->call[first].group;
-        for (end = first + 1; group && end < rec->n_calls && rec->call[end].group == group;) end++;
         slots s = {0};
-        if (!group) continue;
+        end = tg_group_end(rec, first);
+        if (!rec->call[first].group) continue;
         for_each_map(rec, first, end, note_last, NULL);
         for_each_map(rec, first, end, take_slots, &s);
         if (s.full) for_each_map(rec, first, end, make_global, NULL);

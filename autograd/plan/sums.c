@@ -35,12 +35,6 @@ static int64_t maker_of(const tg_recording *rec, int64_t before, int memory) {
     return -1;
 }
 
-static int64_t end_of_group(const tg_recording *rec, int64_t c) {
-    int group = rec->call[c].group;
-    while (c < rec->n_calls && rec->call[c].group == group) c++;
-    return c;
-}
-
 /* Whether the kernel changes what the group has read before, among those of the group up to it. */
 static bool overwrites(const tg_recording *rec, int64_t first, int64_t c, const tg_plan_map *last) {
     const int memory = last->memory[0];
@@ -76,7 +70,7 @@ void tg_find_sums(tg_recording *rec) {
         int64_t maker = maker_of(rec, i, memory), first = maker;
         if (maker < 0) continue;
         while (first > 0 && rec->call[first - 1].group == rec->call[maker].group) first--;
-        int64_t end = end_of_group(rec, maker);
+        int64_t end = tg_group_end(rec, maker);
         for (int64_t c = first; c < end; c++) sums += rec->call[c].summed;
         if (sums == TG_SUMS || rec->memory[memory].summed || !can_run_again(rec, first, end)) continue;
         rec->memory[memory].summed = sums + 1;
@@ -87,13 +81,11 @@ void tg_find_sums(tg_recording *rec) {
 
 /* ---- while a program is made ---- */
 
-/* The last kernel of the part that writes the memory. */
+/* The last kernel of the part that writes the memory, counted from its first. */
 static int64_t writer_of(const tg_program *p, const tg_part *part, int memory) {
-    int64_t kernel = part->first, writer = -1;
-    for (int64_t c = part->call; kernel < part->end; c++)
-        for (int k = 0; k < p->rec.call[c].maps; k++, kernel++)
-            if (p->rec.map[p->rec.call[c].map + k].memory[0] == memory) writer = kernel;
-    return writer;
+    int64_t kernel = part->end - 1;
+    while (p->extent[kernel].map->memory[0] != memory) kernel--;
+    return kernel - part->first;
 }
 
 bool tg_program_make_sums(tg_program *p) {
@@ -105,7 +97,7 @@ bool tg_program_make_sums(tg_program *p) {
             *s = (tg_part_sum){.memory = x->memory,
                                .dtype = x->a->dtype,
                                .size = (int)tg_dtype_size((tg_dtype)x->a->dtype),
-                               .kernel = writer_of(p, part, x->memory) - part->first,
+                               .kernel = writer_of(p, part, x->memory),
                                .n = x->a->numel};
             int64_t chunks = (s->n + TG_SUM_CHUNK - 1) / TG_SUM_CHUNK;
             if (!(s->partial = tg_program_take(p, chunks, (size_t)s->size))) return false;

@@ -1,9 +1,9 @@
 /* Groups that are compiled: the bits of the eager step, and blocks where there is no compiler or no folder of the user's own. */
-#define _XOPEN_SOURCE 700 /* mkdtemp, nftw */
+#define _XOPEN_SOURCE 700 /* tests/cache_folder.h */
 #include "tests/autograd/helpers.h"
+#include "tests/cache_folder.h"
 
 #include <dirent.h>
-#include <ftw.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
@@ -16,27 +16,15 @@
 
 enum { N = 2048 + 37 };
 
-/* ---- a folder of each test's own ---- */
-
-static char folder[] = "/tmp/tapegrad-test-XXXXXX";
-
 static void begin_folder(void) {
     begin_test();
-    strcpy(strrchr(folder, '-'), "-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    setenv("TG_CACHE", folder, 1);
+    make_cache_folder();
     unsetenv("TG_CC");
-}
-
-static int remove_one(const char *path, const struct stat *s, int type, struct FTW *at) {
-    (void)s, (void)type, (void)at;
-    return remove(path);
 }
 
 static void end_folder(void) {
     chmod(folder, 0700);
-    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-    unsetenv("TG_CACHE");
+    remove_cache_folder();
     unsetenv("TG_CC");
     end_test();
 }

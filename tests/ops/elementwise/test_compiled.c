@@ -1,9 +1,9 @@
 /* The elementwise functions of one and of two tensors, and their gradients, in groups that are compiled: the bits of the eager
  * step, also where numbers are special. */
-#define _XOPEN_SOURCE 700 /* mkdtemp, nftw */
+#define _XOPEN_SOURCE 700 /* tests/cache_folder.h */
+#include "tests/cache_folder.h"
 #include "tests/ops/harness.h"
 
-#include <ftw.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,23 +31,13 @@ static const double special[] = {0, -0.0, 1, -1, 0.5, -0.5, 2, -2, 3, -3, 1.5, -
                                  0x1.fffffep-1, 0x1.fffffffffffffp-1, 170.5, 35.1, INFINITY, -INFINITY, NAN};
 enum { SPECIAL = sizeof special / sizeof *special };
 
-static char folder[] = "/tmp/tapegrad-test-XXXXXX";
-
 static void begin(void) {
     tg_error_clear();
-    strcpy(strrchr(folder, '-'), "-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    setenv("TG_CACHE", folder, 1);
-}
-
-static int remove_one(const char *path, const struct stat *s, int type, struct FTW *at) {
-    (void)s, (void)type, (void)at;
-    return remove(path);
+    make_cache_folder();
 }
 
 static void end(void) {
-    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-    unsetenv("TG_CACHE");
+    remove_cache_folder();
     tg_error_clear();
 }
 
