@@ -18,7 +18,7 @@
 
 #include "autograd/checkpoint.h"
 #include "autograd/functional.h"
-#include "autograd/gradcheck.h"
+#include "autograd/check/gradcheck.h"
 #include "autograd/plan/plan.h"
 #include "ops/nn/data/loader.h"
 #include "ops/nn/model/model.h"
@@ -190,10 +190,23 @@ struct tg_gradcheck_pack {
     int projections;
     uint64_t seed;
     int order;
-    bool allow_empty, allow_zero, end;
+    bool allow_empty, allow_zero;
+    int64_t samples;
+    int directions;
+    bool full;
+    double seconds;
+    tg_check_progress progress;
+    void *progress_user;
+    tg_checked_fn each;
+    void *each_user;
+    FILE *page, *json;
+    bool no_search, tolerances, end;
 };
 static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
-    const tg_gradcheck_opts opts = {NULL, p.eps, p.atol, p.rtol, p.projections, p.seed, p.order, p.allow_empty, p.allow_zero};
+    const tg_gradcheck_opts opts = {
+        NULL,       p.eps,      p.atol,    p.rtol,     p.projections,   p.seed, p.order,     p.allow_empty, p.allow_zero, p.samples,
+        p.directions, p.full,   p.seconds, p.progress, p.progress_user, p.each, p.each_user, p.page,        p.json,       p.no_search,
+        p.tolerances};
     return tg_gradcheck_with(p.f, p.user, p.n, p.in, p.report, opts);
 }
 struct tg_loader_new_pack {
@@ -373,11 +386,11 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_register_hook(...) TG_STATUS_AT(tg_register_hook(__VA_ARGS__))
 #define tg_remove_hooks(...) TG_STATUS_AT(tg_remove_hooks(__VA_ARGS__))
 
+/* autograd/check/gradcheck.h */
+
 /* autograd/checkpoint.h */
 
 /* autograd/functional.h */
-
-/* autograd/gradcheck.h */
 
 /* autograd/op.h */
 #define tg_apply(...) TG_AT(tg_apply(__VA_ARGS__))

@@ -11,7 +11,7 @@
  *   core/io/safetensors.h  named tensors and texts      core/io/csv.h   CSV files, of numbers
  *   core/io/npz.h     npz files, of NumPy               core/io/text.h  bytes of files
  *   autograd/op.h     the op contract: ops of your own  autograd/tape.h the tape: mark, rewind, print
- *   autograd/backward.h    tg_backward and tg_grad      autograd/gradcheck.h   checking gradients
+ *   autograd/backward.h    tg_backward and tg_grad      autograd/check/...     checking gradients
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
  *   autograd/plan/plan.h   a step recorded once         autograd/profile/profile.h  where the time goes
  *   autograd/composed.h    functions made of others
@@ -45,10 +45,11 @@
 #include "core/version.h"
 
 #include "autograd/backward.h"
+#include "autograd/check/gradcheck.h"
+#include "autograd/check/verdict.h"
 #include "autograd/checkpoint.h"
 #include "autograd/composed.h"
 #include "autograd/functional.h"
-#include "autograd/gradcheck.h"
 #include "autograd/op.h"
 #include "autograd/plan/plan.h"
 #include "autograd/profile/profile.h"

@@ -27,7 +27,7 @@ static tg_gradcheck_report gradcheck(const trial *t, tg_gradcheck_fn f, int orde
     trial copy = *t;
     tg_gradcheck(f, &copy, t->n_leaves, leaf, &r, .order = order, .seed = t->seed, .eps = t->row->eps,
                  .projections = fast_mode() || t->kind == K_SIZES ? 1 : 2, .allow_empty = t->kind == K_EMPTY,
-                 .allow_zero = true);
+                 .allow_zero = true, .tolerances = true);
     fail_if_error(t, "gradcheck");
     tg_tape_rewind(mark);
     return r;

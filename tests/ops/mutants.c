@@ -80,7 +80,7 @@ static bool passes(subject *s, tg_tensor *const *in, int n, const sample *row, i
     s->curved = order == 2;
     s->m.planted = false;
     return tg_gradcheck(apply_mutant, s, n, in, r, .order = order, .eps = row->eps, .seed = 7,
-                        .allow_zero = true);
+                        .allow_zero = true, .tolerances = true);
 }
 
 /* What was found out about one mutant over all rows and nodes. */

@@ -1,0 +1,155 @@
+/* Derivatives judged one by one, by elements or along random directions, and what they make of an input and of the whole. */
+#include "autograd/check/check.h"
+#include "core/span.h"
+
+#include <math.h>
+
+int tg_check_gravity(tg_verdict v) {
+    static const int gravity[] = {4, 0, 5, 1, 3, 2}; /* by tg_verdict */
+    return gravity[v];
+}
+
+bool tg_check_is_worse(const tg_check *c, double ratio) { return c->r->input < 0 || ratio > c->r->worst; }
+
+/* ---- the verdict of an input ---- */
+
+static tg_verdict verdict_of_input(const tg_checked_input *in) {
+    if (in->verdicts[TG_WRONG]) return TG_WRONG;
+    if (in->verdicts[TG_NO_VERDICT]) return TG_NO_VERDICT;
+    if (in->verdicts[TG_NOISE_LIMITED]) return TG_NOISE_LIMITED;
+    if (!in->noticed && !in->verdicts[TG_KINK]) return TG_NOT_EXERCISED;
+    return in->verdicts[TG_KINK] ? TG_KINK : TG_CORRECT;
+}
+
+static double ratio_of(const tg_check *c, const tg_evidence *e) {
+    double gap = fabs(e->analytic - e->numeric), size = fmax(fabs(e->analytic), fabs(e->numeric));
+    return gap == 0 ? 0 : isfinite(gap) ? gap / (e->error + c->opts.rtol * size) : INFINITY;
+}
+
+/* NaN where two elements cannot be told apart, as none may then be the other. */
+static bool is_moved(const tg_check *c, int k, const tg_evidence *e) {
+    for (int64_t i = 0; i < c->s.was[k].numel; i++)
+        if (fabs(c->s.analytic[k][i] - e->numeric) <= 3 * e->error + 1e-9 * fabs(e->numeric)) return true;
+    return false;
+}
+
+/* What only the other elements can tell. */
+static void add_hint(const tg_check *c, int k, tg_evidence *e) {
+    double n = (double)c->s.was[k].numel, ratio = e->analytic / e->numeric;
+    if (e->verdict != TG_WRONG || e->hint != TG_HINT_NONE || n < 2) return;
+    if (fabs(ratio * n - 1) < 1e-3 || fabs(ratio / n - 1) < 1e-3)
+        e->hint = TG_HINT_MEAN;
+    else if (is_moved(c, k, e))
+        e->hint = TG_HINT_MOVED;
+}
+
+static void note(tg_check *c, int k, tg_checked *one) {
+    tg_checked_input *in = &c->input[k];
+    tg_evidence *e = &one->evidence;
+    tg_gradcheck_report *r = c->r;
+    if (one->element >= 0) add_hint(c, k, e);
+    double ratio = ratio_of(c, e);
+    int gravity = tg_check_gravity(e->verdict);
+    in->verdicts[e->verdict]++, r->verdicts[e->verdict]++, r->compared++;
+    in->noticed += e->noticed && e->verdict == TG_CORRECT;
+    r->noticed += e->noticed && e->verdict == TG_CORRECT;
+    if (e->verdict != TG_NOT_EXERCISED) c->moved[k] = true;
+    int before = in->worst.order ? tg_check_gravity(in->worst.evidence.verdict) : -1;
+    if (gravity > before || (gravity == before && ratio > in->ratio)) in->worst = *one, in->ratio = ratio;
+    before = r->input < 0 ? -1 : tg_check_gravity(r->evidence.verdict);
+    if (gravity > before || (gravity == before && ratio > r->worst)) {
+        r->worst = ratio, r->order = one->order, r->input = one->input, r->element = one->element;
+        r->analytic = e->analytic, r->numeric = e->numeric, r->evidence = *e;
+    }
+    in->verdict = verdict_of_input(in);
+    if (c->opts.each) c->opts.each(one, c->opts.each_user);
+}
+
+/* ---- one derivative ---- */
+
+static bool may_go_on(tg_check *c) {
+    double seconds = 1e-9 * (double)(tg_span_now() - c->began);
+    if (seconds >= c->opts.seconds) c->stopped = true;
+    if (c->opts.progress && !c->stopped && !c->opts.progress(c->r->compared, c->all, c->opts.progress_user))
+        c->stopped = true;
+    return !c->stopped;
+}
+
+/* The noise is measured along the first line of each order, and taken to be the same along the others. */
+static tg_status judge(tg_check *c, tg_subject_line *line, double analytic, double scale) {
+    tg_checked one = {.order = c->s.order, .input = c->s.which[line->k], .element = line->d ? -1 : line->element};
+    if (!(c->noise >= 0)) {
+        c->noise = tg_noise_of(tg_subject_on_line, line, 1e-11 * scale);
+        if (!isfinite(c->noise)) c->noise = 0;
+    }
+    tg_judge_opts opts = {.scale = scale, .rtol = c->opts.rtol, .noise = c->noise, .full = c->opts.full};
+    if (tg_error_status() == TG_OK) tg_judge(tg_subject_on_line, line, analytic, opts, &one.evidence);
+    if (tg_error_status() == TG_OK) note(c, line->k, &one);
+    return tg_error_status();
+}
+
+static double largest(const tg_array *a) {
+    double most = 0;
+    for (int64_t i = 0; i < a->numel; i++) most = fmax(most, fabs(tg_array_get(a, i)));
+    return most;
+}
+
+/* The scale of a step: that of the element, unless it is small among the others. */
+static tg_status judge_element(tg_check *c, int k, int64_t i, double most) {
+    double x = fabs(tg_array_get(&c->s.was[k], i));
+    tg_subject_line line = {&c->s, k, i, NULL};
+    return judge(c, &line, c->s.analytic[k][i], most > 0 && isfinite(most) ? fmax(x, 1e-3 * most) : 1);
+}
+
+/* Along d with d_i of +-[0.5, 1.5) times the scale of element i. */
+static tg_status judge_direction(tg_check *c, int k, double *d, double most) {
+    const tg_array *x = &c->s.was[k];
+    double analytic = 0;
+    for (int64_t i = 0; i < x->numel; i++) {
+        double u = tg_rng_uniform(&c->s.rng), size = fmax(fabs(tg_array_get(x, i)), 1e-3 * most);
+        d[i] = (u < 0.5 ? -0.5 - 2 * u : 2 * u - 0.5) * (size > 0 && isfinite(size) ? size : 1);
+        analytic += d[i] * c->s.analytic[k][i];
+    }
+    tg_subject_line line = {&c->s, k, -1, d};
+    return judge(c, &line, analytic, 1);
+}
+
+/* ---- one input ---- */
+
+static tg_status judge_directions(tg_check *c, int k, double most) {
+    tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
+    double *d = tg_subject_memory((size_t)c->s.was[k].numel, sizeof *d);
+    for (int i = 0; d && i < c->opts.directions && tg_error_status() == TG_OK; i++) {
+        if (!may_go_on(c)) break;
+        judge_direction(c, k, d, most);
+    }
+    tg_arena_rewind(&tg_tape_get()->scratch, scratch);
+    return tg_error_status();
+}
+
+/* All elements, or so many of n drawn without repeats, in order: each of those to come is taken with the chance that as
+ * many of them are still wanted. */
+static tg_status judge_elements(tg_check *c, int k, double most) {
+    int64_t n = c->s.was[k].numel, wanted = c->opts.samples && c->opts.samples < n ? c->opts.samples : n;
+    c->input[k].left_out += n - wanted, c->r->left_out += n - wanted;
+    for (int64_t i = 0; i < n && wanted > 0; i++) {
+        if (wanted < n - i && (int64_t)tg_rng_below(&c->s.rng, (uint64_t)(n - i)) >= wanted) continue;
+        if (!may_go_on(c)) {
+            c->input[k].left_out += wanted, c->r->left_out += wanted;
+            return TG_OK;
+        }
+        wanted--;
+        if (judge_element(c, k, i, most) != TG_OK) return tg_error_status();
+    }
+    return TG_OK;
+}
+
+tg_status tg_check_judge(tg_check *c) {
+    c->noise = -1;
+    for (int k = 0; k < c->s.n_which && tg_error_status() == TG_OK; k++) {
+        if (c->s.was[k].numel == 0) continue;
+        double most = largest(&c->s.was[k]);
+        c->opts.directions ? judge_directions(c, k, most) : judge_elements(c, k, most);
+    }
+    return tg_error_status();
+}

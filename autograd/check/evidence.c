@@ -1,0 +1,49 @@
+/* Verdicts and evidence in words. */
+#include "autograd/check/verdict.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define NAME(table, i) ((size_t)(i) < sizeof(table) / sizeof *(table) ? (table)[i] : (table)[0])
+
+const char *tg_verdict_name(tg_verdict verdict) {
+    static const char *const name[] = {"NO VERDICT", "CORRECT", "WRONG", "KINK", "NOISE-LIMITED", "NOT-EXERCISED"};
+    return NAME(name, verdict);
+}
+
+const char *tg_gap_law_name(tg_gap_law law) {
+    static const char *const name[] = {"no law fits the gap", "the gap is within the noise",
+                                       "the gap shrinks with the step", "the gap is the same at every step",
+                                       "the slopes to either side differ at every step"};
+    return NAME(name, law);
+}
+
+const char *tg_hint_name(tg_hint hint) {
+    static const char *const name[] = {"",
+                                       "the sign is wrong",
+                                       "a small whole factor, or a use of the input, is missing or repeated",
+                                       "a term, or all of it, is missing",
+                                       "a mean stands for a sum, or a sum for a mean",
+                                       "there is a term too many: the function does not depend on this element",
+                                       "another element has this value: transposed or permuted"};
+    return NAME(name, hint);
+}
+
+void tg_evidence_text(const tg_evidence *e, char *text, size_t n) {
+    if (!e || (!text && n)) {
+        tg_fail(TG_ERR_ARGUMENT, "tg_evidence_text: the %s is NULL", e ? "text" : "evidence");
+        return;
+    }
+    int used = snprintf(text, n, "%s: analytic %.12g, numeric %.12g +- %.2g", tg_verdict_name(e->verdict),
+                        e->analytic, e->numeric, e->error);
+    size_t at = used < 0 ? 0 : (size_t)used;
+    if (e->verdict == TG_KINK && at < n)
+        used = snprintf(text + at, n - at, ", slopes %.6g to the left and %.6g to the right", e->left, e->right);
+    else if (at < n)
+        used = snprintf(text + at, n - at, "; %s", tg_gap_law_name(e->law));
+    at += used < 0 ? 0 : (size_t)used;
+    if (!isnan(e->taylor) && at < n) used = snprintf(text + at, n - at, "; Taylor slope %.2f", e->taylor);
+    else used = 0;
+    at += used < 0 ? 0 : (size_t)used;
+    if (e->hint != TG_HINT_NONE && at < n) snprintf(text + at, n - at, "; %s", tg_hint_name(e->hint));
+}

@@ -1,0 +1,41 @@
+/* Private. The values of phi on a ladder of steps, and the limits that they tend to: autograd/check/verdict.h. */
+#ifndef TG_AUTOGRAD_CHECK_LADDER_H
+#define TG_AUTOGRAD_CHECK_LADDER_H
+
+#include "autograd/check/verdict.h"
+
+enum { TG_RUNGS = 14, TG_FEWEST_RUNGS = 5 };
+
+/* A number with an error bar; `rung` is the finest that it is made of. An infinite error: there is no limit to be seen. */
+typedef struct tg_limit {
+    double value, error;
+    int rung;
+} tg_limit;
+
+typedef struct tg_ladder {
+    tg_line phi;
+    void *user;
+    double at_0, noise;
+    int n, evaluations; /* rungs so far, those left out among them not counted */
+    double above[TG_RUNGS], below[TG_RUNGS]; /* the steps: h and, positive too, that to the other side */
+    double high[TG_RUNGS], low[TG_RUNGS];    /* phi there */
+    tg_limit central, right, left;           /* of D, R and L */
+} tg_ladder;
+
+/* Evaluates phi(0); false where that is not finite. */
+bool tg_ladder_begin(tg_ladder *l, tg_line phi, void *user, double noise);
+
+/* Goes to h and -h; a step whose values are not finite, or that rounding has swallowed, is left out. Then the limits are
+ * those of all rungs so far. */
+void tg_ladder_descend(tg_ladder *l, double h);
+
+/* D, R and L of rung i, and the noise in each. */
+double tg_ladder_central(const tg_ladder *l, int i);
+double tg_ladder_right(const tg_ladder *l, int i);
+double tg_ladder_left(const tg_ladder *l, int i);
+double tg_ladder_noise(const tg_ladder *l, int i);
+
+/* How far phi moves: the largest |phi(h) - phi(0)|. */
+double tg_ladder_range(const tg_ladder *l);
+
+#endif

@@ -1,0 +1,59 @@
+/* Private. The function that a gradient check is about: its inputs, its values along a line, and its derivatives of any
+ * order. Of order 1 it is S = p . y; of order k + 1 it is S' = sum over i of v_i . dS/dx_i, v random. */
+#ifndef TG_AUTOGRAD_CHECK_SUBJECT_H
+#define TG_AUTOGRAD_CHECK_SUBJECT_H
+
+#include "autograd/check/gradcheck.h"
+#include "autograd/walk.h"
+#include "core/random.h"
+
+enum { TG_MAX_ORDER = 8 };
+
+typedef struct tg_subject {
+    const char *who;
+    tg_gradcheck_fn f;
+    void *user;
+    int n, order;
+    tg_tensor **in; /* what f is given; lines go through those checked, and every element is put back */
+    int *which;     /* the numbers of the inputs that require a gradient */
+    int n_which;
+    tg_array *was;     /* for each of `which`: a copy of what it was */
+    bool *unused;      /* for each of `which`: no recorded op leads to it */
+    double **analytic; /* for each of `which`: the derivatives of S */
+    tg_tensor *p;      /* projection of y */
+    tg_tensor **v[TG_MAX_ORDER]; /* v[k]: for each of `which`, that of its gradient of order k */
+    bool may_stand_alone;        /* a result that depends on nothing is no error */
+    int64_t evaluations;
+    tg_rng rng;
+} tg_subject;
+
+/* Reads the inputs; everything lives in the tape's scratch arena but for `was`, which tg_subject_end drops after it has put
+ * the elements back. */
+tg_status tg_subject_begin(tg_subject *s, tg_tensor *const *in);
+void tg_subject_end(tg_subject *s);
+
+/* n elements of the scratch arena, not cleared; NULL with the error raised. */
+void *tg_subject_memory(size_t n, size_t size);
+
+/* Draws p and all v for this order, and computes `analytic`. */
+tg_status tg_subject_derive(tg_subject *s, int order);
+
+/* S; NaN with the error raised. */
+double tg_subject_value(tg_subject *s);
+
+/* The first of `which` that f depends on neither by recorded ops nor, where `moved` says so, by its values; -1: none. */
+int tg_subject_idle(const tg_subject *s, const bool *moved);
+
+/* A tensor of +-[0.5, 1.5): no element is weighted near zero, and signs differ. */
+tg_tensor *tg_subject_random(tg_subject *s, tg_shape shape);
+
+/* The line x_k + t d; d NULL: the unit vector of `element`. */
+typedef struct tg_subject_line {
+    tg_subject *subject;
+    int k;
+    int64_t element;
+    const double *d;
+} tg_subject_line;
+double tg_subject_on_line(double *t, void *line);
+
+#endif
