@@ -918,6 +918,10 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
     TG_STATUS_AT(tg_plot_confusion_with(TG_WITH_OPTIONS(3, tg_plot_confusion_opts, __VA_ARGS__)))
 #define tg_plot_images(...) TG_STATUS_AT(tg_plot_images_with(TG_WITH_OPTIONS(2, tg_plot_images_opts, __VA_ARGS__)))
 
+/* ops/nn/train/check_model.h */
+#define tg_gradcheck_model(...) \
+    TG_VALUE_AT(bool, tg_gradcheck_model_with(TG_WITH_OPTIONS(5, tg_gradcheck_model_opts, __VA_ARGS__)))
+
 /* ops/nn/train/evaluate.h */
 #define tg_meter_add_mean(...) TG_VOID_AT(tg_meter_add_mean(__VA_ARGS__))
 #define tg_meter_add(...) TG_STATUS_AT(tg_meter_add(__VA_ARGS__))

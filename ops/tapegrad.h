@@ -77,6 +77,7 @@
 #include "ops/nn/layers/transformer.h"
 #include "ops/nn/optim/schedule.h"
 #include "ops/nn/plot/plot.h"
+#include "ops/nn/train/check_model.h"
 #include "ops/nn/train/evaluate.h"
 #include "ops/nn/train/fit.h"
 #include "ops/nn/train/interrupt.h"

@@ -111,7 +111,7 @@ static tg_status judge_element(tg_check *c, int k, int64_t i, double most) {
     double x = fabs(tg_array_get(&c->s.was[k], i));
     tg_subject_line line = {&c->s, k, i, NULL};
     return judge(c, &line, c->s.analytic[k][i], c->s.rounding[k][i],
-                 most > 0 && isfinite(most) ? fmax(x, 1e-3 * most) : 1, most);
+                 most > 0 && isfinite(most) ? fmax(x, 0.1 * most) : 1, most);
 }
 
 /* Along d with d_i of +-[0.5, 1.5) times the scale of element i. */
@@ -119,7 +119,7 @@ static tg_status judge_direction(tg_check *c, int k, double *d, double most) {
     const tg_array *x = &c->s.was[k];
     double analytic = 0, rounding = 0;
     for (int64_t i = 0; i < x->numel; i++) {
-        double u = tg_rng_uniform(&c->s.rng), size = fmax(fabs(tg_array_get(x, i)), 1e-3 * most);
+        double u = tg_rng_uniform(&c->s.rng), size = fmax(fabs(tg_array_get(x, i)), 0.1 * most);
         d[i] = (u < 0.5 ? -0.5 - 2 * u : 2 * u - 0.5) * (size > 0 && isfinite(size) ? size : 1);
         analytic += d[i] * c->s.analytic[k][i];
         rounding += fabs(d[i]) * c->s.rounding[k][i];
