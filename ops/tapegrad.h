@@ -45,6 +45,7 @@
 #include "core/version.h"
 
 #include "autograd/backward.h"
+#include "autograd/check/function.h"
 #include "autograd/check/gradcheck.h"
 #include "autograd/check/verdict.h"
 #include "autograd/checkpoint.h"

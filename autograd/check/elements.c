@@ -4,51 +4,16 @@
 
 #include <math.h>
 
-int tg_check_gravity(tg_verdict v) {
-    static const int gravity[] = {4, 0, 5, 1, 3, 2}; /* by tg_verdict */
-    return gravity[v];
-}
-
 bool tg_check_is_worse(const tg_check *c, double ratio) { return c->r->input < 0 || ratio > c->r->worst; }
 
 /* ---- the verdict of an input ---- */
-
-static tg_verdict verdict_of_input(const tg_checked_input *in) {
-    if (in->verdicts[TG_WRONG]) return TG_WRONG;
-    if (in->verdicts[TG_NO_VERDICT]) return TG_NO_VERDICT;
-    if (in->verdicts[TG_NOISE_LIMITED]) return TG_NOISE_LIMITED;
-    if (!in->noticed && !in->verdicts[TG_KINK]) return TG_NOT_EXERCISED;
-    return in->verdicts[TG_KINK] ? TG_KINK : TG_CORRECT;
-}
-
-static double ratio_of(const tg_check *c, const tg_evidence *e) {
-    double gap = fabs(e->analytic - e->numeric), size = fmax(fabs(e->analytic), fabs(e->numeric));
-    return gap == 0 ? 0 : isfinite(gap) ? gap / (e->error + c->opts.rtol * size) : INFINITY;
-}
-
-/* NaN where two elements cannot be told apart, as none may then be the other. */
-static bool is_moved(const tg_check *c, int k, const tg_evidence *e) {
-    for (int64_t i = 0; i < c->s.was[k].numel; i++)
-        if (fabs(c->s.analytic[k][i] - e->numeric) <= 3 * e->error + 1e-9 * fabs(e->numeric)) return true;
-    return false;
-}
-
-/* What only the other elements can tell. */
-static void add_hint(const tg_check *c, int k, tg_evidence *e) {
-    double n = (double)c->s.was[k].numel, ratio = e->analytic / e->numeric;
-    if (e->verdict != TG_WRONG || e->hint != TG_HINT_NONE || n < 2) return;
-    if (fabs(ratio * n - 1) < 1e-3 || fabs(ratio / n - 1) < 1e-3)
-        e->hint = TG_HINT_MEAN;
-    else if (is_moved(c, k, e))
-        e->hint = TG_HINT_MOVED;
-}
 
 static void note(tg_check *c, int k, tg_checked *one) {
     tg_checked_input *in = &c->input[k];
     tg_evidence *e = &one->evidence;
     tg_gradcheck_report *r = c->r;
-    if (one->element >= 0) add_hint(c, k, e);
-    double ratio = ratio_of(c, e);
+    if (one->element >= 0) tg_check_hint(e, c->s.analytic[k], c->s.was[k].numel);
+    double ratio = tg_check_ratio(e, c->opts.rtol);
     int gravity = tg_check_gravity(e->verdict);
     in->verdicts[e->verdict]++, r->verdicts[e->verdict]++, r->compared++;
     in->noticed += e->noticed && e->verdict == TG_CORRECT;
@@ -61,7 +26,7 @@ static void note(tg_check *c, int k, tg_checked *one) {
         r->worst = ratio, r->order = one->order, r->input = one->input, r->element = one->element;
         r->analytic = e->analytic, r->numeric = e->numeric, r->evidence = *e;
     }
-    in->verdict = verdict_of_input(in);
+    in->verdict = tg_check_verdict_of(in->verdicts, in->noticed);
     if (c->opts.each) c->opts.each(one, c->opts.each_user);
 }
 
@@ -77,7 +42,8 @@ static bool may_go_on(tg_check *c) {
 
 /* The noise is measured along the first line of each order, and taken to be the same along the others. */
 static tg_status judge(tg_check *c, tg_subject_line *line, double analytic, double scale) {
-    tg_checked one = {.order = c->s.order, .input = c->s.which[line->k], .element = line->d ? -1 : line->element};
+    tg_checked one = {
+        .order = c->s.order, .input = c->s.which[line->k], .element = line->d ? -1 : line->element};
     if (!(c->noise >= 0)) {
         c->noise = tg_noise_of(tg_subject_on_line, line, 1e-11 * scale);
         if (!isfinite(c->noise)) c->noise = 0;
@@ -107,7 +73,7 @@ static tg_status judge_direction(tg_check *c, int k, double *d, double most) {
     double analytic = 0;
     for (int64_t i = 0; i < x->numel; i++) {
         double u = tg_rng_uniform(&c->s.rng), size = fmax(fabs(tg_array_get(x, i)), 1e-3 * most);
-        d[i] = (u < 0.5 ? -0.5 - 2 * u : 2 * u - 0.5) * (size > 0 && isfinite(size) ? size : 1);
+        d[i] = tg_check_signed(u) * (size > 0 && isfinite(size) ? size : 1);
         analytic += d[i] * c->s.analytic[k][i];
     }
     tg_subject_line line = {&c->s, k, -1, d};

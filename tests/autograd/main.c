@@ -11,6 +11,7 @@ TCase *tcase_tolerance(void);
 TCase *tcase_tolerance_edges(void);
 TCase *tcase_verdict(void);
 TCase *tcase_corpus(void);
+TCase *tcase_function(void);
 TCase *tcase_memory(void);
 TCase *tcase_checkpoint(void);
 TCase *tcase_hook(void);
@@ -34,6 +35,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_tolerance_edges());
     suite_add_tcase(suite, tcase_verdict());
     suite_add_tcase(suite, tcase_corpus());
+    suite_add_tcase(suite, tcase_function());
     suite_add_tcase(suite, tcase_checkpoint());
     suite_add_tcase(suite, tcase_hook());
     suite_add_tcase(suite, tcase_leaf_hooks());
