@@ -42,8 +42,7 @@ static bool may_go_on(tg_check *c) {
 
 /* The noise is measured along the first line of each order, and taken to be the same along the others. */
 static tg_status judge(tg_check *c, tg_subject_line *line, double analytic, double scale) {
-    tg_checked one = {
-        .order = c->s.order, .input = c->s.which[line->k], .element = line->d ? -1 : line->element};
+    tg_checked one = {.order = c->s.order, .input = c->s.which[line->k], .element = line->d ? -1 : line->element};
     if (!(c->noise >= 0)) {
         c->noise = tg_noise_of(tg_subject_on_line, line, 1e-11 * scale);
         if (!isfinite(c->noise)) c->noise = 0;
