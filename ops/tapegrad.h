@@ -78,6 +78,7 @@
 #include "ops/nn/layers/transformer.h"
 #include "ops/nn/optim/schedule.h"
 #include "ops/nn/plot/plot.h"
+#include "ops/nn/check/suite.h"
 #include "ops/nn/train/evaluate.h"
 #include "ops/nn/train/fit.h"
 #include "ops/nn/train/interrupt.h"
