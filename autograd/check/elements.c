@@ -72,7 +72,7 @@ static tg_status judge_direction(tg_check *c, int k, double *d, double most) {
     double analytic = 0;
     for (int64_t i = 0; i < x->numel; i++) {
         double u = tg_rng_uniform(&c->s.rng), size = fmax(fabs(tg_array_get(x, i)), 1e-3 * most);
-        d[i] = tg_check_signed(u) * (size > 0 && isfinite(size) ? size : 1);
+        d[i] = (u < 0.5 ? -0.5 - 2 * u : 2 * u - 0.5) * (size > 0 && isfinite(size) ? size : 1);
         analytic += d[i] * c->s.analytic[k][i];
     }
     tg_subject_line line = {&c->s, k, -1, d};

@@ -57,7 +57,8 @@ void tg_check_kernel(tg_trial *t) {
     if (b == 0) tg_trial_skip(t, "the result requires no gradient");
     for (int i = 0; i < b; i++) {
         char what[96];
-        snprintf(what, sizeof what, "input %d, walk not recorded (grad_kernel), held to the recorded one (grad)", at[i]);
+        snprintf(what, sizeof what,
+                 "input %d, walk not recorded (grad_kernel), held to the recorded one (grad)", at[i]);
         if (!tg_trial_compare(t, what, fused[i], written[i], 1e-12)) return;
     }
 }
@@ -109,7 +110,8 @@ void tg_check_adjoint(tg_trial *t) {
     double size = 0, right = 0, left = dot(u, jv, y, &size);
     for (int k = 0; k < p.n; k++) right += dot(ju[k], v[k], v[k], &size);
     if (!(fabs(left - right) <= 1e-11 * size))
-        tg_trial_fail(t, "<u, J v> is %.17g by a recorded walk, and <J^T u, v> %.17g by one that is not", left, right);
+        tg_trial_fail(t, "<u, J v> is %.17g by a recorded walk, and <J^T u, v> %.17g by one that is not",
+                      left, right);
     t->result->numbers += 1;
 }
 

@@ -90,8 +90,8 @@ static void write_xml(FILE *file, uint32_t code, const char *bytes, int n) {
 }
 
 static void write_counts(FILE *file, const tg_results *r) {
-    fprintf(file, " tests=\"%d\" failures=\"%d\" errors=\"0\" skipped=\"%d\" time=\"%.6f\"", r->n, r->failed, r->skipped,
-            r->seconds);
+    fprintf(file, " tests=\"%d\" failures=\"%d\" errors=\"0\" skipped=\"%d\" time=\"%.6f\"", r->n, r->failed,
+            r->skipped, r->seconds);
 }
 
 static void write_case(FILE *file, const tg_results *all, const tg_check_result *r) {
@@ -106,7 +106,9 @@ static void write_case(FILE *file, const tg_results *all, const tg_check_result 
     }
     fprintf(file, ">\n      <%s message=\"", r->outcome == TG_CHECK_FAILED ? "failure" : "skipped");
     write_text(file, r->message, write_xml);
-    fputs(r->outcome == TG_CHECK_FAILED ? "\" type=\"gradient\"/>\n    </testcase>\n" : "\"/>\n    </testcase>\n", file);
+    fputs(r->outcome == TG_CHECK_FAILED ? "\" type=\"gradient\"/>\n    </testcase>\n"
+                                        : "\"/>\n    </testcase>\n",
+          file);
 }
 
 void tg_write_junit(FILE *file, const tg_results *r) {

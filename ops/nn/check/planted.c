@@ -6,7 +6,8 @@
 #include <math.h>
 
 typedef enum fault { NEGATED = 1, SCALED, ZEROED, SHIFTED, TRANSPOSED, FAULTS } fault;
-static const char *const fault_name[] = {"", "negated", "times 1.03", "zero", "shifted by an element", "transposed"};
+static const char *const fault_name[] = {
+    "", "negated", "times 1.03", "zero", "shifted by an element", "transposed"};
 
 /* g with the fault; it can be recorded. */
 static tg_tensor *with_fault(tg_tensor *g, fault how) {
@@ -81,8 +82,8 @@ static void try_fault(tg_trial *t, int i, fault how) {
         return;
     }
     t->result->verdict = TG_NOT_EXERCISED;
-    tg_trial_fail(t, "%s: the gradient of input %d %s on purpose is not WRONG: %s", tg_verdict_name(TG_NOT_EXERCISED), i,
-                  fault_name[how], r.message);
+    tg_trial_fail(t, "%s: the gradient of input %d %s on purpose is not WRONG: %s",
+                  tg_verdict_name(TG_NOT_EXERCISED), i, fault_name[how], r.message);
 }
 
 static int plant_in(tg_trial *t, tg_tensor *const *g, const int *at, int n, int i) {
@@ -97,13 +98,16 @@ void tg_check_planted(tg_trial *t) {
     int at[TG_CHECK_MOST_TENSORS], n = tg_trial_inputs(t, TG_F64, 0, true, in), takers = 0;
     int m = n < 0 ? -1 : tg_trial_gradients(t, n, in, false, &y, at, g);
     for (int i = 0; m >= 0 && i < t->n; i++) {
-        if (!tg_trial_takes_gradient(t, i) || tg_numel(in[i]) == 0 || t->result->outcome != TG_CHECK_PASSED) continue;
+        if (!tg_trial_takes_gradient(t, i) || tg_numel(in[i]) == 0 || t->result->outcome != TG_CHECK_PASSED)
+            continue;
         takers++;
         if (plant_in(t, g, at, m, i) > 0 || t->row->allow_zero) continue;
         t->result->verdict = TG_NOT_EXERCISED;
         tg_trial_fail(t, "%s: a wrong gradient of input %d is the same as the right one: both are 0",
                       tg_verdict_name(TG_NOT_EXERCISED), i);
     }
-    if (m >= 0 && takers == 0) tg_trial_skip(t, "no input takes a gradient");
-    else if (t->planted == 0) tg_trial_skip(t, "every gradient is 0 (.allow_zero)");
+    if (m >= 0 && takers == 0)
+        tg_trial_skip(t, "no input takes a gradient");
+    else if (t->planted == 0)
+        tg_trial_skip(t, "every gradient is 0 (.allow_zero)");
 }

@@ -34,15 +34,19 @@ const char *tg_check_kind_name(tg_check_kind kind) {
 /* ---- a row ---- */
 
 static const char *wrong_with_input(const tg_check_input *in) {
-    if (!isfinite(in->low) || !isfinite(in->high) || in->low > in->high) return "its domain is not [low, high)";
-    if (in->n_kinks < 0 || in->n_kinks > 3 || !(in->apart >= 0)) return "it has 0 to 3 kinks, and keeps apart from them";
+    if (!isfinite(in->low) || !isfinite(in->high) || in->low > in->high)
+        return "its domain is not [low, high)";
+    if (in->n_kinks < 0 || in->n_kinks > 3 || !(in->apart >= 0))
+        return "it has 0 to 3 kinks, and keeps apart from them";
     if ((unsigned)in->dtype >= TG_DTYPES) return "its dtype is none";
+    if (in->index_of && (in->index_of < 'a' || in->index_of > 'z')) return ".index_of is no letter";
     return NULL;
 }
 
 static const char *wrong_with_sizes(const char *s) {
     for (; s && *s; s += 2)
-        if (s[0] < 'a' || s[0] > 'z' || s[1] < '0' || s[1] > '9') return ".sizes are pairs of a letter and a digit";
+        if (s[0] < 'a' || s[0] > 'z' || s[1] < '0' || s[1] > '9')
+            return ".sizes are pairs of a letter and a digit";
     return NULL;
 }
 
@@ -131,9 +135,11 @@ static void count_row(tg_check_report *r, const tg_trial *t, const tg_check_resu
         by[result[k].outcome]++, r->by_kind[k][result[k].outcome]++;
         r->numbers += result[k].numbers;
         if (result[k].outcome == TG_CHECK_FAILED && !r->message[0])
-            snprintf(r->message, sizeof r->message, "%.60s: %s: %.400s", result[k].row, checks[k].name, result[k].message);
+            snprintf(r->message, sizeof r->message, "%.60s: %s: %.400s", result[k].row, checks[k].name,
+                     result[k].message);
     }
-    r->rows++, r->passed += by[TG_CHECK_PASSED], r->failed += by[TG_CHECK_FAILED], r->skipped += by[TG_CHECK_SKIPPED];
+    r->rows++, r->passed += by[TG_CHECK_PASSED], r->failed += by[TG_CHECK_FAILED],
+        r->skipped += by[TG_CHECK_SKIPPED];
     r->planted += t->planted, r->caught += t->caught;
     if (by[TG_CHECK_PASSED] == 0 && !r->message[0])
         snprintf(r->message, sizeof r->message, "%.60s: every check was skipped", result->row);
@@ -144,8 +150,8 @@ static bool is_chosen(const tg_check_row *row, const char *only) {
     return !only || (row->name && strstr(row->name, only));
 }
 
-static void run_rows(int n, const tg_check_row *rows, const tg_check_suite_opts *opts, tg_check_result *result,
-                     tg_check_report *r) {
+static void run_rows(int n, const tg_check_row *rows, const tg_check_suite_opts *opts,
+                     tg_check_result *result, tg_check_report *r) {
     for (int i = 0; i < n; i++) {
         if (!is_chosen(&rows[i], opts->only)) continue;
         tg_trial t = {.row = &rows[i], .opts = opts, .points = opts->points ? opts->points : 2};
@@ -160,7 +166,8 @@ static tg_status write_to(FILE *file, void (*write)(FILE *, const tg_results *),
                           const char *what) {
     if (!file) return TG_OK;
     write(file, results);
-    if (fflush(file) != 0 || ferror(file)) return tg_fail(TG_ERR_IO, "%s: the %s could not be written", who, what);
+    if (fflush(file) != 0 || ferror(file))
+        return tg_fail(TG_ERR_IO, "%s: the %s could not be written", who, what);
     return TG_OK;
 }
 
@@ -177,15 +184,17 @@ static tg_status write_results(const char *name, const tg_check_result *result, 
     return s == TG_OK ? j : s;
 }
 
-static tg_status check_arguments(const char *name, int n, const tg_check_row *rows, const tg_check_suite_opts *opts) {
+static tg_status check_arguments(const char *name, int n, const tg_check_row *rows,
+                                 const tg_check_suite_opts *opts) {
     int chosen = 0;
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!name || !rows || n < 1 || n > 1000000)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: a name and rows must be given: name %s, %d rows", who, name ? name : "NULL",
-                       rows ? n : 0);
+        return tg_fail(TG_ERR_ARGUMENT, "%s: a name and rows must be given: name %s, %d rows", who,
+                       name ? name : "NULL", rows ? n : 0);
     if (opts->points < 0) return tg_fail(TG_ERR_ARGUMENT, "%s: .points is %d", who, opts->points);
     for (int i = 0; i < n; i++) chosen += is_chosen(&rows[i], opts->only);
-    if (chosen == 0) return tg_fail(TG_ERR_ARGUMENT, "%s: the name of no row contains \"%s\"", who, opts->only);
+    if (chosen == 0)
+        return tg_fail(TG_ERR_ARGUMENT, "%s: the name of no row contains \"%s\"", who, opts->only);
     return TG_OK;
 }
 
@@ -218,8 +227,8 @@ bool tg_check_suite_with(const char *name, int n, const tg_check_row *rows, tg_c
         snprintf(r->message, sizeof r->message, "%s", tg_error_message());
     else if (r->ok)
         snprintf(r->message, sizeof r->message,
-                 "ok: %d rows, %d checks passed, %d skipped; %d of %d wrong gradients planted and caught", r->rows, r->passed,
-                 r->skipped, r->caught, r->planted);
+                 "ok: %d rows, %d checks passed, %d skipped; %d of %d wrong gradients planted and caught",
+                 r->rows, r->passed, r->skipped, r->caught, r->planted);
     if (!pending) tg_error_clear();
     return r->ok;
 }

@@ -58,14 +58,15 @@ TG_API const char *tg_check_kind_name(tg_check_kind kind); /* "first", "second",
 
 /* One input of a row. */
 typedef struct tg_check_input {
-    const char *shape;    /* an axis a character: a digit is its size, a letter a size of the row's; "" a scalar. NULL: none */
-    double low, high;     /* the domain [low, high); both 0: [-2, 2). Of integers both are whole numbers */
-    tg_dtype dtype;       /* TG_F32, 0, stands for the float type under test; integers and bools are data as they are */
-    double kink[3];       /* n_kinks points that numbers keep away from, */
-    int n_kinks;          /*   where f has a kink of which not every subgradient is right */
-    double apart;         /* by so much; 0: a hundredth of the domain */
-    bool distinct;        /* no two elements are closer than a fourth of (high - low) / their number: for maxima */
-    bool constant;        /* takes no gradient */
+    const char *shape; /* an axis a character: a digit is its size, a letter a size of the row's; "" a scalar. NULL: none */
+    double low, high; /* the domain [low, high); both 0: [-2, 2). Of integers both are whole numbers */
+    tg_dtype dtype; /* TG_F32, 0, stands for the float type under test; integers and bools are data as they are */
+    double kink[3]; /* n_kinks points that numbers keep away from, */
+    int n_kinks;    /*   where f has a kink of which not every subgradient is right */
+    double apart;   /* by so much; 0: a hundredth of the domain */
+    char index_of; /* integers: places along the axes of this letter, [0, its size), in place of the domain */
+    bool distinct; /* no two elements are closer than a fourth of (high - low) / their number: for maxima */
+    bool constant; /* takes no gradient */
 } tg_check_input;
 
 enum { TG_CHECK_MOST_INPUTS = 6 };
@@ -73,7 +74,7 @@ enum { TG_CHECK_MOST_INPUTS = 6 };
 /* One function. `f` or `op` is given. */
 typedef struct tg_check_row {
     const char *name;
-    tg_function f;   /* of the inputs, in the order of `in`; works in the float type that it is given, and is deterministic */
+    tg_function f; /* of the inputs, in the order of `in`; works in the float type that it is given, and is deterministic */
     void *user;      /*   and this */
     const tg_op *op; /* or an op, of which output 0 is checked, with these attributes */
     const void *attr;
@@ -81,8 +82,8 @@ typedef struct tg_check_row {
     const char *sizes;    /* "a3b4": the sizes of letters; else a = 3, b = 4, c = 2, d = 5, all others 3 */
     bool any_shape;       /* elementwise: every input may have any shape that broadcasts with the others */
     const char *nonempty; /* letters whose size may not be zero */
-    tg_model *model;      /* a layer's: its parameters, of f64, are checked as inputs are. Skips F32, EMPTY and PLAN */
-    int order;            /* 0 means 2; at most 8 */
+    tg_model *model; /* a layer's: its parameters, of f64, are checked as inputs are. Skips F32, EMPTY and PLAN */
+    int order;       /* 0 means 2; at most 8 */
     double f32_tolerance; /* of F32, relative to the largest element; 0: 1e-5 */
     bool allow_zero;      /* inputs by which f does not move pass */
     unsigned skip;        /* TG_CHECK_BIT(kind) | ..: not checked, */
@@ -107,8 +108,8 @@ typedef void (*tg_check_result_fn)(const tg_check_result *result, void *user);
 typedef struct tg_check_report {
     bool ok;
     int rows, rows_failed;
-    int passed, failed, skipped;  /* checks */
-    int planted, caught;          /* wrong gradients */
+    int passed, failed, skipped;    /* checks */
+    int planted, caught;            /* wrong gradients */
     int by_kind[TG_CHECK_KINDS][3]; /* the coverage: rows by kind and outcome */
     int64_t numbers;
     char message[512]; /* one line: the first failure, or what was done */

@@ -12,6 +12,8 @@ typedef struct tg_trial {
     tg_check_result *result;
     int n; /* inputs */
     tg_shape shape[TG_CHECK_MOST_INPUTS];
+    char letter; /* the size of this one, '*' of all, is `size` for the time being */
+    int64_t size;
     uint64_t seed;
     int points;
     int planted, caught;
@@ -28,8 +30,8 @@ void tg_trial_skip(tg_trial *t, const char *format, ...) TG_PRINTF(2, 3);
 /* Whether nothing has gone wrong so far; a pending error fails the check in the name of `doing`, and is cleared. */
 bool tg_trial_good(tg_trial *t, const char *doing);
 
-/* Reads the shapes, with the size of letter `c` replaced by `size` (c 0: none, '*': all). False with the check failed. */
-bool tg_trial_shapes(tg_trial *t, char c, int64_t size);
+/* Reads the shapes, with the size of `letter` replaced by `size` (0: of none, '*': of all). False with the check failed. */
+bool tg_trial_shapes(tg_trial *t, char letter, int64_t size);
 
 /* The letters of the row, each once; returns how many. */
 int tg_trial_letters(const tg_trial *t, char letters[26]);
@@ -52,7 +54,8 @@ tg_tensor *tg_trial_seed(const tg_trial *t, const tg_tensor *y, uint64_t salt);
 
 /* The gradients of seed . f by those of the n tensors that require one: their number, their places `at`, and g. -1 with the
  * check failed, 0 where nothing requires one. */
-int tg_trial_gradients(tg_trial *t, int n, tg_tensor *const *in, bool record, tg_tensor **y, int *at, tg_tensor **g);
+int tg_trial_gradients(tg_trial *t, int n, tg_tensor *const *in, bool record, tg_tensor **y, int *at,
+                       tg_tensor **g);
 
 /* Compares a with b: of one shape, and |a - b| <= rtol times the largest of |b|; NaN where b is NaN.
  * Fails the check in the name of `what`. */

@@ -45,12 +45,13 @@ static bool is_letter(char c) { return c >= 'a' && c <= 'z'; }
 static int64_t size_of(const tg_trial *t, char letter) {
     static const int64_t standard[] = {3, 4, 2, 5};
     const char *sizes = t->row->sizes;
+    if (letter == t->letter || t->letter == '*') return t->size;
     for (; sizes && sizes[0] && sizes[1]; sizes += 2)
         if (sizes[0] == letter) return sizes[1] - '0';
     return letter - 'a' < 4 ? standard[letter - 'a'] : 3;
 }
 
-static bool read_shape(tg_trial *t, int i, char c, int64_t size) {
+static bool read_shape(tg_trial *t, int i) {
     tg_shape *s = &t->shape[i];
     *s = (tg_shape){0, {0}};
     for (const char *p = t->row->in[i].shape; *p; p++) {
@@ -60,15 +61,16 @@ static bool read_shape(tg_trial *t, int i, char c, int64_t size) {
                           t->row->in[i].shape, i, TG_MAX_RANK);
             return false;
         }
-        s->dim[s->rank++] = !letter ? *p - '0' : *p == c || c == '*' ? size : size_of(t, *p);
+        s->dim[s->rank++] = letter ? size_of(t, *p) : *p - '0';
     }
     return true;
 }
 
-bool tg_trial_shapes(tg_trial *t, char c, int64_t size) {
+bool tg_trial_shapes(tg_trial *t, char letter, int64_t size) {
+    t->letter = letter, t->size = size;
     t->n = 0;
     while (t->n < TG_CHECK_MOST_INPUTS && t->row->in[t->n].shape)
-        if (!read_shape(t, t->n++, c, size)) return false;
+        if (!read_shape(t, t->n++)) return false;
     return true;
 }
 
@@ -86,10 +88,11 @@ typedef struct domain {
     double low, high, apart;
 } domain;
 
-static domain domain_of(const tg_check_input *in) {
+static domain domain_of(const tg_trial *t, const tg_check_input *in) {
     domain d = {in->low, in->high, in->apart};
     if (in->low == 0 && in->high == 0) d.low = -2, d.high = 2;
     if (in->dtype == TG_BOOL) d.low = 0, d.high = 2;
+    if (in->index_of) d.low = 0, d.high = (double)size_of(t, in->index_of);
     if (d.apart == 0) d.apart = 0.01 * (d.high - d.low);
     return d;
 }
@@ -115,9 +118,9 @@ static double draw(const tg_check_input *in, domain d, int64_t k, int64_t n, tg_
 }
 
 /* Distinct numbers come in random order. */
-static void fill(tg_tensor *x, const tg_check_input *in, tg_rng *rng) {
+static void fill(const tg_trial *t, tg_tensor *x, const tg_check_input *in, tg_rng *rng) {
     const tg_array *a = tg_is_poison(x) ? NULL : tg_array_of(x);
-    domain d = domain_of(in);
+    domain d = domain_of(t, in);
     if (!a) return;
     for (int64_t k = 0; k < a->numel; k++) tg_array_set(a, k, draw(in, d, k, a->numel, rng));
     for (int64_t k = a->numel - 1; in->distinct && k > 0; k--) {
@@ -141,7 +144,7 @@ int tg_trial_inputs(tg_trial *t, tg_dtype f, int point, bool grad, tg_tensor *in
         tg_rng rng = tg_rng_derive(t->seed, (uint64_t)point, (uint64_t)i);
         char name[3] = {'x', (char)('0' + i), 0};
         in[i] = tg_zeros_with(tg_dtype_is_float(of->dtype) ? f : of->dtype, t->shape[i]);
-        fill(in[i], of, &rng);
+        fill(t, in[i], of, &rng);
         if (grad && tg_trial_takes_gradient(t, i)) tg_set_requires_grad(in[i], true);
         tg_set_name(in[i], name);
     }
@@ -184,7 +187,8 @@ tg_tensor *tg_trial_seed(const tg_trial *t, const tg_tensor *y, uint64_t salt) {
     return p;
 }
 
-int tg_trial_gradients(tg_trial *t, int n, tg_tensor *const *in, bool record, tg_tensor **y, int *at, tg_tensor **g) {
+int tg_trial_gradients(tg_trial *t, int n, tg_tensor *const *in, bool record, tg_tensor **y, int *at,
+                       tg_tensor **g) {
     tg_tensor *x[TG_CHECK_MOST_TENSORS];
     int wanted = 0;
     for (int i = 0; i < n; i++)
@@ -193,7 +197,8 @@ int tg_trial_gradients(tg_trial *t, int n, tg_tensor *const *in, bool record, tg
     if (!*y) return -1;
     if (!tg_requires_grad(*y)) return 0;
     tg_tensor *seed = tg_trial_seed(t, *y, 0);
-    tg_grad_with(1, y, wanted, x, g, (tg_grad_opts){.seeds = &seed, .create_graph = record, .allow_unused = true});
+    tg_grad_with(1, y, wanted, x, g,
+                 (tg_grad_opts){.seeds = &seed, .create_graph = record, .allow_unused = true});
     return tg_trial_good(t, record ? "the recorded walk" : "the walk") ? wanted : -1;
 }
 
@@ -213,15 +218,16 @@ static bool is_close(double a, double b, double allowed) {
 bool tg_trial_compare(tg_trial *t, const char *what, const tg_tensor *a, const tg_tensor *b, double rtol) {
     char is[80], should[80];
     if (!tg_shape_equal(tg_shape_of(a), tg_shape_of(b))) {
-        tg_trial_fail(t, "%s: the shape is %s, and should be %s", what, tg_shape_text(tg_shape_of(a), is, sizeof is),
+        tg_trial_fail(t, "%s: the shape is %s, and should be %s", what,
+                      tg_shape_text(tg_shape_of(a), is, sizeof is),
                       tg_shape_text(tg_shape_of(b), should, sizeof should));
         return false;
     }
     double allowed = rtol * largest(b);
     for (int64_t k = 0; k < tg_numel(b); k++)
         if (!is_close(tg_get(a, k), tg_get(b, k), allowed)) {
-            tg_trial_fail(t, "%s: element %lld is %.17g, and should be %.17g", what, (long long)k, tg_get(a, k),
-                          tg_get(b, k));
+            tg_trial_fail(t, "%s: element %lld is %.17g, and should be %.17g", what, (long long)k,
+                          tg_get(a, k), tg_get(b, k));
             return false;
         }
     t->result->numbers += tg_numel(b);
