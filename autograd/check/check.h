@@ -22,7 +22,7 @@ typedef struct tg_check {
     bool *moved;             /* for each of them: some derivative was not 0, analytic or numeric */
     int64_t all;             /* derivatives to be judged */
     int64_t began; /* on the clock of core/span.h */
-    double noise;  /* of a value along a line; negative: not measured yet */
+    double noisier; /* than rounding, f's values are by so much; 0: not measured yet */
     bool stopped; /* out of time, or by the progress function */
 } tg_check;
 

@@ -40,14 +40,26 @@ static bool may_go_on(tg_check *c) {
     return !c->stopped;
 }
 
-/* The noise is measured along the first line of each order, and taken to be the same along the others. */
-static tg_status judge(tg_check *c, tg_subject_line *line, double analytic, double scale) {
-    tg_checked one = {.order = c->s.order, .input = c->s.which[line->k], .element = line->d ? -1 : line->element};
-    if (!(c->noise >= 0)) {
-        c->noise = tg_noise_of(tg_subject_on_line, line, 1e-11 * scale);
-        if (!isfinite(c->noise)) c->noise = 0;
+/* A value rounds by 2^-53 of the size of what moves, at least; of gradients also of what those of order 1 are by nature, as one
+ * that cancels is a rest of larger ones. By how much more than that f is noisy, as one that computes in single precision, is
+ * measured along the first line of each order that moves anything. What does not move may do so by less than it can show. */
+static void find_noise(tg_check *c, tg_subject_line *line, double scale, double most, tg_judge_opts *opts) {
+    double t = 0.125 * scale, of_gradients = c->s.order > 1 ? c->s.natural / pow(most, c->s.order - 1) : 0;
+    tg_subject_on_line(&t, line);
+    double least = 0x1p-53 * c->s.moved_size;
+    opts->hidden = fmax(0x1p-53 * (c->s.still_size + of_gradients), c->s.jitter);
+    if (tg_error_status() != TG_OK || !isfinite(least) || !isfinite(opts->hidden)) return;
+    if (!(c->noisier >= 1) && least > 0) {
+        double measured = tg_noise_of(tg_subject_on_line, line, 1e-11 * scale);
+        c->noisier = isfinite(measured) ? fmax(1, measured / least) : 1;
     }
-    tg_judge_opts opts = {.scale = scale, .rtol = c->opts.rtol, .noise = c->noise, .full = c->opts.full};
+    opts->noise = fmax(least * fmax(1, c->noisier), 0x1p-53 * of_gradients);
+}
+
+static tg_status judge(tg_check *c, tg_subject_line *line, double analytic, double rounding, double scale, double most) {
+    tg_checked one = {.order = c->s.order, .input = c->s.which[line->k], .element = line->d ? -1 : line->element};
+    tg_judge_opts opts = {.scale = scale, .rtol = c->opts.rtol, .rounding = rounding, .full = c->opts.full};
+    find_noise(c, line, scale, most > 0 && isfinite(most) ? most : 1, &opts);
     if (tg_error_status() == TG_OK) tg_judge(tg_subject_on_line, line, analytic, opts, &one.evidence);
     if (tg_error_status() == TG_OK) note(c, line->k, &one);
     return tg_error_status();
@@ -63,20 +75,22 @@ static double largest(const tg_array *a) {
 static tg_status judge_element(tg_check *c, int k, int64_t i, double most) {
     double x = fabs(tg_array_get(&c->s.was[k], i));
     tg_subject_line line = {&c->s, k, i, NULL};
-    return judge(c, &line, c->s.analytic[k][i], most > 0 && isfinite(most) ? fmax(x, 1e-3 * most) : 1);
+    return judge(c, &line, c->s.analytic[k][i], c->s.rounding[k][i],
+                 most > 0 && isfinite(most) ? fmax(x, 1e-3 * most) : 1, most);
 }
 
 /* Along d with d_i of +-[0.5, 1.5) times the scale of element i. */
 static tg_status judge_direction(tg_check *c, int k, double *d, double most) {
     const tg_array *x = &c->s.was[k];
-    double analytic = 0;
+    double analytic = 0, rounding = 0;
     for (int64_t i = 0; i < x->numel; i++) {
         double u = tg_rng_uniform(&c->s.rng), size = fmax(fabs(tg_array_get(x, i)), 1e-3 * most);
         d[i] = (u < 0.5 ? -0.5 - 2 * u : 2 * u - 0.5) * (size > 0 && isfinite(size) ? size : 1);
         analytic += d[i] * c->s.analytic[k][i];
+        rounding += fabs(d[i]) * c->s.rounding[k][i];
     }
     tg_subject_line line = {&c->s, k, -1, d};
-    return judge(c, &line, analytic, 1);
+    return judge(c, &line, analytic, rounding, 1, most);
 }
 
 /* ---- one input ---- */
@@ -110,7 +124,7 @@ static tg_status judge_elements(tg_check *c, int k, double most) {
 }
 
 tg_status tg_check_judge(tg_check *c) {
-    c->noise = -1;
+    c->noisier = 0;
     for (int k = 0; k < c->s.n_which && tg_error_status() == TG_OK; k++) {
         if (c->s.was[k].numel == 0) continue;
         double most = largest(&c->s.was[k]);

@@ -11,6 +11,9 @@ static const double RESOLVED = 0.01, RESOLVED_0 = 1e-7;
 /* Beyond so many error bars a value is excluded. */
 enum { BARS = 3 };
 
+/* phi does not move where all of its values are within so much noise of each other. */
+enum { STILL = 16 };
+
 /* ---- how gaps and remainders depend on the step ---- */
 
 /* The exponent of y ~ h^s over the three finest of the n rungs where y is above the noise; NaN where there are fewer than
@@ -63,17 +66,24 @@ static tg_hint hint_of(double a, double n, double u) {
 
 static double larger(double a, double b) { return fmax(fabs(a), fabs(b)); }
 
-static bool excluded(double a, const tg_limit *n, double rtol) {
-    return !(fabs(a - n->value) <= BARS * n->error + rtol * larger(a, n->value));
+/* What is allowed for: the relative difference between right derivatives, the error of the analytic one, and how far phi may
+ * move unseen. */
+typedef struct allowance {
+    double rtol, rounding, hidden;
+} allowance;
+
+static bool excluded(double a, const tg_limit *n, allowance by) {
+    return !(fabs(a - n->value) <= BARS * (n->error + by.rounding) + by.rtol * larger(a, n->value));
 }
 
 /* Whether the limit is known well enough for a claim of this size to be judged by it. */
 static bool is_resolved(const tg_limit *n, double size) { return n->error <= RESOLVED * size; }
 
 /* The sides have limits of their own, or one has and the other runs away: what phi does there is no noise. */
-static bool is_kink(const tg_ladder *l, double rtol) {
+static bool is_kink(const tg_ladder *l, allowance by) {
     const tg_limit *r = &l->right, *s = &l->left;
     if (l->n < 3) return false;
+    double rtol = by.rtol, noise = fmax(l->noise, by.hidden);
     double apart = fabs(r->value - s->value), size = larger(r->value, s->value);
     if (is_resolved(r, size) && is_resolved(s, size))
         return apart > 4 * (r->error + s->error) + rtol * size;
@@ -82,42 +92,46 @@ static bool is_kink(const tg_ladder *l, double rtol) {
     double jump = fabs(l->high[last] + l->low[last] - 2 * l->at_0);
     const tg_limit *calm = r->error < s->error ? r : s;
     double wild = fabs((calm == r ? l->at_0 - l->low[last] : l->high[last] - l->at_0));
-    return jump > 64 * l->noise && wild > 64 * l->noise && isfinite(calm->error) &&
+    return jump > 64 * noise && wild > 64 * noise && isfinite(calm->error) &&
            calm->error <= 1e-3 * wild / l->above[last] && jump > 0.25 * tg_ladder_range(l);
 }
 
 /* A value between the limits of the two sides, or one of them, is a subgradient. */
-static bool is_subgradient(const tg_ladder *l, double a, double rtol) {
+static bool is_subgradient(const tg_ladder *l, double a, allowance by) {
     const tg_limit *r = &l->right, *s = &l->left;
     double size = larger(r->value, s->value);
     bool both = is_resolved(r, size) && is_resolved(s, size);
-    if (!both) return !excluded(a, r->error < s->error ? r : s, rtol);
-    double slack = BARS * (r->error + s->error) + rtol * size;
+    if (!both) return !excluded(a, r->error < s->error ? r : s, by);
+    double slack = BARS * (r->error + s->error + by.rounding) + by.rtol * size;
     return a >= fmin(r->value, s->value) - slack && a <= fmax(r->value, s->value) + slack;
 }
 
-static tg_verdict verdict_on(const tg_ladder *l, double a, double rtol) {
+static tg_verdict verdict_on(const tg_ladder *l, double a, allowance by) {
     const tg_limit *n = &l->central;
-    double moves = tg_ladder_range(l);
     if (l->n == 0) return TG_NO_VERDICT;
     if (!isfinite(a)) return TG_WRONG;
-    if (moves <= 4 * l->noise && fabs(a) * l->above[0] <= 4 * l->noise) return TG_NOT_EXERCISED;
-    if (is_kink(l, rtol) && (excluded(a, n, rtol) || !is_resolved(n, larger(a, n->value))))
-        return is_subgradient(l, a, rtol) ? TG_KINK : TG_WRONG;
-    bool resolved = is_resolved(n, larger(a, n->value)) || n->error <= RESOLVED_0 * moves / l->above[0];
-    if (excluded(a, n, rtol)) return n->error <= larger(a, n->value) ? TG_WRONG : TG_NOISE_LIMITED;
-    return resolved ? TG_CORRECT : TG_NOISE_LIMITED;
+    double moves = tg_ladder_range(l), size = larger(a, n->value), h = l->above[0], noise = fmax(l->noise, by.hidden);
+    bool still = fabs(a) * h <= STILL * noise + BARS * by.rounding * h;
+    if (moves <= STILL * l->noise && still) return TG_NOT_EXERCISED;
+    if (is_kink(l, by) && (excluded(a, n, by) || !is_resolved(n, size)))
+        return is_subgradient(l, a, by) ? TG_KINK : TG_WRONG;
+    double error = n->error + by.rounding;
+    bool resolved = error <= RESOLVED * size || error <= RESOLVED_0 * moves / h;
+    if (!excluded(a, n, by)) return resolved ? TG_CORRECT : still && moves <= STILL * noise ? TG_NOT_EXERCISED : TG_NOISE_LIMITED;
+    by.rounding += by.hidden / h;
+    if (!excluded(a, n, by)) return still && moves <= STILL * noise ? TG_NOT_EXERCISED : TG_NOISE_LIMITED;
+    return error <= size ? TG_WRONG : TG_NOISE_LIMITED;
 }
 
-static bool has_decided(const tg_ladder *l, double a, double rtol) {
+static bool has_decided(const tg_ladder *l, double a, allowance by) {
     double size = larger(a, l->central.value);
-    return l->n >= TG_FEWEST_RUNGS && verdict_on(l, a, rtol) == TG_CORRECT && l->central.error <= 1e-7 * size &&
-           is_resolved(&l->right, size) && is_resolved(&l->left, size) && !is_kink(l, rtol);
+    return l->n >= TG_FEWEST_RUNGS && verdict_on(l, a, by) == TG_CORRECT && l->central.error <= 1e-7 * size &&
+           is_resolved(&l->right, size) && is_resolved(&l->left, size) && !is_kink(l, by);
 }
 
-static void write_evidence(const tg_ladder *l, double a, double rtol, tg_evidence *e) {
-    bool kink = is_kink(l, rtol);
-    *e = (tg_evidence){.verdict = verdict_on(l, a, rtol),
+static void write_evidence(const tg_ladder *l, double a, allowance by, tg_evidence *e) {
+    bool kink = is_kink(l, by);
+    *e = (tg_evidence){.verdict = verdict_on(l, a, by),
                        .analytic = a,
                        .numeric = l->n ? l->central.value : NAN,
                        .error = l->n ? l->central.error : INFINITY,
@@ -129,22 +143,24 @@ static void write_evidence(const tg_ladder *l, double a, double rtol, tg_evidenc
                        .evaluations = l->evaluations};
     e->law = law_of(l, e, kink);
     if (e->verdict == TG_WRONG && isfinite(a) && !kink) e->hint = hint_of(a, e->numeric, e->error);
-    e->noticed = a != 0 && verdict_on(l, -a, rtol) == TG_WRONG && verdict_on(l, 1.03 * a, rtol) == TG_WRONG;
+    e->noticed = a != 0 && verdict_on(l, -a, by) == TG_WRONG && verdict_on(l, 1.03 * a, by) == TG_WRONG;
 }
 
 tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts, tg_evidence *out) {
     if (!phi || !out)
         return tg_fail(TG_ERR_ARGUMENT, "tg_judge: the %s is NULL", phi ? "evidence" : "function");
-    if (!(opts.scale >= 0) || !(opts.rtol >= 0) || !(opts.noise >= 0) || !isfinite(opts.scale))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_judge: .scale is %g, .rtol %g, .noise %g; none may be negative",
-                       opts.scale, opts.rtol, opts.noise);
-    double rtol = opts.rtol > 0 ? opts.rtol : 1e-6, h = 0.125 * (opts.scale > 0 ? opts.scale : 1);
+    if (!(opts.scale >= 0) || !(opts.rtol >= 0) || !(opts.noise >= 0) || !(opts.rounding >= 0) ||
+        !(opts.hidden >= 0) || !isfinite(opts.scale))
+        return tg_fail(TG_ERR_ARGUMENT, "tg_judge: .scale is %g, .rtol %g, .noise %g, .rounding %g, .hidden %g; none may be negative",
+                       opts.scale, opts.rtol, opts.noise, opts.rounding, opts.hidden);
+    allowance by = {opts.rtol > 0 ? opts.rtol : 1e-6, opts.rounding, opts.hidden};
+    double h = 0.125 * (opts.scale > 0 ? opts.scale : 1);
     tg_ladder l;
     if (tg_ladder_begin(&l, phi, user, opts.noise))
         for (int i = 0; i < TG_RUNGS; i++, h /= 4) {
             tg_ladder_descend(&l, h);
-            if (!opts.full && has_decided(&l, analytic, rtol)) break;
+            if (!opts.full && has_decided(&l, analytic, by)) break;
         }
-    write_evidence(&l, analytic, rtol, out);
+    write_evidence(&l, analytic, by, out);
     return TG_OK;
 }

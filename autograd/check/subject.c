@@ -53,6 +53,8 @@ static tg_status make_tables(tg_subject *s) {
     s->which = tg_subject_memory(n, sizeof *s->which);
     s->was = tg_subject_memory(n, sizeof *s->was);
     s->analytic = tg_subject_memory(n, sizeof *s->analytic);
+    s->rounding = tg_subject_memory(n, sizeof *s->rounding);
+    s->kept = tg_subject_memory(n, sizeof *s->kept);
     s->unused = tg_subject_memory(n, sizeof *s->unused);
     for (int k = 0; k < TG_MAX_ORDER; k++) s->v[k] = tg_subject_memory(n, sizeof *s->v[k]);
     return tg_error_status();
@@ -70,6 +72,7 @@ static tg_status add_checked(tg_subject *s, tg_tensor *const *in, int i, const t
     tg_array_copy(&copy, a);
     s->unused[s->n_which] = false;
     s->analytic[s->n_which] = tg_subject_memory((size_t)a->numel, sizeof(double));
+    s->rounding[s->n_which] = tg_subject_memory((size_t)a->numel, sizeof(double));
     s->was[s->n_which] = copy;
     s->which[s->n_which++] = i;
     return tg_error_status();
@@ -123,14 +126,20 @@ static tg_tensor *output(tg_subject *s) {
     return tg_error_status() == TG_OK ? y : tg_poison();
 }
 
-static double dot(const tg_tensor *a, const tg_tensor *b) {
-    const tg_array *x = tg_array_of(a), *y = tg_array_of(b);
-    if (!x || !y || x->numel != y->numel) return NAN;
-    const double *p = tg_array_is_contiguous(x) ? x->data : NULL,
-                 *q = tg_array_is_contiguous(y) ? y->data : NULL;
-    double sum = 0; /* most of the time goes here: all are f64, most lie in order */
-    for (int64_t i = 0; i < x->numel; i++)
-        sum += (p ? p[i] : tg_array_get(x, i)) * (q ? q[i] : tg_array_get(y, i));
+/* p . (y - base), where base is NULL p . y. Elements that did not move count for nothing, be they infinite. */
+static double project(tg_subject *s, const tg_tensor *p, const tg_tensor *y, const tg_tensor *base) {
+    const tg_array *a[3] = {tg_array_of(p), tg_array_of(y), base ? tg_array_of(base) : NULL};
+    if (!a[0] || !a[1] || a[0]->numel != a[1]->numel) return NAN;
+    const double *x = tg_array_is_contiguous(a[1]) ? a[1]->data : NULL, *weight = a[0]->data, *was = a[2] ? a[2]->data : NULL;
+    double sum = 0; /* most of the time goes here: projections and bases are contiguous */
+    for (int64_t i = 0; i < a[1]->numel; i++) {
+        double now = x ? x[i] : tg_array_get(a[1], i);
+        double size = fabs(weight[i] * now);
+        bool moved = !was || now != was[i];
+        if (moved) sum += weight[i] * (was ? now - was[i] : now);
+        if (moved) s->moved_size += size;
+        if (!moved && isfinite(size)) s->still_size += size;
+    }
     return sum;
 }
 
@@ -154,23 +163,45 @@ static tg_status gradients(tg_subject *s, int times, bool again, tg_tensor **g) 
     return status;
 }
 
+/* What is projected: y, or the gradients of the order before. g has room for three times as many inputs. */
+static tg_status projected(tg_subject *s, tg_tensor **g) {
+    if (s->order > 1) return gradients(s, s->order - 1, false, g);
+    bool was = tg_set_grad_enabled(false);
+    g[0] = output(s);
+    tg_set_grad_enabled(was);
+    return tg_error_status();
+}
+
+static int n_projected(const tg_subject *s) { return s->order > 1 ? s->n_which : 1; }
+
 double tg_subject_value(tg_subject *s) {
     tg_mark mark = tg_tape_mark();
+    tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
+    tg_tensor **g = tg_subject_memory((size_t)s->n_which * 3, sizeof *g);
     double value = 0;
-    if (s->order == 1) {
-        bool was = tg_set_grad_enabled(false);
-        tg_tensor *y = output(s);
-        value = tg_error_status() == TG_OK ? dot(s->p, y) : NAN;
-        tg_set_grad_enabled(was);
-    } else {
-        tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
-        tg_tensor **g = tg_subject_memory((size_t)s->n_which * 3, sizeof *g);
-        if (g && gradients(s, s->order - 1, false, g) == TG_OK)
-            for (int k = 0; k < s->n_which; k++) value += dot(s->v[s->order - 1][k], g[k]);
-        tg_arena_rewind(&tg_tape_get()->scratch, scratch);
-    }
+    s->moved_size = s->still_size = 0;
+    if (g && projected(s, g) == TG_OK)
+        for (int k = 0; k < n_projected(s); k++)
+            value += project(s, s->order > 1 ? s->v[s->order - 1][k] : s->p, g[k], s->base ? s->base[k] : NULL);
+    tg_arena_rewind(&tg_tape_get()->scratch, scratch);
     tg_tape_rewind(mark);
     return tg_error_status() == TG_OK ? value : NAN;
+}
+
+/* Copies of what is projected, on the tape from here on. */
+static tg_status keep_base(tg_subject *s) {
+    tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
+    tg_tensor **g = tg_subject_memory((size_t)s->n_which * 3, sizeof *g);
+    if (g && projected(s, g) == TG_OK)
+        for (int k = 0; k < n_projected(s) && tg_error_status() == TG_OK; k++) {
+            const tg_array *a = tg_array_of(g[k]);
+            tg_tensor *copy = a ? tg_zeros_with(TG_F64, tg_array_shape(a)) : tg_poison();
+            if (!tg_is_poison(copy)) tg_array_copy(tg_array_of(copy), a);
+            s->kept[k] = copy;
+        }
+    tg_arena_rewind(&tg_tape_get()->scratch, scratch);
+    s->base = tg_error_status() == TG_OK ? s->kept : NULL;
+    return tg_error_status();
 }
 
 /* ---- derivatives ---- */
@@ -185,7 +216,11 @@ static tg_status check_unchanged(const tg_subject *s) {
 }
 
 static tg_status check_same_value(tg_subject *s) {
+    s->base = NULL;
     double first = tg_subject_value(s), second = tg_error_status() == TG_OK ? tg_subject_value(s) : NAN;
+    if (s->order == 1) s->natural = s->moved_size;
+    s->weights = 0;
+    for (int64_t i = 0, n = tg_numel(s->p); i < n; i++) s->weights += fabs(tg_get(s->p, i));
     if (tg_error_status() != TG_OK || memcmp(&first, &second, sizeof first) == 0 || (isnan(first) && isnan(second)))
         return tg_error_status();
     return tg_fail(TG_ERR_ARGUMENT,
@@ -193,23 +228,102 @@ static tg_status check_same_value(tg_subject *s) {
                    s->who, first, second, fabs(second - first));
 }
 
+/* The derivatives of S, to[k][i]. */
+static tg_status derivatives(tg_subject *s, double *const *to) {
+    tg_mark mark = tg_tape_mark();
+    tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
+    tg_tensor **g = tg_subject_memory((size_t)s->n_which * 3, sizeof *g);
+    tg_status status = g ? gradients(s, s->order, false, g) : tg_error_status();
+    for (int k = 0; status == TG_OK && k < s->n_which; k++)
+        status = tg_copy_out(g[k], to[k], (size_t)tg_numel(g[k]) * sizeof(double));
+    tg_arena_rewind(&tg_tape_get()->scratch, scratch);
+    tg_tape_rewind(mark);
+    return status;
+}
+
+/* ---- rounding of the analytic side ---- */
+
+/* Element x moved by up to eight units in the last place, in the direction of the sign; 0: in either. */
+static double nudged(tg_subject *s, double x, double sign) {
+    double ulps = 1 + (double)tg_rng_below(&s->rng, 8);
+    if (sign == 0) sign = tg_rng_uniform(&s->rng) < 0.5 ? -1 : 1;
+    return x + sign * ulps * 0x1p-52 * fabs(x);
+}
+
+/* All inputs up or down, and the weights of the projections either way: no more than rounding itself does. */
+static void nudge(tg_subject *s, double sign) {
+    for (int k = 0; k < s->n_which; k++) {
+        const tg_array *a = tg_array_of(s->in[s->which[k]]);
+        for (int64_t i = 0; a && i < a->numel; i++) tg_array_set(a, i, nudged(s, tg_array_get(&s->was[k], i), sign));
+    }
+    const tg_array *p = tg_array_of(s->p);
+    for (int64_t i = 0; p && i < p->numel; i++) tg_array_set(p, i, nudged(s, tg_array_get(p, i), 0));
+}
+
+static double scale_of(const tg_array *a) {
+    double most = 0;
+    for (int64_t i = 0; i < a->numel; i++) most = fmax(most, fabs(tg_array_get(a, i)));
+    return most > 0 && isfinite(most) ? most : 1;
+}
+
+/* The derivatives where all elements are some units in the last place higher, twice, and lower, twice: what they differ by is
+ * the rounding inside the rules. (The weights stay what the last of them were.) The lesser of up and down counts, since one of them may cross a kink that an input is at;
+ * and none that is large beside what a derivative of that order of such an f can be, as a tie that is broken is. */
+static tg_status measure_rounding(tg_subject *s, double **other, double **high) {
+    tg_status status = TG_OK;
+    for (int k = 0; k < s->n_which; k++)
+        for (int64_t i = 0; i < s->was[k].numel; i++) high[k][i] = s->rounding[k][i] = 0;
+    for (int turn = 0; turn < 4 && status == TG_OK; turn++) {
+        nudge(s, turn < 2 ? 1 : -1);
+        double moved = fabs(tg_subject_value(s));
+        if (isfinite(moved)) s->jitter = fmax(s->jitter, moved);
+        status = tg_error_status() == TG_OK ? derivatives(s, other) : tg_error_status();
+        for (int k = 0; status == TG_OK && k < s->n_which; k++)
+            for (int64_t i = 0; i < s->was[k].numel; i++) {
+                double *most = turn < 2 ? &high[k][i] : &s->rounding[k][i];
+                *most = fmax(*most, fabs(other[k][i] - s->analytic[k][i]));
+            }
+    }
+    for (int k = 0; k < s->n_which; k++) {
+        const tg_array *a = tg_array_of(s->in[s->which[k]]);
+        double scale = scale_of(&s->was[k]), limit = 1e-10 * (s->natural + s->weights * scale) / pow(scale, s->order);
+        if (a) tg_array_copy(a, &s->was[k]);
+        for (int64_t i = 0; i < s->was[k].numel; i++) {
+            double least = fmin(s->rounding[k][i], high[k][i]);
+            s->rounding[k][i] = least <= limit ? 2 * least : 0;
+        }
+    }
+    return status;
+}
+
+static tg_status find_rounding(tg_subject *s) {
+    tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
+    double **other = tg_subject_memory((size_t)s->n_which, sizeof *other);
+    double **high = tg_subject_memory((size_t)s->n_which, sizeof *high);
+    for (int k = 0; other && high && k < s->n_which; k++) {
+        other[k] = tg_subject_memory((size_t)s->was[k].numel, sizeof **other);
+        high[k] = tg_subject_memory((size_t)s->was[k].numel, sizeof **high);
+    }
+    if (tg_error_status() == TG_OK) measure_rounding(s, other, high);
+    tg_arena_rewind(&tg_tape_get()->scratch, scratch);
+    return tg_error_status();
+}
+
 tg_status tg_subject_derive(tg_subject *s, int order) {
     s->order = order;
     s->p = NULL;
+    s->base = NULL;
+    s->jitter = 0;
     tg_tensor *y = output(s);
     if (tg_error_status() != TG_OK || check_unchanged(s) != TG_OK) return tg_error_status();
     s->p = tg_subject_random(s, tg_shape_of(y));
     for (int k = 1; k < order; k++)
         for (int i = 0; i < s->n_which; i++) s->v[k][i] = tg_subject_random(s, tg_shape_of(s->in[s->which[i]]));
-    tg_mark walked = tg_tape_mark();
-    tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
-    tg_tensor **g = tg_subject_memory((size_t)s->n_which * 3, sizeof *g);
-    tg_status status = g ? gradients(s, order, false, g) : tg_error_status();
-    for (int k = 0; status == TG_OK && k < s->n_which; k++)
-        status = tg_copy_out(g[k], s->analytic[k], (size_t)tg_numel(g[k]) * sizeof(double));
-    tg_arena_rewind(&tg_tape_get()->scratch, scratch);
-    tg_tape_rewind(walked);
-    return status == TG_OK ? check_same_value(s) : status;
+    tg_status status = derivatives(s, s->analytic);
+    if (status == TG_OK) status = check_same_value(s);
+    if (status == TG_OK) status = keep_base(s);
+    if (status == TG_OK) status = find_rounding(s);
+    return status == TG_OK ? derivatives(s, s->analytic) : status;
 }
 
 int tg_subject_idle(const tg_subject *s, const bool *moved) {
@@ -237,6 +351,7 @@ double tg_subject_on_line(double *t, void *of) {
         *t = to - from;
     }
     double value = tg_subject_value(s);
+    if (tg_error_status() == TG_ERR_ARGUMENT && *t != 0) tg_error_clear();
     if (line->d)
         tg_array_copy(&x, was);
     else

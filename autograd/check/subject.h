@@ -20,8 +20,15 @@ typedef struct tg_subject {
     tg_array *was;     /* for each of `which`: a copy of what it was */
     bool *unused;      /* for each of `which`: no recorded op leads to it */
     double **analytic; /* for each of `which`: the derivatives of S */
+    double **rounding; /* and their errors by rounding */
     tg_tensor *p;      /* projection of y */
     tg_tensor **v[TG_MAX_ORDER]; /* v[k]: for each of `which`, that of its gradient of order k */
+    tg_tensor **base, **kept; /* what is projected, y or the gradients, at the inputs; NULL: not known yet */
+    double moved_size; /* sum of |p y| over what differed from `base` at the last value, */
+    double still_size; /* and over what did not */
+    double natural;    /* of order 1 the sum of |p y| */
+    double weights;    /* and that of |p| */
+    double jitter;     /* how far S moves where all inputs do by a few units in the last place */
     bool may_stand_alone;        /* a result that depends on nothing is no error */
     int64_t evaluations;
     tg_rng rng;
@@ -38,7 +45,8 @@ void *tg_subject_memory(size_t n, size_t size);
 /* Draws p and all v for this order, and computes `analytic`. */
 tg_status tg_subject_derive(tg_subject *s, int order);
 
-/* S; NaN with the error raised. */
+/* S minus what it is at the inputs, element by element, so that nothing is rounded by elements that do not move; NaN with the
+ * error raised. */
 double tg_subject_value(tg_subject *s);
 
 /* The first of `which` that f depends on neither by recorded ops nor, where `moved` says so, by its values; -1: none. */
@@ -54,6 +62,6 @@ typedef struct tg_subject_line {
     int64_t element;
     const double *d;
 } tg_subject_line;
-double tg_subject_on_line(double *t, void *line);
+double tg_subject_on_line(double *t, void *line); /* NaN, too, where f says that it is outside its domain */
 
 #endif

@@ -191,6 +191,7 @@ tg_rename *draw_tg_rename_p(const char *name);
 tg_training *draw_tg_training_p(const char *name);
 FILE *draw_FILE_p(const char *name);
 tg_gradcheck_report *draw_tg_gradcheck_report_p(const char *name);
+tg_evidence *draw_tg_evidence_p(const char *name);
 tg_memory_site *draw_tg_memory_site_p(const char *name);
 void make_objects(void);
 void free_objects(void);
@@ -205,6 +206,9 @@ void forget_files(void); /* those that calls have written */
 /* ---- callbacks ---- */
 tg_function draw_tg_function(const char *name);
 tg_gradcheck_fn draw_tg_gradcheck_fn(const char *name);
+tg_check_progress draw_tg_check_progress(const char *name);
+tg_checked_fn draw_tg_checked_fn(const char *name);
+tg_line draw_tg_line(const char *name);
 tg_hook draw_tg_hook(const char *name);
 tg_init draw_tg_init(const char *name);
 tg_activation_fn draw_tg_activation_fn(const char *name);

@@ -98,6 +98,36 @@ tg_function draw_tg_function(const char *name) {
 
 tg_gradcheck_fn draw_tg_gradcheck_fn(const char *name) { return draw_tg_function(name); }
 
+static bool goes_on(int64_t done, int64_t all, void *user) {
+    (void)done, (void)all, (void)user;
+    if (hostile_depth > 0 && one_in(8)) call_back();
+    return !one_in(20);
+}
+tg_check_progress draw_tg_check_progress(const char *name) {
+    note(" %s", name);
+    return one_in(3) ? goes_on : NULL;
+}
+
+static void sees(const tg_checked *one_of_them, void *user) {
+    (void)one_of_them, (void)user;
+    if (hostile_depth > 0 && one_in(8)) call_back();
+}
+tg_checked_fn draw_tg_checked_fn(const char *name) {
+    note(" %s", name);
+    return one_in(3) ? sees : NULL;
+}
+
+static double on_line(double *t, void *user) {
+    (void)user;
+    if (hostile_depth > 0 && one_in(40)) call_back();
+    if (one_in(30)) *t = draw_double("t");
+    return one_in(30) ? draw_double("phi") : *t * (1 + *t);
+}
+tg_line draw_tg_line(const char *name) {
+    note(" %s", name);
+    return bad() ? NULL : on_line;
+}
+
 static tg_tensor *hook(tg_tensor *grad, void *user) {
     (void)user;
     if (one_in(3)) return NULL;
