@@ -12,7 +12,7 @@
 #include <string.h>
 
 typedef struct run {
-    tg_products p;
+    tg_by_hand p;
     tg_function_opts opts;
     tg_function_report *r;
     tg_rng rng;
@@ -222,7 +222,7 @@ static void conclude(run *c) {
 
 static tg_status read_options(run *c, const double *x) {
     tg_function_opts *o = &c->opts;
-    const tg_products *p = &c->p;
+    const tg_by_hand *p = &c->p;
     bool all = p->scalar ? p->gradient != NULL : p->vector && p->transpose;
     if (!all || (!x && p->n > 0))
         return tg_fail(TG_ERR_ARGUMENT, "%s: the %s is NULL", p->who,
@@ -272,7 +272,7 @@ bool tg_check_function(tg_scalar_fn f, tg_gradient_fn g, void *user, size_t n, c
     return run_check(&c, x, report);
 }
 
-bool tg_check_products(tg_vector_fn f, tg_transpose_fn transpose, tg_forward_fn forward, void *user, size_t n,
+bool tg_check_products(tg_vector_fn f, tg_vjp_fn transpose, tg_jvp_fn forward, void *user, size_t n,
                        const double *x, size_t m, tg_function_opts opts, tg_function_report *report) {
     run c = {.p = {.who = "tg_check_products",
                    .vector = f,

@@ -46,8 +46,8 @@ typedef void (*tg_gradient_fn)(const double *x, size_t n, double *grad, void *us
 
 /* y = f(x) of m values; xbar = J^T u; ydot = J v. */
 typedef void (*tg_vector_fn)(const double *x, size_t n, double *y, size_t m, void *user);
-typedef void (*tg_transpose_fn)(const double *x, size_t n, const double *u, size_t m, double *xbar, void *user);
-typedef void (*tg_forward_fn)(const double *x, size_t n, const double *v, double *ydot, size_t m, void *user);
+typedef void (*tg_vjp_fn)(const double *x, size_t n, const double *u, size_t m, double *xbar, void *user);
+typedef void (*tg_jvp_fn)(const double *x, size_t n, const double *v, double *ydot, size_t m, void *user);
 
 /* Sees each derivative judged: by element, or, where that is -1, along a random direction. */
 typedef void (*tg_function_each)(int64_t element, const tg_evidence *evidence, void *user);
@@ -103,7 +103,7 @@ TG_API bool tg_check_function(tg_scalar_fn f, tg_gradient_fn g, void *user, size
 
 /* The same of a function of m values, with its transpose product and, where `forward` is not NULL, its forward product, which
  * is judged too. */
-TG_API bool tg_check_products(tg_vector_fn f, tg_transpose_fn transpose, tg_forward_fn forward, void *user,
+TG_API bool tg_check_products(tg_vector_fn f, tg_vjp_fn transpose, tg_jvp_fn forward, void *user,
                               size_t n, const double *x, size_t m, tg_function_opts opts,
                               tg_function_report *report);
 

@@ -50,7 +50,7 @@ static void set_marks(const tg_marked *a) {
     }
 }
 
-static tg_status check_edges(const tg_products *p, const tg_marked *a, const char *what) {
+static tg_status check_edges(const tg_by_hand *p, const tg_marked *a, const char *what) {
     for (size_t i = 0; i < AROUND; i++) {
         if (bits(a->v + a->n + i) != EDGE)
             return tg_fail(TG_ERR_ARGUMENT, "%s: %s writes element %zu, past the end of %zu", p->who, what,
@@ -62,7 +62,7 @@ static tg_status check_edges(const tg_products *p, const tg_marked *a, const cha
     return TG_OK;
 }
 
-static tg_status check_written(const tg_products *p, const tg_marked *a, const char *what) {
+static tg_status check_written(const tg_by_hand *p, const tg_marked *a, const char *what) {
     for (size_t i = 0; i < a->n; i++)
         if ((bits(a->v + i) | QUIET) == (MARK | QUIET))
             return tg_fail(TG_ERR_ARGUMENT, "%s: %s does not write element %zu of %zu%s", p->who, what, i, a->n,
@@ -72,7 +72,7 @@ static tg_status check_written(const tg_products *p, const tg_marked *a, const c
 
 /* ---- calls ---- */
 
-static tg_status check_input(const tg_products *p, const double *is, const double *was, const char *what) {
+static tg_status check_input(const tg_by_hand *p, const double *is, const double *was, const char *what) {
     if (memcmp(is, was, p->n * sizeof *is) == 0) return tg_error_status();
     size_t i = 0;
     while (bits(is + i) == bits(was + i)) i++;
@@ -81,7 +81,7 @@ static tg_status check_input(const tg_products *p, const double *is, const doubl
 }
 
 /* y = f(x); the caller looks whether x is what it was. */
-static tg_status call_function(tg_products *p) {
+static tg_status call_function(tg_by_hand *p) {
     set_marks(&p->y);
     p->evaluations++;
     if (p->scalar)
@@ -91,7 +91,7 @@ static tg_status call_function(tg_products *p) {
     return tg_error_status() == TG_OK ? check_written(p, &p->y, "the function") : tg_error_status();
 }
 
-static tg_status call_transpose(tg_products *p) {
+static tg_status call_transpose(tg_by_hand *p) {
     const char *what = p->scalar ? "the gradient" : "the transpose product";
     set_marks(&p->grad);
     if (p->scalar)
@@ -103,7 +103,7 @@ static tg_status call_transpose(tg_products *p) {
 }
 
 /* sum u_j y_j, and the sum of the terms' magnitudes. */
-static double project(const tg_products *p, double *size) {
+static double project(const tg_by_hand *p, double *size) {
     double sum = 0;
     for (size_t j = 0; j < p->m; j++) {
         double term = p->u[j] * p->y.v[j];
@@ -113,13 +113,13 @@ static double project(const tg_products *p, double *size) {
 }
 
 /* v is the axis of `element`, or is there already. */
-static void point_along(tg_products *p, int64_t element) {
+static void point_along(tg_by_hand *p, int64_t element) {
     if (element < 0) return;
     memset(p->v, 0, p->n * sizeof *p->v);
     p->v[element] = 1;
 }
 
-double tg_products_forward(tg_products *p, int64_t element, double *size) {
+double tg_products_forward(tg_by_hand *p, int64_t element, double *size) {
     point_along(p, element);
     set_marks(&p->y);
     p->forward(p->x, p->n, p->v, p->y.v, p->m, p->user);
@@ -129,7 +129,7 @@ double tg_products_forward(tg_products *p, int64_t element, double *size) {
 
 /* ---- lines ---- */
 
-static double on_axis(tg_products *p, size_t i, double *t) {
+static double on_axis(tg_by_hand *p, size_t i, double *t) {
     double size = 0, to = p->was[i] + *t;
     *t = to - p->was[i];
     p->x[i] = to;
@@ -142,7 +142,7 @@ static double on_axis(tg_products *p, size_t i, double *t) {
 }
 
 /* The gradient's array has room for what x was: it is needed no more. */
-static double on_direction(tg_products *p, double t) {
+static double on_direction(tg_by_hand *p, double t) {
     double size = 0;
     for (size_t i = 0; i < p->n; i++) p->x[i] = p->grad.v[i] = p->was[i] + t * p->v[i];
     tg_status s = call_function(p);
@@ -161,7 +161,7 @@ double tg_products_on_line(double *t, void *of) {
 /* ---- the beginning ---- */
 
 /* Of two calls each number is the same, to the bit or NaN. */
-static tg_status check_same(const tg_products *p, const double *is, const double *was, size_t n,
+static tg_status check_same(const tg_by_hand *p, const double *is, const double *was, size_t n,
                             const char *what) {
     for (size_t i = 0; i < n; i++)
         if (bits(is + i) != bits(was + i) && !(isnan(is[i]) && isnan(was[i])))
@@ -172,7 +172,7 @@ static tg_status check_same(const tg_products *p, const double *is, const double
     return TG_OK;
 }
 
-static tg_status call_function_twice(tg_products *p) {
+static tg_status call_function_twice(tg_by_hand *p) {
     double *first = reserve(p->m);
     tg_status s = first ? call_function(p) : tg_error_status();
     if (s == TG_OK) s = check_input(p, p->x, p->was, "the function");
@@ -189,7 +189,7 @@ static tg_status call_function_twice(tg_products *p) {
     return s;
 }
 
-static tg_status call_transpose_twice(tg_products *p) {
+static tg_status call_transpose_twice(tg_by_hand *p) {
     tg_status s = call_transpose(p);
     if (s == TG_OK) memcpy(p->analytic, p->grad.v, p->n * sizeof *p->analytic);
     if (s == TG_OK) s = call_transpose(p);
@@ -198,7 +198,7 @@ static tg_status call_transpose_twice(tg_products *p) {
                       : s;
 }
 
-tg_status tg_products_begin(tg_products *p, const double *x, uint64_t seed) {
+tg_status tg_products_begin(tg_by_hand *p, const double *x, uint64_t seed) {
     tg_rng rng = {.seed = seed};
     p->was = reserve(p->n), p->x = reserve(p->n), p->v = reserve(p->n), p->analytic = reserve(p->n);
     p->u = reserve(p->m);
@@ -210,7 +210,7 @@ tg_status tg_products_begin(tg_products *p, const double *x, uint64_t seed) {
     return s == TG_OK ? call_transpose_twice(p) : s;
 }
 
-void tg_products_end(tg_products *p) {
+void tg_products_end(tg_by_hand *p) {
     release(p->was, p->n), release(p->x, p->n), release(p->v, p->n), release(p->analytic, p->n);
     release(p->u, p->m);
     release(p->y.block, p->m + 2 * AROUND), release(p->grad.block, p->n + 2 * AROUND);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+static int pick(int n) { return (int)below(n); }
+
 /* ---- functions of numbers ---- */
 
 enum { MOST_NUMBERS = 6 };
@@ -65,7 +67,7 @@ static tg_function_opts options(void) {
         .seed = (uint64_t)below(99), .full = one_in(4), .allow_zero = one_in(3), .allow_empty = one_in(3)};
     if (one_in(4)) o.rtol = draw_double("rtol");
     if (one_in(4)) o.samples = (size_t)below(4);
-    if (one_in(4)) o.directions = below(4) - 1;
+    if (one_in(4)) o.directions = pick(4) - 1;
     if (one_in(4)) o.seconds = draw_double("seconds");
     o.each = draw_tg_function_each("each");
     return o;
@@ -95,8 +97,8 @@ void own_tg_check_products(void) {
     tg_function_report r;
     size_t n = numbers(x), m = bad() ? SIZE_MAX : (size_t)below(4);
     tg_vector_fn f = bad() ? NULL : squares;
-    tg_transpose_fn t = bad() ? NULL : transpose;
-    tg_forward_fn v = one_in(2) ? NULL : forward;
+    tg_vjp_fn t = bad() ? NULL : transpose;
+    tg_jvp_fn v = one_in(2) ? NULL : forward;
     tg_function_opts o = options();
     const double *at = bad() ? NULL : x;
     call_begin();
@@ -118,7 +120,7 @@ tg_check_result_fn draw_tg_check_result_fn(const char *name) {
 static tg_check_row draw_row(void) {
     static const char *const shapes[] = {"", "a", "ab", "2", "1b", "abcdefghi", "A"};
     tg_check_row row = {.name = bad() ? NULL : "row", .any_shape = one_in(3), .allow_zero = one_in(3)};
-    for (int i = 0, n = bad() ? 0 : 1 + below(3); i < n; i++) {
+    for (int i = 0, n = bad() ? 0 : 1 + pick(3); i < n; i++) {
         row.in[i].shape = shapes[below(bad() ? 7 : 5)];
         if (one_in(4)) row.in[i].low = draw_double("low"), row.in[i].high = draw_double("high");
         if (one_in(6)) row.in[i].dtype = (tg_dtype)below(bad() ? 9 : TG_DTYPES);
@@ -127,7 +129,7 @@ static tg_check_row draw_row(void) {
     if (!bad() && one_in(2)) row.f = draw_tg_function("f"), row.user = draw_user();
     if (!row.f || bad()) row.op = draw_tg_op_p("op"), row.attr = draw_attr();
     if (one_in(6)) row.model = draw_tg_model_p("model");
-    row.order = bad() ? -1 : below(3);
+    row.order = bad() ? -1 : pick(3);
     return row;
 }
 
@@ -135,7 +137,7 @@ void own_tg_check_suite_with(void) {
     tg_check_row row[2] = {draw_row(), draw_row()};
     tg_check_report r;
     tg_check_suite_opts o = {.points = bad() ? -1 : 1, .seed = (uint64_t)below(99)};
-    int n = bad() ? below(3) - 1 : 1 + below(2);
+    int n = bad() ? pick(3) - 1 : 1 + pick(2);
     if (one_in(3)) o.tap = draw_FILE_p("tap");
     if (one_in(3)) o.junit = draw_FILE_p("junit");
     if (one_in(6)) o.only = draw_text("only");
