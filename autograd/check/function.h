@@ -103,9 +103,8 @@ TG_API bool tg_check_function(tg_scalar_fn f, tg_gradient_fn g, void *user, size
 
 /* The same of a function of m values, with its transpose product and, where `forward` is not NULL, its forward product, which
  * is judged too. */
-TG_API bool tg_check_products(tg_vector_fn f, tg_vjp_fn transpose, tg_jvp_fn forward, void *user,
-                              size_t n, const double *x, size_t m, tg_function_opts opts,
-                              tg_function_report *report);
+TG_API bool tg_check_products(tg_vector_fn f, tg_vjp_fn transpose, tg_jvp_fn forward, void *user, size_t n,
+                              const double *x, size_t m, tg_function_opts opts, tg_function_report *report);
 
 #ifdef __cplusplus
 }

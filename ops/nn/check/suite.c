@@ -107,6 +107,14 @@ static void run_check(tg_trial *t, int kind) {
     t->result->seconds = now() - began;
 }
 
+/* An error that the caller raises there is none of the suite's. */
+static void show(const tg_trial *t) {
+    tg_callback inside = tg_callback_begin();
+    if (t->opts->each) t->opts->each(t->result, t->opts->each_user);
+    tg_callback_end(inside, tg_error_status(), who);
+    tg_error_clear();
+}
+
 /* The results of a row, one a kind. */
 static void run_row(tg_trial *t, tg_check_result *result) {
     const char *wrong = wrong_with(t->row);
@@ -123,7 +131,7 @@ static void run_row(tg_trial *t, tg_check_result *result) {
         else
             run_check(t, k);
         failed |= k == TG_CHECK_FIRST && r->outcome == TG_CHECK_FAILED;
-        if (t->opts->each) t->opts->each(r, t->opts->each_user);
+        show(t);
     }
 }
 
