@@ -209,6 +209,16 @@ static inline bool tg_gradcheck_packed(struct tg_gradcheck_pack p) {
         p.tolerances};
     return tg_gradcheck_with(p.f, p.user, p.n, p.in, p.report, opts);
 }
+
+/* In a test by Check (include <check.h>): fails it, with the message, unless the gradient passes. As tg_gradcheck:
+ *     tg_ck_assert_gradient(f, NULL, 2, (tg_tensor *[]){x, w}, .order = 2); */
+#define tg_ck_assert_gradient(...) \
+    do { \
+        tg_gradcheck_report tg_ck_report; \
+        if (!tg_gradcheck_packed((struct tg_gradcheck_pack){__VA_ARGS__, .report = &tg_ck_report})) \
+            ck_abort_msg("%s", tg_ck_report.message); \
+    } while (0)
+
 struct tg_loader_new_pack {
     int n;
     tg_tensor *const *tensors;
@@ -918,9 +928,16 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
     TG_STATUS_AT(tg_plot_confusion_with(TG_WITH_OPTIONS(3, tg_plot_confusion_opts, __VA_ARGS__)))
 #define tg_plot_images(...) TG_STATUS_AT(tg_plot_images_with(TG_WITH_OPTIONS(2, tg_plot_images_opts, __VA_ARGS__)))
 
-/* ops/nn/train/check_model.h */
+/* ops/nn/check/model.h */
 #define tg_gradcheck_model(...) \
     TG_VALUE_AT(bool, tg_gradcheck_model_with(TG_WITH_OPTIONS(5, tg_gradcheck_model_opts, __VA_ARGS__)))
+
+/* ops/nn/check/suite.h */
+#define tg_check_kind_name(...) TG_POINTER_AT(const char *, tg_check_kind_name(__VA_ARGS__))
+#define tg_check_suite(...) \
+    TG_VALUE_AT(bool, tg_check_suite_with(TG_WITH_OPTIONS(4, tg_check_suite_opts, __VA_ARGS__)))
+#define tg_require_gradient(...) \
+    TG_STATUS_AT(tg_require_gradient_with(TG_WITH_OPTIONS(4, tg_require_gradient_opts, __VA_ARGS__)))
 
 /* ops/nn/train/evaluate.h */
 #define tg_meter_add_mean(...) TG_VOID_AT(tg_meter_add_mean(__VA_ARGS__))

@@ -45,6 +45,7 @@
 #include "core/version.h"
 
 #include "autograd/backward.h"
+#include "autograd/check/function.h"
 #include "autograd/check/gradcheck.h"
 #include "autograd/check/verdict.h"
 #include "autograd/checkpoint.h"
@@ -77,7 +78,8 @@
 #include "ops/nn/layers/transformer.h"
 #include "ops/nn/optim/schedule.h"
 #include "ops/nn/plot/plot.h"
-#include "ops/nn/train/check_model.h"
+#include "ops/nn/check/model.h"
+#include "ops/nn/check/suite.h"
 #include "ops/nn/train/evaluate.h"
 #include "ops/nn/train/fit.h"
 #include "ops/nn/train/interrupt.h"

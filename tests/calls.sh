@@ -13,7 +13,7 @@ headers() {
         case $header in
         ops/rooms.h) included ops/rooms.h ;;
         # What cannot fail, what the library calls back, and what a function of the user's own calls on behalf of its caller.
-        core/error.h | core/memory.h | core/parallel.h | core/update.h | core/version.h | autograd/composed.h | autograd/check/verdict.h | ops/calls.h) ;;
+        core/error.h | core/memory.h | core/parallel.h | core/update.h | core/version.h | autograd/composed.h | autograd/check/verdict.h | autograd/check/function.h | ops/calls.h) ;;
         ops/nn/train/interrupt.h | ops/nn/train/progress.h) ;;
         ops/nn/layers/layer.h | ops/nn/losses/loss_parts.h | ops/nn/model/object.h) ;;
         *) echo "$header" ;;

@@ -3,6 +3,7 @@
 #define TG_AUTOGRAD_CHECK_CHECK_H
 
 #include "autograd/check/subject.h"
+#include "autograd/check/tally.h"
 
 /* What was found of one input. */
 typedef struct tg_checked_input {
@@ -35,9 +36,6 @@ void tg_check_locate(tg_check *c);
 
 /* The report's message, and the page and JSON that were asked for: check/report.c. */
 void tg_check_conclude(tg_check *c);
-
-/* How grave a verdict is, WRONG being the gravest. */
-int tg_check_gravity(tg_verdict v);
 
 /* Elements i, and ratio, of a derivative compared: whether it is the worst so far. */
 bool tg_check_is_worse(const tg_check *c, double ratio);

@@ -4,64 +4,29 @@
 
 #include <math.h>
 
-int tg_check_gravity(tg_verdict v) {
-    static const int gravity[] = {4, 0, 5, 1, 3, 2}; /* by tg_verdict */
-    return gravity[v];
-}
-
 bool tg_check_is_worse(const tg_check *c, double ratio) { return c->r->input < 0 || ratio > c->r->worst; }
 
 /* ---- the verdict of an input ---- */
-
-static tg_verdict verdict_of_input(const tg_checked_input *in) {
-    if (in->verdicts[TG_WRONG]) return TG_WRONG;
-    if (in->verdicts[TG_NO_VERDICT]) return TG_NO_VERDICT;
-    if (in->verdicts[TG_NOISE_LIMITED]) return TG_NOISE_LIMITED;
-    if (!in->noticed && !in->verdicts[TG_KINK]) return TG_NOT_EXERCISED;
-    return in->verdicts[TG_KINK] ? TG_KINK : TG_CORRECT;
-}
-
-static double ratio_of(const tg_check *c, const tg_evidence *e) {
-    double gap = fabs(e->analytic - e->numeric), size = fmax(fabs(e->analytic), fabs(e->numeric));
-    return gap == 0 ? 0 : isfinite(gap) ? gap / (e->error + c->opts.rtol * size) : INFINITY;
-}
-
-/* NaN where two elements cannot be told apart, as none may then be the other. */
-static bool is_moved(const tg_check *c, int k, const tg_evidence *e) {
-    for (int64_t i = 0; i < c->s.was[k].numel; i++)
-        if (fabs(c->s.analytic[k][i] - e->numeric) <= 3 * e->error + 1e-9 * fabs(e->numeric)) return true;
-    return false;
-}
-
-/* What only the other elements can tell. */
-static void add_hint(const tg_check *c, int k, tg_evidence *e) {
-    double n = (double)c->s.was[k].numel, ratio = e->analytic / e->numeric;
-    if (e->verdict != TG_WRONG || e->hint != TG_HINT_NONE || n < 2) return;
-    if (fabs(ratio * n - 1) < 1e-3 || fabs(ratio / n - 1) < 1e-3)
-        e->hint = TG_HINT_MEAN;
-    else if (is_moved(c, k, e))
-        e->hint = TG_HINT_MOVED;
-}
 
 static void note(tg_check *c, int k, tg_checked *one) {
     tg_checked_input *in = &c->input[k];
     tg_evidence *e = &one->evidence;
     tg_gradcheck_report *r = c->r;
-    if (one->element >= 0) add_hint(c, k, e);
-    double ratio = ratio_of(c, e);
-    int gravity = tg_check_gravity(e->verdict);
+    if (one->element >= 0) tg_check_hint(e, c->s.analytic[k], c->s.was[k].numel);
+    double ratio = tg_check_ratio(e, c->opts.rtol);
+    int gravity = tg_check_gravity_of_one(e->verdict);
     in->verdicts[e->verdict]++, r->verdicts[e->verdict]++, r->compared++;
     in->noticed += e->noticed && e->verdict == TG_CORRECT;
     r->noticed += e->noticed && e->verdict == TG_CORRECT;
     if (e->verdict != TG_NOT_EXERCISED) c->moved[k] = true;
-    int before = in->worst.order ? tg_check_gravity(in->worst.evidence.verdict) : -1;
+    int before = in->worst.order ? tg_check_gravity_of_one(in->worst.evidence.verdict) : -1;
     if (gravity > before || (gravity == before && ratio > in->ratio)) in->worst = *one, in->ratio = ratio;
-    before = r->input < 0 ? -1 : tg_check_gravity(r->evidence.verdict);
+    before = r->input < 0 ? -1 : tg_check_gravity_of_one(r->evidence.verdict);
     if (gravity > before || (gravity == before && ratio > r->worst)) {
         r->worst = ratio, r->order = one->order, r->input = one->input, r->element = one->element;
         r->analytic = e->analytic, r->numeric = e->numeric, r->evidence = *e;
     }
-    in->verdict = verdict_of_input(in);
+    in->verdict = tg_check_verdict_of(in->verdicts, in->noticed);
     if (c->opts.each) c->opts.each(one, c->opts.each_user);
 }
 

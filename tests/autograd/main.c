@@ -12,6 +12,7 @@ TCase *tcase_tolerance_edges(void);
 TCase *tcase_verdict(void);
 TCase *tcase_corpus(void);
 TCase *tcase_locate(void);
+TCase *tcase_function(void);
 TCase *tcase_memory(void);
 TCase *tcase_checkpoint(void);
 TCase *tcase_hook(void);
@@ -36,6 +37,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_verdict());
     suite_add_tcase(suite, tcase_corpus());
     suite_add_tcase(suite, tcase_locate());
+    suite_add_tcase(suite, tcase_function());
     suite_add_tcase(suite, tcase_checkpoint());
     suite_add_tcase(suite, tcase_hook());
     suite_add_tcase(suite, tcase_leaf_hooks());

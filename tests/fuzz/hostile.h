@@ -20,6 +20,7 @@
  *   hostile_plots.c      pictures
  *   hostile_plans.c      plans, whose steps misbehave
  *   hostile_profiles.c   profiles, which measure while the others are called
+ *   hostile_suites.c     gradient checks of plain functions, and suites
  *   hostile_own.c        calls that need more than their types say
  *   hostile_exceptions   what is not called, and why
  */
@@ -256,6 +257,13 @@ void free_plans(void);
 void own_tg_plan_new_with(void);
 void own_tg_plan_free(void);
 void own_tg_plan_run_with(void);
+
+/* ---- suites ---- */
+tg_function_each draw_tg_function_each(const char *name);
+tg_check_result_fn draw_tg_check_result_fn(const char *name);
+void own_tg_check_function(void);
+void own_tg_check_products(void);
+void own_tg_check_suite_with(void);
 
 /* ---- profiles ---- */
 tg_profile *draw_tg_profile_p(const char *name);

@@ -1,5 +1,5 @@
 /* A model as the function of its parameters that a gradient check asks for. */
-#include "ops/nn/train/check_model.h"
+#include "ops/nn/check/model.h"
 
 #include "core/memory.h"
 #include "ops/elementwise/inplace.h"

@@ -5,8 +5,8 @@
  *     tg_gradcheck_report r;
  *     if (!tg_gradcheck_model(m, loss, batch, NULL, &r, .page = stdout)) puts(r.message);
  */
-#ifndef TG_OPS_NN_TRAIN_CHECK_MODEL_H
-#define TG_OPS_NN_TRAIN_CHECK_MODEL_H
+#ifndef TG_OPS_NN_CHECK_MODEL_H
+#define TG_OPS_NN_CHECK_MODEL_H
 
 #include "autograd/check/gradcheck.h"
 #include "ops/nn/train/evaluate.h"
