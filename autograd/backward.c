@@ -1,5 +1,6 @@
 /* tg_backward and tg_grad: seeds in, a walk, gradients out. */
 #include "autograd/walk.h"
+#include "autograd/blame/blame.h"
 #include "autograd/plan/record.h"
 #include "core/kernels/kernels.h"
 #include "core/work.h"
@@ -79,6 +80,16 @@ static void commit(tg_target *t) {
     t->slot->grad = t->kept;
 }
 
+/* The finite check, of all that is to be stored. */
+static tg_status check_gradients(const tg_walk *w, tg_slot *root, tg_tensor *seed) {
+    const tg_rewalk walk = {.n = 1, .root = &root, .seeds = &seed};
+    tg_status s = TG_OK;
+    for (int64_t i = 0; s == TG_OK && i < w->cap_targets; i++)
+        if (w->target[i].adjoint.value.data && tg_target_slot(&w->target[i]))
+            s = tg_check_gradient("tg_backward", &walk, w->target[i].slot, &w->target[i].adjoint.value);
+    return s;
+}
+
 /* In the order in which the walk met the targets, which does not depend on where their slots lie. */
 static tg_status store_gradients(tg_walk *w) {
     tg_target **met = tg_walk_scratch(w, (size_t)w->n_targets + 1, sizeof *met);
@@ -103,6 +114,7 @@ tg_status tg_backward_with(tg_tensor *out, tg_backward_opts opts) {
     if (!s) return tg_error_status();
     tg_tape *tape = tg_tape_get();
     int64_t tensors = tape->region.count, nodes = tape->n_nodes;
+    if (tg_checking && tg_check_output("tg_backward", s) != TG_OK) return tg_error_status();
     tg_slot *seed = read_seed(s, opts.seed, "tg_backward");
     tg_walk w;
     tg_walk_mode mode = {.retain = opts.retain, .all_leaves = true};
@@ -110,6 +122,7 @@ tg_status tg_backward_with(tg_tensor *out, tg_backward_opts opts) {
     if (status == TG_OK) {
         status = tg_walk_seed(&w, s, seed);
         if (status == TG_OK) status = tg_walk_run(&w);
+        if (status == TG_OK && tg_checking) status = check_gradients(&w, s, opts.seed);
         if (status == TG_OK) status = store_gradients(&w);
         tg_walk_end(&w);
     }
@@ -193,16 +206,21 @@ static tg_status grad_of(tg_grad_caller caller, tg_walk_mode mode, int n_out, tg
                          tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                          tg_grad_opts opts) {
     for (int i = 0; i < n_out; i++)
-        if (!(slot[i] = read_output(out[i], caller.who, i, opts.allow_unused))) return tg_error_status();
+        if (!(slot[i] = read_output(out[i], caller.who, i, opts.allow_unused)) ||
+            (caller.checked && tg_checking && tg_check_output(caller.who, slot[i]) != TG_OK))
+            return tg_error_status();
     tg_walk w;
     tg_status s = tg_walk_begin(&w, n_out, slot, mode);
     if (s != TG_OK) return s;
     s = add_targets(caller.who, &w, n_in, in);
     if (s == TG_OK) s = seed_all(caller.who, &w, n_out, slot, opts.seeds);
     if (s == TG_OK) s = tg_walk_run(&w);
+    const tg_rewalk walk = {.n = n_out, .root = slot, .seeds = opts.seeds};
     for (int i = 0; s == TG_OK && i < n_in; i++) {
         grads[i] = take_gradient(caller, &w, i, in[i], opts.allow_unused);
         s = tg_error_status();
+        if (s == TG_OK && caller.checked && tg_checking)
+            s = tg_check_gradient(caller.who, &walk, tg_slot_peek(in[i]), tg_elements_there(grads[i]));
     }
     tg_walk_end(&w);
     return s;
@@ -235,5 +253,5 @@ tg_status tg_grad_for(tg_grad_caller caller, int n_out, tg_tensor *const *out, i
 
 tg_status tg_grad_with(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                        tg_grad_opts opts) {
-    return tg_grad_for((tg_grad_caller){.who = "tg_grad"}, n_out, out, n_in, in, grads, opts);
+    return tg_grad_for((tg_grad_caller){.who = "tg_grad", .checked = true}, n_out, out, n_in, in, grads, opts);
 }

@@ -133,7 +133,7 @@ tg_status tg_hooks_of_leaves(tg_walk *w, const tg_node *node) {
 /* Those that no node on path reads, because the walk began at them, and those that got their hooks while it was under
  * way. A part of a walk leaves them to the whole. */
 tg_status tg_hooks_of_other_leaves(tg_walk *w) {
-    for (int64_t i = 0; w->mode.floor == 0 && i < w->cap_targets; i++) {
+    for (int64_t i = 0; w->mode.floor == 0 && !w->mode.again && i < w->cap_targets; i++) {
         tg_target *t = &w->target[i];
         if (!t->slot) continue;
         tg_slot *s = tg_target_slot(t);

@@ -35,6 +35,7 @@ typedef struct tg_target { /* a tensor whose gradient leaves the walk */
 typedef struct tg_walk_mode {
     bool record, retain;
     bool all_leaves; /* backward: every leaf on path becomes a target; otherwise the targets are given */
+    bool again;      /* over a graph that may have been walked, to look on alone: hooks are not run */
     bool sparse; /* where no gradient reaches an element of an elementwise op, none leaves it: 0 * inf is 0 */
     int64_t floor; /* results of nodes below this id count as leaves; above 0 in the walk of a part of the tape */
 } tg_walk_mode;
@@ -155,6 +156,7 @@ tg_status tg_hooks_of_other_leaves(tg_walk *w);
 typedef struct tg_grad_caller {
     const char *who; /* in whose name errors are raised */
     bool sparse;     /* in a sparse walk */
+    bool checked;    /* by the finite check (autograd/blame/nonfinite.h) */
     bool *unused;    /* when not NULL: set for each input that the outputs do not depend on */
 } tg_grad_caller;
 tg_status tg_grad_for(tg_grad_caller caller, int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in,

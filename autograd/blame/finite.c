@@ -1,0 +1,76 @@
+/* Which elements are not finite, and where they stand. */
+#include "autograd/blame/blame.h"
+
+#include "core/work.h"
+
+#include <math.h>
+
+/* All bits of the exponent set: infinite, or NaN. Comparisons of integers run several at once. */
+static bool finite_f32(const uint32_t *x, int64_t n) {
+    uint32_t bad = 0;
+    for (int64_t i = 0; i < n; i++) bad |= (x[i] & 0x7f800000u) == 0x7f800000u;
+    return !bad;
+}
+
+static bool finite_f64(const uint64_t *x, int64_t n) {
+    const uint64_t exponent = UINT64_C(0x7ff) << 52;
+    uint64_t bad = 0;
+    for (int64_t i = 0; i < n; i++) bad |= (x[i] & exponent) == exponent;
+    return !bad;
+}
+
+int tg_kind_of_array(const tg_array *a) {
+    int kind = TG_FINITE;
+    if (a->dtype != TG_F32 && a->dtype != TG_F64) return TG_FINITE;
+    if (tg_array_is_contiguous(a) &&
+        (a->dtype == TG_F32 ? finite_f32(a->data, a->numel) : finite_f64(a->data, a->numel)))
+        return TG_FINITE;
+    tg_array once = *a; /* borrows the elements: each that a stride of 0 repeats is looked at once */
+    for (int k = 0; a->numel > 0 && k < a->rank; k++)
+        if (a->stride[k] == 0) once.numel /= once.shape[k], once.shape[k] = 1;
+    for (int64_t i = 0; i < once.numel; i++) {
+        double x = tg_array_get(&once, i);
+        if (!isfinite(x)) kind |= isnan(x) ? TG_NAN : TG_INFINITE;
+    }
+    return kind;
+}
+
+int64_t tg_first_of_kind(const tg_array *a, int kind) {
+    for (int64_t i = 0; i < a->numel; i++) {
+        double x = tg_array_get(a, i);
+        if ((isnan(x) && kind & TG_NAN) || (isinf(x) && kind & TG_INFINITE)) return i;
+    }
+    return -1;
+}
+
+const tg_array *tg_elements_there(const tg_tensor *t) {
+    const tg_slot *s = t ? tg_slot_peek(t) : NULL;
+    return s && !s->poison && s->a.data ? &s->a : NULL;
+}
+
+int tg_kind_of_tensor(const tg_tensor *t) {
+    const tg_array *a = tg_elements_there(t);
+    return a ? tg_kind_of_array(a) : TG_FINITE;
+}
+
+void tg_range_add(tg_range *r, double v) {
+    if (!isfinite(v)) return;
+    if (!r->any || v < r->lo) r->lo = v;
+    if (!r->any || v > r->hi) r->hi = v;
+    r->any = true;
+}
+
+int64_t tg_broadcast_position(const tg_array *in, const tg_array *out, int64_t i) {
+    int64_t at = 0, stride = 1;
+    for (int k = out->rank - 1, j = in->rank - 1; k >= 0 && j >= 0; k--, j--) {
+        at += in->shape[j] == 1 ? 0 : i % out->shape[k] * stride;
+        stride *= in->shape[j], i /= out->shape[k];
+    }
+    return at;
+}
+
+bool tg_is_finite(const tg_tensor *t) {
+    const tg_array *a =
+        tg_check_argument(t, "tg_is_finite", "the tensor") ? tg_array_within(t, "tg_array_of") : NULL;
+    return a && tg_may_read(a, "tg_is_finite") && tg_kind_of_array(a) == TG_FINITE;
+}
