@@ -305,13 +305,13 @@ static tg_status apply_to(tg_tape *tape, const inputs *read, const tg_op *op, tg
         tg_recorder_leave(recorder);
         if (s == TG_OK) s = tg_recorder_applied(recorder, &call, read->slot, out);
     }
-    if (s == TG_OK && wants_grad(op, read->slot, n_in, out)) s = tg_record(op, read->slot, n_in, out, n_out, attr);
+    if (s == TG_OK && wants_grad(op, read->slot, n_in, out))
+        s = tg_record(op, read->slot, n_in, out, n_out, attr);
     return s;
 }
 
 /* The outputs' slots; after a failure the tape is as it was. */
-static tg_status apply_plain(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr,
-                                  tg_slot **out) {
+static tg_status apply_plain(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_slot **out) {
     tg_status before = tg_error_pending;
     tg_tape *tape = tg_tape_get();
     if (!tape) return tg_error_status();
@@ -326,8 +326,8 @@ static tg_status apply_plain(const tg_op *op, tg_tensor *const *in, int n_in, co
     return s;
 }
 
-__attribute__((cold, noinline)) static tg_status apply_watched(const tg_op *op, tg_tensor *const *in, int n_in,
-                                                               const void *attr, tg_slot **out) {
+__attribute__((cold, noinline)) static tg_status apply_watched(const tg_op *op, tg_tensor *const *in,
+                                                               int n_in, const void *attr, tg_slot **out) {
     const tg_tape *tape = tg_tape_get();
     const int64_t tensors = tape ? tape->region.count : 0, nodes = tape ? tape->n_nodes : 0;
     tg_span span;

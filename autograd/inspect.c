@@ -77,11 +77,16 @@ static void print_node(FILE *file, const tg_node *n) {
 
 /* ---- values ---- */
 
+void tg_print_number(FILE *file, double v) { isnan(v) ? fputs("nan", file) : fprintf(file, "%.6g", v); }
+
 static void print_elements(FILE *file, const tg_array *a, int most) {
     int64_t nan = 0, infinite = 0;
     double lo = INFINITY, hi = -INFINITY;
     const int64_t shown = a->numel <= most ? a->numel : most < 4 ? most : 4;
-    for (int64_t i = 0; i < shown; i++) fprintf(file, "%s%.6g", i ? ", " : "", tg_array_get(a, i));
+    for (int64_t i = 0; i < shown; i++) {
+        if (i) fputs(", ", file);
+        tg_print_number(file, tg_array_get(a, i));
+    }
     if (shown == a->numel) return;
     for (int64_t i = 0; i < a->numel; i++) {
         double v = tg_array_get(a, i);

@@ -61,8 +61,8 @@ TG_API const tg_node *tg_node_of(const tg_tensor *t);
 
 typedef struct tg_tape_print_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    bool values; /* below each node the elements of its outputs, as they are now */
-    int most;    /* of how many elements all are written; of more, the first, and the least and largest; 0: 8 */
+    bool values;                  /* below each node the elements of its outputs, as they are now */
+    int most; /* of how many elements all are written; of more, the first, and the least and largest; 0: 8 */
 } tg_tape_print_opts;
 
 /* Writes the nodes from `mark` on, one a line: id, op, attributes, inputs, output, place. What has a name is called by it.

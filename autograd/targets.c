@@ -34,7 +34,7 @@ tg_target *tg_walk_add_target(tg_walk *w, tg_slot *slot) {
     t->slot = slot;
     t->handle = tg_handle(slot);
     t->number = w->n_targets++;
-    if (tg_slot_hooks(slot) && w->mode.floor == 0 && !w->mode.again && tg_walk_leaf(w, slot)) w->hooked = true;
+    if (tg_slot_hooks(slot) && w->mode.floor == 0 && tg_walk_leaf(w, slot)) w->hooked = true;
     return t;
 }
 

@@ -286,8 +286,7 @@ static tg_status complete_outputs(tg_walk *w, const tg_node *node, tg_adjoint *a
     for (int o = 0; o < node->n_out; o++) {
         tg_slot *s = tg_slot_peek(node->out[o]);
         if (!s || tg_adjoint_is_empty(&adjoints[o])) continue;
-        if (tg_slot_hooks(s) && !w->mode.again && tg_hooks_run(w, s, &adjoints[o]) != TG_OK)
-            return tg_error_status();
+        if (tg_slot_hooks(s) && tg_hooks_run(w, s, &adjoints[o]) != TG_OK) return tg_error_status();
         if (w->mode.all_leaves && !s->retain_grad) continue;
         tg_target *t = w->mode.all_leaves ? tg_walk_add_target(w, s) : tg_walk_find_target(w, s);
         if (!t && tg_error_status() != TG_OK) return tg_error_status();
@@ -310,14 +309,9 @@ static tg_status check_version(const tg_node *node, tg_slot *s, int k) {
         s->a.buffer->changed_by ? s->a.buffer->changed_by : "the user");
 }
 
-static tg_status check_there(const tg_node *node, tg_slot *s, int k) {
-    (void)k;
-    return tg_slot_with_data(tg_handle(s), node->op->name) ? TG_OK : tg_error_status();
-}
-
 /* A node that was walked: a walk that goes again may find what it saved all the same. */
 __attribute__((cold, noinline)) static tg_status check_walked(const tg_walk *w, const tg_node *node) {
-    if (w->mode.again) return tg_each_saved(node, node->saved, check_there);
+    if (w->mode.again) return tg_check_saved_there(node);
     return tg_fail(TG_ERR_TAPE,
                    "backward: the graph of %s was walked before and what it saved is gone (.retain keeps it)",
                    node->op->name);
@@ -336,7 +330,7 @@ static tg_status check_node(const tg_walk *w, const tg_node *node) {
 _Thread_local TG_HOT const tg_rule_call *tg_rule_running;
 
 /* The rule may ask which walk this is (tg_needs); a walk may be nested in another's rule for the same node. */
-static tg_status step_plain(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
+tg_status tg_step_plain(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     const tg_rule_call call = {node, w, tg_rule_running};
     tg_status s = check_node(w, node);
     if (s != TG_OK) return s;
@@ -355,14 +349,14 @@ static tg_status step_plain(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
 __attribute__((cold, noinline)) static tg_status step_watched(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     tg_span span = {.watch = NULL};
     if (tg_measuring) tg_span_begin_rule(&span, w, node, adjoints);
-    tg_status s = tg_watched & TG_WATCH_ELEMENTS ? tg_step_watched(w, node, adjoints, step_plain)
-                                                 : step_plain(w, node, adjoints);
+    tg_status s = (tg_watched & TG_WATCH_ELEMENTS ? tg_step_watched : tg_step_plain)(w, node, adjoints);
     tg_span_end(&span, s == TG_OK);
     return s;
 }
 
 static inline tg_status step(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
-    return __builtin_expect(tg_watched == 0, 1) ? step_plain(w, node, adjoints) : step_watched(w, node, adjoints);
+    return __builtin_expect(tg_watched == 0, 1) ? tg_step_plain(w, node, adjoints)
+                                                : step_watched(w, node, adjoints);
 }
 
 /* The node's outputs have their adjoints, and its inputs receive theirs. */

@@ -69,6 +69,9 @@ tg_status tg_walk_seed(tg_walk *w, tg_slot *out, tg_slot *seed);
 /* Runs the loop; afterwards the adjoints of the targets are their gradients. */
 tg_status tg_walk_run(tg_walk *w);
 
+/* One step of it: the rule of a node whose outputs have these adjoints, which the caller drops. */
+tg_status tg_step_plain(tg_walk *w, tg_node *node, tg_adjoint *adjoints);
+
 /* Drops all that the walk holds. */
 void tg_walk_end(tg_walk *w);
 

@@ -45,6 +45,10 @@ void tg_write_position(FILE *file, const tg_array *a, int64_t i); /* "[5, 2]" */
 /* "relu at train.c:41" */
 void tg_write_maker(FILE *file, const tg_slot *s);
 
+/* "add(1, nan)": what the op was given for position i of `out` */
+void tg_write_operands(FILE *file, const tg_op *op, tg_tensor *const *in, int n_in, const tg_array *out,
+                       int64_t i);
+
 /* One application of an op, recorded or not, of which `out` has a first element of `kind` at position i. */
 typedef struct tg_blamed {
     const tg_op *op;
@@ -68,8 +72,8 @@ void tg_write_origin(FILE *file, const tg_slot *root);
 typedef struct tg_contribution {
     const tg_walk *walk;
     const tg_node *node;
-    int i;            /* the first of the inputs that are `slot` */
-    tg_slot *slot;    /* its adjoint: */
+    int i;         /* the first of the inputs that are `slot` */
+    tg_slot *slot; /* its adjoint: */
     const tg_array *g; /* the contribution alone, or, where the watcher does not ask for that, the sum so far; NULL: none */
     const tg_array *const *dout;
 } tg_contribution;
@@ -83,8 +87,7 @@ struct tg_watcher {
 extern _Thread_local TG_HOT tg_watcher *tg_watching; /* NULL: the finite check's own */
 
 /* For the walk: takes the step, and shows what came of it. */
-tg_status tg_step_watched(tg_walk *w, tg_node *node, tg_adjoint *adjoints,
-                          tg_status (*step)(tg_walk *w, tg_node *node, tg_adjoint *adjoints));
+tg_status tg_step_watched(tg_walk *w, tg_node *node, tg_adjoint *adjoints);
 
 /* Walks the graph of n roots again, to the leaves or, where it is not NULL, to t, whose gradient becomes *gradient (to be
  * dropped; no data: there is none). seeds NULL, or a NULL in it: ones. Nodes below `floor` are left out. All is as it was
@@ -96,6 +99,7 @@ typedef struct tg_rewalk {
     tg_slot *t;
     int64_t floor;
 } tg_rewalk;
+tg_status tg_check_saved_there(const tg_node *node); /* of a node that was walked: its elements */
 tg_status tg_walk_again(const tg_rewalk *r, tg_watcher *o, tg_array *gradient);
 
 /* ---- finite_check.c ---- */

@@ -9,24 +9,21 @@ _Thread_local TG_HOT tg_finite_check tg_checking;
 
 /* ---- gradients: the rule that makes the first one ---- */
 
-/* ": inf at [5, 2], of sqrt(0) and the gradient 1" */
+/* ": inf at [5, 2], of sqrt(0) and the gradient 1 of its result" */
 static void write_gradient(FILE *file, const tg_contribution *c) {
     const tg_node *node = c->node;
     const int64_t i = tg_first_of_kind(c->g, TG_NAN | TG_INFINITE);
     const tg_array *dout = c->dout[0];
-    fprintf(file, ": %.6g at ", tg_array_get(c->g, i));
+    fputs(": ", file);
+    tg_print_number(file, tg_array_get(c->g, i));
+    fputs(" at ", file);
     tg_write_position(file, c->g, i);
     if (!node->op->elementwise || !dout || !dout->data || !tg_array_same_shape(c->g, dout)) return;
-    fprintf(file, ", of %s(", node->op->name);
-    for (int k = 0; k < node->n_in; k++) {
-        const tg_array *x = tg_elements_there(node->in[k]);
-        if (k) fputs(", ", file);
-        if (x)
-            fprintf(file, "%.6g", tg_array_get(x, tg_broadcast_position(x, dout, i)));
-        else
-            fputs(node->in[k] ? "gone" : "none", file);
-    }
-    fprintf(file, ") and the gradient %.6g of its result", tg_array_get(dout, i));
+    fputs(", of ", file);
+    tg_write_operands(file, node->op, node->in, node->n_in, dout, i);
+    fputs(" and the gradient ", file);
+    tg_print_number(file, tg_array_get(dout, i));
+    fputs(" of its result", file);
 }
 
 static void write_culprit(FILE *file, const tg_contribution *c) {
@@ -64,9 +61,10 @@ static tg_status refuse(tg_watcher *o, const tg_contribution *c) {
     char text[SENTENCE];
     for (int k = 0; k < c->node->n_out; k++)
         if (is_bad(c->dout[k]))
-            return tg_fail(TG_ERR_ARGUMENT,
-                           "backward: the gradient of %s is not finite before any rule: a hook made it, or the seed",
-                           tg_describe(c->node->out[k], text, 160));
+            return tg_fail(
+                TG_ERR_ARGUMENT,
+                "backward: the gradient of %s is not finite before any rule: a hook made it, or the seed",
+                tg_describe(c->node->out[k], text, 160));
     if (!is_bad(c->g)) return TG_OK;
     tg_writing w;
     if (tg_writing_begin(&w)) write_culprit(w.file, c);
@@ -79,7 +77,8 @@ static tg_watcher own = {refuse, false};
 tg_status tg_check_applied(const tg_op *op, tg_tensor *const *in, int n_in, tg_slot *const *out) {
     const int n_out = op->n_out ? op->n_out : 1;
     int o = 0;
-    if (tg_checking != TG_FINITE_AT_EACH_OP || tg_rule_running) return TG_OK; /* a rule is looked at as a whole */
+    if (tg_checking != TG_FINITE_AT_EACH_OP || tg_rule_running)
+        return TG_OK; /* a rule is looked at as a whole */
     while (o < n_out && !(out[o]->a.data && tg_kind_of_array(&out[o]->a) & TG_NAN)) o++;
     if (o == n_out) return TG_OK;
     for (int k = 0; k < n_in; k++)
@@ -91,8 +90,7 @@ tg_status tg_check_applied(const tg_op *op, tg_tensor *const *in, int n_in, tg_s
         for (int k = 0; k < n_in; k++)
             fprintf(w.file, "%s %s", k ? "," : "",
                     in[k] ? tg_describe(in[k], operand, sizeof operand) : "none");
-        tg_write_values(w.file,
-                        &(tg_blamed){op, in, n_in, &out[o]->a, tg_first_of_kind(&out[o]->a, TG_NAN)});
+        tg_write_values(w.file, &(tg_blamed){op, in, n_in, &out[o]->a, tg_first_of_kind(&out[o]->a, TG_NAN)});
     }
     tg_writing_end(&w, text, sizeof text);
     return tg_fail(TG_ERR_ARGUMENT, "%s: %s", op->name, text);
@@ -138,8 +136,8 @@ tg_status tg_check_gradient(const char *who, const tg_rewalk *of_walk, const tg_
 static void set(tg_finite_check check) {
     tg_checking = check;
     tg_watching = check == TG_FINITE_AT_EACH_OP ? &own : NULL;
-    tg_watched = (tg_watched & ~(unsigned)TG_WATCH_ELEMENTS) |
-                 (check == TG_FINITE_AT_EACH_OP ? TG_WATCH_ELEMENTS : 0);
+    tg_watched =
+        (tg_watched & ~(unsigned)TG_WATCH_ELEMENTS) | (check == TG_FINITE_AT_EACH_OP ? TG_WATCH_ELEMENTS : 0);
 }
 
 void tg_finite_check_begin(void) {

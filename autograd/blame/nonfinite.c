@@ -51,9 +51,8 @@ static int64_t origin_of_infinity(int64_t id) {
     int64_t first = -1;
     for (int k = 0; k < node->n_in; k++) {
         const tg_array *a = tg_elements_there(node->in[k]);
-        int64_t from = a && tg_kind_of_array(a) & TG_INFINITE
-                           ? origin_of(tg_slot_peek(node->in[k]), TG_INFINITE)
-                           : -1;
+        int64_t from =
+            a && tg_kind_of_array(a) & TG_INFINITE ? origin_of(tg_slot_peek(node->in[k]), TG_INFINITE) : -1;
         if (from >= 0 && (first < 0 || from < first)) first = from;
     }
     return first;
@@ -69,8 +68,7 @@ static void write_sentence(FILE *file, int kind, int64_t id) {
     int o = output_with(node, kind);
     if (o >= 0) {
         const tg_array *out = tg_elements_there(node->out[o]);
-        tg_write_values(
-            file, &(tg_blamed){node->op, node->in, node->n_in, out, tg_first_of_kind(out, kind)});
+        tg_write_values(file, &(tg_blamed){node->op, node->in, node->n_in, out, tg_first_of_kind(out, kind)});
     }
     for (int k = 0; k < node->n_in; k++) {
         int in = tg_kind_of_tensor(node->in[k]);
@@ -95,8 +93,8 @@ void tg_write_origin(FILE *file, const tg_slot *root) {
     if (id >= 0)
         write_sentence(file, kind, id);
     else
-        fprintf(file, "%s has %s, and no recorded op made it", tg_describe(tg_handle(root), text, sizeof text),
-                kind == TG_NAN ? "a NaN" : "an infinity");
+        fprintf(file, "%s has %s, and no recorded op made it",
+                tg_describe(tg_handle(root), text, sizeof text), kind == TG_NAN ? "a NaN" : "an infinity");
 }
 
 /* Whether there is something to look at and to write into; `text` is empty then. */

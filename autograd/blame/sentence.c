@@ -41,17 +41,24 @@ void tg_write_maker(FILE *file, const tg_slot *s) {
     if (m->file) fprintf(file, " at %.100s:%d", tg_base_name(m->file), m->line);
 }
 
-static void write_operands(FILE *file, const tg_blamed *b) {
-    fprintf(file, ": %s(", b->op->name);
-    for (int k = 0; k < b->n_in; k++) {
-        const tg_array *x = tg_elements_there(b->in[k]);
+void tg_write_operands(FILE *file, const tg_op *op, tg_tensor *const *in, int n_in, const tg_array *out,
+                       int64_t i) {
+    fprintf(file, "%s(", op->name);
+    for (int k = 0; k < n_in; k++) {
+        const tg_array *x = tg_elements_there(in[k]);
         if (k) fputs(", ", file);
         if (x)
-            fprintf(file, "%.6g", tg_array_get(x, tg_broadcast_position(x, b->out, b->i)));
+            tg_print_number(file, tg_array_get(x, tg_broadcast_position(x, out, i)));
         else
-            fputs(b->in[k] ? "gone" : "none", file);
+            fputs(in[k] ? "gone" : "none", file);
     }
-    fputs(") at ", file);
+    fputc(')', file);
+}
+
+static void write_element(FILE *file, const tg_blamed *b) {
+    fputs(": ", file);
+    tg_write_operands(file, b->op, b->in, b->n_in, b->out, b->i);
+    fputs(" at ", file);
     tg_write_position(file, b->out, b->i);
 }
 
@@ -69,7 +76,7 @@ static void write_ranges(FILE *file, const tg_blamed *b) {
 
 void tg_write_values(FILE *file, const tg_blamed *b) {
     if (b->op->elementwise)
-        write_operands(file, b);
+        write_element(file, b);
     else
         write_ranges(file, b);
     int gone = 0;

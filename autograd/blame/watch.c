@@ -47,20 +47,20 @@ static tg_status show(tg_watcher *o, tg_walk *w, const tg_node *node, const tg_a
         if (!s) continue;
         const tg_contribution c = {w, node, i, s, array_of(tg_walk_find_adjoint(w, s)), dout};
         if (status == TG_OK) status = o->contributed(o, &c);
-        tg_status back = held && !tg_adjoint_is_empty(&held[i]) ? put_back(tg_walk_adjoint(w, s), &held[i])
-                                                               : TG_OK;
+        tg_status back =
+            held && !tg_adjoint_is_empty(&held[i]) ? put_back(tg_walk_adjoint(w, s), &held[i]) : TG_OK;
         if (status == TG_OK) status = back;
     }
     return status;
 }
 
 /* The node keeps what it saved until all has been looked at. */
-static tg_status step_and_show(tg_watcher *o, tg_walk *w, tg_node *node, tg_adjoint *adjoints, tg_adjoint *held,
-                               tg_status (*step)(tg_walk *, tg_node *, tg_adjoint *)) {
+static tg_status step_and_show(tg_watcher *o, tg_walk *w, tg_node *node, tg_adjoint *adjoints,
+                               tg_adjoint *held) {
     const bool retain = w->mode.retain;
     if (held) put_aside(w, node, held);
     w->mode.retain = true;
-    tg_status s = step(w, node, adjoints);
+    tg_status s = tg_step_plain(w, node, adjoints);
     w->mode.retain = retain;
     if (s == TG_OK) s = show(o, w, node, adjoints, held);
     for (int i = 0; held && i < node->n_in; i++) tg_adjoint_drop(&held[i]);
@@ -68,19 +68,25 @@ static tg_status step_and_show(tg_watcher *o, tg_walk *w, tg_node *node, tg_adjo
     return s;
 }
 
-tg_status tg_step_watched(tg_walk *w, tg_node *node, tg_adjoint *adjoints,
-                          tg_status (*step)(tg_walk *w, tg_node *node, tg_adjoint *adjoints)) {
+tg_status tg_step_watched(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     tg_watcher *o = tg_watching;
-    if (!o || w->mode.record || !o->apart) return step_and_show(o, w, node, adjoints, NULL, step);
+    if (!o || w->mode.record || !o->apart) return step_and_show(o, w, node, adjoints, NULL);
     tg_adjoint few[4], *held = few;
     size_t bytes = (size_t)node->n_in * sizeof *held;
     if (node->n_in > 4 && !(held = tg_sys_alloc(bytes))) return tg_fail_memory(bytes);
-    tg_status s = step_and_show(o, w, node, adjoints, held, step);
+    tg_status s = step_and_show(o, w, node, adjoints, held);
     if (held != few) tg_sys_free(held, bytes);
     return s;
 }
 
 /* ---- once more ---- */
+
+static tg_status check_there(const tg_node *node, tg_slot *s, int k) {
+    (void)k;
+    return tg_slot_with_data(tg_handle(s), node->op->name) ? TG_OK : tg_error_status();
+}
+
+tg_status tg_check_saved_there(const tg_node *node) { return tg_each_saved(node, node->saved, check_there); }
 
 static tg_status seed_root(tg_walk *w, tg_slot *root, const tg_tensor *seed) {
     if (!seed) seed = tg_full_with((tg_dtype)root->a.dtype, 1, tg_array_shape(&root->a));

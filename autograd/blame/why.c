@@ -31,7 +31,8 @@ static tg_cause why_not_required(FILE *file, const tg_slot *s) {
               file);
         return TG_CAUSE_RECORDING_OFF;
     case TG_CUT_BY_OP:
-        fputs(" made it, and that op, or one that something it was made of went through, has no gradient", file);
+        fputs(" made it, and that op, or one that something it was made of went through, has no gradient",
+              file);
         return TG_CAUSE_NO_RULE;
     default:
         fputs(" made it of nothing that requires one, and nobody asked for it (tg_param, tg_set_requires_grad)",
@@ -176,7 +177,8 @@ static tg_cause why_not_finite(const tg_question *q, bool stored) {
     if (s != TG_OK && !finder.found)
         fprintf(q->file, "where that comes from cannot be seen any more: %s", tg_error_message());
     else if (!finder.found && stored)
-        fputs("the graph of this loss gives finite ones, so that another walk, or a hook, has made it", q->file);
+        fputs("the graph of this loss gives finite ones, so that another walk, or a hook, has made it",
+              q->file);
     tg_error_clear(); /* none was pending before */
     return finder.found || stored ? TG_CAUSE_NOT_FINITE : TG_CAUSE_UNKNOWN;
 }
@@ -217,7 +219,8 @@ static tg_cause why_not_there(const tg_question *q) {
 
 static tg_cause why_missing(const tg_question *q) {
     if (!q->loss) {
-        fputs("the tape has no recorded result of one element: nothing was recorded, or it was rewound since", q->file);
+        fputs("the tape has no recorded result of one element: nothing was recorded, or it was rewound since",
+              q->file);
         return TG_CAUSE_UNKNOWN;
     }
     if (q->t != q->loss && !q->loss->requires_grad) {
@@ -243,7 +246,9 @@ static tg_cause describe(const tg_question *q, const tg_array *g) {
         sum += v * v, zeros += v == 0;
         tg_range_add(&r, v);
     }
-    fprintf(q->file, "there: its norm is %.6g, its elements are from %.6g to %.6g, and %" PRId64 " of %" PRId64 " are zero",
+    fprintf(q->file,
+            "there: its norm is %.6g, its elements are from %.6g to %.6g, and %" PRId64 " of %" PRId64
+            " are zero",
             sqrt(sum), r.lo, r.hi, zeros, g->numel);
     return TG_CAUSE_NONE;
 }

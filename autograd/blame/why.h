@@ -26,20 +26,20 @@ typedef enum tg_cause {
     TG_CAUSE_NOT_REQUIRED,  /* because nobody asked for one: tg_param, tg_set_requires_grad */
     TG_CAUSE_DETACHED,      /* because tg_detach has cut the way */
     TG_CAUSE_RECORDING_OFF, /* because recording was off (tg_set_grad_enabled) when something was made */
-    TG_CAUSE_NO_RULE,       /* because an op on the way has no gradient (TG_NO_GRAD), or none for this input */
-    TG_CAUSE_NOT_USED,      /* because no recorded op reads it */
-    TG_CAUSE_NO_PATH,       /* because what it goes into does not lead to the loss */
-    TG_CAUSE_NO_BACKWARD,   /* because no backward has walked the graph yet */
-    TG_CAUSE_NOT_RETAINED,  /* because it is a result, and nobody called tg_retain_grad */
-    TG_CAUSE_CLEARED,       /* because it has been cleared since the walk, or the walk was tg_grad's, which leaves none */
+    TG_CAUSE_NO_RULE,      /* because an op on the way has no gradient (TG_NO_GRAD), or none for this input */
+    TG_CAUSE_NOT_USED,     /* because no recorded op reads it */
+    TG_CAUSE_NO_PATH,      /* because what it goes into does not lead to the loss */
+    TG_CAUSE_NO_BACKWARD,  /* because no backward has walked the graph yet */
+    TG_CAUSE_NOT_RETAINED, /* because it is a result, and nobody called tg_retain_grad */
+    TG_CAUSE_CLEARED, /* because it has been cleared since the walk, or the walk was tg_grad's, which leaves none */
 
     /* It is there, but */
     TG_CAUSE_NOT_FINITE, /* has a NaN or an infinity */
     TG_CAUSE_DEAD,       /* is zero: a function in pieces, such as relu, stands on a flat one everywhere */
-    TG_CAUSE_SATURATED,  /* is zero: the slope of a smooth function, such as sigmoid, has rounded to zero everywhere */
-    TG_CAUSE_MASKED,     /* is zero: another input of an op multiplies by zero, or chooses something else */
-    TG_CAUSE_CANCELLED,  /* is zero: contributions that are not add up to zero */
-    TG_CAUSE_NO_SLOPE    /* is zero: the rule of some other op says so */
+    TG_CAUSE_SATURATED, /* is zero: the slope of a smooth function, such as sigmoid, has rounded to zero everywhere */
+    TG_CAUSE_MASKED,    /* is zero: another input of an op multiplies by zero, or chooses something else */
+    TG_CAUSE_CANCELLED, /* is zero: contributions that are not add up to zero */
+    TG_CAUSE_NO_SLOPE   /* is zero: the rule of some other op says so */
 } tg_cause;
 
 /* Why the gradient of t is what it is, in at most n bytes with the final NUL, and in one word. `loss` is what tg_backward was called

@@ -10,13 +10,14 @@ typedef struct note {
     const tg_node *node;
     const tg_slot *slot;
     int i;
-    bool again;             /* the rule gave for another of its inputs, which is the same tensor, too */
-    bool zero;              /* all of it */
-    bool came_zero;         /* nothing else came in */
-    int64_t asked, blocked; /* elementwise: elements that came in, and of these those that went no further; 0: not known */
-    tg_range input;         /* of the input's elements at these */
-    unsigned zeros;         /* other inputs whose elements are all 0 there */
-    int others;             /* how many other inputs there are */
+    bool again;     /* the rule gave for another of its inputs, which is the same tensor, too */
+    bool zero;      /* all of it */
+    bool came_zero; /* nothing else came in */
+    int64_t asked,
+        blocked; /* elementwise: elements that came in, and of these those that went no further; 0: not known */
+    tg_range input; /* of the input's elements at these */
+    unsigned zeros; /* other inputs whose elements are all 0 there */
+    int others;     /* how many other inputs there are */
 } note;
 
 typedef struct notes {
@@ -43,7 +44,8 @@ static void look_at_elements(note *e, const tg_contribution *c, const tg_array *
         if (x) tg_range_add(&e->input, tg_array_get(x, tg_broadcast_position(x, dout, i)));
         for (int k = 0; k < node->n_in && k < 16; k++) {
             const tg_array *other = e->zeros & TG_IN(k) ? tg_elements_there(node->in[k]) : NULL;
-            if (other && tg_array_get(other, tg_broadcast_position(other, dout, i)) != 0) e->zeros &= ~TG_IN(k);
+            if (other && tg_array_get(other, tg_broadcast_position(other, dout, i)) != 0)
+                e->zeros &= ~TG_IN(k);
         }
     }
 }
@@ -68,7 +70,8 @@ static tg_status take_note(tg_watcher *o, const tg_contribution *c) {
             continue;
         }
         e->others++;
-        if (k < 16 && tg_elements_there(in) && (whole || is_zero(tg_elements_there(in)))) e->zeros |= TG_IN(k);
+        if (k < 16 && tg_elements_there(in) && (whole || is_zero(tg_elements_there(in))))
+            e->zeros |= TG_IN(k);
     }
     if (whole) look_at_elements(e, c, dout);
     return TG_OK;
@@ -91,8 +94,7 @@ static tg_cause write_block(FILE *file, const note *e) {
     fputs(" passes nothing on: ", file);
     for (int k = 0; k < e->node->n_in && k < 16; k++)
         if (e->zeros & TG_IN(k)) {
-            fprintf(file, "its input %d, %s, is 0 %s", k,
-                    tg_describe(e->node->in[k], text, sizeof text),
+            fprintf(file, "its input %d, %s, is 0 %s", k, tg_describe(e->node->in[k], text, sizeof text),
                     e->asked ? "wherever a gradient reaches it" : "everywhere");
             return TG_CAUSE_MASKED;
         }
@@ -111,9 +113,9 @@ static tg_cause write_block(FILE *file, const note *e) {
         return TG_CAUSE_NO_SLOPE;
     }
     fprintf(file, "at all %" PRId64 " elements that a gradient reaches its slope is 0", e->asked);
-    if (at_zero) return fputs(", its input there being 0", file), op->kink ? TG_CAUSE_DEAD : TG_CAUSE_NO_SLOPE;
+    if (at_zero)
+        return fputs(", its input there being 0", file), op->kink ? TG_CAUSE_DEAD : TG_CAUSE_NO_SLOPE;
     if (e->input.any) fprintf(file, ", its input there being from %.6g to %.6g", e->input.lo, e->input.hi);
-    if (op->kink) fprintf(file, " (%s)", op->kink);
     return op->kink ? TG_CAUSE_DEAD : TG_CAUSE_SATURATED;
 }
 
@@ -150,10 +152,12 @@ static tg_cause conclude(const tg_question *q, const search *f) {
     }
     if (f->block) {
         tg_cause cause = write_block(q->file, f->block);
-        if (f->blocks > 1) fprintf(q->file, "; and %d other op%s do likewise", f->blocks - 1, f->blocks > 2 ? "s" : "");
+        if (f->blocks > 1)
+            fprintf(q->file, "; and %d other op%s do likewise", f->blocks - 1, f->blocks > 2 ? "s" : "");
         return cause;
     }
-    fputs(f->seen ? "the gradient of the loss itself is" : "the loss does not depend on it by any rule", q->file);
+    fputs(f->seen ? "the gradient of the loss itself is" : "the loss does not depend on it by any rule",
+          q->file);
     return f->seen ? TG_CAUSE_UNKNOWN : TG_CAUSE_NO_PATH;
 }
 

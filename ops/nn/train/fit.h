@@ -66,7 +66,7 @@ typedef struct tg_fit_opts {
     void *user;               /* for the functions */
     bool schedule_by_epoch; /* the schedule takes a step after each epoch, with the score; otherwise after each step */
 
-    FILE *log;   /* the bar of progress.h and a line an epoch; NULL: nothing is printed */
+    FILE *log; /* the bar of progress.h and a line an epoch; NULL: nothing is printed */
     bool gradients; /* in .folder, gradients.csv and gradients.svg of this run (ops/nn/train/grad_profile.h), before .clip */
     double clip; /* the norm that all gradients of a step together have at most; 0: any (tg_clip_grad_norm) */
     const char *folder;      /* where files go; it is made where it is missing; NULL: nowhere */

@@ -46,7 +46,7 @@ tg_status tg_fit_check(tg_fitting *f) {
         return tg_fail(
             TG_ERR_ARGUMENT,
             "tg_fit: %.40s asks for the loss itself, so that there is nothing to accumulate or clip, nor gradients to show",
-                       rule->name);
+            rule->name);
     if (!o->epochs) o->epochs = 1;
     if (!o->accumulate) o->accumulate = 1;
     while (o->metrics && o->metrics[f->metrics].name) f->metrics++;

@@ -91,7 +91,9 @@ static int find_entry(tg_grad_record *r, const char *name, int64_t like) {
     return (int)r->n_entries++;
 }
 
-double tg_grad_norm_of(const tg_grad_seen *s) { return s->scale * sqrt(s->square); }
+double tg_grad_norm_of(const tg_grad_seen *s) {
+    return isnan(s->square) ? (double)NAN : s->scale * sqrt(s->square); /* whose sign says nothing */
+}
 
 static double element(const tg_array *a, int64_t i) {
     return a->dtype == TG_F32 ? (double)((const float *)a->data)[i] : ((const double *)a->data)[i];
@@ -117,7 +119,9 @@ static void measure(tg_grad_seen *s, const tg_array *a) {
 
 void tg_grad_add(tg_grad_seen *to, const tg_grad_seen *s) {
     double scale = fmax(to->scale, s->scale);
-    if (to->numel == 0) *to = (tg_grad_seen){.step = s->step, .scale = s->scale, .min = INFINITY, .max = -INFINITY}, scale = s->scale;
+    if (to->numel == 0)
+        *to = (tg_grad_seen){.step = s->step, .scale = s->scale, .min = INFINITY, .max = -INFINITY},
+        scale = s->scale;
     double a = to->scale / scale, b = s->scale / scale;
     to->square = to->square * a * a + s->square * b * b;
     to->scale = scale;

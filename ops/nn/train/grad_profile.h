@@ -61,9 +61,9 @@ TG_API tg_status tg_grad_profile_save(const tg_grad_profile *p, const char *path
 typedef enum tg_grad_figure { TG_GRAD_NORM, TG_GRAD_ZEROS } tg_grad_figure;
 typedef struct tg_grad_profile_plot_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    tg_grad_figure what; /* the norm, as its logarithm to base 10, or the share of zeros */
-    bool parameters;     /* a row each, in place of the layers */
-    const char *title;   /* what it shows, when left out */
+    tg_grad_figure what;          /* the norm, as its logarithm to base 10, or the share of zeros */
+    bool parameters;              /* a row each, in place of the layers */
+    const char *title;            /* what it shows, when left out */
 } tg_grad_profile_plot_opts;
 
 /* A heat map (ops/nn/plot/plot.h) of steps, from left to right, and layers, the first above: where gradients vanish on their way

@@ -41,7 +41,7 @@ static void put_column(const picture *p, const tg_grad_seen *sum, tg_grad_figure
                        int64_t columns) {
     for (int row = 0; row < p->rows; row++) {
         const tg_grad_seen *s = &sum[row];
-        if (s->numel == 0) continue;
+        if (s->numel == 0 || isnan(s->square)) continue;
         cell[row * columns] = what == TG_GRAD_NORM ? log10(tg_grad_norm_of(s)) : s->zeros / s->numel;
     }
 }
@@ -80,17 +80,16 @@ static tg_status draw(const picture *p, const char *path, const tg_grad_profile_
     double *cell = tg_data_mut(t);
     if (!cell || fill(p, o->what, cell, columns) != TG_OK) return tg_error_status();
     const bool norm = o->what == TG_GRAD_NORM;
-    return tg_plot_heatmap_with(
-        path, t,
-        (tg_plot_heatmap_opts){.title = o->title ? o->title
-                               : norm            ? "Norm of the gradients"
-                                                 : "Zeros among the gradients",
-                               .x = "step",
-                               .bar = norm ? "log₁₀ of the norm" : "share of zeros",
-                               .names = p->name,
-                               .x_min = (double)first - 0.5 * (double)r->every,
-                               .x_max = (double)last + 0.5 * (double)r->every,
-                               .max = norm ? 0 : 1});
+    return tg_plot_heatmap_with(path, t,
+                                (tg_plot_heatmap_opts){.title = o->title ? o->title
+                                                                : norm   ? "Norm of the gradients"
+                                                                         : "Zeros among the gradients",
+                                                       .x = "step",
+                                                       .bar = norm ? "log₁₀ of the norm" : "share of zeros",
+                                                       .names = p->name,
+                                                       .x_min = (double)first - 0.5 * (double)r->every,
+                                                       .x_max = (double)last + 0.5 * (double)r->every,
+                                                       .max = norm ? 0 : 1});
 }
 
 tg_status tg_grad_profile_plot_with(const tg_grad_profile *profile, const char *path,

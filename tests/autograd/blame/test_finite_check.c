@@ -33,7 +33,9 @@ static tg_tensor *chosen_away(void) {
     return tg_sum(tg_where(tg_gt(w, tg_zeros(TG_F64, 2)), tg_square(w), bad));
 }
 static tg_tensor *root_of_zero(void) { return tg_sum(tg_sqrt(tg_affine(w, 0, 0))); }
-static tg_tensor *infinite_slope(void) { return tg_sum(tg_sqrt(tg_sub(w, tg_from(TG_F64, ((double[]){1, 0}), 2)))); }
+static tg_tensor *infinite_slope(void) {
+    return tg_sum(tg_sqrt(tg_sub(w, tg_from(TG_F64, ((double[]){1, 0}), 2))));
+}
 
 enum { NONE, VALUE, GRADIENT };
 static const struct row {
@@ -50,7 +52,11 @@ static const struct row {
     {"mask by log", mask_by_log, NONE, NONE, {0}},
     {"beside", beside, NONE, VALUE, {"log(-1) at [0]"}},
     {"chosen away", chosen_away, NONE, VALUE, {0}},
-    {"root", root_of_zero, GRADIENT, GRADIENT, {"the rule of ", "sqrt(", "inf at [0], of sqrt(0) and the gradient 1 of its result"}},
+    {"root",
+     root_of_zero,
+     GRADIENT,
+     GRADIENT,
+     {"the rule of ", "sqrt(", "inf at [0], of sqrt(0) and the gradient 1 of its result"}},
     {"infinite slope", infinite_slope, GRADIENT, GRADIENT, {"the rule of ", "sqrt(", "inf at [0]"}},
 };
 
@@ -89,8 +95,9 @@ START_TEST(at_backward) {
     expect_ok(); /* no op fails */
     ck_assert_int_eq(tg_backward(loss), r->fails == NONE ? TG_OK : TG_ERR_ARGUMENT);
     if (r->fails == NONE) return;
-    ck_assert_msg(strstr(tg_error_message(), r->fails == VALUE ? "tg_backward: the loss is "
-                                                                : "tg_backward: the gradient of w [2] f64 is not finite: "),
+    ck_assert_msg(strstr(tg_error_message(), r->fails == VALUE
+                                                 ? "tg_backward: the loss is "
+                                                 : "tg_backward: the gradient of w [2] f64 is not finite: "),
                   "%s", tg_error_message());
     expect_words(r);
     ck_assert(tg_get(tg_grad_of(w), 1) == before);
@@ -110,8 +117,8 @@ START_TEST(at_each_op) {
     tg_tensor *loss = r->f();
     if (r->each == VALUE) {
         ck_assert(tg_is_poison(loss) || strcmp(r->name, "beside") == 0);
-        ck_assert_msg(strncmp(tg_error_message(), "log: makes a NaN of [2] f64: log(-1) at [0]", 43) == 0, "%s",
-                      tg_error_message());
+        ck_assert_msg(strncmp(tg_error_message(), "log: makes a NaN of [2] f64: log(-1) at [0]", 43) == 0,
+                      "%s", tg_error_message());
         expect_words(&(struct row){.name = r->name, .words = {"log(-1) at [0]"}});
         return;
     }
@@ -183,8 +190,10 @@ START_TEST(what_was_dropped) {
     tg_drop_elements(zero);
     tg_drop_elements(root);
     ck_assert_int_eq(tg_backward(loss), TG_ERR_ARGUMENT);
-    expect_error(TG_ERR_ARGUMENT, "tg_backward: the gradient of w [2] f64 is not finite: which rule made it cannot be seen any more: ",
-                 "dropped by tg_drop_elements");
+    expect_error(
+        TG_ERR_ARGUMENT,
+        "tg_backward: the gradient of w [2] f64 is not finite: which rule made it cannot be seen any more: ",
+        "dropped by tg_drop_elements");
     ck_assert(!tg_has_grad(w));
 }
 END_TEST

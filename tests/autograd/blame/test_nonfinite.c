@@ -51,7 +51,8 @@ static const struct {
     const char *words[4];
 } table[] = {
     {fine, {NULL}},
-    {log_of_negative, {"the first NaN is made by #1 log(#0 [2]) -> [2] f64   test_nonfinite.c:", ": log(-1) at [0]"}},
+    {log_of_negative,
+     {"the first NaN is made by #1 log(#0 [2]) -> [2] f64   test_nonfinite.c:", ": log(-1) at [0]"}},
     {overflow, {"the first infinity is made by #1 square(#0 [2]) -> [2] f64", ": square(5.22147e+173) at [1]"}},
     {infinity_minus_infinity,
      {"the first NaN is made by #3 sub(#1 [2], #2 [2])", ": sub(inf, inf) at [1]; ",
@@ -65,7 +66,8 @@ static const struct {
     {broadcast, {"the first NaN is made by #0 div(w [2] f64, [3, 2] f64)", ": div(0, 0) at [2, 1]"}},
     {masked_and_spoiled, {"the first NaN is made by #3 log(#2 [2])"}},
     {given_up,
-     {"the first NaN is made by #", "; 1 of its inputs have been dropped since (tg_drop_elements), so that it may have come by them"}},
+     {"the first NaN is made by #",
+      "; 1 of its inputs have been dropped since (tg_drop_elements), so that it may have come by them"}},
 };
 
 START_TEST(sentences) {
@@ -99,16 +101,14 @@ START_TEST(gradients) {
     static const struct {
         tg_tensor *(*f)(tg_tensor *w);
         const char *words[4];
-    } rows[] = {
-        {root_of_zero,
-         {"made by the rule of #1 sqrt(#0 [2]) -> [2] f64   test_nonfinite.c:", ", for #0 affine(w [2] f64",
-          ": inf at [0], of sqrt(0) and the gradient 1 of its result"}},
-        {leaf_alone,
-         {"the first gradient that is not finite is made by the rule of #0 sqrt(w [2] f64)",
-          "test_nonfinite.c", ", for w [2] f64: inf at [0]"}},
-        {rows_of_product,
-         {"made by the rule of #0 matmul(", ", for w [2] f64: inf at [0]"}},
-        {smooth, {NULL}}};
+    } rows[] = {{root_of_zero,
+                 {"made by the rule of #1 sqrt(#0 [2]) -> [2] f64   test_nonfinite.c:",
+                  ", for #0 affine(w [2] f64", ": inf at [0], of sqrt(0) and the gradient 1 of its result"}},
+                {leaf_alone,
+                 {"the first gradient that is not finite is made by the rule of #0 sqrt(w [2] f64)",
+                  "test_nonfinite.c", ", for w [2] f64: inf at [0]"}},
+                {rows_of_product, {"made by the rule of #0 matmul(", ", for w [2] f64: inf at [0]"}},
+                {smooth, {NULL}}};
     for (int i = 0; i < COUNT(rows); i++) {
         char text[1024];
         tg_mark mark = tg_tape_mark();
@@ -166,7 +166,8 @@ START_TEST(of_one_result) {
     ck_assert(!tg_find_nonfinite_in(fine, text, sizeof text));
     ck_assert_str_eq(text, "");
     ck_assert(tg_find_nonfinite_in(loss, text, sizeof text));
-    ck_assert_msg(strstr(text, "the first NaN is made by #4 sqrt(#3 [2])") && strstr(text, ": sqrt(-4) at [1]"), "%s", text);
+    ck_assert_msg(strstr(text, "the first NaN is made by #4 sqrt(#3 [2])") && strstr(text, ": sqrt(-4) at [1]"),
+                  "%s", text);
     ck_assert(tg_find_nonfinite_in(bad, text, sizeof text) && strstr(text, "#0 log(w [2] f64)"));
     tg_tensor *data = tg_set_name(tg_full(TG_F32, (double)INFINITY, 3), "data");
     ck_assert(tg_find_nonfinite_in(data, text, sizeof text));

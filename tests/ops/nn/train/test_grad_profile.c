@@ -49,12 +49,13 @@ static void give(tg_model *m, int i, const double *g) {
     tg_tensor *p = tg_model_at(m, i);
     tg_zero_grad(p);
     const tg_mark mark = tg_tape_mark();
-    ck_assert_int_eq(tg_backward(tg_mul(p, tg_ones_like(p)), .seed = tg_from_with(TG_F64, g, tg_shape_of(p))), TG_OK);
+    ck_assert_int_eq(tg_backward(tg_mul(p, tg_ones_like(p)), .seed = tg_from_with(TG_F64, g, tg_shape_of(p))),
+                     TG_OK);
     tg_tape_rewind(mark);
 }
 
-static void expect_row(const tg_grad_row *r, int64_t step, const char *name, bool layer, double norm, double zeros,
-                       double min, double max) {
+static void expect_row(const tg_grad_row *r, int64_t step, const char *name, bool layer, double norm,
+                       double zeros, double min, double max) {
     ck_assert_int_eq(r->step, step);
     ck_assert_str_eq(r->name, name);
     ck_assert_int_eq(r->layer, layer);
@@ -90,10 +91,11 @@ START_TEST(numbers) {
     ck_assert_int_eq(tg_grad_profile_rows(p, NULL, 0), 13);
     ck_assert_int_eq(tg_grad_profile_save(p, path_of("g.csv")), TG_OK);
     const char *text = read_file(path_of("g.csv"));
-    ck_assert_msg(strncmp(text, "step,kind,name,norm,zeros,min,max\n"
-                                "1,parameter,a.weight,3,0.5,0,3\n"
-                                "1,parameter,a.bias,4,0,-4,-4\n"
-                                "1,layer,a,5,0.333333333,-4,3\n",
+    ck_assert_msg(strncmp(text,
+                          "step,kind,name,norm,zeros,min,max\n"
+                          "1,parameter,a.weight,3,0.5,0,3\n"
+                          "1,parameter,a.bias,4,0,-4,-4\n"
+                          "1,layer,a,5,0.333333333,-4,3\n",
                           100) == 0,
                   "%s", text);
     ck_assert_ptr_nonnull(strstr(text, "2,parameter,lone,nan,0,nan,nan\n"));
@@ -129,7 +131,7 @@ END_TEST
 /* Twelve layers of tanh, in which gradients vanish. */
 static tg_tensor *deep(tg_model *m, tg_tensor *x) {
     for (int i = 0; i < 12; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "layer%d", i);
         x = tg_tanh(tg_nn_linear(m, name, x, 8, .init = tg_init_normal(0, 0.1)));
     }
@@ -148,14 +150,18 @@ START_TEST(pictures) {
     }
     tg_grad_row row[MOST];
     ck_assert_int_eq(tg_grad_profile_rows(p, row, MOST), 20 * 36);
-    ck_assert(row[2].layer && strcmp(row[2].name, "layer0") == 0 && row[35].layer && strcmp(row[35].name, "layer11") == 0);
+    ck_assert(row[2].layer && strcmp(row[2].name, "layer0") == 0 && row[35].layer &&
+              strcmp(row[35].name, "layer11") == 0);
     ck_assert(row[2].norm < 1e-4 * row[35].norm && row[2].norm > 0);
     for (int what = 0; what < 2; what++)
         for (int parameters = 0; parameters < 2; parameters++) {
-            ck_assert_int_eq(tg_grad_profile_plot(p, path_of("g.svg"), .what = (tg_grad_figure)what, .parameters = parameters), TG_OK);
+            ck_assert_int_eq(tg_grad_profile_plot(p, path_of("g.svg"), .what = (tg_grad_figure)what,
+                                                  .parameters = parameters),
+                             TG_OK);
             const char *text = read_file(path_of("g.svg"));
             const char *const words[] = {what ? "share of zeros" : "of the norm", "step",
-                                         parameters ? ">layer0.weight<" : ">layer0<", what ? "Zeros among" : "Norm of"};
+                                         parameters ? ">layer0.weight<" : ">layer0<",
+                                         what ? "Zeros among" : "Norm of"};
             for (int i = 0; i < 4; i++) ck_assert_msg(strstr(text, words[i]), "no %s", words[i]);
             ck_assert(parameters || (strstr(text, ">layer11<") && !strstr(text, "weight")));
         }
@@ -255,13 +261,16 @@ START_TEST(of_a_training) {
     tg_model *m = tg_model_new(1);
     tg_optim *sgd = tg_sgd(m, 0.01);
     tg_training run = {.model = m, .optim = sgd};
-    ck_assert_int_eq(tg_fit(&run, loss, .epochs = 2, .epoch_steps = 3, .folder = folder, .gradients = true), TG_OK);
+    ck_assert_int_eq(tg_fit(&run, loss, .epochs = 2, .epoch_steps = 3, .folder = folder, .gradients = true),
+                     TG_OK);
     const char *text = read_file(path_of("gradients.csv"));
     ck_assert_ptr_nonnull(strstr(text, "\n6,layer,layer11,"));
     ck_assert_ptr_null(strstr(text, "\n7,"));
     ck_assert_ptr_nonnull(strstr(read_file(path_of("gradients.svg")), ">layer0<"));
     /* A run that goes on numbers its steps on. */
-    ck_assert_int_eq(tg_fit(&run, loss, .epochs = 3, .epoch_steps = 3, .folder = folder, .gradients = true, .resume = true, .last = 1), TG_OK);
+    ck_assert_int_eq(tg_fit(&run, loss, .epochs = 3, .epoch_steps = 3, .folder = folder, .gradients = true,
+                            .resume = true, .last = 1),
+                     TG_OK);
     text = read_file(path_of("gradients.csv"));
     ck_assert(strncmp(strchr(text, '\n') + 1, "7,parameter,layer0.weight,", 25) == 0);
     ck_assert_int_eq(tg_fit(&run, loss, .epoch_steps = 3, .gradients = true), TG_ERR_ARGUMENT);
