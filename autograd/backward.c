@@ -80,25 +80,30 @@ static void commit(tg_target *t) {
     t->slot->grad = t->kept;
 }
 
-/* The finite check, of all that is to be stored. */
-static tg_status check_gradients(const tg_walk *w, tg_slot *root, tg_tensor *seed) {
+/* The targets that have a gradient, in the order in which the walk met them, which does not depend on where their slots
+ * lie; NULL for the others. */
+static tg_target **targets_met(tg_walk *w) {
+    tg_target **met = tg_walk_scratch(w, (size_t)w->n_targets + 1, sizeof *met);
+    for (int64_t i = 0; met && i < w->cap_targets; i++)
+        if (w->target[i].adjoint.value.data) met[w->target[i].number] = &w->target[i];
+    return met;
+}
+
+/* The finite check, of all that is to be stored: the last first, which is in the cache. */
+static tg_status check_gradients(const tg_walk *w, tg_target *const *met, tg_slot *root, tg_tensor *seed) {
     const tg_rewalk walk = {.n = 1, .root = &root, .seeds = &seed};
     tg_status s = TG_OK;
-    for (int64_t i = 0; s == TG_OK && i < w->cap_targets; i++)
-        if (w->target[i].adjoint.value.data && tg_target_slot(&w->target[i]))
-            s = tg_check_gradient("tg_backward", &walk, w->target[i].slot, &w->target[i].adjoint.value);
+    for (int64_t i = w->n_targets - 1; s == TG_OK && i >= 0; i--)
+        if (met[i] && !tg_array_is_finite(&met[i]->adjoint.value) && tg_target_slot(met[i]))
+            s = tg_check_gradient("tg_backward", &walk, met[i]->slot, &met[i]->adjoint.value);
     return s;
 }
 
-/* In the order in which the walk met the targets, which does not depend on where their slots lie. */
-static tg_status store_gradients(tg_walk *w) {
-    tg_target **met = tg_walk_scratch(w, (size_t)w->n_targets + 1, sizeof *met);
-    tg_status s = met ? TG_OK : tg_error_status();
-    for (int64_t i = 0; met && i < w->cap_targets; i++)
-        if (w->target[i].adjoint.value.data) met[w->target[i].number] = &w->target[i];
+static tg_status store_gradients(const tg_walk *w, tg_target *const *met) {
+    tg_status s = TG_OK;
     for (int64_t i = 0; s == TG_OK && i < w->n_targets; i++)
         if (met[i]) s = prepare(met[i]);
-    for (int64_t i = 0; met && i < w->n_targets; i++) {
+    for (int64_t i = 0; i < w->n_targets; i++) {
         if (!met[i]) continue;
         if (s == TG_OK)
             commit(met[i]);
@@ -106,6 +111,14 @@ static tg_status store_gradients(tg_walk *w) {
             tg_free(met[i]->kept);
     }
     return s;
+}
+
+/* Walks, and hands the gradients over. */
+static tg_status walk_back(tg_walk *w, tg_slot *root, tg_slot *seed, tg_tensor *given) {
+    if (tg_walk_seed(w, root, seed) != TG_OK || tg_walk_run(w) != TG_OK) return tg_error_status();
+    tg_target **met = targets_met(w);
+    if (!met || (tg_checking && check_gradients(w, met, root, given) != TG_OK)) return tg_error_status();
+    return store_gradients(w, met);
 }
 
 tg_status tg_backward_with(tg_tensor *out, tg_backward_opts opts) {
@@ -120,10 +133,7 @@ tg_status tg_backward_with(tg_tensor *out, tg_backward_opts opts) {
     tg_walk_mode mode = {.retain = opts.retain, .all_leaves = true};
     tg_status status = seed ? tg_walk_begin(&w, 1, &s, mode) : tg_error_status();
     if (status == TG_OK) {
-        status = tg_walk_seed(&w, s, seed);
-        if (status == TG_OK) status = tg_walk_run(&w);
-        if (status == TG_OK && tg_checking) status = check_gradients(&w, s, opts.seed);
-        if (status == TG_OK) status = store_gradients(&w);
+        status = walk_back(&w, s, seed, opts.seed);
         tg_walk_end(&w);
     }
     tg_tape_cut(tape, tensors, nodes);
@@ -219,7 +229,7 @@ static tg_status grad_of(tg_grad_caller caller, tg_walk_mode mode, int n_out, tg
     for (int i = 0; s == TG_OK && i < n_in; i++) {
         grads[i] = take_gradient(caller, &w, i, in[i], opts.allow_unused);
         s = tg_error_status();
-        if (s == TG_OK && caller.checked && tg_checking)
+        if (s == TG_OK && caller.checked && tg_checking && !tg_array_is_finite(tg_elements_there(grads[i])))
             s = tg_check_gradient(caller.who, &walk, tg_slot_peek(in[i]), tg_elements_there(grads[i]));
     }
     tg_walk_end(&w);

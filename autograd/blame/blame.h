@@ -6,11 +6,19 @@
 #include "autograd/walk.h"
 #include "core/span.h"
 
+#include <math.h>
+
 /* ---- finite.c: elements ---- */
 
 /* What the elements of an array have: a set. */
 enum { TG_FINITE = 0, TG_INFINITE = 1, TG_NAN = 2 };
 int tg_kind_of_array(const tg_array *a);
+
+/* Whether it is TG_FINITE: most often of f32 or f64, and one element has no loop. */
+static inline bool tg_array_is_finite(const tg_array *a) {
+    if (a->numel != 1) return tg_kind_of_array(a) == TG_FINITE;
+    return a->dtype == TG_F32 ? isfinite(*(const float *)a->data) : isfinite(tg_array_get(a, 0));
+}
 
 /* The linear position of the first element of such a kind, or -1. */
 int64_t tg_first_of_kind(const tg_array *a, int kind);
@@ -117,8 +125,8 @@ extern _Thread_local TG_HOT tg_finite_check tg_checking;
 /* For tg_apply, where elements are watched: the op has made `out`. */
 tg_status tg_check_applied(const tg_op *op, tg_tensor *const *in, int n_in, tg_slot *const *out);
 
-/* For tg_backward and tg_grad, where tg_checking is not off: before the walk, and after it for each gradient that is to
- * leave it. */
+/* For tg_backward and tg_grad, where tg_checking is not off: before the walk; and after it for a gradient that is to
+ * leave it and is not finite, of which the culprit is looked for. */
 tg_status tg_check_output(const char *who, const tg_slot *out);
 tg_status tg_check_gradient(const char *who, const tg_rewalk *of_walk, const tg_slot *of, const tg_array *g);
 

@@ -2,6 +2,7 @@
 #include "autograd/blame/blame.h"
 
 #include "core/kernels/kernels.h"
+#include "core/kernels/simd/table.h"
 #include "core/work.h"
 
 #include <math.h>
@@ -26,20 +27,21 @@ static bool finite_f64(const uint64_t *x, int64_t n) {
 #define BLOCK 8192
 
 static bool sums_are_finite(const tg_array *a) {
-    const int64_t size = (int64_t)tg_dtype_size((tg_dtype)a->dtype);
-    double sum = 0;
-    tg_array flat = *a, out = {.dtype = a->dtype, .rank = 1, .shape = {1}, .stride = {1}, .numel = 1, .data = &sum};
-    flat.rank = 1, flat.stride[0] = 1;
+    const tg_kernel_set *set = tg_kernels_for((tg_dtype)a->dtype);
+    const int64_t size = a->dtype == TG_F32 ? 4 : 8;
+    union {
+        float f;
+        double d;
+    } sum;
     for (int64_t end = a->numel, n; end > 0; end -= n) {
         n = (end - 1) % BLOCK + 1;
-        flat.shape[0] = flat.numel = n, flat.data = (char *)a->data + (end - n) * size;
-        tg_reduce(TG_SUM, &flat, 1, &out);
-        if (!isfinite(tg_array_get(&out, 0))) return false;
+        set->row[TG_SUM](n, (const char *)a->data + (end - n) * size, 1, &sum);
+        if (!(a->dtype == TG_F32 ? isfinite(sum.f) : isfinite(sum.d))) return false;
     }
     return true;
 }
 
-#define MANY 1024
+#define MANY 64
 
 static bool is_surely_finite(const tg_array *a) {
     if (!tg_array_is_contiguous(a)) return false;

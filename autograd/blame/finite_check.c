@@ -99,7 +99,7 @@ tg_status tg_check_applied(const tg_op *op, tg_tensor *const *in, int n_in, tg_s
 /* ---- at backward ---- */
 
 tg_status tg_check_output(const char *who, const tg_slot *out) {
-    if (out->a.numel != 1 || !out->a.data || tg_kind_of_array(&out->a) == TG_FINITE) return TG_OK;
+    if (out->a.numel != 1 || !out->a.data || tg_array_is_finite(&out->a)) return TG_OK;
     char text[SENTENCE];
     tg_writing w;
     if (tg_writing_begin(&w)) tg_write_origin(w.file, out);
@@ -124,8 +124,8 @@ static void explain(const tg_rewalk *r, char *text, size_t n) {
 }
 
 tg_status tg_check_gradient(const char *who, const tg_rewalk *of_walk, const tg_slot *of, const tg_array *g) {
-    if (!is_bad(g)) return TG_OK;
     char text[SENTENCE], name[160];
+    if (!is_bad(g)) return TG_OK;
     explain(of_walk, text, sizeof text);
     return tg_fail(TG_ERR_ARGUMENT, "%s: the gradient of %s is not finite: %s", who,
                    tg_describe(tg_handle(of), name, sizeof name), text);

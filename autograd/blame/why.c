@@ -250,7 +250,8 @@ static tg_cause describe(const tg_question *q, const tg_array *g) {
             "there: its norm is %.6g, its elements are from %.6g to %.6g, and %" PRId64 " of %" PRId64
             " are zero",
             sqrt(sum), r.lo, r.hi, zeros, g->numel);
-    return TG_CAUSE_NONE;
+    if (zeros > 0 && q->loss && q->loss->requires_grad) tg_why_partly(q);
+    return tg_error_status() == TG_OK ? TG_CAUSE_NONE : TG_CAUSE_UNKNOWN;
 }
 
 static bool is_zero(const tg_array *g) {

@@ -19,7 +19,7 @@ extern "C" {
 
 typedef enum tg_cause {
     TG_CAUSE_UNKNOWN, /* it cannot be known any more, and the text says why; also where an error was raised */
-    TG_CAUSE_NONE,    /* it is there, finite, and not all zero */
+    TG_CAUSE_NONE, /* it is there, finite, and not all zero; the text says what stops most of it, where parts are */
 
     /* There is none, */
     TG_CAUSE_GONE,          /* because the tensor, or the loss, was freed or rewound */

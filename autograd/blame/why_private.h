@@ -13,4 +13,7 @@ typedef struct tg_question {
 /* Why the gradient of t that the loss gives is zero. `stored`: t has one, and that is. */
 tg_cause tg_why_zero(const tg_question *q, bool stored);
 
+/* Writes which op stops the largest part of a gradient that is not all zero, where one does. */
+void tg_why_partly(const tg_question *q);
+
 #endif

@@ -59,7 +59,7 @@ static tg_status take_note(tg_watcher *o, const tg_contribution *c) {
     note *e = &all->note[all->n++];
     *e = (note){.node = c->node, .slot = c->slot, .i = c->i, .zero = is_zero(c->g), .came_zero = true};
     for (int k = 0; k < c->node->n_out; k++) e->came_zero = e->came_zero && is_zero(c->dout[k]);
-    if (!e->zero || e->came_zero) return TG_OK;
+    if (e->came_zero) return TG_OK;
     const tg_array *dout = c->dout[0];
     const bool whole = c->node->op->elementwise && dout && c->g && tg_array_same_shape(dout, c->g);
     for (int k = 0; k < c->node->n_in; k++) {
@@ -172,6 +172,36 @@ static tg_cause follow(const tg_question *q, const notes *all) {
     tg_cause cause = conclude(q, &f);
     tg_sys_free(f.asked, (size_t)n + 1);
     return cause;
+}
+
+/* The one through which the least came, of those that one input decides. */
+static const note *narrowest(const notes *all) {
+    const note *most = NULL;
+    for (int64_t k = 0; k < all->n; k++) {
+        const note *e = &all->note[k];
+        if (e->blocked == 0 || e->others > 0 || e->again) continue;
+        if (!most || (double)e->blocked / (double)e->asked > (double)most->blocked / (double)most->asked)
+            most = e;
+    }
+    return most;
+}
+
+void tg_why_partly(const tg_question *q) {
+    notes all = {.watcher = {take_note, true}};
+    tg_array g = {0};
+    tg_status s = tg_walk_again(&(tg_rewalk){.n = 1, .root = &q->loss, .t = q->t}, &all.watcher, &g);
+    const note *e = s == TG_OK ? narrowest(&all) : NULL;
+    if (e) {
+        fputs("; ", q->file);
+        write_op(q->file, e->node);
+        fprintf(q->file, " stops %" PRId64 " of the %" PRId64 " elements of the gradient that reach it",
+                e->blocked, e->asked);
+        if (e->input.any)
+            fprintf(q->file, ", its input there being from %.6g to %.6g", e->input.lo, e->input.hi);
+    }
+    if (s != TG_ERR_MEMORY) tg_error_clear(); /* none was pending before, and the answer stands without it */
+    tg_array_drop(&g);
+    tg_sys_free(all.note, (size_t)all.cap * sizeof *all.note);
 }
 
 tg_cause tg_why_zero(const tg_question *q, bool stored) {
