@@ -26,14 +26,14 @@ static bool finite_f64(const uint64_t *x, int64_t n) {
  * what whoever comes next reads first will be. */
 #define BLOCK 8192
 
-static bool sums_are_finite(const tg_array *a) {
+static bool sums_are_finite(const tg_array *a, int64_t run) {
     const tg_kernel_set *set = tg_kernels_for((tg_dtype)a->dtype);
     const int64_t size = a->dtype == TG_F32 ? 4 : 8;
     union {
         float f;
         double d;
     } sum;
-    for (int64_t end = a->numel, n; end > 0; end -= n) {
+    for (int64_t end = run, n; end > 0; end -= n) {
         n = (end - 1) % BLOCK + 1;
         set->row[TG_SUM](n, (const char *)a->data + (end - n) * size, 1, &sum);
         if (!(a->dtype == TG_F32 ? isfinite(sum.f) : isfinite(sum.d))) return false;
@@ -41,21 +41,45 @@ static bool sums_are_finite(const tg_array *a) {
     return true;
 }
 
-#define MANY 64
-
-static bool is_surely_finite(const tg_array *a) {
-    if (!tg_array_is_contiguous(a)) return false;
-    if (a->numel >= MANY && sums_are_finite(a)) return true;
-    return a->dtype == TG_F32 ? finite_f32(a->data, a->numel) : finite_f64(a->data, a->numel);
+/* How many elements lie side by side from `data` on and are all that there are, in whatever order the axes go through them; -1
+ * where there are others between them. */
+static int64_t run_of(const tg_array *a) {
+    unsigned left = 0;
+    int64_t n = 1;
+    if (a->numel == 0) return 0;
+    for (int k = 0; k < a->rank; k++)
+        if (a->shape[k] > 1 && a->stride[k] != 0) left |= 1u << k;
+    while (left) {
+        int k = 0;
+        while (k < a->rank && !(left >> k & 1 && a->stride[k] == n)) k++;
+        if (k == a->rank) return -1;
+        n *= a->shape[k], left &= ~(1u << k);
+    }
+    return n;
 }
 
+static bool sum_is_finite(const tg_array *a) {
+    double sum = 0;
+    tg_array out = *a;
+    for (int k = 0; k < a->rank; k++) out.shape[k] = out.stride[k] = 1;
+    out.numel = 1, out.data = &sum;
+    tg_reduce(TG_SUM, a, (1u << a->rank) - 1, &out);
+    return isfinite(tg_array_get(&out, 0));
+}
+
+#define MANY 64
+
+/* Each element that a stride of 0 repeats is looked at once. */
 int tg_kind_of_array(const tg_array *a) {
     int kind = TG_FINITE;
     if (a->dtype != TG_F32 && a->dtype != TG_F64) return TG_FINITE;
-    if (is_surely_finite(a)) return TG_FINITE;
-    tg_array once = *a; /* borrows the elements: each that a stride of 0 repeats is looked at once */
+    const int64_t run = run_of(a);
+    if (run >= MANY && sums_are_finite(a, run)) return TG_FINITE;
+    if (run >= 0 && (a->dtype == TG_F32 ? finite_f32(a->data, run) : finite_f64(a->data, run))) return TG_FINITE;
+    tg_array once = *a;
     for (int k = 0; a->numel > 0 && k < a->rank; k++)
         if (a->stride[k] == 0) once.numel /= once.shape[k], once.shape[k] = 1;
+    if (run < 0 && sum_is_finite(&once)) return TG_FINITE;
     for (int64_t i = 0; i < once.numel; i++) {
         double x = tg_array_get(&once, i);
         if (!isfinite(x)) kind |= isnan(x) ? TG_NAN : TG_INFINITE;

@@ -241,6 +241,33 @@ START_TEST(beside_a_profile) {
 }
 END_TEST
 
+static tg_tensor *scaled(tg_tensor *const *in, void *user) {
+    (void)user;
+    tg_tensor *loss = tg_sum(tg_log(tg_mul(w, in[0])));
+    tg_backward(loss);
+    return loss;
+}
+
+/* A plan is looked at while it is recorded. */
+START_TEST(of_a_plan) {
+    tg_tensor *good = tg_ones(TG_F64, 2), *bad = tg_full(TG_F64, -1, 2);
+    for (int check = 1; check < 3; check++) {
+        tg_set_finite_check((tg_finite_check)check);
+        tg_plan *plan = tg_plan_new(scaled, NULL);
+        ck_assert(tg_is_poison(tg_plan_run(plan, bad)));
+        expect_error(TG_ERR_ARGUMENT, "log(-1) at [0]");
+        ck_assert(!tg_has_grad(w));
+        for (int i = 0; i < 4; i++) {
+            ck_assert(tg_item(tg_plan_run(plan, good)) == log(2));
+            ck_assert(tg_get(tg_grad_of(w), 1) == 0.5);
+            tg_zero_grad(w);
+        }
+        ck_assert_int_ge((int)tg_plan_stats_of(plan).replayed, 1);
+        tg_plan_free(plan);
+    }
+}
+END_TEST
+
 /* Each allocation of a failing walk fails in turn: an error all the same, and no gradient. */
 START_TEST(without_memory) {
     tg_set_finite_check(1 + _i == 1 ? TG_FINITE_AT_BACKWARD : TG_FINITE_AT_EACH_OP);
@@ -274,6 +301,7 @@ TCase *tcase_finite_check(void) {
     tcase_add_test(t, a_seed);
     tcase_add_test(t, of_threads);
     tcase_add_test(t, beside_a_profile);
+    tcase_add_test(t, of_a_plan);
     tcase_add_loop_test(t, without_memory, 0, 2);
     return t;
 }
