@@ -75,7 +75,8 @@ int tg_kind_of_array(const tg_array *a) {
     if (a->dtype != TG_F32 && a->dtype != TG_F64) return TG_FINITE;
     const int64_t run = run_of(a);
     if (run >= MANY && sums_are_finite(a, run)) return TG_FINITE;
-    if (run >= 0 && (a->dtype == TG_F32 ? finite_f32(a->data, run) : finite_f64(a->data, run))) return TG_FINITE;
+    if (run >= 0 && (a->dtype == TG_F32 ? finite_f32(a->data, run) : finite_f64(a->data, run)))
+        return TG_FINITE;
     tg_array once = *a;
     for (int k = 0; a->numel > 0 && k < a->rank; k++)
         if (a->stride[k] == 0) once.numel /= once.shape[k], once.shape[k] = 1;
