@@ -1,5 +1,5 @@
 /* Private. Part of core/kernels/simd/vector.h: v<name>, libm's function <name> lane by lane: SLEEF's 1.0-ulp forms (tanh
- * 3.5, erfc 1.5, hypot 0.5), and in vectors of f32 an e^x, an e^x - 1, an erf and a tanh of our own. */
+ * 3.5, erfc 1.5, hypot 0.5), and in vectors of f32 an e^x, an e^x - 1, an erf, a tanh and a digamma of our own. */
 #ifndef TG_CORE_KERNELS_SIMD_LIBM_H
 #define TG_CORE_KERNELS_SIMD_LIBM_H
 
@@ -115,7 +115,11 @@ INLINE V vlgamma(V x) {
 #else
 LANEWISE_1(vlgamma, tg_scalar_lgamma)
 #endif
+#if OWN_EXP
+#include "core/kernels/simd/digamma_f32.h"
+#else
 LANEWISE_1(vdigamma, tg_scalar_digamma)
+#endif
 LANEWISE_1(vtrigamma, tg_scalar_trigamma)
 LANEWISE_1(verfinv, tg_scalar_erfinv)
 

@@ -107,6 +107,7 @@ static const struct row_2 {
     ROW_2(REMAINDER, -50, 50, -7, 7, 1),   ROW_2(ATAN2, -10, 10, -10, 10, 1),
     ROW_2(HYPOT, -10, 10, -10, 10, 1),     ROW_2(XLOGY, -10, 10, 0.01, 10, 2),
     ROW_2(LOGADDEXP, -50, 50, -50, 50, 2), ROW_2(COPYSIGN, -10, 10, -10, 10, 0),
+    ROW_2(DIRECTION, -10, 10, -10, 10, 2), ROW_2(LOGADDEXP_SLOPE, -2, 2, -2, 2, 4),
 };
 
 static size_t size_of(int dtype) { return dtype == TG_F32 ? 4 : 8; }
@@ -311,6 +312,35 @@ START_TEST(conventions) {
             REQUIRE(same(dtype, get(dtype, d, 0), t->d), "%s %s'(%g) = %.17g", k->isa, rows[t->f].name, t->x,
                     get(dtype, d, 0));
         }
+}
+END_TEST
+
+/* In f32 digamma is a function of vectors: all magnitudes, the numbers next to its zero, both ends, either sign, and ties of them
+ * in one vector, against the one of double. */
+START_TEST(digamma_everywhere) {
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
+    static const float ends[] = {0,  -0.0f, INFINITY, -INFINITY, NAN, 0x1p-149f, 0x1.fffffep127f,
+                                 -1, -2.5f, -1e-30f,  -3e9f,     8};
+    float x[N], y[N];
+    if (!k) return;
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < N; i++) {
+            float near = 1.46163212f;
+            for (int step = 0; round == 1 && step < i % 40; step++) near = nextafterf(near, i & 64 ? 2 : 1);
+            x[i] = round == 0   ? ldexpf(1 + (float)(i % 7) / 7, i % 276 - 149)
+                   : round == 1 ? near
+                   : i % 3      ? ends[i % 12]
+                                : (float)(i % 29) / 2 - 4;
+        }
+        k->real[TG_F32]->unary[TG_UNARY_DIGAMMA](N, &(tg_operands){.out = (char *)y, .a = (char *)x}, &ones,
+                                                 rows[0].p);
+        for (int i = 0; i < N; i++) {
+            double exact = tg_scalar_digamma((double)x[i]);
+            float want = (float)exact;
+            bool is = want == y[i] || (isnan(want) && isnan(y[i])) || ulps(TG_F32, (double)y[i], exact, 0) <= 1;
+            REQUIRE(is, "%s digamma(%.9g) = %.9g, not %.9g", k->isa, (double)x[i], (double)y[i], (double)want);
+        }
+    }
 }
 END_TEST
 
@@ -574,6 +604,7 @@ TCase *tcase_kernels(void) {
     tcase_add_loop_test(tc, binary_accuracy, 0, isa_count());
     tcase_add_test(tc, slopes);
     tcase_add_loop_test(tc, conventions, 0, isa_count());
+    tcase_add_loop_test(tc, digamma_everywhere, 0, isa_count());
     tcase_add_loop_test(tc, unary_layout, 0, isa_count());
     tcase_add_loop_test(tc, binary_layout, 0, isa_count());
     tcase_add_loop_test(tc, nan_stays, 0, isa_count());
