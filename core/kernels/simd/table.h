@@ -210,11 +210,11 @@ typedef void tg_lane_product_fn(const tg_lane_product *g);
 
 /* Max pooling by windows of 2 by 2, side by side, of one plane [height, width], width < 2^24: window (i, j)
  * is number i * (width / 2) + j of `window` and of `index`, which holds the position of its largest element in
- * the plane: the first that ties, or the first NaN. The gradient goes the other way: image = window where
- * index says, 0 elsewhere. */
+ * the plane: the first that ties, or the first NaN. */
 typedef struct tg_max_two {
     int64_t height, width;
-    void *image, *window;
+    const void *image;
+    void *window;
     int64_t *index;
 } tg_max_two;
 typedef void tg_max_two_fn(const tg_max_two *p);
@@ -258,7 +258,7 @@ typedef struct tg_kernel_set {
     tg_transpose_fn *transpose;
     tg_interleave_fn *interleave, *deinterleave;
     tg_lane_product_fn *lane_product;
-    tg_max_two_fn *max_two, *max_two_grad;
+    tg_max_two_fn *max_two;
     int lanes;  /* of a vector: how many elements it has */
     int mr, nr; /* rows and columns of c that `product` makes at a time */
 } tg_kernel_set;
