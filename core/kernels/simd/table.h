@@ -23,21 +23,22 @@ typedef void tg_reduce_columns(int64_t rows, int64_t row_stride, int64_t n, cons
                                void *out);
 #define TG_REDUCE_COLUMNS(element_size) ((int)(256 / (element_size)))
 
-/* One row of n elements, stride 1 each. Forward: y of x; for the gradient dx of g and y. The pointers stand in the order in
- * which a grid steps them, two by two in one vector: a load across two of those stores would wait for all stores of the
- * row before. */
+/* A row of n elements, stride 1 each. Forward: y of x; for the gradient dx of g and y, of a few rows at a time: sums of one row
+ * do not wait for those of another. The pointers of the one row stand in the order in which a grid steps them, two by two in
+ * one vector: a load across two of those stores would wait for all stores of the row before. */
 typedef struct tg_softmax_row {
     void *y;
     const void *x;
     int64_t n;
 } tg_softmax_row;
-typedef struct tg_softmax_grad_row {
-    void *dx;
-    const void *g, *y;
-    int64_t n;
-} tg_softmax_grad_row;
+enum { TG_SOFTMAX_ROWS = 4 };
+typedef struct tg_softmax_grad_rows {
+    void *dx[TG_SOFTMAX_ROWS];
+    const void *g[TG_SOFTMAX_ROWS], *y[TG_SOFTMAX_ROWS];
+    int64_t n, rows;
+} tg_softmax_grad_rows;
 typedef void tg_softmax_fn(const tg_softmax_row *r);
-typedef void tg_softmax_grad_fn(const tg_softmax_grad_row *r);
+typedef void tg_softmax_grad_fn(const tg_softmax_grad_rows *r);
 
 /* The same for the loss of a row and its class: loss and g are single numbers, x_class and dx_class the elements of the
  * class in x and dx. */
