@@ -62,14 +62,14 @@ INLINE S sum_terms(int64_t n, const row *r, row_term *f) {
     return carried(count, level, op_sum, 0);
 }
 
-/* Two sums in one pass. */
+/* Two sums in one pass: f adds m terms to each, and what it does in the lanes behind them is dropped. */
 typedef struct pair {
     S a, b;
 } pair;
 typedef struct vpair {
     V a, b;
 } vpair;
-typedef vpair row_terms(const row *r, int64_t i, int64_t m);
+typedef vpair row_terms(const row *r, int64_t i, int64_t m, vpair sum);
 
 INLINE pair sum_pair_block(int64_t begin, int64_t n, const row *r, row_terms *f) {
     V a[VECTORS], b[VECTORS];
@@ -80,14 +80,14 @@ INLINE pair sum_pair_block(int64_t begin, int64_t n, const row *r, row_terms *f)
     for (; i + ACCUMULATORS <= n; i += ACCUMULATORS) {
         UNROLL(8)
         for (int k = 0; k < VECTORS; k++) {
-            vpair v = f(r, begin + i + k * W, W);
-            a[k] += v.a, b[k] += v.b;
+            vpair sum = f(r, begin + i + k * W, W, (vpair){a[k], b[k]});
+            a[k] = sum.a, b[k] = sum.b;
         }
     }
     for (; i < n; i += W, used++) {
         M there = first(lanes_left(n - i));
-        vpair v = f(r, begin + i, lanes_left(n - i));
-        a[used] += select(there, v.a, K(0)), b[used] += select(there, v.b, K(0));
+        vpair sum = f(r, begin + i, lanes_left(n - i), (vpair){a[used], b[used]});
+        a[used] = select(there, sum.a, a[used]), b[used] = select(there, sum.b, b[used]);
     }
     if (n >= ACCUMULATORS) used = VECTORS;
     return (pair){reduce_vectors(a, used, op_sum), reduce_vectors(b, used, op_sum)};
