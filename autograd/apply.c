@@ -1,5 +1,6 @@
 /* Applying an op: check, infer, allocate, compute, record. */
 #include "autograd/apply.h"
+#include "autograd/blame/blame.h"
 #include "autograd/plan/record.h"
 #include "autograd/profile/cost.h"
 
@@ -263,11 +264,21 @@ static tg_status compute(const tg_op *op, const tg_call *call, tg_status before)
     return before == TG_OK ? tg_error_pending : TG_OK; /* an error that was raised counts, returned or not */
 }
 
-/* Whether the results require a gradient: recording is on, and one flows to some input. */
-static bool wants_grad(const tg_op *op, tg_slot *const *slot, int n) {
-    if (tg_grad_off || op->grad == TG_NO_GRAD) return false;
-    for (int i = 0; i < n; i++)
-        if (slot[i] && slot[i]->requires_grad && !(i < 16 && op->no_grad & TG_IN(i))) return true;
+/* Whether the results require a gradient: recording is on, and one flows to some input. Where one would, were it not for
+ * that, or where an input says so of itself, the results note it (autograd/blame/why.h). */
+static bool wants_grad(const tg_op *op, tg_slot *const *slot, int n, tg_slot *const *out) {
+    const bool no_rule = op->grad == TG_NO_GRAD;
+    unsigned cut = TG_CUT_NOWHERE;
+    for (int i = 0; i < n; i++) {
+        if (!slot[i]) continue;
+        if (slot[i]->requires_grad && !(i < 16 && op->no_grad & TG_IN(i))) {
+            if (!tg_grad_off && !no_rule) return true;
+            cut = no_rule ? TG_CUT_BY_OP : TG_CUT_OFF;
+        } else if (slot[i]->cut && !cut) {
+            cut = slot[i]->cut;
+        }
+    }
+    for (int o = 0; cut && o < outputs_of(op); o++) out[o]->cut = cut & 3;
     return false;
 }
 
@@ -295,13 +306,13 @@ static tg_status apply_to(tg_tape *tape, const inputs *read, const tg_op *op, tg
         tg_recorder_leave(recorder);
         if (s == TG_OK) s = tg_recorder_applied(recorder, &call, read->slot, out);
     }
-    if (s == TG_OK && wants_grad(op, read->slot, n_in)) s = tg_record(op, read->slot, n_in, out, n_out, attr);
+    if (s == TG_OK && wants_grad(op, read->slot, n_in, out))
+        s = tg_record(op, read->slot, n_in, out, n_out, attr);
     return s;
 }
 
 /* The outputs' slots; after a failure the tape is as it was. */
-static tg_status apply_unmeasured(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr,
-                                  tg_slot **out) {
+static tg_status apply_plain(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_slot **out) {
     tg_status before = tg_error_pending;
     tg_tape *tape = tg_tape_get();
     if (!tape) return tg_error_status();
@@ -316,20 +327,25 @@ static tg_status apply_unmeasured(const tg_op *op, tg_tensor *const *in, int n_i
     return s;
 }
 
-__attribute__((cold, noinline)) static tg_status apply_measured(const tg_op *op, tg_tensor *const *in,
-                                                                int n_in, const void *attr, tg_slot **out) {
+__attribute__((cold, noinline)) static tg_status apply_watched(const tg_op *op, tg_tensor *const *in,
+                                                               int n_in, const void *attr, tg_slot **out) {
+    const tg_tape *tape = tg_tape_get();
+    const int64_t tensors = tape ? tape->region.count : 0, nodes = tape ? tape->n_nodes : 0;
     tg_span span;
-    tg_span_begin(&span, NULL);
-    tg_status s = apply_unmeasured(op, in, n_in, attr, out);
+    tg_span_try(&span, NULL);
+    tg_status s = apply_plain(op, in, n_in, attr, out);
     tg_span_stop(&span);
-    if (s == TG_OK) span.name = op->name, tg_span_of_op(&span, op, in, n_in, attr, out);
+    if (s == TG_OK && span.watch) span.name = op->name, tg_span_of_op(&span, op, in, n_in, attr, out);
     tg_span_end(&span, s == TG_OK);
+    if (s != TG_OK || !(tg_watched & TG_WATCH_ELEMENTS)) return s;
+    s = tg_check_applied(op, in, n_in, out);
+    if (s != TG_OK) tg_tape_cut(tg_tape_get(), tensors, nodes);
     return s;
 }
 
 static inline tg_status apply(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_slot **out) {
-    return __builtin_expect(tg_measuring == NULL, 1) ? apply_unmeasured(op, in, n_in, attr, out)
-                                                     : apply_measured(op, in, n_in, attr, out);
+    return __builtin_expect(tg_watched == 0, 1) ? apply_plain(op, in, n_in, attr, out)
+                                                : apply_watched(op, in, n_in, attr, out);
 }
 
 tg_status tg_apply_multi(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr, tg_tensor **out) {

@@ -1,5 +1,6 @@
 /* tg_backward and tg_grad: seeds in, a walk, gradients out. */
 #include "autograd/walk.h"
+#include "autograd/blame/blame.h"
 #include "autograd/plan/record.h"
 #include "core/kernels/kernels.h"
 #include "core/work.h"
@@ -79,15 +80,30 @@ static void commit(tg_target *t) {
     t->slot->grad = t->kept;
 }
 
-/* In the order in which the walk met the targets, which does not depend on where their slots lie. */
-static tg_status store_gradients(tg_walk *w) {
+/* The targets that have a gradient, in the order in which the walk met them, which does not depend on where their slots
+ * lie; NULL for the others. */
+static tg_target **targets_met(tg_walk *w) {
     tg_target **met = tg_walk_scratch(w, (size_t)w->n_targets + 1, sizeof *met);
-    tg_status s = met ? TG_OK : tg_error_status();
     for (int64_t i = 0; met && i < w->cap_targets; i++)
         if (w->target[i].adjoint.value.data) met[w->target[i].number] = &w->target[i];
+    return met;
+}
+
+/* The finite check, of all that is to be stored: the last first, which is in the cache. */
+static tg_status check_gradients(const tg_walk *w, tg_target *const *met, tg_slot *root, tg_tensor *seed) {
+    const tg_rewalk walk = {.n = 1, .root = &root, .seeds = &seed};
+    tg_status s = TG_OK;
+    for (int64_t i = w->n_targets - 1; s == TG_OK && i >= 0; i--)
+        if (met[i] && !tg_array_is_finite(&met[i]->adjoint.value) && tg_target_slot(met[i]))
+            s = tg_check_gradient("tg_backward", &walk, met[i]->slot, &met[i]->adjoint.value);
+    return s;
+}
+
+static tg_status store_gradients(const tg_walk *w, tg_target *const *met) {
+    tg_status s = TG_OK;
     for (int64_t i = 0; s == TG_OK && i < w->n_targets; i++)
         if (met[i]) s = prepare(met[i]);
-    for (int64_t i = 0; met && i < w->n_targets; i++) {
+    for (int64_t i = 0; i < w->n_targets; i++) {
         if (!met[i]) continue;
         if (s == TG_OK)
             commit(met[i]);
@@ -97,20 +113,27 @@ static tg_status store_gradients(tg_walk *w) {
     return s;
 }
 
+/* Walks, and hands the gradients over. */
+static tg_status walk_back(tg_walk *w, tg_slot *root, tg_slot *seed, tg_tensor *given) {
+    if (tg_walk_seed(w, root, seed) != TG_OK || tg_walk_run(w) != TG_OK) return tg_error_status();
+    tg_target **met = targets_met(w);
+    if (!met || (tg_checking && check_gradients(w, met, root, given) != TG_OK)) return tg_error_status();
+    return store_gradients(w, met);
+}
+
 tg_status tg_backward_with(tg_tensor *out, tg_backward_opts opts) {
     if (tg_error_status() != TG_OK) return tg_error_status();
     tg_slot *s = read_output(out, "tg_backward", -1, false);
     if (!s) return tg_error_status();
     tg_tape *tape = tg_tape_get();
     int64_t tensors = tape->region.count, nodes = tape->n_nodes;
+    if (tg_checking && tg_check_output("tg_backward", s) != TG_OK) return tg_error_status();
     tg_slot *seed = read_seed(s, opts.seed, "tg_backward");
     tg_walk w;
     tg_walk_mode mode = {.retain = opts.retain, .all_leaves = true};
     tg_status status = seed ? tg_walk_begin(&w, 1, &s, mode) : tg_error_status();
     if (status == TG_OK) {
-        status = tg_walk_seed(&w, s, seed);
-        if (status == TG_OK) status = tg_walk_run(&w);
-        if (status == TG_OK) status = store_gradients(&w);
+        status = walk_back(&w, s, seed, opts.seed);
         tg_walk_end(&w);
     }
     tg_tape_cut(tape, tensors, nodes);
@@ -193,16 +216,21 @@ static tg_status grad_of(tg_grad_caller caller, tg_walk_mode mode, int n_out, tg
                          tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                          tg_grad_opts opts) {
     for (int i = 0; i < n_out; i++)
-        if (!(slot[i] = read_output(out[i], caller.who, i, opts.allow_unused))) return tg_error_status();
+        if (!(slot[i] = read_output(out[i], caller.who, i, opts.allow_unused)) ||
+            (caller.checked && tg_checking && tg_check_output(caller.who, slot[i]) != TG_OK))
+            return tg_error_status();
     tg_walk w;
     tg_status s = tg_walk_begin(&w, n_out, slot, mode);
     if (s != TG_OK) return s;
     s = add_targets(caller.who, &w, n_in, in);
     if (s == TG_OK) s = seed_all(caller.who, &w, n_out, slot, opts.seeds);
     if (s == TG_OK) s = tg_walk_run(&w);
+    const tg_rewalk walk = {.n = n_out, .root = slot, .seeds = opts.seeds};
     for (int i = 0; s == TG_OK && i < n_in; i++) {
         grads[i] = take_gradient(caller, &w, i, in[i], opts.allow_unused);
         s = tg_error_status();
+        if (s == TG_OK && caller.checked && tg_checking && !tg_array_is_finite(tg_elements_there(grads[i])))
+            s = tg_check_gradient(caller.who, &walk, tg_slot_peek(in[i]), tg_elements_there(grads[i]));
     }
     tg_walk_end(&w);
     return s;
@@ -235,5 +263,5 @@ tg_status tg_grad_for(tg_grad_caller caller, int n_out, tg_tensor *const *out, i
 
 tg_status tg_grad_with(int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                        tg_grad_opts opts) {
-    return tg_grad_for((tg_grad_caller){.who = "tg_grad"}, n_out, out, n_in, in, grads, opts);
+    return tg_grad_for((tg_grad_caller){.who = "tg_grad", .checked = true}, n_out, out, n_in, in, grads, opts);
 }

@@ -1,7 +1,9 @@
 /* The tape as text. */
 #include "autograd/tape_private.h"
+#include "core/work.h"
 
 #include <inttypes.h>
+#include <math.h>
 
 /* Whether the field lies within its struct. */
 static bool is_sound(const tg_attr_field *f, size_t size) {
@@ -45,7 +47,8 @@ static void print_input(FILE *file, const tg_tensor *t) {
     else if (!s)
         fputs("freed", file);
     else if (s->node)
-        fprintf(file, "#%" PRId32 " %s", s->node->id, tg_shape_text(tg_array_shape(&s->a), text, sizeof text));
+        fprintf(file, "#%" PRId32 " %s%s%s", s->node->id, tg_slot_name(s) ? tg_slot_name(s) : "",
+                tg_slot_name(s) ? " " : "", tg_shape_text(tg_array_shape(&s->a), text, sizeof text));
     else
         fputs(tg_describe(t, text, sizeof text), file);
 }
@@ -72,17 +75,60 @@ static void print_node(FILE *file, const tg_node *n) {
     fputc('\n', file);
 }
 
-void tg_tape_print(FILE *file, tg_mark mark) {
+/* ---- values ---- */
+
+void tg_print_number(FILE *file, double v) { isnan(v) ? fputs("nan", file) : fprintf(file, "%.6g", v); }
+
+static void print_elements(FILE *file, const tg_array *a, int most) {
+    int64_t nan = 0, infinite = 0;
+    double lo = INFINITY, hi = -INFINITY;
+    const int64_t shown = a->numel <= most ? a->numel : most < 4 ? most : 4;
+    for (int64_t i = 0; i < shown; i++) {
+        if (i) fputs(", ", file);
+        tg_print_number(file, tg_array_get(a, i));
+    }
+    if (shown == a->numel) return;
+    for (int64_t i = 0; i < a->numel; i++) {
+        double v = tg_array_get(a, i);
+        nan += isnan(v) != 0, infinite += isinf(v) != 0;
+        if (isfinite(v)) lo = fmin(lo, v), hi = fmax(hi, v);
+    }
+    fprintf(file, "%s.. of %" PRId64, shown ? ", " : "", a->numel);
+    if (lo <= hi) fprintf(file, ", from %.6g to %.6g", lo, hi);
+    if (nan) fprintf(file, ", %" PRId64 " NaN", nan);
+    if (infinite) fprintf(file, ", %" PRId64 " infinite", infinite);
+}
+
+static void print_values(FILE *file, const tg_node *n, int most) {
+    for (int o = 0; o < n->n_out; o++) {
+        const tg_slot *s = tg_slot_peek(n->out[o]);
+        fputs("     = ", file);
+        if (!s || !s->a.data)
+            fputs("dropped", file);
+        else if (s->a.numel == 0)
+            fputs("empty", file);
+        else
+            print_elements(file, &s->a, most);
+        fputc('\n', file);
+    }
+}
+
+void tg_tape_print_with(FILE *file, tg_mark mark, tg_tape_print_opts opts) {
     tg_tape *tape = tg_tape_get();
     if (!file) tg_fail(TG_ERR_ARGUMENT, "tg_tape_print: the file is NULL");
-    if (!file || !tape) return;
+    if (opts.most < 0) tg_fail(TG_ERR_ARGUMENT, "tg_tape_print: .most is %d", opts.most);
+    if (!file || !tape || opts.most < 0) return;
     if (!tg_mark_is_genuine(&mark) || mark.tape != tape || mark.serial != tape->serial) {
         tg_fail(
             TG_ERR_TAPE,
             "tg_tape_print: the mark is not one that tg_tape_mark gave, or it belongs to another tape than the current one");
         return;
     }
-    for (int64_t i = mark.nodes; i < tape->n_nodes; i++) print_node(file, tg_node_at(tape, i));
+    if (opts.values && !tg_may_do("tg_tape_print")) return;
+    for (int64_t i = mark.nodes; i < tape->n_nodes; i++) {
+        print_node(file, tg_node_at(tape, i));
+        if (opts.values) print_values(file, tg_node_at(tape, i), opts.most ? opts.most : 8);
+    }
 }
 
 void tg_tape_print_node(FILE *file, int64_t i) {

@@ -1,5 +1,6 @@
 /* The tape: which one is current on a thread, marks and rewinding. apply.c puts nodes on it. */
 #include "autograd/apply.h"
+#include "autograd/blame/blame.h"
 
 #include "core/work.h"
 
@@ -114,7 +115,10 @@ static tg_tape *open_own(void) {
 }
 
 tg_tape *tg_tape_first(void) {
-    if (!own && !open_own()) return NULL;
+    if (!own) {
+        if (!open_own()) return NULL;
+        tg_finite_check_begin();
+    }
     tg_tape_put_back(own);
     return own;
 }
@@ -303,6 +307,7 @@ tg_tensor *tg_detach(const tg_tensor *t) {
     tg_slot *s = tg_slot_with_data(t, "tg_detach");
     tg_slot *d = s ? tg_slot_new("detach") : NULL;
     if (!d) return tg_poison();
+    d->cut = TG_CUT_BY_DETACH;
     tg_array_share(&d->a, &s->a);
     return tg_handle(d);
 }

@@ -59,12 +59,21 @@ TG_API const tg_node *tg_tape_node(int64_t i);
 /* The node that made t, or NULL for a leaf. */
 TG_API const tg_node *tg_node_of(const tg_tensor *t);
 
-/* Writes the nodes from `mark` on, one a line: id, op, attributes, inputs, output, place.
- *     #3 matmul(#2 [64, 256], fc2.weight [256, 128] f32) -> [64, 128] f32   train.c:41
- * TG_ERR_ARGUMENT for a file that is NULL, TG_ERR_TAPE for a mark that tg_tape_mark did not give, or of another tape. */
-TG_API void tg_tape_print(FILE *file, tg_mark mark);
+typedef struct tg_tape_print_opts {
+    tg_options_are_named by_name; /* no option: ops/calls.h */
+    bool values;                  /* below each node the elements of its outputs, as they are now */
+    int most; /* of how many elements all are written; of more, the first, and the least and largest; 0: 8 */
+} tg_tape_print_opts;
 
-/* The same of node i alone; TG_ERR_ARGUMENT where the current tape has none of that number. */
+/* Writes the nodes from `mark` on, one a line: id, op, attributes, inputs, output, place. What has a name is called by it.
+ *     #3 matmul(#2 hidden [64, 256], fc2.weight [256, 128] f32) -> logits [64, 128] f32   train.c:41
+ * and with .values = true
+ *          = 0.25, -1.5, 0, 3, .. of 8192, from -4.1 to 5.7, 12 NaN
+ * TG_ERR_ARGUMENT for a file that is NULL and a .most below 0, TG_ERR_TAPE for a mark that tg_tape_mark did not give, or
+ * of another tape. */
+TG_API void tg_tape_print_with(FILE *file, tg_mark mark, tg_tape_print_opts opts);
+
+/* The line of node i alone; TG_ERR_ARGUMENT where the current tape has none of that number. */
 TG_API void tg_tape_print_node(FILE *file, int64_t i);
 
 /* ---- what is recorded ---- */

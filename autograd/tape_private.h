@@ -47,6 +47,9 @@ bool tg_tape_is_ours(const tg_tape *tape, uint64_t serial);
 /* Whether tg_tape_mark gave the mark, and nobody filled it in. */
 bool tg_mark_is_genuine(const tg_mark *m);
 
+/* Six digits, and "nan" whatever its sign. */
+void tg_print_number(FILE *file, double v);
+
 /* Ends the tensors and nodes from these positions on. */
 void tg_tape_cut(tg_tape *tape, int64_t tensors, int64_t nodes);
 

@@ -1,5 +1,6 @@
 /* The walk: a loop over the nodes in reverse, their rules, and the adjoints these contribute to. */
 #include "autograd/walk.h"
+#include "autograd/blame/blame.h"
 #include "autograd/plan/record.h"
 #include "autograd/profile/cost.h"
 #include "core/kernels/kernels.h"
@@ -308,12 +309,17 @@ static tg_status check_version(const tg_node *node, tg_slot *s, int k) {
         s->a.buffer->changed_by ? s->a.buffer->changed_by : "the user");
 }
 
+/* A node that was walked: a walk that goes again may find what it saved all the same. */
+__attribute__((cold, noinline)) static tg_status check_walked(const tg_walk *w, const tg_node *node) {
+    if (w->mode.again) return tg_check_saved_there(node);
+    return tg_fail(TG_ERR_TAPE,
+                   "backward: the graph of %s was walked before and what it saved is gone (.retain keeps it)",
+                   node->op->name);
+}
+
 /* Rules may rely on it: what the node refers to is there, and what it saved is as it was. */
-static tg_status check_node(const tg_node *node) {
-    if (node->walked)
-        return tg_fail(TG_ERR_TAPE,
-                       "backward: the graph of %s was walked before and what it saved is gone (.retain keeps it)",
-                       node->op->name);
+static tg_status check_node(const tg_walk *w, const tg_node *node) {
+    if (node->walked && check_walked(w, node) != TG_OK) return tg_error_status();
     for (int i = 0; i < node->n_in; i++)
         if (node->in[i] && !tg_slot_peek(node->in[i]) &&
             !tg_slot_of_input(node->in[i], node->op->name, node->n_in > 1 ? i : -1))
@@ -324,9 +330,9 @@ static tg_status check_node(const tg_node *node) {
 _Thread_local TG_HOT const tg_rule_call *tg_rule_running;
 
 /* The rule may ask which walk this is (tg_needs); a walk may be nested in another's rule for the same node. */
-static tg_status step_unmeasured(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
+tg_status tg_step_plain(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     const tg_rule_call call = {node, w, tg_rule_running};
-    tg_status s = check_node(node);
+    tg_status s = check_node(w, node);
     if (s != TG_OK) return s;
     tg_rule_running = &call;
     if (node->op->grad_kernel && !w->mode.record)
@@ -340,17 +346,17 @@ static tg_status step_unmeasured(tg_walk *w, tg_node *node, tg_adjoint *adjoints
     return s;
 }
 
-__attribute__((cold, noinline)) static tg_status step_measured(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
-    tg_span span;
-    tg_span_begin_rule(&span, w, node, adjoints);
-    tg_status s = step_unmeasured(w, node, adjoints);
+__attribute__((cold, noinline)) static tg_status step_watched(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
+    tg_span span = {.watch = NULL};
+    if (tg_measuring) tg_span_begin_rule(&span, w, node, adjoints);
+    tg_status s = (tg_watched & TG_WATCH_ELEMENTS ? tg_step_watched : tg_step_plain)(w, node, adjoints);
     tg_span_end(&span, s == TG_OK);
     return s;
 }
 
 static inline tg_status step(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
-    return __builtin_expect(tg_measuring == NULL, 1) ? step_unmeasured(w, node, adjoints)
-                                                     : step_measured(w, node, adjoints);
+    return __builtin_expect(tg_watched == 0, 1) ? tg_step_plain(w, node, adjoints)
+                                                : step_watched(w, node, adjoints);
 }
 
 /* The node's outputs have their adjoints, and its inputs receive theirs. */

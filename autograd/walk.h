@@ -35,6 +35,7 @@ typedef struct tg_target { /* a tensor whose gradient leaves the walk */
 typedef struct tg_walk_mode {
     bool record, retain;
     bool all_leaves; /* backward: every leaf on path becomes a target; otherwise the targets are given */
+    bool again;      /* over a graph that may have been walked, to look on alone: hooks are not run */
     bool sparse; /* where no gradient reaches an element of an elementwise op, none leaves it: 0 * inf is 0 */
     int64_t floor; /* results of nodes below this id count as leaves; above 0 in the walk of a part of the tape */
 } tg_walk_mode;
@@ -67,6 +68,9 @@ tg_status tg_walk_seed(tg_walk *w, tg_slot *out, tg_slot *seed);
 
 /* Runs the loop; afterwards the adjoints of the targets are their gradients. */
 tg_status tg_walk_run(tg_walk *w);
+
+/* One step of it: the rule of a node whose outputs have these adjoints, which the caller drops. */
+tg_status tg_step_plain(tg_walk *w, tg_node *node, tg_adjoint *adjoints);
 
 /* Drops all that the walk holds. */
 void tg_walk_end(tg_walk *w);
@@ -155,6 +159,7 @@ tg_status tg_hooks_of_other_leaves(tg_walk *w);
 typedef struct tg_grad_caller {
     const char *who; /* in whose name errors are raised */
     bool sparse;     /* in a sparse walk */
+    bool checked;    /* by the finite check (autograd/blame/nonfinite.h) */
     bool *unused;    /* when not NULL: set for each input that the outputs do not depend on */
 } tg_grad_caller;
 tg_status tg_grad_for(tg_grad_caller caller, int n_out, tg_tensor *const *out, int n_in, tg_tensor *const *in,

@@ -2,6 +2,7 @@
 #include "core/array.h"
 
 #include "core/alloc.h"
+#include "core/kernels/simd/table.h"
 #include "core/parallel.h"
 
 #include <string.h>
@@ -74,7 +75,8 @@ static row_fn *const rows[TG_DTYPES][TG_DTYPES] = {ROW_OF(f32), ROW_OF(f64), ROW
 /* ---- copies ---- */
 
 #define BLOCK 32768 /* elements that are worth waking a thread for */
-#define TILE 16     /* columns done at once where source and target are contiguous along different axes */
+#define TILE \
+    16 /* rows and columns done at once where source and target are contiguous along different axes */
 
 /* Both arrays as nested loops, outermost first. Strides are in bytes, but in elements for the last axis. */
 typedef struct copy_plan {
@@ -84,6 +86,7 @@ typedef struct copy_plan {
     char *dst;
     const char *src;
     row_fn *row;
+    tg_transpose_fn *transpose; /* where the copy is one; or NULL */
     int64_t dst_item, src_item;
 } copy_plan;
 
@@ -143,7 +146,8 @@ static void copy_rows(void *context, int64_t begin, int64_t end) {
             d += at % p->size[i] * p->ds[i];
             s += at % p->size[i] * p->ss[i];
         }
-        for (int64_t c = 0; c < p->size[last]; c += p->tile) {
+        if (p->transpose) p->transpose(p->size[last], n, s, p->ss[last], d, p->ds[last - 1] / p->dst_item);
+        for (int64_t c = 0; c < p->size[last] && !p->transpose; c += p->tile) {
             int64_t m = p->size[last] - c < p->tile ? p->size[last] - c : p->tile;
             char *dc = d + c * p->ds[last] * p->dst_item;
             const char *sc = s + c * p->ss[last] * p->src_item;
@@ -152,6 +156,14 @@ static void copy_rows(void *context, int64_t begin, int64_t end) {
         }
         begin += n;
     }
+}
+
+/* The kernel of the table, which moves bits: for any dtype of its size. What is narrow is not worth its squares. */
+static tg_transpose_fn *transpose_of(const copy_plan *p, bool same) {
+    int last = p->rank - 1;
+    bool crossed = p->tile == TILE && p->ds[last] == 1 && p->ss[last - 1] == 1;
+    if (!same || !crossed || p->dst_item < 4 || p->size[last] < 8 || p->size[last - 1] < 8) return NULL;
+    return tg_kernels_for(p->dst_item == 4 ? TG_F32 : TG_F64)->transpose;
 }
 
 static void copy_run(void *context, int64_t begin, int64_t end) {
@@ -176,10 +188,12 @@ void tg_array_copy(const tg_array *dst, const tg_array *src) {
         return;
     }
     order_axes(&p);
+    p.transpose = transpose_of(&p, dst->dtype == src->dtype);
     int last = p.rank - 1;
     for (int i = 0; i < last; i++) p.ds[i] *= p.dst_item, p.ss[i] *= p.src_item;
-    int64_t n = p.size[last];
-    tg_parallel_for(dst->numel / n, n < BLOCK ? BLOCK / n : 1, copy_rows, &p);
+    int64_t n = p.size[last], grain = n < BLOCK ? BLOCK / n : 1;
+    if (p.transpose && grain % TILE) grain += TILE - grain % TILE; /* whole squares */
+    tg_parallel_for(dst->numel / n, grain, copy_rows, &p);
 }
 
 tg_status tg_array_contiguous(tg_array *out, const tg_array *a) {

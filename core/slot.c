@@ -56,6 +56,7 @@ static tg_slot *slot_start(tg_slot *s, const char *op, bool kept) {
     if (s->kept != kept)
         s->kept = kept; /* written once: a kept slot stays one, and other threads may be reading */
     s->requires_grad = s->released = s->retain_grad = false;
+    s->cut = TG_CUT_NOWHERE;
     s->pins = 0;
     s->a.data = s->a.buffer = NULL;
     s->a.numel = 0;

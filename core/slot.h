@@ -27,6 +27,9 @@ typedef struct tg_extras { /* what few tensors have */
     tg_hooked *hooks;      /* autograd's, in a chain through `next` */
 } tg_extras;
 
+/* What kept the history of a tensor from reaching it, for whoever asks why it has no gradient. */
+typedef enum tg_cut { TG_CUT_NOWHERE, TG_CUT_OFF, TG_CUT_BY_OP, TG_CUT_BY_DETACH } tg_cut;
+
 typedef struct tg_slot {
     /* The first two are atomic because a stale handle to a kept tensor may be checked while another thread owns the
      * slot; all other fields are the owner's alone. */
@@ -34,6 +37,7 @@ typedef struct tg_slot {
     _Atomic uint16_t tag;           /* its low 16 bits while the tensor lives, 0 after that */
     bool kept : 1, poison : 1, : 0; /* other threads may read these, so they have a byte of their own */
     bool requires_grad : 1, released : 1, retain_grad : 1;
+    uint8_t cut : 2;        /* a tg_cut */
     uint32_t pins;          /* nodes that saved the elements; tape tensors only */
     uint32_t maker, before; /* numbers of what made this tensor, and the one that had the slot before */
     struct tg_node *node;   /* autograd's; core never looks inside */

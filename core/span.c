@@ -3,6 +3,7 @@
 #include <time.h>
 
 _Thread_local TG_HOT tg_stopwatch *tg_measuring;
+_Thread_local TG_HOT unsigned tg_watched;
 
 int64_t tg_span_now(void) {
     struct timespec t;

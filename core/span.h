@@ -41,6 +41,10 @@ struct tg_stopwatch {
 
 extern _Thread_local TG_HOT tg_stopwatch *tg_measuring; /* NULL: nobody measures this thread */
 
+/* Who wants to know of each op and each gradient rule on this thread: one branch for all where nobody does. */
+enum { TG_WATCH_TIME = 1, TG_WATCH_ELEMENTS = 2 }; /* tg_measuring; autograd/blame/blame.h */
+extern _Thread_local TG_HOT unsigned tg_watched;
+
 int64_t tg_span_now(void); /* nanoseconds on a clock that only goes on */
 
 /* Begins a span of the phase and place of the one around it; the caller sets what is otherwise before it ends. */

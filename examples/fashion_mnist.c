@@ -97,58 +97,15 @@ static tg_tensor *accuracy(tg_model *m, tg_tensor **batch, void *user) {
 
 /* ---- the gradient check ---- */
 
-static double loss_at(tg_model *m, tg_tensor **batch, double *w, double value) {
-    double was = *w;
-    tg_mark mark = tg_tape_mark();
-    *w = value;
-    double l = tg_item(loss(m, batch, NULL));
-    *w = was;
-    tg_tape_rewind(mark);
-    return l;
-}
-
-/* The network and loss in float64, on 8 images: up to 64 derivatives of each parameter against central differences (all
- * 235,146, as tg_gradcheck compares of small functions, would take minutes). A relu may have its kink within the step;
- * then a smaller one is tried. A wrong gradient is wrong at both. */
-static bool check_gradients(tg_model *m, tg_tensor **batch) {
-    int64_t compared = 0;
-    double worst = 0; /* the largest difference, as a multiple of what is allowed */
-    tg_rng rng = {.seed = 1};
-    if (tg_backward(loss(m, batch, NULL)) != TG_OK) return false;
-    bool was = tg_set_grad_enabled(false);
-    for (int k = 0; k < tg_model_count(m) && tg_error_status() == TG_OK; k++) {
-        double *w = tg_data_mut(tg_model_at(m, k));
-        tg_tensor *gradient = tg_grad_of(tg_model_at(m, k));
-        int64_t n = tg_numel(gradient), picks = n < 64 ? n : 64;
-        for (int64_t p = 0; p < picks; p++, compared++) {
-            int64_t i = n == picks ? p : (int64_t)tg_rng_below(&rng, (uint64_t)n);
-            double ratio = INFINITY;
-            for (double eps = 1e-6; eps > 1e-8 && !(ratio <= 1); eps /= 10) {
-                double numeric =
-                    (loss_at(m, batch, w + i, w[i] + eps) - loss_at(m, batch, w + i, w[i] - eps)) / (2 * eps);
-                ratio = fabs(tg_get(gradient, i) - numeric) / (1e-7 + 1e-4 * fabs(numeric));
-            }
-            if (!(ratio <= 1))
-                printf("  %s, element %lld: a wrong gradient\n", tg_name(tg_model_at(m, k)), (long long)i);
-            worst = ratio <= worst ? worst : ratio;
-        }
-    }
-    tg_set_grad_enabled(was);
-    bool ok = tg_error_status() == TG_OK && compared > 0 && worst <= 1;
-    printf("gradient check %s: %lld derivatives, sampled from %d parameters of %lld elements,\n"
-           "against finite differences in float64; the worst is at %.2g of the tolerance\n",
-           ok ? "passed" : "FAILED", (long long)compared, tg_model_count(m), (long long)tg_model_numel(m),
-           worst);
-    return ok;
-}
-
-/* With the initial weights of the training, before they are rounded to float32. */
+/* The network and loss in float64, on 8 images, with the initial weights of the training before they are rounded to float32:
+ * 64 derivatives of each parameter. */
 static bool run_check(uint64_t seed) {
     tg_tensor *batch[2];
+    tg_gradcheck_report r;
     tg_model *m = tg_model_new(seed);
     tg_loader_new_opts o = {.batch = 8, .transform = normalise, .user = m};
     tg_loader *some = make_loader("train", 8, o);
-    bool ok = tg_loader_next(some, batch) && check_gradients(m, batch);
+    bool ok = tg_loader_next(some, batch) && tg_gradcheck_model(m, loss, batch, NULL, &r, .page = stdout);
     tg_loader_free(some);
     tg_model_free(m);
     return ok;

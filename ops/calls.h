@@ -16,6 +16,8 @@
 #ifndef TG_OPS_CALLS_H
 #define TG_OPS_CALLS_H
 
+#include "autograd/blame/nonfinite.h"
+#include "autograd/blame/why.h"
 #include "autograd/checkpoint.h"
 #include "autograd/functional.h"
 #include "autograd/check/gradcheck.h"
@@ -47,6 +49,8 @@ TG_DEFINE_AT(tg_dtype)
 TG_DEFINE_AT(tg_shape)
 TG_DEFINE_AT(tg_lr)
 TG_DEFINE_AT(tg_init)
+TG_DEFINE_AT(tg_cause)
+TG_DEFINE_AT(tg_finite_check)
 static inline void *tg_pointer_at(const void *p, const char *file, int line) {
     tg_status_at(TG_OK, file, line);
     return (void *)(uintptr_t)p;
@@ -396,6 +400,16 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_register_hook(...) TG_STATUS_AT(tg_register_hook(__VA_ARGS__))
 #define tg_remove_hooks(...) TG_STATUS_AT(tg_remove_hooks(__VA_ARGS__))
 
+/* autograd/blame/nonfinite.h */
+#define tg_set_finite_check(...) TG_VALUE_AT(tg_finite_check, tg_set_finite_check(__VA_ARGS__))
+#define tg_is_finite(...) TG_VALUE_AT(bool, tg_is_finite(__VA_ARGS__))
+#define tg_find_nonfinite(...) TG_VALUE_AT(bool, tg_find_nonfinite(__VA_ARGS__))
+#define tg_find_nonfinite_in(...) TG_VALUE_AT(bool, tg_find_nonfinite_in(__VA_ARGS__))
+#define tg_find_nonfinite_grad(...) TG_VALUE_AT(bool, tg_find_nonfinite_grad(__VA_ARGS__))
+
+/* autograd/blame/why.h */
+#define tg_why(...) TG_VALUE_AT(tg_cause, tg_why(__VA_ARGS__))
+
 /* autograd/check/gradcheck.h */
 
 /* autograd/checkpoint.h */
@@ -429,7 +443,7 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_tape_use(...) TG_POINTER_AT(tg_tape *, tg_tape_use(__VA_ARGS__))
 #define tg_tape_node(...) TG_POINTER_AT(const tg_node *, tg_tape_node(__VA_ARGS__))
 #define tg_node_of(...) TG_POINTER_AT(const tg_node *, tg_node_of(__VA_ARGS__))
-#define tg_tape_print(...) TG_VOID_AT(tg_tape_print(__VA_ARGS__))
+#define tg_tape_print(...) TG_VOID_AT(tg_tape_print_with(TG_WITH_OPTIONS(2, tg_tape_print_opts, __VA_ARGS__)))
 #define tg_tape_print_node(...) TG_VOID_AT(tg_tape_print_node(__VA_ARGS__))
 #define tg_set_requires_grad(...) TG_AT(tg_set_requires_grad(__VA_ARGS__))
 #define tg_requires_grad(...) TG_VALUE_AT(bool, tg_requires_grad(__VA_ARGS__))
@@ -928,6 +942,10 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
     TG_STATUS_AT(tg_plot_confusion_with(TG_WITH_OPTIONS(3, tg_plot_confusion_opts, __VA_ARGS__)))
 #define tg_plot_images(...) TG_STATUS_AT(tg_plot_images_with(TG_WITH_OPTIONS(2, tg_plot_images_opts, __VA_ARGS__)))
 
+/* ops/nn/check/model.h */
+#define tg_gradcheck_model(...) \
+    TG_VALUE_AT(bool, tg_gradcheck_model_with(TG_WITH_OPTIONS(5, tg_gradcheck_model_opts, __VA_ARGS__)))
+
 /* ops/nn/check/suite.h */
 #define tg_check_kind_name(...) TG_POINTER_AT(const char *, tg_check_kind_name(__VA_ARGS__))
 #define tg_check_suite(...) \
@@ -945,10 +963,15 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 /* ops/nn/train/fit.h */
 #define tg_fit(...) TG_STATUS_AT(tg_fit_with(TG_WITH_OPTIONS(2, tg_fit_opts, __VA_ARGS__)))
 
-/* ops/nn/train/nonfinite.h */
-#define tg_is_finite(...) TG_VALUE_AT(bool, tg_is_finite(__VA_ARGS__))
-#define tg_find_nonfinite(...) TG_VALUE_AT(bool, tg_find_nonfinite(__VA_ARGS__))
-#define tg_find_nonfinite_grad(...) TG_VALUE_AT(bool, tg_find_nonfinite_grad(__VA_ARGS__))
+/* ops/nn/train/grad_profile.h */
+#define tg_grad_profile_new(...) \
+    TG_POINTER_AT(tg_grad_profile *, tg_grad_profile_new_with(TG_WITH_OPTIONS(1, tg_grad_profile_new_opts, __VA_ARGS__)))
+#define tg_grad_profile_free(...) TG_VOID_AT(tg_grad_profile_free(__VA_ARGS__))
+#define tg_grad_profile_step(...) TG_STATUS_AT(tg_grad_profile_step(__VA_ARGS__))
+#define tg_grad_profile_rows(...) TG_VALUE_AT(int64_t, tg_grad_profile_rows(__VA_ARGS__))
+#define tg_grad_profile_save(...) TG_STATUS_AT(tg_grad_profile_save(__VA_ARGS__))
+#define tg_grad_profile_plot(...) \
+    TG_STATUS_AT(tg_grad_profile_plot_with(TG_WITH_OPTIONS(2, tg_grad_profile_plot_opts, __VA_ARGS__)))
 
 /* ops/nn/train/training.h */
 #define tg_training_save(...) TG_STATUS_AT(tg_training_save(__VA_ARGS__))

@@ -124,6 +124,12 @@ tg_status tg_call_index_fits(const tg_call *call, int axis);
  * range is TG_ERR_ARGUMENT. The caller drops it, after an error too. (ops/index/gather.c) */
 tg_status tg_call_positions(const tg_call *call, int axis, tg_array *out);
 
+/* *out becomes the indices into an axis of this size, all counted from the start, shared or copied; the caller drops it. One
+ * that is out of range is an error, in the gradient too, since the elements may have changed since the forward pass. in[0]
+ * and in[1] are the handles of x and index. (ops/index/gather.c) */
+tg_status tg_positions(const char *op, tg_tensor *const *in, const tg_array *index, int64_t size, int axis,
+                       tg_array *out);
+
 /* ---- for gradients ---- */
 
 /* The bit set of a list of axes that infer has accepted. */

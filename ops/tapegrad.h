@@ -14,7 +14,8 @@
  *   autograd/backward.h    tg_backward and tg_grad      autograd/check/...     checking gradients
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
  *   autograd/plan/plan.h   a step recorded once         autograd/profile/profile.h  where the time goes
- *   autograd/composed.h    functions made of others
+ *   autograd/composed.h    functions made of others    autograd/blame/nonfinite.h  where a NaN comes from
+ *                                                       autograd/blame/why.h   why a gradient is missing or zero
  *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers, loaders,
  *                                                                     vocabularies, pictures, the training loop
  *   ops/calls.h       how a call is written: named options, sizes, the line it notes
@@ -45,6 +46,8 @@
 #include "core/version.h"
 
 #include "autograd/backward.h"
+#include "autograd/blame/nonfinite.h"
+#include "autograd/blame/why.h"
 #include "autograd/check/function.h"
 #include "autograd/check/gradcheck.h"
 #include "autograd/check/verdict.h"
@@ -78,11 +81,12 @@
 #include "ops/nn/layers/transformer.h"
 #include "ops/nn/optim/schedule.h"
 #include "ops/nn/plot/plot.h"
+#include "ops/nn/check/model.h"
 #include "ops/nn/check/suite.h"
 #include "ops/nn/train/evaluate.h"
 #include "ops/nn/train/fit.h"
+#include "ops/nn/train/grad_profile.h"
 #include "ops/nn/train/interrupt.h"
-#include "ops/nn/train/nonfinite.h"
 #include "ops/nn/train/progress.h"
 #include "ops/nn/train/training.h"
 #include "ops/nn/data/vocab.h"

@@ -14,14 +14,14 @@ static void note(tg_check *c, int k, tg_checked *one) {
     tg_gradcheck_report *r = c->r;
     if (one->element >= 0) tg_check_hint(e, c->s.analytic[k], c->s.was[k].numel);
     double ratio = tg_check_ratio(e, c->opts.rtol);
-    int gravity = tg_check_gravity(e->verdict);
+    int gravity = tg_check_gravity_of_one(e->verdict);
     in->verdicts[e->verdict]++, r->verdicts[e->verdict]++, r->compared++;
     in->noticed += e->noticed && e->verdict == TG_CORRECT;
     r->noticed += e->noticed && e->verdict == TG_CORRECT;
     if (e->verdict != TG_NOT_EXERCISED) c->moved[k] = true;
-    int before = in->worst.order ? tg_check_gravity(in->worst.evidence.verdict) : -1;
+    int before = in->worst.order ? tg_check_gravity_of_one(in->worst.evidence.verdict) : -1;
     if (gravity > before || (gravity == before && ratio > in->ratio)) in->worst = *one, in->ratio = ratio;
-    before = r->input < 0 ? -1 : tg_check_gravity(r->evidence.verdict);
+    before = r->input < 0 ? -1 : tg_check_gravity_of_one(r->evidence.verdict);
     if (gravity > before || (gravity == before && ratio > r->worst)) {
         r->worst = ratio, r->order = one->order, r->input = one->input, r->element = one->element;
         r->analytic = e->analytic, r->numeric = e->numeric, r->evidence = *e;
@@ -76,7 +76,7 @@ static tg_status judge_element(tg_check *c, int k, int64_t i, double most) {
     double x = fabs(tg_array_get(&c->s.was[k], i));
     tg_subject_line line = {&c->s, k, i, NULL};
     return judge(c, &line, c->s.analytic[k][i], c->s.rounding[k][i],
-                 most > 0 && isfinite(most) ? fmax(x, 1e-3 * most) : 1, most);
+                 most > 0 && isfinite(most) ? fmax(x, 0.1 * most) : 1, most);
 }
 
 /* Along d with d_i of +-[0.5, 1.5) times the scale of element i. */
@@ -84,7 +84,7 @@ static tg_status judge_direction(tg_check *c, int k, double *d, double most) {
     const tg_array *x = &c->s.was[k];
     double analytic = 0, rounding = 0;
     for (int64_t i = 0; i < x->numel; i++) {
-        double u = tg_rng_uniform(&c->s.rng), size = fmax(fabs(tg_array_get(x, i)), 1e-3 * most);
+        double u = tg_rng_uniform(&c->s.rng), size = fmax(fabs(tg_array_get(x, i)), 0.1 * most);
         d[i] = (u < 0.5 ? -0.5 - 2 * u : 2 * u - 0.5) * (size > 0 && isfinite(size) ? size : 1);
         analytic += d[i] * c->s.analytic[k][i];
         rounding += fabs(d[i]) * c->s.rounding[k][i];

@@ -36,8 +36,8 @@ const char *tg_function_fault_name(tg_function_fault fault) {
 static void note(run *c, int64_t element, const tg_evidence *e, double forward) {
     tg_function_report *r = c->r;
     double ratio = tg_check_ratio(e, c->opts.rtol);
-    int gravity = tg_check_gravity(e->verdict),
-        before = r->compared ? tg_check_gravity(r->evidence.verdict) : -1;
+    int gravity = tg_check_gravity_of_one(e->verdict),
+        before = r->compared ? tg_check_gravity_of_one(r->evidence.verdict) : -1;
     r->verdicts[e->verdict]++, r->compared++;
     r->noticed += e->noticed && e->verdict == TG_CORRECT;
     if (gravity > before || (gravity == before && ratio > r->worst))

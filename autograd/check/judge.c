@@ -157,8 +157,8 @@ tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts,
     double h = 0.125 * (opts.scale > 0 ? opts.scale : 1);
     tg_ladder l;
     if (tg_ladder_begin(&l, phi, user, opts.noise))
-        for (int i = 0; i < TG_RUNGS; i++, h /= 4) {
-            tg_ladder_descend(&l, h);
+        for (int i = 0; i < TG_RUNGS; i++) { /* the edge of a domain may be near */
+            h /= tg_ladder_descend(&l, h) ? 4 : 16;
             if (!opts.full && has_decided(&l, analytic, by)) break;
         }
     write_evidence(&l, analytic, by, out);

@@ -71,13 +71,14 @@ static void find_limits(tg_ladder *l) {
     extrapolate(l, tg_ladder_left, 1, &l->left);
 }
 
-void tg_ladder_descend(tg_ladder *l, double h) {
+bool tg_ladder_descend(tg_ladder *l, double h) {
     double up = h, down = -h, high = l->phi(&up, l->user), low = l->phi(&down, l->user);
     l->evaluations += 2;
-    if (!isfinite(high) || !isfinite(low) || !(up > 0) || !(down < 0) || l->n == TG_RUNGS) return;
-    if (l->n > 0 && up >= l->above[l->n - 1]) return;
+    if (!isfinite(high) || !isfinite(low) || !(up > 0) || !(down < 0) || l->n == TG_RUNGS) return false;
+    if (l->n > 0 && up >= l->above[l->n - 1]) return false;
     l->above[l->n] = up, l->below[l->n] = -down;
     l->high[l->n] = high, l->low[l->n] = low;
     l->n++;
     find_limits(l);
+    return true;
 }

@@ -26,8 +26,8 @@ typedef struct tg_ladder {
 bool tg_ladder_begin(tg_ladder *l, tg_line phi, void *user, double noise);
 
 /* Goes to h and -h; a step whose values are not finite, or that rounding has swallowed, is left out. Then the limits are
- * those of all rungs so far. */
-void tg_ladder_descend(tg_ladder *l, double h);
+ * those of all rungs so far. False: it was left out. */
+bool tg_ladder_descend(tg_ladder *l, double h);
 
 /* D, R and L of rung i, and the noise in each. */
 double tg_ladder_central(const tg_ladder *l, int i);

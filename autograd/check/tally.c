@@ -8,6 +8,8 @@ int tg_check_gravity(tg_verdict v) {
     return gravity[v];
 }
 
+int tg_check_gravity_of_one(tg_verdict v) { return v == TG_NOT_EXERCISED ? 0 : 1 + tg_check_gravity(v); }
+
 tg_verdict tg_check_verdict_of(const int64_t verdicts[6], int64_t noticed) {
     if (verdicts[TG_WRONG]) return TG_WRONG;
     if (verdicts[TG_NO_VERDICT]) return TG_NO_VERDICT;

@@ -7,8 +7,9 @@
 
 #include <stdint.h>
 
-/* How grave a verdict is, WRONG being the gravest. */
+/* How grave a verdict is, WRONG being the gravest: that on an input, or that on one derivative, where NOT_EXERCISED is the least. */
 int tg_check_gravity(tg_verdict v);
+int tg_check_gravity_of_one(tg_verdict v);
 
 /* The verdict on an input of whose elements verdicts[v] have verdict v, and `noticed` are CORRECT with a negative control
  * that was noticed. */

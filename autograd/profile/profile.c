@@ -169,7 +169,7 @@ static uint64_t this_thread(void) {
 
 static void finish(tg_profile *p) {
     p->ended = tg_span_now();
-    tg_measuring = NULL;
+    tg_measuring = NULL, tg_watched &= ~(unsigned)TG_WATCH_TIME;
     placed(&p->watch, NULL, 0);
     atomic_store(&p->measuring, false);
 }
@@ -230,7 +230,7 @@ tg_profile *tg_profile_begin(int64_t events) {
                                            : EVENTS};
     atomic_store(&p->measuring, true);
     p->began = tg_span_now();
-    tg_measuring = &p->watch;
+    tg_measuring = &p->watch, tg_watched |= TG_WATCH_TIME;
     return (tg_profile *)(void *)tg_handle(s);
 }
 

@@ -116,6 +116,10 @@ void tg_arg_extreme(bool maximum, const tg_array *x, int axis, const tg_array *o
 void tg_map_gather(const tg_array *x, int axis, const tg_array *index, const tg_array *out);
 tg_status tg_map_scatter_add(const tg_array *x, int axis, const tg_array *index, const tg_array *src);
 
+/* out[.., index[.., j, ..], ..] = the sum of src[.., j, ..], 0 where no index leads, along axis: of a permutation, its inverse.
+ * index is i64; all have one shape. f32 and f64, added in their own dtype. False if an index is outside of the axis. */
+bool tg_map_put_back(const tg_array *src, int axis, const tg_array *index, const tg_array *out);
+
 /* C = alpha * A B + beta * C, for A [.., m, k], B [.., k, n], C [.., m, n] with equal leading (batch)
  * axes (broadcast ones by stride 0). beta = 0 ignores what C held. C's last axis has stride 1; A and B
  * may have any strides (a copy is made only when neither of the two last axes has stride 1 and the

@@ -150,6 +150,7 @@ static tg_status slope(const tg_array *g, tg_binary f, const tg_array *a, const 
 GRAD_KERNEL(pow, POW_SLOPE, A, B, POW_LOG, tg_node_out(n, 0), A, 1)
 GRAD_KERNEL(atan2, OVER_SQUARE, B, A, OVER_SQUARE, A, B, -1)
 GRAD_KERNEL(hypot, DIRECTION, A, B, DIRECTION, B, A, 1)
+GRAD_KERNEL(logaddexp, LOGADDEXP_SLOPE, A, B, LOGADDEXP_SLOPE, B, A, 1)
 #undef A
 #undef B
 
@@ -177,8 +178,8 @@ GRAD_KERNEL(hypot, DIRECTION, A, B, DIRECTION, B, A, 1)
         tg_mul(g, direction(a, b)), tg_mul(g, direction(b, a))) \
     ROW(xlogy, XLOGY, FLOATS, IN_2, "a log b", "0 to any order where a = 0 and b <= 0", NULL, \
         tg_mul(g, xlogy_log(a, b)), tg_mul(g, xlogy_quotient(a, b))) \
-    ROW(logaddexp, LOGADDEXP, FLOATS, IN_2, "log(e^a + e^b)", "0 at equal infinities", NULL, \
-        tg_mul(g, logaddexp_share(a, b)), tg_mul(g, logaddexp_share(b, a))) \
+    ROW(logaddexp, LOGADDEXP, FLOATS, IN_2, "log(e^a + e^b)", "0 at equal infinities", \
+        logaddexp_grad_kernel, tg_mul(g, logaddexp_share(a, b)), tg_mul(g, logaddexp_share(b, a))) \
     ROW(half_square_over, HALF_SQUARE_OVER, FLOATS, IN_2, "a^2 / (2 b)", NULL, NULL, \
         tg_mul(g, tg_div(a, b)), half_square_slope(g, tg_div(a, b))) \
     ROW(copysign, COPYSIGN, FLOATS, IN_1 | OUT, "|a| with the sign of b", "0 by a at a = 0, 0 by b", NULL, \

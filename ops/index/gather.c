@@ -25,11 +25,8 @@ static tg_status fail_outside(const char *op, tg_tensor *const *in, int axis, in
                    tg_describe(in[1], index_text, sizeof index_text));
 }
 
-/* *out becomes the indices into an axis of this size, all counted from the start, shared or copied; the
- * caller drops it. One that is out of range is an error, in the gradient too, since the elements may have
- * changed since the forward pass. in[0] and in[1] are the handles of x and index. */
-static tg_status positions(const char *op, tg_tensor *const *in, const tg_array *index, int64_t size,
-                           int axis, tg_array *out) {
+tg_status tg_positions(const char *op, tg_tensor *const *in, const tg_array *index, int64_t size, int axis,
+                       tg_array *out) {
     *out = (tg_array){0};
     tg_array dense = {0};
     tg_status s = tg_array_contiguous(&dense, index);
@@ -52,11 +49,11 @@ static tg_status positions(const char *op, tg_tensor *const *in, const tg_array 
 }
 
 tg_status tg_call_positions(const tg_call *call, int axis, tg_array *out) {
-    return positions(call->op->name, call->handle, call->in[1], call->in[0]->shape[axis], axis, out);
+    return tg_positions(call->op->name, call->handle, call->in[1], call->in[0]->shape[axis], axis, out);
 }
 
 static tg_status node_positions(const tg_node *n, int axis, tg_array *out) {
-    return positions(n->op->name, n->in, tg_node_in(n, 1), tg_node_in(n, 0)->shape[axis], axis, out);
+    return tg_positions(n->op->name, n->in, tg_node_in(n, 1), tg_node_in(n, 0)->shape[axis], axis, out);
 }
 
 /* A vector of indices along `axis`, repeated to the shape of `like`; a borrowed view. */

@@ -154,6 +154,20 @@ static void sort_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
     din[0] = tg_scatter_add(zeros, tg_attr_axis(n->attr, x->rank), n->out[1], dout[0]);
 }
 
+static tg_status sort_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
+    const tg_array *x = tg_node_in(n, 0), *index = tg_node_out(n, 1);
+    int axis = tg_attr_axis(n->attr, x->rank);
+    tg_status s = tg_array_alloc_like(&din[0], x);
+    if (s != TG_OK || tg_map_put_back(dout[0], axis, index, &din[0])) return s;
+    tg_tensor *handles[2] = {n->in[0], n->out[1]}; /* the user has changed the index */
+    tg_array at;
+    s = tg_positions(n->op->name, handles, index, x->shape[axis], axis, &at);
+    if (s == TG_OK) tg_array_fill(&din[0], 0);
+    if (s == TG_OK) s = tg_map_scatter_add(&din[0], axis, &at, dout[0]);
+    tg_array_drop(&at);
+    return s;
+}
+
 const tg_op tg_op_sort = {
     .name = "sort",
     .formula = "out, index = the elements of x in order along axis, and where they stood",
@@ -165,6 +179,7 @@ const tg_op tg_op_sort = {
     .infer = sort_infer,
     .forward = sort_forward,
     .grad = sort_grad,
+    .grad_kernel = sort_grad_kernel,
 };
 
 static tg_tensor *sort_both(tg_tensor *x, int axis, bool descending, tg_tensor **index) {

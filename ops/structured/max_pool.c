@@ -65,10 +65,9 @@ static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_a
     tg_window w[2];
     tg_window_of(a, x->shape + 2, a->size.dim, w);
     tg_array g = {0};
-    tg_status s = check_positions(n);
-    if (s == TG_OK) s = tg_array_contiguous(&g, dout[0]);
+    tg_status s = tg_array_contiguous(&g, dout[0]);
     if (s == TG_OK) s = tg_array_alloc_like(&din[0], x);
-    if (s == TG_OK) tg_max_pool_grad(w, &g, tg_node_out(n, 1), &din[0]);
+    if (s == TG_OK && !tg_max_pool_grad(w, &g, tg_node_out(n, 1), &din[0])) s = check_positions(n);
     tg_array_drop(&g);
     return s;
 }

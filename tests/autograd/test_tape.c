@@ -218,6 +218,36 @@ START_TEST(test_printed_tape) {
 }
 END_TEST
 
+static const char *print_with(tg_mark start, tg_tape_print_opts opts) {
+    static char text[4096];
+    FILE *file = fmemopen(text, sizeof text, "w");
+    tg_tape_print_with(file, start, opts);
+    fclose(file);
+    return text;
+}
+
+START_TEST(test_printed_names_and_values) {
+    tg_mark start = tg_tape_mark();
+    tg_tensor *x =
+        tg_set_name(tg_set_requires_grad(tg_from(TG_F32, ((float[]){0.25f, -1.5f, 0, 4}), 2, 2), true), "x");
+    tg_tensor *h = tg_set_name(tg_affine(x, 2, 0), "hidden"), *y = tg_log(h), *most;
+    tg_max(tg_expand(tg_reshape(y, 4), 3, 4), 1, .index = &most);
+    tg_drop_elements(y);
+    const char *text = print_with(start, (tg_tape_print_opts){.values = true});
+    static const char *const words[] = {
+        "#0 affine(x [2, 2] f32, scale=2, shift=0) -> hidden [2, 2] f32   test_tape.c:",
+        "\n     = 0.5, -3, 0, 8\n#1 log(#0 hidden [2, 2]) -> [2, 2] f32   test_tape.c:",
+        "\n     = -0.693147, nan, -inf, 2.07944, .. of 12, from -0.693147 to 2.07944, 3 NaN, 3 infinite\n",
+        "\n     = nan, nan, nan\n     = 1, 1, 1\n"};
+    for (size_t i = 0; i < 4; i++) ck_assert_msg(strstr(text, words[i]), "no \"%s\" in:\n%s", words[i], text);
+    text = print_with(start, (tg_tape_print_opts){.values = true, .most = 1});
+    ck_assert_msg(strstr(text, "\n     = 0.5, .. of 4, from -3 to 8\n"), "%s", text);
+    ck_assert_ptr_null(strstr(print_with(start, (tg_tape_print_opts){.most = 3}), "\n     = "));
+    tg_tape_print(stderr, start, .most = -1);
+    expect_error(TG_ERR_ARGUMENT, "tg_tape_print: .most is -1", "test_tape.c:");
+}
+END_TEST
+
 /* ---- marks that were passed long ago, and tapes that are gone ---- */
 
 /* As many rewinds as bring the 16 bits of a handle back. */
@@ -405,6 +435,7 @@ TCase *tcase_tape(void) {
     tcase_add_test(tc, test_release);
     tcase_add_test(tc, test_recording_modes);
     tcase_add_test(tc, test_printed_tape);
+    tcase_add_test(tc, test_printed_names_and_values);
     tcase_add_test(tc, test_an_old_mark_stays_refused);
     tcase_add_test(tc, test_calls_that_leave_nothing);
     tcase_add_test(tc, test_freed_tapes);

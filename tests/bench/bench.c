@@ -1,16 +1,19 @@
-/* usage: bench [--floor | --memory | --plan [--compile]] THREADS [WORKLOAD ...]
+/* usage: bench [--floor | --memory | --finite | --plan [--compile]] THREADS [WORKLOAD ...]
  * Prints "name<TAB>microseconds per step" for each workload: the median of nine rounds of about 0.17 s. With --floor a
  * third column: the microseconds that the workload's matrix products and memory traffic take at the rates measured
  * just before, 0 where the workload states neither. With --memory, instead, "name<TAB>MiB": by how much the resident
  * memory of the process is larger at its peak during making the workload and five steps than before (Linux). With --plan
  * each step is run as a plan (autograd/plan/plan.h), "-" where it cannot be recorded; with --compile its groups are compiled, and
- * a third column has the seconds that this took, 0 where there is no group. */
+ * a third column has the seconds that this took, 0 where there is no group. With --finite, steps with and without the finite check
+ * at backward (autograd/blame/nonfinite.h) alternate: "name<TAB>microseconds without<TAB>with<TAB>ratio", each the lower
+ * quartile of pieces of at least 0.2 ms. */
 #include "bench.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- the machine's rates, by the library's own kernels ---- */
 
@@ -125,6 +128,46 @@ static int run_planned(const workload *w, bool compile) {
     return 0;
 }
 
+/* ---- with the finite check, and without ---- */
+
+enum { PIECES = 400 }; /* of each */
+
+static double piece(const workload *w, void *state, int steps) {
+    struct timespec a, b;
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (int i = 0; i < steps; i++) w->step(state);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    return ((double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec)) / steps;
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static int run_checked(const workload *w) {
+    static double took[2][PIECES];
+    void *state = w->make();
+    double one = 1;
+    for (int i = 0; state && i < 4; i++) one = piece(w, state, 1);
+    const int steps = one < 2e-4 ? (int)(2e-4 / one) + 1 : 1,
+              most = one * steps * 2 * PIECES < 6 ? PIECES : (int)(3 / (one * steps)) + 8;
+    const int pieces = most < PIECES ? most : PIECES;
+    for (int i = 0; state && i < 2 * pieces; i++) {
+        const int on = (i + i / 2) & 1; /* off on, on off: neither is always first */
+        tg_set_finite_check(on ? TG_FINITE_AT_BACKWARD : TG_FINITE_OFF);
+        took[on][i / 2] = piece(w, state, steps);
+    }
+    tg_set_finite_check(TG_FINITE_OFF);
+    if (!state || tg_error_status() != TG_OK) return 1;
+    for (int on = 0; on < 2; on++) qsort(took[on], (size_t)pieces, sizeof **took, ascending);
+    const double off = took[0][pieces / 4] * 1e6, on = took[1][pieces / 4] * 1e6;
+    printf("%s\t%.1f\t%.1f\t%.4f\n", w->name, off, on, on / off);
+    fflush(stdout);
+    w->end(state);
+    return 0;
+}
+
 static int run(const workload *w, const rates *machine) {
     void *state = w->make();
     double us = state ? seconds_a_step(w->step, state, 1.5) * 1e6 : 0;
@@ -144,10 +187,15 @@ int main(int argc, char **argv) {
     bool floor = argc > 1 && strcmp(argv[1], "--floor") == 0;
     bool memory = argc > 1 && strcmp(argv[1], "--memory") == 0;
     bool plan = argc > 1 && strcmp(argv[1], "--plan") == 0;
+    bool finite = argc > 1 && strcmp(argv[1], "--finite") == 0;
     bool compile = plan && argc > 2 && strcmp(argv[2], "--compile") == 0;
-    int first = compile ? 3 : floor || memory || plan ? 2 : 1, threads = argc > first ? atoi(argv[first]) : 0;
+    int first = compile                             ? 3
+                : floor || memory || plan || finite ? 2
+                                                    : 1,
+        threads = argc > first ? atoi(argv[first]) : 0;
     if (threads < 1) {
-        fprintf(stderr, "usage: %s [--floor | --memory | --plan [--compile]] THREADS [WORKLOAD ...]\n",
+        fprintf(stderr,
+                "usage: %s [--floor | --memory | --finite | --plan [--compile]] THREADS [WORKLOAD ...]\n",
                 argv[0]);
         return 2;
     }
@@ -163,9 +211,10 @@ int main(int argc, char **argv) {
     }
     const workload *w;
     for (int k = 0; (w = workload_at(k)); k++)
-        if (chosen(w->name, n, names) && (memory ? run_memory(w)
-                                          : plan ? run_planned(w, compile)
-                                                 : run(w, floor ? &machine : NULL)))
+        if (chosen(w->name, n, names) && (memory   ? run_memory(w)
+                                          : finite ? run_checked(w)
+                                          : plan   ? run_planned(w, compile)
+                                                   : run(w, floor ? &machine : NULL)))
             return 1;
     return 0;
 }

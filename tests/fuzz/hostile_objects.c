@@ -30,6 +30,7 @@ static tg_safetensors *sets[N_SETS], *dead_sets[N_SETS];
 static tg_loader *loaders[N_LOADERS], *dead_loaders[N_LOADERS];
 static tg_vocab *vocabs[N_VOCABS], *dead_vocabs[N_VOCABS];
 static tg_kv_cache *caches[N_CACHES], *dead_caches[N_CACHES];
+static tg_grad_profile *profiles[N_CACHES], *dead_profiles[N_CACHES];
 static tg_tape *dead_tapes[N_TAPES];
 static tg_tape *refused[N_REFUSED]; /* freed within a callback, where a tape in use stays: once more at the end */
 static int n_refused;
@@ -358,6 +359,49 @@ void own_tg_kv_cache_free(void) {
     end_void();
 }
 
+/* ---- profiles of gradients ---- */
+
+static tg_grad_profile *bad_profile(void) {
+    if (one_in(3)) return NULL;
+    return one_in(3) ? (tg_grad_profile *)models[below(N_MODELS)] : dead_profiles[below(N_CACHES)];
+}
+
+tg_grad_profile *draw_tg_grad_profile_p(const char *name) {
+    bool wrong = bad();
+    tg_grad_profile *p = wrong ? bad_profile() : profiles[below(N_CACHES)];
+    note(" %s=%s", name, !p ? "NULL" : wrong ? "no profile" : "a profile");
+    return p;
+}
+
+static void free_profile(int i) {
+    tg_grad_profile_free(profiles[i]);
+    if (profiles[i]) dead_profiles[below(N_CACHES)] = profiles[i];
+    profiles[i] = NULL;
+}
+
+void end_tg_grad_profile_p(tg_grad_profile *p) {
+    end_bool_failed(!p, p ? "a profile" : "NULL");
+    if (!p) return;
+    int i = (int)below(N_CACHES);
+    free_profile(i);
+    profiles[i] = p;
+}
+
+void own_tg_grad_profile_free(void) {
+    bool wrong = bad();
+    call_begin();
+    if (wrong)
+        tg_grad_profile_free(bad_profile());
+    else
+        free_profile((int)below(N_CACHES));
+    end_void();
+}
+
+tg_grad_row *draw_tg_grad_row_p(const char *name) {
+    note(" %s", name);
+    return bad() ? NULL : scratch(CAPACITY * sizeof(tg_grad_row));
+}
+
 /* ---- tapes and marks ---- */
 
 /* One that was freed, unless a new one has its address. */
@@ -520,7 +564,7 @@ void free_objects(void) {
     for (int i = 0; i < N_SETS; i++) free_set(i), free_archive(i);
     for (int i = 0; i < N_LOADERS; i++) free_loader(i);
     for (int i = 0; i < N_VOCABS; i++) free_vocab(i);
-    for (int i = 0; i < N_CACHES; i++) free_cache(i);
+    for (int i = 0; i < N_CACHES; i++) free_cache(i), free_profile(i);
     for (int i = 0; i < N_OPTIMS; i++) free_optim(i);
     for (int i = 0; i < N_MODELS; i++) {
         free_optims_of(models[i]);

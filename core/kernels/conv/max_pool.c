@@ -2,6 +2,7 @@
 #include "core/kernels/simd/table.h"
 #include "core/parallel.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 typedef struct pool {
@@ -9,8 +10,9 @@ typedef struct pool {
     char *image, *windows; /* planes of each */
     int64_t *index;
     int dtype;
-    bool by_two; /* windows of 2 by 2, side by side: the kernels of the table */
+    bool by_two; /* windows of 2 by 2, side by side: the kernel of the table */
     bool grad;
+    atomic_bool *outside; /* whether a position of the gradient is */
 } pool;
 
 /* The part [*from, *to) of the kernel's elements that lies inside the image, for the window at o. */
@@ -44,29 +46,47 @@ static int64_t largest_f64(const pool *p, const double *plane, int64_t i, int64_
     T *image = (T *)(void *)p->image + c * p->y.in * p->x.in, \
       *window = (T *)(void *)p->windows + c * p->y.out * p->x.out; \
     int64_t *index = p->index + c * p->y.out * p->x.out; \
-    if (p->grad) memset(image, 0, (size_t)(p->y.in * p->x.in) * sizeof(T)); \
     for (int64_t i = 0; i < p->y.out; i++) \
         for (int64_t j = 0; j < p->x.out; j++, window++, index++) \
-            if (p->grad) \
-                image[*index] += *window; \
-            else \
-                *index = largest(p, image, i, j), *window = image[*index];
+            *index = largest(p, image, i, j), *window = image[*index];
 static void plane_f32(const pool *p, int64_t c) { PLANE(float, largest_f32) }
 static void plane_f64(const pool *p, int64_t c) { PLANE(double, largest_f64) }
+
+/* The plane is set to 0 where it is added to next, in the cache. */
+#define PLANE_GRAD(T) \
+    uint64_t size = (uint64_t)(p->y.in * p->x.in); \
+    int64_t windows = p->y.out * p->x.out; \
+    T *image = (T *)(void *)p->image + c * (int64_t)size; \
+    const T *window = (const T *)(const void *)p->windows + c * windows; \
+    const int64_t *index = p->index + c * windows; \
+    bool outside = false; \
+    memset(image, 0, size * sizeof(T)); \
+    for (int64_t i = 0; i < windows; i++) { \
+        uint64_t at = (uint64_t)index[i]; \
+        if (at < size) \
+            image[at] += window[i]; \
+        else \
+            outside = true; \
+    } \
+    if (outside) atomic_store(p->outside, true);
+static void plane_grad_f32(const pool *p, int64_t c) { PLANE_GRAD(float) }
+static void plane_grad_f64(const pool *p, int64_t c) { PLANE_GRAD(double) }
 
 static void plane_by_two(const pool *p, int64_t c) {
     const tg_kernel_set *k = tg_kernels_for(p->dtype);
     size_t size = tg_dtype_size((tg_dtype)p->dtype);
     char *image = p->image + (size_t)(c * p->y.in * p->x.in) * size;
     int64_t at = c * p->y.out * p->x.out;
-    (p->grad ? k->max_two_grad : k->max_two)(
-        &(tg_max_two){p->y.in, p->x.in, image, p->windows + (size_t)at * size, p->index + at});
+    k->max_two(&(tg_max_two){p->y.in, p->x.in, image, p->windows + (size_t)at * size, p->index + at});
 }
+
+typedef void plane_fn(const pool *p, int64_t c);
 
 static void planes(void *context, int64_t begin, int64_t end) {
     const pool *p = context;
-    for (int64_t c = begin; c < end; c++)
-        (p->by_two ? plane_by_two : p->dtype == TG_F32 ? plane_f32 : plane_f64)(p, c);
+    plane_fn *forward = p->by_two ? plane_by_two : p->dtype == TG_F32 ? plane_f32 : plane_f64;
+    plane_fn *f = !p->grad ? forward : p->dtype == TG_F32 ? plane_grad_f32 : plane_grad_f64;
+    for (int64_t c = begin; c < end; c++) f(p, c);
 }
 
 static bool is_two(const tg_window *w) {
@@ -75,19 +95,22 @@ static bool is_two(const tg_window *w) {
 
 enum { GRAIN = 65536 /* elements of windows worth a thread */ };
 
-static void run(const tg_window w[2], const tg_array *image, const tg_array *windows, const tg_array *index,
+/* False where a position of the gradient is outside. */
+static bool run(const tg_window w[2], const tg_array *image, const tg_array *windows, const tg_array *index,
                 bool grad) {
-    pool p = {
-        w[0], w[1], image->data, windows->data, index->data, image->dtype, is_two(&w[0]) && is_two(&w[1]),
-        grad};
+    atomic_bool outside = false;
+    pool p = {.y = w[0], .x = w[1], .image = image->data, .windows = windows->data, .index = index->data};
+    p.dtype = image->dtype, p.by_two = is_two(&w[0]) && is_two(&w[1]);
+    p.grad = grad, p.outside = &outside;
     int64_t work = w[0].out * w[1].out * w[0].kernel * w[1].kernel;
     tg_parallel_for(windows->numel / (w[0].out * w[1].out), work >= GRAIN ? 1 : GRAIN / work, planes, &p);
+    return !atomic_load(&outside);
 }
 
 void tg_max_pool(const tg_window window[2], const tg_array *x, const tg_array *out, const tg_array *index) {
     run(window, x, out, index, false);
 }
 
-void tg_max_pool_grad(const tg_window window[2], const tg_array *g, const tg_array *index, const tg_array *dx) {
-    run(window, dx, g, index, true);
+bool tg_max_pool_grad(const tg_window window[2], const tg_array *g, const tg_array *index, const tg_array *dx) {
+    return run(window, dx, g, index, true);
 }

@@ -9,7 +9,8 @@
  * NaN; index, i64, its position in the plane, row * width + column. No window is empty. */
 void tg_max_pool(const tg_window window[2], const tg_array *x, const tg_array *out, const tg_array *index);
 
-/* The transpose at that index: dx[.., index[.., i, j]] += g[.., i, j], from 0 on and in row-major order. */
-void tg_max_pool_grad(const tg_window window[2], const tg_array *g, const tg_array *index, const tg_array *dx);
+/* The transpose at that index: dx[.., index[.., i, j]] += g[.., i, j], from 0 on and in row-major order. False if a position is
+ * outside of the plane: what dx holds then is of no use. */
+bool tg_max_pool_grad(const tg_window window[2], const tg_array *g, const tg_array *index, const tg_array *dx);
 
 #endif

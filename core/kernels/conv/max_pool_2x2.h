@@ -1,4 +1,4 @@
-/* Private. Part of the kernel set: max pooling by windows of 2 by 2, side by side, and its transpose. */
+/* Private. Part of the kernel set: max pooling by windows of 2 by 2, side by side. */
 #ifndef TG_CORE_KERNELS_CONV_MAX_POOL_2X2_H
 #define TG_CORE_KERNELS_CONV_MAX_POOL_2X2_H
 
@@ -11,11 +11,6 @@ INLINE void split_pairs(const S *x, int64_t m, V *even, V *odd) {
     V a = load(x, 0, low), b = high > 0 ? load(x, W, high) : a;
     *even = even_lanes(a, b);
     *odd = odd_lanes(a, b);
-}
-INLINE void join_pairs(S *x, int64_t m, V even, V odd) {
-    int64_t low = lanes_left(2 * m), high = 2 * m - low;
-    store(x, 0, low, zip_low(even, odd));
-    if (high > 0) store(x, W, high, zip_high(even, odd));
 }
 
 /* Takes c where it is larger, or the first NaN; `offset` says which was taken. */
@@ -47,35 +42,6 @@ static void max_two(const tg_max_two *p) {
             for (int64_t l = 0; l < m; l++) index[l] = first_at + 2 * l + (int32_t)offset[l];
             out += m, index += m;
         }
-}
-
-/* With m = W these are vectors, and windows of the next rows may be among them. */
-INLINE void window_offsets(int64_t m, const int64_t *index, int64_t corner, S *offset) {
-    for (int64_t l = 0; l < m; l++) offset[l] = (S)(int32_t)(index[l] - corner - 2 * l);
-}
-
-static void max_two_grad(const tg_max_two *p) {
-    int64_t cols = p->width / 2, i = 0, left = p->height / 2 * cols;
-    const S *g = p->window;
-    const int64_t *index = p->index;
-    S offset[W] = {0}, *dx = p->image;
-    V below = K((S)p->width);
-    for (; i + 1 < p->height; i += 2, dx += 2 * p->width) {
-        for (int64_t j = 0; j < cols; j += W) {
-            int64_t m = lanes_left(cols - j), first_at = i * p->width + 2 * j;
-            if (left >= W)
-                window_offsets(W, index, first_at, offset);
-            else
-                window_offsets(m, index, first_at, offset);
-            V v = load(g, 0, m), at = vload(offset), none = K(0);
-            join_pairs(dx + 2 * j, m, select(at == none, v, none), select(at == K(1), v, none));
-            join_pairs(dx + p->width + 2 * j, m, select(at == below, v, none),
-                       select(at == below + K(1), v, none));
-            g += m, index += m, left -= m;
-        }
-        if (p->width % 2) dx[p->width - 1] = dx[2 * p->width - 1] = 0;
-    }
-    if (i < p->height) memset(dx, 0, (size_t)p->width * sizeof(S));
 }
 
 #endif

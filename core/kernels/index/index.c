@@ -1,7 +1,8 @@
-/* Gather, scatter-add, and the position of an extreme. */
+/* Gather, scatter-add, the inverse of a permutation, and the position of an extreme. */
 #include "core/kernels/simd/table.h"
 #include "core/parallel.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,6 +220,70 @@ tg_status tg_map_scatter_add(const tg_array *x, int axis, const tg_array *index,
     }
     tg_array_drop(&acc), tg_array_drop(&tables[0]), tg_array_drop(&tables[1]);
     return status;
+}
+
+/* ---- out = 0, then out[.., index[.., j, ..], ..] += src[.., j, ..] ---- */
+
+typedef struct putting {
+    int64_t n, step, src_step, index_step; /* along the axis */
+    bool narrow;                           /* f32 */
+    atomic_bool *outside;
+} putting;
+
+/* Two nested loops over the elements of all lines: how far each moves what it goes over. `line` is where a line begins. */
+typedef struct loops {
+    int64_t n[2], x[2], line[2], src[2], index[2];
+} loops;
+
+/* The axis is the inner loop, or, where the lines are neighbours, the outer one. */
+static loops loops_of(const putting *t, int64_t n, const tg_strides *s) {
+    int in = t->step != 1 && s->out == 1 ? 0 : 1, out = 1 - in;
+    loops l;
+    l.n[in] = t->n, l.x[in] = t->step, l.line[in] = 0, l.src[in] = t->src_step, l.index[in] = t->index_step;
+    l.n[out] = n, l.x[out] = l.line[out] = s->out, l.src[out] = s->a, l.index[out] = s->b;
+    return l;
+}
+
+/* Zeros stand where they are added to while these are still in the cache. */
+#define PUT(T) \
+    T *x = (T *)(void *)p->out; \
+    const T *src = (const T *)(void *)p->a; \
+    bool lines_inside = l.line[0] == 0; \
+    for (int64_t o = 0; o < l.n[0] && lines_inside; o++) \
+        for (int64_t i = 0; i < l.n[1]; i++) x[o * l.x[0] + i * l.x[1]] = 0; \
+    for (int64_t o = 0; o < l.n[0]; o++) { \
+        T *line = x + o * l.line[0]; \
+        if (!lines_inside) \
+            for (int64_t i = 0; i < l.n[1]; i++) line[i * l.x[1]] = 0; \
+        for (int64_t i = 0; i < l.n[1]; i++) { \
+            uint64_t at = (uint64_t)index[o * l.index[0] + i * l.index[1]]; \
+            if (at < (uint64_t)t->n) \
+                line[i * l.line[1] + (int64_t)at * t->step] += src[o * l.src[0] + i * l.src[1]]; \
+            else \
+                outside = true; \
+        } \
+    }
+static void put_run(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) {
+    const putting *t = arg;
+    const int64_t *index = (const int64_t *)(void *)p->b;
+    loops l = loops_of(t, n, s);
+    bool outside = false;
+    if (t->narrow) {
+        PUT(float)
+    } else {
+        PUT(double)
+    }
+    if (outside) atomic_store(t->outside, true);
+}
+
+bool tg_map_put_back(const tg_array *src, int axis, const tg_array *index, const tg_array *out) {
+    atomic_bool outside = false;
+    putting t = {size_of(out, axis),     stride_of(out, axis), stride_of(src, axis),
+                 stride_of(index, axis), out->dtype == TG_F32, &outside};
+    tg_array o = without_axis(out, axis), a = without_axis(src, axis), b = without_axis(index, axis);
+    if (out->numel > 0)
+        tg_iterate(3, (const tg_array *[]){&o, &a, &b}, 4 * (t.n < TG_BLOCK ? t.n : TG_BLOCK), put_run, &t);
+    return !atomic_load(&outside);
 }
 
 typedef struct extreme {

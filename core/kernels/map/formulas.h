@@ -318,7 +318,7 @@ INLINE V polar(V a, V b, V *larger, V *root, M *a_larger) {
     *root = vsqrt(K(1) + p * p);
     return p;
 }
-INLINE V direction(V a, V b) {
+INLINE V direction_with_care(V a, V b) {
     M a_larger;
     V larger, root, p = polar(a, b, &larger, &root, &a_larger);
     return vcopysign(select(a_larger, K(1), p) / root, a);
@@ -329,13 +329,27 @@ INLINE V over_square_with_care(V a, V b) {
     V top = select(a_larger, K(1), p) / (root * root);
     return vcopysign(top / select(larger == K(0), K(1), larger), a);
 }
-INLINE V over_square(V a, V b) {
+/* a^2 + b^2, and where it is so small or so large that it needs care. */
+INLINE V sum_of_squares(V a, V b, M *unsafe) {
     const V least = K(IN_REAL(0x1p-60f, 0x1p-500)), most = K(IN_REAL(0x1p60f, 0x1p500));
-    V square = a * a + b * b, v = a / square;
-    M unsafe = either(square<least, square> most);
+    V square = a * a + b * b;
+    *unsafe = either(square<least, square> most);
+    return square;
+}
+INLINE V direction(V a, V b) {
+    M unsafe;
+    V v = a / vsqrt(sum_of_squares(a, b, &unsafe));
+    if (__builtin_expect(any(unsafe), 0)) v = select(unsafe, direction_with_care(a, b), v);
+    return v;
+}
+INLINE V over_square(V a, V b) {
+    M unsafe;
+    V v = a / sum_of_squares(a, b, &unsafe);
     if (__builtin_expect(any(unsafe), 0)) v = select(unsafe, over_square_with_care(a, b), v);
     return v;
 }
+/* e^a / (e^a + e^b), 0 for equal infinities, whose difference is NaN. */
+INLINE V logaddexp_slope(V a, V b) { return select(both(a == b, a - a != K(0)), K(0), vsigmoid(a - b)); }
 /* a^2 / (2 b) as a (a / b / 2); where a / b alone is too large, a is no larger than 1, and a^2 does not underflow. */
 INLINE V half_square_over(V a, V b) {
     const V half = K((S)0.5);

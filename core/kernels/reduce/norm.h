@@ -59,17 +59,21 @@ INLINE V term_square(const row *r, int64_t i, int64_t m) {
     V d = centred(r, i, m);
     return d * d;
 }
-INLINE vpair terms_distance(const row *r, int64_t i, int64_t m) {
+INLINE vpair terms_distance(const row *r, int64_t i, int64_t m, vpair sum) {
     V d = load(r->x, i, m) - r->shift;
-    return (vpair){d, d * d};
+    return (vpair){sum.a + d, vfma(d, d, sum.b)};
 }
-INLINE vpair terms_distance_ahead(const row *r, int64_t i, int64_t m) {
+INLINE vpair terms_distance_ahead(const row *r, int64_t i, int64_t m, vpair sum) {
     __builtin_prefetch(r->x + i + r->ahead);
-    return terms_distance(r, i, m);
+    return terms_distance(r, i, m, sum);
 }
-INLINE vpair terms_product(const row *r, int64_t i, int64_t m) {
+INLINE vpair terms_product(const row *r, int64_t i, int64_t m, vpair sum) {
     V h = weighted(r, i, m);
-    return (vpair){h, h * centred(r, i, m)};
+    return (vpair){sum.a + h, vfma(h, centred(r, i, m), sum.b)};
+}
+INLINE vpair terms_product_plain(const row *r, int64_t i, int64_t m, vpair sum) {
+    V h = weighted(r, i, m);
+    return (vpair){sum.a + h, vfma(h, load(r->x, i, m) - r->shift, sum.b)};
 }
 
 /* Squares between 1 / SAFE and SAFE leave room for products of three; a remainder below NOISE of a mean is rounding. */
@@ -98,6 +102,7 @@ INLINE double unit_of(const layout *p, const row *r, double square) {
 /* What a row is normalised with. */
 typedef struct moments {
     S unit, shift, rest, scale, out;
+    bool plain; /* unit is 1, and rest no larger than the root of the variance */
     double variance;
 } moments;
 
@@ -123,30 +128,46 @@ APART moments moments_with_care(const layout as, const S *x, double square) {
     return m;
 }
 
-/* Sets unit, shift, rest, scale = 1 / sqrt(variance + eps) of x in units, and out, the same of x itself; and the variance
- * of x, where it is asked for. Of a row in parts the first one's mean is near enough to the row's to take distances from; where
- * it is not, the squares of the distances are much larger than the variance, and more care is taken. They are set one by one, and neither r's address nor the layout's is passed on, so that
- * vectors stay in registers and what the layout is known to be is not asked again. */
-INLINE S find_moments(const layout *p, row *r, double *variance_of) {
-    S n = (S)p->n;
-    moments m = {.unit = 1};
+/* The number that distances are taken from: the mean, rounded; of a row in parts that of the first one, which is near enough
+ * to the row's. */
+INLINE S first_shift(const layout *p, const S *x) {
+    const row r = {.x = x};
     int64_t some = p->parted ? p->part : p->n;
-    m.shift = p->centred ? sum_terms(some, r, term_x) / (S)some : 0;
-    r->shift = K(m.shift);
-    pair d = p->parted ? sum_row_pairs(p, r, terms_distance_ahead) : sum_pairs(p->n, r, terms_distance);
-    S square = d.b / n;
-    m.rest = p->centred ? d.a / n : 0;
-    S variance = square - m.rest * m.rest;
-    m.variance = (double)variance;
+    return p->centred ? sum_terms(some, &r, term_x) / (S)some : 0;
+}
+
+/* unit, shift, rest, scale = 1 / sqrt(variance + eps) of x in units, and out, the same of x itself; and the variance of x. Where
+ * the shift, which is given, is not near the mean the squares of the distances are much larger than the variance, and more care
+ * is taken. They are set one by one: a struct that is moved as a whole waits for each of its members. Neither r's address nor
+ * the layout's is passed on, so that vectors stay in registers and what the layout is known to be is not asked again. */
+INLINE void moments_about_shift(const layout *p, const S *x, moments *m) {
+    S n = (S)p->n;
+    const row r = {.x = x, .shift = K(m->shift)};
+    pair d = p->parted ? sum_row_pairs(p, &r, terms_distance_ahead) : sum_pairs(p->n, &r, terms_distance);
+    S square = d.b / n, rest = p->centred ? d.a / n : 0, variance = square - rest * rest;
     bool safe = (double)square + p->eps >= 1 / SAFE && square <= (S)SAFE;
-    if (safe && variance + variance >= square)
-        m.scale = m.out = (S)(1 / sqrt((double)variance + p->eps));
-    else
-        m = moments_with_care(*p, r->x, (double)square);
-    r->unit = K(m.unit), r->shift = K(m.shift), r->rest = K(m.rest);
-    r->scale = K(m.scale), r->out = K(m.out);
-    if (variance_of) *variance_of = m.variance;
-    return m.scale;
+    if (!(safe && variance + variance >= square)) {
+        *m = moments_with_care(*p, x, (double)square);
+        return;
+    }
+    m->unit = 1, m->rest = rest, m->plain = true, m->variance = (double)variance;
+    m->scale = m->out = (S)(1 / sqrt((double)variance + p->eps));
+}
+
+INLINE void set_moments(row *r, const moments *m) {
+    r->unit = K(m->unit), r->shift = K(m->shift), r->rest = K(m->rest);
+    r->scale = K(m->scale), r->out = K(m->out);
+}
+
+/* Of m rows, one after the other: sums of one row do not wait for those of another, and the machine takes them together. */
+enum { TOGETHER = 4, LONGEST_TOGETHER = 4096 / (int)sizeof(S) };
+INLINE int64_t rows_together(const tg_norm_rows *p, int64_t k) {
+    int64_t most = p->n > LONGEST_TOGETHER ? 1 : TOGETHER;
+    return p->rows - k < most ? p->rows - k : most;
+}
+INLINE void find_moments(const layout *p, int64_t m, const S *x, moments *of) {
+    for (int64_t i = 0; i < m; i++) of[i].shift = first_shift(p, x + i * p->n);
+    for (int64_t i = 0; i < m; i++) moments_about_shift(p, x + i * p->n, &of[i]);
 }
 
 INLINE void step_norm(const row *r, int64_t i, int64_t m) {
@@ -163,16 +184,27 @@ INLINE layout layout_of(const tg_norm_rows *p) {
 static void norm_rows(const tg_norm_rows *p) {
     const layout as = layout_of(p);
     row r = {.x = p->x, .w = p->w, .b = p->b, .y = p->y};
-    for (int64_t k = 0; k < p->rows; k++, r.x += p->n, r.y += p->n) {
-        find_moments(&as, &r, NULL);
-        each(p->n, &r, step_norm);
+    moments of[TOGETHER];
+    for (int64_t k = 0, m; k < p->rows; k += m) {
+        m = rows_together(p, k);
+        find_moments(&as, m, r.x, of);
+        for (int64_t i = 0; i < m; i++, r.x += p->n, r.y += p->n) {
+            set_moments(&r, &of[i]);
+            each(p->n, &r, step_norm);
+        }
     }
 }
 
-/* Returns |d|. */
+/* Return |d|. */
 INLINE V step_norm_grad(const row *r, int64_t i, int64_t m) {
     V d = centred(r, i, m);
     store(r->y, i, m, ((weighted(r, i, m) - r->mean) - d * r->slope) * r->out);
+    return vabs(d);
+}
+/* With rest times the slope in the mean. */
+INLINE V step_norm_grad_plain(const row *r, int64_t i, int64_t m) {
+    V d = load(r->x, i, m) - r->shift;
+    store(r->y, i, m, vfma(d, -r->slope, weighted(r, i, m) - r->mean) * r->out);
     return vabs(d);
 }
 
@@ -218,27 +250,47 @@ INLINE void step_db(const row *r, int64_t i, int64_t m) {
     store(r->db, i, m, load(r->db, i, m) + load(r->g, i, m));
 }
 
+/* The mean of h, and its part along d, of a row. */
+typedef struct projection {
+    S mean, slope;
+} projection;
+INLINE projection project(const layout *p, const row *r, const moments *m) {
+    S n = (S)p->n;
+    pair h = m->plain ? sum_pairs(p->n, r, terms_product_plain) : sum_pairs(p->n, r, terms_product);
+    if (m->plain) h.b -= m->rest * h.a;
+    S mean = p->centred ? h.a / n : 0, slope = h.b / n * (m->scale * m->scale);
+    return (projection){m->plain ? mean - m->rest * slope : mean, slope};
+}
+
+/* The row at r->y. */
+INLINE void write_norm_grad(const layout *p, row *r, const S *w, const moments *m, const projection *h) {
+    r->mean = K(h->mean), r->slope = K(h->slope);
+    V limit = K(dominant_square(p, m->scale));
+    V top = m->plain ? each_larger(p->n, r, step_norm_grad_plain) : each_larger(p->n, r, step_norm_grad);
+    if (__builtin_expect(any_larger(top * top, limit), 0))
+        norm_grad_with_dominant(*p, r->x, r->g, w, r->y, *m);
+}
+
 /* With d the centred x and h = g w: dx = (h - mean h - d mean(h d) scale^2) out, dw += g d scale, db += g. */
 static void norm_rows_grad(const tg_norm_rows *p) {
     const layout as = layout_of(p);
     row r = {.x = p->x, .g = p->g, .w = p->w, .y = p->y, .dw = p->dw, .db = p->db};
-    S n = (S)p->n;
-    for (int64_t k = 0; k < p->rows; k++, r.x += p->n, r.g += p->n) {
-        S scale = p->y || p->dw ? find_moments(&as, &r, NULL) : 1;
-        r.slope = K(scale * scale);
-        if (p->y) {
-            pair h = sum_pairs(p->n, &r, terms_product);
-            r.mean = K(p->centred ? h.a / n : 0);
-            r.slope *= K(h.b / n);
-            V limit = K(dominant_square(&as, scale)), top = each_larger(p->n, &r, step_norm_grad);
-            if (__builtin_expect(any_larger(top * top, limit), 0)) {
-                const moments m = {lane0(r.unit), lane0(r.shift), lane0(r.rest), scale, lane0(r.out), 0};
-                norm_grad_with_dominant(as, r.x, r.g, p->w, r.y, m);
-            }
-            r.y += p->n;
+    moments of[TOGETHER];
+    projection h[TOGETHER];
+    for (int64_t k = 0, m; k < p->rows; k += m) {
+        m = rows_together(p, k);
+        if (p->y || p->dw) find_moments(&as, m, r.x, of);
+        for (int64_t i = 0; p->y && i < m; i++) {
+            row q = {.x = r.x + i * p->n, .g = r.g + i * p->n, .w = p->w};
+            set_moments(&q, &of[i]);
+            h[i] = project(&as, &q, &of[i]);
         }
-        if (p->dw) each(p->n, &r, step_dw);
-        if (p->db) each(p->n, &r, step_db);
+        for (int64_t i = 0; i < m; i++, r.x += p->n, r.g += p->n) {
+            if (p->y || p->dw) set_moments(&r, &of[i]);
+            if (p->y) write_norm_grad(&as, &r, p->w, &of[i], &h[i]), r.y += p->n;
+            if (p->dw) each(p->n, &r, step_dw);
+            if (p->db) each(p->n, &r, step_db);
+        }
     }
 }
 

@@ -9,6 +9,14 @@ INLINE layout layout_of_channel(const tg_norm_channel *c) {
         .n = c->parts * c->part, .part = c->part, .step = c->step, .eps = c->eps, .centred = true, .parted = true};
 }
 
+/* Of a channel, and returns the variance. */
+INLINE double find_channel(const layout *p, row *r) {
+    moments m = {.shift = first_shift(p, r->x)};
+    moments_about_shift(p, r->x, &m);
+    set_moments(r, &m);
+    return m.variance;
+}
+
 /* Made of the mean and the variance. */
 INLINE void known_moments(const tg_norm_channel *c, row *r) {
     S scale = (S)(1 / sqrt((double)*(const S *)c->var + c->eps));
@@ -36,7 +44,7 @@ static void norm_channel(const tg_norm_channel *c) {
     if (c->given)
         known_moments(c, &r);
     else
-        find_moments(&as, &r, &variance);
+        variance = find_channel(&as, &r);
     r.gain = K(c->w ? *(const S *)c->w : 1), r.offset = K(c->b ? *(const S *)c->b : 0);
     r.ahead = c->step;
     for (int64_t k = 0; k < c->parts; k++, r.x += c->step, r.y += c->step) {
@@ -48,11 +56,11 @@ static void norm_channel(const tg_norm_channel *c) {
     *(S *)c->var = (S)variance;
 }
 
-INLINE vpair terms_normalised(const row *r, int64_t i, int64_t m) {
+INLINE vpair terms_normalised(const row *r, int64_t i, int64_t m, vpair sum) {
     V g = load(r->g, i, m);
     __builtin_prefetch(r->x + i + r->ahead);
     __builtin_prefetch(r->g + i + r->ahead);
-    return (vpair){g, g * normalised(r, i, m)};
+    return (vpair){sum.a + g, vfma(g, normalised(r, i, m), sum.b)};
 }
 
 /* Returns |z|. */
@@ -72,7 +80,7 @@ static void norm_channel_grad(const tg_norm_channel *c) {
     if (c->given || are_enough(c))
         known_moments(c, &r);
     else
-        find_moments(&as, &r, NULL);
+        find_channel(&as, &r);
     pair sum = {0, 0};
     if (c->dw || c->db || !c->given) sum = sum_row_pairs(&as, &r, terms_normalised);
     if (c->dw) *(S *)c->dw = sum.b;
@@ -86,7 +94,7 @@ static void norm_channel_grad(const tg_norm_channel *c) {
         else
             top = vlarger(each_larger(c->part, &r, step_channel_grad), top);
     if (c->given || __builtin_expect(!any_larger(top * top, K(dominant_square(&as, 1))), 1)) return;
-    const moments m = {lane0(r.unit), lane0(r.shift), lane0(r.rest), lane0(r.scale), lane0(r.out), 0};
+    const moments m = {lane0(r.unit), lane0(r.shift), lane0(r.rest), lane0(r.scale), lane0(r.out), false, 0};
     norm_grad_with_dominant(as, c->x, c->g, c->w, c->y, m);
 }
 

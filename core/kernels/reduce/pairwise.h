@@ -94,19 +94,30 @@ INLINE columns combine_columns(columns a, columns b, combine *f) {
     return a;
 }
 
+/* Of ACCUMULATORS columns side by side. In a loop of its own, where every index is known, the accumulators stay in registers. */
+INLINE columns reduce_full_rows(int64_t rows, int64_t row_stride, const S *x, combine *f, S neutral) {
+    V acc[VECTORS];
+    columns sum;
+    UNROLL(8)
+    for (int k = 0; k < VECTORS; k++) acc[k] = K(neutral);
+    for (; rows > 0; rows--, x += row_stride) {
+        UNROLL(8)
+        for (int k = 0; k < VECTORS; k++) acc[k] = f(vload(x + k * W), acc[k]);
+    }
+    UNROLL(8)
+    for (int k = 0; k < VECTORS; k++) sum.acc[k] = acc[k];
+    return sum;
+}
+
 INLINE columns reduce_rows(int64_t rows, int64_t row_stride, int64_t n, const S *x, int64_t s, combine *f,
                            S neutral) {
     columns sum;
+    if (n == ACCUMULATORS && s == 1) return reduce_full_rows(rows, row_stride, x, f, neutral);
     UNROLL(8)
     for (int k = 0; k < VECTORS; k++) sum.acc[k] = K(neutral);
-    for (; rows > 0; rows--, x += row_stride) {
-        if (n == ACCUMULATORS && s == 1) {
-            UNROLL(8)
-            for (int k = 0; k < VECTORS; k++) sum.acc[k] = f(vload(x + k * W), sum.acc[k]);
-        } else
-            for (int k = 0; k < VECTORS && k * W < n; k++)
-                sum.acc[k] = f(load_padded(x + k * W * s, s, n - k * W, neutral), sum.acc[k]);
-    }
+    for (; rows > 0; rows--, x += row_stride)
+        for (int k = 0; k < VECTORS && k * W < n; k++)
+            sum.acc[k] = f(load_padded(x + k * W * s, s, n - k * W, neutral), sum.acc[k]);
     return sum;
 }
 

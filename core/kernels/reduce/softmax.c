@@ -153,34 +153,47 @@ static void columns_log_softmax_grad(const plan *p, char *const at[], int64_t m)
     }
 }
 
-static void rows(const plan *p, char *const at[]) {
-    bool is_log = p->form == LOG_SOFTMAX || p->form == LOG_SOFTMAX_GRAD;
+static void forward_row(const plan *p, char *const at[]) {
+    (p->form == LOG_SOFTMAX ? p->set->log_softmax
+                            : p->set->softmax)(&(tg_softmax_row){.y = at[0], .x = at[1], .n = p->n});
+}
+
+/* The next rows of the grid, at most `left`, as many at a time as the first cache has room for. Returns their number. */
+static int64_t grad_rows(const plan *p, int64_t *index, char *at[], int64_t left) {
+    int64_t most = p->n * p->size > 4096 ? 1 : TG_SOFTMAX_ROWS;
+    tg_softmax_grad_rows r = {.n = p->n, .rows = left < most ? left : most};
+    for (int64_t i = 0; i < r.rows; i++, tg_grid_step(&p->grid, index, at))
+        r.dx[i] = at[0], r.g[i] = at[1], r.y[i] = at[2];
+    (p->form == LOG_SOFTMAX_GRAD ? p->set->log_softmax_grad : p->set->softmax_grad)(&r);
+    return r.rows;
+}
+
+static void run_rows(const plan *p, int64_t n, int64_t *index, char *at[]) {
     if (p->operands == 2)
-        (is_log ? p->set->log_softmax : p->set->softmax)(&(tg_softmax_row){.y = at[0], .x = at[1], .n = p->n});
+        for (int64_t i = 0; i < n; i++, tg_grid_step(&p->grid, index, at)) forward_row(p, at);
     else
-        (is_log ? p->set->log_softmax_grad : p->set->softmax_grad)(
-            &(tg_softmax_grad_row){.dx = at[0], .g = at[1], .y = at[2], .n = p->n});
+        for (int64_t i = 0; i < n;) i += grad_rows(p, index, at, n - i);
 }
 
 static void run_strips(void *context, int64_t begin, int64_t end) {
     const plan *p = context;
-    bool forward = p->form == SOFTMAX || p->form == LOG_SOFTMAX;
     int64_t index[TG_MAX_RANK + 1];
     const int64_t *strip = &index[p->grid.rank - 1];
     char *at[3];
     for (int k = 0; k < p->operands; k++) at[k] = p->a[k]->data;
     tg_grid_seek(&p->grid, begin, index, at);
-    for (int64_t i = begin; i < end; i++) {
+    if (p->width == 1) {
+        run_rows(p, end - begin, index, at);
+        return;
+    }
+    for (int64_t i = begin; i < end; i++, tg_grid_step(&p->grid, index, at)) {
         int64_t left = p->columns - *strip * p->width, m = left < p->width ? left : p->width;
-        if (p->width == 1)
-            rows(p, at);
-        else if (forward)
+        if (p->operands == 2)
             columns_forward(p, at, m);
         else if (p->form == SOFTMAX_GRAD)
             columns_softmax_grad(p, at, m);
         else
             columns_log_softmax_grad(p, at, m);
-        tg_grid_step(&p->grid, index, at);
     }
 }
 

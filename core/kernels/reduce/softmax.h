@@ -26,8 +26,8 @@ INLINE void each(int64_t n, const row *r, row_step *f) {
     if (i < n) f(r, i, n - i);
 }
 
-/* The same; f returns what it looked at, of which this is the largest, lane by lane and of all. (Lanes behind the row's
- * end repeat one of it.) */
+/* The same; f returns what it looked at, of which this is the largest, lane by lane. (Lanes behind the row's end repeat one of
+ * it.) */
 INLINE V op_larger(V a, V b) { return vlarger(a, b); }
 INLINE V each_larger(int64_t n, const row *r, row_term *f) {
     V top = K(-(S)INFINITY);
@@ -35,9 +35,6 @@ INLINE V each_larger(int64_t n, const row *r, row_term *f) {
     for (; i + W <= n; i += W) top = vlarger(f(r, i, W), top);
     if (i < n) top = vlarger(f(r, i, n - i), top);
     return top;
-}
-INLINE S each_largest(int64_t n, const row *r, row_term *f) {
-    return across(each_larger(n, r, f), op_larger);
 }
 
 /* n terms, at most BLOCK, from `begin` on. They go straight into the accumulators that reduce_block would use. */
@@ -65,14 +62,14 @@ INLINE S sum_terms(int64_t n, const row *r, row_term *f) {
     return carried(count, level, op_sum, 0);
 }
 
-/* Two sums in one pass. */
+/* Two sums in one pass: f adds m terms to each, and what it does in the lanes behind them is dropped. */
 typedef struct pair {
     S a, b;
 } pair;
 typedef struct vpair {
     V a, b;
 } vpair;
-typedef vpair row_terms(const row *r, int64_t i, int64_t m);
+typedef vpair row_terms(const row *r, int64_t i, int64_t m, vpair sum);
 
 INLINE pair sum_pair_block(int64_t begin, int64_t n, const row *r, row_terms *f) {
     V a[VECTORS], b[VECTORS];
@@ -83,14 +80,14 @@ INLINE pair sum_pair_block(int64_t begin, int64_t n, const row *r, row_terms *f)
     for (; i + ACCUMULATORS <= n; i += ACCUMULATORS) {
         UNROLL(8)
         for (int k = 0; k < VECTORS; k++) {
-            vpair v = f(r, begin + i + k * W, W);
-            a[k] += v.a, b[k] += v.b;
+            vpair sum = f(r, begin + i + k * W, W, (vpair){a[k], b[k]});
+            a[k] = sum.a, b[k] = sum.b;
         }
     }
     for (; i < n; i += W, used++) {
         M there = first(lanes_left(n - i));
-        vpair v = f(r, begin + i, lanes_left(n - i));
-        a[used] += select(there, v.a, K(0)), b[used] += select(there, v.b, K(0));
+        vpair sum = f(r, begin + i, lanes_left(n - i), (vpair){a[used], b[used]});
+        a[used] = select(there, sum.a, a[used]), b[used] = select(there, sum.b, b[used]);
     }
     if (n >= ACCUMULATORS) used = VECTORS;
     return (pair){reduce_vectors(a, used, op_sum), reduce_vectors(b, used, op_sum)};
@@ -194,15 +191,21 @@ static void row_softmax(const tg_softmax_row *p) {
 }
 
 /* dx = y (g - sum g y), where with sum y = 1 any number may be taken from all of g: the g of a y above 1/2 is. */
-static void row_softmax_grad(const tg_softmax_grad_row *p) {
-    row r = {.y = p->dx, .g = p->g, .x = p->y, .shift = K(0)};
+static void row_softmax_grad(const tg_softmax_grad_rows *p) {
     int64_t n = p->n;
-    r.mean = K(sum_terms(n, &r, term_gy));
-    S top = each_largest(n, &r, step_softmax_grad);
-    if (!(top > (S)0.5)) return;
-    r.shift = K(r.g[first_equal(n, r.x, top)]);
-    r.mean = K(sum_terms(n, &r, term_gy));
-    each_largest(n, &r, step_softmax_grad);
+    S mean[TG_SOFTMAX_ROWS];
+    for (int64_t k = 0; k < p->rows; k++) {
+        const row r = {.g = p->g[k], .x = p->y[k], .shift = K(0)};
+        mean[k] = sum_terms(n, &r, term_gy);
+    }
+    for (int64_t k = 0; k < p->rows; k++) {
+        row r = {.y = p->dx[k], .g = p->g[k], .x = p->y[k], .shift = K(0), .mean = K(mean[k])};
+        V top = each_larger(n, &r, step_softmax_grad);
+        if (__builtin_expect(!any_larger(top, K((S)0.5)), 1)) continue;
+        r.shift = K(r.g[first_equal(n, r.x, across(top, op_larger))]);
+        r.mean = K(sum_terms(n, &r, term_gy));
+        each_larger(n, &r, step_softmax_grad);
+    }
 }
 
 /* y = x - max - log sum e^(x - max) */
@@ -218,17 +221,24 @@ static void row_log_softmax(const tg_softmax_row *p) {
 }
 
 /* dx = g - e^y sum g; for an e^y above 1/2 it is (1 - e^y) g - e^y (sum of the other g) */
-static void row_log_softmax_grad(const tg_softmax_grad_row *p) {
-    row r = {.y = p->dx, .g = p->g, .x = p->y};
+static void row_log_softmax_grad(const tg_softmax_grad_rows *p) {
     int64_t n = p->n;
-    r.mean = K(sum_terms(n, &r, term_g));
-    S top = each_largest(n, &r, step_log_softmax_grad);
-    if (!(top > (S)-0.69)) return;
-    int64_t at = first_equal(n, r.x, top);
-    row behind = r;
-    behind.g += at + 1;
-    S others = sum_terms(at, &r, term_g) + sum_terms(n - at - 1, &behind, term_g);
-    r.y[at] = -lane0(vexpm1(K(top))) * r.g[at] - lane0(vexp(K(top))) * others;
+    S total[TG_SOFTMAX_ROWS];
+    for (int64_t k = 0; k < p->rows; k++) {
+        const row r = {.g = p->g[k]};
+        total[k] = sum_terms(n, &r, term_g);
+    }
+    for (int64_t k = 0; k < p->rows; k++) {
+        row r = {.y = p->dx[k], .g = p->g[k], .x = p->y[k], .mean = K(total[k])};
+        V top = each_larger(n, &r, step_log_softmax_grad);
+        if (__builtin_expect(!any_larger(top, K((S)-0.69)), 1)) continue;
+        S y = across(top, op_larger);
+        int64_t at = first_equal(n, r.x, y);
+        row behind = r;
+        behind.g += at + 1;
+        S others = sum_terms(at, &r, term_g) + sum_terms(n - at - 1, &behind, term_g);
+        r.y[at] = -lane0(vexpm1(K(y))) * r.g[at] - lane0(vexp(K(y))) * others;
+    }
 }
 
 /* loss = log sum e^x - x[class] */

@@ -63,7 +63,6 @@ const tg_kernel_set SET_NAME = {
     .deinterleave = deinterleave,
     .lane_product = lane_product,
     .max_two = max_two,
-    .max_two_grad = max_two_grad,
     .lanes = W,
     .mr = MR_2,
     .nr = NR,

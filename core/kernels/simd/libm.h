@@ -1,5 +1,5 @@
 /* Private. Part of core/kernels/simd/vector.h: v<name>, libm's function <name> lane by lane: SLEEF's 1.0-ulp forms (tanh
- * 3.5, erfc 1.5, hypot 0.5), and in vectors of f32 an e^x, an e^x - 1, an erf and a tanh of our own. */
+ * 3.5, erfc 1.5, hypot 0.5), and in vectors of f32 an e^x, an e^x - 1, an erf, a tanh, an lgamma and a digamma of our own. */
 #ifndef TG_CORE_KERNELS_SIMD_LIBM_H
 #define TG_CORE_KERNELS_SIMD_LIBM_H
 
@@ -102,20 +102,12 @@ LIBM_2(pow, u10)
 LIBM_2(atan2, u10)
 LIBM_2(hypot, u05)
 LANEWISE_2(vfmod, MATH(fmod))
-#if TG_USE_SLEEF && \
-    TG_REAL == 32 /* left of 0, and beyond the range of the form, libm's; the f64 form errs by 2 ulp */
-LANEWISE_1(lgamma_beyond, tg_scalar_lgamma)
-DECLARE(SLEEF_NAME(lgamma, SLEEF_TYPE, u10, SLEEF_ISA), NATIVE)
-INLINE V vlgamma(V x) {
-    M beyond = either(x <= K(0), x > K(4e36f));
-    V y = (V)SLEEF_NAME(lgamma, SLEEF_TYPE, u10, SLEEF_ISA)((NATIVE)x);
-    if (any(beyond)) y = select(beyond, lgamma_beyond(x), y);
-    return y;
-}
+#if OWN_EXP
+#include "core/kernels/simd/gamma_f32.h"
 #else
 LANEWISE_1(vlgamma, tg_scalar_lgamma)
-#endif
 LANEWISE_1(vdigamma, tg_scalar_digamma)
+#endif
 LANEWISE_1(vtrigamma, tg_scalar_trigamma)
 LANEWISE_1(verfinv, tg_scalar_erfinv)
 

@@ -6,8 +6,6 @@
 
 INLINE V even_lanes(V a, V b) { return (void)b, a; }
 INLINE V odd_lanes(V a, V b) { return (void)a, b; }
-INLINE V zip_low(V a, V b) { return (void)b, a; }
-INLINE V zip_high(V a, V b) { return (void)a, b; }
 INLINE void vtranspose(V x[W]) { (void)x; }
 INLINE S across(V v, V (*f)(V, V)) { return (void)f, v; }
 
@@ -35,11 +33,6 @@ INLINE S across(V v, V (*f)(V, V)) { return (void)f, v; }
 #define ODD(l, h) (2 * (l) + 1)
 INLINE V even_lanes(V a, V b) { return SHUFFLE(a, b, EVEN, 0); }
 INLINE V odd_lanes(V a, V b) { return SHUFFLE(a, b, ODD, 0); }
-
-/* The reverse, a[0], b[0], a[1], b[1], ..: its first W numbers, and the others. */
-#define ZIP(l, h) ((l) / 2 + (h) + (l) % 2 * W)
-INLINE V zip_low(V a, V b) { return SHUFFLE(a, b, ZIP, 0); }
-INLINE V zip_high(V a, V b) { return SHUFFLE(a, b, ZIP, W / 2); }
 
 /* Lane j of x[i] and lane i of x[j] change places: bit h of the number of a row is exchanged with bit h of the number of
  * a lane, for one bit after the other. */

@@ -23,21 +23,22 @@ typedef void tg_reduce_columns(int64_t rows, int64_t row_stride, int64_t n, cons
                                void *out);
 #define TG_REDUCE_COLUMNS(element_size) ((int)(256 / (element_size)))
 
-/* One row of n elements, stride 1 each. Forward: y of x; for the gradient dx of g and y. The pointers stand in the order in
- * which a grid steps them, two by two in one vector: a load across two of those stores would wait for all stores of the
- * row before. */
+/* A row of n elements, stride 1 each. Forward: y of x; for the gradient dx of g and y, of a few rows at a time: sums of one row
+ * do not wait for those of another. The pointers of the one row stand in the order in which a grid steps them, two by two in
+ * one vector: a load across two of those stores would wait for all stores of the row before. */
 typedef struct tg_softmax_row {
     void *y;
     const void *x;
     int64_t n;
 } tg_softmax_row;
-typedef struct tg_softmax_grad_row {
-    void *dx;
-    const void *g, *y;
-    int64_t n;
-} tg_softmax_grad_row;
+enum { TG_SOFTMAX_ROWS = 4 };
+typedef struct tg_softmax_grad_rows {
+    void *dx[TG_SOFTMAX_ROWS];
+    const void *g[TG_SOFTMAX_ROWS], *y[TG_SOFTMAX_ROWS];
+    int64_t n, rows;
+} tg_softmax_grad_rows;
 typedef void tg_softmax_fn(const tg_softmax_row *r);
-typedef void tg_softmax_grad_fn(const tg_softmax_grad_row *r);
+typedef void tg_softmax_grad_fn(const tg_softmax_grad_rows *r);
 
 /* The same for the loss of a row and its class: loss and g are single numbers, x_class and dx_class the elements of the
  * class in x and dx. */
@@ -210,11 +211,11 @@ typedef void tg_lane_product_fn(const tg_lane_product *g);
 
 /* Max pooling by windows of 2 by 2, side by side, of one plane [height, width], width < 2^24: window (i, j)
  * is number i * (width / 2) + j of `window` and of `index`, which holds the position of its largest element in
- * the plane: the first that ties, or the first NaN. The gradient goes the other way: image = window where
- * index says, 0 elsewhere. */
+ * the plane: the first that ties, or the first NaN. */
 typedef struct tg_max_two {
     int64_t height, width;
-    void *image, *window;
+    const void *image;
+    void *window;
     int64_t *index;
 } tg_max_two;
 typedef void tg_max_two_fn(const tg_max_two *p);
@@ -258,7 +259,7 @@ typedef struct tg_kernel_set {
     tg_transpose_fn *transpose;
     tg_interleave_fn *interleave, *deinterleave;
     tg_lane_product_fn *lane_product;
-    tg_max_two_fn *max_two, *max_two_grad;
+    tg_max_two_fn *max_two;
     int lanes;  /* of a vector: how many elements it has */
     int mr, nr; /* rows and columns of c that `product` makes at a time */
 } tg_kernel_set;

@@ -115,10 +115,30 @@ static double widest(const tg_ticks *t) {
     return width;
 }
 
+/* Names in place of numbers: as many as there is room for, at equal distances. */
+static void name_rows(const tg_frame *f, const tg_frame_texts *texts, tg_ticks *t) {
+    int64_t most = (int64_t)(f->height / (TICK + 8)), apart = 1;
+    if (most > TG_TICKS) most = TG_TICKS;
+    while ((texts->n_rows + apart - 1) / apart > most) apart++;
+    t->n = t->power = 0;
+    for (int64_t i = 0; i < texts->n_rows; i += apart) {
+        const char *name = texts->rows[i] ? texts->rows[i] : "";
+        size_t length = strlen(name), room = TG_TICK_TEXT - 1;
+        if (length > room) length = room;
+        while (length > 0 && length < strlen(name) && ((unsigned char)name[length] & 0xc0) == 0x80) length--;
+        memcpy(t->text[t->n], name, length);
+        t->text[t->n][length] = '\0';
+        t->at[t->n++] = (double)i;
+    }
+}
+
 void tg_frame_begin(tg_frame *f, const tg_frame_texts *texts) {
     tg_ticks x, y;
     tg_svg_begin(&f->svg, texts->title, f->width, f->height);
-    tg_axis_ticks(&f->y, (int)(f->height / 55), &y);
+    if (texts->rows)
+        name_rows(f, texts, &y);
+    else
+        tg_axis_ticks(&f->y, (int)(f->height / 55), &y);
     f->left = MARGIN + widest(&y) + 8 + ((texts->y && *texts->y) || y.power ? LABEL + 8 : 0);
     f->right = f->width - MARGIN - 6 - texts->right;
     tg_axis_ticks(&f->x, (int)((f->right - f->left) / 80), &x);

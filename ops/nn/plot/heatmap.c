@@ -114,11 +114,16 @@ static void draw_bar(tg_frame *f, const heatmap *h, const char *label) {
 
 /* Square cells where they are numbered, in a field that is at most so large. */
 static void set_frame(tg_frame *f, const heatmap *h, const tg_plot_heatmap_opts *o, bool given_x, bool given_y) {
-    double side = given_x || given_y ? 1 : (double)h->rows / (double)h->columns;
+    double side = given_x && o->names  ? fmin(fmax(22 * (double)h->rows / 380, 0.3), 1)
+                  : given_x || given_y ? 1
+                                       : (double)h->rows / (double)h->columns;
     side = side < 0.2 ? 0.2 : side > 2 ? 2 : side;
     double across = side > 1 ? 380 / side : 380;
     if (across < 160) across = 160;
-    f->width = across + 70 + BAR_ROOM + (o->y ? 20 : 0);
+    double widest = 0;
+    for (int64_t r = 0; o->names && r < h->rows; r++)
+        if (o->names[r]) widest = fmax(widest, tg_svg_width(o->names[r], 12));
+    f->width = across + 70 + BAR_ROOM + (o->y ? 20 : 0) + fmin(fmax(widest - 30, 0), 200);
     f->height = across * side + 60 + (o->title ? 24 : 0) + (o->x ? 20 : 0);
     f->x = given_x ? (tg_plot_axis){.lo = o->x_min, .hi = o->x_max}
                    : (tg_plot_axis){.lo = -0.5, .hi = (double)h->columns - 0.5, .whole = true};
@@ -130,10 +135,14 @@ static tg_status draw(const char *path, const heatmap *h, const tg_plot_heatmap_
                       bool given_y) {
     tg_frame f = {.width = 0};
     set_frame(&f, h, o, given_x, given_y);
-    tg_frame_begin(
-        &f,
-        &(tg_frame_texts){
-            .title = o->title, .x = o->x, .y = o->y, .right = BAR_ROOM - 18, .no_grid = true, .down = !given_y});
+    tg_frame_begin(&f, &(tg_frame_texts){.title = o->title,
+                                         .x = o->x,
+                                         .y = o->y,
+                                         .right = BAR_ROOM - 18,
+                                         .no_grid = true,
+                                         .down = !given_y,
+                                         .rows = given_y ? NULL : o->names,
+                                         .n_rows = h->rows});
     tg_status s = TG_OK;
     if (f.svg.file) {
         s = draw_cells(&f, h);

@@ -82,7 +82,8 @@ typedef struct tg_plot_heatmap_opts {
     double x_min,
         x_max; /* what the outer edges of the first and the last column stand for, where they differ; */
     double y_min, y_max; /* otherwise cells are numbered. y_min is below: row 0 is there then, otherwise above */
-    int scale;           /* pixels of a cell, in a PNG; when left out, so many that it has about 400 */
+    const char *const *names; /* of the rows, beside them, every second or third where there are many; NULL: their numbers */
+    int scale;                /* pixels of a cell, in a PNG; when left out, so many that it has about 400 */
 } tg_plot_heatmap_opts;
 
 /* The matrix t, [rows, columns], a coloured cell an element, with a colour bar. */

@@ -104,7 +104,9 @@ typedef struct tg_frame_texts {
     int n;
     double right; /* room to be left free on the right */
     bool no_grid;
-    bool down; /* y goes from above to below */
+    bool down;               /* y goes from above to below */
+    const char *const *rows; /* names at 0, 1, .. along y, of which there are n_rows; NULL: numbers */
+    int64_t n_rows;
 } tg_frame_texts;
 
 /* Begins the picture and draws all but the data; the axes get their pixels. What is drawn until tg_frame_end is cut at the

@@ -1,8 +1,8 @@
 /* The training loop: from the top, the step, the epoch, the checkpoint, and all of it. */
 #include "ops/nn/train/fit_private.h"
+#include "autograd/blame/nonfinite.h"
 #include "core/work.h"
 #include "ops/nn/train/interrupt.h"
-#include "ops/nn/train/nonfinite.h"
 #include "ops/nn/train/progress.h"
 
 #include "core/memory.h"
@@ -29,7 +29,7 @@ static int64_t batches_of_step(const tg_fitting *f) {
     return left < f->o.accumulate ? left : f->o.accumulate;
 }
 
-static tg_status check_loss(const tg_fitting *f, const tg_tensor *loss, int64_t first_node) {
+static tg_status check_loss(const tg_fitting *f, const tg_tensor *loss) {
     char text[1024];
     if (!tg_check_argument(loss, "tg_fit", "the loss")) return tg_error_status();
     if (tg_numel(loss) != 1)
@@ -37,7 +37,7 @@ static tg_status check_loss(const tg_fitting *f, const tg_tensor *loss, int64_t 
                        tg_describe(loss, text, sizeof text));
     double value = tg_item(loss);
     if (tg_error_status() != TG_OK || isfinite(value)) return tg_error_status();
-    bool found = tg_find_nonfinite(first_node, text, sizeof text);
+    bool found = tg_find_nonfinite_in(loss, text, sizeof text);
     return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the loss of step %lld, in epoch %lld, is %s%s%s",
                    (long long)f->r.step + 1, (long long)f->r.epoch + 1, isnan(value) ? "NaN" : "infinite",
                    found ? ": " : "", text);
@@ -45,10 +45,10 @@ static tg_status check_loss(const tg_fitting *f, const tg_tensor *loss, int64_t 
 
 /* Adds the gradient of the batch's loss over `parts`, and the loss to the meter. */
 static tg_status add_gradient(tg_fitting *f, tg_tensor **batch, int64_t parts) {
-    int64_t n = batch[0] ? tg_size(batch[0], 0) : 1, first_node = tg_tape_nodes();
+    int64_t n = batch[0] ? tg_size(batch[0], 0) : 1;
     tg_callback c = tg_callback_begin();
     tg_tensor *loss = f->loss(f->run.model, f->run.loader ? batch : NULL, f->o.user);
-    if (tg_callback_end(c, tg_error_status(), "tg_fit") != TG_OK || check_loss(f, loss, first_node) != TG_OK)
+    if (tg_callback_end(c, tg_error_status(), "tg_fit") != TG_OK || check_loss(f, loss) != TG_OK)
         return tg_error_status();
     double value = tg_item(loss);
     tg_tensor *seed = parts > 1 ? tg_full_like(loss, 1 / (double)parts) : NULL;
@@ -106,8 +106,8 @@ static bool step_by_gradients(tg_fitting *f, tg_tensor **batch, tg_mark mark) {
         if (s != TG_OK) break;
     }
     if (parts == 0 && f->run.loader) tg_loader_next(f->run.loader, batch); /* takes it to the next epoch */
-    return k > 0 && k == parts && check_gradients(f, batch) == TG_OK && clip(f) == TG_OK &&
-           tg_optim_step(f->run.optim) == TG_OK;
+    return k > 0 && k == parts && check_gradients(f, batch) == TG_OK && tg_fit_gradients_step(f) == TG_OK &&
+           clip(f) == TG_OK && tg_optim_step(f->run.optim) == TG_OK;
 }
 
 /* What a rule that asks for the loss is given. */
@@ -263,7 +263,8 @@ static tg_status finish_epoch(tg_fitting *f) {
     if (evaluate(f) != TG_OK) return tg_error_status();
     note_score(f);
     if (f->run.schedule && f->o.schedule_by_epoch) tg_schedule_step_metric(f->run.schedule, f->r.score);
-    if (tg_error_status() != TG_OK || tg_fit_log_add(f) != TG_OK || save(f, f->r.score) != TG_OK)
+    if (tg_error_status() != TG_OK || tg_fit_log_add(f) != TG_OK || tg_fit_gradients_save(f) != TG_OK ||
+        save(f, f->r.score) != TG_OK)
         return tg_error_status();
     tg_fit_log_print(f);
     if (!f->o.after_epoch) return TG_OK;

@@ -12,8 +12,8 @@
  *                .folder = "run", .log = stderr) != TG_OK)
  *         fprintf(stderr, "%s\n", tg_error_message());
  *
- * It is made of public calls and can be taken apart: ops/nn/train/ has evaluate.h, progress.h, interrupt.h, nonfinite.h and
- * training.h for loops of your own.
+ * It is made of public calls and can be taken apart: ops/nn/train/ has evaluate.h, progress.h, interrupt.h, grad_profile.h and
+ * training.h, and autograd/blame/ nonfinite.h, for loops of your own.
  */
 #ifndef TG_OPS_NN_TRAIN_FIT_H
 #define TG_OPS_NN_TRAIN_FIT_H
@@ -66,7 +66,8 @@ typedef struct tg_fit_opts {
     void *user;               /* for the functions */
     bool schedule_by_epoch; /* the schedule takes a step after each epoch, with the score; otherwise after each step */
 
-    FILE *log;   /* the bar of progress.h and a line an epoch; NULL: nothing is printed */
+    FILE *log; /* the bar of progress.h and a line an epoch; NULL: nothing is printed */
+    bool gradients; /* in .folder, gradients.csv and gradients.svg of this run (ops/nn/train/grad_profile.h), before .clip */
     double clip; /* the norm that all gradients of a step together have at most; 0: any (tg_clip_grad_norm) */
     const char *folder;      /* where files go; it is made where it is missing; NULL: nowhere */
     int last;                /* how many numbered checkpoints are kept; 1 when left out */
@@ -85,6 +86,7 @@ typedef struct tg_fit_opts {
  *                                             program's own numbers and texts beside those of this loop, "fit/.."
  *     log.csv                                 a line an epoch: epoch, step, seconds, rate, lr, loss, loss_error, ..
  *     loss.svg, <metric>.svg                  curves, with the standard error as a band
+ *     gradients.csv, gradients.svg            with .gradients: their norms, .. of each step of this run, by layer
  * each of which appears whole or not at all. With .resume it goes on from the latest, also in the middle of an epoch, bit for
  * bit as if it had never stopped, and the log goes on as well; where that is of the last epoch, the model is evaluated, for
  * the report, and no more.
@@ -94,11 +96,11 @@ typedef struct tg_fit_opts {
  *
  * A loss that is NaN or infinite, and a gradient that has such a number, is TG_ERR_ARGUMENT, before the step: parameters and
  * optimiser are what they were after the step before, and so are the files. The message has the step and what
- * tg_find_nonfinite says of the loss, or tg_find_nonfinite_grad of the gradients, for which `loss` is called once more with
+ * tg_find_nonfinite_in says of the loss, or tg_find_nonfinite_grad of the gradients, for which `loss` is called once more with
  * the same batch. (Buffers, as of batch_norm, have seen the batch.)
  *
  * Any other failure ends the training in the same way: the gradients of a step that was not made are cleared. TG_ERR_ARGUMENT
- * is for a run without a model or an optimiser, counts out of range, .accumulate and .clip with a rule that asks for the loss, metrics without .validation or with unfit names, and a
+ * is for a run without a model or an optimiser, counts out of range, .accumulate, .clip and .gradients with a rule that asks for the loss, .gradients without .folder, metrics without .validation or with unfit names, and a
  * .resume without .folder; TG_ERR_SHAPE for a loss of several numbers; TG_ERR_IO for a folder that cannot be made. */
 TG_API tg_status tg_fit_with(const tg_training *run, tg_batch_fn loss, tg_fit_opts opts);
 

@@ -40,10 +40,13 @@ tg_status tg_fit_check(tg_fitting *f) {
         return tg_fail(TG_ERR_ARGUMENT, "tg_fit: there is no .folder to .resume from");
     if (o->folder && !*o->folder) return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the folder is an empty text");
     const tg_optim_rule *rule = tg_optim_rule_of(f->run.optim);
-    if (rule && rule->search && (o->accumulate > 1 || o->clip != 0))
-        return tg_fail(TG_ERR_ARGUMENT,
-                       "tg_fit: %.40s asks for the loss itself, so that there is nothing to accumulate or clip",
-                       rule->name);
+    if (o->gradients && !o->folder)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_fit: there is no .folder for the files of .gradients");
+    if (rule && rule->search && (o->accumulate > 1 || o->clip != 0 || o->gradients))
+        return tg_fail(
+            TG_ERR_ARGUMENT,
+            "tg_fit: %.40s asks for the loss itself, so that there is nothing to accumulate or clip, nor gradients to show",
+            rule->name);
     if (!o->epochs) o->epochs = 1;
     if (!o->accumulate) o->accumulate = 1;
     while (o->metrics && o->metrics[f->metrics].name) f->metrics++;

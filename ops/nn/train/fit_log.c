@@ -4,6 +4,7 @@
 #include "core/io/csv.h"
 #include "core/memory.h"
 #include "ops/nn/plot/plot.h"
+#include "ops/nn/train/grad_profile_private.h"
 #include "ops/shape/view.h"
 
 #include <math.h>
@@ -30,7 +31,10 @@ tg_status tg_fit_path(const tg_fitting *f, char path[TG_FIT_PATH], const char *n
     return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the path %.200s.. is too long", f->o.folder);
 }
 
-void tg_fit_log_free(tg_fitting *f) { tg_dealloc(f->row, (size_t)(f->room * columns(f)) * sizeof *f->row); }
+void tg_fit_log_free(tg_fitting *f) {
+    tg_dealloc(f->row, (size_t)(f->room * columns(f)) * sizeof *f->row);
+    tg_grad_profile_free(f->gradients);
+}
 
 /* Room for one row more. */
 static double *new_row(tg_fitting *f) {
@@ -129,6 +133,27 @@ tg_status tg_fit_log_read(tg_fitting *f) {
     }
     tg_tape_rewind(mark);
     return tg_error_status();
+}
+
+/* ---- gradients ---- */
+
+/* The profile begins with the first step of this run, whose number it is to know. */
+tg_status tg_fit_gradients_step(tg_fitting *f) {
+    if (!f->o.gradients) return TG_OK;
+    if (!f->gradients)
+        f->gradients =
+            tg_grad_profile_new_with(f->run.model, (tg_grad_profile_new_opts){.first = f->r.step + 1});
+    return f->gradients ? tg_grad_profile_step(f->gradients) : tg_error_status();
+}
+
+tg_status tg_fit_gradients_save(const tg_fitting *f) {
+    char path[TG_FIT_PATH];
+    if (!f->gradients || tg_fit_path(f, path, "gradients.csv") != TG_OK ||
+        tg_grad_profile_save(f->gradients, path) != TG_OK || tg_fit_path(f, path, "gradients.svg") != TG_OK)
+        return tg_error_status();
+    return tg_grad_shows(f->gradients)
+               ? tg_grad_profile_plot_with(f->gradients, path, (tg_grad_profile_plot_opts){0})
+               : tg_error_status();
 }
 
 void tg_fit_log_print(const tg_fitting *f) {

@@ -3,6 +3,7 @@
 #define TG_OPS_NN_TRAIN_FIT_PRIVATE_H
 
 #include "ops/nn/train/fit.h"
+#include "ops/nn/train/grad_profile.h"
 
 /* The numbers of the loop in a checkpoint: epochs and steps that are done, steps in the epoch that is running, seconds, the
  * best score and its epoch, and the meter of the epoch's losses. */
@@ -21,6 +22,7 @@ typedef struct tg_fitting {
     double number[TG_FIT_NUMBERS];
     double *row; /* the log: a row an epoch, of columns() numbers */
     int64_t rows, room;
+    tg_grad_profile *gradients; /* NULL: not asked for, or no step was made yet */
 } tg_fitting;
 
 /* Refuses what makes no sense, fills in what was left out, and makes the folder. */
@@ -32,6 +34,10 @@ tg_status tg_fit_log_add(tg_fitting *f);
 /* Reads the rows of the epochs that are done back from the folder. */
 tg_status tg_fit_log_read(tg_fitting *f);
 void tg_fit_log_free(tg_fitting *f);
+
+/* Before a step, of its gradients; and after an epoch, the files. */
+tg_status tg_fit_gradients_step(tg_fitting *f);
+tg_status tg_fit_gradients_save(const tg_fitting *f);
 
 /* The line about an epoch. */
 void tg_fit_log_print(const tg_fitting *f);

@@ -145,7 +145,7 @@ static const corpus_case corpus[] = {
     {.name = "runner-up within any step", .source = FALSE_ALARM, .verdict = TG_KINK, .f = largest, .n = 3, .x = {1, 1 - 1e-12, 0.3}},
     {.name = "order of a sort flips (pytorch#57166)", .source = FALSE_ALARM, .verdict = TG_CORRECT, .f = sorted, .n = 4, .x = {1, 1 + 1e-5, 2, 0}},
     {.name = "float32 forward (ChainRulesTestUtils#285)", .source = FALSE_ALARM, .verdict = TG_CORRECT, .op = ELEMENTWISE("sin32", single_sin, cos), 3, {0.7, 1.1, -0.3}},
-    {.name = "step below the forward's epsilon (jax#7742, pytorch#115634)", .source = FALSE_ALARM, .verdict = TG_NOISE_LIMITED, .op = ELEMENTWISE("half_precision", half_precision, one), 2, {3.3, 900}},
+    {.name = "step below the forward's epsilon (jax#7742, pytorch#115634)", .source = FALSE_ALARM, .verdict = TG_CORRECT, .op = ELEMENTWISE("half_precision", half_precision, one), 2, {3.3, 900}},
     {.name = "a stencil wider than the feature (gam#2461)", .source = FALSE_ALARM, .verdict = TG_CORRECT, .op = ELEMENTWISE("narrow", narrow, narrow_slope), 2, {1, 1}},
     {.name = "a bump of width 1e-6", .source = FALSE_ALARM, .verdict = TG_CORRECT, .op = ELEMENTWISE("bump", bump, bump_slope), 1, {1}},
     {.name = "large offset", .source = FALSE_ALARM, .verdict = TG_CORRECT, .op = ELEMENTWISE("offset", far_off, cos), 2, {0.7, 1.2}},

@@ -36,7 +36,7 @@ TCase *tcase_loader_forks(void);
 TCase *tcase_vocab(void);
 TCase *tcase_fit(void);
 TCase *tcase_interrupt(void);
-TCase *tcase_nonfinite(void);
+TCase *tcase_grad_profile(void);
 TCase *tcase_planned(void);
 TCase *tcase_plot(void);
 
@@ -79,7 +79,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_vocab());
     suite_add_tcase(suite, tcase_fit());
     suite_add_tcase(suite, tcase_interrupt());
-    suite_add_tcase(suite, tcase_nonfinite());
+    suite_add_tcase(suite, tcase_grad_profile());
     suite_add_tcase(suite, tcase_planned());
     suite_add_tcase(suite, tcase_plot());
     suite_add_tcase(suite, tcase_check_suite());

@@ -1,5 +1,5 @@
 /* Many equal indices of a scatter, in f32: their sum is that of doubles, rounded once. One list of indices for all
- * lines, or one each; such indices beside others; every axis. */
+ * lines, or one each; such indices beside others; every axis. And permutations, put back. */
 #include "tests/core/layouts.h"
 
 #include "core/kernels/kernels.h"
@@ -60,9 +60,62 @@ START_TEST(sums_of_many_equal_indices) {
 }
 END_TEST
 
+/* Line l of n elements: j goes to place (5 j + l) mod n. */
+static void check_permutation(tg_dtype dtype, int64_t n, int64_t lines, int axis, lay from, lay to) {
+    tg_shape shape = axis ? TG_SHAPE(lines, n) : TG_SHAPE(n, lines);
+    laid out = lay_out(dtype, shape, to), src = lay_out(dtype, shape, from),
+         index = lay_out(TG_I64, shape, from);
+    for (int64_t l = 0; l < lines; l++)
+        for (int64_t j = 0; j < n; j++) {
+            int64_t at = axis ? l * n + j : j * lines + l;
+            tg_array_set(&src.a, at, (double)(j * lines + l) - 7);
+            tg_array_set(&index.a, at, (double)((5 * j + l) % n));
+        }
+    ck_assert(tg_map_put_back(&src.a, axis, &index.a, &out.a));
+    for (int64_t l = 0; l < lines; l++)
+        for (int64_t j = 0; j < n; j++) {
+            int64_t to_j = (5 * j + l) % n, at = axis ? l * n + to_j : to_j * lines + l;
+            double is = tg_array_get(&out.a, at), want = (double)(j * lines + l) - 7;
+            REQUIRE(is == want, "%d lines of %d, axis %d, layouts %d to %d: %g, not %g", (int)lines, (int)n,
+                    axis, from, to, is, want);
+        }
+    lay_down(&out), lay_down(&src), lay_down(&index);
+}
+
+START_TEST(permutations_are_put_back) {
+    static const int64_t lengths[] = {0, 1, 2, 17, 257, 40001}, lines[] = {1, 3, 18};
+    for (int i = 0; i < 6; i++)
+        for (int k = 0; k < 3; k++)
+            for (int form = 0; form < 4; form++)
+                for (lay from = FLAT; from < ROW && lengths[i] < 10000 + 40000 * (form == 0); from++)
+                    check_permutation(form & 1 ? TG_F64 : TG_F32, lengths[i], lines[k], form >> 1, from,
+                                      (lay)(((int)from + k) % ROW));
+}
+END_TEST
+
+/* Places that two elements name have their sum, those that none names 0; one outside is told. */
+START_TEST(what_is_no_permutation) {
+    static const double sums[] = {6, 0, 4, 0};
+    static const int64_t at[] = {2, 0, 2, 0}, outside[] = {4, -1, INT64_MAX, INT64_MIN};
+    laid out = lay_out(TG_F32, TG_SHAPE(4), FLAT), src = lay_out(TG_F32, TG_SHAPE(4), FLAT);
+    laid index = lay_out(TG_I64, TG_SHAPE(4), FLAT);
+    for (int j = 0; j < 4; j++) tg_array_set(&src.a, j, j + 1);
+    memcpy(index.a.data, at, sizeof at);
+    ck_assert(tg_map_put_back(&src.a, 0, &index.a, &out.a));
+    for (int j = 0; j < 4; j++) ck_assert(tg_array_get(&out.a, j) == sums[j]);
+    for (int k = 0; k < 4; k++) {
+        ((int64_t *)index.a.data)[1] = outside[k];
+        ck_assert(!tg_map_put_back(&src.a, 0, &index.a, &out.a));
+    }
+    lay_down(&out), lay_down(&src), lay_down(&index);
+}
+END_TEST
+
 TCase *tcase_scatter(void) {
     TCase *tc = tcase_create("scatter");
     tcase_add_checked_fixture(tc, keep_setting, restore_setting);
     tcase_add_test(tc, sums_of_many_equal_indices);
+    tcase_add_test(tc, permutations_are_put_back);
+    tcase_add_test(tc, what_is_no_permutation);
     return tc;
 }

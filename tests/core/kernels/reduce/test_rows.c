@@ -78,7 +78,7 @@ static void check_softmax(const tg_kernels *k, int dtype, int64_t n) {
     for (int64_t i = 0; i < n; i++) want[i] = w.v[i] * (g.v[i] - dot);
     memcpy(w.raw, y.raw, sizeof y.raw);
     mark(&y);
-    s->softmax_grad(&(tg_softmax_grad_row){.n = n, .g = g.raw, .y = w.raw, .dx = y.raw});
+    s->softmax_grad(&(tg_softmax_grad_rows){.rows = 1, .n = n, .g = {g.raw}, .y = {w.raw}, .dx = {y.raw}});
     check(k->isa, "softmax gradient", dtype, &y, want, n, 4);
 
     for (int64_t i = 0; i < n; i++) want[i] = x.v[i] - largest - logl(sum);
@@ -89,7 +89,7 @@ static void check_softmax(const tg_kernels *k, int dtype, int64_t n) {
     for (int64_t i = 0; i < n; i++) want[i] = g.v[i] - expl((long double)get(dtype, y.raw, i)) * total;
     memcpy(w.raw, y.raw, sizeof y.raw);
     mark(&y);
-    s->log_softmax_grad(&(tg_softmax_grad_row){.n = n, .g = g.raw, .y = w.raw, .dx = y.raw});
+    s->log_softmax_grad(&(tg_softmax_grad_rows){.rows = 1, .n = n, .g = {g.raw}, .y = {w.raw}, .dx = {y.raw}});
     check(k->isa, "log_softmax gradient", dtype, &y, want, n, 8);
 }
 

@@ -107,6 +107,7 @@ static const struct row_2 {
     ROW_2(REMAINDER, -50, 50, -7, 7, 1),   ROW_2(ATAN2, -10, 10, -10, 10, 1),
     ROW_2(HYPOT, -10, 10, -10, 10, 1),     ROW_2(XLOGY, -10, 10, 0.01, 10, 2),
     ROW_2(LOGADDEXP, -50, 50, -50, 50, 2), ROW_2(COPYSIGN, -10, 10, -10, 10, 0),
+    ROW_2(DIRECTION, -10, 10, -10, 10, 2), ROW_2(LOGADDEXP_SLOPE, -2, 2, -2, 2, 4),
 };
 
 static size_t size_of(int dtype) { return dtype == TG_F32 ? 4 : 8; }
@@ -311,6 +312,39 @@ START_TEST(conventions) {
             REQUIRE(same(dtype, get(dtype, d, 0), t->d), "%s %s'(%g) = %.17g", k->isa, rows[t->f].name, t->x,
                     get(dtype, d, 0));
         }
+}
+END_TEST
+
+/* In f32 lgamma and digamma are functions of vectors: all magnitudes, the numbers next to their zeros, both ends, either sign, and
+ * these beside each other in one vector, against the functions of double. */
+static void check_gamma(const char *isa, tg_run *run, double (*of)(double), const float *x) {
+    float y[N];
+    run(N, &(tg_operands){.out = (char *)y, .a = (char *)(uintptr_t)x}, &ones, rows[0].p);
+    for (int i = 0; i < N; i++) {
+        double exact = of((double)x[i]);
+        float want = (float)exact;
+        bool is = want == y[i] || (isnan(want) && isnan(y[i])) || ulps(TG_F32, (double)y[i], exact, 0) <= 1;
+        REQUIRE(is, "%s: %.9g gives %.9g, not %.9g", isa, (double)x[i], (double)y[i], (double)want);
+    }
+}
+START_TEST(gamma_everywhere) {
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
+    static const float zeros[] = {1, 2, 1.46163212f, 0.5f, 1.5f, 2.5f, 8};
+    static const float ends[] = {0,          -0.0f, INFINITY, -INFINITY, NAN,     0x1p-149f, 0x1.fffffep127f,
+                                 4.0849e36f, -2.5f, -1e-30f,  -3e9f,     4.09e36f};
+    float x[N];
+    for (int round = 0; k && round < 9; round++) {
+        for (int i = 0; i < N; i++) {
+            float near = zeros[round % 7];
+            for (int step = 0; step < i % 40; step++) near = nextafterf(near, i & 64 ? 100 : 0);
+            x[i] = round < 7    ? near
+                   : round == 7 ? ldexpf(1 + (float)(i % 7) / 7, i % 276 - 149)
+                   : i % 3      ? ends[i % 12]
+                                : (float)(i % 29) / 2 - 4;
+        }
+        check_gamma(k->isa, k->real[TG_F32]->unary[TG_UNARY_DIGAMMA], tg_scalar_digamma, x);
+        check_gamma(k->isa, k->real[TG_F32]->unary[TG_UNARY_LGAMMA], tg_scalar_lgamma, x);
+    }
 }
 END_TEST
 
@@ -574,6 +608,7 @@ TCase *tcase_kernels(void) {
     tcase_add_loop_test(tc, binary_accuracy, 0, isa_count());
     tcase_add_test(tc, slopes);
     tcase_add_loop_test(tc, conventions, 0, isa_count());
+    tcase_add_loop_test(tc, gamma_everywhere, 0, isa_count());
     tcase_add_loop_test(tc, unary_layout, 0, isa_count());
     tcase_add_loop_test(tc, binary_layout, 0, isa_count());
     tcase_add_loop_test(tc, nan_stays, 0, isa_count());
