@@ -236,6 +236,7 @@ static tg_status allocate_output(const tg_op *op, int o, tg_array *a) {
         return fail_output(op, o, "without a layout (tg_out gives one)");
     if (!tg_array_is_sound(a)) return fail_output(op, o, "malformed");
     if (a->data) return TG_OK;
+    if (a->buffer) return fail_output(op, o, "with a buffer and without elements");
     if (!op->forward) return fail_output(op, o, "without elements, and the op has no forward");
     size_t bytes = (size_t)a->numel * tg_dtype_size((tg_dtype)a->dtype);
     a->buffer = tg_buffer_new(bytes);

@@ -383,6 +383,25 @@ static tg_status gradient_filled_in_wrongly(const tg_node *node, const tg_array 
     return TG_OK;
 }
 
+/* A view whose elements are taken away keeps the input's buffer: it is refused, and gives the buffer back. */
+static tg_status without_elements(const tg_call *c) {
+    tg_array_share(c->out[0], c->in[0]);
+    c->out[0]->data = NULL;
+    return TG_OK;
+}
+START_TEST(test_view_without_elements) {
+    size_t before = tg_memory_now().live_buffer_bytes;
+    tg_mark mark = tg_tape_mark();
+    tg_tensor *x = leaf(2);
+    tg_op op = cube;
+    op.infer = without_elements;
+    ck_assert(tg_is_poison(tg_apply(&op, &x, 1, NULL)));
+    expect_error(TG_ERR_ARGUMENT, "cube: its infer left output 0", "with a buffer and without elements");
+    tg_tape_rewind(mark);
+    ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, before);
+}
+END_TEST
+
 START_TEST(test_arrays_filled_in_wrongly) {
     wrong = _i;
     tg_tensor *x = leaf(2);
@@ -509,6 +528,7 @@ TCase *tcase_op(void) {
     tcase_add_loop_test(tc, test_needs_are_the_calling_walk_s, 0, 2);
     tcase_add_test(tc, test_structs_that_are_no_op);
     tcase_add_test(tc, test_null_pointers);
+    tcase_add_test(tc, test_view_without_elements);
     tcase_add_loop_test(tc, test_arrays_filled_in_wrongly, 0, WRONG_FIELDS);
     tcase_add_test(tc, test_calls_that_are_null);
     tcase_add_test(tc, test_printed_attributes);

@@ -319,9 +319,11 @@ START_TEST(many_elements) {
     ck_assert(
         !tg_check_function(weighted, weighted_gradient, &r, n, x, (tg_function_opts){.directions = 1}, &r));
     ck_assert_msg(r.verdict == TG_WRONG, "%s", r.message);
-    ck_assert(
-        tg_check_function(weighted, weighted_gradient, NULL, n, x, (tg_function_opts){.seconds = 0.4}, &r));
-    ck_assert_msg(r.compared > 0 && r.left_out > 0 && r.compared + r.left_out == (int64_t)n, "%s", r.message);
+    /* how many it gets to, a slow machine decides; what it has not got to is counted */
+    tg_check_function(weighted, weighted_gradient, NULL, n, x, (tg_function_opts){.seconds = 0.1}, &r);
+    ck_assert_msg(r.left_out > 0 && r.compared + r.left_out == (int64_t)n && r.verdicts[TG_WRONG] == 0, "%s",
+                  r.message);
+    ck_assert_msg(r.ok == (r.noticed > 0), "%s", r.message);
     free(x);
 }
 END_TEST
