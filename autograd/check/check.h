@@ -21,9 +21,9 @@ typedef struct tg_check {
     tg_checked_input *input; /* for each of the subject's `which`, over all orders */
     bool *moved;             /* for each of them: some derivative was not 0, analytic or numeric */
     int64_t all;             /* derivatives to be judged */
-    int64_t began; /* on the clock of core/span.h */
-    double noisier; /* than rounding, f's values are by so much; 0: not measured yet */
-    bool stopped; /* out of time, or by the progress function */
+    int64_t began;           /* on the clock of core/span.h */
+    double noisier;          /* than rounding, f's values are by so much; 0: not measured yet */
+    bool stopped;            /* out of time, or by the progress function */
 } tg_check;
 
 /* Compares by tolerances (check/tolerance.c), or judges (check/elements.c), all derivatives of the order that the subject is

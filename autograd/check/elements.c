@@ -56,8 +56,10 @@ static void find_noise(tg_check *c, tg_subject_line *line, double scale, double 
     opts->noise = fmax(least * fmax(1, c->noisier), 0x1p-53 * of_gradients);
 }
 
-static tg_status judge(tg_check *c, tg_subject_line *line, double analytic, double rounding, double scale, double most) {
-    tg_checked one = {.order = c->s.order, .input = c->s.which[line->k], .element = line->d ? -1 : line->element};
+static tg_status judge(tg_check *c, tg_subject_line *line, double analytic, double rounding, double scale,
+                       double most) {
+    tg_checked one = {
+        .order = c->s.order, .input = c->s.which[line->k], .element = line->d ? -1 : line->element};
     tg_judge_opts opts = {.scale = scale, .rtol = c->opts.rtol, .rounding = rounding, .full = c->opts.full};
     find_noise(c, line, scale, most > 0 && isfinite(most) ? most : 1, &opts);
     if (tg_error_status() == TG_OK) tg_judge(tg_subject_on_line, line, analytic, opts, &one.evidence);

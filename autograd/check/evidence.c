@@ -7,7 +7,8 @@
 #define NAME(table, i) ((size_t)(i) < sizeof(table) / sizeof *(table) ? (table)[i] : (table)[0])
 
 const char *tg_verdict_name(tg_verdict verdict) {
-    static const char *const name[] = {"NO VERDICT", "CORRECT", "WRONG", "KINK", "NOISE-LIMITED", "NOT-EXERCISED"};
+    static const char *const name[] = {"NO VERDICT", "CORRECT",       "WRONG",
+                                       "KINK",       "NOISE-LIMITED", "NOT-EXERCISED"};
     return NAME(name, verdict);
 }
 
@@ -38,12 +39,15 @@ void tg_evidence_text(const tg_evidence *e, char *text, size_t n) {
                         e->analytic, e->numeric, e->error);
     size_t at = used < 0 ? 0 : (size_t)used;
     if (e->verdict == TG_KINK && at < n)
-        used = snprintf(text + at, n - at, ", slopes %.6g to the left and %.6g to the right", e->left, e->right);
+        used =
+            snprintf(text + at, n - at, ", slopes %.6g to the left and %.6g to the right", e->left, e->right);
     else if (at < n)
         used = snprintf(text + at, n - at, "; %s", tg_gap_law_name(e->law));
     at += used < 0 ? 0 : (size_t)used;
-    if (!isnan(e->taylor) && at < n) used = snprintf(text + at, n - at, "; Taylor slope %.2f", e->taylor);
-    else used = 0;
+    if (!isnan(e->taylor) && at < n)
+        used = snprintf(text + at, n - at, "; Taylor slope %.2f", e->taylor);
+    else
+        used = 0;
     at += used < 0 ? 0 : (size_t)used;
     if (e->hint != TG_HINT_NONE && at < n) snprintf(text + at, n - at, "; %s", tg_hint_name(e->hint));
 }

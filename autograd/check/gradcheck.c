@@ -19,16 +19,17 @@ static tg_status read_number(double *option, double otherwise, const char *name)
 
 static tg_status read_counts(tg_gradcheck_opts *o) {
     if (o->projections < 0 || o->order < 0 || o->order > TG_MAX_ORDER)
-        return tg_fail(TG_ERR_ARGUMENT,
-                       "%s: .projections is %d and .order is %d; .projections must be positive, or 0 for the default, "
-                       "and .order 1 to %d, or 0 for 1",
-                       who, o->projections, o->order, TG_MAX_ORDER);
+        return tg_fail(
+            TG_ERR_ARGUMENT,
+            "%s: .projections is %d and .order is %d; .projections must be positive, or 0 for the default, "
+            "and .order 1 to %d, or 0 for 1",
+            who, o->projections, o->order, TG_MAX_ORDER);
     if (o->samples < 0 || o->directions < 0)
         return tg_fail(TG_ERR_ARGUMENT, "%s: .samples is %lld and .directions is %d; neither may be negative",
                        who, (long long)o->samples, o->directions);
     if (o->samples && o->directions)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: .samples are of elements, and .directions take their place: give one",
-                       who);
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "%s: .samples are of elements, and .directions take their place: give one", who);
     if (o->projections == 0) o->projections = o->tolerances ? 2 : 1;
     if (o->order == 0) o->order = 1;
     return TG_OK;
@@ -38,7 +39,8 @@ static tg_status read_tolerances(tg_gradcheck_opts *o) {
     if (!o->tolerances && (o->eps != 0 || o->atol != 0 || signbit(o->eps) || signbit(o->atol)))
         return tg_fail(TG_ERR_ARGUMENT, "%s: .eps and .atol are options of .tolerances = true", who);
     if (o->tolerances && (o->samples || o->directions || o->full))
-        return tg_fail(TG_ERR_ARGUMENT, "%s: .samples, .directions and .full are no options of .tolerances", who);
+        return tg_fail(TG_ERR_ARGUMENT, "%s: .samples, .directions and .full are no options of .tolerances",
+                       who);
     tg_status s = read_number(&o->eps, 1e-6, "eps");
     if (s == TG_OK && o->eps == 0)
         s = tg_fail(TG_ERR_ARGUMENT, "%s: .eps is 0; the step of a difference must be positive", who);
@@ -51,7 +53,8 @@ static tg_status read_options(tg_check *c) {
     if (!c->s.f || !c->given || c->s.n < 1)
         return tg_fail(TG_ERR_ARGUMENT, "%s: a function and at least one input must be given", who);
     if (!(o->seconds >= 0))
-        return tg_fail(TG_ERR_ARGUMENT, "%s: .seconds is %g; it must be positive, or 0 for no limit", who, o->seconds);
+        return tg_fail(TG_ERR_ARGUMENT, "%s: .seconds is %g; it must be positive, or 0 for no limit", who,
+                       o->seconds);
     o->seconds = tg_option(o->seconds, INFINITY);
     tg_status s = read_counts(o);
     return s == TG_OK ? read_tolerances(o) : s;
@@ -83,7 +86,8 @@ static tg_status begin(tg_check *c) {
 static tg_status run_order(tg_check *c, int order) {
     tg_mark mark = tg_tape_mark();
     for (int k = 0; k < c->opts.projections && tg_error_status() == TG_OK && !c->stopped; k++) {
-        if (tg_subject_derive(&c->s, order) == TG_OK) c->opts.tolerances ? tg_check_compare(c) : tg_check_judge(c);
+        if (tg_subject_derive(&c->s, order) == TG_OK)
+            c->opts.tolerances ? tg_check_compare(c) : tg_check_judge(c);
         tg_tape_rewind(mark);
     }
     return tg_error_status();

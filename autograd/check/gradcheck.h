@@ -53,27 +53,27 @@ typedef bool (*tg_check_progress)(int64_t done, int64_t all, void *user);
 
 typedef struct tg_gradcheck_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    double eps, atol; /* of .tolerances: 0 means 1e-6 and 1e-5, TG_ZERO 0 (not of eps) */
-    double rtol;      /* 0 means 1e-6, and with .tolerances 1e-3, TG_ZERO 0 */
-    int projections;  /* random vectors p; 0 means 1, and with .tolerances 2 */
-    uint64_t seed;    /* of the random vectors and samples */
-    int order;        /* 0 or 1: first order. k: all orders up to k, at most 8 */
-    bool allow_empty; /* inputs without elements pass */
-    bool allow_zero;  /* so do inputs that are not exercised: f does not move by them, and their gradients are 0 */
-    int64_t samples;  /* judges so many elements of each input that has more, drawn at random; 0: all */
-    int directions;   /* judges derivatives along so many random directions of each input, in place of elements: 22 to 58
+    double eps, atol;             /* of .tolerances: 0 means 1e-6 and 1e-5, TG_ZERO 0 (not of eps) */
+    double rtol;                  /* 0 means 1e-6, and with .tolerances 1e-3, TG_ZERO 0 */
+    int projections;              /* random vectors p; 0 means 1, and with .tolerances 2 */
+    uint64_t seed;                /* of the random vectors and samples */
+    int order;                    /* 0 or 1: first order. k: all orders up to k, at most 8 */
+    bool allow_empty;             /* inputs without elements pass */
+    bool allow_zero; /* so do inputs that are not exercised: f does not move by them, and their gradients are 0 */
+    int64_t samples; /* judges so many elements of each input that has more, drawn at random; 0: all */
+    int directions; /* judges derivatives along so many random directions of each input, in place of elements: 22 to 58
                        * evaluations an input. One wrong element of N is diluted to a share of about 1/sqrt(N) of such a
                        * derivative, of which 1e-6 is still seen. What the elements are, and KINKs of single ones among
                        * others that are none, this does not see. */
-    bool full;        /* all rungs of the ladder for each derivative, 29 evaluations; else 11 where these suffice */
-    double seconds;   /* what is not judged by then is left out, and counted; 0: no limit, TG_ZERO: nothing is judged */
+    bool full; /* all rungs of the ladder for each derivative, 29 evaluations; else 11 where these suffice */
+    double seconds; /* what is not judged by then is left out, and counted; 0: no limit, TG_ZERO: nothing is judged */
     tg_check_progress progress; /* called after each derivative; NULL: none */
     void *progress_user;
     tg_checked_fn each; /* is shown each derivative judged; NULL: nobody */
     void *each_user;
-    FILE *page; /* a page of text: a line an input, and what the verdict stands on. NULL: none */
-    FILE *json; /* the same as one JSON object */
-    bool no_search;  /* where the verdict is WRONG, the op at fault is not looked for */
+    FILE *page;     /* a page of text: a line an input, and what the verdict stands on. NULL: none */
+    FILE *json;     /* the same as one JSON object */
+    bool no_search; /* where the verdict is WRONG, the op at fault is not looked for */
     bool tolerances; /* instead of all that: |analytic - numeric| <= atol + rtol |numeric| for central differences of step
                       * eps, as torch.autograd.gradcheck has it. Fails, too, where every derivative is 0. No verdict. */
 } tg_gradcheck_opts;
@@ -89,10 +89,10 @@ typedef enum tg_fault {
 typedef struct tg_gradcheck_report {
     bool ok;
     tg_verdict verdict;
-    int64_t compared;   /* derivatives judged */
-    int64_t left_out;   /* not judged: samples not drawn, and what the time did not suffice for */
+    int64_t compared;    /* derivatives judged */
+    int64_t left_out;    /* not judged: samples not drawn, and what the time did not suffice for */
     int64_t verdicts[6]; /* how many of each, by tg_verdict */
-    int64_t noticed;    /* of how many a planted error would have been noticed */
+    int64_t noticed;     /* of how many a planted error would have been noticed */
     int64_t evaluations; /* of f */
     /* The worst: of the gravest verdict, the largest |analytic - numeric| / (error + rtol numeric), which is `worst`; with
      * .tolerances over (atol + rtol |numeric|). Infinite when not finite. */
@@ -105,8 +105,9 @@ typedef struct tg_gradcheck_report {
     /* Where the verdict is WRONG: the first op of the tape that alone is wrong, at its real inputs. "" and TG_FAULT_NONE where
      * none is. */
     tg_fault fault;
-    char op[64], place[128]; /* "matmul", and "#3 matmul(x [2, 3] f64, w [3, 4] f64) -> [2, 4] f64   train.c:41" */
-    char message[1024];      /* one line that says all this, or why there is no verdict */
+    char op[64],
+        place[128];     /* "matmul", and "#3 matmul(x [2, 3] f64, w [3, 4] f64) -> [2, 4] f64   train.c:41" */
+    char message[1024]; /* one line that says all this, or why there is no verdict */
 } tg_gradcheck_report;
 
 /* Checks f at the inputs: f64 tensors, of which those that require a gradient are checked (others are passed

@@ -25,7 +25,8 @@ static double exponent(const double *h, const double *y, const double *noise, in
         if (y[i] > noise[i]) x[m] = log(h[i]), z[m++] = log(y[i]);
     if (m < 2) return NAN;
     for (int i = 0; i < m; i++) mean_x += x[i] / m, mean_z += z[i] / m;
-    for (int i = 0; i < m; i++) xx += (x[i] - mean_x) * (x[i] - mean_x), xz += (x[i] - mean_x) * (z[i] - mean_z);
+    for (int i = 0; i < m; i++)
+        xx += (x[i] - mean_x) * (x[i] - mean_x), xz += (x[i] - mean_x) * (z[i] - mean_z);
     return xz / xx;
 }
 
@@ -85,8 +86,7 @@ static bool is_kink(const tg_ladder *l, allowance by) {
     if (l->n < 3) return false;
     double rtol = by.rtol, noise = fmax(l->noise, by.hidden);
     double apart = fabs(r->value - s->value), size = larger(r->value, s->value);
-    if (is_resolved(r, size) && is_resolved(s, size))
-        return apart > 4 * (r->error + s->error) + rtol * size;
+    if (is_resolved(r, size) && is_resolved(s, size)) return apart > 4 * (r->error + s->error) + rtol * size;
     /* a jump: the difference of the two sides does not shrink with the step */
     int last = l->n - 1;
     double jump = fabs(l->high[last] + l->low[last] - 2 * l->at_0);
@@ -110,14 +110,16 @@ static tg_verdict verdict_on(const tg_ladder *l, double a, allowance by) {
     const tg_limit *n = &l->central;
     if (l->n == 0) return TG_NO_VERDICT;
     if (!isfinite(a)) return TG_WRONG;
-    double moves = tg_ladder_range(l), size = larger(a, n->value), h = l->above[0], noise = fmax(l->noise, by.hidden);
+    double moves = tg_ladder_range(l), size = larger(a, n->value), h = l->above[0],
+           noise = fmax(l->noise, by.hidden);
     bool still = fabs(a) * h <= STILL * noise + BARS * by.rounding * h;
     if (moves <= STILL * l->noise && still) return TG_NOT_EXERCISED;
     if (is_kink(l, by) && (excluded(a, n, by) || !is_resolved(n, size)))
         return is_subgradient(l, a, by) ? TG_KINK : TG_WRONG;
     double error = n->error + by.rounding;
     bool resolved = error <= RESOLVED * size || error <= RESOLVED_0 * moves / h;
-    if (!excluded(a, n, by)) return resolved ? TG_CORRECT : still && moves <= STILL * noise ? TG_NOT_EXERCISED : TG_NOISE_LIMITED;
+    if (!excluded(a, n, by))
+        return resolved ? TG_CORRECT : still && moves <= STILL * noise ? TG_NOT_EXERCISED : TG_NOISE_LIMITED;
     by.rounding += by.hidden / h;
     if (!excluded(a, n, by)) return still && moves <= STILL * noise ? TG_NOT_EXERCISED : TG_NOISE_LIMITED;
     return error <= size ? TG_WRONG : TG_NOISE_LIMITED;
@@ -151,8 +153,10 @@ tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts,
         return tg_fail(TG_ERR_ARGUMENT, "tg_judge: the %s is NULL", phi ? "evidence" : "function");
     if (!(opts.scale >= 0) || !(opts.rtol >= 0) || !(opts.noise >= 0) || !(opts.rounding >= 0) ||
         !(opts.hidden >= 0) || !isfinite(opts.scale))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_judge: .scale is %g, .rtol %g, .noise %g, .rounding %g, .hidden %g; none may be negative",
-                       opts.scale, opts.rtol, opts.noise, opts.rounding, opts.hidden);
+        return tg_fail(
+            TG_ERR_ARGUMENT,
+            "tg_judge: .scale is %g, .rtol %g, .noise %g, .rounding %g, .hidden %g; none may be negative",
+            opts.scale, opts.rtol, opts.noise, opts.rounding, opts.hidden);
     allowance by = {opts.rtol > 0 ? opts.rtol : 1e-6, opts.rounding, opts.hidden};
     double h = 0.125 * (opts.scale > 0 ? opts.scale : 1);
     tg_ladder l;

@@ -59,7 +59,8 @@ static void extrapolate(const tg_ladder *l, double (*of)(const tg_ladder *, int)
         for (int j = 0; j + 2 <= i; j++) {
             double apart = fmax(fabs(row[j] - before[0][j]), fabs(row[j] - before[1][j]));
             double error = apart + tg_ladder_noise(l, i);
-            if (error < best->error && is_borne_out(l, of, row[j], error, i)) *best = (tg_limit){row[j], error, i};
+            if (error < best->error && is_borne_out(l, of, row[j], error, i))
+                *best = (tg_limit){row[j], error, i};
         }
         for (int j = 0; j <= i; j++) before[1][j] = before[0][j], before[0][j] = row[j];
     }

@@ -16,7 +16,7 @@ typedef struct tg_ladder {
     tg_line phi;
     void *user;
     double at_0, noise;
-    int n, evaluations; /* rungs so far, those left out among them not counted */
+    int n, evaluations;                      /* rungs so far, those left out among them not counted */
     double above[TG_RUNGS], below[TG_RUNGS]; /* the steps: h and, positive too, that to the other side */
     double high[TG_RUNGS], low[TG_RUNGS];    /* phi there */
     tg_limit central, right, left;           /* of D, R and L */

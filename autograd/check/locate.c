@@ -8,9 +8,9 @@
 /* A node applied again: the inputs that take a gradient are leaves of the check, all others are as they were. */
 typedef struct alone {
     const tg_node *node;
-    tg_tensor **in;          /* of the node, NULL where one was left out */
-    int *at;                 /* the places of the leaves among them */
-    tg_tensor **leaf;        /* copies */
+    tg_tensor **in;   /* of the node, NULL where one was left out */
+    int *at;          /* the places of the leaves among them */
+    tg_tensor **leaf; /* copies */
     int n_leaf, output;
 } alone;
 
@@ -69,12 +69,14 @@ static double product_with(tg_tensor *const *a, tg_tensor *const *b, int n, doub
 /* J^T u comes from a walk that is not recorded, J v from differentiating a recorded one: <u, J v> = <J^T u, v>. */
 static bool is_adjoint(tg_subject *s, alone *a) {
     tg_tensor *y, *jv, **v = tg_subject_memory((size_t)a->n_leaf, sizeof *v),
-                        **ju = tg_subject_memory((size_t)a->n_leaf, sizeof *ju);
+                       **ju = tg_subject_memory((size_t)a->n_leaf, sizeof *ju);
     for (int i = 0; v && i < a->n_leaf; i++) v[i] = tg_subject_random(s, tg_shape_of(a->leaf[i]));
-    if (!ju || tg_jvp_with(apply_again, a, a->n_leaf, a->leaf, v, &y, &jv, (tg_jvp_opts){.allow_unused = true}) != TG_OK)
+    if (!ju || tg_jvp_with(apply_again, a, a->n_leaf, a->leaf, v, &y, &jv,
+                           (tg_jvp_opts){.allow_unused = true}) != TG_OK)
         return true;
     tg_tensor *u = tg_subject_random(s, tg_shape_of(y));
-    if (tg_vjp_with(apply_again, a, a->n_leaf, a->leaf, u, NULL, ju, (tg_vjp_opts){.allow_unused = true}) != TG_OK)
+    if (tg_vjp_with(apply_again, a, a->n_leaf, a->leaf, u, NULL, ju, (tg_vjp_opts){.allow_unused = true}) !=
+        TG_OK)
         return true;
     double size = 0, left = product_with(&u, &jv, 1, &size), right = product_with(ju, v, a->n_leaf, &size);
     double apart = left - right;
@@ -108,12 +110,20 @@ static int wrong_order(tg_check *c, alone *a) {
         const tg_slot *s = tg_slot_peek(node->out[a->output]);
         if (!s || s->a.dtype != TG_F64 || !s->requires_grad) continue;
         tg_gradcheck_with(apply_again, a, a->n_leaf, a->leaf, &r,
-                          (tg_gradcheck_opts){.directions = 2, .order = c->r->order, .seed = c->opts.seed + 1,
-                                              .allow_zero = true, .allow_empty = true, .no_search = true});
+                          (tg_gradcheck_opts){.directions = 2,
+                                              .order = c->r->order,
+                                              .seed = c->opts.seed + 1,
+                                              .allow_zero = true,
+                                              .allow_empty = true,
+                                              .no_search = true});
         if (r.verdict == TG_WRONG) return r.order;
         tg_gradcheck_with(apply_again, a, a->n_leaf, a->leaf, &r,
-                          (tg_gradcheck_opts){.samples = 8, .order = c->r->order, .seed = c->opts.seed + 2,
-                                              .allow_zero = true, .allow_empty = true, .no_search = true});
+                          (tg_gradcheck_opts){.samples = 8,
+                                              .order = c->r->order,
+                                              .seed = c->opts.seed + 2,
+                                              .allow_zero = true,
+                                              .allow_empty = true,
+                                              .no_search = true});
         if (r.verdict == TG_WRONG) return r.order;
     }
     return 0;

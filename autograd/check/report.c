@@ -38,14 +38,18 @@ static void conclude_tolerances(tg_check *c) {
     bool zero = exacting && nothing_moved(c);
     r->ok = agree && idle < 0 && !zero;
     if (idle >= 0)
-        say(r, "nothing was checked of input %d, %s: the result does not depend on it (.allow_zero accepts that)",
+        say(r,
+            "nothing was checked of input %d, %s: the result does not depend on it (.allow_zero accepts that)",
             c->s.which[idle], describe_input(c, idle, text, sizeof text));
     else if (zero)
-        say(r, "nothing was checked: every derivative is 0, analytic and numeric, %" PRId64 " of them (.allow_zero accepts that)",
+        say(r,
+            "nothing was checked: every derivative is 0, analytic and numeric, %" PRId64
+            " of them (.allow_zero accepts that)",
             r->compared);
     else
         say(r,
-            "%s: %" PRId64 " compared; the worst, in input %d at element %" PRId64 ", order %d: analytic %.12g, numeric %.12g "
+            "%s: %" PRId64 " compared; the worst, in input %d at element %" PRId64
+            ", order %d: analytic %.12g, numeric %.12g "
             "(%.3g of the tolerance)",
             r->ok ? "ok" : "gradients differ", r->compared, r->input, r->element, r->order, r->analytic,
             r->numeric, r->worst);
@@ -72,13 +76,13 @@ static int gravest_input(const tg_check *c) {
 static void say_unexercised(tg_check *c, int k) {
     char text[160];
     const tg_checked_input *in = &c->input[k];
-    const char *why = in->worst.order == 0 ? "there was no time for it"
-                      : c->s.unused[k] && !c->moved[k]
-                          ? "the result does not depend on it"
-                      : c->moved[k] ? "a gradient that is wrong by its sign or by 3 % would not be noticed at any element"
-                                    : "every derivative is 0: the function does not move";
-    say(c->r, "%s: input %d, %s: %s (.allow_zero accepts that)", tg_verdict_name(TG_NOT_EXERCISED), c->s.which[k],
-        describe_input(c, k, text, sizeof text), why);
+    const char *why =
+        in->worst.order == 0             ? "there was no time for it"
+        : c->s.unused[k] && !c->moved[k] ? "the result does not depend on it"
+        : c->moved[k] ? "a gradient that is wrong by its sign or by 3 % would not be noticed at any element"
+                      : "every derivative is 0: the function does not move";
+    say(c->r, "%s: input %d, %s: %s (.allow_zero accepts that)", tg_verdict_name(TG_NOT_EXERCISED),
+        c->s.which[k], describe_input(c, k, text, sizeof text), why);
 }
 
 static void say_worst(tg_check *c, int k) {
@@ -128,8 +132,8 @@ static void write_page(const tg_check *c, FILE *file) {
     const tg_gradcheck_report *r = c->r;
     char text[160];
     fprintf(file, "gradient check, order %d: %s\n", c->opts.order, tg_verdict_name(r->verdict));
-    fprintf(file, "  %9s %9s %9s %9s %9s %9s %9s  %s\n", "judged", "correct", "kink", "unmoved", "noisy", "wrong",
-            "left out", "input");
+    fprintf(file, "  %9s %9s %9s %9s %9s %9s %9s  %s\n", "judged", "correct", "kink", "unmoved", "noisy",
+            "wrong", "left out", "input");
     for (int k = 0; c->input && k < c->s.n_which; k++) {
         const tg_checked_input *in = &c->input[k];
         int64_t judged = 0;
@@ -143,11 +147,13 @@ static void write_page(const tg_check *c, FILE *file) {
     }
     fprintf(file, "%s\n", r->message);
     if (r->compared)
-        fprintf(file, "noise of a value %.2g; %" PRId64 " evaluations, %.1f a derivative; %.3f s\n", r->evidence.noise,
-                r->evaluations, (double)r->evaluations / (double)r->compared,
+        fprintf(file, "noise of a value %.2g; %" PRId64 " evaluations, %.1f a derivative; %.3f s\n",
+                r->evidence.noise, r->evaluations, (double)r->evaluations / (double)r->compared,
                 1e-9 * (double)(tg_span_now() - c->began));
     if (c->opts.directions)
-        fprintf(file, "along random directions: which elements are wrong, and kinks of single elements, are not seen\n");
+        fprintf(
+            file,
+            "along random directions: which elements are wrong, and kinks of single elements, are not seen\n");
 }
 
 static void write_string(FILE *file, const char *string) {
@@ -179,8 +185,8 @@ static void write_number(FILE *file, const char *name, double x) {
 
 static void write_evidence(FILE *file, const tg_checked *one) {
     const tg_evidence *e = &one->evidence;
-    fprintf(file, "{\"verdict\":\"%s\",\"order\":%d,\"input\":%d,\"element\":%" PRId64, tg_verdict_name(e->verdict),
-            one->order, one->input, one->element);
+    fprintf(file, "{\"verdict\":\"%s\",\"order\":%d,\"input\":%d,\"element\":%" PRId64,
+            tg_verdict_name(e->verdict), one->order, one->input, one->element);
     write_number(file, "analytic", e->analytic);
     write_number(file, "numeric", e->numeric);
     write_number(file, "error", e->error);
@@ -195,8 +201,9 @@ static void write_evidence(FILE *file, const tg_checked *one) {
 
 static void write_json(const tg_check *c, FILE *file) {
     const tg_gradcheck_report *r = c->r;
-    fprintf(file, "{\"ok\":%s,\"verdict\":\"%s\",\"judged\":%" PRId64 ",\"left_out\":%" PRId64 ",\"noticed\":%" PRId64
-                  ",\"evaluations\":%" PRId64 ",\"message\":",
+    fprintf(file,
+            "{\"ok\":%s,\"verdict\":\"%s\",\"judged\":%" PRId64 ",\"left_out\":%" PRId64
+            ",\"noticed\":%" PRId64 ",\"evaluations\":%" PRId64 ",\"message\":",
             r->ok ? "true" : "false", tg_verdict_name(r->verdict), r->compared, r->left_out, r->noticed,
             r->evaluations);
     write_string(file, r->message);

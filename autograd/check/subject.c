@@ -100,7 +100,8 @@ static bool is_as_it_was(const tg_array *a, const tg_array *was) {
 void tg_subject_end(tg_subject *s) {
     for (int k = 0; k < s->n_which; k++) {
         const tg_slot *slot = tg_slot_peek(s->in[s->which[k]]);
-        bool same_shape = slot && slot->a.data && tg_shape_equal(tg_array_shape(&slot->a), tg_array_shape(&s->was[k]));
+        bool same_shape =
+            slot && slot->a.data && tg_shape_equal(tg_array_shape(&slot->a), tg_array_shape(&s->was[k]));
         if (same_shape && !is_as_it_was(&slot->a, &s->was[k])) tg_array_copy(&slot->a, &s->was[k]);
         tg_array_drop(&s->was[k]);
     }
@@ -130,7 +131,8 @@ static tg_tensor *output(tg_subject *s) {
 static double project(tg_subject *s, const tg_tensor *p, const tg_tensor *y, const tg_tensor *base) {
     const tg_array *a[3] = {tg_array_of(p), tg_array_of(y), base ? tg_array_of(base) : NULL};
     if (!a[0] || !a[1] || a[0]->numel != a[1]->numel) return NAN;
-    const double *x = tg_array_is_contiguous(a[1]) ? a[1]->data : NULL, *weight = a[0]->data, *was = a[2] ? a[2]->data : NULL;
+    const double *x = tg_array_is_contiguous(a[1]) ? a[1]->data : NULL, *weight = a[0]->data,
+                 *was = a[2] ? a[2]->data : NULL;
     double sum = 0; /* most of the time goes here: projections and bases are contiguous */
     for (int64_t i = 0; i < a[1]->numel; i++) {
         double now = x ? x[i] : tg_array_get(a[1], i);
@@ -151,14 +153,15 @@ static tg_status gradients(tg_subject *s, int times, bool again, tg_tensor **g) 
     if (!tg_requires_grad(y) && !s->may_stand_alone)
         return tg_fail(TG_ERR_TAPE, "%s: the result does not depend on any input by recorded ops", s->who);
     for (int k = 0; k < s->n_which; k++) x[k] = s->in[s->which[k]];
-    tg_status status = tg_grad_for(
-        (tg_grad_caller){.who = s->who, .unused = s->unused}, 1, &y, s->n_which, x, g,
-        (tg_grad_opts){.seeds = &s->p, .create_graph = again || times > 1, .allow_unused = true});
+    tg_status status =
+        tg_grad_for((tg_grad_caller){.who = s->who, .unused = s->unused}, 1, &y, s->n_which, x, g,
+                    (tg_grad_opts){.seeds = &s->p, .create_graph = again || times > 1, .allow_unused = true});
     for (int k = 1; status == TG_OK && k < times; k++) { /* gradients that are constant have no history */
         tg_tensor **of = x + s->n_which;
         memcpy(of, g, (size_t)s->n_which * sizeof *of);
-        status = tg_grad_for((tg_grad_caller){.who = s->who}, s->n_which, of, s->n_which, x, g,
-                             (tg_grad_opts){.seeds = s->v[k], .create_graph = again || k + 1 < times, .allow_unused = true});
+        status = tg_grad_for(
+            (tg_grad_caller){.who = s->who}, s->n_which, of, s->n_which, x, g,
+            (tg_grad_opts){.seeds = s->v[k], .create_graph = again || k + 1 < times, .allow_unused = true});
     }
     return status;
 }
@@ -221,11 +224,13 @@ static tg_status check_same_value(tg_subject *s) {
     if (s->order == 1) s->natural = s->moved_size;
     s->weights = 0;
     for (int64_t i = 0, n = tg_numel(s->p); i < n; i++) s->weights += fabs(tg_get(s->p, i));
-    if (tg_error_status() != TG_OK || memcmp(&first, &second, sizeof first) == 0 || (isnan(first) && isnan(second)))
+    if (tg_error_status() != TG_OK || memcmp(&first, &second, sizeof first) == 0 ||
+        (isnan(first) && isnan(second)))
         return tg_error_status();
-    return tg_fail(TG_ERR_ARGUMENT,
-                   "%s: the function is not deterministic: called twice, its projection is %.17g and %.17g, %.3g apart",
-                   s->who, first, second, fabs(second - first));
+    return tg_fail(
+        TG_ERR_ARGUMENT,
+        "%s: the function is not deterministic: called twice, its projection is %.17g and %.17g, %.3g apart",
+        s->who, first, second, fabs(second - first));
 }
 
 /* The derivatives of S, to[k][i]. */
@@ -254,7 +259,8 @@ static double nudged(tg_subject *s, double x, double sign) {
 static void nudge(tg_subject *s, double sign) {
     for (int k = 0; k < s->n_which; k++) {
         const tg_array *a = tg_array_of(s->in[s->which[k]]);
-        for (int64_t i = 0; a && i < a->numel; i++) tg_array_set(a, i, nudged(s, tg_array_get(&s->was[k], i), sign));
+        for (int64_t i = 0; a && i < a->numel; i++)
+            tg_array_set(a, i, nudged(s, tg_array_get(&s->was[k], i), sign));
     }
     const tg_array *p = tg_array_of(s->p);
     for (int64_t i = 0; p && i < p->numel; i++) tg_array_set(p, i, nudged(s, tg_array_get(p, i), 0));
@@ -286,7 +292,8 @@ static tg_status measure_rounding(tg_subject *s, double **other, double **high) 
     }
     for (int k = 0; k < s->n_which; k++) {
         const tg_array *a = tg_array_of(s->in[s->which[k]]);
-        double scale = scale_of(&s->was[k]), limit = 1e-10 * (s->natural + s->weights * scale) / pow(scale, s->order);
+        double scale = scale_of(&s->was[k]),
+               limit = 1e-10 * (s->natural + s->weights * scale) / pow(scale, s->order);
         if (a) tg_array_copy(a, &s->was[k]);
         for (int64_t i = 0; i < s->was[k].numel; i++) {
             double least = fmin(s->rounding[k][i], high[k][i]);
@@ -318,7 +325,8 @@ tg_status tg_subject_derive(tg_subject *s, int order) {
     if (tg_error_status() != TG_OK || check_unchanged(s) != TG_OK) return tg_error_status();
     s->p = tg_subject_random(s, tg_shape_of(y));
     for (int k = 1; k < order; k++)
-        for (int i = 0; i < s->n_which; i++) s->v[k][i] = tg_subject_random(s, tg_shape_of(s->in[s->which[i]]));
+        for (int i = 0; i < s->n_which; i++)
+            s->v[k][i] = tg_subject_random(s, tg_shape_of(s->in[s->which[i]]));
     tg_status status = derivatives(s, s->analytic);
     if (status == TG_OK) status = check_same_value(s);
     if (status == TG_OK) status = keep_base(s);
@@ -339,7 +347,8 @@ int tg_subject_idle(const tg_subject *s, const bool *moved) {
 double tg_subject_on_line(double *t, void *of) {
     const tg_subject_line *line = of;
     tg_subject *s = line->subject;
-    const tg_array *was = &s->was[line->k], *a = tg_error_status() == TG_OK ? tg_array_of(s->in[s->which[line->k]]) : NULL;
+    const tg_array *was = &s->was[line->k],
+                   *a = tg_error_status() == TG_OK ? tg_array_of(s->in[s->which[line->k]]) : NULL;
     if (!a) return NAN;
     tg_array x = {0}; /* a reference of its own, as f may free the input */
     tg_array_share(&x, a);

@@ -17,19 +17,19 @@ typedef struct tg_subject {
     tg_tensor **in; /* what f is given; lines go through those checked, and every element is put back */
     int *which;     /* the numbers of the inputs that require a gradient */
     int n_which;
-    tg_array *was;     /* for each of `which`: a copy of what it was */
-    bool *unused;      /* for each of `which`: no recorded op leads to it */
-    double **analytic; /* for each of `which`: the derivatives of S */
-    double **rounding; /* and their errors by rounding */
-    tg_tensor *p;      /* projection of y */
+    tg_array *was;               /* for each of `which`: a copy of what it was */
+    bool *unused;                /* for each of `which`: no recorded op leads to it */
+    double **analytic;           /* for each of `which`: the derivatives of S */
+    double **rounding;           /* and their errors by rounding */
+    tg_tensor *p;                /* projection of y */
     tg_tensor **v[TG_MAX_ORDER]; /* v[k]: for each of `which`, that of its gradient of order k */
     tg_tensor **base, **kept; /* what is projected, y or the gradients, at the inputs; NULL: not known yet */
-    double moved_size; /* sum of |p y| over what differed from `base` at the last value, */
-    double still_size; /* and over what did not */
-    double natural;    /* of order 1 the sum of |p y| */
-    double weights;    /* and that of |p| */
-    double jitter;     /* how far S moves where all inputs do by a few units in the last place */
-    bool may_stand_alone;        /* a result that depends on nothing is no error */
+    double moved_size;        /* sum of |p y| over what differed from `base` at the last value, */
+    double still_size;        /* and over what did not */
+    double natural;           /* of order 1 the sum of |p y| */
+    double weights;           /* and that of |p| */
+    double jitter;            /* how far S moves where all inputs do by a few units in the last place */
+    bool may_stand_alone;     /* a result that depends on nothing is no error */
     int64_t evaluations;
     tg_rng rng;
 } tg_subject;

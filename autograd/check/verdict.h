@@ -86,13 +86,13 @@ typedef struct tg_evidence {
 typedef double (*tg_line)(double *t, void *user);
 
 typedef struct tg_judge_opts {
-    double scale; /* of the argument: the ladder begins at an eighth of it; 0 means 1 */
-    double rtol;  /* what may be between two right derivatives that round differently; 0 means 1e-6 */
-    double noise; /* of a value of phi, where it is known; 0: that of rounding, 2^-52 |phi(0)| */
+    double scale;    /* of the argument: the ladder begins at an eighth of it; 0 means 1 */
+    double rtol;     /* what may be between two right derivatives that round differently; 0 means 1e-6 */
+    double noise;    /* of a value of phi, where it is known; 0: that of rounding, 2^-52 |phi(0)| */
     double rounding; /* error of `analytic`, by rounding, where it is known: it counts with u */
-    double hidden;   /* by so much phi may move without a trace, where that is known: less than half a unit in the last place of
+    double hidden; /* by so much phi may move without a trace, where that is known: less than half a unit in the last place of
                       * something large. It excuses what is not seen to move; it makes nothing CORRECT. */
-    bool full;    /* all rungs, also where the first few have decided */
+    bool full; /* all rungs, also where the first few have decided */
 } tg_judge_opts;
 
 /* Judges `analytic` as the derivative of phi at 0, by 11 to 29 evaluations. NULL pointers are TG_ERR_ARGUMENT. Options are

@@ -241,7 +241,8 @@ START_TEST(checker_at_its_edges) {
         for (int64_t e = 0; e < 3; e++) {
             off.input = i, off.element = e, off.second = false;
             off.value = 0, off.relative = 0.97e-3; /* inside of rtol */
-            ck_assert_msg(tg_gradcheck(call_wrong, &n, n, in, &r, .atol = 1e-12, .tolerances = true), "input %d: %s", i, r.message);
+            ck_assert_msg(tg_gradcheck(call_wrong, &n, n, in, &r, .atol = 1e-12, .tolerances = true),
+                          "input %d: %s", i, r.message);
             off.relative = 1.05e-3; /* and outside, to either side */
             ck_assert(!tg_gradcheck(call_wrong, &n, n, in, &r, .atol = 1e-12, .tolerances = true));
             ck_assert(r.input == i && r.element == e && r.order == 1 && r.worst > 1 && r.worst < 1.1);

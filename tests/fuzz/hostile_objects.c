@@ -532,7 +532,9 @@ tg_gradcheck_report *draw_tg_gradcheck_report_p(const char *name) {
 tg_evidence *draw_tg_evidence_p(const char *name) {
     note(" %s", name);
     tg_evidence *e = bad() ? NULL : scratch(sizeof *e);
-    if (e) *e = (tg_evidence){.verdict = (tg_verdict)below(9), .hint = (tg_hint)below(9), .law = (tg_gap_law)below(9)};
+    if (e)
+        *e = (tg_evidence){
+            .verdict = (tg_verdict)below(9), .hint = (tg_hint)below(9), .law = (tg_gap_law)below(9)};
     return e;
 }
 

@@ -27,7 +27,8 @@ static tg_gradcheck_report gradcheck(const trial *t, tg_gradcheck_fn f, int orde
     tg_gradcheck_report r;
     trial copy = *t;
     tg_gradcheck(f, &copy, t->n_leaves, leaf, &r, .order = order, .seed = t->seed, .no_search = true,
-                 .directions = t->kind == K_SIZES ? 2 : 0, .allow_empty = t->kind == K_EMPTY, .allow_zero = true);
+                 .directions = t->kind == K_SIZES ? 2 : 0, .allow_empty = t->kind == K_EMPTY,
+                 .allow_zero = true);
     fail_if_error(t, "gradcheck");
     tg_tape_rewind(mark);
     return r;

@@ -102,8 +102,8 @@ static fate try_in_node(const tg_node *node, const sample *row, const mutation *
         s.absent[i] = !in[i];
         if (in[i]) in[n++] = in[i];
     }
-    ck_assert_msg(verdict(&s, in, n, how->order, &r) != TG_WRONG, "%s: the unchanged copy fails: %s", row->call,
-                  r.message);
+    ck_assert_msg(verdict(&s, in, n, how->order, &r) != TG_WRONG, "%s: the unchanged copy fails: %s",
+                  row->call, r.message);
     s.m.how = how;
     tg_verdict found = verdict(&s, in, n, how->order, &r);
     return !s.m.planted ? NOT_PLANTED : found == TG_WRONG ? CAUGHT : ESCAPED;

@@ -58,7 +58,8 @@ static tg_status make_parameters(subject *s) {
 
 static tg_status gather(subject *s, int n) {
     s->parameter = tg_alloc((size_t)n * sizeof(tg_tensor *));
-    if (!s->parameter) return tg_fail(TG_ERR_MEMORY, "tg_gradcheck_model: there is no memory for %d parameters", n);
+    if (!s->parameter)
+        return tg_fail(TG_ERR_MEMORY, "tg_gradcheck_model: there is no memory for %d parameters", n);
     for (int i = 0; i < n; i++) {
         tg_tensor *p = tg_model_at(s->model, i);
         if (tg_requires_grad(p)) s->parameter[s->n++] = p;

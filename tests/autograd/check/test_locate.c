@@ -113,7 +113,9 @@ START_TEST(thirty_nodes) {
         wrong++;
         found += r.verdict == TG_WRONG;
         named += r.verdict == TG_WRONG && strcmp(r.op, "planted") == 0;
-        if (strcmp(r.op, "planted") != 0) fprintf(stderr, "program %d, op %d, a %s, input %d, damage %d: %s\n", k, p.planted, mutant.original->name, mutant.input, (int)mutant.how, r.message);
+        if (strcmp(r.op, "planted") != 0)
+            fprintf(stderr, "program %d, op %d, a %s, input %d, damage %d: %s\n", k, p.planted,
+                    mutant.original->name, mutant.input, (int)mutant.how, r.message);
     }
     fprintf(stderr, "of %d rules damaged %d found, %d localised\n", wrong, found, named);
     ck_assert_msg(wrong > PROGRAMS * 3 / 4 && named * 100 >= wrong * 95, "%d of %d", named, wrong);

@@ -339,7 +339,7 @@ START_TEST(test_edges_of_the_tolerance) {
         off = rows[i].off;
         tg_tensor *x = input(0, 3);
         bool ok = by_tolerances(three_times, NULL, 1, &x, &r, .eps = 0x1p-20, .atol = rows[i].atol,
-                               .rtol = rows[i].rtol);
+                                .rtol = rows[i].rtol);
         ck_assert_msg(ok == rows[i].ok && r.ok == ok && (r.worst <= 1) == ok, "row %zu: %s", i, r.message);
     }
     /* atol alone: |p| < 1.5, so that 1.5 |off| is within */

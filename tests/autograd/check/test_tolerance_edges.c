@@ -81,8 +81,8 @@ START_TEST(large_numbers) {
     for (int i = 0; i < 5; i++) {
         tg_tensor *x = input(from[i]);
         tg_gradcheck_report r;
-        ck_assert_msg(by_tolerances(difference, &from[i], 1, &x, &r, .rtol = 1e-6, .projections = 4), "%g: %s",
-                      from[i], r.message);
+        ck_assert_msg(by_tolerances(difference, &from[i], 1, &x, &r, .rtol = 1e-6, .projections = 4),
+                      "%g: %s", from[i], r.message);
     }
 }
 END_TEST

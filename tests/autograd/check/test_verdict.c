@@ -63,11 +63,13 @@ START_TEST(the_judge) {
     double noise = tg_noise_of(on_line, &l, 1e-11);
     ck_assert_int_le(l.calls, 56);
     l.calls = 0;
-    ck_assert(tg_judge(on_line, &l, judged[_i].analytic, (tg_judge_opts){.noise = isfinite(noise) ? noise : 0}, &e) == TG_OK);
+    ck_assert(tg_judge(on_line, &l, judged[_i].analytic,
+                       (tg_judge_opts){.noise = isfinite(noise) ? noise : 0}, &e) == TG_OK);
     char text[512], cut[20];
     tg_evidence_text(&e, text, sizeof text);
     ck_assert_msg(e.verdict == judged[_i].verdict, "%s: %s", judged[_i].name, text);
-    if (judged[_i].law != TG_GAP_UNKNOWN) ck_assert_msg(e.law == judged[_i].law, "%s: %s", judged[_i].name, text);
+    if (judged[_i].law != TG_GAP_UNKNOWN)
+        ck_assert_msg(e.law == judged[_i].law, "%s: %s", judged[_i].name, text);
     ck_assert_msg(e.hint == judged[_i].hint, "%s: %s", judged[_i].name, text);
     ck_assert(e.evaluations == l.calls && l.calls <= 29);
     ck_assert(strncmp(text, tg_verdict_name(e.verdict), strlen(tg_verdict_name(e.verdict))) == 0);
@@ -126,7 +128,9 @@ END_TEST
 static tg_tensor *smooth(tg_tensor *const *in, void *user) {
     return (void)user, tg_tanh(tg_mul(in[0], tg_exp(in[1])));
 }
-static tg_tensor *input(double value, int64_t n) { return tg_set_requires_grad(tg_full(TG_F64, value, n), true); }
+static tg_tensor *input(double value, int64_t n) {
+    return tg_set_requires_grad(tg_full(TG_F64, value, n), true);
+}
 
 START_TEST(right_gradients) {
     tg_gradcheck_report r;
@@ -172,12 +176,14 @@ START_TEST(options) {
     ck_assert(s.calls == 3 && r.compared == 3 && r.left_out == 5);
     for (int i = 0; i < 8; i++) ck_assert_int_le(s.elements[i], 1);
     s = (seen){0};
-    ck_assert(tg_gradcheck(exp_of, NULL, 1, &x, &r, .directions = 2, .projections = 2, .each = see, .each_user = &s));
+    ck_assert(tg_gradcheck(exp_of, NULL, 1, &x, &r, .directions = 2, .projections = 2, .each = see,
+                           .each_user = &s));
     ck_assert(s.calls == 4 && s.directions == 4 && r.element == -1);
     s = (seen){.stop_at = 5};
     ck_assert(tg_gradcheck(exp_of, NULL, 1, &x, &r, .progress = until, .progress_user = &s));
     ck_assert(r.compared == 5 && r.left_out == 3);
-    ck_assert(!tg_gradcheck(exp_of, NULL, 1, &x, &r, .seconds = TG_ZERO) && r.compared == 0 && r.verdict == TG_NO_VERDICT);
+    ck_assert(!tg_gradcheck(exp_of, NULL, 1, &x, &r, .seconds = TG_ZERO) && r.compared == 0 &&
+              r.verdict == TG_NO_VERDICT);
     ck_assert_msg(strstr(r.message, "no time"), "%s", r.message);
     ck_assert(tg_gradcheck(exp_of, NULL, 1, &x, &r, .full = true) && r.evaluations >= 8 * 29);
     ck_assert(tg_gradcheck(exp_of, NULL, 1, &x, &r, .rtol = 1e-3));
@@ -238,14 +244,18 @@ START_TEST(no_functions) {
     static const struct {
         tg_gradcheck_fn f;
         const char *word;
-    } rows[] = {{unsteady, "not deterministic"}, {changing, "changes input 0"}, {growing, "returned [6]"},
-                {single, "f64"},                 {not_a_number, "NO VERDICT"}};
+    } rows[] = {{unsteady, "not deterministic"},
+                {changing, "changes input 0"},
+                {growing, "returned [6]"},
+                {single, "f64"},
+                {not_a_number, "NO VERDICT"}};
     tg_tensor *x = param(TG_SHAPE(3));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         tg_gradcheck_report r;
         calls = 0;
         ck_assert_msg(!tg_gradcheck(rows[i].f, NULL, 1, &x, &r), "row %zu: %s", i, r.message);
-        ck_assert_msg(!r.ok && r.verdict == TG_NO_VERDICT && strstr(r.message, rows[i].word), "row %zu: %s", i, r.message);
+        ck_assert_msg(!r.ok && r.verdict == TG_NO_VERDICT && strstr(r.message, rows[i].word), "row %zu: %s",
+                      i, r.message);
         for (int k = 0; k < 3; k++) ck_assert(tg_get(x, k) == k + 1);
         expect_ok();
     }
@@ -286,7 +296,8 @@ START_TEST(not_exercised) {
     tg_gradcheck_report r;
     tg_tensor *in[2] = {input(0.5, 2), input(0.25, 3)}, *empty = input(1, 0);
     ck_assert(!tg_gradcheck(of_first, NULL, 2, in, &r) && r.verdict == TG_NOT_EXERCISED);
-    ck_assert_msg(strstr(r.message, "input 1, [3] f64") && strstr(r.message, "does not depend"), "%s", r.message);
+    ck_assert_msg(strstr(r.message, "input 1, [3] f64") && strstr(r.message, "does not depend"), "%s",
+                  r.message);
     ck_assert(tg_gradcheck(of_first, NULL, 2, in, &r, .allow_zero = true));
     ck_assert(!tg_gradcheck(of_first, NULL, 1, &empty, &r) && strstr(r.message, "no elements"));
     ck_assert(tg_gradcheck(of_first, NULL, 1, &empty, &r, .allow_empty = true));
@@ -337,18 +348,26 @@ START_TEST(the_op_at_fault) {
     } rows[] = {{wrong_rule, NULL, 1, TG_FAULT_RULE},
                 {right_rule, wrong_kernel, 1, TG_FAULT_TRANSPOSE},
                 {constant_rule, NULL, 2, TG_FAULT_SECOND}};
-    tg_tensor *in[2] = {tg_set_name(tg_set_requires_grad(tg_from(TG_F64, ((double[]){1, -1, 2, 0.5, 0.1, 0.3}), 2, 3), true), "x"),
-                        tg_set_requires_grad(tg_from(TG_F64, ((double[]){0.2, 0.3, -0.1, 0.4, 0.6, -0.5}), 3, 2), true)};
+    tg_tensor *in[2] = {
+        tg_set_name(tg_set_requires_grad(tg_from(TG_F64, ((double[]){1, -1, 2, 0.5, 0.1, 0.3}), 2, 3), true),
+                    "x"),
+        tg_set_requires_grad(tg_from(TG_F64, ((double[]){0.2, 0.3, -0.1, 0.4, 0.6, -0.5}), 3, 2), true)};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         tg_gradcheck_report r;
-        planted = (tg_op){.name = "planted", .n_in = 1, .save = TG_IN(0), .infer = tg_infer_same, .forward = square_forward,
-                          .grad = rows[i].grad, .grad_kernel = rows[i].kernel};
+        planted = (tg_op){.name = "planted",
+                          .n_in = 1,
+                          .save = TG_IN(0),
+                          .infer = tg_infer_same,
+                          .forward = square_forward,
+                          .grad = rows[i].grad,
+                          .grad_kernel = rows[i].kernel};
         ck_assert(!tg_gradcheck(amid_others, NULL, 2, in, &r, .order = rows[i].order));
-        ck_assert_msg(r.verdict == TG_WRONG && strcmp(r.op, "planted") == 0 && r.fault == rows[i].fault, "row %zu: %d %s", i,
-                      r.fault, r.message);
+        ck_assert_msg(r.verdict == TG_WRONG && strcmp(r.op, "planted") == 0 && r.fault == rows[i].fault,
+                      "row %zu: %d %s", i, r.fault, r.message);
         ck_assert_msg(strstr(r.place, "planted(") && strstr(r.place, "[2, 2] f64"), "%s", r.place);
         ck_assert_msg(strstr(r.message, "input 0, x [2, 3] f64"), "%s", r.message);
-        ck_assert(!tg_gradcheck(amid_others, NULL, 2, in, &r, .order = rows[i].order, .no_search = true) && !r.op[0]);
+        ck_assert(!tg_gradcheck(amid_others, NULL, 2, in, &r, .order = rows[i].order, .no_search = true) &&
+                  !r.op[0]);
     }
     planted.grad = right_rule, planted.grad_kernel = NULL;
     tg_gradcheck_report r;
