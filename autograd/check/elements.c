@@ -47,8 +47,12 @@ static void find_noise(tg_check *c, tg_subject_line *line, double scale, double 
     double t = 0.125 * scale, of_gradients = c->s.order > 1 ? c->s.natural / pow(most, c->s.order - 1) : 0;
     tg_subject_on_line(&t, line);
     double least = 0x1p-53 * c->s.moved_size;
-    opts->hidden = fmax(0x1p-53 * (c->s.still_size + of_gradients), c->s.jitter);
-    if (tg_error_status() != TG_OK || !isfinite(least) || !isfinite(opts->hidden)) return;
+    opts->hidden = 0x1p-53 * (c->s.still_size + c->s.moved_size + of_gradients);
+    /* what S moves by where the inputs do by rounding; much more than that is noise, and no rounding */
+    if (!isfinite(opts->hidden)) opts->hidden = 0;
+    if (c->s.jitter <= 0x1p-40 * (c->s.natural + c->s.weights * most))
+        opts->hidden = fmax(opts->hidden, c->s.jitter);
+    if (tg_error_status() != TG_OK || !isfinite(least)) return;
     if (!(c->noisier >= 1) && least > 0) {
         double measured = tg_noise_of(tg_subject_on_line, line, 1e-11 * scale);
         c->noisier = isfinite(measured) ? fmax(1, measured / least) : 1;

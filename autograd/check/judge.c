@@ -112,7 +112,8 @@ static tg_verdict verdict_on(const tg_ladder *l, double a, allowance by) {
     if (!isfinite(a)) return TG_WRONG;
     double moves = tg_ladder_range(l), size = larger(a, n->value), h = l->above[0],
            noise = fmax(l->noise, by.hidden);
-    bool still = fabs(a) * h <= STILL * noise + BARS * by.rounding * h;
+    /* what a claims to move is lost in rounding; where f is noisier than that, what drowns is no rest */
+    bool still = fabs(a) * h <= STILL * (by.hidden > 0 ? by.hidden : l->noise) + BARS * by.rounding * h;
     if (moves <= STILL * l->noise && still) return TG_NOT_EXERCISED;
     if (is_kink(l, by) && (excluded(a, n, by) || !is_resolved(n, size)))
         return is_subgradient(l, a, by) ? TG_KINK : TG_WRONG;

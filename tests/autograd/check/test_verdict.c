@@ -307,6 +307,36 @@ START_TEST(not_exercised) {
 }
 END_TEST
 
+/* An element whose derivative drowns in the noise of f is not one that f does not depend on. */
+static tg_status noisy_forward(const tg_call *c) {
+    for (int64_t i = 0; i < c->out[0]->numel; i++) {
+        double x = tg_array_get(c->in[0], i), hash = sin(1e7 * x) * 43758.5453;
+        tg_array_set(c->out[0], i, i == 0 ? x * x : sin(x) + 0.1 * (hash - floor(hash)));
+    }
+    return TG_OK;
+}
+static void noisy_rule(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    tg_tensor *slope =
+        tg_concat(0, tg_mul_scalar(tg_slice(n->in[0], 0, 0, 1, 1), 2), tg_cos(tg_slice(n->in[0], 0, 1, 2, 1)));
+    din[0] = tg_mul(dout[0], slope);
+}
+static const tg_op noisy_op = {.name = "noisy",
+                               .n_in = 1,
+                               .save = TG_IN(0),
+                               .infer = tg_infer_same,
+                               .forward = noisy_forward,
+                               .grad = noisy_rule};
+static tg_tensor *noisy(tg_tensor *const *in, void *user) {
+    return (void)user, tg_apply(&noisy_op, in, 1, NULL);
+}
+
+START_TEST(what_drowns) {
+    tg_gradcheck_report r;
+    tg_tensor *x = tg_set_requires_grad(tg_from(TG_F64, ((double[]){1.2, 1.2}), 2), true);
+    ck_assert_msg(!tg_gradcheck(noisy, NULL, 1, &x, &r) && r.verdict == TG_NOISE_LIMITED, "%s", r.message);
+}
+END_TEST
+
 /* ---- what is at fault ---- */
 
 static tg_op planted; /* x^2 with a rule of the test's */
@@ -408,6 +438,7 @@ TCase *tcase_verdict(void) {
     tcase_add_test(tc, no_functions);
     tcase_add_test(tc, without_memory);
     tcase_add_test(tc, not_exercised);
+    tcase_add_test(tc, what_drowns);
     tcase_add_test(tc, the_op_at_fault);
     tcase_add_test(tc, pages);
     return tc;
