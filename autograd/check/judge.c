@@ -119,10 +119,10 @@ static tg_verdict verdict_on(const tg_ladder *l, double a, allowance by) {
         return is_subgradient(l, a, by) ? TG_KINK : TG_WRONG;
     double error = n->error + by.rounding;
     bool resolved = error <= RESOLVED * size || error <= RESOLVED_0 * moves / h;
-    if (!excluded(a, n, by))
-        return resolved ? TG_CORRECT : still && moves <= STILL * noise ? TG_NOT_EXERCISED : TG_NOISE_LIMITED;
+    const tg_verdict lost = still && moves <= STILL * noise ? TG_NOT_EXERCISED : TG_NOISE_LIMITED;
+    if (!excluded(a, n, by)) return resolved ? TG_CORRECT : lost;
     by.rounding += by.hidden / h;
-    if (!excluded(a, n, by)) return still && moves <= STILL * noise ? TG_NOT_EXERCISED : TG_NOISE_LIMITED;
+    if (!excluded(a, n, by)) return lost;
     return error <= size ? TG_WRONG : TG_NOISE_LIMITED;
 }
 
