@@ -30,6 +30,23 @@ const char *tg_hint_name(tg_hint hint) {
     return NAME(name, hint);
 }
 
+/* What the noise of a value would have to be for the error bar to be a hundredth of the derivative. */
+static double noise_needed(const tg_evidence *e) {
+    return e->noise * 0.01 * fmax(fabs(e->analytic), fabs(e->numeric)) / e->error;
+}
+
+static void write_why(FILE *file, const tg_evidence *e) {
+    if (e->verdict == TG_KINK)
+        fprintf(file, ", slopes %.6g to the left and %.6g to the right", e->left, e->right);
+    else
+        fprintf(file, "; %s", tg_gap_law_name(e->law));
+    if (!isnan(e->taylor)) fprintf(file, "; Taylor slope %.2f", e->taylor);
+    if (e->hint != TG_HINT_NONE) fprintf(file, "; %s", tg_hint_name(e->hint));
+    double needed = noise_needed(e);
+    if (e->verdict == TG_NOISE_LIMITED && needed > 0 && isfinite(needed))
+        fprintf(file, "; the noise of a value is %.1g, and %.1g would do", e->noise, needed);
+}
+
 void tg_evidence_text(const tg_evidence *e, char *text, size_t n) {
     if (!e || (!text && n)) {
         tg_fail(TG_ERR_ARGUMENT, "tg_evidence_text: the %s is NULL", e ? "text" : "evidence");
@@ -37,17 +54,10 @@ void tg_evidence_text(const tg_evidence *e, char *text, size_t n) {
     }
     int used = snprintf(text, n, "%s: analytic %.12g, numeric %.12g +- %.2g", tg_verdict_name(e->verdict),
                         e->analytic, e->numeric, e->error);
-    size_t at = used < 0 ? 0 : (size_t)used;
-    if (e->verdict == TG_KINK && at < n)
-        used =
-            snprintf(text + at, n - at, ", slopes %.6g to the left and %.6g to the right", e->left, e->right);
-    else if (at < n)
-        used = snprintf(text + at, n - at, "; %s", tg_gap_law_name(e->law));
-    at += used < 0 ? 0 : (size_t)used;
-    if (!isnan(e->taylor) && at < n)
-        used = snprintf(text + at, n - at, "; Taylor slope %.2f", e->taylor);
-    else
-        used = 0;
-    at += used < 0 ? 0 : (size_t)used;
-    if (e->hint != TG_HINT_NONE && at < n) snprintf(text + at, n - at, "; %s", tg_hint_name(e->hint));
+    if (used < 0 || (size_t)used >= n) return;
+    FILE *file = fmemopen(text + used, n - (size_t)used, "w");
+    if (!file) return; /* the numbers stand there */
+    write_why(file, e);
+    fclose(file);
+    text[n - 1] = '\0';
 }

@@ -61,11 +61,12 @@ typedef struct tg_gradcheck_opts {
     bool allow_empty;             /* inputs without elements pass */
     bool allow_zero; /* so do inputs that are not exercised: f does not move by them, and their gradients are 0 */
     int64_t samples; /* judges so many elements of each input that has more, drawn at random; 0: all */
-    int directions; /* judges derivatives along so many random directions of each input, in place of elements: 22 to 58
-                       * evaluations an input. One wrong element of N is diluted to a share of about 1/sqrt(N) of such a
+    int directions; /* judges derivatives along so many random directions of each input, in place of elements, 12 to 30
+                       * evaluations each. One wrong element of N is diluted to a share of about 1/sqrt(N) of such a
                        * derivative, of which 1e-6 is still seen. What the elements are, and KINKs of single ones among
                        * others that are none, this does not see. */
-    bool full; /* all rungs of the ladder for each derivative, 29 evaluations; else 11 where these suffice */
+    bool full; /* all rungs of the ladder for each derivative, 30 evaluations; else 12 where these suffice. Besides, at most 70
+                * an order, for noise, rounding and determinism */
     double seconds; /* what is not judged by then is left out, and counted; 0: no limit, TG_ZERO: nothing is judged */
     tg_check_progress progress; /* called after each derivative; NULL: none */
     void *progress_user;

@@ -337,6 +337,46 @@ START_TEST(what_drowns) {
 }
 END_TEST
 
+/* A hint for what only the other elements can tell; and what stands in for precision that is missing. */
+static tg_tensor *mean_for_sum(tg_tensor *const *in, void *user) {
+    (void)user;
+    tg_tensor *sum = tg_sum(tg_exp(in[0])), *mean = tg_mean(tg_exp(in[0]));
+    return tg_add(tg_detach(tg_sub(sum, mean)), mean);
+}
+static tg_tensor *permuted(tg_tensor *const *in, void *user) {
+    (void)user;
+    tg_tensor *x = in[0], *w = tg_arange(TG_F64, 1, 8, 1), *still = tg_detach(x),
+              *p = tg_add_scalar(tg_square(w), 1);
+    return tg_sum(tg_add(tg_mul(still, p), tg_mul(tg_sub(x, still), tg_flip(p, 0))));
+}
+
+START_TEST(hints_and_precision) {
+    tg_gradcheck_report r;
+    tg_tensor *x = tg_set_requires_grad(tg_arange(TG_F64, 0.1, 0.75, 0.1), true);
+    ck_assert(!tg_gradcheck(mean_for_sum, NULL, 1, &x, &r) && r.evidence.hint == TG_HINT_MEAN);
+    ck_assert_msg(strstr(r.message, "a mean stands for a sum"), "%s", r.message);
+    ck_assert(!tg_gradcheck(permuted, NULL, 1, &x, &r) && r.evidence.hint == TG_HINT_MOVED);
+    ck_assert_msg(strstr(r.message, "transposed or permuted"), "%s", r.message);
+    x = tg_set_requires_grad(tg_from(TG_F64, ((double[]){1.2, 1.2}), 2), true);
+    tg_gradcheck(noisy, NULL, 1, &x, &r);
+    ck_assert_msg(strstr(r.message, "the noise of a value is") && strstr(r.message, "would do"), "%s",
+                  r.message);
+}
+END_TEST
+
+/* Nothing depends on how many elements there are (jax#3130, chainer#3046). */
+static tg_tensor *mean_of_all(tg_tensor *const *in, void *user) {
+    return (void)user, tg_mean(tg_tanh(in[0]));
+}
+START_TEST(many_elements) {
+    tg_gradcheck_report r;
+    tg_tensor *x = tg_set_requires_grad(tg_randn(TG_F64, 200, 300), true);
+    ck_assert_msg(tg_gradcheck(mean_of_all, NULL, 1, &x, &r, .samples = 10), "%s", r.message);
+    ck_assert(r.verdict == TG_CORRECT && r.noticed == 10 && r.left_out == 60000 - 10);
+    ck_assert_msg(tg_gradcheck(mean_of_all, NULL, 1, &x, &r, .directions = 2), "%s", r.message);
+}
+END_TEST
+
 /* ---- what is at fault ---- */
 
 static tg_op planted; /* x^2 with a rule of the test's */
@@ -439,6 +479,8 @@ TCase *tcase_verdict(void) {
     tcase_add_test(tc, without_memory);
     tcase_add_test(tc, not_exercised);
     tcase_add_test(tc, what_drowns);
+    tcase_add_test(tc, hints_and_precision);
+    tcase_add_test(tc, many_elements);
     tcase_add_test(tc, the_op_at_fault);
     tcase_add_test(tc, pages);
     return tc;
