@@ -102,13 +102,22 @@ static void blame(tg_check *c, alone *a, int order) {
 
 /* ---- each node ---- */
 
+/* Whether output o goes on: into another node, or as the result y. Of an op's further outputs some are only for its own rule. */
+static bool goes_on(const tg_node *node, int o, const tg_tensor *y) {
+    if (node->n_out == 1 || node->out[o] == y) return true;
+    for (int64_t i = node->id + 1; i < tg_tape_nodes(); i++)
+        for (int k = 0; k < tg_tape_node(i)->n_in; k++)
+            if (tg_tape_node(i)->in[k] == node->out[o]) return true;
+    return false;
+}
+
 /* The order at which the node alone is wrong; 0: it is right, as far as can be told. */
-static int wrong_order(tg_check *c, alone *a) {
+static int wrong_order(tg_check *c, alone *a, const tg_tensor *y) {
     tg_gradcheck_report r;
     const tg_node *node = a->node;
     for (a->output = 0; a->output < node->n_out; a->output++) {
         const tg_slot *s = tg_slot_peek(node->out[a->output]);
-        if (!s || s->a.dtype != TG_F64 || !s->requires_grad) continue;
+        if (!s || s->a.dtype != TG_F64 || !s->requires_grad || !goes_on(node, a->output, y)) continue;
         tg_gradcheck_with(apply_again, a, a->n_leaf, a->leaf, &r,
                           (tg_gradcheck_opts){.directions = 2,
                                               .order = c->r->order,
@@ -129,13 +138,13 @@ static int wrong_order(tg_check *c, alone *a) {
     return 0;
 }
 
-static bool is_at_fault(tg_check *c, const tg_node *node) {
+static bool is_at_fault(tg_check *c, const tg_node *node, const tg_tensor *y) {
     tg_mark mark = tg_tape_mark();
     tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
     alone a;
     int order = 0;
     if (!node->op->has_state && node->op->grad != tg_no_grad && is_intact(node) && set_up(&a, node)) {
-        order = wrong_order(c, &a);
+        order = wrong_order(c, &a, y);
         if (a.output == node->n_out) a.output = 0;
         if (order > 0) blame(c, &a, order);
     }
@@ -164,7 +173,7 @@ void tg_check_locate(tg_check *c) {
             here = s && (node->in[k] == x || (s->node && s->node->id >= from && reached[s->node->id - from]));
         }
         reached[i - from] = here;
-        if (here && is_at_fault(c, node)) break;
+        if (here && is_at_fault(c, node, y)) break;
     }
     tg_error_clear();
     tg_tape_rewind(mark);

@@ -3,6 +3,7 @@
 
 #include "core/memory.h"
 #include "ops/elementwise/inplace.h"
+#include "ops/shape/create.h"
 
 #include <stdio.h>
 
@@ -39,8 +40,11 @@ static tg_status keep_buffers(subject *s) {
     if (s->buffer) tg_dealloc(s->buffer, (size_t)s->made * sizeof(tg_tensor *));
     s->buffer = all, s->made = m;
     while (s->n_buffers < m && tg_error_status() == TG_OK) {
-        tg_tensor *copy = tg_keep(tg_model_buffer_at(s->model, s->n_buffers));
-        if (tg_error_status() == TG_OK) s->buffer[s->n_buffers++] = copy;
+        const tg_tensor *b = tg_model_buffer_at(s->model, s->n_buffers);
+        tg_mark mark = tg_tape_mark();
+        tg_tensor *copy = tg_keep(tg_zeros_with(tg_dtype_of(b), tg_shape_of(b)));
+        tg_tape_rewind(mark);
+        if (tg_error_status() == TG_OK) tg_copy_(copy, b), s->buffer[s->n_buffers++] = copy;
     }
     return tg_error_status();
 }
