@@ -27,7 +27,7 @@ static bool finite_f64(const uint64_t *x, int64_t n) {
 #define BLOCK 8192
 
 static bool sums_are_finite(const tg_array *a, int64_t run) {
-    const tg_kernel_set *set = tg_kernels_for((tg_dtype)a->dtype);
+    const tg_kernel_set *set = tg_kernels_for(a->dtype);
     const int64_t size = a->dtype == TG_F32 ? 4 : 8;
     union {
         float f;

@@ -47,6 +47,7 @@ static void find_noise(tg_check *c, tg_subject_line *line, double scale, double 
     double t = 0.125 * scale, of_gradients = c->s.order > 1 ? c->s.natural / pow(most, c->s.order - 1) : 0;
     tg_subject_on_line(&t, line);
     double least = 0x1p-53 * c->s.moved_size;
+    if (!isfinite(of_gradients)) of_gradients = 0;
     opts->hidden = 0x1p-53 * (c->s.still_size + c->s.moved_size + of_gradients);
     /* what S moves by where the inputs do by rounding; much more than that is noise, and no rounding */
     if (!isfinite(opts->hidden)) opts->hidden = 0;
