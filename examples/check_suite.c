@@ -77,9 +77,12 @@ static const tg_op bump_op = {.name = "my_bump",
 /* ---- the suite ---- */
 
 static const tg_check_row rows[] = {
-    {.name = "softsign", .op = &softsign_op, .in = {{"ab", .kink = {0}, .n_kinks = 1}}, .any_shape = true},
-    {.name = "gated", .f = gated, .in = {{"ab"}, {"ab"}, {"ab", .low = 0.5, .high = 2}}, .any_shape = true},
-    {.name = "bump", .op = &bump_op, .in = {{"ab"}}, .any_shape = true},
+    {.name = "softsign", .op = &softsign_op, .in = {{.shape = "ab", .kink = {0}, .n_kinks = 1}}, .any_shape = true},
+    {.name = "gated",
+     .f = gated,
+     .in = {{.shape = "ab"}, {.shape = "ab"}, {.shape = "ab", .low = 0.5, .high = 2}},
+     .any_shape = true},
+    {.name = "bump", .op = &bump_op, .in = {{.shape = "ab"}}, .any_shape = true},
 };
 
 /* Counts what is as it should be: of bump FIRST and KERNEL fail, of the others nothing. */

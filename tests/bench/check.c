@@ -5,7 +5,9 @@
 #include <tapegrad.h>
 #include <time.h>
 
-static tg_tensor *layer(tg_tensor *const *in, void *user) { return (void)user, tg_tanh(tg_matmul(in[0], in[1])); }
+static tg_tensor *layer(tg_tensor *const *in, void *user) {
+    return (void)user, tg_tanh(tg_matmul(in[0], in[1]));
+}
 static tg_tensor *rows(tg_tensor *const *in, void *user) { return (void)user, tg_softmax(in[0], 1); }
 static tg_tensor *attention(tg_tensor *const *in, void *user) {
     (void)user;
@@ -18,7 +20,8 @@ static const struct {
     tg_gradcheck_fn f;
     int n;
     int64_t size[2];
-} functions[] = {{"tanh(x w)", layer, 2, {20, 20}}, {"softmax", rows, 1, {50, 16}}, {"attention", attention, 3, {16, 16}}};
+} functions[] = {
+    {"tanh(x w)", layer, 2, {20, 20}}, {"softmax", rows, 1, {50, 16}}, {"attention", attention, 3, {16, 16}}};
 
 static const struct {
     const char *name;
@@ -41,7 +44,8 @@ static int measure(int f, int w) {
     tg_gradcheck_report r;
     double best = 1e9;
     for (int i = 0; i < functions[f].n; i++)
-        in[i] = tg_set_requires_grad(tg_randn_with(TG_F64, TG_SHAPE(functions[f].size[0], functions[f].size[1])), true);
+        in[i] = tg_set_requires_grad(
+            tg_randn_with(TG_F64, TG_SHAPE(functions[f].size[0], functions[f].size[1])), true);
     for (int round = 0; round < 5; round++) {
         double t = now();
         if (!tg_gradcheck_with(functions[f].f, NULL, functions[f].n, in, &r, ways[w].opts))
