@@ -84,5 +84,6 @@ double tg_noise_of(tg_line phi, void *user, double step) {
         return tg_fail(TG_ERR_ARGUMENT, "tg_noise_of: the step is %g; it must be positive", step), NAN;
     double right = noise_to(phi, user, step, &size), left = noise_to(phi, user, -step, &size);
     if (isnan(right) && isnan(left)) return NAN;
-    return fmax(fmin(right, left), 0x1p-53 * size);
+    double least = right > 0 && left > 0 ? fmin(right, left) : fmax(right, left); /* one of them alone was found */
+    return fmax(least, 0x1p-53 * size);
 }
