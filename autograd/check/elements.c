@@ -44,7 +44,7 @@ static bool may_go_on(tg_check *c) {
  * that cancels is a rest of larger ones. By how much more than that f is noisy, as one that computes in single precision, is
  * measured along the first line of each order that moves anything. What does not move may do so by less than it can show. */
 static void find_noise(tg_check *c, tg_subject_line *line, double scale, double most, tg_judge_opts *opts) {
-    double t = 0.11731 * scale, of_gradients = c->s.order > 1 ? c->s.natural / pow(most, c->s.order - 1) : 0;
+    double t = 0.125 * scale, of_gradients = c->s.order > 1 ? c->s.natural / pow(most, c->s.order - 1) : 0;
     tg_subject_on_line(&t, line);
     double least = 0x1p-53 * c->s.moved_size;
     if (!isfinite(of_gradients)) of_gradients = 0;

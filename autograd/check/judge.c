@@ -4,13 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 
-/* A derivative that is 3 % off must be seen to be wrong, wherever in the error bars of BARS u the true one lies: u may be a
- * 220th of it. Where the derivative itself is 0, as at
+/* A derivative that is 3 % off must be seen to be wrong: u may be a hundredth of it. Where the derivative itself is 0, as at
  * the bottom of a bowl, u may be so small a part of the slope that phi has an eighth of the scale away. */
-static const double RESOLVED = 0.0045, RESOLVED_0 = 1e-7;
-
-/* The first step, in units of the scale: about an eighth, and no part of two that what repeats itself would meet again. */
-static const double FIRST_STEP = 0.11731;
+static const double RESOLVED = 0.01, RESOLVED_0 = 1e-7;
 
 /* Beyond so many error bars a value is excluded. */
 enum { BARS = 3 };
@@ -60,7 +56,7 @@ static double taylor_of(const tg_ladder *l, double a) {
 static tg_hint hint_of(double a, double n, double u) {
     static const double factor[] = {2, 0.5, 3, 1.0 / 3, 4, 0.25};
     if (a == 0) return TG_HINT_MISSING;
-    if (fabs(n) <= BARS * u) return u <= 1e-3 * fabs(a) ? TG_HINT_EXTRA : TG_HINT_NONE;
+    if (fabs(n) <= BARS * u) return TG_HINT_EXTRA;
     if (fabs(a / n + 1) < 1e-3) return TG_HINT_SIGN;
     for (int i = 0; i < 6; i++)
         if (fabs(a / n / factor[i] - 1) < 1e-3) return TG_HINT_FACTOR;
@@ -110,14 +106,6 @@ static bool is_subgradient(const tg_ladder *l, double a, allowance by) {
     return a >= fmin(r->value, s->value) - slack && a <= fmax(r->value, s->value) + slack;
 }
 
-/* Between the slopes to the two sides, as far as these are known: at a kink that is not resolved no value is excluded by n, which
- * then lies half-way. */
-static bool is_between(const tg_ladder *l, double a, allowance by) {
-    double r = l->right.value, s = l->left.value, slack = by.rtol * larger(r, s), known = 0.1 * larger(r, s);
-    return l->right.error <= known && l->left.error <= known && a >= fmin(r, s) - slack &&
-           a <= fmax(r, s) + slack;
-}
-
 static tg_verdict verdict_on(const tg_ladder *l, double a, allowance by) {
     const tg_limit *n = &l->central;
     if (l->n == 0) return TG_NO_VERDICT;
@@ -128,14 +116,14 @@ static tg_verdict verdict_on(const tg_ladder *l, double a, allowance by) {
     bool still = fabs(a) * h <= STILL * (by.hidden > 0 ? by.hidden : l->noise) + BARS * by.rounding * h;
     if (moves <= STILL * l->noise && still) return TG_NOT_EXERCISED;
     if (is_kink(l, by) && (excluded(a, n, by) || !is_resolved(n, size)))
-        return is_subgradient(l, a, by) ? TG_KINK : is_between(l, a, by) ? TG_NOISE_LIMITED : TG_WRONG;
+        return is_subgradient(l, a, by) ? TG_KINK : TG_WRONG;
     double error = n->error + by.rounding;
     bool resolved = error <= RESOLVED * size || error <= RESOLVED_0 * moves / h;
     const tg_verdict lost = still && moves <= STILL * noise ? TG_NOT_EXERCISED : TG_NOISE_LIMITED;
     if (!excluded(a, n, by)) return resolved ? TG_CORRECT : lost;
     by.rounding += by.hidden / h;
     if (!excluded(a, n, by)) return lost;
-    return error <= size && !is_between(l, a, by) ? TG_WRONG : TG_NOISE_LIMITED;
+    return error <= size ? TG_WRONG : TG_NOISE_LIMITED;
 }
 
 static bool has_decided(const tg_ladder *l, double a, allowance by) {
@@ -159,7 +147,6 @@ static void write_evidence(const tg_ladder *l, double a, allowance by, tg_eviden
     e->law = law_of(l, e, kink);
     if (e->verdict == TG_WRONG && isfinite(a) && !kink) e->hint = hint_of(a, e->numeric, e->error);
     e->noticed = a != 0 && verdict_on(l, -a, by) == TG_WRONG && verdict_on(l, 1.03 * a, by) == TG_WRONG;
-    if (kink && e->verdict == TG_CORRECT && !e->noticed) e->verdict = TG_KINK;
 }
 
 tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts, tg_evidence *out) {
@@ -172,7 +159,7 @@ tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts,
             "tg_judge: .scale is %g, .rtol %g, .noise %g, .rounding %g, .hidden %g; none may be negative",
             opts.scale, opts.rtol, opts.noise, opts.rounding, opts.hidden);
     allowance by = {opts.rtol > 0 ? opts.rtol : 1e-6, opts.rounding, opts.hidden};
-    double h = FIRST_STEP * (opts.scale > 0 ? opts.scale : 1);
+    double h = 0.125 * (opts.scale > 0 ? opts.scale : 1);
     tg_ladder l;
     if (tg_ladder_begin(&l, phi, user, opts.noise))
         for (int i = 0; i < TG_RUNGS; i++) { /* the edge of a domain may be near */

@@ -50,11 +50,10 @@ static finding settle(double *d, double *noise) {
     return TOO_LONG;
 }
 
-/* Values to one side, so that a kink at 0 has no part in them. */
 static finding look(tg_line phi, void *user, double step, double *noise, double *size) {
     double value[VALUES];
     for (int i = 0; i < VALUES; i++) {
-        double t = i * step;
+        double t = (i - VALUES / 2) * step;
         value[i] = phi(&t, user);
         if (!isfinite(value[i])) return NOT_FINITE;
         *size = fmax(*size, fabs(value[i]));
@@ -62,28 +61,19 @@ static finding look(tg_line phi, void *user, double step, double *noise, double 
     return settle(value, noise);
 }
 
-/* That of one side; 0: none was found. NaN where phi is not finite. */
-static double noise_to(tg_line phi, void *user, double step, double *size) {
-    double noise = 0;
+double tg_noise_of(tg_line phi, void *user, double step) {
+    double noise = 0, size = 0;
+    if (!phi) return tg_fail(TG_ERR_ARGUMENT, "tg_noise_of: the function is NULL"), NAN;
+    if (!(step > 0) || !isfinite(step))
+        return tg_fail(TG_ERR_ARGUMENT, "tg_noise_of: the step is %g; it must be positive", step), NAN;
     for (int i = 0; i < TRIES; i++) {
         double here = 0;
-        finding f = look(phi, user, step, &here, size);
+        finding f = look(phi, user, step, &here, &size);
         if (f == NOT_FINITE) return NAN;
         if (f == TOO_SHORT && noise > 0) break; /* the shorter step tells nothing */
         if (f == FOUND && noise > 0 && here > noise / 5) break;
         if (f == FOUND) noise = here; /* of noise, unlike of a kink, as much is seen with a shorter step */
         step = f == TOO_SHORT ? step * 30 : step / 30;
     }
-    return noise;
-}
-
-double tg_noise_of(tg_line phi, void *user, double step) {
-    double size = 0;
-    if (!phi) return tg_fail(TG_ERR_ARGUMENT, "tg_noise_of: the function is NULL"), NAN;
-    if (!(step > 0) || !isfinite(step))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_noise_of: the step is %g; it must be positive", step), NAN;
-    double right = noise_to(phi, user, step, &size), left = noise_to(phi, user, -step, &size);
-    if (isnan(right) && isnan(left)) return NAN;
-    double least = right > 0 && left > 0 ? fmin(right, left) : fmax(right, left); /* one of them alone was found */
-    return fmax(least, 0x1p-53 * size);
+    return fmax(noise, 0x1p-53 * size);
 }

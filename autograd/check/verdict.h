@@ -99,8 +99,7 @@ typedef struct tg_judge_opts {
  * a struct, not named arguments: this header stands alone. */
 TG_API tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts, tg_evidence *out);
 
-/* The noise of phi near 0: differences of eight values that lie `step` apart, a step too short for phi to be seen to curve, to
- * either side, of which the less noisy counts.
+/* The noise of phi near 0: differences of eight values that lie `step` apart, a step too short for phi to be seen to curve.
  * It looks for that step itself, from the one given on. NaN where phi is not finite; never less than rounding. */
 TG_API double tg_noise_of(tg_line phi, void *user, double step);
 

@@ -186,7 +186,7 @@ static const corpus_case corpus[] = {
      {0.7, 1.1, -0.3}},
     {.name = "step below the forward's epsilon (jax#7742, pytorch#115634)",
      .source = FALSE_ALARM,
-     .verdict = TG_NOISE_LIMITED,
+     .verdict = TG_CORRECT,
      .op = ELEMENTWISE("half_precision", half_precision, one),
      2,
      {3.3, 900}},
