@@ -91,8 +91,8 @@ static tg_status judge_direction(tg_check *c, int k, double *d, double most) {
     const tg_array *x = &c->s.was[k];
     double analytic = 0, rounding = 0;
     for (int64_t i = 0; i < x->numel; i++) {
-        double u = tg_rng_uniform(&c->s.rng), size = fmax(fabs(tg_array_get(x, i)), 0.1 * most);
-        d[i] = (u < 0.5 ? -0.5 - 2 * u : 2 * u - 0.5) * (size > 0 && isfinite(size) ? size : 1);
+        double size = fmax(fabs(tg_array_get(x, i)), 0.1 * most);
+        d[i] = tg_check_signed(tg_rng_uniform(&c->s.rng)) * (size > 0 && isfinite(size) ? size : 1);
         analytic += d[i] * c->s.analytic[k][i];
         rounding += fabs(d[i]) * c->s.rounding[k][i];
     }

@@ -1,5 +1,6 @@
 /* The function checked, along lines through its inputs. */
 #include "autograd/check/subject.h"
+#include "autograd/check/tally.h"
 #include "core/work.h"
 
 #include <math.h>
@@ -15,10 +16,7 @@ void *tg_subject_memory(size_t n, size_t size) {
 tg_tensor *tg_subject_random(tg_subject *s, tg_shape shape) {
     tg_tensor *v = tg_zeros_with(TG_F64, shape);
     const tg_array *a = tg_is_poison(v) ? NULL : tg_array_of(v);
-    for (int64_t i = 0; a && i < a->numel; i++) {
-        double u = tg_rng_uniform(&s->rng);
-        tg_array_set(a, i, u < 0.5 ? -0.5 - 2 * u : 2 * u - 0.5);
-    }
+    for (int64_t i = 0; a && i < a->numel; i++) tg_array_set(a, i, tg_check_signed(tg_rng_uniform(&s->rng)));
     return v;
 }
 
