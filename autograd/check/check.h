@@ -23,6 +23,7 @@ typedef struct tg_check {
     int64_t all;             /* derivatives to be judged */
     int64_t began;           /* on the clock of core/span.h */
     double noisier;          /* than rounding, f's values are by so much; 0: not measured yet */
+    int in_vain;             /* measured again without finding more */
     bool stopped;            /* out of time, or by the progress function */
 } tg_check;
 

@@ -40,6 +40,12 @@ static bool may_go_on(tg_check *c) {
     return !c->stopped;
 }
 
+/* By how much more f is noisy than by rounding, as one that computes in single precision is. */
+static double noisier_along(tg_subject_line *line, double scale, double least) {
+    double measured = tg_noise_of(tg_subject_on_line, line, scale);
+    return isfinite(measured) ? fmax(1, measured / least) : 1;
+}
+
 /* A value rounds by 2^-53 of the size of what moves, at least; of gradients also of what those of order 1 are by nature, as one
  * that cancels is a rest of larger ones. By how much more than that f is noisy, as one that computes in single precision, is
  * measured along the first line of each order that moves anything. What does not move may do so by less than it can show. */
@@ -54,11 +60,25 @@ static void find_noise(tg_check *c, tg_subject_line *line, double scale, double 
     if (c->s.jitter <= 0x1p-40 * (c->s.natural + c->s.weights * most))
         opts->hidden = fmax(opts->hidden, c->s.jitter);
     if (tg_error_status() != TG_OK || !isfinite(least)) return;
-    if (!(c->noisier >= 1) && least > 0) {
-        double measured = tg_noise_of(tg_subject_on_line, line, 1e-11 * scale);
-        c->noisier = isfinite(measured) ? fmax(1, measured / least) : 1;
-    }
+    if (!(c->noisier >= 1) && least > 0) c->noisier = noisier_along(line, scale, least);
     opts->noise = fmax(least * fmax(1, c->noisier), 0x1p-53 * of_gradients);
+}
+
+/* f may be noisy along this line alone: before it is said to be WRONG the noise is measured here, at other points, too.
+ * After so many lines where it was no larger it is not. */
+enum { MOST_IN_VAIN = 16 };
+
+static void judge_again(tg_check *c, tg_subject_line *line, double analytic, tg_judge_opts *opts,
+                        tg_evidence *e) {
+    if (c->in_vain == MOST_IN_VAIN || !(opts->noise > 0)) return;
+    double noisier = noisier_along(line, 0.7 * opts->scale, opts->noise);
+    if (tg_error_status() != TG_OK) return;
+    if (noisier < 2) {
+        c->in_vain++;
+        return;
+    }
+    opts->noise *= noisier;
+    tg_judge(tg_subject_on_line, line, analytic, *opts, e);
 }
 
 static tg_status judge(tg_check *c, tg_subject_line *line, double analytic, double rounding, double scale,
@@ -68,6 +88,7 @@ static tg_status judge(tg_check *c, tg_subject_line *line, double analytic, doub
     tg_judge_opts opts = {.scale = scale, .rtol = c->opts.rtol, .rounding = rounding, .full = c->opts.full};
     find_noise(c, line, scale, most > 0 && isfinite(most) ? most : 1, &opts);
     if (tg_error_status() == TG_OK) tg_judge(tg_subject_on_line, line, analytic, opts, &one.evidence);
+    if (one.evidence.verdict == TG_WRONG) judge_again(c, line, analytic, &opts, &one.evidence);
     if (tg_error_status() == TG_OK) note(c, line->k, &one);
     return tg_error_status();
 }
@@ -131,7 +152,7 @@ static tg_status judge_elements(tg_check *c, int k, double most) {
 }
 
 tg_status tg_check_judge(tg_check *c) {
-    c->noisier = 0;
+    c->noisier = 0, c->in_vain = 0;
     for (int k = 0; k < c->s.n_which && tg_error_status() == TG_OK; k++) {
         if (c->s.was[k].numel == 0) continue;
         double most = largest(&c->s.was[k]);

@@ -46,12 +46,12 @@ static void note(run *c, int64_t element, const tg_evidence *e, double forward) 
 }
 
 static double noise_along(tg_products_line *line, double scale) {
-    double noise = tg_noise_of(tg_products_on_line, line, 1e-11 * scale);
+    double noise = tg_noise_of(tg_products_on_line, line, scale);
     return isfinite(noise) ? noise : 0;
 }
 
 /* The noise is measured along the first line and taken to be the same along the others. Where that gives no CORRECT, it is
- * measured along this one: f may be noisy in one element alone. After so many elements of which it was the same it is not. */
+ * measured along this one, at other points: f may be noisy in one element alone. After so many elements of which it was the same it is not. */
 enum { MOST_IN_VAIN = 16 };
 
 static tg_status judge(run *c, tg_products_line *line, double analytic, double scale, tg_evidence *e) {
@@ -60,7 +60,7 @@ static tg_status judge(run *c, tg_products_line *line, double analytic, double s
     if (tg_error_status() == TG_OK) tg_judge(tg_products_on_line, line, analytic, opts, e);
     if (tg_error_status() != TG_OK || e->verdict == TG_CORRECT || c->in_vain == MOST_IN_VAIN)
         return tg_error_status();
-    opts.noise = noise_along(line, scale);
+    opts.noise = noise_along(line, 0.7 * scale);
     if (opts.noise > 2 * c->noise && tg_error_status() == TG_OK)
         tg_judge(tg_products_on_line, line, analytic, opts, e);
     else

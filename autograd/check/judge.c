@@ -4,12 +4,19 @@
 #include <math.h>
 #include <stdio.h>
 
-/* A derivative that is 3 % off must be seen to be wrong: u may be a hundredth of it. Where the derivative itself is 0, as at
+/* A derivative that is 3 % off must be seen to be wrong, more than BARS times u away from n, which may itself be u off: u may be a
+ * 110th of it. Where the derivative itself is 0, as at
  * the bottom of a bowl, u may be so small a part of the slope that phi has an eighth of the scale away. */
-static const double RESOLVED = 0.01, RESOLVED_0 = 1e-7;
+static const double RESOLVED = 0.009, RESOLVED_0 = 1e-7;
 
 /* Beyond so many error bars a value is excluded. */
-enum { BARS = 3 };
+enum { BARS = 2 };
+
+/* The ladder begins at this part of the scale, no power of 2: a function of period 2^-k would repeat itself at every step. */
+static const double FIRST_STEP = 0.11731;
+
+/* So many rungs are a factor of 4 apart, and those that follow 16 where they have told nothing. */
+enum { RUNGS_4 = 6 };
 
 /* phi does not move where all of its values are within so much noise of each other. */
 enum { STILL = 16 };
@@ -56,7 +63,7 @@ static double taylor_of(const tg_ladder *l, double a) {
 static tg_hint hint_of(double a, double n, double u) {
     static const double factor[] = {2, 0.5, 3, 1.0 / 3, 4, 0.25};
     if (a == 0) return TG_HINT_MISSING;
-    if (fabs(n) <= BARS * u) return TG_HINT_EXTRA;
+    if (fabs(n) <= BARS * u && u <= 1e-3 * fabs(a)) return TG_HINT_EXTRA;
     if (fabs(a / n + 1) < 1e-3) return TG_HINT_SIGN;
     for (int i = 0; i < 6; i++)
         if (fabs(a / n / factor[i] - 1) < 1e-3) return TG_HINT_FACTOR;
@@ -123,7 +130,7 @@ static tg_verdict verdict_on(const tg_ladder *l, double a, allowance by) {
     if (!excluded(a, n, by)) return resolved ? TG_CORRECT : lost;
     by.rounding += by.hidden / h;
     if (!excluded(a, n, by)) return lost;
-    return error <= size ? TG_WRONG : TG_NOISE_LIMITED;
+    return error <= 0.125 * size ? TG_WRONG : TG_NOISE_LIMITED;
 }
 
 static bool has_decided(const tg_ladder *l, double a, allowance by) {
@@ -147,6 +154,7 @@ static void write_evidence(const tg_ladder *l, double a, allowance by, tg_eviden
     e->law = law_of(l, e, kink);
     if (e->verdict == TG_WRONG && isfinite(a) && !kink) e->hint = hint_of(a, e->numeric, e->error);
     e->noticed = a != 0 && verdict_on(l, -a, by) == TG_WRONG && verdict_on(l, 1.03 * a, by) == TG_WRONG;
+    if (kink && e->verdict == TG_CORRECT && !e->noticed) e->verdict = TG_KINK; /* the mean of two slopes */
 }
 
 tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts, tg_evidence *out) {
@@ -159,11 +167,12 @@ tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts,
             "tg_judge: .scale is %g, .rtol %g, .noise %g, .rounding %g, .hidden %g; none may be negative",
             opts.scale, opts.rtol, opts.noise, opts.rounding, opts.hidden);
     allowance by = {opts.rtol > 0 ? opts.rtol : 1e-6, opts.rounding, opts.hidden};
-    double h = 0.125 * (opts.scale > 0 ? opts.scale : 1);
+    double h = FIRST_STEP * (opts.scale > 0 ? opts.scale : 1);
     tg_ladder l;
     if (tg_ladder_begin(&l, phi, user, opts.noise))
-        for (int i = 0; i < TG_RUNGS; i++) { /* the edge of a domain may be near */
-            h /= tg_ladder_descend(&l, h) ? 4 : 16;
+        for (int i = 0; i < TG_RUNGS; i++) { /* the edge of a domain may be near, or all steps so far too coarse */
+            bool stands = tg_ladder_descend(&l, h);
+            h /= stands && (i < RUNGS_4 || l.central.error <= fabs(l.central.value)) ? 4 : 16;
             if (!opts.full && has_decided(&l, analytic, by)) break;
         }
     write_evidence(&l, analytic, by, out);

@@ -1,79 +1,144 @@
-/* The noise of a function: Moré and Wild, "Estimating computational noise", SIAM J. Sci. Comput. 33 (2011). */
+/* The noise of a function: what is left of its values beside a smooth curve, if it is as much nearer to 0 (as Moré and Wild
+ * hold, "Estimating computational noise", SIAM J. Sci. Comput. 33, 2011) and not the wiggle of a continuous function.
+ *
+ * The points are drawn, since a lattice, such as float makes of doubles, may look smooth in equal steps. Each side of 0 has
+ * a curve of its own: 0 is where kinks and jumps are asked about. */
 #include "autograd/check/verdict.h"
 
+#include <limits.h>
 #include <math.h>
 
-enum { VALUES = 8, TRIES = 7 };
+enum { VALUES = 8, TERMS = 4, LOOKS = 8 };
 
-typedef enum finding { FOUND, TOO_SHORT, TOO_LONG, NOT_FINITE } finding;
+/* Values to one side of 0, from the nearest on, and what is left of them. */
+typedef struct side {
+    double t[VALUES], value[VALUES], rest[VALUES];
+} side;
 
-/* The differences of level k replace those of level k - 1. */
-static void differences(double *d, int k) {
-    for (int i = 0; i < VALUES - k; i++) d[i] = d[i + 1] - d[i];
-}
-
-/* Whether some differences of the second level, not the one or two that a kink or jump makes, are of the largest's size. */
-static bool is_spread(const double *d) {
-    double most = 0;
-    int n = 0;
-    for (int i = 0; i < VALUES - 2; i++) most = fmax(most, fabs(d[i]));
-    for (int i = 0; i < VALUES - 2; i++) n += fabs(d[i]) > 0.01 * most;
-    return n >= 3;
-}
-
-/* The first level k of differences whose size has settled: noise of deviation s makes k-th differences of mean square
- * s^2 (2k)! / (k!)^2, while those of a smooth function fall off fast. They change sign, too. */
-static finding settle(double *d, double *noise) {
-    double sigma[VALUES], weight = 1;
-    bool changes[VALUES] = {false};
-    int zeros = 0;
-    for (int k = 1; k < VALUES; k++) {
-        double sum = 0;
-        weight *= k / (2.0 * (2 * k - 1));
-        differences(d, k);
-        if (k == 2 && !is_spread(d)) return TOO_SHORT;
-        for (int i = 0; i < VALUES - k; i++) {
-            sum += d[i] * d[i];
-            zeros += k == 1 && d[i] == 0;
-            if (i > 0) changes[k] |= (d[i - 1] < 0) != (d[i] < 0);
+/* Takes the cubic that fits best away from the values, by orthogonal polynomials, and returns the sum of squares left. */
+static double take_cubic(side *s, double reach) {
+    double q[TERMS][VALUES], sum = 0;
+    for (int k = 0; k < TERMS; k++) {
+        double norm = 0, along = 0;
+        for (int i = 0; i < VALUES; i++) q[k][i] = k ? q[k - 1][i] * s->t[i] / reach : 1;
+        for (int j = 0; j < k; j++) {
+            double dot = 0;
+            for (int i = 0; i < VALUES; i++) dot += q[j][i] * q[k][i];
+            for (int i = 0; i < VALUES; i++) q[k][i] -= dot * q[j][i];
         }
-        sigma[k] = sqrt(weight * sum / (VALUES - k));
+        for (int i = 0; i < VALUES; i++) norm += q[k][i] * q[k][i];
+        norm = norm > 0 ? 1 / sqrt(norm) : 0;
+        for (int i = 0; i < VALUES; i++) along += (q[k][i] *= norm) * s->rest[i];
+        for (int i = 0; i < VALUES; i++) s->rest[i] -= along * q[k][i];
     }
-    if (2 * zeros >= VALUES) return TOO_SHORT;
-    for (int k = 1; k + 2 < VALUES; k++) {
-        double low = fmin(sigma[k], fmin(sigma[k + 1], sigma[k + 2]));
-        double high = fmax(sigma[k], fmax(sigma[k + 1], sigma[k + 2]));
-        if (high > 4 * low || !changes[k]) continue;
-        *noise = sigma[k];
-        return FOUND;
-    }
-    return TOO_LONG;
+    for (int i = 0; i < VALUES; i++) sum += s->rest[i] * s->rest[i];
+    return sum;
 }
 
-static finding look(tg_line phi, void *user, double step, double *noise, double *size) {
-    double value[VALUES];
+/* Neighbours that differ more than others, less a trend. */
+typedef struct pair {
+    double trend, from, to, apart;
+} pair;
+
+/* What the values within `reach` of 0 show. */
+typedef struct view {
+    double noise, size;  /* deviation from smooth curves; the largest value */
+    pair raw, trendless; /* differences as they are, and less the slope of their side */
+    int still, moves;    /* neighbours that are equal, and that differ */
+} view;
+
+/* The values to one side, up to `reach`, whose sign is the side's; false where one is not finite. `drawn` of [0, 1) goes on
+ * by the golden section. */
+static bool look_aside(tg_line phi, void *user, double reach, double *drawn, side *s, double *size) {
+    double largest = 0;
     for (int i = 0; i < VALUES; i++) {
-        double t = (i - VALUES / 2) * step;
-        value[i] = phi(&t, user);
-        if (!isfinite(value[i])) return NOT_FINITE;
-        *size = fmax(*size, fabs(value[i]));
+        *drawn += *drawn < 0.3819660112501051 ? 0.6180339887498949 : -0.3819660112501051;
+        s->t[i] = reach * (i + 0.1 + 0.8 * *drawn) / VALUES;
+        s->value[i] = phi(&s->t[i], user);
+        if (!isfinite(s->value[i])) return false;
+        s->rest[i] = s->value[i] - s->value[0];
+        largest = fmax(largest, fabs(s->value[i]));
     }
-    return settle(value, noise);
+    *size = fmax(*size, largest);
+    return true;
 }
 
-double tg_noise_of(tg_line phi, void *user, double step) {
-    double noise = 0, size = 0;
-    if (!phi) return tg_fail(TG_ERR_ARGUMENT, "tg_noise_of: the function is NULL"), NAN;
-    if (!(step > 0) || !isfinite(step))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_noise_of: the step is %g; it must be positive", step), NAN;
-    for (int i = 0; i < TRIES; i++) {
-        double here = 0;
-        finding f = look(phi, user, step, &here, &size);
-        if (f == NOT_FINITE) return NAN;
-        if (f == TOO_SHORT && noise > 0) break; /* the shorter step tells nothing */
-        if (f == FOUND && noise > 0 && here > noise / 5) break;
-        if (f == FOUND) noise = here; /* of noise, unlike of a kink, as much is seen with a shorter step */
-        step = f == TOO_SHORT ? step * 30 : step / 30;
+static void find_pair(const side *s, double trend, pair *most) {
+    for (int i = 0; i + 1 < VALUES; i++) {
+        double apart = fabs(s->value[i + 1] - s->value[i] - trend * (s->t[i + 1] - s->t[i]));
+        if (apart > most->apart) *most = (pair){trend, s->t[i], s->t[i + 1], apart};
     }
-    return fmax(noise, 0x1p-53 * size);
+}
+
+static bool look(tg_line phi, void *user, double reach, double *drawn, view *v) {
+    double sum = 0;
+    int sides = 0;
+    *v = (view){0};
+    for (int sign = 1; sign >= -1; sign -= 2) {
+        side s;
+        if (!look_aside(phi, user, sign * reach, drawn, &s, &v->size)) continue;
+        sum += take_cubic(&s, reach), sides++;
+        double trend = (s.value[VALUES - 1] - s.value[0]) / (s.t[VALUES - 1] - s.t[0]);
+        find_pair(&s, 0, &v->raw);
+        find_pair(&s, trend, &v->trendless);
+        for (int i = 0; i + 1 < VALUES; i++) *(s.value[i] == s.value[i + 1] ? &v->still : &v->moves) += 1;
+    }
+    if (sides > 0) v->noise = sqrt(sum / (sides * (VALUES - TERMS)));
+    return sides > 0;
+}
+
+static double beside(tg_line phi, void *user, double *t, double trend) {
+    double value = phi(t, user);
+    return value - trend * *t;
+}
+
+/* Whether phi, less its trend, leaps by about the noise between the two: halves the interval, always the half that differs
+ * more, until it differs by far less than that, for phi is continuous there, or cannot be halved. At a pole it then differs
+ * by far more. */
+static bool leaps_between(tg_line phi, void *user, const pair *p, double noise) {
+    double from = p->from, to = p->to;
+    double a = beside(phi, user, &from, p->trend), b = beside(phi, user, &to, p->trend);
+    while (fabs(b - a) > noise / 64) {
+        double middle = from + (to - from) / 2, value = beside(phi, user, &middle, p->trend);
+        if (!isfinite(value)) return false;
+        if (fabs(middle) <= fmin(fabs(from), fabs(to)) || fabs(middle) >= fmax(fabs(from), fabs(to))) break;
+        if (fabs(value - a) > fabs(b - value))
+            to = middle, b = value;
+        else
+            from = middle, a = value;
+    }
+    return fabs(b - a) > noise / 8 && fabs(b - a) < 64 * noise;
+}
+
+/* A staircase has its leaps where it differs more; with a slope between them, where it differs more from its trend. */
+static bool leaps(tg_line phi, void *user, const view *v) {
+    return leaps_between(phi, user, &v->raw, v->noise) || leaps_between(phi, user, &v->trendless, v->noise);
+}
+
+static bool is_as_large(const view *v, const view *before) {
+    return v->noise > before->noise / 4 && v->noise < 4 * before->noise;
+}
+
+/* Noise is as large in three views, each of a 32nd of the one before, or in two and then gone with all movement: on one step
+ * of a staircase. A function of many variables with a jump here and there has fewer of them in each view, and moves. */
+static bool is_noise(const view v[3]) {
+    return is_as_large(&v[1], &v[0]) && (is_as_large(&v[2], &v[1]) || v[2].still > v[2].moves);
+}
+
+double tg_noise_of(tg_line phi, void *user, double scale) {
+    if (!phi) return tg_fail(TG_ERR_ARGUMENT, "tg_noise_of: the function is NULL"), NAN;
+    if (!(scale > 0) || !isfinite(scale))
+        return tg_fail(TG_ERR_ARGUMENT, "tg_noise_of: the scale is %g; it must be positive", scale), NAN;
+    double reach = scale / 8, noise = NAN, drawn = 0;
+    view v[3] = {{0}};
+    for (int i = 0; i < LOOKS; i++, reach /= 32) {
+        view now;
+        if (!look(phi, user, reach, &drawn, &now)) continue;
+        v[0] = v[1], v[1] = v[2], v[2] = now;
+        if (is_noise(v) && leaps(phi, user, &v[1]))
+            return sqrt((v[0].noise * v[0].noise + v[1].noise * v[1].noise) / 2);
+        noise = fmax(now.noise, 0x1p-53 * now.size);
+        if (now.noise <= 0x1p-51 * now.size) break;
+    }
+    return noise;
 }

@@ -1,4 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
+#include "core/memory.h"
 #include "tests/fuzz/fuzz_file.h"
 
 #include <dirent.h>
@@ -176,6 +177,7 @@ int main(int argc, char **argv) {
     mutate(count);
     printf("%d files, %ld inputs made of them\n", n_seeds, count);
     for (int i = 0; i < n_seeds; i++) free(seeds[i].bytes);
+    tg_memory_trim();
     return 0;
 }
 #endif

@@ -60,8 +60,8 @@ static const struct {
 START_TEST(the_judge) {
     line l = {judged[_i].f, judged[_i].x, 0};
     tg_evidence e;
-    double noise = tg_noise_of(on_line, &l, 1e-11);
-    ck_assert_int_le(l.calls, 56);
+    double noise = tg_noise_of(on_line, &l, 1);
+    ck_assert_int_le(l.calls, 400);
     l.calls = 0;
     ck_assert(tg_judge(on_line, &l, judged[_i].analytic,
                        (tg_judge_opts){.noise = isfinite(noise) ? noise : 0}, &e) == TG_OK);
@@ -97,10 +97,10 @@ END_TEST
 static double with_noise(double x) { return sin(x) + 1e-6 * (rand() / (double)RAND_MAX - 0.5); }
 START_TEST(noise_is_measured) {
     line noisy = {with_noise, 1, 0}, smooth = {sin, 1, 0}, edge = {fabs, 0, 0};
-    double is = tg_noise_of(on_line, &noisy, 1e-11), should = 1e-6 / sqrt(12);
+    double is = tg_noise_of(on_line, &noisy, 1), should = 1e-6 / sqrt(12);
     ck_assert_msg(is > should / 3 && is < should * 3, "%g instead of %g", is, should);
-    ck_assert(tg_noise_of(on_line, &smooth, 1e-11) < 1e-15);
-    ck_assert(tg_noise_of(on_line, &edge, 1e-11) < 1e-15);
+    ck_assert(tg_noise_of(on_line, &smooth, 1) < 1e-15);
+    ck_assert(tg_noise_of(on_line, &edge, 1) < 1e-15);
 }
 END_TEST
 
@@ -118,7 +118,7 @@ START_TEST(the_judge_refuses) {
     ck_assert(isnan(tg_noise_of(NULL, &l, 1)));
     expect_error(TG_ERR_ARGUMENT, "tg_noise_of");
     ck_assert(isnan(tg_noise_of(on_line, &l, 0)));
-    expect_error(TG_ERR_ARGUMENT, "step");
+    expect_error(TG_ERR_ARGUMENT, "scale");
     ck_assert_str_eq(tg_verdict_name((tg_verdict)77), "NO VERDICT");
 }
 END_TEST
@@ -139,7 +139,8 @@ START_TEST(right_gradients) {
     for (int order = 1; order <= 4; order++) {
         ck_assert_msg(tg_gradcheck(smooth, NULL, 2, in, &r, .order = order), "%s", r.message);
         ck_assert(r.verdict == TG_CORRECT && r.compared == order * 5 && r.noticed == r.compared);
-        ck_assert(r.verdicts[TG_CORRECT] == r.compared && r.worst <= 1 && r.evaluations <= r.compared * 30);
+        ck_assert(r.verdicts[TG_CORRECT] == r.compared && r.worst <= 1 &&
+                  r.evaluations <= r.compared * 30 + 100 * order); /* the noise of each order */
     }
     ck_assert(tg_tape_tensors() == tensors && !tg_has_grad(in[0]));
 }
