@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* cube: out = x^3 */
 static tg_status cube_forward(const tg_call *c) {
@@ -205,6 +206,34 @@ START_TEST(test_many_inputs) {
     for (int i = 0; i < MANY; i++) expect_value(tg_grad_of(x[i]), MANY * (MANY - 1));
     ck_assert(tg_is_poison(tg_apply(&addall, x, 0, NULL)));
     expect_error(TG_ERR_ARGUMENT, "addall", "at least one");
+}
+END_TEST
+
+/* Attributes that an op does not have reach neither the op nor its kernels. */
+static const void *given;
+static tg_status note_attr(const tg_call *c) {
+    given = c->attr;
+    tg_array_set(c->out[0], 0, 1);
+    return TG_OK;
+}
+static tg_tensor *exp_with_more(tg_tensor *const *in, void *user) {
+    return tg_apply(tg_op_find("exp"), in, 1, user);
+}
+
+START_TEST(test_attributes_of_an_op_without) {
+    static const tg_op op = {
+        .name = "without", .n_in = 1, .infer = tg_infer_same, .forward = note_attr, .grad = TG_NO_GRAD};
+    const double beta[2] = {7, 7};
+    tg_tensor *x = leaf(2);
+    char *byte = calloc(1, 1); /* a sanitizer sees that more is read */
+    given = byte;
+    expect_value(tg_apply(&op, &x, 1, byte), 1);
+    ck_assert_ptr_null(given);
+    expect_value(tg_apply(tg_op_find("softplus"), &x, 1, beta), tg_item(tg_softplus(x)));
+    tg_plan *plan = tg_plan_new(exp_with_more, byte);
+    for (int run = 0; run < 4; run++) expect_value(tg_plan_run(plan, x), tg_item(tg_exp(x)));
+    tg_plan_free(plan);
+    free(byte);
 }
 END_TEST
 
@@ -524,6 +553,7 @@ TCase *tcase_op(void) {
     tcase_add_test(tc, test_rules_that_misbehave);
     tcase_add_test(tc, test_several_outputs);
     tcase_add_test(tc, test_many_inputs);
+    tcase_add_test(tc, test_attributes_of_an_op_without);
     tcase_add_test(tc, test_optional_input);
     tcase_add_loop_test(tc, test_needs_are_the_calling_walk_s, 0, 2);
     tcase_add_test(tc, test_structs_that_are_no_op);
