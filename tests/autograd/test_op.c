@@ -500,6 +500,34 @@ START_TEST(test_printed_attributes) {
 }
 END_TEST
 
+/* Nor are they where two runs of a plan are compared, and the attributes are compared all the same. */
+typedef struct pair_step {
+    tg_op op;
+    double a;
+} pair_step;
+static tg_tensor *apply_pair(tg_tensor *const *in, void *user) {
+    const pair_step *s = user;
+    tg_tensor *out[2];
+    tg_apply_multi(&s->op, in, 1, &(pair_attr){s->a}, out);
+    return out[0];
+}
+
+START_TEST(test_planned_attributes) {
+    static const tg_attr_field fields[] = {{"far", TG_ATTR_REAL, 4096}, {"typeless", (tg_attr_type)99, 0}};
+    static const tg_attr_field *const tried[] = {pair_fields, fields, NULL};
+    pair_step s = {.op = pair};
+    s.op.attrs = tried[_i], s.op.n_attrs = _i ? 2 : 1;
+    tg_plan *plan = tg_plan_new(apply_pair, &s);
+    tg_tensor *x = leaf(3);
+    for (int run = 0; run < 6; run++) {
+        s.a = run == 0 ? 1 : 5;
+        expect_value(tg_plan_run(plan, x), 3 * s.a);
+    }
+    ck_assert_int_gt(tg_plan_stats_of(plan).replayed, 0);
+    tg_plan_free(plan);
+}
+END_TEST
+
 /* What a forward recorded before it failed goes with it, and a longer tape is found again. */
 static tg_tensor *recorded;
 static tg_status fails_after_recording(const tg_call *c) {
@@ -562,6 +590,7 @@ TCase *tcase_op(void) {
     tcase_add_loop_test(tc, test_arrays_filled_in_wrongly, 0, WRONG_FIELDS);
     tcase_add_test(tc, test_calls_that_are_null);
     tcase_add_test(tc, test_printed_attributes);
+    tcase_add_loop_test(tc, test_planned_attributes, 0, 3);
     tcase_add_test(tc, test_a_failed_forward_takes_its_nodes_along);
     tcase_add_test(tc, test_what_was_pending_is_not_renamed);
     return tc;
