@@ -314,8 +314,6 @@ tg_status tg_recorder_stored(const tg_slot *s, const tg_array *g) {
     tg_plan_call c = {.kind = TG_CALL_STORE, .name = "backward", .input = tg_recorder_input(r, s)};
     if (c.input < 0 && s->kept) c.target = tg_handle(s);
     if (c.input < 0 && !c.target) return TG_OK; /* a leaf of the step's own, which ends with it */
-    if (tg_slot_hooks(s))
-        return tg_recorder_refuse("backward", "has hooks, which a plan cannot call", tg_handle(s));
     c.grad = s->grad, c.added_to = -1;
     int found = tg_recorder_find(r, g);
     bool shown = found >= 0 && r->rec->memory[found].shown;
