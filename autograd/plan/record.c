@@ -268,7 +268,8 @@ static tg_status node_operands(tg_recorder *r, const tg_node *node) {
 
 /* din, which is NULL where nobody asked for it. */
 static void gradient_operand(tg_recorder *r, const tg_array *din, bool needed, bool begun, const char *who) {
-    const tg_array *a = din && din->data ? din : NULL;
+    const tg_array *a =
+        din && din->data && tg_array_is_sound(din) ? din : NULL; /* else the walk refuses it next */
     if (tg_recorder_operand(r, a, NULL, begun ? TG_USE_CHANGE : TG_USE_MAKE, who) != TG_OK || r->lost) return;
     tg_operand *o = &r->rec->operand[r->rec->n_operands - 1];
     o->needed = needed, o->begun = begun && a;

@@ -431,6 +431,39 @@ START_TEST(test_view_without_elements) {
 }
 END_TEST
 
+/* A number that is wider than the buffer that it is said to lie in. */
+static tg_status widens(const tg_call *c) {
+    tg_array_share(c->out[0], c->in[0]);
+    c->out[0]->dtype = TG_F64;
+    return TG_OK;
+}
+START_TEST(test_a_scalar_that_is_too_wide) {
+    const tg_op op = {.name = "peek", .n_in = 1, .infer = widens, .grad = TG_NO_GRAD};
+    tg_tensor *x = tg_scalar(TG_F32, 2), *y = tg_scalar(TG_F64, 3);
+    ck_assert(tg_is_poison(tg_apply(&op, &x, 1, NULL)));
+    expect_error(TG_ERR_ARGUMENT, "peek: its infer left output 0", "malformed");
+    expect_value(tg_apply(&op, &y, 1, NULL), 3);
+}
+END_TEST
+
+/* The same in the step of a plan, which notes the gradient before the walk refuses it. */
+static tg_tensor *walks_wrongly(tg_tensor *const *in, void *user) {
+    tg_tensor *y = tg_apply(user, in, 1, NULL), *g;
+    tg_grad(1, &y, 1, in, &g);
+    return y;
+}
+START_TEST(test_gradients_filled_in_wrongly_in_a_plan) {
+    wrong = _i;
+    tg_op op = cube;
+    op.grad_kernel = gradient_filled_in_wrongly;
+    tg_plan *plan = tg_plan_new(walks_wrongly, &op);
+    tg_tensor *x = leaf(2);
+    ck_assert(tg_is_poison(tg_plan_run(plan, x)));
+    expect_error(TG_ERR_ARGUMENT, "cube: its gradient rule", "a malformed array");
+    tg_plan_free(plan);
+}
+END_TEST
+
 START_TEST(test_arrays_filled_in_wrongly) {
     wrong = _i;
     tg_tensor *x = leaf(2);
@@ -588,6 +621,8 @@ TCase *tcase_op(void) {
     tcase_add_test(tc, test_null_pointers);
     tcase_add_test(tc, test_view_without_elements);
     tcase_add_loop_test(tc, test_arrays_filled_in_wrongly, 0, WRONG_FIELDS);
+    tcase_add_loop_test(tc, test_gradients_filled_in_wrongly_in_a_plan, 0, WRONG_FIELDS);
+    tcase_add_test(tc, test_a_scalar_that_is_too_wide);
     tcase_add_test(tc, test_calls_that_are_null);
     tcase_add_test(tc, test_printed_attributes);
     tcase_add_loop_test(tc, test_planned_attributes, 0, 3);
