@@ -297,6 +297,7 @@ static tg_status apply_to(tg_tape *tape, const inputs *read, const tg_op *op, tg
     int n_out = outputs_of(op);
     tg_status s = new_outputs(op, n_out, out, out_array);
     if (s != TG_OK) return s;
+    if (op->attr_size == 0) attr = NULL; /* its kernels may take what they find for parameters of theirs */
     tg_call call = {op, n_in, n_out, read->array, out_array, attr, in};
     tg_recorder *recorder = tg_recorder_enter();
     tg_callback_outer outer = tg_callback_enter(tape);

@@ -110,7 +110,8 @@ static tg_status store_gradients(const tg_walk *w, tg_target *const *met) {
         else if (met[i]->kept)
             tg_free(met[i]->kept);
     }
-    return s;
+    return s == TG_OK ? tg_error_status()
+                      : s; /* a plan may refuse what has been stored, and then fails as a whole */
 }
 
 /* Walks, and hands the gradients over. */

@@ -232,15 +232,16 @@ tg_tensor *tg_checkpoint_with(const char *name, tg_function f, void *user, int n
         tg_fail(TG_ERR_ARGUMENT, "checkpoint: a function, its name and at least one input must be given");
     for (int i = 0; f && in && i < n; i++) tg_slot_of_input(in[i], "checkpoint", i);
     if (!tape || tg_error_status() != TG_OK) return tg_poison();
+    tg_mark start = tg_tape_mark();
     checkpoint_attr attr = {name, f, user, *tg_default_rng(), stream_of_now()};
-    tg_mark before = tg_tape_mark();
-    tg_tensor *y = run(&attr, in);
+    tg_mark before = tg_tape_mark(); /* what f records goes from here on; the stream stays */
+    tg_tensor *y = tg_error_status() == TG_OK ? run(&attr, in) : tg_poison();
     tg_slot *s = tg_error_status() == TG_OK ? tg_callback_result(y, name) : NULL;
     if (s && !s->requires_grad) return y;
     tg_arena_mark scratch = tg_arena_get_mark(&tape->scratch);
     if (s) y = replace(before, &attr, n, in, s);
     tg_arena_rewind(&tape->scratch, scratch);
     if (tg_error_status() == TG_OK) return y;
-    tg_tape_rewind(before);
+    tg_tape_rewind(start);
     return tg_poison();
 }

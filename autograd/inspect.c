@@ -5,8 +5,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-/* Whether the field lies within its struct. */
-static bool is_sound(const tg_attr_field *f, size_t size) {
+bool tg_attr_field_is_sound(const tg_attr_field *f, size_t size) {
     static const size_t bytes[] = {sizeof(int64_t),  sizeof(double),   sizeof(bool),
                                    sizeof(tg_shape), sizeof(tg_dtype), sizeof(char *)};
     return f->name && (unsigned)f->type <= TG_ATTR_NAME && f->offset <= size &&
@@ -61,7 +60,7 @@ static void print_node(FILE *file, const tg_node *n) {
     }
     for (int i = 0; n->op->attrs && i < n->op->n_attrs; i++) {
         const tg_attr_field *f = &n->op->attrs[i];
-        if (!is_sound(f, n->op->attr_size)) continue;
+        if (!tg_attr_field_is_sound(f, n->op->attr_size)) continue;
         fprintf(file, ", %s=", f->name);
         print_value(file, f->type, (const char *)n->attr + f->offset);
     }

@@ -143,9 +143,9 @@ struct tg_node {
     unsigned walked : 1; /* a walk without `retain` has passed: what it saved is gone */
 };
 
-/* Applies the op: checks handles, infers, allocates, computes, records. `attr` is copied. Returns output 0;
- * tg_apply_multi also stores outputs 0..n_out-1 in out. On failure every output is the poison tensor, and the tape is
- * as it was. TG_ERR_ARGUMENT for an op without a name, infer or forward, with more outputs or attributes than it can
+/* Applies the op: checks handles, infers, allocates, computes, records. `attr` is copied; where op->attr_size is 0 it is
+ * not looked at, and the op is given NULL. Returns output 0; tg_apply_multi also stores outputs 0..n_out-1 in out. On
+ * failure every output is the poison tensor, and the tape is as it was. TG_ERR_ARGUMENT for an op without a name, infer or forward, with more outputs or attributes than it can
  * have, or whose attributes were left out. TG_ERR_TAPE, when an input requires a gradient and op->grad is NULL. */
 TG_API tg_tensor *tg_apply(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr);
 TG_API tg_status tg_apply_multi(const tg_op *op, tg_tensor *const *in, int n_in, const void *attr,

@@ -207,7 +207,9 @@ bool tg_array_is_sound_with_axes(const tg_array *a);
 /* Every op asks this, so the commonest case comes first: a scalar at the start of its buffer, or without one yet. */
 static inline bool tg_array_is_sound(const tg_array *a) {
     const void *start = a->buffer ? tg_buffer_data(a->buffer) : NULL;
-    return (a->rank == 0 && a->numel == 1 && a->dtype < TG_DTYPES && a->data == start) ||
+    const size_t bytes = a->dtype == TG_F64 || a->dtype == TG_I64 ? 8 : 4;
+    return (a->rank == 0 && a->numel == 1 && a->dtype < TG_DTYPES && a->data == start &&
+            (!start || a->buffer->asked >= bytes)) ||
            tg_array_is_sound_with_axes(a);
 }
 

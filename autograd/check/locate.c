@@ -31,6 +31,26 @@ static bool is_intact(const tg_node *node) {
     return node->op->forward || node->op->infer;
 }
 
+/* A copy that lies in memory as the original does, for a kernel may be wrong for its strides alone. Of an array whose elements
+ * lie far apart, or are repeated, it is contiguous. */
+static tg_tensor *copy_laid_out(const tg_array *a) {
+    int64_t before = 0, behind = 0; /* elements beside the one at the origin */
+    for (int k = 0; k < a->rank && a->numel > 0; k++) {
+        int64_t reach = (a->shape[k] - 1) * a->stride[k];
+        *(reach < 0 ? &before : &behind) += reach < 0 ? -reach : reach;
+    }
+    bool alike = a->numel > 0 && tg_array_visits_once(a) && (before + behind) / 64 < a->numel;
+    tg_tensor *copy = tg_zeros_with(TG_F64, alike ? TG_SHAPE(before + 1 + behind) : tg_array_shape(a));
+    if (tg_is_poison(copy)) return copy;
+    tg_array *to = &tg_slot_peek(copy)->a;
+    if (alike) {
+        to->data = (double *)to->data + before, to->numel = a->numel, to->rank = a->rank;
+        memcpy(to->shape, a->shape, sizeof to->shape), memcpy(to->stride, a->stride, sizeof to->stride);
+    }
+    tg_array_copy(to, a);
+    return copy;
+}
+
 static bool set_up(alone *a, const tg_node *node) {
     size_t n = (size_t)node->n_in;
     *a = (alone){.node = node};
@@ -44,9 +64,8 @@ static bool set_up(alone *a, const tg_node *node) {
             if (s && s->requires_grad) a->in[i] = tg_detach(node->in[i]);
             continue;
         }
-        tg_tensor *copy = tg_zeros_with(TG_F64, tg_array_shape(&s->a));
+        tg_tensor *copy = copy_laid_out(&s->a);
         if (tg_is_poison(copy)) break;
-        tg_array_copy(tg_array_of(copy), &s->a);
         a->at[a->n_leaf] = i;
         a->leaf[a->n_leaf++] = tg_set_requires_grad(copy, true);
     }

@@ -59,14 +59,18 @@ static void conclude_tolerances(tg_check *c) {
 
 static bool passes(const tg_check *c, int k) {
     tg_verdict v = c->input[k].verdict;
-    return c->s.was[k].numel == 0 || tg_verdict_passes(v) || (v == TG_NOT_EXERCISED && c->opts.allow_zero);
+    if (c->s.was[k].numel == 0) return c->opts.allow_empty;
+    return tg_verdict_passes(v) || (v == TG_NOT_EXERCISED && c->opts.allow_zero);
 }
 
 /* The input whose verdict is the gravest, and of these the first. */
 static int gravest_input(const tg_check *c) {
     int worst = -1;
     for (int k = 0; k < c->s.n_which; k++) {
-        if (c->s.was[k].numel == 0) continue;
+        if (c->s.was[k].numel == 0) {
+            if (c->opts.allow_empty) continue;
+            c->input[k].verdict = TG_NOT_EXERCISED;
+        }
         int gravity = tg_check_gravity(c->input[k].verdict);
         if (worst < 0 || gravity > tg_check_gravity(c->input[worst].verdict)) worst = k;
     }
@@ -77,12 +81,13 @@ static void say_unexercised(tg_check *c, int k) {
     char text[160];
     const tg_checked_input *in = &c->input[k];
     const char *why =
-        in->worst.order == 0             ? "there was no time for it"
+        c->s.was[k].numel == 0           ? "it has no elements"
+        : in->worst.order == 0           ? "there was no time for it"
         : c->s.unused[k] && !c->moved[k] ? "the result does not depend on it"
         : c->moved[k] ? "a gradient that is wrong by its sign or by 3 % would not be noticed at any element"
                       : "every derivative is 0: the function does not move";
-    say(c->r, "%s: input %d, %s: %s (.allow_zero accepts that)", tg_verdict_name(TG_NOT_EXERCISED),
-        c->s.which[k], describe_input(c, k, text, sizeof text), why);
+    say(c->r, "%s: input %d, %s: %s (%s accepts that)", tg_verdict_name(TG_NOT_EXERCISED), c->s.which[k],
+        describe_input(c, k, text, sizeof text), why, c->s.was[k].numel ? ".allow_zero" : ".allow_empty");
 }
 
 static void say_worst(tg_check *c, int k) {
@@ -235,10 +240,8 @@ void tg_check_conclude(tg_check *c) {
         say(r, "nothing was checked: no input requires a gradient");
     else if (r->compared == 0 && c->stopped)
         say(r, "nothing was checked: there was no time for it");
-    else if (r->compared == 0 && !(r->ok = c->opts.allow_empty))
-        say(r, "nothing was checked: the inputs have no elements");
-    else if (r->compared == 0)
-        say(r, "ok: the inputs have no elements");
+    else if (r->compared == 0 && (c->opts.tolerances || c->opts.allow_empty))
+        say(r, "%s: the inputs have no elements", (r->ok = c->opts.allow_empty) ? "ok" : "nothing was checked");
     else if (c->opts.tolerances)
         conclude_tolerances(c);
     else

@@ -35,10 +35,17 @@ static bool same_field(const tg_attr_field *f, const char *a, const char *b) {
     return tg_shape_equal(*(const tg_shape *)(const void *)a, *(const tg_shape *)(const void *)b);
 }
 
+/* Whether the op says what its attributes consist of. */
+static bool has_fields(const tg_op *op, size_t size) {
+    bool sound = op->attrs && op->n_attrs > 0;
+    for (int i = 0; sound && i < op->n_attrs; i++) sound = tg_attr_field_is_sound(&op->attrs[i], size);
+    return sound;
+}
+
 /* Fields are compared one by one, since what lies between them is anything. */
 static const char *attribute(const tg_plan_call *a, const tg_plan_call *b) {
     if (a->size != b->size) return "its data";
-    if (a->op && a->op->n_attrs > 0) {
+    if (a->op && has_fields(a->op, a->size)) {
         for (int i = 0; i < a->op->n_attrs; i++)
             if (!same_field(&a->op->attrs[i], a->data, b->data)) return a->op->attrs[i].name;
         return NULL;

@@ -268,7 +268,8 @@ static tg_status node_operands(tg_recorder *r, const tg_node *node) {
 
 /* din, which is NULL where nobody asked for it. */
 static void gradient_operand(tg_recorder *r, const tg_array *din, bool needed, bool begun, const char *who) {
-    const tg_array *a = din && din->data ? din : NULL;
+    const tg_array *a =
+        din && din->data && tg_array_is_sound(din) ? din : NULL; /* else the walk refuses it next */
     if (tg_recorder_operand(r, a, NULL, begun ? TG_USE_CHANGE : TG_USE_MAKE, who) != TG_OK || r->lost) return;
     tg_operand *o = &r->rec->operand[r->rec->n_operands - 1];
     o->needed = needed, o->begun = begun && a;
@@ -314,8 +315,6 @@ tg_status tg_recorder_stored(const tg_slot *s, const tg_array *g) {
     tg_plan_call c = {.kind = TG_CALL_STORE, .name = "backward", .input = tg_recorder_input(r, s)};
     if (c.input < 0 && s->kept) c.target = tg_handle(s);
     if (c.input < 0 && !c.target) return TG_OK; /* a leaf of the step's own, which ends with it */
-    if (tg_slot_hooks(s))
-        return tg_recorder_refuse("backward", "has hooks, which a plan cannot call", tg_handle(s));
     c.grad = s->grad, c.added_to = -1;
     int found = tg_recorder_find(r, g);
     bool shown = found >= 0 && r->rec->memory[found].shown;

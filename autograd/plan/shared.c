@@ -28,9 +28,13 @@ int tg_recorder_input(const tg_recorder *r, const tg_slot *s) {
     return found;
 }
 
+/* The gradient of a leaf of the step's own ends with it, and is nobody's. */
 tg_status tg_recorder_storing(const tg_slot *s) {
     const tg_recorder *r = tg_recorder_now();
-    if (!r || !r->shared || (!s->kept && tg_recorder_input(r, s) < 0)) return TG_OK;
+    if (!r || (!s->kept && tg_recorder_input(r, s) < 0)) return TG_OK;
+    if (tg_slot_hooks(s))
+        return tg_recorder_refuse("tg_backward", "has hooks, which a plan cannot call", tg_handle(s));
+    if (!r->shared) return TG_OK;
     return tg_recorder_refuse(
         "tg_backward",
         "would get a gradient, and the step of a shared plan may not store any: tg_grad returns them",

@@ -11,8 +11,16 @@
 
 /* ---- rows ---- */
 
+/* The names of a plan's pieces end with the plan, and the next one's may be at their address: they are told by their text. */
+static uint64_t hash_of_name(const tg_span *s) {
+    uint64_t h = 0;
+    if (!s->replayed) return (uint64_t)(uintptr_t)s->name * 0x9e3779b97f4a7c15u;
+    for (const char *c = s->name; *c; c++) h = (h ^ (unsigned char)*c) * 0x9e3779b97f4a7c15u;
+    return h;
+}
+
 static uint64_t hash_of(const tg_span *s) {
-    uint64_t h = (uint64_t)(uintptr_t)s->name * 0x9e3779b97f4a7c15u;
+    uint64_t h = hash_of_name(s);
     h = (h ^ (uint64_t)(uintptr_t)s->file ^ h >> 29) * 0x9e3779b97f4a7c15u;
     h ^= (uint64_t)s->line << 16 ^ (uint64_t)s->last << 8 ^ (uint64_t)s->kind << 2 ^ (uint64_t)s->rule << 1 ^
          (uint64_t)s->replayed;
@@ -24,7 +32,7 @@ static bool same_text(const char *a, const char *b) { return a == b || (a && b &
 /* The texts are compared too: an op that was freed may have left its place to another. */
 static bool is_row_of(const tg_profile_entry *e, const tg_span *s) {
     const tg_profile_row *r = &e->row;
-    return e->op == s->name && e->file == s->file && r->line == s->line &&
+    return (s->replayed || e->op == s->name) && e->file == s->file && r->line == s->line &&
            r->last == (s->last ? s->last : s->line) && r->phase == (tg_phase)s->kind && r->rule == s->rule &&
            r->replayed == s->replayed && r->calls == s->calls && strcmp(r->op, s->name) == 0 &&
            same_text(r->file, s->file);
@@ -47,7 +55,7 @@ static bool make_room(tg_profile *p) {
     for (int64_t i = 0; i < cap; i++) hash[i] = -1;
     for (int64_t i = 0; i < p->n_entries; i++) {
         const tg_profile_entry *e = &p->entry[i];
-        const tg_span s = {.name = e->op,
+        const tg_span s = {.name = e->row.replayed ? e->row.op : e->op,
                            .file = e->file,
                            .line = e->row.line,
                            .last = e->row.calls ? e->row.last : 0,
@@ -59,8 +67,8 @@ static bool make_room(tg_profile *p) {
     return true;
 }
 
-static const char *keep_text(tg_profile *p, const char *text) {
-    char *copy = text ? tg_arena_alloc(&p->texts, strlen(text) + 1) : NULL;
+static const char *keep_text(tg_arena *arena, const char *text) {
+    char *copy = text ? tg_arena_alloc(arena, strlen(text) + 1) : NULL;
     return copy ? strcpy(copy, text) : NULL;
 }
 
@@ -71,8 +79,8 @@ static tg_profile_entry *add_row(tg_profile *p, const tg_span *s, uint64_t h) {
     p->entry = entry;
     tg_profile_entry *e = &p->entry[p->n_entries];
     *e = (tg_profile_entry){.op = s->name, .file = s->file};
-    e->row = (tg_profile_row){.op = keep_text(p, s->name),
-                              .file = keep_text(p, s->file),
+    e->row = (tg_profile_row){.op = keep_text(&p->texts, s->name),
+                              .file = keep_text(&p->texts, s->file),
                               .line = s->line,
                               .last = s->last ? s->last : s->line,
                               .phase = (tg_phase)s->kind,
@@ -136,6 +144,7 @@ static void placed(tg_stopwatch *w, const char *file, int line) {
         count(p, &p->waiting[i]);
     }
     p->n_waiting = 0, w->placeless = false;
+    tg_arena_rewind(&p->names, (tg_arena_mark){0});
 }
 
 static void ended(tg_stopwatch *w, const tg_span *s) {
@@ -152,7 +161,14 @@ static void ended(tg_stopwatch *w, const tg_span *s) {
         return;
     }
     p->waiting = waiting;
-    p->waiting[p->n_waiting++] = *s;
+    tg_span *kept = &p->waiting[p->n_waiting];
+    *kept = *s;
+    if (s->replayed) kept->name = keep_text(&p->names, s->name);
+    if (!kept->name) {
+        count(p, s);
+        return;
+    }
+    p->n_waiting++;
     w->placeless = true;
 }
 
@@ -266,6 +282,7 @@ void tg_profile_free(tg_profile *handle) {
         tg_sys_free(c, sizeof *c);
     }
     tg_arena_free(&p->texts);
+    tg_arena_free(&p->names);
     p->kind = NULL;
     tg_slot_kill(tg_slot_peek((tg_tensor *)(void *)handle));
 }

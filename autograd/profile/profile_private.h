@@ -40,6 +40,7 @@ struct tg_profile {
     int64_t cap_hash;
     tg_span *waiting; /* those that have ended without a place: n_waiting of cap_waiting */
     int64_t n_waiting, cap_waiting;
+    tg_arena names; /* of those of plans, which may end before */
     tg_profile_chunk *first, *last;
 };
 

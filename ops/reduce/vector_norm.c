@@ -25,7 +25,9 @@ static tg_status infer(const tg_call *call) {
     tg_dtype dtype = (tg_dtype)call->in[0]->dtype;
     tg_status s = tg_call_float(call, 0);
     if (s != TG_OK) return s;
-    return ((const norm_attr *)call->attr)->slope ? tg_infer_same(call) : tg_infer_over(call, dtype);
+    s = tg_infer_over(call, dtype); /* raises what is wrong with the axes */
+    if (s != TG_OK || !((const norm_attr *)call->attr)->slope) return s;
+    return tg_out(call, 0, dtype, tg_array_shape(call->in[0]));
 }
 
 /* ---- the norm is s (sum of (|x| / s)^p)^(1/p) for any s. With the largest |x| as s, or the power of two

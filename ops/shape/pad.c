@@ -47,8 +47,9 @@ static tg_array inner(const tg_array *a, const tg_shape *before, const tg_shape 
     return v;
 }
 
-static bool only_adds(const pad_attr *p) {
-    for (int i = 0; i < p->before.rank; i++)
+/* (The ranks that p itself has say nothing: of x's axes alone the numbers were checked.) */
+static bool only_adds(const pad_attr *p, int rank) {
+    for (int i = 0; i < rank; i++)
         if (p->before.dim[i] < 0 || p->after.dim[i] < 0) return false;
     return true;
 }
@@ -69,14 +70,14 @@ static tg_status pad_forward(const tg_call *call) {
 static void pad_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     const pad_attr *p = n->attr;
     pad_attr back = {p->before, p->after, 0};
-    for (int i = 0; i < TG_MAX_RANK; i++) back.before.dim[i] *= -1, back.after.dim[i] *= -1;
+    for (int i = 0; i < tg_rank(dout[0]); i++) back.before.dim[i] *= -1, back.after.dim[i] *= -1;
     din[0] = tg_apply1(&tg_op_pad, dout[0], &back);
 }
 
 /* The gradient is a view of g where nothing was cut off. */
 static tg_status pad_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     const pad_attr *p = n->attr;
-    if (only_adds(p)) {
+    if (only_adds(p, dout[0]->rank)) {
         tg_array view = inner(dout[0], &p->before, &p->after, 1);
         tg_array_share(&din[0], &view);
         return TG_OK;

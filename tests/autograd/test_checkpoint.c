@@ -304,6 +304,26 @@ START_TEST(test_errors) {
 }
 END_TEST
 
+/* Inside a plan the random numbers are kept as a tensor, and that goes, too. */
+static tg_tensor *fails_in_a_plan(tg_tensor *const *in, void *user) {
+    int64_t tensors = tg_tape_tensors(), nodes = tg_tape_nodes();
+    size_t bytes = tg_memory_now().live_buffer_bytes;
+    ck_assert(tg_is_poison(tg_checkpoint(fails, user, 1, in)));
+    ck_assert_int_eq(tg_tape_tensors(), tensors);
+    ck_assert_int_eq(tg_tape_nodes(), nodes);
+    ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, bytes);
+    return tg_poison();
+}
+
+START_TEST(test_errors_in_a_plan) {
+    tg_tensor *x = input();
+    tg_plan *plan = tg_plan_new(fails_in_a_plan, &_i);
+    ck_assert(tg_is_poison(tg_plan_run(plan, x)));
+    expect_error(TG_ERR_SHAPE, "matmul", "test_checkpoint.c");
+    tg_plan_free(plan);
+}
+END_TEST
+
 /* The n-th allocation fails, for every n until none does. */
 START_TEST(test_any_allocation_can_fail) {
     for (int64_t n = 1;; n++) {
@@ -343,6 +363,7 @@ TCase *tcase_checkpoint(void) {
     tcase_add_test(tc, test_without_gradients_it_is_a_call);
     tcase_add_test(tc, test_the_tape_names_f);
     tcase_add_test(tc, test_errors);
+    tcase_add_loop_test(tc, test_errors_in_a_plan, 0, 1);
     tcase_add_test(tc, test_any_allocation_can_fail);
     return tc;
 }

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* cube: out = x^3 */
 static tg_status cube_forward(const tg_call *c) {
@@ -208,6 +209,34 @@ START_TEST(test_many_inputs) {
 }
 END_TEST
 
+/* Attributes that an op does not have reach neither the op nor its kernels. */
+static const void *given;
+static tg_status note_attr(const tg_call *c) {
+    given = c->attr;
+    tg_array_set(c->out[0], 0, 1);
+    return TG_OK;
+}
+static tg_tensor *exp_with_more(tg_tensor *const *in, void *user) {
+    return tg_apply(tg_op_find("exp"), in, 1, user);
+}
+
+START_TEST(test_attributes_of_an_op_without) {
+    static const tg_op op = {
+        .name = "without", .n_in = 1, .infer = tg_infer_same, .forward = note_attr, .grad = TG_NO_GRAD};
+    const double beta[2] = {7, 7};
+    tg_tensor *x = leaf(2);
+    char *byte = calloc(1, 1); /* a sanitizer sees that more is read */
+    given = byte;
+    expect_value(tg_apply(&op, &x, 1, byte), 1);
+    ck_assert_ptr_null(given);
+    expect_value(tg_apply(tg_op_find("softplus"), &x, 1, beta), tg_item(tg_softplus(x)));
+    tg_plan *plan = tg_plan_new(exp_with_more, byte);
+    for (int run = 0; run < 4; run++) expect_value(tg_plan_run(plan, x), tg_item(tg_exp(x)));
+    tg_plan_free(plan);
+    free(byte);
+}
+END_TEST
+
 /* mul_add: out = a * b + c, c optional. */
 static tg_status mul_add_forward(const tg_call *c) {
     double k = c->in[2] ? tg_array_get(c->in[2], 0) : 0;
@@ -402,6 +431,39 @@ START_TEST(test_view_without_elements) {
 }
 END_TEST
 
+/* A number that is wider than the buffer that it is said to lie in. */
+static tg_status widens(const tg_call *c) {
+    tg_array_share(c->out[0], c->in[0]);
+    c->out[0]->dtype = TG_F64;
+    return TG_OK;
+}
+START_TEST(test_a_scalar_that_is_too_wide) {
+    const tg_op op = {.name = "peek", .n_in = 1, .infer = widens, .grad = TG_NO_GRAD};
+    tg_tensor *x = tg_scalar(TG_F32, 2), *y = tg_scalar(TG_F64, 3);
+    ck_assert(tg_is_poison(tg_apply(&op, &x, 1, NULL)));
+    expect_error(TG_ERR_ARGUMENT, "peek: its infer left output 0", "malformed");
+    expect_value(tg_apply(&op, &y, 1, NULL), 3);
+}
+END_TEST
+
+/* The same in the step of a plan, which notes the gradient before the walk refuses it. */
+static tg_tensor *walks_wrongly(tg_tensor *const *in, void *user) {
+    tg_tensor *y = tg_apply(user, in, 1, NULL), *g;
+    tg_grad(1, &y, 1, in, &g);
+    return y;
+}
+START_TEST(test_gradients_filled_in_wrongly_in_a_plan) {
+    wrong = _i;
+    tg_op op = cube;
+    op.grad_kernel = gradient_filled_in_wrongly;
+    tg_plan *plan = tg_plan_new(walks_wrongly, &op);
+    tg_tensor *x = leaf(2);
+    ck_assert(tg_is_poison(tg_plan_run(plan, x)));
+    expect_error(TG_ERR_ARGUMENT, "cube: its gradient rule", "a malformed array");
+    tg_plan_free(plan);
+}
+END_TEST
+
 START_TEST(test_arrays_filled_in_wrongly) {
     wrong = _i;
     tg_tensor *x = leaf(2);
@@ -471,6 +533,34 @@ START_TEST(test_printed_attributes) {
 }
 END_TEST
 
+/* Nor are they where two runs of a plan are compared, and the attributes are compared all the same. */
+typedef struct pair_step {
+    tg_op op;
+    double a;
+} pair_step;
+static tg_tensor *apply_pair(tg_tensor *const *in, void *user) {
+    const pair_step *s = user;
+    tg_tensor *out[2];
+    tg_apply_multi(&s->op, in, 1, &(pair_attr){s->a}, out);
+    return out[0];
+}
+
+START_TEST(test_planned_attributes) {
+    static const tg_attr_field fields[] = {{"far", TG_ATTR_REAL, 4096}, {"typeless", (tg_attr_type)99, 0}};
+    static const tg_attr_field *const tried[] = {pair_fields, fields, NULL};
+    pair_step s = {.op = pair};
+    s.op.attrs = tried[_i], s.op.n_attrs = _i ? 2 : 1;
+    tg_plan *plan = tg_plan_new(apply_pair, &s);
+    tg_tensor *x = leaf(3);
+    for (int run = 0; run < 6; run++) {
+        s.a = run == 0 ? 1 : 5;
+        expect_value(tg_plan_run(plan, x), 3 * s.a);
+    }
+    ck_assert_int_gt(tg_plan_stats_of(plan).replayed, 0);
+    tg_plan_free(plan);
+}
+END_TEST
+
 /* What a forward recorded before it failed goes with it, and a longer tape is found again. */
 static tg_tensor *recorded;
 static tg_status fails_after_recording(const tg_call *c) {
@@ -524,14 +614,18 @@ TCase *tcase_op(void) {
     tcase_add_test(tc, test_rules_that_misbehave);
     tcase_add_test(tc, test_several_outputs);
     tcase_add_test(tc, test_many_inputs);
+    tcase_add_test(tc, test_attributes_of_an_op_without);
     tcase_add_test(tc, test_optional_input);
     tcase_add_loop_test(tc, test_needs_are_the_calling_walk_s, 0, 2);
     tcase_add_test(tc, test_structs_that_are_no_op);
     tcase_add_test(tc, test_null_pointers);
     tcase_add_test(tc, test_view_without_elements);
     tcase_add_loop_test(tc, test_arrays_filled_in_wrongly, 0, WRONG_FIELDS);
+    tcase_add_loop_test(tc, test_gradients_filled_in_wrongly_in_a_plan, 0, WRONG_FIELDS);
+    tcase_add_test(tc, test_a_scalar_that_is_too_wide);
     tcase_add_test(tc, test_calls_that_are_null);
     tcase_add_test(tc, test_printed_attributes);
+    tcase_add_loop_test(tc, test_planned_attributes, 0, 3);
     tcase_add_test(tc, test_a_failed_forward_takes_its_nodes_along);
     tcase_add_test(tc, test_what_was_pending_is_not_renamed);
     return tc;

@@ -1,6 +1,6 @@
 /* usage: bench_check
- * Prints what gradient checks cost: milliseconds a check, the least of five, and evaluations of the function for each
- * derivative. One thread. peer_check.py does the same with torch.autograd.gradcheck. */
+ * Prints what gradient checks cost: milliseconds a check, the least of five, calls of the function, and both for each element of
+ * the inputs. One thread. peer_check.py does the same with torch.autograd.gradcheck. */
 #include <stdio.h>
 #include <tapegrad.h>
 #include <time.h>
@@ -53,8 +53,9 @@ static int measure(int f, int w) {
         t = now() - t;
         if (t < best) best = t;
     }
-    printf("%-10s %-22s %9.2f %6.1f\n", functions[f].name, ways[w].name, 1e3 * best,
-           (double)r.evaluations / (double)r.compared);
+    double elements = (double)(functions[f].n * functions[f].size[0] * functions[f].size[1]);
+    printf("%-10s %-22s %9.2f %8lld %8.2f %8.2f\n", functions[f].name, ways[w].name, 1e3 * best,
+           (long long)r.evaluations, (double)r.evaluations / elements, 1e6 * best / elements);
     tg_tape_rewind(mark);
     return 0;
 }
@@ -62,7 +63,7 @@ static int measure(int f, int w) {
 int main(void) {
     int failed = 0;
     tg_set_num_threads(1);
-    printf("%-33s %9s %6s\n", "", "ms", "calls");
+    printf("%-33s %9s %8s %8s %8s\n", "", "ms", "calls", "each", "us each");
     for (int f = 0; f < 3; f++)
         for (int w = 0; w < 5; w++) failed += measure(f, w);
     return failed > 0;

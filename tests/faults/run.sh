@@ -87,7 +87,7 @@ suite() {
     return $status
 }
 
-all='core autograd nn sweep ops'
+all='core autograd check nn sweep ops'
 
 # verdict COPY BUILD SUITE...: who notices, "nobody", or "unbuilt"
 verdict() {

@@ -40,11 +40,14 @@ static tg_status forward(const tg_call *call) {
     return hostile_depth ? answer(call) : TG_OK;
 }
 
+/* Errors in a rule bear the name of its op, as in a composition, and what fails there goes with the walk. */
 static void grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
+    hostile_composed++;
     for (int i = 0; i < node->n_in; i++) {
         if (one_in(8)) continue;
         din[i] = one_in(4) && hostile_depth ? misbehave(dout, 1) : dout[0];
     }
+    hostile_composed--;
 }
 
 /* The gradient of an input of another shape is refused; one that fits is a share of dout. */

@@ -3,6 +3,7 @@
 
 #include "autograd/composed.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,16 +21,26 @@ tg_release *draw_tg_release_p(const char *name) {
     return free;
 }
 
-/* The memory is as large as the shape and strides say, where any can be; a sanitizer sees what is freed twice or not. */
+/* Whether elements lie further than CAPACITY from the first, and yet no further than memory could be. */
+static bool is_out_of_reach(tg_shape shape, const int64_t *strides) {
+    double reach = 0;
+    for (int i = 0; i < shape.rank && i < TG_MAX_RANK; i++)
+        if (shape.dim[i] > 1) reach += fabs((double)strides[i]) * (double)(shape.dim[i] - 1);
+    return reach >= CAPACITY && reach < 0x1p62;
+}
+
+/* The memory is as large as the shape and strides say, to either side, where any can be; a sanitizer sees what is freed twice or
+ * not. */
 void own_tg_from_blob_with(void) {
     tg_dtype dtype = (tg_dtype)draw_enum("dtype", TG_DTYPES);
     tg_shape shape = draw_tg_shape("shape");
     int64_t n = tg_shape_numel(shape), strides[TG_MAX_RANK] = {0};
     if (n > CAPACITY) n = (shape = TG_SHAPE(CAPACITY)).dim[0];
-    char *data = bad() ? NULL : calloc(CAPACITY, 8);
-    tg_from_blob_opts opts = {.release = free, .context = data, .read_only = draw_bool("read_only")};
+    char *all = bad() ? NULL : calloc(2 * CAPACITY, 8), *data = all ? all + CAPACITY * 8 : NULL;
+    tg_from_blob_opts opts = {.release = free, .context = all, .read_only = draw_bool("read_only")};
     if (one_in(4)) opts.strides = strides;
     for (int i = 0; i < TG_MAX_RANK && opts.strides && bad(); i++) strides[i] = monster();
+    if (is_out_of_reach(shape, strides)) memset(strides, 0, sizeof strides);
     call_begin();
     end_tg_tensor_p(tg_from_blob_with(dtype, data && bad() ? data + 1 : data, shape, opts));
 }

@@ -252,6 +252,23 @@ START_TEST(results_too_large) {
 }
 END_TEST
 
+/* Axes that reach the op, put together by hand, without having passed a function. */
+START_TEST(axes_by_hand) {
+    struct {
+        tg_reduce_opts over;
+        double p;
+        bool slope;
+    } attr = {.p = 2};
+    static const tg_shape wrong[] = {{1, {2}},       {1, {-3}}, {2, {0, 1048576}},
+                                     {1000, {0, 1}}, {-1, {0}}, {2, {0, 0}}};
+    for (int slope = 0; slope < 2; slope++)
+        for (int i = 0; i < COUNT(wrong); i++) {
+            attr.over.axes = wrong[i], attr.slope = slope;
+            REFUSED(tg_apply(tg_op_find("norm"), &x, 1, &attr), TG_ERR_ARGUMENT, "norm", "ax");
+        }
+}
+END_TEST
+
 TCase *tcase_arguments(void) {
     TCase *t = tcase_create("arguments");
     tcase_add_checked_fixture(t, setup, teardown);
@@ -259,6 +276,7 @@ TCase *tcase_arguments(void) {
     tcase_add_test(t, ranks);
     tcase_add_test(t, results_too_large);
     tcase_add_test(t, numbers);
+    tcase_add_test(t, axes_by_hand);
     tcase_add_test(t, zero_can_be_asked_for);
     tcase_add_test(t, modes_and_windows);
     tcase_add_test(t, empty_images);

@@ -32,7 +32,7 @@ typedef struct cache_object {
 static bool may_change_length(const char *who) {
     char text[80];
     if (!tg_listening) return true;
-    snprintf(text, sizeof text, "%s, of a cache whose length differs from run to run", who);
+    snprintf(text, sizeof text, "%s: a cache whose length differs from run to run", who);
     return tg_may_do(text);
 }
 

@@ -5,12 +5,16 @@
 
 #include <math.h>
 
+static void add_parts(tg_meter *m, int64_t n) {
+    m->parts = m->parts > INT64_MAX - n ? INT64_MAX : m->parts + n;
+}
+
 static void add(tg_meter *m, double x, double weight) {
     double count = m->count + weight, off = x - m->mean;
     m->mean += off * (weight / count);
     m->spread += weight * off * (x - m->mean);
     m->count = count;
-    m->parts++;
+    add_parts(m, 1);
 }
 
 void tg_meter_add_mean(tg_meter *meter, double mean, double count) {
@@ -32,7 +36,7 @@ tg_status tg_meter_add(tg_meter *meter, const tg_tensor *t) {
         if (a->stride[k] == 0) times *= a->shape[k], once.numel /= a->shape[k], once.shape[k] = 1;
     for (int64_t i = 0; i < once.numel; i++) {
         add(meter, tg_array_get(&once, i), (double)times);
-        meter->parts += times - 1;
+        add_parts(meter, times - 1);
     }
     return tg_error_status();
 }

@@ -301,7 +301,12 @@ START_TEST(not_exercised) {
                   r.message);
     ck_assert(tg_gradcheck(of_first, NULL, 2, in, &r, .allow_zero = true));
     ck_assert(!tg_gradcheck(of_first, NULL, 1, &empty, &r) && strstr(r.message, "no elements"));
+    ck_assert(r.verdict == TG_NOT_EXERCISED && strstr(r.message, ".allow_empty"));
     ck_assert(tg_gradcheck(of_first, NULL, 1, &empty, &r, .allow_empty = true));
+    in[1] = empty; /* beside one that is full */
+    ck_assert(!tg_gradcheck(of_first, NULL, 2, in, &r) && r.verdict == TG_NOT_EXERCISED);
+    ck_assert_msg(strstr(r.message, "input 1, [0] f64: it has no elements"), "%s", r.message);
+    ck_assert(tg_gradcheck(of_first, NULL, 2, in, &r, .allow_empty = true) && r.verdict == TG_CORRECT);
     tg_tensor *x = tg_set_requires_grad(tg_from(TG_F64, ((double[]){1, -1, 2, -2}), 4), true);
     ck_assert(tg_gradcheck(half_dead, NULL, 1, &x, &r) && r.verdict == TG_CORRECT);
     ck_assert(r.verdicts[TG_NOT_EXERCISED] == 2 && r.noticed == 2);

@@ -682,6 +682,26 @@ START_TEST(test_a_tensor_from_outside_is_refused) {
 }
 END_TEST
 
+static tg_tensor *see(tg_tensor *g, void *user) { return (void)user, g; }
+static tg_tensor *walks_from_a_leaf(tg_tensor *const *in, void *user) {
+    size_t bytes = tg_memory_now().live_buffer_bytes;
+    ck_assert_int_eq(tg_backward(user, .seed = in[0]), TG_ERR_TAPE);
+    ck_assert_uint_eq(tg_memory_now().live_buffer_bytes, bytes);
+    return tg_poison();
+}
+
+START_TEST(test_a_leaf_with_hooks_gets_no_gradient) {
+    tg_tensor *leaf = tg_keep(tg_set_requires_grad(tg_ones(TG_F64, 3), true));
+    tg_register_hook(leaf, see, NULL);
+    tg_plan *plan = tg_plan_new(walks_from_a_leaf, leaf);
+    tg_plan_run(plan, tg_ones(TG_F64, 3));
+    expect_error(TG_ERR_TAPE, "tg_backward", "hooks");
+    ck_assert(!tg_has_grad(leaf));
+    tg_plan_free(plan);
+    tg_free(leaf);
+}
+END_TEST
+
 START_TEST(test_one_memory_as_two_inputs) {
     tg_plan *plan = tg_plan_new(elementwise, NULL);
     tg_tensor *x = tg_set_requires_grad(tg_ones(TG_F32, 3), true), *in[2] = {x, x};
@@ -823,6 +843,7 @@ TCase *tcase_plan(void) {
     tcase_add_loop_test(t, test_misuse_is_refused, 0, (int)(sizeof misused / sizeof *misused));
     tcase_add_loop_test(t, test_what_changes_by_itself_never_freezes, 0, 4);
     tcase_add_test(t, test_a_tensor_from_outside_is_refused);
+    tcase_add_test(t, test_a_leaf_with_hooks_gets_no_gradient);
     tcase_add_test(t, test_one_memory_as_two_inputs);
     tcase_add_test(t, test_bad_plans);
     tcase_add_test(t, test_a_running_plan_is_refused_to_another_thread);

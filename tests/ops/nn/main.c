@@ -28,8 +28,6 @@ TCase *tcase_states(void);
 TCase *tcase_clip(void);
 TCase *tcase_closure(void);
 TCase *tcase_freeze(void);
-TCase *tcase_check_model(void);
-TCase *tcase_check_suite(void);
 TCase *tcase_group(void);
 TCase *tcase_torch(void);
 TCase *tcase_loader(void);
@@ -83,8 +81,6 @@ int main(void) {
     suite_add_tcase(suite, tcase_grad_profile());
     suite_add_tcase(suite, tcase_planned());
     suite_add_tcase(suite, tcase_plot());
-    suite_add_tcase(suite, tcase_check_model());
-    suite_add_tcase(suite, tcase_check_suite());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);

@@ -11,11 +11,29 @@ START_TEST(reflecting_leaves_its_result_alone) {
 }
 END_TEST
 
+/* Attributes put together by hand, whose shapes have other ranks than x. */
+START_TEST(ranks_of_attributes_say_nothing) {
+    const struct {
+        tg_shape before, after;
+        double value;
+    } attr[] = {{{2, {-1, 1}}, {2, {1, 0}}, 0}, {{0, {-1, 1}}, {0, {1, 0}}, 0}, {{1000, {-1, 1}}, {77, {1, 0}}, 0}};
+    for (int record = 0; record < 2; record++)
+        for (int i = 0; i < 3; i++) {
+            tg_tensor *x = tg_set_requires_grad(tg_ones(TG_F64, 3, 2), true), *g, *y, *sum;
+            y = tg_apply(tg_op_find("pad"), &x, 1, &attr[i]);
+            sum = tg_sum(tg_mul(y, y));
+            ck_assert_int_eq(tg_grad(1, &sum, 1, &x, &g, .create_graph = record), TG_OK);
+            for (int k = 0; k < 6; k++) ck_assert_double_eq(tg_get(g, k), k < 2 ? 0 : 2);
+        }
+}
+END_TEST
+
 static void clear(void) { tg_error_clear(); }
 
 TCase *tcase_pad(void) {
     TCase *t = tcase_create("pad");
     tcase_add_checked_fixture(t, clear, clear);
     tcase_add_test(t, reflecting_leaves_its_result_alone);
+    tcase_add_test(t, ranks_of_attributes_say_nothing);
     return t;
 }

@@ -228,6 +228,37 @@ START_TEST(a_parameter_whose_gradient_is_wrong) {
 }
 END_TEST
 
+/* ---- functions that are none ---- */
+
+static int calls;
+static tg_tensor *fickle(tg_tensor *const *in,
+                         void *user) { /* from call number *user on it has a gradient, or had one before */
+    const int *from = user;
+    bool has = calls++ < abs(*from);
+    return has == (*from > 0) ? tg_detach(in[0]) : tg_exp(in[0]);
+}
+
+START_TEST(what_has_gradients_at_times) {
+    for (int from = -40; from <= 40; from++) {
+        tg_check_row row = {.name = "fickle", .f = fickle, .user = &from, .in = {{"ab"}, {"ab"}}};
+        tg_check_report r;
+        calls = 0;
+        run(&row, &r);
+        ck_assert_msg(!r.ok, "%d: %s", from, r.message);
+    }
+    int from = 2; /* the first call makes parameters, and is not looked at */
+    tg_check_row row = {.name = "fickle", .f = fickle, .user = &from, .in = {{"ab"}}};
+    row.skip = every & ~TG_CHECK_BIT(TG_CHECK_KERNEL), row.why = "this one alone";
+    for (; from >= -2; from -= 4) {
+        tg_check_report r;
+        seen s = {0};
+        calls = 0;
+        tg_check_suite("test", 1, &row, &r, .each = see, .each_user = &s);
+        ck_assert_msg(strstr(s.first, "called twice"), "%d: %s", from, s.first);
+    }
+}
+END_TEST
+
 /* ---- skipped, or not exercised ---- */
 
 static tg_tensor *reads(tg_tensor *const *in, void *user) {
@@ -532,6 +563,7 @@ TCase *tcase_check_suite(void) {
     tcase_add_loop_test(tc, what_is_right_passes, 0, (int)(sizeof good / sizeof *good));
     tcase_add_test(tc, a_layer_with_its_parameters);
     tcase_add_test(tc, a_parameter_whose_gradient_is_wrong);
+    tcase_add_test(tc, what_has_gradients_at_times);
     tcase_add_test(tc, skipped_with_reasons);
     tcase_add_test(tc, domains_that_show_nothing);
     tcase_add_test(tc, tap);

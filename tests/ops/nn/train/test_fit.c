@@ -449,6 +449,10 @@ START_TEST(meters_are_means_with_an_error) {
     tg_meter_add(&wide, tg_broadcast_to(tg_from(TG_F64, x, 2, 1), 2, 3));
     ck_assert(wide.parts == 6 && wide.count == 6);
     expect_close(tg_meter_error(&wide), sqrt(13.5 / 5 / 6), 1e-15);
+    wide.parts = INT64_MAX - 1; /* and no further */
+    tg_meter_add_mean(&wide, 1, 1), tg_meter_add_mean(&wide, 1, 1);
+    tg_meter_add(&wide, tg_broadcast_to(tg_from(TG_F64, x, 2, 1), 2, 3));
+    ck_assert(wide.parts == INT64_MAX && wide.count == 14);
     tg_meter_add(NULL, tg_scalar(TG_F32, 1));
     expect_error(TG_ERR_ARGUMENT, "the meter is NULL");
 }

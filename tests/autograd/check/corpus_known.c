@@ -1,0 +1,61 @@
+/* Where this checker is wrong as it stands: the verdict that would be right, and why it is not reached. */
+#include "tests/autograd/check/corpus.h"
+
+#include <math.h>
+
+/* The nearest number of so many bits. */
+static double rounded(double x, int bits) {
+    int e;
+    double m = frexp(x, &e);
+    return ldexp(rint(ldexp(m, bits)), e - bits);
+}
+static double f16_sin(double x) { return rounded(sin(x), 11); }
+static double bf16_sin(double x) { return rounded(sin(x), 8); }
+
+static double in_64ths(double x) { return rint(64 * x) / 64; }
+static double one(double x) { return (void)x, 1; }
+static double half(double x) { return (void)x, 0.5; }
+static double cos_in_f32(double x) { return (double)cosf((float)x); }
+static double minus_sin(double x) { return -sin(x); }
+static double tanh_in_f32(double x) { return (double)tanhf((float)x); }
+static double tanh_slope(double x) { return 1 / (cosh(x) * cosh(x)); }
+static double bent_and_curved(double x) { return fabs(x) + 1e3 * x * x; }
+static double leaky(double x) { return x > 0 ? x : 0.01 * x; }
+static double leaky_mean(double x) { return (void)x, 0.505; }
+
+static tg_tensor *rms_in_f32(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_to(tg_sqrt(tg_mean(tg_square(tg_to(in[0], TG_F32)))), TG_F64);
+}
+static tg_tensor *renorm(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_mul(in[0], tg_minimum(tg_scalar(TG_F64, 1), tg_reciprocal(tg_norm(in[0]))));
+}
+
+static const corpus_case cases[] = {
+    /* Of values that come in steps the noise is not found: the steps in which it is looked for begin at 1e-11, and do not
+     * get to where the values differ. */
+    {RIGHT("f16 forward (jax#7742)", TG_CORRECT), .op = ELEMENTWISE("f16_sin", f16_sin, cos), .n = 2,
+     .x = {0.7, 1.1}},
+    {RIGHT("bf16 forward (pytorch#115634)", TG_NOISE_LIMITED), .op = ELEMENTWISE("bf16_sin", bf16_sin, cos),
+     .n = 2, .x = {0.7, 1.1}},
+    {RIGHT("RMS of 1e-18 in f32 (jax-gcm#847)", TG_CORRECT), .f = rms_in_f32, .n = 3,
+     .x = {1e-18, -2e-18, 3e-18}},
+    {RIGHT("values in steps of 1/64", TG_NOISE_LIMITED), .op = ELEMENTWISE("in_64ths", in_64ths, one), .n = 1,
+     .x = {0.7}},
+    {RIGHT("cos in f32 near its top", TG_NOISE_LIMITED), .op = ELEMENTWISE("cos32", cos_in_f32, minus_sin),
+     .n = 1, .x = {1e-3}},
+    {RIGHT("tanh in f32 where it saturates", TG_NOISE_LIMITED),
+     .op = ELEMENTWISE("tanh32", tanh_in_f32, tanh_slope), .n = 1, .x = {8}},
+    /* The mean of two slopes agrees with the central difference, and is called CORRECT; alone, it notices no planted error. */
+    {RIGHT("renorm at its norm, the mean of both slopes", TG_KINK), .f = renorm, .n = 3, .x = {0, 1, 0}},
+    {RIGHT("the mean of both slopes alone", TG_KINK), .op = ELEMENTWISE("leaky", leaky, leaky_mean), .n = 1,
+     .x = {0}},
+    /* The kink is measured as noise, so that the slopes to either side are not told apart. */
+    {RIGHT("a kink amid curvature", TG_KINK), .op = ELEMENTWISE("bent", bent_and_curved, half), .n = 1,
+     .x = {0}},
+    /* Steps are relative to the point, and the finest is longer than a period. */
+    {RIGHT("a point that is large beside the period", TG_NOISE_LIMITED), .op = ELEMENTWISE("sin_", sin, cos),
+     .n = 2, .x = {1e9 + 0.3, 1e10}},
+};
+const corpus_table corpus_known = {cases, sizeof cases / sizeof *cases};
