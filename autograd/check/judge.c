@@ -15,8 +15,8 @@ enum { BARS = 2 };
 /* The ladder begins at this part of the scale, no power of 2: a function of period 2^-k would repeat itself at every step. */
 static const double FIRST_STEP = 0.11731;
 
-/* So many rungs are a factor of 4 apart, and those that follow 16 where they have told nothing. */
-enum { RUNGS_4 = 6 };
+/* After so many rungs that have told nothing the steps are too coarse. */
+enum { RUNGS_TO_TELL = 6 };
 
 /* phi does not move where all of its values are within so much noise of each other. */
 enum { STILL = 16 };
@@ -130,13 +130,20 @@ static tg_verdict verdict_on(const tg_ladder *l, double a, allowance by) {
     if (!excluded(a, n, by)) return resolved ? TG_CORRECT : lost;
     by.rounding += by.hidden / h;
     if (!excluded(a, n, by)) return lost;
-    return error <= 0.125 * size ? TG_WRONG : TG_NOISE_LIMITED;
+    return error <= 0.25 * size ? TG_WRONG : TG_NOISE_LIMITED;
 }
 
 static bool has_decided(const tg_ladder *l, double a, allowance by) {
     double size = larger(a, l->central.value);
     return l->n >= TG_FEWEST_RUNGS && verdict_on(l, a, by) == TG_CORRECT && l->central.error <= 1e-7 * size &&
            is_resolved(&l->right, size) && is_resolved(&l->left, size) && !is_kink(l, by);
+}
+
+/* On one step of a staircase phi is flat, which is no derivative: the leap to the next step is noise. */
+static double noise_of_steps(tg_ladder *l, double a, allowance by) {
+    tg_verdict v = verdict_on(l, a, by);
+    if (l->n == 0 || l->central.value != 0 || (v != TG_WRONG && v != TG_CORRECT)) return 0;
+    return 0.3 * tg_ladder_stair(l); /* rounding to steps of 1 deviates by 1 / sqrt(12) */
 }
 
 static void write_evidence(const tg_ladder *l, double a, allowance by, tg_evidence *e) {
@@ -157,6 +164,23 @@ static void write_evidence(const tg_ladder *l, double a, allowance by, tg_eviden
     if (kink && e->verdict == TG_CORRECT && !e->noticed) e->verdict = TG_KINK; /* the mean of two slopes */
 }
 
+/* How much finer the next step is: 4, or less where phi is noisy, such that in the last step it moves by the geometric mean of
+ * what it does in the first and of the noise. */
+static double ratio_of(const tg_ladder *l, int i, bool stands) {
+    bool coarse = i >= RUNGS_TO_TELL && !(l->central.error <= fabs(l->central.value));
+    if (!stands || coarse) return 16;
+    return fmin(4, fmax(1.25, pow(tg_ladder_range(l) / l->noise, 0.5 / (TG_RUNGS - 1))));
+}
+
+static void go_down(tg_ladder *l, tg_line phi, void *user, double analytic, tg_judge_opts opts, allowance by) {
+    double h = FIRST_STEP * (opts.scale > 0 ? opts.scale : 1);
+    if (!tg_ladder_begin(l, phi, user, opts.noise)) return;
+    for (int i = 0; i < TG_RUNGS; i++) { /* the edge of a domain may be near, or all steps so far too coarse */
+        h /= ratio_of(l, i, tg_ladder_descend(l, h));
+        if (!opts.full && has_decided(l, analytic, by)) break;
+    }
+}
+
 tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts, tg_evidence *out) {
     if (!phi || !out)
         return tg_fail(TG_ERR_ARGUMENT, "tg_judge: the %s is NULL", phi ? "evidence" : "function");
@@ -167,14 +191,15 @@ tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts,
             "tg_judge: .scale is %g, .rtol %g, .noise %g, .rounding %g, .hidden %g; none may be negative",
             opts.scale, opts.rtol, opts.noise, opts.rounding, opts.hidden);
     allowance by = {opts.rtol > 0 ? opts.rtol : 1e-6, opts.rounding, opts.hidden};
-    double h = FIRST_STEP * (opts.scale > 0 ? opts.scale : 1);
     tg_ladder l;
-    if (tg_ladder_begin(&l, phi, user, opts.noise))
-        for (int i = 0; i < TG_RUNGS; i++) { /* the edge of a domain may be near, or all steps so far too coarse */
-            bool stands = tg_ladder_descend(&l, h);
-            h /= stands && (i < RUNGS_4 || l.central.error <= fabs(l.central.value)) ? 4 : 16;
-            if (!opts.full && has_decided(&l, analytic, by)) break;
-        }
+    go_down(&l, phi, user, analytic, opts, by);
+    double noise = noise_of_steps(&l, analytic, by);
+    if (noise > 2 * l.noise) {
+        int before = l.evaluations;
+        opts.noise = noise;
+        go_down(&l, phi, user, analytic, opts, by);
+        l.evaluations += before;
+    }
     write_evidence(&l, analytic, by, out);
     return TG_OK;
 }

@@ -38,4 +38,11 @@ double tg_ladder_noise(const tg_ladder *l, int i);
 /* How far phi moves: the largest |phi(h) - phi(0)|. */
 double tg_ladder_range(const tg_ladder *l);
 
+/* By how much phi, less trend * t, leaps somewhere between the two: halves the interval, always the half that differs more,
+ * until it cannot be halved. Less than `small`, soon, where phi is continuous; 0 where it is not finite. */
+double tg_leap(tg_line phi, void *user, double from, double to, double trend, double small);
+
+/* Where the finest rungs do not move at all and the one before them does, by a leap: that of a staircase; or 0. */
+double tg_ladder_stair(tg_ladder *l);
+
 #endif

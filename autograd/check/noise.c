@@ -3,9 +3,8 @@
  *
  * The points are drawn, since a lattice, such as float makes of doubles, may look smooth in equal steps. Each side of 0 has
  * a curve of its own: 0 is where kinks and jumps are asked about. */
-#include "autograd/check/verdict.h"
+#include "autograd/check/ladder.h"
 
-#include <limits.h>
 #include <math.h>
 
 enum { VALUES = 8, TERMS = 4, LOOKS = 8 };
@@ -87,27 +86,9 @@ static bool look(tg_line phi, void *user, double reach, double *drawn, view *v) 
     return sides > 0;
 }
 
-static double beside(tg_line phi, void *user, double *t, double trend) {
-    double value = phi(t, user);
-    return value - trend * *t;
-}
-
-/* Whether phi, less its trend, leaps by about the noise between the two: halves the interval, always the half that differs
- * more, until it differs by far less than that, for phi is continuous there, or cannot be halved. At a pole it then differs
- * by far more. */
 static bool leaps_between(tg_line phi, void *user, const pair *p, double noise) {
-    double from = p->from, to = p->to;
-    double a = beside(phi, user, &from, p->trend), b = beside(phi, user, &to, p->trend);
-    while (fabs(b - a) > noise / 64) {
-        double middle = from + (to - from) / 2, value = beside(phi, user, &middle, p->trend);
-        if (!isfinite(value)) return false;
-        if (fabs(middle) <= fmin(fabs(from), fabs(to)) || fabs(middle) >= fmax(fabs(from), fabs(to))) break;
-        if (fabs(value - a) > fabs(b - value))
-            to = middle, b = value;
-        else
-            from = middle, a = value;
-    }
-    return fabs(b - a) > noise / 8 && fabs(b - a) < 64 * noise;
+    double leap = tg_leap(phi, user, p->from, p->to, p->trend, noise / 64);
+    return leap > noise / 8 && leap < 64 * noise; /* at a pole it is far larger */
 }
 
 /* A staircase has its leaps where it differs more; with a slope between them, where it differs more from its trend. */

@@ -95,7 +95,8 @@ typedef struct tg_judge_opts {
     bool full; /* all rungs, also where the first few have decided */
 } tg_judge_opts;
 
-/* Judges `analytic` as the derivative of phi at 0, by 11 to 29 evaluations. NULL pointers are TG_ERR_ARGUMENT. Options are
+/* Judges `analytic` as the derivative of phi at 0, by 11 to 29 evaluations; some 100 where phi comes in steps,
+ * which are told from a function that does not move. NULL pointers are TG_ERR_ARGUMENT. Options are
  * a struct, not named arguments: this header stands alone. */
 TG_API tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts, tg_evidence *out);
 

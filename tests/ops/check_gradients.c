@@ -52,6 +52,8 @@ static const char *why_noisy(const trial *t) {
         {"ceil", "the same"},
         {"round", "the same"},
         {"trunc", "the same"},
+        {"digamma", "beside a pole rounding the argument moves the value by more than the step does"},
+        {"polygamma", "the same"},
     };
     if (t->kind == K_LARGE) return "tails of 1e-13 and less beside numbers of 40 and more";
     if (t->kind == K_SMALL) return "second derivatives that drown in what they are the small rest of";

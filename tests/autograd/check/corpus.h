@@ -55,10 +55,7 @@ typedef struct corpus_table {
     const corpus_case *at;
     int n;
 } corpus_table;
-extern const corpus_table corpus_of_values, corpus_of_shapes;
-
-/* Cases in which this checker is wrong, with the verdict that would be right. */
-extern const corpus_table corpus_known;
+extern const corpus_table corpus_of_values, corpus_of_shapes, corpus_of_limits;
 
 tg_gradcheck_report corpus_run(const corpus_case *c);
 
