@@ -24,6 +24,9 @@ typedef struct tg_check {
     int64_t began;           /* on the clock of core/span.h */
     double noisier;          /* than rounding, f's values are by so much; 0: not measured yet */
     int in_vain;             /* measured again without finding more */
+    double until;            /* seconds: when the share of this input is over, */
+    int64_t shares;          /* of so many that are still to come, this one included, */
+    int64_t alone;           /* and so much of it has been judged */
     bool stopped;            /* out of time, or by the progress function */
 } tg_check;
 

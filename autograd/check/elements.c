@@ -32,12 +32,21 @@ static void note(tg_check *c, int k, tg_checked *one) {
 
 /* ---- one derivative ---- */
 
+static double seconds_since(const tg_check *c) { return 1e-9 * (double)(tg_span_now() - c->began); }
+
 static bool may_go_on(tg_check *c) {
-    double seconds = 1e-9 * (double)(tg_span_now() - c->began);
+    double seconds = seconds_since(c);
     if (seconds >= c->opts.seconds) c->stopped = true;
     if (c->opts.progress && !c->stopped && !c->opts.progress(c->r->compared, c->all, c->opts.progress_user))
         c->stopped = true;
-    return !c->stopped;
+    return !c->stopped && (seconds < c->until || c->alone == 0);
+}
+
+/* What is left of the time is divided evenly among the inputs, and orders, to come; each has one derivative judged at least. */
+static void take_share(tg_check *c) {
+    double now = seconds_since(c);
+    c->until = now + (c->opts.seconds - now) / (double)c->shares;
+    c->shares--, c->alone = 0;
 }
 
 /* By how much more f is noisy than by rounding, as one that computes in single precision is. */
@@ -89,6 +98,7 @@ static tg_status judge(tg_check *c, tg_subject_line *line, double analytic, doub
     find_noise(c, line, scale, most > 0 && isfinite(most) ? most : 1, &opts);
     if (tg_error_status() == TG_OK) tg_judge(tg_subject_on_line, line, analytic, opts, &one.evidence);
     if (one.evidence.verdict == TG_WRONG) judge_again(c, line, analytic, &opts, &one.evidence);
+    if (c->s.odd_element >= 0 && !isfinite(analytic)) one.evidence.verdict = TG_NO_VERDICT;
     if (tg_error_status() == TG_OK) note(c, line->k, &one);
     return tg_error_status();
 }
@@ -128,6 +138,7 @@ static tg_status judge_directions(tg_check *c, int k, double most) {
     double *d = tg_subject_memory((size_t)c->s.was[k].numel, sizeof *d);
     for (int i = 0; d && i < c->opts.directions && tg_error_status() == TG_OK; i++) {
         if (!may_go_on(c)) break;
+        c->alone++;
         judge_direction(c, k, d, most);
     }
     tg_arena_rewind(&tg_tape_get()->scratch, scratch);
@@ -139,13 +150,14 @@ static tg_status judge_directions(tg_check *c, int k, double most) {
 static tg_status judge_elements(tg_check *c, int k, double most) {
     int64_t n = c->s.was[k].numel, wanted = c->opts.samples && c->opts.samples < n ? c->opts.samples : n;
     c->input[k].left_out += n - wanted, c->r->left_out += n - wanted;
-    for (int64_t i = 0; i < n && wanted > 0; i++) {
-        if (wanted < n - i && (int64_t)tg_rng_below(&c->s.rng, (uint64_t)(n - i)) >= wanted) continue;
+    for (int64_t at = 0; at < n && wanted > 0; at++) {
+        if (wanted < n - at && (int64_t)tg_rng_below(&c->s.rng, (uint64_t)(n - at)) >= wanted) continue;
+        int64_t i = isfinite(c->opts.seconds) ? tg_check_place(at, n) : at;
         if (!may_go_on(c)) {
             c->input[k].left_out += wanted, c->r->left_out += wanted;
             return TG_OK;
         }
-        wanted--;
+        wanted--, c->alone++;
         if (judge_element(c, k, i, most) != TG_OK) return tg_error_status();
     }
     return TG_OK;
@@ -156,6 +168,7 @@ tg_status tg_check_judge(tg_check *c) {
     for (int k = 0; k < c->s.n_which && tg_error_status() == TG_OK; k++) {
         if (c->s.was[k].numel == 0) continue;
         double most = largest(&c->s.was[k]);
+        take_share(c);
         c->opts.directions ? judge_directions(c, k, most) : judge_elements(c, k, most);
     }
     return tg_error_status();

@@ -36,6 +36,10 @@ static double noise_needed(const tg_evidence *e) {
 }
 
 static void write_why(FILE *file, const tg_evidence *e) {
+    if (!isfinite(e->analytic)) {
+        fputs("; the gradient is not finite", file);
+        return;
+    }
     if (e->verdict == TG_KINK)
         fprintf(file, ", slopes %.6g to the left and %.6g to the right", e->left, e->right);
     else

@@ -126,8 +126,9 @@ static tg_status judge_elements(run *c) {
     double steep = steepest(c);
     size_t n = c->p.n, wanted = c->opts.samples && c->opts.samples < n ? c->opts.samples : n;
     c->r->left_out = (int64_t)(n - wanted);
-    for (size_t i = 0; i < n && wanted > 0 && tg_error_status() == TG_OK; i++) {
-        if (wanted < n - i && tg_rng_below(&c->rng, n - i) >= wanted) continue;
+    for (size_t k = 0; k < n && wanted > 0 && tg_error_status() == TG_OK; k++) {
+        if (wanted < n - k && tg_rng_below(&c->rng, n - k) >= wanted) continue;
+        size_t i = isfinite(c->opts.seconds) ? (size_t)tg_check_place((int64_t)k, (int64_t)n) : k;
         if (is_out_of_time(c)) {
             c->r->left_out += (int64_t)wanted;
             break;

@@ -79,6 +79,7 @@ static tg_status begin(tg_check *c) {
     memset(c->input, 0, (size_t)c->s.n_which * sizeof *c->input);
     memset(c->moved, 0, (size_t)c->s.n_which * sizeof *c->moved);
     c->all = derivatives_of_order(c) * c->opts.order;
+    c->shares = (int64_t)c->s.n_which * c->opts.order * c->opts.projections;
     c->s.may_stand_alone = c->opts.allow_zero;
     return TG_OK;
 }
@@ -101,6 +102,8 @@ static void run(tg_check *c, tg_tape *tape) {
     tg_status s = begin(c);
     for (int order = 1; s == TG_OK && c->s.n_which && order <= c->opts.order && !c->stopped; order++)
         s = run_order(c, order);
+    if (s == TG_OK && c->opts.progress && !c->stopped && c->r->compared > 0)
+        c->opts.progress(c->r->compared, c->all, c->opts.progress_user);
     tg_tape_rewind(mark);
     tg_check_conclude(c);
     tg_subject_end(&c->s);

@@ -67,8 +67,9 @@ typedef struct tg_gradcheck_opts {
                        * others that are none, this does not see. */
     bool full; /* all rungs of the ladder for each derivative, 30 evaluations; else 12 where these suffice. Besides, at most 70
                 * an order, for noise, rounding and determinism */
-    double seconds; /* what is not judged by then is left out, and counted; 0: no limit, TG_ZERO: nothing is judged */
-    tg_check_progress progress; /* called after each derivative; NULL: none */
+    double seconds; /* what is not judged by then is left out, and counted. Each input has a share of it, and elements are taken
+                    * from all over. 0: no limit, TG_ZERO: nothing is judged */
+    tg_check_progress progress; /* called before each derivative, and after the last; NULL: none */
     void *progress_user;
     tg_checked_fn each; /* is shown each derivative judged; NULL: nobody */
     void *each_user;

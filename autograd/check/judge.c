@@ -172,6 +172,14 @@ static double ratio_of(const tg_ladder *l, int i, bool stands) {
     return fmin(4, fmax(1.25, pow(tg_ladder_range(l) / l->noise, 0.5 / (TG_RUNGS - 1))));
 }
 
+/* Whether phi is the same a ten-thousandth of the scale away: on a step as wide as that 0 is the slope, whatever that of the
+ * stairs is. */
+static bool is_flat(tg_ladder *l, double scale) {
+    double up = 1e-4 * scale, down = -up;
+    l->evaluations += 2;
+    return l->phi(&up, l->user) == l->at_0 && l->phi(&down, l->user) == l->at_0;
+}
+
 static void go_down(tg_ladder *l, tg_line phi, void *user, double analytic, tg_judge_opts opts, allowance by) {
     double h = FIRST_STEP * (opts.scale > 0 ? opts.scale : 1);
     if (!tg_ladder_begin(l, phi, user, opts.noise)) return;
@@ -201,5 +209,9 @@ tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts,
         l.evaluations += before;
     }
     write_evidence(&l, analytic, by, out);
+    if (analytic == 0 && out->verdict == TG_WRONG && is_flat(&l, opts.scale > 0 ? opts.scale : 1)) {
+        out->verdict = TG_NOISE_LIMITED, out->hint = TG_HINT_NONE;
+        out->evaluations = l.evaluations;
+    }
     return TG_OK;
 }

@@ -86,8 +86,25 @@ static void say_unexercised(tg_check *c, int k) {
         : c->s.unused[k] && !c->moved[k] ? "the result does not depend on it"
         : c->moved[k] ? "a gradient that is wrong by its sign or by 3 % would not be noticed at any element"
                       : "every derivative is 0: the function does not move";
-    say(c->r, "%s: input %d, %s: %s (%s accepts that)", tg_verdict_name(TG_NOT_EXERCISED), c->s.which[k],
-        describe_input(c, k, text, sizeof text), why, c->s.was[k].numel ? ".allow_zero" : ".allow_empty");
+    const char *option = c->s.was[k].numel ? ".allow_zero" : ".allow_empty";
+    say(c->r, passes(c, k) ? "%s: input %d, %s: %s (accepted by %s)" : "%s: input %d, %s: %s (%s accepts that)",
+        tg_verdict_name(TG_NOT_EXERCISED), c->s.which[k], describe_input(c, k, text, sizeof text), why, option);
+}
+
+/* An input of which nothing was judged, or whose function has no finite value. */
+static void say_no_verdict(tg_check *c, int k) {
+    char text[160];
+    say(c->r, "%s: input %d, %s: ", tg_verdict_name(TG_NO_VERDICT), c->s.which[k],
+        describe_input(c, k, text, sizeof text));
+    if (c->input[k].worst.order == 0)
+        say(c->r,
+            "nothing of it was judged before the time was over or the progress function stopped the check");
+    else if (c->s.odd_element >= 0)
+        say(c->r,
+            "the function is %g at element %" PRId64 " of its result %s (tg_find_nonfinite_in names the op)",
+            c->s.odd_value, c->s.odd_element, tg_shape_text(c->s.result, text, sizeof text));
+    else
+        say(c->r, "the function has no finite values about element %" PRId64, c->input[k].worst.element);
 }
 
 static void say_worst(tg_check *c, int k) {
@@ -123,6 +140,8 @@ static void conclude_verdicts(tg_check *c) {
     if (r->verdict == TG_WRONG && !c->opts.no_search) tg_check_locate(c);
     if (r->verdict == TG_NOT_EXERCISED)
         say_unexercised(c, k);
+    else if (r->verdict == TG_NO_VERDICT && k >= 0)
+        say_no_verdict(c, k);
     else
         say_worst(c, k);
     say(r, " (%" PRId64 " judged", r->compared);

@@ -61,7 +61,7 @@ static tg_status make_tables(tg_subject *s) {
 /* Input number i requires a gradient. */
 static tg_status add_checked(tg_subject *s, tg_tensor *const *in, int i, const tg_slot *slot) {
     if (slot->a.dtype != TG_F64)
-        return tg_fail(TG_ERR_DTYPE, "%s: input %d is %s; it must be f64", s->who, i,
+        return tg_fail(TG_ERR_DTYPE, "%s: input %d is %s; it must be f64 (tg_to makes it so)", s->who, i,
                        tg_dtype_name((tg_dtype)slot->a.dtype));
     s->in[i] = leaf_of(s, in, i);
     const tg_array *a = tg_is_poison(s->in[i]) ? NULL : tg_array_of(s->in[i]);
@@ -167,8 +167,13 @@ static tg_status gradients(tg_subject *s, int times, bool again, tg_tensor **g) 
 /* What is projected: y, or the gradients of the order before. g has room for three times as many inputs. */
 static tg_status projected(tg_subject *s, tg_tensor **g) {
     if (s->order > 1) return gradients(s, s->order - 1, false, g);
-    bool was = tg_set_grad_enabled(false);
+    bool was = tg_set_grad_enabled(s->records);
     g[0] = output(s);
+    if (tg_error_status() == TG_ERR_TAPE && !s->records) {
+        tg_error_clear();
+        tg_set_grad_enabled(s->records = true);
+        g[0] = output(s);
+    }
     tg_set_grad_enabled(was);
     return tg_error_status();
 }
@@ -189,6 +194,15 @@ double tg_subject_value(tg_subject *s) {
     return tg_error_status() == TG_OK ? value : NAN;
 }
 
+static void find_odd(tg_subject *s, const tg_array *y) {
+    s->odd_element = -1;
+    if (y) s->result = tg_array_shape(y);
+    for (int64_t i = 0; y && i < y->numel && s->odd_element < 0; i++) {
+        s->odd_value = tg_array_get(y, i);
+        if (!isfinite(s->odd_value)) s->odd_element = i;
+    }
+}
+
 /* Copies of what is projected, on the tape from here on. */
 static tg_status keep_base(tg_subject *s) {
     tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
@@ -200,6 +214,7 @@ static tg_status keep_base(tg_subject *s) {
             if (!tg_is_poison(copy)) tg_array_copy(tg_array_of(copy), a);
             s->kept[k] = copy;
         }
+    if (s->order == 1 && tg_error_status() == TG_OK) find_odd(s, tg_array_of(s->kept[0]));
     tg_arena_rewind(&tg_tape_get()->scratch, scratch);
     s->base = tg_error_status() == TG_OK ? s->kept : NULL;
     return tg_error_status();
@@ -227,7 +242,8 @@ static tg_status check_same_value(tg_subject *s) {
         return tg_error_status();
     return tg_fail(
         TG_ERR_ARGUMENT,
-        "%s: the function is not deterministic: called twice, its projection is %.17g and %.17g, %.3g apart",
+        "%s: the function is not deterministic, as a model with dropout in training is: called twice, the sum of its result "
+        "with random weights is %.17g and %.17g, %.3g apart",
         s->who, first, second, fabs(second - first));
 }
 

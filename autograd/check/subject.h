@@ -29,7 +29,11 @@ typedef struct tg_subject {
     double natural;           /* of order 1 the sum of |p y| */
     double weights;           /* and that of |p| */
     double jitter;            /* how far S moves where all inputs do by a few units in the last place */
-    bool may_stand_alone;     /* a result that depends on nothing is no error */
+    tg_shape result;          /* of y */
+    int64_t odd_element;      /* the first of y that is not finite; -1: none */
+    double odd_value;
+    bool records;         /* f takes gradients itself, and its values are made with recording on */
+    bool may_stand_alone; /* a result that depends on nothing is no error */
     int64_t evaluations;
     tg_rng rng;
 } tg_subject;

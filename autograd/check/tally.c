@@ -18,6 +18,15 @@ tg_verdict tg_check_verdict_of(const int64_t verdicts[6], int64_t noticed) {
     return verdicts[TG_KINK] ? TG_KINK : TG_CORRECT;
 }
 
+static int64_t divisor(int64_t a, int64_t b) { return b ? divisor(b, a % b) : a; }
+
+int64_t tg_check_place(int64_t i, int64_t n) {
+    if (n > INT32_MAX) return i;
+    int64_t stride = (int64_t)(0.6180339887498949 * (double)n);
+    while (stride > 1 && divisor(n, stride) > 1) stride--;
+    return stride > 1 ? i * stride % n : i;
+}
+
 double tg_check_ratio(const tg_evidence *e, double rtol) {
     double gap = fabs(e->analytic - e->numeric), size = fmax(fabs(e->analytic), fabs(e->numeric));
     return gap == 0 ? 0 : isfinite(gap) ? gap / (e->error + rtol * size) : INFINITY;

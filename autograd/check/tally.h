@@ -21,6 +21,10 @@ double tg_check_ratio(const tg_evidence *e, double rtol);
 /* Of a WRONG element that has no hint: whether it is off by the number of elements, or is another one of the n. */
 void tg_check_hint(tg_evidence *e, const double *analytic, int64_t n);
 
+/* Where the i-th of n elements to be looked at lies, if time may run out: by the golden section, so that the first few lie all
+ * over. A permutation, as the stride shares no divisor with n. */
+int64_t tg_check_place(int64_t i, int64_t n);
+
 /* [0, 1) to +-[0.5, 1.5). */
 static inline double tg_check_signed(double u) { return u < 0.5 ? -0.5 - 2 * u : 2 * u - 0.5; }
 

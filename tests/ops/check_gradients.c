@@ -52,6 +52,7 @@ static const char *why_noisy(const trial *t) {
         {"ceil", "the same"},
         {"round", "the same"},
         {"trunc", "the same"},
+        {"copysign", "of many elements one changes its sign in any step"},
         {"digamma", "beside a pole rounding the argument moves the value by more than the step does"},
         {"polygamma", "the same"},
     };
