@@ -89,12 +89,19 @@ static tg_target **targets_met(tg_walk *w) {
     return met;
 }
 
+/* Whether this thread's last walk to all leaves that was checked met one worth a look. Small nodes would feel the looking, so
+ * that a walk looks where the one before would have had to; where it does not, all are read at its end. */
+static _Thread_local bool met_large;
+
 static bool is_finite(const tg_adjoint *a) { return a->finite || tg_array_is_finite(&a->value); }
 
 /* The finite check, of all that is to be stored: the last first, which is in the cache. */
 static tg_status check_gradients(const tg_walk *w, tg_target *const *met, tg_slot *root, tg_tensor *seed) {
     const tg_rewalk walk = {.n = 1, .root = &root, .seeds = &seed};
     tg_status s = TG_OK;
+    met_large = false;
+    for (int64_t i = w->n_targets - 1; i >= 0; i--)
+        if (met[i] && met[i]->adjoint.value.numel >= TG_LOOK_LEAST) met_large = true;
     for (int64_t i = w->n_targets - 1; s == TG_OK && i >= 0; i--)
         if (met[i] && !is_finite(&met[i]->adjoint) && tg_target_slot(met[i]))
             s = tg_check_gradient("tg_backward", &walk, met[i]->slot, &met[i]->adjoint.value);
@@ -136,7 +143,7 @@ tg_status tg_backward_with(tg_tensor *out, tg_backward_opts opts) {
     tg_walk_mode mode = {.retain = opts.retain, .all_leaves = true};
     tg_status status = seed ? tg_walk_begin(&w, 1, &s, mode) : tg_error_status();
     if (status == TG_OK) {
-        if (tg_checking == TG_FINITE_AT_BACKWARD) w.look = &look;
+        if (tg_checking == TG_FINITE_AT_BACKWARD && met_large) w.look = &look;
         status = walk_back(&w, s, seed, opts.seed);
         tg_walk_end(&w);
     }
