@@ -70,8 +70,8 @@ __attribute__((noinline, cold)) static void walk_observed(int operands, const tg
         walk(operands, a, cost, run, arg);
         return;
     }
-    r.fetches = cost == CHEAP;
-    r.piece = (r.fetches ? TG_LOOK_BYTES : TG_LOOK_DEAR_BYTES) / looker.size;
+    r.fetches = cost == CHEAP && operands == 4; /* a gradient that reads y; others lost by it where measured */
+    r.piece = (cost == CHEAP ? TG_LOOK_BYTES : TG_LOOK_DEAR_BYTES) / looker.size;
     for (int k = 0; k < operands; k++) r.size[k] = (int64_t)tg_dtype_size((tg_dtype)a[k]->dtype);
     walk(operands, a, cost, run_and_look, &r);
     tg_look_end(&looker, a[0]);
