@@ -2,7 +2,7 @@
 #include "autograd/walk.h"
 #include "autograd/blame/blame.h"
 #include "autograd/plan/record.h"
-#include "core/kernels/kernels.h"
+#include "core/kernels/look.h"
 #include "core/work.h"
 
 /* A tensor that L may be: alive, float, and with a gradient to walk, unless `constant` ones may be, too. */
@@ -89,12 +89,21 @@ static tg_target **targets_met(tg_walk *w) {
     return met;
 }
 
+/* Whether this thread's last walk to all leaves that was checked met one worth a look. Small nodes would feel the looking, so
+ * that a walk looks where the one before would have had to; where it does not, all are read at its end. */
+static _Thread_local bool met_large;
+
+static bool is_finite(const tg_adjoint *a) { return a->finite || tg_array_is_finite(&a->value); }
+
 /* The finite check, of all that is to be stored: the last first, which is in the cache. */
 static tg_status check_gradients(const tg_walk *w, tg_target *const *met, tg_slot *root, tg_tensor *seed) {
     const tg_rewalk walk = {.n = 1, .root = &root, .seeds = &seed};
     tg_status s = TG_OK;
+    met_large = false;
+    for (int64_t i = w->n_targets - 1; i >= 0; i--)
+        if (met[i] && met[i]->adjoint.value.numel >= TG_LOOK_LEAST) met_large = true;
     for (int64_t i = w->n_targets - 1; s == TG_OK && i >= 0; i--)
-        if (met[i] && !tg_array_is_finite(&met[i]->adjoint.value) && tg_target_slot(met[i]))
+        if (met[i] && !is_finite(&met[i]->adjoint) && tg_target_slot(met[i]))
             s = tg_check_gradient("tg_backward", &walk, met[i]->slot, &met[i]->adjoint.value);
     return s;
 }
@@ -131,9 +140,11 @@ tg_status tg_backward_with(tg_tensor *out, tg_backward_opts opts) {
     if (tg_checking && tg_check_output("tg_backward", s) != TG_OK) return tg_error_status();
     tg_slot *seed = read_seed(s, opts.seed, "tg_backward");
     tg_walk w;
+    tg_look look;
     tg_walk_mode mode = {.retain = opts.retain, .all_leaves = true};
     tg_status status = seed ? tg_walk_begin(&w, 1, &s, mode) : tg_error_status();
     if (status == TG_OK) {
+        if (tg_checking == TG_FINITE_AT_BACKWARD && met_large) w.look = &look;
         status = walk_back(&w, s, seed, opts.seed);
         tg_walk_end(&w);
     }
@@ -213,6 +224,12 @@ static tg_status seed_all(const char *who, tg_walk *w, int n, tg_slot *const *ou
     return TG_OK;
 }
 
+static bool gradient_is_finite(const tg_walk *w, const tg_tensor *in, const tg_tensor *g) {
+    const tg_slot *s = tg_slot_peek(in);
+    const tg_target *t = s ? tg_walk_find_target(w, s) : NULL;
+    return (t && t->adjoint.finite) || tg_array_is_finite(tg_elements_there(g));
+}
+
 static tg_status grad_of(tg_grad_caller caller, tg_walk_mode mode, int n_out, tg_slot **slot,
                          tg_tensor *const *out, int n_in, tg_tensor *const *in, tg_tensor **grads,
                          tg_grad_opts opts) {
@@ -221,8 +238,10 @@ static tg_status grad_of(tg_grad_caller caller, tg_walk_mode mode, int n_out, tg
             (caller.checked && tg_checking && tg_check_output(caller.who, slot[i]) != TG_OK))
             return tg_error_status();
     tg_walk w;
+    tg_look look;
     tg_status s = tg_walk_begin(&w, n_out, slot, mode);
     if (s != TG_OK) return s;
+    if (caller.checked && tg_checking == TG_FINITE_AT_BACKWARD && !mode.record) w.look = &look;
     s = add_targets(caller.who, &w, n_in, in);
     if (s == TG_OK) s = seed_all(caller.who, &w, n_out, slot, opts.seeds);
     if (s == TG_OK) s = tg_walk_run(&w);
@@ -230,7 +249,7 @@ static tg_status grad_of(tg_grad_caller caller, tg_walk_mode mode, int n_out, tg
     for (int i = 0; s == TG_OK && i < n_in; i++) {
         grads[i] = take_gradient(caller, &w, i, in[i], opts.allow_unused);
         s = tg_error_status();
-        if (s == TG_OK && caller.checked && tg_checking && !tg_array_is_finite(tg_elements_there(grads[i])))
+        if (s == TG_OK && caller.checked && tg_checking && !gradient_is_finite(&w, in[i], grads[i]))
             s = tg_check_gradient(caller.who, &walk, tg_slot_peek(in[i]), tg_elements_there(grads[i]));
     }
     tg_walk_end(&w);

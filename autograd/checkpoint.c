@@ -69,7 +69,7 @@ static tg_slot *run_again(const tg_node *node) {
 }
 
 static void move(tg_adjoint *to, tg_adjoint *from) {
-    to->value = from->value, to->handle = from->handle;
+    to->value = from->value, to->handle = from->handle, to->finite = false;
     from->value.data = NULL, from->value.buffer = NULL, from->handle = NULL;
 }
 

@@ -5,6 +5,16 @@
 
 #include <math.h>
 
+/* A sparse walk looks at each contribution alone. */
+void tg_contribution_begin(tg_walk *w, const tg_node *node, int i, tg_array *din) {
+    tg_slot *s = w->mode.sparse ? NULL : tg_walk_needed(w, node, i);
+    tg_adjoint *a = s ? tg_walk_adjoint(w, s) : NULL;
+    if (!a || !a->value.data || !tg_array_is_exclusive(&a->value) || !tg_array_is_contiguous(&a->value))
+        return;
+    *din = a->value;
+    a->value.data = NULL, a->value.buffer = NULL;
+}
+
 static tg_status fail_rule(const tg_node *node, int i, const tg_array *g) {
     char want[160], got[96];
     tg_describe(node->in[i], want, sizeof want);

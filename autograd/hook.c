@@ -77,6 +77,7 @@ tg_status tg_hooks_run(const tg_walk *w, tg_slot *s, tg_adjoint *a) {
     const tg_tensor *t = tg_handle(s);
     int64_t left = 0;
     if (w->mode.again) return TG_OK; /* they may do anything, and have done it */
+    a->finite = false;
     for (const tg_hooked *h = tg_slot_hooks(s); h; h = h->next) left++;
     for (const tg_hooked *h = tg_slot_hooks(s); h && left > 0; h = after(s, h), left--) {
         tg_status status = w->mode.record ? run_on_handle(h, s, a) : run_on_value(h, s, a);

@@ -113,6 +113,10 @@ struct tg_op {
      * plan then calls these kernels itself, on parts of the arrays too. */
     bool of_kernels;
 
+    /* Bit i: what grad_kernel leaves in din[i] was written last by functions of the library's kernels that look at what they write
+     * (core/kernels/look.h), so that the finite check need not read it again. Implied by of_kernels. */
+    unsigned looked;
+
     /* Optional, for an op of one input that folds all of it to one number: the same output from the sum of the input's
      * elements, which is of its dtype and added as tg_reduce does. False, with nothing written: the elements themselves are
      * needed. A plan then need not keep elements that nobody else uses. */

@@ -3,7 +3,7 @@
 #include "autograd/blame/blame.h"
 #include "autograd/plan/record.h"
 #include "autograd/profile/cost.h"
-#include "core/kernels/kernels.h"
+#include "core/kernels/look.h"
 #include "core/work.h"
 
 #include <string.h>
@@ -109,7 +109,9 @@ tg_adjoint *tg_walk_adjoint(tg_walk *w, tg_slot *s) {
         return a && s->node->n_out > 1 ? a + tg_output_index(s) : a;
     }
     tg_target *t = w->mode.all_leaves ? tg_walk_add_target(w, s) : tg_walk_find_target(w, s);
-    return t ? &t->adjoint : NULL;
+    if (!t) return NULL;
+    t->adjoint.finite = false;
+    return &t->adjoint;
 }
 
 /* ---- accumulating ---- */
@@ -147,9 +149,10 @@ static inline bool is_number_like(const tg_array *g, const tg_array *like) {
 
 /* Takes over the contribution g to input i, which is s. */
 static tg_status contribute(tg_walk *w, const tg_node *node, int i, tg_slot *s, tg_array *g) {
+    const void *made = g->data;
     bool fit = is_number_like(g, &s->a) || tg_contribution_fit(node, i, s, g) == TG_OK;
     tg_adjoint *a = fit ? tg_walk_adjoint(w, s) : NULL;
-    if (a) return accumulate(a, g);
+    if (a) return w->look ? tg_adjoint_accumulate_looked(w, node, i, s, a, g, made) : accumulate(a, g);
     tg_array_drop(g);
     return tg_error_status();
 }
@@ -170,17 +173,6 @@ static tg_status fail_missing(const tg_node *node, int i) {
     return tg_fail(TG_ERR_TAPE, "%s: its gradient rule returned nothing for input %d", node->op->name, i);
 }
 
-/* For an op that adds to what is there: *din begins as the adjoint of input i, if nothing else sees that memory. */
-static void begin_with_adjoint(tg_walk *w, const tg_node *node, int i, tg_array *din) {
-    tg_slot *s =
-        w->mode.sparse ? NULL : tg_walk_needed(w, node, i); /* a sparse walk looks at each contribution alone */
-    tg_adjoint *a = s ? tg_walk_adjoint(w, s) : NULL;
-    if (!a || !a->value.data || !tg_array_is_exclusive(&a->value) || !tg_array_is_contiguous(&a->value))
-        return;
-    *din = a->value;
-    a->value.data = NULL, a->value.buffer = NULL;
-}
-
 static tg_status step_kernel(tg_walk *w, const tg_node *node, const tg_adjoint *adjoints) {
     const tg_array *dout[TG_MAX_OUT];
     tg_array few[FEW], *din = few;
@@ -189,11 +181,14 @@ static tg_status step_kernel(tg_walk *w, const tg_node *node, const tg_adjoint *
     for (int o = 0; o < node->n_out; o++) dout[o] = adjoints[o].value.data ? &adjoints[o].value : NULL;
     for (int i = 0; i < node->n_in; i++) {
         din[i].data = NULL, din[i].buffer = NULL;
-        if (i < 16 && node->op->accumulates & TG_IN(i)) begin_with_adjoint(w, node, i, &din[i]);
+        if (i < 16 && node->op->accumulates & TG_IN(i)) tg_contribution_begin(w, node, i, &din[i]);
     }
     tg_recorder *recorder = tg_recorder_enter();
     if (recorder) tg_recorder_begun(recorder, node, din);
+    tg_look *outer = tg_looking;
+    tg_looking = w->look ? tg_look_of(w, node) : NULL;
     tg_status s = tg_callback_check(w->tape, node->op->grad_kernel(node, dout, din), node->op->name);
+    tg_looking = outer;
     if (recorder) {
         tg_recorder_leave(recorder);
         if (s == TG_OK) s = tg_recorder_derived(recorder, w, node, dout, din);
@@ -335,6 +330,7 @@ tg_status tg_step_plain(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     tg_status s = check_node(w, node);
     if (s != TG_OK) return s;
     tg_rule_running = &call;
+    if (w->look) w->look->n = 0;
     if (node->op->grad_kernel && !w->mode.record)
         s = step_kernel(w, node, adjoints);
     else if (node->op->grad == tg_walks_itself)

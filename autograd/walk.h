@@ -20,6 +20,7 @@ typedef struct tg_adjoint {  /* dL/dt so far; both empty: no contribution yet */
     tg_array value;          /* values mode */
     tg_tensor *handle;       /* recorded mode */
     struct tg_adjoint *next; /* in the list of those to be used again */
+    bool finite;             /* a leaf's: whoever wrote the value last saw that it is finite */
 } tg_adjoint;
 
 typedef struct tg_target { /* a tensor whose gradient leaves the walk */
@@ -52,6 +53,7 @@ typedef struct tg_walk {
     bool hooked;        /* a leaf among the targets has hooks */
     bool readers_known; /* the last readers of such leaves have been looked for */
     tg_arena_mark scratch;
+    struct tg_look *look; /* what was seen during the step at hand (core/kernels/look.h); NULL: nobody looks */
 } tg_walk;
 
 /* Walks nest by checkpoints inside checkpoints, and by hooks and rules that walk: one that walks back to itself would
@@ -103,7 +105,7 @@ tg_slot *tg_target_slot(const tg_target *t);
 
 /* ---- adjoints ---- */
 
-/* That of s, made when absent; NULL: nobody asks for it (or no memory, with the error raised). find: only if there is
+/* That of s, to be changed, made when absent; NULL: nobody asks for it (or no memory, with the error raised). find: only if there is
  * one already, and it may be empty. */
 tg_adjoint *tg_walk_adjoint(tg_walk *w, tg_slot *s);
 tg_adjoint *tg_walk_find_adjoint(const tg_walk *w, const tg_slot *s);
@@ -114,6 +116,16 @@ void tg_adjoint_drop(tg_adjoint *a);
 /* a += g, taking g over. The first contribution is moved; memory that something else can see is never written. */
 tg_status tg_adjoint_accumulate(tg_adjoint *a, tg_array *g);
 tg_status tg_adjoint_add(tg_adjoint *a, tg_array *g); /* to one that is not empty */
+
+/* ---- looked.c: the adjoints of leaves, looked at while they are written, for the finite check ---- */
+
+/* Where w->look is there: what is to be noted while the node's grad_kernel runs, or NULL. */
+struct tg_look *tg_look_of(const tg_walk *w, const tg_node *node);
+
+/* a += g as tg_adjoint_accumulate, where a is that of s and g the contribution of the node's rule to its input i, which the rule
+ * left at `made`. Sets a->finite if it was seen. */
+tg_status tg_adjoint_accumulate_looked(tg_walk *w, const tg_node *node, int i, const tg_slot *s,
+                                       tg_adjoint *a, tg_array *g, const void *made);
 
 /* The two ops a recorded walk needs itself. Autograd includes no op: the table is defined in ops/registry.c. */
 typedef struct tg_walk_ops {
@@ -132,6 +144,9 @@ static inline tg_slot *tg_walk_needed(const tg_walk *w, const tg_node *node, int
     if (!w || w->mode.all_leaves || tg_walk_find_target(w, s)) return s;
     return !tg_walk_leaf(w, s) && w->on_path[s->node->id - w->low] ? s : NULL;
 }
+
+/* For an op that adds to what is there: *din begins as the adjoint of input i, if nothing else sees that memory. */
+void tg_contribution_begin(tg_walk *w, const tg_node *node, int i, tg_array *din);
 
 /* What the rule of a node returned for its input i, which is s, is checked and, where it came in the broadcast shape,
  * summed down to the shape of s. recorded: the tensor to go on with; NULL with the error raised. */

@@ -209,7 +209,8 @@ tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts,
         l.evaluations += before;
     }
     write_evidence(&l, analytic, by, out);
-    if (analytic == 0 && out->verdict == TG_WRONG && is_flat(&l, opts.scale > 0 ? opts.scale : 1)) {
+    bool noisy = l.noise > 0x1p-20 * tg_ladder_range(&l);
+    if (analytic == 0 && noisy && out->verdict == TG_WRONG && is_flat(&l, opts.scale > 0 ? opts.scale : 1)) {
         out->verdict = TG_NOISE_LIMITED, out->hint = TG_HINT_NONE;
         out->evaluations = l.evaluations;
     }

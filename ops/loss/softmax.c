@@ -54,6 +54,7 @@ const tg_op tg_op_softmax = {
     .forward = softmax_forward,
     .grad = softmax_grad,
     .grad_kernel = softmax_grad_kernel,
+    .looked = TG_IN(0),
 };
 
 tg_tensor *tg_softmax(tg_tensor *x, int axis) { return tg_apply1(&tg_op_softmax, x, &(tg_axis_attr){axis}); }
@@ -95,6 +96,7 @@ const tg_op tg_op_log_softmax = {
     .forward = log_softmax_forward,
     .grad = log_softmax_grad,
     .grad_kernel = log_softmax_grad_kernel,
+    .looked = TG_IN(0),
 };
 
 tg_tensor *tg_log_softmax(tg_tensor *x, int axis) {

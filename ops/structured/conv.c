@@ -226,6 +226,7 @@ const tg_op tg_op_conv2d = {
     .forward = conv2d_forward,
     .grad = conv2d_grad,
     .grad_kernel = conv2d_grad_kernel,
+    .looked = TG_IN(0),
     .flops = conv2d_flops,
 };
 

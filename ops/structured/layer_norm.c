@@ -118,6 +118,7 @@ const tg_op tg_op_layer_norm = {
     .forward = layer_forward,
     .grad = layer_grad,
     .grad_kernel = layer_grad_kernel,
+    .looked = TG_IN(0),
 };
 
 const tg_op tg_op_rms_norm = {
@@ -131,6 +132,7 @@ const tg_op tg_op_rms_norm = {
     .forward = rms_forward,
     .grad = rms_grad,
     .grad_kernel = rms_grad_kernel,
+    .looked = TG_IN(0),
 };
 
 tg_tensor *tg_layer_norm_with(tg_tensor *x, tg_layer_norm_opts o) {

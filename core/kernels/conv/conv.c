@@ -7,6 +7,7 @@
 #include "core/kernels/conv/conv.h"
 #include "core/kernels/conv/interleaved.h"
 #include "core/kernels/conv/plan.h"
+#include "core/kernels/look.h"
 #include "core/kernels/tasks.h"
 
 #include <string.h>
@@ -97,6 +98,7 @@ static void correlate_few_channels(const correlation *s, const tg_conv_block *b,
         g.b = (const char *)g.b + step;
         g.c = (char *)g.c + (size_t)b->n[1] * s->size;
     }
+    tg_look_at(p->looker, scratch, p->out_channels * b->size);
     store_pixels(s, b, scratch, 1, b->size, p->out_channels, out);
 }
 
@@ -126,6 +128,7 @@ static void correlate_panels(const correlation *s, const tg_conv_block *b, int64
         fetched[0].at = to + (size_t)(b->from[0] * p->width + b->from[1]) * s->size,
         fetched[0].lines = one_run ? channels : 0;
         tg_kernels_for((int)p->dtype)->product(&g);
+        tg_look_at(p->looker, scratch, b->size * g.n); /* and at columns behind the last channel */
         store_pixels(s, b, scratch, g.n, 1, channels, to);
         g.fetches = 1;
     }
@@ -201,10 +204,11 @@ tg_status tg_conv_forward(const tg_conv *c, const tg_array *x, const tg_array *w
 
 /* Those positions of x that are phase[k] modulo the stride along axis k. */
 static tg_status input_phase(const tg_conv *c, const tg_array *g, const tg_array *w, const tg_array *x,
-                             const int64_t phase[2]) {
+                             const int64_t phase[2], tg_looker *looker) {
     correlation s = {.source = g->data, .result = x->data};
     bool lanes = tg_interleaved_correlation_pays(c, (tg_dtype)g->dtype, c->filters, c->channels);
     tg_status status = tg_conv_plan_positions(&s.plan, c, (tg_dtype)g->dtype, phase, lanes);
+    s.plan.looker = looker;
     if (status == TG_OK)
         status = lanes ? tg_interleaved_correlation(&s.plan, g->data, w->data, NULL, x->data)
                        : correlate(&s, w->data, NULL);
@@ -215,9 +219,11 @@ static tg_status input_phase(const tg_conv *c, const tg_array *g, const tg_array
 tg_status tg_conv_input(const tg_conv *c, const tg_array *g, const tg_array *w, const tg_array *x) {
     const tg_window *v = c->window;
     tg_status status = TG_OK;
+    tg_looker looker, *looks = tg_look_begin(&looker, x);
     for (int64_t i = 0; i < v[0].stride && i < v[0].in; i++)
         for (int64_t j = 0; status == TG_OK && j < v[1].stride && j < v[1].in; j++)
-            status = input_phase(c, g, w, x, (int64_t[]){i, j});
+            status = input_phase(c, g, w, x, (int64_t[]){i, j}, looks);
+    if (status == TG_OK) tg_look_end(looks, x);
     return status;
 }
 

@@ -1,6 +1,7 @@
 /* Number n * groups + g counts groups through the images; number i is in lane i % W of vector block i / W. Which group a lane
  * has is the same every `phases` blocks, so there are that many panels of weights, [out_channels, taps] vectors each. */
 #include "core/kernels/conv/interleaved.h"
+#include "core/kernels/look.h"
 #include "core/kernels/tasks.h"
 
 #include <string.h>
@@ -175,6 +176,7 @@ static void correlate_block(const void *context, int64_t task, char *scratch) {
         .a_row_at = p->pixel,
         .a_col_at = p->tap,
     });
+    tg_look_at(p->looker, scratch, b.size * p->out_channels * p->vector); /* and at lanes without a plane */
     int64_t first = (y->start + b.from[0] * y->step) * p->width + x->start + b.from[1] * x->step;
     tg_interleaving g = {.n = b.size, .count = lanes_of(s, block), .step = p->out_channels * plane};
     if (y->step != 1 || x->step != 1) g.at = p->place;

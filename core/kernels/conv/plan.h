@@ -31,6 +31,7 @@ typedef struct tg_conv_axis {
  *     pixel[p] + tap[t]  is where output pixel p of a block finds what weight  weight[t] + channel * out_step
  * multiplies. */
 typedef struct tg_conv_plan {
+    struct tg_looker *looker; /* of the results, or NULL */
     tg_dtype dtype;
     tg_conv_axis axis[2];
     int64_t height, width; /* of a plane of the result */

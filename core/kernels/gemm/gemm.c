@@ -3,8 +3,8 @@
 #include "core/kernels/gemm/gemm.h"
 
 #include "core/kernels/gemm/macro_kernel.h"
+#include "core/kernels/look.h"
 #include "core/kernels/tasks.h"
-#include "core/kernels/simd/table.h"
 #include "core/parallel.h"
 
 #include <string.h>
@@ -29,6 +29,9 @@ static void tile(const void *whole, int64_t i, char *scratch) {
     p.m = least(p.m - row, p.tile_m);
     p.n = least(p.n - col, p.tile_n);
     tg_gemm_tile(&p, scratch);
+    const bool whole_rows = p.n == p.c.rs;
+    for (int64_t k = 0; p.looker && k < (whole_rows ? 1 : p.m); k++)
+        tg_look_at(p.looker, p.c.data + k * p.c.rs * p.size, whole_rows ? p.m * p.n : p.n);
 }
 
 /* ---- the whole problem ---- */
@@ -150,6 +153,15 @@ static tg_status run(tg_gemm_problem *p) {
                              p->macro ? tg_macro_kernel_scratch(dtype, p->tile_n, p->k) : 0, tile, p);
 }
 
+/* All of C is looked at, tile by tile. */
+static tg_status run_and_look(tg_gemm_problem *p, const tg_array *c) {
+    tg_looker looker;
+    p->looker = tg_look_begin(&looker, c);
+    tg_status s = run(p);
+    if (s == TG_OK) tg_look_end(p->looker, c);
+    return s;
+}
+
 /* Brings A and B into a layout that BLAS and the macro-kernel take, by a copy where it must. What even then has a leading
  * dimension beyond BLAS's int stays with the direct loop. */
 static tg_status lay_out(tg_gemm_problem *p, const tg_array *a, const tg_array *b, const tg_array *c,
@@ -190,7 +202,7 @@ static tg_status multiply(tg_gemm_problem *p, const tg_array *a, const tg_array 
     if (s == TG_OK && p->direct && p->rank == 0)
         tg_gemm_direct(p);
     else if (s == TG_OK)
-        s = run(p);
+        s = run_and_look(p, c);
     tg_array_drop(&copy[0]), tg_array_drop(&copy[1]);
     return s;
 }

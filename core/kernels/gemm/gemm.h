@@ -33,6 +33,7 @@ typedef struct tg_gemm_matrix {
 
 /* C = alpha A B + beta C. */
 typedef struct tg_gemm_problem {
+    struct tg_looker *looker; /* of C, or NULL */
     bool f64;
     bool direct, macro; /* not for BLAS: by plain loops, or by core/kernels/gemm/macro_kernel.h */
     int64_t size;       /* bytes an element */

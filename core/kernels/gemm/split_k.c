@@ -3,7 +3,7 @@
 #include "core/kernels/gemm/gemm.h"
 
 #include "core/iterate.h"
-#include "core/kernels/simd/table.h"
+#include "core/kernels/look.h"
 #include "core/parallel.h"
 
 /* A product in f32 with a longer inner size is cut down to stretches of STRETCH terms. */
@@ -90,6 +90,7 @@ static tg_status multiply(const product *p) {
     const tg_array *c = p->c;
     int64_t k = p->a->shape[p->a->rank - 1];
     if (c->numel == 0) return TG_OK;
+    if (tg_looking) tg_look_forget(c);
     if (c->dtype != TG_F32 || k <= LONGEST) return tg_gemm_once(p->alpha, p->a, p->b, p->bias, p->beta, c);
     if (c->rank > 2 || (c->shape[0] > 1 && c->shape[1] > 1) || p->bias) return sum_terms(p, 0, k);
     multiply_vector(p, k);

@@ -1,5 +1,5 @@
 /* The elementwise functions: which kernel, and how it walks over the arrays. */
-#include "core/kernels/simd/table.h"
+#include "core/kernels/look.h"
 #include "core/update.h"
 #include "core/work.h"
 
@@ -30,21 +30,59 @@ static inline void walk(int operands, const tg_array *const a[], int64_t cost, t
         run(n, &p, &s, arg);
 }
 
-__attribute__((noinline, cold)) static void tell_and_walk(int operands, const tg_array *const a[],
+/* What an element costs, in additions: memory-bound loops 1, anything with a division or a function 4. */
+enum { CHEAP = 1, DEAR = 4 };
+
+/* ---- for whoever listens or looks ---- */
+
+typedef struct looked_run {
+    tg_run *run;
+    const void *arg;
+    tg_looker *looker;
+    int operands;
+    bool fetches;
+    int64_t piece, size[TG_MAX_OPERANDS]; /* elements of a piece; bytes of an element of each operand */
+} looked_run;
+
+/* A run in pieces, each looked at in its turn; where the machine waits for memory, what the next one reads is asked for
+ * first. Pieces end where vectors do, and the last is no short one, so that every element goes through the expression that it
+ * would go through without. */
+static void run_and_look(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) {
+    const looked_run *r = arg;
+    tg_operands at = *p;
+    for (int64_t m; n > 0; n -= m) {
+        const char *made = at.out;
+        m = n < 2 * r->piece ? n : r->piece;
+        r->run(m, &at, s, r->arg);
+        for (int k = 0; k < r->operands; k++) at.each[k] += m * s->each[k] * r->size[k];
+        for (int k = 1; k < r->operands && r->fetches && n > m; k++)
+            tg_look_fetch(r->looker, at.each[k], m * s->each[k] * r->size[k]);
+        tg_look_at(r->looker, made, m);
+    }
+}
+
+__attribute__((noinline, cold)) static void walk_observed(int operands, const tg_array *const a[],
                                                           int64_t cost, tg_run *run, const void *arg) {
-    tg_listening->mapped(tg_listening, &(tg_map_call){run, operands, a, cost, arg});
-    walk(operands, a, cost, run, arg);
+    tg_looker looker;
+    looked_run r = {.run = run, .arg = arg, .looker = tg_look_begin(&looker, a[0]), .operands = operands};
+    if (tg_listening) tg_listening->mapped(tg_listening, &(tg_map_call){run, operands, a, cost, arg});
+    if (!r.looker) {
+        walk(operands, a, cost, run, arg);
+        return;
+    }
+    r.fetches = cost == CHEAP && operands == 4; /* a gradient that reads y; others lost by it where measured */
+    r.piece = (cost == CHEAP ? TG_LOOK_BYTES : TG_LOOK_DEAR_BYTES) / looker.size;
+    for (int k = 0; k < operands; k++) r.size[k] = (int64_t)tg_dtype_size((tg_dtype)a[k]->dtype);
+    walk(operands, a, cost, run_and_look, &r);
+    tg_look_end(&looker, a[0]);
 }
 
 static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
-    if (__builtin_expect(tg_listening == NULL, 1))
+    if (__builtin_expect(tg_listening == NULL && tg_looking == NULL, 1))
         walk(operands, a, cost, run, arg);
     else
-        tell_and_walk(operands, a, cost, run, arg);
+        walk_observed(operands, a, cost, run, arg);
 }
-
-/* What an element costs, in additions: memory-bound loops 1, anything with a division or a function 4. */
-enum { CHEAP = 1, DEAR = 4 };
 
 /* The powers that have a function of their own. */
 static tg_unary power(double p) {
@@ -66,7 +104,7 @@ void tg_map_unary_grad(tg_unary f, const tg_array *g, const tg_array *x, const t
     if (f == TG_UNARY_POW_SCALAR && (p[0] == 2 || p[0] == 3)) f = power(p[0]);
     bool use_x = TG_USED_IN(g->dtype, unary_use[f].x), use_y = TG_USED_IN(g->dtype, unary_use[f].y);
     const tg_array *const a[] = {dx, g, use_x ? x : g, use_y ? y : g};
-    apply(use_y ? 4 : 3, a, DEAR, tg_kernels_for(g->dtype)->unary_grad[f], p ? p : none);
+    apply(use_y ? 4 : 3, a, use_x ? DEAR : CHEAP, tg_kernels_for(g->dtype)->unary_grad[f], p ? p : none);
 }
 
 void tg_map_binary(tg_binary f, const tg_array *a, const tg_array *b, const tg_array *out) {

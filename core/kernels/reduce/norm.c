@@ -1,6 +1,6 @@
 /* Normalisation of rows: the kernel takes a block of them at a time. dw and db, sums over rows, have one partial sum
  * for each block, so that they do not depend on the number of threads. */
-#include "core/kernels/simd/table.h"
+#include "core/kernels/look.h"
 #include "core/parallel.h"
 
 #include <string.h>
@@ -9,6 +9,7 @@ typedef struct plan {
     tg_norm_rows all;
     tg_norm_fn *run;
     int64_t block, row_size; /* rows of a block, bytes of a row */
+    tg_looker *looker;       /* of a gradient, or NULL */
 } plan;
 
 static const void *at(const void *p, int64_t bytes) { return p ? (const char *)p + bytes : NULL; }
@@ -25,7 +26,10 @@ static void run_blocks(void *context, int64_t begin, int64_t end) {
         r.x = at(r.x, first * p->row_size), r.g = at(r.g, first * p->row_size);
         r.y = at_mut(r.y, first * p->row_size);
         r.dw = cleared(at_mut(r.dw, row), p->row_size), r.db = cleared(at_mut(r.db, row), p->row_size);
+        bool bad = false;
+        r.bad = p->looker ? &bad : NULL;
         p->run(&r);
+        tg_look_told(p->looker, bad);
     }
 }
 
@@ -94,7 +98,10 @@ tg_status tg_map_norm_grad(const tg_row_norm *f, const tg_array *g, const tg_arr
         tg_array_drop(&part_w);
         return s;
     }
+    tg_looker looker;
+    p.looker = dx ? tg_look_begin(&looker, dx) : NULL;
     run(&p);
+    tg_look_end(p.looker, dx);
     add_partial(&p, &part_w, dw);
     add_partial(&p, &part_b, db);
     return TG_OK;

@@ -263,12 +263,16 @@ INLINE projection project(const layout *p, const row *r, const moments *m) {
 }
 
 /* The row at r->y. */
-INLINE void write_norm_grad(const layout *p, row *r, const S *w, const moments *m, const projection *h) {
+INLINE void write_norm_grad(const layout *p, row *r, const S *w, const moments *m, const projection *h,
+                            bool *bad) {
     r->mean = K(h->mean), r->slope = K(h->slope);
     V limit = K(dominant_square(p, m->scale));
-    V top = m->plain ? each_larger(p->n, r, step_norm_grad_plain) : each_larger(p->n, r, step_norm_grad);
-    if (__builtin_expect(any_larger(top * top, limit), 0))
-        norm_grad_with_dominant(*p, r->x, r->g, w, r->y, *m);
+    V top = m->plain && bad ? each_larger_looked_at(p->n, r, step_norm_grad_plain, bad)
+            : m->plain      ? each_larger(p->n, r, step_norm_grad_plain)
+                            : each_larger(p->n, r, step_norm_grad);
+    const bool dominant = any_larger(top * top, limit);
+    if (__builtin_expect(dominant, 0)) norm_grad_with_dominant(*p, r->x, r->g, w, r->y, *m);
+    if (bad && (dominant || !m->plain) && !all_finite(p->n, r->y)) *bad = true;
 }
 
 /* With d the centred x and h = g w: dx = (h - mean h - d mean(h d) scale^2) out, dw += g d scale, db += g. */
@@ -287,7 +291,7 @@ static void norm_rows_grad(const tg_norm_rows *p) {
         }
         for (int64_t i = 0; i < m; i++, r.x += p->n, r.g += p->n) {
             if (p->y || p->dw) set_moments(&r, &of[i]);
-            if (p->y) write_norm_grad(&as, &r, p->w, &of[i], &h[i]), r.y += p->n;
+            if (p->y) write_norm_grad(&as, &r, p->w, &of[i], &h[i], p->bad), r.y += p->n;
             if (p->dw) each(p->n, &r, step_dw);
             if (p->db) each(p->n, &r, step_db);
         }

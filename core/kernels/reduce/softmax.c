@@ -2,7 +2,7 @@
  * through together, each step being one elementwise or column kernel; the result of a step stands in the
  * output array.
  */
-#include "core/kernels/simd/table.h"
+#include "core/kernels/look.h"
 #include "core/parallel.h"
 
 #include <math.h>
@@ -19,6 +19,7 @@ typedef struct plan {
     int64_t n, step[3];         /* the softmax axis */
     int64_t columns, across[3]; /* the axis across it */
     int64_t width;              /* columns at once; 1: rows */
+    tg_looker *looker;          /* of rows of a gradient, or NULL */
 } plan;
 
 static int64_t magnitude(int64_t s) { return s < 0 ? -s : s; }
@@ -161,10 +162,12 @@ static void forward_row(const plan *p, char *const at[]) {
 /* The next rows of the grid, at most `left`, as many at a time as the first cache has room for. Returns their number. */
 static int64_t grad_rows(const plan *p, int64_t *index, char *at[], int64_t left) {
     int64_t most = p->n * p->size > 4096 ? 1 : TG_SOFTMAX_ROWS;
-    tg_softmax_grad_rows r = {.n = p->n, .rows = left < most ? left : most};
+    bool bad = false;
+    tg_softmax_grad_rows r = {.n = p->n, .rows = left < most ? left : most, .bad = p->looker ? &bad : NULL};
     for (int64_t i = 0; i < r.rows; i++, tg_grid_step(&p->grid, index, at))
         r.dx[i] = at[0], r.g[i] = at[1], r.y[i] = at[2];
     (p->form == LOG_SOFTMAX_GRAD ? p->set->log_softmax_grad : p->set->softmax_grad)(&r);
+    tg_look_told(p->looker, bad);
     return r.rows;
 }
 
@@ -247,9 +250,12 @@ static void run(form which, int operands, const tg_array *const a[], int axis) {
         rowwise = rowwise && (p.step[k] == 1 || p.n == 1);
     }
     p.width = rowwise ? 1 : TG_REDUCE_COLUMNS(p.size);
+    tg_looker looker, *looks = tg_look_begin(&looker, out);
+    p.looker = rowwise && operands == 3 ? looks : NULL;
     int64_t tasks = set_grid(&p, axis, rowwise ? -1 : column_axis(out, axis));
     int64_t work = 8 * (out->numel / tasks); /* an element costs an exponential */
     tg_parallel_for(tasks, work < TG_BLOCK ? TG_BLOCK / work : 1, run_strips, &p);
+    tg_look_end(p.looker, out);
 }
 
 void tg_map_softmax(const tg_array *x, int axis, const tg_array *y) {

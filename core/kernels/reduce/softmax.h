@@ -4,6 +4,7 @@
 #ifndef TG_CORE_KERNELS_REDUCE_SOFTMAX_H
 #define TG_CORE_KERNELS_REDUCE_SOFTMAX_H
 
+#include "core/kernels/reduce/finite.h"
 #include "core/kernels/reduce/pairwise.h"
 
 #include <float.h>
@@ -34,6 +35,27 @@ INLINE V each_larger(int64_t n, const row *r, row_term *f) {
     int64_t i = 0;
     for (; i + W <= n; i += W) top = vlarger(f(r, i, W), top);
     if (i < n) top = vlarger(f(r, i, n - i), top);
+    return top;
+}
+
+/* The same where f writes to y, and what it wrote is looked at while it is in a register: sets *bad where there is a number that
+ * is not finite. */
+INLINE V each_larger_looked_at(int64_t n, const row *r, row_term *f, bool *bad) {
+    V top = K(-(S)INFINITY), zero[2] = {K(0), K(0)}; /* as in all_finite */
+    int64_t i = 0;
+    for (; i + 2 * W <= n; i += 2 * W) {
+        UNROLL(2)
+        for (int k = 0; k < 2; k++) {
+            top = vlarger(f(r, i + k * W, W), top);
+            zero[k] = vfma(vload(r->y + i + k * W), K(0), zero[k]);
+        }
+    }
+    for (; i < n; i += W) {
+        top = vlarger(f(r, i, lanes_left(n - i)), top);
+        zero[0] = vfma(load(r->y, i, lanes_left(n - i)), K(0), zero[0]);
+    }
+    zero[0] += zero[1];
+    if (any(zero[0] != zero[0])) *bad = true;
     return top;
 }
 
@@ -200,11 +222,13 @@ static void row_softmax_grad(const tg_softmax_grad_rows *p) {
     }
     for (int64_t k = 0; k < p->rows; k++) {
         row r = {.y = p->dx[k], .g = p->g[k], .x = p->y[k], .shift = K(0), .mean = K(mean[k])};
-        V top = each_larger(n, &r, step_softmax_grad);
+        V top = p->bad ? each_larger_looked_at(n, &r, step_softmax_grad, p->bad)
+                       : each_larger(n, &r, step_softmax_grad);
         if (__builtin_expect(!any_larger(top, K((S)0.5)), 1)) continue;
         r.shift = K(r.g[first_equal(n, r.x, across(top, op_larger))]);
         r.mean = K(sum_terms(n, &r, term_gy));
         each_larger(n, &r, step_softmax_grad);
+        if (p->bad && !all_finite(n, r.y)) *p->bad = true;
     }
 }
 
@@ -230,7 +254,8 @@ static void row_log_softmax_grad(const tg_softmax_grad_rows *p) {
     }
     for (int64_t k = 0; k < p->rows; k++) {
         row r = {.y = p->dx[k], .g = p->g[k], .x = p->y[k], .mean = K(total[k])};
-        V top = each_larger(n, &r, step_log_softmax_grad);
+        V top = p->bad ? each_larger_looked_at(n, &r, step_log_softmax_grad, p->bad)
+                       : each_larger(n, &r, step_log_softmax_grad);
         if (__builtin_expect(!any_larger(top, K((S)-0.69)), 1)) continue;
         S y = across(top, op_larger);
         int64_t at = first_equal(n, r.x, y);
@@ -238,6 +263,7 @@ static void row_log_softmax_grad(const tg_softmax_grad_rows *p) {
         behind.g += at + 1;
         S others = sum_terms(at, &r, term_g) + sum_terms(n - at - 1, &behind, term_g);
         r.y[at] = -lane0(vexpm1(K(y))) * r.g[at] - lane0(vexp(K(y))) * others;
+        if (p->bad && !all_finite(1, r.y + at)) *p->bad = true;
     }
 }
 

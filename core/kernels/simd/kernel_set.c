@@ -2,6 +2,7 @@
 #include "core/kernels/attention/forward.h"
 #include "core/kernels/attention/backward.h"
 #include "core/kernels/gemm/gemv.h"
+#include "core/kernels/reduce/finite.h"
 #include "core/kernels/reduce/pairwise.h"
 #include "core/kernels/map/elementwise.h"
 #include "core/kernels/map/recurrent.h"
@@ -37,6 +38,7 @@ const tg_kernel_set SET_NAME = {
     .lion = run_lion,
     .row = {[TG_SUM] = row_sum, [TG_PROD] = row_prod, [TG_MAX] = row_max, [TG_MIN] = row_min},
     .col = {[TG_SUM] = col_sum, [TG_PROD] = col_prod, [TG_MAX] = col_max, [TG_MIN] = col_min},
+    .finite = all_finite,
     .softmax = row_softmax,
     .softmax_grad = row_softmax_grad,
     .log_softmax = row_log_softmax,

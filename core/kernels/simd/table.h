@@ -23,6 +23,9 @@ typedef void tg_reduce_columns(int64_t rows, int64_t row_stride, int64_t n, cons
                                void *out);
 #define TG_REDUCE_COLUMNS(element_size) ((int)(256 / (element_size)))
 
+/* Whether n neighbours are all finite. */
+typedef bool tg_finite_fn(int64_t n, const void *x);
+
 /* A row of n elements, stride 1 each. Forward: y of x; for the gradient dx of g and y, of a few rows at a time: sums of one row
  * do not wait for those of another. The pointers of the one row stand in the order in which a grid steps them, two by two in
  * one vector: a load across two of those stores would wait for all stores of the row before. */
@@ -36,6 +39,7 @@ typedef struct tg_softmax_grad_rows {
     void *dx[TG_SOFTMAX_ROWS];
     const void *g[TG_SOFTMAX_ROWS], *y[TG_SOFTMAX_ROWS];
     int64_t n, rows;
+    bool *bad; /* NULL, or set where a dx is not finite */
 } tg_softmax_grad_rows;
 typedef void tg_softmax_fn(const tg_softmax_row *r);
 typedef void tg_softmax_grad_fn(const tg_softmax_grad_rows *r);
@@ -61,6 +65,7 @@ typedef struct tg_norm_rows {
     void *y, *dw, *db;
     double eps;
     bool centred;
+    bool *bad; /* of the gradient: NULL, or set where a dx is not finite */
 } tg_norm_rows;
 typedef void tg_norm_fn(const tg_norm_rows *r);
 
@@ -241,6 +246,7 @@ typedef struct tg_kernel_set {
     tg_run *lion;              /* as momentum; arg = tg_lion_step */
     tg_reduce_row *row[TG_REAL_REDUCTIONS];
     tg_reduce_columns *col[TG_REAL_REDUCTIONS];
+    tg_finite_fn *finite;
     tg_softmax_fn *softmax, *log_softmax;
     tg_softmax_grad_fn *softmax_grad, *log_softmax_grad;
     void (*cross_entropy)(const tg_cross_entropy_row *r);
