@@ -172,10 +172,10 @@ static double ratio_of(const tg_ladder *l, int i, bool stands) {
     return fmin(4, fmax(1.25, pow(tg_ladder_range(l) / l->noise, 0.5 / (TG_RUNGS - 1))));
 }
 
-/* Whether phi is the same a ten-thousandth of the scale away: on a step as wide as that 0 is the slope, whatever that of the
- * stairs is. */
+/* Whether phi is the same a millionth of the scale away, which is many steps of float: on a step as wide as that 0 is the
+ * slope, whatever that of the stairs is. */
 static bool is_flat(tg_ladder *l, double scale) {
-    double up = 1e-4 * scale, down = -up;
+    double up = 1e-6 * scale, down = -up;
     l->evaluations += 2;
     return l->phi(&up, l->user) == l->at_0 && l->phi(&down, l->user) == l->at_0;
 }

@@ -8,6 +8,7 @@ TCase *tcase_tolerance(void);
 TCase *tcase_tolerance_edges(void);
 TCase *tcase_verdict(void);
 TCase *tcase_corpus(void);
+TCase *tcase_points(void);
 TCase *tcase_locate(void);
 TCase *tcase_function(void);
 TCase *tcase_check_model(void);
@@ -20,6 +21,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_tolerance_edges());
     suite_add_tcase(suite, tcase_verdict());
     suite_add_tcase(suite, tcase_corpus());
+    suite_add_tcase(suite, tcase_points());
     suite_add_tcase(suite, tcase_locate());
     suite_add_tcase(suite, tcase_function());
     suite_add_tcase(suite, tcase_check_model());
