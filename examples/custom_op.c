@@ -61,9 +61,10 @@ static const tg_op swish_op = {
     .grad = swish_grad,
 };
 
-/* The function that users call, and a macro of the same name that notes their line for messages. */
+/* The function that users call, and a macro of the same name that notes their line for messages; (tg_apply) in parentheses,
+ * since the macro of that name would note this one. */
 static tg_tensor *swish(tg_tensor *x, double beta) {
-    return tg_apply(&swish_op, &x, 1, &(swish_attr){.beta = beta});
+    return (tg_apply)(&swish_op, &x, 1, &(swish_attr){.beta = beta});
 }
 #define swish(x, beta) TG_AT((swish)((x), (beta)))
 

@@ -26,7 +26,7 @@ typedef enum tg_finite_check {
 } tg_finite_check;
 
 /* Has this thread look for numbers that are not finite, and returns what was looked for before. A thread begins with what
- * the environment says, TG_FINITE_CHECK=1 or =2, which are those above, or else with none. What is found is
+ * the environment says, TG_FINITE_CHECK=1 or =2, which are those above, or with none where it is anything else. What is found is
  * TG_ERR_ARGUMENT; the message names the culprit: op, inputs, shapes, file:line, and where the op is elementwise the
  * values that it was given and their place. TG_ERR_ARGUMENT for a `check` that is none.
  *

@@ -18,7 +18,7 @@ static void say(tg_gradcheck_report *r, const char *format, ...) {
 }
 
 static const char *describe_input(const tg_check *c, int k, char *text, size_t n) {
-    return tg_describe(c->s.in[c->s.which[k]], text, n);
+    return tg_describe(c->given[c->s.which[k]], text, n); /* the leaf made of it is gone by then */
 }
 
 /* ---- by tolerances ---- */

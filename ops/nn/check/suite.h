@@ -28,7 +28,7 @@
  *                     planted, makes the row NOT-EXERCISED: its domain shows nothing
  *
  * A check passes, fails with a message, or is skipped with a reason; a suite passes when no check fails and each row passed
- * TG_CHECK_FIRST.
+ * TG_CHECK_FIRST or had a reason to skip it.
  */
 #ifndef TG_OPS_NN_CHECK_SUITE_H
 #define TG_OPS_NN_CHECK_SUITE_H
