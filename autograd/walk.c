@@ -185,10 +185,10 @@ static tg_status step_kernel(tg_walk *w, const tg_node *node, const tg_adjoint *
     }
     tg_recorder *recorder = tg_recorder_enter();
     if (recorder) tg_recorder_begun(recorder, node, din);
-    tg_look *outer = tg_looking;
-    tg_looking = w->look ? tg_look_of(w, node) : NULL;
+    tg_look *outer = tg_looking, *look = w->look ? tg_look_of(w, node) : NULL;
+    if (__builtin_expect(outer != look, 0)) tg_looking = look;
     tg_status s = tg_callback_check(w->tape, node->op->grad_kernel(node, dout, din), node->op->name);
-    tg_looking = outer;
+    if (__builtin_expect(outer != look, 0)) tg_looking = outer;
     if (recorder) {
         tg_recorder_leave(recorder);
         if (s == TG_OK) s = tg_recorder_derived(recorder, w, node, dout, din);

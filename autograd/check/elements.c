@@ -74,12 +74,10 @@ static void find_noise(tg_check *c, tg_subject_line *line, double scale, double 
 }
 
 /* f may be noisy along this line alone: before it is said to be WRONG the noise is measured here, at other points, too.
- * After so many lines where it was no larger it is not. */
-enum { MOST_IN_VAIN = 16 };
-
+ * After TG_MOST_IN_VAIN lines where it was no larger it is not. */
 static void judge_again(tg_check *c, tg_subject_line *line, double analytic, tg_judge_opts *opts,
                         tg_evidence *e) {
-    if (c->in_vain == MOST_IN_VAIN || !(opts->noise > 0)) return;
+    if (c->in_vain == TG_MOST_IN_VAIN || !(opts->noise > 0)) return;
     double noisier = noisier_along(line, 0.7 * opts->scale, opts->noise);
     if (tg_error_status() != TG_OK) return;
     if (noisier < 2) {

@@ -1,5 +1,5 @@
 /* Verdicts and evidence in words. */
-#include "autograd/check/verdict.h"
+#include "autograd/check/ladder.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -30,9 +30,9 @@ const char *tg_hint_name(tg_hint hint) {
     return NAME(name, hint);
 }
 
-/* What the noise of a value would have to be for the error bar to be a 110th of the derivative. */
+/* What the noise of a value would have to be for the error bar to be small beside the derivative. */
 static double noise_needed(const tg_evidence *e) {
-    return e->noise * 0.009 * fmax(fabs(e->analytic), fabs(e->numeric)) / e->error;
+    return e->noise * TG_RESOLVED * fmax(fabs(e->analytic), fabs(e->numeric)) / e->error;
 }
 
 static void write_why(FILE *file, const tg_evidence *e) {

@@ -52,13 +52,11 @@ static double noise_along(tg_products_line *line, double scale) {
 
 /* The noise is measured along the first line and taken to be the same along the others. Where that gives no CORRECT, it is
  * measured along this one, at other points: f may be noisy in one element alone. After so many elements of which it was the same it is not. */
-enum { MOST_IN_VAIN = 16 };
-
 static tg_status judge(run *c, tg_products_line *line, double analytic, double scale, tg_evidence *e) {
     if (!(c->noise >= 0)) c->noise = noise_along(line, scale);
     tg_judge_opts opts = {.scale = scale, .rtol = c->opts.rtol, .noise = c->noise, .full = c->opts.full};
     if (tg_error_status() == TG_OK) tg_judge(tg_products_on_line, line, analytic, opts, e);
-    if (tg_error_status() != TG_OK || e->verdict == TG_CORRECT || c->in_vain == MOST_IN_VAIN)
+    if (tg_error_status() != TG_OK || e->verdict == TG_CORRECT || c->in_vain == TG_MOST_IN_VAIN)
         return tg_error_status();
     opts.noise = noise_along(line, 0.7 * scale);
     if (opts.noise > 2 * c->noise && tg_error_status() == TG_OK)

@@ -4,10 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 
-/* A derivative that is 3 % off must be seen to be wrong, more than BARS times u away from n, which may itself be u off: u may be a
- * 110th of it. Where the derivative itself is 0, as at
- * the bottom of a bowl, u may be so small a part of the slope that phi has an eighth of the scale away. */
-static const double RESOLVED = 0.009, RESOLVED_0 = 1e-7;
+/* Where the derivative itself is 0, as at the bottom of a bowl, u may be so small a part of the slope that phi has at the first
+ * step. */
+static const double RESOLVED_0 = 1e-7;
 
 /* Beyond so many error bars a value is excluded. */
 enum { BARS = 2 };
@@ -85,7 +84,7 @@ static bool excluded(double a, const tg_limit *n, allowance by) {
 }
 
 /* Whether the limit is known well enough for a claim of this size to be judged by it. */
-static bool is_resolved(const tg_limit *n, double size) { return n->error <= RESOLVED * size; }
+static bool is_resolved(const tg_limit *n, double size) { return n->error <= TG_RESOLVED * size; }
 
 /* The sides have limits of their own, or one has and the other runs away: what phi does there is no noise. */
 static bool is_kink(const tg_ladder *l, allowance by) {
@@ -125,7 +124,7 @@ static tg_verdict verdict_on(const tg_ladder *l, double a, allowance by) {
     if (is_kink(l, by) && (excluded(a, n, by) || !is_resolved(n, size)))
         return is_subgradient(l, a, by) ? TG_KINK : TG_WRONG;
     double error = n->error + by.rounding;
-    bool resolved = error <= RESOLVED * size || error <= RESOLVED_0 * moves / h;
+    bool resolved = error <= TG_RESOLVED * size || error <= RESOLVED_0 * moves / h;
     const tg_verdict lost = still && moves <= STILL * noise ? TG_NOT_EXERCISED : TG_NOISE_LIMITED;
     if (!excluded(a, n, by)) return resolved ? TG_CORRECT : lost;
     by.rounding += by.hidden / h;

@@ -4,6 +4,10 @@
 
 #include "autograd/check/verdict.h"
 
+/* A derivative that is 3 % off must be seen to be wrong, more than BARS (autograd/check/judge.c) times u away from n, which may
+ * itself be u off: u may be this part of it. */
+#define TG_RESOLVED 0.009
+
 enum { TG_RUNGS = 14, TG_FEWEST_RUNGS = 5 };
 
 /* A number with an error bar; `rung` is the finest that it is made of. An infinite error: there is no limit to be seen. */

@@ -2,6 +2,8 @@
 
 #include "autograd/check/check.h"
 
+#include <math.h>
+
 tg_status elementwise_forward(const tg_call *c) {
     const elementwise_op *e = (const elementwise_op *)c->op;
     for (int64_t i = 0; i < c->out[0]->numel; i++)
@@ -23,6 +25,16 @@ void elementwise_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
         ((double *)tg_data_mut(slope))[i] = e->slope(tg_get(n->in[0], i));
     din[0] = tg_mul(dout[0], slope);
 }
+
+/* The nearest number of so many bits. */
+static double rounded(double x, int bits) {
+    int e;
+    double m = frexp(x, &e);
+    return ldexp(rint(ldexp(m, bits)), e - bits);
+}
+double f16_sin(double x) { return rounded(sin(x), 11); }
+double bf16_sin(double x) { return rounded(sin(x), 8); }
+
 static tg_tensor *through_op(tg_tensor *const *in, void *user) {
     const corpus_case *c = user;
     return tg_apply(&c->op.op, in, 1, NULL);

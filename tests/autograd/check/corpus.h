@@ -28,6 +28,10 @@ void elementwise_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
             f_, slope_ \
     }
 
+/* sin, rounded to the bits of those formats. */
+double f16_sin(double x);
+double bf16_sin(double x);
+
 /* ---- cases ---- */
 
 typedef enum source { FALSE_ALARM, FALSE_PASS, SHAPE_OF_IT } source;

@@ -3,15 +3,6 @@
 
 #include <math.h>
 
-/* The nearest number of so many bits. */
-static double rounded(double x, int bits) {
-    int e;
-    double m = frexp(x, &e);
-    return ldexp(rint(ldexp(m, bits)), e - bits);
-}
-static double f16_sin(double x) { return rounded(sin(x), 11); }
-static double bf16_sin(double x) { return rounded(sin(x), 8); }
-
 static double in_64ths(double x) { return rint(64 * x) / 64; }
 static double one(double x) { return (void)x, 1; }
 static double half(double x) { return (void)x, 0.5; }

@@ -83,14 +83,6 @@ static double cubed(double x) { return x * x * x / 3; }
 
 /* ---- in less precision ---- */
 
-/* The nearest number of so many bits. */
-static double rounded(double x, int bits) {
-    int e;
-    double m = frexp(x, &e);
-    return ldexp(rint(ldexp(m, bits)), e - bits);
-}
-static double f16_sin(double x) { return rounded(sin(x), 11); }
-static double bf16_sin(double x) { return rounded(sin(x), 8); }
 static double minus_cos(double x) { return -cos(x); }
 static double far_off_cos(double x) { return 1.1 * cos(x); }
 
