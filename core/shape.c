@@ -66,6 +66,13 @@ char *tg_shape_text(tg_shape shape, char *buf, size_t n) {
     return buf;
 }
 
+tg_shape tg_shape_position(tg_shape shape, int64_t i) {
+    tg_shape at = {.rank = shape.rank};
+    for (int k = (shape.rank < TG_MAX_RANK ? shape.rank : TG_MAX_RANK) - 1; k >= 0; k--)
+        if (shape.dim[k] > 0) at.dim[k] = i % shape.dim[k], i /= shape.dim[k];
+    return at;
+}
+
 int tg_axis(int axis, int rank) {
     if (rank < 0 || axis < -rank || axis >= rank) return -1;
     return axis < 0 ? axis + rank : axis;

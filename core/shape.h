@@ -58,6 +58,9 @@ TG_API bool tg_shape_broadcast(tg_shape a, tg_shape b, tg_shape *out);
 /* Writes "[64, 784]" ("[]" for a scalar) and a final NUL into buf, cut to n bytes. Returns buf. */
 TG_API char *tg_shape_text(tg_shape shape, char *buf, size_t n);
 
+/* The indices of row-major element i, one an axis, which tg_shape_text writes as "[5, 2]". Zeros where the shape has no elements. */
+TG_API tg_shape tg_shape_position(tg_shape shape, int64_t i);
+
 /* `axis` counted from the end when negative; -1 when it is outside [-rank, rank). */
 TG_API int tg_axis(int axis, int rank);
 

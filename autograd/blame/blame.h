@@ -74,6 +74,9 @@ void tg_write_values(FILE *file, const tg_blamed *b);
 /* Writes the sentence about where the elements of `root` come from that are no numbers, or, where it has none such, infinite. */
 void tg_write_origin(FILE *file, const tg_slot *root);
 
+/* Where the loss, one number, is none itself or infinite: that, and its origin, before what is said of its gradients. */
+void tg_write_bad_loss(FILE *file, const tg_slot *loss);
+
 /* ---- watch.c: walks that are watched, one step at a time ---- */
 
 /* What a rule has given for one input, when the step is over. */

@@ -65,8 +65,8 @@ TG_API bool tg_find_nonfinite(int64_t node, char *text, size_t n);
 TG_API bool tg_find_nonfinite_in(const tg_tensor *t, char *text, size_t n);
 
 /* The same for gradients: walks back from `loss`, one number, and writes which gradient is the first on the way that
- * is not finite, the op whose rule made it, and at which element, with its values. False when all are finite, and on failure,
- * with the error raised. No gradient is touched, hooks are not run, and the graph may be walked before and after; but what it
+ * is not finite, the op whose rule made it, and at which element, with its values; before that, where the loss is not finite
+ * itself, what tg_find_nonfinite_in says of it. False when all gradients are finite, and on failure, with the error raised. No gradient is touched, hooks are not run, and the graph may be walked before and after; but what it
  * saved must still be there and unchanged (TG_ERR_LIFETIME, TG_ERR_TAPE). `node` is as above: what was recorded before it counts as
  * leaves. */
 TG_API bool tg_find_nonfinite_grad(tg_tensor *loss, int64_t node, char *text, size_t n);

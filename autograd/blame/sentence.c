@@ -28,11 +28,8 @@ void tg_write_node(FILE *file, int64_t id) {
 }
 
 void tg_write_position(FILE *file, const tg_array *a, int64_t i) {
-    int64_t at[TG_MAX_RANK];
-    for (int k = a->rank - 1; k >= 0; k--) at[k] = i % a->shape[k], i /= a->shape[k];
-    fputc('[', file);
-    for (int k = 0; k < a->rank; k++) fprintf(file, "%s%" PRId64, k ? ", " : "", at[k]);
-    fputc(']', file);
+    char text[160];
+    fputs(tg_shape_text(tg_shape_position(tg_array_shape(a), i), text, sizeof text), file);
 }
 
 void tg_write_maker(FILE *file, const tg_slot *s) {

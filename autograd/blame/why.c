@@ -172,6 +172,7 @@ static tg_cause why_no_way(const tg_question *q, const way *w) {
 static tg_cause why_not_finite(const tg_question *q, bool stored) {
     tg_finder finder = tg_finder_of(q->file);
     tg_array none = {0};
+    tg_write_bad_loss(q->file, q->loss);
     tg_status s = tg_walk_again(&(tg_rewalk){.n = 1, .root = &q->loss}, &finder.watcher, &none);
     if (s == TG_ERR_MEMORY) return TG_CAUSE_UNKNOWN;
     if (s != TG_OK && !finder.found)

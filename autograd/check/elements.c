@@ -1,5 +1,6 @@
 /* Derivatives judged one by one, by elements or along random directions, and what they make of an input and of the whole. */
 #include "autograd/check/check.h"
+#include "autograd/check/ladder.h"
 #include "core/span.h"
 
 #include <math.h>
@@ -73,29 +74,14 @@ static void find_noise(tg_check *c, tg_subject_line *line, double scale, double 
     opts->noise = fmax(least * fmax(1, c->noisier), 0x1p-53 * of_gradients);
 }
 
-/* f may be noisy along this line alone: before it is said to be WRONG the noise is measured here, at other points, too.
- * After TG_MOST_IN_VAIN lines where it was no larger it is not. */
-static void judge_again(tg_check *c, tg_subject_line *line, double analytic, tg_judge_opts *opts,
-                        tg_evidence *e) {
-    if (c->in_vain == TG_MOST_IN_VAIN || !(opts->noise > 0)) return;
-    double noisier = noisier_along(line, 0.7 * opts->scale, opts->noise);
-    if (tg_error_status() != TG_OK) return;
-    if (noisier < 2) {
-        c->in_vain++;
-        return;
-    }
-    opts->noise *= noisier;
-    tg_judge(tg_subject_on_line, line, analytic, *opts, e);
-}
-
 static tg_status judge(tg_check *c, tg_subject_line *line, double analytic, double rounding, double scale,
                        double most) {
     tg_checked one = {
         .order = c->s.order, .input = c->s.which[line->k], .element = line->d ? -1 : line->element};
     tg_judge_opts opts = {.scale = scale, .rtol = c->opts.rtol, .rounding = rounding, .full = c->opts.full};
     find_noise(c, line, scale, most > 0 && isfinite(most) ? most : 1, &opts);
-    if (tg_error_status() == TG_OK) tg_judge(tg_subject_on_line, line, analytic, opts, &one.evidence);
-    if (one.evidence.verdict == TG_WRONG) judge_again(c, line, analytic, &opts, &one.evidence);
+    if (tg_error_status() == TG_OK)
+        tg_judge_twice(tg_subject_on_line, line, analytic, &opts, &c->in_vain, &one.evidence);
     if (c->s.odd_element >= 0 && !isfinite(analytic)) one.evidence.verdict = TG_NO_VERDICT;
     if (tg_error_status() == TG_OK) note(c, line->k, &one);
     return tg_error_status();
@@ -169,5 +155,5 @@ tg_status tg_check_judge(tg_check *c) {
         take_share(c);
         c->opts.directions ? judge_directions(c, k, most) : judge_elements(c, k, most);
     }
-    return tg_error_status();
+    return tg_error_status() == TG_OK ? tg_subject_check_still(&c->s) : tg_error_status();
 }

@@ -1,5 +1,7 @@
 /* Gradient checking of plain C functions. */
 #include "autograd/check/function.h"
+#include "autograd/check/ladder.h"
+#include "autograd/check/pages.h"
 #include "autograd/check/products.h"
 #include "autograd/check/tally.h"
 #include "core/random.h"
@@ -19,7 +21,7 @@ typedef struct run {
     int64_t began;
     double noise, most; /* of a value, negative: not measured yet; the largest |x| */
     int in_vain;        /* elements along which the noise was measured for nothing */
-    bool stopped;       /* out of time */
+    bool stopped;       /* out of time, or by the progress function */
     bool wrong_transpose, wrong_forward,
         apart; /* of some derivative; apart: the two are not transposes of each other */
 } run;
@@ -50,19 +52,13 @@ static double noise_along(tg_products_line *line, double scale) {
     return isfinite(noise) ? noise : 0;
 }
 
-/* The noise is measured along the first line and taken to be the same along the others. Where that gives no CORRECT, it is
- * measured along this one, at other points: f may be noisy in one element alone. After so many elements of which it was the same it is not. */
+/* The noise is measured along the first line and taken to be the same along the others, until one of them says WRONG, or says
+ * nothing for noise: f may be noisy in one element alone. */
 static tg_status judge(run *c, tg_products_line *line, double analytic, double scale, tg_evidence *e) {
     if (!(c->noise >= 0)) c->noise = noise_along(line, scale);
     tg_judge_opts opts = {.scale = scale, .rtol = c->opts.rtol, .noise = c->noise, .full = c->opts.full};
-    if (tg_error_status() == TG_OK) tg_judge(tg_products_on_line, line, analytic, opts, e);
-    if (tg_error_status() != TG_OK || e->verdict == TG_CORRECT || c->in_vain == TG_MOST_IN_VAIN)
-        return tg_error_status();
-    opts.noise = noise_along(line, 0.7 * scale);
-    if (opts.noise > 2 * c->noise && tg_error_status() == TG_OK)
-        tg_judge(tg_products_on_line, line, analytic, opts, e);
-    else
-        c->in_vain++;
+    if (tg_error_status() == TG_OK)
+        tg_judge_twice(tg_products_on_line, line, analytic, &opts, &c->in_vain, e);
     return tg_error_status();
 }
 
@@ -102,9 +98,16 @@ static tg_status judge_line(run *c, int64_t element, double analytic, double sca
 
 /* ---- all of them ---- */
 
-static bool is_out_of_time(run *c) {
+static int64_t all_of(const run *c) {
+    size_t some = c->opts.samples;
+    return c->opts.directions ? c->opts.directions : (int64_t)(some && some < c->p.n ? some : c->p.n);
+}
+
+static bool may_go_on(run *c) {
     c->stopped |= 1e-9 * (double)(tg_span_now() - c->began) >= c->opts.seconds;
-    return c->stopped;
+    if (c->opts.progress && !c->stopped)
+        c->stopped = !c->opts.progress(c->r->compared, all_of(c), c->opts.progress_user);
+    return !c->stopped;
 }
 
 /* The scale of a step: that of the element, unless it is small among the others. */
@@ -122,12 +125,12 @@ static double steepest(const run *c) {
 
 static tg_status judge_elements(run *c) {
     double steep = steepest(c);
-    size_t n = c->p.n, wanted = c->opts.samples && c->opts.samples < n ? c->opts.samples : n;
+    size_t n = c->p.n, wanted = (size_t)all_of(c);
     c->r->left_out = (int64_t)(n - wanted);
     for (size_t k = 0; k < n && wanted > 0 && tg_error_status() == TG_OK; k++) {
         if (wanted < n - k && tg_rng_below(&c->rng, n - k) >= wanted) continue;
         size_t i = isfinite(c->opts.seconds) ? (size_t)tg_check_place((int64_t)k, (int64_t)n) : k;
-        if (is_out_of_time(c)) {
+        if (!may_go_on(c)) {
             c->r->left_out += (int64_t)wanted;
             break;
         }
@@ -138,7 +141,7 @@ static tg_status judge_elements(run *c) {
 }
 
 static tg_status judge_directions(run *c) {
-    for (int k = 0; k < c->opts.directions && tg_error_status() == TG_OK && !is_out_of_time(c); k++) {
+    for (int k = 0; k < c->opts.directions && tg_error_status() == TG_OK && may_go_on(c); k++) {
         double analytic = 0, size = 0;
         for (size_t i = 0; i < c->p.n; i++) {
             c->p.v[i] = tg_check_signed(tg_rng_uniform(&c->rng)) * scale_of(c, i);
@@ -170,7 +173,7 @@ static void say_worst(run *c) {
     if (r->element < 0)
         say(r, "along a random direction");
     else
-        say(r, "element %" PRId64 " of %zu", r->element, c->p.n);
+        say(r, "element %" PRId64 " of %zu, where x is %.6g", r->element, c->p.n, c->p.was[r->element]);
     if (!c->p.scalar) say(r, ", of u . y");
     say(r, "%s", numbers ? numbers : "");
     if (r->fault != TG_FUNCTION_RIGHT) say(r, "; at fault is %s", tg_function_fault_name(r->fault));
@@ -211,10 +214,43 @@ static void conclude(run *c) {
     else if (r->compared > 0)
         conclude_verdict(c);
     else if (c->stopped)
-        say(r, "nothing was checked: there was no time for it");
+        say(r, "nothing was checked: there was no time for it, or the progress function stopped it");
     else
         say(r, "%s there are no %s", (r->ok = c->opts.allow_empty) ? "ok:" : "nothing was checked:",
             c->p.n == 0 ? "elements" : "values");
+}
+
+/* ---- files ---- */
+
+static void write_page(const run *c, FILE *file) {
+    const tg_function_report *r = c->r;
+    fprintf(file, "gradient check of a function of %zu numbers: %s\n", c->p.n, tg_verdict_name(r->verdict));
+    tg_check_write_heads(file, "");
+    tg_check_write_counts(file, r->verdicts, r->left_out);
+    fprintf(file, "\n%s\n", r->message);
+    if (r->compared) tg_check_write_costs(file, &r->evidence, r->evaluations, r->compared, c->began);
+}
+
+static void write_json(const run *c, FILE *file) {
+    const tg_function_report *r = c->r;
+    fprintf(file, "{\"ok\":%s,\"verdict\":\"%s\",\"numbers\":%zu,\"values\":%zu,", r->ok ? "true" : "false",
+            tg_verdict_name(r->verdict), c->p.n, c->p.m);
+    tg_check_json_counts(file, r->verdicts, r->noticed, r->left_out);
+    fprintf(file, ",\"evaluations\":%" PRId64 ",\"message\":", r->evaluations);
+    tg_check_json_string(file, r->message);
+    if (r->fault != TG_FUNCTION_RIGHT) {
+        fputs(",\"at_fault\":", file);
+        tg_check_json_string(file, tg_function_fault_name(r->fault));
+    }
+    if (r->compared) {
+        fprintf(file, ",\"worst\":{\"element\":%" PRId64, r->element);
+        if (r->element >= 0) tg_check_json_number(file, "x", c->p.was[r->element]);
+        tg_check_json_number(file, "forward", r->forward);
+        fputc(',', file);
+        tg_check_json_evidence(file, &r->evidence);
+        fputc('}', file);
+    }
+    fputs("}\n", file);
 }
 
 /* ---- options and the whole ---- */
@@ -247,7 +283,10 @@ static tg_status check(run *c, const double *x) {
     c->began = tg_span_now();
     if (tg_products_begin(&c->p, x, c->opts.seed) != TG_OK) return tg_error_status();
     for (size_t i = 0; i < c->p.n; i++) c->most = fmax(c->most, fabs(x[i]));
-    return c->opts.directions ? judge_directions(c) : judge_elements(c);
+    tg_status s = c->opts.directions ? judge_directions(c) : judge_elements(c);
+    if (s == TG_OK && c->opts.progress && !c->stopped)
+        c->opts.progress(c->r->compared, all_of(c), c->opts.progress_user);
+    return s == TG_OK ? tg_products_check_still(&c->p) : s;
 }
 
 static bool run_check(run *c, const double *x, tg_function_report *report) {
@@ -259,6 +298,8 @@ static bool run_check(run *c, const double *x, tg_function_report *report) {
     c->rng = (tg_rng){.seed = c->opts.seed + 1};
     if (!pending) check(c, x);
     conclude(c);
+    if (c->opts.page) write_page(c, c->opts.page);
+    if (c->opts.json) write_json(c, c->opts.json);
     tg_products_end(&c->p);
     if (!pending) tg_error_clear();
     return c->r->ok;

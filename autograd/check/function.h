@@ -7,7 +7,7 @@
  *     tg_function_report r;
  *     if (!tg_check_function(f, g, user, n, x, (tg_function_opts){0}, &r)) puts(r.message);
  *
- *     WRONG: element 5 of 12: analytic 0, numeric 0.734 +- 2e-12; the gap is the same at every step; a term, or all of it,
+ *     WRONG: element 5 of 12, where x is 0.3: analytic 0, numeric 0.734 +- 2e-12; the gap is the same at every step; a term, or all of it,
  *     is missing (12 judged, an error of 3 % noticed in 11)
  *
  * Each grad[i] is judged against values of f on a ladder of steps (autograd/check/verdict.h: what CORRECT, WRONG, KINK,
@@ -35,6 +35,7 @@
 #include "autograd/check/verdict.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -61,10 +62,14 @@ typedef struct tg_function_opts { /* 0 is the default of each */
                       * still seen; which it is, and the kinks of single elements, are not. */
     bool full; /* all rungs of the ladder for each derivative, 29 evaluations; else 11 where these suffice */
     double seconds; /* what is not judged by then is left out, and counted; 0: no limit, TG_ZERO: nothing is judged */
-    bool allow_zero;       /* a function that does not move, with a gradient of 0, passes */
-    bool allow_empty;      /* so do no elements */
+    bool allow_zero;            /* a function that does not move, with a gradient of 0, passes */
+    bool allow_empty;           /* so do no elements */
+    tg_check_progress progress; /* called before each derivative, and after the last; NULL: none */
+    void *progress_user;
     tg_function_each each; /* NULL: nobody */
     void *each_user;
+    FILE *page; /* a page of text: how many of which verdict, and what the worst stands on. NULL: none */
+    FILE *json; /* the same as one JSON object */
 } tg_function_opts;
 
 /* What is wrong, where a forward product is there to tell: <u, J v> = <J^T u, v> holds of a transpose, whatever it is the

@@ -6,7 +6,7 @@
  *     tg_gradcheck_report r;
  *     if (!tg_gradcheck(f, NULL, 2, (tg_tensor *[]){x, w}, &r)) puts(r.message);
  *
- *     WRONG: input 1, w [3, 4] f64, element 5 of 12: analytic 0, numeric 0.734 +- 2e-12; the gap is the same at every step;
+ *     WRONG: input 1, w [3, 4] f64, at [1, 1], where it is 0.3: analytic 0, numeric 0.734 +- 2e-12; the gap is the same at every step;
  *     a term, or all of it, is missing; at fault is matmul (train.c:41): its rule is not the derivative of what it computes
  *
  * For a function y = f(x_1 .. x_n) and a random vector p of +-[0.5, 1.5), of y's shape, the derivative of p . y by each
@@ -47,9 +47,6 @@ typedef struct tg_checked {
     tg_evidence evidence;
 } tg_checked;
 typedef void (*tg_checked_fn)(const tg_checked *one, void *user);
-
-/* How far a check is: false ends it there, as a time budget does. */
-typedef bool (*tg_check_progress)(int64_t done, int64_t all, void *user);
 
 typedef struct tg_gradcheck_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */

@@ -215,3 +215,18 @@ tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts,
     }
     return TG_OK;
 }
+
+tg_status tg_judge_twice(tg_line phi, void *user, double analytic, tg_judge_opts *opts, int *in_vain,
+                         tg_evidence *out) {
+    tg_status s = tg_judge(phi, user, analytic, *opts, out);
+    bool in_doubt = out->verdict == TG_WRONG || out->verdict == TG_NOISE_LIMITED;
+    if (s != TG_OK || tg_error_status() != TG_OK || !in_doubt || *in_vain == TG_MOST_IN_VAIN) return s;
+    double noise = tg_noise_of(phi, user, 0.7 * (opts->scale > 0 ? opts->scale : 1));
+    if (tg_error_status() != TG_OK) return tg_error_status();
+    if (!(noise > 2 * opts->noise && isfinite(noise))) {
+        ++*in_vain;
+        return TG_OK;
+    }
+    opts->noise = noise;
+    return tg_judge(phi, user, analytic, *opts, out);
+}

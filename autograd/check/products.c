@@ -189,6 +189,16 @@ static tg_status call_function_twice(tg_by_hand *p) {
     return s;
 }
 
+tg_status tg_products_check_still(tg_by_hand *p) {
+    double size = 0, now = call_function(p) == TG_OK ? project(p, &size) : NAN;
+    if (tg_error_status() != TG_OK || now == p->at_point) return tg_error_status();
+    return tg_fail(
+        TG_ERR_ARGUMENT,
+        "%s: the function is not deterministic: at the end of the check it gives %.17g at the point, and gave "
+        "%.17g at the beginning; it counts its calls, or keeps something of them",
+        p->who, now, p->at_point);
+}
+
 static tg_status call_transpose_twice(tg_by_hand *p) {
     tg_status s = call_transpose(p);
     if (s == TG_OK) memcpy(p->analytic, p->grad.v, p->n * sizeof *p->analytic);
@@ -207,6 +217,8 @@ tg_status tg_products_begin(tg_by_hand *p, const double *x, uint64_t seed) {
     memcpy(p->was, x, p->n * sizeof *x), memcpy(p->x, x, p->n * sizeof *x);
     for (size_t j = 0; j < p->m; j++) p->u[j] = p->scalar ? 1 : tg_check_signed(tg_rng_uniform(&rng));
     tg_status s = call_function_twice(p);
+    double size = 0;
+    if (s == TG_OK) p->at_point = project(p, &size);
     return s == TG_OK ? call_transpose_twice(p) : s;
 }
 

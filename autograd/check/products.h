@@ -24,12 +24,16 @@ typedef struct tg_by_hand {
     double *u, *v;    /* of m and of n numbers; v is for forward products alone, and along directions */
     double *analytic; /* J^T u */
     tg_marked y, grad;
+    double at_point; /* u . y there */
     int64_t evaluations;
 } tg_by_hand;
 
 /* Copies the point; draws u from `seed`; calls everything twice, and compares. The caller ends it, also on failure. */
 tg_status tg_products_begin(tg_by_hand *p, const double *x, uint64_t seed);
 void tg_products_end(tg_by_hand *p);
+
+/* The function gives at the point what it gave at the beginning; else TG_ERR_ARGUMENT. */
+tg_status tg_products_check_still(tg_by_hand *p);
 
 /* A line through the point: along the axis of `element`, or, where that is -1, along v. As a tg_line it gives u . f there; NaN
  * with the error raised. */

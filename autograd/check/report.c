@@ -1,7 +1,6 @@
 /* What a gradient check says: one line, a page, JSON. */
 #include "autograd/check/check.h"
-#include "core/span.h"
-#include "core/io/text.h"
+#include "autograd/check/pages.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -19,6 +18,22 @@ static void say(tg_gradcheck_report *r, const char *format, ...) {
 
 static const char *describe_input(const tg_check *c, int k, char *text, size_t n) {
     return tg_describe(c->given[c->s.which[k]], text, n); /* the leaf made of it is gone by then */
+}
+
+static const char *position(const tg_array *a, int64_t element, char *text, size_t n) {
+    return tg_shape_text(tg_shape_position(tg_array_shape(a), element), text, n);
+}
+
+/* "at [5, 2], where it is 0.734"; of a scalar "which is 0.734" */
+static void say_place(const tg_check *c, int k, int64_t element) {
+    char text[160];
+    const tg_array *a = &c->s.was[k];
+    if (element < 0)
+        say(c->r, "along a random direction");
+    else if (a->rank == 0)
+        say(c->r, "which is %.6g", tg_array_get(a, element));
+    else
+        say(c->r, "at %s, where it is %.6g", position(a, element, text, sizeof text), tg_array_get(a, element));
 }
 
 /* ---- by tolerances ---- */
@@ -93,18 +108,21 @@ static void say_unexercised(tg_check *c, int k) {
 
 /* An input of which nothing was judged, or whose function has no finite value. */
 static void say_no_verdict(tg_check *c, int k) {
-    char text[160];
+    char text[160], where[160];
     say(c->r, "%s: input %d, %s: ", tg_verdict_name(TG_NO_VERDICT), c->s.which[k],
         describe_input(c, k, text, sizeof text));
     if (c->input[k].worst.order == 0)
         say(c->r,
             "nothing of it was judged before the time was over or the progress function stopped the check");
     else if (c->s.odd_element >= 0)
-        say(c->r,
-            "the function is %g at element %" PRId64 " of its result %s (tg_find_nonfinite_in names the op)",
-            c->s.odd_value, c->s.odd_element, tg_shape_text(c->s.result, text, sizeof text));
-    else
-        say(c->r, "the function has no finite values about element %" PRId64, c->input[k].worst.element);
+        say(c->r, "the function is %g at %s of its result %s (tg_find_nonfinite_in names the op)",
+            c->s.odd_value,
+            tg_shape_text(tg_shape_position(c->s.result, c->s.odd_element), where, sizeof where),
+            tg_shape_text(c->s.result, text, sizeof text));
+    else {
+        say(c->r, "the function has no finite values ");
+        say_place(c, k, c->input[k].worst.element);
+    }
 }
 
 static void say_worst(tg_check *c, int k) {
@@ -115,10 +133,7 @@ static void say_worst(tg_check *c, int k) {
     const char *numbers = strchr(text, ':');
     say(r, "%s: input %d, %s, ", tg_verdict_name(c->input[k].verdict), one->input,
         describe_input(c, k, described, sizeof described));
-    if (one->element < 0)
-        say(r, "along a random direction");
-    else
-        say(r, "element %" PRId64, one->element);
+    say_place(c, k, one->element);
     if (one->order > 1) say(r, ", order %d", one->order);
     say(r, "%s", numbers ? numbers : "");
     if (r->op[0])
@@ -156,93 +171,59 @@ static void write_page(const tg_check *c, FILE *file) {
     const tg_gradcheck_report *r = c->r;
     char text[160];
     fprintf(file, "gradient check, order %d: %s\n", c->opts.order, tg_verdict_name(r->verdict));
-    fprintf(file, "  %9s %9s %9s %9s %9s %9s %9s  %s\n", "judged", "correct", "kink", "unmoved", "noisy",
-            "wrong", "left out", "input");
+    tg_check_write_heads(file, "input");
     for (int k = 0; c->input && k < c->s.n_which; k++) {
-        const tg_checked_input *in = &c->input[k];
-        int64_t judged = 0;
-        for (int v = 0; v < 6; v++) judged += in->verdicts[v];
-        fprintf(file,
-                "  %9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64
-                "  %d, %s: %s\n",
-                judged, in->verdicts[TG_CORRECT], in->verdicts[TG_KINK], in->verdicts[TG_NOT_EXERCISED],
-                in->verdicts[TG_NOISE_LIMITED], in->verdicts[TG_WRONG], in->left_out, c->s.which[k],
-                describe_input(c, k, text, sizeof text), tg_verdict_name(in->verdict));
+        tg_check_write_counts(file, c->input[k].verdicts, c->input[k].left_out);
+        fprintf(file, "  %d, %s: %s\n", c->s.which[k], describe_input(c, k, text, sizeof text),
+                tg_verdict_name(c->input[k].verdict));
     }
     fprintf(file, "%s\n", r->message);
-    if (r->compared)
-        fprintf(file, "noise of a value %.2g; %" PRId64 " evaluations, %.1f a derivative; %.3f s\n",
-                r->evidence.noise, r->evaluations, (double)r->evaluations / (double)r->compared,
-                1e-9 * (double)(tg_span_now() - c->began));
+    if (r->compared) tg_check_write_costs(file, &r->evidence, r->evaluations, r->compared, c->began);
     if (c->opts.directions)
         fprintf(
             file,
             "along random directions: which elements are wrong, and kinks of single elements, are not seen\n");
 }
 
-static void write_string(FILE *file, const char *string) {
-    const char *end = string + strlen(string);
-    fputc('"', file);
-    for (const char *p = string; p < end;) {
-        uint32_t code;
-        int n = tg_utf8_decode(p, end - p, &code);
-        if (*p == '"' || *p == '\\')
-            fprintf(file, "\\%c", *p);
-        else if (n == 1 && (code < 0x20 || code == 0x7f))
-            fprintf(file, "\\u%04x", (unsigned)code);
-        else if (n == 0)
-            fputs("\\ufffd", file);
-        else
-            fwrite(p, 1, (size_t)n, file);
-        p += n ? n : 1;
+static void write_worst(const tg_check *c, int k, FILE *file) {
+    const tg_checked *one = &c->input[k].worst;
+    char text[160];
+    fprintf(file, ",\"worst\":{\"order\":%d,\"input\":%d,\"element\":%" PRId64, one->order, one->input,
+            one->element);
+    if (one->element >= 0) {
+        fprintf(file, ",\"position\":%s", position(&c->s.was[k], one->element, text, sizeof text));
+        tg_check_json_number(file, "x", tg_array_get(&c->s.was[k], one->element));
     }
-    fputc('"', file);
+    fputc(',', file);
+    tg_check_json_evidence(file, &one->evidence);
+    fputc('}', file);
 }
 
-/* JSON has no NaN and no infinity. */
-static void write_number(FILE *file, const char *name, double x) {
-    if (isfinite(x))
-        fprintf(file, ",\"%s\":%.17g", name, x);
-    else
-        fprintf(file, ",\"%s\":null", name);
-}
-
-static void write_evidence(FILE *file, const tg_checked *one) {
-    const tg_evidence *e = &one->evidence;
-    fprintf(file, "{\"verdict\":\"%s\",\"order\":%d,\"input\":%d,\"element\":%" PRId64,
-            tg_verdict_name(e->verdict), one->order, one->input, one->element);
-    write_number(file, "analytic", e->analytic);
-    write_number(file, "numeric", e->numeric);
-    write_number(file, "error", e->error);
-    write_number(file, "left", e->left);
-    write_number(file, "right", e->right);
-    write_number(file, "noise", e->noise);
-    write_number(file, "step", e->step);
-    write_number(file, "taylor", e->taylor);
-    fprintf(file, ",\"law\":\"%s\",\"hint\":\"%s\",\"evaluations\":%d}", tg_gap_law_name(e->law),
-            tg_hint_name(e->hint), e->evaluations);
+static void write_fault(const tg_gradcheck_report *r, FILE *file) {
+    static const char *const fault[] = {"path", "rule", "transpose", "second"};
+    fprintf(file, ",\"at_fault\":{\"fault\":\"%s\",\"op\":", fault[r->fault]);
+    tg_check_json_string(file, r->op);
+    fputs(",\"node\":", file);
+    tg_check_json_string(file, r->place);
+    fputc('}', file);
 }
 
 static void write_json(const tg_check *c, FILE *file) {
     const tg_gradcheck_report *r = c->r;
-    fprintf(file,
-            "{\"ok\":%s,\"verdict\":\"%s\",\"judged\":%" PRId64 ",\"left_out\":%" PRId64
-            ",\"noticed\":%" PRId64 ",\"evaluations\":%" PRId64 ",\"message\":",
-            r->ok ? "true" : "false", tg_verdict_name(r->verdict), r->compared, r->left_out, r->noticed,
-            r->evaluations);
-    write_string(file, r->message);
-    if (r->op[0]) {
-        fputs(",\"at_fault\":", file);
-        write_string(file, r->place);
-    }
+    fprintf(file, "{\"ok\":%s,\"verdict\":\"%s\",", r->ok ? "true" : "false", tg_verdict_name(r->verdict));
+    tg_check_json_counts(file, r->verdicts, r->noticed, r->left_out);
+    fprintf(file, ",\"evaluations\":%" PRId64 ",\"message\":", r->evaluations);
+    tg_check_json_string(file, r->message);
+    if (r->op[0]) write_fault(r, file);
     fputs(",\"inputs\":[", file);
     for (int k = 0; c->input && k < c->s.n_which; k++) {
         char text[160];
         const tg_checked_input *in = &c->input[k];
         fprintf(file, "%s{\"input\":%d,\"tensor\":", k ? "," : "", c->s.which[k]);
-        write_string(file, describe_input(c, k, text, sizeof text));
-        fprintf(file, ",\"verdict\":\"%s\"", tg_verdict_name(in->verdict));
-        if (in->worst.order) fputs(",\"worst\":", file), write_evidence(file, &in->worst);
+        tg_check_json_string(file, describe_input(c, k, text, sizeof text));
+        fprintf(file, ",\"verdict\":\"%s\",", tg_verdict_name(in->verdict));
+        tg_check_json_counts(file, in->verdicts, in->noticed, in->left_out);
+        if (in->worst.order) write_worst(c, k, file);
         fputc('}', file);
     }
     fputs("]}\n", file);

@@ -247,6 +247,16 @@ static tg_status check_same_value(tg_subject *s) {
         s->who, first, second, fabs(second - first));
 }
 
+tg_status tg_subject_check_still(tg_subject *s) {
+    tg_subject_value(s);
+    if (tg_error_status() != TG_OK || !(s->moved_size > 0)) return tg_error_status();
+    return tg_fail(
+        TG_ERR_ARGUMENT,
+        "%s: the function is not deterministic: at the end of the check it does not give at its inputs what it "
+        "gave at the beginning; it counts its calls, or keeps something of them",
+        s->who);
+}
+
 /* The derivatives of S, to[k][i]. */
 static tg_status derivatives(tg_subject *s, double *const *to) {
     tg_mark mark = tg_tape_mark();
@@ -287,7 +297,7 @@ static double scale_of(const tg_array *a) {
 }
 
 /* The derivatives where all elements are some units in the last place higher, twice, and lower, twice: what they differ by is
- * the rounding inside the rules. (The weights stay what the last of them were.) The lesser of up and down counts, since one of them may cross a kink that an input is at;
+ * the rounding inside the rules. The lesser of up and down counts, since one of them may cross a kink that an input is at;
  * and none that is large beside what a derivative of that order of such an f can be, as a tie that is broken is. */
 static tg_status measure_rounding(tg_subject *s, double **other, double **high) {
     tg_status status = TG_OK;
@@ -317,6 +327,7 @@ static tg_status measure_rounding(tg_subject *s, double **other, double **high) 
     return status;
 }
 
+/* The weights are moved with the inputs, and put back. */
 static tg_status find_rounding(tg_subject *s) {
     tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
     double **other = tg_subject_memory((size_t)s->n_which, sizeof *other);
@@ -325,7 +336,14 @@ static tg_status find_rounding(tg_subject *s) {
         other[k] = tg_subject_memory((size_t)s->was[k].numel, sizeof **other);
         high[k] = tg_subject_memory((size_t)s->was[k].numel, sizeof **high);
     }
-    if (tg_error_status() == TG_OK) measure_rounding(s, other, high);
+    const tg_array *p = tg_array_of(s->p);
+    tg_array was = {0};
+    if (p && tg_array_alloc_like(&was, p) == TG_OK) {
+        tg_array_copy(&was, p);
+        if (tg_error_status() == TG_OK) measure_rounding(s, other, high);
+        tg_array_copy(p, &was);
+    }
+    tg_array_drop(&was);
     tg_arena_rewind(&tg_tape_get()->scratch, scratch);
     return tg_error_status();
 }
@@ -344,8 +362,7 @@ tg_status tg_subject_derive(tg_subject *s, int order) {
     tg_status status = derivatives(s, s->analytic);
     if (status == TG_OK) status = check_same_value(s);
     if (status == TG_OK) status = keep_base(s);
-    if (status == TG_OK) status = find_rounding(s);
-    return status == TG_OK ? derivatives(s, s->analytic) : status;
+    return status == TG_OK ? find_rounding(s) : status;
 }
 
 int tg_subject_idle(const tg_subject *s, const bool *moved) {

@@ -53,6 +53,9 @@ tg_status tg_subject_derive(tg_subject *s, int order);
  * error raised. */
 double tg_subject_value(tg_subject *s);
 
+/* At the inputs f gives what it gave when this order began; else TG_ERR_ARGUMENT, for what was judged meanwhile is worth nothing. */
+tg_status tg_subject_check_still(tg_subject *s);
+
 /* The first of `which` that f depends on neither by recorded ops nor, where `moved` says so, by its values; -1: none. */
 int tg_subject_idle(const tg_subject *s, const bool *moved);
 

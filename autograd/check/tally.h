@@ -21,9 +21,6 @@ double tg_check_ratio(const tg_evidence *e, double rtol);
 /* Of a WRONG element that has no hint: whether it is off by the number of elements, or is another one of the n. */
 void tg_check_hint(tg_evidence *e, const double *analytic, int64_t n);
 
-/* The noise is measured on lines of their own too, until on so many it was what it was on the first. */
-enum { TG_MOST_IN_VAIN = 16 };
-
 /* Where the i-th of n elements to be looked at lies, if time may run out: by the golden section, so that the first few lie all
  * over. A permutation, as the stride shares no divisor with n. */
 int64_t tg_check_place(int64_t i, int64_t n);

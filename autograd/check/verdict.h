@@ -24,6 +24,7 @@
 #include "core/error.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -80,6 +81,9 @@ typedef struct tg_evidence {
     bool noticed;    /* the negative control: -a and 1.03 a come out WRONG on the same ladder */
     int evaluations; /* of phi */
 } tg_evidence;
+
+/* How far a check of many derivatives is: false ends it there, as a time budget does. */
+typedef bool (*tg_check_progress)(int64_t done, int64_t all, void *user);
 
 /* phi(*t). Where the argument is rounded on the way, as it is next to a large number, *t becomes what it was in fact. A
  * value that is not finite makes the step count for nothing; at 0 there is no verdict then. */

@@ -1,8 +1,8 @@
 /* A profile as a file of Chrome's trace-event format: a JSON object whose traceEvents are complete events (ph "X"), with times in
  * microseconds. */
 #include "autograd/profile/profile_private.h"
+#include "core/io/json.h"
 #include "core/io/stream.h"
-#include "core/io/text.h"
 #include "core/work.h"
 
 #include <inttypes.h>
@@ -38,24 +38,8 @@ TG_PRINTF(2, 3) static void put_format(json *j, const char *format, ...) {
     put(j, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 }
 
-static void put_string(json *j, const char *string) {
-    put(j, "\"", 1);
-    const char *end = string + strlen(string);
-    for (const char *p = string; p < end;) {
-        uint32_t code;
-        int n = tg_utf8_decode(p, end - p, &code);
-        if (*p == '"' || *p == '\\')
-            put(j, (char[]){'\\', *p}, 2);
-        else if (n == 1 && (code < 0x20 || code == 0x7f))
-            put_format(j, "\\u%04x", (unsigned)code);
-        else if (n == 0)
-            put(j, "\\ufffd", 6);
-        else
-            put(j, p, (size_t)n);
-        p += n ? n : 1;
-    }
-    put(j, "\"", 1);
-}
+static void put_bytes(void *to, const char *bytes, size_t n) { put(to, bytes, n); }
+static void put_string(json *j, const char *string) { tg_json_string(put_bytes, j, string); }
 
 static void put_name(json *j, const tg_profile_row *r) {
     char text[TG_ROW_NAME];

@@ -59,10 +59,11 @@ static const struct row {
     {"conv", by_conv, IMAGES},     {"channels", by_channels, IMAGES}, {"strides", by_strides, IMAGES},
 };
 
+static int64_t times = 1; /* larger */
 static tg_tensor *leaf_of(const struct row *r, tg_dtype dtype) {
-    tg_shape shape = r->form == LINE   ? TG_SHAPE(N)
-                     : r->form == ROWS ? TG_SHAPE(161, 128)
-                                       : TG_SHAPE(46, 7, 8, 8);
+    tg_shape shape = r->form == LINE   ? TG_SHAPE(times * N)
+                     : r->form == ROWS ? TG_SHAPE(times * 161, 128)
+                                       : TG_SHAPE(times * 46, 7, 8, 8);
     tg_seed(1);
     return tg_set_requires_grad(tg_normal_with(dtype, 0, 1, shape), true);
 }
@@ -117,6 +118,26 @@ START_TEST(the_same_bits) {
 }
 END_TEST
 
+/* Enough for each of three threads to have a part, of which it sees whether it is finite. */
+START_TEST(on_several_threads) {
+    const struct row *r = &rows[_i];
+    const int before = tg_num_threads();
+    tg_set_num_threads(3);
+    times = 16;
+    for (int part = -1; part < 3; part++) {
+        tg_tensor *x;
+        tg_mark m = tg_tape_mark();
+        const int64_t at = part < 0 ? -1 : (2 * part + 1) * times * N / 6;
+        const tg_status s = walk(r, TG_F32, at, (double)NAN, TG_FINITE_AT_BACKWARD, &x);
+        ck_assert_msg(s == (part < 0 ? TG_OK : TG_ERR_ARGUMENT), "%s, part %d: %d", r->name, part, (int)s);
+        tg_error_clear();
+        tg_tape_rewind(m);
+    }
+    times = 1;
+    tg_set_num_threads(before);
+}
+END_TEST
+
 /* A product that overflows, of two numbers that do not; and numbers whose sum does, and which do not themselves. */
 START_TEST(overflow) {
     tg_tensor *x = tg_set_requires_grad(tg_ones(TG_F32, N), true);
@@ -167,6 +188,7 @@ TCase *tcase_looked(void) {
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, one_that_is_not, 0, COUNT(rows));
     tcase_add_loop_test(t, the_same_bits, 0, COUNT(rows));
+    tcase_add_loop_test(t, on_several_threads, 0, COUNT(rows));
     tcase_add_test(t, overflow);
     tcase_add_loop_test(t, by_a_hook, 0, 2);
     return t;

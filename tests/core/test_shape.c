@@ -47,6 +47,19 @@ static const struct {
     {{2, {0, INT64_MAX}}, 0, "[0, 9223372036854775807]"},
 };
 
+START_TEST(positions) {
+    tg_shape s = TG_SHAPE(4, 3, 2), none = TG_SHAPE(2, 0, 3);
+    for (int64_t i = 0; i < 24; i++) {
+        tg_shape at = tg_shape_position(s, i);
+        ck_assert(at.rank == 3 && (at.dim[0] * 3 + at.dim[1]) * 2 + at.dim[2] == i);
+        ck_assert(at.dim[1] < 3 && at.dim[2] < 2);
+    }
+    ck_assert_int_eq(tg_shape_position(TG_SCALAR, 0).rank, 0);
+    ck_assert(tg_shape_equal(tg_shape_position(none, 0), TG_SHAPE(0, 0, 0)));
+    ck_assert_int_eq(tg_shape_position((tg_shape){99, {0}}, 7).rank, 99);
+}
+END_TEST
+
 START_TEST(numel_and_text) {
     char text[200], small[6];
     ck_assert_int_eq(tg_shape_numel(shapes[_i].shape), shapes[_i].numel);
@@ -174,6 +187,7 @@ TCase *tcase_shape(void) {
     TCase *tc = tcase_create("shape");
     tcase_add_test(tc, dtypes);
     tcase_add_loop_test(tc, numel_and_text, 0, COUNT(shapes));
+    tcase_add_test(tc, positions);
     tcase_add_test(tc, bad_ranks_have_no_numel);
     tcase_add_test(tc, longest_text);
     tcase_add_test(tc, shape_macro);

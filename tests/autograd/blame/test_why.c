@@ -29,6 +29,7 @@ static asked whole_numbers(void) {
     tg_tensor *i = tg_zeros(TG_I64, 4);
     return walked(i, tg_sum(w));
 }
+static asked bad_loss(void) { return walked(w, tg_sum(tg_square(tg_log(tg_affine(w, 1, -2.5))))); }
 static asked of_data(void) {
     tg_tensor *x = tg_exp(tg_ones(TG_F64, 4));
     return walked(x, tg_sum(tg_mul(w, x)));
@@ -254,6 +255,11 @@ static const struct row {
      TG_CAUSE_NOT_FINITE,
      {"the gradient of w [4] f64 is not finite: the first gradient that is not finite is made by the rule of #1 sqrt(",
       "of sqrt(0) and the gradient 1"}},
+    {"bad loss",
+     bad_loss,
+     TG_CAUSE_NOT_FINITE,
+     {"the gradient of w [4] f64 is not finite: the loss itself is NaN: the first NaN is made by #1 log(",
+      ": log(-1.5) at [0]; walking back from there, the first gradient that is not finite is made by the rule of #"}},
     {"refused",
      refused,
      TG_CAUSE_NOT_FINITE,

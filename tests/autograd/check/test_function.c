@@ -30,7 +30,8 @@ typedef enum slip {
     RANDOM_GRADIENT,
     FAILS,
     NAN_VALUE,
-    NAN_GRADIENT
+    NAN_GRADIENT,
+    DRIFTS
 } slip;
 
 typedef struct subject {
@@ -49,6 +50,7 @@ static double waves(const double *x, size_t n, void *user) {
     if (s->slip == FUNCTION_CHANGES_X || (s->slip == CHANGES_X_LATER && s->calls > 12))
         ((double *)(uintptr_t)x)[1] += 1;
     if (s->slip == RANDOM) sum += 1e-9 * s->calls;
+    if (s->slip == DRIFTS && s->calls > 80) sum *= 1.1;
     if (s->slip == FAILS && s->calls == 5) tg_fail(TG_ERR_ARGUMENT, "waves: no more");
     return s->slip == NAN_VALUE ? NAN : sum;
 }
@@ -98,7 +100,7 @@ static const struct {
     {SIGN, TG_WRONG, {"WRONG: element ", "the sign is wrong"}},
     {SCALED, TG_WRONG, {"the gap is the same at every step"}},
     {ZERO, TG_WRONG, {"analytic 0", "missing"}},
-    {ONE_ELEMENT, TG_WRONG, {"element 2 of 5", "analytic 0"}},
+    {ONE_ELEMENT, TG_WRONG, {"element 2 of 5, where x is 0.7: ", "analytic 0"}},
     {HALF, TG_WRONG, {"factor"}},
     {SHIFTED, TG_WRONG, {"another element has this value"}},
     {MEAN, TG_WRONG, {"a mean stands for a sum"}},
@@ -114,6 +116,9 @@ static const struct {
     {RANDOM_GRADIENT, TG_NO_VERDICT, {"the gradient is not deterministic", "element 1 of 5", "1e-12 apart"}},
     {FAILS, TG_NO_VERDICT, {"waves: no more"}},
     {NAN_VALUE, TG_NO_VERDICT, {"the function is nan at the point"}},
+    {DRIFTS,
+     TG_NO_VERDICT,
+     {"the function is not deterministic: at the end of the check it gives ", "and gave "}},
 };
 
 START_TEST(slips_are_named) {
@@ -156,6 +161,50 @@ START_TEST(small_gradients_and_large_offsets) {
               r.verdict == TG_WRONG);
     ck_assert(!check_waves((subject){.offset = 1e8, .unit = 1e-9}, (tg_function_opts){0}, &r));
     ck_assert_msg(r.verdict == TG_NOISE_LIMITED || r.verdict == TG_NOT_EXERCISED, "%s", r.message);
+}
+END_TEST
+
+/* ---- pages, and progress ---- */
+
+START_TEST(pages) {
+    char *page = NULL, *json = NULL;
+    size_t size;
+    for (int wrong = 0; wrong < 3; wrong++) { /* the last has no verdict */
+        FILE *p = open_memstream(&page, &size), *j = open_memstream(&json, &size);
+        tg_function_report r;
+        check_waves((subject){.slip = wrong == 2 ? RANDOM
+                                      : wrong    ? ONE_ELEMENT
+                                                 : NONE},
+                    (tg_function_opts){.page = p, .json = j}, &r);
+        fclose(p), fclose(j);
+        ck_assert_msg(strstr(page, "gradient check of a function of 5 numbers: ") && strstr(page, r.message),
+                      "%s", page);
+        ck_assert_msg(
+            strstr(json, wrong ? "{\"ok\":false,\"verdict\":\"" : "{\"ok\":true,\"verdict\":\"CORRECT\""),
+            "%s", json);
+        ck_assert_msg(wrong != 1 || (strstr(json, "\"judged\":5,") && strstr(json, "\"wrong\":1,") &&
+                                     strstr(json, "\"worst\":{\"element\":2,\"x\":0.69999999999999996,")),
+                      "%s", json);
+        int open = 0;
+        for (const char *c = json; *c; c++) open += (*c == '{') - (*c == '}');
+        ck_assert_int_eq(open, 0);
+        free(page), free(json);
+    }
+}
+END_TEST
+
+static bool stop_at(int64_t done, int64_t all, void *user) {
+    ck_assert(done <= all && all == 5);
+    return done < *(int64_t *)user;
+}
+START_TEST(progress) {
+    for (int64_t at = 0; at <= 6; at++) {
+        tg_function_report r;
+        tg_function_opts opts = {.progress = stop_at, .progress_user = &at};
+        bool ok = check_waves((subject){0}, opts, &r);
+        ck_assert_msg(r.compared == (at < 5 ? at : 5) && r.left_out == 5 - r.compared, "%s", r.message);
+        ck_assert_msg(ok == (at > 0), "%s", r.message);
+    }
 }
 END_TEST
 
@@ -417,6 +466,8 @@ TCase *tcase_function(void) {
     TCase *tc = tcase_create("function");
     tcase_add_loop_test(tc, slips_are_named, 0, (int)(sizeof slips / sizeof *slips));
     tcase_add_test(tc, other_ways_to_look);
+    tcase_add_test(tc, pages);
+    tcase_add_test(tc, progress);
     tcase_add_test(tc, small_gradients_and_large_offsets);
     tcase_add_test(tc, kinks_and_flat_functions);
     tcase_add_loop_test(tc, products, 0, (int)(sizeof pairs / sizeof *pairs));

@@ -1,6 +1,6 @@
 /* Functions whose derivatives are known, at random points: a right derivative is not called WRONG, and none that is off by 3 % or
  * more, negated or zero passes. */
-#include "autograd/check/verdict.h"
+#include "autograd/check/ladder.h"
 #include "core/random.h"
 #include "tests/autograd/helpers.h"
 
@@ -70,15 +70,10 @@ static double on_line(double *t, void *user) {
     return at->f(x);
 }
 
-/* As gradient checks do: before WRONG is said, the noise is measured once more. */
 static tg_verdict judge(place *at, double a, tg_judge_opts *opts) {
     tg_evidence e;
-    tg_judge(on_line, at, a, *opts, &e);
-    if (e.verdict != TG_WRONG) return e.verdict;
-    double noise = tg_noise_of(on_line, at, 0.7 * opts->scale);
-    if (!(noise > 2 * opts->noise)) return e.verdict;
-    opts->noise = noise;
-    tg_judge(on_line, at, a, *opts, &e);
+    int in_vain = 0;
+    tg_judge_twice(on_line, at, a, opts, &in_vain, &e);
     return e.verdict;
 }
 

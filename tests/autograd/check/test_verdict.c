@@ -232,7 +232,14 @@ static tg_tensor *growing(tg_tensor *const *in, void *user) {
     (void)user;
     return calls++ ? tg_concat(0, in[0], in[0]) : tg_exp(in[0]);
 }
+/* The same whenever it is called twice at first, and another function in the middle of the check. */
+static tg_tensor *drifting(tg_tensor *const *in, void *user) {
+    return (void)user, tg_mul_scalar(tg_exp(in[0]), calls++ < 90 ? 1 : 1.1);
+}
 static tg_tensor *single(tg_tensor *const *in, void *user) { return (void)user, tg_to(in[0], TG_F32); }
+static tg_tensor *of_one(tg_tensor *const *in, void *user) {
+    return (void)user, tg_mul(tg_detach(in[0]), in[0]);
+}
 static tg_tensor *not_a_number(tg_tensor *const *in, void *user) {
     return (void)user, tg_log(tg_add_scalar(in[0], -10));
 }
@@ -245,11 +252,13 @@ START_TEST(no_functions) {
     static const struct {
         tg_gradcheck_fn f;
         const char *word;
-    } rows[] = {{unsteady, "not deterministic"},
-                {changing, "changes input 0"},
-                {growing, "returned [6]"},
-                {single, "f64"},
-                {not_a_number, "NO VERDICT"}};
+    } rows[] = {
+        {unsteady, "not deterministic"},
+        {drifting, "at the end of the check it does not give at its inputs what it gave at the beginning"},
+        {changing, "changes input 0"},
+        {growing, "returned [6]"},
+        {single, "f64"},
+        {not_a_number, "NO VERDICT"}};
     tg_tensor *x = param(TG_SHAPE(3));
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         tg_gradcheck_report r;
@@ -260,6 +269,10 @@ START_TEST(no_functions) {
         for (int k = 0; k < 3; k++) ck_assert(tg_get(x, k) == k + 1);
         expect_ok();
     }
+    tg_tensor *one = tg_set_requires_grad(tg_scalar(TG_F64, 0.5), true);
+    tg_gradcheck_report scalar;
+    ck_assert(!tg_gradcheck(of_one, NULL, 1, &one, &scalar));
+    ck_assert_msg(strstr(scalar.message, "[] f64, which is 0.5: analytic "), "%s", scalar.message);
     for (int at = 0; at < 60; at++) { /* whenever it fails, all is put back */
         tg_gradcheck_report r;
         calls = 0;
@@ -441,7 +454,12 @@ START_TEST(the_op_at_fault) {
         ck_assert_msg(r.verdict == TG_WRONG && strcmp(r.op, "planted") == 0 && r.fault == rows[i].fault,
                       "row %zu: %d %s", i, r.fault, r.message);
         ck_assert_msg(strstr(r.place, "planted(") && strstr(r.place, "[2, 2] f64"), "%s", r.place);
-        ck_assert_msg(strstr(r.message, "input 0, x [2, 3] f64"), "%s", r.message);
+        ck_assert_msg(strstr(r.message, "input 0, x [2, 3] f64, at ["), "%s", r.message);
+        tg_shape at = tg_shape_position(TG_SHAPE(2, 3), r.element);
+        char place[64];
+        snprintf(place, sizeof place, "at [%d, %d], where it is %g", (int)at.dim[0], (int)at.dim[1],
+                 tg_get(in[0], r.element));
+        ck_assert_msg(strstr(r.message, place), "no \"%s\" in: %s", place, r.message);
         ck_assert(!tg_gradcheck(amid_others, NULL, 2, in, &r, .order = rows[i].order, .no_search = true) &&
                   !r.op[0]);
     }
@@ -464,6 +482,8 @@ START_TEST(pages) {
     ck_assert_msg(strstr(page, "order 1: CORRECT\n") && strstr(page, "evaluations"), "%s", page);
     ck_assert_msg(strncmp(json, "{\"ok\":true,\"verdict\":\"CORRECT\",", 31) == 0, "%s", json);
     ck_assert(strstr(json, "\\\"quoted\\\" [3] f64") && strstr(json, "\"taylor\":"));
+    ck_assert_msg(strstr(json, "\"judged\":3,\"left_out\":0,\"noticed\":3,\"correct\":3,"), "%s", json);
+    ck_assert_msg(strstr(json, ",\"position\":[") && strstr(json, "],\"x\":"), "%s", json);
     int open = 0;
     for (const char *c = json; *c; c++) open += (*c == '{') - (*c == '}');
     ck_assert_int_eq(open, 0);

@@ -9,6 +9,7 @@
 #include "tests/core/kernels/isas.h"
 
 #include <check.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -424,6 +425,32 @@ START_TEST(binary_layout) {
 }
 END_TEST
 
+/* One element that is not finite is seen wherever it is, and none beside the run; the largest numbers are finite. */
+START_TEST(finite_runs) {
+    enum { LONGEST = 70, AROUND = 3 };
+    const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
+    static const double bad[] = {INFINITY, -INFINITY, NAN};
+    for (int dtype = 0; k && dtype < 2; dtype++) {
+        double room[LONGEST + 2 * AROUND];
+        char *x = (char *)room + AROUND * size_of(dtype);
+        for (int n = 0; n <= LONGEST; n++) {
+            for (int i = 0; i < n + 2 * AROUND; i++) set(dtype, room, i, (double)NAN);
+            for (int i = 0; i < n; i++)
+                set(dtype, x, i, (i % 2 ? -1 : 1) * (i % 3 ? (dtype == TG_F32 ? FLT_MAX : DBL_MAX) : 0.0));
+            REQUIRE(k->real[dtype]->finite(n, x), "%s: %d finite elements are not", k->isa, n);
+            for (int i = 0; i < n; i++)
+                for (int b = 0; b < 3; b++) {
+                    const double was = get(dtype, x, i);
+                    set(dtype, x, i, bad[b]);
+                    REQUIRE(!k->real[dtype]->finite(n, x), "%s: %g at %d of %d is not seen", k->isa, bad[b],
+                            i, n);
+                    set(dtype, x, i, was);
+                }
+        }
+    }
+}
+END_TEST
+
 /* NaN comes out of every function that does not ignore its argument, in every lane. */
 START_TEST(nan_stays) {
     const tg_kernels *k = tg_kernels_of_isa(tg_kernel_isas[_i]);
@@ -611,6 +638,7 @@ TCase *tcase_kernels(void) {
     tcase_add_loop_test(tc, gamma_everywhere, 0, isa_count());
     tcase_add_loop_test(tc, unary_layout, 0, isa_count());
     tcase_add_loop_test(tc, binary_layout, 0, isa_count());
+    tcase_add_loop_test(tc, finite_runs, 0, isa_count());
     tcase_add_loop_test(tc, nan_stays, 0, isa_count());
     tcase_add_loop_test(tc, recurrent_rows, 0, isa_count());
     tcase_add_loop_test(tc, recurrent_rows_in_place, 0, isa_count());
