@@ -69,6 +69,19 @@ START_TEST(idle_inputs) {
 }
 END_TEST
 
+static tg_tensor *overflowing(tg_tensor *const *in, void *user) {
+    return (void)user, tg_exp(tg_mul_scalar(in[0], 2));
+}
+
+/* Both sides infinite is no agreement. */
+START_TEST(infinite_gradients) {
+    tg_tensor *x = input(354.89);
+    tg_gradcheck_report r;
+    ck_assert(!by_tolerances(overflowing, NULL, 1, &x, &r, .eps = 0.01));
+    ck_assert_msg(isinf(r.analytic) && r.analytic == r.numeric && isinf(r.worst), "%s", r.message);
+}
+END_TEST
+
 static tg_tensor *itself(tg_tensor *const *in, void *user) { return (void)user, tg_mul_scalar(in[0], 1); }
 
 static tg_tensor *difference(tg_tensor *const *in, void *user) {
@@ -108,6 +121,7 @@ TCase *tcase_tolerance_edges(void) {
     TCase *tc = tcase_create("tolerance_edges");
     tcase_add_checked_fixture(tc, begin_test, end_test);
     tcase_add_test(tc, inputs_that_share);
+    tcase_add_test(tc, infinite_gradients);
     tcase_add_test(tc, elements_that_repeat);
     tcase_add_test(tc, idle_inputs);
     tcase_add_test(tc, large_numbers);

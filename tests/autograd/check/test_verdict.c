@@ -28,6 +28,8 @@ static double random_part(double x) {
     return sin(x) + 1e-3 * (double)(state >> 8) / 16777216;
 }
 static double slow(double x) { return sin(1000 * x); }
+/* Of the steps of the ladder the fourth and the fifth alone lie where the slope is another. */
+static double two_rungs(double x) { return fabs(x) > 3e-4 && fabs(x) < 4e-3 ? 1.1 * x : x; }
 static double constant(double x) { return (void)x, 3; }
 
 static const struct {
@@ -54,6 +56,9 @@ static const struct {
     {"an infinite slope", cube_root, 0, 0, TG_NOISE_LIMITED, TG_GAP_UNKNOWN, TG_HINT_NONE},
     {"fast oscillation", slow, 1, 562.37907629073, TG_CORRECT, TG_GAP_TRUNCATION, TG_HINT_NONE},
     {"NaN", exp, 1, NAN, TG_WRONG, TG_GAP_UNKNOWN, TG_HINT_NONE},
+    {"NaN in noise", random_part, 1, NAN, TG_WRONG, TG_GAP_UNKNOWN, TG_HINT_NONE},
+    {"the slope of two rungs", two_rungs, 0, 1.1, TG_WRONG, TG_GAP_UNKNOWN, TG_HINT_NONE},
+    {"past the slope of two rungs", two_rungs, 0, 1, TG_CORRECT, TG_GAP_UNKNOWN, TG_HINT_NONE},
     {"outside the domain", log, -1, 1, TG_NO_VERDICT, TG_GAP_UNKNOWN, TG_HINT_NONE},
 };
 
@@ -95,7 +100,22 @@ END_TEST
 
 /* Noise of a known size is found to a factor of three; a kink at 0 is none. */
 static double with_noise(double x) { return sin(x) + 1e-6 * (rand() / (double)RAND_MAX - 0.5); }
+/* Jumps within 1/8 of 0 and within a 32nd of that, and none nearer. */
+static double few_jumps(double x) {
+    double sum = x;
+    for (int near = 0; near < 2; near++)
+        for (int k = 1; k < 16; k++)
+            sum += (fabs(x) > (near ? 0.125 / 32 : 0.125) * k / 16) * (k % 2 ? 4e-3 : -4e-3);
+    return sum;
+}
 START_TEST(noise_is_measured) {
+    line jumps = {few_jumps, 0, 0};
+    tg_evidence e;
+    double none = tg_noise_of(on_line, &jumps, 1);
+    ck_assert_msg(none < 1e-12, "%g", none);
+    tg_judge(on_line, &jumps, 1.03, (tg_judge_opts){.noise = none}, &e);
+    ck_assert_int_eq(e.verdict, TG_WRONG);
+
     line noisy = {with_noise, 1, 0}, smooth = {sin, 1, 0}, edge = {fabs, 0, 0};
     double is = tg_noise_of(on_line, &noisy, 1), should = 1e-6 / sqrt(12);
     ck_assert_msg(is > should / 3 && is < should * 3, "%g instead of %g", is, should);
@@ -253,7 +273,7 @@ START_TEST(no_functions) {
         tg_gradcheck_fn f;
         const char *word;
     } rows[] = {
-        {unsteady, "not deterministic"},
+        {unsteady, "not deterministic, as a model with dropout in training is: called twice"},
         {drifting, "at the end of the check it does not give at its inputs what it gave at the beginning"},
         {changing, "changes input 0"},
         {growing, "returned [6]"},
@@ -428,6 +448,11 @@ static tg_tensor *amid_others(tg_tensor *const *in, void *user) {
     return tg_mul(tg_softmax(h, 1), tg_exp(h));
 }
 
+static tg_tensor *planted_first(tg_tensor *const *in, void *user) {
+    (void)user;
+    return tg_exp(tg_apply(&planted, in, 1, NULL));
+}
+
 START_TEST(the_op_at_fault) {
     static const struct {
         tg_grad_fn grad;
@@ -463,8 +488,10 @@ START_TEST(the_op_at_fault) {
         ck_assert(!tg_gradcheck(amid_others, NULL, 2, in, &r, .order = rows[i].order, .no_search = true) &&
                   !r.op[0]);
     }
-    planted.grad = right_rule, planted.grad_kernel = NULL;
     tg_gradcheck_report r;
+    planted.grad = wrong_rule, planted.grad_kernel = NULL;
+    ck_assert(!tg_gradcheck(planted_first, NULL, 1, in, &r) && strcmp(r.op, "planted") == 0);
+    planted.grad = right_rule;
     ck_assert_msg(tg_gradcheck(amid_others, NULL, 2, in, &r, .order = 2), "%s", r.message);
 }
 END_TEST
@@ -493,6 +520,7 @@ END_TEST
 
 TCase *tcase_verdict(void) {
     TCase *tc = tcase_create("verdict");
+    tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, begin_test, end_test);
     tcase_add_loop_test(tc, the_judge, 0, sizeof judged / sizeof *judged);
     tcase_add_test(tc, taylor_slopes);
