@@ -15,6 +15,16 @@ void tg_contribution_begin(tg_walk *w, const tg_node *node, int i, tg_array *din
     a->value.data = NULL, a->value.buffer = NULL;
 }
 
+/* It is as a new one would be, contiguous, so that whatever adds its elements up does so in the same order. */
+void tg_contribution_give_over(const tg_walk *w, const tg_node *node, const tg_array *dout, tg_array *din) {
+    if (w->mode.sparse || tg_watched || tg_listening || !dout || !tg_array_is_exclusive(dout) ||
+        !tg_array_is_contiguous(dout) || dout->buffer->read_only)
+        return;
+    int i = node->n_in - 1;
+    while (i >= 0 && !(i < 16 && node->op->over & TG_IN(i) && tg_walk_needed(w, node, i))) i--;
+    if (i >= 0 && !din[i].data) tg_array_share(&din[i], dout);
+}
+
 static tg_status fail_rule(const tg_node *node, int i, const tg_array *g) {
     char want[160], got[96];
     tg_describe(node->in[i], want, sizeof want);

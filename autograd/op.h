@@ -105,6 +105,11 @@ struct tg_op {
     tg_status (*grad_kernel)(const tg_node *node, const tg_array *const *dout, tg_array *din);
     unsigned accumulates;
 
+    /* Bit i: grad_kernel can write din[i] over dout[0], as it reads no element of that after the same element of din[i] was written,
+     * and writes din[i] last. Where nobody else needs dout[0], the last needed input with such a bit then comes holding that very
+     * array; all others come empty. A chain of elementwise ops so walks back in one array. */
+    unsigned over;
+
     /* Each element of the output depends on those elements of the inputs alone that broadcast to its place. Jacobians
      * ask: where no gradient reaches an element, an infinite slope there counts for nothing (autograd/functional.h). */
     bool elementwise;

@@ -183,6 +183,7 @@ static tg_status step_kernel(tg_walk *w, const tg_node *node, const tg_adjoint *
         din[i].data = NULL, din[i].buffer = NULL;
         if (i < 16 && node->op->accumulates & TG_IN(i)) tg_contribution_begin(w, node, i, &din[i]);
     }
+    if (node->op->over) tg_contribution_give_over(w, node, dout[0], din);
     tg_recorder *recorder = tg_recorder_enter();
     if (recorder) tg_recorder_begun(recorder, node, din);
     tg_look *outer = tg_looking, *look = w->look ? tg_look_of(w, node) : NULL;

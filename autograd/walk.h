@@ -148,6 +148,11 @@ static inline tg_slot *tg_walk_needed(const tg_walk *w, const tg_node *node, int
 /* For an op that adds to what is there: *din begins as the adjoint of input i, if nothing else sees that memory. */
 void tg_contribution_begin(tg_walk *w, const tg_node *node, int i, tg_array *din);
 
+/* For an op whose rule may write over dout: of its inputs the last needed one whose bit is set begins as dout, where nobody else has
+ * that array or is to see it afterwards: a sparse walk compares the two, whoever watches may print it, and a plan lays out memory
+ * itself. */
+void tg_contribution_give_over(const tg_walk *w, const tg_node *node, const tg_array *dout, tg_array *din);
+
 /* What the rule of a node returned for its input i, which is s, is checked and, where it came in the broadcast shape,
  * summed down to the shape of s. recorded: the tensor to go on with; NULL with the error raised. */
 tg_status tg_contribution_fit(const tg_node *node, int i, const tg_slot *s, tg_array *g);

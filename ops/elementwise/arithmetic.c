@@ -22,7 +22,7 @@ static tg_status map(const tg_call *call, tg_binary f) {
 
 /* din = f(g, x), where x broadcasts to g. */
 static tg_status map_new(tg_binary f, const tg_array *g, const tg_array *x, tg_array *din) {
-    tg_status s = tg_array_alloc_like(din, g);
+    tg_status s = din->data ? TG_OK : tg_array_alloc_like(din, g);
     if (s != TG_OK) return s;
     tg_map_spread(f, g, x, din);
     return TG_OK;
@@ -30,11 +30,12 @@ static tg_status map_new(tg_binary f, const tg_array *g, const tg_array *x, tg_a
 
 /* din = scale * g */
 static tg_status scale_new(double scale, const tg_array *g, tg_array *din) {
+    if (din->data && scale == 1) return TG_OK;
     if (scale == 1) {
         tg_array_share(din, g);
         return TG_OK;
     }
-    tg_status s = tg_array_alloc_like(din, g);
+    tg_status s = din->data ? TG_OK : tg_array_alloc_like(din, g);
     if (s == TG_OK) tg_map_affine(g, scale, -0.0, din);
     return s;
 }
@@ -119,6 +120,7 @@ const tg_op tg_op_mul = {
     .n_in = 2,
     .elementwise = true,
     .of_kernels = true,
+    .over = TG_IN(0) | TG_IN(1),
     .save = TG_IN(0) | TG_IN(1),
     .infer = two_numbers,
     .forward = mul_forward,
@@ -214,6 +216,7 @@ const tg_op tg_op_affine = {
     .n_in = 1,
     .elementwise = true,
     .of_kernels = true,
+    .over = TG_IN(0),
     TG_ATTRS(affine_attr, affine_fields),
     .infer = affine_infer,
     .forward = affine_forward,

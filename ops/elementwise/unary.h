@@ -39,7 +39,7 @@ static inline tg_status unary_forward(const tg_call *call, tg_unary f) {
 static inline tg_status unary_grad(const tg_node *n, const tg_array *g, tg_array *din, tg_unary f) {
     const tg_array *x = n->saved & TG_IN(0) ? tg_node_in(n, 0) : NULL;
     const tg_array *y = n->saved & TG_OUT(0) ? tg_node_out(n, 0) : NULL;
-    tg_status s = tg_array_alloc_like(din, g);
+    tg_status s = din->data ? TG_OK : tg_array_alloc_like(din, g);
     if (s == TG_OK) tg_map_unary_grad(f, g, x, y, din, parameters_of(n->attr));
     return s;
 }
@@ -65,8 +65,8 @@ static inline tg_tensor *below(tg_tensor *x, double v) { return tg_lt(x, number(
 
 #define UNARY_FIELDS(NAME, KERNEL, FORMULA, KINK) \
     .name = #NAME, .formula = "out = " FORMULA, .kink = KINK, .n_in = 1, .elementwise = true, \
-    .of_kernels = true, .save = SAVES_##KERNEL, .save_f64 = SAVES_F64_##KERNEL, .forward = NAME##_forward, \
-    .grad = NAME##_grad, .grad_kernel = NAME##_grad_kernel
+    .of_kernels = true, .over = TG_IN(0), .save = SAVES_##KERNEL, .save_f64 = SAVES_F64_##KERNEL, \
+    .forward = NAME##_forward, .grad = NAME##_grad, .grad_kernel = NAME##_grad_kernel
 
 /* An op without attributes. Its file defines the public function. */
 #define UNARY_OP(NAME, KERNEL, FORMULA, KINK, DERIVATIVE) \
