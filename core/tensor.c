@@ -173,6 +173,18 @@ const char *tg_name(const tg_tensor *t) {
     return s && tg_slot_name(s) ? tg_slot_name(s) : "";
 }
 
+/* The name on one line, as much of it as n bytes hold of whole characters. */
+static int put_name(const char *name, char *buf, size_t n) {
+    size_t used = 0;
+    while (name[used] && used + 1 < n) {
+        const unsigned char c = (unsigned char)name[used];
+        buf[used++] = (char)(c < 0x20 || c == 0x7f ? '?' : c);
+    }
+    while (name[used] && used > 0 && ((unsigned char)name[used] & 0xc0) == 0x80)
+        used--; /* in the middle of one */
+    return (int)used;
+}
+
 char *tg_describe(const tg_tensor *t, char *buf, size_t n) {
     char shape[TEXT];
     const tg_slot *s = tg_slot_peek(t);
@@ -180,10 +192,12 @@ char *tg_describe(const tg_tensor *t, char *buf, size_t n) {
     if (!buf) n = 0;
     if (!s || s->poison)
         snprintf(buf, n, "%s", s ? "the result of a failed op" : t ? "a dead tensor" : "NULL");
-    else
-        snprintf(buf, n, "%s%s%s %s", name ? name : "", name ? " " : "",
-                 tg_shape_text(tg_array_shape(&s->a), shape, sizeof shape),
-                 tg_dtype_name((tg_dtype)s->a.dtype));
+    else {
+        const char *dtype = tg_dtype_name((tg_dtype)s->a.dtype);
+        size_t rest = strlen(tg_shape_text(tg_array_shape(&s->a), shape, sizeof shape)) + strlen(dtype) + 2;
+        int used = name && n > 0 ? put_name(name, buf, n > rest + 8 ? n - rest : n) : 0;
+        if (n > 0) snprintf(buf + used, n - (size_t)used, "%s%s %s", name ? " " : "", shape, dtype);
+    }
     return buf;
 }
 

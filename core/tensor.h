@@ -153,7 +153,8 @@ TG_API size_t tg_to_text(const tg_tensor *t, char *buf, size_t n);
 /* The text and a newline. */
 TG_API void tg_print(FILE *file, const tg_tensor *t);
 
-/* "fc1.weight [784, 256] f32", for messages; cut to n bytes. Raises nothing, also for bad handles. */
+/* "fc1.weight [784, 256] f32", for messages; in n bytes, of which a long name leaves room for the rest. Control characters of the
+ * name are question marks. Raises nothing, also for bad handles. */
 TG_API char *tg_describe(const tg_tensor *t, char *buf, size_t n);
 
 /* What the call-site macros call: notes file:line as the place that made t, and in a pending error that has

@@ -172,7 +172,7 @@ static tg_cause why_no_way(const tg_question *q, const way *w) {
 static tg_cause why_not_finite(const tg_question *q, bool stored) {
     tg_finder finder = tg_finder_of(q->file);
     tg_array none = {0};
-    tg_write_bad_loss(q->file, q->loss);
+    if (tg_is_bad_loss(q->loss)) tg_write_bad_loss(q->file, q->loss), fputs(TG_WALKING_BACK, q->file);
     tg_status s = tg_walk_again(&(tg_rewalk){.n = 1, .root = &q->loss}, &finder.watcher, &none);
     if (s == TG_ERR_MEMORY) return TG_CAUSE_UNKNOWN;
     if (s != TG_OK && !finder.found)
@@ -261,16 +261,30 @@ static bool is_zero(const tg_array *g) {
     return g->numel > 0;
 }
 
+/* A loss that is no number may have gradients that are. */
+static void write_loss_too(const tg_question *q) {
+    if (!q->loss || !tg_is_bad_loss(q->loss)) return;
+    fputs("; but ", q->file);
+    tg_write_bad_loss(q->file, q->loss);
+}
+
 static tg_cause answer(const tg_question *q) {
     char text[160];
     const tg_slot *held = q->t->grad ? tg_slot_peek(q->t->grad) : NULL;
     const tg_array *g = held && held->a.data ? &held->a : NULL;
     const bool zero = g && is_zero(g), bad = g && tg_kind_of_array(g) != TG_FINITE;
     fprintf(q->file, "the gradient of %s is ", tg_describe(tg_handle(q->t), text, sizeof text));
-    if (g && !zero && !bad) return describe(q, g);
+    if (g && !zero && !bad) {
+        tg_cause cause = describe(q, g);
+        return write_loss_too(q), cause;
+    }
     fputs(zero ? "zero: " : bad ? "not finite: " : "missing: ", q->file);
     if (!g) return q->t->requires_grad ? why_missing(q) : why_not_required(q->file, q->t);
-    if (q->loss && q->loss->requires_grad) return zero ? tg_why_zero(q, true) : why_not_finite(q, true);
+    if (q->loss && q->loss->requires_grad) {
+        tg_cause cause = zero ? tg_why_zero(q, true) : why_not_finite(q, true);
+        if (zero) write_loss_too(q);
+        return cause;
+    }
     fputs("where that comes from cannot be seen any more: the graph of the loss is gone", q->file);
     return bad ? TG_CAUSE_NOT_FINITE : TG_CAUSE_UNKNOWN;
 }

@@ -19,7 +19,8 @@ extern "C" {
 
 typedef enum tg_cause {
     TG_CAUSE_UNKNOWN, /* it cannot be known any more, and the text says why; also where an error was raised */
-    TG_CAUSE_NONE, /* it is there, finite, and not all zero; the text says what stops most of it, where parts are */
+    TG_CAUSE_NONE, /* it is there, finite, and not all zero; the text says what stops most of it, where parts are, and that the loss
+                    * is no number, where that is so */
 
     /* There is none, */
     TG_CAUSE_GONE,          /* because the tensor, or the loss, was freed or rewound */

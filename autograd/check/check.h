@@ -21,6 +21,7 @@ typedef struct tg_check {
     tg_checked_input *input; /* for each of the subject's `which`, over all orders */
     bool *moved;             /* for each of them: some derivative was not 0, analytic or numeric */
     int64_t all;             /* derivatives to be judged */
+    int reached;             /* the order of the last that was */
     int64_t began;           /* on the clock of core/span.h */
     double noisier;          /* than rounding, f's values are by so much; 0: not measured yet */
     int in_vain;             /* measured again without finding more */

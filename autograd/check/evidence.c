@@ -56,8 +56,9 @@ void tg_evidence_text(const tg_evidence *e, char *text, size_t n) {
         tg_fail(TG_ERR_ARGUMENT, "tg_evidence_text: the %s is NULL", e ? "text" : "evidence");
         return;
     }
+    const double analytic = isnan(e->analytic) ? (double)NAN : e->analytic; /* a sign of NaN tells nothing */
     int used = snprintf(text, n, "%s: analytic %.12g, numeric %.12g +- %.2g", tg_verdict_name(e->verdict),
-                        e->analytic, e->numeric, e->error);
+                        analytic, e->numeric, e->error);
     if (used < 0 || (size_t)used >= n) return;
     FILE *file = fmemopen(text + used, n - (size_t)used, "w");
     if (!file) return; /* the numbers stand there */

@@ -20,6 +20,7 @@ typedef struct run {
     tg_rng rng;
     int64_t began;
     double noise, most; /* of a value, negative: not measured yet; the largest |x| */
+    double transpose;   /* of the worst: what the transpose product gives */
     int in_vain;        /* elements along which the noise was measured for nothing */
     bool stopped;       /* out of time, or by the progress function */
     bool wrong_transpose, wrong_forward,
@@ -35,7 +36,7 @@ const char *tg_function_fault_name(tg_function_fault fault) {
 
 /* ---- one derivative ---- */
 
-static void note(run *c, int64_t element, const tg_evidence *e, double forward) {
+static void note(run *c, int64_t element, const tg_evidence *e, double transpose, double forward) {
     tg_function_report *r = c->r;
     double ratio = tg_check_ratio(e, c->opts.rtol);
     int gravity = tg_check_gravity_of_one(e->verdict),
@@ -43,7 +44,8 @@ static void note(run *c, int64_t element, const tg_evidence *e, double forward) 
     r->verdicts[e->verdict]++, r->compared++;
     r->noticed += e->noticed && e->verdict == TG_CORRECT;
     if (gravity > before || (gravity == before && ratio > r->worst))
-        r->worst = ratio, r->element = element, r->evidence = *e, r->forward = forward;
+        r->worst = ratio, r->element = element, r->evidence = *e, r->forward = forward,
+        c->transpose = transpose;
     if (c->opts.each) c->opts.each(element, e, c->opts.each_user);
 }
 
@@ -66,8 +68,8 @@ static tg_status judge(run *c, tg_products_line *line, double analytic, double s
  * neither is seen to be wrong by, because of noise, may be seen by this. (At a kink each may be a subgradient.) */
 static double compare_forward(run *c, tg_products_line *line, double scale, double size, tg_evidence *e) {
     double a = e->analytic, forward = tg_products_forward(&c->p, line->element, &size), gap = fabs(forward - a);
-    bool apart = !(gap <= 1e-9 * size),
-         far = !(gap <= c->opts.rtol * fmax(fabs(a), fabs(forward)) + 1e-9 * size);
+    bool finite = isfinite(forward), apart = !finite || !(gap <= 1e-9 * size),
+         far = !finite || !(gap <= c->opts.rtol * fmax(fabs(a), fabs(forward)) + 1e-9 * size);
     tg_evidence of_forward = *e;
     if (apart && tg_error_status() == TG_OK) judge(c, line, forward, scale, &of_forward);
     if (tg_error_status() != TG_OK) return NAN;
@@ -89,10 +91,13 @@ static tg_status judge_line(run *c, int64_t element, double analytic, double sca
     tg_evidence e;
     double forward = NAN;
     if (judge(c, &line, analytic, scale, &e) != TG_OK) return tg_error_status();
-    if (e.verdict == TG_NOT_EXERCISED && fabs(analytic) > 0x1p-46 * size) e.verdict = TG_NOISE_LIMITED;
+    bool moved = e.numeric != 0 || e.left != 0 || e.right != 0,
+         noisy = moved && e.noise > 0x1p-36 * fabs(c->p.at_point); /* that is no rounding */
+    if (e.verdict == TG_NOT_EXERCISED && (noisy || fabs(analytic) > 0x1p-46 * size))
+        e.verdict = TG_NOISE_LIMITED;
     if (element >= 0) tg_check_hint(&e, c->p.analytic, (int64_t)c->p.n);
     if (c->p.forward) forward = compare_forward(c, &line, scale, element < 0 ? size : 0, &e);
-    if (tg_error_status() == TG_OK) note(c, element, &e, forward);
+    if (tg_error_status() == TG_OK) note(c, element, &e, analytic, forward);
     return tg_error_status();
 }
 
@@ -178,13 +183,13 @@ static void say_worst(run *c) {
     say(r, "%s", numbers ? numbers : "");
     if (r->fault != TG_FUNCTION_RIGHT) say(r, "; at fault is %s", tg_function_fault_name(r->fault));
     if (c->apart)
-        say(r, "; by the transpose product %.12g, by the forward product %.12g",
-            r->element < 0 ? r->evidence.analytic : c->p.analytic[r->element], r->forward);
+        say(r, "; by the transpose product %.12g, by the forward product %.12g", c->transpose, r->forward);
 }
 
 static void say_unexercised(run *c) {
     bool moves = c->r->verdicts[TG_CORRECT] || c->r->evidence.analytic != 0;
-    say(c->r, "%s: %s (.allow_zero accepts that)", tg_verdict_name(TG_NOT_EXERCISED),
+    say(c->r, c->r->ok ? "%s: %s (accepted by .allow_zero)" : "%s: %s (.allow_zero accepts that)",
+        tg_verdict_name(TG_NOT_EXERCISED),
         moves ? "a gradient that is wrong by its sign or by 3 % would not be noticed at any element"
               : "every derivative is 0: the function does not move");
 }

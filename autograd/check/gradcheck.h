@@ -62,8 +62,9 @@ typedef struct tg_gradcheck_opts {
                        * evaluations each. One wrong element of N is diluted to a share of about 1/sqrt(N) of such a
                        * derivative, of which 1e-6 is still seen. What the elements are, and KINKs of single ones among
                        * others that are none, this does not see. */
-    bool full; /* all rungs of the ladder for each derivative, 30 evaluations; else 12 where these suffice. Besides, at most 70
-                * an order, for noise, rounding and determinism */
+    bool full; /* all rungs of the ladder for each derivative, 30 evaluations; else 12 where these suffice. What comes out WRONG or
+                * NOISE_LIMITED is looked at again, which takes up to 150 more. Besides, some 70 an order, for noise,
+                * rounding and determinism */
     double seconds; /* what is not judged by then is left out, and counted. Each input has a share of it, and elements are taken
                     * from all over. 0: no limit, TG_ZERO: nothing is judged */
     tg_check_progress progress; /* called before each derivative, and after the last; NULL: none */

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Where the derivative itself is 0, as at the bottom of a bowl, u may be so small a part of the slope that phi has at the first
- * step. */
+/* Where the derivative itself is 0 as far as can be told, as at the bottom of a bowl, u may be so small a part of the slope that phi has
+ * at the first step. */
 static const double RESOLVED_0 = 1e-7;
 
 /* Beyond so many error bars a value is excluded. */
@@ -124,7 +124,8 @@ static tg_verdict verdict_on(const tg_ladder *l, double a, allowance by) {
     if (is_kink(l, by) && (excluded(a, n, by) || !is_resolved(n, size)))
         return is_subgradient(l, a, by) ? TG_KINK : TG_WRONG;
     double error = n->error + by.rounding;
-    bool resolved = error <= TG_RESOLVED * size || error <= RESOLVED_0 * moves / h;
+    bool resolved =
+        error <= TG_RESOLVED * size || (size <= 2 * BARS * error && error <= RESOLVED_0 * moves / h);
     const tg_verdict lost = still && moves <= STILL * noise ? TG_NOT_EXERCISED : TG_NOISE_LIMITED;
     if (!excluded(a, n, by)) return resolved ? TG_CORRECT : lost;
     by.rounding += by.hidden / h;
@@ -216,17 +217,43 @@ tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts,
     return TG_OK;
 }
 
-tg_status tg_judge_twice(tg_line phi, void *user, double analytic, tg_judge_opts *opts, int *in_vain,
-                         tg_evidence *out) {
-    tg_status s = tg_judge(phi, user, analytic, *opts, out);
-    bool in_doubt = out->verdict == TG_WRONG || out->verdict == TG_NOISE_LIMITED;
-    if (s != TG_OK || tg_error_status() != TG_OK || !in_doubt || *in_vain == TG_MOST_IN_VAIN) return s;
+/* On a ladder that begins where the other one ends: a kink, or a wiggle, may be nearer than its last steps. Against
+ * WRONG it counts where it contradicts the other, and not where it only sees less. */
+static const double CLOSER = 1e-7;
+static tg_status judge_closer(tg_line phi, void *user, double analytic, tg_judge_opts opts, tg_evidence *out) {
+    tg_evidence near;
+    opts.scale = CLOSER * (opts.scale > 0 ? opts.scale : 1);
+    tg_status s = tg_judge(phi, user, analytic, opts, &near);
+    bool contradicts = !(fabs(near.numeric - out->numeric) <= BARS * (near.error + out->error));
+    if (s == TG_OK && near.verdict == TG_CORRECT && near.noticed && (contradicts || out->verdict != TG_WRONG))
+        *out = near;
+    return s;
+}
+
+static tg_status judge_again(tg_line phi, void *user, double analytic, tg_judge_opts *opts, int *in_vain,
+                             tg_evidence *out) {
+    if (*in_vain == TG_MOST_IN_VAIN) return TG_OK;
     double noise = tg_noise_of(phi, user, 0.7 * (opts->scale > 0 ? opts->scale : 1));
     if (tg_error_status() != TG_OK) return tg_error_status();
+    /* it stands on a step, whose edge was taken for noise, and there are no others near */
+    bool alone = out->verdict == TG_NOISE_LIMITED && analytic == 0 && out->noise > 4 * fmax(noise, opts->noise);
+    if (alone) out->verdict = TG_NOT_EXERCISED;
+    if (alone) return TG_OK;
     if (!(noise > 2 * opts->noise && isfinite(noise))) {
         ++*in_vain;
         return TG_OK;
     }
     opts->noise = noise;
     return tg_judge(phi, user, analytic, *opts, out);
+}
+
+tg_status tg_judge_twice(tg_line phi, void *user, double analytic, tg_judge_opts *opts, int *in_vain,
+                         tg_evidence *out) {
+    tg_status s = tg_judge(phi, user, analytic, *opts, out);
+    if (s == TG_OK && (out->verdict == TG_WRONG || out->verdict == TG_NOISE_LIMITED))
+        s = judge_again(phi, user, analytic, opts, in_vain, out);
+    if (s == TG_OK && tg_error_status() == TG_OK &&
+        (out->verdict == TG_WRONG || out->verdict == TG_NOISE_LIMITED))
+        s = judge_closer(phi, user, analytic, *opts, out);
+    return s == TG_OK ? tg_error_status() : s;
 }

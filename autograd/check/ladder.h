@@ -51,7 +51,7 @@ double tg_ladder_stair(tg_ladder *l);
 
 /* tg_judge; and phi may be noisier along this line than along the one where opts->noise was measured: before it is said to be
  * WRONG, or that it is too noisy to tell, the noise is measured here, at other points, and where it is twice as large, phi is
- * judged anew by that. *in_vain counts lines where it was not; after TG_MOST_IN_VAIN of them nothing more is measured. */
+ * judged anew by that. What is WRONG still is looked at from closer by. *in_vain counts lines where it was not; after TG_MOST_IN_VAIN of them nothing more is measured. */
 enum { TG_MOST_IN_VAIN = 16 };
 tg_status tg_judge_twice(tg_line phi, void *user, double analytic, tg_judge_opts *opts, int *in_vain,
                          tg_evidence *out);

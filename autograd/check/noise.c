@@ -7,7 +7,7 @@
 
 #include <math.h>
 
-enum { VALUES = 8, TERMS = 4, LOOKS = 8 };
+enum { VALUES = 8, TERMS = 4, LOOKS = 12 };
 
 /* Values to one side of 0, from the nearest on, and what is left of them. */
 typedef struct side {

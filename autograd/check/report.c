@@ -115,8 +115,10 @@ static void say_no_verdict(tg_check *c, int k) {
         say(c->r,
             "nothing of it was judged before the time was over or the progress function stopped the check");
     else if (c->s.odd_element >= 0)
-        say(c->r, "the function is %g at %s of its result %s (tg_find_nonfinite_in names the op)",
-            c->s.odd_value,
+        say(c->r, "the function is %s at %s of its result %s (tg_find_nonfinite_in names the op)",
+            isnan(c->s.odd_value) ? "NaN"
+            : c->s.odd_value > 0  ? "inf"
+                                  : "-inf",
             tg_shape_text(tg_shape_position(c->s.result, c->s.odd_element), where, sizeof where),
             tg_shape_text(c->s.result, text, sizeof text));
     else {
@@ -141,19 +143,39 @@ static void say_worst(tg_check *c, int k) {
             r->fault == TG_FAULT_TRANSPOSE ? "grad and grad_kernel differ"
             : r->fault == TG_FAULT_SECOND  ? "the derivative of its rule is wrong"
                                            : "its rule is not the derivative of what it computes");
+    else if (r->verdict == TG_WRONG && !isfinite(one->evidence.analytic))
+        say(r, " (tg_find_nonfinite_grad names the rule that made it)");
     else if (r->verdict == TG_WRONG && !c->opts.no_search)
         say(r, "; every op on the tape alone is right: a path to this input is missing (tg_detach, tg_item, recording "
                "off), or there twice");
 }
 
+/* Of all orders and projections: samples that were not drawn, and what there was no time for. */
+static void count_left_out(tg_check *c) {
+    for (int k = 0; k < c->s.n_which; k++) {
+        tg_checked_input *in = &c->input[k];
+        int64_t each = c->s.was[k].numel && c->opts.directions ? c->opts.directions : c->s.was[k].numel;
+        in->left_out = each * c->opts.order * c->opts.projections;
+        for (int v = 0; v < 6; v++) in->left_out -= in->verdicts[v];
+        c->r->left_out += in->left_out;
+    }
+}
+
 static void conclude_verdicts(tg_check *c) {
     tg_gradcheck_report *r = c->r;
+    count_left_out(c);
     int k = gravest_input(c);
     r->ok = k >= 0;
     for (int i = 0; i < c->s.n_which; i++) r->ok = r->ok && passes(c, i);
     r->verdict = k < 0 ? TG_NO_VERDICT : c->input[k].verdict;
     if (r->verdict == TG_WRONG && !c->opts.no_search) tg_check_locate(c);
-    if (r->verdict == TG_NOT_EXERCISED)
+    bool cut = r->ok && c->reached < c->opts.order;
+    if (cut) r->ok = false, r->verdict = TG_NO_VERDICT;
+    if (cut)
+        say(r,
+            "%s: orders above %d, of %d, were not judged before the time was over or the progress function stopped the check",
+            tg_verdict_name(TG_NO_VERDICT), c->reached, c->opts.order);
+    else if (r->verdict == TG_NOT_EXERCISED)
         say_unexercised(c, k);
     else if (r->verdict == TG_NO_VERDICT && k >= 0)
         say_no_verdict(c, k);

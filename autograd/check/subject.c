@@ -129,8 +129,8 @@ static tg_tensor *output(tg_subject *s) {
 static double project(tg_subject *s, const tg_tensor *p, const tg_tensor *y, const tg_tensor *base) {
     const tg_array *a[3] = {tg_array_of(p), tg_array_of(y), base ? tg_array_of(base) : NULL};
     if (!a[0] || !a[1] || a[0]->numel != a[1]->numel) return NAN;
-    const double *x = tg_array_is_contiguous(a[1]) ? a[1]->data : NULL, *weight = a[0]->data,
-                 *was = a[2] ? a[2]->data : NULL;
+    const double *x = tg_array_is_contiguous(a[1]) ? a[1]->data : NULL, *was = a[2] ? a[2]->data : NULL;
+    double *weight = a[0]->data;
     double sum = 0; /* most of the time goes here: projections and bases are contiguous */
     for (int64_t i = 0; i < a[1]->numel; i++) {
         double now = x ? x[i] : tg_array_get(a[1], i);
@@ -139,6 +139,7 @@ static double project(tg_subject *s, const tg_tensor *p, const tg_tensor *y, con
         if (moved) sum += weight[i] * (was ? now - was[i] : now);
         if (moved) s->moved_size += size;
         if (!moved && isfinite(size)) s->still_size += size;
+        if (!moved && s->mutes) weight[i] = 0;
     }
     return sum;
 }
@@ -192,6 +193,15 @@ double tg_subject_value(tg_subject *s) {
     tg_arena_rewind(&tg_tape_get()->scratch, scratch);
     tg_tape_rewind(mark);
     return tg_error_status() == TG_OK ? value : NAN;
+}
+
+bool tg_subject_is_single(const tg_subject *s) {
+    for (int k = 0; s->base && k < n_projected(s); k++) {
+        const tg_array *a = tg_array_of(s->base[k]);
+        for (int64_t i = 0; a && i < a->numel; i++)
+            if (tg_array_get(a, i) != (double)(float)tg_array_get(a, i)) return false;
+    }
+    return true;
 }
 
 static void find_odd(tg_subject *s, const tg_array *y) {
@@ -257,8 +267,7 @@ tg_status tg_subject_check_still(tg_subject *s) {
         s->who);
 }
 
-/* The derivatives of S, to[k][i]. */
-static tg_status derivatives(tg_subject *s, double *const *to) {
+tg_status tg_subject_derivatives(tg_subject *s, double *const *to) {
     tg_mark mark = tg_tape_mark();
     tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
     tg_tensor **g = tg_subject_memory((size_t)s->n_which * 3, sizeof *g);
@@ -268,84 +277,6 @@ static tg_status derivatives(tg_subject *s, double *const *to) {
     tg_arena_rewind(&tg_tape_get()->scratch, scratch);
     tg_tape_rewind(mark);
     return status;
-}
-
-/* ---- rounding of the analytic side ---- */
-
-/* Element x moved by up to eight units in the last place, in the direction of the sign; 0: in either. */
-static double nudged(tg_subject *s, double x, double sign) {
-    double ulps = 1 + (double)tg_rng_below(&s->rng, 8);
-    if (sign == 0) sign = tg_rng_uniform(&s->rng) < 0.5 ? -1 : 1;
-    return x + sign * ulps * 0x1p-52 * fabs(x);
-}
-
-/* All inputs up or down, and the weights of the projections either way: no more than rounding itself does. */
-static void nudge(tg_subject *s, double sign) {
-    for (int k = 0; k < s->n_which; k++) {
-        const tg_array *a = tg_array_of(s->in[s->which[k]]);
-        for (int64_t i = 0; a && i < a->numel; i++)
-            tg_array_set(a, i, nudged(s, tg_array_get(&s->was[k], i), sign));
-    }
-    const tg_array *p = tg_array_of(s->p);
-    for (int64_t i = 0; p && i < p->numel; i++) tg_array_set(p, i, nudged(s, tg_array_get(p, i), 0));
-}
-
-static double scale_of(const tg_array *a) {
-    double most = 0;
-    for (int64_t i = 0; i < a->numel; i++) most = fmax(most, fabs(tg_array_get(a, i)));
-    return most > 0 && isfinite(most) ? most : 1;
-}
-
-/* The derivatives where all elements are some units in the last place higher, twice, and lower, twice: what they differ by is
- * the rounding inside the rules. The lesser of up and down counts, since one of them may cross a kink that an input is at;
- * and none that is large beside what a derivative of that order of such an f can be, as a tie that is broken is. */
-static tg_status measure_rounding(tg_subject *s, double **other, double **high) {
-    tg_status status = TG_OK;
-    for (int k = 0; k < s->n_which; k++)
-        for (int64_t i = 0; i < s->was[k].numel; i++) high[k][i] = s->rounding[k][i] = 0;
-    for (int turn = 0; turn < 4 && status == TG_OK; turn++) {
-        nudge(s, turn < 2 ? 1 : -1);
-        double moved = fabs(tg_subject_value(s));
-        if (isfinite(moved)) s->jitter = fmax(s->jitter, moved);
-        status = tg_error_status() == TG_OK ? derivatives(s, other) : tg_error_status();
-        for (int k = 0; status == TG_OK && k < s->n_which; k++)
-            for (int64_t i = 0; i < s->was[k].numel; i++) {
-                double *most = turn < 2 ? &high[k][i] : &s->rounding[k][i];
-                *most = fmax(*most, fabs(other[k][i] - s->analytic[k][i]));
-            }
-    }
-    for (int k = 0; k < s->n_which; k++) {
-        const tg_array *a = tg_array_of(s->in[s->which[k]]);
-        double scale = scale_of(&s->was[k]),
-               limit = 1e-10 * (s->natural + s->weights * scale) / pow(scale, s->order);
-        if (a) tg_array_copy(a, &s->was[k]);
-        for (int64_t i = 0; i < s->was[k].numel; i++) {
-            double least = fmin(s->rounding[k][i], high[k][i]);
-            s->rounding[k][i] = least <= limit ? 2 * least : 0;
-        }
-    }
-    return status;
-}
-
-/* The weights are moved with the inputs, and put back. */
-static tg_status find_rounding(tg_subject *s) {
-    tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
-    double **other = tg_subject_memory((size_t)s->n_which, sizeof *other);
-    double **high = tg_subject_memory((size_t)s->n_which, sizeof *high);
-    for (int k = 0; other && high && k < s->n_which; k++) {
-        other[k] = tg_subject_memory((size_t)s->was[k].numel, sizeof **other);
-        high[k] = tg_subject_memory((size_t)s->was[k].numel, sizeof **high);
-    }
-    const tg_array *p = tg_array_of(s->p);
-    tg_array was = {0};
-    if (p && tg_array_alloc_like(&was, p) == TG_OK) {
-        tg_array_copy(&was, p);
-        if (tg_error_status() == TG_OK) measure_rounding(s, other, high);
-        tg_array_copy(p, &was);
-    }
-    tg_array_drop(&was);
-    tg_arena_rewind(&tg_tape_get()->scratch, scratch);
-    return tg_error_status();
 }
 
 tg_status tg_subject_derive(tg_subject *s, int order) {
@@ -359,10 +290,10 @@ tg_status tg_subject_derive(tg_subject *s, int order) {
     for (int k = 1; k < order; k++)
         for (int i = 0; i < s->n_which; i++)
             s->v[k][i] = tg_subject_random(s, tg_shape_of(s->in[s->which[i]]));
-    tg_status status = derivatives(s, s->analytic);
+    tg_status status = tg_subject_derivatives(s, s->analytic);
     if (status == TG_OK) status = check_same_value(s);
     if (status == TG_OK) status = keep_base(s);
-    return status == TG_OK ? find_rounding(s) : status;
+    return status == TG_OK ? tg_subject_find_rounding(s) : status;
 }
 
 int tg_subject_idle(const tg_subject *s, const bool *moved) {

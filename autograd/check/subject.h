@@ -32,6 +32,7 @@ typedef struct tg_subject {
     tg_shape result;          /* of y */
     int64_t odd_element;      /* the first of y that is not finite; -1: none */
     double odd_value;
+    bool mutes;           /* the next value takes the weights of what does not move */
     bool records;         /* f takes gradients itself, and its values are made with recording on */
     bool may_stand_alone; /* a result that depends on nothing is no error */
     int64_t evaluations;
@@ -49,9 +50,19 @@ void *tg_subject_memory(size_t n, size_t size);
 /* Draws p and all v for this order, and computes `analytic`. */
 tg_status tg_subject_derive(tg_subject *s, int order);
 
+/* The derivatives of S as it is projected now, to[k][i]. */
+tg_status tg_subject_derivatives(tg_subject *s, double *const *to);
+
+/* `rounding` and `jitter`: check/rounding.c. And the jitter alone, of S as it is projected now. */
+tg_status tg_subject_find_rounding(tg_subject *s);
+double tg_subject_jitter(tg_subject *s);
+
 /* S minus what it is at the inputs, element by element, so that nothing is rounded by elements that do not move; NaN with the
  * error raised. */
 double tg_subject_value(tg_subject *s);
+
+/* Whether what is projected are, at the inputs, all numbers of single precision. */
+bool tg_subject_is_single(const tg_subject *s);
 
 /* At the inputs f gives what it gave when this order began; else TG_ERR_ARGUMENT, for what was judged meanwhile is worth nothing. */
 tg_status tg_subject_check_still(tg_subject *s);
@@ -70,5 +81,14 @@ typedef struct tg_subject_line {
     const double *d;
 } tg_subject_line;
 double tg_subject_on_line(double *t, void *line); /* NaN, too, where f says that it is outside its domain */
+
+/* Outputs that do not move along the line at t have no weight from here to the end, so that nothing hides what those that move do:
+ * check/muted.c. *analytic is the derivative that the tape claims for these alone. */
+typedef struct tg_muted {
+    tg_array *was; /* the weights of each output */
+    int n;
+} tg_muted;
+tg_status tg_subject_mute(tg_subject *s, tg_subject_line *line, double t, double *analytic, tg_muted *m);
+void tg_subject_unmute(tg_subject *s, tg_muted *m);
 
 #endif

@@ -307,6 +307,13 @@ START_TEST(names_and_descriptions) {
     ck_assert_str_eq(tg_name(x), "fc1.weight");
     ck_assert_str_eq(tg_describe(x, text, sizeof text), "fc1.weight [784, 256] f32");
     ck_assert_str_eq(tg_describe(x, small, sizeof small), "fc1.wei");
+    char twenty_nine[29];
+    tg_set_name(x, "two\nlines\x7f");
+    ck_assert_str_eq(tg_describe(x, text, sizeof text), "two?lines? [784, 256] f32");
+    tg_set_name(x, "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"); /* of two bytes each */
+    ck_assert_str_eq(tg_describe(x, twenty_nine, sizeof twenty_nine),
+                     "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4 [784, 256] f32");
+    tg_set_name(x, "fc1.weight");
     tg_memory_fail_at(1);
     ck_assert(tg_is_poison(tg_set_name(x, "another")));
     expect_error(TG_ERR_MEMORY, "8 bytes");

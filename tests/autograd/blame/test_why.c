@@ -30,6 +30,7 @@ static asked whole_numbers(void) {
     return walked(i, tg_sum(w));
 }
 static asked bad_loss(void) { return walked(w, tg_sum(tg_square(tg_log(tg_affine(w, 1, -2.5))))); }
+static asked bad_loss_alone(void) { return walked(w, tg_sum(tg_log(tg_affine(w, 1, -2.5)))); }
 static asked of_data(void) {
     tg_tensor *x = tg_exp(tg_ones(TG_F64, 4));
     return walked(x, tg_sum(tg_mul(w, x)));
@@ -260,6 +261,10 @@ static const struct row {
      TG_CAUSE_NOT_FINITE,
      {"the gradient of w [4] f64 is not finite: the loss itself is NaN: the first NaN is made by #1 log(",
       ": log(-1.5) at [0]; walking back from there, the first gradient that is not finite is made by the rule of #"}},
+    {"bad loss, and finite gradients",
+     bad_loss_alone,
+     TG_CAUSE_NONE,
+     {"is there: its norm is ", "; but the loss itself is NaN: the first NaN is made by #1 log("}},
     {"refused",
      refused,
      TG_CAUSE_NOT_FINITE,

@@ -43,8 +43,8 @@ static const corpus_case cases[] = {
      .x = {0}},
     {RIGHT("a kink amid curvature", TG_KINK), .op = ELEMENTWISE("bent", bent_and_curved, half), .n = 1,
      .x = {0}},
-    /* Steps are relative to the point, and at 1e10 the finest is a part of a period. */
-    {RIGHT("a point that is large beside the period", TG_NOISE_LIMITED), .op = ELEMENTWISE("sin_", sin, cos),
+    /* Steps are relative to the point, and at 1e9 the finest is more than a period: it is looked at from closer by. */
+    {RIGHT("a point that is large beside the period", TG_CORRECT), .op = ELEMENTWISE("sin_", sin, cos),
      .n = 2, .x = {1e9 + 0.3, 1e10}},
 };
 const corpus_table corpus_of_limits = {cases, sizeof cases / sizeof *cases};

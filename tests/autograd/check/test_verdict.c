@@ -66,7 +66,7 @@ START_TEST(the_judge) {
     line l = {judged[_i].f, judged[_i].x, 0};
     tg_evidence e;
     double noise = tg_noise_of(on_line, &l, 1);
-    ck_assert_int_le(l.calls, 400);
+    ck_assert_int_le(l.calls, 600);
     l.calls = 0;
     ck_assert(tg_judge(on_line, &l, judged[_i].analytic,
                        (tg_judge_opts){.noise = isfinite(noise) ? noise : 0}, &e) == TG_OK);
@@ -184,6 +184,7 @@ static bool until(int64_t done, int64_t all, void *user) {
     ck_assert(all == 8 && done <= all);
     return done < s->stop_at;
 }
+static bool twice(int64_t done, int64_t all, void *user) { return (void)user, (void)all, done < 2; }
 static tg_tensor *exp_of(tg_tensor *const *in, void *user) { return (void)user, tg_exp(in[0]); }
 
 START_TEST(options) {
@@ -200,6 +201,11 @@ START_TEST(options) {
     ck_assert(tg_gradcheck(exp_of, NULL, 1, &x, &r, .directions = 2, .projections = 2, .each = see,
                            .each_user = &s));
     ck_assert(s.calls == 4 && s.directions == 4 && r.element == -1);
+    for (int order = 1; order <= 3; order++) { /* of orders that were not begun nothing is known */
+        ck_assert(tg_gradcheck(exp_of, NULL, 1, &x, &r, .order = order, .progress = twice) == (order == 1));
+        ck_assert_msg(r.compared == 2 && r.left_out == 8 * order - 2, "%s", r.message);
+        ck_assert_msg(order == 1 || strstr(r.message, "NO VERDICT: orders above 1, of "), "%s", r.message);
+    }
     s = (seen){.stop_at = 5};
     ck_assert(tg_gradcheck(exp_of, NULL, 1, &x, &r, .progress = until, .progress_user = &s));
     ck_assert(r.compared == 5 && r.left_out == 3);
