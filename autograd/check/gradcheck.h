@@ -63,7 +63,7 @@ typedef struct tg_gradcheck_opts {
                        * derivative, of which 1e-6 is still seen. What the elements are, and KINKs of single ones among
                        * others that are none, this does not see. */
     bool full; /* all rungs of the ladder for each derivative, 30 evaluations; else 12 where these suffice. What comes out WRONG or
-                * NOISE_LIMITED is looked at again, which takes up to 150 more. Besides, some 70 an order, for noise,
+                * NOISE_LIMITED is looked at again, which takes up to 150 more. Besides, some 130 an order, for noise,
                 * rounding and determinism */
     double seconds; /* what is not judged by then is left out, and counted. Each input has a share of it, and elements are taken
                     * from all over. 0: no limit, TG_ZERO: nothing is judged */

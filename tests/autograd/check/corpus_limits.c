@@ -14,6 +14,15 @@ static double bent_and_curved(double x) { return fabs(x) + 1e3 * x * x; }
 static double leaky(double x) { return x > 0 ? x : 0.01 * x; }
 static double leaky_mean(double x) { return (void)x, 0.505; }
 
+static double low_negated(double x) { return x < -10 ? -exp(x) : exp(x); }
+static double logistic(double x) { return 1 / (1 + exp(-x)); }
+static double low_flat(double x) { return x < -10 ? 0 : logistic(x) * logistic(-x); }
+static double near_kink(double x) { return fmax(x, 0.7 - 1e-9); } /* beside 0.7 */
+static double zero(double x) { return (void)x, 0; }
+static double tiny_flat(double x) { return x < 1e-6 ? 0 : 1 / x; }
+static double inverse(double x) { return 1 / x; }
+static double beside_1e10(double x) { return (double)(float)(exp(x) + 1e10); }
+
 static tg_tensor *rms_in_f32(tg_tensor *const *in, void *user) {
     (void)user;
     return tg_to(tg_sqrt(tg_mean(tg_square(tg_to(in[0], TG_F32)))), TG_F64);
@@ -46,5 +55,20 @@ static const corpus_case cases[] = {
     /* Steps are relative to the point, and at 1e9 the finest is more than a period: it is looked at from closer by. */
     {RIGHT("a point that is large beside the period", TG_CORRECT), .op = ELEMENTWISE("sin_", sin, cos),
      .n = 2, .x = {1e9 + 0.3, 1e10}},
+    /* Small beside what does not move, and near what is no part of the derivative. */
+    {RIGHT("e^-20 beside e^20", TG_CORRECT), .op = ELEMENTWISE("exp_", exp, exp), .n = 4, .x = {-20, 20, -5, 1}},
+    {WRONG("e^-20 beside e^20, negated", "exp_"), .op = ELEMENTWISE("exp_", exp, low_negated), .n = 4,
+     .x = {-20, 20, -5, 1}},
+    {WRONG("a saturated sigmoid with no slope", "logistic"),
+     .op = ELEMENTWISE("logistic", logistic, low_flat), .n = 3, .x = {-40, 0.3, 2}},
+    {RIGHT("a kink at 1e-9", TG_CORRECT), .op = ELEMENTWISE("near_kink", near_kink, one), .n = 1, .x = {0.7}},
+    {WRONG("a kink at 1e-9, the other side's slope", "near_kink"),
+     .op = ELEMENTWISE("near_kink", near_kink, zero), .n = 1, .x = {0.7}},
+    {RIGHT("log of 1e-12 beside 1", TG_CORRECT), .op = ELEMENTWISE("log_", log, inverse), .n = 3,
+     .x = {1, 1e-12, 0.5}},
+    {WRONG("log of 1e-12 beside 1, with no slope", "log_"), .op = ELEMENTWISE("log_", log, tiny_flat), .n = 3,
+     .x = {1, 1e-12, 0.5}},
+    {RIGHT("f32 that does not move beside 1e10", TG_NOISE_LIMITED),
+     .op = ELEMENTWISE("beside_1e10", beside_1e10, exp), .n = 2, .x = {0.3, 1.1}},
 };
 const corpus_table corpus_of_limits = {cases, sizeof cases / sizeof *cases};

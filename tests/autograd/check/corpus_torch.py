@@ -37,6 +37,14 @@ def single(f):
     return lambda v: float(torch.tensor(v, dtype=torch.float32).apply_(f))
 
 
+def logistic(v):
+    return 1 / (1 + math.exp(-v))
+
+
+def log_or_nan(v):
+    return math.log(v) if v > 0 else math.nan
+
+
 def narrow(v):
     return math.tanh((v - 1) / 1e-6)
 
@@ -215,7 +223,18 @@ CASES = [  # name, should pass, function, point, order
     ("cos in f32 near its top", False, op(single(math.cos), lambda v: -math.sin(v)), [1e-3], 1),
     ("the mean of both slopes alone", True, op(lambda v: max(v, 0.01 * v), lambda v: 0.505), [0], 1),
     ("a kink amid curvature", True, op(lambda v: abs(v) + 1e3 * v * v, lambda v: 0.5), [0], 1),
-    ("a point that is large beside the period", False, op(math.sin, math.cos), [1e9 + 0.3, 1e10], 1),
+    ("a point that is large beside the period", True, op(math.sin, math.cos), [1e9 + 0.3, 1e10], 1),
+    ("e^-20 beside e^20", True, op(math.exp, math.exp), [-20, 20, -5, 1], 1),
+    ("e^-20 beside e^20, negated", False, op(math.exp, lambda v: -math.exp(v) if v < -10 else math.exp(v)),
+     [-20, 20, -5, 1], 1),
+    ("a saturated sigmoid with no slope", False,
+     op(logistic, lambda v: 0.0 if v < -10 else logistic(v) * logistic(-v)), [-40, 0.3, 2], 1),
+    ("a kink at 1e-9", True, op(lambda v: max(v, 0.7 - 1e-9), lambda v: 1.0), [0.7], 1),
+    ("a kink at 1e-9, the other side's slope", False, op(lambda v: max(v, 0.7 - 1e-9), lambda v: 0.0), [0.7], 1),
+    ("log of 1e-12 beside 1", True, op(log_or_nan, lambda v: 1 / v), [1, 1e-12, 0.5], 1),
+    ("log of 1e-12 beside 1, with no slope", False, op(log_or_nan, lambda v: 0.0 if v < 1e-6 else 1 / v),
+     [1, 1e-12, 0.5], 1),
+    ("f32 that does not move beside 1e10", False, op(lambda v: SINGLE(math.exp(v) + 1e10), math.exp), [0.3, 1.1], 1),
     ("noise as large as what it hides", False, op(noisy(0.1), math.cos), [0.7, 1.2], 1),
     ("sign flipped in bf16", False, op(lambda v: rounded(math.sin(v), 8), lambda v: -math.cos(v)), [0.7, 1.1], 1),
     ("10 % off in f16", False, op(lambda v: rounded(math.sin(v), 11), lambda v: 1.1 * math.cos(v)), [0.7, 1.1], 1),
