@@ -221,7 +221,7 @@ tg_status tg_judge(tg_line phi, void *user, double analytic, tg_judge_opts opts,
  * WRONG it counts where it contradicts the other, and not where it only sees less. */
 static const double CLOSER = 1e-7;
 static tg_status judge_closer(tg_line phi, void *user, double analytic, tg_judge_opts opts, tg_evidence *out) {
-    tg_evidence near;
+    tg_evidence near = {.verdict = TG_NO_VERDICT};
     opts.scale = CLOSER * (opts.scale > 0 ? opts.scale : 1);
     tg_status s = tg_judge(phi, user, analytic, opts, &near);
     bool contradicts = !(fabs(near.numeric - out->numeric) <= BARS * (near.error + out->error));
@@ -236,9 +236,10 @@ static tg_status judge_again(tg_line phi, void *user, double analytic, tg_judge_
     double noise = tg_noise_of(phi, user, 0.7 * (opts->scale > 0 ? opts->scale : 1));
     if (tg_error_status() != TG_OK) return tg_error_status();
     /* it stands on a step, whose edge was taken for noise, and there are no others near */
-    bool alone = out->verdict == TG_NOISE_LIMITED && analytic == 0 && out->noise > 4 * fmax(noise, opts->noise);
-    if (alone) out->verdict = TG_NOT_EXERCISED;
-    if (alone) return TG_OK;
+    if (out->verdict == TG_NOISE_LIMITED && analytic == 0 && out->noise > 4 * fmax(noise, opts->noise)) {
+        out->verdict = TG_NOT_EXERCISED;
+        return TG_OK;
+    }
     if (!(noise > 2 * opts->noise && isfinite(noise))) {
         ++*in_vain;
         return TG_OK;
