@@ -68,8 +68,9 @@ char *tg_shape_text(tg_shape shape, char *buf, size_t n) {
 
 tg_shape tg_shape_position(tg_shape shape, int64_t i) {
     tg_shape at = {.rank = shape.rank};
-    for (int k = (shape.rank < TG_MAX_RANK ? shape.rank : TG_MAX_RANK) - 1; k >= 0; k--)
-        if (shape.dim[k] > 0) at.dim[k] = i % shape.dim[k], i /= shape.dim[k];
+    int k = shape.rank < TG_MAX_RANK ? shape.rank : TG_MAX_RANK;
+    while (k > 0)
+        if (shape.dim[--k] > 0) at.dim[k] = i % shape.dim[k], i /= shape.dim[k];
     return at;
 }
 

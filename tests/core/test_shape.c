@@ -57,6 +57,7 @@ START_TEST(positions) {
     ck_assert_int_eq(tg_shape_position(TG_SCALAR, 0).rank, 0);
     ck_assert(tg_shape_equal(tg_shape_position(none, 0), TG_SHAPE(0, 0, 0)));
     ck_assert_int_eq(tg_shape_position((tg_shape){99, {0}}, 7).rank, 99);
+    ck_assert_int_eq(tg_shape_position((tg_shape){INT_MIN, {0}}, 7).rank, INT_MIN);
 }
 END_TEST
 

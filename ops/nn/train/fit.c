@@ -29,12 +29,16 @@ static int64_t batches_of_step(const tg_fitting *f) {
     return left < f->o.accumulate ? left : f->o.accumulate;
 }
 
+tg_status tg_fit_check_shape(const tg_tensor *loss) {
+    char text[256];
+    if (!tg_check_argument(loss, "tg_fit", "the loss") || tg_numel(loss) == 1) return tg_error_status();
+    return tg_fail(TG_ERR_SHAPE, "tg_fit: the loss must be one number, such as a mean, and is %s",
+                   tg_describe(loss, text, sizeof text));
+}
+
 static tg_status check_loss(const tg_fitting *f, const tg_tensor *loss) {
     char text[1024];
-    if (!tg_check_argument(loss, "tg_fit", "the loss")) return tg_error_status();
-    if (tg_numel(loss) != 1)
-        return tg_fail(TG_ERR_SHAPE, "tg_fit: the loss must be one number, such as a mean, and is %s",
-                       tg_describe(loss, text, sizeof text));
+    if (tg_fit_check_shape(loss) != TG_OK) return tg_error_status();
     double value = tg_item(loss);
     if (tg_error_status() != TG_OK || isfinite(value)) return tg_error_status();
     bool found = tg_find_nonfinite_in(loss, text, sizeof text);
@@ -43,13 +47,36 @@ static tg_status check_loss(const tg_fitting *f, const tg_tensor *loss) {
                    found ? ": " : "", text);
 }
 
+static tg_tensor *loss_of(const tg_fitting *f, tg_tensor **batch) {
+    tg_callback c = tg_callback_begin();
+    tg_tensor *loss = f->loss(f->run.model, f->run.loader ? batch : NULL, f->o.user);
+    return tg_callback_end(c, tg_error_status(), "tg_fit") == TG_OK ? loss : tg_poison();
+}
+
+/* The loss of the last batch once more, with the random numbers that it had. */
+static tg_tensor *loss_as_it_was(tg_fitting *f, tg_tensor **batch) {
+    *tg_default_rng() = f->standard;
+    if (f->run.rng) *f->run.rng = f->own;
+    return loss_of(f, batch);
+}
+
+/* As add_gradient, replayed. What a plan has computed is gone, so that a loss which is no number is made again, to be looked at. */
+static tg_status add_planned(tg_fitting *f, tg_tensor **batch, int64_t parts, int64_t n) {
+    double value = tg_fit_plan_run(f, batch, parts);
+    if (tg_error_status() == TG_OK && !isfinite(value)) check_loss(f, loss_as_it_was(f, batch));
+    if (tg_error_status() == TG_OK && !isfinite(value))
+        tg_fail(TG_ERR_ARGUMENT, "tg_fit: the loss of step %lld is %g, and is not when it is computed again",
+                (long long)f->r.step + 1, value);
+    if (tg_error_status() == TG_OK) tg_meter_add_mean(&f->running, value, (double)n);
+    return tg_error_status();
+}
+
 /* Adds the gradient of the batch's loss over `parts`, and the loss to the meter. */
 static tg_status add_gradient(tg_fitting *f, tg_tensor **batch, int64_t parts) {
     int64_t n = batch[0] ? tg_size(batch[0], 0) : 1;
-    tg_callback c = tg_callback_begin();
-    tg_tensor *loss = f->loss(f->run.model, f->run.loader ? batch : NULL, f->o.user);
-    if (tg_callback_end(c, tg_error_status(), "tg_fit") != TG_OK || check_loss(f, loss) != TG_OK)
-        return tg_error_status();
+    if (f->plan) return add_planned(f, batch, parts, n);
+    tg_tensor *loss = loss_of(f, batch);
+    if (tg_error_status() != TG_OK || check_loss(f, loss) != TG_OK) return tg_error_status();
     double value = tg_item(loss);
     tg_tensor *seed = parts > 1 ? tg_full_like(loss, 1 / (double)parts) : NULL;
     if (tg_backward_with(loss, (tg_backward_opts){.seed = seed}) == TG_OK)
@@ -57,15 +84,11 @@ static tg_status add_gradient(tg_fitting *f, tg_tensor **batch, int64_t parts) {
     return tg_error_status();
 }
 
-/* Where a gradient went wrong: the last batch once more, with the random numbers that it had, and every gradient watched. */
+/* Where a gradient went wrong: the last batch once more, and every gradient watched. */
 static bool explain(tg_fitting *f, tg_tensor **batch, char *text, size_t n) {
     const int64_t first_node = tg_tape_nodes();
-    *tg_default_rng() = f->standard;
-    if (f->run.rng) *f->run.rng = f->own;
-    tg_callback c = tg_callback_begin();
-    tg_tensor *loss = f->loss(f->run.model, f->run.loader ? batch : NULL, f->o.user);
-    bool found = tg_callback_end(c, tg_error_status(), "tg_fit") == TG_OK &&
-                 tg_find_nonfinite_grad(loss, first_node, text, n);
+    tg_tensor *loss = loss_as_it_was(f, batch);
+    bool found = tg_error_status() == TG_OK && tg_find_nonfinite_grad(loss, first_node, text, n);
     tg_error_clear(); /* of this function alone: none was pending */
     return found;
 }
@@ -300,7 +323,9 @@ static void fit(tg_fitting *f) {
     if (tg_error_status() != TG_OK) return;
     tg_interrupts_catch(true);
     f->r.best = (double)NAN;
-    if ((!f->o.resume || resume(f) == TG_OK) && train(f) != TG_OK) tg_model_zero_grad(f->run.model);
+    if (tg_fit_plan_begin(f) == TG_OK && (!f->o.resume || resume(f) == TG_OK) && train(f) != TG_OK)
+        tg_model_zero_grad(f->run.model);
+    tg_fit_plan_end(f);
     tg_interrupts_catch(false);
     tg_model_set_training(f->run.model, was);
 }

@@ -68,6 +68,9 @@ typedef struct tg_fit_opts {
 
     FILE *log; /* the bar of progress.h and a line an epoch; NULL: nothing is printed */
     bool gradients; /* in .folder, gradients.csv and gradients.svg of this run (ops/nn/train/grad_profile.h), before .clip */
+    bool plan; /* the loss of a batch and its gradients are a plan: recorded once and replayed, with the same bits. What that asks of
+                  * `loss` is in autograd/plan/plan.h: no number may leave it for the host (tg_item) */
+    bool compile; /* the plan's groups are compiled */
     double clip; /* the norm that all gradients of a step together have at most; 0: any (tg_clip_grad_norm) */
     const char *folder;      /* where files go; it is made where it is missing; NULL: nowhere */
     int last;                /* how many numbered checkpoints are kept; 1 when left out */
@@ -100,7 +103,7 @@ typedef struct tg_fit_opts {
  * the same batch. (Buffers, as of batch_norm, have seen the batch.)
  *
  * Any other failure ends the training in the same way: the gradients of a step that was not made are cleared. TG_ERR_ARGUMENT
- * is for a run without a model or an optimiser, counts out of range, .accumulate, .clip and .gradients with a rule that asks for the loss, .gradients without .folder, metrics without .validation or with unfit names, and a
+ * is for a run without a model or an optimiser, counts out of range, .accumulate, .clip, .gradients and .plan with a rule that asks for the loss, .compile without .plan, .gradients without .folder, metrics without .validation or with unfit names, and a
  * .resume without .folder; TG_ERR_SHAPE for a loss of several numbers; TG_ERR_IO for a folder that cannot be made. */
 TG_API tg_status tg_fit_with(const tg_training *run, tg_batch_fn loss, tg_fit_opts opts);
 

@@ -47,6 +47,11 @@ tg_status tg_fit_check(tg_fitting *f) {
             TG_ERR_ARGUMENT,
             "tg_fit: %.40s asks for the loss itself, so that there is nothing to accumulate or clip, nor gradients to show",
             rule->name);
+    if (o->compile && !o->plan)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_fit: .compile is an option of .plan = true");
+    if (rule && rule->search && o->plan)
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "tg_fit: %.40s asks for the loss as often as it likes, which is no .plan", rule->name);
     if (!o->epochs) o->epochs = 1;
     if (!o->accumulate) o->accumulate = 1;
     while (o->metrics && o->metrics[f->metrics].name) f->metrics++;

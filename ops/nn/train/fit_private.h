@@ -23,10 +23,20 @@ typedef struct tg_fitting {
     double *row; /* the log: a row an epoch, of columns() numbers */
     int64_t rows, room;
     tg_grad_profile *gradients; /* NULL: not asked for, or no step was made yet */
+    struct tg_plan *plan;       /* NULL: batches are run eagerly */
+    int planned;                /* tensors of the batch that it runs */
 } tg_fitting;
 
 /* Refuses what makes no sense, fills in what was left out, and makes the folder. */
 tg_status tg_fit_check(tg_fitting *f);
+
+/* A loss is one number, else TG_ERR_SHAPE. */
+tg_status tg_fit_check_shape(const tg_tensor *loss);
+
+/* The plan that was asked for: fit_plan.c. A run adds the gradient of the batch's loss over `parts`, and returns the loss. */
+tg_status tg_fit_plan_begin(tg_fitting *f);
+void tg_fit_plan_end(tg_fitting *f);
+double tg_fit_plan_run(tg_fitting *f, tg_tensor **batch, int64_t parts);
 
 /* Adds the report to the log, and writes log.csv and the curves. */
 tg_status tg_fit_log_add(tg_fitting *f);

@@ -204,6 +204,8 @@ START_TEST(rules_that_ask_for_the_loss) {
     tg_fit(&run, valley, .accumulate = 2);
     expect_error(TG_ERR_ARGUMENT,
                  "tg_fit: lbfgs asks for the loss itself, so that there is nothing to accumulate or clip");
+    tg_fit(&run, valley, .plan = true);
+    expect_error(TG_ERR_ARGUMENT, "tg_fit: lbfgs asks for the loss as often as it likes, which is no .plan");
     p.spoiled = 1, p.fails = TG_ERR_IO;
     tg_fit(&run, loss, .user = &p);
     expect_error(TG_ERR_IO, "loss: no more");
@@ -390,7 +392,77 @@ static tg_tensor *steep_loss(tg_model *m, tg_tensor **batch, void *user) {
     return tg_sum(tg_sqrt(tg_mul_scalar(tg_nn_linear(m, "steep", batch[0], 1), 0)));
 }
 
+static const tg_fit_opts ways[] = {{.epochs = 3}, {.epochs = 2, .accumulate = 4}, {.epochs = 2, .clip = 0.1}};
+START_TEST(a_plan_is_the_same_training) {
+    problem p = make_problem(), q = make_problem();
+    tg_training run = run_of(&p), other = run_of(&q);
+    tg_fit_report eager, planned;
+    tg_fit_opts opts = ways[_i];
+    opts.validation = p.test, opts.metrics = metrics, opts.user = &p, opts.report = &eager;
+    tg_seed(5);
+    ck_assert_int_eq(tg_fit_with(&run, loss, opts), TG_OK);
+    opts.validation = q.test, opts.user = &q, opts.report = &planned, opts.plan = true;
+    tg_seed(5);
+    ck_assert_int_eq(tg_fit_with(&other, loss, opts), TG_OK);
+    expect_same(&p, &q);
+    ck_assert(eager.step == planned.step && eager.loss.mean == planned.loss.mean &&
+              eager.score == planned.score);
+    ck_assert_msg(q.calls < p.calls / 2, "%d of %d calls", (int)q.calls, (int)p.calls);
+    free_problem(&p), free_problem(&q);
+}
+END_TEST
+
+static tg_tensor *drawn_loss(tg_model *m, tg_tensor **batch, void *user) {
+    ck_assert(!batch && !user);
+    tg_tensor *x = tg_rand(TG_F64, 32, 2);
+    return tg_mean(tg_square(tg_sub(tg_nn_linear(m, "out", tg_to(x, TG_F32), 1),
+                                    tg_to(tg_sum(x, .axes = TG_SHAPE(1), .keepdim = true), TG_F32))));
+}
+START_TEST(a_plan_without_a_loader) {
+    double mean[2];
+    for (int planned = 0; planned < 2; planned++) {
+        problem p = make_problem();
+        tg_training run = {.model = p.model, .optim = p.optim};
+        tg_fit_report report;
+        tg_seed(5);
+        ck_assert_int_eq(tg_fit(&run, drawn_loss, .epoch_steps = 20, .plan = planned, .report = &report),
+                         TG_OK);
+        mean[planned] = report.loss.mean;
+        free_problem(&p);
+    }
+    ck_assert(mean[0] == mean[1]);
+}
+END_TEST
+
+/* The same sentence, of the same node and line; what the steps before have done stays. */
+START_TEST(a_loss_of_a_plan_that_is_not_finite) {
+    char text[2][2048];
+    problem p[2];
+    for (int planned = 0; planned < 2; planned++) {
+        p[planned] = make_problem();
+        tg_mark mark = tg_tape_mark();
+        tg_tensor *x = tg_randn(TG_F32, 200, 4), *y = tg_argmax(tg_slice(x, 1, 0, 3, 1), 1);
+        ((float *)tg_data_mut(x))[150 * 4] = NAN;
+        tg_loader *spoiled = tg_loader_new(2, (tg_tensor *[]){x, y}, .batch = 16);
+        tg_tape_rewind(mark);
+        tg_training run = run_of(&p[planned]);
+        run.loader = spoiled;
+        tg_seed(5);
+        ck_assert_int_eq(tg_fit(&run, loss, .user = &p[planned], .plan = planned), TG_ERR_ARGUMENT);
+        snprintf(text[planned], sizeof text[planned], "%s", tg_error_message());
+        expect_error(TG_ERR_ARGUMENT,
+                     "tg_fit: the loss of step 10, in epoch 1, is NaN: the first NaN is made by #",
+                     "has one already, which no recorded op made");
+        tg_loader_free(spoiled);
+    }
+    ck_assert_str_eq(text[0], text[1]);
+    expect_same(&p[0], &p[1]);
+    free_problem(&p[0]), free_problem(&p[1]);
+}
+END_TEST
+
 START_TEST(errors_leave_all_as_it_was) {
+    const bool planned = _i;
     problem p = make_problem();
     tg_training run = run_of(&p), part = {.model = p.model};
     tg_fit(NULL, loss);
@@ -416,19 +488,21 @@ START_TEST(errors_leave_all_as_it_was) {
     expect_error(TG_ERR_ARGUMENT, "letters, digits", "a/b");
     tg_fit(&run, loss, .folder = "/dev/null/run");
     expect_error(TG_ERR_IO, "cannot make the folder /dev/null/run");
-    tg_fit(&run, rows_loss, .user = &p);
+    tg_fit(&run, loss, .compile = true);
+    expect_error(TG_ERR_ARGUMENT, ".compile is an option of .plan = true");
+    tg_fit(&run, rows_loss, .user = &p, .plan = planned);
     expect_error(TG_ERR_SHAPE, "the loss must be one number, such as a mean, and is [16] f32");
-    tg_fit(&run, no_loss);
+    tg_fit(&run, no_loss, .plan = planned);
     expect_error(TG_ERR_ARGUMENT, "tg_fit: the loss is NULL");
-    tg_fit(&run, constant_loss);
+    tg_fit(&run, constant_loss, .plan = planned);
     expect_error(TG_ERR_TAPE, "tg_backward");
-    tg_fit(&run, steep_loss);
+    tg_fit(&run, steep_loss, .plan = planned);
     expect_error(
         TG_ERR_ARGUMENT,
         "step 1, in epoch 1, has a finite loss, but the gradient of steep.weight [1, 4] f32 is not finite: the first gradient that is not finite is made by the rule of #",
         " sqrt(#", " [16, 1]) -> [16, 1] f32   test_fit.c:", ", for #", " affine(#");
-    p.spoiled = 3, p.fails = TG_ERR_IO;
-    tg_fit(&run, loss, .user = &p);
+    p.spoiled = planned ? 2 : 3, p.fails = TG_ERR_IO; /* the third is replayed */
+    tg_fit(&run, loss, .user = &p, .plan = planned);
     expect_error(TG_ERR_IO, "loss: no more");
     ck_assert(tg_model_training(p.model));
     for (int i = 0; i < tg_model_count(p.model); i++) ck_assert(!tg_has_grad(tg_model_at(p.model, i)));
@@ -504,7 +578,10 @@ TCase *tcase_fit(void) {
     tcase_add_test(t, what_a_folder_has_is_not_trusted);
     tcase_add_test(t, a_loss_that_is_not_finite_stops_it);
 #endif
-    tcase_add_test(t, errors_leave_all_as_it_was);
+    tcase_add_loop_test(t, errors_leave_all_as_it_was, 0, 2);
+    tcase_add_loop_test(t, a_plan_is_the_same_training, 0, 3);
+    tcase_add_test(t, a_plan_without_a_loader);
+    tcase_add_test(t, a_loss_of_a_plan_that_is_not_finite);
     tcase_add_test(t, an_evaluation_is_a_whole_epoch);
     tcase_add_test(t, meters_are_means_with_an_error);
     return t;
