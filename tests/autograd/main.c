@@ -16,6 +16,7 @@ TCase *tcase_many(void);
 TCase *tcase_nonfinite(void);
 TCase *tcase_finite_check(void);
 TCase *tcase_looked(void);
+TCase *tcase_looked_threads(void);
 TCase *tcase_over(void);
 TCase *tcase_why(void);
 TCase *tcase_plan(void);
@@ -37,6 +38,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_nonfinite());
     suite_add_tcase(suite, tcase_finite_check());
     suite_add_tcase(suite, tcase_looked());
+    suite_add_tcase(suite, tcase_looked_threads());
     suite_add_tcase(suite, tcase_over());
     suite_add_tcase(suite, tcase_why());
     suite_add_tcase(suite, tcase_plan());

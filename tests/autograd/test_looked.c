@@ -181,6 +181,16 @@ START_TEST(by_a_hook) {
 }
 END_TEST
 
+TCase *tcase_looked_threads(void);
+TCase *tcase_looked_threads(void) {
+    TCase *t = tcase_create("looked threads");
+    tcase_set_tags(t, "slow");
+    tcase_add_checked_fixture(t, begin_test, end_test);
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, on_several_threads, 0, COUNT(rows));
+    return t;
+}
+
 TCase *tcase_looked(void);
 TCase *tcase_looked(void) {
     TCase *t = tcase_create("looked");
@@ -188,7 +198,6 @@ TCase *tcase_looked(void) {
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, one_that_is_not, 0, COUNT(rows));
     tcase_add_loop_test(t, the_same_bits, 0, COUNT(rows));
-    tcase_add_loop_test(t, on_several_threads, 0, COUNT(rows));
     tcase_add_test(t, overflow);
     tcase_add_loop_test(t, by_a_hook, 0, 2);
     return t;
