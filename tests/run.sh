@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what is missing, builds with gcc and ASan, UBSan and LSan, and runs all tests. Then the same with clang, under
-# Valgrind, and ShellCheck over the scripts. --fast: less than a minute; the sanitizers only, without the cases tagged
-# "slow", the long tables of kernels ("table"), what starts other programs ("spawn") and the AVX-512 kernels. The last line
-# is "N passed, N failed". usage: sh tests/run.sh [--fast]
+# Valgrind, and ShellCheck over the scripts. --fast: about a minute once it is built; the sanitizers only, without trainings, examples,
+# the cases tagged "slow", the long tables of kernels ("table"), what starts other programs ("spawn") and the AVX-512
+# kernels. The last line is "N passed, N failed". usage: sh tests/run.sh [--fast]
 set -eu
 cd "$(dirname "$0")/.."
 fast=
@@ -50,9 +50,9 @@ run_tests() {
 sanitizers='-Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false'
 # shellcheck disable=SC2086  # a list of options
 if [ -n "$fast" ]; then
-    export TG_FAST=1 CK_EXCLUDE_TAGS='slow table spawn'
+    export TG_FAST=1 CK_EXCLUDE_TAGS='slow table spawn' OMP_WAIT_POLICY=passive
     configure build/fast $sanitizers -Dkernels=avx2
-    run_tests build/fast testlog --no-suite install
+    run_tests build/fast testlog --no-suite install --no-suite trainings --no-suite examples
 else
     echo '== gcc, sanitizers'
     configure build/asan $sanitizers
