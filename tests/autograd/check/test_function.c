@@ -282,6 +282,7 @@ static const struct {
     {{1, 1, false, true, NONE}, TG_WRONG, TG_FUNCTION_TRANSPOSE},
     {{1, -1, false, false, NONE}, TG_WRONG, TG_FUNCTION_FORWARD},
     {{1, 1 + 1e-5, false, false, NONE}, TG_WRONG, TG_FUNCTION_FORWARD},
+    {{1, (double)INFINITY, false, false, NONE}, TG_WRONG, TG_FUNCTION_FORWARD},
     {{1, 1, true, false, NONE}, TG_WRONG, TG_FUNCTION_DERIVATIVE},
     {{2, 3, false, false, NONE}, TG_WRONG, TG_FUNCTION_BOTH},
 };
@@ -296,6 +297,11 @@ START_TEST(products) {
             ck_assert_msg(ok == r.ok && r.verdict == pairs[_i].verdict, "%s", r.message);
             ck_assert_msg(r.fault == pairs[_i].fault, "fault %d: %s", r.fault, r.message);
             if (!ok) ck_assert_ptr_nonnull(strstr(r.message, tg_function_fault_name(r.fault)));
+            static const char by[] = "by the transpose product ";
+            const char *said = strstr(r.message, by);
+            if (r.fault == TG_FUNCTION_FORWARD) /* which is the derivative itself */
+                ck_assert_msg(said && fabs(atof(said + strlen(by)) - r.evidence.numeric) < 1e-6, "%s",
+                              r.message);
             /* without the forward product: what the transpose shows */
             ok = tg_check_products(cubic, cubic_transpose, NULL, &p, 5, point, m,
                                    (tg_function_opts){.directions = directions}, &r);
