@@ -109,6 +109,7 @@ END_TEST
 
 TCase *tcase_corpus(void) {
     TCase *tc = tcase_create("corpus");
+    tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, begin_test, end_test);
     tcase_add_loop_test(tc, each_of_values, 0, corpus_of_values.n);
     tcase_add_loop_test(tc, each_of_shapes, 0, corpus_of_shapes.n);

@@ -470,6 +470,7 @@ END_TEST
 
 TCase *tcase_function(void) {
     TCase *tc = tcase_create("function");
+    tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, slips_are_named, 0, (int)(sizeof slips / sizeof *slips));
     tcase_add_test(tc, other_ways_to_look);
     tcase_add_test(tc, pages);

@@ -102,6 +102,7 @@ END_TEST
 
 TCase *tcase_points(void) {
     TCase *tc = tcase_create("points");
+    tcase_set_timeout(tc, 60);
     tcase_set_tags(tc, "slow");
     tcase_add_checked_fixture(tc, begin_test, end_test);
     tcase_add_loop_test(tc, random_points, 0, sizeof family / sizeof *family);

@@ -433,6 +433,7 @@ END_TEST
 
 TCase *tcase_tolerance(void) {
     TCase *tc = tcase_create("tolerance");
+    tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, begin_test, end_test);
     tcase_add_test(tc, test_right_gradients_pass);
     tcase_add_test(tc, test_wrong_gradients_fail);

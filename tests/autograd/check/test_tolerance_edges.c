@@ -119,6 +119,7 @@ END_TEST
 
 TCase *tcase_tolerance_edges(void) {
     TCase *tc = tcase_create("tolerance_edges");
+    tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, begin_test, end_test);
     tcase_add_test(tc, inputs_that_share);
     tcase_add_test(tc, infinite_gradients);

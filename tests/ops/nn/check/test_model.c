@@ -115,6 +115,7 @@ END_TEST
 
 TCase *tcase_check_model(void) {
     TCase *tc = tcase_create("check_model");
+    tcase_set_timeout(tc, 60);
     tcase_add_checked_fixture(tc, begin, NULL);
 
     tcase_add_test(tc, a_model);
