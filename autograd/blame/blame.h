@@ -74,10 +74,9 @@ void tg_write_values(FILE *file, const tg_blamed *b);
 /* Writes the sentence about where the elements of `root` come from that are no numbers, or, where it has none such, infinite. */
 void tg_write_origin(FILE *file, const tg_slot *root);
 
-/* Whether the loss, one number, is none or infinite; and that, with its origin. TG_WALKING_BACK goes between that and what is said of
- * its gradients. */
-bool tg_is_bad_loss(const tg_slot *loss);
-void tg_write_bad_loss(FILE *file, const tg_slot *loss);
+/* Where the loss, one number, is none or infinite: that, with its origin, between `before` and `after`. TG_WALKING_BACK is what goes
+ * between that and what is said of its gradients. */
+void tg_write_bad_loss(FILE *file, const char *before, const tg_slot *loss, const char *after);
 #define TG_WALKING_BACK "; walking back from there, "
 
 /* ---- watch.c: walks that are watched, one step at a time ---- */

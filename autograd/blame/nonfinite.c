@@ -97,13 +97,11 @@ void tg_write_origin(FILE *file, const tg_slot *root) {
                 tg_describe(tg_handle(root), text, sizeof text), kind == TG_NAN ? "a NaN" : "an infinity");
 }
 
-bool tg_is_bad_loss(const tg_slot *loss) {
-    return loss->a.numel == 1 && loss->a.data && !tg_array_is_finite(&loss->a);
-}
-
-void tg_write_bad_loss(FILE *file, const tg_slot *loss) {
-    fprintf(file, "the loss itself is %s: ", isnan(tg_array_get(&loss->a, 0)) ? "NaN" : "infinite");
+void tg_write_bad_loss(FILE *file, const char *before, const tg_slot *loss, const char *after) {
+    if (loss->a.numel != 1 || !loss->a.data || tg_array_is_finite(&loss->a)) return;
+    fprintf(file, "%sthe loss itself is %s: ", before, isnan(tg_array_get(&loss->a, 0)) ? "NaN" : "infinite");
     tg_write_origin(file, loss);
+    fputs(after, file);
 }
 
 /* Whether there is something to look at and to write into; `text` is empty then. */
@@ -151,7 +149,7 @@ bool tg_find_nonfinite_grad(tg_tensor *loss, int64_t node, char *text, size_t n)
     tg_writing w;
     tg_finder finder = tg_finder_of(tg_writing_begin(&w));
     tg_array none = {0};
-    if (w.file && tg_is_bad_loss(s)) tg_write_bad_loss(w.file, s), fputs(TG_WALKING_BACK, w.file);
+    if (w.file) tg_write_bad_loss(w.file, "", s, TG_WALKING_BACK);
     tg_walk_again(&(tg_rewalk){.n = 1, .root = &s, .floor = node > 0 ? node : 0}, &finder.watcher, &none);
     tg_writing_end(&w, text, finder.found ? n : 0);
     if (finder.found) tg_error_clear();

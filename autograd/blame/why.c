@@ -172,7 +172,7 @@ static tg_cause why_no_way(const tg_question *q, const way *w) {
 static tg_cause why_not_finite(const tg_question *q, bool stored) {
     tg_finder finder = tg_finder_of(q->file);
     tg_array none = {0};
-    if (tg_is_bad_loss(q->loss)) tg_write_bad_loss(q->file, q->loss), fputs(TG_WALKING_BACK, q->file);
+    tg_write_bad_loss(q->file, "", q->loss, TG_WALKING_BACK);
     tg_status s = tg_walk_again(&(tg_rewalk){.n = 1, .root = &q->loss}, &finder.watcher, &none);
     if (s == TG_ERR_MEMORY) return TG_CAUSE_UNKNOWN;
     if (s != TG_OK && !finder.found)
@@ -263,9 +263,7 @@ static bool is_zero(const tg_array *g) {
 
 /* A loss that is no number may have gradients that are. */
 static void write_loss_too(const tg_question *q) {
-    if (!q->loss || !tg_is_bad_loss(q->loss)) return;
-    fputs("; but ", q->file);
-    tg_write_bad_loss(q->file, q->loss);
+    if (q->loss) tg_write_bad_loss(q->file, "; but ", q->loss, "");
 }
 
 static tg_cause answer(const tg_question *q) {

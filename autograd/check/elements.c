@@ -76,21 +76,19 @@ static void find_noise(tg_check *c, tg_subject_line *line, double scale, double 
     opts->noise = fmax(least * fmax(1, c->noisier), 0x1p-53 * of_gradients);
 }
 
-static double largest(const tg_array *a) {
-    double most = 0;
-    for (int64_t i = 0; i < a->numel; i++) most = fmax(most, fabs(tg_array_get(a, i)));
-    return most;
-}
+/* What the first step along a line shows: sizes of what moves and of what does not; and the largest element of the input. */
+typedef struct first_step {
+    double moved, still, most;
+} first_step;
 
 /* Outputs that do not move may hide what those that do show: then these are judged by themselves. */
-static tg_status judge_muted(tg_check *c, tg_subject_line *line, tg_judge_opts opts, tg_evidence *e) {
+static tg_status judge_muted(tg_check *c, tg_subject_line *line, tg_judge_opts opts, const first_step *at,
+                             tg_evidence *e) {
     tg_arena_mark scratch = tg_arena_get_mark(&tg_tape_get()->scratch);
-    double t = 0.125 * opts.scale, analytic = NAN;
+    double least = 0x1p-53 * at->moved, analytic = NAN;
     tg_evidence alone = {.verdict = TG_NO_VERDICT};
     tg_muted m;
-    if (tg_subject_mute(&c->s, line, t, &analytic, &m) == TG_OK) {
-        tg_subject_on_line(&t, line);
-        double least = 0x1p-53 * c->s.moved_size;
+    if (tg_subject_mute(&c->s, line, 0.125 * opts.scale, &analytic, &m) == TG_OK) {
         opts.noise = least * fmax(1, c->noisier);
         opts.hidden = fmax(least, tg_subject_jitter(&c->s));
         bool normal = least >= DBL_MIN && isfinite(opts.hidden) && isfinite(opts.noise);
@@ -105,32 +103,34 @@ static tg_status judge_muted(tg_check *c, tg_subject_line *line, tg_judge_opts o
 
 /* What a function in single precision rounds away, which outputs that stand still are then to have done: it is not known to be WRONG by
  * as little. */
-static void excuse_single(tg_check *c, tg_subject_line *line, tg_judge_opts opts, double moved, double still,
+static void excuse_single(tg_check *c, tg_subject_line *line, tg_judge_opts opts, const first_step *at,
                           tg_evidence *e) {
-    double gap = fabs(e->analytic - (moved > 0 ? e->numeric : 0));
-    if (!(gap * 0.125 * opts.scale <= 0x1p-24 * still) || !tg_subject_is_single(&c->s)) return;
+    double gap = fabs(e->analytic - (at->moved > 0 ? e->numeric : 0));
+    if (!(gap * 0.125 * opts.scale <= 0x1p-24 * at->still) || !tg_subject_is_single(&c->s)) return;
     tg_evidence alone = *e;
-    if (moved > 0) judge_muted(c, line, opts, &alone);
-    if (moved == 0 || alone.verdict != TG_WRONG || alone.analytic == e->analytic)
+    if (at->moved > 0) judge_muted(c, line, opts, at, &alone);
+    if (at->moved == 0 || alone.verdict != TG_WRONG || alone.analytic == e->analytic)
         e->verdict = TG_NOISE_LIMITED, e->hint = TG_HINT_NONE;
 }
 
 /* Of what moved and yet shows nothing: whether noise that is no rounding may hide a derivative, or the edge of a domain, over which the
  * larger steps went. (Noise is as much close by; jumps are not.) */
-static bool hides(tg_check *c, tg_subject_line *line, tg_judge_opts opts, const tg_evidence *e) {
-    double most = fmax(1, largest(&c->s.was[line->k])), natural = c->s.natural + c->s.weights * most;
+static bool hides(tg_check *c, tg_subject_line *line, tg_judge_opts opts, const first_step *at,
+                  const tg_evidence *e) {
+    double natural = c->s.natural + c->s.weights * fmax(1, at->most);
     if (c->s.order == 1 && fabs(e->analytic) * 0.125 * opts.scale > 0x1p-44 * natural) return true;
     if (!(e->noise > 0x1p-36 * natural)) return false;
     return tg_noise_of(tg_subject_on_line, line, 1e-7 * opts.scale) > e->noise / 4;
 }
 
-/* What was found, seen beside the sizes of what moved at the first step and of what did not. */
-static tg_status look_again(tg_check *c, tg_subject_line *line, tg_judge_opts opts, double moved,
-                            double still, tg_evidence *e) {
+/* What was found, seen beside what the first step has shown. */
+static tg_status look_again(tg_check *c, tg_subject_line *line, tg_judge_opts opts, const first_step *at,
+                            tg_evidence *e) {
     bool lost = e->verdict == TG_NOT_EXERCISED || e->verdict == TG_NOISE_LIMITED;
-    if (lost && moved > 0 && opts.hidden > 0x1p-51 * moved) judge_muted(c, line, opts, e);
-    if (e->verdict == TG_WRONG) excuse_single(c, line, opts, moved, still, e);
-    if (e->verdict == TG_NOT_EXERCISED && moved > 0 && tg_error_status() == TG_OK && hides(c, line, opts, e))
+    if (lost && at->moved > 0 && opts.hidden > 0x1p-51 * at->moved) judge_muted(c, line, opts, at, e);
+    if (e->verdict == TG_WRONG) excuse_single(c, line, opts, at, e);
+    if (e->verdict == TG_NOT_EXERCISED && at->moved > 0 && tg_error_status() == TG_OK &&
+        hides(c, line, opts, at, e))
         e->verdict = TG_NOISE_LIMITED;
     return tg_error_status();
 }
@@ -141,10 +141,10 @@ static tg_status judge(tg_check *c, tg_subject_line *line, double analytic, doub
         .order = c->s.order, .input = c->s.which[line->k], .element = line->d ? -1 : line->element};
     tg_judge_opts opts = {.scale = scale, .rtol = c->opts.rtol, .rounding = rounding, .full = c->opts.full};
     find_noise(c, line, scale, most > 0 && isfinite(most) ? most : 1, &opts);
-    double moved = c->s.moved_size, still = c->s.still_size;
+    const first_step at = {c->s.moved_size, c->s.still_size, most};
     if (tg_error_status() == TG_OK)
         tg_judge_twice(tg_subject_on_line, line, analytic, &opts, &c->in_vain, &one.evidence);
-    if (tg_error_status() == TG_OK) look_again(c, line, opts, moved, still, &one.evidence);
+    if (tg_error_status() == TG_OK) look_again(c, line, opts, &at, &one.evidence);
     if (c->s.odd_element >= 0 && !isfinite(analytic)) one.evidence.verdict = TG_NO_VERDICT;
     if (tg_error_status() == TG_OK) note(c, line->k, &one);
     return tg_error_status();
@@ -204,7 +204,7 @@ tg_status tg_check_judge(tg_check *c) {
     c->noisier = 0, c->in_vain = 0;
     for (int k = 0; k < c->s.n_which && tg_error_status() == TG_OK; k++) {
         if (c->s.was[k].numel == 0) continue;
-        double most = largest(&c->s.was[k]);
+        double most = tg_subject_largest(&c->s.was[k]);
         take_share(c);
         c->opts.directions ? judge_directions(c, k, most) : judge_elements(c, k, most);
     }

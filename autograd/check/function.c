@@ -240,7 +240,7 @@ static void write_json(const run *c, FILE *file) {
     const tg_function_report *r = c->r;
     fprintf(file, "{\"ok\":%s,\"verdict\":\"%s\",\"numbers\":%zu,\"values\":%zu,", r->ok ? "true" : "false",
             tg_verdict_name(r->verdict), c->p.n, c->p.m);
-    tg_check_json_counts(file, r->verdicts, r->noticed, r->left_out);
+    tg_check_json_counts(file, r->compared, r->verdicts, r->noticed, r->left_out);
     fprintf(file, ",\"evaluations\":%" PRId64 ",\"message\":", r->evaluations);
     tg_check_json_string(file, r->message);
     if (r->fault != TG_FUNCTION_RIGHT) {

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-static int64_t sum_of(const int64_t verdicts[6]) {
+int64_t tg_check_judged(const int64_t verdicts[6]) {
     int64_t sum = 0;
     for (int v = 0; v < 6; v++) sum += verdicts[v];
     return sum;
@@ -19,7 +19,7 @@ void tg_check_write_heads(FILE *file, const char *last) {
 
 void tg_check_write_counts(FILE *file, const int64_t verdicts[6], int64_t left_out) {
     fprintf(file, "  %9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64 " %9" PRId64,
-            sum_of(verdicts), verdicts[TG_CORRECT], verdicts[TG_KINK], verdicts[TG_NOT_EXERCISED],
+            tg_check_judged(verdicts), verdicts[TG_CORRECT], verdicts[TG_KINK], verdicts[TG_NOT_EXERCISED],
             verdicts[TG_NOISE_LIMITED], verdicts[TG_WRONG], left_out);
 }
 
@@ -40,14 +40,14 @@ void tg_check_json_number(FILE *file, const char *name, double x) {
         fprintf(file, ",\"%s\":null", name);
 }
 
-void tg_check_json_counts(FILE *file, const int64_t verdicts[6], int64_t noticed, int64_t left_out) {
+void tg_check_json_counts(FILE *file, int64_t judged, const int64_t verdicts[6], int64_t noticed,
+                          int64_t left_out) {
     fprintf(file,
             "\"judged\":%" PRId64 ",\"left_out\":%" PRId64 ",\"noticed\":%" PRId64 ",\"correct\":%" PRId64
             ",\"kink\":%" PRId64 ",\"not_exercised\":%" PRId64 ",\"noise_limited\":%" PRId64
             ",\"wrong\":%" PRId64 ",\"no_verdict\":%" PRId64,
-            sum_of(verdicts), left_out, noticed, verdicts[TG_CORRECT], verdicts[TG_KINK],
-            verdicts[TG_NOT_EXERCISED], verdicts[TG_NOISE_LIMITED], verdicts[TG_WRONG],
-            verdicts[TG_NO_VERDICT]);
+            judged, left_out, noticed, verdicts[TG_CORRECT], verdicts[TG_KINK], verdicts[TG_NOT_EXERCISED],
+            verdicts[TG_NOISE_LIMITED], verdicts[TG_WRONG], verdicts[TG_NO_VERDICT]);
 }
 
 void tg_check_json_evidence(FILE *file, const tg_evidence *e) {

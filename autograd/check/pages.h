@@ -15,11 +15,15 @@ void tg_check_write_counts(FILE *file, const int64_t verdicts[6], int64_t left_o
 void tg_check_write_costs(FILE *file, const tg_evidence *e, int64_t evaluations, int64_t compared,
                           int64_t began);
 
+/* How many have any verdict. */
+int64_t tg_check_judged(const int64_t verdicts[6]);
+
 void tg_check_json_string(FILE *file, const char *string);
 void tg_check_json_number(FILE *file, const char *name, double x); /* ,"name":x, or null where x is not finite */
 
 /* "judged":1,"left_out":0,"noticed":1,"correct":1,.. */
-void tg_check_json_counts(FILE *file, const int64_t verdicts[6], int64_t noticed, int64_t left_out);
+void tg_check_json_counts(FILE *file, int64_t judged, const int64_t verdicts[6], int64_t noticed,
+                          int64_t left_out);
 
 /* "verdict":"..","analytic":.. and so on. */
 void tg_check_json_evidence(FILE *file, const tg_evidence *e);

@@ -156,7 +156,7 @@ static void count_left_out(tg_check *c) {
         tg_checked_input *in = &c->input[k];
         int64_t each = c->s.was[k].numel && c->opts.directions ? c->opts.directions : c->s.was[k].numel;
         in->left_out = each * c->opts.order * c->opts.projections;
-        for (int v = 0; v < 6; v++) in->left_out -= in->verdicts[v];
+        in->left_out -= tg_check_judged(in->verdicts);
         c->r->left_out += in->left_out;
     }
 }
@@ -233,7 +233,7 @@ static void write_fault(const tg_gradcheck_report *r, FILE *file) {
 static void write_json(const tg_check *c, FILE *file) {
     const tg_gradcheck_report *r = c->r;
     fprintf(file, "{\"ok\":%s,\"verdict\":\"%s\",", r->ok ? "true" : "false", tg_verdict_name(r->verdict));
-    tg_check_json_counts(file, r->verdicts, r->noticed, r->left_out);
+    tg_check_json_counts(file, r->compared, r->verdicts, r->noticed, r->left_out);
     fprintf(file, ",\"evaluations\":%" PRId64 ",\"message\":", r->evaluations);
     tg_check_json_string(file, r->message);
     if (r->op[0]) write_fault(r, file);
@@ -244,7 +244,7 @@ static void write_json(const tg_check *c, FILE *file) {
         fprintf(file, "%s{\"input\":%d,\"tensor\":", k ? "," : "", c->s.which[k]);
         tg_check_json_string(file, describe_input(c, k, text, sizeof text));
         fprintf(file, ",\"verdict\":\"%s\",", tg_verdict_name(in->verdict));
-        tg_check_json_counts(file, in->verdicts, in->noticed, in->left_out);
+        tg_check_json_counts(file, tg_check_judged(in->verdicts), in->verdicts, in->noticed, in->left_out);
         if (in->worst.order) write_worst(c, k, file);
         fputc('}', file);
     }

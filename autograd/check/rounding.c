@@ -26,9 +26,15 @@ static void nudge(tg_subject *s, double sign) {
     for (int64_t i = 0; p && i < p->numel; i++) tg_array_set(p, i, nudged(s, tg_array_get(p, i), 0));
 }
 
+static void put_inputs_back(tg_subject *s) {
+    for (int k = 0; k < s->n_which; k++) {
+        const tg_array *a = tg_array_of(s->in[s->which[k]]);
+        if (a) tg_array_copy(a, &s->was[k]);
+    }
+}
+
 static double scale_of(const tg_array *a) {
-    double most = 0;
-    for (int64_t i = 0; i < a->numel; i++) most = fmax(most, fabs(tg_array_get(a, i)));
+    double most = tg_subject_largest(a);
     return most > 0 && isfinite(most) ? most : 1;
 }
 
@@ -50,11 +56,10 @@ static tg_status measure_rounding(tg_subject *s, double **other, double **high) 
                 *most = fmax(*most, fabs(other[k][i] - s->analytic[k][i]));
             }
     }
+    put_inputs_back(s);
     for (int k = 0; k < s->n_which; k++) {
-        const tg_array *a = tg_array_of(s->in[s->which[k]]);
         double scale = scale_of(&s->was[k]),
                limit = 1e-10 * (s->natural + s->weights * scale) / pow(scale, s->order);
-        if (a) tg_array_copy(a, &s->was[k]);
         for (int64_t i = 0; i < s->was[k].numel; i++) {
             double least = fmin(s->rounding[k][i], high[k][i]);
             s->rounding[k][i] = least <= limit ? 2 * least : 0;
@@ -91,9 +96,6 @@ double tg_subject_jitter(tg_subject *s) {
         double moved = fabs(tg_subject_value(s));
         if (isfinite(moved)) most = fmax(most, moved);
     }
-    for (int k = 0; k < s->n_which; k++) {
-        const tg_array *a = tg_array_of(s->in[s->which[k]]);
-        if (a) tg_array_copy(a, &s->was[k]);
-    }
+    put_inputs_back(s);
     return most;
 }

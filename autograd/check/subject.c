@@ -20,6 +20,12 @@ tg_tensor *tg_subject_random(tg_subject *s, tg_shape shape) {
     return v;
 }
 
+double tg_subject_largest(const tg_array *a) {
+    double most = 0;
+    for (int64_t i = 0; i < a->numel; i++) most = fmax(most, fabs(tg_array_get(a, i)));
+    return most;
+}
+
 /* ---- the inputs ---- */
 
 static bool shares_memory(const tg_subject *s, tg_tensor *const *in, int i, const tg_array *a) {

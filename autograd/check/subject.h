@@ -70,6 +70,9 @@ tg_status tg_subject_check_still(tg_subject *s);
 /* The first of `which` that f depends on neither by recorded ops nor, where `moved` says so, by its values; -1: none. */
 int tg_subject_idle(const tg_subject *s, const bool *moved);
 
+/* The largest magnitude of an element; 0 where there is none. */
+double tg_subject_largest(const tg_array *a);
+
 /* A tensor of +-[0.5, 1.5): no element is weighted near zero, and signs differ. */
 tg_tensor *tg_subject_random(tg_subject *s, tg_shape shape);
 

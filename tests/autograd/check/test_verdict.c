@@ -521,6 +521,11 @@ START_TEST(pages) {
     for (const char *c = json; *c; c++) open += (*c == '{') - (*c == '}');
     ck_assert_int_eq(open, 0);
     free(page), free(json);
+    j = open_memstream(&json, &size);
+    ck_assert(tg_gradcheck(exp_of, NULL, 1, &x, &r, .tolerances = true, .json = j));
+    fclose(j);
+    ck_assert_msg(r.compared == 6 && strstr(json, "\"judged\":6,"), "%s", json);
+    free(json);
 }
 END_TEST
 
