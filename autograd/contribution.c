@@ -64,7 +64,8 @@ static tg_status sum_down(tg_array *g, const tg_array *like) {
     tg_status s = tg_array_alloc(&sum, (tg_dtype)g->dtype, kept);
     if (s != TG_OK) return s;
     const tg_array *const a[] = {&sum, g};
-    TG_WORK_DO(sum_over, a, &axes, .name = "sum to the input", .n = 2, .makes = 1u, .size = sizeof axes);
+    TG_WORK_DO(sum_over, a, &axes, .name = "sum to the input", .n = 2, .makes = 1u, .of_kernels = true,
+               .size = sizeof axes);
     tg_array_drop(g);
     bool viewed = tg_array_reshape(g, &sum, tg_array_shape(like));
     tg_array_drop(&sum);

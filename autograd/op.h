@@ -114,8 +114,8 @@ struct tg_op {
      * ask: where no gradient reaches an element, an infinite slope there counts for nothing (autograd/functional.h). */
     bool elementwise;
 
-    /* forward and grad_kernel call elementwise kernels of core/kernels/kernels.h and share arrays, and do nothing else. A
-     * plan then calls these kernels itself, on parts of the arrays too. */
+    /* forward and grad_kernel call elementwise kernels of core/kernels/kernels.h, or tg_reduce, and share arrays, and do nothing
+     * else. A plan then calls these kernels itself, on parts of the arrays too. */
     bool of_kernels;
 
     /* Bit i: what grad_kernel leaves in din[i] was written last by functions of the library's kernels that look at what they write

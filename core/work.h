@@ -44,12 +44,15 @@ typedef struct tg_decision { /* as tg_work, with a yes or no instead of an array
 } tg_decision;
 
 typedef struct tg_map_call { /* an elementwise kernel on arrays of the shape of a[0] (core/iterate.h) */
-    tg_run *run;
+    tg_run *run;             /* NULL: work that is no such kernel's */
     int operands;
     const tg_array *const *a;
     int64_t cost;
     const void *arg;
+    bool folds; /* a[0] is one number instead, made of all elements of a[1], which are one run */
 } tg_map_call;
+
+#define TG_FOLD_MOST 1024 /* elements of such a run */
 
 typedef struct tg_listener tg_listener;
 struct tg_listener {
@@ -69,7 +72,7 @@ struct tg_listener {
     bool (*may_point)(tg_listener *l, const void *to, const char *who);
     /* A tensor was kept or freed, which a replay would not do. */
     void (*kept)(tg_listener *l);
-    /* An elementwise kernel has run: the part of an op that says it is made of such alone. */
+    /* An elementwise kernel runs: the part of an op that says it is made of such alone. */
     void (*mapped)(tg_listener *l, const tg_map_call *m);
     /* The place of the call that is the last to have done something; NULL: nobody asks. */
     void (*placed)(tg_listener *l, const char *file, int line);

@@ -2,8 +2,7 @@
  *
  * A value is loaded when it is first read, and stored behind the last kernel unless nobody else uses it. Written memory has
  * one place in a group (schedule.c), so a memory and a place name one value at a time. */
-#include "autograd/plan/program.h"
-#include "core/kernels/simd/text.h"
+#include "autograd/plan/emit.h"
 #include "core/span.h"
 
 #include <inttypes.h>
@@ -106,20 +105,21 @@ static void put_parameters(const emitter *e, const tg_plan_map *m, int64_t numbe
         fprintf(e->file, ", K(arg[%" PRId64 "]), K(arg[%" PRId64 "]))", 2 * number, 2 * number + 1);
 }
 
-static void put_expression(const emitter *e, const tg_expression *x, const int *v, const tg_plan_map *m,
-                           int64_t number) {
+bool tg_emit_expression(FILE *file, const tg_expression *x, const int *v) {
     static const char *const name[] = {
         [TG_VALUE] = "value_", [TG_GRADIENT] = "gradient_", [TG_BINARY] = "binary_", [TG_AFFINE] = "value_affine", [TG_AXPY] = "value_axpy"};
-    if (x->kind == TG_COMPARE) {
-        fprintf(e->file, "v%d %s v%d", v[0], x->name, v[1]);
-    } else if (x->kind == TG_WHERE) {
-        fprintf(e->file, "select(v%d, v%d, v%d)", v[2], v[0], v[1]);
-    } else {
-        int n = x->kind == TG_GRADIENT ? 3 : x->kind == TG_BINARY || x->kind == TG_AXPY ? 2 : 1;
-        fprintf(e->file, "%s%s(", name[x->kind], x->name);
-        for (int i = 0; i < n; i++) fprintf(e->file, i ? ", v%d" : "v%d", v[i]);
-        put_parameters(e, m, number);
-    }
+    if (x->kind == TG_COMPARE) return fprintf(file, "v%d %s v%d", v[0], x->name, v[1]), false;
+    if (x->kind == TG_WHERE) return fprintf(file, "select(v%d, v%d, v%d)", v[2], v[0], v[1]), false;
+    int n = x->kind == TG_GRADIENT ? 3 : x->kind == TG_BINARY || x->kind == TG_AXPY ? 2 : 1;
+    fprintf(file, "%s%s(", name[x->kind], x->name);
+    for (int i = 0; i < n; i++) fprintf(file, i ? ", v%d" : "v%d", v[i]);
+    return true;
+}
+
+void tg_emit_comment(FILE *file, const tg_plan_call *c) {
+    fprintf(file, "; /* %s%s", c->name, c->kind == TG_CALL_GRADIENT ? " backward" : "");
+    if (c->file) fprintf(file, ", %s:%d", tg_base_name(c->file), c->line);
+    fputs(" */\n", file);
 }
 
 static void put_kernel(emitter *e, const tg_plan_call *c, const tg_plan_map *m, const tg_expression *x,
@@ -128,10 +128,8 @@ static void put_kernel(emitter *e, const tg_plan_call *c, const tg_plan_map *m, 
     for (int k = 1; k < TG_MAX_OPERANDS; k++) /* a gradient's operands that are not there: the first for them */
         v[k - 1] = k < m->operands ? operand_of(e, m, first + number, k) : v[0];
     fprintf(e->file, "    %s v%d = ", x->kind == TG_COMPARE ? "M" : "V", result_of(e, m, first + number));
-    put_expression(e, x, v, m, number);
-    fprintf(e->file, "; /* %s%s", c->name, c->kind == TG_CALL_GRADIENT ? " backward" : "");
-    if (c->file) fprintf(e->file, ", %s:%d", tg_base_name(c->file), c->line);
-    fputs(" */\n", e->file);
+    if (tg_emit_expression(e->file, x, v)) put_parameters(e, m, number);
+    tg_emit_comment(e->file, c);
 }
 
 /* f is called for each kernel of the group. False: one of them returned false. */
@@ -155,7 +153,7 @@ static bool look(emitter *e, const tg_plan_call *c, const tg_plan_map *m, int64_
     kind *k = context;
     tg_expression x;
     (void)e, (void)c;
-    if (!tg_expression_of(m->run, &x) || m->stride[0] != 1 || (number > 0 && x.dtype != k->dtype))
+    if (!tg_expression_of(m->run, &x) || x.kind == TG_FOLD || (number > 0 && x.dtype != k->dtype))
         return false;
     k->dtype = x.dtype, k->operands += m->operands;
     return true;
@@ -269,7 +267,7 @@ static int64_t emit(FILE *file, tg_program *p, int dtype) {
     emitter e = {.p = p};
     tg_kernel_text(text);
     fprintf(file,
-            "/* Groups of elementwise work of a plan, by tapegrad. They are at the end. */\n#define TG_REAL %d\n%s%s%s"
+            "/* Elementwise work of a plan, by tapegrad. It is at the end. */\n#define TG_REAL %d\n%s%s%s"
             "\nINLINE V plus(V a, V b) { return a + b; }\n",
             dtype == TG_F32 ? 32 : 64, text[0], text[1], text[2]);
     for (int64_t i = 0; i < p->n_parts; i++) {
@@ -279,18 +277,24 @@ static int64_t emit(FILE *file, tg_program *p, int dtype) {
         if (!emit_group(file, p, &p->part[i], &k)) return 0;
         groups++;
     }
-    return groups;
+    int64_t straight = tg_emit_straight(file, p, dtype);
+    return straight < 0 ? 0 : groups + straight;
 }
 
-/* ---- all groups ---- */
+/* ---- all ---- */
 
 static void take_functions(tg_program *p, int dtype) {
     for (int64_t i = 0; i < p->n_parts; i++) {
         tg_part *part = &p->part[i];
         char name[32];
-        if (!part->group.operand || part->group.dtype != dtype) continue;
-        snprintf(name, sizeof name, "group_%" PRId64, i);
-        part->group.run = (tg_group_fn *)tg_compiled_function(&p->compiled[dtype], name);
+        if (part->group.dtype != dtype) continue;
+        if (part->kind == TG_PART_STRAIGHT && part->body >= 0) {
+            snprintf(name, sizeof name, "straight_%d", part->body);
+            part->straight = (tg_straight_fn *)tg_compiled_function(&p->compiled[dtype], name);
+        } else if (part->group.operand) {
+            snprintf(name, sizeof name, "group_%" PRId64, i);
+            part->group.run = (tg_group_fn *)tg_compiled_function(&p->compiled[dtype], name);
+        }
     }
 }
 
@@ -317,6 +321,7 @@ bool tg_program_share_groups(tg_program *p) {
     for (int64_t i = 0; i < p->n_parts; i++) {
         tg_group *g = &p->part[i].group;
         *g = p->first->part[i].group;
+        p->part[i].straight = p->first->part[i].straight;
         if (g->run && !(g->at = tg_program_take(p, g->operands, sizeof *g->at))) return false;
     }
     return true;

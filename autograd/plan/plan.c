@@ -237,7 +237,7 @@ static void consider(tg_plan *p, entry *e, tg_recording *rec) {
                       : e->rec.whole ? tg_recording_difference(&e->rec, rec, text)
                                      : "it ran once";
     tg_recording_free(&e->rec);
-    tg_program *g = why ? NULL : tg_program_new(rec);
+    tg_program *g = why ? NULL : tg_program_new(rec, p->compile);
     if (g && p->compile) tg_program_compile(g);
     lock(p);
     if (why) {

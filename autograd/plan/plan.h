@@ -120,6 +120,7 @@ typedef struct tg_plan_stats {
     int copies; /* arenas that it has: 1, or of a shared plan the most threads that ran it at the same time */
     int groups; /* passes that these were made; `compiled` of them by the compiler, in compile_seconds */
     int compiled;
+    int straight; /* runs of calls on a few elements that the compiler has made straight-line code of, in that time too */
     double compile_seconds;
     int sums; /* calls (tg_sum, tg_mean) of all elements of what a pass makes, which sums them on the way */
     size_t arena;       /* bytes of one */

@@ -86,13 +86,16 @@ static void print_part(FILE *file, const tg_program *p, const tg_part *part, con
     static const char *const how[] = {[TG_PART_CALLS] = "",
                                       [TG_PART_NUMBERS] = "single numbers",
                                       [TG_PART_KERNELS] = "one after the other",
-                                      [TG_PART_BLOCKS] = "fused, block by block"};
+                                      [TG_PART_BLOCKS] = "fused, block by block",
+                                      [TG_PART_STRAIGHT] = "one after the other"};
     int64_t end = tg_part_end_call(p, part);
     bool together = part->kind != TG_PART_CALLS && end > part->call + 1;
     if (together) {
         print_figures(file, piece ? &piece[part->call] : NULL, all);
         fprintf(file, "  %" PRId64 " calls, %s:\n", end - part->call,
-                part->group.run ? "fused and compiled" : how[part->kind]);
+                part->group.run  ? "fused and compiled"
+                : part->straight ? "compiled as straight-line code"
+                                 : how[part->kind]);
     }
     for (int64_t i = part->call; i < end; i++) {
         print_figures(file, piece && !together ? &piece[i] : NULL, all);

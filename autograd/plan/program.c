@@ -17,18 +17,20 @@ static bool is_whole(const tg_operand *o, const tg_memory *m) {
     return o->at == 0 && (size_t)o->a->numel * tg_dtype_size((tg_dtype)o->a->dtype) == m->bytes;
 }
 
-/* A piece that the result or one gradient has whole is made in memory that it can keep. */
+/* A piece that the result or one gradient has whole is made in memory that it can keep. A small one is copied instead, which takes
+ * less than to set all pointers to it in each run. */
+#define SMALL 1024 /* bytes */
 static void find_escaping(tg_recording *rec) {
     for (int64_t i = 0; i < rec->n_calls; i++) {
         const tg_plan_call *c = &rec->call[i];
         const tg_operand *o = &rec->operand[c->operand];
         if (c->kind != TG_CALL_STORE || o->memory < 0) continue;
         tg_memory *m = &rec->memory[o->memory];
-        m->escapes = m->kind == TG_MEMORY_MADE && m->stored == 1 && is_whole(o, m);
+        m->escapes = m->kind == TG_MEMORY_MADE && m->stored == 1 && m->bytes > SMALL && is_whole(o, m);
     }
     if (rec->result.memory < 0) return;
     tg_memory *m = &rec->memory[rec->result.memory];
-    if (m->kind == TG_MEMORY_MADE) m->escapes = is_whole(&rec->result, m) || m->escapes;
+    if (m->kind == TG_MEMORY_MADE) m->escapes = (m->bytes > SMALL && is_whole(&rec->result, m)) || m->escapes;
 }
 
 /* What a gradient kernel makes, and outlives the run, stays where the kernel put it. */
@@ -243,7 +245,8 @@ static bool arrange(tg_program *p) {
 static bool make(tg_program *p) {
     const tg_recording *rec = &p->rec;
     if (p->bytes && !(p->memory = tg_sys_alloc(p->bytes))) return false;
-    if (!make_slots(p) || !tg_program_make_parts(p) || !set_pointers(p) ||
+    if (!make_slots(p) || !tg_program_make_parts(p) || (p->compiles && !tg_program_straighten(p)) ||
+        !set_pointers(p) ||
         !(p->call = tg_program_take(p, rec->n_calls, sizeof *p->call)))
         return false;
     p->last_decision = -1, p->first_outside = rec->n_calls;
@@ -269,13 +272,13 @@ static bool find_special(tg_program *p) {
     return p->special;
 }
 
-tg_program *tg_program_new(tg_recording *rec) {
+tg_program *tg_program_new(tg_recording *rec, bool compiles) {
     tg_program *p = tg_sys_alloc(sizeof *p);
     if (!p) {
         tg_recording_free(rec);
         return NULL;
     }
-    *p = (tg_program){.rec = *rec, .first = p, .idle = p, .copies = 1};
+    *p = (tg_program){.rec = *rec, .first = p, .idle = p, .copies = 1, .compiles = compiles};
     *rec = (tg_recording){0};
     if (arrange(p) && make(p) && find_special(p)) return p;
     tg_program_free(p);
@@ -286,7 +289,7 @@ tg_program *tg_program_copy(tg_program *first) {
     tg_program *p = tg_sys_alloc(sizeof *p);
     if (!p) return NULL;
     *p = (tg_program){
-        .rec = first->rec, .first = first, .bytes = first->bytes, .lower_bound = first->lower_bound};
+        .rec = first->rec, .first = first, .bytes = first->bytes, .lower_bound = first->lower_bound, .compiles = first->compiles};
     if (make(p) && find_special(p) && tg_program_share_groups(p)) return p;
     tg_program_free(p);
     return NULL;
@@ -308,6 +311,7 @@ void tg_program_count(const tg_program *p, tg_plan_stats *s) {
     s->copies = p->copies, s->compile_seconds = p->compile_seconds;
     for (const tg_part *part = p->part, *last = part + p->n_parts; part < last; part++) {
         s->groups += part->kind == TG_PART_BLOCKS, s->compiled += part->group.run != NULL;
+        s->straight += part->straight != NULL;
         s->sums += part->sums;
     }
 }

@@ -43,8 +43,15 @@ typedef struct tg_plan_extent {    /* and on what */
     uint8_t operands;
 } tg_plan_extent;
 
-/* A part of the program: calls of functions, kernels on single numbers, kernels one after the other, or block by block. */
-typedef enum tg_part_kind { TG_PART_CALLS, TG_PART_NUMBERS, TG_PART_KERNELS, TG_PART_BLOCKS } tg_part_kind;
+/* A part of the program: calls of functions; kernels on single numbers, one after the other, or block by block; and kernels on
+ * so few elements that each array is a vector, to be compiled as straight-line code. */
+typedef enum tg_part_kind {
+    TG_PART_CALLS,
+    TG_PART_NUMBERS,
+    TG_PART_KERNELS,
+    TG_PART_BLOCKS,
+    TG_PART_STRAIGHT
+} tg_part_kind;
 
 /* Elements [begin, end) of a group that was compiled. at: where its operands begin; arg: numbers of their type. */
 typedef void tg_group_fn(int64_t begin, int64_t end, char *const *at, const void *arg);
@@ -59,6 +66,9 @@ typedef struct tg_group {
     int operands, dtype;
     const void *arg;
 } tg_group;
+
+/* The kernels of a part, in one function. at: the first of them (tg_plan_kernel), whose pointers it reads. */
+typedef void tg_straight_fn(char *const *at);
 
 #define TG_SUM_CHUNK 1024 /* elements: sums are made of those of so many (core/kernels/reduce/pairwise.h) */
 #define TG_SUMS 4         /* of one group, at most */
@@ -75,7 +85,9 @@ typedef struct tg_part {
     int64_t call;       /* the first; the last is before the next part's */
     int64_t block;      /* elements */
     int64_t apart;      /* bytes from one block of scratch to the next */
-    tg_group group;     /* BLOCKS */
+    tg_group group;     /* BLOCKS; its dtype, STRAIGHT */
+    int body;           /* STRAIGHT: which function it is, many parts may have one; -1: none */
+    tg_straight_fn *straight; /* NULL: it is not compiled, and run one after the other */
     tg_part_sum sum[TG_SUMS];
     int sums;
 } tg_part;
@@ -122,6 +134,7 @@ typedef struct tg_program {
     tg_plan_extent *extent; /* n_kernels */
     tg_part *part;          /* n_parts */
     int64_t n_kernels, n_parts, fused;
+    bool compiles;           /* so that it has straight parts */
     tg_input_place *input;   /* rec.n_in: of the last run */
     tg_compiled compiled[2]; /* groups of f32, and of f64 */
     double compile_seconds;
@@ -136,8 +149,9 @@ typedef struct tg_program {
     size_t undo_bytes; /* of kept tensors that it writes and streams of the user's, where there is a decision */
 } tg_program;
 
-/* Takes the recording over, also when it fails: NULL, without an error, where there is no memory. */
-tg_program *tg_program_new(tg_recording *rec);
+/* Takes the recording over, also when it fails: NULL, without an error, where there is no memory. compiles: for
+ * tg_program_compile. */
+tg_program *tg_program_new(tg_recording *rec, bool compiles);
 void tg_program_free(tg_program *p); /* of those that share a recording the first goes last */
 
 /* Another of the same, in memory of its own; NULL, without an error, where there is none. */
@@ -156,7 +170,10 @@ bool tg_schedule(tg_recording *rec);
 bool tg_program_make_parts(tg_program *p);
 int64_t tg_part_end_call(const tg_program *p, const tg_part *part); /* behind its calls */
 
-/* Writes groups as C and has them compiled; those that cannot be are run block by block. */
+/* Makes straight parts of kernels on few elements. False: out of memory. */
+bool tg_program_straighten(tg_program *p);
+
+/* Writes groups and straight parts as C and has them compiled; groups that cannot be are run block by block. */
 void tg_program_compile(tg_program *p);
 /* Gives a copy the groups that were compiled for the first. False: out of memory. */
 bool tg_program_share_groups(tg_program *p);

@@ -49,16 +49,18 @@ static bool note_operand(tg_recorder *r, tg_plan_map *m, int k, const tg_array *
 
 static void mapped(tg_listener *l, const tg_map_call *c) {
     tg_recorder *r = self(l);
-    if (r->maps < 0 || c->a[0]->numel == 0) return;
-    if (r->maps == TG_CALL_MAPS || !TG_ROOM(r, map, n_maps, cap_maps, TG_CALL_MAPS)) {
+    const int64_t n = c->a[c->folds]->numel;
+    if (r->maps < 0 || (c->run && n == 0)) return;
+    if (!c->run || r->maps == TG_CALL_MAPS || !TG_ROOM(r, map, n_maps, cap_maps, TG_CALL_MAPS)) {
         r->maps = -1;
         return;
     }
     tg_plan_map *m = &r->rec->map[r->rec->n_maps + r->maps];
-    *m = (tg_plan_map){.run = c->run, .n = c->a[0]->numel, .cost = c->cost, .operands = c->operands};
+    *m = (tg_plan_map){.run = c->run, .n = n, .cost = c->cost, .operands = c->operands};
     if (c->arg) memcpy(m->arg, c->arg, sizeof m->arg);
     bool alone = true;
     for (int k = 0; k < c->operands; k++) alone = note_operand(r, m, k, c->a[k]) && alone;
+    if (c->folds) m->stride[0] = 0;
     r->maps = alone ? r->maps + 1 : -1;
 }
 

@@ -291,7 +291,9 @@ static inline tg_run_end run_part(tg_program *p, const tg_part *part, tg_tensor 
     if (part->kind == TG_PART_CALLS) return run_calls(p, part, in, u);
     if (part->kind == TG_PART_NUMBERS)
         tg_plan_run_numbers(p, part);
-    else if (part->kind == TG_PART_KERNELS)
+    else if (part->straight)
+        part->straight((char *const *)(const void *)(p->kernel + part->first));
+    else if (part->kind != TG_PART_BLOCKS)
         tg_plan_run_kernels(p, part);
     else
         tg_plan_run_blocks(p, part);

@@ -93,6 +93,7 @@ const tg_op tg_op_sum = {
     .forward = sum_forward,
     .grad = sum_grad,
     .grad_kernel = sum_grad_kernel,
+    .of_kernels = true,
     .of_sum = sum_of_sum,
 };
 
@@ -287,6 +288,7 @@ const tg_op tg_op_sum_to = {
     .forward = sum_to_forward,
     .grad = sum_to_grad,
     .grad_kernel = sum_to_grad_kernel,
+    .of_kernels = true,
 };
 
 tg_tensor *tg_sum_to(tg_tensor *x, tg_shape shape) {

@@ -17,7 +17,7 @@ typedef struct side { /* the planned one, or the eager one */
     int n;
 } side;
 
-static int64_t n_replayed, n_undone, n_refused, n_never, n_failed;
+static int64_t n_replayed, n_undone, n_refused, n_never, n_failed, n_groups, n_compiled, n_straight;
 static struct reason {
     char text[120];
     int64_t n;
@@ -52,6 +52,8 @@ void print_planned(void) {
     printf("%lld replayed, %lld undone, %lld refused, %lld never replayed, %lld fail eagerly too\n",
            (long long)n_replayed, (long long)n_undone, (long long)n_refused, (long long)n_never,
            (long long)n_failed);
+    printf("%lld groups, %lld compiled; %lld straight parts\n", (long long)n_groups, (long long)n_compiled,
+           (long long)n_straight);
     for (int i = 0; i < MOST_REASONS && reasons[i].n; i++)
         printf("  %lld: %s\n", (long long)reasons[i].n, reasons[i].text);
 }
@@ -192,12 +194,12 @@ static bool run_both(side *planned, side *eager, tg_plan *plan, int i) {
     return true;
 }
 
-static void check_plan_of(const program *p, walk how) {
+static void check_plan_of(const program *p, walk how, bool compile) {
     tg_mark base = tg_tape_mark();
     size_t bytes = tg_memory_now().live_buffer_bytes;
     side planned, eager;
     make_side(&planned, p, how), make_side(&eager, p, how);
-    tg_plan *plan = tg_plan_new(step, &planned);
+    tg_plan *plan = tg_plan_new(step, &planned, .compile = compile);
     bool goes = true;
     for (int i = 0; i < RUNS && goes; i++) {
         tg_mark mark = tg_tape_mark();
@@ -206,6 +208,7 @@ static void check_plan_of(const program *p, walk how) {
     }
     tg_plan_stats s = tg_plan_stats_of(plan);
     n_replayed += s.replayed > 0, n_undone += s.undone > 0, n_never += goes && s.replayed == 0;
+    n_groups += s.groups, n_compiled += s.compiled, n_straight += s.straight;
     tg_plan_free(plan);
     end_side(&planned), end_side(&eager);
     tg_tape_rewind(base);
@@ -213,12 +216,12 @@ static void check_plan_of(const program *p, walk how) {
         finding(p, "%zu bytes live after a plan, %zu before", tg_memory_now().live_buffer_bytes, bytes);
 }
 
-void check_planned(uint64_t seed, bool large) {
+void check_planned(uint64_t seed, bool large, bool compile) {
     program p = {.seed = seed,
                  .dtype = seed % 3 ? TG_F64 : TG_F32,
                  .large = large,
                  .planned = true,
                  .plain = seed % 16 != 0,
                  .steps = large ? 3 : 3 + (int)(seed % 7)};
-    check_plan_of(&p, large && seed % 512 ? BACKWARD : (walk)(seed / 3 % WALKS));
+    check_plan_of(&p, large && seed % 512 ? BACKWARD : (walk)(seed / 3 % WALKS), compile);
 }

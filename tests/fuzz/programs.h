@@ -65,7 +65,7 @@ void step_hook(run *r);
 void forget_users(void); /* what checkpoints were given, at the start of a run */
 
 /* ---- program_plan.c ---- */
-void check_planned(uint64_t seed, bool large);
+void check_planned(uint64_t seed, bool large, bool compile);
 void print_planned(void); /* what became of the plans */
 
 /* ---- program_check.c ---- */

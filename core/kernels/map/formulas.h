@@ -283,8 +283,22 @@ INLINE V sinc_slope(V x) {
     V cosine = sign * vsin(K(PI) * (K((S)0.5) - vabs(f)));
     return select(q < K((S)0.25), K(-PI) * t * series, (cosine - vsinc(x)) / x);
 }
+#if TG_REAL == 32
+#include "core/kernels/map/half_powers.h"
+#endif
+
+/* x^p for one number p. */
+INLINE V vpow_scalar(V x, V p) {
+#if TG_REAL == 32
+    if (is_half_power(lane0(p))) return scaled_half_power(x, lane0(p), 1);
+#endif
+    return vpow(x, p);
+}
 /* p x^(p-1), as p h h of h = |x|^((p-1)/2) where x^(p-1) alone leaves the normal numbers. */
 INLINE V pow_scalar_slope(V x, V p) {
+#if TG_REAL == 32
+    if (lane0(p) != 0 && is_half_power(lane0(p) - 1)) return scaled_half_power(x, lane0(p) - 1, lane0(p));
+#endif
     V raised = vpow(x, p - K(1)), slope = p * raised, size = vabs(raised);
     M ended = either(size<K(IN_REAL(FLT_MIN, DBL_MIN)), size> K(IN_REAL(FLT_MAX, DBL_MAX)));
     ended = both(ended, x != K(0));

@@ -65,7 +65,7 @@ __attribute__((noinline, cold)) static void walk_observed(int operands, const tg
                                                           int64_t cost, tg_run *run, const void *arg) {
     tg_looker looker;
     looked_run r = {.run = run, .arg = arg, .looker = tg_look_begin(&looker, a[0]), .operands = operands};
-    if (tg_listening) tg_listening->mapped(tg_listening, &(tg_map_call){run, operands, a, cost, arg});
+    if (tg_listening) tg_listening->mapped(tg_listening, &(tg_map_call){run, operands, a, cost, arg, false});
     if (!r.looker) {
         walk(operands, a, cost, run, arg);
         return;

@@ -150,4 +150,10 @@ REDUCTION(prod, 1)
 REDUCTION(max, -(S)INFINITY)
 REDUCTION(min, (S)INFINITY)
 
+/* The sum of a run in the form of an elementwise kernel. */
+static void run_sum(int64_t n, const tg_operands *p, const tg_strides *s, const void *arg) {
+    (void)arg;
+    row_sum(n, p->a, s->a, p->out);
+}
+
 #endif

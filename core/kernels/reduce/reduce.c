@@ -5,6 +5,7 @@
  */
 #include "core/kernels/simd/table.h"
 #include "core/parallel.h"
+#include "core/work.h"
 
 #include <string.h>
 
@@ -225,15 +226,25 @@ static int64_t make_grid(const plan *p, const axes *a, int operands, tg_grid *g)
     return n;
 }
 
+/* For whoever listens: the sum of a short run is one kernel, and all else is none. */
+__attribute__((noinline, cold)) static void tell(tg_reduction f, const tg_array *x, const tg_array *out,
+                                                 bool one_run) {
+    const tg_array *const a[] = {out, x};
+    bool alone = one_run && f == TG_SUM && x->numel <= TG_FOLD_MOST;
+    tg_run *run = alone ? tg_kernels_for(x->dtype)->sum : NULL;
+    tg_listening->mapped(tg_listening, &(tg_map_call){run, 2, a, 1, NULL, .folds = true});
+}
+
 void tg_reduce(tg_reduction f, const tg_array *x, unsigned reduce_axes, const tg_array *out) {
     if (out->numel == 0) return;
+    bool real = tg_dtype_is_float((tg_dtype)x->dtype) && f < TG_REAL_REDUCTIONS;
+    const tg_kernel_set *set = real ? tg_kernels_for(x->dtype) : NULL;
+    int64_t step = real && out->numel == 1 ? tg_flat_stride(x) : -1;
+    if (__builtin_expect(tg_listening != NULL, 0)) tell(f, x, out, x->numel > 0 && step >= 0);
     if (x->numel == 0) {
         tg_array_fill(out, f == TG_PROD || f == TG_AND ? 1 : 0);
         return;
     }
-    bool real = tg_dtype_is_float((tg_dtype)x->dtype) && f < TG_REAL_REDUCTIONS;
-    const tg_kernel_set *set = real ? tg_kernels_for(x->dtype) : NULL;
-    int64_t step = real && out->numel == 1 ? tg_flat_stride(x) : -1;
     if (step >= 0) {
         set->row[f](x->numel, x->data, step, out->data);
         return;

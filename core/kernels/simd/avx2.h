@@ -27,6 +27,7 @@ INLINE V vmax(V a, V b) { return select(a != a, a, vlarger(a, b)); }
 INLINE V vmin(V a, V b) { return select(a != a, a, vsmaller(a, b)); }
 
 #define LOAD_FIRST(p, m) X86(maskload)(p, (__m256i)first(m))
+#define SQRT_F64(x) _mm256_sqrt_pd((__m256d)(x))
 
 /* 6 x 2 sums, 2 vectors of B and an element of A: 15 registers. */
 enum { MR_1 = 12, MR_2 = 6 };

@@ -35,6 +35,7 @@ INLINE V vmax(V a, V b) { return a_if_nan(a, vlarger(a, b)); }
 INLINE V vmin(V a, V b) { return a_if_nan(a, vsmaller(a, b)); }
 
 #define LOAD_FIRST(p, m) X86(maskz_loadu)(MASK_BITS(first(m)), p)
+#define SQRT_F64(x) _mm512_sqrt_pd((__m512d)(x))
 #define SCALE_BY_POWER(x, n) X86(scalef)((NATIVE)(x), (NATIVE)(n))
 
 /* 14 x 2 sums, 2 vectors of B and an element of A: 31 registers. With one vector a row it is the pointers to rows of A that

@@ -28,6 +28,7 @@ const tg_kernel_set SET_NAME = {
     .where = run_where,
     .affine = run_affine,
     .axpy = run_axpy,
+    .sum = run_sum,
     .sgd = run_sgd,
     .momentum = run_momentum,
     .adam = run_adam,

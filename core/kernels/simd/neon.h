@@ -30,6 +30,7 @@ INLINE V vmax(V a, V b) { return select((a > b) | (a != a), a, b); }
 INLINE V vmin(V a, V b) { return select((a < b) | (a != a), a, b); }
 INLINE V at_most(V x, S c) { return (V)NEON(vmin)((NATIVE)x, (NATIVE)K(c)); }
 INLINE V at_least(V x, S c) { return (V)NEON(vmax)((NATIVE)x, (NATIVE)K(c)); }
+#define SQRT_F64(x) vsqrtq_f64((float64x2_t)(x))
 INLINE V vsqrt(V x) { return (V)NEON(vsqrt)((NATIVE)x); }
 INLINE V vfma(V a, V b, V c) { return (V)NEON(vfma)((NATIVE)c, (NATIVE)a, (NATIVE)b); }
 INLINE V vfloor(V x) { return (V)NEON(vrndm)((NATIVE)x); }

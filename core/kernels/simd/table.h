@@ -237,6 +237,7 @@ typedef struct tg_kernel_set {
     tg_run *where;    /* out = c ? a : b, where c is bool; moves bits: for any dtype of its size */
     tg_run *affine;   /* out = scale a + shift; arg = double {scale, shift} */
     tg_run *axpy;     /* out = alpha a + b; arg = double {alpha, unused} */
+    tg_run *sum;      /* out, one number, = the sum of a as row[TG_SUM] has it */
     tg_run *sgd;      /* out is the parameter, a the gradient; arg = tg_sgd_step */
     tg_run *momentum; /* out is the parameter, a the velocity, b the gradient; the same */
     tg_run *adam;     /* out is the parameter, a and b the moments, c the gradient; arg = tg_adam_step */

@@ -79,8 +79,11 @@ static bool find(const tg_kernel_set *set, tg_run *run, tg_expression *e) {
     for (int i = TG_EQ; i <= TG_GE; i++)
         if (set->compare[i] == run) return e->kind = TG_COMPARE, e->name = comparisons[i], true;
     e->name = "";
-    e->kind = run == set->where ? TG_WHERE : run == set->affine ? TG_AFFINE : TG_AXPY;
-    return run == set->where || run == set->affine || run == set->axpy;
+    e->kind = run == set->where    ? TG_WHERE
+              : run == set->affine ? TG_AFFINE
+              : run == set->axpy   ? TG_AXPY
+                                   : TG_FOLD;
+    return e->kind != TG_FOLD || run == set->sum;
 }
 
 bool tg_expression_of(tg_run *run, tg_expression *e) {

@@ -13,12 +13,13 @@ typedef enum tg_expression_kind {
     TG_COMPARE,  /* out = a <name> b, truth values */
     TG_WHERE,    /* out = select(c, a, b) of truth values c */
     TG_AFFINE,   /* out = value_affine(a, p0, p1) */
-    TG_AXPY      /* out = value_axpy(a, b, p0, p1) */
+    TG_AXPY,     /* out = value_axpy(a, b, p0, p1) */
+    TG_FOLD      /* out = the sum of a, one number */
 } tg_expression_kind;
 
 typedef struct tg_expression {
     tg_expression_kind kind;
-    const char *name; /* "TANH"; of a comparison the operator; of the last three "" */
+    const char *name; /* "TANH"; of a comparison the operator; of the last four "" */
     int dtype;        /* TG_F32 or TG_F64 */
 } tg_expression;
 
