@@ -134,7 +134,8 @@ tg_status tg_add_(tg_tensor *x, const tg_tensor *y, double alpha) {
     tg_slot *s = target("add_", x, 0);
     if (!s || number("add_", s, y, &from) != TG_OK) return tg_error_status();
     const tg_array *const a[] = {&s->a, &from};
-    tg_status done = TG_WORK_DO(add, a, &alpha, .name = "add_", .n = 2, .changes = 1u, .size = sizeof alpha);
+    tg_status done = TG_WORK_DO(add, a, &alpha, .name = "add_", .n = 2, .changes = 1u, .of_kernels = true,
+                                .size = sizeof alpha);
     tg_array_drop(&from);
     return done == TG_OK ? changed("add_", s) : done;
 }
@@ -144,7 +145,7 @@ tg_status tg_mul_(tg_tensor *x, const tg_tensor *y) {
     tg_slot *s = target("mul_", x, 0);
     if (!s || number("mul_", s, y, &from) != TG_OK) return tg_error_status();
     const tg_array *const a[] = {&s->a, &from};
-    tg_status done = TG_WORK_DO(mul, a, NULL, .name = "mul_", .n = 2, .changes = 1u);
+    tg_status done = TG_WORK_DO(mul, a, NULL, .name = "mul_", .n = 2, .changes = 1u, .of_kernels = true);
     tg_array_drop(&from);
     return done == TG_OK ? changed("mul_", s) : done;
 }

@@ -22,6 +22,7 @@ TCase *tcase_why(void);
 TCase *tcase_plan(void);
 TCase *tcase_shared(void);
 TCase *tcase_compile(void);
+TCase *tcase_straight(void);
 TCase *tcase_profile(void);
 
 int main(void) {
@@ -44,6 +45,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_plan());
     suite_add_tcase(suite, tcase_shared());
     suite_add_tcase(suite, tcase_compile());
+    suite_add_tcase(suite, tcase_straight());
     suite_add_tcase(suite, tcase_profile());
     suite_add_tcase(suite, tcase_many());
     suite_add_tcase(suite, tcase_memory()); /* last: tests that count slots would count their millions */

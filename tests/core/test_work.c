@@ -22,7 +22,7 @@ typedef struct heard {
 
 typedef struct ear {
     tg_listener l;
-    int works, decisions, relied, asked, mapped, pointing;
+    int works, decisions, relied, asked, mapped, folded, pointing;
     heard work[MOST], decision[MOST];
     const char *who;
     int64_t (*ask)(const void *of);
@@ -87,8 +87,8 @@ static void working(tg_listener *l, const tg_work *w, const tg_array *const *a) 
 }
 static void kept(tg_listener *l) { ((ear *)l)->kept++; }
 static void mapped(tg_listener *l, const tg_map_call *m) {
-    ck_assert_ptr_nonnull(m->run);
-    ((ear *)l)->mapped++;
+    ck_assert(m->run || m->folds); /* a sum that is no single kernel */
+    ((ear *)l)->mapped += m->run != NULL, ((ear *)l)->folded += m->run && m->folds;
 }
 
 static ear one;
@@ -248,6 +248,29 @@ START_TEST(dropout_draws_from_its_own_stream) {
 }
 END_TEST
 
+/* ---- sums ---- */
+
+/* The sum of one short run is a kernel; of columns, of many elements, of integers and of none it is not. */
+START_TEST(short_sums_are_kernels) {
+    static const struct {
+        tg_dtype dtype;
+        int64_t rows, columns;
+        bool over_rows;
+        int folded;
+    } row[] = {{TG_F32, 1, 2, false, 1}, {TG_F64, 4, 256, false, 1}, {TG_F64, 4, 257, false, 0},
+               {TG_F32, 3, 5, true, 0},  {TG_I32, 1, 2, false, 0},   {TG_F32, 0, 2, false, 0}};
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        tg_tensor *x = tg_ones(row[i].dtype, row[i].rows, row[i].columns);
+        listen();
+        tg_tensor *y = row[i].over_rows ? tg_sum(x, .axes = TG_SHAPE(0)) : tg_sum(x);
+        stop();
+        ck_assert_msg(one.folded == row[i].folded, "row %d: %d", (int)i, one.folded);
+        ck_assert_double_eq(tg_get(y, 0), (double)(row[i].over_rows ? row[i].rows : row[i].rows * row[i].columns));
+        one.folded = 0;
+    }
+}
+END_TEST
+
 /* ---- sums of adjoints ---- */
 
 START_TEST(adjoints_are_summed_again) {
@@ -404,6 +427,7 @@ TCase *tcase_work(void) {
     tcase_add_loop_test(t, random_numbers_continue_their_stream, 0, 9);
     tcase_add_test(t, dropout_draws_from_its_own_stream);
     tcase_add_test(t, adjoints_are_summed_again);
+    tcase_add_test(t, short_sums_are_kernels);
     tcase_add_loop_test(t, decisions_are_told_with_their_answer, 0, 2);
     tcase_add_test(t, decisions_need_one_element);
     tcase_add_test(t, checks_raise_their_error_again);
