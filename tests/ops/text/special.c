@@ -49,8 +49,10 @@ real sinc_slope(int n, real x) {
     return powl(pi, n) * sum;
 }
 
-/* A polynomial in s = sigmoid(t), whose derivative by t is that of the polynomial times s - s^2. */
+/* A polynomial in s = sigmoid(t), whose derivative by t is that of the polynomial times s - s^2. Terms cancel where s is near 1,
+ * so it is computed on the other side: sigmoid(t) - 1/2 is odd. */
 real sigmoid_slope(int n, real scale, real x) {
+    if (n > 0 && scale * x > 0) return n % 2 ? sigmoid_slope(n, scale, -x) : -sigmoid_slope(n, scale, -x);
     real p[24] = {0, 1}, s = sigmoid_of(scale * x), sum = 0;
     for (int m = 0; m < n; m++) {
         real q[24] = {0};
