@@ -238,13 +238,39 @@ static void run_compiled(void *context, int64_t begin, int64_t end) {
     of->run(begin * g->span, last < g->extent->n ? last : g->extent->n, of->at, of->arg);
 }
 
-void tg_plan_run_blocks(const tg_program *p, const tg_part *part) {
-    pass g = pass_of(p, part);
-    g.group = &part->group;
-    for (int i = 0; part->group.run && i < part->group.operands; i++) {
+static void share_out_compiled(const tg_program *p, const tg_part *part, pass *g) {
+    g->group = &part->group;
+    for (int i = 0; i < part->group.operands; i++) {
         const tg_group_operand *o = &part->group.operand[i];
         part->group.at[i] =
             o->kernel < 0 ? part->sum[o->operand].partial : p->kernel[o->kernel].p.each[o->operand];
     }
-    share_out(&g, part->group.run ? run_compiled : run_blocks);
+    share_out(g, run_compiled);
+}
+
+/* Where a function is called in the middle of a group, values leave their registers and one vector waits for the other, so that
+ * blocks may be faster. The first runs tell. */
+enum { TRIES = 6 };
+
+static void try_both(const tg_program *p, tg_part *part, pass *g) {
+    tg_group *of = &part->group;
+    const int way = of->tries % 2;
+    const int64_t begin = tg_span_now();
+    if (way)
+        share_out(g, run_blocks);
+    else
+        share_out_compiled(p, part, g);
+    const int64_t took = tg_span_now() - begin;
+    if (of->tries < 2 || took < of->took[way]) of->took[way] = took;
+    if (++of->tries == TRIES) of->blocks = of->took[1] < of->took[0];
+}
+
+void tg_plan_run_blocks(const tg_program *p, const tg_part *part) {
+    pass g = pass_of(p, part);
+    if (part->group.run && part->group.tries < TRIES)
+        try_both(p, &p->part[part - p->part], &g);
+    else if (part->group.run && !part->group.blocks)
+        share_out_compiled(p, part, &g);
+    else
+        share_out(&g, run_blocks);
 }

@@ -321,6 +321,7 @@ bool tg_program_share_groups(tg_program *p) {
     for (int64_t i = 0; i < p->n_parts; i++) {
         tg_group *g = &p->part[i].group;
         *g = p->first->part[i].group;
+        g->tries = 0, g->blocks = false;
         p->part[i].straight = p->first->part[i].straight;
         if (g->run && !(g->at = tg_program_take(p, g->operands, sizeof *g->at))) return false;
     }

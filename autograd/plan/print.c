@@ -93,9 +93,10 @@ static void print_part(FILE *file, const tg_program *p, const tg_part *part, con
     if (together) {
         print_figures(file, piece ? &piece[part->call] : NULL, all);
         fprintf(file, "  %" PRId64 " calls, %s:\n", end - part->call,
-                part->group.run  ? "fused and compiled"
-                : part->straight ? "compiled as straight-line code"
-                                 : how[part->kind]);
+                part->group.blocks ? "fused, block by block, as compiled they are slower"
+                : part->group.run  ? "fused and compiled"
+                : part->straight   ? "compiled as straight-line code"
+                                   : how[part->kind]);
     }
     for (int64_t i = part->call; i < end; i++) {
         print_figures(file, piece && !together ? &piece[i] : NULL, all);

@@ -246,8 +246,7 @@ static bool make(tg_program *p) {
     const tg_recording *rec = &p->rec;
     if (p->bytes && !(p->memory = tg_sys_alloc(p->bytes))) return false;
     if (!make_slots(p) || !tg_program_make_parts(p) || (p->compiles && !tg_program_straighten(p)) ||
-        !set_pointers(p) ||
-        !(p->call = tg_program_take(p, rec->n_calls, sizeof *p->call)))
+        !set_pointers(p) || !(p->call = tg_program_take(p, rec->n_calls, sizeof *p->call)))
         return false;
     p->last_decision = -1, p->first_outside = rec->n_calls;
     for (int64_t i = 0; i < rec->n_calls; i++) {
@@ -288,8 +287,11 @@ tg_program *tg_program_new(tg_recording *rec, bool compiles) {
 tg_program *tg_program_copy(tg_program *first) {
     tg_program *p = tg_sys_alloc(sizeof *p);
     if (!p) return NULL;
-    *p = (tg_program){
-        .rec = first->rec, .first = first, .bytes = first->bytes, .lower_bound = first->lower_bound, .compiles = first->compiles};
+    *p = (tg_program){.rec = first->rec,
+                      .first = first,
+                      .bytes = first->bytes,
+                      .lower_bound = first->lower_bound,
+                      .compiles = first->compiles};
     if (make(p) && find_special(p) && tg_program_share_groups(p)) return p;
     tg_program_free(p);
     return NULL;

@@ -65,6 +65,9 @@ typedef struct tg_group {
     char **at; /* of each, during a run */
     int operands, dtype;
     const void *arg;
+    int tries;           /* of both ways to run it, in turn, */
+    int64_t took[2];     /* and the least nanoseconds that each took: compiled, by blocks */
+    _Atomic bool blocks; /* it is compiled, and run by blocks, which are faster here */
 } tg_group;
 
 /* The kernels of a part, in one function. at: the first of them (tg_plan_kernel), whose pointers it reads. */
@@ -81,12 +84,12 @@ typedef struct tg_part_sum {
 
 typedef struct tg_part {
     tg_part_kind kind;
-    int64_t first, end; /* of calls, or of kernels */
-    int64_t call;       /* the first; the last is before the next part's */
-    int64_t block;      /* elements */
-    int64_t apart;      /* bytes from one block of scratch to the next */
-    tg_group group;     /* BLOCKS; its dtype, STRAIGHT */
-    int body;           /* STRAIGHT: which function it is, many parts may have one; -1: none */
+    int64_t first, end;       /* of calls, or of kernels */
+    int64_t call;             /* the first; the last is before the next part's */
+    int64_t block;            /* elements */
+    int64_t apart;            /* bytes from one block of scratch to the next */
+    tg_group group;           /* BLOCKS; its dtype, STRAIGHT */
+    int body;                 /* STRAIGHT: which function it is, many parts may have one; -1: none */
     tg_straight_fn *straight; /* NULL: it is not compiled, and run one after the other */
     tg_part_sum sum[TG_SUMS];
     int sums;

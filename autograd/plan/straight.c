@@ -33,11 +33,14 @@ static uint64_t signature(const tg_recording *rec, const tg_plan_call *c) {
     uint64_t h = 14695981039346656037u;
     for (int i = 0; i < c->maps; i++) {
         const tg_plan_map *m = &rec->map[c->map + i];
-        uint64_t words[TG_MAX_OPERANDS + 5] = {(uint64_t)(uintptr_t)m->run, (uint64_t)m->n, (uint64_t)m->operands};
+        uint64_t words[TG_MAX_OPERANDS + 5] = {(uint64_t)(uintptr_t)m->run, (uint64_t)m->n,
+                                               (uint64_t)m->operands};
         memcpy(&words[3], m->arg, sizeof m->arg);
         for (int k = 0; k < m->operands; k++)
-            words[5 + k] = (uint64_t)m->stride[k] | (uint64_t)m->size[k] << 8 | (uint64_t)(m->memory[k] >= 0) << 16;
-        for (size_t w = 0; w < sizeof words / sizeof *words; w++) h = (h ^ words[w]) * 1099511628211u, h ^= h >> 29;
+            words[5 + k] =
+                (uint64_t)m->stride[k] | (uint64_t)m->size[k] << 8 | (uint64_t)(m->memory[k] >= 0) << 16;
+        for (size_t w = 0; w < sizeof words / sizeof *words; w++)
+            h = (h ^ words[w]) * 1099511628211u, h ^= h >> 29;
     }
     return h;
 }
@@ -124,7 +127,9 @@ static void cut_kernels(cutter *u, int64_t begin, int64_t end, int64_t at) {
     }
 }
 
-static bool is_open(const tg_part *part) { return part->kind == TG_PART_NUMBERS || part->kind == TG_PART_KERNELS; }
+static bool is_open(const tg_part *part) {
+    return part->kind == TG_PART_NUMBERS || part->kind == TG_PART_KERNELS;
+}
 
 bool tg_program_straighten(tg_program *p) {
     cutter u = {.p = p, .part = tg_program_take(p, p->rec.n_calls + 1, sizeof *u.part)};

@@ -34,7 +34,8 @@ static int64_t count_of(const tg_plan_map *m, int k) { return m->stride[k] ? m->
 
 /* Operand k of kernel `number`, in pointers from the first kernel on. */
 static int64_t pointer_of(int64_t number, int k) {
-    size_t bytes = (size_t)number * sizeof(tg_plan_kernel) + offsetof(tg_plan_kernel, p.each) + (size_t)k * sizeof(char *);
+    size_t bytes = (size_t)number * sizeof(tg_plan_kernel) + offsetof(tg_plan_kernel, p.each) +
+                   (size_t)k * sizeof(char *);
     return (int64_t)(bytes / sizeof(char *));
 }
 
@@ -42,15 +43,18 @@ static int64_t pointer_of(int64_t number, int k) {
 
 static void store(const writer *w, const value *v) {
     if (v->size == 1)
-        fprintf(w->file, "    store_truth((unsigned char *)at[%" PRId64 "], 0, %" PRId64 ", v%d);\n", v->pointer, v->count, v->number);
+        fprintf(w->file, "    store_truth((unsigned char *)at[%" PRId64 "], 0, %" PRId64 ", v%d);\n",
+                v->pointer, v->count, v->number);
     else
-        fprintf(w->file, "    store_few((S *)at[%" PRId64 "], %" PRId64 ", v%d);\n", v->pointer, v->count, v->number);
+        fprintf(w->file, "    store_few((S *)at[%" PRId64 "], %" PRId64 ", v%d);\n", v->pointer, v->count,
+                v->number);
 }
 
 /* Forgets what is known of the memory, except for what is only read and may stay so. */
 static void settle(writer *w, int memory, bool for_writing) {
     bool dirty = for_writing;
-    for (int i = 0; i < w->values; i++) dirty = dirty || (w->value[i].memory == memory && w->value[i].written);
+    for (int i = 0; i < w->values; i++)
+        dirty = dirty || (w->value[i].memory == memory && w->value[i].written);
     for (int i = 0; dirty && i < w->values;) {
         if (w->value[i].memory != memory) {
             i++;
@@ -64,7 +68,9 @@ static void settle(writer *w, int memory, bool for_writing) {
 static value *find(const writer *w, const tg_plan_map *m, int k) {
     for (int i = 0; i < w->values && m->memory[k] >= 0; i++) {
         value *v = &w->value[i];
-        if (v->memory == m->memory[k] && v->at == m->at[k] && v->size == m->size[k] && v->count == count_of(m, k)) return v;
+        if (v->memory == m->memory[k] && v->at == m->at[k] && v->size == m->size[k] &&
+            v->count == count_of(m, k))
+            return v;
     }
     return NULL;
 }
@@ -75,7 +81,8 @@ static value *value_of(writer *w, const tg_plan_map *m, int k, int64_t number, b
     if (v) return v;
     if (m->memory[k] >= 0) settle(w, m->memory[k], written);
     v = &w->value[w->values++];
-    *v = (value){m->memory[k], m->at[k], count_of(m, k), m->size[k], w->variables++, pointer_of(number, k), false};
+    *v = (value){m->memory[k],          m->at[k], count_of(m, k), m->size[k], w->variables++,
+                 pointer_of(number, k), false};
     return v;
 }
 
@@ -84,9 +91,11 @@ static int operand(writer *w, const tg_plan_map *m, int k, int64_t number) {
     const value *v = value_of(w, m, k, number, false);
     if (w->variables == known) return v->number;
     if (v->size > 1)
-        fprintf(w->file, "    V v%d = load_few((const S *)at[%" PRId64 "], %" PRId64 ");\n", v->number, v->pointer, v->count);
+        fprintf(w->file, "    V v%d = load_few((const S *)at[%" PRId64 "], %" PRId64 ");\n", v->number,
+                v->pointer, v->count);
     else if (v->count > 1)
-        fprintf(w->file, "    M v%d = load_truth((const unsigned char *)at[%" PRId64 "], 0, %" PRId64 ");\n", v->number, v->pointer, v->count);
+        fprintf(w->file, "    M v%d = load_truth((const unsigned char *)at[%" PRId64 "], 0, %" PRId64 ");\n",
+                v->number, v->pointer, v->count);
     else
         fprintf(w->file, "    M v%d = *at[%" PRId64 "] ? first(W) : first(0);\n", v->number, v->pointer);
     return v->number;
@@ -177,7 +186,9 @@ static int number_of(bodies *b, FILE *file, char *text, int64_t kernels) {
     while (found < b->n && strcmp(b->text[found], text) != 0) found++;
     if (found < b->n || b->kernels + kernels > MOST) return free(text), found < b->n ? found : -1;
     b->text[b->n++] = text, b->kernels += kernels;
-    fprintf(file, "\n/* %" PRId64 " kernels. */\n__attribute__((visibility(\"default\"))) void straight_%d(char *const *at) {\n%s}\n",
+    fprintf(file,
+            "\n/* %" PRId64
+            " kernels. */\n__attribute__((visibility(\"default\"))) void straight_%d(char *const *at) {\n%s}\n",
             kernels, found, text);
     return found;
 }

@@ -265,7 +265,8 @@ START_TEST(short_sums_are_kernels) {
         tg_tensor *y = row[i].over_rows ? tg_sum(x, .axes = TG_SHAPE(0)) : tg_sum(x);
         stop();
         ck_assert_msg(one.folded == row[i].folded, "row %d: %d", (int)i, one.folded);
-        ck_assert_double_eq(tg_get(y, 0), (double)(row[i].over_rows ? row[i].rows : row[i].rows * row[i].columns));
+        ck_assert_double_eq(tg_get(y, 0),
+                            (double)(row[i].over_rows ? row[i].rows : row[i].rows * row[i].columns));
         one.folded = 0;
     }
 }

@@ -16,7 +16,9 @@ INLINE D root_of_half(D x) { return sqrt(x); }
 INLINE D not_below_0(D x) { return x == -(double)INFINITY ? -x : x + 0; }
 #else
 INLINE D root_of_half(D x) { return (D)SQRT_F64(x); }
-INLINE D not_below_0(D x) { return where_set(x == -(double)INFINITY, -x) + where_set(x != -(double)INFINITY, x + 0); }
+INLINE D not_below_0(D x) {
+    return where_set(x == -(double)INFINITY, -x) + where_set(x != -(double)INFINITY, x + 0);
+}
 #endif
 
 /* scale x^p. A root has no sign at zero, and none at minus infinity. */

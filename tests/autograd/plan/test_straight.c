@@ -25,7 +25,8 @@ static void expect_same(const tg_tensor *a, const tg_tensor *b) {
     ck_assert_int_eq(tg_numel(a), tg_numel(b));
     for (int64_t i = 0; i < tg_numel(a); i++) {
         double v = tg_get(a, i), w = tg_get(b, i);
-        ck_assert_msg(memcmp(&v, &w, sizeof v) == 0 || (v != v && w != w), "element %d: %.17g and %.17g", (int)i, v, w);
+        ck_assert_msg(memcmp(&v, &w, sizeof v) == 0 || (v != v && w != w), "element %d: %.17g and %.17g",
+                      (int)i, v, w);
     }
 }
 
@@ -93,7 +94,8 @@ static tg_plan_stats train(stepper *f, pair user, tg_dtype dtype, int64_t n, FIL
         for (int k = 0; k < 2; k++) again[k] = copy(in[k] = numbers(dtype, n));
         expect_same(tg_plan_run_with(plan, 2, in), f(again, user.eager));
         expect_ok();
-        for (int k = 0; k < 2 && tg_has_grad(in[k]); k++) expect_same(tg_grad_of(in[k]), tg_grad_of(again[k]));
+        for (int k = 0; k < 2 && tg_has_grad(in[k]); k++)
+            expect_same(tg_grad_of(in[k]), tg_grad_of(again[k]));
         tg_tape_rewind(before);
     }
     tg_plan_stats s = tg_plan_stats_of(plan);
