@@ -95,8 +95,11 @@ INLINE V less_tanh(V h, curve t) {
     V one = vcopysign(K(1), t.y), rest = vcopysign(t.rest, t.y);
     return select(t.rest < K((S)0.5), (h - one) + rest, h - t.y);
 }
+#if !OWN_EXP
+INLINE V log1p_of_unit(V t) { return log1p_within(t); }
+#endif
 /* log(1 + e^x) */
-INLINE V vsoftplus(V x) { return vmax(x, K(0)) + log1p_within(vexp(-vabs(x))); }
+INLINE V vsoftplus(V x) { return vmax(x, K(0)) + log1p_of_unit(vexp(-vabs(x))); }
 /* log(1 + e^(beta x)) / beta, which for a small beta may be representable where e^(beta x) is not. */
 INLINE V softplus_beta(V x, V beta) {
     V t = x * beta, y = vsoftplus(t) / beta;

@@ -1,5 +1,5 @@
 /* Private. Part of core/kernels/simd/vector.h: v<name>, libm's function <name> lane by lane: SLEEF's 1.0-ulp forms (tanh
- * 3.5, erfc 1.5, hypot 0.5), and in vectors of f32 an e^x, an e^x - 1, an erf, a tanh, an lgamma and a digamma of our own. */
+ * 3.5, erfc 1.5, hypot 0.5), and in vectors of f32 an e^x, an e^x - 1, an erf, a tanh, an lgamma, a digamma, and log(1 + t) for t up to 1 of our own. */
 #ifndef TG_CORE_KERNELS_SIMD_LIBM_H
 #define TG_CORE_KERNELS_SIMD_LIBM_H
 
