@@ -24,8 +24,12 @@ static bool make_kernel(tg_program *p, int64_t at, tg_plan_map *m, const tg_stri
     tg_plan_extent *e = &p->extent[at];
     bool all = true;
     *k = (tg_plan_kernel){.run = m->run, .arg = m->arg, .stride = ones};
-    *e = (tg_plan_extent){
-        .map = m, .n = m->n, .cost = m->cost, .unit = TG_BLOCK / m->cost, .operands = (uint8_t)m->operands};
+    *e = (tg_plan_extent){.map = m,
+                          .n = m->n,
+                          .cost = m->cost,
+                          .unit = TG_BLOCK / m->cost,
+                          .operands = (uint8_t)m->operands,
+                          .rows = m->row > 0};
     for (int i = 0; i < m->operands; i++) {
         all = all && m->stride[i] == 1;
         e->size[i] = (uint8_t)(m->stride[i] * m->size[i]);
@@ -80,6 +84,7 @@ static void set_block(const tg_program *p, tg_part *part, int64_t c) {
     for (int group = rec->call[c].group; c < rec->n_calls && rec->call[c].group == group; c++)
         for (int i = 0; i < rec->call[c].maps; i++) {
             const tg_plan_map *m = &rec->map[rec->call[c].map + i];
+            if (m->row) part->row = m->row;
             for (int k = 0; k < m->operands; k++) {
                 const tg_memory *of = m->memory[k] >= 0 ? &rec->memory[m->memory[k]] : NULL;
                 if (m->size[k] > size) size = m->size[k];
@@ -129,7 +134,7 @@ void tg_plan_run_numbers(const tg_program *p, const tg_part *part) {
 typedef struct pass {
     const tg_plan_kernel *kernel;
     const tg_plan_extent *extent;
-    int64_t kernels, block, span; /* span: elements that one thread has at a time, whole blocks */
+    int64_t kernels, block, row, span; /* span: elements that one thread has at a time, whole blocks */
     const tg_part_sum *sum;
     int sums;
     const tg_group *group;
@@ -154,16 +159,22 @@ void tg_plan_run_kernels(const tg_program *p, const tg_part *part) {
     }
 }
 
-/* All kernels on the n elements behind the first `done`. */
+/* Where the operand's elements for those behind the first `done` are, in bytes from its beginning. */
+static inline int64_t offset_of(const pass *g, const tg_plan_extent *e, int o, int64_t done) {
+    if (e->local >> o & 1) return (e->wide >> o & 1 ? done % TG_SUM_CHUNK : 0) * e->size[o];
+    if (!e->rows || e->map->along[o] == TG_EACH) return done * e->size[o];
+    return e->map->along[o] == TG_SAME_ROW ? done % g->row * e->size[o] : done / g->row * e->map->size[o];
+}
+
+/* All kernels on the n elements behind the first `done`, which are in one row. */
 static void run_block(const pass *g, int64_t done, int64_t n, char *scratch) {
     for (int64_t i = 0; i < g->kernels; i++) {
         const tg_plan_kernel *k = &g->kernel[i];
         const tg_plan_extent *e = &g->extent[i];
         tg_operands at;
         for (int o = 0; o < e->operands; o++) {
-            int64_t from = e->wide >> o & 1 ? done % TG_SUM_CHUNK : e->local >> o & 1 ? 0 : done;
             char *base = e->local >> o & 1 ? scratch + (intptr_t)k->p.each[o] : k->p.each[o];
-            at.each[o] = base + from * e->size[o];
+            at.each[o] = base + offset_of(g, e, o, done);
         }
         k->run(n, &at, k->stride, k->arg);
     }
@@ -179,12 +190,14 @@ static void sum_chunks(const pass *g, int64_t done, const char *scratch) {
     }
 }
 
+static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+
 static void run_blocks(void *context, int64_t begin, int64_t end) {
     _Alignas(TG_ALIGN) char scratch[SCRATCH];
     const pass *g = context;
     int64_t last = end * g->span < g->extent->n ? end * g->span : g->extent->n;
     for (int64_t done = begin * g->span, n; done < last; done += n) {
-        n = last - done < g->block ? last - done : g->block;
+        n = min(last - done, g->row ? min(g->block - done % g->block, g->row - done % g->row) : g->block);
         run_block(g, done, n, scratch);
         if (g->sums && ((done + n) % TG_SUM_CHUNK == 0 || done + n == g->extent->n))
             sum_chunks(g, (done + n - 1) / TG_SUM_CHUNK * TG_SUM_CHUNK, scratch);
@@ -205,6 +218,7 @@ static pass pass_of(const tg_program *p, const tg_part *part) {
                   .extent = p->extent + part->first,
                   .kernels = part->end - part->first,
                   .block = part->block,
+                  .row = part->row,
                   .span = part->sums || part->group.run ? max(part->block, TG_SUM_CHUNK) : part->block,
                   .sum = part->sum,
                   .sums = part->sums};

@@ -13,8 +13,8 @@
 typedef struct value {
     int memory; /* -1: a number of the program's own */
     int64_t at;
-    int stride, size, number; /* number: of the variable v<number> */
-    int operand;              /* of the group; -1: it is not in memory */
+    int stride, along, size, number; /* number: of the variable v<number> */
+    int operand;                     /* of the group; -1: it is not in memory */
     bool written;
 } value;
 
@@ -39,7 +39,7 @@ static value *find(const emitter *e, const tg_plan_map *m, int k) {
     for (int i = 0; i < e->values; i++) {
         value *v = &e->value[i];
         if (m->memory[k] >= 0 && v->memory == m->memory[k] && v->at == m->at[k] &&
-            v->stride == m->stride[k] && v->size == m->size[k])
+            v->stride == m->stride[k] && v->along == m->along[k] && v->size == m->size[k])
             return v;
     }
     return NULL;
@@ -47,21 +47,23 @@ static value *find(const emitter *e, const tg_plan_map *m, int k) {
 
 static value *add_value(emitter *e, const tg_plan_map *m, int k, int operand) {
     value *v = &e->value[e->values++];
-    *v = (value){m->memory[k], m->at[k], m->stride[k], m->size[k], e->variables++, operand, false};
+    *v = (value){m->memory[k], m->at[k],       m->stride[k], m->along[k],
+                 m->size[k],   e->variables++, operand,      false};
     return v;
 }
 
 static void load(emitter *e, const value *v) {
-    const char *type = v->size == 1 ? "M" : "V";
-    fprintf(e->file, "    %s v%d = ", type, v->number);
-    if (v->size == 1)
-        fprintf(e->file,
-                v->stride ? "load_truth((const unsigned char *)at[%d], i, m);"
-                          : "at[%d][0] ? first(W) : first(0);",
-                v->operand);
+    static const char *const rows[] = {[TG_SAME_ROW] = "i % ROW", [TG_ONE_A_ROW] = "i / ROW"};
+    const char *place = v->along != TG_EACH ? rows[v->along] : v->stride ? "i" : "0";
+    fprintf(e->file, v->size == 1 ? "    M v%d = " : "    V v%d = ", v->number);
+    if (v->size == 1 && v->stride)
+        fprintf(e->file, "load_truth((const unsigned char *)at[%d], %s, m);\n", v->operand, place);
+    else if (v->size == 1)
+        fprintf(e->file, "at[%d][%s] ? first(W) : first(0);\n", v->operand, place);
+    else if (v->stride)
+        fprintf(e->file, "load((const S *)at[%d], %s, m);\n", v->operand, place);
     else
-        fprintf(e->file, v->stride ? "load((const S *)at[%d], i, m);" : "K(*(const S *)at[%d]);", v->operand);
-    fputc('\n', e->file);
+        fprintf(e->file, "K(((const S *)at[%d])[%s]);\n", v->operand, place);
 }
 
 /* The number of the variable that holds operand k of the kernel, which is loaded where it is not there yet. */
@@ -148,6 +150,7 @@ static bool for_each(emitter *e, const tg_part *part, each_kernel *f, void *cont
 /* Whether there is an expression for each kernel, all of one type; how many operands they have. */
 typedef struct kind {
     int dtype, operands;
+    int64_t row;
 } kind;
 static bool look(emitter *e, const tg_plan_call *c, const tg_plan_map *m, int64_t number, void *context) {
     kind *k = context;
@@ -156,7 +159,8 @@ static bool look(emitter *e, const tg_plan_call *c, const tg_plan_map *m, int64_
     if (!tg_expression_of(m->run, &x) || x.kind == TG_FOLD || (number > 0 && x.dtype != k->dtype))
         return false;
     k->dtype = x.dtype, k->operands += m->operands;
-    return true;
+    if (m->row) k->row = m->row;
+    return m->row % tg_kernels_for(x.dtype)->lanes == 0; /* vectors do not go from one row to the next */
 }
 
 static bool emit_kernel(emitter *e, const tg_plan_call *c, const tg_plan_map *m, int64_t number, void *context) {
@@ -247,6 +251,7 @@ static bool emit_group(FILE *file, tg_program *p, tg_part *part, const kind *k) 
             "INLINE void step_%" PRId64
             "(int64_t i, int64_t m, char *const *restrict at, const S *restrict arg%s) {\n    (void)arg;\n",
             kernels_of(part), number, part->sums ? ", V *restrict sum" : "");
+    if (k->row) fprintf(file, "    const int64_t ROW = %" PRId64 ";\n", k->row);
     for_each(&e, part, emit_kernel, part);
     put_sums(&e, part);
     store_all(&e);

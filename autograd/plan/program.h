@@ -40,6 +40,7 @@ typedef struct tg_plan_extent {    /* and on what */
     uint8_t size[TG_MAX_OPERANDS]; /* bytes to the operand's next element; 0: it stays */
     uint8_t local; /* bit k: p.each[k] is an offset into the scratch of the thread that runs the block, */
     uint8_t wide;  /* bit k: where a whole chunk of a sum has room */
+    bool rows;     /* some operand is broadcast in rows */
     uint8_t operands;
 } tg_plan_extent;
 
@@ -87,6 +88,7 @@ typedef struct tg_part {
     int64_t first, end;       /* of calls, or of kernels */
     int64_t call;             /* the first; the last is before the next part's */
     int64_t block;            /* elements */
+    int64_t row;              /* of what is broadcast in rows; 0: nothing is */
     int64_t apart;            /* bytes from one block of scratch to the next */
     tg_group group;           /* BLOCKS; its dtype, STRAIGHT */
     int body;                 /* STRAIGHT: which function it is, many parts may have one; -1: none */

@@ -36,10 +36,14 @@ static tg_recorder *self(tg_listener *l) { return (tg_recorder *)(void *)l; }
 
 /* ---- elementwise kernels ---- */
 
-/* Operand k: where it is, for now. False where it is not one run of elements. */
+/* Operand k: where it is, for now. False where it is neither one run of elements nor, in the same rows as others, broadcast. */
 static bool note_operand(tg_recorder *r, tg_plan_map *m, int k, const tg_array *a) {
-    int64_t stride = tg_flat_stride(a);
+    int64_t stride = tg_flat_stride(a), row = m->row;
     size_t size = tg_dtype_size((tg_dtype)a->dtype);
+    if (stride < 0 && k > 0 && (m->along[k] = (uint8_t)tg_broadcast_in_rows(a, &row)) != TG_EACH) {
+        if (m->row && m->row != row) return false;
+        m->row = row, stride = m->along[k] == TG_SAME_ROW;
+    }
     m->stride[k] = (uint8_t)stride, m->size[k] = (uint8_t)size;
     m->at[k] = (int64_t)(intptr_t)a->data, m->memory[k] = -1;
     r->buffer[r->maps][k] = a->buffer;

@@ -53,15 +53,21 @@ typedef struct tg_operand {
     const tg_array *a; /* its layout, which others may share; data and buffer are NULL. NULL: absent */
 } tg_operand;
 
-/* An elementwise kernel that a call has run, on arrays that are one run of n elements each. */
+/* How the elements of an operand follow from those of the result: each its own, or one for all; where the result is rows of `row`
+ * elements, the same elements in each row, or one for each row. */
+enum { TG_EACH, TG_SAME_ROW, TG_ONE_A_ROW };
+
+/* An elementwise kernel that a call has run, on arrays that are one run of n elements each, or are broadcast to one in rows. */
 typedef struct tg_plan_map {
     tg_run *run;
     int64_t n, cost;
+    int64_t row; /* 0: no operand is broadcast in rows */
     double arg[2];
     int operands;
     int memory[TG_MAX_OPERANDS];     /* -1: `number` */
     int64_t at[TG_MAX_OPERANDS];     /* bytes from the memory's base; while the call runs, the address */
-    uint8_t stride[TG_MAX_OPERANDS]; /* 1, or 0: one element for all */
+    uint8_t stride[TG_MAX_OPERANDS]; /* 1, or 0: one element for all, or for all of a row */
+    uint8_t along[TG_MAX_OPERANDS];  /* TG_EACH .. */
     uint8_t size[TG_MAX_OPERANDS];   /* bytes of an element */
     uint64_t number;                 /* an operand that is a single number of the kernel's caller */
 } tg_plan_map;
@@ -191,6 +197,10 @@ tg_status tg_recorder_storing(const tg_slot *s);
 tg_status tg_recorder_stored(const tg_slot *s, const tg_array *g);
 
 #define TG_DIFFERENCE 320 /* bytes of the text */
+
+/* For an array that is no single run, but broadcast to one in rows: how (TG_SAME_ROW, TG_ONE_A_ROW) and the length of a row;
+ * TG_EACH: it is not. */
+int tg_broadcast_in_rows(const tg_array *a, int64_t *row);
 
 /* NULL where both are the same, else what differs, a static text or `why`. Where the kernels of one call asked for
  * their buffers in another order, b no longer knows which is which. */

@@ -20,6 +20,7 @@ typedef struct scheduler {
     int64_t *place;                        /* by memory: where the group reads or writes it first */
     tg_plan_call *before, *group, *behind; /* of the calls in the window */
     int64_t n_before, n_group, n_behind, n;
+    int64_t row; /* of the group's broadcasts; 0: there are none */
     bool stored; /* a gradient, by a call behind */
 } scheduler;
 
@@ -29,7 +30,7 @@ static int64_t elements(const tg_recording *rec, const tg_plan_call *c) {
 
 /* Operand k's element i lies at the same address for every i where this number is the same. */
 static int64_t place_of(const tg_plan_map *m, int k) {
-    int64_t at = m->at[k] * 16 + m->size[k];
+    int64_t at = (m->at[k] * 16 + m->size[k]) * 4 + m->along[k];
     return m->stride[k] ? at : -1 - at;
 }
 
@@ -115,8 +116,10 @@ static bool are_apart(const tg_plan_map *a, const tg_plan_map *b) {
 static bool can_join(const scheduler *s, const tg_plan_call *c) {
     if (!c->lowered || c->maps == 0) return false;
     const tg_plan_map *map = &s->rec->map[c->map];
+    int64_t row = s->row;
     for (int i = 0; i < c->maps; i++) {
-        if (map[i].n != s->n) return false;
+        if (map[i].n != s->n || (map[i].row && row && map[i].row != row)) return false;
+        if (map[i].row) row = map[i].row;
         for (int k = 0; k < map[i].operands; k++)
             if (is_apart(s, &map[i], k)) return false;
         for (int k = 0; k <= i; k++)
@@ -128,6 +131,7 @@ static bool can_join(const scheduler *s, const tg_plan_call *c) {
 static void join(scheduler *s, const tg_plan_call *c) {
     for (int i = 0; i < c->maps; i++) {
         const tg_plan_map *m = &s->rec->map[c->map + i];
+        if (m->row) s->row = m->row;
         for (int k = 0; k < m->operands; k++) {
             if (m->memory[k] < 0) continue;
             uint8_t *mark = &s->mark[m->memory[k]];
@@ -181,7 +185,7 @@ static int64_t group_from(scheduler *s, int64_t first, int number) {
     tg_recording *rec = s->rec;
     memset(s->mark, 0, (size_t)rec->n_memories);
     s->n = elements(rec, &rec->call[first]);
-    s->n_before = s->n_group = s->n_behind = 0, s->stored = false;
+    s->n_before = s->n_group = s->n_behind = s->row = 0, s->stored = false;
     int64_t end = first;
     for (; end < rec->n_calls && end - first < WINDOW && !is_barrier(&rec->call[end]); end++)
         sort_in(s, &rec->call[end]);
@@ -307,6 +311,16 @@ static void find_slots(tg_recording *rec) {
     }
 }
 
+/* Outside of a group the op knows better than a kernel a row how to walk over what is broadcast. */
+static void leave_rows(tg_recording *rec) {
+    for (int64_t c = 0; c < rec->n_calls; c++) {
+        tg_plan_call *call = &rec->call[c];
+        bool rows = false;
+        for (int i = 0; i < call->maps; i++) rows = rows || rec->map[call->map + i].row;
+        if (rows && !call->group) call->lowered = false, call->maps = 0;
+    }
+}
+
 bool tg_schedule(tg_recording *rec) {
     size_t calls = (size_t)WINDOW * sizeof(tg_plan_call), memories = (size_t)rec->n_memories + 1;
     size_t bytes = 3 * calls + memories * (sizeof(int64_t) + 1);
@@ -330,5 +344,6 @@ bool tg_schedule(tg_recording *rec) {
     find_lives(rec);
     find_local(rec);
     find_slots(rec);
+    leave_rows(rec);
     return true;
 }

@@ -237,6 +237,54 @@ START_TEST(test_a_group_changes_memory_of_the_caller) {
 }
 END_TEST
 
+/* ---- what is broadcast in rows ---- */
+
+typedef struct rows {
+    int64_t m, n;
+} rows;
+
+/* A row for all rows, a number and a truth value for each row, and their sum. in[0] has m n elements, of which in[1] uses
+ * some. */
+static tg_tensor *in_rows(tg_tensor *const *in, void *user) {
+    const rows *r = user;
+    tg_tensor *x = tg_reshape(in[0], r->m, r->n);
+    tg_tensor *row = tg_slice(in[1], 0, 1, r->n + 1, 1),
+              *column = tg_reshape(tg_slice(in[1], 0, 0, r->m, 1), r->m, 1);
+    tg_tensor *y = tg_add(tg_mul(tg_tanh(x), column), row);
+    y = tg_where(tg_gt(column, tg_zeros_like(column)), tg_sigmoid(y),
+                 tg_where(tg_gt(row, tg_zeros_like(row)), tg_neg(y), x));
+    y = tg_mul(tg_square(y), tg_exp(row));
+    tg_backward(tg_sum(y));
+    return y;
+}
+
+START_TEST(test_broadcasts_in_rows_join_a_group) {
+    static const rows size[] = {{40, 256}, {7, 512}, {33, 200}, {3, 1024 + 64}, {256, 127}, {300, 16}};
+    const rows *r = &size[_i];
+    for (tg_dtype dtype = TG_F32; dtype <= TG_F64; dtype++)
+        for (int compile = 0; compile < 2; compile++) {
+            tg_plan *plan = tg_plan_new(in_rows, (void *)(uintptr_t)r, .compile = compile);
+            for (int i = 0; i < 7; i++) {
+                tg_mark before = tg_tape_mark();
+                tg_tensor *in[2], *again[2];
+                for (int k = 0; k < 2; k++) again[k] = copy(in[k] = numbers(dtype, r->m * r->n));
+                tg_set_num_threads(1 + i % 3);
+                expect_same(tg_plan_run_with(plan, 2, in), in_rows(again, (void *)(uintptr_t)r));
+                expect_ok();
+                for (int k = 0; k < 2; k++) expect_same(tg_grad_of(in[k]), tg_grad_of(again[k]));
+                tg_tape_rewind(before);
+            }
+            tg_plan_stats s = tg_plan_stats_of(plan);
+            ck_assert_int_eq(s.replayed, 5);
+            ck_assert_int_gt(s.groups, 0);
+            if (r->n >= 128) ck_assert_int_gt(s.fused, 6); /* shorter rows stay with the op */
+            if (compile && r->n % 16 == 0) ck_assert_int_eq(s.compiled, s.groups);
+            tg_plan_free(plan);
+        }
+    tg_set_num_threads(1);
+}
+END_TEST
+
 static void *run_shared(void *plan) {
     for (int i = 0; i < 20; i++) {
         tg_mark before = tg_tape_mark();
@@ -421,6 +469,7 @@ TCase *tcase_compile(void) {
     tcase_add_loop_test(t, test_a_group_ends_in_sums, 0, 2);
     tcase_add_test(t, test_integers_are_run_by_blocks);
     tcase_add_test(t, test_a_group_changes_memory_of_the_caller);
+    tcase_add_loop_test(t, test_broadcasts_in_rows_join_a_group, 0, 6);
     tcase_add_test(t, test_threads_share_compiled_groups);
     tcase_add_test(t, test_what_was_compiled_is_kept);
     tcase_add_loop_test(t, test_a_bad_file_is_made_again, 0, 6);
