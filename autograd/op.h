@@ -71,9 +71,13 @@ TG_API void tg_no_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **
 struct tg_op {
     const char *name;    /* the public function's name without tg_, as in PyTorch where it has one */
     const char *formula; /* "out = a * b", for the reference and the printed tape */
-    const char *kink;    /* the subgradient chosen where the derivative does not exist; NULL: none needed */
-    int n_in;            /* number of inputs (at most 16), or TG_VARIADIC */
-    int n_out;           /* 1 to TG_MAX_OUT; 0 means 1 */
+    /* The gradient as text, for the same readers: "da = dout * b; db = dout * a". One assignment for each input that gets a gradient,
+     * separated by "; ", with the names of `formula` and d before them: dout is dL/dout, dx is dL/dx before it is summed to x's
+     * shape. Attributes stand by their names. docs/add-an-op.md says how it is written. NULL where grad is TG_NO_GRAD or NULL. */
+    const char *rule;
+    const char *kink; /* the subgradient chosen where the derivative does not exist; NULL: none needed */
+    int n_in;         /* number of inputs (at most 16), or TG_VARIADIC */
+    int n_out;        /* 1 to TG_MAX_OUT; 0 means 1 */
 
     unsigned save;     /* which inputs and outputs the gradient reads the elements of */
     unsigned save_f64; /* the same where input 0 is f64 and the rule reads others then; 0: as save */

@@ -106,23 +106,37 @@ static tg_tensor *sigmoid_slope(tg_tensor *x, tg_tensor *y) {
 
 #define FROM_Y "; in f32 the derivative is made of out: off by 1e-7 at most, by 1e-5 of itself from |x| = "
 
-/* name, kernel, formula, kink, derivative times g (of x = in 0, y = out) */
+/* name, kernel, formula, rule, kink, derivative times g (of x = in 0, y = out) */
 #define ROWS(ROW) \
-    ROW(relu, RELU, "max(x, 0)", "0 at 0", tg_masked_fill(g, tg_le(y, number(y, 0)), 0)) \
-    ROW(tanh, TANH, "tanh x" FROM_Y "3 on", NULL, tg_mul(g, tanh_slope(x, y))) \
-    ROW(sigmoid, SIGMOID, "1 / (1 + e^-x)" FROM_Y "5 on", NULL, tg_mul(g, sigmoid_slope(x, y))) \
-    ROW(softplus, SOFTPLUS, "log(1 + e^x)", NULL, tg_mul(g, tg_sigmoid_derivative(x, 0))) \
-    ROW(logsigmoid, LOGSIGMOID, "-log(1 + e^-x)", NULL, tg_mul(g, tg_sigmoid_derivative(tg_neg(x), 0))) \
-    ROW(selu, SELU, "1.0507 (x > 0 ? x : 1.67326 (e^x - 1))", "that of the left at 0", \
-        exponential_side(tg_mul_scalar(g, SELU_SCALE), x, 1, SELU_ALPHA)) \
-    ROW(gelu, GELU, "x Phi(x)", NULL, tg_mul(g, gelu_slope(x))) \
-    ROW(gelu_tanh, GELU_TANH, "x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2", NULL, \
-        tg_mul(g, gelu_tanh_slope(x))) \
-    ROW(silu, SILU, "x / (1 + e^-x)", NULL, tg_mul(g, silu_slope(x))) \
-    ROW(mish, MISH, "x tanh(log(1 + e^x))", NULL, tg_mul(g, mish_slope(x))) \
-    ROW(softsign, SOFTSIGN, "x / (1 + |x|)", NULL, over_twice(g, tg_affine(tg_abs(x), 1, 1))) \
-    ROW(hardsigmoid, HARDSIGMOID, "min(max(x + 3, 0), 6) / 6", "0 at -3 and 3", hardsigmoid_side(g, x)) \
-    ROW(hardswish, HARDSWISH, "x min(max(x + 3, 0), 6) / 6", "0 at -3, 1 at 3", hardswish_side(g, x))
+    ROW(relu, RELU, "max(x, 0)", "dx = dout where x > 0, else 0", "0 at 0", \
+        tg_masked_fill(g, tg_le(y, number(y, 0)), 0)) \
+    ROW(tanh, TANH, "tanh(x)" FROM_Y "3 on", "dx = dout * (1 - out^2)", NULL, tg_mul(g, tanh_slope(x, y))) \
+    ROW(sigmoid, SIGMOID, "1 / (1 + e^-x)" FROM_Y "5 on", "dx = dout * out * (1 - out)", NULL, \
+        tg_mul(g, sigmoid_slope(x, y))) \
+    ROW(softplus, SOFTPLUS, "log(1 + e^x)", "dx = dout / (1 + e^-x)", NULL, \
+        tg_mul(g, tg_sigmoid_derivative(x, 0))) \
+    ROW(logsigmoid, LOGSIGMOID, "-log(1 + e^-x)", "dx = dout / (1 + e^x)", NULL, \
+        tg_mul(g, tg_sigmoid_derivative(tg_neg(x), 0))) \
+    ROW(selu, SELU, "1.0507009873554805 * x where x > 0, else 1.7580993408473769 * (e^x - 1)", \
+        "dx = dout * 1.0507009873554805 where x > 0, else dout * 1.7580993408473769 * e^x", \
+        "that of the left at 0", exponential_side(tg_mul_scalar(g, SELU_SCALE), x, 1, SELU_ALPHA)) \
+    ROW(gelu, GELU, "x * Phi(x); Phi(x) = (1 + erf(x / sqrt(2))) / 2", \
+        "dx = dout * (Phi(x) + x * e^(-x^2 / 2) / sqrt(2 * pi))", NULL, tg_mul(g, gelu_slope(x))) \
+    ROW(gelu_tanh, GELU_TANH, "x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2", \
+        "t = tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)); dx = dout * (1 + t + x * (1 - t^2) * sqrt(2 / pi) * (1 + 0.134145 * x^2)) / 2", \
+        NULL, tg_mul(g, gelu_tanh_slope(x))) \
+    ROW(silu, SILU, "x * sigmoid(x)", "dx = dout * (sigmoid(x) + out * (1 - sigmoid(x)))", NULL, \
+        tg_mul(g, silu_slope(x))) \
+    ROW(mish, MISH, "x * tanh(log(1 + e^x))", \
+        "t = tanh(log(1 + e^x)); dx = dout * (t + x * (1 - t^2) * sigmoid(x))", NULL, \
+        tg_mul(g, mish_slope(x))) \
+    ROW(softsign, SOFTSIGN, "x / (1 + |x|)", "dx = dout / (1 + |x|)^2", NULL, \
+        over_twice(g, tg_affine(tg_abs(x), 1, 1))) \
+    ROW(hardsigmoid, HARDSIGMOID, "min(max(x + 3, 0), 6) / 6", "dx = dout / 6 where -3 < x < 3, else 0", \
+        "0 at -3 and 3", hardsigmoid_side(g, x)) \
+    ROW(hardswish, HARDSWISH, "x * min(max(x + 3, 0), 6) / 6", \
+        "dx = 0 where x <= -3, dout * (2 * x + 3) / 6 where x < 3, else dout", "0 at -3, 1 at 3", \
+        hardswish_side(g, x))
 
 tg_tensor *tg_relu(tg_tensor *x) { return tg_apply1(&tg_op_relu, x, NULL); }
 tg_tensor *tg_tanh(tg_tensor *x) { return tg_apply1(&tg_op_tanh, x, NULL); }
@@ -176,16 +190,20 @@ static tg_tensor *softplus_side(tg_tensor *g, tg_tensor *x, double beta, double 
     return tg_where(above(steep, threshold), g, tg_mul(g, steep_sigmoid(x, beta)));
 }
 
-UNARY_OP_WITH(leaky_relu, LEAKY_RELU, "x > 0 ? x : slope * x", "slope at 0", tg_infer_same,
+UNARY_OP_WITH(leaky_relu, LEAKY_RELU, "x where x > 0, else slope * x",
+              "dx = dout where x > 0, else dout * slope", "slope at 0", tg_infer_same,
               tg_where(above(x, 0), g, tg_mul_scalar(g, p[0])))
-UNARY_OP_WITH(elu, ELU, "x > 0 ? x : alpha (e^x - 1)", "alpha at 0", tg_infer_same,
+UNARY_OP_WITH(elu, ELU, "x where x > 0, else alpha * (e^x - 1)",
+              "dx = dout where x > 0, else dout * alpha * e^x", "alpha at 0", tg_infer_same,
               exponential_side(g, x, 1, p[0]))
-UNARY_OP_WITH(celu, CELU, "x > 0 ? x : alpha (e^(x/alpha) - 1)", NULL, divisor_infer,
+UNARY_OP_WITH(celu, CELU, "x where x > 0, else alpha * (e^(x / alpha) - 1)",
+              "dx = dout where x > 0, else dout * e^(x / alpha)", NULL, divisor_infer,
               exponential_side(g, x, p[0], 1))
-UNARY_OP_WITH(softplus_beta, SOFTPLUS, "log(1 + e^(beta x)) / beta, x above the threshold", NULL,
-              divisor_infer, softplus_side(g, x, p[0], p[1]))
-UNARY_OP_WITH(hardtanh, HARDTANH, "min(max(x, lo), hi)", "0 at the bounds", bounds_infer,
-              hardtanh_side(g, x, p[0], p[1]))
+UNARY_OP_WITH(softplus_beta, SOFTPLUS, "x where beta * x > threshold, else log(1 + e^(beta * x)) / beta",
+              "dx = dout where beta * x > threshold, else dout / (1 + e^(-beta * x))", NULL, divisor_infer,
+              softplus_side(g, x, p[0], p[1]))
+UNARY_OP_WITH(hardtanh, HARDTANH, "min(max(x, lo), hi)", "dx = dout where lo < x < hi, else 0",
+              "0 at the bounds", bounds_infer, hardtanh_side(g, x, p[0], p[1]))
 
 /* clang-format off */
 #define PARAMETERS(...) &(tg_parameters){{__VA_ARGS__}}

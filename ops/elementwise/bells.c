@@ -57,7 +57,8 @@ static void sigmoid_derivative_grad(const tg_node *n, tg_tensor *const *dout, tg
 
 const tg_op tg_op_sigmoid_derivative = {
     .name = "sigmoid_derivative",
-    .formula = "out = the derivative of sigmoid(scale x) of the given order",
+    .formula = "out = sigmoid_derivative(order, scale, x); the derivative of this order of sigmoid(scale * x)",
+    .rule = "dx = dout * sigmoid_derivative(order + 1, scale, x)",
     .n_in = 1,
     .elementwise = true,
     .save = TG_IN(0),
@@ -115,7 +116,8 @@ static void gaussian_derivative_grad(const tg_node *n, tg_tensor *const *dout, t
 
 const tg_op tg_op_gaussian_derivative = {
     .name = "gaussian_derivative",
-    .formula = "out = the derivative of e^(-scale x^2) of the given order",
+    .formula = "out = gaussian_derivative(order, scale, x); the derivative of this order of e^(-scale * x^2)",
+    .rule = "dx = dout * gaussian_derivative(order + 1, scale, x)",
     .n_in = 1,
     .elementwise = true,
     .save = TG_IN(0),

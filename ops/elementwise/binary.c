@@ -160,32 +160,44 @@ GRAD_KERNEL(logaddexp, LOGADDEXP_SLOPE, A, B, LOGADDEXP_SLOPE, B, A, 1)
 #define IN_2 (TG_IN(0) | TG_IN(1))
 #define OUT TG_OUT(0)
 
-/* name, kernel, inputs, saves, formula, kink, kernel of the gradient, derivatives times g by a and by b */
+/* name, kernel, inputs, saves, formula, rule, kink, kernel of the gradient, derivatives times g by a and by b */
 #define ROWS(ROW) \
-    ROW(pow, POW, FLOATS, IN_2 | OUT, "a^b", "0 by a at b = 0; 0 by b, to any order, at a = 0 <= b", \
-        pow_grad_kernel, tg_mul(g, pow_by_base(a, b, y)), tg_mul(g, pow_by_exponent(a, b, y))) \
-    ROW(maximum, MAXIMUM, NUMBERS, IN_2, "max(a, b)", "1/2 each where equal", NULL, \
-        share(g, a, b, tg_lt(a, b)), share(g, a, b, tg_gt(a, b))) \
-    ROW(minimum, MINIMUM, NUMBERS, IN_2, "min(a, b)", "1/2 each where equal", NULL, \
-        share(g, a, b, tg_gt(a, b)), share(g, a, b, tg_lt(a, b))) \
-    ROW(fmod, FMOD, FLOATS, IN_2 | OUT, "a - b trunc(a/b)", "1 and -a/b at the jumps", NULL, g, \
+    ROW(pow, POW, FLOATS, IN_2 | OUT, "a^b", \
+        "da = 0 where b = 0, else dout * b * a^(b - 1); db = 0 where a = 0 <= b, else dout * out * log(a)", \
+        "0 by a at b = 0; 0 by b, to any order, at a = 0 <= b", pow_grad_kernel, \
+        tg_mul(g, pow_by_base(a, b, y)), tg_mul(g, pow_by_exponent(a, b, y))) \
+    ROW(maximum, MAXIMUM, NUMBERS, IN_2, "max(a, b)", \
+        "da = dout where a > b, dout / 2 where a = b, else 0; db = dout where b > a, dout / 2 where a = b, else 0", \
+        "1/2 each where equal", NULL, share(g, a, b, tg_lt(a, b)), share(g, a, b, tg_gt(a, b))) \
+    ROW(minimum, MINIMUM, NUMBERS, IN_2, "min(a, b)", \
+        "da = dout where a < b, dout / 2 where a = b, else 0; db = dout where b < a, dout / 2 where a = b, else 0", \
+        "1/2 each where equal", NULL, share(g, a, b, tg_gt(a, b)), share(g, a, b, tg_lt(a, b))) \
+    ROW(fmod, FMOD, FLOATS, IN_2 | OUT, "a - b * trunc(a / b)", "da = dout; db = -dout * trunc(a / b)", \
+        "1 and -a/b at the jumps", NULL, g, tg_neg(tg_mul(g, quotient(a, b, y)))) \
+    ROW(remainder, REMAINDER, FLOATS, IN_2 | OUT, "a - b * floor(a / b)", \
+        "da = dout; db = -dout * floor(a / b)", "1 and -a/b at the jumps", NULL, g, \
         tg_neg(tg_mul(g, quotient(a, b, y)))) \
-    ROW(remainder, REMAINDER, FLOATS, IN_2 | OUT, "a - b floor(a/b)", "1 and -a/b at the jumps", NULL, g, \
-        tg_neg(tg_mul(g, quotient(a, b, y)))) \
-    ROW(atan2, ATAN2, FLOATS, IN_2, "the angle of (x = b, y = a)", "0 at (0, 0)", atan2_grad_kernel, \
-        tg_mul(g, over_square(b, a)), tg_neg(tg_mul(g, over_square(a, b)))) \
-    ROW(hypot, HYPOT, FLOATS, IN_2, "sqrt(a^2 + b^2)", "0 at (0, 0)", hypot_grad_kernel, \
-        tg_mul(g, direction(a, b)), tg_mul(g, direction(b, a))) \
-    ROW(xlogy, XLOGY, FLOATS, IN_2, "a log b", "0 to any order where a = 0 and b <= 0", NULL, \
-        tg_mul(g, xlogy_log(a, b)), tg_mul(g, xlogy_quotient(a, b))) \
-    ROW(logaddexp, LOGADDEXP, FLOATS, IN_2, "log(e^a + e^b)", "0 at equal infinities", \
+    ROW(atan2, ATAN2, FLOATS, IN_2, "atan2(a, b); the angle of the point (b, a)", \
+        "r = a^2 + b^2; da = dout * b / r where r > 0, else 0; db = -dout * a / r where r > 0, else 0", \
+        "0 at (0, 0)", atan2_grad_kernel, tg_mul(g, over_square(b, a)), tg_neg(tg_mul(g, over_square(a, b)))) \
+    ROW(hypot, HYPOT, FLOATS, IN_2, "sqrt(a^2 + b^2)", \
+        "da = dout * a / out where out > 0, else 0; db = dout * b / out where out > 0, else 0", \
+        "0 at (0, 0)", hypot_grad_kernel, tg_mul(g, direction(a, b)), tg_mul(g, direction(b, a))) \
+    ROW(xlogy, XLOGY, FLOATS, IN_2, "0 where a = 0, else a * log(b)", \
+        "da = 0 where a = 0 and b <= 0, else dout * log(b); db = 0 where a = 0 and b <= 0, else dout * a / b", \
+        "0 to any order where a = 0 and b <= 0", NULL, tg_mul(g, xlogy_log(a, b)), \
+        tg_mul(g, xlogy_quotient(a, b))) \
+    ROW(logaddexp, LOGADDEXP, FLOATS, IN_2, "log(e^a + e^b)", \
+        "da = dout / (1 + e^(b - a)); db = dout / (1 + e^(a - b))", "0 at equal infinities", \
         logaddexp_grad_kernel, tg_mul(g, logaddexp_share(a, b)), tg_mul(g, logaddexp_share(b, a))) \
-    ROW(half_square_over, HALF_SQUARE_OVER, FLOATS, IN_2, "a^2 / (2 b)", NULL, NULL, \
-        tg_mul(g, tg_div(a, b)), half_square_slope(g, tg_div(a, b))) \
-    ROW(copysign, COPYSIGN, FLOATS, IN_1 | OUT, "|a| with the sign of b", "0 by a at a = 0, 0 by b", NULL, \
+    ROW(half_square_over, HALF_SQUARE_OVER, FLOATS, IN_2, "a^2 / (2 * b)", \
+        "da = dout * a / b; db = -dout * (a / b)^2 / 2", NULL, NULL, tg_mul(g, tg_div(a, b)), \
+        half_square_slope(g, tg_div(a, b))) \
+    ROW(copysign, COPYSIGN, FLOATS, IN_1 | OUT, "|a| where b >= 0, else -|a|; -0 counts as negative", \
+        "da = dout * sign(a) * sign(out); db = 0", "0 by a at a = 0, 0 by b", NULL, \
         tg_mul(g, tg_mul(tg_sign(a), tg_sign(y))), tg_zeros_like(g))
 
-#define DEFINE(NAME, KERNEL, INFER, SAVES, FORMULA, KINK, GRAD_KERNEL, BY_A, BY_B) \
+#define DEFINE(NAME, KERNEL, INFER, SAVES, FORMULA, RULE, KINK, GRAD_KERNEL, BY_A, BY_B) \
     static tg_status NAME##_forward(const tg_call *call) { return map(call, TG_BINARY_##KERNEL); } \
     static void NAME##_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) { \
         tg_tensor *g = dout[0], *a = n->in[0], *b = n->in[1], *y = n->out[0]; \
@@ -196,6 +208,7 @@ GRAD_KERNEL(logaddexp, LOGADDEXP_SLOPE, A, B, LOGADDEXP_SLOPE, B, A, 1)
     const tg_op tg_op_##NAME = { \
         .name = #NAME, \
         .formula = "out = " FORMULA, \
+        .rule = RULE, \
         .kink = KINK, \
         .n_in = 2, \
         .elementwise = true, \
@@ -242,7 +255,9 @@ static tg_tensor *pow_scalar_side(tg_tensor *g, tg_tensor *x, double p) {
     return p == 0 ? tg_zeros_like(g) : tg_mul(g, pow_scalar_slope(x, p));
 }
 
-UNARY_OP_WITH(pow_scalar, POW_SCALAR, "x^exponent", NULL, tg_infer_same, pow_scalar_side(g, x, p[0]))
+UNARY_OP_WITH(pow_scalar, POW_SCALAR, "x^exponent",
+              "dx = 0 where exponent = 0, else dout * exponent * x^(exponent - 1)", NULL, tg_infer_same,
+              pow_scalar_side(g, x, p[0]))
 
 tg_tensor *tg_pow_scalar(tg_tensor *x, double exponent) {
     return tg_apply1(&tg_op_pow_scalar, x, &(tg_parameters){{exponent, 0}});

@@ -50,7 +50,8 @@ static void lerp_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
 
 const tg_op tg_op_lerp = {
     .name = "lerp",
-    .formula = "out = a + w (b - a)",
+    .formula = "out = a + w * (b - a)",
+    .rule = "da = dout * (1 - w); db = dout * w; dw = dout * (b - a)",
     .n_in = 3,
     .elementwise = true,
     .save = TG_IN(0) | TG_IN(1) | TG_IN(2),

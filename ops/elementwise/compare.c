@@ -93,7 +93,8 @@ static tg_status where_grad_kernel(const tg_node *n, const tg_array *const *dout
 
 const tg_op tg_op_where = {
     .name = "where",
-    .formula = "out = condition ? a : b",
+    .formula = "out = a where condition, else b",
+    .rule = "da = dout where condition, else 0; db = 0 where condition, else dout",
     .n_in = 3,
     .elementwise = true,
     .of_kernels = true,
@@ -147,7 +148,8 @@ static tg_status masked_fill_grad_kernel(const tg_node *n, const tg_array *const
 
 const tg_op tg_op_masked_fill = {
     .name = "masked_fill",
-    .formula = "out = mask ? value : x",
+    .formula = "out = value where mask, else x",
+    .rule = "dx = 0 where mask, else dout",
     .n_in = 2,
     .elementwise = true,
     .of_kernels = true,

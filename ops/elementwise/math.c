@@ -54,43 +54,50 @@ static tg_tensor *signed_by(tg_tensor *x, tg_tensor *t) {
 
 #define STEP "0 at the jumps"
 
-/* name, kernel, formula, kink, derivative times g (of x = in 0, y = out) */
+/* name, kernel, formula, rule, kink, derivative times g (of x = in 0, y = out) */
 #define ROWS(ROW) \
-    ROW(exp, EXP, "e^x", NULL, tg_mul(g, y)) \
-    ROW(log, LOG, "log x", NULL, tg_div(g, x)) \
-    ROW(sqrt, SQRT, "sqrt(x)", NULL, tg_div(g, tg_add(y, y))) \
-    ROW(square, SQUARE, "x^2", NULL, tg_mul(g, tg_add(x, x))) \
-    ROW(abs, ABS, "|x|", "0 at 0", signed_by(x, g)) \
-    ROW(sign, SIGN, "-1, 0 or 1 as x < 0, x = 0, x > 0", "0 at 0", tg_zeros_like(g)) \
-    ROW(rsqrt, RSQRT, "1 / sqrt(x)", NULL, tg_mul(tg_mul(tg_mul(tg_mul_scalar(g, -0.5), y), y), y)) \
-    ROW(reciprocal, RECIPROCAL, "1 / x", NULL, tg_neg(tg_mul(tg_mul(g, y), y))) \
-    ROW(exp2, EXP2, "2^x", NULL, tg_mul(g, exp2_slope(x))) \
-    ROW(expm1, EXPM1, "e^x - 1", NULL, tg_mul(g, tg_exp(x))) \
-    ROW(log2, LOG2, "log x / log 2", NULL, tg_div(tg_mul_scalar(g, 1 / LN2), x)) \
-    ROW(log10, LOG10, "log x / log 10", NULL, tg_div(tg_mul_scalar(g, 1 / LN10), x)) \
-    ROW(log1p, LOG1P, "log(1 + x)", NULL, tg_div(g, one_more(x))) \
-    ROW(sin, SIN, "sin x", NULL, tg_mul(g, tg_cos(x))) \
-    ROW(cos, COS, "cos x", NULL, tg_neg(tg_mul(g, tg_sin(x)))) \
-    ROW(tan, TAN, "tan x", NULL, tg_mul(g, one_more(tg_square(y)))) \
-    ROW(asin, ASIN, "asin x", NULL, tg_div(g, tg_sqrt(one_less_square(x)))) \
-    ROW(acos, ACOS, "acos x", NULL, tg_neg(tg_div(g, tg_sqrt(one_less_square(x))))) \
-    ROW(atan, ATAN, "atan x", NULL, tg_mul(g, tg_square(tg_reciprocal(root_of_one_more_square(x))))) \
-    ROW(sinh, SINH, "sinh x", NULL, tg_mul(g, tg_cosh(x))) \
-    ROW(cosh, COSH, "cosh x", NULL, tg_mul(g, tg_sinh(x))) \
-    ROW(asinh, ASINH, "asinh x", NULL, tg_div(g, root_of_one_more_square(x))) \
-    ROW(acosh, ACOSH, "acosh x", NULL, tg_mul(g, acosh_slope(x))) \
-    ROW(atanh, ATANH, "atanh x", NULL, tg_div(g, one_less_square(x))) \
-    ROW(erf, ERF, "erf x", NULL, times_bell(g, x, TWO_OVER_ROOT_PI)) \
-    ROW(erfc, ERFC, "1 - erf x", NULL, times_bell(g, x, -TWO_OVER_ROOT_PI)) \
-    ROW(erfinv, ERFINV, "the y with erf y = x", NULL, \
+    ROW(exp, EXP, "e^x", "dx = dout * out", NULL, tg_mul(g, y)) \
+    ROW(log, LOG, "log(x)", "dx = dout / x", NULL, tg_div(g, x)) \
+    ROW(sqrt, SQRT, "sqrt(x)", "dx = dout / (2 * out)", NULL, tg_div(g, tg_add(y, y))) \
+    ROW(square, SQUARE, "x^2", "dx = dout * 2 * x", NULL, tg_mul(g, tg_add(x, x))) \
+    ROW(abs, ABS, "|x|", "dx = dout * sign(x)", "0 at 0", signed_by(x, g)) \
+    ROW(sign, SIGN, "1 where x > 0, -1 where x < 0, else x", "dx = 0", "0 at 0", tg_zeros_like(g)) \
+    ROW(rsqrt, RSQRT, "1 / sqrt(x)", "dx = -dout * out^3 / 2", NULL, \
+        tg_mul(tg_mul(tg_mul(tg_mul_scalar(g, -0.5), y), y), y)) \
+    ROW(reciprocal, RECIPROCAL, "1 / x", "dx = -dout * out^2", NULL, tg_neg(tg_mul(tg_mul(g, y), y))) \
+    ROW(exp2, EXP2, "2^x", "dx = dout * out * log(2)", NULL, tg_mul(g, exp2_slope(x))) \
+    ROW(expm1, EXPM1, "e^x - 1", "dx = dout * e^x", NULL, tg_mul(g, tg_exp(x))) \
+    ROW(log2, LOG2, "log(x) / log(2)", "dx = dout / (x * log(2))", NULL, tg_div(tg_mul_scalar(g, 1 / LN2), x)) \
+    ROW(log10, LOG10, "log(x) / log(10)", "dx = dout / (x * log(10))", NULL, \
+        tg_div(tg_mul_scalar(g, 1 / LN10), x)) \
+    ROW(log1p, LOG1P, "log(1 + x)", "dx = dout / (1 + x)", NULL, tg_div(g, one_more(x))) \
+    ROW(sin, SIN, "sin(x)", "dx = dout * cos(x)", NULL, tg_mul(g, tg_cos(x))) \
+    ROW(cos, COS, "cos(x)", "dx = -dout * sin(x)", NULL, tg_neg(tg_mul(g, tg_sin(x)))) \
+    ROW(tan, TAN, "tan(x)", "dx = dout * (1 + out^2)", NULL, tg_mul(g, one_more(tg_square(y)))) \
+    ROW(asin, ASIN, "asin(x)", "dx = dout / sqrt(1 - x^2)", NULL, tg_div(g, tg_sqrt(one_less_square(x)))) \
+    ROW(acos, ACOS, "acos(x)", "dx = -dout / sqrt(1 - x^2)", NULL, \
+        tg_neg(tg_div(g, tg_sqrt(one_less_square(x))))) \
+    ROW(atan, ATAN, "atan(x)", "dx = dout / (1 + x^2)", NULL, \
+        tg_mul(g, tg_square(tg_reciprocal(root_of_one_more_square(x))))) \
+    ROW(sinh, SINH, "sinh(x)", "dx = dout * cosh(x)", NULL, tg_mul(g, tg_cosh(x))) \
+    ROW(cosh, COSH, "cosh(x)", "dx = dout * sinh(x)", NULL, tg_mul(g, tg_sinh(x))) \
+    ROW(asinh, ASINH, "asinh(x)", "dx = dout / sqrt(1 + x^2)", NULL, tg_div(g, root_of_one_more_square(x))) \
+    ROW(acosh, ACOSH, "acosh(x)", "dx = dout / sqrt(x^2 - 1)", NULL, tg_mul(g, acosh_slope(x))) \
+    ROW(atanh, ATANH, "atanh(x)", "dx = dout / (1 - x^2)", NULL, tg_div(g, one_less_square(x))) \
+    ROW(erf, ERF, "erf(x)", "dx = dout * 2 * e^(-x^2) / sqrt(pi)", NULL, times_bell(g, x, TWO_OVER_ROOT_PI)) \
+    ROW(erfc, ERFC, "1 - erf(x)", "dx = -dout * 2 * e^(-x^2) / sqrt(pi)", NULL, \
+        times_bell(g, x, -TWO_OVER_ROOT_PI)) \
+    ROW(erfinv, ERFINV, "erfinv(x); erf(out) = x", "dx = dout * sqrt(pi) * e^(out^2) / 2", NULL, \
         tg_mul(g, tg_mul_scalar(tg_exp(tg_square(y)), HALF_ROOT_PI))) \
-    ROW(lgamma, LGAMMA, "log |gamma(x)|", NULL, tg_mul(g, tg_digamma(x))) \
-    ROW(digamma, DIGAMMA, "gamma'(x) / gamma(x)", NULL, tg_mul(g, tg_polygamma(1, x))) \
-    ROW(floor, FLOOR, "the largest integer <= x", STEP, tg_zeros_like(g)) \
-    ROW(ceil, CEIL, "the smallest integer >= x", STEP, tg_zeros_like(g)) \
-    ROW(round, ROUND, "the integer nearest to x, the even one of two", STEP, tg_zeros_like(g)) \
-    ROW(trunc, TRUNC, "x without its fraction", STEP, tg_zeros_like(g)) \
-    ROW(frac, FRAC, "x - trunc(x)", "1 at the jumps", g)
+    ROW(lgamma, LGAMMA, "log(|gamma(x)|)", "dx = dout * digamma(x)", NULL, tg_mul(g, tg_digamma(x))) \
+    ROW(digamma, DIGAMMA, "digamma(x); the derivative of log(|gamma(x)|)", "dx = dout * polygamma(1, x)", \
+        NULL, tg_mul(g, tg_polygamma(1, x))) \
+    ROW(floor, FLOOR, "floor(x); the largest integer <= x", "dx = 0", STEP, tg_zeros_like(g)) \
+    ROW(ceil, CEIL, "ceil(x); the smallest integer >= x", "dx = 0", STEP, tg_zeros_like(g)) \
+    ROW(round, ROUND, "round(x); the integer nearest to x, the even one of two", "dx = 0", STEP, \
+        tg_zeros_like(g)) \
+    ROW(trunc, TRUNC, "trunc(x); x without its fraction", "dx = 0", STEP, tg_zeros_like(g)) \
+    ROW(frac, FRAC, "x - trunc(x)", "dx = dout", "1 at the jumps", g)
 
 tg_tensor *tg_exp(tg_tensor *x) { return tg_apply1(&tg_op_exp, x, NULL); }
 tg_tensor *tg_log(tg_tensor *x) { return tg_apply1(&tg_op_log, x, NULL); }
@@ -148,7 +155,8 @@ static tg_tensor *within(tg_tensor *g, tg_tensor *x, double lo, double hi) {
     return tg_where(tg_ge(x, number(x, lo)), tg_where(tg_le(x, number(x, hi)), g, zero), zero);
 }
 
-UNARY_OP_WITH(clamp, CLAMP, "min(max(x, lo), hi)", "1 at the bounds", clamp_infer, within(g, x, p[0], p[1]))
+UNARY_OP_WITH(clamp, CLAMP, "min(max(x, lo), hi)", "dx = dout where lo <= x <= hi, else 0", "1 at the bounds",
+              clamp_infer, within(g, x, p[0], p[1]))
 
 tg_tensor *tg_clamp(tg_tensor *x, double lo, double hi) {
     return tg_apply1(&tg_op_clamp, x, &(tg_parameters){{lo, hi}});
@@ -187,7 +195,8 @@ static void nan_to_num_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor 
 
 const tg_op tg_op_nan_to_num = {
     .name = "nan_to_num",
-    .formula = "out = x, or a number in place of NaN and infinities",
+    .formula = "out = x where |x| < inf, nan where x != x, posinf where x > 0, else neginf",
+    .rule = "dx = dout where |x| < inf, else 0",
     .kink = "0 where something was replaced",
     .n_in = 1,
     .elementwise = true,

@@ -82,7 +82,8 @@ static void sinc_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
 
 const tg_op tg_op_sinc = {
     .name = "sinc",
-    .formula = "out = sin(pi x) / (pi x), or its derivative of the given order",
+    .formula = "out = sinc(order, x); the derivative of this order of sin(pi * x) / (pi * x)",
+    .rule = "dx = dout * sinc(order + 1, x)",
     .n_in = 1,
     .elementwise = true,
     .save = TG_IN(0),
@@ -156,7 +157,8 @@ static void polygamma_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor *
 
 const tg_op tg_op_polygamma = {
     .name = "polygamma",
-    .formula = "out = the derivative of digamma of the given order",
+    .formula = "out = polygamma(order, x); the derivative of this order of digamma(x)",
+    .rule = "dx = dout * polygamma(order + 1, x)",
     .n_in = 1,
     .elementwise = true,
     .save = TG_IN(0),

@@ -63,20 +63,20 @@ static inline tg_tensor *below(tg_tensor *x, double v) { return tg_lt(x, number(
         return unary_grad(n, dout[0], din, TG_UNARY_##KERNEL); \
     }
 
-#define UNARY_FIELDS(NAME, KERNEL, FORMULA, KINK) \
-    .name = #NAME, .formula = "out = " FORMULA, .kink = KINK, .n_in = 1, .elementwise = true, \
+#define UNARY_FIELDS(NAME, KERNEL, FORMULA, RULE, KINK) \
+    .name = #NAME, .formula = "out = " FORMULA, .rule = RULE, .kink = KINK, .n_in = 1, .elementwise = true, \
     .of_kernels = true, .over = TG_IN(0), .save = SAVES_##KERNEL, .save_f64 = SAVES_F64_##KERNEL, \
     .forward = NAME##_forward, .grad = NAME##_grad, .grad_kernel = NAME##_grad_kernel
 
 /* An op without attributes. Its file defines the public function. */
-#define UNARY_OP(NAME, KERNEL, FORMULA, KINK, DERIVATIVE) \
+#define UNARY_OP(NAME, KERNEL, FORMULA, RULE, KINK, DERIVATIVE) \
     UNARY_FUNCTIONS(NAME, KERNEL, DERIVATIVE) \
-    const tg_op tg_op_##NAME = {UNARY_FIELDS(NAME, KERNEL, FORMULA, KINK), .infer = tg_infer_same};
+    const tg_op tg_op_##NAME = {UNARY_FIELDS(NAME, KERNEL, FORMULA, RULE, KINK), .infer = tg_infer_same};
 
 /* An op with the attributes NAME_fields, checked by INFER. */
-#define UNARY_OP_WITH(NAME, KERNEL, FORMULA, KINK, INFER, DERIVATIVE) \
+#define UNARY_OP_WITH(NAME, KERNEL, FORMULA, RULE, KINK, INFER, DERIVATIVE) \
     UNARY_FUNCTIONS(NAME, KERNEL, DERIVATIVE) \
-    const tg_op tg_op_##NAME = {UNARY_FIELDS(NAME, KERNEL, FORMULA, KINK), \
+    const tg_op tg_op_##NAME = {UNARY_FIELDS(NAME, KERNEL, FORMULA, RULE, KINK), \
                                 TG_ATTRS(tg_parameters, NAME##_fields), .infer = INFER};
 
 #endif

@@ -118,6 +118,7 @@ static tg_status gather_grad_kernel(const tg_node *n, const tg_array *const *dou
 const tg_op tg_op_gather = {
     .name = "gather",
     .formula = "out[.., j, ..] = x[.., index[.., j, ..], ..] along axis",
+    .rule = "dx = 0, and dx[.., index[.., j, ..], ..] += dout[.., j, ..] for each j",
     .n_in = 2,
     .save = TG_IN(1),
     .no_grad = TG_IN(1),
@@ -166,6 +167,7 @@ static void scatter_add_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor
 const tg_op tg_op_scatter_add = {
     .name = "scatter_add",
     .formula = "out = x, and out[.., index[.., j, ..], ..] += src[.., j, ..] along axis",
+    .rule = "dx = dout; dsrc[.., j, ..] = dout[.., index[.., j, ..], ..]",
     .n_in = 3,
     .save = TG_IN(1),
     .no_grad = TG_IN(1),
@@ -232,6 +234,7 @@ static tg_status index_select_grad_kernel(const tg_node *n, const tg_array *cons
 const tg_op tg_op_index_select = {
     .name = "index_select",
     .formula = "out[.., j, ..] = x[.., index[j], ..] along axis",
+    .rule = "dx = 0, and dx[.., index[j], ..] += dout[.., j, ..] for each j",
     .n_in = 2,
     .save = TG_IN(1),
     .no_grad = TG_IN(1),

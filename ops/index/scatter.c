@@ -73,7 +73,10 @@ static void scatter_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
 
 const tg_op tg_op_scatter = {
     .name = "scatter",
-    .formula = "out = x, but out[.., index[.., j, ..], ..] = src[.., j, ..] along axis",
+    .formula =
+        "out = x, but out[.., index[.., j, ..], ..] = src[.., j, ..] along axis; of several for one place the last",
+    .rule =
+        "dx = dout, but dx[.., index[.., j, ..], ..] = 0; dsrc[.., j, ..] = dout[.., index[.., j, ..], ..], but 0 where another src has taken the place",
     .n_in = 3,
     .save = TG_IN(1),
     .no_grad = TG_IN(1),

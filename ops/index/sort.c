@@ -170,7 +170,9 @@ static tg_status sort_grad_kernel(const tg_node *n, const tg_array *const *dout,
 
 const tg_op tg_op_sort = {
     .name = "sort",
-    .formula = "out, index = the elements of x in order along axis, and where they stood",
+    .formula =
+        "out, index = the elements of x in order along axis, and where they stood; out[.., j, ..] = x[.., index[.., j, ..], ..]",
+    .rule = "dx[.., index[.., j, ..], ..] = dout[.., j, ..]",
     .kink = "elements that tie keep their order, and each its gradient",
     .n_in = 1,
     .n_out = 2,

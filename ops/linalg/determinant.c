@@ -70,6 +70,7 @@ static void det_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) 
 const tg_op tg_op_det = {
     .name = "det",
     .formula = "out = det(a)",
+    .rule = "da = dout * cofactor(a)",
     .n_in = 1,
     .save = TG_IN(0),
     .infer = det_infer,
@@ -212,7 +213,8 @@ static void cofactor_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **
 
 const tg_op tg_op_cofactor = {
     .name = "cofactor",
-    .formula = "out = det(a) * transpose(inverse(a)), also where a is singular",
+    .formula = "out = det(a) * inverse(a)^T, also where a is singular",
+    .rule = "v = inverse(a)^T; da = v * sum(dout * out) - v dout^T out",
     .n_in = 1,
     .save = TG_IN(0) | TG_OUT(0),
     .infer = tg_infer_square,
@@ -251,7 +253,8 @@ static void slogdet_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
 
 const tg_op tg_op_slogdet = {
     .name = "slogdet",
-    .formula = "out = log(abs(det(a))), sign = sign(det(a))",
+    .formula = "out, sign = log(|det(a)|), sign(det(a))",
+    .rule = "da = dout * inverse(a)^T",
     .n_in = 1,
     .n_out = 2,
     .save = TG_IN(0),

@@ -66,7 +66,8 @@ static tg_status solve_grad_kernel(const tg_node *n, const tg_array *const *dout
 
 const tg_op tg_op_solve = {
     .name = "solve",
-    .formula = "out = inverse(a) b; lu, pivot = the factors of a",
+    .formula = "out, lu, pivot = inverse(a) b, and the factors of a",
+    .rule = "da = -db out^T; db = inverse(a)^T dout",
     .n_in = 2,
     .n_out = 3,
     .save = TG_IN(0) | TG_OUT(0) | TG_OUT(1) | TG_OUT(2),
@@ -100,6 +101,7 @@ static void inverse_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
 const tg_op tg_op_inverse = {
     .name = "inverse",
     .formula = "out = inverse(a)",
+    .rule = "da = -out^T dout out^T",
     .n_in = 1,
     .save = TG_OUT(0),
     .infer = tg_infer_square,

@@ -46,7 +46,9 @@ static void solve_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
 
 const tg_op tg_op_triangular_solve = {
     .name = "triangular_solve",
-    .formula = "out = inverse(T) b, T the triangle of a or its transpose",
+    .formula =
+        "out = inverse(T) b, T the triangle of a that upper and unit_diagonal say, or with transpose its transpose",
+    .rule = "da = -db out^T, with transpose its transpose, within the triangle; db = inverse(T)^T dout",
     .n_in = 2,
     .save = TG_IN(0) | TG_OUT(0),
     TG_ATTRS(solve_attr, solve_fields),
@@ -112,7 +114,9 @@ static void cholesky_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **
 
 const tg_op tg_op_cholesky = {
     .name = "cholesky",
-    .formula = "out = L with L L^T = (a + a^T) / 2, or its transpose",
+    .formula = "out = L with L L^T = (a + a^T) / 2, or with upper its transpose",
+    .rule =
+        "l = out^T where upper, else out; g = dout^T where upper, else dout; p = l^T g; da = inverse(l)^T (tril(p, 0) + tril(p, -1)^T) inverse(l) / 2",
     .n_in = 1,
     .save = TG_OUT(0),
     TG_ATTRS(cholesky_attr, cholesky_fields),

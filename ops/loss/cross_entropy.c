@@ -88,7 +88,8 @@ static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_a
 
 const tg_op tg_op_softmax_cross_entropy = {
     .name = "softmax_cross_entropy",
-    .formula = "out = log(sum(e^x along the last axis)) - x[.., class]",
+    .formula = "out = log(sum(e^x)) - x[.., class], along the last axis",
+    .rule = "dx = dout * (e^x / sum(e^x) - onehot(class))",
     .n_in = 2,
     .save = TG_IN(0) | TG_IN(1),
     .no_grad = TG_IN(1),

@@ -46,7 +46,8 @@ static tg_status softmax_grad_kernel(const tg_node *n, const tg_array *const *do
 
 const tg_op tg_op_softmax = {
     .name = "softmax",
-    .formula = "out = e^x / sum(e^x along axis)",
+    .formula = "out = e^x / sum(e^x), along axis",
+    .rule = "dx = out * (dout - sum(out * dout))",
     .n_in = 1,
     .save = TG_OUT(0),
     TG_ATTRS(tg_axis_attr, tg_axis_fields),
@@ -88,7 +89,8 @@ static tg_status log_softmax_grad_kernel(const tg_node *n, const tg_array *const
 
 const tg_op tg_op_log_softmax = {
     .name = "log_softmax",
-    .formula = "out = x - log(sum(e^x along axis))",
+    .formula = "out = x - log(sum(e^x)), along axis",
+    .rule = "dx = dout - e^out * sum(dout)",
     .n_in = 1,
     .save = TG_OUT(0),
     TG_ATTRS(tg_axis_attr, tg_axis_fields),

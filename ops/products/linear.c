@@ -108,7 +108,8 @@ static double flops(const tg_call *call, unsigned needed) {
 
 const tg_op tg_op_linear = {
     .name = "linear",
-    .formula = "out[.., o] = bias[o] + sum over i of x[.., i] * w[o, i]",
+    .formula = "out = x w^T + bias; out[.., o] = bias[o] + sum over i of x[.., i] * w[o, i]",
+    .rule = "dx = dout w; dw = dout^T x; dbias = dout, summed over the rows of x",
     .n_in = 3,
     .save = TG_IN(0) | TG_IN(1),
     .optional = TG_IN(2),

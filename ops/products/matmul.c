@@ -205,7 +205,8 @@ static double flops(const tg_call *call, unsigned needed) {
 
 const tg_op tg_op_matmul = {
     .name = "matmul",
-    .formula = "out[.., i, j] = sum over k of a[.., i, k] * b[.., k, j]",
+    .formula = "out = a b; out[.., i, j] = sum over k of a[.., i, k] * b[.., k, j]",
+    .rule = "da = dout b^T; db = a^T dout",
     .n_in = 2,
     .save = TG_IN(0) | TG_IN(1),
     .accumulates = TG_IN(0) | TG_IN(1),

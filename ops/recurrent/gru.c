@@ -169,7 +169,10 @@ static tg_status scan_grad_kernel(const tg_node *n, const tg_array *const *dout,
 
 const tg_op tg_op_gru_cell = {
     .name = "gru_cell",
-    .formula = "r, z = sigmoid(a + s); n = tanh(a_n + r s_n); h' = (1 - z) n + z h",
+    .formula =
+        "out, pre = (1 - z) * n + z * h, a + s of r and z, a_n + r * s_n and s_n; r, z = sigmoid(a + s) and n = tanh(a_n + r * s_n) of the three parts of a and s",
+    .rule =
+        "q = dout * (1 - z) * (1 - n^2) + dpre_n; u = q * s_n * r * (1 - r) + dpre_r; v = dout * (h - n) * z * (1 - z) + dpre_z; da = (u, v, q); ds = (u, v, q * r + dpre_s); dh = dout * z",
     .n_in = 3,
     .n_out = 2,
     .save = TG_IN(2) | TG_OUT(1),
@@ -187,7 +190,9 @@ static double flops(const tg_call *call, unsigned needed) {
 
 const tg_op tg_op_gru_scan = {
     .name = "gru_scan",
-    .formula = "h = gru_cell(a[:, k], h w^T + b, h) for each step k; out[:, k] = h",
+    .formula = "out, pre = h and pre of gru_cell; h = gru_cell(a[:, k], h w^T + b, h) for each step k",
+    .rule =
+        "da[:, k] = da of gru_cell at step k, from the last step back, with dh of step k + 1 and ds[:, k + 1] w added to dout[:, k]; dw = sum over k of ds[:, k]^T (h before step k); db = sum over k of ds[:, k]; dh = dh of gru_cell at step 0 + ds[:, 0] w",
     .n_in = 4,
     .n_out = 2,
     .save = TG_IN(1) | TG_IN(3) | TG_OUT(0) | TG_OUT(1),

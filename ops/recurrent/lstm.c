@@ -176,7 +176,10 @@ static tg_status scan_grad_kernel(const tg_node *n, const tg_array *const *dout,
 
 const tg_op tg_op_lstm_cell = {
     .name = "lstm_cell",
-    .formula = "i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of a; c' = f c + i g; h' = o tanh(c')",
+    .formula =
+        "out, c', pre = o * tanh(c'), f * c + i * g, a; i, f, g, o = sigmoid, sigmoid, tanh, sigmoid of the four parts of a",
+    .rule =
+        "q = dc' + dout * o * (1 - tanh(c')^2); da = (q * g * i * (1 - i), q * c * f * (1 - f), q * i * (1 - g^2), dout * tanh(c') * o * (1 - o)) + dpre; dc = q * f",
     .n_in = 2,
     .n_out = 3,
     .save = TG_IN(1) | TG_OUT(1) | TG_OUT(2),
@@ -194,7 +197,10 @@ static double flops(const tg_call *call, unsigned needed) {
 
 const tg_op tg_op_lstm_scan = {
     .name = "lstm_scan",
-    .formula = "h, c = lstm_cell(a[:, k] + h w^T, c) for each step k; out[:, k] = h",
+    .formula =
+        "out, c', pre = h, c and what the gates are made of; h, c = lstm_cell(a[:, k] + h w^T, c) for each step k",
+    .rule =
+        "da[:, k] = da of lstm_cell at step k, from the last step back, with da[:, k + 1] w added to dout[:, k]; dw = sum over k of da[:, k]^T (h before step k); dh = da[:, 0] w; dc = dc of lstm_cell at step 0",
     .n_in = 4,
     .n_out = 3,
     .save = TG_IN(1) | TG_IN(2) | TG_IN(3) | TG_OUT(0) | TG_OUT(1) | TG_OUT(2),

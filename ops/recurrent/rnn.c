@@ -156,7 +156,10 @@ static double flops(const tg_call *call, unsigned needed) {
 
 const tg_op tg_op_rnn_scan = {
     .name = "rnn_scan",
-    .formula = "h = tanh(a[:, k] + h w^T), or relu of it, for each step k; out[:, k] = h",
+    .formula =
+        "out, pre = h and what it is a function of; h = tanh(a[:, k] + h w^T), or with relu max(a[:, k] + h w^T, 0), for each step k",
+    .rule =
+        "da[:, k] = (dout[:, k] + da[:, k + 1] w) * (1 - out[:, k]^2), or with relu the first factor where out[:, k] > 0, else 0, from the last step back; dw = sum over k of da[:, k]^T (h before step k); dh = da[:, 0] w",
     .kink = "relu: 0 at 0",
     .n_in = 3,
     .n_out = 2,

@@ -136,7 +136,8 @@ static tg_status prod_grad_kernel(const tg_node *n, const tg_array *const *dout,
 
 const tg_op tg_op_prod = {
     .name = "prod",
-    .formula = "out = product of x over axes",
+    .formula = "out = prod(x), over axes",
+    .rule = "dx = dout * prod_of_others(x)",
     .n_in = 1,
     .save = TG_IN(0),
     TG_ATTRS(tg_reduce_opts, tg_over_axes),
@@ -279,7 +280,8 @@ static tg_status lse_grad_kernel(const tg_node *n, const tg_array *const *dout, 
 
 const tg_op tg_op_logsumexp = {
     .name = "logsumexp",
-    .formula = "out = log(sum of exp(x) over axes)",
+    .formula = "out = log(sum(e^x)), over axes",
+    .rule = "dx = dout * e^(x - out)",
     .n_in = 1,
     .save = TG_IN(0) | TG_OUT(0),
     TG_ATTRS(tg_reduce_opts, tg_over_axes),

@@ -58,7 +58,8 @@ static void extreme_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
 
 const tg_op tg_op_max = {
     .name = "max",
-    .formula = "out, index = largest element of x along axis, and its position",
+    .formula = "out, index = max(x), and its position; along axis",
+    .rule = "dx = dout where first(x = out), else 0",
     .kink = "all to the first of the elements that tie",
     .n_in = 1,
     .n_out = 2,
@@ -71,7 +72,8 @@ const tg_op tg_op_max = {
 
 const tg_op tg_op_min = {
     .name = "min",
-    .formula = "out, index = smallest element of x along axis, and its position",
+    .formula = "out, index = min(x), and its position; along axis",
+    .rule = "dx = dout where first(x = out), else 0",
     .kink = "all to the first of the elements that tie",
     .n_in = 1,
     .n_out = 2,

@@ -230,6 +230,7 @@ static void adjoint_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
 const tg_op tg_op_cumprod_along = {
     .name = "cumprod_along",
     .formula = "out = the derivative of cumprod(x) along h1, .., hm in turn",
+    .rule = "dx = cumprod_adjoint(x, dout, h1, .., hm); dh1, .., dhm = cumprod_adjoint(x, dout, the other h)",
     .n_in = TG_VARIADIC,
     .save = TG_ALL_IN,
     TG_ATTRS(tg_scan_attr, tg_scan_fields),
@@ -241,6 +242,8 @@ const tg_op tg_op_cumprod_along = {
 const tg_op tg_op_cumprod_adjoint = {
     .name = "cumprod_adjoint",
     .formula = "out = the gradient by x of g . (derivative of cumprod(x) along h1, .., hm in turn)",
+    .rule =
+        "dx = cumprod_adjoint(x, g, h1, .., hm, dout); dg = cumprod_along(x, h1, .., hm, dout); dh1, .., dhm = cumprod_adjoint(x, g, the other h, dout)",
     .n_in = TG_VARIADIC,
     .save = TG_ALL_IN,
     TG_ATTRS(tg_scan_attr, tg_scan_fields),

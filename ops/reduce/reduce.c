@@ -86,7 +86,8 @@ static tg_status sum_grad_kernel(const tg_node *n, const tg_array *const *dout, 
 
 const tg_op tg_op_sum = {
     .name = "sum",
-    .formula = "out = sum of x over axes",
+    .formula = "out = sum(x), over axes",
+    .rule = "dx = dout, repeated along axes",
     .n_in = 1,
     TG_ATTRS(tg_reduce_opts, tg_over_axes),
     .infer = sum_infer,
@@ -174,7 +175,8 @@ static tg_status mean_grad_kernel(const tg_node *n, const tg_array *const *dout,
 
 const tg_op tg_op_mean = {
     .name = "mean",
-    .formula = "out = (sum of x over axes) / (number of elements summed)",
+    .formula = "out = sum(x) / n, over axes; n elements are summed",
+    .rule = "dx = dout / n, repeated along axes",
     .n_in = 1,
     TG_ATTRS(tg_reduce_opts, tg_over_axes),
     .infer = mean_infer,
@@ -210,7 +212,8 @@ static void extreme_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
 
 const tg_op tg_op_amax = {
     .name = "amax",
-    .formula = "out = largest element of x over axes",
+    .formula = "out = max(x), over axes",
+    .rule = "dx = dout / sum(x = out) where x = out, else 0",
     .kink = "split evenly among the elements that tie",
     .n_in = 1,
     .save = TG_IN(0) | TG_OUT(0),
@@ -226,7 +229,8 @@ static tg_status amin_forward(const tg_call *call) { return tg_fold_over(call, T
 
 const tg_op tg_op_amin = {
     .name = "amin",
-    .formula = "out = smallest element of x over axes",
+    .formula = "out = min(x), over axes",
+    .rule = "dx = dout / sum(x = out) where x = out, else 0",
     .kink = "split evenly among the elements that tie",
     .n_in = 1,
     .save = TG_IN(0) | TG_OUT(0),
@@ -280,7 +284,8 @@ static tg_status sum_to_grad_kernel(const tg_node *n, const tg_array *const *dou
 
 const tg_op tg_op_sum_to = {
     .name = "sum_to",
-    .formula = "out = sum of x over the axes along which shape was broadcast",
+    .formula = "out = sum(x), over the axes along which shape was broadcast",
+    .rule = "dx = dout, repeated along these axes",
     .n_in = 1,
     TG_ATTRS(sum_to_attr, sum_to_fields),
     .infer = sum_to_infer,

@@ -154,7 +154,9 @@ static void cumsum_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **di
 
 const tg_op tg_op_cumsum = {
     .name = "cumsum",
-    .formula = "out[i] = x[0] + .. + x[i] along axis",
+    .formula =
+        "out[i] = x[0] + .. + x[i] along axis; with exclusive without x[i], with reverse from the last on",
+    .rule = "dx[i] = dout[i] + dout[i + 1] + .., with exclusive without dout[i], with reverse down to dout[0]",
     .n_in = 1,
     TG_ATTRS(tg_scan_attr, tg_scan_fields),
     .infer = tg_scan_infer,
@@ -179,7 +181,9 @@ static void cumprod_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
 
 const tg_op tg_op_cumprod = {
     .name = "cumprod",
-    .formula = "out[i] = x[0] * .. * x[i] along axis",
+    .formula =
+        "out[i] = x[0] * .. * x[i] along axis; with exclusive without x[i], with reverse from the last on",
+    .rule = "dx[i] = sum over the out[j] that x[i] is in of dout[j] * (product of the others in out[j])",
     .n_in = 1,
     .save = TG_IN(0),
     TG_ATTRS(tg_scan_attr, tg_scan_fields),
@@ -225,7 +229,8 @@ static void linear_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **di
 
 const tg_op tg_op_linear_scan = {
     .name = "linear_scan",
-    .formula = "out[0] = 0,  out[i + 1] = a[i] * out[i] + b[i] along axis",
+    .formula = "out[0] = 0, out[i + 1] = a[i] * out[i] + b[i] along axis; with reverse from the last on",
+    .rule = "da = db * out; db[last] = 0, db[i - 1] = a[i] * db[i] + dout[i], with reverse the other way",
     .n_in = 2,
     .save = TG_IN(0) | TG_OUT(0),
     TG_ATTRS(tg_scan_attr, tg_scan_fields),

@@ -258,7 +258,9 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
 
 const tg_op tg_op_norm = {
     .name = "norm",
-    .formula = "out = (sum of |x|^p over axes)^(1/p), or its derivative by x",
+    .formula = "out = sum(|x|^p)^(1 / p), over axes; with slope its derivative by x",
+    .rule =
+        "r = sum(|x|^p)^(1 / p); dx = 0 where r = 0 or (x = 0 and p != 2), (p - 1) * (dout * |x / r|^(p - 2) - out * sum(dout * out)) / r where slope, else dout * sign(x) * |x / r|^(p - 1)",
     .kink = "0 at x = 0; at infinity the limit",
     .n_in = 1,
     .save = TG_IN(0),

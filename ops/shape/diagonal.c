@@ -71,6 +71,7 @@ static tg_status diagonal_grad_kernel(const tg_node *n, const tg_array *const *d
 const tg_op tg_op_diagonal = {
     .name = "diagonal",
     .formula = "out[.., i] = x[.., i, .., i + offset, ..] along axis0 and axis1",
+    .rule = "dx = 0, but dx[.., i, .., i + offset, ..] = dout[.., i]",
     .n_in = 1,
     .accumulates = TG_IN(0),
     TG_ATTRS(diagonal_attr, fields),
@@ -120,6 +121,7 @@ static void scatter_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
 const tg_op tg_op_diagonal_scatter = {
     .name = "diagonal_scatter",
     .formula = "out = x, but out[.., i, .., i + offset, ..] = src[.., i]",
+    .rule = "dx = dout, but dx[.., i, .., i + offset, ..] = 0; dsrc[.., i] = dout[.., i, .., i + offset, ..]",
     .n_in = 2,
     TG_ATTRS(diagonal_attr, fields),
     .infer = scatter_infer,

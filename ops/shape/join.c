@@ -69,6 +69,7 @@ static tg_status concat_grad_kernel(const tg_node *n, const tg_array *const *dou
 const tg_op tg_op_concat = {
     .name = "concat",
     .formula = "out = x0, x1, .. one after the other along axis",
+    .rule = "dx0, dx1, .. = the parts of dout along axis",
     .n_in = TG_VARIADIC,
     TG_ATTRS(tg_axis_attr, tg_axis_fields),
     .infer = concat_infer,

@@ -91,6 +91,7 @@ static tg_status pad_grad_kernel(const tg_node *n, const tg_array *const *dout, 
 const tg_op tg_op_pad = {
     .name = "pad",
     .formula = "out = x with before and after places of value added at the ends of each axis",
+    .rule = "dx = dout without the places that were added, and 0 where before or after, being negative, cut off",
     .n_in = 1,
     TG_ATTRS(pad_attr, fields),
     .infer = pad_infer,

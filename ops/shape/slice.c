@@ -73,7 +73,8 @@ static tg_status slice_grad_kernel(const tg_node *n, const tg_array *const *dout
 
 const tg_op tg_op_slice = {
     .name = "slice",
-    .formula = "out = x[.., start:stop:step, ..]",
+    .formula = "out = x[.., start:stop:step, ..] along axis",
+    .rule = "dx = 0, but dx[.., start:stop:step, ..] = dout",
     .n_in = 1,
     .accumulates = TG_IN(0),
     TG_ATTRS(slice_attr, fields),
@@ -120,7 +121,8 @@ static void scatter_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **d
 
 const tg_op tg_op_slice_scatter = {
     .name = "slice_scatter",
-    .formula = "out = x, but out[.., start:stop:step, ..] = src",
+    .formula = "out = x, but out[.., start:stop:step, ..] = src along axis",
+    .rule = "dx = dout, but dx[.., start:stop:step, ..] = 0; dsrc = dout[.., start:stop:step, ..]",
     .n_in = 2,
     TG_ATTRS(slice_attr, fields),
     .infer = scatter_infer,

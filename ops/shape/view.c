@@ -73,6 +73,7 @@ static tg_status reshape_grad_kernel(const tg_node *n, const tg_array *const *do
 const tg_op tg_op_reshape = {
     .name = "reshape",
     .formula = "out = the elements of x in row-major order, in another shape",
+    .rule = "dx = the elements of dout in row-major order, in the shape of x",
     .n_in = 1,
     TG_ATTRS(shape_attr, shape_fields),
     .infer = reshape_infer,
@@ -159,7 +160,8 @@ static tg_status permute_grad_kernel(const tg_node *n, const tg_array *const *do
 
 const tg_op tg_op_permute = {
     .name = "permute",
-    .formula = "axis i of out = axis order[i] of x",
+    .formula = "out = x with its axes in another order; axis i of out = axis order[i] of x",
+    .rule = "dx = dout with its axes put back, axis i where axis order[i] was",
     .n_in = 1,
     TG_ATTRS(order_attr, order_fields),
     .infer = permute_infer,
@@ -216,6 +218,7 @@ static tg_status pass_grad_kernel(const tg_node *n, const tg_array *const *dout,
 const tg_op tg_op_expand = {
     .name = "expand",
     .formula = "out = x, repeated along new axes and axes of size 1",
+    .rule = "dx = dout, summed over the axes that were repeated",
     .n_in = 1,
     TG_ATTRS(shape_attr, shape_fields),
     .infer = expand_infer,
@@ -246,6 +249,7 @@ static tg_status copy_forward(const tg_call *call) {
 const tg_op tg_op_contiguous = {
     .name = "contiguous",
     .formula = "out = x, in row-major order",
+    .rule = "dx = dout",
     .n_in = 1,
     .infer = contiguous_infer,
     .forward = copy_forward,
@@ -291,6 +295,7 @@ static tg_status to_grad_kernel(const tg_node *n, const tg_array *const *dout, t
 const tg_op tg_op_to = {
     .name = "to",
     .formula = "out = x, converted to dtype",
+    .rule = "dx = dout, converted to the dtype of x",
     .n_in = 1,
     .elementwise = true,
     TG_ATTRS(to_attr, to_fields),

@@ -182,6 +182,7 @@ static void input_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din
 const tg_op tg_op_avg_pool2d = {
     .name = "avg_pool2d",
     .formula = "out = mean of x in each window",
+    .rule = "dx = each element of dout, divided by its window's size, added to all of the window",
     .n_in = 1,
     TG_ATTRS(avg_attr, fields),
     .infer = pool_infer,
@@ -192,6 +193,7 @@ const tg_op tg_op_avg_pool2d = {
 const tg_op tg_op_avg_pool2d_input = {
     .name = "avg_pool2d_input",
     .formula = "out = each element of g, divided by its window's size, added to all of the window",
+    .rule = "dg = mean of dout in each window",
     .n_in = 1,
     TG_ATTRS(avg_attr, fields),
     .infer = input_infer,

@@ -190,6 +190,8 @@ const tg_op tg_op_batch_norm = {
     .name = "batch_norm",
     .formula =
         "out, mean, var = (x - mean) / sqrt(var + eps) * weight + bias, of each channel; those of x, or given",
+    .rule =
+        "z = (x - mean) / sqrt(var + eps); h = dout * weight; dx = h / sqrt(var + eps) where given, else (h - mean(h) - z * mean(h * z)) / sqrt(var + eps); dweight = sum(dout * z); dbias = sum(dout)",
     .n_in = INPUTS,
     .n_out = 3,
     .save = TG_IN(X) | TG_IN(WEIGHT) | TG_OUT(1) | TG_OUT(2),

@@ -216,7 +216,10 @@ static double weight_flops(const tg_call *c, unsigned needed) {
 
 const tg_op tg_op_conv2d = {
     .name = "conv2d",
-    .formula = "out[n, f, i, j] = bias[f] + sum over c, k, l of w[f, c, k, l] * x[n, c, i + k, j + l]",
+    .formula =
+        "out[n, f, i, j] = bias[f] + sum over c, k, l of w[f, c, k, l] * x[n, c, i + k, j + l]; i + k for stride * i + dilation * k - padding, j + l likewise",
+    .rule =
+        "dx[n, c, i + k, j + l] = sum of dout[n, f, i, j] * w[f, c, k, l]; dw[f, c, k, l] = sum over n, i, j of dout[n, f, i, j] * x[n, c, i + k, j + l]; dbias[f] = sum over n, i, j of dout[n, f, i, j]",
     .n_in = 3,
     .save = TG_IN(0) | TG_IN(1),
     .optional = TG_IN(2),
@@ -232,7 +235,8 @@ const tg_op tg_op_conv2d = {
 
 const tg_op tg_op_conv2d_input = {
     .name = "conv2d_input",
-    .formula = "out[n, c, i + k, j + l] = sum of w[f, c, k, l] * g[n, f, i, j]",
+    .formula = "out[n, c, i + k, j + l] = sum of w[f, c, k, l] * g[n, f, i, j]; i + k as in conv2d",
+    .rule = "dg = conv2d(dout, w); dw = conv2d_weight(dout, g)",
     .n_in = 2,
     .save = TG_IN(0) | TG_IN(1),
     TG_WINDOW_ATTRS,
@@ -244,7 +248,8 @@ const tg_op tg_op_conv2d_input = {
 
 const tg_op tg_op_conv2d_weight = {
     .name = "conv2d_weight",
-    .formula = "out[f, c, k, l] = sum over n, i, j of g[n, f, i, j] * x[n, c, i + k, j + l]",
+    .formula = "out[f, c, k, l] = sum over n, i, j of g[n, f, i, j] * x[n, c, i + k, j + l]; i + k as in conv2d",
+    .rule = "dx = conv2d_input(g, dout); dg = conv2d(x, dout)",
     .n_in = 2,
     .save = TG_IN(0) | TG_IN(1),
     TG_WINDOW_ATTRS,

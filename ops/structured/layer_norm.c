@@ -110,6 +110,8 @@ static tg_status rms_grad_kernel(const tg_node *n, const tg_array *const *dout, 
 const tg_op tg_op_layer_norm = {
     .name = "layer_norm",
     .formula = "out = (x - mean(x)) / sqrt(var(x) + eps) * weight + bias, over the last axes",
+    .rule =
+        "z = (x - mean(x)) / sqrt(var(x) + eps); h = dout * weight; dx = (h - mean(h) - z * mean(h * z)) / sqrt(var(x) + eps); dweight = dout * z; dbias = dout",
     .n_in = 3,
     .save = TG_IN(0) | TG_IN(1),
     .optional = TG_IN(1) | TG_IN(2),
@@ -124,6 +126,8 @@ const tg_op tg_op_layer_norm = {
 const tg_op tg_op_rms_norm = {
     .name = "rms_norm",
     .formula = "out = x / sqrt(mean(x^2) + eps) * weight, over the last axes",
+    .rule =
+        "z = x / sqrt(mean(x^2) + eps); h = dout * weight; dx = (h - z * mean(h * z)) / sqrt(mean(x^2) + eps); dweight = dout * z",
     .n_in = 2,
     .save = TG_IN(0) | TG_IN(1),
     .optional = TG_IN(1),

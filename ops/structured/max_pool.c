@@ -75,6 +75,7 @@ static tg_status grad_kernel(const tg_node *n, const tg_array *const *dout, tg_a
 const tg_op tg_op_max_pool2d = {
     .name = "max_pool2d",
     .formula = "out, index = largest element of x in each window, and its position in the plane",
+    .rule = "dx[.., i] = sum of dout over the windows whose index is i",
     .kink = "all to the first of the elements that tie",
     .n_in = 1,
     .n_out = 2,

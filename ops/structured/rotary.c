@@ -123,8 +123,9 @@ static void grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
 
 const tg_op tg_op_rotary = {
     .name = "rotary",
-    .formula = "y_a, y_b = x_a cos p - x_b sin p, x_b cos p + x_a sin p for pairs (a, b) of step s, p = "
-               "(offset + s) base^(-2 i / d); inverse: -p",
+    .formula =
+        "out_a, out_b = x_a cos(t) - x_b sin(t), x_b cos(t) + x_a sin(t) for the pairs (a, b) of x at step s; t = (offset + s) * base^(-2 * i / d) for pair i of a row of d, with inverse -t",
+    .rule = "dx = rotary(dout) with -t in place of t",
     .n_in = 1,
     TG_ATTRS(rotary_attr, fields),
     .infer = infer,

@@ -110,7 +110,8 @@ static void fold_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din)
 
 const tg_op tg_op_unfold = {
     .name = "unfold",
-    .formula = "out[n, (c, k, l), (i, j)] = x[n, c, i + k, j + l]",
+    .formula = "out[n, (c, k, l), (i, j)] = x[n, c, i + k, j + l]; i + k as in conv2d",
+    .rule = "dx[n, c, i + k, j + l] = sum of dout[n, (c, k, l), (i, j)]",
     .n_in = 1,
     TG_ATTRS(fold_attr, fields),
     .infer = unfold_infer,
@@ -120,7 +121,8 @@ const tg_op tg_op_unfold = {
 
 const tg_op tg_op_fold = {
     .name = "fold",
-    .formula = "out[n, c, i + k, j + l] = sum of x[n, (c, k, l), (i, j)]",
+    .formula = "out[n, c, i + k, j + l] = sum of x[n, (c, k, l), (i, j)]; i + k as in conv2d",
+    .rule = "dx[n, (c, k, l), (i, j)] = dout[n, c, i + k, j + l]",
     .n_in = 1,
     TG_ATTRS(fold_attr, fields),
     .infer = fold_infer,
