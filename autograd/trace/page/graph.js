@@ -69,9 +69,11 @@ function frame(item) {
   const { x, y, w, h } = item;
   return svg("g", { class: `box frame${stateOf(item)}` },
     svg("rect", { x, y, width: w, height: h, rx: 7 }),
-    svg("rect", { class: "grip", x: x + 1, y: y + 1, width: w - 2, height: HEAD - 6, rx: 6 }),
-    label(x + 10, y + 15, fit(`▾ ${item.label}`, w - 20), "soft"));
+    svg("rect", { class: "grip", x: x + 1, y: y + 1, width: w - 2, height: HEAD - 6, rx: 6 }));
 }
+
+/* Over the edges that run through a frame. */
+const frameLabel = (item) => label(item.x + 10, item.y + 15, fit(`▾ ${item.label}`, item.w - 20), "soft halo");
 
 /* What a screen reader says of a box. */
 function spoken(item) {
@@ -129,7 +131,8 @@ function edgeLabel(edge) {
   if (!back && !isMade(edge.tensor)) return null;
   const value = back ? part.contribution : model.tensors[edge.tensor].value;
   if (!value || value.n !== 1) return null;
-  return label(x, y - 12, full(value.e[0]).length > 9 ? short(value.e[0]) : full(value.e[0]), back ? "on-edge adjoint" : "on-edge value", { "text-anchor": "middle" });
+  const left = x < edge.to.x + edge.to.w / 2 - 1;
+  return label(x + (left ? -7 : 7), y - 10, brief(value, 9), `halo ${back ? "adjoint" : "value"}`, { "text-anchor": left ? "end" : "start" });
 }
 
 function tips() {
@@ -140,6 +143,15 @@ function tips() {
 
 /* ---- the part in view ---- */
 
+/* Lays out what is open now. The drawing has its size before anything scrolls. */
+function layOutGraph() {
+  layOutScene();
+  const drawing = at("drawing");
+  drawing.setAttribute("viewBox", `0 0 ${scene.w} ${scene.h}`);
+  drawing.setAttribute("width", Math.ceil(scene.w * graph.scale));
+  drawing.setAttribute("height", Math.ceil(scene.h * graph.scale));
+}
+
 function drawGraph() {
   const view = at("view"), drawing = at("drawing");
   const { scale } = graph, height = view.clientHeight / scale, width = view.clientWidth / scale;
@@ -149,13 +161,10 @@ function drawGraph() {
   graph.drawn = { top: view.scrollTop, left: view.scrollLeft };
   const boxes = scene.boxes.filter((b) => seen(b.y, b.y + b.h) && (graph.all || (b.x <= right && b.x + b.w >= left)));
   const edges = scene.edges.filter((e) => seen(e.from.y + e.from.h, e.to.y));
-  drawing.setAttribute("width", Math.ceil(scene.w * scale));
-  drawing.setAttribute("height", Math.ceil(scene.h * scale));
-  drawing.setAttribute("viewBox", `0 0 ${scene.w} ${scene.h}`);
   const isFrame = (item) => item.kind === "fold" && item.open;
   const lines = edges.map(drawEdge);
   drawing.replaceChildren(tips(), ...boxes.filter(isFrame).map(drawBox), svg("g", { "aria-hidden": "true" }, lines),
-    ...boxes.filter((item) => !isFrame(item)).map(drawBox), svg("g", { "aria-hidden": "true" }, edges.map(edgeLabel)));
+    ...boxes.filter((item) => !isFrame(item)).map(drawBox), svg("g", { "aria-hidden": "true" }, edges.map(edgeLabel).filter(Boolean), boxes.filter(isFrame).map(frameLabel)));
   if (now.hand && at(now.hand.id)) drawing.setAttribute("aria-activedescendant", now.hand.id);
   else drawing.removeAttribute("aria-activedescendant");
 }
@@ -181,24 +190,22 @@ function bringIntoView(item, middle) {
 function toggleFold(fold) {
   const view = at("view"), before = fold.y * graph.scale - view.scrollTop;
   setOpen(fold, !fold.open);
-  layOutScene();
-  drawGraph();
+  layOutGraph();
   view.scrollTop = fold.y * graph.scale - before;
   take(fold);
-  bringIntoView(fold);
-  drawGraph();
 }
 
 function foldAll(open) {
   for (const fold of tree.folds) if (fold !== tree.root) fold.open = open;
   for (const fold of tree.folds) fold.laid = null;
-  layOutScene();
+  layOutGraph();
   if (now.hand) bringIntoView(now.hand, true);
   show();
 }
 
 function zoom(factor) {
   graph.scale = Math.min(2, Math.max(0.3, graph.scale * factor));
+  layOutGraph();
   if (now.hand) bringIntoView(now.hand);
   drawGraph();
 }

@@ -47,7 +47,7 @@ function operands(node) {
   const { in: ins, out } = model.nodes[node], names = opOf(node).out || ["out"];
   const row = (name, tensor) => el("tr", {}, el("th", { scope: "row" }, name),
     tensor < 0 ? el("td", { colspan: "3", class: "soft" }, "left out") : [el("td", {}, tensorLink(tensor)),
-      el("td", { class: "soft" }, `${shapeText(model.tensors[tensor].shape)} ${model.tensors[tensor].dtype}`), el("td", { class: "value mono" }, cell(tensor))]);
+      el("td", { class: "soft" }, shapeText(model.tensors[tensor].shape)), el("td", { class: "value mono" }, cell(tensor))]);
   const shown = ins.slice(0, 32);
   return el("div", { class: "wide" }, el("table", { class: "operands" }, el("tbody", {},
     shown.map((tensor, i) => row(inputName(node, i), tensor)),
@@ -61,7 +61,7 @@ function sumLine(part) {
   const added = part.step <= now.step;
   const line = el("p", { class: "sum" });
   if (!added) line.append(el("b", { class: "adjoint" }, text(part.contribution)), " ", el("span", { class: "soft" }, "not added yet: "), jump(part.step));
-  else if (!part.before) line.append(el("b", { class: "adjoint" }, text(part.contribution)), " ", el("span", { class: "soft" }, "the first contribution, not added to anything"));
+  else if (!part.before) line.append(el("b", { class: "adjoint" }, text(part.contribution)), " ", el("span", { class: "soft" }, "the first contribution"));
   else line.append(text(part.before), " + ", el("b", { class: "adjoint" }, text(part.contribution)), " = ", text(part.after));
   return line;
 }
@@ -70,11 +70,13 @@ function contribution(node, part) {
   const name = inputName(node, part.input), { shape } = model.tensors[part.tensor];
   const block = el("div", { class: "contribution" },
     el("p", {}, el("b", {}, `d${name}`), " into ", tensorLink(part.tensor), " ", el("span", { class: "soft" }, shapeText(shape))), sumLine(part));
+  if (part.rounded) block.append(soft("The kernel adds while it computes, so that last digits of the sum may differ."));
   if (part.slope) block.append(el("p", {}, el("span", { class: "soft" }, "slope "), el("span", { class: "mono" }, `∂out/∂${name} = ${brief(part.slope, 40)}`)));
   if (part.contribution.n > 1) {
     const key = `part ${node} ${part.input}`;
     block.append(details(key, "Elements of the contribution", () => picture(part.contribution, shape, `the contribution to ${tensorName(part.tensor)}`)));
-    if (part.slope) block.append(details(`${key} slope`, "Elements of the slope", () => picture(part.slope, shape, "the slope")));
+    if (part.rounded) block.append(soft("The kernel adds while it computes, so that last digits of the sum may differ."));
+  if (part.slope) block.append(details(`${key} slope`, "Elements of the slope", () => picture(part.slope, shape, "the slope")));
     if (part.before) block.append(details(`${key} sum`, "Before and after the sum", () => el("div", {},
       soft("before"), picture(part.before, shape, "before"), soft("after"), picture(part.after, shape, "after"))));
   }
@@ -85,7 +87,7 @@ function backwardPart(node) {
   const { entry, ruleAt } = model.nodes[node], op = opOf(node);
   const parts = [heading("Backward"), ...ruleLines(node, now.element)];
   if (op.kink) parts.push(soft("At the kink: ", op.kink));
-  if (!entry) parts.push(soft("The walk did not come by: the loss does not depend on what this node made, or no input of it requires a gradient."));
+  if (!entry) parts.push(el("p", { class: "why" }, `The walk does not come by: ${model.nodes[node].why || "no input requires a gradient"}.`));
   else if (ruleAt > now.step) parts.push(soft("Its rule runs at ", jump(ruleAt), "."));
   else {
     if (entry.why) parts.push(el("p", { class: "why" }, entry.why));

@@ -118,6 +118,7 @@ function settle(row) {
   });
 }
 
+/* Back and forth towards the neighbours; at last what has one neighbour above, and is its only one below, stands right under it. */
 function placeRows(rows, passes) {
   for (const row of rows) {
     row.forEach((v) => (v.wish = 0));
@@ -132,6 +133,11 @@ function placeRows(rows, passes) {
       }
       settle(row);
     }
+  }
+  const only = (v) => (v.ups.length === 1 && v.ups[0].downs.length === 1 ? v.ups[0] : v);
+  for (const row of rows) {
+    for (const v of row) v.wish = only(v).x;
+    settle(row);
   }
 }
 

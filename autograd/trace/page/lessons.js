@@ -10,13 +10,15 @@ const order = { step: 0 };
 
 function orderRow(step, k, list, wrong) {
   const { orders } = model.json, first = wrong && k === orders.first;
+  const reason = { again: "runs again, so that its contributions count twice", "too much": "is given an adjoint to which too much was added" }[orders.reason]
+    || "runs before all of its adjoint is there";
   const row = el("li", { class: `${first ? "differs" : ""}${k === order.step - 1 ? " active" : ""}${k >= order.step ? " ahead" : ""}` });
   row.append(el("p", {}, nodeLink(step.node), " ", el("span", { class: "soft" }, `is given ∂${clip(tensorName(model.nodes[step.node].out[0]), 30)} = `),
     el("span", { class: "adjoint mono" }, brief(step.dout, 30))));
   for (const { tensor, after } of step.in)
     row.append(el("p", { class: "after" }, el("span", { class: "soft" }, `∂${clip(tensorName(tensor), 30)} is now `), el("span", { class: "mono" }, brief(after, 30))));
-  if (first) row.append(el("p", { class: "why" }, "Here they first differ: ", nodeName(step.node), " runs before all of its adjoint is there",
-    step.complete ? `: it is given ${brief(step.dout, 24)}, and the whole is ${brief(step.complete, 24)}.` : "."));
+  if (first) row.append(el("p", { class: "why" }, "Here they first differ: ", `${nodeName(step.node)} ${reason}`,
+    step.complete && !same(step.dout, step.complete) ? `: it is given ${brief(step.dout, 24)}, and the whole is ${brief(step.complete, 24)}.` : "."));
   return row;
 }
 
@@ -47,7 +49,7 @@ function ordersSection() {
   return section("orders", "Why in this order?",
     el("p", {}, "A node's rule may run only when every contribution to its adjoint has come. The tape's order, backward, makes sure of it. "
       + "Walked depth-first instead, a rule runs each time a contribution arrives, with the adjoint as it then is."),
-    el("p", {}, different ? `They first differ at step ${orders.first + 1} of the wrong order.` : "In this graph every adjoint is used complete in both, so they agree."),
+    el("p", {}, different ? `They first differ at step ${orders.first + 1} of the wrong order.` : "In this graph every adjoint is used complete in both, so they agree.", orders.cut || orders.runs > orders.wrong.length ? ` The wrong order runs ${orders.cut ? "more than " : ""}${counted(orders.runs, "rule")}, one for each path; ${orders.wrong.length} are shown.` : ""),
     el("p", { class: "buttons" }, el("button", { id: "order-first", click: go(-1e9) }, "Start"), el("button", { id: "order-back", click: go(-1) }, "Back"), el("button", { id: "order-forth", click: go(1) }, "Next"),
       different ? el("button", { id: "order-differs", click: () => ((order.step = orders.first + 1), showOrders()) }, "First difference") : null, el("span", { id: "order-step", role: "status", class: "soft" })),
     el("div", { class: "columns" }, column("order-right", "Right: backward along the tape", "Each rule runs once."),

@@ -10,8 +10,9 @@ function openTrace(text) {
   const json = JSON.parse(text);
   if (json.format !== "tapegrad trace") throw new Error("This page holds no trace.");
   if (json.version !== 1) throw new Error(`The trace is of version ${json.version}; this page reads version 1.`);
-  Object.assign(model, { json, ops: json.ops, tensors: json.tensors, nodes: json.nodes, sources: json.sources || [],
-    backward: json.backward || [], seed: json.seed || null });
+  resolveValues(json);
+  Object.assign(model, { json, ops: json.ops, tensors: json.tensors, nodes: json.nodes, sources: json.sources,
+    backward: json.backward, seed: json.seed && json.seed.value ? json.seed : null });
   model.uses = model.tensors.map(() => []);
   model.byLine = new Map();
   model.nodes.forEach((node, index) => {
@@ -22,6 +23,29 @@ function openTrace(text) {
   });
   layDownSteps();
   countHeld();
+}
+
+/* Members that are indices into the list of values become these values, and what the list leaves out is filled in. */
+function resolveValues(json) {
+  const { values } = json;
+  for (const v of values) {
+    if (v.e) Object.assign(v, summary(v.e.map(real)));
+    for (const name of ["zero", "nan", "inf"]) v[name] = v[name] || 0;
+  }
+  const put = (item, ...names) => {
+    for (const name of names) if (name in item) item[name] = item[name] === null ? null : values[item[name]];
+  };
+  for (const tensor of json.tensors) put(tensor, "value", "grad");
+  const { orders } = json;
+  for (const step of [...json.backward, ...(orders ? [...orders.right, ...orders.wrong] : [])]) {
+    if (Array.isArray(step.dout)) step.dout = step.dout.map((v) => (v === null ? null : values[v]));
+    else put(step, "dout", "complete");
+    for (const part of step.in) put(part, "contribution", "before", "after", "slope");
+  }
+  if (json.seed) put(json.seed, "value");
+  for (const leaf of (orders && orders.leaves) || []) put(leaf, "right", "wrong");
+  for (const leaf of json.twice || []) put(leaf, "once", "twice");
+  for (const seed of json.seeds || []) for (const row of seed.rows) put(row, "value");
 }
 
 /* history[t]: what tensor t's gradient was after each sum, in the order of the walk. */
@@ -90,6 +114,7 @@ function tensorName(tensor) {
 
 /* The name of the op's input: those of a variadic op are counted. */
 function inputName(node, input) {
+  if (input < 0) return "inside";
   const names = opOf(node).in || [];
   return names.length === model.nodes[node].in.length ? names[input] : names[input] || `in${input}`;
 }

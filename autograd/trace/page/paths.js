@@ -14,9 +14,9 @@ function zeroReason(item) {
 }
 
 function missingReason(tensor) {
-  const { requires_grad: asked } = model.tensors[tensor], uses = model.uses[tensor];
+  const { requires_grad: asked, why } = model.tensors[tensor], uses = model.uses[tensor];
   if (!asked) return "None is asked for: it does not require a gradient, nor does anything that it is made of.";
-  if (!model.seed) return "There is no loss in this trace.";
+  if (why) return `None: ${why}.`;
   const walked = uses.filter((use) => model.nodes[use.node].entry);
   if (!uses.length) return "None comes: nothing uses it.";
   if (!walked.length) return "None comes: no path leads from it to the loss.";

@@ -19,7 +19,7 @@ function show() {
 
 /* The open folds around what is in hand: each closes at a click. */
 function showCrumbs() {
-  const path = now.hand ? now.hand.path.filter((fold) => fold !== tree.root && fold.open) : [];
+  const path = now.hand ? now.hand.path.filter((fold) => fold !== tree.root && fold.open).slice(-2) : [];
   at("crumbs").replaceChildren(...path.map((fold) => el("button", { click: () => toggleFold(fold), title: `Fold ${clip(fold.label, 80)}` }, `▾ ${clip(fold.label, 24)}`)));
 }
 
@@ -36,8 +36,7 @@ function take(item) {
 function find(item) {
   if (item.path.some((fold) => !fold.open)) {
     reveal(item);
-    layOutScene();
-    drawGraph();
+    layOutGraph();
     bringIntoView(item, true);
   }
   take(item);
@@ -157,7 +156,9 @@ function start() {
   listenToSearch();
   listenToPlayer();
   listenToKeys();
-  layOutScene();
+  layOutGraph();
+  graph.scale = Math.min(1, Math.max(0.7, (at("view").clientWidth - 20) / scene.w));
+  layOutGraph();
   buildLessons();
   now.step = model.steps.length - 1;
   const loss = model.seed ? sourceItem(model.seed.tensor) : model.nodes.length ? tree.items[model.nodes.length - 1] : null;

@@ -15,12 +15,12 @@ function broadcastElement(e, from, to) {
 
 /* Whether each element of the output hangs on one element of each input, all of which are in the trace. */
 function isPointwise(node) {
-  const { in: ins, out, entry } = model.nodes[node];
+  const { in: ins, out } = model.nodes[node];
   const tensors = [...ins.filter((t) => t >= 0), ...out].map((t) => model.tensors[t]);
   if (tensors.some((t) => !t.value || !t.value.e || t.value.n === 0)) return false;
   if (tensors.every((t) => t.value.n === 1)) return true;
   const shape = model.tensors[out[0]].shape;
-  return Boolean(entry && entry.in.some((part) => part.slope)) && tensors.every((t) => broadcastElement(0, t.shape, shape) >= 0);
+  return opOf(node).elementwise === true && tensors.every((t) => broadcastElement(0, t.shape, shape) >= 0);
 }
 
 /* Numbers by name, at element e of the output: inputs, outputs, attributes, and d<output> once it has come. */
@@ -37,22 +37,14 @@ function numbersOf(node, e) {
   return numbers;
 }
 
-/* A negative number stands in brackets, unless it stands alone; and where names stood side by side, a dot says that it is a product. */
+/* A number with a sign or an exponent stands in brackets, unless it stands alone. Functions and elements with an index stay names. */
 function substitute(text, numbers) {
-  const tokens = text.trim().match(/[A-Za-z_][A-Za-z0-9_']*|\d+(?:\.\d+)?(?:e[+-]?\d+)?|\s+|./g) || [];
-  let made = "", factor = false; /* factor: what stands before ends a factor */
-  tokens.forEach((token, i) => {
-    if (/^\s+$/.test(token)) return (made += token);
-    const called = tokens[i + 1] === "(" || tokens[i + 1] === "[";
-    const number = numbers.has(token) && !called ? numbers.get(token) : null;
-    const begins = number !== null || /^[\d(]/.test(token);
-    if (factor && begins && /\s$/.test(made)) made += "· ";
-    if (number === null) made += token;
-    else made += number.startsWith("-") && tokens.length > 1 ? `(${number})` : number;
-    factor = number !== null || /^[\d)]/.test(token);
-    return made;
-  });
-  return made;
+  const tokens = text.trim().match(/[A-Za-z_][A-Za-z0-9_']*|./g) || [];
+  return tokens.map((token, i) => {
+    if (!numbers.has(token) || tokens[i + 1] === "(" || tokens[i + 1] === "[") return token;
+    const number = numbers.get(token);
+    return /[-e]/.test(number) && tokens.length > 1 ? `(${number})` : number;
+  }).join("");
 }
 
 /* "da = dout * b; db = dout * a" as a list of [left, right]. */

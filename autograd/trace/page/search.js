@@ -4,7 +4,7 @@ const search = { entries: [], shown: [], active: -1 };
 
 function buildSearch() {
   const add = (kind, text, more, go) => search.entries.push({ kind, text, more, key: `${kind} ${text} ${more}`.toLowerCase(), go });
-  for (const fold of tree.folds) if (fold !== tree.root) add(fold.by, fold.label, counted(contents(fold).nodes, "node"), () => find(fold));
+  for (const fold of tree.folds) if (fold.by === "group") add("group", fold.label, counted(contents(fold).nodes, "node"), () => find(fold));
   model.tensors.forEach((tensor, index) => {
     if (tensor.name && sourceItem(index)) add(tensor.role, tensor.name, shapeText(tensor.shape), () => find(sourceItem(index)));
   });

@@ -1,6 +1,6 @@
 /* The program's own lines. A line that made nodes is a button that takes them in hand. */
 
-const source = { buttons: [] };
+const source = { buttons: [], marked: null };
 
 /* Lines of the trace, and those that nodes name although their text is not there. */
 function linesOf(file) {
@@ -55,11 +55,11 @@ function chooseLine(file, number) {
 
 /* Marks the line of what is in hand, and brings it into view within its panel. */
 function markLine() {
-  for (const old of at("lines").querySelectorAll(".marked")) old.classList.remove("marked");
-  const { hand } = now;
-  if (!hand || hand.kind === "tensor") return;
-  const { file, line } = model.nodes[hand.kind === "node" ? hand.node : hand.from];
-  const item = at(`line-${file}-${line}`), box = at("lines");
+  const { hand } = now, node = hand && hand.kind !== "tensor" ? model.nodes[hand.from] : null;
+  const item = node && at(`line-${node.file}-${node.line}`), box = at("lines");
+  if (item === source.marked) return;
+  if (source.marked) source.marked.classList.remove("marked");
+  source.marked = item;
   if (!item) return;
   item.classList.add("marked");
   const button = item.querySelector("button");

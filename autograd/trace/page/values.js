@@ -8,7 +8,7 @@ function build(made, attributes, children) {
     if (typeof value === "function") made.addEventListener(name, value);
     else if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
   }
-  for (const child of children.flat()) if (child !== null && child !== undefined) made.append(child);
+  for (const child of children.flat(9)) if (child !== null && child !== undefined) made.append(child);
   return made;
 }
 const el = (tag, attributes, ...children) => build(document.createElement(tag), attributes, children);
@@ -27,11 +27,12 @@ function full(x) {
   return Object.is(x, -0) ? "-0" : String(x);
 }
 
-/* Four digits, where there is no room for more. */
-function short(x) {
+/* Few digits, where there is no room for more. */
+function short(x, digits = 4) {
   const whole = full(x);
-  if (whole.length <= 7 || !Number.isFinite(real(x))) return whole;
-  return String(Number(real(x).toPrecision(4)));
+  if (whole.length <= digits + 3 || !Number.isFinite(real(x))) return whole;
+  const rounded = String(Number(real(x).toPrecision(digits)));
+  return rounded.length <= digits + 4 ? rounded : real(x).toExponential(digits - 2);
 }
 
 const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, " ");
@@ -44,13 +45,23 @@ function brief(v, most = 22) {
   if (!v) return "none";
   if (v.n === 0) return "no elements";
   if (v.e) {
-    const list = v.e.map(short).join(", ");
+    const list = v.e.map((x) => short(x)).join(", ");
     if (v.n === 1) return v.e.map(full).join("").length <= most ? full(v.e[0]) : list;
     if (list.length <= most) return list;
   }
   if (v.nan) return v.nan === v.n ? "all NaN" : `${grouped(v.nan)} of ${grouped(v.n)} NaN`;
+  if (v.inf) return `${grouped(v.inf)} of ${grouped(v.n)} infinite`;
   if (v.min === v.max) return `all ${short(v.min)}`;
   return `${short(v.mean)} ± ${short(v.std)}`;
+}
+
+/* Of all elements, as the trace has it for large tensors. */
+function summary(list) {
+  const finite = list.filter(Number.isFinite), count = finite.length, mean = count ? finite.reduce((sum, x) => sum + x, 0) / count : null;
+  const std = count ? Math.sqrt(finite.reduce((sum, x) => sum + (x - mean) ** 2, 0) / count) : null;
+  const nan = list.filter(Number.isNaN).length;
+  return { min: count ? Math.min(...finite) : null, max: count ? Math.max(...finite) : null, mean, std,
+    zero: list.filter((x) => x === 0).length, nan, inf: list.length - count - nan };
 }
 
 /* The root of the sum of squares, by which shares of tensors are compared; exact where all elements are there. */
@@ -98,11 +109,14 @@ function table(v, shape, name, pick, chosen) {
   return el("div", { class: "wide", tabindex: v.n > 8 ? "0" : null, role: "group", "aria-label": `Elements of ${name}` }, el("table", { class: "elements" }, body));
 }
 
-/* Block means of a large tensor, by colour. */
-function heat(map, name) {
+/* Block means of a large tensor, by colour: a letter for each, between the tensor's extremes. */
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+function heat(v, name) {
+  const { map } = v, low = real(v.min), span = real(v.max) - low;
   const canvas = el("canvas", { class: "heat", width: map.cols, height: map.rows, role: "img",
     "aria-label": `Heat map of ${name}, ${map.rows} by ${map.cols} means of blocks` });
-  const ink = canvas.getContext("2d"), list = map.v.map(real), most = largest(list);
+  const ink = canvas.getContext("2d"), list = [...map.v].map((c) => (c === "." ? NaN : low + (span * LETTERS.indexOf(c)) / 63)), most = largest(list);
   list.forEach((x, i) => {
     ink.fillStyle = tint(x, most);
     ink.fillRect(i % map.cols, Math.floor(i / map.cols), 1, 1);
@@ -130,7 +144,7 @@ function histogram(v, name) {
 }
 
 function statistics(v) {
-  const rows = [["min", full(v.min)], ["max", full(v.max)], ["mean", full(v.mean)], ["std", full(v.std)]];
+  const rows = [["min", full(v.min)], ["max", full(v.max)], ["mean", short(v.mean, 6)], ["std", short(v.std, 6)]];
   rows.push(["zeros", `${grouped(v.zero)} of ${grouped(v.n)}`]);
   if (v.nan) rows.push(["NaN", grouped(v.nan)]);
   if (v.inf) rows.push(["infinite", grouped(v.inf)]);
@@ -147,7 +161,7 @@ function picture(v, shape, name, pick, chosen) {
   else {
     parts.append(el("p", { class: "soft mono" }, (v.first || []).map(full).join(", ") + ", …"));
     const pictures = el("div", { class: "pictures" });
-    if (v.map) pictures.append(heat(v.map, name));
+    if (v.map) pictures.append(heat(v, name));
     if (v.hist) pictures.append(histogram(v, name));
     parts.append(pictures);
   }
