@@ -187,6 +187,10 @@ tg_status tg_trace_orders(tg_trace *t) {
     walker k = {.watcher = {.step = take_step}, .t = t};
     tg_array none = {0};
     t->orders.first = -1;
+    for (int64_t x = 0; x < t->n_tensors; x++)
+        if (t->tensor[x].role == TG_TRACE_PARAMETER && t->tensor[x].grad >= 0)
+            t->tensor[x].twice = tg_trace_twice(t, t->tensor[x].grad);
+    if (tg_error_status() != TG_OK) return tg_error_status();
     if (!is_small(t)) return TG_OK;
     if (!make_tables(&k)) return tg_error_status();
     tg_status s = tg_walk_again(&(tg_rewalk){.n = 1, .root = &t->loss, .floor = t->first}, &k.watcher, &none);

@@ -31,7 +31,7 @@ static double left_of(const tg_graph *g, const int *in_level, const tg_box *b) {
 static double top_of(const tg_box *b) { return MARGIN + (double)b->level * (HEIGHT + RISE); }
 
 /* As much of the text as a box has room for, whole characters. */
-static void put_cut(tg_out *o, const char *text, double x, double y) {
+static void put_cut(tg_sink *o, const char *text, double x, double y) {
     char cut[4 * LETTERS + 8];
     size_t n = 0;
     int letters = 0;
@@ -41,21 +41,21 @@ static void put_cut(tg_out *o, const char *text, double x, double y) {
         letters++;
     }
     snprintf(cut, sizeof cut, "%.*s%s", (int)n, text, text[n] ? "\xe2\x80\xa6" : "");
-    tg_out_format(o, "<text x=\"%g\" y=\"%g\">", x, y);
-    tg_out_xml(o, cut);
-    tg_out_text(o, "</text>");
+    tg_sink_format(o, "<text x=\"%g\" y=\"%g\">", x, y);
+    tg_sink_xml(o, cut);
+    tg_sink_text(o, "</text>");
 }
 
 /* "= 0.5", or "d = 1"; of other arrays than one number nothing. */
-static bool put_number(tg_out *o, const tg_trace *t, const char *name, int v, double x, double y) {
+static bool put_number(tg_sink *o, const tg_trace *t, const char *name, int v, double x, double y) {
     if (v < 0 || !t->value[v].whole || t->value[v].n != 1) return false;
-    tg_out_format(o, "<text x=\"%g\" y=\"%g\">%s", x, y, name);
-    tg_out_element(o, &t->value[v], 0, false);
-    tg_out_text(o, "</text>");
+    tg_sink_format(o, "<text x=\"%g\" y=\"%g\">%s", x, y, name);
+    tg_sink_element(o, &t->value[v], 0, false);
+    tg_sink_text(o, "</text>");
     return true;
 }
 
-static void put_tensor(tg_out *o, const tg_trace *t, int tensor, double x, double y) {
+static void put_tensor(tg_sink *o, const tg_trace *t, int tensor, double x, double y) {
     const tg_traced_tensor *a = &t->tensor[tensor];
     char text[160];
     bool value = put_number(o, t, "= ", a->value, x + WIDTH / 4.0, y);
@@ -74,62 +74,62 @@ static void title_of(const tg_trace *t, const tg_box *b, char *text, size_t n) {
 }
 
 /* What a reader of the screen is told, and the pointer shows. */
-static void put_title(tg_out *o, const tg_trace *t, const tg_box *b, const char *title) {
-    tg_out_text(o, "<title>");
-    tg_out_xml(o, title);
+static void put_title(tg_sink *o, const tg_trace *t, const tg_box *b, const char *title) {
+    tg_sink_text(o, "<title>");
+    tg_sink_xml(o, title);
     if (b->tensor < 0 && t->node[b->first].file >= 0) {
-        tg_out_text(o, ", ");
-        tg_out_xml(o, tg_base_name(t->file[t->node[b->first].file].path));
-        tg_out_format(o, ":%d", t->node[b->first].line);
+        tg_sink_text(o, ", ");
+        tg_sink_xml(o, tg_base_name(t->file[t->node[b->first].file].path));
+        tg_sink_format(o, ":%d", t->node[b->first].line);
     }
     if (b->tensor < 0 && b->first == b->last && t->node[b->first].node->op->formula) {
-        tg_out_text(o, ", ");
-        tg_out_xml(o, t->node[b->first].node->op->formula);
+        tg_sink_text(o, ", ");
+        tg_sink_xml(o, t->node[b->first].node->op->formula);
     }
-    tg_out_text(o, "</title>");
+    tg_sink_text(o, "</title>");
 }
 
-static void put_box(tg_out *o, const tg_trace *t, const tg_graph *g, const int *in_level, const tg_box *b) {
+static void put_box(tg_sink *o, const tg_trace *t, const tg_graph *g, const int *in_level, const tg_box *b) {
     const double x = left_of(g, in_level, b), y = top_of(b);
     const char *kind = b->tensor < 0 ? "node" : t->tensor[b->tensor].role == TG_TRACE_PARAMETER ? "parameter" : "input";
     char title[TG_TRACE_TEXT + 32];
     bool apart = b->tensor < 0;
     for (int k = b->first; apart && k <= b->last; k++) apart = t->node[k].step < 0;
     title_of(t, b, title, sizeof title);
-    tg_out_format(o, "<g class=\"%s%s\">", kind, apart ? " apart" : "");
+    tg_sink_format(o, "<g class=\"%s%s\">", kind, apart ? " apart" : "");
     put_title(o, t, b, title);
-    tg_out_format(o, "<rect x=\"%g\" y=\"%g\" width=\"%d\" height=\"%d\" rx=\"%d\"/>", x, y, WIDTH, HEIGHT,
+    tg_sink_format(o, "<rect x=\"%g\" y=\"%g\" width=\"%d\" height=\"%d\" rx=\"%d\"/>", x, y, WIDTH, HEIGHT,
                   b->tensor < 0 ? 3 : 12);
     put_cut(o, title, x + WIDTH / 2.0, y + 22);
     const int tensor = b->tensor >= 0 ? b->tensor : t->index[t->node[b->last].out];
     put_tensor(o, t, tensor, x, y + 42);
-    tg_out_text(o, "</g>\n");
+    tg_sink_text(o, "</g>\n");
 }
 
-static void put_arrow(tg_out *o, const tg_trace *t, const tg_graph *g, const int *in_level, const tg_arrow *a) {
+static void put_arrow(tg_sink *o, const tg_trace *t, const tg_graph *g, const int *in_level, const tg_arrow *a) {
     const tg_box *from = &g->box[a->from], *to = &g->box[a->to];
     const double x0 = left_of(g, in_level, from) + WIDTH / 2.0, y0 = top_of(from) + HEIGHT;
     const double x1 = left_of(g, in_level, to) + WIDTH / 2.0, y1 = top_of(to);
-    tg_out_format(o, "<path%s d=\"M%g %gC%g %g %g %g %g %g\" marker-end=\"url(#arrow)\"/>\n",
+    tg_sink_format(o, "<path%s d=\"M%g %gC%g %g %g %g %g %g\" marker-end=\"url(#arrow)\"/>\n",
                   t->tensor[a->tensor].grad < 0 ? " class=\"none\"" : "", x0, y0, x0, y0 + RISE, x1, y1 - RISE, x1, y1 - 5);
 }
 
-static void put_head(tg_out *o, const tg_trace *t, const tg_graph *g, const int *in_level) {
+static void put_head(tg_sink *o, const tg_trace *t, const tg_graph *g, const int *in_level) {
     int widest = 1;
     for (int l = 0; l < g->n_levels; l++) widest = in_level[l] > widest ? in_level[l] : widest;
     const int width = 2 * MARGIN + widest * (WIDTH + GAP) - GAP, height = 2 * MARGIN + g->n_levels * (HEIGHT + RISE) - RISE;
-    tg_out_format(o,
+    tg_sink_format(o,
                   "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n"
                   "<title>",
                   width, height, width, height);
-    tg_out_xml(o, t->title);
-    tg_out_text(o, "</title>\n");
-    tg_out_text(o, style);
-    tg_out_text(o, "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"4\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" "
+    tg_sink_xml(o, t->title);
+    tg_sink_text(o, "</title>\n");
+    tg_sink_text(o, style);
+    tg_sink_text(o, "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"4\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" "
                    "orient=\"auto\"><path d=\"M0 0L8 4L0 8\"/></marker></defs>\n");
 }
 
-void tg_trace_write_svg(tg_trace *t, tg_out *o) {
+void tg_trace_write_svg(tg_trace *t, tg_sink *o) {
     tg_graph g;
     int *in_level = NULL;
     if (tg_graph_make(&g, t, FOLD) && tg_graph_place(&g, t))
@@ -142,5 +142,5 @@ void tg_trace_write_svg(tg_trace *t, tg_out *o) {
     put_head(o, t, &g, in_level);
     for (int i = 0; i < g.n_arrows; i++) put_arrow(o, t, &g, in_level, &g.arrow[i]);
     for (int i = 0; i < g.n_boxes; i++) put_box(o, t, &g, in_level, &g.box[i]);
-    tg_out_text(o, "</svg>\n");
+    tg_sink_text(o, "</svg>\n");
 }

@@ -113,7 +113,7 @@ static tg_status begin(tg_trace *t, tg_mark mark, tg_trace_opts opts) {
 }
 
 /* Makes the model, and writes it. */
-static tg_status write_all(tg_trace *t, tg_mark mark, tg_trace_opts opts, tg_trace_write *write, bool data, tg_out *out) {
+static tg_status write_all(tg_trace *t, tg_mark mark, tg_trace_opts opts, tg_trace_write *write, bool data, tg_sink *out) {
     tg_plain_locale plain;
     tg_status s = begin(t, mark, opts);
     if (s == TG_OK) s = tg_trace_collect(t);
@@ -122,10 +122,10 @@ static tg_status write_all(tg_trace *t, tg_mark mark, tg_trace_opts opts, tg_tra
     if (s == TG_OK && data) s = tg_trace_orders(t);
     if (s != TG_OK) return s;
     if (!tg_plain_locale_begin(&plain)) return tg_fail_memory(0);
-    s = tg_out_open(out, t->who);
+    s = tg_sink_open(out, t->who);
     if (s == TG_OK) {
         write(t, out);
-        s = tg_out_close(out);
+        s = tg_sink_close(out);
     }
     tg_plain_locale_end(&plain);
     return s;
@@ -137,7 +137,7 @@ static tg_status trace_to(const char *who, const char *path, tg_mark mark, tg_tr
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!path) return tg_fail(TG_ERR_ARGUMENT, "%s: the path is NULL", who);
     tg_trace t = {.who = who};
-    tg_out out = {.path = path, .gzip = write == tg_trace_write_json};
+    tg_sink out = {.path = path, .gzip = write == tg_trace_write_json};
     tg_status s = write_all(&t, mark, opts, write, data, &out);
     end(&t);
     return s;
@@ -164,7 +164,7 @@ tg_status tg_trace_text_with(FILE *file, tg_mark mark, tg_trace_opts opts) {
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!file) return tg_fail(TG_ERR_ARGUMENT, "%s: the file is NULL", who);
     tg_trace t = {.who = who};
-    tg_out out = {.file = file};
+    tg_sink out = {.file = file};
     tg_status s = write_all(&t, mark, opts, tg_trace_write_text, false, &out);
     end(&t);
     return s;

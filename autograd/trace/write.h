@@ -5,7 +5,7 @@
 #include "autograd/trace/model.h"
 #include "core/io/stream.h"
 
-typedef struct tg_out {
+typedef struct tg_sink {
     const char *path; /* of a new file; NULL: */
     FILE *file;       /* what is there */
     bool gzip;        /* where the path says so */
@@ -15,23 +15,23 @@ typedef struct tg_out {
     tg_status status;
     int n;
     char piece[1 << 13];
-} tg_out;
+} tg_sink;
 
-tg_status tg_out_open(tg_out *o, const char *who);
-tg_status tg_out_close(tg_out *o); /* all is written, or an error raised */
+tg_status tg_sink_open(tg_sink *o, const char *who);
+tg_status tg_sink_close(tg_sink *o); /* all is written, or an error raised */
 
-void tg_out_put(tg_out *o, const char *bytes, size_t n);
-void tg_out_text(tg_out *o, const char *text);
-void tg_out_format(tg_out *o, const char *format, ...) TG_PRINTF(2, 3); /* 500 bytes at most */
-void tg_out_string(tg_out *o, const char *string);                     /* of JSON; NULL is null */
-void tg_out_xml(tg_out *o, const char *text); /* escaped; what is no UTF-8, and control characters, are U+FFFD */
+void tg_sink_put(tg_sink *o, const char *bytes, size_t n);
+void tg_sink_text(tg_sink *o, const char *text);
+void tg_sink_format(tg_sink *o, const char *format, ...) TG_PRINTF(2, 3); /* 500 bytes at most */
+void tg_sink_string(tg_sink *o, const char *string);                     /* of JSON; NULL is null */
+void tg_sink_xml(tg_sink *o, const char *text); /* escaped; what is no UTF-8, and control characters, are U+FFFD */
 
 /* Element i of those that the values show, and a number of their dtype. Of JSON: what is no number is in quotes. */
-void tg_out_element(tg_out *o, const tg_traced_values *v, int i, bool json);
-void tg_out_number(tg_out *o, const tg_traced_values *v, double number, bool json);
+void tg_sink_element(tg_sink *o, const tg_traced_values *v, int i, bool json);
+void tg_sink_number(tg_sink *o, const tg_traced_values *v, double number, bool json);
 
 /* In the plain locale. */
-typedef void tg_trace_write(tg_trace *t, tg_out *o);
+typedef void tg_trace_write(tg_trace *t, tg_sink *o);
 tg_trace_write tg_trace_write_html, tg_trace_write_json, tg_trace_write_text, tg_trace_write_dot, tg_trace_write_svg;
 
 /* "hidden [64, 10]", or without a name "#3 [64, 10]" for a result, "[64, 10]" for others. */

@@ -9,16 +9,16 @@
 #include <stdarg.h>
 #include <string.h>
 
-tg_status tg_out_open(tg_out *o, const char *who) {
+tg_status tg_sink_open(tg_sink *o, const char *who) {
     o->who = who, o->status = TG_OK, o->n = 0;
     return o->file ? TG_OK : tg_writer_open(&o->w, who, o->path, o->gzip ? TG_MAYBE_GZIP : TG_NEVER_GZIP);
 }
 
-static tg_status fail_file(tg_out *o) {
+static tg_status fail_file(tg_sink *o) {
     return tg_fail(TG_ERR_IO, "%s: the file cannot be written: %s", o->who, strerror(errno));
 }
 
-static void flush(tg_out *o) {
+static void flush(tg_sink *o) {
     if (o->status == TG_OK && !o->file)
         o->status = tg_writer_put(&o->w, o->piece, o->n);
     else if (o->status == TG_OK && fwrite(o->piece, 1, (size_t)o->n, o->file) != (size_t)o->n)
@@ -26,14 +26,14 @@ static void flush(tg_out *o) {
     o->n = 0;
 }
 
-tg_status tg_out_close(tg_out *o) {
+tg_status tg_sink_close(tg_sink *o) {
     flush(o);
     if (!o->file) return tg_writer_close(&o->w, o->status);
     if (o->status == TG_OK && fflush(o->file) != 0) o->status = fail_file(o);
     return o->status;
 }
 
-void tg_out_put(tg_out *o, const char *bytes, size_t n) {
+void tg_sink_put(tg_sink *o, const char *bytes, size_t n) {
     while (n > 0) {
         size_t part = sizeof o->piece - (size_t)o->n;
         if (part > n) part = n;
@@ -43,71 +43,71 @@ void tg_out_put(tg_out *o, const char *bytes, size_t n) {
     }
 }
 
-void tg_out_text(tg_out *o, const char *text) { tg_out_put(o, text, strlen(text)); }
+void tg_sink_text(tg_sink *o, const char *text) { tg_sink_put(o, text, strlen(text)); }
 
-void tg_out_format(tg_out *o, const char *format, ...) {
+void tg_sink_format(tg_sink *o, const char *format, ...) {
     char text[512];
     va_list args;
     va_start(args, format);
     const int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    tg_out_put(o, text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+    tg_sink_put(o, text, n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 }
 
 /* ---- strings ---- */
 
 static void put_json(void *to, const char *bytes, size_t n) {
-    tg_out *o = to;
+    tg_sink *o = to;
     if (!o->page) {
-        tg_out_put(o, bytes, n);
+        tg_sink_put(o, bytes, n);
         return;
     }
     for (size_t i = 0; i < n; i++)
         if (bytes[i] == '<')
-            tg_out_text(o, "\\u003c");
+            tg_sink_text(o, "\\u003c");
         else
-            tg_out_put(o, bytes + i, 1);
+            tg_sink_put(o, bytes + i, 1);
 }
 
-void tg_out_string(tg_out *o, const char *string) {
+void tg_sink_string(tg_sink *o, const char *string) {
     if (string)
         tg_json_string(put_json, o, string);
     else
-        tg_out_text(o, "null");
+        tg_sink_text(o, "null");
 }
 
-void tg_out_xml(tg_out *o, const char *text) {
+void tg_sink_xml(tg_sink *o, const char *text) {
     const char *end = text + strlen(text);
     while (text < end) {
         uint32_t code;
         const int n = tg_utf8_decode(text, end - text, &code);
         const bool none = n == 0 || (code < 0x20 && code != '\t') || code == 0x7f || code == 0xfffe || code == 0xffff;
         if (none)
-            tg_out_text(o, "\xef\xbf\xbd");
+            tg_sink_text(o, "\xef\xbf\xbd");
         else if (code == '<' || code == '>' || code == '&' || code == '"')
-            tg_out_text(o, code == '<' ? "&lt;" : code == '>' ? "&gt;" : code == '&' ? "&amp;" : "&quot;");
+            tg_sink_text(o, code == '<' ? "&lt;" : code == '>' ? "&gt;" : code == '&' ? "&amp;" : "&quot;");
         else
-            tg_out_put(o, text, (size_t)n);
+            tg_sink_put(o, text, (size_t)n);
         text += n ? n : 1;
     }
 }
 
 /* ---- numbers ---- */
 
-static void put_number(tg_out *o, tg_dtype dtype, const void *of, bool json) {
+static void put_number(tg_sink *o, tg_dtype dtype, const void *of, bool json) {
     char text[TG_NUMBER_TEXT];
     const int n = tg_number_write(text, dtype, of);
     const bool quoted = json && (text[n - 1] == 'n' || text[n - 1] == 'f');
-    if (quoted) tg_out_put(o, "\"", 1);
-    tg_out_put(o, text, (size_t)n);
-    if (quoted) tg_out_put(o, "\"", 1);
+    if (quoted) tg_sink_put(o, "\"", 1);
+    tg_sink_put(o, text, (size_t)n);
+    if (quoted) tg_sink_put(o, "\"", 1);
 }
 
-void tg_out_element(tg_out *o, const tg_traced_values *v, int i, bool json) {
+void tg_sink_element(tg_sink *o, const tg_traced_values *v, int i, bool json) {
     put_number(o, v->dtype, (const char *)v->e + (size_t)i * tg_dtype_size(v->dtype), json);
 }
 
-void tg_out_number(tg_out *o, const tg_traced_values *v, double number, bool json) {
+void tg_sink_number(tg_sink *o, const tg_traced_values *v, double number, bool json) {
     const float narrow = (float)number;
     if (v->dtype == TG_F32)
         put_number(o, TG_F32, &narrow, json);
