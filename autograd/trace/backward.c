@@ -24,7 +24,8 @@ typedef struct walker {
     const tg_rule_call *outside; /* the rule in which all this runs */
     tg_look look;                /* never looked at */
     hearing how;
-    int node;              /* in the trace, whose rule runs */
+    int node;              /* in the trace, at which the walk is */
+    const tg_node *running; /* whose rule runs: that, or one inside of a checkpoint */
     tg_array alone[FEW];   /* the contributions of inputs that the kernel adds to what is there */
     tg_array rounded[FEW]; /* and what they would make if they were added afterwards */
     int slope[FEW];
@@ -63,7 +64,7 @@ static tg_status note_slope(walker *k, int i, tg_array *g) {
 /* Adds g to the adjoint and notes it as a part of the step. */
 static tg_status note_part(walker *k, const tg_node *node, int i, int x, tg_adjoint *a, tg_array *g) {
     tg_trace *t = k->t;
-    const bool own = node == t->node[k->node].node && i < FEW;
+    const bool own = node == k->running && i < FEW;
     tg_array *alone = own && k->alone[i].data ? &k->alone[i] : NULL;
     const tg_trace_care care = care_of(&t->tensor[x]);
     tg_traced_part p = {.input = input_of(k, node, i, x), .tensor = x, .before = -1, .contribution = -1, .slope = -1};
@@ -98,9 +99,12 @@ static tg_status hear(tg_walk *w, const tg_node *node, int i, const tg_slot *s, 
 /* ---- one rule ---- */
 
 static tg_status run_rule(walker *k, tg_walk *w, tg_node *node, tg_adjoint *adjoints, hearing how) {
-    k->how = how;
+    const bool retain = w->mode.retain;
+    k->how = how, k->running = node;
+    if (how != AS_EVER) w->mode.retain = true; /* it is run once more */
     w->hear = hear, w->hearer = k, w->look = &k->look;
     tg_status s = tg_step_plain(w, node, adjoints);
+    w->mode.retain = retain;
     w->hear = NULL, w->hearer = NULL, w->look = NULL;
     return s;
 }
@@ -152,9 +156,10 @@ static tg_status run_slopes(walker *k, tg_walk *w, tg_node *node) {
     return s;
 }
 
+/* One inside of a checkpoint is not on the tape, and nobody asks for its slopes. */
 static tg_status run_step(walker *k, tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     for (int i = 0; i < FEW; i++) k->slope[i] = -1;
-    tg_status s = run_slopes(k, w, node);
+    tg_status s = node->id < k->t->end ? run_slopes(k, w, node) : TG_OK;
     if (s == TG_OK) s = run_alone(k, w, node, adjoints);
     if (s == TG_OK) s = run_rule(k, w, node, adjoints, AS_EVER);
     for (int i = 0; i < FEW; i++) tg_array_drop(&k->alone[i]), tg_array_drop(&k->rounded[i]);
@@ -163,12 +168,24 @@ static tg_status run_step(walker *k, tg_walk *w, tg_node *node, tg_adjoint *adjo
 
 /* ---- steps ---- */
 
-/* What the node should have contributed to is not complete without it, `by` being where that began. */
-static void break_inputs(tg_trace *t, const tg_traced_node *n, int by) {
-    for (int i = 0; i < n->node->n_in; i++) {
-        const int x = t->index[n->in + i];
-        if (x >= 0 && t->tensor[x].broken < 0) t->tensor[x].broken = by;
+/* What should have come from the node `by` is not there: neither are the inputs of nodes complete that it is passed on to. */
+static void break_behind(tg_trace *t, int by) {
+    for (int k = by; k >= 0; k--) {
+        const tg_traced_node *n = &t->node[k];
+        bool broken = k == by;
+        for (int o = 0; !broken && o < n->node->n_out; o++) broken = t->tensor[t->index[n->out + o]].broken == by;
+        for (int i = 0; broken && i < n->node->n_in; i++) {
+            const int x = t->index[n->in + i];
+            if (x >= 0 && t->tensor[x].broken < 0 && tg_walk_needed(NULL, n->node, i)) t->tensor[x].broken = by;
+        }
     }
+}
+
+/* By which node an output is not complete, or -1. */
+static int broken_by(const tg_trace *t, const tg_traced_node *n) {
+    for (int o = 0; o < n->node->n_out; o++)
+        if (t->tensor[t->index[n->out + o]].broken >= 0) return t->tensor[t->index[n->out + o]].broken;
+    return -1;
 }
 
 static const char *say_broken(tg_trace *t, int by) {
@@ -188,7 +205,7 @@ static tg_status end_failed(tg_trace *t, tg_traced_step *step, tg_status s) {
     tg_error_clear(); /* none was pending before */
     n->why = step->why;
     t->n_parts = step->part, step->n_parts = 0;
-    break_inputs(t, n, step->node);
+    break_behind(t, step->node);
     return TG_OK;
 }
 
@@ -200,17 +217,12 @@ static tg_status take_node(walker *k, tg_walk *w, tg_node *node, tg_adjoint *adj
     tg_traced_step *step = &t->step[t->n_steps];
     *step = (tg_traced_step){.node = k->node, .part = t->n_parts, .released = -1};
     n->step = (int)t->n_steps++;
-    int broken = -1;
     for (int o = 0; o < node->n_out; o++) {
         const tg_traced_tensor *x = &t->tensor[t->index[n->out + o]];
         step->dout[o] = adjoints[o].value.data && x->broken < 0 ? x->grad : -1;
-        if (x->broken >= 0) broken = x->broken;
     }
-    if (broken >= 0) {
-        if (!(n->why = step->why = say_broken(t, broken))) return tg_error_status();
-        break_inputs(t, n, broken);
-        return TG_OK;
-    }
+    const int broken = broken_by(t, n);
+    if (broken >= 0) return n->why = step->why = say_broken(t, broken), tg_error_status();
     tg_status s = run_step(k, w, node, adjoints);
     step->n_parts = t->n_parts - step->part;
     return s == TG_OK ? s : end_failed(t, step, s);
@@ -227,7 +239,7 @@ static bool is_ours(const walker *k, const tg_walk *w) {
 static tg_status take_step(tg_watcher *o, tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     walker *k = (walker *)(void *)o;
     if (!is_ours(k, w)) return tg_step_plain(w, node, adjoints);
-    if (tg_rule_running != k->outside) return run_rule(k, w, node, adjoints, AS_EVER);
+    if (tg_rule_running != k->outside) return run_step(k, w, node, adjoints);
     return take_node(k, w, node, adjoints);
 }
 
@@ -262,12 +274,18 @@ static tg_status note_released(tg_trace *t) {
     return tg_error_status();
 }
 
-static void note_reasons(tg_trace *t) {
-    for (int64_t k = 0; k < t->end - t->first; k++)
-        if (t->node[k].step < 0)
-            t->node[k].why = t->node[k].leads ? "no gradient reaches it" : "the loss does not depend on it";
+static tg_status note_reasons(tg_trace *t) {
+    for (int64_t k = 0; k < t->end - t->first; k++) {
+        tg_traced_node *n = &t->node[k];
+        const int broken = n->step < 0 ? broken_by(t, n) : -1;
+        if (broken >= 0)
+            n->why = say_broken(t, broken);
+        else if (n->step < 0)
+            n->why = n->leads ? "no gradient reaches it" : "the loss does not depend on it";
+    }
     for (int64_t i = 0; i < t->n_tensors; i++)
         if (t->tensor[i].broken >= 0) t->tensor[i].grad = -1;
+    return tg_error_status();
 }
 
 tg_status tg_trace_walk(tg_trace *t) {
@@ -276,6 +294,6 @@ tg_status tg_trace_walk(tg_trace *t) {
     tg_status s = note_seed(t);
     if (s == TG_OK) s = tg_walk_again(&(tg_rewalk){.n = 1, .root = &t->loss, .floor = t->first}, &k.watcher, &none);
     if (s == TG_OK) s = note_released(t);
-    if (s == TG_OK) note_reasons(t);
+    if (s == TG_OK) s = note_reasons(t);
     return s;
 }

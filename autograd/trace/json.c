@@ -77,18 +77,31 @@ static void put_op(tg_sink *o, const tg_op *op) {
 
 /* ---- values ---- */
 
+/* Of finite elements; without any it is null. */
+static void put_real(tg_sink *o, const tg_traced_values *v, double number) {
+    if (v->any)
+        tg_sink_number(o, v, number, true);
+    else
+        tg_sink_text(o, "null");
+}
+
+/* What is no number of the tape has six digits. */
+static void put_rounded(tg_sink *o, const tg_traced_values *v, double number) {
+    if (v->any && number - number == 0)
+        tg_sink_format(o, "%.6g", number);
+    else
+        put_real(o, v, number);
+}
+
 static void put_summary(tg_sink *o, const tg_traced_values *v) {
-    const struct {
-        const char *name;
-        double is;
-    } part[] = {{"min", v->min}, {"max", v->max}, {"mean", v->mean}, {"std", v->std}};
-    for (int i = 0; i < 4; i++) {
-        tg_sink_format(o, ",\"%s\":", part[i].name);
-        if (v->any)
-            tg_sink_number(o, v, part[i].is, true);
-        else
-            tg_sink_text(o, "null");
-    }
+    tg_sink_text(o, ",\"min\":");
+    put_real(o, v, v->min);
+    tg_sink_text(o, ",\"max\":");
+    put_real(o, v, v->max);
+    tg_sink_text(o, ",\"mean\":");
+    put_rounded(o, v, v->mean);
+    tg_sink_text(o, ",\"std\":");
+    put_rounded(o, v, v->std);
     if (v->zero) tg_sink_format(o, ",\"zero\":%" PRId64, v->zero);
     if (v->nan) tg_sink_format(o, ",\"nan\":%" PRId64, v->nan);
     if (v->inf) tg_sink_format(o, ",\"inf\":%" PRId64, v->inf);

@@ -144,7 +144,7 @@ typedef enum tg_trace_care { TG_TRACE_MAIN, TG_TRACE_MINOR, TG_TRACE_BRIEF } tg_
 /* The number of the array's elements in the trace: those of parameters and their gradients are written with most care; -1 with the
  * error raised. */
 int tg_trace_values(tg_trace *t, const tg_array *a, tg_trace_care care);
-/* The number of twice these elements; -1: beyond the dtype's range, or an error is raised. */
+/* The number of twice these elements, which are all; -1 with the error raised. */
 int tg_trace_twice(tg_trace *t, int of);
 
 /* ---- collect.c ---- */

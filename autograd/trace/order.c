@@ -13,7 +13,7 @@
 #include "autograd/blame/blame.h"
 #include "core/kernels/look.h"
 
-enum { NODES = 200, NUMBERS = 200000, LISTED = 400, RUNS = 4000 };
+enum { NODES = 200, NUMBERS = 200000, LISTED = 40, RUNS = 4000, TWICE = 16 };
 
 typedef struct visit {
     tg_node *node;
@@ -187,8 +187,9 @@ tg_status tg_trace_orders(tg_trace *t) {
     walker k = {.watcher = {.step = take_step}, .t = t};
     tg_array none = {0};
     t->orders.first = -1;
-    for (int64_t x = 0; x < t->n_tensors; x++)
-        if (t->tensor[x].role == TG_TRACE_PARAMETER && t->tensor[x].grad >= 0)
+    for (int64_t x = 0; t->detail == 0 && x < t->n_tensors; x++)
+        if (t->tensor[x].role == TG_TRACE_PARAMETER && t->tensor[x].grad >= 0 &&
+            t->value[t->tensor[x].grad].n <= TWICE)
             t->tensor[x].twice = tg_trace_twice(t, t->tensor[x].grad);
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!is_small(t)) return TG_OK;

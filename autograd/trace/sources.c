@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { WHOLE = 400, AROUND = 3, LONGEST = 1 << 24 };
+enum { WHOLE = 200, AROUND = 4, LONGEST = 1 << 24 };
 
 int tg_trace_file(tg_trace *t, const char *path) {
     for (int64_t i = 0; i < t->n_files; i++)

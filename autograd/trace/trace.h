@@ -38,7 +38,7 @@ typedef struct tg_trace_opts {
     /* A folder in which source files are looked for, by the path that the compiler noted and by its last part; NULL: that path as it
      * is, from the working folder. Where a file is not found its lines are known by their numbers alone. */
     const char *sources;
-    int most; /* of how many elements all are written, and of more the first 8 and a summary; 0: 64 */
+    int most; /* of how many elements all are written, and of more the first 8 and a summary; 0: 64, or 16 of more than 24 nodes */
 } tg_trace_opts;
 
 /* Each of these writes what was recorded from `mark` on and how the loss's gradient comes about. Results of nodes before the mark

@@ -1,11 +1,10 @@
 /* Elements of arrays as a trace keeps them: all of few, of more the first and a summary. */
 #include "autograd/trace/model.h"
 
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK = 1024 };
+enum { BLOCK = 1024, LEAST = 256 /* elements of a histogram */ };
 
 /* Calls fn for the elements in row-major order, in blocks. The array is contiguous. */
 typedef void each_fn(void *to, const double *v, int64_t begin, int64_t n);
@@ -86,7 +85,7 @@ static void place(void *to, const double *x, int64_t begin, int64_t n) {
 
 static bool make_hist(tg_trace *t, tg_traced_values *v, const tg_array *a) {
     placing p = {v->min, v->max / 2 - v->min / 2, NULL};
-    if (!v->any || !(p.width > 0)) return true;
+    if (!v->any || !(p.width > 0) || v->n < LEAST) return true;
     if (!(p.hist = tg_trace_room(t, TG_TRACE_HIST, sizeof *p.hist))) return false;
     each_block(a, place, &p);
     v->hist = p.hist;
@@ -146,10 +145,10 @@ static bool make(tg_trace *t, tg_traced_values *v, const tg_array *a, tg_trace_c
     const int most = care == TG_TRACE_BRIEF || t->detail == 2 ? (t->most < 16 ? t->most : 16) : t->most;
     v->whole = a->numel <= most;
     if (v->whole) return show(t, v, a, (int)a->numel);
-    const int first = t->detail == 2 ? TG_TRACE_FIRST / 2 : TG_TRACE_FIRST;
+    const bool main = care == TG_TRACE_MAIN, brief = care == TG_TRACE_BRIEF;
+    const int first = TG_TRACE_FIRST / (t->detail == 2 && !main ? 4 : t->detail == 2 || brief ? 2 : 1);
     if (!show(t, v, a, first < most ? first : most)) return false;
     summarise(v, a);
-    const bool main = care == TG_TRACE_MAIN, brief = care == TG_TRACE_BRIEF;
     if (!brief && (t->detail < 2 || main) && !make_hist(t, v, a)) return false;
     if (!brief && (t->detail == 0 || main)) return make_map(t, v, a, t->detail ? TG_TRACE_MAP / 2 : TG_TRACE_MAP);
     return true;
@@ -170,13 +169,11 @@ int tg_trace_values(tg_trace *t, const tg_array *a, tg_trace_care care) {
     return made ? add(t, &v) : -1;
 }
 
-/* ---- twice as much, which is exact ---- */
+/* ---- twice as much ---- */
 
 int tg_trace_twice(tg_trace *t, int of) {
     tg_traced_values v = t->value[of];
-    const double largest = v.dtype == TG_F32 ? (double)FLT_MAX : DBL_MAX;
     const size_t size = tg_dtype_size(v.dtype);
-    if (v.any && (v.max > largest / 2 || v.min < -largest / 2)) return -1;
     void *e = tg_trace_room(t, (size_t)v.shown, size);
     if (!e) return -1;
     for (int i = 0; i < v.shown; i++)
@@ -184,6 +181,6 @@ int tg_trace_twice(tg_trace *t, int of) {
             ((float *)e)[i] = 2 * ((const float *)v.e)[i];
         else
             ((double *)e)[i] = 2 * ((const double *)v.e)[i];
-    v.e = e, v.min *= 2, v.max *= 2, v.mean *= 2, v.std *= 2;
+    v.e = e;
     return add(t, &v);
 }
