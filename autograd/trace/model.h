@@ -5,7 +5,7 @@
 #include "autograd/tape_private.h"
 #include "autograd/trace/trace.h"
 
-enum { TG_TRACE_HIST = 16, TG_TRACE_MAP = 24, TG_TRACE_FIRST = 8, TG_TRACE_TEXT = 400 };
+enum { TG_TRACE_HIST = 16, TG_TRACE_MAP = 24, TG_TRACE_FIRST = 8, TG_TRACE_TEXT = 400, TG_TRACE_FEW = 24 };
 
 typedef struct tg_traced_values { /* of one array */
     int64_t n;

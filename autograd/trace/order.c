@@ -13,7 +13,10 @@
 #include "autograd/blame/blame.h"
 #include "core/kernels/look.h"
 
-enum { NODES = 200, NUMBERS = 200000, LISTED = 40, RUNS = 4000, TWICE = 16 };
+enum { NODES = 200, NUMBERS = 200000, RUNS = 4000, TWICE = 16 };
+
+/* Steps that are listed, in a small graph with all sums; in others until some behind the first deviation, around which sums are. */
+enum { LISTED = 40, BEFORE = 4, BEHIND = 8 };
 
 typedef struct visit {
     tg_node *node;
@@ -26,13 +29,67 @@ typedef struct walker {
     tg_trace *t;
     tg_look look; /* never looked at */
     bool done;
-    bool listed;      /* the step at hand is */
+    bool valued;      /* the step at hand is listed with its sums */
     int *last;        /* by tensor: its adjoint as it was listed last */
-    int64_t *count;   /* by tensor: contributions so far */
-    int *runs;        /* by node */
     visit *stack;     /* no deeper than there are nodes */
     tg_adjoint *root; /* those of the loss's node */
 } walker;
+
+/* ---- the first deviation: counted, without a rule ---- */
+
+typedef struct counting {
+    const tg_trace *t;
+    int64_t *count; /* by tensor: contributions so far */
+    int *runs;      /* by node */
+    int *node, *next; /* a stack: nodes, and the input of each that is to be looked at */
+} counting;
+
+/* The contributions of the node's rule. Why the right order would not run it now; NULL: it would. */
+static const char *count_run(const counting *c, const tg_traced_node *n) {
+    bool lacks = false;
+    const tg_traced_step *s = n->step < 0 ? NULL : &c->t->step[n->step];
+    for (int i = 0; i < n->node->n_out; i++) {
+        const int x = c->t->index[n->out + i];
+        lacks = lacks || c->count[x] != c->t->tensor[x].given;
+    }
+    for (int64_t i = 0; s && i < s->n_parts; i++) c->count[c->t->part[s->part + i].tensor]++;
+    return c->runs[n - c->t->node]++ > 0 ? "again" : lacks ? "incomplete" : NULL;
+}
+
+/* The node behind the next input that has come to have a gradient, or -1. */
+static int next_behind(const counting *c, int node, int *next) {
+    const tg_traced_node *n = &c->t->node[node];
+    while (*next < n->node->n_in) {
+        const int i = (*next)++, x = c->t->index[n->in + i];
+        if (x >= 0 && c->t->tensor[x].node >= 0 && c->count[x] > 0 && tg_walk_needed(NULL, n->node, i))
+            return c->t->tensor[x].node;
+    }
+    return -1;
+}
+
+static tg_status find_first(tg_trace *t) {
+    const size_t nodes = (size_t)(t->end - t->first);
+    counting c = {.t = t, .count = tg_trace_room(t, (size_t)t->n_tensors, sizeof *c.count)};
+    c.runs = tg_trace_room(t, nodes, sizeof *c.runs);
+    c.node = tg_trace_room(t, nodes + 1, sizeof *c.node);
+    c.next = tg_trace_room(t, nodes + 1, sizeof *c.next);
+    if (!c.count || !c.runs || !c.node || !c.next) return tg_error_status();
+    int depth = 1;
+    c.node[0] = t->tensor[t->loss_tensor].node;
+    t->orders.reason = count_run(&c, &t->node[c.node[0]]);
+    int64_t run = 1;
+    while (depth > 0 && !t->orders.reason && run < RUNS) {
+        const int behind = next_behind(&c, c.node[depth - 1], &c.next[depth - 1]);
+        if (behind < 0) {
+            depth--;
+            continue;
+        }
+        t->orders.reason = count_run(&c, &t->node[behind]);
+        c.node[depth] = behind, c.next[depth++] = 0, run++;
+    }
+    t->orders.first = t->orders.reason ? run - 1 : -1;
+    return TG_OK;
+}
 
 /* ---- one rule ---- */
 
@@ -51,31 +108,19 @@ static tg_status hear(tg_walk *w, const tg_node *node, int i, const tg_slot *s, 
     tg_status status = tg_adjoint_accumulate(a, g);
     (void)node, (void)i;
     if (x < 0 || status != TG_OK) return status;
-    k->count[x]++;
-    return k->listed ? note(k, x, &a->value) : TG_OK;
-}
-
-/* Whether this is the first step that does what the right order would not. */
-static void look_at(walker *k, const tg_traced_node *n, int64_t step) {
-    tg_traced_orders *o = &k->t->orders;
-    bool lacks = false;
-    for (int i = 0; i < n->node->n_out; i++) {
-        const int x = k->t->index[n->out + i];
-        lacks = lacks || k->count[x] != k->t->tensor[x].given;
-    }
-    const bool again = k->runs[n - k->t->node]++ > 0;
-    if (o->first >= 0 || (!again && !lacks)) return;
-    o->first = step, o->reason = again ? "again" : "incomplete";
+    return k->valued ? note(k, x, &a->value) : TG_OK;
 }
 
 static tg_status begin_step(walker *k, const tg_traced_node *n, const tg_adjoint *adjoints) {
     tg_traced_orders *o = &k->t->orders;
-    k->listed = o->n_steps < LISTED;
-    if (!k->listed) return TG_OK;
+    const bool small = k->t->end - k->t->first <= TG_TRACE_FEW;
+    const int64_t run = o->runs++, end = small ? LISTED : o->first + BEHIND;
+    k->valued = run < end && (small || run >= o->first - BEFORE);
+    if (run >= end) return TG_OK;
     if (!TG_TRACE_GROW(o->step, o->cap_steps, o->n_steps)) return tg_error_status();
     const int x = k->t->index[n->out];
     tg_wrong_step step = {.node = (int)(n - k->t->node), .dout = -1, .part = o->n_parts};
-    if (adjoints[0].value.data) {
+    if (k->valued && adjoints[0].value.data) {
         if (k->last[x] < 0) k->last[x] = tg_trace_values(k->t, &adjoints[0].value, TG_TRACE_BRIEF);
         if ((step.dout = k->last[x]) < 0) return tg_error_status();
     }
@@ -86,9 +131,7 @@ static tg_status begin_step(walker *k, const tg_traced_node *n, const tg_adjoint
 static tg_status run(walker *k, tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     const tg_traced_node *n = &k->t->node[tg_trace_number(k->t, node->id)];
     tg_traced_orders *o = &k->t->orders;
-    look_at(k, n, o->runs);
     if (o->runs == RUNS) return o->cut = true, TG_OK;
-    o->runs++;
     tg_status s = begin_step(k, n, adjoints);
     if (s != TG_OK) return s;
     w->hear = hear, w->hearer = k, w->look = &k->look;
@@ -175,10 +218,8 @@ static bool make_tables(walker *k) {
     const size_t tensors = (size_t)t->n_tensors, nodes = (size_t)(t->end - t->first);
     k->last = tg_trace_room(t, tensors, sizeof *k->last);
     t->orders.leaf = tg_trace_room(t, tensors, sizeof *t->orders.leaf);
-    k->count = tg_trace_room(t, tensors, sizeof *k->count);
-    k->runs = tg_trace_room(t, nodes, sizeof *k->runs);
     k->stack = tg_trace_room(t, nodes + 1, sizeof *k->stack);
-    if (!k->last || !t->orders.leaf || !k->count || !k->runs || !k->stack) return false;
+    if (!k->last || !t->orders.leaf || !k->stack) return false;
     for (size_t i = 0; i < tensors; i++) k->last[i] = t->orders.leaf[i] = -1;
     return true;
 }
@@ -193,7 +234,7 @@ tg_status tg_trace_orders(tg_trace *t) {
             t->tensor[x].twice = tg_trace_twice(t, t->tensor[x].grad);
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!is_small(t)) return TG_OK;
-    if (!make_tables(&k)) return tg_error_status();
+    if (find_first(t) != TG_OK || !make_tables(&k)) return tg_error_status();
     tg_status s = tg_walk_again(&(tg_rewalk){.n = 1, .root = &t->loss, .floor = t->first}, &k.watcher, &none);
     if (s != TG_OK && s != TG_ERR_MEMORY) { /* a rule that does not like to be run out of order: nothing is shown */
         tg_error_clear();

@@ -6,8 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { FEW_NODES = 24 };
-
 /* ---- memory ---- */
 
 void *tg_trace_room(tg_trace *t, size_t n, size_t size) {
@@ -108,7 +106,7 @@ static tg_status begin(tg_trace *t, tg_mark mark, tg_trace_opts opts) {
     if (s != TG_OK) return s;
     const tg_maker *m = tg_slot_maker(t->loss);
     const char *title = opts.title ? opts.title : m->file ? tg_base_name(m->file) : "tapegrad";
-    t->most = opts.most ? opts.most : t->end - t->first <= FEW_NODES ? 64 : 16;
+    t->most = opts.most ? opts.most : t->end - t->first <= TG_TRACE_FEW ? 64 : 16;
     t->folder = opts.sources;
     t->title = tg_trace_copy(t, title, strlen(title));
     return t->title ? TG_OK : tg_error_status();

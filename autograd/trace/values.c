@@ -150,7 +150,7 @@ static bool make(tg_trace *t, tg_traced_values *v, const tg_array *a, tg_trace_c
     if (!show(t, v, a, first < most ? first : most)) return false;
     summarise(v, a);
     if (!brief && (t->detail < 2 || main) && !make_hist(t, v, a)) return false;
-    if (!brief && (t->detail == 0 || main)) return make_map(t, v, a, t->detail ? TG_TRACE_MAP / 2 : TG_TRACE_MAP);
+    if (!brief && (t->detail == 0 || main)) return make_map(t, v, a, t->detail || (!main && t->end - t->first > TG_TRACE_FEW) ? TG_TRACE_MAP / 2 : TG_TRACE_MAP);
     return true;
 }
 

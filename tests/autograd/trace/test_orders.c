@@ -41,7 +41,7 @@ static const struct order_row {
            {chain, -1, NULL, false},
            {skip, 3, "incomplete", false},
            {late, 1, "incomplete", false},
-           {many_paths, 2 /* see below */, NULL, true}};
+           {many_paths, 2, NULL, true}};
 enum { ROWS = sizeof row / sizeof *row };
 
 /* ---- the wrong order by hand: adjoints of numbers, by node and by leaf ---- */
