@@ -213,7 +213,8 @@ bool tg_mark_is_genuine(const tg_mark *m) { return m->tape && m->seal == seal_of
 
 bool tg_mark_is_rewound(const tg_mark *m) {
     const tg_tape *tape = m->tape;
-    return m->tensors > tape->region.count || m->nodes > tape->n_nodes || m->last != last_generation(tape, m->tensors);
+    return m->tensors > tape->region.count || m->nodes > tape->n_nodes ||
+           m->last != last_generation(tape, m->tensors);
 }
 
 tg_mark tg_tape_mark(void) {

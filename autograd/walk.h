@@ -59,8 +59,8 @@ struct tg_walk {
     bool readers_known; /* the last readers of such leaves have been looked for */
     tg_arena_mark scratch;
     struct tg_look *look; /* what was seen during the step at hand (core/kernels/look.h); NULL: nobody looks */
-    tg_hear *hear;        /* takes each contribution in place of the walk, where `look` is there; NULL: the walk does */
-    void *hearer;         /* for hear */
+    tg_hear *hear; /* takes each contribution in place of the walk, where `look` is there; NULL: the walk does */
+    void *hearer; /* for hear */
 };
 
 /* Walks nest by checkpoints inside checkpoints, and by hooks and rules that walk: one that walks back to itself would

@@ -24,10 +24,10 @@ typedef struct walker {
     const tg_rule_call *outside; /* the rule in which all this runs */
     tg_look look;                /* never looked at */
     hearing how;
-    int node;              /* in the trace, at which the walk is */
+    int node;               /* in the trace, at which the walk is */
     const tg_node *running; /* whose rule runs: that, or one inside of a checkpoint */
-    tg_array alone[FEW];   /* the contributions of inputs that the kernel adds to what is there */
-    tg_array rounded[FEW]; /* and what they would make if they were added afterwards */
+    tg_array alone[FEW];    /* the contributions of inputs that the kernel adds to what is there */
+    tg_array rounded[FEW];  /* and what they would make if they were added afterwards */
     int slope[FEW];
 } walker;
 
@@ -67,7 +67,8 @@ static tg_status note_part(walker *k, const tg_node *node, int i, int x, tg_adjo
     const bool own = node == k->running && i < FEW;
     tg_array *alone = own && k->alone[i].data ? &k->alone[i] : NULL;
     const tg_trace_care care = care_of(&t->tensor[x]);
-    tg_traced_part p = {.input = input_of(k, node, i, x), .tensor = x, .before = -1, .contribution = -1, .slope = -1};
+    tg_traced_part p = {
+        .input = input_of(k, node, i, x), .tensor = x, .before = -1, .contribution = -1, .slope = -1};
     if (own) p.slope = k->slope[i];
     if (alone || a->value.data) p.before = t->tensor[x].grad;
     if (p.before >= 0 && (p.contribution = tg_trace_values(t, alone ? alone : g, care)) < 0) {
@@ -116,7 +117,9 @@ static const tg_array *added_to(tg_walk *w, const tg_node *node, int i) {
     const tg_adjoint *a = s ? tg_walk_find_adjoint(w, s) : NULL;
     for (int j = 0; j < i; j++)
         if (node->in[j] == node->in[i] && node->op->accumulates & TG_IN(j)) return NULL;
-    return a && a->value.data && tg_array_is_exclusive(&a->value) && tg_array_is_contiguous(&a->value) ? &a->value : NULL;
+    return a && a->value.data && tg_array_is_exclusive(&a->value) && tg_array_is_contiguous(&a->value)
+               ? &a->value
+               : NULL;
 }
 
 /* Its contributions alone, of those that it would add to what is there. */
@@ -133,7 +136,8 @@ static tg_status run_alone(walker *k, tg_walk *w, tg_node *node, tg_adjoint *adj
     }
     if (any && s == TG_OK) s = run_rule(k, w, node, adjoints, ALONE);
     for (int i = 0; i < FEW; i++) {
-        if (s == TG_OK && k->alone[i].data) tg_map_binary(TG_BINARY_ADD, &held[i], &k->alone[i], &k->rounded[i]);
+        if (s == TG_OK && k->alone[i].data)
+            tg_map_binary(TG_BINARY_ADD, &held[i], &k->alone[i], &k->rounded[i]);
         tg_array_drop(&held[i]);
     }
     return s;
@@ -143,8 +147,8 @@ static tg_status run_alone(walker *k, tg_walk *w, tg_node *node, tg_adjoint *adj
 static tg_status run_slopes(walker *k, tg_walk *w, tg_node *node) {
     const tg_op *op = node->op;
     const tg_slot *out = tg_slot_peek(node->out[0]);
-    if (!op->elementwise || op->accumulates || op->has_state || node->n_out != 1 || !out || out->a.numel > k->t->most ||
-        !tg_dtype_is_float((tg_dtype)out->a.dtype))
+    if (!op->elementwise || op->accumulates || op->has_state || node->n_out != 1 || !out ||
+        out->a.numel > k->t->most || !tg_dtype_is_float((tg_dtype)out->a.dtype))
         return TG_OK;
     tg_adjoint ones = {.handle = NULL};
     tg_status s = tg_array_alloc_like(&ones.value, &out->a);
@@ -173,10 +177,12 @@ static void break_behind(tg_trace *t, int by) {
     for (int k = by; k >= 0; k--) {
         const tg_traced_node *n = &t->node[k];
         bool broken = k == by;
-        for (int o = 0; !broken && o < n->node->n_out; o++) broken = t->tensor[t->index[n->out + o]].broken == by;
+        for (int o = 0; !broken && o < n->node->n_out; o++)
+            broken = t->tensor[t->index[n->out + o]].broken == by;
         for (int i = 0; broken && i < n->node->n_in; i++) {
             const int x = t->index[n->in + i];
-            if (x >= 0 && t->tensor[x].broken < 0 && tg_walk_needed(NULL, n->node, i)) t->tensor[x].broken = by;
+            if (x >= 0 && t->tensor[x].broken < 0 && tg_walk_needed(NULL, n->node, i))
+                t->tensor[x].broken = by;
         }
     }
 }
@@ -190,7 +196,8 @@ static int broken_by(const tg_trace *t, const tg_traced_node *n) {
 
 static const char *say_broken(tg_trace *t, int by) {
     char text[96];
-    snprintf(text, sizeof text, "the gradient that comes in is not complete without #%" PRId64 ", which could not be run",
+    snprintf(text, sizeof text,
+             "the gradient that comes in is not complete without #%" PRId64 ", which could not be run",
              t->first + by);
     return tg_trace_copy(t, text, strlen(text));
 }
@@ -292,7 +299,8 @@ tg_status tg_trace_walk(tg_trace *t) {
     walker k = {.watcher = {.step = take_step}, .t = t, .outside = tg_rule_running};
     tg_array none = {0};
     tg_status s = note_seed(t);
-    if (s == TG_OK) s = tg_walk_again(&(tg_rewalk){.n = 1, .root = &t->loss, .floor = t->first}, &k.watcher, &none);
+    if (s == TG_OK)
+        s = tg_walk_again(&(tg_rewalk){.n = 1, .root = &t->loss, .floor = t->first}, &k.watcher, &none);
     if (s == TG_OK) s = note_released(t);
     if (s == TG_OK) s = note_reasons(t);
     return s;

@@ -61,7 +61,8 @@ static int number_of(tg_trace *t, const tg_tensor *handle) {
     const int64_t place = probe(t, handle);
     if (t->table[place] >= 0) return t->table[place];
     const tg_slot *s = tg_slot_peek(handle);
-    tg_traced_tensor x = {.handle = handle, .role = TG_TRACE_INPUT, .node = -1, .value = -1, .grad = -1, .twice = -1, .broken = -1};
+    tg_traced_tensor x = {
+        .handle = handle, .role = TG_TRACE_INPUT, .node = -1, .value = -1, .grad = -1, .twice = -1, .broken = -1};
     if (s && !describe(t, &x, s)) return -1;
     if (!TG_TRACE_GROW(t->tensor, t->cap_tensors, t->n_tensors)) return -1;
     t->tensor[t->n_tensors] = x;

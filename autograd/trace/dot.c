@@ -29,7 +29,7 @@ static void put_number(tg_sink *o, const tg_trace *t, const char *name, int v) {
 static void put_leaf(tg_sink *o, const tg_trace *t, int x) {
     const bool parameter = t->tensor[x].role == TG_TRACE_PARAMETER;
     tg_sink_format(o, "  t%d [shape=%s, style=\"rounded,filled\", fillcolor=\"%s\", label=\"", x, "box",
-                  parameter ? "#fdf0d5" : "#eeeeee");
+                   parameter ? "#fdf0d5" : "#eeeeee");
     put_label(o, t, x);
     put_number(o, t, "= ", t->tensor[x].value);
     put_number(o, t, "d = ", t->tensor[x].grad);

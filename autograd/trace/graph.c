@@ -52,7 +52,8 @@ static void add_arrows(tg_graph *g, const tg_trace *t, const int *box_of, int *l
         if (k == 0 || box_of[k] != box_of[k - 1]) since = g->n_arrows;
         for (int i = 0; i < n->node->n_in; i++) {
             const int x = t->index[n->in + i];
-            if (x < 0 || (t->tensor[x].node < 0 && g->folded && t->tensor[x].role == TG_TRACE_PARAMETER)) continue;
+            if (x < 0 || (t->tensor[x].node < 0 && g->folded && t->tensor[x].role == TG_TRACE_PARAMETER))
+                continue;
             const int from = t->tensor[x].node >= 0 ? box_of[t->tensor[x].node] : box_of_leaf(g, leaf, x);
             if (from != box_of[k]) add_arrow(g, since, from, box_of[k], x);
         }

@@ -1,7 +1,7 @@
 /* A trace as a page: the text of autograd/trace/page/, with the JSON in its place. */
 #include "autograd/trace/write.h"
 
-#include "trace_page.inc"
+#include "autograd/trace_page.inc"
 
 void tg_trace_write_html(tg_trace *t, tg_sink *o) {
     tg_sink_put(o, before_trace, sizeof before_trace - 1);

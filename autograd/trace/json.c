@@ -119,7 +119,7 @@ static void put_summary(tg_sink *o, const tg_traced_values *v) {
 
 static void put_values(tg_sink *o, const tg_traced_values *v) {
     tg_sink_format(o, "{\"n\":%" PRId64 ",\"dtype\":\"%s\",\"%s\":[", v->n, tg_dtype_name(v->dtype),
-                  v->whole ? "e" : "first");
+                   v->whole ? "e" : "first");
     for (int i = 0; i < v->shown; i++) {
         tg_sink_text(o, comma(i));
         tg_sink_element(o, v, i, true);
@@ -151,8 +151,8 @@ static void put_tensor(tg_sink *o, const tg_trace *t, const tg_traced_tensor *x)
     put_named(o, "group", x->group);
     tg_sink_format(o, ",\"role\":\"%s\",\"shape\":[", role[x->role]);
     for (int i = 0; i < x->shape.rank; i++) tg_sink_format(o, "%s%" PRId64, comma(i), x->shape.dim[i]);
-    tg_sink_format(o, "],\"dtype\":\"%s\",\"requires_grad\":%s,\"node\":%d,\"out\":%d,", tg_dtype_name(x->dtype),
-                  x->requires_grad ? "true" : "false", x->node, x->out);
+    tg_sink_format(o, "],\"dtype\":\"%s\",\"requires_grad\":%s,\"node\":%d,\"out\":%d,",
+                   tg_dtype_name(x->dtype), x->requires_grad ? "true" : "false", x->node, x->out);
     put_index(o, "value", x->value);
     tg_sink_text(o, ",");
     put_index(o, "grad", x->grad);
@@ -234,7 +234,7 @@ static void put_right(tg_sink *o, const tg_trace *t) {
         tg_sink_text(o, ",\"in\":[");
         for (int64_t i = 0; i < s->n_parts; i++)
             tg_sink_format(o, "%s{\"tensor\":%d,\"after\":%d}", comma(i), t->part[s->part + i].tensor,
-                          t->part[s->part + i].after);
+                           t->part[s->part + i].after);
         tg_sink_text(o, "]}");
     }
 }
@@ -251,15 +251,17 @@ static void put_wrong(tg_sink *o, const tg_trace *t, const tg_traced_orders *r) 
         tg_sink_text(o, ",\"in\":[");
         for (int64_t i = 0; i < s->n_parts; i++)
             tg_sink_format(o, "%s{\"tensor\":%d,\"after\":%d}", comma(i), r->part[s->part + i].tensor,
-                          r->part[s->part + i].after);
+                           r->part[s->part + i].after);
         tg_sink_text(o, "]}");
     }
-    tg_sink_format(o, "],\n\"runs\":%" PRId64 ",\"cut\":%s,\"first\":%" PRId64 ",", r->runs, r->cut ? "true" : "false",
-                  r->first);
+    tg_sink_format(o, "],\n\"runs\":%" PRId64 ",\"cut\":%s,\"first\":%" PRId64 ",", r->runs,
+                   r->cut ? "true" : "false", r->first);
     put_named(o, "reason", r->reason);
 }
 
-static bool is_leaf_with_grad(const tg_traced_tensor *x) { return x->role == TG_TRACE_PARAMETER && x->grad >= 0; }
+static bool is_leaf_with_grad(const tg_traced_tensor *x) {
+    return x->role == TG_TRACE_PARAMETER && x->grad >= 0;
+}
 
 static void put_orders(tg_sink *o, const tg_trace *t) {
     if (!t->orders.made) {
@@ -284,7 +286,7 @@ static void put_twice(tg_sink *o, const tg_trace *t) {
     for (int x = 0, n = 0; x < t->n_tensors; x++) {
         if (!is_leaf_with_grad(&t->tensor[x]) || t->tensor[x].twice < 0) continue;
         tg_sink_format(o, "%s{\"tensor\":%d,\"once\":%d,\"twice\":%d}", comma(n++), x, t->tensor[x].grad,
-                      t->tensor[x].twice);
+                       t->tensor[x].twice);
     }
     tg_sink_text(o, "]");
 }
@@ -302,8 +304,8 @@ static void put_lists(tg_sink *o, const tg_trace *t) {
     for (int64_t i = 0; i < t->n_tensors; i++) put_item(o, i), put_tensor(o, t, &t->tensor[i]);
     tg_sink_text(o, "],\n\"nodes\":[");
     for (int64_t i = 0; i < t->end - t->first; i++) put_item(o, i), put_node(o, t, &t->node[i]);
-    tg_sink_format(o, "],\n\"loss\":%d,\"seed\":{\"tensor\":%d,\"value\":%d},\n\"backward\":[", t->loss_tensor,
-                  t->loss_tensor, t->seed);
+    tg_sink_format(o, "],\n\"loss\":%d,\"seed\":{\"tensor\":%d,\"value\":%d},\n\"backward\":[",
+                   t->loss_tensor, t->loss_tensor, t->seed);
     for (int64_t i = 0; i < t->n_steps; i++) put_item(o, i), put_step(o, t, &t->step[i]);
     tg_sink_text(o, "]");
 }

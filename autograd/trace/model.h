@@ -31,9 +31,10 @@ typedef struct tg_traced_tensor {
     tg_dtype dtype;
     bool there, requires_grad;
     int node, out; /* which made it */
-    int value, grad, twice; /* of the trace's values; grad: the sum of contributions so far, and in the end the adjoint */
-    int broken;      /* the node for whose sake the adjoint is not complete, or -1 */
-    int64_t given;   /* how many contributions */
+    int value, grad,
+        twice;  /* of the trace's values; grad: the sum of contributions so far, and in the end the adjoint */
+    int broken; /* the node for whose sake the adjoint is not complete, or -1 */
+    int64_t given; /* how many contributions */
 } tg_traced_tensor;
 
 typedef struct tg_traced_node {
@@ -41,7 +42,7 @@ typedef struct tg_traced_node {
     int op, file, line;
     int in, out; /* the first of node->n_in and n_out numbers of tensors in the trace's `index` */
     int saved, n_saved;
-    int step; /* in the walk, or -1 */
+    int step;   /* in the walk, or -1 */
     bool leads; /* to the loss */
     const char *group, *why;
 } tg_traced_node;
@@ -130,12 +131,12 @@ void *tg_trace_room(tg_trace *t, size_t n, size_t size);
 const char *tg_trace_copy(tg_trace *t, const char *text, size_t n);
 /* Makes room for one more behind `used` elements of *p; false with the error raised. */
 bool tg_trace_grow(void **p, int64_t *cap, int64_t used, size_t element);
-#define TG_TRACE_GROW(P, CAP, USED)                                    \
-    __extension__({                                                       \
-        void *grown_ = (P);                                               \
+#define TG_TRACE_GROW(P, CAP, USED) \
+    __extension__({ \
+        void *grown_ = (P); \
         const bool done_ = tg_trace_grow(&grown_, &(CAP), (USED), sizeof *(P)); \
-        (P) = grown_;                                                     \
-        done_;                                                            \
+        (P) = grown_; \
+        done_; \
     })
 
 /* ---- values.c ---- */

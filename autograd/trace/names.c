@@ -103,7 +103,11 @@ void tg_trace_label(const tg_trace *t, int tensor, char *text, size_t n) {
     else if (x->name)
         snprintf(text, n, "%.100s %s", x->name, shape);
     else if (x->node >= 0)
-        snprintf(text, n, "#%" PRId64 "%s %s", t->first + x->node, x->out == 1 ? ".1" : x->out == 2 ? ".2" : "", shape);
+        snprintf(text, n, "#%" PRId64 "%s %s", t->first + x->node,
+                 x->out == 1   ? ".1"
+                 : x->out == 2 ? ".2"
+                               : "",
+                 shape);
     else
         snprintf(text, n, "%s", shape);
 }

@@ -39,8 +39,8 @@ typedef struct walker {
 
 typedef struct counting {
     const tg_trace *t;
-    int64_t *count; /* by tensor: contributions so far */
-    int *runs;      /* by node */
+    int64_t *count;   /* by tensor: contributions so far */
+    int *runs;        /* by node */
     int *node, *next; /* a stack: nodes, and the input of each that is to be looked at */
 } counting;
 

@@ -81,7 +81,8 @@ void tg_sink_xml(tg_sink *o, const char *text) {
     while (text < end) {
         uint32_t code;
         const int n = tg_utf8_decode(text, end - text, &code);
-        const bool none = n == 0 || (code < 0x20 && code != '\t') || code == 0x7f || code == 0xfffe || code == 0xffff;
+        const bool none =
+            n == 0 || (code < 0x20 && code != '\t') || code == 0x7f || code == 0xfffe || code == 0xffff;
         if (none)
             tg_sink_text(o, "\xef\xbf\xbd");
         else if (code == '<' || code == '>' || code == '&' || code == '"')
@@ -113,4 +114,15 @@ void tg_sink_number(tg_sink *o, const tg_traced_values *v, double number, bool j
         put_number(o, TG_F32, &narrow, json);
     else
         put_number(o, TG_F64, &number, json);
+}
+
+double tg_trace_element(const tg_traced_values *v, int i) {
+    const int64_t n = v->shown;
+    const tg_array a = {.data = (void *)(uintptr_t)v->e,
+                        .numel = n,
+                        .dtype = (uint8_t)v->dtype,
+                        .rank = 1,
+                        .shape = {n},
+                        .stride = {1}};
+    return tg_array_get(&a, i);
 }

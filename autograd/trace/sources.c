@@ -31,7 +31,8 @@ static FILE *open_source(const tg_trace *t, const char *path) {
     const char *const tail[] = {path, tg_base_name(path)};
     for (int i = 0; i < 2; i++) {
         FILE *file = NULL;
-        if ((size_t)snprintf(name, sizeof name, "%s/%s", t->folder, tail[i]) < sizeof name) file = open_regular(name);
+        if ((size_t)snprintf(name, sizeof name, "%s/%s", t->folder, tail[i]) < sizeof name)
+            file = open_regular(name);
         if (file) return file;
     }
     return *path == '/' ? open_regular(path) : NULL;
@@ -66,7 +67,8 @@ static int count_lines(FILE *file) {
 
 static bool is_near(const tg_trace *t, int file, int line) {
     for (int64_t k = 0; k < t->end - t->first; k++)
-        if (t->node[k].file == file && line >= t->node[k].line - AROUND && line <= t->node[k].line + AROUND) return true;
+        if (t->node[k].file == file && line >= t->node[k].line - AROUND && line <= t->node[k].line + AROUND)
+            return true;
     return false;
 }
 

@@ -49,9 +49,7 @@ static void put_cut(tg_sink *o, const char *text, double x, double y) {
 /* "= 0.5", or "d = 1"; of other arrays than one number nothing. */
 static bool put_number(tg_sink *o, const tg_trace *t, const char *name, int v, double x, double y) {
     if (v < 0 || !t->value[v].whole || t->value[v].n != 1) return false;
-    tg_sink_format(o, "<text x=\"%g\" y=\"%g\">%s", x, y, name);
-    tg_sink_element(o, &t->value[v], 0, false);
-    tg_sink_text(o, "</text>");
+    tg_sink_format(o, "<text x=\"%g\" y=\"%g\">%s%.6g</text>", x, y, name, tg_trace_element(&t->value[v], 0));
     return true;
 }
 
@@ -60,7 +58,8 @@ static void put_tensor(tg_sink *o, const tg_trace *t, int tensor, double x, doub
     char text[160];
     bool value = put_number(o, t, "= ", a->value, x + WIDTH / 4.0, y);
     bool grad = put_number(o, t, "d = ", a->grad, x + 3 * WIDTH / 4.0, y);
-    if (!value && !grad && a->there) put_cut(o, tg_shape_text(a->shape, text, sizeof text), x + WIDTH / 2.0, y);
+    if (!value && !grad && a->there)
+        put_cut(o, tg_shape_text(a->shape, text, sizeof text), x + WIDTH / 2.0, y);
 }
 
 static void title_of(const tg_trace *t, const tg_box *b, char *text, size_t n) {
@@ -70,7 +69,8 @@ static void title_of(const tg_trace *t, const tg_box *b, char *text, size_t n) {
     else if (b->first == b->last)
         snprintf(text, n, "#%d %s", node->node->id, node->node->op->name);
     else
-        snprintf(text, n, "%s%s%d nodes", b->group ? b->group : "", b->group ? ": " : "", b->last - b->first + 1);
+        snprintf(text, n, "%s%s%d nodes", b->group ? b->group : "", b->group ? ": " : "",
+                 b->last - b->first + 1);
 }
 
 /* What a reader of the screen is told, and the pointer shows. */
@@ -91,7 +91,9 @@ static void put_title(tg_sink *o, const tg_trace *t, const tg_box *b, const char
 
 static void put_box(tg_sink *o, const tg_trace *t, const tg_graph *g, const int *in_level, const tg_box *b) {
     const double x = left_of(g, in_level, b), y = top_of(b);
-    const char *kind = b->tensor < 0 ? "node" : t->tensor[b->tensor].role == TG_TRACE_PARAMETER ? "parameter" : "input";
+    const char *kind = b->tensor < 0                                     ? "node"
+                       : t->tensor[b->tensor].role == TG_TRACE_PARAMETER ? "parameter"
+                                                                         : "input";
     char title[TG_TRACE_TEXT + 32];
     bool apart = b->tensor < 0;
     for (int k = b->first; apart && k <= b->last; k++) apart = t->node[k].step < 0;
@@ -99,7 +101,7 @@ static void put_box(tg_sink *o, const tg_trace *t, const tg_graph *g, const int 
     tg_sink_format(o, "<g class=\"%s%s\">", kind, apart ? " apart" : "");
     put_title(o, t, b, title);
     tg_sink_format(o, "<rect x=\"%g\" y=\"%g\" width=\"%d\" height=\"%d\" rx=\"%d\"/>", x, y, WIDTH, HEIGHT,
-                  b->tensor < 0 ? 3 : 12);
+                   b->tensor < 0 ? 3 : 12);
     put_cut(o, title, x + WIDTH / 2.0, y + 22);
     const int tensor = b->tensor >= 0 ? b->tensor : t->index[t->node[b->last].out];
     put_tensor(o, t, tensor, x, y + 42);
@@ -111,22 +113,26 @@ static void put_arrow(tg_sink *o, const tg_trace *t, const tg_graph *g, const in
     const double x0 = left_of(g, in_level, from) + WIDTH / 2.0, y0 = top_of(from) + HEIGHT;
     const double x1 = left_of(g, in_level, to) + WIDTH / 2.0, y1 = top_of(to);
     tg_sink_format(o, "<path%s d=\"M%g %gC%g %g %g %g %g %g\" marker-end=\"url(#arrow)\"/>\n",
-                  t->tensor[a->tensor].grad < 0 ? " class=\"none\"" : "", x0, y0, x0, y0 + RISE, x1, y1 - RISE, x1, y1 - 5);
+                   t->tensor[a->tensor].grad < 0 ? " class=\"none\"" : "", x0, y0, x0, y0 + RISE, x1,
+                   y1 - RISE, x1, y1 - 5);
 }
 
 static void put_head(tg_sink *o, const tg_trace *t, const tg_graph *g, const int *in_level) {
     int widest = 1;
     for (int l = 0; l < g->n_levels; l++) widest = in_level[l] > widest ? in_level[l] : widest;
-    const int width = 2 * MARGIN + widest * (WIDTH + GAP) - GAP, height = 2 * MARGIN + g->n_levels * (HEIGHT + RISE) - RISE;
-    tg_sink_format(o,
-                  "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n"
-                  "<title>",
-                  width, height, width, height);
+    const int width = 2 * MARGIN + widest * (WIDTH + GAP) - GAP,
+              height = 2 * MARGIN + g->n_levels * (HEIGHT + RISE) - RISE;
+    tg_sink_format(
+        o,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\">\n"
+        "<title>",
+        width, height, width, height);
     tg_sink_xml(o, t->title);
     tg_sink_text(o, "</title>\n");
     tg_sink_text(o, style);
-    tg_sink_text(o, "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"4\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" "
-                   "orient=\"auto\"><path d=\"M0 0L8 4L0 8\"/></marker></defs>\n");
+    tg_sink_text(
+        o, "<defs><marker id=\"arrow\" viewBox=\"0 0 8 8\" refX=\"4\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" "
+           "orient=\"auto\"><path d=\"M0 0L8 4L0 8\"/></marker></defs>\n");
 }
 
 void tg_trace_write_svg(tg_trace *t, tg_sink *o) {

@@ -88,7 +88,8 @@ static void put_forward(tg_sink *o, const tg_trace *t, const tg_traced_node *n) 
     put_call(o, t, n);
     put_place(o, t, n);
     tg_sink_text(o, "\n");
-    if (n->node->op->formula) tg_sink_text(o, "     "), put_clean(o, n->node->op->formula), tg_sink_text(o, "\n");
+    if (n->node->op->formula)
+        tg_sink_text(o, "     "), put_clean(o, n->node->op->formula), tg_sink_text(o, "\n");
     for (int k = 0; k < n->node->n_out; k++) {
         const int x = t->index[n->out + k];
         tg_sink_text(o, "     ");
@@ -104,7 +105,8 @@ static void put_forward(tg_sink *o, const tg_trace *t, const tg_traced_node *n) 
 static void put_part(tg_sink *o, const tg_trace *t, const tg_traced_node *n, const tg_traced_part *p) {
     char name[32];
     tg_sink_text(o, "     to ");
-    if (p->input >= 0 && tg_trace_input_name(n->node->op, p->input, name, sizeof name)) tg_sink_format(o, "%s, ", name);
+    if (p->input >= 0 && tg_trace_input_name(n->node->op, p->input, name, sizeof name))
+        tg_sink_format(o, "%s, ", name);
     put_tensor(o, t, p->tensor);
     tg_sink_text(o, ": ");
     put_values(o, t, p->contribution);

@@ -54,18 +54,21 @@ static tg_status check_mark(tg_trace *t, const tg_mark *mark) {
     t->tape = tg_tape_get();
     if (!t->tape) return tg_error_status();
     if (!tg_mark_is_genuine(mark) || mark->tape != t->tape || mark->serial != t->tape->serial)
-        return tg_fail(TG_ERR_TAPE,
-                       "%s: the mark is not one that tg_tape_mark gave, or it belongs to another tape than the current one",
-                       t->who);
+        return tg_fail(
+            TG_ERR_TAPE,
+            "%s: the mark is not one that tg_tape_mark gave, or it belongs to another tape than the current one",
+            t->who);
     if (tg_mark_is_rewound(mark))
-        return tg_fail(TG_ERR_TAPE, "%s: the tape was already rewound past this mark, and what was recorded after it is gone",
-                       t->who);
+        return tg_fail(
+            TG_ERR_TAPE,
+            "%s: the tape was already rewound past this mark, and what was recorded after it is gone", t->who);
     t->first = mark->nodes, t->end = t->tape->n_nodes;
     if (t->first == t->end)
-        return tg_fail(TG_ERR_ARGUMENT,
-                       "%s: the tape has nothing from the mark on: no op was recorded, because none was called, or none of an "
-                       "input that requires a gradient, or recording was off",
-                       t->who);
+        return tg_fail(
+            TG_ERR_ARGUMENT,
+            "%s: the tape has nothing from the mark on: no op was recorded, because none was called, or none of an "
+            "input that requires a gradient, or recording was off",
+            t->who);
     return TG_OK;
 }
 
@@ -73,10 +76,12 @@ static tg_status check_mark(tg_trace *t, const tg_mark *mark) {
 static tg_status find_loss(tg_trace *t) {
     for (int64_t id = t->end - 1; id >= t->first; id--) {
         tg_slot *s = tg_slot_peek(tg_node_at(t->tape, id)->out[0]);
-        if (s && s->node && s->node->id == id && s->a.numel == 1 && s->requires_grad) return t->loss = s, TG_OK;
+        if (s && s->node && s->node->id == id && s->a.numel == 1 && s->requires_grad)
+            return t->loss = s, TG_OK;
     }
     return tg_fail(TG_ERR_ARGUMENT,
-                   "%s: of the %" PRId64 " nodes on the tape from the mark on none made one number that requires a gradient; "
+                   "%s: of the %" PRId64
+                   " nodes on the tape from the mark on none made one number that requires a gradient; "
                    ".loss may name one",
                    t->who, t->end - t->first);
 }
@@ -88,11 +93,14 @@ static tg_status check_loss(tg_trace *t, tg_tensor *loss) {
     tg_describe(loss, text, sizeof text);
     if (s->a.numel != 1) return tg_fail(TG_ERR_ARGUMENT, "%s: the loss, %s, is not one number", t->who, text);
     if (!s->requires_grad)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: the loss, %s, requires no gradient: nothing it was computed from does", t->who,
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "%s: the loss, %s, requires no gradient: nothing it was computed from does", t->who,
                        text);
-    if (!s->node) return tg_fail(TG_ERR_ARGUMENT, "%s: the loss, %s, is a leaf, which no op made", t->who, text);
+    if (!s->node)
+        return tg_fail(TG_ERR_ARGUMENT, "%s: the loss, %s, is a leaf, which no op made", t->who, text);
     if (tg_tape_node(s->node->id) != s->node)
-        return tg_fail(TG_ERR_TAPE, "%s: the loss, %s, was recorded on another tape than the current one", t->who, text);
+        return tg_fail(TG_ERR_TAPE, "%s: the loss, %s, was recorded on another tape than the current one",
+                       t->who, text);
     if (s->node->id < t->first)
         return tg_fail(TG_ERR_TAPE, "%s: the loss, %s, was recorded before the mark", t->who, text);
     return TG_OK;
@@ -113,7 +121,8 @@ static tg_status begin(tg_trace *t, tg_mark mark, tg_trace_opts opts) {
 }
 
 /* Makes the model, and writes it. */
-static tg_status write_all(tg_trace *t, tg_mark mark, tg_trace_opts opts, tg_trace_write *write, bool data, tg_sink *out) {
+static tg_status write_all(tg_trace *t, tg_mark mark, tg_trace_opts opts, tg_trace_write *write, bool data,
+                           tg_sink *out) {
     tg_plain_locale plain;
     tg_status s = begin(t, mark, opts);
     if (s == TG_OK) s = tg_trace_collect(t);
@@ -133,7 +142,8 @@ static tg_status write_all(tg_trace *t, tg_mark mark, tg_trace_opts opts, tg_tra
 
 /* ---- the functions ---- */
 
-static tg_status trace_to(const char *who, const char *path, tg_mark mark, tg_trace_opts opts, tg_trace_write *write, bool data) {
+static tg_status trace_to(const char *who, const char *path, tg_mark mark, tg_trace_opts opts,
+                          tg_trace_write *write, bool data) {
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!path) return tg_fail(TG_ERR_ARGUMENT, "%s: the path is NULL", who);
     tg_trace t = {.who = who};

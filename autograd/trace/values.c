@@ -122,7 +122,8 @@ static bool make_map(tg_trace *t, tg_traced_values *v, const tg_array *a, int mo
     each_block(a, block_sums, &m);
     for (int k = 0; k < m.r * m.c; k++) {
         const double mean = m.sum[k] / (double)m.count[k];
-        const int level = isfinite(mean) ? (int)lrint((mean / 2 - v->min / 2) / (v->max / 2 - v->min / 2) * 63) : -1;
+        const int level =
+            isfinite(mean) ? (int)lrint((mean / 2 - v->min / 2) / (v->max / 2 - v->min / 2) * 63) : -1;
         map[k] = level < 0 ? '.' : letter[level > 63 ? 63 : level];
     }
     v->rows = m.r, v->cols = m.c, v->map = map;
@@ -150,7 +151,10 @@ static bool make(tg_trace *t, tg_traced_values *v, const tg_array *a, tg_trace_c
     if (!show(t, v, a, first < most ? first : most)) return false;
     summarise(v, a);
     if (!brief && (t->detail < 2 || main) && !make_hist(t, v, a)) return false;
-    if (!brief && (t->detail == 0 || main)) return make_map(t, v, a, t->detail || (!main && t->end - t->first > TG_TRACE_FEW) ? TG_TRACE_MAP / 2 : TG_TRACE_MAP);
+    if (!brief && (t->detail == 0 || main))
+        return make_map(t, v, a,
+                        t->detail || (!main && t->end - t->first > TG_TRACE_FEW) ? TG_TRACE_MAP / 2
+                                                                                 : TG_TRACE_MAP);
     return true;
 }
 

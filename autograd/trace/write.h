@@ -23,16 +23,18 @@ tg_status tg_sink_close(tg_sink *o); /* all is written, or an error raised */
 void tg_sink_put(tg_sink *o, const char *bytes, size_t n);
 void tg_sink_text(tg_sink *o, const char *text);
 void tg_sink_format(tg_sink *o, const char *format, ...) TG_PRINTF(2, 3); /* 500 bytes at most */
-void tg_sink_string(tg_sink *o, const char *string);                     /* of JSON; NULL is null */
+void tg_sink_string(tg_sink *o, const char *string);                      /* of JSON; NULL is null */
 void tg_sink_xml(tg_sink *o, const char *text); /* escaped; what is no UTF-8, and control characters, are U+FFFD */
 
 /* Element i of those that the values show, and a number of their dtype. Of JSON: what is no number is in quotes. */
 void tg_sink_element(tg_sink *o, const tg_traced_values *v, int i, bool json);
 void tg_sink_number(tg_sink *o, const tg_traced_values *v, double number, bool json);
+double tg_trace_element(const tg_traced_values *v, int i);
 
 /* In the plain locale. */
 typedef void tg_trace_write(tg_trace *t, tg_sink *o);
-tg_trace_write tg_trace_write_html, tg_trace_write_json, tg_trace_write_text, tg_trace_write_dot, tg_trace_write_svg;
+tg_trace_write tg_trace_write_html, tg_trace_write_json, tg_trace_write_text, tg_trace_write_dot,
+    tg_trace_write_svg;
 
 /* "hidden [64, 10]", or without a name "#3 [64, 10]" for a result, "[64, 10]" for others. */
 void tg_trace_label(const tg_trace *t, int tensor, char *text, size_t n);

@@ -114,7 +114,9 @@ static void expect_summary(const json_t *v, const tg_tensor *t) {
     const json_t *h = json_object_get(v, "hist"), *m = json_object_get(v, "map");
     for (size_t i = 0; h && i < json_array_size(h); i++) hist += json_integer_value(json_array_get(h, i));
     if (h) ck_assert_int_eq(hist, finite);
-    if (m) ck_assert_int_eq((int64_t)strlen(json_string_value(json_object_get(m, "v"))), number_in(m, "rows") * number_in(m, "cols"));
+    if (m)
+        ck_assert_int_eq((int64_t)strlen(json_string_value(json_object_get(m, "v"))),
+                         number_in(m, "rows") * number_in(m, "cols"));
 }
 
 void expect_elements(const json_t *root, int64_t index, const tg_tensor *t) {
@@ -125,8 +127,8 @@ void expect_elements(const json_t *root, int64_t index, const tg_tensor *t) {
     ck_assert(whole == (json_object_get(v, "first") == NULL));
     ck_assert(!whole || shown(root, index) == tg_numel(t));
     for (int64_t i = 0; i < shown(root, index); i++)
-        ck_assert_msg(same(element(root, index, i), tg_get(t, i)), "element %lld: %.17g instead of %.17g", (long long)i,
-                      element(root, index, i), tg_get(t, i));
+        ck_assert_msg(same(element(root, index, i), tg_get(t, i)), "element %lld: %.17g instead of %.17g",
+                      (long long)i, element(root, index, i), tg_get(t, i));
     if (!whole) expect_summary(v, t);
 }
 

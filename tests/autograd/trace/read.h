@@ -14,7 +14,7 @@
 extern char trace_folder[64];
 void trace_setup(void);
 void trace_teardown(void);
-char *trace_path(const char *name); /* of the next four calls each gives another */
+char *trace_path(const char *name);             /* of the next four calls each gives another */
 char *read_all(const char *path, size_t *size); /* to be freed */
 
 /* The trace as JSON, which the caller releases. */

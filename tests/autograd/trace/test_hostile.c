@@ -14,7 +14,6 @@ static const struct hostile_row {
 };
 enum { ROWS = sizeof row / sizeof *row };
 
-
 /* A line and a name of 10,000 characters, the latter of two bytes each. */
 static char long_name[20001];
 static void make_long(void) {
@@ -55,7 +54,8 @@ START_TEST(names_and_lines) {
     ck_assert_str_eq(json_string_value(json_array_get(json_array_get(lines, 0), 1)), "first");
     if (!strchr(r->name, '\n'))
         ck_assert_str_eq(json_string_value(json_array_get(json_array_get(lines, 1), 1)), read);
-    ck_assert_str_eq(json_string_value(json_array_get(json_array_get(lines, 2), 1)), "with a \xef\xbf\xbd byte and NUL");
+    ck_assert_str_eq(json_string_value(json_array_get(json_array_get(lines, 2), 1)),
+                     "with a \xef\xbf\xbd byte and NUL");
     json_decref(root);
 }
 END_TEST
@@ -93,7 +93,8 @@ START_TEST(long_ones_are_cut) {
     json_t *root = traced(m, (tg_trace_opts){.title = long_name});
     const char *text[3] = {json_string_value(json_object_get(root, "title")),
                            json_string_value(json_object_get(item(root, "tensors", 0), "name")),
-                           json_string_value(json_array_get(json_array_get(json_object_get(item(root, "sources", 0), "lines"), 1), 1))};
+                           json_string_value(json_array_get(
+                               json_array_get(json_object_get(item(root, "sources", 0), "lines"), 1), 1))};
     for (int i = 0; i < 3; i++) {
         ck_assert_uint_le(strlen(text[i]), 403);
         ck_assert_uint_ge(strlen(text[i]), 400);
@@ -115,7 +116,8 @@ START_TEST(pictures_and_text) {
     ck_assert_int_eq(tg_trace_svg(trace_path("t.svg"), m, .title = name), TG_OK);
     ck_assert_int_eq(tg_trace_dot(trace_path("t.dot"), m, .title = name), TG_OK);
     char *svg = read_all(trace_path("t.svg"), &n), *dot = read_all(trace_path("t.dot"), &n);
-    ck_assert(!strstr(svg, "<script") && !strstr(svg, "<!--") && !strstr(svg, "<b>") && strstr(svg, "&lt;b&gt;"));
+    ck_assert(!strstr(svg, "<script") && !strstr(svg, "<!--") && !strstr(svg, "<b>") &&
+              strstr(svg, "&lt;b&gt;"));
     ck_assert(!strchr(svg, 0x1b) && !strchr(dot, 0x1b));
     int quotes = 0;
     for (const char *p = dot; *p; p++) quotes += *p == '"' && p[-1] != '\\';

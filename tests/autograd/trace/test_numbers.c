@@ -11,7 +11,8 @@ static tg_tensor *values(tg_dtype dtype, int64_t r, int64_t c) {
 static tg_tensor *named(tg_tensor *t, const char *name) { return tg_set_name(t, name); }
 
 static tg_tensor *network(tg_dtype d) {
-    tg_tensor *x = tg_randn(d, 6, 5), *w = named(values(d, 4, 5), "fc1.weight"), *v = named(values(d, 3, 4), "fc2.weight");
+    tg_tensor *x = tg_randn(d, 6, 5), *w = named(values(d, 4, 5), "fc1.weight"),
+              *v = named(values(d, 3, 4), "fc2.weight");
     return tg_mean(tg_square(tg_linear(tg_tanh(tg_linear(x, w)), v)));
 }
 
@@ -87,8 +88,13 @@ static void grad_cube(const tg_node *node, tg_tensor *const *dout, tg_tensor **d
     tg_set_grad_enabled(was);
     din[0] = g;
 }
-static const tg_op cube_op = {.name = "cube", .formula = "out = x^3", .n_in = 1, .infer = infer_cube, .forward = forward_cube,
-                              .grad = grad_cube, .save = TG_IN(0)};
+static const tg_op cube_op = {.name = "cube",
+                              .formula = "out = x^3",
+                              .n_in = 1,
+                              .infer = infer_cube,
+                              .forward = forward_cube,
+                              .grad = grad_cube,
+                              .save = TG_IN(0)};
 static tg_tensor *custom(tg_dtype d) {
     tg_tensor *x = values(d, 2, 3);
     return tg_sum(tg_mul(tg_apply(&cube_op, &x, 1, NULL), x));
@@ -106,8 +112,8 @@ static tg_tensor *embedded(tg_dtype d) {
     return tg_sum(tg_mul(tg_index_select(table, 0, i), tg_square(tg_index_select(table, 0, i))));
 }
 
-static tg_tensor *(*const program[])(tg_dtype) = {network, shared, products, outputs,   cells,   views,
-                                                  numberless, checkpoint, custom, attention, embedded};
+static tg_tensor *(*const program[])(tg_dtype) = {network,    shared,     products, outputs,   cells,   views,
+                                                  numberless, checkpoint, custom,   attention, embedded};
 enum { PROGRAMS = sizeof program / sizeof *program };
 
 /* ---- what is compared ---- */
@@ -116,7 +122,8 @@ static void expect_gradient(const json_t *root, int64_t index, tg_tensor *loss, 
     const int64_t grad = number_in(item(root, "tensors", index), "grad");
     tg_mark m = tg_tape_mark();
     tg_tensor *g;
-    ck_assert_msg(tg_grad(1, &loss, 1, &t, &g, .retain = true, .allow_unused = true) == TG_OK, "%s", tg_error_message());
+    ck_assert_msg(tg_grad(1, &loss, 1, &t, &g, .retain = true, .allow_unused = true) == TG_OK, "%s",
+                  tg_error_message());
     if (grad >= 0)
         expect_elements(root, grad, g);
     else
@@ -147,16 +154,20 @@ static void expect_tensor(const json_t *root, int64_t index, tg_tensor *loss, tg
 static double add(double a, double b, bool narrow) { return narrow ? (double)((float)a + (float)b) : a + b; }
 
 static void expect_part(const json_t *root, const json_t *p, int64_t sum) {
-    const int64_t before = number_in(p, "before"), after = number_in(p, "after"), by = number_in(p, "contribution");
-    const bool narrow = strcmp(json_string_value(json_object_get(item(root, "values", after), "dtype")), "f32") == 0;
+    const int64_t before = number_in(p, "before"), after = number_in(p, "after"),
+                  by = number_in(p, "contribution");
+    const bool narrow =
+        strcmp(json_string_value(json_object_get(item(root, "values", after), "dtype")), "f32") == 0;
     ck_assert_int_eq(before, sum);
     if (before < 0) ck_assert_int_eq(by, after);
     for (int64_t i = 0; before >= 0 && i < shown(root, after); i++) {
-        const double should = add(element(root, before, i), element(root, by, i), narrow), is = element(root, after, i);
+        const double should = add(element(root, before, i), element(root, by, i), narrow),
+                     is = element(root, after, i);
         if (json_object_get(p, "rounded"))
             ck_assert(fabs(is - should) <= (narrow ? 1e-5 : 1e-13) * (1 + fabs(is)));
         else
-            ck_assert_msg(same(is, should), "%.17g + %.17g is not %.17g", element(root, before, i), element(root, by, i), is);
+            ck_assert_msg(same(is, should), "%.17g + %.17g is not %.17g", element(root, before, i),
+                          element(root, by, i), is);
     }
 }
 
@@ -167,7 +178,8 @@ static void expect_walk(const json_t *root) {
     for (size_t i = 0; i < json_array_size(tensors); i++) sum[i] = -1;
     sum[number_in(root, "loss")] = number_in(json_object_get(root, "seed"), "value");
     for (size_t k = 0; k < json_array_size(steps); k++) {
-        const json_t *s = json_array_get(steps, k), *in = json_object_get(s, "in"), *dout = json_object_get(s, "dout");
+        const json_t *s = json_array_get(steps, k), *in = json_object_get(s, "in"),
+                     *dout = json_object_get(s, "dout");
         const json_t *node = item(root, "nodes", number_in(s, "node"));
         ck_assert_int_lt(number_in(s, "node"), last);
         last = number_in(s, "node");
@@ -192,9 +204,11 @@ static void expect_tensors(const json_t *root, int64_t first, tg_tensor *loss) {
     ck_assert_int_eq((int64_t)json_array_size(nodes), tg_tape_nodes() - first);
     for (size_t k = 0; k < json_array_size(nodes); k++) {
         const tg_node *node = tg_tape_node(first + (int64_t)k);
-        const json_t *n = json_array_get(nodes, k), *in = json_object_get(n, "in"), *out = json_object_get(n, "out");
+        const json_t *n = json_array_get(nodes, k), *in = json_object_get(n, "in"),
+                     *out = json_object_get(n, "out");
         ck_assert_int_eq(number_in(n, "id"), node->id);
-        ck_assert_str_eq(json_string_value(json_object_get(item(root, "ops", number_in(n, "op")), "name")), node->op->name);
+        ck_assert_str_eq(json_string_value(json_object_get(item(root, "ops", number_in(n, "op")), "name")),
+                         node->op->name);
         for (int i = 0; i < node->n_in; i++) {
             const int64_t x = json_integer_value(json_array_get(in, (size_t)i));
             ck_assert(node->in[i] || x == -1);
@@ -240,8 +254,9 @@ START_TEST(nothing_is_changed) {
         ck_assert_int_eq(tg_backward(loss), TG_OK);
         g[k] = tg_keep(tg_grad_of(leaf));
         if (k) ck_assert_int_eq(tg_trace_json(trace_path("b.json"), m, .loss = loss), TG_OK);
-        for (int64_t i = m.nodes; i < tg_tape_nodes(); i++) 
-            for (int o = 0; o < tg_tape_node(i)->n_out; o++) dropped = dropped || is_dropped(tg_tape_node(i)->out[o]);
+        for (int64_t i = m.nodes; i < tg_tape_nodes(); i++)
+            for (int o = 0; o < tg_tape_node(i)->n_out; o++)
+                dropped = dropped || is_dropped(tg_tape_node(i)->out[o]);
         (void)next;
         tg_tape_rewind(m);
     }

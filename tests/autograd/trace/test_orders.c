@@ -11,7 +11,9 @@ static tg_tensor *doubled(void) {
 }
 
 /* A chain in which no path meets another. */
-static tg_tensor *chain(void) { return tg_sum(tg_exp(tg_mul(tg_sin(named_leaf(0.5, "x")), named_leaf(2, "y")))); }
+static tg_tensor *chain(void) {
+    return tg_sum(tg_exp(tg_mul(tg_sin(named_leaf(0.5, "x")), named_leaf(2, "y"))));
+}
 
 /* One node read by two, of which one reads the other. */
 static tg_tensor *skip(void) {
@@ -129,7 +131,8 @@ START_TEST(doubled_twice) {
     tg_mark m = tg_tape_mark();
     doubled();
     json_t *root = traced(m, (tg_trace_opts){0}), *orders = json_object_get(root, "orders");
-    const json_t *entry = json_array_get(json_object_get(orders, "leaves"), (size_t)leaf_entry(orders, tensor_named(root, "x")));
+    const json_t *entry =
+        json_array_get(json_object_get(orders, "leaves"), (size_t)leaf_entry(orders, tensor_named(root, "x")));
     ck_assert(element(root, number_in(entry, "right"), 0) == 4);
     ck_assert(element(root, number_in(entry, "wrong"), 0) == 8);
     json_decref(root);
@@ -148,7 +151,8 @@ START_TEST(backward_twice) {
         const json_t *t = json_array_get(twice, i);
         const bool is_w = number_in(t, "tensor") == tensor_named(root, "w");
         expect_elements(root, number_in(t, "twice"), tg_grad_of(is_w ? w : b));
-        ck_assert_int_eq(number_in(t, "once"), number_in(item(root, "tensors", number_in(t, "tensor")), "grad"));
+        ck_assert_int_eq(number_in(t, "once"),
+                         number_in(item(root, "tensors", number_in(t, "tensor")), "grad"));
     }
     json_decref(root);
     tg_free(w), tg_free(b);

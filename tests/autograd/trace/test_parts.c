@@ -3,7 +3,9 @@
 
 #include <time.h>
 
-static const char *text_in(const json_t *o, const char *name) { return json_string_value(json_object_get(o, name)); }
+static const char *text_in(const json_t *o, const char *name) {
+    return json_string_value(json_object_get(o, name));
+}
 
 /* The step of the walk at the n-th node. */
 static json_t *step_of(const json_t *root, int64_t node) {
@@ -128,7 +130,8 @@ START_TEST(saved_and_released) {
             saved[t]++;
         }
         list = json_object_get(s, "released");
-        for (size_t i = 0; i < json_array_size(list); i++) released[json_integer_value(json_array_get(list, i))]++;
+        for (size_t i = 0; i < json_array_size(list); i++)
+            released[json_integer_value(json_array_get(list, i))]++;
     }
     int any = 0;
     for (int64_t t = 0; t < 32 && t < (int64_t)json_array_size(json_object_get(root, "tensors")); t++) {
@@ -144,19 +147,22 @@ END_TEST
 /* Slopes times what comes in are contributions. */
 START_TEST(slopes) {
     tg_mark m = tg_tape_mark();
-    tg_tensor *x = tg_set_requires_grad(tg_randn(TG_F64, 8), true), *y = tg_set_requires_grad(tg_randn(TG_F64, 8), true);
+    tg_tensor *x = tg_set_requires_grad(tg_randn(TG_F64, 8), true),
+              *y = tg_set_requires_grad(tg_randn(TG_F64, 8), true);
     tg_sum(tg_mul(tg_relu(tg_sin(x)), tg_pow(tg_exp(y), tg_mul(x, x))));
     json_t *root = traced(m, (tg_trace_opts){0});
     const json_t *steps = json_object_get(root, "backward");
     int n = 0;
     for (size_t k = 0; k < json_array_size(steps); k++) {
         const json_t *in = json_object_get(json_array_get(steps, k), "in");
-        const int64_t dout = json_integer_value(json_array_get(json_object_get(json_array_get(steps, k), "dout"), 0));
+        const int64_t dout =
+            json_integer_value(json_array_get(json_object_get(json_array_get(steps, k), "dout"), 0));
         for (size_t i = 0; i < json_array_size(in); i++) {
             const json_t *p = json_array_get(in, i);
             const int64_t slope = number_in(p, "slope");
             for (int j = 0; slope >= 0 && j < 8; j++, n++) {
-                const double by = element(root, number_in(p, "contribution"), j), should = element(root, dout, j) * element(root, slope, j);
+                const double by = element(root, number_in(p, "contribution"), j),
+                             should = element(root, dout, j) * element(root, slope, j);
                 ck_assert_double_le(fabs(by - should), 1e-14 * (1 + fabs(by)));
             }
         }
@@ -169,7 +175,8 @@ END_TEST
 /* The lines of this file that made nodes are there, by their numbers and their text. */
 START_TEST(sources) {
     tg_mark m = tg_tape_mark();
-    tg_tensor *x = leaf(1), *h = tg_sin(x); const int line = __LINE__;
+    tg_tensor *x = leaf(1), *h = tg_sin(x);
+    const int line = __LINE__;
     tg_cos(h);
     const char *root_folder = getenv("TG_SOURCE_ROOT");
     char folder[600];
@@ -184,12 +191,14 @@ START_TEST(sources) {
         ck_assert(json_is_true(json_object_get(s, "found")));
         for (size_t i = 0; i < json_array_size(lines); i++)
             if (json_integer_value(json_array_get(json_array_get(lines, i), 0)) == line)
-                ck_assert(strstr(json_string_value(json_array_get(json_array_get(lines, i), 1)), "*h = tg_sin(x)"));
+                ck_assert(
+                    strstr(json_string_value(json_array_get(json_array_get(lines, i), 1)), "*h = tg_sin(x)"));
         ck_assert_int_gt((int)json_array_size(lines), 3);
     }
     json_decref(root);
     root = traced(m, (tg_trace_opts){.sources = "/no/such/folder"});
-    ck_assert(json_is_false(json_object_get(item(root, "sources", 0), "found")) || *text_in(item(root, "sources", 0), "path") == '/');
+    ck_assert(json_is_false(json_object_get(item(root, "sources", 0), "found")) ||
+              *text_in(item(root, "sources", 0), "path") == '/');
     json_decref(root);
 }
 END_TEST

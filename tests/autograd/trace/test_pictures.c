@@ -13,7 +13,9 @@ static int count_of(const char *text, const char *part) {
     return n;
 }
 
-static void expect_line(const char *text, const char *line) { ck_assert_msg(strstr(text, line), "no \"%s\" in:\n%s", line, text); }
+static void expect_line(const char *text, const char *line) {
+    ck_assert_msg(strstr(text, line), "no \"%s\" in:\n%s", line, text);
+}
 
 static tg_mark program(void) {
     tg_mark m = tg_tape_mark();
@@ -31,8 +33,9 @@ START_TEST(text) {
     char *t = written(s, "t.txt");
     expect_line(t, "parameter x []\n     = 3\n");
     expect_line(t, "out = a * b\n     = 9\n");
-    expect_line(t, "     da = dout * b; db = dout * a\n     dout = 1\n     to a, x []: 3\n          (slope 3)\n     to b, x []: 3\n"
-                   "          (slope 3)\n          added to 3\n          makes    6\n");
+    expect_line(
+        t, "     da = dout * b; db = dout * a\n     dout = 1\n     to a, x []: 3\n          (slope 3)\n     to b, x []: 3\n"
+           "          (slope 3)\n          added to 3\n          makes    6\n");
     expect_line(t, "---- gradients ----\n\nx []\n     = 6\n");
     ck_assert_int_eq(count_of(t, "test_pictures.c:"), 4);
     free(t);
@@ -93,7 +96,8 @@ START_TEST(arrows_point_down) {
     int n = 0;
     for (const char *p = t; (p = strstr(p, "d=\"M")); p++) {
         double v[8];
-        if (sscanf(p, "d=\"M%lf %lfC%lf %lf %lf %lf %lf %lf\"", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) != 8)
+        if (sscanf(p, "d=\"M%lf %lfC%lf %lf %lf %lf %lf %lf\"", &v[0], &v[1], &v[2], &v[3], &v[4], &v[5],
+                   &v[6], &v[7]) != 8)
             continue;
         ck_assert_double_lt(v[1], v[7]);
         n++;
@@ -136,7 +140,8 @@ START_TEST(compressed) {
 #endif
     char *page = written(tg_trace_html(trace_path("t.html"), m), "t.html");
     ck_assert(strncmp(page, "<!doctype html>", 15) == 0);
-    ck_assert_int_eq(count_of(page, "http://") + count_of(page, "https://"), count_of(page, "http://www.w3.org/")); /* no address of a network */
+    ck_assert_int_eq(count_of(page, "http://") + count_of(page, "https://"),
+                     count_of(page, "http://www.w3.org/")); /* no address of a network */
     free(page);
     free(read_all(trace_path("t.html"), &n));
 }

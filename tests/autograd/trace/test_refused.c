@@ -15,7 +15,8 @@ static tg_status text(tg_mark m, tg_trace_opts o) {
     return tg_trace_text_with(text_file, m, o);
 }
 static writer *const writers[] = {html, json, dot, svg, text};
-static const char *const name[] = {"tg_trace_html: ", "tg_trace_json: ", "tg_trace_dot: ", "tg_trace_svg: ", "tg_trace_text: "};
+static const char *const name[] = {
+    "tg_trace_html: ", "tg_trace_json: ", "tg_trace_dot: ", "tg_trace_svg: ", "tg_trace_text: "};
 enum { WRITERS = 5 };
 
 static void setup(void) {
@@ -90,8 +91,8 @@ START_TEST(other_tapes_and_pending_errors) {
 END_TEST
 
 START_TEST(paths) {
-    static tg_status (*const to[])(const char *, tg_mark, tg_trace_opts) = {tg_trace_html_with, tg_trace_json_with, tg_trace_dot_with,
-                                                                         tg_trace_svg_with};
+    static tg_status (*const to[])(const char *, tg_mark, tg_trace_opts) = {
+        tg_trace_html_with, tg_trace_json_with, tg_trace_dot_with, tg_trace_svg_with};
     tg_mark m = tg_tape_mark();
     tg_exp(leaf(1));
     tg_status s = to[_i](NULL, m, (tg_trace_opts){0});
