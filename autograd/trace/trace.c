@@ -153,23 +153,23 @@ static tg_status trace_to(const char *who, const char *path, tg_mark mark, tg_tr
     return s;
 }
 
-tg_status tg_trace_html_with(const char *path, tg_mark mark, tg_trace_opts opts) {
+tg_status tg_trace_html_with(const char *path, tg_mark mark, tg_trace_html_opts opts) {
     return trace_to("tg_trace_html", path, mark, opts, tg_trace_write_html, true);
 }
 
-tg_status tg_trace_json_with(const char *path, tg_mark mark, tg_trace_opts opts) {
+tg_status tg_trace_json_with(const char *path, tg_mark mark, tg_trace_json_opts opts) {
     return trace_to("tg_trace_json", path, mark, opts, tg_trace_write_json, true);
 }
 
-tg_status tg_trace_dot_with(const char *path, tg_mark mark, tg_trace_opts opts) {
+tg_status tg_trace_dot_with(const char *path, tg_mark mark, tg_trace_dot_opts opts) {
     return trace_to("tg_trace_dot", path, mark, opts, tg_trace_write_dot, false);
 }
 
-tg_status tg_trace_svg_with(const char *path, tg_mark mark, tg_trace_opts opts) {
+tg_status tg_trace_svg_with(const char *path, tg_mark mark, tg_trace_svg_opts opts) {
     return trace_to("tg_trace_svg", path, mark, opts, tg_trace_write_svg, false);
 }
 
-tg_status tg_trace_text_with(FILE *file, tg_mark mark, tg_trace_opts opts) {
+tg_status tg_trace_text_with(FILE *file, tg_mark mark, tg_trace_text_opts opts) {
     static const char who[] = "tg_trace_text";
     if (tg_error_status() != TG_OK) return tg_error_status();
     if (!file) return tg_fail(TG_ERR_ARGUMENT, "%s: the file is NULL", who);

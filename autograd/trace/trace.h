@@ -40,6 +40,8 @@ typedef struct tg_trace_opts {
     const char *sources;
     int most; /* of how many elements all are written, and of more the first 8 and a summary; 0: 64, or 16 of more than 24 nodes */
 } tg_trace_opts;
+typedef tg_trace_opts tg_trace_html_opts, tg_trace_json_opts, tg_trace_text_opts, tg_trace_dot_opts,
+    tg_trace_svg_opts;
 
 /* Each of these writes what was recorded from `mark` on and how the loss's gradient comes about. Results of nodes before the mark
  * count as leaves. A file appears whole or not at all: a failure leaves an old one as it was.
@@ -61,11 +63,11 @@ typedef struct tg_trace_opts {
  * TG_ERR_LIFETIME: a loss that was rewound or freed.
  * TG_ERR_IO: the file cannot be written.
  * TG_ERR_MEMORY. While an error is pending nothing is written, and it is returned. */
-TG_API tg_status tg_trace_html_with(const char *path, tg_mark mark, tg_trace_opts opts);
-TG_API tg_status tg_trace_json_with(const char *path, tg_mark mark, tg_trace_opts opts);
-TG_API tg_status tg_trace_text_with(FILE *file, tg_mark mark, tg_trace_opts opts);
-TG_API tg_status tg_trace_dot_with(const char *path, tg_mark mark, tg_trace_opts opts);
-TG_API tg_status tg_trace_svg_with(const char *path, tg_mark mark, tg_trace_opts opts);
+TG_API tg_status tg_trace_html_with(const char *path, tg_mark mark, tg_trace_html_opts opts);
+TG_API tg_status tg_trace_json_with(const char *path, tg_mark mark, tg_trace_json_opts opts);
+TG_API tg_status tg_trace_text_with(FILE *file, tg_mark mark, tg_trace_text_opts opts);
+TG_API tg_status tg_trace_dot_with(const char *path, tg_mark mark, tg_trace_dot_opts opts);
+TG_API tg_status tg_trace_svg_with(const char *path, tg_mark mark, tg_trace_svg_opts opts);
 
 #ifdef __cplusplus
 }

@@ -175,8 +175,8 @@ END_TEST
 /* The lines of this file that made nodes are there, by their numbers and their text. */
 START_TEST(sources) {
     tg_mark m = tg_tape_mark();
+    const int line = __LINE__ + 1;
     tg_tensor *x = leaf(1), *h = tg_sin(x);
-    const int line = __LINE__;
     tg_cos(h);
     const char *root_folder = getenv("TG_SOURCE_ROOT");
     char folder[600];
