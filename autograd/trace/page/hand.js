@@ -16,7 +16,7 @@ function details(key, title, make) {
 
 const link = (text, go, more) => el("button", { class: "link", click: go, ...more }, text);
 const jump = (step, text) => link(text || `step ${step}`, () => goTo(step), { title: `To step ${step}` });
-const tensorLink = (tensor) => (tensor >= 0 && sourceItem(tensor) ? link(tensorName(tensor), () => find(sourceItem(tensor))) : tensorName(tensor));
+const tensorLink = (tensor, text = tensorName(tensor)) => (tensor >= 0 && sourceItem(tensor) ? link(text, () => find(sourceItem(tensor)), { title: tensorName(tensor) }) : text);
 const nodeLink = (node) => link(nodeName(node), () => find(tree.items[node]));
 const heading = (text) => el("h3", {}, text);
 const soft = (...text) => el("p", { class: "soft" }, ...text);
@@ -45,8 +45,12 @@ const cell = (tensor) => {
 
 function operands(node) {
   const { in: ins, out } = model.nodes[node], names = opOf(node).out || ["out"];
+  const inGroup = (tensor) => { /* a parameter of the node's own layer, by the last part of its name */
+    const { group, name } = model.tensors[tensor];
+    return group && group === model.nodes[node].group ? name.slice(group.length + 1) : tensorName(tensor);
+  };
   const row = (name, tensor) => el("tr", {}, el("th", { scope: "row" }, name),
-    tensor < 0 ? el("td", { colspan: "3", class: "soft" }, "left out") : [el("td", {}, tensorLink(tensor)),
+    tensor < 0 ? el("td", { colspan: "3", class: "soft" }, "left out") : [el("td", {}, tensorLink(tensor, inGroup(tensor))),
       el("td", { class: "soft" }, shapeText(model.tensors[tensor].shape)), el("td", { class: "value mono" }, cell(tensor))]);
   const shown = ins.slice(0, 32);
   return el("div", { class: "wide" }, el("table", { class: "operands" }, el("tbody", {},
