@@ -21,9 +21,9 @@ function listFound() {
   search.shown = all.slice(0, 50);
   search.active = search.shown.length ? 0 : -1;
   const items = search.shown.map((entry, i) => el("li", { id: `found-${i}`, role: "option", click: () => choose(i) },
-    el("span", { class: "kind" }, entry.kind), el("span", { class: "text" }, clip(entry.text, 80)), el("span", { class: "more" }, clip(entry.more, 60))));
-  if (words.length && !all.length) items.push(el("li", { class: "soft", role: "presentation" }, "Nothing found"));
-  if (all.length > 50) items.push(el("li", { class: "soft", role: "presentation" }, `and ${grouped(all.length - 50)} more`));
+    el("span.kind", entry.kind), el("span.text", clip(entry.text, 80)), el("span.more", clip(entry.more, 60))));
+  if (words.length && !all.length) items.push(el("li.soft", { role: "presentation" }, "Nothing found"));
+  if (all.length > 50) items.push(el("li.soft", { role: "presentation" }, `and ${grouped(all.length - 50)} more`));
   list.replaceChildren(...items);
   list.hidden = !words.length;
   at("query").setAttribute("aria-expanded", String(words.length > 0));

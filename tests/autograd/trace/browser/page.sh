@@ -86,6 +86,7 @@ quiet() {
 }
 
 begin() {
+    : >"$folder/driver"
     chromedriver --port=0 >"$folder/driver" 2>&1 &
     driver=$!
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
