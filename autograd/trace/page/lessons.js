@@ -38,7 +38,7 @@ function leafTable(caption, names, rows) {
   return el("div.wide", el("table.leaves", el("caption", caption),
     el("thead", el("tr", ["gradient of", ...names].map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", rows.map((row) => el("tr", { class: isWrong(row) ? "differs" : null }, el("th", { scope: "row" }, tensorLink(row.tensor)),
-      row.values.map((v) => el("td.mono", brief(v, 40))))))));
+      row.values.map((v) => el("td.mono", v ? brief(v, 40) : "–")))))));
 }
 
 function ordersSection() {
@@ -67,10 +67,10 @@ function twiceSection() {
 /* ---- start gradients ---- */
 
 function seedTable(seed) {
-  const rows = seed.rows.map((row) => el("tr", el("th", { scope: "row" }, row.name), el("td.mono", row.formula),
-    el("td", row.value.e ? brief(row.value, 60) === "" ? "" : row.value.n > 1 ? table(row.value, row.shape || [row.value.n], row.name) : el("span.mono", full(row.value.e[0])) : el("span.mono", brief(row.value)))));
-  return [el("h3", seed.title), el("div.wide", el("table", { class: "seeds" },
-    el("thead", el("tr", ["", "formula", "with numbers"].map((name) => el("th", { scope: "col" }, name)))), el("tbody", rows)))];
+  const numbers = (row) => (row.value && row.value.e && row.value.n > 1 ? table(row.value, row.shape || [row.value.n], row.name) : el("span.mono", brief(row.value, 60)));
+  return [el("h3", seed.title), el("div.wide", el("table.seeds",
+    el("thead", el("tr", ["", "formula", "with numbers"].map((name) => el("th", { scope: "col" }, name)))),
+    el("tbody", seed.rows.map((row) => el("tr", el("th", { scope: "row" }, row.name), el("td.mono", row.formula), el("td", numbers(row)))))))];
 }
 
 /* ---- flow through layers ---- */

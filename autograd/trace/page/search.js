@@ -1,4 +1,4 @@
-/* Search by op, tensor, group or line. Every word must occur. */
+/* Search by op, tensor, group or line. Every word must occur; what is called just so comes first, then what begins so. */
 
 const search = { entries: [], shown: [], active: -1 };
 
@@ -18,7 +18,8 @@ function buildSearch() {
 function listFound() {
   const words = at("query").value.toLowerCase().split(/\s+/).filter(Boolean), list = at("found");
   const all = words.length ? search.entries.filter((entry) => words.every((word) => entry.key.includes(word))) : [];
-  search.shown = all.slice(0, 50);
+  const whole = words.join(" "), rank = (entry) => (entry.text.toLowerCase() === whole ? 0 : entry.text.toLowerCase().startsWith(whole) ? 1 : 2);
+  search.shown = all.sort((a, b) => rank(a) - rank(b)).slice(0, 50);
   search.active = search.shown.length ? 0 : -1;
   const items = search.shown.map((entry, i) => el("li", { id: `found-${i}`, role: "option", click: () => choose(i) },
     el("span.kind", entry.kind), el("span.text", clip(entry.text, 80)), el("span.more", clip(entry.more, 60))));

@@ -39,7 +39,7 @@ function short(x, digits = 4) {
   return rounded.length <= digits + 4 ? rounded : real(x).toExponential(digits - 2);
 }
 
-const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, " ");
+const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 const counted = (n, what) => `${grouped(n)} ${what}${n === 1 ? "" : "s"}`;
 const clip = (text, most) => (text.length <= most ? text : text.slice(0, Math.max(1, most - 1)) + "…");
 const shapeText = (shape) => (shape.length ? `[${shape.join(", ")}]` : "scalar");
@@ -76,7 +76,7 @@ function size(v) {
 
 /* Tints lie over the background, so that one canvas serves dark and light. */
 function tint(x, most) {
-  if (Number.isNaN(x)) return "rgba(204, 51, 153, .9)";
+  if (Number.isNaN(x)) return "rgba(204, 51, 153, .6)";
   const strength = most > 0 ? Math.min(1, Math.abs(x) / most) : 0;
   return x < 0 ? `rgba(213, 94, 0, ${(0.75 * strength).toFixed(3)})` : `rgba(0, 114, 210, ${(0.75 * strength).toFixed(3)})`;
 }
