@@ -72,9 +72,9 @@ function capped(items) {
     }
     parts.push(part);
     items = parts.map((list) => {
-      const ends = [list[0], list[list.length - 1]];
-      const names = ends.every((item) => item.by === "group") ? ends.map(label) : [ends[0].from, ends[1].to].map((node) => `#${model.nodes[node].id}`);
-      return list.length > 1 ? makeFold(names.join(" to "), "number", list) : list[0];
+      const groups = list.filter((item) => item.by === "group").map(label), last = list.length - 1;
+      const names = groups.length ? [groups[0], groups[groups.length - 1]] : [list[0].from, list[last].to].map((node) => `#${model.nodes[node].id}`);
+      return last > 0 ? makeFold(names.join(" to "), "number", list) : list[0];
     });
   }
   return items;

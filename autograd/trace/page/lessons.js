@@ -10,11 +10,10 @@ const order = { step: 0 };
 
 function orderRow(step, k, list, wrong) {
   const { orders } = model.json, first = wrong && k === orders.first;
-  const reason = { again: "runs again, so that its contributions count twice", "too much": "is given an adjoint to which too much was added" }[orders.reason]
-    || "runs before all of its adjoint is there";
+  const reason = orders.reason === "again" ? "runs again, so that its contributions count twice" : "runs before all of its adjoint is there";
   const row = el("li", { class: `${first ? "differs" : ""}${k === order.step - 1 ? " active" : ""}${k >= order.step ? " ahead" : ""}` });
-  row.append(el("p", nodeLink(step.node), " ", el("span.soft", `is given ∂${clip(tensorName(model.nodes[step.node].out[0]), 30)} = `),
-    el("span.adjoint.mono", brief(step.dout, 30))));
+  const given = `is given ∂${clip(tensorName(model.nodes[step.node].out[0]), 30)} = `;
+  row.append(el("p", nodeLink(step.node), step.dout ? [" ", el("span.soft", given), el("span.adjoint.mono", brief(step.dout, 30))] : null));
   for (const { tensor, after } of step.in)
     row.append(el("p.after", el("span.soft", `∂${clip(tensorName(tensor), 30)} is now `), el("span.mono", brief(after, 30))));
   if (first) row.append(el("p.why", "Here they first differ: ", `${nodeName(step.node)} ${reason}`,
