@@ -6,8 +6,8 @@ function show() {
   const end = now.step === last && last > 0 ? " This is the end." : "";
   at("scrub").value = now.step;
   at("scrub").setAttribute("aria-valuetext", `step ${now.step} of ${last}: ${step.kind}`);
-  at("step").replaceChildren(el("b", {}, `${now.step} / ${last} `), `${describeStep(step)}${end} `,
-    el("span", { class: "soft" }, held.tensors ? `Saved: ${counted(held.tensors, "tensor")}, ${counted(held.total, "element")}.` : "Nothing is saved."));
+  at("step").replaceChildren(el("b", `${now.step} / ${last} `), `${describeStep(step)}${end} `,
+    el("span.soft", held.tensors ? `Saved: ${counted(held.tensors, "tensor")}, ${counted(held.total, "element")}.` : "Nothing is saved."));
   at("back").disabled = at("first").disabled = now.step === 0;
   at("forth").disabled = at("last").disabled = now.step === last;
   document.body.classList.toggle("backward-now", now.step > model.seedAt);
@@ -120,7 +120,7 @@ function listenToPlayer() {
   on("play", play);
   on("help-open", () => at("help").showModal());
   at("scrub").addEventListener("input", () => (pause(), goTo(Number(at("scrub").value))));
-  at("keys").append(...KEYS.map(([, key, what]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, what))));
+  at("keys").append(...KEYS.map(([, key, what]) => el("div", el("dt", el("kbd", key)), el("dd", what))));
   window.addEventListener("beforeprint", () => ((graph.all = scene.boxes.length < 2000), drawGraph()));
   window.addEventListener("afterprint", () => ((graph.all = false), drawGraph()));
 }
