@@ -73,6 +73,18 @@ static tg_tensor *checkpoint(tg_dtype d) {
     return tg_sum(tg_mul(tg_checkpoint(block, &weight, 2, ((tg_tensor *[]){h, x})), h));
 }
 
+/* A function that takes gradients of its own, in the middle of the walk that runs it again. */
+static tg_tensor *scaled(tg_tensor *const *in, void *user) {
+    tg_tensor *x = in[0], *sum = tg_sum(tg_square(x)), *g;
+    (void)user;
+    tg_grad(1, &sum, 1, &x, &g);
+    return tg_mul(tg_tanh(x), g);
+}
+static tg_tensor *walk_inside(tg_dtype d) {
+    tg_tensor *x = values(d, 3, 4);
+    return tg_sum(tg_mul(tg_checkpoint(scaled, NULL, 1, &x), x));
+}
+
 /* A rule that walks for itself, on nodes of its own and on what it was given. */
 static tg_status infer_cube(const tg_call *call) { return tg_infer_same(call); }
 static tg_status forward_cube(const tg_call *call) {
@@ -114,8 +126,9 @@ static tg_tensor *embedded(tg_dtype d) {
     return tg_sum(tg_mul(tg_index_select(table, 0, i), tg_square(tg_index_select(table, 0, i))));
 }
 
-static tg_tensor *(*const program[])(tg_dtype) = {network,    shared,     products, outputs,   cells,   views,
-                                                  numberless, checkpoint, custom,   attention, embedded};
+static tg_tensor *(*const program[])(tg_dtype) = {network, shared,    products,   outputs,
+                                                  cells,   views,     numberless, checkpoint,
+                                                  custom,  attention, embedded,   walk_inside};
 enum { PROGRAMS = sizeof program / sizeof *program };
 
 /* ---- what is compared ---- */
