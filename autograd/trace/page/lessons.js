@@ -126,4 +126,6 @@ function buildLessons() {
   if (twice && twice.length) box.append(twiceSection());
   if (seeds && seeds.length) box.append(section("seeds", "Start gradients, by hand", ...seeds.flatMap(seedTable)));
   if (flow && flow.length) box.append(section("flow", "How values and gradients flow through layers", ...flow.flatMap(flowParts)));
+  const names = { orders: "Why in this order?", twice: "Backward twice", seeds: "Start gradients", flow: "Flow" };
+  for (const { id } of box.children) at("contents").append(el("a", { href: `#${id}` }, names[id]));
 }

@@ -157,7 +157,7 @@ function start() {
   listenToPlayer();
   listenToKeys();
   layOutGraph();
-  graph.scale = Math.min(1, Math.max(0.7, (at("view").clientWidth - 20) / scene.w));
+  graph.scale = Math.min(1, Math.max(0.8, (at("view").clientWidth - 20) / scene.w));
   layOutGraph();
   buildLessons();
   now.step = model.steps.length - 1;
