@@ -164,7 +164,8 @@ function drawGraph() {
   const isFrame = (item) => item.kind === "fold" && item.open;
   const lines = edges.map(drawEdge);
   drawing.replaceChildren(tips(), ...boxes.filter(isFrame).map(drawBox), svg("g", { "aria-hidden": "true" }, lines),
-    ...boxes.filter((item) => !isFrame(item)).map(drawBox), svg("g", { "aria-hidden": "true" }, edges.map(edgeLabel).filter(Boolean), boxes.filter(isFrame).map(frameLabel)));
+    ...boxes.filter((item) => !isFrame(item)).map(drawBox),
+    svg("g", { "aria-hidden": "true" }, edges.map(edgeLabel).filter(Boolean), boxes.filter(isFrame).map(frameLabel)));
   if (now.hand && at(now.hand.id)) drawing.setAttribute("aria-activedescendant", now.hand.id);
   else drawing.removeAttribute("aria-activedescendant");
 }

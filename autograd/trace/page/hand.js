@@ -16,7 +16,10 @@ function details(key, title, make) {
 
 const link = (text, go, more) => el("button.link", { click: go, ...more }, text);
 const jump = (step, text) => link(text || `step ${step}`, () => goTo(step), { title: `To step ${step}` });
-const tensorLink = (tensor, text = tensorName(tensor)) => (tensor >= 0 && sourceItem(tensor) ? link(text, () => find(sourceItem(tensor)), { title: tensorName(tensor) }) : text);
+const tensorLink = (tensor, text = tensorName(tensor)) => {
+  const item = tensor >= 0 ? sourceItem(tensor) : null;
+  return item ? link(text, () => find(item), { title: tensorName(tensor) }) : text;
+};
 const nodeLink = (node) => link(nodeName(node), () => find(tree.items[node]));
 const heading = (text) => el("h3", text);
 const soft = (...text) => el("p.soft", ...text);
@@ -138,11 +141,15 @@ function tensorPanel(tensor) {
 function foldPanel(fold) {
   const { nodes, parameters } = contents(fold), children = [...fold.leaves, ...fold.children];
   const name = (item) => (item.kind === "fold" ? item.label : item.kind === "node" ? nodeName(item.node) : tensorName(item.tensor));
-  const rows = children.slice(0, 60).map((item) => el("li", link(clip(name(item), 60), () => find(item)),
-    item.kind === "node" ? el("span.soft", ` ${clip(tensorName(model.nodes[item.node].out[0]), 40)} ${shapeText(model.tensors[model.nodes[item.node].out[0]].shape)}`)
-      : item.kind === "tensor" ? el("span.soft", ` ${shapeText(model.tensors[item.tensor].shape)}`) : el("span.soft", ` ${counted(contents(item).nodes, "node")}`)));
+  const more = (item) => {
+    if (item.kind === "fold") return counted(contents(item).nodes, "node");
+    const { shape, name: given } = model.tensors[item.kind === "node" ? model.nodes[item.node].out[0] : item.tensor];
+    return `${item.kind === "node" && given ? `${clip(given, 40)} ` : ""}${shapeText(shape)}`;
+  };
+  const rows = children.slice(0, 60).map((item) => el("li", link(clip(name(item), 60), () => find(item)), el("span.soft", ` ${more(item)}`)));
+  const by = { group: "group of parameters", line: "source line", number: "place on the tape" }[fold.by];
   return [el("h2", clip(fold.label, 200)),
-    soft(`${counted(nodes, "node")}, ${counted(parameters, "parameter")}; folded by ${{ group: "group of parameters", line: "source line", number: "place on the tape", root: "nothing" }[fold.by]}`),
+    soft(`${counted(nodes, "node")}, ${counted(parameters, "parameter")}${by ? `; folded by ${by}` : ""}`),
     fold === tree.root ? null : el("p", el("button", { click: () => toggleFold(fold) }, fold.open ? "Fold (Enter)" : "Unfold (Enter)")),
     el("ul.plain", rows)];
 }

@@ -60,7 +60,8 @@ function badValueReason(tensor) {
   for (let first = tensor; ; ) {
     const { node } = model.tensors[first];
     const from = node < 0 ? undefined : model.nodes[node].in.find((t) => t >= 0 && isBad(model.tensors[t].value));
-    if (from === undefined) return first === tensor ? "The value is not finite, and nothing that it is made of is so." : ["The value is not finite. That begins with ", tensorLink(first), "."];
+    if (from === undefined && first === tensor) return "The value is not finite, and nothing that it is made of is so.";
+    if (from === undefined) return ["The value is not finite. That begins with ", tensorLink(first), "."];
     first = from;
   }
 }
@@ -72,15 +73,17 @@ function pathTable(tensor, items) {
   const one = parts.length > 0 && parts[0].part.contribution.n === 1;
   const rows = parts.map((item) => {
     const v = item.part.contribution, share = size(v) / total;
+    const bar = () => [el("span.share-bar", { style: `width:${(share * 3).toFixed(2)}rem` }), `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`];
     return el("tr", el("td", nodeLink(item.node), el("span.soft", ` ${inputName(item.node, item.part.input)}`)),
       el("td.adjoint.mono", one && v.e ? full(v.e[0]) : brief(v, 24)),
-      el("td.share", Number.isFinite(share) ? [el("span.share-bar", { style: `width:${(share * 3).toFixed(2)}rem` }), `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`] : "–"));
+      el("td.share", Number.isFinite(share) ? bar() : "–"));
   });
   const last = items[items.length - 1].after;
   return el("div.wide", el("table", { class: "paths" },
     el("thead", el("tr", el("th", { scope: "col" }, "path"), el("th", { scope: "col" }, "contribution"),
       el("th", { scope: "col", title: one ? "of the sum of absolute values" : "of the sum of the roots of the sums of squares" }, "share"))),
-    el("tbody", rows, parts.length > 1 ? el("tr.total", el("td", "sum"), el("td.adjoint.mono", one && last.e ? full(last.e[0]) : brief(last, 24)), el("td")) : null)));
+    el("tbody", rows, parts.length > 1 ? el("tr.total", el("td", "sum"), el("td.adjoint.mono", one && last.e ? full(last.e[0]) : brief(last, 24)),
+      el("td")) : null)));
 }
 
 function gradientParts(tensor, name) {
@@ -104,7 +107,8 @@ function tensorParts(tensor, canPick) {
   if (!isMade(tensor)) parts.push(soft("It is made at ", jump(madeAt(tensor)), "."));
   else if (!value) parts.push(soft("Its elements are gone: a walk without retain has dropped them."));
   else parts.push(el("div.value-picture", picture(value, shape, name, pick, now.element)));
-  if (canPick && value && value.n > 1 && isMade(tensor)) parts.push(soft(`The formulas above show element ${position(now.element, shape).join(", ")}; choose another in the table.`));
+  if (canPick && value && value.n > 1 && isMade(tensor))
+    parts.push(soft(`The formulas above show element ${position(now.element, shape).join(", ")}; choose another in the table.`));
   const bad = isMade(tensor) ? badValueReason(tensor) : null;
   if (bad) parts.push(el("p.why", bad));
   return [...parts, heading(`Gradient of ${name}, path by path`), ...gradientParts(tensor, name)];

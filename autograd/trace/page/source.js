@@ -12,7 +12,7 @@ function linesOf(file) {
 function sourceLine(file, number, text) {
   const nodes = model.byLine.get(`${file}:${number}`), code = text === null ? "(its text is not there)" : text || " ";
   const item = el("li", { id: `line-${file}-${number}`, class: nodes ? "made" : null }, el("span.no", { "aria-hidden": "true" }, String(number)),
-    el("span.count", { "aria-hidden": "true", title: nodes ? counted(nodes.length, "node") : null }, nodes && nodes.length > 1 ? `${grouped(nodes.length)}×` : ""));
+    el("span.count", { "aria-hidden": "true" }, nodes && nodes.length > 1 ? `${grouped(nodes.length)}×` : ""));
   if (!nodes) return (item.append(el("span.code", code)), item);
   const button = el("button.code", { tabindex: "-1", click: () => chooseLine(file, number),
     "aria-label": `line ${number}, ${counted(nodes.length, "node")}: ${clip(code.trim(), 300)}` }, code);
