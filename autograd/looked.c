@@ -13,6 +13,7 @@ static bool is_looked_at(const tg_op *op, int i) {
 }
 
 tg_look *tg_look_of(const tg_walk *w, const tg_node *node) {
+    if (w->hear) return NULL;
     for (int i = 0; i < node->n_in; i++)
         if (is_looked_at(node->op, i) && is_worth_a_look(w, tg_walk_needed(w, node, i))) return w->look;
     return NULL;
@@ -22,6 +23,7 @@ tg_look *tg_look_of(const tg_walk *w, const tg_node *node) {
  * is added here, which is looked at whatever the rule is. */
 tg_status tg_adjoint_accumulate_looked(tg_walk *w, const tg_node *node, int i, const tg_slot *s,
                                        tg_adjoint *a, tg_array *g, const void *made) {
+    if (w->hear) return w->hear(w, node, i, s, a, g);
     if (!is_worth_a_look(w, s)) return tg_adjoint_accumulate(a, g);
     const bool first = !a->value.data;
     const bool seen = g->data == made && is_looked_at(node->op, i) && tg_look_saw(w->look, g);

@@ -211,6 +211,12 @@ static uint64_t seal_of(const tg_mark *m) {
 
 bool tg_mark_is_genuine(const tg_mark *m) { return m->tape && m->seal == seal_of(m); }
 
+bool tg_mark_is_rewound(const tg_mark *m) {
+    const tg_tape *tape = m->tape;
+    return m->tensors > tape->region.count || m->nodes > tape->n_nodes ||
+           m->last != last_generation(tape, m->tensors);
+}
+
 tg_mark tg_tape_mark(void) {
     tg_tape *tape = tg_tape_get();
     if (!tape) return (tg_mark){0};
@@ -248,7 +254,7 @@ tg_status tg_tape_rewind(tg_mark m) {
     if (m.tape != tape || m.serial != tape->serial)
         return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the mark belongs to another tape than the current one");
     if (m.callback != tape->callback) return fail_callback(m.callback > tape->callback);
-    if (m.tensors > tape->region.count || m.nodes > tape->n_nodes || m.last != last_generation(tape, m.tensors))
+    if (tg_mark_is_rewound(&m))
         return tg_fail(TG_ERR_TAPE, "tg_tape_rewind: the tape was already rewound past this mark");
     tg_tape_cut(tape, m.tensors, m.nodes);
     return TG_OK;

@@ -47,6 +47,9 @@ bool tg_tape_is_ours(const tg_tape *tape, uint64_t serial);
 /* Whether tg_tape_mark gave the mark, and nobody filled it in. */
 bool tg_mark_is_genuine(const tg_mark *m);
 
+/* Whether the current tape, which it belongs to, was rewound past it. */
+bool tg_mark_is_rewound(const tg_mark *m);
+
 /* Whether the field has a name and a type, and lies within its struct. */
 bool tg_attr_field_is_sound(const tg_attr_field *f, size_t size);
 

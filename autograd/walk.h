@@ -41,7 +41,12 @@ typedef struct tg_walk_mode {
     int64_t floor; /* results of nodes below this id count as leaves; above 0 in the walk of a part of the tape */
 } tg_walk_mode;
 
-typedef struct tg_walk {
+typedef struct tg_walk tg_walk;
+
+/* Accumulates g, which it takes over, in the adjoint a of s, which is input i of the node. */
+typedef tg_status tg_hear(tg_walk *w, const tg_node *node, int i, const tg_slot *s, tg_adjoint *a, tg_array *g);
+
+struct tg_walk {
     tg_tape *tape;
     tg_walk_mode mode;
     int64_t low, high; /* node ids [low, high] */
@@ -54,7 +59,9 @@ typedef struct tg_walk {
     bool readers_known; /* the last readers of such leaves have been looked for */
     tg_arena_mark scratch;
     struct tg_look *look; /* what was seen during the step at hand (core/kernels/look.h); NULL: nobody looks */
-} tg_walk;
+    tg_hear *hear; /* takes each contribution in place of the walk, where `look` is there; NULL: the walk does */
+    void *hearer; /* for hear */
+};
 
 /* Walks nest by checkpoints inside checkpoints, and by hooks and rules that walk: one that walks back to itself would
  * do so until the stack is full. */

@@ -9,6 +9,7 @@
  *
  *     char_gpt --text shakespeare.txt                          trains on a text; without one, on the GPL
  *     char_gpt --steps 20 --every 20 --profile step.json       says where the time goes, by op and by line
+ *     char_gpt --steps 1 --every 1 --trace step.html           writes a page that plays one step (docs/tracing.md)
  *     char_gpt --sample gpt/best.safetensors --prompt "The "   writes with a model that was saved
  */
 #include <tapegrad.h>
@@ -36,6 +37,7 @@ enum {
     TEMPERATURE,
     TOP_K,
     PROFILE,
+    TRACE,
     OPTIONS
 };
 static struct {
@@ -54,6 +56,7 @@ static struct {
     [TEMPERATURE] = {"--temperature", "0.8", "below 1 likely characters become likelier"},
     [TOP_K] = {"--top-k", "10", "it chooses among so many characters, the likeliest"},
     [PROFILE] = {"--profile", "", "a file for the trace of the first operations; says where the time went"},
+    [TRACE] = {"--trace", "", "a file for a page that plays the first step, forward and backward"},
 };
 
 static double number(int i) { return atof(option[i].value); }
@@ -172,6 +175,18 @@ static void save_start(tg_model *m, tg_vocab *v, tg_tensor *ids) {
     tg_safetensors_free(set), tg_loader_free(train);
 }
 
+/* The page of one step: a mark, what is recorded from there on, and the file. */
+static void trace(tg_model *m, tg_vocab *v, tg_tensor *ids) {
+    tg_tensor *batch;
+    tg_loader *train = windows(ids, 1, true);
+    tg_loader_next(train, &batch);
+    tg_mark step = tg_tape_mark();
+    loss(m, &batch, v);
+    tg_trace_html(option[TRACE].value, step, .title = "char_gpt", .sources = "examples");
+    tg_tape_rewind(step);
+    tg_loader_free(train);
+}
+
 /* By op and by line as tables, and as a file that chrome://tracing and ui.perfetto.dev open. */
 static void report(tg_profile *p) {
     if (tg_profile_end(p) != TG_OK) return;
@@ -194,6 +209,7 @@ static void train(void) {
     tg_loader *train = windows(taught, 1, true), *test = windows(asked, CONTEXT, false);
     tg_model *m = tg_model_new(1);
     if (*option[START].value) save_start(m, v, taught);
+    if (*option[TRACE].value) trace(m, v, taught);
     tg_optim *adam = tg_adamw(m, number(LR), .weight_decay = 0.1);
     tg_schedule *rate = tg_schedule_new(adam, tg_lr_linear(100, .start_factor = 0.01), tg_lr_cosine(steps));
     tg_training run = {.model = m, .optim = adam, .schedule = rate, .loader = train};

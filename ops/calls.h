@@ -451,6 +451,13 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_detach(...) TG_AT(tg_detach(__VA_ARGS__))
 #define tg_retain_grad(...) TG_STATUS_AT(tg_retain_grad(__VA_ARGS__))
 
+/* autograd/trace/trace.h */
+#define tg_trace_html(...) TG_STATUS_AT(tg_trace_html_with(TG_WITH_OPTIONS(2, tg_trace_html_opts, __VA_ARGS__)))
+#define tg_trace_json(...) TG_STATUS_AT(tg_trace_json_with(TG_WITH_OPTIONS(2, tg_trace_json_opts, __VA_ARGS__)))
+#define tg_trace_text(...) TG_STATUS_AT(tg_trace_text_with(TG_WITH_OPTIONS(2, tg_trace_text_opts, __VA_ARGS__)))
+#define tg_trace_dot(...) TG_STATUS_AT(tg_trace_dot_with(TG_WITH_OPTIONS(2, tg_trace_dot_opts, __VA_ARGS__)))
+#define tg_trace_svg(...) TG_STATUS_AT(tg_trace_svg_with(TG_WITH_OPTIONS(2, tg_trace_svg_opts, __VA_ARGS__)))
+
 /* ops/elementwise/activation.h */
 #define tg_relu(...) TG_AT(tg_relu(__VA_ARGS__))
 #define tg_tanh(...) TG_AT(tg_tanh(__VA_ARGS__))

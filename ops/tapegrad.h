@@ -15,7 +15,7 @@
  *   autograd/functional.h  Jacobians, Hessians          autograd/checkpoint.h  memory for time
  *   autograd/plan/plan.h   a step recorded once         autograd/profile/profile.h  where the time goes
  *   autograd/composed.h    functions made of others    autograd/blame/nonfinite.h  where a NaN comes from
- *                                                       autograd/blame/why.h   why a gradient is missing or zero
+ *   autograd/trace/trace.h the tape as a page          autograd/blame/why.h   why a gradient is missing or zero
  *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers, loaders,
  *                                                                     vocabularies, pictures, the training loop
  *   ops/calls.h       how a call is written: named options, sizes, the line it notes
@@ -58,6 +58,7 @@
 #include "autograd/plan/plan.h"
 #include "autograd/profile/profile.h"
 #include "autograd/tape.h"
+#include "autograd/trace/trace.h"
 
 #include "ops/rooms.h"
 

@@ -95,6 +95,8 @@ typedef struct tg_watcher tg_watcher;
 struct tg_watcher {
     tg_status (*contributed)(tg_watcher *o, const tg_contribution *c);
     bool apart; /* contributions are shown before they are added to others */
+    /* Takes the step itself, with tg_step_plain; NULL: it is taken for it. Only of a walk that goes once more. */
+    tg_status (*step)(tg_watcher *o, tg_walk *w, tg_node *node, tg_adjoint *adjoints);
 };
 
 extern _Thread_local TG_HOT tg_watcher *tg_watching; /* NULL: the finite check's own */

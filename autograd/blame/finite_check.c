@@ -49,7 +49,7 @@ static tg_status find(tg_watcher *o, const tg_contribution *c) {
     return TG_OK;
 }
 
-tg_finder tg_finder_of(FILE *file) { return (tg_finder){{find, true}, file, false}; }
+tg_finder tg_finder_of(FILE *file) { return (tg_finder){{.contributed = find, .apart = true}, file, false}; }
 
 /* ---- at each op ---- */
 
@@ -72,7 +72,7 @@ static tg_status refuse(tg_watcher *o, const tg_contribution *c) {
     return tg_fail(TG_ERR_ARGUMENT, "%s: %s", c->node->op->name, text);
 }
 
-static tg_watcher own = {refuse, false};
+static tg_watcher own = {.contributed = refuse};
 
 tg_status tg_check_applied(const tg_op *op, tg_tensor *const *in, int n_in, tg_slot *const *out) {
     const int n_out = op->n_out ? op->n_out : 1;

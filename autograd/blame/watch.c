@@ -70,6 +70,7 @@ static tg_status step_and_show(tg_watcher *o, tg_walk *w, tg_node *node, tg_adjo
 
 tg_status tg_step_watched(tg_walk *w, tg_node *node, tg_adjoint *adjoints) {
     tg_watcher *o = tg_watching;
+    if (o && o->step) return o->step(o, w, node, adjoints);
     if (!o || w->mode.record || !o->apart) return step_and_show(o, w, node, adjoints, NULL);
     tg_adjoint few[4], *held = few;
     size_t bytes = (size_t)node->n_in * sizeof *held;

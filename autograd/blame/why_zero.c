@@ -187,7 +187,7 @@ static const note *narrowest(const notes *all) {
 }
 
 void tg_why_partly(const tg_question *q) {
-    notes all = {.watcher = {take_note, true}};
+    notes all = {.watcher = {.contributed = take_note, .apart = true}};
     tg_array g = {0};
     tg_status s = tg_walk_again(&(tg_rewalk){.n = 1, .root = &q->loss, .t = q->t}, &all.watcher, &g);
     const note *e = s == TG_OK ? narrowest(&all) : NULL;
@@ -205,7 +205,7 @@ void tg_why_partly(const tg_question *q) {
 }
 
 tg_cause tg_why_zero(const tg_question *q, bool stored) {
-    notes all = {.watcher = {take_note, true}};
+    notes all = {.watcher = {.contributed = take_note, .apart = true}};
     tg_array g = {0};
     tg_cause cause = TG_CAUSE_UNKNOWN;
     tg_status s = tg_walk_again(&(tg_rewalk){.n = 1, .root = &q->loss, .t = q->t}, &all.watcher, &g);
