@@ -26,20 +26,10 @@ static void each_block(const tg_array *a, each_fn *fn, void *to) {
 
 typedef struct summing {
     tg_traced_values *v;
-    long double sum, squares; /* wide, so that nothing overflows that is in the range of f64 */
+    double scale, sum, squares; /* scale: a power of two, so that squares are in the range of f64 */
     int64_t finite;
     double lo, hi;
 } summing;
-
-/* A block's sum is one of f64; where that overflows it is added element by element. */
-static long double block_sum(const double *x, int64_t n) {
-    double sum = 0;
-    long double wide = 0;
-    for (int64_t i = 0; i < n; i++) sum += isfinite(x[i]) ? x[i] : 0;
-    if (isfinite(sum)) return (long double)sum;
-    for (int64_t i = 0; i < n; i++) wide += isfinite(x[i]) ? (long double)x[i] : 0;
-    return wide;
-}
 
 static void count(void *to, const double *x, int64_t begin, int64_t n) {
     summing *s = to;
@@ -54,22 +44,33 @@ static void count(void *to, const double *x, int64_t begin, int64_t n) {
     s->v->zero += zero, s->v->nan += nan, s->v->inf += inf;
     s->finite += n - nan - inf;
     s->lo = lo < s->lo ? lo : s->lo, s->hi = hi > s->hi ? hi : s->hi;
-    s->sum += block_sum(x, n);
+}
+
+static void add_up(void *to, const double *x, int64_t begin, int64_t n) {
+    summing *s = to;
+    double sum = 0;
+    (void)begin;
+    for (int64_t i = 0; i < n; i++) sum += isfinite(x[i]) ? x[i] * s->scale : 0;
+    s->sum += sum;
 }
 
 static void spread(void *to, const double *x, int64_t begin, int64_t n) {
     summing *s = to;
-    const long double mean = s->sum / (long double)s->finite;
+    const double mean = s->sum / (double)s->finite;
     double squares = 0;
-    long double wide = 0;
     (void)begin;
     for (int64_t i = 0; i < n; i++) {
-        const double off = isfinite(x[i]) ? x[i] - (double)mean : 0;
+        const double off = isfinite(x[i]) ? x[i] * s->scale - mean : 0;
         squares += off * off;
     }
-    for (int64_t i = 0; !isfinite(squares) && i < n; i++)
-        wide += isfinite(x[i]) ? ((long double)x[i] - mean) * ((long double)x[i] - mean) : 0;
-    s->squares += isfinite(squares) ? (long double)squares : wide;
+    s->squares += squares;
+}
+
+/* 1 where squares of numbers up to `most` are no trouble, or what brings it near 1. */
+static double scale_of(double most) {
+    if (most == 0 || (most > 1e-140 && most < 1e140)) return 1;
+    const int exponent = ilogb(most);
+    return ldexp(1, exponent < -1000 ? 1000 : -exponent);
 }
 
 static void summarise(tg_traced_values *v, const tg_array *a) {
@@ -78,9 +79,11 @@ static void summarise(tg_traced_values *v, const tg_array *a) {
     v->any = s.finite > 0;
     if (!v->any) return;
     v->min = s.lo, v->max = s.hi;
+    s.scale = scale_of(fmax(-s.lo, s.hi));
+    each_block(a, add_up, &s);
     each_block(a, spread, &s);
-    v->mean = (double)(s.sum / (long double)s.finite);
-    v->std = (double)sqrtl(s.squares / (long double)s.finite);
+    v->mean = s.sum / (double)s.finite / s.scale;
+    v->std = sqrt(s.squares / (double)s.finite) / s.scale;
 }
 
 /* ---- the histogram ---- */
