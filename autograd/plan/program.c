@@ -18,7 +18,7 @@ static bool is_whole(const tg_operand *o, const tg_memory *m) {
 }
 
 /* A piece that the result or one gradient has whole is made in memory that it can keep. A small one is copied instead, which takes
- * less than to set all pointers to it in each run. */
+ * less than to set all pointers to it in each run, unless the step looks at the gradient that it has stored. */
 #define SMALL 1024 /* bytes */
 static void find_escaping(tg_recording *rec) {
     for (int64_t i = 0; i < rec->n_calls; i++) {
@@ -26,7 +26,7 @@ static void find_escaping(tg_recording *rec) {
         const tg_operand *o = &rec->operand[c->operand];
         if (c->kind != TG_CALL_STORE || o->memory < 0) continue;
         tg_memory *m = &rec->memory[o->memory];
-        m->escapes = m->kind == TG_MEMORY_MADE && m->stored == 1 && m->bytes > SMALL && is_whole(o, m);
+        m->escapes = m->kind == TG_MEMORY_MADE && m->stored == 1 && (m->bytes > SMALL || m->shown) && is_whole(o, m);
     }
     if (rec->result.memory < 0) return;
     tg_memory *m = &rec->memory[rec->result.memory];
