@@ -26,7 +26,8 @@ static void find_escaping(tg_recording *rec) {
         const tg_operand *o = &rec->operand[c->operand];
         if (c->kind != TG_CALL_STORE || o->memory < 0) continue;
         tg_memory *m = &rec->memory[o->memory];
-        m->escapes = m->kind == TG_MEMORY_MADE && m->stored == 1 && (m->bytes > SMALL || m->shown) && is_whole(o, m);
+        m->escapes =
+            m->kind == TG_MEMORY_MADE && m->stored == 1 && (m->bytes > SMALL || m->shown) && is_whole(o, m);
     }
     if (rec->result.memory < 0) return;
     tg_memory *m = &rec->memory[rec->result.memory];

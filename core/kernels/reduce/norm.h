@@ -275,6 +275,40 @@ INLINE void write_norm_grad(const layout *p, row *r, const S *w, const moments *
     if (bad && (dominant || !m->plain) && !all_finite(p->n, r->y)) *bad = true;
 }
 
+/* dx, dw and db of two plain rows, vector by vector, so that g and x are read once for all three, and dw and db once for both rows. */
+INLINE void step_two(const row r[2], int64_t i, int64_t m, V top[2], V *zero) {
+    V dw = load(r->dw, i, m), db = load(r->db, i, m);
+    UNROLL(2)
+    for (int k = 0; k < 2; k++) {
+        V d = load(r[k].x, i, m) - r[k].shift, g = load(r[k].g, i, m), h = r->w ? g * load(r->w, i, m) : g;
+        V dx = vfma(d, -r[k].slope, h - r[k].mean) * r[k].out;
+        store(r[k].y, i, m, dx);
+        top[k] = vlarger(vabs(d), top[k]);
+        *zero = vfma(dx, K(0), *zero);
+        dw += g * ((d - r[k].rest) * r[k].scale), db += g;
+    }
+    store(r->dw, i, m, dw), store(r->db, i, m, db);
+}
+static void write_two_norm_grads(const layout *p, const row *first, const moments of[2],
+                                 const projection h[2], bool *bad) {
+    row r[2] = {*first, *first};
+    V top[2] = {K(0), K(0)}, zero = K(0);
+    for (int k = 0; k < 2; k++) {
+        r[k].x += k * p->n, r[k].g += k * p->n, r[k].y += k * p->n;
+        set_moments(&r[k], &of[k]);
+        r[k].mean = K(h[k].mean), r[k].slope = K(h[k].slope);
+    }
+    int64_t i = 0;
+    for (; i + W <= p->n; i += W) step_two(r, i, W, top, &zero);
+    if (i < p->n) step_two(r, i, p->n - i, top, &zero);
+    for (int k = 0; k < 2; k++)
+        if (__builtin_expect(any_larger(top[k] * top[k], K(dominant_square(p, of[k].scale))), 0)) {
+            norm_grad_with_dominant(*p, r[k].x, r[k].g, r->w, r[k].y, of[k]);
+            zero += K(all_finite(p->n, r[k].y) ? 0 : (S)NAN);
+        }
+    if (bad && any(zero != zero)) *bad = true;
+}
+
 /* With d the centred x and h = g w: dx = (h - mean h - d mean(h d) scale^2) out, dw += g d scale, db += g. */
 static void norm_rows_grad(const tg_norm_rows *p) {
     const layout as = layout_of(p);
@@ -289,7 +323,11 @@ static void norm_rows_grad(const tg_norm_rows *p) {
             set_moments(&q, &of[i]);
             h[i] = project(&as, &q, &of[i]);
         }
-        for (int64_t i = 0; i < m; i++, r.x += p->n, r.g += p->n) {
+        int64_t i = 0;
+        for (; p->y && p->dw && p->db && i + 2 <= m && of[i].plain && of[i + 1].plain;
+             i += 2, r.x += 2 * p->n, r.g += 2 * p->n, r.y += 2 * p->n)
+            write_two_norm_grads(&as, &r, &of[i], &h[i], p->bad);
+        for (; i < m; i++, r.x += p->n, r.g += p->n) {
             if (p->y || p->dw) set_moments(&r, &of[i]);
             if (p->y) write_norm_grad(&as, &r, p->w, &of[i], &h[i], p->bad), r.y += p->n;
             if (p->dw) each(p->n, &r, step_dw);
