@@ -112,6 +112,10 @@ static void print_values(FILE *file, const tg_node *n, int most) {
     }
 }
 
+static void print_rule(FILE *file, const tg_op *op) {
+    fprintf(file, "     %s\n", op->rule ? op->rule : "a gradient of which the op says nothing");
+}
+
 void tg_tape_print_with(FILE *file, tg_mark mark, tg_tape_print_opts opts) {
     tg_tape *tape = tg_tape_get();
     if (!file) tg_fail(TG_ERR_ARGUMENT, "tg_tape_print: the file is NULL");
@@ -127,6 +131,7 @@ void tg_tape_print_with(FILE *file, tg_mark mark, tg_tape_print_opts opts) {
     for (int64_t i = mark.nodes; i < tape->n_nodes; i++) {
         print_node(file, tg_node_at(tape, i));
         if (opts.values) print_values(file, tg_node_at(tape, i), opts.most ? opts.most : 8);
+        if (opts.rules) print_rule(file, tg_node_at(tape, i)->op);
     }
 }
 

@@ -72,8 +72,9 @@ struct tg_op {
     const char *name;    /* the public function's name without tg_, as in PyTorch where it has one */
     const char *formula; /* "out = a * b", for the reference and the printed tape */
     /* The gradient as text, for the same readers: "da = dout * b; db = dout * a". One assignment for each input that gets a gradient,
-     * separated by "; ", with the names of `formula` and d before them: dout is dL/dout, dx is dL/dx before it is summed to x's
-     * shape. Attributes stand by their names. docs/add-an-op.md says how it is written. NULL where grad is TG_NO_GRAD or NULL. */
+     * in their order and separated by "; ", with the names of `formula` and d before them; before these, abbreviations, whose names do
+     * not begin with d. dout is dL/dout, and dx is dL/dx before it is summed to x's shape; attributes stand by their names.
+     * docs/add-an-op.md has the notation. NULL where grad is TG_NO_GRAD, or nothing is said. */
     const char *rule;
     const char *kink; /* the subgradient chosen where the derivative does not exist; NULL: none needed */
     int n_in;         /* number of inputs (at most 16), or TG_VARIADIC */

@@ -62,6 +62,7 @@ TG_API const tg_node *tg_node_of(const tg_tensor *t);
 typedef struct tg_tape_print_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     bool values;                  /* below each node the elements of its outputs, as they are now */
+    bool rules;                   /* below each node the gradient that its op has, as text: op->rule */
     int most; /* of how many elements all are written; of more, the first, and the least and largest; 0: 8 */
 } tg_tape_print_opts;
 
@@ -69,6 +70,8 @@ typedef struct tg_tape_print_opts {
  *     #3 matmul(#2 hidden [64, 256], fc2.weight [256, 128] f32) -> logits [64, 128] f32   train.c:41
  * and with .values = true
  *          = 0.25, -1.5, 0, 3, .. of 8192, from -4.1 to 5.7, 12 NaN
+ * and with .rules = true, below these,
+ *          da = dout b^T; db = a^T dout
  * TG_ERR_ARGUMENT for a file that is NULL and a .most below 0, TG_ERR_TAPE for a mark that tg_tape_mark did not give, or
  * of another tape. */
 TG_API void tg_tape_print_with(FILE *file, tg_mark mark, tg_tape_print_opts opts);

@@ -51,6 +51,7 @@ static void swish_grad(const tg_node *node, tg_tensor *const *dout, tg_tensor **
 static const tg_op swish_op = {
     .name = "swish",
     .formula = "out = x * sigmoid(beta * x)",
+    .rule = "s = sigmoid(beta * x); dx = dout * (s + beta * x * s * (1 - s))",
     .n_in = 1,
     .save = TG_IN(0), /* the gradient reads the elements of x */
     .attr_size = sizeof(swish_attr),
@@ -135,7 +136,7 @@ static void print_derivatives(void) {
     tg_mark mark = tg_tape_mark();
     tg_tensor *y = swish(x, 1), *sum = tg_sum(y), *first, *sum_first, *second;
     printf("\nOn the tape:\n");
-    tg_tape_print(stdout, mark);
+    tg_tape_print(stdout, mark, .rules = true);
 
     tg_grad(1, &sum, 1, &x, &first, .create_graph = true);
     sum_first = tg_sum(first);

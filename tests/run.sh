@@ -52,7 +52,7 @@ sanitizers='-Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false'
 if [ -n "$fast" ]; then
     export TG_FAST=1 CK_EXCLUDE_TAGS='slow table spawn' OMP_WAIT_POLICY=passive
     configure build/fast $sanitizers -Dkernels=avx2
-    run_tests build/fast testlog --no-suite install --no-suite trainings --no-suite examples
+    run_tests build/fast testlog --no-suite browser --no-suite install --no-suite trainings --no-suite examples
 else
     echo '== gcc, sanitizers'
     configure build/asan $sanitizers
@@ -67,7 +67,7 @@ else
     sh tests/format.sh || status=$?
     case $status in 0) passed=$((passed + 1)) ;; 77) ;; *) failed=$((failed + 1)) ;; esac
     echo '== shellcheck'
-    if shellcheck .ci/* tests/*.sh tests/install/run.sh tests/faults/run.sh examples/*.sh; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    if shellcheck .ci/* tests/*.sh tests/install/run.sh tests/faults/run.sh tests/autograd/trace/browser/page.sh examples/*.sh; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 fi
 
 echo "$passed passed, $failed failed"

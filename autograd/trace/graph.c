@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOOK_BACK = 64 };
+
 /* ---- boxes ---- */
 
 static bool same_group(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
@@ -31,9 +33,10 @@ static void add_nodes(tg_graph *g, const tg_trace *t, int *box_of) {
 
 /* ---- arrows ---- */
 
-/* Between two boxes one arrow is enough for a tensor. */
+/* Between two boxes one arrow is enough for a tensor; a few that are too many do no harm. */
 static void add_arrow(tg_graph *g, int since, int from, int to, int tensor) {
-    for (int i = since; i < g->n_arrows; i++)
+    const int start = g->n_arrows - since > LOOK_BACK ? g->n_arrows - LOOK_BACK : since;
+    for (int i = start; i < g->n_arrows; i++)
         if (g->arrow[i].from == from && g->arrow[i].to == to && g->arrow[i].tensor == tensor) return;
     g->arrow[g->n_arrows++] = (tg_arrow){from, to, tensor};
 }
@@ -126,6 +129,7 @@ static void number_places(tg_graph *g, placed *row, int *start) {
     for (int i = 0; i < g->n_boxes; i++) row[next[g->box[i].level]++] = (placed){g->box[i].order, i};
     for (int l = 0; l < g->n_levels; l++) {
         const int n = start[l + 1] - start[l];
+        g->widest = n > g->widest ? n : g->widest;
         if (n > 1) qsort(row + start[l], (size_t)n, sizeof *row, compare);
         for (int k = 0; k < n; k++) g->box[row[start[l] + k].box].place = k;
     }

@@ -19,7 +19,7 @@ typedef struct tg_arrow {
 /* Boxes are in an order in which arrows point to later ones, but for leaves, which come last. */
 typedef struct tg_graph {
     tg_box *box;
-    int n_boxes, n_levels;
+    int n_boxes, n_levels, widest; /* widest: boxes of a level */
     tg_arrow *arrow;
     int n_arrows;
     bool folded;

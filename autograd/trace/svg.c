@@ -22,9 +22,7 @@ static const char style[] =
     "</style>\n";
 
 static double left_of(const tg_graph *g, const int *in_level, const tg_box *b) {
-    int widest = 0;
-    for (int l = 0; l < g->n_levels; l++) widest = in_level[l] > widest ? in_level[l] : widest;
-    const double free = (double)(widest - in_level[b->level]) * (WIDTH + GAP) / 2;
+    const double free = (double)(g->widest - in_level[b->level]) * (WIDTH + GAP) / 2;
     return MARGIN + free + (double)b->place * (WIDTH + GAP);
 }
 
@@ -117,10 +115,8 @@ static void put_arrow(tg_sink *o, const tg_trace *t, const tg_graph *g, const in
                    y1 - RISE, x1, y1 - 5);
 }
 
-static void put_head(tg_sink *o, const tg_trace *t, const tg_graph *g, const int *in_level) {
-    int widest = 1;
-    for (int l = 0; l < g->n_levels; l++) widest = in_level[l] > widest ? in_level[l] : widest;
-    const int width = 2 * MARGIN + widest * (WIDTH + GAP) - GAP,
+static void put_head(tg_sink *o, const tg_trace *t, const tg_graph *g) {
+    const int width = 2 * MARGIN + g->widest * (WIDTH + GAP) - GAP,
               height = 2 * MARGIN + g->n_levels * (HEIGHT + RISE) - RISE;
     tg_sink_format(
         o,
@@ -145,7 +141,7 @@ void tg_trace_write_svg(tg_trace *t, tg_sink *o) {
         return;
     }
     for (int i = 0; i < g.n_boxes; i++) in_level[g.box[i].level]++;
-    put_head(o, t, &g, in_level);
+    put_head(o, t, &g);
     for (int i = 0; i < g.n_arrows; i++) put_arrow(o, t, &g, in_level, &g.arrow[i]);
     for (int i = 0; i < g.n_boxes; i++) put_box(o, t, &g, in_level, &g.box[i]);
     tg_sink_text(o, "</svg>\n");

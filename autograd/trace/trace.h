@@ -40,8 +40,8 @@ typedef struct tg_trace_opts {
     const char *sources;
     int most; /* of how many elements all are written, and of more the first 8 and a summary; 0: 64, or 16 of more than 24 nodes */
 } tg_trace_opts;
-typedef tg_trace_opts tg_trace_html_opts, tg_trace_json_opts, tg_trace_text_opts, tg_trace_dot_opts,
-    tg_trace_svg_opts;
+typedef tg_trace_opts tg_trace_html_opts, tg_trace_json_opts, tg_trace_text_opts;
+typedef tg_trace_opts tg_trace_dot_opts, tg_trace_svg_opts;
 
 /* Each of these writes what was recorded from `mark` on and how the loss's gradient comes about. Results of nodes before the mark
  * count as leaves. A file appears whole or not at all: a failure leaves an old one as it was.

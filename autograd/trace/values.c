@@ -28,39 +28,56 @@ typedef struct summing {
     tg_traced_values *v;
     long double sum, squares; /* wide, so that nothing overflows that is in the range of f64 */
     int64_t finite;
+    double lo, hi;
 } summing;
+
+/* A block's sum is one of f64; where that overflows it is added element by element. */
+static long double block_sum(const double *x, int64_t n) {
+    double sum = 0;
+    long double wide = 0;
+    for (int64_t i = 0; i < n; i++) sum += isfinite(x[i]) ? x[i] : 0;
+    if (isfinite(sum)) return (long double)sum;
+    for (int64_t i = 0; i < n; i++) wide += isfinite(x[i]) ? (long double)x[i] : 0;
+    return wide;
+}
 
 static void count(void *to, const double *x, int64_t begin, int64_t n) {
     summing *s = to;
-    tg_traced_values *v = s->v;
+    double lo = INFINITY, hi = -INFINITY;
+    int64_t zero = 0, nan = 0, inf = 0;
     (void)begin;
     for (int64_t i = 0; i < n; i++) {
-        v->zero += x[i] == 0;
-        if (isfinite(x[i])) {
-            if (s->finite++ == 0) v->min = v->max = x[i];
-            v->min = x[i] < v->min ? x[i] : v->min, v->max = x[i] > v->max ? x[i] : v->max;
-            s->sum += (long double)x[i];
-        } else if (isnan(x[i])) {
-            v->nan++;
-        } else {
-            v->inf++;
-        }
+        zero += x[i] == 0, nan += isnan(x[i]) != 0, inf += isinf(x[i]) != 0;
+        if (!isfinite(x[i])) continue;
+        lo = x[i] < lo ? x[i] : lo, hi = x[i] > hi ? x[i] : hi;
     }
+    s->v->zero += zero, s->v->nan += nan, s->v->inf += inf;
+    s->finite += n - nan - inf;
+    s->lo = lo < s->lo ? lo : s->lo, s->hi = hi > s->hi ? hi : s->hi;
+    s->sum += block_sum(x, n);
 }
 
 static void spread(void *to, const double *x, int64_t begin, int64_t n) {
     summing *s = to;
     const long double mean = s->sum / (long double)s->finite;
+    double squares = 0;
+    long double wide = 0;
     (void)begin;
-    for (int64_t i = 0; i < n; i++)
-        if (isfinite(x[i])) s->squares += ((long double)x[i] - mean) * ((long double)x[i] - mean);
+    for (int64_t i = 0; i < n; i++) {
+        const double off = isfinite(x[i]) ? x[i] - (double)mean : 0;
+        squares += off * off;
+    }
+    for (int64_t i = 0; !isfinite(squares) && i < n; i++)
+        wide += isfinite(x[i]) ? ((long double)x[i] - mean) * ((long double)x[i] - mean) : 0;
+    s->squares += isfinite(squares) ? (long double)squares : wide;
 }
 
 static void summarise(tg_traced_values *v, const tg_array *a) {
-    summing s = {.v = v};
+    summing s = {.v = v, .lo = INFINITY, .hi = -INFINITY};
     each_block(a, count, &s);
     v->any = s.finite > 0;
     if (!v->any) return;
+    v->min = s.lo, v->max = s.hi;
     each_block(a, spread, &s);
     v->mean = (double)(s.sum / (long double)s.finite);
     v->std = (double)sqrtl(s.squares / (long double)s.finite);

@@ -120,8 +120,9 @@ static tg_tensor *sigmoid_slope(tg_tensor *x, tg_tensor *y) {
     ROW(selu, SELU, "1.0507009873554805 * x where x > 0, else 1.7580993408473769 * (e^x - 1)", \
         "dx = dout * 1.0507009873554805 where x > 0, else dout * 1.7580993408473769 * e^x", \
         "that of the left at 0", exponential_side(tg_mul_scalar(g, SELU_SCALE), x, 1, SELU_ALPHA)) \
-    ROW(gelu, GELU, "x * Phi(x); Phi(x) = (1 + erf(x / sqrt(2))) / 2", \
-        "dx = dout * (Phi(x) + x * e^(-x^2 / 2) / sqrt(2 * pi))", NULL, tg_mul(g, gelu_slope(x))) \
+    ROW(gelu, GELU, "x * (1 + erf(x / sqrt(2))) / 2", \
+        "dx = dout * ((1 + erf(x / sqrt(2))) / 2 + x * e^(-x^2 / 2) / sqrt(2 * pi))", NULL, \
+        tg_mul(g, gelu_slope(x))) \
     ROW(gelu_tanh, GELU_TANH, "x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) / 2", \
         "t = tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)); dx = dout * (1 + t + x * (1 - t^2) * sqrt(2 / pi) * (1 + 0.134145 * x^2)) / 2", \
         NULL, tg_mul(g, gelu_tanh_slope(x))) \

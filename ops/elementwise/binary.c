@@ -184,16 +184,17 @@ GRAD_KERNEL(logaddexp, LOGADDEXP_SLOPE, A, B, LOGADDEXP_SLOPE, B, A, 1)
         "da = dout * a / out where out > 0, else 0; db = dout * b / out where out > 0, else 0", \
         "0 at (0, 0)", hypot_grad_kernel, tg_mul(g, direction(a, b)), tg_mul(g, direction(b, a))) \
     ROW(xlogy, XLOGY, FLOATS, IN_2, "0 where a = 0, else a * log(b)", \
-        "da = 0 where a = 0 and b <= 0, else dout * log(b); db = 0 where a = 0 and b <= 0, else dout * a / b", \
+        "da = 0 where a = 0 and b <= 0, else dout * log(b); db = 0 where a = 0, else dout * a / b", \
         "0 to any order where a = 0 and b <= 0", NULL, tg_mul(g, xlogy_log(a, b)), \
         tg_mul(g, xlogy_quotient(a, b))) \
     ROW(logaddexp, LOGADDEXP, FLOATS, IN_2, "log(e^a + e^b)", \
-        "da = dout / (1 + e^(b - a)); db = dout / (1 + e^(a - b))", "0 at equal infinities", \
-        logaddexp_grad_kernel, tg_mul(g, logaddexp_share(a, b)), tg_mul(g, logaddexp_share(b, a))) \
+        "da = 0 where a = b and |a| = inf, else dout / (1 + e^(b - a)); db = 0 where a = b and |a| = inf, else dout / (1 + e^(a - b))", \
+        "0 at equal infinities", logaddexp_grad_kernel, tg_mul(g, logaddexp_share(a, b)), \
+        tg_mul(g, logaddexp_share(b, a))) \
     ROW(half_square_over, HALF_SQUARE_OVER, FLOATS, IN_2, "a^2 / (2 * b)", \
         "da = dout * a / b; db = -dout * (a / b)^2 / 2", NULL, NULL, tg_mul(g, tg_div(a, b)), \
         half_square_slope(g, tg_div(a, b))) \
-    ROW(copysign, COPYSIGN, FLOATS, IN_1 | OUT, "|a| where b >= 0, else -|a|; -0 counts as negative", \
+    ROW(copysign, COPYSIGN, FLOATS, IN_1 | OUT, "copysign(a, b); |a| with the sign of b", \
         "da = dout * sign(a) * sign(out); db = 0", "0 by a at a = 0, 0 by b", NULL, \
         tg_mul(g, tg_mul(tg_sign(a), tg_sign(y))), tg_zeros_like(g))
 

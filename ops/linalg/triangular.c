@@ -48,7 +48,7 @@ const tg_op tg_op_triangular_solve = {
     .name = "triangular_solve",
     .formula =
         "out = inverse(T) b, T the triangle of a that upper and unit_diagonal say, or with transpose its transpose",
-    .rule = "da = -db out^T, with transpose its transpose, within the triangle; db = inverse(T)^T dout",
+    .rule = "da = -db out^T, with transpose its transpose, where T is made of a, else 0; db = inverse(T)^T dout",
     .n_in = 2,
     .save = TG_IN(0) | TG_OUT(0),
     TG_ATTRS(solve_attr, solve_fields),

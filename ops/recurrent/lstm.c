@@ -200,7 +200,7 @@ const tg_op tg_op_lstm_scan = {
     .formula =
         "out, c', pre = h, c and what the gates are made of; h, c = lstm_cell(a[:, k] + h w^T, c) for each step k",
     .rule =
-        "da[:, k] = da of lstm_cell at step k, from the last step back, with da[:, k + 1] w added to dout[:, k]; dw = sum over k of da[:, k]^T (h before step k); dh = da[:, 0] w; dc = dc of lstm_cell at step 0",
+        "da[:, k] = da of lstm_cell at step k, from the last step back, with da[:, k + 1] w added to dout[:, k] and dc of step k + 1 to dc'[:, k]; dw = sum over k of da[:, k]^T (h before step k); dh = da[:, 0] w; dc = dc of lstm_cell at step 0",
     .n_in = 4,
     .n_out = 3,
     .save = TG_IN(1) | TG_IN(2) | TG_IN(3) | TG_OUT(0) | TG_OUT(1) | TG_OUT(2),

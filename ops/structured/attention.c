@@ -219,7 +219,7 @@ static double flops(const tg_call *call, unsigned needed) {
 const tg_op tg_op_scaled_dot_product_attention = {
     .name = "scaled_dot_product_attention",
     .formula =
-        "out, logsumexp = softmax(scale * q k^T + mask) v, log(sum(e^(scale * q k^T + mask))) of each query; with causal the keys after it are masked",
+        "out, logsumexp = softmax(scale * q k^T + mask) v, log(sum(e^(scale * q k^T + mask))), of each query; with causal the keys after it are masked, and a query that sees no key gets 0",
     .rule =
         "p = softmax(scale * q k^T + mask); s = p * (dout v^T - sum(p * (dout v^T)) + dlogsumexp); dq = scale * s k; dk = scale * s^T q; dv = p^T dout; dmask = s",
     .n_in = INPUTS,

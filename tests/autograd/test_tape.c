@@ -243,8 +243,35 @@ START_TEST(test_printed_names_and_values) {
     text = print_with(start, (tg_tape_print_opts){.values = true, .most = 1});
     ck_assert_msg(strstr(text, "\n     = 0.5, .. of 4, from -3 to 8\n"), "%s", text);
     ck_assert_ptr_null(strstr(print_with(start, (tg_tape_print_opts){.most = 3}), "\n     = "));
+    ck_assert_ptr_null(strstr(print_with(start, (tg_tape_print_opts){.most = 3}), "dx"));
     tg_tape_print(stderr, start, .most = -1);
     expect_error(TG_ERR_ARGUMENT, "tg_tape_print: .most is -1", "test_tape.c:");
+}
+END_TEST
+
+/* An op whose gradient is code alone. */
+static void nothing_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    (void)n;
+    din[0] = dout[0];
+}
+static tg_status nothing_forward(const tg_call *call) {
+    tg_array_copy(call->out[0], call->in[0]);
+    return TG_OK;
+}
+static const tg_op silent = {
+    .name = "silent", .n_in = 1, .infer = tg_infer_same, .forward = nothing_forward, .grad = nothing_grad};
+
+START_TEST(test_printed_rules) {
+    tg_mark start = tg_tape_mark();
+    tg_tensor *x = tg_set_requires_grad(tg_from(TG_F64, ((double[]){0.25, -1.5}), 2), true);
+    tg_apply(&silent, (tg_tensor *[]){tg_mul(tg_relu(x), x)}, 1, NULL);
+    const char *text = print_with(start, (tg_tape_print_opts){.rules = true});
+    static const char *const words[] = {"#0 relu(", "\n     dx = dout where x > 0, else 0\n#1 mul(",
+                                        "\n     da = dout * b; db = dout * a\n#2 silent(",
+                                        "\n     a gradient of which the op says nothing\n"};
+    for (size_t i = 0; i < 4; i++) ck_assert_msg(strstr(text, words[i]), "no \"%s\" in:\n%s", words[i], text);
+    text = print_with(start, (tg_tape_print_opts){.rules = true, .values = true});
+    ck_assert_msg(strstr(text, "\n     = 0.25, 0\n     dx = dout where x > 0, else 0\n#1 mul("), "%s", text);
 }
 END_TEST
 
@@ -436,6 +463,7 @@ TCase *tcase_tape(void) {
     tcase_add_test(tc, test_recording_modes);
     tcase_add_test(tc, test_printed_tape);
     tcase_add_test(tc, test_printed_names_and_values);
+    tcase_add_test(tc, test_printed_rules);
     tcase_add_test(tc, test_an_old_mark_stays_refused);
     tcase_add_test(tc, test_calls_that_leave_nothing);
     tcase_add_test(tc, test_freed_tapes);

@@ -69,6 +69,9 @@ typedef struct convention_table {
     int n;
 } convention_table;
 
+int n_conventions(void); /* rows of all tables, numbered through */
+const convention *convention_at(int i);
+
 #define SKIP (-1)
 #define NAN_ NAN
 #define INF INFINITY

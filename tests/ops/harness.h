@@ -298,6 +298,7 @@ TCase *tcase_blobs(void);
 TCase *tcase_attention(void);
 TCase *tcase_recurrent(void);
 TCase *tcase_reference(void);
+TCase *tcase_texts(void);
 TCase *tcase_coverage(void); /* last: it looks at what the others counted */
 
 #endif

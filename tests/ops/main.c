@@ -50,6 +50,7 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, tcase_blobs());
     suite_add_tcase(suite, tcase_mutants());
     suite_add_tcase(suite, tcase_reference());
+    suite_add_tcase(suite, tcase_texts());
     if (!getenv("CK_RUN_CASE") && !getenv("TG_OP")) suite_add_tcase(suite, tcase_coverage());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -78,7 +78,7 @@ static void print_op(FILE *f, const tg_op *op) {
     fprintf(f, "\n- outputs: %d\n- attributes: ", op->n_out ? op->n_out : 1);
     print_attributes(f, op);
     if (has_gradient(op)) {
-        fprintf(f, "\n- gradient: any order%s",
+        fprintf(f, "\n- gradient: `%s`\n- derivatives: any order%s", op->rule,
                 op->grad_kernel ? "; fused form for walks that are not recorded" : "");
         fprintf(f, "\n- saved for it: ");
         print_saved(f, op);

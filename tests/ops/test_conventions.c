@@ -84,20 +84,20 @@ ROOMS(DECLARED)
 DECLARED(extremes) /* of elementwise */
 static const convention_table *const tables[] = {ROOMS(LISTED) LISTED(extremes)};
 
-static int n_cases(void) {
+int n_conventions(void) {
     int n = 0;
     for (int t = 0; t < COUNT(tables); t++) n += tables[t]->n;
     return n;
 }
 
-static const convention *case_at(int i) {
+const convention *convention_at(int i) {
     int t = 0;
     while (i >= tables[t]->n) i -= tables[t++]->n;
     return &tables[t]->rows[i];
 }
 
 START_TEST(value_is_exact) {
-    const convention *c = case_at(_i);
+    const convention *c = convention_at(_i);
     run(c, TG_F32);
     run(c, TG_F64);
     count_up(T_EXACT, 1);
@@ -209,7 +209,7 @@ TCase *tcase_conventions(void) {
     TCase *t = tcase_create("conventions");
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, clear, clear);
-    tcase_add_loop_test(t, value_is_exact, 0, n_cases());
+    tcase_add_loop_test(t, value_is_exact, 0, n_conventions());
     tcase_add_test(t, selu_at_zero_has_the_slope_of_the_left);
     tcase_add_test(t, softmax_of_all_minus_inf_is_nan);
     tcase_add_test(t, long_f32_sums_do_not_stall);

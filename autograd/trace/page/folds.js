@@ -44,8 +44,8 @@ function groupRuns(from, to, depth) {
 }
 
 const lineLabel = (node) => {
-  const { file, line } = model.nodes[node];
-  return `${line}: ${sourceText(file, line) || place(node)}`;
+  const { file, line } = model.nodes[node], text = sourceText(file, line);
+  return text ? `${line}: ${text}` : place(node) || "line not known";
 };
 
 /* Nodes of no group: those of one line are one fold, unless they are all that there is. */
@@ -72,8 +72,9 @@ function capped(items) {
     }
     parts.push(part);
     items = parts.map((list) => {
-      const ids = [list[0].from, list[list.length - 1].to].map((node) => model.nodes[node].id);
-      return list.length > 1 ? makeFold(`nodes #${ids[0]} to #${ids[1]}`, "number", list) : list[0];
+      const groups = list.filter((item) => item.by === "group").map(label), last = list.length - 1;
+      const names = groups.length ? [groups[0], groups[groups.length - 1]] : [list[0].from, list[last].to].map((node) => `#${model.nodes[node].id}`);
+      return last > 0 ? makeFold(names.join(" to "), "number", list) : list[0];
     });
   }
   return items;

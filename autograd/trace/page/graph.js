@@ -59,17 +59,17 @@ function foldBox(item) {
   const { x, y, w, h } = item, { nodes, parameters } = contents(item), { forward, back } = progress(item);
   const what = counted(nodes, "node") + (parameters ? ` · ${counted(parameters, "parameter")}` : "");
   return svg("g", { class: `box fold${stateOf(item)}` },
-    svg("rect", { x, y, width: w, height: h, rx: 5 }), svg("rect", { class: "inner", x: x + 3, y: y + 3, width: w - 6, height: h - 6, rx: 3 }),
+    svg("rect", { x, y, width: w, height: h, rx: 5 }), svg("rect.inner", { x: x + 3, y: y + 3, width: w - 6, height: h - 6, rx: 3 }),
     label(x + 12, y + 22, fit(`▸ ${item.label}`, w - 22), "op"), label(x + 12, y + 38, fit(what, w - 20), "soft"),
-    svg("rect", { class: "bar forward", x: x + 12, y: y + h - 13, width: (w - 24) * forward, height: 2 }),
-    svg("rect", { class: "bar backward", x: x + 12, y: y + h - 9, width: (w - 24) * back, height: 2 }));
+    svg("rect.bar.forward", { x: x + 12, y: y + h - 13, width: (w - 24) * forward, height: 2 }),
+    svg("rect.bar.backward", { x: x + 12, y: y + h - 9, width: (w - 24) * back, height: 2 }));
 }
 
 function frame(item) {
   const { x, y, w, h } = item;
   return svg("g", { class: `box frame${stateOf(item)}` },
     svg("rect", { x, y, width: w, height: h, rx: 7 }),
-    svg("rect", { class: "grip", x: x + 1, y: y + 1, width: w - 2, height: HEAD - 6, rx: 6 }));
+    svg("rect.grip", { x: x + 1, y: y + 1, width: w - 2, height: HEAD - 6, rx: 6 }));
 }
 
 /* Over the edges that run through a frame. */
@@ -96,7 +96,7 @@ function drawBox(item) {
   made.setAttribute("aria-label", spoken(item));
   made.setAttribute("aria-selected", String(isHand(item)));
   if (item.kind === "fold") made.setAttribute("aria-expanded", String(item.open));
-  made.append(svg("title", {}, clip(item.kind === "fold" ? `${item.label}: click or Enter ${item.open ? "folds" : "unfolds"}` : spoken(item), 300)));
+  made.append(svg("title", clip(item.kind === "fold" ? `${item.label}: click or Enter ${item.open ? "folds" : "unfolds"}` : spoken(item), 300)));
   return made;
 }
 
@@ -138,7 +138,7 @@ function edgeLabel(edge) {
 function tips() {
   const tip = (kind) => svg("marker", { id: `tip-${kind}`, class: `tip ${kind}`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7,
     markerUnits: "userSpaceOnUse", orient: "auto-start-reverse" }, svg("path", { d: "M0 0.8L8 4L0 7.2z" }));
-  return svg("defs", {}, ["running", "feeding", "back", "made", "ahead"].map(tip));
+  return svg("defs", ["running", "feeding", "back", "made", "ahead"].map(tip));
 }
 
 /* ---- the part in view ---- */
@@ -164,7 +164,8 @@ function drawGraph() {
   const isFrame = (item) => item.kind === "fold" && item.open;
   const lines = edges.map(drawEdge);
   drawing.replaceChildren(tips(), ...boxes.filter(isFrame).map(drawBox), svg("g", { "aria-hidden": "true" }, lines),
-    ...boxes.filter((item) => !isFrame(item)).map(drawBox), svg("g", { "aria-hidden": "true" }, edges.map(edgeLabel).filter(Boolean), boxes.filter(isFrame).map(frameLabel)));
+    ...boxes.filter((item) => !isFrame(item)).map(drawBox),
+    svg("g", { "aria-hidden": "true" }, edges.map(edgeLabel).filter(Boolean), boxes.filter(isFrame).map(frameLabel)));
   if (now.hand && at(now.hand.id)) drawing.setAttribute("aria-activedescendant", now.hand.id);
   else drawing.removeAttribute("aria-activedescendant");
 }

@@ -22,7 +22,10 @@ function assignLayers(fold, vertex) {
     for (const to of flow.to) if (to && flow.from && flow.from.kind !== "tensor") into.get(to).push(flow.from);
   for (const child of fold.children)
     for (const from of into.get(child)) vertex(child).layer = Math.max(vertex(child).layer, vertex(from).layer + 1);
-  const firstUse = (from) => Math.min(...flows.filter((flow) => flow.from === from).flatMap((flow) => [...flow.to].filter(Boolean).map((to) => vertex(to).layer)));
+  const firstUse = (from) => {
+    const users = flows.filter((flow) => flow.from === from).flatMap((flow) => [...flow.to].filter(Boolean));
+    return Math.min(...users.map((to) => vertex(to).layer));
+  };
   for (let i = fold.children.length - 1; i >= 0; i--) {
     const child = fold.children[i];
     if (into.get(child).length > 0) continue;
@@ -32,7 +35,8 @@ function assignLayers(fold, vertex) {
   for (const leaf of fold.leaves) vertex(leaf).layer = firstUse(leaf) - 1;
 }
 
-/* Rows of vertices, at first in the order of the inputs that they feed, with the ends of what enters above and of what leaves below the boxes; and a chain for each tensor that flows. */
+/* Rows of vertices, at first in the order of the inputs that they feed, with the ends of what enters above and of what leaves below the
+ * boxes; and a chain for each tensor that flows. */
 function makeRows(fold) {
   const vertices = new Map();
   const vertex = (item) => {

@@ -108,16 +108,12 @@ function tensorName(tensor) {
   if (tensor < 0) return "left out";
   const { name, node, out, role, shape } = model.tensors[tensor];
   if (name) return name;
-  if (node < 0) return role === "parameter" ? "a parameter" : shape.length ? "a constant" : `constant ${brief(model.tensors[tensor].value)}`;
+  if (node < 0) return role === "parameter" ? "a parameter" : shape.length ? "an input" : `constant ${brief(model.tensors[tensor].value)}`;
   return nodeName(node) + (model.nodes[node].out.length > 1 ? `.${opOf(node).out[out] || out}` : "");
 }
 
-/* The name of the op's input: those of a variadic op are counted. */
-function inputName(node, input) {
-  if (input < 0) return "inside";
-  const names = opOf(node).in || [];
-  return names.length === model.nodes[node].in.length ? names[input] : names[input] || `in${input}`;
-}
+/* The name of the op's input; those of a variadic op are counted, and what a checkpoint holds is none of its inputs. */
+const inputName = (node, input) => (input < 0 ? "inside" : (opOf(node).in || [])[input] || `in${input}`);
 
 const place = (node) => {
   const { file, line } = model.nodes[node];

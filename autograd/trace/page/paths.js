@@ -36,22 +36,34 @@ function explain(tensor, items) {
     for (const item of zeros.slice(0, 4)) list.push(`${nodeName(item.node)} contributes 0: ${zeroReason(item)}`);
   } else if (v.zero > 0) list.push(`${grouped(v.zero)} of ${grouped(v.n)} elements are exactly 0.`);
   if (isBad(v)) {
-    const source = parts.find((item) => isBad(item.part.contribution));
-    if (source) {
-      const came = model.nodes[source.node].entry.dout.some(isBad);
-      list.push(`Not finite: it comes from ${nodeName(source.node)}, ${came ? "to which it came already" : "whose own rule made it"}.`);
-    } else if (parts.length) list.push("Not finite: the sum overflows, or infinities of both signs meet.");
+    const origin = badOrigin(tensor);
+    list.push(origin === null ? "It is not finite: the sum overflows, or infinities of both signs meet."
+      : ["It is not finite. That begins at ", nodeLink(origin), ", whose rule makes it of a finite adjoint."]);
   }
   return list;
 }
 
-/* The first node whose result is not finite although its inputs are. */
+/* The first node of the walk, on the way to this tensor, that made something not finite of adjoints that are; null: none, but the sum. */
+function badOrigin(tensor) {
+  for (let reached = tensor; ; ) {
+    const source = model.history[reached].find((item) => item.part && isBad(item.part.contribution));
+    if (!source) return null;
+    const { entry, out } = model.nodes[source.node], from = entry.dout.findIndex(isBad);
+    if (from < 0) return source.node;
+    reached = out[from];
+  }
+}
+
+/* The first tensor, on the way to this one, that is not finite although what it is made of is. */
 function badValueReason(tensor) {
   if (!isBad(model.tensors[tensor].value)) return null;
-  const { node } = model.tensors[tensor];
-  if (node < 0) return "The value is not finite from the start.";
-  const from = model.nodes[node].in.find((t) => t >= 0 && isBad(model.tensors[t].value));
-  return from === undefined ? "The value is not finite: made so here." : ["The value is not finite: it comes from ", tensorLink(from), "."];
+  for (let first = tensor; ; ) {
+    const { node } = model.tensors[first];
+    const from = node < 0 ? undefined : model.nodes[node].in.find((t) => t >= 0 && isBad(model.tensors[t].value));
+    if (from === undefined && first === tensor) return "The value is not finite, and nothing that it is made of is so.";
+    if (from === undefined) return ["The value is not finite. That begins with ", tensorLink(first), "."];
+    first = from;
+  }
 }
 
 /* One row for each path that reached the tensor, with its share of the sizes of all. */
@@ -60,16 +72,18 @@ function pathTable(tensor, items) {
   const total = parts.reduce((sum, item) => sum + size(item.part.contribution), 0);
   const one = parts.length > 0 && parts[0].part.contribution.n === 1;
   const rows = parts.map((item) => {
-    const v = item.part.contribution, share = total > 0 && Number.isFinite(total) ? size(v) / total : 0;
-    return el("tr", {}, el("td", {}, nodeLink(item.node), el("span", { class: "soft" }, ` ${inputName(item.node, item.part.input)}`)),
-      el("td", { class: "adjoint mono" }, one && v.e ? full(v.e[0]) : brief(v, 24)),
-      el("td", { class: "share" }, el("span", { class: "share-bar", style: `width:${(share * 3).toFixed(2)}rem` }), `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`));
+    const v = item.part.contribution, share = size(v) / total;
+    const bar = () => [el("span.share-bar", { style: `width:${(share * 3).toFixed(2)}rem` }), `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`];
+    return el("tr", el("td", nodeLink(item.node), el("span.soft", ` ${inputName(item.node, item.part.input)}`)),
+      el("td.adjoint.mono", one && v.e ? full(v.e[0]) : brief(v, 24)),
+      el("td.share", Number.isFinite(share) ? bar() : "–"));
   });
   const last = items[items.length - 1].after;
-  return el("div", { class: "wide" }, el("table", { class: "paths" },
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "path"), el("th", { scope: "col" }, "contribution"),
+  return el("div.wide", el("table", { class: "paths" },
+    el("thead", el("tr", el("th", { scope: "col" }, "path"), el("th", { scope: "col" }, "contribution"),
       el("th", { scope: "col", title: one ? "of the sum of absolute values" : "of the sum of the roots of the sums of squares" }, "share"))),
-    el("tbody", {}, rows, parts.length > 1 ? el("tr", { class: "total" }, el("td", {}, "sum"), el("td", { class: "adjoint mono" }, one && last.e ? full(last.e[0]) : brief(last, 24)), el("td", {})) : null)));
+    el("tbody", rows, parts.length > 1 ? el("tr.total", el("td", "sum"), el("td.adjoint.mono", one && last.e ? full(last.e[0]) : brief(last, 24)),
+      el("td")) : null)));
 }
 
 function gradientParts(tensor, name) {
@@ -80,7 +94,7 @@ function gradientParts(tensor, name) {
   if (items.length < all.length) parts.push(soft(`${items.length} of ${all.length} contributions so far; complete at `, jump(all[all.length - 1].step), "."));
   if (items[0].entry < 0) parts.push(soft("It is where the walk begins: the seed."));
   if (items.some((item) => item.part)) parts.push(pathTable(tensor, items));
-  parts.push(...explain(tensor, items).map((text) => el("p", { class: "why" }, text)));
+  parts.push(...explain(tensor, items).map((text) => el("p.why", text)));
   if (last.after.n > 1) parts.push(picture(last.after, model.tensors[tensor].shape, `the gradient of ${name}`));
   else if (!items.some((item) => item.part)) parts.push(picture(last.after, [], name));
   return parts;
@@ -92,9 +106,10 @@ function tensorParts(tensor, canPick) {
   const parts = [heading(`Value of ${name}`)];
   if (!isMade(tensor)) parts.push(soft("It is made at ", jump(madeAt(tensor)), "."));
   else if (!value) parts.push(soft("Its elements are gone: a walk without retain has dropped them."));
-  else parts.push(el("div", { class: "value-picture" }, picture(value, shape, name, pick, now.element)));
-  if (canPick && value && value.n > 1 && isMade(tensor)) parts.push(soft(`The formulas above show element ${position(now.element, shape).join(", ")}; choose another in the table.`));
+  else parts.push(el("div.value-picture", picture(value, shape, name, pick, now.element)));
+  if (canPick && value && value.n > 1 && isMade(tensor))
+    parts.push(soft(`The formulas above show element ${position(now.element, shape).join(", ")}; choose another in the table.`));
   const bad = isMade(tensor) ? badValueReason(tensor) : null;
-  if (bad) parts.push(el("p", { class: "why" }, bad));
+  if (bad) parts.push(el("p.why", bad));
   return [...parts, heading(`Gradient of ${name}, path by path`), ...gradientParts(tensor, name)];
 }

@@ -6,8 +6,8 @@ function show() {
   const end = now.step === last && last > 0 ? " This is the end." : "";
   at("scrub").value = now.step;
   at("scrub").setAttribute("aria-valuetext", `step ${now.step} of ${last}: ${step.kind}`);
-  at("step").replaceChildren(el("b", {}, `${now.step} / ${last} `), `${describeStep(step)}${end} `,
-    el("span", { class: "soft" }, held.tensors ? `Saved: ${counted(held.tensors, "tensor")}, ${counted(held.total, "element")}.` : "Nothing is saved."));
+  at("step").replaceChildren(el("b", `${now.step} / ${last} `), `${describeStep(step)}${end} `,
+    el("span.soft", held.tensors ? `Saved: ${counted(held.tensors, "tensor")}, ${counted(held.total, "element")}.` : "Nothing is saved."));
   at("back").disabled = at("first").disabled = now.step === 0;
   at("forth").disabled = at("last").disabled = now.step === last;
   document.body.classList.toggle("backward-now", now.step > model.seedAt);
@@ -20,7 +20,8 @@ function show() {
 /* The open folds around what is in hand: each closes at a click. */
 function showCrumbs() {
   const path = now.hand ? now.hand.path.filter((fold) => fold !== tree.root && fold.open).slice(-2) : [];
-  at("crumbs").replaceChildren(...path.map((fold) => el("button", { click: () => toggleFold(fold), title: `Fold ${clip(fold.label, 80)}` }, `▾ ${clip(fold.label, 24)}`)));
+  at("crumbs").replaceChildren(...path.map((fold) =>
+    el("button", { click: () => toggleFold(fold), title: `Fold ${clip(fold.label, 80)}` }, `▾ ${clip(fold.label, 24)}`)));
 }
 
 /* Takes an item in hand. */
@@ -83,7 +84,8 @@ const KEYS = [
   ["/", "/", "search (arrows and Enter choose, Esc closes)", () => at("query").focus()],
   ["g", "g", "to the graph; there ↑ and ↓ choose a box, Page Up and Page Down ten on", () => at("drawing").focus()],
   ["Enter", "Enter", "in the graph: fold and unfold", null],
-  ["p", "p", "to the program; there ↑ and ↓ choose a line, Enter takes its nodes", () => source.buttons.length && source.buttons.find((b) => b.tabIndex === 0).focus()],
+  ["p", "p", "to the program; there ↑ and ↓ choose a line, Enter takes its nodes",
+    () => source.buttons.length && source.buttons.find((b) => b.tabIndex === 0).focus()],
   ["h", "h", "to the node in hand", () => at("hand").focus()],
   ["f", "f", "fold all", () => foldAll(false)], ["u", "u", "unfold all", () => foldAll(true)],
   ["+", "+", "larger", () => zoom(1.25)], ["-", "-", "smaller", () => zoom(0.8)],
@@ -120,7 +122,7 @@ function listenToPlayer() {
   on("play", play);
   on("help-open", () => at("help").showModal());
   at("scrub").addEventListener("input", () => (pause(), goTo(Number(at("scrub").value))));
-  at("keys").append(...KEYS.map(([, key, what]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, what))));
+  at("keys").append(...KEYS.map(([, key, what]) => el("div", el("dt", el("kbd", key)), el("dd", what))));
   window.addEventListener("beforeprint", () => ((graph.all = scene.boxes.length < 2000), drawGraph()));
   window.addEventListener("afterprint", () => ((graph.all = false), drawGraph()));
 }
@@ -157,7 +159,7 @@ function start() {
   listenToPlayer();
   listenToKeys();
   layOutGraph();
-  graph.scale = Math.min(1, Math.max(0.7, (at("view").clientWidth - 20) / scene.w));
+  graph.scale = Math.min(1, Math.max(0.8, (at("view").clientWidth - 20) / scene.w));
   layOutGraph();
   buildLessons();
   now.step = model.steps.length - 1;

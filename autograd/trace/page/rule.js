@@ -63,7 +63,7 @@ function formulaLines(node, e) {
   if (!isPointwise(node) || !isMade(out)) return lines;
   const [, right] = statements(op.formula)[0];
   const filled = substitute(right, numbersOf(node, e));
-  if (!/[\[;]/.test(op.formula) && filled !== right) lines.push(line("filled", `= ${filled} = `, el("b", { class: "value" }, full(model.tensors[out].value.e[e]))));
+  if (!/[\[;]/.test(op.formula) && filled !== right) lines.push(line("filled", `= ${filled} = `, el("b.value", full(model.tensors[out].value.e[e]))));
   return lines;
 }
 
@@ -79,7 +79,7 @@ function ruleLines(node, e) {
     if (!part || !part.contribution.e || right.includes("[")) return lines;
     const { shape: from, value } = model.tensors[ins[part.input]], times = model.tensors[out[0]].value.n / value.n;
     const result = part.contribution.e[broadcastElement(e, from, shape)];
-    const made = el("b", { class: "adjoint" }, full(result));
+    const made = el("b.adjoint", full(result));
     lines.push(times === 1 ? line("filled", `= ${substitute(right, numbers)} = `, made)
       : line("filled", `= ${substitute(right, numbers)} here; summed over ${times} places that it was broadcast to: `, made));
     return lines;

@@ -1,4 +1,4 @@
-/* Search by op, tensor, group or line. Every word must occur. */
+/* Search by op, tensor, group or line. Every word must occur; what is called just so comes first, then what begins so. */
 
 const search = { entries: [], shown: [], active: -1 };
 
@@ -18,12 +18,13 @@ function buildSearch() {
 function listFound() {
   const words = at("query").value.toLowerCase().split(/\s+/).filter(Boolean), list = at("found");
   const all = words.length ? search.entries.filter((entry) => words.every((word) => entry.key.includes(word))) : [];
-  search.shown = all.slice(0, 50);
+  const whole = words.join(" "), rank = (entry) => (entry.text.toLowerCase() === whole ? 0 : entry.text.toLowerCase().startsWith(whole) ? 1 : 2);
+  search.shown = all.sort((a, b) => rank(a) - rank(b)).slice(0, 50);
   search.active = search.shown.length ? 0 : -1;
   const items = search.shown.map((entry, i) => el("li", { id: `found-${i}`, role: "option", click: () => choose(i) },
-    el("span", { class: "kind" }, entry.kind), el("span", { class: "text" }, clip(entry.text, 80)), el("span", { class: "more" }, clip(entry.more, 60))));
-  if (words.length && !all.length) items.push(el("li", { class: "soft", role: "presentation" }, "Nothing found"));
-  if (all.length > 50) items.push(el("li", { class: "soft", role: "presentation" }, `and ${grouped(all.length - 50)} more`));
+    el("span.kind", entry.kind), el("span.text", clip(entry.text, 80)), el("span.more", clip(entry.more, 60))));
+  if (words.length && !all.length) items.push(el("li.soft", { role: "presentation" }, "Nothing found"));
+  if (all.length > 50) items.push(el("li.soft", { role: "presentation" }, `and ${grouped(all.length - 50)} more`));
   list.replaceChildren(...items);
   list.hidden = !words.length;
   at("query").setAttribute("aria-expanded", String(words.length > 0));

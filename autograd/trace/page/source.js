@@ -11,10 +11,10 @@ function linesOf(file) {
 
 function sourceLine(file, number, text) {
   const nodes = model.byLine.get(`${file}:${number}`), code = text === null ? "(its text is not there)" : text || " ";
-  const item = el("li", { id: `line-${file}-${number}`, class: nodes ? "made" : null }, el("span", { class: "no", "aria-hidden": "true" }, String(number)),
-    el("span", { class: "count", "aria-hidden": "true", title: nodes ? counted(nodes.length, "node") : null }, nodes && nodes.length > 1 ? `${grouped(nodes.length)}×` : ""));
-  if (!nodes) return (item.append(el("span", { class: "code" }, code)), item);
-  const button = el("button", { class: "code", tabindex: "-1", click: () => chooseLine(file, number),
+  const item = el("li", { id: `line-${file}-${number}`, class: nodes ? "made" : null }, el("span.no", { "aria-hidden": "true" }, String(number)),
+    el("span.count", { "aria-hidden": "true" }, nodes && nodes.length > 1 ? `${grouped(nodes.length)}×` : ""));
+  if (!nodes) return (item.append(el("span.code", code)), item);
+  const button = el("button.code", { tabindex: "-1", click: () => chooseLine(file, number),
     "aria-label": `line ${number}, ${counted(nodes.length, "node")}: ${clip(code.trim(), 300)}` }, code);
   source.buttons.push(button);
   item.append(button);
@@ -24,14 +24,14 @@ function sourceLine(file, number, text) {
 function buildSource() {
   const box = at("lines");
   model.sources.forEach((file, index) => {
-    const list = el("ol", {});
+    const list = el("ol");
     let before = null;
     for (const [number, text] of linesOf(index)) {
-      if (before !== null && number > before + 1) list.append(el("li", { class: "gap", "aria-hidden": "true" }, "⋮"));
+      if (before !== null && number > before + 1) list.append(el("li.gap", { "aria-hidden": "true" }, "⋮"));
       list.append(sourceLine(index, number, text));
       before = number;
     }
-    box.append(el("h3", {}, file.file), file.found === false ? soft("The file was not found when the trace was written.") : "", list);
+    box.append(el("h3", file.file), file.found === false ? soft("The file was not found when the trace was written.") : "", list);
   });
   if (!model.sources.length) box.append(soft("The trace has no source lines."));
   if (source.buttons.length) source.buttons[0].tabIndex = 0;

@@ -203,6 +203,27 @@ START_TEST(sources) {
 }
 END_TEST
 
+/* Of the largest numbers that there are, sums are none. */
+START_TEST(summary_of_extremes) {
+    tg_mark m = tg_tape_mark();
+    tg_tensor *x = tg_set_name(tg_full(TG_F64, 1.5e308, 5000), "x");
+    double *v = tg_data_mut(x);
+    for (int i = 0; i < 2500; i++) v[i] = -1.5e308;
+    v[4999] = NAN, v[4998] = INFINITY, v[4997] = 0;
+    tg_sum(tg_mul(tg_set_requires_grad(x, true), tg_scalar(TG_F64, 1e-300)));
+    json_t *root = traced(m, (tg_trace_opts){0});
+    const json_t *s = item(root, "values", number_in(item(root, "tensors", tensor_named(root, "x")), "value"));
+    ck_assert(real_of(json_object_get(s, "min")) == -1.5e308 && real_of(json_object_get(s, "max")) == 1.5e308);
+    ck_assert_double_lt(fabs(real_of(json_object_get(s, "mean"))), 1e306);
+    ck_assert_double_lt(fabs(real_of(json_object_get(s, "std")) - 1.5e308), 1e306);
+    ck_assert_int_eq(number_in(s, "nan") + 10 * number_in(s, "inf") + 100 * number_in(s, "zero"), 111);
+    const json_t *h = json_object_get(s, "hist");
+    ck_assert_int_eq(json_integer_value(json_array_get(h, 0)), 2500);
+    ck_assert_int_eq(json_integer_value(json_array_get(h, 15)), 2497);
+    json_decref(root);
+}
+END_TEST
+
 /* ---- names ---- */
 
 static void expect_names(const json_t *root, const char *op, const char *in, const char *out) {
@@ -313,6 +334,7 @@ TCase *tcase_trace_parts(void) {
     tcase_add_test(t, saved_and_released);
     tcase_add_test(t, slopes);
     tcase_add_test(t, sources);
+    tcase_add_test(t, summary_of_extremes);
     tcase_add_test(t, names_of_inputs);
     tcase_add_loop_test(t, size_of_large_graphs, 0, 3);
     tcase_add_loop_test(t, size_of_a_small_graph, 0, 2);

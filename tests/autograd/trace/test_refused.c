@@ -1,6 +1,8 @@
 /* What is refused, with which words; and memory that fails at each place. */
 #include "tests/autograd/trace/read.h"
 
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* One of each writer. */
@@ -90,9 +92,10 @@ START_TEST(other_tapes_and_pending_errors) {
 }
 END_TEST
 
+static tg_status (*const to[])(const char *, tg_mark, tg_trace_opts) = {tg_trace_html_with, tg_trace_json_with,
+                                                                        tg_trace_dot_with, tg_trace_svg_with};
+
 START_TEST(paths) {
-    static tg_status (*const to[])(const char *, tg_mark, tg_trace_opts) = {
-        tg_trace_html_with, tg_trace_json_with, tg_trace_dot_with, tg_trace_svg_with};
     tg_mark m = tg_tape_mark();
     tg_exp(leaf(1));
     tg_status s = to[_i](NULL, m, (tg_trace_opts){0});
@@ -101,6 +104,10 @@ START_TEST(paths) {
     refuse(TG_ERR_IO, "/no/such/folder/t.html");
     s = to[_i]("/dev/full", m, (tg_trace_opts){0});
     refuse(TG_ERR_IO, "/dev/full");
+    if (access("/sys/kernel", F_OK) == 0) { /* in which nobody may make a file */
+        s = to[_i]("/sys/kernel/t.html", m, (tg_trace_opts){0});
+        refuse(TG_ERR_IO, "/sys/kernel/t.html");
+    }
     if (geteuid() != 0) { /* root may write everywhere */
         chmod(trace_folder, 0500);
         s = to[_i](trace_path("t"), m, (tg_trace_opts){0});
@@ -110,7 +117,32 @@ START_TEST(paths) {
 }
 END_TEST
 
-/* As on a full disk; and an old file stays. */
+/* As on a full disk, with files of no more than 2,000 bytes: an old one stays, and no other is left. */
+START_TEST(full_disk) {
+    struct rlimit was, small;
+    tg_mark m = tg_tape_mark();
+    tg_tensor *h = tg_set_requires_grad(tg_randn(TG_F32, 4, 4), true);
+    for (int i = 0; i < 30; i++) h = tg_sin(h);
+    tg_sum(h);
+    FILE *old = fopen(trace_path("t"), "wb");
+    fputs("old", old);
+    fclose(old);
+    getrlimit(RLIMIT_FSIZE, &was);
+    small = was, small.rlim_cur = 2000;
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &small);
+    tg_status s = to[_i](trace_path("t"), m, (tg_trace_opts){0});
+    setrlimit(RLIMIT_FSIZE, &was);
+    signal(SIGXFSZ, before);
+    refuse(TG_ERR_IO, trace_path("t"));
+    size_t n;
+    char *text = read_all(trace_path("t"), &n);
+    ck_assert_str_eq(text, "old");
+    free(text);
+}
+END_TEST
+
+/* As on a full disk. */
 START_TEST(text_to_a_full_disk) {
     tg_mark m = tg_tape_mark();
     tg_exp(leaf(1));
@@ -208,6 +240,7 @@ TCase *tcase_trace_refused(void) {
     tcase_add_loop_test(t, bad_marks_and_losses, 0, WRITERS);
     tcase_add_loop_test(t, other_tapes_and_pending_errors, 0, WRITERS);
     tcase_add_loop_test(t, paths, 0, 4);
+    tcase_add_loop_test(t, full_disk, 0, 4);
     tcase_add_test(t, text_to_a_full_disk);
     tcase_add_test(t, while_a_plan_is_recorded);
     tcase_add_loop_test(t, without_memory, 0, WRITERS);
