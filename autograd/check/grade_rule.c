@@ -46,9 +46,19 @@ static tg_status take_given(ruling *k, const tg_walk *w, const tg_node *node, in
     return tg_contribution_fit(node, i, s, &k->given[i]);
 }
 
+enum { SPARE = 8 }; /* a rule may be one for an op of more inputs */
+
+static tg_status check_spare(const tg_node *node, tg_tensor *const *din) {
+    for (int i = node->n_in; i < node->n_in + SPARE; i++)
+        if (din[i])
+            return tg_fail(TG_ERR_ARGUMENT, "it sets din[%d], and %s has %d input%s", i, node->op->name,
+                           node->n_in, node->n_in == 1 ? "" : "s");
+    return TG_OK;
+}
+
 static tg_status call_rule(ruling *k, tg_walk *w, const tg_node *node, const tg_adjoint *adjoints) {
     const tg_rule_call call = {node, w, tg_rule_running};
-    tg_tensor *dout[TG_MAX_OUT] = {NULL}, **din = tg_walk_scratch(w, (size_t)node->n_in, sizeof *din);
+    tg_tensor *dout[TG_MAX_OUT] = {NULL}, **din = tg_walk_scratch(w, (size_t)node->n_in + SPARE, sizeof *din);
     for (int o = 0; din && o < node->n_out; o++)
         if (adjoints[o].value.data) dout[o] = tg_from_array(&adjoints[o].value);
     if (tg_error_status() != TG_OK) return tg_error_status();
@@ -57,6 +67,7 @@ static tg_status call_rule(ruling *k, tg_walk *w, const tg_node *node, const tg_
     k->rule(node, dout, din);
     tg_status s = tg_callback_end(c, tg_error_status(), node->op->name);
     tg_rule_running = call.outer;
+    if (s == TG_OK) s = check_spare(node, din);
     for (int i = 0; s == TG_OK && i < node->n_in; i++) s = take_given(k, w, node, i, din[i]);
     return s;
 }

@@ -307,6 +307,10 @@ static void linear_turned(const tg_node *n, tg_tensor *const *dout, tg_tensor **
     din[2] = dout[0]; /* the walk sums it */
 }
 
+static void tanh_passes(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
+    (void)n, din[0] = dout[0];
+}
+
 /* A rule may return the broadcast shape; a matrix that is turned round is told. */
 START_TEST(rules_of_layers) {
     tg_tensor *x = wave(TG_F64, 1, N, IN), *w = tg_set_requires_grad(wave(TG_F64, 3, OUT, IN), true);
@@ -317,6 +321,9 @@ START_TEST(rules_of_layers) {
     ck_assert_msg(r.slip == TG_SLIP_TRANSPOSED && r.index == 1 && r.compared == 2 && r.wrong == 1, "%s",
                   r.message);
     expect_message(r, "is transposed: [3, 2] f64 in place of [2, 3] f64.");
+    ck_assert(!tg_grade_rule(loss, "tanh", mul_passes, &r));
+    ck_assert_int_eq(r.slip, TG_SLIP_FAILED);
+    expect_message(r, "tanh: the rule fails at #1 tanh", "it sets din[1], and tanh has 1 input");
 }
 END_TEST
 
@@ -373,7 +380,7 @@ START_TEST(memory_may_fail) {
             const int64_t nodes = tg_tape_nodes(), tensors = tg_tape_tensors();
             const tg_by_hand given[] = {{"db", l.b, l.dz}, {"dz", l.z, l.dz}, {"da", l.a, l.da}};
             tg_memory_fail_at(n);
-            bool ok = way ? tg_grade(l.loss, 3, given, &r) : tg_grade_rule(l.loss, "tanh", mul_passes, &r);
+            bool ok = way ? tg_grade(l.loss, 3, given, &r) : tg_grade_rule(l.loss, "tanh", tanh_passes, &r);
             tg_memory_stats stats = tg_memory_now();
             tg_memory_fail_at(-1);
             (void)stats;
