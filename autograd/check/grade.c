@@ -179,8 +179,9 @@ static void write_wrong(FILE *file, pass *p, const graded *first) {
     const tg_seen *right = &first->local;
     const tg_replay replay = {.loss = p->g.loss, .s = first->of, .element = first->found.element};
     write_name(file, first);
-    if (right->node) fputs(", by ", file), tg_grading_write_node(file, right->node);
-    fputs(right->node ? ", " : " ", file);
+    const bool by = right->node && first->found.slip != TG_SLIP_PATH; /* which names nodes itself */
+    if (by) fputs(", by ", file), tg_grading_write_node(file, right->node);
+    fputs(by ? ", " : " ", file);
     tg_grading_tell(file, &p->g, right, first->given, &first->found, &replay);
     if (right->order == INT64_MAX) fputs(" The loss does not depend on it.", file);
     if (r->wrong > 1) {

@@ -9,8 +9,8 @@
  *     tg_grade(loss, 3, (tg_by_hand[]){{"da", a, da}, {"dz", z, dz}, {"dw", w, dw}}, &r);
  *     puts(r.message);
  *
- *     dz, by #1 tanh (train.c:12), is what comes in there, unchanged: the slope of tanh is missing. First at [0, 1]: 0.5 instead of 0.21
- *     (by differences 0.21 +- 3e-12). dw follows from it, and has no slip of its own.
+ *     dz, by #1 tanh (train.c:12), is what comes in there, unchanged, and not multiplied by the slope. First at [0, 1]: 0.5 instead of 0.2,
+ *     2.5 times that (by differences 0.2 +- 3e-12). dw follows from it, and has no slip of its own.
  *
  * Or one rule, in place of a built-in op's, as op.h has it:
  *

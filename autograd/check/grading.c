@@ -110,6 +110,18 @@ static void write_evidence(FILE *file, const tg_evidence *e) {
                 e->numeric, e->error);
 }
 
+static void write_numbers(FILE *file, const tg_seen *right, const tg_slip_found *f) {
+    const bool said = f->slip == TG_SLIP_SIGN || f->slip == TG_SLIP_COUNT || f->slip == TG_SLIP_FACTOR;
+    if (right->sum.numel > 1) {
+        fputs(". First at ", file), tg_write_position(file, &right->sum, f->element), fputs(": ", file);
+    } else {
+        fputs(". It is ", file);
+    }
+    fprintf(file, "%.6g instead of %.6g", f->given, f->right);
+    if (!said && isfinite(f->factor) && f->factor != 0)
+        fputs(", ", file), tg_slip_write_times(file, f->factor), fputs(" that", file);
+}
+
 void tg_grading_tell(FILE *file, tg_grading *g, const tg_seen *right, const tg_array *given,
                      const tg_slip_found *f, const tg_replay *replay) {
     tg_grade_report *r = g->r;
@@ -118,10 +130,8 @@ void tg_grading_tell(FILE *file, tg_grading *g, const tg_seen *right, const tg_a
     r->given = f->given, r->right = f->right, r->factor = f->factor, r->all = f->all;
     tg_slip_write(file, right, given, f);
     if (f->element >= 0) {
-        fputs(right->sum.numel > 1 ? ". First at " : ": ", file);
-        if (right->sum.numel > 1) tg_write_position(file, &right->sum, f->element), fputs(": ", file);
+        write_numbers(file, right, f);
         tg_replay_judge(replay, f->right, &e);
-        fprintf(file, "%.6g instead of %.6g", f->given, f->right);
         write_evidence(file, &e);
     }
     r->verdict = e.verdict, r->numeric = e.numeric, r->error = e.error;

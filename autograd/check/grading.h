@@ -41,6 +41,8 @@ tg_status tg_slip_find(const tg_seen *right, const tg_array *given, tg_slip_foun
 /* Writes what is wrong, as "has the wrong sign". */
 void tg_slip_write(FILE *file, const tg_seen *right, const tg_array *given, const tg_slip_found *found);
 
+void tg_slip_write_times(FILE *file, double factor); /* "2 times", "1/4 of" */
+
 /* ---- replay.c: nodes of the tape run again ---- */
 
 /* Judges `right` as the derivative by element `element` of s: of the loss; or, where the node is not NULL, of the sum of dout times its

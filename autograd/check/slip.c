@@ -225,7 +225,7 @@ static void write_shapes(FILE *file, const tg_array *given, const tg_array *righ
 }
 
 /* "2 times", "1/4 of" */
-static void write_times(FILE *file, double factor) {
+void tg_slip_write_times(FILE *file, double factor) {
     const double over = 1 / factor;
     if (fabs(factor) < 1 && fabs(over - rint(over)) <= 1e-3 && fabs(over) < 1e6)
         fprintf(file, "%s1/%.0f of", factor < 0 ? "-" : "", fabs(over));
@@ -241,9 +241,9 @@ static void write_path(FILE *file, const tg_seen *right, const tg_slip_found *f)
 
 static void write_count(FILE *file, const tg_slip_found *f) {
     fputs("is ", file);
-    write_times(file, f->factor);
-    fprintf(file, " what it should be, %" PRId64 " being the size of an axis: ", f->count);
-    fputs(fabs(f->factor) < 1 ? "is it divided by that once too often?" : "is a division by it missing?", file);
+    tg_slip_write_times(file, f->factor);
+    fprintf(file, " what it should be; %" PRId64 " is the size of an axis: perhaps ", f->count);
+    fputs(fabs(f->factor) < 1 ? "it is divided by that once too often" : "a division by it is missing", file);
 }
 
 /* Where the wrong elements are those of slope 0. */
@@ -253,7 +253,8 @@ static void write_some(FILE *file, const tg_seen *right, const tg_array *given, 
     if (wholly && f->factor == 0)
         fputs(", which are 0", file);
     else if (wholly)
-        fputs(", all of which are ", file), write_times(file, f->factor), fputs(" what they should be", file);
+        fputs(", all of which are ", file), tg_slip_write_times(file, f->factor),
+            fputs(" what they should be", file);
     else if (f->right == 0 && right->dout.data && tg_array_same_shape(&right->dout, given) &&
              f->given == at(&right->dout, f->element))
         fputs(", which let through what should be stopped", file);
@@ -266,8 +267,8 @@ void tg_slip_write(FILE *file, const tg_seen *right, const tg_array *given, cons
         [TG_SLIP_NOT_FINITE] = "is not finite",
         [TG_SLIP_ZERO] = "is 0 everywhere",
         [TG_SLIP_SIGN] = "has the wrong sign",
-        [TG_SLIP_SLOPE] = "is what comes in there, unchanged: it is not multiplied by the slope",
-        [TG_SLIP_DOUT] = "is the slope alone: it is not multiplied by what comes in there",
+        [TG_SLIP_SLOPE] = "is what comes in there, unchanged, and not multiplied by the slope",
+        [TG_SLIP_DOUT] = "is the slope alone, and not multiplied by what comes in there",
         [TG_SLIP_SHAPE] = "has the wrong shape or dtype",
         [TG_SLIP_OTHER] = "is not right",
         [TG_SLIP_NOT_SUMMED] = "is not summed over ",
@@ -280,7 +281,7 @@ void tg_slip_write(FILE *file, const tg_seen *right, const tg_array *given, cons
         write_count(file, f);
         break;
     case TG_SLIP_FACTOR:
-        fputs("is ", file), write_times(file, f->factor), fputs(" what it should be", file);
+        fputs("is ", file), tg_slip_write_times(file, f->factor), fputs(" what it should be", file);
         break;
     case TG_SLIP_SOME:
         write_some(file, right, given, f);

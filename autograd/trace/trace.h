@@ -64,7 +64,7 @@ typedef struct tg_trace_opts {
     tg_tensor *loss; /* one number, from which the walk starts; NULL: the last such result that requires a gradient */
     const char *title; /* NULL: the name of the file that the loss was made in, or "tapegrad" */
     /* A folder in which source files are looked for, by the path that the compiler noted and by its last part; NULL: that path as it
-     * is, from the working folder. Where a file is not found its lines are known by their numbers alone. */
+     * is, from the working folder, or without the "../" that it begins with. Where a file is not found its lines are known by their numbers alone. */
     const char *sources;
     int most; /* of how many elements all are written, and of more the first 8 and a summary; 0: 64, or 16 of more than 24 nodes */
     int n_seeds, n_flows; /* how many: */

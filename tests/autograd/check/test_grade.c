@@ -115,8 +115,8 @@ static const struct {
      1,
      0,
      0.25,
-     {"db, by #1 add", "1/4 of what it should be, 4 being the size of an axis", "once too often?"}},
-    {no_mean, TG_SLIP_COUNT, 4, 0, 4, {"da, by #3 sub", "4 times", "is a division by it missing?"}},
+     {"db, by #1 add", "1/4 of what it should be; 4 is the size of an axis", "once too often. First"}},
+    {no_mean, TG_SLIP_COUNT, 4, 0, 4, {"da, by #3 sub", "4 times", "perhaps a division by it is missing."}},
     {turned,
      TG_SLIP_TRANSPOSED,
      2,
@@ -184,7 +184,7 @@ START_TEST(paths_add_up) {
         ck_assert(!tg_grade(loss, 1, &(tg_by_hand){"dx", x, tg_scalar(TG_F64, parts[k])}, &r));
         ck_assert_msg(r.slip == TG_SLIP_PATH && r.node == 1, "%s: %s", tg_slip_name(r.slip), r.message);
         ck_assert_int_eq(r.verdict, TG_CORRECT);
-        expect_message(r, "there are 3 contributions, and they are added",
+        expect_message(r, "there are 3 contributions, and they are added. It is ",
                        k == 0   ? "is only what comes by #0 mul"
                        : k == 1 ? "is only what comes by #1 exp"
                        : k == 2 ? "lacks what comes by #1 exp"
@@ -197,7 +197,7 @@ START_TEST(paths_add_up) {
     const tg_by_hand more[] = {{NULL, loss, tg_scalar(TG_F64, 1)}, {"daside", aside, tg_scalar(TG_F64, 0)}};
     ck_assert_msg(tg_grade(loss, 2, more, &r), "%s", r.message);
     ck_assert(!tg_grade(loss, 1, &(tg_by_hand){"daside", aside, tg_scalar(TG_F64, 1)}, &r));
-    expect_message(r, "daside is not right: 1 instead of 0", "The loss does not depend on it.");
+    expect_message(r, "daside is not right. It is 1 instead of 0. ", "The loss does not depend on it.");
     ck_assert(!tg_grade(loss, 1, &(tg_by_hand){NULL, loss, tg_scalar(TG_F64, 2)}, NULL));
 }
 END_TEST
