@@ -126,6 +126,7 @@ static double value_at(double *t, void *user) {
 static bool is_as_before(running *x) {
     double zero = 0;
     if (x->r->node) return true;
+    if (!x->r->loss->a.data) return false;
     const double now = value_at(&zero, x), then = tg_array_get(&x->r->loss->a, 0);
     return fabs(now - then) <= 1e-4 * fabs(then) + 1e-6;
 }
