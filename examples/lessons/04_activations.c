@@ -21,7 +21,6 @@ static void yours(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) 
     tg_tensor *z = node->in[0], *zero = tg_zeros_like(z);
     din[0] = tg_where(tg_ge(z, zero), dout[0], zero);
 }
-
 static void solution(const tg_node *node, tg_tensor *const *dout, tg_tensor **din) {
     tg_tensor *z = node->in[0], *zero = tg_zeros_like(z);
     din[0] = tg_where(tg_gt(z, zero), dout[0], zero);
@@ -33,6 +32,7 @@ static const char *const name[F] = {"sigmoid", "tanh", "relu", "gelu"};
 static const double gain[STARTS] = {1, 1.41421356, 2.5};
 static const char *const title[STARTS] = {"g = 1 (Xavier)", "g = sqrt 2 (He)", "g = 2.5, too large"};
 
+static tg_tensor *numbers(const double *v) { return tg_from(TG_F64, v, LAYERS); }
 /* A number a layer: the standard deviations of a and of dL/da, and the share of dead units. */
 static tg_trace_series flow(int k, double g) {
     tg_tensor *a[LAYERS], *z[LAYERS], *da[LAYERS], *dz[LAYERS];
@@ -50,8 +50,7 @@ static tg_trace_series flow(int k, double g) {
         act[l] = tg_item(tg_std(a[l])), grad[l] = tg_item(tg_std(da[l]));
         dead[l] = tg_item(tg_sum(tg_lt(slope, tg_full_like(slope, 0.01)))) / WIDTH;
     }
-    return (tg_trace_series){name[k], tg_from(TG_F64, act, LAYERS), tg_from(TG_F64, grad, LAYERS),
-                             tg_from(TG_F64, dead, LAYERS)};
+    return (tg_trace_series){name[k], numbers(act), numbers(grad), numbers(dead)};
 }
 
 int main(int argc, char **argv) {
@@ -64,11 +63,10 @@ int main(int argc, char **argv) {
         flows[i] = (tg_trace_flow){title[i], F, series[i]};
         printf("%-20s dL/da at layer 1:", title[i]);
         for (int k = 0; k < F; k++) {
-            series[i][k] = flow(k, gain[i]);
-            printf("  %s %.2g", name[k], tg_get(series[i][k].gradient, 0));
-            if (i == 0) lines[k] = (tg_series){.name = name[k], .y = series[i][k].gradient};
+            const tg_trace_series s = series[i][k] = flow(k, gain[i]);
+            printf("  %s %.2g%s", name[k], tg_get(s.gradient, 0), k + 1 < F ? "" : "\n");
+            if (i == 0) lines[k] = (tg_series){.name = name[k], .y = s.gradient};
         }
-        printf("\n");
     }
     if (plot) tg_plot_lines(plot, F, lines, .title = "Gradients, g = 1", .x = "layer", .log_y = true);
     tg_mark step = tg_tape_mark();

@@ -52,7 +52,8 @@ static tg_tensor *slope_of(int k, tg_tensor *p) {
 int main(int argc, char **argv) {
     const int solved = argc > 1 && strcmp(argv[1], "--solved") == 0;
     const char *page = argv[1 + solved];
-    tg_tensor *x = tg_from(TG_F64, X, N, IN), *y = tg_from(TG_F64, Y, N, OUT), *dp;
+    tg_tensor *x = tg_set_name(tg_from(TG_F64, X, N, IN), "X"),
+              *y = tg_set_name(tg_from(TG_F64, Y, N, OUT), "Y"), *dp;
     tg_tensor *w = tg_set_name(tg_set_requires_grad(tg_from(TG_F64, W, IN, OUT), true), "W");
     tg_tensor *b = tg_set_name(tg_set_requires_grad(tg_zeros(TG_F64, OUT), true), "b");
     tg_trace_row rows[3][ROWS];

@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
                         ys[] = {1, 0, 0.5, 1, -1, 0, 2, 1};
 
     tg_mark step = tg_tape_mark();
-    tg_tensor *x = leaf("X", tg_from(TG_F64, xs, N, IN)), *y = tg_from(TG_F64, ys, N, OUT);
+    tg_tensor *x = leaf("X", tg_from(TG_F64, xs, N, IN)), *y = tg_set_name(tg_from(TG_F64, ys, N, OUT), "Y");
     tg_tensor *w = leaf("W", tg_from(TG_F64, ws, IN, OUT)), *b = leaf("b", tg_from(TG_F64, bs, OUT));
     tg_tensor *z = tg_add(tg_matmul(x, w), b);
     tg_tensor *loss = tg_mse_loss(z, y);

@@ -51,6 +51,7 @@ int main(int argc, char **argv) {
     tg_tensor *x = variable(0.5), *g;
     tg_tensor *a = tg_tanh(x);
     tg_grad(1, &a, 1, &x, &g, .create_graph = true);
+    tg_set_name(g, "g");
     const double second = (solved ? solution : yours)(tg_item(a));
     printf("a = tanh(0.5)       = %.6f\n"
            "g = da/dx = 1 - a^2 = %.6f\n"
