@@ -73,7 +73,7 @@ function twiceSection() {
 const rounded = (v) => ({ ...v, e: v.e.map((x) => (Number.isFinite(real(x)) ? Number(real(x).toPrecision(6)) : x)) });
 
 function seedTable(seed) {
-  const numbers = ({ value, shape, name }) => (value && value.e && value.n > 1 ? table(rounded(value), shape || [value.n], name) : el("span.mono", brief(value, 60)));
+  const numbers = ({ value, shape, name }) => (value && value.e && value.n > 1 ? table(rounded(value), shape || [value.n], name) : el("span.mono", brief(value && value.e ? rounded(value) : value, 60)));
   return [el("h3", seed.title), el("div.wide", el("table.seeds",
     el("thead", el("tr", ["", "formula", "with numbers"].map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", seed.rows.map((row) => el("tr", el("th", { scope: "row" }, row.name), el("td.mono", row.formula), el("td", numbers(row)))))))];
