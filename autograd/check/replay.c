@@ -38,11 +38,12 @@ static bool reads(const running *x, const tg_node *node) {
     return false;
 }
 
-static bool can_run(const tg_node *node) {
+/* What it reads is there, or is made anew: a composition drops what it needs no more. */
+static bool can_run(const running *x, const tg_node *node) {
     if (node->op->has_state || node->op->grad == tg_walks_itself) return false;
     for (int i = 0; i < node->n_in; i++) {
         const tg_slot *s = node->in[i] ? tg_slot_peek(node->in[i]) : NULL;
-        if (node->in[i] && (!s || !s->a.data)) return false;
+        if (node->in[i] && (!s || (!s->a.data && (x->r->node || !made_anew(x, s))))) return false;
     }
     return true;
 }
@@ -64,7 +65,7 @@ static bool choose(running *x) {
         const tg_node *node = tg_node_at(x->tape, x->first + k);
         x->moves[k] = r->node || reads(x, node);
         if (!x->moves[k]) continue;
-        if (!can_run(node)) return false;
+        if (!can_run(x, node)) return false;
         if (node->n_in > most) most = node->n_in;
         for (int o = 0; o < node->n_out; o++) {
             const tg_slot *s = tg_slot_peek(node->out[o]);
