@@ -57,12 +57,10 @@ int main(int argc, char **argv) {
            da, dz, dw, db);
 
     if (page) tg_trace_html(page, step, .title = "One neuron");
+    const tg_by_hand hand[] = {
+        {"da", a, constant(da)}, {"dz", z, constant(dz)}, {"dw", w, constant(dw)}, {"db", b, constant(db)}};
     tg_grade_report r;
-    tg_grade(
-        loss, 4,
-        (tg_by_hand[]){
-            {"da", a, constant(da)}, {"dz", z, constant(dz)}, {"dw", w, constant(dw)}, {"db", b, constant(db)}},
-        &r);
+    tg_grade(loss, 4, hand, &r);
     puts(r.message);
     return !r.ok;
 }

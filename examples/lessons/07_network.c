@@ -68,10 +68,10 @@ int main(int argc, char **argv) {
     tg_set_grad_enabled(true);
 
     if (page) tg_trace_html(page, step, .title = "A network");
-    const tg_by_hand given[] = {{"dZ2", f.z2, dz2}, {"dW2", w2, dw2}, {"db2", b2, db2}, {"dA1", f.a1, da1},
-                                {"dZ1", f.z1, dz1}, {"dW1", w1, dw1}, {"db1", b1, db1}};
+    const tg_by_hand hand[] = {{"dZ2", f.z2, dz2}, {"dW2", w2, dw2}, {"db2", b2, db2}, {"dA1", f.a1, da1},
+                               {"dZ1", f.z1, dz1}, {"dW1", w1, dw1}, {"db1", b1, db1}};
     tg_grade_report r;
-    tg_grade(f.loss, 7, given, &r);
+    tg_grade(f.loss, 7, hand, &r);
     puts(r.message);
     tg_tape_rewind(step);
     if (r.ok) train(m, in, out);

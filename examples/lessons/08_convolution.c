@@ -31,6 +31,9 @@ static void solution(const double *dy, const double *w, double *dx) {
         for (int k = 0; k < K; k++) dx[i + k] += dy[i] * w[k];
 }
 
+/* One image, or one kernel, of one channel. */
+static tg_tensor *vector(const double *v, int n) { return tg_from(TG_F64, v, 1, 1, n); }
+
 static void show(const char *name, const double *v, int n) {
     printf("%-3s", name);
     for (int i = 0; i < n; i++) printf(" %7.3f", v[i]);
@@ -43,9 +46,8 @@ int main(int argc, char **argv) {
     const double xs[LENGTH] = {1, 0, 2, -1, 1, 3}, ws[K] = {1, -2, 0.5};
 
     tg_mark step = tg_tape_mark();
-    tg_tensor *x = tg_set_name(tg_set_requires_grad(tg_from(TG_F64, xs, 1, 1, LENGTH), true),
-                               "x"); /* images, channels, length */
-    tg_tensor *w = tg_set_name(tg_set_requires_grad(tg_from(TG_F64, ws, 1, 1, K), true), "w");
+    tg_tensor *x = tg_set_name(tg_set_requires_grad(vector(xs, LENGTH), true), "x");
+    tg_tensor *w = tg_set_name(tg_set_requires_grad(vector(ws, K), true), "w");
     tg_tensor *y = tg_conv1d(x, w);
     tg_tensor *loss = tg_mul_scalar(tg_sum(tg_square(y)), 0.5);
     double dy[OUT], dw[K] = {0}, dx[LENGTH] = {0};
@@ -63,12 +65,10 @@ int main(int argc, char **argv) {
     show("dx", dx, LENGTH);
 
     if (page) tg_trace_html(page, step, .title = "Convolution");
+    const tg_by_hand hand[] = {
+        {"dy", y, vector(dy, OUT)}, {"dw", w, vector(dw, K)}, {"dx", x, vector(dx, LENGTH)}};
     tg_grade_report r;
-    tg_grade(loss, 3,
-             (tg_by_hand[]){{"dy", y, tg_from(TG_F64, dy, 1, 1, OUT)},
-                            {"dw", w, tg_from(TG_F64, dw, 1, 1, K)},
-                            {"dx", x, tg_from(TG_F64, dx, 1, 1, LENGTH)}},
-             &r);
+    tg_grade(loss, 3, hand, &r);
     puts(r.message);
     return !r.ok;
 }

@@ -66,13 +66,12 @@ int main(int argc, char **argv) {
     show("dx", dx);
 
     if (page) tg_trace_html(page, step, .title = "Normalisation");
+    const tg_by_hand hand[] = {{"ds", s, tg_scalar(TG_F64, ds)},
+                               {"dv", v, tg_scalar(TG_F64, dv)},
+                               {"dc", c, vector(dc)},
+                               {"dx", x, vector(dx)}};
     tg_grade_report r;
-    tg_grade(loss, 4,
-             (tg_by_hand[]){{"ds", s, tg_scalar(TG_F64, ds)},
-                            {"dv", v, tg_scalar(TG_F64, dv)},
-                            {"dc", c, vector(dc)},
-                            {"dx", x, vector(dx)}},
-             &r);
+    tg_grade(loss, 4, hand, &r);
     puts(r.message);
     return !r.ok;
 }
