@@ -6,6 +6,10 @@
  * is computed twice: by the formulas of a textbook on plain arrays of doubles, and by the library. The
  * program prints both, and exits with 1 when they differ by more than 1e-12 anywhere.
  *
+ *     backprop_by_hand [page.html]
+ *
+ * The page has the steps of the tape beside the graph of the last of the three (docs/tracing.md).
+ *
  * Rows are samples: X [n, inputs], W1 [inputs, hidden], W2 [hidden, outputs]. P is the prediction, "y hat";
  * Y the target; L the loss, a mean over the n samples. dZ2 stands for dL/dZ2, of Z2's shape, and so on.
  */
@@ -323,6 +327,34 @@ static void report(const problem *p, const by_hand *h, const by_tape *t) {
     show("dZ2 = (P - Y) / n", h->dZ2, t->fused_dZ2);
 }
 
+/* ---- the page ---- */
+
+enum { ROWS = 10, PROBLEMS = sizeof problems / sizeof *problems };
+
+/* All that is between the prediction and the parameters. Formulas begin with a name and " = ". */
+static tg_status write_page(const char *path, tg_mark mark, const by_tape *t) {
+    tg_trace_row rows[PROBLEMS][ROWS];
+    tg_trace_seed seeds[PROBLEMS];
+    for (int k = 0; k < PROBLEMS; k++) {
+        const problem *p = &problems[k];
+        tg_tensor *on = tg_to(tg_gt(t[k].Z1, tg_zeros_like(t[k].Z1)), TG_F64);
+        const tg_trace_row row[ROWS] = {{"P", p->prediction + 4, t[k].P},
+                                        {"dP", p->start + 5, t[k].dP},
+                                        {"dZ2", "(P - Y) / n", t[k].dZ2},
+                                        {"dW2", "A1^T dZ2", t[k].dW2},
+                                        {"db2", "column sums of dZ2", t[k].db2},
+                                        {"dA1", "dZ2 W2^T", t[k].dA1},
+                                        {"relu'(Z1)", "1 where Z1 > 0, else 0", on},
+                                        {"dZ1", "dA1 where Z1 > 0, else 0", t[k].dZ1},
+                                        {"dW1", "X^T dZ1", t[k].dW1},
+                                        {"db1", "column sums of dZ1", t[k].db1}};
+        memcpy(rows[k], row, sizeof row);
+        seeds[k] = (tg_trace_seed){p->title, ROWS, rows[k]};
+    }
+    return tg_trace_html(path, mark, .loss = t[PROBLEMS - 1].L, .seeds = seeds, .n_seeds = PROBLEMS,
+                         .title = "Backpropagation by hand");
+}
+
 static void introduce(void) {
     printf("Backpropagation through two layers, by hand and by the tape, in float64.\n\n"
            "    Z1 = X W1 + b1     A1 = relu(Z1)     Z2 = A1 W2 + b2     P = g(Z2)\n\n"
@@ -338,9 +370,11 @@ static void introduce(void) {
     print_given("b1", b1);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    by_tape t[PROBLEMS];
+    tg_mark mark = tg_tape_mark();
     introduce();
-    for (size_t i = 0; i < sizeof problems / sizeof *problems; i++) {
+    for (int i = 0; i < PROBLEMS; i++) {
         const problem *p = &problems[i];
         mat W2 = first_columns(W2_all, p->Y.cols), b2 = first_columns(b2_all, p->Y.cols);
         printf("\n\n%s\n", p->title);
@@ -350,16 +384,15 @@ int main(void) {
         print_given("b2", b2);
         print_given("Y", p->Y);
 
-        tg_mark start = tg_tape_mark();
+        mark = tg_tape_mark();
         by_hand h = run_by_hand(p, W2, b2);
-        by_tape t;
-        if (run_tape(p, W2, b2, &t) != TG_OK) {
+        if (run_tape(p, W2, b2, &t[i]) != TG_OK) {
             fprintf(stderr, "%s\n", tg_error_message());
             return 1;
         }
-        report(p, &h, &t);
-        tg_tape_rewind(start);
+        report(p, &h, &t[i]);
     }
+    if (argc > 1 && write_page(argv[1], mark, t) != TG_OK) fprintf(stderr, "%s\n", tg_error_message());
     bool ok = worst <= TOLERANCE && tg_error_status() == TG_OK;
     printf("\nLargest difference of all: %.1e, %s %.0e.\n", worst, ok ? "within" : "NOT within", TOLERANCE);
     return ok ? 0 : 1;

@@ -410,6 +410,11 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 /* autograd/blame/why.h */
 #define tg_why(...) TG_VALUE_AT(tg_cause, tg_why(__VA_ARGS__))
 
+/* autograd/check/grade.h */
+#define tg_slip_name(...) TG_POINTER_AT(const char *, tg_slip_name(__VA_ARGS__))
+#define tg_grade(...) TG_VALUE_AT(bool, tg_grade(__VA_ARGS__))
+#define tg_grade_rule(...) TG_VALUE_AT(bool, tg_grade_rule(__VA_ARGS__))
+
 /* autograd/check/gradcheck.h */
 
 /* autograd/checkpoint.h */

@@ -49,6 +49,7 @@
 #include "autograd/blame/nonfinite.h"
 #include "autograd/blame/why.h"
 #include "autograd/check/function.h"
+#include "autograd/check/grade.h"
 #include "autograd/check/gradcheck.h"
 #include "autograd/check/verdict.h"
 #include "autograd/checkpoint.h"

@@ -317,5 +317,6 @@ void tg_trace_write_json(tg_trace *t, tg_sink *o) {
     put_lists(o, t);
     put_orders(o, t);
     put_twice(o, t);
+    tg_trace_put_sections(t, o);
     tg_sink_text(o, "}\n");
 }

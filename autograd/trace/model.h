@@ -94,6 +94,30 @@ typedef struct tg_traced_orders {
     int *leaf; /* by tensor: the gradient that the wrong order ends with */
 } tg_traced_orders;
 
+typedef struct tg_traced_row { /* of a table */
+    const char *name, *formula;
+    int value;
+    tg_shape shape;
+} tg_traced_row;
+
+typedef struct tg_traced_seed {
+    const char *title;
+    tg_traced_row *row;
+    int n;
+} tg_traced_seed;
+
+typedef struct tg_traced_series {
+    const char *name;
+    const double *line[3]; /* activation, gradient, dead; NULL: none */
+} tg_traced_series;
+
+typedef struct tg_traced_flow {
+    const char *title;
+    tg_traced_series *series;
+    int n;
+    int64_t layers; /* -1: no series has numbers */
+} tg_traced_flow;
+
 typedef struct tg_trace {
     const char *who;
     tg_tape *tape;
@@ -121,6 +145,9 @@ typedef struct tg_trace {
     int *table; /* of tensors, by handle: a hash table */
     int64_t n_table;
     tg_traced_orders orders;
+    tg_traced_seed *seed_table;
+    tg_traced_flow *flow;
+    int n_seeds, n_flows;
 } tg_trace;
 
 /* ---- trace.c ---- */
@@ -166,6 +193,10 @@ tg_status tg_trace_read_sources(tg_trace *t);
 
 tg_status tg_trace_walk(tg_trace *t);
 tg_status tg_trace_orders(tg_trace *t);
+
+/* ---- sections.c ---- */
+
+tg_status tg_trace_sections(tg_trace *t, const tg_trace_opts *opts);
 
 /* ---- text of parts, for the writers: names.c ---- */
 

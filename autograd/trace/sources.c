@@ -24,10 +24,17 @@ static FILE *open_regular(const char *path) {
     return fopen(path, "rb");
 }
 
-/* By the path as noted, from the folder; by its last part; or, where no folder was given, as it is. */
+/* As it was noted; or without the way up that a compiler in a build folder saw before it, since programs are run from above that. */
+static FILE *open_from_here(const char *path) {
+    FILE *file = open_regular(path);
+    while (!file && strncmp(path, "../", 3) == 0) file = open_regular(path += 3);
+    return file;
+}
+
+/* By the path as noted, from the folder; by its last part; or, where no folder was given, from here. */
 static FILE *open_source(const tg_trace *t, const char *path) {
     char name[PATH_MAX];
-    if (!t->folder) return open_regular(path);
+    if (!t->folder) return open_from_here(path);
     const char *const tail[] = {path, tg_base_name(path)};
     for (int i = 0; i < 2; i++) {
         FILE *file = NULL;

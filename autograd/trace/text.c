@@ -156,6 +156,22 @@ static void put_gradients(tg_sink *o, const tg_trace *t) {
     }
 }
 
+static void put_seeds(tg_sink *o, const tg_trace *t) {
+    for (int i = 0; i < t->n_seeds; i++) {
+        const tg_traced_seed *seed = &t->seed_table[i];
+        tg_sink_text(o, "\n---- ");
+        put_clean(o, seed->title ? seed->title : "by hand");
+        tg_sink_text(o, " ----\n\n");
+        for (int k = 0; k < seed->n; k++) {
+            if (seed->row[k].name) put_clean(o, seed->row[k].name);
+            if (seed->row[k].formula) tg_sink_text(o, " = "), put_clean(o, seed->row[k].formula);
+            tg_sink_text(o, "\n     = ");
+            put_values(o, t, seed->row[k].value);
+            tg_sink_text(o, "\n");
+        }
+    }
+}
+
 void tg_trace_write_text(tg_trace *t, tg_sink *o) {
     put_clean(o, t->title);
     tg_sink_format(o, ": %" PRId64 " nodes\n\n---- forward ----\n\n", t->end - t->first);
@@ -167,4 +183,5 @@ void tg_trace_write_text(tg_trace *t, tg_sink *o) {
     for (int64_t k = 0; k < t->n_steps; k++) put_step(o, t, &t->step[k]);
     tg_sink_text(o, "\n---- gradients ----\n\n");
     put_gradients(o, t);
+    put_seeds(o, t);
 }

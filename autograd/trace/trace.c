@@ -129,6 +129,7 @@ static tg_status write_all(tg_trace *t, tg_mark mark, tg_trace_opts opts, tg_tra
     if (s == TG_OK && data) s = tg_trace_read_sources(t);
     if (s == TG_OK) s = tg_trace_walk(t);
     if (s == TG_OK && data) s = tg_trace_orders(t);
+    if (s == TG_OK) s = tg_trace_sections(t, &opts);
     if (s != TG_OK) return s;
     if (!tg_plain_locale_begin(&plain)) return tg_fail_memory(0);
     s = tg_sink_open(out, t->who);

@@ -31,14 +31,45 @@
 extern "C" {
 #endif
 
+/* What a program says beside its graph, on the page below it and in the JSON: formulas with their numbers, and numbers of many layers.
+ *
+ *     tg_trace_row rows[] = {{"dZ", "(P - Y) / n", dz}, {"dW", "X^T dZ", dw}};
+ *     tg_trace_seed seed = {"Sigmoid and cross-entropy", 2, rows};
+ *     tg_trace_html("losses.html", mark, .seeds = &seed, .n_seeds = 1);
+ */
+typedef struct tg_trace_row {
+    const char *name, *formula; /* NULL: none */
+    const tg_tensor *value;
+} tg_trace_row;
+typedef struct tg_trace_seed { /* a table: how a gradient begins, and what is made of it, layer by layer */
+    const char *title;
+    int n;
+    const tg_trace_row *rows;
+} tg_trace_seed;
+
+/* One line of each plot: a number a layer, the first layer's first, so many as that of the others of its flow. Standard deviations of activations and of
+ * gradients, on a logarithmic axis, and shares of units that are dead; NULL: none. */
+typedef struct tg_trace_series {
+    const char *name;
+    const tg_tensor *activation, *gradient, *dead;
+} tg_trace_series;
+typedef struct tg_trace_flow {
+    const char *title;
+    int n;
+    const tg_trace_series *series;
+} tg_trace_flow;
+
 typedef struct tg_trace_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     tg_tensor *loss; /* one number, from which the walk starts; NULL: the last such result that requires a gradient */
     const char *title; /* NULL: the name of the file that the loss was made in, or "tapegrad" */
     /* A folder in which source files are looked for, by the path that the compiler noted and by its last part; NULL: that path as it
-     * is, from the working folder. Where a file is not found its lines are known by their numbers alone. */
+     * is, from the working folder, or without the "../" that it begins with. Where a file is not found its lines are known by their numbers alone. */
     const char *sources;
     int most; /* of how many elements all are written, and of more the first 8 and a summary; 0: 64, or 16 of more than 24 nodes */
+    int n_seeds, n_flows; /* how many: */
+    const tg_trace_seed *seeds;
+    const tg_trace_flow *flows;
 } tg_trace_opts;
 typedef tg_trace_opts tg_trace_html_opts, tg_trace_json_opts, tg_trace_text_opts;
 typedef tg_trace_opts tg_trace_dot_opts, tg_trace_svg_opts;
@@ -56,7 +87,8 @@ typedef tg_trace_opts tg_trace_dot_opts, tg_trace_svg_opts;
  * svg:   the graph as a picture, laid out here. Of more than 200 nodes those of one layer (what stands before the last '.' of
  *        its parameters' names) and of one line are drawn as one box.
  *
- * TG_ERR_ARGUMENT: a path, or a file, that is NULL; .most below 0; a tape that has no node from the mark on; a loss that is not one
+ * TG_ERR_ARGUMENT: a path, or a file, that is NULL; .most or a number of seeds, rows, flows or series below 0, or without these; a tensor that is NULL where one
+ *     must be, or of other than one number a layer; a tape that has no node from the mark on; a loss that is not one
  *     number, or none that requires a gradient.
  * TG_ERR_TAPE: a mark that tg_tape_mark did not give, that was rewound, or that belongs to another tape; a loss that was recorded before
  *     the mark or on another tape; the recording of a plan's step, where nothing may be read that the plan does not know of.

@@ -36,6 +36,9 @@ typedef void tg_trace_write(tg_trace *t, tg_sink *o);
 tg_trace_write tg_trace_write_html, tg_trace_write_json, tg_trace_write_text, tg_trace_write_dot,
     tg_trace_write_svg;
 
+/* The members "seeds" and "flow", each with a comma before it, where there are any. */
+void tg_trace_put_sections(const tg_trace *t, tg_sink *o);
+
 /* "hidden [64, 10]", or without a name "#3 [64, 10]" for a result, "[64, 10]" for others. */
 void tg_trace_label(const tg_trace *t, int tensor, char *text, size_t n);
 

@@ -18,6 +18,7 @@
  *   hostile_schedules.c  formulas of learning rates, schedules
  *   hostile_training.c   training loops, losses, metrics
  *   hostile_plots.c      pictures
+ *   hostile_traces.c     what traces and grades are made of
  *   hostile_plans.c      plans, whose steps misbehave
  *   hostile_profiles.c   profiles, which measure while the others are called
  *   hostile_suites.c     gradient checks of plain functions, and suites
@@ -279,6 +280,14 @@ void own_tg_profile_free(void);
 /* ---- pictures ---- */
 tg_series *draw_tg_series_p(const char *name);
 const char **draw_char_in(const char *name);
+
+/* ---- traces and grades ---- */
+tg_trace_seed *draw_tg_trace_seed_p(const char *name);
+tg_trace_flow *draw_tg_trace_flow_p(const char *name);
+tg_by_hand *draw_tg_by_hand_p(const char *name);
+tg_grade_report *draw_tg_grade_report_p(const char *name);
+tg_grad_fn draw_tg_grad_fn(const char *name);
+void own_tg_grade_rule(void);
 
 /* ---- by hand ---- */
 tg_release *draw_tg_release_p(const char *name); /* free */

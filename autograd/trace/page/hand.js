@@ -109,12 +109,12 @@ function savedPart(node) {
   const { saved, endAt, entry } = model.nodes[node];
   const parts = [heading("Saved for the backward pass")];
   if (!saved || !saved.length) return [...parts, soft("Nothing: the rule reads no elements of inputs or results.")];
-  const state = now.step <= node ? ["kept from ", jump(node + 1), " on"]
+  const state = () => now.step <= node ? ["kept from ", jump(node + 1), " on"]
     : !endAt ? ["held until the tape is rewound: the walk did not pass this node"]
       : now.step < endAt ? ["held, until ", jump(endAt)] : ["let go by this node at ", jump(endAt)];
   const freed = entry && endAt <= now.step ? entry.released : [];
   return [...parts, el("ul.plain", saved.map((tensor) => el("li", tensorLink(tensor), " ",
-    el("span.soft", shapeText(model.tensors[tensor].shape), ": ", state, freed.includes(tensor) ? "; nobody else holds it" : "")))) ];
+    el("span.soft", shapeText(model.tensors[tensor].shape), ": ", state(), freed.includes(tensor) ? "; nobody else holds it" : "")))) ];
 }
 
 function nodePanel(node) {

@@ -69,8 +69,11 @@ function twiceSection() {
 
 /* ---- start gradients ---- */
 
+/* Six digits: these numbers are read beside those of a calculation by hand. */
+const rounded = (v) => ({ ...v, e: v.e.map((x) => (Number.isFinite(real(x)) ? Number(real(x).toPrecision(6)) : x)) });
+
 function seedTable(seed) {
-  const numbers = ({ value, shape, name }) => (value && value.e && value.n > 1 ? table(value, shape || [value.n], name) : el("span.mono", brief(value, 60)));
+  const numbers = ({ value, shape, name }) => (value && value.e && value.n > 1 ? table(rounded(value), shape || [value.n], name) : el("span.mono", brief(value && value.e ? rounded(value) : value, 60)));
   return [el("h3", seed.title), el("div.wide", el("table.seeds",
     el("thead", el("tr", ["", "formula", "with numbers"].map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", seed.rows.map((row) => el("tr", el("th", { scope: "row" }, row.name), el("td.mono", row.formula), el("td", numbers(row)))))))];
@@ -125,14 +128,14 @@ function flowParts(flow) {
 
 function buildLessons() {
   const { orders, twice, seeds, flow } = model.json, box = at("lessons");
+  if (seeds && seeds.length) box.append(section("seeds", "Start gradients, by hand", ...seeds.flatMap(seedTable)));
+  if (flow && flow.length) box.append(section("flow", "How values and gradients flow through layers", ...flow.flatMap(flowParts)));
   if (orders) {
     box.append(ordersSection());
     order.step = orders.first >= 0 ? orders.first + 1 : orders.wrong.length;
     showOrders();
   }
   if (twice && twice.length) box.append(twiceSection());
-  if (seeds && seeds.length) box.append(section("seeds", "Start gradients, by hand", ...seeds.flatMap(seedTable)));
-  if (flow && flow.length) box.append(section("flow", "How values and gradients flow through layers", ...flow.flatMap(flowParts)));
   const names = { orders: "Why in this order?", twice: "Backward twice", seeds: "Start gradients", flow: "Flow" };
   for (const { id } of box.children) at("contents").append(el("a", { href: `#${id}` }, names[id]));
 }

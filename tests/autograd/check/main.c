@@ -11,6 +11,7 @@ TCase *tcase_corpus(void);
 TCase *tcase_points(void);
 TCase *tcase_locate(void);
 TCase *tcase_function(void);
+TCase *tcase_grade(void);
 TCase *tcase_check_model(void);
 TCase *tcase_check_suite(void);
 
@@ -24,6 +25,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_points());
     suite_add_tcase(suite, tcase_locate());
     suite_add_tcase(suite, tcase_function());
+    suite_add_tcase(suite, tcase_grade());
     suite_add_tcase(suite, tcase_check_model());
     suite_add_tcase(suite, tcase_check_suite());
     SRunner *runner = srunner_create(suite);

@@ -7,6 +7,7 @@ TCase *tcase_trace_orders(void);
 TCase *tcase_trace_parts(void);
 TCase *tcase_trace_hostile(void);
 TCase *tcase_trace_refused(void);
+TCase *tcase_trace_sections(void);
 TCase *tcase_trace_pictures(void);
 
 int main(void) {
@@ -16,6 +17,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_trace_parts());
     suite_add_tcase(suite, tcase_trace_hostile());
     suite_add_tcase(suite, tcase_trace_refused());
+    suite_add_tcase(suite, tcase_trace_sections());
     suite_add_tcase(suite, tcase_trace_pictures());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -138,7 +138,8 @@ START_TEST(compressed) {
     ck_assert(memcmp(t, "\x1f\x8b", 2) == 0);
     free(t);
 #endif
-    char *page = written(tg_trace_html(trace_path("t.html"), m), "t.html");
+    /* without this file's own lines, which have addresses in them */
+    char *page = written(tg_trace_html(trace_path("t.html"), m, .sources = "/no/such/folder"), "t.html");
     ck_assert(strncmp(page, "<!doctype html>", 15) == 0);
     ck_assert_int_eq(count_of(page, "http://") + count_of(page, "https://"),
                      count_of(page, "http://www.w3.org/")); /* no address of a network */
