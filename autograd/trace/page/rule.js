@@ -27,7 +27,7 @@ function isPointwise(node) {
 function numbersOf(node, e) {
   const { in: ins, out, attrs, entry } = model.nodes[node], op = opOf(node), shape = model.tensors[out[0]].shape;
   const numbers = new Map((attrs || []).map(([name, value]) => [name, value]));
-  const put = (name, v, from) => v && v.e && numbers.set(name, full(v.e[broadcastElement(e, from, shape)]));
+  const put = (name, v, from) => v && v.e && numbers.set(name, short(v.e[broadcastElement(e, from, shape)], 7));
   ins.forEach((t, i) => t >= 0 && put(inputName(node, i), model.tensors[t].value, model.tensors[t].shape));
   out.forEach((t, o) => {
     const name = (op.out || ["out"])[o] || `out${o}`;

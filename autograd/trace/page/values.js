@@ -50,7 +50,7 @@ function brief(v, most = 22) {
   if (v.n === 0) return "no elements";
   if (v.e) {
     const list = v.e.map((x) => short(x)).join(", ");
-    if (v.n === 1) return v.e.map(full).join("").length <= most ? full(v.e[0]) : list;
+    if (v.n === 1) return short(v.e[0], 7);
     if (list.length <= most) return list;
   }
   const some = (count, what) => (count === v.n ? `all ${what}` : count < 10000 ? `${grouped(count)} ${what}` : `${((100 * count) / v.n).toFixed(0)} % ${what}`);
