@@ -38,6 +38,7 @@ TCase *tcase_interrupt(void);
 TCase *tcase_grad_profile(void);
 TCase *tcase_planned(void);
 TCase *tcase_plot(void);
+TCase *tcase_dist_bits(void);
 
 int main(void) {
     Suite *suite = suite_create("nn");
@@ -81,6 +82,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_grad_profile());
     suite_add_tcase(suite, tcase_planned());
     suite_add_tcase(suite, tcase_plot());
+    suite_add_tcase(suite, tcase_dist_bits());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
