@@ -43,6 +43,7 @@
 TG_DEFINE_AT(double)
 TG_DEFINE_AT(int)
 TG_DEFINE_AT(int64_t)
+TG_DEFINE_AT(uint64_t)
 TG_DEFINE_AT(size_t)
 TG_DEFINE_AT(bool)
 TG_DEFINE_AT(tg_dtype)
@@ -869,6 +870,7 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_model_truncate(...) TG_VOID_AT(tg_model_truncate(__VA_ARGS__))
 #define tg_model_numel(...) TG_VALUE_AT(int64_t, tg_model_numel(__VA_ARGS__))
 #define tg_model_buffer_numel(...) TG_VALUE_AT(int64_t, tg_model_buffer_numel(__VA_ARGS__))
+#define tg_model_hash(...) TG_VALUE_AT(uint64_t, tg_model_hash(__VA_ARGS__))
 #define tg_model_set_training(...) TG_VALUE_AT(bool, tg_model_set_training(__VA_ARGS__))
 #define tg_model_training(...) TG_VALUE_AT(bool, tg_model_training(__VA_ARGS__))
 #define tg_model_freeze(...) \

@@ -1,6 +1,7 @@
 /* Messages besides those of a step: blocks that all get of all, rank 0's data to all, sums, evaluation. */
 #include "ops/nn/dist/dist_private.h"
 
+#include "ops/nn/data/loader_private.h"
 #include "ops/nn/train/evaluate_private.h"
 
 #include <string.h>
@@ -150,6 +151,18 @@ tg_status tg_dist_broadcast(tg_dist *handle) {
 
 /* ---- evaluation ---- */
 
+bool tg_dist_check_loader(const tg_dist_object *d, const tg_loader *loader) {
+    const tg_loader_new_opts *o = loader ? tg_loader_options(loader) : NULL;
+    if (!loader) return true;
+    if (o && o->shards == d->shards && o->rank == d->rank && o->ranks == d->size) return true;
+    if (o)
+        tg_fail(TG_ERR_ARGUMENT,
+                "%s: the loader has .shards %lld, .rank %lld and .ranks %lld, and must have %d, %d and %d",
+                d->who, (long long)o->shards, (long long)o->rank, (long long)o->ranks, d->shards, d->rank,
+                d->size);
+    return false;
+}
+
 /* a becomes what it would be had the parts of b been added to it too (Chan, Golub and LeVeque 1979). */
 static void merge(tg_meter *a, const tg_meter *b) {
     const double count = a->count + b->count, off = b->mean - a->mean;
@@ -198,9 +211,13 @@ tg_status tg_dist_evaluate(tg_dist *handle, tg_loader *loader, tg_batch_fn f, vo
     tg_dist_object *d = tg_dist_object_of(handle, "tg_dist_evaluate");
     if (!d || !tg_dist_may(d, "tg_dist_evaluate")) return tg_error_status();
     d->about = "an evaluation after step";
-    if (!f || !meter) {
-        tg_fail(TG_ERR_ARGUMENT, "tg_dist_evaluate: the %s is NULL", f ? "meter" : "function");
-        return tg_dist_raise(d);
-    }
+    if (!f || !meter || !loader)
+        tg_fail(TG_ERR_ARGUMENT, "tg_dist_evaluate: the %s is NULL",
+                !f      ? "function"
+                : meter ? "loader"
+                        : "meter");
+    else
+        tg_dist_check_loader(d, loader);
+    if (tg_error_status() != TG_OK) return tg_dist_raise(d);
     return evaluate(d, loader, f, user, meter);
 }

@@ -194,6 +194,9 @@ uint64_t tg_dist_mix(uint64_t h, const void *data, size_t bytes);
 bool tg_dist_share(tg_dist_object *d, void *all, size_t each);
 bool tg_dist_spread(tg_dist_object *d, void *data, size_t bytes);
 
+/* Whether the loader, which may be NULL, gives the shards of this rank; raises the error. */
+bool tg_dist_check_loader(const tg_dist_object *d, const tg_loader *loader);
+
 /* ---- manifest.c ---- */
 
 /* Of d->model as it is now, and of d->loader, which may be NULL. */

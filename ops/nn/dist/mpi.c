@@ -51,15 +51,17 @@ static bool fits(engine *e, const tg_transfer *x) {
 static bool begin_send(tg_transport *t, tg_transfer *x) {
     engine *e = t->own;
     MPI_Request r = MPI_REQUEST_NULL;
-    return fits(e, x) &&
-           begin(e, x, MPI_Isend(x->data, (int)x->bytes, MPI_BYTE, x->peer, x->tag, e->comm, &r), r);
+    if (!fits(e, x)) return false;
+    const int code = MPI_Isend(x->data, (int)x->bytes, MPI_BYTE, x->peer, x->tag, e->comm, &r);
+    return begin(e, x, code, r);
 }
 
 static bool begin_receive(tg_transport *t, tg_transfer *x) {
     engine *e = t->own;
     MPI_Request r = MPI_REQUEST_NULL;
-    return fits(e, x) &&
-           begin(e, x, MPI_Irecv(x->data, (int)x->bytes, MPI_BYTE, x->peer, x->tag, e->comm, &r), r);
+    if (!fits(e, x)) return false;
+    const int code = MPI_Irecv(x->data, (int)x->bytes, MPI_BYTE, x->peer, x->tag, e->comm, &r);
+    return begin(e, x, code, r);
 }
 
 static bool test(engine *e, tg_transfer *x) {

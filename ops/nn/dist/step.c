@@ -185,17 +185,6 @@ static bool meet(tg_dist_object *d, tg_batch_fn f, tg_tensor **batch, void *user
 
 /* ---- the step ---- */
 
-static bool check_loader(const tg_dist_object *d, tg_loader_state *at) {
-    if (!d->loader) return true;
-    if (tg_loader_get_state(d->loader, at) != TG_OK) return false;
-    const tg_loader_new_opts *o = tg_loader_options(d->loader);
-    if (o->shards == d->shards && o->rank == d->rank && o->ranks == d->size) return true;
-    tg_fail(TG_ERR_ARGUMENT,
-            "%s: the loader has .shards %lld, .rank %lld and .ranks %lld, and must have %d, %d and %d", d->who,
-            (long long)o->shards, (long long)o->rank, (long long)o->ranks, d->shards, d->rank, d->size);
-    return false;
-}
-
 static bool check_gradients(const tg_dist_object *d) {
     char text[256];
     for (int i = 0; i < d->parameters; i++)
@@ -333,7 +322,8 @@ bool tg_dist_gradients(tg_dist *handle, tg_loader *loader, tg_batch_fn f, void *
     d->has_saved = false, d->about = NULL;
     d->step++;
     if (!f) tg_fail(TG_ERR_ARGUMENT, "%s: the function is NULL", who);
-    int there = f && check_loader(d, &at) ? 0 : -1;
+    int there = f && tg_dist_check_loader(d, loader) ? 0 : -1;
+    if (loader && there == 0 && tg_loader_get_state(loader, &at) != TG_OK) there = -1;
     d->position = at;
     if (there == 0) there = make_step(d, f, user, report);
     if (there < 0) fail_step(d, &at);

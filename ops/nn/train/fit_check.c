@@ -52,6 +52,7 @@ tg_status tg_fit_check(tg_fitting *f) {
     if (rule && rule->search && o->plan)
         return tg_fail(TG_ERR_ARGUMENT,
                        "tg_fit: %.40s asks for the loss as often as it likes, which is no .plan", rule->name);
+    if (tg_fit_dist_check(f) != TG_OK) return tg_error_status();
     if (!o->epochs) o->epochs = 1;
     if (!o->accumulate) o->accumulate = 1;
     while (o->metrics && o->metrics[f->metrics].name) f->metrics++;
