@@ -35,9 +35,7 @@ static char *message_room(tg_dist_object *d, size_t bytes) {
 
 static bool ask(tg_dist_object *d, int from, int tag, char *to, size_t bytes) {
     d->other[from] = (tg_transfer){.data = to, .bytes = bytes, .peer = from, .tag = tag};
-    return d->t->receive(d->t, &d->other[from]) ||
-           tg_dist_note(d, TG_ERR_PEER, "rank %d has ended: %s %lld (%s)", from, d->about, (long long)d->step,
-                        d->t->fault);
+    return d->t->receive(d->t, &d->other[from]) || tg_dist_lost(d, from);
 }
 
 static bool give(tg_dist_object *d, int to, int tag, char *message, size_t bytes) {

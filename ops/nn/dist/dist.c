@@ -86,64 +86,76 @@ uint64_t tg_dist_mix(uint64_t h, const void *data, size_t bytes) {
     return h;
 }
 
+/* Of a message, but for the place where the sum stands. */
+static uint64_t checksum_of(tg_dist_header h, const tg_transfer *x) {
+    h.checksum = 0;
+    return tg_dist_mix(tg_dist_mix(0, &h, sizeof h), (const char *)x->data + sizeof h, x->bytes - sizeof h);
+}
+
 bool tg_dist_send(tg_dist_object *d, tg_transfer *x, tg_dist_header h) {
-    const size_t head = sizeof h;
     h.magic = magic;
     h.from = d->rank;
-    h.checksum = tg_dist_mix(0, (const char *)x->data + head, x->bytes - head);
     if (d->o.delay > 0 || d->o.rate > 0) {
         const double now = tg_dist_now();
         if (d->free_at < now) d->free_at = now;
         if (d->o.rate > 0) d->free_at += (double)x->bytes / d->o.rate;
         h.due = d->free_at + d->o.delay;
     }
-    memcpy(x->data, &h, head);
-    if (d->t->send(d->t, x)) return true;
-    return tg_dist_note(d, TG_ERR_PEER, "rank %d has ended: step %lld (%s)", x->peer, (long long)d->step,
-                        d->t->fault);
+    h.checksum = checksum_of(h, x);
+    memcpy(x->data, &h, sizeof h);
+    return d->t->send(d->t, x) || tg_dist_lost(d, x->peer);
+}
+
+/* What is wrong with a message; NULL: nothing. */
+static const char *flaw_of(const tg_dist_header *h, const tg_dist_header *want, const tg_transfer *x) {
+    if (h->magic != magic) return "is no message of this library";
+    if (h->checksum != checksum_of(*h, x)) return "was damaged on its way";
+    if (h->step != want->step) return "is of another step";
+    if (h->bucket != want->bucket || h->from != want->from || h->piece != want->piece)
+        return "is of another bucket";
+    return h->hash != want->hash ? "has other parameters, random numbers or loader positions behind it" : NULL;
 }
 
 tg_arrival tg_dist_look(tg_dist_object *d, const tg_transfer *x, tg_dist_header want) {
     tg_dist_header h;
     char place[256];
     memcpy(&h, x->data, sizeof h);
-    if (h.due > 0 && tg_dist_now() < h.due) return TG_NOT_DUE;
     d->heard = tg_dist_now();
-    const char *what = NULL;
-    if (h.magic != magic)
-        what = "is no message of this library";
-    else if (h.step != want.step)
-        what = "is of another step";
-    else if (h.bucket != want.bucket || h.from != want.from || h.piece != want.piece)
-        what = "is of another bucket";
-    else if (h.hash != want.hash)
-        what = "has other parameters, random numbers or loader positions behind it";
-    else if (h.checksum != tg_dist_mix(0, (const char *)x->data + sizeof h, x->bytes - sizeof h))
-        what = "was damaged on its way";
-    if (!what) return TG_ARRIVED;
+    if ((d->o.delay > 0 || d->o.rate > 0) && h.due > d->heard) return TG_NOT_DUE;
+    const char *flaw = flaw_of(&h, &want, x);
+    if (!flaw) return TG_ARRIVED;
     describe(d, place, sizeof place);
-    tg_dist_note(d, TG_ERR_PEER, "a message of rank %d %s: %s (its step %lld, bucket %d)", x->peer, what,
+    tg_dist_note(d, TG_ERR_PEER, "a message of rank %d %s: %s (its step %lld, bucket %d)", x->peer, flaw,
                  place, (long long)h.step, h.bucket);
     return TG_UNFIT;
 }
 
-bool tg_dist_progress(tg_dist_object *d) {
+/* Notes an alarm, if one has come. */
+static bool hear(tg_dist_object *d) {
     char text[TG_TRANSPORT_TEXT], place[256];
     int from;
+    if (!d->t->alarmed(d->t, &from, text)) return false;
+    describe(d, place, sizeof place);
+    tg_dist_note(d, TG_ERR_PEER, "%s", text); /* as it came, so that all say the same */
+    const size_t at = strlen(d->error);
+    snprintf(d->error + at, sizeof d->error - at, " (here: %s)", place);
+    return true;
+}
+
+bool tg_dist_lost(tg_dist_object *d, int peer) {
+    char place[256], fault[sizeof d->t->fault];
+    memcpy(fault, d->t->fault, sizeof fault);
+    if (!d->broken) (void)d->t->progress(d->t);
+    if (d->broken || hear(d)) return false;
+    const int missing = describe(d, place, sizeof place);
+    return tg_dist_note(d, TG_ERR_PEER, "rank %d has ended: %s (%s)", peer >= 0 ? peer : missing, place, fault);
+}
+
+bool tg_dist_progress(tg_dist_object *d) {
     if (d->broken) return false;
     const bool well = d->t->progress(d->t);
-    if (d->t->alarmed(d->t, &from, text)) {
-        describe(d, place, sizeof place);
-        tg_dist_note(d, TG_ERR_PEER, "%s", text); /* as it came, so that all say the same */
-        const size_t at = strlen(d->error);
-        snprintf(d->error + at, sizeof d->error - at, " (here: %s)", place);
-        return false;
-    }
-    if (!well) {
-        const int peer = d->t->culprit >= 0 ? d->t->culprit : describe(d, place, sizeof place);
-        describe(d, place, sizeof place);
-        return tg_dist_note(d, TG_ERR_PEER, "rank %d has ended: %s (%s)", peer, place, d->t->fault);
-    }
+    if (hear(d)) return false;
+    if (!well) return tg_dist_lost(d, d->t->culprit);
     return !d->stepping || d->buckets == 0 || tg_exchange_advance(d);
 }
 

@@ -162,6 +162,9 @@ tg_dist_object *tg_dist_object_of(const tg_dist *d, const char *who);
 /* Notes that somebody has failed, and tells the others. False. */
 bool tg_dist_note(tg_dist_object *d, tg_status status, const char *format, ...) TG_PRINTF(3, 4);
 
+/* The same of a rank with which messages cannot be exchanged any more, which may have told why. */
+bool tg_dist_lost(tg_dist_object *d, int peer);
+
 /* Raises what was noted, or notes what was raised; the status that is pending then. */
 tg_status tg_dist_raise(tg_dist_object *d);
 

@@ -37,8 +37,7 @@ static bool ask(tg_dist_object *d, int bucket, int i, int peer, int piece, char 
     tg_transfer *x = transfer_of(d, bucket, i);
     *x = (tg_transfer){.data = to, .bytes = bytes, .peer = peer, .tag = buckets_tag(d, bucket, piece)};
     d->taken[bucket * d->transfers + i] = false;
-    return d->t->receive(d->t, x) || tg_dist_note(d, TG_ERR_PEER, "rank %d has ended: step %lld (%s)", peer,
-                                                  (long long)d->step, d->t->fault);
+    return d->t->receive(d->t, x) || tg_dist_lost(d, peer);
 }
 
 static bool begin_bucket(tg_dist_object *d, int k) {
@@ -215,15 +214,24 @@ bool tg_exchange_finish(tg_dist_object *d) {
     return well;
 }
 
+/* The rank that a message of the bucket is to come from, or go to; -1: none is left. */
+static int missing(const tg_dist_object *d, int k) {
+    for (int i = 0; i < d->transfers; i++) {
+        const bool comes = i < incoming(d) + d->size - 1;
+        if (comes ? !d->taken[k * d->transfers + i] : !transfer_of(d, k, i)->done)
+            return transfer_of(d, k, i)->peer;
+    }
+    return -1;
+}
+
+/* A parameter, where there is one: bucket 0 comes last. */
 int tg_exchange_missing(const tg_dist_object *d, const char **name) {
     *name = NULL;
-    for (int k = 0; k < d->buckets; k++) {
-        const tg_bucket *b = &d->bucket[k];
-        *name = k ? d->entry[b->first].name : NULL;
-        for (int i = 0; !b->done && i < d->transfers; i++)
-            if (!d->taken[k * d->transfers + i] &&
-                (i < incoming(d) + d->size - 1 || !transfer_of(d, k, i)->done))
-                return transfer_of(d, k, i)->peer;
+    for (int i = 1; i <= d->buckets; i++) {
+        const int k = i % d->buckets, peer = missing(d, k);
+        if (peer < 0) continue;
+        *name = k ? d->entry[d->bucket[k].first].name : NULL;
+        return peer;
     }
     return -1;
 }

@@ -86,7 +86,9 @@ static bool agree(tg_dist_object *d, const list *ours, const char *theirs) {
     find_difference(ours->text, theirs, 250, all + d->rank * VERDICT, VERDICT, d->rank);
     bool well = tg_dist_share(d, all, VERDICT);
     for (int r = 0; well && r < d->size; r++)
-        if (all[r * VERDICT]) well = tg_dist_note(d, TG_ERR_PEER, "%.600s", all + r * VERDICT);
+        if (all[r * VERDICT])
+            well = tg_dist_note(d, TG_ERR_PEER, "%.600s: before step %lld", all + r * VERDICT,
+                                (long long)d->step);
     tg_dealloc(all, bytes);
     return well;
 }

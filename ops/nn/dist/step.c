@@ -147,8 +147,12 @@ static int next_piece(const tg_dist_object *d, tg_tensor **batch, int64_t number
         p->last = p->shard == d->to - 1;
         return 1;
     }
-    if (tg_loader_next(d->loader, batch)) return tg_loader_last(d->loader, p) == TG_OK ? 1 : -1;
-    return tg_error_status() == TG_OK ? 0 : -1;
+    if (!tg_loader_next(d->loader, batch)) return tg_error_status() == TG_OK ? 0 : -1;
+    if (tg_loader_last(d->loader, p) != TG_OK) return -1;
+    if (p->first == (number == 0)) return 1;
+    tg_fail(TG_ERR_ARGUMENT,
+            "%s: the loader stands in the midst of a batch, of which it has given pieces already", d->who);
+    return -1;
 }
 
 static void begin_shard(tg_dist_object *d, const tg_loader_piece *p) {

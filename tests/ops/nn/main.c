@@ -39,6 +39,7 @@ TCase *tcase_grad_profile(void);
 TCase *tcase_planned(void);
 TCase *tcase_plot(void);
 TCase *tcase_dist_bits(void);
+TCase *tcase_dist_faults(void);
 
 int main(void) {
     Suite *suite = suite_create("nn");
@@ -83,6 +84,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_planned());
     suite_add_tcase(suite, tcase_plot());
     suite_add_tcase(suite, tcase_dist_bits());
+    suite_add_tcase(suite, tcase_dist_faults());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
