@@ -138,6 +138,7 @@ static bool hear(tg_dist_object *d) {
     describe(d, place, sizeof place);
     tg_dist_note(d, TG_ERR_PEER, "%s", text); /* as it came, so that all say the same */
     const size_t at = strlen(d->error);
+    if (strstr(text, place)) return true;
     snprintf(d->error + at, sizeof d->error - at, " (here: %s)", place);
     return true;
 }
