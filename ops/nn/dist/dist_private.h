@@ -117,7 +117,7 @@ typedef struct tg_dist_object {
     int ordered;
     int64_t scalars;
     double *scalar; /* [scalars] of the shard at hand */
-    char *saved;    /* the bytes of the buffers before the step, one after another */
+    char *saved;    /* the bytes of the buffers before the step, each at a multiple of eight */
     size_t saved_bytes, known_bytes;
 
     /* What bucket.c lays out after the first walk; buckets == 0: not yet. */
@@ -245,6 +245,7 @@ int tg_exchange_missing(const tg_dist_object *d, const char **name);
 /* ---- state.c ---- */
 
 void tg_dist_save_buffers(tg_dist_object *d);
+size_t tg_dist_room(const tg_tensor *buffer); /* bytes that it takes in d->saved */
 void tg_dist_restore_buffers(tg_dist_object *d);
 void tg_dist_note_buffers(tg_dist_object *d, double weight); /* of this shard, into d->scalar */
 void tg_dist_take_buffers(tg_dist_object *d);                /* from the results */

@@ -166,7 +166,7 @@ static void count_buffers(tg_dist_object *d) {
     for (int i = 0; i < d->buffers; i++) {
         const tg_tensor *t = tg_model_buffer_at(d->model, i);
         d->scalars += tg_numel(t);
-        d->saved_bytes += (size_t)tg_numel(t) * tg_dtype_size(tg_dtype_of(t));
+        d->saved_bytes += tg_dist_room(t);
     }
 }
 
@@ -180,8 +180,8 @@ bool tg_dist_know(tg_dist_object *d, tg_hook hook) {
         return tg_dist_note(d, TG_ERR_MEMORY, "rank %d has no memory for %zu bytes", d->rank, d->known_bytes);
     memset(d->ear, 0, d->known_bytes);
     d->scalar = (double *)(void *)(d->ear + p);
-    d->order = (int *)(void *)(d->scalar + d->scalars);
-    d->saved = (char *)(d->order + p);
+    d->saved = (char *)(d->scalar + d->scalars);
+    d->order = (int *)(void *)(d->saved + d->saved_bytes);
     d->parameters = trained(d, d->ear);
     d->ordered = 0;
     for (int i = 0; i < d->parameters; i++) {

@@ -8,12 +8,14 @@
 
 static size_t bytes_of(const tg_tensor *t) { return (size_t)tg_numel(t) * tg_dtype_size(tg_dtype_of(t)); }
 
+size_t tg_dist_room(const tg_tensor *t) { return (bytes_of(t) + 7) / 8 * 8; }
+
 void tg_dist_save_buffers(tg_dist_object *d) {
     char *to = d->saved;
     for (int i = 0; i < d->buffers; i++) {
         const tg_tensor *t = tg_model_buffer_at(d->model, i);
         tg_copy_out(t, to, bytes_of(t));
-        to += bytes_of(t);
+        to += tg_dist_room(t);
     }
 }
 
@@ -23,7 +25,7 @@ void tg_dist_restore_buffers(tg_dist_object *d) {
         tg_tensor *t = tg_model_buffer_at(d->model, i);
         void *to = tg_data_mut(t);
         if (to) memcpy(to, from, bytes_of(t));
-        from += bytes_of(t);
+        from += tg_dist_room(t);
     }
 }
 
@@ -40,7 +42,8 @@ void tg_dist_note_buffers(tg_dist_object *d, double weight) {
     double *out = d->scalar + TG_DIST_BUFFERS;
     char *at = d->saved;
     for (int i = 0; i < d->buffers; i++) {
-        const tg_array *now = tg_array_of(tg_model_buffer_at(d->model, i));
+        const tg_tensor *t = tg_model_buffer_at(d->model, i);
+        const tg_array *now = tg_array_of(t);
         if (!now) return;
         const tg_array was = saved_of(now, at);
         const double w = is_float(now) ? weight : d->shard == 0;
@@ -48,7 +51,7 @@ void tg_dist_note_buffers(tg_dist_object *d, double weight) {
             const double a = tg_array_get(now, k), b = tg_array_get(&was, k);
             *out++ += w == 0 || a == b ? 0 : w * (a - b);
         }
-        at += (size_t)now->numel * tg_dtype_size((tg_dtype)now->dtype);
+        at += tg_dist_room(t);
     }
 }
 
