@@ -38,6 +38,8 @@ TCase *tcase_interrupt(void);
 TCase *tcase_grad_profile(void);
 TCase *tcase_planned(void);
 TCase *tcase_plot(void);
+TCase *tcase_dist(void);
+TCase *tcase_dist_tree(void);
 TCase *tcase_dist_bits(void);
 TCase *tcase_dist_faults(void);
 
@@ -83,6 +85,8 @@ int main(void) {
     suite_add_tcase(suite, tcase_grad_profile());
     suite_add_tcase(suite, tcase_planned());
     suite_add_tcase(suite, tcase_plot());
+    suite_add_tcase(suite, tcase_dist());
+    suite_add_tcase(suite, tcase_dist_tree());
     suite_add_tcase(suite, tcase_dist_bits());
     suite_add_tcase(suite, tcase_dist_faults());
     SRunner *runner = srunner_create(suite);
