@@ -38,6 +38,7 @@ TCase *tcase_interrupt(void);
 TCase *tcase_grad_profile(void);
 TCase *tcase_planned(void);
 TCase *tcase_plot(void);
+TCase *tcase_shards(void);
 TCase *tcase_dist(void);
 TCase *tcase_dist_tree(void);
 TCase *tcase_dist_bits(void);
@@ -85,6 +86,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_grad_profile());
     suite_add_tcase(suite, tcase_planned());
     suite_add_tcase(suite, tcase_plot());
+    suite_add_tcase(suite, tcase_shards());
     suite_add_tcase(suite, tcase_dist());
     suite_add_tcase(suite, tcase_dist_tree());
     suite_add_tcase(suite, tcase_dist_bits());
