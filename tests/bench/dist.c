@@ -4,7 +4,7 @@
  *     --ranks N     processes, forked here and joined by sockets; 0: one without ops/nn/dist, the whole batch at once; -1: those
  *                   of mpirun (1)
  *     --threads N   of each (1)           --steps N    that are timed, after five (50)
- *     --shards N    (4)                   --bucket N   bytes (1048576)
+ *     --shards N    (4)                   --bucket N   bytes (0: the library's choice)
  *     --delay S     seconds               --rate B     bytes a second (0: as it is)
  *     --thread 1    messages go on by a thread
  * Prints "name<TAB>ranks<TAB>threads<TAB>median microseconds a step<TAB>least<TAB>hidden<TAB>microseconds under way and waited a
@@ -21,8 +21,8 @@ enum { RANKS, THREADS, STEPS, SHARDS, BUCKET, DELAY, RATE, THREAD, OPTIONS };
 static struct {
     const char *name;
     double value;
-} option[OPTIONS] = {{"--ranks", 1},        {"--threads", 1}, {"--steps", 50}, {"--shards", 4},
-                     {"--bucket", 1 << 20}, {"--delay", 0},   {"--rate", 0},   {"--thread", 0}};
+} option[OPTIONS] = {{"--ranks", 1},  {"--threads", 1}, {"--steps", 50}, {"--shards", 4},
+                     {"--bucket", 0}, {"--delay", 0},   {"--rate", 0},   {"--thread", 0}};
 
 static double seconds(void) {
     struct timespec t;

@@ -228,9 +228,8 @@ enum { MOST_SHARDS = 1 << 16 };
 
 static tg_status check_options(tg_dist_begin_opts *o) {
     if (o->shards == 0) o->shards = 4;
-    if (o->bucket == 0) o->bucket = 1 << 20;
     if (o->timeout == 0) o->timeout = 60;
-    if (o->shards < 1 || o->shards > MOST_SHARDS || o->bucket < 1 || !(o->timeout > 0))
+    if (o->shards < 1 || o->shards > MOST_SHARDS || o->bucket < 0 || !(o->timeout > 0))
         return tg_fail(
             TG_ERR_ARGUMENT,
             "tg_dist_begin: %lld shards, buckets of %lld bytes and a timeout of %g seconds: one is out of range",
@@ -259,6 +258,7 @@ static tg_status fill(tg_dist_object *d, tg_model *model) {
     d->model = model;
     d->rank = d->t->rank, d->size = d->t->size;
     d->shards = (int)d->o.shards;
+    if (d->o.bucket == 0) d->o.bucket = d->size < 16 ? 1 << 18 : (int64_t)d->size << 14;
     d->parameters = -1;
     d->who = "tg_dist_begin";
     if (d->shards < d->size)

@@ -87,7 +87,7 @@ extern "C" {
 typedef struct tg_dist_begin_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     int64_t shards;               /* S, at least as many as there are processes; 4 when left out */
-    int64_t bucket;               /* bytes; 1 MiB when left out */
+    int64_t bucket;               /* bytes; the larger of 256 KiB and 16 KiB a process when left out */
     double timeout; /* seconds without any message, after which a rank counts as lost; 60 when left out */
     bool thread;    /* messages go on by a thread of the library's, beside the walk's own calls */
     const void *communicator; /* an MPI_Comm * of a program that has called MPI_Init_thread, of which a duplicate is used; NULL:
