@@ -1,12 +1,13 @@
 /* Steps of a training that several processes share (ops/nn/dist/dist.h), over sockets of this machine or under mpirun.
  *
- * usage: bench_dist [OPTION VALUE].. mlp_b1024|gpt
+ * usage: bench_dist [OPTION VALUE].. mlp_b1024|gpt|sum|broadcast
  *     --ranks N     processes, forked here and joined by sockets; 0: one without ops/nn/dist, the whole batch at once; -1: those
  *                   of mpirun (1)
  *     --threads N   of each (1)           --steps N    that are timed, after five (50)
  *     --shards N    (4)                   --bucket N   bytes (0: the library's choice)
  *     --delay S     seconds               --rate B     bytes a second (0: as it is)
  *     --thread 1    messages go on by a thread
+ * `sum` is tg_dist_sum of one number, `broadcast` that of 16 MiB of parameters: what messages cost.
  * Prints "name<TAB>ranks<TAB>threads<TAB>median microseconds a step<TAB>least<TAB>hidden<TAB>microseconds under way and waited a
  * step<TAB>bytes and messages a step". */
 #include <tapegrad.h>
@@ -93,6 +94,12 @@ static bool step(tg_dist *d, tg_loader *l, tg_model *m, tg_batch_fn f, tg_optim 
     return tg_error_status() == TG_OK;
 }
 
+/* One number to all, or 16 MiB. */
+static bool exchange(tg_dist *d, bool sum) {
+    double one = 1;
+    return (sum ? tg_dist_sum(d, 1, &one) : tg_dist_broadcast(d)) == TG_OK;
+}
+
 static int by_size(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -103,7 +110,7 @@ static int run(const char *name, tg_transport *end) {
     const int steps = (int)option[STEPS].value;
     tg_set_num_threads((int)option[THREADS].value);
     tg_model *m = tg_model_new(1);
-    tg_dist *d = option[RANKS].value == 0
+    tg_dist *d = option[RANKS].value == 0 && !strstr("sum broadcast", name)
                      ? NULL
                      : tg_dist_begin(m, .transport = end, .shards = (int64_t)option[SHARDS].value,
                                      .bucket = (int64_t)option[BUCKET].value, .delay = option[DELAY].value,
@@ -111,9 +118,11 @@ static int run(const char *name, tg_transport *end) {
     tg_loader *l = data_of(is_gpt, d);
     tg_optim *o = is_gpt ? tg_adamw(m, 3e-4, .weight_decay = 0.01) : tg_adam(m, 1e-3);
     double *took = calloc((size_t)steps + 1, sizeof *took);
+    const bool sum = strcmp(name, "sum") == 0, whole = strcmp(name, "broadcast") == 0;
+    if (whole) tg_model_param(m, "w", TG_F32, TG_SHAPE(1 << 22), (tg_init){0});
     for (int i = -5; took && i < steps; i++) {
         const double start = seconds();
-        if (!step(d, l, m, is_gpt ? gpt : mlp, o)) break;
+        if (sum || whole ? !exchange(d, sum) : !step(d, l, m, is_gpt ? gpt : mlp, o)) break;
         if (i >= 0) took[i] = seconds() - start;
     }
     if (d && tg_dist_rank(d) > 0) option[STEPS].value = 0;
@@ -156,8 +165,8 @@ int main(int argc, char **argv) {
         if (i == OPTIONS) name = "";
         if (i < OPTIONS) option[i].value = atof(argv[k + 1]);
     }
-    if (strcmp(name, "mlp_b1024") != 0 && strcmp(name, "gpt") != 0)
-        return fprintf(stderr, "usage: bench_dist [OPTION VALUE].. mlp_b1024|gpt\n"), 2;
+    if (!*name || !strstr("mlp_b1024 gpt sum broadcast", name))
+        return fprintf(stderr, "usage: bench_dist [OPTION VALUE].. mlp_b1024|gpt|sum|broadcast\n"), 2;
     const int ranks = (int)option[RANKS].value;
     return ranks > 0 ? run_all(name, ranks) : run(name, NULL);
 }
