@@ -181,8 +181,8 @@ void tg_error_clear(void) {
 }
 
 const char *tg_status_name(tg_status status) {
-    static const char *const name[] = {"TG_OK",           "TG_ERR_SHAPE",    "TG_ERR_DTYPE",
-                                       "TG_ERR_ARGUMENT", "TG_ERR_LIFETIME", "TG_ERR_TAPE",
-                                       "TG_ERR_MEMORY",   "TG_ERR_IO",       "TG_ERR_FORMAT"};
+    static const char *const name[] = {"TG_OK",           "TG_ERR_SHAPE", "TG_ERR_DTYPE",  "TG_ERR_ARGUMENT",
+                                       "TG_ERR_LIFETIME", "TG_ERR_TAPE",  "TG_ERR_MEMORY", "TG_ERR_IO",
+                                       "TG_ERR_FORMAT",   "TG_ERR_PEER"};
     return (unsigned)status < sizeof name / sizeof *name ? name[status] : "unknown status";
 }

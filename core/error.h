@@ -38,7 +38,8 @@ typedef enum tg_status {
     TG_ERR_TAPE,     /* backward on what was not recorded, was already walked, or changed since */
     TG_ERR_MEMORY,   /* an allocation failed, or a size overflows */
     TG_ERR_IO,       /* a file or folder that cannot be read or written */
-    TG_ERR_FORMAT    /* a file whose content is not what its header or format says */
+    TG_ERR_FORMAT,   /* a file whose content is not what its header or format says */
+    TG_ERR_PEER      /* another process of a shared training has failed, or cannot be reached */
 } tg_status;
 
 /* The status of the first failure on this thread since the last clear, or TG_OK. */

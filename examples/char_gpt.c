@@ -14,6 +14,7 @@
  */
 #include <tapegrad.h>
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,8 @@ enum {
     TOP_K,
     PROFILE,
     TRACE,
+    DIST,
+    HASH,
     OPTIONS
 };
 static struct {
@@ -57,6 +60,8 @@ static struct {
     [TOP_K] = {"--top-k", "10", "it chooses among so many characters, the likeliest"},
     [PROFILE] = {"--profile", "", "a file for the trace of the first operations; says where the time went"},
     [TRACE] = {"--trace", "", "a file for a page that plays the first step, forward and backward"},
+    [DIST] = {"--dist", "", "flag: shares the training with the other processes of mpirun"},
+    [HASH] = {"--hash", "", "flag: at the end prints a number that tells the weights to the last bit"},
 };
 
 static double number(int i) { return atof(option[i].value); }
@@ -65,8 +70,8 @@ static bool parse(char **argv) {
     for (argv++; *argv; argv++) {
         int i = 0;
         while (i < OPTIONS && strcmp(*argv, option[i].name) != 0) i++;
-        if (i == OPTIONS || !argv[1]) return false;
-        option[i].value = *++argv;
+        if (i == OPTIONS || (i < DIST && !argv[1])) return false;
+        option[i].value = i < DIST ? *++argv : "yes";
     }
     return true;
 }
@@ -105,12 +110,13 @@ static tg_status cut(tg_tensor **batch, int n, tg_rng *rng, void *ids) {
     return tg_error_status();
 }
 
-/* All windows of ids that begin `apart` characters apart. */
-static tg_loader *windows(tg_tensor *ids, int64_t apart, bool shuffle) {
+/* All windows of ids that begin `apart` characters apart; of those of a batch, the shards of this process. */
+static tg_loader *windows(tg_tensor *ids, int64_t apart, bool shuffle, const tg_dist *d) {
     if (tg_numel(ids) <= CONTEXT) tg_fail(TG_ERR_ARGUMENT, "the text is too short to be cut in windows");
     tg_tensor *places = tg_arange(TG_I64, 0, (double)(tg_numel(ids) - CONTEXT), (double)apart);
     return tg_loader_new(1, &places, .batch = BATCH, .shuffle = shuffle, .seed = 1, .drop_last = shuffle,
-                         .transform = cut, .user = ids);
+                         .transform = cut, .user = ids, .shards = tg_dist_shards(d), .rank = tg_dist_rank(d),
+                         .ranks = tg_dist_size(d));
 }
 
 /* ---- writing ---- */
@@ -165,7 +171,7 @@ static void sample(const char *file) {
 /* Saves the initial weights and the first batches, so that another program can take the same steps. */
 static void save_start(tg_model *m, tg_vocab *v, tg_tensor *ids) {
     tg_tensor *batch[START_STEPS] = {NULL};
-    tg_loader *train = windows(ids, 1, true);
+    tg_loader *train = windows(ids, 1, true, NULL);
     for (int i = 0; i < START_STEPS; i++) tg_loader_next(train, &batch[i]);
     loss(m, batch, v); /* makes the weights */
     tg_safetensors *set = tg_safetensors_new();
@@ -204,26 +210,32 @@ static void train(void) {
     tg_tensor *ids = tg_vocab_encode(v, text);
     int64_t n = tg_numel(ids), part = n - n / 10;
     if (v) snprintf(vocabulary, sizeof vocabulary, "%s", tg_vocab_text(v));
-    if (v) printf("%lld characters, %lld different ones\n", (long long)n, (long long)tg_vocab_size(v));
-    tg_tensor *taught = tg_narrow(ids, 0, 0, part), *asked = tg_narrow(ids, 0, part, n - part);
-    tg_loader *train = windows(taught, 1, true), *test = windows(asked, CONTEXT, false);
     tg_model *m = tg_model_new(1);
+    tg_dist *d = *option[DIST].value ? tg_dist_begin(m) : NULL;
+    bool speaks = tg_dist_rank(d) == 0;
+    if (v && speaks)
+        printf("%lld characters, %lld different ones\n", (long long)n, (long long)tg_vocab_size(v));
+    tg_tensor *taught = tg_narrow(ids, 0, 0, part), *asked = tg_narrow(ids, 0, part, n - part);
+    tg_loader *train = windows(taught, 1, true, d), *test = windows(asked, CONTEXT, false, d);
     if (*option[START].value) save_start(m, v, taught);
     if (*option[TRACE].value) trace(m, v, taught);
     tg_optim *adam = tg_adamw(m, number(LR), .weight_decay = 0.1);
     tg_schedule *rate = tg_schedule_new(adam, tg_lr_linear(100, .start_factor = 0.01), tg_lr_cosine(steps));
-    tg_training run = {.model = m, .optim = adam, .schedule = rate, .loader = train};
+    tg_training run = {.model = m, .optim = adam, .schedule = rate, .loader = train, .dist = d};
     run.texts = (tg_text[]){{"vocabulary", vocabulary, sizeof vocabulary}, {0}};
     tg_profile *profile = *option[PROFILE].value ? tg_profile_begin(100000) : NULL;
     tg_fit_report r;
-    if (tg_fit(&run, loss, .epochs = steps / every, .epoch_steps = every, .validation = test, .user = v,
-               .log = stdout, .folder = option[FOLDER].value, .report = &r) == TG_OK) {
+    tg_fit(&run, loss, .epochs = steps / every, .epoch_steps = every, .validation = test, .user = v,
+           .log = stdout, .folder = option[FOLDER].value, .report = &r);
+    if (tg_dist_end(d) == TG_OK && speaks) {
         printf("%lld weights; validation loss %.4f after %lld steps\n\n", (long long)tg_model_numel(m),
                r.best, (long long)(r.best_epoch * every));
         snprintf(best, sizeof best, "%s/best.safetensors", option[FOLDER].value);
         sample(best);
     }
-    if (profile) report(profile);
+    if (*option[HASH].value && tg_error_status() == TG_OK && speaks)
+        printf("parameters 0x%016" PRIx64 "\n", tg_model_hash(m));
+    if (profile && speaks) report(profile);
     tg_schedule_free(rate), tg_optim_free(adam), tg_loader_free(train), tg_loader_free(test);
     tg_model_free(m), tg_vocab_free(v);
 }

@@ -4,6 +4,7 @@
 #include <tapegrad.h>
 
 #include "drawn_images.h"
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,23 @@
 /* ---- options ---- */
 
 static const char standard[] = "/usr/share/datasets/fashion-mnist";
-enum { EPOCHS, BATCH, LR, SEED, TRAIN, TEST, THREADS, DATA, FOLDER, RESUME, CHECK, HELP, OPTIONS };
+enum {
+    EPOCHS,
+    BATCH,
+    LR,
+    SEED,
+    TRAIN,
+    TEST,
+    THREADS,
+    DATA,
+    FOLDER,
+    RESUME,
+    CHECK,
+    DIST,
+    HASH,
+    HELP,
+    OPTIONS
+};
 static struct {
     const char *name, *value, *help;
 } option[OPTIONS] = {
@@ -27,6 +44,8 @@ static struct {
     [FOLDER] = {"--folder", NULL, "where checkpoints, a log and curves go"},
     [RESUME] = {"--resume", NULL, "flag: goes on from the latest checkpoint there"},
     [CHECK] = {"--check", NULL, "flag: first checks the model's gradients"},
+    [DIST] = {"--dist", NULL, "flag: shares the training with the other processes of mpirun"},
+    [HASH] = {"--hash", NULL, "flag: at the end prints a number that tells the weights to the last bit"},
     [HELP] = {"--help", NULL, "flag: this text"},
 };
 
@@ -113,23 +132,34 @@ static bool run_check(uint64_t seed) {
 
 static void run(uint64_t seed) {
     int64_t epochs = (int64_t)number(EPOCHS);
-    tg_loader_new_opts o = {
-        .batch = (int64_t)number(BATCH), .shuffle = true, .seed = seed, .prefetch = 4, .transform = normalise};
-    tg_loader *train = make_loader("train", (int64_t)number(TRAIN), o);
-    tg_loader *test = make_loader("t10k", (int64_t)number(TEST),
-                                  (tg_loader_new_opts){.batch = 1000, .transform = normalise});
     tg_model *m = tg_model_new(seed);
+    tg_dist *d = option[DIST].value ? tg_dist_begin(m) : NULL;
+    const bool speaks = tg_dist_rank(d) == 0;
+    if (strcmp(option[DATA].value, "drawn") == 0 && speaks)
+        printf("Using images of shapes that it draws itself, on which the accuracy is not that on Fashion-MNIST\n"
+               "(Debian: apt install dataset-fashion-mnist).\n");
+    tg_loader_new_opts o = {.shards = tg_dist_shards(d),
+                            .rank = tg_dist_rank(d),
+                            .ranks = tg_dist_size(d),
+                            .batch = 1000,
+                            .transform = normalise};
+    tg_loader *test = make_loader("t10k", (int64_t)number(TEST), o);
+    o.batch = (int64_t)number(BATCH), o.shuffle = true, o.seed = seed, o.prefetch = 4;
+    tg_loader *train = make_loader("train", (int64_t)number(TRAIN), o);
     tg_optim *adam = tg_adam(m, number(LR));
     tg_schedule *cosine = tg_schedule_new(adam, tg_lr_cosine(epochs * tg_loader_batches(train)));
-    tg_training training = {.model = m, .optim = adam, .schedule = cosine, .loader = train};
+    tg_training training = {.model = m, .optim = adam, .schedule = cosine, .loader = train, .dist = d};
     tg_fit_report r;
     tg_fit(&training, loss, .epochs = epochs, .validation = test,
            .metrics = (tg_metric[]){{"accuracy", .f = accuracy}, {0}}, .folder = option[FOLDER].value,
            .resume = option[RESUME].value, .log = stdout, .report = &r);
-    if (tg_error_status() == TG_OK && r.epoch > 0)
+    if (tg_error_status() == TG_OK && r.epoch > 0 && speaks)
         printf("test accuracy %.4f +- %.4f after %lld epochs, %.2f seconds per epoch, threads: %d\n",
                tg_meter_mean(&r.metric[0]), tg_meter_error(&r.metric[0]), (long long)r.epoch,
                r.seconds / (double)r.epoch, tg_num_threads());
+    tg_dist_end(d);
+    if (option[HASH].value && tg_error_status() == TG_OK && speaks)
+        printf("parameters 0x%016" PRIx64 "\n", tg_model_hash(m));
     tg_schedule_free(cosine);
     tg_optim_free(adam);
     tg_model_free(m);
@@ -142,9 +172,6 @@ int main(int argc, char **argv) {
     if (option[HELP].value) return usage(stdout), 0;
     if (number(THREADS) >= 1) tg_set_num_threads((int)number(THREADS));
     if (option[DATA].value == standard && access(standard, F_OK) != 0) option[DATA].value = "drawn";
-    if (strcmp(option[DATA].value, "drawn") == 0)
-        printf("Using images of shapes that it draws itself, on which the accuracy is not that on Fashion-MNIST\n"
-               "(Debian: apt install dataset-fashion-mnist).\n");
     uint64_t seed = (uint64_t)number(SEED);
     tg_mark start = tg_tape_mark();
     bool ok = !option[CHECK].value || run_check(seed);

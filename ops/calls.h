@@ -43,6 +43,7 @@
 TG_DEFINE_AT(double)
 TG_DEFINE_AT(int)
 TG_DEFINE_AT(int64_t)
+TG_DEFINE_AT(uint64_t)
 TG_DEFINE_AT(size_t)
 TG_DEFINE_AT(bool)
 TG_DEFINE_AT(tg_dtype)
@@ -230,13 +231,13 @@ struct tg_loader_new_pack {
     bool shuffle;
     uint64_t seed;
     bool drop_last;
-    int64_t rank, ranks, prefetch;
+    int64_t rank, ranks, shards, parts, prefetch;
     tg_transform transform;
     void *user;
     bool end;
 };
 static inline tg_loader *tg_loader_new_packed(struct tg_loader_new_pack p) {
-    const tg_loader_new_opts opts = {NULL, p.batch, p.shuffle, p.seed, p.drop_last, p.rank, p.ranks, p.prefetch, p.transform, p.user};
+    const tg_loader_new_opts opts = {NULL, p.batch, p.shuffle, p.seed, p.drop_last, p.rank, p.ranks, p.shards, p.parts, p.prefetch, p.transform, p.user};
     return tg_loader_new_with(p.n, p.tensors, opts);
 }
 struct tg_plot_lines_pack {
@@ -822,6 +823,7 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 
 /* ops/nn/data/loader.h */
 #define tg_loader_next(...) TG_VALUE_AT(bool, tg_loader_next(__VA_ARGS__))
+#define tg_loader_last(...) TG_STATUS_AT(tg_loader_last(__VA_ARGS__))
 #define tg_loader_batches(...) TG_VALUE_AT(int64_t, tg_loader_batches(__VA_ARGS__))
 #define tg_loader_get_state(...) TG_STATUS_AT(tg_loader_get_state(__VA_ARGS__))
 #define tg_loader_set_state(...) TG_STATUS_AT(tg_loader_set_state(__VA_ARGS__))
@@ -880,6 +882,7 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_model_truncate(...) TG_VOID_AT(tg_model_truncate(__VA_ARGS__))
 #define tg_model_numel(...) TG_VALUE_AT(int64_t, tg_model_numel(__VA_ARGS__))
 #define tg_model_buffer_numel(...) TG_VALUE_AT(int64_t, tg_model_buffer_numel(__VA_ARGS__))
+#define tg_model_hash(...) TG_VALUE_AT(uint64_t, tg_model_hash(__VA_ARGS__))
 #define tg_model_set_training(...) TG_VALUE_AT(bool, tg_model_set_training(__VA_ARGS__))
 #define tg_model_training(...) TG_VALUE_AT(bool, tg_model_training(__VA_ARGS__))
 #define tg_model_freeze(...) \
@@ -999,5 +1002,18 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_vocab_text(...) TG_POINTER_AT(const char *, tg_vocab_text(__VA_ARGS__))
 #define tg_vocab_encode(...) TG_AT(tg_vocab_encode_with(TG_WITH_OPTIONS(2, tg_vocab_encode_opts, __VA_ARGS__)))
 #define tg_vocab_decode(...) TG_AT(tg_vocab_decode(__VA_ARGS__))
+
+/* ops/nn/dist/dist.h */
+#define tg_dist_begin(...) \
+    TG_POINTER_AT(tg_dist *, tg_dist_begin_with(TG_WITH_OPTIONS(1, tg_dist_begin_opts, __VA_ARGS__)))
+#define tg_dist_end(...) TG_STATUS_AT(tg_dist_end(__VA_ARGS__))
+#define tg_dist_rank(...) TG_VALUE_AT(int, tg_dist_rank(__VA_ARGS__))
+#define tg_dist_size(...) TG_VALUE_AT(int, tg_dist_size(__VA_ARGS__))
+#define tg_dist_shards(...) TG_VALUE_AT(int64_t, tg_dist_shards(__VA_ARGS__))
+#define tg_dist_gradients(...) TG_VALUE_AT(bool, tg_dist_gradients(__VA_ARGS__))
+#define tg_dist_evaluate(...) TG_STATUS_AT(tg_dist_evaluate(__VA_ARGS__))
+#define tg_dist_broadcast(...) TG_STATUS_AT(tg_dist_broadcast(__VA_ARGS__))
+#define tg_dist_sum(...) TG_STATUS_AT(tg_dist_sum(__VA_ARGS__))
+#define tg_dist_agree(...) TG_STATUS_AT(tg_dist_agree(__VA_ARGS__))
 
 #endif

@@ -17,7 +17,7 @@
  *   autograd/composed.h    functions made of others    autograd/blame/nonfinite.h  where a NaN comes from
  *   autograd/trace/trace.h the tape as a page          autograd/blame/why.h   why a gradient is missing or zero
  *   ops/...           the differentiable primitives     ops/nn/...      parameters, layers, losses, optimisers, loaders,
- *                                                                     vocabularies, pictures, the training loop
+ *                                                                     vocabularies, pictures, the training loop, several machines
  *   ops/calls.h       how a call is written: named options, sizes, the line it notes
  *
  * Names. A function is called as PyTorch's where it has one, and its axes are arguments named `axis`, after the tensor:
@@ -92,6 +92,8 @@
 #include "ops/nn/train/progress.h"
 #include "ops/nn/train/training.h"
 #include "ops/nn/data/vocab.h"
+#include "ops/nn/dist/dist.h"
+#include "ops/nn/dist/transport.h"
 
 #include "ops/calls.h" /* last: the macros of the calls */
 

@@ -14,7 +14,7 @@ headers() {
         ops/rooms.h) included ops/rooms.h ;;
         # What cannot fail, what the library calls back, and what a function of the user's own calls on behalf of its caller.
         core/error.h | core/memory.h | core/parallel.h | core/update.h | core/version.h | autograd/composed.h | autograd/check/verdict.h | autograd/check/function.h | ops/calls.h) ;;
-        ops/nn/train/interrupt.h | ops/nn/train/progress.h) ;;
+        ops/nn/train/interrupt.h | ops/nn/train/progress.h | ops/nn/dist/transport.h) ;;
         ops/nn/layers/layer.h | ops/nn/losses/loss_parts.h | ops/nn/model/object.h) ;;
         *) echo "$header" ;;
         esac
@@ -27,7 +27,7 @@ print_calls() {
     BEGIN {
         n = split("at poison from_with from_sizes is_poison is_alive describe tape_mark tape_nodes tape_tensors tape_current " \
             "set_grad_enabled grad_enabled callback_begin callback_end default_rng seed philox rng_bits rng_uniform rng_normal " \
-            "rng_below rng_shuffle rng_derive utf8_decode checkpoint_with plan_stats_of profile_stats_of grad_with vjp_with jvp_with jacobian_with hessian_with hvp_with " \
+            "rng_below rng_shuffle rng_derive utf8_decode checkpoint_with plan_stats_of profile_stats_of dist_stats_of grad_with vjp_with jvp_with jacobian_with hessian_with hvp_with " \
             "gradcheck_with loader_new_with plot_lines_with plot_scatter_with no_grad out call_fail call_input infer_same infer_broadcast needs node_in node_out", word, " ")
         for (i = 1; i <= n; i++) plain["tg_" word[i]] = 1
     }

@@ -12,7 +12,7 @@ case "${1-}" in
 *) echo "usage: sh tests/run.sh [--fast]" >&2 && exit 2 ;;
 esac
 
-sh .ci/install gcc g++ libc6-dev meson ninja-build pkg-config check libsleef-dev libopenblas-dev zlib1g-dev libjansson-dev libzip-dev libpng-dev
+sh .ci/install gcc g++ libc6-dev meson ninja-build pkg-config check libsleef-dev libopenblas-dev zlib1g-dev libjansson-dev libzip-dev libpng-dev libopenmpi-dev openmpi-bin
 [ -n "$fast" ] || sh .ci/install clang clang-format-14 libomp-dev valgrind shellcheck
 
 # configure FOLDER OPTION...: the first time only.
@@ -67,7 +67,7 @@ else
     sh tests/format.sh || status=$?
     case $status in 0) passed=$((passed + 1)) ;; 77) ;; *) failed=$((failed + 1)) ;; esac
     echo '== shellcheck'
-    if shellcheck .ci/* tests/*.sh tests/install/run.sh tests/faults/run.sh tests/autograd/trace/browser/page.sh examples/*.sh; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    if shellcheck .ci/* tests/*.sh tests/install/run.sh tests/faults/run.sh tests/autograd/trace/browser/page.sh tests/ops/nn/dist/mpi.sh examples/*.sh; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 fi
 
 echo "$passed passed, $failed failed"

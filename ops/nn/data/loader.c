@@ -22,9 +22,30 @@ static tg_status next_of_caller(tg_loading *l, tg_tensor **batch) {
     return tg_error_status();
 }
 
+static tg_status check_shards(const tg_loader_new_opts *o) {
+    if (o->shards < 0 || o->shards > INT32_MAX || o->parts < 1 || (o->parts > 1 && !o->shards))
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "tg_loader_new: %" PRId64 " shards in %" PRId64
+                       " parts make no sense: parts are of shards",
+                       o->shards, o->parts);
+    if (o->shards && o->ranks > o->shards)
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "tg_loader_new: %" PRId64 " ranks cannot share %" PRId64
+                       " shards: there are at most as many",
+                       o->ranks, o->shards);
+    int64_t least;
+    if (o->shards && (__builtin_mul_overflow(o->shards, o->parts, &least) || o->batch < least))
+        return tg_fail(TG_ERR_ARGUMENT,
+                       "tg_loader_new: a batch of %" PRId64 " examples cannot be divided into %" PRId64
+                       " shards of %" PRId64 " parts: make it larger",
+                       o->batch, o->shards, o->parts);
+    return TG_OK;
+}
+
 static tg_status check_options(tg_loader_new_opts *o) {
     if (o->batch == 0) o->batch = 1;
     if (o->ranks == 0) o->ranks = 1;
+    if (o->parts == 0) o->parts = 1;
     int64_t step;
     if (o->batch < 1 || o->ranks < 1 || __builtin_mul_overflow(o->batch, o->ranks, &step))
         return tg_fail(TG_ERR_ARGUMENT,
@@ -36,7 +57,7 @@ static tg_status check_options(tg_loader_new_opts *o) {
     if (o->prefetch < 0 || o->prefetch > TG_LOADER_AHEAD)
         return tg_fail(TG_ERR_ARGUMENT, "tg_loader_new: prefetch is %" PRId64 ", outside [0, %d]",
                        o->prefetch, TG_LOADER_AHEAD);
-    return TG_OK;
+    return check_shards(o);
 }
 
 static tg_status check_tensors(int n, tg_tensor *const *tensors) {
@@ -59,14 +80,18 @@ static tg_status check_tensors(int n, tg_tensor *const *tensors) {
     return TG_OK;
 }
 
-/* The number of batches; the rest is one where each rank has something of it. */
+/* The number of batches; the rest is one where each rank, or each piece, has something of it. */
 static tg_status count_batches(tg_loading *l) {
-    const int64_t step = l->opts.batch * l->opts.ranks, rest = l->examples % step;
-    l->batches = l->examples / step + (!l->opts.drop_last && rest >= l->opts.ranks);
+    const tg_loader_new_opts *o = &l->opts;
+    const int64_t step = o->shards ? o->batch : o->batch * o->ranks, rest = l->examples % step;
+    const int64_t least = o->shards ? o->shards * o->parts : o->ranks;
+    l->batches = l->examples / step + (!o->drop_last && rest >= least);
+    l->shard = o->rank * o->shards / o->ranks;
+    l->pieces = o->shards ? ((o->rank + 1) * o->shards / o->ranks - l->shard) * o->parts : 1;
     if (l->batches > 0) return TG_OK;
     return tg_fail(TG_ERR_SHAPE,
                    "tg_loader_new: %" PRId64 " examples make no batch of %" PRId64 " for %" PRId64 " ranks%s",
-                   l->examples, l->opts.batch, l->opts.ranks, l->opts.drop_last ? ", with drop_last" : "");
+                   l->examples, o->batch, o->ranks, o->drop_last ? ", with drop_last" : "");
 }
 
 static size_t order_bytes(const tg_loading *l) {
@@ -123,14 +148,31 @@ bool tg_loader_next(tg_loader *handle, tg_tensor **batch) {
     for (int i = 0; l && i < l->n; i++) batch[i] = tg_poison();
     if (!l || tg_error_status() != TG_OK || !tg_may_do("tg_loader_next")) return false;
     tg_worker_forget(l);
-    if (l->at.next == l->batches) {
+    l->given = false;
+    if (l->at.next == l->batches * l->pieces) {
         l->at = (tg_position){l->at.epoch + 1, 0};
         return false;
     }
     if (l->opts.prefetch > 0 && !l->worker) tg_worker_start(l);
-    if ((l->worker ? tg_worker_next(l, batch) : next_of_caller(l, batch)) == TG_OK) return l->at.next++, true;
+    if ((l->worker ? tg_worker_next(l, batch) : next_of_caller(l, batch)) == TG_OK)
+        return l->at.next++, l->given = true;
     for (int i = 0; i < l->n; i++) batch[i] = tg_poison();
     return false;
+}
+
+tg_status tg_loader_last(const tg_loader *handle, tg_loader_piece *piece) {
+    const tg_loading *l = loader_of(handle, "tg_loader_last");
+    if (!l) return tg_error_status();
+    if (!piece || !l->given)
+        return tg_fail(TG_ERR_ARGUMENT, "tg_loader_last: %s",
+                       piece ? "the loader has given nothing" : "the piece is NULL");
+    *piece = tg_loader_piece_at(l, l->at.next - 1);
+    return tg_error_status();
+}
+
+const tg_loader_new_opts *tg_loader_options(const tg_loader *handle) {
+    const tg_loading *l = loader_of(handle, "tg_loader_options");
+    return l ? &l->opts : NULL;
 }
 
 int64_t tg_loader_batches(const tg_loader *handle) {
@@ -142,7 +184,7 @@ tg_status tg_loader_get_state(const tg_loader *handle, tg_loader_state *state) {
     const tg_loading *l = loader_of(handle, "tg_loader_get_state");
     if (!l) return tg_error_status();
     if (!state) return tg_fail(TG_ERR_ARGUMENT, "tg_loader_get_state: the state is NULL");
-    *state = (tg_loader_state){l->opts.seed, l->at.epoch, l->at.next, l->batches, l->examples};
+    *state = (tg_loader_state){l->opts.seed, l->at.epoch, l->at.next / l->pieces, l->batches, l->examples};
     return tg_error_status();
 }
 
@@ -162,6 +204,7 @@ tg_status tg_loader_set_state(tg_loader *handle, const tg_loader_state *s) {
     tg_worker_end(l);
     l->opts.seed = s->seed;
     l->order_epoch = -1;
-    l->at = (tg_position){s->epoch, s->next};
+    l->at = (tg_position){s->epoch, s->next * l->pieces};
+    l->given = false;
     return TG_OK;
 }

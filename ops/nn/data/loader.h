@@ -37,10 +37,12 @@ typedef tg_status (*tg_transform)(tg_tensor **batch, int n, tg_rng *rng, void *u
 typedef struct tg_loader_new_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     int64_t batch;                /* examples in a batch; 1 when left out */
-    bool shuffle;           /* each epoch has an order of its own; otherwise all have that of the tensors */
-    uint64_t seed;          /* of the orders, and of the transforms' random numbers */
-    bool drop_last;         /* leaves the last batch of an epoch out where it has fewer examples */
-    int64_t rank, ranks;    /* gives out part `rank` of `ranks`, from 0 on; 1 part when left out */
+    bool shuffle;        /* each epoch has an order of its own; otherwise all have that of the tensors */
+    uint64_t seed;       /* of the orders, and of the transforms' random numbers */
+    bool drop_last;      /* leaves the last batch of an epoch out where it has fewer examples */
+    int64_t rank, ranks; /* gives out part `rank` of `ranks`, from 0 on; 1 part when left out */
+    int64_t shards,
+        parts; /* with shards, a batch is that of all ranks together, and is given in pieces; 0: whole. 1 part when left out */
     int64_t prefetch;       /* how many batches a thread of the loader prepares ahead; 0: it has none */
     tg_transform transform; /* NULL: none */
     void *user;             /* for the transform */
@@ -57,7 +59,15 @@ typedef struct tg_loader_new_opts {
  * With `ranks` the loaders of all ranks, otherwise made alike, share each epoch: batch k of rank r has the examples from
  * (k ranks + r) batch on in the epoch's order, so that together they are batch k of a loader of ranks * batch examples. All
  * give equally many. What is left for the last one is divided evenly, earlier ranks having one more where it does not go
- * up; fewer examples than ranks are left out of the epoch, as drop_last leaves out any rest. No example is given out twice. */
+ * up; fewer examples than ranks are left out of the epoch, as drop_last leaves out any rest. No example is given out twice.
+ *
+ * With `shards` = S, which do not depend on the number of ranks, `batch` examples are one batch of all ranks together
+ * (ops/nn/dist/dist.h). Its n examples are divided evenly, in their order, into S shards, and each shard into `parts` pieces,
+ * earlier ones having one more where it does not go up. This loader gives, batch after batch, the pieces of the shards
+ *     s in [rank S / ranks, (rank + 1) S / ranks),   rounded down,
+ * one after another, and tg_loader_last tells which one it was. So a piece and the random numbers of its transform are the same
+ * whoever gives it. A batch has at least S * parts examples (TG_ERR_ARGUMENT); a last one of fewer is left out of the epoch. There
+ * are at most S ranks. */
 TG_API tg_loader *tg_loader_new_with(int n, tg_tensor *const *tensors, tg_loader_new_opts opts);
 
 /* Gives the next batch: batch[i] has the examples of tensor i, on the current tape and without a history, and lives as the
@@ -70,11 +80,22 @@ TG_API tg_loader *tg_loader_new_with(int n, tg_tensor *const *tensors, tg_loader
  * one thread at a time. */
 TG_API bool tg_loader_next(tg_loader *loader, tg_tensor **batch);
 
+/* What the last call of tg_loader_next gave. Without shards a batch has one shard and one part. */
+typedef struct tg_loader_piece {
+    int64_t batch, shard, part; /* its numbers, from 0 on */
+    int64_t examples, of;       /* how many it has, and the batch */
+    bool first, last; /* whether it is the first, or last, piece of the batch that this loader gives */
+} tg_loader_piece;
+
+/* TG_ERR_ARGUMENT before the first call, and after one that gave none. */
+TG_API tg_status tg_loader_last(const tg_loader *loader, tg_loader_piece *piece);
+
 /* How many batches an epoch has. 0 with the error raised when it is no loader. */
 TG_API int64_t tg_loader_batches(const tg_loader *loader);
 
-/* The position, as a checkpoint holds it: which batch the next call gives. `batches` and `examples` say what it is a position
- * in. */
+/* The position, as a checkpoint holds it: which batch the next call gives, or, in the midst of a batch that is given in pieces, the
+ * batch that it is in, from the first piece on. It is the same for all ranks, and any number of them. `batches` and `examples`
+ * say what it is a position in. */
 typedef struct tg_loader_state {
     uint64_t seed;
     int64_t epoch, next;       /* from 0 on; next == batches: the end of the epoch */

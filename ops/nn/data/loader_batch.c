@@ -20,25 +20,40 @@ bool tg_loader_is_transforming(const tg_loading *l) {
 
 /* ---- which examples ---- */
 
-static int64_t examples_a_step(const tg_loader_new_opts *o) { return o->batch * o->ranks; }
+/* Part i of n in [first, first + size), which is divided evenly. */
+static int64_t share(int64_t size, int64_t i, int64_t n, int64_t *first) {
+    const int64_t each = size / n, more = size % n;
+    *first += i * each + (i < more ? i : more);
+    return each + (i < more);
+}
 
-/* The examples of a batch of this rank are order[*start] and those that follow it. */
-static int64_t span(const tg_loading *l, int64_t batch, int64_t *start) {
+/* The examples of a piece are order[*start] and those that follow it. */
+static int64_t span(const tg_loading *l, const tg_loader_piece *p, int64_t *start) {
     const tg_loader_new_opts *o = &l->opts;
-    const int64_t step = examples_a_step(o), first = batch * step, rest = l->examples - first;
-    if (rest >= step) {
-        *start = first + o->rank * o->batch;
-        return o->batch;
-    }
-    const int64_t each = rest / o->ranks, more = rest % o->ranks;
-    *start = first + o->rank * each + (o->rank < more ? o->rank : more);
-    return each + (o->rank < more);
+    *start = p->batch * (o->shards ? o->batch : o->batch * o->ranks);
+    const int64_t of_shard = share(p->of, p->shard, o->shards ? o->shards : o->ranks, start);
+    return share(of_shard, p->part, o->parts, start);
+}
+
+tg_loader_piece tg_loader_piece_at(const tg_loading *l, int64_t next) {
+    const tg_loader_new_opts *o = &l->opts;
+    const int64_t number = next % l->pieces;
+    const int64_t step = o->shards ? o->batch : o->batch * o->ranks, batch = next / l->pieces;
+    const int64_t rest = l->examples - batch * step;
+    tg_loader_piece p = {.batch = batch, .first = number == 0, .last = number == l->pieces - 1};
+    p.of = rest < step ? rest : step;
+    p.shard = o->shards ? l->shard + number / o->parts : o->rank;
+    p.part = o->shards ? number % o->parts : 0;
+    int64_t start;
+    p.examples = span(l, &p, &start);
+    return p;
 }
 
 /* The numbers of the examples of a batch. */
 static const int64_t *places(tg_loading *l, tg_position at, int64_t *count) {
     int64_t start;
-    *count = span(l, at.next, &start);
+    const tg_loader_piece piece = tg_loader_piece_at(l, at.next);
+    *count = span(l, &piece, &start);
     if (!l->opts.shuffle) {
         for (int64_t i = 0; i < *count; i++) l->order[i] = start + i;
         return l->order;
@@ -59,7 +74,9 @@ static tg_status transform(const tg_loading *l, tg_position at, tg_tensor **batc
     if (!o->transform) return tg_error_status();
     const running now = {l, innermost};
     tg_rng *stream = tg_default_rng(), before = *stream;
-    *stream = tg_rng_derive(o->seed, (uint64_t)at.epoch, (uint64_t)(at.next * o->ranks + o->rank) + 1);
+    const tg_loader_piece p = tg_loader_piece_at(l, at.next);
+    const int64_t number = (p.batch * (o->shards ? o->shards : o->ranks) + p.shard) * o->parts + p.part;
+    *stream = tg_rng_derive(o->seed, (uint64_t)at.epoch, (uint64_t)number + 1);
     innermost = &now;
     tg_callback c = tg_callback_begin();
     const tg_status status = tg_callback_end(c, o->transform(batch, l->n, stream, o->user), "tg_loader_next");

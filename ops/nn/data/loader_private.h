@@ -11,7 +11,7 @@
 enum { TG_LOADER_AHEAD = 1024 };
 
 typedef struct tg_position {
-    int64_t epoch, next;
+    int64_t epoch, next; /* next: pieces of the epoch; without shards a batch is one piece */
 } tg_position;
 
 /* A batch, or that there is none. */
@@ -28,11 +28,16 @@ typedef struct tg_loading {
     tg_tensor *source[TG_LOADER_TENSORS]; /* kept */
     tg_loader_new_opts opts;
     int64_t examples, batches;
-    tg_position at;      /* of the next batch that is given out */
-    int64_t *order;      /* of the epoch's examples; without shuffling, room for the places of a batch */
-    int64_t order_epoch; /* -1: of none */
-    tg_worker *worker;   /* NULL: there is none now */
+    int64_t shard, pieces; /* its first shard; of a batch it gives so many pieces */
+    tg_position at;        /* of the next piece that is given out */
+    bool given;            /* the piece before it was */
+    int64_t *order;        /* of the epoch's examples; without shuffling, room for the places of a batch */
+    int64_t order_epoch;   /* -1: of none */
+    tg_worker *worker;     /* NULL: there is none now */
 } tg_loading;
+
+/* What a loader was made with, defaults filled in; NULL with the error raised. */
+const tg_loader_new_opts *tg_loader_options(const tg_loader *handle);
 
 /* ---- loader_batch.c ---- */
 
@@ -42,6 +47,9 @@ tg_status tg_loader_prepare(tg_loading *l, tg_position at, tg_prepared *p);
 /* Puts a batch on the current tape. */
 tg_status tg_loader_give(const tg_loading *l, const tg_prepared *p, tg_tensor **batch);
 void tg_loader_drop(const tg_loading *l, tg_prepared *p);
+
+/* The piece at a position. */
+tg_loader_piece tg_loader_piece_at(const tg_loading *l, int64_t next);
 
 /* Whether the loader's own transform runs on this thread. */
 bool tg_loader_is_transforming(const tg_loading *l);

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 static tg_position following(const tg_loading *l, tg_position at) {
-    return at.next + 1 < l->batches ? (tg_position){at.epoch, at.next + 1} : (tg_position){at.epoch + 1, 0};
+    return at.next + 1 < l->batches * l->pieces ? (tg_position){at.epoch, at.next + 1}
+                                                : (tg_position){at.epoch + 1, 0};
 }
 
 /* Batch number i since the thread began is in slot i % slots. One slot more than batches are ahead: the batch that was given

@@ -76,6 +76,10 @@ TG_API void tg_model_truncate(tg_model *model, int parameters, int buffers);
 TG_API int64_t tg_model_numel(const tg_model *model);
 TG_API int64_t tg_model_buffer_numel(const tg_model *model);
 
+/* A hash of the names, dtypes, shapes and elements of all parameters, in their order: the same for two models that are equal to the
+ * last bit, and for others hardly ever. 0 with the error raised. 64-bit FNV-1a of the bytes. */
+TG_API uint64_t tg_model_hash(const tg_model *model);
+
 /* Training mode is on at first; layers that differ in evaluation (tg_nn_dropout, tg_nn_batch_norm) ask for it. Setting it returns the previous
  * mode. */
 TG_API bool tg_model_set_training(tg_model *model, bool on);

@@ -1,5 +1,5 @@
 /* Means with their uncertainty, and the evaluation of a model. */
-#include "ops/nn/train/evaluate.h"
+#include "ops/nn/train/evaluate_private.h"
 
 #include "core/work.h"
 
@@ -76,7 +76,14 @@ static void begin_epoch(tg_loader *loader) {
     tg_loader_set_state(loader, &at);
 }
 
-static tg_status evaluate(tg_model *model, tg_loader *loader, tg_batch_fn f, void *user, tg_meter *meter) {
+/* The meter of the piece that the loader has given: of its shard, from number `first` on. */
+static tg_meter *meter_of(const tg_loader *loader, tg_meter *meter, int64_t first) {
+    tg_loader_piece piece = {0};
+    return first < 0 || tg_loader_last(loader, &piece) != TG_OK ? meter : meter + (piece.shard - first);
+}
+
+static tg_status evaluate(tg_model *model, tg_loader *loader, tg_batch_fn f, void *user, tg_meter *meter,
+                          int64_t first) {
     tg_tensor *batch[TG_LOADER_TENSORS];
     begin_epoch(loader);
     tg_mark mark = tg_tape_mark();
@@ -84,9 +91,21 @@ static tg_status evaluate(tg_model *model, tg_loader *loader, tg_batch_fn f, voi
         int64_t n = tg_size(batch[0], 0);
         tg_callback c = tg_callback_begin();
         tg_tensor *result = f(model, batch, user);
-        if (tg_callback_end(c, tg_error_status(), "tg_evaluate") == TG_OK) add_result(meter, result, n);
+        if (tg_callback_end(c, tg_error_status(), "tg_evaluate") == TG_OK)
+            add_result(meter_of(loader, meter, first), result, n);
         tg_tape_rewind(mark);
     }
+    return tg_error_status();
+}
+
+tg_status tg_evaluate_pieces(tg_model *model, tg_loader *loader, tg_batch_fn f, void *user, tg_meter *meter,
+                             int64_t first) {
+    bool was = tg_model_set_training(model, false);
+    if (tg_error_status() != TG_OK) return tg_error_status();
+    bool recording = tg_set_grad_enabled(false);
+    evaluate(model, loader, f, user, meter, first);
+    tg_set_grad_enabled(recording);
+    tg_model_set_training(model, was);
     return tg_error_status();
 }
 
@@ -95,12 +114,7 @@ tg_status tg_evaluate(tg_model *model, tg_loader *loader, tg_batch_fn f, void *u
     if (!tg_may_do("tg_evaluate")) return tg_error_status();
     if (!f || !meter)
         return tg_fail(TG_ERR_ARGUMENT, "tg_evaluate: the %s is NULL", f ? "meter" : "function");
-    bool was = tg_model_set_training(model, false);
-    if (tg_error_status() != TG_OK) return tg_error_status();
-    bool recording = tg_set_grad_enabled(false);
     tg_meter sum = *meter;
-    if (evaluate(model, loader, f, user, &sum) == TG_OK) *meter = sum;
-    tg_set_grad_enabled(recording);
-    tg_model_set_training(model, was);
+    if (tg_evaluate_pieces(model, loader, f, user, &sum, -1) == TG_OK) *meter = sum;
     return tg_error_status();
 }

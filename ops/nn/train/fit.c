@@ -2,6 +2,7 @@
 #include "ops/nn/train/fit_private.h"
 #include "autograd/blame/nonfinite.h"
 #include "core/work.h"
+#include "ops/nn/dist/dist.h"
 #include "ops/nn/train/interrupt.h"
 #include "ops/nn/train/progress.h"
 
@@ -9,7 +10,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- a step ---- */
 
@@ -98,7 +98,7 @@ static tg_status check_gradients(tg_fitting *f, tg_tensor **batch) {
         tg_tensor *p = tg_model_at(f->run.model, i);
         if (!tg_has_grad(p) || tg_is_finite(tg_grad_of(p)) || tg_error_status() != TG_OK) continue;
         char name[160], text[1024];
-        bool found = explain(f, batch, text, sizeof text);
+        bool found = batch && explain(f, batch, text, sizeof text);
         return tg_fail(
             TG_ERR_ARGUMENT,
             "tg_fit: step %lld, in epoch %lld, has a finite loss, but the gradient of %s is not finite%s%s",
@@ -133,6 +133,15 @@ static bool step_by_gradients(tg_fitting *f, tg_tensor **batch, tg_mark mark) {
            clip(f) == TG_OK && tg_optim_step(f->run.optim) == TG_OK;
 }
 
+/* The same with other processes, all of which come to the same. */
+static bool step_by_dist(tg_fitting *f) {
+    return tg_fit_dist_gradients(f) && check_gradients(f, NULL) == TG_OK &&
+           tg_fit_gradients_step(f) == TG_OK && clip(f) == TG_OK && tg_optim_step(f->run.optim) == TG_OK;
+}
+
+/* Whether to leave: Ctrl-C, here or for any of the processes. */
+static bool is_interrupted(const tg_fitting *f) { return f->run.dist ? f->stop : tg_interrupted(); }
+
 /* What a rule that asks for the loss is given. */
 typedef struct again {
     const tg_fitting *f;
@@ -160,7 +169,9 @@ static bool take_step(tg_fitting *f) {
     tg_tensor *batch[TG_LOADER_TENSORS] = {NULL};
     const tg_mark mark = tg_tape_mark();
     const double lr = tg_optim_lr(f->run.optim);
-    bool done = asks_for_loss(f) ? step_by_closure(f, batch) : step_by_gradients(f, batch, mark);
+    bool done = asks_for_loss(f) ? step_by_closure(f, batch)
+                : f->run.dist    ? step_by_dist(f)
+                                 : step_by_gradients(f, batch, mark);
     tg_tape_rewind(mark);
     if (!done) return false;
     f->r.step++;
@@ -189,7 +200,7 @@ static tg_status run_steps(tg_fitting *f) {
              (long long)f->r.epoch + 1, (long long)f->o.epochs);
     tg_progress bar = tg_progress_begin(f->o.log, label, f->all_steps);
     double before = f->running.count;
-    while ((f->o.epoch_steps == 0 || f->in_epoch < f->o.epoch_steps) && !tg_interrupted() && take_step(f))
+    while ((f->o.epoch_steps == 0 || f->in_epoch < f->o.epoch_steps) && !is_interrupted(f) && take_step(f))
         show(f, &bar);
     double took = tg_progress_seconds(&bar);
     f->r.seconds += took;
@@ -202,9 +213,8 @@ static tg_status evaluate(tg_fitting *f) {
     f->r.validation = (tg_meter){0};
     memset(f->r.metric, 0, sizeof f->r.metric);
     if (!f->o.validation) return TG_OK;
-    tg_evaluate(f->run.model, f->o.validation, f->loss, f->o.user, &f->r.validation);
-    for (int i = 0; i < f->metrics; i++)
-        tg_evaluate(f->run.model, f->o.validation, f->o.metrics[i].f, f->o.user, &f->r.metric[i]);
+    tg_fit_dist_evaluate(f, f->loss, &f->r.validation);
+    for (int i = 0; i < f->metrics; i++) tg_fit_dist_evaluate(f, f->o.metrics[i].f, &f->r.metric[i]);
     return tg_error_status();
 }
 
@@ -268,7 +278,7 @@ static tg_status save(tg_fitting *f, double score) {
 
 static tg_status resume(tg_fitting *f) {
     char path[TG_FIT_PATH];
-    if (tg_fit_path(f, path, "latest.safetensors") != TG_OK || access(path, F_OK) != 0)
+    if (tg_fit_path(f, path, "latest.safetensors") != TG_OK || !tg_fit_dist_finds(f, path))
         return tg_error_status();
     if (tg_training_load(&f->run, path) != TG_OK || take_numbers(f, path) != TG_OK) return tg_error_status();
     return tg_fit_log_read(f);
@@ -307,13 +317,13 @@ static tg_status train(tg_fitting *f) {
     if (f->r.epoch >= f->o.epochs && evaluate(f) == TG_OK) f->r.score = score(f); /* all was done before */
     while (f->r.epoch < f->o.epochs && !f->r.stop && !f->r.interrupted) {
         if (run_steps(f) != TG_OK) return tg_error_status();
-        f->r.interrupted = tg_interrupted();
+        f->r.interrupted = is_interrupted(f);
         if (f->r.interrupted) return leave(f);
         if (f->running.parts == 0)
             return tg_fail(TG_ERR_ARGUMENT, "tg_fit: the loader gave no batch in epoch %lld",
                            (long long)f->r.epoch + 1);
         if (finish_epoch(f) != TG_OK) return tg_error_status();
-        f->r.interrupted = tg_interrupted(); /* during the evaluation, after which it has saved */
+        f->r.interrupted = is_interrupted(f); /* during the evaluation, after which it has saved */
     }
     return TG_OK;
 }
@@ -325,6 +335,7 @@ static void fit(tg_fitting *f) {
     f->r.best = (double)NAN;
     if (tg_fit_plan_begin(f) == TG_OK && (!f->o.resume || resume(f) == TG_OK) && train(f) != TG_OK)
         tg_model_zero_grad(f->run.model);
+    if (f->run.dist && tg_error_status() != TG_OK) tg_dist_agree(f->run.dist); /* tells the others */
     tg_fit_plan_end(f);
     tg_interrupts_catch(false);
     tg_model_set_training(f->run.model, was);

@@ -97,6 +97,10 @@ typedef struct tg_fit_opts {
  * On Ctrl-C (SIGINT) the step that is running is finished, a checkpoint without a score is written, and tg_fit returns
  * TG_OK with report.interrupted set; another one ends the process (ops/nn/train/interrupt.h).
  *
+ * With run->dist the steps are shared with other processes, all of which call tg_fit (ops/nn/dist/dist.h): both loaders are ones
+ * with shards, an evaluation is one of all processes, and rank 0 prints and writes. The folder must be one that all see. Ctrl-C of
+ * any process ends them all. There is no .plan, .accumulate (the loader has .parts) or run->rng then (TG_ERR_ARGUMENT).
+ *
  * A loss that is NaN or infinite, and a gradient that has such a number, is TG_ERR_ARGUMENT, before the step: parameters and
  * optimiser are what they were after the step before, and so are the files. The message has the step and what
  * tg_find_nonfinite_in says of the loss, or tg_find_nonfinite_grad of the gradients, for which `loss` is called once more with

@@ -57,7 +57,7 @@ tg_status tg_fit_check(tg_fitting *f) {
     while (o->metrics && o->metrics[f->metrics].name) f->metrics++;
     f->all_steps = o->epoch_steps;
     if (!f->all_steps) f->all_steps = (tg_loader_batches(f->run.loader) + o->accumulate - 1) / o->accumulate;
-    if (tg_error_status() != TG_OK || check_metrics(f) != TG_OK) return tg_error_status();
+    if (tg_fit_dist_check(f) != TG_OK || check_metrics(f) != TG_OK) return tg_error_status();
     if (o->folder && mkdir(o->folder, 0777) != 0 && errno != EEXIST)
         return tg_fail(TG_ERR_IO, "tg_fit: cannot make the folder %.200s: %s", o->folder, strerror(errno));
     return TG_OK;

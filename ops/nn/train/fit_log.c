@@ -98,7 +98,7 @@ static tg_status save_curves(const tg_fitting *f, tg_tensor *table) {
 }
 
 tg_status tg_fit_log_add(tg_fitting *f) {
-    if (!f->o.folder) return TG_OK;
+    if (!f->o.folder || !tg_fit_dist_writes(f)) return TG_OK;
     const tg_meter *meter[2 + TG_FIT_METRICS];
     const char *name[2 + TG_FIT_METRICS];
     double *row = new_row(f);
@@ -148,7 +148,7 @@ tg_status tg_fit_gradients_step(tg_fitting *f) {
 
 tg_status tg_fit_gradients_save(const tg_fitting *f) {
     char path[TG_FIT_PATH];
-    if (!f->gradients || tg_fit_path(f, path, "gradients.csv") != TG_OK ||
+    if (!f->gradients || !tg_fit_dist_writes(f) || tg_fit_path(f, path, "gradients.csv") != TG_OK ||
         tg_grad_profile_save(f->gradients, path) != TG_OK || tg_fit_path(f, path, "gradients.svg") != TG_OK)
         return tg_error_status();
     return tg_grad_shows(f->gradients)

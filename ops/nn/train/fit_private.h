@@ -24,6 +24,7 @@ typedef struct tg_fitting {
     int64_t rows, room;
     tg_grad_profile *gradients; /* NULL: not asked for, or no step was made yet */
     struct tg_plan *plan;       /* NULL: batches are run eagerly */
+    bool stop;                  /* some process was interrupted */
     int planned;                /* tensors of the batch that it runs */
 } tg_fitting;
 
@@ -32,6 +33,13 @@ tg_status tg_fit_check(tg_fitting *f);
 
 /* A loss is one number, else TG_ERR_SHAPE. */
 tg_status tg_fit_check_shape(const tg_tensor *loss);
+
+/* The gradients of a step that several processes share: fit_dist.c. False at the end of an epoch, and on failure. */
+bool tg_fit_dist_gradients(tg_fitting *f);
+tg_status tg_fit_dist_check(tg_fitting *f);
+bool tg_fit_dist_writes(const tg_fitting *f); /* whether it is this process that writes files */
+bool tg_fit_dist_finds(const tg_fitting *f, const char *path); /* whether all processes find the file */
+void tg_fit_dist_evaluate(const tg_fitting *f, tg_batch_fn g, tg_meter *meter);
 
 /* The plan that was asked for: fit_plan.c. A run adds the gradient of the batch's loss over `parts`, and returns the loss. */
 tg_status tg_fit_plan_begin(tg_fitting *f);

@@ -3,6 +3,7 @@
 
 #include "core/memory.h"
 #include "core/work.h"
+#include "ops/nn/dist/dist.h"
 #include "ops/nn/model/model_private.h"
 #include "ops/nn/optim/optim_private.h"
 #include "ops/nn/optim/schedule_private.h"
@@ -24,6 +25,14 @@ static tg_model_object *model_of(const tg_training *run, const char *who) {
     if (o && o->model != run->model)
         tg_fail(TG_ERR_ARGUMENT, "%s: the optimiser is that of another model", who);
     return tg_error_status() == TG_OK ? m : NULL;
+}
+
+bool tg_training_reads_only(const tg_training *run) {
+    return run && run->dist && tg_dist_rank(run->dist) > 0;
+}
+
+tg_status tg_training_agree(const tg_training *run) {
+    return run && run->dist ? tg_dist_agree(run->dist) : tg_error_status();
 }
 
 /* ---- saving ---- */
@@ -83,7 +92,8 @@ tg_status tg_training_write(const tg_training *run, const char *path, const doub
 
 tg_status tg_training_save(const tg_training *run, const char *path) {
     TG_NAMED(saving);
-    return tg_training_write(run, path, NULL);
+    if (!tg_training_reads_only(run)) tg_training_write(run, path, NULL);
+    return tg_training_agree(run);
 }
 
 /* ---- loading ---- */
@@ -206,8 +216,7 @@ tg_status tg_training_load(const tg_training *run, const char *path) {
     if (!tg_may_do(loading)) return tg_error_status();
     tg_model_object *m = model_of(run, loading);
     tg_safetensors *set = m ? tg_safetensors_open(path) : NULL;
-    if (!set) return tg_error_status();
-    load(run, m, &(tg_state_file){.set = set, .who = loading, .path = path});
+    if (set) load(run, m, &(tg_state_file){.set = set, .who = loading, .path = path});
     tg_safetensors_free(set);
-    return tg_error_status();
+    return tg_training_agree(run);
 }

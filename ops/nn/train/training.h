@@ -53,6 +53,8 @@ typedef struct tg_text {
     size_t size;
 } tg_text;
 
+typedef struct tg_dist tg_dist; /* several processes: ops/nn/dist/dist.h */
+
 /* What a training consists of. What is NULL is not part of it; the model is always, and so is the calling thread's default
  * stream of random numbers. */
 typedef struct tg_training {
@@ -63,6 +65,7 @@ typedef struct tg_training {
     tg_rng *rng; /* a stream of the program's own */
     const tg_number *numbers;
     const tg_text *texts;
+    tg_dist *dist; /* shares it with other processes, all of which call the functions below: rank 0 writes, and all read */
 } tg_training;
 
 /* Writes all of it. The file appears whole or not at all (tg_safetensors_save). */

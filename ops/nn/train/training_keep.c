@@ -114,6 +114,19 @@ static tg_status remove_old(const char *folder, int last) {
     return count < 0 ? tg_error_status() : TG_OK;
 }
 
+static tg_status keep(const tg_training *run, const char *folder, int64_t number, double score,
+                      tg_training_keep_opts opts) {
+    char path[PATH_MAX];
+    bool better = false;
+    if (numbered_path(path, folder, number) != TG_OK ||
+        compare(folder, score, opts.lower, &better) != TG_OK || tg_training_write(run, path, &score) != TG_OK)
+        return tg_error_status();
+    if (better && name_too(run, folder, "best", path, &score) != TG_OK) return tg_error_status();
+    if (name_too(run, folder, "latest", path, &score) != TG_OK || sync_folder(folder) != TG_OK)
+        return tg_error_status();
+    return remove_old(folder, opts.last ? opts.last : 1);
+}
+
 tg_status tg_training_keep_with(const tg_training *run, const char *folder, int64_t number, double score,
                                 tg_training_keep_opts opts) {
     TG_NAMED("tg_training_keep");
@@ -126,13 +139,6 @@ tg_status tg_training_keep_with(const tg_training *run, const char *folder, int6
                        "%s: the number %lld and how many to keep, %d, must not be negative, and the "
                        "number has at most %d digits",
                        who, (long long)number, opts.last, DIGITS);
-    char path[PATH_MAX];
-    bool better = false;
-    if (numbered_path(path, folder, number) != TG_OK ||
-        compare(folder, score, opts.lower, &better) != TG_OK || tg_training_write(run, path, &score) != TG_OK)
-        return tg_error_status();
-    if (better && name_too(run, folder, "best", path, &score) != TG_OK) return tg_error_status();
-    if (name_too(run, folder, "latest", path, &score) != TG_OK || sync_folder(folder) != TG_OK)
-        return tg_error_status();
-    return remove_old(folder, opts.last ? opts.last : 1);
+    if (!tg_training_reads_only(run)) keep(run, folder, number, score, opts);
+    return tg_training_agree(run);
 }

@@ -7,6 +7,10 @@
 /* The key of the score with which tg_training_keep saves. */
 #define TG_TRAINING_SCORE "keep/score"
 
+/* Whether another process writes; and after writing or reading, that all are well. */
+bool tg_training_reads_only(const tg_training *run);
+tg_status tg_training_agree(const tg_training *run);
+
 /* tg_training_save, with a score where it is not NULL. */
 tg_status tg_training_write(const tg_training *run, const char *path, const double *score);
 

@@ -38,6 +38,11 @@ TCase *tcase_interrupt(void);
 TCase *tcase_grad_profile(void);
 TCase *tcase_planned(void);
 TCase *tcase_plot(void);
+TCase *tcase_shards(void);
+TCase *tcase_dist(void);
+TCase *tcase_dist_tree(void);
+TCase *tcase_dist_bits(void);
+TCase *tcase_dist_faults(void);
 
 int main(void) {
     Suite *suite = suite_create("nn");
@@ -81,6 +86,11 @@ int main(void) {
     suite_add_tcase(suite, tcase_grad_profile());
     suite_add_tcase(suite, tcase_planned());
     suite_add_tcase(suite, tcase_plot());
+    suite_add_tcase(suite, tcase_shards());
+    suite_add_tcase(suite, tcase_dist());
+    suite_add_tcase(suite, tcase_dist_tree());
+    suite_add_tcase(suite, tcase_dist_bits());
+    suite_add_tcase(suite, tcase_dist_faults());
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
     int failed = srunner_ntests_failed(runner);
