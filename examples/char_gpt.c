@@ -184,7 +184,7 @@ static void save_start(tg_model *m, tg_vocab *v, tg_tensor *ids) {
 /* The page of one step: a mark, what is recorded from there on, and the file. */
 static void trace(tg_model *m, tg_vocab *v, tg_tensor *ids) {
     tg_tensor *batch;
-    tg_loader *train = windows(ids, 1, true);
+    tg_loader *train = windows(ids, 1, true, NULL);
     tg_loader_next(train, &batch);
     tg_mark step = tg_tape_mark();
     loss(m, &batch, v);

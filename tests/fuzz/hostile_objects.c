@@ -273,6 +273,12 @@ void own_tg_loader_free(void) {
     end_void();
 }
 
+tg_loader_piece *draw_tg_loader_piece_p(const char *name) {
+    bool null = bad();
+    note(" %s=%s", name, null ? "NULL" : "a piece");
+    return null ? NULL : scratch(sizeof(tg_loader_piece));
+}
+
 tg_loader_state *draw_tg_loader_state_p(const char *name) {
     note(" %s=", name);
     if (bad()) return note("NULL"), NULL;
@@ -419,6 +425,12 @@ tg_tape *draw_tg_tape_p(const char *name) {
     tg_tape *t = wrong ? bad_tape() : one_in(2) ? NULL : tapes[below(N_TAPES)];
     note(" %s=%s", name, !t ? "NULL" : wrong ? "no tape of ours" : "another tape");
     return t;
+}
+
+/* Those of other processes are not called at random (hostile_exceptions). */
+tg_transport *draw_tg_transport_p(const char *name) {
+    note(" %s=NULL", name);
+    return NULL;
 }
 
 static void free_tape(int i) {
