@@ -290,25 +290,29 @@ static void take_slots(tg_recording *rec, tg_plan_map *m, int64_t number, void *
     }
 }
 
-static void make_global(tg_recording *rec, tg_plan_map *m, int64_t number, void *context) {
-    (void)number, (void)context;
-    for (int k = 0; k < m->operands; k++) {
-        tg_memory *of = local_of(rec, m, k);
-        if (of) of->local = false;
+/* The second half of a group becomes one of its own; what was summed behind it is not any more. A single call is in none. */
+static void split(tg_recording *rec, int64_t first, int64_t end, int number) {
+    while (end > first && rec->call[end - 1].summed) {
+        tg_plan_call *c = &rec->call[--end];
+        rec->memory[rec->operand[c->operand].memory].summed = 0;
+        c->summed = false, c->group = 0;
     }
+    const int64_t middle = end - first > 1 ? first + (end - first) / 2 : first;
+    for (int64_t c = middle; c < end; c++) rec->call[c].group = end - first > 1 ? number : 0;
 }
 
-/* A group that needs more blocks than there are is none. */
-static void find_slots(tg_recording *rec) {
+/* False: a group needs more blocks than there are, and was split. */
+static bool find_slots(tg_recording *rec, int *groups) {
+    bool enough = true;
     for (int64_t first = 0, end; first < rec->n_calls; first = end) {
         slots s = {0};
         end = tg_group_end(rec, first);
         if (!rec->call[first].group) continue;
         for_each_map(rec, first, end, note_last, NULL);
         for_each_map(rec, first, end, take_slots, &s);
-        if (s.full) for_each_map(rec, first, end, make_global, NULL);
-        for (int64_t c = first; s.full && c < end; c++) rec->call[c].group = 0, rec->call[c].summed = false;
+        if (s.full) split(rec, first, end, ++*groups), enough = false;
     }
+    return enough;
 }
 
 /* Outside of a group the op knows better than a kernel a row how to walk over what is broadcast. */
@@ -341,9 +345,10 @@ bool tg_schedule(tg_recording *rec) {
             i++;
     tg_sys_free(at, bytes);
     tg_find_sums(rec);
-    find_lives(rec);
-    find_local(rec);
-    find_slots(rec);
+    do {
+        find_lives(rec);
+        find_local(rec);
+    } while (!find_slots(rec, &groups));
     leave_rows(rec);
     return true;
 }

@@ -285,6 +285,38 @@ START_TEST(test_broadcasts_in_rows_join_a_group) {
 }
 END_TEST
 
+/* More values are alive at once than a group has blocks: it becomes several. */
+static tg_tensor *many_alive(tg_tensor *const *in, void *user) {
+    enum { MANY = 90 };
+    tg_tensor *x[MANY], *y = in[1];
+    (void)user;
+    for (int i = 0; i < MANY; i++) x[i] = tg_tanh(tg_mul_scalar(in[0], 0.01 * (i + 1)));
+    for (int i = MANY - 1; i >= 0; i--) y = tg_add(tg_mul(y, x[i]), x[(i * 7) % MANY]);
+    tg_backward(tg_sum(y));
+    return y;
+}
+
+START_TEST(test_a_group_of_many_values_is_split) {
+    for (tg_dtype dtype = TG_F32; dtype <= TG_F64; dtype++) {
+        tg_plan *plan = tg_plan_new(many_alive, NULL, .compile = _i);
+        for (int i = 0; i < 9; i++) {
+            tg_mark before = tg_tape_mark();
+            tg_tensor *in[2], *again[2];
+            for (int k = 0; k < 2; k++) again[k] = copy(in[k] = numbers(dtype, N));
+            expect_same(tg_plan_run_with(plan, 2, in), many_alive(again, NULL));
+            expect_ok();
+            for (int k = 0; k < 2; k++) expect_same(tg_grad_of(in[k]), tg_grad_of(again[k]));
+            tg_tape_rewind(before);
+        }
+        tg_plan_stats s = tg_plan_stats_of(plan);
+        ck_assert_int_gt(s.groups, 2);
+        ck_assert_int_gt(s.fused, 500);
+        ck_assert_int_eq(s.compiled, _i ? s.groups : 0);
+        tg_plan_free(plan);
+    }
+}
+END_TEST
+
 static void *run_shared(void *plan) {
     for (int i = 0; i < 20; i++) {
         tg_mark before = tg_tape_mark();
@@ -470,6 +502,7 @@ TCase *tcase_compile(void) {
     tcase_add_test(t, test_integers_are_run_by_blocks);
     tcase_add_test(t, test_a_group_changes_memory_of_the_caller);
     tcase_add_loop_test(t, test_broadcasts_in_rows_join_a_group, 0, 6);
+    tcase_add_loop_test(t, test_a_group_of_many_values_is_split, 0, 2);
     tcase_add_test(t, test_threads_share_compiled_groups);
     tcase_add_test(t, test_what_was_compiled_is_kept);
     tcase_add_loop_test(t, test_a_bad_file_is_made_again, 0, 6);
