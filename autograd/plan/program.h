@@ -24,6 +24,7 @@ typedef struct tg_program_call {
     const struct tg_part *part;    /* that group */
     const tg_place *place;         /* for the buffers that the kernel asks for */
     int n_places;
+    tg_slot *ready; /* STORE: what is to become the gradient, between two calls of a run */
 } tg_program_call;
 
 /* An elementwise kernel, ready to run: 64 bytes, since there may be thousands of single numbers. */
@@ -195,6 +196,11 @@ bool tg_program_make_sums(tg_program *p);
 /* Elements of a chunk, at x, whose sum becomes a partial one; then the call that folds all of them. */
 void tg_sum_chunk(const tg_part_sum *s, int64_t chunk, const void *x);
 tg_status tg_program_run_summed(const tg_program *p, const tg_program_call *c);
+
+/* A call that stores a gradient; the tensor whose it is. What was made ready for calls that were not reached is dropped. */
+tg_status tg_program_store(tg_program *p, int64_t call, tg_tensor *const *in);
+tg_tensor *tg_store_owner(const tg_plan_call *c, tg_tensor *const *in);
+void tg_program_drop_ready(tg_program *p);
 
 /* The call behind the group that this one begins, or is in the middle of; behind the call itself, where it is in none. */
 int64_t tg_group_end(const tg_recording *rec, int64_t call);

@@ -27,17 +27,13 @@ bool tg_call_shows_new(const tg_recording *rec, const tg_plan_call *c) {
     return memory >= 0 && rec->memory[memory].shown;
 }
 
-static tg_tensor *owner_of(const tg_plan_call *c, tg_tensor *const *in) {
-    return c->target ? c->target : in[c->input];
-}
-
 /* Where what is new then is there already, the step would use the sum. What another call does to gradients before is its own. */
 static bool gradients_hold(const tg_program *p, tg_tensor *const *in) {
     for (int64_t i = 0; p->shows_new && i < p->rec.n_calls; i++) {
         const tg_plan_call *c = &p->rec.call[i];
         if (c->outside) return true;
         if (!tg_call_shows_new(&p->rec, c)) continue;
-        const tg_slot *s = tg_slot_peek(owner_of(c, in));
+        const tg_slot *s = tg_slot_peek(tg_store_owner(c, in));
         if (s && tg_slot_peek(s->grad)) return false;
     }
     return true;
@@ -204,40 +200,6 @@ static tg_status run_gradient(tg_program *p, const tg_program_call *c) {
     return take_gradients(p, c, s);
 }
 
-static tg_status add_to_gradient(const tg_slot *grad, const tg_array *g) {
-    tg_map_axpy(1, g, &grad->a);
-    grad->a.buffer->version++;
-    return TG_OK;
-}
-
-static tg_status run_store(const tg_program *p, const tg_program_call *c, tg_tensor *const *in) {
-    tg_slot *s = tg_slot_peek(owner_of(c->call, in));
-    const tg_array *g = c->array[0];
-    if (!s) return tg_fail(TG_ERR_LIFETIME, "tg_plan_run: a tensor was freed whose gradient is due");
-    tg_slot *old = tg_slot_peek(s->grad);
-    if (old && tg_call_shows_new(&p->rec, c->call))
-        return tg_fail(
-            TG_ERR_TAPE,
-            "tg_plan_run: there is a gradient already where there was none when the plan was recorded, and "
-            "the step uses it: call tg_zero_grad between runs");
-    if (old) return add_to_gradient(old, g);
-    int memory = p->rec.operand[c->call->operand].memory;
-    tg_array own = *g;
-    own.buffer = p->fresh[memory];
-    if (!p->rec.memory[memory].escapes || p->rec.memory[memory].stored != 1 || memory == p->rec.result.memory) {
-        if (tg_array_alloc_like(&own, g) != TG_OK) return tg_error_status();
-        tg_array_copy(&own, g);
-    } else {
-        tg_buffer_ref(own.buffer);
-    }
-    tg_slot *kept = tg_slot_new_kept("backward");
-    if (!kept) return tg_array_drop(&own), tg_error_status();
-    tg_buffer_share(own.buffer);
-    kept->a = own;
-    s->grad = tg_handle(kept);
-    return TG_OK;
-}
-
 static tg_run_end other_way(const tg_program *p, const tg_program_call *c, const undo *u) {
     if (c - p->call < p->first_outside) {
         put_back(p, u);
@@ -259,7 +221,7 @@ static tg_status run_call(tg_program *p, const tg_program_call *c, tg_tensor *co
     case TG_CALL_WORK:
         return c->call->run(c->array, c->call->data);
     case TG_CALL_STORE:
-        return run_store(p, c, in);
+        return tg_program_store(p, c - p->call, in);
     case TG_CALL_DECISION:
         break;
     }
@@ -341,7 +303,12 @@ static void count_changes(const tg_program *p) {
     }
 }
 
-static tg_run_end take_result(const tg_program *p, tg_array *result) {
+/* Memory of the result's own, before anything is changed; none where it keeps that in which it is made. */
+static bool make_result(const tg_program *p, tg_array *result) {
+    return p->rec.memory[p->rec.result.memory].escapes || tg_array_alloc_like(result, p->rec.result.a) == TG_OK;
+}
+
+static void take_result(const tg_program *p, tg_array *result) {
     const tg_operand *o = &p->rec.result;
     const tg_memory *m = &p->rec.memory[o->memory];
     tg_array a = *o->a;
@@ -352,18 +319,20 @@ static tg_run_end take_result(const tg_program *p, tg_array *result) {
     if (m->escapes) {
         a.buffer = p->fresh[o->memory];
         tg_array_share(result, &a);
-        return TG_RUN_DONE;
+    } else {
+        tg_array_copy(result, &a);
     }
-    if (tg_array_alloc_like(result, &a) != TG_OK) return TG_RUN_FAILED;
-    tg_array_copy(result, &a);
-    return TG_RUN_DONE;
 }
 
 tg_run_end tg_program_run(tg_program *p, tg_tensor *const *in, tg_array *result) {
     undo u = {0};
     tg_run_end end = TG_RUN_FAILED;
-    if (prepare(p, in) && (p->last_decision < 0 || save(p, &u))) end = run_parts(p, in, &u);
-    if (end == TG_RUN_DONE) end = take_result(p, result);
+    if (make_result(p, result) && prepare(p, in) && (p->last_decision < 0 || save(p, &u)))
+        end = run_parts(p, in, &u);
+    if (end == TG_RUN_DONE)
+        take_result(p, result);
+    else
+        tg_array_drop(result), tg_program_drop_ready(p);
     tg_sys_free(u.copy, p->undo_bytes);
     drop_fresh(p);
     count_changes(p);

@@ -198,6 +198,39 @@ START_TEST(test_a_group_ends_in_sums) {
 }
 END_TEST
 
+/* The sum leaves the range, so that the elements are made after all, in memory that is not there: the run fails, gradients are what
+ * they were, and the next run is right. */
+START_TEST(test_no_memory_for_elements_that_were_summed) {
+    folding f = {.scale = 8e307};
+    tg_plan *plan = tg_plan_new(fold, &f, .compile = _i);
+    int failed = 0, whole = 0;
+    for (int i = 0; i < 60; i++) {
+        tg_mark before = tg_tape_mark();
+        tg_tensor *in[2], *copies[2];
+        for (int k = 0; k < 2; k++) {
+            in[k] = tg_set_requires_grad(tg_rand(TG_F64, 5000), true);
+            copies[k] = copy(in[k]);
+        }
+        if (i >= 2 && i % 2) tg_memory_fail_at(i / 2 % 12);
+        tg_tensor *y = tg_plan_run_with(plan, 2, in);
+        tg_memory_fail_at(-1);
+        if (tg_is_poison(y)) {
+            ck_assert_int_eq(tg_error_status(), TG_ERR_MEMORY);
+            for (int k = 0; k < 2; k++) ck_assert(!tg_has_grad(in[k]));
+            tg_error_clear(), failed++;
+        } else {
+            expect_same(y, fold(copies, &f)), whole++;
+            for (int k = 0; k < 2; k++) expect_same(tg_grad_of(in[k]), tg_grad_of(copies[k]));
+        }
+        tg_tape_rewind(before);
+    }
+    ck_assert_int_gt(failed, 5);
+    ck_assert_int_gt(whole, 30);
+    ck_assert_int_gt(tg_plan_stats_of(plan).replayed, 30);
+    tg_plan_free(plan);
+}
+END_TEST
+
 static tg_tensor *whole(tg_tensor *const *in, void *user) {
     (void)user;
     return tg_mul(tg_add(in[0], in[1]), in[0]);
@@ -499,6 +532,7 @@ TCase *tcase_compile(void) {
     tcase_add_checked_fixture(t, begin_folder, end_folder);
     tcase_add_loop_test(t, test_a_compiled_group_has_the_bits_of_the_step, 0, 2);
     tcase_add_loop_test(t, test_a_group_ends_in_sums, 0, 2);
+    tcase_add_loop_test(t, test_no_memory_for_elements_that_were_summed, 0, 2);
     tcase_add_test(t, test_integers_are_run_by_blocks);
     tcase_add_test(t, test_a_group_changes_memory_of_the_caller);
     tcase_add_loop_test(t, test_broadcasts_in_rows_join_a_group, 0, 6);
