@@ -538,6 +538,11 @@ tg_evidence *draw_tg_evidence_p(const char *name) {
     return e;
 }
 
+tg_loader_piece *draw_tg_loader_piece_p(const char *name) {
+    note(" %s", name);
+    return bad() ? NULL : scratch(sizeof(tg_loader_piece));
+}
+
 tg_memory_site *draw_tg_memory_site_p(const char *name) {
     note(" %s", name);
     return bad() ? NULL : scratch(CAPACITY * sizeof(tg_memory_site));
@@ -563,6 +568,7 @@ void make_objects(void) {
 }
 
 void free_objects(void) {
+    free_dists();
     for (int i = 0; i < N_SETS; i++) free_set(i), free_archive(i);
     for (int i = 0; i < N_LOADERS; i++) free_loader(i);
     for (int i = 0; i < N_VOCABS; i++) free_vocab(i);
