@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_HEADERS = 100, NAME = 64 };
+enum { MOST_HEADERS = 200, NAME = 64 };
 
 typedef struct header_list {
     char name[MOST_HEADERS][NAME];
