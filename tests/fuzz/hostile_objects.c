@@ -273,12 +273,6 @@ void own_tg_loader_free(void) {
     end_void();
 }
 
-tg_loader_piece *draw_tg_loader_piece_p(const char *name) {
-    bool null = bad();
-    note(" %s=%s", name, null ? "NULL" : "a piece");
-    return null ? NULL : scratch(sizeof(tg_loader_piece));
-}
-
 tg_loader_state *draw_tg_loader_state_p(const char *name) {
     note(" %s=", name);
     if (bad()) return note("NULL"), NULL;
@@ -427,12 +421,6 @@ tg_tape *draw_tg_tape_p(const char *name) {
     return t;
 }
 
-/* Those of other processes are not called at random (hostile_exceptions). */
-tg_transport *draw_tg_transport_p(const char *name) {
-    note(" %s=NULL", name);
-    return NULL;
-}
-
 static void free_tape(int i) {
     tg_tape *t = tapes[i];
     tapes[i] = NULL;
@@ -550,6 +538,11 @@ tg_evidence *draw_tg_evidence_p(const char *name) {
     return e;
 }
 
+tg_loader_piece *draw_tg_loader_piece_p(const char *name) {
+    note(" %s", name);
+    return bad() ? NULL : scratch(sizeof(tg_loader_piece));
+}
+
 tg_memory_site *draw_tg_memory_site_p(const char *name) {
     note(" %s", name);
     return bad() ? NULL : scratch(CAPACITY * sizeof(tg_memory_site));
@@ -575,6 +568,7 @@ void make_objects(void) {
 }
 
 void free_objects(void) {
+    free_dists();
     for (int i = 0; i < N_SETS; i++) free_set(i), free_archive(i);
     for (int i = 0; i < N_LOADERS; i++) free_loader(i);
     for (int i = 0; i < N_VOCABS; i++) free_vocab(i);

@@ -11,6 +11,13 @@
 
 /* ---- a gradient that is complete ---- */
 
+/* The thread looks at it. */
+static void set_stepping(tg_dist_object *d, bool on) {
+    (void)pthread_mutex_lock(&d->lock);
+    d->stepping = on;
+    (void)pthread_mutex_unlock(&d->lock);
+}
+
 static const void *elements(const tg_array *a) { return a ? a->data : NULL; }
 
 /* Adds x + y, either of which may be missing, to the sums; the last one of a bucket sends it. */
@@ -104,7 +111,7 @@ static bool contribute_rest(tg_dist_object *d) {
 static bool settle_order(tg_dist_object *d) {
     for (int i = d->parameters - 1; i >= 0; i--)
         if (!d->ear[i].heard) d->order[d->ordered++] = i;
-    d->stepping = false; /* no message of the step is under way yet */
+    set_stepping(d, false); /* no message of the step is under way yet */
     d->about = "the order of gradients in step";
     const bool well = tg_dist_spread(d, d->order, (size_t)d->parameters * sizeof *d->order) &&
                       tg_dist_lay_out(d) && tg_exchange_begin(d);
@@ -257,7 +264,7 @@ static bool take_gradient(tg_dist_object *d, const tg_dist_entry *e) {
 
 static bool finish(tg_dist_object *d) {
     if (!tg_exchange_finish(d)) return false;
-    d->stepping = false;
+    set_stepping(d, false);
     const tg_mark mark = tg_tape_mark();
     bool well = true;
     for (int i = 0; well && i < d->parameters; i++) well = take_gradient(d, &d->entry[i]);
@@ -280,8 +287,8 @@ static void put_back(tg_dist_object *d, const tg_loader_state *at) {
 /* Raises the error, tells the others, and puts back. The error is taken away meanwhile, with its place. */
 static void fail_step(tg_dist_object *d, const tg_loader_state *at) {
     char text[4096];
-    const tg_status status = tg_dist_raise(d);
     (void)pthread_mutex_lock(&d->lock);
+    const tg_status status = tg_dist_raise(d);
     d->walking = d->stepping = false;
     (void)pthread_mutex_unlock(&d->lock);
     snprintf(text, sizeof text, "%s", tg_error_message());

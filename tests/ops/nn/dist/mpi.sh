@@ -1,9 +1,9 @@
 #!/bin/sh
 # Two examples under mpirun, with 1 to 4 processes: the same weights to the last bit; then one process is killed in the midst of a
 # training, which ends the others, and another number of processes goes on from the checkpoint to the same weights.
-# usage: mpi.sh FASHION_MNIST CHAR_GPT TEXT
+# usage: mpi.sh FASHION_MNIST CHAR_GPT TEXT ADOPT
 set -eu
-fashion=$1 gpt=$2 text=$3
+fashion=$1 gpt=$2 text=$3 adopt=$4
 command -v mpirun >/dev/null || { echo "skipped: there is no mpirun (Debian: openmpi-bin)" && exit 77; }
 # Tests may run as root, on fewer cores than processes.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
@@ -42,6 +42,9 @@ for n in 2 4; do
     same "char_gpt, $n processes" "$alone" \
         "$(last mpirun -np $n "$gpt" --text "$text" --steps 6 --every 3 --folder "$folder/gpt" --length 5 --dist --hash)"
 done
+
+# A program with MPI of its own, in two groups.
+last mpirun -np 4 "$adopt"
 
 # Killed after the first checkpoint, of many epochs: it cannot be through by then.
 whole=$(train 2 --epochs 12 --folder "$folder/whole")

@@ -202,6 +202,33 @@ START_TEST(without_a_loader_each_shard_draws_its_own) {
 }
 END_TEST
 
+/* What tg_fit does not do with .dist; and that it trains. */
+START_TEST(fits_are_shared) {
+    tg_model *m = tg_model_new(1);
+    tg_dist *d = tg_dist_begin(m, .transport = lone());
+    tg_optim *o = tg_sgd(m, 0.05);
+    tg_loader *l = loader_of(d, 4), *whole = loader_of(d, 0);
+    tg_rng own = {0};
+    tg_training run = {.model = m, .optim = o, .loader = l, .dist = d};
+    tg_fit(&run, loss, .plan = true);
+    expect_error(TG_ERR_ARGUMENT, "tg_fit: with .dist", ".plan");
+    tg_fit(&run, loss, .accumulate = 2);
+    expect_error(TG_ERR_ARGUMENT, "tg_fit: with .dist", ".accumulate", ".parts");
+    run.rng = &own;
+    tg_fit(&run, loss);
+    expect_error(TG_ERR_ARGUMENT, "tg_fit: with .dist", ".rng");
+    run.rng = NULL;
+    tg_fit_report r;
+    ck_assert_int_eq(tg_fit(&run, loss, .epochs = 3, .validation = l, .report = &r), TG_OK);
+    ck_assert(r.step == 6 && r.epoch == 3 && r.loss.count == EXAMPLES && r.validation.parts == 8);
+    tg_fit(&run, loss, .validation = whole);
+    expect_error(TG_ERR_ARGUMENT, "tg_dist_evaluate", ".shards 0");
+    tg_dist_end(d);
+    tg_error_clear();
+    tg_optim_free(o), tg_loader_free(l), tg_loader_free(whole), tg_model_free(m);
+}
+END_TEST
+
 /* Every allocation of the beginning and of two steps fails once: an error, and all as before. */
 static bool try_step(int64_t fail, bool second) {
     tg_model *m = tg_model_new(1);
@@ -362,6 +389,7 @@ TCase *tcase_dist(void) {
     tcase_add_test(t, buffers_are_means_of_shards);
     tcase_add_test(t, uneven_shards_are_weighted);
     tcase_add_test(t, without_a_loader_each_shard_draws_its_own);
+    tcase_add_test(t, fits_are_shared);
     tcase_add_test(t, memory_that_is_not_there);
     tcase_add_test(t, differences_are_named);
     tcase_add_test(t, sums_and_broadcasts);
