@@ -192,15 +192,23 @@ bool tg_dist_wait(tg_dist_object *d, bool (*done)(tg_dist_object *d, void *at), 
 
 /* ---- the thread ---- */
 
+enum { LOOK_EVERY = 200000 }; /* nanoseconds */
+
+/* Sleeps while nothing is under way, and else looks now and then. */
 static void *work(void *context) {
     tg_dist_object *d = context;
-    for (bool quit = false; !quit;) {
-        (void)pthread_mutex_lock(&d->lock);
-        if (d->stepping && d->under_way > 0 && !d->broken) tg_dist_progress(d);
-        quit = d->quit;
+    (void)pthread_mutex_lock(&d->lock);
+    while (!d->quit) {
+        if (!d->stepping || d->under_way == 0 || d->broken) {
+            (void)pthread_cond_wait(&d->sent, &d->lock);
+            continue;
+        }
+        tg_dist_progress(d);
         (void)pthread_mutex_unlock(&d->lock);
-        (void)nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOOK_EVERY}, NULL);
+        (void)pthread_mutex_lock(&d->lock);
     }
+    (void)pthread_mutex_unlock(&d->lock);
     return NULL;
 }
 
@@ -217,6 +225,7 @@ static void end_thread(tg_dist_object *d) {
     if (!d->threaded) return;
     (void)pthread_mutex_lock(&d->lock);
     d->quit = true;
+    (void)pthread_cond_signal(&d->sent);
     (void)pthread_mutex_unlock(&d->lock);
     (void)pthread_join(d->thread, NULL);
     d->threaded = false;
@@ -279,6 +288,7 @@ static void free_all(tg_dist *handle, tg_dist_object *d, bool broken) {
     for (int r = 0; d->adder && r < d->size; r++) tg_adder_free(&d->adder[r]);
     tg_adder_free(&d->all);
     tg_dealloc(d->other, d->others_bytes);
+    (void)pthread_cond_destroy(&d->sent);
     (void)pthread_mutex_destroy(&d->lock);
     tg_object_free(handle);
 }
@@ -300,6 +310,7 @@ tg_dist *tg_dist_begin_with(tg_model *model, tg_dist_begin_opts opts) {
     tg_dist_object *d = tg_dist_object_of(handle, "tg_dist_begin");
     d->o = opts, d->t = t;
     (void)pthread_mutex_init(&d->lock, NULL);
+    (void)pthread_cond_init(&d->sent, NULL);
     if (fill(d, model) == TG_OK) {
         if (opts.thread && d->size > 1) start_thread(d);
         return handle;

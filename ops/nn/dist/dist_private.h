@@ -151,6 +151,7 @@ typedef struct tg_dist_object {
     tg_dist_stats stats;
 
     pthread_mutex_t lock;
+    pthread_cond_t sent; /* something is under way, for the thread; or it is to quit */
     pthread_t thread;
     bool threaded, quit;
 } tg_dist_object;

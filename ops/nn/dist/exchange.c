@@ -98,7 +98,10 @@ bool tg_exchange_send(tg_dist_object *d, tg_bucket *b) {
     int at = incoming(d) + d->size - 1;
     b->sent = true;
     if (d->size == 1) return b->summed = b->done = true;
-    if (d->under_way++ == 0) d->began = tg_dist_now();
+    if (d->under_way++ == 0) {
+        d->began = tg_dist_now();
+        (void)pthread_cond_signal(&d->sent);
+    }
     for (int i = 1; i < d->size; i++) {
         const int to = (d->rank + i) % d->size;
         for (int k = 0; k < d->adder[d->rank].left; k++) {
