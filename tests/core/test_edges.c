@@ -65,10 +65,10 @@ START_TEST(messages_of_all_lengths) {
 END_TEST
 
 START_TEST(names) {
-    static const int none[] = {-1, TG_ERR_FORMAT + 1, TG_ERR_FORMAT + 2, 1000};
+    static const int none[] = {-1, TG_ERR_PEER + 1, TG_ERR_PEER + 2, 1000};
     for (int i = 0; i < COUNT(none); i++)
         ck_assert_str_eq(tg_status_name((tg_status)none[i]), "unknown status");
-    for (int s = TG_OK; s <= TG_ERR_FORMAT; s++)
+    for (int s = TG_OK; s <= TG_ERR_PEER; s++)
         ck_assert(strncmp(tg_status_name((tg_status)s), "TG_", 3) == 0);
     ck_assert_str_eq(tg_base_name("/x"), "x");
     ck_assert_str_eq(tg_base_name("x"), "x");
