@@ -66,8 +66,6 @@ END_TEST
 START_TEST(later_steps_allocate_nothing) {
     for (int ranks = 1; ranks <= 2; ranks++) {
         job j = {.ranks = ranks, .shards = 4, .batch = 16, .examples = 64, .steps = 12};
-        /* Ranks are threads here: the count is that of all of them, so each is looked at when the others are idle or equally
-         * steady. */
         ck_assert_uint_eq(job_run(j).mallocs, 0);
     }
 }
