@@ -22,7 +22,7 @@ typedef struct outcome {
     double accuracy, error; /* of an evaluation at the end */
     int64_t examples[64];
     tg_dist_stats stats;
-    uint64_t mallocs; /* of the last step */
+    uint64_t mallocs; /* of the last step but two, by all threads */
     tg_status status;
     char message[2048];
 } outcome;

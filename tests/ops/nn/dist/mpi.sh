@@ -60,6 +60,6 @@ while [ ! -e "$folder/killed/latest.safetensors" ]; do
 done
 rank=$(ps -o pid= --ppid $job | sed -n 2p)
 kill -9 "$rank" 2>/dev/null || say "it was through before it was killed"
-wait $job && say "a killed rank is no failure" || true
+if wait $job; then say "a killed rank is no failure"; fi
 same "goes on with 4 processes" "$whole" "$(train 4 --epochs 12 --folder "$folder/killed" --resume)"
 echo "killed, and gone on with: $whole"

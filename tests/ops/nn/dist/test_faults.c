@@ -296,6 +296,7 @@ TCase *tcase_dist_faults(void);
 TCase *tcase_dist_faults(void) {
     TCase *t = tcase_create("dist_faults");
     tcase_set_timeout(t, 1200);
+    tcase_set_tags(t, "slow"); /* its timeouts are of a processor, not of Valgrind */
     tcase_add_test(t, failures_end_all_ranks);
     return t;
 }
