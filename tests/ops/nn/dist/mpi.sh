@@ -8,6 +8,7 @@ command -v mpirun >/dev/null || { echo "skipped: there is no mpirun (Debian: ope
 # Tests may run as root, on fewer cores than processes.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 export OMPI_MCA_hwloc_base_binding_policy=none OMPI_MCA_btl_vader_single_copy_mechanism=none OMP_NUM_THREADS=1
+timeout 60 mpirun -np 2 true >/dev/null 2>&1 || { echo "skipped: mpirun cannot start two processes here" && exit 77; }
 # What MPI itself leaves behind is not ours.
 export ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0"
 folder=$(mktemp -d)
