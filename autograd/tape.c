@@ -329,3 +329,25 @@ const tg_node *tg_node_of(const tg_tensor *t) {
     tg_slot *s = tg_slot_of(t, "tg_node_of");
     return s ? s->node : NULL;
 }
+
+/* ---- losses ---- */
+
+tg_slot *tg_slot_of_loss(const tg_tensor *loss, const char *who) {
+    char text[160];
+    tg_slot *s = tg_slot_of_argument(loss, who, "the loss", -1);
+    if (!s) return NULL;
+    tg_describe(loss, text, sizeof text);
+    if (s->a.numel != 1)
+        tg_fail(TG_ERR_ARGUMENT, "%s: the loss, %s, is not one number", who, text);
+    else if (!s->requires_grad)
+        tg_fail(TG_ERR_ARGUMENT,
+                "%s: the loss, %s, requires no gradient: it was made by no recorded op of what does", who,
+                text);
+    else if (!s->node)
+        tg_fail(TG_ERR_ARGUMENT, "%s: the loss, %s, is a leaf, which no op made", who, text);
+    else if (tg_tape_node(s->node->id) != s->node)
+        tg_fail(TG_ERR_TAPE, "%s: the loss, %s, was recorded on another tape than the current one", who, text);
+    else
+        return s;
+    return NULL;
+}

@@ -76,6 +76,10 @@ static inline tg_callback_outer tg_callback_enter(tg_tape *tape) {
 tg_status tg_callback_failed(tg_tape *tape, tg_status status, const char *who);
 void tg_tape_put_back(tg_tape *tape); /* makes it current */
 
+/* The slot of a loss whose graph is walked to look on: one number, made by a recorded op of the current tape, that requires a gradient. NULL
+ * with the error raised in the name of `who`. */
+tg_slot *tg_slot_of_loss(const tg_tensor *loss, const char *who);
+
 /* The slot of the tensor that a callback returned; NULL with the error raised in the name of `who`. */
 tg_slot *tg_callback_result(const tg_tensor *y, const char *who);
 

@@ -1,4 +1,4 @@
-/* What both ways to grade share: the loss, the walk in which each contribution is heard alone, and sentences. */
+/* What both ways to grade share: the walk in which each contribution is heard alone, and sentences. */
 #include "autograd/check/grading.h"
 #include "core/work.h"
 
@@ -8,22 +8,6 @@
 
 /* ---- beginning and end ---- */
 
-static tg_status read_loss(tg_grading *g, tg_tensor *loss) {
-    char text[160];
-    tg_slot *s = g->loss = tg_slot_of_argument(loss, g->who, "the loss", -1);
-    if (!s) return tg_error_status();
-    tg_describe(loss, text, sizeof text);
-    if (s->a.numel != 1) return tg_fail(TG_ERR_ARGUMENT, "%s: the loss, %s, is not one number", g->who, text);
-    if (!s->requires_grad || !s->node)
-        return tg_fail(TG_ERR_ARGUMENT,
-                       "%s: the loss, %s, was made by no recorded op of what requires a gradient", g->who,
-                       text);
-    if (tg_tape_node(s->node->id) != s->node)
-        return tg_fail(TG_ERR_TAPE, "%s: the loss, %s, was recorded on another tape than the current one",
-                       g->who, text);
-    return TG_OK;
-}
-
 bool tg_grading_begin(tg_grading *g, const char *who, tg_tensor *loss, tg_grade_report *r) {
     *r = (tg_grade_report){.index = -1, .node = -1, .element = -1, .factor = NAN};
     g->who = who, g->r = r, g->outside = tg_rule_running;
@@ -31,7 +15,7 @@ bool tg_grading_begin(tg_grading *g, const char *who, tg_tensor *loss, tg_grade_
         snprintf(r->message, sizeof r->message, "%s", tg_error_message());
         return false;
     }
-    return tg_may_do(who) && tg_tape_get() && read_loss(g, loss) == TG_OK;
+    return tg_may_do(who) && tg_tape_get() && (g->loss = tg_slot_of_loss(loss, who)) != NULL;
 }
 
 bool tg_grading_end(tg_grading *g) {

@@ -4,6 +4,7 @@
 
 #include "autograd/blame/blame.h"
 #include "autograd/check/grade.h"
+#include "autograd/tape_private.h"
 #include "autograd/walk.h"
 #include "core/kernels/look.h"
 

@@ -116,10 +116,10 @@ static void cut_kernels(cutter *u, int64_t begin, int64_t end, int64_t at) {
     const tg_recording *rec = &u->p->rec;
     u->first = begin;
     for (int64_t c = begin; c < end; c++) u->sign[c - begin] = signature(rec, &rec->call[c]);
-    for (int64_t c = begin, next; c < end; c = next) {
-        int dtype = dtype_of(rec, &rec->call[c]);
+    int dtype = dtype_of(rec, &rec->call[begin]), after = dtype;
+    for (int64_t c = begin, next; c < end; c = next, dtype = after) {
         next = c + 1;
-        while (next < end && dtype_of(rec, &rec->call[next]) == dtype) next++;
+        while (next < end && (after = dtype_of(rec, &rec->call[next])) == dtype) next++;
         if (dtype >= 0 && kernels_in(rec, c, next) >= LEAST)
             at = cut(u, c, next, at, dtype);
         else

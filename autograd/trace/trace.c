@@ -88,21 +88,11 @@ static tg_status find_loss(tg_trace *t) {
 
 static tg_status check_loss(tg_trace *t, tg_tensor *loss) {
     char text[160];
-    tg_slot *s = t->loss = tg_slot_of_argument(loss, t->who, "the loss", -1);
+    const tg_slot *s = t->loss = tg_slot_of_loss(loss, t->who);
     if (!s) return tg_error_status();
-    tg_describe(loss, text, sizeof text);
-    if (s->a.numel != 1) return tg_fail(TG_ERR_ARGUMENT, "%s: the loss, %s, is not one number", t->who, text);
-    if (!s->requires_grad)
-        return tg_fail(TG_ERR_ARGUMENT,
-                       "%s: the loss, %s, requires no gradient: nothing it was computed from does", t->who,
-                       text);
-    if (!s->node)
-        return tg_fail(TG_ERR_ARGUMENT, "%s: the loss, %s, is a leaf, which no op made", t->who, text);
-    if (tg_tape_node(s->node->id) != s->node)
-        return tg_fail(TG_ERR_TAPE, "%s: the loss, %s, was recorded on another tape than the current one",
-                       t->who, text);
     if (s->node->id < t->first)
-        return tg_fail(TG_ERR_TAPE, "%s: the loss, %s, was recorded before the mark", t->who, text);
+        return tg_fail(TG_ERR_TAPE, "%s: the loss, %s, was recorded before the mark", t->who,
+                       tg_describe(loss, text, sizeof text));
     return TG_OK;
 }
 

@@ -1,11 +1,9 @@
 /* Groups that are compiled: the bits of the eager step, and blocks where there is no compiler or no folder of the user's own. */
 #define _XOPEN_SOURCE 700 /* tests/cache_folder.h */
-#include "tests/autograd/helpers.h"
-#include "tests/cache_folder.h"
+#include "tests/autograd/plan/compiled.h"
 
 #include <dirent.h>
 #include <math.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,19 +72,6 @@ static tg_tensor *numbers(tg_dtype dtype, int64_t n) {
     tg_tensor *t = tg_set_requires_grad(tg_randn(dtype, n), true);
     if (dtype == TG_F32) memcpy(tg_data_mut(t), (const float[]){NAN, INFINITY, -INFINITY, -0.0f, 1e-40f}, 20);
     return t;
-}
-
-static tg_tensor *copy(const tg_tensor *t) {
-    return tg_set_requires_grad(tg_contiguous(tg_mul_scalar(tg_detach((tg_tensor *)(uintptr_t)t), 1)), true);
-}
-
-/* To the bit; one NaN is as good as another. */
-static void expect_same(tg_tensor *a, tg_tensor *b) {
-    for (int64_t i = 0; i < tg_numel(a); i++) {
-        double v = tg_get(a, i), w = tg_get(b, i);
-        ck_assert_msg(memcmp(&v, &w, sizeof v) == 0 || (v != v && w != w), "element %d: %.17g and %.17g",
-                      (int)i, v, w);
-    }
 }
 
 /* Five runs, each held to the eager step. */
@@ -350,23 +335,9 @@ START_TEST(test_a_group_of_many_values_is_split) {
 }
 END_TEST
 
-static void *run_shared(void *plan) {
-    for (int i = 0; i < 20; i++) {
-        tg_mark before = tg_tape_mark();
-        tg_tensor *in[2] = {tg_randn(TG_F32, N), tg_randn(TG_F32, N)};
-        expect_same(tg_plan_run_with(plan, 2, in), step(in, NULL));
-        tg_tape_rewind(before);
-    }
-    return NULL;
-}
-
 START_TEST(test_threads_share_compiled_groups) {
-    enum { THREADS = 4 };
-    pthread_t thread[THREADS];
     tg_plan *plan = tg_plan_new(step, NULL, .compile = true, .shared = true);
-    run_shared(plan);
-    for (int i = 0; i < THREADS; i++) ck_assert_int_eq(pthread_create(&thread[i], NULL, run_shared, plan), 0);
-    for (int i = 0; i < THREADS; i++) pthread_join(thread[i], NULL);
+    share(plan, step, N);
     ck_assert_int_gt(tg_plan_stats_of(plan).compiled, 0);
     tg_plan_free(plan);
 }
