@@ -112,7 +112,8 @@ static void shape_bucket(const tg_dist_object *d, tg_bucket *b) {
     b->stride = up(b->head + (size_t)b->chunk * tg_dtype_size(b->dtype), 64);
 }
 
-/* Puts the parameters in buckets, in their order; one of each dtype is open at a time. With `d->bucket` NULL they are only
+/* Puts the parameters in buckets, in their order; one of each dtype is open at a time. A parameter that would make it too large
+ * begins another, so that those before a large one do not wait for it. With `d->bucket` NULL they are only
  * counted. */
 static int fill_buckets(tg_dist_object *d) {
     int buckets = 1, open[2] = {-1, -1};
@@ -121,8 +122,9 @@ static int fill_buckets(tg_dist_object *d) {
         tg_tensor *p = d->ear[d->order[k]].param;
         const tg_dtype dtype = tg_dtype_of(p);
         const int which = dtype == TG_F64;
-        if (open[which] < 0 || bytes[which] >= d->o.bucket) open[which] = buckets++, bytes[which] = 0;
-        bytes[which] += tg_numel(p) * (int64_t)tg_dtype_size(dtype);
+        const int64_t size = tg_numel(p) * (int64_t)tg_dtype_size(dtype);
+        if (open[which] < 0 || bytes[which] > d->o.bucket - size) open[which] = buckets++, bytes[which] = 0;
+        bytes[which] += size;
         if (!d->bucket) continue;
         tg_bucket *b = &d->bucket[open[which]];
         b->dtype = dtype;

@@ -69,20 +69,29 @@ void tg_dist_release(const tg_dist_object *d, void *p, size_t bytes) {
 
 /* ---- messages ---- */
 
-/* A multiplication for each eight bytes, and four of them at a time. */
+/* Fletcher's checksum of 64-bit words in eight lanes, so that it costs little beside a copy: sums of the words, and sums of
+ * these sums, which see the order. The lanes are mixed at the end. */
+enum { LANES = 8 };
+
+static void take_words(uint64_t *sum, uint64_t *sums, const char *p) {
+    uint64_t word[LANES];
+    memcpy(word, p, sizeof word);
+    for (int i = 0; i < LANES; i++) sum[i] += word[i], sums[i] += sum[i];
+}
+
 uint64_t tg_dist_mix(uint64_t h, const void *data, size_t bytes) {
     static const uint64_t prime = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t sum[LANES], sums[LANES] = {0};
+    char rest[sizeof sum] = {0};
     const char *p = data;
-    uint64_t lane[4] = {h, h ^ prime, h + bytes, ~h}, word[4];
-    for (; bytes >= sizeof word; bytes -= sizeof word, p += sizeof word) {
-        memcpy(word, p, sizeof word);
-        for (int i = 0; i < 4; i++) lane[i] = (lane[i] ^ word[i]) * prime, lane[i] ^= lane[i] >> 29;
+    for (int i = 0; i < LANES; i++) sum[i] = h + bytes;
+    for (; bytes >= sizeof rest; bytes -= sizeof rest, p += sizeof rest) take_words(sum, sums, p);
+    memcpy(rest, p, bytes);
+    take_words(sum, sums, rest);
+    for (int i = 0; i < LANES; i++) {
+        h = (h ^ sum[i]) * prime, h ^= h >> 32;
+        h = (h ^ sums[i]) * prime, h ^= h >> 32;
     }
-    memset(word, 0, sizeof word);
-    memcpy(word, p, bytes);
-    for (int i = 0; i < 4; i++) lane[i] = (lane[i] ^ word[i]) * prime, lane[i] ^= lane[i] >> 31;
-    h = lane[0];
-    for (int i = 1; i < 4; i++) h = (h ^ lane[i]) * prime, h ^= h >> 32;
     return h;
 }
 
@@ -267,7 +276,7 @@ static tg_status fill(tg_dist_object *d, tg_model *model) {
     d->model = model;
     d->rank = d->t->rank, d->size = d->t->size;
     d->shards = (int)d->o.shards;
-    if (d->o.bucket == 0) d->o.bucket = d->size < 16 ? 1 << 18 : (int64_t)d->size << 14;
+    if (d->o.bucket == 0) d->o.bucket = d->size < 4 ? 1 << 16 : (int64_t)d->size << 14;
     d->parameters = -1;
     d->who = "tg_dist_begin";
     if (d->shards < d->size)

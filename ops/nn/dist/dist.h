@@ -37,8 +37,8 @@
  *
  * ---- how it travels ----
  *
- * Gradients are put in *buckets* of about .bucket bytes, in the order in which the backward walk completes them: the last
- * layer's first. That order is seen in the first step, and is that of rank 0. While the walk of a rank's last shard goes on, a
+ * Gradients are put in *buckets* of .bucket bytes at most, or of one larger parameter, in the order in which the backward walk
+ * completes them: the last layer's first. That order is seen in the first step, and is that of rank 0. While the walk of a rank's last shard goes on, a
  * bucket that is full is cut in R chunks; chunk r goes to rank r from all others, is added up there, and goes back to all
  * (reduce-scatter, then all-gather). So a rank sends and receives, with G bytes of gradients,
  *     bytes = 2 (R - 1) / R G       in 2 (R - 1) messages a bucket
@@ -87,7 +87,7 @@ extern "C" {
 typedef struct tg_dist_begin_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
     int64_t shards;               /* S, at least as many as there are processes; 4 when left out */
-    int64_t bucket;               /* bytes; the larger of 256 KiB and 16 KiB a process when left out */
+    int64_t bucket;               /* bytes; the larger of 64 KiB and 16 KiB a process when left out */
     double timeout; /* seconds without any message, after which a rank counts as lost; 60 when left out */
     bool thread;    /* messages go on by a thread of the library's, beside the walk's own calls */
     const void *communicator; /* an MPI_Comm * of a program that has called MPI_Init_thread, of which a duplicate is used; NULL:
