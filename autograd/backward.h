@@ -64,12 +64,14 @@ TG_API tg_status tg_grad_with(int n_out, tg_tensor *const *out, int n_in, tg_ten
  * must not change its argument in place. In a recorded walk what it computes is recorded too.
  *     static tg_tensor *clipped(tg_tensor *grad, void *user) { return tg_clamp(grad, -1, 1); }
  *     tg_register_hook(h, clipped, NULL);
- * A tensor may have several; each is given what the one registered before it returned. They go with the tensor, or with
- * tg_remove_hooks, which a hook may call ("run once"): those removed run no more, and one registered by a hook waits for
- * the next walk. Errors: TG_ERR_TAPE when t requires no gradient; a hook that fails fails the walk. What a hook may do to
+ * A tensor may have several; each is given what the one registered before it returned. They go with the tensor, with
+ * tg_remove_hooks, or one by one with tg_remove_hook, the first that was registered with this function and user, if it
+ * is there; a hook may call both ("run once"): those removed run no more, and one registered by a hook waits for the next
+ * walk. Errors: TG_ERR_TAPE when t requires no gradient; a hook that fails fails the walk. What a hook may do to
  * the tape: tg_callback, autograd/tape.h. As torch.Tensor.register_hook. */
 typedef tg_tensor *(*tg_hook)(tg_tensor *grad, void *user);
 TG_API tg_status tg_register_hook(tg_tensor *t, tg_hook hook, void *user);
+TG_API tg_status tg_remove_hook(tg_tensor *t, tg_hook hook, void *user);
 TG_API tg_status tg_remove_hooks(tg_tensor *t);
 
 #ifdef __cplusplus

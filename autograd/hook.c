@@ -14,7 +14,7 @@ tg_status tg_register_hook(tg_tensor *t, tg_hook hook, void *user) {
                        tg_describe(t, text, sizeof text));
     tg_hooked *h = tg_slot_extras(s) ? tg_sys_alloc(sizeof *h) : NULL;
     if (!h) return tg_fail_memory(sizeof *h);
-    *h = (tg_hooked){hook, user, NULL};
+    *h = (tg_hooked){hook, user, ++s->extras->hooks_made, NULL};
     tg_hooked **last = &s->extras->hooks;
     while (*last) last = &(*last)->next;
     *last = h;
@@ -26,6 +26,20 @@ tg_status tg_remove_hooks(tg_tensor *t) {
     if (!s) return tg_error_status();
     if (!tg_may_do("tg_remove_hooks")) return tg_error_status();
     tg_slot_drop_hooks(s);
+    return TG_OK;
+}
+
+tg_status tg_remove_hook(tg_tensor *t, tg_hook hook, void *user) {
+    tg_slot *s = tg_slot_of(t, "tg_remove_hook");
+    if (!s) return tg_error_status();
+    if (!tg_may_do("tg_remove_hook")) return tg_error_status();
+    if (!s->extras) return TG_OK;
+    for (tg_hooked **at = &s->extras->hooks, *h; (h = *at); at = &h->next) {
+        if (h->hook != hook || h->user != user) continue;
+        *at = h->next;
+        tg_sys_free(h, sizeof *h);
+        break;
+    }
     return TG_OK;
 }
 
@@ -65,21 +79,22 @@ static tg_status run_on_value(const tg_hooked *h, const tg_slot *s, tg_adjoint *
     return tg_error_status();
 }
 
-/* The hook after h, which has run. h is looked up again, because it may have removed itself and the others. */
-static const tg_hooked *after(const tg_slot *s, const tg_hooked *h) {
-    const tg_hooked *now = tg_slot_hooks(s);
-    while (now && now != h) now = now->next;
-    return now ? now->next : NULL;
+/* The hook after the one of this number, which may have removed itself and others. */
+static const tg_hooked *after(const tg_slot *s, int64_t number) {
+    const tg_hooked *h = tg_slot_hooks(s);
+    while (h && h->number <= number) h = h->next;
+    return h;
 }
 
 /* Runs the hooks that there are now; those that hooks register wait for the next walk. */
 tg_status tg_hooks_run(const tg_walk *w, tg_slot *s, tg_adjoint *a) {
     const tg_tensor *t = tg_handle(s);
-    int64_t left = 0;
     if (w->mode.again) return TG_OK; /* they may do anything, and have done it */
     a->finite = false;
-    for (const tg_hooked *h = tg_slot_hooks(s); h; h = h->next) left++;
-    for (const tg_hooked *h = tg_slot_hooks(s); h && left > 0; h = after(s, h), left--) {
+    const int64_t last = s->extras->hooks_made;
+    int64_t number = 0;
+    for (const tg_hooked *h; (h = after(s, number)) && h->number <= last;) {
+        number = h->number;
         tg_status status = w->mode.record ? run_on_handle(h, s, a) : run_on_value(h, s, a);
         if (status != TG_OK) return status;
         if (!tg_slot_of(t, "hook")) return tg_error_status(); /* it freed the tensor */

@@ -79,7 +79,7 @@ static void kept_put(tg_slot *s);
 tg_extras *tg_slot_extras(tg_slot *s) {
     if (s->extras) return s->extras;
     if (!(s->extras = tg_sys_alloc(sizeof *s->extras))) return tg_fail_memory(sizeof *s->extras), NULL;
-    return *s->extras = (tg_extras){NULL, NULL}, s->extras;
+    return *s->extras = (tg_extras){0}, s->extras;
 }
 
 void tg_slot_drop_hooks(tg_slot *s) {

@@ -19,12 +19,14 @@ struct tg_node;
 typedef struct tg_hooked { /* a function that sees a tensor's gradient */
     tg_tensor *(*hook)(tg_tensor *grad, void *user);
     void *user;
+    int64_t number; /* counts those that the tensor has had */
     struct tg_hooked *next;
 } tg_hooked;
 
 typedef struct tg_extras { /* what few tensors have */
     const char *name;      /* NULL: none */
     tg_hooked *hooks;      /* autograd's, in a chain through `next` */
+    int64_t hooks_made;
 } tg_extras;
 
 /* What kept the history of a tensor from reaching it, for whoever asks why it has no gradient. */

@@ -129,7 +129,7 @@ static tg_extras *name_of(tg_program *p, const tg_memory *m) {
     const char *name = s ? tg_slot_name(s) : NULL;
     size_t n = name ? strlen(name) + 1 : 0;
     tg_extras *e = name ? tg_arena_alloc(&p->arena, sizeof *e + n) : NULL;
-    if (e) *e = (tg_extras){memcpy(e + 1, name, n), NULL};
+    if (e) *e = (tg_extras){.name = memcpy(e + 1, name, n)};
     return e;
 }
 

@@ -84,6 +84,35 @@ START_TEST(test_what_it_returns_goes_on) {
 }
 END_TEST
 
+static tg_tensor *once(tg_tensor *grad, void *user) {
+    tg_remove_hook(user, once, user);
+    return look(grad, NULL);
+}
+
+/* One that removes itself stops nobody after it; what is not there is not missed. */
+START_TEST(test_removed_one_by_one) {
+    double ten = 10, half = 0.5;
+    graph g = record();
+    ck_assert_int_eq(tg_remove_hook(g.y, look, NULL), TG_OK);
+    tg_register_hook(g.y, scale, &ten);
+    tg_register_hook(g.y, once, g.y);
+    tg_register_hook(g.y, scale, &half);
+    tg_register_hook(g.y, look, NULL);
+    tg_tensor *d;
+    tg_grad(1, &g.z, 1, &g.x, &d, .retain = true);
+    expect_value(d, 160);
+    ck_assert_int_eq(n_seen, 2);
+    ck_assert_double_eq(seen[0], 80);
+    ck_assert_double_eq(seen[1], 40);
+    ck_assert_int_eq(tg_remove_hook(g.y, scale, &g), TG_OK); /* another `user` */
+    ck_assert_int_eq(tg_remove_hook(g.y, scale, &ten), TG_OK);
+    ck_assert_int_eq(tg_remove_hook(g.y, look, NULL), TG_OK);
+    tg_grad(1, &g.z, 1, &g.x, &d);
+    expect_value(d, 16);
+    ck_assert_int_eq(n_seen, 2);
+}
+END_TEST
+
 /* In a recorded walk the work of the hook is recorded: 10 * 2 y * 2 x = 40 x^3, whose slope is 120 x^2. */
 START_TEST(test_recorded) {
     double ten = 10;
@@ -170,6 +199,7 @@ TCase *tcase_hook(void) {
     tcase_add_test(tc, test_sees_results_then_leaves);
     tcase_add_test(tc, test_sees_the_sum);
     tcase_add_test(tc, test_what_it_returns_goes_on);
+    tcase_add_test(tc, test_removed_one_by_one);
     tcase_add_test(tc, test_recorded);
     tcase_add_loop_test(tc, test_errors, 0, 2);
     tcase_add_test(tc, test_once_around_checkpoints);

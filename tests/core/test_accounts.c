@@ -397,7 +397,7 @@ START_TEST(what_hangs_on_a_tensor) {
         }
         for (int i = 0; i < 5; i++) {
             tg_hooked *h = tg_sys_alloc(sizeof *h);
-            *h = (tg_hooked){no_hook, NULL, tg_slot_hooks(s)};
+            *h = (tg_hooked){.hook = no_hook, .next = tg_slot_hooks(s)};
             tg_slot_extras(s)->hooks = h;
         }
         s->grad = g;

@@ -61,14 +61,20 @@ static tg_tensor *removes(tg_tensor *grad, void *user) {
     return NULL;
 }
 
+static tg_tensor *removes_itself(tg_tensor *grad, void *user) {
+    (void)grad;
+    tg_remove_hook(user, removes_itself, user);
+    return NULL;
+}
+
 void step_hook(run *r) {
-    static const tg_hook hooks[] = {looks,           returns_it, copies, rewinds,
-                                    rewinds_too_far, frees,      walks,  removes};
+    static const tg_hook hooks[] = {looks, returns_it, copies,  rewinds,       rewinds_too_far,
+                                    frees, walks,      removes, removes_itself};
     static tg_mark marks[64];
     tg_tensor *t = any_value(r);
     tg_hook hook = hooks[below(r, COUNT(hooks))];
     tg_mark *mark = &marks[below(r, COUNT(marks))];
     *mark = tg_tape_mark();
     if (!tg_requires_grad(t)) return;
-    tg_register_hook(t, hook, hook == removes ? (void *)t : (void *)mark);
+    tg_register_hook(t, hook, hook == removes || hook == removes_itself ? (void *)t : (void *)mark);
 }

@@ -105,8 +105,7 @@ typedef struct tg_dist_begin_opts {
 TG_API tg_dist *tg_dist_begin_with(tg_model *model, tg_dist_begin_opts opts);
 
 /* Waits until all ranks have come here, and frees d; NULL is ignored. While an error is pending, and after a failure, it
- * waits for nobody, and tells the others. It removes the hooks of the model's parameters (tg_remove_hooks), among them those
- * of the program. TG_ERR_PEER where another rank does not come. */
+ * waits for nobody, and tells the others. TG_ERR_PEER where another rank does not come. */
 TG_API tg_status tg_dist_end(tg_dist *d);
 
 /* This process's number, how many there are, and the number of shards. Of NULL: 0, 1 and 0, so that a loader that is made with

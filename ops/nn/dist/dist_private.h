@@ -113,6 +113,7 @@ typedef struct tg_dist_object {
     uint64_t hash;
     int64_t calls;    /* of collect.c so far */
     tg_dist_ear *ear; /* [parameters], by number */
+    tg_hook hook;     /* of each of them */
     int *order;       /* [parameters] numbers in the order of the first walk, of which `ordered` are there */
     int ordered;
     int64_t scalars;

@@ -184,6 +184,7 @@ bool tg_dist_know(tg_dist_object *d, tg_hook hook) {
     d->order = (int *)(void *)(d->saved + d->saved_bytes);
     d->parameters = trained(d, d->ear);
     d->ordered = 0;
+    d->hook = hook;
     for (int i = 0; i < d->parameters; i++) {
         d->ear[i].d = d;
         if (tg_register_hook(d->ear[i].param, hook, &d->ear[i]) != TG_OK) return false;
@@ -194,7 +195,7 @@ bool tg_dist_know(tg_dist_object *d, tg_hook hook) {
 void tg_dist_forget(tg_dist_object *d) {
     tg_dist_drop_layout(d);
     for (int i = 0; i < d->parameters; i++)
-        if (tg_is_alive(d->ear[i].param)) tg_remove_hooks(d->ear[i].param);
+        if (tg_is_alive(d->ear[i].param)) tg_remove_hook(d->ear[i].param, d->hook, &d->ear[i]);
     if (d->ear) tg_dealloc(d->ear, d->known_bytes);
     d->ear = NULL, d->order = NULL, d->scalar = NULL, d->saved = NULL;
     d->parameters = -1;

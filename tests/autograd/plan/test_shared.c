@@ -81,23 +81,31 @@ enum { THREADS = 8, RUNS = 200, SHAPES = 3 };
 typedef struct worker {
     pthread_t thread;
     net *net;
-    int number, different;
+    int number, runs, different;
     char error[256];
 } worker;
+
+/* A thread that stops in the middle of recording leaves the others to run eagerly, so that a number of runs is not enough. */
+static bool has_enough(const tg_plan *plan) {
+    const tg_plan_stats s = tg_plan_stats_of(plan);
+    return s.recorded >= 2 * SHAPES && s.replayed >= THREADS * RUNS / 4;
+}
 
 static void *work(void *of) {
     worker *w = of;
     tg_set_num_threads(1);
     tg_seed((uint64_t)w->number);
     tg_set_grad_enabled(w->number % 4 != 3);
-    for (int i = 0; i < RUNS; i++)
+    for (int i = 0; i < RUNS || (i < 500 * RUNS && !has_enough(w->net->plan)); i++, w->runs++)
         w->different += !run_both(w->net, 1 + (i / w->net->burst + w->number) % SHAPES, i);
     snprintf(w->error, sizeof w->error, "%s", tg_error_status() == TG_OK ? "" : tg_error_message());
     return NULL;
 }
 
-static void run_workers(net *n) {
+/* The number of runs. */
+static int run_workers(net *n) {
     worker w[THREADS];
+    int runs = 0;
     for (int i = 0; i < THREADS; i++) {
         w[i] = (worker){.net = n, .number = i};
         ck_assert_int_eq(pthread_create(&w[i].thread, NULL, work, &w[i]), 0);
@@ -106,19 +114,20 @@ static void run_workers(net *n) {
     for (int i = 0; i < THREADS; i++) {
         pthread_join(w[i].thread, NULL);
         ck_assert_msg(!w[i].different, "thread %d: %d runs differ. %s", i, w[i].different, w[i].error);
+        runs += w[i].runs;
     }
+    return runs;
 }
 
 START_TEST(test_many_threads_have_the_bits_of_the_step) {
     net n = net_make();
     n.burst = _i ? 20 : 1;
     n.plan = tg_plan_new(forward, &n, .shared = true, .recordings = _i ? 3 : 0); /* 3: some go while they run */
-    run_workers(&n);
+    const int runs = run_workers(&n);
     tg_plan_stats s = tg_plan_stats_of(n.plan);
-    ck_assert_int_eq(s.eager + s.replayed, THREADS * RUNS);
+    ck_assert_int_eq(s.eager + s.replayed, runs);
+    ck_assert(has_enough(n.plan));
     if (_i == 0) ck_assert_int_eq(s.recorded, 2 * SHAPES);
-    ck_assert_int_gt(s.replayed, _i ? 0 : THREADS * RUNS / 4);
-    ck_assert_int_ge(s.copies, 1);
     ck_assert_int_le(s.copies, THREADS);
     net_end(&n);
 }

@@ -202,6 +202,32 @@ START_TEST(without_a_loader_each_shard_draws_its_own) {
 }
 END_TEST
 
+static tg_tensor *counts(tg_tensor *grad, void *user) {
+    (void)grad;
+    ++*(int *)user;
+    return NULL;
+}
+
+/* One of the program's, and one that it takes away itself with those of the library. */
+START_TEST(hooks_of_the_program_stay) {
+    tg_model *m = tg_model_new(1);
+    tg_dist *d = tg_dist_begin(m, .transport = lone());
+    int n = 0;
+    bool given;
+    drawn(m, NULL, &given);
+    tg_tensor *w = tg_model_find(m, "fc1.weight");
+    tg_register_hook(w, counts, &n);
+    ck_assert(tg_dist_gradients(d, NULL, drawn, &given, NULL));
+    ck_assert_int_eq(n, 4);
+    tg_remove_hooks(tg_model_find(m, "fc1.bias"));
+    tg_dist_end(d);
+    tg_zero_grad(w);
+    tg_backward(tg_sum(w));
+    ck_assert_int_eq(n, 5);
+    tg_model_free(m);
+}
+END_TEST
+
 /* What tg_fit does not do with .dist; and that it trains. */
 START_TEST(fits_are_shared) {
     tg_model *m = tg_model_new(1);
@@ -389,6 +415,7 @@ TCase *tcase_dist(void) {
     tcase_add_test(t, buffers_are_means_of_shards);
     tcase_add_test(t, uneven_shards_are_weighted);
     tcase_add_test(t, without_a_loader_each_shard_draws_its_own);
+    tcase_add_test(t, hooks_of_the_program_stay);
     tcase_add_test(t, fits_are_shared);
     tcase_add_test(t, memory_that_is_not_there);
     tcase_add_test(t, differences_are_named);
