@@ -101,9 +101,9 @@ bool tg_program_make_parts(tg_program *p) {
     for (int64_t c = 0; c < rec->n_calls; c++) n += rec->call[c].maps;
     tg_strides *ones = tg_program_take(p, 1, sizeof *ones);
     p->kernel =
-        tg_program_take(p, n + 1, sizeof *p->kernel); /* one more, so that each can lie in one cache line */
-    p->extent = tg_program_take(p, n, sizeof *p->extent);
-    p->part = tg_program_take(p, rec->n_calls + 1, sizeof *p->part);
+        tg_program_room(p, n + 1, sizeof *p->kernel); /* one more, so that each can lie in one cache line */
+    p->extent = tg_program_room(p, n, sizeof *p->extent);
+    p->part = tg_program_room(p, rec->n_calls + 1, sizeof *p->part);
     if (!ones || !p->kernel || !p->extent || !p->part) return false;
     p->kernel = (tg_plan_kernel *)(((uintptr_t)p->kernel + TG_ALIGN - 1) / TG_ALIGN * TG_ALIGN);
     for (int k = 0; k < TG_MAX_OPERANDS; k++) ones->each[k] = 1;

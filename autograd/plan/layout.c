@@ -24,6 +24,7 @@ typedef struct placed { /* together in memory, since each piece looks at all tha
     size_t offset, end;
     int64_t first, last;
 } placed;
+_Static_assert(sizeof(piece) <= sizeof(placed), "pieces are sorted where they are placed later");
 
 /* The header of a buffer, and the elements. */
 static size_t room_of(const tg_memory *m) {
@@ -219,19 +220,17 @@ static size_t place_small(const piece *p, int64_t n, int64_t calls, size_t base,
 
 /* ---- all ---- */
 
-static int small_first(const void *a, const void *b) {
-    const piece *x = a, *y = b;
-    bool s = x->room < SMALL, t = y->room < SMALL;
-    if (s != t) return s ? -1 : 1;
-    if (!s) return larger_first(a, b);
-    if (x->first != y->first) return x->first < y->first ? -1 : 1;
-    return x->m < y->m ? -1 : x->m > y->m;
-}
-
-static bool is_in_order(const piece *p, int64_t n) {
-    for (int64_t i = 1; i < n; i++)
-        if (small_first(&p[i - 1], &p[i]) > 0) return false;
-    return true;
+/* Small pieces to the front, in the order in which calls make them (a counting sort: there may be as many as calls); returns how
+ * many there are. */
+static int64_t small_to_front(piece *p, int64_t n, int64_t calls, piece *spare, int64_t *of_calls) {
+    int64_t small = 0, large = 0;
+    memset(of_calls, 0, (size_t)(calls + 2) * sizeof *of_calls);
+    for (int64_t i = 0; i < n; i++)
+        if (p[i].room < SMALL) of_calls[p[i].first + 1]++, small++;
+    for (int64_t c = 0; c <= calls; c++) of_calls[c + 1] += of_calls[c];
+    for (int64_t i = 0; i < n; i++) spare[p[i].room < SMALL ? of_calls[p[i].first]++ : small + large++] = p[i];
+    memcpy(p, spare, (size_t)n * sizeof *p);
+    return small;
 }
 
 /* Of many pieces, what takes long is only done where the short way wastes a twentieth. */
@@ -254,10 +253,9 @@ bool tg_layout_memory(tg_recording *rec, size_t *bytes, size_t *lower_bound) {
     if (!p) return false;
     placed *at = (placed *)(void *)(p + pieces);
     int64_t *of_pieces = (int64_t *)(void *)(at + pieces), *of_calls = of_pieces + pieces;
-    int64_t n = collect(rec, p), small = 0;
+    const int64_t n = collect(rec, p);
     *lower_bound = most_alive(p, n, rec->n_calls, of_calls);
-    if (!is_in_order(p, n)) qsort(p, (size_t)n, sizeof *p, small_first);
-    while (small < n && p[small].room < SMALL) small++;
+    int64_t small = small_to_front(p, n, rec->n_calls, (piece *)(void *)at, of_calls);
     if (small < MANY) small = 0;
     *bytes = place_large(p + small, n - small, rec, at, of_calls, of_pieces, *lower_bound);
     *bytes = place_small(p, small, rec->n_calls, *bytes, of_calls, of_pieces);

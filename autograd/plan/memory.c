@@ -5,9 +5,12 @@
 
 /* ---- lists that grow; when there is no memory the recording is lost, and the run goes on ---- */
 
+/* Four times as long each time: what is copied, and touched for the first time, is a third of what there is in the end. */
 bool tg_recorder_grow(tg_recorder *r, void **list, int64_t *cap, int64_t used, int64_t more, size_t size) {
     if (r->lost) return false;
-    if (used + more > *cap && !tg_grow(list, cap, used, used + more, size)) r->lost = true;
+    if (used + more <= *cap) return true;
+    const int64_t need = used + more > 4 * *cap ? used + more : 4 * *cap;
+    if (!tg_grow(list, cap, used, need, size)) r->lost = true;
     return !r->lost;
 }
 tg_status tg_recorder_refuse(const char *who, const char *why, const tg_tensor *t) {
@@ -18,19 +21,6 @@ tg_status tg_recorder_refuse(const char *who, const char *why, const tg_tensor *
 
 /* ---- memory, by its buffer ---- */
 
-/* The buffers of a run have serials that follow each other, and so lie side by side here, every second place free for others.
- * Memory of somebody else's has none. */
-static uint64_t place_of(const tg_buffer *b, uint64_t serial) {
-    return serial ? 2 * serial : ((uintptr_t)b >> 3) * UINT64_C(0x9E3779B97F4A7C15) >> 20;
-}
-
-static int64_t *probe(const tg_recording *rec, const tg_buffer *b, uint64_t serial) {
-    for (uint64_t i = place_of(b, serial);; i++) {
-        int64_t *at = &rec->hash[i & (uint64_t)(rec->cap_hash - 1)];
-        if (*at < 0 || (rec->memory[*at].buffer == b && rec->memory[*at].serial == serial)) return at;
-    }
-}
-
 static bool rehash(tg_recorder *r) {
     tg_recording *rec = r->rec;
     int64_t cap = rec->cap_hash ? 2 * rec->cap_hash : 64;
@@ -40,7 +30,7 @@ static bool rehash(tg_recorder *r) {
     tg_sys_free(rec->hash, (size_t)rec->cap_hash * sizeof *hash);
     rec->hash = hash, rec->cap_hash = cap;
     for (int64_t i = 0; i < rec->n_memories; i++)
-        *probe(rec, rec->memory[i].buffer, rec->memory[i].serial) = i;
+        *tg_recording_probe(rec, rec->memory[i].buffer, rec->memory[i].serial) = i;
     return true;
 }
 
@@ -54,10 +44,6 @@ void tg_recorder_make_room(tg_recorder *r, const tg_recording *like) {
     while (rec->cap_hash < like->cap_hash && rehash(r)) continue;
 }
 
-int tg_recorder_find_buffer(const tg_recorder *r, const tg_buffer *b) {
-    return r->rec->cap_hash && b ? (int)*probe(r->rec, b, b->serial) : -1;
-}
-
 tg_memory *tg_recorder_add_memory(tg_recorder *r, const tg_array *a, tg_memory_kind kind) {
     tg_recording *rec = r->rec;
     if (2 * (rec->n_memories + 1) > rec->cap_hash && !rehash(r)) return NULL;
@@ -69,8 +55,8 @@ tg_memory *tg_recorder_add_memory(tg_recorder *r, const tg_array *a, tg_memory_k
                      .serial = a->buffer ? a->buffer->serial : 0,
                      .first = rec->n_calls,
                      .last = rec->n_calls};
-    if (a->buffer) m->base = tg_buffer_start(a->buffer, &m->bytes);
-    *probe(rec, m->buffer, m->serial) = rec->n_memories++;
+    if (a->buffer) m->origin = m->base = tg_buffer_start(a->buffer, &m->bytes);
+    *tg_recording_probe(rec, m->buffer, m->serial) = rec->n_memories++;
     return m;
 }
 
@@ -180,13 +166,6 @@ void tg_operand_set(tg_recorder *r, tg_operand *o, const tg_array *a, int memory
     o->a = layout_of(r, a);
 }
 
-/* Where an array's elements lie in its memory while the run goes on. */
-const char *tg_memory_origin(const tg_memory *m) {
-    size_t bytes;
-    if (m->kind == TG_MEMORY_INPUT) return m->base;
-    return tg_buffer_start((tg_buffer *)(uintptr_t)m->buffer, &bytes);
-}
-
 /* Adds an operand: NULL for one that is absent; without data, one of which only the layout is known. */
 tg_status tg_recorder_operand(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_use how, const char *who) {
     tg_operand *o = add_operand(r);
@@ -197,10 +176,15 @@ tg_status tg_recorder_operand(tg_recorder *r, const tg_array *a, const tg_slot *
     tg_operand_set(r, o, a, memory);
     if (memory < 0) return TG_OK;
     tg_memory *m = &r->rec->memory[memory];
-    o->at = (const char *)a->data - tg_memory_origin(m);
+    o->at = (const char *)a->data - m->origin;
     m->last = r->rec->n_calls;
     m->shown = m->shown || m->given;
     return TG_OK;
+}
+
+void tg_recorder_layout(tg_recorder *r, const tg_array *a) {
+    tg_operand *o = add_operand(r);
+    if (o && a) tg_operand_set(r, o, a, TG_WITHOUT_MEMORY);
 }
 
 void tg_recording_free(tg_recording *rec) {

@@ -18,12 +18,13 @@ static void print_operand(FILE *file, const tg_program *p, const tg_operand *o) 
 }
 
 /* Operands [from, to) of the call, without those that are only there for their layouts. */
-static void print_operands(FILE *file, const tg_program *p, const tg_program_call *c, int from, int to) {
+static void print_operands(FILE *file, const tg_program *p, const tg_plan_call *c, int from, int to) {
+    const tg_operand *operand = &p->rec.operand[c->operand];
     const char *between = "";
     for (int i = from; i < to; i++) {
-        if (c->operand[i].memory < 0) continue;
+        if (operand[i].memory < 0) continue;
         fputs(between, file);
-        print_operand(file, p, &c->operand[i]);
+        print_operand(file, p, &operand[i]);
         between = " ";
     }
 }
@@ -34,27 +35,27 @@ static int first_written(const tg_plan_call *c) {
     return c->kind == TG_CALL_GRADIENT ? c->n_in + 2 * c->n_out : c->n;
 }
 
-static void print_changed(FILE *file, const tg_program *p, const tg_program_call *c) {
-    for (int i = 0; i < c->call->n; i++) {
-        if (!((c->call->makes | c->call->changes) >> i & 1)) continue;
+static void print_changed(FILE *file, const tg_program *p, const tg_plan_call *c) {
+    for (int i = 0; i < c->n; i++) {
+        if (!((c->makes | c->changes) >> i & 1)) continue;
         fputs(" -> ", file);
-        print_operand(file, p, &c->operand[i]);
+        print_operand(file, p, &p->rec.operand[c->operand + i]);
     }
 }
 
 static void print_call(FILE *file, const tg_program *p, int64_t i) {
     static const char *const of[] = {
         [TG_CALL_FORWARD] = "", [TG_CALL_GRADIENT] = " backward", [TG_CALL_WORK] = "", [TG_CALL_DECISION] = "?", [TG_CALL_STORE] = ": gradient"};
-    const tg_program_call *c = &p->call[i];
-    int written = first_written(c->call);
-    fprintf(file, "%4" PRId64 "  %s%s(", i, c->call->name, of[c->call->kind]);
+    const tg_plan_call *c = &p->rec.call[i];
+    int written = first_written(c);
+    fprintf(file, "%4" PRId64 "  %s%s(", i, c->name, of[c->kind]);
     print_operands(file, p, c, 0, written);
     fputs(")", file);
-    if (written < c->call->n) fputs(" -> ", file);
-    print_operands(file, p, c, written, c->call->n);
-    if (c->call->kind == TG_CALL_WORK) print_changed(file, p, c);
-    if (c->call->summed) fputs("   summed by the pass above", file);
-    if (c->call->file) fprintf(file, "   %s:%d", tg_base_name(c->call->file), c->call->line);
+    if (written < c->n) fputs(" -> ", file);
+    print_operands(file, p, c, written, c->n);
+    if (c->kind == TG_CALL_WORK) print_changed(file, p, c);
+    if (c->summed) fputs("   summed by the pass above", file);
+    if (c->file) fprintf(file, "   %s:%d", tg_base_name(c->file), c->line);
     fputc('\n', file);
 }
 

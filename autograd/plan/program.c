@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *tg_program_take(tg_program *p, int64_t n, size_t size) {
+void *tg_program_room(tg_program *p, int64_t n, size_t size) {
     size_t bytes;
-    void *at = tg_size_mul((size_t)n, size, &bytes) ? tg_arena_alloc(&p->arena, bytes + 1) : NULL;
-    return at ? memset(at, 0, bytes) : NULL;
+    return tg_size_mul((size_t)n, size, &bytes) ? tg_arena_alloc(&p->arena, bytes + 1) : NULL;
+}
+
+void *tg_program_take(tg_program *p, int64_t n, size_t size) {
+    void *at = tg_program_room(p, n, size);
+    return at ? memset(at, 0, (size_t)n * size) : NULL;
 }
 
 /* ---- which memory outlives the run ---- */
@@ -44,39 +48,55 @@ static void find_adopted(tg_recording *rec, int64_t call) {
     }
 }
 
-/* ---- pointers: to where each memory lies, by memory ---- */
+/* ---- pointers: to where each memory lies. Those into memory that stays where it is are set once; the others, by memory, are
+ * set in each run. ---- */
 
-typedef void each_pointer(tg_program *p, int memory, tg_patch patch);
+typedef bool each_pointer(tg_program *p, int memory, tg_patch patch);
 
-static void count_pointer(tg_program *p, int memory, tg_patch patch) {
-    (void)patch;
-    p->first_patch[memory + 2]++;
+/* The buffer over a piece of the arena says where its elements end. */
+static tg_buffer *buffer_over(tg_program *p, int memory, char *base) {
+    const tg_memory *m = &p->rec.memory[memory];
+    if (m->kind == TG_MEMORY_KEPT) return (tg_buffer *)(uintptr_t)m->buffer;
+    if (!p->buffer[memory]) p->buffer[memory] = tg_buffer_of_blob(base, m->bytes, false, NULL, NULL);
+    return p->buffer[memory];
 }
 
-static void note_pointer(tg_program *p, int memory, tg_patch patch) {
-    p->patch[p->first_patch[memory + 1]++] = patch;
+static bool set_or_count(tg_program *p, int memory, tg_patch patch) {
+    char *base = tg_program_base(p, &p->rec.memory[memory]);
+    if (!base) return p->first_patch[memory + 2]++, true;
+    *patch.where = base + patch.at;
+    return !patch.buffer || (*patch.buffer = buffer_over(p, memory, base));
 }
 
-static void each_of_operands(tg_program *p, each_pointer *f) {
+static bool note_pointer(tg_program *p, int memory, tg_patch patch) {
+    if (!tg_program_base(p, &p->rec.memory[memory])) p->patch[p->first_patch[memory + 1]++] = patch;
+    return true;
+}
+
+static bool each_of_operands(tg_program *p, each_pointer *f) {
     for (int64_t c = 0; c < p->rec.n_calls; c++)
         for (int64_t i = p->rec.call[c].operand, end = i + p->rec.call[c].n;
              !p->rec.call[c].lowered && i < end; i++) {
             tg_array *a = &p->slot[i].a;
-            if (p->rec.operand[i].memory >= 0)
-                f(p, p->rec.operand[i].memory,
-                  (tg_patch){(char **)(void *)&a->data, &a->buffer, p->rec.operand[i].at});
+            if (p->rec.operand[i].memory >= 0 &&
+                !f(p, p->rec.operand[i].memory,
+                   (tg_patch){(char **)(void *)&a->data, &a->buffer, p->rec.operand[i].at}))
+                return false;
         }
+    return true;
 }
 
-static void each_of_kernels(tg_program *p, each_pointer *f) {
+static bool each_of_kernels(tg_program *p, each_pointer *f) {
     int64_t at = 0;
     for (int64_t c = 0; c < p->rec.n_calls; c++)
         for (int i = 0; p->rec.call[c].lowered && i < p->rec.call[c].maps; i++, at++) {
             const tg_plan_map *m = &p->rec.map[p->rec.call[c].map + i];
             for (int k = 0; k < m->operands; k++)
-                if (m->memory[k] >= 0 && !p->rec.memory[m->memory[k]].local)
-                    f(p, m->memory[k], (tg_patch){&p->kernel[at].p.each[k], NULL, m->at[k]});
+                if (m->memory[k] >= 0 && !p->rec.memory[m->memory[k]].local &&
+                    !f(p, m->memory[k], (tg_patch){&p->kernel[at].p.each[k], NULL, m->at[k]}))
+                    return false;
         }
+    return true;
 }
 
 void tg_program_point(const tg_program *p, int64_t memory, char *base, const tg_buffer *buffer) {
@@ -86,17 +106,6 @@ void tg_program_point(const tg_program *p, int64_t memory, char *base, const tg_
     }
 }
 
-/* What does not change from run to run. The buffer over a piece of the arena says where its elements end. */
-static bool set_pointer(tg_program *p, int64_t m) {
-    const tg_memory *of = &p->rec.memory[m];
-    char *base = tg_program_base(p, of);
-    bool known = of->kind == TG_MEMORY_KEPT;
-    if (!base || of->local) return true;
-    if (!known && !(p->buffer[m] = tg_buffer_of_blob(base, of->bytes, false, NULL, NULL))) return false;
-    tg_program_point(p, m, base, known ? of->buffer : p->buffer[m]);
-    return true;
-}
-
 static bool set_pointers(tg_program *p) {
     const tg_recording *rec = &p->rec;
     p->first_patch = tg_program_take(p, rec->n_memories + 2, sizeof *p->first_patch);
@@ -104,14 +113,10 @@ static bool set_pointers(tg_program *p) {
     p->fresh = tg_program_take(p, rec->n_memories, sizeof(tg_buffer *));
     p->buffer = tg_program_take(p, rec->n_memories, sizeof(tg_buffer *));
     if (!p->first_patch || !p->input || !p->fresh || !p->buffer) return false;
-    each_of_operands(p, count_pointer), each_of_kernels(p, count_pointer);
+    if (!each_of_operands(p, set_or_count) || !each_of_kernels(p, set_or_count)) return false;
     for (int64_t m = 0; m < rec->n_memories; m++) p->first_patch[m + 2] += p->first_patch[m + 1];
-    p->patch = tg_program_take(p, p->first_patch[rec->n_memories + 1], sizeof *p->patch);
-    if (!p->patch) return false;
-    each_of_operands(p, note_pointer), each_of_kernels(p, note_pointer);
-    for (int64_t m = 0; m < rec->n_memories; m++)
-        if (!set_pointer(p, m)) return false;
-    return true;
+    p->patch = tg_program_room(p, p->first_patch[rec->n_memories + 1], sizeof *p->patch);
+    return p->patch && each_of_operands(p, note_pointer) && each_of_kernels(p, note_pointer);
 }
 
 char *tg_program_base(const tg_program *p, const tg_memory *m) {
@@ -218,7 +223,8 @@ static bool make_gradient(tg_program *p, tg_program_call *c) {
 
 static bool make_call(tg_program *p, int64_t i) {
     tg_program_call *c = &p->call[i];
-    c->slot = &p->slot[c->call->operand];
+    *c = (tg_program_call){.call = &p->rec.call[i]};
+    c->operand = &p->rec.operand[c->call->operand], c->slot = &p->slot[c->call->operand];
     c->array = tg_program_take(p, c->call->n, sizeof(tg_array *));
     if (!c->array) return false;
     for (int k = 0; k < c->call->n; k++) c->array[k] = c->slot[k].tag ? &c->slot[k].a : NULL;
@@ -247,11 +253,10 @@ static bool make(tg_program *p) {
     const tg_recording *rec = &p->rec;
     if (p->bytes && !(p->memory = tg_sys_alloc(p->bytes))) return false;
     if (!make_slots(p) || !tg_program_make_parts(p) || (p->compiles && !tg_program_straighten(p)) ||
-        !set_pointers(p) || !(p->call = tg_program_take(p, rec->n_calls, sizeof *p->call)))
+        !set_pointers(p) || !(p->call = tg_program_room(p, rec->n_calls, sizeof *p->call)))
         return false;
     p->last_decision = -1, p->first_outside = rec->n_calls;
     for (int64_t i = 0; i < rec->n_calls; i++) {
-        p->call[i].call = &rec->call[i], p->call[i].operand = &rec->operand[rec->call[i].operand];
         if (!rec->call[i].lowered && !make_call(p, i)) return false;
         if (rec->call[i].kind == TG_CALL_DECISION) p->last_decision = i;
         p->shows_new = p->shows_new || tg_call_shows_new(rec, &rec->call[i]);
@@ -265,7 +270,7 @@ static bool make(tg_program *p) {
 
 /* The memories that a run has to look at. */
 static bool find_special(tg_program *p) {
-    p->special = tg_program_take(p, p->rec.n_memories, sizeof *p->special);
+    p->special = tg_program_room(p, p->rec.n_memories, sizeof *p->special);
     for (int64_t i = 0; p->special && i < p->rec.n_memories; i++)
         if (p->rec.memory[i].kind != TG_MEMORY_MADE || p->rec.memory[i].escapes)
             p->special[p->n_special++] = i;

@@ -128,7 +128,7 @@ typedef struct tg_program {
     int copies, running;      /* how many there are, itself too, and how many threads run one, or make one, */
     bool dropped;             /* and whether they all go when none does any more */
     tg_arena arena;           /* what follows */
-    tg_program_call *call;    /* rec.n_calls */
+    tg_program_call *call;    /* rec.n_calls; of those that are kernels alone nothing is there */
     tg_slot *slot;            /* rec.n_operands */
     void *slots;              /* their memory */
     size_t slots_bytes;
@@ -211,7 +211,8 @@ bool tg_call_writes(const tg_plan_call *c, int i);
 /* Sets all pointers into memory m, which begins at base. */
 void tg_program_point(const tg_program *p, int64_t memory, char *base, const tg_buffer *buffer);
 
-/* Memory that lives as long as the program, zeroed; NULL where there is none. */
+/* Memory that lives as long as the program, and the same zeroed; NULL where there is none. */
+void *tg_program_room(tg_program *p, int64_t n, size_t size);
 void *tg_program_take(tg_program *p, int64_t n, size_t size);
 
 /* Offsets for what the recording makes, and the bytes of all. False: there is no memory to work with. */

@@ -77,7 +77,7 @@ static bool resolve(const tg_recorder *r, int i) {
         int found = tg_recorder_find_buffer(r, b);
         if (found < 0) return false;
         m->memory[k] = found;
-        m->at[k] -= (int64_t)(intptr_t)tg_memory_origin(&r->rec->memory[found]);
+        m->at[k] -= (int64_t)(intptr_t)r->rec->memory[found].origin;
     }
     return true;
 }
@@ -264,9 +264,10 @@ static tg_status node_operands(tg_recorder *r, const tg_node *node) {
     for (int i = 0; i < node->n_in + node->n_out; i++) {
         int o = i - node->n_in;
         const tg_slot *s = tg_slot_peek(o < 0 ? node->in[i] : node->out[o]);
-        tg_array a = s ? s->a : (tg_array){0};
-        if (!tg_saves(node->saved, node->n_in, i)) a.data = NULL;
-        if (tg_recorder_operand(r, s ? &a : NULL, s, TG_USE_READ, node->op->name) != TG_OK)
+        const tg_array *a = s ? &s->a : NULL;
+        if (!tg_saves(node->saved, node->n_in, i))
+            tg_recorder_layout(r, a);
+        else if (tg_recorder_operand(r, a, s, TG_USE_READ, node->op->name) != TG_OK)
             return tg_error_pending;
     }
     return TG_OK;
@@ -344,7 +345,7 @@ static tg_status add_input(tg_recorder *r, int i, const tg_slot *s) {
         return tg_recorder_refuse("tg_plan_run", "has hooks, which a plan cannot call", tg_handle(s));
     tg_memory *m = tg_recorder_add_memory(r, &s->a, TG_MEMORY_INPUT);
     if (!m) return TG_OK;
-    m->input = i, m->base = s->a.data, m->requires_grad = s->requires_grad;
+    m->input = i, m->origin = m->base = s->a.data, m->requires_grad = s->requires_grad;
     return TG_OK;
 }
 

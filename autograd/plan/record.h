@@ -25,7 +25,8 @@ typedef struct tg_memory {
     bool written;       /* by a call, after it was read or at first */
     const tg_buffer *buffer;
     uint64_t serial;
-    char *base; /* where it is (INPUT: the first element), or the copy of a constant's bytes */
+    char *base;         /* where it is (INPUT: the first element), or the copy of a constant's bytes */
+    const char *origin; /* where it is while the recording runs */
     size_t bytes;
     uint64_t birth;      /* MADE inside a call: which buffer of that call's it is; 0: made for the call */
     int64_t first, last; /* MADE: the calls by which it is made and last used */

@@ -27,7 +27,7 @@ static tg_slot *make_ready(const tg_program *p, const tg_program_call *c) {
 
 /* Gradients that are stored one behind the other are all made ready before the first one is, so that what fails changes none. */
 static tg_status make_all_ready(tg_program *p, int64_t call, tg_tensor *const *in) {
-    for (int64_t i = call; i < p->rec.n_calls && p->call[i].call->kind == TG_CALL_STORE; i++) {
+    for (int64_t i = call; i < p->rec.n_calls && p->rec.call[i].kind == TG_CALL_STORE; i++) {
         tg_program_call *c = &p->call[i];
         const tg_slot *s = tg_slot_peek(tg_store_owner(c->call, in));
         if (!s) return tg_fail(TG_ERR_LIFETIME, "tg_plan_run: a tensor was freed whose gradient is due");
@@ -44,6 +44,7 @@ static tg_status make_all_ready(tg_program *p, int64_t call, tg_tensor *const *i
 
 void tg_program_drop_ready(tg_program *p) {
     for (int64_t i = 0; i < p->rec.n_calls; i++) {
+        if (p->rec.call[i].kind != TG_CALL_STORE) continue;
         if (p->call[i].ready) tg_slot_kill(p->call[i].ready);
         p->call[i].ready = NULL;
     }
@@ -51,7 +52,7 @@ void tg_program_drop_ready(tg_program *p) {
 
 tg_status tg_program_store(tg_program *p, int64_t call, tg_tensor *const *in) {
     tg_program_call *c = &p->call[call];
-    const bool first = call == 0 || c[-1].call->kind != TG_CALL_STORE;
+    const bool first = call == 0 || p->rec.call[call - 1].kind != TG_CALL_STORE;
     if (first && make_all_ready(p, call, in) != TG_OK) return tg_error_status();
     tg_slot *s = tg_slot_peek(tg_store_owner(c->call, in)), *kept = c->ready, *old = tg_slot_peek(s->grad);
     const tg_array *g = c->array[0];

@@ -132,7 +132,7 @@ static bool is_open(const tg_part *part) {
 }
 
 bool tg_program_straighten(tg_program *p) {
-    cutter u = {.p = p, .part = tg_program_take(p, p->rec.n_calls + 1, sizeof *u.part)};
+    cutter u = {.p = p, .part = tg_program_room(p, p->rec.n_calls + 1, sizeof *u.part)};
     const size_t bytes = (size_t)p->rec.n_calls * sizeof *u.sign;
     if (!u.part || !(u.sign = tg_sys_alloc(bytes + 1))) return false;
     for (int64_t i = 0, next; i < p->n_parts; i = next) {

@@ -213,7 +213,7 @@ START_TEST(hooks_of_the_program_stay) {
     tg_model *m = tg_model_new(1);
     tg_dist *d = tg_dist_begin(m, .transport = lone());
     int n = 0;
-    bool given;
+    bool given = false;
     drawn(m, NULL, &given);
     tg_tensor *w = tg_model_find(m, "fc1.weight");
     tg_register_hook(w, counts, &n);
