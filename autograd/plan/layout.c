@@ -228,7 +228,8 @@ static int64_t small_to_front(piece *p, int64_t n, int64_t calls, piece *spare, 
     for (int64_t i = 0; i < n; i++)
         if (p[i].room < SMALL) of_calls[p[i].first + 1]++, small++;
     for (int64_t c = 0; c <= calls; c++) of_calls[c + 1] += of_calls[c];
-    for (int64_t i = 0; i < n; i++) spare[p[i].room < SMALL ? of_calls[p[i].first]++ : small + large++] = p[i];
+    for (int64_t i = 0; i < n; i++)
+        spare[p[i].room < SMALL ? of_calls[p[i].first]++ : small + large++] = p[i];
     memcpy(p, spare, (size_t)n * sizeof *p);
     return small;
 }
