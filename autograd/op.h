@@ -123,6 +123,10 @@ struct tg_op {
      * else. A plan then calls these kernels itself, on parts of the arrays too. */
     bool of_kernels;
 
+    /* forward and grad_kernel fill their results, whatever the numbers are, fail for want of memory alone, and do nothing else. A
+     * plan does not call them where nobody uses what they make. Implied by of_kernels. */
+    bool pure;
+
     /* Bit i: what grad_kernel leaves in din[i] was written last by functions of the library's kernels that look at what they write
      * (core/kernels/look.h), so that the finite check need not read it again. Implied by of_kernels. */
     unsigned looked;

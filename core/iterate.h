@@ -35,6 +35,10 @@ typedef void tg_run(int64_t n, const tg_operands *p, const tg_strides *s, const 
  * addition, at least 1. */
 void tg_iterate(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg);
 
+/* The same for a run that writes its first operand alone, and needs of the others no more than their values: what is contiguous
+ * along another axis it may be given a copy of. */
+void tg_iterate_map(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg);
+
 /* The stride of `a` as one run over all its elements: 1 when contiguous, 0 when one element is repeated,
  * -1 when it is neither. */
 static inline int64_t tg_flat_stride(const tg_array *a) {

@@ -113,6 +113,12 @@ typedef struct tg_described {
 void tg_describe_to(tg_described *d, const tg_tensor *t);
 const char *tg_described_in(const tg_described *d, char text[160]); /* which may be used for it */
 
+/* Before work that is told of afterwards: false, with the error raised, where it may not be done. */
+static inline bool tg_work_may(const tg_work *w) {
+    if (__builtin_expect(tg_listening != NULL, 0)) tg_listening->working(tg_listening, w, NULL);
+    return tg_error_status() == TG_OK;
+}
+
 /* Tells of work that has gone well already, where it gave more than a status. */
 static inline void tg_work_tell(const tg_work *w, const tg_array *const *a) {
     if (__builtin_expect(tg_listening != NULL, 0)) tg_listening->worked(tg_listening, w, a);

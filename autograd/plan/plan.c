@@ -252,13 +252,14 @@ static void consider(tg_plan *p, entry *e, tg_recording *rec) {
 }
 
 /* Somebody listens in all runs of a shared plan, also where nothing comes of it, so that none changes what others use. */
-static tg_status run_eagerly(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg_array *result) {
+static tg_status run_eagerly(tg_plan *p, entry *e, int n, tg_tensor *const *in, bool twice, tg_array *result) {
     static const tg_recording nothing;
     tg_recorder r;
     tg_recording rec;
-    const bool listens = e || p->shared;
+    const bool listens = e || p->shared || twice;
     bool whole = false;
     tg_status s = listens ? tg_recorder_begin(&r, &rec, n, in, e ? &e->rec : &nothing, p->shared) : TG_OK;
+    if (s == TG_OK && listens) r.twice = twice;
     if (s == TG_OK) s = call_step(p, in, result, listens ? &r : NULL, &whole);
     tg_listening = NULL;
     if (e && s == TG_OK && whole)
@@ -275,7 +276,7 @@ static tg_status run_eagerly(tg_plan *p, entry *e, int n, tg_tensor *const *in, 
 
 /* The inputs as the step sees them: without a history, and each in memory of its own. Behind them NULL, for a step that takes
  * more than it was given. */
-static tg_status separate(int n, tg_tensor *const *in, tg_tensor **own) {
+static tg_status separate(int n, tg_tensor *const *in, tg_tensor **own, bool *twice) {
     for (int i = n; i < FEW; i++) own[i] = NULL;
     for (int i = 0; i < n; i++) {
         const tg_slot *s = tg_slot_peek(in[i]);
@@ -283,6 +284,7 @@ static tg_status separate(int n, tg_tensor *const *in, tg_tensor **own) {
         for (int k = 0; k < i; k++) again = again || tg_slot_peek(in[k])->a.buffer == s->a.buffer;
         own[i] = s->node ? tg_detach(in[i]) : in[i];
         if (!again) continue;
+        *twice = true;
         tg_array copy = {0};
         if (s->requires_grad && !s->node)
             return tg_fail(TG_ERR_ARGUMENT,
@@ -305,14 +307,26 @@ static tg_status record(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg_ar
     tg_tape *tape = tg_tape_get();
     tg_status s = tape ? TG_OK : tg_error_status();
     int64_t tensors = tape ? tape->region.count : 0, nodes = tape ? tape->n_nodes : 0;
-    if (s == TG_OK) s = separate(n, in, own);
-    if (s == TG_OK) s = run_eagerly(p, e, n, own, result);
+    bool twice = false;
+    if (s == TG_OK) s = separate(n, in, own, &twice);
+    if (s == TG_OK) s = run_eagerly(p, e, n, own, twice, result);
     if (tape) tg_tape_cut(tape, tensors, nodes);
     if (n > FEW) tg_sys_free(own, bytes);
     return s;
 }
 
 /* ---- a run ---- */
+
+/* A replay that changes an input in memory that another one has would not do what the step does. */
+static tg_status check_changed(const tg_program *g, int n, tg_tensor *const *in) {
+    for (int i = 1; i < n && g->changes_inputs; i++)
+        for (int k = 0; k < i; k++)
+            if (tg_slot_peek(in[k])->a.buffer == tg_slot_peek(in[i])->a.buffer)
+                return tg_fail(
+                    TG_ERR_ARGUMENT,
+                    "tg_plan_run: input %d has the memory of input %d, and the step changes its inputs", i, k);
+    return TG_OK;
+}
 
 static tg_status record_in(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg_array *result) {
     tg_status s = record(p, e, n, in, result);
@@ -325,7 +339,7 @@ static tg_status record_in(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg
 
 static tg_status replay(tg_plan *p, tg_program *g, int n, tg_tensor *const *in, tg_array *result) {
     bool was_off = tg_grad_off;
-    tg_run_end end = tg_program_run(g, in, result);
+    tg_run_end end = check_changed(g, n, in) == TG_OK ? tg_program_run(g, in, result) : TG_RUN_FAILED;
     tg_grad_off = was_off;
     lock(p);
     give_back(g);
@@ -347,6 +361,16 @@ static tg_status run(tg_plan *p, int n, tg_tensor *const *in, tg_array *result) 
     return records ? record_in(p, e, n, in, result) : record(p, NULL, n, in, result);
 }
 
+/* An input that was computed is given to the step without its history. */
+static bool has_no_hooks(const tg_tensor *t) {
+    const tg_slot *s = tg_slot_peek(t);
+    char text[160];
+    if (s->node || !tg_slot_hooks(s)) return true;
+    tg_fail(TG_ERR_TAPE, "tg_plan_run: %s has hooks, which a plan cannot call",
+            tg_describe(t, text, sizeof text));
+    return false;
+}
+
 static tg_status check(int n, tg_tensor *const *in) {
     if (tg_error_pending != TG_OK) return tg_error_pending;
     if (n < 0 || (n > 0 && !in))
@@ -354,7 +378,8 @@ static tg_status check(int n, tg_tensor *const *in) {
     if (tg_listening)
         return tg_fail(TG_ERR_TAPE, "tg_plan_run: a plan cannot be run inside the step of another");
     for (int i = 0; i < n; i++)
-        if (!tg_slot_of_input(in[i], "tg_plan_run", i) || !tg_slot_with_data(in[i], "tg_plan_run"))
+        if (!tg_slot_of_input(in[i], "tg_plan_run", i) || !tg_slot_with_data(in[i], "tg_plan_run") ||
+            !has_no_hooks(in[i]))
             return tg_error_status();
     return TG_OK;
 }

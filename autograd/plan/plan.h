@@ -115,8 +115,9 @@ typedef struct tg_plan_stats {
     int64_t undone;          /* of the eager ones: those that began as a replay and met another decision */
     int64_t recorded;        /* recordings made; `kept` of them are there */
     int kept;
-    int64_t calls; /* of the last recording used: calls in its list */
-    int64_t fused; /* of these: elementwise ones that are run block by block with others */
+    int64_t calls;  /* of the last recording used: calls in its list */
+    int64_t unused; /* calls of the step that are not in it, since nobody uses what they make */
+    int64_t fused;  /* of these: elementwise ones that are run block by block with others */
     int copies; /* arenas that it has: 1, or of a shared plan the most threads that ran it at the same time */
     int groups; /* passes that these were made; `compiled` of them by the compiler, in compile_seconds */
     int compiled;

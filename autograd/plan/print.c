@@ -109,9 +109,10 @@ static void print_part(FILE *file, const tg_program *p, const tg_part *part, con
 void tg_program_print(FILE *file, tg_program *p) {
     const tg_piece *piece = tg_program_pieces(p);
     double all = whole_run(p, piece);
-    fprintf(file,
-            "%" PRId64 " calls, arena %zu bytes of at least %zu   (i input, k kept, c constant, m made)\n",
-            p->rec.n_calls, p->bytes, p->lower_bound);
+    fprintf(file, "%" PRId64 " calls, ", p->rec.n_calls);
+    if (p->rec.n_unused) fprintf(file, "%" PRId64 " left out that nobody uses, ", p->rec.n_unused);
+    fprintf(file, "arena %zu bytes of at least %zu   (i input, k kept, c constant, m made)\n", p->bytes,
+            p->lower_bound);
     for (int i = 0; i < 2; i++)
         if (*p->compiled[i].why) fprintf(file, "groups were not compiled: %s\n", p->compiled[i].why);
     if (all > 0) fprintf(file, "%10s %7s ", "us a run", "share");

@@ -272,8 +272,10 @@ static bool make(tg_program *p) {
 static bool find_special(tg_program *p) {
     p->special = tg_program_room(p, p->rec.n_memories, sizeof *p->special);
     for (int64_t i = 0; p->special && i < p->rec.n_memories; i++)
-        if (p->rec.memory[i].kind != TG_MEMORY_MADE || p->rec.memory[i].escapes)
-            p->special[p->n_special++] = i;
+        if (p->rec.memory[i].kind != TG_MEMORY_MADE || p->rec.memory[i].escapes) {
+            const tg_memory *m = &p->rec.memory[p->special[p->n_special++] = i];
+            p->changes_inputs = p->changes_inputs || (m->kind == TG_MEMORY_INPUT && m->written);
+        }
     return p->special;
 }
 
@@ -315,7 +317,8 @@ void tg_program_free(tg_program *p) {
 }
 
 void tg_program_count(const tg_program *p, tg_plan_stats *s) {
-    s->calls = p->rec.n_calls, s->fused = p->fused, s->arena = p->bytes, s->lower_bound = p->lower_bound;
+    s->calls = p->rec.n_calls, s->unused = p->rec.n_unused, s->fused = p->fused, s->arena = p->bytes,
+    s->lower_bound = p->lower_bound;
     s->copies = p->copies, s->compile_seconds = p->compile_seconds;
     for (const tg_part *part = p->part, *last = part + p->n_parts; part < last; part++) {
         s->groups += part->kind == TG_PART_BLOCKS, s->compiled += part->group.run != NULL;

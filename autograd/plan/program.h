@@ -149,9 +149,10 @@ typedef struct tg_program {
     int64_t *special, n_special; /* memories that are not made in the arena alone */
     int64_t last_decision;       /* -1: none */
     int64_t first_outside;       /* rec.n_calls: none */
-    bool shows_new;              /* the step uses a gradient that was new when it was recorded */
-    tg_piece *piece;             /* by the first call of each; NULL: nobody has asked */
-    _Atomic int pieces;          /* 0: none, 1: they are being made, 2: they are there */
+    bool changes_inputs;
+    bool shows_new;     /* the step uses a gradient that was new when it was recorded */
+    tg_piece *piece;    /* by the first call of each; NULL: nobody has asked */
+    _Atomic int pieces; /* 0: none, 1: they are being made, 2: they are there */
     size_t undo_bytes; /* of kept tensors that it writes and streams of the user's, where there is a decision */
 } tg_program;
 
@@ -168,7 +169,10 @@ char *tg_program_base(const tg_program *p, const tg_memory *m);
 
 #define TG_SLOTS 32 /* blocks of scratch for one group, at most */
 
-/* Groups elementwise calls on as many elements, and moves them together where nothing in between stands in the way. Finds
+/* Takes calls out of the list that have nothing to do, or make what nobody uses. False: out of memory. */
+bool tg_drop_unused(tg_recording *rec);
+
+/* The same, and groups elementwise calls on as many elements, and moves them together where nothing in between stands in the way. Finds
  * which memory is local to a group. */
 bool tg_schedule(tg_recording *rec);
 

@@ -105,6 +105,7 @@ static void working(tg_listener *l, const tg_work *w, const tg_array *const *a) 
         if (!(w->makes >> i & 1) || !tg_recorder_made_whole(r, a[i]))
             tg_recorder_memory(r, a[i], NULL, TG_USE_READ, w->name);
     if (r->shared && tg_error_pending == TG_OK) tg_recorder_refuse_shared(r, w, a);
+    if (r->twice && tg_error_pending == TG_OK) tg_recorder_refuse_twice(r, w, a);
     r->maps = 0;
 }
 
@@ -341,8 +342,6 @@ static tg_status add_input(tg_recorder *r, int i, const tg_slot *s) {
     tg_operand *o = &r->rec->input[i];
     *o = (tg_operand){.memory = TG_WITHOUT_MEMORY};
     tg_operand_set(r, o, &s->a, i);
-    if (tg_slot_hooks(s))
-        return tg_recorder_refuse("tg_plan_run", "has hooks, which a plan cannot call", tg_handle(s));
     tg_memory *m = tg_recorder_add_memory(r, &s->a, TG_MEMORY_INPUT);
     if (!m) return TG_OK;
     m->input = i, m->origin = m->base = s->a.data, m->requires_grad = s->requires_grad;

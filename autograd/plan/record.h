@@ -104,7 +104,8 @@ typedef struct tg_plan_call {
     int added_to;    /* the memory of that, where the step uses it besides; -1: it does not */
     int64_t operand; /* the first */
     bool lowered;    /* the kernels [map, map + maps) are all that it does */
-    bool idle;       /* it has nothing to do */
+    bool idle;       /* it has nothing to do, */
+    bool unused;     /* or makes what nobody uses */
     bool backward;   /* it was done inside of a walk */
     int group;       /* of calls that are run block by block, from 1 on; 0: none */
     bool summed;     /* it stands behind its group, which has summed its input */
@@ -128,6 +129,7 @@ typedef struct tg_recording {
     tg_reliance *reliance;
     tg_plan_map *map;
     int64_t n_maps, cap_maps;
+    int64_t n_unused; /* calls that were left out, since nobody uses what they make */
     int64_t n_calls, cap_calls, n_operands, cap_operands, n_memories, cap_memories, n_reliances, cap_reliances;
     int64_t *hash; /* of memories by buffer; a power of two, -1: empty */
     int64_t cap_hash;
@@ -162,6 +164,7 @@ typedef struct tg_recorder {
     tg_recording *rec;
     tg_tensor *const *in;
     bool shared; /* the step may change nothing that outlives it */
+    bool twice; /* two inputs have one memory, of which each was given its own: the step may not change them */
     tg_kept_list kept;
     uint64_t births;        /* of buffers, before the run */
     int inside;             /* calls under way, which are recorded as a whole */

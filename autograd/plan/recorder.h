@@ -63,6 +63,9 @@ tg_recorder *tg_recorder_now(void);
 /* Which input the tensor is; -1: none. */
 int tg_recorder_input(const tg_recorder *r, const tg_slot *s);
 
+/* Where two inputs have one memory: refuses work, before it is done, that changes an input. */
+void tg_recorder_refuse_twice(const tg_recorder *r, const tg_work *w, const tg_array *const *a);
+
 /* Of a shared plan's step: refuses work, before it is done, that changes what the step has not made in this run. */
 void tg_recorder_refuse_shared(const tg_recorder *r, const tg_work *w, const tg_array *const *a);
 

@@ -157,29 +157,6 @@ static void sort_in(scheduler *s, const tg_plan_call *c) {
     }
 }
 
-/* Whether a gradient kernel makes nothing, and gives out arrays in memory that there was. */
-static bool only_shares(const tg_recording *rec, const tg_plan_call *c) {
-    if (c->kind != TG_CALL_GRADIENT) return false;
-    for (int i = c->n_in + 2 * c->n_out; i < c->n; i++) {
-        const tg_operand *o = &rec->operand[c->operand + i];
-        const tg_memory *m = o->memory >= 0 ? &rec->memory[o->memory] : NULL;
-        if (o->begun || (m && m->kind == TG_MEMORY_MADE && m->first == c - rec->call)) return false;
-    }
-    return true;
-}
-
-static bool is_idle(const tg_recording *rec, const tg_plan_call *c) {
-    return (c->lowered && c->maps == 0) || (!c->lowered && only_shares(rec, c));
-}
-
-static void drop_idle(tg_recording *rec) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < rec->n_calls; i++) rec->call[i].idle = is_idle(rec, &rec->call[i]);
-    for (int64_t i = 0; i < rec->n_calls; i++)
-        if (!rec->call[i].idle) rec->call[n++] = rec->call[i];
-    rec->n_calls = n;
-}
-
 /* Groups what begins at call `first`; returns the call behind the group. */
 static int64_t group_from(scheduler *s, int64_t first, int number) {
     tg_recording *rec = s->rec;
@@ -328,7 +305,7 @@ static void leave_rows(tg_recording *rec) {
 bool tg_schedule(tg_recording *rec) {
     size_t calls = (size_t)WINDOW * sizeof(tg_plan_call), memories = (size_t)rec->n_memories + 1;
     size_t bytes = 3 * calls + memories * (sizeof(int64_t) + 1);
-    char *at = tg_sys_alloc(bytes);
+    char *at = tg_drop_unused(rec) ? tg_sys_alloc(bytes) : NULL;
     if (!at) return false;
     scheduler s = {.rec = rec,
                    .before = (tg_plan_call *)(void *)at,
@@ -336,7 +313,6 @@ bool tg_schedule(tg_recording *rec) {
                    .behind = (tg_plan_call *)(void *)(at + 2 * calls),
                    .place = (int64_t *)(void *)(at + 3 * calls),
                    .mark = (uint8_t *)at + 3 * calls + memories * sizeof(int64_t)};
-    drop_idle(rec);
     int groups = 0;
     for (int64_t i = 0; i < rec->n_calls;)
         if (elements(rec, &rec->call[i]) >= LEAST)

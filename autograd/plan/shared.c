@@ -21,6 +21,17 @@ void tg_recorder_refuse_shared(const tg_recorder *r, const tg_work *w, const tg_
     }
 }
 
+void tg_recorder_refuse_twice(const tg_recorder *r, const tg_work *w, const tg_array *const *a) {
+    for (int i = 0; i < w->n && tg_error_pending == TG_OK; i++) {
+        const int found = (w->makes | w->changes) >> i & 1 ? tg_recorder_find(r, a[i]) : -1;
+        const tg_memory *m = found >= 0 ? &r->rec->memory[found] : NULL;
+        if (m && m->kind == TG_MEMORY_INPUT)
+            tg_recorder_refuse(
+                w->name, "is an input of the plan, and cannot be changed where two inputs have one memory",
+                r->in[m->input]);
+    }
+}
+
 int tg_recorder_input(const tg_recorder *r, const tg_slot *s) {
     int found = -1;
     for (int i = 0; i < r->rec->n_in; i++)

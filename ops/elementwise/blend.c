@@ -37,7 +37,7 @@ static tg_status lerp_forward(const tg_call *call) {
         spread[i] = tg_borrow_broadcast(call->in[i], out);
         operand[i + 1] = &spread[i];
     }
-    tg_iterate(4, operand, LERP_COST, out->dtype == TG_F32 ? lerp_f32 : lerp_f64, NULL);
+    tg_iterate_map(4, operand, LERP_COST, out->dtype == TG_F32 ? lerp_f32 : lerp_f64, NULL);
     return TG_OK;
 }
 

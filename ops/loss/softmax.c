@@ -55,6 +55,7 @@ const tg_op tg_op_softmax = {
     .forward = softmax_forward,
     .grad = softmax_grad,
     .grad_kernel = softmax_grad_kernel,
+    .pure = true,
     .looked = TG_IN(0),
 };
 
@@ -98,6 +99,7 @@ const tg_op tg_op_log_softmax = {
     .forward = log_softmax_forward,
     .grad = log_softmax_grad,
     .grad_kernel = log_softmax_grad_kernel,
+    .pure = true,
     .looked = TG_IN(0),
 };
 

@@ -214,6 +214,7 @@ const tg_op tg_op_matmul = {
     .forward = forward,
     .grad = grad,
     .grad_kernel = grad_kernel,
+    .pure = true,
     .looked = TG_IN(0) | TG_IN(1),
     .flops = flops,
 };

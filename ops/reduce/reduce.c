@@ -185,6 +185,7 @@ const tg_op tg_op_mean = {
     .grad = mean_grad,
     .grad_kernel = mean_grad_kernel,
     .of_sum = mean_of_sum,
+    .pure = true,
 };
 
 tg_tensor *tg_mean_with(tg_tensor *x, tg_mean_opts opts) { return tg_apply1(&tg_op_mean, x, &opts); }
@@ -222,6 +223,7 @@ const tg_op tg_op_amax = {
     .infer = extreme_infer,
     .forward = amax_forward,
     .grad = extreme_grad,
+    .pure = true,
 };
 
 tg_tensor *tg_amax_with(tg_tensor *x, tg_amax_opts opts) { return tg_apply1(&tg_op_amax, x, &opts); }
@@ -239,6 +241,7 @@ const tg_op tg_op_amin = {
     .infer = extreme_infer,
     .forward = amin_forward,
     .grad = extreme_grad,
+    .pure = true,
 };
 
 tg_tensor *tg_amin_with(tg_tensor *x, tg_amin_opts opts) { return tg_apply1(&tg_op_amin, x, &opts); }

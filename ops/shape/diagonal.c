@@ -127,6 +127,7 @@ const tg_op tg_op_diagonal_scatter = {
     .infer = scatter_infer,
     .forward = scatter_forward,
     .grad = scatter_grad,
+    .pure = true,
 };
 
 tg_tensor *tg_diagonal_scatter(tg_tensor *x, tg_tensor *src, int64_t offset, int axis0, int axis1) {

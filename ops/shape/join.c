@@ -76,6 +76,7 @@ const tg_op tg_op_concat = {
     .forward = concat_forward,
     .grad = concat_grad,
     .grad_kernel = concat_grad_kernel,
+    .pure = true,
 };
 
 static bool has_inputs(const char *who, int n, tg_tensor *const *x) {

@@ -98,6 +98,7 @@ const tg_op tg_op_pad = {
     .forward = pad_forward,
     .grad = pad_grad,
     .grad_kernel = pad_grad_kernel,
+    .pure = true,
 };
 
 /* ---- reflect, replicate: index_select along each padded axis ---- */

@@ -128,6 +128,7 @@ const tg_op tg_op_slice_scatter = {
     .infer = scatter_infer,
     .forward = scatter_forward,
     .grad = scatter_grad,
+    .pure = true,
 };
 
 tg_tensor *tg_slice_scatter(tg_tensor *x, tg_tensor *src, int axis, int64_t start, int64_t stop, int64_t step) {

@@ -80,6 +80,7 @@ const tg_op tg_op_reshape = {
     .forward = reshape_forward,
     .grad = reshape_grad,
     .grad_kernel = reshape_grad_kernel,
+    .pure = true,
 };
 
 tg_tensor *tg_reshape_with(tg_tensor *x, tg_shape shape) {
@@ -255,6 +256,7 @@ const tg_op tg_op_contiguous = {
     .forward = copy_forward,
     .grad = pass_grad,
     .grad_kernel = pass_grad_kernel,
+    .pure = true,
 };
 
 /* The array of x, or NULL when x is no tensor, for which the op then raises the error. */
@@ -303,6 +305,7 @@ const tg_op tg_op_to = {
     .forward = copy_forward,
     .grad = to_grad,
     .grad_kernel = to_grad_kernel,
+    .pure = true,
 };
 
 tg_tensor *tg_to(tg_tensor *x, tg_dtype dtype) {

@@ -229,6 +229,7 @@ const tg_op tg_op_conv2d = {
     .forward = conv2d_forward,
     .grad = conv2d_grad,
     .grad_kernel = conv2d_grad_kernel,
+    .pure = true,
     .looked = TG_IN(0),
     .flops = conv2d_flops,
 };
@@ -243,6 +244,7 @@ const tg_op tg_op_conv2d_input = {
     .infer = input_infer,
     .forward = input_forward,
     .grad = input_grad,
+    .pure = true,
     .flops = input_flops,
 };
 
@@ -256,5 +258,6 @@ const tg_op tg_op_conv2d_weight = {
     .infer = weight_infer,
     .forward = weight_forward,
     .grad = weight_grad,
+    .pure = true,
     .flops = weight_flops,
 };

@@ -120,6 +120,7 @@ const tg_op tg_op_layer_norm = {
     .forward = layer_forward,
     .grad = layer_grad,
     .grad_kernel = layer_grad_kernel,
+    .pure = true,
     .looked = TG_IN(0),
 };
 
@@ -136,6 +137,7 @@ const tg_op tg_op_rms_norm = {
     .forward = rms_forward,
     .grad = rms_grad,
     .grad_kernel = rms_grad_kernel,
+    .pure = true,
     .looked = TG_IN(0),
 };
 

@@ -11,8 +11,11 @@ static const struct unary_use {
 #undef TG_UNARY
 };
 
+typedef void tg_loop(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg);
+
 /* Small arrays that are one run go straight to the kernel; a scalar op then costs a few nanoseconds. */
-static inline void walk(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
+static inline void walk(tg_loop *loop, int operands, const tg_array *const a[], int64_t cost, tg_run *run,
+                        const void *arg) {
     static const tg_strides ones = {.each = {1, 1, 1, 1, 1}};
     tg_operands p;
     tg_strides s;
@@ -25,7 +28,7 @@ static inline void walk(int operands, const tg_array *const a[], int64_t cost, t
     int k = 0;
     while (k < operands && (s.each[k] = tg_flat_stride(a[k])) >= 0) k++;
     if (k < operands || n > TG_BLOCK / cost)
-        tg_iterate(operands, a, cost, run, arg);
+        loop(operands, a, cost, run, arg);
     else if (n > 0)
         run(n, &p, &s, arg);
 }
@@ -61,27 +64,33 @@ static void run_and_look(int64_t n, const tg_operands *p, const tg_strides *s, c
     }
 }
 
-__attribute__((noinline, cold)) static void walk_observed(int operands, const tg_array *const a[],
-                                                          int64_t cost, tg_run *run, const void *arg) {
+__attribute__((noinline, cold)) static void walk_observed(tg_loop *loop, int operands,
+                                                          const tg_array *const a[], int64_t cost,
+                                                          tg_run *run, const void *arg) {
     tg_looker looker;
     looked_run r = {.run = run, .arg = arg, .looker = tg_look_begin(&looker, a[0]), .operands = operands};
     if (tg_listening) tg_listening->mapped(tg_listening, &(tg_map_call){run, operands, a, cost, arg, false});
     if (!r.looker) {
-        walk(operands, a, cost, run, arg);
+        walk(loop, operands, a, cost, run, arg);
         return;
     }
     r.fetches = cost == CHEAP && operands == 4; /* a gradient that reads y; others lost by it where measured */
     r.piece = (cost == CHEAP ? TG_LOOK_BYTES : TG_LOOK_DEAR_BYTES) / looker.size;
     for (int k = 0; k < operands; k++) r.size[k] = (int64_t)tg_dtype_size((tg_dtype)a[k]->dtype);
-    walk(operands, a, cost, run_and_look, &r);
+    walk(loop, operands, a, cost, run_and_look, &r);
     tg_look_end(&looker, a[0]);
 }
 
-static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
+static inline void apply_in(tg_loop *loop, int operands, const tg_array *const a[], int64_t cost, tg_run *run,
+                            const void *arg) {
     if (__builtin_expect(tg_listening == NULL && tg_looking == NULL, 1))
-        walk(operands, a, cost, run, arg);
+        walk(loop, operands, a, cost, run, arg);
     else
-        walk_observed(operands, a, cost, run, arg);
+        walk_observed(loop, operands, a, cost, run, arg);
+}
+
+static inline void apply(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
+    apply_in(tg_iterate_map, operands, a, cost, run, arg);
 }
 
 /* The powers that have a function of their own. */
@@ -134,7 +143,7 @@ void tg_map_affine(const tg_array *x, double scale, double shift, const tg_array
 /* A step of an optimiser: the last array is the gradient, which is read; the others are read and written. */
 static inline void update(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
     if (__builtin_expect(tg_measuring != NULL, 0)) tg_span_moved((2 * operands - 1) * tg_span_bytes(a[0]));
-    apply(operands, a, cost, run, arg);
+    apply_in(tg_iterate, operands, a, cost, run, arg);
 }
 
 void tg_update_sgd(const tg_sgd_step *c, const tg_array *g, const tg_array *p) {

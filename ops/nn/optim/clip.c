@@ -126,11 +126,10 @@ static tg_status clip_again(const tg_array *const *none, const void *data) {
 
 double tg_clip_grad_norm_with(tg_model *model, double max_norm, tg_clip_grad_norm_opts opts) {
     const clipping c = {model, max_norm, opts.norm_type, opts.error_if_nonfinite};
+    const tg_work w = {.name = norm_name, .run = clip_again, .outside = true, .data = &c, .size = sizeof c};
+    if (!tg_work_may(&w)) return NAN;
     double norm = clip_alone(&c);
-    if (tg_error_status() == TG_OK)
-        tg_work_tell(
-            &(tg_work){.name = norm_name, .run = clip_again, .outside = true, .data = &c, .size = sizeof c},
-            NULL);
+    if (tg_error_status() == TG_OK) tg_work_tell(&w, NULL);
     return norm;
 }
 

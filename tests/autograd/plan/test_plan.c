@@ -713,6 +713,54 @@ START_TEST(test_one_memory_as_two_inputs) {
 }
 END_TEST
 
+static tg_tensor *change_first(tg_tensor *const *in, void *user) {
+    (void)user;
+    tg_add_(in[0], tg_mul_scalar(in[1], 2), 0.5);
+    return tg_add(tg_sum(in[0]), tg_sum(in[1]));
+}
+
+/* Where one is changed the other is, which neither a recording nor a replay would do. */
+START_TEST(test_one_memory_is_not_changed_as_two_inputs) {
+    tg_tensor *x = tg_keep(tg_ones(TG_F64, 3)), *y = tg_keep(tg_ones(TG_F64, 3));
+    for (int before = 0; before <= 4; before++) {
+        tg_plan *plan = tg_plan_new(change_first, NULL);
+        for (int i = 0; i < before; i++) tg_plan_run(plan, x, y);
+        const double was = tg_get(x, 0);
+        tg_plan_run(plan, x, x);
+        expect_error(before < 2 ? TG_ERR_TAPE : TG_ERR_ARGUMENT, "input",
+                     before < 2 ? "add_" : "memory of input 0");
+        ck_assert_double_eq(tg_get(x, 0), was);
+        tg_plan_run(plan, x, y);
+        expect_ok();
+        tg_plan_free(plan);
+    }
+    tg_free(x), tg_free(y);
+}
+END_TEST
+
+static tg_tensor *never(tg_tensor *grad, void *user) {
+    (void)user;
+    return tg_mul_scalar(grad, 0);
+}
+
+START_TEST(test_an_input_with_hooks_is_refused) {
+    tg_tensor *x = tg_keep(tg_set_requires_grad(tg_ones(TG_F32, 3), true));
+    for (int before = 0; before <= 4; before++) {
+        tg_plan *plan = tg_plan_new(elementwise, NULL);
+        tg_tensor *y = tg_ones(TG_F32, 3);
+        for (int i = 0; i < before; i++) tg_plan_run(plan, x, y);
+        tg_register_hook(x, never, NULL);
+        tg_plan_run(plan, x, y);
+        expect_error(TG_ERR_TAPE, "tg_plan_run", "has hooks");
+        tg_remove_hooks(x);
+        tg_plan_run(plan, x, y);
+        expect_ok();
+        tg_plan_free(plan);
+    }
+    tg_free(x);
+}
+END_TEST
+
 START_TEST(test_bad_plans) {
     ck_assert_ptr_null(tg_plan_new(NULL, NULL));
     expect_error(TG_ERR_ARGUMENT, "tg_plan_new", "step is NULL");
@@ -847,6 +895,8 @@ TCase *tcase_plan(void) {
     tcase_add_test(t, test_a_tensor_from_outside_is_refused);
     tcase_add_test(t, test_a_leaf_with_hooks_gets_no_gradient);
     tcase_add_test(t, test_one_memory_as_two_inputs);
+    tcase_add_test(t, test_one_memory_is_not_changed_as_two_inputs);
+    tcase_add_test(t, test_an_input_with_hooks_is_refused);
     tcase_add_test(t, test_bad_plans);
     tcase_add_test(t, test_a_running_plan_is_refused_to_another_thread);
     tcase_add_test(t, test_allocation_fails_at_each_point);
