@@ -272,61 +272,25 @@ static tg_status run_eagerly(tg_plan *p, entry *e, int n, tg_tensor *const *in, 
     return s;
 }
 
-#define FEW 16
-
-/* The inputs as the step sees them: without a history, and each in memory of its own. Behind them NULL, for a step that takes
- * more than it was given. */
-static tg_status separate(int n, tg_tensor *const *in, tg_tensor **own, bool *twice) {
-    for (int i = n; i < FEW; i++) own[i] = NULL;
-    for (int i = 0; i < n; i++) {
-        const tg_slot *s = tg_slot_peek(in[i]);
-        bool again = false;
-        for (int k = 0; k < i; k++) again = again || tg_slot_peek(in[k])->a.buffer == s->a.buffer;
-        own[i] = s->node ? tg_detach(in[i]) : in[i];
-        if (!again) continue;
-        *twice = true;
-        tg_array copy = {0};
-        if (s->requires_grad && !s->node)
-            return tg_fail(TG_ERR_ARGUMENT,
-                           "tg_plan_run: input %d has the memory of another, and requires a gradient", i);
-        if (tg_array_alloc_like(&copy, &s->a) != TG_OK) return tg_error_status();
-        tg_array_copy(&copy, &s->a);
-        own[i] = tg_from_array(&copy);
-        tg_array_drop(&copy);
-    }
-    return tg_error_status();
-}
-
 static tg_status record(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg_array *result) {
-    tg_tensor *few[FEW], **own = few;
+    tg_tensor *few[TG_FEW_INPUTS], **own = few;
     if (e && e->differing >= RUNS)
         return tg_fail(TG_ERR_ARGUMENT, "tg_plan_run: the step did something else in each of %d runs: %s",
                        RUNS, e->why);
     size_t bytes = (size_t)n * sizeof *own;
-    if (n > FEW && !(own = tg_sys_alloc(bytes))) return tg_fail_memory(bytes);
+    if (n > TG_FEW_INPUTS && !(own = tg_sys_alloc(bytes))) return tg_fail_memory(bytes);
     tg_tape *tape = tg_tape_get();
     tg_status s = tape ? TG_OK : tg_error_status();
     int64_t tensors = tape ? tape->region.count : 0, nodes = tape ? tape->n_nodes : 0;
     bool twice = false;
-    if (s == TG_OK) s = separate(n, in, own, &twice);
+    if (s == TG_OK) s = tg_inputs_separate(n, in, own, &twice);
     if (s == TG_OK) s = run_eagerly(p, e, n, own, twice, result);
     if (tape) tg_tape_cut(tape, tensors, nodes);
-    if (n > FEW) tg_sys_free(own, bytes);
+    if (n > TG_FEW_INPUTS) tg_sys_free(own, bytes);
     return s;
 }
 
 /* ---- a run ---- */
-
-/* A replay that changes an input in memory that another one has would not do what the step does. */
-static tg_status check_changed(const tg_program *g, int n, tg_tensor *const *in) {
-    for (int i = 1; i < n && g->changes_inputs; i++)
-        for (int k = 0; k < i; k++)
-            if (tg_slot_peek(in[k])->a.buffer == tg_slot_peek(in[i])->a.buffer)
-                return tg_fail(
-                    TG_ERR_ARGUMENT,
-                    "tg_plan_run: input %d has the memory of input %d, and the step changes its inputs", i, k);
-    return TG_OK;
-}
 
 static tg_status record_in(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg_array *result) {
     tg_status s = record(p, e, n, in, result);
@@ -339,7 +303,7 @@ static tg_status record_in(tg_plan *p, entry *e, int n, tg_tensor *const *in, tg
 
 static tg_status replay(tg_plan *p, tg_program *g, int n, tg_tensor *const *in, tg_array *result) {
     bool was_off = tg_grad_off;
-    tg_run_end end = check_changed(g, n, in) == TG_OK ? tg_program_run(g, in, result) : TG_RUN_FAILED;
+    tg_run_end end = tg_inputs_may_change(g, n, in) == TG_OK ? tg_program_run(g, in, result) : TG_RUN_FAILED;
     tg_grad_off = was_off;
     lock(p);
     give_back(g);
@@ -361,31 +325,8 @@ static tg_status run(tg_plan *p, int n, tg_tensor *const *in, tg_array *result) 
     return records ? record_in(p, e, n, in, result) : record(p, NULL, n, in, result);
 }
 
-/* An input that was computed is given to the step without its history. */
-static bool has_no_hooks(const tg_tensor *t) {
-    const tg_slot *s = tg_slot_peek(t);
-    char text[160];
-    if (s->node || !tg_slot_hooks(s)) return true;
-    tg_fail(TG_ERR_TAPE, "tg_plan_run: %s has hooks, which a plan cannot call",
-            tg_describe(t, text, sizeof text));
-    return false;
-}
-
-static tg_status check(int n, tg_tensor *const *in) {
-    if (tg_error_pending != TG_OK) return tg_error_pending;
-    if (n < 0 || (n > 0 && !in))
-        return tg_fail(TG_ERR_ARGUMENT, "tg_plan_run: the array of inputs is NULL, or their number below 0");
-    if (tg_listening)
-        return tg_fail(TG_ERR_TAPE, "tg_plan_run: a plan cannot be run inside the step of another");
-    for (int i = 0; i < n; i++)
-        if (!tg_slot_of_input(in[i], "tg_plan_run", i) || !tg_slot_with_data(in[i], "tg_plan_run") ||
-            !has_no_hooks(in[i]))
-            return tg_error_status();
-    return TG_OK;
-}
-
 tg_tensor *tg_plan_run_with(tg_plan *plan, int n, tg_tensor *const *in) {
-    if (check(n, in) != TG_OK) return tg_poison();
+    if (tg_inputs_check(n, in) != TG_OK) return tg_poison();
     tg_plan *p = plan_of(plan, "tg_plan_run");
     if (!p || !start(p, "tg_plan_run")) return tg_poison();
     tg_array result = {0};

@@ -169,6 +169,15 @@ char *tg_program_base(const tg_program *p, const tg_memory *m);
 
 #define TG_SLOTS 32 /* blocks of scratch for one group, at most */
 
+#define TG_FEW_INPUTS 16
+
+/* Refuses inputs that are no tensors with elements, or have hooks, and runs inside of another plan's step. */
+tg_status tg_inputs_check(int n, tg_tensor *const *in);
+/* What the step is given, TG_FEW_INPUTS at least: without histories, each in memory of its own; *twice: some had one memory. */
+tg_status tg_inputs_separate(int n, tg_tensor *const *in, tg_tensor **own, bool *twice);
+/* Refuses inputs of one memory where a replay would change one. */
+tg_status tg_inputs_may_change(const tg_program *g, int n, tg_tensor *const *in);
+
 /* Takes calls out of the list that have nothing to do, or make what nobody uses. False: out of memory. */
 bool tg_drop_unused(tg_recording *rec);
 

@@ -607,6 +607,26 @@ START_TEST(an_error_in_the_middle_leaves_what_the_eager_step_leaves) {
 }
 END_TEST
 
+static tg_tensor *clips(tg_tensor *const *in, void *model) {
+    tg_clip_grad_norm(model, 1e-3);
+    return mlp(model, in[0]);
+}
+
+/* A shared plan's step may not clip, whether there are gradients yet or not. */
+START_TEST(clipping_in_a_shared_plan_is_refused) {
+    tg_model *m = tg_model_new(1);
+    tg_plan *plan = tg_plan_new(clips, m, .shared = true);
+    mlp(m, rows(0));
+    for (int i = 0; i < 4; i++) {
+        tg_plan_run(plan, rows(0));
+        expect_error(TG_ERR_TAPE, "clip_grad_norm", "shared plan");
+        if (i == 1) tg_backward(tg_sum(mlp(m, rows(0))));
+    }
+    ck_assert(tg_get(tg_grad_of(tg_model_at(m, 1)), 0) != 0);
+    tg_plan_free(plan), tg_model_free(m);
+}
+END_TEST
+
 START_TEST(what_ended_between_two_runs_is_named) {
     static const program p = {.name = "ended", .loss = mlp_loss, .optim = adam_optim, ON(rows, three)};
     trainer t = trainer_make(&p);
@@ -707,6 +727,7 @@ TCase *tcase_planned(void) {
     tcase_add_test(t, batches_of_a_loader);
     tcase_add_test(t, averages_of_weights);
     tcase_add_test(t, an_error_in_the_middle_leaves_what_the_eager_step_leaves);
+    tcase_add_test(t, clipping_in_a_shared_plan_is_refused);
     tcase_add_loop_test(t, what_ended_between_two_runs_is_named, 0, 2);
     tcase_add_loop_test(t, what_a_replay_could_not_do_is_refused_by_name, 0, COUNT(refused));
     return t;
