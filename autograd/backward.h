@@ -72,6 +72,8 @@ TG_API tg_status tg_grad_with(int n_out, tg_tensor *const *out, int n_in, tg_ten
 typedef tg_tensor *(*tg_hook)(tg_tensor *grad, void *user);
 TG_API tg_status tg_register_hook(tg_tensor *t, tg_hook hook, void *user);
 TG_API tg_status tg_remove_hook(tg_tensor *t, tg_hook hook, void *user);
+/* Whether this is the hook of t that was registered last, and sees what comes of all the others. */
+TG_API bool tg_hook_is_last(const tg_tensor *t, tg_hook hook, const void *user);
 TG_API tg_status tg_remove_hooks(tg_tensor *t);
 
 #ifdef __cplusplus

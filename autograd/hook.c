@@ -43,6 +43,13 @@ tg_status tg_remove_hook(tg_tensor *t, tg_hook hook, void *user) {
     return TG_OK;
 }
 
+bool tg_hook_is_last(const tg_tensor *t, tg_hook hook, const void *user) {
+    const tg_slot *s = tg_slot_of(t, "tg_hook_is_last");
+    const tg_hooked *h = s ? tg_slot_hooks(s) : NULL;
+    while (h && h->next) h = h->next;
+    return h && h->hook == hook && h->user == user;
+}
+
 /* What a hook returned, if it can stand for the gradient of s. */
 static tg_slot *read_result(const tg_tensor *g, const tg_slot *s) {
     tg_slot *r = tg_slot_with_data(g, "hook");

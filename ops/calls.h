@@ -400,6 +400,7 @@ static inline tg_status tg_plot_scatter_packed(struct tg_plot_scatter_pack p) {
 #define tg_zero_grad(...) TG_STATUS_AT(tg_zero_grad(__VA_ARGS__))
 #define tg_register_hook(...) TG_STATUS_AT(tg_register_hook(__VA_ARGS__))
 #define tg_remove_hook(...) TG_STATUS_AT(tg_remove_hook(__VA_ARGS__))
+#define tg_hook_is_last(...) TG_VALUE_AT(bool, tg_hook_is_last(__VA_ARGS__))
 #define tg_remove_hooks(...) TG_STATUS_AT(tg_remove_hooks(__VA_ARGS__))
 
 /* autograd/blame/nonfinite.h */

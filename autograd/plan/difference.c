@@ -50,7 +50,7 @@ static const char *attribute(const tg_plan_call *a, const tg_plan_call *b) {
             if (!same_field(&a->op->attrs[i], a->data, b->data)) return a->op->attrs[i].name;
         return NULL;
     }
-    return a->size && memcmp(a->data, b->data, a->size) != 0 ? "its numbers" : NULL;
+    return a->size && memcmp(a->data, b->data, a->size) != 0 ? "its data" : NULL;
 }
 
 static const char *call(const tg_recording *x, const tg_recording *y, const tg_plan_call *a,

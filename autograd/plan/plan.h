@@ -89,7 +89,8 @@ typedef tg_tensor *tg_step(tg_tensor *const *in, void *user);
 
 typedef struct tg_plan_new_opts {
     tg_options_are_named by_name; /* no option: ops/calls.h */
-    int recordings; /* how many are kept, for inputs of several shapes; 0: 8. The one that was used longest ago goes */
+    int recordings; /* how many are kept, for inputs of several shapes; 0: 8. The one that was used longest ago goes: where more
+                       shapes than that come in turn, all runs are eager */
     bool shared; /* several threads may run it at the same time */
     bool compile; /* groups are compiled, below; so are those of all plans where TG_PLAN_COMPILE is set, and not to 0 */
 } tg_plan_new_opts;

@@ -191,7 +191,10 @@ static tg_status evaluate(tg_dist_object *d, tg_loader *loader, tg_batch_fn f, v
     tg_meter *all = (tg_meter *)(void *)message_room(d, bytes);
     if (!all) return tg_dist_raise(d);
     tg_meter *own = all + d->rank * most;
-    if (tg_evaluate_pieces(d->model, loader, f, user, own, d->from) == TG_OK && tg_dist_share(d, all, each)) {
+    d->inside = true;
+    const tg_status evaluated = tg_evaluate_pieces(d->model, loader, f, user, own, d->from);
+    d->inside = false;
+    if (evaluated == TG_OK && tg_dist_share(d, all, each)) {
         tg_meter *by_shard = all; /* moved together: block r begins at or behind the place of its first shard */
         for (int r = 0; r < d->size; r++) {
             const int from = tg_shard_of(d->shards, d->size, r), to = tg_shard_of(d->shards, d->size, r + 1);

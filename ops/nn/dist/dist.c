@@ -59,6 +59,10 @@ tg_status tg_dist_raise(tg_dist_object *d) {
 }
 
 bool tg_dist_may(tg_dist_object *d, const char *who) {
+    if (d->inside) {
+        tg_fail(TG_ERR_ARGUMENT, "%s: it cannot be called inside of a function that %s calls", who, d->who);
+        return false;
+    }
     d->who = who;
     return !d->broken && tg_error_status() == TG_OK ? true : (tg_dist_raise(d), false);
 }
@@ -122,7 +126,11 @@ static const char *flaw_of(const tg_dist_header *h, const tg_dist_header *want, 
     if (h->step != want->step) return "is of another step";
     if (h->bucket != want->bucket || h->from != want->from || h->piece != want->piece)
         return "is of another bucket";
-    return h->hash != want->hash ? "has other parameters, random numbers or loader positions behind it" : NULL;
+    if (h->hash != want->hash) return "has other random numbers or another position of the loader behind it";
+    return h->state != want->state
+               ? "has other values of the parameters behind it, or another training mode (a rank has another optimiser or "
+                 "learning rate, or has left out or changed something)"
+               : NULL;
 }
 
 tg_arrival tg_dist_look(tg_dist_object *d, const tg_transfer *x, tg_dist_header want) {
@@ -331,7 +339,7 @@ tg_dist *tg_dist_begin_with(tg_model *model, tg_dist_begin_opts opts) {
 tg_status tg_dist_end(tg_dist *handle) {
     if (!handle) return tg_error_status();
     tg_dist_object *d = tg_dist_object_of(handle, "tg_dist_end");
-    if (!d) return tg_error_status();
+    if (!d || (d->inside && !tg_dist_may(d, "tg_dist_end"))) return tg_error_status();
     char *all = tg_dist_may(d, "tg_dist_end") ? tg_alloc((size_t)d->size) : NULL;
     d->about = "the end, after step";
     if (all) memset(all, 0, (size_t)d->size);

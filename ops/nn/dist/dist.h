@@ -60,8 +60,10 @@
  *
  * At the first step the ranks compare what must be equal: versions, shards, the seed of the model, the position of the loader,
  * the random numbers, and the names, dtypes and shapes of parameters and buffers. The first line that differs is the error.
- * Then parameters and buffers are sent from rank 0 to all. Each message has the number of its step and bucket, a hash of that
- * list and of the random numbers, and a checksum, so that ranks that drift apart, or a bit that fell over, are noticed.
+ * Then parameters and buffers are sent from rank 0 to all. Each message has the number of its step and bucket, hashes of that
+ * list, of the random numbers, and of the parameters and the training mode, and a checksum, so that ranks that drift apart, or a bit
+ * that fell over, are noticed. A parameter or buffer that the function makes in the middle of a step is TG_ERR_ARGUMENT, and so is a
+ * function of this header that is called inside of it.
  *
  * ---- where this is not torch.nn.parallel.DistributedDataParallel ----
  *
@@ -131,7 +133,8 @@ typedef struct tg_dist_report {
 TG_API bool tg_dist_gradients(tg_dist *d, tg_loader *loader, tg_batch_fn f, void *user, tg_dist_report *report);
 
 /* tg_evaluate over all ranks: the loader is one with shards, each of which has a meter, and these are added as a tree, so that mean and error are
- * the same bits at any number of processes. All ranks call it. */
+ * the same bits at any number of processes. A last batch with fewer examples than shards times .parts is left out, as in training
+ * (ops/nn/data/loader.h). All ranks call it. */
 TG_API tg_status tg_dist_evaluate(tg_dist *d, tg_loader *loader, tg_batch_fn f, void *user, tg_meter *meter);
 
 /* Sends parameters and buffers of rank 0 to all, as for a model that only rank 0 has loaded; the first step does it by itself.

@@ -57,7 +57,7 @@ typedef struct tg_dist_header {
     int32_t bucket, from, piece, unused; /* piece: which subtree of the sender's; -1: the sum */
     uint64_t checksum;                   /* of what follows */
     double due;                          /* when it may be looked at, with .delay or .rate */
-    uint64_t none[1];
+    uint64_t state; /* a hash of the parameters, and the training mode, before the step */
 } tg_dist_header;
 
 typedef struct tg_dist_entry { /* a parameter in its bucket */
@@ -98,6 +98,7 @@ typedef struct tg_dist_object {
     tg_transport *t;
     int shards, rank, size, from, to; /* the shards [from, to) are this rank's */
     const char *who, *about;          /* the function that is running, and what it is doing, for messages */
+    bool inside;                      /* a function of the program's is being called */
     bool broken;                      /* somebody has failed: */
     tg_status status;
     char error[TG_DIST_ERROR]; /* as a sentence without the function's name */
@@ -136,8 +137,8 @@ typedef struct tg_dist_object {
 
     int64_t step; /* the one that is made, from 1 */
     bool stepping;
-    uint64_t mixed; /* the hash of its messages */
-    tg_rng base;    /* random numbers before it */
+    uint64_t mixed, state; /* the hashes of its messages */
+    tg_rng base;           /* random numbers before it */
     tg_loader *loader;
     tg_loader_state position;
     bool has_saved; /* the buffers of before the step */
@@ -206,6 +207,13 @@ bool tg_dist_check_loader(const tg_dist_object *d, const tg_loader *loader);
 
 /* Of d->model as it is now, and of d->loader, which may be NULL. */
 bool tg_dist_compare(tg_dist_object *d);
+
+/* Raises an error where the program's function has made or dropped parameters or buffers. */
+bool tg_dist_is_as_known(const tg_dist_object *d);
+/* Makes our hooks the last, so that what those of the program return is what is added up. */
+bool tg_dist_hear_last(tg_dist_object *d);
+/* A hash of the parameters that are trained, and of the training mode. */
+uint64_t tg_dist_state(const tg_dist_object *d);
 bool tg_dist_spread_model(tg_dist_object *d);
 
 /* Looks at the parameters that are trained, which begin to be heard, and at the buffers. changed: whether they are others than

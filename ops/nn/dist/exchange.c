@@ -90,7 +90,9 @@ static bool send_chunk(tg_dist_object *d, tg_bucket *b, int i, int to, int piece
     tg_transfer *x = transfer_of(d, k, i);
     *x = (tg_transfer){.data = message, .bytes = bytes, .peer = to, .tag = buckets_tag(d, k, piece)};
     d->stats.bytes += (double)bytes, d->stats.messages++;
-    return tg_dist_send(d, x, (tg_dist_header){.step = d->step, .hash = d->mixed, .bucket = k, .piece = piece});
+    return tg_dist_send(
+        d, x,
+        (tg_dist_header){.step = d->step, .hash = d->mixed, .state = d->state, .bucket = k, .piece = piece});
 }
 
 /* To the next rank first, so that not all begin with the same one. */
@@ -171,7 +173,8 @@ static bool take(tg_dist_object *d, tg_bucket *b, int from, int to, int *left) {
         if (from == 0) sender_of(d, i, &rank, &piece);
         const tg_arrival a = tg_dist_look(
             d, x,
-            (tg_dist_header){.step = d->step, .hash = d->mixed, .bucket = k, .from = rank, .piece = piece});
+            (tg_dist_header){
+                .step = d->step, .hash = d->mixed, .state = d->state, .bucket = k, .from = rank, .piece = piece});
         if (a == TG_UNFIT) return false;
         if (a == TG_NOT_DUE) continue;
         take_marks(d, b, x->data);

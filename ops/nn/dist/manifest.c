@@ -159,6 +159,48 @@ bool tg_dist_changed(const tg_dist_object *d) {
     return n != d->parameters || tg_model_buffer_count(d->model) != d->buffers;
 }
 
+/* What is not known: a parameter, or else a buffer. */
+static const tg_tensor *unknown(const tg_dist_object *d) {
+    int n = 0;
+    for (int i = 0; i < tg_model_count(d->model); i++) {
+        const tg_tensor *p = tg_model_at(d->model, i);
+        if (!tg_requires_grad(p)) continue;
+        if (n >= d->parameters || d->ear[n].param != p) return p;
+        n++;
+    }
+    const int buffers = tg_model_buffer_count(d->model);
+    return buffers > d->buffers ? tg_model_buffer_at(d->model, buffers - 1) : NULL;
+}
+
+bool tg_dist_is_as_known(const tg_dist_object *d) {
+    if (!tg_dist_changed(d)) return true;
+    const tg_tensor *t = unknown(d);
+    tg_fail(TG_ERR_ARGUMENT,
+            "%s: in the middle of a step the function has %s%s, of which the other ranks know nothing: call it once before "
+            "the first step, in training mode, so that all layers are there",
+            d->who, t ? "made " : "dropped or frozen a parameter or buffer", t ? tg_name(t) : "");
+    return false;
+}
+
+bool tg_dist_hear_last(tg_dist_object *d) {
+    for (int i = 0; i < d->parameters; i++) {
+        tg_dist_ear *ear = &d->ear[i];
+        if (tg_hook_is_last(ear->param, d->hook, ear)) continue;
+        tg_remove_hook(ear->param, d->hook, ear);
+        if (tg_register_hook(ear->param, d->hook, ear) != TG_OK) return false;
+    }
+    return true;
+}
+
+uint64_t tg_dist_state(const tg_dist_object *d) {
+    uint64_t h = tg_model_training(d->model);
+    for (int i = 0; i < d->parameters; i++) {
+        const tg_array *a = tg_array_of(d->ear[i].param);
+        h = tg_dist_mix(h, a->data, (size_t)a->numel * tg_dtype_size((tg_dtype)a->dtype));
+    }
+    return h;
+}
+
 static void count_buffers(tg_dist_object *d) {
     d->buffers = tg_model_buffer_count(d->model);
     d->scalars = TG_DIST_BUFFERS;

@@ -68,9 +68,11 @@ static void set_stream(const tg_dist_object *d, int64_t shard, int64_t part) {
     *tg_default_rng() = tg_rng_derive(of_step.seed, (uint64_t)shard, (uint64_t)part);
 }
 
-static tg_tensor *call(const tg_dist_object *d, tg_batch_fn f, tg_tensor **batch, void *user) {
+static tg_tensor *call(tg_dist_object *d, tg_batch_fn f, tg_tensor **batch, void *user) {
     tg_callback c = tg_callback_begin();
+    d->inside = true;
     tg_tensor *loss = f(d->model, d->loader ? batch : NULL, user);
+    d->inside = false;
     return tg_callback_end(c, tg_error_status(), d->who) == TG_OK ? loss : tg_poison();
 }
 
@@ -122,9 +124,9 @@ static bool settle_order(tg_dist_object *d) {
 
 static bool walk(tg_dist_object *d, tg_tensor *loss, double weight) {
     tg_tensor *seed = tg_full_like(loss, weight);
-    d->walking = true;
+    d->walking = d->inside = true;
     tg_backward_with(loss, (tg_backward_opts){.seed = seed});
-    d->walking = false;
+    d->walking = d->inside = false;
     return tg_error_status() == TG_OK;
 }
 
@@ -134,7 +136,7 @@ static bool pass(tg_dist_object *d, const tg_loader_piece *p, bool whole, tg_bat
     const double weight = (double)p->examples / (double)p->of;
     set_stream(d, p->shard, p->part);
     tg_tensor *loss = call(d, f, batch, user);
-    if (tg_error_status() != TG_OK || !is_number(d, loss)) return false;
+    if (tg_error_status() != TG_OK || !is_number(d, loss) || !tg_dist_is_as_known(d)) return false;
     const bool first = d->buckets == 0;
     d->scalar[TG_DIST_LOSS] += weight * tg_item(loss);
     d->whole = whole;
@@ -214,7 +216,7 @@ static bool begin_step(tg_dist_object *d, tg_batch_fn f, tg_tensor **batch, void
     if (d->parameters < 0 || tg_dist_changed(d)) {
         if (!meet(d, f, batch, user)) return false;
     }
-    if (!check_gradients(d)) return false;
+    if (!check_gradients(d) || !tg_dist_hear_last(d)) return false;
     tg_dist_save_buffers(d);
     d->has_saved = true;
     struct {
@@ -223,6 +225,7 @@ static bool begin_step(tg_dist_object *d, tg_batch_fn f, tg_tensor **batch, void
         int64_t epoch, next;
     } mixed = {d->hash, d->base, d->position.epoch, d->position.next};
     d->mixed = tg_dist_mix(2, &mixed, sizeof mixed);
+    d->state = d->size > 1 ? tg_dist_state(d) : 0;
     (void)pthread_mutex_lock(&d->lock);
     const bool well = d->buckets == 0 || tg_exchange_begin(d);
     d->stepping = true;

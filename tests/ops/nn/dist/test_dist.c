@@ -228,6 +228,67 @@ START_TEST(hooks_of_the_program_stay) {
 }
 END_TEST
 
+static tg_tensor *nothing(tg_tensor *grad, void *user) {
+    (void)user;
+    return tg_mul_scalar(grad, 0);
+}
+
+/* What a hook returns is what is added up, whenever it was registered. */
+START_TEST(later_hooks_count) {
+    tg_model *m = tg_model_new(1);
+    tg_dist *d = tg_dist_begin(m, .transport = lone());
+    bool given = false;
+    for (int step = 0; step < 4; step++) {
+        ck_assert(tg_dist_gradients(d, NULL, drawn, &given, NULL));
+        tg_tensor *w = tg_model_find(m, "fc1.weight");
+        ck_assert((tg_get(tg_grad_of(w), 0) == 0) == (step == 2));
+        tg_model_zero_grad(m);
+        if (step == 1) tg_register_hook(w, nothing, NULL);
+        if (step == 2) tg_remove_hooks(w); /* ours too, which is there again in the next step */
+    }
+    tg_dist_end(d), tg_model_free(m);
+}
+END_TEST
+
+typedef struct odd_step {
+    tg_dist *d;
+    int kind;
+} odd_step;
+enum { LATE_LAYER, LATE_BUFFER, INNER_SUM, INNER_BROADCAST, INNER_GRADIENTS, INNER_END, ODD_STEPS };
+
+static tg_tensor *odd_loss(tg_model *m, tg_tensor **batch, void *user) {
+    const odd_step *s = user;
+    bool given = false;
+    double one = 1;
+    (void)batch;
+    tg_tensor *x = tg_randn(TG_F32, 4, 3), *y = tg_nn_linear(m, "fc1", x, 2);
+    if (s->kind == LATE_LAYER && tg_model_training(m)) y = tg_add(y, tg_nn_linear(m, "late", x, 2));
+    if (s->kind == LATE_BUFFER && tg_model_training(m))
+        tg_model_buffer(m, "seen", TG_F32, TG_SHAPE(2), (tg_init){0});
+    if (s->kind == INNER_SUM) tg_dist_sum(s->d, 1, &one);
+    if (s->kind == INNER_BROADCAST) tg_dist_broadcast(s->d);
+    if (s->kind == INNER_GRADIENTS) tg_dist_gradients(s->d, NULL, drawn, &given, NULL);
+    if (s->kind == INNER_END) tg_dist_end(s->d);
+    return tg_mean(tg_square(y));
+}
+
+/* A parameter that no rank knew of when the step began would not be added up; and a step is not begun inside of one. */
+START_TEST(what_the_function_may_not_do) {
+    static const char *const word[ODD_STEPS][2] = {
+        {"made late.weight", "training mode"}, {"made seen", "training mode"},  {"tg_dist_sum", "inside"},
+        {"tg_dist_broadcast", "inside"},       {"tg_dist_gradients", "inside"}, {"tg_dist_end", "inside"}};
+    for (int kind = 0; kind < ODD_STEPS; kind++) {
+        tg_model *m = tg_model_new(1);
+        odd_step s = {tg_dist_begin(m, .transport = lone()), kind};
+        ck_assert(!tg_dist_gradients(s.d, NULL, odd_loss, &s, NULL));
+        expect_error(TG_ERR_ARGUMENT, word[kind][0], word[kind][1]);
+        tg_dist_end(s.d);
+        tg_error_clear();
+        tg_model_free(m);
+    }
+}
+END_TEST
+
 /* What tg_fit does not do with .dist; and that it trains. */
 START_TEST(fits_are_shared) {
     tg_model *m = tg_model_new(1);
@@ -313,7 +374,7 @@ typedef struct rank {
     pthread_t thread;
 } rank;
 
-enum { SAME, SEEDS, SHARDS, RANDOM, WIDTH, POSITION, AGREE, LOADED };
+enum { SAME, SEEDS, SHARDS, RANDOM, WIDTH, POSITION, AGREE, LOADED, MOVED };
 
 static void *run(void *user) {
     rank *r = user;
@@ -341,6 +402,10 @@ static void *run(void *user) {
         tg_dist_agree(d);
     else if (tg_dist_gradients(d, l, loss, NULL, NULL))
         tg_model_zero_grad(m);
+    if (r->kind == MOVED) {
+        if (odd) ((float *)tg_data_mut(tg_model_at(m, 0)))[1] += 1e-6f;
+        tg_dist_gradients(d, l, loss, NULL, NULL);
+    }
     r->status = tg_error_status();
     snprintf(r->message, sizeof r->message, "%s", tg_error_message());
     tg_dist_end(d);
@@ -373,6 +438,7 @@ START_TEST(differences_are_named) {
         {WIDTH, {"parameter other [3] f32", "parameter fc1.weight"}},
         {POSITION, {"before batch 1 of 2", "before batch 0 of 2"}},
         {AGREE, {"rank 1 has failed: step 0", "the disk is full"}},
+        {MOVED, {"other values of the parameters", "step 2"}},
     };
     for (int i = 0; i < COUNT(row); i++) {
         rank at[RANKS];
@@ -416,6 +482,8 @@ TCase *tcase_dist(void) {
     tcase_add_test(t, uneven_shards_are_weighted);
     tcase_add_test(t, without_a_loader_each_shard_draws_its_own);
     tcase_add_test(t, hooks_of_the_program_stay);
+    tcase_add_test(t, later_hooks_count);
+    tcase_add_test(t, what_the_function_may_not_do);
     tcase_add_test(t, fits_are_shared);
     tcase_add_test(t, memory_that_is_not_there);
     tcase_add_test(t, differences_are_named);
