@@ -86,6 +86,8 @@ AS(rms_norm, tg_rms_norm(a))
 AS(cumsum, tg_cumsum(a, -1))
 AS(sort, tg_sort(a, -1))
 AS(transpose, tg_contiguous(tg_transpose(a, 0, 1)))
+AS(add_turned, tg_add(a, tg_transpose(b, 0, 1)))
+AS(exp_turned, tg_exp(tg_transpose(a, 0, 1)))
 AS(concat, tg_concat(0, a, b))
 AS(conv2d, tg_conv2d(a, b, .padding = {1, 1}))
 AS(max_pool2d, tg_max_pool2d(a, .kernel = {2, 2}))
@@ -156,6 +158,8 @@ static const row rows[] = {
     OVER(sort),
     OVER(transpose),
     {"matmul", f_matmul, SQUARE, true, false},
+    {"add_turned", f_add_turned, SQUARE, true, false},
+    {"exp_turned", f_exp_turned, SQUARE, false, false},
     {"conv2d", f_conv2d, IMAGES, true, false},
     {"max_pool2d", f_max_pool2d, IMAGES, false, false},
     {"avg_pool2d", f_avg_pool2d, IMAGES, false, false},

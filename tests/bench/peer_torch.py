@@ -306,7 +306,8 @@ IMAGES = {"max_pool2d": lambda x: F.max_pool2d(x, 2), "avg_pool2d": lambda x: F.
 POSITIVE = set("log log1p sqrt rsqrt tan lgamma reciprocal div pow prod".split())
 OPS = {name: (f, form, inputs)
        for table, form, inputs in ((UNARY, flat, 1), (BINARY, flat, 2), (OVER, in_rows, 1),
-                                   ({"matmul": torch.matmul}, square, 2),
+                                   ({"matmul": torch.matmul, "add_turned": lambda a, b: a + b.t()}, square, 2),
+                                   ({"exp_turned": lambda a: a.t().exp()}, square, 1),
                                    ({"conv2d": lambda x, w: F.conv2d(x, w, padding=1)}, images, 2), (IMAGES, images, 1))
        for name, f in table.items()}
 
