@@ -350,6 +350,9 @@ void tg_plan_print(FILE *file, const tg_plan *plan) {
     tg_program *g = p->last ? p->last->program : NULL;
     if (g)
         g->running++; /* so that it stays */
+    else if (p->stats.recorded == 0 && p->stats.eager > 3 * p->cap_entries)
+        fprintf(file, "nothing is recorded: inputs of more shapes than %d take turns (.recordings)\n",
+                p->cap_entries);
     else
         fprintf(file, "nothing is recorded yet%s%s\n", p->last && *p->last->why ? ": " : "",
                 p->last ? p->last->why : "");

@@ -58,7 +58,7 @@ typedef struct tg_fit_opts {
 
     /* How many epochs there are to be, those before a .resume included; 1 when left out. An epoch is the loader's, or
      * epoch_steps steps, for which the loader goes round and round; without a loader they are needed. A step has the
-     * averaged gradients of `accumulate` batches, 1 when left out. */
+     * averaged gradients of `accumulate` batches, 1 when left out; each counts alike, a smaller last one too. */
     int64_t epochs, epoch_steps, accumulate;
 
     tg_loader *validation;    /* evaluated after each epoch; NULL: nothing is */

@@ -864,6 +864,23 @@ START_TEST(test_a_plan_is_printed) {
 }
 END_TEST
 
+/* Of more shapes in turn than recordings are kept each pushes out the one before, and all runs are eager. */
+START_TEST(test_more_shapes_than_recordings) {
+    trainer a = trainer_make();
+    char text[512] = "";
+    a.plan = tg_plan_new(train, &a, .recordings = 2);
+    for (int i = 0; i < 12; i++) run(&a, 3 + i % 3, i);
+    ck_assert_int_eq(tg_plan_stats_of(a.plan).eager, 12);
+    FILE *f = tmpfile();
+    tg_plan_print(f, a.plan);
+    rewind(f);
+    ck_assert_uint_gt(fread(text, 1, sizeof text - 1, f), 0);
+    fclose(f);
+    ck_assert_ptr_nonnull(strstr(text, "more shapes than 2 take turns"));
+    trainer_end(&a);
+}
+END_TEST
+
 TCase *tcase_plan(void) {
     TCase *t = tcase_create("plan");
     tcase_set_timeout(t, 60);
@@ -901,5 +918,6 @@ TCase *tcase_plan(void) {
     tcase_add_test(t, test_a_running_plan_is_refused_to_another_thread);
     tcase_add_test(t, test_allocation_fails_at_each_point);
     tcase_add_test(t, test_a_plan_is_printed);
+    tcase_add_test(t, test_more_shapes_than_recordings);
     return t;
 }
