@@ -181,7 +181,7 @@ tg_status tg_inputs_may_change(const tg_program *g, int n, tg_tensor *const *in)
 /* Takes calls out of the list that have nothing to do, or make what nobody uses. False: out of memory. */
 bool tg_drop_unused(tg_recording *rec);
 
-/* The same, and groups elementwise calls on as many elements, and moves them together where nothing in between stands in the way. Finds
+/* Does so, groups elementwise calls on as many elements, and moves them together where nothing in between stands in the way. Finds
  * which memory is local to a group. */
 bool tg_schedule(tg_recording *rec);
 
@@ -217,6 +217,10 @@ void tg_program_drop_ready(tg_program *p);
 
 /* The call behind the group that this one begins, or is in the middle of; behind the call itself, where it is in none. */
 int64_t tg_group_end(const tg_recording *rec, int64_t call);
+
+/* Calls f for each memory that a call reads or writes: of kernels, the first operand is written. */
+typedef void tg_access_fn(void *context, int memory, bool written);
+void tg_each_access(const tg_recording *rec, const tg_plan_call *c, tg_access_fn *f, void *context);
 
 /* Whether a call writes operand i. */
 bool tg_call_writes(const tg_plan_call *c, int i);

@@ -51,46 +51,44 @@ bool tg_call_writes(const tg_plan_call *c, int i) {
     }
 }
 
-/* What a call does to memory: of kernels, the first operand is written. */
-typedef void each_access(scheduler *s, int memory, bool written, void *context);
-
-static void for_each_access(scheduler *s, const tg_plan_call *c, each_access *f, void *context) {
+void tg_each_access(const tg_recording *rec, const tg_plan_call *c, tg_access_fn *f, void *context) {
     for (int i = 0; !c->lowered && i < c->n; i++) {
-        int m = s->rec->operand[c->operand + i].memory;
-        if (m >= 0) f(s, m, tg_call_writes(c, i), context);
+        int m = rec->operand[c->operand + i].memory;
+        if (m >= 0) f(context, m, tg_call_writes(c, i));
     }
     for (int i = 0; i < c->maps; i++) {
-        const tg_plan_map *map = &s->rec->map[c->map + i];
+        const tg_plan_map *map = &rec->map[c->map + i];
         for (int k = 0; k < map->operands; k++)
-            if (map->memory[k] >= 0) f(s, map->memory[k], k == 0, context);
+            if (map->memory[k] >= 0) f(context, map->memory[k], k == 0);
     }
-    if (c->kind == TG_CALL_STORE && c->added_to >= 0) f(s, c->added_to, true, context);
+    if (c->kind == TG_CALL_STORE && c->added_to >= 0) f(context, c->added_to, true);
 }
 
 typedef struct marks {
+    uint8_t *of; /* by memory */
     uint8_t readers, writers;
     bool met;
 } marks;
 
-static void meet(scheduler *s, int memory, bool written, void *context) {
+static void meet(void *context, int memory, bool written) {
     marks *m = context;
-    m->met = m->met || s->mark[memory] & m->writers || (written && s->mark[memory] & m->readers);
+    m->met = m->met || m->of[memory] & m->writers || (written && m->of[memory] & m->readers);
 }
 
 /* Whether the call has to stay behind those that have left these marks. */
 static bool waits_for(scheduler *s, const tg_plan_call *c, uint8_t readers, uint8_t writers) {
-    marks m = {readers, writers, false};
-    for_each_access(s, c, meet, &m);
+    marks m = {s->mark, readers, writers, false};
+    tg_each_access(s->rec, c, meet, &m);
     return m.met;
 }
 
-static void set_mark(scheduler *s, int memory, bool written, void *context) {
+static void set_mark(void *context, int memory, bool written) {
     const marks *m = context;
-    s->mark[memory] |= written ? m->writers : m->readers;
+    m->of[memory] |= written ? m->writers : m->readers;
 }
 
 static void mark(scheduler *s, const tg_plan_call *c, uint8_t reader, uint8_t writer) {
-    for_each_access(s, c, set_mark, &(marks){reader, writer, false});
+    tg_each_access(s->rec, c, set_mark, &(marks){s->mark, reader, writer, false});
 }
 
 /* ---- joining a group: what a member writes is read and written by all at the same place, a block each in turn ---- */

@@ -6,8 +6,6 @@
  * made of kernels, are left out. */
 #include "autograd/plan/program.h"
 
-#include <string.h>
-
 /* Whether a call shares the memory of its operands, and makes none. */
 static bool only_shares(const tg_recording *rec, const tg_plan_call *c) {
     const bool rule = c->kind == TG_CALL_GRADIENT;
@@ -30,38 +28,31 @@ static bool may_go(const tg_plan_call *c) {
     return c->lowered || (of_op && (c->op->pure || c->op->of_kernels));
 }
 
-/* f is called for each memory that the call writes, or for each that it reads; ends with the first true. Of kernels the first
- * operand is written; where they may be left to the op after all (rows), it may read all operands. */
-typedef bool each_memory(bool *used, int memory);
+typedef struct users {
+    bool *used; /* by memory */
+    bool met;
+} users;
 
-static bool any_written(const tg_recording *rec, const tg_plan_call *c, each_memory *f, bool *used) {
-    for (int i = 0; i < c->maps; i++) {
-        const tg_plan_map *m = &rec->map[c->map + i];
-        if (m->memory[0] >= 0 && f(used, m->memory[0])) return true;
-    }
-    for (int i = 0; !c->lowered && i < c->n; i++) {
-        const int m = rec->operand[c->operand + i].memory;
-        if (m >= 0 && tg_call_writes(c, i) && f(used, m)) return true;
-    }
-    return false;
+static void meet_written(void *context, int memory, bool written) {
+    users *u = context;
+    u->met = u->met || (written && u->used[memory]);
 }
 
-static void each_read(const tg_recording *rec, const tg_plan_call *c, each_memory *f, bool *used) {
+static void use(void *context, int memory, bool written) {
+    (void)written; /* it may be read as well */
+    ((users *)context)->used[memory] = true;
+}
+
+/* Kernels that broadcast rows may be left to the op after all, which may read all of its operands. */
+static void use_all(const tg_recording *rec, const tg_plan_call *c, users *u) {
     bool rows = false;
-    for (int i = 0; i < c->maps; i++) {
-        const tg_plan_map *m = &rec->map[c->map + i];
-        rows = rows || m->row;
-        for (int k = 0; k < m->operands; k++)
-            if (m->memory[k] >= 0) f(used, m->memory[k]);
-    }
-    for (int i = 0; (!c->lowered || rows) && i < c->n; i++) {
+    for (int i = 0; i < c->maps; i++) rows = rows || rec->map[c->map + i].row;
+    tg_each_access(rec, c, use, u);
+    for (int i = 0; rows && i < c->n; i++) {
         const int m = rec->operand[c->operand + i].memory;
-        if (m >= 0) f(used, m);
+        if (m >= 0) u->used[m] = true;
     }
 }
-
-static bool is_used(bool *used, int memory) { return used[memory]; }
-static bool use(bool *used, int memory) { return used[memory] = true, false; }
 
 /* From the last call to the first: a call whose result is used uses what it reads. What outlives the run is used, and so is a
  * gradient that a later call may still change. */
@@ -71,9 +62,11 @@ static void find_used(tg_recording *rec, bool *used) {
     if (rec->result.memory >= 0) used[rec->result.memory] = true;
     for (int64_t i = rec->n_calls - 1; i >= 0; i--) {
         tg_plan_call *c = &rec->call[i];
+        users u = {used, false};
         if (c->idle) continue;
-        c->unused = may_go(c) && !any_written(rec, c, is_used, used);
-        if (!c->unused) each_read(rec, c, use, used);
+        tg_each_access(rec, c, meet_written, &u);
+        c->unused = may_go(c) && !u.met;
+        if (!c->unused) use_all(rec, c, &u);
     }
 }
 

@@ -58,11 +58,14 @@ tg_status tg_dist_raise(tg_dist_object *d) {
     return tg_error_status();
 }
 
+static bool is_outside(const tg_dist_object *d, const char *who) {
+    if (!d->inside) return true;
+    tg_fail(TG_ERR_ARGUMENT, "%s: it cannot be called inside of a function that %s calls", who, d->who);
+    return false;
+}
+
 bool tg_dist_may(tg_dist_object *d, const char *who) {
-    if (d->inside) {
-        tg_fail(TG_ERR_ARGUMENT, "%s: it cannot be called inside of a function that %s calls", who, d->who);
-        return false;
-    }
+    if (!is_outside(d, who)) return false;
     d->who = who;
     return !d->broken && tg_error_status() == TG_OK ? true : (tg_dist_raise(d), false);
 }
@@ -339,7 +342,7 @@ tg_dist *tg_dist_begin_with(tg_model *model, tg_dist_begin_opts opts) {
 tg_status tg_dist_end(tg_dist *handle) {
     if (!handle) return tg_error_status();
     tg_dist_object *d = tg_dist_object_of(handle, "tg_dist_end");
-    if (!d || (d->inside && !tg_dist_may(d, "tg_dist_end"))) return tg_error_status();
+    if (!d || !is_outside(d, "tg_dist_end")) return tg_error_status();
     char *all = tg_dist_may(d, "tg_dist_end") ? tg_alloc((size_t)d->size) : NULL;
     d->about = "the end, after step";
     if (all) memset(all, 0, (size_t)d->size);

@@ -210,8 +210,8 @@ bool tg_dist_compare(tg_dist_object *d);
 
 /* Raises an error where the program's function has made or dropped parameters or buffers. */
 bool tg_dist_is_as_known(const tg_dist_object *d);
-/* Makes our hooks the last, so that what those of the program return is what is added up. */
-bool tg_dist_hear_last(tg_dist_object *d);
+/* Makes our hooks of the parameters the last, so that what those of the program return is what is added up. */
+bool tg_dist_hear(tg_dist_object *d);
 /* A hash of the parameters that are trained, and of the training mode. */
 uint64_t tg_dist_state(const tg_dist_object *d);
 bool tg_dist_spread_model(tg_dist_object *d);

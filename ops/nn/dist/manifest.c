@@ -148,33 +148,29 @@ static int trained(const tg_dist_object *d, tg_dist_ear *ear) {
     return n;
 }
 
-bool tg_dist_changed(const tg_dist_object *d) {
-    int n = 0;
+/* The first parameter that is trained and not known; *known: how many are, before it or, where it is NULL, in all. */
+static tg_tensor *first_unknown(const tg_dist_object *d, int *known) {
+    *known = 0;
     for (int i = 0; i < tg_model_count(d->model); i++) {
         tg_tensor *p = tg_model_at(d->model, i);
         if (!tg_requires_grad(p)) continue;
-        if (n >= d->parameters || d->ear[n].param != p) return true;
-        n++;
+        if (*known >= d->parameters || d->ear[*known].param != p) return p;
+        ++*known;
     }
-    return n != d->parameters || tg_model_buffer_count(d->model) != d->buffers;
+    return NULL;
 }
 
-/* What is not known: a parameter, or else a buffer. */
-static const tg_tensor *unknown(const tg_dist_object *d) {
-    int n = 0;
-    for (int i = 0; i < tg_model_count(d->model); i++) {
-        const tg_tensor *p = tg_model_at(d->model, i);
-        if (!tg_requires_grad(p)) continue;
-        if (n >= d->parameters || d->ear[n].param != p) return p;
-        n++;
-    }
-    const int buffers = tg_model_buffer_count(d->model);
-    return buffers > d->buffers ? tg_model_buffer_at(d->model, buffers - 1) : NULL;
+bool tg_dist_changed(const tg_dist_object *d) {
+    int known;
+    return first_unknown(d, &known) || known != d->parameters || tg_model_buffer_count(d->model) != d->buffers;
 }
 
 bool tg_dist_is_as_known(const tg_dist_object *d) {
     if (!tg_dist_changed(d)) return true;
-    const tg_tensor *t = unknown(d);
+    int known;
+    const int buffers = tg_model_buffer_count(d->model);
+    const tg_tensor *t = first_unknown(d, &known);
+    if (!t && buffers > d->buffers) t = tg_model_buffer_at(d->model, buffers - 1);
     tg_fail(TG_ERR_ARGUMENT,
             "%s: in the middle of a step the function has %s%s, of which the other ranks know nothing: call it once before "
             "the first step, in training mode, so that all layers are there",
@@ -182,7 +178,7 @@ bool tg_dist_is_as_known(const tg_dist_object *d) {
     return false;
 }
 
-bool tg_dist_hear_last(tg_dist_object *d) {
+bool tg_dist_hear(tg_dist_object *d) {
     for (int i = 0; i < d->parameters; i++) {
         tg_dist_ear *ear = &d->ear[i];
         if (tg_hook_is_last(ear->param, d->hook, ear)) continue;
@@ -227,10 +223,7 @@ bool tg_dist_know(tg_dist_object *d, tg_hook hook) {
     d->parameters = trained(d, d->ear);
     d->ordered = 0;
     d->hook = hook;
-    for (int i = 0; i < d->parameters; i++) {
-        d->ear[i].d = d;
-        if (tg_register_hook(d->ear[i].param, hook, &d->ear[i]) != TG_OK) return false;
-    }
+    for (int i = 0; i < d->parameters; i++) d->ear[i].d = d;
     return true;
 }
 

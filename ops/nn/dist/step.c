@@ -216,7 +216,7 @@ static bool begin_step(tg_dist_object *d, tg_batch_fn f, tg_tensor **batch, void
     if (d->parameters < 0 || tg_dist_changed(d)) {
         if (!meet(d, f, batch, user)) return false;
     }
-    if (!check_gradients(d) || !tg_dist_hear_last(d)) return false;
+    if (!check_gradients(d) || !tg_dist_hear(d)) return false;
     tg_dist_save_buffers(d);
     d->has_saved = true;
     struct {
