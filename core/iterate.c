@@ -4,6 +4,7 @@
 #include "core/alloc.h"
 #include "core/kernels/simd/table.h"
 #include "core/parallel.h"
+#include "core/spread.h"
 
 /* The merged loop: shape[rank - 1] is the length of a run. rank is at least 1. */
 typedef struct loop {
@@ -209,22 +210,85 @@ static void iterate_runs(const loop *l, const tg_array *const a[], int64_t cost,
     tg_parallel_for(pieces, block / t.unit, run_pieces, &t);
 }
 
-static loop loop_of(int operands, const tg_array *const a[]) {
-    loop l = {.operands = operands};
-    merge_axes(&l, a);
-    lengthen_run(&l);
-    return l;
+/* ---- operands that are broadcast in short rows ---- */
+
+typedef struct spreads {
+    tg_run *run;
+    const void *arg;
+    int operands;
+    int64_t n, block;
+    tg_operands first;
+    tg_strides step;   /* bytes; 0: one number for all */
+    tg_strides stride; /* elements */
+    bool is_spread[TG_MAX_OPERANDS];
+    tg_spread spread[TG_MAX_OPERANDS];
+} spreads;
+
+static void run_spread(void *context, int64_t begin, int64_t end) {
+    _Alignas(TG_ALIGN) char room[TG_MAX_OPERANDS - 1][TG_SPREAD_ROOM];
+    const spreads *s = context;
+    tg_operands p;
+    for (int k = 1; k < s->operands; k++)
+        if (s->is_spread[k]) tg_spread_begin(&s->spread[k], s->block, room[k - 1]);
+    for (int64_t i = begin; i < end; i++) {
+        const int64_t done = i * s->block, n = min(s->block, s->n - done);
+        for (int k = 0; k < s->operands; k++)
+            p.each[k] = s->is_spread[k] ? tg_spread_block(&s->spread[k], done, n, room[k - 1])
+                                        : s->first.each[k] + done * s->step.each[k];
+        s->run(n, &p, &s->stride, s->arg);
+    }
 }
+
+/* Whether the loop is over short rows that lie one behind the other; operands other than the first may be the same row each time,
+ * one number for each row, or for all. */
+static bool is_in_rows(const loop *l) {
+    const int64_t row = l->shape[l->rank - 1];
+    if (l->rank != 2 || row > TG_SPREAD_ROW || l->shape[0] < 4) return false;
+    for (int k = 0; k < l->operands; k++) {
+        const int64_t outer = l->stride[k][0], inner = l->stride[k][1];
+        const bool dense = inner == 1 && outer == row, same = inner == 1 && outer == 0;
+        if (!dense && (k == 0 || !(same || (inner == 0 && (outer == 1 || outer == 0))))) return false;
+    }
+    return true;
+}
+
+static void iterate_rows(const loop *l, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
+    spreads s = {.run = run, .arg = arg, .operands = l->operands, .n = l->shape[0] * l->shape[1]};
+    int64_t widest = 1;
+    for (int k = 0; k < l->operands; k++) {
+        const int64_t size = (int64_t)tg_dtype_size((tg_dtype)a[k]->dtype);
+        const bool same = l->stride[k][1] == 1 && l->stride[k][0] == 0;
+        if (size > widest) widest = size;
+        s.first.each[k] = a[k]->data;
+        s.is_spread[k] = same || (l->stride[k][1] == 0 && l->stride[k][0] == 1);
+        s.spread[k] = (tg_spread){a[k]->data, size, l->shape[1], same};
+        s.stride.each[k] = l->stride[k][1] || l->stride[k][0];
+        s.step.each[k] = s.stride.each[k] * size;
+    }
+    s.block = min(TG_SPREAD_BLOCK / widest, s.n);
+    const int64_t grain = TG_BLOCK / cost / s.block;
+    tg_parallel_for((s.n + s.block - 1) / s.block, grain > 0 ? grain : 1, run_spread, &s);
+}
+
+/* ---- any ---- */
 
 void tg_iterate(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
     if (a[0]->numel == 0) return;
-    const loop l = loop_of(operands, a);
+    loop l = {.operands = operands};
+    merge_axes(&l, a);
+    lengthen_run(&l);
     iterate_runs(&l, a, cost, run, arg);
 }
 
 void tg_iterate_map(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
     if (a[0]->numel == 0) return;
-    const loop l = loop_of(operands, a);
+    loop l = {.operands = operands};
+    merge_axes(&l, a);
+    if (is_in_rows(&l)) {
+        iterate_rows(&l, a, cost, run, arg);
+        return;
+    }
+    lengthen_run(&l);
     const int turned = turned_axis(&l, a);
     if (turned >= 0)
         iterate_tiles(&l, a, turned, cost, run, arg);

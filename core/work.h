@@ -80,6 +80,12 @@ struct tg_listener {
 
 extern _Thread_local TG_HOT tg_listener *tg_listening; /* NULL: nobody listens on this thread */
 
+/* For an op of kernels that does something else with these arrays. */
+static inline void tg_work_is_no_kernel(const tg_array *out) {
+    if (__builtin_expect(tg_listening != NULL, 0))
+        tg_listening->mapped(tg_listening, &(tg_map_call){.operands = 1, .a = &out});
+}
+
 /* Whether nobody listens on this thread, or measures it. */
 static inline bool tg_work_unheard(void) {
     return __builtin_expect(tg_listening == NULL && tg_measuring == NULL, 1);

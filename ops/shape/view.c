@@ -1,4 +1,5 @@
 #include "core/slot.h"
+#include "core/work.h"
 #include "ops/shared.h"
 
 typedef struct shape_attr { /* of reshape and expand */
@@ -284,12 +285,31 @@ static tg_status to_infer(const tg_call *call) {
     return tg_out(call, 0, dtype, tg_array_shape(call->in[0]));
 }
 
+/* Truth as 1 and 0, and what is not 0 as truth, are kernels, so that masks stay in a group; all else is a copy that converts. */
+static tg_status to_forward(const tg_call *call) {
+    const tg_array *x = call->in[0], *out = call->out[0];
+    int64_t storage[2];
+    if (x->dtype == TG_BOOL && tg_dtype_is_float((tg_dtype)out->dtype)) {
+        const tg_array one = tg_borrow_number(1, out, &storage[0]),
+                       none = tg_borrow_number(0, out, &storage[1]);
+        tg_map_where(x, &one, &none, out);
+    } else if (tg_dtype_is_float((tg_dtype)x->dtype) && out->dtype == TG_BOOL) {
+        const tg_array none = tg_borrow_number(0, x, &storage[0]);
+        tg_map_compare(TG_NE, x, &none, out);
+    } else {
+        tg_work_is_no_kernel(out);
+        tg_array_copy(out, x);
+    }
+    return TG_OK;
+}
+
 static void to_grad(const tg_node *n, tg_tensor *const *dout, tg_tensor **din) {
     din[0] = tg_to(dout[0], tg_dtype_of(n->in[0]));
 }
 
 static tg_status to_grad_kernel(const tg_node *n, const tg_array *const *dout, tg_array *din) {
     tg_status s = tg_array_alloc(&din[0], (tg_dtype)tg_node_in(n, 0)->dtype, tg_array_shape(dout[0]));
+    tg_work_is_no_kernel(dout[0]);
     if (s == TG_OK) tg_array_copy(&din[0], dout[0]);
     return s;
 }
@@ -302,10 +322,11 @@ const tg_op tg_op_to = {
     .elementwise = true,
     TG_ATTRS(to_attr, to_fields),
     .infer = to_infer,
-    .forward = copy_forward,
+    .forward = to_forward,
     .grad = to_grad,
     .grad_kernel = to_grad_kernel,
     .pure = true,
+    .of_kernels = true,
 };
 
 tg_tensor *tg_to(tg_tensor *x, tg_dtype dtype) {

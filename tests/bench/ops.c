@@ -1,6 +1,6 @@
 /* usage: bench_ops THREADS [OP ...]
  * Each op forward, and its gradient alone, at three sizes: "name<TAB>n<TAB>forward<TAB>backward" in microseconds.
- * peer_ops.py has the same rows for PyTorch. n is the number of elements of the first input. */
+ * peer_torch.py has the same rows for PyTorch. n is the number of elements of the first input. */
 #include "bench.h"
 
 #include <stdio.h>
@@ -14,6 +14,8 @@ typedef enum form {
     FLAT,   /* a [n], b [n] */
     ROWS,   /* [n / 256, 256] */
     SQUARE, /* [r, r], r^2 = n, to the nearest power of two below */
+    NARROW, /* [n / 16, 16], and a row [16] */
+    COLUMN, /* [n / 16, 16], and a number a row [n / 16, 1] */
     IMAGES  /* [n / 1024, 4, 16, 16], kernels [8, 4, 3, 3] */
 } form;
 
@@ -160,6 +162,8 @@ static const row rows[] = {
     {"matmul", f_matmul, SQUARE, true, false},
     {"add_turned", f_add_turned, SQUARE, true, false},
     {"exp_turned", f_exp_turned, SQUARE, false, false},
+    {"add_row", f_add, NARROW, true, false},
+    {"add_column", f_add, COLUMN, true, false},
     {"conv2d", f_conv2d, IMAGES, true, false},
     {"max_pool2d", f_max_pool2d, IMAGES, false, false},
     {"avg_pool2d", f_avg_pool2d, IMAGES, false, false},
@@ -172,6 +176,8 @@ static tg_shape shape_of(const row *r, int64_t n, int input) {
     if (r->form == FLAT) return TG_SHAPE(n);
     if (r->form == ROWS) return TG_SHAPE(n / 256, 256);
     if (r->form == SQUARE) return TG_SHAPE(side, side);
+    if (r->form == NARROW && input) return TG_SHAPE(16);
+    if (r->form == NARROW || r->form == COLUMN) return TG_SHAPE(n / 16, input ? 1 : 16);
     return input ? TG_SHAPE(8, 4, 3, 3) : TG_SHAPE(n / 1024, 4, 16, 16);
 }
 

@@ -270,6 +270,14 @@ def in_rows(n, i):
     return (n // 256, 256)
 
 
+def narrow(n, i):
+    return (16,) if i else (n // 16, 16)
+
+
+def column(n, i):
+    return n // 16, 1 if i else 16
+
+
 def square(n, i):
     side = 1 << ((n.bit_length() - 1) // 2)
     return (side, side)
@@ -308,6 +316,7 @@ OPS = {name: (f, form, inputs)
        for table, form, inputs in ((UNARY, flat, 1), (BINARY, flat, 2), (OVER, in_rows, 1),
                                    ({"matmul": torch.matmul, "add_turned": lambda a, b: a + b.t()}, square, 2),
                                    ({"exp_turned": lambda a: a.t().exp()}, square, 1),
+                                   ({"add_row": torch.add}, narrow, 2), ({"add_column": torch.add}, column, 2),
                                    ({"conv2d": lambda x, w: F.conv2d(x, w, padding=1)}, images, 2), (IMAGES, images, 1))
        for name, f in table.items()}
 

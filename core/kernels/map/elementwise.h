@@ -166,4 +166,13 @@ static void run_where(int64_t n, const tg_operands *p, const tg_strides *s, cons
         choose(n, out, s->out, c, s->c, a, s->a, b, s->b);
 }
 
+static void spread_numbers(int64_t n, int64_t left, int64_t row, const void *x, void *y) {
+    const S *from = x;
+    S *to = y;
+    for (int64_t i = 0; i < n; i += left, left = row, from++) {
+        const V v = K(*from);
+        for (int64_t k = 0; k < left; k += W) vstore(to + i + k, v);
+    }
+}
+
 #endif

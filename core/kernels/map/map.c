@@ -64,9 +64,8 @@ static void run_and_look(int64_t n, const tg_operands *p, const tg_strides *s, c
     }
 }
 
-__attribute__((noinline, cold)) static void walk_observed(tg_loop *loop, int operands,
-                                                          const tg_array *const a[], int64_t cost,
-                                                          tg_run *run, const void *arg) {
+__attribute__((noinline)) static void walk_observed(tg_loop *loop, int operands, const tg_array *const a[],
+                                                    int64_t cost, tg_run *run, const void *arg) {
     tg_looker looker;
     looked_run r = {.run = run, .arg = arg, .looker = tg_look_begin(&looker, a[0]), .operands = operands};
     if (tg_listening) tg_listening->mapped(tg_listening, &(tg_map_call){run, operands, a, cost, arg, false});

@@ -26,6 +26,7 @@ const tg_kernel_set SET_NAME = {
     .compare =
         {[TG_EQ] = run_EQ, [TG_NE] = run_NE, [TG_LT] = run_LT, [TG_LE] = run_LE, [TG_GT] = run_GT, [TG_GE] = run_GE},
     .where = run_where,
+    .spread_numbers = spread_numbers,
     .affine = run_affine,
     .axpy = run_axpy,
     .sum = run_sum,

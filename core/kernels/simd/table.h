@@ -228,20 +228,25 @@ typedef void tg_max_two_fn(const tg_max_two *p);
 /* The second moment of tg_update_rms is always there; these make four kernels of the two others. */
 enum { TG_RMS_CENTERED = 1, TG_RMS_MOMENTUM = 2 };
 
+/* Each number of x row times in y, but the first `left` times, until there are n. What is written may end behind them by a row and
+ * a vector. */
+typedef void tg_spread_numbers_fn(int64_t n, int64_t left, int64_t row, const void *x, void *y);
+
 /* Elementwise runs, by their operands. */
 typedef struct tg_kernel_set {
     tg_run *unary[TG_UNARY_COUNT];      /* out = f(a); arg = double p[2] */
     tg_run *unary_grad[TG_UNARY_COUNT]; /* out = dx, of a = g, b = x, c = y; arg = double p[2] */
     tg_run *binary[TG_BINARY_COUNT];    /* out = f(a, b) */
     tg_run *compare[6];                 /* out = f(a, b), which is bool; by tg_compare */
-    tg_run *where;    /* out = c ? a : b, where c is bool; moves bits: for any dtype of its size */
-    tg_run *affine;   /* out = scale a + shift; arg = double {scale, shift} */
-    tg_run *axpy;     /* out = alpha a + b; arg = double {alpha, unused} */
-    tg_run *sum;      /* out, one number, = the sum of a as row[TG_SUM] has it */
-    tg_run *sgd;      /* out is the parameter, a the gradient; arg = tg_sgd_step */
-    tg_run *momentum; /* out is the parameter, a the velocity, b the gradient; the same */
-    tg_run *adam;     /* out is the parameter, a and b the moments, c the gradient; arg = tg_adam_step */
-    tg_run *amsgrad;  /* the same with three moments */
+    tg_run *where; /* out = c ? a : b, where c is bool; moves bits: for any dtype of its size */
+    tg_spread_numbers_fn *spread_numbers; /* moves bits, too */
+    tg_run *affine;                       /* out = scale a + shift; arg = double {scale, shift} */
+    tg_run *axpy;                         /* out = alpha a + b; arg = double {alpha, unused} */
+    tg_run *sum;                          /* out, one number, = the sum of a as row[TG_SUM] has it */
+    tg_run *sgd;                          /* out is the parameter, a the gradient; arg = tg_sgd_step */
+    tg_run *momentum;                     /* out is the parameter, a the velocity, b the gradient; the same */
+    tg_run *adam;    /* out is the parameter, a and b the moments, c the gradient; arg = tg_adam_step */
+    tg_run *amsgrad; /* the same with three moments */
     tg_run *rms[4]; /* by which of TG_RMS_CENTERED and TG_RMS_MOMENTUM are there: parameter, moments, gradient; arg = tg_rms_step */
     tg_run *adadelta, *adamax; /* as adam; arg = tg_adadelta_step, tg_adamax_step */
     tg_run *lion;              /* as momentum; arg = tg_lion_step */
