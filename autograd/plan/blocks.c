@@ -7,9 +7,9 @@
 
 #include <string.h>
 
-#define BLOCK 4096  /* bytes, at most */
-#define LEAST 1024  /* and at least */
-#define CACHE 24576 /* bytes of the first-level cache for the scratch */
+#define BLOCK TG_SPREAD_BLOCK /* bytes, at most */
+#define LEAST 1024            /* and at least */
+#define CACHE 24576           /* bytes of the first-level cache for the scratch */
 #define GAP \
     (2 * TG_ALIGN) /* so that no two blocks are at the same place of a page, where loads would wait for stores */
 #define SLOTS (TG_SLOTS * (LEAST + GAP))
@@ -19,32 +19,27 @@ _Static_assert(SLOTS >= CACHE + CACHE / LEAST * GAP, "the scratch has room for b
 
 /* ---- making ---- */
 
-static bool make_kernel(tg_program *p, int64_t at, tg_plan_map *m, const tg_strides *ones) {
+static bool make_kernel(tg_program *p, const tg_part *part, int64_t at, const tg_plan_map *m,
+                        const tg_strides *ones) {
     tg_plan_kernel *k = &p->kernel[at];
-    tg_plan_extent *e = &p->extent[at];
     bool all = true;
-    *k = (tg_plan_kernel){.run = m->run, .arg = m->arg, .stride = ones};
-    *e = (tg_plan_extent){.map = m,
-                          .n = m->n,
-                          .cost = m->cost,
-                          .unit = TG_BLOCK / m->cost,
-                          .operands = (uint8_t)m->operands,
-                          .rows = m->row > 0};
-    for (int i = 0; i < m->operands; i++) {
-        all = all && m->stride[i] == 1;
-        e->size[i] = (uint8_t)(m->stride[i] * m->size[i]);
-        if (m->memory[i] < 0) k->p.each[i] = (char *)&m->number;
+    *k = (tg_plan_kernel){.run = m->of->run, .arg = m->of->arg, .stride = ones};
+    p->extent[at] = (tg_plan_extent){.map = m};
+    for (int i = 0; i < m->of->operands; i++) {
+        all = all && m->of->stride[i] == 1;
+        if (m->memory[i] < 0) k->p.each[i] = (char *)(uintptr_t)&m->of->at[i];
     }
     if (all) return true;
     tg_strides *s = tg_program_take(p, 1, sizeof *s);
-    for (int i = 0; s && i < m->operands; i++) s->each[i] = m->stride[i];
+    for (int i = 0; s && i < m->of->operands; i++)
+        s->each[i] = m->of->stride[i] || (part->spreads && m->of->along[i] != TG_EACH);
     k->stride = s;
     return s;
 }
 
 /* Local operands become offsets into the scratch. */
 static void set_locals(const tg_program *p, const tg_part *part, int64_t at, const tg_plan_map *m) {
-    for (int i = 0; i < m->operands; i++) {
+    for (int i = 0; i < m->of->operands; i++) {
         const tg_memory *of = m->memory[i] >= 0 ? &p->rec.memory[m->memory[i]] : NULL;
         if (!of || !of->local) continue;
         bool wide = of->slot >= TG_SLOTS;
@@ -56,7 +51,7 @@ static void set_locals(const tg_program *p, const tg_part *part, int64_t at, con
 
 static tg_part_kind kind_of(const tg_recording *rec, const tg_plan_call *c) {
     bool numbers = true;
-    for (int i = 0; i < c->maps; i++) numbers = numbers && rec->map[c->map + i].n == 1;
+    for (int i = 0; i < c->maps; i++) numbers = numbers && rec->map[c->map + i].of->n == 1;
     return !c->lowered ? TG_PART_CALLS
            : c->group  ? TG_PART_BLOCKS
            : numbers   ? TG_PART_NUMBERS
@@ -64,11 +59,11 @@ static tg_part_kind kind_of(const tg_recording *rec, const tg_plan_call *c) {
 }
 
 /* Appends call c, whose kernels begin at number `at`, to the last part, or begins one. */
-static tg_part *extend(tg_program *p, int64_t c, int64_t at, const tg_plan_call *before) {
+static tg_part *extend(tg_program *p, int64_t c, int64_t at) {
     const tg_plan_call *call = &p->rec.call[c];
     tg_part_kind kind = kind_of(&p->rec, call);
     tg_part *last = &p->part[p->n_parts];
-    if (!before || kind_of(&p->rec, before) != kind || before->group != call->group) {
+    if (c == 0 || last->kind != kind || call[-1].group != call->group) {
         p->n_parts++;
         *++last = (tg_part){.kind = kind, .first = kind == TG_PART_CALLS ? c : at, .call = c};
     }
@@ -84,15 +79,16 @@ static void set_block(const tg_program *p, tg_part *part, int64_t c) {
     for (int group = rec->call[c].group; c < rec->n_calls && rec->call[c].group == group; c++)
         for (int i = 0; i < rec->call[c].maps; i++) {
             const tg_plan_map *m = &rec->map[rec->call[c].map + i];
-            if (m->row) part->row = m->row;
-            for (int k = 0; k < m->operands; k++) {
+            if (m->of->row) part->row = m->of->row;
+            for (int k = 0; k < m->of->operands; k++) {
                 const tg_memory *of = m->memory[k] >= 0 ? &rec->memory[m->memory[k]] : NULL;
-                if (m->size[k] > size) size = m->size[k];
+                if (m->of->size[k] > size) size = m->of->size[k];
                 if (of && of->local && of->slot >= blocks && of->slot < TG_SLOTS) blocks = of->slot + 1;
             }
         }
     while (bytes > LEAST && blocks * bytes > CACHE) bytes /= 2;
     part->block = bytes / size, part->apart = bytes + GAP;
+    part->spreads = part->row && part->row <= TG_SPREAD_ROW;
 }
 
 bool tg_program_make_parts(tg_program *p) {
@@ -107,18 +103,17 @@ bool tg_program_make_parts(tg_program *p) {
     if (!ones || !p->kernel || !p->extent || !p->part) return false;
     p->kernel = (tg_plan_kernel *)(((uintptr_t)p->kernel + TG_ALIGN - 1) / TG_ALIGN * TG_ALIGN);
     for (int k = 0; k < TG_MAX_OPERANDS; k++) ones->each[k] = 1;
-    const tg_plan_call *before = NULL;
     for (int64_t c = 0; c < rec->n_calls; c++) {
         tg_plan_call *call = &rec->call[c];
         int64_t parts = p->n_parts;
-        tg_part *part = extend(p, c, p->n_kernels, before);
+        tg_part *part = extend(p, c, p->n_kernels);
         if (p->n_parts != parts && part->kind == TG_PART_BLOCKS) set_block(p, part, c);
         for (int i = 0; call->lowered && i < call->maps; i++) {
-            if (!make_kernel(p, p->n_kernels, &rec->map[call->map + i], ones)) return false;
-            set_locals(p, part, p->n_kernels++, &rec->map[call->map + i]);
+            if (!make_kernel(p, part, p->n_kernels, &rec->map[call->map + i], ones)) return false;
+            if (call->group) set_locals(p, part, p->n_kernels, &rec->map[call->map + i]);
+            p->n_kernels++;
         }
         if (part->kind == TG_PART_BLOCKS) p->fused++;
-        before = call;
     }
     p->part++; /* the first is nobody's: before it there was none to extend */
     return true;
@@ -131,50 +126,84 @@ void tg_plan_run_numbers(const tg_program *p, const tg_part *part) {
         k->run(1, &k->p, k->stride, k->arg);
 }
 
+static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+
 typedef struct pass {
     const tg_plan_kernel *kernel;
     const tg_plan_extent *extent;
+    int64_t n;
     int64_t kernels, block, row, span; /* span: elements that one thread has at a time, whole blocks */
     const tg_part_sum *sum;
     int sums;
     const tg_group *group;
+    tg_spread spread[TG_SPREADS]; /* what is broadcast in short rows, */
+    int spreads;                  /* so that no block ends with a row */
 } pass;
+
+/* Bytes to the operand's next element; 0: it stays. */
+static inline int64_t step_of(const tg_kernel_form *m, int o) { return m->stride[o] * m->size[o]; }
 
 static void run_units(void *context, int64_t begin, int64_t end) {
     const pass *g = context;
-    const tg_plan_extent *e = g->extent;
+    const tg_kernel_form *m = g->extent->map->of;
     tg_operands at = g->kernel->p;
-    int64_t n = (end * e->unit < e->n ? end * e->unit : e->n) - begin * e->unit;
-    for (int i = 0; i < e->operands; i++) at.each[i] += begin * e->unit * e->size[i];
-    g->kernel->run(n, &at, g->kernel->stride, g->kernel->arg);
+    const int64_t first = begin * g->span;
+    for (int i = 0; i < m->operands; i++) at.each[i] += first * step_of(m, i);
+    g->kernel->run((end * g->span < g->n ? end * g->span : g->n) - first, &at, g->kernel->stride,
+                   g->kernel->arg);
 }
 
 void tg_plan_run_kernels(const tg_program *p, const tg_part *part) {
     for (int64_t i = part->first; i < part->end; i++) {
-        pass g = {.kernel = &p->kernel[i], .extent = &p->extent[i], .kernels = 1};
-        if (g.extent->n <= g.extent->unit)
-            g.kernel->run(g.extent->n, &g.kernel->p, g.kernel->stride, g.kernel->arg);
-        else
-            tg_parallel_for((g.extent->n + g.extent->unit - 1) / g.extent->unit, 1, run_units, &g);
+        const tg_plan_kernel *k = &p->kernel[i];
+        const tg_kernel_form *m = p->extent[i].map->of;
+        if (m->n * m->cost <= TG_BLOCK) {
+            k->run(m->n, &k->p, k->stride, k->arg);
+            continue;
+        }
+        pass g = {.kernel = k, .extent = &p->extent[i], .n = m->n, .span = TG_BLOCK / m->cost};
+        tg_parallel_for((g.n + g.span - 1) / g.span, 1, run_units, &g);
     }
 }
 
 /* Where the operand's elements for those behind the first `done` are, in bytes from its beginning. */
 static inline int64_t offset_of(const pass *g, const tg_plan_extent *e, int o, int64_t done) {
-    if (e->local >> o & 1) return (e->wide >> o & 1 ? done % TG_SUM_CHUNK : 0) * e->size[o];
-    if (!e->rows || e->map->along[o] == TG_EACH) return done * e->size[o];
-    return e->map->along[o] == TG_SAME_ROW ? done % g->row * e->size[o] : done / g->row * e->map->size[o];
+    const tg_kernel_form *m = e->map->of;
+    if (e->local >> o & 1) return (e->wide >> o & 1 ? done % TG_SUM_CHUNK : 0) * step_of(m, o);
+    if (m->along[o] == TG_EACH) return done * step_of(m, o);
+    return m->along[o] == TG_SAME_ROW ? done % g->row * step_of(m, o) : done / g->row * m->size[o];
 }
 
-/* All kernels on the n elements behind the first `done`, which are in one row. */
-static void run_block(const pass *g, int64_t done, int64_t n, char *scratch) {
+static int find_spread(const pass *g, const char *from, bool same) {
+    int i = 0;
+    while (i < g->spreads && (g->spread[i].from != from || g->spread[i].same != same)) i++;
+    return i;
+}
+
+static void add_spreads(pass *g) {
+    for (int64_t i = 0; i < g->kernels; i++) {
+        const tg_kernel_form *m = g->extent[i].map->of;
+        for (int o = 0; o < m->operands; o++) {
+            const bool same = m->along[o] == TG_SAME_ROW;
+            const char *from = g->kernel[i].p.each[o];
+            if (m->along[o] != TG_EACH && find_spread(g, from, same) == g->spreads)
+                g->spread[g->spreads++] = (tg_spread){from, m->size[o], g->row, same};
+        }
+    }
+}
+
+/* All kernels on the n elements behind the first `done`, which are in one row, or meet what is spread for them. */
+static void run_block(const pass *g, int64_t done, int64_t n, char *scratch, char *const *spread) {
     for (int64_t i = 0; i < g->kernels; i++) {
         const tg_plan_kernel *k = &g->kernel[i];
         const tg_plan_extent *e = &g->extent[i];
         tg_operands at;
-        for (int o = 0; o < e->operands; o++) {
+        for (int o = 0; o < e->map->of->operands; o++) {
             char *base = e->local >> o & 1 ? scratch + (intptr_t)k->p.each[o] : k->p.each[o];
-            at.each[o] = base + offset_of(g, e, o, done);
+            if (g->spreads && e->map->of->along[o] != TG_EACH)
+                at.each[o] = spread[find_spread(g, base, e->map->of->along[o] == TG_SAME_ROW)];
+            else
+                at.each[o] = base + offset_of(g, e, o, done);
         }
         k->run(n, &at, k->stride, k->arg);
     }
@@ -190,16 +219,18 @@ static void sum_chunks(const pass *g, int64_t done, const char *scratch) {
     }
 }
 
-static int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
-
 static void run_blocks(void *context, int64_t begin, int64_t end) {
-    _Alignas(TG_ALIGN) char scratch[SCRATCH];
+    _Alignas(TG_ALIGN) char scratch[SCRATCH], room[TG_SPREADS][TG_SPREAD_ROOM];
+    char *spread[TG_SPREADS];
     const pass *g = context;
-    int64_t last = end * g->span < g->extent->n ? end * g->span : g->extent->n;
+    const bool ends = g->row && !g->spreads; /* blocks with their rows */
+    int64_t last = end * g->span < g->n ? end * g->span : g->n;
+    for (int i = 0; i < g->spreads; i++) tg_spread_begin(&g->spread[i], g->block, room[i]);
     for (int64_t done = begin * g->span, n; done < last; done += n) {
-        n = min(last - done, g->row ? min(g->block - done % g->block, g->row - done % g->row) : g->block);
-        run_block(g, done, n, scratch);
-        if (g->sums && ((done + n) % TG_SUM_CHUNK == 0 || done + n == g->extent->n))
+        n = min(last - done, ends ? min(g->block - done % g->block, g->row - done % g->row) : g->block);
+        for (int i = 0; i < g->spreads; i++) spread[i] = tg_spread_block(&g->spread[i], done, n, room[i]);
+        run_block(g, done, n, scratch, spread);
+        if (g->sums && ((done + n) % TG_SUM_CHUNK == 0 || done + n == g->n))
             sum_chunks(g, (done + n - 1) / TG_SUM_CHUNK * TG_SUM_CHUNK, scratch);
     }
 }
@@ -209,19 +240,22 @@ static int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 /* f is called for spans, so many at a time that it is worth a thread. */
 static void share_out(pass *g, void (*f)(void *, int64_t, int64_t)) {
     int64_t work = 0;
-    for (int64_t i = 0; i < g->kernels; i++) work += g->extent[i].cost * g->span;
-    tg_parallel_for((g->extent->n + g->span - 1) / g->span, work < TG_BLOCK ? TG_BLOCK / work : 1, f, g);
+    for (int64_t i = 0; i < g->kernels; i++) work += g->extent[i].map->of->cost * g->span;
+    tg_parallel_for((g->n + g->span - 1) / g->span, work < TG_BLOCK ? TG_BLOCK / work : 1, f, g);
 }
 
 static pass pass_of(const tg_program *p, const tg_part *part) {
-    return (pass){.kernel = p->kernel + part->first,
-                  .extent = p->extent + part->first,
-                  .kernels = part->end - part->first,
-                  .block = part->block,
-                  .row = part->row,
-                  .span = part->sums || part->group.run ? max(part->block, TG_SUM_CHUNK) : part->block,
-                  .sum = part->sum,
-                  .sums = part->sums};
+    pass g = {.kernel = p->kernel + part->first,
+              .extent = p->extent + part->first,
+              .n = p->extent[part->first].map->of->n,
+              .kernels = part->end - part->first,
+              .block = part->block,
+              .row = part->row,
+              .span = part->sums || part->group.run ? max(part->block, TG_SUM_CHUNK) : part->block,
+              .sum = part->sum,
+              .sums = part->sums};
+    if (part->spreads) add_spreads(&g);
+    return g;
 }
 
 /* The operands that lie in the memory are there, and all else as ever. */
@@ -233,7 +267,7 @@ tg_status tg_plan_run_with_memory(const tg_program *p, const tg_part *part, int 
     tg_plan_extent *extent = (tg_plan_extent *)(void *)(kernel + g.kernels);
     memcpy(kernel, g.kernel, kernels), memcpy(extent, g.extent, extents);
     for (int64_t i = 0; i < g.kernels; i++)
-        for (int o = 0; o < extent[i].operands; o++) {
+        for (int o = 0; o < extent[i].map->of->operands; o++) {
             if (extent[i].map->memory[o] != memory) continue;
             extent[i].local &= (uint8_t) ~(1u << o), extent[i].wide &= (uint8_t) ~(1u << o);
             kernel[i].p.each[o] = base;
@@ -249,7 +283,7 @@ static void run_compiled(void *context, int64_t begin, int64_t end) {
     const pass *g = context;
     const tg_group *of = g->group;
     int64_t last = end * g->span;
-    of->run(begin * g->span, last < g->extent->n ? last : g->extent->n, of->at, of->arg);
+    of->run(begin * g->span, last < g->n ? last : g->n, of->at, of->arg);
 }
 
 static void share_out_compiled(const tg_program *p, const tg_part *part, pass *g) {

@@ -1,31 +1,26 @@
-/* Whether two recordings are one: the same calls on the same memory, in the same order. */
-#include "autograd/plan/record.h"
+/* Whether a run is the one before once more: the same calls on the same memory, in the same order. */
+#include "autograd/plan/recorder.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* The caller's: a text of the thread's own would take room that a host which loads the library may not have. */
-static _Thread_local TG_HOT char *text;
+/* ---- operands ---- */
 
-static const char *differs(const tg_plan_call *c, const char *what) {
-    snprintf(text, TG_DIFFERENCE, "%s%s%.100s%s%d: %.120s", c->name, c->file ? " at " : "",
-             c->file ? tg_base_name(c->file) : "", c->file ? ":" : "", c->file ? c->line : 0, what);
-    if (!c->file) snprintf(text, TG_DIFFERENCE, "%s: %.120s", c->name, what);
-    return text;
-}
-
-static bool same_layout(const tg_operand *a, const tg_operand *b) {
+bool tg_same_layout(const tg_operand *a, const tg_operand *b) {
     if (a->memory == TG_ABSENT || b->memory == TG_ABSENT) return a->memory == b->memory;
+    if (a->a == b->a) return true;
     if (a->a->dtype != b->a->dtype || !tg_array_same_shape(a->a, b->a)) return false;
     for (int i = 0; i < a->a->rank; i++)
         if (a->a->stride[i] != b->a->stride[i]) return false;
     return true;
 }
 
-static bool same_operand(const tg_operand *a, const tg_operand *b) {
-    return same_layout(a, b) && a->memory == b->memory && a->at == b->at && a->needed == b->needed &&
-           a->begun == b->begun;
+bool tg_same_operand(const tg_operand *a, const tg_operand *b) {
+    return a->memory == b->memory && a->at == b->at && a->needed == b->needed && a->begun == b->begun &&
+           tg_same_layout(a, b);
 }
+
+/* ---- calls ---- */
 
 static bool same_field(const tg_attr_field *f, const char *a, const char *b) {
     static const size_t bytes[] = {sizeof(int64_t),  sizeof(double), sizeof(bool), 0,
@@ -43,80 +38,75 @@ static bool has_fields(const tg_op *op, size_t size) {
 }
 
 /* Fields are compared one by one, since what lies between them is anything. */
-static const char *attribute(const tg_plan_call *a, const tg_plan_call *b) {
-    if (a->size != b->size) return "its data";
-    if (a->op && has_fields(a->op, a->size)) {
-        for (int i = 0; i < a->op->n_attrs; i++)
-            if (!same_field(&a->op->attrs[i], a->data, b->data)) return a->op->attrs[i].name;
+static const char *attribute(const tg_call_form *f, const void *a, const void *b) {
+    if (f->op && has_fields(f->op, f->size)) {
+        for (int i = 0; i < f->op->n_attrs; i++)
+            if (!same_field(&f->op->attrs[i], a, b)) return f->op->attrs[i].name;
         return NULL;
     }
-    return a->size && memcmp(a->data, b->data, a->size) != 0 ? "its data" : NULL;
+    return f->size && memcmp(a, b, f->size) != 0 ? "its data" : NULL;
 }
 
-static const char *call(const tg_recording *x, const tg_recording *y, const tg_plan_call *a,
-                        const tg_plan_call *b) {
-    char what[160];
-    if (a->kind != b->kind || a->op != b->op || a->run != b->run || strcmp(a->name, b->name) != 0) {
-        snprintf(what, sizeof what, "the run before called %.80s in its place", a->name);
-        return differs(b, what);
+static const char *form(const tg_call_form *a, const tg_call_form *b, char text[160]) {
+    if (a->kind != b->kind || a->op != b->op || a->run != b->run ||
+        (a->name != b->name && strcmp(a->name, b->name) != 0)) {
+        snprintf(text, 160, "the run before called %.80s in its place", a->name);
+        return text;
     }
     if (a->n_in != b->n_in || a->n != b->n || a->saved != b->saved)
-        return differs(b, "the number of its operands differs");
-    const char *of = attribute(a, b);
-    if (of) {
-        snprintf(what, sizeof what, "%.80s differs from the run before", of);
-        return differs(b, what);
-    }
-    if (a->yes != b->yes) return differs(b, "what the numbers decided differs from the run before");
-    if (a->target != b->target || a->input != b->input) return differs(b, "the gradient of another tensor");
-    for (int i = 0; i < a->n; i++) {
-        const tg_operand *o = &x->operand[a->operand + i], *p = &y->operand[b->operand + i];
-        if (same_operand(o, p)) continue;
-        snprintf(what, sizeof what, "operand %d %s", i,
-                 same_layout(o, p) ? "is another tensor than in the run before"
-                                   : "has another shape than in the run before");
-        return differs(b, what);
-    }
-    return NULL;
+        return "the number of its operands differs";
+    if (a->size != b->size) return "its data differs from the run before";
+    if (a->makes != b->makes || a->changes != b->changes || a->outside != b->outside)
+        return "what it writes differs from the run before";
+    if (a->yes != b->yes) return "what the numbers decided differs from the run before";
+    if (a->stream != b->stream) return "it draws from another stream than in the run before";
+    return a->target != b->target || a->input != b->input ? "the gradient of another tensor" : NULL;
 }
 
-/* The first call that has an operand in memory i, for a message. */
-static const tg_plan_call *user_of(const tg_recording *r, int64_t memory) {
-    static const tg_plan_call nobody = {.name = "the result"};
-    for (int64_t c = 0; c < r->n_calls; c++)
-        for (int i = 0; i < r->call[c].n; i++)
-            if (r->operand[r->call[c].operand + i].memory == memory) return &r->call[c];
-    return &nobody;
+const char *tg_call_difference(const tg_plan_call *a, const tg_call_form *b, const void *data, char text[160]) {
+    const char *what = form(a->of, b, text);
+    const char *of = what ? NULL : attribute(b, a->data, data);
+    if (of) snprintf(text, 160, "%.80s differs from the run before", of);
+    return of ? text : what;
 }
 
-static const char *memory(const tg_recording *y, const tg_memory *a, const tg_memory *b, int64_t i) {
+/* ---- memory ---- */
+
+const char *tg_memory_difference(const tg_memory *a, const tg_memory *b) {
     bool same = a->kind == b->kind && a->bytes == b->bytes && a->input == b->input && a->handle == b->handle &&
                 a->requires_grad == b->requires_grad && (a->kind != TG_MEMORY_KEPT || a->base == b->base);
-    if (!same) return differs(user_of(y, i), "it works on other memory than in the run before");
+    if (!same) return "it works on other memory than in the run before";
     if (a->kind == TG_MEMORY_CONSTANT && memcmp(a->base, b->base, a->bytes) != 0)
-        return differs(user_of(y, i),
-                       "numbers that the step made itself differ from the run before: give them as an input");
+        return "numbers that the step made itself differ from the run before: give them as an input";
     return NULL;
 }
 
-static void forget_births(const tg_recording *a, tg_recording *b) {
-    for (int64_t i = 0; i < b->n_memories; i++)
-        if (a->memory[i].birth != b->memory[i].birth) b->memory[i].birth = 0;
+/* ---- the whole run ---- */
+
+void tg_recorder_differs(tg_recorder *r, int memory, const char *what) {
+    if (!r->compares) return;
+    r->compares = false;
+    r->differs_at = r->placed = r->rec->n_calls, r->differs_in = memory;
+    snprintf(r->what, sizeof r->what, "%s", what);
 }
 
-const char *tg_recording_difference(const tg_recording *a, tg_recording *b, char why[TG_DIFFERENCE]) {
-    text = why;
-    const char *found = NULL;
-    for (int64_t i = 0; i < a->n_calls && i < b->n_calls && !found; i++)
-        found = call(a, b, &a->call[i], &b->call[i]);
-    if (!found && a->n_calls != b->n_calls) found = "the numbers of calls differ";
-    if (!found && a->n_memories != b->n_memories) found = "the numbers of tensors differ";
-    for (int64_t i = 0; i < a->n_memories && !found; i++) found = memory(b, &a->memory[i], &b->memory[i], i);
-    if (!found && !same_operand(&a->result, &b->result)) found = "the result is another tensor";
-    if (!found && a->n_reliances != b->n_reliances) found = "the models used differ";
-    for (int64_t i = 0; i < a->n_reliances && !found; i++)
-        if (a->reliance[i].of != b->reliance[i].of || a->reliance[i].answer != b->reliance[i].answer)
-            found = a->reliance[i].name;
-    if (!found) forget_births(a, b);
-    return found;
+/* The first call that has an operand in the memory. */
+static int64_t user_of(const tg_recording *r, int memory) {
+    for (int64_t c = 0; c < r->n_calls; c++)
+        for (int i = 0; i < r->call[c].of->n; i++)
+            if (r->operand[r->call[c].operand + i].memory == memory) return c;
+    return r->n_calls;
+}
+
+const char *tg_recorder_difference(const tg_recorder *r, char why[TG_DIFFERENCE]) {
+    const tg_recording *rec = r->rec;
+    if (r->compares) return NULL;
+    const int64_t at = r->differs_in >= 0 ? user_of(rec, r->differs_in) : r->differs_at;
+    const tg_plan_call *c = at < rec->n_calls ? &rec->call[at] : NULL;
+    if (c && c->file)
+        snprintf(why, TG_DIFFERENCE, "%s at %.100s:%d: %.150s", c->of->name, tg_base_name(c->file), c->line,
+                 r->what);
+    else
+        snprintf(why, TG_DIFFERENCE, "%s: %.150s", c ? c->of->name : "the result", r->what);
+    return why;
 }

@@ -38,8 +38,8 @@ static int add_operand(emitter *e, int64_t kernel, int k) {
 static value *find(const emitter *e, const tg_plan_map *m, int k) {
     for (int i = 0; i < e->values; i++) {
         value *v = &e->value[i];
-        if (m->memory[k] >= 0 && v->memory == m->memory[k] && v->at == m->at[k] &&
-            v->stride == m->stride[k] && v->along == m->along[k] && v->size == m->size[k])
+        if (m->memory[k] >= 0 && v->memory == m->memory[k] && v->at == m->of->at[k] &&
+            v->stride == m->of->stride[k] && v->along == m->of->along[k] && v->size == m->of->size[k])
             return v;
     }
     return NULL;
@@ -47,8 +47,8 @@ static value *find(const emitter *e, const tg_plan_map *m, int k) {
 
 static value *add_value(emitter *e, const tg_plan_map *m, int k, int operand) {
     value *v = &e->value[e->values++];
-    *v = (value){m->memory[k], m->at[k],       m->stride[k], m->along[k],
-                 m->size[k],   e->variables++, operand,      false};
+    *v = (value){m->memory[k],   m->of->at[k],   m->of->stride[k], m->of->along[k],
+                 m->of->size[k], e->variables++, operand,          false};
     return v;
 }
 
@@ -101,7 +101,7 @@ static void store_all(const emitter *e) {
 
 static void put_parameters(const emitter *e, const tg_plan_map *m, int64_t number) {
     static const double none[2];
-    if (memcmp(m->arg, none, sizeof none) == 0)
+    if (memcmp(m->of->arg, none, sizeof none) == 0)
         fputs(", K(0), K(0))", e->file);
     else
         fprintf(e->file, ", K(arg[%" PRId64 "]), K(arg[%" PRId64 "]))", 2 * number, 2 * number + 1);
@@ -119,7 +119,7 @@ bool tg_emit_expression(FILE *file, const tg_expression *x, const int *v) {
 }
 
 void tg_emit_comment(FILE *file, const tg_plan_call *c) {
-    fprintf(file, "; /* %s%s", c->name, c->kind == TG_CALL_GRADIENT ? " backward" : "");
+    fprintf(file, "; /* %s%s", c->of->name, c->kind == TG_CALL_GRADIENT ? " backward" : "");
     if (c->file) fprintf(file, ", %s:%d", tg_base_name(c->file), c->line);
     fputs(" */\n", file);
 }
@@ -128,7 +128,7 @@ static void put_kernel(emitter *e, const tg_plan_call *c, const tg_plan_map *m, 
                        int64_t number, int64_t first) {
     int v[TG_MAX_OPERANDS];
     for (int k = 1; k < TG_MAX_OPERANDS; k++) /* a gradient's operands that are not there: the first for them */
-        v[k - 1] = k < m->operands ? operand_of(e, m, first + number, k) : v[0];
+        v[k - 1] = k < m->of->operands ? operand_of(e, m, first + number, k) : v[0];
     fprintf(e->file, "    %s v%d = ", x->kind == TG_COMPARE ? "M" : "V", result_of(e, m, first + number));
     if (tg_emit_expression(e->file, x, v)) put_parameters(e, m, number);
     tg_emit_comment(e->file, c);
@@ -156,17 +156,17 @@ static bool look(emitter *e, const tg_plan_call *c, const tg_plan_map *m, int64_
     kind *k = context;
     tg_expression x;
     (void)e, (void)c;
-    if (!tg_expression_of(m->run, &x) || x.kind == TG_FOLD || (number > 0 && x.dtype != k->dtype))
+    if (!tg_expression_of(m->of->run, &x) || x.kind == TG_FOLD || (number > 0 && x.dtype != k->dtype))
         return false;
-    k->dtype = x.dtype, k->operands += m->operands;
-    if (m->row) k->row = m->row;
-    return m->row % tg_kernels_for(x.dtype)->lanes == 0; /* vectors do not go from one row to the next */
+    k->dtype = x.dtype, k->operands += m->of->operands;
+    if (m->of->row) k->row = m->of->row;
+    return m->of->row % tg_kernels_for(x.dtype)->lanes == 0; /* vectors do not go from one row to the next */
 }
 
 static bool emit_kernel(emitter *e, const tg_plan_call *c, const tg_plan_map *m, int64_t number, void *context) {
     const tg_part *part = context;
     tg_expression x;
-    tg_expression_of(m->run, &x);
+    tg_expression_of(m->of->run, &x);
     put_kernel(e, c, m, &x, number, part->first);
     return true;
 }
@@ -179,9 +179,9 @@ static bool take_argument(emitter *e, const tg_plan_call *c, const tg_plan_map *
     (void)e, (void)c;
     for (int i = 0; i < 2; i++)
         if (g->dtype == TG_F32)
-            ((float *)(uintptr_t)g->arg)[2 * number + i] = (float)m->arg[i];
+            ((float *)(uintptr_t)g->arg)[2 * number + i] = (float)m->of->arg[i];
         else
-            ((double *)(uintptr_t)g->arg)[2 * number + i] = m->arg[i];
+            ((double *)(uintptr_t)g->arg)[2 * number + i] = m->of->arg[i];
     return true;
 }
 

@@ -224,6 +224,10 @@ static size_t place_small(const piece *p, int64_t n, int64_t calls, size_t base,
  * many there are. */
 static int64_t small_to_front(piece *p, int64_t n, int64_t calls, piece *spare, int64_t *of_calls) {
     int64_t small = 0, large = 0;
+    while (small < n && p[small].room < SMALL && (small == 0 || p[small].first >= p[small - 1].first))
+        small++;
+    if (small == n) return n; /* as it is where no call was moved */
+    small = 0;
     memset(of_calls, 0, (size_t)(calls + 2) * sizeof *of_calls);
     for (int64_t i = 0; i < n; i++)
         if (p[i].room < SMALL) of_calls[p[i].first + 1]++, small++;

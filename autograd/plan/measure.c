@@ -21,26 +21,27 @@ static tg_cost cost_of(const tg_recording *rec, const tg_plan_call *c) {
     const tg_operand *o = &rec->operand[c->operand];
     const tg_array *array[MOST];
     tg_cost cost = {0};
-    for (int k = 0; k < c->n; k++) {
+    for (int k = 0; k < c->of->n; k++) {
         const tg_array *a = o[k].a;
         if (k < MOST) array[k] = a;
-        if (a && o[k].memory >= 0 && (c->kind == TG_CALL_WORK || c->n > MOST))
-            cost.bytes += tg_span_bytes(a) * (c->changes >> k & 1 && k < 32 ? 2 : 1);
+        if (a && o[k].memory >= 0 && (c->kind == TG_CALL_WORK || c->of->n > MOST))
+            cost.bytes += tg_span_bytes(a) * (c->of->changes >> k & 1 && k < 32 ? 2 : 1);
     }
     if (c->summed) cost.bytes = tg_span_bytes(array[1]), cost.flops = (double)array[0]->numel;
     if (c->summed) return cost; /* its elements were read on the way */
-    if (c->kind == TG_CALL_STORE) cost.bytes = c->grad ? 3 * tg_span_bytes(array[0]) : 0;
-    if (c->n > MOST || !c->op) return cost;
-    tg_call call = {c->op,   c->n_in, c->n_out, array, (tg_array *const *)(const void *)(array + c->n_in),
-                    c->data, NULL};
-    for (int i = 0; i < c->n_in && c->kind == TG_CALL_FORWARD; i++)
-        if (o[i].memory >= 0 && o[i].memory == o[c->n_in].memory) return cost; /* a view */
+    if (c->kind == TG_CALL_STORE) cost.bytes = c->of->grad ? 3 * tg_span_bytes(array[0]) : 0;
+    if (c->of->n > MOST || !c->of->op) return cost;
+    tg_call call = {
+        c->of->op, c->of->n_in, c->of->n_out, array, (tg_array *const *)(const void *)(array + c->of->n_in),
+        c->data,   NULL};
+    for (int i = 0; i < c->of->n_in && c->kind == TG_CALL_FORWARD; i++)
+        if (o[i].memory >= 0 && o[i].memory == o[c->of->n_in].memory) return cost; /* a view */
     if (c->kind == TG_CALL_FORWARD) return tg_cost_of_forward(&call);
     const tg_gradient_call g = {.call = call,
-                                .saved = c->saved,
-                                .dout = array + c->n_in + c->n_out,
+                                .saved = c->of->saved,
+                                .dout = array + c->of->n_in + c->of->n_out,
                                 .needed = is_needed,
-                                .of = o + c->n_in + 2 * c->n_out};
+                                .of = o + c->of->n_in + 2 * c->of->n_out};
     return tg_cost_of_gradient(&g);
 }
 
@@ -69,8 +70,8 @@ static bool is_again(const tg_recording *rec, int64_t first, at here, int k) {
     for (at a = {first, -1}; next(rec, here.c + 1, &a);) {
         const tg_plan_map *before = map_of(rec, a);
         bool same = before == m;
-        for (int o = same; o < (same ? k : before->operands); o++)
-            if (before->memory[o] == m->memory[k] && before->at[o] == m->at[k] && (o == 0 || k > 0))
+        for (int o = same; o < (same ? k : before->of->operands); o++)
+            if (before->memory[o] == m->memory[k] && before->of->at[o] == m->of->at[k] && (o == 0 || k > 0))
                 return true;
         if (same) break;
     }
@@ -82,9 +83,9 @@ static double bytes_of_group(const tg_recording *rec, int64_t first, int64_t end
     double bytes = 0;
     for (at a = {first, -1}; next(rec, end, &a);) {
         const tg_plan_map *m = map_of(rec, a);
-        for (int k = 0; k < m->operands; k++)
+        for (int k = 0; k < m->of->operands; k++)
             if (m->memory[k] >= 0 && !rec->memory[m->memory[k]].local && !is_again(rec, first, a, k))
-                bytes += (double)(m->stride[k] ? m->n : 1) * m->size[k];
+                bytes += (double)(m->of->stride[k] ? m->of->n : 1) * m->of->size[k];
     }
     return bytes;
 }
@@ -92,7 +93,7 @@ static double bytes_of_group(const tg_recording *rec, int64_t first, int64_t end
 /* ---- pieces ---- */
 
 static const char *name_of(const tg_plan_call *c, char text[96]) {
-    snprintf(text, 96, "%.80s%s", c->name, c->kind == TG_CALL_GRADIENT ? " backward" : "");
+    snprintf(text, 96, "%.80s%s", c->of->name, c->kind == TG_CALL_GRADIENT ? " backward" : "");
     return text;
 }
 
@@ -120,9 +121,9 @@ static void add_place(tg_piece *piece, const tg_plan_call *c) {
 
 static void set_call(tg_piece *piece, const tg_recording *rec, const tg_plan_call *c) {
     tg_cost cost = cost_of(rec, c);
-    *piece = (tg_piece){.name = c->kind == TG_CALL_STORE          ? "store gradient"
-                                : strncmp(c->name, "tg_", 3) == 0 ? c->name + 3
-                                                                  : c->name,
+    *piece = (tg_piece){.name = c->kind == TG_CALL_STORE              ? "store gradient"
+                                : strncmp(c->of->name, "tg_", 3) == 0 ? c->of->name + 3
+                                                                      : c->of->name,
                         .file = c->file,
                         .line = c->line,
                         .last = c->line,
@@ -131,7 +132,7 @@ static void set_call(tg_piece *piece, const tg_recording *rec, const tg_plan_cal
                         .bytes = cost.bytes,
                         .flops = cost.flops};
     piece->kind = c->backward || c->kind == TG_CALL_STORE ? TG_SPAN_BACKWARD
-                  : c->outside                            ? TG_SPAN_UPDATE
+                  : c->of->outside                        ? TG_SPAN_UPDATE
                                                           : TG_SPAN_FORWARD;
 }
 

@@ -230,19 +230,17 @@ static tg_status call_step(tg_plan *p, tg_tensor *const *in, tg_array *result, t
     return tg_callback_end(c, tg_error_status(), "tg_plan_run");
 }
 
-/* The recording of this run is kept, and with the one before it, if they are the same, becomes a program. */
-static void consider(tg_plan *p, entry *e, tg_recording *rec) {
+/* The recording of this run is kept, or, where the run before was the same, becomes a program. */
+static void consider(tg_plan *p, entry *e, const tg_recorder *r) {
     char text[TG_DIFFERENCE];
-    const char *why = !rec->fit      ? "a tensor was kept or freed"
-                      : e->rec.whole ? tg_recording_difference(&e->rec, rec, text)
+    const char *why = !e->rec.fit    ? "a tensor was kept or freed"
+                      : e->rec.whole ? tg_recorder_difference(r, text)
                                      : "it ran once";
-    tg_recording_free(&e->rec);
-    tg_program *g = why ? NULL : tg_program_new(rec, p->compile);
+    tg_program *g = why ? NULL : tg_program_new(&e->rec, p->compile);
     if (g && p->compile) tg_program_compile(g);
     lock(p);
     if (why) {
-        e->rec = *rec;
-        e->rec.whole = rec->fit;
+        e->rec.whole = e->rec.fit;
         strncpy(e->why, why, sizeof e->why - 1);
     }
     e->program = g;
@@ -253,19 +251,17 @@ static void consider(tg_plan *p, entry *e, tg_recording *rec) {
 
 /* Somebody listens in all runs of a shared plan, also where nothing comes of it, so that none changes what others use. */
 static tg_status run_eagerly(tg_plan *p, entry *e, int n, tg_tensor *const *in, bool twice, tg_array *result) {
-    static const tg_recording nothing;
     tg_recorder r;
-    tg_recording rec;
+    tg_recording unkept = {0};
     const bool listens = e || p->shared || twice;
     bool whole = false;
-    tg_status s = listens ? tg_recorder_begin(&r, &rec, n, in, e ? &e->rec : &nothing, p->shared) : TG_OK;
-    if (s == TG_OK && listens) r.twice = twice;
-    if (s == TG_OK) s = call_step(p, in, result, listens ? &r : NULL, &whole);
-    tg_listening = NULL;
+    if (listens) tg_recorder_begin(&r, e ? &e->rec : &unkept, n, in, p->shared), r.twice = twice;
+    tg_status s = call_step(p, in, result, listens ? &r : NULL, &whole);
     if (e && s == TG_OK && whole)
-        consider(p, e, &rec);
-    else if (listens)
-        tg_recording_free(&rec);
+        consider(p, e, &r);
+    else if (e && !e->rec.whole)
+        e->differing = 0; /* nothing is known any more */
+    tg_recording_free(&unkept);
     lock(p);
     p->stats.eager++;
     unlock(p);

@@ -31,13 +31,13 @@ static void print_operands(FILE *file, const tg_program *p, const tg_plan_call *
 
 /* The first operand that the call writes; those before it are read. */
 static int first_written(const tg_plan_call *c) {
-    if (c->kind == TG_CALL_FORWARD) return c->n_in;
-    return c->kind == TG_CALL_GRADIENT ? c->n_in + 2 * c->n_out : c->n;
+    if (c->kind == TG_CALL_FORWARD) return c->of->n_in;
+    return c->kind == TG_CALL_GRADIENT ? c->of->n_in + 2 * c->of->n_out : c->of->n;
 }
 
 static void print_changed(FILE *file, const tg_program *p, const tg_plan_call *c) {
-    for (int i = 0; i < c->n; i++) {
-        if (!((c->makes | c->changes) >> i & 1)) continue;
+    for (int i = 0; i < c->of->n; i++) {
+        if (!((c->of->makes | c->of->changes) >> i & 1)) continue;
         fputs(" -> ", file);
         print_operand(file, p, &p->rec.operand[c->operand + i]);
     }
@@ -48,11 +48,11 @@ static void print_call(FILE *file, const tg_program *p, int64_t i) {
         [TG_CALL_FORWARD] = "", [TG_CALL_GRADIENT] = " backward", [TG_CALL_WORK] = "", [TG_CALL_DECISION] = "?", [TG_CALL_STORE] = ": gradient"};
     const tg_plan_call *c = &p->rec.call[i];
     int written = first_written(c);
-    fprintf(file, "%4" PRId64 "  %s%s(", i, c->name, of[c->kind]);
+    fprintf(file, "%4" PRId64 "  %s%s(", i, c->of->name, of[c->kind]);
     print_operands(file, p, c, 0, written);
     fputs(")", file);
-    if (written < c->n) fputs(" -> ", file);
-    print_operands(file, p, c, written, c->n);
+    if (written < c->of->n) fputs(" -> ", file);
+    print_operands(file, p, c, written, c->of->n);
     if (c->kind == TG_CALL_WORK) print_changed(file, p, c);
     if (c->summed) fputs("   summed by the pass above", file);
     if (c->file) fprintf(file, "   %s:%d", tg_base_name(c->file), c->line);

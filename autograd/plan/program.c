@@ -41,8 +41,8 @@ static void find_escaping(tg_recording *rec) {
 /* What a gradient kernel makes, and outlives the run, stays where the kernel put it. */
 static void find_adopted(tg_recording *rec, int64_t call) {
     const tg_plan_call *c = &rec->call[call];
-    const tg_operand *din = &rec->operand[c->operand + c->n_in + 2 * c->n_out];
-    for (int i = 0; c->kind == TG_CALL_GRADIENT && !c->lowered && i < c->n_in; i++) {
+    const tg_operand *din = &rec->operand[c->operand + c->of->n_in + 2 * c->of->n_out];
+    for (int i = 0; c->kind == TG_CALL_GRADIENT && !c->lowered && i < c->of->n_in; i++) {
         tg_memory *m = din[i].memory >= 0 ? &rec->memory[din[i].memory] : NULL;
         if (m && m->escapes && !din[i].begun && m->first == call && is_whole(&din[i], m)) m->adopted = true;
     }
@@ -61,21 +61,21 @@ static tg_buffer *buffer_over(tg_program *p, int memory, char *base) {
     return p->buffer[memory];
 }
 
-static bool set_or_count(tg_program *p, int memory, tg_patch patch) {
-    char *base = tg_program_base(p, &p->rec.memory[memory]);
+static inline bool set_or_count(tg_program *p, int memory, tg_patch patch) {
+    char *base = p->base[memory];
     if (!base) return p->first_patch[memory + 2]++, true;
     *patch.where = base + patch.at;
     return !patch.buffer || (*patch.buffer = buffer_over(p, memory, base));
 }
 
-static bool note_pointer(tg_program *p, int memory, tg_patch patch) {
-    if (!tg_program_base(p, &p->rec.memory[memory])) p->patch[p->first_patch[memory + 1]++] = patch;
+static inline bool note_pointer(tg_program *p, int memory, tg_patch patch) {
+    if (!p->base[memory]) p->patch[p->first_patch[memory + 1]++] = patch;
     return true;
 }
 
-static bool each_of_operands(tg_program *p, each_pointer *f) {
+static inline bool each_of_operands(tg_program *p, each_pointer *f) {
     for (int64_t c = 0; c < p->rec.n_calls; c++)
-        for (int64_t i = p->rec.call[c].operand, end = i + p->rec.call[c].n;
+        for (int64_t i = p->rec.call[c].operand, end = i + p->rec.call[c].of->n;
              !p->rec.call[c].lowered && i < end; i++) {
             tg_array *a = &p->slot[i].a;
             if (p->rec.operand[i].memory >= 0 &&
@@ -86,16 +86,14 @@ static bool each_of_operands(tg_program *p, each_pointer *f) {
     return true;
 }
 
-static bool each_of_kernels(tg_program *p, each_pointer *f) {
-    int64_t at = 0;
-    for (int64_t c = 0; c < p->rec.n_calls; c++)
-        for (int i = 0; p->rec.call[c].lowered && i < p->rec.call[c].maps; i++, at++) {
-            const tg_plan_map *m = &p->rec.map[p->rec.call[c].map + i];
-            for (int k = 0; k < m->operands; k++)
-                if (m->memory[k] >= 0 && !p->rec.memory[m->memory[k]].local &&
-                    !f(p, m->memory[k], (tg_patch){&p->kernel[at].p.each[k], NULL, m->at[k]}))
-                    return false;
-        }
+static inline bool each_of_kernels(tg_program *p, each_pointer *f) {
+    for (int64_t i = 0; i < p->n_kernels; i++) {
+        const tg_plan_map *m = p->extent[i].map;
+        for (int k = 0; k < m->of->operands; k++)
+            if (m->memory[k] >= 0 && !(p->extent[i].local >> k & 1) &&
+                !f(p, m->memory[k], (tg_patch){&p->kernel[i].p.each[k], NULL, m->of->at[k]}))
+                return false;
+    }
     return true;
 }
 
@@ -112,10 +110,14 @@ static bool set_pointers(tg_program *p) {
     p->input = tg_program_take(p, rec->n_in, sizeof *p->input);
     p->fresh = tg_program_take(p, rec->n_memories, sizeof(tg_buffer *));
     p->buffer = tg_program_take(p, rec->n_memories, sizeof(tg_buffer *));
-    if (!p->first_patch || !p->input || !p->fresh || !p->buffer) return false;
+    p->base = tg_program_room(p, rec->n_memories, sizeof(char *));
+    if (!p->first_patch || !p->input || !p->fresh || !p->buffer || !p->base) return false;
+    for (int64_t m = 0; m < rec->n_memories; m++) p->base[m] = tg_program_base(p, &rec->memory[m]);
     if (!each_of_operands(p, set_or_count) || !each_of_kernels(p, set_or_count)) return false;
     for (int64_t m = 0; m < rec->n_memories; m++) p->first_patch[m + 2] += p->first_patch[m + 1];
-    p->patch = tg_program_room(p, p->first_patch[rec->n_memories + 1], sizeof *p->patch);
+    const int64_t patches = p->first_patch[rec->n_memories + 1];
+    if (!patches) return true;
+    p->patch = tg_program_room(p, patches, sizeof *p->patch);
     return p->patch && each_of_operands(p, note_pointer) && each_of_kernels(p, note_pointer);
 }
 
@@ -154,7 +156,8 @@ static bool make_slots(tg_program *p) {
     if (!(p->slots = tg_sys_alloc(p->slots_bytes))) return false;
     p->slot = p->slots;
     for (int64_t c = 0; c < rec->n_calls; c++)
-        for (int64_t i = rec->call[c].operand, end = i + rec->call[c].n; !rec->call[c].lowered && i < end; i++)
+        for (int64_t i = rec->call[c].operand, end = i + rec->call[c].of->n; !rec->call[c].lowered && i < end;
+             i++)
             make_slot(p, &p->slot[i], &rec->operand[i]);
     return true;
 }
@@ -171,12 +174,12 @@ static tg_tensor **handles(tg_program *p, tg_slot *slot, int n) {
 
 static bool make_forward(tg_program *p, tg_program_call *c) {
     const tg_plan_call *call = c->call;
-    tg_tensor **handle = handles(p, c->slot, call->n_in);
-    c->forward = (tg_call){.op = call->op,
-                           .n_in = call->n_in,
-                           .n_out = call->n_out,
+    tg_tensor **handle = handles(p, c->slot, call->of->n_in);
+    c->forward = (tg_call){.op = call->of->op,
+                           .n_in = call->of->n_in,
+                           .n_out = call->of->n_out,
                            .in = c->array,
-                           .out = (tg_array *const *)(const void *)(c->array + call->n_in),
+                           .out = (tg_array *const *)(const void *)(c->array + call->of->n_in),
                            .attr = call->data,
                            .handle = handle};
     return handle;
@@ -189,9 +192,9 @@ static int by_birth(const void *a, const void *b) {
 
 /* The places of the gradients that the kernel makes: those of the arena, since it asks for their buffers itself. */
 static bool make_places(tg_program *p, tg_program_call *c, const tg_operand *din) {
-    tg_place *place = tg_program_take(p, c->call->n_in, sizeof *place);
+    tg_place *place = tg_program_take(p, c->call->of->n_in, sizeof *place);
     if (!place) return false;
-    for (int i = 0; i < c->call->n_in; i++) {
+    for (int i = 0; i < c->call->of->n_in; i++) {
         const tg_memory *m = din[i].memory >= 0 && !din[i].begun ? &p->rec.memory[din[i].memory] : NULL;
         if (!m || !m->birth || m->kind != TG_MEMORY_MADE || m->escapes || m->first != c->call - p->rec.call)
             continue;
@@ -204,20 +207,20 @@ static bool make_places(tg_program *p, tg_program_call *c, const tg_operand *din
 
 static bool make_gradient(tg_program *p, tg_program_call *c) {
     const tg_plan_call *call = c->call;
-    int n = call->n_in, m = call->n_out;
+    int n = call->of->n_in, m = call->of->n_out;
     tg_tensor **h = handles(p, c->slot, n + m);
     c->din = tg_program_take(p, n, sizeof *c->din);
     if (!h || !c->din) return false;
     const tg_operand *din = c->operand + n + 2 * m;
     for (int i = 0; i < n; i++)
         c->slot[i].requires_grad = din[i].needed; /* what tg_needs looks at, outside of a walk */
-    c->node = (tg_node){.op = call->op,
+    c->node = (tg_node){.op = call->of->op,
                         .n_in = n,
                         .n_out = (unsigned)m & 127,
                         .in = h,
                         .out = h + n,
                         .attr = call->data,
-                        .saved = call->saved & 0xffffff};
+                        .saved = call->of->saved & 0xffffff};
     return make_places(p, c, din);
 }
 
@@ -225,9 +228,9 @@ static bool make_call(tg_program *p, int64_t i) {
     tg_program_call *c = &p->call[i];
     *c = (tg_program_call){.call = &p->rec.call[i]};
     c->operand = &p->rec.operand[c->call->operand], c->slot = &p->slot[c->call->operand];
-    c->array = tg_program_take(p, c->call->n, sizeof(tg_array *));
+    c->array = tg_program_take(p, c->call->of->n, sizeof(tg_array *));
     if (!c->array) return false;
-    for (int k = 0; k < c->call->n; k++) c->array[k] = c->slot[k].tag ? &c->slot[k].a : NULL;
+    for (int k = 0; k < c->call->of->n; k++) c->array[k] = c->slot[k].tag ? &c->slot[k].a : NULL;
     if (c->call->kind == TG_CALL_FORWARD) return make_forward(p, c);
     return c->call->kind != TG_CALL_GRADIENT || make_gradient(p, c);
 }
@@ -236,7 +239,7 @@ static size_t undo_bytes_of(const tg_recording *rec) {
     size_t bytes = 0;
     for (int64_t i = 0; i < rec->n_memories; i++) bytes += tg_undo_bytes(rec, &rec->memory[i]);
     for (int64_t i = 0; i < rec->n_calls; i++)
-        if (rec->call[i].stream) bytes += sizeof(tg_rng);
+        if (rec->call[i].of->stream) bytes += sizeof(tg_rng);
     return bytes;
 }
 
@@ -260,7 +263,7 @@ static bool make(tg_program *p) {
         if (!rec->call[i].lowered && !make_call(p, i)) return false;
         if (rec->call[i].kind == TG_CALL_DECISION) p->last_decision = i;
         p->shows_new = p->shows_new || tg_call_shows_new(rec, &rec->call[i]);
-        if ((rec->call[i].outside || rec->call[i].kind == TG_CALL_STORE) && i < p->first_outside)
+        if ((rec->call[i].of->outside || rec->call[i].kind == TG_CALL_STORE) && i < p->first_outside)
             p->first_outside = i;
     }
     if (!tg_program_make_sums(p)) return false;

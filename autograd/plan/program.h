@@ -7,6 +7,7 @@
 
 #include "autograd/plan/compile.h"
 #include "autograd/plan/record.h"
+#include "core/spread.h"
 
 /* Operands lie in slots of the program's own, so that functions that ask for handles (a rule for its inputs, an error for a
  * description) find them. */
@@ -35,14 +36,10 @@ typedef struct tg_plan_kernel {
     tg_operands p;
 } tg_plan_kernel;
 
-typedef struct tg_plan_extent {    /* and on what */
-    int64_t n, cost, unit;         /* elements, what one costs, how many are for one thread at a time */
-    const tg_plan_map *map;        /* the kernel as it was recorded */
-    uint8_t size[TG_MAX_OPERANDS]; /* bytes to the operand's next element; 0: it stays */
+typedef struct tg_plan_extent { /* what is known of it besides */
+    const tg_plan_map *map;     /* the kernel as it was recorded */
     uint8_t local; /* bit k: p.each[k] is an offset into the scratch of the thread that runs the block, */
     uint8_t wide;  /* bit k: where a whole chunk of a sum has room */
-    bool rows;     /* some operand is broadcast in rows */
-    uint8_t operands;
 } tg_plan_extent;
 
 /* A part of the program: calls of functions; kernels on single numbers, one after the other, or block by block; and kernels on
@@ -90,6 +87,7 @@ typedef struct tg_part {
     int64_t call;             /* the first; the last is before the next part's */
     int64_t block;            /* elements */
     int64_t row;              /* of what is broadcast in rows; 0: nothing is */
+    bool spreads;             /* which is written out for a block */
     int64_t apart;            /* bytes from one block of scratch to the next */
     tg_group group;           /* BLOCKS; its dtype, STRAIGHT */
     int body;                 /* STRAIGHT: which function it is, many parts may have one; -1: none */
@@ -146,6 +144,7 @@ typedef struct tg_program {
     double compile_seconds;
     tg_buffer **fresh; /* by memory: of one that escapes, during a run */
     tg_buffer **buffer; /* by memory: over what lies in the arena, so that arrays of one memory are known by it */
+    char **base;        /* by memory: where it is from run to run; NULL: it is not known before the run */
     int64_t *special, n_special; /* memories that are not made in the arena alone */
     int64_t last_decision;       /* -1: none */
     int64_t first_outside;       /* rec.n_calls: none */
@@ -168,6 +167,9 @@ tg_program *tg_program_copy(tg_program *first);
 char *tg_program_base(const tg_program *p, const tg_memory *m);
 
 #define TG_SLOTS 32 /* blocks of scratch for one group, at most */
+
+/* Operands of one group that are broadcast in rows of TG_SPREAD_ROW elements or fewer, at most (core/spread.h). */
+#define TG_SPREADS 8
 
 #define TG_FEW_INPUTS 16
 
@@ -218,12 +220,24 @@ void tg_program_drop_ready(tg_program *p);
 /* The call behind the group that this one begins, or is in the middle of; behind the call itself, where it is in none. */
 int64_t tg_group_end(const tg_recording *rec, int64_t call);
 
-/* Calls f for each memory that a call reads or writes: of kernels, the first operand is written. */
-typedef void tg_access_fn(void *context, int memory, bool written);
-void tg_each_access(const tg_recording *rec, const tg_plan_call *c, tg_access_fn *f, void *context);
-
 /* Whether a call writes operand i. */
 bool tg_call_writes(const tg_plan_call *c, int i);
+
+/* Calls f for each memory that a call reads or writes: of kernels, the first operand is written. */
+typedef void tg_access_fn(void *context, int memory, bool written);
+static inline void tg_each_access(const tg_recording *rec, const tg_plan_call *c, tg_access_fn *f,
+                                  void *context) {
+    for (int i = 0; !c->lowered && i < c->of->n; i++) {
+        const int m = rec->operand[c->operand + i].memory;
+        if (m >= 0) f(context, m, tg_call_writes(c, i));
+    }
+    for (int i = 0; i < c->maps; i++) {
+        const tg_plan_map *map = &rec->map[c->map + i];
+        for (int k = 0; k < map->of->operands; k++)
+            if (map->memory[k] >= 0) f(context, map->memory[k], k == 0);
+    }
+    if (c->kind == TG_CALL_STORE && c->of->added_to >= 0) f(context, c->of->added_to, true);
+}
 
 /* Sets all pointers into memory m, which begins at base. */
 void tg_program_point(const tg_program *p, int64_t memory, char *base, const tg_buffer *buffer);

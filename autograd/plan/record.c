@@ -5,6 +5,8 @@
 
 /* ---- calls ---- */
 
+static tg_recorder *self(tg_listener *l) { return (tg_recorder *)(void *)l; }
+
 static const void *copy_data(tg_recorder *r, const void *data, size_t size) {
     if (size == 0) return NULL;
     void *p = tg_arena_alloc(&r->rec->arena, size);
@@ -12,86 +14,39 @@ static const void *copy_data(tg_recorder *r, const void *data, size_t size) {
     return p ? memcpy(p, data, size) : NULL;
 }
 
-static tg_plan_call *begin_call(tg_recorder *r, tg_plan_call call) {
-    if (!TG_ROOM(r, call, n_calls, cap_calls, 1)) return NULL;
-    tg_plan_call *c = &r->rec->call[r->rec->n_calls];
-    *c = call;
-    c->operand = r->rec->n_operands, c->backward = tg_walks > 0;
-    c->data = copy_data(r, call.data, call.size);
-    return r->lost ? NULL : c;
+static void compare(tg_recorder *r) {
+    const int64_t at = r->rec->n_calls;
+    char text[160];
+    const char *what = at < r->before.n_calls ? tg_call_difference(&r->rec->call[at], &r->form, r->data, text)
+                                              : "the run before had ended where it is called";
+    if (what) tg_recorder_differs(r, -1, what);
 }
 
-static void take_maps(tg_recorder *r, bool of_kernels);
+/* A call begins, of the form and with the data that the recorder was given. made: a tensor that knows its place in the program;
+ * NULL: none. */
+static bool begin_call(tg_recorder *r, tg_tensor *made) {
+    const int64_t at = r->rec->n_calls;
+    if (!TG_ROOM(r, call, n_calls, cap_calls, 1) || !TG_ROOM_IN(r, r->made, at, r->cap_made, 1)) return false;
+    r->call = (tg_plan_call){.operand = r->rec->n_operands, .kind = r->form.kind, .backward = tg_walks > 0};
+    r->made[at] = made;
+    if (r->compares) compare(r);
+    return !r->lost;
+}
 
+/* Where the run before had the same call nothing is left to note, but for the gradient to which one adds, which may be another. */
 static tg_status end_call(tg_recorder *r, bool of_kernels) {
-    take_maps(r, of_kernels);
-    if (tg_error_pending == TG_OK && !r->lost) {
-        tg_plan_call *c = &r->rec->call[r->rec->n_calls++];
-        c->n = (int)(r->rec->n_operands - c->operand);
-    }
-    return tg_error_pending;
-}
-
-static tg_recorder *self(tg_listener *l) { return (tg_recorder *)(void *)l; }
-
-/* ---- elementwise kernels ---- */
-
-/* Operand k: where it is, for now. False where it is neither one run of elements nor, in the same rows as others, broadcast. */
-static bool note_operand(tg_recorder *r, tg_plan_map *m, int k, const tg_array *a) {
-    int64_t stride = tg_flat_stride(a), row = m->row;
-    size_t size = tg_dtype_size((tg_dtype)a->dtype);
-    if (stride < 0 && k > 0 && (m->along[k] = (uint8_t)tg_broadcast_in_rows(a, &row)) != TG_EACH) {
-        if (m->row && m->row != row) return false;
-        m->row = row, stride = m->along[k] == TG_SAME_ROW;
-    }
-    m->stride[k] = (uint8_t)stride, m->size[k] = (uint8_t)size;
-    m->at[k] = (int64_t)(intptr_t)a->data, m->memory[k] = -1;
-    r->buffer[r->maps][k] = a->buffer;
-    if (!a->buffer) memcpy(&m->number, a->data, size);
-    return stride >= 0 && (a->buffer || stride == 0 || a->numel == 1);
-}
-
-static void mapped(tg_listener *l, const tg_map_call *c) {
-    tg_recorder *r = self(l);
-    const int64_t n = c->a[c->folds]->numel;
-    if (r->maps < 0 || (c->run && n == 0)) return;
-    if (!c->run || r->maps == TG_CALL_MAPS || !TG_ROOM(r, map, n_maps, cap_maps, TG_CALL_MAPS)) {
-        r->maps = -1;
-        return;
-    }
-    tg_plan_map *m = &r->rec->map[r->rec->n_maps + r->maps];
-    *m = (tg_plan_map){.run = c->run, .n = n, .cost = c->cost, .operands = c->operands};
-    if (c->arg) memcpy(m->arg, c->arg, sizeof m->arg);
-    bool alone = true;
-    for (int k = 0; k < c->operands; k++) alone = note_operand(r, m, k, c->a[k]) && alone;
-    if (c->folds) m->stride[0] = 0;
-    r->maps = alone ? r->maps + 1 : -1;
-}
-
-/* Each operand becomes a place in memory that is known by now. */
-static bool resolve(const tg_recorder *r, int i) {
-    tg_plan_map *m = &r->rec->map[r->rec->n_maps + i];
-    for (int k = 0; k < m->operands; k++) {
-        const tg_buffer *b = r->buffer[i][k];
-        if (!b) continue;
-        int found = tg_recorder_find_buffer(r, b);
-        if (found < 0) return false;
-        m->memory[k] = found;
-        m->at[k] -= (int64_t)(intptr_t)r->rec->memory[found].origin;
-    }
-    return true;
-}
-
-/* Gives the kernels that have run since the last call to the call, which says that it is made of such alone. */
-static void take_maps(tg_recorder *r, bool of_kernels) {
-    int n = r->maps;
-    r->maps = 0;
-    if (r->lost || tg_error_pending != TG_OK || !of_kernels || n < 0) return;
-    tg_plan_call *c = &r->rec->call[r->rec->n_calls];
-    for (int i = 0; i < n; i++)
-        if (!resolve(r, i)) return;
-    c->lowered = true, c->map = r->rec->n_maps, c->maps = n;
-    r->rec->n_maps += n;
+    tg_recorder_take_maps(r, of_kernels);
+    if (tg_error_pending != TG_OK || r->lost) return tg_error_pending;
+    tg_plan_call *to = &r->rec->call[r->rec->n_calls];
+    if (r->compares && (to->lowered != r->call.lowered || to->maps != r->call.maps))
+        tg_recorder_differs(r, -1, "it runs other kernels than in the run before");
+    r->rec->n_calls++;
+    if (r->compares && r->call.kind != TG_CALL_STORE) return TG_OK;
+    if (r->compares) r->call.file = to->file, r->call.line = to->line;
+    r->call.of = tg_recorder_form(r, &r->calls, &r->form, sizeof r->form);
+    r->call.data = copy_data(r, r->data, r->form.size);
+    *to = r->call;
+    return TG_OK;
 }
 
 /* ---- what is heard ---- */
@@ -112,16 +67,17 @@ static void working(tg_listener *l, const tg_work *w, const tg_array *const *a) 
 static void worked(tg_listener *l, const tg_work *w, const tg_array *const *a) {
     tg_recorder *r = self(l);
     if (r->inside) return;
-    tg_plan_call call = {.kind = TG_CALL_WORK,
-                         .name = w->name,
-                         .run = w->run,
-                         .data = w->data,
-                         .size = w->size,
-                         .makes = w->makes,
-                         .changes = w->changes,
-                         .outside = w->outside,
-                         .stream = w->stream};
-    if (!begin_call(r, call)) return;
+    r->form = (tg_call_form){.kind = TG_CALL_WORK,
+                             .name = w->name,
+                             .run = w->run,
+                             .n = w->n,
+                             .size = (unsigned)w->size,
+                             .makes = (uint16_t)w->makes,
+                             .changes = (uint16_t)w->changes,
+                             .outside = w->outside,
+                             .stream = w->stream};
+    r->data = w->data;
+    if (!begin_call(r, NULL)) return;
     for (int i = 0; i < w->n; i++) {
         tg_use how = w->makes >> i & 1 ? TG_USE_MAKE : w->changes >> i & 1 ? TG_USE_CHANGE : TG_USE_READ;
         if (tg_recorder_operand(r, a[i], NULL, how, w->name) != TG_OK) return;
@@ -132,13 +88,14 @@ static void worked(tg_listener *l, const tg_work *w, const tg_array *const *a) {
 static void decided(tg_listener *l, const tg_decision *d, const tg_array *const *a, bool yes) {
     tg_recorder *r = self(l);
     if (r->inside) return;
-    tg_plan_call call = {.kind = TG_CALL_DECISION,
-                         .name = d->name,
-                         .decide = d->decide,
-                         .data = d->data,
-                         .size = d->size,
-                         .yes = yes};
-    if (!begin_call(r, call)) return;
+    r->form = (tg_call_form){.kind = TG_CALL_DECISION,
+                             .name = d->name,
+                             .decide = d->decide,
+                             .n = d->n,
+                             .size = (unsigned)d->size,
+                             .yes = yes};
+    r->data = d->data;
+    if (!begin_call(r, NULL)) return;
     for (int i = 0; i < d->n; i++)
         if (tg_recorder_operand(r, a[i], NULL, TG_USE_READ, d->name) != TG_OK) return;
     end_call(r, false);
@@ -147,10 +104,15 @@ static void decided(tg_listener *l, const tg_decision *d, const tg_array *const 
 static void relied(tg_listener *l, const char *name, int64_t (*ask)(const void *of), const void *of,
                    int64_t answer) {
     tg_recorder *r = self(l);
-    if (r->inside || !TG_ROOM(r, reliance, n_reliances, cap_reliances, 1)) return;
-    for (int64_t i = 0; i < r->rec->n_reliances; i++)
-        if (r->rec->reliance[i].ask == ask && r->rec->reliance[i].of == of) return;
-    r->rec->reliance[r->rec->n_reliances++] = (tg_reliance){name, ask, of, answer};
+    tg_recording *rec = r->rec;
+    if (r->inside) return;
+    for (int64_t i = 0; i < rec->n_reliances; i++)
+        if (rec->reliance[i].ask == ask && rec->reliance[i].of == of) return;
+    if (!TG_ROOM(r, reliance, n_reliances, cap_reliances, 1)) return;
+    tg_reliance *to = &rec->reliance[rec->n_reliances++];
+    if (r->compares && (rec->n_reliances > r->before.n_reliances || to->of != of || to->answer != answer))
+        tg_recorder_differs(r, -1, name);
+    *to = (tg_reliance){name, ask, of, answer};
 }
 
 /* Constants may be read, and so may what the step has made by hand and no call has used. */
@@ -208,15 +170,6 @@ tg_recorder *tg_recorder_enter_listening(void) {
 
 void tg_recorder_leave(tg_recorder *r) { r->inside--; }
 
-/* The memory of an operand that the call has made: which of the call's buffers it is. */
-static void note_birth(tg_recorder *r, const tg_array *a) {
-    int found = a->buffer ? tg_recorder_find(r, a) : -1;
-    if (r->lost || found < 0) return;
-    tg_memory *m = &r->rec->memory[found];
-    if (m->kind == TG_MEMORY_MADE && m->first == r->rec->n_calls && m->serial > r->births_inside)
-        m->birth = m->serial - r->births_inside;
-}
-
 static tg_status input(tg_recorder *r, const tg_slot *s, const char *who) {
     if (s && tg_slot_hooks(s))
         return tg_recorder_refuse(who, "has hooks, which a plan cannot call", tg_handle(s));
@@ -243,15 +196,15 @@ tg_status tg_recorder_applied(tg_recorder *r, const tg_call *call, tg_slot *cons
     if (op->has_state)
         return tg_recorder_refuse(op->name, "keeps a state of its own, and cannot be recorded", NULL);
     if (!op->forward) return check_views(r, call);
-    tg_plan_call c = {.kind = TG_CALL_FORWARD,
-                      .name = op->name,
-                      .op = op,
-                      .n_in = call->n_in,
-                      .n_out = call->n_out,
-                      .data = call->attr,
-                      .size = op->attr_size,
-                      .made = tg_handle(out[0])};
-    if (!begin_call(r, c)) return tg_error_pending;
+    r->form = (tg_call_form){.kind = TG_CALL_FORWARD,
+                             .name = op->name,
+                             .op = op,
+                             .n_in = call->n_in,
+                             .n_out = (uint8_t)call->n_out,
+                             .n = call->n_in + call->n_out,
+                             .size = (unsigned)op->attr_size};
+    r->data = call->attr;
+    if (!begin_call(r, tg_handle(out[0]))) return tg_error_pending;
     for (int i = 0; i < call->n_in; i++)
         if (input(r, in[i], op->name) != TG_OK) return tg_error_pending;
     r->in_call = true;
@@ -274,44 +227,33 @@ static tg_status node_operands(tg_recorder *r, const tg_node *node) {
     return TG_OK;
 }
 
-/* din, which is NULL where nobody asked for it. */
-static void gradient_operand(tg_recorder *r, const tg_array *din, bool needed, bool begun, const char *who) {
-    const tg_array *a =
-        din && din->data && tg_array_is_sound(din) ? din : NULL; /* else the walk refuses it next */
-    if (tg_recorder_operand(r, a, NULL, begun ? TG_USE_CHANGE : TG_USE_MAKE, who) != TG_OK || r->lost) return;
-    tg_operand *o = &r->rec->operand[r->rec->n_operands - 1];
-    o->needed = needed, o->begun = begun && a;
-    if (a) note_birth(r, a);
-}
-
-/* Before the kernel: of the arrays that hold an adjoint already it is noted that they do, behind the list of operands. */
+/* Before the kernel: which arrays hold an adjoint already. */
 void tg_recorder_begun(tg_recorder *r, const tg_node *node, const tg_array *din) {
-    if (r->inside > 1 || !TG_ROOM(r, operand, n_operands, cap_operands, node->n_in)) return;
-    for (int i = 0; i < node->n_in; i++) r->rec->operand[r->rec->n_operands + i].begun = din[i].data != NULL;
+    if (r->inside > 1) return;
+    r->begun = 0;
+    for (int i = 0; i < node->n_in && i < 16; i++) r->begun |= (unsigned)(din[i].data != NULL) << i;
 }
 
 tg_status tg_recorder_derived(tg_recorder *r, const tg_walk *w, const tg_node *node,
                               const tg_array *const *dout, const tg_array *din) {
     const tg_op *op = node->op;
     if (r->inside || r->lost) return TG_OK;
-    bool few[16] = {false};
-    for (int i = 0; i < node->n_in && i < 16; i++) few[i] = r->rec->operand[r->rec->n_operands + i].begun;
-    tg_plan_call c = {.kind = TG_CALL_GRADIENT,
-                      .name = op->name,
-                      .op = op,
-                      .n_in = node->n_in,
-                      .n_out = node->n_out,
-                      .saved = node->saved,
-                      .data = node->attr,
-                      .size = op->attr_size,
-                      .made = node->out[0]};
-    if (!begin_call(r, c) || node_operands(r, node) != TG_OK) return tg_error_pending;
+    r->form = (tg_call_form){.kind = TG_CALL_GRADIENT,
+                             .name = op->name,
+                             .op = op,
+                             .n_in = node->n_in,
+                             .n_out = node->n_out,
+                             .n = 2 * (node->n_in + node->n_out),
+                             .saved = node->saved,
+                             .size = (unsigned)op->attr_size};
+    r->data = node->attr;
+    if (!begin_call(r, node->out[0]) || node_operands(r, node) != TG_OK) return tg_error_pending;
     for (int o = 0; o < node->n_out; o++)
         if (tg_recorder_operand(r, dout[o], NULL, TG_USE_READ, op->name) != TG_OK) return tg_error_pending;
     r->in_call = true;
     for (int i = 0; i < node->n_in && tg_error_pending == TG_OK && !r->lost; i++) {
-        bool needed = tg_walk_needed(w, node, i) != NULL, begun = i < 16 && few[i];
-        gradient_operand(r, needed ? &din[i] : NULL, needed, begun, op->name);
+        bool needed = tg_walk_needed(w, node, i) != NULL, begun = i < 16 && r->begun >> i & 1;
+        tg_recorder_gradient(r, needed ? &din[i] : NULL, needed, begun, op->name);
     }
     r->in_call = false;
     return end_call(r, op->of_kernels);
@@ -320,15 +262,20 @@ tg_status tg_recorder_derived(tg_recorder *r, const tg_walk *w, const tg_node *n
 tg_status tg_recorder_stored(const tg_slot *s, const tg_array *g) {
     tg_recorder *r = tg_recorder_now();
     if (!r) return TG_OK;
-    tg_plan_call c = {.kind = TG_CALL_STORE, .name = "backward", .input = tg_recorder_input(r, s)};
+    tg_call_form c = {.kind = TG_CALL_STORE,
+                      .name = "backward",
+                      .n = 1,
+                      .input = tg_recorder_input(r, s),
+                      .grad = s->grad,
+                      .added_to = -1};
     if (c.input < 0 && s->kept) c.target = tg_handle(s);
     if (c.input < 0 && !c.target) return TG_OK; /* a leaf of the step's own, which ends with it */
-    c.grad = s->grad, c.added_to = -1;
-    int found = tg_recorder_find(r, g);
-    bool shown = found >= 0 && r->rec->memory[found].shown;
-    if (!begin_call(r, c) || tg_recorder_operand(r, g, NULL, TG_USE_READ, "backward") != TG_OK)
+    const int found = tg_recorder_find(r, g);
+    const bool shown = found >= 0 && r->rec->memory[found].shown;
+    r->form = c, r->data = NULL;
+    if (!begin_call(r, NULL) || tg_recorder_operand(r, g, NULL, TG_USE_READ, "backward") != TG_OK || r->lost)
         return tg_error_pending;
-    int memory = r->lost ? -1 : r->rec->operand[r->rec->n_operands - 1].memory;
+    const int memory = r->rec->operand[r->rec->n_operands - 1].memory;
     if (memory >= 0) {
         tg_memory *m = &r->rec->memory[memory];
         m->stored++, m->given = m->given || !s->grad, m->shown = shown;
@@ -338,54 +285,89 @@ tg_status tg_recorder_stored(const tg_slot *s, const tg_array *g) {
 
 /* ---- a run ---- */
 
-static tg_status add_input(tg_recorder *r, int i, const tg_slot *s) {
-    tg_operand *o = &r->rec->input[i];
-    *o = (tg_operand){.memory = TG_WITHOUT_MEMORY};
-    tg_operand_set(r, o, &s->a, i);
-    tg_memory *m = tg_recorder_add_memory(r, &s->a, TG_MEMORY_INPUT);
-    if (!m) return TG_OK;
-    m->input = i, m->origin = m->base = s->a.data, m->requires_grad = s->requires_grad;
-    return TG_OK;
+static void add_inputs(tg_recorder *r, int n, tg_tensor *const *in) {
+    tg_recording *rec = r->rec;
+    if (n && !rec->input && !(rec->input = tg_sys_alloc((size_t)n * sizeof *rec->input))) {
+        r->lost = true;
+        return;
+    }
+    rec->n_in = n;
+    for (int i = 0; i < n && !r->lost; i++) {
+        const tg_slot *s = tg_slot_peek(in[i]);
+        if (!r->compares) rec->input[i] = tg_recorder_operand_of(r, &s->a, TG_WITHOUT_MEMORY);
+        tg_recorder_add_input(r, i, s);
+    }
 }
 
-tg_status tg_recorder_begin(tg_recorder *r, tg_recording *rec, int n, tg_tensor *const *in,
-                            const tg_recording *like, bool shared) {
-    *rec = (tg_recording){.grad = !tg_grad_off, .fit = true, .n_in = n};
+void tg_recorder_begin(tg_recorder *r, tg_recording *rec, int n, tg_tensor *const *in, bool shared) {
     *r = (tg_recorder){.listener = {working, worked, decided, relied, may_read, may_write, may_do, may_point,
-                                    kept, mapped, tg_recorder_placed},
+                                    kept, tg_recorder_mapped, tg_recorder_placed},
                        .rec = rec,
                        .in = in,
                        .shared = shared,
                        .births = tg_buffer_births};
-    rec->input = n ? tg_sys_alloc((size_t)n * sizeof *rec->input) : NULL;
-    if (n && !rec->input) r->lost = true, rec->n_in = 0;
-    if (like->n_calls) tg_recorder_make_room(r, like);
-    for (int i = 0; i < rec->n_in; i++)
-        if (add_input(r, i, tg_slot_peek(in[i])) != TG_OK) return tg_error_pending;
+    if (rec->whole)
+        r->before = *rec, r->compares = true;
+    else
+        tg_recording_free(rec);
+    rec->grad = !tg_grad_off, rec->fit = true;
+    rec->n_calls = rec->n_operands = rec->n_memories = rec->n_maps = rec->n_reliances = 0;
+    add_inputs(r, n, in);
     tg_listening = &r->listener;
-    return TG_OK;
 }
 
 /* Gradients that were added to and that calls use besides. */
 static void note_added(tg_recorder *r) {
     for (int64_t i = 0; i < r->rec->n_calls; i++) {
         tg_plan_call *c = &r->rec->call[i];
-        const tg_slot *grad = c->kind == TG_CALL_STORE ? tg_slot_peek(c->grad) : NULL;
-        if (!grad || (c->added_to = tg_recorder_find(r, &grad->a)) < 0) continue;
-        r->rec->memory[c->added_to].written = true;
+        const tg_slot *grad = c->kind == TG_CALL_STORE ? tg_slot_peek(c->of->grad) : NULL;
+        if (!grad || (c->of->added_to = tg_recorder_find(r, &grad->a)) < 0) continue;
+        r->rec->memory[c->of->added_to].written = true;
     }
 }
 
-bool tg_recorder_end(tg_recorder *r, const tg_slot *result) {
+/* Whether the run has ended where the one before did. */
+static void compare_ends(tg_recorder *r) {
+    const tg_recording *now = r->rec, *before = &r->before;
+    if (now->n_calls != before->n_calls)
+        tg_recorder_differs(r, -1, "it comes earlier than in the run before");
+    else if (now->n_reliances != before->n_reliances)
+        tg_recorder_differs(r, -1, "the models used differ");
+    else if (now->n_memories != before->n_memories || !tg_same_operand(&now->result, &before->result))
+        tg_recorder_differs(r, -1, "it is another tensor than in the run before");
+}
+
+static bool finish(tg_recorder *r, const tg_slot *result) {
     tg_recording *rec = r->rec;
-    tg_listening = NULL;
-    bool whole = !r->lost && tg_error_pending == TG_OK && result;
-    if (whole) tg_recording_note_places(rec);
-    whole =
-        whole && tg_recorder_operand(r, &result->a, result, TG_USE_READ, "tg_plan_run") == TG_OK && !r->lost;
-    tg_kept_free(&r->kept);
-    if (!whole) return false;
-    rec->result = rec->operand[--rec->n_operands];
+    if (r->lost || tg_error_pending != TG_OK || !result) return false;
+    const int m = tg_recorder_use(r, &result->a, result, TG_USE_READ, "tg_plan_run");
+    if (r->lost || tg_error_pending != TG_OK) return false;
+    rec->result = tg_recorder_operand_of(r, &result->a, m);
+    if (r->compares) compare_ends(r);
     note_added(r);
-    return true;
+    tg_recorder_note_places(r);
+    return !r->lost;
+}
+
+/* Where nothing has differed the lists still hold what the run before has left. */
+static void go_back(tg_recorder *r) {
+    tg_recording *rec = r->rec;
+    const tg_recording *to = &r->before;
+    rec->n_calls = to->n_calls, rec->n_operands = to->n_operands, rec->n_memories = to->n_memories;
+    rec->n_maps = to->n_maps, rec->n_reliances = to->n_reliances, rec->result = to->result, rec->fit = to->fit;
+}
+
+bool tg_recorder_end(tg_recorder *r, const tg_slot *result) {
+    tg_listening = NULL;
+    const bool whole = finish(r, result);
+    if (!whole && r->compares)
+        go_back(r);
+    else if (!whole)
+        tg_recording_free(r->rec);
+    tg_kept_free(&r->kept);
+    tg_sys_free(r->young, (size_t)r->cap_young * sizeof *r->young);
+    tg_sys_free(r->old, (size_t)r->cap_old * sizeof *r->old);
+    tg_forms_free(&r->calls), tg_forms_free(&r->kernels);
+    tg_sys_free(r->made, (size_t)r->cap_made * sizeof *r->made);
+    return whole;
 }

@@ -22,7 +22,7 @@ bool tg_recording_fits(const tg_recording *rec, int n, tg_tensor *const *in) {
 }
 
 bool tg_call_shows_new(const tg_recording *rec, const tg_plan_call *c) {
-    if (c->kind != TG_CALL_STORE || c->grad) return false;
+    if (c->kind != TG_CALL_STORE || c->of->grad) return false;
     int memory = rec->operand[c->operand].memory;
     return memory >= 0 && rec->memory[memory].shown;
 }
@@ -31,7 +31,7 @@ bool tg_call_shows_new(const tg_recording *rec, const tg_plan_call *c) {
 static bool gradients_hold(const tg_program *p, tg_tensor *const *in) {
     for (int64_t i = 0; p->shows_new && i < p->rec.n_calls; i++) {
         const tg_plan_call *c = &p->rec.call[i];
-        if (c->outside) return true;
+        if (c->of->outside) return true;
         if (!tg_call_shows_new(&p->rec, c)) continue;
         const tg_slot *s = tg_slot_peek(tg_store_owner(c, in));
         if (s && tg_slot_peek(s->grad)) return false;
@@ -131,8 +131,8 @@ static bool save(const tg_program *p, undo *u) {
     char *to = u->copy;
     for (int64_t i = 0; i < p->n_special; i++) to = copy_memory(p, &p->rec.memory[p->special[i]], to, false);
     for (int64_t i = 0; i < p->rec.n_calls; i++)
-        if (p->rec.call[i].stream)
-            to = (char *)memcpy(to, p->rec.call[i].stream, sizeof(tg_rng)) + sizeof(tg_rng);
+        if (p->rec.call[i].of->stream)
+            to = (char *)memcpy(to, p->rec.call[i].of->stream, sizeof(tg_rng)) + sizeof(tg_rng);
     return true;
 }
 
@@ -142,8 +142,8 @@ static void put_back(const tg_program *p, const undo *u) {
     for (int64_t i = 0; from && i < p->n_special; i++)
         from = copy_memory(p, &p->rec.memory[p->special[i]], from, true);
     for (int64_t i = 0; from && i < p->rec.n_calls; i++) {
-        if (!p->rec.call[i].stream) continue;
-        memcpy(p->rec.call[i].stream, from, sizeof(tg_rng));
+        if (!p->rec.call[i].of->stream) continue;
+        memcpy(p->rec.call[i].of->stream, from, sizeof(tg_rng));
         from += sizeof(tg_rng);
     }
 }
@@ -162,10 +162,11 @@ static bool adopt(tg_program *p, const tg_operand *o, tg_array *g) {
 
 /* What was to be adopted and cannot be gets a buffer of its own after all. */
 static tg_status take_gradient(tg_program *p, const tg_program_call *c, int i, const tg_array *expected) {
-    const tg_operand *o = &c->operand[c->call->n_in + 2 * c->call->n_out + i];
+    const tg_operand *o = &c->operand[c->call->of->n_in + 2 * c->call->of->n_out + i];
     tg_array *g = &c->din[i];
     if (!g->data)
-        return tg_fail(TG_ERR_TAPE, "%s: its gradient rule returned nothing for input %d", c->call->name, i);
+        return tg_fail(TG_ERR_TAPE, "%s: its gradient rule returned nothing for input %d", c->call->of->name,
+                       i);
     if (adopt(p, o, g)) return TG_OK;
     if (p->rec.memory[o->memory].adopted && !p->fresh[o->memory]) {
         if (!(p->fresh[o->memory] = tg_buffer_new(p->rec.memory[o->memory].bytes)))
@@ -178,8 +179,8 @@ static tg_status take_gradient(tg_program *p, const tg_program_call *c, int i, c
 
 /* Where a kernel has not used the place that was set aside, its result is copied there. */
 static tg_status take_gradients(tg_program *p, const tg_program_call *c, tg_status s) {
-    const tg_array **expected = &c->array[c->call->n_in + 2 * c->call->n_out];
-    for (int i = 0; i < c->call->n_in; i++) {
+    const tg_array **expected = &c->array[c->call->of->n_in + 2 * c->call->of->n_out];
+    for (int i = 0; i < c->call->of->n_in; i++) {
         if (s == TG_OK && expected[i]) s = take_gradient(p, c, i, expected[i]);
         tg_array_drop(&c->din[i]);
     }
@@ -189,13 +190,13 @@ static tg_status take_gradients(tg_program *p, const tg_program_call *c, tg_stat
 static tg_status run_gradient(tg_program *p, const tg_program_call *c) {
     const tg_plan_call *call = c->call;
     tg_placing placing = {c->place, c->n_places, 0};
-    int first = call->n_in + 2 * call->n_out;
-    for (int i = 0; i < call->n_in; i++) {
+    int first = call->of->n_in + 2 * call->of->n_out;
+    for (int i = 0; i < call->of->n_in; i++) {
         c->din[i].data = NULL, c->din[i].buffer = NULL;
         if (c->operand[first + i].begun) tg_array_share(&c->din[i], &c->slot[first + i].a);
     }
     tg_placing_now = &placing;
-    tg_status s = call->op->grad_kernel(&c->node, c->array + call->n_in + call->n_out, c->din);
+    tg_status s = call->of->op->grad_kernel(&c->node, c->array + call->of->n_in + call->of->n_out, c->din);
     tg_placing_now = NULL;
     return take_gradients(p, c, s);
 }
@@ -208,18 +209,18 @@ static tg_run_end other_way(const tg_program *p, const tg_program_call *c, const
     tg_fail(TG_ERR_TAPE,
             "%s: the numbers ask for another way than when the plan was recorded, and parameters, gradients or inputs "
             "have been changed already, so that it cannot be taken",
-            c->call->name);
+            c->call->of->name);
     return TG_RUN_FAILED;
 }
 
 static tg_status run_call(tg_program *p, const tg_program_call *c, tg_tensor *const *in) {
     switch (c->call->kind) {
     case TG_CALL_FORWARD:
-        return c->sum ? tg_program_run_summed(p, c) : c->call->op->forward(&c->forward);
+        return c->sum ? tg_program_run_summed(p, c) : c->call->of->op->forward(&c->forward);
     case TG_CALL_GRADIENT:
         return run_gradient(p, c);
     case TG_CALL_WORK:
-        return c->call->run(c->array, c->call->data);
+        return c->call->of->run(c->array, c->call->data);
     case TG_CALL_STORE:
         return tg_program_store(p, c - p->call, in);
     case TG_CALL_DECISION:
@@ -230,14 +231,15 @@ static tg_status run_call(tg_program *p, const tg_program_call *c, tg_tensor *co
 
 static tg_run_end fail_call(const tg_program_call *c, tg_status s) {
     if (tg_error_pending == TG_OK)
-        tg_fail(s, "%s: the function failed without a message (tg_fail gives one)", c->call->name);
+        tg_fail(s, "%s: the function failed without a message (tg_fail gives one)", c->call->of->name);
     if (c->call->file) tg_error_stamp(c->call->file, c->call->line);
     return TG_RUN_FAILED;
 }
 
 static inline tg_run_end run_one(tg_program *p, const tg_program_call *c, tg_tensor *const *in, const undo *u) {
     bool decides = c->call->kind == TG_CALL_DECISION;
-    if (decides && c->call->decide(c->array, c->call->data) != c->call->yes) return other_way(p, c, u);
+    if (decides && c->call->of->decide(c->array, c->call->data) != c->call->of->yes)
+        return other_way(p, c, u);
     tg_status s = run_call(p, c, in);
     return s != TG_OK || tg_error_pending != TG_OK ? fail_call(c, s) : TG_RUN_DONE;
 }

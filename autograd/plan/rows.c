@@ -1,8 +1,6 @@
 /* Arrays that are broadcast to a longer one in rows: a bias that is added to each row, a scale that each row has one of. */
 #include "autograd/plan/record.h"
 
-#define LEAST 128 /* elements of a row that is worth a call of its kernels */
-
 /* How many elements the axes from the last one on hold that are dense, or of which all are one; *axis: the one before them. */
 static int64_t innermost(const tg_array *a, bool dense, int *axis) {
     int64_t n = 1;
@@ -32,7 +30,7 @@ int tg_broadcast_in_rows(const tg_array *a, int64_t *row) {
         const bool same = how == TG_SAME_ROW;
         int axis;
         int64_t n = innermost(a, same, &axis);
-        if (n < LEAST || axis < 0 || !are_alike(a, axis, !same)) continue;
+        if (n == 1 || axis < 0 || !are_alike(a, axis, !same)) continue;
         *row = n;
         return how;
     }

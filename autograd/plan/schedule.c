@@ -14,24 +14,35 @@
 /* Who has read or written a memory since the group began, as a bit set, and whether the group does so at several places. */
 enum { READ_BY_GROUP = 1, WRITTEN_BY_GROUP = 2, READ_BEHIND = 4, WRITTEN_BEHIND = 8, AT_PLACES = 16 };
 
+typedef struct spread_place {
+    int memory, along;
+    int64_t at;
+} spread_place;
+
+typedef struct spreads {
+    spread_place at[TG_SPREADS];
+    int n;
+} spreads;
+
 typedef struct scheduler {
     tg_recording *rec;
     uint8_t *mark;                         /* by memory */
     int64_t *place;                        /* by memory: where the group reads or writes it first */
     tg_plan_call *before, *group, *behind; /* of the calls in the window */
     int64_t n_before, n_group, n_behind, n;
-    int64_t row; /* of the group's broadcasts; 0: there are none */
-    bool stored; /* a gradient, by a call behind */
+    int64_t row;     /* of the group's broadcasts; 0: there are none */
+    spreads spreads; /* those in short rows */
+    bool stored;     /* a gradient, by a call behind */
 } scheduler;
 
 static int64_t elements(const tg_recording *rec, const tg_plan_call *c) {
-    return c->lowered && c->maps ? rec->map[c->map].n : 0;
+    return c->lowered && c->maps ? rec->map[c->map].of->n : 0;
 }
 
 /* Operand k's element i lies at the same address for every i where this number is the same. */
 static int64_t place_of(const tg_plan_map *m, int k) {
-    int64_t at = (m->at[k] * 16 + m->size[k]) * 4 + m->along[k];
-    return m->stride[k] ? at : -1 - at;
+    int64_t at = (m->of->at[k] * 16 + m->of->size[k]) * 4 + m->of->along[k];
+    return m->of->stride[k] ? at : -1 - at;
 }
 
 static bool is_barrier(const tg_plan_call *c) {
@@ -41,27 +52,14 @@ static bool is_barrier(const tg_plan_call *c) {
 bool tg_call_writes(const tg_plan_call *c, int i) {
     switch (c->kind) {
     case TG_CALL_FORWARD:
-        return i >= c->n_in;
+        return i >= c->of->n_in;
     case TG_CALL_GRADIENT:
-        return i >= c->n_in + 2 * c->n_out;
+        return i >= c->of->n_in + 2 * c->of->n_out;
     case TG_CALL_WORK:
-        return (c->makes | c->changes) >> i & 1;
+        return (c->of->makes | c->of->changes) >> i & 1;
     default:
         return false;
     }
-}
-
-void tg_each_access(const tg_recording *rec, const tg_plan_call *c, tg_access_fn *f, void *context) {
-    for (int i = 0; !c->lowered && i < c->n; i++) {
-        int m = rec->operand[c->operand + i].memory;
-        if (m >= 0) f(context, m, tg_call_writes(c, i));
-    }
-    for (int i = 0; i < c->maps; i++) {
-        const tg_plan_map *map = &rec->map[c->map + i];
-        for (int k = 0; k < map->operands; k++)
-            if (map->memory[k] >= 0) f(context, map->memory[k], k == 0);
-    }
-    if (c->kind == TG_CALL_STORE && c->added_to >= 0) f(context, c->added_to, true);
 }
 
 typedef struct marks {
@@ -103,22 +101,39 @@ static bool is_apart(const scheduler *s, const tg_plan_map *m, int k) {
 
 /* The same among two kernels of one call, or of one kernel. */
 static bool are_apart(const tg_plan_map *a, const tg_plan_map *b) {
-    for (int i = 0; i < a->operands; i++)
-        for (int k = 0; k < b->operands; k++)
+    for (int i = 0; i < a->of->operands; i++)
+        for (int k = 0; k < b->of->operands; k++)
             if (a->memory[i] >= 0 && a->memory[i] == b->memory[k] && (i == 0 || k == 0) &&
                 place_of(a, i) != place_of(b, k))
                 return true;
     return false;
 }
 
+/* Adds the operands of the call that are broadcast in short rows to those of the group. False: they are too many. */
+static bool add_spreads(const tg_recording *rec, const tg_plan_call *c, spreads *s) {
+    for (int i = 0; i < c->maps; i++) {
+        const tg_plan_map *m = &rec->map[c->map + i];
+        for (int k = 0; k < m->of->operands && m->of->row && m->of->row <= TG_SPREAD_ROW; k++) {
+            const spread_place here = {m->memory[k], m->of->along[k], m->of->at[k]};
+            int n = 0;
+            while (n < s->n && memcmp(&s->at[n], &here, sizeof here) != 0) n++;
+            if (m->of->along[k] == TG_EACH || n < s->n) continue;
+            if (n == TG_SPREADS) return false;
+            s->at[s->n++] = here;
+        }
+    }
+    return true;
+}
+
 static bool can_join(const scheduler *s, const tg_plan_call *c) {
-    if (!c->lowered || c->maps == 0) return false;
+    spreads all = s->spreads;
+    if (!c->lowered || c->maps == 0 || !add_spreads(s->rec, c, &all)) return false;
     const tg_plan_map *map = &s->rec->map[c->map];
     int64_t row = s->row;
     for (int i = 0; i < c->maps; i++) {
-        if (map[i].n != s->n || (map[i].row && row && map[i].row != row)) return false;
-        if (map[i].row) row = map[i].row;
-        for (int k = 0; k < map[i].operands; k++)
+        if (map[i].of->n != s->n || (map[i].of->row && row && map[i].of->row != row)) return false;
+        if (map[i].of->row) row = map[i].of->row;
+        for (int k = 0; k < map[i].of->operands; k++)
             if (is_apart(s, &map[i], k)) return false;
         for (int k = 0; k <= i; k++)
             if (are_apart(&map[k], &map[i])) return false;
@@ -129,8 +144,8 @@ static bool can_join(const scheduler *s, const tg_plan_call *c) {
 static void join(scheduler *s, const tg_plan_call *c) {
     for (int i = 0; i < c->maps; i++) {
         const tg_plan_map *m = &s->rec->map[c->map + i];
-        if (m->row) s->row = m->row;
-        for (int k = 0; k < m->operands; k++) {
+        if (m->of->row) s->row = m->of->row;
+        for (int k = 0; k < m->of->operands; k++) {
             if (m->memory[k] < 0) continue;
             uint8_t *mark = &s->mark[m->memory[k]];
             int64_t *place = &s->place[m->memory[k]], here = place_of(m, k);
@@ -138,6 +153,7 @@ static void join(scheduler *s, const tg_plan_call *c) {
             *mark |= (k == 0 ? WRITTEN_BY_GROUP : READ_BY_GROUP) | (*place != here ? AT_PLACES : 0);
         }
     }
+    add_spreads(s->rec, c, &s->spreads);
     s->group[s->n_group++] = *c;
 }
 
@@ -160,13 +176,14 @@ static int64_t group_from(scheduler *s, int64_t first, int number) {
     tg_recording *rec = s->rec;
     memset(s->mark, 0, (size_t)rec->n_memories);
     s->n = elements(rec, &rec->call[first]);
-    s->n_before = s->n_group = s->n_behind = s->row = 0, s->stored = false;
+    s->n_before = s->n_group = s->n_behind = s->row = 0, s->spreads.n = 0, s->stored = false;
     int64_t end = first;
     for (; end < rec->n_calls && end - first < WINDOW && !is_barrier(&rec->call[end]); end++)
         sort_in(s, &rec->call[end]);
     tg_plan_call *to = &rec->call[first];
     memcpy(to, s->before, (size_t)s->n_before * sizeof *to), to += s->n_before;
-    for (int64_t i = 0; i < s->n_group; i++) s->group[i].group = number;
+    const bool alone = s->n_group == 1 && s->row; /* the op knows better how to walk over what is broadcast */
+    for (int64_t i = 0; i < s->n_group; i++) s->group[i].group = alone ? 0 : number;
     memcpy(to, s->group, (size_t)s->n_group * sizeof *to), to += s->n_group;
     memcpy(to, s->behind, (size_t)s->n_behind * sizeof *to);
     return first + s->n_before + (s->n_group ? s->n_group : 1);
@@ -192,7 +209,7 @@ static void find_lives(tg_recording *rec) {
     for (int64_t first = 0, end; first < rec->n_calls; first = end) {
         end = tg_group_end(rec, first);
         for (int64_t c = first; c < end; c++)
-            for (int64_t i = rec->call[c].operand; i < rec->call[c].operand + rec->call[c].n; i++)
+            for (int64_t i = rec->call[c].operand; i < rec->call[c].operand + rec->call[c].of->n; i++)
                 if (rec->operand[i].memory >= 0) live(&rec->memory[rec->operand[i].memory], first, end - 1);
     }
     for (int64_t i = 0; i < rec->n_memories; i++)
@@ -211,10 +228,10 @@ static void find_local(tg_recording *rec) {
     for (int64_t i = 0; i < rec->n_calls; i++) /* what comes of a sum is no kernel's */
         if (rec->call[i].summed) rec->memory[rec->operand[rec->call[i].operand + 1].memory].local = false;
     for (int64_t i = 0; i < rec->n_maps; i++)
-        for (int k = 0; k < rec->map[i].operands; k++) {
+        for (int k = 0; k < rec->map[i].of->operands; k++) {
             const tg_plan_map *m = &rec->map[i];
-            if (m->memory[k] >= 0 && (m->at[k] != 0 || m->stride[k] != 1 ||
-                                      (size_t)m->n * m->size[k] != rec->memory[m->memory[k]].bytes))
+            if (m->memory[k] >= 0 && (m->of->at[k] != 0 || m->of->stride[k] != 1 ||
+                                      (size_t)m->of->n * m->of->size[k] != rec->memory[m->memory[k]].bytes))
                 rec->memory[m->memory[k]].local = false;
         }
 }
@@ -226,18 +243,18 @@ static tg_memory *local_of(const tg_recording *rec, const tg_plan_map *m, int k)
     return of && of->local ? of : NULL;
 }
 
-typedef void each_map(tg_recording *rec, tg_plan_map *m, int64_t number, void *context);
+typedef void each_map(tg_recording *rec, tg_plan_map *m, int number, void *context);
 
 static void for_each_map(tg_recording *rec, int64_t first, int64_t end, each_map *f, void *context) {
-    int64_t number = 0;
+    int number = 0;
     for (int64_t c = first; c < end; c++)
         for (int i = 0; i < rec->call[c].maps; i++)
             f(rec, &rec->map[rec->call[c].map + i], number++, context);
 }
 
-static void note_last(tg_recording *rec, tg_plan_map *m, int64_t number, void *context) {
+static void note_last(tg_recording *rec, tg_plan_map *m, int number, void *context) {
     (void)context;
-    for (int k = 0; k < m->operands; k++) {
+    for (int k = 0; k < m->of->operands; k++) {
         tg_memory *of = local_of(rec, m, k);
         if (of) of->slot = of->summed ? TG_SLOTS - 1 + of->summed : -1, of->last_map = number;
     }
@@ -249,9 +266,9 @@ typedef struct slots {
 } slots;
 
 /* A block is used again once its last reader has passed. */
-static void take_slots(tg_recording *rec, tg_plan_map *m, int64_t number, void *context) {
+static void take_slots(tg_recording *rec, tg_plan_map *m, int number, void *context) {
     slots *s = context;
-    for (int k = 0; k < m->operands; k++) {
+    for (int k = 0; k < m->of->operands; k++) {
         tg_memory *of = local_of(rec, m, k);
         if (!of || of->slot >= 0) continue;
         int free = 0;
@@ -259,7 +276,7 @@ static void take_slots(tg_recording *rec, tg_plan_map *m, int64_t number, void *
         s->full = s->full || s->used[free];
         of->slot = free, s->used[free] = true;
     }
-    for (int k = 0; k < m->operands; k++) {
+    for (int k = 0; k < m->of->operands; k++) {
         const tg_memory *of = local_of(rec, m, k);
         if (of && of->last_map == number && of->slot < TG_SLOTS) s->used[of->slot] = false;
     }
@@ -290,20 +307,21 @@ static bool find_slots(tg_recording *rec, int *groups) {
     return enough;
 }
 
-/* Outside of a group the op knows better than a kernel a row how to walk over what is broadcast. */
+/* Outside of a group what is broadcast is left to the op. */
 static void leave_rows(tg_recording *rec) {
     for (int64_t c = 0; c < rec->n_calls; c++) {
         tg_plan_call *call = &rec->call[c];
         bool rows = false;
-        for (int i = 0; i < call->maps; i++) rows = rows || rec->map[call->map + i].row;
+        for (int i = 0; i < call->maps; i++) rows = rows || rec->map[call->map + i].of->row;
         if (rows && !call->group) call->lowered = false, call->maps = 0;
     }
 }
 
-bool tg_schedule(tg_recording *rec) {
+/* Groups of kernels, on so many elements that there are such. */
+static bool find_groups(tg_recording *rec, int *groups) {
     size_t calls = (size_t)WINDOW * sizeof(tg_plan_call), memories = (size_t)rec->n_memories + 1;
     size_t bytes = 3 * calls + memories * (sizeof(int64_t) + 1);
-    char *at = tg_drop_unused(rec) ? tg_sys_alloc(bytes) : NULL;
+    char *at = tg_sys_alloc(bytes);
     if (!at) return false;
     scheduler s = {.rec = rec,
                    .before = (tg_plan_call *)(void *)at,
@@ -311,18 +329,25 @@ bool tg_schedule(tg_recording *rec) {
                    .behind = (tg_plan_call *)(void *)(at + 2 * calls),
                    .place = (int64_t *)(void *)(at + 3 * calls),
                    .mark = (uint8_t *)at + 3 * calls + memories * sizeof(int64_t)};
-    int groups = 0;
     for (int64_t i = 0; i < rec->n_calls;)
         if (elements(rec, &rec->call[i]) >= LEAST)
-            i = group_from(&s, i, ++groups);
+            i = group_from(&s, i, ++*groups);
         else
             i++;
     tg_sys_free(at, bytes);
-    tg_find_sums(rec);
-    do {
-        find_lives(rec);
+    return true;
+}
+
+bool tg_schedule(tg_recording *rec) {
+    int groups = 0;
+    if (!tg_drop_unused(rec) || (rec->most >= LEAST && !find_groups(rec, &groups))) return false;
+    if (groups) tg_find_sums(rec);
+    find_lives(rec);
+    for (bool enough = !groups; !enough;) {
         find_local(rec);
-    } while (!find_slots(rec, &groups));
-    leave_rows(rec);
+        enough = find_slots(rec, &groups);
+        if (!enough) find_lives(rec);
+    }
+    if (rec->rows) leave_rows(rec);
     return true;
 }

@@ -3,7 +3,7 @@
 #include "core/kernels/kernels.h"
 
 tg_tensor *tg_store_owner(const tg_plan_call *c, tg_tensor *const *in) {
-    return c->target ? c->target : in[c->input];
+    return c->of->target ? c->of->target : in[c->of->input];
 }
 
 static tg_status add_to_gradient(const tg_slot *grad, const tg_array *g) {

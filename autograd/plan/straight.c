@@ -21,8 +21,8 @@ static int dtype_of(const tg_recording *rec, const tg_plan_call *c) {
     for (int i = 0; i < c->maps; i++) {
         const tg_plan_map *m = &rec->map[c->map + i];
         tg_expression x;
-        if (!tg_expression_of(m->run, &x) || (dtype >= 0 && x.dtype != dtype)) return -1;
-        if (m->n > tg_kernels_for(x.dtype)->lanes) return -1;
+        if (!tg_expression_of(m->of->run, &x) || (dtype >= 0 && x.dtype != dtype)) return -1;
+        if (m->of->n > tg_kernels_for(x.dtype)->lanes) return -1;
         dtype = x.dtype;
     }
     return dtype;
@@ -33,12 +33,12 @@ static uint64_t signature(const tg_recording *rec, const tg_plan_call *c) {
     uint64_t h = 14695981039346656037u;
     for (int i = 0; i < c->maps; i++) {
         const tg_plan_map *m = &rec->map[c->map + i];
-        uint64_t words[TG_MAX_OPERANDS + 5] = {(uint64_t)(uintptr_t)m->run, (uint64_t)m->n,
-                                               (uint64_t)m->operands};
-        memcpy(&words[3], m->arg, sizeof m->arg);
-        for (int k = 0; k < m->operands; k++)
-            words[5 + k] =
-                (uint64_t)m->stride[k] | (uint64_t)m->size[k] << 8 | (uint64_t)(m->memory[k] >= 0) << 16;
+        uint64_t words[TG_MAX_OPERANDS + 5] = {(uint64_t)(uintptr_t)m->of->run, (uint64_t)m->of->n,
+                                               (uint64_t)m->of->operands};
+        memcpy(&words[3], m->of->arg, sizeof m->of->arg);
+        for (int k = 0; k < m->of->operands; k++)
+            words[5 + k] = (uint64_t)m->of->stride[k] | (uint64_t)m->of->size[k] << 8 |
+                           (uint64_t)(m->memory[k] >= 0) << 16;
         for (size_t w = 0; w < sizeof words / sizeof *words; w++)
             h = (h ^ words[w]) * 1099511628211u, h ^= h >> 29;
     }

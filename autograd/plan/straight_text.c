@@ -30,7 +30,7 @@ typedef struct writer {
     int values, variables;
 } writer;
 
-static int64_t count_of(const tg_plan_map *m, int k) { return m->stride[k] ? m->n : 1; }
+static int64_t count_of(const tg_plan_map *m, int k) { return m->of->stride[k] ? m->of->n : 1; }
 
 /* Operand k of kernel `number`, in pointers from the first kernel on. */
 static int64_t pointer_of(int64_t number, int k) {
@@ -68,7 +68,7 @@ static void settle(writer *w, int memory, bool for_writing) {
 static value *find(const writer *w, const tg_plan_map *m, int k) {
     for (int i = 0; i < w->values && m->memory[k] >= 0; i++) {
         value *v = &w->value[i];
-        if (v->memory == m->memory[k] && v->at == m->at[k] && v->size == m->size[k] &&
+        if (v->memory == m->memory[k] && v->at == m->of->at[k] && v->size == m->of->size[k] &&
             v->count == count_of(m, k))
             return v;
     }
@@ -81,8 +81,8 @@ static value *value_of(writer *w, const tg_plan_map *m, int k, int64_t number, b
     if (v) return v;
     if (m->memory[k] >= 0) settle(w, m->memory[k], written);
     v = &w->value[w->values++];
-    *v = (value){m->memory[k],          m->at[k], count_of(m, k), m->size[k], w->variables++,
-                 pointer_of(number, k), false};
+    *v = (value){m->memory[k],   m->of->at[k],          count_of(m, k), m->of->size[k],
+                 w->variables++, pointer_of(number, k), false};
     return v;
 }
 
@@ -118,17 +118,17 @@ static void put_number(FILE *file, double x) {
 static bool put_kernel(writer *w, const tg_plan_call *c, const tg_plan_map *m, int64_t number) {
     tg_expression x;
     int v[TG_MAX_OPERANDS];
-    if (!tg_expression_of(m->run, &x) || isnan(m->arg[0]) || isnan(m->arg[1])) return false;
+    if (!tg_expression_of(m->of->run, &x) || isnan(m->of->arg[0]) || isnan(m->of->arg[1])) return false;
     for (int k = 1; k < TG_MAX_OPERANDS; k++) /* a gradient's operands that are not there: the first for them */
-        v[k - 1] = k < m->operands ? operand(w, m, k, number) : v[0];
+        v[k - 1] = k < m->of->operands ? operand(w, m, k, number) : v[0];
     value *out = value_of(w, m, 0, number, true);
     out->number = w->variables++, out->written = true;
     fprintf(w->file, "    %s v%d = ", x.kind == TG_COMPARE ? "M" : "V", out->number);
     if (x.kind == TG_FOLD) {
-        fprintf(w->file, "sum_few(v%d, %" PRId64 ")", v[0], m->n);
+        fprintf(w->file, "sum_few(v%d, %" PRId64 ")", v[0], m->of->n);
     } else if (tg_emit_expression(w->file, &x, v)) {
-        fputs(", ", w->file), put_number(w->file, m->arg[0]);
-        fputs(", ", w->file), put_number(w->file, m->arg[1]);
+        fputs(", ", w->file), put_number(w->file, m->of->arg[0]);
+        fputs(", ", w->file), put_number(w->file, m->of->arg[1]);
         fputs(")", w->file);
     }
     tg_emit_comment(w->file, c);

@@ -16,7 +16,7 @@ static bool is_dense(const tg_array *a) {
 
 /* Whether the call folds all of memory that calls make. */
 static bool folds(const tg_recording *rec, const tg_plan_call *c) {
-    if (c->kind != TG_CALL_FORWARD || c->lowered || !c->op->of_sum || c->n != 2) return false;
+    if (c->kind != TG_CALL_FORWARD || c->lowered || !c->of->op->of_sum || c->of->n != 2) return false;
     const tg_operand *x = &rec->operand[c->operand], *out = x + 1;
     const tg_memory *m = x->memory >= 0 ? &rec->memory[x->memory] : NULL;
     return m && m->kind == TG_MEMORY_MADE && out->memory >= 0 && out->a->numel == 1 && is_dense(x->a) &&
@@ -29,7 +29,7 @@ static int64_t maker_of(const tg_recording *rec, int64_t before, int memory) {
         const tg_plan_call *c = &rec->call[i];
         for (int k = 0; c->lowered && k < c->maps; k++)
             if (rec->map[c->map + k].memory[0] == memory) return c->group ? i : -1;
-        for (int k = 0; !c->lowered && k < c->n; k++)
+        for (int k = 0; !c->lowered && k < c->of->n; k++)
             if (rec->operand[c->operand + k].memory == memory && tg_call_writes(c, k)) return -1;
     }
     return -1;
@@ -41,7 +41,7 @@ static bool overwrites(const tg_recording *rec, int64_t first, int64_t c, const 
     for (int64_t i = first; i <= c; i++)
         for (int k = 0; k < rec->call[i].maps; k++) {
             const tg_plan_map *m = &rec->map[rec->call[i].map + k];
-            for (int o = 1; o < m->operands; o++)
+            for (int o = 1; o < m->of->operands; o++)
                 if (m->memory[o] == memory) return true;
             if (m == last || m->memory[0] == memory) return false;
         }
@@ -135,12 +135,12 @@ DEFINE_TOTAL(double)
 /* The elements are made after all: the group is run once more with memory for them. */
 static tg_status fold_elements(const tg_program *p, const tg_program_call *c) {
     size_t bytes = p->rec.memory[c->sum->memory].bytes;
-    if (!p->rec.memory[c->sum->memory].local) return c->call->op->forward(&c->forward);
+    if (!p->rec.memory[c->sum->memory].local) return c->call->of->op->forward(&c->forward);
     char *elements = tg_sys_alloc(bytes);
     if (!elements) return tg_fail_memory(bytes);
     tg_status s = tg_plan_run_with_memory(p, c->part, c->sum->memory, elements);
     c->slot[0].a.data = elements;
-    if (s == TG_OK) s = c->call->op->forward(&c->forward);
+    if (s == TG_OK) s = c->call->of->op->forward(&c->forward);
     c->slot[0].a.data = NULL;
     tg_sys_free(elements, bytes);
     return s;
@@ -157,5 +157,5 @@ tg_status tg_program_run_summed(const tg_program *p, const tg_program_call *c) {
         sum.narrow = total_float(s->partial, chunks);
     else
         sum.wide = total_double(s->partial, chunks);
-    return c->call->op->of_sum(&c->forward, &sum) ? TG_OK : fold_elements(p, c);
+    return c->call->of->op->of_sum(&c->forward, &sum) ? TG_OK : fold_elements(p, c);
 }

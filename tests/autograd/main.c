@@ -21,6 +21,7 @@ TCase *tcase_over(void);
 TCase *tcase_why(void);
 TCase *tcase_plan(void);
 TCase *tcase_shared(void);
+TCase *tcase_recording(void);
 TCase *tcase_unused(void);
 TCase *tcase_compile(void);
 TCase *tcase_straight(void);
@@ -45,6 +46,7 @@ int main(void) {
     suite_add_tcase(suite, tcase_why());
     suite_add_tcase(suite, tcase_plan());
     suite_add_tcase(suite, tcase_shared());
+    suite_add_tcase(suite, tcase_recording());
     suite_add_tcase(suite, tcase_unused());
     suite_add_tcase(suite, tcase_compile());
     suite_add_tcase(suite, tcase_straight());

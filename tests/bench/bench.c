@@ -1,4 +1,4 @@
-/* usage: bench [--floor | --memory | --finite | --plan [--compile]] THREADS [WORKLOAD ...]
+/* usage: bench [--floor | --memory | --finite | --record | --plan [--compile]] THREADS [WORKLOAD ...]
  * Prints "name<TAB>microseconds per step" for each workload: the median of nine rounds of about 0.17 s. With --floor a
  * third column: the microseconds that the workload's matrix products and memory traffic take at the rates measured
  * just before, 0 where the workload states neither. With --memory, instead, "name<TAB>MiB": by how much the resident
@@ -6,7 +6,8 @@
  * each step is run as a plan (autograd/plan/plan.h), "-" where it cannot be recorded; with --compile its groups are compiled, and
  * a third column has the seconds that this took, 0 where there is no group. With --finite, steps with and without the finite check
  * at backward (autograd/blame/nonfinite.h) alternate: "name<TAB>microseconds without<TAB>with<TAB>ratio", each the lower
- * quartile of pieces of at least 0.2 ms. */
+ * quartile of pieces of at least 0.2 ms. With --record, what recording and planning cost: "name<TAB>microseconds an eager step<TAB>the first
+ * two runs of the first plan<TAB>of later ones, the median<TAB>three eager steps and 5 ms", the limit that was set for them. */
 #include "bench.h"
 
 #include <math.h>
@@ -128,21 +129,54 @@ static int run_planned(const workload *w, bool compile) {
     return 0;
 }
 
-/* ---- with the finite check, and without ---- */
+/* ---- recording ---- */
 
-enum { PIECES = 400 }; /* of each */
-
-static double piece(const workload *w, void *state, int steps) {
-    struct timespec a, b;
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    for (int i = 0; i < steps; i++) w->step(state);
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    return ((double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec)) / steps;
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static int ascending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
+}
+
+/* Seconds that the first two runs of a plan take. */
+static double record_once(running *r) {
+    tg_plan *plan = tg_plan_new(running_step, r);
+    const double begin = now();
+    replay(plan), replay(plan);
+    const double took = now() - begin;
+    tg_plan_free(plan);
+    return took;
+}
+
+static int run_recorded(const workload *w) {
+    enum { PLANS = 40 };
+    running r = {w, w->make()};
+    if (!r.state) return 1;
+    const double step = seconds_a_step(w->step, r.state, 0.5), first = record_once(&r);
+    const int plans = first * PLANS < 4 ? PLANS : (int)(4 / first) + 1;
+    double took[PLANS];
+    for (int i = 0; i < plans; i++) took[i] = record_once(&r);
+    if (tg_error_status() != TG_OK) return 1;
+    qsort(took, (size_t)plans, sizeof *took, ascending);
+    printf("%s\t%.1f\t%.1f\t%.1f\t%.1f\n", w->name, step * 1e6, first * 1e6, took[plans / 2] * 1e6,
+           3 * step * 1e6 + 5000);
+    w->end(r.state);
+    fflush(stdout);
+    return 0;
+}
+
+/* ---- with the finite check, and without ---- */
+
+enum { PIECES = 400 }; /* of each */
+
+static double piece(const workload *w, void *state, int steps) {
+    const double begin = now();
+    for (int i = 0; i < steps; i++) w->step(state);
+    return (now() - begin) / steps;
 }
 
 static int run_checked(const workload *w) {
@@ -183,20 +217,36 @@ static int run(const workload *w, const rates *machine) {
     return 0;
 }
 
+/* What is measured of a workload, by the option that asks for it. */
+typedef enum way { PLAIN, FLOOR, MEMORY, FINITE, RECORD, PLAN, WAYS } way;
+static const char *const option[WAYS] = {"", "--floor", "--memory", "--finite", "--record", "--plan"};
+
+static int measure_one(way how, const workload *w, bool compile, const rates *machine) {
+    switch (how) {
+    case MEMORY:
+        return run_memory(w);
+    case FINITE:
+        return run_checked(w);
+    case RECORD:
+        return run_recorded(w);
+    case PLAN:
+        return run_planned(w, compile);
+    default:
+        return run(w, how == FLOOR ? machine : NULL);
+    }
+}
+
 int main(int argc, char **argv) {
-    bool floor = argc > 1 && strcmp(argv[1], "--floor") == 0;
-    bool memory = argc > 1 && strcmp(argv[1], "--memory") == 0;
-    bool plan = argc > 1 && strcmp(argv[1], "--plan") == 0;
-    bool finite = argc > 1 && strcmp(argv[1], "--finite") == 0;
-    bool compile = plan && argc > 2 && strcmp(argv[2], "--compile") == 0;
-    int first = compile                             ? 3
-                : floor || memory || plan || finite ? 2
-                                                    : 1,
-        threads = argc > first ? atoi(argv[first]) : 0;
+    way how = PLAIN;
+    for (int k = 1; k < WAYS; k++)
+        if (argc > 1 && strcmp(argv[1], option[k]) == 0) how = (way)k;
+    const bool compile = how == PLAN && argc > 2 && strcmp(argv[2], "--compile") == 0;
+    const int first = 1 + (how != PLAIN) + compile, threads = argc > first ? atoi(argv[first]) : 0;
     if (threads < 1) {
-        fprintf(stderr,
-                "usage: %s [--floor | --memory | --finite | --plan [--compile]] THREADS [WORKLOAD ...]\n",
-                argv[0]);
+        fprintf(
+            stderr,
+            "usage: %s [--floor | --memory | --finite | --record | --plan [--compile]] THREADS [WORKLOAD ...]\n",
+            argv[0]);
         return 2;
     }
     int n = argc - first - 1;
@@ -205,16 +255,12 @@ int main(int argc, char **argv) {
     tg_set_num_threads(threads);
     tg_seed(0);
     rates machine = {0};
-    if (floor) {
+    if (how == FLOOR) {
         machine = measure();
         printf("# sgemm %.1f Gflop/s, memory %.1f GB/s\n", machine.flops * 1e-9, machine.bytes * 1e-9);
     }
     const workload *w;
     for (int k = 0; (w = workload_at(k)); k++)
-        if (chosen(w->name, n, names) && (memory   ? run_memory(w)
-                                          : finite ? run_checked(w)
-                                          : plan   ? run_planned(w, compile)
-                                                   : run(w, floor ? &machine : NULL)))
-            return 1;
+        if (chosen(w->name, n, names) && measure_one(how, w, compile, &machine)) return 1;
     return 0;
 }

@@ -283,6 +283,7 @@ TCase *tcase_golden(void);
 TCase *tcase_create_ops(void);
 TCase *tcase_inplace(void);
 TCase *tcase_compiled(void);
+TCase *tcase_rows(void);
 TCase *tcase_pad(void);
 TCase *tcase_join(void);
 TCase *tcase_sort(void);

@@ -33,6 +33,7 @@ int main(int argc, char **argv) {
     suite_add_tcase(suite, tcase_golden());
     suite_add_tcase(suite, tcase_inplace());
     suite_add_tcase(suite, tcase_compiled());
+    suite_add_tcase(suite, tcase_rows());
     suite_add_tcase(suite, tcase_pad());
     suite_add_tcase(suite, tcase_join());
     suite_add_tcase(suite, tcase_sort());
