@@ -43,31 +43,28 @@ static bool injected_failure(void) {
  * translations. The kernel may say no. */
 #define HUGE_PAGE ((size_t)2 << 20)
 
-static void *aligned(size_t size, size_t padded, bool long_loops) {
+static void *aligned(size_t alignment, size_t size, size_t padded) {
+    void *p = aligned_alloc(alignment, padded);
 #ifdef MADV_HUGEPAGE
-    if (size >= HUGE_PAGE && long_loops) {
-        void *p = aligned_alloc(HUGE_PAGE, padded);
-        if (p) madvise(p, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
-        return p;
-    }
+    if (p && alignment == HUGE_PAGE) madvise(p, size / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#else
+    (void)size;
 #endif
-    (void)size, (void)long_loops;
-    return aligned_alloc(TG_ALIGN, padded);
+    return p;
 }
 
-static void *obtain(size_t size, bool long_loops) {
+static void *obtain(size_t alignment, size_t size) {
     if (tg_injecting && injected_failure()) return NULL;
     size_t padded; /* aligned_alloc takes multiples of the alignment */
-    if (size > SYS_MAX || !tg_size_pad(size ? size : 1, size < HUGE_PAGE ? TG_ALIGN : HUGE_PAGE, &padded))
-        return NULL;
-    void *p = aligned(size, padded, long_loops);
+    if (size > SYS_MAX || !tg_size_pad(size ? size : 1, alignment, &padded)) return NULL;
+    void *p = aligned(alignment, size, padded);
     if (!p) return NULL;
     atomic_fetch_add_explicit(&tg_sys.mallocs, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&tg_sys.bytes, size, memory_order_relaxed);
     return p;
 }
 
-void *tg_sys_alloc(size_t size) { return obtain(size, true); }
+void *tg_sys_alloc(size_t size) { return obtain(size < HUGE_PAGE ? TG_ALIGN : HUGE_PAGE, size); }
 
 void tg_sys_free(void *p, size_t size) {
     if (!p) return;
@@ -83,7 +80,7 @@ bool tg_grow(void **p, int64_t *cap, int64_t used, int64_t need, size_t element)
         if (__builtin_mul_overflow(to, 2, &to)) return false;
     size_t bytes;
     if (!tg_size_mul((size_t)to, element, &bytes)) return false;
-    void *q = obtain(bytes, false); /* of what is not used yet nothing is touched */
+    void *q = obtain(TG_ALIGN, bytes); /* of what is not used yet nothing is touched */
     if (!q) return false;
     if (used > 0) memcpy(q, *p, (size_t)used * element);
     tg_sys_free(*p, (size_t)*cap * element);

@@ -272,18 +272,22 @@ static void iterate_rows(const loop *l, const tg_array *const a[], int64_t cost,
 
 /* ---- any ---- */
 
-void tg_iterate(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
-    if (a[0]->numel == 0) return;
+static loop loop_of(int operands, const tg_array *const a[]) {
     loop l = {.operands = operands};
     merge_axes(&l, a);
+    return l;
+}
+
+void tg_iterate(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
+    if (a[0]->numel == 0) return;
+    loop l = loop_of(operands, a);
     lengthen_run(&l);
     iterate_runs(&l, a, cost, run, arg);
 }
 
 void tg_iterate_map(int operands, const tg_array *const a[], int64_t cost, tg_run *run, const void *arg) {
     if (a[0]->numel == 0) return;
-    loop l = {.operands = operands};
-    merge_axes(&l, a);
+    loop l = loop_of(operands, a);
     if (is_in_rows(&l)) {
         iterate_rows(&l, a, cost, run, arg);
         return;

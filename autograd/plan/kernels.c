@@ -57,6 +57,10 @@ static const tg_kernel_form *form_of(tg_recorder *r, const tg_kernel_form *m) {
     return tg_recorder_form(r, &r->kernels, m, sizeof *m);
 }
 
+void tg_recorder_differs_in_kernels(tg_recorder *r) {
+    tg_recorder_differs(r, -1, "it runs other kernels than in the run before");
+}
+
 /* Adds kernel i of the call under way, which most likely is the one that the run before had at this place. */
 static bool add(tg_recorder *r, int i, const int memory[TG_MAX_OPERANDS]) {
     tg_recording *rec = r->rec;
@@ -65,7 +69,7 @@ static bool add(tg_recorder *r, int i, const int memory[TG_MAX_OPERANDS]) {
         if (rec->n_maps < r->before.n_maps && memcmp(at->of, &r->kernel[i], sizeof *at->of) == 0 &&
             memcmp(at->memory, memory, sizeof at->memory) == 0)
             return rec->n_maps++, true;
-        tg_recorder_differs(r, -1, "it runs other kernels than in the run before");
+        tg_recorder_differs_in_kernels(r);
     }
     if (!TG_ROOM(r, map, n_maps, cap_maps, 1)) return false;
     at = &rec->map[rec->n_maps];

@@ -53,13 +53,13 @@ static inline void add(tg_recorder *r, const tg_array *a, int memory, bool neede
         rec->n_operands++;
         return;
     }
-    tg_operand o = {.memory = memory, .needed = needed, .begun = begun};
-    if (a) o.at = begin_in(r, a, memory), o.a = layout_of(r, a);
+    tg_operand o = a ? tg_recorder_operand_of(r, a, memory) : (tg_operand){.memory = memory};
+    o.needed = needed, o.begun = begun;
     if (was) differ(r, was, &o);
     if (!r->lost && TG_ROOM(r, operand, n_operands, cap_operands, 1)) rec->operand[rec->n_operands++] = o;
 }
 
-static inline int use(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_use how, const char *who) {
+int tg_recorder_use(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_use how, const char *who) {
     if (!a->data) return TG_WITHOUT_MEMORY;
     int memory = tg_recorder_find_buffer(r, a->buffer);
     if (memory >= 0 && r->rec->memory[memory].kind == TG_MEMORY_MADE)
@@ -71,12 +71,8 @@ static inline int use(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_us
     return memory;
 }
 
-int tg_recorder_use(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_use how, const char *who) {
-    return use(r, a, s, how, who);
-}
-
 tg_status tg_recorder_operand(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_use how, const char *who) {
-    add(r, a, a ? use(r, a, s, how, who) : TG_ABSENT, false, false);
+    add(r, a, a ? tg_recorder_use(r, a, s, how, who) : TG_ABSENT, false, false);
     return tg_error_pending;
 }
 
@@ -96,7 +92,7 @@ static void note_birth(tg_recorder *r, int memory) {
 void tg_recorder_gradient(tg_recorder *r, const tg_array *din, bool needed, bool begun, const char *who) {
     const tg_array *a =
         din && din->data && tg_array_is_sound(din) ? din : NULL; /* else the walk refuses it next */
-    const int memory = a ? use(r, a, NULL, begun ? TG_USE_CHANGE : TG_USE_MAKE, who) : TG_ABSENT;
+    const int memory = a ? tg_recorder_use(r, a, NULL, begun ? TG_USE_CHANGE : TG_USE_MAKE, who) : TG_ABSENT;
     add(r, a, memory, needed, begun && a);
     if (memory >= 0) note_birth(r, memory);
 }

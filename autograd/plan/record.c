@@ -39,7 +39,7 @@ static tg_status end_call(tg_recorder *r, bool of_kernels) {
     if (tg_error_pending != TG_OK || r->lost) return tg_error_pending;
     tg_plan_call *to = &r->rec->call[r->rec->n_calls];
     if (r->compares && (to->lowered != r->call.lowered || to->maps != r->call.maps))
-        tg_recorder_differs(r, -1, "it runs other kernels than in the run before");
+        tg_recorder_differs_in_kernels(r);
     r->rec->n_calls++;
     if (r->compares && r->call.kind != TG_CALL_STORE) return TG_OK;
     if (r->compares) r->call.file = to->file, r->call.line = to->line;

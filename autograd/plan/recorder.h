@@ -66,6 +66,7 @@ int tg_recorder_use(tg_recorder *r, const tg_array *a, const tg_slot *s, tg_use 
 /* Hears of a kernel; gives those that have run since the last call to the call under way, if it is made of such alone. */
 void tg_recorder_mapped(tg_listener *l, const tg_map_call *c);
 void tg_recorder_take_maps(tg_recorder *r, bool of_kernels);
+void tg_recorder_differs_in_kernels(tg_recorder *r);
 
 /* ---- forms ---- */
 

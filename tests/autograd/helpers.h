@@ -45,4 +45,14 @@ static inline void end_test(void) {
     tg_tape_rewind(before_test);
 }
 
+/* What tg_plan_print writes, as far as it fits. */
+static inline const char *plan_text(const tg_plan *plan, char *text, size_t bytes) {
+    FILE *f = tmpfile();
+    tg_plan_print(f, plan);
+    rewind(f);
+    text[fread(text, 1, bytes - 1, f)] = '\0';
+    fclose(f);
+    return text;
+}
+
 #endif

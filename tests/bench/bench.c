@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- the machine's rates, by the library's own kernels ---- */
 
@@ -131,23 +130,12 @@ static int run_planned(const workload *w, bool compile) {
 
 /* ---- recording ---- */
 
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Seconds that the first two runs of a plan take. */
 static double record_once(running *r) {
     tg_plan *plan = tg_plan_new(running_step, r);
-    const double begin = now();
+    const double begin = seconds_now();
     replay(plan), replay(plan);
-    const double took = now() - begin;
+    const double took = seconds_now() - begin;
     tg_plan_free(plan);
     return took;
 }
@@ -174,9 +162,9 @@ static int run_recorded(const workload *w) {
 enum { PIECES = 400 }; /* of each */
 
 static double piece(const workload *w, void *state, int steps) {
-    const double begin = now();
+    const double begin = seconds_now();
     for (int i = 0; i < steps; i++) w->step(state);
-    return (now() - begin) / steps;
+    return (seconds_now() - begin) / steps;
 }
 
 static int run_checked(const workload *w) {

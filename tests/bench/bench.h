@@ -38,6 +38,10 @@ typedef struct running {
 } running;
 tg_tensor *running_step(tg_tensor *const *in, void *of);
 
+/* Seconds on a clock that only goes forward; the order of doubles for qsort. */
+double seconds_now(void);
+int ascending(const void *a, const void *b);
+
 /* Median seconds a call of step(state) takes, after three to warm up. */
 double seconds_a_step(void (*step)(void *state), void *state, double seconds);
 

@@ -51,11 +51,6 @@ static void measure(way *w, int round) {
     w->all[round] = (now(CLOCK_PROCESS_CPUTIME_ID) - all) / STEPS;
 }
 
-static int ascending(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median(double *v, int n) {
     qsort(v, (size_t)n, sizeof *v, ascending);
     return v[n / 2];

@@ -5,28 +5,28 @@
 
 enum { ROUNDS = 9 };
 
-static double now(void) {
+double seconds_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-static int ascending(const void *a, const void *b) {
+int ascending(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
 double seconds_a_step(void (*step)(void *state), void *state, double seconds) {
     for (int i = 0; i < 3; i++) step(state);
-    double t = now();
+    double t = seconds_now();
     step(state);
-    double one = now() - t, round[ROUNDS];
+    double one = seconds_now() - t, round[ROUNDS];
     long n = (long)(seconds / ROUNDS / (one > 1e-7 ? one : 1e-7));
     if (n < 1) n = 1;
     for (int r = 0; r < ROUNDS; r++) {
-        t = now();
+        t = seconds_now();
         for (long i = 0; i < n; i++) step(state);
-        round[r] = (now() - t) / (double)n;
+        round[r] = (seconds_now() - t) / (double)n;
     }
     qsort(round, ROUNDS, sizeof *round, ascending);
     return round[ROUNDS / 2];
